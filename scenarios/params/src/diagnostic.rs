@@ -1,0 +1,96 @@
+//! One mistake of a scenario's author, at one place.
+
+use crate::code::Code;
+
+/// Which text a span points into: the scenario file, or one of the `--set` overrides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceId(pub u16);
+
+impl SourceId {
+    /// The scenario file itself.
+    pub const FILE: Self = Self(0);
+}
+
+/// A range of bytes in one of the texts a scenario is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// The text.
+    pub source: SourceId,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// One located mistake.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diagnostic {
+    /// What kind of mistake; `lastmeter explain CODE` tells more.
+    pub code: Code,
+    /// What is wrong, as a lower-case sentence without full stop.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// What was expected there, beside the marked span.
+    pub label: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// The mistakes found so far. Reading goes on after a mistake, so that all come at once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes a mistake.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// Notes a mistake without help text.
+    pub fn report(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) {
+        self.report_with_help(code, span, message, label, None);
+    }
+
+    /// Notes a mistake, with what to do about it.
+    pub fn report_with_help(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let (message, label) = (message.into(), label.into());
+        self.list.push(Diagnostic { code, message, span, label, help });
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// All of them, ordered by place.
+    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|diagnostic| diagnostic.span);
+        self.list
+    }
+}

@@ -1,0 +1,150 @@
+//! The description of what may be written: fields, their kinds, and registry entries.
+
+use std::fmt;
+
+/// The physical dimension of a value; it decides which units may stand behind the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dimension {
+    /// A bare number, or a share in `%` or `ppm`.
+    Ratio,
+    /// Time in seconds.
+    Time,
+    /// Frequency in hertz.
+    Frequency,
+    /// Voltage in volts.
+    Voltage,
+    /// Current in amperes.
+    Current,
+    /// Active power in watts.
+    ActivePower,
+    /// Reactive power in vars.
+    ReactivePower,
+    /// Apparent power in volt-amperes.
+    ApparentPower,
+    /// Active energy in joules.
+    ActiveEnergy,
+    /// Reactive energy in var-seconds.
+    ReactiveEnergy,
+    /// Apparent energy in volt-ampere-seconds.
+    ApparentEnergy,
+    /// Plane angle in radians.
+    Angle,
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ratio => "ratio",
+            Self::Time => "time",
+            Self::Frequency => "frequency",
+            Self::Voltage => "voltage",
+            Self::Current => "current",
+            Self::ActivePower => "active power",
+            Self::ReactivePower => "reactive power",
+            Self::ApparentPower => "apparent power",
+            Self::ActiveEnergy => "active energy",
+            Self::ReactiveEnergy => "reactive energy",
+            Self::ApparentEnergy => "apparent energy",
+            Self::Angle => "angle",
+        })
+    }
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A name others refer to: letters, digits, `-`, `_`, `.`; at most 64 characters.
+    Name,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number within the bounds, both included.
+    Integer {
+        /// Smallest allowed.
+        min: i64,
+        /// Largest allowed.
+        max: i64,
+    },
+    /// A number with a unit, as text (`"230 V"`); a ratio may also be a bare number. The bounds
+    /// are in the dimension's SI unit and included.
+    Quantity {
+        /// Its dimension.
+        dimension: Dimension,
+        /// Smallest allowed.
+        min: f64,
+        /// Largest allowed.
+        max: f64,
+    },
+    /// Like `Quantity`, in any of several dimensions (a limit in `%` or in `V`), not negative.
+    QuantityOfAny(&'static [Dimension]),
+    /// A date with time and offset, as a TOML date-time.
+    Instant,
+    /// One of the listed words.
+    Choice(&'static [&'static str]),
+    /// An identifier of the measurement registry.
+    Measurement,
+    /// A list of values of one kind.
+    List(&'static Self),
+    /// A table with these fields.
+    Table(&'static [Field]),
+}
+
+/// Whether a field has to be written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Presence {
+    /// Leaving it out is an error.
+    Required,
+    /// It may be left out, and then nothing stands in its place.
+    Optional,
+    /// Left out, this TOML value stands in its place (written as in a file: `"\"10 s\""`, `"3"`).
+    Default(&'static str),
+}
+
+/// One key of a table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it has to be there.
+    pub presence: Presence,
+    /// One sentence for help and schema.
+    pub doc: &'static str,
+}
+
+impl Field {
+    /// A key that has to be there.
+    pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, kind, presence: Presence::Required, doc }
+    }
+
+    /// A key that may be left out.
+    pub const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, kind, presence: Presence::Optional, doc }
+    }
+
+    /// A key with a default, given as a TOML value.
+    pub const fn default(
+        name: &'static str,
+        kind: Kind,
+        default: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, kind, presence: Presence::Default(default), doc }
+    }
+}
+
+/// One registered thing: what every registry slice (sources, devices, injections, checks) lists.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// The word in the scenario.
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// The long text of `lastmeter explain`.
+    pub description: &'static str,
+    /// The fields it adds to its table, besides those every table of its section has.
+    pub fields: &'static [Field],
+}

@@ -1,0 +1,27 @@
+//! What a scenario may say, how it says it, and what to tell the author when it does not fit.
+//!
+//! The leaf that lets every package own its part of the scenario language. A part is described
+//! once, as an [`Entry`] with [`Field`]s; reading ([`read_table`]), defaults, JSON Schema
+//! ([`schema`]), help and `explain` all walk that one description.
+//!
+//! Terms: a *node* is a TOML value with the span it came from; *values* are the checked fields of
+//! one table, in SI units; a *diagnostic* is one mistake of the author, at one place.
+
+mod code;
+mod diagnostic;
+mod field;
+mod nearest;
+mod node;
+mod quantity;
+mod read;
+pub mod schema;
+mod values;
+
+pub use code::{CODES, Code};
+pub use diagnostic::{Diagnostic, Diagnostics, SourceId, Span};
+pub use field::{Dimension, Entry, Field, Kind, Presence};
+pub use nearest::nearest;
+pub use node::{Node, NodeValue, Table};
+pub use quantity::{QuantityError, parse_quantity};
+pub use read::{read_table, read_table_of};
+pub use values::{Value, Values};

@@ -1,0 +1,209 @@
+//! The checked fields of one table.
+
+use lastmeter_units::{MeasurementId, SimDuration, SimTime};
+
+use crate::diagnostic::Span;
+use crate::field::Dimension;
+
+/// One checked value, with SI numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Text, name or choice.
+    Text(String),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number in the SI unit of its dimension, with the text as written.
+    Quantity {
+        /// In the dimension's SI unit.
+        si: f64,
+        /// The dimension of the unit that was written.
+        dimension: Dimension,
+        /// As the author wrote it, for the resolved scenario.
+        written: String,
+    },
+    /// A point in time.
+    Instant(SimTime),
+    /// An identifier of the measurement registry.
+    Measurement(MeasurementId),
+    /// A list.
+    List(Vec<(Value, Span)>),
+    /// A nested table.
+    Table(Values),
+}
+
+/// One field that is there, written or by default.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Item {
+    pub(crate) name: &'static str,
+    pub(crate) value: Value,
+    pub(crate) span: Span,
+    pub(crate) is_default: bool,
+}
+
+/// The checked fields of one table, in the order of their definition.
+///
+/// The getters without `Option` are for fields that are required or have a default: reading has
+/// already made sure that they are there and of the right kind, so a miss is a broken invariant of
+/// the registry entry, and panics with the field's name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values {
+    /// Where the table stands.
+    pub span: Span,
+    pub(crate) items: Vec<Item>,
+}
+
+impl Values {
+    fn item(&self, name: &str) -> Option<&Item> {
+        self.items.iter().find(|item| item.name == name)
+    }
+
+    /// The value of a field, if it is there.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.item(name).map(|item| &item.value)
+    }
+
+    /// Where a field's value stands; the table's own span if the field is absent.
+    pub fn span_of(&self, name: &str) -> Span {
+        self.item(name).map_or(self.span, |item| item.span)
+    }
+
+    /// Whether the field is there only because of its default.
+    pub fn is_default(&self, name: &str) -> bool {
+        self.item(name).is_some_and(|item| item.is_default)
+    }
+
+    /// A text, name or choice.
+    pub fn text(&self, name: &str) -> &str {
+        self.text_opt(name).unwrap_or_else(|| missing(name))
+    }
+
+    /// A text, name or choice that may be absent.
+    pub fn text_opt(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            Value::Text(text) => Some(text),
+            _ => missing(name),
+        }
+    }
+
+    /// A boolean.
+    pub fn boolean(&self, name: &str) -> bool {
+        match self.get(name) {
+            Some(Value::Boolean(value)) => *value,
+            _ => missing(name),
+        }
+    }
+
+    /// A whole number.
+    pub fn integer(&self, name: &str) -> i64 {
+        self.integer_opt(name).unwrap_or_else(|| missing(name))
+    }
+
+    /// A whole number that may be absent.
+    pub fn integer_opt(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Value::Integer(value) => Some(*value),
+            _ => missing(name),
+        }
+    }
+
+    /// A number in the SI unit of its dimension.
+    pub fn si(&self, name: &str) -> f64 {
+        self.si_opt(name).unwrap_or_else(|| missing(name))
+    }
+
+    /// A number in the SI unit of its dimension, that may be absent.
+    pub fn si_opt(&self, name: &str) -> Option<f64> {
+        match self.get(name)? {
+            Value::Quantity { si, .. } => Some(*si),
+            _ => missing(name),
+        }
+    }
+
+    /// A span of time, rounded to nanoseconds.
+    pub fn duration(&self, name: &str) -> SimDuration {
+        SimDuration::from_seconds_f64(self.si(name))
+    }
+
+    /// A span of time that may be absent.
+    pub fn duration_opt(&self, name: &str) -> Option<SimDuration> {
+        self.si_opt(name).map(SimDuration::from_seconds_f64)
+    }
+
+    /// A point in time that may be absent.
+    pub fn instant_opt(&self, name: &str) -> Option<SimTime> {
+        match self.get(name)? {
+            Value::Instant(value) => Some(*value),
+            _ => missing(name),
+        }
+    }
+
+    /// A measurement identifier that may be absent.
+    pub fn measurement_opt(&self, name: &str) -> Option<MeasurementId> {
+        match self.get(name)? {
+            Value::Measurement(value) => Some(*value),
+            _ => missing(name),
+        }
+    }
+
+    /// A list; empty if the field is absent.
+    pub fn list(&self, name: &str) -> &[(Value, Span)] {
+        match self.get(name) {
+            Some(Value::List(list)) => list,
+            None => &[],
+            Some(_) => missing(name),
+        }
+    }
+
+    /// A list of numbers in SI units; empty if the field is absent.
+    pub fn si_list(&self, name: &str) -> Vec<f64> {
+        self.list(name)
+            .iter()
+            .map(|(value, _)| match value {
+                Value::Quantity { si, .. } => *si,
+                _ => missing(name),
+            })
+            .collect()
+    }
+
+    /// A list of texts; empty if the field is absent.
+    pub fn text_list(&self, name: &str) -> Vec<&str> {
+        self.list(name)
+            .iter()
+            .map(|(value, _)| match value {
+                Value::Text(text) => text.as_str(),
+                _ => missing(name),
+            })
+            .collect()
+    }
+
+    /// A list of tables; empty if the field is absent.
+    pub fn tables(&self, name: &str) -> Vec<&Values> {
+        self.list(name)
+            .iter()
+            .map(|(value, _)| match value {
+                Value::Table(values) => values,
+                _ => missing(name),
+            })
+            .collect()
+    }
+
+    /// A nested table that may be absent.
+    pub fn table_opt(&self, name: &str) -> Option<&Values> {
+        match self.get(name)? {
+            Value::Table(values) => Some(values),
+            _ => missing(name),
+        }
+    }
+
+    /// The fields that are there, in the order of their definition.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.items.iter().map(|item| (item.name, &item.value))
+    }
+}
+
+#[cold]
+fn missing<T>(name: &str) -> T {
+    panic!("field `{name}` is absent, or of another kind than the getter expects")
+}

@@ -1,0 +1,379 @@
+//! The registry of measurement identifiers: what a meter may report, and in which unit.
+//!
+//! Seed 004 Table 2 verbatim, followed by the project's own `x.*` namespace for quantities the
+//! table has no name for (D-20). Table 2 spells units its own way (`KVA`, `HZ`, `kVAR`); they are
+//! kept for reference, shown in the spelling of the SI brochure (D-11), and converted to SI base
+//! units for the record. A power factor is dimensionless although the table says rad (D-19).
+
+use std::fmt;
+
+/// A phase conductor, the whole of them, or none (a quantity of the network or of no circuit).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// First phase, `l1`.
+    L1,
+    /// Second phase, `l2`.
+    L2,
+    /// Third phase, `l3`.
+    L3,
+    /// Sum over the phases, `total`.
+    Total,
+    /// Not a quantity of a phase.
+    None,
+}
+
+impl Phase {
+    /// The phase conductors in order.
+    pub const CONDUCTORS: [Self; 3] = [Self::L1, Self::L2, Self::L3];
+
+    /// The conductor's index 0 to 2; `None` for a total or a quantity without phase.
+    pub fn index(self) -> Option<usize> {
+        Self::CONDUCTORS.iter().position(|&phase| phase == self)
+    }
+}
+
+/// Whether energy comes from the network or goes to it; both are reported, never negative (D-21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// Import: from the network to the customer. Positive power.
+    Consumed,
+    /// Export: from the customer to the network. Negative power.
+    Injected,
+}
+
+/// What is measured, apart from the phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quantity {
+    /// Active power P.
+    ActivePower(Direction),
+    /// Reactive power Q of the fundamental.
+    ReactivePower(Direction),
+    /// Apparent power S.
+    ApparentPower,
+    /// Active energy register.
+    ActiveEnergy(Direction),
+    /// Reactive energy register.
+    ReactiveEnergy(Direction),
+    /// Apparent energy register.
+    ApparentEnergy,
+    /// RMS current.
+    CurrentRms,
+    /// Phase angle of the current's fundamental.
+    CurrentPhase,
+    /// Momentary value of the current.
+    CurrentInstant,
+    /// RMS voltage.
+    VoltageRms,
+    /// Phase angle of the voltage's fundamental.
+    VoltagePhase,
+    /// Momentary value of the voltage.
+    VoltageInstant,
+    /// Power factor P/S, dimensionless, -1 to 1 (D-19).
+    PowerFactor,
+    /// Frequency of the fundamental.
+    Frequency,
+    /// Total harmonic distortion of the voltage.
+    VoltageThd,
+    /// Total harmonic distortion of the current.
+    CurrentThd,
+    /// Non-active power N = sqrt(S^2 - P^2), IEEE 1459.
+    NonActivePower,
+    /// A quantity outside the electrical ones computed here (heating, gas, water, blinks).
+    Other,
+}
+
+/// The unit in which a value stands in the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SiUnit {
+    /// Watt.
+    Watt,
+    /// Var.
+    Var,
+    /// Volt-ampere.
+    VoltAmpere,
+    /// Joule.
+    Joule,
+    /// Var-second.
+    VarSecond,
+    /// Volt-ampere-second.
+    VoltAmpereSecond,
+    /// Ampere.
+    Ampere,
+    /// Volt.
+    Volt,
+    /// Hertz.
+    Hertz,
+    /// Radian.
+    Radian,
+    /// Dimensionless.
+    One,
+    /// Degree Celsius.
+    DegreeCelsius,
+    /// Cubic metre.
+    CubicMetre,
+    /// Cubic metre per second.
+    CubicMetrePerSecond,
+    /// Pascal.
+    Pascal,
+}
+
+impl fmt::Display for SiUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Watt => "W",
+            Self::Var => "var",
+            Self::VoltAmpere => "VA",
+            Self::Joule => "J",
+            Self::VarSecond => "var s",
+            Self::VoltAmpereSecond => "VA s",
+            Self::Ampere => "A",
+            Self::Volt => "V",
+            Self::Hertz => "Hz",
+            Self::Radian => "rad",
+            Self::One => "1",
+            Self::DegreeCelsius => "°C",
+            Self::CubicMetre => "m3",
+            Self::CubicMetrePerSecond => "m3/s",
+            Self::Pascal => "Pa",
+        })
+    }
+}
+
+/// One row of the registry.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measurement {
+    /// The identifier as it stands in a message.
+    pub name: &'static str,
+    /// What is measured.
+    pub quantity: Quantity,
+    /// Where.
+    pub phase: Phase,
+    /// The unit as seed 004 Table 2 spells it; our own spelling for `x.*`.
+    pub table_unit: &'static str,
+    /// The unit of values in messages, as shown to people.
+    pub unit: &'static str,
+    /// The unit in the record.
+    pub si_unit: SiUnit,
+    /// Message value times this is the value in [`Self::si_unit`].
+    pub si_factor: f64,
+}
+
+impl Measurement {
+    /// Whether seed 004 Table 2 lists it; a tenant with `strict_table2` accepts nothing else.
+    pub fn is_table2(&self) -> bool {
+        !self.name.starts_with("x.")
+    }
+}
+
+/// An index into [`MEASUREMENTS`]: cheap to copy and compare, stable within a version only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MeasurementId(u16);
+
+impl MeasurementId {
+    /// Finds an identifier by its exact name.
+    pub fn lookup(name: &str) -> Option<Self> {
+        static SORTED: std::sync::LazyLock<Vec<u16>> = std::sync::LazyLock::new(|| {
+            let mut order: Vec<u16> = (0..MEASUREMENTS.len() as u16).collect();
+            order.sort_unstable_by_key(|&index| MEASUREMENTS[usize::from(index)].name);
+            order
+        });
+        let found = SORTED
+            .binary_search_by_key(&name, |&index| MEASUREMENTS[usize::from(index)].name)
+            .ok()?;
+        Some(Self(SORTED[found]))
+    }
+
+    /// Finds an identifier by what it measures and where.
+    pub fn of(quantity: Quantity, phase: Phase) -> Option<Self> {
+        Self::all().find(|id| {
+            let row = id.row();
+            row.quantity == quantity && row.phase == phase && quantity != Quantity::Other
+        })
+    }
+
+    /// Every identifier, in the registry's order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..MEASUREMENTS.len() as u16).map(Self)
+    }
+
+    /// The registry's row.
+    pub fn row(self) -> &'static Measurement {
+        &MEASUREMENTS[usize::from(self.0)]
+    }
+
+    /// The identifier as it stands in a message.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The row number, for dense tables.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The identifier of a row number; the inverse of [`Self::index`].
+    pub fn from_index(index: usize) -> Option<Self> {
+        (index < MEASUREMENTS.len()).then_some(Self(index as u16))
+    }
+}
+
+impl fmt::Display for MeasurementId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+macro_rules! row {
+    ($name:expr, $quantity:expr, $phase:ident, $table:literal, $unit:literal, $si:ident, $factor:expr) => {
+        Measurement {
+            name: $name,
+            quantity: $quantity,
+            phase: Phase::$phase,
+            table_unit: $table,
+            unit: $unit,
+            si_unit: SiUnit::$si,
+            si_factor: $factor,
+        }
+    };
+}
+
+macro_rules! registry {
+    ($( $kind:ident $stem:literal $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr; )*) => {
+        /// Every identifier a message may carry: seed 004 Table 2 in its order, then `x.*`.
+        pub static MEASUREMENTS: &[Measurement] = {
+            const ROWS: &[&[Measurement]] = &[$( registry!(@$kind $stem, $quantity, $table, $unit, $si, $factor) ),*];
+            const COUNT: usize = {
+                let mut count = 0;
+                let mut group = 0;
+                while group < ROWS.len() {
+                    count += ROWS[group].len();
+                    group += 1;
+                }
+                count
+            };
+            const FLAT: [Measurement; COUNT] = {
+                let mut flat = [ROWS[0][0]; COUNT];
+                let (mut at, mut group) = (0, 0);
+                while group < ROWS.len() {
+                    let mut row = 0;
+                    while row < ROWS[group].len() {
+                        flat[at] = ROWS[group][row];
+                        at += 1;
+                        row += 1;
+                    }
+                    group += 1;
+                }
+                flat
+            };
+            &FLAT
+        };
+    };
+    (@phases $stem:literal, $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr) => {
+        &[
+            row!(concat!($stem, ".l1"), $quantity, L1, $table, $unit, $si, $factor),
+            row!(concat!($stem, ".l2"), $quantity, L2, $table, $unit, $si, $factor),
+            row!(concat!($stem, ".l3"), $quantity, L3, $table, $unit, $si, $factor),
+        ]
+    };
+    (@phases_total $stem:literal, $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr) => {
+        &[
+            row!(concat!($stem, ".l1"), $quantity, L1, $table, $unit, $si, $factor),
+            row!(concat!($stem, ".l2"), $quantity, L2, $table, $unit, $si, $factor),
+            row!(concat!($stem, ".l3"), $quantity, L3, $table, $unit, $si, $factor),
+            row!(concat!($stem, ".total"), $quantity, Total, $table, $unit, $si, $factor),
+        ]
+    };
+    (@total $stem:literal, $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr) => {
+        &[row!(concat!($stem, ".total"), $quantity, Total, $table, $unit, $si, $factor)]
+    };
+    (@single $stem:literal, $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr) => {
+        &[row!($stem, $quantity, None, $table, $unit, $si, $factor)]
+    };
+}
+
+use Direction::{Consumed, Injected};
+use Quantity as Q;
+
+registry! {
+    phases_total "electricity.power.active.consumed" Q::ActivePower(Consumed), "kW", "kW", Watt, 1e3;
+    phases_total "electricity.power.active.injected" Q::ActivePower(Injected), "kW", "kW", Watt, 1e3;
+    phases_total "electricity.power.reactive.consumed" Q::ReactivePower(Consumed), "kVAR", "kvar", Var, 1e3;
+    phases_total "electricity.power.reactive.injected" Q::ReactivePower(Injected), "kVAR", "kvar", Var, 1e3;
+    phases_total "electricity.power.apparent" Q::ApparentPower, "KVA", "kVA", VoltAmpere, 1e3;
+    phases_total "electricity.energy.active.consumed" Q::ActiveEnergy(Consumed), "kWh", "kWh", Joule, 3.6e6;
+    phases_total "electricity.energy.active.injected" Q::ActiveEnergy(Injected), "kWh", "kWh", Joule, 3.6e6;
+    phases_total "electricity.energy.reactive.consumed" Q::ReactiveEnergy(Consumed), "kVARh", "kvarh", VarSecond, 3.6e6;
+    phases_total "electricity.energy.reactive.injected" Q::ReactiveEnergy(Injected), "kVARh", "kvarh", VarSecond, 3.6e6;
+    phases_total "electricity.energy.apparent" Q::ApparentEnergy, "kVAh", "kVAh", VoltAmpereSecond, 3.6e6;
+    phases "electricity.current.rms" Q::CurrentRms, "Arms", "A", Ampere, 1.0;
+    phases "electricity.current.phase" Q::CurrentPhase, "rad", "rad", Radian, 1.0;
+    phases "electricity.current.instant" Q::CurrentInstant, "A", "A", Ampere, 1.0;
+    phases "electricity.voltage.rms" Q::VoltageRms, "Vrms", "V", Volt, 1.0;
+    phases "electricity.voltage.phase" Q::VoltagePhase, "rad", "rad", Radian, 1.0;
+    phases "electricity.voltage.instant" Q::VoltageInstant, "V", "V", Volt, 1.0;
+    phases "electricity.powerFactor" Q::PowerFactor, "rad", "1", One, 1.0;
+    single "electricity.frequency" Q::Frequency, "HZ", "Hz", Hertz, 1.0;
+    single "electricity.energy.blink" Q::Other, "Wh", "Wh", Joule, 3.6e3;
+    single "heating.energy" Q::Other, "MWh", "MWh", Joule, 3.6e9;
+    single "heating.power" Q::Other, "MW", "MW", Watt, 1e6;
+    single "heating.volume" Q::Other, "m3", "m3", CubicMetre, 1.0;
+    single "heating.temp.primary.inlet" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "heating.temp.secondary.inlet" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "heating.flowrate" Q::Other, "m3/h", "m3/h", CubicMetrePerSecond, 1.0 / 3600.0;
+    single "heating.temp.primary.outlet" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "heating.temp.secondary.outlet" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "heating.temp.external" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "heating.set.point" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "heating.time.slot" Q::Other, "#", "1", One, 1.0;
+    single "heating.pump.status" Q::Other, "#", "1", One, 1.0;
+    single "gas.flowrate" Q::Other, "m3/h", "m3/h", CubicMetrePerSecond, 1.0 / 3600.0;
+    single "gas.temperature" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "gas.volume" Q::Other, "m3", "m3", CubicMetre, 1.0;
+    single "gas.pressure" Q::Other, "bar", "bar", Pascal, 1e5;
+    single "water.flowrate" Q::Other, "m3/h", "m3/h", CubicMetrePerSecond, 1.0 / 3600.0;
+    single "water.volume" Q::Other, "m3", "m3", CubicMetre, 1.0;
+    single "water.pressure" Q::Other, "bar", "bar", Pascal, 1e5;
+    total "x.electricity.powerFactor" Q::PowerFactor, "1", "1", One, 1.0;
+    phases_total "x.electricity.power.nonactive" Q::NonActivePower, "kvar", "kvar", Var, 1e3;
+    phases "x.electricity.voltage.thd" Q::VoltageThd, "%", "%", One, 0.01;
+    phases "x.electricity.current.thd" Q::CurrentThd, "%", "%", One, 0.01;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_2_has_its_eighty_two_identifiers_in_its_order() {
+        let table2: Vec<_> = MEASUREMENTS.iter().filter(|row| row.is_table2()).collect();
+        // Ten quantities in four places, seven in three, twenty-one single: counted in seed 004.
+        assert_eq!(table2.len(), 10 * 4 + 7 * 3 + 21);
+        assert_eq!(table2[0].name, "electricity.power.active.consumed.l1");
+        assert_eq!(table2.last().unwrap().name, "water.pressure");
+    }
+
+    #[test]
+    fn every_name_is_found_again_and_no_other() {
+        for id in MeasurementId::all() {
+            assert_eq!(MeasurementId::lookup(id.name()), Some(id));
+            assert_eq!(MeasurementId::from_index(id.index()), Some(id));
+        }
+        for name in ["", "electricity", "electricity.power.active.consumed.l4", "Water.volume"] {
+            assert_eq!(MeasurementId::lookup(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_quantity_and_its_phase_name_one_identifier() {
+        let id = MeasurementId::of(Quantity::VoltageRms, Phase::L2).unwrap();
+        assert_eq!(id.name(), "electricity.voltage.rms.l2");
+        assert_eq!(MeasurementId::of(Quantity::VoltageRms, Phase::Total), None);
+        assert_eq!(MeasurementId::of(Quantity::Other, Phase::None), None);
+    }
+
+    #[test]
+    fn a_kilowatt_hour_is_three_point_six_megajoules() {
+        let id = MeasurementId::lookup("electricity.energy.active.injected.total").unwrap();
+        assert_eq!((id.row().si_factor, id.row().si_unit), (3.6e6, SiUnit::Joule));
+    }
+}
