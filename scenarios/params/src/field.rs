@@ -31,6 +31,26 @@ pub enum Dimension {
     Angle,
 }
 
+impl Dimension {
+    /// Its name with an article, for a sentence.
+    pub(crate) fn with_article(self) -> &'static str {
+        match self {
+            Self::Ratio => "a ratio",
+            Self::Time => "a time",
+            Self::Frequency => "a frequency",
+            Self::Voltage => "a voltage",
+            Self::Current => "a current",
+            Self::ActivePower => "an active power",
+            Self::ReactivePower => "a reactive power",
+            Self::ApparentPower => "an apparent power",
+            Self::ActiveEnergy => "an active energy",
+            Self::ReactiveEnergy => "a reactive energy",
+            Self::ApparentEnergy => "an apparent energy",
+            Self::Angle => "an angle",
+        }
+    }
+}
+
 impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

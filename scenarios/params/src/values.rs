@@ -203,6 +203,91 @@ impl Values {
     }
 }
 
+impl Values {
+    /// The fields as TOML lines in the order of their definition, defaults written out; nested
+    /// tables stand inline. Reading the text again gives the same values.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        for item in &self.items {
+            text.push_str(item.name);
+            text.push_str(" = ");
+            item.value.write_toml(&mut text);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Whether both hold the same values, wherever they come from.
+    pub fn same_values(&self, other: &Self) -> bool {
+        self.items.len() == other.items.len()
+            && self
+                .items
+                .iter()
+                .zip(&other.items)
+                .all(|(a, b)| a.name == b.name && a.value.same(&b.value))
+    }
+}
+
+impl Value {
+    /// Whether both are the same value, wherever they come from.
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::List(a), Self::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|((a, _), (b, _))| a.same(b))
+            }
+            (Self::Table(a), Self::Table(b)) => a.same_values(b),
+            _ => self == other,
+        }
+    }
+
+    fn write_toml(&self, text: &mut String) {
+        match self {
+            Self::Text(value) => text.push_str(&quote(value)),
+            Self::Boolean(value) => text.push_str(&value.to_string()),
+            Self::Integer(value) => text.push_str(&value.to_string()),
+            Self::Quantity { written, .. } => text.push_str(&quote(written)),
+            Self::Instant(value) => text.push_str(&value.to_string()),
+            Self::Measurement(value) => text.push_str(&quote(value.name())),
+            Self::List(list) => {
+                text.push('[');
+                for (index, (value, _)) in list.iter().enumerate() {
+                    text.push_str(if index == 0 { "" } else { ", " });
+                    value.write_toml(text);
+                }
+                text.push(']');
+            }
+            Self::Table(values) => {
+                text.push('{');
+                for (index, item) in values.items.iter().enumerate() {
+                    text.push_str(if index == 0 { " " } else { ", " });
+                    text.push_str(item.name);
+                    text.push_str(" = ");
+                    item.value.write_toml(text);
+                }
+                text.push_str(" }");
+            }
+        }
+    }
+}
+
+/// A text as a TOML basic string.
+pub fn quote(value: &str) -> String {
+    let mut text = String::with_capacity(value.len() + 2);
+    text.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            c if c.is_control() => text.extend(format!("\\u{:04X}", u32::from(c)).chars()),
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    text
+}
+
 #[cold]
 fn missing<T>(name: &str) -> T {
     panic!("field `{name}` is absent, or of another kind than the getter expects")

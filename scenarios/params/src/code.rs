@@ -1,0 +1,178 @@
+//! The error codes of the scenario language: one per kind of mistake, each with its long text.
+//!
+//! A code is a promise to those who search for it: it keeps its meaning from version to version,
+//! and a retired one is not given out again.
+
+use std::fmt;
+
+/// What `lastmeter explain CODE` prints about one kind of mistake.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    code: &'static str,
+    title: &'static str,
+    description: &'static str,
+}
+
+/// One kind of mistake.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Code(&'static Row);
+
+impl Code {
+    /// The code as printed, such as `S012`.
+    pub const fn code(self) -> &'static str {
+        self.0.code
+    }
+
+    /// What kind of mistake it is, in a few words.
+    pub const fn title(self) -> &'static str {
+        self.0.title
+    }
+
+    /// Why it is refused and how to mend it.
+    pub const fn description(self) -> &'static str {
+        self.0.description
+    }
+
+    /// Finds a code by its printed form, in either case.
+    pub fn lookup(text: &str) -> Option<Self> {
+        CODES.iter().copied().find(|code| code.code().eq_ignore_ascii_case(text))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident $code:literal $title:literal $description:literal;)*) => {
+        impl Code {
+            $(
+                #[doc = concat!($code, ": ", $title, ".")]
+                pub const $name: Self = Self(&Row {
+                    code: $code,
+                    title: $title,
+                    description: $description,
+                });
+            )*
+        }
+
+        /// Every code, in order.
+        pub static CODES: &[Code] = &[$(Code::$name),*];
+    };
+}
+
+codes! {
+    SYNTAX "S001" "not valid TOML"
+        "The text cannot be read as TOML 1.0. Text values stand between double quotes \
+         (`duration = \"10 min\"`), dates do not (`start = 2027-01-18T17:00:00Z`). Where a line \
+         cannot be read, what seems to be missing is not reported: it may stand on that line.";
+    DUPLICATE_KEY "S002" "key or table written twice"
+        "A key may stand once in its table, and a `[table]` once in a file. Sections that may \
+         repeat are written with double brackets, such as `[[device]]`.";
+    UNKNOWN_KEY "S003" "unknown key"
+        "The table knows no such key. Nothing is ignored silently: a misspelt limit would let a \
+         bad meter pass. `lastmeter explain KIND` lists the keys of each source, device, \
+         injection and check.";
+    MISSING_KEY "S004" "missing key"
+        "The table needs this key and it has no default.";
+    WRONG_KIND "S005" "value of the wrong kind"
+        "The key takes another kind of value: text, a whole number, true or false, a date, a \
+         list or a table.";
+    OUT_OF_RANGE "S006" "value out of range"
+        "The value is of the right kind but outside of what is allowed or makes sense here. Both \
+         bounds are allowed values themselves.";
+    UNKNOWN_WORD "S007" "none of the allowed words"
+        "The key takes one of a few words, spelt exactly as listed.";
+    MISSING_UNIT "S008" "number without unit"
+        "A quantity is written with its unit, as text: `\"230 V\"`, `\"10 s\"`, `\"1 h 30 min\"`. \
+         Only ratios may be bare numbers. Guessing the unit would turn a typing slip into a \
+         wrong verdict.";
+    UNKNOWN_UNIT "S009" "unknown unit"
+        "No such unit is known. Case matters: `mW` is a thousandth of a watt, `MW` a million.";
+    WRONG_DIMENSION "S010" "unit of another dimension"
+        "The unit exists but measures something else than this key does, such as amperes where \
+         a voltage is due.";
+    BAD_NUMBER "S011" "not a number"
+        "The text is no number with a unit. Numbers use a decimal point and no thousands \
+         separators, and are finite; only times may have several parts, as in `\"1 h 30 min\"`.";
+    UNKNOWN_THING "S012" "unknown kind"
+        "No source, device model, injection or check of that name is registered. `lastmeter \
+         list` shows what there is.";
+    BAD_NAME "S013" "not usable as a name"
+        "Names are made of letters, digits, `-`, `_` and `.`, start with a letter or digit, and \
+         have at most 64 characters. They become parts of file names, topics and addresses.";
+    UNKNOWN_MEASUREMENT "S014" "unknown measurement identifier"
+        "Measurement identifiers are those of the registry: Table 2 of the data format, and the \
+         `x.*` namespace, spelt exactly, such as `electricity.voltage.rms.l1`.";
+    BAD_INSTANT "S015" "not an instant"
+        "An instant is a date with time and offset, without quotes: `2027-01-18T17:00:00Z` or \
+         `2027-01-18T18:00:00+01:00`. Without an offset it could mean any of a day's hours.";
+    FORMAT_VERSION "S016" "unknown format version"
+        "The first line of a scenario is `format = 1`. Another number belongs to another version \
+         of lastmeter.";
+    NAME_TAKEN "S017" "name used twice"
+        "Within a section each name stands once, since checks, injections and overrides refer \
+         to things by name.";
+    UNKNOWN_REFERENCE "S018" "refers to something that is not there"
+        "The named source, device or check does not exist in this scenario.";
+    NOT_AVAILABLE "S019" "not available in this version"
+        "The word belongs to the language, but this version of lastmeter cannot do it yet. \
+         Refusing is better than running something else than what was asked for.";
+    OUTSIDE_SCENARIO "S020" "time outside the scenario"
+        "Injections happen at a time since the start that lies within the duration; what happens \
+         later would never happen.";
+    PLATFORM_CANNOT "S021" "the platform cannot do this"
+        "An embedded platform lives in the bench's own process, so it cannot be killed. Write \
+         `use = \"child\"` under `[platform]`, or give `--platform child`.";
+    NO_CHECKS "S022" "no checks"
+        "A scenario without a check judges nothing and could never fail. Add a `[[check]]`.";
+    OVERRIDE_ADDRESS "S023" "override of something that is not there"
+        "The part of `--set` before `=` addresses a value by section and name, such as \
+         `device.home.report_every`, `scenario.duration` or, without a name, by number: \
+         `inject.1.at`.";
+    OVERRIDE_FORM "S024" "not an override"
+        "An override is written `--set ADDRESS=VALUE`, such as \
+         `--set device.home.report_every=\"5 s\"`.";
+    FILE_UNREADABLE "S025" "file cannot be read"
+        "A file that the scenario names cannot be opened. Paths are relative to the scenario's \
+         folder; `recordings:NAME` is looked up in the folder that the environment variable \
+         LASTMETER_RECORDINGS names.";
+    FILE_REFUSED "S026" "file content refused"
+        "A file that the scenario names was read, but its content is not what it should be: \
+         truncated, of another format, or not fitting its own header.";
+    DOES_NOT_FIT "S027" "parts that do not fit together"
+        "Each part is right by itself but not with the others, such as a recording connected to \
+         a device that works on spectra, or two keys of which only one may be given.";
+    BAD_REQUIREMENT "S028" "not a requirement"
+        "`covers` lists requirement rows: a letter L, C or F, a dash and two digits, such as \
+         `F-04`.";
+    BAD_TWIN "S029" "expectation that cannot be met"
+        "`[expect]` names a check of this scenario that has to end as told, and in `twin_of` the \
+         check it mirrors, as `SCENARIO/CHECK`.";
+    CANNOT_MEASURE "S030" "the check cannot judge this"
+        "The check is about something that the named device does not report, or that this kind \
+         of scenario does not produce, so it could never end in a verdict.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_numbered_without_gaps_and_documented() {
+        for (index, code) in CODES.iter().enumerate() {
+            assert_eq!(code.code(), format!("S{:03}", index + 1));
+            assert!(!code.title().is_empty() && code.description().ends_with('.'), "{code}");
+            assert_eq!(Code::lookup(&code.code().to_lowercase()), Some(*code));
+        }
+        assert_eq!(Code::lookup("S000"), None);
+    }
+}

@@ -1,0 +1,365 @@
+//! Numbers with units as people write them: `230 V`, `0.5 %`, `1 h 30 min`.
+//!
+//! Case matters (`mW` is not `MW`). Decimal prefixes shift the decimal point before the text
+//! becomes a binary number, so `0.3 %` is the double nearest to 0.003, not a product's rounding.
+
+use crate::code::Code;
+use crate::field::Dimension;
+use crate::nearest::nearest;
+
+/// A unit people may write.
+pub(crate) struct Unit {
+    pub(crate) symbol: &'static str,
+    pub(crate) dimension: Dimension,
+    /// A power of ten ...
+    exponent: i64,
+    /// ... times this gives the SI unit.
+    factor: f64,
+}
+
+const fn unit(symbol: &'static str, dimension: Dimension, exponent: i64, factor: f64) -> Unit {
+    Unit { symbol, dimension, exponent, factor }
+}
+
+use Dimension as D;
+
+/// Every unit; of one dimension, the SI unit comes first.
+pub(crate) static UNITS: &[Unit] = &[
+    unit("V", D::Voltage, 0, 1.0),
+    unit("kV", D::Voltage, 3, 1.0),
+    unit("mV", D::Voltage, -3, 1.0),
+    unit("uV", D::Voltage, -6, 1.0),
+    unit("A", D::Current, 0, 1.0),
+    unit("kA", D::Current, 3, 1.0),
+    unit("mA", D::Current, -3, 1.0),
+    unit("uA", D::Current, -6, 1.0),
+    unit("W", D::ActivePower, 0, 1.0),
+    unit("mW", D::ActivePower, -3, 1.0),
+    unit("kW", D::ActivePower, 3, 1.0),
+    unit("MW", D::ActivePower, 6, 1.0),
+    unit("GW", D::ActivePower, 9, 1.0),
+    unit("var", D::ReactivePower, 0, 1.0),
+    unit("kvar", D::ReactivePower, 3, 1.0),
+    unit("Mvar", D::ReactivePower, 6, 1.0),
+    unit("VA", D::ApparentPower, 0, 1.0),
+    unit("kVA", D::ApparentPower, 3, 1.0),
+    unit("MVA", D::ApparentPower, 6, 1.0),
+    unit("Hz", D::Frequency, 0, 1.0),
+    unit("mHz", D::Frequency, -3, 1.0),
+    unit("kHz", D::Frequency, 3, 1.0),
+    unit("MHz", D::Frequency, 6, 1.0),
+    unit("s", D::Time, 0, 1.0),
+    unit("ms", D::Time, -3, 1.0),
+    unit("us", D::Time, -6, 1.0),
+    unit("ns", D::Time, -9, 1.0),
+    unit("min", D::Time, 0, 60.0),
+    unit("h", D::Time, 0, 3_600.0),
+    unit("d", D::Time, 0, 86_400.0),
+    unit("%", D::Ratio, -2, 1.0),
+    unit("ppm", D::Ratio, -6, 1.0),
+    unit("rad", D::Angle, 0, 1.0),
+    unit("mrad", D::Angle, -3, 1.0),
+    unit("deg", D::Angle, 0, std::f64::consts::PI / 180.0),
+    unit("J", D::ActiveEnergy, 0, 1.0),
+    unit("kJ", D::ActiveEnergy, 3, 1.0),
+    unit("MJ", D::ActiveEnergy, 6, 1.0),
+    unit("Ws", D::ActiveEnergy, 0, 1.0),
+    unit("Wh", D::ActiveEnergy, 0, 3_600.0),
+    unit("kWh", D::ActiveEnergy, 3, 3_600.0),
+    unit("MWh", D::ActiveEnergy, 6, 3_600.0),
+    unit("vars", D::ReactiveEnergy, 0, 1.0),
+    unit("varh", D::ReactiveEnergy, 0, 3_600.0),
+    unit("kvarh", D::ReactiveEnergy, 3, 3_600.0),
+    unit("Mvarh", D::ReactiveEnergy, 6, 3_600.0),
+    unit("VAs", D::ApparentEnergy, 0, 1.0),
+    unit("VAh", D::ApparentEnergy, 0, 3_600.0),
+    unit("kVAh", D::ApparentEnergy, 3, 3_600.0),
+    unit("MVAh", D::ApparentEnergy, 6, 3_600.0),
+];
+
+/// Other ways to write a unit, and the symbol they stand for.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("µV", "uV"),
+    ("μV", "uV"),
+    ("µA", "uA"),
+    ("μA", "uA"),
+    ("µs", "us"),
+    ("μs", "us"),
+    ("°", "deg"),
+    ("sec", "s"),
+    ("hour", "h"),
+    ("hours", "h"),
+    ("day", "d"),
+    ("days", "d"),
+];
+
+impl Dimension {
+    /// The SI unit's symbol; empty for a ratio.
+    pub fn si_symbol(self) -> &'static str {
+        match self {
+            Self::Ratio => "",
+            _ => UNITS.iter().find(|unit| unit.dimension == self).map_or("", |unit| unit.symbol),
+        }
+    }
+
+    /// The symbols of its units, the SI unit first.
+    pub fn unit_symbols(self) -> impl Iterator<Item = &'static str> {
+        UNITS.iter().filter(move |unit| unit.dimension == self).map(|unit| unit.symbol)
+    }
+
+    /// A value in the SI unit, written with it (`230 V`, `0.01`).
+    pub fn display_si(self, si: f64) -> String {
+        format!("{si} {}", self.si_symbol()).trim_end().to_owned()
+    }
+
+    /// The unit people would most likely write, for suggestions.
+    fn usual_symbol(self) -> &'static str {
+        if self == Self::Ratio { "%" } else { self.si_symbol() }
+    }
+}
+
+/// Why a text is no quantity of the expected dimension.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum QuantityError {
+    /// No number where one should be.
+    #[error("`{found}` is not a number with a unit")]
+    NotANumber {
+        /// The text.
+        found: String,
+        /// A quantity that would do.
+        example: String,
+    },
+    /// A decimal comma or thousands separators.
+    #[error("`{found}` contains a comma")]
+    Comma {
+        /// The text.
+        found: String,
+    },
+    /// Beyond what a double holds, `nan` or `inf`.
+    #[error("`{found}` is not a finite number")]
+    NotFinite {
+        /// The text.
+        found: String,
+    },
+    /// A bare number.
+    #[error("`{number}` has no unit")]
+    MissingUnit {
+        /// The number.
+        number: String,
+        /// The units that would do.
+        suggestions: Vec<String>,
+    },
+    /// No unit of that name.
+    #[error("`{unit}` is not a unit")]
+    UnknownUnit {
+        /// What stands there.
+        unit: String,
+        /// The unit that may have been meant.
+        nearest: Option<&'static str>,
+        /// What may be measured here.
+        expected: Vec<Dimension>,
+    },
+    /// A unit of something else.
+    #[error("`{unit}` is a unit of {found}, not of {}", one_of(.expected))]
+    WrongDimension {
+        /// The unit.
+        unit: String,
+        /// What it measures.
+        found: Dimension,
+        /// What should be measured.
+        expected: Vec<Dimension>,
+    },
+    /// Several parts in something else than a time.
+    #[error("`{found}` has several parts, and only a time may")]
+    SeveralParts {
+        /// The text.
+        found: String,
+    },
+}
+
+impl QuantityError {
+    /// The code under which it is reported.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotANumber { .. }
+            | Self::Comma { .. }
+            | Self::NotFinite { .. }
+            | Self::SeveralParts { .. } => Code::BAD_NUMBER,
+            Self::MissingUnit { .. } => Code::MISSING_UNIT,
+            Self::UnknownUnit { .. } => Code::UNKNOWN_UNIT,
+            Self::WrongDimension { .. } => Code::WRONG_DIMENSION,
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::NotANumber { example, .. } => Some(format!("write for example `\"{example}\"`")),
+            Self::Comma { .. } => {
+                Some("use a decimal point, and no thousands separators".to_owned())
+            }
+            Self::NotFinite { .. } => None,
+            Self::MissingUnit { suggestions, .. } => {
+                let quoted: Vec<String> =
+                    suggestions.iter().map(|text| format!("`\"{text}\"`")).collect();
+                Some(format!("write {}", quoted.join(" or ")))
+            }
+            Self::UnknownUnit { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`?"))
+            }
+            Self::UnknownUnit { nearest: None, expected, .. }
+            | Self::WrongDimension { expected, .. } => {
+                let symbols: Vec<&str> =
+                    expected.iter().flat_map(|dimension| dimension.unit_symbols()).collect();
+                Some(format!("units that fit: {}", symbols.join(", ")))
+            }
+            Self::SeveralParts { .. } => Some("write one number with one unit".to_owned()),
+        }
+    }
+}
+
+/// The names of some dimensions, joined for a sentence.
+pub(crate) fn one_of(dimensions: &[Dimension]) -> String {
+    let names: Vec<String> = dimensions.iter().map(Dimension::to_string).collect();
+    names.join(" or ")
+}
+
+/// Reads a number with a unit of one of the dimensions; the result is in that dimension's SI unit.
+/// A ratio may be a bare number; a time may have several parts.
+pub fn parse_quantity(
+    text: &str,
+    dimensions: &[Dimension],
+) -> Result<(f64, Dimension), QuantityError> {
+    let text = text.trim();
+    if text.contains(',') {
+        return Err(QuantityError::Comma { found: text.to_owned() });
+    }
+    let (mut total, dimension, mut rest) = parse_part(text, text, dimensions)?;
+    while !rest.is_empty() {
+        if dimension != Dimension::Time {
+            return Err(QuantityError::SeveralParts { found: text.to_owned() });
+        }
+        let (part, _, after) = parse_part(rest, text, &[Dimension::Time])?;
+        // A sign belongs to the whole: `-1 h 30 min` is ninety minutes before.
+        if rest.starts_with(['+', '-']) {
+            return Err(not_a_number(text, dimensions));
+        }
+        total += part.copysign(total);
+        rest = after;
+    }
+    if total.is_finite() {
+        Ok((total, dimension))
+    } else {
+        Err(QuantityError::NotFinite { found: text.to_owned() })
+    }
+}
+
+/// Reads one number and its unit from the start of `text`, and returns what follows.
+fn parse_part<'a>(
+    text: &'a str,
+    whole: &str,
+    dimensions: &[Dimension],
+) -> Result<(f64, Dimension, &'a str), QuantityError> {
+    let number = number_prefix(text);
+    if number.is_empty() {
+        let word = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
+        if ["nan", "inf"].iter().any(|special| word.starts_with(special)) {
+            return Err(QuantityError::NotFinite { found: whole.to_owned() });
+        }
+        return Err(not_a_number(whole, dimensions));
+    }
+    let rest = text[number.len()..].trim_start();
+    let end = rest
+        .find(|c: char| c.is_whitespace() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
+        .unwrap_or(rest.len());
+    let (symbol, after) = (&rest[..end], rest[end..].trim_start());
+    if symbol.is_empty() {
+        if !rest.is_empty() {
+            return Err(not_a_number(whole, dimensions));
+        }
+        if dimensions.contains(&Dimension::Ratio) {
+            return Ok((shifted(number, 0), Dimension::Ratio, after));
+        }
+        let suggestions = dimensions.iter().map(|d| format!("{number} {}", d.usual_symbol()));
+        return Err(QuantityError::MissingUnit {
+            number: number.to_owned(),
+            suggestions: suggestions.collect(),
+        });
+    }
+    let unit = find_unit(symbol, dimensions)?;
+    Ok((shifted(number, unit.exponent) * unit.factor, unit.dimension, after))
+}
+
+fn not_a_number(found: &str, dimensions: &[Dimension]) -> QuantityError {
+    let symbol = dimensions.first().map_or("", |dimension| dimension.usual_symbol());
+    let example = match symbol {
+        "V" => "230 V".to_owned(),
+        "Hz" => "50 Hz".to_owned(),
+        _ => format!("10 {symbol}"),
+    };
+    QuantityError::NotANumber { found: found.to_owned(), example }
+}
+
+fn find_unit(symbol: &str, dimensions: &[Dimension]) -> Result<&'static Unit, QuantityError> {
+    let canonical =
+        SYNONYMS.iter().find(|(other, _)| *other == symbol).map_or(symbol, |(_, unit)| unit);
+    let fitting = || UNITS.iter().filter(|unit| dimensions.contains(&unit.dimension));
+    if let Some(unit) = fitting().find(|unit| unit.symbol == canonical) {
+        return Ok(unit);
+    }
+    match UNITS.iter().find(|unit| unit.symbol == canonical) {
+        Some(unit) => Err(QuantityError::WrongDimension {
+            unit: symbol.to_owned(),
+            found: unit.dimension,
+            expected: dimensions.to_vec(),
+        }),
+        None => Err(QuantityError::UnknownUnit {
+            unit: symbol.to_owned(),
+            nearest: nearest(symbol, fitting().map(|unit| unit.symbol)),
+            expected: dimensions.to_vec(),
+        }),
+    }
+}
+
+/// The longest start of a text that is a decimal number: sign, digits, point, digits, exponent.
+fn number_prefix(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let digits_from = |mut at: usize| {
+        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        at
+    };
+    let start = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+    let whole_end = digits_from(start);
+    let mut end = whole_end;
+    let mut digits = whole_end - start;
+    if bytes.get(end) == Some(&b'.') {
+        end = digits_from(whole_end + 1);
+        digits += end - whole_end - 1;
+    }
+    if digits == 0 {
+        return "";
+    }
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        let exponent_end = digits_from(end + 1 + sign);
+        if exponent_end > end + 1 + sign {
+            end = exponent_end;
+        }
+    }
+    &text[..end]
+}
+
+/// The double nearest to a decimal number times a power of ten.
+fn shifted(number: &str, exponent: i64) -> f64 {
+    let (mantissa, written) = match number.split_once(['e', 'E']) {
+        // An exponent of twenty digits is as good as infinite.
+        Some((mantissa, digits)) => (
+            mantissa,
+            digits.parse().unwrap_or(if digits.starts_with('-') { -100_000 } else { 100_000_i64 }),
+        ),
+        None => (number, 0),
+    };
+    format!("{mantissa}e{}", written.saturating_add(exponent)).parse().unwrap_or(f64::NAN)
+}

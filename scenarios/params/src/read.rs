@@ -1,0 +1,364 @@
+//! Checks a table against its fields: one diagnostic for each mistake, and on it goes.
+//!
+//! Nothing is ignored: an unknown key is a mistake, since a misspelt limit would pass silently.
+
+use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
+
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceId, Span};
+use crate::field::{Dimension, Field, Kind, Presence};
+use crate::nearest::nearest;
+use crate::node::{Node, NodeValue, Table, TableEntry, parse_document, parse_override};
+use crate::quantity::parse_quantity;
+use crate::values::{Item, Value, Values};
+
+/// The longest name in characters.
+const NAME_CHARACTERS_MAX: usize = 64;
+
+/// Reads a table with these fields. `None` if it has a mistake, which is then in `diagnostics`.
+pub fn read_table(
+    table: &Table,
+    span: Span,
+    fields: &[Field],
+    diagnostics: &mut Diagnostics,
+) -> Option<Values> {
+    read_table_of(table, span, &[fields], diagnostics)
+}
+
+/// Like [`read_table`], for fields that come in groups: those common to a section's tables, and
+/// those of the entry.
+pub fn read_table_of(
+    table: &Table,
+    span: Span,
+    groups: &[&[Field]],
+    diagnostics: &mut Diagnostics,
+) -> Option<Values> {
+    let fields = || groups.iter().flat_map(|group| group.iter());
+    let mut whole = true;
+    for entry in &table.entries {
+        if !fields().any(|field| field.name == entry.key) {
+            whole = false;
+            report_unknown_key(entry, table, fields().map(|field| field.name), diagnostics);
+        }
+    }
+    let mut items = Vec::new();
+    for field in fields() {
+        let (value, span, is_default) = match (table.get(field.name), field.presence) {
+            (Some(node), _) => {
+                (read_value(node, &field.kind, field.name, diagnostics), node.span, false)
+            }
+            (None, Presence::Optional) => continue,
+            (None, Presence::Default(text)) => (Some(default_value(field, text, span)), span, true),
+            (None, Presence::Required) => {
+                if !table.incomplete {
+                    report_missing_key(field, span, diagnostics);
+                }
+                (None, span, false)
+            }
+        };
+        match value {
+            Some(value) => items.push(Item { name: field.name, value, span, is_default }),
+            None => whole = false,
+        }
+    }
+    whole.then_some(Values { span, items })
+}
+
+/// Reads a TOML text as one table with these groups of fields, as tests and tools need it.
+pub fn read_text(text: &str, groups: &[&[Field]]) -> Result<Values, Vec<Diagnostic>> {
+    let mut diagnostics = Diagnostics::new();
+    let table = parse_document(text, SourceId::FILE, &mut diagnostics);
+    let values = read_table_of(&table, Span::default(), groups, &mut diagnostics);
+    match values {
+        Some(values) if diagnostics.is_empty() => Ok(values),
+        _ => Err(diagnostics.into_sorted()),
+    }
+}
+
+fn report_unknown_key<'a>(
+    entry: &TableEntry,
+    table: &Table,
+    known: impl Iterator<Item = &'a str>,
+    diagnostics: &mut Diagnostics,
+) {
+    if entry.node.value == NodeValue::Invalid {
+        return;
+    }
+    // A key that is already written is not what was meant by this one.
+    let free: Vec<&str> = known.filter(|name| table.entry(name).is_none()).collect();
+    let help = match nearest(&entry.key, free.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if free.is_empty() => None,
+        None => Some(format!("keys that may stand here: {}", free.join(", "))),
+    };
+    let message = format!("unknown key `{}`", entry.key);
+    diagnostics.report_with_help(
+        Code::UNKNOWN_KEY,
+        entry.key_span,
+        message,
+        "not a key here",
+        help,
+    );
+}
+
+fn report_missing_key(field: &Field, span: Span, diagnostics: &mut Diagnostics) {
+    diagnostics.report_with_help(
+        Code::MISSING_KEY,
+        span,
+        format!("key `{}` is missing", field.name),
+        format!("needs {}", describe(&field.kind)),
+        Some(format!("`{}`: {}", field.name, field.doc)),
+    );
+}
+
+/// The value that stands in the place of an absent field.
+///
+/// # Panics
+/// If the registry entry's default is not a value of its own kind: a broken invariant of the
+/// program, which the test of each registry slice finds.
+fn default_value(field: &Field, text: &str, span: Span) -> Value {
+    let mut diagnostics = Diagnostics::new();
+    let mut node = parse_override(text, 0, span.source);
+    node.set_span(span);
+    let value = read_value(&node, &field.kind, field.name, &mut diagnostics);
+    value.unwrap_or_else(|| panic!("default {text} of field `{}` is not of its kind", field.name))
+}
+
+impl Node {
+    /// Puts the value and all it contains at one place.
+    fn set_span(&mut self, span: Span) {
+        self.span = span;
+        match &mut self.value {
+            NodeValue::Array(list) => list.iter_mut().for_each(|node| node.set_span(span)),
+            NodeValue::Table(table) => {
+                for entry in &mut table.entries {
+                    entry.key_span = span;
+                    entry.node.set_span(span);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read_value(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) -> Option<Value> {
+    match (kind, &node.value) {
+        (_, NodeValue::Invalid) => None,
+        (Kind::Text, NodeValue::String(text)) => Some(Value::Text(text.clone())),
+        (Kind::Name, NodeValue::String(text)) => read_name(text, node.span, out),
+        (Kind::Boolean, NodeValue::Boolean(value)) => Some(Value::Boolean(*value)),
+        (Kind::Integer { min, max }, NodeValue::Integer(value)) => {
+            read_integer(*value, *min, *max, name, node.span, out)
+        }
+        (Kind::Quantity { dimension, min, max }, _) => {
+            let (si, dimension, written) = read_quantity(node, kind, &[*dimension], name, out)?;
+            in_range(si, dimension, *min, *max, name, node.span, out)?;
+            Some(Value::Quantity { si, dimension, written })
+        }
+        (Kind::QuantityOfAny(dimensions), _) => {
+            let (si, dimension, written) = read_quantity(node, kind, dimensions, name, out)?;
+            in_range(si, dimension, 0.0, f64::INFINITY, name, node.span, out)?;
+            Some(Value::Quantity { si, dimension, written })
+        }
+        (Kind::Instant, NodeValue::Datetime(text)) => read_instant(text, node.span, out),
+        (Kind::Choice(words), NodeValue::String(text)) => {
+            read_choice(text, words, name, node.span, out)
+        }
+        (Kind::Measurement, NodeValue::String(text)) => read_measurement(text, node.span, out),
+        (Kind::List(of), NodeValue::Array(list)) => {
+            let items: Vec<Option<(Value, Span)>> = list
+                .iter()
+                .map(|item| Some((read_value(item, of, name, out)?, item.span)))
+                .collect();
+            items.into_iter().collect::<Option<_>>().map(Value::List)
+        }
+        (Kind::Table(fields), NodeValue::Table(table)) => {
+            read_table(table, node.span, fields, out).map(Value::Table)
+        }
+        _ => {
+            report_wrong_kind(node, kind, name, out);
+            None
+        }
+    }
+}
+
+fn report_wrong_kind(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) {
+    let help = match (kind, &node.value) {
+        (Kind::Instant, NodeValue::String(_)) => Some("a date stands without quotes".to_owned()),
+        (Kind::Integer { .. } | Kind::Boolean, NodeValue::String(_)) => {
+            Some("leave the quotes out".to_owned())
+        }
+        (Kind::Text | Kind::Name | Kind::Choice(_) | Kind::Measurement, value)
+            if !matches!(value, NodeValue::Array(_) | NodeValue::Table(_)) =>
+        {
+            Some("text stands between double quotes".to_owned())
+        }
+        _ => None,
+    };
+    let message =
+        format!("`{name}` takes {}, and this is {}", describe(kind), node.value.describe());
+    let label = format!("expected {}", describe(kind));
+    out.report_with_help(Code::WRONG_KIND, node.span, message, label, help);
+}
+
+/// What a kind of field holds, for a sentence.
+pub(crate) fn describe(kind: &Kind) -> String {
+    match kind {
+        Kind::Text => "text".to_owned(),
+        Kind::Name => "a name".to_owned(),
+        Kind::Boolean => "`true` or `false`".to_owned(),
+        Kind::Integer { .. } => "a whole number".to_owned(),
+        Kind::Quantity { dimension, .. } => describe_quantity(&[*dimension]),
+        Kind::QuantityOfAny(dimensions) => describe_quantity(dimensions),
+        Kind::Instant => "a date with time and offset".to_owned(),
+        Kind::Choice(words) => format!("one of {}", quoted(words)),
+        Kind::Measurement => "a measurement identifier".to_owned(),
+        Kind::List(of) => format!("a list, each item {}", describe(of)),
+        Kind::Table(_) => "a table".to_owned(),
+    }
+}
+
+fn describe_quantity(dimensions: &[Dimension]) -> String {
+    let names: Vec<&str> = dimensions.iter().map(|dimension| dimension.with_article()).collect();
+    format!("{} with its unit, as text", names.join(" or "))
+}
+
+pub(crate) fn quoted(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+fn read_name(text: &str, span: Span, out: &mut Diagnostics) -> Option<Value> {
+    if is_name(text) {
+        return Some(Value::Text(text.to_owned()));
+    }
+    let help = "letters, digits, `-`, `_` and `.`, starting with a letter or digit, at most 64";
+    out.report_with_help(
+        Code::BAD_NAME,
+        span,
+        "this is no name",
+        "not usable as a name",
+        Some(help.to_owned()),
+    );
+    None
+}
+
+/// Whether a text may be used as a name.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= NAME_CHARACTERS_MAX
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+fn read_integer(
+    value: i64,
+    min: i64,
+    max: i64,
+    name: &str,
+    span: Span,
+    out: &mut Diagnostics,
+) -> Option<Value> {
+    if (min..=max).contains(&value) {
+        return Some(Value::Integer(value));
+    }
+    let message = format!("`{name}` is out of range");
+    let label = match (min, max) {
+        (_, i64::MAX) => format!("at least {min}"),
+        (i64::MIN, _) => format!("at most {max}"),
+        _ => format!("from {min} to {max}"),
+    };
+    out.report(Code::OUT_OF_RANGE, span, message, label);
+    None
+}
+
+/// A quantity with its dimension and the text that says so.
+fn read_quantity(
+    node: &Node,
+    kind: &Kind,
+    dimensions: &[Dimension],
+    name: &str,
+    out: &mut Diagnostics,
+) -> Option<(f64, Dimension, String)> {
+    let written = match &node.value {
+        NodeValue::String(text) => text.trim().to_owned(),
+        NodeValue::Integer(number) => number.to_string(),
+        NodeValue::Float(number) => number.to_string(),
+        _ => {
+            report_wrong_kind(node, kind, name, out);
+            return None;
+        }
+    };
+    match parse_quantity(&written, dimensions) {
+        Ok((si, dimension)) => Some((si, dimension, written)),
+        Err(error) => {
+            let label = format!("expected {}", describe_quantity(dimensions));
+            out.report_with_help(error.code(), node.span, error.to_string(), label, error.help());
+            None
+        }
+    }
+}
+
+fn in_range(
+    si: f64,
+    dimension: Dimension,
+    min: f64,
+    max: f64,
+    name: &str,
+    span: Span,
+    out: &mut Diagnostics,
+) -> Option<()> {
+    if si >= min && si <= max {
+        return Some(());
+    }
+    let (low, high) = (dimension.display_si(min), dimension.display_si(max));
+    let label = match (min.is_finite(), max.is_finite()) {
+        (true, false) if min == 0.0 => "must not be negative".to_owned(),
+        (true, false) => format!("at least {low}"),
+        (false, _) => format!("at most {high}"),
+        (true, true) => format!("from {low} to {high}"),
+    };
+    out.report(Code::OUT_OF_RANGE, span, format!("`{name}` is out of range"), label);
+    None
+}
+
+fn read_instant(text: &str, span: Span, out: &mut Diagnostics) -> Option<Value> {
+    if let Ok(instant) = text.parse::<SimTime>() {
+        return Some(Value::Instant(instant));
+    }
+    out.report_with_help(
+        Code::BAD_INSTANT,
+        span,
+        "this is no instant",
+        "expected a date with time and offset, in the years 1678 to 2261",
+        Some("write for example `2027-01-18T17:00:00Z`".to_owned()),
+    );
+    None
+}
+
+fn read_choice(
+    text: &str,
+    words: &[&str],
+    name: &str,
+    span: Span,
+    out: &mut Diagnostics,
+) -> Option<Value> {
+    if words.contains(&text) {
+        return Some(Value::Text(text.to_owned()));
+    }
+    let help = nearest(text, words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+    let message = format!("`{name}` cannot be `{text}`");
+    let label = format!("expected one of {}", quoted(words));
+    out.report_with_help(Code::UNKNOWN_WORD, span, message, label, help);
+    None
+}
+
+fn read_measurement(text: &str, span: Span, out: &mut Diagnostics) -> Option<Value> {
+    if let Some(id) = MeasurementId::lookup(text) {
+        return Some(Value::Measurement(id));
+    }
+    let help = nearest(text, MEASUREMENTS.iter().map(|row| row.name))
+        .map(|near| format!("did you mean `{near}`?"));
+    let message = format!("unknown measurement identifier `{text}`");
+    out.report_with_help(Code::UNKNOWN_MEASUREMENT, span, message, "not in the registry", help);
+    None
+}
