@@ -1,1 +1,8 @@
-//! x
+//! Wire formats as pure encode and decode, one folder per protocol.
+//!
+//! Terms: a *payload* is the body of one message, a *topic* the MQTT name it is published under,
+//! a *refusal* the reason why a payload is not accepted. Nothing here opens a socket, reads a
+//! clock, or panics on any input.
+
+pub mod flexmeter;
+pub mod topics;

@@ -1,0 +1,164 @@
+//! The messages a device sends, as values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
+
+/// Any message a device may send to the platform.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// `DeviceMeasurements` (seed 004 section 4.5.1).
+    Measurements(MeasurementMessage),
+    /// `DeviceAlert` (section 4.5.2).
+    Alert(AlertMessage),
+    /// `Acknowledge` (section 4.5.3).
+    Acknowledge(AcknowledgeMessage),
+}
+
+impl Request {
+    /// The device that sent it.
+    pub fn hardware_id(&self) -> &HardwareId {
+        match self {
+            Self::Measurements(message) => &message.hardware_id,
+            Self::Alert(message) => &message.hardware_id,
+            Self::Acknowledge(message) => &message.hardware_id,
+        }
+    }
+
+    /// When it happened; `None` means the moment it is received (Table 1).
+    pub fn event_date(&self) -> Option<SimTime> {
+        match self {
+            Self::Measurements(message) => message.event_date,
+            Self::Alert(message) => message.event_date,
+            Self::Acknowledge(message) => message.event_date,
+        }
+    }
+}
+
+/// One reading: values with their identifiers, in the units of Table 2.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasurementMessage {
+    /// The device.
+    pub hardware_id: HardwareId,
+    /// The values in the order of the message, each identifier once, in the registry's message
+    /// unit (kW, kWh, V, ...), finite.
+    pub values: Vec<(MeasurementId, f64)>,
+    /// When it was measured; `None` means the moment it is received.
+    pub event_date: Option<SimTime>,
+    /// Whether the device's last known state takes these values over.
+    pub update_state: bool,
+    /// `metadata.epoch`: which run of the serial counter (D-22).
+    pub epoch: Option<Epoch>,
+    /// `metadata.serial`: the reading's number within the epoch, from 1 (D-22).
+    pub serial: Option<Serial>,
+    /// Id of the invocation this answers, if any (SiteWhere's `originator`).
+    pub originator: Option<String>,
+    /// Further metadata. Never holds `serial` or `epoch`: they have their own fields, and the
+    /// encoder leaves such entries out.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl MeasurementMessage {
+    /// A reading with nothing but its values.
+    pub fn new(hardware_id: HardwareId, values: Vec<(MeasurementId, f64)>) -> Self {
+        Self {
+            hardware_id,
+            values,
+            event_date: None,
+            update_state: false,
+            epoch: None,
+            serial: None,
+            originator: None,
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// The number under which a repetition is recognised (D-22): a serial without an epoch counts
+    /// in epoch 0, an epoch without a serial numbers nothing.
+    pub fn number(&self) -> Option<(Epoch, Serial)> {
+        self.serial.map(|serial| (self.epoch.unwrap_or_default(), serial))
+    }
+}
+
+/// How bad an alert is (Table 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AlertLevel {
+    /// `Info`.
+    Info,
+    /// `Warning`.
+    Warning,
+    /// `Error`.
+    Error,
+    /// `Critical`.
+    Critical,
+}
+
+impl AlertLevel {
+    /// The four levels, mildest first.
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
+
+    /// The word in the message.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "Info",
+            Self::Warning => "Warning",
+            Self::Error => "Error",
+            Self::Critical => "Critical",
+        }
+    }
+}
+
+impl fmt::Display for AlertLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for AlertLevel {
+    type Err = ();
+
+    /// The exact word, case included.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|level| level.as_str() == text).ok_or(())
+    }
+}
+
+/// A device's status, warning or alarm (Table 3).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertMessage {
+    /// The device.
+    pub hardware_id: HardwareId,
+    /// What kind of alert, by the application's own name, such as `maximum.power.approaching`.
+    pub alert_type: String,
+    /// How bad it is.
+    pub level: AlertLevel,
+    /// Text for people or machines.
+    pub message: String,
+    /// When it happened; `None` means the moment it is received.
+    pub event_date: Option<SimTime>,
+    /// Whether the device's last known state takes the alert over.
+    pub update_state: bool,
+    /// Id of the invocation this answers, if any.
+    pub originator: Option<String>,
+    /// Further texts by name.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A device's answer to a command (Table 5).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AcknowledgeMessage {
+    /// The device.
+    pub hardware_id: HardwareId,
+    /// Id of the invocation that is answered (`command.invocation.id`).
+    pub originating_event_id: String,
+    /// What the device has to say; empty if it said nothing.
+    pub response: String,
+    /// When it answered; `None` means the moment it is received.
+    pub event_date: Option<SimTime>,
+    /// Carries no meaning (Table 5).
+    pub update_state: bool,
+    /// Further texts by name.
+    pub metadata: BTreeMap<String, String>,
+}

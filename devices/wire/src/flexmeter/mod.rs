@@ -1,0 +1,33 @@
+//! The Flexmeter data format: JSON messages between devices and platform (seed 004 section 4.5).
+//!
+//! Terms: the *envelope* is the outer object with `hardwareId`, `type`, `request`; a *reading* is
+//! one `DeviceMeasurements` message; an *invocation* is one use of a command.
+//!
+//! What is read, beyond the letter of the section:
+//! - Decoding is strict: a measurement is a finite JSON number, nothing else (SiteWhere's leniency
+//!   of turning booleans into numbers and texts into metadata is not followed). Keys that stand
+//!   twice in one object are refused, because readers disagree on which of them holds.
+//! - Keys the section does not name, in the envelope and in the request, are harmless: they are
+//!   left out and counted ([`Decoded::ignored_keys`]).
+//! - `null` for an optional field is the same as leaving it out.
+//! - Dates are read in the three forms of D-10 and written as RFC 3339 in UTC.
+//! - `request.metadata.serial` and `.epoch` number readings (D-22), see [`MeasurementMessage`].
+//! - Why a payload is refused does not depend on the order of its keys: the whole text is read
+//!   first, then judged from the envelope inwards.
+
+mod command;
+mod date;
+mod decode;
+mod encode;
+mod message;
+mod reader;
+mod refusal;
+
+pub use command::{
+    CommandDefinition, CommandMessage, Invocation, ParameterDefinition, ParameterType,
+    ParameterValue, decode_command, encode_command,
+};
+pub use decode::{Decoded, decode, decode_counted};
+pub use encode::{encode, encode_acknowledge, encode_alert, encode_measurements};
+pub use message::{AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, Request};
+pub use refusal::{DecodeRules, Limits, Refusal, RefusalReason};

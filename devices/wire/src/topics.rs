@@ -1,0 +1,180 @@
+//! MQTT topics of the platform: one place that builds them and takes them apart.
+//!
+//! `SiteWhere/input/json` and `SiteWhere/commands/{hardwareId}` are those of SiteWhere 1.9, with
+//! the tenant in front because one broker serves all tenants. The `device/...` forms are the
+//! project's own: they carry the hardware id in the name, so that access control can bind a
+//! credential to one device. A hardware id has no `/`, `+`, `#`, so a topic can be taken apart
+//! again without ambiguity.
+
+use std::fmt;
+
+use lastmeter_units::HardwareId;
+
+/// A topic that means something to the platform or to a device.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// `{tenant}/SiteWhere/input/json`: measurements, alerts, acknowledgements of any device.
+    Input {
+        /// The tenant.
+        tenant: String,
+    },
+    /// `{tenant}/SiteWhere/input/jsonbatch`: batches of any device.
+    InputBatch {
+        /// The tenant.
+        tenant: String,
+    },
+    /// `{tenant}/device/{hardwareId}/input/json`: the same as `Input`, from one device only.
+    DeviceInput {
+        /// The tenant.
+        tenant: String,
+        /// The one device that may publish here.
+        device: HardwareId,
+    },
+    /// `{tenant}/SiteWhere/commands/{hardwareId}`: commands to one device.
+    Commands {
+        /// The tenant.
+        tenant: String,
+        /// The device that is told.
+        device: HardwareId,
+    },
+    /// `{tenant}/device/{hardwareId}/ack`: the platform's acknowledgement, the highest serial up
+    /// to which nothing is missing.
+    Acknowledgement {
+        /// The tenant.
+        tenant: String,
+        /// The device that is told.
+        device: HardwareId,
+    },
+}
+
+impl Topic {
+    /// Takes a topic name apart; `None` if it is none of these.
+    pub fn parse(name: &str) -> Option<Self> {
+        let levels: Vec<&str> = name.split('/').collect();
+        let tenant = || levels.first().filter(|t| is_tenant(t)).map(|&t| t.to_owned());
+        let id = |text: &str| HardwareId::new(text).ok();
+        Some(match levels[..] {
+            [_, "SiteWhere", "input", "json"] => Self::Input { tenant: tenant()? },
+            [_, "SiteWhere", "input", "jsonbatch"] => Self::InputBatch { tenant: tenant()? },
+            [_, "SiteWhere", "commands", device] => {
+                Self::Commands { tenant: tenant()?, device: id(device)? }
+            }
+            [_, "device", device, "input", "json"] => {
+                Self::DeviceInput { tenant: tenant()?, device: id(device)? }
+            }
+            [_, "device", device, "ack"] => {
+                Self::Acknowledgement { tenant: tenant()?, device: id(device)? }
+            }
+            _ => return None,
+        })
+    }
+
+    /// The tenant in front.
+    pub fn tenant(&self) -> &str {
+        match self {
+            Self::Input { tenant }
+            | Self::InputBatch { tenant }
+            | Self::DeviceInput { tenant, .. }
+            | Self::Commands { tenant, .. }
+            | Self::Acknowledgement { tenant, .. } => tenant,
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input { tenant } => write!(f, "{tenant}/SiteWhere/input/json"),
+            Self::InputBatch { tenant } => write!(f, "{tenant}/SiteWhere/input/jsonbatch"),
+            Self::DeviceInput { tenant, device } => {
+                write!(f, "{tenant}/device/{device}/input/json")
+            }
+            Self::Commands { tenant, device } => write!(f, "{tenant}/SiteWhere/commands/{device}"),
+            Self::Acknowledgement { tenant, device } => write!(f, "{tenant}/device/{device}/ack"),
+        }
+    }
+}
+
+/// Whether a text can stand as the tenant level: not empty, no wildcard, no control character,
+/// and not starting with `$`, which brokers keep for themselves.
+pub fn is_tenant(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('$')
+        && !text.chars().any(|c| matches!(c, '/' | '+' | '#') || c.is_control())
+}
+
+/// Where every device of a tenant may publish.
+pub fn input(tenant: &str) -> String {
+    Topic::Input { tenant: tenant.to_owned() }.to_string()
+}
+
+/// Where one device, and no other, may publish.
+pub fn device_input(tenant: &str, device: &HardwareId) -> String {
+    Topic::DeviceInput { tenant: tenant.to_owned(), device: device.clone() }.to_string()
+}
+
+/// Where a device hears its commands.
+pub fn commands(tenant: &str, device: &HardwareId) -> String {
+    Topic::Commands { tenant: tenant.to_owned(), device: device.clone() }.to_string()
+}
+
+/// Where a device hears what the platform holds safely.
+pub fn acknowledgement(tenant: &str, device: &HardwareId) -> String {
+    Topic::Acknowledgement { tenant: tenant.to_owned(), device: device.clone() }.to_string()
+}
+
+/// The subscription filters under which everything devices may say to a tenant arrives.
+pub fn input_filters(tenant: &str) -> [String; 3] {
+    [
+        format!("{tenant}/SiteWhere/input/json"),
+        format!("{tenant}/SiteWhere/input/jsonbatch"),
+        format!("{tenant}/device/+/input/json"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_topic_is_built_and_taken_apart_again() {
+        for (name, tenant) in [
+            ("default/SiteWhere/input/json", "default"),
+            ("default/SiteWhere/input/jsonbatch", "default"),
+            ("t1/SiteWhere/commands/123-TEST-4567890", "t1"),
+            ("t1/device/home-007/input/json", "t1"),
+            ("t1/device/home-007/ack", "t1"),
+            ("t1/device/input/input/json", "t1"),
+        ] {
+            let topic = Topic::parse(name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(topic.to_string(), name);
+            assert_eq!(topic.tenant(), tenant);
+        }
+        let home = HardwareId::new("home").unwrap();
+        assert_eq!(input("t"), "t/SiteWhere/input/json");
+        assert_eq!(device_input("t", &home), "t/device/home/input/json");
+        assert_eq!(commands("t", &home), "t/SiteWhere/commands/home");
+        assert_eq!(acknowledgement("t", &home), "t/device/home/ack");
+        assert_eq!(input_filters("t")[2], "t/device/+/input/json");
+    }
+
+    #[test]
+    fn what_is_no_topic_of_the_platform_is_not_understood() {
+        for name in [
+            "",
+            "/",
+            "SiteWhere/input/json",
+            "/SiteWhere/input/json",
+            "$SYS/SiteWhere/input/json",
+            "t/SiteWhere/input/json/",
+            "t/sitewhere/input/json",
+            "t/SiteWhere/commands/",
+            "t/SiteWhere/commands/a/b",
+            "t/SiteWhere/commands/+",
+            "t/device//ack",
+            "+/device/home/ack",
+        ] {
+            assert_eq!(Topic::parse(name), None, "{name}");
+        }
+    }
+}
