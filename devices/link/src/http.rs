@@ -1,0 +1,423 @@
+//! A small HTTP/1.1 client for JSON, on hyper: one server, one connection at a time, kept alive.
+//!
+//! Terms: the *time limit* covers one whole request from connecting to the last byte of the answer; a *problem* is
+//! the `application/problem+json` body of RFC 9457, whose `detail` (or `title`) becomes part of the error.
+//!
+//! A request is sent a second time only where the first one provably never left: on a kept-alive connection that the
+//! server had closed meanwhile. Never here: redirects, cookies, proxies, compression, TLS, a retry of what was sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+/// Time limit of a request unless set otherwise.
+pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(30);
+/// Largest answer taken unless set otherwise, bytes.
+pub const DEFAULT_RESPONSE_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+/// How much of an answer that is no problem document is quoted in an error, characters.
+const QUOTED_CHARS: usize = 300;
+
+/// What a request waited for when its time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// An earlier request of the same client to finish.
+    Turn,
+    /// The TCP connection.
+    Connection,
+    /// The status line and headers of the answer.
+    Answer,
+    /// The rest of the answer.
+    Body,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Turn => "an earlier request to finish",
+            Self::Connection => "the connection",
+            Self::Answer => "the answer",
+            Self::Body => "the rest of the answer",
+        })
+    }
+}
+
+/// Why a request brought no value. Every variant but [`HttpError::BaseUrl`] names method and path.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The base URL is not one this client can use.
+    #[error("{url:?} is no base URL; write it as http://host:port or http://host:port/prefix")]
+    BaseUrl {
+        /// The URL as given.
+        url: String,
+    },
+    /// The request could not be formed: a path with characters that must be percent-encoded, or a bad token.
+    #[error("{method} {path}: {why}")]
+    Request {
+        /// The method.
+        method: Method,
+        /// The path as given.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The server could not be reached, or the connection broke.
+    #[error("{method} {path}: {stage} failed: {why}")]
+    Connection {
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// What was under way.
+        stage: Stage,
+        /// The cause in words.
+        why: String,
+    },
+    /// The time limit passed.
+    #[error("{method} {path}: waited {limit:?} for {stage}")]
+    TimeLimit {
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// What was waited for.
+        stage: Stage,
+        /// The client's time limit.
+        limit: Duration,
+    },
+    /// The answer exceeds the response limit.
+    #[error("{method} {path}: the answer exceeds the limit of {limit_bytes} bytes")]
+    TooLarge {
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// The client's response limit.
+        limit_bytes: usize,
+    },
+    /// The server answered with a status other than 2xx.
+    #[error("{method} {path}: {status}: {detail}")]
+    Status {
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// The status.
+        status: StatusCode,
+        /// `detail` or `title` of the problem document, else the beginning of the body.
+        detail: String,
+    },
+    /// The answer is not the JSON that was expected, or the request's value could not be written as JSON.
+    #[error("{method} {path}: {why}")]
+    Json {
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// What serde found, with the place.
+        why: String,
+    },
+}
+
+impl HttpError {
+    /// The status the server answered with, if it answered at all.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// A client of one server. Requests of one client go one after the other; for requests side by side make several.
+#[derive(Debug)]
+pub struct Client {
+    /// `host:port`, for the connection and the Host header.
+    authority: String,
+    /// Put before each path; empty or `/x` without a slash at the end.
+    prefix: String,
+    authorization: Option<String>,
+    time_limit: Duration,
+    response_limit_bytes: usize,
+    connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
+}
+
+/// One request on its way; carries what its errors need to say.
+struct Call<'a> {
+    method: Method,
+    path: &'a str,
+    deadline: Instant,
+    limit: Duration,
+}
+
+impl Client {
+    /// A client for `http://host:port[/prefix]`, with a bearer token unless it is empty. Connects on the first
+    /// request.
+    pub fn new(base_url: &str, bearer_token: &str) -> Result<Self, HttpError> {
+        let bad = || HttpError::BaseUrl { url: base_url.to_owned() };
+        let rest = base_url.strip_prefix("http://").ok_or_else(bad)?;
+        let (authority, prefix) = match rest.find('/') {
+            Some(slash) => rest.split_at(slash),
+            None => (rest, ""),
+        };
+        let authority: hyper::http::uri::Authority = authority.parse().map_err(|_| bad())?;
+        if authority.as_str().contains('@') || authority.host().is_empty() {
+            return Err(bad());
+        }
+        let port = authority.port_u16().unwrap_or(80);
+        Ok(Self {
+            authority: format!("{}:{port}", authority.host()),
+            prefix: prefix.trim_end_matches('/').to_owned(),
+            authorization: (!bearer_token.is_empty()).then(|| format!("Bearer {bearer_token}")),
+            time_limit: DEFAULT_TIME_LIMIT,
+            response_limit_bytes: DEFAULT_RESPONSE_LIMIT_BYTES,
+            connection: Mutex::new(None),
+        })
+    }
+
+    /// Sets the time limit of each request.
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Sets the largest answer taken, bytes.
+    #[must_use]
+    pub fn with_response_limit(mut self, limit_bytes: usize) -> Self {
+        self.response_limit_bytes = limit_bytes;
+        self
+    }
+
+    /// GETs `path` (with its query) and reads the answer as JSON.
+    pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpError> {
+        let body = self.exchange(Method::GET, path, None).await?;
+        read_json(&Method::GET, path, &body)
+    }
+
+    /// POSTs `body` as JSON and reads the answer as JSON; an empty answer reads as `null`.
+    pub async fn post_json<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, HttpError> {
+        let body = serde_json::to_vec(body).map_err(|error| HttpError::Json {
+            method: Method::POST,
+            path: path.to_owned(),
+            why: format!("the value to send is not JSON: {error}"),
+        })?;
+        let answer = self.exchange(Method::POST, path, Some(body.into())).await?;
+        read_json(&Method::POST, path, &answer)
+    }
+
+    /// GETs `path` and returns the answer as text.
+    pub async fn get_text(&self, path: &str) -> Result<String, HttpError> {
+        let body = self.exchange(Method::GET, path, None).await?;
+        String::from_utf8(body.into()).map_err(|error| HttpError::Json {
+            method: Method::GET,
+            path: path.to_owned(),
+            why: format!("the answer is not UTF-8: {error}"),
+        })
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Bytes, HttpError> {
+        let call = Call {
+            method,
+            path,
+            deadline: Instant::now() + self.time_limit,
+            limit: self.time_limit,
+        };
+        let request = self.request(&call, body)?;
+        // The lock is the turn; a cancelled or failed request leaves `None` behind, hence a fresh connection.
+        let mut slot = call.within(Stage::Turn, self.connection.lock()).await?;
+        let (sender, response) = self.send(&call, slot.take(), request).await?;
+        let status = response.status();
+        let problem = is_json(&response);
+        let answer = self.read(&call, response).await?;
+        *slot = Some(sender);
+        drop(slot);
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let detail = detail(&answer, problem);
+        Err(HttpError::Status { method: call.method, path: path.to_owned(), status, detail })
+    }
+
+    fn request(
+        &self,
+        call: &Call<'_>,
+        body: Option<Bytes>,
+    ) -> Result<Request<Full<Bytes>>, HttpError> {
+        let mut builder = Request::builder()
+            .method(call.method.clone())
+            .uri(format!("{}{}", self.prefix, call.path))
+            .header(HOST, &self.authority)
+            .header(ACCEPT, "application/json, application/problem+json, text/plain");
+        if let Some(authorization) = &self.authorization {
+            builder = builder.header(AUTHORIZATION, authorization);
+        }
+        if body.is_some() {
+            builder = builder.header(CONTENT_TYPE, "application/json");
+        }
+        builder.body(Full::new(body.unwrap_or_default())).map_err(|error| HttpError::Request {
+            method: call.method.clone(),
+            path: call.path.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    /// Sends on the kept connection if it is still good, else on a fresh one.
+    async fn send(
+        &self,
+        call: &Call<'_>,
+        kept: Option<SendRequest<Full<Bytes>>>,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(SendRequest<Full<Bytes>>, Response<Incoming>), HttpError> {
+        if let Some(mut sender) = kept
+            && call.within(Stage::Answer, sender.ready()).await?.is_ok()
+        {
+            match call.within(Stage::Answer, sender.try_send_request(request)).await? {
+                Ok(response) => return Ok((sender, response)),
+                Err(mut error) => match error.take_message() {
+                    // hyper hands the request back only when none of it was written.
+                    Some(unsent) => request = unsent,
+                    None => return Err(call.failed(Stage::Answer, error.error())),
+                },
+            }
+        }
+        let mut sender = self.connect(call).await?;
+        let response = call
+            .within(Stage::Answer, sender.send_request(request))
+            .await?
+            .map_err(|error| call.failed(Stage::Answer, &error))?;
+        Ok((sender, response))
+    }
+
+    async fn connect(&self, call: &Call<'_>) -> Result<SendRequest<Full<Bytes>>, HttpError> {
+        let failed = |error: &dyn std::error::Error| call.failed(Stage::Connection, error);
+        let stream = call
+            .within(Stage::Connection, TcpStream::connect(&self.authority))
+            .await?
+            .map_err(|error| failed(&error))?;
+        stream.set_nodelay(true).map_err(|error| failed(&error))?;
+        let (sender, connection) = call
+            .within(Stage::Connection, handshake(TokioIo::new(stream)))
+            .await?
+            .map_err(|error| failed(&error))?;
+        // Ends by itself when the sender is dropped or the server closes; its error reaches the request under way.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    async fn read(
+        &self,
+        call: &Call<'_>,
+        response: Response<Incoming>,
+    ) -> Result<Bytes, HttpError> {
+        let too_large = || HttpError::TooLarge {
+            method: call.method.clone(),
+            path: call.path.to_owned(),
+            limit_bytes: self.response_limit_bytes,
+        };
+        let announced = response.headers().get(CONTENT_LENGTH).and_then(announced_bytes);
+        if announced.is_some_and(|bytes| bytes > self.response_limit_bytes) {
+            return Err(too_large());
+        }
+        let mut body = response.into_body();
+        let mut read = BytesMut::with_capacity(announced.unwrap_or(0));
+        while let Some(frame) = call.within(Stage::Body, body.frame()).await? {
+            let frame = frame.map_err(|error| call.failed(Stage::Body, &error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if read.len() + data.len() > self.response_limit_bytes {
+                return Err(too_large());
+            }
+            read.extend_from_slice(&data);
+        }
+        Ok(read.freeze())
+    }
+}
+
+impl Call<'_> {
+    async fn within<T>(
+        &self,
+        stage: Stage,
+        waited_for: impl Future<Output = T>,
+    ) -> Result<T, HttpError> {
+        timeout_at(self.deadline, waited_for).await.map_err(|_| HttpError::TimeLimit {
+            method: self.method.clone(),
+            path: self.path.to_owned(),
+            stage,
+            limit: self.limit,
+        })
+    }
+
+    fn failed(&self, stage: Stage, error: &dyn std::error::Error) -> HttpError {
+        let mut why = error.to_string();
+        // hyper keeps the interesting half, such as "connection reset by peer", in the source.
+        let mut source = error.source();
+        while let Some(cause) = source {
+            why = format!("{why}: {cause}");
+            source = cause.source();
+        }
+        HttpError::Connection {
+            method: self.method.clone(),
+            path: self.path.to_owned(),
+            stage,
+            why,
+        }
+    }
+}
+
+fn announced_bytes(length: &HeaderValue) -> Option<usize> {
+    length.to_str().ok()?.parse().ok()
+}
+
+fn is_json(response: &Response<Incoming>) -> bool {
+    response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.contains("json"))
+}
+
+fn read_json<T: DeserializeOwned>(
+    method: &Method,
+    path: &str,
+    body: &[u8],
+) -> Result<T, HttpError> {
+    let body = if body.is_empty() { b"null" } else { body };
+    serde_json::from_slice(body).map_err(|error| HttpError::Json {
+        method: method.clone(),
+        path: path.to_owned(),
+        why: format!("unexpected answer: {error}"),
+    })
+}
+
+/// The words of an error answer.
+fn detail(body: &[u8], json: bool) -> String {
+    let problem = json.then(|| serde_json::from_slice::<serde_json::Value>(body).ok()).flatten();
+    let said = problem.as_ref().and_then(|problem| {
+        ["detail", "title"].into_iter().find_map(|key| problem.get(key)?.as_str())
+    });
+    match said {
+        Some(said) => said.to_owned(),
+        None if body.is_empty() => "no explanation given".to_owned(),
+        None => String::from_utf8_lossy(body).chars().take(QUOTED_CHARS).collect(),
+    }
+}

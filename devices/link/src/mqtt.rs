@@ -1,0 +1,367 @@
+//! One MQTT 3.1.1 session with QoS 1 publications, on rumqttc.
+//!
+//! Terms: the *owner* is whoever opened the session and keeps the outbox; a *connection* is one TCP connection from
+//! CONNACK to its loss; a *message number* is chosen by the owner and comes back in [`SessionEvent::Acknowledged`].
+//!
+//! The life of a session: connect, subscribe, wait for the SUBACK, announce [`SessionEvent::Connected`], carry
+//! messages, and on any loss announce [`SessionEvent::Disconnected`], wait a little and begin again, until it is
+//! closed or dropped. What was in flight when a connection is lost is forgotten here: rumqttc 0.25.1 wedges when packet
+//! identifiers collide across connections and drops its pending list at will (its issues 1014 and 1056), so its event
+//! loop is thrown away with the connection. The owner publishes again from its outbox after `Connected`.
+//!
+//! Never here: a resend, a file, a retained message, QoS 0 or 2 publications, TLS.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rumqttc::{AsyncClient, QoS};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+
+mod driver;
+mod reason;
+
+/// Most publications without acknowledgement at a time. rumqttc's own bound and its packet identifiers are sized
+/// from it, so that its packet identifiers do not come round while they are in use.
+pub const IN_FLIGHT_LIMIT: u16 = 100;
+
+/// Packet size limit unless the options say otherwise, bytes: the platform's default for MQTT packets.
+pub const DEFAULT_PACKET_LIMIT_BYTES: usize = 256 * 1024;
+
+/// How long [`Session::close`] waits for the broker connection to end before it is cut.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a session needs to know. [`SessionOptions::new`] fills in everything but the identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// `host:port` of the broker; an IPv6 address stands in brackets.
+    pub address: String,
+    /// The MQTT client identifier; the broker ends an older connection with the same one.
+    pub client_id: String,
+    /// The MQTT user name: the tenant, for the lastmeter platform.
+    pub username: String,
+    /// The MQTT password: the bearer token, for the lastmeter platform.
+    pub password: String,
+    /// Topic filters, subscribed with QoS 1 before each `Connected`.
+    pub subscriptions: Vec<String>,
+    /// Keep-alive, rounded down to whole seconds and not below one second; zero switches it off. A silent broker is
+    /// noticed after one to two of them.
+    pub keep_alive: Duration,
+    /// Largest packet sent or received, bytes.
+    pub packet_limit_bytes: usize,
+    /// `TCP_NODELAY`. On, unless the delay of Nagle's algorithm is what shall be studied.
+    pub nodelay: bool,
+    /// How long a publication may stay unacknowledged before the connection counts as lost.
+    pub acknowledge_limit: Duration,
+    /// How long TCP connect, CONNACK and SUBACK may take together; whole seconds, at least one.
+    pub connect_limit: Duration,
+    /// Received messages held for the owner. Above that the socket is not read any more, and if the owner takes
+    /// nothing for half a keep-alive the connection is given up.
+    pub receive_limit: usize,
+}
+
+impl SessionOptions {
+    /// Options with the defaults: no subscriptions, keep-alive 10 s, packets up to
+    /// [`DEFAULT_PACKET_LIMIT_BYTES`], `TCP_NODELAY` on, 30 s for an acknowledgement, 5 s to connect,
+    /// 10 000 received messages held.
+    pub fn new(address: &str, client_id: &str, username: &str, password: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            client_id: client_id.to_owned(),
+            username: username.to_owned(),
+            password: password.to_owned(),
+            subscriptions: Vec::new(),
+            keep_alive: Duration::from_secs(10),
+            packet_limit_bytes: DEFAULT_PACKET_LIMIT_BYTES,
+            nodelay: true,
+            acknowledge_limit: Duration::from_secs(30),
+            connect_limit: Duration::from_secs(5),
+            receive_limit: 10_000,
+        }
+    }
+}
+
+impl std::fmt::Debug for SessionOptions {
+    /// Everything but the password, which must not reach a log.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SessionOptions")
+            .field("address", &self.address)
+            .field("client_id", &self.client_id)
+            .field("username", &self.username)
+            .field("subscriptions", &self.subscriptions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What happens on a session, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// The broker accepted the connection and all subscriptions. The owner now publishes its outbox again:
+    /// nothing that was published before reaches the broker by itself.
+    Connected,
+    /// A connection was lost, or an attempt to connect failed; the next attempt follows by itself.
+    Disconnected {
+        /// Why, in words for a person, such as `the broker refused the connection: bad user name or password`.
+        reason: String,
+    },
+    /// The broker acknowledged this message, published in the current connection. Comes once per call of
+    /// [`Session::publish`] that returned `Ok`, unless the connection is lost first.
+    Acknowledged {
+        /// The number given to [`Session::publish`].
+        message: u64,
+    },
+    /// A message arrived on a subscription. It is acknowledged to the broker on receipt.
+    Received {
+        /// Its topic.
+        topic: String,
+        /// Its payload.
+        payload: Bytes,
+    },
+}
+
+/// Why a publication was not handed to the broker connection. The message stays the owner's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// No announced connection, or it was lost while waiting for room in flight. Publish again after `Connected`.
+    #[error("not connected to the broker; publish again after the session is connected")]
+    NotConnected,
+    /// The topic is empty, too long, or holds a wildcard or a NUL.
+    #[error("topic {topic:?} cannot be published to: {why}")]
+    Topic {
+        /// The topic as given.
+        topic: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The packet would be larger than the session's limit.
+    #[error("packet of {size_bytes} bytes exceeds the session's limit of {limit_bytes} bytes")]
+    TooLarge {
+        /// Size of the whole PUBLISH packet, bytes.
+        size_bytes: usize,
+        /// [`SessionOptions::packet_limit_bytes`].
+        limit_bytes: usize,
+    },
+}
+
+/// The owner's handle on a session. Dropping it cuts the connection without DISCONNECT, as a crash would.
+#[derive(Debug)]
+pub struct Session {
+    shared: Arc<Shared>,
+    closing: watch::Sender<bool>,
+    driver: Option<JoinHandle<()>>,
+    packet_limit_bytes: usize,
+}
+
+/// The events of one session; see [`SessionEvents::recv`].
+#[derive(Debug)]
+pub struct SessionEvents {
+    queue: mpsc::UnboundedReceiver<Queued>,
+    shared: Arc<Shared>,
+}
+
+/// An event with what only this module needs to know about it.
+#[derive(Debug)]
+enum Queued {
+    Connected { connection: u64 },
+    Other(SessionEvent),
+}
+
+/// What owner, events and driver share.
+#[derive(Debug)]
+struct Shared {
+    live: Mutex<Option<Live>>,
+    /// The connection whose `Connected` the owner has taken. Publishing on a connection the owner does not know of
+    /// yet would make it publish the same message twice.
+    announced: AtomicU64,
+    /// Room for received messages the owner has not taken yet.
+    room: Semaphore,
+}
+
+/// The connection that is up.
+#[derive(Debug)]
+struct Live {
+    connection: u64,
+    client: AsyncClient,
+    /// Message numbers handed to rumqttc's request queue and not yet seen leaving it. Filled under the same lock as
+    /// the queue itself, so both have one order.
+    handed: VecDeque<u64>,
+    /// A permit per publication that may still go in flight; closed when the connection is lost.
+    window: Arc<Semaphore>,
+}
+
+impl Shared {
+    fn live(&self) -> std::sync::MutexGuard<'_, Option<Live>> {
+        // The lock is never held over anything that can panic half-way, so a poisoned value is still whole.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    /// Begins a session; must be called within a tokio runtime. Returns at once: the first
+    /// [`SessionEvent::Connected`] or [`SessionEvent::Disconnected`] tells how the first attempt went.
+    pub fn open(options: SessionOptions) -> (Self, SessionEvents) {
+        let (sender, queue) = mpsc::unbounded_channel();
+        let (closing, closing_seen) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            live: Mutex::new(None),
+            announced: AtomicU64::new(0),
+            room: Semaphore::new(options.receive_limit.clamp(1, Semaphore::MAX_PERMITS)),
+        });
+        let packet_limit_bytes = options.packet_limit_bytes;
+        let driver = tokio::spawn(driver::run(options, shared.clone(), sender, closing_seen));
+        let events = SessionEvents { queue, shared: shared.clone() };
+        (Self { shared, closing, driver: Some(driver), packet_limit_bytes }, events)
+    }
+
+    /// Publishes with QoS 1. Waits while [`IN_FLIGHT_LIMIT`] publications are unacknowledged. `Ok` means handed to
+    /// the connection, not delivered: that is [`SessionEvent::Acknowledged`] with the same `message`. Messages leave
+    /// in the order in which calls return.
+    pub async fn publish(
+        &self,
+        message: u64,
+        topic: impl Into<String>,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        let topic = topic.into();
+        check_topic(&topic)?;
+        let size_bytes = publish_size_bytes(topic.len(), payload.len());
+        if size_bytes > self.packet_limit_bytes {
+            return Err(PublishError::TooLarge {
+                size_bytes,
+                limit_bytes: self.packet_limit_bytes,
+            });
+        }
+        let announced = self.shared.announced.load(Ordering::Acquire);
+        let window = match self.shared.live().as_ref() {
+            Some(live) if live.connection == announced => live.window.clone(),
+            _ => return Err(PublishError::NotConnected),
+        };
+        let permit = window.acquire().await.map_err(|_| PublishError::NotConnected)?;
+        let mut guard = self.shared.live();
+        let live = guard
+            .as_mut()
+            .filter(|live| live.connection == announced)
+            .ok_or(PublishError::NotConnected)?;
+        // The request queue has room for the whole window, so this neither waits nor is it ever full.
+        live.client
+            .try_publish(topic, QoS::AtLeastOnce, false, payload)
+            .map_err(|_| PublishError::NotConnected)?;
+        live.handed.push_back(message);
+        permit.forget();
+        Ok(())
+    }
+
+    /// Ends the session with a DISCONNECT where there is a connection. Publications without acknowledgement are
+    /// abandoned. Takes at most two seconds; then the connection is cut.
+    pub async fn close(mut self) {
+        self.closing.send_replace(true);
+        if let Some(mut driver) = self.driver.take()
+            && tokio::time::timeout(CLOSE_LIMIT, &mut driver).await.is_err()
+        {
+            driver.abort();
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(driver) = &self.driver {
+            driver.abort();
+        }
+    }
+}
+
+impl SessionEvents {
+    /// The next event; `None` after the session was closed or dropped and all its events were taken. May be
+    /// cancelled without losing an event.
+    ///
+    /// An owner in one task must not stop taking events for good while it awaits [`Session::publish`]; for as long as
+    /// a publication needs to be acknowledged it may.
+    pub async fn recv(&mut self) -> Option<SessionEvent> {
+        let queued = self.queue.recv().await?;
+        Some(self.hand_out(queued))
+    }
+
+    /// The next event if one is there already.
+    pub fn try_recv(&mut self) -> Option<SessionEvent> {
+        let queued = self.queue.try_recv().ok()?;
+        Some(self.hand_out(queued))
+    }
+
+    fn hand_out(&self, queued: Queued) -> SessionEvent {
+        match queued {
+            Queued::Connected { connection } => {
+                self.shared.announced.store(connection, Ordering::Release);
+                SessionEvent::Connected
+            }
+            Queued::Other(event) => {
+                if matches!(event, SessionEvent::Received { .. }) {
+                    self.shared.room.add_permits(1);
+                }
+                event
+            }
+        }
+    }
+}
+
+/// MQTT 3.1.1 section 4.7 for topic names.
+fn check_topic(topic: &str) -> Result<(), PublishError> {
+    let why = if topic.is_empty() {
+        "it is empty"
+    } else if topic.len() > usize::from(u16::MAX) {
+        "it is longer than 65535 bytes"
+    } else if topic.contains(['+', '#']) {
+        "it holds a wildcard"
+    } else if topic.contains('\0') {
+        "it holds a NUL"
+    } else {
+        return Ok(());
+    };
+    Err(PublishError::Topic { topic: topic.to_owned(), why })
+}
+
+/// Size of a QoS 1 PUBLISH packet (MQTT 3.1.1 section 3.3), bytes.
+fn publish_size_bytes(topic_bytes: usize, payload_bytes: usize) -> usize {
+    let remaining = 2 + topic_bytes + 2 + payload_bytes;
+    let length_bytes = match remaining {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => 4,
+    };
+    1 + length_bytes + remaining
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publish_packet_sizes_are_those_of_the_standard() {
+        // Section 2.2.3, table 2.4: the remaining length takes one byte up to 127, two up to 16 383, three up to
+        // 2 097 151.
+        for (remaining, length_bytes) in
+            [(127, 1), (128, 2), (16_383, 2), (16_384, 3), (2_097_151, 3), (2_097_152, 4)]
+        {
+            assert_eq!(publish_size_bytes(1, remaining - 5), 1 + length_bytes + remaining);
+        }
+    }
+
+    #[test]
+    fn topics_with_wildcards_are_not_published_to() {
+        for topic in ["", "a/+", "a/#", "a\0", &"a".repeat(65_536)] {
+            assert!(matches!(check_topic(topic), Err(PublishError::Topic { .. })), "{topic:.10}");
+        }
+        assert_eq!(check_topic("default/SiteWhere/input/json"), Ok(()));
+    }
+
+    #[test]
+    fn the_password_is_not_shown() {
+        let shown = format!("{:?}", SessionOptions::new("h:1", "id", "user", "s3cret"));
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}

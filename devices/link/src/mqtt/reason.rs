@@ -1,0 +1,83 @@
+//! Why a connection ended, in words for a person.
+//!
+//! rumqttc's own texts name its types; these name what happened and to whom.
+
+use std::time::Duration;
+
+use rumqttc::mqttbytes::v4::Packet;
+use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
+
+/// Words for an error of rumqttc's event loop against the broker at `address`.
+pub(super) fn of(error: &ConnectionError, address: &str, connect_limit: Duration) -> String {
+    match error {
+        ConnectionError::MqttState(state) => of_state(state),
+        ConnectionError::NetworkTimeout => {
+            format!("no CONNACK from {address} within {} s", connect_limit.as_secs())
+        }
+        ConnectionError::FlushTimeout => {
+            format!("{address} took no data for {} s", connect_limit.as_secs())
+        }
+        ConnectionError::Io(error) => format!("cannot connect to {address}: {error}"),
+        ConnectionError::ConnectionRefused(code) => {
+            format!("the broker refused the connection: {}", refusal(*code))
+        }
+        ConnectionError::NotConnAck(packet) => {
+            format!("expected a CONNACK, found {}", packet_name(packet))
+        }
+        ConnectionError::RequestsDone => "the session was dropped".to_owned(),
+    }
+}
+
+fn of_state(error: &StateError) -> String {
+    match error {
+        StateError::Io(error) => format!("connection lost: {error}"),
+        StateError::Deserialization(rumqttc::mqttbytes::Error::Io(error)) => {
+            format!("connection lost: {error}")
+        }
+        StateError::ConnectionAborted => "the broker closed the connection".to_owned(),
+        StateError::AwaitPingResp => "the broker did not answer a keep-alive ping".to_owned(),
+        StateError::Unsolicited(id) => {
+            format!("the broker acknowledged packet {id}, which was not waiting for it")
+        }
+        StateError::CollisionTimeout => {
+            "the broker left a publication unacknowledged while later ones were acknowledged"
+                .to_owned()
+        }
+        StateError::WrongPacket => {
+            "the broker sent a packet that only a client may send".to_owned()
+        }
+        StateError::Deserialization(error) => format!("the broker sent a bad packet: {error}"),
+        other => format!("the session broke: {other}"),
+    }
+}
+
+/// Return codes of CONNACK, MQTT 3.1.1 table 3.1.
+fn refusal(code: ConnectReturnCode) -> &'static str {
+    match code {
+        ConnectReturnCode::Success => "accepted",
+        ConnectReturnCode::RefusedProtocolVersion => "unacceptable protocol version",
+        ConnectReturnCode::BadClientId => "client identifier rejected",
+        ConnectReturnCode::ServiceUnavailable => "service unavailable",
+        ConnectReturnCode::BadUserNamePassword => "bad user name or password",
+        ConnectReturnCode::NotAuthorized => "not authorised",
+    }
+}
+
+fn packet_name(packet: &Packet) -> &'static str {
+    match packet {
+        Packet::Connect(_) => "CONNECT",
+        Packet::ConnAck(_) => "CONNACK",
+        Packet::Publish(_) => "PUBLISH",
+        Packet::PubAck(_) => "PUBACK",
+        Packet::PubRec(_) => "PUBREC",
+        Packet::PubRel(_) => "PUBREL",
+        Packet::PubComp(_) => "PUBCOMP",
+        Packet::Subscribe(_) => "SUBSCRIBE",
+        Packet::SubAck(_) => "SUBACK",
+        Packet::Unsubscribe(_) => "UNSUBSCRIBE",
+        Packet::UnsubAck(_) => "UNSUBACK",
+        Packet::PingReq => "PINGREQ",
+        Packet::PingResp => "PINGRESP",
+        Packet::Disconnect => "DISCONNECT",
+    }
+}
