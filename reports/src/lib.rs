@@ -1,1 +1,25 @@
-//! x
+//! The run record, the checks, their verdicts, and the rendering of all of it.
+//!
+//! The run folder is the border between doing and judging: the runner appends to it through
+//! [`record::RunWriter`] as it goes, and everything here is computed from the folder alone, so a
+//! run can be judged and rendered again without running it.
+//!
+//! Terms: an *observation* is one value of one reading, reference beside reported; an *event* is
+//! one thing that happened; a *check* turns the record into a *verdict*; a *suite* is several runs.
+//!
+//! It never talks to a platform, never reads a clock, and never asks the plant.
+
+pub mod check;
+pub mod console;
+mod evaluate;
+pub mod exit;
+pub mod junit;
+pub mod record;
+pub mod verdict;
+
+pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};
+pub use console::{format_summary, format_verdict_line, format_verdicts};
+pub use evaluate::{EvaluateError, Evaluation, Judge, evaluate, verdicts_json};
+pub use exit::ExitCode;
+pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
+pub use verdict::{At, Counts, Status, Verdict};

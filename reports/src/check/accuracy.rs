@@ -1,0 +1,365 @@
+//! `accuracy`: every reported value within a limit of its reference.
+//!
+//! Terms (VIM): *error* = reported - reference; a *pair* is a value whose reference and report are
+//! both there. A *series* is one quantity of one device.
+//!
+//! Every pair is judged, so there is no statistical bound. A value that is missing is the business
+//! of `no_loss`; only a series that was due and never gave a pair makes this check inconclusive.
+
+use std::collections::BTreeMap;
+
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, nearest};
+use lastmeter_units::{MEASUREMENTS, MeasurementId, SiUnit};
+
+use super::select::ByDevice;
+use super::{Check, CheckContext, CheckKind, Pattern, finish, plural};
+use crate::console::number;
+use crate::record::{Observation, RunFacts};
+use crate::verdict::{At, Status, Verdict};
+
+const LIMITS: &[Dimension] = &[
+    Dimension::Ratio,
+    Dimension::Frequency,
+    Dimension::Voltage,
+    Dimension::Current,
+    Dimension::ActivePower,
+    Dimension::ReactivePower,
+    Dimension::ApparentPower,
+    Dimension::ActiveEnergy,
+    Dimension::ReactiveEnergy,
+    Dimension::ApparentEnergy,
+    Dimension::Angle,
+];
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "accuracy",
+        summary: "every reported value within a limit of its reference",
+        description: "Compares each reported value with the true value over the interval the \
+            reading spans. `limit` in % is relative to the reference, any other unit is absolute \
+            and has to be the quantity's own. `device` and `quantity` may contain `*`. Near zero a \
+            relative error says nothing: values whose reference is smaller than `minimum` are left \
+            out, and the verdict says how many. `measured` is the worst absolute error, `at` where \
+            it was. NaN and infinity are inside no limit. A missing value is not judged here (use \
+            `no_loss`), but a quantity that was due and never came makes the check inconclusive.",
+        fields: &[
+            Field::default(
+                "device",
+                Kind::Text,
+                "\"*\"",
+                "name of the device, or a pattern with *",
+            ),
+            Field::required(
+                "quantity",
+                Kind::Text,
+                "measurement identifier, or a pattern such as electricity.voltage.rms.*",
+            ),
+            Field::required(
+                "limit",
+                Kind::QuantityOfAny(LIMITS),
+                "largest error allowed: in % of the reference, or absolute",
+            ),
+            Field::optional(
+                "minimum",
+                Kind::QuantityOfAny(LIMITS),
+                "values with a smaller reference are left out, and counted",
+            ),
+        ],
+    },
+    build: |values, context, diagnostics| {
+        let spec = Spec::read(values, diagnostics)?;
+        Some(Box::new(Accuracy {
+            context,
+            series: ByDevice::new(spec.device.clone()),
+            spec,
+            worst: None,
+            outside: 0,
+        }))
+    },
+};
+
+/// What error is allowed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// In percent of the reference.
+    Percent(f64),
+    /// In the quantity's SI unit.
+    Absolute(f64, SiUnit),
+}
+
+impl Limit {
+    /// The figure in [`Self::unit`].
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Percent(value) | Self::Absolute(value, _) => value,
+        }
+    }
+
+    /// `%`, or the SI unit.
+    pub fn unit(self) -> String {
+        match self {
+            Self::Percent(_) => "%".to_owned(),
+            Self::Absolute(_, unit) => unit.to_string(),
+        }
+    }
+
+    /// The signed error in [`Self::unit`]. Exact agreement is no error even where the reference is
+    /// zero; any other difference from zero is infinite in percent.
+    pub fn error(self, reference: f64, reported: f64) -> f64 {
+        let error = reported - reference;
+        match self {
+            Self::Percent(_) if error == 0.0 => 0.0,
+            Self::Percent(_) => 100.0 * error / reference.abs(),
+            Self::Absolute(..) => error,
+        }
+    }
+}
+
+/// What an accuracy check was asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Which devices.
+    pub device: Pattern,
+    /// Which quantities, as written.
+    pub quantity: Pattern,
+    /// Which quantities, in the registry's order.
+    pub quantities: Vec<MeasurementId>,
+    /// What error is allowed.
+    pub limit: Limit,
+    /// In SI units: values with a smaller reference are not judged.
+    pub minimum: Option<f64>,
+}
+
+impl Spec {
+    /// Reads the keys of a check table.
+    pub fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let quantity = Pattern::new(values.text("quantity"));
+        let quantities: Vec<_> =
+            MeasurementId::all().filter(|id| quantity.matches(id.name())).collect();
+        if quantities.is_empty() {
+            let names = MEASUREMENTS.iter().map(|row| row.name);
+            let near =
+                nearest(quantity.as_str(), names).map(|near| format!("did you mean `{near}`?"));
+            diagnostics.report_with_help(
+                Code::UNKNOWN_MEASUREMENT,
+                values.span_of("quantity"),
+                format!("no measurement identifier fits `{quantity}`"),
+                "fits nothing",
+                near.or_else(|| Some("`lastmeter list` shows what there is".to_owned())),
+            );
+            return None;
+        }
+        let (limit, dimension) = quantity_of(values, "limit")?;
+        let unit = quantities[0].row().si_unit;
+        let limit = if dimension == Dimension::Ratio {
+            Limit::Percent(in_percent(limit))
+        } else {
+            Limit::Absolute(limit, unit)
+        };
+        let mut fits = true;
+        for name in ["limit", "minimum"] {
+            let Some((_, dimension)) = quantity_of(values, name) else { continue };
+            let relative = name == "limit" && dimension == Dimension::Ratio;
+            let other =
+                quantities.iter().find(|id| dimension_of(id.row().si_unit) != Some(dimension));
+            if let Some(other) = other.filter(|_| !relative) {
+                fits = false;
+                report_dimension(values, name, dimension, *other, diagnostics);
+            }
+        }
+        let minimum = values.si_opt("minimum");
+        let device = Pattern::new(values.text("device"));
+        fits.then_some(Self { device, quantity, quantities, limit, minimum })
+    }
+
+    /// Whether a value with this reference is judged.
+    pub fn judges(&self, reference: f64) -> bool {
+        self.minimum.is_none_or(|minimum| reference.abs() >= minimum)
+    }
+}
+
+fn quantity_of(values: &Values, name: &str) -> Option<(f64, Dimension)> {
+    match values.get(name)? {
+        Value::Quantity { si, dimension, .. } => Some((*si, *dimension)),
+        _ => None,
+    }
+}
+
+fn report_dimension(
+    values: &Values,
+    name: &str,
+    dimension: Dimension,
+    quantity: MeasurementId,
+    diagnostics: &mut Diagnostics,
+) {
+    diagnostics.report(
+        Code::WRONG_DIMENSION,
+        values.span_of(name),
+        format!("`{name}` is of dimension {dimension}, which {quantity} is not"),
+        format!("expected a value in {} here", quantity.row().si_unit),
+    );
+}
+
+/// The dimension in which limits of a quantity are written.
+fn dimension_of(unit: SiUnit) -> Option<Dimension> {
+    Some(match unit {
+        SiUnit::Watt => Dimension::ActivePower,
+        SiUnit::Var => Dimension::ReactivePower,
+        SiUnit::VoltAmpere => Dimension::ApparentPower,
+        SiUnit::Joule => Dimension::ActiveEnergy,
+        SiUnit::VarSecond => Dimension::ReactiveEnergy,
+        SiUnit::VoltAmpereSecond => Dimension::ApparentEnergy,
+        SiUnit::Ampere => Dimension::Current,
+        SiUnit::Volt => Dimension::Voltage,
+        SiUnit::Hertz => Dimension::Frequency,
+        SiUnit::Radian => Dimension::Angle,
+        SiUnit::One => Dimension::Ratio,
+        SiUnit::DegreeCelsius
+        | SiUnit::CubicMetre
+        | SiUnit::CubicMetrePerSecond
+        | SiUnit::Pascal => return None,
+    })
+}
+
+/// A ratio in percent, without the last bits that the conversion from `0.07 %` and back adds.
+fn in_percent(ratio: f64) -> f64 {
+    let percent = 100.0 * ratio;
+    format!("{percent:.13e}").parse().unwrap_or(percent)
+}
+
+/// How often each thing happened in one series.
+#[derive(Clone, Copy, Debug, Default)]
+struct Series {
+    pairs: u64,
+    missing: u64,
+    below_minimum: u64,
+    without_truth: u64,
+}
+
+struct Accuracy {
+    context: CheckContext,
+    spec: Spec,
+    series: ByDevice<BTreeMap<MeasurementId, Series>>,
+    worst: Option<Worst>,
+    outside: u64,
+}
+
+struct Worst {
+    /// Absolute; infinite for what is no number.
+    error: f64,
+    reference: f64,
+    reported: f64,
+    at: At,
+}
+
+impl Check for Accuracy {
+    fn observation(&mut self, observation: &Observation<'_>) {
+        if self.spec.quantities.binary_search(&observation.quantity).is_err() {
+            return;
+        }
+        let Some(reference) = observation.reference else { return };
+        let Some(device) = self.series.entry(observation.device) else { return };
+        let series = device.entry(observation.quantity).or_default();
+        let Some(reported) = observation.reported else {
+            series.missing += 1;
+            return;
+        };
+        if reference.is_nan() {
+            series.without_truth += 1;
+            return;
+        }
+        if !self.spec.judges(reference) {
+            series.below_minimum += 1;
+            return;
+        }
+        series.pairs += 1;
+        let error = self.spec.limit.error(reference, reported).abs();
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        self.outside += u64::from(error > self.spec.limit.value());
+        if self.worst.as_ref().is_none_or(|worst| error > worst.error) {
+            let at = At {
+                device: Some(observation.device.to_owned()),
+                epoch: observation.epoch.map(|epoch| epoch.0),
+                serial: observation.serial.map(|serial| serial.0),
+                quantity: Some(observation.quantity.name().to_owned()),
+                time: Some(observation.event_time),
+                event: None,
+            };
+            self.worst = Some(Worst { error, reference, reported, at });
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let all = || self.series.iter().flat_map(|(_, device)| device.values());
+        let n: u64 = all().map(|series| series.pairs).sum();
+        let (status, mut why) = self.judge(n);
+        let below = all().map(|series| series.below_minimum).sum();
+        let missing = all().map(|series| series.missing).sum();
+        let without_truth = all().map(|series| series.without_truth).sum();
+        for (count, one, rest) in [
+            (below, "value", "below `minimum` not judged"),
+            (missing, "value", "missing"),
+            (without_truth, "value", "without a known reference not judged"),
+        ] {
+            if count > 0 {
+                why.push_str(&format!("; {} {rest}", plural(count, one)));
+            }
+        }
+        let verdict = Verdict {
+            measured: self.worst.as_ref().map(|worst| worst.error),
+            limit: Some(self.spec.limit.value()),
+            n,
+            at: self.worst.as_ref().map(|worst| worst.at.clone()),
+            ..self.context.verdict(status, &self.spec.limit.unit(), why)
+        };
+        finish(verdict, facts)
+    }
+}
+
+impl Accuracy {
+    fn judge(&self, n: u64) -> (Status, String) {
+        let (limit, unit) = (self.spec.limit.value(), self.spec.limit.unit());
+        if self.outside > 0
+            && let Some(worst) = &self.worst
+        {
+            let si = worst.at.measurement().map(|id| id.row().si_unit.to_string());
+            let si = si.unwrap_or_default();
+            let mut why = format!(
+                "{} of {n} outside; worst: reported {} {si}, reference {} {si}",
+                self.outside,
+                number(worst.reported),
+                number(worst.reference),
+            );
+            if !worst.reported.is_finite() {
+                why.push_str(", which is inside no limit");
+            } else if worst.error.is_infinite() {
+                why.push_str("; a percentage of zero says nothing, see `minimum`");
+            }
+            return (Status::Fail, why);
+        }
+        if n == 0 {
+            let about = format!("{} of device {}", self.spec.quantity, self.series.pattern());
+            return (Status::Inconclusive, format!("no pair of {about} in the record"));
+        }
+        let silent: Vec<String> = self
+            .series
+            .iter()
+            .flat_map(|(device, series)| {
+                series.iter().map(move |(id, series)| (device, id, series))
+            })
+            .filter(|(_, _, series)| series.pairs == 0 && series.missing > 0)
+            .map(|(device, id, _)| format!("{id} of {device}"))
+            .collect();
+        if let Some(first) = silent.first() {
+            let more = silent.len() - 1;
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            return (Status::Inconclusive, format!("{first}{more}: due, but no pair ever came"));
+        }
+        (Status::Pass, format!("all {} within {} {unit}", plural(n, "pair"), number(limit)))
+    }
+}
+
+#[cfg(test)]
+#[path = "accuracy_tests.rs"]
+mod tests;

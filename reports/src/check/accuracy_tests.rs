@@ -1,0 +1,175 @@
+//! The accuracy check against typed-in pairs.
+
+use lastmeter_units::Serial;
+use proptest::prelude::*;
+
+use super::super::testing::{check, facts, row, try_check};
+use super::*;
+use crate::record::RunState;
+
+const U: &str = "electricity.voltage.rms.l1";
+const P: &str = "electricity.power.active.consumed.l1";
+const RELATIVE: &str = "quantity = \"electricity.voltage.rms.*\"\nlimit = \"0.2 %\"";
+
+fn judge(toml: &str, rows: &[Observation<'_>]) -> Verdict {
+    let mut check = check("accuracy", toml);
+    for row in rows {
+        check.observation(row);
+    }
+    check.verdict(&facts(RunState::Finished))
+}
+
+fn pairs<'a>(quantity: &str, values: &[(f64, f64)]) -> Vec<Observation<'a>> {
+    (1..)
+        .zip(values)
+        .map(|(serial, &(reference, reported))| {
+            row("m", serial, quantity, Some(reference), Some(reported))
+        })
+        .collect()
+}
+
+#[test]
+fn the_worst_pair_is_measured_and_located() {
+    let verdict = judge(RELATIVE, &pairs(U, &[(230.0, 230.1), (230.0, 229.77), (230.0, 230.0)]));
+    assert_eq!((verdict.status, verdict.n, verdict.unit.as_str()), (Status::Pass, 3, "%"));
+    assert!((verdict.measured.unwrap() - 0.1).abs() < 1e-9);
+    assert_eq!(verdict.limit, Some(0.2));
+    let at = verdict.at.unwrap();
+    assert_eq!((at.serial, at.epoch, at.quantity.as_deref()), (Some(2), Some(1), Some(U)));
+    assert_eq!((verdict.bound, verdict.covers), (None, vec!["F-04".to_owned()]));
+    assert_eq!(verdict.why, "all 3 pairs within 0.2 %");
+}
+
+#[test]
+fn one_pair_outside_fails_and_says_both_values() {
+    let verdict = judge(RELATIVE, &pairs(U, &[(230.0, 230.0), (230.0, 232.3)]));
+    assert_eq!(verdict.status, Status::Fail);
+    assert!((verdict.measured.unwrap() - 1.0).abs() < 1e-9);
+    assert_eq!(verdict.why, "1 of 2 outside; worst: reported 232.3 V, reference 230 V");
+}
+
+#[test]
+fn an_error_equal_to_the_limit_is_inside() {
+    let toml = format!("quantity = \"{U}\"\nlimit = \"500 mV\"");
+    assert_eq!(judge(&toml, &pairs(U, &[(230.0, 230.5)])).status, Status::Pass);
+    let verdict = judge(&toml, &pairs(U, &[(230.0, 230.5 + 1e-9)]));
+    assert_eq!(
+        (verdict.status, verdict.limit, verdict.unit.as_str()),
+        (Status::Fail, Some(0.5), "V")
+    );
+}
+
+#[test]
+fn nan_and_infinity_are_inside_no_limit() {
+    for reported in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let verdict = judge(RELATIVE, &pairs(U, &[(230.0, 230.0), (230.0, reported)]));
+        assert_eq!((verdict.status, verdict.measured), (Status::Fail, None), "{reported}");
+        assert!(verdict.why.contains("inside no limit"), "{}", verdict.why);
+        assert_eq!(verdict.at.unwrap().serial, Some(2));
+    }
+}
+
+#[test]
+fn a_percentage_of_zero_fails_unless_minimum_leaves_it_out() {
+    let values = pairs(P, &[(0.0, 0.001), (100.0, 100.0), (0.0, 0.0)]);
+    let toml = format!("quantity = \"{P}\"\nlimit = \"0.2 %\"");
+    let verdict = judge(&toml, &values);
+    assert_eq!((verdict.status, verdict.measured, verdict.n), (Status::Fail, None, 3));
+    assert!(verdict.why.contains("see `minimum`"), "{}", verdict.why);
+    let verdict = judge(&format!("{toml}\nminimum = \"50 W\""), &values);
+    assert_eq!((verdict.status, verdict.n), (Status::Pass, 1));
+    assert!(verdict.why.ends_with("; 2 values below `minimum` not judged"), "{}", verdict.why);
+}
+
+#[test]
+fn leaving_everything_out_is_inconclusive() {
+    let toml = format!("quantity = \"{P}\"\nlimit = \"0.2 %\"\nminimum = \"50 W\"");
+    let verdict = judge(&toml, &pairs(P, &[(10.0, 10.0)]));
+    assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0));
+    assert!(verdict.why.contains("1 value below `minimum`"), "{}", verdict.why);
+}
+
+#[test]
+fn no_pair_at_all_is_inconclusive() {
+    assert_eq!(judge(RELATIVE, &[]).status, Status::Inconclusive);
+    let unexpected = row("m", 1, U, None, Some(230.0));
+    assert_eq!(judge(RELATIVE, &[unexpected]).status, Status::Inconclusive);
+    let unknown = row("m", 1, U, Some(f64::NAN), Some(230.0));
+    let verdict = judge(RELATIVE, &[unknown]);
+    assert_eq!(verdict.status, Status::Inconclusive);
+    assert!(verdict.why.contains("1 value without a known reference"), "{}", verdict.why);
+}
+
+#[test]
+fn a_missing_value_is_named_but_a_series_that_never_came_is_inconclusive() {
+    let mut rows = pairs(U, &[(230.0, 230.0), (230.0, 230.0)]);
+    rows.push(row("m", 3, U, Some(230.0), None));
+    let verdict = judge(RELATIVE, &rows);
+    assert_eq!(verdict.status, Status::Pass);
+    assert!(verdict.why.ends_with("; 1 value missing"), "{}", verdict.why);
+    rows.push(row("other", 1, U, Some(230.0), None));
+    let verdict = judge(RELATIVE, &rows);
+    assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 2));
+    assert!(verdict.why.starts_with(&format!("{U} of other: due")), "{}", verdict.why);
+}
+
+#[test]
+fn only_the_named_device_and_quantity_are_judged() {
+    let toml = format!("device = \"m\"\n{RELATIVE}");
+    let mut rows = pairs(U, &[(230.0, 230.0)]);
+    rows.push(row("x", 1, U, Some(230.0), Some(0.0)));
+    rows.push(row("m", 1, P, Some(230.0), Some(0.0)));
+    rows[0].serial = Some(Serial(7));
+    let verdict = judge(&toml, &rows);
+    assert_eq!((verdict.status, verdict.n), (Status::Pass, 1));
+}
+
+#[test]
+fn a_limit_of_another_dimension_is_refused() {
+    for (toml, message) in [
+        (
+            format!("quantity = \"{U}\"\nlimit = \"1 W\""),
+            format!("`limit` is of dimension active power, which {U} is not"),
+        ),
+        (
+            format!("quantity = \"{P}\"\nlimit = \"1 %\"\nminimum = \"1 V\""),
+            format!("`minimum` is of dimension voltage, which {P} is not"),
+        ),
+        (
+            "quantity = \"electricity.*.rms.l1\"\nlimit = \"1 A\"".to_owned(),
+            format!("`limit` is of dimension current, which {U} is not"),
+        ),
+        (
+            "quantity = \"speed\"\nlimit = \"1 %\"".to_owned(),
+            "no measurement identifier fits `speed`".to_owned(),
+        ),
+    ] {
+        assert_eq!(try_check("accuracy", &toml).err().unwrap(), [message]);
+    }
+}
+
+#[test]
+fn a_limit_in_percent_keeps_the_figure_that_was_written() {
+    for written in ["0.07", "0.2", "0.3", "1", "0.05", "33.3"] {
+        let toml = format!("quantity = \"{U}\"\nlimit = \"{written} %\"");
+        let verdict = judge(&toml, &[]);
+        assert_eq!(verdict.limit.unwrap().to_string(), written);
+    }
+}
+
+proptest! {
+    /// The definition, pair by pair: nothing outside passes, nothing inside fails.
+    #[test]
+    fn the_verdict_agrees_with_the_definition(
+        values in prop::collection::vec((1.0_f64..1000.0, -0.004_f64..0.004), 1..40),
+    ) {
+        let values: Vec<_> = values.into_iter().map(|(x, e)| (x, x * (1.0 + e))).collect();
+        let errors = values.iter().map(|(x, y)| ((y - x) / x).abs() * 100.0);
+        let worst = errors.fold(0.0, f64::max);
+        prop_assume!((worst - 0.2).abs() > 1e-9);
+        let verdict = judge(RELATIVE, &pairs(U, &values));
+        prop_assert_eq!(verdict.status == Status::Pass, worst <= 0.2);
+        prop_assert!((verdict.measured.unwrap() - worst).abs() < 1e-9);
+        prop_assert_eq!(verdict.n, values.len() as u64);
+    }
+}

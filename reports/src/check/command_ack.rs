@@ -1,0 +1,209 @@
+//! `command_ack`: every command was acknowledged in time.
+
+use std::collections::BTreeMap;
+
+use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::{Check, CheckContext, CheckKind, Pattern, finish, plural};
+use crate::record::{Event, RunFacts, kind};
+use crate::verdict::{At, Status, Verdict};
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "command_ack",
+        summary: "every command was acknowledged by its device in time",
+        description: "Each command the bench gave through the platform has to come back \
+            acknowledged by the device it was given to, within the time `within`, counted in \
+            virtual or real time as the scenario runs. `measured` is the longest time; with a \
+            command that was never acknowledged it is empty, for lost is infinite. Without any \
+            command the check is inconclusive.",
+        fields: &[
+            Field::default(
+                "device",
+                Kind::Text,
+                "\"*\"",
+                "name of the device, or a pattern with *",
+            ),
+            Field::default(
+                "within",
+                Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
+                "\"60 s\"",
+                "longest time from the command to its acknowledgement",
+            ),
+        ],
+    },
+    build: |values, context, _| {
+        Some(Box::new(CommandAck {
+            context,
+            device: Pattern::new(values.text("device")),
+            within: values.duration("within"),
+            open: BTreeMap::new(),
+            acknowledged: 0,
+            slowest: None,
+        }))
+    },
+};
+
+struct CommandAck {
+    context: CheckContext,
+    device: Pattern,
+    within: SimDuration,
+    /// Commands that wait for their acknowledgement, by number.
+    open: BTreeMap<u64, Given>,
+    acknowledged: u64,
+    slowest: Option<(SimDuration, Given)>,
+}
+
+#[derive(Clone)]
+struct Given {
+    time: SimTime,
+    device: String,
+    name: String,
+    line: u64,
+}
+
+impl Given {
+    fn at(&self) -> At {
+        At {
+            device: Some(self.device.clone()),
+            time: Some(self.time),
+            event: Some(self.line),
+            ..At::default()
+        }
+    }
+
+    fn told(&self) -> String {
+        format!("{} to {} at {}", self.name, self.device, self.time)
+    }
+}
+
+impl Check for CommandAck {
+    fn event(&mut self, line: u64, event: &Event) {
+        let (Some(id), Some(device)) = (event.number("id"), event.text("device")) else { return };
+        if !self.device.matches(device) {
+            return;
+        }
+        if event.kind == kind::COMMAND {
+            let name = event.text("name").unwrap_or("command").to_owned();
+            self.open.insert(id, Given { time: event.time, device: device.to_owned(), name, line });
+        } else if event.kind == kind::ACKNOWLEDGED
+            && let Some(given) = self.open.remove(&id)
+        {
+            self.acknowledged += 1;
+            let took = event.time - given.time;
+            if self.slowest.as_ref().is_none_or(|(slowest, _)| took > *slowest) {
+                self.slowest = Some((took, given));
+            }
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let end = facts.recorded_until.unwrap_or(facts.end);
+        let commands = self.acknowledged + self.open.len() as u64;
+        let lost = self.open.values().find(|given| {
+            // After an early end the record may lack what did happen.
+            facts.is_finished() && end - given.time >= self.within
+        });
+        let late = self.slowest.as_ref().filter(|(took, _)| *took > self.within);
+        let mut why =
+            format!("{} of {} acknowledged", self.acknowledged, plural(commands, "command"));
+        let (status, about) = if let Some(given) = lost {
+            why.push_str(&format!("; never: {}", given.told()));
+            (Status::Fail, Some(given))
+        } else if let Some((_, given)) = late {
+            why.push_str(&format!("; too late: {}", given.told()));
+            (Status::Fail, Some(given))
+        } else if let Some(given) = self.open.values().next() {
+            why.push_str(&format!("; the record ends before the time is up: {}", given.told()));
+            (Status::Inconclusive, Some(given))
+        } else if commands == 0 {
+            why = format!("no command was given to device {}", self.device);
+            (Status::Inconclusive, None)
+        } else {
+            (Status::Pass, self.slowest.as_ref().map(|(_, given)| given))
+        };
+        let slowest_s = self.slowest.as_ref().map(|(took, _)| took.as_seconds_f64());
+        let verdict = Verdict {
+            measured: if self.open.is_empty() { slowest_s } else { None },
+            limit: Some(self.within.as_seconds_f64()),
+            n: commands,
+            at: about.map(Given::at),
+            ..self.context.verdict(status, "s", why)
+        };
+        finish(verdict, facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, check, facts, try_check};
+    use super::*;
+    use crate::record::RunState;
+
+    fn judge(toml: &str, events: &[Event], state: RunState) -> Verdict {
+        let mut check = check("command_ack", toml);
+        for (line, event) in (1..).zip(events) {
+            check.event(line, event);
+        }
+        check.verdict(&facts(state))
+    }
+
+    fn given(seconds: i64, id: u64, device: &str) -> Event {
+        Event::command(at(seconds), id, device, "setReportingPeriod")
+    }
+
+    fn answer(seconds: i64, id: u64, device: &str) -> Event {
+        Event::acknowledged(at(seconds), id, device, "ok")
+    }
+
+    #[test]
+    fn acknowledged_in_time_is_a_pass_with_the_longest_time() {
+        let events = [given(10, 1, "a"), given(10, 2, "b"), answer(12, 2, "b"), answer(13, 1, "a")];
+        let verdict = judge("", &events, RunState::Finished);
+        assert_eq!((verdict.status, verdict.n), (Status::Pass, 2));
+        assert_eq!((verdict.measured, verdict.limit), (Some(3.0), Some(60.0)));
+    }
+
+    #[test]
+    fn the_limit_itself_is_in_time_and_a_second_more_is_not() {
+        for (seconds, expected) in [(70, Status::Pass), (71, Status::Fail)] {
+            let events = [given(10, 1, "a"), answer(seconds, 1, "a")];
+            assert_eq!(judge("", &events, RunState::Finished).status, expected);
+        }
+    }
+
+    #[test]
+    fn a_command_never_acknowledged_fails_and_is_named() {
+        let events = [given(10, 1, "a"), given(20, 2, "a"), answer(20, 2, "a")];
+        let verdict = judge("", &events, RunState::Finished);
+        assert_eq!((verdict.status, verdict.measured, verdict.n), (Status::Fail, None, 2));
+        assert!(verdict.why.contains("never: setReportingPeriod to a at 2027"), "{}", verdict.why);
+        assert_eq!(verdict.at.unwrap().event, Some(1));
+    }
+
+    #[test]
+    fn an_answer_to_another_command_or_of_another_device_does_not_count() {
+        let events = [given(10, 1, "a"), answer(11, 7, "a"), answer(11, 1, "b")];
+        let verdict = judge("device = \"a\"", &events, RunState::Finished);
+        assert_eq!(verdict.status, Status::Fail);
+    }
+
+    #[test]
+    fn what_cannot_be_known_yet_is_inconclusive() {
+        for (events, state) in [
+            (vec![], RunState::Finished),
+            (vec![given(590, 1, "a")], RunState::Finished),
+            (vec![given(10, 1, "a")], RunState::Interrupted),
+            (vec![given(10, 1, "a"), answer(11, 1, "a")], RunState::Interrupted),
+        ] {
+            assert_eq!(judge("", &events, state).status, Status::Inconclusive, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_no_time_is_refused() {
+        assert!(try_check("command_ack", "within = \"3 V\"").is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! Which readings were due, came, are missing, or came without being due.
+//!
+//! A *reading* is what a device sends at once: the rows of one (device, epoch, serial). The record
+//! keeps them together, so they are counted as they pass by. Without serials readings cannot be
+//! told apart, and nothing is counted but the rows (D-22).
+
+use lastmeter_units::{Epoch, Serial, SimTime};
+
+use crate::record::Observation;
+use crate::verdict::At;
+
+/// The deliveries of one device.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delivery {
+    /// Readings that were due.
+    pub due: u64,
+    /// Due readings of which every value came.
+    pub stored: u64,
+    /// Due readings of which at least one value did not come.
+    pub missing: u64,
+    /// Times something came that was not due: another reading, or one value more of a due one.
+    pub unexpected: u64,
+    /// Rows without a serial number.
+    pub without_serial: u64,
+    /// The first missing ones, at most [`NAMED_MAX`].
+    pub first_missing: Vec<Place>,
+    /// The first unexpected ones, at most [`NAMED_MAX`].
+    pub first_unexpected: Vec<Place>,
+    open: Option<Open>,
+}
+
+/// How many missing or unexpected readings are remembered by name.
+pub const NAMED_MAX: usize = 3;
+
+/// Which reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its epoch.
+    pub epoch: Option<Epoch>,
+    /// Its serial number.
+    pub serial: Serial,
+    /// Its event time.
+    pub time: SimTime,
+}
+
+impl Place {
+    /// Where that is in the record of a device.
+    pub fn at(self, device: &str) -> At {
+        At {
+            device: Some(device.to_owned()),
+            epoch: self.epoch.map(|epoch| epoch.0),
+            serial: Some(self.serial.0),
+            quantity: None,
+            time: Some(self.time),
+            event: None,
+        }
+    }
+}
+
+/// The reading whose rows are passing by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Open {
+    place: Place,
+    is_due: bool,
+    is_missing: bool,
+    is_unexpected: bool,
+}
+
+impl Delivery {
+    /// Takes the next row of this device.
+    pub fn observation(&mut self, observation: &Observation<'_>) {
+        let Some(serial) = observation.serial else {
+            self.without_serial += 1;
+            return;
+        };
+        let reading = |place: Place| (place.epoch, place.serial);
+        if self.open.is_none_or(|open| reading(open.place) != (observation.epoch, serial)) {
+            let (epoch, time) = (observation.epoch, observation.event_time);
+            self.close();
+            self.open = Some(Open {
+                place: Place { epoch, serial, time },
+                is_due: false,
+                is_missing: false,
+                is_unexpected: false,
+            });
+        }
+        if let Some(open) = &mut self.open {
+            open.is_due |= observation.reference.is_some();
+            open.is_missing |= observation.reference.is_some() && observation.reported.is_none();
+            open.is_unexpected |= observation.reference.is_none();
+        }
+    }
+
+    /// The figures including the reading that is passing by.
+    #[must_use]
+    pub fn closed(&self) -> Self {
+        let mut closed = self.clone();
+        closed.close();
+        closed
+    }
+
+    fn close(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        self.due += u64::from(open.is_due);
+        self.missing += u64::from(open.is_missing);
+        self.stored += u64::from(open.is_due && !open.is_missing);
+        self.unexpected += u64::from(open.is_unexpected);
+        for (happened, first) in [
+            (open.is_missing, &mut self.first_missing),
+            (open.is_unexpected, &mut self.first_unexpected),
+        ] {
+            if happened && first.len() < NAMED_MAX {
+                first.push(open.place);
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Judging a run: the checks of its scenario, fed with its record.
+
+use std::path::Path;
+
+use lastmeter_params::{
+    Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Table, Values, nearest,
+    parse_document, read_table_of,
+};
+
+use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext};
+use crate::exit::ExitCode;
+use crate::record::{
+    Event, Observation, RecordError, RunFacts, RunReader, RunState, Torn, file, write_facts,
+    write_whole,
+};
+use crate::verdict::{Counts, Status, Verdict};
+
+/// Why a run could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// The record cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The `[[check]]` tables of the scenario make no sense to this version.
+    #[error("{}", list(.0))]
+    Scenario(Vec<Diagnostic>),
+}
+
+fn list(diagnostics: &[Diagnostic]) -> String {
+    let told: Vec<String> =
+        diagnostics.iter().map(|d| format!("scenario.toml: {}: {}", d.code, d.message)).collect();
+    told.join("\n")
+}
+
+/// The checks of one scenario at work. The runner may keep one to show verdicts so far; the final
+/// word is [`evaluate`]'s.
+pub struct Judge {
+    checks: Vec<(CheckContext, Box<dyn Check>)>,
+    lines: u64,
+}
+
+impl Judge {
+    /// The checks of a scenario as resolved, for the scenario's name.
+    pub fn new(scenario: &str, scenario_toml: &str) -> Result<Self, EvaluateError> {
+        let mut diagnostics = Diagnostics::new();
+        let document = parse_document(scenario_toml, SourceId::FILE, &mut diagnostics);
+        let checks = check_tables(&document)
+            .into_iter()
+            .filter_map(|node| build(node, scenario, &mut diagnostics))
+            .collect();
+        if diagnostics.is_empty() {
+            Ok(Self { checks, lines: 0 })
+        } else {
+            Err(EvaluateError::Scenario(diagnostics.into_sorted()))
+        }
+    }
+
+    /// Takes the next value of the record.
+    pub fn observation(&mut self, observation: &Observation<'_>) {
+        for (_, check) in &mut self.checks {
+            check.observation(observation);
+        }
+    }
+
+    /// Takes the next event of the record.
+    pub fn event(&mut self, event: &Event) {
+        self.lines += 1;
+        for (_, check) in &mut self.checks {
+            check.event(self.lines, event);
+        }
+    }
+
+    /// What the checks say of the record so far, in the scenario's order.
+    pub fn verdicts(&self, facts: &RunFacts) -> Vec<Verdict> {
+        self.checks.iter().map(|(_, check)| check.verdict(facts)).collect()
+    }
+
+    /// What the checks say of a run whose record cannot be read further.
+    fn unreadable(&self, why: &str) -> Vec<Verdict> {
+        self.checks.iter().map(|(context, _)| context.verdict(Status::Error, "1", why)).collect()
+    }
+}
+
+/// The `[[check]]` tables of a scenario.
+pub(crate) fn check_tables(document: &Table) -> Vec<&Node> {
+    match document.get("check").map(|node| &node.value) {
+        Some(NodeValue::Array(list)) => list.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Reads the keys of one `[[check]]` table: those all have, and those of its kind.
+pub(crate) fn read_check(
+    node: &Node,
+    diagnostics: &mut Diagnostics,
+) -> Option<(&'static crate::check::CheckKind, Values)> {
+    let NodeValue::Table(table) = &node.value else {
+        diagnostics.report(
+            Code::WRONG_KIND,
+            node.span,
+            "a check is not a table",
+            "expected [[check]]",
+        );
+        return None;
+    };
+    let name = table.text("kind").unwrap_or_default();
+    let names = || CHECKS.iter().map(|kind| kind.entry.name);
+    let Some(kind) = CHECKS.iter().find(|kind| kind.entry.name == name) else {
+        let span = table.get("kind").map_or(node.span, |kind| kind.span);
+        let help = nearest(name, names()).map(|near| format!("did you mean `{near}`?"));
+        diagnostics.report_with_help(
+            Code::UNKNOWN_THING,
+            span,
+            format!("unknown check kind `{name}`"),
+            format!("expected one of {}", names().collect::<Vec<_>>().join(", ")),
+            help,
+        );
+        return None;
+    };
+    let values = read_table_of(table, node.span, &[CHECK_FIELDS, kind.entry.fields], diagnostics)?;
+    Some((kind, values))
+}
+
+fn build(
+    node: &Node,
+    scenario: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<(CheckContext, Box<dyn Check>)> {
+    let (kind, values) = read_check(node, diagnostics)?;
+    let context = CheckContext {
+        name: values.text("name").to_owned(),
+        scenario: scenario.to_owned(),
+        covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
+    };
+    let check = (kind.build)(&values, context.clone(), diagnostics)?;
+    Some((context, check))
+}
+
+/// What a run is worth.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// What `run.json` says.
+    pub facts: RunFacts,
+    /// What the checks say, in the scenario's order.
+    pub verdicts: Vec<Verdict>,
+    /// Files whose last line was torn.
+    pub torn: Vec<Torn>,
+    /// What could not be read, if so; then every verdict is an error.
+    pub unreadable: Option<String>,
+}
+
+impl Evaluation {
+    /// How many checks ended with each status.
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.verdicts.iter().map(|verdict| verdict.status))
+    }
+
+    /// The exit code of this run alone.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::of_run(self.facts.state, self.counts())
+    }
+
+    /// The status of the whole run; error if the bench broke, at best inconclusive if the run did
+    /// not get to its end or nothing was checked.
+    pub fn status(&self) -> Status {
+        let checks = self.counts().status();
+        match self.facts.state {
+            RunState::Finished => checks.unwrap_or(Status::Inconclusive),
+            RunState::Error => Status::Error,
+            RunState::Interrupted | RunState::Running => {
+                checks.unwrap_or(Status::Inconclusive).max(Status::Inconclusive)
+            }
+        }
+    }
+
+    /// Writes `verdicts.json` and `junit.xml`; if the record is finished also the exit code and
+    /// the counts into `run.json`.
+    pub fn write(&self, dir: &Path) -> Result<(), RecordError> {
+        write_whole(&dir.join(file::VERDICTS), &verdicts_json(&self.verdicts))?;
+        let path = dir.join(file::JUNIT);
+        let junit = crate::junit::of_runs(&self.facts.scenario, [self])
+            .map_err(|error| RecordError::io("write", &path)(std::io::Error::other(error)))?;
+        write_whole(&path, junit.as_bytes())?;
+        // A running process owns its run.json.
+        if self.facts.state != RunState::Running {
+            let mut facts = self.facts.clone();
+            facts.exit_code = Some(self.exit_code().number());
+            facts.verdicts = Some(self.counts());
+            write_facts(dir, &facts)?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of `verdicts.json`.
+pub fn verdicts_json(verdicts: &[Verdict]) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(verdicts)
+        .expect("a verdict is text, finite numbers and nothing else");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Judges a run by its folder alone.
+///
+/// A line of the record that cannot be read (other than a torn last one) turns every verdict into
+/// an error; only a folder that is no run folder at all, or whose checks cannot be understood,
+/// is an `Err`.
+pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
+    let reader = RunReader::open(dir)?;
+    let facts = reader.facts().clone();
+    let mut judge = Judge::new(&facts.scenario, &reader.scenario_toml()?)?;
+    match feed(&reader, &mut judge) {
+        Ok(torn) => {
+            let verdicts = judge.verdicts(&facts);
+            Ok(Evaluation { facts, verdicts, torn, unreadable: None })
+        }
+        Err(error) => {
+            let why = format!("the record cannot be read: {error}");
+            let verdicts = judge.unreadable(&why);
+            Ok(Evaluation { facts, verdicts, torn: Vec::new(), unreadable: Some(why) })
+        }
+    }
+}
+
+fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Torn>, RecordError> {
+    let mut events = reader.events()?;
+    let mut observations = reader.observations()?;
+    for event in &mut events {
+        let (_, event) = event?;
+        judge.event(&event);
+    }
+    while let Some(observation) = observations.next_row()? {
+        judge.observation(&observation);
+    }
+    Ok(events.torn().into_iter().chain(observations.torn()).collect())
+}

@@ -1,0 +1,245 @@
+//! `run.json`: who ran what, where and when, and how it ended.
+//!
+//! The only file of the record that holds wall-clock times; it is never compared between repeats.
+
+use std::collections::BTreeMap;
+
+use lastmeter_units::SimTime;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::FORMAT_VERSION;
+use crate::verdict::Counts;
+
+/// How far a run got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// Still going, or its process was killed: the record was never finished.
+    Running,
+    /// Ran to its end.
+    Finished,
+    /// Ended early by the user or by a signal.
+    Interrupted,
+    /// The bench could not go on.
+    Error,
+}
+
+/// Whether simulated time runs as fast as it can or with the clock on the wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeMode {
+    /// An event queue; platform latency is not judged.
+    Virtual,
+    /// The monotonic clock of the host.
+    Real,
+}
+
+/// In which of the three ways a device is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// A model.
+    Simulated,
+    /// Its firmware on an emulated processor.
+    Emulated,
+    /// The thing itself.
+    Hardware,
+}
+
+impl Evidence {
+    /// The word in scenarios and files.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Emulated => "emulated",
+            Self::Hardware => "hardware",
+        }
+    }
+}
+
+/// One device of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceFacts {
+    /// Its name in the record.
+    pub name: String,
+    /// The model of the scenario (`stpm34-1ph`).
+    pub model: String,
+    /// In which way it is there.
+    #[serde(rename = "as")]
+    pub evidence: Evidence,
+    /// Where it is connected (`source:generator`).
+    pub at: String,
+    /// Whether it is what the run judges.
+    #[serde(default)]
+    pub under_test: bool,
+    /// `samples` or `windows`.
+    #[serde(default)]
+    pub fidelity: Option<String>,
+    /// Serial number of the thing itself.
+    #[serde(default)]
+    pub serial: Option<String>,
+    /// Hash of its firmware.
+    #[serde(default)]
+    pub firmware: Option<String>,
+}
+
+/// What is known when a run starts.
+#[derive(Clone, Debug)]
+pub struct RunStart {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's title, empty if it has none.
+    pub title: String,
+    /// SHA-256 of the scenario as resolved, in hexadecimal.
+    pub scenario_hash: String,
+    /// The scenario as resolved, every default and override written out.
+    pub scenario_toml: String,
+    /// The seed of all random streams.
+    pub seed: u64,
+    /// How time runs.
+    pub time: TimeMode,
+    /// Event time of the first sample.
+    pub start: SimTime,
+    /// Event time at which the scenario is over.
+    pub end: SimTime,
+    /// The wall clock now.
+    pub started: SimTime,
+    /// The command that repeats the run, program name first.
+    pub command_line: Vec<String>,
+    /// Versions by name, `lastmeter` first of all.
+    pub versions: BTreeMap<String, String>,
+    /// `embedded`, `child`, or the profile of somebody else's platform.
+    pub platform: String,
+    /// The devices of the run.
+    pub devices: Vec<DeviceFacts>,
+    /// About the machine: processor, cores, kernel, ...
+    pub host: BTreeMap<String, Value>,
+    /// Whatever else is worth keeping: clocks, peers, decisions relied on, ...
+    pub more: Map<String, Value>,
+}
+
+/// What is known when a run ends.
+#[derive(Clone, Debug)]
+pub struct RunEnd {
+    /// How it ended.
+    pub state: RunState,
+    /// Why, if it did not run to its end.
+    pub cause: Option<String>,
+    /// Event time up to which everything is in the record.
+    pub recorded_until: SimTime,
+    /// The wall clock now.
+    pub ended: SimTime,
+    /// The guarantees that held, as sentences.
+    pub guarantees: Vec<String>,
+    /// Whatever else is worth keeping: reconnects, messages per second, ...
+    pub more: Map<String, Value>,
+}
+
+/// The content of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Version of the folder's format.
+    pub format_version: u32,
+    /// How far the run got.
+    pub state: RunState,
+    /// Why it did not run to its end.
+    #[serde(default)]
+    pub cause: Option<String>,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's title.
+    #[serde(default)]
+    pub title: String,
+    /// SHA-256 of the scenario as resolved.
+    #[serde(default)]
+    pub scenario_hash: String,
+    /// The seed of all random streams.
+    pub seed: u64,
+    /// How time runs.
+    pub time: TimeMode,
+    /// Event time of the first sample.
+    pub start: SimTime,
+    /// Event time at which the scenario is over.
+    pub end: SimTime,
+    /// Event time up to which everything is in the record; known at the end.
+    #[serde(default)]
+    pub recorded_until: Option<SimTime>,
+    /// Wall clock at the start.
+    pub started: SimTime,
+    /// Wall clock at the end.
+    #[serde(default)]
+    pub ended: Option<SimTime>,
+    /// The command that repeats the run.
+    #[serde(default)]
+    pub command_line: Vec<String>,
+    /// Versions by name.
+    #[serde(default)]
+    pub versions: BTreeMap<String, String>,
+    /// Which platform.
+    #[serde(default)]
+    pub platform: String,
+    /// The devices of the run.
+    #[serde(default)]
+    pub devices: Vec<DeviceFacts>,
+    /// About the machine.
+    #[serde(default)]
+    pub host: BTreeMap<String, Value>,
+    /// The guarantees that held.
+    #[serde(default)]
+    pub guarantees: Vec<String>,
+    /// Whatever else was kept.
+    #[serde(default)]
+    pub more: Map<String, Value>,
+    /// The exit code of the run, once it was judged.
+    #[serde(default)]
+    pub exit_code: Option<u8>,
+    /// How many checks ended with each status, once they were judged.
+    #[serde(default)]
+    pub verdicts: Option<Counts>,
+}
+
+impl RunFacts {
+    /// The facts of a run that starts.
+    pub fn of_start(start: &RunStart) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            state: RunState::Running,
+            cause: None,
+            scenario: start.scenario.clone(),
+            title: start.title.clone(),
+            scenario_hash: start.scenario_hash.clone(),
+            seed: start.seed,
+            time: start.time,
+            start: start.start,
+            end: start.end,
+            recorded_until: None,
+            started: start.started,
+            ended: None,
+            command_line: start.command_line.clone(),
+            versions: start.versions.clone(),
+            platform: start.platform.clone(),
+            devices: start.devices.clone(),
+            host: start.host.clone(),
+            guarantees: Vec::new(),
+            more: start.more.clone(),
+            exit_code: None,
+            verdicts: None,
+        }
+    }
+
+    /// Adds what is known at the end.
+    pub fn set_end(&mut self, end: RunEnd) {
+        self.state = end.state;
+        self.cause = end.cause;
+        self.recorded_until = Some(end.recorded_until);
+        self.ended = Some(end.ended);
+        self.guarantees = end.guarantees;
+        self.more.extend(end.more);
+    }
+
+    /// Whether the run got to its end, so that a check may pass.
+    pub fn is_finished(&self) -> bool {
+        self.state == RunState::Finished
+    }
+}

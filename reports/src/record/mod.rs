@@ -1,0 +1,101 @@
+//! The run folder: what a run writes down as it goes, and everything is judged from.
+//!
+//! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl` and `observations.csv`; the
+//! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
+//! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
+//! that is killed leaves a valid prefix: readers leave out a torn last line and say so.
+
+mod event;
+mod facts;
+mod number;
+mod observation;
+mod reader;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use event::{Event, kind};
+pub use facts::{DeviceFacts, Evidence, RunEnd, RunFacts, RunStart, RunState, TimeMode};
+pub use number::write_number;
+pub use observation::{OBSERVATION_HEADER, Observation};
+pub use reader::{EventReader, ObservationReader, RunReader, Torn};
+pub use writer::RunWriter;
+pub(crate) use writer::write_facts;
+
+/// The version of the run folder's format written and read here.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The names of the files of a run folder.
+pub mod file {
+    /// Who, what, when: never compared between repeats.
+    pub const RUN: &str = "run.json";
+    /// The scenario as resolved.
+    pub const SCENARIO: &str = "scenario.toml";
+    /// One line per thing that happened.
+    pub const EVENTS: &str = "events.jsonl";
+    /// One line per value that was due, or came unexpected.
+    pub const OBSERVATIONS: &str = "observations.csv";
+    /// What the checks say.
+    pub const VERDICTS: &str = "verdicts.json";
+    /// The page for people.
+    pub const REPORT: &str = "report.html";
+    /// The verdicts for continuous integration.
+    pub const JUNIT: &str = "junit.xml";
+    /// The folder of pictures and their data.
+    pub const FIGURES: &str = "figures";
+}
+
+/// Why a run folder could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The operating system refused.
+    #[error("failed to {action} {}", path.display())]
+    Io {
+        /// What was tried: `create`, `read`, `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder already holds a run.
+    #[error("{} already holds a run; give another folder, a run is never overwritten", .0.display())]
+    Occupied(PathBuf),
+    /// Written by a newer version.
+    #[error("{} has format version {found}, this version reads {FORMAT_VERSION}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// Not what such a file holds.
+    #[error("{}:{line}: {what}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What was found and what was expected.
+        what: String,
+    },
+}
+
+impl RecordError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn malformed(path: &Path, line: u64, what: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_owned(), line, what: what.into() }
+    }
+}
+
+/// Writes a file whole or not at all: beside it first, then renamed over it.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+    let beside = path.with_extension("partial");
+    std::fs::write(&beside, bytes).map_err(RecordError::io("write", &beside))?;
+    std::fs::rename(&beside, path).map_err(RecordError::io("write", path))
+}

@@ -1,0 +1,203 @@
+//! Writing the record while the run goes on.
+//!
+//! What is handed over between two [`RunWriter::sync`] calls is written sorted: events by (time,
+//! source, order of handing over), observations by (event time, device, epoch, serial, quantity).
+//! So the order in which concurrent devices happen to finish does not reach the files. One
+//! reading's values have to be handed over within one interval.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
+
+use super::facts::{RunEnd, RunFacts, RunStart};
+use super::observation::{OBSERVATION_HEADER, Observation};
+use super::{Event, RecordError, file, write_whole};
+
+/// Appends to a run folder. Dropped without [`Self::finish`] it leaves a valid, unfinished record.
+pub struct RunWriter {
+    dir: PathBuf,
+    facts: RunFacts,
+    events: BufWriter<File>,
+    observations: csv::Writer<File>,
+    pending_events: Vec<Event>,
+    pending_rows: Vec<Row>,
+    devices: Names,
+    scratch: Vec<u8>,
+}
+
+/// An observation with its device as a number, to be kept until the next sync.
+#[derive(Clone, Copy)]
+struct Row {
+    device: usize,
+    epoch: Option<Epoch>,
+    serial: Option<Serial>,
+    quantity: MeasurementId,
+    event_time: SimTime,
+    reference: Option<f64>,
+    reported: Option<f64>,
+}
+
+impl Row {
+    fn order(&self, other: &Self, names: &[String]) -> Ordering {
+        let bits = |value: Option<f64>| value.map(f64::to_bits);
+        self.event_time
+            .cmp(&other.event_time)
+            .then_with(|| names[self.device].cmp(&names[other.device]))
+            .then_with(|| (self.epoch, self.serial).cmp(&(other.epoch, other.serial)))
+            .then_with(|| self.quantity.cmp(&other.quantity))
+            // What was due before what came unexpected, then any fixed order.
+            .then_with(|| self.reference.is_none().cmp(&other.reference.is_none()))
+            .then_with(|| bits(self.reference).cmp(&bits(other.reference)))
+            .then_with(|| bits(self.reported).cmp(&bits(other.reported)))
+    }
+}
+
+/// Device names as numbers.
+#[derive(Default)]
+struct Names {
+    list: Vec<String>,
+    numbers: BTreeMap<String, usize>,
+    last: usize,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> usize {
+        if self.list.get(self.last).is_some_and(|last| last == name) {
+            return self.last;
+        }
+        self.last = match self.numbers.get(name) {
+            Some(&number) => number,
+            None => {
+                self.numbers.insert(name.to_owned(), self.list.len());
+                self.list.push(name.to_owned());
+                self.list.len() - 1
+            }
+        };
+        self.last
+    }
+}
+
+impl RunWriter {
+    /// Starts the record of a run in `dir`, which is created and must not hold a run already.
+    pub fn create(dir: &Path, start: &RunStart) -> Result<Self, RecordError> {
+        fs::create_dir_all(dir).map_err(RecordError::io("create", dir))?;
+        if dir.join(file::RUN).exists() {
+            return Err(RecordError::Occupied(dir.to_owned()));
+        }
+        let facts = RunFacts::of_start(start);
+        write_whole(&dir.join(file::SCENARIO), start.scenario_toml.as_bytes())?;
+        let events_path = dir.join(file::EVENTS);
+        let events = File::create(&events_path).map_err(RecordError::io("create", &events_path))?;
+        let observations_path = dir.join(file::OBSERVATIONS);
+        let mut writer = Self {
+            dir: dir.to_owned(),
+            facts,
+            events: BufWriter::new(events),
+            observations: csv::WriterBuilder::new()
+                .buffer_capacity(1 << 16)
+                .from_path(&observations_path)
+                .map_err(|error| RecordError::io("create", &observations_path)(error.into()))?,
+            pending_events: Vec::new(),
+            pending_rows: Vec::new(),
+            devices: Names::default(),
+            scratch: Vec::new(),
+        };
+        let header = writer.observations.write_record(OBSERVATION_HEADER);
+        header.map_err(|error| RecordError::io("write", &observations_path)(error.into()))?;
+        writer.sync()?;
+        // Last, so that a folder with a `run.json` always has the other files.
+        writer.write_facts()?;
+        Ok(writer)
+    }
+
+    /// The run folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What `run.json` says so far.
+    pub fn facts(&self) -> &RunFacts {
+        &self.facts
+    }
+
+    /// Takes an event; it is in the file after the next [`Self::sync`].
+    pub fn event(&mut self, event: &Event) {
+        self.pending_events.push(event.clone());
+    }
+
+    /// Takes an observation; it is in the file after the next [`Self::sync`].
+    pub fn observation(&mut self, observation: &Observation<'_>) {
+        self.pending_rows.push(Row {
+            device: self.devices.number(observation.device),
+            epoch: observation.epoch,
+            serial: observation.serial,
+            quantity: observation.quantity,
+            event_time: observation.event_time,
+            reference: observation.reference,
+            reported: observation.reported,
+        });
+    }
+
+    /// Writes all that was handed over, sorted, and gives it to the operating system: what is
+    /// synced survives the death of the process.
+    pub fn sync(&mut self) -> Result<(), RecordError> {
+        self.write_events().map_err(RecordError::io("write", &self.dir.join(file::EVENTS)))?;
+        self.write_rows()
+            .map_err(|error| error.into())
+            .map_err(RecordError::io("write", &self.dir.join(file::OBSERVATIONS)))
+    }
+
+    fn write_events(&mut self) -> std::io::Result<()> {
+        // Stable, so that one source's events keep the order they were handed over in.
+        self.pending_events.sort_by(|a, b| (a.time, &a.source).cmp(&(b.time, &b.source)));
+        for event in self.pending_events.drain(..) {
+            serde_json::to_writer(&mut self.events, &event)?;
+            self.events.write_all(b"\n")?;
+        }
+        self.events.flush()
+    }
+
+    fn write_rows(&mut self) -> Result<(), csv::Error> {
+        let names = &self.devices.list;
+        self.pending_rows.sort_unstable_by(|a, b| a.order(b, names));
+        for row in self.pending_rows.drain(..) {
+            let observation = Observation {
+                device: &names[row.device],
+                epoch: row.epoch,
+                serial: row.serial,
+                quantity: row.quantity,
+                event_time: row.event_time,
+                reference: row.reference,
+                reported: row.reported,
+            };
+            let file = &mut self.observations;
+            observation.write_fields(&mut self.scratch, |field| file.write_field(field))?;
+            self.observations.write_record(None::<&[u8]>)?;
+        }
+        Ok(self.observations.flush()?)
+    }
+
+    /// Writes the rest and how the run ended. Nothing may be appended afterwards.
+    pub fn finish(mut self, end: RunEnd) -> Result<(), RecordError> {
+        self.sync()?;
+        self.facts.set_end(end);
+        self.write_facts()
+    }
+
+    fn write_facts(&self) -> Result<(), RecordError> {
+        write_facts(&self.dir, &self.facts)
+    }
+}
+
+/// Writes `run.json` whole.
+pub(crate) fn write_facts(dir: &Path, facts: &RunFacts) -> Result<(), RecordError> {
+    let path = dir.join(file::RUN);
+    let mut bytes = serde_json::to_vec_pretty(facts)
+        .map_err(|error| RecordError::io("write", &path)(error.into()))?;
+    bytes.push(b'\n');
+    write_whole(&path, &bytes)
+}
