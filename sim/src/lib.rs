@@ -1,1 +1,28 @@
-//! x
+//! The plant and nothing else: time, randomness, the sources of signals, and their truth.
+//!
+//! Pure and synchronous: no I/O, no clock of its own; files come in through a function, time and
+//! randomness as arguments.
+//!
+//! Terms: a *source* is what makes voltage and current; a *terminal* is the point where devices
+//! are connected to it; *truth* or *reference* is what a perfect meter would have reported there.
+
+pub mod closed_form;
+mod looped;
+mod noise;
+mod phase;
+mod queue;
+mod random;
+mod source;
+mod spectrum;
+mod stationary;
+mod terminal;
+mod tones;
+mod truth;
+
+pub use looped::{Loop, LoopError};
+pub use queue::EventQueue;
+pub use random::Streams;
+pub use source::{SOURCES, SourceContext, SourceKind};
+pub use spectrum::{ChannelSpectrum, Spectrum, Tone};
+pub use terminal::{Block, Terminal, TerminalError};
+pub use truth::{Netting, ReferenceSpan, Truth};
