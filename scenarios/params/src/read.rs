@@ -35,10 +35,13 @@ pub fn read_table_of(
 ) -> Option<Values> {
     let fields = || groups.iter().flat_map(|group| group.iter());
     let mut whole = true;
+    // A misspelt key is one mistake: the right one is then not missing as well.
+    let mut meant: Vec<&str> = Vec::new();
     for entry in &table.entries {
         if !fields().any(|field| field.name == entry.key) {
             whole = false;
-            report_unknown_key(entry, table, fields().map(|field| field.name), diagnostics);
+            let known = fields().map(|field| field.name);
+            meant.extend(report_unknown_key(entry, table, known, diagnostics));
         }
     }
     let mut items = Vec::new();
@@ -50,7 +53,7 @@ pub fn read_table_of(
             (None, Presence::Optional) => continue,
             (None, Presence::Default(text)) => (Some(default_value(field, text, span)), span, true),
             (None, Presence::Required) => {
-                if !table.incomplete {
+                if !table.incomplete && !meant.contains(&field.name) {
                     report_missing_key(field, span, diagnostics);
                 }
                 (None, span, false)
@@ -75,30 +78,28 @@ pub fn read_text(text: &str, groups: &[&[Field]]) -> Result<Values, Vec<Diagnost
     }
 }
 
+/// Reports a key that is none of the known ones, and returns the one that was probably meant.
 fn report_unknown_key<'a>(
     entry: &TableEntry,
     table: &Table,
     known: impl Iterator<Item = &'a str>,
     diagnostics: &mut Diagnostics,
-) {
+) -> Option<&'a str> {
     if entry.node.value == NodeValue::Invalid {
-        return;
+        return None;
     }
     // A key that is already written is not what was meant by this one.
     let free: Vec<&str> = known.filter(|name| table.entry(name).is_none()).collect();
-    let help = match nearest(&entry.key, free.iter().copied()) {
+    let meant = nearest(&entry.key, free.iter().copied());
+    let help = match meant {
         Some(near) => Some(format!("did you mean `{near}`?")),
         None if free.is_empty() => None,
-        None => Some(format!("keys that may stand here: {}", free.join(", "))),
+        None => Some(format!("keys that may stand here: {}", quoted(&free))),
     };
     let message = format!("unknown key `{}`", entry.key);
-    diagnostics.report_with_help(
-        Code::UNKNOWN_KEY,
-        entry.key_span,
-        message,
-        "not a key here",
-        help,
-    );
+    let code = Code::UNKNOWN_KEY;
+    diagnostics.report_with_help(code, entry.key_span, message, "not a key here", help);
+    meant
 }
 
 fn report_missing_key(field: &Field, span: Span, diagnostics: &mut Diagnostics) {
@@ -219,6 +220,9 @@ pub(crate) fn describe(kind: &Kind) -> String {
 }
 
 fn describe_quantity(dimensions: &[Dimension]) -> String {
+    if dimensions == [Dimension::Ratio] {
+        return "a ratio such as `\"1 %\"` or `0.01`".to_owned();
+    }
     let names: Vec<&str> = dimensions.iter().map(|dimension| dimension.with_article()).collect();
     format!("{} with its unit, as text", names.join(" or "))
 }

@@ -1,0 +1,6 @@
+//! Tests of what may be written and of what is said when it does not fit.
+
+mod properties;
+mod quantities;
+mod reading;
+mod schemas;
