@@ -1,0 +1,68 @@
+//! Which topics a client may use: its user name is its tenant, and it stays below it.
+//!
+//! Pure. Binding a credential to one device comes with access rights; until then every client of
+//! a tenant may speak for every device of it, as SiteWhere has it.
+
+use lastmeter_wire::topics::{Topic, is_tenant};
+
+/// Whether a device of this tenant may publish here: input topics only. Anything else would let
+/// it forge what other devices believe to come from the platform.
+pub(super) fn may_publish(tenant: &str, topic: &str) -> bool {
+    match Topic::parse(topic) {
+        Some(
+            topic @ (Topic::Input { .. } | Topic::InputBatch { .. } | Topic::DeviceInput { .. }),
+        ) => topic.tenant() == tenant,
+        _ => false,
+    }
+}
+
+/// Whether a client of this tenant may subscribe to this filter: everything below its tenant. The
+/// first level must be the tenant itself, so no wildcard can reach another one.
+pub(super) fn may_subscribe(tenant: &str, filter: &str) -> bool {
+    is_tenant(tenant) && filter.split_once('/').is_some_and(|(first, _)| first == tenant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_publishes_on_the_input_topics_of_its_tenant_only() {
+        for topic in [
+            "default/SiteWhere/input/json",
+            "default/SiteWhere/input/jsonbatch",
+            "default/device/home-1/input/json",
+        ] {
+            assert!(may_publish("default", topic), "{topic}");
+            assert!(!may_publish("other", topic), "{topic}");
+        }
+        for topic in [
+            "",
+            "default",
+            "default/SiteWhere/commands/home-1",
+            "default/device/home-1/ack",
+            "default/device/home-1/input/xml",
+            "default/live/home-1",
+            "$SYS/broker",
+            "other/SiteWhere/input/json",
+        ] {
+            assert!(!may_publish("default", topic), "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_client_subscribes_below_its_tenant_only() {
+        for filter in ["default/#", "default/SiteWhere/commands/home-1", "default/+/x", "default/"]
+        {
+            assert!(may_subscribe("default", filter), "{filter}");
+        }
+        for filter in
+            ["#", "+/SiteWhere/commands/home-1", "default", "other/#", "$share/g/default/#", ""]
+        {
+            assert!(!may_subscribe("default", filter), "{filter}");
+        }
+        assert!(!may_subscribe("", "/x"));
+        assert!(!may_subscribe("+", "+/x"));
+        assert!(!may_subscribe("#", "#/x"));
+    }
+}

@@ -1,0 +1,267 @@
+//! The broker library's hooks: where each packet meets the platform.
+//!
+//! Found in the sources of rmqtt 0.24.0 and relied on here; the tests of this module fail if a
+//! later version does otherwise:
+//! - `session.rs` `_publish`: publish hook, then publish-ACL hook, then routing; PUBACK, PUBREC or
+//!   nothing follows. Both hooks are awaited. Only the ACL hook can refuse, so it journals.
+//! - `session.rs` `process_last_will`: publish hook and routing, no ACL hook. So wills are judged
+//!   at CONNECT and journalled in the publish hook.
+//! - `types.rs` `send_publish_ack`: MQTT 3.1.1 gets its PUBACK for a refusal without `disconnect`
+//!   too; with `disconnect` the session ends without one.
+//! - `session.rs` `_publish`: a refusal is also reported to the dropped-message hook, with nobody
+//!   as the receiver.
+//! - `hook.rs` `DefaultHook`: superusers pass all ACL hooks unasked, so nobody is made one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
+use rmqtt::context::ServerContext;
+use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
+use rmqtt::types::{
+    AuthResult, ConnectInfo, FromType, Id, LastWill, Publish, PublishAclResult, PublishResult,
+    Reason, Subscribe, SubscribeReturn,
+};
+
+use super::access;
+use super::counters::{Running, count};
+use super::port::{Arrival, BrokerRefusal, IngestPort, NotDurable, Verdict};
+
+/// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
+const TOO_LARGE: &str = "Max size exceeded";
+
+/// The handler behind all hooks.
+#[derive(Clone)]
+pub(super) struct Hooks {
+    port: Arc<dyn IngestPort>,
+    counters: Arc<Running>,
+}
+
+impl Hooks {
+    pub(super) fn new(port: Arc<dyn IngestPort>, counters: Arc<Running>) -> Self {
+        Self { port, counters }
+    }
+
+    /// Puts the handler behind every hook that it serves.
+    pub(super) async fn register(self, context: &ServerContext) {
+        let register = context.extends.hook_mgr().register();
+        for hook in [
+            Type::ClientAuthenticate,
+            Type::ClientConnected,
+            Type::ClientDisconnected,
+            Type::ClientSubscribeCheckAcl,
+            Type::SessionSubscribed,
+            Type::MessagePublish,
+            Type::MessagePublishCheckAcl,
+            Type::MessageAcked,
+            Type::MessageDropped,
+        ] {
+            register.add(hook, Box::new(self.clone())).await;
+        }
+        register.start().await;
+    }
+
+    async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
+        let tenant = connect.username().map_or("", |name| &**name);
+        let password = connect.password().map_or(&[][..], |password| password);
+        if !self.port.authenticate(tenant, password) {
+            count(&self.counters.not_authenticated);
+            return AuthResult::BadUsernameOrPassword;
+        }
+        let will = connect.last_will().map(|will| match will {
+            LastWill::V3(will) => will.topic.to_string(),
+            LastWill::V5(will) => will.topic.to_string(),
+        });
+        if let Some(topic) = will.filter(|topic| !access::may_publish(tenant, topic)) {
+            count(&self.counters.wills_refused);
+            // Refused with or without the record: nobody waits for it as for a PUBACK.
+            let _ = self.refuse_topic(connect.client_id(), &topic, "the last will").await;
+            return AuthResult::NotAuthorized;
+        }
+        AuthResult::Allow(false, None)
+    }
+
+    async fn refuse_topic(&self, client: &str, topic: &str, what: &str) -> Result<(), NotDurable> {
+        let detail = format!("{what} is not on an input topic of the client's tenant");
+        self.port.refuse(BrokerRefusal::TopicNotAllowed, client, topic, &detail).await
+    }
+
+    /// The decision that the acknowledgement waits for.
+    async fn published(&self, sender: &Id, publish: &Publish) -> PublishAclResult {
+        let outcome = if access::may_publish(sender.username_ref(), &publish.topic) {
+            self.port.accept(arrival(sender, publish)).await
+        } else {
+            let reason = BrokerRefusal::TopicNotAllowed.word();
+            self.refuse_topic(&sender.client_id, &publish.topic, "the publication")
+                .await
+                .map(|()| Verdict::Refused { reason })
+        };
+        match outcome {
+            Ok(Verdict::Stored) => {
+                count(&self.counters.publications_stored);
+                PublishAclResult::allow()
+            }
+            Ok(Verdict::Refused { reason }) => {
+                count(&self.counters.publications_refused);
+                refused(reason)
+            }
+            Err(error) => {
+                count(&self.counters.publications_failed);
+                tracing::warn!(client = %sender.client_id, %error, "disconnected without PUBACK");
+                PublishAclResult::rejected(true, Some(error.to_string().into()))
+            }
+        }
+    }
+
+    /// A will has no sender left to be refused or to wait, so it is only journalled. Its topic was
+    /// judged when the client connected.
+    async fn will(&self, sender: &Id, publish: &Publish) {
+        match self.port.accept(arrival(sender, publish)).await {
+            Ok(Verdict::Stored) => count(&self.counters.wills_stored),
+            Ok(Verdict::Refused { .. }) => count(&self.counters.publications_refused),
+            Err(error) => {
+                count(&self.counters.wills_lost);
+                tracing::warn!(client = %sender.client_id, %error, "last will lost");
+            }
+        }
+    }
+
+    fn subscription(&self, client: &Id, subscribe: &Subscribe) -> SubscribeReturn {
+        if access::may_subscribe(client.username_ref(), &subscribe.topic_filter) {
+            return SubscribeReturn::new_success(subscribe.opts.qos(), None);
+        }
+        count(&self.counters.subscriptions_refused);
+        SubscribeReturn::new_failure(SubscribeAckReason::NotAuthorized)
+    }
+
+    async fn disconnected(&self, client: &Id, reason: &Reason) {
+        count(&self.counters.disconnected);
+        match cause(reason) {
+            Cause::TooLarge(detail) => {
+                count(&self.counters.packets_too_large);
+                let refusal = BrokerRefusal::PacketTooLarge;
+                if let Err(error) = self.port.refuse(refusal, &client.client_id, "", &detail).await
+                {
+                    tracing::warn!(client = %client.client_id, %error, "refusal not recorded");
+                }
+            }
+            Cause::Malformed => count(&self.counters.packets_malformed),
+            Cause::Other => {}
+        }
+    }
+
+    fn dropped(&self, to: Option<&Id>, reason: &Reason) {
+        // Without a receiver it is a refusal, which is counted where it is decided.
+        if to.is_none() {
+            return;
+        }
+        match reason {
+            Reason::MessageQueueFull | Reason::MessageExpiration => {
+                count(&self.counters.deliveries_dropped);
+            }
+            _ => count(&self.counters.deliveries_abandoned),
+        }
+    }
+}
+
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "the library's trait leaves it out, and async_trait needs the same"
+)]
+#[async_trait]
+impl Handler for Hooks {
+    async fn hook(&self, parameter: &Parameter, _so_far: Option<HookResult>) -> ReturnType {
+        let result = match parameter {
+            Parameter::MessagePublishCheckAcl(session, publish) => {
+                Some(HookResult::PublishAclResult(self.published(&session.id, publish).await))
+            }
+            Parameter::MessagePublish(_, from, publish) => {
+                if matches!(from.typ(), FromType::LastWill) {
+                    self.will(&from.id, publish).await;
+                }
+                None
+            }
+            Parameter::ClientAuthenticate(connect) => {
+                Some(HookResult::AuthResult(self.authenticate(connect).await))
+            }
+            Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
+                Some(HookResult::SubscribeAclResult(self.subscription(&session.id, subscribe)))
+            }
+            Parameter::SessionSubscribed(_, subscribe) => {
+                self.port.subscribed(&subscribe.topic_filter);
+                None
+            }
+            Parameter::ClientConnected(_) => {
+                count(&self.counters.connected);
+                None
+            }
+            Parameter::ClientDisconnected(session, reason) => {
+                self.disconnected(&session.id, reason).await;
+                None
+            }
+            Parameter::MessageAcked(..) => {
+                count(&self.counters.deliveries_acknowledged);
+                None
+            }
+            Parameter::MessageDropped(to, _, _, reason) => {
+                self.dropped(to.as_ref(), reason);
+                None
+            }
+            _ => None,
+        };
+        (true, result)
+    }
+}
+
+fn arrival(sender: &Id, publish: &Publish) -> Arrival {
+    Arrival {
+        client_id: sender.client_id.to_string(),
+        topic: publish.topic.to_string(),
+        payload: publish.payload.clone(),
+    }
+}
+
+/// Refused but acknowledged. MQTT 5 table 3.4.2.1: 0x87 not authorised; 0x83 valid, but the
+/// receiver is not willing to accept it.
+fn refused(reason: &'static str) -> PublishAclResult {
+    let code = if reason == BrokerRefusal::TopicNotAllowed.word() {
+        PublishAckReason::NotAuthorized
+    } else {
+        PublishAckReason::ImplementationSpecificError
+    };
+    PublishAclResult(PublishResult::reason_code(code, Some(reason.into()), false))
+}
+
+/// Why a connection ended, as far as it is a refusal.
+#[derive(Debug, PartialEq, Eq)]
+enum Cause {
+    TooLarge(String),
+    Malformed,
+    Other,
+}
+
+/// rmqtt turns decoding errors into `Reason::Error` with their text (`types.rs`, `From<Error> for
+/// Reason`); what a client says itself arrives as other variants, so it cannot forge these.
+fn cause(reason: &Reason) -> Cause {
+    match reason {
+        Reason::Reasons(several) => {
+            several.iter().map(cause).find(|cause| *cause != Cause::Other).unwrap_or(Cause::Other)
+        }
+        Reason::Error(text) if text.starts_with(TOO_LARGE) => Cause::TooLarge(text.to_string()),
+        Reason::Error(text) if MALFORMED.contains(&&**text) => Cause::Malformed,
+        Reason::ProtocolError(_) => Cause::Malformed,
+        _ => Cause::Other,
+    }
+}
+
+/// Texts of the other variants of rmqtt-codec's `DecodeError` that a peer can cause.
+const MALFORMED: &[&str] = &[
+    "Invalid protocol",
+    "Invalid length",
+    "Malformed packet",
+    "Unsupported packet type",
+    "Packet id is required",
+    "Invalid topic filter",
+    "Invalid topic name",
+    "utf8 error",
+];
