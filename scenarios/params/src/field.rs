@@ -106,6 +106,9 @@ pub enum Kind {
     Measurement,
     /// A list of values of one kind.
     List(&'static Self),
+    /// A table with keys of the author's choice and plain values, which are kept as text, such as
+    /// the parameters of a command.
+    Texts,
     /// A table with these fields.
     Table(&'static [Field]),
 }

@@ -173,6 +173,7 @@ fn read_value(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) -> Op
                 .collect();
             items.into_iter().collect::<Option<_>>().map(Value::List)
         }
+        (Kind::Texts, NodeValue::Table(table)) => read_texts(table, name, out),
         (Kind::Table(fields), NodeValue::Table(table)) => {
             read_table(table, node.span, fields, out).map(Value::Table)
         }
@@ -181,6 +182,33 @@ fn read_value(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) -> Op
             None
         }
     }
+}
+
+fn read_texts(table: &Table, name: &str, out: &mut Diagnostics) -> Option<Value> {
+    let mut texts = std::collections::BTreeMap::new();
+    let mut whole = true;
+    for entry in &table.entries {
+        let text = match &entry.node.value {
+            NodeValue::String(text) | NodeValue::Datetime(text) => text.clone(),
+            NodeValue::Integer(number) => number.to_string(),
+            NodeValue::Float(number) => number.to_string(),
+            NodeValue::Boolean(value) => value.to_string(),
+            NodeValue::Invalid => {
+                whole = false;
+                continue;
+            }
+            NodeValue::Array(_) | NodeValue::Table(_) => {
+                whole = false;
+                let found = entry.node.value.describe();
+                let message = format!("`{name}.{}` takes a plain value, and this is {found}", entry.key);
+                let label = "expected text, a number, a date, or `true` or `false`";
+                out.report(Code::WRONG_KIND, entry.node.span, message, label);
+                continue;
+            }
+        };
+        texts.insert(entry.key.clone(), text);
+    }
+    whole.then_some(Value::Texts(texts))
 }
 
 fn report_wrong_kind(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) {
@@ -215,7 +243,7 @@ pub(crate) fn describe(kind: &Kind) -> String {
         Kind::Choice(words) => format!("one of {}", quoted(words)),
         Kind::Measurement => "a measurement identifier".to_owned(),
         Kind::List(of) => format!("a list, each item {}", describe(of)),
-        Kind::Table(_) => "a table".to_owned(),
+        Kind::Texts | Kind::Table(_) => "a table".to_owned(),
     }
 }
 

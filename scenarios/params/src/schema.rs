@@ -66,6 +66,10 @@ pub fn of_kind(kind: &Kind) -> Value {
             json!({ "enum": names })
         }
         Kind::List(of) => json!({ "type": "array", "items": of_kind(of) }),
+        Kind::Texts => json!({
+            "type": "object",
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        }),
         Kind::Table(fields) => object(&[fields]),
     }
 }

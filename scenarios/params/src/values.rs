@@ -1,5 +1,7 @@
 //! The checked fields of one table.
 
+use std::collections::BTreeMap;
+
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 
 use crate::diagnostic::Span;
@@ -29,6 +31,8 @@ pub enum Value {
     Measurement(MeasurementId),
     /// A list.
     List(Vec<(Value, Span)>),
+    /// A table with free keys, its values as text.
+    Texts(BTreeMap<String, String>),
     /// A nested table.
     Table(Values),
 }
@@ -189,6 +193,15 @@ impl Values {
             .collect()
     }
 
+    /// A table with free keys; empty if the field is absent.
+    pub fn texts(&self, name: &str) -> BTreeMap<String, String> {
+        match self.get(name) {
+            Some(Value::Texts(texts)) => texts.clone(),
+            None => BTreeMap::new(),
+            Some(_) => missing(name),
+        }
+    }
+
     /// A nested table that may be absent.
     pub fn table_opt(&self, name: &str) -> Option<&Values> {
         match self.get(name)? {
@@ -255,6 +268,16 @@ impl Value {
                     value.write_toml(text);
                 }
                 text.push(']');
+            }
+            Self::Texts(texts) => {
+                let rows = texts.iter().map(|(key, value)| {
+                    let bare = !key.is_empty()
+                        && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+                    let key = if bare { key.clone() } else { quote(key) };
+                    format!("{key} = {}", quote(value))
+                });
+                let rows: Vec<String> = rows.collect();
+                text.extend(["{ ", &rows.join(", "), " }"]);
             }
             Self::Table(values) => {
                 text.push('{');
