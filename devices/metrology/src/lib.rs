@@ -1,1 +1,36 @@
-//! x
+//! Metrology: samples in, quantities out.
+//!
+//! Gapless windows of 10 cycles (50 Hz) or 12 cycles (60 Hz) as IEC 61000-4-30 and 61000-4-7 ask
+//! for, the quantities of IEEE 1459 in each of them, harmonics and sub-groups, and the analysis of
+//! whole recordings. Streaming ([`WindowEngine`]) for a device, in one piece ([`analyse`],
+//! [`spectrum`]) for a recording.
+//!
+//! Terms: a *channel* is one voltage or one current; a *phase* is a voltage with its current; a
+//! *window* is a whole number of cycles of the fundamental; all phase angles use the cosine
+//! convention x(t) = sqrt(2) X cos(2 pi f t + phi). Power is positive for import (consumption),
+//! reactive power is positive for a lagging current (inductive consumption).
+//!
+//! Pure and synchronous: no I/O, no clock, no randomness, no panic on any input. Results depend on
+//! the samples alone, not on how they were cut into pushes. Never used to compute the reference
+//! value a report is judged against.
+
+mod acquire;
+mod analysis;
+mod edge;
+mod engine;
+mod harmonics;
+mod kernel;
+mod numeric;
+mod quantities;
+mod recording;
+mod result;
+mod spectrum;
+mod tracker;
+mod window;
+
+// pub use analysis::analyse;
+pub use engine::{EngineConfig, EngineError, WindowEngine};
+// pub use recording::{AnalysisError, AnalysisInput};
+// pub use result::{Analysis, Event, HarmonicLine, PhaseAnalysis, PhaseValues, Total, WindowAnalysis};
+// pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
+pub use window::{Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, Window};

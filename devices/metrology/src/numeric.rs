@@ -1,0 +1,106 @@
+//! Sums and oscillators whose result is the same on every processor.
+//!
+//! Sums run in eight fixed lanes without fused multiply-add; sine and cosine come from a portable
+//! library, not from the system's, whose last bit depends on the processor.
+
+/// Number of partial sums of [`dot`]; part of the result, so it never depends on the machine.
+const LANES: usize = 8;
+
+/// Samples an oscillator advances by table before its angle is computed anew.
+const BLOCK: usize = 32;
+
+/// Sum of products over the common length.
+pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
+    let n = x.len().min(y.len());
+    let (x_chunks, x_rest) = x[..n].as_chunks::<LANES>();
+    let (y_chunks, y_rest) = y[..n].as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for (p, q) in x_chunks.iter().zip(y_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] += p[lane] * q[lane];
+        }
+    }
+    let rest: f64 = x_rest.iter().zip(y_rest).map(|(p, q)| p * q).sum();
+    let even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6]);
+    let odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7]);
+    (even + odd) + rest
+}
+
+/// Fills `cos` and `sin` with `count` values at the angles `start + k * step` (radians).
+///
+/// The angle is computed anew every [`BLOCK`] values, so errors do not grow with `count`.
+pub(crate) fn oscillate(
+    start: f64,
+    step: f64,
+    count: usize,
+    cos: &mut Vec<f64>,
+    sin: &mut Vec<f64>,
+) {
+    let mut within = [(0.0, 0.0); BLOCK];
+    for (k, entry) in within.iter_mut().enumerate() {
+        let (s, c) = libm::sincos(step * k as f64);
+        *entry = (c, s);
+    }
+    cos.clear();
+    sin.clear();
+    cos.reserve(count);
+    sin.reserve(count);
+    for first in (0..count).step_by(BLOCK) {
+        let (s0, c0) = libm::sincos(start + step * first as f64);
+        let block = &within[..BLOCK.min(count - first)];
+        cos.extend(block.iter().map(|(c, s)| c0 * c - s0 * s));
+        sin.extend(block.iter().map(|(c, s)| s0 * c + c0 * s));
+    }
+}
+
+/// An angle brought into -pi..=pi.
+pub(crate) fn wrap(angle_rad: f64) -> f64 {
+    let turns = angle_rad / std::f64::consts::TAU;
+    (turns - turns.round()) * std::f64::consts::TAU
+}
+
+/// The modified Bessel function I0, by its power series (all terms positive: no cancellation).
+pub(crate) fn bessel_i0(x: f64) -> f64 {
+    let quarter = 0.25 * x * x;
+    let mut term = 1.0;
+    let mut sum = 1.0;
+    for k in 1..60 {
+        term *= quarter / f64::from(k * k);
+        sum += term;
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_oscillator_stays_on_its_angle() {
+        let (mut cos, mut sin) = (Vec::new(), Vec::new());
+        oscillate(0.3, 0.0402, 5000, &mut cos, &mut sin);
+        for k in [0, 1, 31, 32, 33, 1000, 4999] {
+            let angle = 0.3 + 0.0402 * k as f64;
+            assert!((cos[k] - angle.cos()).abs() < 1e-14 * angle.max(1.0), "cosine {k}");
+            assert!((sin[k] - angle.sin()).abs() < 1e-14 * angle.max(1.0), "sine {k}");
+        }
+        assert_eq!((cos.len(), sin.len()), (5000, 5000));
+    }
+
+    #[test]
+    fn the_sum_of_products_counts_every_element_once() {
+        for n in 0..40_u32 {
+            let x: Vec<f64> = (0..n).map(f64::from).collect();
+            let squares = f64::from(n) * (f64::from(n) - 1.0) * (2.0 * f64::from(n) - 1.0) / 6.0;
+            assert_eq!(dot(&x, &x), squares.max(0.0));
+        }
+    }
+
+    #[test]
+    fn bessel_agrees_with_tabulated_values() {
+        // Abramowitz and Stegun, table 9.8 (9.11): I0(1), I0(5), I0(10).
+        assert!((bessel_i0(1.0) - 1.266_065_877_752_008_3).abs() < 1e-15);
+        assert!((bessel_i0(5.0) / 27.239_871_823_604_44 - 1.0).abs() < 1e-14);
+        assert!((bessel_i0(10.0) / 2_815.716_628_466_254 - 1.0).abs() < 1e-14);
+    }
+}

@@ -1,0 +1,142 @@
+//! What is measured in one window: the result types of the streaming engine.
+
+use serde::Serialize;
+
+/// An RMS phasor in the cosine convention: x(t) = sqrt(2) |X| cos(2 pi f t + arg X).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Phasor {
+    /// Real part, RMS.
+    pub re: f64,
+    /// Imaginary part, RMS.
+    pub im: f64,
+}
+
+impl Phasor {
+    /// The RMS value.
+    pub fn rms(self) -> f64 {
+        (self.re * self.re + self.im * self.im).sqrt()
+    }
+
+    /// The phase angle in radians, -pi..=pi; 0 for a zero phasor.
+    pub fn phase_rad(self) -> f64 {
+        libm::atan2(self.im, self.re)
+    }
+
+    /// The same phasor turned by an angle in radians.
+    #[must_use]
+    pub fn rotated(self, angle_rad: f64) -> Self {
+        let (s, c) = libm::sincos(angle_rad);
+        Self { re: self.re * c - self.im * s, im: self.re * s + self.im * c }
+    }
+}
+
+/// One window of a whole number of cycles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// Start, in seconds since the first sample. The next window starts where this one ends.
+    pub start_s: f64,
+    /// Length in seconds.
+    pub duration_s: f64,
+    /// Cycles of the fundamental in it: 10 (50 Hz) or 12 (60 Hz).
+    pub cycles: u32,
+    /// Frequency of the tracked fundamental in Hz; the nominal one where nothing could be tracked.
+    pub frequency_hz: f64,
+    /// The phases, in the order of the input.
+    pub phases: Vec<PhaseQuantities>,
+    /// Effective quantities of a three-phase system; `None` unless there are three phases.
+    pub effective: Option<Effective>,
+    /// True if the window is not synchronous to a fundamental: nothing could be tracked (the
+    /// window then has nominal length), or the fundamental's phase jumped.
+    pub flagged: bool,
+    /// True for the first and, after [`finish`](crate::WindowEngine::finish), the last window:
+    /// the few samples needed beyond the end of the signal were taken from one window away, which
+    /// is exact for a periodic signal only.
+    pub extended: bool,
+}
+
+/// What one voltage and its current amount to in one window (IEEE 1459, single phase).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PhaseQuantities {
+    /// RMS voltage in V, everything from DC to the input's Nyquist frequency.
+    pub u_rms_v: f64,
+    /// RMS current in A, likewise.
+    pub i_rms_a: f64,
+    /// Active power, mean of u times i, in W; positive for import.
+    pub p_w: f64,
+    /// Reactive power of the fundamentals in var; positive for a lagging current (inductive).
+    pub q1_var: f64,
+    /// Apparent power U I in VA.
+    pub s_va: f64,
+    /// Non-active power sqrt(S^2 - P^2) in var.
+    pub n_var: f64,
+    /// Power factor P/S, -1..=1; 0 where S is 0 (defined so: without current there is no power).
+    pub pf: f64,
+    /// Fundamental voltage in V; phase relative to the start of the window.
+    pub u1: Phasor,
+    /// Fundamental current in A; phase relative to the start of the window.
+    pub i1: Phasor,
+    /// Harmonics, if the configuration asked for them.
+    pub harmonics: Option<Box<PhaseHarmonics>>,
+}
+
+/// Effective values of a three-phase system in one window (IEEE 1459-2010, 3.2).
+///
+/// Four-wire form, the neutral current being the sum of the phase currents:
+/// Ie^2 = (Ia^2 + Ib^2 + Ic^2 + In^2) / 3 and
+/// Ue^2 = (3 (Ua^2 + Ub^2 + Uc^2) + Uab^2 + Ubc^2 + Uca^2) / 18.
+/// Three-wire form: Ie without In, Ue^2 = (Uab^2 + Ubc^2 + Uca^2) / 9. The two are equal where
+/// neither a neutral current nor a zero-sequence voltage exists. Se = 3 Ue Ie.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Effective {
+    /// Effective voltage of the four-wire form in V.
+    pub ue_v: f64,
+    /// Effective current of the four-wire form in A.
+    pub ie_a: f64,
+    /// Effective voltage of the three-wire form in V.
+    pub ue_three_wire_v: f64,
+    /// Effective current of the three-wire form in A.
+    pub ie_three_wire_a: f64,
+    /// RMS of the sum of the three currents in A.
+    pub in_a: f64,
+}
+
+/// Harmonics of a voltage and its current in one window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PhaseHarmonics {
+    /// Of the voltage, in V.
+    pub u: Harmonics,
+    /// Of the current, in A.
+    pub i: Harmonics,
+}
+
+/// Harmonics of one channel in one window (IEC 61000-4-7).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Harmonics {
+    /// Phasor of each order, element 0 being order 1; phases relative to the window's start. Up
+    /// to order 50, or to what lies below the input's Nyquist frequency.
+    pub lines: Vec<Phasor>,
+    /// RMS of each harmonic sub-group (the bin of the order and its two neighbours), like `lines`.
+    /// Equal to the plain harmonics where the window has fewer than four cycles.
+    pub sub_groups: Vec<f64>,
+}
+
+impl Harmonics {
+    /// Total harmonic distortion over plain harmonics 2.. relative to the fundamental, in per cent
+    /// (IEC 61000-4-7 THD); `None` without a fundamental.
+    pub fn thd_pct(&self) -> Option<f64> {
+        distortion_pct(self.lines.iter().map(|line| line.re * line.re + line.im * line.im))
+    }
+
+    /// Total harmonic distortion over sub-groups, in per cent (IEC 61000-4-7 THDS); `None` without
+    /// a fundamental.
+    pub fn thds_pct(&self) -> Option<f64> {
+        distortion_pct(self.sub_groups.iter().map(|rms| rms * rms))
+    }
+}
+
+/// Root of the sum of squares of all but the first, relative to the first, in per cent.
+pub(crate) fn distortion_pct(mut squares: impl Iterator<Item = f64>) -> Option<f64> {
+    let fundamental = squares.next()?;
+    let rest: f64 = squares.sum();
+    (fundamental > 0.0).then(|| 100.0 * (rest / fundamental).sqrt())
+}
