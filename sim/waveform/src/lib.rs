@@ -1,1 +1,30 @@
-//! x
+//! Recordings as bytes in, samples out and back: COMTRADE, CSV and spectrum tables.
+//!
+//! Terms: a *recording* is a set of channels sampled together at one rate; a *spectrum table* is
+//! the same signal as lines of order, RMS value and phase. Samples are SI primary values: volts
+//! and amperes on the primary side of the instrument transformers, whatever prefix and ratio the
+//! file used.
+//!
+//! Never reads a file, a clock or an environment variable, never panics on any bytes, and never
+//! reserves memory for what a header announces but the data does not hold.
+//!
+//! ```
+//! use lastmeter_waveform::{ChannelKind, csv};
+//! let text = b"time,Va_V,Ia_A\n0.000,10,1\n0.001,12,2\n0.002,14,3\n";
+//! let recording = csv::read(text, &csv::CsvOptions::default())?;
+//! assert_eq!(recording.rate_hz, 1000.0);
+//! assert_eq!(recording.phases(ChannelKind::Voltage).unwrap()[0].samples, [10.0, 12.0, 14.0]);
+//! # Ok::<(), csv::CsvError>(())
+//! ```
+
+pub mod comtrade;
+pub mod csv;
+mod lookup;
+mod names;
+mod recording;
+pub mod spectrum;
+mod text;
+mod time_axis;
+
+pub use lookup::LookupError;
+pub use recording::{Channel, ChannelKind, DigitalChannel, Gap, Recording};
