@@ -1,1 +1,172 @@
-//! x
+//! The metering platform: broker, journal, pipeline, store, REST.
+//!
+//! Terms: a *tenant* has a folder, a journal and a store of its own; *durable* is what survives
+//! power loss; *committed* is what queries see. What a device sends goes
+//! `broker -> ingest -> journal -> (PUBACK) -> pipeline -> store -> REST`; every stage is bounded,
+//! and a full one makes the stage before it wait, back to the sender's socket.
+//!
+//! A product of its own: it never knows what was really there to be measured, and it reads the
+//! wall's clock in one place (`clock`), which can be driven instead (R-02).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), lastmeter_platform::PlatformError> {
+//! use lastmeter_platform::{ClockSource, Config, Platform, Token};
+//!
+//! let token = Token::new("a long random text");
+//! let config = Config::embedded("data".as_ref(), token, ClockSource::Driven);
+//! let running = Platform::start(config).await?;
+//! println!("MQTT on {}, REST on {}", running.mqtt_address(), running.rest_address());
+//! running.shutdown().await;
+//! # Ok(()) }
+//! ```
+
+mod access;
+#[doc(hidden)]
+pub mod bench;
+mod broker;
+mod clock;
+mod commands;
+mod config;
+mod core;
+mod error;
+mod ingest;
+mod journal;
+mod metrics;
+mod pipeline;
+mod refusal;
+mod rest;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+pub use config::{ClockSource, Config, ConfigError, Limits, TENANT, Token};
+pub use error::PlatformError;
+use tokio::task::JoinHandle;
+
+use crate::broker::{Broker, BrokerConfig};
+use crate::commands::Outbound;
+use crate::core::Core;
+use crate::rest::Server;
+
+/// The platform.
+#[derive(Debug)]
+pub struct Platform;
+
+impl Platform {
+    /// Recovers what a stop of any kind left behind and starts listening. When this returns,
+    /// everything that was ever acknowledged is committed and both addresses are bound.
+    ///
+    /// # Errors
+    /// [`PlatformError`], saying what stands in the way; nothing is left running then.
+    pub async fn start(config: Config) -> Result<Running, PlatformError> {
+        config.check()?;
+        let settings = config.clone();
+        let started = tokio::task::spawn_blocking(move || Core::start(&settings)).await;
+        let core = Arc::new(started.map_err(|panic| PlatformError::Store(Box::new(panic)))??);
+        let stop_limit = Duration::from_secs(config.limits.shutdown_s);
+        match listen(&config, &core).await {
+            Ok((broker, server)) => {
+                let attending = Attending::start(Arc::clone(&core));
+                tracing::info!(mqtt = %broker.address(), rest = %server.address(), "listening");
+                Ok(Running { core, broker, server, attending, stop_limit })
+            }
+            Err(error) => {
+                core.stop(stop_limit).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn listen(config: &Config, core: &Arc<Core>) -> Result<(Arc<Broker>, Server), PlatformError> {
+    core.ready().await?;
+    let broker_config = BrokerConfig {
+        packet_limit_bytes: config.limits.packet_bytes,
+        ..BrokerConfig::new(config.mqtt_address)
+    };
+    let ingest = Arc::clone(&core.ingest);
+    let broker = Arc::new(Broker::start(broker_config, ingest).await?);
+    core.dispatcher.connect(Arc::new(BrokerLink(Arc::downgrade(&broker))));
+    let server = Server::start(
+        config.rest_address,
+        rest::router(Arc::clone(core), config),
+        config.limits.rest_connections,
+        Duration::from_secs(config.limits.rest_header_s),
+    )
+    .await
+    .map_err(|source| PlatformError::Listen { address: config.rest_address, source })?;
+    Ok((broker, server))
+}
+
+/// A running platform. Dropping it without [`Running::shutdown`] is like a crash: what was
+/// acknowledged is in the journal and is committed at the next start.
+pub struct Running {
+    core: Arc<Core>,
+    broker: Arc<Broker>,
+    server: Server,
+    attending: Attending,
+    stop_limit: Duration,
+}
+
+impl Running {
+    /// Where MQTT listens.
+    pub fn mqtt_address(&self) -> SocketAddr {
+        self.broker.address()
+    }
+
+    /// Where REST listens.
+    pub fn rest_address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Stops listening, commits what was acknowledged, closes everything. Returns whether all of
+    /// it was done within `limits.shutdown_s`; if not, the journal has what is missing, and the
+    /// next start commits it.
+    pub async fn shutdown(self) -> bool {
+        let served = self.server.stop(self.stop_limit).await;
+        drop(self.attending);
+        if let Some(broker) = Arc::into_inner(self.broker) {
+            broker.stop().await;
+        }
+        let stopped = self.core.stop(self.stop_limit).await;
+        tracing::info!(served, stopped, "stopped");
+        served && stopped
+    }
+}
+
+/// The task that serves timers and subscriptions; it ends with this.
+struct Attending(JoinHandle<()>);
+
+impl Attending {
+    fn start(core: Arc<Core>) -> Self {
+        Self(tokio::spawn(async move { core.attend().await }))
+    }
+}
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The broker as the way out to devices; it does not keep the broker alive.
+struct BrokerLink(std::sync::Weak<Broker>);
+
+#[async_trait]
+impl Outbound for BrokerLink {
+    async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<usize, String> {
+        match self.0.upgrade() {
+            Some(broker) => broker.publish(topic, payload).await.map_err(|error| error.to_string()),
+            None => Ok(0),
+        }
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.0.upgrade().map(|broker| broker.counters().list()).unwrap_or_default()
+    }
+}

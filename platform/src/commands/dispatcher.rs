@@ -1,0 +1,236 @@
+//! Sends commands to devices, at least once: what was handed over and never answered is handed
+//! over again when its device subscribes again, so nothing relies on a session of the broker.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use async_trait::async_trait;
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
+use lastmeter_wire::topics;
+use tokio::sync::oneshot;
+
+use super::registry::ArgumentError;
+use super::{CommandKind, InvocationId, InvocationState, NewInvocation, StoredInvocation};
+use crate::clock::{Clock, Timer};
+use crate::config::TENANT;
+use crate::journal::{Journal, JournalStopped};
+use crate::metrics::{Metrics, lock};
+use crate::pipeline::{Change, Changed, Job};
+use crate::store::{Readers, StoreError};
+
+/// Invocations of one device that are sent in one go; the rest follows in the next round.
+const ROUND_MAX: u32 = 1000;
+
+/// The way out to devices: the broker, or a test's stand-in.
+#[async_trait]
+pub(crate) trait Outbound: Send + Sync {
+    /// Publishes and tells how many subscribers took it.
+    async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<usize, String>;
+    /// Names and values of what it counts, for the metrics.
+    fn counters(&self) -> Vec<(&'static str, u64)>;
+}
+
+/// Why a command was not taken or sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvokeError {
+    /// There is no such command.
+    #[error("there is no command `{name}`; there is {known}")]
+    UnknownCommand {
+        /// What was asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// The arguments do not fit.
+    #[error(transparent)]
+    Arguments(#[from] ArgumentError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The platform takes nothing more.
+    #[error(transparent)]
+    Stopped(#[from] JournalStopped),
+}
+
+/// Which of a device's invocations are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outstanding {
+    /// Those nobody has taken yet.
+    Pending,
+    /// Those nobody has answered yet: the device is new here and may have missed them.
+    Unanswered,
+}
+
+/// Sends commands.
+pub(crate) struct Dispatcher {
+    journal: Journal,
+    readers: Arc<Readers>,
+    clock: Arc<Clock>,
+    metrics: Arc<Metrics>,
+    outbound: OnceLock<Arc<dyn Outbound>>,
+    /// Held while sending, so that no two senders send one invocation.
+    sending: tokio::sync::Mutex<()>,
+    sent: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Dispatcher {
+    /// A dispatcher that sends nothing until it has a way out.
+    pub(crate) fn new(
+        journal: Journal,
+        readers: Arc<Readers>,
+        clock: Arc<Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            journal,
+            readers,
+            clock,
+            metrics,
+            outbound: OnceLock::new(),
+            sending: tokio::sync::Mutex::new(()),
+            sent: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Gives it the way out; the first one stays.
+    pub(crate) fn connect(&self, outbound: Arc<dyn Outbound>) {
+        let _ = self.outbound.set(outbound);
+    }
+
+    /// The way out, if there is one yet.
+    pub(crate) fn outbound(&self) -> Option<&Arc<dyn Outbound>> {
+        self.outbound.get()
+    }
+
+    /// Checks and stores an invocation, then tries to send it. When this returns it is durable.
+    pub(crate) async fn invoke(
+        &self,
+        hardware_id: &HardwareId,
+        asked: NewInvocation,
+    ) -> Result<StoredInvocation, InvokeError> {
+        let Some(kind) = CommandKind::find(&asked.command) else {
+            let known: Vec<&str> = super::COMMANDS.iter().map(|kind| kind.name).collect();
+            return Err(InvokeError::UnknownCommand {
+                name: crate::refusal::shortened(&asked.command, 80),
+                known: known.join(", "),
+            });
+        };
+        kind.arguments(&asked.parameters)?;
+        let expires = asked.expires;
+        let changed = self.change(Change::Invoke(Box::new(asked))).await?;
+        let id = changed.invocation.ok_or(JournalStopped)?;
+        self.clock.schedule(expires, Timer::ExpireInvocation(id));
+        self.send(Some(hardware_id), Outstanding::Pending).await?;
+        let stored = self.readers.with(move |reader| reader.invocation(id)).await?;
+        stored.ok_or(InvokeError::Stopped(JournalStopped))
+    }
+
+    /// Sends what is outstanding, for one device or for all, in the order of (device, id).
+    pub(crate) async fn send(
+        &self,
+        device: Option<&HardwareId>,
+        which: Outstanding,
+    ) -> Result<(), InvokeError> {
+        let Some(outbound) = self.outbound.get() else { return Ok(()) };
+        let _one_at_a_time = self.sending.lock().await;
+        let device = device.cloned();
+        let resend = which == Outstanding::Unanswered;
+        let outstanding = self
+            .readers
+            .with(move |reader| reader.outstanding(device.as_ref(), resend, ROUND_MAX))
+            .await?;
+        for invocation in outstanding {
+            self.send_one(outbound.as_ref(), &invocation).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_one(
+        &self,
+        outbound: &dyn Outbound,
+        invocation: &StoredInvocation,
+    ) -> Result<(), InvokeError> {
+        let id = invocation.id;
+        let now = self.clock.now();
+        let payload = match encode(invocation) {
+            Ok(payload) => payload,
+            Err(error) => {
+                self.change(Change::Failed(id, now, error.to_string())).await?;
+                return Ok(());
+            }
+        };
+        let topic = topics::commands(TENANT, &invocation.hardware_id);
+        match outbound.publish(&topic, payload).await {
+            Ok(0) => {}
+            Ok(_) => {
+                *lock(&self.sent).entry(invocation.hardware_id.to_string()).or_default() += 1;
+                self.metrics.commands_sent.fetch_add(1, Ordering::Relaxed);
+                if invocation.state == InvocationState::Pending {
+                    self.change(Change::Sent(id, now)).await?;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%id, error, "a command could not be published");
+                self.change(Change::Failed(id, now, error)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends an invocation that nobody answered.
+    pub(crate) async fn expire(&self, id: InvocationId, at: SimTime) -> Result<(), JournalStopped> {
+        self.change(Change::Expire(id, at)).await.map(drop)
+    }
+
+    /// Messages sent to each device since this was last asked.
+    pub(crate) fn take_sent(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut *lock(&self.sent))
+    }
+
+    /// When an invocation asked for now is created, and when it expires.
+    pub(crate) fn lifetime(&self, after_s: f64) -> (SimTime, SimTime) {
+        let created = self.clock.now();
+        let after = SimDuration::from_seconds_f64(after_s);
+        (created, SimTime(created.0.saturating_add(after.0)))
+    }
+
+    async fn change(&self, change: Change) -> Result<Changed, JournalStopped> {
+        let (reply, done) = oneshot::channel();
+        self.journal.pass(Job::Change(change, reply)).await?;
+        done.await.map_err(|_| JournalStopped)
+    }
+}
+
+/// The command as it goes to the device (seed 004 section 4.5.3).
+fn encode(invocation: &StoredInvocation) -> Result<Vec<u8>, InvokeError> {
+    let asked = &invocation.asked;
+    let kind = CommandKind::find(&asked.command).ok_or_else(|| InvokeError::UnknownCommand {
+        name: asked.command.clone(),
+        known: "no such command in this version".to_owned(),
+    })?;
+    let message = CommandMessage {
+        definition: kind.definition(),
+        invocation: Invocation {
+            id: invocation.id.to_string(),
+            event_type: "CommandInvocation".to_owned(),
+            site_token: TENANT.to_owned(),
+            device_assignment_token: invocation.assignment.clone(),
+            assignment_type: "Unassociated".to_owned(),
+            event_date: Some(asked.created),
+            received_date: Some(asked.created),
+            initiator: asked.initiator.clone(),
+            initiator_id: asked.initiator_id.clone(),
+            target: "Assignment".to_owned(),
+            command_token: asked.command.clone(),
+            parameter_values: asked.parameters.clone(),
+            status: invocation.sitewhere_status().to_owned(),
+            metadata: asked.metadata.clone(),
+        },
+        parameters: kind.arguments(&asked.parameters)?,
+    };
+    let mut payload = Vec::new();
+    encode_command(&message, &mut payload);
+    Ok(payload)
+}

@@ -1,0 +1,158 @@
+//! Commands to devices: what they are, how far one has come, and how they are sent.
+//!
+//! Terms: an *invocation* is one use of a command. Its states are those of D-23; on the wire and
+//! in REST's `status` stands the furthest SiteWhere word that is true of it:
+//!
+//! | state        | means                                              | `status`               |
+//! |--------------|----------------------------------------------------|------------------------|
+//! | Pending      | stored; nobody has been there to take it           | `Pending`              |
+//! | Sent         | handed to at least one subscriber                  | `Sent`                 |
+//! | Acknowledged | the device has answered                            | `Responded`            |
+//! | Failed       | could not be handed over and never will be         | `Processing`           |
+//! | Expired      | nobody answered in time                            | `Sent`, else `Pending` |
+
+mod dispatcher;
+mod registry;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+pub(crate) use dispatcher::{Dispatcher, InvokeError, Outbound, Outstanding};
+use lastmeter_units::{HardwareId, SimTime};
+pub(crate) use registry::{COMMANDS, CommandKind};
+
+/// Names an invocation; written as 24 hexadecimal digits, as in the data format's example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct InvocationId(pub(crate) i64);
+
+impl fmt::Display for InvocationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:024x}", self.0)
+    }
+}
+
+impl FromStr for InvocationId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let hexadecimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if text.len() != 24 || !hexadecimal {
+            return Err(());
+        }
+        i64::from_str_radix(text, 16).map(Self).map_err(|_| ())
+    }
+}
+
+/// How far an invocation has come (D-23).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InvocationState {
+    /// Stored; nobody has been there to take it.
+    Pending,
+    /// Handed to at least one subscriber.
+    Sent,
+    /// The device has answered.
+    Acknowledged,
+    /// Could not be handed over and never will be.
+    Failed,
+    /// Nobody answered in time.
+    Expired,
+}
+
+impl InvocationState {
+    const ALL: [Self; 5] =
+        [Self::Pending, Self::Sent, Self::Acknowledged, Self::Failed, Self::Expired];
+
+    /// Our own word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Sent => "Sent",
+            Self::Acknowledged => "Acknowledged",
+            Self::Failed => "Failed",
+            Self::Expired => "Expired",
+        }
+    }
+
+    /// The state a stored word means.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// An invocation as it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewInvocation {
+    /// The device's row in the store.
+    pub(crate) device: i64,
+    /// Name of the command.
+    pub(crate) command: String,
+    /// The arguments as texts.
+    pub(crate) parameters: BTreeMap<String, String>,
+    /// `REST`, `BatchOperation`, `Script` or `Scheduler`.
+    pub(crate) initiator: String,
+    /// Who asked.
+    pub(crate) initiator_id: String,
+    /// Further texts by name.
+    pub(crate) metadata: BTreeMap<String, String>,
+    /// When it was asked for.
+    pub(crate) created: SimTime,
+    /// When it expires.
+    pub(crate) expires: SimTime,
+}
+
+/// An invocation as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StoredInvocation {
+    /// Its id.
+    pub(crate) id: InvocationId,
+    /// The device.
+    pub(crate) hardware_id: HardwareId,
+    /// The device's assignment.
+    pub(crate) assignment: String,
+    /// What was asked for.
+    pub(crate) asked: NewInvocation,
+    /// How far it has come.
+    pub(crate) state: InvocationState,
+    /// When it was first handed to a subscriber.
+    pub(crate) sent: Option<SimTime>,
+    /// When it was answered, failed or expired.
+    pub(crate) ended: Option<SimTime>,
+    /// What the device answered.
+    pub(crate) response: Option<String>,
+}
+
+impl StoredInvocation {
+    /// The SiteWhere word (see the module's table).
+    pub(crate) fn sitewhere_status(&self) -> &'static str {
+        match (self.state, self.sent) {
+            (InvocationState::Acknowledged, _) => "Responded",
+            (InvocationState::Failed, _) => "Processing",
+            (InvocationState::Sent, _) | (InvocationState::Expired, Some(_)) => "Sent",
+            (InvocationState::Pending, _) | (InvocationState::Expired, None) => "Pending",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_and_nothing_else_does() {
+        let id = InvocationId(0x1f);
+        assert_eq!(id.to_string(), "00000000000000000000001f");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in ["", "1f", "00000000000000000000001F", "ffffffffffffffffffffffff", "é"] {
+            assert_eq!(text.parse::<InvocationId>(), Err(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_state_has_a_word_that_reads_back() {
+        for state in InvocationState::ALL {
+            assert_eq!(InvocationState::from_word(state.word()), Some(state));
+        }
+        assert_eq!(InvocationState::from_word("Processing"), None);
+    }
+}

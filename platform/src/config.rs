@@ -1,0 +1,255 @@
+//! What the platform needs to be told before it starts.
+//!
+//! Terms: the *data folder* holds one folder per tenant; the *token* is the shared secret of REST
+//! (bearer) and MQTT (password). Unknown keys are refused, so that a misspelt limit is no limit
+//! that silently does not hold.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The one tenant of this version; its data lies in `{data}/default/`.
+pub const TENANT: &str = "default";
+
+/// The settings of a platform, in TOML or built in code.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The data folder; made if it is not there. One process at a time may use it.
+    pub data: PathBuf,
+    /// Where MQTT listens; port 0 takes a free one. Default `127.0.0.1:1883`.
+    #[serde(default = "default_mqtt_address")]
+    pub mqtt_address: SocketAddr,
+    /// Where REST listens; port 0 takes a free one. Default `127.0.0.1:8080`.
+    #[serde(default = "default_rest_address")]
+    pub rest_address: SocketAddr,
+    /// Which clock every timer of the platform uses.
+    #[serde(default)]
+    pub clock: ClockSource,
+    /// The shared secret: bearer token of REST, password of MQTT user `default`.
+    pub token: Token,
+    /// Accept the identifiers of seed 004 Table 2 only, not the `x.*` ones (D-20).
+    #[serde(default)]
+    pub strict_table2: bool,
+    /// The bounds of everything.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Where the platform's time comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockSource {
+    /// The machine's clock.
+    #[default]
+    Wall,
+    /// Stands still until `POST /api/v1/clock/advance` moves it.
+    Driven,
+}
+
+/// A secret that does not show itself in logs.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes a text as the secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+/// The bounds of everything that a sender could make grow.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The largest MQTT packet; a larger one ends the connection without PUBACK.
+    pub packet_bytes: u32,
+    /// Payload bytes that may be between arrival and commit; more of them wait at the socket.
+    pub in_flight_bytes: u32,
+    /// Messages that may wait for the journal, and as many again for the store.
+    pub queue_messages: usize,
+    /// The most messages that one transaction of the store takes.
+    pub batch_messages: usize,
+    /// How long the store waits for a batch to fill, in milliseconds.
+    pub batch_wait_ms: u64,
+    /// A journal segment is closed once it is larger than this.
+    pub segment_bytes: u64,
+    /// Devices that may register themselves by sending.
+    pub devices: usize,
+    /// A command nobody acknowledged in this time is expired, in seconds.
+    pub command_expiry_s: u32,
+    /// The largest body of a REST request.
+    pub rest_body_bytes: usize,
+    /// REST connections at a time; more of them wait to be accepted.
+    pub rest_connections: usize,
+    /// How long a REST client may take for the head of its request, in seconds.
+    pub rest_header_s: u64,
+    /// How long a message may wait for its turn before the sender is disconnected, in seconds.
+    pub accept_wait_s: u64,
+    /// How long stopping may take before what is left is cut off, in seconds.
+    pub shutdown_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            packet_bytes: 256 * 1024,
+            in_flight_bytes: 4 * 1024 * 1024,
+            queue_messages: 1024,
+            batch_messages: 1000,
+            batch_wait_ms: 5,
+            segment_bytes: 8 * 1024 * 1024,
+            devices: 100_000,
+            command_expiry_s: 3600,
+            rest_body_bytes: 1024 * 1024,
+            rest_connections: 256,
+            rest_header_s: 10,
+            accept_wait_s: 30,
+            shutdown_s: 10,
+        }
+    }
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The text is no TOML, or has a key or a type that does not belong there.
+    #[error("read the platform's settings")]
+    Syntax(#[source] toml::de::Error),
+    /// A value that cannot work.
+    #[error("{key} is {found}; {expected}")]
+    Value {
+        /// The key in the settings.
+        key: &'static str,
+        /// What stands there.
+        found: String,
+        /// What may stand there.
+        expected: &'static str,
+    },
+}
+
+fn default_mqtt_address() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 1883))
+}
+
+fn default_rest_address() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))
+}
+
+impl Config {
+    /// Settings for a platform inside another program: loopback, free ports, the given clock.
+    pub fn embedded(data: &Path, token: Token, clock: ClockSource) -> Self {
+        let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            data: data.to_owned(),
+            mqtt_address: free_port,
+            rest_address: free_port,
+            clock,
+            token,
+            strict_table2: false,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Reads settings from TOML and checks them.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(ConfigError::Syntax)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses settings that cannot work.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        let error = |key, found: String, expected| Err(ConfigError::Value { key, found, expected });
+        if self.token.reveal().is_empty() {
+            return error("token", "empty".into(), "give at least one character");
+        }
+        if limits.packet_bytes < 1024 {
+            let found = limits.packet_bytes.to_string();
+            return error("limits.packet_bytes", found, "give at least 1024");
+        }
+        if limits.in_flight_bytes < 2 * limits.packet_bytes {
+            let found = limits.in_flight_bytes.to_string();
+            return error("limits.in_flight_bytes", found, "give at least 2 * packet_bytes");
+        }
+        if limits.segment_bytes < 4096 {
+            let found = limits.segment_bytes.to_string();
+            return error("limits.segment_bytes", found, "give at least 4096");
+        }
+        let at_least_one = [
+            ("limits.queue_messages", limits.queue_messages),
+            ("limits.batch_messages", limits.batch_messages),
+            ("limits.devices", limits.devices),
+            ("limits.command_expiry_s", limits.command_expiry_s as usize),
+            ("limits.rest_body_bytes", limits.rest_body_bytes),
+            ("limits.rest_connections", limits.rest_connections),
+            ("limits.rest_header_s", limits.rest_header_s as usize),
+            ("limits.accept_wait_s", limits.accept_wait_s as usize),
+            ("limits.shutdown_s", limits.shutdown_s as usize),
+        ];
+        match at_least_one.into_iter().find(|(_, value)| *value == 0) {
+            Some((key, _)) => error(key, "0".into(), "give at least 1"),
+            None => Ok(()),
+        }
+    }
+
+    /// The folder of a tenant.
+    pub(crate) fn tenant_folder(&self) -> PathBuf {
+        self.data.join(TENANT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_has_the_documented_default() {
+        let config = Config::from_toml("data = \"d\"\ntoken = \"t\"").unwrap();
+        assert_eq!(config.mqtt_address.to_string(), "127.0.0.1:1883");
+        assert_eq!(config.rest_address.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.clock, ClockSource::Wall);
+        assert_eq!(config.limits.packet_bytes, 262_144);
+        assert_eq!(config.tenant_folder(), PathBuf::from("d/default"));
+    }
+
+    #[test]
+    fn a_misspelt_key_and_an_impossible_value_are_refused() {
+        for (text, word) in [
+            ("data = \"d\"\ntoken = \"t\"\nclok = \"wall\"", "clok"),
+            ("data = \"d\"\ntoken = \"t\"\n[limits]\npacket_byte = 1", "packet_byte"),
+            ("data = \"d\"\ntoken = \"\"", "token"),
+            ("data = \"d\"\ntoken = \"t\"\n[limits]\npacket_bytes = 1", "packet_bytes"),
+            ("data = \"d\"\ntoken = \"t\"\n[limits]\nin_flight_bytes = 1", "in_flight_bytes"),
+            ("data = \"d\"\ntoken = \"t\"\n[limits]\nqueue_messages = 0", "queue_messages"),
+        ] {
+            let error = Config::from_toml(text).unwrap_err();
+            let shown = match &error {
+                ConfigError::Syntax(source) => source.to_string(),
+                ConfigError::Value { .. } => error.to_string(),
+            };
+            assert!(shown.contains(word), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_token_does_not_show_itself() {
+        let config = Config::from_toml("data = \"d\"\ntoken = \"s3cret\"").unwrap();
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,90 @@
+//! Why the platform does not start.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::broker::BrokerError;
+use crate::config::ConfigError;
+use crate::core::BarrierError;
+use crate::journal::{JournalStopped, RecoverError};
+use crate::store::StoreError;
+
+/// Why the platform does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// A setting cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The file system or the machine refused something.
+    #[error("{doing} ({path})")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process uses the data folder.
+    #[error("{path} is in use by another process; stop that one, or give another data folder")]
+    DataInUse {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The store is damaged, foreign, or of another version.
+    #[error(transparent)]
+    Store(Box<dyn Error + Send + Sync>),
+    /// The journal cannot be read back.
+    #[error(transparent)]
+    Journal(Box<dyn Error + Send + Sync>),
+    /// What was read back from the journal could not be committed.
+    #[error("the journal could not be committed to the store")]
+    NotReady(#[source] Box<dyn Error + Send + Sync>),
+    /// The MQTT broker does not start.
+    #[error(transparent)]
+    Broker(Box<dyn Error + Send + Sync>),
+    /// REST cannot listen.
+    #[error("REST cannot listen on {address}; is it taken?")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl PlatformError {
+    /// Makes an error of what the system said while something was done with a path.
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
+impl From<StoreError> for PlatformError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
+impl From<RecoverError<JournalStopped>> for PlatformError {
+    fn from(error: RecoverError<JournalStopped>) -> Self {
+        Self::Journal(Box::new(error))
+    }
+}
+
+impl From<BarrierError> for PlatformError {
+    fn from(error: BarrierError) -> Self {
+        Self::NotReady(Box::new(error))
+    }
+}
+
+impl From<BrokerError> for PlatformError {
+    fn from(error: BrokerError) -> Self {
+        Self::Broker(Box::new(error))
+    }
+}

@@ -1,0 +1,96 @@
+//! The few things a journal does to files, behind a trait, so that a simulated disk can lose what
+//! was not synced.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder that holds segments.
+pub(crate) trait Directory: Send {
+    /// Names of all files, sorted.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// A new empty file to append to; an old one of that name is emptied.
+    fn create(&self, name: &str) -> io::Result<Box<dyn SegmentFile>>;
+    /// The whole content of a file.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+    /// Cuts a file to a length, durably.
+    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()>;
+    /// Gives a file another name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Makes the names of created files durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A file that is only appended to.
+pub(crate) trait SegmentFile: Send {
+    /// Writes all bytes at the end.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Returns when everything appended is durable (`fdatasync`).
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A folder of the real file system.
+pub(crate) struct RealDirectory {
+    path: PathBuf,
+}
+
+impl RealDirectory {
+    /// Opens a folder, making it if needed.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        fs::create_dir_all(path)?;
+        Ok(Self { path: path.to_owned() })
+    }
+}
+
+impl Directory for RealDirectory {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(RealFile(fs::File::create(self.path.join(name))?)))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path.join(name))
+    }
+
+    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
+        let file = fs::File::options().write(true).open(self.path.join(name))?;
+        file.set_len(bytes)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        fs::File::open(&self.path)?.sync_all()
+    }
+}
+
+struct RealFile(fs::File);
+
+impl SegmentFile for RealFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}

@@ -1,0 +1,208 @@
+//! The one thread that appends: it collects what many senders want written, writes and syncs it
+//! as one group, hands it on to the store in the order of the journal, and only then completes
+//! the senders' waits.
+//!
+//! Everything that goes to the store passes through here, changes and barriers too, so that a
+//! barrier has everything before it that was appended before it.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::append::Appender;
+use super::record::Kind;
+use crate::pipeline::{Delivery, Job};
+
+/// Records of one group at most; with it a group's memory is bounded.
+const GROUP_RECORDS_MAX: usize = 512;
+
+/// Something to be made durable and then handed to the store.
+pub(crate) struct Append {
+    /// What the payload is.
+    pub(crate) kind: Kind,
+    /// The bytes for the journal.
+    pub(crate) payload: Vec<u8>,
+    /// What the store gets; its sequence is filled in here.
+    pub(crate) delivery: Delivery,
+    /// Told when the record is durable, or why it is not.
+    pub(crate) done: oneshot::Sender<Result<(), JournalFailed>>,
+}
+
+enum Work {
+    Append(Box<Append>),
+    Pass(Job),
+    Stop,
+}
+
+/// Why nothing was made durable.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the journal cannot be written: {detail}")]
+pub(crate) struct JournalFailed {
+    /// What the system said.
+    pub(crate) detail: String,
+}
+
+/// The journal has been stopped.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the platform is stopping")]
+pub(crate) struct JournalStopped;
+
+/// What the journal has done since the start.
+#[derive(Debug, Default)]
+pub(crate) struct JournalCounters {
+    /// Bytes appended.
+    pub(crate) bytes: AtomicU64,
+    /// Syncs, one per group.
+    pub(crate) syncs: AtomicU64,
+    /// Groups that could not be made durable.
+    pub(crate) failures: AtomicU64,
+}
+
+/// The end that senders hold; clones share the thread.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    work: mpsc::Sender<Work>,
+    capacity: usize,
+    counters: Arc<JournalCounters>,
+}
+
+impl Journal {
+    /// Starts the thread. `committed` is what the store has; `store` takes what is durable.
+    pub(crate) fn start(
+        appender: Appender,
+        queue_messages: usize,
+        committed: Arc<AtomicU64>,
+        store: SyncSender<Job>,
+        lock: Arc<File>,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let (work, inbox) = mpsc::channel(queue_messages);
+        let counters = Arc::new(JournalCounters::default());
+        let writer = Writer {
+            appender,
+            inbox,
+            committed,
+            store,
+            counters: Arc::clone(&counters),
+            _lock: lock,
+        };
+        let thread =
+            std::thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
+        Ok((Self { work, capacity: queue_messages, counters }, thread))
+    }
+
+    /// Queues something to be made durable; waits while the queue is full.
+    pub(crate) async fn append(&self, append: Append) -> Result<(), JournalStopped> {
+        self.work.send(Work::Append(Box::new(append))).await.map_err(|_| JournalStopped)
+    }
+
+    /// Passes a job to the store behind everything queued so far.
+    pub(crate) async fn pass(&self, job: Job) -> Result<(), JournalStopped> {
+        self.work.send(Work::Pass(job)).await.map_err(|_| JournalStopped)
+    }
+
+    /// Asks the thread to write what is queued and to end; what comes later is refused.
+    pub(crate) async fn stop(&self) {
+        // An error means that it has ended already.
+        let _ = self.work.send(Work::Stop).await;
+    }
+
+    /// Jobs that wait for the journal.
+    pub(crate) fn depth(&self) -> usize {
+        self.capacity - self.work.capacity()
+    }
+
+    /// What the journal has done since the start.
+    pub(crate) fn counters(&self) -> &JournalCounters {
+        &self.counters
+    }
+
+    /// Whether the thread still takes work.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.work.is_closed()
+    }
+}
+
+struct Writer {
+    appender: Appender,
+    inbox: mpsc::Receiver<Work>,
+    committed: Arc<AtomicU64>,
+    store: SyncSender<Job>,
+    counters: Arc<JournalCounters>,
+    /// The data folder is this process's as long as this thread may write.
+    _lock: Arc<File>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut group: Vec<Append> = Vec::with_capacity(GROUP_RECORDS_MAX);
+        while let Some(first) = self.inbox.blocking_recv() {
+            let mut next = Some(first);
+            let mut passed = None;
+            while let Some(work) = next.take() {
+                match work {
+                    Work::Append(append) => group.push(*append),
+                    // A job keeps its place: the group ends before it.
+                    Work::Pass(job) => {
+                        passed = Some(job);
+                        break;
+                    }
+                    Work::Stop => self.inbox.close(),
+                }
+                if group.len() < GROUP_RECORDS_MAX {
+                    next = self.inbox.try_recv().ok();
+                }
+            }
+            let store_lives =
+                self.write(&mut group) && passed.is_none_or(|job| self.store.send(job).is_ok());
+            if !store_lives {
+                tracing::error!("the store has ended; the journal takes nothing more");
+                return;
+            }
+            self.appender.trim(self.committed.load(Ordering::Acquire));
+        }
+    }
+
+    /// Makes a group durable and completes its waits; `false` if the store is gone.
+    fn write(&mut self, group: &mut Vec<Append>) -> bool {
+        if group.is_empty() {
+            return true;
+        }
+        let records: Vec<(Kind, &[u8])> =
+            group.iter().map(|append| (append.kind, append.payload.as_slice())).collect();
+        let written = self.appender.append_group(&records);
+        let counts = self.appender.counts();
+        self.counters.bytes.store(counts.bytes, Ordering::Relaxed);
+        self.counters.syncs.store(counts.syncs, Ordering::Relaxed);
+        self.counters.failures.store(counts.failures, Ordering::Relaxed);
+        match written {
+            Ok(first) => self.hand_on(group, first),
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be written");
+                let failed = JournalFailed { detail: error.to_string() };
+                for append in group.drain(..) {
+                    // A sender that has gone away needs no answer.
+                    let _ = append.done.send(Err(failed.clone()));
+                }
+                true
+            }
+        }
+    }
+
+    fn hand_on(&mut self, group: &mut Vec<Append>, first: u64) -> bool {
+        for (sequence, append) in (first..).zip(group.drain(..)) {
+            let Append { mut delivery, done, .. } = append;
+            delivery.sequence = sequence;
+            if self.store.send(Job::Delivery(Box::new(delivery))).is_err() {
+                return false;
+            }
+            // A sender that has gone away needs no answer.
+            let _ = done.send(Ok(()));
+        }
+        true
+    }
+}

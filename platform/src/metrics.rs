@@ -1,0 +1,129 @@
+//! What the platform counts since its start, and the Prometheus text of it.
+//!
+//! Label sets are closed: reasons come from a closed list, devices are never a label.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters since the start of the process.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    /// Messages made durable and acknowledged.
+    pub(crate) accepted: AtomicU64,
+    /// Readings committed to the store.
+    pub(crate) stored: AtomicU64,
+    /// Alerts committed to the store.
+    pub(crate) alerts: AtomicU64,
+    /// Messages that had been stored before, with the same content (D-22).
+    pub(crate) repetitions: AtomicU64,
+    /// Readings without a serial: stored always, never recognised as repetitions (D-22).
+    pub(crate) without_serial: AtomicU64,
+    /// Acknowledgements of commands that had expired or failed.
+    pub(crate) late_acknowledgements: AtomicU64,
+    /// Commands handed to a subscriber.
+    pub(crate) commands_sent: AtomicU64,
+    /// Transactions of the store.
+    pub(crate) commits: AtomicU64,
+    /// Transactions that failed and were tried again.
+    pub(crate) commit_failures: AtomicU64,
+    /// Torn tails cut at recovery.
+    pub(crate) journal_torn: AtomicU64,
+    /// Unreadable stretches of acknowledged records found at recovery.
+    pub(crate) journal_damaged: AtomicU64,
+    /// Entries replayed from the journal at the start.
+    pub(crate) journal_replayed: AtomicU64,
+    refused: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Metrics {
+    /// Counts one refusal.
+    pub(crate) fn count_refusal(&self, reason: &str) {
+        let mut refused = lock(&self.refused);
+        match refused.get_mut(reason) {
+            Some(count) => *count += 1,
+            None => {
+                refused.insert(reason.to_owned(), 1);
+            }
+        }
+    }
+
+    /// Refusals by reason.
+    pub(crate) fn refused(&self) -> BTreeMap<String, u64> {
+        lock(&self.refused).clone()
+    }
+
+    /// The counters as Prometheus text, without what other parts count.
+    pub(crate) fn write(&self, out: &mut String) {
+        let counters = [
+            ("accepted", "messages made durable and acknowledged", &self.accepted),
+            ("readings_stored", "readings committed to the store", &self.stored),
+            ("alerts_stored", "alerts committed to the store", &self.alerts),
+            ("repetitions", "messages that were already stored", &self.repetitions),
+            ("without_serial", "readings stored without a serial", &self.without_serial),
+            ("late_acknowledgements", "answers to ended commands", &self.late_acknowledgements),
+            ("commands_sent", "commands handed to a subscriber", &self.commands_sent),
+            ("store_commits", "transactions of the store", &self.commits),
+            ("store_commit_failures", "transactions that failed", &self.commit_failures),
+            ("journal_torn_tails", "torn tails cut at recovery", &self.journal_torn),
+            ("journal_damaged", "unreadable acknowledged stretches", &self.journal_damaged),
+            ("journal_replayed", "entries replayed at the start", &self.journal_replayed),
+        ];
+        for (name, help, counter) in counters {
+            write_counter(out, name, help, counter.load(Ordering::Relaxed));
+        }
+        head(out, "refused", "messages refused, by reason", "counter");
+        for (reason, count) in self.refused() {
+            // Writing into memory does not fail.
+            let _ = writeln!(out, "lastmeter_refused_total{{reason=\"{reason}\"}} {count}");
+        }
+    }
+}
+
+/// Appends one counter, `lastmeter_{name}_total`.
+pub(crate) fn write_counter(out: &mut String, name: &str, help: &str, value: u64) {
+    head(out, name, help, "counter");
+    // Writing into memory does not fail.
+    let _ = writeln!(out, "lastmeter_{name}_total {value}");
+}
+
+/// Appends one gauge, `lastmeter_{name}`.
+pub(crate) fn write_gauge(out: &mut String, name: &str, help: &str, value: u64) {
+    head(out, name, help, "gauge");
+    // Writing into memory does not fail.
+    let _ = writeln!(out, "lastmeter_{name} {value}");
+}
+
+fn head(out: &mut String, name: &str, help: &str, kind: &str) {
+    let suffix = if kind == "counter" { "_total" } else { "" };
+    // Writing into memory does not fail.
+    let _ = writeln!(out, "# HELP lastmeter_{name}{suffix} {help}");
+    let _ = writeln!(out, "# TYPE lastmeter_{name}{suffix} {kind}");
+}
+
+/// Locks a mutex whose holders cannot leave it half changed: a panic elsewhere does not matter.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_has_help_type_and_value_of_each_counter() {
+        let metrics = Metrics::default();
+        metrics.accepted.store(3, Ordering::Relaxed);
+        metrics.count_refusal("not_json");
+        metrics.count_refusal("not_json");
+        let mut text = String::new();
+        metrics.write(&mut text);
+        assert!(
+            text.contains("# TYPE lastmeter_accepted_total counter\nlastmeter_accepted_total 3")
+        );
+        assert!(text.contains("lastmeter_refused_total{reason=\"not_json\"} 2\n"));
+        let heads = text.lines().filter(|line| line.starts_with("# TYPE")).count();
+        assert_eq!(heads, 13);
+    }
+}

@@ -1,0 +1,182 @@
+//! What travels from the journal to the store, and how a journalled entry is written as bytes.
+//!
+//! Terms: a *delivery* is one durable journal entry on its way into the store; a *change* is what
+//! the platform itself wants stored; a *barrier* answers when everything before it is committed.
+
+use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::flexmeter::Request;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::commands::{InvocationId, NewInvocation};
+use crate::refusal::RefusalRecord;
+
+/// What the store thread is given, in the order in which it is committed.
+pub(crate) enum Job {
+    /// A durable journal entry.
+    Delivery(Box<Delivery>),
+    /// Something the platform itself wants stored.
+    Change(Change, oneshot::Sender<Changed>),
+    /// Answers when everything before it is committed.
+    Barrier(oneshot::Sender<Totals>),
+}
+
+/// One durable journal entry.
+pub(crate) struct Delivery {
+    /// Its place in the journal.
+    pub(crate) sequence: u64,
+    /// When it arrived, by the platform's clock.
+    pub(crate) received: SimTime,
+    /// The topic it came on.
+    pub(crate) topic: String,
+    /// What it is.
+    pub(crate) body: Body,
+    /// Its share of the memory that may be in flight; given back after the commit.
+    pub(crate) _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Body {
+    /// A message that keeps to the data format.
+    Request(Box<Request>),
+    /// Something that was refused.
+    Refusal(RefusalRecord),
+}
+
+/// What the platform itself stores.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// A new command invocation, `Pending`.
+    Invoke(Box<NewInvocation>),
+    /// It was handed to at least one subscriber.
+    Sent(InvocationId, SimTime),
+    /// It could not be handed over and never will be.
+    Failed(InvocationId, SimTime, String),
+    /// Nobody answered in time.
+    Expire(InvocationId, SimTime),
+    /// The driven clock's new time, so that a restart does not go back.
+    Clock(SimTime),
+}
+
+/// The answer to a change, after its commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// The new invocation's id.
+    pub(crate) invocation: Option<InvocationId>,
+    /// Whether anything was different afterwards.
+    pub(crate) changed: bool,
+}
+
+/// How far the store has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// The highest commit sequence of a reading, which is also their number.
+    pub(crate) readings: u64,
+    /// The highest sequence of a refusal, which is also their number.
+    pub(crate) refusals: u64,
+}
+
+/// A journal entry that is not the platform's own writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a journal entry of {0} bytes cannot be read")]
+pub(crate) struct EntryError(usize);
+
+/// Writes a message as it goes into the journal: received i64, topic length u16, topic, payload,
+/// all little endian.
+pub(crate) fn encode_message(received: SimTime, topic: &str, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(10 + topic.len() + payload.len());
+    out.extend_from_slice(&received.as_nanoseconds().to_le_bytes());
+    put_text(&mut out, topic);
+    out.extend_from_slice(payload);
+    out
+}
+
+/// Writes a refusal: received i64, then device (empty: unknown), reason, topic, detail as texts
+/// with a length u16 in front.
+pub(crate) fn encode_refusal(received: SimTime, record: &RefusalRecord) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + record.topic.len() + record.detail.len());
+    out.extend_from_slice(&received.as_nanoseconds().to_le_bytes());
+    put_text(&mut out, record.device.as_ref().map_or("", HardwareId::as_str));
+    for text in [&record.reason, &record.topic, &record.detail] {
+        put_text(&mut out, text);
+    }
+    out
+}
+
+/// Reads a message entry: when it was received, its topic, its payload.
+pub(crate) fn decode_message(entry: &[u8]) -> Result<(SimTime, &str, &[u8]), EntryError> {
+    let error = EntryError(entry.len());
+    let (received, rest) = take_time(entry).ok_or(error)?;
+    let (topic, payload) = take_text(rest).ok_or(error)?;
+    Ok((received, topic, payload))
+}
+
+/// Reads a refusal entry.
+pub(crate) fn decode_refusal(entry: &[u8]) -> Result<(SimTime, RefusalRecord), EntryError> {
+    let read = || {
+        let (received, rest) = take_time(entry)?;
+        let (device, rest) = take_text(rest)?;
+        let (reason, rest) = take_text(rest)?;
+        let (topic, rest) = take_text(rest)?;
+        let (detail, _) = take_text(rest)?;
+        let record = RefusalRecord {
+            reason: reason.to_owned(),
+            device: HardwareId::new(device).ok(),
+            topic: topic.to_owned(),
+            detail: detail.to_owned(),
+        };
+        Some((received, record))
+    };
+    read().ok_or(EntryError(entry.len()))
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let text = crate::refusal::shortened(text, usize::from(u16::MAX));
+    out.extend_from_slice(&(text.len() as u16).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn take_time(bytes: &[u8]) -> Option<(SimTime, &[u8])> {
+    let (time, rest) = bytes.split_first_chunk::<8>()?;
+    Some((SimTime::from_nanoseconds(i64::from_le_bytes(*time)), rest))
+}
+
+fn take_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    Some((std::str::from_utf8(text).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_message_entry_reads_back(
+            ns in any::<i64>(), topic in ".{0,60}", payload in prop::collection::vec(any::<u8>(), 0..99),
+        ) {
+            let entry = encode_message(SimTime(ns), &topic, &payload);
+            prop_assert_eq!(decode_message(&entry), Ok((SimTime(ns), &*topic, &*payload)));
+        }
+
+        #[test]
+        fn a_refusal_entry_reads_back(
+            ns in any::<i64>(), device in "[a-z]{0,9}", topic in ".{0,60}", detail in ".{0,60}",
+        ) {
+            let record = RefusalRecord {
+                reason: "not_json".into(), device: HardwareId::new(device).ok(), topic, detail,
+            };
+            let entry = encode_refusal(SimTime(ns), &record);
+            prop_assert_eq!(decode_refusal(&entry), Ok((SimTime(ns), record)));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..99)) {
+            let _ = decode_message(&bytes);
+            let _ = decode_refusal(&bytes);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Why something that arrived was not taken: the closed list of reasons, each a stable word.
+//!
+//! A refusal is data, not an error: it is stored durably with its reason before the sender gets
+//! its acknowledgement, so that a forged, broken or contradictory message leaves a trace.
+
+use lastmeter_units::HardwareId;
+
+/// Why a message was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RefusalReason {
+    /// The payload breaks the data format (seed 004 section 4.5).
+    Format(lastmeter_wire::flexmeter::RefusalReason),
+    /// The packet is larger than `limits.packet_bytes`; the connection ends without PUBACK.
+    PacketTooLarge,
+    /// The topic is none that this sender may publish on.
+    TopicNotAllowed,
+    /// The topic asks for an encoding that is not spoken here (`jsonbatch`, `protobuf`).
+    UnsupportedEncoding,
+    /// The message names another device than the topic it came on.
+    HardwareIdMismatch,
+    /// The same (device, epoch, serial) with other content has been stored before (D-22).
+    ConflictingContent,
+    /// An acknowledgement names no invocation of that device.
+    UnknownInvocation,
+    /// One more device than `limits.devices`.
+    TooManyDevices,
+}
+
+impl RefusalReason {
+    /// The stable word that stands in the record, the REST answer and the metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Format(reason) => reason.as_str(),
+            Self::PacketTooLarge => "packet_too_large",
+            Self::TopicNotAllowed => "topic_not_allowed",
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::HardwareIdMismatch => "hardware_id_mismatch",
+            Self::ConflictingContent => "conflicting_content",
+            Self::UnknownInvocation => "unknown_invocation",
+            Self::TooManyDevices => "too_many_devices",
+        }
+    }
+}
+
+/// A refusal as it goes into the journal and the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefusalRecord {
+    /// [`RefusalReason::word`].
+    pub(crate) reason: String,
+    /// The hardware id the message claimed, if one could be read.
+    pub(crate) device: Option<HardwareId>,
+    /// The topic it came on.
+    pub(crate) topic: String,
+    /// What was found and what was expected.
+    pub(crate) detail: String,
+}
+
+/// The longest detail and topic kept of a refusal, bytes: a hostile payload shall not grow the
+/// store by more than it costs to send.
+pub(crate) const REFUSAL_TEXT_BYTES_MAX: usize = 1024;
+
+/// Cuts a text at a character boundary so that at most `bytes_max` bytes remain.
+pub(crate) fn shortened(text: &str, bytes_max: usize) -> String {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(shortened("aé", 2), "a");
+        assert_eq!(shortened("aé", 3), "aé");
+        assert_eq!(shortened("", 3), "");
+    }
+}

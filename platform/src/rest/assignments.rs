@@ -1,0 +1,307 @@
+//! Assignments of devices: last state, measurement events, series.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use lastmeter_units::{MeasurementId, SimTime};
+use serde::Serialize;
+
+use super::devices::{self, List};
+use super::extract::{Pairs, PathText};
+use super::{Answer, Api, Problem};
+use crate::config::TENANT;
+use crate::store::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
+
+/// Identifiers of one series request at most.
+const SERIES_MAX: usize = 128;
+/// Points of a keyset request unless asked otherwise, and at most.
+const KEYSET_POINTS: (u64, u64) = (1000, 10_000);
+
+/// An assignment with what is known last.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AssignmentJson {
+    token: String,
+    device_hardware_id: String,
+    site_token: &'static str,
+    assignment_type: &'static str,
+    status: String,
+    active_date: SimTime,
+    state: StateJson,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StateJson {
+    last_interaction_date: Option<SimTime>,
+    latest_measurements: Vec<LatestJson>,
+    latest_alerts: Vec<AlertJson>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LatestJson {
+    name: String,
+    value: f64,
+    event_date: SimTime,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AlertJson {
+    id: String,
+    event_type: &'static str,
+    #[serde(rename = "type")]
+    kind: String,
+    level: String,
+    message: String,
+    event_date: SimTime,
+    received_date: SimTime,
+    metadata: BTreeMap<String, String>,
+}
+
+/// A measurement message as an event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MeasurementsJson {
+    id: String,
+    event_type: &'static str,
+    site_token: &'static str,
+    device_assignment_token: String,
+    assignment_type: &'static str,
+    event_date: SimTime,
+    received_date: SimTime,
+    measurements: BTreeMap<String, f64>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// One series of a chart.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SeriesJson {
+    measurement_id: String,
+    entries: Vec<EntryJson>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryJson {
+    value: f64,
+    measurement_date: SimTime,
+}
+
+/// Points of a series and where to go on.
+#[derive(Serialize)]
+pub(super) struct KeysetJson {
+    results: Vec<PointJson>,
+    /// `after` of the next request; `null` at the end.
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PointJson {
+    event_time: SimTime,
+    epoch: Option<u64>,
+    serial: Option<u64>,
+    value: f64,
+}
+
+impl From<StateValue> for LatestJson {
+    fn from(row: StateValue) -> Self {
+        Self { name: row.name, value: row.value, event_date: row.event }
+    }
+}
+
+impl From<AlertRow> for AlertJson {
+    fn from(row: AlertRow) -> Self {
+        Self {
+            id: format!("alert-{}", row.sequence),
+            event_type: "Alerts",
+            kind: row.kind,
+            level: row.level,
+            message: row.message,
+            event_date: row.event,
+            received_date: row.received,
+            metadata: row.metadata,
+        }
+    }
+}
+
+impl From<DeviceState> for StateJson {
+    fn from(state: DeviceState) -> Self {
+        Self {
+            last_interaction_date: state.last_interaction,
+            latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
+            latest_alerts: state.alerts.into_iter().map(AlertJson::from).collect(),
+        }
+    }
+}
+
+impl PointJson {
+    fn new(point: SeriesPoint) -> Self {
+        // A negative epoch marks a value without a serial; its second number is no serial.
+        let number = u64::try_from(point.epoch).ok();
+        Self {
+            event_time: point.event,
+            epoch: number,
+            serial: number.map(|_| point.serial.cast_unsigned()),
+            value: point.value,
+        }
+    }
+}
+
+/// `GET /sitewhere/api/assignments/{token}`
+pub(super) async fn one(
+    State(api): State<Api>,
+    PathText(token): PathText,
+    pairs: Pairs,
+) -> Answer<AssignmentJson> {
+    pairs.finish()?;
+    let device = find(&api, token).await?;
+    with_state(&api, device).await
+}
+
+/// `GET /sitewhere/api/assignments/{token}/measurements`, newest first.
+pub(super) async fn measurements(
+    State(api): State<Api>,
+    PathText(token): PathText,
+    mut pairs: Pairs,
+) -> Answer<List<MeasurementsJson>> {
+    let (page, range) = (pairs.page()?, pairs.range()?);
+    pairs.finish()?;
+    let device = find(&api, token).await?;
+    let id = device.id;
+    let (num_results, rows) =
+        api.core.readers.with(move |reader| reader.readings_of(id, range, page)).await?;
+    let results = rows.into_iter().map(|row| event(row, &device.assignment)).collect();
+    Ok(Json(List { num_results, results }))
+}
+
+fn event(row: ReadingRow, assignment: &str) -> MeasurementsJson {
+    let mut metadata = row.metadata;
+    if let Some((epoch, serial)) = row.number {
+        metadata.insert("epoch".to_owned(), epoch.to_string());
+        metadata.insert("serial".to_owned(), serial.to_string());
+    }
+    MeasurementsJson {
+        id: row.sequence.to_string(),
+        event_type: "Measurements",
+        site_token: TENANT,
+        device_assignment_token: assignment.to_owned(),
+        assignment_type: "Unassociated",
+        event_date: row.event,
+        received_date: row.received,
+        measurements: row.values.into_iter().collect(),
+        metadata,
+    }
+}
+
+/// `GET /sitewhere/api/assignments/{token}/measurements/series`: each series on its own page,
+/// oldest first; without `measurementIds` all that the device has in its state.
+pub(super) async fn series(
+    State(api): State<Api>,
+    PathText(token): PathText,
+    mut pairs: Pairs,
+) -> Answer<Vec<SeriesJson>> {
+    let ids = measurement_ids(&mut pairs)?;
+    let (page, range) = (pairs.page()?, pairs.range()?);
+    pairs.finish()?;
+    let device = find(&api, token).await?.id;
+    let series = api.core.readers.with(move |reader| {
+        let ids = if ids.is_empty() { reader.quantities_of(device)? } else { ids };
+        let one = |id: MeasurementId| Ok((id, reader.series(device, id, range, page)?));
+        ids.into_iter().map(one).collect::<rusqlite::Result<Vec<_>>>()
+    });
+    let entry =
+        |point: SeriesPoint| EntryJson { value: point.value, measurement_date: point.event };
+    let one = |(id, points): (MeasurementId, Vec<SeriesPoint>)| SeriesJson {
+        measurement_id: id.name().to_owned(),
+        entries: points.into_iter().map(entry).collect(),
+    };
+    Ok(Json(series.await?.into_iter().map(one).collect()))
+}
+
+/// `GET /api/v1/series?device=&measurementId=&startDate=&endDate=&after=&limit=`: the same points
+/// by keyset, which stays fast and complete while new ones arrive.
+pub(super) async fn series_keyset(State(api): State<Api>, mut pairs: Pairs) -> Answer<KeysetJson> {
+    let missing =
+        |name| move || Problem::bad_request("missing_parameter", format!("give `{name}`"));
+    let hardware_id = pairs.one("device")?.ok_or_else(missing("device"))?;
+    let id = pairs.one("measurementId")?.ok_or_else(missing("measurementId"))?;
+    let id = measurement_id(&id)?;
+    let range = pairs.range()?;
+    let after = pairs.one("after")?.map(|text| cursor(&text)).transpose()?;
+    let limit = pairs.number("limit", KEYSET_POINTS.0, (1, KEYSET_POINTS.1))? as u32;
+    pairs.finish()?;
+    let device = devices::find(&api, hardware_id).await?.id;
+    let points = api
+        .core
+        .readers
+        .with(move |reader| reader.series_after(device, id, range, after, limit))
+        .await?;
+    let full = points.len() == limit as usize;
+    let next = points
+        .last()
+        .filter(|_| full)
+        .map(|point| format!("{}.{}.{}", point.event.as_nanoseconds(), point.epoch, point.serial));
+    Ok(Json(KeysetJson { results: points.into_iter().map(PointJson::new).collect(), next }))
+}
+
+fn cursor(text: &str) -> Result<(SimTime, i64, i64), Problem> {
+    let mut parts = text.split('.').map(str::parse);
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(Ok(event_ns)), Some(Ok(epoch)), Some(Ok(serial)), None) => {
+            Ok((SimTime(event_ns), epoch, serial))
+        }
+        _ => {
+            let text = crate::refusal::shortened(text, 80);
+            let detail = format!("`after` is `{text}`, expected what `next` said before");
+            Err(Problem::bad_request("wrong_parameter", detail))
+        }
+    }
+}
+
+/// `measurementIds`, repeated, with `[]` behind the name, or separated by commas.
+fn measurement_ids(pairs: &mut Pairs) -> Result<Vec<MeasurementId>, Problem> {
+    let mut texts = pairs.all("measurementIds");
+    texts.extend(pairs.all("measurementIds[]"));
+    let names = texts.iter().flat_map(|text| text.split(',')).filter(|name| !name.is_empty());
+    let ids = names.map(measurement_id).collect::<Result<Vec<_>, _>>()?;
+    if ids.len() > SERIES_MAX {
+        let detail = format!("{} series are asked for, at most {SERIES_MAX} are given", ids.len());
+        return Err(Problem::bad_request("too_many_series", detail));
+    }
+    Ok(ids)
+}
+
+fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
+    MeasurementId::lookup(name).ok_or_else(|| {
+        let name = crate::refusal::shortened(name, 80);
+        let detail = format!("there is no measurement identifier `{name}`");
+        Problem::bad_request("unknown_identifier", detail)
+    })
+}
+
+pub(super) async fn find(api: &Api, token: String) -> Result<DeviceRow, Problem> {
+    let key = token.clone();
+    let found = api.core.readers.with(move |reader| reader.assigned(&key)).await?;
+    found.ok_or_else(|| {
+        let token = crate::refusal::shortened(&token, 80);
+        Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
+    })
+}
+
+pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<AssignmentJson> {
+    let id = device.id;
+    let state = api.core.readers.with(move |reader| reader.state(id)).await?;
+    Ok(Json(AssignmentJson {
+        token: device.assignment,
+        device_hardware_id: device.hardware_id,
+        site_token: TENANT,
+        assignment_type: "Unassociated",
+        status: device.status,
+        active_date: device.created,
+        state: state.into(),
+    }))
+}

@@ -1,0 +1,167 @@
+//! The platform's own additions: reading back what was committed and refused, in commit order,
+//! and driving the clock.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use lastmeter_units::SimTime;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::extract::{Body, Pairs};
+use super::{Answer, Api, Problem};
+use crate::config::ClockSource;
+use crate::store::{ReadingRow, RefusalRow};
+
+/// Rows unless asked otherwise, and at most.
+const LIMIT: (u64, u64) = (1000, 5000);
+
+/// Rows in the order of their sequence.
+#[derive(Serialize)]
+pub(super) struct Rows<T> {
+    results: Vec<T>,
+    /// The last sequence given, or what was asked for if there is nothing after it.
+    last: u64,
+    /// Whether there is more after it.
+    more: bool,
+}
+
+/// A reading.
+#[derive(Serialize)]
+pub(super) struct ReadingJson {
+    sequence: u64,
+    device: String,
+    epoch: Option<u64>,
+    serial: Option<u64>,
+    event_time: SimTime,
+    commit_time: SimTime,
+    #[serde(serialize_with = "as_map")]
+    values: Vec<(String, f64)>,
+}
+
+/// A refusal.
+#[derive(Serialize)]
+pub(super) struct RefusalJson {
+    sequence: u64,
+    reason: String,
+    device: Option<String>,
+    topic: String,
+    detail: String,
+    event_time: SimTime,
+}
+
+fn as_map<S: Serializer>(values: &[(String, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(values.len()))?;
+    for (name, value) in values {
+        map.serialize_entry(name, value)?;
+    }
+    map.end()
+}
+
+impl From<ReadingRow> for ReadingJson {
+    fn from(row: ReadingRow) -> Self {
+        Self {
+            sequence: row.sequence,
+            device: row.device,
+            epoch: row.number.map(|(epoch, _)| epoch),
+            serial: row.number.map(|(_, serial)| serial),
+            event_time: row.event,
+            commit_time: row.commit,
+            values: row.values,
+        }
+    }
+}
+
+impl From<RefusalRow> for RefusalJson {
+    fn from(row: RefusalRow) -> Self {
+        Self {
+            sequence: row.sequence,
+            reason: row.reason,
+            device: row.device,
+            topic: row.topic,
+            detail: row.detail,
+            event_time: row.event,
+        }
+    }
+}
+
+/// `after` and `limit`.
+fn keyset(mut pairs: Pairs) -> Result<(i64, u32), Problem> {
+    let after = pairs.number("after", 0, (0, i64::MAX.unsigned_abs()))?;
+    let limit = pairs.number("limit", LIMIT.0, (1, LIMIT.1))?;
+    pairs.finish()?;
+    Ok((after.cast_signed(), limit as u32))
+}
+
+/// Cuts the one row that was read too many.
+fn rows<R, T: From<R>>(mut found: Vec<R>, after: i64, limit: u32, key: fn(&R) -> u64) -> Rows<T> {
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let last = found.last().map_or(after.unsigned_abs(), key);
+    Rows { results: found.into_iter().map(T::from).collect(), last, more }
+}
+
+/// `GET /api/v1/readings?after=&limit=`
+pub(super) async fn readings(State(api): State<Api>, pairs: Pairs) -> Answer<Rows<ReadingJson>> {
+    let (after, limit) = keyset(pairs)?;
+    let found = api.core.readers.with(move |reader| reader.readings(after, limit + 1)).await?;
+    Ok(Json(rows(found, after, limit, |row| row.sequence)))
+}
+
+/// `GET /api/v1/refusals?after=&limit=`
+pub(super) async fn refusals(State(api): State<Api>, pairs: Pairs) -> Answer<Rows<RefusalJson>> {
+    let (after, limit) = keyset(pairs)?;
+    let found = api.core.readers.with(move |reader| reader.refusals(after, limit + 1)).await?;
+    Ok(Json(rows(found, after, limit, |row| row.sequence)))
+}
+
+/// The clock.
+#[derive(Serialize)]
+pub(super) struct ClockJson {
+    now: SimTime,
+    driven: bool,
+}
+
+/// `GET /api/v1/clock`
+pub(super) async fn clock(State(api): State<Api>, pairs: Pairs) -> Answer<ClockJson> {
+    pairs.finish()?;
+    let clock = &api.core.clock;
+    Ok(Json(ClockJson { now: clock.now(), driven: clock.source() == ClockSource::Driven }))
+}
+
+/// Where to move the clock.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdvanceJson {
+    to: SimTime,
+}
+
+/// What moving the clock brought.
+#[derive(Serialize)]
+pub(super) struct AdvancedJson {
+    now: SimTime,
+    /// Readings committed so far, which is also the last commit sequence.
+    committed: u64,
+    /// Refusals recorded so far, which is also the last refusal's sequence.
+    refused: u64,
+    /// Messages sent to each device since the previous advance.
+    sent: BTreeMap<String, u64>,
+}
+
+/// `POST /api/v1/clock/advance`: the barrier. Answers when all timers due by then have
+/// fired and everything that was acknowledged before is committed.
+pub(super) async fn advance(
+    State(api): State<Api>,
+    pairs: Pairs,
+    Body(asked): Body<AdvanceJson>,
+) -> Answer<AdvancedJson> {
+    pairs.finish()?;
+    let advanced = api.core.advance(asked.to).await?;
+    Ok(Json(AdvancedJson {
+        now: advanced.now,
+        committed: advanced.totals.readings,
+        refused: advanced.totals.refusals,
+        sent: advanced.sent,
+    }))
+}

@@ -1,0 +1,83 @@
+//! Devices: they register themselves with their first message.
+
+use axum::Json;
+use axum::extract::State;
+use lastmeter_units::SimTime;
+use serde::Serialize;
+
+use super::assignments::AssignmentJson;
+use super::extract::{Pairs, PathText};
+use super::{Answer, Api, Problem, assignments};
+use crate::config::TENANT;
+use crate::store::DeviceRow;
+
+/// SiteWhere's list envelope.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct List<T> {
+    /// How many there are altogether.
+    pub(super) num_results: u64,
+    /// This page of them.
+    pub(super) results: Vec<T>,
+}
+
+/// A device.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeviceJson {
+    hardware_id: String,
+    site_token: &'static str,
+    assignment_token: String,
+    created_date: SimTime,
+    deleted: bool,
+}
+
+impl From<DeviceRow> for DeviceJson {
+    fn from(row: DeviceRow) -> Self {
+        Self {
+            hardware_id: row.hardware_id,
+            site_token: TENANT,
+            assignment_token: row.assignment,
+            created_date: row.created,
+            deleted: false,
+        }
+    }
+}
+
+/// `GET /sitewhere/api/devices`
+pub(super) async fn list(State(api): State<Api>, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
+    let page = pairs.page()?;
+    pairs.finish()?;
+    let (num_results, rows) = api.core.readers.with(move |reader| reader.devices(page)).await?;
+    Ok(Json(List { num_results, results: rows.into_iter().map(DeviceJson::from).collect() }))
+}
+
+/// `GET /sitewhere/api/devices/{hardwareId}`
+pub(super) async fn one(
+    State(api): State<Api>,
+    PathText(hardware_id): PathText,
+    pairs: Pairs,
+) -> Answer<DeviceJson> {
+    pairs.finish()?;
+    Ok(Json(find(&api, hardware_id).await?.into()))
+}
+
+/// `GET /sitewhere/api/devices/{hardwareId}/assignment`
+pub(super) async fn assignment(
+    State(api): State<Api>,
+    PathText(hardware_id): PathText,
+    pairs: Pairs,
+) -> Answer<AssignmentJson> {
+    pairs.finish()?;
+    let device = find(&api, hardware_id).await?;
+    assignments::with_state(&api, device).await
+}
+
+pub(super) async fn find(api: &Api, hardware_id: String) -> Result<DeviceRow, Problem> {
+    let key = hardware_id.clone();
+    let found = api.core.readers.with(move |reader| reader.device(&key)).await?;
+    found.ok_or_else(|| {
+        let hardware_id = crate::refusal::shortened(&hardware_id, 128);
+        Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
+    })
+}

@@ -1,0 +1,188 @@
+//! Commands over REST: asking for one, and seeing how far it has come.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use lastmeter_units::SimTime;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::devices::List;
+use super::extract::{Body, Pairs, PathText};
+use super::{Answer, Api, Problem, assignments};
+use crate::commands::{NewInvocation, StoredInvocation};
+use crate::config::TENANT;
+
+/// The longest time a command may stay open, seconds: a year.
+const EXPIRY_S_MAX: f64 = 366.0 * 86_400.0;
+
+/// What is asked for; SiteWhere's names, and one of our own.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct InvokeJson {
+    /// Name of the command.
+    command_token: String,
+    /// Arguments; texts as SiteWhere has them, numbers and truth values are taken too.
+    #[serde(default)]
+    parameter_values: BTreeMap<String, Value>,
+    /// `REST` unless said otherwise.
+    initiator: Option<String>,
+    initiator_id: Option<String>,
+    /// Only `Assignment` exists.
+    target: Option<String>,
+    /// Same as the token in the path; taken for compatibility.
+    target_id: Option<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    /// Our own: when it expires, in seconds from now.
+    expires_after_seconds: Option<f64>,
+}
+
+/// An invocation.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InvocationJson {
+    id: String,
+    event_type: &'static str,
+    site_token: &'static str,
+    device_assignment_token: String,
+    assignment_type: &'static str,
+    device_hardware_id: String,
+    event_date: SimTime,
+    received_date: SimTime,
+    initiator: String,
+    initiator_id: String,
+    target: &'static str,
+    command_token: String,
+    parameter_values: BTreeMap<String, String>,
+    /// SiteWhere's word (D-23).
+    status: &'static str,
+    /// Our word (D-23).
+    state: &'static str,
+    expires_date: SimTime,
+    sent_date: Option<SimTime>,
+    ended_date: Option<SimTime>,
+    response: Option<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl From<StoredInvocation> for InvocationJson {
+    fn from(stored: StoredInvocation) -> Self {
+        Self {
+            id: stored.id.to_string(),
+            event_type: "CommandInvocation",
+            site_token: TENANT,
+            status: stored.sitewhere_status(),
+            state: stored.state.word(),
+            device_assignment_token: stored.assignment,
+            assignment_type: "Unassociated",
+            device_hardware_id: stored.hardware_id.to_string(),
+            event_date: stored.asked.created,
+            received_date: stored.asked.created,
+            initiator: stored.asked.initiator,
+            initiator_id: stored.asked.initiator_id,
+            target: "Assignment",
+            command_token: stored.asked.command,
+            parameter_values: stored.asked.parameters,
+            expires_date: stored.asked.expires,
+            sent_date: stored.sent,
+            ended_date: stored.ended,
+            response: stored.response,
+            metadata: stored.asked.metadata,
+        }
+    }
+}
+
+/// `POST /sitewhere/api/assignments/{token}/invocations`: durable when it is answered, and sent if
+/// the device is there.
+pub(super) async fn invoke(
+    State(api): State<Api>,
+    PathText(token): PathText,
+    pairs: Pairs,
+    Body(asked): Body<InvokeJson>,
+) -> Result<(StatusCode, Json<InvocationJson>), Problem> {
+    pairs.finish()?;
+    let device = assignments::find(&api, token.clone()).await?;
+    check_target(&asked, &token)?;
+    let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(api.command_expiry_s));
+    if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
+        let detail = format!(
+            "`expiresAfterSeconds` is {expiry_s}, expected more than 0 and at most {EXPIRY_S_MAX}"
+        );
+        return Err(Problem::bad_request("wrong_parameter", detail));
+    }
+    let (created, expires) = api.core.dispatcher.lifetime(expiry_s);
+    let new = NewInvocation {
+        device: device.id,
+        command: asked.command_token,
+        parameters: texts(asked.parameter_values)?,
+        initiator: asked.initiator.unwrap_or_else(|| "REST".to_owned()),
+        initiator_id: asked.initiator_id.unwrap_or_else(|| TENANT.to_owned()),
+        metadata: asked.metadata,
+        created,
+        expires,
+    };
+    let hardware_id = lastmeter_units::HardwareId::new(device.hardware_id)
+        .map_err(|error| Problem::bad_request("unknown_device", error.to_string()))?;
+    let stored = api.core.dispatcher.invoke(&hardware_id, new).await?;
+    Ok((StatusCode::CREATED, Json(stored.into())))
+}
+
+fn check_target(asked: &InvokeJson, token: &str) -> Result<(), Problem> {
+    let wrong = |name: &str, expected: &str| {
+        let detail = format!("`{name}` can only be `{expected}` here");
+        Err(Problem::bad_request("wrong_parameter", detail))
+    };
+    if asked.target.as_deref().is_some_and(|target| target != "Assignment") {
+        return wrong("target", "Assignment");
+    }
+    if asked.target_id.as_deref().is_some_and(|id| id != token) {
+        return wrong("targetId", token);
+    }
+    Ok(())
+}
+
+fn texts(values: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
+    let text = |(name, value): (String, Value)| match value {
+        Value::String(text) => Ok((name, text)),
+        Value::Number(_) | Value::Bool(_) => Ok((name, value.to_string())),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            let name = crate::refusal::shortened(&name, 80);
+            let detail = format!("parameter `{name}` is no text, number or truth value");
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_body", detail))
+        }
+    };
+    values.into_iter().map(text).collect()
+}
+
+/// `GET /sitewhere/api/assignments/{token}/invocations`, newest first.
+pub(super) async fn list(
+    State(api): State<Api>,
+    PathText(token): PathText,
+    mut pairs: Pairs,
+) -> Answer<List<InvocationJson>> {
+    let page = pairs.page()?;
+    pairs.finish()?;
+    let device = assignments::find(&api, token).await?.id;
+    let (num_results, rows) =
+        api.core.readers.with(move |reader| reader.invocations_of(device, page)).await?;
+    Ok(Json(List { num_results, results: rows.into_iter().map(InvocationJson::from).collect() }))
+}
+
+/// `GET /sitewhere/api/invocations/{id}`
+pub(super) async fn one(
+    State(api): State<Api>,
+    PathText(text): PathText,
+    pairs: Pairs,
+) -> Answer<InvocationJson> {
+    pairs.finish()?;
+    let unknown = || {
+        let text = crate::refusal::shortened(&text, 80);
+        Problem::not_found("unknown_invocation", format!("there is no invocation `{text}`"))
+    };
+    let id = text.parse().map_err(|()| unknown())?;
+    let stored = api.core.readers.with(move |reader| reader.invocation(id)).await?;
+    stored.map(|stored| Json(stored.into())).ok_or_else(unknown)
+}

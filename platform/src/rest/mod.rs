@@ -1,0 +1,107 @@
+//! REST: the paths of SiteWhere 1.9 that this version serves, and the platform's own.
+//!
+//! Everything but `/healthz` and `/readyz` wants the bearer token. Every answer that is not a
+//! success is `application/problem+json` (RFC 9457), the framework's own refusals included.
+
+mod assignments;
+mod bench;
+mod devices;
+mod extract;
+mod health;
+mod invocations;
+mod problem;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use problem::Problem;
+pub(crate) use serve::Server;
+
+use crate::access;
+use crate::config::{Config, Token};
+use crate::core::Core;
+
+/// What handlers know.
+#[derive(Clone)]
+pub(crate) struct Api {
+    core: Arc<Core>,
+    token: Token,
+    command_expiry_s: u32,
+}
+
+/// What a handler answers.
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// All routes.
+pub(crate) fn router(core: Arc<Core>, config: &Config) -> Router {
+    let api =
+        Api { core, token: config.token.clone(), command_expiry_s: config.limits.command_expiry_s };
+    let guarded = Router::new()
+        .route("/sitewhere/api/devices", get(devices::list))
+        .route("/sitewhere/api/devices/{hardware_id}", get(devices::one))
+        .route("/sitewhere/api/devices/{hardware_id}/assignment", get(devices::assignment))
+        .route("/sitewhere/api/assignments/{token}", get(assignments::one))
+        .route("/sitewhere/api/assignments/{token}/measurements", get(assignments::measurements))
+        .route("/sitewhere/api/assignments/{token}/measurements/series", get(assignments::series))
+        .route(
+            "/sitewhere/api/assignments/{token}/invocations",
+            get(invocations::list).post(invocations::invoke),
+        )
+        .route("/sitewhere/api/invocations/{id}", get(invocations::one))
+        .route("/api/v1/readings", get(bench::readings))
+        .route("/api/v1/refusals", get(bench::refusals))
+        .route("/api/v1/series", get(assignments::series_keyset))
+        .route("/api/v1/clock", get(bench::clock))
+        .route("/api/v1/clock/advance", post(bench::advance))
+        .route("/metrics", get(health::metrics))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(api.clone(), authorise));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .method_not_allowed_fallback(no_such_method)
+        .merge(guarded)
+        .layer(DefaultBodyLimit::max(config.limits.rest_body_bytes))
+        .with_state(api)
+}
+
+/// Lets a request pass that carries the token. What lies behind is not told to others: they get
+/// 401 for paths that do not exist, too.
+async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(AUTHORIZATION).and_then(bearer);
+    if given.is_some_and(|given| access::is_same_secret(given, api.token.reveal().as_bytes())) {
+        return next.run(request).await;
+    }
+    let detail = "send the header `Authorization: Bearer <token>`";
+    let mut response =
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response();
+    let scheme = HeaderValue::from_static("Bearer realm=\"lastmeter\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+    response
+}
+
+/// The secret of a bearer header; the scheme's name is case-insensitive (RFC 9110, 11.1).
+fn bearer(header: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, secret) = header.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(secret)
+}
+
+async fn no_such_path(uri: Uri) -> Problem {
+    let detail = format!("there is nothing at {}", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{method} is not for {}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail)
+}

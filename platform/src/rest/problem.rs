@@ -1,0 +1,132 @@
+//! Errors as `application/problem+json` (RFC 9457).
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::commands::InvokeError;
+use crate::core::{AdvanceError, BarrierError};
+use crate::store::StoreError;
+
+/// An answer that is not a success.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    members: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem with a stable word and what was found and expected.
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), members: Map::new() }
+    }
+
+    /// A problem of the request's parameters.
+    pub(super) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// A thing that is not there.
+    pub(super) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// With a member of its own (RFC 9457, 3.2).
+    fn with(mut self, name: &str, value: Value) -> Self {
+        self.members.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Something of ours failed; what exactly is in the log, not in the answer.
+    fn unavailable(code: &'static str, error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, cause = error.source().map(ToString::to_string), code);
+        let detail = "the platform cannot answer now; its log says why";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+        });
+        if let Value::Object(body) = &mut body {
+            body.extend(self.members);
+        }
+        (self.status, [(CONTENT_TYPE, "application/problem+json")], body.to_string())
+            .into_response()
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        let code = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "not_json_content",
+            StatusCode::UNPROCESSABLE_ENTITY => "wrong_body",
+            _ => "unreadable_body",
+        };
+        Self::new(rejection.status(), code, rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), "unreadable_query", rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), "unreadable_path", rejection.body_text())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable("store_unavailable", &error)
+    }
+}
+
+impl From<InvokeError> for Problem {
+    fn from(error: InvokeError) -> Self {
+        match &error {
+            InvokeError::UnknownCommand { .. } => {
+                Self::not_found("unknown_command", error.to_string())
+            }
+            InvokeError::Arguments(_) => Self::bad_request("wrong_parameter", error.to_string()),
+            InvokeError::Store(source) => Self::unavailable("store_unavailable", source),
+            InvokeError::Stopped(source) => Self::unavailable("stopping", source),
+        }
+    }
+}
+
+impl From<BarrierError> for Problem {
+    fn from(error: BarrierError) -> Self {
+        Self::unavailable("not_committed", &error)
+    }
+}
+
+impl From<AdvanceError> for Problem {
+    fn from(error: AdvanceError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AdvanceError::NotDriven => Self::new(StatusCode::CONFLICT, "clock_not_driven", detail),
+            AdvanceError::Backwards { now, to } => {
+                Self::new(StatusCode::CONFLICT, "clock_backwards", detail)
+                    .with("now", json!(now))
+                    .with("to", json!(to))
+            }
+            AdvanceError::Invoke(error) => error.into(),
+            AdvanceError::Barrier(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! Applying a batch of jobs in one transaction: the only place that changes the store.
+//!
+//! A batch is applied whole or not at all, together with the journal position it reaches, so that
+//! replaying the journal after any stop has the effect of applying each entry exactly once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::flexmeter::{AcknowledgeMessage, AlertMessage, MeasurementMessage, Request};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{Quantities, StoreError, StoreResult, assignment_token, content, series_of};
+use crate::clock::Clock;
+use crate::commands::InvocationId;
+use crate::config::TENANT;
+use crate::pipeline::{Body, Change, Changed, Delivery, Job, Totals};
+use crate::refusal::{RefusalReason, RefusalRecord};
+
+/// The epoch under which values of readings without a serial are kept; real epochs are not
+/// negative.
+const NO_EPOCH: i64 = -1;
+
+/// What a batch did; counted only once it is committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// Readings stored.
+    pub(crate) stored: u64,
+    /// Readings stored without a serial.
+    pub(crate) without_serial: u64,
+    /// Messages stored before, with the same content.
+    pub(crate) repetitions: u64,
+    /// Alerts stored.
+    pub(crate) alerts: u64,
+    /// Answers to commands that had ended.
+    pub(crate) late_acknowledgements: u64,
+    /// What was refused here, at the commit.
+    pub(crate) refused: Vec<RefusalReason>,
+    /// Answers to the batch's changes, in their order.
+    pub(crate) changes: Vec<Changed>,
+    /// How far the store has come.
+    pub(crate) totals: Totals,
+    /// The journal entries up to this one are in the store.
+    pub(crate) journal_committed: u64,
+}
+
+/// The writing end of the store.
+pub(crate) struct Writer {
+    connection: Connection,
+    quantities: Quantities,
+    clock: Arc<Clock>,
+    devices_max: usize,
+    devices: BTreeMap<HardwareId, i64>,
+    totals: Totals,
+    journal_committed: u64,
+}
+
+/// What a batch has gathered so far; thrown away if the batch fails.
+#[derive(Default)]
+struct Batch {
+    outcome: Outcome,
+    new_devices: BTreeMap<HardwareId, i64>,
+    touched: BTreeMap<i64, Touched>,
+    values: Vec<ValueRow>,
+    content: Vec<u8>,
+    commit_ns: i64,
+}
+
+/// Series, event time, epoch, serial, value: the primary key first (D-22).
+type ValueRow = (i64, i64, i64, i64, f64);
+
+/// What a batch changes of a device's state.
+#[derive(Default)]
+struct Touched {
+    last_interaction_ns: i64,
+    values: BTreeMap<u16, (i64, f64)>,
+}
+
+impl Writer {
+    /// Takes over an opened store.
+    pub(crate) fn new(
+        connection: Connection,
+        quantities: Quantities,
+        clock: Arc<Clock>,
+        devices_max: usize,
+    ) -> StoreResult<Self> {
+        let mut writer = Self {
+            connection,
+            quantities,
+            clock,
+            devices_max,
+            devices: BTreeMap::new(),
+            totals: Totals::default(),
+            journal_committed: 0,
+        };
+        writer.load().map_err(StoreError::doing("read where the store stands"))?;
+        Ok(writer)
+    }
+
+    fn load(&mut self) -> rusqlite::Result<()> {
+        let last = |table: &str| {
+            let query = format!("SELECT coalesce(max(sequence), 0) FROM {table}");
+            self.connection.query_row(&query, [], |row| row.get::<_, i64>(0))
+        };
+        let totals =
+            Totals { readings: last("reading")? as u64, refusals: last("refusal")? as u64 };
+        let mut statement = self.connection.prepare("SELECT hardware_id, id FROM device")?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        let mut devices = BTreeMap::new();
+        for row in rows {
+            let (hardware_id, id) = row?;
+            if let Ok(hardware_id) = HardwareId::new(hardware_id) {
+                devices.insert(hardware_id, id);
+            }
+        }
+        drop(statement);
+        self.journal_committed = meta(&self.connection, "journal_committed")?.unwrap_or(0) as u64;
+        self.totals = totals;
+        self.devices = devices;
+        Ok(())
+    }
+
+    /// The journal entries up to this one are in the store.
+    pub(crate) fn journal_committed(&self) -> u64 {
+        self.journal_committed
+    }
+
+    /// The driven clock's time when it was last moved, if it ever was.
+    pub(crate) fn clock(&self) -> StoreResult<Option<SimTime>> {
+        meta(&self.connection, "clock_ns")
+            .map(|ns| ns.map(SimTime))
+            .map_err(StoreError::doing("read the clock"))
+    }
+
+    /// Applies a batch in one transaction. On an error nothing has changed.
+    pub(crate) fn apply(&mut self, jobs: &[Job]) -> StoreResult<Outcome> {
+        let mut batch = Batch { commit_ns: self.clock.now().as_nanoseconds(), ..Batch::default() };
+        batch.outcome.totals = self.totals;
+        batch.outcome.journal_committed = self.journal_committed;
+        let transaction =
+            self.connection.transaction().map_err(StoreError::doing("begin a transaction"))?;
+        let context = Context {
+            transaction: &transaction,
+            quantities: &self.quantities,
+            devices: &self.devices,
+            devices_max: self.devices_max,
+        };
+        context.apply_all(jobs, &mut batch).map_err(StoreError::doing("store a batch"))?;
+        transaction.commit().map_err(StoreError::doing("commit a batch"))?;
+        self.devices.append(&mut batch.new_devices);
+        self.totals = batch.outcome.totals;
+        self.journal_committed = batch.outcome.journal_committed;
+        Ok(batch.outcome)
+    }
+}
+
+fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+        .optional()
+}
+
+fn set_meta(connection: &Connection, key: &str, value: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?
+        .execute(params![key, value])
+        .map(|_| ())
+}
+
+/// What applying needs and does not change.
+struct Context<'a> {
+    transaction: &'a Transaction<'a>,
+    quantities: &'a Quantities,
+    devices: &'a BTreeMap<HardwareId, i64>,
+    devices_max: usize,
+}
+
+impl Context<'_> {
+    fn apply_all(&self, jobs: &[Job], batch: &mut Batch) -> rusqlite::Result<()> {
+        for job in jobs {
+            match job {
+                Job::Delivery(delivery) => self.deliver(delivery, batch)?,
+                Job::Change(change, _) => {
+                    let changed = self.change(change)?;
+                    batch.outcome.changes.push(changed);
+                }
+                Job::Barrier(_) => {}
+            }
+        }
+        self.insert_values(batch)?;
+        self.update_states(batch)?;
+        set_meta(
+            self.transaction,
+            "journal_committed",
+            batch.outcome.journal_committed.cast_signed(),
+        )
+    }
+
+    fn deliver(&self, delivery: &Delivery, batch: &mut Batch) -> rusqlite::Result<()> {
+        if delivery.sequence <= batch.outcome.journal_committed {
+            return Ok(());
+        }
+        batch.outcome.journal_committed = delivery.sequence;
+        let refused = match &delivery.body {
+            Body::Refusal(record) => {
+                return self.insert_refusal(record, delivery.received, batch);
+            }
+            Body::Request(request) => match request.as_ref() {
+                Request::Measurements(message) => self.measurements(message, delivery, batch)?,
+                Request::Alert(message) => self.alert(message, delivery, batch)?,
+                Request::Acknowledge(message) => self.acknowledge(message, delivery, batch)?,
+            },
+        };
+        let Err((reason, detail)) = refused else { return Ok(()) };
+        let Body::Request(request) = &delivery.body else { return Ok(()) };
+        let record = RefusalRecord {
+            reason: reason.word().to_owned(),
+            device: Some(request.hardware_id().clone()),
+            topic: delivery.topic.clone(),
+            detail,
+        };
+        batch.outcome.refused.push(reason);
+        self.insert_refusal(&record, delivery.received, batch)
+    }
+
+    fn insert_refusal(
+        &self,
+        record: &RefusalRecord,
+        received: SimTime,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<()> {
+        batch.outcome.totals.refusals += 1;
+        self.transaction
+            .prepare_cached("INSERT INTO refusal VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![
+                batch.outcome.totals.refusals.cast_signed(),
+                record.reason,
+                record.device.as_ref().map(HardwareId::as_str),
+                record.topic,
+                record.detail,
+                received.as_nanoseconds(),
+            ])
+            .map(|_| ())
+    }
+
+    /// The row of a device, made with its assignment if it is new here.
+    fn device(
+        &self,
+        hardware_id: &HardwareId,
+        received: SimTime,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<Judged<i64>> {
+        let known = self.devices.get(hardware_id).or_else(|| batch.new_devices.get(hardware_id));
+        if let Some(id) = known {
+            return Ok(Ok(*id));
+        }
+        if self.devices.len() + batch.new_devices.len() >= self.devices_max {
+            let detail = format!("{} devices are registered, no more may be", self.devices_max);
+            return Ok(Err((RefusalReason::TooManyDevices, detail)));
+        }
+        let created_ns = received.as_nanoseconds();
+        self.transaction
+            .prepare_cached("INSERT INTO device (hardware_id, created_ns) VALUES (?1, ?2)")?
+            .execute(params![hardware_id.as_str(), created_ns])?;
+        let id = self.transaction.last_insert_rowid();
+        self.transaction
+            .prepare_cached("INSERT INTO assignment VALUES (?1, ?2, ?3, 'Active')")?
+            .execute(params![assignment_token(TENANT, hardware_id.as_str()), id, created_ns])?;
+        batch.new_devices.insert(hardware_id.clone(), id);
+        Ok(Ok(id))
+    }
+
+    fn measurements(
+        &self,
+        message: &MeasurementMessage,
+        delivery: &Delivery,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<Judged<()>> {
+        let device = match self.device(&message.hardware_id, delivery.received, batch)? {
+            Ok(device) => device,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut values: content::Values = message
+            .values
+            .iter()
+            .map(|(id, value)| (self.quantities.number(*id), *value))
+            .collect();
+        values.sort_unstable_by_key(|(quantity, _)| *quantity);
+        content::encode_values(&values, &mut batch.content);
+        let number =
+            message.number().map(|(epoch, serial)| (epoch.0.cast_signed(), serial.0.cast_signed()));
+        let extra = extra(message.originator.as_deref(), &message.metadata);
+        let event_ns = message.event_date.unwrap_or(delivery.received).as_nanoseconds();
+        let sequence = (batch.outcome.totals.readings + 1).cast_signed();
+        let inserted = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO reading VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 ON CONFLICT (device, epoch, serial) WHERE serial IS NOT NULL DO NOTHING",
+            )?
+            .execute(params![
+                sequence,
+                device,
+                number.map(|(epoch, _)| epoch),
+                number.map(|(_, serial)| serial),
+                event_ns,
+                message.event_date.is_some(),
+                message.update_state,
+                delivery.received.as_nanoseconds(),
+                batch.commit_ns,
+                batch.content,
+                extra,
+            ])?;
+        if let (0, Some(number)) = (inserted, number) {
+            let same =
+                self.is_repetition(device, number, message, &batch.content, extra.as_deref())?;
+            batch.touch(device, delivery.received);
+            if same {
+                batch.outcome.repetitions += 1;
+                return Ok(Ok(()));
+            }
+            let (epoch, serial) = number;
+            let detail =
+                format!("epoch {epoch}, serial {serial} has been stored with other content");
+            return Ok(Err((RefusalReason::ConflictingContent, detail)));
+        }
+        batch.outcome.totals.readings += 1;
+        batch.outcome.stored += 1;
+        batch.outcome.without_serial += u64::from(number.is_none());
+        let (epoch, serial) = number.unwrap_or((NO_EPOCH, sequence));
+        for (quantity, value) in &values {
+            batch.values.push((series_of(device, *quantity), event_ns, epoch, serial, *value));
+        }
+        let touched = batch.touch(device, delivery.received);
+        if message.update_state {
+            for (quantity, value) in values {
+                touched.offer(quantity, event_ns, value);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether what is stored under this number says the same (D-22). A message without a date
+    /// gets a new one each time it is sent: only its being undated is compared.
+    fn is_repetition(
+        &self,
+        device: i64,
+        (epoch, serial): (i64, i64),
+        message: &MeasurementMessage,
+        content: &[u8],
+        extra: Option<&str>,
+    ) -> rusqlite::Result<bool> {
+        let mut statement = self.transaction.prepare_cached(
+            "SELECT dated, event_ns, update_state, content, extra FROM reading
+             WHERE device = ?1 AND epoch = ?2 AND serial = ?3",
+        )?;
+        statement.query_row(params![device, epoch, serial], |row| {
+            let stored_date = row.get::<_, bool>(0)?.then_some(row.get::<_, i64>(1)?);
+            Ok(stored_date == message.event_date.map(SimTime::as_nanoseconds)
+                && row.get::<_, bool>(2)? == message.update_state
+                && row.get_ref(3)?.as_blob()? == content
+                && row.get_ref(4)?.as_str_or_null()? == extra)
+        })
+    }
+
+    fn alert(
+        &self,
+        message: &AlertMessage,
+        delivery: &Delivery,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<Judged<()>> {
+        let device = match self.device(&message.hardware_id, delivery.received, batch)? {
+            Ok(device) => device,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        batch.touch(device, delivery.received);
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO alert (device, event_ns, received_ns, level, type, message,
+                 update_state, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                device,
+                message.event_date.unwrap_or(delivery.received).as_nanoseconds(),
+                delivery.received.as_nanoseconds(),
+                message.level.as_str(),
+                message.alert_type,
+                message.message,
+                message.update_state,
+                extra(message.originator.as_deref(), &message.metadata),
+            ])?;
+        batch.outcome.alerts += 1;
+        Ok(Ok(()))
+    }
+
+    fn acknowledge(
+        &self,
+        message: &AcknowledgeMessage,
+        delivery: &Delivery,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<Judged<()>> {
+        let hardware_id = &message.hardware_id;
+        let device =
+            self.devices.get(hardware_id).or_else(|| batch.new_devices.get(hardware_id)).copied();
+        let id = message.originating_event_id.parse::<InvocationId>().ok();
+        let unknown = || {
+            let id = crate::refusal::shortened(&message.originating_event_id, 80);
+            let detail = format!("`{hardware_id}` has no invocation `{id}`");
+            Ok(Err((RefusalReason::UnknownInvocation, detail)))
+        };
+        let (Some(device), Some(InvocationId(id))) = (device, id) else { return unknown() };
+        let stored: Option<(String, Option<String>)> = self
+            .transaction
+            .prepare_cached("SELECT state, response FROM invocation WHERE id = ?1 AND device = ?2")?
+            .query_row([id, device], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((state, response)) = stored else { return unknown() };
+        batch.touch(device, delivery.received);
+        let ended_ns = message.event_date.unwrap_or(delivery.received).as_nanoseconds();
+        match (state.as_str(), response) {
+            ("Pending" | "Sent", _) => {
+                self.transaction
+                    .prepare_cached(
+                        "UPDATE invocation SET state = 'Acknowledged', ended_ns = ?2, response = ?3
+                         WHERE id = ?1",
+                    )?
+                    .execute(params![id, ended_ns, message.response])?;
+            }
+            (_, Some(response)) if response == message.response => batch.outcome.repetitions += 1,
+            (_, Some(_)) => {
+                let detail = "the invocation has been answered with another response".to_owned();
+                return Ok(Err((RefusalReason::ConflictingContent, detail)));
+            }
+            // Expired or failed, and obeyed all the same: the state stays, the answer is kept.
+            (_, None) => {
+                batch.outcome.late_acknowledgements += 1;
+                self.transaction
+                    .prepare_cached("UPDATE invocation SET response = ?2 WHERE id = ?1")?
+                    .execute(params![id, message.response])?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn change(&self, change: &Change) -> rusqlite::Result<Changed> {
+        let updated = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
+            let rows = self.transaction.prepare_cached(sql)?.execute(parameters)?;
+            Ok(Changed { invocation: None, changed: rows > 0 })
+        };
+        match change {
+            Change::Invoke(asked) => {
+                self.transaction
+                    .prepare_cached(
+                        "INSERT INTO invocation (device, command, parameters, initiator,
+                         initiator_id, metadata, created_ns, expires_ns, state)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'Pending')",
+                    )?
+                    .execute(params![
+                        asked.device,
+                        asked.command,
+                        json(&asked.parameters),
+                        asked.initiator,
+                        asked.initiator_id,
+                        json(&asked.metadata),
+                        asked.created.as_nanoseconds(),
+                        asked.expires.as_nanoseconds(),
+                    ])?;
+                let id = InvocationId(self.transaction.last_insert_rowid());
+                Ok(Changed { invocation: Some(id), changed: true })
+            }
+            // The device's answer may have been faster than this note.
+            Change::Sent(id, at) => updated(
+                "UPDATE invocation SET sent_ns = coalesce(sent_ns, ?2),
+                 state = CASE state WHEN 'Pending' THEN 'Sent' ELSE state END WHERE id = ?1",
+                &[&id.0, &at.as_nanoseconds()],
+            ),
+            Change::Failed(id, at, detail) => updated(
+                "UPDATE invocation SET state = 'Failed', ended_ns = ?2,
+                 metadata = json_set(metadata, '$.failure', ?3)
+                 WHERE id = ?1 AND state IN ('Pending', 'Sent')",
+                &[&id.0, &at.as_nanoseconds(), detail],
+            ),
+            Change::Expire(id, at) => updated(
+                "UPDATE invocation SET state = 'Expired', ended_ns = ?2
+                 WHERE id = ?1 AND state IN ('Pending', 'Sent')",
+                &[&id.0, &at.as_nanoseconds()],
+            ),
+            Change::Clock(now) => {
+                set_meta(self.transaction, "clock_ns", now.as_nanoseconds())?;
+                Ok(Changed { invocation: None, changed: true })
+            }
+        }
+    }
+
+    /// In the order of the key: neighbours share a page of the tree.
+    fn insert_values(&self, batch: &mut Batch) -> rusqlite::Result<()> {
+        batch.values.sort_unstable_by_key(|row| (row.0, row.1, row.2, row.3));
+        let mut statement =
+            self.transaction.prepare_cached("INSERT INTO value VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for row in &batch.values {
+            statement.execute(*row)?;
+        }
+        Ok(())
+    }
+
+    fn update_states(&self, batch: &Batch) -> rusqlite::Result<()> {
+        let mut read = self
+            .transaction
+            .prepare_cached("SELECT last_interaction_ns, content FROM state WHERE device = ?1")?;
+        let mut write =
+            self.transaction.prepare_cached("INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3)")?;
+        for (device, touched) in &batch.touched {
+            let stored: Option<(i64, Vec<u8>)> =
+                read.query_row([device], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let (last_ns, stored) = stored.unwrap_or_default();
+            let mut merged = Touched {
+                last_interaction_ns: last_ns.max(touched.last_interaction_ns),
+                ..Touched::default()
+            };
+            for (quantity, event_ns, value) in content::decode_state(&stored) {
+                merged.offer(quantity, event_ns, value);
+            }
+            for (quantity, (event_ns, value)) in &touched.values {
+                merged.offer(*quantity, *event_ns, *value);
+            }
+            let content =
+                content::encode_state(merged.values.iter().map(|(q, (ns, v))| (*q, *ns, *v)));
+            write.execute(params![device, merged.last_interaction_ns, content])?;
+        }
+        Ok(())
+    }
+}
+
+/// Done, or refused with the reason and what was found.
+type Judged<T> = Result<T, (RefusalReason, String)>;
+
+impl Batch {
+    fn touch(&mut self, device: i64, received: SimTime) -> &mut Touched {
+        let touched = self.touched.entry(device).or_default();
+        touched.last_interaction_ns = touched.last_interaction_ns.max(received.as_nanoseconds());
+        touched
+    }
+}
+
+impl Touched {
+    /// Takes a value over unless a later one is known: a repetition that comes late does not turn
+    /// the state back.
+    fn offer(&mut self, quantity: u16, event_ns: i64, value: f64) {
+        let known = self.values.get(&quantity);
+        if known.is_none_or(|(known_ns, _)| *known_ns <= event_ns) {
+            self.values.insert(quantity, (event_ns, value));
+        }
+    }
+}
+
+/// Originator and metadata as one text; `None` if there is neither.
+fn extra(originator: Option<&str>, metadata: &BTreeMap<String, String>) -> Option<String> {
+    if originator.is_none() && metadata.is_empty() {
+        return None;
+    }
+    Some(serde_json::json!({ "originator": originator, "metadata": metadata }).to_string())
+}
+
+fn json(texts: &BTreeMap<String, String>) -> String {
+    serde_json::json!(texts).to_string()
+}
+
+/// A column that is a text or null.
+trait TextOrNull<'a> {
+    fn as_str_or_null(self) -> rusqlite::Result<Option<&'a str>>;
+}
+
+impl<'a> TextOrNull<'a> for rusqlite::types::ValueRef<'a> {
+    fn as_str_or_null(self) -> rusqlite::Result<Option<&'a str>> {
+        match self {
+            rusqlite::types::ValueRef::Null => Ok(None),
+            other => other.as_str().map(Some).map_err(Into::into),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Values of a reading and of a device's state as compact bytes. Pure.
+//!
+//! A reading: per value the quantity's number u16 and the value f64, little endian, in ascending
+//! order of the number, so that equal content is equal bytes. A state: the event time i64 is put
+//! between the two.
+
+/// Values in one reading: quantity number and value in the message's unit.
+pub(super) type Values = Vec<(u16, f64)>;
+
+const VALUE_BYTES: usize = 10;
+const STATE_BYTES: usize = 18;
+
+/// Writes the values of a reading; they must be in ascending order.
+pub(super) fn encode_values(values: &[(u16, f64)], out: &mut Vec<u8>) {
+    out.clear();
+    for (quantity, value) in values {
+        out.extend_from_slice(&quantity.to_le_bytes());
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// Reads the values of a reading; bytes that do not make a whole value are left out.
+pub(super) fn decode_values(bytes: &[u8]) -> Values {
+    let one = |bytes: &[u8; VALUE_BYTES]| {
+        let [q0, q1, value @ ..] = *bytes;
+        (u16::from_le_bytes([q0, q1]), f64::from_le_bytes(value))
+    };
+    bytes.as_chunks::<VALUE_BYTES>().0.iter().map(one).collect()
+}
+
+/// Writes a device's state: quantity number, event time in ns, value.
+pub(super) fn encode_state(state: impl Iterator<Item = (u16, i64, f64)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (quantity, event_ns, value) in state {
+        out.extend_from_slice(&quantity.to_le_bytes());
+        out.extend_from_slice(&event_ns.to_le_bytes());
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+    out
+}
+
+/// Reads a device's state.
+pub(super) fn decode_state(bytes: &[u8]) -> Vec<(u16, i64, f64)> {
+    let one = |bytes: &[u8; STATE_BYTES]| {
+        let [q0, q1, t0, t1, t2, t3, t4, t5, t6, t7, value @ ..] = *bytes;
+        let event_ns = i64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
+        (u16::from_le_bytes([q0, q1]), event_ns, f64::from_le_bytes(value))
+    };
+    bytes.as_chunks::<STATE_BYTES>().0.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn values_and_state_read_back(
+            values in prop::collection::vec((any::<u16>(), any::<i64>(), -1e300..1e300), 0..30),
+        ) {
+            let plain: Values = values.iter().map(|(q, _, value)| (*q, *value)).collect();
+            let mut bytes = Vec::new();
+            encode_values(&plain, &mut bytes);
+            prop_assert_eq!(decode_values(&bytes), plain);
+            prop_assert_eq!(decode_state(&encode_state(values.iter().copied())), values);
+        }
+    }
+
+    #[test]
+    fn a_value_takes_ten_bytes() {
+        let mut bytes = Vec::new();
+        encode_values(&[(0x0102, 1.0)], &mut bytes);
+        assert_eq!(bytes, [2, 1, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+    }
+}

@@ -1,0 +1,125 @@
+//! The store of one tenant: one SQLite file that holds everything queryable.
+//!
+//! Terms: a *reading* is one stored measurement message, its rowid is the *commit sequence*; a
+//! *series* is one quantity of one device, an integer made of both. One thread writes (`thread`,
+//! `apply`), any number of readers read committed snapshots (`read`). SQLite is asked for full
+//! durability: the journal is trimmed on the strength of a commit.
+
+mod apply;
+mod content;
+mod read;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+use std::path::PathBuf;
+
+pub(crate) use apply::Writer;
+use lastmeter_units::MeasurementId;
+pub(crate) use read::{Page, Range, Readers};
+pub(crate) use rows::{
+    AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
+};
+pub(crate) use schema::open_for_writing;
+use sha2::{Digest, Sha256};
+pub(crate) use thread::{Batching, Health, StoreThread};
+
+/// File name of a tenant's store.
+pub(crate) const STORE_FILE: &str = "store.db";
+
+/// Series of one device lie in a block of this many numbers, by quantity.
+const SERIES_PER_DEVICE: i64 = 1024;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// SQLite refused something.
+    #[error("{doing}")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file is not a sound store.
+    #[error("{path} is damaged: {found}; restore it from a copy, or move it away to begin anew")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the check said.
+        found: String,
+    },
+    /// The file belongs to something else.
+    #[error("{path} is not a store of this program (application id {found:#x}); move it away")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The application id found.
+        found: i64,
+    },
+    /// The file was written by another version.
+    #[error("{path} has format {found}, this version reads {expected}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format found.
+        found: i64,
+        /// The format expected.
+        expected: i64,
+    },
+    /// The registry of quantities has outgrown the numbering of series.
+    #[error("{0} quantities do not fit the numbering of series")]
+    TooManyQuantities(usize),
+    /// A worker thread has ended.
+    #[error("the store's worker has ended")]
+    WorkerGone,
+}
+
+impl StoreError {
+    fn doing(doing: &'static str) -> impl Fn(rusqlite::Error) -> Self {
+        move |source| Self::Sqlite { doing, source }
+    }
+}
+
+/// Result of the store.
+pub(crate) type StoreResult<T> = Result<T, StoreError>;
+
+/// The token of a device's assignment: the same for the same tenant and device, everywhere, and
+/// shaped like a UUID.
+pub(crate) fn assignment_token(tenant: &str, hardware_id: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(tenant);
+    hash.update([0]);
+    hash.update(hardware_id);
+    let digits: String =
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    groups.join("-")
+}
+
+/// The store's numbers of quantities, which outlive the order of the registry.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Quantities {
+    /// Store number by registry index.
+    numbers: Vec<u16>,
+    /// Name by store number.
+    names: std::collections::BTreeMap<u16, String>,
+}
+
+impl Quantities {
+    fn number(&self, id: MeasurementId) -> u16 {
+        self.numbers[id.index()]
+    }
+
+    /// The identifier of a stored quantity.
+    fn name(&self, number: u16) -> &str {
+        self.names.get(&number).map_or("?", String::as_str)
+    }
+}
+
+fn series_of(device: i64, quantity: u16) -> i64 {
+    device * SERIES_PER_DEVICE + i64::from(quantity)
+}
