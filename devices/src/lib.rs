@@ -1,1 +1,35 @@
-//! x
+//! What turns truth into a reported value: front ends, meters, and how they talk.
+//!
+//! A device is a synchronous state machine behind a border of messages ([`Input`], [`Output`]),
+//! so that it can be a thread of the bench, a process of its own, or a program nobody here wrote.
+//! It sees the plant only through its terminal, and time only as it is told.
+//!
+//! Terms: a *terminal* is where a device is connected; a *window* is the measurement interval of
+//! 10 or 12 cycles (IEC 61000-4-30); a *reading* is one report, made of all windows completed
+//! since the last one; the *outbox* holds what the platform has not acknowledged yet.
+//!
+//! No I/O, no clock. Nothing here computes a reference value: what a device reports and what it
+//! is judged against share no code (architecture invariant 1).
+
+mod answer;
+mod border;
+mod fault;
+#[cfg(test)]
+mod fidelity;
+mod front_end;
+mod gaussian;
+mod meter;
+mod model;
+mod outbox;
+mod reading;
+mod registry;
+mod sampled;
+mod window;
+mod windows;
+
+pub use answer::ERROR_PREFIX;
+pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
+pub use fault::{INJECTIONS, InjectionKind};
+pub use front_end::{Channel, ChannelError, ChannelParameters, ChannelState};
+pub use outbox::{Message, Outbox};
+pub use registry::{DEVICES, DeviceContext, DeviceKind};

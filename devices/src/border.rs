@@ -1,0 +1,188 @@
+//! The border between the runner and a device: messages in, messages out, nothing shared.
+//!
+//! Terms: *data time* is how far the device has seen its terminal; *now* is the instant the runner
+//! is at. Everything that crosses is serialisable, so a device can be a process of its own.
+
+use std::sync::Arc;
+
+use lastmeter_sim::{Block, Netting, ReferenceSpan, Spectrum};
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+use serde::{Deserialize, Serialize};
+
+/// What a device wants to see of its terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feed {
+    /// Samples of all channels; sample k is the value at `k / rate_hz` seconds since the start.
+    Samples {
+        /// Samples per second and channel.
+        rate_hz: f64,
+    },
+    /// The tones the channels are made of.
+    Spectrum,
+}
+
+/// What reaches a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// The next samples, without a gap after the last ones, up to now.
+    Samples {
+        /// Number of the first sample; the scenario's first is 0.
+        first_sample: u64,
+        /// The rate asked for in [`Feed::Samples`].
+        rate_hz: f64,
+        /// Primary values of all phases.
+        block: Block,
+    },
+    /// The terminal carried this spectrum since the last such message.
+    Spectrum {
+        /// Up to when, since the scenario's start.
+        until: SimDuration,
+        /// Primary values of all phases.
+        spectrum: Arc<Spectrum>,
+    },
+    /// A message from the platform.
+    Received {
+        /// Where it was published.
+        topic: String,
+        /// What it says.
+        payload: Vec<u8>,
+    },
+    /// The platform has taken over a message that was published.
+    Acknowledged {
+        /// The number given in [`Output::Publish`].
+        message: u64,
+    },
+    /// The link to the platform is there. What was published before and is not acknowledged has
+    /// to be published again.
+    Connected,
+    /// The link to the platform is gone.
+    Disconnected,
+    /// Something goes wrong inside the device, on purpose.
+    Fault(DeviceFault),
+}
+
+/// Faults a device can play.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceFault {
+    /// The next readings are made and numbered but not sent.
+    SkipReading {
+        /// How many.
+        count: u32,
+    },
+    /// The next reading is sent twice, the second time under the following serial; later readings
+    /// are numbered after it. Only the first is announced.
+    RenumberReading,
+    /// A message with an identifier that exists nowhere is sent beside the readings.
+    UnknownIdentifier,
+    /// The device makes no readings and gives no answers, while its metrology goes on.
+    Freeze {
+        /// Until when; `None` for ever. A reading due at this instant is made again.
+        until: Option<SimTime>,
+    },
+}
+
+/// What a device does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// A message for the platform, at least once (MQTT QoS 1).
+    Publish {
+        /// Its number: rises from message to message, the same when it is published again.
+        message: u64,
+        /// Where.
+        topic: String,
+        /// What.
+        payload: Vec<u8>,
+    },
+    /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
+    /// message, and comes before the reading's own `Publish`.
+    Reading {
+        /// The epoch it is numbered in.
+        epoch: Epoch,
+        /// Its number.
+        serial: Serial,
+        /// When it was due, the event time of its message.
+        at: SimTime,
+        /// What its values cover.
+        span: ReferenceSpan,
+    },
+    /// Something for the record.
+    Event {
+        /// What kind.
+        kind: EventKind,
+        /// More about it, for people.
+        detail: String,
+    },
+}
+
+/// What a device notes about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A command was carried out.
+    CommandObeyed,
+    /// An invocation that had been carried out came again, and was only answered.
+    CommandRepeated,
+    /// A command was answered with an error.
+    CommandRefused,
+    /// A command was neither carried out nor answered.
+    CommandIgnored,
+    /// Something arrived that is no command.
+    CommandMalformed,
+    /// A fault that was asked for has begun.
+    FaultBegun,
+    /// A reading was due, but no window had been completed since the last.
+    ReadingWithoutWindow,
+    /// The waveform may exceed the converter's range, which `windows` does not model.
+    BeyondRange,
+    /// An input that does not fit this device or does not follow the last one; it was not used.
+    InputRefused,
+}
+
+impl EventKind {
+    /// The stable word, as in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CommandObeyed => "command_obeyed",
+            Self::CommandRepeated => "command_repeated",
+            Self::CommandRefused => "command_refused",
+            Self::CommandIgnored => "command_ignored",
+            Self::CommandMalformed => "command_malformed",
+            Self::FaultBegun => "fault_begun",
+            Self::ReadingWithoutWindow => "reading_without_window",
+            Self::BeyondRange => "beyond_range",
+            Self::InputRefused => "input_refused",
+        }
+    }
+}
+
+/// A device on the bench.
+///
+/// Its readings are due at start + k * period (k >= 1) exactly; after an obeyed change of the
+/// period at the instant T, at T + k * new period. What it puts out depends on the inputs alone,
+/// not on how the terminal's data was cut.
+pub trait Device: Send {
+    /// What it wants to see of its terminal.
+    fn feed(&self) -> Feed;
+
+    /// What its readings contain, in the order of the message.
+    fn quantities(&self) -> &[MeasurementId];
+
+    /// How it makes totals (D-21).
+    fn netting(&self) -> Netting;
+
+    /// The topics it listens to.
+    fn subscriptions(&self) -> Vec<String>;
+
+    /// The time between two readings, as it stands.
+    fn report_period(&self) -> SimDuration;
+
+    /// Takes one input and appends what follows from it.
+    fn step(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>);
+
+    /// Messages published or waiting that the platform has not acknowledged.
+    fn unacknowledged(&self) -> usize;
+}

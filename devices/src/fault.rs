@@ -1,0 +1,85 @@
+//! Injections that go wrong inside a device, on purpose.
+
+use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
+use lastmeter_units::SimTime;
+
+use crate::border::DeviceFault;
+
+/// A fault of a device: its place in the scenario language, and what the device is told.
+#[derive(Clone, Copy)]
+pub struct InjectionKind {
+    /// Name, texts and fields, besides those every injection has. The field `device` names whom
+    /// it befalls.
+    pub entry: Entry,
+    /// What to tell the device at the injection's instant.
+    pub build: fn(&Values, SimTime) -> DeviceFault,
+}
+
+const DEVICE: Field = Field::required("device", Kind::Name, "The device it befalls.");
+
+/// Every fault a device can play.
+pub static INJECTIONS: &[InjectionKind] = &[
+    InjectionKind {
+        entry: Entry {
+            name: "skip_reading",
+            summary: "readings are made and numbered but never sent",
+            description: "The device makes its next readings as ever and uses up their serial \
+                numbers, but sends nothing. A `no_loss` check has to miss exactly these.",
+            fields: &[
+                DEVICE,
+                Field::default(
+                    "count",
+                    Kind::Integer { min: 1, max: 1_000_000 },
+                    "1",
+                    "How many readings.",
+                ),
+            ],
+        },
+        build: |values, _| DeviceFault::SkipReading {
+            count: u32::try_from(values.integer("count")).unwrap_or(u32::MAX),
+        },
+    },
+    InjectionKind {
+        entry: Entry {
+            name: "renumber_reading",
+            summary: "a reading is sent a second time under a fresh serial number",
+            description: "The device sends its next reading twice, the second time under the \
+                following serial number, so that the platform cannot tell it from a new reading. \
+                Only the first is announced to the record; a `no_loss` check has to find the \
+                second one too many.",
+            fields: &[DEVICE],
+        },
+        build: |_, _| DeviceFault::RenumberReading,
+    },
+    InjectionKind {
+        entry: Entry {
+            name: "unknown_identifier",
+            summary: "a message with a measurement identifier that exists nowhere",
+            description: "Beside its readings the device sends one message, without a serial \
+                number, whose measurement identifier is not in the registry. The platform has to \
+                refuse it and to say so.",
+            fields: &[DEVICE],
+        },
+        build: |_, _| DeviceFault::UnknownIdentifier,
+    },
+    InjectionKind {
+        entry: Entry {
+            name: "freeze",
+            summary: "the device makes no readings and gives no answers",
+            description: "The device's application hangs: no readings, no answers to commands, \
+                nothing sent again after a reconnection. Its metrology goes on, so that the first \
+                reading afterwards covers the time between.",
+            fields: &[
+                DEVICE,
+                Field::optional(
+                    "for",
+                    Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
+                    "How long; for ever if left out.",
+                ),
+            ],
+        },
+        build: |values, at| DeviceFault::Freeze {
+            until: values.duration_opt("for").map(|span| at + span),
+        },
+    },
+];

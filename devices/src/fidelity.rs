@@ -1,0 +1,274 @@
+//! The test that holds the two fidelities together: the same spectrum rendered sample by
+//! sample through front end and engine, and computed in closed form, window by window.
+//!
+//! Limit: 20 ppm of U, I and S, plus five standard deviations of the noise. Interharmonics closer
+//! than three bins to the fundamental are left out: they disturb the engine's estimate of the
+//! window's length, which the closed form does not model.
+
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+use lastmeter_metrology::EngineConfig;
+use lastmeter_sim::{Block, ChannelSpectrum, Spectrum, Streams, Terminal, Tone};
+use proptest::prelude::*;
+
+use crate::front_end::{Channel, ChannelParameters};
+use crate::sampled::Sampled;
+use crate::window::MeasuredWindow;
+use crate::windows::ClosedForm;
+
+const RATE_HZ: f64 = 7812.5;
+const SECONDS: f64 = 1.3;
+
+/// A front end with errors, in units of what matters to both channels.
+#[derive(Clone, Copy, Debug)]
+struct Errors {
+    voltage_gain: f64,
+    current_gain: f64,
+    voltage_offset: f64,
+    current_offset: f64,
+    lead_rad: f64,
+    voltage_noise: f64,
+    current_noise: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    nominal_hz: f64,
+    spectrum: Spectrum,
+    errors: Errors,
+    has_interharmonics: bool,
+}
+
+fn channels(case: &Case) -> (Channel, Channel) {
+    let errors = case.errors;
+    let voltage = ChannelParameters {
+        ratio: 1.0,
+        nominal: 230.0,
+        headroom: 3.0,
+        gain_error: errors.voltage_gain,
+        offset: errors.voltage_offset,
+        noise_rms: errors.voltage_noise,
+        lead_rad: 0.0,
+        bits: 24,
+    };
+    let current = ChannelParameters {
+        nominal: 5.0,
+        headroom: 40.0,
+        gain_error: errors.current_gain,
+        offset: errors.current_offset,
+        noise_rms: errors.current_noise,
+        lead_rad: errors.lead_rad,
+        ..voltage
+    };
+    let made = |parameters| Channel::new(&parameters, case.nominal_hz, RATE_HZ);
+    (made(voltage).expect("a channel"), made(current).expect("a channel"))
+}
+
+fn sampled(case: &Case) -> Vec<MeasuredWindow> {
+    let (voltage, current) = channels(case);
+    let phases = case.spectrum.voltages.len();
+    let config = EngineConfig::new(RATE_HZ, case.nominal_hz, phases);
+    let mut chain = Sampled::new(voltage, current, config, "a", Streams::new(1)).expect("a chain");
+    let terminal =
+        Terminal::from_spectrum(case.spectrum.clone(), "s", &Streams::new(2)).expect("a terminal");
+    let mut block = Block::default();
+    let samples = (SECONDS * RATE_HZ) as usize;
+    terminal.render(0, RATE_HZ, samples, &mut block);
+    chain.push(&block, 0, samples).expect("a block that fits");
+    std::iter::from_fn(|| chain.pop()).collect()
+}
+
+fn closed_form(case: &Case) -> Vec<MeasuredWindow> {
+    let phases = case.spectrum.voltages.len();
+    let cycles = if case.nominal_hz == 60.0 { 12.0 } else { 10.0 };
+    let mut windows =
+        ClosedForm::new(channels(case), RATE_HZ, cycles, phases, "a", Streams::new(3));
+    assert!(windows.hold(&Arc::new(case.spectrum.clone())));
+    assert!(!windows.is_beyond_range());
+    std::iter::from_fn(|| windows.next(SECONDS)).collect()
+}
+
+fn compare(case: &Case) -> Result<(), TestCaseError> {
+    const PART: f64 = 20e-6;
+    let (sampled, closed) = (sampled(case), closed_form(case));
+    prop_assert!(sampled.len() >= 5 && closed.len() >= 5);
+    // How the engine fills in what lies before the first sample is exact for periodic signals only.
+    let skip = usize::from(case.has_interharmonics);
+    for (a, b) in sampled.iter().zip(&closed).skip(skip) {
+        let samples = b.duration_s * RATE_HZ;
+        prop_assert!((a.from_s - b.from_s).abs() < 2e-6, "{} for {}", a.from_s, b.from_s);
+        prop_assert!((a.frequency_hz - b.frequency_hz).abs() < 1e-3);
+        for (a, b) in a.phases.iter().zip(&b.phases).take(case.spectrum.voltages.len()) {
+            // Both sides are noisy: five standard deviations of a difference.
+            let sigmas = 5.0 * 2.0_f64.sqrt() / samples.sqrt();
+            let u = case.errors.voltage_noise * sigmas;
+            let i = case.errors.current_noise * sigmas;
+            let s = u * b.i_rms_a + i * b.u_rms_v;
+            for (name, a, b, limit) in [
+                ("U", a.u_rms_v, b.u_rms_v, PART * b.u_rms_v + u),
+                ("I", a.i_rms_a, b.i_rms_a, PART * b.i_rms_a + i),
+                ("P", a.p_w, b.p_w, PART * b.s_va + s),
+                ("Q", a.q1_var, b.q1_var, PART * b.s_va + s),
+                ("S", a.s_va, b.s_va, PART * b.s_va + s),
+            ] {
+                prop_assert!((a - b).abs() <= limit, "{name}: {a} for {b}, limit {limit}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Harmonics and interharmonics of one channel: (frequency over fundamental, part, phase).
+fn distortion(part_max: f64) -> impl Strategy<Value = Vec<(f64, f64, f64)>> {
+    let harmonic = (2..=40_u32, 0.0..part_max, -PI..PI)
+        .prop_map(|(order, part, phase)| (f64::from(order), part, phase));
+    prop::collection::vec(harmonic, 0..8)
+}
+
+fn channel(
+    fundamental_hz: f64,
+    (rms, phase_rad): (f64, f64),
+    dc_part: f64,
+    lines: &[(f64, f64, f64)],
+) -> ChannelSpectrum {
+    let lines = lines.iter().map(|&(order, part, phase_rad)| Tone {
+        frequency_hz: fundamental_hz * order,
+        rms: rms * part,
+        phase_rad,
+    });
+    let fundamental = Tone { frequency_hz: fundamental_hz, rms, phase_rad };
+    ChannelSpectrum {
+        dc: rms * dc_part,
+        tones: std::iter::once(fundamental).chain(lines).collect(),
+        noise_rms: 0.0,
+    }
+}
+
+prop_compose! {
+    fn errors()(
+        voltage_gain in -0.02..0.02,
+        current_gain in -0.02..0.02,
+        voltage_offset in -1.0..1.0,
+        current_offset in -0.05..0.05,
+        lead_rad in -0.0175..0.0175,
+        voltage_noise in prop_oneof![Just(0.0), Just(0.01), Just(0.5)],
+        current_noise in prop_oneof![Just(0.0), Just(0.0005), Just(0.05)],
+    ) -> Errors {
+        Errors {
+            voltage_gain, current_gain, voltage_offset, current_offset, lead_rad, voltage_noise,
+            current_noise,
+        }
+    }
+}
+
+prop_compose! {
+    /// One phase off nominal, with the power factor drawn as such, down to 0.1 and below zero.
+    fn case(has_interharmonics: bool)(
+        nominal_hz in prop_oneof![Just(50.0), Just(60.0)],
+        off_hz in -1.0..1.0,
+        u in (180.0..280.0, -PI..PI),
+        i_rms in 0.5..80.0,
+        power_factor in prop_oneof![Just(0.1), Just(1.0), -1.0..1.0],
+        sign in prop_oneof![Just(-1.0), Just(1.0)],
+        dc_part in -0.01..0.01,
+        u_lines in distortion(0.1),
+        i_lines in distortion(0.4),
+        // Off the fundamental by three bins of the window or more, up to order 20.
+        between in prop::collection::vec((0..40_u32, 0.0..1.0_f64, 0.0..0.02_f64, -PI..PI), 1..3),
+        errors in errors(),
+    ) -> Case {
+        let fundamental_hz: f64 = nominal_hz + off_hz;
+        let angle = sign * f64::acos(power_factor);
+        let interharmonics: Vec<_> = between
+            .iter()
+            .filter(|_| has_interharmonics)
+            .map(|&(place, within, part, phase)| {
+                (1.5 + 0.5 * f64::from(place) + 0.4 * within, part, phase)
+            })
+            .collect();
+        let u_lines = [u_lines, interharmonics.clone()].concat();
+        let i_lines = [i_lines, interharmonics].concat();
+        let spectrum = Spectrum {
+            fundamental_hz,
+            voltages: vec![channel(fundamental_hz, u, dc_part, &u_lines)],
+            currents: vec![channel(fundamental_hz, (i_rms, u.1 - angle), dc_part, &i_lines)],
+        };
+        Case { nominal_hz, spectrum, errors, has_interharmonics }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn both_fidelities_agree_on_harmonic_signals(case in case(false)) {
+        compare(&case)?;
+    }
+
+    #[test]
+    fn both_fidelities_agree_on_interharmonics(case in case(true)) {
+        compare(&case)?;
+    }
+}
+
+/// Noise is no error that must agree, but its spread has to be the same in both.
+#[test]
+fn noise_spreads_the_windows_alike_in_both_fidelities() {
+    let errors = Errors {
+        voltage_gain: 0.0,
+        current_gain: 0.0,
+        voltage_offset: 0.0,
+        current_offset: 0.0,
+        lead_rad: 0.0,
+        voltage_noise: 2.0,
+        current_noise: 0.5,
+    };
+    let spectrum = Spectrum {
+        fundamental_hz: 50.0,
+        voltages: vec![channel(50.0, (230.0, 0.0), 0.0, &[])],
+        currents: vec![channel(50.0, (5.0, -1.2), 0.0, &[])],
+    };
+    let case = Case { nominal_hz: 50.0, spectrum, errors, has_interharmonics: false };
+    let (voltage, current) = channels(&case);
+    let windows = 400;
+    let seconds = 0.2 * f64::from(windows) + 0.1;
+    let config = EngineConfig::new(RATE_HZ, 50.0, 1);
+    let mut chain = Sampled::new(voltage, current, config, "a", Streams::new(7)).unwrap();
+    let terminal = Terminal::from_spectrum(case.spectrum.clone(), "s", &Streams::new(7)).unwrap();
+    let mut block = Block::default();
+    let samples = (seconds * RATE_HZ) as usize;
+    terminal.render(0, RATE_HZ, samples, &mut block);
+    chain.push(&block, 0, samples).unwrap();
+    let sampled: Vec<_> = std::iter::from_fn(|| chain.pop()).collect();
+    let channels = (voltage, current);
+    let mut closed = ClosedForm::new(channels, RATE_HZ, 10.0, 1, "a", Streams::new(8));
+    assert!(closed.hold(&Arc::new(case.spectrum)));
+    let closed: Vec<_> = std::iter::from_fn(|| closed.next(seconds)).collect();
+    type Value = fn(&MeasuredWindow) -> f64;
+    let values: [(&str, Value); 6] = [
+        ("U", |w| w.phases[0].u_rms_v),
+        ("I", |w| w.phases[0].i_rms_a),
+        ("P", |w| w.phases[0].p_w),
+        ("Q", |w| w.phases[0].q1_var),
+        ("PF", |w| w.phases[0].p_w / w.phases[0].s_va),
+        ("f", |w| w.frequency_hz),
+    ];
+    for (name, value) in values {
+        let (a, b) = (moments(&sampled, value), moments(&closed, value));
+        let n = f64::from(windows);
+        // Means agree within five standard errors, variances likewise (2 sigma^4 / n each).
+        let mean_limit = 5.0 * ((a.1 + b.1) / n).sqrt();
+        assert!((a.0 - b.0).abs() < mean_limit, "{name}: means {} and {}", a.0, b.0);
+        let ratio = a.1 / b.1;
+        let ratio_limit = 5.0 * (4.0 / n).sqrt();
+        assert!((ratio.ln()).abs() < ratio_limit, "{name}: variances {} and {}", a.1, b.1);
+    }
+}
+
+fn moments(windows: &[MeasuredWindow], value: fn(&MeasuredWindow) -> f64) -> (f64, f64) {
+    let n = windows.len() as f64;
+    let mean = windows.iter().map(value).sum::<f64>() / n;
+    let variance = windows.iter().map(|w| (value(w) - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, variance)
+}

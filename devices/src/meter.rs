@@ -1,0 +1,357 @@
+//! A meter: acquisition, readings on schedule, commands, faults, and its outbox.
+//!
+//! Terms: *due* is the instant a reading belongs to; it contains every window completed by then.
+//! With samples, a window is complete once the few samples that its smooth edges reach beyond its
+//! end are there, so one that ends just before the due instant may fall to the next reading; the
+//! span that is announced tells.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_sim::{Block, Netting, ReferenceSpan, Spectrum};
+use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_wire::flexmeter::{
+    AcknowledgeMessage, MeasurementMessage, encode_acknowledge, encode_measurements,
+};
+use lastmeter_wire::topics;
+
+use crate::answer::{CommandDesk, Verdict};
+use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
+use crate::outbox::Outbox;
+use crate::reading::Totaliser;
+use crate::sampled::Sampled;
+use crate::windows::ClosedForm;
+
+/// The shortest reporting period: longer than the longest window (12 cycles at 50.7 Hz, 10 at
+/// 42.25 Hz: 0.237 s), so that each reading has at least one.
+pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
+
+/// An identifier that exists nowhere, for the fault of that name.
+const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
+
+/// How a meter comes by its windows.
+#[derive(Debug)]
+pub(crate) enum Acquisition {
+    /// From every sample.
+    Samples {
+        chain: Box<Sampled>,
+        rate_hz: f64,
+        /// Samples taken so far.
+        taken: u64,
+    },
+    /// In closed form.
+    Windows(Box<ClosedForm>),
+}
+
+/// What a meter is made of.
+#[derive(Debug)]
+pub(crate) struct MeterParts {
+    pub(crate) hardware_id: HardwareId,
+    pub(crate) tenant: String,
+    pub(crate) start: SimTime,
+    pub(crate) acquisition: Acquisition,
+    pub(crate) quantities: Vec<MeasurementId>,
+    pub(crate) netting: Netting,
+    pub(crate) period: SimDuration,
+    pub(crate) obeys_commands: bool,
+}
+
+/// The end of time: what is frozen until then does not thaw.
+const FOR_EVER: SimTime = SimTime(i64::MAX);
+
+/// Faults in force.
+#[derive(Clone, Debug, Default)]
+struct Faults {
+    skip: u32,
+    renumber: bool,
+    /// Frozen until that instant.
+    frozen_until: Option<SimTime>,
+}
+
+impl Faults {
+    fn is_frozen(&mut self, at: SimTime) -> bool {
+        self.frozen_until = self.frozen_until.filter(|&until| at < until);
+        self.frozen_until.is_some()
+    }
+}
+
+/// A meter, ready to be stepped.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    parts: MeterParts,
+    input_topic: String,
+    commands_topic: String,
+    totaliser: Totaliser,
+    next_due: SimDuration,
+    serial: Serial,
+    outbox: Outbox,
+    desk: CommandDesk,
+    faults: Faults,
+    has_warned: bool,
+}
+
+/// Counts the restarts of the serial counter; nothing restarts it yet.
+const EPOCH: Epoch = Epoch(1);
+
+impl Meter {
+    pub(crate) fn new(parts: MeterParts) -> Self {
+        Self {
+            input_topic: topics::input(&parts.tenant),
+            commands_topic: topics::commands(&parts.tenant, &parts.hardware_id),
+            totaliser: Totaliser::new(parts.netting),
+            next_due: parts.period,
+            serial: Serial(0),
+            outbox: Outbox::default(),
+            desk: CommandDesk::default(),
+            faults: Faults::default(),
+            has_warned: false,
+            parts,
+        }
+    }
+
+    fn samples(&mut self, first_sample: u64, rate_hz: f64, block: &Block, out: &mut Vec<Output>) {
+        let Acquisition::Samples { chain, rate_hz: own_rate_hz, taken } = &self.parts.acquisition
+        else {
+            return event(out, EventKind::InputRefused, "samples, where a spectrum is due");
+        };
+        let Some(samples) =
+            chain.samples_in(block).filter(|_| *taken == first_sample && *own_rate_hz == rate_hz)
+        else {
+            let detail = format!(
+                "samples from {first_sample} at {rate_hz} Hz, where {taken} at {own_rate_hz} Hz \
+                 is due, or not of the right channels"
+            );
+            return event(out, EventKind::InputRefused, &detail);
+        };
+        let mut from = 0;
+        while from < samples || first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
+            // Samples before the due instant come first, then its reading, then the rest.
+            let due = first_at(self.next_due, rate_hz).saturating_sub(first_sample);
+            let to = usize::try_from(due).unwrap_or(usize::MAX).min(samples);
+            if let Err(error) = self.take(block, from, to) {
+                event(out, EventKind::InputRefused, &error);
+            }
+            from = to.max(from);
+            if first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
+                self.reading_due(out);
+            }
+        }
+    }
+
+    /// Converts samples `from..to` and adds up the windows they complete.
+    fn take(&mut self, block: &Block, from: usize, to: usize) -> Result<(), String> {
+        let Acquisition::Samples { chain, taken, .. } = &mut self.parts.acquisition else {
+            return Ok(());
+        };
+        if from >= to {
+            return Ok(());
+        }
+        *taken += (to - from) as u64;
+        let pushed = chain.push(block, from, to).map_err(|error| error.to_string());
+        while let Some(window) = chain.pop() {
+            self.totaliser.add(&window);
+        }
+        pushed
+    }
+
+    fn spectrum(&mut self, until: SimDuration, spectrum: &Arc<Spectrum>, out: &mut Vec<Output>) {
+        let Acquisition::Windows(closed_form) = &mut self.parts.acquisition else {
+            return event(out, EventKind::InputRefused, "a spectrum, where samples are due");
+        };
+        if !closed_form.hold(spectrum) {
+            let detail = "a spectrum without a fundamental, or not of the right channels";
+            return event(out, EventKind::InputRefused, detail);
+        }
+        if closed_form.is_beyond_range() && !std::mem::replace(&mut self.has_warned, true) {
+            let detail = "the tones together may exceed the converter's range; clipping needs \
+                          fidelity = \"samples\"";
+            event(out, EventKind::BeyondRange, detail);
+        }
+        while self.next_due <= until {
+            self.complete_windows(self.next_due);
+            self.reading_due(out);
+        }
+        self.complete_windows(until);
+    }
+
+    fn complete_windows(&mut self, until: SimDuration) {
+        let until_s = until.as_seconds_f64();
+        if let Acquisition::Windows(closed_form) = &mut self.parts.acquisition {
+            while let Some(window) = closed_form.next(until_s) {
+                self.totaliser.add(&window);
+            }
+        }
+    }
+
+    /// The instant of a reading has come.
+    fn reading_due(&mut self, out: &mut Vec<Output>) {
+        let at = self.parts.start + self.next_due;
+        self.next_due = self.next_due + self.parts.period;
+        if self.faults.is_frozen(at) {
+            return;
+        }
+        let Some((from, to, registers_from)) = self.totaliser.span() else {
+            let detail = format!("nothing measured since the last reading, at {at}");
+            return event(out, EventKind::ReadingWithoutWindow, &detail);
+        };
+        self.serial.0 += 1;
+        let span = ReferenceSpan { from, to, registers_from };
+        out.push(Output::Reading { epoch: EPOCH, serial: self.serial, at, span });
+        let quantities = self.parts.quantities.iter();
+        let values = quantities.filter_map(|&id| Some((id, self.totaliser.value(id)?)));
+        let mut message = MeasurementMessage {
+            event_date: Some(at),
+            update_state: true,
+            epoch: Some(EPOCH),
+            serial: Some(self.serial),
+            ..MeasurementMessage::new(self.parts.hardware_id.clone(), values.collect())
+        };
+        self.totaliser.begin_next();
+        if self.faults.skip > 0 {
+            self.faults.skip -= 1;
+            return;
+        }
+        self.send(&message, out);
+        if std::mem::take(&mut self.faults.renumber) {
+            self.serial.0 += 1;
+            message.serial = Some(self.serial);
+            self.send(&message, out);
+        }
+    }
+
+    fn send(&mut self, message: &MeasurementMessage, out: &mut Vec<Output>) {
+        let mut payload = Vec::new();
+        encode_measurements(message, &mut payload);
+        self.outbox.put(&self.input_topic, payload, out);
+    }
+
+    fn received(&mut self, now: SimTime, topic: &str, payload: &[u8], out: &mut Vec<Output>) {
+        if topic != self.commands_topic {
+            let detail = format!("a message under `{topic}`, which was not subscribed");
+            return event(out, EventKind::InputRefused, &detail);
+        }
+        if self.faults.is_frozen(now) {
+            return event(out, EventKind::CommandIgnored, "frozen");
+        }
+        if !self.parts.obeys_commands {
+            return event(out, EventKind::CommandIgnored, "obey_commands = false");
+        }
+        let answer = match self.desk.judge(payload, PERIOD_MIN) {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                return event(out, EventKind::CommandMalformed, &refusal.to_string());
+            }
+        };
+        let kind = match answer.verdict {
+            Verdict::SetPeriod(period) => {
+                self.parts.period = period;
+                self.next_due = now - self.parts.start + period;
+                EventKind::CommandObeyed
+            }
+            Verdict::Repeated => EventKind::CommandRepeated,
+            Verdict::Refused => EventKind::CommandRefused,
+        };
+        let detail = format!("{}: {}", answer.invocation, answer.response);
+        event(out, kind, &detail);
+        let acknowledge = AcknowledgeMessage {
+            hardware_id: self.parts.hardware_id.clone(),
+            originating_event_id: answer.invocation,
+            response: answer.response,
+            event_date: Some(now),
+            update_state: false,
+            metadata: BTreeMap::new(),
+        };
+        let mut payload = Vec::new();
+        encode_acknowledge(&acknowledge, &mut payload);
+        self.outbox.put(&self.input_topic, payload, out);
+    }
+
+    fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
+        let detail = match *fault {
+            DeviceFault::SkipReading { count } => {
+                self.faults.skip = self.faults.skip.saturating_add(count);
+                format!("skip_reading: {count}")
+            }
+            DeviceFault::RenumberReading => {
+                self.faults.renumber = true;
+                "renumber_reading".to_owned()
+            }
+            DeviceFault::UnknownIdentifier => "unknown_identifier".to_owned(),
+            DeviceFault::Freeze { until } => {
+                self.faults.frozen_until = Some(until.unwrap_or(FOR_EVER));
+                until.map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"))
+            }
+        };
+        event(out, EventKind::FaultBegun, &detail);
+        if *fault == DeviceFault::UnknownIdentifier {
+            let payload = self.forged(now);
+            self.outbox.put(&self.input_topic, payload, out);
+        }
+    }
+
+    /// A measurement message the encoder cannot write, because there is no such identifier.
+    fn forged(&self, now: SimTime) -> Vec<u8> {
+        let honest = MeasurementId::from_index(0).into_iter().map(|id| (id, 1.0));
+        let message = MeasurementMessage {
+            event_date: Some(now),
+            update_state: true,
+            ..MeasurementMessage::new(self.parts.hardware_id.clone(), honest.collect())
+        };
+        let mut payload = Vec::new();
+        encode_measurements(&message, &mut payload);
+        let name = MeasurementId::from_index(0).map_or("", MeasurementId::name);
+        String::from_utf8_lossy(&payload).replace(name, FORGED_IDENTIFIER).into_bytes()
+    }
+}
+
+/// The first sample at or after an instant. A billionth of a sample early counts as at.
+fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
+    (instant.as_seconds_f64() * rate_hz - 1e-6).ceil().max(0.0) as u64
+}
+
+fn event(out: &mut Vec<Output>, kind: EventKind, detail: &str) {
+    out.push(Output::Event { kind, detail: detail.to_owned() });
+}
+
+impl Device for Meter {
+    fn feed(&self) -> Feed {
+        match self.parts.acquisition {
+            Acquisition::Samples { rate_hz, .. } => Feed::Samples { rate_hz },
+            Acquisition::Windows(_) => Feed::Spectrum,
+        }
+    }
+
+    fn quantities(&self) -> &[MeasurementId] {
+        &self.parts.quantities
+    }
+
+    fn netting(&self) -> Netting {
+        self.totaliser.netting()
+    }
+
+    fn subscriptions(&self) -> Vec<String> {
+        vec![self.commands_topic.clone()]
+    }
+
+    fn report_period(&self) -> SimDuration {
+        self.parts.period
+    }
+
+    fn step(&mut self, now: SimTime, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Samples { first_sample, rate_hz, block } => {
+                self.samples(first_sample, rate_hz, &block, out);
+            }
+            Input::Spectrum { until, spectrum } => self.spectrum(until, &spectrum, out),
+            Input::Received { topic, payload } => self.received(now, &topic, &payload, out),
+            Input::Acknowledged { message } => self.outbox.acknowledged(message),
+            Input::Connected => self.outbox.connected(out),
+            Input::Disconnected => self.outbox.disconnected(),
+            Input::Fault(fault) => self.fault(now, &fault, out),
+        }
+    }
+
+    fn unacknowledged(&self) -> usize {
+        self.outbox.open().len()
+    }
+}

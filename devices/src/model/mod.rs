@@ -1,0 +1,3 @@
+//! Device models: one file each.
+
+pub(crate) mod stpm3x;

@@ -1,0 +1,199 @@
+//! What a device has to say and the platform has not taken over yet.
+//!
+//! In memory, in order. It survives a simulated reset of the device: whoever resets the
+//! device keeps the outbox and tells it [`Outbox::disconnected`]. Delivery is at least once: a
+//! message leaves only when it is acknowledged, and everything that is left is handed out again,
+//! in order, whenever the link comes back.
+//!
+//! Terms: a message is *open* from when it is put in until it is acknowledged.
+
+use std::collections::VecDeque;
+
+use crate::border::Output;
+
+/// An open message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number, the same each time it is handed out.
+    pub number: u64,
+    /// Where it goes.
+    pub topic: String,
+    /// What it says.
+    pub payload: Vec<u8>,
+}
+
+/// The open messages of one device.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    open: VecDeque<Message>,
+    last_number: u64,
+    is_connected: bool,
+}
+
+impl Outbox {
+    /// Puts a message in, and hands it out at once if the link is there.
+    pub fn put(&mut self, topic: &str, payload: Vec<u8>, out: &mut Vec<Output>) {
+        self.last_number += 1;
+        let message = Message { number: self.last_number, topic: topic.to_owned(), payload };
+        if self.is_connected {
+            out.push(publish(&message));
+        }
+        self.open.push_back(message);
+    }
+
+    /// The link is there: hands out everything that is open, in order.
+    pub fn connected(&mut self, out: &mut Vec<Output>) {
+        self.is_connected = true;
+        out.extend(self.open.iter().map(publish));
+    }
+
+    /// The link is gone, or the device was reset.
+    pub fn disconnected(&mut self) {
+        self.is_connected = false;
+    }
+
+    /// A message was taken over by the platform. Numbers that are not open are of no interest: an
+    /// acknowledgement may come twice.
+    pub fn acknowledged(&mut self, number: u64) {
+        if let Ok(place) = self.open.binary_search_by_key(&number, |message| message.number) {
+            self.open.remove(place);
+        }
+    }
+
+    /// The open messages, oldest first.
+    pub fn open(&self) -> impl ExactSizeIterator<Item = &Message> {
+        self.open.iter()
+    }
+}
+
+fn publish(message: &Message) -> Output {
+    let Message { number, topic, payload } = message.clone();
+    Output::Publish { message: number, topic, payload }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Happening {
+        Put,
+        Connect,
+        Disconnect,
+        /// The platform takes over the oldest message under way.
+        Deliver,
+        /// It does so, but the acknowledgement is lost with the link.
+        DeliverThenLose,
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        prop_oneof![
+            4 => Just(Happening::Put),
+            1 => Just(Happening::Connect),
+            1 => Just(Happening::Disconnect),
+            4 => Just(Happening::Deliver),
+            1 => Just(Happening::DeliverThenLose),
+        ]
+    }
+
+    /// A link that loses whatever is under way when it breaks, and the platform behind it.
+    #[derive(Default)]
+    struct World {
+        outbox: Outbox,
+        put: u64,
+        under_way: VecDeque<u64>,
+        received: Vec<u64>,
+    }
+
+    impl World {
+        fn take(&mut self, out: Vec<Output>) {
+            for output in out {
+                let Output::Publish { message, topic, payload } = output else {
+                    panic!("an outbox only publishes");
+                };
+                assert_eq!((topic.as_str(), payload), ("t", message.to_le_bytes().to_vec()));
+                self.under_way.push_back(message);
+            }
+        }
+
+        fn happen(&mut self, happening: &Happening) {
+            let mut out = Vec::new();
+            match happening {
+                Happening::Put => {
+                    self.put += 1;
+                    self.outbox.put("t", self.put.to_le_bytes().to_vec(), &mut out);
+                }
+                Happening::Connect => {
+                    // A new connection: what was under way in the old one is gone.
+                    self.under_way.clear();
+                    self.outbox.connected(&mut out);
+                }
+                Happening::Disconnect => {
+                    self.under_way.clear();
+                    self.outbox.disconnected();
+                }
+                Happening::Deliver => {
+                    if let Some(message) = self.under_way.pop_front() {
+                        self.received.push(message);
+                        self.outbox.acknowledged(message);
+                    }
+                }
+                Happening::DeliverThenLose => {
+                    self.received.extend(self.under_way.pop_front());
+                    self.under_way.clear();
+                    self.outbox.disconnected();
+                }
+            }
+            self.take(out);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_message_arrives_in_order_and_at_least_once(
+            happenings in prop::collection::vec(happening(), 0..200),
+        ) {
+            let mut world = World::default();
+            for happening in &happenings {
+                world.happen(happening);
+                let open: Vec<_> = world.outbox.open().map(|message| message.number).collect();
+                prop_assert!(open.windows(2).all(|pair| pair[0] < pair[1]));
+            }
+            world.happen(&Happening::Connect);
+            while !world.under_way.is_empty() {
+                world.happen(&Happening::Deliver);
+            }
+            prop_assert_eq!(world.outbox.open().len(), 0);
+            // First arrivals are in order and without a gap.
+            let mut highest = 0;
+            for &message in &world.received {
+                prop_assert!(message <= highest + 1, "{message} after {highest}");
+                highest = highest.max(message);
+            }
+            prop_assert_eq!(highest, world.put);
+        }
+    }
+
+    #[test]
+    fn a_message_keeps_its_number_and_waits_for_the_link() {
+        let (mut outbox, mut out) = (Outbox::default(), Vec::new());
+        outbox.put("t", vec![1], &mut out);
+        outbox.put("t", vec![2], &mut out);
+        assert!(out.is_empty());
+        outbox.connected(&mut out);
+        outbox.acknowledged(1);
+        outbox.acknowledged(1);
+        outbox.acknowledged(99);
+        outbox.disconnected();
+        outbox.connected(&mut out);
+        let numbers: Vec<_> = out
+            .iter()
+            .map(|output| match output {
+                Output::Publish { message, .. } => *message,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(numbers, [1, 2, 2]);
+    }
+}

@@ -1,0 +1,341 @@
+//! From windows to readings: what is averaged, what is registered, what is sent.
+//!
+//! A reading is made of all windows completed since the last one, each weighted with its
+//! length: the RMS mean of voltages and currents, the arithmetic mean of powers and of the
+//! frequency. The power factor is that of the means, `P/S`. The total apparent power is the
+//! arithmetic sum of the phases. Registers add up every window, imports and exports apart; total
+//! and direction are made of each window's powers as D-21 says.
+
+use lastmeter_sim::Netting;
+use lastmeter_units::{Direction, MEASUREMENTS, MeasurementId, Phase, Quantity, SimDuration};
+
+use crate::window::{MeasuredWindow, PHASES_MAX};
+
+/// A group of quantities a scenario can ask for, by its word.
+pub(crate) const GROUPS: &[&str] = &[
+    "voltage",
+    "current",
+    "active_power",
+    "reactive_power",
+    "apparent_power",
+    "power_factor",
+    "frequency",
+    "active_energy",
+    "reactive_energy",
+    "apparent_energy",
+];
+
+fn group_of(quantity: Quantity) -> Option<&'static str> {
+    Some(match quantity {
+        Quantity::VoltageRms => "voltage",
+        Quantity::CurrentRms => "current",
+        Quantity::ActivePower(_) => "active_power",
+        Quantity::ReactivePower(_) => "reactive_power",
+        Quantity::ApparentPower => "apparent_power",
+        Quantity::PowerFactor => "power_factor",
+        Quantity::Frequency => "frequency",
+        Quantity::ActiveEnergy(_) => "active_energy",
+        Quantity::ReactiveEnergy(_) => "reactive_energy",
+        Quantity::ApparentEnergy => "apparent_energy",
+        _ => return None,
+    })
+}
+
+/// The identifiers of Table 2 in the given groups, in the registry's order. With `totals_only`,
+/// what has a total comes without its phases.
+pub(crate) fn identifiers(groups: &[&str], totals_only: bool) -> Vec<MeasurementId> {
+    let wanted = |id: &MeasurementId| {
+        let row = id.row();
+        let is_phase = row.phase.index().is_some();
+        row.is_table2()
+            && group_of(row.quantity).is_some_and(|group| groups.contains(&group))
+            && !(totals_only
+                && is_phase
+                && MeasurementId::of(row.quantity, Phase::Total)
+                    .is_some_and(|total| total.row().is_table2()))
+    };
+    (0..MEASUREMENTS.len()).filter_map(MeasurementId::from_index).filter(wanted).collect()
+}
+
+/// The part of a power that flows in a direction, never negative.
+fn part(value: f64, direction: Direction) -> f64 {
+    match direction {
+        Direction::Consumed if value > 0.0 => value,
+        Direction::Injected if value < 0.0 => -value,
+        Direction::Consumed | Direction::Injected => 0.0,
+    }
+}
+
+/// A total of one direction (D-21).
+fn total_part(phases: &[f64; PHASES_MAX], direction: Direction, netting: Netting) -> f64 {
+    match netting {
+        Netting::Net => part(phases.iter().sum(), direction),
+        Netting::PerPhase => phases.iter().map(|&value| part(value, direction)).sum(),
+    }
+}
+
+/// Energies of one phase or of all, in joules, var-seconds and volt-ampere-seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Register {
+    /// Consumed, injected.
+    active: [f64; 2],
+    reactive: [f64; 2],
+    apparent: f64,
+}
+
+const DIRECTIONS: [Direction; 2] = [Direction::Consumed, Direction::Injected];
+
+fn index(direction: Direction) -> usize {
+    match direction {
+        Direction::Consumed => 0,
+        Direction::Injected => 1,
+    }
+}
+
+/// What has come together since the last reading, and the registers since the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Totaliser {
+    netting: Netting,
+    /// Seconds of windows in the sums.
+    length_s: f64,
+    span: Option<(SimDuration, SimDuration)>,
+    /// Sums over windows, times their length.
+    u2: [f64; PHASES_MAX],
+    i2: [f64; PHASES_MAX],
+    p: [f64; PHASES_MAX],
+    q: [f64; PHASES_MAX],
+    s: [f64; PHASES_MAX],
+    frequency: f64,
+    registers: [Register; PHASES_MAX],
+    total: Register,
+    /// When the registers stood at zero.
+    registers_from: Option<SimDuration>,
+}
+
+impl Totaliser {
+    pub(crate) fn new(netting: Netting) -> Self {
+        Self {
+            netting,
+            length_s: 0.0,
+            span: None,
+            u2: Default::default(),
+            i2: Default::default(),
+            p: Default::default(),
+            q: Default::default(),
+            s: Default::default(),
+            frequency: 0.0,
+            registers: Default::default(),
+            total: Register::default(),
+            registers_from: None,
+        }
+    }
+
+    pub(crate) fn netting(&self) -> Netting {
+        self.netting
+    }
+
+    /// Takes a window into the reading to come and into the registers.
+    pub(crate) fn add(&mut self, window: &MeasuredWindow) {
+        let t = window.duration_s;
+        let (from, to) = window.span();
+        self.span = Some((self.span.map_or(from, |(from, _)| from), to));
+        self.registers_from.get_or_insert(from);
+        self.length_s += t;
+        self.frequency += window.frequency_hz * t;
+        for (n, phase) in window.phases.iter().enumerate() {
+            self.u2[n] += phase.u_rms_v * phase.u_rms_v * t;
+            self.i2[n] += phase.i_rms_a * phase.i_rms_a * t;
+            self.p[n] += phase.p_w * t;
+            self.q[n] += phase.q1_var * t;
+            self.s[n] += phase.s_va * t;
+        }
+        let p = window.phases.map(|phase| phase.p_w);
+        let q = window.phases.map(|phase| phase.q1_var);
+        let s = window.phases.map(|phase| phase.s_va);
+        for direction in DIRECTIONS {
+            let d = index(direction);
+            for n in 0..PHASES_MAX {
+                self.registers[n].active[d] += part(p[n], direction) * t;
+                self.registers[n].reactive[d] += part(q[n], direction) * t;
+            }
+            self.total.active[d] += total_part(&p, direction, self.netting) * t;
+            self.total.reactive[d] += total_part(&q, direction, self.netting) * t;
+        }
+        for (register, s) in self.registers.iter_mut().zip(s) {
+            register.apparent += s * t;
+        }
+        self.total.apparent += s.iter().sum::<f64>() * t;
+    }
+
+    /// What the reading to come spans: from, to, and since when the registers count. `None` if no
+    /// window has been completed.
+    pub(crate) fn span(&self) -> Option<(SimDuration, SimDuration, SimDuration)> {
+        let (from, to) = self.span?;
+        Some((from, to, self.registers_from?))
+    }
+
+    /// One value of the reading in the unit of messages; `None` where it does not exist (the power
+    /// factor without apparent power).
+    pub(crate) fn value(&self, id: MeasurementId) -> Option<f64> {
+        let row = id.row();
+        let means = |sums: &[f64; PHASES_MAX]| sums.map(|sum| sum / self.length_s);
+        let split = |sums: &[f64; PHASES_MAX], direction| match row.phase {
+            Phase::Total => Some(total_part(&means(sums), direction, self.netting)),
+            phase => Some(part(means(sums)[phase.index()?], direction)),
+        };
+        let register = || match row.phase {
+            Phase::Total => Some(&self.total),
+            phase => self.registers.get(phase.index()?),
+        };
+        let of_phase = |values: [f64; PHASES_MAX]| match row.phase {
+            Phase::Total => Some(values.iter().sum()),
+            phase => values.get(phase.index()?).copied(),
+        };
+        let value = match row.quantity {
+            Quantity::VoltageRms => means(&self.u2)[row.phase.index()?].sqrt(),
+            Quantity::CurrentRms => means(&self.i2)[row.phase.index()?].sqrt(),
+            Quantity::ActivePower(direction) => split(&self.p, direction)?,
+            Quantity::ReactivePower(direction) => split(&self.q, direction)?,
+            Quantity::ApparentPower => of_phase(means(&self.s))?,
+            Quantity::PowerFactor => of_phase(self.p)? / of_phase(self.s)?,
+            Quantity::Frequency => self.frequency / self.length_s,
+            Quantity::ActiveEnergy(direction) => register()?.active[index(direction)],
+            Quantity::ReactiveEnergy(direction) => register()?.reactive[index(direction)],
+            Quantity::ApparentEnergy => register()?.apparent,
+            _ => return None,
+        };
+        Some(value / row.si_factor).filter(|value| value.is_finite())
+    }
+
+    /// The reading has been made; the registers go on.
+    pub(crate) fn begin_next(&mut self) {
+        *self = Self {
+            registers: self.registers,
+            total: self.total,
+            registers_from: self.registers_from,
+            ..Self::new(self.netting)
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::MeasuredPhase;
+
+    fn window(from_s: f64, duration_s: f64, powers: [(f64, f64); 3]) -> MeasuredWindow {
+        let phases = powers.map(|(p_w, q1_var)| MeasuredPhase {
+            u_rms_v: 200.0,
+            i_rms_a: 5.0,
+            p_w,
+            q1_var,
+            s_va: 1000.0,
+        });
+        MeasuredWindow { from_s, duration_s, frequency_hz: 50.0, phases }
+    }
+
+    fn value(totaliser: &Totaliser, name: &str) -> f64 {
+        totaliser.value(MeasurementId::lookup(name).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn totals_alone_make_twenty_values_and_everything_fifty() {
+        // Voltage 3, current 3, P 2, Q 2, S 1, PF 3, f 1, energies 2 + 2 + 1.
+        assert_eq!(identifiers(GROUPS, true).len(), 20);
+        // Voltage 3, current 3, P 8, Q 8, S 4, PF 3, f 1, energies 8 + 8 + 4.
+        let all = identifiers(GROUPS, false);
+        assert_eq!(all.len(), 50);
+        assert!(all.iter().all(|id| id.row().is_table2()));
+        assert!(all.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(identifiers(&["frequency"], false).len(), 1);
+    }
+
+    #[test]
+    fn the_total_is_the_net_of_the_phases_or_their_parts_apart() {
+        // One phase exports 300 W while the others import 500 W.
+        let powers = [(-300.0, 100.0), (200.0, -40.0), (300.0, -40.0)];
+        for (netting, consumed_w, injected_w, q_consumed_var, q_injected_var) in
+            [(Netting::Net, 200.0, 0.0, 20.0, 0.0), (Netting::PerPhase, 500.0, 300.0, 100.0, 80.0)]
+        {
+            let mut totaliser = Totaliser::new(netting);
+            totaliser.add(&window(0.0, 1800.0, powers));
+            totaliser.add(&window(1800.0, 1800.0, powers));
+            for (name, expected) in [
+                ("electricity.power.active.consumed.total", consumed_w / 1e3),
+                ("electricity.power.active.injected.total", injected_w / 1e3),
+                ("electricity.power.reactive.consumed.total", q_consumed_var / 1e3),
+                ("electricity.power.reactive.injected.total", q_injected_var / 1e3),
+                // An hour: kW and kWh are one number.
+                ("electricity.energy.active.consumed.total", consumed_w / 1e3),
+                ("electricity.energy.active.injected.total", injected_w / 1e3),
+                ("electricity.energy.reactive.consumed.total", q_consumed_var / 1e3),
+                ("electricity.energy.reactive.injected.total", q_injected_var / 1e3),
+                ("electricity.power.active.injected.l1", 0.3),
+                ("electricity.power.active.consumed.l1", 0.0),
+                ("electricity.energy.active.injected.l1", 0.3),
+                ("electricity.energy.active.consumed.l3", 0.3),
+                ("electricity.power.apparent.total", 3.0),
+                ("electricity.energy.apparent.total", 3.0),
+                ("electricity.powerFactor.l1", -0.3),
+            ] {
+                let found = value(&totaliser, name);
+                assert!((found - expected).abs() < 1e-12, "{name}: {found} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_register_keeps_both_directions_where_a_mean_power_cancels() {
+        let mut totaliser = Totaliser::new(Netting::Net);
+        totaliser.add(&window(0.0, 3600.0, [(1000.0, 0.0), (0.0, 0.0), (0.0, 0.0)]));
+        totaliser.add(&window(3600.0, 3600.0, [(-1000.0, 0.0), (0.0, 0.0), (0.0, 0.0)]));
+        for (name, expected) in [
+            ("electricity.power.active.consumed.total", 0.0),
+            ("electricity.power.active.injected.total", 0.0),
+            ("electricity.energy.active.consumed.total", 1.0),
+            ("electricity.energy.active.injected.total", 1.0),
+        ] {
+            assert!((value(&totaliser, name) - expected).abs() < 1e-12, "{name}");
+        }
+    }
+
+    #[test]
+    fn voltages_are_averaged_as_squares_and_registers_outlive_a_reading() {
+        let mut totaliser = Totaliser::new(Netting::Net);
+        let mut first = window(0.0, 0.2, [(100.0, 0.0); 3]);
+        let mut second = first;
+        (first.phases[0].u_rms_v, second.phases[0].u_rms_v) = (3.0, 4.0);
+        second.from_s = 0.2;
+        totaliser.add(&first);
+        totaliser.add(&second);
+        // sqrt((9 + 16)/2)
+        let found = value(&totaliser, "electricity.voltage.rms.l1");
+        assert!((found - 12.5_f64.sqrt()).abs() < 1e-12);
+        let nanoseconds = SimDuration;
+        assert_eq!(
+            totaliser.span(),
+            Some((nanoseconds(0), nanoseconds(400_000_000), nanoseconds(0)))
+        );
+        totaliser.begin_next();
+        assert_eq!(totaliser.span(), None);
+        first.from_s = 0.4;
+        totaliser.add(&first);
+        assert_eq!(
+            totaliser.span(),
+            Some((nanoseconds(400_000_000), nanoseconds(600_000_000), nanoseconds(0)))
+        );
+        // Three windows of 0.2 s at 300 W are 180 J.
+        let found = value(&totaliser, "electricity.energy.active.consumed.total");
+        assert!((found * 3.6e6 - 180.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn without_apparent_power_there_is_no_power_factor() {
+        let mut totaliser = Totaliser::new(Netting::Net);
+        totaliser.add(&MeasuredWindow { duration_s: 0.2, ..MeasuredWindow::default() });
+        assert_eq!(
+            totaliser.value(MeasurementId::lookup("electricity.powerFactor.l1").unwrap()),
+            None
+        );
+    }
+}

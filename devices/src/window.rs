@@ -1,0 +1,46 @@
+//! What one measurement window tells, whichever way it was computed.
+
+use lastmeter_units::SimDuration;
+
+/// The most phases a meter here has.
+pub(crate) const PHASES_MAX: usize = 3;
+
+/// The basic quantities of one phase, primary values.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct MeasuredPhase {
+    /// RMS voltage in V.
+    pub(crate) u_rms_v: f64,
+    /// RMS current in A.
+    pub(crate) i_rms_a: f64,
+    /// Active power in W, positive for import.
+    pub(crate) p_w: f64,
+    /// Reactive power of the fundamental in var, positive for a lagging current.
+    pub(crate) q1_var: f64,
+    /// Apparent power in VA.
+    pub(crate) s_va: f64,
+}
+
+/// One window of 10 or 12 cycles.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct MeasuredWindow {
+    /// Start, in seconds since the scenario's start.
+    pub(crate) from_s: f64,
+    /// Length in seconds.
+    pub(crate) duration_s: f64,
+    /// Frequency of the fundamental in Hz.
+    pub(crate) frequency_hz: f64,
+    /// The phases; those the meter does not have are zero.
+    pub(crate) phases: [MeasuredPhase; PHASES_MAX],
+}
+
+impl MeasuredWindow {
+    /// End, in seconds since the scenario's start.
+    pub(crate) fn to_s(self) -> f64 {
+        self.from_s + self.duration_s
+    }
+
+    /// Start and end in whole nanoseconds.
+    pub(crate) fn span(&self) -> (SimDuration, SimDuration) {
+        (SimDuration::from_seconds_f64(self.from_s), SimDuration::from_seconds_f64(self.to_s()))
+    }
+}

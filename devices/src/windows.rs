@@ -1,0 +1,474 @@
+//! `fidelity = "windows"`: each window in closed form from the terminal's tones.
+//!
+//! Window k lasts 10 (12) cycles of the true fundamental and starts where the one before ended,
+//! the first at time zero. A mean of a product of two tones over a window is a constant if the
+//! tones have one frequency; otherwise it oscillates from window to window with the sum and the
+//! difference of the frequencies, scaled by the window's response there, which is zero at every
+//! multiple of one over the window's length. So harmonics cost nothing per window, and only
+//! interharmonics leave oscillations. Noise and rounding to the converter's steps enter as their
+//! expected power and as a spread of the window's results with the variance that white noise
+//! over that many samples gives them.
+//!
+//! Not modelled, unlike with samples: clipping (it is announced instead), the error of the window's
+//! length where interharmonics disturb the frequency estimate, and the first window's start.
+//!
+//! Terms: a *component* is a tone as the converter sees it, a complex peak amplitude at time zero;
+//! the direct component is one of 0 Hz. An *oscillation* is a frequency at which window results
+//! oscillate.
+
+use std::collections::BTreeMap;
+use std::f64::consts::{FRAC_1_SQRT_2, PI, SQRT_2, TAU};
+use std::sync::Arc;
+
+use lastmeter_sim::{ChannelSpectrum, Spectrum, Streams};
+use num_complex::Complex64;
+
+use crate::front_end::Channel;
+use crate::gaussian::Gaussian;
+use crate::window::{MeasuredPhase, MeasuredWindow, PHASES_MAX};
+
+/// Half the width of the metrology's smooth window edges in samples, and the shape of the Kaiser
+/// kernel that smooths them: what the window's response differs by from that of a rectangle.
+const EDGE_SAMPLES: f64 = 12.0;
+const EDGE_KAISER_BETA: f64 = 8.0;
+
+/// Beyond this part of the sampling frequency the smooth edges leave nothing of an oscillation.
+const EDGE_STOP: f64 = 0.2;
+
+/// Oscillations smaller than this, relative to the channels they are made of, are left out.
+const NEGLIGIBLE: f64 = 1e-10;
+
+/// How far, in parts of a cycle per window, a frequency may be off a zero of the window's response
+/// to count as being on it.
+const ON_GRID: f64 = 1e-7;
+
+/// Spread of the frequency estimate over a window of n samples: `rate * noise/signal * this /
+/// n^1.5`, from the noise of the estimator's two sums under its Nuttall weights.
+const FREQUENCY_SPREAD: f64 = 0.92;
+
+/// Means over a window, or amplitudes of their oscillation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums<T> {
+    u2: T,
+    i2: T,
+    ui: T,
+}
+
+/// The constant part of one phase.
+#[derive(Clone, Debug, Default)]
+struct PhasePlan {
+    means: Sums<f64>,
+    u1: Complex64,
+    i1: Complex64,
+    u_variance: f64,
+    i_variance: f64,
+}
+
+/// What oscillates at one frequency, of one phase. Means: `re(amplitude e^(i angle))`;
+/// fundamentals: `ahead e^(i angle) + behind e^(-i angle)`.
+#[derive(Clone, Copy, Debug, Default)]
+struct PhaseOscillation {
+    means: Sums<Complex64>,
+    u1: [Complex64; 2],
+    i1: [Complex64; 2],
+}
+
+#[derive(Clone, Debug, Default)]
+struct Oscillation {
+    frequency_hz: f64,
+    phases: [PhaseOscillation; PHASES_MAX],
+}
+
+/// All that depends on the spectrum but not on the window.
+#[derive(Clone, Debug)]
+struct Plan {
+    length_s: f64,
+    samples: f64,
+    frequency_hz: f64,
+    frequency_spread_hz: f64,
+    phases: Vec<PhasePlan>,
+    oscillations: Vec<Oscillation>,
+    is_beyond_range: bool,
+}
+
+/// Closed-form windows of one meter.
+#[derive(Debug)]
+pub(crate) struct ClosedForm {
+    voltage: Channel,
+    current: Channel,
+    rate_hz: f64,
+    cycles: f64,
+    noise: Vec<Gaussian>,
+    frequency_noise: Gaussian,
+    present: Option<(Arc<Spectrum>, Plan)>,
+    /// The windows of the present plan count from here.
+    origin_s: f64,
+    index: u64,
+}
+
+impl ClosedForm {
+    /// Windows of `cycles` cycles, of as many phases as given; noise streams are named after the
+    /// device.
+    pub(crate) fn new(
+        (voltage, current): (Channel, Channel),
+        rate_hz: f64,
+        cycles: f64,
+        phases: usize,
+        device: &str,
+        streams: Streams,
+    ) -> Self {
+        let stream = |name: String| Gaussian::new(streams.stream(&name));
+        let noise = |phase| stream(format!("device/{device}/windows/{phase}/noise"));
+        Self {
+            voltage,
+            current,
+            rate_hz,
+            cycles,
+            noise: (0..phases).map(noise).collect(),
+            frequency_noise: stream(format!("device/{device}/windows/frequency/noise")),
+            present: None,
+            origin_s: 0.0,
+            index: 0,
+        }
+    }
+
+    /// Takes the spectrum that holds from the present window on; whether it can be used. A window
+    /// in which the spectrum changes is computed as if it had carried the new one throughout.
+    pub(crate) fn hold(&mut self, spectrum: &Arc<Spectrum>) -> bool {
+        if let Some((present, _)) = &self.present
+            && (Arc::ptr_eq(present, spectrum) || present == spectrum)
+        {
+            return true;
+        }
+        let phases = self.noise.len();
+        let frequency_hz = spectrum.fundamental_hz;
+        if spectrum.voltages.len() != phases
+            || spectrum.currents.len() != phases
+            || !(frequency_hz.is_finite() && frequency_hz > 0.0)
+        {
+            return false;
+        }
+        self.origin_s = self.next_start_s();
+        self.index = 0;
+        let plan = self.plan(spectrum);
+        self.present = Some((Arc::clone(spectrum), plan));
+        true
+    }
+
+    /// Whether the present spectrum may exceed the converter's range.
+    pub(crate) fn is_beyond_range(&self) -> bool {
+        self.present.as_ref().is_some_and(|(_, plan)| plan.is_beyond_range)
+    }
+
+    fn next_start_s(&self) -> f64 {
+        let length_s = self.present.as_ref().map_or(0.0, |(_, plan)| plan.length_s);
+        self.origin_s + self.index as f64 * length_s
+    }
+
+    /// The next window, if it is complete at `until_s` seconds since the scenario's start.
+    pub(crate) fn next(&mut self, until_s: f64) -> Option<MeasuredWindow> {
+        /// Half a nanosecond: times are whole nanoseconds.
+        const ROUNDING_S: f64 = 0.5e-9;
+        let (_, plan) = self.present.as_ref()?;
+        // Cycles over frequency in this order: exact where the window's length is not.
+        let start_s = |index: u64| self.origin_s + index as f64 * self.cycles / plan.frequency_hz;
+        let (from_s, to_s) = (start_s(self.index), start_s(self.index + 1));
+        if to_s > until_s + ROUNDING_S {
+            return None;
+        }
+        let mut phases = [MeasuredPhase::default(); PHASES_MAX];
+        let middle_s = 0.5 * (from_s + to_s);
+        let turns: Vec<Complex64> =
+            plan.oscillations.iter().map(|o| unit(o.frequency_hz * middle_s)).collect();
+        for (number, noise) in self.noise.iter_mut().enumerate() {
+            phases[number] = measure(plan, number, &turns, noise);
+        }
+        let frequency_hz =
+            plan.frequency_hz + plan.frequency_spread_hz * self.frequency_noise.draw();
+        self.index += 1;
+        Some(MeasuredWindow { from_s, duration_s: to_s - from_s, frequency_hz, phases })
+    }
+
+    fn plan(&self, spectrum: &Spectrum) -> Plan {
+        let frequency_hz = spectrum.fundamental_hz;
+        let length_s = self.cycles / frequency_hz;
+        let response = Response { rate_hz: self.rate_hz, length_s };
+        let mut oscillations = BTreeMap::new();
+        let mut phases = Vec::new();
+        let mut is_beyond_range = false;
+        for (number, (voltage, current)) in
+            spectrum.voltages.iter().zip(&spectrum.currents).enumerate()
+        {
+            let u = Converted::new(voltage, &self.voltage);
+            let i = Converted::new(current, &self.current);
+            is_beyond_range |= u.peak > self.voltage.full_scale();
+            is_beyond_range |= i.peak > self.current.full_scale();
+            let mut planner = Planner { response, number, oscillations: &mut oscillations };
+            let floor = NEGLIGIBLE;
+            phases.push(PhasePlan {
+                means: Sums {
+                    u2: planner.mean(&u, &u, floor, |sums| &mut sums.means.u2),
+                    i2: planner.mean(&i, &i, floor, |sums| &mut sums.means.i2),
+                    ui: planner.mean(&u, &i, floor, |sums| &mut sums.means.ui),
+                },
+                u1: planner.fundamental(&u, frequency_hz, |sums| &mut sums.u1),
+                i1: planner.fundamental(&i, frequency_hz, |sums| &mut sums.i1),
+                u_variance: u.variance,
+                i_variance: i.variance,
+            });
+        }
+        let samples = length_s * self.rate_hz;
+        let signal = phases.first().map_or(0.0, |phase| phase.u1.norm_sqr());
+        let noise = phases.first().map_or(0.0, |phase| phase.u_variance);
+        let spread = if signal > 0.0 { (noise / signal).sqrt() } else { 0.0 };
+        Plan {
+            length_s,
+            samples,
+            frequency_hz,
+            frequency_spread_hz: self.rate_hz * spread * FREQUENCY_SPREAD
+                / (samples * samples.sqrt()),
+            phases,
+            oscillations: oscillations.into_values().collect(),
+            is_beyond_range,
+        }
+    }
+}
+
+/// One phase of one window: constants, oscillations, and the spread that noise gives.
+fn measure(plan: &Plan, number: usize, turns: &[Complex64], noise: &mut Gaussian) -> MeasuredPhase {
+    let phase = &plan.phases[number];
+    let Sums { mut u2, mut i2, mut ui } = phase.means;
+    let (mut u1, mut i1) = (phase.u1, phase.i1);
+    for (oscillation, turn) in plan.oscillations.iter().zip(turns) {
+        let swing = &oscillation.phases[number];
+        u2 += (swing.means.u2 * turn).re;
+        i2 += (swing.means.i2 * turn).re;
+        ui += (swing.means.ui * turn).re;
+        u1 += swing.u1[0] * turn + swing.u1[1] * turn.conj();
+        i1 += swing.i1[0] * turn + swing.i1[1] * turn.conj();
+    }
+    let mut q1_var = (u1 * i1.conj()).im;
+    let (u_variance, i_variance) = (phase.u_variance, phase.i_variance);
+    if u_variance > 0.0 || i_variance > 0.0 {
+        let spread = Spread::new(u2, i2, ui, phase, plan.samples);
+        q1_var += spread.reactive(u1, i1) * noise.draw();
+        let change = spread.draw(noise);
+        u2 += u_variance + change.u2;
+        i2 += i_variance + change.i2;
+        ui += change.ui;
+    }
+    let (u_rms_v, i_rms_a) = (u2.max(0.0).sqrt(), i2.max(0.0).sqrt());
+    MeasuredPhase { u_rms_v, i_rms_a, p_w: ui, q1_var, s_va: u_rms_v * i_rms_a }
+}
+
+/// How white noise spreads the means of one window.
+///
+/// With signals s, noise n, N samples: `mean(u^2)` gains `2 mean(s_u n_u) + mean(n_u^2) - sigma^2`,
+/// and so on. The noise of the voltage is drawn along the voltage's signal and along what of the
+/// current's is orthogonal to it, and the other way round, so that the results vary together as
+/// they do in a converter.
+struct Spread {
+    u_sigma: f64,
+    i_sigma: f64,
+    u_rms: f64,
+    i_rms: f64,
+    /// mean(ui) over the RMS voltage and over the RMS current.
+    p_over_u: f64,
+    p_over_i: f64,
+    root_n: f64,
+    /// Whether the products of noise with noise matter.
+    is_noisy: bool,
+}
+
+impl Spread {
+    fn new(u2: f64, i2: f64, ui: f64, phase: &PhasePlan, samples: f64) -> Self {
+        let (u_rms, i_rms) = (u2.max(0.0).sqrt(), i2.max(0.0).sqrt());
+        let over = |rms: f64| if rms > 0.0 { ui / rms } else { 0.0 };
+        Self {
+            u_sigma: phase.u_variance.sqrt(),
+            i_sigma: phase.i_variance.sqrt(),
+            u_rms,
+            i_rms,
+            p_over_u: over(u_rms),
+            p_over_i: over(i_rms),
+            root_n: samples.sqrt(),
+            is_noisy: phase.u_variance > 1e-4 * u2 || phase.i_variance > 1e-4 * i2,
+        }
+    }
+
+    fn draw(&self, noise: &mut Gaussian) -> Sums<f64> {
+        let rest = |rms: f64, along: f64| (rms * rms - along * along).max(0.0).sqrt();
+        let u = self.u_sigma / self.root_n;
+        let i = self.i_sigma / self.root_n;
+        let (along_u, across_u) = (u * noise.draw(), u * noise.draw());
+        let (along_i, across_i) = (i * noise.draw(), i * noise.draw());
+        let mut change = Sums {
+            u2: 2.0 * self.u_rms * along_u,
+            i2: 2.0 * self.i_rms * along_i,
+            ui: self.p_over_u * along_u
+                + rest(self.i_rms, self.p_over_u) * across_u
+                + self.p_over_i * along_i
+                + rest(self.u_rms, self.p_over_i) * across_i,
+        };
+        if self.is_noisy {
+            change.u2 += SQRT_2 * u * self.u_sigma * noise.draw();
+            change.i2 += SQRT_2 * i * self.i_sigma * noise.draw();
+            change.ui += u * self.i_sigma * noise.draw();
+        }
+        change
+    }
+
+    /// Standard deviation of the fundamental's reactive power.
+    fn reactive(&self, u1: Complex64, i1: Complex64) -> f64 {
+        let (u, i) = (self.u_sigma * self.u_sigma, self.i_sigma * self.i_sigma);
+        (u1.norm_sqr() * i + i1.norm_sqr() * u + u * i).sqrt() / self.root_n
+    }
+}
+
+/// A channel as the converter sees it.
+struct Converted {
+    components: Vec<(f64, Complex64)>,
+    variance: f64,
+    peak: f64,
+    power: f64,
+}
+
+impl Converted {
+    fn new(channel: &ChannelSpectrum, front_end: &Channel) -> Self {
+        let gain = front_end.response(0.0).0;
+        let direct = gain * channel.dc + front_end.offset();
+        let mut components = Vec::with_capacity(channel.tones.len() + 1);
+        if direct != 0.0 {
+            components.push((0.0, Complex64::from(direct)));
+        }
+        let tones = channel.tones.iter().filter(|tone| tone.rms != 0.0);
+        components.extend(tones.map(|tone| {
+            let (gain, lead_rad) = front_end.response(tone.frequency_hz);
+            let angle = tone.phase_rad + lead_rad;
+            let (sin, cos) = libm::sincos(angle);
+            (tone.frequency_hz, Complex64::new(cos, sin) * (SQRT_2 * tone.rms * gain))
+        }));
+        let variance = (gain * channel.noise_rms).powi(2) + front_end.noise_variance();
+        let peak = components.iter().map(|(_, x)| x.norm()).sum::<f64>() + 5.0 * variance.sqrt();
+        let power = components.iter().map(|(_, x)| x.norm_sqr()).sum();
+        Self { components, variance, peak, power }
+    }
+}
+
+/// The window's response to an oscillation.
+#[derive(Clone, Copy)]
+struct Response {
+    rate_hz: f64,
+    length_s: f64,
+}
+
+impl Response {
+    /// The frequency an oscillation has once it is sampled, with its sign, and the response there.
+    fn at(self, frequency_hz: f64) -> (f64, f64) {
+        let folded = frequency_hz - self.rate_hz * (frequency_hz / self.rate_hz).round();
+        let cycles = folded * self.length_s;
+        if cycles.abs() < ON_GRID {
+            return (0.0, 1.0);
+        }
+        let per_sample = folded / self.rate_hz;
+        if (cycles - cycles.round()).abs() < ON_GRID || per_sample.abs() > EDGE_STOP {
+            return (folded, 0.0);
+        }
+        (folded, libm::sin(PI * cycles) / (PI * cycles) * smooth_edge(per_sample))
+    }
+}
+
+/// Response of the kernel that smooths the window's edges, at a frequency in cycles per sample.
+fn smooth_edge(per_sample: f64) -> f64 {
+    let beta = EDGE_KAISER_BETA;
+    let x = TAU * per_sample * EDGE_SAMPLES;
+    let square = beta * beta - x * x;
+    let root = square.abs().sqrt();
+    let shape = if root < 1e-6 {
+        1.0
+    } else if square > 0.0 {
+        libm::sinh(root) / root
+    } else {
+        libm::sin(root) / root
+    };
+    shape * beta / libm::sinh(beta)
+}
+
+/// Fills in the oscillations of one phase.
+struct Planner<'a> {
+    response: Response,
+    number: usize,
+    /// By frequency in nanohertz, so that equal ones meet.
+    oscillations: &'a mut BTreeMap<u64, Oscillation>,
+}
+
+impl Planner<'_> {
+    fn oscillation(&mut self, frequency_hz: f64) -> &mut PhaseOscillation {
+        let key = (frequency_hz * 1e9).round() as u64;
+        let oscillation = self
+            .oscillations
+            .entry(key)
+            .or_insert_with(|| Oscillation { frequency_hz, ..Oscillation::default() });
+        &mut oscillation.phases[self.number]
+    }
+
+    /// The constant part of the mean of a product; the rest goes to the oscillations.
+    fn mean(
+        &mut self,
+        x: &Converted,
+        y: &Converted,
+        floor: f64,
+        place: fn(&mut PhaseOscillation) -> &mut Complex64,
+    ) -> f64 {
+        let floor = floor * (x.power * y.power).sqrt();
+        let mut constant = 0.0;
+        for &(f, a) in &x.components {
+            for &(g, b) in &y.components {
+                for (frequency_hz, product) in [(f - g, a * b.conj()), (f + g, a * b)] {
+                    let (folded, response) = self.response.at(frequency_hz);
+                    let amplitude = product * (0.5 * response);
+                    if folded == 0.0 {
+                        constant += amplitude.re;
+                    } else if amplitude.norm() > floor {
+                        let swing = place(self.oscillation(folded.abs()));
+                        *swing += if folded > 0.0 { amplitude } else { amplitude.conj() };
+                    }
+                }
+            }
+        }
+        constant
+    }
+
+    /// The constant part of the fundamental's RMS phasor, turning with it; the rest goes to the
+    /// oscillations.
+    fn fundamental(
+        &mut self,
+        x: &Converted,
+        fundamental_hz: f64,
+        place: fn(&mut PhaseOscillation) -> &mut [Complex64; 2],
+    ) -> Complex64 {
+        let floor = NEGLIGIBLE * x.power.sqrt();
+        let mut constant = Complex64::ZERO;
+        for &(f, a) in &x.components {
+            for (frequency_hz, amplitude) in
+                [(f - fundamental_hz, a), (-f - fundamental_hz, a.conj())]
+            {
+                let (folded, response) = self.response.at(frequency_hz);
+                let amplitude = amplitude * (FRAC_1_SQRT_2 * response);
+                if folded == 0.0 {
+                    constant += amplitude;
+                } else if amplitude.norm() > floor {
+                    let [ahead, behind] = place(self.oscillation(folded.abs()));
+                    *if folded > 0.0 { ahead } else { behind } += amplitude;
+                }
+            }
+        }
+        constant
+    }
+}
+
+/// `e^(i 2 pi cycles)`.
+fn unit(cycles: f64) -> Complex64 {
+    let (sin, cos) = libm::sincos(TAU * (cycles - cycles.floor()));
+    Complex64::new(cos, sin)
+}
