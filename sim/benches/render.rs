@@ -44,7 +44,8 @@ fn others(criterion: &mut Criterion) {
         bencher.iter(|| noisy.render(black_box(123_456_789), 7812.5, samples, &mut block));
     });
     let sine: Vec<f64> = (0..8000_u32).map(|k| (0.0075 * f64::from(k)).sin()).collect();
-    let table = Loop::from_samples(&[&sine; 3], &[&sine; 3], 50_000.0).expect("nine cycles");
+    let table = Loop::from_samples(&[sine.as_slice(); 3], &[sine.as_slice(); 3], 50_000.0)
+        .expect("nine cycles");
     let played = Terminal::from_loop(table);
     group.bench_function("recording", |bencher| {
         bencher.iter(|| played.render(black_box(123_456_789), 7812.5, samples, &mut block));

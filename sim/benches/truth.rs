@@ -47,7 +47,10 @@ fn stationary(tones: u32) -> Terminal {
 
 fn played() -> Terminal {
     let sine: Vec<f64> = (0..8000_u32).map(|k| (0.0075 * f64::from(k)).sin()).collect();
-    Terminal::from_loop(Loop::from_samples(&[&sine; 3], &[&sine; 3], 50_000.0).expect("9 cycles"))
+    Terminal::from_loop(
+        Loop::from_samples(&[sine.as_slice(); 3], &[sine.as_slice(); 3], 50_000.0)
+            .expect("9 cycles"),
+    )
 }
 
 fn reading(criterion: &mut Criterion) {

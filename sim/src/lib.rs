@@ -22,7 +22,7 @@ mod truth;
 pub use looped::{Loop, LoopError};
 pub use queue::EventQueue;
 pub use random::Streams;
-pub use source::{SOURCES, SourceContext, SourceKind};
+pub use source::{BuildSource, SOURCES, SourceContext, SourceKind};
 pub use spectrum::{ChannelSpectrum, Spectrum, Tone};
 pub use terminal::{Block, Terminal, TerminalError};
 pub use truth::{Netting, ReferenceSpan, Truth};

@@ -69,8 +69,7 @@ impl Track {
 
     /// The value at a part (0 to 1) of a piece.
     fn value(&self, piece: usize, part: f64) -> f64 {
-        let [before, left, right, after] =
-            std::array::from_fn(|point| self.padded[piece + point]);
+        let [before, left, right, after] = std::array::from_fn(|point| self.padded[piece + point]);
         let cubic = 3.0 * (left - right) + (after - before);
         let square = 2.0 * before - 5.0 * left + 4.0 * right - after;
         left + 0.5 * part * ((right - before) + part * (square + part * cubic))
@@ -93,12 +92,7 @@ impl Track {
 impl Loop {
     /// From the points of each channel over a whole number of cycles. The channels have one
     /// length, at least four points; as many currents as voltages.
-    fn new(
-        fundamental_hz: f64,
-        cycles: u32,
-        voltages: &[Vec<f64>],
-        currents: &[Vec<f64>],
-    ) -> Self {
+    fn new(fundamental_hz: f64, cycles: u32, voltages: &[Vec<f64>], currents: &[Vec<f64>]) -> Self {
         let points = voltages[0].len();
         let tracks = |channels: &[Vec<f64>]| channels.iter().map(|c| Track::new(c)).collect();
         let (voltages, currents): (Vec<Track>, Vec<Track>) = (tracks(voltages), tracks(currents));
@@ -196,11 +190,7 @@ impl Loop {
         let (piece, part) = self.piece(loop_part);
         let before = self.integrals[phase][piece];
         let rest = piece_integrals(&self.voltages[phase], &self.currents[phase], piece, part);
-        PhaseMeans {
-            u2: before.u2 + rest.u2,
-            i2: before.i2 + rest.i2,
-            ui: before.ui + rest.ui,
-        }
+        PhaseMeans { u2: before.u2 + rest.u2, i2: before.i2 + rest.i2, ui: before.ui + rest.ui }
     }
 }
 

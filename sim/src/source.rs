@@ -37,6 +37,3 @@ pub struct SourceKind {
 
 /// Every kind of source.
 pub static SOURCES: &[SourceKind] = &[synthetic::KIND, recording::KIND, spectrum_table::KIND];
-
-#[cfg(test)]
-mod tests;

@@ -166,12 +166,7 @@ impl Terminal {
     }
 
     /// One reference value, in the SI unit of its registry row; `None` as [`Truth::value`] says.
-    pub fn reference(
-        &self,
-        id: MeasurementId,
-        span: ReferenceSpan,
-        total: Netting,
-    ) -> Option<f64> {
+    pub fn reference(&self, id: MeasurementId, span: ReferenceSpan, total: Netting) -> Option<f64> {
         self.truth(span).value(id, total)
     }
 }

@@ -7,9 +7,9 @@
 
 use std::f64::consts::PI;
 
+use super::Loop;
 use super::fundamental::{CYCLES_MIN, FASTEST_HZ, SLOWEST_HZ, frequency};
 use super::resample::{HALF_TAPS, Taps};
-use super::Loop;
 
 /// Points per cycle that the table has at least: the cubic between them then keeps 50 harmonics
 /// within 0.2 %, the first ten within 1 ppm.
@@ -102,7 +102,8 @@ impl Plan {
         let fade = (found - cycles).min(FADE_MAX) * per_cycle;
         let mut per_cycle_points = per_cycle.max(POINTS_PER_CYCLE_MIN).ceil();
         if cycles * per_cycle_points > POINTS_MAX {
-            per_cycle_points = (2.0 * per_cycle).max(POINTS_MAX / cycles).ceil().min(per_cycle_points);
+            per_cycle_points =
+                (2.0 * per_cycle).max(POINTS_MAX / cycles).ceil().min(per_cycle_points);
         }
         Ok(Self {
             cycles: cycles as u32,

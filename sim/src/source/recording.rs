@@ -58,7 +58,6 @@ fn build(
     };
     let voltages = scaled(&voltages, "voltage_scale");
     let currents = scaled(&currents, "current_scale");
-    let slices = |channels: &'_ [Vec<f64>]| -> Vec<_> { channels.iter().map(Vec::as_slice).collect() };
     match Loop::from_samples(&slices(&voltages), &slices(&currents), recording.rate_hz) {
         Ok(table) => Some(Terminal::from_loop(table)),
         Err(error) => {
@@ -66,6 +65,10 @@ fn build(
             None
         }
     }
+}
+
+fn slices(channels: &[Vec<f64>]) -> Vec<&[f64]> {
+    channels.iter().map(Vec::as_slice).collect()
 }
 
 fn read(

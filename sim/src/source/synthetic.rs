@@ -28,8 +28,18 @@ const FREQUENCY: Kind = quantity(Dimension::Frequency, 1.0, 1000.0);
 const fn component(place: Field) -> [Field; 5] {
     [
         place,
-        Field::default("voltage", SHARE, "\"0 %\"", "RMS value relative to the voltage's fundamental"),
-        Field::default("current", SHARE, "\"0 %\"", "RMS value relative to the current's fundamental"),
+        Field::default(
+            "voltage",
+            SHARE,
+            "\"0 %\"",
+            "RMS value relative to the voltage's fundamental",
+        ),
+        Field::default(
+            "current",
+            SHARE,
+            "\"0 %\"",
+            "RMS value relative to the current's fundamental",
+        ),
         Field::default("voltage_phase", ANGLE, "\"0 deg\"", "Angle of the voltage's component"),
         Field::default("current_phase", ANGLE, "\"0 deg\"", "Angle of the current's component"),
     ]
@@ -50,9 +60,19 @@ static INTERHARMONIC: [Field; 5] = component(Field::required(
 static FIELDS: [Field; 17] = [
     Field::default("phases", Kind::Integer { min: 1, max: 3 }, "3", "Number of phases, 1 or 3"),
     Field::default("frequency", FREQUENCY, "\"50 Hz\"", "Frequency of the fundamental"),
-    Field::default("voltage", VOLTAGE, "\"230 V\"", "RMS value of each phase's fundamental voltage"),
+    Field::default(
+        "voltage",
+        VOLTAGE,
+        "\"230 V\"",
+        "RMS value of each phase's fundamental voltage",
+    ),
     Field::default("current", CURRENT, "\"10 A\"", "RMS value of each phase's fundamental current"),
-    Field::default("angle", ANGLE, "\"0 deg\"", "Angle of the first voltage at the scenario's start"),
+    Field::default(
+        "angle",
+        ANGLE,
+        "\"0 deg\"",
+        "Angle of the first voltage at the scenario's start",
+    ),
     Field::optional(
         "power_factor",
         quantity(Dimension::Ratio, -1.0, 1.0),

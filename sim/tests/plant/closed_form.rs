@@ -14,8 +14,11 @@ fn any_channel() -> impl Strategy<Value = ChannelSpectrum> {
     ];
     let tone = (frequency, 0.0..10.0_f64, -4.0..4.0_f64)
         .prop_map(|(frequency_hz, rms, phase_rad)| Tone { frequency_hz, rms, phase_rad });
-    (prop::collection::vec(tone, 0..8), -3.0..3.0_f64)
-        .prop_map(|(tones, dc)| ChannelSpectrum { dc, tones, noise_rms: 0.0 })
+    (prop::collection::vec(tone, 0..8), -3.0..3.0_f64).prop_map(|(tones, dc)| ChannelSpectrum {
+        dc,
+        tones,
+        noise_rms: 0.0,
+    })
 }
 
 proptest! {

@@ -25,8 +25,6 @@ fn recording(samples: usize) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
 
 fn played(samples: usize) -> Loop {
     let (voltages, currents) = recording(samples);
-    let slices = |channels: &[Vec<f64>]| -> Vec<Vec<f64>> { channels.to_vec() };
-    let (voltages, currents) = (slices(&voltages), slices(&currents));
     let voltages: Vec<&[f64]> = voltages.iter().map(Vec::as_slice).collect();
     let currents: Vec<&[f64]> = currents.iter().map(Vec::as_slice).collect();
     Loop::from_samples(&voltages, &currents, RATE_HZ).unwrap()
@@ -62,13 +60,9 @@ fn truth_is_the_integral_of_what_is_played_over_any_span() {
     let terminal = Terminal::from_loop(played(SAMPLES));
     let fine_hz = 1e6;
     // Within a piece, within a loop, over the seam, over several loops, a day in.
-    for (first, length) in [
-        (10, 6),
-        (12_345, 40_000),
-        (170_001, 30_000),
-        (999, 600_000),
-        (86_400_000_000_u64, 25_000),
-    ] {
+    for (first, length) in
+        [(10, 6), (12_345, 40_000), (170_001, 30_000), (999, 600_000), (86_400_000_000_u64, 25_000)]
+    {
         let block = render(&terminal, first, fine_hz, length + 1);
         let span = span(first as f64 / fine_hz, (first + length as u64) as f64 / fine_hz);
         let found = |name: &str| value(&terminal, name, span).unwrap();
@@ -94,12 +88,14 @@ fn fundamental_quantities_are_the_fourier_integrals_of_what_is_played() {
     let rate_hz = f / 9.0 * samples as f64;
     let block = render(&terminal, 0, rate_hz, samples);
     let component = |channel: &[f64], trig: fn(f64) -> f64| {
-        let terms = channel.iter().enumerate().map(|(k, x)| x * trig(2.0 * PI * f * k as f64 / rate_hz));
+        let terms =
+            channel.iter().enumerate().map(|(k, x)| x * trig(2.0 * PI * f * k as f64 / rate_hz));
         terms.sum::<f64>() * SQRT_2 / samples as f64
     };
     let (u, i) = (&block.voltages[0], &block.currents[0]);
-    let [uc, us, ic, is] = [(u, f64::cos as fn(f64) -> f64), (u, f64::sin), (i, f64::cos), (i, f64::sin)]
-        .map(|(channel, trig)| component(channel, trig));
+    let [uc, us, ic, is] =
+        [(u, f64::cos as fn(f64) -> f64), (u, f64::sin), (i, f64::cos), (i, f64::sin)]
+            .map(|(channel, trig)| component(channel, trig));
     // u1 = uc - j us as a phasor; Q1 = im(u1 conj i1).
     let expected = uc * is - us * ic;
     let found = value(&terminal, "electricity.power.reactive.consumed.l1", span(0.0, 1.0)).unwrap();

@@ -64,8 +64,9 @@ fn after_a_day_each_tone_is_within_a_thousandth_of_a_nanoradian() {
 
 #[test]
 fn every_sample_is_the_sum_of_its_cosines() {
-    let lines: Vec<(f64, f64, f64)> =
-        (1..=50).map(|h| (f64::from(h) * 1.003, 10.0 / f64::from(h), 29.0 * f64::from(h))).collect();
+    let lines: Vec<(f64, f64, f64)> = (1..=50)
+        .map(|h| (f64::from(h) * 1.003, 10.0 / f64::from(h), 29.0 * f64::from(h)))
+        .collect();
     let channel = ChannelSpectrum { dc: -0.5, ..harmonics(&lines) };
     let terminal = terminal(vec![channel], vec![harmonics(&lines[..1])]);
     let block = render(&terminal, 1000, 12_800.0, 5000);
