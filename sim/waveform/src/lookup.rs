@@ -135,8 +135,9 @@ impl Recording {
     }
 
     /// The channels of one kind, one per phase in the order a, b, c: either all three, or the only
-    /// one there is. Neutral and residual channels (phase `n`) are left out. Exactly three channels
-    /// that tell no phase at all are taken in the file's order.
+    /// one there is. Neutral channels (phase `n`) are left out, and so are channels of no phase
+    /// (residual ones) beside three that have one. Exactly three channels that all tell no phase
+    /// are taken in the file's order.
     ///
     /// # Errors
     /// [`LookupError::NoneOfKind`]; [`LookupError::NotOnePerPhase`] when a phase is missing or there

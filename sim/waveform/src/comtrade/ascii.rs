@@ -18,13 +18,13 @@ pub(super) fn read(header: &Header, dat: &[u8]) -> Result<Data, ComtradeError> {
         let stated = header.kind.to_string();
         return Err(ComtradeError::DataKind { stated, looks: "holds bytes that are no text" });
     }
-    let announced = header.announced().unwrap_or(u64::MAX);
+    let announced = header.announced();
     let expected = 2 + header.analogue.len() + header.digital.len();
     let mut reader = Reader::new(header);
     let mut fields: Vec<&[u8]> = Vec::with_capacity(expected + 1);
     let mut lines = lines(dat).enumerate();
     for (index, line) in lines.by_ref() {
-        if reader.record == announced {
+        if Some(reader.record) == announced {
             break;
         }
         fields.clear();
@@ -42,16 +42,15 @@ pub(super) fn read(header: &Header, dat: &[u8]) -> Result<Data, ComtradeError> {
         reader.take(index + 1, &fields)?;
     }
     let whole = reader.record;
-    if whole < announced && announced != u64::MAX {
+    if let Some(announced) = announced.filter(|&announced| whole < announced) {
         return Err(ComtradeError::Truncated { whole, announced, partial: String::new() });
     }
-    // The loop took one line more than it used, if there was one.
-    let surplus =
-        self::lines(dat).filter(|line| !line.trim_ascii().is_empty()).count() as u64 - whole;
+    let surplus = self::lines(dat).filter(|line| !line.trim_ascii().is_empty()).count() as u64;
+    let surplus = surplus.saturating_sub(whole);
     let mut data = reader.finish();
     if surplus > 0 {
         data.notes.push(format!(
-            "{surplus} lines follow the {announced} records of the .dat and were left out"
+            "{surplus} lines follow the {whole} records of the .dat and were left out"
         ));
     }
     Ok(data)

@@ -209,9 +209,15 @@ fn counts(line: &Line) -> Result<Counts, ComtradeError> {
             .filter(|&count| count <= 999_999)
             .ok_or_else(|| line.error(index, field, expected))
     };
-    let total = count(0, "total channels", "", "a whole number")?;
-    let analogue = count(1, "analogue channels", "A", "a whole number and the letter A, as `6A`")?;
-    let digital = count(2, "digital channels", "D", "a whole number and the letter D, as `4D`")?;
+    let total = count(0, "total channels", "", "a whole number up to 999999")?;
+    let analogue = count(
+        1,
+        "analogue channels",
+        "A",
+        "a whole number up to 999999 and the letter A, as `6A`",
+    )?;
+    let digital =
+        count(2, "digital channels", "D", "a whole number up to 999999 and the letter D, as `4D`")?;
     if total != analogue + digital {
         return Err(ComtradeError::ChannelTotal { line: line.number, total, analogue, digital });
     }
@@ -271,7 +277,7 @@ fn analogue_line(
         unit: line.field(4).to_owned(),
         multiplier: line.number(5, "channel multiplier")?,
         offset: line.number_or(6, "channel offset", 0.0)?,
-        skew_s: line.number_or(7, "channel skew", 0.0)? * 1e-6,
+        skew_s: line.number_or(7, "channel skew", 0.0)? / 1e6,
         to_primary,
     })
 }
