@@ -15,7 +15,7 @@ use std::f64::consts::TAU;
 
 use crate::edge::Edge;
 use crate::harmonics::{ORDER_MAX, Transform, group};
-use crate::kernel::{Kernel, REACH};
+use crate::kernel::{Kernel, REACH, repeat};
 use crate::numeric::wrap;
 use crate::quantities::Frame;
 use crate::tracker::{Estimate, SHARE_MIN, Scratch, estimate};
@@ -353,24 +353,7 @@ impl WindowEngine {
             return false;
         }
         for samples in &mut self.channels {
-            let known = samples.len();
-            samples.resize(known + back, 0.0);
-            let unknown = (0..front).chain(known..known + back);
-            let away = |k: usize| k as f64 + if k < front { length } else { -length };
-            for k in unknown.clone() {
-                let near = away(k).round().clamp(front as f64, known as f64 - 1.0);
-                samples[k] = samples[near as usize];
-            }
-            // Where both ends are unknown each depends a little on the other: repeat.
-            for _ in 0..if front > 0 && back > 0 { 8 } else { 1 } {
-                for k in unknown.clone() {
-                    let position = away(k);
-                    if position >= REACH as f64 && position + (REACH as f64) < samples.len() as f64
-                    {
-                        samples[k] = self.kernel.value(samples, position);
-                    }
-                }
-            }
+            repeat(&self.kernel, samples, front, back, length);
         }
         true
     }
@@ -406,6 +389,7 @@ impl WindowEngine {
             cycles: self.cycles,
             frequency_hz: limits.frequency.map_or(self.config.nominal_hz, |f| f * rate),
             phases: quantities,
+            tracked: limits.frequency.is_some(),
             effective,
             flagged: limits.flagged,
             extended,

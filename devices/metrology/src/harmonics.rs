@@ -29,7 +29,7 @@ pub(crate) struct Transform {
 
 impl std::fmt::Debug for Transform {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transform").field("points", &self.points.len()).finish()
+        f.debug_struct("Transform").field("points", &self.points.len()).finish_non_exhaustive()
     }
 }
 

@@ -28,7 +28,7 @@ const RESPONSE_POINTS: usize = 512;
 pub(crate) struct Kernel {
     /// `PHASES + 1` rows of taps; row p weighs samples for a position p/PHASES past a sample.
     taps: Vec<[f64; TAPS]>,
-    /// Gain at k / (2 * RESPONSE_POINTS) of the sampling frequency.
+    /// Gain at k / 1024 of the sampling frequency.
     response: Vec<f64>,
 }
 
@@ -84,7 +84,35 @@ impl Kernel {
     }
 }
 
-/// Fourier integral of the tabulated kernel at `k / (2 RESPONSE_POINTS)` cycles per sample.
+/// Fills in the first `front` samples and appends `back` samples by repeating a signal of the
+/// period `length` (in samples) that is known in between.
+pub(crate) fn repeat(
+    kernel: &Kernel,
+    samples: &mut Vec<f64>,
+    front: usize,
+    back: usize,
+    length: f64,
+) {
+    let known = samples.len();
+    samples.resize(known + back, 0.0);
+    let unknown = || (0..front).chain(known..known + back);
+    let away = |k: usize| k as f64 + if k < front { length } else { -length };
+    for k in unknown() {
+        let near = away(k).round().min(known as f64 - 1.0).max(front as f64);
+        samples[k] = samples.get(near as usize).copied().unwrap_or(0.0);
+    }
+    // Where both ends are unknown each depends a little on the other: repeat until they agree.
+    for _ in 0..if front > 0 && back > 0 { 12 } else { 1 } {
+        for k in unknown() {
+            let position = away(k);
+            if position >= REACH as f64 && position + (REACH as f64) < samples.len() as f64 {
+                samples[k] = kernel.value(samples, position);
+            }
+        }
+    }
+}
+
+/// Fourier integral of the tabulated kernel at `k / 1024` cycles per sample.
 fn response(taps: &[[f64; TAPS]], k: usize) -> f64 {
     // The kernel vanishes at its ends, so the sum over equidistant points is the integral; every
     // eighth phase is far finer than the kernel's bandwidth needs.

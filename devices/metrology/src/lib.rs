@@ -28,9 +28,11 @@ mod spectrum;
 mod tracker;
 mod window;
 
-// pub use analysis::analyse;
+pub use analysis::analyse;
 pub use engine::{EngineConfig, EngineError, WindowEngine};
-// pub use recording::{AnalysisError, AnalysisInput};
-// pub use result::{Analysis, Event, HarmonicLine, PhaseAnalysis, PhaseValues, Total, WindowAnalysis};
-// pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
+pub use recording::{AnalysisError, AnalysisInput};
+pub use result::{
+    Analysis, Event, HarmonicLine, PhaseAnalysis, PhaseValues, Total, WindowAnalysis,
+};
+pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
 pub use window::{Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, Window};

@@ -59,6 +59,11 @@ pub(crate) fn wrap(angle_rad: f64) -> f64 {
     (turns - turns.round()) * std::f64::consts::TAU
 }
 
+/// An angle in degrees, -180..=180.
+pub(crate) fn degrees(angle_rad: f64) -> f64 {
+    wrap(angle_rad).to_degrees()
+}
+
 /// The modified Bessel function I0, by its power series (all terms positive: no cancellation).
 pub(crate) fn bessel_i0(x: f64) -> f64 {
     let quarter = 0.25 * x * x;

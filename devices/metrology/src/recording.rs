@@ -1,1 +1,139 @@
-//! stub
+//! A whole recording as input: what it must look like to be measured.
+
+use crate::engine::EngineError;
+
+/// A recording: samples of all channels at one rate.
+#[derive(Clone, Copy, Debug)]
+pub struct AnalysisInput<'a> {
+    /// Samples per second and channel.
+    pub rate_hz: f64,
+    /// 50 or 60; `None`: whichever is nearer to the frequency found.
+    pub nominal_hz: Option<f64>,
+    /// Names of the phases, as many as there are voltages or currents, whichever are more.
+    pub names: &'a [String],
+    /// Voltages in V, one list of samples per phase; may be empty.
+    pub voltages: &'a [Vec<f64>],
+    /// Currents in A, one list of samples per phase; may be empty.
+    pub currents: &'a [Vec<f64>],
+}
+
+/// Why a recording cannot be measured.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AnalysisError {
+    /// Neither a voltage nor a current.
+    #[error("the recording has neither voltages nor currents; name at least one channel")]
+    NoChannels,
+    /// Not as many names as phases.
+    #[error("{found} phases are named, the recording has {expected}; name each once")]
+    Names {
+        /// Names given.
+        found: usize,
+        /// Phases there are.
+        expected: usize,
+    },
+    /// Channels of different length.
+    #[error(
+        "the {channel} has {found} samples, the first channel has {expected}; all must be equal"
+    )]
+    UnequalLengths {
+        /// Which channel.
+        channel: String,
+        /// Its length.
+        found: usize,
+        /// The first channel's length.
+        expected: usize,
+    },
+    /// NaN or infinity among the samples.
+    #[error("sample {sample} of the {channel} is not a finite number; repair or cut the recording")]
+    NotFinite {
+        /// Which channel.
+        channel: String,
+        /// Index of the sample, from 0.
+        sample: usize,
+    },
+    /// Less than a cycle.
+    #[error("the recording holds {found_s} s, less than one cycle ({cycle_s} s)")]
+    TooShort {
+        /// Its length.
+        found_s: f64,
+        /// A cycle of the fundamental, or of the highest frequency looked for.
+        cycle_s: f64,
+    },
+    /// No fundamental in any channel.
+    #[error(
+        "no channel has a fundamental between {low_hz} and {high_hz} Hz; \
+         check the sampling rate, the nominal frequency and the channels"
+    )]
+    NoPeriodicSignal {
+        /// Lowest frequency looked for.
+        low_hz: f64,
+        /// Highest frequency looked for.
+        high_hz: f64,
+    },
+    /// What the options of a spectrum ask for cannot be.
+    #[error("the {what} is {found}; expected {expected}")]
+    Option {
+        /// Which option.
+        what: &'static str,
+        /// As given.
+        found: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The engine refused the rate or the nominal frequency.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl AnalysisInput<'_> {
+    /// Number of phases: voltages or currents, whichever are more.
+    pub(crate) fn phases(&self) -> usize {
+        self.voltages.len().max(self.currents.len())
+    }
+
+    /// Samples per channel.
+    pub(crate) fn samples(&self) -> usize {
+        self.channels().next().map_or(0, |(_, samples)| samples.len())
+    }
+
+    /// All channels with a name for messages, voltages first.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (String, &[f64])> {
+        let named = |kind: &'static str, list: &'_ [Vec<f64>]| -> Vec<String> {
+            (0..list.len())
+                .map(|p| format!("{kind} {}", self.names.get(p).map_or("?", String::as_str)))
+                .collect()
+        };
+        let names = named("voltage", self.voltages).into_iter();
+        let names = names.chain(named("current", self.currents));
+        names.zip(self.voltages.iter().chain(self.currents).map(Vec::as_slice))
+    }
+
+    /// Refuses what cannot be measured, whatever the signal.
+    pub(crate) fn check(&self) -> Result<(), AnalysisError> {
+        let expected = self.phases();
+        if expected == 0 {
+            return Err(AnalysisError::NoChannels);
+        }
+        if self.names.len() != expected {
+            return Err(AnalysisError::Names { found: self.names.len(), expected });
+        }
+        let nominal_hz = self.nominal_hz.unwrap_or(50.0);
+        if nominal_hz != 50.0 && nominal_hz != 60.0 {
+            return Err(EngineError::Nominal(nominal_hz).into());
+        }
+        if !(self.rate_hz.is_finite() && self.rate_hz >= 8.0 * nominal_hz) {
+            return Err(EngineError::Rate { rate_hz: self.rate_hz, nominal_hz }.into());
+        }
+        let expected = self.samples();
+        for (channel, samples) in self.channels() {
+            if samples.len() != expected {
+                let found = samples.len();
+                return Err(AnalysisError::UnequalLengths { channel, found, expected });
+            }
+            if let Some(sample) = samples.iter().position(|x| !x.is_finite()) {
+                return Err(AnalysisError::NotFinite { channel, sample });
+            }
+        }
+        Ok(())
+    }
+}

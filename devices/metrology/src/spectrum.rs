@@ -1,1 +1,174 @@
-//! stub
+//! The lines of a recording, to be played back: order, RMS and phase per channel.
+//!
+//! Over the largest whole number of cycles, so a line falls on every multiple of the fundamental
+//! and, between them, on every fraction of it by the number of cycles. All lines of a channel
+//! together with its direct component have the recording's RMS (Parseval), and the lines of a
+//! voltage and its current have its power, up to the highest order and down to the threshold.
+
+use crate::acquire::acquire;
+use crate::edge::{EDGE_SAMPLES, Edge, Span};
+use crate::harmonics::Transform;
+use crate::kernel::{Kernel, REACH, repeat};
+use crate::numeric::degrees;
+use crate::recording::{AnalysisError, AnalysisInput};
+use crate::window::Phasor;
+
+/// What lines to keep.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpectrumOptions {
+    /// Lines above this order are left out; at least 1.
+    pub highest_order: f64,
+    /// Lines below this part of the channel's largest line are left out, 0..1.
+    pub threshold: f64,
+    /// Whether to keep lines between the harmonics.
+    pub interharmonics: bool,
+}
+
+impl Default for SpectrumOptions {
+    fn default() -> Self {
+        Self { highest_order: 50.0, threshold: 1e-4, interharmonics: true }
+    }
+}
+
+/// The lines of all channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spectrum {
+    /// The fundamental in Hz.
+    pub fundamental_hz: f64,
+    /// Whole cycles the lines were taken over.
+    pub cycles: u64,
+    /// One per voltage.
+    pub voltages: Vec<SpectrumChannel>,
+    /// One per current.
+    pub currents: Vec<SpectrumChannel>,
+}
+
+/// The lines of one channel, by ascending order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpectrumChannel {
+    /// Name of the phase.
+    pub phase: String,
+    /// Direct component in V or A, with its sign; no line.
+    pub dc: f64,
+    /// The lines.
+    pub lines: Vec<SpectrumLine>,
+    /// RMS of all that is in neither `dc` nor `lines`, in V or A.
+    pub rest_rms: f64,
+}
+
+/// One line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpectrumLine {
+    /// Multiple of the fundamental; broken between harmonics.
+    pub order: f64,
+    /// RMS in V or A.
+    pub rms: f64,
+    /// Phase in degrees, -180..=180, in the cosine convention with t = 0 at a positive peak of the
+    /// first voltage's fundamental: x(t) = sum of sqrt(2) rms cos(2 pi order f t + phase).
+    pub phase_deg: f64,
+}
+
+/// Takes the lines of a recording.
+///
+/// # Errors
+/// As [`analyse`](crate::analyse); also for options out of their range.
+pub fn spectrum(
+    input: &AnalysisInput<'_>,
+    options: &SpectrumOptions,
+) -> Result<Spectrum, AnalysisError> {
+    input.check()?;
+    check(options)?;
+    let acquired = acquire(input)?;
+    let length = acquired.cycles as f64 * input.rate_hz / acquired.frequency_hz;
+    let lines_per_order = acquired.cycles as usize;
+    let highest = (options.highest_order * acquired.cycles as f64).floor();
+    let highest = (highest.min(input.samples() as f64)) as usize;
+    let kernel = Kernel::new();
+    let mut transform = Transform::new(length);
+    let mut stretches = Vec::new();
+    for (_, samples) in input.channels() {
+        let (padded, start) = pad(&kernel, samples, length);
+        let bins = transform.bins(&kernel, &padded, start, length, highest);
+        stretches.push((bins, mean_square(&padded, start, length)));
+    }
+    let turn = stretches[acquired.channel].0.get(lines_per_order).map_or(0.0, |b| b.phase_rad());
+    let channels: Vec<SpectrumChannel> = stretches
+        .iter()
+        .enumerate()
+        .map(|(k, (bins, mean_square))| {
+            let phase = k.checked_sub(input.voltages.len()).unwrap_or(k);
+            let name = input.names[phase].clone();
+            channel(name, bins, (*mean_square, turn, lines_per_order), options)
+        })
+        .collect();
+    let (voltages, currents) = channels.split_at(input.voltages.len());
+    Ok(Spectrum {
+        fundamental_hz: acquired.frequency_hz,
+        cycles: acquired.cycles,
+        voltages: voltages.to_vec(),
+        currents: currents.to_vec(),
+    })
+}
+
+/// Refuses options that make no sense.
+fn check(options: &SpectrumOptions) -> Result<(), AnalysisError> {
+    let SpectrumOptions { highest_order, threshold, .. } = *options;
+    if !(highest_order.is_finite() && highest_order >= 1.0) {
+        let expected = "1 or more";
+        return Err(AnalysisError::Option {
+            what: "highest order",
+            found: highest_order,
+            expected,
+        });
+    }
+    if !(0.0..1.0).contains(&threshold) {
+        let expected = "0 or more and below 1";
+        return Err(AnalysisError::Option { what: "threshold", found: threshold, expected });
+    }
+    Ok(())
+}
+
+/// The samples with what the interpolator needs on either side, repeated from one period away;
+/// and where the stretch starts in them.
+fn pad(kernel: &Kernel, samples: &[f64], length: f64) -> (Vec<f64>, f64) {
+    let margin = REACH + 1;
+    let needed = length.ceil() as usize + margin;
+    let back = needed.saturating_sub(samples.len());
+    let mut padded = vec![0.0; margin];
+    padded.extend_from_slice(samples);
+    repeat(kernel, &mut padded, margin, back, length);
+    (padded, margin as f64)
+}
+
+/// Mean square over the stretch.
+fn mean_square(padded: &[f64], start: f64, length: f64) -> f64 {
+    debug_assert!(start >= EDGE_SAMPLES);
+    let span = Span::new(&Edge::new(), start, length, padded.len());
+    let weighted = &padded[span.first..];
+    span.mean(weighted, weighted)
+}
+
+/// The lines of one channel that are to be kept.
+fn channel(
+    phase: String,
+    bins: &[Phasor],
+    (mean_square, turn, lines_per_order): (f64, f64, usize),
+    options: &SpectrumOptions,
+) -> SpectrumChannel {
+    let dc = bins.first().map_or(0.0, |bin| bin.re);
+    let largest = bins.iter().skip(1).map(|bin| bin.rms()).fold(0.0, f64::max);
+    let mut kept = dc * dc;
+    let mut lines = Vec::new();
+    for (m, bin) in bins.iter().enumerate().skip(1) {
+        let rms = bin.rms();
+        let between = m % lines_per_order != 0;
+        if rms <= 0.0 || rms < options.threshold * largest || (between && !options.interharmonics) {
+            continue;
+        }
+        let order = m as f64 / lines_per_order as f64;
+        let phase_deg = degrees(bin.phase_rad() - order * turn);
+        kept += rms * rms;
+        lines.push(SpectrumLine { order, rms, phase_deg });
+    }
+    SpectrumChannel { phase, dc, lines, rest_rms: (mean_square - kept).max(0.0).sqrt() }
+}

@@ -45,6 +45,8 @@ pub struct Window {
     pub phases: Vec<PhaseQuantities>,
     /// Effective quantities of a three-phase system; `None` unless there are three phases.
     pub effective: Option<Effective>,
+    /// Whether a fundamental was tracked; if not, the frequency is the nominal one.
+    pub tracked: bool,
     /// True if the window is not synchronous to a fundamental: nothing could be tracked (the
     /// window then has nominal length), or the fundamental's phase jumped.
     pub flagged: bool,

@@ -8,19 +8,19 @@ use lastmeter_metrology::{EngineConfig, Window, WindowEngine};
 
 /// RMS value, order (multiple of the fundamental) and phase in degrees (cosine convention).
 #[derive(Clone, Copy, Debug)]
-pub struct Tone {
-    pub rms: f64,
-    pub order: f64,
-    pub phase_deg: f64,
+pub(crate) struct Tone {
+    pub(crate) rms: f64,
+    pub(crate) order: f64,
+    pub(crate) phase_deg: f64,
 }
 
 /// A tone of a whole or broken order.
-pub fn tone(order: f64, rms: f64, phase_deg: f64) -> Tone {
+pub(crate) fn tone(order: f64, rms: f64, phase_deg: f64) -> Tone {
     Tone { rms, order, phase_deg }
 }
 
 /// `count` samples of a sum of tones.
-pub fn render(tones: &[Tone], fundamental_hz: f64, rate_hz: f64, count: usize) -> Vec<f64> {
+pub(crate) fn render(tones: &[Tone], fundamental_hz: f64, rate_hz: f64, count: usize) -> Vec<f64> {
     (0..count)
         .map(|k| {
             let cycles = fundamental_hz * k as f64 / rate_hz;
@@ -36,12 +36,12 @@ pub fn render(tones: &[Tone], fundamental_hz: f64, rate_hz: f64, count: usize) -
 }
 
 /// RMS of a sum of tones of different orders.
-pub fn rms(tones: &[Tone]) -> f64 {
+pub(crate) fn rms(tones: &[Tone]) -> f64 {
     tones.iter().map(|t| t.rms * t.rms).sum::<f64>().sqrt()
 }
 
 /// Active power: only equal orders contribute.
-pub fn power(u: &[Tone], i: &[Tone]) -> f64 {
+pub(crate) fn power(u: &[Tone], i: &[Tone]) -> f64 {
     u.iter()
         .flat_map(|a| i.iter().map(move |b| (a, b)))
         .filter(|(a, b)| a.order == b.order)
@@ -50,7 +50,7 @@ pub fn power(u: &[Tone], i: &[Tone]) -> f64 {
 }
 
 /// All windows of one phase, pushed at once.
-pub fn windows(
+pub(crate) fn windows(
     rate_hz: f64,
     nominal_hz: f64,
     u: &[f64],
@@ -65,6 +65,6 @@ pub fn windows(
 }
 
 /// Relative difference in parts per million.
-pub fn ppm(found: f64, expected: f64) -> f64 {
+pub(crate) fn ppm(found: f64, expected: f64) -> f64 {
     1e6 * (found - expected) / expected
 }

@@ -1,0 +1,7 @@
+//! The package's tests against closed forms and independent computations.
+
+mod accuracy;
+mod analysis;
+mod measured;
+mod signal;
+mod streaming;
