@@ -1,7 +1,7 @@
 //! Reading of binary data: BINARY (16-bit), BINARY32, FLOAT32, all least significant byte first.
 //!
 //! Missing values are 0x8000 and 0x80000000; in FLOAT32 every value that is not finite. A missing
-//! time stamp is 0xFFFFFFFF.
+//! time stamp is 0xFFFFFFFF. Time stamps that start again from 0 are counted on.
 
 use super::assemble::{Data, Scale};
 use super::header::Header;
@@ -44,10 +44,18 @@ pub(super) fn read(header: &Header, dat: &[u8]) -> Result<Data, ComtradeError> {
 /// Sample numbers and time stamps.
 fn heads(header: &Header, body: &[u8], size: usize, data: &mut Data) -> Result<(), ComtradeError> {
     let mut numbers = SampleNumbers::default();
+    // Stamps are 32 bits: in nanoseconds they start again from 0 every 4.3 s.
+    let (mut before, mut turns) = (0_u32, 0_u64);
     for (record, bytes) in (1..).zip(body.chunks_exact(size)) {
         numbers.take(record, u64::from(word_at(bytes, 0)))?;
         let ticks = Some(word_at(bytes, 4)).filter(|&ticks| ticks != u32::MAX);
-        data.stamp(header, record, ticks.map(f64::from))?;
+        if let Some(ticks) = ticks {
+            turns += u64::from(before > ticks && before - ticks > u32::MAX / 2);
+            before = ticks;
+        }
+        // Exact up to 2^53 ticks, 104 days of nanoseconds.
+        let ticks = ticks.map(|ticks| (turns << 32 | u64::from(ticks)) as f64);
+        data.stamp(header, record, ticks)?;
     }
     data.notes.extend(numbers.note());
     Ok(())

@@ -201,6 +201,21 @@ fn without_a_rate_the_time_stamps_tell_it() {
 }
 
 #[test]
+fn time_stamps_that_start_again_from_zero_are_counted_on() {
+    // Nanoseconds, 2 s apart: 0, 2e9, 4e9, then 6e9 - 2^32 = 1,705,032,704 = 0x65A0BC00.
+    let stamps: [u32; 4] = [0, 2_000_000_000, 4_000_000_000, 0x65A0_BC00];
+    let records = (1_u32..).zip(stamps).map(|(n, stamp)| {
+        [&n.to_le_bytes()[..], &stamp.to_le_bytes(), &[n as u8, 0, 0, 0]].concat()
+    });
+    let dat = records.collect::<Vec<_>>().concat();
+    let cfg = one_and_one(UA, "0\n0,4", "BINARY", "1\n0,0\n0,0\n");
+    let cfg = cfg.replace("1999", "2013").replace("06.000007", "06.000007000");
+    let recording = read(cfg.as_bytes(), &dat).unwrap();
+    assert_eq!(recording.rate_hz, 0.5);
+    assert!(!recording.notes.iter().any(|note| note.contains("irregular")));
+}
+
+#[test]
 fn sections_of_different_rates_are_joined_at_the_highest() {
     // Three samples at 1 kHz (0, 1, 2 ms), then four at 2 kHz from 3 ms on.
     let cfg = one_and_one(UA, "2\n1000,3\n2000,7", "ASCII", "1\n");
