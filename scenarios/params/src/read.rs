@@ -107,7 +107,7 @@ fn report_missing_key(field: &Field, span: Span, diagnostics: &mut Diagnostics) 
         Code::MISSING_KEY,
         span,
         format!("key `{}` is missing", field.name),
-        format!("needs {}", describe(&field.kind)),
+        format!("needs {}", describe_kind(&field.kind)),
         Some(format!("`{}`: {}", field.name, field.doc)),
     );
 }
@@ -200,7 +200,8 @@ fn read_texts(table: &Table, name: &str, out: &mut Diagnostics) -> Option<Value>
             NodeValue::Array(_) | NodeValue::Table(_) => {
                 whole = false;
                 let found = entry.node.value.describe();
-                let message = format!("`{name}.{}` takes a plain value, and this is {found}", entry.key);
+                let message =
+                    format!("`{name}.{}` takes a plain value, and this is {found}", entry.key);
                 let label = "expected text, a number, a date, or `true` or `false`";
                 out.report(Code::WRONG_KIND, entry.node.span, message, label);
                 continue;
@@ -225,13 +226,13 @@ fn report_wrong_kind(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics
         _ => None,
     };
     let message =
-        format!("`{name}` takes {}, and this is {}", describe(kind), node.value.describe());
-    let label = format!("expected {}", describe(kind));
+        format!("`{name}` takes {}, and this is {}", describe_kind(kind), node.value.describe());
+    let label = format!("expected {}", describe_kind(kind));
     out.report_with_help(Code::WRONG_KIND, node.span, message, label, help);
 }
 
-/// What a kind of field holds, for a sentence.
-pub(crate) fn describe(kind: &Kind) -> String {
+/// What a kind of field holds, for a sentence (`a whole number`).
+pub fn describe_kind(kind: &Kind) -> String {
     match kind {
         Kind::Text => "text".to_owned(),
         Kind::Name => "a name".to_owned(),
@@ -242,7 +243,7 @@ pub(crate) fn describe(kind: &Kind) -> String {
         Kind::Instant => "a date with time and offset".to_owned(),
         Kind::Choice(words) => format!("one of {}", quoted(words)),
         Kind::Measurement => "a measurement identifier".to_owned(),
-        Kind::List(of) => format!("a list, each item {}", describe(of)),
+        Kind::List(of) => format!("a list, each item {}", describe_kind(of)),
         Kind::Texts | Kind::Table(_) => "a table".to_owned(),
     }
 }

@@ -1,0 +1,43 @@
+//! The JSON Schema (2020-12) of the whole language, for editors.
+
+use lastmeter_params::schema;
+use serde_json::{Value, json};
+
+use super::sections::{FORMAT, Section, sections, single_sections};
+
+/// The schema of a scenario file, from the definitions that reading uses.
+pub fn json_schema() -> Value {
+    let mut properties = serde_json::Map::new();
+    properties.insert(
+        "format".to_owned(),
+        json!({ "const": FORMAT, "description": "the version of the scenario language" }),
+    );
+    for (name, fields) in single_sections() {
+        properties.insert(name.to_owned(), schema::object(&[fields]));
+    }
+    for section in sections() {
+        properties.insert(section.name.to_owned(), rows(&section));
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "lastmeter scenario",
+        "type": "object",
+        "properties": properties,
+        "required": ["format", "scenario", "check"],
+        "additionalProperties": false,
+    })
+}
+
+/// The schema of a section's list: each table is one of the registered kinds.
+fn rows(section: &Section) -> Value {
+    let table = |entry: &lastmeter_params::Entry| {
+        let mut table = schema::object(&[section.fields, entry.fields]);
+        table["title"] = json!(entry.name);
+        table["description"] = json!(entry.summary);
+        table["properties"][section.kind_key] =
+            json!({ "const": entry.name, "description": entry.summary });
+        table
+    };
+    let tables: Vec<Value> = section.entries().into_iter().map(table).collect();
+    json!({ "type": "array", "items": { "oneOf": tables } })
+}

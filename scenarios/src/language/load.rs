@@ -1,0 +1,121 @@
+//! From a file and its overrides to a scenario, or to all of its mistakes.
+
+use std::path::{Path, PathBuf};
+
+use lastmeter_params::{Code, Diagnostics, SourceId, Span, parse_document};
+use sha2::{Digest, Sha256};
+
+use super::draft::Draft;
+use super::failure::LoadFailure;
+use super::files::{self, Files};
+use super::scenario::Scenario;
+use super::semantics;
+use super::texts::Texts;
+
+/// The variable that says where recordings are.
+const RECORDINGS_VARIABLE: &str = "LASTMETER_RECORDINGS";
+
+/// What changes a scenario from outside of its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// `ADDRESS=VALUE`, in order; a later one wins.
+    pub overrides: Vec<String>,
+    /// Replaces the seed.
+    pub seed: Option<u64>,
+    /// Replaces the platform: `embedded`, `child`, or a profile file relative to the current
+    /// folder.
+    pub platform: Option<String>,
+    /// The folder of `recordings:NAME`; scenarios that need it are unavailable without.
+    pub recordings: Option<PathBuf>,
+}
+
+impl LoadOptions {
+    /// No changes; the folder of recordings is the one that the environment names.
+    pub fn from_environment() -> Self {
+        let recordings = std::env::var_os(RECORDINGS_VARIABLE).filter(|value| !value.is_empty());
+        Self { recordings: recordings.map(PathBuf::from), ..Self::default() }
+    }
+
+    /// Every change as an override, with the option it came with.
+    fn changes(&self) -> Vec<(&'static str, String)> {
+        let mut changes: Vec<(&'static str, String)> =
+            self.overrides.iter().map(|text| ("--set", text.clone())).collect();
+        changes.extend(self.seed.map(|seed| ("--seed", format!("scenario.seed={seed}"))));
+        changes.extend(self.platform.as_deref().map(|platform| {
+            // A profile on the command line is relative to the current folder, in a scenario to
+            // the scenario's; an absolute path means the same in both.
+            let text = if matches!(platform, "embedded" | "child") {
+                platform.to_owned()
+            } else {
+                std::path::absolute(platform)
+                    .map_or_else(|_| platform.to_owned(), |path| path.display().to_string())
+            };
+            ("--platform", format!("platform.use={}", lastmeter_params::quote(&text)))
+        }));
+        changes
+    }
+}
+
+impl Scenario {
+    /// Loads a scenario file, with changes from outside; on failure all mistakes come back.
+    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, LoadFailure> {
+        match files::read(path) {
+            Ok(bytes) => Self::from_bytes(path, &bytes, options),
+            Err(error) => {
+                let mut diagnostics = Diagnostics::new();
+                let message = format!("`{}` cannot be read: {error}", path.display());
+                let span = semantics::FILE_START;
+                diagnostics.report(Code::FILE_UNREADABLE, span, message, "this file");
+                let texts = Texts::new(path.display().to_string(), "");
+                Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts })
+            }
+        }
+    }
+
+    /// Like [`Self::load`], with the file's bytes at hand; `path` is for messages, and the files
+    /// that the scenario names are looked up beside it.
+    pub fn from_bytes(
+        path: &Path,
+        bytes: &[u8],
+        options: &LoadOptions,
+    ) -> Result<Self, LoadFailure> {
+        let mut diagnostics = Diagnostics::new();
+        let text = String::from_utf8_lossy(bytes);
+        let mut texts = Texts::new(path.display().to_string(), text.as_ref());
+        if let Err(error) = std::str::from_utf8(bytes) {
+            let start = error.valid_up_to();
+            let span = Span { source: SourceId::FILE, start, end: start };
+            let message = "this is not valid TOML: the text is not UTF-8";
+            diagnostics.report(Code::SYNTAX, span, message, "this byte is none of a character");
+            return Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts });
+        }
+        let mut root = parse_document(&text, SourceId::FILE, &mut diagnostics);
+        for (option, change) in options.changes() {
+            super::overrides::apply(&mut root, option, &change, &mut texts, &mut diagnostics);
+        }
+        let draft = Draft::read(&root, &mut diagnostics);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let files = Files::new(folder, options.recordings.as_deref());
+        let scenario = draft.resolve(path, &files, &mut diagnostics);
+        match scenario {
+            Some(mut scenario) if diagnostics.is_empty() => {
+                scenario.hash = hash(bytes, &texts);
+                scenario.texts = texts;
+                Ok(scenario)
+            }
+            _ => Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts }),
+        }
+    }
+}
+
+/// SHA-256 of the file and the overrides, each with its length before it.
+fn hash(bytes: &[u8], texts: &Texts) -> String {
+    let mut sha = Sha256::new();
+    let mut add = |part: &[u8]| {
+        sha.update((part.len() as u64).to_le_bytes());
+        sha.update(part);
+    };
+    add(bytes);
+    texts.overrides().for_each(|text| add(text.as_bytes()));
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,35 @@
+//! The scenario language, version 1: put together from what each package registers, read with all
+//! mistakes at once, and built into the parts of a bench.
+//!
+//! Terms: a *section* is one of the language's tables (`[scenario]`, `[[source]]`, ...); an
+//! *entry* is one registered source, device, injection or check; an *override* changes one value
+//! from outside (`--set ADDRESS=VALUE`); *resolved* is a scenario with every default and override
+//! written out.
+//!
+//! It never runs anything, and reads no files but the scenario and those it names.
+
+mod draft;
+mod explain;
+mod failure;
+mod files;
+mod json_schema;
+mod load;
+mod overrides;
+mod parts;
+mod read;
+mod render;
+mod scenario;
+mod sections;
+mod semantics;
+mod texts;
+
+pub use explain::explain;
+pub use failure::LoadFailure;
+pub use json_schema::json_schema;
+pub use load::LoadOptions;
+pub use scenario::{Action, CheckRow, DeviceRow, Expect, Injection, PlatformUse, Scenario, Source};
+pub use sections::{Registered, registry};
+pub use texts::{Place, Texts};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Building the parts of a bench: terminals of the sources, devices at them, and the checks.
+//!
+//! The constructors belong to the packages and report their own mistakes; here they are only
+//! called, with what the scenario says about the place.
+
+use lastmeter_devices::{Device, DeviceContext, DeviceKind};
+use lastmeter_params::{Diagnostics, Values};
+use lastmeter_reports::{CheckContext, CheckKind};
+use lastmeter_sim::{SourceContext, SourceKind, Streams, Terminal};
+use lastmeter_units::{HardwareId, SimTime};
+
+use super::files::Files;
+
+/// The tenant all devices of a scenario belong to.
+const TENANT: &str = "default";
+
+/// What became of a source.
+pub(crate) enum Built {
+    Terminal(Terminal),
+    /// It needs a file that this machine does not have; the reason.
+    Unavailable(String),
+    /// It has a mistake, which has been reported.
+    Refused,
+}
+
+/// Makes the terminal of a source.
+pub(crate) fn build_source(
+    kind: &SourceKind,
+    values: &Values,
+    streams: &Streams,
+    files: &Files<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Built {
+    let mut found = Diagnostics::new();
+    let read_file = |name: &str| files.read(name);
+    let context = SourceContext { name: values.text("name"), streams, read_file: &read_file };
+    let terminal = (kind.build)(values, &context, &mut found);
+    // What is not here cannot be wrong; the scenario is skipped with the reason instead.
+    if let Some(reason) = files.take_unavailable() {
+        return Built::Unavailable(reason);
+    }
+    let sound = found.is_empty();
+    found.into_sorted().into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
+    match terminal {
+        Some(terminal) if sound => Built::Terminal(terminal),
+        _ => Built::Refused,
+    }
+}
+
+/// Where a device is put.
+pub(crate) struct DevicePlace<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) start: SimTime,
+    pub(crate) streams: &'a Streams,
+    pub(crate) terminal: &'a Terminal,
+}
+
+/// Makes a device.
+pub(crate) fn build_device(
+    kind: &DeviceKind,
+    values: &Values,
+    place: &DevicePlace<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Box<dyn Device>> {
+    let context = DeviceContext {
+        name: place.name,
+        // Every name is a hardware id: names are stricter.
+        hardware_id: HardwareId::new(place.name).ok()?,
+        tenant: TENANT,
+        start: place.start,
+        streams: place.streams,
+        phases: place.terminal.phases(),
+        has_spectrum: place.terminal.spectrum().is_some(),
+    };
+    (kind.build)(values, &context, diagnostics)
+}
+
+/// Makes a check to see whether it can be made; what it says is for the judge of the record.
+pub(crate) fn try_check(
+    kind: &CheckKind,
+    values: &Values,
+    scenario: &str,
+    diagnostics: &mut Diagnostics,
+) {
+    let context = CheckContext {
+        name: values.text("name").to_owned(),
+        scenario: scenario.to_owned(),
+        covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
+    };
+    let _ = (kind.build)(values, context, diagnostics);
+}

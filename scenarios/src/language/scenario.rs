@@ -1,0 +1,252 @@
+//! A scenario as loaded: every value checked, every reference resolved.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use lastmeter_devices::{Device, DeviceFault, DeviceKind};
+use lastmeter_params::Values;
+use lastmeter_sim::{Streams, Terminal};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::parts;
+use super::sections::FORMAT;
+use super::texts::Texts;
+
+/// Which platform a scenario runs against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlatformUse {
+    /// In the bench's own process.
+    Embedded,
+    /// As a child process, which can be killed.
+    Child,
+    /// One that runs already; the file says where.
+    Profile(PathBuf),
+}
+
+/// A source with its terminal.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// The registered kind's name.
+    pub kind: &'static str,
+    /// What devices are connected to; `None` if [`Scenario::unavailable`].
+    pub terminal: Option<Terminal>,
+    pub(crate) values: Values,
+}
+
+/// A device, to be built with [`Scenario::build_device`].
+#[derive(Clone)]
+pub struct DeviceRow {
+    /// Its name, which is also its hardware id.
+    pub name: String,
+    /// The index of the source it is connected to.
+    pub source: usize,
+    /// The registered model.
+    pub kind: &'static DeviceKind,
+    pub(crate) values: Values,
+}
+
+/// What an injection does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A fault of a device.
+    Device {
+        /// The device's index.
+        device: usize,
+        /// What it is told.
+        fault: DeviceFault,
+    },
+    /// A command to a device through the platform.
+    Command {
+        /// The device's index.
+        device: usize,
+        /// The command.
+        command: String,
+        /// Its parameters.
+        parameters: BTreeMap<String, String>,
+    },
+    /// The platform's child process is killed and started again.
+    KillPlatform,
+}
+
+/// Something that is done to the bench at an instant.
+#[derive(Clone)]
+pub struct Injection {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// The registered kind's name.
+    pub kind: &'static str,
+    /// When, since the start.
+    pub at: SimDuration,
+    /// What.
+    pub action: Action,
+    pub(crate) values: Values,
+}
+
+impl Injection {
+    /// Its keys beside name, time and kind as one line of TOML, for people.
+    pub fn detail(&self) -> String {
+        let own = self.values.to_toml();
+        let mut keys: Vec<&str> = own.lines().collect();
+        keys.retain(|line| {
+            !["name = ", "at = ", "kind = "].iter().any(|key| line.starts_with(key))
+        });
+        keys.join(", ")
+    }
+}
+
+/// A check; the package of the checks reads it again from the resolved scenario.
+#[derive(Clone)]
+pub struct CheckRow {
+    /// Its name.
+    pub name: String,
+    /// The registered kind's name.
+    pub kind: &'static str,
+    /// The requirements it covers.
+    pub covers: Vec<String>,
+    pub(crate) values: Values,
+}
+
+/// How a must-fail twin has to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// The check that has to fail, and it alone.
+    pub check: String,
+    /// The scenario it mirrors.
+    pub twin_scenario: String,
+    /// The check it mirrors.
+    pub twin_check: String,
+}
+
+/// A scenario that makes sense.
+#[derive(Clone)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// One line for the head of a report.
+    pub title: Option<String>,
+    /// What it is about.
+    pub description: Option<String>,
+    /// Words to select it by.
+    pub tags: Vec<String>,
+    /// Event time of the first sample.
+    pub start: SimTime,
+    /// How long it lasts.
+    pub duration: SimDuration,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Which platform it runs against.
+    pub platform: PlatformUse,
+    /// Whether the tenant accepts the identifiers of Table 2 only.
+    pub strict_table2: bool,
+    /// The sources.
+    pub sources: Vec<Source>,
+    /// The devices.
+    pub devices: Vec<DeviceRow>,
+    /// The injections, in the order of the file.
+    pub injections: Vec<Injection>,
+    /// The checks.
+    pub checks: Vec<CheckRow>,
+    /// How it has to end, if it is a must-fail twin.
+    pub expect: Option<Expect>,
+    pub(crate) path: PathBuf,
+    pub(crate) hash: String,
+    pub(crate) unavailable: Option<String>,
+    pub(crate) texts: Texts,
+    pub(crate) head: Values,
+    pub(crate) platform_values: Values,
+    pub(crate) expect_values: Option<Values>,
+}
+
+impl Scenario {
+    /// The file it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The texts it was loaded from.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// SHA-256 of the file's bytes and the overrides, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Why it cannot run on this machine although nothing is wrong with it: a recording that is
+    /// not here. Such a scenario is skipped with this reason.
+    pub fn unavailable(&self) -> Option<&str> {
+        self.unavailable.as_deref()
+    }
+
+    /// The scenario's random streams.
+    pub fn streams(&self) -> Streams {
+        Streams::new(self.seed)
+    }
+
+    /// Makes the device of this index, in its initial state; `None` if its source is unavailable.
+    ///
+    /// # Panics
+    /// If there is no device of that index.
+    pub fn build_device(&self, index: usize) -> Option<Box<dyn Device>> {
+        let row = &self.devices[index];
+        let terminal = self.sources[row.source].terminal.as_ref()?;
+        let mut diagnostics = lastmeter_params::Diagnostics::new();
+        let place = parts::DevicePlace {
+            name: &row.name,
+            start: self.start,
+            streams: &self.streams(),
+            terminal,
+        };
+        parts::build_device(row.kind, &row.values, &place, &mut diagnostics)
+    }
+
+    /// The scenario with every default and override written out: a scenario file that means the
+    /// same, as long as it lies in the same folder.
+    pub fn resolved_toml(&self) -> String {
+        let mut text = format!("format = {FORMAT}\n\n[scenario]\n{}", self.head.to_toml());
+        let mut section = |header: &str, values: &Values| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n{header}\n{}", values.to_toml());
+        };
+        section("[platform]", &self.platform_values);
+        self.sources.iter().for_each(|row| section("[[source]]", &row.values));
+        self.devices.iter().for_each(|row| section("[[device]]", &row.values));
+        self.injections.iter().for_each(|row| section("[[inject]]", &row.values));
+        self.checks.iter().for_each(|row| section("[[check]]", &row.values));
+        self.expect_values.iter().for_each(|values| section("[expect]", values));
+        text
+    }
+
+    /// Whether both mean the same, wherever and however they are written.
+    pub fn same_meaning(&self, other: &Self) -> bool {
+        fn all(a: &[&Values], b: &[&Values]) -> bool {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_values(b))
+        }
+        all(&self.values(), &other.values())
+            && self.sources.len() == other.sources.len()
+            && self.devices.len() == other.devices.len()
+            && self.injections.len() == other.injections.len()
+            && self.checks.len() == other.checks.len()
+    }
+
+    fn values(&self) -> Vec<&Values> {
+        [&self.head, &self.platform_values]
+            .into_iter()
+            .chain(self.sources.iter().map(|row| &row.values))
+            .chain(self.devices.iter().map(|row| &row.values))
+            .chain(self.injections.iter().map(|row| &row.values))
+            .chain(self.checks.iter().map(|row| &row.values))
+            .chain(&self.expect_values)
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scenario").field("name", &self.name).field("hash", &self.hash).finish()
+    }
+}

@@ -1,0 +1,292 @@
+//! What must hold between the tables of a scenario. Each rule is one function and tells each
+//! mistake once, from what is written, so that a table's other mistakes hide nothing here.
+
+use std::collections::BTreeMap;
+
+use lastmeter_params::{
+    Code, Diagnostics, Dimension, NodeValue, SourceId, Span, Value, nearest, parse_quantity,
+};
+use lastmeter_reports::check::Pattern;
+use lastmeter_sim::{SourceKind, Terminal};
+
+use super::read::{Row, Single};
+use super::scenario::PlatformUse;
+use super::sections::InjectKind;
+
+/// Within a section no name stands twice.
+pub(crate) fn names_are_unique<K>(section: &str, rows: &[Row<'_, K>], out: &mut Diagnostics) {
+    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
+    for (name, span) in rows.iter().filter_map(|row| row.text("name")) {
+        if seen.insert(name, ()).is_some() {
+            let message = format!("there is already a {section} named `{name}`");
+            out.report(Code::NAME_TAKEN, span, message, "used twice");
+        }
+    }
+}
+
+/// The index of the source a device is connected to, as `at = "source:NAME"` says.
+pub(crate) fn source_of<K, S>(
+    device: &Row<'_, K>,
+    sources: &[Row<'_, S>],
+    out: &mut Diagnostics,
+) -> Option<usize> {
+    let (at, span) = device.text("at")?;
+    let names = || sources.iter().filter_map(Row::name);
+    let Some(name) = at.strip_prefix("source:") else {
+        let help = match names().find(|name| *name == at).or_else(|| names().next()) {
+            Some(name) => format!("write `at = \"source:{name}\"`"),
+            None => "write `at = \"source:NAME\"`".to_owned(),
+        };
+        let message = format!("`{at}` is no place to connect a device to");
+        let label = "expected `source:` and the name of a source";
+        out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
+        return None;
+    };
+    let found = sources.iter().position(|source| source.name() == Some(name));
+    if found.is_none() && !device.table.incomplete {
+        report_unknown("source", name, names(), span, out);
+    }
+    found
+}
+
+/// The index of the device that a table names.
+pub(crate) fn device_of<K, D>(
+    row: &Row<'_, K>,
+    devices: &[Row<'_, D>],
+    out: &mut Diagnostics,
+) -> Option<usize> {
+    let (name, span) = row.text("device")?;
+    let found = devices.iter().position(|device| device.name() == Some(name));
+    if found.is_none() && !row.table.incomplete {
+        report_unknown("device", name, devices.iter().filter_map(Row::name), span, out);
+    }
+    found
+}
+
+/// The indices of the devices that a check's pattern names; at least one has to be there.
+pub(crate) fn devices_of_check<K, D>(
+    check: &Row<'_, K>,
+    devices: &[Row<'_, D>],
+    out: &mut Diagnostics,
+) -> Vec<usize> {
+    let (text, span) = check.text("device").unwrap_or(("*", check.span));
+    let pattern = Pattern::new(text);
+    let names = || devices.iter().filter_map(Row::name);
+    let found: Vec<usize> = devices
+        .iter()
+        .enumerate()
+        .filter(|(_, device)| device.name().is_some_and(|name| pattern.matches(name)))
+        .map(|(index, _)| index)
+        .collect();
+    if found.is_empty() && check.text("device").is_some() && !check.table.incomplete {
+        if pattern.is_name() {
+            report_unknown("device", text, names(), span, out);
+        } else {
+            let message = format!("no device has a name that fits `{text}`");
+            let all: Vec<&str> = names().collect();
+            let help = format!("the devices are {}", all.join(", "));
+            let label = "fits nothing";
+            out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
+        }
+    }
+    found
+}
+
+fn report_unknown<'a>(
+    what: &str,
+    name: &str,
+    names: impl Iterator<Item = &'a str>,
+    span: Span,
+    out: &mut Diagnostics,
+) {
+    let names: Vec<&str> = names.collect();
+    let help = match nearest(name, names.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if names.is_empty() => Some(format!("add a `[[{what}]]` of that name")),
+        None => Some(format!("there is {}", names.join(", "))),
+    };
+    let message = format!("there is no {what} named `{name}`");
+    out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, "not in this scenario", help);
+}
+
+/// Time and device kinds of later versions are refused, not replaced by something else.
+pub(crate) fn is_available<D>(
+    head: Option<&Single<'_>>,
+    devices: &[Row<'_, D>],
+    out: &mut Diagnostics,
+) {
+    if let Some(node) = head.and_then(|head| head.table.get("time"))
+        && node.value == NodeValue::String("real".to_owned())
+    {
+        let message = "real time is not available in this version";
+        let help = "write `time = \"virtual\"`".to_owned();
+        out.report_with_help(
+            Code::NOT_AVAILABLE,
+            node.span,
+            message,
+            "only `virtual` works",
+            Some(help),
+        );
+    }
+    for (way, span) in devices.iter().filter_map(|device| device.text("as")) {
+        if matches!(way, "emulated" | "hardware") {
+            let message = format!("{way} devices are not available in this version");
+            let help = "write `as = \"simulated\"`".to_owned();
+            let label = "only `simulated` works";
+            out.report_with_help(Code::NOT_AVAILABLE, span, message, label, Some(help));
+        }
+    }
+}
+
+/// A device that computes from spectra is not connected to a played recording; `None` if it is.
+pub(crate) fn has_spectrum_to_work_on<D>(
+    device: &Row<'_, D>,
+    source: &Row<'_, &'static SourceKind>,
+    terminal: Option<&Terminal>,
+    out: &mut Diagnostics,
+) -> Option<()> {
+    // Of a recording that is not here it is known as well.
+    let plays_a_recording = match terminal {
+        Some(terminal) => terminal.spectrum().is_none(),
+        None => source.kind.is_some_and(|kind| kind.entry.name == "recording"),
+    };
+    let values = device.values.as_ref()?;
+    if !plays_a_recording || values.get("fidelity") != Some(&Value::Text("windows".to_owned())) {
+        return Some(());
+    }
+    let name = source.name().unwrap_or_default();
+    let message = format!("`{name}` plays a recording, which has no spectrum to compute from");
+    let help = "write `fidelity = \"samples\"`, or make a spectrum table with `lastmeter measure \
+                FILE --spectrum TABLE` and a source of kind `spectrum`";
+    let span = values.span_of("fidelity");
+    let label = "expected `samples` with this source";
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    None
+}
+
+/// An injection happens before the end.
+pub(crate) fn injections_are_in_time(
+    injections: &[Row<'_, InjectKind>],
+    head: Option<&Single<'_>>,
+    out: &mut Diagnostics,
+) {
+    let seconds = |text: &str| parse_quantity(text, &[Dimension::Time]).map(|(si, _)| si).ok();
+    let Some(duration) = head.and_then(|head| head.table.text("duration")) else { return };
+    let Some(duration_s) = seconds(duration) else { return };
+    for (at, span) in injections.iter().filter_map(|row| row.text("at")) {
+        if seconds(at).is_some_and(|at_s| at_s >= duration_s) {
+            let message = format!("at {at} the scenario is over");
+            let label = format!("the duration is {duration}");
+            out.report(Code::OUTSIDE_SCENARIO, span, message, label);
+        }
+    }
+}
+
+/// Only a child process can be killed.
+pub(crate) fn kill_has_a_victim(
+    injections: &[Row<'_, InjectKind>],
+    platform: &PlatformUse,
+    out: &mut Diagnostics,
+) {
+    let (message, label) = match platform {
+        PlatformUse::Child => return,
+        PlatformUse::Embedded => {
+            ("an embedded platform cannot be killed", "it is part of the bench's process")
+        }
+        PlatformUse::Profile(_) => {
+            ("a platform that was started by somebody else is not killed", "not the bench's own")
+        }
+    };
+    for row in injections.iter().filter(|row| matches!(row.kind, Some(InjectKind::Kill))) {
+        let help = "write `use = \"child\"` under `[platform]`, or give `--platform child`";
+        let span = row.text("kind").map_or(row.span, |(_, span)| span);
+        out.report_with_help(Code::PLATFORM_CANNOT, span, message, label, Some(help.to_owned()));
+    }
+}
+
+/// A command has a name.
+pub(crate) fn commands_have_names(injections: &[Row<'_, InjectKind>], out: &mut Diagnostics) {
+    for row in injections.iter().filter(|row| matches!(row.kind, Some(InjectKind::Command))) {
+        let Some(node) = row.table.get("command") else { continue };
+        let NodeValue::Table(command) = &node.value else { continue };
+        if command.get("name").is_none() {
+            let help = "write `command = { name = \"setReportingPeriod\", seconds = 5 }`";
+            let message = "the command has no name";
+            let label = "needs `name`";
+            out.report_with_help(
+                Code::MISSING_KEY,
+                node.span,
+                message,
+                label,
+                Some(help.to_owned()),
+            );
+        }
+    }
+}
+
+/// A scenario judges something.
+pub(crate) fn report_no_checks(head_span: Span, out: &mut Diagnostics) {
+    let message = "the scenario has no checks, so it judges nothing";
+    let help =
+        "add for example `[[check]]` with `name = \"readings-once\"` and `kind = \"no_loss\"`";
+    let label = "nothing is checked";
+    out.report_with_help(Code::NO_CHECKS, head_span, message, label, Some(help.to_owned()));
+}
+
+/// `covers` lists requirement rows such as `F-04`.
+pub(crate) fn requirements_are_rows<K>(checks: &[Row<'_, K>], out: &mut Diagnostics) {
+    for check in checks {
+        let Some(NodeValue::Array(list)) = check.table.get("covers").map(|node| &node.value) else {
+            continue;
+        };
+        for node in list {
+            let NodeValue::String(text) = &node.value else { continue };
+            if !is_requirement(text) {
+                let message = format!("`{text}` is no requirement");
+                let label = "expected a letter L, C or F, a dash and two digits";
+                let help = Some("write for example `F-04`".to_owned());
+                out.report_with_help(Code::BAD_REQUIREMENT, node.span, message, label, help);
+            }
+        }
+    }
+}
+
+fn is_requirement(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'L' | b'C' | b'F', b'-', tens, ones]
+        if tens.is_ascii_digit() && ones.is_ascii_digit())
+}
+
+/// A must-fail twin names one of its own checks, and the check it mirrors.
+pub(crate) fn twin_is_named<K>(
+    expect: Option<&Single<'_>>,
+    checks: &[Row<'_, K>],
+    out: &mut Diagnostics,
+) {
+    let Some(expect) = expect else { return };
+    let text = |key: &str| {
+        let node = expect.table.get(key)?;
+        let NodeValue::String(text) = &node.value else { return None };
+        Some((text.as_str(), node.span))
+    };
+    let names = || checks.iter().filter_map(Row::name);
+    if let Some((check, span)) = text("check")
+        && !names().any(|name| name == check)
+        && !expect.table.incomplete
+    {
+        let help = nearest(check, names()).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("there is no check named `{check}` that could fail");
+        out.report_with_help(Code::BAD_TWIN, span, message, "not in this scenario", help);
+    }
+    if let Some((twin, span)) = text("twin_of") {
+        let parts: Vec<&str> = twin.split('/').collect();
+        if parts.len() != 2 || !parts.iter().all(|part| lastmeter_params::is_name(part)) {
+            let message = format!("`{twin}` names no check of another scenario");
+            let label = "expected `SCENARIO/CHECK`";
+            let help = Some("write for example `first-light/accuracy-u`".to_owned());
+            out.report_with_help(Code::BAD_TWIN, span, message, label, help);
+        }
+    }
+}
+
+/// The start of the scenario file.
+pub(crate) const FILE_START: Span = Span { source: SourceId::FILE, start: 0, end: 0 };
