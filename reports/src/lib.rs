@@ -15,6 +15,7 @@ mod evaluate;
 pub mod exit;
 pub mod junit;
 pub mod record;
+pub mod render;
 pub mod verdict;
 
 pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};
@@ -22,4 +23,5 @@ pub use console::{format_summary, format_verdict_line, format_verdicts};
 pub use evaluate::{EvaluateError, Evaluation, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
 pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
+pub use render::{RenderError, render, render_evaluated};
 pub use verdict::{At, Counts, Status, Verdict};

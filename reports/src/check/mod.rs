@@ -16,6 +16,7 @@ use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 use crate::record::{Event, Observation, RunFacts, RunState};
 use crate::verdict::{Status, Verdict};
 
+pub(crate) use select::ByDevice;
 pub use select::Pattern;
 
 /// The keys every `[[check]]` table has, besides those of its kind.

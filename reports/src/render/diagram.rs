@@ -1,0 +1,283 @@
+//! The timeline strip and the picture of the bench, drawn by hand as SVG.
+//!
+//! Lengths along the timeline are percentages, so it fills any width and its letters stay
+//! readable on a phone. Colours are the words of the style sheet, as for curves.
+
+use std::fmt::Write as _;
+
+use super::plot::clock;
+
+const INK: &str = "#575653";
+const LINE: &str = "#E6E4D9";
+const PLAIN: &str = "#205EA6";
+const WARM: &str = "#BC5215";
+const BAD: &str = "#AF3029";
+const SURFACE: &str = "#F2F0E5";
+
+/// Something on the timeline.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Mark {
+    /// Which row of the strip.
+    pub(crate) lane: Lane,
+    /// Seconds since the start.
+    pub(crate) from_s: f64,
+    /// Seconds since the start; the same as `from_s` for an instant.
+    pub(crate) to_s: f64,
+    /// What it is.
+    pub(crate) text: String,
+}
+
+/// A row of the strip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// What the bench did to the system, restarts, the end by interruption.
+    Injected,
+    /// Commands and their acknowledgements.
+    Commands,
+    /// Refusals.
+    Refused,
+    /// Spans in which values are missing.
+    Missing,
+    /// Spans in which something came that was not due.
+    Unexpected,
+}
+
+impl Lane {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Injected => "injected",
+            Self::Commands => "commands",
+            Self::Refused => "refused",
+            Self::Missing => "missing",
+            Self::Unexpected => "unexpected",
+        }
+    }
+
+    const fn colour(self) -> &'static str {
+        match self {
+            Self::Injected => WARM,
+            Self::Commands => PLAIN,
+            Self::Refused | Self::Missing | Self::Unexpected => BAD,
+        }
+    }
+}
+
+/// Escapes a text for SVG and HTML, leaving out what XML cannot hold.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c if c.is_control() && c != '\n' && c != '\t' => escaped.push('\u{FFFD}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+const LANE_HEIGHT: usize = 22;
+/// Where the strip begins, in percent of the width: left of it stand the lanes' names.
+const LEFT: f64 = 12.0;
+const RIGHT: f64 = 97.0;
+
+/// The strip: one lane for each kind of mark there is.
+pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
+    let end_s = end_s.max(1.0);
+    let x = |seconds: f64| LEFT + (RIGHT - LEFT) * (seconds / end_s).clamp(0.0, 1.0);
+    let mut lanes: Vec<Lane> = marks.iter().map(|mark| mark.lane).collect();
+    lanes.sort_unstable();
+    lanes.dedup();
+    let height = LANE_HEIGHT * lanes.len().max(1) + 26;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" height=\"{height}\" role=\"img\" \
+         aria-label=\"timeline\" font-family=\"sans-serif\" font-size=\"12\">"
+    );
+    for (place, lane) in lanes.iter().enumerate() {
+        let y = place * LANE_HEIGHT;
+        let (middle, base) = (y + LANE_HEIGHT / 2, y + LANE_HEIGHT / 2 + 4);
+        let name = lane.name();
+        put(
+            &mut svg,
+            format_args!(
+                "<text x=\"0\" y=\"{base}\" fill=\"{INK}\">{name}</text>\
+             <line x1=\"{LEFT}%\" x2=\"{RIGHT}%\" y1=\"{middle}\" y2=\"{middle}\" stroke=\"{LINE}\"/>"
+            ),
+        );
+        for mark in marks.iter().filter(|mark| mark.lane == *lane) {
+            draw_mark(&mut svg, mark, y, x(mark.from_s), x(mark.to_s));
+        }
+    }
+    let axis = LANE_HEIGHT * lanes.len().max(1) + 16;
+    for part in 0..=4 {
+        let seconds = end_s * f64::from(part) / 4.0;
+        let anchor = match part {
+            0 => "start",
+            4 => "end",
+            _ => "middle",
+        };
+        put(
+            &mut svg,
+            format_args!(
+                "<text x=\"{:.2}%\" y=\"{axis}\" fill=\"{INK}\" text-anchor=\"{anchor}\">{}</text>",
+                x(seconds),
+                clock(seconds)
+            ),
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+fn draw_mark(svg: &mut String, mark: &Mark, y: usize, from: f64, to: f64) {
+    let colour = mark.lane.colour();
+    let title = escape(&mark.text);
+    let top = y + 4;
+    let height = LANE_HEIGHT - 8;
+    // An instant is a stroke of three pixels, a span a bar of its length, at least that wide.
+    put(
+        svg,
+        format_args!(
+            "<g><title>{title}</title><rect x=\"{from:.2}%\" y=\"{top}\" width=\"3\" height=\"{height}\" \
+         rx=\"1\" fill=\"{colour}\"/>"
+        ),
+    );
+    if to > from {
+        let width = to - from;
+        put(
+            svg,
+            format_args!(
+                "<rect x=\"{from:.2}%\" y=\"{top}\" width=\"{width:.2}%\" height=\"{height}\" rx=\"2\" \
+             fill=\"{colour}\" opacity=\"0.45\"/>"
+            ),
+        );
+    }
+    svg.push_str("</g>");
+}
+
+/// The bench: what makes the signal, what measures it, who stores it, and where the record looks.
+pub(crate) struct Bench {
+    /// The sources, a line each.
+    pub(crate) sources: Vec<String>,
+    /// The devices, a line each.
+    pub(crate) devices: Vec<String>,
+    /// The platform, a line each.
+    pub(crate) platform: Vec<String>,
+}
+
+/// The most characters of a line in a box.
+const LINE_MAX: usize = 24;
+
+/// The picture of the bench.
+pub(crate) fn bench(bench: &Bench) -> String {
+    let mut svg = String::from(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 212\" width=\"760\" \
+         height=\"212\" role=\"img\" aria-label=\"the bench\" font-family=\"sans-serif\" \
+         font-size=\"13\">",
+    );
+    let record = ["joined by device,".to_owned(), "epoch, serial, quantity".to_owned()];
+    let boxes = [
+        (0, "source", bench.sources.as_slice()),
+        (200, "device", bench.devices.as_slice()),
+        (400, "platform", bench.platform.as_slice()),
+        (600, "record", record.as_slice()),
+    ];
+    for (x, title, lines) in boxes {
+        draw_box(&mut svg, x, title, lines);
+    }
+    for (x, label) in [(160, ""), (360, "MQTT"), (560, "REST")] {
+        arrow(&mut svg, x, label);
+    }
+    // The truth goes round the device and the platform.
+    put(
+        &mut svg,
+        format_args!(
+            "<path d=\"M 80 118 L 80 170 L 680 170 L 680 124\" fill=\"none\" stroke=\"{PLAIN}\" \
+         stroke-width=\"1.5\" stroke-dasharray=\"5 4\"/>\
+         <path d=\"M 675 126 L 680 116 L 685 126 Z\" fill=\"{PLAIN}\"/>\
+         <circle cx=\"80\" cy=\"118\" r=\"5\" fill=\"{PLAIN}\"/>\
+         <text x=\"94\" y=\"162\" fill=\"{PLAIN}\">reference: the true value over the reading's span</text>\
+         <circle cx=\"560\" cy=\"66\" r=\"5\" fill=\"{WARM}\"/>\
+         <text x=\"560\" y=\"200\" fill=\"{WARM}\" text-anchor=\"middle\">reported: what the platform gives back</text>\
+         <path d=\"M 560 72 L 560 186\" stroke=\"{WARM}\" stroke-width=\"1\" stroke-dasharray=\"2 3\"/>"
+        ),
+    );
+    svg.push_str("</svg>");
+    svg
+}
+
+fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
+    let (middle, left) = (x + 80, x + 1);
+    put(
+        svg,
+        format_args!(
+            "<rect x=\"{left}\" y=\"14\" width=\"158\" height=\"104\" rx=\"8\" fill=\"{SURFACE}\" \
+         stroke=\"{LINE}\"/>\
+         <text x=\"{middle}\" y=\"38\" fill=\"{INK}\" text-anchor=\"middle\" font-weight=\"600\">{title}</text>"
+        ),
+    );
+    for (place, line) in lines.iter().take(4).enumerate() {
+        let y = 58 + 17 * place;
+        let mut shown: String = line.chars().take(LINE_MAX).collect();
+        if line.chars().count() > LINE_MAX {
+            shown.pop();
+            shown.push('…');
+        }
+        let shown = escape(&shown);
+        put(
+            svg,
+            format_args!(
+                "<text x=\"{middle}\" y=\"{y}\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">{shown}</text>"
+            ),
+        );
+    }
+}
+
+fn arrow(svg: &mut String, x: u32, label: &str) {
+    let (from, to, middle) = (x + 2, x + 32, x + 19);
+    let tip = x + 38;
+    put(
+        svg,
+        format_args!(
+            "<path d=\"M {from} 66 L {to} 66\" stroke=\"{INK}\" stroke-width=\"1.5\"/>\
+         <path d=\"M {to} 61 L {tip} 66 L {to} 71 Z\" fill=\"{INK}\"/>\
+         <text x=\"{middle}\" y=\"54\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"11\">{label}</text>"
+        ),
+    );
+}
+
+fn put(svg: &mut String, text: std::fmt::Arguments<'_>) {
+    svg.write_fmt(text).expect("writing to a string cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_texts_stay_texts() {
+        let hostile = "</svg><script>alert(1)</script>\u{0}\"'&";
+        let mark = Mark { lane: Lane::Missing, from_s: 1.0, to_s: 2.0, text: hostile.to_owned() };
+        let picture = Bench {
+            sources: vec![hostile.to_owned()],
+            devices: vec![hostile.to_owned()],
+            platform: vec![],
+        };
+        for svg in [timeline(&[mark], 10.0), bench(&picture)] {
+            assert!(!svg.contains("<script") && !svg.contains('\u{0}'));
+            assert_eq!(svg.matches("</svg>").count(), 1);
+        }
+    }
+
+    #[test]
+    fn the_strip_has_a_lane_for_each_kind_that_happened() {
+        let mark = |lane| Mark { lane, from_s: 0.0, to_s: 0.0, text: String::new() };
+        let svg = timeline(&[mark(Lane::Missing), mark(Lane::Injected), mark(Lane::Missing)], 60.0);
+        assert!(svg.contains(">missing<") && svg.contains(">injected<"));
+        assert!(!svg.contains(">refused<"));
+        assert!(svg.find(">injected<") < svg.find(">missing<"));
+    }
+}

@@ -1,0 +1,123 @@
+//! A picture with its data, as files and as links inside a page.
+
+use std::path::Path;
+
+use crate::record::{RecordError, write_number, write_whole};
+
+/// A picture and the data it shows; either may be absent.
+pub(crate) struct Figure {
+    /// The name of its files, without ending.
+    pub(crate) name: String,
+    /// The picture.
+    pub(crate) svg: Option<String>,
+    /// The data, with a header line.
+    pub(crate) csv: Option<String>,
+}
+
+impl Figure {
+    /// Writes the files.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), RecordError> {
+        for (ending, content) in [("svg", &self.svg), ("csv", &self.csv)] {
+            if let Some(content) = content {
+                write_whole(&folder.join(format!("{}.{ending}", self.name)), content.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Links that hold the files themselves, so that a page works alone.
+    pub(crate) fn links(&self) -> String {
+        let files = [
+            ("svg", "SVG", "image/svg+xml", &self.svg),
+            ("csv", "CSV", "text/csv;charset=utf-8", &self.csv),
+        ];
+        let links: Vec<String> = files
+            .into_iter()
+            .filter_map(|(ending, label, kind, content)| {
+                let data = percent_encoded(content.as_ref()?);
+                let name = super::diagram::escape(&self.name);
+                Some(format!(
+                    "<a download=\"{name}.{ending}\" href=\"data:{kind},{data}\">{label}</a>"
+                ))
+            })
+            .collect();
+        links.join(" · ")
+    }
+}
+
+/// The text with everything encoded that a `data:` link inside an attribute may not hold.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() * 5 / 4);
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => encoded.push(byte as char),
+            b'-' | b'_' | b'.' | b'~' | b',' | b';' | b':' | b'=' | b'/' | b'(' | b')' | b'+' => {
+                encoded.push(byte as char);
+            }
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Lines of CSV from texts and numbers.
+pub(crate) struct Csv {
+    text: String,
+}
+
+impl Csv {
+    /// A table with these columns.
+    pub(crate) fn new(header: &[&str]) -> Self {
+        Self { text: format!("{}\n", header.join(",")) }
+    }
+
+    /// Adds a line: texts first, numbers behind.
+    pub(crate) fn line(&mut self, texts: &[&str], numbers: &[f64]) {
+        let mut cells: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+        cells.extend(numbers.iter().map(|&value| {
+            let mut bytes = Vec::new();
+            write_number(&mut bytes, value).expect("writing to memory cannot fail");
+            String::from_utf8_lossy(&bytes).into_owned()
+        }));
+        self.text.push_str(&cells.join(","));
+        self.text.push('\n');
+    }
+
+    /// The whole table.
+    pub(crate) fn finish(self) -> String {
+        self.text
+    }
+}
+
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_cannot_break_out_of_its_attribute() {
+        let figure = Figure {
+            name: "a\"b".to_owned(),
+            svg: Some("<svg \"'&>\u{e9}</svg>".to_owned()),
+            csv: Some("x,y\n1,2\n".to_owned()),
+        };
+        let links = figure.links();
+        assert!(links.contains("data:image/svg+xml,%3Csvg%20%22%27%26%3E%C3%A9%3C/svg%3E"));
+        assert!(links.contains("data:text/csv;charset=utf-8,x,y%0A1,2%0A"));
+        assert!(links.contains("download=\"a&quot;b.svg\""));
+    }
+
+    #[test]
+    fn cells_with_commas_or_quotes_are_quoted() {
+        let mut csv = Csv::new(&["a", "b", "c"]);
+        csv.line(&["x,y", "say \"hi\""], &[0.1]);
+        assert_eq!(csv.finish(), "a,b,c\n\"x,y\",\"say \"\"hi\"\"\",0.1\n");
+    }
+}

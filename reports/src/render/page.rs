@@ -1,0 +1,360 @@
+//! The content of the report's tables, as text ready for the template.
+
+use std::collections::BTreeMap;
+
+use lastmeter_units::{MeasurementId, SiUnit};
+use serde::Serialize;
+
+use super::collect::{Collected, Excerpt, RowText, Series};
+use crate::check::accuracy::Limit;
+use crate::console::number;
+use crate::record::Event;
+use crate::verdict::{Status, Verdict};
+
+/// A name with a value.
+#[derive(Serialize)]
+pub(crate) struct Fact {
+    name: String,
+    value: String,
+}
+
+impl Fact {
+    pub(crate) fn new(name: &str, value: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), value: value.into() }
+    }
+
+    /// Whether there is nothing to tell.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.value.is_empty()
+    }
+}
+
+/// A row of the list of checks.
+#[derive(Serialize)]
+pub(crate) struct CheckRow {
+    status: Status,
+    name: String,
+    covers: Vec<String>,
+    measured: String,
+    limit: String,
+    margin: Option<Margin>,
+    n: String,
+    bound: String,
+    why: String,
+    place: String,
+}
+
+/// How much of the limit was used.
+#[derive(Serialize)]
+struct Margin {
+    /// In percent of the bar; the limit stands at two thirds of it.
+    width: String,
+    text: String,
+}
+
+/// The checks, worst first.
+pub(crate) fn checks(verdicts: &[Verdict]) -> Vec<CheckRow> {
+    let mut sorted: Vec<&Verdict> = verdicts.iter().collect();
+    sorted.sort_by_key(|verdict| std::cmp::Reverse(verdict.status));
+    sorted.into_iter().map(check_row).collect()
+}
+
+fn check_row(verdict: &Verdict) -> CheckRow {
+    let with_unit = |value: Option<f64>| match value {
+        Some(value) if verdict.unit == "1" => number(value),
+        Some(value) => format!("{} {}", number(value), verdict.unit),
+        None => String::new(),
+    };
+    let margin = match (verdict.bound.or(verdict.measured), verdict.limit) {
+        (Some(value), Some(limit)) if limit > 0.0 => {
+            let share = value.abs() / limit;
+            let width = format!("{:.1}", (share * 200.0 / 3.0).min(100.0));
+            Some(Margin { width, text: format!("{} % of the limit", number(100.0 * share)) })
+        }
+        _ => None,
+    };
+    CheckRow {
+        status: verdict.status,
+        name: verdict.check.clone(),
+        covers: verdict.covers.clone(),
+        measured: with_unit(verdict.measured),
+        limit: with_unit(verdict.limit),
+        margin,
+        n: grouped(verdict.n),
+        bound: with_unit(verdict.bound),
+        why: verdict.why.clone(),
+        place: verdict.at.as_ref().map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// A check that is no pass, with what stands around its place in the record.
+#[derive(Serialize)]
+pub(crate) struct Trouble {
+    status: Status,
+    name: String,
+    why: String,
+    place: String,
+    rows: Vec<ExcerptRow>,
+    events: Vec<EventRow>,
+}
+
+#[derive(Serialize)]
+struct ExcerptRow {
+    here: bool,
+    time: String,
+    serial: String,
+    quantity: &'static str,
+    reference: String,
+    reported: String,
+    error: String,
+}
+
+/// A row of a list of events.
+#[derive(Serialize)]
+pub(crate) struct EventRow {
+    here: bool,
+    line: u64,
+    time: String,
+    source: String,
+    kind: String,
+    detail: String,
+}
+
+/// An event for a list.
+pub(crate) fn event_row(line: u64, event: &Event, here: bool) -> EventRow {
+    EventRow {
+        here,
+        line,
+        time: event.time.to_string(),
+        source: event.source.clone(),
+        kind: event.kind.clone(),
+        detail: event.detail(),
+    }
+}
+
+/// The checks that need attention, worst first.
+pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Trouble> {
+    let mut bad: Vec<&Verdict> =
+        verdicts.iter().filter(|verdict| verdict.status > Status::Pass).collect();
+    bad.sort_by_key(|verdict| std::cmp::Reverse(verdict.status));
+    let nothing = Excerpt::default();
+    bad.into_iter()
+        .map(|verdict| {
+            let excerpt = collected.excerpts.get(&verdict.check).unwrap_or(&nothing);
+            let line = verdict.at.as_ref().and_then(|at| at.event);
+            Trouble {
+                status: verdict.status,
+                name: verdict.check.clone(),
+                why: verdict.why.clone(),
+                place: verdict.at.as_ref().map(ToString::to_string).unwrap_or_default(),
+                rows: excerpt.rows.iter().map(|(row, here)| excerpt_row(row, *here)).collect(),
+                events: excerpt
+                    .events
+                    .iter()
+                    .map(|(number, event)| event_row(*number, event, line == Some(*number)))
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
+fn excerpt_row(row: &RowText, here: bool) -> ExcerptRow {
+    let unit = row.quantity.row().si_unit;
+    let exact = |value: Option<f64>, absent: &str| match value {
+        Some(value) if value.is_nan() => "NaN".to_owned(),
+        Some(value) => format!("{} {unit}", seven(value)),
+        None => absent.to_owned(),
+    };
+    let error = row.reported.zip(row.reference).map(|(reported, reference)| reported - reference);
+    ExcerptRow {
+        here,
+        time: row.time.to_string(),
+        serial: row.serial.map(|serial| serial.to_string()).unwrap_or_default(),
+        quantity: row.quantity.name(),
+        reference: exact(row.reference, "not due"),
+        reported: exact(row.reported, "missing"),
+        error: error.map(|error| with_prefix(error, unit)).unwrap_or_default(),
+    }
+}
+
+/// A row of the table of accuracy.
+#[derive(Serialize)]
+pub(crate) struct AccuracyRow {
+    device: String,
+    quantity: &'static str,
+    n: String,
+    mean: String,
+    deviation: String,
+    worst: String,
+    limit: String,
+    outside: bool,
+    time: String,
+}
+
+/// One series as a row.
+pub(crate) fn accuracy_row(device: &str, id: MeasurementId, series: &Series) -> AccuracyRow {
+    let figure = |value: f64| match series.scale.limit {
+        Limit::Percent(_) => format!("{} %", number(value)),
+        Limit::Absolute(_, unit) => with_prefix(value, unit),
+    };
+    let (n, limit) = (series.errors.n, series.scale.limit.value());
+    let some = |text: String| if n > 0 { text } else { String::new() };
+    let worst = series.errors.worst();
+    AccuracyRow {
+        device: device.to_owned(),
+        quantity: id.name(),
+        n: grouped(n),
+        mean: some(figure(series.errors.mean())),
+        deviation: series.errors.deviation().map(figure).unwrap_or_default(),
+        worst: some(figure(worst)),
+        limit: if series.scale.judged { figure(limit) } else { String::new() },
+        outside: series.scale.judged && (worst.is_nan() || worst.abs() > limit),
+        time: some(series.worst_time.to_string()),
+    }
+}
+
+/// A row of the table of deliveries.
+#[derive(Serialize)]
+pub(crate) struct DeliveryRow {
+    device: String,
+    due: String,
+    stored: String,
+    missing: String,
+    unexpected: String,
+    without_serial: String,
+}
+
+/// The deliveries of at most `rows_max` devices, those with losses first, and how many are left.
+pub(crate) fn deliveries(collected: &Collected, rows_max: usize) -> (Vec<DeliveryRow>, usize) {
+    let mut all: Vec<_> = collected
+        .devices
+        .iter()
+        .map(|(device, record)| (device, record.delivery.closed()))
+        .collect();
+    all.sort_by_key(|(_, delivery)| std::cmp::Reverse(delivery.missing + delivery.unexpected));
+    let more = all.len().saturating_sub(rows_max);
+    let rows = all
+        .into_iter()
+        .take(rows_max)
+        .map(|(device, delivery)| DeliveryRow {
+            device: device.to_owned(),
+            due: grouped(delivery.due),
+            stored: grouped(delivery.stored),
+            missing: grouped(delivery.missing),
+            unexpected: grouped(delivery.unexpected),
+            without_serial: grouped(delivery.without_serial),
+        })
+        .collect();
+    (rows, more)
+}
+
+/// A row of the table of refusals.
+#[derive(Serialize)]
+pub(crate) struct RefusedRow {
+    reason: String,
+    count: String,
+    device: String,
+}
+
+/// The refusals by reason.
+pub(crate) fn refusals(collected: &Collected) -> Vec<RefusedRow> {
+    let row = |(reason, (count, device)): (&String, &(u64, Option<String>))| RefusedRow {
+        reason: reason.clone(),
+        count: grouped(*count),
+        device: device.clone().unwrap_or_else(|| "not known".to_owned()),
+    };
+    collected.refused.iter().map(row).collect()
+}
+
+/// A row of the table of requirements.
+#[derive(Serialize)]
+pub(crate) struct CoverageRow {
+    id: String,
+    status: Status,
+    checks: String,
+}
+
+/// The requirements the checks name, each as bad as its worst check.
+pub(crate) fn coverage(verdicts: &[Verdict]) -> Vec<CoverageRow> {
+    let mut by_id: BTreeMap<&str, Vec<&Verdict>> = BTreeMap::new();
+    for verdict in verdicts {
+        for id in &verdict.covers {
+            by_id.entry(id).or_default().push(verdict);
+        }
+    }
+    by_id
+        .into_iter()
+        .filter_map(|(id, checks)| {
+            let status = Status::worst_of(checks.iter().map(|verdict| verdict.status))?;
+            let names: Vec<&str> = checks.iter().map(|verdict| verdict.check.as_str()).collect();
+            Some(CoverageRow { id: id.to_owned(), status, checks: names.join(", ") })
+        })
+        .collect()
+}
+
+/// A whole number with a narrow space between groups of three digits.
+pub(crate) fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push('\u{202F}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seven significant digits: enough to see a part in a million between two values.
+fn seven(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return number(value);
+    }
+    let rounded: f64 = format!("{value:.6e}").parse().unwrap_or(value);
+    if (1e-4..1e9).contains(&value.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
+}
+
+/// A figure with an SI prefix where the unit takes one: `1.2 mV`, `35 kW`.
+pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
+    const PREFIXES: [(f64, &str); 7] =
+        [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
+    let takes_prefix = !matches!(
+        unit,
+        SiUnit::One | SiUnit::DegreeCelsius | SiUnit::CubicMetre | SiUnit::CubicMetrePerSecond
+    );
+    if unit == SiUnit::One {
+        return number(value);
+    }
+    if !takes_prefix || value == 0.0 || !value.is_finite() {
+        return format!("{} {unit}", number(value));
+    }
+    let magnitude = value.abs() * 1.000_5;
+    let (factor, prefix) =
+        PREFIXES.into_iter().find(|(factor, _)| magnitude >= *factor).unwrap_or((1e-9, "n"));
+    format!("{} {prefix}{unit}", number(value / factor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_readable() {
+        for (value, unit, text) in [
+            (0.001_234_5, SiUnit::Volt, "1.234 mV"),
+            (-35_000.0, SiUnit::Watt, "-35 kW"),
+            (0.0, SiUnit::Hertz, "0 Hz"),
+            (0.999_9, SiUnit::Volt, "0.9999 V"),
+            (999.99, SiUnit::Volt, "1 kV"),
+            (0.002, SiUnit::One, "0.002"),
+            (3.2e-12, SiUnit::Ampere, "0.0032 nA"),
+            (f64::NAN, SiUnit::Volt, "NaN V"),
+            (f64::INFINITY, SiUnit::Volt, "infinity V"),
+        ] {
+            assert_eq!(with_prefix(value, unit), text);
+        }
+        assert_eq!(grouped(1_728_000), "1\u{202F}728\u{202F}000");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(seven(230.123_456_78), "230.1235");
+    }
+}
