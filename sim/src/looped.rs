@@ -46,7 +46,8 @@ struct Track {
 /// One loop of a recording, of one or three phases.
 #[derive(Clone, Debug)]
 pub struct Loop {
-    loop_hz: f64,
+    /// Loops per second.
+    repetition_hz: f64,
     cycles: u32,
     points: usize,
     voltages: Vec<Track>,
@@ -107,13 +108,13 @@ impl Loop {
                 PhaseHarmonics { u1, i1, thd_u, thd_i }
             })
             .collect();
-        let loop_hz = fundamental_hz / f64::from(cycles);
-        Self { loop_hz, cycles, points, voltages, currents, integrals, harmonics }
+        let repetition_hz = fundamental_hz / f64::from(cycles);
+        Self { repetition_hz, cycles, points, voltages, currents, integrals, harmonics }
     }
 
     /// Frequency of the fundamental in hertz.
     pub fn fundamental_hz(&self) -> f64 {
-        self.loop_hz * f64::from(self.cycles)
+        self.repetition_hz * f64::from(self.cycles)
     }
 
     /// Whole cycles of the fundamental in the loop.
@@ -132,7 +133,7 @@ impl Loop {
 
     pub(crate) fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
         let samples = channels.first().map_or(0, |channel| channel.len());
-        let step = self.loop_hz / rate_hz;
+        let step = self.repetition_hz / rate_hz;
         let mut positions = [(0_usize, 0.0_f64); CELL as usize];
         let mut done = 0;
         while done < samples {
@@ -157,7 +158,7 @@ impl Loop {
     pub(crate) fn means(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseMeans> {
         let (begin, end) = (self.loop_part(from.0, 1e9), self.loop_part(to.0, 1e9));
         let length_s = to.0.saturating_sub(from.0) as f64 / 1e9;
-        let whole_loops = (length_s * self.loop_hz - (end - begin)).round();
+        let whole_loops = (length_s * self.repetition_hz - (end - begin)).round();
         let length = (whole_loops + (end - begin)) * self.points as f64;
         (0..self.integrals.len())
             .map(|phase| {
@@ -173,7 +174,7 @@ impl Loop {
 
     /// The part (0 to 1) of the loop that has been played after a number of ticks.
     fn loop_part(&self, count: i64, per_second: f64) -> f64 {
-        let part = turns(self.loop_hz, count, per_second);
+        let part = turns(self.repetition_hz, count, per_second);
         if part < 0.0 { part + 1.0 } else { part }
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Noise {
 }
 
 impl Noise {
-    pub(crate) fn new(streams: &Streams, name: &str, rms: f64) -> Self {
+    pub(crate) fn new(streams: Streams, name: &str, rms: f64) -> Self {
         Self { key: streams.key(name), rms }
     }
 
@@ -70,7 +70,7 @@ mod tests {
 
     fn noise(name: &str, first_sample: u64, samples: usize) -> Vec<f64> {
         let mut out = vec![0.0; samples];
-        Noise::new(&Streams::new(3), name, 1.0).add_to(first_sample, &mut out);
+        Noise::new(Streams::new(3), name, 1.0).add_to(first_sample, &mut out);
         out
     }
 

@@ -39,7 +39,7 @@ impl Streams {
     }
 
     /// The 32-byte key of a stream, for those who have to seek in it again and again.
-    pub(crate) fn key(&self, name: &str) -> [u8; 32] {
+    pub(crate) fn key(self, name: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(PREFIX);
         hash.update(self.seed.to_le_bytes());
@@ -62,8 +62,9 @@ mod tests {
         // printf 'lastmeter stream 1\0\x2a\0\0\0\0\0\0\0source/g/voltage/0/noise' | sha256sum
         let expected = "99d40121443d3f1801fba7ff243e155321d858ba55dd07fb4beda4c938cf6f1d";
         let key = Streams::new(42).key("source/g/voltage/0/noise");
-        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, expected);
+        let bytes: Vec<u8> =
+            (0..32).map(|k| u8::from_str_radix(&expected[2 * k..2 * k + 2], 16).unwrap()).collect();
+        assert_eq!(key[..], bytes[..]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Stationary {
     pub(crate) fn new(
         spectrum: Spectrum,
         name: &str,
-        streams: &Streams,
+        streams: Streams,
     ) -> Result<Self, TerminalError> {
         check(&spectrum)?;
         let bank = ToneBank::new(spectrum.voltages.iter().chain(&spectrum.currents));

@@ -120,7 +120,7 @@ impl Terminal {
         name: &str,
         streams: &Streams,
     ) -> Result<Self, TerminalError> {
-        let stationary = Stationary::new(spectrum, name, streams)?;
+        let stationary = Stationary::new(spectrum, name, *streams)?;
         Ok(Self { waveform: Arc::new(Waveform::Stationary(stationary)) })
     }
 

@@ -70,7 +70,8 @@ impl Loop {
         }
         let samples = voltages[0].len();
         let even = voltages.iter().chain(currents).all(|channel| channel.len() == samples);
-        if !even || !(rate_hz.is_finite() && rate_hz > 0.0) {
+        let is_rate = rate_hz.is_finite() && rate_hz > 0.0;
+        if !even || !is_rate {
             return Err(LoopError::Shape);
         }
         let frequency_hz = frequency(voltages[0], rate_hz).ok_or(LoopError::NoFundamental)?;

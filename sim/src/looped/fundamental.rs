@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn what_does_not_swing_has_no_frequency() {
         assert_eq!(frequency(&[], 1000.0), None);
-        assert_eq!(frequency(&[1.0; 5000], 1000.0), None);
+        assert_eq!(frequency(&vec![1.0; 5000], 1000.0), None);
         assert_eq!(frequency(&[0.0; 50], 1000.0), None);
         let short: Vec<f64> = (0..40).map(|k| (TAU * 0.05 * f64::from(k)).cos()).collect();
         assert_eq!(frequency(&short, 1000.0), None, "two cycles are not enough");

@@ -27,7 +27,7 @@ fn played(samples: usize) -> Loop {
     let (voltages, currents) = recording(samples);
     let voltages: Vec<&[f64]> = voltages.iter().map(Vec::as_slice).collect();
     let currents: Vec<&[f64]> = currents.iter().map(Vec::as_slice).collect();
-    Loop::from_samples(&voltages, &currents, RATE_HZ).unwrap()
+    Loop::from_samples(&voltages, &currents, RATE_HZ).expect("a loop")
 }
 
 const SAMPLES: usize = 1924;

@@ -33,7 +33,7 @@ fn harmonics(lines: &[(f64, f64, f64)]) -> ChannelSpectrum {
 
 fn terminal(voltages: Vec<ChannelSpectrum>, currents: Vec<ChannelSpectrum>) -> Terminal {
     let spectrum = Spectrum { fundamental_hz: 50.0, voltages, currents };
-    Terminal::from_spectrum(spectrum, "test", &Streams::new(1)).unwrap()
+    Terminal::from_spectrum(spectrum, "test", &Streams::new(1)).expect("a terminal")
 }
 
 fn render(terminal: &Terminal, first_sample: u64, rate_hz: f64, samples: usize) -> Block {

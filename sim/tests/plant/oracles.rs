@@ -29,9 +29,9 @@ const ORACLES: [Oracle; 3] = [
             (U, 230.0),
             (I, 10.0),
             (P, 1150.0),
-            (Q, 1991.858_429),
+            (Q, 1_991.858_429),
             (S, 2300.0),
-            (N, 1991.858_429),
+            (N, 1_991.858_429),
             (PF, 0.5),
             (THDU, 0.0),
             (THDI, 0.0),
@@ -45,7 +45,7 @@ const ORACLES: [Oracle; 3] = [
             (I, 10.770_330),
             (P, 2392.0),
             (Q, 0.0),
-            (S, 2489.530_880),
+            (S, 2_489.530_880),
             (N, 690.0),
             (PF, 0.960_823_59),
             (THDU, 0.1),
@@ -63,10 +63,10 @@ const ORACLES: [Oracle; 3] = [
         figures: [
             (U, 101.557_865),
             (I, 103.561_576),
-            (P, 8589.162_034),
+            (P, 8_589.162_034),
             (Q, 5000.0),
             (S, 10_517.492_572),
-            (N, 6069.921_380),
+            (N, 6_069.921_380),
             (PF, 0.816_654_92),
             (THDU, 0.177_200_45),
             (THDI, 0.269_258_24),
@@ -95,7 +95,12 @@ fn a_leading_current_injects_reactive_power_and_an_export_injects_active_power()
     let capacitive =
         terminal(vec![harmonics(&[(1.0, 230.0, 0.0)])], vec![harmonics(&[(1.0, 10.0, 60.0)])]);
     let found = |name| value(&capacitive, name, span(0.0, 0.2)).unwrap();
-    assert_close(found("electricity.power.reactive.injected.l1"), 1991.858_429, 6e-7, "Q injected");
+    assert_close(
+        found("electricity.power.reactive.injected.l1"),
+        1_991.858_429,
+        6e-7,
+        "Q injected",
+    );
     assert_eq!(found(Q), 0.0);
 
     let export =
@@ -122,7 +127,7 @@ fn a_direct_component_counts_in_rms_and_power() {
     }
     let terminal = terminal(vec![harmonics(&[(1.0, 230.0, 0.0)])], vec![current]);
     let found = |name| value(&terminal, name, span(0.0, 0.2)).unwrap();
-    assert_close(found(P), 1626.345_597, 6e-7, "P");
+    assert_close(found(P), 1_626.345_597, 6e-7, "P");
     // The series ends after 800 orders; what is missing is below 1e-8 A.
     assert_close(found(I), 10.0, 1e-7, "I");
 }

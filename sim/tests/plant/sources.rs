@@ -11,7 +11,8 @@ fn build_with(
     text: &str,
     read_file: &dyn Fn(&str) -> Result<Vec<u8>, String>,
 ) -> Result<Terminal, Vec<Diagnostic>> {
-    let source = SOURCES.iter().find(|source| source.entry.name == kind).unwrap();
+    let source =
+        SOURCES.iter().find(|source| source.entry.name == kind).expect("a registered kind");
     let values = read_text(text, &[source.entry.fields])?;
     let streams = Streams::new(1);
     let context = SourceContext { name: "g", streams: &streams, read_file };
@@ -96,13 +97,13 @@ fn every_phase_carries_the_same_waveform_a_third_of_a_period_later() {
 #[test]
 fn the_power_factor_says_how_the_current_lies() {
     for (text, active, reactive) in [
-        ("power_factor = 0.5", 1150.0, 1991.858_429),
-        ("power_factor = \"50 %\"\nreactive = \"capacitive\"", 1150.0, -1991.858_429),
+        ("power_factor = 0.5", 1150.0, 1_991.858_429),
+        ("power_factor = \"50 %\"\nreactive = \"capacitive\"", 1150.0, -1_991.858_429),
         ("power_factor = -1", -2300.0, 0.0),
-        ("power_factor = -0.5", -1150.0, 1991.858_429),
-        ("current_lag = \"60 deg\"", 1150.0, 1991.858_429),
-        ("current_lag = \"-60 deg\"", 1150.0, -1991.858_429),
-        ("phase_current_lags = [\"60 deg\"]", 1150.0, 1991.858_429),
+        ("power_factor = -0.5", -1150.0, 1_991.858_429),
+        ("current_lag = \"60 deg\"", 1150.0, 1_991.858_429),
+        ("current_lag = \"-60 deg\"", 1150.0, -1_991.858_429),
+        ("phase_current_lags = [\"60 deg\"]", 1150.0, 1_991.858_429),
     ] {
         let terminal = build("synthetic", &format!("phases = 1\n{text}")).unwrap();
         let signed = |stem: &str| {
@@ -172,6 +173,7 @@ const TABLE: &str = "# lastmeter spectrum table, format 1\n# fundamental_hz = 60
     channel,phase,unit,order,rms,phase_deg\n\
     Va,a,V,0,1.5,0\nVa,a,V,1,230,10\nVa,a,V,5,23,0\nIa,a,A,1,10,-50\nIa,a,A,2.5,1,0\n";
 
+#[expect(clippy::unnecessary_wraps, reason = "the form of a function that reads files")]
 fn table(_: &str) -> Result<Vec<u8>, String> {
     Ok(TABLE.into())
 }
@@ -236,7 +238,8 @@ fn recordings() -> Option<PathBuf> {
     let required = std::env::var("LASTMETER_REQUIRE").unwrap_or_default();
     let is_required = required.split(',').any(|tier| matches!(tier.trim(), "all" | "data"));
     assert!(!is_required, "LASTMETER_RECORDINGS names no folder, but data is required");
-    println!("SKIPPED: LASTMETER_RECORDINGS names no folder");
+    #[expect(clippy::print_stdout, reason = "skips are counted from the output")]
+    let () = println!("SKIPPED: LASTMETER_RECORDINGS names no folder");
     None
 }
 
@@ -268,7 +271,7 @@ fn a_measured_generator_exports_at_its_own_frequency() {
         let u = mean(&|row| row[phase] * row[phase]).sqrt();
         let i = mean(&|row| row[phase + 3] * row[phase + 3]).sqrt();
         let p = mean(&|row| row[phase] * row[phase + 3]);
-        assert!(p < 0.0 && (7000.0..8000.0).contains(&u), "{u} V, {p} W");
+        assert!(p < 0.0 && (7500.0..8500.0).contains(&u), "{u} V, {p} W");
         assert_close(found("electricity.voltage.rms") / u, 1.0, 2e-3, "U");
         assert_close(found("electricity.current.rms") / i, 1.0, 1e-2, "I");
         assert_close(found("electricity.power.active.injected") / -p, 1.0, 1e-2, "P");
@@ -284,7 +287,7 @@ fn a_comtrade_recording_needs_its_channels_named_where_there_are_several_winding
     assert!(mistakes.iter().all(|mistake| mistake.code == Code::DOES_NOT_FIT), "{mistakes:?}");
     let cut = |file: &str| {
         let mut bytes = std::fs::read(folder.join(file)).map_err(|error| error.to_string())?;
-        if file.ends_with(".dat") {
+        if file != "Comtrade1.cfg" {
             bytes.truncate(bytes.len() - 7);
         }
         Ok(bytes)
