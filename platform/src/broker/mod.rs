@@ -139,17 +139,25 @@ impl Broker {
             .mqtt_max_sessions(config.connection_limit as isize)
             .build()
             .await;
-        // From here on `engine` ends what was started, should something fail.
+        // From here on dropping `broker` ends what was started, should something fail.
         let engine = Engine { runtime, context };
-        hooks::Hooks::new(port, counters.clone()).register(&engine.context).await;
-        let listen = |why: String| BrokerError::Listen { address: config.address, why };
-        let (listener, address) =
-            engine.bind(&config).map_err(|error| listen(error.to_string()))?;
+        let mut broker = Self {
+            address: config.address,
+            packet_limit_bytes: config.packet_limit_bytes,
+            counters: counters.clone(),
+            engine: None,
+        };
+        let engine = broker.engine.insert(engine);
+        hooks::Hooks::new(port, counters).register(&engine.context).await;
+        let (listener, address) = engine.bind(&config).map_err(|error| BrokerError::Listen {
+            address: config.address,
+            why: error.to_string(),
+        })?;
         let server =
             MqttServer::new(engine.context.clone()).listener_by_id(listener, LISTENER).build();
         engine.runtime.spawn(server.run());
-        let packet_limit_bytes = config.packet_limit_bytes;
-        Ok(Self { address, packet_limit_bytes, counters, engine: Some(engine) })
+        broker.address = address;
+        Ok(broker)
     }
 
     /// Where it listens, with the real TCP port.

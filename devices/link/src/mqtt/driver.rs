@@ -254,18 +254,35 @@ impl Service<'_> {
                 }
             };
             let handled = match polled {
+                Ok(event) => self.handle(event).await,
                 Err(error) => {
-                    Err(reason::of(&error, &self.options.address, self.options.connect_limit))
+                    self.rescue(event_loop).await;
+                    let limit = self.options.connect_limit;
+                    Err(reason::of(&error, &self.options.address, limit))
                 }
-                Ok(Event::Outgoing(Outgoing::Publish(packet))) => self.left(packet),
-                Ok(Event::Incoming(Packet::PubAck(acknowledged))) => {
-                    self.acknowledged(acknowledged.pkid)
-                }
-                Ok(Event::Incoming(Packet::Publish(publish))) => self.received(publish).await,
-                Ok(_) => Ok(()),
             };
             if let Err(reason) = handled {
                 return reason;
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::Outgoing(Outgoing::Publish(packet)) => self.left(packet),
+            Event::Incoming(Packet::PubAck(acknowledged)) => self.acknowledged(acknowledged.pkid),
+            Event::Incoming(Packet::Publish(publish)) => self.received(publish).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// rumqttc reads several packets at once and, when the connection ends among them, reports the end first. What
+    /// came before it is still in its queue: acknowledgements there would otherwise cost a repetition each.
+    async fn rescue(&mut self, event_loop: &mut EventLoop) {
+        while let Some(event) = event_loop.state.events.pop_front() {
+            // The packet that broke the connection is in the queue too, and is the last that counts.
+            if self.handle(event).await.is_err() {
+                return;
             }
         }
     }

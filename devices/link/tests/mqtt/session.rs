@@ -208,6 +208,27 @@ async fn an_acknowledgement_of_nothing_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn what_arrived_just_before_the_end_of_the_connection_is_not_lost() {
+    let fake = Fake::listen().await;
+    for _ in 0..20 {
+        let (session, mut events, mut peer) = up(&fake, options(&fake)).await;
+        publish(&session, 1).await.unwrap();
+        publish(&session, 2).await.unwrap();
+        let (first, second) = (peer.published().await, peer.published().await);
+        let mut last_words = Vec::new();
+        for id in [first.id, second.id] {
+            last_words.extend([0x40, 2]);
+            last_words.extend(id.to_be_bytes());
+        }
+        peer.send(&last_words).await;
+        drop(peer);
+        assert_eq!(event(&mut events).await, SessionEvent::Acknowledged { message: 1 });
+        assert_eq!(event(&mut events).await, SessionEvent::Acknowledged { message: 2 });
+        reason(&mut events).await;
+    }
+}
+
+#[tokio::test]
 async fn a_lost_acknowledgement_ends_the_connection_and_names_the_message() {
     let fake = Fake::listen().await;
     let limit = Duration::from_millis(200);

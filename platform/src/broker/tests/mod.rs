@@ -1,1 +1,166 @@
-//! x
+//! The broker against a platform that is a stand-in and clients that are real.
+//!
+//! The stand-in does what the first word of a payload says: `refuse`, `fail`, `hold`; all else it
+//! stores. The clients are the project's own session (MQTT 3.1.1, QoS 1) and, for the rest of the
+//! protocol, rumqttc's event loops.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
+use tokio::sync::{Notify, Semaphore};
+
+use super::*;
+
+mod delivery;
+mod lifecycle;
+mod protocol;
+mod refusal;
+
+/// No wait of a test takes longer, or the test fails and says for what.
+const LIMIT: Duration = Duration::from_secs(40);
+/// The input topic of the stand-in's tenant.
+const INPUT: &str = "default/SiteWhere/input/json";
+
+async fn soon<T>(what: &str, waited_for: impl Future<Output = T>) -> T {
+    let Ok(value) = tokio::time::timeout(LIMIT, waited_for).await else {
+        panic!("waited {LIMIT:?} for {what}")
+    };
+    value
+}
+
+/// A refusal as the broker reported it: reason, client, topic.
+type Refused = (BrokerRefusal, String, String);
+
+#[derive(Default)]
+struct Seen {
+    arrivals: Vec<Arrival>,
+    refusals: Vec<Refused>,
+    subscribed: Vec<String>,
+}
+
+/// The platform's stand-in.
+struct Platform {
+    seen: Mutex<Seen>,
+    changed: Notify,
+    /// A permit lets one held message through.
+    gate: Semaphore,
+}
+
+impl Platform {
+    fn new() -> Arc<Self> {
+        let (seen, changed) = (Mutex::default(), Notify::new());
+        Arc::new(Self { seen, changed, gate: Semaphore::new(0) })
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Seen)) {
+        note(&mut self.seen.lock().unwrap());
+        self.changed.notify_waiters();
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&self.seen.lock().unwrap())
+    }
+
+    /// Waits until what was seen satisfies a condition.
+    async fn until(&self, what: &str, condition: impl Fn(&Seen) -> bool) {
+        soon(what, async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if self.look(&condition) {
+                    return;
+                }
+                changed.await;
+            }
+        })
+        .await;
+    }
+
+    fn payloads(&self) -> Vec<String> {
+        self.look(|seen| seen.arrivals.iter().map(|arrival| text(&arrival.payload)).collect())
+    }
+}
+
+#[async_trait]
+impl IngestPort for Platform {
+    async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable> {
+        let payload = text(&arrival.payload);
+        if payload.starts_with("fail") {
+            return Err(NotDurable { why: "the disk is full".into() });
+        }
+        self.note(|seen| seen.arrivals.push(arrival));
+        if payload.starts_with("hold") {
+            self.gate.acquire().await.unwrap().forget();
+        }
+        if payload.starts_with("refuse") {
+            return Ok(Verdict::Refused { reason: "not_json" });
+        }
+        Ok(Verdict::Stored)
+    }
+
+    async fn refuse(
+        &self,
+        refusal: BrokerRefusal,
+        client_id: &str,
+        topic: &str,
+        detail: &str,
+    ) -> Result<(), NotDurable> {
+        assert!(!detail.is_empty());
+        self.note(|seen| seen.refusals.push((refusal, client_id.into(), topic.into())));
+        Ok(())
+    }
+
+    fn authenticate(&self, username: &str, password: &[u8]) -> bool {
+        ["default", "other"].contains(&username) && password == b"token"
+    }
+
+    fn subscribed(&self, filter: &str) {
+        self.note(|seen| seen.subscribed.push(filter.into()));
+    }
+}
+
+fn text(payload: &[u8]) -> String {
+    String::from_utf8(payload.to_vec()).unwrap()
+}
+
+fn config() -> BrokerConfig {
+    BrokerConfig::new(([127, 0, 0, 1], 0).into())
+}
+
+async fn start() -> (Broker, Arc<Platform>) {
+    let platform = Platform::new();
+    (Broker::start(config(), platform.clone()).await.unwrap(), platform)
+}
+
+fn options(broker: &Broker, client: &str) -> SessionOptions {
+    SessionOptions::new(&broker.address().to_string(), client, "default", "token")
+}
+
+async fn event(events: &mut SessionEvents) -> SessionEvent {
+    soon("an event", events.recv()).await.expect("the session ended")
+}
+
+async fn open(options: SessionOptions) -> (Session, SessionEvents) {
+    let (session, mut events) = Session::open(options);
+    assert_eq!(event(&mut events).await, SessionEvent::Connected);
+    (session, events)
+}
+
+async fn publish(session: &Session, message: u64, topic: &str, payload: &str) {
+    let payload = Bytes::from(payload.to_owned());
+    soon("room in flight", session.publish(message, topic, payload)).await.unwrap();
+}
+
+async fn acknowledged(events: &mut SessionEvents, message: u64) {
+    assert_eq!(event(events).await, SessionEvent::Acknowledged { message });
+}
+
+async fn disconnected(events: &mut SessionEvents) -> String {
+    match event(events).await {
+        SessionEvent::Disconnected { reason } => reason,
+        other => panic!("expected Disconnected, found {other:?}"),
+    }
+}
