@@ -12,7 +12,7 @@ use super::fundamental::{CYCLES_MIN, FASTEST_HZ, SLOWEST_HZ, frequency};
 use super::resample::{HALF_TAPS, Taps};
 
 /// Points per cycle that the table has at least: the cubic between them then keeps 50 harmonics
-/// within 0.2 %, the first ten within 1 ppm.
+/// within 0.2 %, the first ten within 3 ppm.
 const POINTS_PER_CYCLE_MIN: f64 = 512.0;
 /// Points from which on a table is not made finer than twice the recording.
 const POINTS_MAX: f64 = 4e6;

@@ -1,6 +1,7 @@
 //! Values of a sampled signal between its samples, by a windowed sinc.
 //!
-//! 48 taps under a 4-term Blackman-Harris window: flat within 1e-6 up to 0.4 of the sampling rate.
+//! 48 taps under a 4-term Blackman-Harris window: a tone is kept within 5e-6 of its
+//! amplitude up to 0.4 of the sampling rate.
 
 use std::f64::consts::PI;
 
@@ -63,12 +64,12 @@ mod tests {
 
     #[test]
     fn a_tone_is_found_between_its_samples() {
-        for frequency in [0.0, 0.01, 0.1, 0.3, 0.4] {
+        for frequency in [0.0, 0.01, 0.1, 0.3, 0.35, 0.4] {
             let tone = |position: f64| (2.0 * PI * frequency * position + 0.7).cos();
             let samples: Vec<f64> = (0..100).map(|k| tone(f64::from(k))).collect();
             for position in [23.0, 24.0, 30.25, 49.5, 50.999_999, 60.1, 74.999] {
                 let error = (Taps::new(position).value(&samples) - tone(position)).abs();
-                assert!(error < 2e-5, "{frequency} at {position}: {error}");
+                assert!(error < 5e-6, "{frequency} at {position}: {error}");
             }
         }
     }
