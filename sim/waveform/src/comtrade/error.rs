@@ -44,8 +44,8 @@ pub enum ComtradeError {
     },
     /// A line that should describe a channel (or should not) shows that the counts are wrong.
     #[error(
-        "line {line} of the .cfg: {found} field(s) where {expected} is expected; the channel count \
-         in line 2 ({analogue}A, {digital}D) does not fit the lines that follow"
+        "line {line} of the .cfg: wrong channel count: {found} field(s) where {expected} is \
+         expected; the counts in line 2 ({analogue}A, {digital}D) do not fit the lines that follow"
     )]
     ChannelLines {
         /// The line's number.

@@ -131,7 +131,12 @@ fn counts_that_do_not_add_up_or_do_not_fit_the_lines_are_named() {
     let said =
         ["line 2", "wrong channel count", "3 channels in total", "1 analogue and 1 digital are 2"];
     refused(&cfg.replace("2,1A,1D", "3,1A,1D"), &[], &said);
-    let said = ["line 4", "5 field(s) where analogue channel 2 of 2 with 13 fields", "(2A, 0D)"];
+    let said = [
+        "line 4",
+        "wrong channel count",
+        "5 field(s) where analogue channel 2 of 2 with 13 fields",
+        "(2A, 0D)",
+    ];
     refused(&cfg.replace("2,1A,1D", "2,2A,0D"), &[], &said);
     let said = ["line 3", "13 field(s) where digital channel 1 of 2", "(0A, 2D)"];
     refused(&cfg.replace("2,1A,1D", "2,0A,2D"), &[], &said);
