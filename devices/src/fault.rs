@@ -66,9 +66,9 @@ pub static INJECTIONS: &[InjectionKind] = &[
         entry: Entry {
             name: "freeze",
             summary: "the device makes no readings and gives no answers",
-            description: "The device's application hangs: no readings, no answers to commands, \
-                nothing sent again after a reconnection. Its metrology goes on, so that the first \
-                reading afterwards covers the time between.",
+            description: "The device's application hangs: no readings and no answers to commands. \
+                Its metrology goes on, so that the first reading afterwards covers the time \
+                between, and so does its network part: what waits in the outbox is sent.",
             fields: &[
                 DEVICE,
                 Field::optional(

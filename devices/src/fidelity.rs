@@ -54,7 +54,7 @@ fn channels(case: &Case) -> (Channel, Channel) {
     };
     let current = ChannelParameters {
         nominal: 5.0,
-        headroom: 40.0,
+        headroom: 100.0,
         gain_error: errors.current_gain,
         offset: errors.current_offset,
         noise_rms: errors.current_noise,
@@ -93,12 +93,18 @@ fn compare(case: &Case) -> Result<(), TestCaseError> {
     const PART: f64 = 20e-6;
     let (sampled, closed) = (sampled(case), closed_form(case));
     prop_assert!(sampled.len() >= 5 && closed.len() >= 5);
-    // How the engine fills in what lies before the first sample is exact for periodic signals only.
-    let skip = usize::from(case.has_interharmonics);
+    // What the engine fills in before the first sample is exact for periodic signals only, and
+    // the all-pass of a phase error has to settle.
+    let skip = usize::from(case.has_interharmonics || case.errors.lead_rad != 0.0);
     for (a, b) in sampled.iter().zip(&closed).skip(skip) {
         let samples = b.duration_s * RATE_HZ;
         prop_assert!((a.from_s - b.from_s).abs() < 2e-6, "{} for {}", a.from_s, b.from_s);
-        prop_assert!((a.frequency_hz - b.frequency_hz).abs() < 1e-3);
+        // The variance of the estimate is held to the closed form's by the test of the noise.
+        let noise_hz = 1.3 * case.errors.voltage_noise / b.phases[0].u_rms_v;
+        let frequency_error_hz = a.frequency_hz - b.frequency_hz;
+        // What interharmonics do to the estimate: 2 % of them, 64 dB down.
+        let limit_hz = if case.has_interharmonics { 5e-4 } else { 1e-5 } + noise_hz;
+        prop_assert!(frequency_error_hz.abs() < limit_hz, "off {frequency_error_hz} Hz");
         for (a, b) in a.phases.iter().zip(&b.phases).take(case.spectrum.voltages.len()) {
             // Both sides are noisy: five standard deviations of a difference.
             let sigmas = 5.0 * 2.0_f64.sqrt() / samples.sqrt();
@@ -151,7 +157,7 @@ prop_compose! {
         current_gain in -0.02..0.02,
         voltage_offset in -1.0..1.0,
         current_offset in -0.05..0.05,
-        lead_rad in -0.0175..0.0175,
+        lead_rad in prop_oneof![Just(0.0), -0.0175..0.0175],
         voltage_noise in prop_oneof![Just(0.0), Just(0.01), Just(0.5)],
         current_noise in prop_oneof![Just(0.0), Just(0.0005), Just(0.05)],
     ) -> Errors {
@@ -198,8 +204,14 @@ prop_compose! {
     }
 }
 
+/// A quarter of the usual number: each case is a second of samples. `PROPTEST_CASES` scales it.
+fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: (usual.cases / 4).max(1), ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases())]
 
     #[test]
     fn both_fidelities_agree_on_harmonic_signals(case in case(false)) {
@@ -245,7 +257,6 @@ fn noise_spreads_the_windows_alike_in_both_fidelities() {
     let mut closed = ClosedForm::new(channels, RATE_HZ, 10.0, 1, "a", Streams::new(8));
     assert!(closed.hold(&Arc::new(case.spectrum)));
     let closed: Vec<_> = std::iter::from_fn(|| closed.next(seconds)).collect();
-    type Value = fn(&MeasuredWindow) -> f64;
     let values: [(&str, Value); 6] = [
         ("U", |w| w.phases[0].u_rms_v),
         ("I", |w| w.phases[0].i_rms_a),
@@ -266,7 +277,10 @@ fn noise_spreads_the_windows_alike_in_both_fidelities() {
     }
 }
 
-fn moments(windows: &[MeasuredWindow], value: fn(&MeasuredWindow) -> f64) -> (f64, f64) {
+/// One value of a window.
+type Value = fn(&MeasuredWindow) -> f64;
+
+fn moments(windows: &[MeasuredWindow], value: Value) -> (f64, f64) {
     let n = windows.len() as f64;
     let mean = windows.iter().map(value).sum::<f64>() / n;
     let variance = windows.iter().map(|w| (value(w) - mean).powi(2)).sum::<f64>() / (n - 1.0);

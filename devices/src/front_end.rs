@@ -65,8 +65,10 @@ pub struct Channel {
 /// What a channel remembers between blocks of samples.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChannelState {
-    /// The last input and the last output of the all-pass.
-    last: Option<(f64, f64)>,
+    /// The last input of the all-pass.
+    last_in: Option<f64>,
+    /// Its last output; at the second input still to be guessed.
+    last_out: Option<f64>,
 }
 
 impl Channel {
@@ -134,12 +136,13 @@ impl Channel {
         let from = output.len();
         if is_delayed {
             for &x in input {
-                let Some((last_in, last_out)) = state.last else {
-                    state.last = Some((x, x));
-                    continue;
-                };
+                let Some(last_in) = state.last_in.replace(x) else { continue };
+                // What the first output would have been, had the signal come in a straight line:
+                // it is late by the delay of an all-pass at low frequencies.
+                let delay = (1.0 - self.pole) / (1.0 + self.pole);
+                let last_out = state.last_out.unwrap_or(last_in - delay * (x - last_in));
                 let y = self.pole * (x - last_out) + last_in;
-                state.last = Some((x, y));
+                state.last_out = Some(y);
                 output.push(y);
             }
         } else {
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn noise_has_the_stated_rms() {
         let output =
-            converted(ChannelParameters { noise_rms: 0.7, ..ideal() }, &[0.0; 40_000], false);
+            converted(ChannelParameters { noise_rms: 0.7, ..ideal() }, &vec![0.0; 40_000], false);
         let rms = (output.iter().map(|y| y * y).sum::<f64>() / 40_000.0).sqrt();
         // Standard error of an RMS over n draws: sigma / sqrt(2 n), 5 of them allowed.
         assert!((rms - 0.7).abs() < 5.0 * 0.7 / 80_000_f64.sqrt(), "{rms}");

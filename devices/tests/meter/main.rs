@@ -1,0 +1,5 @@
+//! A meter from outside: what it reports about known signals, and how it talks.
+
+mod accuracy;
+mod behaviour;
+mod support;
