@@ -16,7 +16,7 @@ use crate::window::{Harmonics, PhaseQuantities, Phasor, Window, distortion_pct};
 const TRACKABLE_CYCLES: u64 = 3;
 
 /// A sum of currents above this part of the effective current means that there is a neutral.
-const NEUTRAL_SHARE: f64 = 0.005;
+const NEUTRAL_SHARE: f64 = 0.01;
 
 /// Measures a recording.
 ///

@@ -373,11 +373,9 @@ impl WindowEngine {
         let effective = frame.effective(&quantities);
         if let Some(transform) = &mut self.transform {
             let highest = self.cycles as usize * ORDER_MAX + 1;
-            let mut harmonics = |channel: usize| {
-                let samples = slices[channel];
-                let bins = transform.bins(&self.kernel, samples, start, limits.length, highest);
-                group(&bins, self.cycles)
-            };
+            let place = (start, limits.length);
+            let bins = transform.bins(&self.kernel, &slices, place, highest);
+            let harmonics = |channel: usize| group(&bins[channel], self.cycles);
             for (p, phase) in quantities.iter_mut().enumerate() {
                 let (u, i) = (harmonics(p), harmonics(phases + p));
                 phase.harmonics = Some(Box::new(PhaseHarmonics { u, i }));

@@ -9,7 +9,6 @@ use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
 use crate::kernel::{Kernel, REACH, TAPS};
-use crate::numeric::dot;
 use crate::window::{Harmonics, Phasor};
 
 /// Highest order that is reported.
@@ -22,14 +21,15 @@ const SUB_GROUP_CYCLES_MIN: u32 = 4;
 #[derive(Clone)]
 pub(crate) struct Transform {
     plan: Arc<dyn RealToComplex<f64>>,
-    points: Vec<f64>,
+    /// The resampled points, one list per channel.
+    points: Vec<Vec<f64>>,
     bins: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
 }
 
 impl std::fmt::Debug for Transform {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transform").field("points", &self.points.len()).finish_non_exhaustive()
+        f.debug_struct("Transform").field("points", &self.plan.len()).finish_non_exhaustive()
     }
 }
 
@@ -42,44 +42,66 @@ impl Transform {
         let plan = RealFftPlanner::new().plan_fft_forward(points);
         let bins = plan.make_output_vec();
         let scratch = plan.make_scratch_vec();
-        Self { plan, points: vec![0.0; points], bins, scratch }
+        Self { plan, points: Vec::new(), bins, scratch }
     }
 
-    /// RMS phasors of the bins 0..=`highest` of the window `start..start + length` of a slice,
-    /// phases relative to its start. Bins at or above the Nyquist frequency are left out.
+    /// For each channel the RMS phasors of the bins 0..=`highest` of the window
+    /// `start..start + length` of its slice, phases relative to the window's start. Bins at or
+    /// above the Nyquist frequency are left out.
     pub(crate) fn bins(
         &mut self,
         kernel: &Kernel,
-        samples: &[f64],
-        start: f64,
-        length: f64,
+        channels: &[&[f64]],
+        (start, length): (f64, f64),
         highest: usize,
-    ) -> Vec<Phasor> {
-        let count = self.points.len();
+    ) -> Vec<Vec<Phasor>> {
+        self.resample(kernel, channels, start, length);
+        let below = ((0.5 * length).ceil() as usize).saturating_sub(1);
+        let scale = std::f64::consts::SQRT_2 / self.plan.len() as f64;
+        let phasor = |(m, bin): (usize, &Complex<f64>)| {
+            let unit = if m == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
+            let gain = unit * scale / kernel.gain(m as f64 / length);
+            Phasor { re: bin.re * gain, im: bin.im * gain }
+        };
+        let (plan, bins, scratch) = (&self.plan, &mut self.bins, &mut self.scratch);
+        let transform = |points: &mut Vec<f64>| {
+            // The lengths are the plan's own, so this cannot fail; were it to, the bins are zero.
+            bins.fill(Complex::new(0.0, 0.0));
+            let _ = plan.process_with_scratch(points, bins, scratch);
+            bins.iter().take(highest.min(below) + 1).enumerate().map(phasor).collect()
+        };
+        self.points.iter_mut().take(channels.len()).map(transform).collect()
+    }
+
+    /// Fills in the points. All channels share the taps of a position.
+    fn resample(&mut self, kernel: &Kernel, channels: &[&[f64]], start: f64, length: f64) {
+        let count = self.plan.len();
+        self.points.resize_with(self.points.len().max(channels.len()), || vec![0.0; count]);
         let step = length / count as f64;
-        for (k, point) in self.points.iter_mut().enumerate() {
+        for k in 0..count {
             let position = start + step * k as f64;
             let whole = position as usize;
             let taps = kernel.taps(position - whole as f64);
-            let near = (whole + 1).checked_sub(REACH).and_then(|f| samples.get(f..f + TAPS));
-            *point = near.map_or(0.0, |near| dot(near, &taps));
+            let first = (whole + 1).checked_sub(REACH);
+            for (points, samples) in self.points.iter_mut().zip(channels) {
+                let near = first.and_then(|first| samples.get(first..)?.first_chunk::<TAPS>());
+                points[k] = near.map_or(0.0, |near| weigh(near, &taps));
+            }
         }
-        // The lengths are the plan's own, so this cannot fail; were it to, the bins stay zero.
-        self.bins.fill(Complex::new(0.0, 0.0));
-        let _ = self.plan.process_with_scratch(&mut self.points, &mut self.bins, &mut self.scratch);
-        let below = ((0.5 * length).ceil() as usize).saturating_sub(1);
-        let scale = std::f64::consts::SQRT_2 / count as f64;
-        self.bins
-            .iter()
-            .take(highest.min(below) + 1)
-            .enumerate()
-            .map(|(m, bin)| {
-                let unit = if m == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
-                let gain = unit * scale / kernel.gain(m as f64 / length);
-                Phasor { re: bin.re * gain, im: bin.im * gain }
-            })
-            .collect()
     }
+}
+
+/// Sum of products of samples and taps, in a fixed order.
+fn weigh(near: &[f64; TAPS], taps: &[f64; TAPS]) -> f64 {
+    const LANES: usize = 8;
+    let mut lanes = [0.0; LANES];
+    for first in (0..TAPS).step_by(LANES) {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum += near[first + lane] * taps[first + lane];
+        }
+    }
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }
 
 /// Orders and sub-groups from the bins of a window of `cycles` cycles.

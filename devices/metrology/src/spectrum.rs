@@ -6,12 +6,15 @@
 //! voltage and its current have its power, up to the highest order and down to the threshold.
 
 use crate::acquire::acquire;
-use crate::edge::{EDGE_SAMPLES, Edge, Span};
+use crate::edge::{Edge, Span};
 use crate::harmonics::Transform;
 use crate::kernel::{Kernel, REACH, repeat};
 use crate::numeric::degrees;
 use crate::recording::{AnalysisError, AnalysisInput};
 use crate::window::Phasor;
+
+/// Samples the interpolator and the edges reach beyond the stretch.
+const MARGIN: usize = REACH + 1;
 
 /// What lines to keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,13 +88,14 @@ pub fn spectrum(
     let highest = (highest.min(input.samples() as f64)) as usize;
     let kernel = Kernel::new();
     let mut transform = Transform::new(length);
-    let mut stretches = Vec::new();
-    for (_, samples) in input.channels() {
-        let (padded, start) = pad(&kernel, samples, length);
-        let bins = transform.bins(&kernel, &padded, start, length, highest);
-        stretches.push((bins, mean_square(&padded, start, length)));
-    }
-    let turn = stretches[acquired.channel].0.get(lines_per_order).map_or(0.0, |b| b.phase_rad());
+    let padded: Vec<Vec<f64>> = input.channels().map(|(_, x)| pad(&kernel, x, length)).collect();
+    let slices: Vec<&[f64]> = padded.iter().map(Vec::as_slice).collect();
+    let start = MARGIN as f64;
+    let bins = transform.bins(&kernel, &slices, (start, length), highest);
+    let span = Span::new(&Edge::new(), start, length, padded[0].len());
+    let mean_square = |x: &Vec<f64>| span.mean(&x[span.first..], &x[span.first..]);
+    let stretches: Vec<_> = bins.iter().zip(padded.iter().map(mean_square)).collect();
+    let turn = bins[acquired.channel].get(lines_per_order).map_or(0.0, |b| b.phase_rad());
     let channels: Vec<SpectrumChannel> = stretches
         .iter()
         .enumerate()
@@ -128,24 +132,13 @@ fn check(options: &SpectrumOptions) -> Result<(), AnalysisError> {
     Ok(())
 }
 
-/// The samples with what the interpolator needs on either side, repeated from one period away;
-/// and where the stretch starts in them.
-fn pad(kernel: &Kernel, samples: &[f64], length: f64) -> (Vec<f64>, f64) {
-    let margin = REACH + 1;
-    let needed = length.ceil() as usize + margin;
-    let back = needed.saturating_sub(samples.len());
-    let mut padded = vec![0.0; margin];
+/// The samples with [`MARGIN`] more on either side, repeated from one period away.
+fn pad(kernel: &Kernel, samples: &[f64], length: f64) -> Vec<f64> {
+    let back = (length.ceil() as usize + MARGIN).saturating_sub(samples.len());
+    let mut padded = vec![0.0; MARGIN];
     padded.extend_from_slice(samples);
-    repeat(kernel, &mut padded, margin, back, length);
-    (padded, margin as f64)
-}
-
-/// Mean square over the stretch.
-fn mean_square(padded: &[f64], start: f64, length: f64) -> f64 {
-    debug_assert!(start >= EDGE_SAMPLES);
-    let span = Span::new(&Edge::new(), start, length, padded.len());
-    let weighted = &padded[span.first..];
-    span.mean(weighted, weighted)
+    repeat(kernel, &mut padded, MARGIN, back, length);
+    padded
 }
 
 /// The lines of one channel that are to be kept.

@@ -134,7 +134,8 @@ fn a_dead_first_voltage_hands_over_to_the_next_channel_that_lives() {
 
 #[test]
 fn without_anything_to_track_windows_have_nominal_length_and_a_flag() {
-    let all = windows(6400.0, 60.0, &[0.0; 6400], &[0.0; 6400], true);
+    let silence = vec![0.0; 6400];
+    let all = windows(6400.0, 60.0, &silence, &silence, true);
     assert_eq!(all.len(), 5);
     for window in &all {
         assert!(window.flagged && !window.tracked);
