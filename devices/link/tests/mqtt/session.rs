@@ -181,10 +181,13 @@ async fn after_a_loss_nothing_is_resent_and_old_packet_ids_mean_nothing() {
 #[tokio::test]
 async fn nothing_is_published_on_a_connection_the_owner_has_not_heard_of() {
     let fake = Fake::listen().await;
-    let (session, mut events, peer) = up(&fake, options(&fake)).await;
+    let options = SessionOptions { keep_alive: Duration::from_secs(1), ..options(&fake) };
+    let (session, mut events, peer) = up(&fake, options).await;
     drop(peer);
     let mut peer = fake.connected().await;
-    // The new connection is up or will be, but its `Connected` is still in the queue.
+    // Pings show that the new connection is in service, while its `Connected` is still in the queue.
+    assert_eq!(peer.packet().await.0, 0xc0, "PINGREQ");
+    peer.send(&[0xd0, 0]).await;
     assert_eq!(publish(&session, 1).await, Err(PublishError::NotConnected));
     reason(&mut events).await;
     assert_eq!(event(&mut events).await, SessionEvent::Connected);
@@ -340,11 +343,15 @@ async fn publishing_waits_while_the_window_is_full() {
 #[tokio::test]
 async fn a_publication_waiting_for_room_fails_when_the_connection_is_lost() {
     let fake = Fake::listen().await;
-    let (session, mut events, peer) = up(&fake, options(&fake)).await;
+    let (session, mut events, mut peer) = up(&fake, options(&fake)).await;
     for message in 0..u64::from(IN_FLIGHT_LIMIT) {
         publish(&session, message).await.unwrap();
     }
     let waiting = tokio::spawn(async move { publish(&session, 1000).await });
+    for _ in 0..IN_FLIGHT_LIMIT {
+        peer.published().await;
+    }
+    assert!(!waiting.is_finished());
     drop(peer);
     let failed = soon("the waiting publication", waiting).await.unwrap();
     assert_eq!(failed, Err(PublishError::NotConnected));

@@ -16,6 +16,7 @@ use super::*;
 mod delivery;
 mod lifecycle;
 mod protocol;
+mod raw;
 mod refusal;
 
 /// No wait of a test takes longer, or the test fails and says for what.

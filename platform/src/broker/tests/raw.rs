@@ -1,0 +1,153 @@
+//! Packets no well-behaved client sends, as bytes typed from MQTT 3.1.1 and MQTT 5.0 (OASIS).
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+
+/// A connection of MQTT level 4 (3.1.1) or 5, past its CONNACK.
+async fn connect(broker: &Broker, level: u8) -> TcpStream {
+    let mut stream = TcpStream::connect(broker.address()).await.unwrap();
+    // Section 3.1: user name, password, clean session; keep-alive 60 s; MQTT 5: no properties.
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 0xc2, 0, 60];
+    if level == 5 {
+        body.push(0);
+    }
+    for text in ["raw", "default", "token"] {
+        body.extend((text.len() as u16).to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    let mut packet = vec![0x10, body.len() as u8];
+    packet.extend(body);
+    stream.write_all(&packet).await.unwrap();
+    let mut head = [0; 2];
+    soon("CONNACK", stream.read_exact(&mut head)).await.unwrap();
+    assert_eq!(head[0], 0x20, "CONNACK");
+    let mut rest = vec![0; usize::from(head[1])];
+    soon("CONNACK", stream.read_exact(&mut rest)).await.unwrap();
+    assert_eq!(rest[1], 0, "accepted");
+    stream
+}
+
+/// Everything the broker says until it closes the connection.
+async fn last_words(stream: &mut TcpStream) -> Vec<u8> {
+    let mut words = Vec::new();
+    // A reset ends the connection as well as a close does.
+    let _ = soon("the end of the connection", stream.read_to_end(&mut words)).await;
+    words
+}
+
+/// A QoS 1 PUBLISH with packet id 1; level 5 has no properties.
+fn publish_packet(level: u8, topic: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut body = (topic.len() as u16).to_be_bytes().to_vec();
+    body.extend(topic);
+    body.extend([0, 1]);
+    if level == 5 {
+        body.push(0);
+    }
+    body.extend(payload);
+    let mut packet = vec![0x32];
+    let mut length = body.len();
+    while length > 0x7f {
+        packet.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    packet.push(length as u8);
+    packet.extend(body);
+    packet
+}
+
+#[tokio::test]
+async fn the_length_alone_ends_the_connection_before_the_packet_is_there() {
+    let config = BrokerConfig { packet_limit_bytes: 1000, ..config() };
+    let platform = Platform::new();
+    let broker = Broker::start(config, platform.clone()).await.unwrap();
+    for (round, level) in [(1, 4), (2, 5)] {
+        let mut stream = connect(&broker, level).await;
+        // The header of a PUBLISH of 1001 bytes, and nothing of it: 0xe9 0x07 is 7 * 128 + 105.
+        stream.write_all(&[0x32, 0xe9, 0x07]).await.unwrap();
+        last_words(&mut stream).await;
+        platform.until("the record", |seen| seen.refusals.len() == round).await;
+    }
+    let expected: Refused = (BrokerRefusal::PacketTooLarge, "raw".into(), String::new());
+    assert!(platform.look(|seen| seen.refusals.iter().all(|refused| *refused == expected)));
+    assert_eq!(broker.counters().packets_too_large, 2);
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn the_limit_itself_is_taken_in_both_versions() {
+    let config = BrokerConfig { packet_limit_bytes: 1000, ..config() };
+    let platform = Platform::new();
+    let broker = Broker::start(config, platform.clone()).await.unwrap();
+    for (level, overhead) in [(4, 2 + INPUT.len() + 2), (5, 2 + INPUT.len() + 3)] {
+        let mut stream = connect(&broker, level).await;
+        let payload = vec![b'x'; 1000 - overhead];
+        stream.write_all(&publish_packet(level, INPUT.as_bytes(), &payload)).await.unwrap();
+        let mut puback = [0; 4];
+        soon("PUBACK", stream.read_exact(&mut puback)).await.unwrap();
+        // MQTT 5 may leave out reason and properties (section 3.4.2.1) or say them.
+        assert_eq!((puback[0], &puback[2..4]), (0x40, &[0, 1][..]));
+    }
+    assert_eq!(platform.payloads().len(), 2);
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn broken_packets_end_the_connection_without_puback_and_are_counted() {
+    let (broker, platform) = start().await;
+    let invalid_topic = publish_packet(4, b"\xff\xfe", b"x");
+    let broken: [(&str, &[u8]); 5] = [
+        ("a reserved packet type", &[0x00, 0x00]),
+        ("a QoS 1 PUBLISH without packet id", &[0x32, 0x03, 0x00, 0x01, b'a']),
+        ("a topic longer than its packet", &[0x32, 0x04, 0x00, 0x09, b'a', b'b']),
+        ("a topic that is not UTF-8", &invalid_topic),
+        ("a length of five bytes", &[0x32, 0xff, 0xff, 0xff, 0xff, 0x01]),
+    ];
+    for (round, (what, bytes)) in (1..).zip(broken) {
+        let mut stream = connect(&broker, 4).await;
+        stream.write_all(bytes).await.unwrap();
+        assert_eq!(last_words(&mut stream).await, b"", "{what}");
+        soon(what, async {
+            while broker.counters().packets_malformed < round {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    assert!(platform.payloads().is_empty());
+    let mut stream = connect(&broker, 4).await;
+    stream.write_all(&publish_packet(4, INPUT.as_bytes(), b"x")).await.unwrap();
+    let mut puback = [0; 4];
+    soon("PUBACK", stream.read_exact(&mut puback)).await.unwrap();
+    assert_eq!(puback, [0x40, 2, 0, 1], "section 3.4");
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_publishes_before_its_connect_gets_nothing_through() {
+    let (broker, platform) = start().await;
+    let mut stream = TcpStream::connect(broker.address()).await.unwrap();
+    stream.write_all(&publish_packet(4, INPUT.as_bytes(), b"x")).await.unwrap();
+    last_words(&mut stream).await;
+    assert!(platform.payloads().is_empty());
+    assert_eq!(broker.counters().connected, 0);
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_packet_and_then_nothing_hurts_nobody_else() {
+    let (broker, platform) = start().await;
+    let mut silent = TcpStream::connect(broker.address()).await.unwrap();
+    silent.write_all(&[0x10]).await.unwrap();
+    let mut half = connect(&broker, 4).await;
+    half.write_all(&publish_packet(4, INPUT.as_bytes(), b"half")[..20]).await.unwrap();
+    let (session, mut events) = open(options(&broker, "meter")).await;
+    publish(&session, 1, INPUT, "whole").await;
+    acknowledged(&mut events, 1).await;
+    drop(half);
+    publish(&session, 2, INPUT, "afterwards").await;
+    acknowledged(&mut events, 2).await;
+    assert_eq!(platform.payloads(), ["whole", "afterwards"]);
+    broker.stop().await;
+}
