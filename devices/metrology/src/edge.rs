@@ -8,6 +8,8 @@
 //! Two neighbouring windows' weights add up to one at every sample: no energy is lost or counted
 //! twice.
 
+use std::sync::LazyLock;
+
 use crate::numeric::{bessel_i0, dot};
 
 /// Half-width of an edge, in samples.
@@ -28,8 +30,14 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
+    /// The step, computed once for all engines.
+    pub(crate) fn shared() -> &'static Self {
+        static EDGE: LazyLock<Edge> = LazyLock::new(Edge::new);
+        &EDGE
+    }
+
     /// Integrates the kernel by Simpson's rule within each table interval.
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let kernel = |x: f64| bessel_i0(KAISER_BETA * (1.0 - x * x).max(0.0).sqrt());
         let width = 2.0 / INTERVALS as f64;
         let mut sum = 0.0;
@@ -146,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_slice_that_is_too_short_yields_zero_and_no_panic() {
-        let span = Span::new(&Edge::new(), 0.0, 100.0, 200);
+        let span = Span::new(Edge::shared(), 0.0, 100.0, 200);
         assert_eq!(span.mean(&[1.0; 10], &[1.0; 10]), 0.0);
     }
 }

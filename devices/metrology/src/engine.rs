@@ -94,8 +94,8 @@ pub enum EngineError {
         /// The first channel's length.
         expected: usize,
     },
-    /// NaN or infinity.
-    #[error("sample {sample} of channel {channel} is not a finite number")]
+    /// NaN, infinity, or a value whose square would overflow.
+    #[error("sample {sample} of channel {channel} is not a finite number below 1e100")]
     NotFinite {
         /// Index, voltages first.
         channel: usize,
@@ -132,8 +132,8 @@ pub struct WindowEngine {
     cycles: u32,
     /// Frequency given from outside (cycles per sample): no tracking.
     fixed: Option<f64>,
-    edge: Edge,
-    kernel: Kernel,
+    edge: &'static Edge,
+    kernel: &'static Kernel,
     transform: Option<Transform>,
     scratch: Scratch,
     oscillator: (Vec<f64>, Vec<f64>),
@@ -175,8 +175,8 @@ impl WindowEngine {
         Ok(Self {
             cycles,
             fixed: None,
-            edge: Edge::new(),
-            kernel: Kernel::new(),
+            edge: Edge::shared(),
+            kernel: Kernel::shared(),
             transform: harmonics.then(|| Transform::new(longest)),
             scratch: Scratch::default(),
             oscillator: (Vec::new(), Vec::new()),
@@ -353,7 +353,7 @@ impl WindowEngine {
             return false;
         }
         for samples in &mut self.channels {
-            repeat(&self.kernel, samples, front, back, length);
+            repeat(self.kernel, samples, front, back, length);
         }
         true
     }
@@ -368,13 +368,13 @@ impl WindowEngine {
         let slices: Vec<&[f64]> = self.channels.iter().map(|c| &c[from..to.min(c.len())]).collect();
         let (cos, sin) = &mut self.oscillator;
         let place = (start, limits.length, self.cycles);
-        let frame = Frame::new(&self.edge, &slices, place, (cos, sin));
+        let frame = Frame::new(self.edge, &slices, place, (cos, sin));
         let mut quantities: Vec<_> = (0..phases).map(|p| frame.phase(p, phases + p)).collect();
         let effective = frame.effective(&quantities);
         if let Some(transform) = &mut self.transform {
             let highest = self.cycles as usize * ORDER_MAX + 1;
             let place = (start, limits.length);
-            let bins = transform.bins(&self.kernel, &slices, place, highest);
+            let bins = transform.bins(self.kernel, &slices, place, highest);
             let harmonics = |channel: usize| group(&bins[channel], self.cycles);
             for (p, phase) in quantities.iter_mut().enumerate() {
                 let (u, i) = (harmonics(p), harmonics(phases + p));
@@ -408,6 +408,11 @@ impl WindowEngine {
     }
 }
 
+/// Whether a sample can be measured: finite, and so small that no sum of squares overflows.
+pub(crate) fn usable(x: f64) -> bool {
+    x.abs() < 1e100
+}
+
 /// Refuses a channel of another length than the first, and values that are no numbers.
 fn check_samples(
     channel: usize,
@@ -419,7 +424,7 @@ fn check_samples(
     if present.is_some() && found != expected {
         return Err(EngineError::Lengths { channel, found, expected });
     }
-    match samples.iter().position(|x| !x.is_finite()) {
+    match samples.iter().position(|x| !usable(*x)) {
         Some(sample) => Err(EngineError::NotFinite { channel, sample }),
         None => Ok(()),
     }

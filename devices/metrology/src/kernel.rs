@@ -6,6 +6,8 @@
 
 use std::f64::consts::{PI, TAU};
 
+use std::sync::LazyLock;
+
 use crate::numeric::{bessel_i0, dot};
 
 /// Number of samples that make one interpolated value.
@@ -44,8 +46,14 @@ fn shape(x: f64) -> f64 {
 }
 
 impl Kernel {
+    /// The tables, computed once for all engines.
+    pub(crate) fn shared() -> &'static Self {
+        static KERNEL: LazyLock<Kernel> = LazyLock::new(Kernel::new);
+        &KERNEL
+    }
+
     /// Computes the tables.
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let row = |phase: usize| {
             let fraction = phase as f64 / PHASES as f64;
             std::array::from_fn(|k| shape(k as f64 - (REACH as f64 - 1.0) - fraction))

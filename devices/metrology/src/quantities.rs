@@ -92,7 +92,7 @@ impl<'a> Frame<'a> {
 
 /// N = sqrt(S^2 - P^2), zero where rounding makes |P| exceed S.
 pub(crate) fn non_active(s_va: f64, p_w: f64) -> f64 {
-    ((s_va - p_w) * (s_va + p_w)).max(0.0).sqrt()
+    (s_va - p_w).max(0.0).sqrt() * (s_va + p_w).max(0.0).sqrt()
 }
 
 /// PF = P/S within -1..=1; 0 where S is 0.

@@ -1,6 +1,6 @@
 //! A whole recording as input: what it must look like to be measured.
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, usable};
 
 /// A recording: samples of all channels at one rate.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +43,11 @@ pub enum AnalysisError {
         /// The first channel's length.
         expected: usize,
     },
-    /// NaN or infinity among the samples.
-    #[error("sample {sample} of the {channel} is not a finite number; repair or cut the recording")]
+    /// NaN, infinity, or a value whose square would overflow, among the samples.
+    #[error(
+        "sample {sample} of the {channel} is not a finite number below 1e100; \
+         repair or cut the recording"
+    )]
     NotFinite {
         /// Which channel.
         channel: String,
@@ -130,7 +133,7 @@ impl AnalysisInput<'_> {
                 let found = samples.len();
                 return Err(AnalysisError::UnequalLengths { channel, found, expected });
             }
-            if let Some(sample) = samples.iter().position(|x| !x.is_finite()) {
+            if let Some(sample) = samples.iter().position(|x| !usable(*x)) {
                 return Err(AnalysisError::NotFinite { channel, sample });
             }
         }

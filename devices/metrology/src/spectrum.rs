@@ -86,13 +86,13 @@ pub fn spectrum(
     let lines_per_order = acquired.cycles as usize;
     let highest = (options.highest_order * acquired.cycles as f64).floor();
     let highest = (highest.min(input.samples() as f64)) as usize;
-    let kernel = Kernel::new();
+    let kernel = Kernel::shared();
     let mut transform = Transform::new(length);
-    let padded: Vec<Vec<f64>> = input.channels().map(|(_, x)| pad(&kernel, x, length)).collect();
+    let padded: Vec<Vec<f64>> = input.channels().map(|(_, x)| pad(kernel, x, length)).collect();
     let slices: Vec<&[f64]> = padded.iter().map(Vec::as_slice).collect();
     let start = MARGIN as f64;
-    let bins = transform.bins(&kernel, &slices, (start, length), highest);
-    let span = Span::new(&Edge::new(), start, length, padded[0].len());
+    let bins = transform.bins(kernel, &slices, (start, length), highest);
+    let span = Span::new(Edge::shared(), start, length, padded[0].len());
     let mean_square = |x: &Vec<f64>| span.mean(&x[span.first..], &x[span.first..]);
     let stretches: Vec<_> = bins.iter().zip(padded.iter().map(mean_square)).collect();
     let turn = bins[acquired.channel].get(lines_per_order).map_or(0.0, |b| b.phase_rad());

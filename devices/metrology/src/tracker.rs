@@ -2,8 +2,8 @@
 //!
 //! The stretch is weighted by a window that vanishes at both ends and demodulated at a guessed
 //! frequency. For a weight w with derivative w', a pure tone obeys exactly
-//! `X[w'](f) = -j 2 pi (f0 - f) X[w](f)`, so one division yields the tone's frequency f0 however far
-//! the guess f was off; the phase of `X[w]`, taken about the middle, is the tone's phase there.
+//! `X[w'](f) = -j 2 pi (f0 - f) X[w](f)`, so one division yields the tone's frequency f0 however
+//! far the guess f was off; the phase of `X[w]`, taken about the middle, is the tone's phase there.
 //! Once the stretch is a whole number of cycles, harmonics fall on the zeros of both weights.
 //!
 //! Terms: a *guess* is the frequency demodulated with; the *share* is the fundamental's part of

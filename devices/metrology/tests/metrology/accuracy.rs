@@ -54,7 +54,8 @@ proptest! {
         i in tones(10.0),
     ) {
         let count = (0.75 * rate) as usize;
-        let all = windows(rate, nominal, &render(&u, f, rate, count), &render(&i, f, rate, count), false);
+        let (x, y) = (render(&u, f, rate, count), render(&i, f, rate, count));
+        let all = windows(rate, nominal, &x, &y, false);
         prop_assert!(all.len() >= 2);
         for window in &all {
             check_phase(window, &u, &i, f);
@@ -69,7 +70,8 @@ proptest! {
     ) {
         let angle = 0.1_f64.acos().to_degrees() * if lagging { -1.0 } else { 1.0 };
         let (u, i) = ([tone(1.0, 230.0, phase)], [tone(1.0, 10.0, phase + angle)]);
-        for window in &windows(7812.5, nominal, &render(&u, f, 7812.5, 5000), &render(&i, f, 7812.5, 5000), false) {
+        let (x, y) = (render(&u, f, 7812.5, 5000), render(&i, f, 7812.5, 5000));
+        for window in &windows(7812.5, nominal, &x, &y, false) {
             check_phase(window, &u, &i, f);
             prop_assert!((window.phases[0].pf - 0.1).abs() < 1e-5);
             prop_assert_eq!(window.phases[0].q1_var > 0.0, lagging);
@@ -92,12 +94,13 @@ proptest! {
         let samples = render(&u, f, rate, (0.5 * rate) as usize);
         for window in &windows(rate, nominal, &samples, &samples, true) {
             let harmonics = &window.phases[0].harmonics.as_ref().expect("asked for").u;
-            let (thd, thds) = (harmonics.thd_pct().expect("a fundamental"), harmonics.thds_pct().expect("a fundamental"));
+            let thd = harmonics.thd_pct().expect("a fundamental");
+            let thds = harmonics.thds_pct().expect("a fundamental");
             prop_assert!((thd - 8.0).abs() < 0.005, "{thd}");
             prop_assert!((thds - 8.0).abs() < 0.005, "{thds}");
             for t in &u[1..] {
                 let line = harmonics.lines[t.order as usize - 1].rms();
-                prop_assert!((line / t.rms - 1.0).abs() < 5e-4, "order {}: {line} {}", t.order, t.rms);
+                prop_assert!((line / t.rms - 1.0).abs() < 5e-4, "{t:?}: {line}");
             }
         }
     }

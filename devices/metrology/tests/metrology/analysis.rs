@@ -282,7 +282,8 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
     assert_eq!(with(&none, &none), AnalysisError::NoChannels);
     assert!(matches!(
         with(&good, &[vec![0.0; 1999]]),
-        AnalysisError::UnequalLengths { channel, found: 1999, expected: 2000 } if channel == "current a"
+        AnalysisError::UnequalLengths { channel, found: 1999, expected: 2000 }
+            if channel == "current a"
     ));
     let mut bad = good.clone();
     bad[0][7] = f64::NAN;
@@ -326,9 +327,14 @@ proptest! {
             vec![render(&i, f, RATE_HZ, count).iter().map(|x| x + dc).collect()];
         let names = names(&["a"]);
         let input = AnalysisInput {
-            rate_hz: RATE_HZ, nominal_hz: Some(50.0), names: &names, voltages: &voltages, currents: &currents,
+            rate_hz: RATE_HZ,
+            nominal_hz: Some(50.0),
+            names: &names,
+            voltages: &voltages,
+            currents: &currents,
         };
-        let result = spectrum(&input, &SpectrumOptions { threshold: 1e-6, ..SpectrumOptions::default() }).unwrap();
+        let options = SpectrumOptions { threshold: 1e-6, ..SpectrumOptions::default() };
+        let result = spectrum(&input, &options).unwrap();
         prop_assert!((result.fundamental_hz - f).abs() < 3e-3);
         let (u_lines, i_lines) = (played(&result.voltages[0]), played(&result.currents[0]));
         prop_assert!(ppm(rms(&u_lines), rms(&u)).abs() < 50.0, "{} {}", rms(&u_lines), rms(&u));

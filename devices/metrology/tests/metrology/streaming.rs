@@ -44,12 +44,13 @@ proptest! {
     #[test]
     fn no_input_makes_the_engine_panic_or_answer_with_what_is_no_number(
         samples in prop::collection::vec(-1e6..1e6, 0..6000),
-        scale in prop_oneof![Just(0.0), Just(1e-300), Just(1.0), Just(1e60)],
+        scale in prop_oneof![Just(0.0), Just(1e-300), Just(1.0), Just(1e90)],
     ) {
         let x: Vec<f64> = samples.iter().map(|x: &f64| x * scale).collect();
         for window in windows(6400.0, 50.0, &x, &x, true) {
             let phase = &window.phases[0];
-            for value in [phase.u_rms_v, phase.p_w, phase.q1_var, phase.n_var, phase.pf, window.frequency_hz] {
+            let values = [phase.u_rms_v, phase.p_w, phase.q1_var, phase.n_var, phase.pf];
+            for value in values.into_iter().chain([window.frequency_hz]) {
                 prop_assert!(value.is_finite(), "{window:?}");
             }
         }
