@@ -40,7 +40,7 @@ fn spectrum(interharmonics: u32) -> Spectrum {
             phase_rad: phase * order,
         };
         let harmonics = (2..=21).map(|order| tone(f64::from(order), 0.02));
-        let between = (0..interharmonics).map(|k| tone(1.7 + f64::from(k), 0.01));
+        let between = (0..interharmonics).map(|k| tone(1.73 + f64::from(k), 0.01));
         ChannelSpectrum {
             dc: 0.0,
             tones: std::iter::once(tone(1.0, 1.0)).chain(harmonics).chain(between).collect(),

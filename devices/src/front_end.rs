@@ -24,35 +24,35 @@ const POLE_MAX: f64 = 0.9;
 
 /// What a channel is like. Voltages in volts or currents in amperes throughout.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ChannelParameters {
+pub(crate) struct ChannelParameters {
     /// Primary value over the value at the meter's terminals: 1 if connected directly.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
     /// Nominal RMS value at the meter's terminals.
-    pub nominal: f64,
+    pub(crate) nominal: f64,
     /// Range over nominal: a sine of `nominal * headroom` is not clipped yet.
-    pub headroom: f64,
+    pub(crate) headroom: f64,
     /// Relative error of the gain.
-    pub gain_error: f64,
+    pub(crate) gain_error: f64,
     /// Direct component the converter adds, at the meter's terminals.
-    pub offset: f64,
+    pub(crate) offset: f64,
     /// RMS of the white noise the converter adds, at the meter's terminals.
-    pub noise_rms: f64,
+    pub(crate) noise_rms: f64,
     /// Lead at the nominal frequency in radians.
-    pub lead_rad: f64,
+    pub(crate) lead_rad: f64,
     /// Bits of the converter, sign included.
-    pub bits: u32,
+    pub(crate) bits: u32,
 }
 
 /// Parameters that make no channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ChannelError {
+pub(crate) enum ChannelError {
     /// A phase error too large for the sampling rate.
     Phase,
 }
 
 /// One channel of a front end, ready for use.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Channel {
+pub(crate) struct Channel {
     gain: f64,
     offset: f64,
     noise_rms: f64,
@@ -64,7 +64,7 @@ pub struct Channel {
 
 /// What a channel remembers between blocks of samples.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ChannelState {
+pub(crate) struct ChannelState {
     /// The last input of the all-pass.
     last_in: Option<f64>,
     /// Its last output; at the second input still to be guessed.
@@ -73,7 +73,7 @@ pub struct ChannelState {
 
 impl Channel {
     /// A channel sampled at `rate_hz` in a network of `nominal_hz`.
-    pub fn new(
+    pub(crate) fn new(
         parameters: &ChannelParameters,
         nominal_hz: f64,
         rate_hz: f64,
@@ -98,28 +98,28 @@ impl Channel {
     }
 
     /// Whether it shifts phases at all.
-    pub fn shifts_phase(&self) -> bool {
+    pub(crate) fn shifts_phase(&self) -> bool {
         self.pole != 0.0
     }
 
     /// Gain and lead in radians for a tone.
-    pub fn response(&self, frequency_hz: f64) -> (f64, f64) {
+    pub(crate) fn response(&self, frequency_hz: f64) -> (f64, f64) {
         let (sin, cos) = libm::sincos(TAU * frequency_hz / self.rate_hz);
         (self.gain, 2.0 * libm::atan2(self.pole * sin, 1.0 + self.pole * cos))
     }
 
     /// The direct component it adds.
-    pub fn offset(&self) -> f64 {
+    pub(crate) fn offset(&self) -> f64 {
         self.offset
     }
 
     /// The largest peak that is not clipped.
-    pub fn full_scale(&self) -> f64 {
+    pub(crate) fn full_scale(&self) -> f64 {
         self.full_scale
     }
 
     /// Variance of what it adds at random: the converter's noise and the rounding to its steps.
-    pub fn noise_variance(&self) -> f64 {
+    pub(crate) fn noise_variance(&self) -> f64 {
         self.noise_rms * self.noise_rms + self.step * self.step / 12.0
     }
 

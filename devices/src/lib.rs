@@ -30,6 +30,5 @@ mod windows;
 pub use answer::ERROR_PREFIX;
 pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 pub use fault::{INJECTIONS, InjectionKind};
-pub use front_end::{Channel, ChannelError, ChannelParameters, ChannelState};
 pub use outbox::{Message, Outbox};
 pub use registry::{DEVICES, DeviceContext, DeviceKind};

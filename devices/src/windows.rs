@@ -472,3 +472,81 @@ fn unit(cycles: f64) -> Complex64 {
     let (sin, cos) = libm::sincos(TAU * (cycles - cycles.floor()));
     Complex64::new(cos, sin)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front_end::ChannelParameters;
+    use lastmeter_sim::Tone;
+
+    fn one_phase(fundamental_hz: f64, u_rms: f64) -> Arc<Spectrum> {
+        let channel = |rms: f64| ChannelSpectrum {
+            dc: 0.0,
+            tones: vec![Tone { frequency_hz: fundamental_hz, rms, phase_rad: 0.0 }],
+            noise_rms: 0.0,
+        };
+        let (voltages, currents) = (vec![channel(u_rms)], vec![channel(1.0)]);
+        Arc::new(Spectrum { fundamental_hz, voltages, currents })
+    }
+
+    fn windows() -> ClosedForm {
+        let parameters = ChannelParameters {
+            ratio: 1.0,
+            nominal: 230.0,
+            headroom: 2.0,
+            gain_error: 0.0,
+            offset: 0.0,
+            noise_rms: 0.0,
+            lead_rad: 0.0,
+            bits: 24,
+        };
+        let channel = Channel::new(&parameters, 50.0, 7812.5).unwrap();
+        ClosedForm::new((channel, channel), 7812.5, 10.0, 1, "a", Streams::new(1))
+    }
+
+    #[test]
+    fn windows_follow_each_other_without_a_gap_when_the_spectrum_changes() {
+        let mut windows = windows();
+        assert_eq!(windows.next(1e9), None);
+        assert!(windows.hold(&one_phase(50.0, 230.0)));
+        let first: Vec<_> = std::iter::from_fn(|| windows.next(1.0)).collect();
+        // 10 cycles of 50 Hz: five windows in a second, the last ending exactly there.
+        assert_eq!(first.len(), 5);
+        assert!(windows.hold(&one_phase(40.0, 200.0)));
+        let next = windows.next(1.25).unwrap();
+        assert_eq!((next.from_s, next.duration_s, next.frequency_hz.round()), (1.0, 0.25, 40.0));
+        assert!((next.phases[0].u_rms_v - 200.0).abs() < 1e-3);
+        assert_eq!(windows.next(1.25), None);
+        assert!(windows.hold(&one_phase(40.0, 200.0)), "the same again");
+        assert_eq!(windows.next(1.5).unwrap().from_s, 1.25);
+    }
+
+    /// The transform of the Kaiser kernel, integrated by the trapezoidal rule.
+    #[test]
+    fn the_smooth_edge_is_the_transform_of_its_kernel() {
+        let bessel_i0 = |x: f64| {
+            let (mut sum, mut term) = (1.0, 1.0);
+            for k in 1..60 {
+                term *= (x / 2.0 / f64::from(k)).powi(2);
+                sum += term;
+            }
+            sum
+        };
+        let kernel = |x: f64| bessel_i0(EDGE_KAISER_BETA * (1.0 - x * x).max(0.0).sqrt());
+        let points = 20_000_i32;
+        let integral = |per_sample: f64| -> f64 {
+            (-points..=points)
+                .map(|k| {
+                    let x = f64::from(k) / f64::from(points);
+                    let half = if k.abs() == points { 0.5 } else { 1.0 };
+                    half * kernel(x) * (TAU * per_sample * EDGE_SAMPLES * x).cos()
+                })
+                .sum()
+        };
+        for per_sample in [0.0, 0.01, 0.05, 0.1, 0.11, 0.15, 0.2] {
+            let expected = integral(per_sample) / integral(0.0);
+            let found = smooth_edge(per_sample);
+            assert!((found - expected).abs() < 1e-6, "{per_sample}: {found} for {expected}");
+        }
+    }
+}
