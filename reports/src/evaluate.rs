@@ -72,6 +72,11 @@ impl Judge {
 
     /// What the checks say of the record so far, in the scenario's order.
     pub fn verdicts(&self, facts: &RunFacts) -> Vec<Verdict> {
+        if facts.state == RunState::Skipped {
+            let why = facts.cause.as_deref().unwrap_or("the run was skipped");
+            let skipped = |context: &CheckContext| context.verdict(Status::Skipped, "1", why);
+            return self.checks.iter().map(|(context, _)| skipped(context)).collect();
+        }
         self.checks.iter().map(|(_, check)| check.verdict(facts)).collect()
     }
 
@@ -167,6 +172,7 @@ impl Evaluation {
         match self.facts.state {
             RunState::Finished => checks.unwrap_or(Status::Inconclusive),
             RunState::Error => Status::Error,
+            RunState::Skipped => Status::Skipped,
             RunState::Interrupted | RunState::Running => {
                 checks.unwrap_or(Status::Inconclusive).max(Status::Inconclusive)
             }

@@ -76,6 +76,7 @@ impl ExitCode {
         match state {
             RunState::Running | RunState::Interrupted => Self::Interrupted,
             RunState::Error => Self::Broken,
+            RunState::Skipped => Self::NothingEvaluated,
             RunState::Finished => Self::of_status(counts.status()),
         }
     }

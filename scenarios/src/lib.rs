@@ -1,1 +1,11 @@
-//! x
+//! The scenario language, the runner and the stand-alone commands.
+//!
+//! Sees every other package and puts them together: [`language`] reads a scenario, [`run`] runs
+//! one, [`suite`] runs several, and the other modules are the commands that need no run.
+
+pub mod inspect;
+pub mod language;
+pub mod measure;
+pub mod run;
+pub mod serve;
+pub mod suite;

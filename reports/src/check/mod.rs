@@ -94,6 +94,7 @@ pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
         RunState::Interrupted => (Status::Inconclusive, "the run was interrupted"),
         RunState::Running => (Status::Inconclusive, "the run never finished its record"),
         RunState::Error => (Status::Error, "the bench broke"),
+        RunState::Skipped => (Status::Skipped, "the run was skipped"),
     };
     if verdict.status <= status {
         verdict.status = status;

@@ -23,6 +23,8 @@ pub enum RunState {
     Interrupted,
     /// The bench could not go on.
     Error,
+    /// Could not run on this machine although nothing is wrong; the cause says what is missing.
+    Skipped,
 }
 
 /// Whether simulated time runs as fast as it can or with the clock on the wall.

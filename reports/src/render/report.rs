@@ -218,6 +218,7 @@ fn banners(evaluation: &Evaluation, collected: &Collected) -> Vec<Banner> {
                 .to_owned(),
         ),
         RunState::Error => add(Status::Error, format!("The bench broke{cause}{until}.")),
+        RunState::Skipped => add(Status::Skipped, format!("The run was skipped{cause}.")),
     }
     for torn in &evaluation.torn {
         add(Status::Inconclusive, format!("{torn}."));
@@ -278,7 +279,7 @@ fn facts_list(facts: &RunFacts) -> Vec<Fact> {
         Fact::new("time", span),
         Fact::new("platform", facts.platform.clone()),
         Fact::new("version", facts.versions.get("lastmeter").cloned().unwrap_or_default()),
-        Fact::new("started", facts.started.to_string()),
+        Fact::new("started", page::to_the_second(facts.started)),
     ];
     if let Some(took) = facts.ended.and_then(|ended| wall(facts.started, ended)) {
         list.push(Fact::new("took", format_duration(took)));
@@ -409,7 +410,7 @@ fn accuracy(
         "worst_error",
         "limit",
     ]);
-    let (mut rows, mut total, mut left_out) = (Vec::new(), 0, 0);
+    let (mut rows, mut left_out) = (Vec::new(), 0);
     for (device, record) in collected.devices.iter() {
         for (id, series) in &record.accuracy {
             let errors = &series.errors;
@@ -424,11 +425,8 @@ fn accuracy(
                     series.scale.limit.value(),
                 ],
             );
-            total += 1;
             left_out += series.left_out;
-            if rows.len() < ACCURACY_ROWS_MAX {
-                rows.push(page::accuracy_row(device, *id, series));
-            }
+            rows.push(page::accuracy_row(device, *id, series));
         }
     }
     let table = Figure { name: "accuracy".to_owned(), svg: None, csv: Some(csv.finish()) };
@@ -442,7 +440,10 @@ fn accuracy(
     for (first, curves) in families {
         pictures.extend(error_picture(first, &curves, end_s, figures)?);
     }
-    let more = total - rows.len();
+    // What is outside its limit first, and never left out for lack of room before the rest.
+    rows.sort_by_key(|row| !row.outside());
+    let more = rows.len().saturating_sub(ACCURACY_ROWS_MAX);
+    rows.truncate(ACCURACY_ROWS_MAX);
     Ok(Accuracy { rows, more, left_out, links, pictures })
 }
 
@@ -490,7 +491,8 @@ fn error_picture(
     }
     keys.retain(|key| !key.name.is_empty());
     let limit = limits.into_iter().reduce(f64::min);
-    let chart = Chart { y_label: format!("error in {unit}"), series, limit, end_s };
+    let y_label = if unit == "1" { "error".to_owned() } else { format!("error in {unit}") };
+    let chart = Chart { y_label, series, limit, end_s };
     let caption = match limit {
         Some(limit) if chart.shows_limit() => format!("limit ±{} {unit}, dashed", number(limit)),
         Some(limit) => format!("limit ±{} {unit}, outside of the picture", number(limit)),

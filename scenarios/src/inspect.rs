@@ -1,0 +1,205 @@
+//! The commands that look without running: check, list, explain, schema, report.
+
+use std::path::{Path, PathBuf};
+
+use lastmeter_reports::console::format_verdicts;
+use lastmeter_reports::{ExitCode, verdicts_json};
+use serde_json::json;
+
+use crate::language::{self, LoadOptions, Scenario};
+use crate::run::chain;
+use crate::suite::{plural, select, tell, tell_out};
+
+/// Validates scenario files; prints every mistake of every file.
+pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
+    let files = match select(paths) {
+        Ok((files, _)) => files,
+        Err(message) => {
+            tell(&format!("error: {message}"));
+            return ExitCode::BadInput;
+        }
+    };
+    let (mut errors, mut wrong) = (0, 0);
+    for file in &files {
+        match Scenario::load(file, options) {
+            Ok(scenario) => {
+                let note = scenario.unavailable();
+                if json {
+                    tell_out(&json!({ "file": file, "valid": true, "unavailable": note }).to_string());
+                } else {
+                    let note = note.map(|reason| format!("  (cannot run here: {reason})"));
+                    tell_out(&format!("ok  {}{}", file.display(), note.unwrap_or_default()));
+                }
+            }
+            Err(failure) => {
+                wrong += 1;
+                errors += failure.diagnostics().len();
+                if json {
+                    failure.to_json().iter().for_each(|value| tell_out(&value.to_string()));
+                } else {
+                    tell(&failure.render(color));
+                }
+            }
+        }
+    }
+    if files.is_empty() {
+        tell("no scenario file was found");
+        return ExitCode::NothingEvaluated;
+    }
+    if errors == 0 {
+        return ExitCode::Passed;
+    }
+    if !json {
+        let (errors, wrong) = (plural(errors, "error"), plural(wrong, "file"));
+        tell(&format!("{errors} in {wrong}"));
+    }
+    ExitCode::BadInput
+}
+
+/// Lists what is registered, or the scenarios of some folders.
+pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
+    if what == Some("scenarios") {
+        return list_scenarios(paths, json);
+    }
+    let rows: Vec<_> = language::registry()
+        .into_iter()
+        .filter(|row| what.is_none_or(|what| what == plural_section(row.section)))
+        .collect();
+    if json {
+        let values: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                json!({ "section": row.section, "name": row.entry.name, "summary": row.entry.summary })
+            })
+            .collect();
+        tell_out(&json!({ "format_version": 1, "registered": values }).to_string());
+        return ExitCode::Passed;
+    }
+    let width = rows.iter().map(|row| row.entry.name.len()).max().unwrap_or(0);
+    let mut section = "";
+    for row in &rows {
+        if row.section != section {
+            section = row.section;
+            tell_out(&format!("{}:", plural_section(section)));
+        }
+        tell_out(&format!("  {:width$}  {}", row.entry.name, row.entry.summary));
+    }
+    ExitCode::Passed
+}
+
+fn plural_section(section: &str) -> &str {
+    match section {
+        "source" => "sources",
+        "device" => "devices",
+        "inject" => "injections",
+        "check" => "checks",
+        other => other,
+    }
+}
+
+fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
+    let default = [PathBuf::from("scenarios/library")];
+    let paths = if paths.is_empty() { &default } else { paths };
+    let files = match select(paths) {
+        Ok((files, _)) => files,
+        Err(message) => {
+            tell(&format!("error: {message}"));
+            return ExitCode::BadInput;
+        }
+    };
+    let options = LoadOptions::from_environment();
+    let (mut rows, mut unreadable) = (Vec::new(), 0);
+    for file in files {
+        match Scenario::load(&file, &options) {
+            Ok(scenario) => rows.push((file, scenario)),
+            Err(failure) => {
+                unreadable += 1;
+                tell(&format!(
+                    "{}: {}; see `lastmeter check`",
+                    file.display(),
+                    plural(failure.diagnostics().len(), "error")
+                ));
+            }
+        }
+    }
+    if json {
+        let values: Vec<_> = rows.iter().map(|(file, scenario)| scenario_row(file, scenario)).collect();
+        tell_out(&json!({ "format_version": 1, "scenarios": values }).to_string());
+    } else {
+        let width = rows.iter().map(|(_, scenario)| scenario.name.len()).max().unwrap_or(0);
+        for (_, scenario) in &rows {
+            let twin = if scenario.expect.is_some() { "(must fail) " } else { "" };
+            let title = scenario.title.as_deref().unwrap_or_default();
+            tell_out(&format!("{:width$}  {:>8}  {twin}{title}", scenario.name, scenario.duration.to_string()));
+        }
+    }
+    if unreadable > 0 { ExitCode::BadInput } else { ExitCode::Passed }
+}
+
+fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
+    let covers: std::collections::BTreeSet<&str> =
+        scenario.checks.iter().flat_map(|check| check.covers.iter().map(String::as_str)).collect();
+    json!({
+        "file": file, "name": scenario.name, "title": scenario.title, "tags": scenario.tags,
+        "duration_s": scenario.duration.as_seconds_f64(), "covers": covers,
+        "checks": scenario.checks.iter().map(|check| &check.name).collect::<Vec<_>>(),
+        "must_fail": scenario.expect.as_ref().map(|expect| &expect.check),
+        "unavailable": scenario.unavailable(),
+    })
+}
+
+/// Tells all about a registered thing or an error code.
+pub fn explain(name: &str) -> ExitCode {
+    match language::explain(name) {
+        Some(text) => {
+            tell_out(text.trim_end());
+            ExitCode::Passed
+        }
+        None => {
+            let names = language::registry().into_iter().map(|row| row.entry.name);
+            let near = lastmeter_params::nearest(name, names);
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            tell(&format!("error: nothing is called `{name}`{near} (see `lastmeter list`)"));
+            ExitCode::BadInput
+        }
+    }
+}
+
+/// Prints the JSON Schema of the scenario language.
+pub fn schema() -> ExitCode {
+    let text = serde_json::to_string_pretty(&language::json_schema()).unwrap_or_default();
+    tell_out(&text);
+    ExitCode::Passed
+}
+
+/// Judges and renders a run folder again.
+pub fn report(run: &Path, json: bool) -> ExitCode {
+    let judged = lastmeter_reports::evaluate(run).map_err(|error| chain(&error)).and_then(|judged| {
+        judged.write(run).map_err(|error| chain(&error))?;
+        let page = lastmeter_reports::render(run).map_err(|error| chain(&error))?;
+        Ok((judged, page))
+    });
+    let (judged, page) = match judged {
+        Ok(done) => done,
+        Err(message) => {
+            tell(&format!("error: {message}"));
+            return if run.is_dir() { ExitCode::Broken } else { ExitCode::BadInput };
+        }
+    };
+    if json {
+        tell_out(String::from_utf8_lossy(&verdicts_json(&judged.verdicts)).trim_end());
+    } else {
+        for line in format_verdicts(&judged.verdicts) {
+            tell_out(&line.to_string());
+        }
+        let state = judged.facts.cause.as_deref().map(|cause| format!("  ({cause})"));
+        let exit = judged.exit_code();
+        tell_out(&format!(
+            "Report   {}  exit {}{}",
+            page.display(),
+            exit.number(),
+            state.unwrap_or_default()
+        ));
+    }
+    judged.exit_code()
+}

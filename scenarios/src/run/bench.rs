@@ -1,0 +1,419 @@
+//! The bench of one run in virtual time: what it is made of, and how it moves.
+//!
+//! Terms: a *sync point* is an instant at which everything comes to rest before the bench goes on:
+//! each injection, the end, and at least every 60 s. Between two sync points the devices
+//! run ahead concurrently over real sockets; at a sync point the platform's clock is advanced,
+//! what it sent is delivered round by round, and everything it has stored is read back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use lastmeter_reports::record::{RunState, RunWriter};
+use lastmeter_reports::{Counts, Event, Judge};
+use lastmeter_units::{SimDuration, SimTime};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::error::{BenchError, chain};
+use super::ledger::{Account, Row, Settled};
+use super::rest::Rest;
+use super::shell::Shell;
+use super::under_test::UnderTest;
+use crate::language::{Action, Injection};
+
+/// The bench comes to rest at least this often.
+pub(crate) const SYNC_EVERY: SimDuration = SimDuration::from_seconds(60);
+
+/// Rounds of a sync point after which something is wrong.
+const ROUNDS_MAX: u32 = 100;
+
+/// A command that was invoked and whose answer is awaited.
+struct OpenCommand {
+    id: u64,
+    invocation: String,
+    device: usize,
+    name: String,
+    parameters: BTreeMap<String, String>,
+}
+
+/// What the run has amounted to so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) published: u64,
+    pub(crate) settled: Settled,
+    pub(crate) refused: u64,
+    pub(crate) observations: u64,
+    pub(crate) kills: u64,
+}
+
+/// Everything that runs.
+pub(crate) struct Bench {
+    pub(crate) shells: Vec<Shell>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) rest: Rest,
+    pub(crate) platform: UnderTest,
+    pub(crate) writer: RunWriter,
+    /// The checks at work, for the verdicts so far; the last word is the record's.
+    pub(crate) judge: Judge,
+    pub(crate) acknowledged: Arc<AtomicU64>,
+    pub(crate) totals: Totals,
+    now: SimTime,
+    /// Messages the platform says it has sent to each device since the run began.
+    sent: BTreeMap<String, u64>,
+    open_commands: Vec<OpenCommand>,
+    commands: u64,
+    kill_pending: bool,
+    events: Vec<Event>,
+}
+
+/// What a bench is assembled from.
+pub(crate) struct BenchParts {
+    pub(crate) shells: Vec<Shell>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) rest: Rest,
+    pub(crate) platform: UnderTest,
+    pub(crate) writer: RunWriter,
+    pub(crate) judge: Judge,
+    pub(crate) acknowledged: Arc<AtomicU64>,
+    pub(crate) start: SimTime,
+}
+
+impl Bench {
+    pub(crate) fn new(parts: BenchParts) -> Self {
+        Self {
+            shells: parts.shells,
+            accounts: parts.accounts,
+            rest: parts.rest,
+            platform: parts.platform,
+            writer: parts.writer,
+            judge: parts.judge,
+            acknowledged: parts.acknowledged,
+            totals: Totals::default(),
+            now: parts.start,
+            sent: BTreeMap::new(),
+            open_commands: Vec::new(),
+            commands: 0,
+            kill_pending: false,
+            events: Vec::new(),
+        }
+    }
+
+    /// Waits for every device's connection, and takes the platform's clock to the start.
+    pub(crate) async fn connect(&mut self) -> Result<(), BenchError> {
+        self.rest.require_empty().await?;
+        self.rest.advance(self.now).await?;
+        for shell in &mut self.shells {
+            shell.connected().await?;
+        }
+        Ok(())
+    }
+
+    /// Moves everything to the next sync point, and brings it to rest there.
+    pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
+        if self.kill_pending {
+            self.kill_pending = false;
+            self.run_devices_through_a_kill(until).await?;
+        } else {
+            self.run_devices(until).await?;
+        }
+        self.now = until;
+        self.come_to_rest().await?;
+        self.read_back().await
+    }
+
+    /// Runs the devices ahead, each in a task of its own.
+    async fn run_devices(&mut self, until: SimTime) -> Result<(), BenchError> {
+        let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
+        while ahead.next().await {}
+        self.shells = ahead.finish()?;
+        Ok(())
+    }
+
+    /// Runs the devices ahead, and kills the platform once half of their messages have arrived.
+    ///
+    /// The other half is then on its way, journaled or not, and has to survive. At which message
+    /// the kill falls differs from run to run; what the record says afterwards must not.
+    async fn run_devices_through_a_kill(&mut self, until: SimTime) -> Result<(), BenchError> {
+        let at_kill = self.now;
+        let due = |account: &Account| account.schedule.clone().take_until(until).len();
+        let expected: usize = self.accounts.iter().map(due).sum();
+        let enough =
+            self.acknowledged.load(Ordering::Relaxed) + (expected as u64).div_ceil(2);
+        let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
+        let mut tick = tokio::time::interval(Duration::from_millis(1));
+        while self.acknowledged.load(Ordering::Relaxed) < enough {
+            tokio::select! {
+                more = ahead.next() => if !more { break },
+                _ = tick.tick() => {}
+            }
+        }
+        self.platform.kill().await?;
+        self.platform.restart().await?;
+        self.totals.kills += 1;
+        while ahead.next().await {}
+        self.shells = ahead.finish()?;
+        self.note(Event::kill(at_kill, "platform"));
+        self.note(Event::restarted(at_kill, "platform"));
+        Ok(())
+    }
+
+    /// Advances the platform's clock and delivers what it sent, until nothing moves.
+    async fn come_to_rest(&mut self) -> Result<(), BenchError> {
+        for _ in 0..ROUNDS_MAX {
+            let advanced = self.rest.advance(self.now).await?;
+            for (device, count) in &advanced.sent {
+                *self.sent.entry(device.clone()).or_default() += count;
+            }
+            let mut moved = false;
+            for shell in &mut self.shells {
+                let total = self.sent.get(&shell.name).copied().unwrap_or(0);
+                shell.arrived(total).await?;
+                moved |= shell.deliver().await?;
+                shell.drained().await?;
+            }
+            if !moved {
+                return Ok(());
+            }
+        }
+        Err(BenchError::NoRest { at: self.now.to_string(), rounds: ROUNDS_MAX })
+    }
+
+    /// Reads back what the platform has made of it, and writes the record up to the present.
+    async fn read_back(&mut self) -> Result<(), BenchError> {
+        self.settle_commands().await?;
+        self.take_from_devices();
+        for reading in self.rest.readings().await? {
+            match self.accounts.iter_mut().find(|account| account.device == reading.device) {
+                Some(account) => account.stored(reading),
+                None => self.events.push(
+                    Event::new(self.now, "platform", "foreign_reading")
+                        .with("device", reading.device),
+                ),
+            }
+        }
+        for refused in self.rest.refusals().await? {
+            self.totals.refused += 1;
+            let at = refused.event_time.unwrap_or(self.now).min(self.now);
+            self.note(Event::refused(
+                at,
+                &refused.reason,
+                refused.device.as_deref(),
+                refused.topic.as_deref().unwrap_or_default(),
+                refused.detail.as_deref().unwrap_or_default(),
+            ));
+        }
+        let mut rows = Vec::new();
+        for account in &mut self.accounts {
+            self.totals.settled += account.settle(self.now, &mut rows);
+        }
+        self.totals.published = self.shells.iter().map(|shell| shell.published).sum();
+        self.totals.observations += rows.len() as u64;
+        self.write(rows)
+    }
+
+    fn take_from_devices(&mut self) {
+        for (shell, account) in self.shells.iter_mut().zip(&mut self.accounts) {
+            for made in shell.made.drain(..) {
+                account.made(made);
+            }
+            for note in shell.notes.drain(..) {
+                self.events.push(Event::device(note.at, &shell.name, note.kind.as_str(), &note.detail));
+            }
+        }
+    }
+
+    fn write(&mut self, mut rows: Vec<Row>) -> Result<(), BenchError> {
+        // Stable sorts: what happened at one instant at one place stays in its order.
+        self.events.sort_by(|a, b| (a.time, &a.source).cmp(&(b.time, &b.source)));
+        rows.sort_by_key(|row| (row.event_time, row.device, row.key));
+        for event in self.events.drain(..) {
+            self.writer.event(&event);
+            self.judge.event(&event);
+        }
+        for row in rows {
+            let observation = row.observation(&self.accounts[row.device].device);
+            self.writer.observation(&observation);
+            self.judge.observation(&observation);
+        }
+        self.writer.sync().map_err(|error| BenchError::Record(chain(&error)))
+    }
+
+    /// Does something to the bench at the present instant, and lets it come to rest again.
+    pub(crate) async fn act(&mut self, injection: &Injection) -> Result<(), BenchError> {
+        match &injection.action {
+            Action::Device { device, fault } => {
+                let name = self.shells[*device].name.clone();
+                let detail = injection.detail();
+                self.note(Event::inject(self.now, injection.kind, Some(&name), &detail));
+                self.shells[*device].fault(fault.clone()).await?;
+            }
+            Action::Command { device, command, parameters } => {
+                self.command(*device, command, parameters).await?;
+            }
+            Action::KillPlatform => self.kill_pending = true,
+        }
+        self.come_to_rest().await?;
+        self.settle_commands().await
+    }
+
+    async fn command(
+        &mut self,
+        device: usize,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<(), BenchError> {
+        self.commands += 1;
+        let id = self.commands;
+        let name = self.shells[device].name.clone();
+        self.note(
+            Event::command(self.now, id, &name, command).with("parameters", json!(parameters)),
+        );
+        let invocation = self.rest.invoke(&name, command, parameters).await?;
+        self.open_commands.push(OpenCommand {
+            id,
+            invocation: invocation.id,
+            device,
+            name: command.to_owned(),
+            parameters: parameters.clone(),
+        });
+        Ok(())
+    }
+
+    /// Asks the platform what has become of the commands that are still open.
+    async fn settle_commands(&mut self) -> Result<(), BenchError> {
+        for open in std::mem::take(&mut self.open_commands) {
+            let state = self.rest.invocation(&open.invocation).await?;
+            let device = self.shells[open.device].name.clone();
+            let response = state.response.unwrap_or_default();
+            match state.status.as_str() {
+                "Acknowledged" => {
+                    self.note(Event::acknowledged(self.now, open.id, &device, &response));
+                    self.follow(&open);
+                }
+                status @ ("Failed" | "Expired") => self.note(
+                    Event::new(self.now, "platform", format!("command_{}", status.to_lowercase()))
+                        .with("id", open.id)
+                        .with("device", device)
+                        .with("response", response),
+                ),
+                _ => self.open_commands.push(open),
+            }
+        }
+        Ok(())
+    }
+
+    /// What an acknowledged command promises is from now on what the bench expects.
+    fn follow(&mut self, command: &OpenCommand) {
+        if command.name != "setReportingPeriod" {
+            return;
+        }
+        let seconds = command.parameters.get("seconds").and_then(|text| text.parse::<f64>().ok());
+        if let Some(seconds) = seconds.filter(|seconds| *seconds > 0.0) {
+            let period = SimDuration::from_seconds_f64(seconds);
+            self.accounts[command.device].change_period(self.now, period);
+        }
+    }
+
+    /// The present instant.
+    pub(crate) fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// Whether a kill has been ordered that has not taken place.
+    pub(crate) fn kill_pending(&self) -> bool {
+        self.kill_pending
+    }
+
+    /// How many checks stand at each status, were the run to end here.
+    pub(crate) fn verdicts_so_far(&self) -> Counts {
+        let mut facts = self.writer.facts().clone();
+        facts.state = RunState::Finished;
+        Counts::of(self.judge.verdicts(&facts).iter().map(|verdict| verdict.status))
+    }
+
+    /// Notes something that happened, for the record.
+    pub(crate) fn note(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Writes what was noted and not yet written, at the end or on the way out.
+    pub(crate) fn flush(&mut self) -> Result<(), BenchError> {
+        self.write(Vec::new())
+    }
+
+    /// Ends connections and a platform of the bench's own in an orderly way.
+    pub(crate) async fn close(self) -> RunWriter {
+        for shell in self.shells {
+            shell.close().await;
+        }
+        self.platform.stop().await;
+        self.writer
+    }
+}
+
+/// Devices that run ahead to a sync point, each in a task of its own.
+struct Ahead {
+    tasks: JoinSet<(usize, Shell, Result<(), BenchError>)>,
+    names: Vec<(tokio::task::Id, String)>,
+    back: BTreeMap<usize, Shell>,
+    first_error: Option<BenchError>,
+}
+
+impl Ahead {
+    fn start(shells: Vec<Shell>, until: SimTime) -> Self {
+        let mut tasks = JoinSet::new();
+        let mut names = Vec::new();
+        for (index, mut shell) in shells.into_iter().enumerate() {
+            let name = shell.name.clone();
+            let task = tasks.spawn(async move {
+                let mut result = shell.run_to(until).await;
+                if result.is_ok() {
+                    result = shell.drained().await;
+                }
+                (index, shell, result)
+            });
+            names.push((task.id(), name));
+        }
+        Self { tasks, names, back: BTreeMap::new(), first_error: None }
+    }
+
+    /// Takes in one device that has arrived; false when all have.
+    async fn next(&mut self) -> bool {
+        match self.tasks.join_next().await {
+            None => return false,
+            Some(Ok((index, shell, result))) => {
+                if let Err(error) = result {
+                    self.first_error.get_or_insert(error);
+                }
+                self.back.insert(index, shell);
+            }
+            Some(Err(error)) => {
+                let name = self.names.iter().find(|(id, _)| *id == error.id());
+                let device = name.map_or("unknown", |(_, name)| name);
+                self.first_error.get_or_insert_with(|| broken_device(device, error));
+            }
+        }
+        true
+    }
+
+    fn finish(self) -> Result<Vec<Shell>, BenchError> {
+        match self.first_error {
+            Some(error) => Err(error),
+            None => Ok(self.back.into_values().collect()),
+        }
+    }
+}
+
+fn broken_device(device: &str, error: tokio::task::JoinError) -> BenchError {
+    let message = match error.try_into_panic() {
+        Ok(panic) => panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_else(|| "panicked without a message".to_owned()),
+        Err(error) => error.to_string(),
+    };
+    BenchError::Device { device: device.to_owned(), message }
+}

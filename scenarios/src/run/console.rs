@@ -1,0 +1,199 @@
+//! What a run tells while it goes: lines for people, JSON lines for programs, a progress bar.
+//!
+//! Results go to standard output, progress to standard error. The bar is there only on a terminal.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lastmeter_reports::console::{VerdictLine, format_verdicts};
+use lastmeter_reports::{Counts, Status, Verdict};
+use lastmeter_units::SimDuration;
+use serde_json::{Value, json};
+
+/// How to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsoleOptions {
+    /// One JSON object per line instead of text.
+    pub json: bool,
+    /// Colour the words of the verdicts.
+    pub color: bool,
+    /// Show a progress bar if standard error is a terminal.
+    pub progress: bool,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) simulated: SimDuration,
+    pub(crate) wall: Duration,
+    pub(crate) published: u64,
+    pub(crate) stored: u64,
+    pub(crate) missing: u64,
+    pub(crate) unexpected: u64,
+    pub(crate) refused: u64,
+    pub(crate) verdicts: Counts,
+}
+
+/// Tells one run.
+pub struct Console {
+    options: ConsoleOptions,
+    bar: ProgressBar,
+}
+
+impl Console {
+    /// A console for one run after another.
+    pub fn new(options: ConsoleOptions) -> Self {
+        Self { options, bar: ProgressBar::hidden() }
+    }
+
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| {
+            let mut out = std::io::stdout().lock();
+            // A reader that went away (`| head`) is no reason to stop a run.
+            let _ = writeln!(out, "{text}");
+            let _ = out.flush();
+        });
+    }
+
+    fn json(&self, mut value: Value) {
+        if let Some(object) = value.as_object_mut() {
+            object.insert("format_version".to_owned(), json!(1));
+        }
+        self.line(&value.to_string());
+    }
+
+    /// A run begins.
+    pub(crate) fn started(&mut self, title: &str, name: &str, seed: u64, duration: SimDuration) {
+        if self.options.json {
+            self.json(json!({
+                "event": "started", "scenario": name, "seed": seed,
+                "duration_s": duration.as_seconds_f64(),
+            }));
+        } else {
+            self.line(title);
+        }
+        if self.options.progress && !self.options.json && std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("  {bar:30} {percent:>3} %  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(5))
+                .with_style(style);
+        }
+    }
+
+    /// A sync point was reached.
+    pub(crate) fn progress(&self, duration: SimDuration, progress: &Progress) {
+        let simulated = progress.simulated.as_seconds_f64();
+        let wall = progress.wall.as_secs_f64().max(1e-3);
+        if self.options.json {
+            self.json(json!({
+                "event": "progress", "simulated_s": simulated, "wall_s": wall,
+                "messages": progress.published, "stored": progress.stored,
+                "missing": progress.missing, "unexpected": progress.unexpected,
+                "refused": progress.refused, "verdicts": progress.verdicts,
+            }));
+            return;
+        }
+        self.bar.set_position((simulated / duration.as_seconds_f64() * 1000.0) as u64);
+        self.bar.set_message(format!(
+            "{} of {}  {wall:.0} s, {:.0}x  {} messages, {} missing, {} refused  so far {}",
+            SimDuration::from_seconds(simulated as i64),
+            duration,
+            simulated / wall,
+            progress.published,
+            progress.missing,
+            progress.refused,
+            progress.verdicts,
+        ));
+    }
+
+    /// Something was done to the bench.
+    pub(crate) fn injected(&self, since_start: SimDuration, what: &str) {
+        if self.options.json {
+            self.json(json!({
+                "event": "injected", "at_s": since_start.as_seconds_f64(), "what": what,
+            }));
+        } else {
+            self.line(&format!("  {}  inject  {what}", clock(since_start)));
+        }
+    }
+
+    /// The run was judged.
+    pub(crate) fn judged(&mut self, verdicts: &[Verdict]) {
+        self.bar.finish_and_clear();
+        self.bar = ProgressBar::hidden();
+        if self.options.json {
+            for verdict in verdicts {
+                let mut value = serde_json::to_value(verdict).unwrap_or(Value::Null);
+                if let Some(object) = value.as_object_mut() {
+                    object.insert("event".to_owned(), json!("verdict"));
+                }
+                self.json(value);
+            }
+            return;
+        }
+        for line in format_verdicts(verdicts) {
+            self.line(&paint(&line, self.options.color));
+        }
+    }
+
+    /// A line of the end, or a value for programs.
+    pub(crate) fn summary(&self, text: &str, value: Value) {
+        if self.options.json { self.json(value) } else { self.line(text) }
+    }
+}
+
+/// Minutes and seconds since the start, with hours where there are any.
+fn clock(span: SimDuration) -> String {
+    let milliseconds = span.0 / 1_000_000;
+    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let mut text = if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    };
+    if rest != 0 {
+        text.push_str(&format!(".{rest:03}"));
+    }
+    text
+}
+
+/// Colours the verdict's word; the word itself carries the meaning.
+fn paint(line: &VerdictLine, color: bool) -> String {
+    if !color {
+        return line.to_string();
+    }
+    let style = match line.status {
+        Status::Pass => anstyle::AnsiColor::Green.on_default(),
+        Status::Fail | Status::Error => anstyle::AnsiColor::Red.on_default().bold(),
+        Status::Inconclusive | Status::Skipped => anstyle::AnsiColor::Yellow.on_default(),
+    };
+    let painted = VerdictLine { label: format!("{style}{}{style:#}", line.label), ..line.clone() };
+    painted.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_of_the_run_reads_like_a_clock() {
+        for (seconds, text) in [(0.0, "00:00"), (605.25, "10:05.250"), (3661.0, "1:01:01")] {
+            assert_eq!(clock(SimDuration::from_seconds_f64(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn colour_is_put_around_the_word_and_only_if_wanted() {
+        let line = VerdictLine {
+            status: Status::Pass,
+            label: "   PASS".to_owned(),
+            text: "x".to_owned(),
+            detail: None,
+        };
+        assert_eq!(paint(&line, false), "   PASS  x");
+        let painted = paint(&line, true);
+        assert!(painted.contains("\u{1b}[") && painted.ends_with("  x"));
+    }
+}

@@ -1,0 +1,78 @@
+//! Why a bench could not be set up, or broke.
+
+use std::path::PathBuf;
+
+/// What ended a run before its judgement: exit code 3.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A file or folder of the run could not be written or read.
+    #[error("{what} {}", path.display())]
+    File {
+        /// What was to be done, as "cannot create the run folder".
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The platform did not start, or not again.
+    #[error("the platform did not start: {0}")]
+    PlatformStart(String),
+    /// The platform's REST interface answered something else than what was asked for.
+    #[error("the platform's REST interface: {0}")]
+    Rest(String),
+    /// Something that was waited for did not come in time (architecture invariant 5).
+    #[error("waited {limit_s} s for {what}, which did not come")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// For how long, in seconds of wall time.
+        limit_s: u64,
+    },
+    /// The rounds of a sync point did not come to rest.
+    #[error("the bench did not come to rest at {at}: messages still moved after {rounds} rounds")]
+    NoRest {
+        /// The sync point.
+        at: String,
+        /// How many rounds were made.
+        rounds: u32,
+    },
+    /// A device model panicked; its message is in the text.
+    #[error("device `{device}` broke: {message}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What the panic said.
+        message: String,
+    },
+    /// The run took longer than `--timeout` allows.
+    #[error("the run did not end within --timeout {0}")]
+    Timeout(String),
+    /// The record could not be written or judged.
+    #[error("the run record: {0}")]
+    Record(String),
+}
+
+impl BenchError {
+    /// Wraps an I/O error with what was to be done.
+    pub(crate) fn file(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { what, path, source }
+    }
+}
+
+/// An error with everything that caused it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

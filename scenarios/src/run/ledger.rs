@@ -1,0 +1,235 @@
+//! Joins what was due, what the device made of it, and what the platform gave back.
+//!
+//! Terms: *due* comes from the bench's [`Schedule`]; *made* is what a simulated device hands over
+//! outside its messages, the serial and the exact span of a reading; *stored* is what REST
+//! reads back. Joined on (device, epoch, serial), never on the platform's times alone.
+//! What is due and not stored is a row without reported value; what is stored and was not due is a
+//! row without reference.
+
+use std::collections::BTreeMap;
+
+use lastmeter_reports::Observation;
+use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+
+use super::schedule::Schedule;
+
+/// A reading as the device made it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made {
+    pub(crate) epoch: Epoch,
+    pub(crate) serial: Serial,
+    pub(crate) at: SimTime,
+    pub(crate) span: ReferenceSpan,
+}
+
+/// A reading as the platform gave it back, values in the units of messages.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) device: String,
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) serial: Option<Serial>,
+    pub(crate) event_time: SimTime,
+    pub(crate) values: BTreeMap<String, f64>,
+}
+
+/// One value of the record, of the device with this number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) device: usize,
+    pub(crate) key: (Option<Epoch>, Option<Serial>),
+    pub(crate) quantity: MeasurementId,
+    pub(crate) event_time: SimTime,
+    pub(crate) reference: Option<f64>,
+    pub(crate) reported: Option<f64>,
+}
+
+impl Row {
+    /// The row as the record takes it.
+    pub(crate) fn observation<'a>(&self, device: &'a str) -> Observation<'a> {
+        Observation {
+            device,
+            epoch: self.key.0,
+            serial: self.key.1,
+            quantity: self.quantity,
+            event_time: self.event_time,
+            reference: self.reference,
+            reported: self.reported,
+        }
+    }
+}
+
+/// One device's account.
+pub(crate) struct Account {
+    pub(crate) device: String,
+    index: usize,
+    pub(crate) schedule: Schedule,
+    terminal: Terminal,
+    netting: Netting,
+    quantities: Vec<MeasurementId>,
+    start: SimTime,
+    period: SimDuration,
+    made: Vec<Made>,
+    stored: Vec<Stored>,
+}
+
+/// What an account amounts to over one stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) due: u64,
+    pub(crate) stored: u64,
+    pub(crate) missing: u64,
+    pub(crate) unexpected: u64,
+    /// Values whose identifier the registry does not know: only a foreign platform gives such.
+    pub(crate) unknown_values: u64,
+}
+
+impl std::ops::AddAssign for Settled {
+    fn add_assign(&mut self, other: Self) {
+        self.due += other.due;
+        self.stored += other.stored;
+        self.missing += other.missing;
+        self.unexpected += other.unexpected;
+        self.unknown_values += other.unknown_values;
+    }
+}
+
+/// What an account is opened with.
+pub(crate) struct AccountStart<'a> {
+    pub(crate) device: &'a str,
+    pub(crate) index: usize,
+    pub(crate) terminal: Terminal,
+    pub(crate) netting: Netting,
+    pub(crate) quantities: &'a [MeasurementId],
+    pub(crate) start: SimTime,
+    pub(crate) period: SimDuration,
+}
+
+impl Account {
+    pub(crate) fn open(from: &AccountStart<'_>) -> Self {
+        Self {
+            device: from.device.to_owned(),
+            index: from.index,
+            schedule: Schedule::new(from.start, from.period),
+            terminal: from.terminal.clone(),
+            netting: from.netting,
+            quantities: from.quantities.to_vec(),
+            start: from.start,
+            period: from.period,
+            made: Vec::new(),
+            stored: Vec::new(),
+        }
+    }
+
+    /// The device has acknowledged another reporting period.
+    pub(crate) fn change_period(&mut self, at: SimTime, period: SimDuration) {
+        self.schedule.change_period(at, period);
+        self.period = period;
+    }
+
+    pub(crate) fn made(&mut self, made: Made) {
+        self.made.push(made);
+    }
+
+    pub(crate) fn stored(&mut self, stored: Stored) {
+        self.stored.push(stored);
+    }
+
+    /// Joins everything up to a sync point, at which nothing is on its way any more.
+    pub(crate) fn settle(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Settled {
+        let mut settled = Settled::default();
+        let mut stored: BTreeMap<(Epoch, Serial), Vec<Stored>> = BTreeMap::new();
+        for reading in std::mem::take(&mut self.stored) {
+            let known = reading.known_values().count();
+            settled.unknown_values += (reading.values.len() - known) as u64;
+            match (reading.epoch, reading.serial) {
+                (Some(epoch), Some(serial)) => {
+                    stored.entry((epoch, serial)).or_default().push(reading);
+                }
+                _ => {
+                    settled.unexpected += 1;
+                    self.unexpected(&reading, rows);
+                }
+            }
+        }
+        let mut made = std::mem::take(&mut self.made);
+        for due in self.schedule.take_until(until) {
+            settled.due += 1;
+            let reading = made.iter().position(|made| made.at == due).map(|at| made.remove(at));
+            let found = reading.and_then(|made| {
+                // Stored under another event time than the device sent is not the reading due.
+                let list = stored.get_mut(&(made.epoch, made.serial))?;
+                let same = list.iter().position(|reading| reading.event_time == made.at)?;
+                Some(list.remove(same))
+            });
+            if found.is_some() {
+                settled.stored += 1;
+            } else {
+                settled.missing += 1;
+            }
+            self.due_rows(due, reading, found.as_ref(), rows);
+        }
+        for reading in stored.into_values().flatten() {
+            settled.unexpected += 1;
+            self.unexpected(&reading, rows);
+        }
+        settled
+    }
+
+    /// One row per quantity of a reading that was due.
+    fn due_rows(
+        &self,
+        due: SimTime,
+        made: Option<Made>,
+        stored: Option<&Stored>,
+        rows: &mut Vec<Row>,
+    ) {
+        // A device that made nothing cannot tell a span; the truth of the period it owed stands in.
+        let since_start = due - self.start;
+        let owed = ReferenceSpan {
+            from: since_start - self.period,
+            to: since_start,
+            registers_from: SimDuration::ZERO,
+        };
+        let span = made.map_or(owed, |made| made.span);
+        let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
+        let truth = self.terminal.truth(span);
+        for &id in &self.quantities {
+            let reference = truth.value(id, self.netting);
+            let reported = stored.and_then(|stored| stored.values.get(id.name())).copied();
+            rows.push(self.row(key, id, due, reference, reported));
+        }
+        let Some(stored) = stored else { return };
+        for (id, value) in stored.known_values() {
+            if !self.quantities.contains(&id) {
+                rows.push(self.row(key, id, due, None, Some(value)));
+            }
+        }
+    }
+
+    fn unexpected(&self, stored: &Stored, rows: &mut Vec<Row>) {
+        let key = (stored.epoch, stored.serial);
+        for (id, value) in stored.known_values() {
+            rows.push(self.row(key, id, stored.event_time, None, Some(value)));
+        }
+    }
+
+    /// A row with the reported value brought to the unit of the record.
+    fn row(
+        &self,
+        key: (Option<Epoch>, Option<Serial>),
+        quantity: MeasurementId,
+        event_time: SimTime,
+        reference: Option<f64>,
+        reported: Option<f64>,
+    ) -> Row {
+        let reported = reported.map(|value| value * quantity.row().si_factor);
+        Row { device: self.index, key, quantity, event_time, reference, reported }
+    }
+}
+
+impl Stored {
+    fn known_values(&self) -> impl Iterator<Item = (MeasurementId, f64)> {
+        self.values.iter().filter_map(|(name, &value)| Some((MeasurementId::lookup(name)?, value)))
+    }
+}

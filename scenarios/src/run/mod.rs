@@ -1,0 +1,365 @@
+//! Runs one scenario: assembles the bench, moves it to the end, writes the record, has it judged.
+//!
+//! Terms: a *run* is one execution of one scenario into one run folder. The runner appends to the
+//! record as it goes, so that a killed run leaves what there was; judging and drawing read the
+//! folder alone.
+
+mod bench;
+mod console;
+mod error;
+mod host;
+mod ledger;
+mod rest;
+mod schedule;
+mod shell;
+mod under_test;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+pub use console::{Console, ConsoleOptions};
+pub use error::{BenchError, chain};
+use lastmeter_link::mqtt::{Session, SessionOptions};
+use lastmeter_reports::record::{
+    DeviceFacts, Evidence, RunEnd, RunStart, RunState, RunWriter, TimeMode,
+};
+use lastmeter_reports::{Evaluation, Event, Judge};
+use lastmeter_units::SimTime;
+use serde_json::{Map, json};
+use tokio::sync::watch;
+pub use under_test::Profile;
+
+use crate::language::{PlatformUse, Scenario};
+use bench::{Bench, BenchParts, SYNC_EVERY};
+use console::Progress;
+pub(crate) use host::monotonic;
+pub use host::{stamp, wall_now};
+use ledger::{Account, AccountStart};
+use rest::Rest;
+use shell::{Shell, ShellParts};
+use under_test::{StartOptions, UnderTest};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The run folder.
+    pub out: PathBuf,
+    /// Longest wall time, and how it was written.
+    pub timeout: Option<(Duration, String)>,
+    /// The command that repeats the run.
+    pub command_line: Vec<String>,
+}
+
+/// Why a run stopped before its end.
+enum Halt {
+    Interrupted,
+    Broken(BenchError),
+}
+
+impl From<BenchError> for Halt {
+    fn from(error: BenchError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Runs a scenario and has it judged; the run folder is complete afterwards, however it ended.
+///
+/// `stop` turns true when the user wants an end (Ctrl-C).
+///
+/// # Errors
+/// Only if there is no record to speak of: the run folder cannot be written, or not be judged.
+/// A bench that broke is in the record, and gives an evaluation in error.
+pub async fn run_scenario(
+    scenario: &Scenario,
+    options: &RunOptions,
+    console: &mut Console,
+    stop: watch::Receiver<bool>,
+) -> Result<Evaluation, BenchError> {
+    let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
+    let logs = options.out.join("logs");
+    std::fs::create_dir_all(&logs)
+        .map_err(BenchError::file("cannot create the run folder", &options.out))?;
+    let start = run_start(scenario, options);
+    let judge = Judge::new(&start.scenario, &start.scenario_toml).map_err(|e| record(&e))?;
+    let writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
+    console.started(&headline(scenario), &scenario.name, scenario.seed, scenario.duration);
+    let data = options.out.join("platform");
+    if let Some(reason) = scenario.unavailable() {
+        writer.finish(ending(RunState::Skipped, Some(reason), scenario.start)).map_err(|e| record(&e))?;
+    } else {
+        let place = StartOptions {
+            data: &data,
+            logs: &logs,
+            strict_table2: scenario.strict_table2,
+        };
+        run_bench(scenario, options, console, stop, (writer, judge), &place).await?;
+    }
+    let evaluation = lastmeter_reports::evaluate(&options.out).map_err(|e| record(&e))?;
+    evaluation.write(&options.out).map_err(|e| record(&e))?;
+    lastmeter_reports::render(&options.out).map_err(|e| record(&e))?;
+    console.judged(&evaluation.verdicts);
+    if evaluation.exit_code().number() == 0 {
+        // Nothing to look into: everything that was stored is in the record.
+        let _ = std::fs::remove_dir_all(&data);
+    }
+    Ok(evaluation)
+}
+
+async fn run_bench(
+    scenario: &Scenario,
+    options: &RunOptions,
+    console: &mut Console,
+    stop: watch::Receiver<bool>,
+    (writer, judge): (RunWriter, Judge),
+    place: &StartOptions<'_>,
+) -> Result<(), BenchError> {
+    let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
+    let started = monotonic();
+    let assembled = assemble(scenario, place).await;
+    let (parts, broken) = match assembled {
+        Ok(parts) => (Some(parts), None),
+        Err(error) => (None, Some(error)),
+    };
+    let Some((shells, accounts, rest, platform, acknowledged)) = parts else {
+        let cause = broken.map(|error| chain(&error)).unwrap_or_default();
+        return writer
+            .finish(ending(RunState::Error, Some(&cause), scenario.start))
+            .map_err(|e| record(&e));
+    };
+    let start = scenario.start;
+    let mut bench = Bench::new(BenchParts {
+        shells, accounts, rest, platform, writer, judge, acknowledged, start,
+    });
+    let halt = drive(&mut bench, scenario, options, console, stop, started).await.err();
+    let (state, cause) = match &halt {
+        None => (RunState::Finished, None),
+        Some(Halt::Interrupted) => {
+            let event = Event::interrupted(bench.now(), "ended by the user");
+            bench.note(event);
+            (RunState::Interrupted, Some("ended by the user".to_owned()))
+        }
+        Some(Halt::Broken(error)) => {
+            let text = chain(error);
+            let event = Event::note(bench.now(), &format!("the bench broke: {text}"));
+            bench.note(event);
+            (RunState::Error, Some(text))
+        }
+    };
+    bench.flush()?;
+    let mut end = ending(state, cause.as_deref(), bench.now());
+    end.guarantees = guarantees(&scenario.platform);
+    end.more = measured(&bench, started.elapsed());
+    bench.close().await.finish(end).map_err(|e| record(&e))
+}
+
+type Assembled = (Vec<Shell>, Vec<Account>, Rest, UnderTest, Arc<AtomicU64>);
+
+/// Starts the platform and connects the devices to it.
+async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Assembled, BenchError> {
+    let platform = UnderTest::start(&scenario.platform, place).await?;
+    let profile = platform.profile().clone();
+    let rest = Rest::new(&profile)?;
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let (mut shells, mut accounts) = (Vec::new(), Vec::new());
+    for (index, row) in scenario.devices.iter().enumerate() {
+        let terminal = scenario.sources[row.source].terminal.clone();
+        let (Some(device), Some(terminal)) = (scenario.build_device(index), terminal) else {
+            return Err(BenchError::Device {
+                device: row.name.clone(),
+                message: "it could not be made, although the scenario was checked".to_owned(),
+            });
+        };
+        accounts.push(Account::open(&AccountStart {
+            device: &row.name,
+            index,
+            terminal: terminal.clone(),
+            netting: device.netting(),
+            quantities: device.quantities(),
+            start: scenario.start,
+            period: device.report_period(),
+        }));
+        let options = SessionOptions {
+            subscriptions: device.subscriptions(),
+            ..SessionOptions::new(&profile.mqtt, &row.name, &profile.tenant, &profile.token)
+        };
+        let (session, events) = Session::open(options);
+        shells.push(Shell::new(ShellParts {
+            name: row.name.clone(),
+            device,
+            terminal,
+            session,
+            events,
+            start: scenario.start,
+            acknowledged: Arc::clone(&acknowledged),
+        }));
+    }
+    Ok((shells, accounts, rest, platform, acknowledged))
+}
+
+/// Moves the bench from sync point to sync point.
+async fn drive(
+    bench: &mut Bench,
+    scenario: &Scenario,
+    options: &RunOptions,
+    console: &mut Console,
+    mut stop: watch::Receiver<bool>,
+    started: Instant,
+) -> Result<(), Halt> {
+    let whole = async {
+        bench.connect().await?;
+        let mut injections: Vec<_> = scenario.injections.iter().collect();
+        injections.sort_by_key(|injection| injection.at);
+        let mut injections = injections.into_iter().peekable();
+        let end = scenario.start + scenario.duration;
+        loop {
+            let since_start = bench.now() - scenario.start;
+            while let Some(injection) = injections.next_if(|next| next.at <= since_start) {
+                let detail = injection.detail();
+                console.injected(since_start, &format!("{}  {detail}", injection.kind));
+                bench.act(injection).await?;
+            }
+            if bench.now() >= end && !bench.kill_pending() {
+                return Ok(());
+            }
+            let planned = injections.peek().map_or(end, |next| scenario.start + next.at);
+            let next = planned.min(bench.now() + SYNC_EVERY).min(end);
+            bench.run_to(next).await?;
+            console.progress(scenario.duration, &progress(bench, scenario, started.elapsed()));
+        }
+    };
+    let limit = options.timeout.as_ref().map_or(Duration::MAX, |(limit, _)| *limit);
+    tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => Err(Halt::Interrupted),
+        ended = tokio::time::timeout(limit, whole) => match ended {
+            Ok(result) => result.map_err(Halt::Broken),
+            Err(_) => {
+                let written = options.timeout.as_ref().map_or("", |(_, written)| written);
+                Err(Halt::Broken(BenchError::Timeout(written.to_owned())))
+            }
+        },
+    }
+}
+
+fn progress(bench: &Bench, scenario: &Scenario, wall: Duration) -> Progress {
+    let totals = &bench.totals;
+    Progress {
+        simulated: bench.now() - scenario.start,
+        wall,
+        published: totals.published,
+        stored: totals.settled.stored,
+        missing: totals.settled.missing,
+        unexpected: totals.settled.unexpected,
+        refused: totals.refused,
+        verdicts: bench.verdicts_so_far(),
+    }
+}
+
+fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
+    let devices = scenario.devices.iter().map(|row| DeviceFacts {
+        name: row.name.clone(),
+        model: row.kind.entry.name.to_owned(),
+        evidence: Evidence::Simulated,
+        at: format!("source:{}", scenario.sources[row.source].name),
+        under_test: row.values.boolean("under_test"),
+        fidelity: row.values.text_opt("fidelity").map(str::to_owned),
+        serial: None,
+        firmware: None,
+    });
+    RunStart {
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone().unwrap_or_default(),
+        scenario_hash: scenario.hash().to_owned(),
+        scenario_toml: scenario.resolved_toml(),
+        seed: scenario.seed,
+        time: TimeMode::Virtual,
+        start: scenario.start,
+        end: scenario.start + scenario.duration,
+        started: wall_now(),
+        command_line: options.command_line.clone(),
+        versions: host::versions(),
+        platform: platform_word(&scenario.platform),
+        devices: devices.collect(),
+        host: host::facts(),
+        more: Map::new(),
+    }
+}
+
+fn ending(state: RunState, cause: Option<&str>, recorded_until: SimTime) -> RunEnd {
+    RunEnd {
+        state,
+        cause: cause.map(str::to_owned),
+        recorded_until,
+        ended: wall_now(),
+        guarantees: Vec::new(),
+        more: Map::new(),
+    }
+}
+
+fn platform_word(platform: &PlatformUse) -> String {
+    match platform {
+        PlatformUse::Embedded => "embedded".to_owned(),
+        PlatformUse::Child => "child".to_owned(),
+        PlatformUse::Profile(path) => path.display().to_string(),
+    }
+}
+
+/// What may be relied on behind the verdicts (R-06, R-07).
+fn guarantees(platform: &PlatformUse) -> Vec<String> {
+    let broker = match platform {
+        PlatformUse::Embedded | PlatformUse::Child => {
+            "a PUBACK follows the fsync of the platform's journal; refusals are durable first too"
+        }
+        PlatformUse::Profile(_) => {
+            "a PUBACK of this platform's broker may mean memory only; what was checked is what \
+             REST gave back"
+        }
+    };
+    let outbox = "simulated devices keep their outbox in memory, it survives a lost connection";
+    vec![broker.to_owned(), outbox.to_owned()]
+}
+
+/// Wall-clock figures of the run, for `run.json` only.
+fn measured(bench: &Bench, wall: Duration) -> Map<String, serde_json::Value> {
+    let totals = &bench.totals;
+    let seconds = wall.as_secs_f64();
+    let value = json!({
+        "wall_s": seconds,
+        "messages_published": totals.published,
+        "messages_per_second": totals.published as f64 / seconds.max(1e-9),
+        "readings_due": totals.settled.due,
+        "readings_stored": totals.settled.stored,
+        "readings_missing": totals.settled.missing,
+        "readings_unexpected": totals.settled.unexpected,
+        "values_unknown": totals.settled.unknown_values,
+        "refused": totals.refused,
+        "observations": totals.observations,
+        "platform_kills": totals.kills,
+        "reconnects": bench.shells.iter().map(Shell::reconnects).sum::<u64>(),
+    });
+    match value {
+        serde_json::Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// `lastmeter 0.1.0  first-light  seed 2027  virtual time, 10 min  platform embedded  1 meter`.
+fn headline(scenario: &Scenario) -> String {
+    let meters = scenario.devices.len();
+    format!(
+        "lastmeter {}  {}  seed {}  virtual time, {}  platform {}  {meters} {}",
+        env!("CARGO_PKG_VERSION"),
+        scenario.name,
+        scenario.seed,
+        scenario.duration,
+        platform_word(&scenario.platform),
+        if meters == 1 { "device" } else { "devices" },
+    )
+}
+
+/// The default run folder: `runs/<name>-<UTC time>`.
+pub fn default_out(name: &str) -> PathBuf {
+    Path::new("runs").join(format!("{name}-{}", stamp()))
+}

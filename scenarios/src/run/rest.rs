@@ -1,0 +1,165 @@
+//! What the bench asks of a platform's REST interface, and nothing else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lastmeter_link::http::{Client, HttpError};
+use lastmeter_units::SimTime;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::{BenchError, chain};
+use super::ledger::Stored;
+use super::under_test::Profile;
+
+/// Readings or refusals asked for at once.
+const PAGE: u32 = 1000;
+
+/// How long one call may take; an advance waits for the commit of everything before it.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// The platform's REST interface as the bench uses it.
+pub(crate) struct Rest {
+    client: Client,
+    readings_after: u64,
+    refusals_after: u64,
+}
+
+/// What `clock/advance` answers: the barrier has been reached.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Advanced {
+    /// Messages sent to each device since the previous advance.
+    #[serde(default)]
+    pub(crate) sent: BTreeMap<String, u64>,
+}
+
+/// One page of a read-back.
+#[derive(Debug, Deserialize)]
+struct Page<T> {
+    results: Vec<T>,
+    last: u64,
+    more: bool,
+}
+
+/// Something the platform refused.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) reason: String,
+    pub(crate) device: Option<String>,
+    pub(crate) topic: Option<String>,
+    pub(crate) detail: Option<String>,
+    pub(crate) event_time: Option<SimTime>,
+}
+
+/// The state of a command that was invoked.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Invocation {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) response: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Assignment {
+    token: String,
+}
+
+impl Rest {
+    pub(crate) fn new(profile: &Profile) -> Result<Self, BenchError> {
+        let client = Client::new(&profile.rest, &profile.token)
+            .map_err(|error| BenchError::Rest(chain(&error)))?
+            .with_time_limit(CALL_LIMIT);
+        Ok(Self { client, readings_after: 0, refusals_after: 0 })
+    }
+
+    /// Refuses a platform that already holds readings: they would mix with this run's.
+    pub(crate) async fn require_empty(&mut self) -> Result<(), BenchError> {
+        let page: Page<serde_json::Value> =
+            self.get("/api/v1/readings?after=0&limit=1").await?;
+        if page.results.is_empty() {
+            return Ok(());
+        }
+        Err(BenchError::Rest(
+            "it already holds readings; a virtual-time run needs a platform with an empty data \
+             folder"
+                .to_owned(),
+        ))
+    }
+
+    /// Advances the platform's clock; returns when everything before has been committed (R-02).
+    pub(crate) async fn advance(&mut self, to: SimTime) -> Result<Advanced, BenchError> {
+        self.post("/api/v1/clock/advance", &json!({ "to": to })).await
+    }
+
+    /// The readings committed since the last call.
+    pub(crate) async fn readings(&mut self) -> Result<Vec<Stored>, BenchError> {
+        let mut all = Vec::new();
+        loop {
+            let path = format!("/api/v1/readings?after={}&limit={PAGE}", self.readings_after);
+            let page: Page<Stored> = self.get(&path).await?;
+            self.readings_after = page.last.max(self.readings_after);
+            all.extend(page.results);
+            if !page.more {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The refusals recorded since the last call.
+    pub(crate) async fn refusals(&mut self) -> Result<Vec<Refused>, BenchError> {
+        let mut all = Vec::new();
+        loop {
+            let path = format!("/api/v1/refusals?after={}&limit={PAGE}", self.refusals_after);
+            let page: Page<Refused> = self.get(&path).await?;
+            self.refusals_after = page.last.max(self.refusals_after);
+            all.extend(page.results);
+            if !page.more {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Invokes a command on a device through its assignment.
+    pub(crate) async fn invoke(
+        &mut self,
+        device: &str,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Invocation, BenchError> {
+        let path = format!("/sitewhere/api/devices/{device}/assignment");
+        let assignment: Assignment = self.get(&path).await?;
+        let path = format!("/sitewhere/api/assignments/{}/invocations", assignment.token);
+        let body = json!({
+            "initiator": "REST",
+            "initiatorId": "bench",
+            "target": "Assignment",
+            "commandToken": command,
+            "parameterValues": parameters,
+        });
+        self.post(&path, &body).await
+    }
+
+    /// The present state of an invoked command.
+    pub(crate) async fn invocation(&mut self, id: &str) -> Result<Invocation, BenchError> {
+        self.get(&format!("/sitewhere/api/invocations/{id}")).await
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
+        self.client.get_json(path).await.map_err(|error| rest_error(&error))
+    }
+
+    async fn post<T: serde::de::DeserializeOwned>(
+        &mut self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, BenchError> {
+        self.client.post_json(path, body).await.map_err(|error| rest_error(&error))
+    }
+}
+
+fn rest_error(error: &HttpError) -> BenchError {
+    BenchError::Rest(chain(error))
+}

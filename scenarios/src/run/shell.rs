@@ -1,0 +1,300 @@
+//! The I/O around one device: feeds it the plant, carries its messages, brings it what arrives.
+//!
+//! The device itself is a synchronous machine that knows no sockets; everything it is told and
+//! everything it says is a message. Between two sync points shells run ahead concurrently; what
+//! arrives for a device is kept in the inbox and handed over at sync points only, so that the
+//! order of network packets never reaches the record.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lastmeter_devices::{Device, DeviceFault, EventKind, Feed, Input, Output};
+use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_sim::{Block, Spectrum, Terminal};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::error::BenchError;
+use super::ledger::Made;
+
+/// Samples rendered and handed over at once.
+const BLOCK_SAMPLES: usize = 4096;
+
+/// How long a message may take to be acknowledged, or to arrive, in wall time.
+pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Something a device said besides its messages.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceNote {
+    pub(crate) at: SimTime,
+    pub(crate) kind: EventKind,
+    pub(crate) detail: String,
+}
+
+/// One device with its connections.
+pub(crate) struct Shell {
+    pub(crate) name: String,
+    device: Box<dyn Device>,
+    terminal: Terminal,
+    spectrum: Option<Arc<Spectrum>>,
+    session: Session,
+    events: SessionEvents,
+    start: SimTime,
+    now: SimTime,
+    next_sample: u64,
+    output: Vec<Output>,
+    inbox: Vec<(String, Bytes)>,
+    received: u64,
+    connected: bool,
+    reconnects: u64,
+    last_loss: Option<String>,
+    block: Block,
+    pub(crate) made: Vec<Made>,
+    pub(crate) notes: Vec<DeviceNote>,
+    pub(crate) published: u64,
+    acknowledged: Arc<AtomicU64>,
+}
+
+/// What a shell is made of.
+pub(crate) struct ShellParts {
+    pub(crate) name: String,
+    pub(crate) device: Box<dyn Device>,
+    pub(crate) terminal: Terminal,
+    pub(crate) session: Session,
+    pub(crate) events: SessionEvents,
+    pub(crate) start: SimTime,
+    /// Counts the acknowledgements of all devices of the run.
+    pub(crate) acknowledged: Arc<AtomicU64>,
+}
+
+impl Shell {
+    pub(crate) fn new(parts: ShellParts) -> Self {
+        let spectrum = parts.terminal.spectrum().cloned().map(Arc::new);
+        Self {
+            name: parts.name,
+            device: parts.device,
+            spectrum,
+            terminal: parts.terminal,
+            session: parts.session,
+            events: parts.events,
+            start: parts.start,
+            now: parts.start,
+            next_sample: 0,
+            output: Vec::new(),
+            inbox: Vec::new(),
+            received: 0,
+            connected: false,
+            reconnects: 0,
+            last_loss: None,
+            block: Block::default(),
+            made: Vec::new(),
+            notes: Vec::new(),
+            published: 0,
+            acknowledged: parts.acknowledged,
+        }
+    }
+
+    pub(crate) fn device(&self) -> &dyn Device {
+        self.device.as_ref()
+    }
+
+    /// Connections lost and made again: wall-clock facts, for the log only.
+    pub(crate) fn reconnects(&self) -> u64 {
+        self.reconnects
+    }
+
+    /// Runs the device up to and including an instant, sending what it says on the way.
+    pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
+        while self.now < until {
+            match self.device.feed() {
+                Feed::Samples { rate_hz } => self.feed_samples(rate_hz, until),
+                Feed::Spectrum => self.feed_spectrum(until),
+            }
+            self.carry().await?;
+            // Devices share the runtime's threads with everybody's sockets.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    fn feed_samples(&mut self, rate_hz: f64, until: SimTime) {
+        let span = until - self.start;
+        // Sample k belongs to t = k / rate; the last one fed lies before `until`.
+        let end = (span.as_seconds_f64() * rate_hz).ceil().max(0.0) as u64;
+        let samples = BLOCK_SAMPLES.min(end.saturating_sub(self.next_sample) as usize);
+        let first_sample = self.next_sample;
+        self.next_sample += samples as u64;
+        self.now = if self.next_sample >= end {
+            until
+        } else {
+            let seconds = self.next_sample as f64 / rate_hz;
+            (self.start + SimDuration::from_seconds_f64(seconds)).min(until)
+        };
+        let mut block = std::mem::take(&mut self.block);
+        self.terminal.render(first_sample, rate_hz, samples, &mut block);
+        let input = Input::Samples { first_sample, rate_hz, block };
+        self.device.step(self.now, input, &mut self.output);
+    }
+
+    fn feed_spectrum(&mut self, until: SimTime) {
+        self.now = until;
+        let spectrum = self.spectrum.clone().expect("checked when the scenario was loaded");
+        let input = Input::Spectrum { until: until - self.start, spectrum };
+        self.device.step(self.now, input, &mut self.output);
+    }
+
+    /// Injects a fault into the device at the present instant.
+    pub(crate) async fn fault(&mut self, fault: DeviceFault) -> Result<(), BenchError> {
+        self.device.step(self.now, Input::Fault(fault), &mut self.output);
+        self.carry().await
+    }
+
+    /// Sends what the device has said, and takes note of what is not for the network.
+    async fn carry(&mut self) -> Result<(), BenchError> {
+        loop {
+            let said = std::mem::take(&mut self.output);
+            if said.is_empty() {
+                break;
+            }
+            for output in said {
+                match output {
+                    Output::Publish { message, topic, payload } => {
+                        self.published += 1;
+                        self.publish(message, &topic, payload.into()).await?;
+                    }
+                    Output::Reading { epoch, serial, at, span } => {
+                        self.made.push(Made { epoch, serial, at, span });
+                    }
+                    Output::Event { kind, detail } => {
+                        self.notes.push(DeviceNote { at: self.now, kind, detail });
+                    }
+                }
+            }
+        }
+        while let Some(event) = self.events.try_recv() {
+            self.take(event);
+        }
+        Ok(())
+    }
+
+    /// Hands one message to the link; waits while too many are in flight.
+    async fn publish(
+        &mut self,
+        message: u64,
+        topic: &str,
+        payload: Bytes,
+    ) -> Result<(), BenchError> {
+        let publish = self.session.publish(message, topic, payload);
+        match tokio::time::timeout(DELIVERY_LIMIT, publish).await {
+            // Without a connection the outbox keeps the message until there is one again.
+            Ok(Ok(()) | Err(PublishError::NotConnected)) => Ok(()),
+            Ok(Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. }))) => {
+                Err(BenchError::Device { device: self.name.clone(), message: error.to_string() })
+            }
+            Err(_) => Err(BenchError::TimedOut {
+                what: format!("room to send a message of device `{}`", self.name),
+                limit_s: DELIVERY_LIMIT.as_secs(),
+            }),
+        }
+    }
+
+    fn take(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Connected => {
+                self.connected = true;
+                self.device.step(self.now, Input::Connected, &mut self.output);
+            }
+            SessionEvent::Disconnected { reason } => {
+                self.connected = false;
+                self.reconnects += 1;
+                self.last_loss = Some(reason);
+                self.device.step(self.now, Input::Disconnected, &mut self.output);
+            }
+            SessionEvent::Acknowledged { message } => {
+                self.acknowledged.fetch_add(1, Ordering::Relaxed);
+                self.device.step(self.now, Input::Acknowledged { message }, &mut self.output);
+            }
+            SessionEvent::Received { topic, payload } => {
+                self.received += 1;
+                self.inbox.push((topic, payload));
+            }
+        }
+    }
+
+    /// Waits until a condition holds, taking in events and sending what they lead to.
+    async fn until(
+        &mut self,
+        what: &str,
+        holds: impl Fn(&Self) -> bool + Send,
+    ) -> Result<(), BenchError> {
+        let waited = tokio::time::timeout(DELIVERY_LIMIT, async {
+            loop {
+                self.carry().await?;
+                if holds(self) {
+                    return Ok(());
+                }
+                match self.events.recv().await {
+                    Some(event) => self.take(event),
+                    None => {
+                        return Err(BenchError::Device {
+                            device: self.name.clone(),
+                            message: "its connection ended for good".to_owned(),
+                        });
+                    }
+                }
+            }
+        })
+        .await;
+        match waited {
+            Ok(result) => result,
+            Err(_) => Err(BenchError::TimedOut {
+                what: match &self.last_loss {
+                    Some(reason) => format!("{what} (last connection lost: {reason})"),
+                    None => what.to_owned(),
+                },
+                limit_s: DELIVERY_LIMIT.as_secs(),
+            }),
+        }
+    }
+
+    /// Waits for the connection.
+    pub(crate) async fn connected(&mut self) -> Result<(), BenchError> {
+        let what = format!("device `{}` to connect to the platform's broker", self.name);
+        self.until(&what, |shell| shell.connected).await
+    }
+
+    /// Waits until everything the device has sent is acknowledged.
+    pub(crate) async fn drained(&mut self) -> Result<(), BenchError> {
+        let what = format!("the acknowledgement of the messages of device `{}`", self.name);
+        self.until(&what, |shell| shell.device.unacknowledged() == 0).await
+    }
+
+    /// Waits until so many messages have arrived for the device since the run began.
+    pub(crate) async fn arrived(&mut self, total: u64) -> Result<(), BenchError> {
+        let what = format!("message {total} of the platform to device `{}`", self.name);
+        self.until(&what, |shell| shell.received >= total).await
+    }
+
+    /// Hands what has arrived to the device, at the present instant; says whether there was any.
+    pub(crate) async fn deliver(&mut self) -> Result<bool, BenchError> {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        if inbox.is_empty() {
+            return Ok(false);
+        }
+        // Ordered by content, not by arrival: the platform's sending order is no part of the
+        // contract, and the record must not depend on it.
+        inbox.sort();
+        for (topic, payload) in inbox {
+            let input = Input::Received { topic, payload: payload.to_vec() };
+            self.device.step(self.now, input, &mut self.output);
+        }
+        self.carry().await?;
+        Ok(true)
+    }
+
+    /// Ends the connection in an orderly way.
+    pub(crate) async fn close(self) {
+        self.session.close().await;
+    }
+}

@@ -1,0 +1,144 @@
+//! The platform alone: settings from a file and the command line, a line when it is ready, and an
+//! orderly end at a signal.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use lastmeter_platform::{Config, Platform};
+use lastmeter_reports::ExitCode;
+use serde_json::json;
+
+use crate::run::chain;
+use crate::suite::{tell, tell_out};
+
+/// What `lastmeter serve` was asked for; what is left out comes from the file or the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// Settings as TOML.
+    pub config: Option<PathBuf>,
+    /// Folder of the platform's data.
+    pub data: Option<PathBuf>,
+    /// Where MQTT listens.
+    pub mqtt: Option<String>,
+    /// Where REST listens.
+    pub rest: Option<String>,
+    /// `wall` or `driven`.
+    pub clock: Option<String>,
+    /// The shared secret.
+    pub token: Option<String>,
+    /// Accept the identifiers of Table 2 only.
+    pub strict_table2: bool,
+    /// End when standard input closes.
+    pub until_stdin_closes: bool,
+}
+
+/// Runs the platform until it is told to end; says how it ended.
+pub fn serve(options: &ServeOptions) -> ExitCode {
+    let config = match settings(options) {
+        Ok(config) => config,
+        Err(message) => {
+            tell(&format!("error: {message}"));
+            return ExitCode::BadInput;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tell(&format!("error: the runtime did not start: {error}"));
+            return ExitCode::Broken;
+        }
+    };
+    let code = runtime.block_on(run(config, options.until_stdin_closes));
+    // Standard input is read in a thread that may never come back.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(config: Config, until_stdin_closes: bool) -> ExitCode {
+    let running = match Platform::start(config).await {
+        Ok(running) => running,
+        Err(error) => {
+            tell(&format!("error: {}", chain(&error)));
+            return ExitCode::Broken;
+        }
+    };
+    let ready = json!({
+        "ready": true,
+        "mqtt": running.mqtt_address().to_string(),
+        "rest": format!("http://{}", running.rest_address()),
+    });
+    tell_out(&ready.to_string());
+    wait_for_the_end(until_stdin_closes).await;
+    if running.shutdown().await {
+        ExitCode::Passed
+    } else {
+        tell("error: the platform could not store everything in time; it will at the next start");
+        ExitCode::Broken
+    }
+}
+
+async fn wait_for_the_end(until_stdin_closes: bool) {
+    use tokio::io::AsyncReadExt;
+    use tokio::signal::unix::{SignalKind, signal};
+    let stdin_closes = async {
+        if !until_stdin_closes {
+            std::future::pending::<()>().await;
+        }
+        let mut stdin = tokio::io::stdin();
+        let mut buffer = [0; 64];
+        while stdin.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
+    };
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = stdin_closes => {}
+        () = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+fn settings(options: &ServeOptions) -> Result<Config, String> {
+    let mut table = match &options.config {
+        Some(path) => read_table(path)?,
+        None => toml::Table::new(),
+    };
+    let mut set = |key: &str, value: Option<toml::Value>| {
+        if let Some(value) = value {
+            table.insert(key.to_owned(), value);
+        }
+    };
+    let text = |value: &Option<String>| value.clone().map(toml::Value::from);
+    set("data", options.data.as_ref().map(|path| path.display().to_string().into()));
+    set("mqtt_address", address("--mqtt", options.mqtt.as_deref())?);
+    set("rest_address", address("--rest", options.rest.as_deref())?);
+    set("clock", text(&options.clock));
+    set("token", text(&options.token));
+    set("strict_table2", options.strict_table2.then(|| true.into()));
+    if !table.contains_key("data") {
+        return Err("where its data lies is not given: use --data DIR or `data` in --config".to_owned());
+    }
+    if !table.contains_key("token") {
+        return Err("no secret is given: use --token, LASTMETER_TOKEN or `token` in --config".to_owned());
+    }
+    Config::from_toml(&table.to_string()).map_err(|error| chain(&error))
+}
+
+fn read_table(path: &Path) -> Result<toml::Table, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    text.parse().map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn address(option: &str, text: Option<&str>) -> Result<Option<toml::Value>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| format!("{option}: expected an address such as 127.0.0.1:1883, found `{text}`"))?;
+    Ok(Some(address.to_string().into()))
+}

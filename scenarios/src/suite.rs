@@ -1,0 +1,372 @@
+//! Runs scenario files and folders, one after the other, and joins what came out.
+//!
+//! Terms: a *suite* is several runs under one folder; a *twin* is a scenario that has to fail by
+//! exactly one named check, which proves that the check can.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lastmeter_params::{Dimension, parse_quantity};
+use lastmeter_reports::verdict::judge_twin;
+use lastmeter_reports::{ExitCode, Status, format_summary};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::language::{LoadOptions, Scenario};
+use crate::run::{Console, ConsoleOptions, RunOptions, chain, default_out, run_scenario};
+
+/// What `lastmeter run` was asked for.
+#[derive(Clone, Debug)]
+pub struct SuiteOptions {
+    /// Scenario files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Where the results go.
+    pub out: Option<PathBuf>,
+    /// Overrides, seed and platform.
+    pub load: LoadOptions,
+    /// Run twins only, and turn them round.
+    pub must_fail: bool,
+    /// Longest wall time of one scenario, as written.
+    pub timeout: Option<String>,
+    /// How to tell.
+    pub console: ConsoleOptions,
+}
+
+/// How one scenario of a suite ended.
+struct Outcome {
+    name: String,
+    folder: PathBuf,
+    exit: ExitCode,
+    /// What a twin was expected to do and did not.
+    why: Option<String>,
+}
+
+/// Runs what was asked for; says how it ended.
+pub fn run(options: &SuiteOptions) -> ExitCode {
+    let timeout = match options.timeout.as_deref().map(read_time).transpose() {
+        Ok(timeout) => timeout,
+        Err(message) => return complain(&format!("--timeout: {message}")),
+    };
+    let (files, single) = match select(&options.paths) {
+        Ok(selected) => selected,
+        Err(message) => return complain(&message),
+    };
+    let mut scenarios = Vec::new();
+    let mut bad = 0;
+    for file in &files {
+        match Scenario::load(file, &options.load) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(failure) => {
+                bad += failure.diagnostics().len();
+                tell_failure(&failure, options);
+            }
+        }
+    }
+    if bad > 0 {
+        tell(&format!("{}; nothing was run", plural(bad, "error")));
+        return ExitCode::BadInput;
+    }
+    // A file that was named runs whatever it is; in a folder twins have a call of their own.
+    scenarios.retain(|scenario| {
+        let twin = scenario.expect.is_some();
+        if options.must_fail { twin } else { single || !twin }
+    });
+    if scenarios.is_empty() {
+        let what = if options.must_fail { "must-fail twin" } else { "scenario" };
+        tell(&format!("no {what} was selected"));
+        return ExitCode::NothingEvaluated;
+    }
+    if let Some(message) = name_twice(&scenarios) {
+        return complain(&message);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("bench")
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(run_all(&scenarios, options, timeout, single)),
+        Err(error) => {
+            tell(&format!("error: the runtime did not start: {error}"));
+            ExitCode::Broken
+        }
+    }
+}
+
+async fn run_all(
+    scenarios: &[Scenario],
+    options: &SuiteOptions,
+    timeout: Option<(Duration, String)>,
+    single: bool,
+) -> ExitCode {
+    let stop = stop_signal();
+    let mut console = Console::new(options.console);
+    let suite_name = if options.must_fail { "must-fail" } else { "suite" };
+    let base = options.out.clone().unwrap_or_else(|| {
+        default_out(if single { &scenarios[0].name } else { suite_name })
+    });
+    let mut outcomes = Vec::new();
+    for scenario in scenarios {
+        let folder = if single { base.clone() } else { base.join(&scenario.name) };
+        let run = RunOptions {
+            out: folder.clone(),
+            timeout: timeout.clone(),
+            command_line: repeat_command(scenario, options),
+        };
+        let outcome = run_one(scenario, run, options, &mut console, stop.clone()).await;
+        outcomes.push(outcome);
+        if *stop.borrow() {
+            break;
+        }
+    }
+    let mut exit = ExitCode::worst_of(outcomes.iter().map(|outcome| outcome.exit));
+    if !single && let Err(error) = join_results(&base, &outcomes, exit) {
+        tell(&format!("error: {error}"));
+        exit = ExitCode::worst_of([exit, ExitCode::Broken]);
+    }
+    if !single {
+        summarise(&console, &base, &outcomes, exit);
+    }
+    exit
+}
+
+async fn run_one(
+    scenario: &Scenario,
+    run: RunOptions,
+    options: &SuiteOptions,
+    console: &mut Console,
+    stop: watch::Receiver<bool>,
+) -> Outcome {
+    let folder = run.out.clone();
+    let started = crate::run::monotonic();
+    let mut outcome = Outcome {
+        name: scenario.name.clone(),
+        folder: folder.clone(),
+        exit: ExitCode::Broken,
+        why: None,
+    };
+    let evaluation = match run_scenario(scenario, &run, console, stop).await {
+        Ok(evaluation) => evaluation,
+        Err(error) => {
+            tell(&format!("error: {}: {}", scenario.name, chain(&error)));
+            return outcome;
+        }
+    };
+    outcome.exit = evaluation.exit_code();
+    if let Some(cause) = &evaluation.facts.cause {
+        tell(&format!("{}: {cause}", scenario.name));
+    }
+    if let (true, Some(expect)) = (options.must_fail, &scenario.expect) {
+        outcome.exit = turned_round(&evaluation, &expect.check, &mut outcome.why);
+        let text = match &outcome.why {
+            None => format!("Twin     `{}` failed, as it must", expect.check),
+            Some(why) => format!("Twin     {why}"),
+        };
+        console.summary(&text, json!({
+            "event": "twin", "scenario": scenario.name, "twin_of":
+            format!("{}/{}", expect.twin_scenario, expect.twin_check),
+            "check": expect.check, "as_expected": outcome.why.is_none(), "why": outcome.why,
+        }));
+    }
+    let counts = evaluation.counts();
+    let report = folder.join("report.html");
+    console.summary(
+        &format!(
+            "{}\n         {}",
+            format_summary(counts, started.elapsed(), outcome.exit),
+            report.display()
+        ),
+        json!({
+            "event": "finished", "scenario": scenario.name, "exit": outcome.exit.number(),
+            "verdicts": counts, "wall_s": started.elapsed().as_secs_f64(), "folder": folder,
+        }),
+    );
+    outcome
+}
+
+/// What a twin's run is worth: a pass if its check failed and it alone.
+fn turned_round(
+    evaluation: &lastmeter_reports::Evaluation,
+    check: &str,
+    why: &mut Option<String>,
+) -> ExitCode {
+    let as_run = evaluation.exit_code();
+    match as_run {
+        ExitCode::Interrupted => return as_run,
+        ExitCode::NothingEvaluated if evaluation.status() == Status::Skipped => return as_run,
+        _ => {}
+    }
+    match judge_twin(check, &evaluation.verdicts) {
+        Ok(()) => ExitCode::Passed,
+        Err(reason) => {
+            *why = Some(reason);
+            ExitCode::worst_of([
+                ExitCode::Failed,
+                if as_run == ExitCode::Broken { as_run } else { ExitCode::Failed },
+            ])
+        }
+    }
+}
+
+fn join_results(base: &Path, outcomes: &[Outcome], exit: ExitCode) -> Result<(), String> {
+    let folders: Vec<&Path> = outcomes.iter().map(|outcome| outcome.folder.as_path()).collect();
+    let exits: Vec<ExitCode> = outcomes.iter().map(|outcome| outcome.exit).collect();
+    let _ = (base, folders, exits, exit); Ok(())
+}
+
+fn summarise(console: &Console, base: &Path, outcomes: &[Outcome], exit: ExitCode) {
+    let mut text = String::from("\n");
+    for outcome in outcomes.iter().filter(|outcome| outcome.exit != ExitCode::Passed) {
+        let why = outcome.why.as_deref().unwrap_or(outcome.exit.meaning());
+        text.push_str(&format!("  {}: {why}\n", outcome.name));
+    }
+    let passed = outcomes.iter().filter(|outcome| outcome.exit == ExitCode::Passed).count();
+    let index = base.join("index.html");
+    text.push_str(&format!(
+        "Suite    {}: {passed} as expected  exit {}\n         {}",
+        plural(outcomes.len(), "scenario"),
+        exit.number(),
+        index.display()
+    ));
+    console.summary(&text, json!({
+        "event": "suite", "scenarios": outcomes.len(), "passed": passed, "exit": exit.number(),
+    }));
+}
+
+/// The scenario files behind the given paths, and whether one file was named directly.
+pub fn select(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool), String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            walk(path, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
+        } else if path.is_file() {
+            files.push(path.clone());
+        } else {
+            return Err(format!("{}: there is no such file or folder", path.display()));
+        }
+    }
+    let single = paths.len() == 1 && paths[0].is_file();
+    Ok((files, single))
+}
+
+/// Scenario files of a folder: TOML files that begin like one; profiles and data are left alone.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn name_twice(scenarios: &[Scenario]) -> Option<String> {
+    for (index, scenario) in scenarios.iter().enumerate() {
+        let other = scenarios[..index].iter().find(|other| other.name == scenario.name);
+        if let Some(other) = other {
+            return Some(format!(
+                "{} and {} are both named `{}`; their results would overwrite each other",
+                other.path().display(),
+                scenario.path().display(),
+                scenario.name
+            ));
+        }
+    }
+    None
+}
+
+/// The command that repeats one run of a suite.
+fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
+    let mut command = vec!["lastmeter".to_owned(), "run".to_owned()];
+    command.push(scenario.path().display().to_string());
+    for change in &options.load.overrides {
+        command.extend(["--set".to_owned(), change.clone()]);
+    }
+    command.extend(["--seed".to_owned(), scenario.seed.to_string()]);
+    if let Some(platform) = &options.load.platform {
+        command.extend(["--platform".to_owned(), platform.clone()]);
+    }
+    if let Some(timeout) = &options.timeout {
+        command.extend(["--timeout".to_owned(), timeout.clone()]);
+    }
+    command
+}
+
+fn read_time(text: &str) -> Result<(Duration, String), String> {
+    let (seconds, _) =
+        parse_quantity(text, &[Dimension::Time]).map_err(|error| error.to_string())?;
+    if seconds > 0.0 && seconds < 1e9 {
+        Ok((Duration::from_secs_f64(seconds), text.to_owned()))
+    } else {
+        Err(format!("expected a time between 0 and 1e9 s, found `{text}`"))
+    }
+}
+
+/// Turns true at Ctrl-C or SIGTERM; at the second one the process ends at once.
+fn stop_signal() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            tell("warning: signals cannot be caught here; Ctrl-C ends without a report");
+            std::future::pending::<()>().await;
+            return;
+        };
+        for time in 0.. {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if time == 0 {
+                tell("interrupted; finishing the record (once more ends at once)");
+                let _ = sender.send(true);
+            } else {
+                second_interrupt();
+            }
+        }
+    });
+    receiver
+}
+
+#[expect(clippy::exit, reason = "the user has asked twice; the record so far is on disk")]
+fn second_interrupt() -> ! {
+    std::process::exit(i32::from(ExitCode::Interrupted.number()))
+}
+
+fn tell_failure(failure: &crate::language::LoadFailure, options: &SuiteOptions) {
+    if options.console.json {
+        for value in failure.to_json() {
+            tell_out(&value.to_string());
+        }
+    } else {
+        tell(&failure.render(options.console.color));
+    }
+}
+
+fn complain(message: &str) -> ExitCode {
+    tell(&format!("error: {message}"));
+    ExitCode::BadInput
+}
+
+/// `1 error`, `2 errors`.
+pub fn plural(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+/// A line to standard error; that nobody reads it is no reason to stop.
+pub fn tell(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A line to standard output; that nobody reads it is no reason to stop.
+pub fn tell_out(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,211 @@
+//! What may stand on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Hardware-in-the-loop simulation and test bench for smart metering.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Examples:
+  lastmeter run scenarios/library/first-light.toml
+  lastmeter run scenarios/library --out results
+  lastmeter check my-scenario.toml
+  lastmeter explain no_loss
+
+Exit codes:
+  0    at least one check passed, none failed, none inconclusive, none in error
+  1    a check failed
+  2    bad command line or scenario
+  3    the bench could not be set up, broke or panicked; a check ended in error
+  4    nothing was evaluated (nothing selected, or all skipped)
+  5    nothing failed, but a check was inconclusive
+  130  interrupted")]
+pub(crate) struct Arguments {
+    /// When to colour the output
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to colour the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, and without NO_COLOR in the environment
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to print results as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+}
+
+/// What to print measured quantities as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MeasureFormat {
+    /// A table for people
+    Table,
+    /// One JSON document
+    Json,
+    /// One row per window and phase
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenario files or folders
+    Run(RunArguments),
+    /// Validate scenario files without running them; every error of every file at once
+    Check {
+        /// Scenario files or folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// For people, or one JSON object per error and line
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// List what there is: scenarios, sources, devices, injections, checks
+    List {
+        /// Which kind; everything registered if left out
+        #[arg(value_parser = ["scenarios", "sources", "devices", "injections", "checks"])]
+        what: Option<String>,
+        /// Where to look for scenarios
+        paths: Vec<PathBuf>,
+        /// For people, or one JSON document
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Tell all about a registered thing or an error code
+    Explain {
+        /// A source, device, injection, check, or an error code such as S004
+        name: String,
+    },
+    /// Judge and render a run folder again, without running
+    Report {
+        /// A run folder
+        run: PathBuf,
+        /// For people, or the verdicts as JSON
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Print the JSON Schema of the scenario language
+    Schema,
+    /// Run the metering platform alone
+    Serve(ServeArguments),
+    /// Measure a COMTRADE or CSV recording
+    Measure(MeasureArguments),
+    /// Print a shell's completion script
+    Completions {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Scenario files or folders
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Where the results go [default: runs/<name>-<UTC time>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Override the scenario's seed
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// embedded, child, or a profile file that says where a platform runs
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// Run only the must-fail twins, and pass if each fails by its named check
+    #[arg(long)]
+    pub(crate) must_fail: bool,
+    /// End a scenario that takes longer in wall time, such as `90 s`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<String>,
+    /// For people, or one JSON object per event and line
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// No progress line, even on a terminal
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lastmeter serve --data platform-data --token SECRET
+  lastmeter serve --config platform.toml --clock driven")]
+pub(crate) struct ServeArguments {
+    /// Configuration as TOML; the options below override it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of the platform's data
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Address of the MQTT broker; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) mqtt: Option<String>,
+    /// Address of REST; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) rest: Option<String>,
+    /// The platform's clock: the machine's, or driven by an administrator's calls
+    #[arg(long, value_parser = ["wall", "driven"])]
+    pub(crate) clock: Option<String>,
+    /// Bearer token of REST, and password of the devices
+    #[arg(long, env = "LASTMETER_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Accept the identifiers of Table 2 only, without the `x.*` namespace
+    #[arg(long)]
+    pub(crate) strict_table2: bool,
+    /// End when standard input closes
+    #[arg(long)]
+    pub(crate) until_stdin_closes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lastmeter measure fault.cfg
+  lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --format json
+  lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --spectrum table.csv")]
+pub(crate) struct MeasureArguments {
+    /// A COMTRADE configuration (.cfg beside its .dat, or .cff) or a CSV file
+    pub(crate) file: PathBuf,
+    /// Voltage columns or channels, each the exact name or a unique part of one
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    pub(crate) voltage: Vec<String>,
+    /// Current columns or channels, each the exact name or a unique part of one
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    pub(crate) current: Vec<String>,
+    /// The column of a CSV file that holds the time
+    #[arg(long, value_name = "COLUMN", conflicts_with = "rate")]
+    pub(crate) time: Option<String>,
+    /// Samples per second of a CSV file without time column
+    #[arg(long, value_name = "HERTZ")]
+    pub(crate) rate: Option<f64>,
+    /// Nominal frequency, where it cannot be told from the recording
+    #[arg(long, value_parser = ["50", "60"])]
+    pub(crate) nominal: Option<String>,
+    /// A table for people, one JSON document, or CSV rows
+    #[arg(long, value_enum, default_value_t = MeasureFormat::Table)]
+    pub(crate) format: MeasureFormat,
+    /// Write the recording's spectrum table, which a `spectrum` source plays back
+    #[arg(long, value_name = "FILE")]
+    pub(crate) spectrum: Option<PathBuf>,
+    /// Leave lines out of the spectrum table that are smaller than this share of the fundamental
+    #[arg(long, value_name = "RATIO", default_value_t = 1e-4, requires = "spectrum")]
+    pub(crate) threshold: f64,
+}

@@ -1,0 +1,114 @@
+//! From the command line to the library, and back to an exit code.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+use lastmeter_reports::ExitCode;
+use lastmeter_scenarios::inspect;
+use lastmeter_scenarios::language::LoadOptions;
+use lastmeter_scenarios::measure::{self, MeasureOptions};
+use lastmeter_scenarios::run::ConsoleOptions;
+use lastmeter_scenarios::serve::{self, ServeOptions};
+use lastmeter_scenarios::suite::{self, SuiteOptions};
+
+use crate::arguments::{
+    Arguments, Color, Command, Format, MeasureArguments, MeasureFormat, RunArguments,
+    ServeArguments,
+};
+
+/// Carries out one command.
+pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
+    let json = |format: Format| format == Format::Json;
+    match command {
+        Command::Run(arguments) => run(arguments, color),
+        Command::Check { paths, set, format } => {
+            let options = LoadOptions { overrides: set, ..LoadOptions::from_environment() };
+            inspect::check(&paths, &options, json(format), on_stderr(color))
+        }
+        Command::List { what, paths, format } => list(what.as_deref(), &paths, json(format)),
+        Command::Explain { name } => inspect::explain(&name),
+        Command::Report { run, format } => inspect::report(&run, json(format)),
+        Command::Schema => inspect::schema(),
+        Command::Serve(arguments) => serve(arguments),
+        Command::Measure(arguments) => measure(arguments),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "lastmeter", &mut std::io::stdout());
+            ExitCode::Passed
+        }
+    }
+}
+
+fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
+    inspect::list(what, paths, json)
+}
+
+fn run(arguments: RunArguments, color: Color) -> ExitCode {
+    suite::run(&SuiteOptions {
+        paths: arguments.paths,
+        out: arguments.out,
+        load: LoadOptions {
+            overrides: arguments.set,
+            seed: arguments.seed,
+            platform: arguments.platform,
+            ..LoadOptions::from_environment()
+        },
+        must_fail: arguments.must_fail,
+        timeout: arguments.timeout,
+        console: ConsoleOptions {
+            json: arguments.format == Format::Json,
+            color: on_stdout(color),
+            progress: !arguments.no_progress,
+        },
+    })
+}
+
+fn serve(arguments: ServeArguments) -> ExitCode {
+    serve::serve(&ServeOptions {
+        config: arguments.config,
+        data: arguments.data,
+        mqtt: arguments.mqtt,
+        rest: arguments.rest,
+        clock: arguments.clock,
+        token: arguments.token,
+        strict_table2: arguments.strict_table2,
+        until_stdin_closes: arguments.until_stdin_closes,
+    })
+}
+
+fn measure(arguments: MeasureArguments) -> ExitCode {
+    measure::measure(&MeasureOptions {
+        file: arguments.file,
+        voltage: arguments.voltage,
+        current: arguments.current,
+        time: arguments.time,
+        rate_hz: arguments.rate,
+        nominal_hz: arguments.nominal.and_then(|text| text.parse().ok()),
+        format: match arguments.format {
+            MeasureFormat::Table => measure::Format::Table,
+            MeasureFormat::Json => measure::Format::Json,
+            MeasureFormat::Csv => measure::Format::Csv,
+        },
+        spectrum: arguments.spectrum,
+        threshold: arguments.threshold,
+    })
+}
+
+fn on_stdout(color: Color) -> bool {
+    wanted(color, std::io::stdout().is_terminal())
+}
+
+fn on_stderr(color: Color) -> bool {
+    wanted(color, std::io::stderr().is_terminal())
+}
+
+fn wanted(color: Color, terminal: bool) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    }
+}

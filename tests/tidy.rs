@@ -1,0 +1,194 @@
+//! Holds what the compiler does not: who may depend on whom, and what every file owes its reader.
+//!
+//! Reads the tree as text; runs nothing of the project.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Which packages of the workspace a package may depend on: the table of ARCHITECTURE.md.
+fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
+    BTreeMap::from([
+        ("units", &[] as &[_]),
+        ("params", &["units"]),
+        ("waveform", &["units"]),
+        ("sim", &["units", "params", "waveform"]),
+        ("metrology", &["units"]),
+        ("wire", &["units"]),
+        ("link", &["units", "params"]),
+        ("devices", &["units", "params", "sim", "metrology", "wire", "link"]),
+        ("platform", &["units", "params", "wire", "link", "metrology"]),
+        ("reports", &["units", "params", "waveform"]),
+        (
+            "scenarios",
+            &[
+                "units", "params", "waveform", "sim", "metrology", "wire", "link", "devices",
+                "platform", "reports",
+            ],
+        ),
+    ])
+}
+
+fn manifest(folder: &Path) -> Table {
+    let path = folder.join("Cargo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn members() -> Vec<PathBuf> {
+    let workspace = manifest(&root());
+    workspace["workspace"]["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| root().join(member.as_str().unwrap()))
+        .collect()
+}
+
+/// The workspace packages in one dependency table, without the common prefix of their names.
+fn depends_on(manifest: &Table, section: &str) -> BTreeSet<String> {
+    let table = manifest.get(section).and_then(Value::as_table).cloned().unwrap_or_default();
+    table.keys().filter_map(|name| name.strip_prefix("lastmeter-")).map(str::to_owned).collect()
+}
+
+#[test]
+fn packages_depend_only_on_those_below_them() {
+    let allowed = allowed();
+    let mut seen = BTreeSet::new();
+    for folder in members() {
+        let manifest = manifest(&folder);
+        let name = manifest["package"]["name"].as_str().unwrap();
+        let name = name.strip_prefix("lastmeter-").unwrap();
+        let permitted: BTreeSet<String> =
+            allowed[name].iter().map(|&name| name.to_owned()).collect();
+        let found = depends_on(&manifest, "dependencies");
+        let forbidden: Vec<_> = found.difference(&permitted).collect();
+        assert!(forbidden.is_empty(), "{name} must not depend on {forbidden:?}");
+        // A test may look further, but never may the platform's see the truth.
+        if name == "platform" || name == "metrology" {
+            let tests = depends_on(&manifest, "dev-dependencies");
+            for package in ["sim", "devices"] {
+                assert!(!tests.contains(package), "not even {name}'s tests may see {package}");
+            }
+        }
+        seen.insert(name.to_owned());
+    }
+    assert_eq!(seen, allowed.keys().map(|&name| name.to_owned()).collect());
+}
+
+/// Every file of the tree that git knows or would take, without what is built.
+fn files(extension: &str) -> Vec<PathBuf> {
+    fn walk(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !["target", "runs", ".git"].contains(&name.as_str()) {
+                    walk(&path, extension, found);
+                }
+            } else if extension.is_empty() || name.ends_with(extension) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root(), extension, &mut found);
+    found.sort();
+    assert!(!found.is_empty(), "no file ends in {extension:?}");
+    found
+}
+
+#[test]
+fn every_source_file_says_what_it_is_and_keeps_to_its_size() {
+    for path in files(".rs") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let shown = path.display();
+        assert!(text.starts_with("//! "), "{shown}: a `//!` header says what the file is");
+        let lines = text.lines().count();
+        assert!(lines <= 700, "{shown}: {lines} lines are more than one room");
+        for (number, line) in text.lines().enumerate() {
+            let width = line.chars().count();
+            // A string or link that cannot be broken may run over.
+            let unbreakable = line.contains('"') || line.contains("://");
+            assert!(width <= 100 || unbreakable, "{shown}:{}: {width} columns", number + 1);
+        }
+    }
+}
+
+#[test]
+fn nothing_large_and_nothing_of_one_machine_is_in_the_tree() {
+    let home = format!("/{}/", "home");
+    let work = format!("/{}/", "work");
+    let superuser = format!("/{}/", "root");
+    for path in files("") {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.len() <= 1 << 20, "{}: {} bytes", path.display(), bytes.len());
+        let text = String::from_utf8_lossy(&bytes);
+        for place in [&home, &work, &superuser] {
+            assert!(!text.contains(place.as_str()), "{} names {place}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_second_tls_library_comes_in() {
+    let lock: Table =
+        std::fs::read_to_string(root().join("Cargo.lock")).unwrap().parse().unwrap();
+    for package in lock["package"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let banned = ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys"];
+        assert!(!banned.contains(&name), "{name} is banned, see deny.toml");
+    }
+}
+
+#[test]
+fn every_shipped_scenario_says_what_it_covers_and_every_twin_whose_it_is() {
+    let library = root().join("scenarios/library");
+    let (mut checks, mut twins) = (BTreeSet::new(), BTreeMap::new());
+    for path in files(".toml").into_iter().filter(|path| path.starts_with(&library)) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let shown = path.display();
+        let scenario: Table = text.parse().unwrap_or_else(|error| panic!("{shown}: {error}"));
+        assert!(text.starts_with("# "), "{shown}: the first line says what is asked");
+        let name = scenario["scenario"]["name"].as_str().unwrap().to_owned();
+        assert_eq!(Some(name.as_str()), path.file_stem().unwrap().to_str(), "{shown}");
+        let is_twin = scenario.contains_key("expect");
+        assert_eq!(is_twin, shown.to_string().contains("must-fail"), "{shown}");
+        for check in scenario["check"].as_array().unwrap() {
+            let check_name = check["name"].as_str().unwrap();
+            if is_twin {
+                continue;
+            }
+            assert!(check.get("covers").is_some(), "{shown}: check {check_name} covers nothing");
+            checks.insert(format!("{name}/{check_name}"));
+        }
+        if is_twin {
+            let of = scenario["expect"]["twin_of"].as_str().unwrap().to_owned();
+            twins.insert(shown.to_string(), of);
+        }
+    }
+    assert!(!twins.is_empty());
+    for (path, of) in twins {
+        assert!(checks.contains(&of), "{path} is the twin of {of}, which there is not");
+    }
+}
+
+#[test]
+fn links_within_the_documents_lead_somewhere() {
+    for path in files(".md") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let place = path.parent().unwrap().join(target);
+            assert!(place.exists(), "{}: {target} is not there", path.display());
+        }
+    }
+}
