@@ -6,7 +6,6 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use lastmeter_reports::record::RunState;
 use lastmeter_reports::{evaluate, format_summary, format_verdicts, render_evaluated};
 
 #[path = "../tests/sample/mod.rs"]
@@ -19,15 +18,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = PathBuf::from(arguments.next().ok_or("usage: sample_report DIR [METERS READINGS]")?);
     let mut number = |default| arguments.next().map_or(Ok(default), |text| text.parse::<u64>());
     let (meters, readings) = (number(1)?, number(60)?);
-    let ends = Some(RunState::Finished);
-    let sample = sample::Sample {
-        meters,
-        readings,
-        current_gain_error: 0.01,
-        disturbed: true,
-        ends,
-        prefix: "meter",
-    };
+    let calm = sample::Sample::CALM;
+    let sample =
+        sample::Sample { meters, readings, current_gain_error: 0.01, disturbed: true, ..calm };
     let begin = Instant::now();
     sample.write(&dir)?;
     println!("written   {:>8.3} s  {}", begin.elapsed().as_secs_f64(), peak_memory());

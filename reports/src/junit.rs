@@ -2,8 +2,8 @@
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::console::number;
 use crate::evaluate::Evaluation;
+use crate::suite::{Outcome, SuiteRun};
 use crate::verdict::{Status, Verdict};
 
 /// The XML of one or several runs. An inconclusive check is a failure of type `inconclusive`: a
@@ -14,10 +14,55 @@ pub fn of_runs<'a>(
 ) -> Result<String, quick_junit::SerializeError> {
     let mut report = Report::new(name);
     for run in runs {
-        let mut suite = TestSuite::new(run.facts.scenario.as_str());
-        suite.add_property(Property::new("seed", run.facts.seed.to_string()));
-        suite.add_property(Property::new("exit_code", run.exit_code().number().to_string()));
+        let mut suite = suite_of(run);
         suite.add_test_cases(run.verdicts.iter().map(test_case));
+        report.add_test_suite(suite);
+    }
+    report.to_string()
+}
+
+fn suite_of(run: &Evaluation) -> TestSuite {
+    let mut suite = TestSuite::new(run.facts.scenario.as_str());
+    suite.add_property(Property::new("seed", run.facts.seed.to_string()));
+    suite.add_property(Property::new("exit_code", run.exit_code().number().to_string()));
+    suite
+}
+
+/// The XML of a suite folder. A must-fail twin is one test case, which passes if the named check
+/// failed and nothing else did; a run that never started is one test case in error.
+pub(crate) fn of_suite(
+    name: &str,
+    runs: &[SuiteRun],
+) -> Result<String, quick_junit::SerializeError> {
+    let mut report = Report::new(name);
+    for run in runs {
+        let suite = match (&run.outcome, &run.twin) {
+            (Outcome::Judged(evaluation), None) => {
+                let mut suite = suite_of(evaluation);
+                suite.add_test_cases(evaluation.verdicts.iter().map(test_case));
+                suite
+            }
+            (outcome, twin) => {
+                let mut suite = TestSuite::new(run.scenario.as_str());
+                let check = twin.as_ref().map(|twin| format!("must fail: {}", twin.check));
+                let status = match run.why() {
+                    None => TestCaseStatus::success(),
+                    Some(why) => {
+                        let kind = match outcome {
+                            Outcome::Judged(_) => NonSuccessKind::Failure,
+                            Outcome::NotRun { .. } => NonSuccessKind::Error,
+                        };
+                        let mut status = TestCaseStatus::non_success(kind);
+                        status.set_message(why);
+                        status
+                    }
+                };
+                let mut case = TestCase::new(check.unwrap_or_else(|| "run".to_owned()), status);
+                case.set_classname(run.scenario.as_str());
+                suite.add_test_case(case);
+                suite
+            }
+        };
         report.add_test_suite(suite);
     }
     report.to_string()
@@ -57,8 +102,8 @@ fn test_case(verdict: &Verdict) -> TestCase {
     if !verdict.covers.is_empty() {
         case.add_property(Property::new("covers", verdict.covers.join(" ")));
     }
-    if let (Status::Pass, Some(measured)) = (verdict.status, verdict.measured) {
-        case.set_system_out(format!("{} {}: {}", number(measured), verdict.unit, verdict.why));
+    if verdict.status == Status::Pass {
+        case.set_system_out(verdict.why.as_str());
     }
     case
 }

@@ -16,6 +16,7 @@ pub mod exit;
 pub mod junit;
 pub mod record;
 pub mod render;
+pub mod suite;
 pub mod verdict;
 
 pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};

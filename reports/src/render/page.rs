@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_units::{MeasurementId, SiUnit};
+use lastmeter_units::{MeasurementId, SiUnit, SimTime};
 use serde::Serialize;
 
 use super::collect::{Collected, Excerpt, RowText, Series};
@@ -83,8 +83,13 @@ fn check_row(verdict: &Verdict) -> CheckRow {
         n: grouped(verdict.n),
         bound: with_unit(verdict.bound),
         why: verdict.why.clone(),
-        place: verdict.at.as_ref().map(ToString::to_string).unwrap_or_default(),
+        place: if verdict.status == Status::Pass { String::new() } else { place(verdict) },
     }
+}
+
+/// Where in the record, for people.
+fn place(verdict: &Verdict) -> String {
+    verdict.at.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
 /// A check that is no pass, with what stands around its place in the record.
@@ -146,7 +151,7 @@ pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Troubl
                 status: verdict.status,
                 name: verdict.check.clone(),
                 why: verdict.why.clone(),
-                place: verdict.at.as_ref().map(ToString::to_string).unwrap_or_default(),
+                place: place(verdict),
                 rows: excerpt.rows.iter().map(|(row, here)| excerpt_row(row, *here)).collect(),
                 events: excerpt
                     .events
@@ -191,6 +196,13 @@ pub(crate) struct AccuracyRow {
     time: String,
 }
 
+impl AccuracyRow {
+    /// Whether the worst error is outside the limit.
+    pub(crate) fn outside(&self) -> bool {
+        self.outside
+    }
+}
+
 /// One series as a row.
 pub(crate) fn accuracy_row(device: &str, id: MeasurementId, series: &Series) -> AccuracyRow {
     let figure = |value: f64| match series.scale.limit {
@@ -209,7 +221,7 @@ pub(crate) fn accuracy_row(device: &str, id: MeasurementId, series: &Series) -> 
         worst: some(figure(worst)),
         limit: if series.scale.judged { figure(limit) } else { String::new() },
         outside: series.scale.judged && (worst.is_nan() || worst.abs() > limit),
-        time: some(series.worst_time.to_string()),
+        time: some(to_the_second(series.worst_time)),
     }
 }
 
@@ -290,6 +302,12 @@ pub(crate) fn coverage(verdicts: &[Verdict]) -> Vec<CoverageRow> {
             Some(CoverageRow { id: id.to_owned(), status, checks: names.join(", ") })
         })
         .collect()
+}
+
+/// `2027-01-18 17:00:00`, as people write it.
+pub(crate) fn to_the_second(time: SimTime) -> String {
+    let text = time.to_string();
+    text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
 /// A whole number with a narrow space between groups of three digits.

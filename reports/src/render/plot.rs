@@ -18,7 +18,7 @@ const LIMIT: RGBColor = RGBColor(0xAF, 0x30, 0x29);
 const FONT: &str = "sans-serif";
 
 /// The size of a picture in pixels; it scales.
-const SIZE: (u32, u32) = (760, 250);
+const SIZE: (u32, u32) = (560, 236);
 
 /// One point of a curve: what a span of time holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,14 +79,15 @@ impl Chart {
         let reach = self.reach().max(shown.unwrap_or(0.0));
         // Exact agreement still needs an axis.
         let reach = if reach > 0.0 { reach * 1.15 } else { 1.0 };
-        let end_s = self.end_s.max(1.0);
+        let (unit_s, unit) = time_unit(self.end_s);
+        let end = (self.end_s / unit_s).max(f64::MIN_POSITIVE);
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .margin(8)
             .margin_right(16)
             .x_label_area_size(30)
-            .y_label_area_size(74)
-            .build_cartesian_2d(0.0..end_s, -reach..reach)
+            .y_label_area_size(70)
+            .build_cartesian_2d(0.0..end, -reach..reach)
             .map_err(text)?;
         let label = (FONT, 13).into_font().color(&INK);
         chart
@@ -98,14 +99,14 @@ impl Chart {
             .label_style(label)
             .axis_desc_style((FONT, 13).into_font().color(&INK))
             .y_desc(self.y_label.clone())
-            .x_labels(8)
+            .x_labels(6)
             .y_labels(5)
-            .x_label_formatter(&|seconds| clock(*seconds))
-            .y_label_formatter(&|value| crate::console::number(*value))
+            .x_label_formatter(&|time| format!("{} {unit}", crate::console::number(*time)))
+            .y_label_formatter(&|value| axis_figure(*value, reach))
             .draw()
             .map_err(text)?;
         for limit in shown.into_iter().flat_map(|limit| [limit, -limit]) {
-            let line = [(0.0, limit), (end_s, limit)];
+            let line = [(0.0, limit), (end, limit)];
             let series = DashedLineSeries::new(line, 6, 4, LIMIT.stroke_width(1));
             chart.draw_series(series).map_err(text)?;
         }
@@ -114,17 +115,31 @@ impl Chart {
             let band: Vec<(f64, f64)> = series
                 .points
                 .iter()
-                .map(|point| (point.x_s, point.max))
-                .chain(series.points.iter().rev().map(|point| (point.x_s, point.min)))
+                .map(|point| (point.x_s / unit_s, point.max))
+                .chain(series.points.iter().rev().map(|point| (point.x_s / unit_s, point.min)))
                 .collect();
             chart.draw_series([Polygon::new(band, colour.mix(0.18))]).map_err(text)?;
-            let mean = series.points.iter().map(|point| (point.x_s, point.mean));
+            let mean = series.points.iter().map(|point| (point.x_s / unit_s, point.mean));
             chart.draw_series(LineSeries::new(mean, colour.stroke_width(2))).map_err(text)?;
         }
         drop(chart);
         area.present().map_err(text)?;
         Ok(())
     }
+}
+
+/// The unit in which the time axis has round figures.
+fn time_unit(end_s: f64) -> (f64, &'static str) {
+    match end_s {
+        7_200.0.. => (3_600.0, "h"),
+        120.0.. => (60.0, "min"),
+        _ => (1.0, "s"),
+    }
+}
+
+/// A figure at the axis; the library's steps do not quite meet zero.
+fn axis_figure(value: f64, reach: f64) -> String {
+    crate::console::number(if value.abs() < reach * 1e-9 { 0.0 } else { value })
 }
 
 /// The library's errors borrow their back end; only their text leaves here.

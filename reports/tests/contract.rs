@@ -1,0 +1,203 @@
+//! What users and their continuous integration build on: verdicts, exit codes, files.
+
+use std::fs;
+
+use lastmeter_reports::record::{RunState, file};
+use lastmeter_reports::{ExitCode, Judge, Observation, RunReader, Status, evaluate, verdicts_json};
+use lastmeter_reports::{format_summary, format_verdicts};
+use lastmeter_units::{Epoch, Serial, SimDuration};
+use sample::Sample;
+
+#[path = "sample/mod.rs"]
+mod sample;
+
+const BAD: Sample =
+    Sample { current_gain_error: 0.01, disturbed: true, readings: 60, ..Sample::CALM };
+
+#[test]
+fn a_good_run_passes_and_says_so_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    Sample::CALM.write(dir.path()).unwrap();
+    let evaluation = evaluate(dir.path()).unwrap();
+    evaluation.write(dir.path()).unwrap();
+    assert!(evaluation.verdicts.iter().all(|verdict| verdict.status == Status::Pass));
+    assert_eq!((evaluation.status(), evaluation.exit_code()), (Status::Pass, ExitCode::Passed));
+    let facts = RunReader::open(dir.path()).unwrap().facts().clone();
+    assert_eq!((facts.exit_code, facts.verdicts.unwrap().pass), (Some(0), 6));
+}
+
+#[test]
+fn verdicts_json_is_as_promised() {
+    let dir = tempfile::tempdir().unwrap();
+    BAD.write(dir.path()).unwrap();
+    let evaluation = evaluate(dir.path()).unwrap();
+    evaluation.write(dir.path()).unwrap();
+    let text = fs::read_to_string(dir.path().join(file::VERDICTS)).unwrap();
+    let list: Vec<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_str(&text).unwrap();
+    let expected = [
+        "check", "scenario", "status", "measured", "limit", "unit", "n", "bound", "at", "covers",
+        "why",
+    ];
+    for verdict in &list {
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        let mut keys: Vec<_> = verdict.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, expected);
+    }
+    // The order of the keys is part of the bytes.
+    let places: Vec<_> =
+        expected.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+    assert!(places.is_sorted());
+    insta::assert_snapshot!("verdicts", text);
+}
+
+#[test]
+fn judging_twice_gives_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    BAD.write(dir.path()).unwrap();
+    let once = verdicts_json(&evaluate(dir.path()).unwrap().verdicts);
+    evaluate(dir.path()).unwrap().write(dir.path()).unwrap();
+    assert_eq!(once, verdicts_json(&evaluate(dir.path()).unwrap().verdicts));
+    assert_eq!(once, fs::read(dir.path().join(file::VERDICTS)).unwrap());
+}
+
+#[test]
+fn a_gain_error_of_one_percent_is_measured_as_one_percent() {
+    let dir = tempfile::tempdir().unwrap();
+    BAD.write(dir.path()).unwrap();
+    let evaluation = evaluate(dir.path()).unwrap();
+    assert_eq!(evaluation.exit_code(), ExitCode::Failed);
+    let verdict = evaluation.verdicts.iter().find(|v| v.check == "current-in-class").unwrap();
+    // The gain error and at most 5e-4 of made-up noise.
+    let measured = verdict.measured.unwrap();
+    assert!((1.0..=1.051).contains(&measured), "{measured}");
+    assert_eq!((verdict.status, verdict.unit.as_str(), verdict.n), (Status::Fail, "%", 59 * 3));
+    let failed: Vec<_> = evaluation
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.status == Status::Fail)
+        .map(|verdict| verdict.check.as_str())
+        .collect();
+    assert_eq!(failed, ["current-in-class", "readings-once"]);
+}
+
+#[test]
+fn an_early_end_never_passes_and_exits_as_told() {
+    for (ends, exit, worst) in [
+        (Some(RunState::Interrupted), 130, Status::Inconclusive),
+        (None, 130, Status::Inconclusive),
+        (Some(RunState::Error), 3, Status::Error),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        Sample { ends, ..Sample::CALM }.write(dir.path()).unwrap();
+        let before = fs::read(dir.path().join(file::RUN)).unwrap();
+        let evaluation = evaluate(dir.path()).unwrap();
+        evaluation.write(dir.path()).unwrap();
+        assert!(evaluation.verdicts.iter().all(|verdict| verdict.status == worst), "{ends:?}");
+        assert_eq!((evaluation.exit_code().number(), evaluation.status()), (exit, worst));
+        // A run that may still be going keeps its run.json to itself.
+        let untouched = fs::read(dir.path().join(file::RUN)).unwrap() == before;
+        assert_eq!(untouched, ends.is_none());
+    }
+}
+
+#[test]
+fn a_scenario_without_checks_evaluates_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    Sample::CALM.write(dir.path()).unwrap();
+    fs::write(dir.path().join(file::SCENARIO), "format = 1\n").unwrap();
+    let evaluation = evaluate(dir.path()).unwrap();
+    assert_eq!(evaluation.exit_code(), ExitCode::NothingEvaluated);
+    assert_eq!(evaluation.status(), Status::Inconclusive);
+}
+
+#[test]
+fn checks_that_make_no_sense_are_all_told() {
+    let dir = tempfile::tempdir().unwrap();
+    Sample::CALM.write(dir.path()).unwrap();
+    let toml = "[[check]]\nname = \"a\"\nkind = \"accurracy\"\n\
+                [[check]]\nname = \"b\"\nkind = \"no_loss\"\ndevise = \"m\"\n";
+    fs::write(dir.path().join(file::SCENARIO), toml).unwrap();
+    let error = evaluate(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("unknown check kind `accurracy`"), "{error}");
+    assert!(error.contains("unknown key `devise`"), "{error}");
+}
+
+#[test]
+fn verdicts_so_far_can_be_asked_for_at_any_time() {
+    let sample = Sample::CALM;
+    let mut judge = Judge::new("first-light", &sample.scenario()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    sample.write(dir.path()).unwrap();
+    let reader = RunReader::open(dir.path()).unwrap();
+    let mut rows = reader.observations().unwrap();
+    let mut due = Vec::new();
+    while let Some(row) = rows.next_row().unwrap() {
+        judge.observation(&row);
+        let verdicts = judge.verdicts(reader.facts());
+        due.push(verdicts.iter().find(|v| v.check == "readings-once").unwrap().n);
+    }
+    // Twenty rows a reading; the one passing by is counted from its first row on.
+    let expected: Vec<u64> = (0..60 * 20).map(|row| row / 20 + 1).collect();
+    assert_eq!(due, expected);
+    let last = judge.verdicts(reader.facts());
+    assert_eq!(last, evaluate(dir.path()).unwrap().verdicts);
+}
+
+#[test]
+fn junit_holds_each_check_with_its_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    BAD.write(dir.path()).unwrap();
+    evaluate(dir.path()).unwrap().write(dir.path()).unwrap();
+    let xml = fs::read_to_string(dir.path().join(file::JUNIT)).unwrap();
+    for part in [
+        "tests=\"7\" skipped=\"0\" failures=\"2\" errors=\"0\"",
+        "<testcase name=\"voltage-in-class\" classname=\"first-light\"",
+        "<property name=\"limit\" value=\"0.2\"",
+        "<property name=\"unit\" value=\"%\"",
+        "<property name=\"n\" value=\"177\"",
+        "<property name=\"covers\" value=\"C-04 F-02\"",
+        "type=\"fail\"",
+    ] {
+        assert!(xml.contains(part), "{part} in {xml}");
+    }
+}
+
+#[test]
+fn the_console_lines_are_aligned() {
+    let dir = tempfile::tempdir().unwrap();
+    BAD.write(dir.path()).unwrap();
+    let evaluation = evaluate(dir.path()).unwrap();
+    let mut text: Vec<String> =
+        format_verdicts(&evaluation.verdicts).iter().map(ToString::to_string).collect();
+    let took = std::time::Duration::from_millis(1_821_400);
+    text.push(format_summary(evaluation.counts(), took, evaluation.exit_code()));
+    insta::assert_snapshot!("console", text.join("\n"));
+}
+
+/// A device that restarts its counter begins a new epoch; its readings are others.
+#[test]
+fn the_same_serial_in_another_epoch_is_another_reading() {
+    let mut judge = Judge::new("s", "[[check]]\nname = \"c\"\nkind = \"no_loss\"\n").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    Sample::CALM.write(dir.path()).unwrap();
+    let facts = RunReader::open(dir.path()).unwrap().facts().clone();
+    let (quantity, _) = sample::quantities()[0];
+    for epoch in 1..=2 {
+        for serial in 1..=3 {
+            judge.observation(&Observation {
+                device: "m",
+                epoch: Some(Epoch(epoch)),
+                serial: Some(Serial(serial)),
+                quantity,
+                event_time: Sample::start() + SimDuration::from_seconds(serial as i64),
+                reference: Some(1.0),
+                reported: Some(1.0),
+            });
+        }
+    }
+    let verdict = &judge.verdicts(&facts)[0];
+    assert_eq!((verdict.status, verdict.n), (Status::Pass, 6));
+}

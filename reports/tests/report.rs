@@ -1,0 +1,280 @@
+//! The page for people: complete, alone, and safe with hostile texts.
+
+use std::fs;
+use std::path::Path;
+
+use lastmeter_reports::record::{RunState, file};
+use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
+use lastmeter_reports::{Event, ExitCode, RunWriter, Status, evaluate, render};
+use sample::Sample;
+
+#[path = "sample/mod.rs"]
+mod sample;
+
+const HOSTILE: &str = "<script>alert('x')</script>\"&{{ 7*7 }}";
+
+const BAD: Sample =
+    Sample { current_gain_error: 0.01, disturbed: true, readings: 60, ..Sample::CALM };
+
+fn page(sample: &Sample) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    sample.write(dir.path()).unwrap();
+    let path = render(dir.path()).unwrap();
+    assert_eq!(path, dir.path().join(file::REPORT));
+    let text = fs::read_to_string(path).unwrap();
+    (dir, text)
+}
+
+/// What a browser would fetch from elsewhere.
+fn outside_resources(html: &str) -> Vec<&str> {
+    ["src=\"", "href=\"", "url(", "@import"]
+        .into_iter()
+        .flat_map(|attribute| html.match_indices(attribute))
+        .map(|(place, attribute)| &html[place + attribute.len()..])
+        .map(|rest| rest.get(..24).unwrap_or(rest))
+        .filter(|target| !target.starts_with("data:"))
+        .collect()
+}
+
+#[test]
+fn the_page_stands_alone() {
+    let (_dir, html) = page(&BAD);
+    assert_eq!(outside_resources(&html), Vec::<&str>::new());
+    assert!(!html.contains("<script"));
+    let html = html.replace("&#x2f;", "/");
+    for part in [
+        "<!doctype html>",
+        "name=\"viewport\"",
+        "prefers-color-scheme: dark",
+        "@page { size: A4",
+        "What needs attention",
+        "The bench",
+        "Accuracy",
+        "Delivery",
+        "Requirement coverage",
+        "The scenario as resolved",
+        "lastmeter run scenarios/library/first-light.toml --seed 2027",
+        "observations.csv, SHA-256",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_checks_stand_worst_first() {
+    let (_dir, html) = page(&BAD);
+    let list = &html[html.find("<tbody>").unwrap()..];
+    let place = |name: &str| list.find(&format!(">{name}<")).unwrap();
+    assert!(place("current-in-class") < place("voltage-in-class"));
+    assert!(place("readings-once") < place("voltage-in-class"));
+}
+
+#[test]
+fn every_picture_has_its_files_and_their_links() {
+    let (dir, html) = page(&BAD);
+    let folder = dir.path().join(file::FIGURES);
+    let mut names: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    for name in [
+        "accuracy.csv",
+        "bench.svg",
+        "error-electricity.voltage.rms.csv",
+        "error-electricity.voltage.rms.svg",
+        "timeline.csv",
+        "timeline.svg",
+    ] {
+        assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
+    }
+    for name in &names {
+        assert!(html.contains(&format!("download=\"{name}\"")), "{name}");
+        assert!(fs::metadata(folder.join(name)).unwrap().len() > 50, "{name}");
+    }
+    assert!(!names.iter().any(|name| name.ends_with("partial")));
+}
+
+#[test]
+fn the_data_of_a_picture_is_what_was_recorded() {
+    let (dir, _) = page(&BAD);
+    let path = dir.path().join("figures/error-electricity.current.rms.csv");
+    let mut csv = csv::Reader::from_path(path).unwrap();
+    let (mut n, mut max) = (0, f64::NEG_INFINITY);
+    for row in csv.records() {
+        let row = row.unwrap();
+        n += row[4].parse::<u64>().unwrap();
+        max = max.max(row[7].parse().unwrap());
+    }
+    let evaluation = evaluate(dir.path()).unwrap();
+    let verdict = evaluation.verdicts.iter().find(|v| v.check == "current-in-class").unwrap();
+    assert_eq!((n, Some(max)), (verdict.n, verdict.measured));
+}
+
+#[test]
+fn rendering_again_gives_the_same_page() {
+    let (dir, first) = page(&BAD);
+    render(dir.path()).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join(file::REPORT)).unwrap(), first);
+}
+
+fn hostile_run(dir: &Path) {
+    let sample = Sample { prefix: HOSTILE, ..BAD };
+    let mut facts = sample.start_facts();
+    facts.scenario_toml = Sample::CALM.scenario();
+    facts.title = HOSTILE.to_owned();
+    facts.scenario = HOSTILE.to_owned();
+    facts.command_line = vec![HOSTILE.to_owned()];
+    facts.platform = HOSTILE.to_owned();
+    facts.versions.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
+    facts.host.insert(HOSTILE.to_owned(), HOSTILE.into());
+    facts.devices[0].model = HOSTILE.to_owned();
+    let mut writer = RunWriter::create(dir, &facts).unwrap();
+    let start = Sample::start();
+    writer.event(&Event::inject(start, HOSTILE, Some(HOSTILE), HOSTILE));
+    writer.event(&Event::refused(start, HOSTILE, Some(HOSTILE), HOSTILE, HOSTILE));
+    writer.event(&Event::new(start, HOSTILE, HOSTILE).with(HOSTILE, HOSTILE));
+    for serial in 1..4 {
+        for (quantity, value) in sample::quantities() {
+            writer.observation(&lastmeter_reports::Observation {
+                device: HOSTILE,
+                epoch: None,
+                serial: Some(lastmeter_units::Serial(serial)),
+                quantity,
+                event_time: start,
+                reference: Some(value),
+                reported: (serial != 2).then_some(2.0 * value),
+            });
+        }
+    }
+    writer.sync().unwrap();
+}
+
+#[test]
+fn hostile_texts_stay_texts() {
+    let dir = tempfile::tempdir().unwrap();
+    hostile_run(dir.path());
+    let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
+    assert!(!html.contains("<script"), "a tag got through");
+    assert!(!html.contains("{{ 7*7 }}\"") && html.contains("&lt;script&gt;"));
+    assert!(!html.contains("alert('x')"), "an unescaped quote got through");
+    assert_eq!(outside_resources(&html), Vec::<&str>::new());
+    evaluate(dir.path()).unwrap().write(dir.path()).unwrap();
+    let xml = fs::read_to_string(dir.path().join(file::JUNIT)).unwrap();
+    assert!(!xml.contains("<script"));
+}
+
+#[test]
+fn a_run_without_an_end_is_marked_as_interrupted() {
+    for ends in [None, Some(RunState::Interrupted)] {
+        let (_dir, html) = page(&Sample { ends, ..BAD });
+        assert!(html.contains("class=\"banner inconclusive\""));
+        assert!(html.contains("nterrupted"));
+        assert!(!html.contains("<span class=\"status\">pass</span>"));
+    }
+    let (_dir, html) = page(&Sample { ends: Some(RunState::Error), ..Sample::CALM });
+    assert!(html.contains("The bench broke: the user pressed Ctrl-C"));
+}
+
+#[test]
+fn a_torn_or_unreadable_record_is_shown_up_to_there() {
+    let dir = tempfile::tempdir().unwrap();
+    Sample { ends: None, ..BAD }.write(dir.path()).unwrap();
+    let path = dir.path().join(file::OBSERVATIONS);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+    let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
+    assert!(html.contains("the last line of observations.csv is torn"));
+    fs::write(&path, [&whole[..], b"x,y\n", &whole[60..]].concat()).unwrap();
+    let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
+    assert!(html.contains("the record cannot be read") && html.contains("electricity.voltage.rms"));
+}
+
+#[test]
+fn a_run_that_never_began_can_be_rendered() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(RunWriter::create(dir.path(), &Sample::CALM.start_facts()).unwrap());
+    let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
+    assert!(html.contains("The record has no readings."));
+}
+
+fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteRun {
+    let dir = root.join(folder);
+    sample.write(&dir).unwrap();
+    let evaluation = evaluate(&dir).unwrap();
+    evaluation.write(&dir).unwrap();
+    let twin =
+        twin.map(|check| Twin { check: check.to_owned(), twin_of: format!("first-light/{check}") });
+    let scenario = folder.to_owned();
+    SuiteRun { folder: folder.to_owned(), scenario, twin, outcome: Outcome::Judged(evaluation) }
+}
+
+#[test]
+fn a_suite_is_as_bad_as_its_worst_run_and_twins_are_turned_round() {
+    let root = tempfile::tempdir().unwrap();
+    let only_current = Sample { current_gain_error: 0.01, ..Sample::CALM };
+    let interrupted = Sample { ends: Some(RunState::Interrupted), ..Sample::CALM };
+    let good = run(root.path(), "good", &Sample::CALM, None);
+    let bad = run(root.path(), "bad", &BAD, None);
+    let twin = run(root.path(), "twin", &only_current, Some("current-in-class"));
+    let two = run(root.path(), "two", &BAD, Some("current-in-class"));
+    let tame = run(root.path(), "tame", &Sample::CALM, Some("current-in-class"));
+    let early = run(root.path(), "early", &interrupted, Some("current-in-class"));
+    let exits: Vec<u8> =
+        [&good, &bad, &twin, &two, &tame, &early].map(|run| run.exit_code().number()).to_vec();
+    assert_eq!(exits, [0, 1, 0, 1, 1, 130]);
+    assert_eq!((twin.status(), twin.why()), (Status::Pass, None));
+    assert_eq!(
+        two.why().unwrap(),
+        "`current-in-class` failed as expected, but `readings-once` is fail too"
+    );
+    assert_eq!(tame.why().unwrap(), "`current-in-class` was expected to fail and is pass");
+    let suite = |runs: &[&SuiteRun]| Suite {
+        name: "library".to_owned(),
+        runs: runs.iter().map(|&run| run.clone()).collect(),
+    };
+    assert_eq!(suite(&[&good, &twin]).exit_code(), ExitCode::Passed);
+    assert_eq!(suite(&[&good, &bad, &twin]).exit_code(), ExitCode::Failed);
+    assert_eq!(suite(&[&bad, &early]).exit_code(), ExitCode::Interrupted);
+    assert_eq!(suite(&[]).exit_code(), ExitCode::NothingEvaluated);
+}
+
+#[test]
+fn the_suite_folder_holds_its_four_files() {
+    let root = tempfile::tempdir().unwrap();
+    let only_current = Sample { current_gain_error: 0.01, ..Sample::CALM };
+    let suite = Suite {
+        name: "library".to_owned(),
+        runs: vec![
+            run(root.path(), "good", &Sample::CALM, None),
+            run(root.path(), "bad", &BAD, None),
+            run(root.path(), "must-fail/current", &only_current, Some("current-in-class")),
+            SuiteRun {
+                folder: "broken".to_owned(),
+                scenario: HOSTILE.to_owned(),
+                twin: None,
+                outcome: Outcome::NotRun {
+                    exit: ExitCode::Broken,
+                    why: format!("no port | {HOSTILE}"),
+                },
+            },
+        ],
+    };
+    assert_eq!(suite.exit_code(), ExitCode::Broken);
+    suite.write(root.path()).unwrap();
+    let read = |name: &str| fs::read_to_string(root.path().join(name)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&read("suite.json")).unwrap();
+    assert_eq!((json["format_version"].as_u64(), json["exit_code"].as_u64()), (Some(1), Some(3)));
+    assert_eq!(json["runs"][2]["status"], "pass");
+    assert_eq!(json["runs"][2]["must_fail"]["check"], "current-in-class");
+    assert_eq!(json["runs"][2]["verdicts"]["fail"], 1);
+    let xml = read("junit.xml");
+    assert!(xml.contains("tests=\"15\" skipped=\"0\" failures=\"2\" errors=\"1\""), "{xml}");
+    assert!(xml.contains("name=\"must fail: current-in-class\"") && !xml.contains("<script"));
+    let html = read("index.html").replace("&#x2f;", "/");
+    assert!(html.contains("href=\"./must-fail/current/report.html\""));
+    assert!(!html.contains("<script") && !html.contains("./broken/"));
+    let markdown = read("summary.md");
+    assert!(markdown.starts_with("# library: error\n"), "{markdown}");
+    assert!(markdown.contains("no port \\| \\<script\\>"), "{markdown}");
+}
