@@ -25,14 +25,14 @@ use crate::journal::{
 use crate::metrics::{Metrics, lock};
 use crate::pipeline::{self, Body, Change, Delivery, Job, Totals};
 use crate::refusal::RefusalRecord;
-use crate::store::{self, Batching, Health, Readers, StoreThread, Writer};
+use crate::store::{self, Batching, Health, Reader, Readers, StoreThread, Writer};
 
 /// What makes one process at a time use a data folder.
 const LOCK_FILE: &str = "lock";
 /// Folder of the journal's segments within the tenant's.
 const JOURNAL_FOLDER: &str = "journal";
 /// How long a barrier may take before whoever waits for it is told so.
-const BARRIER_LIMIT: Duration = Duration::from_secs(60);
+const BARRIER_LIMIT: Duration = Duration::from_mins(1);
 
 /// The parts, running.
 pub(crate) struct Core {
@@ -178,7 +178,7 @@ impl Core {
     /// Waits until what was replayed is committed, and takes up the timers that were running.
     pub(crate) async fn ready(&self) -> Result<(), PlatformError> {
         self.barrier().await?;
-        for (id, expires) in self.readers.with(|reader| reader.expiries()).await? {
+        for (id, expires) in self.readers.with(Reader::expiries).await? {
             self.clock.schedule(expires, Timer::ExpireInvocation(id));
         }
         Ok(())
@@ -273,9 +273,9 @@ impl Core {
             });
             joined.await.unwrap_or(false)
         };
-        let ended = tokio::time::timeout(limit, ended).await.unwrap_or(false);
+        // The writer leaves a tidy file behind only if it is the last to close it.
         self.readers.close();
-        ended
+        tokio::time::timeout(limit, ended).await.unwrap_or(false)
     }
 }
 

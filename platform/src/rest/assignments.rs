@@ -249,17 +249,13 @@ pub(super) async fn series_keyset(State(api): State<Api>, mut pairs: Pairs) -> A
 }
 
 fn cursor(text: &str) -> Result<(SimTime, i64, i64), Problem> {
-    let mut parts = text.split('.').map(str::parse);
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(Ok(event_ns)), Some(Ok(epoch)), Some(Ok(serial)), None) => {
-            Ok((SimTime(event_ns), epoch, serial))
-        }
-        _ => {
-            let text = crate::refusal::shortened(text, 80);
-            let detail = format!("`after` is `{text}`, expected what `next` said before");
-            Err(Problem::bad_request("wrong_parameter", detail))
-        }
+    let parts: Result<Vec<i64>, _> = text.split('.').map(str::parse).collect();
+    if let Ok([event_ns, epoch, serial]) = parts.as_deref() {
+        return Ok((SimTime(*event_ns), *epoch, *serial));
     }
+    let text = crate::refusal::shortened(text, 80);
+    let detail = format!("`after` is `{text}`, expected what `next` said before");
+    Err(Problem::bad_request("wrong_parameter", detail))
 }
 
 /// `measurementIds`, repeated, with `[]` behind the name, or separated by commas.

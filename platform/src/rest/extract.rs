@@ -76,14 +76,11 @@ impl Pairs {
         expected: &str,
     ) -> Result<Option<T>, Problem> {
         let Some(text) = self.one(name)? else { return Ok(None) };
-        match text.parse() {
-            Ok(value) => Ok(Some(value)),
-            Err(_) => {
-                let text = crate::refusal::shortened(&text, 80);
-                let detail = format!("`{name}` is `{text}`, expected {expected}");
-                Err(Problem::bad_request("wrong_parameter", detail))
-            }
-        }
+        text.parse().map(Some).map_err(|_| {
+            let text = crate::refusal::shortened(&text, 80);
+            let detail = format!("`{name}` is `{text}`, expected {expected}");
+            Problem::bad_request("wrong_parameter", detail)
+        })
     }
 
     /// Takes a whole number within bounds.

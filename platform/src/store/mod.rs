@@ -7,18 +7,17 @@
 
 mod apply;
 mod content;
+mod messages;
 mod read;
 mod rows;
 mod schema;
-#[cfg(test)]
-mod tests;
 mod thread;
 
 use std::path::PathBuf;
 
 pub(crate) use apply::Writer;
 use lastmeter_units::MeasurementId;
-pub(crate) use read::{Page, Range, Readers};
+pub(crate) use read::{Page, Range, Reader, Readers};
 pub(crate) use rows::{
     AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
 };
@@ -94,8 +93,12 @@ pub(crate) fn assignment_token(tenant: &str, hardware_id: &str) -> String {
     hash.update(tenant);
     hash.update([0]);
     hash.update(hardware_id);
-    let digits: String =
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash_bytes = hash.finalize();
+    let [high, low] = [0, 8].map(|at| {
+        let bytes = hash_bytes[at..at + 8].iter();
+        bytes.fold(0_u64, |word, byte| word << 8 | u64::from(*byte))
+    });
+    let digits = format!("{high:016x}{low:016x}");
     let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     groups.join("-")
 }

@@ -77,11 +77,13 @@ impl Readers {
         };
         let reader = Reader { connection, quantities: Arc::clone(&self.quantities) };
         let result = reader.snapshot(query);
-        lock(&self.idle).push(reader.connection);
+        if !self.turns.is_closed() {
+            lock(&self.idle).push(reader.connection);
+        }
         result.map_err(StoreError::doing("read the store"))
     }
 
-    /// Closes the idle connections.
+    /// Answers no more queries and closes the connections.
     pub(crate) fn close(&self) {
         self.turns.close();
         lock(&self.idle).clear();

@@ -1,1 +1,180 @@
-//! Tests of the platform as a whole.
+//! Tests of the platform without its broker: messages go in at the door, devices are a stand-in
+//! that takes what is published.
+
+mod advance;
+mod back_pressure;
+mod idempotency;
+mod ingest;
+mod recovery;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
+use lastmeter_wire::flexmeter::{self, CommandMessage, MeasurementMessage, Request};
+use tempfile::TempDir;
+
+use crate::commands::Outbound;
+use crate::config::{ClockSource, Config, TENANT, Token};
+use crate::core::{Core, lock_folder};
+use crate::ingest::{Accepted, Arrival, IngestError};
+use crate::journal::simulated::SimulatedDirectory;
+use crate::store::{ReadingRow, RefusalRow};
+
+pub(crate) const TOKEN: &str = "a token of the tests";
+pub(crate) const INPUT: &str = "default/SiteWhere/input/json";
+const VOLTAGE: &str = "electricity.voltage.rms.l1";
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) fn time(text: &str) -> SimTime {
+    text.parse().unwrap()
+}
+
+pub(crate) fn config(folder: &Path, clock: ClockSource) -> Config {
+    Config::embedded(folder, Token::new(TOKEN), clock)
+}
+
+/// A reading of one voltage.
+pub(crate) fn reading(device: &str, serial: Option<u64>, volts: f64) -> MeasurementMessage {
+    let voltage = MeasurementId::lookup(VOLTAGE).unwrap();
+    let mut message =
+        MeasurementMessage::new(HardwareId::new(device).unwrap(), vec![(voltage, volts)]);
+    message.epoch = serial.map(|_| Epoch(1));
+    message.serial = serial.map(Serial);
+    message.event_date =
+        serial.map(|serial| SimTime(1_800_000_000_000_000_000 + serial as i64 * 1_000_000_000));
+    message.update_state = true;
+    message
+}
+
+pub(crate) fn bytes(message: &MeasurementMessage) -> Vec<u8> {
+    let mut out = Vec::new();
+    flexmeter::encode(&Request::Measurements(message.clone()), &mut out);
+    out
+}
+
+pub(crate) fn arrival(topic: &str, payload: impl Into<Vec<u8>>) -> Arrival {
+    Arrival {
+        client_id: "client".to_owned(),
+        topic: topic.to_owned(),
+        payload: payload.into().into(),
+    }
+}
+
+pub(crate) async fn accept(core: &Core, payload: Vec<u8>) -> Result<Accepted, IngestError> {
+    core.ingest.accept(arrival(INPUT, payload)).await
+}
+
+/// Accepts readings that have to be taken.
+pub(crate) async fn store(core: &Core, messages: &[MeasurementMessage]) {
+    for message in messages {
+        assert_eq!(accept(core, bytes(message)).await.unwrap(), Accepted::Stored);
+    }
+    core.barrier().await.unwrap();
+}
+
+pub(crate) async fn readings(core: &Core) -> Vec<ReadingRow> {
+    core.readers.with(|reader| reader.readings(0, 1_000_000)).await.unwrap()
+}
+
+pub(crate) async fn refusals(core: &Core) -> Vec<RefusalRow> {
+    core.readers.with(|reader| reader.refusals(0, 1_000_000)).await.unwrap()
+}
+
+/// A core on a folder of its own.
+pub(crate) struct Bench {
+    pub(crate) core: Arc<Core>,
+    pub(crate) devices: Arc<Devices>,
+    pub(crate) config: Config,
+    pub(crate) folder: TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn start(clock: ClockSource) -> Self {
+        Self::start_with(clock, |_| ()).await
+    }
+
+    pub(crate) async fn start_with(clock: ClockSource, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path(), clock);
+        change(&mut config);
+        let core = Core::start(&config).unwrap();
+        Self::ready(core, config, folder).await
+    }
+
+    /// With the journal on a simulated disk.
+    pub(crate) async fn start_on(disk: &SimulatedDirectory) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), ClockSource::Driven);
+        let lock = lock_folder(folder.path()).unwrap();
+        let core = Core::start_with(&config, Box::new(disk.clone()), lock).unwrap();
+        Self::ready(core, config, folder).await
+    }
+
+    async fn ready(core: Core, config: Config, folder: TempDir) -> Self {
+        core.ready().await.unwrap();
+        let devices = Arc::new(Devices::default());
+        core.dispatcher.connect(Arc::clone(&devices) as Arc<dyn Outbound>);
+        Self { core: Arc::new(core), devices, config, folder }
+    }
+
+    /// Stops and starts again on the same folder.
+    pub(crate) async fn restart(self) -> Self {
+        assert!(self.core.stop(STOP_LIMIT).await);
+        drop(self.core);
+        let core = Core::start(&self.config).unwrap();
+        Self::ready(core, self.config, self.folder).await
+    }
+
+    pub(crate) async fn stop(self) {
+        assert!(self.core.stop(STOP_LIMIT).await);
+    }
+}
+
+/// Stands in for broker and devices: takes commands for those that are subscribed.
+#[derive(Default)]
+pub(crate) struct Devices {
+    subscribed: Mutex<BTreeMap<String, Vec<CommandMessage>>>,
+    failing: Mutex<bool>,
+}
+
+impl Devices {
+    pub(crate) fn subscribe(&self, core: &Core, device: &str) {
+        let topic = format!("{TENANT}/SiteWhere/commands/{device}");
+        self.subscribed.lock().unwrap().entry(topic.clone()).or_default();
+        core.ingest.subscribed(&topic);
+    }
+
+    pub(crate) fn fail(&self) {
+        *self.failing.lock().unwrap() = true;
+    }
+
+    pub(crate) fn received(&self, device: &str) -> Vec<CommandMessage> {
+        let topic = format!("{TENANT}/SiteWhere/commands/{device}");
+        self.subscribed.lock().unwrap().get(&topic).cloned().unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl Outbound for Devices {
+    async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<usize, String> {
+        if *self.failing.lock().unwrap() {
+            return Err("too large".to_owned());
+        }
+        let command = flexmeter::decode_command(&payload, &flexmeter::Limits::default()).unwrap();
+        match self.subscribed.lock().unwrap().get_mut(topic) {
+            None => Ok(0),
+            Some(received) => {
+                received.push(command);
+                Ok(1)
+            }
+        }
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        vec![("stand_ins", 1)]
+    }
+}

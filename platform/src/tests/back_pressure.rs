@@ -1,0 +1,78 @@
+//! A full pipeline makes senders wait; it neither grows nor drops.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_flight_never_exceeds_its_limit_and_everything_arrives() {
+    let bench = Bench::start_with(ClockSource::Driven, |config| {
+        config.limits.packet_bytes = 4096;
+        config.limits.in_flight_bytes = 8192;
+        config.limits.queue_messages = 2;
+        config.limits.batch_messages = 2;
+    })
+    .await;
+    let worst = Arc::new(AtomicU64::new(0));
+    let mut senders = tokio::task::JoinSet::new();
+    for device in 0..8 {
+        let (core, worst) = (Arc::clone(&bench.core), Arc::clone(&worst));
+        senders.spawn(async move {
+            for serial in 1..=50 {
+                let message = reading(&format!("home-{device}"), Some(serial), 230.0);
+                assert_eq!(accept(&core, bytes(&message)).await.unwrap(), Accepted::Stored);
+                worst.fetch_max(core.ingest.in_flight_bytes(), Ordering::Relaxed);
+            }
+        });
+    }
+    while let Some(sender) = senders.join_next().await {
+        sender.unwrap();
+    }
+    bench.core.barrier().await.unwrap();
+    assert_eq!(readings(&bench.core).await.len(), 400);
+    assert!(worst.load(Ordering::Relaxed) <= 8192);
+    assert_eq!(bench.core.ingest.in_flight_bytes(), 0, "every share has been given back");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_waits_too_long_is_told_so_and_gets_no_acknowledgement() {
+    let bench = Bench::start_with(ClockSource::Driven, |config| {
+        config.limits.packet_bytes = 1024;
+        config.limits.in_flight_bytes = 2048;
+        config.limits.accept_wait_s = 1;
+    })
+    .await;
+    // The store cannot commit while somebody else holds its file, so the one share is not free.
+    let path = bench.folder.path().join("default/store.db");
+    let other = rusqlite::Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let first = accept(&bench.core, bytes(&reading("home", Some(1), 230.0))).await;
+    assert_eq!(first.unwrap(), Accepted::Stored, "the journal has it");
+    let second = accept(&bench.core, bytes(&reading("home", Some(2), 230.0))).await;
+    assert!(matches!(second, Err(IngestError::Overloaded { .. })), "{second:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    bench.core.barrier().await.unwrap();
+    assert_eq!(readings(&bench.core).await.len(), 1);
+    assert!(bench.core.is_ready());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_goes_away_while_it_waits_loses_nothing_that_was_made_durable() {
+    let bench = Bench::start(ClockSource::Driven).await;
+    for serial in 1..=200 {
+        let message = bytes(&reading("home", Some(serial), 230.0));
+        let accepting = accept(&bench.core, message);
+        // Dropped after its first steps, as when a connection breaks.
+        let _ = tokio::time::timeout(Duration::ZERO, accepting).await;
+    }
+    store(&bench.core, &[reading("home", Some(201), 230.0)]).await;
+    let rows = readings(&bench.core).await;
+    let accepted = bench.core.metrics.accepted.load(Ordering::Relaxed);
+    assert!(rows.len() as u64 >= accepted);
+    assert_eq!(rows.last().unwrap().number, Some((1, 201)));
+    assert_eq!(bench.core.ingest.in_flight_bytes(), 0);
+    bench.stop().await;
+}

@@ -1,0 +1,168 @@
+//! A sender with an outbox, and reading back over REST: the platform as its users see it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lastmeter_link::http::Client;
+use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents, SessionOptions};
+use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
+use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
+use serde_json::Value;
+
+/// The shared secret of the tests.
+pub(crate) const TOKEN: &str = "a token of the tests";
+/// Where devices publish.
+pub(crate) const INPUT: &str = "default/SiteWhere/input/json";
+/// The longest any single step may take.
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+
+/// Values per reading.
+const VALUES: usize = 20;
+
+/// A reading of 20 values.
+pub(crate) fn reading(device: &str, serial: u64) -> Vec<u8> {
+    let values = MeasurementId::all().take(VALUES).map(|id| (id, serial as f64 * 0.1)).collect();
+    let message = MeasurementMessage {
+        epoch: Some(Epoch(1)),
+        serial: Some(Serial(serial)),
+        event_date: Some(SimTime(1_800_000_000_000_000_000 + serial.cast_signed() * 1_000_000_000)),
+        update_state: true,
+        ..MeasurementMessage::new(HardwareId::new(device).expect("an id"), values)
+    };
+    let mut payload = Vec::new();
+    encode_measurements(&message, &mut payload);
+    payload
+}
+
+/// A payload that is refused, of four kinds in turn, with the reason.
+pub(crate) fn bad(device: &str, serial: u64) -> (Vec<u8>, &'static str) {
+    let good = String::from_utf8(reading(device, serial)).expect("JSON is UTF-8");
+    match serial % 4 {
+        0 => (good[..good.len() / 2].into(), "not_json"),
+        1 => (good.replace("\"updateState\":true", "\"updateState\":1").into(), "wrong_type"),
+        2 => (good.replace(".l1\"", ".l9\"").into(), "unknown_identifier"),
+        _ => (format!("{good}{}", " ".repeat(100_000)).into(), "too_large"),
+    }
+}
+
+/// One MQTT session that keeps what is not acknowledged and sends it again.
+pub(crate) struct Sender {
+    session: Session,
+    events: SessionEvents,
+    outbox: BTreeMap<u64, Vec<u8>>,
+    waiting: VecDeque<u64>,
+    connected: bool,
+    /// Numbers of the messages that were acknowledged.
+    pub(crate) acknowledged: BTreeSet<u64>,
+    /// How often a connection was lost.
+    pub(crate) lost: u32,
+}
+
+impl Sender {
+    /// Connects, with room for larger packets than the platform takes.
+    pub(crate) fn open(address: SocketAddr, client_id: &str) -> Self {
+        let mut options = SessionOptions::new(&address.to_string(), client_id, "default", TOKEN);
+        options.packet_limit_bytes = 4 * 1024 * 1024;
+        let (session, events) = Session::open(options);
+        Self {
+            session,
+            events,
+            outbox: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            connected: false,
+            acknowledged: BTreeSet::new(),
+            lost: 0,
+        }
+    }
+
+    /// Puts a message into the outbox.
+    pub(crate) fn queue(&mut self, number: u64, payload: Vec<u8>) {
+        self.outbox.insert(number, payload);
+        self.waiting.push_back(number);
+    }
+
+    /// Takes a message out of the outbox: it is not sent again.
+    pub(crate) fn give_up(&mut self, number: u64) {
+        self.outbox.remove(&number);
+        self.waiting.retain(|waiting| *waiting != number);
+    }
+
+    /// Sends until everything is acknowledged, or `done` says so.
+    pub(crate) async fn run(&mut self, done: impl Fn(&Self) -> bool) {
+        while !self.outbox.is_empty() && !done(self) {
+            while let Some(event) = self.events.try_recv() {
+                self.take(&event);
+            }
+            if let Some(number) = self.waiting.pop_front().filter(|_| self.connected) {
+                self.publish(number).await;
+            } else {
+                let event = tokio::time::timeout(LIMIT, self.events.recv()).await;
+                self.take(&event.expect("the broker says something").expect("a session"));
+            }
+        }
+    }
+
+    async fn publish(&mut self, number: u64) {
+        let Some(payload) = self.outbox.get(&number) else { return };
+        match self.session.publish(number, INPUT, payload.clone().into()).await {
+            Ok(()) => {}
+            // It stays in the outbox; the next connection takes it up.
+            Err(PublishError::NotConnected) => self.connected = false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn take(&mut self, event: &SessionEvent) {
+        match event {
+            SessionEvent::Connected => {
+                self.connected = true;
+                self.waiting = self.outbox.keys().copied().collect();
+            }
+            SessionEvent::Disconnected { .. } => {
+                self.lost += u32::from(self.connected);
+                self.connected = false;
+            }
+            SessionEvent::Acknowledged { message } => {
+                self.outbox.remove(message);
+                self.acknowledged.insert(*message);
+            }
+            SessionEvent::Received { .. } => {}
+        }
+    }
+
+    /// Ends the session.
+    pub(crate) async fn close(self) {
+        self.session.close().await;
+    }
+}
+
+/// A client of a platform's REST.
+pub(crate) fn client(address: SocketAddr) -> Client {
+    Client::new(&format!("http://{address}"), TOKEN).expect("a base URL")
+}
+
+/// All rows of a read-back path.
+pub(crate) async fn read_back(client: &Client, path: &str) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let mut after = 0;
+    loop {
+        let page: Value =
+            client.get_json(&format!("{path}?after={after}&limit=500")).await.expect("a page");
+        rows.extend(page["results"].as_array().expect("results").iter().cloned());
+        after = page["last"].as_u64().expect("a sequence");
+        if !page["more"].as_bool().expect("more or not") {
+            return rows;
+        }
+    }
+}
+
+/// Refusals by reason.
+pub(crate) fn by_reason(refusals: &[Value]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for refusal in refusals {
+        let reason = refusal["reason"].as_str().expect("a reason").to_owned();
+        *counts.entry(reason).or_insert(0) += 1;
+    }
+    counts
+}

@@ -1,0 +1,8 @@
+//! The whole chain over its public doors: MQTT in, REST out.
+//!
+//! Tests that need a process for themselves start this binary again, told by the environment to
+//! run one test only.
+
+mod common;
+mod kill;
+mod thousand;
