@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::exit::ExitCode;
+use crate::text::append;
 use crate::verdict::{Counts, Status, Verdict};
 
 /// A figure for people: four significant digits without trailing zeros, never a dozen digits.
@@ -56,7 +57,7 @@ pub fn format_verdicts(verdicts: &[Verdict]) -> Vec<VerdictLine> {
         .map(|(verdict, columns)| {
             let mut text = String::new();
             for (column, width) in columns.iter().zip(widths) {
-                text.push_str(&format!("{column:width$}  "));
+                append(&mut text, format_args!("{column:width$}  "));
             }
             text.push_str(&columns[3]);
             VerdictLine {

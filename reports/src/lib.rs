@@ -17,6 +17,7 @@ pub mod junit;
 pub mod record;
 pub mod render;
 pub mod suite;
+mod text;
 pub mod verdict;
 
 pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};

@@ -13,6 +13,7 @@ use crate::evaluate::Evaluation;
 use crate::exit::ExitCode;
 use crate::record::{FORMAT_VERSION, RecordError, RunState, write_whole};
 use crate::render::{RenderError, STYLE, fill};
+use crate::text::append;
 use crate::verdict::{Counts, Status, judge_twin};
 
 const TEMPLATE: &str = include_str!("render/index.html");
@@ -43,7 +44,7 @@ pub struct Twin {
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// It left a record, which was judged.
-    Judged(Evaluation),
+    Judged(Box<Evaluation>),
     /// There is no record to judge.
     NotRun {
         /// What that means for the exit code.
@@ -257,13 +258,16 @@ impl Suite {
         );
         for run in &self.runs {
             let twin = if run.twin.is_some() { " (must fail)" } else { "" };
-            text.push_str(&format!(
-                "| {}{twin} | {} | {} | {} |\n",
-                cell(&run.scenario),
-                run.status(),
-                run.counts(),
-                cell(&run.why().unwrap_or_default())
-            ));
+            append(
+                &mut text,
+                format_args!(
+                    "| {}{twin} | {} | {} | {} |\n",
+                    cell(&run.scenario),
+                    run.status(),
+                    run.counts(),
+                    cell(&run.why().unwrap_or_default())
+                ),
+            );
         }
         text
     }
@@ -317,7 +321,7 @@ fn link_path(folder: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => {
                 path.push(byte as char);
             }
-            other => path.push_str(&format!("%{other:02X}")),
+            other => append(&mut path, format_args!("%{other:02X}")),
         }
     }
     path

@@ -1,5 +1,7 @@
 //! The run folder: what is written, in which order, and how it reads back whole or torn.
 
+#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +17,7 @@ mod sample;
 
 const U: &str = "electricity.voltage.rms.l1";
 
-fn row<'a>(device: &'a str, serial: Option<u64>, second: i64) -> Observation<'a> {
+fn row(device: &str, serial: Option<u64>, second: i64) -> Observation<'_> {
     Observation {
         device,
         epoch: serial.map(|_| Epoch(1)),
@@ -119,7 +121,7 @@ fn wherever_a_file_is_torn_its_whole_lines_are_read() {
         for length in (0..=whole.len()).filter(near_an_end) {
             let kept = &whole[..length];
             fs::write(&path, kept).unwrap();
-            let full_lines = kept.iter().filter(|&&byte| byte == b'\n').count();
+            let full_lines = kept.split(|&byte| byte == b'\n').count() - 1;
             let is_torn = length > 0 && kept[length - 1] != b'\n';
             let reader = RunReader::open(dir.path()).unwrap();
             let (count, torn) = if name == file::EVENTS {
@@ -182,7 +184,10 @@ fn no_wall_clock_time_is_in_the_compared_files() {
     assert!(fs::read_to_string(dir.path().join(file::RUN)).unwrap().contains("1999-12-31"));
 }
 
-fn any_row() -> impl Strategy<Value = (String, Option<(u64, u64)>, usize, i64, [Option<u64>; 2])> {
+/// Device, epoch and serial, quantity, time, bits of reference and reported.
+type AnyRow = (String, Option<(u64, u64)>, usize, i64, [Option<u64>; 2]);
+
+fn any_row() -> impl Strategy<Value = AnyRow> {
     let device = "[ -~äß]{1,12}";
     let serial = prop::option::of((any::<u64>(), any::<u64>()));
     let quantity = 0..lastmeter_units::MEASUREMENTS.len();

@@ -1,5 +1,7 @@
 //! The page for people: complete, alone, and safe with hostile texts.
 
+#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+
 use std::fs;
 use std::path::Path;
 
@@ -206,7 +208,12 @@ fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteR
     let twin =
         twin.map(|check| Twin { check: check.to_owned(), twin_of: format!("first-light/{check}") });
     let scenario = folder.to_owned();
-    SuiteRun { folder: folder.to_owned(), scenario, twin, outcome: Outcome::Judged(evaluation) }
+    SuiteRun {
+        folder: folder.to_owned(),
+        scenario,
+        twin,
+        outcome: Outcome::Judged(Box::new(evaluation)),
+    }
 }
 
 #[test]

@@ -12,9 +12,10 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, 
 use lastmeter_units::{MEASUREMENTS, MeasurementId, SiUnit};
 
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, Pattern, finish, plural};
+use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::console::number;
 use crate::record::{Observation, RunFacts};
+use crate::text::{append, plural};
 use crate::verdict::{At, Status, Verdict};
 
 const LIMITS: &[Dimension] = &[
@@ -303,7 +304,7 @@ impl Check for Accuracy {
             (without_truth, "value", "without a known reference not judged"),
         ] {
             if count > 0 {
-                why.push_str(&format!("; {} {rest}", plural(count, one)));
+                append(&mut why, format_args!("; {} {rest}", plural(count, one)));
             }
         }
         let verdict = Verdict {

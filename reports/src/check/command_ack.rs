@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Check, CheckContext, CheckKind, Pattern, finish, plural};
+use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::record::{Event, RunFacts, kind};
+use crate::text::{append, plural};
 use crate::verdict::{At, Status, Verdict};
 
 /// The registry's row.
@@ -110,13 +111,16 @@ impl Check for CommandAck {
         let mut why =
             format!("{} of {} acknowledged", self.acknowledged, plural(commands, "command"));
         let (status, about) = if let Some(given) = lost {
-            why.push_str(&format!("; never: {}", given.told()));
+            append(&mut why, format_args!("; never: {}", given.told()));
             (Status::Fail, Some(given))
         } else if let Some((_, given)) = late {
-            why.push_str(&format!("; too late: {}", given.told()));
+            append(&mut why, format_args!("; too late: {}", given.told()));
             (Status::Fail, Some(given))
         } else if let Some(given) = self.open.values().next() {
-            why.push_str(&format!("; the record ends before the time is up: {}", given.told()));
+            append(
+                &mut why,
+                format_args!("; the record ends before the time is up: {}", given.told()),
+            );
             (Status::Inconclusive, Some(given))
         } else if commands == 0 {
             why = format!("no command was given to device {}", self.device);

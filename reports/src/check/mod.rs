@@ -103,11 +103,6 @@ pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
     verdict
 }
 
-/// `1 reading`, `2 readings`.
-pub(crate) fn plural(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-}
-
 #[cfg(test)]
 pub(crate) mod testing {
     //! What the tests of the checks have in common.

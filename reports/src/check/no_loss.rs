@@ -4,8 +4,9 @@ use lastmeter_params::{Entry, Field, Kind};
 
 use super::delivery::{Delivery, NAMED_MAX, Place};
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, Pattern, finish, plural};
+use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::record::{Observation, RunFacts};
+use crate::text::{append, plural};
 use crate::verdict::{Status, Verdict};
 
 /// The registry's row.
@@ -58,10 +59,13 @@ impl Check for NoLoss {
         push_places(&mut why, "unexpected", unexpected, &first_unexpected);
         if !silent.is_empty() {
             let names = silent.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
-            why.push_str(&format!(
-                "; cannot judge {} without serial numbers: {names}",
-                plural(silent.len() as u64, "device")
-            ));
+            append(
+                &mut why,
+                format_args!(
+                    "; cannot judge {} without serial numbers: {names}",
+                    plural(silent.len() as u64, "device")
+                ),
+            );
         }
         // A reading that was under way when the run ended early is not lost.
         let proven = unexpected + if facts.is_finished() { missing } else { 0 };
@@ -109,10 +113,10 @@ fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]
         .iter()
         .map(|(device, place)| format!("{device} serial {} at {}", place.serial, place.time))
         .collect();
-    why.push_str(&format!("; {what}: {}", named.join(", ")));
+    append(why, format_args!("; {what}: {}", named.join(", ")));
     let more = count - (first.len() as u64).min(count);
     if more > 0 {
-        why.push_str(&format!(" and {more} more"));
+        append(why, format_args!(" and {more} more"));
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, Pattern, finish, plural};
+use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::record::{Event, Observation, RunFacts, kind};
+use crate::text::{append, plural};
 use crate::verdict::{At, Status, Verdict};
 
 /// The registry's row.
@@ -136,14 +137,14 @@ impl Check for Refused {
             if !list.is_empty() {
                 let told: Vec<String> =
                     list.iter().take(5).map(|(which, count)| format!("{count} {which}")).collect();
-                why.push_str(&format!("; {what}: {}", told.join(", ")));
+                append(&mut why, format_args!("; {what}: {}", told.join(", ")));
             }
         }
         let n = readings + refusals;
         let status = if !surplus.is_empty() || (facts.is_finished() && !missing.is_empty()) {
             Status::Fail
         } else if n == 0 {
-            why = "nothing reached the platform, so nothing could be refused".to_owned();
+            why = String::from("nothing reached the platform, so nothing could be refused");
             Status::Inconclusive
         } else if !missing.is_empty() {
             Status::Inconclusive

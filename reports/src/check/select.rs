@@ -73,15 +73,12 @@ impl<T: Default> ByDevice<T> {
     /// What is kept for a device; `None` if the check is not about it.
     pub(crate) fn entry(&mut self, device: &str) -> Option<&mut T> {
         if self.entries.get(self.last).is_none_or(|(name, _)| name != device) {
-            self.last = match self.numbers.get(device) {
-                Some(&number) => number,
-                None => {
-                    let kept = self.pattern.matches(device).then(T::default);
-                    self.entries.push((device.to_owned(), kept));
-                    self.numbers.insert(device.to_owned(), self.entries.len() - 1);
-                    self.entries.len() - 1
-                }
-            };
+            self.last = self.numbers.get(device).copied().unwrap_or(self.entries.len());
+            if self.last == self.entries.len() {
+                let kept = self.pattern.matches(device).then(T::default);
+                self.entries.push((device.to_owned(), kept));
+                self.numbers.insert(device.to_owned(), self.last);
+            }
         }
         self.entries[self.last].1.as_mut()
     }

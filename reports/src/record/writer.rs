@@ -69,14 +69,11 @@ impl Names {
         if self.list.get(self.last).is_some_and(|last| last == name) {
             return self.last;
         }
-        self.last = match self.numbers.get(name) {
-            Some(&number) => number,
-            None => {
-                self.numbers.insert(name.to_owned(), self.list.len());
-                self.list.push(name.to_owned());
-                self.list.len() - 1
-            }
-        };
+        self.last = self.numbers.get(name).copied().unwrap_or(self.list.len());
+        if self.last == self.list.len() {
+            self.numbers.insert(name.to_owned(), self.last);
+            self.list.push(name.to_owned());
+        }
         self.last
     }
 }
@@ -147,7 +144,7 @@ impl RunWriter {
     pub fn sync(&mut self) -> Result<(), RecordError> {
         self.write_events().map_err(RecordError::io("write", &self.dir.join(file::EVENTS)))?;
         self.write_rows()
-            .map_err(|error| error.into())
+            .map_err(std::io::Error::from)
             .map_err(RecordError::io("write", &self.dir.join(file::OBSERVATIONS)))
     }
 

@@ -41,13 +41,13 @@ impl Bin {
 pub(crate) struct Bins {
     origin: SimTime,
     width: SimDuration,
-    bins: Vec<Bin>,
+    filled: Vec<Bin>,
 }
 
 impl Bins {
     /// None yet. What comes before `origin` is counted in the first bin.
     pub(crate) fn new(origin: SimTime) -> Self {
-        Self { origin, width: SimDuration::from_seconds(1), bins: Vec::new() }
+        Self { origin, width: SimDuration::from_seconds(1), filled: Vec::new() }
     }
 
     /// Takes a value. What is no finite number is left out: it has no place in a picture.
@@ -60,17 +60,17 @@ impl Bins {
             self.widen();
         }
         let place = (since / self.width.0) as usize;
-        if self.bins.len() <= place {
-            self.bins.resize(place + 1, Bin::EMPTY);
+        if self.filled.len() <= place {
+            self.filled.resize(place + 1, Bin::EMPTY);
         }
         let value = Bin { n: 1, min: value, max: value, sum: value };
-        self.bins[place] = self.bins[place].join(value);
+        self.filled[place] = self.filled[place].join(value);
     }
 
     fn widen(&mut self) {
         self.width = self.width * 2;
-        self.bins = self
-            .bins
+        self.filled = self
+            .filled
             .chunks(2)
             .map(|pair| pair.iter().copied().reduce(Bin::join).unwrap_or(Bin::EMPTY))
             .collect();
@@ -79,7 +79,7 @@ impl Bins {
     /// The bins that hold something, each with its start in seconds since the origin.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (f64, Bin)> {
         let width_s = self.width_s();
-        let bins = self.bins.iter().enumerate().filter(|(_, bin)| bin.n > 0);
+        let bins = self.filled.iter().enumerate().filter(|(_, bin)| bin.n > 0);
         bins.map(move |(place, bin)| (place as f64 * width_s, *bin))
     }
 

@@ -3,9 +3,8 @@
 //! Lengths along the timeline are percentages, so it fills any width and its letters stay
 //! readable on a phone. Colours are the words of the style sheet, as for curves.
 
-use std::fmt::Write as _;
-
 use super::plot::clock;
+use crate::text::append;
 
 const INK: &str = "#575653";
 const LINE: &str = "#E6E4D9";
@@ -100,7 +99,7 @@ pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
         let y = place * LANE_HEIGHT;
         let (middle, base) = (y + LANE_HEIGHT / 2, y + LANE_HEIGHT / 2 + 4);
         let name = lane.name();
-        put(
+        append(
             &mut svg,
             format_args!(
                 "<text x=\"0\" y=\"{base}\" fill=\"{INK}\">{name}</text>\
@@ -119,7 +118,7 @@ pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
             4 => "end",
             _ => "middle",
         };
-        put(
+        append(
             &mut svg,
             format_args!(
                 "<text x=\"{:.2}%\" y=\"{axis}\" fill=\"{INK}\" text-anchor=\"{anchor}\">{}</text>",
@@ -138,7 +137,7 @@ fn draw_mark(svg: &mut String, mark: &Mark, y: usize, from: f64, to: f64) {
     let top = y + 4;
     let height = LANE_HEIGHT - 8;
     // An instant is a stroke of three pixels, a span a bar of its length, at least that wide.
-    put(
+    append(
         svg,
         format_args!(
             "<g><title>{title}</title><rect x=\"{from:.2}%\" y=\"{top}\" width=\"3\" height=\"{height}\" \
@@ -147,7 +146,7 @@ fn draw_mark(svg: &mut String, mark: &Mark, y: usize, from: f64, to: f64) {
     );
     if to > from {
         let width = to - from;
-        put(
+        append(
             svg,
             format_args!(
                 "<rect x=\"{from:.2}%\" y=\"{top}\" width=\"{width:.2}%\" height=\"{height}\" rx=\"2\" \
@@ -192,7 +191,7 @@ pub(crate) fn bench(bench: &Bench) -> String {
         arrow(&mut svg, x, label);
     }
     // The truth goes round the device and the platform.
-    put(
+    append(
         &mut svg,
         format_args!(
             "<path d=\"M 80 118 L 80 170 L 680 170 L 680 124\" fill=\"none\" stroke=\"{PLAIN}\" \
@@ -211,7 +210,7 @@ pub(crate) fn bench(bench: &Bench) -> String {
 
 fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
     let (middle, left) = (x + 80, x + 1);
-    put(
+    append(
         svg,
         format_args!(
             "<rect x=\"{left}\" y=\"14\" width=\"158\" height=\"104\" rx=\"8\" fill=\"{SURFACE}\" \
@@ -227,7 +226,7 @@ fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
             shown.push('…');
         }
         let shown = escape(&shown);
-        put(
+        append(
             svg,
             format_args!(
                 "<text x=\"{middle}\" y=\"{y}\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">{shown}</text>"
@@ -239,7 +238,7 @@ fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
 fn arrow(svg: &mut String, x: u32, label: &str) {
     let (from, to, middle) = (x + 2, x + 32, x + 19);
     let tip = x + 38;
-    put(
+    append(
         svg,
         format_args!(
             "<path d=\"M {from} 66 L {to} 66\" stroke=\"{INK}\" stroke-width=\"1.5\"/>\
@@ -247,10 +246,6 @@ fn arrow(svg: &mut String, x: u32, label: &str) {
          <text x=\"{middle}\" y=\"54\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"11\">{label}</text>"
         ),
     );
-}
-
-fn put(svg: &mut String, text: std::fmt::Arguments<'_>) {
-    svg.write_fmt(text).expect("writing to a string cannot fail");
 }
 
 #[cfg(test)]

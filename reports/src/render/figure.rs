@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::record::{RecordError, write_number, write_whole};
+use crate::text::append;
 
 /// A picture and the data it shows; either may be absent.
 pub(crate) struct Figure {
@@ -54,7 +55,7 @@ fn percent_encoded(text: &str) -> String {
             b'-' | b'_' | b'.' | b'~' | b',' | b';' | b':' | b'=' | b'/' | b'(' | b')' | b'+' => {
                 encoded.push(byte as char);
             }
-            other => encoded.push_str(&format!("%{other:02X}")),
+            other => append(&mut encoded, format_args!("%{other:02X}")),
         }
     }
     encoded

@@ -9,6 +9,7 @@ mod collect;
 mod diagram;
 mod figure;
 mod page;
+mod pictures;
 mod plot;
 mod report;
 
