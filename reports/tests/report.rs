@@ -124,13 +124,13 @@ fn hostile_run(dir: &Path) {
     let sample = Sample { prefix: HOSTILE, ..BAD };
     let mut facts = sample.start_facts();
     facts.scenario_toml = Sample::CALM.scenario();
-    facts.title = HOSTILE.to_owned();
-    facts.scenario = HOSTILE.to_owned();
+    HOSTILE.clone_into(&mut facts.title);
+    HOSTILE.clone_into(&mut facts.scenario);
     facts.command_line = vec![HOSTILE.to_owned()];
-    facts.platform = HOSTILE.to_owned();
+    HOSTILE.clone_into(&mut facts.platform);
     facts.versions.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
     facts.host.insert(HOSTILE.to_owned(), HOSTILE.into());
-    facts.devices[0].model = HOSTILE.to_owned();
+    HOSTILE.clone_into(&mut facts.devices[0].model);
     let mut writer = RunWriter::create(dir, &facts).unwrap();
     let start = Sample::start();
     writer.event(&Event::inject(start, HOSTILE, Some(HOSTILE), HOSTILE));
@@ -190,6 +190,18 @@ fn a_torn_or_unreadable_record_is_shown_up_to_there() {
     fs::write(&path, [&whole[..], b"x,y\n", &whole[60..]].concat()).unwrap();
     let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
     assert!(html.contains("the record cannot be read") && html.contains("electricity.voltage.rms"));
+}
+
+#[test]
+fn a_folder_that_lost_a_file_is_still_rendered_and_nothing_passes() {
+    for name in [file::OBSERVATIONS, file::EVENTS] {
+        let dir = tempfile::tempdir().unwrap();
+        Sample::CALM.write(dir.path()).unwrap();
+        fs::remove_file(dir.path().join(name)).unwrap();
+        assert_eq!(evaluate(dir.path()).unwrap().status(), Status::Error);
+        let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
+        assert!(html.contains("the record cannot be read: failed to read"));
+    }
 }
 
 #[test]

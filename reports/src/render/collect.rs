@@ -141,34 +141,29 @@ pub(crate) fn family(id: MeasurementId) -> MeasurementId {
 }
 
 impl Collected {
-    /// Reads a record, for a report that shows these checks and verdicts.
-    pub(crate) fn read(
-        reader: &RunReader,
-        specs: &[Spec],
-        verdicts: &[Verdict],
-    ) -> Result<Self, RecordError> {
+    /// Reads a record as far as it can be read, for a report that shows these checks and verdicts.
+    pub(crate) fn read(reader: &RunReader, specs: &[Spec], verdicts: &[Verdict]) -> Self {
         let mut collected = Self::empty(reader.facts(), verdicts);
+        let read = collected.read_events(reader);
+        let read = collected.read_rows(reader, specs).and(read);
+        collected.unreadable = read.err().map(|error| error.to_string());
+        collected
+    }
+
+    fn read_events(&mut self, reader: &RunReader) -> Result<(), RecordError> {
         for event in reader.events()? {
-            match event {
-                Ok((line, event)) => collected.event(line, event),
-                Err(error) => {
-                    collected.unreadable = Some(error.to_string());
-                    break;
-                }
-            }
+            let (line, event) = event?;
+            self.event(line, event);
         }
+        Ok(())
+    }
+
+    fn read_rows(&mut self, reader: &RunReader, specs: &[Spec]) -> Result<(), RecordError> {
         let mut rows = reader.observations()?;
-        loop {
-            match rows.next_row() {
-                Ok(Some(row)) => collected.row(&row, specs, reader.facts()),
-                Ok(None) => break,
-                Err(error) => {
-                    collected.unreadable = Some(error.to_string());
-                    break;
-                }
-            }
+        while let Some(row) = rows.next_row()? {
+            self.row(&row, specs, reader.facts());
         }
-        Ok(collected)
+        Ok(())
     }
 
     fn empty(facts: &RunFacts, verdicts: &[Verdict]) -> Self {

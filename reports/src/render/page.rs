@@ -133,7 +133,16 @@ pub(crate) fn event_row(line: u64, event: &Event, here: bool) -> EventRow {
         time: event.time.to_string(),
         source: event.source.clone(),
         kind: event.kind.clone(),
-        detail: event.detail(),
+        detail: shortened(event.detail()),
+    }
+}
+
+/// A text that does not drown the page; the record has the whole of it.
+fn shortened(text: String) -> String {
+    const CHARACTERS_MAX: usize = 400;
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        Some((place, _)) => format!("{}…", &text[..place]),
+        None => text,
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn page(
     let scenario_toml = reader.scenario_toml()?;
     let document = parse_document(&scenario_toml, SourceId::FILE, &mut Diagnostics::new());
     let specs = specs(&document);
-    let collected = Collected::read(reader, &specs, &evaluation.verdicts)?;
+    let collected = Collected::read(reader, &specs, &evaluation.verdicts);
     let mut figures = Vec::new();
     let end_s = shown_until(facts, &collected);
     let events = Events {
