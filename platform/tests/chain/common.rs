@@ -90,9 +90,12 @@ impl Sender {
 
     /// Sends until everything is acknowledged, or `done` says so.
     pub(crate) async fn run(&mut self, done: impl Fn(&Self) -> bool) {
-        while !self.outbox.is_empty() && !done(self) {
+        loop {
             while let Some(event) = self.events.try_recv() {
                 self.take(&event);
+            }
+            if self.outbox.is_empty() || done(self) {
+                return;
             }
             if let Some(number) = self.waiting.pop_front().filter(|_| self.connected) {
                 self.publish(number).await;
