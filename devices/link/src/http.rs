@@ -26,6 +26,8 @@ use tokio::time::{Instant, timeout_at};
 pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(30);
 /// Largest answer taken unless set otherwise, bytes.
 pub const DEFAULT_RESPONSE_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+/// Most memory reserved for an answer before it is there, bytes.
+const RESERVED_LIMIT_BYTES: usize = 1024 * 1024;
 /// How much of an answer that is no problem document is quoted in an error, characters.
 const QUOTED_CHARS: usize = 300;
 
@@ -340,7 +342,8 @@ impl Client {
             return Err(too_large());
         }
         let mut body = response.into_body();
-        let mut read = BytesMut::with_capacity(announced.unwrap_or(0));
+        // Reserved up to here only, whatever the server announces.
+        let mut read = BytesMut::with_capacity(announced.unwrap_or(0).min(RESERVED_LIMIT_BYTES));
         while let Some(frame) = call.within(Stage::Body, body.frame()).await? {
             let frame = frame.map_err(|error| call.failed(Stage::Body, &error))?;
             let Ok(data) = frame.into_data() else { continue };

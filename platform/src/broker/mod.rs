@@ -8,6 +8,18 @@
 //! shared subscriptions are off. Its TLS feature stays off. Sessions and their queues run on
 //! threads of the broker's own, because rmqtt offers no way to end them: stopping the broker ends
 //! the threads, and with them every task and socket.
+//!
+//! What rmqtt 0.24.0 does and this module cannot change:
+//! - A client that comes back while its last connection is still being cleared away may be refused
+//!   once as unavailable (`shared.rs`, `kick` and `try_lock`); it has to try again.
+//! - A connection that never sends a byte has no time limit (`rmqtt-net`, `probe_version`), and one
+//!   whose CONNECT is over the limit ends without a hook, so without a record.
+//! - The socket is left open after DISCONNECT until the client closes it or its keep-alive ends.
+//! - One connection's publications go one at a time through the hook, so one connection gets no
+//!   more through than one message per sync of the journal; many connections share each sync.
+//! - A burst can overflow a subscriber's queue although the subscriber keeps up (`run_loop` picks
+//!   between filling and emptying it at random). So the platform never subscribes to its own
+//!   broker, and `deliveries_dropped` must stay zero where somebody relies on a subscription.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;

@@ -159,6 +159,20 @@ async fn acknowledged(events: &mut SessionEvents, message: u64) {
     assert_eq!(event(events).await, SessionEvent::Acknowledged { message });
 }
 
+/// Waits for the connection to come back. rmqtt may refuse it once as unavailable, while it is
+/// still clearing the last one of the same client away.
+async fn reconnected(events: &mut SessionEvents) {
+    loop {
+        match event(events).await {
+            SessionEvent::Connected => return,
+            SessionEvent::Disconnected { reason } => {
+                assert!(reason.contains("unavailable"), "{reason}")
+            }
+            other => panic!("expected Connected, found {other:?}"),
+        }
+    }
+}
+
 async fn disconnected(events: &mut SessionEvents) -> String {
     match event(events).await {
         SessionEvent::Disconnected { reason } => reason,

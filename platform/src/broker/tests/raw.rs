@@ -6,14 +6,14 @@ use tokio::net::TcpStream;
 use super::*;
 
 /// A connection of MQTT level 4 (3.1.1) or 5, past its CONNACK.
-async fn connect(broker: &Broker, level: u8) -> TcpStream {
+async fn connect(broker: &Broker, client: &str, level: u8) -> TcpStream {
     let mut stream = TcpStream::connect(broker.address()).await.unwrap();
     // Section 3.1: user name, password, clean session; keep-alive 60 s; MQTT 5: no properties.
     let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 0xc2, 0, 60];
     if level == 5 {
         body.push(0);
     }
-    for text in ["raw", "default", "token"] {
+    for text in [client, "default", "token"] {
         body.extend((text.len() as u16).to_be_bytes());
         body.extend(text.as_bytes());
     }
@@ -63,14 +63,15 @@ async fn the_length_alone_ends_the_connection_before_the_packet_is_there() {
     let platform = Platform::new();
     let broker = Broker::start(config, platform.clone()).await.unwrap();
     for (round, level) in [(1, 4), (2, 5)] {
-        let mut stream = connect(&broker, level).await;
+        let mut stream = connect(&broker, &format!("raw-{level}"), level).await;
         // The header of a PUBLISH of 1001 bytes, and nothing of it: 0xe9 0x07 is 7 * 128 + 105.
         stream.write_all(&[0x32, 0xe9, 0x07]).await.unwrap();
         last_words(&mut stream).await;
         platform.until("the record", |seen| seen.refusals.len() == round).await;
     }
-    let expected: Refused = (BrokerRefusal::PacketTooLarge, "raw".into(), String::new());
-    assert!(platform.look(|seen| seen.refusals.iter().all(|refused| *refused == expected)));
+    let expected: [Refused; 2] = ["raw-4", "raw-5"]
+        .map(|client| (BrokerRefusal::PacketTooLarge, client.into(), String::new()));
+    assert_eq!(platform.look(|seen| seen.refusals.clone()), expected);
     assert_eq!(broker.counters().packets_too_large, 2);
     broker.stop().await;
 }
@@ -81,7 +82,7 @@ async fn the_limit_itself_is_taken_in_both_versions() {
     let platform = Platform::new();
     let broker = Broker::start(config, platform.clone()).await.unwrap();
     for (level, overhead) in [(4, 2 + INPUT.len() + 2), (5, 2 + INPUT.len() + 3)] {
-        let mut stream = connect(&broker, level).await;
+        let mut stream = connect(&broker, &format!("raw-{level}"), level).await;
         let payload = vec![b'x'; 1000 - overhead];
         stream.write_all(&publish_packet(level, INPUT.as_bytes(), &payload)).await.unwrap();
         let mut puback = [0; 4];
@@ -105,7 +106,7 @@ async fn broken_packets_end_the_connection_without_puback_and_are_counted() {
         ("a length of five bytes", &[0x32, 0xff, 0xff, 0xff, 0xff, 0x01]),
     ];
     for (round, (what, bytes)) in (1..).zip(broken) {
-        let mut stream = connect(&broker, 4).await;
+        let mut stream = connect(&broker, &format!("raw-{round}"), 4).await;
         stream.write_all(bytes).await.unwrap();
         assert_eq!(last_words(&mut stream).await, b"", "{what}");
         soon(what, async {
@@ -116,7 +117,7 @@ async fn broken_packets_end_the_connection_without_puback_and_are_counted() {
         .await;
     }
     assert!(platform.payloads().is_empty());
-    let mut stream = connect(&broker, 4).await;
+    let mut stream = connect(&broker, "raw", 4).await;
     stream.write_all(&publish_packet(4, INPUT.as_bytes(), b"x")).await.unwrap();
     let mut puback = [0; 4];
     soon("PUBACK", stream.read_exact(&mut puback)).await.unwrap();
@@ -140,7 +141,7 @@ async fn half_a_packet_and_then_nothing_hurts_nobody_else() {
     let (broker, platform) = start().await;
     let mut silent = TcpStream::connect(broker.address()).await.unwrap();
     silent.write_all(&[0x10]).await.unwrap();
-    let mut half = connect(&broker, 4).await;
+    let mut half = connect(&broker, "raw", 4).await;
     half.write_all(&publish_packet(4, INPUT.as_bytes(), b"half")[..20]).await.unwrap();
     let (session, mut events) = open(options(&broker, "meter")).await;
     publish(&session, 1, INPUT, "whole").await;
