@@ -123,7 +123,9 @@ impl<'a> Truth<'a> {
             Quantity::VoltagePhase => self.angle(self.harmonics(row.phase)?.u1),
             Quantity::PowerFactor => {
                 let active = of_phase(&self.active_powers()?, row.phase)?;
-                Some(active / of_phase(&self.apparent_powers()?, row.phase)?)
+                let apparent = of_phase(&self.apparent_powers()?, row.phase)?;
+                // Where nothing flows there is no factor; a meter shows 0, and so does the truth.
+                Some(if apparent == 0.0 { 0.0 } else { active / apparent })
             }
             Quantity::NonActivePower => {
                 let active = of_phase(&self.active_powers()?, row.phase)?;

@@ -1,8 +1,9 @@
 //! Which readings were due, came, are missing, or came without being due.
 //!
 //! A *reading* is what a device sends at once: the rows of one (device, epoch, serial). The record
-//! keeps them together, so they are counted as they pass by. Without serials readings cannot be
-//! told apart, and nothing is counted but the rows (D-22).
+//! keeps them together, so they are counted as they pass by. What came without a serial cannot be
+//! told apart, and only its rows are counted (D-22); what was due and never made by the device has
+//! no serial either, and is missing at the instant at which it was due.
 
 use lastmeter_units::{Epoch, Serial, SimTime};
 
@@ -20,7 +21,7 @@ pub struct Delivery {
     pub missing: u64,
     /// Times something came that was not due: another reading, or one value more of a due one.
     pub unexpected: u64,
-    /// Rows without a serial number.
+    /// Values that came without a serial number.
     pub without_serial: u64,
     /// The first missing ones, at most [`NAMED_MAX`].
     pub first_missing: Vec<Place>,
@@ -37,8 +38,8 @@ pub const NAMED_MAX: usize = 3;
 pub struct Place {
     /// Its epoch.
     pub epoch: Option<Epoch>,
-    /// Its serial number.
-    pub serial: Serial,
+    /// Its serial number; `None` if the device never made it.
+    pub serial: Option<Serial>,
     /// Its event time.
     pub time: SimTime,
 }
@@ -49,7 +50,7 @@ impl Place {
         At {
             device: Some(device.to_owned()),
             epoch: self.epoch.map(|epoch| epoch.0),
-            serial: Some(self.serial.0),
+            serial: self.serial.map(|serial| serial.0),
             quantity: None,
             time: Some(self.time),
             event: None,
@@ -69,16 +70,24 @@ struct Open {
 impl Delivery {
     /// Takes the next row of this device.
     pub fn observation(&mut self, observation: &Observation<'_>) {
-        let Some(serial) = observation.serial else {
+        if observation.serial.is_none() && observation.reported.is_some() {
             self.without_serial += 1;
             return;
+        }
+        let place = Place {
+            epoch: observation.epoch,
+            serial: observation.serial,
+            time: observation.event_time,
         };
-        let reading = |place: Place| (place.epoch, place.serial);
-        if self.open.is_none_or(|open| reading(open.place) != (observation.epoch, serial)) {
-            let (epoch, time) = (observation.epoch, observation.event_time);
+        // A reading with a number is told by it; one that was never made, by when it was due.
+        let same = |open: Place| {
+            (open.epoch, open.serial) == (place.epoch, place.serial)
+                && (place.serial.is_some() || open.time == place.time)
+        };
+        if !self.open.is_some_and(|open| same(open.place)) {
             self.close();
             self.open = Some(Open {
-                place: Place { epoch, serial, time },
+                place,
                 is_due: false,
                 is_missing: false,
                 is_unexpected: false,

@@ -111,7 +111,10 @@ fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]
     }
     let named: Vec<String> = first
         .iter()
-        .map(|(device, place)| format!("{device} serial {} at {}", place.serial, place.time))
+        .map(|(device, place)| match place.serial {
+            Some(serial) => format!("{device} serial {serial} at {}", place.time),
+            None => format!("{device} at {}, never made", place.time),
+        })
         .collect();
     append(why, format_args!("; {what}: {}", named.join(", ")));
     let more = count - (first.len() as u64).min(count);
@@ -200,6 +203,23 @@ mod tests {
             "{}",
             verdict.why
         );
+    }
+
+    #[test]
+    fn a_reading_the_device_never_made_is_missing_at_its_instant() {
+        let mut rows = good("m", 1).to_vec();
+        for serial in [2, 3] {
+            let never = |row: Observation<'static>| Observation {
+                serial: None,
+                epoch: None,
+                reported: None,
+                ..row
+            };
+            rows.extend(good("m", serial).map(never));
+        }
+        let verdict = judge(&rows, RunState::Finished);
+        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 3, Some(2.0)));
+        assert!(verdict.why.contains("never made"), "{}", verdict.why);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use lastmeter_devices::ERROR_PREFIX;
 use lastmeter_reports::record::{RunState, RunWriter};
 use lastmeter_reports::{Counts, Event, Judge};
 use lastmeter_units::{SimDuration, SimTime};
@@ -286,8 +287,14 @@ impl Bench {
         for open in std::mem::take(&mut self.open_commands) {
             let state = self.rest.invocation(&open.invocation).await?;
             let device = self.shells[open.device].name.clone();
-            let response = state.response.unwrap_or_default();
-            match state.status.as_str() {
+            let response = state.response.clone().unwrap_or_default();
+            match state.state() {
+                "Acknowledged" if response.starts_with(ERROR_PREFIX) => self.note(
+                    Event::new(self.now, "platform", "command_refused")
+                        .with("id", open.id)
+                        .with("device", device)
+                        .with("response", response),
+                ),
                 "Acknowledged" => {
                     self.note(Event::acknowledged(self.now, open.id, &device, &response));
                     self.follow(&open);

@@ -56,10 +56,25 @@ pub(crate) struct Refused {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Invocation {
     pub(crate) id: String,
+    /// SiteWhere's word for how far it is.
     #[serde(default)]
-    pub(crate) status: String,
+    status: String,
+    /// Our word for it, where the platform has one (D-23).
+    #[serde(default)]
+    state: Option<String>,
     #[serde(default)]
     pub(crate) response: Option<String>,
+}
+
+impl Invocation {
+    /// How far it is, in our words (D-23).
+    pub(crate) fn state(&self) -> &str {
+        match (self.state.as_deref(), self.status.as_str()) {
+            (Some(state), _) => state,
+            (None, "Responded") => "Acknowledged",
+            (None, status) => status,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

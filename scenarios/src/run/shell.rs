@@ -95,10 +95,6 @@ impl Shell {
         }
     }
 
-    pub(crate) fn device(&self) -> &dyn Device {
-        self.device.as_ref()
-    }
-
     /// Connections lost and made again: wall-clock facts, for the log only.
     pub(crate) fn reconnects(&self) -> u64 {
         self.reconnects
