@@ -166,7 +166,7 @@ async fn reconnected(events: &mut SessionEvents) {
         match event(events).await {
             SessionEvent::Connected => return,
             SessionEvent::Disconnected { reason } => {
-                assert!(reason.contains("unavailable"), "{reason}")
+                assert!(reason.contains("unavailable"), "{reason}");
             }
             other => panic!("expected Connected, found {other:?}"),
         }
