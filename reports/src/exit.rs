@@ -152,6 +152,7 @@ mod tests {
             (RunState::Interrupted, 130),
             (RunState::Running, 130),
             (RunState::Error, 3),
+            (RunState::Skipped, 4),
         ] {
             assert_eq!(ExitCode::of_run(state, counts).number(), expected, "{state:?}");
         }

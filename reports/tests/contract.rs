@@ -89,6 +89,7 @@ fn an_early_end_never_passes_and_exits_as_told() {
         (Some(RunState::Interrupted), 130, Status::Inconclusive),
         (None, 130, Status::Inconclusive),
         (Some(RunState::Error), 3, Status::Error),
+        (Some(RunState::Skipped), 4, Status::Skipped),
     ] {
         let dir = tempfile::tempdir().unwrap();
         Sample { ends, ..Sample::CALM }.write(dir.path()).unwrap();

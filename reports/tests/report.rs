@@ -27,6 +27,43 @@ fn page(sample: &Sample) -> (tempfile::TempDir, String) {
     (dir, text)
 }
 
+/// A reading the device never made has no serial number, but a place all the same.
+#[test]
+fn what_was_never_made_is_shown_where_it_was_due() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = RunWriter::create(dir.path(), &Sample::CALM.start_facts()).unwrap();
+    let (quantity, value) = sample::quantities()[0];
+    for number in 1..=9_u64 {
+        let made = number != 5;
+        writer.observation(&lastmeter_reports::Observation {
+            device: "meter",
+            epoch: made.then_some(lastmeter_units::Epoch(1)),
+            serial: made.then_some(lastmeter_units::Serial(number - u64::from(number > 5))),
+            quantity,
+            event_time: Sample::start()
+                + lastmeter_units::SimDuration::from_seconds(10 * number as i64),
+            reference: Some(value),
+            reported: made.then_some(value),
+        });
+    }
+    writer
+        .finish(lastmeter_reports::record::RunEnd {
+            state: RunState::Finished,
+            cause: None,
+            recorded_until: Sample::start(),
+            ended: Sample::start(),
+            guarantees: Vec::new(),
+            more: serde_json::Map::new(),
+        })
+        .unwrap();
+    let evaluation = evaluate(dir.path()).unwrap();
+    let verdict = evaluation.verdicts.iter().find(|v| v.check == "readings-once").unwrap();
+    assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 9, Some(1.0)));
+    let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
+    let here = &html[html.find("<tr class=\"here\">").unwrap()..];
+    assert!(here[..160].contains("2027-01-18T17:00:50.000Z"), "{}", &here[..160]);
+}
+
 /// What a browser would fetch from elsewhere.
 fn outside_resources(html: &str) -> Vec<&str> {
     ["src=\"", "href=\"", "url(", "@import"]
@@ -176,6 +213,9 @@ fn a_run_without_an_end_is_marked_as_interrupted() {
     }
     let (_dir, html) = page(&Sample { ends: Some(RunState::Error), ..Sample::CALM });
     assert!(html.contains("The bench broke: the user pressed Ctrl-C"));
+    let (_dir, html) = page(&Sample { ends: Some(RunState::Skipped), ..Sample::CALM });
+    assert!(html.contains("The run was skipped: the user pressed Ctrl-C"));
+    assert!(!html.contains("<span class=\"status\">pass</span>"));
 }
 
 #[test]

@@ -86,12 +86,8 @@ impl Delivery {
         };
         if !self.open.is_some_and(|open| same(open.place)) {
             self.close();
-            self.open = Some(Open {
-                place,
-                is_due: false,
-                is_missing: false,
-                is_unexpected: false,
-            });
+            self.open =
+                Some(Open { place, is_due: false, is_missing: false, is_unexpected: false });
         }
         if let Some(open) = &mut self.open {
             open.is_due |= observation.reference.is_some();

@@ -282,10 +282,14 @@ impl Excerpt {
         if quantity != row.quantity {
             return;
         }
-        let is_place = self.at.serial.is_some()
-            && row.serial.map(|serial| serial.0) == self.at.serial
-            && row.epoch.map(|epoch| epoch.0) == self.at.epoch
-            && self.rows_after.is_none();
+        // A reading that was never made has no number; it is told by when it was due.
+        let is_there = match self.at.serial {
+            Some(_) => {
+                (row.epoch.map(|e| e.0), row.serial.map(|s| s.0)) == (self.at.epoch, self.at.serial)
+            }
+            None => self.at.event.is_none() && self.at.time == Some(row.event_time),
+        };
+        let is_place = is_there && self.rows_after.is_none();
         let passed =
             self.at.serial.is_none() && self.at.time.is_some_and(|time| row.event_time > time);
         if is_place || (passed && self.rows_after.is_none()) {

@@ -80,7 +80,7 @@ pub(crate) fn escape(text: &str) -> String {
 
 const LANE_HEIGHT: usize = 22;
 /// Where the strip begins, in percent of the width: left of it stand the lanes' names.
-const LEFT: f64 = 12.0;
+const LEFT: f64 = 18.0;
 const RIGHT: f64 = 97.0;
 
 /// The strip: one lane for each kind of mark there is.
@@ -93,7 +93,7 @@ pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
     let height = LANE_HEIGHT * lanes.len().max(1) + 26;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" height=\"{height}\" role=\"img\" \
-         aria-label=\"timeline\" font-family=\"sans-serif\" font-size=\"12\">"
+         aria-label=\"timeline\" font-family=\"sans-serif\" font-size=\"11.5\">"
     );
     for (place, lane) in lanes.iter().enumerate() {
         let y = place * LANE_HEIGHT;

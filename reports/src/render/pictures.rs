@@ -120,7 +120,9 @@ pub(super) fn bench(facts: &RunFacts, document: &Table, figures: &mut Vec<Figure
         .collect();
     let mut devices = Vec::new();
     for group in under_test(facts) {
-        devices.extend([group.name, group.detail, group.evidence.to_owned()]);
+        devices.push(group.name);
+        devices.extend(group.detail.split(", ").map(str::to_owned));
+        devices.push(group.evidence.to_owned());
     }
     let platform = vec![facts.platform.clone()];
     let svg = Some(diagram::bench(&Bench { sources, devices, platform }));

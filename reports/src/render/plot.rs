@@ -84,7 +84,7 @@ impl Chart {
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .margin(8)
-            .margin_right(16)
+            .margin_right(26)
             .x_label_area_size(30)
             .y_label_area_size(70)
             .build_cartesian_2d(0.0..end, -reach..reach)
