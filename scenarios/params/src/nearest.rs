@@ -10,7 +10,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return None;
     }
     let lower = word.to_lowercase();
-    let edits_max = (word.chars().count().max(3) / 3).min(3);
+    // Of a word of one or two letters only the case may differ: `mw` is near to `mW`, `h` to none.
+    let edits_max = (word.chars().count() / 3).min(3);
     let candidates: Vec<&str> = candidates.into_iter().collect();
     let by_edits = candidates
         .iter()
@@ -41,6 +42,7 @@ mod tests {
             ("Mw", Some("MW")),
             ("gain_error", Some("voltage_gain_error")),
             ("whatever", None),
+            ("h", None),
             ("", None),
         ] {
             assert_eq!(nearest(word, words), expected, "{word}");

@@ -4,6 +4,7 @@
 //! author sees all mistakes at once. What stands on the lines of a syntax error becomes
 //! [`NodeValue::Invalid`], about which nothing more is reported.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde_spanned::Spanned;
@@ -74,7 +75,8 @@ pub struct TableEntry {
 pub struct Table {
     /// The entries. No key stands twice.
     pub entries: Vec<TableEntry>,
-    /// Whether the text around it had a syntax error: what seems to be missing may stand there.
+    /// Whether a syntax error lies in it, or hides what follows: what seems to be missing may stand
+    /// there.
     pub incomplete: bool,
 }
 
@@ -114,9 +116,11 @@ impl Table {
 /// Reads a whole TOML text. Mistakes go to `diagnostics`; what could be read comes back.
 pub fn parse_document(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { source, offset: 0, unreadable: Vec::new() };
+    let mut reader = Reader { source, ..Reader::default() };
     reader.report(text, &errors, diagnostics);
-    reader.table(table.into_inner(), diagnostics)
+    let table = table.into_inner();
+    reader.find_hidden(text, &table);
+    reader.table(table, None, diagnostics)
 }
 
 /// Reads the value of an override: `text[from..]` as a TOML value, or else as bare text.
@@ -127,19 +131,24 @@ pub fn parse_override(text: &str, from: usize, source: SourceId) -> Node {
     let span = Span { source, start, end: start + trimmed.len() };
     let as_text = || Node { value: NodeValue::String(trimmed.to_owned()), span };
     let Ok(value) = DeValue::parse(trimmed) else { return as_text() };
-    let reader = Reader { source, offset: start, unreadable: Vec::new() };
+    let reader = Reader { source, offset: start, ..Reader::default() };
     let mut diagnostics = Diagnostics::new();
     let node = reader.node(value, &mut diagnostics);
     if diagnostics.is_empty() { node } else { as_text() }
 }
 
 /// Converts the parser's values, in the light of the errors it found.
+#[derive(Default)]
 struct Reader {
     source: SourceId,
     /// Added to every position.
     offset: usize,
     /// The lines of syntax errors.
     unreadable: Vec<Range<usize>>,
+    /// Where lines begin that look like table headers, in order.
+    headers: Vec<usize>,
+    /// Whether a syntax error hid a whole table from the parser.
+    is_hiding: bool,
 }
 
 impl Reader {
@@ -169,13 +178,7 @@ impl Reader {
             let line_text = text.get(line.clone()).unwrap_or_default();
             if message != "duplicate key" {
                 self.unreadable.push(line);
-                let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
-                let label = if expected.is_empty() {
-                    "cannot be read".to_owned()
-                } else {
-                    format!("expected {expected}")
-                };
-                let what = format!("this is not valid TOML: {what}");
+                let (what, label) = describe_error(message, range.is_empty());
                 diagnostics.report(Code::SYNTAX, self.span(&range), what, label);
             } else if line_text.trim_start().starts_with('[') {
                 self.unreadable.push(line);
@@ -200,6 +203,34 @@ impl Reader {
         }
     }
 
+    /// Looks for tables whose header the parser never saw: after an error it may stop altogether.
+    fn find_hidden(&mut self, text: &str, table: &DeTable<'_>) {
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let indent = line.len() - line.trim_start().len();
+            if line.trim_start().starts_with('[') {
+                self.headers.push(start + indent);
+            }
+            start += line.len();
+        }
+        let mut seen = BTreeSet::new();
+        header_places(table, &mut seen);
+        let is_bad = |place: &usize| self.unreadable.iter().any(|line| line.contains(place));
+        self.is_hiding = !self.unreadable.is_empty()
+            && self.headers.iter().any(|place| !seen.contains(place) || is_bad(place));
+    }
+
+    /// Whether something that belongs to a table may not have been read; `place` is where the table
+    /// is, `None` for the one before all headers.
+    fn is_incomplete(&self, place: Option<usize>) -> bool {
+        let following =
+            place.map_or(0, |place| self.headers.partition_point(|&header| header <= place));
+        let begin = following.checked_sub(1).map_or(0, |index| self.headers[index]);
+        let end = self.headers.get(following).copied().unwrap_or(usize::MAX);
+        let is_inside = |line: &Range<usize>| line.end >= begin && line.start < end;
+        self.is_hiding || self.unreadable.iter().any(is_inside)
+    }
+
     fn is_unreadable(&self, range: &Range<usize>) -> bool {
         // A value that is not there at all is put at the very beginning by the parser.
         let is_absent = *range == (0..0) && !self.unreadable.is_empty();
@@ -210,7 +241,12 @@ impl Reader {
                 .any(|line| range.start <= line.end && line.start <= range.end.max(range.start))
     }
 
-    fn table(&self, table: DeTable<'_>, diagnostics: &mut Diagnostics) -> Table {
+    fn table(
+        &self,
+        table: DeTable<'_>,
+        place: Option<usize>,
+        diagnostics: &mut Diagnostics,
+    ) -> Table {
         let mut entries: Vec<TableEntry> = Vec::new();
         for (key, value) in table {
             let node = if self.is_unreadable(&key.span()) {
@@ -222,7 +258,7 @@ impl Reader {
             entries.push(TableEntry { key: key.into_inner().into_owned(), key_span, node });
         }
         entries.sort_by_key(|entry| entry.key_span.start);
-        Table { entries, incomplete: !self.unreadable.is_empty() }
+        Table { entries, incomplete: self.is_incomplete(place) }
     }
 
     fn node(&self, value: Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Node {
@@ -243,13 +279,49 @@ impl Reader {
             DeValue::Array(list) => NodeValue::Array(
                 list.into_iter().map(|item| self.node(item, diagnostics)).collect(),
             ),
-            DeValue::Table(table) => NodeValue::Table(self.table(table, diagnostics)),
+            DeValue::Table(table) => {
+                NodeValue::Table(self.table(table, Some(range.start), diagnostics))
+            }
         };
         if value == NodeValue::Invalid {
             let message = "the number is too large";
             diagnostics.report(Code::OUT_OF_RANGE, span, message, "does not fit into 64 bits");
         }
         Node { value, span }
+    }
+}
+
+/// The parser's message as a sentence and what was expected.
+fn describe_error(message: &str, is_nothing: bool) -> (String, String) {
+    let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
+    let (what, label) = match what {
+        "string values must be quoted" if is_nothing => ("a value is missing", "expected a value"),
+        "string values must be quoted" => {
+            ("the value has no quotes", "texts and quantities stand between double quotes")
+        }
+        _ => (what, ""),
+    };
+    let label = match (label, expected) {
+        ("", "") => "cannot be read".to_owned(),
+        ("", expected) => format!("expected {expected}"),
+        (label, _) => label.to_owned(),
+    };
+    (format!("this is not valid TOML: {what}"), label)
+}
+
+/// Where the tables under a table have their headers (or themselves, where they stand inline).
+fn header_places(table: &DeTable<'_>, places: &mut BTreeSet<usize>) {
+    let mut visit = |value: &Spanned<DeValue<'_>>| {
+        places.insert(value.span().start);
+        if let DeValue::Table(inner) = value.get_ref() {
+            header_places(inner, places);
+        }
+    };
+    for value in table.values() {
+        match value.get_ref() {
+            DeValue::Array(list) => list.iter().for_each(&mut visit),
+            _ => visit(value),
+        }
     }
 }
 
@@ -306,9 +378,9 @@ mod tests {
         let (table, errors) =
             parse("a = 10 min\nb = 2\nc = \"open\nd = [1,\n2]\ne = \nf = 99999999999999999999\n");
         let expected = [
-            "S001 this is not valid TOML: string values must be quoted @10 min",
+            "S001 this is not valid TOML: the value has no quotes @10 min",
             "S001 this is not valid TOML: invalid basic string @",
-            "S001 this is not valid TOML: string values must be quoted @",
+            "S001 this is not valid TOML: a value is missing @",
             "S006 the number is too large @99999999999999999999",
         ];
         assert_eq!(errors, expected);
@@ -317,6 +389,24 @@ mod tests {
         {
             assert_eq!(table.get(key).unwrap().value != NodeValue::Invalid, readable, "{key}");
         }
+    }
+
+    #[test]
+    fn only_the_tables_around_a_syntax_error_are_incomplete() {
+        let incomplete = |text: &str| {
+            let (table, _) = parse(text);
+            let of = |name: &str| match table.get(name).map(|node| &node.value) {
+                Some(NodeValue::Table(table)) => Some(table.incomplete),
+                _ => None,
+            };
+            (table.incomplete, of("a"), of("b"))
+        };
+        assert_eq!(incomplete("[a]\nx = 1\n[b]\ny = 1\n"), (false, Some(false), Some(false)));
+        assert_eq!(incomplete("[a]\nx = 1 2\n[b]\ny = 1\n"), (false, Some(true), Some(false)));
+        assert_eq!(incomplete("x = 1 2\n[a]\n[b]\ny = 1\n"), (true, Some(false), Some(false)));
+        // Here the parser gives up, and there may be anything behind.
+        assert_eq!(incomplete("[a]\nnonsense\n[b]\ny = 1\n"), (true, Some(true), None));
+        assert_eq!(incomplete("[a]\n[b\ny = 1\n"), (true, Some(true), None));
     }
 
     #[test]

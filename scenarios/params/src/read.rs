@@ -46,19 +46,22 @@ pub fn read_table_of(
     }
     let mut items = Vec::new();
     for field in fields() {
-        let (value, span, is_default) = match (table.get(field.name), field.presence) {
-            (Some(node), _) => {
-                (read_value(node, &field.kind, field.name, diagnostics), node.span, false)
-            }
-            (None, Presence::Optional) => continue,
-            (None, Presence::Default(text)) => (Some(default_value(field, text, span)), span, true),
-            (None, Presence::Required) => {
-                if !table.incomplete && !meant.contains(&field.name) {
+        let default = match field.presence {
+            Presence::Default(text) => Some(default_value(field, text, span)),
+            Presence::Required | Presence::Optional => None,
+        };
+        let (value, span) = match table.get(field.name) {
+            Some(node) => (read_value(node, &field.kind, field.name, diagnostics), node.span),
+            None if field.presence == Presence::Optional => continue,
+            None => {
+                let is_required = field.presence == Presence::Required;
+                if is_required && !table.incomplete && !meant.contains(&field.name) {
                     report_missing_key(field, span, diagnostics);
                 }
-                (None, span, false)
+                (default.clone(), span)
             }
         };
+        let is_default = matches!((&value, &default), (Some(a), Some(b)) if a.same(b));
         match value {
             Some(value) => items.push(Item { name: field.name, value, span, is_default }),
             None => whole = false,

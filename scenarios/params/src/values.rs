@@ -73,7 +73,8 @@ impl Values {
         self.item(name).map_or(self.span, |item| item.span)
     }
 
-    /// Whether the field is there only because of its default.
+    /// Whether the field has the value of its default. Writing a default out changes nothing, so
+    /// that a resolved scenario means the same as the one it came from.
     pub fn is_default(&self, name: &str) -> bool {
         self.item(name).is_some_and(|item| item.is_default)
     }
@@ -243,7 +244,7 @@ impl Values {
 
 impl Value {
     /// Whether both are the same value, wherever they come from.
-    fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::List(a), Self::List(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|((a, _), (b, _))| a.same(b))

@@ -19,12 +19,14 @@ use super::scenario::{
     Action, CheckRow, DeviceRow, Expect, Injection, PlatformUse, Scenario, Source,
 };
 use super::sections::{self, InjectKind};
-use super::semantics;
+use super::semantics::{self, Names};
 use super::texts::Texts;
 
 /// The tables of a scenario, each checked by itself.
 pub(crate) struct Draft<'a> {
     root: &'a Table,
+    /// Sections that stand in the file under a misspelt name.
+    misspelt: Vec<&'static str>,
     head: Option<Single<'a>>,
     platform: Option<Single<'a>>,
     sources: Vec<Row<'a, &'static SourceKind>>,
@@ -50,10 +52,11 @@ struct Parts {
 impl<'a> Draft<'a> {
     /// Reads every table.
     pub(crate) fn read(root: &'a Table, out: &mut Diagnostics) -> Self {
-        read::check_root(root, out);
+        let misspelt = read::check_root(root, out);
         let checks = sections::check_section();
         Self {
             root,
+            misspelt,
             head: read::single(root, "scenario", sections::SCENARIO_FIELDS, out),
             platform: read::single(root, "platform", sections::PLATFORM_FIELDS, out),
             sources: read::rows(root, &sections::SOURCE, SOURCES.iter(), |k| &k.entry, out),
@@ -91,9 +94,18 @@ impl<'a> Draft<'a> {
         self.head.as_ref()?.values.as_ref()
     }
 
+    fn names<K>(&self, section: &str, rows: &[Row<'a, K>]) -> Names<'a> {
+        Names::of(rows, !self.root.incomplete && !self.misspelt.contains(&section))
+    }
+
     /// Which platform; `None` after a mistake.
     fn platform_use(&self, files: &Files<'_>, out: &mut Diagnostics) -> Option<PlatformUse> {
-        let Some(platform) = &self.platform else { return Some(PlatformUse::Embedded) };
+        let Some(platform) = &self.platform else {
+            let is_left_out = self.root.get("platform").is_none()
+                && !self.root.incomplete
+                && !self.misspelt.contains(&"platform");
+            return is_left_out.then_some(PlatformUse::Embedded);
+        };
         let Some(node) = platform.table.get("use") else { return Some(PlatformUse::Embedded) };
         let NodeValue::String(text) = &node.value else { return None };
         match text.as_str() {
@@ -131,9 +143,12 @@ impl<'a> Draft<'a> {
             semantics::kill_has_a_victim(&self.injections, platform, out);
         }
         semantics::requirements_are_rows(&self.checks, out);
-        semantics::twin_is_named(self.expect.as_ref(), &self.checks, out);
+        semantics::twin_is_named(self.expect.as_ref(), &self.names("check", &self.checks), out);
+        let sources = self.names("source", &self.sources);
+        let devices = self.names("device", &self.devices);
         if !self.root.incomplete
             && self.root.get("check").is_none()
+            && !self.misspelt.contains(&"check")
             && let Some(entry) = self.root.entry("scenario")
         {
             semantics::report_no_checks(entry.node.span, out);
@@ -150,17 +165,17 @@ impl<'a> Draft<'a> {
             source_of_device: self
                 .devices
                 .iter()
-                .map(|row| semantics::source_of(row, &self.sources, out))
+                .map(|row| semantics::source_of(row, &sources, out))
                 .collect(),
             device_of_injection: self
                 .injections
                 .iter()
-                .map(|row| semantics::device_of(row, &self.devices, out))
+                .map(|row| semantics::device_of(row, &devices, out))
                 .collect(),
             devices_of_check: self
                 .checks
                 .iter()
-                .map(|row| semantics::devices_of_check(row, &self.devices, out))
+                .map(|row| semantics::devices_of_check(row, &devices, out))
                 .collect(),
         }
     }

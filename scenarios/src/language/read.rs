@@ -39,10 +39,11 @@ pub(crate) struct Single<'a> {
     pub(crate) values: Option<Values>,
 }
 
-/// Checks the version and the names of the sections.
-pub(crate) fn check_root(root: &Table, diagnostics: &mut Diagnostics) {
+/// Checks the version and the names of the sections; returns the sections that misspelt ones were
+/// probably meant to be, which are then not missing as well.
+pub(crate) fn check_root(root: &Table, diagnostics: &mut Diagnostics) -> Vec<&'static str> {
     let file = Span { source: SourceId::FILE, start: 0, end: 0 };
-    let known: Vec<&str> = ["format"]
+    let known: Vec<&'static str> = ["format"]
         .into_iter()
         .chain(single_sections().map(|(name, _)| name))
         .chain(sections().map(|section| section.name))
@@ -85,6 +86,7 @@ pub(crate) fn check_root(root: &Table, diagnostics: &mut Diagnostics) {
         let message = "table `[scenario]` is missing";
         diagnostics.report_with_help(Code::MISSING_KEY, file, message, "in this file", Some(help));
     }
+    meant
 }
 
 /// Reads a section that stands once, if it is there.

@@ -76,6 +76,7 @@ pub(crate) static DEVICE_FIELDS: &[Field] = &[
         "\"simulated\"",
         "how it is there; this version has simulated devices only",
     ),
+    Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
 ];
 
 /// Keys every `[[inject]]` has.

@@ -24,16 +24,55 @@ pub(crate) fn names_are_unique<K>(section: &str, rows: &[Row<'_, K>], out: &mut 
     }
 }
 
+/// The names that tables of a section may be referred to by.
+pub(crate) struct Names<'a> {
+    names: Vec<Option<&'a str>>,
+    /// Whether there may be more than could be read; then nothing is said to be missing.
+    is_complete: bool,
+}
+
+impl<'a> Names<'a> {
+    /// The names of rows; `all_read` unless there may be rows that could not be read.
+    pub(crate) fn of<K>(rows: &[Row<'a, K>], all_read: bool) -> Self {
+        let names: Vec<Option<&'a str>> = rows.iter().map(Row::name).collect();
+        let is_complete = all_read && names.iter().all(Option::is_some);
+        Self { names, is_complete }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'a str> {
+        self.names.iter().flatten().copied()
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|known| *known == Some(name))
+    }
+
+    /// Reports that there is nothing of this name, unless it may only not have been read.
+    fn report_unknown(&self, what: &str, name: &str, span: Span, out: &mut Diagnostics) {
+        if !self.is_complete {
+            return;
+        }
+        let names: Vec<&str> = self.iter().collect();
+        let help = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => format!("add a `[[{what}]]` of that name"),
+            None => format!("there is {}", names.join(", ")),
+        };
+        let message = format!("there is no {what} named `{name}`");
+        let label = "not in this scenario";
+        out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
+    }
+}
+
 /// The index of the source a device is connected to, as `at = "source:NAME"` says.
-pub(crate) fn source_of<K, S>(
+pub(crate) fn source_of<K>(
     device: &Row<'_, K>,
-    sources: &[Row<'_, S>],
+    sources: &Names<'_>,
     out: &mut Diagnostics,
 ) -> Option<usize> {
     let (at, span) = device.text("at")?;
-    let names = || sources.iter().filter_map(Row::name);
     let Some(name) = at.strip_prefix("source:") else {
-        let help = match names().find(|name| *name == at).or_else(|| names().next()) {
+        let help = match sources.iter().find(|name| *name == at).or_else(|| sources.iter().next()) {
             Some(name) => format!("write `at = \"source:{name}\"`"),
             None => "write `at = \"source:NAME\"`".to_owned(),
         };
@@ -42,71 +81,50 @@ pub(crate) fn source_of<K, S>(
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
         return None;
     };
-    let found = sources.iter().position(|source| source.name() == Some(name));
-    if found.is_none() && !device.table.incomplete {
-        report_unknown("source", name, names(), span, out);
+    let found = sources.position(name);
+    if found.is_none() {
+        sources.report_unknown("source", name, span, out);
     }
     found
 }
 
 /// The index of the device that a table names.
-pub(crate) fn device_of<K, D>(
+pub(crate) fn device_of<K>(
     row: &Row<'_, K>,
-    devices: &[Row<'_, D>],
+    devices: &Names<'_>,
     out: &mut Diagnostics,
 ) -> Option<usize> {
     let (name, span) = row.text("device")?;
-    let found = devices.iter().position(|device| device.name() == Some(name));
-    if found.is_none() && !row.table.incomplete {
-        report_unknown("device", name, devices.iter().filter_map(Row::name), span, out);
+    let found = devices.position(name);
+    if found.is_none() {
+        devices.report_unknown("device", name, span, out);
     }
     found
 }
 
 /// The indices of the devices that a check's pattern names; at least one has to be there.
-pub(crate) fn devices_of_check<K, D>(
+pub(crate) fn devices_of_check<K>(
     check: &Row<'_, K>,
-    devices: &[Row<'_, D>],
+    devices: &Names<'_>,
     out: &mut Diagnostics,
 ) -> Vec<usize> {
     let (text, span) = check.text("device").unwrap_or(("*", check.span));
     let pattern = Pattern::new(text);
-    let names = || devices.iter().filter_map(Row::name);
-    let found: Vec<usize> = devices
-        .iter()
-        .enumerate()
-        .filter(|(_, device)| device.name().is_some_and(|name| pattern.matches(name)))
-        .map(|(index, _)| index)
-        .collect();
-    if found.is_empty() && check.text("device").is_some() && !check.table.incomplete {
-        if pattern.is_name() {
-            report_unknown("device", text, names(), span, out);
-        } else {
-            let message = format!("no device has a name that fits `{text}`");
-            let all: Vec<&str> = names().collect();
-            let help = format!("the devices are {}", all.join(", "));
-            let label = "fits nothing";
-            out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
-        }
+    let fits = |name: &Option<&str>| name.is_some_and(|name| pattern.matches(name));
+    let names = devices.names.iter().enumerate();
+    let found: Vec<usize> = names.filter(|(_, name)| fits(name)).map(|(index, _)| index).collect();
+    if !found.is_empty() || check.text("device").is_none() {
+        return found;
+    }
+    if pattern.is_name() {
+        devices.report_unknown("device", text, span, out);
+    } else if devices.is_complete {
+        let message = format!("no device has a name that fits `{text}`");
+        let all: Vec<&str> = devices.iter().collect();
+        let help = format!("the devices are {}", all.join(", "));
+        out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, "fits nothing", Some(help));
     }
     found
-}
-
-fn report_unknown<'a>(
-    what: &str,
-    name: &str,
-    names: impl Iterator<Item = &'a str>,
-    span: Span,
-    out: &mut Diagnostics,
-) {
-    let names: Vec<&str> = names.collect();
-    let help = match nearest(name, names.iter().copied()) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None if names.is_empty() => Some(format!("add a `[[{what}]]` of that name")),
-        None => Some(format!("there is {}", names.join(", "))),
-    };
-    let message = format!("there is no {what} named `{name}`");
-    out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, "not in this scenario", help);
 }
 
 /// Time and device kinds of later versions are refused, not replaced by something else.
@@ -257,9 +275,9 @@ fn is_requirement(text: &str) -> bool {
 }
 
 /// A must-fail twin names one of its own checks, and the check it mirrors.
-pub(crate) fn twin_is_named<K>(
+pub(crate) fn twin_is_named(
     expect: Option<&Single<'_>>,
-    checks: &[Row<'_, K>],
+    checks: &Names<'_>,
     out: &mut Diagnostics,
 ) {
     let Some(expect) = expect else { return };
@@ -268,12 +286,11 @@ pub(crate) fn twin_is_named<K>(
         let NodeValue::String(text) = &node.value else { return None };
         Some((text.as_str(), node.span))
     };
-    let names = || checks.iter().filter_map(Row::name);
     if let Some((check, span)) = text("check")
-        && !names().any(|name| name == check)
-        && !expect.table.incomplete
+        && checks.position(check).is_none()
+        && checks.is_complete
     {
-        let help = nearest(check, names()).map(|near| format!("did you mean `{near}`?"));
+        let help = nearest(check, checks.iter()).map(|near| format!("did you mean `{near}`?"));
         let message = format!("there is no check named `{check}` that could fail");
         out.report_with_help(Code::BAD_TWIN, span, message, "not in this scenario", help);
     }

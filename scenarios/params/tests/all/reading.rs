@@ -73,6 +73,8 @@ fn values_are_in_si_units_and_defaults_stand_in() {
     assert_eq!(values.si("voltage"), 1500.0);
     assert_eq!(values.duration("every"), SimDuration::from_seconds(10));
     assert!(values.is_default("every") && !values.is_default("voltage"));
+    let written_out = read(&format!("{text}every = \"10 s\"\n")).unwrap();
+    assert!(written_out.is_default("every"), "a default that is written out stays one");
     let limit =
         Value::Quantity { si: 0.005, dimension: Dimension::Ratio, written: "0.5 %".to_owned() };
     assert_eq!(values.get("limit"), Some(&limit));

@@ -1,0 +1,129 @@
+//! What a file without mistakes means, and that its resolved form means the same.
+
+use std::path::Path;
+
+use lastmeter_devices::DeviceFault;
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::{VALID, changed, load, load_with};
+use crate::language::{Action, LoadOptions, PlatformUse, Scenario};
+
+#[test]
+fn a_scenario_is_loaded_with_its_references_resolved() {
+    let scenario = load(VALID).unwrap();
+    assert_eq!(scenario.name, "first");
+    assert_eq!(scenario.title.as_deref(), Some("Ten minutes – mit Ümläuten"));
+    assert_eq!(scenario.tags, ["quick"]);
+    assert_eq!(scenario.start, "2027-01-18T17:00:00Z".parse::<SimTime>().unwrap());
+    assert_eq!(scenario.duration, SimDuration::from_seconds(600));
+    assert_eq!(scenario.seed, 7);
+    assert_eq!(scenario.platform, PlatformUse::Child);
+    assert!(scenario.strict_table2);
+    assert_eq!(scenario.sources[0].terminal.as_ref().unwrap().phases(), 3);
+    assert_eq!((scenario.devices[0].name.as_str(), scenario.devices[0].source), ("home", 0));
+    let device = scenario.build_device(0).unwrap();
+    assert_eq!(device.report_period(), SimDuration::from_seconds(10));
+    assert_eq!(scenario.checks[0].covers, ["F-04", "C-04"]);
+    assert_eq!(scenario.expect, None);
+    assert_eq!(scenario.unavailable(), None);
+}
+
+#[test]
+fn injections_say_what_happens_to_whom_and_when() {
+    let scenario = load(VALID).unwrap();
+    let [skip, command, kill] = scenario.injections.as_slice() else { panic!() };
+    assert_eq!((skip.name.as_deref(), skip.kind), (Some("skip"), "skip_reading"));
+    assert_eq!(skip.at, SimDuration::from_seconds(60));
+    let fault = DeviceFault::SkipReading { count: 2 };
+    assert_eq!(skip.action, Action::Device { device: 0, fault });
+    assert_eq!(skip.detail(), "device = \"home\", count = 2");
+    let parameters = [("seconds".to_owned(), "5".to_owned())].into();
+    let name = "setReportingPeriod".to_owned();
+    assert_eq!(command.action, Action::Command { device: 0, command: name, parameters });
+    assert_eq!((kill.action.clone(), kill.name.clone()), (Action::KillPlatform, None));
+}
+
+#[test]
+fn the_resolved_form_writes_defaults_out_and_means_the_same() {
+    let twin =
+        format!("{VALID}[expect]\nverdict = \"fail\"\ncheck = \"accuracy-u\"\ntwin_of = \"a/b\"\n");
+    for text in [VALID, &twin] {
+        let scenario = load(text).unwrap();
+        let resolved = scenario.resolved_toml();
+        for default in ["time = \"virtual\"", "as = \"simulated\"", "voltage_gain_error = \"0 %\""]
+        {
+            assert!(resolved.contains(default), "{default} in\n{resolved}");
+        }
+        let again = load(&resolved).unwrap();
+        assert!(again.same_meaning(&scenario));
+        assert_eq!(again.resolved_toml(), resolved);
+        // The record is judged by the resolved form.
+        lastmeter_reports::Judge::new(&scenario.name, &resolved).unwrap();
+    }
+    let other = load(&changed("seed = 7", "seed = 8")).unwrap();
+    assert!(!other.same_meaning(&load(VALID).unwrap()));
+}
+
+#[test]
+fn the_hash_covers_the_file_and_the_overrides() {
+    let plain = load(VALID).unwrap();
+    assert_eq!(plain.hash().len(), 64);
+    assert_eq!(plain.hash(), load(VALID).unwrap().hash());
+    assert_ne!(plain.hash(), load(&changed("# A meter", "# a meter")).unwrap().hash());
+    let seed = LoadOptions { seed: Some(7), ..LoadOptions::default() };
+    assert_ne!(plain.hash(), load_with(VALID, &seed).unwrap().hash());
+}
+
+#[test]
+fn left_out_sections_and_values_have_their_defaults() {
+    let text = "format = 1\n[scenario]\nname = \"s\"\nduration = \"1 s\"\n\
+                [[check]]\nname = \"c\"\nkind = \"refused\"\n";
+    let scenario = load(text).unwrap();
+    assert_eq!(scenario.platform, PlatformUse::Embedded);
+    assert!(!scenario.strict_table2);
+    assert_eq!((scenario.seed, scenario.title.clone()), (1, None));
+    assert!(load(&scenario.resolved_toml()).unwrap().same_meaning(&scenario));
+}
+
+/// The valid scenario with a source that plays a recording.
+fn playing(file: &str) -> String {
+    changed(
+        "kind = \"synthetic\"\nvoltage = \"230 V\"",
+        &format!("kind = \"recording\"\nfile = \"{file}\""),
+    )
+}
+
+#[test]
+fn a_recording_that_is_not_on_this_machine_makes_a_scenario_unavailable_and_not_wrong() {
+    let scenario = load(&playing("recordings:no-such.cfg")).unwrap();
+    assert_eq!(
+        scenario.unavailable(),
+        Some(
+            "`recordings:no-such.cfg` is a recording, and the environment variable \
+             LASTMETER_RECORDINGS does not say where recordings are"
+        )
+    );
+    assert!(scenario.build_device(0).is_none());
+    assert!(load(&scenario.resolved_toml()).unwrap().same_meaning(&scenario));
+}
+
+#[test]
+fn a_scenario_file_and_what_it_names_are_read_from_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.toml");
+    let missing = Scenario::load(&file, &LoadOptions::default()).expect_err("no such file");
+    assert_eq!(missing.diagnostics()[0].code.code(), "S025");
+    std::fs::write(
+        &file,
+        VALID
+            .replace("use = \"child\"", "use = \"mine.toml\"")
+            .replace("kind = \"kill\"", "kind = \"freeze\"\ndevice = \"home\""),
+    )
+    .unwrap();
+    let missing = Scenario::load(&file, &LoadOptions::default()).expect_err("no such profile");
+    assert_eq!(missing.diagnostics()[0].message, "there is no profile file `mine.toml`");
+    std::fs::write(folder.path().join("mine.toml"), "").unwrap();
+    let scenario = Scenario::load(&file, &LoadOptions::default()).unwrap();
+    assert_eq!(scenario.platform, PlatformUse::Profile(folder.path().join("mine.toml")));
+    assert_eq!(scenario.path(), Path::new(&file));
+}
