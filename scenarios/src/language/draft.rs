@@ -191,7 +191,7 @@ impl<'a> Draft<'a> {
             .sources
             .iter()
             .map(|row| {
-                match parts::build_source(row.kind?, row.values.as_ref()?, &streams, files, out) {
+                match parts::build_source(row.kind?, row.values.as_ref()?, streams, files, out) {
                     Built::Terminal(terminal) => Some(terminal),
                     Built::Unavailable(reason) => {
                         unavailable.get_or_insert(reason);
@@ -211,7 +211,7 @@ impl<'a> Draft<'a> {
                 semantics::has_spectrum_to_work_on(row, &self.sources[source], terminal, out)?;
                 let terminal = terminal?;
                 let name = row.name()?;
-                let place = DevicePlace { name, start, streams: &streams, terminal };
+                let place = DevicePlace { name, start, streams, terminal };
                 parts::build_device(row.kind?, row.values.as_ref()?, &place, out)
             })
             .collect();

@@ -117,5 +117,5 @@ fn hash(bytes: &[u8], texts: &Texts) -> String {
     };
     add(bytes);
     texts.overrides().for_each(|text| add(text.as_bytes()));
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", sha.finalize())
 }

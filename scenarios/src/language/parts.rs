@@ -27,13 +27,14 @@ pub(crate) enum Built {
 pub(crate) fn build_source(
     kind: &SourceKind,
     values: &Values,
-    streams: &Streams,
+    streams: Streams,
     files: &Files<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Built {
     let mut found = Diagnostics::new();
     let read_file = |name: &str| files.read(name);
-    let context = SourceContext { name: values.text("name"), streams, read_file: &read_file };
+    let context =
+        SourceContext { name: values.text("name"), streams: &streams, read_file: &read_file };
     let terminal = (kind.build)(values, &context, &mut found);
     // What is not here cannot be wrong; the scenario is skipped with the reason instead.
     if let Some(reason) = files.take_unavailable() {
@@ -51,7 +52,7 @@ pub(crate) fn build_source(
 pub(crate) struct DevicePlace<'a> {
     pub(crate) name: &'a str,
     pub(crate) start: SimTime,
-    pub(crate) streams: &'a Streams,
+    pub(crate) streams: Streams,
     pub(crate) terminal: &'a Terminal,
 }
 
@@ -68,7 +69,7 @@ pub(crate) fn build_device(
         hardware_id: HardwareId::new(place.name).ok()?,
         tenant: TENANT,
         start: place.start,
-        streams: place.streams,
+        streams: &place.streams,
         phases: place.terminal.phases(),
         has_spectrum: place.terminal.spectrum().is_some(),
     };

@@ -198,7 +198,7 @@ impl Scenario {
         let place = parts::DevicePlace {
             name: &row.name,
             start: self.start,
-            streams: &self.streams(),
+            streams: self.streams(),
             terminal,
         };
         parts::build_device(row.kind, &row.values, &place, &mut diagnostics)
@@ -247,6 +247,9 @@ impl Scenario {
 
 impl std::fmt::Debug for Scenario {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scenario").field("name", &self.name).field("hash", &self.hash).finish()
+        f.debug_struct("Scenario")
+            .field("name", &self.name)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
     }
 }

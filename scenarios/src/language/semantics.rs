@@ -1,7 +1,7 @@
 //! What must hold between the tables of a scenario. Each rule is one function and tells each
 //! mistake once, from what is written, so that a table's other mistakes hide nothing here.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use lastmeter_params::{
     Code, Diagnostics, Dimension, NodeValue, SourceId, Span, Value, nearest, parse_quantity,
@@ -15,9 +15,9 @@ use super::sections::InjectKind;
 
 /// Within a section no name stands twice.
 pub(crate) fn names_are_unique<K>(section: &str, rows: &[Row<'_, K>], out: &mut Diagnostics) {
-    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for (name, span) in rows.iter().filter_map(|row| row.text("name")) {
-        if seen.insert(name, ()).is_some() {
+        if !seen.insert(name) {
             let message = format!("there is already a {section} named `{name}`");
             out.report(Code::NAME_TAKEN, span, message, "used twice");
         }
@@ -56,11 +56,20 @@ impl<'a> Names<'a> {
         let help = match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => format!("add a `[[{what}]]` of that name"),
-            None => format!("there is {}", names.join(", ")),
+            None => list_of(what, &names),
         };
         let message = format!("there is no {what} named `{name}`");
         let label = "not in this scenario";
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
+    }
+}
+
+/// What there is, for help.
+fn list_of(what: &str, names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [only] => format!("the only {what} is {only}"),
+        _ => format!("the {what}s are {}", quoted.join(", ")),
     }
 }
 
@@ -110,9 +119,10 @@ pub(crate) fn devices_of_check<K>(
 ) -> Vec<usize> {
     let (text, span) = check.text("device").unwrap_or(("*", check.span));
     let pattern = Pattern::new(text);
-    let fits = |name: &Option<&str>| name.is_some_and(|name| pattern.matches(name));
+    let fits = |name: Option<&str>| name.is_some_and(|name| pattern.matches(name));
     let names = devices.names.iter().enumerate();
-    let found: Vec<usize> = names.filter(|(_, name)| fits(name)).map(|(index, _)| index).collect();
+    let found: Vec<usize> =
+        names.filter(|(_, name)| fits(**name)).map(|(index, _)| index).collect();
     if !found.is_empty() || check.text("device").is_none() {
         return found;
     }
@@ -120,8 +130,7 @@ pub(crate) fn devices_of_check<K>(
         devices.report_unknown("device", text, span, out);
     } else if devices.is_complete {
         let message = format!("no device has a name that fits `{text}`");
-        let all: Vec<&str> = devices.iter().collect();
-        let help = format!("the devices are {}", all.join(", "));
+        let help = list_of("device", &devices.iter().collect::<Vec<_>>());
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, "fits nothing", Some(help));
     }
     found

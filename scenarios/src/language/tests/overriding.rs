@@ -64,7 +64,16 @@ fn seed_and_platform_have_options_of_their_own() {
 #[test]
 fn a_mistake_in_an_override_is_shown_in_the_override() {
     let failure = load_with(VALID, &set(&["device.home.report_every=10"])).expect_err("no unit");
-    insta::assert_snapshot!(failure.to_string().trim_end(), @"");
+    insta::assert_snapshot!(failure.to_string().trim_end(), @r#"
+        error[S008]: `10` has no unit
+         --> --set:1:26
+          |
+        1 | device.home.report_every=10
+          |                          ^^ expected a time with its unit, as text
+          |
+          = help: write `"10 s"`
+          = hint: run lastmeter explain S008
+    "#);
 }
 
 #[test]

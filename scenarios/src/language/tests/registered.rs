@@ -40,7 +40,27 @@ fn names_in_a_section_are_unique() {
 
 #[test]
 fn the_explanation_of_an_injection_reads_well() {
-    insta::assert_snapshot!(explain("command").unwrap().trim_end(), @"");
+    insta::assert_snapshot!(explain("command").unwrap().trim_end(), @r#"
+        command (inject): a command to a device, given through the platform's interface
+
+        The bench asks the platform over REST to invoke a command on a device, as an application
+        would, and waits for the acknowledgement. `command` holds the command's `name` and its
+        parameters: `command = { name = "setReportingPeriod", seconds = 5 }`.
+
+        Its keys:
+          device   a name (required)
+                     the device it is for
+          command  a table (required)
+                     `name`, and the command's parameters
+
+        Keys of every [[inject]]:
+          name  a name (optional)
+                  what overrides call it; else its number
+          at    a time with its unit, as text (required)
+                  when it happens, since the start
+          kind  text (required)
+                  which injection
+    "#);
 }
 
 #[test]

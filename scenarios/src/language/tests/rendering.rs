@@ -21,7 +21,51 @@ pub(crate) fn five_mistakes() -> String {
 fn five_mistakes_are_five_located_errors() {
     let failure = load(&five_mistakes()).expect_err("five mistakes");
     assert_eq!(failure.diagnostics().len(), 5);
-    insta::assert_snapshot!(failure.to_string().trim_end(), @"");
+    insta::assert_snapshot!(failure.to_string().trim_end(), @r#"
+        error[S001]: this is not valid TOML: the value has no quotes
+         --> test.toml:8:12
+          |
+        8 | duration = 10 min
+          |            ^^^^^^ texts and quantities stand between double quotes
+          |
+          = hint: run lastmeter explain S001
+
+        error[S010]: `A` is a unit of current, not of voltage
+          --> test.toml:18:11
+           |
+        18 | voltage = "230 A"
+           |           ^^^^^^^ expected a voltage with its unit, as text
+           |
+           = help: units that fit: V, kV, mV, uV
+           = hint: run lastmeter explain S010
+
+        error[S018]: there is no source named `h`
+          --> test.toml:22:6
+           |
+        22 | at = "source:h"
+           |      ^^^^^^^^^^ not in this scenario
+           |
+           = help: the only source is `g`
+           = hint: run lastmeter explain S018
+
+        error[S003]: unknown key `report_evry`
+          --> test.toml:24:1
+           |
+        24 | report_evry = "10 s"
+           | ^^^^^^^^^^^ not a key here
+           |
+           = help: did you mean `report_every`?
+           = hint: run lastmeter explain S003
+
+        error[S012]: unknown check `no_los`
+          --> test.toml:52:8
+           |
+        52 | kind = "no_los"
+           |        ^^^^^^^^ nothing of this name is registered
+           |
+           = help: did you mean `no_loss`?
+           = hint: run lastmeter explain S012
+    "#);
 }
 
 #[test]
