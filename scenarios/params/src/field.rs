@@ -96,7 +96,8 @@ pub enum Kind {
         /// Largest allowed.
         max: f64,
     },
-    /// Like `Quantity`, in any of several dimensions (a limit in `%` or in `V`), not negative.
+    /// Like `Quantity`, in any of several dimensions (a limit in `%` or in `V`), not negative and
+    /// never a bare number.
     QuantityOfAny(&'static [Dimension]),
     /// A date with time and offset, as a TOML date-time.
     Instant,

@@ -87,6 +87,10 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("μs", "us"),
     ("°", "deg"),
     ("sec", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("minute", "min"),
+    ("minutes", "min"),
     ("hour", "h"),
     ("hours", "h"),
     ("day", "d"),
@@ -105,6 +109,13 @@ impl Dimension {
     /// The symbols of its units, the SI unit first.
     pub fn unit_symbols(self) -> impl Iterator<Item = &'static str> {
         UNITS.iter().filter(move |unit| unit.dimension == self).map(|unit| unit.symbol)
+    }
+
+    /// All ways to write its units, for patterns.
+    pub(crate) fn unit_spellings(self) -> impl Iterator<Item = &'static str> {
+        let is_ours = move |symbol: &str| self.unit_symbols().any(|ours| ours == symbol);
+        let synonyms = SYNONYMS.iter().filter(move |(_, symbol)| is_ours(symbol));
+        self.unit_symbols().chain(synonyms.map(|(other, _)| *other))
     }
 
     /// A value in the SI unit, written with it (`230 V`, `0.01`).
@@ -225,7 +236,7 @@ pub(crate) fn one_of(dimensions: &[Dimension]) -> String {
 }
 
 /// Reads a number with a unit of one of the dimensions; the result is in that dimension's SI unit.
-/// A ratio may be a bare number; a time may have several parts.
+/// Where only a ratio can be meant it may be a bare number; a time may have several parts.
 pub fn parse_quantity(
     text: &str,
     dimensions: &[Dimension],
@@ -277,7 +288,8 @@ fn parse_part<'a>(
         if !rest.is_empty() {
             return Err(not_a_number(whole, dimensions));
         }
-        if dimensions.contains(&Dimension::Ratio) {
+        // Where a limit may be in percent or in volts, `0.5` would be a guess.
+        if dimensions == [Dimension::Ratio] {
             return Ok((shifted(number, 0), Dimension::Ratio, after));
         }
         let suggestions = dimensions.iter().map(|d| format!("{number} {}", d.usual_symbol()));

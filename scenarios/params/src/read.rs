@@ -12,6 +12,9 @@ use crate::node::{Node, NodeValue, Table, TableEntry, parse_document, parse_over
 use crate::quantity::parse_quantity;
 use crate::values::{Item, Value, Values};
 
+/// Of more keys than these a list helps nobody.
+const KEYS_LISTED_MAX: usize = 12;
+
 /// The longest name in characters.
 const NAME_CHARACTERS_MAX: usize = 64;
 
@@ -97,6 +100,9 @@ fn report_unknown_key<'a>(
     let help = match meant {
         Some(near) => Some(format!("did you mean `{near}`?")),
         None if free.is_empty() => None,
+        None if free.len() > KEYS_LISTED_MAX => {
+            Some("`lastmeter explain`, with what this table is, lists its keys".to_owned())
+        }
         None => Some(format!("keys that may stand here: {}", quoted(&free))),
     };
     let message = format!("unknown key `{}`", entry.key);

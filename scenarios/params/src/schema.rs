@@ -77,25 +77,24 @@ pub fn of_kind(kind: &Kind) -> Value {
 const NUMBER: &str = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?";
 
 fn quantity(dimensions: &[Dimension]) -> Value {
-    let alternatives: Vec<String> =
-        dimensions.iter().map(|&dimension| pattern(dimension)).collect();
-    let text = json!({ "type": "string", "pattern": format!("^({})$", alternatives.join("|")) });
-    if dimensions.contains(&Dimension::Ratio) {
+    let alternatives: Vec<String> = dimensions.iter().map(|&one| pattern(one)).collect();
+    let text = alternatives.join("|");
+    if dimensions == [Dimension::Ratio] {
+        // Only here a bare number can mean one thing.
+        let text = json!({ "type": "string", "pattern": format!(r"^({text}|\s*{NUMBER}\s*)$") });
         json!({ "anyOf": [{ "type": "number" }, text] })
     } else {
-        text
+        json!({ "type": "string", "pattern": format!("^({text})$") })
     }
 }
 
 fn pattern(dimension: Dimension) -> String {
-    let units: Vec<&str> = dimension.unit_symbols().collect();
+    let units: Vec<&str> = dimension.unit_spellings().collect();
     let units = units.join("|");
-    match dimension {
-        Dimension::Time => {
-            format!(r"\s*{NUMBER}\s*({units})(\s*[0-9.][0-9.eE]*\s*({units}))*\s*")
-        }
-        Dimension::Ratio => format!(r"\s*{NUMBER}\s*({units})?\s*"),
-        _ => format!(r"\s*{NUMBER}\s*({units})\s*"),
+    if dimension == Dimension::Time {
+        format!(r"\s*{NUMBER}\s*({units})(\s*[0-9.][0-9.eE]*\s*({units}))*\s*")
+    } else {
+        format!(r"\s*{NUMBER}\s*({units})\s*")
     }
 }
 

@@ -90,7 +90,8 @@ proptest! {
         note in any::<String>(),
         orders in prop::collection::vec(2..=50_i64, 0..5),
     ) {
-        let rows: Vec<String> = orders.iter().map(|order| format!("{{ order = {order} }}")).collect();
+        let row = |order: &i64| format!("{{ order = {order} }}");
+        let rows: Vec<String> = orders.iter().map(row).collect();
         let text = format!(
             "name = \"n\"\nvoltage = \"{volts} V\"\ncount = {count}\nstrict = {strict}\n\
              note = {}\nharmonics = [{}]\n",

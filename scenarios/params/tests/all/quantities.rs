@@ -18,6 +18,7 @@ fn quantities_become_si_numbers() {
         ("50 Hz", Dimension::Frequency, 50.0),
         ("250 µs", Dimension::Time, 250e-6),
         ("30 min", Dimension::Time, 1800.0),
+        ("30 minutes", Dimension::Time, 1800.0),
         ("1 h 30 min", Dimension::Time, 5400.0),
         ("1h30min5s", Dimension::Time, 5405.0),
         ("-1 h 30 min", Dimension::Time, -5400.0),
@@ -39,6 +40,8 @@ fn the_unit_tells_which_of_several_dimensions_is_meant() {
     let limit = [Dimension::Ratio, Dimension::Voltage];
     assert_eq!(parse_quantity("0.5 %", &limit), Ok((0.005, Dimension::Ratio)));
     assert_eq!(parse_quantity("2 V", &limit), Ok((2.0, Dimension::Voltage)));
+    let bare = "`0.5` has no unit | write `\"0.5 %\"` or `\"0.5 V\"`";
+    assert_eq!(refusal("0.5", &limit), (Code::MISSING_UNIT, bare.to_owned()));
 }
 
 /// The message and what to do about it, as an author sees them.

@@ -105,11 +105,13 @@ fn each_mistake_is_reported_once_where_it_stands() {
     let text = "name = \"a b\"\nvoltage = 230\nevery = \"10 ms\"\nlimit = \"-1 V\"\n\
                 mode = \"window\"\nstrict = \"true\"\ncount = 0\nphases = [\"50 %\", \"x\", 3]\n\
                 quantity = \"electricity.voltage.rms.l4\"\nvotlage = 1\n\
-                harmonics = [{ ordre = 3, order = 51 }, 7]\nstart = 2027-01-18T17:00:00\nnote = 4\n";
+                harmonics = [{ ordre = 3, order = 51 }, 7]\nstart = 2027-01-18T17:00:00\n\
+                note = 4\n";
     let expected = [
         "S013 <\"a b\"> this is no name: not usable as a name | letters, digits, `-`, `_` and `.`, \
          starting with a letter or digit, at most 64",
-        "S008 <230> `230` has no unit: expected a voltage with its unit, as text | write `\"230 V\"`",
+        "S008 <230> `230` has no unit: expected a voltage with its unit, as text \
+         | write `\"230 V\"`",
         "S006 <\"10 ms\"> `every` is out of range: at least 0.1 s",
         "S006 <\"-1 V\"> `limit` is out of range: must not be negative",
         "S007 <\"window\"> `mode` cannot be `window`: expected one of `samples`, `windows` \

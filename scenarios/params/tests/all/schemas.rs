@@ -22,6 +22,6 @@ fn a_table_of_fields_becomes_an_object_without_other_keys() {
     assert_eq!(properties["start"]["format"], "date-time");
     assert_eq!(properties["harmonics"]["items"]["required"], json!(["order"]));
     let number = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?";
-    let expected = format!(r"^(\s*{number}\s*(V|kV|mV|uV)\s*)$");
+    let expected = format!(r"^(\s*{number}\s*(V|kV|mV|uV|µV|μV)\s*)$");
     assert_eq!(properties["voltage"]["pattern"], expected);
 }

@@ -67,7 +67,9 @@ proptest! {
 
     #[test]
     fn no_override_makes_loading_panic(
-        section in prop::sample::select(vec!["scenario", "device", "inject", "source", "check", "x"]),
+        section in prop::sample::select(
+            vec!["scenario", "device", "inject", "source", "check", "x"],
+        ),
         name in prop::sample::select(vec!["home", "1", "g", "duration", "accuracy-u", "0", ""]),
         key in "[a-z_.0-9]{0,12}",
         value in any::<String>(),

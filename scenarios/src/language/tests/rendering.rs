@@ -141,8 +141,8 @@ proptest! {
         color: bool,
     ) {
         let texts = Texts::new("a.toml", text);
-        let (start, end) = if backwards { (start + length, start) } else { (start, start + length) };
-        let end = if length == 1199 { usize::MAX } else { end };
+        let far = if length == 1199 { usize::MAX } else { start + length };
+        let (start, end) = if backwards { (far, start) } else { (start, far) };
         let diagnostic = Diagnostic {
             code: Code::SYNTAX,
             message: "message".to_owned(),
