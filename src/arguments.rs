@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 /// When to colour the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, and without NO_COLOR in the environment
+    /// On a terminal, and without `NO_COLOR` in the environment
     Auto,
     /// Always
     Always,

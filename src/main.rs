@@ -11,6 +11,7 @@ use lastmeter_reports::ExitCode;
 fn main() -> std::process::ExitCode {
     let arguments = arguments::Arguments::parse();
     // A broken invariant is a panic, and to the caller the bench is broken, not the scenario bad.
-    let outcome = std::panic::catch_unwind(|| command::dispatch(arguments.command, arguments.color));
+    let outcome =
+        std::panic::catch_unwind(|| command::dispatch(arguments.command, arguments.color));
     outcome.unwrap_or(ExitCode::Broken).into()
 }

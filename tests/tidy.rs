@@ -2,6 +2,8 @@
 //!
 //! Reads the tree as text; runs nothing of the project.
 
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -27,8 +29,16 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         (
             "scenarios",
             &[
-                "units", "params", "waveform", "sim", "metrology", "wire", "link", "devices",
-                "platform", "reports",
+                "units",
+                "params",
+                "waveform",
+                "sim",
+                "metrology",
+                "wire",
+                "link",
+                "devices",
+                "platform",
+                "reports",
             ],
         ),
     ])
@@ -105,40 +115,50 @@ fn files(extension: &str) -> Vec<PathBuf> {
 
 #[test]
 fn every_source_file_says_what_it_is_and_keeps_to_its_size() {
+    let mut faults = Vec::new();
     for path in files(".rs") {
         let text = std::fs::read_to_string(&path).unwrap();
         let shown = path.display();
-        assert!(text.starts_with("//! "), "{shown}: a `//!` header says what the file is");
+        if !text.starts_with("//! ") {
+            faults.push(format!("{shown}: a `//!` header says what the file is"));
+        }
         let lines = text.lines().count();
-        assert!(lines <= 700, "{shown}: {lines} lines are more than one room");
+        if lines > 700 {
+            faults.push(format!("{shown}: {lines} lines are more than one room"));
+        }
         for (number, line) in text.lines().enumerate() {
             let width = line.chars().count();
-            // A string or link that cannot be broken may run over.
-            let unbreakable = line.contains('"') || line.contains("://");
-            assert!(width <= 100 || unbreakable, "{shown}:{}: {width} columns", number + 1);
+            // Code is formatted; comments are not. Links and tables cannot be broken.
+            let comment = line.trim_start().starts_with("//");
+            if comment && width > 100 && !line.contains("://") && !line.contains('|') {
+                faults.push(format!("{shown}:{}: {width} columns", number + 1));
+            }
         }
     }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
 fn nothing_large_and_nothing_of_one_machine_is_in_the_tree() {
-    let home = format!("/{}/", "home");
-    let work = format!("/{}/", "work");
-    let superuser = format!("/{}/", "root");
     for path in files("") {
         let bytes = std::fs::read(&path).unwrap();
         assert!(bytes.len() <= 1 << 20, "{}: {} bytes", path.display(), bytes.len());
         let text = String::from_utf8_lossy(&bytes);
-        for place in [&home, &work, &superuser] {
-            assert!(!text.contains(place.as_str()), "{} names {place}", path.display());
+        for folder in ["home", "work", "root"] {
+            let absolute = format!("/{folder}/");
+            for (at, _) in text.match_indices(&absolute) {
+                // Within a longer path or a topic it is a name like any other.
+                let before = text[..at].chars().next_back();
+                let inside = before.is_some_and(|c| c.is_alphanumeric() || "}{<>._-+#".contains(c));
+                assert!(inside, "{} names a folder of one machine", path.display());
+            }
         }
     }
 }
 
 #[test]
 fn no_second_tls_library_comes_in() {
-    let lock: Table =
-        std::fs::read_to_string(root().join("Cargo.lock")).unwrap().parse().unwrap();
+    let lock: Table = std::fs::read_to_string(root().join("Cargo.lock")).unwrap().parse().unwrap();
     for package in lock["package"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
         let banned = ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys"];

@@ -1,9 +1,10 @@
-//! How many messages the bare broker takes: 50 connections, QoS 1, 1.3 kB, with and without a journal behind it.
+//! How many messages the bare broker takes: 50 connections, QoS 1, 1.3 kB, with and without a
+//! journal behind it.
 //!
-//! The row with the journal is what the platform's end-to-end figure is compared with: same broker, same clients on
-//! the same cores, and a journal that does nothing but append, sync the group with `fdatasync` and let go of the
-//! PUBACKs. `append and sync` is the cost of one such sync alone; where it is above 0.5 ms the other rows measure the
-//! disk.
+//! The row with the journal is what the platform's end-to-end figure is compared with: same broker,
+//! same clients on the same cores, and a journal that does nothing but append, sync the group with
+//! `fdatasync` and let go of the PUBACKs. `append and sync` is the cost of one such sync alone;
+//! where it is above 0.5 ms the other rows measure the disk.
 
 use std::fs::File;
 use std::io::Write;

@@ -12,7 +12,7 @@ use lastmeter_platform::bench::BenchJournal;
 const MESSAGE_BYTES: usize = 1300;
 
 fn sync(c: &mut Criterion) {
-    let folder = tempfile::tempdir_in("target").expect("a folder");
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let mut file = std::fs::File::create(folder.path().join("file")).expect("a file");
     c.bench_function("sync/1", |b| {
         b.iter(|| {
@@ -26,7 +26,7 @@ fn group_commit(c: &mut Criterion) {
     let mut group = c.benchmark_group("group_commit");
     let payload = vec![0x61; MESSAGE_BYTES];
     for records in [1, 10, 50, 500] {
-        let folder = tempfile::tempdir_in("target").expect("a folder");
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let mut journal = BenchJournal::open(folder.path());
         group.throughput(Throughput::Elements(records as u64));
         group.bench_function(BenchmarkId::from_parameter(records), |b| {

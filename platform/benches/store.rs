@@ -9,7 +9,7 @@ fn store(c: &mut Criterion) {
     let mut group = c.benchmark_group("store");
     group.sample_size(20);
     for (messages, devices) in [(1, 50), (50, 50), (1000, 50), (1000, 1000)] {
-        let folder = tempfile::tempdir_in("target").expect("a folder");
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let mut store = BenchStore::open(folder.path(), VALUES);
         group.throughput(Throughput::Elements(messages as u64));
         let name = BenchmarkId::new(format!("{devices}_devices"), messages);

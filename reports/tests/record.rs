@@ -108,7 +108,8 @@ fn what_was_synced_is_there_when_the_process_dies() {
     assert_eq!(rows.torn(), None);
 }
 
-/// Cuts both files at every byte of their beginning and end: never an error, never half a line, and the tear is told.
+/// Cuts both files at every byte of their beginning and end: never an error, never half a line, and
+/// the tear is told.
 #[test]
 fn wherever_a_file_is_torn_its_whole_lines_are_read() {
     let dir = tempfile::tempdir().unwrap();

@@ -25,7 +25,9 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
             Ok(scenario) => {
                 let note = scenario.unavailable();
                 if json {
-                    tell_out(&json!({ "file": file, "valid": true, "unavailable": note }).to_string());
+                    tell_out(
+                        &json!({ "file": file, "valid": true, "unavailable": note }).to_string(),
+                    );
                 } else {
                     let note = note.map(|reason| format!("  (cannot run here: {reason})"));
                     tell_out(&format!("ok  {}{}", file.display(), note.unwrap_or_default()));
@@ -123,14 +125,19 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
         }
     }
     if json {
-        let values: Vec<_> = rows.iter().map(|(file, scenario)| scenario_row(file, scenario)).collect();
+        let values: Vec<_> =
+            rows.iter().map(|(file, scenario)| scenario_row(file, scenario)).collect();
         tell_out(&json!({ "format_version": 1, "scenarios": values }).to_string());
     } else {
         let width = rows.iter().map(|(_, scenario)| scenario.name.len()).max().unwrap_or(0);
         for (_, scenario) in &rows {
             let twin = if scenario.expect.is_some() { "(must fail) " } else { "" };
             let title = scenario.title.as_deref().unwrap_or_default();
-            tell_out(&format!("{:width$}  {:>8}  {twin}{title}", scenario.name, scenario.duration.to_string()));
+            tell_out(&format!(
+                "{:width$}  {:>8}  {twin}{title}",
+                scenario.name,
+                scenario.duration.to_string()
+            ));
         }
     }
     if unreadable > 0 { ExitCode::BadInput } else { ExitCode::Passed }
@@ -150,19 +157,15 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
 
 /// Tells all about a registered thing or an error code.
 pub fn explain(name: &str) -> ExitCode {
-    match language::explain(name) {
-        Some(text) => {
-            tell_out(text.trim_end());
-            ExitCode::Passed
-        }
-        None => {
-            let names = language::registry().into_iter().map(|row| row.entry.name);
-            let near = lastmeter_params::nearest(name, names);
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            tell(&format!("error: nothing is called `{name}`{near} (see `lastmeter list`)"));
-            ExitCode::BadInput
-        }
+    if let Some(text) = language::explain(name) {
+        tell_out(text.trim_end());
+        return ExitCode::Passed;
     }
+    let names = language::registry().into_iter().map(|row| row.entry.name);
+    let near = lastmeter_params::nearest(name, names);
+    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    tell(&format!("error: nothing is called `{name}`{near} (see `lastmeter list`)"));
+    ExitCode::BadInput
 }
 
 /// Prints the JSON Schema of the scenario language.
@@ -174,11 +177,12 @@ pub fn schema() -> ExitCode {
 
 /// Judges and renders a run folder again.
 pub fn report(run: &Path, json: bool) -> ExitCode {
-    let judged = lastmeter_reports::evaluate(run).map_err(|error| chain(&error)).and_then(|judged| {
-        judged.write(run).map_err(|error| chain(&error))?;
-        let page = lastmeter_reports::render(run).map_err(|error| chain(&error))?;
-        Ok((judged, page))
-    });
+    let judged =
+        lastmeter_reports::evaluate(run).map_err(|error| chain(&error)).and_then(|judged| {
+            judged.write(run).map_err(|error| chain(&error))?;
+            let page = lastmeter_reports::render(run).map_err(|error| chain(&error))?;
+            Ok((judged, page))
+        });
     let (judged, page) = match judged {
         Ok(done) => done,
         Err(message) => {

@@ -6,7 +6,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use lastmeter_metrology::{Analysis, AnalysisInput, PhaseValues, SpectrumOptions, analyse, spectrum};
+use lastmeter_metrology::{
+    Analysis, AnalysisInput, PhaseValues, SpectrumOptions, analyse, spectrum,
+};
 use lastmeter_reports::ExitCode;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
 use lastmeter_waveform::{Channel, ChannelKind, Recording, comtrade, csv};
@@ -108,7 +110,8 @@ fn is_nominal(hz: f64) -> bool {
 
 fn read(options: &MeasureOptions) -> Result<Recording, String> {
     let path = &options.file;
-    let bytes = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let bytes =
+        |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("cff") => comtrade::read_cff(&bytes(path)?).map_err(|error| chain(&error)),
@@ -164,10 +167,11 @@ fn select(recording: &Recording, options: &MeasureOptions) -> Result<Selected, S
         ));
     }
     let count = voltages.len().max(currents.len());
-    let names = (0..count).map(|index| ["a", "b", "c"].get(index).map_or_else(
-        || (index + 1).to_string(),
-        |&letter| letter.to_owned(),
-    ));
+    let names = (0..count).map(|index| {
+        ["a", "b", "c"]
+            .get(index)
+            .map_or_else(|| (index + 1).to_string(), |&letter| letter.to_owned())
+    });
     let samples = |list: &[&Channel]| list.iter().map(|channel| channel.samples.clone()).collect();
     let named = |list: &[&Channel]| list.iter().map(|channel| channel.name.clone()).collect();
     Ok(Selected {
@@ -214,8 +218,18 @@ fn write_spectrum(
 }
 
 const COLUMNS: [&str; 12] = [
-    "u_rms_v", "i_rms_a", "p_w", "q1_var", "s_va", "n_var", "pf", "thd_u_pct", "thd_i_pct",
-    "thd_u_harm_pct", "thd_i_harm_pct", "",
+    "u_rms_v",
+    "i_rms_a",
+    "p_w",
+    "q1_var",
+    "s_va",
+    "n_var",
+    "pf",
+    "thd_u_pct",
+    "thd_i_pct",
+    "thd_u_harm_pct",
+    "thd_i_harm_pct",
+    "",
 ];
 
 fn cells(values: &PhaseValues) -> [Option<f64>; 11] {
@@ -236,10 +250,8 @@ fn cells(values: &PhaseValues) -> [Option<f64>; 11] {
 
 /// One row per window and phase; empty where there is nothing to tell.
 fn as_csv(analysis: &Analysis) -> String {
-    let mut text = format!(
-        "start_s,duration_s,flagged,frequency_hz,phase,{}\n",
-        COLUMNS[..11].join(",")
-    );
+    let mut text =
+        format!("start_s,duration_s,flagged,frequency_hz,phase,{}\n", COLUMNS[..11].join(","));
     let shown = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     for window in &analysis.windows {
         for phase in &window.phases {
@@ -270,8 +282,16 @@ fn as_table(analysis: &Analysis, file: &Path) -> String {
         analysis.frequency_hz
     );
     let rows = [
-        ("U", "V"), ("I", "A"), ("P", "W"), ("Q1", "var"), ("S", "VA"), ("N", "var"), ("PF", ""),
-        ("THD U, sub-groups", "%"), ("THD I, sub-groups", "%"), ("THD U, harmonics", "%"),
+        ("U", "V"),
+        ("I", "A"),
+        ("P", "W"),
+        ("Q1", "var"),
+        ("S", "VA"),
+        ("N", "var"),
+        ("PF", ""),
+        ("THD U, sub-groups", "%"),
+        ("THD I, sub-groups", "%"),
+        ("THD U, harmonics", "%"),
         ("THD I, harmonics", "%"),
     ];
     let total = &analysis.total;
@@ -282,12 +302,17 @@ fn as_table(analysis: &Analysis, file: &Path) -> String {
     }
     let _ = writeln!(text, "{:>14}", "total");
     for (index, (name, unit)) in rows.iter().enumerate() {
-        let _ = write!(text, "{:24}", format!("{name}{}{unit}", if unit.is_empty() { "" } else { " / " }));
+        let _ = write!(
+            text,
+            "{:24}",
+            format!("{name}{}{unit}", if unit.is_empty() { "" } else { " / " })
+        );
         for phase in &analysis.phases {
             let _ = write!(text, "{:>14}", shown(cells(&phase.values)[index]));
         }
         let total = totals.get(index).copied().flatten();
-        let _ = writeln!(text, "{:>14}", total.map_or_else(String::new, |value| shown(Some(value))));
+        let _ =
+            writeln!(text, "{:>14}", total.map_or_else(String::new, |value| shown(Some(value))));
     }
     if let Some(effective) = total.se_va {
         let _ = writeln!(text, "{:24}{}", "Se, IEEE 1459 / VA", shown(Some(effective)));

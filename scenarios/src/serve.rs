@@ -121,10 +121,14 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
     set("token", text(&options.token));
     set("strict_table2", options.strict_table2.then(|| true.into()));
     if !table.contains_key("data") {
-        return Err("where its data lies is not given: use --data DIR or `data` in --config".to_owned());
+        return Err(
+            "where its data lies is not given: use --data DIR or `data` in --config".to_owned()
+        );
     }
     if !table.contains_key("token") {
-        return Err("no secret is given: use --token, LASTMETER_TOKEN or `token` in --config".to_owned());
+        return Err(
+            "no secret is given: use --token, LASTMETER_TOKEN or `token` in --config".to_owned()
+        );
     }
     Config::from_toml(&table.to_string()).map_err(|error| chain(&error))
 }
@@ -137,8 +141,8 @@ fn read_table(path: &Path) -> Result<toml::Table, String> {
 
 fn address(option: &str, text: Option<&str>) -> Result<Option<toml::Value>, String> {
     let Some(text) = text else { return Ok(None) };
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| format!("{option}: expected an address such as 127.0.0.1:1883, found `{text}`"))?;
+    let address: SocketAddr = text.parse().map_err(|_| {
+        format!("{option}: expected an address such as 127.0.0.1:1883, found `{text}`")
+    })?;
     Ok(Some(address.to_string().into()))
 }

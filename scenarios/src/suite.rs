@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lastmeter_params::{Dimension, parse_quantity};
-use lastmeter_reports::verdict::judge_twin;
-use lastmeter_reports::{ExitCode, Status, format_summary};
+use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
+use lastmeter_reports::{Counts, ExitCode, Status, format_summary};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::language::{LoadOptions, Scenario};
-use crate::run::{Console, ConsoleOptions, RunOptions, chain, default_out, run_scenario};
+use crate::run::{
+    Console, ConsoleOptions, RunOptions, chain, default_out, monotonic, run_scenario,
+};
 
 /// What `lastmeter run` was asked for.
 #[derive(Clone, Debug)]
@@ -30,15 +32,6 @@ pub struct SuiteOptions {
     pub timeout: Option<String>,
     /// How to tell.
     pub console: ConsoleOptions,
-}
-
-/// How one scenario of a suite ended.
-struct Outcome {
-    name: String,
-    folder: PathBuf,
-    exit: ExitCode,
-    /// What a twin was expected to do and did not.
-    why: Option<String>,
 }
 
 /// Runs what was asked for; says how it ended.
@@ -101,136 +94,99 @@ async fn run_all(
 ) -> ExitCode {
     let stop = stop_signal();
     let mut console = Console::new(options.console);
-    let suite_name = if options.must_fail { "must-fail" } else { "suite" };
-    let base = options.out.clone().unwrap_or_else(|| {
-        default_out(if single { &scenarios[0].name } else { suite_name })
-    });
-    let mut outcomes = Vec::new();
+    let name = if options.must_fail { "must-fail" } else { "suite" };
+    let base = options
+        .out
+        .clone()
+        .unwrap_or_else(|| default_out(if single { &scenarios[0].name } else { name }));
+    let mut suite = Suite { name: name.to_owned(), runs: Vec::new() };
     for scenario in scenarios {
         let folder = if single { base.clone() } else { base.join(&scenario.name) };
         let run = RunOptions {
-            out: folder.clone(),
+            out: folder,
             timeout: timeout.clone(),
             command_line: repeat_command(scenario, options),
         };
-        let outcome = run_one(scenario, run, options, &mut console, stop.clone()).await;
-        outcomes.push(outcome);
+        let started = monotonic();
+        let outcome = match run_scenario(scenario, &run, &mut console, stop.clone()).await {
+            Ok(evaluation) => Outcome::Judged(Box::new(evaluation)),
+            Err(error) => Outcome::NotRun { exit: ExitCode::Broken, why: chain(&error) },
+        };
+        let twin = scenario.expect.as_ref().filter(|_| options.must_fail).map(|expect| Twin {
+            check: expect.check.clone(),
+            twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
+        });
+        let folder = scenario.name.clone();
+        let done = SuiteRun { folder, scenario: scenario.name.clone(), twin, outcome };
+        tell_run(&console, &done, &run.out, started.elapsed());
+        suite.runs.push(done);
         if *stop.borrow() {
             break;
         }
     }
-    let mut exit = ExitCode::worst_of(outcomes.iter().map(|outcome| outcome.exit));
-    if !single && let Err(error) = join_results(&base, &outcomes, exit) {
-        tell(&format!("error: {error}"));
-        exit = ExitCode::worst_of([exit, ExitCode::Broken]);
+    let exit = suite.exit_code();
+    if single {
+        return exit;
     }
-    if !single {
-        summarise(&console, &base, &outcomes, exit);
+    if let Err(error) = suite.write(&base) {
+        tell(&format!("error: {}", chain(&error)));
+        return ExitCode::worst_of([exit, ExitCode::Broken]);
     }
+    tell_suite(&console, &suite, &base);
     exit
 }
 
-async fn run_one(
-    scenario: &Scenario,
-    run: RunOptions,
-    options: &SuiteOptions,
-    console: &mut Console,
-    stop: watch::Receiver<bool>,
-) -> Outcome {
-    let folder = run.out.clone();
-    let started = crate::run::monotonic();
-    let mut outcome = Outcome {
-        name: scenario.name.clone(),
-        folder: folder.clone(),
-        exit: ExitCode::Broken,
-        why: None,
-    };
-    let evaluation = match run_scenario(scenario, &run, console, stop).await {
-        Ok(evaluation) => evaluation,
-        Err(error) => {
-            tell(&format!("error: {}: {}", scenario.name, chain(&error)));
-            return outcome;
+fn tell_run(console: &Console, run: &SuiteRun, folder: &Path, took: Duration) {
+    let exit = run.exit_code();
+    let counts = match &run.outcome {
+        Outcome::Judged(evaluation) => {
+            if let Some(cause) = &evaluation.facts.cause {
+                tell(&format!("{}: {cause}", run.scenario));
+            }
+            evaluation.counts()
+        }
+        Outcome::NotRun { why, .. } => {
+            tell(&format!("error: {}: {why}", run.scenario));
+            Counts::default()
         }
     };
-    outcome.exit = evaluation.exit_code();
-    if let Some(cause) = &evaluation.facts.cause {
-        tell(&format!("{}: {cause}", scenario.name));
-    }
-    if let (true, Some(expect)) = (options.must_fail, &scenario.expect) {
-        outcome.exit = turned_round(&evaluation, &expect.check, &mut outcome.why);
-        let text = match &outcome.why {
-            None => format!("Twin     `{}` failed, as it must", expect.check),
+    if let Some(twin) = &run.twin {
+        let why = run.why();
+        let text = match &why {
+            None => format!("Twin     `{}` failed, as it must", twin.check),
             Some(why) => format!("Twin     {why}"),
         };
-        console.summary(&text, json!({
-            "event": "twin", "scenario": scenario.name, "twin_of":
-            format!("{}/{}", expect.twin_scenario, expect.twin_check),
-            "check": expect.check, "as_expected": outcome.why.is_none(), "why": outcome.why,
-        }));
+        let value = json!({
+            "event": "twin", "scenario": run.scenario, "twin_of": twin.twin_of,
+            "check": twin.check, "as_expected": why.is_none(), "why": why,
+        });
+        console.summary(&text, value);
     }
-    let counts = evaluation.counts();
     let report = folder.join("report.html");
-    console.summary(
-        &format!(
-            "{}\n         {}",
-            format_summary(counts, started.elapsed(), outcome.exit),
-            report.display()
-        ),
-        json!({
-            "event": "finished", "scenario": scenario.name, "exit": outcome.exit.number(),
-            "verdicts": counts, "wall_s": started.elapsed().as_secs_f64(), "folder": folder,
-        }),
-    );
-    outcome
+    let text = format!("{}\n         {}", format_summary(counts, took, exit), report.display());
+    let value = json!({
+        "event": "finished", "scenario": run.scenario, "exit": exit.number(),
+        "verdicts": counts, "wall_s": took.as_secs_f64(), "folder": folder,
+    });
+    console.summary(&text, value);
 }
 
-/// What a twin's run is worth: a pass if its check failed and it alone.
-fn turned_round(
-    evaluation: &lastmeter_reports::Evaluation,
-    check: &str,
-    why: &mut Option<String>,
-) -> ExitCode {
-    let as_run = evaluation.exit_code();
-    match as_run {
-        ExitCode::Interrupted => return as_run,
-        ExitCode::NothingEvaluated if evaluation.status() == Status::Skipped => return as_run,
-        _ => {}
-    }
-    match judge_twin(check, &evaluation.verdicts) {
-        Ok(()) => ExitCode::Passed,
-        Err(reason) => {
-            *why = Some(reason);
-            ExitCode::worst_of([
-                ExitCode::Failed,
-                if as_run == ExitCode::Broken { as_run } else { ExitCode::Failed },
-            ])
+fn tell_suite(console: &Console, suite: &Suite, base: &Path) {
+    let mut lines = vec![String::new()];
+    for run in &suite.runs {
+        if let Some(why) = run.why() {
+            lines.push(format!("{:>7}  {}: {why}", run.status().label(), run.scenario));
         }
     }
-}
-
-fn join_results(base: &Path, outcomes: &[Outcome], exit: ExitCode) -> Result<(), String> {
-    let folders: Vec<&Path> = outcomes.iter().map(|outcome| outcome.folder.as_path()).collect();
-    let exits: Vec<ExitCode> = outcomes.iter().map(|outcome| outcome.exit).collect();
-    let _ = (base, folders, exits, exit); Ok(())
-}
-
-fn summarise(console: &Console, base: &Path, outcomes: &[Outcome], exit: ExitCode) {
-    let mut text = String::from("\n");
-    for outcome in outcomes.iter().filter(|outcome| outcome.exit != ExitCode::Passed) {
-        let why = outcome.why.as_deref().unwrap_or(outcome.exit.meaning());
-        text.push_str(&format!("  {}: {why}\n", outcome.name));
-    }
-    let passed = outcomes.iter().filter(|outcome| outcome.exit == ExitCode::Passed).count();
-    let index = base.join("index.html");
-    text.push_str(&format!(
-        "Suite    {}: {passed} as expected  exit {}\n         {}",
-        plural(outcomes.len(), "scenario"),
-        exit.number(),
-        index.display()
-    ));
-    console.summary(&text, json!({
-        "event": "suite", "scenarios": outcomes.len(), "passed": passed, "exit": exit.number(),
-    }));
+    let passed = suite.runs.iter().filter(|run| run.status() == Status::Pass).count();
+    let exit = suite.exit_code().number();
+    let scenarios = plural(suite.runs.len(), "scenario");
+    lines.push(format!("Suite    {scenarios}: {passed} as expected  exit {exit}"));
+    lines.push(format!("         {}", base.join("index.html").display()));
+    let value = json!({
+        "event": "suite", "scenarios": suite.runs.len(), "passed": passed, "exit": exit,
+    });
+    console.summary(&lines.join("\n"), value);
 }
 
 /// The scenario files behind the given paths, and whether one file was named directly.
@@ -251,8 +207,9 @@ pub fn select(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool), String> {
 
 /// Scenario files of a folder: TOML files that begin like one; profiles and data are left alone.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
     entries.sort();
     for path in entries {
         if path.is_dir() {

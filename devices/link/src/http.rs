@@ -1,10 +1,12 @@
 //! A small HTTP/1.1 client for JSON, on hyper: one server, one connection at a time, kept alive.
 //!
-//! Terms: the *time limit* covers one whole request from connecting to the last byte of the answer; a *problem* is
-//! the `application/problem+json` body of RFC 9457, whose `detail` (or `title`) becomes part of the error.
+//! Terms: the *time limit* covers one whole request from connecting to the last byte of the answer;
+//! a *problem* is the `application/problem+json` body of RFC 9457, whose `detail` (or `title`)
+//! becomes part of the error.
 //!
-//! A request is sent a second time only where the first one provably never left: on a kept-alive connection that the
-//! server had closed meanwhile. Never here: redirects, cookies, proxies, compression, TLS, a retry of what was sent.
+//! A request is sent a second time only where the first one provably never left: on a kept-alive
+//! connection that the server had closed meanwhile. Never here: redirects, cookies, proxies,
+//! compression, TLS, a retry of what was sent.
 
 use std::fmt;
 use std::time::Duration;
@@ -64,7 +66,8 @@ pub enum HttpError {
         /// The URL as given.
         url: String,
     },
-    /// The request could not be formed: a path with characters that must be percent-encoded, or a bad token.
+    /// The request could not be formed: a path with characters that must be percent-encoded, or a
+    /// bad token.
     #[error("{method} {path}: {why}")]
     Request {
         /// The method.
@@ -120,7 +123,8 @@ pub enum HttpError {
         /// `detail` or `title` of the problem document, else the beginning of the body.
         detail: String,
     },
-    /// The answer is not the JSON that was expected, or the request's value could not be written as JSON.
+    /// The answer is not the JSON that was expected, or the request's value could not be written as
+    /// JSON.
     #[error("{method} {path}: {why}")]
     Json {
         /// The method.
@@ -142,7 +146,8 @@ impl HttpError {
     }
 }
 
-/// A client of one server. Requests of one client go one after the other; for requests side by side make several.
+/// A client of one server. Requests of one client go one after the other; for requests side by side
+/// make several.
 #[derive(Debug)]
 pub struct Client {
     /// `host:port`, for the connection and the Host header.
@@ -246,7 +251,8 @@ impl Client {
             limit: self.time_limit,
         };
         let request = self.request(&call, body)?;
-        // The lock is the turn; a cancelled or failed request leaves `None` behind, hence a fresh connection.
+        // The lock is the turn; a cancelled or failed request leaves `None` behind, hence a fresh
+        // connection.
         let mut slot = call.within(Stage::Turn, self.connection.lock()).await?;
         let (sender, response) = self.send(&call, slot.take(), request).await?;
         let status = response.status();
@@ -322,7 +328,8 @@ impl Client {
             .within(Stage::Connection, handshake(TokioIo::new(stream)))
             .await?
             .map_err(|error| failed(&error))?;
-        // Ends by itself when the sender is dropped or the server closes; its error reaches the request under way.
+        // Ends by itself when the sender is dropped or the server closes; its error reaches the
+        // request under way.
         tokio::spawn(connection);
         Ok(sender)
     }

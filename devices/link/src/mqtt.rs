@@ -1,13 +1,16 @@
 //! One MQTT 3.1.1 session with QoS 1 publications, on rumqttc.
 //!
-//! Terms: the *owner* is whoever opened the session and keeps the outbox; a *connection* is one TCP connection from
-//! CONNACK to its loss; a *message number* is chosen by the owner and comes back in [`SessionEvent::Acknowledged`].
+//! Terms: the *owner* is whoever opened the session and keeps the outbox; a *connection* is one TCP
+//! connection from CONNACK to its loss; a *message number* is chosen by the owner and comes back in
+//! [`SessionEvent::Acknowledged`].
 //!
-//! The life of a session: connect, subscribe, wait for the SUBACK, announce [`SessionEvent::Connected`], carry
-//! messages, and on any loss announce [`SessionEvent::Disconnected`], wait a little and begin again, until it is
-//! closed or dropped. What was in flight when a connection is lost is forgotten here: rumqttc 0.25.1 wedges when packet
-//! identifiers collide across connections and drops its pending list at will (its issues 1014 and 1056), so its event
-//! loop is thrown away with the connection. The owner publishes again from its outbox after `Connected`.
+//! The life of a session: connect, subscribe, wait for the SUBACK, announce
+//! [`SessionEvent::Connected`], carry messages, and on any loss announce
+//! [`SessionEvent::Disconnected`], wait a little and begin again, until it is closed or dropped.
+//! What was in flight when a connection is lost is forgotten here: rumqttc 0.25.1 wedges when
+//! packet identifiers collide across connections and drops its pending list at will (its issues
+//! 1014 and 1056), so its event loop is thrown away with the connection. The owner publishes again
+//! from its outbox after `Connected`.
 //!
 //! Never here: a resend, a file, a retained message, QoS 0 or 2 publications, TLS.
 
@@ -24,11 +27,13 @@ use tokio::task::JoinHandle;
 mod driver;
 mod reason;
 
-/// Most publications without acknowledgement at a time. rumqttc's own bound and its packet identifiers are sized
-/// from it, so that its packet identifiers do not come round while they are in use.
+/// Most publications without acknowledgement at a time. rumqttc's own bound and its packet
+/// identifiers are sized from it, so that its packet identifiers do not come round while they are
+/// in use.
 pub const IN_FLIGHT_LIMIT: u16 = 100;
 
-/// Packet size limit unless the options say otherwise, bytes: the platform's default for MQTT packets.
+/// Packet size limit unless the options say otherwise, bytes: the platform's default for MQTT
+/// packets.
 pub const DEFAULT_PACKET_LIMIT_BYTES: usize = 256 * 1024;
 
 /// How long [`Session::close`] waits for the broker connection to end before it is cut.
@@ -47,8 +52,8 @@ pub struct SessionOptions {
     pub password: String,
     /// Topic filters, subscribed with QoS 1 before each `Connected`.
     pub subscriptions: Vec<String>,
-    /// Keep-alive, rounded down to whole seconds and not below one second; zero switches it off. A silent broker is
-    /// noticed after one to two of them.
+    /// Keep-alive, rounded down to whole seconds and not below one second; zero switches it off. A
+    /// silent broker is noticed after one to two of them.
     pub keep_alive: Duration,
     /// Largest packet sent or received, bytes.
     pub packet_limit_bytes: usize,
@@ -58,15 +63,15 @@ pub struct SessionOptions {
     pub acknowledge_limit: Duration,
     /// How long TCP connect, CONNACK and SUBACK may take together; whole seconds, at least one.
     pub connect_limit: Duration,
-    /// Received messages held for the owner. Above that the socket is not read any more, and if the owner takes
-    /// nothing for half a keep-alive the connection is given up.
+    /// Received messages held for the owner. Above that the socket is not read any more, and if the
+    /// owner takes nothing for half a keep-alive the connection is given up.
     pub receive_limit: usize,
 }
 
 impl SessionOptions {
     /// Options with the defaults: no subscriptions, keep-alive 10 s, packets up to
-    /// [`DEFAULT_PACKET_LIMIT_BYTES`], `TCP_NODELAY` on, 30 s for an acknowledgement, 5 s to connect,
-    /// 10 000 received messages held.
+    /// [`DEFAULT_PACKET_LIMIT_BYTES`], `TCP_NODELAY` on, 30 s for an acknowledgement, 5 s to
+    /// connect, 10 000 received messages held.
     pub fn new(address: &str, client_id: &str, username: &str, password: &str) -> Self {
         Self {
             address: address.to_owned(),
@@ -100,16 +105,17 @@ impl std::fmt::Debug for SessionOptions {
 /// What happens on a session, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionEvent {
-    /// The broker accepted the connection and all subscriptions. The owner now publishes its outbox again:
-    /// nothing that was published before reaches the broker by itself.
+    /// The broker accepted the connection and all subscriptions. The owner now publishes its outbox
+    /// again: nothing that was published before reaches the broker by itself.
     Connected,
     /// A connection was lost, or an attempt to connect failed; the next attempt follows by itself.
     Disconnected {
-        /// Why, in words for a person, such as `the broker refused the connection: bad user name or password`.
+        /// Why, in words for a person, such as `the broker refused the connection: bad user name or
+        /// password`.
         reason: String,
     },
-    /// The broker acknowledged this message, published in the current connection. Comes once per call of
-    /// [`Session::publish`] that returned `Ok`, unless the connection is lost first.
+    /// The broker acknowledged this message, published in the current connection. Comes once per
+    /// call of [`Session::publish`] that returned `Ok`, unless the connection is lost first.
     Acknowledged {
         /// The number given to [`Session::publish`].
         message: u64,
@@ -126,7 +132,8 @@ pub enum SessionEvent {
 /// Why a publication was not handed to the broker connection. The message stays the owner's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// No announced connection, or it was lost while waiting for room in flight. Publish again after `Connected`.
+    /// No announced connection, or it was lost while waiting for room in flight. Publish again
+    /// after `Connected`.
     #[error("not connected to the broker; publish again after the session is connected")]
     NotConnected,
     /// The topic is empty, too long, or holds a wildcard or a NUL.
@@ -147,7 +154,8 @@ pub enum PublishError {
     },
 }
 
-/// The owner's handle on a session. Dropping it cuts the connection without DISCONNECT, as a crash would.
+/// The owner's handle on a session. Dropping it cuts the connection without DISCONNECT, as a crash
+/// would.
 #[derive(Debug)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -174,8 +182,8 @@ enum Queued {
 #[derive(Debug)]
 struct Shared {
     live: Mutex<Option<Live>>,
-    /// The connection whose `Connected` the owner has taken. Publishing on a connection the owner does not know of
-    /// yet would make it publish the same message twice.
+    /// The connection whose `Connected` the owner has taken. Publishing on a connection the owner
+    /// does not know of yet would make it publish the same message twice.
     announced: AtomicU64,
     /// Room for received messages the owner has not taken yet.
     room: Semaphore,
@@ -186,8 +194,8 @@ struct Shared {
 struct Live {
     connection: u64,
     client: AsyncClient,
-    /// Message numbers handed to rumqttc's request queue and not yet seen leaving it. Filled under the same lock as
-    /// the queue itself, so both have one order.
+    /// Message numbers handed to rumqttc's request queue and not yet seen leaving it. Filled under
+    /// the same lock as the queue itself, so both have one order.
     handed: VecDeque<u64>,
     /// A permit per publication that may still go in flight; closed when the connection is lost.
     window: Arc<Semaphore>,
@@ -195,14 +203,16 @@ struct Live {
 
 impl Shared {
     fn live(&self) -> std::sync::MutexGuard<'_, Option<Live>> {
-        // The lock is never held over anything that can panic half-way, so a poisoned value is still whole.
+        // The lock is never held over anything that can panic half-way, so a poisoned value is
+        // still whole.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Session {
     /// Begins a session; must be called within a tokio runtime. Returns at once: the first
-    /// [`SessionEvent::Connected`] or [`SessionEvent::Disconnected`] tells how the first attempt went.
+    /// [`SessionEvent::Connected`] or [`SessionEvent::Disconnected`] tells how the first attempt
+    /// went.
     pub fn open(options: SessionOptions) -> (Self, SessionEvents) {
         let (sender, queue) = mpsc::unbounded_channel();
         let (closing, closing_seen) = watch::channel(false);
@@ -217,9 +227,9 @@ impl Session {
         (Self { shared, closing, driver: Some(driver), packet_limit_bytes }, events)
     }
 
-    /// Publishes with QoS 1. Waits while [`IN_FLIGHT_LIMIT`] publications are unacknowledged. `Ok` means handed to
-    /// the connection, not delivered: that is [`SessionEvent::Acknowledged`] with the same `message`. Messages leave
-    /// in the order in which calls return.
+    /// Publishes with QoS 1. Waits while [`IN_FLIGHT_LIMIT`] publications are unacknowledged. `Ok`
+    /// means handed to the connection, not delivered: that is [`SessionEvent::Acknowledged`] with
+    /// the same `message`. Messages leave in the order in which calls return.
     pub async fn publish(
         &self,
         message: u64,
@@ -246,7 +256,8 @@ impl Session {
             .as_mut()
             .filter(|live| live.connection == announced)
             .ok_or(PublishError::NotConnected)?;
-        // The request queue has room for the whole window, so this neither waits nor is it ever full.
+        // The request queue has room for the whole window, so this neither waits nor is it ever
+        // full.
         live.client
             .try_publish(topic, QoS::AtLeastOnce, false, payload)
             .map_err(|_| PublishError::NotConnected)?;
@@ -255,8 +266,8 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session with a DISCONNECT where there is a connection. Publications without acknowledgement are
-    /// abandoned. Takes at most two seconds; then the connection is cut.
+    /// Ends the session with a DISCONNECT where there is a connection. Publications without
+    /// acknowledgement are abandoned. Takes at most two seconds; then the connection is cut.
     pub async fn close(mut self) {
         self.closing.send_replace(true);
         if let Some(mut driver) = self.driver.take()
@@ -276,11 +287,11 @@ impl Drop for Session {
 }
 
 impl SessionEvents {
-    /// The next event; `None` after the session was closed or dropped and all its events were taken. May be
-    /// cancelled without losing an event.
+    /// The next event; `None` after the session was closed or dropped and all its events were
+    /// taken. May be cancelled without losing an event.
     ///
-    /// An owner in one task must not stop taking events for good while it awaits [`Session::publish`]; for as long as
-    /// a publication needs to be acknowledged it may.
+    /// An owner in one task must not stop taking events for good while it awaits
+    /// [`Session::publish`]; for as long as a publication needs to be acknowledged it may.
     pub async fn recv(&mut self) -> Option<SessionEvent> {
         let queued = self.queue.recv().await?;
         Some(self.hand_out(queued))
@@ -342,8 +353,8 @@ mod tests {
 
     #[test]
     fn publish_packet_sizes_are_those_of_the_standard() {
-        // Section 2.2.3, table 2.4: the remaining length takes one byte up to 127, two up to 16 383, three up to
-        // 2 097 151.
+        // Section 2.2.3, table 2.4: the remaining length takes one byte up to 127, two up to 16
+        // 383, three up to 2 097 151.
         for (remaining, length_bytes) in
             [(127, 1), (128, 2), (16_383, 2), (16_384, 3), (2_097_151, 3), (2_097_152, 4)]
         {

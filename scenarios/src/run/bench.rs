@@ -140,8 +140,7 @@ impl Bench {
         let at_kill = self.now;
         let due = |account: &Account| account.schedule.clone().take_until(until).len();
         let expected: usize = self.accounts.iter().map(due).sum();
-        let enough =
-            self.acknowledged.load(Ordering::Relaxed) + (expected as u64).div_ceil(2);
+        let enough = self.acknowledged.load(Ordering::Relaxed) + (expected as u64).div_ceil(2);
         let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
         let mut tick = tokio::time::interval(Duration::from_millis(1));
         while self.acknowledged.load(Ordering::Relaxed) < enough {
@@ -220,15 +219,18 @@ impl Bench {
                 account.made(made);
             }
             for note in shell.notes.drain(..) {
-                self.events.push(Event::device(note.at, &shell.name, note.kind.as_str(), &note.detail));
+                self.events.push(Event::device(
+                    note.at,
+                    &shell.name,
+                    note.kind.as_str(),
+                    &note.detail,
+                ));
             }
         }
     }
 
-    fn write(&mut self, mut rows: Vec<Row>) -> Result<(), BenchError> {
-        // Stable sorts: what happened at one instant at one place stays in its order.
-        self.events.sort_by(|a, b| (a.time, &a.source).cmp(&(b.time, &b.source)));
-        rows.sort_by_key(|row| (row.event_time, row.device, row.key));
+    /// Hands over what belongs to the time up to the present; the writer sorts it.
+    fn write(&mut self, rows: Vec<Row>) -> Result<(), BenchError> {
         for event in self.events.drain(..) {
             self.writer.event(&event);
             self.judge.event(&event);

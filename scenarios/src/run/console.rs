@@ -76,8 +76,9 @@ impl Console {
         if self.options.progress && !self.options.json && std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("  {bar:30} {percent:>3} %  {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
-            self.bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(5))
-                .with_style(style);
+            self.bar =
+                ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(5))
+                    .with_style(style);
         }
     }
 
@@ -148,15 +149,9 @@ fn clock(span: SimDuration) -> String {
     let milliseconds = span.0 / 1_000_000;
     let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let mut text = if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes:02}:{seconds:02}")
-    };
-    if rest != 0 {
-        text.push_str(&format!(".{rest:03}"));
-    }
-    text
+    let hours = if hours > 0 { format!("{hours}:") } else { String::new() };
+    let rest = if rest == 0 { String::new() } else { format!(".{rest:03}") };
+    format!("{hours}{minutes:02}:{seconds:02}{rest}")
 }
 
 /// Colours the verdict's word; the word itself carries the meaning.

@@ -51,7 +51,10 @@ pub(crate) fn facts() -> BTreeMap<String, Value> {
         ("cores".to_owned(), json!(cores)),
         ("kernel".to_owned(), json!(or_unknown(read("/proc/sys/kernel/osrelease")))),
         ("name".to_owned(), json!(or_unknown(read("/proc/sys/kernel/hostname")))),
-        ("system".to_owned(), json!(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))),
+        (
+            "system".to_owned(),
+            json!(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ),
         ("load".to_owned(), json!(or_unknown(read("/proc/loadavg")))),
     ])
 }

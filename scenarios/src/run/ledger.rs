@@ -142,14 +142,11 @@ impl Account {
         for reading in std::mem::take(&mut self.stored) {
             let known = reading.known_values().count();
             settled.unknown_values += (reading.values.len() - known) as u64;
-            match (reading.epoch, reading.serial) {
-                (Some(epoch), Some(serial)) => {
-                    stored.entry((epoch, serial)).or_default().push(reading);
-                }
-                _ => {
-                    settled.unexpected += 1;
-                    self.unexpected(&reading, rows);
-                }
+            if let (Some(epoch), Some(serial)) = (reading.epoch, reading.serial) {
+                stored.entry((epoch, serial)).or_default().push(reading);
+            } else {
+                settled.unexpected += 1;
+                self.unexpected(&reading, rows);
             }
         }
         let mut made = std::mem::take(&mut self.made);
@@ -195,7 +192,8 @@ impl Account {
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
         let truth = self.terminal.truth(span);
         for &id in &self.quantities {
-            let reference = truth.value(id, self.netting);
+            // What the plant cannot tell was due all the same: not a number, but not empty either.
+            let reference = truth.value(id, self.netting).or(Some(f64::NAN));
             let reported = stored.and_then(|stored| stored.values.get(id.name())).copied();
             rows.push(self.row(key, id, due, reference, reported));
         }

@@ -58,12 +58,6 @@ enum Halt {
     Broken(BenchError),
 }
 
-impl From<BenchError> for Halt {
-    fn from(error: BenchError) -> Self {
-        Self::Broken(error)
-    }
-}
-
 /// Runs a scenario and has it judged; the run folder is complete afterwards, however it ended.
 ///
 /// `stop` turns true when the user wants an end (Ctrl-C).
@@ -87,13 +81,12 @@ pub async fn run_scenario(
     console.started(&headline(scenario), &scenario.name, scenario.seed, scenario.duration);
     let data = options.out.join("platform");
     if let Some(reason) = scenario.unavailable() {
-        writer.finish(ending(RunState::Skipped, Some(reason), scenario.start)).map_err(|e| record(&e))?;
+        writer
+            .finish(ending(RunState::Skipped, Some(reason), scenario.start))
+            .map_err(|e| record(&e))?;
     } else {
-        let place = StartOptions {
-            data: &data,
-            logs: &logs,
-            strict_table2: scenario.strict_table2,
-        };
+        let place =
+            StartOptions { data: &data, logs: &logs, strict_table2: scenario.strict_table2 };
         run_bench(scenario, options, console, stop, (writer, judge), &place).await?;
     }
     let evaluation = lastmeter_reports::evaluate(&options.out).map_err(|e| record(&e))?;
@@ -130,7 +123,14 @@ async fn run_bench(
     };
     let start = scenario.start;
     let mut bench = Bench::new(BenchParts {
-        shells, accounts, rest, platform, writer, judge, acknowledged, start,
+        shells,
+        accounts,
+        rest,
+        platform,
+        writer,
+        judge,
+        acknowledged,
+        start,
     });
     let halt = drive(&mut bench, scenario, options, console, stop, started).await.err();
     let (state, cause) = match &halt {
@@ -233,13 +233,12 @@ async fn drive(
     tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => Err(Halt::Interrupted),
-        ended = tokio::time::timeout(limit, whole) => match ended {
-            Ok(result) => result.map_err(Halt::Broken),
-            Err(_) => {
+        ended = tokio::time::timeout(limit, whole) => ended
+            .unwrap_or_else(|_| {
                 let written = options.timeout.as_ref().map_or("", |(_, written)| written);
-                Err(Halt::Broken(BenchError::Timeout(written.to_owned())))
-            }
-        },
+                Err(BenchError::Timeout(written.to_owned()))
+            })
+            .map_err(Halt::Broken),
     }
 }
 

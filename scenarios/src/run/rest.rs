@@ -16,11 +16,12 @@ use super::under_test::Profile;
 const PAGE: u32 = 1000;
 
 /// How long one call may take; an advance waits for the commit of everything before it.
-const CALL_LIMIT: Duration = Duration::from_secs(60);
+const CALL_LIMIT: Duration = Duration::from_mins(1);
 
 /// The platform's REST interface as the bench uses it.
 pub(crate) struct Rest {
     client: Client,
+    url: String,
     readings_after: u64,
     refusals_after: u64,
 }
@@ -87,13 +88,12 @@ impl Rest {
         let client = Client::new(&profile.rest, &profile.token)
             .map_err(|error| BenchError::Rest(chain(&error)))?
             .with_time_limit(CALL_LIMIT);
-        Ok(Self { client, readings_after: 0, refusals_after: 0 })
+        Ok(Self { client, url: profile.rest.clone(), readings_after: 0, refusals_after: 0 })
     }
 
     /// Refuses a platform that already holds readings: they would mix with this run's.
     pub(crate) async fn require_empty(&mut self) -> Result<(), BenchError> {
-        let page: Page<serde_json::Value> =
-            self.get("/api/v1/readings?after=0&limit=1").await?;
+        let page: Page<serde_json::Value> = self.get("/api/v1/readings?after=0&limit=1").await?;
         if page.results.is_empty() {
             return Ok(());
         }
@@ -163,7 +163,7 @@ impl Rest {
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
-        self.client.get_json(path).await.map_err(|error| rest_error(&error))
+        self.client.get_json(path).await.map_err(|error| self.broken(&error))
     }
 
     async fn post<T: serde::de::DeserializeOwned>(
@@ -171,10 +171,10 @@ impl Rest {
         path: &str,
         body: &serde_json::Value,
     ) -> Result<T, BenchError> {
-        self.client.post_json(path, body).await.map_err(|error| rest_error(&error))
+        self.client.post_json(path, body).await.map_err(|error| self.broken(&error))
     }
-}
 
-fn rest_error(error: &HttpError) -> BenchError {
-    BenchError::Rest(chain(error))
+    fn broken(&self, error: &HttpError) -> BenchError {
+        BenchError::Rest(format!("{}: {}", self.url, chain(error)))
+    }
 }

@@ -22,7 +22,7 @@ use super::ledger::Made;
 const BLOCK_SAMPLES: usize = 4096;
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
-pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
 
 /// Something a device said besides its messages.
 #[derive(Clone, Debug)]

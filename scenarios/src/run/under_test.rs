@@ -184,10 +184,7 @@ async fn start_embedded(config: Config) -> Result<UnderTest, BenchError> {
     Ok(UnderTest { kind, profile })
 }
 
-async fn start_child(
-    config: &Config,
-    options: &StartOptions<'_>,
-) -> Result<UnderTest, BenchError> {
+async fn start_child(config: &Config, options: &StartOptions<'_>) -> Result<UnderTest, BenchError> {
     std::fs::create_dir_all(options.data)
         .map_err(BenchError::file("cannot create the platform's folder", options.data))?;
     let path = options.data.join("platform.toml");

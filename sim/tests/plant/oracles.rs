@@ -114,8 +114,8 @@ fn a_leading_current_injects_reactive_power_and_an_export_injects_active_power()
 
 #[test]
 fn a_direct_component_counts_in_rms_and_power() {
-    // Half-wave rectified current of 20 A peak at 230 V: Idc = Ip/pi, Irms = Ip/2, P = U Ip/(2 sqrt 2)
-    // (class test for direct component). As a Fourier series: even orders 2k, Ip 2/(pi(1-4k^2)).
+    // Half-wave rectified current of 20 A peak at 230 V: Idc = Ip/pi, Irms = Ip/2, P = U Ip/(2 sqrt
+    // 2) (class test for direct component). As a Fourier series: even orders 2k, Ip 2/(pi(1-4k^2)).
     let (peak_a, orders) = (20.0, 400);
     let mut current = harmonics(&[(1.0, peak_a / 2.0 * FRAC_1_SQRT_2, 0.0)]);
     current.dc = peak_a / PI;

@@ -1,7 +1,8 @@
 //! Finding channels in a recording: by name, by kind, by phase.
 //!
 //! Terms: a *selector* is a channel's exact name or else a part, in any case, that only one channel
-//! contains. A look-up never guesses: what fits twice or not at all is an error with the candidates.
+//! contains. A look-up never guesses: what fits twice or not at all is an error with the
+//! candidates.
 
 use crate::recording::{Channel, ChannelKind, Recording};
 use crate::text::{list, quote};
@@ -140,8 +141,8 @@ impl Recording {
     /// are taken in the file's order.
     ///
     /// # Errors
-    /// [`LookupError::NoneOfKind`]; [`LookupError::NotOnePerPhase`] when a phase is missing or there
-    /// several times (a bay with two windings, say), with the names to select from.
+    /// [`LookupError::NoneOfKind`]; [`LookupError::NotOnePerPhase`] when a phase is missing or
+    /// there several times (a bay with two windings, say), with the names to select from.
     pub fn phases(&self, kind: ChannelKind) -> Result<Vec<&Channel>, LookupError> {
         let all = self.of_kind(kind);
         let live: Vec<&Channel> = all.iter().copied().filter(|c| c.phase != "n").collect();

@@ -36,8 +36,8 @@ impl ChannelKind {
 pub struct Channel {
     /// The channel's name as the file gives it.
     pub name: String,
-    /// `a`, `b`, `c` or `n` where the file's spelling (A, L1, R, ...) or the name tells it, else the
-    /// file's own text in lower case, else empty.
+    /// `a`, `b`, `c` or `n` where the file's spelling (A, L1, R, ...) or the name tells it, else
+    /// the file's own text in lower case, else empty.
     pub phase: String,
     /// The unit of `samples`: `V`, `A`, another SI unit without prefix, or the file's own text.
     pub unit: String,

@@ -1,9 +1,10 @@
 //! The task behind a session: one connection after the other, each with an event loop of its own.
 //!
-//! How acknowledgements find their message numbers: the owner appends a number to `handed` under the same lock under
-//! which it appends the publication to rumqttc's request queue, so both have one order; rumqttc takes requests in
-//! that order and reports each with `Outgoing::Publish(packet id)` before any acknowledgement of it can be reported.
-//! Taking one number per such report therefore pairs number and packet id. All of it is made anew per connection.
+//! How acknowledgements find their message numbers: the owner appends a number to `handed` under
+//! the same lock under which it appends the publication to rumqttc's request queue, so both have
+//! one order; rumqttc takes requests in that order and reports each with `Outgoing::Publish(packet
+//! id)` before any acknowledgement of it can be reported. Taking one number per such report
+//! therefore pairs number and packet id. All of it is made anew per connection.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ const BACK_OFF_FIRST: Duration = Duration::from_millis(20);
 const BACK_OFF_LONGEST: Duration = Duration::from_secs(1);
 /// How long a DISCONNECT may take to leave.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
-/// rumqttc's window and request queue beyond ours: room for SUBSCRIBE and DISCONNECT when ours is full.
+/// rumqttc's window and request queue beyond ours: room for SUBSCRIBE and DISCONNECT when ours is
+/// full.
 const SLACK: u16 = 28;
 
 /// How a connection, or the attempt at one, ended.
@@ -120,7 +122,8 @@ async fn connect_and_serve(
         }
     }
     let reason = tokio::select! {
-        // Leaving `serve` half-way drops at most whole packets from rumqttc's buffer, so a DISCONNECT still fits on.
+        // Leaving `serve` half-way drops at most whole packets from rumqttc's buffer, so a
+        // DISCONNECT still fits on.
         () = closed(closing) => {
             farewell(&client, &mut event_loop).await;
             return End::Closed;
@@ -156,7 +159,8 @@ fn event_loop(options: &SessionOptions) -> Result<(AsyncClient, EventLoop), Stri
     Ok((client, event_loop))
 }
 
-/// Connects and subscribes; returns what arrived before the SUBACK. The error is the reason in words.
+/// Connects and subscribes; returns what arrived before the SUBACK. The error is the reason in
+/// words.
 async fn set_up(
     options: &SessionOptions,
     client: &AsyncClient,
@@ -276,11 +280,13 @@ impl Service<'_> {
         }
     }
 
-    /// rumqttc reads several packets at once and, when the connection ends among them, reports the end first. What
-    /// came before it is still in its queue: acknowledgements there would otherwise cost a repetition each.
+    /// rumqttc reads several packets at once and, when the connection ends among them, reports the
+    /// end first. What came before it is still in its queue: acknowledgements there would otherwise
+    /// cost a repetition each.
     async fn rescue(&mut self, event_loop: &mut EventLoop) {
         while let Some(event) = event_loop.state.events.pop_front() {
-            // The packet that broke the connection is in the queue too, and is the last that counts.
+            // The packet that broke the connection is in the queue too, and is the last that
+            // counts.
             if self.handle(event).await.is_err() {
                 return;
             }

@@ -1,5 +1,5 @@
-//! A broker made of bytes typed from MQTT 3.1.1 (OASIS, 29 October 2014), so that the session can be shown what no
-//! real broker does: lost acknowledgements, wrong packet identifiers, silence.
+//! A broker made of bytes typed from MQTT 3.1.1 (OASIS, 29 October 2014), so that the session can
+//! be shown what no real broker does: lost acknowledgements, wrong packet identifiers, silence.
 
 use std::time::Duration;
 
@@ -65,7 +65,8 @@ impl Peer {
         soon("the client to take bytes", self.stream.write_all(bytes)).await.unwrap();
     }
 
-    /// The next packet: first byte and what follows the remaining length; `None` at the end of the connection.
+    /// The next packet: first byte and what follows the remaining length; `None` at the end of the
+    /// connection.
     pub(crate) async fn try_packet(&mut self) -> Option<(u8, Vec<u8>)> {
         let reading = async {
             let first = self.stream.read_u8().await.ok()?;
@@ -122,7 +123,8 @@ impl Peer {
         self.send(&packet).await;
     }
 
-    /// Reads SUBSCRIBE and answers with these return codes (sections 3.8, 3.9). Returns the filters.
+    /// Reads SUBSCRIBE and answers with these return codes (sections 3.8, 3.9). Returns the
+    /// filters.
     pub(crate) async fn subscribed(&mut self, codes: &[u8]) -> Vec<String> {
         let (header, body) = self.packet().await;
         assert_eq!(header, 0x82, "SUBSCRIBE");

@@ -1,5 +1,5 @@
-//! Property: over any course of losses, every acknowledgement the owner hears is of a message the broker acknowledged,
-//! and a re-publishing owner gets each of its messages through.
+//! Property: over any course of losses, every acknowledgement the owner hears is of a message the
+//! broker acknowledged, and a re-publishing owner gets each of its messages through.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use crate::fake::{Fake, soon};
 
-/// What the broker does with one connection: how many publications it takes, which of them it acknowledges in which
-/// order (picked by these numbers), before it cuts the connection.
+/// What the broker does with one connection: how many publications it takes, which of them it
+/// acknowledges in which order (picked by these numbers), before it cuts the connection.
 #[derive(Clone, Debug)]
 struct Course {
     taken: usize,
@@ -25,8 +25,8 @@ fn courses() -> impl Strategy<Value = Vec<Course>> {
 
 const MESSAGES: u64 = 20;
 
-/// Runs the broker's courses, then a connection that acknowledges everything. Returns how often each message was
-/// acknowledged.
+/// Runs the broker's courses, then a connection that acknowledges everything. Returns how often
+/// each message was acknowledged.
 async fn broker(fake: Fake, courses: Vec<Course>) -> BTreeMap<u64, usize> {
     let mut told = BTreeMap::<u64, usize>::new();
     for course in courses {
@@ -101,7 +101,8 @@ proptest! {
         });
         prop_assert_eq!(heard.keys().copied().collect::<Vec<_>>(), (0..MESSAGES).collect::<Vec<_>>());
         for (message, times) in heard {
-            // An acknowledgement may be lost with its connection, so the owner hears at most what was told.
+            // An acknowledgement may be lost with its connection, so the owner hears at most what
+            // was told.
             prop_assert!(times <= told.get(&message).copied().unwrap_or(0), "message {}", message);
         }
     }

@@ -1,5 +1,5 @@
-//! The session against a broker of bytes: what it says, what it makes of what it hears, and that an acknowledgement
-//! never reaches the wrong message.
+//! The session against a broker of bytes: what it says, what it makes of what it hears, and that an
+//! acknowledgement never reaches the wrong message.
 
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ async fn connect_carries_identity_and_a_clean_session() {
     let (_session, _events) =
         Session::open(SessionOptions { keep_alive: Duration::from_secs(7), ..options(&fake) });
     let (_peer, connect) = fake.connecting().await;
-    // Section 3.1: protocol name and level 4; flags user name, password, clean session; keep-alive; client
-    // identifier, user name, password.
+    // Section 3.1: protocol name and level 4; flags user name, password, clean session; keep-alive;
+    // client identifier, user name, password.
     let mut expected = b"\x00\x04MQTT\x04\xc2\x00\x07".to_vec();
     for text in ["meter-1", "default", "token"] {
         expected.extend((text.len() as u16).to_be_bytes());
@@ -185,7 +185,8 @@ async fn nothing_is_published_on_a_connection_the_owner_has_not_heard_of() {
     let (session, mut events, peer) = up(&fake, options).await;
     drop(peer);
     let mut peer = fake.connected().await;
-    // Pings show that the new connection is in service, while its `Connected` is still in the queue.
+    // Pings show that the new connection is in service, while its `Connected` is still in the
+    // queue.
     assert_eq!(peer.packet().await.0, 0xc0, "PINGREQ");
     peer.send(&[0xd0, 0]).await;
     assert_eq!(publish(&session, 1).await, Err(PublishError::NotConnected));
@@ -257,8 +258,8 @@ async fn packet_ids_that_come_round_while_one_is_unacknowledged_do_not_wedge_the
     let fake = Fake::listen().await;
     let options = SessionOptions { keep_alive: Duration::from_secs(1), ..options(&fake) };
     let (session, mut events, mut peer) = up(&fake, options).await;
-    // The first one is never acknowledged, all others are, until its packet id is wanted again: then rumqttc stops
-    // taking requests, which is where it used to wedge.
+    // The first one is never acknowledged, all others are, until its packet id is wanted again:
+    // then rumqttc stops taking requests, which is where it used to wedge.
     publish(&session, 0).await.unwrap();
     peer.published().await;
     let (sender, mut published) = tokio::sync::mpsc::unbounded_channel();

@@ -17,8 +17,8 @@ pub use read::read;
 pub struct CsvOptions {
     /// Selectors of the voltage columns, in the order of the channels. If neither voltages nor
     /// currents are selected, every column whose name looks like a voltage or a current is read:
-    /// a word such as `Va`, `UL1`, `Ib`, `IT`; or a last word that is a unit (`V`, `kV`, `A`) or the
-    /// letter `I`; or `volt` or `curr` anywhere.
+    /// a word such as `Va`, `UL1`, `Ib`, `IT`; or a last word that is a unit (`V`, `kV`, `A`) or
+    /// the letter `I`; or `volt` or `curr` anywhere.
     pub voltage: Vec<String>,
     /// Selectors of the current columns, as for the voltages.
     pub current: Vec<String>,

@@ -1,0 +1,81 @@
+//! What the tests share: the program, a scratch folder, and looks into run folders.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The program under test.
+pub(crate) fn lastmeter() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lastmeter"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("NO_COLOR", "1");
+    command
+}
+
+/// A scenario of the library.
+pub(crate) fn library(name: &str) -> String {
+    format!("scenarios/library/{name}.toml")
+}
+
+/// What a finished program left behind.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Runs the program to its end.
+pub(crate) fn call(arguments: &[&str]) -> Done {
+    lastmeter().args(arguments).output().unwrap().into()
+}
+
+/// Runs a scenario into a folder of its own.
+pub(crate) fn run(scenario: &str, out: &Path, more: &[&str]) -> Done {
+    let out = out.to_str().unwrap();
+    call(&[&["run", scenario, "--out", out], more].concat())
+}
+
+/// A JSON file of a run folder.
+pub(crate) fn json(folder: &Path, file: &str) -> Value {
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The verdict of one check.
+pub(crate) fn verdict(folder: &Path, check: &str) -> Value {
+    let all = json(folder, "verdicts.json");
+    let found = all.as_array().unwrap().iter().find(|verdict| verdict["check"] == check);
+    found.unwrap_or_else(|| panic!("no check {check} in {all}")).clone()
+}
+
+/// The three files that repeats of a run must have in common.
+pub(crate) const COMPARED: [&str; 3] = ["observations.csv", "events.jsonl", "verdicts.json"];
+
+/// Where the recordings are; without them the test prints why it is skipped, and ends.
+pub(crate) fn recordings(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("LASTMETER_RECORDINGS").map(PathBuf::from);
+    if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+        return Some(folder);
+    }
+    let required = std::env::var("LASTMETER_REQUIRE").unwrap_or_default();
+    assert!(
+        !required.split(',').any(|tier| tier == "all" || tier == "data"),
+        "LASTMETER_RECORDINGS names no folder, but LASTMETER_REQUIRE is {required}"
+    );
+    // The line the test command counts.
+    println!("SKIPPED: {test}: LASTMETER_RECORDINGS names no folder with recordings");
+    None
+}

@@ -1,0 +1,80 @@
+//! The commands that do not run anything, and what every command owes its caller.
+
+use std::process::Stdio;
+
+use crate::bench::{call, lastmeter, library};
+
+#[test]
+fn the_help_of_every_command_names_its_options() {
+    for command in
+        ["run", "check", "list", "explain", "report", "schema", "serve", "measure", "completions"]
+    {
+        let help = call(&[command, "--help"]);
+        assert_eq!(help.code, 0, "{help:?}");
+        assert!(help.stdout.contains("Usage: lastmeter"), "{help:?}");
+    }
+    assert!(call(&["--help"]).stdout.contains("Exit codes:"));
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    for arguments in [&["fly"][..], &["run"], &["run", "nowhere.toml"], &["run", "--bogus", "x"]] {
+        assert_eq!(call(arguments).code, 2, "{arguments:?}");
+    }
+    let timeout = call(&["run", &library("first-light"), "--timeout", "5 V"]);
+    assert_eq!(timeout.code, 2, "{timeout:?}");
+}
+
+#[test]
+fn everything_that_is_listed_can_be_explained() {
+    let listed = call(&["list", "--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    let rows = value["registered"].as_array().unwrap();
+    assert!(rows.len() >= 12, "{rows:?}");
+    for row in rows {
+        let name = row["name"].as_str().unwrap();
+        let told = call(&["explain", name]);
+        assert_eq!(told.code, 0, "{name}");
+        assert!(told.stdout.len() > 100, "{name}: {}", told.stdout);
+    }
+    for code in ["S001", "S004", "S012"] {
+        assert_eq!(call(&["explain", code]).code, 0, "{code}");
+    }
+    let unknown = call(&["explain", "no_los"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("`no_loss`"), "{unknown:?}");
+}
+
+#[test]
+fn the_schema_that_is_checked_in_is_the_one_that_is_printed() {
+    let printed = call(&["schema"]);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/schema.json");
+    assert_eq!(printed.stdout, std::fs::read_to_string(path).unwrap());
+}
+
+#[test]
+fn nothing_selected_is_not_a_pass() {
+    let empty = tempfile::tempdir().unwrap();
+    let folder = empty.path().to_str().unwrap();
+    assert_eq!(call(&["run", folder]).code, 4);
+    assert_eq!(call(&["run", &library("first-light"), "--must-fail"]).code, 4);
+}
+
+#[test]
+fn completions_are_written_for_each_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = call(&["completions", shell]);
+        assert_eq!(script.code, 0);
+        assert!(script.stdout.contains("lastmeter"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_breaks_nothing() {
+    let mut child =
+        lastmeter().args(["schema"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert!(done.stderr.is_empty(), "{done:?}");
+}

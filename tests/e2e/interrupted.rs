@@ -1,0 +1,97 @@
+//! Runs that do not get to their end: signals, kills, time limits.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use crate::bench::{Done, call, json, lastmeter, library};
+
+/// Starts a long run and waits until it has come some way.
+fn start_long(out: &Path) -> Child {
+    let mut child = lastmeter()
+        .args(["run", &library("day-of-ten-meters"), "--format", "json", "--out"])
+        .arg(out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = child.stdout.as_mut().unwrap();
+    let progress = BufReader::new(stdout)
+        .lines()
+        .map(Result::unwrap)
+        .filter(|line| line.contains(r#""event":"progress""#))
+        .nth(5);
+    assert!(progress.is_some(), "the run ended before it could be interrupted");
+    child
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = std::process::Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_killed_run_can_be_rendered_and_says_that_it_was_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut child = start_long(&out);
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    assert_eq!(json(&out, "run.json")["state"], "running");
+    let report: Done = call(&["report", out.to_str().unwrap()]);
+    assert_eq!(report.code, 130, "{report:?}");
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("Interrupted"), "the page does not say that the run was interrupted");
+    for verdict in json(&out, "verdicts.json").as_array().unwrap() {
+        assert_ne!(verdict["status"], "pass", "{verdict}");
+        assert_ne!(verdict["status"], "fail", "{verdict}");
+    }
+    let observations = std::fs::read_to_string(out.join("observations.csv")).unwrap();
+    assert!(observations.lines().count() > 1000, "what there was is not in the record");
+}
+
+#[test]
+fn ctrl_c_finishes_the_record_and_exits_with_130() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let child = start_long(&out);
+    signal(&child, "INT");
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(130), "{done:?}");
+    let facts = json(&out, "run.json");
+    assert_eq!(facts["state"], "interrupted");
+    assert_eq!(facts["exit_code"], 130);
+    assert!(out.join("report.html").exists());
+    let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
+    assert!(events.contains(r#""kind":"interrupted""#), "{events}");
+}
+
+#[test]
+fn a_time_limit_is_an_error_of_the_bench_not_a_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let done = crate::bench::run(&library("day-of-ten-meters"), &out, &["--timeout", "1 s"]);
+    assert_eq!(done.code, 3, "{done:?}");
+    let facts = json(&out, "run.json");
+    assert_eq!(facts["state"], "error");
+    assert!(facts["cause"].as_str().unwrap().contains("--timeout 1 s"), "{facts}");
+}
+
+#[test]
+fn a_platform_that_is_not_there_is_an_error_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("nobody.toml");
+    std::fs::write(
+        &profile,
+        "mqtt = \"127.0.0.1:9\"\nrest = \"http://127.0.0.1:9\"\ntoken = \"t\"\n",
+    )
+    .unwrap();
+    let out = folder.path().join("run");
+    let arguments = ["--platform", profile.to_str().unwrap()];
+    let done = crate::bench::run(&library("first-light"), &out, &arguments);
+    assert_eq!(done.code, 3, "{done:?}");
+    assert!(done.stderr.contains("127.0.0.1:9"), "{done:?}");
+}

@@ -1,0 +1,12 @@
+//! The program from outside: spawned as a user would, judged by what it writes and how it exits.
+
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+#![expect(clippy::print_stdout, reason = "what was measured or skipped is for the log")]
+
+mod bench;
+mod broken_input;
+mod command_line;
+mod hostile;
+mod interrupted;
+mod repeats;
+mod run_folder;

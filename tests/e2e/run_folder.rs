@@ -1,0 +1,148 @@
+//! One run from a file to a folder: exit code, files, what the verdicts say.
+
+use serde_json::json;
+
+use crate::bench::{json, library, run, verdict};
+
+#[test]
+fn first_light_passes_and_writes_the_whole_run_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let done = run(&library("first-light"), &out, &["--set", "scenario.duration=30 s"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    for file in [
+        "run.json",
+        "scenario.toml",
+        "events.jsonl",
+        "observations.csv",
+        "verdicts.json",
+        "report.html",
+        "junit.xml",
+        "figures",
+        "logs",
+    ] {
+        assert!(out.join(file).exists(), "{file} is missing");
+    }
+    let facts = json(&out, "run.json");
+    assert_eq!(facts["state"], "finished");
+    assert_eq!(facts["exit_code"], 0);
+    assert_eq!(facts["verdicts"]["pass"], 7);
+    let observations = std::fs::read_to_string(out.join("observations.csv")).unwrap();
+    let header = "device,epoch,serial,quantity,unit,event_time,reference,reported";
+    assert_eq!(observations.lines().next(), Some(header));
+    // Six readings of fifty values.
+    assert_eq!(observations.lines().count(), 1 + 6 * 50);
+    assert!(done.stdout.contains("7 pass") && done.stdout.contains("report.html"), "{done:?}");
+    assert!(!out.join("platform").exists(), "a passed run leaves no database behind");
+}
+
+#[test]
+fn a_gain_error_of_one_per_cent_is_measured_as_one_per_cent() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let done = run(
+        &library("first-light"),
+        &out,
+        &["--set", "scenario.duration=30 s", "--set", "device.meter.current_gain_error=1 %"],
+    );
+    assert_eq!(done.code, 1, "{done:?}");
+    let current = verdict(&out, "current");
+    assert_eq!(current["status"], "fail");
+    let measured = current["measured"].as_f64().unwrap();
+    assert!((measured - 1.0).abs() < 0.001, "measured {measured} %");
+    assert_eq!(verdict(&out, "voltage")["status"], "pass");
+}
+
+#[test]
+fn every_twin_fails_by_exactly_its_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("twins");
+    let done = run("scenarios/library", &out, &["--must-fail"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let expected = [
+        ("command-never-obeyed", "obeyed"),
+        ("current-gain-error", "current"),
+        ("forged-identifier", "nothing-refused"),
+        ("frozen-device", "readings-once"),
+        ("renumbered-reading", "readings-once"),
+        ("skipped-reading", "readings-once"),
+    ];
+    for (twin, check) in expected {
+        let verdicts = json(&out.join(twin), "verdicts.json");
+        for verdict in verdicts.as_array().unwrap() {
+            let status = if verdict["check"] == check { "fail" } else { "pass" };
+            assert_eq!(verdict["status"], status, "{twin}: {verdict}");
+        }
+    }
+}
+
+#[test]
+fn a_twin_whose_fault_is_taken_away_turns_red() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = run(
+        "scenarios/library/must-fail/current-gain-error.toml",
+        &folder.path().join("run"),
+        &["--must-fail", "--set", "device.meter.current_gain_error=0 %"],
+    );
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.stdout.contains("expected to fail and is pass"), "{done:?}");
+}
+
+#[test]
+fn a_killed_platform_loses_nothing_that_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let done = run(&library("platform-killed"), &out, &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(verdict(&out, "readings-once")["n"], 3000);
+    let facts = json(&out, "run.json");
+    assert_eq!(facts["more"]["platform_kills"], 3);
+    assert_ne!(facts["more"]["reconnects"], json!(0), "nobody noticed the kills");
+}
+
+#[test]
+fn a_command_is_obeyed_and_the_schedule_follows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let done = run(&library("reporting-period"), &out, &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+    // 6 readings at 10 s, then every 2 s from 63 s to 180 s, then every 15 s to 300 s.
+    assert_eq!(verdict(&out, "readings-once")["n"], 6 + 58 + 8);
+}
+
+#[test]
+fn refusals_are_counted_by_their_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let done = run(&library("refusals"), &out, &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
+    let refused = events.lines().filter(|line| line.contains(r#""kind":"refused""#)).count();
+    assert_eq!(refused, 2, "{events}");
+}
+
+#[test]
+fn a_scenario_without_its_recording_is_skipped_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let output = crate::bench::lastmeter()
+        .args(["run", &library("first-light-recording"), "--out", out.to_str().unwrap()])
+        .env_remove("LASTMETER_RECORDINGS")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert_eq!(verdict(&out, "voltage")["status"], "skipped");
+    let why = verdict(&out, "voltage")["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("LASTMETER_RECORDINGS"), "{why}");
+}
+
+#[test]
+fn a_run_folder_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let short = ["--set", "scenario.duration=10 s"];
+    assert_eq!(run(&library("first-light"), &out, &short).code, 0);
+    let again = run(&library("first-light"), &out, &short);
+    assert_eq!(again.code, 3, "{again:?}");
+    assert!(again.stderr.contains("already holds a run"), "{again:?}");
+}
