@@ -60,6 +60,7 @@ fn run(arguments: RunArguments, color: Color) -> ExitCode {
             json: arguments.format == Format::Json,
             color: on_stdout(color),
             progress: !arguments.no_progress,
+            silent: false,
         },
     })
 }

@@ -18,6 +18,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::error::{BenchError, chain};
+use super::host::monotonic;
 use super::ledger::{Account, Row, Settled};
 use super::rest::Rest;
 use super::shell::Shell;
@@ -47,6 +48,8 @@ pub(crate) struct Totals {
     pub(crate) refused: u64,
     pub(crate) observations: u64,
     pub(crate) kills: u64,
+    /// Wall time spent on reading back and writing the record.
+    pub(crate) read_back: Duration,
 }
 
 /// Everything that runs.
@@ -121,7 +124,10 @@ impl Bench {
         }
         self.now = until;
         self.come_to_rest().await?;
-        self.read_back().await
+        let began = monotonic();
+        let read = self.read_back().await;
+        self.totals.read_back += began.elapsed();
+        read
     }
 
     /// Runs the devices ahead, each in a task of its own.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 /// How to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four switches of one output")]
 pub struct ConsoleOptions {
     /// One JSON object per line instead of text.
     pub json: bool,
@@ -20,6 +21,8 @@ pub struct ConsoleOptions {
     pub color: bool,
     /// Show a progress bar if standard error is a terminal.
     pub progress: bool,
+    /// Tell nothing at all.
+    pub silent: bool,
 }
 
 /// How far a run has come.
@@ -48,6 +51,9 @@ impl Console {
     }
 
     fn line(&self, text: &str) {
+        if self.options.silent {
+            return;
+        }
         self.bar.suspend(|| {
             let mut out = std::io::stdout().lock();
             // A reader that went away (`| head`) is no reason to stop a run.

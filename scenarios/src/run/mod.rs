@@ -326,6 +326,7 @@ fn measured(bench: &Bench, wall: Duration) -> Map<String, serde_json::Value> {
     let seconds = wall.as_secs_f64();
     let value = json!({
         "wall_s": seconds,
+        "read_back_wall_s": totals.read_back.as_secs_f64(),
         "messages_published": totals.published,
         "messages_per_second": totals.published as f64 / seconds.max(1e-9),
         "readings_due": totals.settled.due,
