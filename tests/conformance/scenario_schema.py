@@ -11,7 +11,7 @@ import tomllib
 
 import jsonschema
 
-from bench import Comparison, run
+from peer.bench import Comparison, run
 
 
 def plain(value):

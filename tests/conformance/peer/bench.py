@@ -1,9 +1,10 @@
 """What the conformance scripts share: the program under test, skips, comparisons.
 
-Not a test itself: it does nothing when run.
+A module, not a test: it lives in a folder of its own so that nobody runs it as one.
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -20,16 +21,31 @@ def recordings():
     return folder
 
 
-def run(*arguments, expect=0):
-    """Runs the program; returns what it wrote to standard output."""
+def runs():
+    """The folder with the results of the shipped scenarios: `library` and `twins`."""
+    folder = os.environ.get("RUNS", "target/test-runs")
+    for part in ("library", "twins"):
+        if not os.path.isdir(os.path.join(folder, part)):
+            sys.exit(f"{folder}/{part} is not there; RUNS has to name the folder of the runs")
+    return folder
+
+
+def call(*arguments):
+    """Runs the program; returns exit code, standard output, standard error."""
     done = subprocess.run(
         [LASTMETER, *arguments], capture_output=True, text=True, check=False
     )
-    if done.returncode != expect:
-        print(done.stdout)
-        print(done.stderr)
-        sys.exit(f"{' '.join(arguments)}: exit {done.returncode}, expected {expect}")
-    return done.stdout
+    return done.returncode, done.stdout, done.stderr
+
+
+def run(*arguments, expect=0):
+    """Runs the program, which has to exit with `expect`; returns its standard output."""
+    code, out, err = call(*arguments)
+    if code != expect:
+        print(out)
+        print(err)
+        sys.exit(f"{' '.join(arguments)}: exit {code}, expected {expect}")
+    return out
 
 
 def measure(file, *arguments):
@@ -46,18 +62,33 @@ class Comparison:
 
     def close(self, what, found, expected, limit, unit=""):
         """Compares two numbers; `limit` is absolute, in their unit."""
-        self.count += 1
         error = abs(found - expected)
-        good = error <= limit
-        self.failed += not good
-        word = "ok  " if good else "FAIL"
-        print(f"{word} {what}: {found:.9g} expected {expected:.9g} {unit} off {error:.3g} limit {limit:.3g}")
+        self.true(
+            what,
+            error <= limit,
+            f"{found:.9g} expected {expected:.9g} {unit} off {error:.3g} limit {limit:.3g}",
+        )
+
+    def same(self, what, found, expected):
+        """Two values that have to be equal."""
+        told = f"{found!r}"
+        if found != expected:
+            told += f", expected {expected!r}"
+        self.true(what, found == expected, told[:600])
+
+    def exact(self, what, found, expected, relative=1e-12):
+        """Two figures that have to be the same number, or both be absent."""
+        if found is None or expected is None:
+            return self.same(what, found, expected)
+        good = found == expected or math.isclose(found, expected, rel_tol=relative)
+        return self.true(what, good, f"{found!r} expected {expected!r}")
 
     def true(self, what, good, detail=""):
         """A statement that has to hold."""
         self.count += 1
         self.failed += not good
-        print(f"{'ok  ' if good else 'FAIL'} {what} {detail}")
+        separator = ": " if detail != "" else ""
+        print(f"{'ok  ' if good else 'FAIL'} {what}{separator}{detail}")
 
     def end(self):
         """Prints the count and leaves."""
