@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
-use lastmeter_wire::flexmeter::{MeasurementMessage, Request};
+use lastmeter_wire::flexmeter::{MeasurementMessage, Request, encode_measurements};
 
 use crate::clock::Clock;
-use crate::config::ClockSource;
+use crate::config::{ClockSource, Config, Token};
+use crate::core::Core;
+use crate::ingest::{Accepted, Arrival};
 use crate::journal::{Appender, Kind, RealDirectory, recover};
 use crate::pipeline::{Body, Delivery, Job};
 use crate::store::{self, Writer};
@@ -87,3 +89,65 @@ impl BenchStore {
 
 /// Messages ready to be stored.
 pub struct BenchBatch(Vec<Job>);
+
+/// Everything between the broker and REST, running.
+pub struct BenchCore {
+    core: Arc<Core>,
+    round: u64,
+}
+
+impl BenchCore {
+    /// A core in a folder.
+    pub async fn start(folder: &Path) -> Self {
+        let config = Config::embedded(folder, Token::new("token"), ClockSource::Driven);
+        let core = Core::start(&config).expect("a core");
+        core.ready().await.expect("a core that is ready");
+        Self { core: Arc::new(core), round: 0 }
+    }
+
+    /// Has each of some senders send messages of 20 values, one after the other as each is
+    /// acknowledged, and returns when all of them are committed.
+    pub async fn round(&mut self, senders: u64, messages: u64) {
+        self.round += 1;
+        let first = self.round * messages;
+        let mut tasks = tokio::task::JoinSet::new();
+        for sender in 0..senders {
+            let core = Arc::clone(&self.core);
+            tasks.spawn(async move {
+                for serial in first..first + messages {
+                    let arrival = Arrival {
+                        client_id: String::new(),
+                        topic: "default/SiteWhere/input/json".to_owned(),
+                        payload: payload(sender, serial).into(),
+                    };
+                    let accepted = core.ingest.accept(arrival).await.expect("a working journal");
+                    assert_eq!(accepted, Accepted::Stored);
+                }
+            });
+        }
+        while let Some(task) = tasks.join_next().await {
+            task.expect("a sender that works");
+        }
+        self.core.barrier().await.expect("a barrier");
+    }
+
+    /// Ends the threads.
+    pub async fn stop(self) {
+        self.core.stop(std::time::Duration::from_secs(10)).await;
+    }
+}
+
+fn payload(device: u64, serial: u64) -> Vec<u8> {
+    let values = MeasurementId::all().take(20).map(|id| (id, serial as f64 * 0.1)).collect();
+    let hardware_id = HardwareId::new(format!("meter-{device:04}")).expect("an id");
+    let message = MeasurementMessage {
+        epoch: Some(Epoch(1)),
+        serial: Some(Serial(serial)),
+        event_date: Some(SimTime(serial.cast_signed() * 1_000_000_000)),
+        update_state: true,
+        ..MeasurementMessage::new(hardware_id, values)
+    };
+    let mut payload = Vec::new();
+    encode_measurements(&message, &mut payload);
+    payload
+}

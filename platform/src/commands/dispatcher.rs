@@ -18,10 +18,10 @@ use crate::config::TENANT;
 use crate::journal::{Journal, JournalStopped};
 use crate::metrics::{Metrics, lock};
 use crate::pipeline::{Change, Changed, Job};
-use crate::store::{Readers, StoreError};
+use crate::store::{Reader, Readers, StoreError};
 
-/// Invocations of one device that are sent in one go; the rest follows in the next round.
-const ROUND_MAX: u32 = 1000;
+/// Invocations that are read in one go; with it the memory for them is bounded.
+const ROUND_MAX: u32 = 100;
 
 /// The way out to devices: the broker, or a test's stand-in.
 #[async_trait]
@@ -135,16 +135,24 @@ impl Dispatcher {
     ) -> Result<(), InvokeError> {
         let Some(outbound) = self.outbound.get() else { return Ok(()) };
         let _one_at_a_time = self.sending.lock().await;
-        let device = device.cloned();
         let resend = which == Outstanding::Unanswered;
-        let outstanding = self
-            .readers
-            .with(move |reader| reader.outstanding(device.as_ref(), resend, ROUND_MAX))
-            .await?;
-        for invocation in outstanding {
-            self.send_one(outbound.as_ref(), &invocation).await?;
+        let mut after = None;
+        loop {
+            let (device, from) = (device.cloned(), after.take());
+            let round = move |reader: &Reader| {
+                reader.outstanding(device.as_ref(), resend, from.as_ref(), ROUND_MAX)
+            };
+            let outstanding = self.readers.with(round).await?;
+            for invocation in &outstanding {
+                self.send_one(outbound.as_ref(), invocation).await?;
+            }
+            match outstanding.last() {
+                Some(last) if outstanding.len() == ROUND_MAX as usize => {
+                    after = Some((last.hardware_id.clone(), last.id));
+                }
+                _ => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     async fn send_one(

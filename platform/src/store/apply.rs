@@ -3,7 +3,7 @@
 //! A batch is applied whole or not at all, together with the journal position it reaches, so that
 //! replaying the journal after any stop has the effect of applying each entry exactly once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lastmeter_units::{HardwareId, SimTime};
@@ -61,13 +61,16 @@ pub(super) struct Batch {
     pub(super) commit_ns: i64,
 }
 
-/// Series, event time, epoch, serial, value: the primary key first (D-22).
-pub(super) type ValueRow = (i64, i64, i64, i64, f64);
+/// Device, event time, epoch, serial, quantity, value: the primary key first (D-22).
+pub(super) type ValueRow = (i64, i64, i64, i64, u16, f64);
 
 /// What a batch changes of a device's state.
 #[derive(Default)]
 pub(super) struct Touched {
     last_interaction_ns: i64,
+    /// Quantities of which there is any value.
+    quantities: BTreeSet<u16>,
+    /// Last values, of messages that asked for it.
     values: BTreeMap<u16, (i64, f64)>,
 }
 
@@ -291,9 +294,9 @@ impl Context<'_> {
 
     /// In the order of the key: neighbours share a page of the tree.
     fn insert_values(&self, batch: &mut Batch) -> rusqlite::Result<()> {
-        batch.values.sort_unstable_by_key(|row| (row.0, row.1, row.2, row.3));
+        batch.values.sort_unstable_by_key(|row| (row.0, row.1, row.2, row.3, row.4));
         let mut statement =
-            self.transaction.prepare_cached("INSERT INTO value VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            self.transaction.prepare_cached("INSERT INTO value VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
         for row in &batch.values {
             statement.execute(*row)?;
         }
@@ -301,28 +304,33 @@ impl Context<'_> {
     }
 
     fn update_states(&self, batch: &Batch) -> rusqlite::Result<()> {
-        let mut read = self
+        let mut read = self.transaction.prepare_cached(
+            "SELECT last_interaction_ns, quantities, content FROM state WHERE device = ?1",
+        )?;
+        let mut write = self
             .transaction
-            .prepare_cached("SELECT last_interaction_ns, content FROM state WHERE device = ?1")?;
-        let mut write =
-            self.transaction.prepare_cached("INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3)")?;
+            .prepare_cached("INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3, ?4)")?;
         for (device, touched) in &batch.touched {
-            let stored: Option<(i64, Vec<u8>)> =
-                read.query_row([device], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let (last_ns, stored) = stored.unwrap_or_default();
+            let stored: Option<(i64, Vec<u8>, Vec<u8>)> = read
+                .query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()?;
+            let (last_ns, quantities, stored) = stored.unwrap_or_default();
             let mut merged = Touched {
                 last_interaction_ns: last_ns.max(touched.last_interaction_ns),
+                quantities: content::decode_quantities(&quantities),
                 ..Touched::default()
             };
+            merged.quantities.extend(&touched.quantities);
             for (quantity, event_ns, value) in content::decode_state(&stored) {
                 merged.offer(quantity, event_ns, value);
             }
             for (quantity, (event_ns, value)) in &touched.values {
                 merged.offer(*quantity, *event_ns, *value);
             }
+            let quantities = content::encode_quantities(&merged.quantities);
             let content =
                 content::encode_state(merged.values.iter().map(|(q, (ns, v))| (*q, *ns, *v)));
-            write.execute(params![device, merged.last_interaction_ns, content])?;
+            write.execute(params![device, merged.last_interaction_ns, quantities, content])?;
         }
         Ok(())
     }
@@ -337,6 +345,11 @@ impl Batch {
 }
 
 impl Touched {
+    /// Notes that there is a value of a quantity.
+    pub(super) fn know(&mut self, quantity: u16) {
+        self.quantities.insert(quantity);
+    }
+
     /// Takes a value over unless a later one is known: a repetition that comes late does not turn
     /// the state back.
     pub(super) fn offer(&mut self, quantity: u16, event_ns: i64, value: f64) {

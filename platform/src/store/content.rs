@@ -4,6 +4,8 @@
 //! order of the number, so that equal content is equal bytes. A state: the event time i64 is put
 //! between the two.
 
+use std::collections::BTreeSet;
+
 /// Values in one reading: quantity number and value in the message's unit.
 pub(super) type Values = Vec<(u16, f64)>;
 
@@ -49,6 +51,16 @@ pub(super) fn decode_state(bytes: &[u8]) -> Vec<(u16, i64, f64)> {
     bytes.as_chunks::<STATE_BYTES>().0.iter().map(one).collect()
 }
 
+/// Writes the quantities a device has values of.
+pub(super) fn encode_quantities(quantities: &BTreeSet<u16>) -> Vec<u8> {
+    quantities.iter().flat_map(|quantity| quantity.to_le_bytes()).collect()
+}
+
+/// Reads the quantities a device has values of.
+pub(super) fn decode_quantities(bytes: &[u8]) -> BTreeSet<u16> {
+    bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -64,6 +76,8 @@ mod tests {
             let mut bytes = Vec::new();
             encode_values(&plain, &mut bytes);
             prop_assert_eq!(decode_values(&bytes), plain);
+            let known: BTreeSet<u16> = values.iter().map(|(q, ..)| *q).collect();
+            prop_assert_eq!(decode_quantities(&encode_quantities(&known)), known);
             prop_assert_eq!(decode_state(&encode_state(values.iter().copied())), values);
         }
     }

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, params};
 
 use super::apply::{Batch, Context};
-use super::{assignment_token, content, series_of};
+use super::{assignment_token, content};
 use crate::commands::InvocationId;
 use crate::config::TENANT;
 use crate::pipeline::Delivery;
@@ -109,11 +109,12 @@ impl Context<'_> {
         batch.outcome.without_serial += u64::from(number.is_none());
         let (epoch, serial) = number.unwrap_or((NO_EPOCH, sequence));
         for (quantity, value) in &values {
-            batch.values.push((series_of(device, *quantity), event_ns, epoch, serial, *value));
+            batch.values.push((device, event_ns, epoch, serial, *quantity, *value));
         }
         let touched = batch.touch(device, delivery.received);
-        if message.update_state {
-            for (quantity, value) in values {
+        for (quantity, value) in values {
+            touched.know(quantity);
+            if message.update_state {
                 touched.offer(quantity, event_ns, value);
             }
         }

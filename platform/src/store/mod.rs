@@ -1,7 +1,7 @@
 //! The store of one tenant: one SQLite file that holds everything queryable.
 //!
 //! Terms: a *reading* is one stored measurement message, its rowid is the *commit sequence*; a
-//! *series* is one quantity of one device, an integer made of both. One thread writes (`thread`,
+//! *series* is one quantity of one device, named by their two integers. One thread writes (`thread`,
 //! `apply`), any number of readers read committed snapshots (`read`). SQLite is asked for full
 //! durability: the journal is trimmed on the strength of a commit.
 
@@ -27,9 +27,6 @@ pub(crate) use thread::{Batching, Health, StoreThread};
 
 /// File name of a tenant's store.
 pub(crate) const STORE_FILE: &str = "store.db";
-
-/// Series of one device lie in a block of this many numbers, by quantity.
-const SERIES_PER_DEVICE: i64 = 1024;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +66,6 @@ pub(crate) enum StoreError {
         /// The format expected.
         expected: i64,
     },
-    /// The registry of quantities has outgrown the numbering of series.
-    #[error("{0} quantities do not fit the numbering of series")]
-    TooManyQuantities(usize),
     /// A worker thread has ended.
     #[error("the store's worker has ended")]
     WorkerGone,
@@ -121,8 +115,4 @@ impl Quantities {
     fn name(&self, number: u16) -> &str {
         self.names.get(&number).map_or("?", String::as_str)
     }
-}
-
-fn series_of(device: i64, quantity: u16) -> i64 {
-    device * SERIES_PER_DEVICE + i64::from(quantity)
 }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     AlertRow, DeviceRow, DeviceState, Quantities, ReadingRow, RefusalRow, SeriesPoint, StateValue,
-    StoreError, StoreResult, content, schema, series_of,
+    StoreError, StoreResult, content, schema,
 };
 use crate::commands::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
 use crate::metrics::lock;
@@ -261,15 +261,16 @@ impl Reader {
     ) -> rusqlite::Result<Vec<SeriesPoint>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT event_ns, epoch, serial, value FROM value
-             WHERE series = ?1 AND event_ns BETWEEN ?2 AND ?3
+             WHERE device = ?1 AND event_ns BETWEEN ?2 AND ?3 AND quantity = ?6
              ORDER BY event_ns, epoch, serial LIMIT ?4 OFFSET ?5",
         )?;
         let parameters = params![
-            series_of(device, self.quantities.number(quantity)),
+            device,
             range.start.as_nanoseconds(),
             range.end.as_nanoseconds(),
             page.limit,
             page.offset.cast_signed(),
+            self.quantities.number(quantity),
         ];
         let rows = statement.query_map(parameters, point)?;
         rows.collect()
@@ -286,19 +287,20 @@ impl Reader {
     ) -> rusqlite::Result<Vec<SeriesPoint>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT event_ns, epoch, serial, value FROM value
-             WHERE series = ?1 AND event_ns BETWEEN ?2 AND ?3
+             WHERE device = ?1 AND event_ns BETWEEN ?2 AND ?3 AND quantity = ?8
              AND (event_ns, epoch, serial) > (?4, ?5, ?6)
              ORDER BY event_ns, epoch, serial LIMIT ?7",
         )?;
         let (event, epoch, serial) = after.unwrap_or((SimTime(i64::MIN), i64::MIN, i64::MIN));
         let parameters = params![
-            series_of(device, self.quantities.number(quantity)),
+            device,
             range.start.max(event).as_nanoseconds(),
             range.end.as_nanoseconds(),
             event.as_nanoseconds(),
             epoch,
             serial,
             limit,
+            self.quantities.number(quantity),
         ];
         let rows = statement.query_map(parameters, point)?;
         rows.collect()
@@ -306,17 +308,13 @@ impl Reader {
 
     /// The quantities of which a device has any value.
     pub(crate) fn quantities_of(&self, device: i64) -> rusqlite::Result<Vec<MeasurementId>> {
-        let mut statement = self
+        let stored: Option<Vec<u8>> = self
             .connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM value WHERE series = ?1)")?;
-        let mut found = Vec::new();
-        for id in MeasurementId::all() {
-            let series = series_of(device, self.quantities.number(id));
-            if statement.query_row([series], |row| row.get(0))? {
-                found.push(id);
-            }
-        }
-        Ok(found)
+            .prepare_cached("SELECT quantities FROM state WHERE device = ?1")?
+            .query_row([device], |row| row.get(0))
+            .optional()?;
+        let known = content::decode_quantities(&stored.unwrap_or_default());
+        Ok(MeasurementId::all().filter(|id| known.contains(&self.quantities.number(*id))).collect())
     }
 
     /// One invocation.
@@ -346,22 +344,25 @@ impl Reader {
         Ok((count.cast_unsigned(), rows.collect::<rusqlite::Result<_>>()?))
     }
 
-    /// Invocations that are to be sent, by (device, id): those that are pending, with `resend`
-    /// also those that were sent and not answered.
+    /// Invocations that are to be sent, by (device, id) and after a given one: those that are
+    /// pending, with `resend` also those that were sent and not answered.
     pub(crate) fn outstanding(
         &self,
         hardware_id: Option<&HardwareId>,
         resend: bool,
+        after: Option<&(HardwareId, InvocationId)>,
         limit: u32,
     ) -> rusqlite::Result<Vec<StoredInvocation>> {
         let query = format!(
             "{INVOCATION} WHERE (i.state = 'Pending' OR (?1 AND i.state = 'Sent'))
              AND i.state IN ('Pending', 'Sent') AND (?2 IS NULL OR d.hardware_id = ?2)
-             ORDER BY d.hardware_id, i.id LIMIT ?3"
+             AND (d.hardware_id, i.id) > (?3, ?4) ORDER BY d.hardware_id, i.id LIMIT ?5"
         );
         let mut statement = self.connection.prepare_cached(&query)?;
-        let parameters = params![resend, hardware_id.map(HardwareId::as_str), limit];
-        let rows = statement.query_map(parameters, invocation)?;
+        let (device, id) = after.map_or(("", 0), |(device, id)| (device.as_str(), id.0));
+        let hardware_id = hardware_id.map(HardwareId::as_str);
+        let rows =
+            statement.query_map(params![resend, hardware_id, device, id, limit], invocation)?;
         rows.collect()
     }
 

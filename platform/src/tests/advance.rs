@@ -132,6 +132,23 @@ async fn a_command_waits_for_its_device_and_is_sent_at_the_next_advance() {
 }
 
 #[tokio::test]
+async fn more_commands_than_are_read_in_one_go_are_all_sent_in_order() {
+    let bench = started().await;
+    for _ in 0..250 {
+        invoke(&bench, "5", 60.0).await;
+    }
+    let first = bench.core.advance(time("2027-01-18T17:00:01Z")).await.unwrap();
+    assert!(first.sent.is_empty());
+    bench.devices.subscribe(&bench.core, "home");
+    let all = bench.core.advance(time("2027-01-18T17:00:02Z")).await.unwrap();
+    assert_eq!(all.sent, BTreeMap::from([("home".to_owned(), 250)]));
+    let ids: Vec<String> =
+        bench.devices.received("home").into_iter().map(|one| one.invocation.id).collect();
+    assert!(ids.is_sorted() && ids.len() == 250, "each once, in the order of asking");
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_device_that_comes_back_gets_what_it_has_not_answered() {
     let bench = started().await;
     bench.devices.subscribe(&bench.core, "home");
