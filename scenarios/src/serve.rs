@@ -32,8 +32,24 @@ pub struct ServeOptions {
     pub until_stdin_closes: bool,
 }
 
+/// Logs go to standard error: the platform's own from `info` on, its libraries' from `warn` on.
+fn log_to_stderr() {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let levels = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("lastmeter_platform", LevelFilter::INFO);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    // Only the first of a process can be the subscriber, and there is one `serve` in it.
+    let _ = tracing_subscriber::registry().with(lines).with(levels).try_init();
+}
+
 /// Runs the platform until it is told to end; says how it ended.
 pub fn serve(options: &ServeOptions) -> ExitCode {
+    log_to_stderr();
     let config = match settings(options) {
         Ok(config) => config,
         Err(message) => {

@@ -78,3 +78,17 @@ fn a_reader_that_goes_away_breaks_nothing() {
     assert_eq!(done.status.code(), Some(0), "{done:?}");
     assert!(done.stderr.is_empty(), "{done:?}");
 }
+
+#[test]
+fn the_scenario_of_the_readme_runs_as_it_is_printed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = readme.split_once("```toml\n# Does").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("my-first.toml");
+    std::fs::write(&file, format!("# Does{text}")).unwrap();
+    let out = folder.path().join("run");
+    let done = crate::bench::run(file.to_str().unwrap(), &out, &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+}
