@@ -1,5 +1,6 @@
 """The platform under test as a process, and its REST interface, with the standard library alone."""
 
+import atexit
 import json
 import os
 import queue
@@ -27,6 +28,8 @@ class Platform:
         self.process = subprocess.Popen(
             [LASTMETER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        # However the script ends, the platform ends with it; a process that has ended stays so.
+        atexit.register(self.process.kill)
         self.errors = []
         threading.Thread(target=self._drain, daemon=True).start()
         ready = json.loads(self._first_line())
