@@ -1,0 +1,374 @@
+"""Judges every run again from its record, and compares with what `verdicts.json` says.
+
+Written from the checks' descriptions and the contract of the run folder, with Python's csv and json
+modules; shares nothing with the program. Figures have to agree to 1e-12, counts exactly.
+"""
+
+import collections
+import datetime
+import fnmatch
+import math
+import os
+import re
+from decimal import Decimal
+
+from peer.bench import Comparison, runs
+from peer.record import COLUMNS, Run, run_folders
+
+# Units of limits as scenarios write them, to %, or to the SI unit of the observations.
+UNITS = {
+    "%": 1.0, "ppm": 1e-4, "Hz": 1.0, "mHz": 1e-3, "V": 1.0, "mV": 1e-3, "kV": 1e3,
+    "A": 1.0, "mA": 1e-3, "W": 1.0, "kW": 1e3, "mW": 1e-3, "s": 1.0, "ms": 1e-3, "min": 60.0,
+}
+# The SI unit of each family of Table 2 that the shipped devices send.
+SI_UNITS = {
+    "electricity.power.active.": "W",
+    "electricity.power.reactive.": "var",
+    "electricity.power.apparent.": "VA",
+    "electricity.energy.active.": "J",
+    "electricity.energy.reactive.": "var s",
+    "electricity.energy.apparent.": "VA s",
+    "electricity.current.rms.": "A",
+    "electricity.voltage.rms.": "V",
+    "electricity.powerFactor.": "1",
+    "electricity.frequency": "Hz",
+    "x.electricity.powerFactor.": "1",
+    "x.electricity.power.nonactive.": "var",
+    "x.electricity.voltage.thd.": "1",
+    "x.electricity.current.thd.": "1",
+}
+EXIT_OF_STATUS = {"pass": 0, "fail": 1, "error": 3, "skipped": 4, "inconclusive": 5}
+ORDER = ["pass", "skipped", "inconclusive", "fail", "error"]
+
+
+def amount(text):
+    """The number of `0.1 %`, `10 mHz`."""
+    number, unit = re.fullmatch(r"\s*([-+0-9.eE]+)\s*(\S+)\s*", text).groups()
+    return float(number) * UNITS[unit], unit
+
+
+class Accuracy:
+    """Worst absolute error of all pairs, and how many there are."""
+
+    def __init__(self, check):
+        limit, self.unit = amount(str(check["limit"]))
+        self.relative = self.unit in ("%", "ppm")
+        self.limit = limit
+        minimum = check.get("minimum")
+        self.minimum = amount(str(minimum))[0] if minimum is not None else 0.0
+        self.device, self.quantity = check.get("device", "*"), check["quantity"]
+        self.n, self.worst, self.place, self.outside = 0, None, None, 0
+        self.paired, self.missed = set(), set()
+        self.fits = {}
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        fits = self.fits.get((device, quantity))
+        if fits is None:
+            fits = fnmatch.fnmatchcase(device, self.device)
+            fits = fits and fnmatch.fnmatchcase(quantity, self.quantity)
+            self.fits[device, quantity] = fits
+        if not fits or reference is None:
+            return
+        if reported is None:
+            self.missed.add((device, quantity))
+            return
+        if math.isnan(reference) or abs(reference) < self.minimum:
+            return
+        self.n += 1
+        self.paired.add((device, quantity))
+        error = abs(reported - reference)
+        if self.relative and error != 0:
+            error = math.inf if reference == 0 else 100 * error / abs(reference)
+        if math.isnan(error):
+            error = math.inf
+        self.outside += error > self.limit
+        if self.worst is None or error > self.worst:
+            self.worst = error
+            self.place = (device, epoch, serial, quantity, time)
+
+    def compare(self, comparison, name, verdict):
+        comparison.same(f"{name} n", verdict["n"], self.n)
+        worst = None if self.worst is not None and math.isinf(self.worst) else self.worst
+        comparison.exact(f"{name} worst error", verdict["measured"], worst)
+        comparison.exact(f"{name} limit", verdict["limit"], self.limit)
+        if self.outside:
+            status = "fail"
+        elif self.n == 0 or self.missed - self.paired:
+            status = "inconclusive"
+        else:
+            status = "pass"
+        comparison.same(f"{name} status", verdict["status"], status)
+        if self.place:
+            at = verdict["at"]
+            found = tuple(at.get(key) for key in ("device", "epoch", "serial", "quantity", "time"))
+            comparison.same(f"{name} at", found, self.place)
+
+
+class NoLoss:
+    """Readings due, missing, unexpected; a reading is the rows of one (device, epoch, serial)."""
+
+    def __init__(self, check):
+        self.device = check.get("device", "*")
+        self.due, self.missing, self.unexpected = set(), set(), set()
+        self.nameless = 0
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        if not fnmatch.fnmatchcase(device, self.device):
+            return
+        if serial is None and reported is not None:
+            self.nameless += 1
+            return
+        # One that was never made has no serial: it is told by when it was due.
+        key = (device, epoch, serial) if serial is not None else (device, time)
+        if reference is None:
+            self.unexpected.add(key)
+        else:
+            self.due.add(key)
+            if reported is None:
+                self.missing.add(key)
+
+    def compare(self, comparison, name, verdict):
+        due, missing, unexpected = len(self.due), len(self.missing), len(self.unexpected)
+        comparison.same(f"{name} due", verdict["n"], due)
+        comparison.exact(f"{name} missing and unexpected", verdict["measured"], missing + unexpected)
+        told = re.search(r"(\d+) of (\d+) readings, (\d+) unexpected", verdict["why"])
+        found = tuple(map(int, told.groups())) if told else verdict["why"]
+        comparison.same(f"{name} told", found, (due - missing, due, unexpected))
+        if missing or unexpected:
+            status = "fail"
+        else:
+            status = "inconclusive" if self.nameless or not due else "pass"
+        comparison.same(f"{name} status", verdict["status"], status)
+
+
+class Refused:
+    """Refusals by reason and device against those that are expected."""
+
+    def __init__(self, check):
+        self.expect = check.get("expect", [])
+        self.seen = collections.Counter()
+        self.readings = set()
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        if reported is not None:
+            self.readings.add((device, epoch, serial))
+
+    def event(self, event):
+        if event["kind"] == "refused":
+            self.seen[event["reason"], event.get("device")] += 1
+
+    def compare(self, comparison, name, verdict):
+        left = self.seen.copy()
+        too_few = 0
+        for expected in sorted(self.expect, key=lambda e: "device" not in e):
+            wanted = expected.get("count", 1)
+            for reason, device in list(left):
+                fits = expected.get("device") in (None, device)
+                if reason == expected["reason"] and fits:
+                    taken = min(wanted, left[reason, device])
+                    left[reason, device] -= taken
+                    wanted -= taken
+            too_few += wanted
+        off = too_few + sum(left.values())
+        n = len(self.readings) + sum(self.seen.values())
+        comparison.exact(f"{name} too many and too few", verdict["measured"], off)
+        comparison.same(f"{name} n", verdict["n"], n)
+        status = "fail" if off else "pass" if n else "inconclusive"
+        comparison.same(f"{name} status", verdict["status"], status)
+        told = re.match(r"(\d+) messages? refused, (\d+) expected", verdict["why"])
+        found = tuple(map(int, told.groups())) if told else verdict["why"]
+        wanted = sum(expected.get("count", 1) for expected in self.expect)
+        comparison.same(f"{name} told", found, (sum(self.seen.values()), wanted))
+
+
+class CommandAck:
+    """The longest time from a command to its acknowledgement."""
+
+    def __init__(self, check):
+        self.device = check.get("device", "*")
+        self.within = amount(str(check.get("within", "60 s")))[0]
+        self.given, self.took = {}, []
+
+    def row(self, *_):
+        pass
+
+    def event(self, event):
+        if event["kind"] == "command" and fnmatch.fnmatchcase(event["device"], self.device):
+            self.given[event["id"]] = seconds(event["time"])
+        if event["kind"] == "acknowledged" and event["id"] in self.given:
+            self.took.append(seconds(event["time"]) - self.given.pop(event["id"]))
+
+    def compare(self, comparison, name, verdict):
+        lost = bool(self.given)
+        longest = float(max(self.took)) if self.took and not lost else None
+        comparison.same(f"{name} n", verdict["n"], len(self.took) + len(self.given))
+        comparison.exact(f"{name} longest", verdict["measured"], longest)
+        comparison.exact(f"{name} limit", verdict["limit"], self.within)
+        late = any(took > self.within for took in self.took)
+        status = "fail" if lost or late else "pass" if self.took else "inconclusive"
+        comparison.same(f"{name} status", verdict["status"], status)
+
+
+CHECKS = {"accuracy": Accuracy, "no_loss": NoLoss, "refused": Refused, "command_ack": CommandAck}
+
+
+def seconds(text):
+    """Seconds since 1970, exactly."""
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    moment = datetime.datetime.fromisoformat(whole + "+00:00")
+    return Decimal(int(moment.timestamp())) + Decimal("0." + (fraction or "0"))
+
+
+class Record:
+    """What has to be true of the rows themselves, whatever they say."""
+
+    def __init__(self):
+        self.rows, self.faults = 0, []
+        self.due, self.missing, self.unexpected = set(), set(), set()
+        self.last_time, self.seen = "", set()
+        self.units, self.last_reading = {}, None
+
+    def fault(self, text):
+        if len(self.faults) < 5:
+            self.faults.append(f"row {self.rows}: {text}")
+
+    def row(self, fields, reference, reported):
+        self.rows += 1
+        device, epoch, serial, quantity, unit, time = fields[:6]
+        if self.units.get(quantity) != unit:
+            if quantity in self.units:
+                self.fault(f"{quantity} in {unit} and in {self.units[quantity]}")
+            self.units[quantity] = unit
+        if reference is None and reported is None:
+            self.fault("neither reference nor reported")
+        if not device or not time.endswith("Z") or (epoch == "") != (serial == ""):
+            self.fault(f"fields {fields}")
+        if (serial or "1") != str(int(serial or 1)) or (epoch or "1") != str(int(epoch or 1)):
+            self.fault(f"epoch {epoch}, serial {serial}")
+        # The order of R-05: by time; the same length of text sorts as the times do.
+        if len(time) == len(self.last_time) and time < self.last_time:
+            self.fault(f"{time} after {self.last_time}")
+        self.last_time = time
+        for text, value in ((fields[6], reference), (fields[7], reported)):
+            if value is not None and not is_shortest(text, value):
+                self.fault(f"`{text}` is not the shortest text of {value!r}")
+        self.count(device, epoch, serial, quantity, time, reference, reported)
+
+    def count(self, device, epoch, serial, quantity, time, reference, reported):
+        key = (device, epoch, serial) if serial else (device, time)
+        if key != self.last_reading:
+            self.last_reading, self.seen = key, set()
+        if quantity in self.seen:
+            self.fault(f"{quantity} of {key} twice")
+        self.seen.add(quantity)
+        if reference is None:
+            self.unexpected.add(key)
+        else:
+            self.due.add(key)
+            if reported is None:
+                self.missing.add(key)
+
+
+def is_shortest(text, value):
+    """Whether a text has no digit more than the shortest that reads back as this number.
+
+    Which digit is last where two are as near is the writer's choice.
+    """
+    if not math.isfinite(value):
+        return text in ("NaN", "inf", "-inf")
+    plain = repr(value)
+    if text == plain or text + ".0" == plain:
+        return True
+    digits = lambda t: len(Decimal(t).normalize().as_tuple().digits)
+    return "." not in text.rstrip("0") or digits(text) == digits(plain)
+
+
+def number(text):
+    return float(text) if text else None
+
+
+def whole(text):
+    return int(text) if text else None
+
+
+def judge(comparison, run, name):
+    """All of one run."""
+    judges = []
+    for check in run.scenario.get("check", []):
+        kind = CHECKS.get(check["kind"])
+        comparison.true(f"{name}: check {check['name']} is of a known kind", kind, check["kind"])
+        if kind:
+            judges.append((check["name"], kind(check)))
+    record = Record()
+    rows = [judge.row for _, judge in judges]
+    for fields in run.observations():
+        if len(fields) != len(COLUMNS):
+            record.fault(f"{len(fields)} fields")
+            continue
+        reference, reported = number(fields[6]), number(fields[7])
+        record.row(fields, reference, reported)
+        epoch, serial = whole(fields[1]), whole(fields[2])
+        for take in rows:
+            take(fields[0], epoch, serial, fields[3], fields[5], reference, reported)
+    refused = 0
+    for event in run.events():
+        refused += event["kind"] == "refused"
+        for _, one in judges:
+            if hasattr(one, "event"):
+                one.event(event)
+    comparison.same(f"{name}: {record.rows} rows, faults", record.faults, [])
+    units = {quantity: SI_UNITS.get(family(quantity)) for quantity in record.units}
+    comparison.same(f"{name}: units", record.units, units)
+    order = [verdict["check"] for verdict in run.verdicts]
+    comparison.same(f"{name}: checks in order", order, [check for check, _ in judges])
+    for (check, one), verdict in zip(judges, run.verdicts):
+        one.compare(comparison, f"{name}/{check}", verdict)
+    facts(comparison, run, name, record, refused)
+
+
+def family(quantity):
+    found = [prefix for prefix in SI_UNITS if quantity.startswith(prefix)]
+    return max(found, key=len, default=quantity)
+
+
+def facts(comparison, run, name, record, refused):
+    """What run.json counts, and the exit code."""
+    statuses = [verdict["status"] for verdict in run.verdicts]
+    counts = {status: statuses.count(status) for status in ORDER}
+    comparison.same(f"{name}: verdicts in run.json", run.facts["verdicts"], counts)
+    judged = [status for status in statuses if status != "skipped"] or ["skipped"]
+    worst = max(judged, key=ORDER.index)
+    comparison.same(f"{name}: exit code", run.facts["exit_code"], EXIT_OF_STATUS[worst])
+    more = run.facts["more"]
+    for key, expected in (
+        ("observations", record.rows),
+        ("readings_due", len(record.due)),
+        ("readings_missing", len(record.missing)),
+        ("readings_unexpected", len(record.unexpected)),
+        ("readings_stored", len(record.due) - len(record.missing)),
+        ("refused", refused),
+    ):
+        comparison.same(f"{name}: {key}", more.get(key), expected)
+
+
+def main():
+    comparison = Comparison()
+    root = runs()
+    for part in ("library", "twins"):
+        folders = run_folders(os.path.join(root, part))
+        comparison.true(f"{part} has runs", folders, len(folders))
+        for folder in folders:
+            run = Run(folder)
+            name = os.path.relpath(folder, root)
+            state = run.facts["state"]
+            if state == "skipped":
+                comparison.same(f"{name}: exit code", run.facts["exit_code"], 4)
+                continue
+            comparison.same(f"{name}: state", state, "finished")
+            if state == "finished":
+                judge(comparison, run, name)
+    comparison.end()
+
+
+if __name__ == "__main__":
+    main()
