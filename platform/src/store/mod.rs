@@ -1,9 +1,9 @@
 //! The store of one tenant: one SQLite file that holds everything queryable.
 //!
 //! Terms: a *reading* is one stored measurement message, its rowid is the *commit sequence*; a
-//! *series* is one quantity of one device, named by their two integers. One thread writes (`thread`,
-//! `apply`), any number of readers read committed snapshots (`read`). SQLite is asked for full
-//! durability: the journal is trimmed on the strength of a commit.
+//! *series* is one quantity of one device, named by their two integers. One thread writes
+//! (`thread`, `apply`, `messages`), any number of readers read committed snapshots (`read`).
+//! SQLite is asked for full durability: the journal is trimmed on the strength of a commit.
 
 mod apply;
 mod content;

@@ -18,10 +18,10 @@ const FORMAT: i64 = 1;
 ///
 /// The key of `value` is that of D-22, a series being (device, quantity), with the quantity last:
 /// the values of one message are neighbours on one page. With the series first they lie on as many
-/// pages as there are values, each of which every commit would write whole. Both layouts measured in
-/// turn, three times each (bench `store`, machine busy): batches of 50 and 1000 messages of 20 values
-/// took 2 to 4 times as long with the series first; for single messages no difference showed. The
-/// price is that reading one series passes over the device's other values of that time.
+/// pages as there are values, each of which every commit would write whole. Both layouts measured
+/// in turn, three times each (bench `store`, machine busy): batches of 50 and 1000 messages of 20
+/// values took 2 to 4 times as long with the series first; for single messages no difference
+/// showed. The price is that reading one series passes over the device's other values.
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE quantity (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
