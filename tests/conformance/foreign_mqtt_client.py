@@ -117,7 +117,7 @@ def without_date(comparison, version, platform):
 
 
 def driven_clock(comparison, folder):
-    """The same under a driven clock: exactly where it stands; the call that moves it is a barrier."""
+    """Under a driven clock it is where that stands; the call that moves it is a barrier."""
     platform = Platform(os.path.join(folder, "driven"), "--clock", "driven")
     to = "2027-01-18T17:00:05.000000001Z"
     answer = platform.get("/api/v1/clock/advance", {"to": to})
@@ -221,7 +221,7 @@ def judge_mixed(comparison, what, platform, mixed):
 
 
 def killed(comparison, version, folder):
-    """SIGKILL right after the last PUBACK: all of it is there again, and repetitions change nothing."""
+    """SIGKILL right after the last PUBACK: all of it is there, and repetitions change nothing."""
     data = os.path.join(folder, f"killed-{version[5]}")
     platform = Platform(data)
     mixed = bad_between_good(comparison, version, platform)

@@ -130,7 +130,8 @@ class NoLoss:
     def compare(self, comparison, name, verdict):
         due, missing, unexpected = len(self.due), len(self.missing), len(self.unexpected)
         comparison.same(f"{name} due", verdict["n"], due)
-        comparison.exact(f"{name} missing and unexpected", verdict["measured"], missing + unexpected)
+        off = missing + unexpected
+        comparison.exact(f"{name} missing and unexpected", verdict["measured"], off)
         told = re.search(r"(\d+) of (\d+) readings, (\d+) unexpected", verdict["why"])
         found = tuple(map(int, told.groups())) if told else verdict["why"]
         comparison.same(f"{name} told", found, (due - missing, due, unexpected))

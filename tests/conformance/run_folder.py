@@ -143,8 +143,9 @@ def scenario(comparison, run, name):
     digest = hashlib.sha256(text).hexdigest()
     comparison.same(f"{name}/scenario.toml: hash", run.facts["scenario_hash"], digest)
     document = tomllib.loads(text.decode())
-    comparison.same(f"{name}/scenario.toml: name", document["scenario"]["name"], run.facts["scenario"])
-    comparison.same(f"{name}/scenario.toml: seed", document["scenario"]["seed"], run.facts["seed"])
+    head = document["scenario"]
+    comparison.same(f"{name}/scenario.toml: name", head["name"], run.facts["scenario"])
+    comparison.same(f"{name}/scenario.toml: seed", head["seed"], run.facts["seed"])
     names = [device["name"] for device in document["device"]]
     comparison.same(f"{name}: devices", [d["name"] for d in run.facts["devices"]], names)
     checks = [check["name"] for check in document["check"]]

@@ -1,6 +1,5 @@
 """The platform under test as a process, and its REST interface, with the standard library alone."""
 
-import atexit
 import json
 import os
 import queue
@@ -25,11 +24,12 @@ class Platform:
     def __init__(self, data, *options, port=0):
         arguments = ["serve", "--data", data, "--mqtt", f"127.0.0.1:{port}"]
         arguments += ["--rest", "127.0.0.1:0", "--token", TOKEN, *options]
+        # However the script ends, its end of the pipe closes and the platform ends with it.
+        pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            [LASTMETER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [LASTMETER, *arguments, "--until-stdin-closes"],
+            stdin=pipe, stdout=pipe, stderr=pipe, text=True,
         )
-        # However the script ends, the platform ends with it; a process that has ended stays so.
-        atexit.register(self.process.kill)
         self.errors = []
         threading.Thread(target=self._drain, daemon=True).start()
         ready = json.loads(self._first_line())
