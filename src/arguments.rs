@@ -119,7 +119,7 @@ pub(crate) struct RunArguments {
     /// Scenario files or folders
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Where the results go [default: runs/<name>-<UTC time>]
+    /// Where the results go [default: runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`

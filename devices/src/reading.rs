@@ -197,7 +197,11 @@ impl Totaliser {
             Quantity::ActivePower(direction) => split(&self.p, direction)?,
             Quantity::ReactivePower(direction) => split(&self.q, direction)?,
             Quantity::ApparentPower => of_phase(means(&self.s))?,
-            Quantity::PowerFactor => of_phase(self.p)? / of_phase(self.s)?,
+            // Where nothing flows there is no factor; a meter shows 0.
+            Quantity::PowerFactor => match of_phase(self.s)? {
+                0.0 => 0.0,
+                apparent => of_phase(self.p)? / apparent,
+            },
             Quantity::Frequency => self.frequency / self.length_s,
             Quantity::ActiveEnergy(direction) => register()?.active[index(direction)],
             Quantity::ReactiveEnergy(direction) => register()?.reactive[index(direction)],

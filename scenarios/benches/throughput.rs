@@ -2,8 +2,8 @@
 //! store, queryable at the barrier. Reading back and recording are left out of the time.
 //!
 //! Run it beside the bare broker, which has the same connections and a journal that does nothing
-//! but append and sync: `cargo bench --workspace --bench broker --bench throughput`. Where `append and sync`
-//! is above 0.5 ms, both measure the disk.
+//! but append and sync: `cargo bench --workspace --bench broker --bench throughput`. Where `append
+//! and sync` is above 0.5 ms, both measure the disk.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -43,8 +43,7 @@ fn run(scenario: &Scenario, folder: &Path) -> Evaluation {
         .enable_all()
         .build()
         .expect("threads");
-    let options =
-        RunOptions { out: folder.join("run"), timeout: None, command_line: Vec::new() };
+    let options = RunOptions { out: folder.join("run"), timeout: None, command_line: Vec::new() };
     let quiet = ConsoleOptions { json: false, color: false, progress: false, silent: true };
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     runtime

@@ -8,19 +8,19 @@ use serde_json::json;
 
 use crate::language::{self, LoadOptions, Scenario};
 use crate::run::chain;
-use crate::suite::{plural, select, tell, tell_out};
+use crate::suite::{Selected, plural, select, tell, tell_out};
 
 /// Validates scenario files; prints every mistake of every file.
 pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
     let files = match select(paths) {
-        Ok((files, _)) => files,
+        Ok(files) => files,
         Err(message) => {
             tell(&format!("error: {message}"));
             return ExitCode::BadInput;
         }
     };
     let (mut errors, mut wrong) = (0, 0);
-    for file in &files {
+    for Selected { path: file, .. } in &files {
         match Scenario::load(file, options) {
             Ok(scenario) => {
                 let note = scenario.unavailable();
@@ -103,7 +103,7 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     let default = [PathBuf::from("scenarios/library")];
     let paths = if paths.is_empty() { &default } else { paths };
     let files = match select(paths) {
-        Ok((files, _)) => files,
+        Ok(files) => files,
         Err(message) => {
             tell(&format!("error: {message}"));
             return ExitCode::BadInput;
@@ -111,7 +111,7 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     };
     let options = LoadOptions::from_environment();
     let (mut rows, mut unreadable) = (Vec::new(), 0);
-    for file in files {
+    for Selected { path: file, .. } in files {
         match Scenario::load(&file, &options) {
             Ok(scenario) => rows.push((file, scenario)),
             Err(failure) => {
@@ -180,7 +180,8 @@ pub fn report(run: &Path, json: bool) -> ExitCode {
     let judged =
         lastmeter_reports::evaluate(run).map_err(|error| chain(&error)).and_then(|judged| {
             judged.write(run).map_err(|error| chain(&error))?;
-            let page = lastmeter_reports::render(run).map_err(|error| chain(&error))?;
+            let page =
+                lastmeter_reports::render_evaluated(run, &judged).map_err(|error| chain(&error))?;
             Ok((judged, page))
         });
     let (judged, page) = match judged {

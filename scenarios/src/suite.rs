@@ -40,15 +40,16 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         Ok(timeout) => timeout,
         Err(message) => return complain(&format!("--timeout: {message}")),
     };
-    let (files, single) = match select(&options.paths) {
-        Ok(selected) => selected,
+    let files = match select(&options.paths) {
+        Ok(files) => files,
         Err(message) => return complain(&message),
     };
+    let single = options.paths.len() == 1 && options.paths[0].is_file();
     let mut scenarios = Vec::new();
     let mut bad = 0;
     for file in &files {
-        match Scenario::load(file, &options.load) {
-            Ok(scenario) => scenarios.push(scenario),
+        match Scenario::load(&file.path, &options.load) {
+            Ok(scenario) => scenarios.push((file.named, scenario)),
             Err(failure) => {
                 bad += failure.diagnostics().len();
                 tell_failure(&failure, options);
@@ -60,10 +61,11 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         return ExitCode::BadInput;
     }
     // A file that was named runs whatever it is; in a folder twins have a call of their own.
-    scenarios.retain(|scenario| {
+    scenarios.retain(|(named, scenario)| {
         let twin = scenario.expect.is_some();
-        if options.must_fail { twin } else { single || !twin }
+        if options.must_fail { twin } else { *named || !twin }
     });
+    let scenarios: Vec<Scenario> = scenarios.into_iter().map(|(_, scenario)| scenario).collect();
     if scenarios.is_empty() {
         let what = if options.must_fail { "must-fail twin" } else { "scenario" };
         tell(&format!("no {what} was selected"));
@@ -189,33 +191,39 @@ fn tell_suite(console: &Console, suite: &Suite, base: &Path) {
     console.summary(&lines.join("\n"), value);
 }
 
-/// The scenario files behind the given paths, and whether one file was named directly.
-pub fn select(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool), String> {
+/// A scenario file that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selected {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Whether it was named itself, not a folder it lies in.
+    pub named: bool,
+}
+
+/// The scenario files behind the given paths: of a folder all TOML files at any depth.
+pub fn select(paths: &[PathBuf]) -> Result<Vec<Selected>, String> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
             walk(path, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
         } else if path.is_file() {
-            files.push(path.clone());
+            files.push(Selected { path: path.clone(), named: true });
         } else {
             return Err(format!("{}: there is no such file or folder", path.display()));
         }
     }
-    let single = paths.len() == 1 && paths[0].is_file();
-    Ok((files, single))
+    Ok(files)
 }
 
-/// Scenario files of a folder: TOML files that begin like one; profiles and data are left alone.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
+fn walk(folder: &Path, files: &mut Vec<Selected>) -> std::io::Result<()> {
+    let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut entries: Vec<PathBuf> = entries.collect::<Result<_, _>>()?;
     entries.sort();
     for path in entries {
         if path.is_dir() {
             walk(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
+            files.push(Selected { path, named: false });
         }
     }
     Ok(())

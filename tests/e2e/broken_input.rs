@@ -86,11 +86,12 @@ fn a_recording_that_is_cut_off_swapped_or_miscounted_is_refused_with_what_is_wro
     let cut = measure_changed(&recordings, |_, dat| dat.truncate(100_000));
     assert!(cut.contains("whole records") && cut.contains("7200"), "{cut}");
     let swapped = measure_changed(&recordings, |_, dat| {
-        dat.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
-        dat.chunks_exact_mut(4).for_each(|word| {
-            let [a, b, c, d] = [word[0], word[1], word[2], word[3]];
-            word.copy_from_slice(&[c, d, a, b]);
-        });
+        // Number, stamp and 23 values of four bytes, then nine words of digital channels.
+        for record in dat.chunks_exact_mut(25 * 4 + 9 * 2) {
+            let (words, digital) = record.split_at_mut(25 * 4);
+            words.chunks_exact_mut(4).for_each(<[u8]>::reverse);
+            digital.chunks_exact_mut(2).for_each(<[u8]>::reverse);
+        }
     });
     assert!(swapped.contains("byte order"), "{swapped}");
     let miscounted = measure_changed(&recordings, |cfg, _| {

@@ -151,6 +151,12 @@ fn check(sent: &BTreeMap<&'static str, u64>, readings: &[Value], refusals: &[Val
     let serials: Vec<u64> =
         readings.iter().map(|reading| reading["serial"].as_u64().unwrap()).collect();
     assert_eq!(serials, (1..=WARM_UP + GOOD).collect::<Vec<_>>());
+    for (reading, serial) in readings.iter().zip(serials) {
+        let voltage = &reading["values"]["electricity.voltage.rms.l1"];
+        assert_eq!(voltage.as_f64(), Some(230.0 + serial as f64 / 1000.0), "{reading}");
+        let time = format!("2027-01-18T17:00:00.{:03}Z", serial % 1000);
+        assert_eq!(reading["event_time"], time.as_str(), "{reading}");
+    }
     let mut refused = BTreeMap::new();
     for refusal in refusals {
         *refused.entry(refusal["reason"].as_str().unwrap()).or_default() += 1;

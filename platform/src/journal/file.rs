@@ -31,6 +31,10 @@ pub(crate) trait SegmentFile: Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
+/// Folders above the journal's that the platform makes: the tenant's, the data folder, and where
+/// that one lies.
+const PARENTS: usize = 3;
+
 /// A folder of the real file system.
 pub(crate) struct RealDirectory {
     path: PathBuf,
@@ -40,6 +44,10 @@ impl RealDirectory {
     /// Opens a folder, making it if needed.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;
+        // A folder is only there for good once the one above it has been synced.
+        for parent in path.ancestors().skip(1).take(PARENTS).filter(|p| p.is_dir()) {
+            fs::File::open(parent)?.sync_all()?;
+        }
         Ok(Self { path: path.to_owned() })
     }
 }

@@ -40,14 +40,23 @@ struct OpenCommand {
     parameters: BTreeMap<String, String>,
 }
 
+/// How far the devices' messages were when the platform was killed: wall-clock chance.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub(crate) struct Kill {
+    /// Readings due between the kill's sync point and the next.
+    pub(crate) expected: u64,
+    /// How many of them had been acknowledged.
+    pub(crate) acknowledged: u64,
+}
+
 /// What the run has amounted to so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) published: u64,
     pub(crate) settled: Settled,
     pub(crate) refused: u64,
     pub(crate) observations: u64,
-    pub(crate) kills: u64,
+    pub(crate) kills: Vec<Kill>,
     /// Wall time spent on reading back and writing the record.
     pub(crate) read_back: Duration,
 }
@@ -68,7 +77,9 @@ pub(crate) struct Bench {
     sent: BTreeMap<String, u64>,
     open_commands: Vec<OpenCommand>,
     commands: u64,
-    kill_pending: bool,
+    kills_ordered: u32,
+    /// Up to when the record is complete.
+    recorded: SimTime,
     events: Vec<Event>,
 }
 
@@ -99,7 +110,8 @@ impl Bench {
             sent: BTreeMap::new(),
             open_commands: Vec::new(),
             commands: 0,
-            kill_pending: false,
+            kills_ordered: 0,
+            recorded: parts.start,
             events: Vec::new(),
         }
     }
@@ -109,15 +121,14 @@ impl Bench {
         self.rest.require_empty().await?;
         self.rest.advance(self.now).await?;
         for shell in &mut self.shells {
-            shell.connected().await?;
+            shell.connected_after(0).await?;
         }
         Ok(())
     }
 
     /// Moves everything to the next sync point, and brings it to rest there.
     pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
-        if self.kill_pending {
-            self.kill_pending = false;
+        if self.kills_ordered > 0 {
             self.run_devices_through_a_kill(until).await?;
         } else {
             self.run_devices(until).await?;
@@ -146,7 +157,9 @@ impl Bench {
         let at_kill = self.now;
         let due = |account: &Account| account.schedule.clone().take_until(until).len();
         let expected: usize = self.accounts.iter().map(due).sum();
-        let enough = self.acknowledged.load(Ordering::Relaxed) + (expected as u64).div_ceil(2);
+        let before = self.acknowledged.load(Ordering::Relaxed);
+        let enough = before + (expected as u64).div_ceil(2);
+        let connections: Vec<u64> = self.shells.iter().map(Shell::connections).collect();
         let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
         let mut tick = tokio::time::interval(Duration::from_millis(1));
         while self.acknowledged.load(Ordering::Relaxed) < enough {
@@ -155,13 +168,21 @@ impl Bench {
                 _ = tick.tick() => {}
             }
         }
-        self.platform.kill().await?;
-        self.platform.restart().await?;
-        self.totals.kills += 1;
+        for _ in 0..std::mem::take(&mut self.kills_ordered) {
+            let acknowledged = self.acknowledged.load(Ordering::Relaxed) - before;
+            self.platform.kill().await?;
+            self.platform.restart().await?;
+            self.totals.kills.push(Kill { expected: expected as u64, acknowledged });
+            self.note(Event::kill(at_kill, "platform"));
+            self.note(Event::restarted(at_kill, "platform"));
+        }
         while ahead.next().await {}
         self.shells = ahead.finish()?;
-        self.note(Event::kill(at_kill, "platform"));
-        self.note(Event::restarted(at_kill, "platform"));
+        // A device that had nothing to send may not have noticed yet.
+        for (shell, connections) in self.shells.iter_mut().zip(connections) {
+            shell.connected_after(connections).await?;
+            shell.drained().await?;
+        }
         Ok(())
     }
 
@@ -188,16 +209,25 @@ impl Bench {
 
     /// Reads back what the platform has made of it, and writes the record up to the present.
     async fn read_back(&mut self) -> Result<(), BenchError> {
-        self.settle_commands().await?;
-        self.take_from_devices();
-        for reading in self.rest.readings().await? {
-            match self.accounts.iter_mut().find(|account| account.device == reading.device) {
-                Some(account) => account.stored(reading),
-                None => self.events.push(
-                    Event::new(self.now, "platform", "foreign_reading")
-                        .with("device", reading.device),
-                ),
-            }
+        self.take_from_devices()?;
+        let mut readings = self.rest.readings().await?;
+        // In which order several devices' readings were committed is chance.
+        readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
+        for reading in readings {
+            let event = if reading.has_known_value() {
+                match self.accounts.iter_mut().find(|account| account.device == reading.device) {
+                    Some(account) => {
+                        account.stored(reading);
+                        continue;
+                    }
+                    None => Event::new(self.now, "platform", "foreign_reading"),
+                }
+            } else {
+                Event::new(self.now, "platform", "valueless_reading")
+            };
+            let (device, epoch, serial) = reading.key();
+            self.events
+                .push(event.with("device", device).with("epoch", epoch).with("serial", serial));
         }
         for refused in self.rest.refusals().await? {
             self.totals.refused += 1;
@@ -216,13 +246,19 @@ impl Bench {
         }
         self.totals.published = self.shells.iter().map(|shell| shell.published).sum();
         self.totals.observations += rows.len() as u64;
-        self.write(rows)
+        self.write(rows)?;
+        self.recorded = self.now;
+        // What was due until now was due by the old schedule; only then does a new one hold.
+        self.settle_commands().await
     }
 
-    fn take_from_devices(&mut self) {
+    fn take_from_devices(&mut self) -> Result<(), BenchError> {
         for (shell, account) in self.shells.iter_mut().zip(&mut self.accounts) {
             for made in shell.made.drain(..) {
-                account.made(made);
+                account.made(made).map_err(|message| BenchError::Device {
+                    device: shell.name.clone(),
+                    message,
+                })?;
             }
             for note in shell.notes.drain(..) {
                 self.events.push(Event::device(
@@ -233,6 +269,7 @@ impl Bench {
                 ));
             }
         }
+        Ok(())
     }
 
     /// Hands over what belongs to the time up to the present; the writer sorts it.
@@ -261,7 +298,7 @@ impl Bench {
             Action::Command { device, command, parameters } => {
                 self.command(*device, command, parameters).await?;
             }
-            Action::KillPlatform => self.kill_pending = true,
+            Action::KillPlatform => self.kills_ordered += 1,
         }
         self.come_to_rest().await?;
         self.settle_commands().await
@@ -338,7 +375,12 @@ impl Bench {
 
     /// Whether a kill has been ordered that has not taken place.
     pub(crate) fn kill_pending(&self) -> bool {
-        self.kill_pending
+        self.kills_ordered > 0
+    }
+
+    /// Up to when the record is complete.
+    pub(crate) fn recorded(&self) -> SimTime {
+        self.recorded
     }
 
     /// How many checks stand at each status, were the run to end here.
@@ -359,12 +401,12 @@ impl Bench {
     }
 
     /// Ends connections and a platform of the bench's own in an orderly way.
-    pub(crate) async fn close(self) -> RunWriter {
+    pub(crate) async fn close(self) -> (RunWriter, Result<(), BenchError>) {
         for shell in self.shells {
             shell.close().await;
         }
-        self.platform.stop().await;
-        self.writer
+        let stopped = self.platform.stop().await;
+        (self.writer, stopped)
     }
 }
 

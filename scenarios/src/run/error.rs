@@ -19,6 +19,9 @@ pub enum BenchError {
     /// The platform did not start, or not again.
     #[error("the platform did not start: {0}")]
     PlatformStart(String),
+    /// The platform ended, or did not, otherwise than it should.
+    #[error("the platform did not hold out: {0}")]
+    PlatformEnded(String),
     /// The platform's REST interface answered something else than what was asked for.
     #[error("the platform's REST interface: {0}")]
     Rest(String),
@@ -46,6 +49,9 @@ pub enum BenchError {
         /// What the panic said.
         message: String,
     },
+    /// The user wanted an end before the bench stood.
+    #[error("ended by the user")]
+    Interrupted,
     /// The run took longer than `--timeout` allows.
     #[error("the run did not end within --timeout {0}")]
     Timeout(String),

@@ -71,7 +71,13 @@ pub(crate) struct Account {
     period: SimDuration,
     made: Vec<Made>,
     stored: Vec<Stored>,
+    /// The span of the reading before.
+    last: Option<ReferenceSpan>,
 }
+
+/// How far a span may end before its reading's instant: a window that is not complete yet, and the
+/// samples the metrology looks ahead.
+const SPAN_LAG_MAX: SimDuration = SimDuration::from_milliseconds(500);
 
 /// What an account amounts to over one stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,6 +124,7 @@ impl Account {
             period: from.period,
             made: Vec::new(),
             stored: Vec::new(),
+            last: None,
         }
     }
 
@@ -127,8 +134,31 @@ impl Account {
         self.period = period;
     }
 
-    pub(crate) fn made(&mut self, made: Made) {
+    /// Takes what the device hands over about a reading, if it holds together.
+    ///
+    /// The reference is computed over this span, so a device could talk itself right: spans have to
+    /// follow one another without gap or overlap, end where the reading is due, and leave the
+    /// registers' beginning alone.
+    pub(crate) fn made(&mut self, made: Made) -> Result<(), String> {
+        let instant = made.at - self.start;
+        let span = made.span;
+        let follows = match self.last {
+            Some(last) => span.from == last.to && span.registers_from == last.registers_from,
+            None => {
+                span.from.0 >= 0 && span.from <= SPAN_LAG_MAX && span.registers_from == span.from
+            }
+        };
+        let ends_well = span.to <= instant && instant - span.to <= SPAN_LAG_MAX;
+        if !follows || !ends_well || span.from >= span.to {
+            return Err(format!(
+                "reading {} of {} claims to cover {} to {} since the start, registers from {}; \
+                 that does not follow the reading before, or does not end at the reading",
+                made.serial, made.at, span.from, span.to, span.registers_from
+            ));
+        }
+        self.last = Some(span);
         self.made.push(made);
+        Ok(())
     }
 
     pub(crate) fn stored(&mut self, stored: Stored) {
@@ -227,6 +257,22 @@ impl Account {
 }
 
 impl Stored {
+    /// Device, epoch and serial, as far as there are any.
+    pub(crate) fn key(&self) -> (String, Option<u64>, Option<u64>) {
+        let epoch = self.epoch.map(|epoch| epoch.0);
+        (self.device.clone(), epoch, self.serial.map(|serial| serial.0))
+    }
+
+    /// What to sort by.
+    pub(crate) fn identity(&self) -> (&str, Option<Epoch>, Option<Serial>, SimTime) {
+        (&self.device, self.epoch, self.serial, self.event_time)
+    }
+
+    /// Whether it says anything at all.
+    pub(crate) fn has_known_value(&self) -> bool {
+        self.known_values().next().is_some()
+    }
+
     fn known_values(&self) -> impl Iterator<Item = (MeasurementId, f64)> {
         self.values.iter().filter_map(|(name, &value)| Some((MeasurementId::lookup(name)?, value)))
     }

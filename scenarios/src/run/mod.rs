@@ -21,17 +21,19 @@ use std::time::{Duration, Instant};
 
 pub use console::{Console, ConsoleOptions};
 pub use error::{BenchError, chain};
+use lastmeter_devices::Device;
 use lastmeter_link::mqtt::{Session, SessionOptions};
+use lastmeter_platform::TENANT;
 use lastmeter_reports::record::{
     DeviceFacts, Evidence, RunEnd, RunStart, RunState, RunWriter, TimeMode,
 };
 use lastmeter_reports::{Evaluation, Event, Judge};
-use lastmeter_units::SimTime;
+use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, json};
 use tokio::sync::watch;
 pub use under_test::Profile;
 
-use crate::language::{PlatformUse, Scenario};
+use crate::language::{DeviceRow, PlatformUse, Scenario};
 use bench::{Bench, BenchParts, SYNC_EVERY};
 use console::Progress;
 pub(crate) use host::monotonic;
@@ -91,7 +93,7 @@ pub async fn run_scenario(
     }
     let evaluation = lastmeter_reports::evaluate(&options.out).map_err(|e| record(&e))?;
     evaluation.write(&options.out).map_err(|e| record(&e))?;
-    lastmeter_reports::render(&options.out).map_err(|e| record(&e))?;
+    lastmeter_reports::render_evaluated(&options.out, &evaluation).map_err(|e| record(&e))?;
     console.judged(&evaluation.verdicts);
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
@@ -110,16 +112,21 @@ async fn run_bench(
 ) -> Result<(), BenchError> {
     let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
     let started = monotonic();
-    let assembled = assemble(scenario, place).await;
+    let mut stopping = stop.clone();
+    let assembled = tokio::select! {
+        biased;
+        _ = stopping.wait_for(|stop| *stop) => Err(BenchError::Interrupted),
+        assembled = assemble(scenario, place) => assembled,
+    };
     let (parts, broken) = match assembled {
         Ok(parts) => (Some(parts), None),
         Err(error) => (None, Some(error)),
     };
     let Some((shells, accounts, rest, platform, acknowledged)) = parts else {
+        let interrupted = matches!(broken, Some(BenchError::Interrupted));
+        let state = if interrupted { RunState::Interrupted } else { RunState::Error };
         let cause = broken.map(|error| chain(&error)).unwrap_or_default();
-        return writer
-            .finish(ending(RunState::Error, Some(&cause), scenario.start))
-            .map_err(|e| record(&e));
+        return writer.finish(ending(state, Some(&cause), scenario.start)).map_err(|e| record(&e));
     };
     let start = scenario.start;
     let mut bench = Bench::new(BenchParts {
@@ -148,10 +155,14 @@ async fn run_bench(
         }
     };
     bench.flush()?;
-    let mut end = ending(state, cause.as_deref(), bench.now());
+    let mut end = ending(state, cause.as_deref(), bench.recorded());
     end.guarantees = guarantees(&scenario.platform);
     end.more = measured(&bench, started.elapsed());
-    bench.close().await.finish(end).map_err(|e| record(&e))
+    let (writer, stopped) = bench.close().await;
+    if let (RunState::Finished, Err(error)) = (state, &stopped) {
+        (end.state, end.cause) = (RunState::Error, Some(chain(error)));
+    }
+    writer.finish(end).map_err(|e| record(&e))
 }
 
 type Assembled = (Vec<Shell>, Vec<Account>, Rest, UnderTest, Arc<AtomicU64>);
@@ -178,11 +189,11 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Assem
             netting: device.netting(),
             quantities: device.quantities(),
             start: scenario.start,
-            period: device.report_period(),
+            period: due_every(row, device.as_ref())?,
         }));
         let options = SessionOptions {
             subscriptions: device.subscriptions(),
-            ..SessionOptions::new(&profile.mqtt, &row.name, &profile.tenant, &profile.token)
+            ..SessionOptions::new(&profile.mqtt, &row.name, TENANT, &profile.token)
         };
         let (session, events) = Session::open(options);
         shells.push(Shell::new(ShellParts {
@@ -196,6 +207,21 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Assem
         }));
     }
     Ok((shells, accounts, rest, platform, acknowledged))
+}
+
+/// The period the scenario asks for; that the device follows it is for the checks to find out, but
+/// one that does not even claim to is broken.
+fn due_every(row: &DeviceRow, device: &dyn Device) -> Result<SimDuration, BenchError> {
+    let Some(asked) = row.values.duration_opt("report_every") else {
+        return Ok(device.report_period());
+    };
+    if device.report_period() == asked {
+        return Ok(asked);
+    }
+    Err(BenchError::Device {
+        device: row.name.clone(),
+        message: format!("it reports every {}, not every {asked}", device.report_period()),
+    })
 }
 
 /// Moves the bench from sync point to sync point.
@@ -337,7 +363,7 @@ fn measured(bench: &Bench, wall: Duration) -> Map<String, serde_json::Value> {
         "refused": totals.refused,
         "observations": totals.observations,
         "platform_kills": totals.kills,
-        "reconnects": bench.shells.iter().map(Shell::reconnects).sum::<u64>(),
+        "connections": bench.shells.iter().map(Shell::connections).sum::<u64>(),
     });
     match value {
         serde_json::Value::Object(map) => map,

@@ -30,7 +30,6 @@ pub(crate) struct Rest {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Advanced {
     /// Messages sent to each device since the previous advance.
-    #[serde(default)]
     pub(crate) sent: BTreeMap<String, u64>,
 }
 
@@ -50,6 +49,16 @@ pub(crate) struct Refused {
     pub(crate) topic: Option<String>,
     pub(crate) detail: Option<String>,
     pub(crate) event_time: Option<SimTime>,
+}
+
+/// Everything about a refusal, to sort by.
+type Content<'a> =
+    (Option<SimTime>, &'a Option<String>, &'a str, &'a Option<String>, &'a Option<String>);
+
+impl Refused {
+    fn content(&self) -> Content<'_> {
+        (self.event_time, &self.device, &self.reason, &self.topic, &self.detail)
+    }
 }
 
 /// The state of a command that was invoked.
@@ -91,17 +100,20 @@ impl Rest {
         Ok(Self { client, url: profile.rest.clone(), readings_after: 0, refusals_after: 0 })
     }
 
-    /// Refuses a platform that already holds readings: they would mix with this run's.
+    /// Refuses a platform that already holds something: it would mix with this run's.
     pub(crate) async fn require_empty(&mut self) -> Result<(), BenchError> {
-        let page: Page<serde_json::Value> = self.get("/api/v1/readings?after=0&limit=1").await?;
-        if page.results.is_empty() {
-            return Ok(());
+        for what in ["readings", "refusals"] {
+            let path = format!("/api/v1/{what}?after=0&limit=1");
+            let page: Page<serde_json::Value> = self.get(&path).await?;
+            if !page.results.is_empty() {
+                return Err(BenchError::Rest(format!(
+                    "{}: it already holds {what}; a virtual-time run needs a platform with an \
+                     empty data folder",
+                    self.url
+                )));
+            }
         }
-        Err(BenchError::Rest(
-            "it already holds readings; a virtual-time run needs a platform with an empty data \
-             folder"
-                .to_owned(),
-        ))
+        Ok(())
     }
 
     /// Advances the platform's clock; returns when everything before has been committed (R-02).
@@ -125,13 +137,15 @@ impl Rest {
 
     /// The refusals recorded since the last call.
     pub(crate) async fn refusals(&mut self) -> Result<Vec<Refused>, BenchError> {
-        let mut all = Vec::new();
+        let mut all: Vec<Refused> = Vec::new();
         loop {
             let path = format!("/api/v1/refusals?after={}&limit={PAGE}", self.refusals_after);
             let page: Page<Refused> = self.get(&path).await?;
             self.refusals_after = page.last.max(self.refusals_after);
             all.extend(page.results);
             if !page.more {
+                // In which order several devices' refusals arrived is chance.
+                all.sort_by(|a, b| a.content().cmp(&b.content()));
                 return Ok(all);
             }
         }

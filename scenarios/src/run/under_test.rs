@@ -19,6 +19,9 @@ use crate::language::PlatformUse;
 /// How long a platform may take to say that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long a child may take to end once it is asked to.
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
 /// Where a platform listens, and the secret that opens it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,13 +32,6 @@ pub struct Profile {
     pub rest: String,
     /// Bearer token, and password of the devices.
     pub token: String,
-    /// Tenant; the MQTT user name.
-    #[serde(default = "default_tenant")]
-    pub tenant: String,
-}
-
-fn default_tenant() -> String {
-    "default".to_owned()
 }
 
 /// What `serve` prints on its first line once it accepts connections.
@@ -94,12 +90,21 @@ impl UnderTest {
         &self.profile
     }
 
-    /// Kills the child with SIGKILL, as a power loss of the process would.
+    /// Kills the child with SIGKILL, as a power loss of the process would. That it was running
+    /// until then is part of what a kill shows.
     pub(crate) async fn kill(&mut self) -> Result<(), BenchError> {
-        let Kind::Child { child, .. } = &mut self.kind else {
+        let Kind::Child { child, log, .. } = &mut self.kind else {
             return Err(BenchError::PlatformStart("only a child process can be killed".to_owned()));
         };
-        child.kill().await.map_err(BenchError::file("cannot kill the platform's process", "serve"))
+        let cannot =
+            |source| BenchError::file("cannot kill the platform's process", "serve")(source);
+        if let Some(status) = child.try_wait().map_err(cannot)? {
+            return Err(BenchError::PlatformEnded(format!(
+                "it had ended by itself before it was to be killed ({status}); see {}",
+                log.display()
+            )));
+        }
+        child.kill().await.map_err(cannot)
     }
 
     /// Starts the killed child again, on the same data and the same ports.
@@ -112,21 +117,33 @@ impl UnderTest {
         Ok(())
     }
 
-    /// Ends a platform of the bench's own in an orderly way.
-    pub(crate) async fn stop(self) {
+    /// Ends a platform of the bench's own in an orderly way; that it could is part of its duty.
+    pub(crate) async fn stop(self) -> Result<(), BenchError> {
         match self.kind {
             Kind::Embedded { running, runtime } => {
-                running.shutdown().await;
+                let stored = running.shutdown().await;
                 drop(runtime);
-            }
-            Kind::Child { mut child, stdin, .. } => {
-                drop(stdin);
-                if tokio::time::timeout(Duration::from_secs(15), child.wait()).await.is_err() {
-                    // It had its time; nothing of it is needed any more.
-                    let _ = child.kill().await;
+                if stored {
+                    return Ok(());
                 }
+                let what = "it could not store everything within its time for stopping";
+                Err(BenchError::PlatformEnded(what.to_owned()))
             }
-            Kind::External => {}
+            Kind::Child { mut child, stdin, log, .. } => {
+                drop(stdin);
+                let why = match tokio::time::timeout(STOP_LIMIT, child.wait()).await {
+                    Ok(Ok(status)) if status.success() => return Ok(()),
+                    Ok(Ok(status)) => format!("it ended with {status}"),
+                    Ok(Err(error)) => format!("how it ended is not known: {error}"),
+                    Err(_) => {
+                        // It had its time; nothing of it is needed any more.
+                        let _ = child.kill().await;
+                        format!("it did not end within {} s", STOP_LIMIT.as_secs())
+                    }
+                };
+                Err(BenchError::PlatformEnded(format!("{why}; see {}", log.display())))
+            }
+            Kind::External => Ok(()),
         }
     }
 }
@@ -160,7 +177,7 @@ fn own_config(options: &StartOptions<'_>) -> Config {
 }
 
 fn own_profile(mqtt: String, rest: String) -> Profile {
-    Profile { mqtt, rest, token: TOKEN.to_owned(), tenant: default_tenant() }
+    Profile { mqtt, rest, token: TOKEN.to_owned() }
 }
 
 async fn start_embedded(config: Config) -> Result<UnderTest, BenchError> {
@@ -171,16 +188,21 @@ async fn start_embedded(config: Config) -> Result<UnderTest, BenchError> {
         .enable_all()
         .build()
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
-    let started = runtime
-        .spawn(Platform::start(config))
+    let starting = tokio::time::timeout(READY_LIMIT, runtime.spawn(Platform::start(config)));
+    let runtime = OwnRuntime(Some(runtime));
+    let started = starting
         .await
+        .map_err(|_| BenchError::TimedOut {
+            what: "the embedded platform to be ready".to_owned(),
+            limit_s: READY_LIMIT.as_secs(),
+        })?
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
     let running = started.map_err(|error| BenchError::PlatformStart(chain(&error)))?;
     let profile = own_profile(
         running.mqtt_address().to_string(),
         format!("http://{}", running.rest_address()),
     );
-    let kind = Kind::Embedded { running, runtime: OwnRuntime(Some(runtime)) };
+    let kind = Kind::Embedded { running, runtime };
     Ok(UnderTest { kind, profile })
 }
 

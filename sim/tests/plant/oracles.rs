@@ -187,13 +187,14 @@ fn what_cannot_be_known_has_no_reference() {
     for name in [
         "electricity.voltage.rms.l2",
         "electricity.voltage.instant.l1",
-        "electricity.powerFactor.l1",
         "electricity.current.phase.l1",
         "x.electricity.current.thd.l1",
         "water.volume",
     ] {
         assert_eq!(value(&one_phase, name, whole), None, "{name}");
     }
+    // As on a meter: where nothing flows, the factor is shown as 0.
+    assert_eq!(value(&one_phase, "electricity.powerFactor.l1", whole), Some(0.0));
     assert_eq!(value(&one_phase, U, span(1.0, 1.0)), None, "no mean over an empty span");
     assert_eq!(value(&one_phase, Q, span(2.0, 1.0)), None, "nor over a reversed one");
     let empty = ReferenceSpan { registers_from: whole.to, ..whole };
