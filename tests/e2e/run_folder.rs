@@ -60,10 +60,16 @@ fn every_twin_fails_by_exactly_its_check() {
     let expected = [
         ("command-never-obeyed", "obeyed"),
         ("current-gain-error", "current"),
+        ("energy-drift", "energy"),
+        ("expected-refusal-missing", "forged-ones-refused"),
         ("forged-identifier", "nothing-refused"),
         ("frozen-device", "readings-once"),
+        ("killed-and-skipped", "readings-once"),
+        ("noisy-frequency", "frequency"),
+        ("phase-error", "power"),
         ("renumbered-reading", "readings-once"),
         ("skipped-reading", "readings-once"),
+        ("voltage-gain-error", "voltage"),
     ];
     for (twin, check) in expected {
         let verdicts = json(&out.join(twin), "verdicts.json");
@@ -72,6 +78,10 @@ fn every_twin_fails_by_exactly_its_check() {
             assert_eq!(verdict["status"], status, "{twin}: {verdict}");
         }
     }
+    // Half a degree at a power factor of 0.5: 1 - cos(60.5 deg) / cos(60 deg).
+    let measured = verdict(&out.join("phase-error"), "power")["measured"].as_f64().unwrap();
+    let expected = 100.0 * (1.0 - (60.5_f64).to_radians().cos() / (60.0_f64).to_radians().cos());
+    assert!((measured - expected).abs() < 0.002, "measured {measured} %, expected {expected} %");
 }
 
 #[test]

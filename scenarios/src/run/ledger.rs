@@ -277,3 +277,142 @@ impl Stored {
         self.values.iter().filter_map(|(name, &value)| Some((MeasurementId::lookup(name)?, value)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_sim::{ChannelSpectrum, Spectrum, Streams, Tone};
+    use lastmeter_units::{Phase, Quantity};
+
+    use super::*;
+
+    const VOLTAGE: &str = "electricity.voltage.rms.l1";
+
+    fn seconds(seconds: i64) -> SimDuration {
+        SimDuration::from_seconds(seconds)
+    }
+
+    fn at(since_start: i64) -> SimTime {
+        SimTime(1_000_000_000_000) + seconds(since_start)
+    }
+
+    /// 230 V, nothing else, and a reading every 10 s.
+    fn account() -> Account {
+        let tone = |rms| ChannelSpectrum {
+            tones: vec![Tone { frequency_hz: 50.0, rms, phase_rad: 0.0 }],
+            ..ChannelSpectrum::default()
+        };
+        let spectrum = Spectrum {
+            fundamental_hz: 50.0,
+            voltages: vec![tone(230.0)],
+            currents: vec![tone(0.0)],
+        };
+        let terminal = Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap();
+        Account::open(&AccountStart {
+            device: "meter",
+            index: 0,
+            terminal,
+            netting: Netting::Net,
+            quantities: &[MeasurementId::of(Quantity::VoltageRms, Phase::L1).unwrap()],
+            start: at(0),
+            period: seconds(10),
+        })
+    }
+
+    fn made(serial: u64) -> Made {
+        let to = 10 * serial as i64;
+        let span = ReferenceSpan {
+            from: seconds(to - 10),
+            to: seconds(to),
+            registers_from: SimDuration::ZERO,
+        };
+        Made { epoch: Epoch(1), serial: Serial(serial), at: at(to), span }
+    }
+
+    fn stored(serial: u64) -> Stored {
+        Stored {
+            device: "meter".to_owned(),
+            epoch: Some(Epoch(1)),
+            serial: Some(Serial(serial)),
+            event_time: at(10 * serial as i64),
+            values: BTreeMap::from([(VOLTAGE.to_owned(), 231.0)]),
+        }
+    }
+
+    /// Settles three readings that were made, with whatever the platform gives back.
+    fn settle(given: Vec<Stored>) -> (Settled, Vec<Row>) {
+        let mut account = account();
+        for serial in 1..=3 {
+            account.made(made(serial)).unwrap();
+        }
+        given.into_iter().for_each(|reading| account.stored(reading));
+        let mut rows = Vec::new();
+        let settled = account.settle(at(30), &mut rows);
+        (settled, rows)
+    }
+
+    #[test]
+    fn what_was_due_made_and_stored_stands_side_by_side() {
+        let (settled, rows) = settle(vec![stored(3), stored(1), stored(2)]);
+        let expected = Settled { due: 3, stored: 3, ..Settled::default() };
+        assert_eq!(settled, expected);
+        for (row, serial) in rows.iter().zip(1..) {
+            assert_eq!(row.key, (Some(Epoch(1)), Some(Serial(serial))));
+            assert!((row.reference.unwrap() - 230.0).abs() < 1e-9);
+            assert_eq!(row.reported, Some(231.0));
+        }
+    }
+
+    #[test]
+    fn every_way_of_going_wrong_is_seen() {
+        let late = Stored { event_time: at(21), ..stored(2) };
+        let nameless = Stored { epoch: None, serial: None, ..stored(2) };
+        for (what, given, missing, unexpected) in [
+            ("lost", vec![stored(1), stored(3)], 1, 0),
+            ("twice", vec![stored(1), stored(2), stored(2), stored(3)], 0, 1),
+            ("a fresh serial", vec![stored(1), stored(2), stored(3), stored(4)], 0, 1),
+            ("another event time", vec![stored(1), late, stored(3)], 1, 1),
+            ("no serial", vec![stored(1), nameless, stored(3)], 1, 1),
+        ] {
+            let (settled, rows) = settle(given);
+            assert_eq!(
+                (settled.due, settled.missing, settled.unexpected),
+                (3, missing, unexpected),
+                "{what}"
+            );
+            let empty = rows.iter().filter(|row| row.reported.is_none()).count();
+            let unasked = rows.iter().filter(|row| row.reference.is_none()).count();
+            assert_eq!((empty as u64, unasked as u64), (missing, unexpected), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_made_nothing_still_owes_its_readings() {
+        let mut rows = Vec::new();
+        let settled = account().settle(at(30), &mut rows);
+        assert_eq!((settled.due, settled.missing), (3, 3));
+        assert!(rows.iter().all(|row| row.key == (None, None) && row.reference.is_some()));
+    }
+
+    #[test]
+    fn a_span_that_does_not_hold_together_is_not_believed() {
+        let good = made(2);
+        let span = |from, to, registers_from| ReferenceSpan {
+            from: seconds(from),
+            to: seconds(to),
+            registers_from: seconds(registers_from),
+        };
+        for (what, changed) in [
+            ("a gap", span(11, 20, 0)),
+            ("an overlap", span(9, 20, 0)),
+            ("registers that begin anew", span(10, 20, 10)),
+            ("an end long before the reading", span(10, 19, 0)),
+            ("an end after the reading", span(10, 21, 0)),
+            ("nothing", span(10, 10, 0)),
+        ] {
+            let mut account = account();
+            account.made(made(1)).unwrap();
+            assert!(account.made(Made { span: changed, ..good }).is_err(), "{what}");
+            account.made(good).unwrap();
+        }
+    }
+}
