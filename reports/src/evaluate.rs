@@ -10,8 +10,8 @@ use lastmeter_params::{
 use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext};
 use crate::exit::ExitCode;
 use crate::record::{
-    Event, Observation, RecordError, RunFacts, RunReader, RunState, Torn, file, write_facts,
-    write_whole,
+    Event, Found, Observation, RecordError, RunFacts, RunReader, RunState, Torn, changed, file,
+    write_facts, write_whole,
 };
 use crate::verdict::{Counts, Status, Verdict};
 
@@ -80,8 +80,8 @@ impl Judge {
         self.checks.iter().map(|(_, check)| check.verdict(facts)).collect()
     }
 
-    /// What the checks say of a run whose record cannot be read further.
-    fn unreadable(&self, why: &str) -> Vec<Verdict> {
+    /// What the checks say of a run whose record cannot be read, or not be trusted.
+    fn errors(&self, why: &str) -> Vec<Verdict> {
         self.checks.iter().map(|(context, _)| context.verdict(Status::Error, "1", why)).collect()
     }
 }
@@ -152,6 +152,9 @@ pub struct Evaluation {
     pub torn: Vec<Torn>,
     /// What could not be read, if so; then every verdict is an error.
     pub unreadable: Option<String>,
+    /// In what the record differs from what the run wrote, if so; then too every verdict is an
+    /// error.
+    pub changed: Option<String>,
 }
 
 impl Evaluation {
@@ -160,14 +163,27 @@ impl Evaluation {
         Counts::of(self.verdicts.iter().map(|verdict| verdict.status))
     }
 
-    /// The exit code of this run alone.
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::of_run(self.facts.state, self.counts())
+    /// Whether the record could be read and is, as far as can be told, what the run wrote. That of
+    /// a run that never finished its record may end early.
+    pub fn is_whole(&self) -> bool {
+        self.unreadable.is_none() && self.changed.is_none()
     }
 
-    /// The status of the whole run; error if the bench broke, at best inconclusive if the run did
+    /// The exit code of this run alone.
+    pub fn exit_code(&self) -> ExitCode {
+        match ExitCode::of_run(self.facts.state, self.counts()) {
+            // Without checks there is no verdict that could be an error.
+            ExitCode::NothingEvaluated if !self.is_whole() => ExitCode::Broken,
+            code => code,
+        }
+    }
+
+    /// The status of the whole run; error if the bench broke or the record is not whole, at best inconclusive if the run did
     /// not get to its end or nothing was checked.
     pub fn status(&self) -> Status {
+        if !self.is_whole() {
+            return Status::Error;
+        }
         let checks = self.counts().status();
         match self.facts.state {
             RunState::Finished => checks.unwrap_or(Status::Inconclusive),
@@ -208,35 +224,40 @@ pub fn verdicts_json(verdicts: &[Verdict]) -> Vec<u8> {
 
 /// Judges a run by its folder alone.
 ///
-/// A line of the record that cannot be read (other than a torn last one) turns every verdict into
-/// an error; only a folder that is no run folder at all, or whose checks cannot be understood,
-/// is an `Err`.
+/// A line of the record that cannot be read (other than the torn last one of a run that never
+/// finished its record) turns every verdict into an error, and so does a record that is not what the
+/// run wrote: rows or events are missing or more, or a hash in `run.json` does not fit. Only a folder
+/// that is no run folder at all, or whose checks cannot be understood, is an `Err`.
 pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     let reader = RunReader::open(dir)?;
     let facts = reader.facts().clone();
-    let mut judge = Judge::new(&facts.scenario, &reader.scenario_toml()?)?;
-    match feed(&reader, &mut judge) {
-        Ok(torn) => {
-            let verdicts = judge.verdicts(&facts);
-            Ok(Evaluation { facts, verdicts, torn, unreadable: None })
-        }
-        Err(error) => {
-            let why = format!("the record cannot be read: {error}");
-            let verdicts = judge.unreadable(&why);
-            Ok(Evaluation { facts, verdicts, torn: Vec::new(), unreadable: Some(why) })
-        }
-    }
+    let scenario_toml = reader.scenario_toml()?;
+    let mut judge = Judge::new(&facts.scenario, &scenario_toml)?;
+    let (unreadable, found) = match feed(&reader, &mut judge) {
+        Ok(found) => (None, found.to_vec()),
+        Err(error) => (Some(format!("the record cannot be read: {error}")), Vec::new()),
+    };
+    let changed = changed(&facts, &scenario_toml, &found);
+    let torn = found.iter().filter_map(|found| found.torn).collect();
+    let verdicts = match unreadable.as_deref().or(changed.as_deref()) {
+        Some(why) => judge.errors(why),
+        None => judge.verdicts(&facts),
+    };
+    Ok(Evaluation { facts, verdicts, torn, unreadable, changed })
 }
 
-fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Torn>, RecordError> {
-    let mut events = reader.events()?;
-    let mut observations = reader.observations()?;
+/// Reads the record to its end: both files once, hashed on the way.
+fn feed(reader: &RunReader, judge: &mut Judge) -> Result<[Found; 2], RecordError> {
+    let mut events = reader.open_events(true)?;
+    let mut observations = reader.open_observations(true)?;
     for event in &mut events {
         let (_, event) = event?;
         judge.event(&event);
     }
+    let mut rows = 0;
     while let Some(observation) = observations.next_row()? {
         judge.observation(&observation);
+        rows += 1;
     }
-    Ok(events.torn().into_iter().chain(observations.torn()).collect())
+    Ok([events.found(), observations.found(rows)])
 }

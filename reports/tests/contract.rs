@@ -107,8 +107,9 @@ fn an_early_end_never_passes_and_exits_as_told() {
 #[test]
 fn a_scenario_without_checks_evaluates_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    Sample::CALM.write(dir.path()).unwrap();
-    fs::write(dir.path().join(file::SCENARIO), "format = 1\n").unwrap();
+    let mut facts = Sample::CALM.start_facts();
+    "format = 1\n".clone_into(&mut facts.scenario_toml);
+    Sample::CALM.write_as(dir.path(), &facts).unwrap();
     let evaluation = evaluate(dir.path()).unwrap();
     assert_eq!(evaluation.exit_code(), ExitCode::NothingEvaluated);
     assert_eq!(evaluation.status(), Status::Inconclusive);

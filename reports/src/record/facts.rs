@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::FORMAT_VERSION;
+use super::seal::sha256;
 use crate::verdict::Counts;
 
 /// How far a run got.
@@ -93,7 +94,8 @@ pub struct RunStart {
     pub scenario: String,
     /// The scenario's title, empty if it has none.
     pub title: String,
-    /// SHA-256 of the scenario as resolved, in hexadecimal.
+    /// SHA-256 of the scenario as it was loaded, with all it reads, in hexadecimal; the
+    /// `source_hash` of `run.json`.
     pub scenario_hash: String,
     /// The scenario as resolved, every default and override written out.
     pub scenario_toml: String,
@@ -153,9 +155,12 @@ pub struct RunFacts {
     /// The scenario's title.
     #[serde(default)]
     pub title: String,
-    /// SHA-256 of the scenario as resolved.
+    /// SHA-256 of the bytes of `scenario.toml` in the run folder, in hexadecimal.
     #[serde(default)]
     pub scenario_hash: String,
+    /// SHA-256 of the scenario as it was loaded, before anything was resolved.
+    #[serde(default)]
+    pub source_hash: String,
     /// The seed of all random streams.
     pub seed: u64,
     /// How time runs.
@@ -187,6 +192,15 @@ pub struct RunFacts {
     /// About the machine.
     #[serde(default)]
     pub host: BTreeMap<String, Value>,
+    /// How many rows `observations.csv` held when the run ended, without its header.
+    #[serde(default)]
+    pub observations: Option<u64>,
+    /// How many lines `events.jsonl` held when the run ended.
+    #[serde(default)]
+    pub events: Option<u64>,
+    /// SHA-256 of `observations.csv` and `events.jsonl` when the run ended, by file name.
+    #[serde(default)]
+    pub hashes: BTreeMap<String, String>,
     /// The guarantees that held.
     #[serde(default)]
     pub guarantees: Vec<String>,
@@ -210,7 +224,8 @@ impl RunFacts {
             cause: None,
             scenario: start.scenario.clone(),
             title: start.title.clone(),
-            scenario_hash: start.scenario_hash.clone(),
+            scenario_hash: sha256(start.scenario_toml.as_bytes()),
+            source_hash: start.scenario_hash.clone(),
             seed: start.seed,
             time: start.time,
             start: start.start,
@@ -223,6 +238,9 @@ impl RunFacts {
             platform: start.platform.clone(),
             devices: start.devices.clone(),
             host: start.host.clone(),
+            observations: None,
+            events: None,
+            hashes: BTreeMap::new(),
             guarantees: Vec::new(),
             more: start.more.clone(),
             exit_code: None,

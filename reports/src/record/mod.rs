@@ -3,13 +3,15 @@
 //! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl` and `observations.csv`; the
 //! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
 //! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
-//! that is killed leaves a valid prefix: readers leave out a torn last line and say so.
+//! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record that
+//! was finished has its counts and hashes in `run.json`, so that a later change is noticed.
 
 mod event;
 mod facts;
 mod number;
 mod observation;
 mod reader;
+mod seal;
 mod writer;
 
 use std::io;
@@ -20,6 +22,7 @@ pub use facts::{DeviceFacts, Evidence, RunEnd, RunFacts, RunStart, RunState, Tim
 pub use number::write_number;
 pub use observation::{OBSERVATION_HEADER, Observation};
 pub use reader::{EventReader, ObservationReader, RunReader, Torn};
+pub(crate) use seal::{Found, changed, hexadecimal};
 pub use writer::RunWriter;
 pub(crate) use writer::write_facts;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::RunFacts;
 use super::observation::{FieldReader, OBSERVATION_HEADER, Observation};
+use super::seal::{Found, Hashed};
 use super::{Event, FORMAT_VERSION, RecordError, file};
 
 /// A run folder, opened for reading.
@@ -69,20 +70,31 @@ impl RunReader {
 
     /// The values, from the first.
     pub fn observations(&self) -> Result<ObservationReader, RecordError> {
-        ObservationReader::open(&self.dir.join(file::OBSERVATIONS))
+        self.open_observations(false)
+    }
+
+    pub(crate) fn open_observations(&self, hash: bool) -> Result<ObservationReader, RecordError> {
+        ObservationReader::open(&self.dir.join(file::OBSERVATIONS), hash)
     }
 
     /// The events, from the first.
     pub fn events(&self) -> Result<EventReader, RecordError> {
-        EventReader::open(&self.dir.join(file::EVENTS))
+        self.open_events(false)
+    }
+
+    pub(crate) fn open_events(&self, hash: bool) -> Result<EventReader, RecordError> {
+        EventReader::open(&self.dir.join(file::EVENTS), hash)
     }
 }
 
+/// A file up to its last line end.
+type Lines = Take<Hashed<File>>;
+
 /// Opens a file of lines up to its last line end. Also gives the number of bytes behind that.
-fn open_lines(path: &Path) -> Result<(Take<File>, u64), RecordError> {
+fn open_lines(path: &Path, hash: bool) -> Result<(Lines, u64), RecordError> {
     let mut file = File::open(path).map_err(RecordError::io("read", path))?;
     let (whole, length) = length_of_lines(&mut file).map_err(RecordError::io("read", path))?;
-    Ok((file.take(whole), length - whole))
+    Ok((Hashed::new(file, hash).take(whole), length - whole))
 }
 
 /// The length up to and with the last line end, and the file's length. Leaves the file at 0.
@@ -109,15 +121,15 @@ fn length_of_lines(file: &mut File) -> io::Result<(u64, u64)> {
 /// Reads `observations.csv` line by line without keeping any.
 pub struct ObservationReader {
     path: PathBuf,
-    csv: csv::Reader<Take<File>>,
+    csv: csv::Reader<Lines>,
     record: csv::ByteRecord,
     fields: FieldReader,
     torn_bytes: u64,
 }
 
 impl ObservationReader {
-    fn open(path: &Path) -> Result<Self, RecordError> {
-        let (lines, torn_bytes) = open_lines(path)?;
+    fn open(path: &Path, hash: bool) -> Result<Self, RecordError> {
+        let (lines, torn_bytes) = open_lines(path, hash)?;
         let mut csv = csv::ReaderBuilder::new()
             .buffer_capacity(1 << 16)
             .has_headers(false)
@@ -141,9 +153,15 @@ impl ObservationReader {
         (self.torn_bytes > 0).then_some(Torn { file: file::OBSERVATIONS, bytes: self.torn_bytes })
     }
 
+    /// What is to be compared with the seal, once the last row was read: so many were.
+    pub(crate) fn found(&self, lines: u64) -> Found {
+        let sha256 = self.csv.get_ref().get_ref().so_far();
+        Found { file: file::OBSERVATIONS, lines, sha256, torn: self.torn() }
+    }
+
     /// The next value, valid until the one after it; `None` at the end.
     pub fn next_row(&mut self) -> Result<Option<Observation<'_>>, RecordError> {
-        let line = |csv: &csv::Reader<Take<File>>| csv.position().line();
+        let line = |csv: &csv::Reader<Lines>| csv.position().line();
         match self.csv.read_byte_record(&mut self.record) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
@@ -164,15 +182,15 @@ impl ObservationReader {
 /// Reads `events.jsonl` line by line.
 pub struct EventReader {
     path: PathBuf,
-    lines: BufReader<Take<File>>,
+    lines: BufReader<Lines>,
     buffer: Vec<u8>,
     line: u64,
     torn_bytes: u64,
 }
 
 impl EventReader {
-    fn open(path: &Path) -> Result<Self, RecordError> {
-        let (lines, torn_bytes) = open_lines(path)?;
+    fn open(path: &Path, hash: bool) -> Result<Self, RecordError> {
+        let (lines, torn_bytes) = open_lines(path, hash)?;
         let (lines, buffer) = (BufReader::new(lines), Vec::new());
         Ok(Self { path: path.to_owned(), lines, buffer, line: 0, torn_bytes })
     }
@@ -180,6 +198,12 @@ impl EventReader {
     /// The unfinished last line, if there was one.
     pub fn torn(&self) -> Option<Torn> {
         (self.torn_bytes > 0).then_some(Torn { file: file::EVENTS, bytes: self.torn_bytes })
+    }
+
+    /// What is to be compared with the seal, once the last line was read.
+    pub(crate) fn found(&self) -> Found {
+        let sha256 = self.lines.get_ref().get_ref().so_far();
+        Found { file: file::EVENTS, lines: self.line, sha256, torn: self.torn() }
     }
 }
 

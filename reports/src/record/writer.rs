@@ -15,14 +15,17 @@ use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
 use super::facts::{RunEnd, RunFacts, RunStart};
 use super::observation::{OBSERVATION_HEADER, Observation};
+use super::seal::Hashed;
 use super::{Event, RecordError, file, write_whole};
 
 /// Appends to a run folder. Dropped without [`Self::finish`] it leaves a valid, unfinished record.
 pub struct RunWriter {
     dir: PathBuf,
     facts: RunFacts,
-    events: BufWriter<File>,
-    observations: csv::Writer<File>,
+    events: BufWriter<Hashed<File>>,
+    events_written: u64,
+    observations: csv::Writer<Hashed<File>>,
+    rows_written: u64,
     pending_events: Vec<Event>,
     pending_rows: Vec<Row>,
     devices: Names,
@@ -90,14 +93,17 @@ impl RunWriter {
         let events_path = dir.join(file::EVENTS);
         let events = File::create(&events_path).map_err(RecordError::io("create", &events_path))?;
         let observations_path = dir.join(file::OBSERVATIONS);
+        let observations = File::create(&observations_path)
+            .map_err(RecordError::io("create", &observations_path))?;
         let mut writer = Self {
             dir: dir.to_owned(),
             facts,
-            events: BufWriter::new(events),
+            events: BufWriter::new(Hashed::new(events, true)),
+            events_written: 0,
             observations: csv::WriterBuilder::new()
                 .buffer_capacity(1 << 16)
-                .from_path(&observations_path)
-                .map_err(|error| RecordError::io("create", &observations_path)(error.into()))?,
+                .from_writer(Hashed::new(observations, true)),
+            rows_written: 0,
             pending_events: Vec::new(),
             pending_rows: Vec::new(),
             devices: Names::default(),
@@ -154,6 +160,7 @@ impl RunWriter {
         for event in self.pending_events.drain(..) {
             serde_json::to_writer(&mut self.events, &event)?;
             self.events.write_all(b"\n")?;
+            self.events_written += 1;
         }
         self.events.flush()
     }
@@ -174,13 +181,24 @@ impl RunWriter {
             let file = &mut self.observations;
             observation.write_fields(&mut self.scratch, |field| file.write_field(field))?;
             self.observations.write_record(None::<&[u8]>)?;
+            self.rows_written += 1;
         }
         Ok(self.observations.flush()?)
     }
 
-    /// Writes the rest and how the run ended. Nothing may be appended afterwards.
+    /// Writes the rest, how the run ended, and by what a later change is noticed: counts and
+    /// hashes. Nothing may be appended afterwards.
     pub fn finish(mut self, end: RunEnd) -> Result<(), RecordError> {
         self.sync()?;
+        self.facts.observations = Some(self.rows_written);
+        self.facts.events = Some(self.events_written);
+        self.facts.hashes = [
+            (file::OBSERVATIONS, self.observations.get_ref().so_far()),
+            (file::EVENTS, self.events.get_ref().so_far()),
+        ]
+        .into_iter()
+        .filter_map(|(name, hash)| Some((name.to_owned(), hash?)))
+        .collect();
         self.facts.set_end(end);
         self.write_facts()
     }

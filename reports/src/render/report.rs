@@ -17,7 +17,7 @@ use super::{RenderError, STYLE, fill};
 use crate::check::accuracy::Spec;
 use crate::console::format_duration;
 use crate::evaluate::{Evaluation, check_tables, read_check};
-use crate::record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file};
+use crate::record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file, hexadecimal};
 use crate::text::append;
 use crate::verdict::Status;
 
@@ -117,7 +117,7 @@ pub(super) fn page(
         refused: page::refusals(&collected),
         coverage: page::coverage(&evaluation.verdicts),
         events,
-        environment: environment(reader.dir(), facts, &collected)?,
+        environment: environment(reader.dir(), evaluation, &collected)?,
         scenario_toml,
         footer: format!(
             "lastmeter {}. Times are UTC. Nothing here is a certification; the timing classes of \
@@ -181,6 +181,9 @@ fn banners(evaluation: &Evaluation, collected: &Collected) -> Vec<Banner> {
     }
     if let Some(why) = evaluation.unreadable.as_ref().or(collected.unreadable.as_ref()) {
         add(Status::Error, format!("{why}; what stands before it is shown."));
+    }
+    if let Some(what) = &evaluation.changed {
+        add(Status::Error, format!("The record is not what the run wrote: {what}."));
     }
     banners
 }
@@ -267,9 +270,10 @@ fn command(words: &[String]) -> String {
 
 fn environment(
     dir: &Path,
-    facts: &RunFacts,
+    evaluation: &Evaluation,
     collected: &Collected,
 ) -> Result<Vec<Fact>, RenderError> {
+    let facts = &evaluation.facts;
     let mut list = vec![
         Fact::new("scenario, SHA-256", facts.scenario_hash.clone()),
         Fact::new("rows in observations.csv", page::grouped(collected.rows_total)),
@@ -288,7 +292,15 @@ fn environment(
         list.push(Fact::new(which, plain(value)));
     }
     for compared in [file::OBSERVATIONS, file::EVENTS, file::VERDICTS] {
-        if let Some(hash) = sha256(&dir.join(compared))? {
+        // A hash that judging has just compared need not be taken again.
+        let is_compared =
+            compared != file::VERDICTS && facts.state != RunState::Running && evaluation.is_whole();
+        let known = facts.hashes.get(compared).filter(|_| is_compared);
+        let hash = match known {
+            Some(hash) => Some(hash.clone()),
+            None => sha256(&dir.join(compared))?,
+        };
+        if let Some(hash) = hash {
             list.push(Fact::new(&name(compared, "SHA-256"), hash));
         }
     }
@@ -305,11 +317,7 @@ fn sha256(path: &Path) -> Result<Option<String>, RecordError> {
     let Ok(mut file) = File::open(path) else { return Ok(None) };
     let mut hash = Sha256::new();
     std::io::copy(&mut file, &mut hash).map_err(RecordError::io("read", path))?;
-    let mut text = String::new();
-    for byte in hash.finalize() {
-        append(&mut text, format_args!("{byte:02x}"));
-    }
-    Ok(Some(text))
+    Ok(Some(hexadecimal(hash)))
 }
 
 #[cfg(test)]

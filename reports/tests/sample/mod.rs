@@ -188,7 +188,12 @@ covers = ["F-02"]
 
     /// Writes the whole folder.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), RecordError> {
-        let mut writer = RunWriter::create(dir, &self.start_facts())?;
+        self.write_as(dir, &self.start_facts())
+    }
+
+    /// Writes the whole folder with other facts.
+    pub(crate) fn write_as(&self, dir: &Path, start: &RunStart) -> Result<(), RecordError> {
+        let mut writer = RunWriter::create(dir, start)?;
         let quantities = quantities();
         for serial in 1..=self.readings {
             for number in 1..=self.meters {
