@@ -145,7 +145,12 @@ fn beside(path: &Path) -> Result<PathBuf, String> {
 fn select(recording: &Recording, options: &MeasureOptions) -> Result<Selected, String> {
     let of_kind = |kind: ChannelKind, selectors: &[String], other_named: bool| {
         if !selectors.is_empty() {
-            return recording.select(kind, selectors).map_err(|error| chain(&error));
+            return recording.select(kind, selectors).or_else(|error| {
+                // A channel without a unit is of no kind; who names it exactly means it.
+                let exact = |name: &String| recording.channels.iter().find(|c| c.name == *name);
+                let named: Option<Vec<&Channel>> = selectors.iter().map(exact).collect();
+                named.ok_or_else(|| chain(&error))
+            });
         }
         // Who names one kind only, wants that kind only.
         if other_named || recording.of_kind(kind).is_empty() {

@@ -27,7 +27,7 @@ use problem::Problem;
 pub(crate) use serve::Server;
 
 use crate::access;
-use crate::config::{Config, Token};
+use crate::config::{Config, TENANT, Token};
 use crate::core::Core;
 
 /// What handlers know.
@@ -80,7 +80,14 @@ pub(crate) fn router(core: Arc<Core>, config: &Config) -> Router {
 async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Response {
     let given = request.headers().get(AUTHORIZATION).and_then(bearer);
     if given.is_some_and(|given| access::is_same_secret(given, api.token.reveal().as_bytes())) {
-        return next.run(request).await;
+        // Who asks for another tenant's data must not be answered with this one's.
+        return match request.headers().get("X-SiteWhere-Tenant") {
+            Some(tenant) if tenant.as_bytes() != TENANT.as_bytes() => {
+                let detail = "this platform has one tenant, `default`";
+                Problem::new(StatusCode::FORBIDDEN, "no_such_tenant", detail).into_response()
+            }
+            _ => next.run(request).await,
+        };
     }
     let detail = "send the header `Authorization: Bearer <token>`";
     let mut response =

@@ -136,6 +136,18 @@ async fn without_the_token_everything_but_health_is_closed() {
 }
 
 #[tokio::test]
+async fn who_asks_for_another_tenant_gets_nothing_of_this_one() {
+    let served = Served::start().await;
+    let ask =
+        |tenant: &str| format!("Authorization: Bearer {TOKEN}\r\nX-SiteWhere-Tenant: {tenant}\r\n");
+    let path = "/sitewhere/api/devices";
+    assert_eq!(served.ask("GET", path, &ask("default"), "").await.status, 200);
+    let other = served.ask("GET", path, &ask("other"), "").await;
+    assert_eq!((other.status, other.problem().as_str()), (403, "no_such_tenant"));
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn every_refusal_is_a_problem_with_its_status_and_code() {
     let served = Served::start().await;
     store(&served.bench.core, &[reading("home", Some(1), 230.0)]).await;

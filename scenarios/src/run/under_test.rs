@@ -233,8 +233,14 @@ fn write_config(path: &Path, config: &Config, mqtt: &str, rest: &str) -> Result<
 }
 
 async fn spawn(config: &Path, log: &Path) -> Result<(Child, ChildStdin, Ready), BenchError> {
-    let program = std::env::current_exe()
-        .map_err(BenchError::file("cannot find this program's own file", "lastmeter"))?;
+    // Still this very program if its file has been replaced meanwhile, by a build or an update.
+    let itself = Path::new("/proc/self/exe");
+    let program = if itself.exists() {
+        itself.to_owned()
+    } else {
+        std::env::current_exe()
+            .map_err(BenchError::file("cannot find this program's own file", "lastmeter"))?
+    };
     let log_file = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
