@@ -344,7 +344,9 @@ mod tests {
         for serial in 1..=3 {
             account.made(made(serial)).unwrap();
         }
-        given.into_iter().for_each(|reading| account.stored(reading));
+        for reading in given {
+            account.stored(reading);
+        }
         let mut rows = Vec::new();
         let settled = account.settle(at(30), &mut rows);
         (settled, rows)
