@@ -70,11 +70,6 @@ pub fn format_verdicts(verdicts: &[Verdict]) -> Vec<VerdictLine> {
         .collect()
 }
 
-/// One verdict as a line by itself.
-pub fn format_verdict_line(verdict: &Verdict) -> VerdictLine {
-    format_verdicts(std::slice::from_ref(verdict)).remove(0)
-}
-
 /// Name, measured, limit, and what it rests on.
 fn columns(verdict: &Verdict) -> [String; 4] {
     let counts = verdict.unit == "1";

@@ -190,7 +190,7 @@ fn the_same_serial_in_another_epoch_is_another_reading() {
     for epoch in 1..=2 {
         for serial in 1..=3 {
             judge.observation(&Observation {
-                device: "m",
+                device: "meter",
                 epoch: Some(Epoch(epoch)),
                 serial: Some(Serial(serial)),
                 quantity,

@@ -1,4 +1,4 @@
-//! `command_ack`: every command was acknowledged in time.
+//! `command_ack`: every command was acknowledged in time by the device it was given to.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,10 @@ pub(super) const KIND: CheckKind = CheckKind {
         summary: "every command was acknowledged by its device in time",
         description: "Each command the bench gave through the platform has to come back \
             acknowledged by the device it was given to, within the time `within`, counted in \
-            virtual or real time as the scenario runs. `measured` is the longest time; with a \
-            command that was never acknowledged it is empty, for lost is infinite. Without any \
-            command the check is inconclusive.",
+            virtual or real time as the scenario runs. A command the device refused, or the \
+            platform gave up or let expire, was not obeyed and fails. `measured` is the longest \
+            time; with a command that was never acknowledged it is empty, for lost is infinite. \
+            Without any command the check is inconclusive.",
         fields: &[
             Field::default(
                 "device",
@@ -42,6 +43,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             within: values.duration("within"),
             open: BTreeMap::new(),
             acknowledged: 0,
+            disobeyed: 0,
+            first_disobeyed: None,
             slowest: None,
         }))
     },
@@ -51,9 +54,13 @@ struct CommandAck {
     context: CheckContext,
     device: Pattern,
     within: SimDuration,
-    /// Commands that wait for their acknowledgement, by number.
-    open: BTreeMap<u64, Given>,
+    /// Commands that wait for their acknowledgement, by number and device.
+    open: BTreeMap<(u64, String), Given>,
     acknowledged: u64,
+    /// Commands that were refused, given up or let expire.
+    disobeyed: u64,
+    /// The first of them, with what became of it.
+    first_disobeyed: Option<(Given, String)>,
     slowest: Option<(SimDuration, Given)>,
 }
 
@@ -86,23 +93,32 @@ impl Check for CommandAck {
         if !self.device.matches(device) {
             return;
         }
-        if event.kind == kind::COMMAND {
-            let name = event.text("name").unwrap_or("command").to_owned();
-            self.open.insert(id, Given { time: event.time, device: device.to_owned(), name, line });
-        } else if event.kind == kind::ACKNOWLEDGED
-            && let Some(given) = self.open.remove(&id)
-        {
-            self.acknowledged += 1;
-            let took = event.time - given.time;
-            if self.slowest.as_ref().is_none_or(|(slowest, _)| took > *slowest) {
-                self.slowest = Some((took, given));
+        // What another device says of a command says nothing of this one's.
+        let key = (id, device.to_owned());
+        match event.kind.as_str() {
+            kind::COMMAND => {
+                let name = event.text("name").unwrap_or("command").to_owned();
+                let device = device.to_owned();
+                self.open.insert(key, Given { time: event.time, device, name, line });
             }
+            kind::ACKNOWLEDGED => {
+                let Some(given) = self.open.remove(&key) else { return };
+                self.acknowledged += 1;
+                let took = event.time - given.time;
+                if self.slowest.as_ref().is_none_or(|(slowest, _)| took > *slowest) {
+                    self.slowest = Some((took, given));
+                }
+            }
+            kind::COMMAND_REFUSED => self.disobey(&key, "refused", event),
+            kind::COMMAND_FAILED => self.disobey(&key, "failed", event),
+            kind::COMMAND_EXPIRED => self.disobey(&key, "expired", event),
+            _ => {}
         }
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let end = facts.recorded_until.unwrap_or(facts.end);
-        let commands = self.acknowledged + self.open.len() as u64;
+        let commands = self.acknowledged + self.disobeyed + self.open.len() as u64;
         let lost = self.open.values().find(|given| {
             // After an early end the record may lack what did happen.
             facts.is_finished() && end - given.time >= self.within
@@ -110,7 +126,13 @@ impl Check for CommandAck {
         let late = self.slowest.as_ref().filter(|(took, _)| *took > self.within);
         let mut why =
             format!("{} of {} acknowledged", self.acknowledged, plural(commands, "command"));
-        let (status, about) = if let Some(given) = lost {
+        let (status, about) = if let Some((given, what)) = &self.first_disobeyed {
+            append(&mut why, format_args!("; {what}: {}", given.told()));
+            if self.disobeyed > 1 {
+                append(&mut why, format_args!(" and {} more not obeyed", self.disobeyed - 1));
+            }
+            (Status::Fail, Some(given))
+        } else if let Some(given) = lost {
             append(&mut why, format_args!("; never: {}", given.told()));
             (Status::Fail, Some(given))
         } else if let Some((_, given)) = late {
@@ -130,13 +152,28 @@ impl Check for CommandAck {
         };
         let slowest_s = self.slowest.as_ref().map(|(took, _)| took.as_seconds_f64());
         let verdict = Verdict {
-            measured: if self.open.is_empty() { slowest_s } else { None },
+            measured: slowest_s.filter(|_| self.open.is_empty() && self.disobeyed == 0),
             limit: Some(self.within.as_seconds_f64()),
             n: commands,
             at: about.map(Given::at),
             ..self.context.verdict(status, "s", why)
         };
         finish(verdict, facts)
+    }
+}
+
+impl CommandAck {
+    fn disobey(&mut self, key: &(u64, String), what: &str, event: &Event) {
+        let Some(given) = self.open.remove(key) else { return };
+        self.disobeyed += 1;
+        if self.first_disobeyed.is_none() {
+            let response = event.text("response").filter(|response| !response.is_empty());
+            let what = match response {
+                Some(response) => format!("{what} with `{response}`"),
+                None => format!("{what} without a response"),
+            };
+            self.first_disobeyed = Some((given, what));
+        }
     }
 }
 
@@ -190,8 +227,41 @@ mod tests {
     #[test]
     fn an_answer_to_another_command_or_of_another_device_does_not_count() {
         let events = [given(10, 1, "a"), answer(11, 7, "a"), answer(11, 1, "b")];
-        let verdict = judge("device = \"a\"", &events, RunState::Finished);
-        assert_eq!(verdict.status, Status::Fail);
+        for toml in ["device = \"a\"", ""] {
+            let verdict = judge(toml, &events, RunState::Finished);
+            assert_eq!((verdict.status, verdict.n), (Status::Fail, 1), "{toml}");
+            assert!(verdict.why.starts_with("0 of 1 command acknowledged"), "{}", verdict.why);
+        }
+    }
+
+    fn ended(seconds: i64, kind: &str, id: u64, device: &str, response: &str) -> Event {
+        Event::new(at(seconds), "platform", kind)
+            .with("id", id)
+            .with("device", device)
+            .with("response", response)
+    }
+
+    #[test]
+    fn a_command_that_was_refused_given_up_or_let_expire_fails_with_the_response() {
+        for (kind, response, told) in [
+            ("command_refused", "error: seconds is 0", "refused with `error: seconds is 0`"),
+            ("command_failed", "no route", "failed with `no route`"),
+            ("command_expired", "", "expired without a response"),
+        ] {
+            let events = [given(10, 1, "a"), given(10, 2, "a"), answer(11, 1, "a")];
+            let events = [&events[..], &[ended(12, kind, 2, "a", response)]].concat();
+            // What was seen and is wrong stays so, however the run ended.
+            for state in [RunState::Finished, RunState::Interrupted] {
+                let verdict = judge("", &events, state);
+                assert_eq!((verdict.status, verdict.measured, verdict.n), (Status::Fail, None, 2));
+                let why = format!("1 of 2 commands acknowledged; {told}: setReportingPeriod to a");
+                assert!(verdict.why.starts_with(&why), "{}", verdict.why);
+                assert_eq!(verdict.at.unwrap().event, Some(2));
+            }
+            let other = ended(12, kind, 2, "b", response);
+            let events = [given(10, 2, "a"), other, answer(13, 2, "a")];
+            assert_eq!(judge("", &events, RunState::Finished).status, Status::Pass, "{kind}");
+        }
     }
 
     #[test]

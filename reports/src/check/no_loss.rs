@@ -1,13 +1,15 @@
 //! `no_loss`: each due reading arrived exactly once.
 
+use std::borrow::Borrow;
+
 use lastmeter_params::{Entry, Field, Kind};
 
 use super::delivery::{Delivery, NAMED_MAX, Place};
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
-use crate::record::{Observation, RunFacts};
+use crate::record::{Event, Observation, RunFacts, kind};
 use crate::text::{append, plural};
-use crate::verdict::{Status, Verdict};
+use crate::verdict::{At, Status, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -15,9 +17,10 @@ pub(super) const KIND: CheckKind = CheckKind {
         name: "no_loss",
         summary: "each due reading arrived exactly once",
         description: "Every reading that was due has to be stored once, with all its values, and \
-            nothing else may be stored. Readings are told apart by epoch and serial number (D-22); \
-            a device that sends no serial numbers cannot be judged, and the check is inconclusive. \
-            `measured` counts missing and unexpected readings, `n` those that were due.",
+            nothing else may be stored: no reading twice, none under a device that is not on the \
+            bench, none without a known value. Readings are told apart by epoch and serial number \
+            (D-22); a device that sends no serial numbers, or of which no reading was due, cannot \
+            be judged, and the check is inconclusive. `measured` counts missing and unexpected readings, `n` those that were due.",
         fields: &[Field::default(
             "device",
             Kind::Text,
@@ -27,13 +30,17 @@ pub(super) const KIND: CheckKind = CheckKind {
     },
     build: |values, context, _| {
         let devices = ByDevice::new(Pattern::new(values.text("device")));
-        Some(Box::new(NoLoss { context, devices }))
+        Some(Box::new(NoLoss { context, devices, strays: 0, first_strays: Vec::new() }))
     },
 };
 
 struct NoLoss {
     context: CheckContext,
     devices: ByDevice<Delivery>,
+    /// Stored readings of which there is no row: foreign ones, and those without a known value.
+    strays: u64,
+    /// The first of them, at most [`NAMED_MAX`], with what to say of each.
+    first_strays: Vec<(At, String)>,
 }
 
 impl Check for NoLoss {
@@ -43,29 +50,56 @@ impl Check for NoLoss {
         }
     }
 
+    fn event(&mut self, line: u64, event: &Event) {
+        let what = match event.kind.as_str() {
+            kind::FOREIGN_READING => "not on the bench",
+            kind::VALUELESS_READING => "no known value",
+            _ => return,
+        };
+        let device = event.text("device").unwrap_or_default();
+        if !self.devices.pattern().matches(device) {
+            return;
+        }
+        self.strays += 1;
+        if self.first_strays.len() < NAMED_MAX {
+            let at = At {
+                device: Some(device.to_owned()),
+                epoch: event.number("epoch"),
+                serial: event.number("serial"),
+                quantity: None,
+                time: Some(event.time),
+                event: Some(line),
+            };
+            let serial = at.serial.map(|serial| format!(" serial {serial}")).unwrap_or_default();
+            let told = format!("{device}{serial} ({what}) at {}", event.time);
+            self.first_strays.push((at, told));
+        }
+    }
+
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let devices: Vec<(&str, Delivery)> =
             self.devices.iter().map(|(name, delivery)| (name, delivery.closed())).collect();
         let sum = |count: fn(&Delivery) -> u64| devices.iter().map(|(_, d)| count(d)).sum::<u64>();
-        let (due, missing, unexpected) =
-            (sum(|d| d.due), sum(|d| d.missing), sum(|d| d.unexpected));
+        let (due, missing) = (sum(|d| d.due), sum(|d| d.missing));
+        let unexpected_rows = sum(|d| d.unexpected);
+        let unexpected = unexpected_rows + self.strays;
         let first_missing = first(&devices, |delivery| &delivery.first_missing);
         let first_unexpected = first(&devices, |delivery| &delivery.first_unexpected);
-        let silent: Vec<&str> =
+        let without_serial: Vec<&str> =
             devices.iter().filter(|(_, d)| d.without_serial > 0).map(|(name, _)| *name).collect();
+        let never_due = self.never_due(facts, &devices);
 
         let mut why = format!("{} of {due} readings, {unexpected} unexpected", due - missing);
         push_places(&mut why, "missing", missing, &first_missing);
-        push_places(&mut why, "unexpected", unexpected, &first_unexpected);
-        if !silent.is_empty() {
-            let names = silent.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
-            append(
-                &mut why,
-                format_args!(
-                    "; cannot judge {} without serial numbers: {names}",
-                    plural(silent.len() as u64, "device")
-                ),
-            );
+        push_places(&mut why, "unexpected", unexpected_rows, &first_unexpected);
+        let strays: Vec<&str> = self.first_strays.iter().map(|(_, told)| told.as_str()).collect();
+        push_named(&mut why, "also stored", self.strays, &strays);
+        for (what, names) in
+            [("without serial numbers", &without_serial), ("without a due reading", &never_due)]
+        {
+            let count = names.len() as u64;
+            let what = format!("cannot judge {} {what}", plural(count, "device"));
+            push_named(&mut why, &what, count, &names[..names.len().min(NAMED_MAX)]);
         }
         // A reading that was under way when the run ended early is not lost.
         let proven = unexpected + if facts.is_finished() { missing } else { 0 };
@@ -74,20 +108,35 @@ impl Check for NoLoss {
         } else if due == 0 {
             why = format!("no reading of device {} was due; {why}", self.devices.pattern());
             Status::Inconclusive
-        } else if missing > 0 || !silent.is_empty() {
+        } else if missing > 0 || !without_serial.is_empty() || !never_due.is_empty() {
             Status::Inconclusive
         } else {
             Status::Pass
         };
-        let at = first_missing.first().or(first_unexpected.first());
+        let place = first_missing.first().or(first_unexpected.first());
+        let stray = || self.first_strays.first().map(|(at, _)| at.clone());
         let verdict = Verdict {
             measured: (due > 0 || unexpected > 0).then_some((missing + unexpected) as f64),
             limit: Some(0.0),
             n: due,
-            at: at.map(|&(device, place)| place.at(device)),
+            at: place.map(|&(device, place)| place.at(device)).or_else(stray),
             ..self.context.verdict(status, "1", why)
         };
         finish(verdict, facts)
+    }
+}
+
+impl NoLoss {
+    /// The devices of the run this is about of which no reading was due and none came: nothing is
+    /// known of them, so nothing may pass for them.
+    fn never_due<'a>(&self, facts: &'a RunFacts, devices: &[(&'a str, Delivery)]) -> Vec<&'a str> {
+        let is_judged = |name: &str| {
+            // They come sorted by name.
+            let place = devices.binary_search_by_key(&name, |(known, _)| known);
+            place.is_ok_and(|place| devices[place].1.due > 0 || devices[place].1.without_serial > 0)
+        };
+        let names = facts.devices.iter().map(|device| device.name.as_str());
+        names.filter(|name| self.devices.pattern().matches(name) && !is_judged(name)).collect()
     }
 }
 
@@ -106,9 +155,6 @@ fn first<'a>(
 }
 
 fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]) {
-    if count == 0 {
-        return;
-    }
     let named: Vec<String> = first
         .iter()
         .map(|(device, place)| match place.serial {
@@ -116,7 +162,15 @@ fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]
             None => format!("{device} at {}, never made", place.time),
         })
         .collect();
-    append(why, format_args!("; {what}: {}", named.join(", ")));
+    push_named(why, what, count, &named);
+}
+
+/// `; what: first, second and 7 more`; nothing if there is none.
+fn push_named(why: &mut String, what: &str, count: u64, first: &[impl Borrow<str>]) {
+    if count == 0 {
+        return;
+    }
+    append(why, format_args!("; {what}: {}", first.join(", ")));
     let more = count - (first.len() as u64).min(count);
     if more > 0 {
         append(why, format_args!(" and {more} more"));
@@ -125,9 +179,9 @@ fn push_places(why: &mut String, what: &str, count: u64, first: &[(&str, Place)]
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, facts, row};
+    use super::super::testing::{at, check, facts, row};
     use super::*;
-    use crate::record::RunState;
+    use crate::record::{DeviceFacts, Evidence, RunState};
 
     const U: &str = "electricity.voltage.rms.l1";
     const F: &str = "electricity.frequency";
@@ -220,6 +274,103 @@ mod tests {
         let verdict = judge(&rows, RunState::Finished);
         assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 3, Some(2.0)));
         assert!(verdict.why.contains("never made"), "{}", verdict.why);
+    }
+
+    fn stray(kind: &str, device: &str, serial: Option<u64>) -> Event {
+        let event = Event::new(at(35), "platform", kind).with("device", device);
+        match serial {
+            Some(serial) => event.with("epoch", 1).with("serial", serial),
+            None => event,
+        }
+    }
+
+    #[test]
+    fn a_stored_reading_that_is_no_row_is_unexpected_and_named() {
+        let foreign = stray("foreign_reading", "ghost", None);
+        let valueless = stray("valueless_reading", "m", Some(7));
+        let told_foreign = "ghost (not on the bench) at 2027-01-15T08:00:35";
+        let told_valueless = "m serial 7 (no known value) at 2027-01-15T08:00:35";
+        for (toml, unexpected, told, place) in [
+            ("", 2, vec![told_foreign, told_valueless], Some(("ghost", None, 2))),
+            ("device = \"gh*\"", 1, vec![told_foreign], Some(("ghost", None, 2))),
+            ("device = \"m\"", 1, vec![told_valueless], Some(("m", Some(7), 3))),
+            ("device = \"other\"", 0, vec![], None),
+        ] {
+            let mut check = check("no_loss", toml);
+            let events = [Event::note(at(0), "x"), foreign.clone(), valueless.clone()];
+            for (line, event) in (1..).zip(&events) {
+                check.event(line, event);
+            }
+            for row in &good("m", 1) {
+                check.observation(row);
+            }
+            // What was seen and is wrong stays so, however the run ended.
+            for state in [RunState::Finished, RunState::Interrupted] {
+                let verdict = check.verdict(&facts(state));
+                let is_fail = verdict.status == Status::Fail;
+                assert_eq!(is_fail, unexpected > 0, "{toml}: {}", verdict.why);
+                for told in &told {
+                    assert!(verdict.why.contains(told), "{} lacks {told}", verdict.why);
+                }
+                assert!(verdict.why.contains(&format!("{unexpected} unexpected")));
+                let found = verdict.at.as_ref();
+                let found = found.map(|at| (at.device.as_deref().unwrap(), at.serial, at.event));
+                assert_eq!(found, place.map(|(device, serial, line)| (device, serial, Some(line))));
+                let measured = (unexpected > 0 || verdict.n > 0).then_some(f64::from(unexpected));
+                assert_eq!(verdict.measured, measured);
+            }
+        }
+    }
+
+    #[test]
+    fn of_many_strays_the_first_are_named_and_the_rest_counted() {
+        let mut check = check("no_loss", "");
+        for line in 1..=9 {
+            check.event(line, &stray("foreign_reading", &format!("ghost-{line}"), None));
+        }
+        let verdict = check.verdict(&facts(RunState::Finished));
+        assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(9.0)));
+        assert!(verdict.why.contains("ghost-3") && !verdict.why.contains("ghost-4"));
+        assert!(verdict.why.ends_with("and 6 more"), "{}", verdict.why);
+    }
+
+    /// The facts of a finished run with these devices.
+    fn with_devices(names: &[&str]) -> RunFacts {
+        let device = |name: &&str| DeviceFacts {
+            name: (*name).to_owned(),
+            model: "stpm34-1ph".to_owned(),
+            evidence: Evidence::Simulated,
+            at: "source:s".to_owned(),
+            under_test: true,
+            fidelity: None,
+            serial: None,
+            firmware: None,
+        };
+        RunFacts { devices: names.iter().map(device).collect(), ..facts(RunState::Finished) }
+    }
+
+    #[test]
+    fn a_device_of_which_nothing_was_due_is_not_passed_over() {
+        let facts = with_devices(&["m", "mute", "x"]);
+        for (toml, lost, status, told) in [
+            ("", false, Status::Inconclusive, "1 device without a due reading: mute"),
+            ("device = \"m*\"", false, Status::Inconclusive, "without a due reading: mute"),
+            ("device = \"m\"", false, Status::Pass, "1 of 1 readings, 0 unexpected"),
+            ("device = \"mute\"", false, Status::Inconclusive, "no reading of device mute was due"),
+            ("", true, Status::Fail, "without a due reading: mute"),
+        ] {
+            let mut check = check("no_loss", toml);
+            let mut rows = [good("m", 1), good("x", 1)].concat();
+            if lost {
+                rows[3].reported = None;
+            }
+            for row in &rows {
+                check.observation(row);
+            }
+            let verdict = check.verdict(&facts);
+            assert_eq!(verdict.status, status, "{toml}: {}", verdict.why);
+            assert!(verdict.why.contains(told), "{} lacks {told}", verdict.why);
+        }
     }
 
     #[test]

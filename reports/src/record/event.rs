@@ -20,8 +20,18 @@ pub mod kind {
     pub const COMMAND: &str = "command";
     /// A device said that it got a command: fields `id`, `device`, `response`.
     pub const ACKNOWLEDGED: &str = "acknowledged";
-    /// A device did what a command said: fields `id`, `device`.
-    pub const OBEYED: &str = "obeyed";
+    /// A device answered that it will not do what a command says: fields `id`, `device`,
+    /// `response`.
+    pub const COMMAND_REFUSED: &str = "command_refused";
+    /// The platform gave a command up: fields `id`, `device`, `response`.
+    pub const COMMAND_FAILED: &str = "command_failed";
+    /// A command got too old before a device answered: fields `id`, `device`, `response`.
+    pub const COMMAND_EXPIRED: &str = "command_expired";
+    /// A reading is stored under a device that is not on the bench: field `device`.
+    pub const FOREIGN_READING: &str = "foreign_reading";
+    /// A reading is stored without any value the registry knows: fields `device`, `epoch`,
+    /// `serial`.
+    pub const VALUELESS_READING: &str = "valueless_reading";
     /// The platform refused a message: fields `reason`, `device`, `topic`, `detail`.
     pub const REFUSED: &str = "refused";
     /// A process was killed: field `target`.
@@ -93,11 +103,6 @@ impl Event {
             .with("id", id)
             .with("device", device)
             .with("response", response)
-    }
-
-    /// A device did what command number `id` said.
-    pub fn obeyed(time: SimTime, id: u64, device: &str) -> Self {
-        Self::new(time, device, kind::OBEYED).with("id", id).with("device", device)
     }
 
     /// The platform refused a message.
