@@ -6,8 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use lastmeter_reports::record::{RunState, file};
+use lastmeter_reports::render_evaluated;
 use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
-use lastmeter_reports::{Event, ExitCode, RunWriter, Status, evaluate, render};
+use lastmeter_reports::{Evaluation, Event, ExitCode, RunWriter, Status, evaluate, render};
 use sample::Sample;
 
 #[path = "sample/mod.rs"]
@@ -155,6 +156,27 @@ fn rendering_again_gives_the_same_page() {
     let (dir, first) = page(&BAD);
     render(dir.path()).unwrap();
     assert_eq!(fs::read_to_string(dir.path().join(file::REPORT)).unwrap(), first);
+}
+
+/// What was just judged is shown as judged: nothing is judged again, and nothing is missing.
+#[test]
+fn a_run_that_was_just_judged_is_rendered_without_judging_again() {
+    let (dir, page) = page(&BAD);
+    let mut evaluation = evaluate(dir.path()).unwrap();
+    evaluation.write(dir.path()).unwrap();
+    let rendered = |evaluation: &Evaluation| {
+        fs::remove_dir_all(dir.path().join(file::FIGURES)).unwrap();
+        let path = render_evaluated(dir.path(), evaluation).unwrap();
+        assert!(dir.path().join(file::FIGURES).join("timeline.svg").exists());
+        fs::read_to_string(path).unwrap()
+    };
+    let first = rendered(&evaluation);
+    let hash = "verdicts.json, SHA-256";
+    assert!(first.contains(hash) && !page.contains(hash), "it was written in between");
+    let again = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
+    assert_eq!(first, again);
+    "said by hand".clone_into(&mut evaluation.verdicts[1].why);
+    assert!(rendered(&evaluation).contains("said by hand"));
 }
 
 fn hostile_run(dir: &Path) {
