@@ -98,7 +98,7 @@ fn files(extension: &str) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !["target", "runs", ".git"].contains(&name.as_str()) {
+                if !["target", "runs", ".git", "__pycache__"].contains(&name.as_str()) {
                     walk(&path, extension, found);
                 }
             } else if extension.is_empty() || name.ends_with(extension) {

@@ -334,12 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn without_apparent_power_there_is_no_power_factor() {
+    fn without_apparent_power_the_power_factor_is_shown_as_zero() {
         let mut totaliser = Totaliser::new(Netting::Net);
         totaliser.add(&MeasuredWindow { duration_s: 0.2, ..MeasuredWindow::default() });
         assert_eq!(
             totaliser.value(MeasurementId::lookup("electricity.powerFactor.l1").unwrap()),
-            None
+            Some(0.0)
         );
     }
 }

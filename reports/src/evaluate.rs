@@ -178,8 +178,8 @@ impl Evaluation {
         }
     }
 
-    /// The status of the whole run; error if the bench broke or the record is not whole, at best inconclusive if the run did
-    /// not get to its end or nothing was checked.
+    /// The status of the whole run; error if the bench broke or the record is not whole, at best
+    /// inconclusive if the run did not get to its end or nothing was checked.
     pub fn status(&self) -> Status {
         if !self.is_whole() {
             return Status::Error;
@@ -225,9 +225,9 @@ pub fn verdicts_json(verdicts: &[Verdict]) -> Vec<u8> {
 /// Judges a run by its folder alone.
 ///
 /// A line of the record that cannot be read (other than the torn last one of a run that never
-/// finished its record) turns every verdict into an error, and so does a record that is not what the
-/// run wrote: rows or events are missing or more, or a hash in `run.json` does not fit. Only a folder
-/// that is no run folder at all, or whose checks cannot be understood, is an `Err`.
+/// finished its record) turns every verdict into an error, and so does a record that is not what
+/// the run wrote: rows or events are missing or more, or a hash in `run.json` does not fit. Only a
+/// folder that is no run folder at all, or whose checks cannot be understood, is an `Err`.
 pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     let reader = RunReader::open(dir)?;
     let facts = reader.facts().clone();
