@@ -13,5 +13,10 @@ fn main() -> std::process::ExitCode {
     // A broken invariant is a panic, and to the caller the bench is broken, not the scenario bad.
     let outcome =
         std::panic::catch_unwind(|| command::dispatch(arguments.command, arguments.color));
-    outcome.unwrap_or(ExitCode::Broken).into()
+    let code = outcome.unwrap_or(ExitCode::Broken);
+    if lastmeter_scenarios::suite::output_was_lost() {
+        lastmeter_scenarios::suite::tell("error: standard output could not be written");
+        return ExitCode::worst_of([code, ExitCode::Broken]).into();
+    }
+    code.into()
 }

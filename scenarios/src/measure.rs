@@ -13,6 +13,7 @@ use lastmeter_reports::ExitCode;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
 use lastmeter_waveform::{Channel, ChannelKind, Recording, comtrade, csv};
 
+use crate::language::read_file;
 use crate::run::chain;
 use crate::suite::{tell, tell_out};
 
@@ -110,8 +111,13 @@ fn is_nominal(hz: f64) -> bool {
 
 fn read(options: &MeasureOptions) -> Result<Recording, String> {
     let path = &options.file;
-    let bytes =
-        |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let bytes = |path: &Path| {
+        read_file(path).map_err(|error| {
+            // The recording's own name stands before every message anyway.
+            let itself = *path == options.file;
+            if itself { error.to_string() } else { format!("{}: {error}", path.display()) }
+        })
+    };
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("cff") => comtrade::read_cff(&bytes(path)?).map_err(|error| chain(&error)),

@@ -4,6 +4,7 @@
 //! exactly one named check, which proves that the check can.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lastmeter_params::{Dimension, parse_quantity};
@@ -101,8 +102,18 @@ async fn run_all(
         .out
         .clone()
         .unwrap_or_else(|| default_out(if single { &scenarios[0].name } else { name }));
+    if !single && base.join("suite.json").exists() {
+        return complain(&format!(
+            "{} already holds a suite; give another folder, results are never overwritten",
+            base.display()
+        ));
+    }
     let mut suite = Suite { name: name.to_owned(), runs: Vec::new() };
     for scenario in scenarios {
+        if *stop.borrow() {
+            suite.runs.push(not_run(scenario));
+            continue;
+        }
         let folder = if single { base.clone() } else { base.join(&scenario.name) };
         let run = RunOptions {
             out: folder,
@@ -122,9 +133,6 @@ async fn run_all(
         let done = SuiteRun { folder, scenario: scenario.name.clone(), twin, outcome };
         tell_run(&console, &done, &run.out, started.elapsed());
         suite.runs.push(done);
-        if *stop.borrow() {
-            break;
-        }
     }
     let exit = suite.exit_code();
     if single {
@@ -136,6 +144,17 @@ async fn run_all(
     }
     tell_suite(&console, &suite, &base);
     exit
+}
+
+/// A scenario whose turn never came.
+fn not_run(scenario: &Scenario) -> SuiteRun {
+    let why = "not run: ended by the user before".to_owned();
+    SuiteRun {
+        folder: scenario.name.clone(),
+        scenario: scenario.name.clone(),
+        twin: None,
+        outcome: Outcome::NotRun { exit: ExitCode::Interrupted, why },
+    }
 }
 
 fn tell_run(console: &Console, run: &SuiteRun, folder: &Path, took: Duration) {
@@ -164,8 +183,11 @@ fn tell_run(console: &Console, run: &SuiteRun, folder: &Path, took: Duration) {
         });
         console.summary(&text, value);
     }
+    let mut text = format_summary(counts, took, exit);
     let report = folder.join("report.html");
-    let text = format!("{}\n         {}", format_summary(counts, took, exit), report.display());
+    if matches!(run.outcome, Outcome::Judged(_)) {
+        text = format!("{text}\n         {}", report.display());
+    }
     let value = json!({
         "event": "finished", "scenario": run.scenario, "exit": exit.number(),
         "verdicts": counts, "wall_s": took.as_secs_f64(), "folder": folder,
@@ -206,7 +228,7 @@ pub fn select(paths: &[PathBuf]) -> Result<Vec<Selected>, String> {
     for path in paths {
         if path.is_dir() {
             walk(path, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
-        } else if path.is_file() {
+        } else if path.exists() {
             files.push(Selected { path: path.clone(), named: true });
         } else {
             return Err(format!("{}: there is no such file or folder", path.display()));
@@ -220,9 +242,10 @@ fn walk(folder: &Path, files: &mut Vec<Selected>) -> std::io::Result<()> {
     let mut entries: Vec<PathBuf> = entries.collect::<Result<_, _>>()?;
     entries.sort();
     for path in entries {
-        if path.is_dir() {
+        // A link to a folder may lead back to where it lies.
+        if path.is_dir() && !path.is_symlink() {
             walk(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
+        } else if path.is_file() && path.extension().is_some_and(|extension| extension == "toml") {
             files.push(Selected { path, named: false });
         }
     }
@@ -330,8 +353,21 @@ pub fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A line to standard output; that nobody reads it is no reason to stop.
+/// A line to standard output. That nobody reads it is no reason to stop (`| head`); that it could
+/// not be written is remembered, see [`output_was_lost`].
 pub fn tell_out(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        OUTPUT_LOST.store(true, Ordering::Relaxed);
+    }
+}
+
+static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether something meant for standard output could not be written: the disk is full, say.
+pub fn output_was_lost() -> bool {
+    OUTPUT_LOST.load(Ordering::Relaxed)
 }

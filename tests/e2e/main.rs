@@ -8,5 +8,6 @@ mod broken_input;
 mod command_line;
 mod hostile;
 mod interrupted;
+mod liars;
 mod repeats;
 mod run_folder;

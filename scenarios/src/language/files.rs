@@ -56,6 +56,10 @@ pub(crate) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     if metadata.is_dir() {
         return Err(std::io::Error::other("it is a folder"));
     }
+    if !metadata.is_file() {
+        // A pipe or a device may have no end.
+        return Err(std::io::Error::other("it is no regular file"));
+    }
     if metadata.len() > BYTES_MAX {
         return Err(std::io::Error::other("it is larger than 1 GiB"));
     }

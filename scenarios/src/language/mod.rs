@@ -25,6 +25,7 @@ mod texts;
 
 pub use explain::explain;
 pub use failure::LoadFailure;
+pub(crate) use files::read as read_file;
 pub use json_schema::json_schema;
 pub use load::LoadOptions;
 pub use scenario::{Action, CheckRow, DeviceRow, Expect, Injection, PlatformUse, Scenario, Source};

@@ -38,6 +38,8 @@ struct OpenCommand {
     device: usize,
     name: String,
     parameters: BTreeMap<String, String>,
+    /// What had arrived at the device before.
+    received: u64,
 }
 
 /// How far the devices' messages were when the platform was killed: wall-clock chance.
@@ -214,6 +216,16 @@ impl Bench {
         // In which order several devices' readings were committed is chance.
         readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
         for reading in readings {
+            for name in reading.unknown_values() {
+                let (device, epoch, serial) = reading.key();
+                self.events.push(
+                    Event::new(self.now, "platform", "unknown_value")
+                        .with("device", device)
+                        .with("epoch", epoch)
+                        .with("serial", serial)
+                        .with("name", name),
+                );
+            }
             let event = if reading.has_known_value() {
                 match self.accounts.iter_mut().find(|account| account.device == reading.device) {
                     Some(account) => {
@@ -259,6 +271,9 @@ impl Bench {
                     device: shell.name.clone(),
                     message,
                 })?;
+            }
+            for sent in shell.sent.drain(..) {
+                account.sent(sent);
             }
             for note in shell.notes.drain(..) {
                 self.events.push(Event::device(
@@ -316,6 +331,7 @@ impl Bench {
         self.note(
             Event::command(self.now, id, &name, command).with("parameters", json!(parameters)),
         );
+        let received = self.shells[device].received();
         let invocation = self.rest.invoke(&name, command, parameters).await?;
         self.open_commands.push(OpenCommand {
             id,
@@ -323,6 +339,7 @@ impl Bench {
             device,
             name: command.to_owned(),
             parameters: parameters.clone(),
+            received,
         });
         Ok(())
     }
@@ -334,6 +351,16 @@ impl Bench {
             let device = self.shells[open.device].name.clone();
             let response = state.response.clone().unwrap_or_default();
             match state.state() {
+                // The platform's word alone does not do.
+                "Acknowledged" if self.shells[open.device].received() == open.received => {
+                    let response = "nothing has reached the device, whatever the platform says";
+                    self.note(
+                        Event::new(self.now, "platform", "command_failed")
+                            .with("id", open.id)
+                            .with("device", device)
+                            .with("response", response),
+                    );
+                }
                 "Acknowledged" if response.starts_with(ERROR_PREFIX) => self.note(
                     Event::new(self.now, "platform", "command_refused")
                         .with("id", open.id)

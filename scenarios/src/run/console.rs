@@ -2,7 +2,7 @@
 //!
 //! Results go to standard output, progress to standard error. The bar is there only on a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -54,12 +54,7 @@ impl Console {
         if self.options.silent {
             return;
         }
-        self.bar.suspend(|| {
-            let mut out = std::io::stdout().lock();
-            // A reader that went away (`| head`) is no reason to stop a run.
-            let _ = writeln!(out, "{text}");
-            let _ = out.flush();
-        });
+        self.bar.suspend(|| crate::suite::tell_out(text));
     }
 
     fn json(&self, mut value: Value) {

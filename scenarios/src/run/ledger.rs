@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use lastmeter_reports::Observation;
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
 
 use super::schedule::Schedule;
 
@@ -21,6 +22,25 @@ pub(crate) struct Made {
     pub(crate) serial: Serial,
     pub(crate) at: SimTime,
     pub(crate) span: ReferenceSpan,
+}
+
+/// A reading as it left the device: what the platform stores has to be exactly this.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sent {
+    key: (Epoch, Serial),
+    values: BTreeMap<String, f64>,
+}
+
+impl Sent {
+    /// Reads a message as it was sent; `None` for what is no numbered reading.
+    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+        let Ok(Request::Measurements(message)) = decode(payload, &DecodeRules::default()) else {
+            return None;
+        };
+        let key = message.number()?;
+        let values = message.values.iter().map(|&(id, value)| (id.name().to_owned(), value));
+        Some(Self { key, values: values.collect() })
+    }
 }
 
 /// A reading as the platform gave it back, values in the units of messages.
@@ -70,6 +90,7 @@ pub(crate) struct Account {
     start: SimTime,
     period: SimDuration,
     made: Vec<Made>,
+    sent: BTreeMap<(Epoch, Serial), BTreeMap<String, f64>>,
     stored: Vec<Stored>,
     /// The span of the reading before.
     last: Option<ReferenceSpan>,
@@ -123,6 +144,7 @@ impl Account {
             start: from.start,
             period: from.period,
             made: Vec::new(),
+            sent: BTreeMap::new(),
             stored: Vec::new(),
             last: None,
         }
@@ -161,6 +183,10 @@ impl Account {
         Ok(())
     }
 
+    pub(crate) fn sent(&mut self, sent: Sent) {
+        self.sent.insert(sent.key, sent.values);
+    }
+
     pub(crate) fn stored(&mut self, stored: Stored) {
         self.stored.push(stored);
     }
@@ -184,9 +210,14 @@ impl Account {
             settled.due += 1;
             let reading = made.iter().position(|made| made.at == due).map(|at| made.remove(at));
             let found = reading.and_then(|made| {
-                // Stored under another event time than the device sent is not the reading due.
-                let list = stored.get_mut(&(made.epoch, made.serial))?;
-                let same = list.iter().position(|reading| reading.event_time == made.at)?;
+                // Stored with another event time or other values than the device sent, it is
+                // another device's reading or an altered one, not the one that was due.
+                let key = (made.epoch, made.serial);
+                let sent = self.sent.remove(&key);
+                let list = stored.get_mut(&key)?;
+                let same = list.iter().position(|reading| {
+                    reading.event_time == made.at && Some(&reading.values) == sent.as_ref()
+                })?;
                 Some(list.remove(same))
             });
             if found.is_some() {
@@ -268,6 +299,12 @@ impl Stored {
         (&self.device, self.epoch, self.serial, self.event_time)
     }
 
+    /// Identifiers that the registry does not know.
+    pub(crate) fn unknown_values(&self) -> impl Iterator<Item = &str> {
+        let known = |name: &&String| MeasurementId::lookup(name).is_none();
+        self.values.keys().filter(known).map(String::as_str)
+    }
+
     /// Whether it says anything at all.
     pub(crate) fn has_known_value(&self) -> bool {
         self.known_values().next().is_some()
@@ -338,11 +375,13 @@ mod tests {
         }
     }
 
-    /// Settles three readings that were made, with whatever the platform gives back.
+    /// Settles three readings that were made and sent, with whatever the platform gives back.
     fn settle(given: Vec<Stored>) -> (Settled, Vec<Row>) {
         let mut account = account();
         for serial in 1..=3 {
             account.made(made(serial)).unwrap();
+            let key = (Epoch(1), Serial(serial));
+            account.sent(Sent { key, values: stored(serial).values });
         }
         for reading in given {
             account.stored(reading);
@@ -367,12 +406,15 @@ mod tests {
     #[test]
     fn every_way_of_going_wrong_is_seen() {
         let late = Stored { event_time: at(21), ..stored(2) };
+        let altered =
+            Stored { values: BTreeMap::from([(VOLTAGE.to_owned(), 231.000_001)]), ..stored(2) };
         let nameless = Stored { epoch: None, serial: None, ..stored(2) };
         for (what, given, missing, unexpected) in [
             ("lost", vec![stored(1), stored(3)], 1, 0),
             ("twice", vec![stored(1), stored(2), stored(2), stored(3)], 0, 1),
             ("a fresh serial", vec![stored(1), stored(2), stored(3), stored(4)], 0, 1),
             ("another event time", vec![stored(1), late, stored(3)], 1, 1),
+            ("another value", vec![stored(1), altered, stored(3)], 1, 1),
             ("no serial", vec![stored(1), nameless, stored(3)], 1, 1),
         ] {
             let (settled, rows) = settle(given);

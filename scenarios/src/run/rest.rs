@@ -127,7 +127,8 @@ impl Rest {
         loop {
             let path = format!("/api/v1/readings?after={}&limit={PAGE}", self.readings_after);
             let page: Page<Stored> = self.get(&path).await?;
-            self.readings_after = page.last.max(self.readings_after);
+            let before = std::mem::replace(&mut self.readings_after, page.last);
+            self.must_go_on("readings", before, page.last, page.more)?;
             all.extend(page.results);
             if !page.more {
                 return Ok(all);
@@ -141,7 +142,8 @@ impl Rest {
         loop {
             let path = format!("/api/v1/refusals?after={}&limit={PAGE}", self.refusals_after);
             let page: Page<Refused> = self.get(&path).await?;
-            self.refusals_after = page.last.max(self.refusals_after);
+            let before = std::mem::replace(&mut self.refusals_after, page.last);
+            self.must_go_on("refusals", before, page.last, page.more)?;
             all.extend(page.results);
             if !page.more {
                 // In which order several devices' refusals arrived is chance.
@@ -149,6 +151,17 @@ impl Rest {
                 return Ok(all);
             }
         }
+    }
+
+    /// A platform that goes back, or promises more without going on, would be asked for ever.
+    fn must_go_on(&self, what: &str, before: u64, last: u64, more: bool) -> Result<(), BenchError> {
+        if last < before || (more && last == before) {
+            return Err(BenchError::Rest(format!(
+                "{}: after {what} {before} it answered up to {last}, with more to come: {more}",
+                self.url
+            )));
+        }
+        Ok(())
     }
 
     /// Invokes a command on a device through its assignment.

@@ -16,7 +16,7 @@ use lastmeter_sim::{Block, Spectrum, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::error::BenchError;
-use super::ledger::Made;
+use super::ledger::{Made, Sent};
 
 /// Samples rendered and handed over at once.
 const BLOCK_SAMPLES: usize = 4096;
@@ -50,6 +50,7 @@ pub(crate) struct Shell {
     last_loss: Option<String>,
     block: Block,
     pub(crate) made: Vec<Made>,
+    pub(crate) sent: Vec<Sent>,
     pub(crate) notes: Vec<DeviceNote>,
     pub(crate) published: u64,
     acknowledged: Arc<AtomicU64>,
@@ -87,6 +88,7 @@ impl Shell {
             last_loss: None,
             block: Block::default(),
             made: Vec::new(),
+            sent: Vec::new(),
             notes: Vec::new(),
             published: 0,
             acknowledged: parts.acknowledged,
@@ -96,6 +98,11 @@ impl Shell {
     /// Connections made so far. How often one broke is chance, and for `run.json` only.
     pub(crate) fn connections(&self) -> u64 {
         self.connections
+    }
+
+    /// Messages of the platform that have arrived so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
     }
 
     /// Runs the device up to and including an instant, sending what it says on the way.
@@ -155,6 +162,7 @@ impl Shell {
                 match output {
                     Output::Publish { message, topic, payload } => {
                         self.published += 1;
+                        self.sent.extend(Sent::read(&payload));
                         self.publish(message, &topic, payload.into()).await?;
                     }
                     Output::Reading { epoch, serial, at, span } => {

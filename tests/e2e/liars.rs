@@ -1,0 +1,63 @@
+//! Platforms and signals that would have a run pass although something went wrong.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::bench::{call, json, lastmeter};
+
+#[test]
+fn an_interrupted_folder_never_passes_and_names_what_did_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("suite");
+    let mut child = lastmeter()
+        .args(["run", "scenarios/library", "--must-fail", "--format", "json", "--out"])
+        .arg(&out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // About the moment at which one run is over and judged, and the next has not begun.
+    let first = BufReader::new(child.stdout.as_mut().unwrap())
+        .lines()
+        .map(Result::unwrap)
+        .find(|line| line.contains(r#""event":"finished""#));
+    assert!(first.is_some(), "no run was finished");
+    let id = child.id().to_string();
+    std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(130), "{done:?}");
+    assert_eq!(json(&out, "suite.json")["runs"].as_array().unwrap().len(), 12);
+}
+
+#[test]
+fn a_pipe_is_no_scenario_and_no_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["pipe.toml", "pipe.csv"] {
+        let path = folder.path().join(name);
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+    }
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let checked = call(&["check", &path("pipe.toml")]);
+    assert_eq!(checked.code, 2);
+    assert!(checked.stderr.contains("no regular file"), "{checked:?}");
+    let measured = call(&["measure", &path("pipe.csv")]);
+    assert_eq!(measured.code, 2);
+    assert!(measured.stderr.contains("no regular file"), "{measured:?}");
+}
+
+#[test]
+fn results_that_cannot_be_written_are_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = lastmeter().arg("schema").stdout(full).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(3));
+}
+
+#[test]
+fn results_of_a_suite_are_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("suite.json"), "{}").unwrap();
+    let done = call(&["run", "scenarios/library", "--out", folder.path().to_str().unwrap()]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("already holds a suite"), "{done:?}");
+}
