@@ -4,7 +4,8 @@
 //! both there. A *series* is one quantity of one device.
 //!
 //! Every pair is judged, so there is no statistical bound. A value that is missing is the business
-//! of `no_loss`; only a series that was due and never gave a pair makes this check inconclusive.
+//! of `no_loss`; only a series that was due and never gave a judged pair makes this check
+//! inconclusive: it never came, its truth is not known, or all of it is below `minimum`.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             relative error says nothing: values whose reference is smaller than `minimum` are left \
             out, and the verdict says how many. `measured` is the worst absolute error, `at` where \
             it was. NaN and infinity are inside no limit. A missing value is not judged here (use \
-            `no_loss`), but a quantity that was due and never came makes the check inconclusive.",
+            `no_loss`), but a quantity that was due and of which no value could be judged makes \
+            the check inconclusive.",
         fields: &[
             Field::default(
                 "device",
@@ -262,12 +264,13 @@ impl Check for Accuracy {
         let Some(reference) = observation.reference else { return };
         let Some(device) = self.series.entry(observation.device) else { return };
         let series = device.entry(observation.quantity).or_default();
+        // Said of missing values too: a truth that is not known is never passed over.
+        series.without_truth += u64::from(reference.is_nan());
         let Some(reported) = observation.reported else {
             series.missing += 1;
             return;
         };
         if reference.is_nan() {
-            series.without_truth += 1;
             return;
         }
         if !self.spec.judges(reference) {
@@ -349,13 +352,16 @@ impl Accuracy {
             .flat_map(|(device, series)| {
                 series.iter().map(move |(id, series)| (device, id, series))
             })
-            .filter(|(_, _, series)| series.pairs == 0 && series.missing > 0)
+            .filter(|(_, _, series)| series.pairs == 0)
             .map(|(device, id, _)| format!("{id} of {device}"))
             .collect();
         if let Some(first) = silent.first() {
             let more = silent.len() - 1;
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            return (Status::Inconclusive, format!("{first}{more}: due, but no pair ever came"));
+            return (
+                Status::Inconclusive,
+                format!("{first}{more}: due, but no pair of it could be judged"),
+            );
         }
         (Status::Pass, format!("all {} within {} {unit}", plural(n, "pair"), number(limit)))
     }

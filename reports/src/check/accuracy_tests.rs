@@ -114,6 +114,26 @@ fn a_missing_value_is_named_but_a_series_that_never_came_is_inconclusive() {
 }
 
 #[test]
+fn a_due_series_of_which_nothing_could_be_judged_is_inconclusive_by_name() {
+    let toml = format!("{RELATIVE}\nminimum = \"50 V\"");
+    for (reference, reported, told) in [
+        (f64::NAN, Some(230.0), "; 1 value without a known reference not judged"),
+        (f64::NAN, None, "; 1 value missing; 1 value without a known reference not judged"),
+        (10.0, Some(10.0), "; 1 value below `minimum` not judged"),
+    ] {
+        let mut rows = pairs(U, &[(230.0, 230.0)]);
+        rows.push(row("other", 1, U, Some(reference), reported));
+        let verdict = judge(&toml, &rows);
+        assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1), "{}", verdict.why);
+        assert!(verdict.why.starts_with(&format!("{U} of other: due")), "{}", verdict.why);
+        assert!(verdict.why.ends_with(told), "{}", verdict.why);
+        // What was seen and is wrong stays so.
+        rows.push(row("m", 2, U, Some(230.0), Some(0.0)));
+        assert_eq!(judge(&toml, &rows).status, Status::Fail);
+    }
+}
+
+#[test]
 fn only_the_named_device_and_quantity_are_judged() {
     let toml = format!("device = \"m\"\n{RELATIVE}");
     let mut rows = pairs(U, &[(230.0, 230.0)]);
