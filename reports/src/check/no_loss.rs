@@ -18,9 +18,11 @@ pub(super) const KIND: CheckKind = CheckKind {
         summary: "each due reading arrived exactly once",
         description: "Every reading that was due has to be stored once, with all its values, and \
             nothing else may be stored: no reading twice, none under a device that is not on the \
-            bench, none without a known value. Readings are told apart by epoch and serial number \
-            (D-22); a device that sends no serial numbers, or of which no reading was due, cannot \
-            be judged, and the check is inconclusive. `measured` counts missing and unexpected readings, `n` those that were due.",
+            bench, none without a known value, no value under an identifier nobody sent. Readings \
+            are told apart by epoch and serial number (D-22); a device that sends no serial \
+            numbers, or of which no reading was due, cannot be judged, and the check is \
+            inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
+            were due.",
         fields: &[Field::default(
             "device",
             Kind::Text,
@@ -37,7 +39,8 @@ pub(super) const KIND: CheckKind = CheckKind {
 struct NoLoss {
     context: CheckContext,
     devices: ByDevice<Delivery>,
-    /// Stored readings of which there is no row: foreign ones, and those without a known value.
+    /// What is stored and has no row: foreign readings, those without a known value, and values
+    /// under an identifier nobody sent.
     strays: u64,
     /// The first of them, at most [`NAMED_MAX`], with what to say of each.
     first_strays: Vec<(At, String)>,
@@ -52,8 +55,11 @@ impl Check for NoLoss {
 
     fn event(&mut self, line: u64, event: &Event) {
         let what = match event.kind.as_str() {
-            kind::FOREIGN_READING => "not on the bench",
-            kind::VALUELESS_READING => "no known value",
+            kind::FOREIGN_READING => "not on the bench".to_owned(),
+            kind::VALUELESS_READING => "no known value".to_owned(),
+            kind::UNKNOWN_VALUE => {
+                format!("nobody sent its `{}`", event.text("name").unwrap_or_default())
+            }
             _ => return,
         };
         let device = event.text("device").unwrap_or_default();
@@ -320,6 +326,20 @@ mod tests {
                 assert_eq!(verdict.measured, measured);
             }
         }
+    }
+
+    #[test]
+    fn a_value_under_an_identifier_nobody_sent_is_unexpected_and_named() {
+        let mut check = check("no_loss", "");
+        check.event(4, &stray("unknown_value", "m", Some(1)).with("name", "electricity.luck"));
+        for row in &good("m", 1) {
+            check.observation(row);
+        }
+        let verdict = check.verdict(&facts(RunState::Finished));
+        assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(1.0)));
+        let told = "m serial 1 (nobody sent its `electricity.luck`) at 2027-01-15T08:00:35";
+        assert!(verdict.why.contains(told), "{}", verdict.why);
+        assert_eq!(verdict.at.unwrap().event, Some(4));
     }
 
     #[test]

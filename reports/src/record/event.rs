@@ -32,6 +32,9 @@ pub mod kind {
     /// A reading is stored without any value the registry knows: fields `device`, `epoch`,
     /// `serial`.
     pub const VALUELESS_READING: &str = "valueless_reading";
+    /// A stored reading carries a value under an identifier nobody sent: fields `device`, `epoch`,
+    /// `serial`, `name`.
+    pub const UNKNOWN_VALUE: &str = "unknown_value";
     /// The platform refused a message: fields `reason`, `device`, `topic`, `detail`.
     pub const REFUSED: &str = "refused";
     /// A process was killed: field `target`.
