@@ -1,4 +1,8 @@
 //! `command_ack`: every command was acknowledged in time by the device it was given to.
+//!
+//! Commands and what became of them are joined by number and device, whatever the order of their
+//! lines: within one instant the record is sorted by source, so a device whose name sorts before
+//! `bench` answers on a line before the command's.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +46,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             device: Pattern::new(values.text("device")),
             within: values.duration("within"),
             open: BTreeMap::new(),
+            early: BTreeMap::new(),
             acknowledged: 0,
             disobeyed: 0,
             first_disobeyed: None,
@@ -56,12 +61,39 @@ struct CommandAck {
     within: SimDuration,
     /// Commands that wait for their acknowledgement, by number and device.
     open: BTreeMap<(u64, String), Given>,
+    /// What became of commands whose own line has not come yet; the first of each counts.
+    early: BTreeMap<(u64, String), (SimTime, Outcome)>,
     acknowledged: u64,
     /// Commands that were refused, given up or let expire.
     disobeyed: u64,
     /// The first of them, with what became of it.
     first_disobeyed: Option<(Given, String)>,
     slowest: Option<(SimDuration, Given)>,
+}
+
+/// What became of a command.
+#[derive(Clone)]
+enum Outcome {
+    Acknowledged,
+    /// It was not obeyed; what happened instead, in words.
+    Disobeyed(String),
+}
+
+impl Outcome {
+    fn of(event: &Event) -> Option<Self> {
+        let what = match event.kind.as_str() {
+            kind::ACKNOWLEDGED => return Some(Self::Acknowledged),
+            kind::COMMAND_REFUSED => "refused",
+            kind::COMMAND_FAILED => "failed",
+            kind::COMMAND_EXPIRED => "expired",
+            _ => return None,
+        };
+        let response = event.text("response").filter(|response| !response.is_empty());
+        Some(Self::Disobeyed(match response {
+            Some(response) => format!("{what} with `{response}`"),
+            None => format!("{what} without a response"),
+        }))
+    }
 }
 
 #[derive(Clone)]
@@ -95,24 +127,18 @@ impl Check for CommandAck {
         }
         // What another device says of a command says nothing of this one's.
         let key = (id, device.to_owned());
-        match event.kind.as_str() {
-            kind::COMMAND => {
-                let name = event.text("name").unwrap_or("command").to_owned();
-                let device = device.to_owned();
-                self.open.insert(key, Given { time: event.time, device, name, line });
+        if event.kind == kind::COMMAND {
+            let name = event.text("name").unwrap_or("command").to_owned();
+            let given = Given { time: event.time, device: device.to_owned(), name, line };
+            match self.early.remove(&key) {
+                Some((time, outcome)) => self.close(given, time, outcome),
+                None => drop(self.open.insert(key, given)),
             }
-            kind::ACKNOWLEDGED => {
-                let Some(given) = self.open.remove(&key) else { return };
-                self.acknowledged += 1;
-                let took = event.time - given.time;
-                if self.slowest.as_ref().is_none_or(|(slowest, _)| took > *slowest) {
-                    self.slowest = Some((took, given));
-                }
+        } else if let Some(outcome) = Outcome::of(event) {
+            match self.open.remove(&key) {
+                Some(given) => self.close(given, event.time, outcome),
+                None => drop(self.early.entry(key).or_insert((event.time, outcome))),
             }
-            kind::COMMAND_REFUSED => self.disobey(&key, "refused", event),
-            kind::COMMAND_FAILED => self.disobey(&key, "failed", event),
-            kind::COMMAND_EXPIRED => self.disobey(&key, "expired", event),
-            _ => {}
         }
     }
 
@@ -163,16 +189,22 @@ impl Check for CommandAck {
 }
 
 impl CommandAck {
-    fn disobey(&mut self, key: &(u64, String), what: &str, event: &Event) {
-        let Some(given) = self.open.remove(key) else { return };
-        self.disobeyed += 1;
-        if self.first_disobeyed.is_none() {
-            let response = event.text("response").filter(|response| !response.is_empty());
-            let what = match response {
-                Some(response) => format!("{what} with `{response}`"),
-                None => format!("{what} without a response"),
-            };
-            self.first_disobeyed = Some((given, what));
+    /// A command of which it is known what became of it, and when.
+    fn close(&mut self, given: Given, time: SimTime, outcome: Outcome) {
+        match outcome {
+            Outcome::Acknowledged => {
+                self.acknowledged += 1;
+                let took = time - given.time;
+                if self.slowest.as_ref().is_none_or(|(slowest, _)| took > *slowest) {
+                    self.slowest = Some((took, given));
+                }
+            }
+            Outcome::Disobeyed(what) => {
+                self.disobeyed += 1;
+                if self.first_disobeyed.is_none() {
+                    self.first_disobeyed = Some((given, what));
+                }
+            }
         }
     }
 }
@@ -205,6 +237,22 @@ mod tests {
         let verdict = judge("", &events, RunState::Finished);
         assert_eq!((verdict.status, verdict.n), (Status::Pass, 2));
         assert_eq!((verdict.measured, verdict.limit), (Some(3.0), Some(60.0)));
+    }
+
+    #[test]
+    fn an_answer_counts_though_its_line_stands_before_the_commands() {
+        let events = [answer(10, 1, "a"), given(10, 1, "a")];
+        let verdict = judge("", &events, RunState::Finished);
+        assert_eq!((verdict.status, verdict.n), (Status::Pass, 1), "{}", verdict.why);
+        assert_eq!(verdict.measured, Some(0.0));
+        assert_eq!(verdict.at.unwrap().event, Some(2));
+        let refused = ended(10, "command_refused", 1, "a", "no");
+        let verdict = judge("", &[refused, given(10, 1, "a")], RunState::Finished);
+        assert_eq!((verdict.status, verdict.n), (Status::Fail, 1));
+        assert!(verdict.why.contains("refused with `no`"), "{}", verdict.why);
+        // Of another device's answer, before or after, nothing is counted.
+        let verdict = judge("", &[answer(10, 1, "b"), given(10, 1, "a")], RunState::Finished);
+        assert_eq!((verdict.status, verdict.n), (Status::Fail, 1));
     }
 
     #[test]
