@@ -17,6 +17,13 @@ const LINE: RGBColor = RGBColor(0xE6, 0xE4, 0xD9);
 const LIMIT: RGBColor = RGBColor(0xAF, 0x30, 0x29);
 const FONT: &str = "sans-serif";
 
+/// Nothing is drawn further out than this, in either direction. The library steps along an axis in
+/// floating point and never ends where a range is infinite, NaN or empty, or so wide that its
+/// length overflows.
+const DRAWN_MAX: f64 = 1e300;
+/// No axis is shorter than this, for the same reason.
+const DRAWN_MIN: f64 = 1e-300;
+
 /// The size of a picture in pixels; it scales.
 const SIZE: (u32, u32) = (560, 236);
 
@@ -31,6 +38,22 @@ pub(crate) struct Point {
     pub(crate) mean: f64,
     /// The largest value.
     pub(crate) max: f64,
+}
+
+impl Point {
+    /// The point as the library may get it, its time in another unit: clamped, along time to the
+    /// axis (its pixels overflow far beyond), and `None` if there is a NaN in it.
+    fn drawn(&self, unit_s: f64, end: f64) -> Option<Self> {
+        let clamp = |value: f64| value.clamp(-DRAWN_MAX, DRAWN_MAX);
+        let point = Self {
+            x_s: (self.x_s / unit_s).clamp(0.0, end),
+            min: clamp(self.min),
+            mean: clamp(self.mean),
+            max: clamp(self.max),
+        };
+        let values = [point.x_s, point.min, point.mean, point.max];
+        values.iter().all(|value| !value.is_nan()).then_some(point)
+    }
 }
 
 /// One curve: the mean as a line, from smallest to largest as a band.
@@ -59,12 +82,15 @@ impl Chart {
     /// The largest absolute value of the curves.
     fn reach(&self) -> f64 {
         let points = self.series.iter().flat_map(|series| &series.points);
-        points.map(|point| point.min.abs().max(point.max.abs())).fold(0.0, f64::max)
+        points
+            .filter_map(|point| point.drawn(1.0, DRAWN_MAX))
+            .map(|point| point.min.abs().max(point.max.abs()))
+            .fold(0.0, f64::max)
     }
 
     /// Whether the limit's lines are in the picture: not where they would flatten the curves.
     pub(crate) fn shows_limit(&self) -> bool {
-        self.limit.is_some_and(|limit| limit <= 8.0 * self.reach())
+        self.limit.is_some_and(|limit| limit <= (8.0 * self.reach()).min(DRAWN_MAX))
     }
 
     /// The picture.
@@ -78,9 +104,11 @@ impl Chart {
         let shown = if self.shows_limit() { self.limit } else { None };
         let reach = self.reach().max(shown.unwrap_or(0.0));
         // Exact agreement still needs an axis.
-        let reach = if reach > 0.0 { reach * 1.15 } else { 1.0 };
+        let reach = if reach > 0.0 { (reach * 1.15).max(DRAWN_MIN) } else { 1.0 };
         let (unit_s, unit) = time_unit(self.end_s);
-        let end = (self.end_s / unit_s).max(f64::MIN_POSITIVE);
+        let end = (self.end_s / unit_s).clamp(DRAWN_MIN, DRAWN_MAX);
+        // A clamped NaN is still NaN.
+        let end = if end.is_nan() { 1.0 } else { end };
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .margin(8)
@@ -112,14 +140,13 @@ impl Chart {
         }
         for series in &self.series {
             let colour = PALETTE[series.colour % PALETTE.len()];
-            let band: Vec<(f64, f64)> = series
-                .points
-                .iter()
-                .map(|point| (point.x_s / unit_s, point.max))
-                .chain(series.points.iter().rev().map(|point| (point.x_s / unit_s, point.min)))
-                .collect();
+            let points: Vec<Point> =
+                series.points.iter().filter_map(|point| point.drawn(unit_s, end)).collect();
+            let upper = points.iter().map(|point| (point.x_s, point.max));
+            let lower = points.iter().rev().map(|point| (point.x_s, point.min));
+            let band: Vec<(f64, f64)> = upper.chain(lower).collect();
             chart.draw_series([Polygon::new(band, colour.mix(0.18))]).map_err(text)?;
-            let mean = series.points.iter().map(|point| (point.x_s / unit_s, point.mean));
+            let mean = points.iter().map(|point| (point.x_s, point.mean));
             chart.draw_series(LineSeries::new(mean, colour.stroke_width(2))).map_err(text)?;
         }
         drop(chart);
@@ -200,6 +227,37 @@ mod tests {
         assert!(flat.svg().is_ok());
         flat.series[0].points = vec![Point { x_s: 0.0, min: 0.0, mean: 0.0, max: 0.0 }];
         assert!(flat.svg().is_ok());
+    }
+
+    #[test]
+    fn no_value_whatever_keeps_the_picture_from_being_drawn() {
+        let (nan, infinite, least) = (f64::NAN, f64::INFINITY, f64::from_bits(1));
+        for values in [
+            &[1e308][..],
+            &[-1e308, 1e308],
+            &[f64::MAX, 0.0],
+            &[nan],
+            &[nan, 1.0, nan],
+            &[infinite, -infinite],
+            &[least],
+            &[2.0, 2.0, 2.0],
+        ] {
+            for end_s in [10.0, 0.0, -1.0, least, 1e308, infinite, nan] {
+                for limit in [None, Some(0.0), Some(1e308), Some(infinite), Some(nan)] {
+                    let point = |(place, &value): (usize, &f64)| Point {
+                        x_s: place as f64,
+                        min: value,
+                        mean: value,
+                        max: value,
+                    };
+                    let mut chart = chart(limit, &[]);
+                    chart.series[0].points = values.iter().enumerate().map(point).collect();
+                    chart.end_s = end_s;
+                    let svg = chart.svg().unwrap();
+                    assert!(svg.trim_end().ends_with("</svg>"), "{values:?} {end_s} {limit:?}");
+                }
+            }
+        }
     }
 
     #[test]
