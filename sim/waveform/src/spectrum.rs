@@ -235,6 +235,10 @@ impl Rows {
     }
 }
 
+/// The largest RMS value in V or A. No grid comes near it, and the powers and squares made from
+/// it stay far from what a number can hold, so no truth computed from a table is NaN for its size.
+const RMS_MAX: f64 = 1e12;
+
 /// Reads order, RMS value and phase; an error is the field, what stands there, what is expected.
 fn read_line(
     [order, rms, phase_deg]: [&str; 3],
@@ -247,11 +251,10 @@ fn read_line(
             order,
             "a number from 0 up",
         ))?,
-        rms: finite(rms).map(|value| value * factor).filter(|value| value.is_finite()).ok_or((
-            "rms",
-            rms,
-            "a finite number",
-        ))?,
+        rms: finite(rms)
+            .map(|value| value * factor)
+            .filter(|value| value.abs() <= RMS_MAX)
+            .ok_or(("rms", rms, "a number of at most 1e12 V or A"))?,
         phase_deg: finite(phase_deg).ok_or(("phase_deg", phase_deg, "an angle in degrees"))?,
     };
     if line.rms < 0.0 && line.order > 0.0 {
@@ -261,7 +264,8 @@ fn read_line(
 }
 
 /// Writes the text form: the same table gives the same bytes, and reading them gives the same
-/// table, provided its units are `V` or `A`, its names differ and its numbers are finite.
+/// table, provided its units are `V` or `A`, its names differ and its numbers are finite, RMS values
+/// at most 1e12.
 pub fn write(table: &SpectrumTable) -> Vec<u8> {
     let mut text = format!(
         "{FIRST_LINE}\n# fundamental_hz = {}\n{CONVENTION}\n{}\n",
@@ -333,6 +337,9 @@ mod tests {
             ("order,rms", "rms,order", "line 4: expected the columns"),
             ("7621.25,0", "7621.25", "line 6: found 5 fields, expected 6"),
             ("7621.25", "NaN", "line 6, rms: found `NaN`"),
+            ("7621.25", "1.1e12", "line 6, rms: found `1.1e12`, expected a number of at most 1e12"),
+            ("-1.5", "-1e200", "line 5, rms: found `-1e200`, expected a number of at most 1e12"),
+            ("mA,1,16500", "kA,1,2e9", "line 7, rms: found `2e9`, expected a number of at most"),
             ("7621.25", "-7621.25", "line 6, rms: found `-7621.25`, expected no negative value"),
             ("2.4,12", "1,12", "line 8, order: found `1`, expected each order once per channel"),
             ("Ia,a,mA", "Ia,a,W", "line 7, unit: found `W`, expected V or A"),
