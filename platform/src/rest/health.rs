@@ -17,8 +17,17 @@ pub(super) async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: messages are taken and committed.
+/// `GET /readyz`: messages are taken and committed, and none that was acknowledged is known to be
+/// lost. Damage the recovery found stays until the next start, so that somebody looks at it.
 pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+    let damaged = api.core.metrics.journal_damaged.load(Ordering::Relaxed);
+    if damaged > 0 {
+        let detail = format!(
+            "{damaged} stretches of acknowledged records in the journal cannot be read; the log \
+             says where, send those messages again and restart"
+        );
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "damaged_journal", detail));
+    }
     if api.core.is_ready() {
         return Ok(Json(json!({ "status": "ready" })));
     }

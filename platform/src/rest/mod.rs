@@ -5,6 +5,7 @@
 
 mod assignments;
 mod bench;
+mod body;
 mod devices;
 mod extract;
 mod health;
@@ -15,6 +16,7 @@ mod serve;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -36,6 +38,7 @@ pub(crate) struct Api {
     core: Arc<Core>,
     token: Token,
     command_expiry_s: u32,
+    body_limit: Duration,
 }
 
 /// What a handler answers.
@@ -43,8 +46,12 @@ type Answer<T> = Result<Json<T>, Problem>;
 
 /// All routes.
 pub(crate) fn router(core: Arc<Core>, config: &Config) -> Router {
-    let api =
-        Api { core, token: config.token.clone(), command_expiry_s: config.limits.command_expiry_s };
+    let api = Api {
+        core,
+        token: config.token.clone(),
+        command_expiry_s: config.limits.command_expiry_s,
+        body_limit: Duration::from_secs(config.limits.rest_header_s),
+    };
     let guarded = Router::new()
         .route("/sitewhere/api/devices", get(devices::list))
         .route("/sitewhere/api/devices/{hardware_id}", get(devices::one))
@@ -86,7 +93,11 @@ async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Resp
                 let detail = "this platform has one tenant, `default`";
                 Problem::new(StatusCode::FORBIDDEN, "no_such_tenant", detail).into_response()
             }
-            _ => next.run(request).await,
+            // Only now: whoever has no token is not waited for.
+            _ => match body::read_whole(request, api.body_limit).await {
+                Ok(request) => next.run(request).await,
+                Err(answer) => answer,
+            },
         };
     }
     let detail = "send the header `Authorization: Bearer <token>`";
