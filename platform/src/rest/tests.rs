@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::{Server, router};
 use crate::config::ClockSource;
+use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -56,7 +57,10 @@ impl Served {
     }
 
     async fn start_with(clock: ClockSource) -> Self {
-        let bench = Bench::start(clock).await;
+        Self::over(Bench::start(clock).await).await
+    }
+
+    async fn over(bench: Bench) -> Self {
         let router = router(Arc::clone(&bench.core), &bench.config);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
         let server = Server::start(any, router, 8, Duration::from_millis(300)).await.unwrap();
@@ -215,6 +219,78 @@ async fn a_client_that_never_finishes_its_head_is_cut_off() {
     let ended = tokio::time::timeout(LIMIT, stream.read_to_end(&mut bytes)).await;
     // The server answers 408 or just closes; what counts is that it does not wait for ever.
     assert!(ended.is_ok());
+    served.stop().await;
+}
+
+/// Whatever the server sends on a connection until it closes it.
+async fn rest_of(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A reset ends it as well.
+    let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut bytes)).await.unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn bodies_that_never_end_are_refused_and_do_not_keep_others_out() {
+    let bench = Bench::start_with(ClockSource::Driven, |config| config.limits.rest_header_s = 1);
+    let served = Served::over(bench.await).await;
+    let request = format!(
+        "POST /api/v1/clock/advance HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
+    );
+    // As many as the server takes at a time.
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(served.server.address()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    assert_eq!(served.get("/sitewhere/api/devices").await.status, 200);
+    for stream in slow {
+        let answer = rest_of(stream).await.to_lowercase();
+        assert!(answer.starts_with("http/1.1 408 "), "{answer}");
+        assert!(answer.contains("content-type: application/problem+json"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.contains("\"code\":\"slow_body\""), "{answer}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_and_do_not_keep_others_out() {
+    let served = Served::start().await;
+    let mut idle = Vec::new();
+    for place in 0..8 {
+        let mut stream = TcpStream::connect(served.server.address()).await.unwrap();
+        // Some have asked something before, others never do.
+        if place % 2 == 0 {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        }
+        idle.push(stream);
+    }
+    assert_eq!(served.get("/sitewhere/api/devices").await.status, 200);
+    for (place, stream) in idle.into_iter().enumerate() {
+        let answer = rest_of(stream).await;
+        assert_eq!(answer.starts_with("HTTP/1.1 200 "), place % 2 == 0, "{answer}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_platform_that_lost_acknowledged_records_is_not_ready() {
+    let disk = SimulatedDirectory::default();
+    let bench = Bench::start_on(&disk).await;
+    for serial in 1..=3 {
+        store(&bench.core, &[reading("home", Some(serial), 230.0)]).await;
+    }
+    let mut image = disk.crash_image();
+    bench.stop().await;
+    // One bit of the first record.
+    image.values_mut().next().unwrap()[40] ^= 1;
+    let bench = Bench::start_on(&SimulatedDirectory::from_image(&image)).await;
+    let served = Served::over(bench).await;
+    let answer = served.ask("GET", "/readyz", "", "").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "damaged_journal"));
     served.stop().await;
 }
 
