@@ -256,7 +256,7 @@ impl Core {
 
     /// Whether messages are taken and committed.
     pub(crate) fn is_ready(&self) -> bool {
-        self.journal.is_running()
+        self.journal.is_working()
             && !self.health.failing.load(Ordering::Acquire)
             && !self.health.ended.load(Ordering::Acquire)
     }

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
@@ -61,6 +61,8 @@ pub(crate) struct JournalCounters {
     pub(crate) syncs: AtomicU64,
     /// Groups that could not be made durable.
     pub(crate) failures: AtomicU64,
+    /// Whether the last group could not be made durable, as on a full disk.
+    pub(crate) failing: AtomicBool,
 }
 
 /// The end that senders hold; clones share the thread.
@@ -121,9 +123,9 @@ impl Journal {
         &self.counters
     }
 
-    /// Whether the thread still takes work.
-    pub(crate) fn is_running(&self) -> bool {
-        !self.work.is_closed()
+    /// Whether the thread still takes work, and the last of it could be made durable.
+    pub(crate) fn is_working(&self) -> bool {
+        !self.work.is_closed() && !self.counters.failing.load(Ordering::Acquire)
     }
 }
 
@@ -179,6 +181,7 @@ impl Writer {
         self.counters.bytes.store(counts.bytes, Ordering::Relaxed);
         self.counters.syncs.store(counts.syncs, Ordering::Relaxed);
         self.counters.failures.store(counts.failures, Ordering::Relaxed);
+        self.counters.failing.store(written.is_err(), Ordering::Release);
         match written {
             Ok(first) => self.hand_on(group, first),
             Err(error) => {

@@ -222,6 +222,21 @@ async fn a_client_that_never_finishes_its_head_is_cut_off() {
     served.stop().await;
 }
 
+#[tokio::test]
+async fn a_platform_whose_disk_is_full_is_not_ready_until_it_can_write_again() {
+    let disk = SimulatedDirectory::default();
+    let served = Served::over(Bench::start_on(&disk).await).await;
+    let message = |serial| crate::tests::bytes(&reading("home", Some(serial), 230.0));
+    disk.limit_space(Some(0));
+    assert!(accept(&served.bench.core, message(1)).await.is_err());
+    let answer = served.ask("GET", "/readyz", "", "").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "not_ready"));
+    disk.limit_space(None);
+    assert!(accept(&served.bench.core, message(1)).await.is_ok());
+    assert_eq!(served.ask("GET", "/readyz", "", "").await.status, 200);
+    served.stop().await;
+}
+
 /// Whatever the server sends on a connection until it closes it.
 async fn rest_of(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
