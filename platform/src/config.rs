@@ -96,7 +96,8 @@ pub struct Limits {
     pub rest_body_bytes: usize,
     /// REST connections at a time; more of them wait to be accepted.
     pub rest_connections: usize,
-    /// How long a REST client may take for the head of its request, in seconds.
+    /// How long a REST client may take for the head of its request, and again for its body, and how
+    /// long its connection may be idle, in seconds.
     pub rest_header_s: u64,
     /// How long a message may wait for its turn before the sender is disconnected, in seconds.
     pub accept_wait_s: u64,
