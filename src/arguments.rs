@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Hardware-in-the-loop simulation and test bench for smart metering.
+/// Simulation and test bench for smart metering.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Examples:
@@ -76,10 +76,10 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
-    /// List what there is: scenarios, sources, devices, injections, checks
+    /// List what there is: scenarios, sources, devices, injections, checks, quantities
     List {
         /// Which kind; everything registered if left out
-        #[arg(value_parser = ["scenarios", "sources", "devices", "injections", "checks"])]
+        #[arg(value_parser = ["scenarios", "sources", "devices", "injections", "checks", "quantities"])]
         what: Option<String>,
         /// Where to look for scenarios
         paths: Vec<PathBuf>,

@@ -138,6 +138,8 @@ pub enum EventKind {
     ReadingWithoutWindow,
     /// The waveform may exceed the converter's range, which `windows` does not model.
     BeyondRange,
+    /// Samples were clipped at the end of the converter's range.
+    Clipped,
     /// An input that does not fit this device or does not follow the last one; it was not used.
     InputRefused,
 }
@@ -154,6 +156,7 @@ impl EventKind {
             Self::FaultBegun => "fault_begun",
             Self::ReadingWithoutWindow => "reading_without_window",
             Self::BeyondRange => "beyond_range",
+            Self::Clipped => "clipped",
             Self::InputRefused => "input_refused",
         }
     }

@@ -69,6 +69,8 @@ pub(crate) struct ChannelState {
     last_in: Option<f64>,
     /// Its last output; at the second input still to be guessed.
     last_out: Option<f64>,
+    /// Whether a sample has ever reached the end of the range.
+    pub(crate) has_clipped: bool,
 }
 
 impl Channel {
@@ -150,13 +152,17 @@ impl Channel {
         }
         let fresh = &mut output[from..];
         if self.noise_rms == 0.0 {
-            for y in fresh {
+            for y in fresh.iter_mut() {
                 *y = self.digitise(self.gain * *y + self.offset);
             }
         } else {
-            for y in fresh {
+            for y in fresh.iter_mut() {
                 *y = self.digitise(self.gain * *y + self.offset + self.noise_rms * noise.draw());
             }
+        }
+        if !state.has_clipped {
+            let end = self.full_scale - 1.5 * self.step;
+            state.has_clipped = fresh.iter().any(|y| y.abs() >= end);
         }
     }
 

@@ -131,10 +131,21 @@ impl Meter {
             if let Err(error) = self.take(block, from, to) {
                 event(out, EventKind::InputRefused, &error);
             }
+            self.warn_of_clipping(out);
             from = to.max(from);
             if first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
                 self.reading_due(out);
             }
+        }
+    }
+
+    /// Says once that the input is larger than the converter's range.
+    fn warn_of_clipping(&mut self, out: &mut Vec<Output>) {
+        let Acquisition::Samples { chain, .. } = &self.parts.acquisition else { return };
+        if chain.has_clipped() && !std::mem::replace(&mut self.has_warned, true) {
+            let detail = "samples were clipped at the end of the converter's range; see the \
+                          ratios, nominal values and headrooms of the device";
+            event(out, EventKind::Clipped, detail);
         }
     }
 

@@ -86,6 +86,11 @@ impl Sampled {
         self.engine.push(&voltages, &currents)
     }
 
+    /// Whether a sample has ever reached the end of a converter's range.
+    pub(crate) fn has_clipped(&self) -> bool {
+        self.converters.iter().any(|converter| converter.state.has_clipped)
+    }
+
     /// The next complete window.
     pub(crate) fn pop(&mut self) -> Option<MeasuredWindow> {
         let window = self.engine.pop()?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_reports::console::format_verdicts;
 use lastmeter_reports::{ExitCode, verdicts_json};
+use lastmeter_units::MeasurementId;
 use serde_json::json;
 
 use crate::language::{self, LoadOptions, Scenario};
@@ -60,8 +61,10 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
 
 /// Lists what is registered, or the scenarios of some folders.
 pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
-    if what == Some("scenarios") {
-        return list_scenarios(paths, json);
+    match what {
+        Some("scenarios") => return list_scenarios(paths, json),
+        Some("quantities") => return list_quantities(json),
+        _ => {}
     }
     let rows: Vec<_> = language::registry()
         .into_iter()
@@ -97,6 +100,28 @@ fn plural_section(section: &str) -> &str {
         "check" => "checks",
         other => other,
     }
+}
+
+/// The identifiers a message may carry and a check may name.
+fn list_quantities(json: bool) -> ExitCode {
+    let rows = MeasurementId::all().map(MeasurementId::row);
+    if json {
+        let values: Vec<_> = rows
+            .map(|row| {
+                json!({
+                    "name": row.name, "unit": row.unit, "record_unit": row.si_unit.to_string(),
+                    "record_factor": row.si_factor, "table_2": row.is_table2(),
+                })
+            })
+            .collect();
+        tell_out(&json!({ "format_version": 1, "quantities": values }).to_string());
+        return ExitCode::Passed;
+    }
+    tell_out("identifier                                     in messages  in the record");
+    for row in rows {
+        tell_out(&format!("{:46} {:12} {}", row.name, row.unit, row.si_unit));
+    }
+    ExitCode::Passed
 }
 
 fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {

@@ -13,9 +13,9 @@ use lastmeter_reports::{Counts, ExitCode, Status, format_summary};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::language::{LoadOptions, Scenario};
+use crate::language::{LoadOptions, PlatformUse, Scenario};
 use crate::run::{
-    Console, ConsoleOptions, RunOptions, chain, default_out, monotonic, run_scenario,
+    Console, ConsoleOptions, Profile, RunOptions, chain, default_out, monotonic, run_scenario,
 };
 
 /// What `lastmeter run` was asked for.
@@ -67,6 +67,13 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         if options.must_fail { twin } else { *named || !twin }
     });
     let scenarios: Vec<Scenario> = scenarios.into_iter().map(|(_, scenario)| scenario).collect();
+    for scenario in &scenarios {
+        if let PlatformUse::Profile(file) = &scenario.platform
+            && let Err(error) = Profile::read(file)
+        {
+            return complain(&chain(&error));
+        }
+    }
     if scenarios.is_empty() {
         let what = if options.must_fail { "must-fail twin" } else { "scenario" };
         tell(&format!("no {what} was selected"));

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::bench::{call, json, lastmeter};
+use crate::bench::{call, json, lastmeter, library, run, verdict};
 
 #[test]
 fn an_interrupted_folder_never_passes_and_names_what_did_not_run() {
@@ -60,4 +60,21 @@ fn results_of_a_suite_are_never_overwritten() {
     let done = call(&["run", "scenarios/library", "--out", folder.path().to_str().unwrap()]);
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.stderr.contains("already holds a suite"), "{done:?}");
+}
+
+#[test]
+fn a_meter_beyond_its_range_is_not_passed_by_a_model_that_does_not_clip() {
+    let folder = tempfile::tempdir().unwrap();
+    // Eight kilovolts on a meter for 230 V.
+    let direct = ["--set", "device.meter.voltage_ratio=1", "--set", "scenario.duration=30 s"];
+    let windows = [&direct[..], &["--set", "device.meter.fidelity=windows"]].concat();
+    let out = folder.path().join("windows");
+    let done = run(&library("first-light"), &out, &windows);
+    assert_eq!(done.code, 5, "{done:?}");
+    assert_eq!(verdict(&out, "voltage")["status"], "inconclusive");
+    let out = folder.path().join("samples");
+    let done = run(&library("first-light"), &out, &direct);
+    assert_eq!(done.code, 1, "{done:?}");
+    let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
+    assert!(events.contains(r#""what":"clipped""#), "{events}");
 }

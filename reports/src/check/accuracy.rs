@@ -7,7 +7,7 @@
 //! of `no_loss`; only a series that was due and never gave a judged pair makes this check
 //! inconclusive: it never came, its truth is not known, or all of it is below `minimum`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, nearest};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, SiUnit};
@@ -15,7 +15,7 @@ use lastmeter_units::{MEASUREMENTS, MeasurementId, SiUnit};
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::console::number;
-use crate::record::{Observation, RunFacts};
+use crate::record::{Event, Observation, RunFacts, kind};
 use crate::text::{append, plural};
 use crate::verdict::{At, Status, Verdict};
 
@@ -78,6 +78,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             spec,
             worst: None,
             outside: 0,
+            beyond_range: BTreeSet::new(),
         }))
     },
 };
@@ -246,6 +247,8 @@ struct Accuracy {
     series: ByDevice<BTreeMap<MeasurementId, Series>>,
     worst: Option<Worst>,
     outside: u64,
+    /// Devices that say their input may exceed what they model.
+    beyond_range: BTreeSet<String>,
 }
 
 struct Worst {
@@ -294,10 +297,30 @@ impl Check for Accuracy {
         }
     }
 
+    fn event(&mut self, _line: u64, event: &Event) {
+        if event.kind == kind::DEVICE
+            && event.text("what") == Some("beyond_range")
+            && let Some(device) = event.about()
+            && self.series.entry(device).is_some()
+        {
+            self.beyond_range.insert(device.to_owned());
+        }
+    }
+
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let all = || self.series.iter().flat_map(|(_, device)| device.values());
         let n: u64 = all().map(|series| series.pairs).sum();
-        let (status, mut why) = self.judge(n);
+        let (mut status, mut why) = self.judge(n);
+        if status == Status::Pass && !self.beyond_range.is_empty() {
+            status = Status::Inconclusive;
+            let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
+            why = format!(
+                "the input of {} may exceed the converter's range, which is modelled with \
+                 fidelity = \"samples\" only; use it, or see the ratios and nominal values of the \
+                 device; otherwise {why}",
+                devices.join(", ")
+            );
+        }
         let below = all().map(|series| series.below_minimum).sum();
         let missing = all().map(|series| series.missing).sum();
         let without_truth = all().map(|series| series.without_truth).sum();

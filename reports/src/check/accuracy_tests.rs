@@ -193,3 +193,25 @@ proptest! {
         prop_assert_eq!(verdict.n, values.len() as u64);
     }
 }
+
+#[test]
+fn a_device_beyond_what_it_models_is_not_passed() {
+    let rows = pairs(U, &[(230.0, 230.0)]);
+    for (device, status) in [("m", Status::Inconclusive), ("other", Status::Inconclusive)] {
+        let mut check = check("accuracy", RELATIVE);
+        for row in &rows {
+            check.observation(row);
+        }
+        let event = Event::device(rows[0].event_time, device, "beyond_range", "");
+        check.event(1, &event);
+        let verdict = check.verdict(&facts(RunState::Finished));
+        assert_eq!(verdict.status, status, "{}", verdict.why);
+        assert!(verdict.why.contains("samples"), "{}", verdict.why);
+    }
+    let mut narrow = check("accuracy", &format!("device = \"m\"\n{RELATIVE}"));
+    for row in &rows {
+        narrow.observation(row);
+    }
+    narrow.event(1, &Event::device(rows[0].event_time, "other", "beyond_range", ""));
+    assert_eq!(narrow.verdict(&facts(RunState::Finished)).status, Status::Pass);
+}

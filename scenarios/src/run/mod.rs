@@ -385,7 +385,15 @@ fn headline(scenario: &Scenario) -> String {
     )
 }
 
-/// The default run folder: `runs/<name>-<UTC time>`.
+/// The default run folder: `runs/<name>-<UTC time>`, with a number where two fall into one second.
 pub fn default_out(name: &str) -> PathBuf {
-    Path::new("runs").join(format!("{name}-{}", stamp()))
+    let first = format!("{name}-{}", stamp());
+    let others = (2..1000).map(|number| format!("{first}-{number}"));
+    let runs = Path::new("runs");
+    // Making the folder is what claims the name: another run may be looking for one right now.
+    let claimed =
+        std::iter::once(first.clone()).chain(others).map(|name| runs.join(name)).find(|folder| {
+            std::fs::create_dir_all(runs).is_ok() && std::fs::create_dir(folder).is_ok()
+        });
+    claimed.unwrap_or_else(|| runs.join(first))
 }

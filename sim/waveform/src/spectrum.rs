@@ -264,8 +264,8 @@ fn read_line(
 }
 
 /// Writes the text form: the same table gives the same bytes, and reading them gives the same
-/// table, provided its units are `V` or `A`, its names differ and its numbers are finite, RMS values
-/// at most 1e12.
+/// table, provided its units are `V` or `A`, its names differ and its numbers are finite, RMS
+/// values at most 1e12.
 pub fn write(table: &SpectrumTable) -> Vec<u8> {
     let mut text = format!(
         "{FIRST_LINE}\n# fundamental_hz = {}\n{CONVENTION}\n{}\n",
