@@ -61,6 +61,9 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         tell(&format!("{}; nothing was run", plural(bad, "error")));
         return ExitCode::BadInput;
     }
+    if let Some(message) = orphan(&scenarios) {
+        return complain(&message);
+    }
     // A file that was named runs whatever it is; in a folder twins have a call of their own.
     scenarios.retain(|(named, scenario)| {
         let twin = scenario.expect.is_some();
@@ -257,6 +260,29 @@ fn walk(folder: &Path, files: &mut Vec<Selected>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A twin of a check that none of the scenarios beside it has; without any beside it, who knows.
+fn orphan(scenarios: &[(bool, Scenario)]) -> Option<String> {
+    let originals =
+        || scenarios.iter().map(|(_, scenario)| scenario).filter(|s| s.expect.is_none());
+    originals().next()?;
+    for (_, twin) in scenarios {
+        let Some(expect) = &twin.expect else { continue };
+        let has_check = |scenario: &Scenario| {
+            scenario.name == expect.twin_scenario
+                && scenario.checks.iter().any(|check| check.name == expect.twin_check)
+        };
+        if !originals().any(has_check) {
+            return Some(format!(
+                "{}: it is the twin of {}/{}, which is not among the scenarios given",
+                twin.path().display(),
+                expect.twin_scenario,
+                expect.twin_check
+            ));
+        }
+    }
+    None
 }
 
 fn name_twice(scenarios: &[Scenario]) -> Option<String> {

@@ -78,3 +78,22 @@ fn a_meter_beyond_its_range_is_not_passed_by_a_model_that_does_not_clip() {
     let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
     assert!(events.contains(r#""what":"clipped""#), "{events}");
 }
+
+#[test]
+fn a_twin_of_a_check_that_there_is_not_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |from: &str, to: &str, change: (&str, &str)| {
+        let path = format!("{}/scenarios/library/{from}.toml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap().replace(change.0, change.1);
+        std::fs::write(folder.path().join(format!("{to}.toml")), text).unwrap();
+    };
+    copy("reporting-period", "reporting-period", ("", ""));
+    copy(
+        "must-fail/command-never-obeyed",
+        "twin",
+        ("reporting-period/obeyed", "reporting-period/obyed"),
+    );
+    let done = call(&["run", "--must-fail", folder.path().to_str().unwrap()]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("reporting-period/obyed"), "{done:?}");
+}
