@@ -1,7 +1,7 @@
 //! What the tests share: the program, a scratch folder, and looks into run folders.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 
@@ -78,4 +78,10 @@ pub(crate) fn recordings(test: &str) -> Option<PathBuf> {
     // The line the test command counts.
     println!("SKIPPED: {test}: LASTMETER_RECORDINGS names no folder with recordings");
     None
+}
+
+/// Sends a signal; the shell's own `kill`, because not every machine has the program.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let line = format!("kill -{name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::bench::{Done, call, json, lastmeter, library};
+use crate::bench::{Done, call, json, lastmeter, library, signal};
 
 /// Starts a long run and waits until it has come some way.
 fn start_long(out: &Path) -> Child {
@@ -23,14 +23,6 @@ fn start_long(out: &Path) -> Child {
         .nth(5);
     assert!(progress.is_some(), "the run ended before it could be interrupted");
     child
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = std::process::Command::new("kill")
-        .args([&format!("-{name}"), &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(status.success());
 }
 
 #[test]

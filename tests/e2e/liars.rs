@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::bench::{call, json, lastmeter, library, run, verdict};
+use crate::bench::{call, json, lastmeter, library, run, signal, verdict};
 
 #[test]
 fn an_interrupted_folder_never_passes_and_names_what_did_not_run() {
@@ -22,8 +22,7 @@ fn an_interrupted_folder_never_passes_and_names_what_did_not_run() {
         .map(Result::unwrap)
         .find(|line| line.contains(r#""event":"finished""#));
     assert!(first.is_some(), "no run was finished");
-    let id = child.id().to_string();
-    std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    signal(&child, "TERM");
     let done = child.wait_with_output().unwrap();
     assert_eq!(done.status.code(), Some(130), "{done:?}");
     assert_eq!(json(&out, "suite.json")["runs"].as_array().unwrap().len(), 12);
