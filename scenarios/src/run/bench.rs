@@ -66,14 +66,14 @@ pub(crate) struct Totals {
 /// Everything that runs.
 pub(crate) struct Bench {
     pub(crate) shells: Vec<Shell>,
-    pub(crate) accounts: Vec<Account>,
-    pub(crate) rest: Rest,
-    pub(crate) platform: UnderTest,
-    pub(crate) writer: RunWriter,
-    /// The checks at work, for the verdicts so far; the last word is the record's.
-    pub(crate) judge: Judge,
-    pub(crate) acknowledged: Arc<AtomicU64>,
     pub(crate) totals: Totals,
+    accounts: Vec<Account>,
+    rest: Rest,
+    platform: UnderTest,
+    writer: RunWriter,
+    /// The checks at work, for the verdicts so far; the last word is the record's.
+    judge: Judge,
+    acknowledged: Arc<AtomicU64>,
     now: SimTime,
     /// Messages the platform says it has sent to each device since the run began.
     sent: BTreeMap<String, u64>,
@@ -85,35 +85,34 @@ pub(crate) struct Bench {
     events: Vec<Event>,
 }
 
-/// What a bench is assembled from.
-pub(crate) struct BenchParts {
+/// What a bench is assembled from, before there is anything to record.
+pub(crate) struct Parts {
     pub(crate) shells: Vec<Shell>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) rest: Rest,
     pub(crate) platform: UnderTest,
-    pub(crate) writer: RunWriter,
-    pub(crate) judge: Judge,
     pub(crate) acknowledged: Arc<AtomicU64>,
-    pub(crate) start: SimTime,
 }
 
 impl Bench {
-    pub(crate) fn new(parts: BenchParts) -> Self {
+    /// A bench at rest at the start, with the record it writes and the checks that watch it.
+    pub(crate) fn new(parts: Parts, writer: RunWriter, judge: Judge, start: SimTime) -> Self {
+        let Parts { shells, accounts, rest, platform, acknowledged } = parts;
         Self {
-            shells: parts.shells,
-            accounts: parts.accounts,
-            rest: parts.rest,
-            platform: parts.platform,
-            writer: parts.writer,
-            judge: parts.judge,
-            acknowledged: parts.acknowledged,
+            shells,
+            accounts,
+            rest,
+            platform,
+            writer,
+            judge,
+            acknowledged,
             totals: Totals::default(),
-            now: parts.start,
+            now: start,
             sent: BTreeMap::new(),
             open_commands: Vec::new(),
             commands: 0,
             kills_ordered: 0,
-            recorded: parts.start,
+            recorded: start,
             events: Vec::new(),
         }
     }

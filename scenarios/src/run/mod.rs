@@ -34,7 +34,7 @@ use tokio::sync::watch;
 pub use under_test::Profile;
 
 use crate::language::{DeviceRow, PlatformUse, Scenario};
-use bench::{Bench, BenchParts, SYNC_EVERY};
+use bench::{Bench, Parts, SYNC_EVERY};
 use console::Progress;
 pub(crate) use host::monotonic;
 pub use host::{stamp, wall_now};
@@ -118,27 +118,16 @@ async fn run_bench(
         _ = stopping.wait_for(|stop| *stop) => Err(BenchError::Interrupted),
         assembled = assemble(scenario, place) => assembled,
     };
-    let (parts, broken) = match assembled {
-        Ok(parts) => (Some(parts), None),
-        Err(error) => (None, Some(error)),
+    let parts = match assembled {
+        Ok(parts) => parts,
+        Err(error) => {
+            let interrupted = matches!(error, BenchError::Interrupted);
+            let state = if interrupted { RunState::Interrupted } else { RunState::Error };
+            let end = ending(state, Some(&chain(&error)), scenario.start);
+            return writer.finish(end).map_err(|e| record(&e));
+        }
     };
-    let Some((shells, accounts, rest, platform, acknowledged)) = parts else {
-        let interrupted = matches!(broken, Some(BenchError::Interrupted));
-        let state = if interrupted { RunState::Interrupted } else { RunState::Error };
-        let cause = broken.map(|error| chain(&error)).unwrap_or_default();
-        return writer.finish(ending(state, Some(&cause), scenario.start)).map_err(|e| record(&e));
-    };
-    let start = scenario.start;
-    let mut bench = Bench::new(BenchParts {
-        shells,
-        accounts,
-        rest,
-        platform,
-        writer,
-        judge,
-        acknowledged,
-        start,
-    });
+    let mut bench = Bench::new(parts, writer, judge, scenario.start);
     let halt = drive(&mut bench, scenario, options, console, stop, started).await.err();
     let (state, cause) = match &halt {
         None => (RunState::Finished, None),
@@ -165,10 +154,8 @@ async fn run_bench(
     writer.finish(end).map_err(|e| record(&e))
 }
 
-type Assembled = (Vec<Shell>, Vec<Account>, Rest, UnderTest, Arc<AtomicU64>);
-
 /// Starts the platform and connects the devices to it.
-async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Assembled, BenchError> {
+async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts, BenchError> {
     let platform = UnderTest::start(&scenario.platform, place).await?;
     let profile = platform.profile().clone();
     let rest = Rest::new(&profile)?;
@@ -206,7 +193,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Assem
             acknowledged: Arc::clone(&acknowledged),
         }));
     }
-    Ok((shells, accounts, rest, platform, acknowledged))
+    Ok(Parts { shells, accounts, rest, platform, acknowledged })
 }
 
 /// The period the scenario asks for; that the device follows it is for the checks to find out, but
