@@ -10,8 +10,8 @@ use lastmeter_params::{
 use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext};
 use crate::exit::ExitCode;
 use crate::record::{
-    Event, Found, Observation, RecordError, RunFacts, RunReader, RunState, Torn, changed, file,
-    write_facts, write_whole,
+    Event, Found, LatencyRow, Observation, RecordError, RunFacts, RunReader, RunState, Torn,
+    changed, file, write_facts, write_whole,
 };
 use crate::verdict::{Counts, Status, Verdict};
 
@@ -67,6 +67,13 @@ impl Judge {
         self.lines += 1;
         for (_, check) in &mut self.checks {
             check.event(self.lines, event);
+        }
+    }
+
+    /// Takes the next latency row of the record.
+    pub fn latency(&mut self, row: &LatencyRow<'_>) {
+        for (_, check) in &mut self.checks {
+            check.latency(row);
         }
     }
 
@@ -234,7 +241,7 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     let scenario_toml = reader.scenario_toml()?;
     let mut judge = Judge::new(&facts.scenario, &scenario_toml)?;
     let (unreadable, found) = match feed(&reader, &mut judge) {
-        Ok(found) => (None, found.to_vec()),
+        Ok(found) => (None, found),
         Err(error) => (Some(format!("the record cannot be read: {error}")), Vec::new()),
     };
     let changed = changed(&facts, &scenario_toml, &found);
@@ -246,8 +253,8 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     Ok(Evaluation { facts, verdicts, torn, unreadable, changed })
 }
 
-/// Reads the record to its end: both files once, hashed on the way.
-fn feed(reader: &RunReader, judge: &mut Judge) -> Result<[Found; 2], RecordError> {
+/// Reads the record to its end: every file once, hashed on the way.
+fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError> {
     let mut events = reader.open_events(true)?;
     let mut observations = reader.open_observations(true)?;
     for event in &mut events {
@@ -259,5 +266,16 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<[Found; 2], RecordError
         judge.observation(&observation);
         rows += 1;
     }
-    Ok([events.found(), observations.found(rows)])
+    let mut found = vec![events.found(), observations.found(rows)];
+    if let Some(mut latency) = reader.open_latency(true)? {
+        let mut rows = 0;
+        while let Some(row) = latency.next_row()? {
+            judge.latency(&row);
+            rows += 1;
+        }
+        found.push(latency.found(rows));
+    } else if reader.facts().latency.is_some() {
+        found.push(Found { file: file::LATENCY, lines: 0, sha256: None, torn: None });
+    }
+    Ok(found)
 }

@@ -1,8 +1,8 @@
 //! Several runs as one: the suite folder with `suite.json`, merged `junit.xml`, `summary.md` and
 //! `index.html` on top.
 //!
-//! Terms: a *must-fail twin* is a run that is right if the named check fails and nothing else does;
-//! it shows that the check can fail at all.
+//! Terms: a *must-fail twin* is a run that is right if the named check fails, or is inconclusive
+//! where that is what it has to show, and nothing else fails; it shows that the check can.
 
 use std::path::Path;
 
@@ -36,6 +36,8 @@ pub struct SuiteRun {
 pub struct Twin {
     /// The check that has to fail.
     pub check: String,
+    /// What it has to be: `fail` or `inconclusive`.
+    pub verdict: Status,
     /// The check it mirrors, as `SCENARIO/CHECK`.
     pub twin_of: String,
 }
@@ -59,7 +61,7 @@ impl SuiteRun {
     fn twin_verdict(&self) -> Option<Result<(), String>> {
         match (&self.twin, &self.outcome) {
             (Some(twin), Outcome::Judged(run)) if run.facts.state == RunState::Finished => {
-                Some(judge_twin(&twin.check, &run.verdicts))
+                Some(judge_twin(&twin.check, twin.verdict, &run.verdicts))
             }
             _ => None,
         }

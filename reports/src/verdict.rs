@@ -220,20 +220,24 @@ pub struct Verdict {
     pub why: String,
 }
 
-/// Whether a must-fail twin did what it is for: the named check is `fail`, and no other is `fail`
-/// or `error`. The error says what happened instead.
-pub fn judge_twin(check: &str, verdicts: &[Verdict]) -> Result<(), String> {
+/// Whether a must-fail twin did what it is for: the named check has exactly the expected status,
+/// `fail` or `inconclusive`, and no other check is `fail` or `error`. The error says what happened
+/// instead.
+pub fn judge_twin(check: &str, expected: Status, verdicts: &[Verdict]) -> Result<(), String> {
+    if !matches!(expected, Status::Fail | Status::Inconclusive) {
+        return Err(format!("a twin is expected to be fail or inconclusive, not {expected}"));
+    }
     let Some(named) = verdicts.iter().find(|verdict| verdict.check == check) else {
         return Err(format!("the run has no check `{check}`"));
     };
-    if named.status != Status::Fail {
-        return Err(format!("`{check}` was expected to fail and is {}", named.status));
+    if named.status != expected {
+        return Err(format!("`{check}` was expected to be {expected} and is {}", named.status));
     }
     let other =
         verdicts.iter().find(|verdict| verdict.check != check && verdict.status >= Status::Fail);
     match other {
         Some(other) => Err(format!(
-            "`{check}` failed as expected, but `{}` is {} too",
+            "`{check}` is {expected} as expected, but `{}` is {}",
             other.check, other.status
         )),
         None => Ok(()),
@@ -323,22 +327,34 @@ mod tests {
     }
 
     #[test]
-    fn a_twin_is_right_only_if_its_check_alone_fails() {
+    fn a_twin_is_right_only_if_its_check_is_as_expected_and_no_other_fails() {
         use Status::{Error, Fail, Inconclusive, Pass, Skipped};
-        for (named, other, right) in [
-            (Fail, Pass, true),
-            (Fail, Skipped, true),
-            (Fail, Inconclusive, true),
-            (Fail, Fail, false),
-            (Fail, Error, false),
-            (Pass, Pass, false),
-            (Error, Pass, false),
-            (Inconclusive, Pass, false),
+        for (expected, named, other, right) in [
+            (Fail, Fail, Pass, true),
+            (Fail, Fail, Skipped, true),
+            (Fail, Fail, Inconclusive, true),
+            (Fail, Fail, Fail, false),
+            (Fail, Fail, Error, false),
+            (Fail, Pass, Pass, false),
+            (Fail, Error, Pass, false),
+            (Fail, Inconclusive, Pass, false),
+            (Inconclusive, Inconclusive, Pass, true),
+            (Inconclusive, Inconclusive, Skipped, true),
+            (Inconclusive, Inconclusive, Inconclusive, true),
+            (Inconclusive, Inconclusive, Fail, false),
+            (Inconclusive, Inconclusive, Error, false),
+            (Inconclusive, Pass, Pass, false),
+            (Inconclusive, Skipped, Pass, false),
+            (Inconclusive, Fail, Pass, false),
+            (Inconclusive, Error, Pass, false),
+            // A twin that passes shows nothing.
+            (Pass, Pass, Pass, false),
         ] {
             let verdicts = [verdict("other", other), verdict("named", named)];
-            assert_eq!(judge_twin("named", &verdicts).is_ok(), right, "{named} beside {other}");
+            let judged = judge_twin("named", expected, &verdicts);
+            assert_eq!(judged.is_ok(), right, "{expected}: {named} beside {other}");
         }
-        assert!(judge_twin("absent", &[verdict("named", Fail)]).is_err());
+        assert!(judge_twin("absent", Fail, &[verdict("named", Fail)]).is_err());
     }
 
     #[test]

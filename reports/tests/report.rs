@@ -279,8 +279,11 @@ fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteR
     sample.write(&dir).unwrap();
     let evaluation = evaluate(&dir).unwrap();
     evaluation.write(&dir).unwrap();
-    let twin =
-        twin.map(|check| Twin { check: check.to_owned(), twin_of: format!("first-light/{check}") });
+    let twin = twin.map(|check| Twin {
+        check: check.to_owned(),
+        verdict: Status::Fail,
+        twin_of: format!("first-light/{check}"),
+    });
     let scenario = folder.to_owned();
     SuiteRun {
         folder: folder.to_owned(),

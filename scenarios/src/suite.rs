@@ -137,6 +137,7 @@ async fn run_all(
         };
         let twin = scenario.expect.as_ref().filter(|_| options.must_fail).map(|expect| Twin {
             check: expect.check.clone(),
+            verdict: Status::Fail,
             twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
         });
         let folder = scenario.name.clone();
@@ -184,7 +185,10 @@ fn tell_run(console: &Console, run: &SuiteRun, folder: &Path, took: Duration) {
     if let Some(twin) = &run.twin {
         let why = run.why();
         let text = match &why {
-            None => format!("Twin     `{}` failed, as it must", twin.check),
+            None if twin.verdict == Status::Fail => {
+                format!("Twin     `{}` failed, as it must", twin.check)
+            }
+            None => format!("Twin     `{}` is {}, as it must be", twin.check, twin.verdict),
             Some(why) => format!("Twin     {why}"),
         };
         let value = json!({

@@ -13,7 +13,7 @@ mod select;
 
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 
-use crate::record::{Event, Observation, RunFacts, RunState};
+use crate::record::{Event, LatencyRow, Observation, RunFacts, RunState};
 use crate::verdict::{Status, Verdict};
 
 pub(crate) use select::ByDevice;
@@ -75,6 +75,9 @@ pub trait Check: Send {
 
     /// Takes the next event of the record, with its line in `events.jsonl`, from 1.
     fn event(&mut self, _line: u64, _event: &Event) {}
+
+    /// Takes the next latency row of the record, after all values and events.
+    fn latency(&mut self, _row: &LatencyRow<'_>) {}
 
     /// What it says of the record so far, given how far the run got. What was never seen because
     /// the run ended early is inconclusive, not a failure; what was seen and is wrong fails.

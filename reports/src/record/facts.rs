@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::FORMAT_VERSION;
+use super::real_time::RealTimeFacts;
 use super::seal::sha256;
 use crate::verdict::Counts;
 
@@ -198,9 +199,17 @@ pub struct RunFacts {
     /// How many lines `events.jsonl` held when the run ended.
     #[serde(default)]
     pub events: Option<u64>,
-    /// SHA-256 of `observations.csv` and `events.jsonl` when the run ended, by file name.
+    /// How many rows `latency.csv` held when the run ended, without its header; `None` if the run
+    /// does not record latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<u64>,
+    /// SHA-256 of `observations.csv`, `events.jsonl` and `latency.csv` when the run ended, by file
+    /// name.
     #[serde(default)]
     pub hashes: BTreeMap<String, String>,
+    /// What a real-time run says of its clock, its timers, its links and its floor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real_time: Option<RealTimeFacts>,
     /// The guarantees that held.
     #[serde(default)]
     pub guarantees: Vec<String>,
@@ -240,6 +249,8 @@ impl RunFacts {
             host: start.host.clone(),
             observations: None,
             events: None,
+            latency: None,
+            real_time: None,
             hashes: BTreeMap::new(),
             guarantees: Vec::new(),
             more: start.more.clone(),

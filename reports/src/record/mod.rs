@@ -1,16 +1,18 @@
 //! The run folder: what a run writes down as it goes, and everything is judged from.
 //!
-//! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl` and `observations.csv`; the
-//! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
+//! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv` and, if
+//! the run records latency, `latency.csv`; the *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
 //! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
 //! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record
 //! that was finished has its counts and hashes in `run.json`, so that a later change is noticed.
 
 mod event;
 mod facts;
+mod latency;
 mod number;
 mod observation;
 mod reader;
+mod real_time;
 mod seal;
 mod writer;
 
@@ -19,9 +21,11 @@ use std::path::{Path, PathBuf};
 
 pub use event::{Event, kind};
 pub use facts::{DeviceFacts, Evidence, RunEnd, RunFacts, RunStart, RunState, TimeMode};
+pub use latency::{LATENCY_HEADER, LatencyRow, Point};
 pub use number::write_number;
 pub use observation::{OBSERVATION_HEADER, Observation};
-pub use reader::{EventReader, ObservationReader, RunReader, Torn};
+pub use reader::{EventReader, LatencyReader, ObservationReader, RunReader, Torn};
+pub use real_time::{ClockFacts, Deadlines, Floor, LinkFacts, RealTimeFacts, Summary};
 pub(crate) use seal::{Found, changed, hexadecimal};
 pub use writer::RunWriter;
 pub(crate) use writer::write_facts;
@@ -39,6 +43,9 @@ pub mod file {
     pub const EVENTS: &str = "events.jsonl";
     /// One line per value that was due, or came unexpected.
     pub const OBSERVATIONS: &str = "observations.csv";
+    /// One line per message, with when it passed each measuring point; there if and only if the
+    /// run records latency.
+    pub const LATENCY: &str = "latency.csv";
     /// What the checks say.
     pub const VERDICTS: &str = "verdicts.json";
     /// The page for people.

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
 use super::facts::RunFacts;
+use super::latency::{LATENCY_HEADER, LatencyRow};
 use super::observation::{FieldReader, OBSERVATION_HEADER, Observation};
 use super::seal::{Found, Hashed};
 use super::{Event, FORMAT_VERSION, RecordError, file};
@@ -77,6 +78,23 @@ impl RunReader {
         ObservationReader::open(&self.dir.join(file::OBSERVATIONS), hash)
     }
 
+    /// The latency rows, from the first; `None` if there is no `latency.csv`: the run does not
+    /// record latency.
+    pub fn latency(&self) -> Result<Option<LatencyReader>, RecordError> {
+        self.open_latency(false)
+    }
+
+    pub(crate) fn open_latency(&self, hash: bool) -> Result<Option<LatencyReader>, RecordError> {
+        let path = self.dir.join(file::LATENCY);
+        match LatencyReader::open(&path, hash) {
+            Ok(reader) => Ok(Some(reader)),
+            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// The events, from the first.
     pub fn events(&self) -> Result<EventReader, RecordError> {
         self.open_events(false)
@@ -118,17 +136,22 @@ fn length_of_lines(file: &mut File) -> io::Result<(u64, u64)> {
     Ok((end, length))
 }
 
-/// Reads `observations.csv` line by line without keeping any.
-pub struct ObservationReader {
+/// A CSV file with a known header, read line by line without keeping any.
+struct Rows {
     path: PathBuf,
+    file: &'static str,
     csv: csv::Reader<Lines>,
     record: csv::ByteRecord,
-    fields: FieldReader,
     torn_bytes: u64,
 }
 
-impl ObservationReader {
-    fn open(path: &Path, hash: bool) -> Result<Self, RecordError> {
+impl Rows {
+    fn open(
+        path: &Path,
+        file: &'static str,
+        header: &[&str],
+        hash: bool,
+    ) -> Result<Self, RecordError> {
         let (lines, torn_bytes) = open_lines(path, hash)?;
         let mut csv = csv::ReaderBuilder::new()
             .buffer_capacity(1 << 16)
@@ -140,42 +163,97 @@ impl ObservationReader {
             .read_byte_record(&mut record)
             .map_err(|error| RecordError::malformed(path, 1, error.to_string()))?;
         // A writer killed at once leaves an empty file: a record without rows.
-        if found && record != OBSERVATION_HEADER[..] {
-            let expected = OBSERVATION_HEADER.join(",");
+        if found && record != *header {
+            let expected = header.join(",");
             return Err(RecordError::malformed(path, 1, format!("expected `{expected}`")));
         }
-        let fields = FieldReader::default();
-        Ok(Self { path: path.to_owned(), csv, record, fields, torn_bytes })
+        Ok(Self { path: path.to_owned(), file, csv, record, torn_bytes })
+    }
+
+    fn torn(&self) -> Option<Torn> {
+        (self.torn_bytes > 0).then_some(Torn { file: self.file, bytes: self.torn_bytes })
+    }
+
+    fn found(&self, lines: u64) -> Found {
+        let sha256 = self.csv.get_ref().get_ref().so_far();
+        Found { file: self.file, lines, sha256, torn: self.torn() }
+    }
+
+    /// Reads the next line into `record`; false at the end.
+    fn advance(&mut self) -> Result<bool, RecordError> {
+        self.csv.read_byte_record(&mut self.record).map_err(|error| {
+            let line = self.csv.position().line();
+            RecordError::malformed(&self.path, line, error.to_string())
+        })
+    }
+
+    /// The line just read is not what it should be.
+    fn malformed(&self, what: String) -> RecordError {
+        let line = self.record.position().map_or(0, csv::Position::line);
+        RecordError::malformed(&self.path, line, what)
+    }
+}
+
+/// Reads `observations.csv` line by line without keeping any.
+pub struct ObservationReader {
+    rows: Rows,
+    fields: FieldReader,
+}
+
+impl ObservationReader {
+    fn open(path: &Path, hash: bool) -> Result<Self, RecordError> {
+        let rows = Rows::open(path, file::OBSERVATIONS, &OBSERVATION_HEADER, hash)?;
+        Ok(Self { rows, fields: FieldReader::default() })
     }
 
     /// The unfinished last line, if there was one.
     pub fn torn(&self) -> Option<Torn> {
-        (self.torn_bytes > 0).then_some(Torn { file: file::OBSERVATIONS, bytes: self.torn_bytes })
+        self.rows.torn()
     }
 
     /// What is to be compared with the seal, once the last row was read: so many were.
     pub(crate) fn found(&self, lines: u64) -> Found {
-        let sha256 = self.csv.get_ref().get_ref().so_far();
-        Found { file: file::OBSERVATIONS, lines, sha256, torn: self.torn() }
+        self.rows.found(lines)
     }
 
     /// The next value, valid until the one after it; `None` at the end.
     pub fn next_row(&mut self) -> Result<Option<Observation<'_>>, RecordError> {
-        let line = |csv: &csv::Reader<Lines>| csv.position().line();
-        match self.csv.read_byte_record(&mut self.record) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => {
-                return Err(RecordError::malformed(&self.path, line(&self.csv), error.to_string()));
-            }
+        if !self.rows.advance()? {
+            return Ok(None);
         }
-        match self.fields.read(&self.record) {
+        match self.fields.read(&self.rows.record) {
             Ok(observation) => Ok(Some(observation)),
-            Err(what) => {
-                let line = self.record.position().map_or(0, csv::Position::line);
-                Err(RecordError::malformed(&self.path, line, what))
-            }
+            Err(what) => Err(self.rows.malformed(what)),
         }
+    }
+}
+
+/// Reads `latency.csv` line by line without keeping any.
+pub struct LatencyReader {
+    rows: Rows,
+}
+
+impl LatencyReader {
+    fn open(path: &Path, hash: bool) -> Result<Self, RecordError> {
+        Ok(Self { rows: Rows::open(path, file::LATENCY, &LATENCY_HEADER, hash)? })
+    }
+
+    /// The unfinished last line, if there was one.
+    pub fn torn(&self) -> Option<Torn> {
+        self.rows.torn()
+    }
+
+    /// What is to be compared with the seal, once the last row was read: so many were.
+    pub(crate) fn found(&self, lines: u64) -> Found {
+        self.rows.found(lines)
+    }
+
+    /// The next row, valid until the one after it; `None` at the end.
+    pub fn next_row(&mut self) -> Result<Option<LatencyRow<'_>>, RecordError> {
+        if !self.rows.advance()? {
+            return Ok(None);
+        }
+        LatencyRow::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
     }
 }
 

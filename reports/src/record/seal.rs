@@ -101,6 +101,7 @@ fn difference(facts: &RunFacts, found: &Found) -> Option<String> {
     let name = found.file;
     let (what, count) = match name {
         file::OBSERVATIONS => ("rows", facts.observations),
+        file::LATENCY => ("rows", facts.latency),
         _ => ("events", facts.events),
     };
     let (Some(count), Some(sha256)) = (count, facts.hashes.get(name)) else {

@@ -1,7 +1,8 @@
 //! Writing the record while the run goes on.
 //!
 //! What is handed over between two [`RunWriter::sync`] calls is written sorted: events by (time,
-//! source, order of handing over), observations by (event time, device, epoch, serial, quantity).
+//! source, order of handing over), observations by (event time, device, epoch, serial, quantity),
+//! latency rows by (intended instant, path, id).
 //! So the order in which concurrent devices happen to finish does not reach the files. One
 //! reading's values have to be handed over within one interval.
 
@@ -14,7 +15,9 @@ use std::path::{Path, PathBuf};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
 use super::facts::{RunEnd, RunFacts, RunStart};
+use super::latency::{LATENCY_HEADER, LatencyRow, Point};
 use super::observation::{OBSERVATION_HEADER, Observation};
+use super::real_time::RealTimeFacts;
 use super::seal::Hashed;
 use super::{Event, RecordError, file, write_whole};
 
@@ -26,6 +29,8 @@ pub struct RunWriter {
     events_written: u64,
     observations: csv::Writer<Hashed<File>>,
     rows_written: u64,
+    /// `None`: this run does not record latency.
+    latency: Option<LatencyFile>,
     pending_events: Vec<Event>,
     pending_rows: Vec<Row>,
     devices: Names,
@@ -56,6 +61,76 @@ impl Row {
             .then_with(|| self.reference.is_none().cmp(&other.reference.is_none()))
             .then_with(|| bits(self.reference).cmp(&bits(other.reference)))
             .then_with(|| bits(self.reported).cmp(&bits(other.reported)))
+    }
+}
+
+/// `latency.csv`, with what is to be written at the next sync.
+struct LatencyFile {
+    csv: csv::Writer<Hashed<File>>,
+    written: u64,
+    paths: Names,
+    pending: Vec<PendingLatency>,
+    /// The ids of the pending rows, one behind the other: no allocation per row.
+    ids: String,
+}
+
+/// A latency row with its texts as places.
+#[derive(Clone, Copy)]
+struct PendingLatency {
+    path: usize,
+    id: (usize, usize),
+    points: [Option<i64>; Point::COUNT],
+    bytes: u32,
+    copies: u32,
+}
+
+impl LatencyFile {
+    fn create(path: &Path) -> Result<Self, RecordError> {
+        let file = File::create(path).map_err(RecordError::io("create", path))?;
+        let mut csv =
+            csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(Hashed::new(file, true));
+        csv.write_record(LATENCY_HEADER)
+            .and_then(|()| Ok(csv.flush()?))
+            .map_err(|error| RecordError::io("write", path)(error.into()))?;
+        let (paths, pending, ids) = (Names::default(), Vec::new(), String::new());
+        Ok(Self { csv, written: 0, paths, pending, ids })
+    }
+
+    fn push(&mut self, row: &LatencyRow<'_>) {
+        let start = self.ids.len();
+        self.ids.push_str(row.id);
+        self.pending.push(PendingLatency {
+            path: self.paths.number(row.path),
+            id: (start, self.ids.len()),
+            points: row.points,
+            bytes: row.bytes,
+            copies: row.copies,
+        });
+    }
+
+    fn write(&mut self, scratch: &mut Vec<u8>) -> Result<(), csv::Error> {
+        let (ids, paths) = (&self.ids, &self.paths.list);
+        let key = |row: &PendingLatency| {
+            let (start, end) = row.id;
+            (row.points[Point::Intended.index()], &paths[row.path], &ids[start..end])
+        };
+        // Stable, so that even two rows of one message keep the order they were handed over in.
+        self.pending.sort_by(|a, b| key(a).cmp(&key(b)));
+        for row in self.pending.drain(..) {
+            let (start, end) = row.id;
+            let row = LatencyRow {
+                path: &paths[row.path],
+                id: &ids[start..end],
+                points: row.points,
+                bytes: row.bytes,
+                copies: row.copies,
+            };
+            row.write_fields(scratch, |field| self.csv.write_field(field))?;
+            self.csv.write_record(None::<&[u8]>)?;
+            self.written += 1;
+        }
+        self.ids.clear();
+        Ok(self.csv.flush()?)
     }
 }
 
@@ -104,6 +179,7 @@ impl RunWriter {
                 .buffer_capacity(1 << 16)
                 .from_writer(Hashed::new(observations, true)),
             rows_written: 0,
+            latency: None,
             pending_events: Vec::new(),
             pending_rows: Vec::new(),
             devices: Names::default(),
@@ -145,13 +221,47 @@ impl RunWriter {
         });
     }
 
+    /// Makes the run one that records latency: there is a `latency.csv` from now on, even if no row
+    /// is ever handed over. Called again it does nothing.
+    pub fn record_latency(&mut self) -> Result<(), RecordError> {
+        if self.latency.is_none() {
+            self.latency = Some(LatencyFile::create(&self.dir.join(file::LATENCY))?);
+        }
+        Ok(())
+    }
+
+    /// Takes a latency row; it is in the file after the next [`Self::sync`]. A row whose message
+    /// may still arrive is to be handed over when it did, or when it is given up.
+    ///
+    /// # Errors
+    /// The first row of a run that did not call [`Self::record_latency`] creates the file.
+    pub fn latency(&mut self, row: &LatencyRow<'_>) -> Result<(), RecordError> {
+        self.record_latency()?;
+        if let Some(file) = &mut self.latency {
+            file.push(row);
+        }
+        Ok(())
+    }
+
+    /// Says what is known of clock, timers, links and floor; written by [`Self::finish`].
+    pub fn set_real_time(&mut self, facts: RealTimeFacts) {
+        self.facts.real_time = Some(facts);
+    }
+
     /// Writes all that was handed over, sorted, and gives it to the operating system: what is
     /// synced survives the death of the process.
     pub fn sync(&mut self) -> Result<(), RecordError> {
         self.write_events().map_err(RecordError::io("write", &self.dir.join(file::EVENTS)))?;
         self.write_rows()
             .map_err(std::io::Error::from)
-            .map_err(RecordError::io("write", &self.dir.join(file::OBSERVATIONS)))
+            .map_err(RecordError::io("write", &self.dir.join(file::OBSERVATIONS)))?;
+        if let Some(latency) = &mut self.latency {
+            latency
+                .write(&mut self.scratch)
+                .map_err(std::io::Error::from)
+                .map_err(RecordError::io("write", &self.dir.join(file::LATENCY)))?;
+        }
+        Ok(())
     }
 
     fn write_events(&mut self) -> std::io::Result<()> {
@@ -192,9 +302,11 @@ impl RunWriter {
         self.sync()?;
         self.facts.observations = Some(self.rows_written);
         self.facts.events = Some(self.events_written);
+        self.facts.latency = self.latency.as_ref().map(|latency| latency.written);
         self.facts.hashes = [
             (file::OBSERVATIONS, self.observations.get_ref().so_far()),
             (file::EVENTS, self.events.get_ref().so_far()),
+            (file::LATENCY, self.latency.as_ref().and_then(|file| file.csv.get_ref().so_far())),
         ]
         .into_iter()
         .filter_map(|(name, hash)| Some((name.to_owned(), hash?)))

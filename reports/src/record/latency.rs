@@ -1,0 +1,271 @@
+//! When one message passed each measuring point, as a line of `latency.csv`.
+//!
+//! Terms: a *point* is a place at which the bench stamps a message; its instant is in ns of the
+//! monotonic clock since the run's schedule began. A message that never passed a point has no
+//! instant there, and stays in the record: a lost message is a row with an empty end. The points
+//! are T0 to T6 of the bench's latency rules (2.1): intended is T0, published T1, the proxy's taps
+//! T2 and T3 of each leg, received T4, committed T5, queryable T6.
+
+use std::io::Write;
+
+/// A place at which the bench stamps a message, in the order in which one passes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Point {
+    /// When the schedule says that it is to be sent (T0); every row has it.
+    Intended,
+    /// When the sender handed it to its stack (T1).
+    Published,
+    /// When it entered the link's leg from the device to the platform.
+    ProxyInUp,
+    /// When it left that leg.
+    ProxyOutUp,
+    /// When it entered the link's leg from the platform to the receiver.
+    ProxyInDown,
+    /// When it left that leg.
+    ProxyOutDown,
+    /// When the receiver got it (T4).
+    Received,
+    /// When the platform had stored it (T5), as the platform tells.
+    Committed,
+    /// When the bench first got it by asking the platform (T6).
+    Queryable,
+    /// When the device did what a command says.
+    Obeyed,
+    /// When the sender learned that it arrived: the platform acknowledged a reading, the device a
+    /// command.
+    Acknowledged,
+}
+
+impl Point {
+    /// How many there are.
+    pub const COUNT: usize = 11;
+
+    /// Every point, in the order of the columns.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Intended,
+        Self::Published,
+        Self::ProxyInUp,
+        Self::ProxyOutUp,
+        Self::ProxyInDown,
+        Self::ProxyOutDown,
+        Self::Received,
+        Self::Committed,
+        Self::Queryable,
+        Self::Obeyed,
+        Self::Acknowledged,
+    ];
+
+    /// The word in scenarios and, with `_ns` behind it, in the file's header.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Intended => "intended",
+            Self::Published => "published",
+            Self::ProxyInUp => "proxy_in_up",
+            Self::ProxyOutUp => "proxy_out_up",
+            Self::ProxyInDown => "proxy_in_down",
+            Self::ProxyOutDown => "proxy_out_down",
+            Self::Received => "received",
+            Self::Committed => "committed",
+            Self::Queryable => "queryable",
+            Self::Obeyed => "obeyed",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
+
+    /// The point of a word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|point| point.word() == word)
+    }
+
+    /// Its place in [`LatencyRow::points`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The first line of `latency.csv`.
+pub const LATENCY_HEADER: [&str; Point::COUNT + 4] = [
+    "path",
+    "id",
+    "intended_ns",
+    "published_ns",
+    "proxy_in_up_ns",
+    "proxy_out_up_ns",
+    "proxy_in_down_ns",
+    "proxy_out_down_ns",
+    "received_ns",
+    "committed_ns",
+    "queryable_ns",
+    "obeyed_ns",
+    "acknowledged_ns",
+    "bytes",
+    "copies",
+];
+
+/// One message on one path, with the instants at which it passed the points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatencyRow<'a> {
+    /// `reading`, `reading>OBSERVER` or `command`.
+    pub path: &'a str,
+    /// `DEVICE/EPOCH/SERIAL`; for a reading that was due and never made `DEVICE//N`, where N counts
+    /// the device's due instants from 1; for a command `DEVICE//ID`.
+    pub id: &'a str,
+    /// By [`Point::index`]: ns since the run's schedule began, of the first arrival where there are
+    /// several; `None` if the message never got there. The intended instant is always known.
+    pub points: [Option<i64>; Point::COUNT],
+    /// The length of the payload, in bytes; 0 if it was never made.
+    pub bytes: u32,
+    /// How often it came to the path's end: 0 lost, 1 as it should be, more with duplicates.
+    pub copies: u32,
+}
+
+impl LatencyRow<'_> {
+    /// When it passed a point.
+    pub fn at(&self, point: Point) -> Option<i64> {
+        self.points[point.index()]
+    }
+
+    /// The device the message comes from or goes to.
+    pub fn device(&self) -> &str {
+        self.id.split_once('/').map_or(self.id, |(device, _)| device)
+    }
+
+    /// The observer that received it, on a path that ends at one.
+    pub fn observer(&self) -> Option<&str> {
+        self.path.split_once('>').map(|(_, observer)| observer)
+    }
+
+    /// The line's fields, each handed to `write`.
+    pub(crate) fn write_fields(
+        &self,
+        scratch: &mut Vec<u8>,
+        mut write: impl FnMut(&[u8]) -> Result<(), csv::Error>,
+    ) -> Result<(), csv::Error> {
+        write(self.path.as_bytes())?;
+        write(self.id.as_bytes())?;
+        for point in self.points {
+            scratch.clear();
+            if let Some(instant_ns) = point {
+                write!(scratch, "{instant_ns}")?;
+            }
+            write(scratch)?;
+        }
+        for count in [self.bytes, self.copies] {
+            scratch.clear();
+            write!(scratch, "{count}")?;
+            write(scratch)?;
+        }
+        Ok(())
+    }
+
+    /// Reads one record. The error says what was found and what was expected.
+    pub(crate) fn read(record: &csv::ByteRecord) -> Result<LatencyRow<'_>, String> {
+        if record.len() != LATENCY_HEADER.len() {
+            let expected = LATENCY_HEADER.len();
+            return Err(format!("found {} fields, expected {expected}", record.len()));
+        }
+        let mut points = [None; Point::COUNT];
+        for (place, point) in points.iter_mut().enumerate() {
+            let bytes = &record[place + 2];
+            if !bytes.is_empty() {
+                *point = Some(number(bytes, LATENCY_HEADER[place + 2])?);
+            }
+        }
+        if points[Point::Intended.index()].is_none() {
+            return Err("intended_ns is empty, expected when the message was due".to_owned());
+        }
+        Ok(LatencyRow {
+            path: text(&record[0], "path")?,
+            id: text(&record[1], "id")?,
+            points,
+            bytes: number(&record[Point::COUNT + 2], "bytes")?,
+            copies: number(&record[Point::COUNT + 3], "copies")?,
+        })
+    }
+}
+
+fn text<'a>(bytes: &'a [u8], field: &str) -> Result<&'a str, String> {
+    std::str::from_utf8(bytes).map_err(|_| format!("{field} is not UTF-8"))
+}
+
+fn number<T: std::str::FromStr>(bytes: &[u8], field: &str) -> Result<T, String> {
+    let text = text(bytes, field)?;
+    text.parse().map_err(|_| format!("{field} `{text}`, expected a whole number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn each_point_has_its_column() {
+        for point in Point::ALL {
+            assert_eq!(LATENCY_HEADER[point.index() + 2], format!("{}_ns", point.word()));
+            assert_eq!(Point::of_word(point.word()), Some(point));
+        }
+        assert!(Point::ALL.is_sorted());
+        assert_eq!(Point::of_word("sent"), None);
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        let good = ["reading", "m/1/2", "5", "6", "", "", "", "", "9", "", "", "", "", "1300", "1"];
+        let read = |fields: &[&str]| {
+            let record = csv::ByteRecord::from(fields.to_vec());
+            LatencyRow::read(&record).map(|row| format!("{row:?}"))
+        };
+        read(&good).unwrap();
+        for (place, wrong, expected) in [
+            (2, "", "intended_ns is empty, expected when the message was due"),
+            (2, "0.5", "intended_ns `0.5`, expected a whole number"),
+            (8, "soon", "received_ns `soon`, expected a whole number"),
+            (13, "", "bytes ``, expected a whole number"),
+            (14, "-1", "copies `-1`, expected a whole number"),
+        ] {
+            let mut fields = good;
+            fields[place] = wrong;
+            assert_eq!(read(&fields).unwrap_err(), expected);
+        }
+        assert_eq!(read(&good[1..]).unwrap_err(), "found 14 fields, expected 15");
+    }
+
+    #[test]
+    fn the_device_and_the_observer_are_told() {
+        let row = |path, id| LatencyRow {
+            path,
+            id,
+            points: [Some(0); Point::COUNT],
+            bytes: 0,
+            copies: 0,
+        };
+        assert_eq!(row("reading", "meter-01/1/7").device(), "meter-01");
+        assert_eq!(row("reading", "meter-01//7").device(), "meter-01");
+        assert_eq!(row("reading>head-end", "m/1/7").observer(), Some("head-end"));
+        assert_eq!(row("command", "m//7").observer(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_row_reads_back(
+            path in "[a-z>\", ]{1,12}",
+            id in "[a-z0-9/,\"]{1,12}",
+            intended in any::<i64>(),
+            rest in prop::collection::vec(prop::option::of(any::<i64>()), Point::COUNT - 1),
+            bytes in any::<u32>(),
+            copies in any::<u32>(),
+        ) {
+            let mut points = [Some(intended); Point::COUNT];
+            points[1..].copy_from_slice(&rest);
+            let row = LatencyRow { path: &path, id: &id, points, bytes, copies };
+            let mut csv = csv::Writer::from_writer(Vec::new());
+            row.write_fields(&mut Vec::new(), |field| csv.write_field(field)).unwrap();
+            csv.write_record(None::<&[u8]>).unwrap();
+            let text = csv.into_inner().unwrap();
+            let mut csv = csv::ReaderBuilder::new().has_headers(false).from_reader(&text[..]);
+            let record = csv.byte_records().next().unwrap().unwrap();
+            prop_assert_eq!(LatencyRow::read(&record).unwrap(), row);
+        }
+    }
+}
