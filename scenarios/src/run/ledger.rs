@@ -43,6 +43,13 @@ impl Sent {
     }
 }
 
+impl Sent {
+    /// What it is numbered.
+    pub(crate) fn key(&self) -> (Epoch, Serial) {
+        self.key
+    }
+}
+
 /// A reading as the platform gave it back, values in the units of messages.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub(crate) struct Stored {
@@ -191,7 +198,8 @@ impl Account {
         self.stored.push(stored);
     }
 
-    /// Joins everything up to a sync point, at which nothing is on its way any more.
+    /// Joins everything that was due up to an instant before which nothing is on its way any more.
+    /// What belongs to later readings is kept for them.
     pub(crate) fn settle(&mut self, until: SimTime, rows: &mut Vec<Row>) -> Settled {
         let mut settled = Settled::default();
         let mut stored: BTreeMap<(Epoch, Serial), Vec<Stored>> = BTreeMap::new();
@@ -227,10 +235,18 @@ impl Account {
             }
             self.due_rows(due, reading, found.as_ref(), rows);
         }
-        for reading in stored.into_values().flatten() {
-            settled.unexpected += 1;
-            self.unexpected(&reading, rows);
+        made.retain(|made| made.at > until);
+        for (key, readings) in stored {
+            if made.iter().any(|made| (made.epoch, made.serial) == key) {
+                self.stored.extend(readings);
+                continue;
+            }
+            for reading in readings {
+                settled.unexpected += 1;
+                self.unexpected(&reading, rows);
+            }
         }
+        self.made = made;
         settled
     }
 
@@ -427,6 +443,21 @@ mod tests {
             let unasked = rows.iter().filter(|row| row.reference.is_none()).count();
             assert_eq!((empty as u64, unasked as u64), (missing, unexpected), "{what}");
         }
+    }
+
+    #[test]
+    fn what_comes_back_early_is_kept_for_its_reading() {
+        let mut account = account();
+        for serial in 1..=3 {
+            account.made(made(serial)).unwrap();
+            let key = (Epoch(1), Serial(serial));
+            account.sent(Sent { key, values: stored(serial).values });
+            account.stored(stored(serial));
+        }
+        let mut rows = Vec::new();
+        let (first, rest) = (account.settle(at(15), &mut rows), account.settle(at(30), &mut rows));
+        assert_eq!((first.stored, first.unexpected), (1, 0));
+        assert_eq!((rest.stored, rest.missing, rest.unexpected), (2, 0, 0));
     }
 
     #[test]

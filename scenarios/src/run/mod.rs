@@ -7,6 +7,7 @@
 mod bench;
 mod console;
 mod error;
+mod feeder;
 mod host;
 mod ledger;
 mod rest;

@@ -10,16 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lastmeter_devices::{Device, DeviceFault, EventKind, Feed, Input, Output};
+use lastmeter_devices::{Device, DeviceFault, EventKind, Input, Output};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
-use lastmeter_sim::{Block, Spectrum, Terminal};
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_sim::Terminal;
+use lastmeter_units::SimTime;
 
 use super::error::BenchError;
+use super::feeder::Feeder;
 use super::ledger::{Made, Sent};
-
-/// Samples rendered and handed over at once.
-const BLOCK_SAMPLES: usize = 4096;
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
@@ -36,19 +34,14 @@ pub(crate) struct DeviceNote {
 pub(crate) struct Shell {
     pub(crate) name: String,
     device: Box<dyn Device>,
-    terminal: Terminal,
-    spectrum: Option<Arc<Spectrum>>,
+    feeder: Feeder,
     session: Session,
     events: SessionEvents,
-    start: SimTime,
-    now: SimTime,
-    next_sample: u64,
     output: Vec<Output>,
     inbox: Vec<(String, Bytes)>,
     received: u64,
     connections: u64,
     last_loss: Option<String>,
-    block: Block,
     pub(crate) made: Vec<Made>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) notes: Vec<DeviceNote>,
@@ -70,23 +63,17 @@ pub(crate) struct ShellParts {
 
 impl Shell {
     pub(crate) fn new(parts: ShellParts) -> Self {
-        let spectrum = parts.terminal.spectrum().cloned().map(Arc::new);
         Self {
             name: parts.name,
             device: parts.device,
-            spectrum,
-            terminal: parts.terminal,
+            feeder: Feeder::new(parts.terminal, parts.start),
             session: parts.session,
             events: parts.events,
-            start: parts.start,
-            now: parts.start,
-            next_sample: 0,
             output: Vec::new(),
             inbox: Vec::new(),
             received: 0,
             connections: 0,
             last_loss: None,
-            block: Block::default(),
             made: Vec::new(),
             sent: Vec::new(),
             notes: Vec::new(),
@@ -107,11 +94,8 @@ impl Shell {
 
     /// Runs the device up to and including an instant, sending what it says on the way.
     pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
-        while self.now < until {
-            match self.device.feed() {
-                Feed::Samples { rate_hz } => self.feed_samples(rate_hz, until),
-                Feed::Spectrum => self.feed_spectrum(until),
-            }
+        while self.feeder.now() < until {
+            self.feeder.step(self.device.as_mut(), until, &mut self.output);
             self.carry().await?;
             // Devices share the runtime's threads with everybody's sockets.
             tokio::task::yield_now().await;
@@ -119,35 +103,9 @@ impl Shell {
         Ok(())
     }
 
-    fn feed_samples(&mut self, rate_hz: f64, until: SimTime) {
-        let span = until - self.start;
-        // Sample k belongs to t = k / rate; the last one fed lies before `until`.
-        let end = (span.as_seconds_f64() * rate_hz).ceil().max(0.0) as u64;
-        let samples = BLOCK_SAMPLES.min(end.saturating_sub(self.next_sample) as usize);
-        let first_sample = self.next_sample;
-        self.next_sample += samples as u64;
-        self.now = if self.next_sample >= end {
-            until
-        } else {
-            let seconds = self.next_sample as f64 / rate_hz;
-            (self.start + SimDuration::from_seconds_f64(seconds)).min(until)
-        };
-        let mut block = std::mem::take(&mut self.block);
-        self.terminal.render(first_sample, rate_hz, samples, &mut block);
-        let input = Input::Samples { first_sample, rate_hz, block };
-        self.device.step(self.now, input, &mut self.output);
-    }
-
-    fn feed_spectrum(&mut self, until: SimTime) {
-        self.now = until;
-        let spectrum = self.spectrum.clone().expect("checked when the scenario was loaded");
-        let input = Input::Spectrum { until: until - self.start, spectrum };
-        self.device.step(self.now, input, &mut self.output);
-    }
-
     /// Injects a fault into the device at the present instant.
     pub(crate) async fn fault(&mut self, fault: DeviceFault) -> Result<(), BenchError> {
-        self.device.step(self.now, Input::Fault(fault), &mut self.output);
+        self.device.step(self.feeder.now(), Input::Fault(fault), &mut self.output);
         self.carry().await
     }
 
@@ -169,7 +127,7 @@ impl Shell {
                         self.made.push(Made { epoch, serial, at, span });
                     }
                     Output::Event { kind, detail } => {
-                        self.notes.push(DeviceNote { at: self.now, kind, detail });
+                        self.notes.push(DeviceNote { at: self.feeder.now(), kind, detail });
                     }
                 }
             }
@@ -205,15 +163,15 @@ impl Shell {
         match event {
             SessionEvent::Connected => {
                 self.connections += 1;
-                self.device.step(self.now, Input::Connected, &mut self.output);
+                self.device.step(self.feeder.now(), Input::Connected, &mut self.output);
             }
             SessionEvent::Disconnected { reason } => {
                 self.last_loss = Some(reason);
-                self.device.step(self.now, Input::Disconnected, &mut self.output);
+                self.device.step(self.feeder.now(), Input::Disconnected, &mut self.output);
             }
             SessionEvent::Acknowledged { message } => {
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
-                self.device.step(self.now, Input::Acknowledged { message }, &mut self.output);
+                self.device.step(self.feeder.now(), Input::Acknowledged { message }, &mut self.output);
             }
             SessionEvent::Received { topic, payload } => {
                 self.received += 1;
@@ -287,7 +245,7 @@ impl Shell {
         inbox.sort();
         for (topic, payload) in inbox {
             let input = Input::Received { topic, payload: payload.to_vec() };
-            self.device.step(self.now, input, &mut self.output);
+            self.device.step(self.feeder.now(), input, &mut self.output);
         }
         self.carry().await?;
         Ok(true)

@@ -1,0 +1,86 @@
+//! Feeds a device the plant: samples in blocks, or the spectrum of its terminal.
+//!
+//! How the data is cut does not change what a device makes of it, so the runner cuts as it suits
+//! its clock: in whole blocks in virtual time, up to the present instant in real time.
+
+use std::sync::Arc;
+
+use lastmeter_devices::{Device, Feed, Input, Output};
+use lastmeter_sim::{Block, Spectrum, Terminal};
+use lastmeter_units::{SimDuration, SimTime};
+
+/// Samples rendered and handed over at once.
+const BLOCK_SAMPLES: usize = 4096;
+
+/// The plant's side of one device.
+pub(crate) struct Feeder {
+    terminal: Terminal,
+    spectrum: Option<Arc<Spectrum>>,
+    start: SimTime,
+    now: SimTime,
+    next_sample: u64,
+    block: Block,
+}
+
+impl Feeder {
+    pub(crate) fn new(terminal: Terminal, start: SimTime) -> Self {
+        let spectrum = terminal.spectrum().cloned().map(Arc::new);
+        let block = Block::default();
+        Self { terminal, spectrum, start, now: start, next_sample: 0, block }
+    }
+
+    /// Up to when the device has been fed.
+    pub(crate) fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// Feeds one piece, at most up to and including an instant.
+    pub(crate) fn step(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
+        match device.feed() {
+            Feed::Samples { rate_hz } => self.samples(device, rate_hz, until, out),
+            Feed::Spectrum => self.spectrum(device, until, out),
+        }
+    }
+
+    /// Feeds everything up to and including an instant.
+    pub(crate) fn run_to(
+        &mut self,
+        device: &mut dyn Device,
+        until: SimTime,
+        out: &mut Vec<Output>,
+    ) {
+        while self.now < until {
+            self.step(device, until, out);
+        }
+    }
+
+    fn samples(
+        &mut self,
+        device: &mut dyn Device,
+        rate_hz: f64,
+        until: SimTime,
+        out: &mut Vec<Output>,
+    ) {
+        let span = until - self.start;
+        // Sample k belongs to t = k / rate; the last one fed lies before `until`.
+        let end = (span.as_seconds_f64() * rate_hz).ceil().max(0.0) as u64;
+        let samples = BLOCK_SAMPLES.min(end.saturating_sub(self.next_sample) as usize);
+        let first_sample = self.next_sample;
+        self.next_sample += samples as u64;
+        self.now = if self.next_sample >= end {
+            until
+        } else {
+            let seconds = self.next_sample as f64 / rate_hz;
+            (self.start + SimDuration::from_seconds_f64(seconds)).min(until)
+        };
+        let mut block = std::mem::take(&mut self.block);
+        self.terminal.render(first_sample, rate_hz, samples, &mut block);
+        device.step(self.now, Input::Samples { first_sample, rate_hz, block }, out);
+    }
+
+    fn spectrum(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
+        self.now = until;
+        let spectrum = self.spectrum.clone().expect("checked when the scenario was loaded");
+        device.step(self.now, Input::Spectrum { until: until - self.start, spectrum }, out);
+    }
+}
