@@ -16,6 +16,9 @@ use crate::commands::InvocationId;
 use crate::config::ClockSource;
 use crate::metrics::lock;
 
+/// The wall's clock is looked at again at least this often: it can be set forward meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
 /// Something that is due at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -87,7 +90,7 @@ impl Clock {
                 None => self.changed.notified().await,
                 Some(at) => {
                     let wait_ns = at.since(self.now()).0.max(1_000_000).unsigned_abs();
-                    let wait = Duration::from_nanos(wait_ns);
+                    let wait = Duration::from_nanos(wait_ns).min(LOOK_AGAIN);
                     // Either a timer was added, or this one is due: both are looked at again.
                     let _ = tokio::time::timeout(wait, self.changed.notified()).await;
                 }

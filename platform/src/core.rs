@@ -25,7 +25,7 @@ use crate::journal::{
 use crate::metrics::{Metrics, lock};
 use crate::pipeline::{self, Body, Change, Delivery, Job, Totals};
 use crate::refusal::RefusalRecord;
-use crate::store::{self, Batching, Health, Reader, Readers, StoreThread, Writer};
+use crate::store::{self, Batching, Health, Progress, Reader, Readers, StoreThread, Writer};
 
 /// What makes one process at a time use a data folder.
 const LOCK_FILE: &str = "lock";
@@ -42,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) metrics: Arc<Metrics>,
     /// The journal's thread.
     pub(crate) journal: Journal,
+    /// How far queries see.
+    pub(crate) progress: Arc<Progress>,
     /// Queries.
     pub(crate) readers: Arc<Readers>,
     /// The door for messages.
@@ -165,6 +167,7 @@ impl Core {
             clock,
             metrics,
             journal,
+            progress: store.progress,
             readers,
             ingest: Arc::new(ingest),
             dispatcher: Arc::new(dispatcher),

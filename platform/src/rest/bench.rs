@@ -1,21 +1,27 @@
-//! The platform's own additions: reading back what was committed and refused, in commit order,
-//! and driving the clock.
+//! The platform's own additions: reading back what was committed and refused, in commit order and
+//! as it is committed, and driving the clock.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
 use lastmeter_units::SimTime;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use tokio::sync::watch;
 
 use super::extract::{Body, Pairs};
+use super::serve::Stopping;
 use super::{Answer, Api, Problem};
 use crate::config::ClockSource;
 use crate::store::{ReadingRow, RefusalRow};
 
 /// Rows unless asked otherwise, and at most.
 const LIMIT: (u64, u64) = (1000, 5000);
+/// The longest that `wait_ms` may ask for.
+const WAIT_MS_MAX: u64 = 10_000;
 
 /// Rows in the order of their sequence.
 #[derive(Serialize)]
@@ -86,12 +92,45 @@ impl From<RefusalRow> for RefusalJson {
     }
 }
 
-/// `after` and `limit`.
-fn keyset(mut pairs: Pairs) -> Result<(i64, u32), Problem> {
+/// What is asked of a list in the order of commit.
+struct Asked {
+    after: i64,
+    limit: u32,
+    wait: Duration,
+}
+
+/// `after`, `limit` and `wait_ms`.
+fn asked(mut pairs: Pairs) -> Result<Asked, Problem> {
     let after = pairs.number("after", 0, (0, i64::MAX.unsigned_abs()))?;
     let limit = pairs.number("limit", LIMIT.0, (1, LIMIT.1))?;
+    let wait_ms = pairs.number("wait_ms", 0, (0, WAIT_MS_MAX))?;
     pairs.finish()?;
-    Ok((after.cast_signed(), limit as u32))
+    let (after, limit) = (after.cast_signed(), limit as u32);
+    Ok(Asked { after, limit, wait: Duration::from_millis(wait_ms) })
+}
+
+/// Returns once something after `asked.after` is committed, the time asked for is over, or the
+/// server stops. Who waits holds a connection, so only so many may.
+async fn wait(
+    api: &Api,
+    mut committed: watch::Receiver<u64>,
+    asked: &Asked,
+    mut stopping: Stopping,
+) -> Result<(), Problem> {
+    let is_news = |last: &u64| *last > asked.after.unsigned_abs();
+    if asked.wait.is_zero() || is_news(&committed.borrow()) {
+        return Ok(());
+    }
+    let Ok(_seat) = api.seats.try_acquire() else {
+        let detail = "as many requests wait with `wait_ms` as may at a time; ask without it";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail));
+    };
+    tokio::select! {
+        // Whether there is news or the time is over shows when the store is read.
+        _ = tokio::time::timeout(asked.wait, committed.wait_for(is_news)) => {}
+        () = stopping.wait() => {}
+    }
+    Ok(())
 }
 
 /// Cuts the one row that was read too many.
@@ -102,16 +141,35 @@ fn rows<R, T: From<R>>(mut found: Vec<R>, after: i64, limit: u32, key: fn(&R) ->
     Rows { results: found.into_iter().map(T::from).collect(), last, more }
 }
 
-/// `GET /api/v1/readings?after=&limit=`
-pub(super) async fn readings(State(api): State<Api>, pairs: Pairs) -> Answer<Rows<ReadingJson>> {
-    let (after, limit) = keyset(pairs)?;
-    let found = api.core.readers.with(move |reader| reader.readings(after, limit + 1)).await?;
+/// `GET /api/v1/readings?after=&limit=&wait_ms=`
+pub(super) async fn readings(
+    State(api): State<Api>,
+    Extension(stopping): Extension<Stopping>,
+    pairs: Pairs,
+) -> Answer<Rows<ReadingJson>> {
+    let asked = asked(pairs)?;
+    let Asked { after, limit, .. } = asked;
+    let progress = &api.core.progress;
+    wait(&api, progress.readings(), &asked, stopping).await?;
+    let mut found = api.core.readers.with(move |reader| reader.readings(after, limit + 1)).await?;
+    // A commit shows a moment before its instant is known; those readings come with the next call.
+    let last = *progress.readings().borrow();
+    found.retain(|row| row.sequence <= last);
+    for row in &mut found {
+        row.commit = progress.committed_at(row.sequence).unwrap_or(row.commit);
+    }
     Ok(Json(rows(found, after, limit, |row| row.sequence)))
 }
 
-/// `GET /api/v1/refusals?after=&limit=`
-pub(super) async fn refusals(State(api): State<Api>, pairs: Pairs) -> Answer<Rows<RefusalJson>> {
-    let (after, limit) = keyset(pairs)?;
+/// `GET /api/v1/refusals?after=&limit=&wait_ms=`
+pub(super) async fn refusals(
+    State(api): State<Api>,
+    Extension(stopping): Extension<Stopping>,
+    pairs: Pairs,
+) -> Answer<Rows<RefusalJson>> {
+    let asked = asked(pairs)?;
+    let Asked { after, limit, .. } = asked;
+    wait(&api, api.core.progress.refusals(), &asked, stopping).await?;
     let found = api.core.readers.with(move |reader| reader.refusals(after, limit + 1)).await?;
     Ok(Json(rows(found, after, limit, |row| row.sequence)))
 }

@@ -62,6 +62,12 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
         "bytes between arrival and commit",
         core.ingest.in_flight_bytes(),
     );
+    write_gauge(
+        &mut out,
+        "rest_waiting",
+        "requests that wait for something to be committed",
+        (api.seats_total - api.seats.available_permits()) as u64,
+    );
     write_gauge(&mut out, "ready", "1 if messages are taken", u64::from(core.is_ready()));
     let broker = core.dispatcher.outbound().map(|outbound| outbound.counters());
     for (name, value) in broker.unwrap_or_default() {

@@ -27,6 +27,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use problem::Problem;
 pub(crate) use serve::Server;
+use tokio::sync::Semaphore;
 
 use crate::access;
 use crate::config::{Config, TENANT, Token};
@@ -39,6 +40,9 @@ pub(crate) struct Api {
     token: Token,
     command_expiry_s: u32,
     body_limit: Duration,
+    /// For those who wait for something to be committed.
+    seats: Arc<Semaphore>,
+    seats_total: usize,
 }
 
 /// What a handler answers.
@@ -46,11 +50,15 @@ type Answer<T> = Result<Json<T>, Problem>;
 
 /// All routes.
 pub(crate) fn router(core: Arc<Core>, config: &Config) -> Router {
+    // Half of the connections stay free for everybody else.
+    let seats_total = (config.limits.rest_connections / 2).clamp(1, Semaphore::MAX_PERMITS);
     let api = Api {
         core,
         token: config.token.clone(),
         command_expiry_s: config.limits.command_expiry_s,
         body_limit: Duration::from_secs(config.limits.rest_header_s),
+        seats: Arc::new(Semaphore::new(seats_total)),
+        seats_total,
     };
     let guarded = Router::new()
         .route("/sitewhere/api/devices", get(devices::list))

@@ -6,13 +6,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+
+/// Tells a handler that the server is to stop.
+#[derive(Clone)]
+pub(super) struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Returns when the server is to stop.
+    pub(super) async fn wait(&mut self) {
+        // An error means that the server is gone, which is a stop too.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+}
 
 /// A running server.
 pub(crate) struct Server {
@@ -34,8 +46,9 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(header_limit);
+        let router = router.layer(Extension(Stopping(stopping.clone())));
         let turns = Arc::new(Semaphore::new(connections));
-        let accepting = tokio::spawn(accept(listener, router, http, turns, stopping));
+        let accepting = tokio::spawn(accept(listener, router, http, turns, Stopping(stopping)));
         Ok(Self { address, stop, accepting })
     }
 
@@ -63,7 +76,7 @@ async fn accept(
     router: Router,
     http: http1::Builder,
     turns: Arc<Semaphore>,
-    mut stopping: watch::Receiver<bool>,
+    mut stopping: Stopping,
 ) {
     let mut connections = JoinSet::new();
     loop {
@@ -71,7 +84,7 @@ async fn accept(
         let accepted = async { (turn.await, listener.accept().await) };
         let (turn, accepted) = tokio::select! {
             accepted = accepted => accepted,
-            () = stopped(&mut stopping) => break,
+            () = stopping.wait() => break,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -93,12 +106,7 @@ async fn accept(
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve(
-    stream: TcpStream,
-    router: Router,
-    http: http1::Builder,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn serve(stream: TcpStream, router: Router, http: http1::Builder, mut stopping: Stopping) {
     // Answers are small and awaited; one that cannot be hurried is still answered.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router);
@@ -106,7 +114,7 @@ async fn serve(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopped(&mut stopping) => {
+        () = stopping.wait() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -114,10 +122,4 @@ async fn serve(
     if let Err(error) = ended {
         tracing::debug!(%error, "a REST connection ended early");
     }
-}
-
-/// Returns when the server is to stop.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone, which is a stop too.
-    let _ = stopping.wait_for(|stop| *stop).await;
 }

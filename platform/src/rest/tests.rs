@@ -16,6 +16,8 @@ use crate::config::ClockSource;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
+mod waiting;
+
 const LIMIT: Duration = Duration::from_secs(20);
 const START: &str = "2027-01-18T17:00:00Z";
 
@@ -61,9 +63,14 @@ impl Served {
     }
 
     async fn over(bench: Bench) -> Self {
+        Self::with_connections(bench, 8).await
+    }
+
+    async fn with_connections(bench: Bench, connections: usize) -> Self {
         let router = router(Arc::clone(&bench.core), &bench.config);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let server = Server::start(any, router, 8, Duration::from_millis(300)).await.unwrap();
+        let limit = Duration::from_millis(300);
+        let server = Server::start(any, router, connections, limit).await.unwrap();
         Self { bench, server }
     }
 
@@ -174,6 +181,8 @@ async fn every_refusal_is_a_problem_with_its_status_and_code() {
         (format!("{series}?measurementIds=voltage"), 400, "unknown_identifier"),
         ("/api/v1/readings?after=-1".to_owned(), 400, "wrong_parameter"),
         ("/api/v1/readings?limit=5001".to_owned(), 400, "wrong_parameter"),
+        ("/api/v1/readings?wait_ms=10001".to_owned(), 400, "wrong_parameter"),
+        ("/api/v1/refusals?wait_ms=-1".to_owned(), 400, "wrong_parameter"),
         ("/api/v1/series".to_owned(), 400, "missing_parameter"),
     ];
     for (path, status, code) in cases {

@@ -124,6 +124,16 @@ impl Writer {
         self.journal_committed
     }
 
+    /// How far the store has come.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The platform's time.
+    pub(crate) fn now(&self) -> SimTime {
+        self.clock.now()
+    }
+
     /// The driven clock's time when it was last moved, if it ever was.
     pub(crate) fn clock(&self) -> StoreResult<Option<SimTime>> {
         meta(&self.connection, "clock_ns")

@@ -8,6 +8,7 @@
 mod apply;
 mod content;
 mod messages;
+mod progress;
 mod read;
 mod rows;
 mod schema;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 pub(crate) use apply::Writer;
 use lastmeter_units::MeasurementId;
+pub(crate) use progress::Progress;
 pub(crate) use read::{Page, Range, Reader, Readers};
 pub(crate) use rows::{
     AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,

@@ -17,7 +17,8 @@ pub(crate) struct ReadingRow {
     pub(crate) event: SimTime,
     /// When it arrived.
     pub(crate) received: SimTime,
-    /// When it was committed, by the platform's clock.
+    /// When the transaction began that committed it, by the platform's clock. When that was done
+    /// cannot stand in the store; `Progress` knows it for a while.
     pub(crate) commit: SimTime,
     /// Identifier and value in the message's unit.
     pub(crate) values: Vec<(String, f64)>,

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::Progress;
 use super::apply::{Outcome, Writer};
 use crate::metrics::Metrics;
 use crate::pipeline::Job;
@@ -38,6 +39,8 @@ pub(crate) struct StoreThread {
     pub(crate) health: Arc<Health>,
     /// The journal entries up to this one are in the store.
     pub(crate) committed: Arc<AtomicU64>,
+    /// How far queries see.
+    pub(crate) progress: Arc<Progress>,
     /// To be waited for at the end.
     pub(crate) thread: JoinHandle<()>,
 }
@@ -64,6 +67,7 @@ impl StoreThread {
         let (jobs, inbox) = sync_channel(batching.queue);
         let health = Arc::new(Health::default());
         let committed = Arc::new(AtomicU64::new(writer.journal_committed()));
+        let progress = Arc::new(Progress::new(writer.totals()));
         let worker = Worker {
             writer,
             batching,
@@ -71,11 +75,12 @@ impl StoreThread {
             metrics,
             health: Arc::clone(&health),
             committed: Arc::clone(&committed),
+            progress: Arc::clone(&progress),
             _lock: lock,
         };
         let thread =
             std::thread::Builder::new().name("store".into()).spawn(move || worker.run())?;
-        Ok(Self { jobs, health, committed, thread })
+        Ok(Self { jobs, health, committed, progress, thread })
     }
 }
 
@@ -86,6 +91,7 @@ struct Worker {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     committed: Arc<AtomicU64>,
+    progress: Arc<Progress>,
     /// The data folder is this process's as long as this thread may write.
     _lock: Arc<File>,
 }
@@ -107,6 +113,7 @@ impl Worker {
             self.gather(first, &mut batch);
             let Some(outcome) = self.apply(&batch) else { return };
             self.committed.store(outcome.journal_committed, Ordering::Release);
+            self.progress.reach(outcome.totals, self.writer.now());
             self.count(&outcome);
             answer(&mut batch, outcome);
         }

@@ -8,7 +8,7 @@ use crate::core::AdvanceError;
 
 const START: &str = "2027-01-18T17:00:00Z";
 
-async fn invoke(bench: &Bench, seconds: &str, expires_s: f64) -> StoredInvocation {
+pub(super) async fn invoke(bench: &Bench, seconds: &str, expires_s: f64) -> StoredInvocation {
     let device = bench.core.readers.with(|reader| reader.device("home")).await.unwrap().unwrap();
     let (created, expires) = bench.core.dispatcher.lifetime(expires_s);
     let asked = NewInvocation {
@@ -32,7 +32,7 @@ async fn started() -> Bench {
     bench
 }
 
-async fn invocation(bench: &Bench, id: InvocationId) -> StoredInvocation {
+pub(super) async fn invocation(bench: &Bench, id: InvocationId) -> StoredInvocation {
     bench.core.readers.with(move |reader| reader.invocation(id)).await.unwrap().unwrap()
 }
 

@@ -6,6 +6,7 @@ mod back_pressure;
 mod idempotency;
 mod ingest;
 mod recovery;
+mod wall;
 
 use std::collections::BTreeMap;
 use std::path::Path;
