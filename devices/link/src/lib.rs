@@ -1,11 +1,12 @@
 //! `lastmeter-link`: the asynchronous shell the bench's and the devices' I/O goes through.
 //!
-//! What is here: [`mqtt`], one MQTT 3.1.1 session that survives losses of its connection, and
-//! [`http`], a small HTTP/1.1 client for JSON. Both speak plain TCP; nothing here encrypts, stores,
-//! or knows what the bytes mean.
+//! What is here: [`mqtt`], one MQTT 3.1.1 session that survives losses of its connection, over TCP
+//! or TLS; [`tls`], the certificates for that; and [`http`], a small HTTP/1.1 client for JSON.
+//! Nothing here stores, or knows what the bytes mean.
 //!
 //! Neither module ever waits without a limit: each wait has one, and the error or event that ends
 //! it says what was waited for (architecture invariant 5).
 
 pub mod http;
 pub mod mqtt;
+pub mod tls;

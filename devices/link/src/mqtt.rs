@@ -12,7 +12,10 @@
 //! 1014 and 1056), so its event loop is thrown away with the connection. The owner publishes again
 //! from its outbox after `Connected`.
 //!
-//! Never here: a resend, a file, a retained message, QoS 0 or 2 publications, TLS.
+//! Over TLS the same holds: each connection begins with a handshake of its own, and what that
+//! says against the broker or against us is the reason told.
+//!
+//! Never here: a resend, a file, a retained message, QoS 0 or 2 publications.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +29,9 @@ use tokio::task::JoinHandle;
 
 mod driver;
 mod reason;
+mod tunnel;
+
+use crate::tls::ClientTls;
 
 /// Most publications without acknowledgement at a time. rumqttc's own bound and its packet
 /// identifiers are sized from it, so that its packet identifiers do not come round while they are
@@ -61,17 +67,20 @@ pub struct SessionOptions {
     pub nodelay: bool,
     /// How long a publication may stay unacknowledged before the connection counts as lost.
     pub acknowledge_limit: Duration,
-    /// How long TCP connect, CONNACK and SUBACK may take together; whole seconds, at least one.
+    /// How long TCP connect, CONNACK and SUBACK may take together, and before that the TLS
+    /// handshake, if there is one; whole seconds, at least one.
     pub connect_limit: Duration,
     /// Received messages held for the owner. Above that the socket is not read any more, and if the
     /// owner takes nothing for half a keep-alive the connection is given up.
     pub receive_limit: usize,
+    /// How to speak TLS with the broker; plain TCP without.
+    pub tls: Option<ClientTls>,
 }
 
 impl SessionOptions {
     /// Options with the defaults: no subscriptions, keep-alive 10 s, packets up to
     /// [`DEFAULT_PACKET_LIMIT_BYTES`], `TCP_NODELAY` on, 30 s for an acknowledgement, 5 s to
-    /// connect, 10 000 received messages held.
+    /// connect, 10 000 received messages held, no TLS.
     pub fn new(address: &str, client_id: &str, username: &str, password: &str) -> Self {
         Self {
             address: address.to_owned(),
@@ -85,6 +94,7 @@ impl SessionOptions {
             acknowledge_limit: Duration::from_secs(30),
             connect_limit: Duration::from_secs(5),
             receive_limit: 10_000,
+            tls: None,
         }
     }
 }
@@ -98,6 +108,7 @@ impl std::fmt::Debug for SessionOptions {
             .field("client_id", &self.client_id)
             .field("username", &self.username)
             .field("subscriptions", &self.subscriptions)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

@@ -13,11 +13,12 @@ use std::time::Duration;
 use rumqttc::mqttbytes::v4::Packet;
 use rumqttc::{
     AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Publish, QoS,
-    SubscribeFilter, SubscribeReasonCode,
+    SubscribeFilter, SubscribeReasonCode, Transport,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
+use super::tunnel::{Dialer, Tunnel};
 use super::{IN_FLIGHT_LIMIT, Live, Queued, SessionEvent, SessionOptions, Shared, reason};
 
 /// First wait before connecting again; doubled per failure.
@@ -53,8 +54,19 @@ pub(super) async fn run(
     mut closing: watch::Receiver<bool>,
 ) {
     let mut back_off = BACK_OFF_FIRST;
+    let dialer = options.tls.as_ref().map(Dialer::new).transpose().map_err(|e| e.to_string());
     for connection in 1.. {
-        let end = connect_and_serve(&options, &shared, &events, &mut closing, connection).await;
+        let dialled = tokio::select! {
+            () = closed(&mut closing) => return,
+            dialled = dial(&options, dialer.as_ref()) => dialled,
+        };
+        let end = match dialled {
+            Ok(tunnel) => {
+                connect_and_serve(&options, tunnel, &shared, &events, &mut closing, connection)
+                    .await
+            }
+            Err(reason) => End::Lost { reason, progressed: false },
+        };
         if let Some(live) = shared.live().take() {
             live.window.close();
         }
@@ -80,15 +92,35 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
+/// Makes the TLS connection, if there shall be one, within the limit for connecting. The error is
+/// the reason in words.
+async fn dial(
+    options: &SessionOptions,
+    dialer: Result<&Option<Dialer>, &String>,
+) -> Result<Option<Tunnel>, String> {
+    let Some(dialer) = dialer.map_err(Clone::clone)? else { return Ok(None) };
+    check_address(&options.address)?;
+    let dialled = dialer.dial(&options.address, options.nodelay);
+    match tokio::time::timeout(options.connect_limit, dialled).await {
+        Ok(dialled) => dialled.map(Some),
+        Err(_) => Err(format!(
+            "no TLS connection to {} within {:?}",
+            options.address, options.connect_limit
+        )),
+    }
+}
+
 async fn connect_and_serve(
     options: &SessionOptions,
+    tunnel: Option<Tunnel>,
     shared: &Arc<Shared>,
     events: &mpsc::UnboundedSender<Queued>,
     closing: &mut watch::Receiver<bool>,
     connection: u64,
 ) -> End {
-    let lost = |reason: String| End::Lost { reason, progressed: false };
-    let (client, mut event_loop) = match event_loop(options) {
+    let words = |reason: String| tunnel.as_ref().and_then(Tunnel::why).unwrap_or(reason);
+    let lost = |reason: String| End::Lost { reason: words(reason), progressed: false };
+    let (client, mut event_loop) = match event_loop(options, tunnel.as_ref()) {
         Ok(made) => made,
         Err(reason) => return lost(reason),
     };
@@ -126,22 +158,39 @@ async fn connect_and_serve(
         // DISCONNECT still fits on.
         () = closed(closing) => {
             farewell(&client, &mut event_loop).await;
+            drop(event_loop);
+            if let Some(tunnel) = tunnel {
+                tunnel.drain(FAREWELL_LIMIT).await;
+            }
             return End::Closed;
         }
         reason = service.serve(&mut event_loop) => reason,
     };
-    End::Lost { reason, progressed: service.progressed }
+    End::Lost { reason: words(reason), progressed: service.progressed }
+}
+
+/// Host and port of a broker's address.
+fn check_address(address: &str) -> Result<(&str, u16), String> {
+    let bad = || format!("{address:?} is no broker address; write it as host:port");
+    let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
+    let port = port.parse::<u16>().map_err(|_| bad())?;
+    if host.is_empty() { Err(bad()) } else { Ok((host, port)) }
 }
 
 /// A fresh client and event loop for one connection.
-fn event_loop(options: &SessionOptions) -> Result<(AsyncClient, EventLoop), String> {
-    let bad = || format!("{:?} is no broker address; write it as host:port", options.address);
-    let (host, port) = options.address.rsplit_once(':').ok_or_else(bad)?;
-    let port = port.parse::<u16>().map_err(|_| bad())?;
-    if host.is_empty() {
-        return Err(bad());
-    }
-    let mut mqtt = MqttOptions::new(&options.client_id, host, port);
+fn event_loop(
+    options: &SessionOptions,
+    tunnel: Option<&Tunnel>,
+) -> Result<(AsyncClient, EventLoop), String> {
+    let (host, port) = check_address(&options.address)?;
+    let mut mqtt = match tunnel {
+        None => MqttOptions::new(&options.client_id, host, port),
+        Some(tunnel) => {
+            let mut mqtt = MqttOptions::new(&options.client_id, tunnel.socket(), port);
+            mqtt.set_transport(Transport::unix());
+            mqtt
+        }
+    };
     let keep_alive_s = match options.keep_alive.as_secs() {
         0 if !options.keep_alive.is_zero() => 1,
         whole_s => whole_s.min(u64::from(u16::MAX)),
