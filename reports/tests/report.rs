@@ -110,6 +110,16 @@ fn the_checks_stand_worst_first() {
 }
 
 #[test]
+fn injections_have_their_names_on_the_strip_and_what_is_judged_comes_first() {
+    let (_dir, html) = page(&BAD);
+    assert!(html.contains(">skip_reading meter</text>"));
+    assert!(html.contains("<li>4:00  skip_reading meter</li>"), "listed for a phone");
+    let place = |name: &str| html.find(&format!("class=\"title\">{name}<")).unwrap();
+    assert!(place("electricity.voltage.rms") < place("electricity.power.apparent"));
+    assert!(place("electricity.frequency") < place("electricity.power.apparent"));
+}
+
+#[test]
 fn every_picture_has_its_files_and_their_links() {
     let (dir, html) = page(&BAD);
     let folder = dir.path().join(file::FIGURES);
@@ -310,9 +320,9 @@ fn a_suite_is_as_bad_as_its_worst_run_and_twins_are_turned_round() {
     assert_eq!((twin.status(), twin.why()), (Status::Pass, None));
     assert_eq!(
         two.why().unwrap(),
-        "`current-in-class` failed as expected, but `readings-once` is fail too"
+        "`current-in-class` is fail as expected, but `readings-once` is fail"
     );
-    assert_eq!(tame.why().unwrap(), "`current-in-class` was expected to fail and is pass");
+    assert_eq!(tame.why().unwrap(), "`current-in-class` was expected to be fail and is pass");
     let suite = |runs: &[&SuiteRun]| Suite {
         name: "library".to_owned(),
         runs: runs.iter().map(|&run| run.clone()).collect(),

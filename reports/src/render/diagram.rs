@@ -24,6 +24,8 @@ pub(crate) struct Mark {
     pub(crate) to_s: f64,
     /// What it is.
     pub(crate) text: String,
+    /// The same in a few words, shown beside the mark where there is room; may be empty.
+    pub(crate) label: String,
 }
 
 /// A row of the strip.
@@ -106,8 +108,23 @@ pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
              <line x1=\"{LEFT}%\" x2=\"{RIGHT}%\" y1=\"{middle}\" y2=\"{middle}\" stroke=\"{LINE}\"/>"
             ),
         );
-        for mark in marks.iter().filter(|mark| mark.lane == *lane) {
-            draw_mark(&mut svg, mark, y, x(mark.from_s), x(mark.to_s));
+        let mut mine: Vec<&Mark> = marks.iter().filter(|mark| mark.lane == *lane).collect();
+        mine.sort_by(|a, b| a.from_s.total_cmp(&b.from_s));
+        for (place, mark) in mine.iter().enumerate() {
+            let (from, to) = (x(mark.from_s), x(mark.to_s));
+            draw_mark(&mut svg, mark, y, from, to);
+            // Of several at one place the first that has words speaks for all.
+            let is_here = |other: &&&Mark| (x(other.from_s) - from).abs() < 0.3;
+            let is_first = !mine[..place]
+                .iter()
+                .rev()
+                .take_while(is_here)
+                .any(|other| !other.label.is_empty());
+            let next = mine[place..].iter().find(|other| !is_here(other));
+            let next = next.map_or(100.0, |next| x(next.from_s));
+            if is_first {
+                draw_label(&mut svg, &mark.label, base, from, next);
+            }
         }
     }
     let axis = LANE_HEIGHT * lanes.len().max(1) + 16;
@@ -155,6 +172,39 @@ fn draw_mark(svg: &mut String, mark: &Mark, y: usize, from: f64, to: f64) {
         );
     }
     svg.push_str("</g>");
+}
+
+/// The words of a mark, as far as the next mark leaves room. They are hidden on a phone, where the
+/// strip is too narrow for any.
+fn draw_label(svg: &mut String, label: &str, base: usize, from: f64, next: f64) {
+    // As wide as on a printed page; on a screen there is more room.
+    const PIXELS_PER_PERCENT: f64 = 6.9;
+    const PIXELS_PER_LETTER: f64 = 6.0;
+    const LETTERS_MIN: usize = 5;
+    let room = ((next - from) * PIXELS_PER_PERCENT - 12.0) / PIXELS_PER_LETTER;
+    let room = room.max(0.0) as usize;
+    let letters = label.chars().count();
+    if letters == 0 || room < LETTERS_MIN.min(letters) {
+        return;
+    }
+    let shown = shortened(label, room);
+    append(
+        svg,
+        format_args!(
+            "<text class=\"label\" x=\"{from:.2}%\" dx=\"7\" y=\"{base}\" fill=\"{INK}\">{}</text>",
+            escape(&shown)
+        ),
+    );
+}
+
+/// At most so many letters, the last an ellipsis if there were more.
+fn shortened(text: &str, letters_max: usize) -> String {
+    let mut shown: String = text.chars().take(letters_max).collect();
+    if text.chars().count() > letters_max {
+        shown.pop();
+        shown.push('…');
+    }
+    shown
 }
 
 /// The bench: what makes the signal, what measures it, who stores it, and where the record looks.
@@ -220,12 +270,7 @@ fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
     );
     for (place, line) in lines.iter().take(4).enumerate() {
         let y = 58 + 17 * place;
-        let mut shown: String = line.chars().take(LINE_MAX).collect();
-        if line.chars().count() > LINE_MAX {
-            shown.pop();
-            shown.push('…');
-        }
-        let shown = escape(&shown);
+        let shown = escape(&shortened(line, LINE_MAX));
         append(
             svg,
             format_args!(
@@ -255,7 +300,13 @@ mod tests {
     #[test]
     fn hostile_texts_stay_texts() {
         let hostile = "</svg><script>alert(1)</script>\u{0}\"'&";
-        let mark = Mark { lane: Lane::Missing, from_s: 1.0, to_s: 2.0, text: hostile.to_owned() };
+        let mark = Mark {
+            lane: Lane::Missing,
+            from_s: 1.0,
+            to_s: 2.0,
+            text: hostile.to_owned(),
+            label: hostile.to_owned(),
+        };
         let picture = Bench {
             sources: vec![hostile.to_owned()],
             devices: vec![hostile.to_owned()],
@@ -268,8 +319,31 @@ mod tests {
     }
 
     #[test]
+    fn marks_have_their_words_as_far_as_there_is_room() {
+        let mark = |from_s, label: &str| Mark {
+            lane: Lane::Injected,
+            from_s,
+            to_s: from_s,
+            text: String::new(),
+            label: label.to_owned(),
+        };
+        // A tenth of the strip is 7.9 % of the width, which has room for seven letters.
+        let marks = [mark(50.0, "kill platform"), mark(10.0, "disconnect wan"), mark(20.0, "x")];
+        let svg = timeline(&marks, 100.0);
+        assert!(svg.contains(">kill platform</text>") && svg.contains(">disco"), "{svg}");
+        assert!(
+            !svg.contains(">disconnect wan<") && svg.contains("…</text>") && svg.contains(">x<")
+        );
+        let svg = timeline(&[mark(10.0, ""), mark(10.0, "kill"), mark(10.0, "stop")], 100.0);
+        assert!(svg.contains(">kill<") && !svg.contains(">stop<"), "{svg}");
+        let svg = timeline(&[mark(10.0, "disconnect wan"), mark(11.0, "")], 100.0);
+        assert!(!svg.contains("class=\"label\""), "one percent has no room");
+    }
+
+    #[test]
     fn the_strip_has_a_lane_for_each_kind_that_happened() {
-        let mark = |lane| Mark { lane, from_s: 0.0, to_s: 0.0, text: String::new() };
+        let mark =
+            |lane| Mark { lane, from_s: 0.0, to_s: 0.0, text: String::new(), label: String::new() };
         let svg = timeline(&[mark(Lane::Missing), mark(Lane::Injected), mark(Lane::Missing)], 60.0);
         assert!(svg.contains(">missing<") && svg.contains(">injected<"));
         assert!(!svg.contains(">refused<"));

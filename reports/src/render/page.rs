@@ -176,7 +176,7 @@ fn excerpt_row(row: &RowText, here: bool) -> ExcerptRow {
     let unit = row.quantity.row().si_unit;
     let exact = |value: Option<f64>, absent: &str| match value {
         Some(value) if value.is_nan() => "NaN".to_owned(),
-        Some(value) => format!("{} {unit}", seven(value)),
+        Some(value) => exact_figure(value, unit),
         None => absent.to_owned(),
     };
     let error = row.reported.zip(row.reference).map(|(reported, reference)| reported - reference);
@@ -341,6 +341,22 @@ fn seven(value: f64) -> String {
     if (1e-4..1e9).contains(&value.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
 }
 
+/// A value to seven digits; a long energy as a meter shows it, with the SI unit beside it.
+fn exact_figure(value: f64, unit: SiUnit) -> String {
+    const WATT_SECONDS_PER_KWH: f64 = 3.6e6;
+    let (hours, seconds) = match unit {
+        SiUnit::Joule => ("kWh", "MJ"),
+        SiUnit::VarSecond => ("kvarh", "Mvar s"),
+        SiUnit::VoltAmpereSecond => ("kVAh", "MVA s"),
+        _ => return format!("{} {unit}", seven(value)),
+    };
+    if value.abs() < WATT_SECONDS_PER_KWH / 100.0 || !value.is_finite() {
+        return format!("{} {unit}", seven(value));
+    }
+    let in_hours = seven(value / WATT_SECONDS_PER_KWH);
+    format!("{in_hours} {hours} ({} {seconds})", seven(value / 1e6))
+}
+
 /// A figure with an SI prefix where the unit takes one: `1.2 mV`, `35 kW`.
 pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
     const PREFIXES: [(f64, &str); 7] =
@@ -383,5 +399,19 @@ mod tests {
         assert_eq!(grouped(1_728_000), "1\u{202F}728\u{202F}000");
         assert_eq!(grouped(999), "999");
         assert_eq!(seven(230.123_456_78), "230.1235");
+    }
+
+    /// 1 kWh = 3.6 MJ exactly (SI brochure, table 8: 1 h = 3600 s).
+    #[test]
+    fn a_long_energy_is_told_in_hours_too() {
+        for (value, unit, text) in [
+            (45_000_000.0, SiUnit::Joule, "12.5 kWh (45 MJ)"),
+            (-36_000.0, SiUnit::VarSecond, "-0.01 kvarh (-0.036 Mvar s)"),
+            (1_234.5, SiUnit::Joule, "1234.5 J"),
+            (45_000_000.0, SiUnit::Watt, "45000000 W"),
+            (f64::INFINITY, SiUnit::Joule, "infinity J"),
+        ] {
+            assert_eq!(exact_figure(value, unit), text);
+        }
     }
 }

@@ -14,10 +14,13 @@ use super::page::{self, AccuracyRow};
 use super::plot::{Chart, Point, Series, clock};
 use super::{RenderError, report::under_test};
 use crate::console::number;
-use crate::record::{RunFacts, kind};
+use crate::record::{Event, RunFacts, kind};
 
 /// The most rows of the accuracy table on the page; all of them are in its CSV.
 const ACCURACY_ROWS_MAX: usize = 200;
+
+/// The most marks of the strip listed below it on a phone.
+const NOTES_MAX: usize = 12;
 
 #[derive(Serialize)]
 pub(super) struct Picture {
@@ -26,6 +29,8 @@ pub(super) struct Picture {
     caption: String,
     links: String,
     keys: Vec<Key>,
+    /// What a phone has no room for inside the picture.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +57,7 @@ impl Picture {
             caption,
             links: figure.links(),
             keys: Vec::new(),
+            notes: Vec::new(),
         };
         figures.push(figure);
         picture
@@ -77,7 +83,7 @@ pub(super) fn timeline(
         let until = event.text("until").and_then(|until| until.parse::<SimTime>().ok());
         let to_s = until.map_or(from_s, since).max(from_s);
         let text = format!("{}  {} {}", clock(from_s), event.kind, event.detail());
-        marks.push(Mark { lane, from_s, to_s, text });
+        marks.push(Mark { lane, from_s, to_s, text, label: label(event) });
     }
     marks.extend(spans(Lane::Missing, &collected.missing));
     marks.extend(spans(Lane::Unexpected, &collected.unexpected));
@@ -90,7 +96,28 @@ pub(super) fn timeline(
     }
     let svg = Some(diagram::timeline(&marks, end_s));
     let figure = Figure { name: "timeline".to_owned(), svg, csv: Some(csv.finish()) };
-    Some(Picture::of(figure, "", String::new(), figures))
+    let mut picture = Picture::of(figure, "", String::new(), figures);
+    let labelled = marks.iter().filter(|mark| !mark.label.is_empty());
+    let note = |mark: &Mark| format!("{}  {}", clock(mark.from_s), mark.label);
+    picture.notes = labelled.take(NOTES_MAX).map(note).collect();
+    Some(picture)
+}
+
+/// A few words for a mark on the strip, where it has room for them.
+pub(super) fn label(event: &Event) -> String {
+    let about = event.about().or_else(|| event.text("link")).or_else(|| event.text("target"));
+    let (what, about) = match event.kind.as_str() {
+        kind::INJECT => (event.text("inject").unwrap_or_default(), about),
+        kind::COMMAND => (event.text("name").unwrap_or_default(), about),
+        kind::REFUSED => (event.text("reason").unwrap_or_default(), about),
+        // It stands right beside the command it answers.
+        kind::ACKNOWLEDGED => ("", None),
+        other => (other, about),
+    };
+    match about {
+        Some(about) => format!("{what} {about}"),
+        None => what.to_owned(),
+    }
 }
 
 /// Neighbouring bins as one span each.
@@ -110,6 +137,7 @@ fn spans(lane: Lane, bins: &Bins) -> Vec<Mark> {
         from_s,
         to_s,
         text: format!("{}  {} values {}", clock(from_s), page::grouped(count), lane.name()),
+        label: String::new(),
     };
     spans.into_iter().map(mark).collect()
 }
@@ -187,6 +215,9 @@ pub(super) fn accuracy(
     for (id, curve) in &collected.curves {
         families.entry(family(*id)).or_default().push((*id, curve));
     }
+    // What a check judges comes before what is only there to look at.
+    let mut families: Vec<_> = families.into_iter().collect();
+    families.sort_by_key(|(_, curves)| !curves.iter().any(|(_, curve)| curve.scale.judged));
     let mut pictures = Vec::new();
     for (first, curves) in families {
         pictures.extend(error_picture(first, &curves, end_s, figures)?);
@@ -243,7 +274,7 @@ fn error_picture(
     keys.retain(|key| !key.name.is_empty());
     let limit = limits.into_iter().reduce(f64::min);
     let y_label = if unit == "1" { "error".to_owned() } else { format!("error in {unit}") };
-    let chart = Chart { y_label, series, limit, end_s };
+    let chart = Chart { y_label, series, limit, end_s }.in_hours(&unit);
     let caption = match limit {
         Some(limit) if chart.shows_limit() => format!("limit ±{} {unit}, dashed", number(limit)),
         Some(limit) => format!("limit ±{} {unit}, outside of the picture", number(limit)),
