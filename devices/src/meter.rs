@@ -43,11 +43,21 @@ pub(crate) enum Acquisition {
     Windows(Box<ClosedForm>),
 }
 
+/// Where a meter publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputTopic {
+    /// On the topic that all devices of a tenant use.
+    Shared,
+    /// On the topic that carries its own hardware id.
+    Bound,
+}
+
 /// What a meter is made of.
 #[derive(Debug)]
 pub(crate) struct MeterParts {
     pub(crate) hardware_id: HardwareId,
     pub(crate) tenant: String,
+    pub(crate) input_topic: InputTopic,
     pub(crate) start: SimTime,
     pub(crate) acquisition: Acquisition,
     pub(crate) quantities: Vec<MeasurementId>,
@@ -96,7 +106,10 @@ const EPOCH: Epoch = Epoch(1);
 impl Meter {
     pub(crate) fn new(parts: MeterParts) -> Self {
         Self {
-            input_topic: topics::input(&parts.tenant),
+            input_topic: match parts.input_topic {
+                InputTopic::Shared => topics::input(&parts.tenant),
+                InputTopic::Bound => topics::device_input(&parts.tenant, &parts.hardware_id),
+            },
             commands_topic: topics::commands(&parts.tenant, &parts.hardware_id),
             totaliser: Totaliser::new(parts.netting),
             next_due: parts.period,

@@ -218,7 +218,8 @@ impl Ingest {
                 let detail = "batches are not taken; send one message per reading".to_owned();
                 return Err((RefusalReason::UnsupportedEncoding, None, detail));
             }
-            Some(Topic::Commands { .. } | Topic::Acknowledgement { .. }) | None => {
+            Some(Topic::Commands { .. } | Topic::Acknowledgement { .. } | Topic::Echo { .. })
+            | None => {
                 let detail = "no topic for messages of devices".to_owned();
                 return Err((RefusalReason::TopicNotAllowed, None, detail));
             }

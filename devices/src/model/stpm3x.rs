@@ -10,7 +10,7 @@ use lastmeter_sim::Netting;
 
 use crate::border::Device;
 use crate::front_end::{Channel, ChannelParameters};
-use crate::meter::{Acquisition, Meter, MeterParts, PERIOD_MIN};
+use crate::meter::{Acquisition, InputTopic, Meter, MeterParts, PERIOD_MIN};
 use crate::reading::{GROUPS, identifiers};
 use crate::registry::{DeviceContext, DeviceKind};
 use crate::sampled::Sampled;
@@ -90,6 +90,13 @@ static FIELDS: &[Field] = &[
         Kind::Boolean,
         "true",
         "Whether commands are carried out and answered.",
+    ),
+    Field::default(
+        "input_topic",
+        Kind::Choice(&["shared", "bound"]),
+        "\"shared\"",
+        "Publish where all devices of the tenant do, or on `TENANT/device/HARDWARE-ID/input/json`, \
+         which takes this device only.",
     ),
     Field::default(
         "nominal_frequency",
@@ -219,6 +226,10 @@ fn build(
     Some(Box::new(Meter::new(MeterParts {
         hardware_id: context.hardware_id.clone(),
         tenant: context.tenant.to_owned(),
+        input_topic: match values.text("input_topic") {
+            "bound" => InputTopic::Bound,
+            _ => InputTopic::Shared,
+        },
         start: context.start,
         acquisition,
         quantities: identifiers(&values.text_list("quantities"), values.boolean("totals_only")),

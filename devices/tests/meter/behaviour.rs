@@ -192,6 +192,24 @@ fn a_meter_told_not_to_obey_stays_silent() {
 }
 
 #[test]
+fn a_bound_meter_says_everything_on_its_own_topic() {
+    let mut bench = Bench::new("report_every = \"1 s\"\ninput_topic = \"bound\"", balanced());
+    let mut out = bench.run(2.0);
+    out.extend(bench.step(set_period("1", 5.0)));
+    out.extend(bench.step(Input::Fault(DeviceFault::UnknownIdentifier)));
+    let topics: Vec<&str> = out
+        .iter()
+        .filter_map(|output| match output {
+            Output::Publish { topic, .. } => Some(topic.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(topics, ["default/device/home/input/json"; 4]);
+    // Commands come on the same topic as ever.
+    assert_eq!(bench.device.subscriptions(), ["default/SiteWhere/commands/home"]);
+}
+
+#[test]
 fn a_skipped_reading_is_announced_but_not_sent() {
     let mut bench = Bench::new(FAST, balanced());
     bench.run(10.0);

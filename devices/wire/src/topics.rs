@@ -3,8 +3,10 @@
 //! `SiteWhere/input/json` and `SiteWhere/commands/{hardwareId}` are those of SiteWhere 1.9, with
 //! the tenant in front because one broker serves all tenants. The `device/...` forms are the
 //! project's own: they carry the hardware id in the name, so that access control can bind a
-//! credential to one device. A hardware id has no `/`, `+`, `#`, so a topic can be taken apart
-//! again without ambiguity.
+//! credential to one device. `echo/...` is the project's own too: what a client publishes on the
+//! topic of its name goes to whoever subscribes to it and nowhere else, so that the way through a
+//! broker can be measured without storing anything. A hardware id has no `/`, `+`, `#`, so a topic
+//! can be taken apart again without ambiguity.
 
 use std::fmt;
 
@@ -45,6 +47,13 @@ pub enum Topic {
         /// The device that is told.
         device: HardwareId,
     },
+    /// `{tenant}/echo/{clientId}`: forwarded to subscribers and never stored.
+    Echo {
+        /// The tenant.
+        tenant: String,
+        /// The MQTT client identifier of the one client that may publish here.
+        client: String,
+    },
 }
 
 impl Topic {
@@ -65,6 +74,9 @@ impl Topic {
             [_, "device", device, "ack"] => {
                 Self::Acknowledgement { tenant: tenant()?, device: id(device)? }
             }
+            [_, "echo", client] if is_level(client) => {
+                Self::Echo { tenant: tenant()?, client: client.to_owned() }
+            }
             _ => return None,
         })
     }
@@ -76,7 +88,8 @@ impl Topic {
             | Self::InputBatch { tenant }
             | Self::DeviceInput { tenant, .. }
             | Self::Commands { tenant, .. }
-            | Self::Acknowledgement { tenant, .. } => tenant,
+            | Self::Acknowledgement { tenant, .. }
+            | Self::Echo { tenant, .. } => tenant,
         }
     }
 }
@@ -91,6 +104,7 @@ impl fmt::Display for Topic {
             }
             Self::Commands { tenant, device } => write!(f, "{tenant}/SiteWhere/commands/{device}"),
             Self::Acknowledgement { tenant, device } => write!(f, "{tenant}/device/{device}/ack"),
+            Self::Echo { tenant, client } => write!(f, "{tenant}/echo/{client}"),
         }
     }
 }
@@ -98,9 +112,12 @@ impl fmt::Display for Topic {
 /// Whether a text can stand as the tenant level: not empty, no wildcard, no control character,
 /// and not starting with `$`, which brokers keep for themselves.
 pub fn is_tenant(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('$')
-        && !text.chars().any(|c| matches!(c, '/' | '+' | '#') || c.is_control())
+    !text.starts_with('$') && is_level(text)
+}
+
+/// Whether a text can stand as one level of a topic name.
+fn is_level(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(|c| matches!(c, '/' | '+' | '#') || c.is_control())
 }
 
 /// Where every device of a tenant may publish.
@@ -121,6 +138,13 @@ pub fn commands(tenant: &str, device: &HardwareId) -> String {
 /// Where a device hears what the platform holds safely.
 pub fn acknowledgement(tenant: &str, device: &HardwareId) -> String {
     Topic::Acknowledgement { tenant: tenant.to_owned(), device: device.clone() }.to_string()
+}
+
+/// Where a client, named by its MQTT client identifier, may publish what shall come back to whoever
+/// subscribes to it; `None` if the identifier cannot stand in a topic.
+pub fn echo(tenant: &str, client: &str) -> Option<String> {
+    let topic = Topic::Echo { tenant: tenant.to_owned(), client: client.to_owned() };
+    is_level(client).then(|| topic.to_string())
 }
 
 /// The subscription filters under which everything devices may say to a tenant arrives.
@@ -145,6 +169,7 @@ mod tests {
             ("t1/device/home-007/input/json", "t1"),
             ("t1/device/home-007/ack", "t1"),
             ("t1/device/input/input/json", "t1"),
+            ("t1/echo/probe $1", "t1"),
         ] {
             let topic = Topic::parse(name).unwrap_or_else(|| panic!("{name}"));
             assert_eq!(topic.to_string(), name);
@@ -155,6 +180,10 @@ mod tests {
         assert_eq!(device_input("t", &home), "t/device/home/input/json");
         assert_eq!(commands("t", &home), "t/SiteWhere/commands/home");
         assert_eq!(acknowledgement("t", &home), "t/device/home/ack");
+        assert_eq!(echo("t", "probe").as_deref(), Some("t/echo/probe"));
+        for client in ["", "a/b", "+", "a#", "a\0"] {
+            assert_eq!(echo("t", client), None, "{client:?}");
+        }
         assert_eq!(input_filters("t")[2], "t/device/+/input/json");
     }
 
@@ -173,6 +202,11 @@ mod tests {
             "t/SiteWhere/commands/+",
             "t/device//ack",
             "+/device/home/ack",
+            "t/echo/",
+            "t/echo",
+            "t/echo/a/b",
+            "t/echo/+",
+            "+/echo/a",
         ] {
             assert_eq!(Topic::parse(name), None, "{name}");
         }

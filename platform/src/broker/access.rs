@@ -16,6 +16,13 @@ pub(super) fn may_publish(tenant: &str, topic: &str) -> bool {
     }
 }
 
+/// Whether this is the topic on which this client of the tenant may publish what the broker passes
+/// on and nobody stores. Another client's would let it disturb what that one measures.
+pub(super) fn may_echo(tenant: &str, client: &str, topic: &str) -> bool {
+    matches!(Topic::parse(topic),
+        Some(Topic::Echo { tenant: t, client: c }) if t == tenant && c == client)
+}
+
 /// Whether a client of this tenant may subscribe to this filter: everything below its tenant. The
 /// first level must be the tenant itself, so no wildcard can reach another one.
 pub(super) fn may_subscribe(tenant: &str, filter: &str) -> bool {
@@ -43,6 +50,7 @@ mod tests {
             "default/device/home-1/ack",
             "default/device/home-1/input/xml",
             "default/live/home-1",
+            "default/echo/home-1",
             "$SYS/broker",
             "other/SiteWhere/input/json",
         ] {
@@ -51,8 +59,28 @@ mod tests {
     }
 
     #[test]
+    fn a_client_echoes_on_its_own_topic_only() {
+        assert!(may_echo("default", "probe", "default/echo/probe"));
+        for topic in [
+            "default/echo/other",
+            "other/echo/probe",
+            "default/echo/probe/x",
+            "default/echo",
+            "default/SiteWhere/input/json",
+            "",
+        ] {
+            assert!(!may_echo("default", "probe", topic), "{topic}");
+        }
+        // Identifiers that are no level of a topic have no echo topic.
+        for (client, topic) in [("", "default/echo/"), ("a/b", "default/echo/a/b")] {
+            assert!(!may_echo("default", client, topic), "{topic}");
+        }
+    }
+
+    #[test]
     fn a_client_subscribes_below_its_tenant_only() {
-        for filter in ["default/#", "default/SiteWhere/commands/home-1", "default/+/x", "default/"]
+        for filter in
+            ["default/#", "default/SiteWhere/commands/home-1", "default/echo/x", "default/"]
         {
             assert!(may_subscribe("default", filter), "{filter}");
         }

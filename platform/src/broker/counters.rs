@@ -46,6 +46,8 @@ counters! {
     publications_stored
     /// Publications refused with a durable record, wherever it was decided.
     publications_refused
+    /// Publications on their sender's own echo topic, passed on to subscribers and not stored.
+    publications_echoed
     /// Connections ended without PUBACK because nothing could be made durable.
     publications_failed
     /// Last wills that are in the journal.

@@ -82,13 +82,21 @@ impl Hooks {
     }
 
     async fn refuse_topic(&self, client: &str, topic: &str, what: &str) -> Result<(), NotDurable> {
-        let detail = format!("{what} is not on an input topic of the client's tenant");
+        let detail = format!(
+            "{what} is neither on an input topic of the client's tenant nor on an echo topic that \
+             it may use"
+        );
         self.port.refuse(BrokerRefusal::TopicNotAllowed, client, topic, &detail).await
     }
 
     /// The decision that the acknowledgement waits for.
     async fn published(&self, sender: &Id, publish: &Publish) -> PublishAclResult {
-        let outcome = if access::may_publish(sender.username_ref(), &publish.topic) {
+        let tenant = sender.username_ref();
+        if access::may_echo(tenant, &sender.client_id, &publish.topic) {
+            count(&self.counters.publications_echoed);
+            return PublishAclResult::allow();
+        }
+        let outcome = if access::may_publish(tenant, &publish.topic) {
             self.port.accept(arrival(sender, publish)).await
         } else {
             let reason = BrokerRefusal::TopicNotAllowed.word();

@@ -36,7 +36,8 @@ pub(crate) enum Verdict {
 pub(crate) enum BrokerRefusal {
     /// A packet above the limit. Its topic is not known: it is refused by its length alone.
     PacketTooLarge,
-    /// A publication, or a last will, on a topic that is no input topic of the sender's tenant.
+    /// A publication, or a last will, on a topic that is neither an input topic of the sender's
+    /// tenant nor, for a publication, the sender's echo topic.
     TopicNotAllowed,
 }
 

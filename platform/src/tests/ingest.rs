@@ -77,6 +77,7 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
         ),
         ("stranger/SiteWhere/input/json", good.clone(), RefusalReason::TopicNotAllowed, None),
         ("default/SiteWhere/commands/home", good.clone(), RefusalReason::TopicNotAllowed, None),
+        ("default/echo/client", good.clone(), RefusalReason::TopicNotAllowed, None),
         ("anything", good.clone(), RefusalReason::TopicNotAllowed, None),
     ];
     for (topic, payload, reason, _) in &cases {
@@ -94,7 +95,7 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
         assert_eq!(row.device.as_deref(), *device);
         assert!(!row.detail.is_empty());
     }
-    assert_eq!(bench.core.metrics.refused()["topic_not_allowed"], 3);
+    assert_eq!(bench.core.metrics.refused()["topic_not_allowed"], 4);
     let devices = bench.core.readers.with(|reader| reader.device("home")).await.unwrap();
     assert_eq!(devices, None, "what is refused registers no device");
     bench.stop().await;

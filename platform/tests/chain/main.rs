@@ -6,3 +6,4 @@
 mod common;
 mod kill;
 mod thousand;
+mod topics;

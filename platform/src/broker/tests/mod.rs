@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::*;
 
 mod delivery;
+mod echo;
 mod lifecycle;
 mod protocol;
 mod raw;

@@ -24,6 +24,9 @@ async fn publishing_elsewhere_is_refused_recorded_and_acknowledged() {
     let topics = [
         "default/SiteWhere/commands/home-1",
         "default/device/home-1/ack",
+        "default/echo/another",
+        "default/echo/meter/x",
+        "other/echo/meter",
         "other/SiteWhere/input/json",
         "$SYS/x",
         "x",
