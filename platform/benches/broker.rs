@@ -66,6 +66,19 @@ impl IngestPort for Platform {
         panic!("nothing is refused here, but {} was: {topic} {detail}", refusal.word())
     }
 
+    fn count(&self, refusal: BrokerRefusal) {
+        panic!("nothing is refused here, but {} was", refusal.word())
+    }
+
+    async fn record(
+        &self,
+        refusal: BrokerRefusal,
+        _device: Option<&str>,
+        detail: &str,
+    ) -> Result<(), NotDurable> {
+        panic!("nothing is refused here, but {} was: {detail}", refusal.word())
+    }
+
     fn authenticate(&self, _username: &str, _password: &[u8]) -> bool {
         true
     }

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+mod tls;
+
+pub use tls::{Pem, TlsConfig};
+
 /// The one tenant of this version; its data lies in `{data}/default/`.
 pub const TENANT: &str = "default";
 
@@ -19,7 +23,8 @@ pub const TENANT: &str = "default";
 pub struct Config {
     /// The data folder; made if it is not there. One process at a time may use it.
     pub data: PathBuf,
-    /// Where MQTT listens; port 0 takes a free one. Default `127.0.0.1:1883`.
+    /// Where MQTT without TLS listens; port 0 takes a free one. Default `127.0.0.1:1883`. It is not
+    /// there if `tls.plain` is false; on an address of the loopback it is closed to outsiders.
     #[serde(default = "default_mqtt_address")]
     pub mqtt_address: SocketAddr,
     /// Where REST listens; port 0 takes a free one. Default `127.0.0.1:8080`.
@@ -33,6 +38,9 @@ pub struct Config {
     /// Accept the identifiers of seed 004 Table 2 only, not the `x.*` ones (D-20).
     #[serde(default)]
     pub strict_table2: bool,
+    /// TLS in front of the broker; without it there is plain MQTT only.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
     /// The bounds of everything.
     #[serde(default)]
     pub limits: Limits,
@@ -99,6 +107,12 @@ pub struct Limits {
     /// How long a REST client may take for the head of its request, and again for its body, and how
     /// long its connection may be idle, in seconds.
     pub rest_header_s: u64,
+    /// TLS handshakes at a time; more of them wait to be accepted.
+    pub tls_handshakes: usize,
+    /// How long a TLS handshake may take, and again the first byte after it, in seconds.
+    pub tls_handshake_s: u64,
+    /// TLS connections at a time; more of them are refused.
+    pub tls_connections: usize,
     /// How long a message may wait for its turn before the sender is disconnected, in seconds.
     pub accept_wait_s: u64,
     /// How long stopping may take before what is left is cut off, in seconds.
@@ -119,6 +133,9 @@ impl Default for Limits {
             rest_body_bytes: 1024 * 1024,
             rest_connections: 256,
             rest_header_s: 10,
+            tls_handshakes: 256,
+            tls_handshake_s: 10,
+            tls_connections: 20_000,
             accept_wait_s: 30,
             shutdown_s: 10,
         }
@@ -162,6 +179,7 @@ impl Config {
             clock,
             token,
             strict_table2: false,
+            tls: None,
             limits: Limits::default(),
         }
     }
@@ -200,9 +218,15 @@ impl Config {
             ("limits.rest_body_bytes", limits.rest_body_bytes),
             ("limits.rest_connections", limits.rest_connections),
             ("limits.rest_header_s", limits.rest_header_s as usize),
+            ("limits.tls_handshakes", limits.tls_handshakes),
+            ("limits.tls_handshake_s", limits.tls_handshake_s as usize),
+            ("limits.tls_connections", limits.tls_connections),
             ("limits.accept_wait_s", limits.accept_wait_s as usize),
             ("limits.shutdown_s", limits.shutdown_s as usize),
         ];
+        if let Some(tls) = &self.tls {
+            tls.check()?;
+        }
         match at_least_one.into_iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => error(key, "0".into(), "give at least 1"),
             None => Ok(()),

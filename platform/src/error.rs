@@ -10,6 +10,7 @@ use crate::config::ConfigError;
 use crate::core::BarrierError;
 use crate::journal::{JournalStopped, RecoverError};
 use crate::store::StoreError;
+use crate::tls::TlsSettingsError;
 
 /// Why the platform does not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum PlatformError {
     /// The MQTT broker does not start.
     #[error(transparent)]
     Broker(Box<dyn Error + Send + Sync>),
+    /// The certificates for TLS cannot be used.
+    #[error("the settings for TLS cannot be used")]
+    Tls(#[source] Box<dyn Error + Send + Sync>),
     /// REST cannot listen.
     #[error("REST cannot listen on {address}; is it taken?")]
     Listen {
@@ -86,5 +90,11 @@ impl From<BarrierError> for PlatformError {
 impl From<BrokerError> for PlatformError {
     fn from(error: BrokerError) -> Self {
         Self::Broker(Box::new(error))
+    }
+}
+
+impl From<TlsSettingsError> for PlatformError {
+    fn from(error: TlsSettingsError) -> Self {
+        Self::Tls(Box::new(error))
     }
 }

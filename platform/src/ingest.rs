@@ -154,6 +154,7 @@ impl Ingest {
                     "refused"
                 );
                 self.record(received, reason, device, &arrival.topic, &detail, permit).await?;
+                self.metrics.count_refusal(reason.word());
                 Ok(Accepted::Refused(reason))
             }
         }
@@ -170,7 +171,9 @@ impl Ingest {
     ) -> Result<(), IngestError> {
         tracing::debug!(client = client_id, reason = reason.word(), detail, "refused");
         let permit = self.admit(detail.len()).await?;
-        self.record(self.clock.now(), reason, None, topic, detail, permit).await
+        self.record(self.clock.now(), reason, None, topic, detail, permit).await?;
+        self.metrics.count_refusal(reason.word());
+        Ok(())
     }
 
     /// To be called when a client has subscribed to a topic: what waits for it is sent then.
@@ -258,9 +261,7 @@ impl Ingest {
         let payload = pipeline::encode_refusal(received, &record);
         let topic = record.topic.clone();
         let body = Body::Refusal(record);
-        self.journal(Kind::Refusal, payload, received, topic, body, permit).await?;
-        self.metrics.count_refusal(reason.word());
-        Ok(())
+        self.journal(Kind::Refusal, payload, received, topic, body, permit).await
     }
 
     async fn journal(
@@ -300,12 +301,27 @@ impl IngestPort for Ingest {
         topic: &str,
         detail: &str,
     ) -> Result<(), NotDurable> {
-        let reason = match refusal {
-            BrokerRefusal::PacketTooLarge => RefusalReason::PacketTooLarge,
-            BrokerRefusal::TopicNotAllowed => RefusalReason::TopicNotAllowed,
-        };
-        let recorded = Self::refuse(self, reason, client_id, topic, detail).await;
+        let recorded = Self::refuse(self, refusal.into(), client_id, topic, detail).await;
         recorded.map_err(|error| NotDurable { why: error.to_string() })
+    }
+
+    fn count(&self, refusal: BrokerRefusal) {
+        self.metrics.count_refusal(refusal.word());
+    }
+
+    async fn record(
+        &self,
+        refusal: BrokerRefusal,
+        device: Option<&str>,
+        detail: &str,
+    ) -> Result<(), NotDurable> {
+        let not_durable = |error: IngestError| NotDurable { why: error.to_string() };
+        let permit = self.admit(detail.len()).await.map_err(not_durable)?;
+        // What is no hardware id is in the detail all the same.
+        let device = device.and_then(|device| HardwareId::new(device).ok());
+        let recorded =
+            Self::record(self, self.clock.now(), refusal.into(), device, "", detail, permit).await;
+        recorded.map_err(not_durable)
     }
 
     fn authenticate(&self, username: &str, password: &[u8]) -> bool {
@@ -314,6 +330,16 @@ impl IngestPort for Ingest {
 
     fn subscribed(&self, filter: &str) {
         Self::subscribed(self, filter);
+    }
+}
+
+impl From<BrokerRefusal> for RefusalReason {
+    fn from(refusal: BrokerRefusal) -> Self {
+        match refusal {
+            BrokerRefusal::PacketTooLarge => Self::PacketTooLarge,
+            BrokerRefusal::TopicNotAllowed => Self::TopicNotAllowed,
+            BrokerRefusal::Tls(reason) => Self::Tls(reason),
+        }
     }
 }
 

@@ -38,13 +38,14 @@ mod rest;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-pub use config::{ClockSource, Config, ConfigError, Limits, TENANT, Token};
+pub use config::{ClockSource, Config, ConfigError, Limits, Pem, TENANT, TlsConfig, Token};
 pub use error::PlatformError;
 use tokio::task::JoinHandle;
 
@@ -72,7 +73,8 @@ impl Platform {
         match listen(&config, &core).await {
             Ok((broker, server)) => {
                 let attending = Attending::start(Arc::clone(&core));
-                tracing::info!(mqtt = %broker.address(), rest = %server.address(), "listening");
+                let (mqtt, mqtts) = (broker.plain_address(), broker.tls_address());
+                tracing::info!(?mqtt, ?mqtts, rest = %server.address(), "listening");
                 Ok(Running { core, broker, server, attending, stop_limit })
             }
             Err(error) => {
@@ -87,6 +89,8 @@ async fn listen(config: &Config, core: &Arc<Core>) -> Result<(Arc<Broker>, Serve
     core.ready().await?;
     let broker_config = BrokerConfig {
         packet_limit_bytes: config.limits.packet_bytes,
+        plain: config.tls.as_ref().is_none_or(|tls| tls.plain),
+        tls: tls::load(config)?,
         ..BrokerConfig::new(config.mqtt_address)
     };
     let ingest = Arc::clone(&core.ingest);
@@ -114,9 +118,19 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where MQTT listens.
+    /// Where MQTT listens: without TLS, unless `tls.plain` is false.
     pub fn mqtt_address(&self) -> SocketAddr {
         self.broker.address()
+    }
+
+    /// Where MQTT listens without TLS, if it does.
+    pub fn plain_mqtt_address(&self) -> Option<SocketAddr> {
+        self.broker.plain_address()
+    }
+
+    /// Where MQTT over TLS listens, if it does.
+    pub fn mqtts_address(&self) -> Option<SocketAddr> {
+        self.broker.tls_address()
     }
 
     /// Where REST listens.

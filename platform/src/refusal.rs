@@ -5,6 +5,8 @@
 
 use lastmeter_units::HardwareId;
 
+use crate::broker::TlsRefusal;
+
 /// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RefusalReason {
@@ -24,6 +26,8 @@ pub(crate) enum RefusalReason {
     UnknownInvocation,
     /// One more device than `limits.devices`.
     TooManyDevices,
+    /// A connection was refused at the TLS port.
+    Tls(TlsRefusal),
 }
 
 impl RefusalReason {
@@ -38,6 +42,7 @@ impl RefusalReason {
             Self::ConflictingContent => "conflicting_content",
             Self::UnknownInvocation => "unknown_invocation",
             Self::TooManyDevices => "too_many_devices",
+            Self::Tls(reason) => reason.word(),
         }
     }
 }

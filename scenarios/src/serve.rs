@@ -78,11 +78,16 @@ async fn run(config: Config, until_stdin_closes: bool) -> ExitCode {
             return ExitCode::Broken;
         }
     };
-    let ready = json!({
+    let mut ready = json!({
         "ready": true,
-        "mqtt": running.mqtt_address().to_string(),
         "rest": format!("http://{}", running.rest_address()),
     });
+    if let Some(address) = running.plain_mqtt_address() {
+        ready["mqtt"] = address.to_string().into();
+    }
+    if let Some(address) = running.mqtts_address() {
+        ready["mqtts"] = address.to_string().into();
+    }
     tell_out(&ready.to_string());
     wait_for_the_end(until_stdin_closes).await;
     if running.shutdown().await {

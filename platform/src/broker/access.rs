@@ -23,6 +23,14 @@ pub(super) fn may_echo(tenant: &str, client: &str, topic: &str) -> bool {
         Some(Topic::Echo { tenant: t, client: c }) if t == tenant && c == client)
 }
 
+/// Whether a topic is bound to no device, or to this one.
+pub(super) fn is_free_or_bound_to(device: &str, topic: &str) -> bool {
+    match Topic::parse(topic) {
+        Some(Topic::DeviceInput { device: bound, .. }) => bound.as_str() == device,
+        _ => true,
+    }
+}
+
 /// Whether a client of this tenant may subscribe to this filter: everything below its tenant. The
 /// first level must be the tenant itself, so no wildcard can reach another one.
 pub(super) fn may_subscribe(tenant: &str, filter: &str) -> bool {

@@ -61,6 +61,14 @@ counters! {
     packets_malformed
     /// Subscriptions refused because the filter is not below the client's tenant.
     subscriptions_refused
+    /// TLS handshakes that were completed.
+    tls_handshakes
+    /// TLS connections that their clients gave up before the first packet.
+    tls_abandoned
+    /// TLS connections that could not be handed to the broker.
+    tls_unserved
+    /// Connections to the ports behind the TLS port that did not come from there.
+    strangers
     /// Messages that subscribers acknowledged.
     deliveries_acknowledged
     /// Messages a live subscriber will not get because its queue was full.

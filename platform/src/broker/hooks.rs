@@ -26,20 +26,26 @@ use rmqtt::types::{
 use super::access;
 use super::counters::{Running, count};
 use super::port::{Arrival, BrokerRefusal, IngestPort, NotDurable, Verdict};
+use super::tls::{Entrance, TlsRefusal};
+use super::{Behind, entrance};
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
 const TOO_LARGE: &str = "Max size exceeded";
+
+/// Characters of a client identifier that are told of a refused one.
+const NAME_SHOWN: usize = 128;
 
 /// The handler behind all hooks.
 #[derive(Clone)]
 pub(super) struct Hooks {
     port: Arc<dyn IngestPort>,
     counters: Arc<Running>,
+    behind: Behind,
 }
 
 impl Hooks {
-    pub(super) fn new(port: Arc<dyn IngestPort>, counters: Arc<Running>) -> Self {
-        Self { port, counters }
+    pub(super) fn new(port: Arc<dyn IngestPort>, counters: Arc<Running>, behind: Behind) -> Self {
+        Self { port, counters, behind }
     }
 
     /// Puts the handler behind every hook that it serves.
@@ -61,7 +67,34 @@ impl Hooks {
         register.start().await;
     }
 
+    /// Whether what the TLS door has proved lets this client connect under its identifier.
+    fn passes_the_door(&self, client: &Id) -> bool {
+        let entrance = entrance(client);
+        if entrance == Entrance::Plain {
+            return true;
+        }
+        let Some(peer) = client.remote_addr.and_then(|port| self.behind.peers.find(port)) else {
+            // Not by the door, or gone already.
+            count(&self.counters.strangers);
+            return false;
+        };
+        if entrance == Entrance::Tls || peer.device.as_deref() == Some(&*client.client_id) {
+            return true;
+        }
+        let from = peer.from;
+        let name = client.client_id.chars().take(NAME_SHOWN).collect::<String>();
+        let detail = format!(
+            "{from}, certificate of {:?}: it connects as {name:?}",
+            peer.device.as_deref().unwrap_or_default()
+        );
+        self.behind.reports.tell(TlsRefusal::WrongIdentity, peer.device, detail);
+        false
+    }
+
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
+        if !self.passes_the_door(connect.id()) {
+            return AuthResult::NotAuthorized;
+        }
         let tenant = connect.username().map_or("", |name| &**name);
         let password = connect.password().map_or(&[][..], |password| password);
         if !self.port.authenticate(tenant, password) {
@@ -72,7 +105,7 @@ impl Hooks {
             LastWill::V3(will) => will.topic.to_string(),
             LastWill::V5(will) => will.topic.to_string(),
         });
-        if let Some(topic) = will.filter(|topic| !access::may_publish(tenant, topic)) {
+        if let Some(topic) = will.filter(|topic| !may_publish(connect.id(), tenant, topic)) {
             count(&self.counters.wills_refused);
             // Refused with or without the record: nobody waits for it as for a PUBACK.
             let _ = self.refuse_topic(connect.client_id(), &topic, "the last will").await;
@@ -96,7 +129,7 @@ impl Hooks {
             count(&self.counters.publications_echoed);
             return PublishAclResult::allow();
         }
-        let outcome = if access::may_publish(tenant, &publish.topic) {
+        let outcome = if may_publish(sender, tenant, &publish.topic) {
             self.port.accept(arrival(sender, publish)).await
         } else {
             let reason = BrokerRefusal::TopicNotAllowed.word();
@@ -219,6 +252,14 @@ impl Handler for Hooks {
         };
         (true, result)
     }
+}
+
+/// Whether this client may publish here. Who has shown a certificate speaks on no topic that is
+/// bound to another device.
+fn may_publish(client: &Id, tenant: &str, topic: &str) -> bool {
+    let own = entrance(client) != Entrance::Certified
+        || access::is_free_or_bound_to(&client.client_id, topic);
+    own && access::may_publish(tenant, topic)
 }
 
 fn arrival(sender: &Id, publish: &Publish) -> Arrival {

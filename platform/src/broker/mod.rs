@@ -3,6 +3,9 @@
 //! Terms: the *port* is what the broker needs from the rest of the platform ([`IngestPort`]), not
 //! to be mixed up with a TCP port.
 //!
+//! With TLS there are two more listeners, on the loopback, which the TLS door (`tls`) connects to:
+//! one for clients with certificate and one for those without.
+//!
 //! On rmqtt 0.24.0, of which nothing shows outside of this module. No session outlives its
 //! connection (nothing that must last relies on a broker session, R-02), nothing is retained, and
 //! shared subscriptions are off. Its TLS feature stays off. Sessions and their queues run on
@@ -21,7 +24,7 @@
 //!   between filling and emptying it at random). So the platform never subscribes to its own
 //!   broker, and `deliveries_dropped` must stay zero where somebody relies on a subscription.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,9 +44,12 @@ mod hooks;
 mod port;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub(crate) use counters::BrokerCounters;
 pub(crate) use port::{Arrival, BrokerRefusal, IngestPort, NotDurable, Verdict};
+use tls::{Door, Entrance, Inner, Peers, Reports};
+pub(crate) use tls::{Naming, Settings as TlsSettings, TlsRefusal};
 
 /// How long stopping waits for the broker's threads.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -58,14 +64,23 @@ const SUBSCRIPTION_LIMIT: usize = 1024;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a session may outlive its connection: rmqtt reads zero as "for ever".
 const SESSION_EXPIRY: Duration = Duration::from_millis(1);
-/// The name under which rmqtt keeps the only listener.
-const LISTENER: u16 = 1;
+/// The names under which rmqtt keeps the listeners.
+const PLAIN: u16 = 1;
+const BEHIND_TLS: u16 = 2;
+const CERTIFIED: u16 = 3;
+
+/// Where the TLS door reaches the broker: a free port of this machine.
+const INNER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What a broker is told at its start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct BrokerConfig {
-    /// Where it listens; port 0 takes a free one.
+    /// Where it listens without TLS; port 0 takes a free one.
     pub(crate) address: SocketAddr,
+    /// Whether it listens without TLS. It has to if there is no TLS.
+    pub(crate) plain: bool,
+    /// The TLS door.
+    pub(crate) tls: Option<TlsSettings>,
     /// Largest packet, without its fixed header, bytes. Above it the connection ends.
     pub(crate) packet_limit_bytes: u32,
     /// Messages waiting for one subscriber; above that the oldest is dropped and counted.
@@ -76,10 +91,12 @@ pub(crate) struct BrokerConfig {
 
 impl BrokerConfig {
     /// The defaults: packets to 256 KiB, 10 000 messages waiting per subscriber, 100 000
-    /// connections.
+    /// connections, no TLS.
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            plain: true,
+            tls: None,
             packet_limit_bytes: 256 * 1024,
             queue_limit: 10_000,
             connection_limit: 100_000,
@@ -97,8 +114,10 @@ pub(crate) enum BrokerError {
         source: std::io::Error,
     },
     /// The address is taken or not of this machine.
-    #[error("MQTT cannot listen on {address}: {why}")]
+    #[error("{what} cannot listen on {address}: {why}")]
     Listen {
+        /// What was to listen there.
+        what: &'static str,
         /// The address asked for.
         address: SocketAddr,
         /// The cause.
@@ -119,10 +138,28 @@ pub(crate) enum BrokerError {
 
 /// A running broker. Dropping it stops it too, in the background.
 pub(crate) struct Broker {
-    address: SocketAddr,
+    plain_address: Option<SocketAddr>,
+    tls_address: Option<SocketAddr>,
+    behind: Behind,
     packet_limit_bytes: u32,
     counters: Arc<counters::Running>,
     engine: Option<Engine>,
+}
+
+/// What stands between the TLS door and the broker.
+#[derive(Clone)]
+struct Behind {
+    peers: Arc<Peers>,
+    reports: Arc<Reports>,
+}
+
+/// By which listener a client came.
+fn entrance(client: &Id) -> Entrance {
+    match client.lid {
+        CERTIFIED => Entrance::Certified,
+        BEHIND_TLS => Entrance::Tls,
+        _ => Entrance::Plain,
+    }
 }
 
 /// What has to be ended.
@@ -151,30 +188,57 @@ impl Broker {
             .mqtt_max_sessions(config.connection_limit as isize)
             .build()
             .await;
+        let behind = Behind { peers: Arc::default(), reports: Reports::new(Arc::clone(&port)) };
         // From here on dropping `broker` ends what was started, should something fail.
         let engine = Engine { runtime, context };
         let mut broker = Self {
-            address: config.address,
+            plain_address: None,
+            tls_address: None,
+            behind: behind.clone(),
             packet_limit_bytes: config.packet_limit_bytes,
             counters: counters.clone(),
             engine: None,
         };
         let engine = broker.engine.insert(engine);
-        hooks::Hooks::new(port, counters).register(&engine.context).await;
-        let (listener, address) = engine.bind(&config).map_err(|error| BrokerError::Listen {
-            address: config.address,
-            why: error.to_string(),
-        })?;
-        let server =
-            MqttServer::new(engine.context.clone()).listener_by_id(listener, LISTENER).build();
-        engine.runtime.spawn(server.run());
-        broker.address = address;
+        let hooks = hooks::Hooks::new(port, Arc::clone(&counters), behind.clone());
+        hooks.register(&engine.context).await;
+        let mut server = MqttServer::new(engine.context.clone());
+        if config.plain || config.tls.is_none() {
+            let (listener, address) = engine.bind(&config, config.address)?;
+            server = server.listener_by_id(listener, PLAIN);
+            broker.plain_address = Some(address);
+        }
+        if let Some(settings) = &config.tls {
+            let (bare, tls) = engine.bind(&config, INNER)?;
+            let (proven, certified) = engine.bind(&config, INNER)?;
+            server = server.listener_by_id(bare, BEHIND_TLS).listener_by_id(proven, CERTIFIED);
+            let inner = Inner { tls, certified };
+            let _inside = engine.runtime.enter();
+            let opened = Door::open(settings, inner, behind.peers, behind.reports, counters);
+            broker.tls_address = Some(opened.map_err(|error| BrokerError::Listen {
+                what: "MQTT over TLS",
+                address: settings.address,
+                why: error.to_string(),
+            })?);
+        }
+        engine.runtime.spawn(server.build().run());
         Ok(broker)
     }
 
-    /// Where it listens, with the real TCP port.
+    /// Where it listens, with the real TCP port: without TLS, if it does.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        // It listens on at least one of them.
+        self.plain_address.or(self.tls_address).unwrap_or(INNER)
+    }
+
+    /// Where it listens without TLS, with the real TCP port.
+    pub(crate) fn plain_address(&self) -> Option<SocketAddr> {
+        self.plain_address
+    }
+
+    /// Where it listens with TLS, with the real TCP port.
+    pub(crate) fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
     }
 
     /// Publishes with QoS 1 as the platform. Returns the number of connected subscribers whose
@@ -225,6 +289,7 @@ impl Broker {
     /// task or socket is left.
     pub(crate) async fn stop(mut self) {
         if let Some(engine) = self.engine.take() {
+            self.behind.reports.settle().await;
             // Ending a runtime blocks, which is not allowed on a thread of another one.
             let ended = tokio::task::spawn_blocking(move || engine.end()).await;
             if let Err(error) = ended {
@@ -243,12 +308,28 @@ impl Drop for Broker {
 }
 
 impl Engine {
-    fn bind(&self, config: &BrokerConfig) -> rmqtt::Result<(Listener, SocketAddr)> {
+    fn bind(
+        &self,
+        config: &BrokerConfig,
+        address: SocketAddr,
+    ) -> Result<(Listener, SocketAddr), BrokerError> {
+        self.listener(config, address).map_err(|error| BrokerError::Listen {
+            what: "MQTT",
+            address,
+            why: error.to_string(),
+        })
+    }
+
+    fn listener(
+        &self,
+        config: &BrokerConfig,
+        address: SocketAddr,
+    ) -> rmqtt::Result<(Listener, SocketAddr)> {
         // The socket belongs to the broker's own threads.
         let _inside = self.runtime.enter();
         let listener = Builder::new()
             .name("mqtt")
-            .laddr(config.address)
+            .laddr(address)
             .reuseaddr(Some(true))
             .nodelay(true)
             .allow_anonymous(false)

@@ -7,6 +7,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::tls::TlsRefusal;
+
 /// One PUBLISH as it came from a device, or the last will of one that went away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
@@ -39,6 +41,8 @@ pub(crate) enum BrokerRefusal {
     /// A publication, or a last will, on a topic that is neither an input topic of the sender's
     /// tenant nor, for a publication, the sender's echo topic.
     TopicNotAllowed,
+    /// A connection that did not get through the TLS door, or not as who it said it was.
+    Tls(TlsRefusal),
 }
 
 impl BrokerRefusal {
@@ -47,6 +51,7 @@ impl BrokerRefusal {
         match self {
             Self::PacketTooLarge => "packet_too_large",
             Self::TopicNotAllowed => "topic_not_allowed",
+            Self::Tls(reason) => reason.word(),
         }
     }
 }
@@ -69,12 +74,24 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
     /// no further packet of the same connection is read: that is the back-pressure.
     async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable>;
 
-    /// Records what the broker refused; returns when the record is durable.
+    /// Counts and records what the broker refused; returns when the record is durable.
     async fn refuse(
         &self,
         refusal: BrokerRefusal,
         client_id: &str,
         topic: &str,
+        detail: &str,
+    ) -> Result<(), NotDurable>;
+
+    /// Counts what the broker refused, without a record.
+    fn count(&self, refusal: BrokerRefusal);
+
+    /// Records what the broker refused and has counted; returns when the record is durable. The
+    /// device is a claim.
+    async fn record(
+        &self,
+        refusal: BrokerRefusal,
+        device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable>;
 

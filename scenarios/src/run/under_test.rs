@@ -172,6 +172,7 @@ fn own_config(options: &StartOptions<'_>) -> Config {
         clock: ClockSource::Driven,
         token: Token::new(TOKEN),
         strict_table2: options.strict_table2,
+        tls: None,
         limits: Limits::default(),
     }
 }

@@ -115,6 +115,17 @@ impl IngestPort for Platform {
         Ok(())
     }
 
+    fn count(&self, _refusal: BrokerRefusal) {}
+
+    async fn record(
+        &self,
+        refusal: BrokerRefusal,
+        device: Option<&str>,
+        detail: &str,
+    ) -> Result<(), NotDurable> {
+        self.refuse(refusal, device.unwrap_or_default(), "", detail).await
+    }
+
     fn authenticate(&self, username: &str, password: &[u8]) -> bool {
         ["default", "other"].contains(&username) && password == b"token"
     }
