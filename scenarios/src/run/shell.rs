@@ -171,7 +171,11 @@ impl Shell {
             }
             SessionEvent::Acknowledged { message } => {
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
-                self.device.step(self.feeder.now(), Input::Acknowledged { message }, &mut self.output);
+                self.device.step(
+                    self.feeder.now(),
+                    Input::Acknowledged { message },
+                    &mut self.output,
+                );
             }
             SessionEvent::Received { topic, payload } => {
                 self.received += 1;

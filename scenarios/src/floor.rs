@@ -1,0 +1,187 @@
+//! The floor: what the bench, the machine and the broker add on their own, measured before and
+//! after a run in real time.
+//!
+//! Terms: a *probe* is one wait of the timer that the schedule uses; an *echo* is a message that
+//! the broker passes from a session of ours to another one and stores nowhere; its latency runs
+//! from the instant it was scheduled for (open loop), not from when it was handed over. A class
+//! whose limit is below ten times the floor's 99th percentile cannot be judged here, by rule.
+//!
+//! The floor is never subtracted from a result. It is measured on the runtime, and so under the
+//! scheduling policy, of whoever calls.
+
+mod arrivals;
+mod echo;
+mod kernel;
+mod loopback;
+
+use std::time::Duration;
+
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
+pub(crate) use kernel::{Processors, load, pressure};
+use lastmeter_link::mqtt::SessionOptions;
+use lastmeter_link::timer::{self, TimerKind};
+use lastmeter_reports::record::{Floor, Summary};
+use lastmeter_wire::topics;
+
+use arrivals::Plan;
+use echo::EchoError;
+
+/// Probes that run beside each other, so that two thousand of them do not take a quarter of a
+/// minute. Their wakes seldom meet: each takes some 10 us every 6.5 ms.
+const PROBE_LANES: u32 = 4;
+
+/// What to measure. [`FloorOptions::new`] fills in everything but the sessions.
+#[derive(Clone, Debug)]
+pub struct FloorOptions {
+    /// The session that publishes. Its user name is the tenant. To send the echo through a link on
+    /// purpose, give the address of the link's lane.
+    pub publisher: SessionOptions,
+    /// The session that receives.
+    pub subscriber: SessionOptions,
+    /// The topic; `None`: the publisher's own echo topic, `{tenant}/echo/{clientId}`.
+    pub topic: Option<String>,
+    /// Echoes to send.
+    pub messages: u32,
+    /// Time between two echoes.
+    pub pace: Duration,
+    /// Size of an echo's payload, bytes; at least 16.
+    pub payload_bytes: usize,
+    /// Timer probes.
+    pub probes: u32,
+    /// How long each session may take to connect and subscribe, and the first echo to arrive.
+    pub connect_limit: Duration,
+    /// How long the last echoes may take; what has not arrived then is lost.
+    pub grace: Duration,
+}
+
+impl FloorOptions {
+    /// 2000 probes, and 2000 echoes of 1.3 kB every 2 ms; 10 s to connect and 10 s of grace.
+    pub fn new(publisher: SessionOptions, subscriber: SessionOptions) -> Self {
+        Self {
+            publisher,
+            subscriber,
+            topic: None,
+            messages: 2000,
+            pace: Duration::from_millis(2),
+            payload_bytes: 1300,
+            probes: 2000,
+            connect_limit: Duration::from_secs(10),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why the floor could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum FloorError {
+    /// A session was not connected in time.
+    #[error(
+        "the floor's {who} was not connected to {address} within {limit_s} s ({reason}); is the \
+         broker there, and are user and password right?"
+    )]
+    Connect {
+        /// Which session: `publisher` or `subscriber`.
+        who: &'static str,
+        /// Where it was to connect.
+        address: String,
+        /// What it was given.
+        limit_s: f64,
+        /// What it said last.
+        reason: String,
+    },
+    /// The machine refused a timer or a socket.
+    #[error("the floor could not be measured: {what}")]
+    System {
+        /// What was being made.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What was asked for cannot be sent.
+    #[error("the floor's {what} is {found}; expected {expected}")]
+    Options {
+        /// Which option.
+        what: &'static str,
+        /// What it is.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
+
+/// Measures the floor: first the timer, whose waits are drawn from `rng`, then the echo. Takes about 1.6 ms per probe, `pace` per
+/// echo, and at most the limits of the options beyond that.
+///
+/// A broker that does not pass echoes on (somebody else's, as a rule) is replaced by a TCP
+/// connection on loopback, which `echo_kind` says. Lost echoes count as infinitely late.
+///
+/// # Errors
+/// [`FloorError`]; no wait is without a limit.
+pub async fn measure(options: &FloorOptions, rng: ChaCha8Rng) -> Result<Floor, FloorError> {
+    if options.payload_bytes < Plan::HEAD_BYTES {
+        return Err(FloorError::Options {
+            what: "payload",
+            found: format!("{} bytes", options.payload_bytes),
+            expected: "at least 16 bytes",
+        });
+    }
+    let before = Processors::now();
+    let timer = timer_lateness(options.probes, rng).await?;
+    let (echo, echo_kind) = echo_latency(options).await?;
+    Ok(Floor {
+        timer,
+        echo,
+        echo_kind,
+        load: load(),
+        pressure: pressure(),
+        steal: before.zip(Processors::now()).and_then(|(before, after)| after.stolen_since(before)),
+    })
+}
+
+/// How late the schedule's own timer fires.
+async fn timer_lateness(probes: u32, mut rng: ChaCha8Rng) -> Result<Summary, FloorError> {
+    let system = |source| FloorError::System { what: "a timer", source };
+    let mut lanes = tokio::task::JoinSet::new();
+    for lane in 0..PROBE_LANES {
+        let count = probes / PROBE_LANES + u32::from(lane < probes % PROBE_LANES);
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let draws = ChaCha8Rng::from_seed(seed);
+        lanes.spawn(timer::probe(TimerKind::Timerfd, count as usize, draws));
+    }
+    let mut late_ns = Vec::with_capacity(probes as usize);
+    while let Some(lane) = lanes.join_next().await {
+        let lane = lane.map_err(|panic| system(std::io::Error::other(panic)))?;
+        late_ns.extend(lane.map_err(system)?);
+    }
+    Ok(Summary::of(&mut late_ns).unwrap_or_default())
+}
+
+async fn echo_latency(options: &FloorOptions) -> Result<(Option<Summary>, String), FloorError> {
+    let plan = Plan::of(options);
+    let how = format!("{} bytes every {:?}", options.payload_bytes, options.pace);
+    let own = topics::echo(&options.publisher.username, &options.publisher.client_id);
+    let topic = options.topic.clone().or(own);
+    let why_not = match topic {
+        None => "the client's identifier cannot stand in a topic".to_owned(),
+        Some(topic) => match echo::latencies(options, &topic, plan).await {
+            Ok(mut latencies_ns) => {
+                let tls = if options.publisher.tls.is_some() { ", TLS" } else { "" };
+                let kind = format!("MQTT QoS 1 on `{topic}`, {how}{tls}");
+                return Ok((Summary::of(&mut latencies_ns), kind));
+            }
+            Err(EchoError::NotPassedOn(why)) => why,
+            Err(EchoError::Failed(error)) => return Err(error),
+        },
+    };
+    let latencies = loopback::latencies(plan, options.grace).await;
+    let mut latencies_ns = latencies
+        .map_err(|source| FloorError::System { what: "a connection on loopback", source })?;
+    let kind = format!("TCP on loopback, {how}, as the broker passes no echoes on: {why_not}");
+    Ok((Summary::of(&mut latencies_ns), kind))
+}
+
+#[cfg(test)]
+mod tests;
