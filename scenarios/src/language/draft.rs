@@ -6,47 +6,63 @@
 use std::path::Path;
 
 use lastmeter_devices::{DEVICES, Device, DeviceKind};
-use lastmeter_params::{Code, Diagnostics, NodeValue, Table, Values, nearest, read_table};
+use lastmeter_params::{Code, Diagnostics, NodeValue, Table, Values, nearest};
 use lastmeter_reports::check::Pattern;
 use lastmeter_reports::{CHECKS, CheckKind};
 use lastmeter_sim::{SOURCES, SourceKind, Streams, Terminal};
-use lastmeter_units::{MEASUREMENTS, SimDuration, SimTime};
+use lastmeter_units::MEASUREMENTS;
 
 use super::files::Files;
+use super::names::Names;
 use super::parts::{self, Built, DevicePlace};
 use super::read::{self, Row, Single};
-use super::scenario::{
-    Action, CheckRow, DeviceRow, Expect, Injection, PlatformUse, Scenario, Source,
-};
+use super::scenario::{GivenAuthority, PlatformUse, Scenario};
 use super::sections::{self, InjectKind};
-use super::semantics::{self, Names};
-use super::texts::Texts;
+use super::semantics;
+use super::wiring::{self, Via};
 
 /// The tables of a scenario, each checked by itself.
 pub(crate) struct Draft<'a> {
     root: &'a Table,
     /// Sections that stand in the file under a misspelt name.
     misspelt: Vec<&'static str>,
-    head: Option<Single<'a>>,
-    platform: Option<Single<'a>>,
-    sources: Vec<Row<'a, &'static SourceKind>>,
-    devices: Vec<Row<'a, &'static DeviceKind>>,
-    injections: Vec<Row<'a, InjectKind>>,
-    checks: Vec<Row<'a, &'static CheckKind>>,
-    expect: Option<Single<'a>>,
+    pub(super) head: Option<Single<'a>>,
+    pub(super) platform: Option<Single<'a>>,
+    pub(super) floor: Option<Single<'a>>,
+    pub(super) sources: Vec<Row<'a, &'static SourceKind>>,
+    pub(super) devices: Vec<Row<'a, &'static DeviceKind>>,
+    pub(super) observers: Vec<Row<'a, ()>>,
+    pub(super) injections: Vec<Row<'a, InjectKind>>,
+    pub(super) checks: Vec<Row<'a, &'static CheckKind>>,
+    pub(super) expect: Option<Single<'a>>,
+}
+
+/// The names of each section.
+struct AllNames {
+    sources: Names,
+    devices: Names,
+    links: Names,
+    checks: Names,
 }
 
 /// What the tables refer to, by index.
-struct References {
-    source_of_device: Vec<Option<usize>>,
-    device_of_injection: Vec<Option<usize>>,
+pub(super) struct References {
+    /// The name of each device, and the table that makes it.
+    pub(super) devices: Vec<(String, usize)>,
+    pub(super) source_of_table: Vec<Option<usize>>,
+    pub(super) via_of_table: Vec<Via>,
+    pub(super) via_of_observer: Vec<Via>,
+    pub(super) devices_of_observer: Vec<Vec<usize>>,
+    pub(super) via_of_floor: Via,
+    pub(super) device_of_injection: Vec<Option<usize>>,
     devices_of_check: Vec<Vec<usize>>,
+    pub(super) authority: Option<Option<GivenAuthority>>,
 }
 
 /// What the parts of the bench turned out to be.
-struct Parts {
-    terminals: Vec<Option<Terminal>>,
-    unavailable: Option<String>,
+pub(super) struct Parts {
+    pub(super) terminals: Vec<Option<Terminal>>,
+    pub(super) unavailable: Option<String>,
 }
 
 impl<'a> Draft<'a> {
@@ -54,20 +70,17 @@ impl<'a> Draft<'a> {
     pub(crate) fn read(root: &'a Table, out: &mut Diagnostics) -> Self {
         let misspelt = read::check_root(root, out);
         let checks = sections::check_section();
+        let injections = InjectKind::all();
         Self {
             root,
             misspelt,
             head: read::single(root, "scenario", sections::SCENARIO_FIELDS, out),
             platform: read::single(root, "platform", sections::PLATFORM_FIELDS, out),
+            floor: read::single(root, "floor", sections::FLOOR_FIELDS, out),
             sources: read::rows(root, &sections::SOURCE, SOURCES.iter(), |k| &k.entry, out),
             devices: read::rows(root, &sections::DEVICE, DEVICES.iter(), |k| &k.entry, out),
-            injections: read::rows(
-                root,
-                &sections::INJECT,
-                InjectKind::all(),
-                InjectKind::entry,
-                out,
-            ),
+            observers: read::plain_rows(root, &sections::OBSERVER, out),
+            injections: read::rows(root, &sections::INJECT, injections, InjectKind::entry, out),
             checks: read::rows(root, &checks, CHECKS.iter(), |kind| &kind.entry, out),
             expect: read::single(root, "expect", sections::EXPECT_FIELDS, out),
         }
@@ -82,29 +95,32 @@ impl<'a> Draft<'a> {
         out: &mut Diagnostics,
     ) -> Option<Scenario> {
         let platform = self.platform_use(files, out);
-        let references = self.check_between(platform.as_ref(), out);
+        let references = self.check_between(platform.as_ref(), files, out);
         let parts = self.build(&references, files, out);
         if !out.is_empty() {
             return None;
         }
-        self.into_scenario(path, platform?, &references, parts)
+        self.into_scenario(path, platform?, references, parts)
     }
 
     fn head_values(&self) -> Option<&Values> {
         self.head.as_ref()?.values.as_ref()
     }
 
-    fn names<K>(&self, section: &str, rows: &[Row<'a, K>]) -> Names<'a> {
-        Names::of(rows, !self.root.incomplete && !self.misspelt.contains(&section))
+    /// Whether all tables of a section were read.
+    fn all_read(&self, section: &str) -> bool {
+        !self.root.incomplete && !self.misspelt.contains(&section)
+    }
+
+    /// Whether a section is left out, and not only unreadable.
+    fn is_left_out(&self, section: &str) -> bool {
+        self.root.get(section).is_none() && self.all_read(section)
     }
 
     /// Which platform; `None` after a mistake.
     fn platform_use(&self, files: &Files<'_>, out: &mut Diagnostics) -> Option<PlatformUse> {
         let Some(platform) = &self.platform else {
-            let is_left_out = self.root.get("platform").is_none()
-                && !self.root.incomplete
-                && !self.misspelt.contains(&"platform");
-            return is_left_out.then_some(PlatformUse::Embedded);
+            return self.is_left_out("platform").then_some(PlatformUse::Embedded);
         };
         let Some(node) = platform.table.get("use") else { return Some(PlatformUse::Embedded) };
         let NodeValue::String(text) = &node.value else { return None };
@@ -131,42 +147,84 @@ impl<'a> Draft<'a> {
         None
     }
 
-    fn check_between(&self, platform: Option<&PlatformUse>, out: &mut Diagnostics) -> References {
-        semantics::names_are_unique("source", &self.sources, out);
-        semantics::names_are_unique("device", &self.devices, out);
-        semantics::names_are_unique("injection", &self.injections, out);
-        semantics::names_are_unique("check", &self.checks, out);
-        semantics::is_available(self.head.as_ref(), &self.devices, out);
+    /// The names of each section, and for each device its table.
+    fn names(&self, out: &mut Diagnostics) -> (AllNames, Vec<usize>) {
+        let (devices, table_of_device) =
+            Names::of_devices(&self.devices, self.all_read("device"), out);
+        Names::of("observer", &self.observers, false, out);
+        Names::of("injection", &self.injections, false, out);
+        let names = AllNames {
+            sources: Names::of("source", &self.sources, self.all_read("source"), out),
+            devices,
+            links: Names::of::<()>("link", &[], self.all_read("link"), out),
+            checks: Names::of("check", &self.checks, self.all_read("check"), out),
+        };
+        (names, table_of_device)
+    }
+
+    fn check_between(
+        &self,
+        platform: Option<&PlatformUse>,
+        files: &Files<'_>,
+        out: &mut Diagnostics,
+    ) -> References {
+        let (names, table_of_device) = self.names(out);
+        semantics::is_available(&self.devices, out);
         semantics::injections_are_in_time(&self.injections, self.head.as_ref(), out);
         semantics::commands_have_names(&self.injections, out);
         if let Some(platform) = platform {
             semantics::kill_has_a_victim(&self.injections, platform, out);
         }
         semantics::requirements_are_rows(&self.checks, out);
-        semantics::twin_is_named(self.expect.as_ref(), &self.names("check", &self.checks), out);
-        let sources = self.names("source", &self.sources);
-        let devices = self.names("device", &self.devices);
-        if !self.root.incomplete
-            && self.root.get("check").is_none()
-            && !self.misspelt.contains(&"check")
+        semantics::twin_is_named(self.expect.as_ref(), &names.checks, out);
+        if self.is_left_out("check")
             && let Some(entry) = self.root.entry("scenario")
         {
             semantics::report_no_checks(entry.node.span, out);
         }
-        if let Some(head) = self.head_values()
-            && let Some(start) = head.instant_opt("start")
-            && start.as_nanoseconds().checked_add(head.duration("duration").0).is_none()
-        {
-            let message = "the scenario would end after the year 2262";
-            let label = "later instants cannot be counted in nanoseconds";
-            out.report(Code::OUT_OF_RANGE, head.span_of("start"), message, label);
+        if let Some(head) = self.head_values() {
+            semantics::ends_in_time(head, out);
         }
+        self.references(names, &table_of_device, (platform, files), out)
+    }
+
+    fn references(
+        &self,
+        names: AllNames,
+        table_of_device: &[usize],
+        (platform, files): (Option<&PlatformUse>, &Files<'_>),
+        out: &mut Diagnostics,
+    ) -> References {
+        let AllNames { sources, devices, links, .. } = names;
+        let devices_of_observer: Vec<Vec<usize>> =
+            self.observers.iter().map(|row| wiring::observed(row, &devices, out)).collect();
+        for (row, of) in self.observers.iter().zip(&devices_of_observer) {
+            let (rows, tables) = (&self.devices, table_of_device);
+            wiring::observer_can_tell_devices_apart(row, of, &devices, tables, rows, out);
+        }
+        let named = devices.iter().map(str::to_owned).zip(table_of_device.iter().copied());
         References {
-            source_of_device: self
+            devices: named.collect(),
+            source_of_table: self
                 .devices
                 .iter()
                 .map(|row| semantics::source_of(row, &sources, out))
                 .collect(),
+            via_of_table: self
+                .devices
+                .iter()
+                .map(|row| wiring::via_of(row.table, &links, out))
+                .collect(),
+            via_of_observer: self
+                .observers
+                .iter()
+                .map(|row| wiring::via_of(row.table, &links, out))
+                .collect(),
+            devices_of_observer,
+            via_of_floor: match &self.floor {
+                Some(floor) => wiring::via_of(floor.table, &links, out),
+                None => Some(None),
+            },
             device_of_injection: self
                 .injections
                 .iter()
@@ -177,10 +235,12 @@ impl<'a> Draft<'a> {
                 .iter()
                 .map(|row| semantics::devices_of_check(row, &devices, out))
                 .collect(),
+            authority: wiring::authority(self.platform.as_ref(), platform, files, out),
         }
     }
 
-    /// Calls the constructors of everything that has no mistake so far.
+    /// Calls the constructors of everything that has no mistake so far. Of devices that one table
+    /// makes the first stands for all: they differ in nothing but the name.
     fn build(&self, references: &References, files: &Files<'_>, out: &mut Diagnostics) -> Parts {
         let head = self.head_values();
         let seed = head.map_or(0, |head| head.integer("seed") as u64);
@@ -204,7 +264,7 @@ impl<'a> Draft<'a> {
         let devices: Vec<Option<Box<dyn Device>>> = self
             .devices
             .iter()
-            .zip(&references.source_of_device)
+            .zip(&references.source_of_table)
             .map(|(row, source)| {
                 let source = (*source)?;
                 let terminal = terminals.get(source)?.as_ref();
@@ -221,80 +281,32 @@ impl<'a> Draft<'a> {
             let mistakes = out.len();
             parts::try_check(kind, values, scenario, out);
             if out.len() == mistakes {
-                report_what_is_not_measured(row, of, &devices, out);
+                let mut tables: Vec<Option<usize>> = of
+                    .iter()
+                    .map(|&device| references.devices.get(device).map(|(_, table)| *table))
+                    .collect();
+                tables.dedup();
+                report_what_is_not_measured(row, &tables, &devices, out);
             }
         }
         Parts { terminals, unavailable }
-    }
-
-    fn into_scenario(
-        self,
-        path: &Path,
-        platform: PlatformUse,
-        references: &References,
-        parts: Parts,
-    ) -> Option<Scenario> {
-        let head = self.head?.values?;
-        let platform_values = match self.platform {
-            Some(platform) => platform.values?,
-            None => defaults(sections::PLATFORM_FIELDS)?,
-        };
-        let start = head.instant_opt("start")?;
-        let injections: Option<Vec<Injection>> = self
-            .injections
-            .into_iter()
-            .zip(&references.device_of_injection)
-            .map(|(row, device)| injection(row.kind?, row.values?, *device, start))
-            .collect();
-        let devices = self.devices.into_iter().zip(&references.source_of_device);
-        let sources = self.sources.into_iter().zip(parts.terminals);
-        let optional = |key: &str| head.text_opt(key).map(str::to_owned);
-        let expect_values = match self.expect {
-            Some(expect) => Some(expect.values?),
-            None => None,
-        };
-        Some(Scenario {
-            name: head.text("name").to_owned(),
-            title: optional("title"),
-            description: optional("description"),
-            tags: head.text_list("tags").into_iter().map(str::to_owned).collect(),
-            start,
-            duration: head.duration("duration"),
-            seed: head.integer("seed") as u64,
-            platform,
-            strict_table2: platform_values.boolean("strict_table2"),
-            sources: sources.map(source).collect::<Option<_>>()?,
-            devices: devices.map(device).collect::<Option<_>>()?,
-            injections: injections?,
-            checks: self.checks.into_iter().map(check).collect::<Option<_>>()?,
-            expect: match &expect_values {
-                Some(values) => Some(expect(values)?),
-                None => None,
-            },
-            path: path.to_owned(),
-            hash: String::new(),
-            unavailable: parts.unavailable,
-            texts: Texts::default(),
-            head,
-            platform_values,
-            expect_values,
-        })
     }
 }
 
 /// A check of a quantity is about one that its devices report.
 fn report_what_is_not_measured<K>(
     check: &Row<'_, K>,
-    of: &[usize],
+    tables: &[Option<usize>],
     devices: &[Option<Box<dyn Device>>],
     out: &mut Diagnostics,
 ) {
     let Some((text, span)) = check.text("quantity") else { return };
     let pattern = Pattern::new(text);
-    let reported: Option<Vec<&str>> =
-        of.iter().map(|&index| devices.get(index)?.as_ref()).collect::<Option<Vec<_>>>().map(
-            |devices| devices.iter().flat_map(|d| d.quantities()).map(|id| id.name()).collect(),
-        );
+    let reported: Option<Vec<&str>> = tables
+        .iter()
+        .map(|table| devices.get((*table)?)?.as_ref())
+        .collect::<Option<Vec<_>>>()
+        .map(|devices| devices.iter().flat_map(|d| d.quantities()).map(|id| id.name()).collect());
     // Of a device that could not be built nobody knows what it reports.
     let Some(reported) = reported.filter(|names| !names.is_empty()) else { return };
     if reported.iter().any(|name| pattern.matches(name)) {
@@ -310,59 +322,4 @@ fn report_what_is_not_measured<K>(
         let code = Code::UNKNOWN_MEASUREMENT;
         out.report_with_help(code, span, message, "not in the registry", help);
     }
-}
-
-/// The values of a table that is not there.
-fn defaults(fields: &[lastmeter_params::Field]) -> Option<Values> {
-    read_table(&Table::default(), semantics::FILE_START, fields, &mut Diagnostics::new())
-}
-
-fn source((row, terminal): (Row<'_, &'static SourceKind>, Option<Terminal>)) -> Option<Source> {
-    let values = row.values?;
-    let name = values.text("name").to_owned();
-    Some(Source { name, kind: row.kind?.entry.name, terminal, values })
-}
-
-fn device((row, source): (Row<'_, &'static DeviceKind>, &Option<usize>)) -> Option<DeviceRow> {
-    let values = row.values?;
-    let name = values.text("name").to_owned();
-    Some(DeviceRow { name, source: (*source)?, kind: row.kind?, values })
-}
-
-fn check(row: Row<'_, &'static CheckKind>) -> Option<CheckRow> {
-    let values = row.values?;
-    let name = values.text("name").to_owned();
-    let covers = values.text_list("covers").into_iter().map(str::to_owned).collect();
-    Some(CheckRow { name, kind: row.kind?.entry.name, covers, values })
-}
-
-fn injection(
-    kind: InjectKind,
-    values: Values,
-    device: Option<usize>,
-    start: SimTime,
-) -> Option<Injection> {
-    let at: SimDuration = values.duration("at");
-    let action = match kind {
-        InjectKind::Device(kind) => {
-            Action::Device { device: device?, fault: (kind.build)(&values, start + at) }
-        }
-        InjectKind::Command => {
-            let mut parameters = values.texts("command");
-            let command = parameters.remove("name")?;
-            Action::Command { device: device?, command, parameters }
-        }
-        InjectKind::Kill => Action::KillPlatform,
-    };
-    let name = values.text_opt("name").map(str::to_owned);
-    Some(Injection { name, kind: kind.entry().name, at, action, values })
-}
-
-fn expect(values: &Values) -> Option<Expect> {
-    let (scenario, check) = values.text("twin_of").split_once('/')?;
-    Some(Expect {
-        check: values.text("check").to_owned(),
-        twin_scenario: scenario.to_owned(),
-        twin_check: check.to_owned(),
-    })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use lastmeter_params::{Code, Field, Presence, describe_kind};
 
-use super::sections::{Registered, registry, sections, single_sections};
+use super::sections::{Registered, Section, registry, sections, single_sections};
 
 /// All there is to know about a registered name, a section or an error code; `None` if it is none.
 pub fn explain(name: &str) -> Option<String> {
@@ -13,18 +13,21 @@ pub fn explain(name: &str) -> Option<String> {
     }
     let entries = registry().into_iter().filter(|registered| registered.entry.name == name);
     let mut texts: Vec<String> = entries.map(|registered| of_entry(&registered)).collect();
-    texts.extend(
-        single_sections()
-            .iter()
-            .filter(|(section, _)| *section == name)
-            .map(|(section, fields)| format!("[{section}]\n\n{}", fields_table(fields))),
-    );
-    texts.extend(sections().iter().filter(|section| section.name == name).map(|section| {
-        let names: Vec<&str> = section.entries().iter().map(|entry| entry.name).collect();
-        let kinds = format!("`{}` is one of {}\n", section.kind_key, names.join(", "));
-        format!("[[{name}]]\n\n{}\n{kinds}", fields_table(section.fields))
+    texts.extend(single_sections().iter().filter(|section| section.name == name).map(|section| {
+        let doc = wrap(section.doc);
+        format!("[{name}]\n\n{doc}\n\n{}", fields_table(section.fields))
     }));
+    texts.extend(sections().iter().filter(|section| section.name == name).map(of_section));
     (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+fn of_section(section: &Section) -> String {
+    let kinds = section.kind_key.map_or_else(String::new, |key| {
+        let names: Vec<&str> = section.entries().iter().map(|entry| entry.name).collect();
+        format!("\n{}\n", wrap(&format!("`{key}` is one of {}", names.join(", "))))
+    });
+    let (doc, fields) = (wrap(section.doc), fields_table(section.fields));
+    format!("[[{}]]\n\n{doc}\n\n{fields}{kinds}", section.name)
 }
 
 fn of_entry(registered: &Registered) -> String {

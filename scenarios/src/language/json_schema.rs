@@ -12,8 +12,10 @@ pub fn json_schema() -> Value {
         "format".to_owned(),
         json!({ "const": FORMAT, "description": "the version of the scenario language" }),
     );
-    for (name, fields) in single_sections() {
-        properties.insert(name.to_owned(), schema::object(&[fields]));
+    for section in single_sections() {
+        let mut object = schema::object(&[section.fields]);
+        object["description"] = json!(section.doc);
+        properties.insert(section.name.to_owned(), object);
     }
     for section in sections() {
         properties.insert(section.name.to_owned(), rows(&section));
@@ -28,16 +30,20 @@ pub fn json_schema() -> Value {
     })
 }
 
-/// The schema of a section's list: each table is one of the registered kinds.
+/// The schema of a section's list: each table is one of the registered kinds, if there are kinds.
 fn rows(section: &Section) -> Value {
+    let Some(kind_key) = section.kind_key else {
+        let items = schema::object(&[section.fields]);
+        return json!({ "type": "array", "description": section.doc, "items": items });
+    };
     let table = |entry: &lastmeter_params::Entry| {
         let mut table = schema::object(&[section.fields, entry.fields]);
         table["title"] = json!(entry.name);
         table["description"] = json!(entry.summary);
-        table["properties"][section.kind_key] =
+        table["properties"][kind_key] =
             json!({ "const": entry.name, "description": entry.summary });
         table
     };
     let tables: Vec<Value> = section.entries().into_iter().map(table).collect();
-    json!({ "type": "array", "items": { "oneOf": tables } })
+    json!({ "type": "array", "description": section.doc, "items": { "oneOf": tables } })
 }

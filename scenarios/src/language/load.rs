@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use lastmeter_params::{Code, Diagnostics, SourceId, Span, parse_document};
+use lastmeter_params::{Code, Diagnostics, Node, NodeValue, SourceId, Span, Table, parse_document};
+use lastmeter_reports::record::TimeMode;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
@@ -25,6 +26,8 @@ pub struct LoadOptions {
     /// Replaces the platform: `embedded`, `child`, or a profile file relative to the current
     /// folder.
     pub platform: Option<String>,
+    /// Replaces the time mode; checks that need the other one are then skipped.
+    pub time: Option<TimeMode>,
     /// The folder of `recordings:NAME`; scenarios that need it are unavailable without.
     pub recordings: Option<PathBuf>,
 }
@@ -52,7 +55,28 @@ impl LoadOptions {
             };
             ("--platform", format!("platform.use={}", lastmeter_params::quote(&text)))
         }));
+        changes.extend(self.time.map(|time| ("--time", format!("scenario.time={}", word(time)))));
         changes
+    }
+}
+
+/// How a scenario and the command line spell a time mode.
+pub(crate) fn word(time: TimeMode) -> &'static str {
+    match time {
+        TimeMode::Virtual => "virtual",
+        TimeMode::Real => "real",
+    }
+}
+
+/// Keeps what a file says about its time, before an option says otherwise.
+fn keep_time(root: &mut Table, span: Span) {
+    let Some(NodeValue::Table(head)) = root.get_mut("scenario").map(|node| &mut node.value) else {
+        return;
+    };
+    if head.get("time_in_file").is_none() {
+        let default = Node { value: NodeValue::String(word(TimeMode::Virtual).to_owned()), span };
+        let written = head.get("time").cloned().unwrap_or(default);
+        head.set("time_in_file", written.span, written);
     }
 }
 
@@ -91,6 +115,9 @@ impl Scenario {
         }
         let mut root = parse_document(&text, SourceId::FILE, &mut diagnostics);
         for (option, change) in options.changes() {
+            if option == "--time" {
+                keep_time(&mut root, semantics::FILE_START);
+            }
             super::overrides::apply(&mut root, option, &change, &mut texts, &mut diagnostics);
         }
         let draft = Draft::read(&root, &mut diagnostics);

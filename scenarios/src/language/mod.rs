@@ -8,12 +8,14 @@
 //!
 //! It never runs anything, and reads no files but the scenario and those it names.
 
+mod assemble;
 mod draft;
 mod explain;
 mod failure;
 mod files;
 mod json_schema;
 mod load;
+mod names;
 mod overrides;
 mod parts;
 mod read;
@@ -22,13 +24,18 @@ mod scenario;
 mod sections;
 mod semantics;
 mod texts;
+mod wiring;
 
 pub use explain::explain;
 pub use failure::LoadFailure;
 pub(crate) use files::read as read_file;
 pub use json_schema::json_schema;
+pub use lastmeter_reports::record::TimeMode;
 pub use load::LoadOptions;
-pub use scenario::{Action, CheckRow, DeviceRow, Expect, Injection, PlatformUse, Scenario, Source};
+pub use scenario::{
+    Action, CheckRow, DeviceRow, Expect, FloorRow, GivenAuthority, Injection, ObserverRow,
+    PlatformUse, Scenario, Source, TlsUse,
+};
 pub use sections::{Registered, registry};
 pub use texts::{Place, Texts};
 

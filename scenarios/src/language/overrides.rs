@@ -7,7 +7,7 @@ use lastmeter_params::{
     Code, Diagnostics, Field, Node, NodeValue, Span, Table, TableEntry, nearest, parse_override,
 };
 
-use super::sections::{sections, single_sections};
+use super::sections::{SingleSection, sections, single_sections};
 use super::texts::Texts;
 
 /// Puts one override into the scenario's tables, or reports why that cannot be.
@@ -47,7 +47,9 @@ pub(crate) fn apply(
 /// Sets the value at an address; false if there is no such place.
 fn set(root: &mut Table, address: &str, span: Span, node: Node) -> bool {
     let Some((section, rest)) = address.split_once('.') else { return false };
-    if let Some((name, fields)) = single_sections().into_iter().find(|(name, _)| *name == section) {
+    if let Some(SingleSection { name, fields, .. }) =
+        single_sections().into_iter().find(|known| known.name == section)
+    {
         if root.get(name).is_none() {
             let value = NodeValue::Table(Table::default());
             root.set(name, span, Node { value, span });
@@ -66,11 +68,11 @@ fn set(root: &mut Table, address: &str, span: Span, node: Node) -> bool {
     };
     let Some((index, key)) = find_row(list, rest) else { return false };
     let NodeValue::Table(table) = &mut list[index].value else { return false };
-    let kind = table.text(section.kind_key).unwrap_or_default();
-    let entry = section.entries().into_iter().find(|entry| entry.name == kind);
-    match entry {
-        Some(entry) => set_key(table, Some(&[section.fields, entry.fields]), key, span, node),
-        None => set_key(table, None, key, span, node),
+    match (section.entry_of(table), section.kind_key) {
+        (Some(entry), _) => set_key(table, Some(&[section.fields, entry.fields]), key, span, node),
+        (None, None) => set_key(table, Some(&[section.fields]), key, span, node),
+        // Which keys it has is not known.
+        (None, Some(_)) => set_key(table, None, key, span, node),
     }
 }
 
@@ -132,7 +134,7 @@ fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> bool {
 /// The right address nearest to one that addresses nothing.
 fn nearest_address(root: &Table, address: &str) -> Option<String> {
     let mut addresses = Vec::new();
-    for (name, fields) in single_sections() {
+    for SingleSection { name, fields, .. } in single_sections() {
         addresses.extend(fields.iter().map(|field| format!("{name}.{}", field.name)));
     }
     for section in sections() {
@@ -141,9 +143,7 @@ fn nearest_address(root: &Table, address: &str) -> Option<String> {
         };
         for (index, node) in list.iter().enumerate() {
             let NodeValue::Table(table) = &node.value else { continue };
-            let kind = table.text(section.kind_key).unwrap_or_default();
-            let entry = section.entries().into_iter().find(|entry| entry.name == kind);
-            let own = entry.map_or(&[][..], |entry| entry.fields);
+            let own = section.entry_of(table).map_or(&[][..], |entry| entry.fields);
             let name = table.text("name").map_or_else(|| (index + 1).to_string(), str::to_owned);
             let fields = section.fields.iter().chain(own).map(|field| field.name);
             let written = table.entries.iter().map(|entry: &TableEntry| entry.key.as_str());

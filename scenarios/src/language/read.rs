@@ -45,7 +45,7 @@ pub(crate) fn check_root(root: &Table, diagnostics: &mut Diagnostics) -> Vec<&'s
     let file = Span { source: SourceId::FILE, start: 0, end: 0 };
     let known: Vec<&'static str> = ["format"]
         .into_iter()
-        .chain(single_sections().map(|(name, _)| name))
+        .chain(single_sections().map(|section| section.name))
         .chain(sections().map(|section| section.name))
         .collect();
     let mut meant = Vec::new();
@@ -118,6 +118,31 @@ pub(crate) fn single<'a>(
     }
 }
 
+/// The tables of a section that repeats, with their places.
+fn tables<'a>(
+    root: &'a Table,
+    section: &Section,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(&'a Table, Span)> {
+    let list = match root.get(section.name).map(|node| (&node.value, node.span)) {
+        Some((NodeValue::Array(list), _)) => list.as_slice(),
+        None | Some((NodeValue::Invalid, _)) => &[],
+        Some((_, span)) => {
+            report_no_table(section, span, diagnostics);
+            &[]
+        }
+    };
+    let mut tables = Vec::new();
+    for node in list {
+        match &node.value {
+            NodeValue::Table(table) => tables.push((table, node.span)),
+            NodeValue::Invalid => {}
+            _ => report_no_table(section, node.span, diagnostics),
+        }
+    }
+    tables
+}
+
 /// Reads the tables of a section that repeats.
 pub(crate) fn rows<'a, K: Copy>(
     root: &'a Table,
@@ -127,31 +152,29 @@ pub(crate) fn rows<'a, K: Copy>(
     diagnostics: &mut Diagnostics,
 ) -> Vec<Row<'a, K>> {
     let kinds: Vec<(&'static Entry, K)> = kinds.map(|kind| (entry_of(kind), kind)).collect();
-    let list = match root.get(section.name).map(|node| (&node.value, node.span)) {
-        Some((NodeValue::Array(list), _)) => list.as_slice(),
-        None | Some((NodeValue::Invalid, _)) => &[],
-        Some((_, span)) => {
-            report_no_table(section, span, diagnostics);
-            &[]
-        }
-    };
-    let mut rows = Vec::new();
-    for node in list {
-        let table = match &node.value {
-            NodeValue::Table(table) => table,
-            NodeValue::Invalid => continue,
-            _ => {
-                report_no_table(section, node.span, diagnostics);
-                continue;
-            }
-        };
-        let kind = kind_of(table, node.span, section, &kinds, diagnostics);
+    let tables = tables(root, section, diagnostics).into_iter();
+    let row = |(table, span)| {
+        let kind = kind_of(table, span, section, &kinds, diagnostics);
         let values = kind.and_then(|(entry, _)| {
-            read_table_of(table, node.span, &[section.fields, entry.fields], diagnostics)
+            read_table_of(table, span, &[section.fields, entry.fields], diagnostics)
         });
-        rows.push(Row { table, span: node.span, kind: kind.map(|(_, kind)| kind), values });
-    }
-    rows
+        Row { table, span, kind: kind.map(|(_, kind)| kind), values }
+    };
+    tables.map(row).collect()
+}
+
+/// Reads the tables of a section that repeats and whose tables are all of one kind.
+pub(crate) fn plain_rows<'a>(
+    root: &'a Table,
+    section: &Section,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Row<'a, ()>> {
+    let tables = tables(root, section, diagnostics).into_iter();
+    let row = |(table, span)| {
+        let values = read_table(table, span, section.fields, diagnostics);
+        Row { table, span, kind: Some(()), values }
+    };
+    tables.map(row).collect()
 }
 
 fn report_no_table(section: &Section, span: Span, diagnostics: &mut Diagnostics) {
@@ -173,10 +196,10 @@ fn kind_of<K: Copy>(
     kinds: &[(&'static Entry, K)],
     diagnostics: &mut Diagnostics,
 ) -> Option<(&'static Entry, K)> {
-    let key = section.kind_key;
+    let key = section.kind_key?;
     let names = || kinds.iter().map(|(entry, _)| entry.name);
     let Some(node) = table.get(key) else {
-        report_missing_kind(table, span, section, diagnostics);
+        report_missing_kind(table, span, section, key, diagnostics);
         return None;
     };
     let NodeValue::String(text) = &node.value else {
@@ -206,9 +229,9 @@ fn report_missing_kind(
     table: &Table,
     span: Span,
     section: &Section,
+    key: &str,
     diagnostics: &mut Diagnostics,
 ) {
-    let key = section.kind_key;
     let misspelt = table.entries.iter().find(|entry| {
         let names = section.fields.iter().map(|field| field.name);
         section.fields.iter().all(|field| field.name != entry.key)

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use lastmeter_devices::{Device, DeviceFault, DeviceKind};
 use lastmeter_params::Values;
+use lastmeter_reports::Status;
+use lastmeter_reports::record::TimeMode;
 use lastmeter_sim::{Streams, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -36,6 +40,27 @@ pub struct Source {
     pub(crate) values: Values,
 }
 
+/// How devices and broker protect what they say to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsUse {
+    /// Not at all: plain TCP.
+    None,
+    /// TLS; devices verify the broker's certificate.
+    Server,
+    /// TLS; devices also show certificates, which bear their hardware ids.
+    Mutual,
+}
+
+/// An authority that the scenario gives, instead of one that the bench makes for the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenAuthority {
+    /// The file with its certificate, PEM.
+    pub certificate: PathBuf,
+    /// The file with its private key, PEM. Only somebody else's platform can do without: then the
+    /// bench has no certificate to issue.
+    pub key: Option<PathBuf>,
+}
+
 /// A device, to be built with [`Scenario::build_device`].
 #[derive(Clone)]
 pub struct DeviceRow {
@@ -45,7 +70,41 @@ pub struct DeviceRow {
     pub source: usize,
     /// The registered model.
     pub kind: &'static DeviceKind,
+    /// The index of the link it is connected through; `None`: straight to the platform.
+    pub via: Option<usize>,
+    /// Wall time a message may stay unacknowledged before the connection counts as lost.
+    pub acknowledge_limit: Duration,
+    /// MQTT keep-alive in wall time; zero: none.
+    pub keep_alive: Duration,
+    /// `TCP_NODELAY` of its connection.
+    pub nodelay: bool,
+    /// The values of its table, which devices made by `count` share.
+    pub(crate) values: Arc<Values>,
+}
+
+/// A subscriber of the bench, which receives what devices publish.
+#[derive(Clone)]
+pub struct ObserverRow {
+    /// Its name.
+    pub name: String,
+    /// The index of the link it is connected through; `None`: straight to the platform.
+    pub via: Option<usize>,
+    /// The indices of the devices whose messages it subscribes to, in order.
+    pub devices: Vec<usize>,
+    /// Whether it has a connection for each of them, or one for all.
+    pub per_device: bool,
     pub(crate) values: Values,
+}
+
+/// How the floor is measured, before and after a run in real time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FloorRow {
+    /// Echo messages, and as many timer probes.
+    pub messages: u32,
+    /// From one echo message to the next.
+    pub period: Duration,
+    /// The index of the link the echo goes through; `None`: straight to the platform.
+    pub via: Option<usize>,
 }
 
 /// What an injection does.
@@ -112,7 +171,9 @@ pub struct CheckRow {
 /// How a must-fail twin has to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expect {
-    /// The check that has to fail, and it alone.
+    /// How the named check has to end: [`Status::Fail`] or [`Status::Inconclusive`].
+    pub verdict: Status,
+    /// The check that has to end so; no other may fail or end in error.
     pub check: String,
     /// The scenario it mirrors.
     pub twin_scenario: String,
@@ -131,6 +192,8 @@ pub struct Scenario {
     pub description: Option<String>,
     /// Words to select it by.
     pub tags: Vec<String>,
+    /// Whether it runs as fast as it can, or by the clock on the wall.
+    pub time: TimeMode,
     /// Event time of the first sample.
     pub start: SimTime,
     /// How long it lasts.
@@ -141,10 +204,18 @@ pub struct Scenario {
     pub platform: PlatformUse,
     /// Whether the tenant accepts the identifiers of Table 2 only.
     pub strict_table2: bool,
+    /// What is between devices and broker.
+    pub tls: TlsUse,
+    /// Who vouches for them, unless the bench makes an authority for the run.
+    pub tls_authority: Option<GivenAuthority>,
+    /// How the floor is measured.
+    pub floor: FloorRow,
     /// The sources.
     pub sources: Vec<Source>,
-    /// The devices.
+    /// The devices, those that `count` makes each by itself.
     pub devices: Vec<DeviceRow>,
+    /// The observers.
+    pub observers: Vec<ObserverRow>,
     /// The injections, in the order of the file.
     pub injections: Vec<Injection>,
     /// The checks.
@@ -157,6 +228,10 @@ pub struct Scenario {
     pub(crate) texts: Texts,
     pub(crate) head: Values,
     pub(crate) platform_values: Values,
+    /// `None` where nothing is written about the floor and nothing is measured.
+    pub(crate) floor_values: Option<Values>,
+    /// The device tables, each once whatever it makes.
+    pub(crate) device_tables: Vec<Arc<Values>>,
     pub(crate) expect_values: Option<Values>,
 }
 
@@ -213,8 +288,10 @@ impl Scenario {
             let _ = write!(text, "\n{header}\n{}", values.to_toml());
         };
         section("[platform]", &self.platform_values);
+        self.floor_values.iter().for_each(|values| section("[floor]", values));
         self.sources.iter().for_each(|row| section("[[source]]", &row.values));
-        self.devices.iter().for_each(|row| section("[[device]]", &row.values));
+        self.device_tables.iter().for_each(|values| section("[[device]]", values));
+        self.observers.iter().for_each(|row| section("[[observer]]", &row.values));
         self.injections.iter().for_each(|row| section("[[inject]]", &row.values));
         self.checks.iter().for_each(|row| section("[[check]]", &row.values));
         self.expect_values.iter().for_each(|values| section("[expect]", values));
@@ -223,25 +300,24 @@ impl Scenario {
 
     /// Whether both mean the same, wherever and however they are written.
     pub fn same_meaning(&self, other: &Self) -> bool {
-        fn all(a: &[&Values], b: &[&Values]) -> bool {
+        let same = |a: &[&Values], b: &[&Values]| {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_values(b))
-        }
-        all(&self.values(), &other.values())
-            && self.sources.len() == other.sources.len()
-            && self.devices.len() == other.devices.len()
-            && self.injections.len() == other.injections.len()
-            && self.checks.len() == other.checks.len()
+        };
+        self.values().iter().zip(&other.values()).all(|(a, b)| same(a, b))
     }
 
-    fn values(&self) -> Vec<&Values> {
-        [&self.head, &self.platform_values]
-            .into_iter()
-            .chain(self.sources.iter().map(|row| &row.values))
-            .chain(self.devices.iter().map(|row| &row.values))
-            .chain(self.injections.iter().map(|row| &row.values))
-            .chain(self.checks.iter().map(|row| &row.values))
-            .chain(&self.expect_values)
-            .collect()
+    /// The values of all tables, section by section.
+    fn values(&self) -> [Vec<&Values>; 8] {
+        [
+            vec![&self.head, &self.platform_values],
+            self.floor_values.iter().collect(),
+            self.sources.iter().map(|row| &row.values).collect(),
+            self.device_tables.iter().map(|values| &**values).collect(),
+            self.observers.iter().map(|row| &row.values).collect(),
+            self.injections.iter().map(|row| &row.values).collect(),
+            self.checks.iter().map(|row| &row.values).collect(),
+            self.expect_values.iter().collect(),
+        ]
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sections of the language: the keys their tables share, and the entries registered in them.
 
 use lastmeter_devices::{DEVICES, DeviceKind, INJECTIONS, InjectionKind};
-use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Table};
 use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind};
 use lastmeter_sim::{SOURCES, SourceKind};
 
@@ -10,6 +10,9 @@ pub(crate) const FORMAT: i64 = 1;
 
 /// The longest scenario: ten years, so that every instant stays within a 64-bit nanosecond count.
 const DURATION_S_MAX: f64 = 10.0 * 365.25 * 86_400.0;
+
+/// Most devices that one table makes: a machine's worth of connections, ports included.
+pub(crate) const COUNT_MAX: i64 = 20_000;
 
 /// Keys of `[scenario]`.
 pub(crate) static SCENARIO_FIELDS: &[Field] = &[
@@ -21,7 +24,14 @@ pub(crate) static SCENARIO_FIELDS: &[Field] = &[
         "time",
         Kind::Choice(&["virtual", "real"]),
         "\"virtual\"",
-        "virtual: done as fast as possible, latency not judged; real: not in this version",
+        "virtual: done as fast as possible, latency not judged; real: as long as it says, by the \
+         clock on the wall",
+    ),
+    Field::optional(
+        "time_in_file",
+        Kind::Choice(&["virtual", "real"]),
+        "stands in resolved scenarios: what the file said where `--time` overrode it, so that \
+         checks of latency are known to be skipped, not misplaced",
     ),
     Field::default(
         "start",
@@ -57,7 +67,49 @@ pub(crate) static PLATFORM_FIELDS: &[Field] = &[
         "false",
         "whether the tenant accepts the identifiers of Table 2 only",
     ),
+    Field::default(
+        "tls",
+        Kind::Choice(&["none", "server", "mutual"]),
+        "\"none\"",
+        "between devices and broker. none: plain TCP; server: TLS, devices verify the broker; \
+         mutual: devices also show certificates that bear their hardware ids",
+    ),
+    Field::optional(
+        "tls_authority",
+        Kind::Text,
+        "certificate of the authority to use, a PEM file; else the bench makes one for the run",
+    ),
+    Field::optional(
+        "tls_authority_key",
+        Kind::Text,
+        "private key of that authority, a PEM file; issues what the run needs",
+    ),
 ];
+
+/// Keys of `[floor]`.
+pub(crate) static FLOOR_FIELDS: &[Field] = &[
+    Field::default(
+        "messages",
+        Kind::Integer { min: 100, max: 1_000_000 },
+        "2000",
+        "echo messages, and as many timer probes, before and after the run",
+    ),
+    Field::default(
+        "period",
+        Kind::Quantity { dimension: Dimension::Time, min: 1e-4, max: 10.0 },
+        "\"2 ms\"",
+        "from one echo message to the next; they are sent by the clock, not after the answer",
+    ),
+    Field::default("via", Kind::Name, NO_LINK, VIA_DOC),
+];
+
+/// What `via` says where there is no link, as a TOML value.
+const NO_LINK: &str = "\"none\"";
+
+const VIA_DOC: &str = "the link its connections go through; `none`: straight to the platform";
+
+/// The word for no link; no link may be called so.
+pub(crate) const NO_LINK_WORD: &str = "none";
 
 /// Keys every `[[source]]` has.
 pub(crate) static SOURCE_FIELDS: &[Field] = &[
@@ -68,6 +120,11 @@ pub(crate) static SOURCE_FIELDS: &[Field] = &[
 /// Keys every `[[device]]` has.
 pub(crate) static DEVICE_FIELDS: &[Field] = &[
     Field::required("name", Kind::Name, "what checks and injections refer to; its hardware id"),
+    Field::optional(
+        "count",
+        Kind::Integer { min: 1, max: COUNT_MAX },
+        "makes so many devices of the table, named NAME-1 to NAME-9, NAME-01 to NAME-50, ...",
+    ),
     Field::required("at", Kind::Text, "where it is connected: `source:NAME`"),
     Field::required("model", Kind::Text, "which device model"),
     Field::default(
@@ -77,6 +134,45 @@ pub(crate) static DEVICE_FIELDS: &[Field] = &[
         "how it is there; this version has simulated devices only",
     ),
     Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
+    Field::default("via", Kind::Name, NO_LINK, VIA_DOC),
+    Field::default(
+        "nodelay",
+        Kind::Boolean,
+        "true",
+        "TCP_NODELAY of its connection; off, Nagle's algorithm may hold small packets back",
+    ),
+    Field::default(
+        "keep_alive",
+        Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 65_535.0 },
+        "\"10 s\"",
+        "MQTT keep-alive, in whole seconds of wall time: a silent broker is noticed after one to \
+         two of them; `0 s`: none",
+    ),
+    Field::default(
+        "acknowledge_limit",
+        Kind::Quantity { dimension: Dimension::Time, min: 0.1, max: 86_400.0 },
+        "\"30 s\"",
+        "wall time a message may stay unacknowledged before its connection counts as lost",
+    ),
+];
+
+/// Keys of `[[observer]]`.
+pub(crate) static OBSERVER_FIELDS: &[Field] = &[
+    Field::required("name", Kind::Name, "what checks refer to"),
+    Field::default("via", Kind::Name, NO_LINK, VIA_DOC),
+    Field::default(
+        "devices",
+        Kind::Text,
+        "\"*\"",
+        "whose messages it subscribes to: the name of a device, or a pattern with *",
+    ),
+    Field::default(
+        "connections",
+        Kind::Choice(&["one", "per-device"]),
+        "\"one\"",
+        "one: a single subscriber, like a head-end; per-device: one for each device, so that none \
+         waits behind another's messages (needs devices with `input_topic = \"bound\"`)",
+    ),
 ];
 
 /// Keys every `[[inject]]` has.
@@ -92,8 +188,16 @@ pub(crate) static INJECT_FIELDS: &[Field] = &[
 
 /// Keys of `[expect]`.
 pub(crate) static EXPECT_FIELDS: &[Field] = &[
-    Field::required("verdict", Kind::Choice(&["fail"]), "how the named check has to end"),
-    Field::required("check", Kind::Name, "the check that has to end so, and it alone"),
+    Field::required(
+        "verdict",
+        Kind::Choice(&["fail", "inconclusive"]),
+        "how the named check has to end",
+    ),
+    Field::required(
+        "check",
+        Kind::Name,
+        "the check that has to end so; no other one may fail or end in error",
+    ),
     Field::required("twin_of", Kind::Text, "the check it mirrors, as `SCENARIO/CHECK`"),
 ];
 
@@ -143,49 +247,115 @@ impl InjectKind {
 }
 
 /// A section whose tables repeat, with what its tables may be.
+#[derive(Clone, Copy)]
 pub(crate) struct Section {
     /// The key in the file.
     pub(crate) name: &'static str,
-    /// The key that says which entry a table is.
-    pub(crate) kind_key: &'static str,
+    /// The key that says which entry a table is, if its tables are of several kinds.
+    pub(crate) kind_key: Option<&'static str>,
     /// What an entry is called in messages.
     pub(crate) noun: &'static str,
+    /// What the section is for.
+    pub(crate) doc: &'static str,
     /// The keys all its tables have.
     pub(crate) fields: &'static [Field],
 }
 
-pub(crate) static SOURCE: Section =
-    Section { name: "source", kind_key: "kind", noun: "source kind", fields: SOURCE_FIELDS };
-pub(crate) static DEVICE: Section =
-    Section { name: "device", kind_key: "model", noun: "device model", fields: DEVICE_FIELDS };
-pub(crate) static INJECT: Section =
-    Section { name: "inject", kind_key: "kind", noun: "injection", fields: INJECT_FIELDS };
+pub(crate) static SOURCE: Section = Section {
+    name: "source",
+    kind_key: Some("kind"),
+    noun: "source kind",
+    doc: "What makes voltage and current.",
+    fields: SOURCE_FIELDS,
+};
+pub(crate) static DEVICE: Section = Section {
+    name: "device",
+    kind_key: Some("model"),
+    noun: "device model",
+    doc: "A device, or with `count` many alike. An override addresses the table and with it all \
+        of them: `--set device.meter.report_every=\"5 s\"`.",
+    fields: DEVICE_FIELDS,
+};
+pub(crate) static OBSERVER: Section = Section {
+    name: "observer",
+    kind_key: None,
+    noun: "observer",
+    doc: "A subscriber of the bench, which receives what devices publish: where a latency path \
+        ends in `received`. With `via` it sits behind that link's down leg. In virtual time what \
+        it receives is modelled.",
+    fields: OBSERVER_FIELDS,
+};
+pub(crate) static INJECT: Section = Section {
+    name: "inject",
+    kind_key: Some("kind"),
+    noun: "injection",
+    doc: "Something that is done to the bench at an instant.",
+    fields: INJECT_FIELDS,
+};
 
 /// The section of checks; its common keys belong to the package of the checks.
 pub(crate) fn check_section() -> Section {
-    Section { name: "check", kind_key: "kind", noun: "check", fields: CHECK_FIELDS }
+    Section {
+        name: "check",
+        kind_key: Some("kind"),
+        noun: "check",
+        doc: "What is judged.",
+        fields: CHECK_FIELDS,
+    }
 }
 
 /// The sections whose tables repeat, in the order of a file.
-pub(crate) fn sections() -> [Section; 4] {
-    let copy = |section: &Section| Section { ..*section };
-    [copy(&SOURCE), copy(&DEVICE), copy(&INJECT), check_section()]
+pub(crate) fn sections() -> [Section; 5] {
+    [SOURCE, DEVICE, OBSERVER, INJECT, check_section()]
+}
+
+/// A section that stands once.
+#[derive(Clone, Copy)]
+pub(crate) struct SingleSection {
+    /// The key in the file.
+    pub(crate) name: &'static str,
+    /// What the section is for.
+    pub(crate) doc: &'static str,
+    /// Its keys.
+    pub(crate) fields: &'static [Field],
 }
 
 /// The sections that stand once, with their keys.
-pub(crate) fn single_sections() -> [(&'static str, &'static [Field]); 3] {
-    [("scenario", SCENARIO_FIELDS), ("platform", PLATFORM_FIELDS), ("expect", EXPECT_FIELDS)]
+pub(crate) fn single_sections() -> [SingleSection; 4] {
+    [
+        SingleSection { name: "scenario", doc: "The experiment.", fields: SCENARIO_FIELDS },
+        SingleSection { name: "platform", doc: "What it runs against.", fields: PLATFORM_FIELDS },
+        SingleSection {
+            name: "floor",
+            doc: "How the floor is measured: what this machine, its timers and the broker cost by \
+                themselves, before and after a run in real time. A latency limit below ten times \
+                the floor's 99th percentile is not measurable here.",
+            fields: FLOOR_FIELDS,
+        },
+        SingleSection {
+            name: "expect",
+            doc: "Makes the scenario a must-fail twin.",
+            fields: EXPECT_FIELDS,
+        },
+    ]
 }
 
 impl Section {
-    /// The entries that may stand in it.
+    /// The entries that may stand in it; none if its tables are of one kind.
     pub(crate) fn entries(&self) -> Vec<&'static Entry> {
         match self.name {
             "source" => SOURCES.iter().map(|kind: &SourceKind| &kind.entry).collect(),
             "device" => DEVICES.iter().map(|kind: &DeviceKind| &kind.entry).collect(),
             "inject" => InjectKind::all().map(InjectKind::entry).collect(),
-            _ => CHECKS.iter().map(|kind: &CheckKind| &kind.entry).collect(),
+            "check" => CHECKS.iter().map(|kind: &CheckKind| &kind.entry).collect(),
+            _ => Vec::new(),
         }
+    }
+
+    /// The entry a table says it is, if it says so.
+    pub(crate) fn entry_of(&self, table: &Table) -> Option<&'static Entry> {
+        let kind = table.text(self.kind_key?)?;
+        self.entries().into_iter().find(|entry| entry.name == kind)
     }
 }
 

@@ -1,87 +1,25 @@
 //! What must hold between the tables of a scenario. Each rule is one function and tells each
 //! mistake once, from what is written, so that a table's other mistakes hide nothing here.
 
-use std::collections::BTreeSet;
-
 use lastmeter_params::{
-    Code, Diagnostics, Dimension, NodeValue, SourceId, Span, Value, nearest, parse_quantity,
+    Code, Diagnostics, Dimension, NodeValue, SourceId, Span, Value, Values, nearest, parse_quantity,
 };
-use lastmeter_reports::check::Pattern;
 use lastmeter_sim::{SourceKind, Terminal};
 
+use super::names::Names;
 use super::read::{Row, Single};
 use super::scenario::PlatformUse;
 use super::sections::InjectKind;
 
-/// Within a section no name stands twice.
-pub(crate) fn names_are_unique<K>(section: &str, rows: &[Row<'_, K>], out: &mut Diagnostics) {
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    for (name, span) in rows.iter().filter_map(|row| row.text("name")) {
-        if !seen.insert(name) {
-            let message = format!("there is already a {section} named `{name}`");
-            out.report(Code::NAME_TAKEN, span, message, "used twice");
-        }
-    }
-}
-
-/// The names that tables of a section may be referred to by.
-pub(crate) struct Names<'a> {
-    names: Vec<Option<&'a str>>,
-    /// Whether there may be more than could be read; then nothing is said to be missing.
-    is_complete: bool,
-}
-
-impl<'a> Names<'a> {
-    /// The names of rows; `all_read` unless there may be rows that could not be read.
-    pub(crate) fn of<K>(rows: &[Row<'a, K>], all_read: bool) -> Self {
-        let names: Vec<Option<&'a str>> = rows.iter().map(Row::name).collect();
-        let is_complete = all_read && names.iter().all(Option::is_some);
-        Self { names, is_complete }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &'a str> {
-        self.names.iter().flatten().copied()
-    }
-
-    fn position(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|known| *known == Some(name))
-    }
-
-    /// Reports that there is nothing of this name, unless it may only not have been read.
-    fn report_unknown(&self, what: &str, name: &str, span: Span, out: &mut Diagnostics) {
-        if !self.is_complete {
-            return;
-        }
-        let names: Vec<&str> = self.iter().collect();
-        let help = match nearest(name, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => format!("add a `[[{what}]]` of that name"),
-            None => list_of(what, &names),
-        };
-        let message = format!("there is no {what} named `{name}`");
-        let label = "not in this scenario";
-        out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
-    }
-}
-
-/// What there is, for help.
-fn list_of(what: &str, names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match quoted.as_slice() {
-        [only] => format!("the only {what} is {only}"),
-        _ => format!("the {what}s are {}", quoted.join(", ")),
-    }
-}
-
 /// The index of the source a device is connected to, as `at = "source:NAME"` says.
 pub(crate) fn source_of<K>(
     device: &Row<'_, K>,
-    sources: &Names<'_>,
+    sources: &Names,
     out: &mut Diagnostics,
 ) -> Option<usize> {
     let (at, span) = device.text("at")?;
     let Some(name) = at.strip_prefix("source:") else {
-        let help = match sources.iter().find(|name| *name == at).or_else(|| sources.iter().next()) {
+        let help = match sources.iter().find(|name| *name == at).or_else(|| sources.get(0)) {
             Some(name) => format!("write `at = \"source:{name}\"`"),
             None => "write `at = \"source:NAME\"`".to_owned(),
         };
@@ -90,71 +28,33 @@ pub(crate) fn source_of<K>(
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
         return None;
     };
-    let found = sources.position(name);
-    if found.is_none() {
-        sources.report_unknown("source", name, span, out);
-    }
-    found
+    sources.find(name, span, out)
 }
 
 /// The index of the device that a table names.
 pub(crate) fn device_of<K>(
     row: &Row<'_, K>,
-    devices: &Names<'_>,
+    devices: &Names,
     out: &mut Diagnostics,
 ) -> Option<usize> {
     let (name, span) = row.text("device")?;
-    let found = devices.position(name);
-    if found.is_none() {
-        devices.report_unknown("device", name, span, out);
-    }
-    found
+    devices.find(name, span, out)
 }
 
-/// The indices of the devices that a check's pattern names; at least one has to be there.
+/// The indices of the devices that a check is about; if it names any, one has to be there.
 pub(crate) fn devices_of_check<K>(
     check: &Row<'_, K>,
-    devices: &Names<'_>,
+    devices: &Names,
     out: &mut Diagnostics,
 ) -> Vec<usize> {
-    let (text, span) = check.text("device").unwrap_or(("*", check.span));
-    let pattern = Pattern::new(text);
-    let fits = |name: Option<&str>| name.is_some_and(|name| pattern.matches(name));
-    let names = devices.names.iter().enumerate();
-    let found: Vec<usize> =
-        names.filter(|(_, name)| fits(**name)).map(|(index, _)| index).collect();
-    if !found.is_empty() || check.text("device").is_none() {
-        return found;
+    match check.text("device") {
+        Some((text, span)) => devices.fitting(text, span, out),
+        None => (0..devices.len()).collect(),
     }
-    if pattern.is_name() {
-        devices.report_unknown("device", text, span, out);
-    } else if devices.is_complete {
-        let message = format!("no device has a name that fits `{text}`");
-        let help = list_of("device", &devices.iter().collect::<Vec<_>>());
-        out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, "fits nothing", Some(help));
-    }
-    found
 }
 
-/// Time and device kinds of later versions are refused, not replaced by something else.
-pub(crate) fn is_available<D>(
-    head: Option<&Single<'_>>,
-    devices: &[Row<'_, D>],
-    out: &mut Diagnostics,
-) {
-    if let Some(node) = head.and_then(|head| head.table.get("time"))
-        && node.value == NodeValue::String("real".to_owned())
-    {
-        let message = "real time is not available in this version";
-        let help = "write `time = \"virtual\"`".to_owned();
-        out.report_with_help(
-            Code::NOT_AVAILABLE,
-            node.span,
-            message,
-            "only `virtual` works",
-            Some(help),
-        );
-    }
+/// Device kinds of later versions are refused, not replaced by something else.
+pub(crate) fn is_available<D>(devices: &[Row<'_, D>], out: &mut Diagnostics) {
     for (way, span) in devices.iter().filter_map(|device| device.text("as")) {
         if matches!(way, "emulated" | "hardware") {
             let message = format!("{way} devices are not available in this version");
@@ -162,6 +62,16 @@ pub(crate) fn is_available<D>(
             let label = "only `simulated` works";
             out.report_with_help(Code::NOT_AVAILABLE, span, message, label, Some(help));
         }
+    }
+}
+
+/// The end can be counted in nanoseconds, as every instant is.
+pub(crate) fn ends_in_time(head: &Values, out: &mut Diagnostics) {
+    let Some(start) = head.instant_opt("start") else { return };
+    if start.as_nanoseconds().checked_add(head.duration("duration").0).is_none() {
+        let message = "the scenario would end after the year 2262";
+        let label = "later instants cannot be counted in nanoseconds";
+        out.report(Code::OUT_OF_RANGE, head.span_of("start"), message, label);
     }
 }
 
@@ -284,11 +194,7 @@ fn is_requirement(text: &str) -> bool {
 }
 
 /// A must-fail twin names one of its own checks, and the check it mirrors.
-pub(crate) fn twin_is_named(
-    expect: Option<&Single<'_>>,
-    checks: &Names<'_>,
-    out: &mut Diagnostics,
-) {
+pub(crate) fn twin_is_named(expect: Option<&Single<'_>>, checks: &Names, out: &mut Diagnostics) {
     let Some(expect) = expect else { return };
     let text = |key: &str| {
         let node = expect.table.get(key)?;
@@ -297,10 +203,10 @@ pub(crate) fn twin_is_named(
     };
     if let Some((check, span)) = text("check")
         && checks.position(check).is_none()
-        && checks.is_complete
+        && checks.is_complete()
     {
         let help = nearest(check, checks.iter()).map(|near| format!("did you mean `{near}`?"));
-        let message = format!("there is no check named `{check}` that could fail");
+        let message = format!("there is no check named `{check}` that could end so");
         out.report_with_help(Code::BAD_TWIN, span, message, "not in this scenario", help);
     }
     if let Some((twin, span)) = text("twin_of") {

@@ -1,0 +1,209 @@
+//! From tables without mistakes to a scenario.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastmeter_devices::DeviceKind;
+use lastmeter_params::{Diagnostics, Field, Table, Values, read_table};
+use lastmeter_reports::record::TimeMode;
+use lastmeter_reports::{CheckKind, Status};
+use lastmeter_sim::{SourceKind, Terminal};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::draft::{Draft, Parts, References};
+use super::read::Row;
+use super::scenario::{
+    Action, CheckRow, DeviceRow, Expect, FloorRow, Injection, ObserverRow, PlatformUse, Scenario,
+    Source, TlsUse,
+};
+use super::sections::{self, InjectKind};
+use super::semantics;
+use super::texts::Texts;
+use super::wiring::Via;
+
+impl Draft<'_> {
+    /// The scenario; `None` only where a mistake was reported before.
+    pub(super) fn into_scenario(
+        self,
+        path: &Path,
+        platform: PlatformUse,
+        references: References,
+        parts: Parts,
+    ) -> Option<Scenario> {
+        let head = self.head?.values?;
+        let platform_values = match self.platform {
+            Some(platform) => platform.values?,
+            None => defaults(sections::PLATFORM_FIELDS)?,
+        };
+        let time = match head.text("time") {
+            "real" => TimeMode::Real,
+            _ => TimeMode::Virtual,
+        };
+        let start = head.instant_opt("start")?;
+        let injections: Option<Vec<Injection>> = self
+            .injections
+            .into_iter()
+            .zip(&references.device_of_injection)
+            .map(|(row, device)| injection(row.kind?, row.values?, *device, start))
+            .collect();
+        let tables = self.devices.into_iter().map(|row| Some((row.kind?, Arc::new(row.values?))));
+        let tables: Vec<(&'static DeviceKind, Arc<Values>)> = tables.collect::<Option<_>>()?;
+        let floor_values = match self.floor {
+            Some(floor) => Some(floor.values?),
+            // In real time a floor is measured, whether something is written about it or not.
+            None if time == TimeMode::Real => defaults(sections::FLOOR_FIELDS),
+            None => None,
+        };
+        let observers = self.observers.into_iter().zip(&references.via_of_observer);
+        let observers = observers.zip(&references.devices_of_observer);
+        let sources = self.sources.into_iter().zip(parts.terminals);
+        let optional = |key: &str| head.text_opt(key).map(str::to_owned);
+        let expect_values = match self.expect {
+            Some(expect) => Some(expect.values?),
+            None => None,
+        };
+        Some(Scenario {
+            name: head.text("name").to_owned(),
+            title: optional("title"),
+            description: optional("description"),
+            tags: head.text_list("tags").into_iter().map(str::to_owned).collect(),
+            time,
+            start,
+            duration: head.duration("duration"),
+            seed: head.integer("seed") as u64,
+            platform,
+            strict_table2: platform_values.boolean("strict_table2"),
+            tls: tls(&platform_values),
+            tls_authority: references.authority.clone()?,
+            floor: floor(floor_values.as_ref(), references.via_of_floor)?,
+            sources: sources.map(source).collect::<Option<_>>()?,
+            devices: devices(&references, &tables)?,
+            observers: observers
+                .map(|((row, via), of)| observer(row, *via, of))
+                .collect::<Option<_>>()?,
+            injections: injections?,
+            checks: self.checks.into_iter().map(check).collect::<Option<_>>()?,
+            expect: match &expect_values {
+                Some(values) => Some(expect(values)?),
+                None => None,
+            },
+            path: path.to_owned(),
+            hash: String::new(),
+            unavailable: parts.unavailable,
+            texts: Texts::default(),
+            head,
+            platform_values,
+            floor_values,
+            device_tables: tables.into_iter().map(|(_, values)| values).collect(),
+            expect_values,
+        })
+    }
+}
+
+/// The values of a table that is not there.
+fn defaults(fields: &[Field]) -> Option<Values> {
+    read_table(&Table::default(), semantics::FILE_START, fields, &mut Diagnostics::new())
+}
+
+fn tls(platform: &Values) -> TlsUse {
+    match platform.text("tls") {
+        "server" => TlsUse::Server,
+        "mutual" => TlsUse::Mutual,
+        _ => TlsUse::None,
+    }
+}
+
+/// A time on the wall.
+fn wall(values: &Values, key: &str) -> Duration {
+    Duration::from_secs_f64(values.si(key))
+}
+
+fn floor(values: Option<&Values>, via: Via) -> Option<FloorRow> {
+    let defaults = defaults(sections::FLOOR_FIELDS)?;
+    let values = values.unwrap_or(&defaults);
+    Some(FloorRow {
+        messages: u32::try_from(values.integer("messages")).ok()?,
+        period: wall(values, "period"),
+        via: via?,
+    })
+}
+
+fn source((row, terminal): (Row<'_, &'static SourceKind>, Option<Terminal>)) -> Option<Source> {
+    let values = row.values?;
+    let name = values.text("name").to_owned();
+    Some(Source { name, kind: row.kind?.entry.name, terminal, values })
+}
+
+fn devices(
+    references: &References,
+    tables: &[(&'static DeviceKind, Arc<Values>)],
+) -> Option<Vec<DeviceRow>> {
+    let device = |(name, table): &(String, usize)| {
+        let (kind, values) = tables.get(*table)?;
+        Some(DeviceRow {
+            name: name.clone(),
+            source: (*references.source_of_table.get(*table)?)?,
+            kind,
+            via: (*references.via_of_table.get(*table)?)?,
+            acknowledge_limit: wall(values, "acknowledge_limit"),
+            keep_alive: wall(values, "keep_alive"),
+            nodelay: values.boolean("nodelay"),
+            values: Arc::clone(values),
+        })
+    };
+    references.devices.iter().map(device).collect()
+}
+
+fn observer(row: Row<'_, ()>, via: Via, devices: &[usize]) -> Option<ObserverRow> {
+    let values = row.values?;
+    Some(ObserverRow {
+        name: values.text("name").to_owned(),
+        via: via?,
+        devices: devices.to_vec(),
+        per_device: values.text("connections") == "per-device",
+        values,
+    })
+}
+
+fn check(row: Row<'_, &'static CheckKind>) -> Option<CheckRow> {
+    let values = row.values?;
+    let name = values.text("name").to_owned();
+    let covers = values.text_list("covers").into_iter().map(str::to_owned).collect();
+    Some(CheckRow { name, kind: row.kind?.entry.name, covers, values })
+}
+
+fn injection(
+    kind: InjectKind,
+    values: Values,
+    device: Option<usize>,
+    start: SimTime,
+) -> Option<Injection> {
+    let at: SimDuration = values.duration("at");
+    let action = match kind {
+        InjectKind::Device(kind) => {
+            Action::Device { device: device?, fault: (kind.build)(&values, start + at) }
+        }
+        InjectKind::Command => {
+            let mut parameters = values.texts("command");
+            let command = parameters.remove("name")?;
+            Action::Command { device: device?, command, parameters }
+        }
+        InjectKind::Kill => Action::KillPlatform,
+    };
+    let name = values.text_opt("name").map(str::to_owned);
+    Some(Injection { name, kind: kind.entry().name, at, action, values })
+}
+
+fn expect(values: &Values) -> Option<Expect> {
+    let (scenario, check) = values.text("twin_of").split_once('/')?;
+    Some(Expect {
+        verdict: match values.text("verdict") {
+            "inconclusive" => Status::Inconclusive,
+            _ => Status::Fail,
+        },
+        check: values.text("check").to_owned(),
+        twin_scenario: scenario.to_owned(),
+        twin_check: check.to_owned(),
+    })
+}
