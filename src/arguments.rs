@@ -49,6 +49,15 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What clock a scenario runs by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Time {
+    /// As fast as it can; latency is not judged
+    Virtual,
+    /// The clock on the wall
+    Real,
+}
+
 /// What to print measured quantities as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MeasureFormat {
@@ -72,6 +81,9 @@ pub(crate) enum Command {
         /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
+        /// Whether to run as fast as it can, or by the clock on the wall
+        #[arg(long, value_enum)]
+        time: Option<Time>,
         /// For people, or one JSON object per error and line
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
@@ -128,6 +140,9 @@ pub(crate) struct RunArguments {
     /// Override the scenario's seed
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Whether to run as fast as it can, or by the clock on the wall; what needs the other is skipped
+    #[arg(long, value_enum)]
+    pub(crate) time: Option<Time>,
     /// embedded, child, or a profile file that says where a platform runs
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 use lastmeter_reports::ExitCode;
 use lastmeter_scenarios::inspect;
-use lastmeter_scenarios::language::LoadOptions;
+use lastmeter_scenarios::language::{LoadOptions, TimeMode};
 use lastmeter_scenarios::measure::{self, MeasureOptions};
 use lastmeter_scenarios::run::ConsoleOptions;
 use lastmeter_scenarios::serve::{self, ServeOptions};
@@ -14,7 +14,7 @@ use lastmeter_scenarios::suite::{self, SuiteOptions};
 
 use crate::arguments::{
     Arguments, Color, Command, Format, MeasureArguments, MeasureFormat, RunArguments,
-    ServeArguments,
+    ServeArguments, Time,
 };
 
 /// Carries out one command.
@@ -22,8 +22,9 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
     let json = |format: Format| format == Format::Json;
     match command {
         Command::Run(arguments) => run(arguments, color),
-        Command::Check { paths, set, format } => {
-            let options = LoadOptions { overrides: set, ..LoadOptions::from_environment() };
+        Command::Check { paths, set, time, format } => {
+            let time = time.map(mode);
+            let options = LoadOptions { overrides: set, time, ..LoadOptions::from_environment() };
             inspect::check(&paths, &options, json(format), on_stderr(color))
         }
         Command::List { what, paths, format } => list(what.as_deref(), &paths, json(format)),
@@ -52,6 +53,7 @@ fn run(arguments: RunArguments, color: Color) -> ExitCode {
             overrides: arguments.set,
             seed: arguments.seed,
             platform: arguments.platform,
+            time: arguments.time.map(mode),
             ..LoadOptions::from_environment()
         },
         must_fail: arguments.must_fail,
@@ -94,6 +96,13 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         spectrum: arguments.spectrum,
         threshold: arguments.threshold,
     })
+}
+
+fn mode(time: Time) -> TimeMode {
+    match time {
+        Time::Virtual => TimeMode::Virtual,
+        Time::Real => TimeMode::Real,
+    }
 }
 
 fn on_stdout(color: Color) -> bool {

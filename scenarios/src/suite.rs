@@ -13,7 +13,7 @@ use lastmeter_reports::{Counts, ExitCode, Status, format_summary};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::language::{LoadOptions, PlatformUse, Scenario};
+use crate::language::{LoadOptions, PlatformUse, Scenario, time_word};
 use crate::run::{
     Console, ConsoleOptions, Profile, RunOptions, chain, default_out, monotonic, run_scenario,
 };
@@ -25,7 +25,7 @@ pub struct SuiteOptions {
     pub paths: Vec<PathBuf>,
     /// Where the results go.
     pub out: Option<PathBuf>,
-    /// Overrides, seed and platform.
+    /// Overrides, seed, platform and time.
     pub load: LoadOptions,
     /// Run twins only, and turn them round.
     pub must_fail: bool,
@@ -137,7 +137,7 @@ async fn run_all(
         };
         let twin = scenario.expect.as_ref().filter(|_| options.must_fail).map(|expect| Twin {
             check: expect.check.clone(),
-            verdict: Status::Fail,
+            verdict: expect.verdict,
             twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
         });
         let folder = scenario.name.clone();
@@ -314,6 +314,9 @@ fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
     command.extend(["--seed".to_owned(), scenario.seed.to_string()]);
     if let Some(platform) = &options.load.platform {
         command.extend(["--platform".to_owned(), platform.clone()]);
+    }
+    if let Some(time) = options.load.time {
+        command.extend(["--time".to_owned(), time_word(time).to_owned()]);
     }
     if let Some(timeout) = &options.timeout {
         command.extend(["--timeout".to_owned(), timeout.clone()]);

@@ -55,13 +55,14 @@ impl LoadOptions {
             };
             ("--platform", format!("platform.use={}", lastmeter_params::quote(&text)))
         }));
-        changes.extend(self.time.map(|time| ("--time", format!("scenario.time={}", word(time)))));
+        changes
+            .extend(self.time.map(|time| ("--time", format!("scenario.time={}", time_word(time)))));
         changes
     }
 }
 
 /// How a scenario and the command line spell a time mode.
-pub(crate) fn word(time: TimeMode) -> &'static str {
+pub fn time_word(time: TimeMode) -> &'static str {
     match time {
         TimeMode::Virtual => "virtual",
         TimeMode::Real => "real",
@@ -74,7 +75,8 @@ fn keep_time(root: &mut Table, span: Span) {
         return;
     };
     if head.get("time_in_file").is_none() {
-        let default = Node { value: NodeValue::String(word(TimeMode::Virtual).to_owned()), span };
+        let default =
+            Node { value: NodeValue::String(time_word(TimeMode::Virtual).to_owned()), span };
         let written = head.get("time").cloned().unwrap_or(default);
         head.set("time_in_file", written.span, written);
     }

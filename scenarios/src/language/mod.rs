@@ -31,7 +31,7 @@ pub use failure::LoadFailure;
 pub(crate) use files::read as read_file;
 pub use json_schema::json_schema;
 pub use lastmeter_reports::record::TimeMode;
-pub use load::LoadOptions;
+pub use load::{LoadOptions, time_word};
 pub use scenario::{
     Action, CheckRow, DeviceRow, Expect, FloorRow, GivenAuthority, Injection, ObserverRow,
     PlatformUse, Scenario, Source, TlsUse,
