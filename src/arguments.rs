@@ -88,10 +88,10 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
-    /// List what there is: scenarios, sources, devices, injections, checks, quantities
+    /// List what there is: scenarios, sources, links, devices, injections, checks, quantities
     List {
         /// Which kind; everything registered if left out
-        #[arg(value_parser = ["scenarios", "sources", "devices", "injections", "checks", "quantities"])]
+        #[arg(value_parser = ["scenarios", "sources", "links", "devices", "injections", "checks", "quantities"])]
         what: Option<String>,
         /// Where to look for scenarios
         paths: Vec<PathBuf>,
@@ -101,7 +101,7 @@ pub(crate) enum Command {
     },
     /// Tell all about a registered thing or an error code
     Explain {
-        /// A source, device, injection, check, or an error code such as S004
+        /// A source, link preset, device, injection, check, section, or an error code such as S004
         name: String,
     },
     /// Judge and render a run folder again, without running

@@ -73,21 +73,19 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
     if json {
         let values: Vec<_> = rows
             .iter()
-            .map(|row| {
-                json!({ "section": row.section, "name": row.entry.name, "summary": row.entry.summary })
-            })
+            .map(|row| json!({ "section": row.section, "name": row.name, "summary": row.summary }))
             .collect();
         tell_out(&json!({ "format_version": 1, "registered": values }).to_string());
         return ExitCode::Passed;
     }
-    let width = rows.iter().map(|row| row.entry.name.len()).max().unwrap_or(0);
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let mut section = "";
     for row in &rows {
         if row.section != section {
             section = row.section;
             tell_out(&format!("{}:", plural_section(section)));
         }
-        tell_out(&format!("  {:width$}  {}", row.entry.name, row.entry.summary));
+        tell_out(&format!("  {:width$}  {}", row.name, row.summary));
     }
     ExitCode::Passed
 }
@@ -95,6 +93,7 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
 fn plural_section(section: &str) -> &str {
     match section {
         "source" => "sources",
+        "link" => "links",
         "device" => "devices",
         "inject" => "injections",
         "check" => "checks",
@@ -186,7 +185,7 @@ pub fn explain(name: &str) -> ExitCode {
         tell_out(text.trim_end());
         return ExitCode::Passed;
     }
-    let names = language::registry().into_iter().map(|row| row.entry.name);
+    let names = language::registry().into_iter().map(|row| row.name);
     let near = lastmeter_params::nearest(name, names);
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     tell(&format!("error: nothing is called `{name}`{near} (see `lastmeter list`)"));

@@ -160,6 +160,10 @@ codes! {
     CANNOT_MEASURE "S030" "the check cannot judge this"
         "The check is about something that the named device does not report, or that this kind \
          of scenario does not produce, so it could never end in a verdict.";
+    OVERLAP "S031" "injections that overlap"
+        "A link can be broken in one way at a time, and carry one impairment at a time. The next \
+         may begin at the instant at which the one before ends; without `for` one lasts to the \
+         end of the scenario.";
 }
 
 #[cfg(test)]

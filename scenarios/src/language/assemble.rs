@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastmeter_devices::DeviceKind;
+use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_params::{Diagnostics, Field, Table, Values, read_table};
 use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::{CheckKind, Status};
@@ -12,10 +13,11 @@ use lastmeter_sim::{SourceKind, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::draft::{Draft, Parts, References};
+use super::interference::Target;
 use super::read::Row;
 use super::scenario::{
-    Action, CheckRow, DeviceRow, Expect, FloorRow, Injection, ObserverRow, PlatformUse, Scenario,
-    Source, TlsUse,
+    Action, CheckRow, DeviceRow, Expect, FloorRow, Injection, LinkRow, ObserverRow, PlatformUse,
+    Scenario, Source, TlsUse,
 };
 use super::sections::{self, InjectKind};
 use super::semantics;
@@ -41,12 +43,14 @@ impl Draft<'_> {
             _ => TimeMode::Virtual,
         };
         let start = head.instant_opt("start")?;
-        let injections: Option<Vec<Injection>> = self
-            .injections
-            .into_iter()
-            .zip(&references.device_of_injection)
-            .map(|(row, device)| injection(row.kind?, row.values?, *device, start))
-            .collect();
+        let about = references.device_of_injection.iter().zip(&references.target_of_injection);
+        let about = about.zip(&parts.impairments);
+        let injections = self.injections.into_iter().zip(about).map(|(row, about)| {
+            let ((device, target), change) = about;
+            let about = About { device: *device, target: target.clone(), change: *change };
+            injection(row.kind?, row.values?, about, start)
+        });
+        let injections: Option<Vec<Injection>> = injections.collect();
         let tables = self.devices.into_iter().map(|row| Some((row.kind?, Arc::new(row.values?))));
         let tables: Vec<(&'static DeviceKind, Arc<Values>)> = tables.collect::<Option<_>>()?;
         let floor_values = match self.floor {
@@ -78,6 +82,7 @@ impl Draft<'_> {
             tls_authority: references.authority.clone()?,
             floor: floor(floor_values.as_ref(), references.via_of_floor)?,
             sources: sources.map(source).collect::<Option<_>>()?,
+            links: self.links.into_iter().zip(parts.links).map(link).collect::<Option<_>>()?,
             devices: devices(&references, &tables)?,
             observers: observers
                 .map(|((row, via), of)| observer(row, *via, of))
@@ -135,6 +140,11 @@ fn source((row, terminal): (Row<'_, &'static SourceKind>, Option<Terminal>)) -> 
     Some(Source { name, kind: row.kind?.entry.name, terminal, values })
 }
 
+fn link((row, spec): (Row<'_, ()>, Option<LinkSpec>)) -> Option<LinkRow> {
+    let values = row.values?;
+    Some(LinkRow { name: values.text("name").to_owned(), spec: spec?, values })
+}
+
 fn devices(
     references: &References,
     tables: &[(&'static DeviceKind, Arc<Values>)],
@@ -173,23 +183,36 @@ fn check(row: Row<'_, &'static CheckKind>) -> Option<CheckRow> {
     Some(CheckRow { name, kind: row.kind?.entry.name, covers, values })
 }
 
-fn injection(
-    kind: InjectKind,
-    values: Values,
+/// What an injection is about, by its kind.
+struct About {
     device: Option<usize>,
-    start: SimTime,
-) -> Option<Injection> {
+    target: Option<Target>,
+    change: Option<Impairment>,
+}
+
+fn injection(kind: InjectKind, values: Values, about: About, start: SimTime) -> Option<Injection> {
     let at: SimDuration = values.duration("at");
+    let until = |values: &Values| values.duration_opt("for").map(|length| at + length);
     let action = match kind {
         InjectKind::Device(kind) => {
-            Action::Device { device: device?, fault: (kind.build)(&values, start + at) }
+            Action::Device { device: about.device?, fault: (kind.build)(&values, start + at) }
         }
         InjectKind::Command => {
             let mut parameters = values.texts("command");
             let command = parameters.remove("name")?;
-            Action::Command { device: device?, command, parameters }
+            Action::Command { device: about.device?, command, parameters }
         }
         InjectKind::Kill => Action::KillPlatform,
+        InjectKind::Impair => {
+            let Target { link, devices } = about.target?;
+            let change = Box::new(about.change?);
+            Action::Impair { link, change, until: until(&values), devices }
+        }
+        InjectKind::Disconnect => {
+            let Target { link, devices } = about.target?;
+            let how = Breakage::from_name(values.text("how"))?;
+            Action::Disconnect { link, how, until: until(&values), devices }
+        }
     };
     let name = values.text_opt("name").map(str::to_owned);
     Some(Injection { name, kind: kind.entry().name, at, action, values })

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use lastmeter_devices::{DEVICES, Device, DeviceKind};
+use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Table, Values, nearest};
 use lastmeter_reports::check::Pattern;
 use lastmeter_reports::{CHECKS, CheckKind};
@@ -13,6 +14,7 @@ use lastmeter_sim::{SOURCES, SourceKind, Streams, Terminal};
 use lastmeter_units::MEASUREMENTS;
 
 use super::files::Files;
+use super::interference::{self, Connected, Target};
 use super::names::Names;
 use super::parts::{self, Built, DevicePlace};
 use super::read::{self, Row, Single};
@@ -30,6 +32,7 @@ pub(crate) struct Draft<'a> {
     pub(super) platform: Option<Single<'a>>,
     pub(super) floor: Option<Single<'a>>,
     pub(super) sources: Vec<Row<'a, &'static SourceKind>>,
+    pub(super) links: Vec<Row<'a, ()>>,
     pub(super) devices: Vec<Row<'a, &'static DeviceKind>>,
     pub(super) observers: Vec<Row<'a, ()>>,
     pub(super) injections: Vec<Row<'a, InjectKind>>,
@@ -55,6 +58,7 @@ pub(super) struct References {
     pub(super) devices_of_observer: Vec<Vec<usize>>,
     pub(super) via_of_floor: Via,
     pub(super) device_of_injection: Vec<Option<usize>>,
+    pub(super) target_of_injection: Vec<Option<Target>>,
     devices_of_check: Vec<Vec<usize>>,
     pub(super) authority: Option<Option<GivenAuthority>>,
 }
@@ -62,6 +66,9 @@ pub(super) struct References {
 /// What the parts of the bench turned out to be.
 pub(super) struct Parts {
     pub(super) terminals: Vec<Option<Terminal>>,
+    pub(super) links: Vec<Option<LinkSpec>>,
+    /// By injection.
+    pub(super) impairments: Vec<Option<Impairment>>,
     pub(super) unavailable: Option<String>,
 }
 
@@ -78,6 +85,7 @@ impl<'a> Draft<'a> {
             platform: read::single(root, "platform", sections::PLATFORM_FIELDS, out),
             floor: read::single(root, "floor", sections::FLOOR_FIELDS, out),
             sources: read::rows(root, &sections::SOURCE, SOURCES.iter(), |k| &k.entry, out),
+            links: read::plain_rows(root, &sections::link_section(), out),
             devices: read::rows(root, &sections::DEVICE, DEVICES.iter(), |k| &k.entry, out),
             observers: read::plain_rows(root, &sections::OBSERVER, out),
             injections: read::rows(root, &sections::INJECT, injections, InjectKind::entry, out),
@@ -156,7 +164,7 @@ impl<'a> Draft<'a> {
         let names = AllNames {
             sources: Names::of("source", &self.sources, self.all_read("source"), out),
             devices,
-            links: Names::of::<()>("link", &[], self.all_read("link"), out),
+            links: Names::of("link", &self.links, self.all_read("link"), out),
             checks: Names::of("check", &self.checks, self.all_read("check"), out),
         };
         (names, table_of_device)
@@ -171,7 +179,9 @@ impl<'a> Draft<'a> {
         let (names, table_of_device) = self.names(out);
         semantics::is_available(&self.devices, out);
         semantics::injections_are_in_time(&self.injections, self.head.as_ref(), out);
+        interference::are_over_in_time(&self.injections, self.head.as_ref(), out);
         semantics::commands_have_names(&self.injections, out);
+        wiring::no_link_is_called_none(&self.links, out);
         if let Some(platform) = platform {
             semantics::kill_has_a_victim(&self.injections, platform, out);
         }
@@ -202,6 +212,21 @@ impl<'a> Draft<'a> {
             let (rows, tables) = (&self.devices, table_of_device);
             wiring::observer_can_tell_devices_apart(row, of, &devices, tables, rows, out);
         }
+        let mut via_of = |table: &Table| wiring::via_of(table, &links, out);
+        let via_of_table: Vec<Via> = self.devices.iter().map(|row| via_of(row.table)).collect();
+        let via_of_observer: Vec<Via> =
+            self.observers.iter().map(|row| via_of(row.table)).collect();
+        let via_of_floor = self.floor.as_ref().map_or(Some(None), |floor| via_of(floor.table));
+        let connected = Connected {
+            links: &links,
+            devices: &devices,
+            via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
+            via_of_observer: &via_of_observer,
+        };
+        let injections = self.injections.iter();
+        let target_of_injection: Vec<Option<Target>> =
+            injections.map(|row| interference::target_of(row, &connected, out)).collect();
+        interference::do_not_overlap(&self.injections, &target_of_injection, out);
         let named = devices.iter().map(str::to_owned).zip(table_of_device.iter().copied());
         References {
             devices: named.collect(),
@@ -210,26 +235,16 @@ impl<'a> Draft<'a> {
                 .iter()
                 .map(|row| semantics::source_of(row, &sources, out))
                 .collect(),
-            via_of_table: self
-                .devices
-                .iter()
-                .map(|row| wiring::via_of(row.table, &links, out))
-                .collect(),
-            via_of_observer: self
-                .observers
-                .iter()
-                .map(|row| wiring::via_of(row.table, &links, out))
-                .collect(),
+            via_of_table,
+            via_of_observer,
             devices_of_observer,
-            via_of_floor: match &self.floor {
-                Some(floor) => wiring::via_of(floor.table, &links, out),
-                None => Some(None),
-            },
+            via_of_floor,
             device_of_injection: self
                 .injections
                 .iter()
                 .map(|row| semantics::device_of(row, &devices, out))
                 .collect(),
+            target_of_injection,
             devices_of_check: self
                 .checks
                 .iter()
@@ -289,7 +304,14 @@ impl<'a> Draft<'a> {
                 report_what_is_not_measured(row, &tables, &devices, out);
             }
         }
-        Parts { terminals, unavailable }
+        let links = self.links.iter();
+        let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
+        let impairments = self.injections.iter().map(|row| match row.kind? {
+            InjectKind::Impair => impair::read_impairment(row.values.as_ref()?, out),
+            _ => None,
+        });
+        let impairments = impairments.collect();
+        Parts { terminals, links, impairments, unavailable }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lastmeter_params::{Code, Field, Presence, describe_kind};
+use lastmeter_params::{Code, Field, Kind, Presence, describe_kind};
 
 use super::sections::{Registered, Section, registry, sections, single_sections};
 
@@ -11,8 +11,8 @@ pub fn explain(name: &str) -> Option<String> {
     if let Some(code) = Code::lookup(name) {
         return Some(format!("{code}: {}\n\n{}\n", code.title(), wrap(code.description())));
     }
-    let entries = registry().into_iter().filter(|registered| registered.entry.name == name);
-    let mut texts: Vec<String> = entries.map(|registered| of_entry(&registered)).collect();
+    let registered = registry().into_iter().filter(|registered| registered.name == name);
+    let mut texts: Vec<String> = registered.map(|registered| of_registered(&registered)).collect();
     texts.extend(single_sections().iter().filter(|section| section.name == name).map(|section| {
         let doc = wrap(section.doc);
         format!("[{name}]\n\n{doc}\n\n{}", fields_table(section.fields))
@@ -30,31 +30,35 @@ fn of_section(section: &Section) -> String {
     format!("[[{}]]\n\n{doc}\n\n{fields}{kinds}", section.name)
 }
 
-fn of_entry(registered: &Registered) -> String {
-    let entry = registered.entry;
-    let section = sections().into_iter().find(|section| section.name == registered.section);
-    let common = section.map_or(&[][..], |section| section.fields);
-    let own = if entry.fields.is_empty() {
+fn of_registered(registered: &Registered) -> String {
+    let Registered { section, name, summary, description, fields } = *registered;
+    let common = sections().into_iter().find(|known| known.name == section);
+    let common = common.map_or(&[][..], |section| section.fields);
+    let own = if fields.is_empty() {
         String::new()
     } else {
-        format!("Its keys:\n{}\n", fields_table(entry.fields))
+        format!("Its keys:\n{}\n", fields_table(fields))
     };
     format!(
-        "{} ({}): {}\n\n{}\n\n{own}Keys of every [[{}]]:\n{}",
-        entry.name,
-        registered.section,
-        entry.summary,
-        wrap(entry.description),
-        registered.section,
+        "{name} ({section}): {summary}\n\n{}\n\n{own}Keys of every [[{section}]]:\n{}",
+        wrap(description),
         fields_table(common),
     )
 }
 
-/// One key a line: name, what it takes, default, meaning.
+/// One key a line: name, what it takes, default, meaning; below a table its own keys.
 fn fields_table(fields: &[Field]) -> String {
-    let width = fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for field in fields {
+    add_fields(&mut text, fields, &[], "  ");
+    text
+}
+
+/// Adds keys; of those a table repeats from the table around it, only the names.
+fn add_fields(text: &mut String, fields: &[Field], around: &[Field], indent: &str) {
+    let (again, own): (Vec<Field>, Vec<Field>) =
+        fields.iter().partition(|field| around.contains(field));
+    let width = own.iter().map(|field| field.name.len()).max().unwrap_or(0);
+    for field in &own {
         let presence = match field.presence {
             Presence::Required => "required".to_owned(),
             Presence::Optional => "optional".to_owned(),
@@ -63,14 +67,21 @@ fn fields_table(fields: &[Field]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "  {:width$}  {} ({presence})\n  {:width$}    {}",
+            "{indent}{:width$}  {} ({presence})\n{indent}{:width$}    {}",
             field.name,
             describe_kind(&field.kind),
             "",
             field.doc,
         );
+        let one = if let Kind::List(of) = field.kind { *of } else { field.kind };
+        if let Kind::Table(inner) = one {
+            add_fields(text, inner, fields, &format!("{indent}{:width$}    ", ""));
+        }
     }
-    text
+    if !again.is_empty() {
+        let names: Vec<&str> = again.iter().map(|field| field.name).collect();
+        let _ = writeln!(text, "{indent}{}: as above", names.join(", "));
+    }
 }
 
 /// Breaks paragraphs into lines for a terminal.

@@ -13,6 +13,7 @@ mod draft;
 mod explain;
 mod failure;
 mod files;
+mod interference;
 mod json_schema;
 mod load;
 mod names;
@@ -33,7 +34,7 @@ pub use json_schema::json_schema;
 pub use lastmeter_reports::record::TimeMode;
 pub use load::{LoadOptions, time_word};
 pub use scenario::{
-    Action, CheckRow, DeviceRow, Expect, FloorRow, GivenAuthority, Injection, ObserverRow,
+    Action, CheckRow, DeviceRow, Expect, FloorRow, GivenAuthority, Injection, LinkRow, ObserverRow,
     PlatformUse, Scenario, Source, TlsUse,
 };
 pub use sections::{Registered, registry};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lastmeter_devices::{Device, DeviceFault, DeviceKind};
+use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_params::Values;
 use lastmeter_reports::Status;
 use lastmeter_reports::record::TimeMode;
@@ -59,6 +60,16 @@ pub struct GivenAuthority {
     /// The file with its private key, PEM. Only somebody else's platform can do without: then the
     /// bench has no certificate to issue.
     pub key: Option<PathBuf>,
+}
+
+/// A link between devices or observers and the platform.
+#[derive(Clone)]
+pub struct LinkRow {
+    /// Its name.
+    pub name: String,
+    /// What it does to what passes it.
+    pub spec: LinkSpec,
+    pub(crate) values: Values,
 }
 
 /// A device, to be built with [`Scenario::build_device`].
@@ -128,6 +139,29 @@ pub enum Action {
     },
     /// The platform's child process is killed and started again.
     KillPlatform,
+    /// A link gets worse. What ends at an instant ends before what begins then.
+    Impair {
+        /// The link's index.
+        link: usize,
+        /// What is put on top of it.
+        change: Box<Impairment>,
+        /// When that is over, since the start; `None`: not before the end.
+        until: Option<SimDuration>,
+        /// The indices of the devices whose connections it is about, all of which go through the
+        /// link; `None`: whatever goes through it.
+        devices: Option<Vec<usize>>,
+    },
+    /// A link breaks. What ends at an instant ends before what begins then.
+    Disconnect {
+        /// The link's index.
+        link: usize,
+        /// How it breaks.
+        how: Breakage,
+        /// When it is mended, since the start; `None`: not before the end.
+        until: Option<SimDuration>,
+        /// As with [`Action::Impair`].
+        devices: Option<Vec<usize>>,
+    },
 }
 
 /// Something that is done to the bench at an instant.
@@ -212,6 +246,8 @@ pub struct Scenario {
     pub floor: FloorRow,
     /// The sources.
     pub sources: Vec<Source>,
+    /// The links.
+    pub links: Vec<LinkRow>,
     /// The devices, those that `count` makes each by itself.
     pub devices: Vec<DeviceRow>,
     /// The observers.
@@ -290,6 +326,7 @@ impl Scenario {
         section("[platform]", &self.platform_values);
         self.floor_values.iter().for_each(|values| section("[floor]", values));
         self.sources.iter().for_each(|row| section("[[source]]", &row.values));
+        self.links.iter().for_each(|row| section("[[link]]", &row.values));
         self.device_tables.iter().for_each(|values| section("[[device]]", values));
         self.observers.iter().for_each(|row| section("[[observer]]", &row.values));
         self.injections.iter().for_each(|row| section("[[inject]]", &row.values));
@@ -307,11 +344,12 @@ impl Scenario {
     }
 
     /// The values of all tables, section by section.
-    fn values(&self) -> [Vec<&Values>; 8] {
+    fn values(&self) -> [Vec<&Values>; 9] {
         [
             vec![&self.head, &self.platform_values],
             self.floor_values.iter().collect(),
             self.sources.iter().map(|row| &row.values).collect(),
+            self.links.iter().map(|row| &row.values).collect(),
             self.device_tables.iter().map(|values| &**values).collect(),
             self.observers.iter().map(|row| &row.values).collect(),
             self.injections.iter().map(|row| &row.values).collect(),

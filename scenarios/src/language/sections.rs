@@ -1,6 +1,9 @@
 //! The sections of the language: the keys their tables share, and the entries registered in them.
 
+use std::sync::LazyLock;
+
 use lastmeter_devices::{DEVICES, DeviceKind, INJECTIONS, InjectionKind};
+use lastmeter_link::impair::{self, Breakage, PRESETS};
 use lastmeter_params::{Dimension, Entry, Field, Kind, Table};
 use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind};
 use lastmeter_sim::{SOURCES, SourceKind};
@@ -175,6 +178,12 @@ pub(crate) static OBSERVER_FIELDS: &[Field] = &[
     ),
 ];
 
+/// Keys of `[[link]]`: its name, and those that the package of the links reads.
+pub(crate) static LINK_FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let name = Field::required("name", Kind::Name, "what `via` and injections refer to");
+    std::iter::once(name).chain(impair::LINK_FIELDS.iter().copied()).collect()
+});
+
 /// Keys every `[[inject]]` has.
 pub(crate) static INJECT_FIELDS: &[Field] = &[
     Field::optional("name", Kind::Name, "what overrides call it; else its number"),
@@ -224,11 +233,70 @@ pub(crate) static KILL: Entry = Entry {
     fields: &[Field::default("target", Kind::Choice(&["platform"]), "\"platform\"", "what dies")],
 };
 
+const LINK_FIELD: Field = Field::required("link", Kind::Name, "the link it happens to");
+
+const LINK_DEVICE_FIELD: Field = Field::optional(
+    "device",
+    Kind::Text,
+    "only the connections of these devices: a name, or a pattern with *; else everything that goes \
+     through the link, observers too",
+);
+
+/// The injection `impair`, which the runner carries out itself.
+static IMPAIR: LazyLock<Entry> = LazyLock::new(|| {
+    let own = [
+        LINK_FIELD,
+        LINK_DEVICE_FIELD,
+        Field::optional(
+            "for",
+            Kind::Quantity { dimension: Dimension::Time, min: 1e-3, max: DURATION_S_MAX },
+            "how long, within the scenario; until the end if left out",
+        ),
+    ];
+    let fields = own.into_iter().chain(impair::IMPAIR_FIELDS.iter().copied());
+    Entry {
+        name: "impair",
+        summary: "a link gets worse for a while: slower, lossy, narrow, corrupting",
+        description: "What it says comes on top of what the link does anyway: delays add up, losses \
+            are further causes of their own, a bandwidth is one more line in series. Connections \
+            stay. In virtual time the same law is computed for each message, and what comes out is \
+            labelled modelled. Two impairments of one link may follow each other, but not overlap.",
+        fields: fields.collect::<Vec<Field>>().leak(),
+    }
+});
+
+/// The injection `disconnect`, which the runner carries out itself.
+static DISCONNECT: Entry = Entry {
+    name: "disconnect",
+    summary: "a link breaks for a while: reset, closed, half-open, stalled",
+    description: "`reset`: connections end with a TCP reset, and new ones as soon as they are \
+        there. `close`: the same with an orderly end. `half-open`: connections stay and swallow \
+        what is written, and neither end hears of it; what notices is a limit for acknowledgements \
+        (`acknowledge_limit`) or the keep-alive. `stall`: connections stay, everything is held, and \
+        comes out in order afterwards.\n\n\
+        When `for` is over the link works again. Devices connect again by themselves and send what \
+        is in their outbox, in order. Two breakages of one link may follow each other, but not \
+        overlap.",
+    fields: &[
+        LINK_FIELD,
+        LINK_DEVICE_FIELD,
+        Field::default("how", Kind::Choice(Breakage::WORDS), "\"reset\"", "how it breaks"),
+        Field::optional(
+            "for",
+            Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: DURATION_S_MAX },
+            "how long, within the scenario; `0 s`: only connections that are there; until the end \
+             if left out",
+        ),
+    ],
+};
+
 /// A registered injection: one the runner carries out itself, or a fault of a device.
 #[derive(Clone, Copy)]
 pub(crate) enum InjectKind {
     Command,
     Kill,
+    Impair,
+    Disconnect,
     Device(&'static InjectionKind),
 }
 
@@ -237,12 +305,15 @@ impl InjectKind {
         match self {
             Self::Command => &COMMAND,
             Self::Kill => &KILL,
+            Self::Impair => &IMPAIR,
+            Self::Disconnect => &DISCONNECT,
             Self::Device(kind) => &kind.entry,
         }
     }
 
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        [Self::Command, Self::Kill].into_iter().chain(INJECTIONS.iter().map(Self::Device))
+        let own = [Self::Command, Self::Kill, Self::Impair, Self::Disconnect];
+        own.into_iter().chain(INJECTIONS.iter().map(Self::Device))
     }
 }
 
@@ -293,6 +364,21 @@ pub(crate) static INJECT: Section = Section {
     fields: INJECT_FIELDS,
 };
 
+/// The section of links; its keys are put together when they are asked for.
+pub(crate) fn link_section() -> Section {
+    Section {
+        name: "link",
+        kind_key: None,
+        noun: "link",
+        doc: "What is between devices or observers and the platform, leg by leg: `up` is towards \
+            the platform, `down` from it. Each device and each observer's connection has a lane of \
+            its own, so that none waits behind another's messages. In real time a TCP proxy on \
+            this machine does it, in virtual time the same law is computed. It ends TCP: the \
+            kernels see the loopback interface, not the link.",
+        fields: &LINK_FIELDS,
+    }
+}
+
 /// The section of checks; its common keys belong to the package of the checks.
 pub(crate) fn check_section() -> Section {
     Section {
@@ -305,8 +391,8 @@ pub(crate) fn check_section() -> Section {
 }
 
 /// The sections whose tables repeat, in the order of a file.
-pub(crate) fn sections() -> [Section; 5] {
-    [SOURCE, DEVICE, OBSERVER, INJECT, check_section()]
+pub(crate) fn sections() -> [Section; 6] {
+    [SOURCE, link_section(), DEVICE, OBSERVER, INJECT, check_section()]
 }
 
 /// A section that stands once.
@@ -359,20 +445,41 @@ impl Section {
     }
 }
 
-/// One registered source, device, injection or check.
+/// One registered source, link, device, injection or check.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Registered {
-    /// The section it may stand in: `source`, `device`, `inject` or `check`.
+    /// The section it may stand in: `source`, `link`, `device`, `inject` or `check`.
     pub section: &'static str,
-    /// Its name, texts and keys.
-    pub entry: &'static Entry,
+    /// The word in a scenario.
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// What it is, at length.
+    pub description: &'static str,
+    /// The keys it adds to its table, besides those every table of its section has.
+    pub fields: &'static [Field],
 }
 
 /// Everything that is registered, section by section.
 pub fn registry() -> Vec<Registered> {
-    let of = |section: Section| {
-        let name = section.name;
-        section.entries().into_iter().map(move |entry| Registered { section: name, entry })
-    };
-    sections().into_iter().flat_map(of).collect()
+    sections().into_iter().flat_map(|section| section.registered()).collect()
+}
+
+impl Section {
+    /// What is registered in it: its entries, or the presets of links.
+    fn registered(&self) -> Vec<Registered> {
+        let section = self.name;
+        let of_entry = |entry: &'static Entry| {
+            let Entry { name, summary, description, fields } = *entry;
+            Registered { section, name, summary, description, fields }
+        };
+        if section == "link" {
+            let of_preset = |preset: &'static impair::Preset| {
+                let impair::Preset { name, summary, description, .. } = *preset;
+                Registered { section, name, summary, description, fields: &[] }
+            };
+            return PRESETS.iter().map(of_preset).collect();
+        }
+        self.entries().into_iter().map(of_entry).collect()
+    }
 }

@@ -6,6 +6,7 @@ use lastmeter_params::{
 };
 use lastmeter_sim::{SourceKind, Terminal};
 
+use super::interference;
 use super::names::Names;
 use super::read::{Row, Single};
 use super::scenario::PlatformUse;
@@ -31,12 +32,15 @@ pub(crate) fn source_of<K>(
     sources.find(name, span, out)
 }
 
-/// The index of the device that a table names.
-pub(crate) fn device_of<K>(
-    row: &Row<'_, K>,
+/// The index of the device that an injection names; one into a link is about its connections.
+pub(crate) fn device_of(
+    row: &Row<'_, InjectKind>,
     devices: &Names,
     out: &mut Diagnostics,
 ) -> Option<usize> {
+    if interference::is_into_link(row) {
+        return None;
+    }
     let (name, span) = row.text("device")?;
     devices.find(name, span, out)
 }

@@ -22,6 +22,17 @@ fn text<'a>(table: &'a Table, key: &str) -> Option<(&'a str, Span)> {
     }
 }
 
+/// The word for no link stays free for it.
+pub(crate) fn no_link_is_called_none<K>(links: &[Row<'_, K>], out: &mut Diagnostics) {
+    for (name, span) in links.iter().filter_map(|row| row.text("name")) {
+        if name == NO_LINK_WORD {
+            let message = format!("`{name}` is no name for a link");
+            let label = "`via` takes it as straight to the platform";
+            out.report(Code::BAD_NAME, span, message, label);
+        }
+    }
+}
+
 /// The link that a table names.
 pub(crate) fn via_of(table: &Table, links: &Names, out: &mut Diagnostics) -> Via {
     match text(table, "via") {

@@ -313,6 +313,12 @@ impl Bench {
                 self.command(*device, command, parameters).await?;
             }
             Action::KillPlatform => self.kills_ordered += 1,
+            Action::Impair { .. } | Action::Disconnect { .. } => {
+                return Err(BenchError::Record(format!(
+                    "`{}` cannot be carried out by this bench yet",
+                    injection.kind
+                )));
+            }
         }
         self.come_to_rest().await?;
         self.settle_commands().await

@@ -12,12 +12,12 @@ fn everything_registered_is_explained_with_its_keys() {
         registry().iter().map(|registered| registered.section).collect();
     assert_eq!(sections.into_iter().collect::<Vec<_>>(), ["check", "device", "inject", "source"]);
     for registered in registry() {
-        let text = explain(registered.entry.name).unwrap();
-        assert!(text.contains(registered.entry.summary), "{text}");
-        for field in registered.entry.fields {
+        let text = explain(registered.name).unwrap();
+        assert!(text.contains(registered.summary), "{text}");
+        for field in registered.fields {
             assert!(text.contains(field.doc), "{} in {text}", field.name);
         }
-        assert!(registered.entry.description.len() > 40, "{}", registered.entry.name);
+        assert!(registered.description.len() > 40, "{}", registered.name);
     }
     for code in CODES {
         assert!(explain(code.code()).unwrap().contains(code.title()));
@@ -31,7 +31,7 @@ fn everything_registered_is_explained_with_its_keys() {
 #[test]
 fn names_in_a_section_are_unique() {
     let mut names: Vec<(&str, &str)> =
-        registry().iter().map(|registered| (registered.section, registered.entry.name)).collect();
+        registry().iter().map(|registered| (registered.section, registered.name)).collect();
     let count = names.len();
     names.sort_unstable();
     names.dedup();
