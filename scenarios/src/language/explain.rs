@@ -65,17 +65,15 @@ fn add_fields(text: &mut String, fields: &[Field], around: &[Field], indent: &st
             Presence::Default(default) => format!("default {default}"),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "{indent}{:width$}  {} ({presence})\n{indent}{:width$}    {}",
-            field.name,
-            describe_kind(&field.kind),
-            "",
-            field.doc,
-        );
+        let deeper = format!("{indent}{:width$}    ", "");
+        let doc = wrap_to(field.doc, WIDTH.saturating_sub(deeper.len()).max(WIDTH / 2));
+        let doc = doc.replace('\n', &format!("\n{deeper}"));
+        let kind = describe_kind(&field.kind);
+        let name = field.name;
+        let _ = writeln!(text, "{indent}{name:width$}  {kind} ({presence})\n{deeper}{doc}");
         let one = if let Kind::List(of) = field.kind { *of } else { field.kind };
         if let Kind::Table(inner) = one {
-            add_fields(text, inner, fields, &format!("{indent}{:width$}    ", ""));
+            add_fields(text, inner, fields, &deeper);
         }
     }
     if !again.is_empty() {
@@ -84,14 +82,20 @@ fn add_fields(text: &mut String, fields: &[Field], around: &[Field], indent: &st
     }
 }
 
+/// Columns of a line on a terminal.
+const WIDTH: usize = 88;
+
 /// Breaks paragraphs into lines for a terminal.
 fn wrap(text: &str) -> String {
-    const WIDTH: usize = 88;
+    wrap_to(text, WIDTH)
+}
+
+fn wrap_to(text: &str, width: usize) -> String {
     let paragraph = |text: &str| {
         let mut lines: Vec<String> = Vec::new();
         for word in text.split_whitespace() {
             match lines.last_mut() {
-                Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
                     line.push(' ');
                     line.push_str(word);
                 }

@@ -99,7 +99,8 @@ impl Names {
             }
             // One clash of a table is told; the others have the same cause.
             if let (Some(taken), Some((_, span))) = (taken, row.text("name")) {
-                let message = format!("there is already a {what} named `{taken}`");
+                let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+                let message = format!("there is already {article} {what} named `{taken}`");
                 let label = if is_several { "`count` makes it again" } else { "used twice" };
                 out.report(Code::NAME_TAKEN, span, message, label);
             }
@@ -154,9 +155,13 @@ impl Names {
             }
             return found.into_iter().collect();
         }
-        let fits = |name: &Option<String>| name.as_ref().is_some_and(|name| pattern.matches(name));
-        let found: Vec<usize> =
-            (0..self.names.len()).filter(|&index| fits(&self.names[index])).collect();
+        let mut found: Vec<usize> = Vec::new();
+        for (name, index) in &self.index_of {
+            if pattern.matches(name) {
+                found.push(*index);
+            }
+        }
+        found.sort_unstable();
         if found.is_empty() && self.is_complete {
             let message = format!("no {} has a name that fits `{text}`", self.what);
             let help = self.list();

@@ -111,6 +111,9 @@ pub(crate) fn authority(
         }
         _ => {}
     }
+    if out.len() > mistakes {
+        return None;
+    }
     let certificate = certificate.and_then(|file| pem(file, "CERTIFICATE-----", files, out));
     let key = key.and_then(|file| pem(file, "PRIVATE KEY-----", files, out));
     if out.len() > mistakes {

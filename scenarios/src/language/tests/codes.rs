@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use lastmeter_params::CODES;
 
+use super::links::LINKED;
 use super::{VALID, changed, mistakes, mistakes_with};
 use crate::language::LoadOptions;
 
@@ -61,11 +62,6 @@ const CASES: &[(&str, &str, &str)] = &[
         "kind = \"no_loss\"\ndevice = \"home\"",
         "kind = \"no_loss\"\ndevice = \"x*\"",
         "S018 53:10 <\"x*\"> no device has a name that fits `x*`",
-    ),
-    (
-        "seed = 7",
-        "time = \"real\"",
-        "S019 9:8 <\"real\"> real time is not available in this version",
     ),
     (
         "report_every = \"10 s\"",
@@ -148,7 +144,14 @@ fn special_cases() -> Vec<(String, LoadOptions, &'static str)> {
         (
             twin("accuracy", "first/accuracy-u"),
             plain(),
-            "S029 56:9 <\"accuracy\"> there is no check named `accuracy` that could fail",
+            "S029 56:9 <\"accuracy\"> there is no check named `accuracy` that could end so",
+        ),
+        (
+            format!(
+                "{LINKED}[[inject]]\nat = \"7 min\"\nkind = \"impair\"\nlink = \"wan\"\ndelay = \"1 s\"\n"
+            ),
+            set("inject.1.for=3 min"),
+            "S031 81:6 <\"7 min\"> the link is already impaired at that time",
         ),
         (
             twin("accuracy-u", "first"),

@@ -1,6 +1,7 @@
 //! Tests of the language as a whole: what a file means, and what is said when it means nothing.
 
 mod codes;
+mod links;
 mod meaning;
 mod overriding;
 mod properties;
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use super::{LoadFailure, LoadOptions, Scenario};
 
-/// A scenario without mistakes that uses every section but `[expect]`.
+/// A scenario without mistakes and without links; [`links::LINKED`] has the sections missing here.
 pub(crate) const VALID: &str = r#"# A meter at a synthetic generator.
 format = 1
 [scenario]

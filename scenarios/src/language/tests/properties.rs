@@ -5,6 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::VALID;
+use super::links::LINKED;
 use crate::language::{LoadOptions, Scenario};
 
 fn check(bytes: &[u8], options: &LoadOptions) {
@@ -40,6 +41,28 @@ proptest! {
     }
 
     #[test]
+    fn changed_bytes_around_links_never_panic(
+        changes in prop::collection::vec((0..LINKED.len(), any::<u8>()), 1..6),
+    ) {
+        let mut bytes = LINKED.as_bytes().to_vec();
+        for (at, byte) in changes {
+            bytes[at] = byte;
+        }
+        check(&bytes, &LoadOptions::default());
+    }
+
+    #[test]
+    fn swapped_lines_around_links_never_panic(a in 0_usize..90, b in 0_usize..90, cut: bool) {
+        let mut lines: Vec<&str> = LINKED.lines().collect();
+        let count = lines.len();
+        lines.swap(a % count, b % count);
+        if cut {
+            lines.remove(a % count);
+        }
+        check(lines.join("\n").as_bytes(), &LoadOptions::default());
+    }
+
+    #[test]
     fn removed_and_repeated_pieces_never_panic(
         from in 0..VALID.len(),
         length in 0_usize..200,
@@ -68,7 +91,7 @@ proptest! {
     #[test]
     fn no_override_makes_loading_panic(
         section in prop::sample::select(
-            vec!["scenario", "device", "inject", "source", "check", "x"],
+            vec!["scenario", "device", "inject", "source", "check", "link", "floor", "observer"],
         ),
         name in prop::sample::select(vec!["home", "1", "g", "duration", "accuracy-u", "0", ""]),
         key in "[a-z_.0-9]{0,12}",
@@ -76,6 +99,8 @@ proptest! {
         text in any::<String>(),
     ) {
         let overrides = vec![format!("{section}.{name}.{key}={value}"), text];
-        check(VALID.as_bytes(), &LoadOptions { overrides, ..LoadOptions::default() });
+        let options = LoadOptions { overrides, ..LoadOptions::default() };
+        check(VALID.as_bytes(), &options);
+        check(LINKED.as_bytes(), &options);
     }
 }

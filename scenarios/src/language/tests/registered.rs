@@ -1,31 +1,84 @@
 //! What is registered is documented, and the checked-in schema is the language's.
 
-use lastmeter_params::CODES;
+use lastmeter_params::{CODES, Field, Kind};
 use serde_json::Value;
 
 use super::VALID;
+use super::links::LINKED;
+use crate::language::sections::{sections, single_sections};
 use crate::language::{explain, json_schema, registry};
+
+/// A text as if it were never broken into lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
 #[test]
 fn everything_registered_is_explained_with_its_keys() {
-    let sections: std::collections::BTreeSet<&str> =
+    let registered: std::collections::BTreeSet<&str> =
         registry().iter().map(|registered| registered.section).collect();
-    assert_eq!(sections.into_iter().collect::<Vec<_>>(), ["check", "device", "inject", "source"]);
+    assert_eq!(
+        registered.into_iter().collect::<Vec<_>>(),
+        ["check", "device", "inject", "link", "source"]
+    );
     for registered in registry() {
-        let text = explain(registered.name).unwrap();
-        assert!(text.contains(registered.summary), "{text}");
+        let text = one_line(&explain(registered.name).unwrap());
+        assert!(text.contains(&one_line(registered.summary)), "{text}");
+        assert!(text.contains(&one_line(registered.description)), "{text}");
         for field in registered.fields {
-            assert!(text.contains(field.doc), "{} in {text}", field.name);
+            assert!(text.contains(&one_line(field.doc)), "{} in {text}", field.name);
         }
         assert!(registered.description.len() > 40, "{}", registered.name);
     }
     for code in CODES {
         assert!(explain(code.code()).unwrap().contains(code.title()));
     }
-    for section in ["scenario", "platform", "expect", "source", "device", "inject", "check"] {
-        assert!(explain(section).is_some(), "{section}");
+    let sections = sections().map(|section| (section.name, section.doc, section.fields));
+    let single = single_sections().map(|section| (section.name, section.doc, section.fields));
+    for (section, doc, fields) in sections.into_iter().chain(single) {
+        let text = one_line(&explain(section).unwrap());
+        assert!(text.contains(&one_line(doc)), "{section}");
+        assert!(fields.iter().all(|field| text.contains(&one_line(field.doc))), "{section}");
     }
     assert_eq!(explain("no-such-thing"), None);
+}
+
+/// All fields of a table, those of the tables in it too.
+fn with_inner(fields: &'static [Field]) -> Vec<&'static Field> {
+    let inner = |field: &'static Field| match field.kind {
+        Kind::Table(inner) | Kind::List(&Kind::Table(inner)) => with_inner(inner),
+        _ => Vec::new(),
+    };
+    fields.iter().flat_map(|field| std::iter::once(field).chain(inner(field))).collect()
+}
+
+#[test]
+fn the_keys_of_tables_within_tables_are_explained_too() {
+    for (name, fields) in registry()
+        .iter()
+        .map(|registered| (registered.name, registered.fields))
+        .chain(sections().map(|section| (section.name, section.fields)))
+    {
+        let text = one_line(&explain(name).unwrap());
+        for field in with_inner(fields) {
+            assert!(text.contains(&one_line(field.doc)), "{name}: {} in {text}", field.name);
+        }
+    }
+    // Not again where a table repeats the keys around it.
+    assert_eq!(explain("link").unwrap().matches("The fixed delay of a leg").count(), 1);
+}
+
+#[test]
+fn no_key_of_a_section_is_one_of_its_entries_too() {
+    for section in sections() {
+        for entry in section.entries() {
+            for field in entry.fields {
+                assert!(section.fields.iter().all(|common| common.name != field.name));
+                let same = entry.fields.iter().filter(|other| other.name == field.name);
+                assert_eq!(same.count(), 1, "{}.{}", entry.name, field.name);
+            }
+        }
+    }
 }
 
 #[test]
@@ -61,6 +114,46 @@ fn the_explanation_of_an_injection_reads_well() {
           kind  text (required)
                   which injection
     "#);
+}
+
+#[test]
+fn the_explanation_of_a_breakage_and_of_a_preset_read_well() {
+    insta::assert_snapshot!(explain("disconnect").unwrap().trim_end(), @r#"
+        disconnect (inject): a link breaks for a while: reset, closed, half-open, stalled
+
+        `reset`: connections end with a TCP reset, and new ones as soon as they are there.
+        `close`: the same with an orderly end. `half-open`: connections stay and swallow what is
+        written, and neither end hears of it; what notices is a limit for acknowledgements
+        (`acknowledge_limit`) or the keep-alive. `stall`: connections stay, everything is held,
+        and comes out in order afterwards.
+
+        When `for` is over the link works again. Devices connect again by themselves and send
+        what is in their outbox, in order. Two breakages of one link may follow each other, but
+        not overlap.
+
+        Its keys:
+          link    a name (required)
+                    the link it happens to
+          device  text (optional)
+                    only the connections of these devices: a name, or a pattern with *; else
+                    everything that goes through the link, observers too
+          how     one of `reset`, `close`, `half-open`, `stall` (default "reset")
+                    how it breaks
+          for     a time with its unit, as text (optional)
+                    how long, within the scenario; `0 s`: only connections that are there; until
+                    the end if left out
+
+        Keys of every [[inject]]:
+          name  a name (optional)
+                  what overrides call it; else its number
+          at    a time with its unit, as text (required)
+                  when it happens, since the start
+          kind  text (required)
+                  which injection
+    "#);
+    let preset = explain("flexmeter-wan").unwrap();
+    assert!(preset.starts_with("flexmeter-wan (link): the wide-area network"), "{preset}");
+    assert!(preset.contains("Keys of every [[link]]:"), "{preset}");
 }
 
 #[test]
@@ -115,8 +208,10 @@ fn assert_known(value: &toml::Value, schema: &Value, path: &str) {
 
 #[test]
 fn the_schema_knows_every_key_of_a_valid_scenario() {
-    let document: toml::Value = toml::from_str(VALID).unwrap();
-    assert_known(&document, &json_schema(), "");
-    let resolved = super::load(VALID).unwrap().resolved_toml();
-    assert_known(&toml::from_str(&resolved).unwrap(), &json_schema(), "");
+    for text in [VALID, LINKED] {
+        let document: toml::Value = toml::from_str(text).unwrap();
+        assert_known(&document, &json_schema(), "");
+        let resolved = super::load(text).unwrap().resolved_toml();
+        assert_known(&toml::from_str(&resolved).unwrap(), &json_schema(), "");
+    }
 }
