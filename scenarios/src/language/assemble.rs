@@ -30,7 +30,7 @@ impl Draft<'_> {
         self,
         path: &Path,
         platform: PlatformUse,
-        references: References,
+        references: &References,
         parts: Parts,
     ) -> Option<Scenario> {
         let head = self.head?.values?;
@@ -79,11 +79,11 @@ impl Draft<'_> {
             platform,
             strict_table2: platform_values.boolean("strict_table2"),
             tls: tls(&platform_values),
-            tls_authority: references.authority.clone()?,
+            tls_authority: references.authority.clone().ok()?,
             floor: floor(floor_values.as_ref(), references.via_of_floor)?,
             sources: sources.map(source).collect::<Option<_>>()?,
             links: self.links.into_iter().zip(parts.links).map(link).collect::<Option<_>>()?,
-            devices: devices(&references, &tables)?,
+            devices: devices(references, &tables)?,
             observers: observers
                 .map(|((row, via), of)| observer(row, *via, of))
                 .collect::<Option<_>>()?,
@@ -130,7 +130,7 @@ fn floor(values: Option<&Values>, via: Via) -> Option<FloorRow> {
     Some(FloorRow {
         messages: u32::try_from(values.integer("messages")).ok()?,
         period: wall(values, "period"),
-        via: via?,
+        via: via.ok()?,
     })
 }
 
@@ -155,7 +155,7 @@ fn devices(
             name: name.clone(),
             source: (*references.source_of_table.get(*table)?)?,
             kind,
-            via: (*references.via_of_table.get(*table)?)?,
+            via: (*references.via_of_table.get(*table)?).ok()?,
             acknowledge_limit: wall(values, "acknowledge_limit"),
             keep_alive: wall(values, "keep_alive"),
             nodelay: values.boolean("nodelay"),
@@ -169,7 +169,7 @@ fn observer(row: Row<'_, ()>, via: Via, devices: &[usize]) -> Option<ObserverRow
     let values = row.values?;
     Some(ObserverRow {
         name: values.text("name").to_owned(),
-        via: via?,
+        via: via.ok()?,
         devices: devices.to_vec(),
         per_device: values.text("connections") == "per-device",
         values,

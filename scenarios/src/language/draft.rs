@@ -21,7 +21,7 @@ use super::read::{self, Row, Single};
 use super::scenario::{GivenAuthority, PlatformUse, Scenario};
 use super::sections::{self, InjectKind};
 use super::semantics;
-use super::wiring::{self, Via};
+use super::wiring::{self, Reported, Via};
 
 /// The tables of a scenario, each checked by itself.
 pub(crate) struct Draft<'a> {
@@ -60,7 +60,7 @@ pub(super) struct References {
     pub(super) device_of_injection: Vec<Option<usize>>,
     pub(super) target_of_injection: Vec<Option<Target>>,
     devices_of_check: Vec<Vec<usize>>,
-    pub(super) authority: Option<Option<GivenAuthority>>,
+    pub(super) authority: Result<Option<GivenAuthority>, Reported>,
 }
 
 /// What the parts of the bench turned out to be.
@@ -108,7 +108,7 @@ impl<'a> Draft<'a> {
         if !out.is_empty() {
             return None;
         }
-        self.into_scenario(path, platform?, references, parts)
+        self.into_scenario(path, platform?, &references, parts)
     }
 
     fn head_values(&self) -> Option<&Values> {
@@ -216,7 +216,7 @@ impl<'a> Draft<'a> {
         let via_of_table: Vec<Via> = self.devices.iter().map(|row| via_of(row.table)).collect();
         let via_of_observer: Vec<Via> =
             self.observers.iter().map(|row| via_of(row.table)).collect();
-        let via_of_floor = self.floor.as_ref().map_or(Some(None), |floor| via_of(floor.table));
+        let via_of_floor = self.floor.as_ref().map_or(Ok(None), |floor| via_of(floor.table));
         let connected = Connected {
             links: &links,
             devices: &devices,

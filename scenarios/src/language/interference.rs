@@ -44,7 +44,7 @@ pub(crate) fn target_of(
     let link = connected.links.find(name, span, out);
     let fitting =
         row.text("device").map(|(text, span)| (connected.devices.fitting(text, span, out), span));
-    let (link, via) = (link?, Some(Some(link?)));
+    let (link, via) = (link?, Ok(Some(link?)));
     let mut refuse = |span: Span, message: String| {
         let label = "nothing would happen";
         let help = format!("write `via = \"{name}\"` in a `[[device]]` or `[[observer]]`");
@@ -52,16 +52,16 @@ pub(crate) fn target_of(
     };
     let Some((fitting, span)) = fitting else {
         let mut all = connected.via_of_device.iter().chain(connected.via_of_observer);
-        if connected.devices.is_complete() && !all.any(|other| other.is_none() || *other == via) {
+        if connected.devices.is_complete() && !all.any(|other| other.is_err() || *other == via) {
             refuse(span, format!("nothing is connected through link `{name}`"));
             return None;
         }
         return Some(Target { link, devices: None });
     };
-    let via_of = |device: usize| connected.via_of_device.get(device).copied().flatten();
+    let via_of = |device: usize| connected.via_of_device.get(device).copied().unwrap_or(Ok(None));
     let through: Vec<usize> =
-        fitting.iter().copied().filter(|&device| via_of(device) == Some(Some(link))).collect();
-    if through.is_empty() && fitting.iter().all(|&device| via_of(device).is_some()) {
+        fitting.iter().copied().filter(|&device| via_of(device) == via).collect();
+    if through.is_empty() && fitting.iter().all(|&device| via_of(device).is_ok()) {
         if !fitting.is_empty() {
             let which = row.text("device").map_or("", |(text, _)| text);
             refuse(span, format!("no device `{which}` is connected through link `{name}`"));

@@ -23,7 +23,7 @@ pub(crate) struct Names {
     /// What one is called in messages.
     what: &'static str,
     /// By index; `None` where a name could not be read.
-    names: Vec<Option<String>>,
+    by_index: Vec<Option<String>>,
     index_of: BTreeMap<String, usize>,
     /// Tables that make several: the table's name, and the indices of what it makes.
     several: Vec<(String, std::ops::Range<usize>)>,
@@ -80,21 +80,21 @@ impl Names {
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
-        let (names, index_of, several) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let mut all = Self { what, names, index_of, several, is_complete: all_read };
+        let (by_index, index_of, several) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut all = Self { what, by_index, index_of, several, is_complete: all_read };
         let mut table_of = Vec::new();
         for (table, row) in rows.iter().enumerate() {
             let Made { names, is_several } = made(row);
             let mut taken = None;
-            let first = all.names.len();
+            let first = all.by_index.len();
             for name in names {
                 if let Some(name) = &name {
                     let clash = all.index_of.contains_key(name);
                     taken = taken.or_else(|| clash.then(|| name.clone()));
-                    all.index_of.entry(name.clone()).or_insert(all.names.len());
+                    all.index_of.entry(name.clone()).or_insert(all.by_index.len());
                 }
                 all.is_complete &= name.is_some();
-                all.names.push(name);
+                all.by_index.push(name);
                 table_of.push(table);
             }
             // One clash of a table is told; the others have the same cause.
@@ -105,7 +105,7 @@ impl Names {
                 out.report(Code::NAME_TAKEN, span, message, label);
             }
             if let (true, Some(name)) = (is_several, row.name()) {
-                all.several.push((name.to_owned(), first..all.names.len()));
+                all.several.push((name.to_owned(), first..all.by_index.len()));
             }
         }
         (all, table_of)
@@ -113,17 +113,17 @@ impl Names {
 
     /// All that could be read, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().flatten().map(String::as_str)
+        self.by_index.iter().flatten().map(String::as_str)
     }
 
     /// How many there are, read or not.
     pub(crate) fn len(&self) -> usize {
-        self.names.len()
+        self.by_index.len()
     }
 
     /// The name at an index.
     pub(crate) fn get(&self, index: usize) -> Option<&str> {
-        self.names.get(index)?.as_deref()
+        self.by_index.get(index)?.as_deref()
     }
 
     /// Whether nothing can have been missed.
@@ -208,7 +208,7 @@ impl Names {
     fn list(&self) -> Option<String> {
         let mut listed = Vec::new();
         let mut index = 0;
-        while index < self.names.len() {
+        while index < self.by_index.len() {
             let several = self.several.iter().find(|(_, made)| made.start == index);
             let made = several.map_or(index..index + 1, |(_, made)| made.clone());
             index = made.end.max(index + 1);
@@ -218,7 +218,7 @@ impl Names {
         let more = listed.len().saturating_sub(NAMES_LISTED_MAX);
         match listed.as_slice() {
             [] => None,
-            [only] if self.names.len() == 1 => Some(format!("the only {what} is {only}")),
+            [only] if self.by_index.len() == 1 => Some(format!("the only {what} is {only}")),
             few if more == 0 => Some(format!("the {what}s are {}", few.join(", "))),
             many => {
                 let first = many[..NAMES_LISTED_MAX].join(", ");

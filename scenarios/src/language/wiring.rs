@@ -9,9 +9,12 @@ use super::read::{Row, Single};
 use super::scenario::{GivenAuthority, PlatformUse};
 use super::sections::NO_LINK_WORD;
 
-/// Where connections go through: a link by its index, or straight to the platform. The outer
-/// `None` stands for a mistake, which has been reported.
-pub(crate) type Via = Option<Option<usize>>;
+/// There is a mistake, which has been reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reported;
+
+/// Where connections go through: a link by its index, or straight to the platform.
+pub(crate) type Via = Result<Option<usize>, Reported>;
 
 /// The text of a key with its place, if it is there and text.
 fn text<'a>(table: &'a Table, key: &str) -> Option<(&'a str, Span)> {
@@ -36,10 +39,9 @@ pub(crate) fn no_link_is_called_none<K>(links: &[Row<'_, K>], out: &mut Diagnost
 /// The link that a table names.
 pub(crate) fn via_of(table: &Table, links: &Names, out: &mut Diagnostics) -> Via {
     match text(table, "via") {
-        None if table.get("via").is_some() => None,
-        None => Some(None),
-        Some((NO_LINK_WORD, _)) => Some(None),
-        Some((name, span)) => links.find(name, span, out).map(Some),
+        None if table.get("via").is_some() => Err(Reported),
+        None | Some((NO_LINK_WORD, _)) => Ok(None),
+        Some((name, span)) => links.find(name, span, out).map(Some).ok_or(Reported),
     }
 }
 
@@ -76,14 +78,14 @@ pub(crate) fn observer_can_tell_devices_apart<O, D>(
     out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
 }
 
-/// The authority that `[platform]` gives; the outer `None` stands for a mistake.
+/// The authority that `[platform]` gives.
 pub(crate) fn authority(
     platform: Option<&Single<'_>>,
     choice: Option<&PlatformUse>,
     files: &Files<'_>,
     out: &mut Diagnostics,
-) -> Option<Option<GivenAuthority>> {
-    let Some(Single { table, .. }) = platform else { return Some(None) };
+) -> Result<Option<GivenAuthority>, Reported> {
+    let Some(Single { table, .. }) = platform else { return Ok(None) };
     let certificate = text(table, "tls_authority");
     let key = text(table, "tls_authority_key");
     let tls = text(table, "tls").map_or("none", |(word, _)| word);
@@ -94,7 +96,7 @@ pub(crate) fn authority(
     };
     let with_tls = "write `tls = \"server\"` or `tls = \"mutual\"`, or leave the authority out";
     match (certificate.or(key), certificate, key) {
-        (None, ..) => return Some(None),
+        (None, ..) => return Ok(None),
         (Some((_, span)), ..) if tls == "none" => {
             refuse(span, "without TLS there is nothing to vouch for", "not used", with_tls);
         }
@@ -112,14 +114,14 @@ pub(crate) fn authority(
         _ => {}
     }
     if out.len() > mistakes {
-        return None;
+        return Err(Reported);
     }
     let certificate = certificate.and_then(|file| pem(file, "CERTIFICATE-----", files, out));
     let key = key.and_then(|file| pem(file, "PRIVATE KEY-----", files, out));
-    if out.len() > mistakes {
-        return None;
+    match certificate {
+        Some(certificate) if out.len() == mistakes => Ok(Some(GivenAuthority { certificate, key })),
+        _ => Err(Reported),
     }
-    Some(Some(GivenAuthority { certificate: certificate?, key }))
 }
 
 /// A file that holds such a PEM block; `None` after a mistake.
