@@ -55,6 +55,13 @@ impl Judge {
         }
     }
 
+    /// Tells the checks about the run, before the record is fed to them.
+    pub fn begin(&mut self, facts: &RunFacts) {
+        for (_, check) in &mut self.checks {
+            check.begin(facts);
+        }
+    }
+
     /// Takes the next value of the record.
     pub fn observation(&mut self, observation: &Observation<'_>) {
         for (_, check) in &mut self.checks {
@@ -240,6 +247,7 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     let facts = reader.facts().clone();
     let scenario_toml = reader.scenario_toml()?;
     let mut judge = Judge::new(&facts.scenario, &scenario_toml)?;
+    judge.begin(&facts);
     let (unreadable, found) = match feed(&reader, &mut judge) {
         Ok(found) => (None, found),
         Err(error) => (Some(format!("the record cannot be read: {error}")), Vec::new()),

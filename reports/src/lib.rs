@@ -14,6 +14,7 @@ pub mod console;
 mod evaluate;
 pub mod exit;
 pub mod junit;
+pub mod latency;
 pub mod record;
 pub mod render;
 pub mod suite;

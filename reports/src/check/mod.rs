@@ -70,6 +70,9 @@ impl CheckContext {
 
 /// A check at work.
 pub trait Check: Send {
+    /// Is told about the run before the record is fed to it.
+    fn begin(&mut self, _facts: &RunFacts) {}
+
     /// Takes the next value of the record.
     fn observation(&mut self, _observation: &Observation<'_>) {}
 

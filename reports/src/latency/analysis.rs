@@ -1,0 +1,282 @@
+//! All figures of one path, for a report: what a check judges, and what it does not.
+//!
+//! Terms: the *headline* span of a path begins at the intended instant; a *leg* is the stretch
+//! between two neighbouring points that messages of the path have stamps of. Figures here are of
+//! the whole path, all devices together; a check may be about fewer.
+
+use super::judge::Judgement;
+use super::population::{Limit, Population, Span, Window};
+use super::quantile::{Delay, TukeyBox};
+use super::requirement::{Requirement, transfer_time_classes};
+use super::validity::{Conclusion, Validity};
+use super::values::{Distribution, Values};
+use crate::record::{LatencyRow, Point, RecordError, RunFacts, RunReader};
+use crate::verdict::Status;
+
+/// The coverages at which a report judges every class (rule 2.6).
+pub const COVERAGES: [f64; 3] = [0.97, 0.99, 0.999];
+
+/// Up to so many delays of a leg are kept one by one.
+const LEG_EXACT_MAX: usize = 500_000;
+
+/// One class at one coverage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassRow {
+    /// The class.
+    pub class: &'static Requirement,
+    /// What was counted and which bounds follow.
+    pub judged: Judgement,
+    /// What holds of it in this run. In virtual time it is about the model, never the platform.
+    pub conclusion: Conclusion,
+}
+
+/// The figures of a stretch between two points, by nearest rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegFigures {
+    /// From where to where.
+    pub span: Span,
+    /// How many messages passed both points.
+    pub n: u64,
+    /// Their median, in ns.
+    pub p50_ns: Delay,
+    /// 99 % of them took at most this, in ns.
+    pub p99_ns: Delay,
+    /// 99.9 % of them took at most this, in ns.
+    pub p999_ns: Delay,
+    /// The longest, in ns.
+    pub max_ns: Delay,
+}
+
+impl LegFigures {
+    fn of(span: Span, values: &Values) -> Option<Self> {
+        let delays = values.distribution();
+        Some(Self {
+            span,
+            n: delays.n(),
+            p50_ns: delays.quantile(0.5)?,
+            p99_ns: delays.quantile(0.99)?,
+            p999_ns: delays.quantile(0.999)?,
+            max_ns: delays.largest()?,
+        })
+    }
+}
+
+/// All figures of one path.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// The path as in the record: `reading`, `reading>OBSERVER`, `command`.
+    pub path: String,
+    /// The messages with their headline span.
+    pub population: Population,
+    /// Their delays in order.
+    pub delays: Distribution,
+    /// Tukey's box; absent without messages, and where a quarter of them is lost.
+    pub tukey: Option<TukeyBox>,
+    /// Every class at every coverage of [`COVERAGES`], the loosest class first.
+    pub classes: Vec<ClassRow>,
+    /// The legs in the order in which a message passes them.
+    pub legs: Vec<LegFigures>,
+    /// The same delays from the instant of publishing instead of the intended one.
+    pub from_published: Option<LegFigures>,
+}
+
+impl Analysis {
+    /// The strictest class that passes at a coverage, loosest of all delivery; `None` if none does.
+    pub fn strictest(&self, coverage: f64) -> Option<&'static Requirement> {
+        let of_coverage = |row: &&ClassRow| row.judged.coverage == coverage;
+        let passed = |row: &&ClassRow| row.conclusion.status == Status::Pass;
+        self.classes.iter().rev().filter(of_coverage).find(passed).map(|row| row.class)
+    }
+}
+
+/// The points of a path, in the order in which a message passes them.
+fn points_of(path: &str) -> &'static [Point] {
+    use Point::{
+        Acknowledged, Committed, Intended, Obeyed, ProxyInDown, ProxyInUp, ProxyOutDown,
+        ProxyOutUp, Published, Queryable, Received,
+    };
+    if path == "command" {
+        &[
+            Intended,
+            Published,
+            ProxyInDown,
+            ProxyOutDown,
+            Obeyed,
+            ProxyInUp,
+            ProxyOutUp,
+            Acknowledged,
+        ]
+    } else if path.contains('>') {
+        &[Intended, Published, ProxyInUp, ProxyOutUp, ProxyInDown, ProxyOutDown, Received]
+    } else {
+        &[Intended, Published, ProxyInUp, ProxyOutUp, Committed, Queryable]
+    }
+}
+
+/// The ends a path's headline may have, the one that is looked for first first.
+fn ends_of(path: &str) -> &'static [Point] {
+    if path == "command" {
+        &[Point::Acknowledged, Point::Obeyed]
+    } else if path.contains('>') {
+        &[Point::Received]
+    } else {
+        &[Point::Queryable, Point::Committed, Point::Acknowledged]
+    }
+}
+
+/// What is gathered of one path in a pass over the record.
+struct Gathered {
+    path: String,
+    /// One population for each end the path may have.
+    populations: Vec<Population>,
+    /// For each of them, whether a message got there, and the delays since publishing.
+    since_published: Vec<(bool, Values)>,
+    window: Window,
+    legs: Legs,
+}
+
+/// The delays between any two neighbouring points that have stamps.
+struct Legs {
+    points: &'static [Point],
+    /// By first and second point, as places in `points`.
+    by_pair: std::collections::BTreeMap<(usize, usize), Values>,
+}
+
+impl Legs {
+    fn row(&mut self, row: &LatencyRow<'_>) {
+        let mut last: Option<(usize, i64)> = None;
+        for (place, &point) in self.points.iter().enumerate() {
+            let Some(at) = row.at(point) else { continue };
+            if let Some((before, since)) = last {
+                let new = || Values::new(LEG_EXACT_MAX);
+                let values = self.by_pair.entry((before, place)).or_insert_with(new);
+                values.push(at.saturating_sub(since));
+            }
+            last = Some((place, at));
+        }
+    }
+
+    /// The legs most messages passed: from each point to the one that follows it most often.
+    fn figures(&self) -> Vec<LegFigures> {
+        let mut legs = Vec::new();
+        let mut place = 0;
+        while let Some((&(_, to), values)) = self
+            .by_pair
+            .range((place, 0)..(place + 1, 0))
+            .max_by_key(|(pair, values)| (values.n(), std::cmp::Reverse(pair.1)))
+        {
+            let span = Span { from: self.points[place], to: self.points[to] };
+            legs.extend(LegFigures::of(span, values));
+            place = to;
+        }
+        legs
+    }
+}
+
+impl Gathered {
+    fn new(path: &str, window: Window) -> Self {
+        let limits: Vec<Limit> =
+            transfer_time_classes().iter().map(|class| Limit::of(class.limit_ns)).collect();
+        let population =
+            |&to: &Point| Population::new(Span { from: Point::Intended, to }, window, &limits);
+        let ends = ends_of(path);
+        Self {
+            path: path.to_owned(),
+            populations: ends.iter().map(population).collect(),
+            since_published: vec![(false, Values::new(LEG_EXACT_MAX)); ends.len()],
+            window,
+            legs: Legs { points: points_of(path), by_pair: std::collections::BTreeMap::new() },
+        }
+    }
+
+    fn row(&mut self, row: &LatencyRow<'_>) {
+        let is_judged = row.at(Point::Intended).is_some_and(|at| self.window.holds(at));
+        for (population, since) in self.populations.iter_mut().zip(&mut self.since_published) {
+            let to = population.span().to;
+            since.0 |= row.at(to).is_some();
+            if let Some(delay) = (Span { from: Point::Published, to }).delay(row)
+                && is_judged
+            {
+                since.1.push(delay);
+            }
+            population.row(row);
+        }
+        if is_judged {
+            self.legs.row(row);
+        }
+    }
+
+    fn finish(mut self, validity: &Validity) -> Analysis {
+        let place = self.since_published.iter().position(|(is_stamped, _)| *is_stamped);
+        let place = place.unwrap_or(0);
+        let population = self.populations.swap_remove(place);
+        let to = population.span().to;
+        let since = &self.since_published[place].1;
+        let delays = population.distribution();
+        let mut classes = Vec::new();
+        for class in transfer_time_classes() {
+            let limit = Limit::of(class.limit_ns);
+            for coverage in COVERAGES {
+                let Some(judged) = population.judge(limit, coverage) else { continue };
+                let conclusion = validity.conclude(&population, limit, &judged);
+                classes.push(ClassRow { class, judged, conclusion });
+            }
+        }
+        Analysis {
+            path: self.path,
+            tukey: delays.tukey_box(),
+            delays,
+            classes,
+            legs: self.legs.figures(),
+            from_published: LegFigures::of(Span { from: Point::Published, to }, since),
+            population,
+        }
+    }
+}
+
+/// The figures of every path of a run, by path; empty if the run does not record latency.
+pub fn analyse(reader: &RunReader) -> Result<Vec<Analysis>, RecordError> {
+    let Some(mut rows) = reader.latency()? else { return Ok(Vec::new()) };
+    let mut analyst = Analyst::new(reader.facts());
+    while let Some(row) = rows.next_row()? {
+        analyst.row(&row);
+    }
+    Ok(analyst.finish())
+}
+
+/// Gathers the figures of every path in one pass, for those who read the record anyway.
+pub struct Analyst {
+    window: Window,
+    validity: Validity,
+    paths: std::collections::BTreeMap<String, Gathered>,
+}
+
+impl Analyst {
+    /// For a run.
+    pub fn new(facts: &RunFacts) -> Self {
+        let (window, validity) = (Window::of(facts, None), Validity::of(facts));
+        Self { window, validity, paths: std::collections::BTreeMap::new() }
+    }
+
+    /// What the run says of itself.
+    pub fn validity(&self) -> &Validity {
+        &self.validity
+    }
+
+    /// Takes a row of the record.
+    pub fn row(&mut self, row: &LatencyRow<'_>) {
+        if !self.paths.contains_key(row.path) {
+            let gathered = Gathered::new(row.path, self.window);
+            self.paths.insert(row.path.to_owned(), gathered);
+        }
+        if let Some(gathered) = self.paths.get_mut(row.path) {
+            gathered.row(row);
+        }
+    }
+
+    /// The figures, by path.
+    pub fn finish(self) -> Vec<Analysis> {
+        let validity = self.validity;
+        self.paths.into_values().map(|gathered| gathered.finish(&validity)).collect()
+    }
+}

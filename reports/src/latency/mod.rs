@@ -1,0 +1,44 @@
+//! The statistics of latency: what may be said of a run's delays, and what not.
+//!
+//! Terms: a *delay* is the time a message took between two measuring points; the *population* is
+//! every message that was due in the judged time, lost ones with an infinite delay; a *claim* is
+//! that at least a share of them, the *coverage*, is within a limit. A verdict has three values and
+//! rests on an exact binomial bound at 95 % confidence, of an effective sample size where messages
+//! are correlated. The rules are cited by their numbers in the bench's latency rules (section 2).
+//!
+//! What a pass may be called: *timing consistent with TT3 at p99.9, 95 % confidence, this run*. It
+//! is never compliance with a standard: IEC 61850-5 gives limits and no percentile.
+//!
+//! Nothing here reads a clock, removes an outlier, or subtracts the floor.
+
+mod analysis;
+mod binomial;
+mod blocks;
+mod compare;
+mod judge;
+mod population;
+mod quantile;
+mod requirement;
+mod validity;
+mod values;
+
+pub use analysis::{Analysis, Analyst, COVERAGES, ClassRow, LegFigures, analyse};
+pub use binomial::{
+    CONFIDENCE, deciding_rank, lower_bound, needed_sample_size, sample_size_with, upper_bound,
+};
+pub use blocks::{BLOCK_NS, BLOCKS_MIN, Blocks, Correlation, DesignEffect, design_effect};
+pub use compare::{
+    Change, Gate, P_MAX, RUNS_MIN, Statistic, gate, hodges_lehmann_ratio, hodges_lehmann_shift,
+    mann_whitney,
+};
+pub use judge::{Grounds, Judgement, Tally, judge};
+pub use population::{
+    Limit, Message, Named, Population, Span, Window, default_warm_up_ns, grace_ns,
+};
+pub use quantile::{Delay, INFINITE, TukeyBox, nearest_rank, rank, tukey_box, type_7};
+pub use requirement::{
+    Requirement, RequirementTable, Standing, find_class, find_profile, requirement_tables,
+    transfer_time_classes,
+};
+pub use validity::{Conclusion, FloorBound, Validity, told};
+pub use values::{Distribution, EXACT_MAX, Values};

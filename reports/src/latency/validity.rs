@@ -1,0 +1,224 @@
+//! Whether a run can carry a verdict on latency at all, and on which limits.
+//!
+//! Terms: a run is *invalid* if the bench did not keep its own schedule, or a clock was stepped or
+//! the machine suspended; it is *flagged* for less, and then judged all the same (section 7 and rule
+//! 2.5). A limit below ten times the *floor*, the worse 99 % of what bench and machine add before
+//! and after the run, is *not measurable here*; the floor is never subtracted (rule 2.9). In
+//! virtual time a delay is the model's, and there is no verdict about the platform.
+
+use super::judge::{Grounds, Judgement};
+use super::population::{Limit, Population};
+use super::quantile::Delay;
+use crate::record::{RealTimeFacts, RunFacts};
+use crate::text::{append, plural};
+use crate::verdict::Status;
+
+/// A wall clock set further than this, in ns, makes a run invalid; also a sleep that is longer. Less
+/// is what two readings of a clock on a busy machine are apart.
+const CLOCK_ERROR_NS: i64 = 1_000_000;
+
+/// More missed deadlines than this share make a run invalid.
+const MISSED_SHARE: f64 = 0.001;
+
+/// A limit is to be so many times the floor's 99 %.
+const FLOOR_FACTOR: i64 = 10;
+
+/// What bench and machine add by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloorBound {
+    /// The worse median of before and after, in ns.
+    pub p50_ns: Delay,
+    /// The worse 99 % of before and after, in ns.
+    pub p99_ns: Delay,
+}
+
+impl FloorBound {
+    /// The shortest limit that can be judged, in ns.
+    pub fn least_limit_ns(&self) -> Delay {
+        self.p99_ns.saturating_mul(FLOOR_FACTOR)
+    }
+}
+
+/// What a run says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validity {
+    /// Whether the run was in virtual time: its delays are the model's.
+    pub modelled: bool,
+    /// Why the run is invalid; empty if it is not.
+    pub invalid: Vec<String>,
+    /// What a reader has to know although the run is valid.
+    pub flags: Vec<String>,
+    /// The floor; `None` if it was not measured both before and after.
+    pub floor: Option<FloorBound>,
+}
+
+impl Validity {
+    /// Of a run.
+    pub fn of(facts: &RunFacts) -> Self {
+        let Some(real) = &facts.real_time else {
+            let is_virtual = facts.time == crate::record::TimeMode::Virtual;
+            let invalid = "run.json does not say how clock, timers and floor were".to_owned();
+            return Self {
+                modelled: is_virtual,
+                invalid: if is_virtual { Vec::new() } else { vec![invalid] },
+                ..Self::default()
+            };
+        };
+        let mut validity = Self::default();
+        validity.clock(real);
+        validity.deadlines(real);
+        validity.floor(real);
+        validity
+    }
+
+    fn clock(&mut self, real: &RealTimeFacts) {
+        let (step_ns, asleep_ns) = (real.clock.wall_step_ns, real.clock.suspended_ns);
+        if step_ns.unsigned_abs() > CLOCK_ERROR_NS as u64 {
+            self.invalid.push(format!("the wall clock was set by {}", told(step_ns)));
+        }
+        if asleep_ns.unsigned_abs() > CLOCK_ERROR_NS as u64 {
+            self.invalid.push(format!("the machine was suspended for {}", told(asleep_ns)));
+        }
+    }
+
+    fn deadlines(&mut self, real: &RealTimeFacts) {
+        let deadlines = real.deadlines;
+        if deadlines.scheduled == 0 {
+            self.invalid.push("no deadline was kept account of".to_owned());
+        } else if deadlines.missed > 0 {
+            let share = deadlines.missed as f64 / deadlines.scheduled as f64;
+            let text = format!(
+                "{} of {} deadlines missed by more than {}, the worst by {}",
+                deadlines.missed,
+                deadlines.scheduled,
+                told(deadlines.limit_ns),
+                told(deadlines.worst_ns),
+            );
+            let list = if share > MISSED_SHARE { &mut self.invalid } else { &mut self.flags };
+            list.push(text);
+        }
+    }
+
+    fn floor(&mut self, real: &RealTimeFacts) {
+        let (Some(before), Some(after)) = (&real.floor_before, &real.floor_after) else { return };
+        if before.timer.n == 0 || after.timer.n == 0 {
+            return;
+        }
+        let p50_ns = |floor: &crate::record::Floor| {
+            floor.echo.map_or(floor.timer.p50_ns, |echo| echo.p50_ns.max(floor.timer.p50_ns))
+        };
+        self.floor = Some(FloorBound {
+            p50_ns: p50_ns(before).max(p50_ns(after)),
+            p99_ns: before.p99_ns().max(after.p99_ns()),
+        });
+        if after.p99_ns() > before.p99_ns().saturating_mul(3) {
+            self.flags.push(format!(
+                "disturbed: the floor's 99 % rose from {} to {}",
+                told(before.p99_ns()),
+                told(after.p99_ns())
+            ));
+        }
+        if before.echo.is_none_or(|echo| echo.n == 0) || after.echo.is_none_or(|echo| echo.n == 0) {
+            self.flags.push("the floor is that of the timers alone, without an echo".to_owned());
+        }
+    }
+
+    /// Why no delay of a population can be judged; `None` if it can.
+    pub fn refuses(&self, population: &Population) -> Option<String> {
+        if let Some(why) = self.invalid.first() {
+            return Some(format!("invalid run: {why}"));
+        }
+        let early = population.early();
+        if early as f64 > MISSED_SHARE * population.n() as f64 {
+            let messages = plural(early, "message");
+            return Some(format!("invalid run: {messages} published before they were due"));
+        }
+        if population.is_unmeasured() {
+            let to = population.span().to.word();
+            return Some(format!("messages came, but none has an instant at `{to}`"));
+        }
+        if self.floor.is_none() && !self.modelled {
+            return Some("there is no floor from before and after the run".to_owned());
+        }
+        None
+    }
+
+    /// Why a limit cannot be judged on this machine; `None` if it can.
+    pub fn is_not_measurable(&self, limit: Limit) -> Option<String> {
+        let (limit_ns, floor) = (limit.ns()?, self.floor?);
+        (limit_ns < floor.least_limit_ns()).then(|| {
+            format!(
+                "not measurable here: {} is below {FLOOR_FACTOR} times the floor's 99 %, {}",
+                told(limit_ns),
+                told(floor.p99_ns)
+            )
+        })
+    }
+
+    /// What holds of a judgement in this run: its status, or why there is none.
+    pub fn conclude(
+        &self,
+        population: &Population,
+        limit: Limit,
+        judged: &Judgement,
+    ) -> Conclusion {
+        let refused = self.refuses(population).or_else(|| self.is_not_measurable(limit));
+        match refused {
+            Some(why) => Conclusion { status: Status::Inconclusive, why },
+            None => Conclusion { status: judged.status, why: grounds(judged) },
+        }
+    }
+}
+
+/// A status, and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conclusion {
+    /// Pass, fail or inconclusive.
+    pub status: Status,
+    /// In words.
+    pub why: String,
+}
+
+/// What a judgement rests on, with what is known of correlation: `n too small: 120 of 299`.
+fn grounds(judged: &Judgement) -> String {
+    let mut text = match judged.grounds {
+        Grounds::Within => "within the bound".to_owned(),
+        Grounds::Over => "over the bound".to_owned(),
+        Grounds::Between => "cannot say at 95 % confidence".to_owned(),
+        Grounds::TooFew { needed } => format!("n too small: {} of {needed}", judged.tally.n),
+    };
+    if judged.tally.open > 0 {
+        let open = judged.tally.open;
+        append(&mut text, format_args!("; {open} may have come after the bench stopped waiting"));
+    }
+    text
+}
+
+/// A time for people, from ns: `0.29 ms`, `1.5 s`, `2 h`.
+pub fn told(duration_ns: i64) -> String {
+    use crate::console::number;
+    if duration_ns == i64::MAX {
+        return "never".to_owned();
+    }
+    let ns = duration_ns as f64;
+    let magnitude = ns.abs();
+    if magnitude == 0.0 {
+        "0 s".to_owned()
+    } else if magnitude < 1e3 {
+        format!("{} ns", number(ns))
+    } else if magnitude < 10e3 {
+        format!("{} us", number(ns / 1e3))
+    } else if magnitude < 1e9 {
+        format!("{} ms", number(ns / 1e6))
+    } else if magnitude < 120e9 {
+        format!("{} s", number(ns / 1e9))
+    } else if magnitude < 7200e9 {
+        format!("{} min", number(ns / 60e9))
+    } else {
+        format!("{} h", number(ns / 3600e9))
+    }
+}
+
+#[cfg(test)]
+#[path = "validity_tests.rs"]
+mod tests;
