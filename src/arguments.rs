@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   lastmeter run scenarios/library --out results
   lastmeter check my-scenario.toml
   lastmeter explain no_loss
+  lastmeter doctor
 
 Exit codes:
   0    at least one check passed, none failed, none inconclusive, none in error
@@ -118,6 +119,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Measure a COMTRADE or CSV recording
     Measure(MeasureArguments),
+    /// Tell what this machine can measure, what it cannot, and what to do about it
+    Doctor(DoctorArguments),
     /// Print a shell's completion script
     Completions {
         /// For which shell
@@ -189,6 +192,31 @@ pub(crate) struct ServeArguments {
     /// End when standard input closes
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lastmeter doctor
+  lastmeter doctor --quick --format json
+  lastmeter doctor --out /srv/results
+
+Tells of rights, processors, clocks and timers, the disk, the way through a broker, and equipment,
+each as ok, limited or no with what to do about it; and which transfer-time classes TT6 to TT0 can
+be judged here: those whose limit is at least ten times the floor's 99th percentile.
+
+Exit codes:
+  0    everything could be measured, whatever was found
+  3    something could not be measured at all")]
+pub(crate) struct DoctorArguments {
+    /// Take a few seconds instead of half a minute; percentiles are rougher
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// The folder results would go to: its disk is tried
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) out: PathBuf,
+    /// For people, or one JSON document
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

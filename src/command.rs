@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 use lastmeter_reports::ExitCode;
+use lastmeter_scenarios::doctor::{self, DoctorOptions};
 use lastmeter_scenarios::inspect;
 use lastmeter_scenarios::language::{LoadOptions, TimeMode};
 use lastmeter_scenarios::measure::{self, MeasureOptions};
@@ -13,8 +14,8 @@ use lastmeter_scenarios::serve::{self, ServeOptions};
 use lastmeter_scenarios::suite::{self, SuiteOptions};
 
 use crate::arguments::{
-    Arguments, Color, Command, Format, MeasureArguments, MeasureFormat, RunArguments,
-    ServeArguments, Time,
+    Arguments, Color, Command, DoctorArguments, Format, MeasureArguments, MeasureFormat,
+    RunArguments, ServeArguments, Time,
 };
 
 /// Carries out one command.
@@ -33,6 +34,7 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Schema => inspect::schema(),
         Command::Serve(arguments) => serve(arguments),
         Command::Measure(arguments) => measure(arguments),
+        Command::Doctor(arguments) => doctor(arguments, color),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "lastmeter", &mut std::io::stdout());
@@ -103,6 +105,16 @@ fn mode(time: Time) -> TimeMode {
         Time::Virtual => TimeMode::Virtual,
         Time::Real => TimeMode::Real,
     }
+}
+
+fn doctor(arguments: DoctorArguments, color: Color) -> ExitCode {
+    doctor::doctor(&DoctorOptions {
+        folder: arguments.out,
+        quick: arguments.quick,
+        json: arguments.format == Format::Json,
+        color: on_stdout(color),
+        progress: std::io::stderr().is_terminal(),
+    })
 }
 
 fn on_stdout(color: Color) -> bool {

@@ -14,11 +14,12 @@ mod echo;
 mod kernel;
 mod loopback;
 
+use std::path::Path;
 use std::time::Duration;
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
-pub(crate) use kernel::{Processors, load, pressure};
+pub(crate) use kernel::{Processors, ROOT, load, pressure, text};
 use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::timer::{self, TimerKind};
 use lastmeter_reports::record::{Floor, Summary};
@@ -127,16 +128,17 @@ pub async fn measure(options: &FloorOptions, rng: ChaCha8Rng) -> Result<Floor, F
             expected: "at least 16 bytes",
         });
     }
-    let before = Processors::now();
+    let root = Path::new(ROOT);
+    let before = Processors::now(root);
     let timer = timer_lateness(options.probes, rng).await?;
     let (echo, echo_kind) = echo_latency(options).await?;
     Ok(Floor {
         timer,
         echo,
         echo_kind,
-        load: load(),
-        pressure: pressure(),
-        steal: before.zip(Processors::now()).and_then(|(before, after)| after.stolen_since(before)),
+        load: load(root),
+        pressure: pressure(root),
+        steal: Processors::now(root).zip(before).and_then(|(now, before)| now.stolen_since(before)),
     })
 }
 

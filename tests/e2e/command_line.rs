@@ -6,9 +6,18 @@ use crate::bench::{call, lastmeter, library};
 
 #[test]
 fn the_help_of_every_command_names_its_options() {
-    for command in
-        ["run", "check", "list", "explain", "report", "schema", "serve", "measure", "completions"]
-    {
+    for command in [
+        "run",
+        "check",
+        "list",
+        "explain",
+        "report",
+        "schema",
+        "serve",
+        "measure",
+        "doctor",
+        "completions",
+    ] {
         let help = call(&[command, "--help"]);
         assert_eq!(help.code, 0, "{help:?}");
         assert!(help.stdout.contains("Usage: lastmeter"), "{help:?}");
@@ -23,6 +32,24 @@ fn a_wrong_command_line_exits_with_2() {
     }
     let timeout = call(&["run", &library("first-light"), "--timeout", "5 V"]);
     assert_eq!(timeout.code, 2, "{timeout:?}");
+}
+
+#[test]
+fn the_doctor_says_what_can_be_measured_where_results_would_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("runs").display().to_string();
+    let asked = ["doctor", "--quick", "--format", "json", "--out", &out];
+    let told = call(&asked);
+    assert_eq!(told.code, 0, "{told:?}");
+    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!((&value["format_version"], &value["complete"]), (&1.into(), &true.into()));
+    assert_eq!(value["classes"].as_array().unwrap().len(), 7);
+    assert!(!std::path::Path::new(&out).exists(), "it leaves nothing behind");
+    // What cannot be measured at all has its own exit code, and everything else is told.
+    let told = call(&["doctor", "--quick", "--out", "/proc/nowhere"]);
+    assert_eq!(told.code, 3, "{told:?}");
+    assert!(told.stdout.contains("something could not be measured"), "{told:?}");
+    assert!(told.stdout.contains("TT6"), "{told:?}");
 }
 
 #[test]

@@ -3,18 +3,23 @@
 
 use std::path::Path;
 
+/// Where the kernel's files are: everywhere but in tests.
+pub(crate) const ROOT: &str = "/";
+
 /// The load average over one minute.
-pub(crate) fn load() -> Option<f64> {
-    read_load(&text("/proc/loadavg")?)
+pub(crate) fn load(root: &Path) -> Option<f64> {
+    read_load(&text(root, "proc/loadavg")?)
 }
 
 /// Share of the last 10 s in which something waited for a processor, in % (PSI, `some`).
-pub(crate) fn pressure() -> Option<f64> {
-    read_pressure(&text("/proc/pressure/cpu")?)
+pub(crate) fn pressure(root: &Path) -> Option<f64> {
+    read_pressure(&text(root, "proc/pressure/cpu")?)
 }
 
-fn text(path: &str) -> Option<String> {
-    std::fs::read_to_string(Path::new(path)).ok()
+/// A text file of the kernel's, without the blanks around it; `None` if it cannot be read.
+pub(crate) fn text(root: &Path, path: &str) -> Option<String> {
+    let text = std::fs::read_to_string(root.join(path)).ok()?;
+    Some(text.trim().to_owned())
 }
 
 fn read_load(text: &str) -> Option<f64> {
@@ -35,8 +40,8 @@ pub(crate) struct Processors {
 
 impl Processors {
     /// As it stands.
-    pub(crate) fn now() -> Option<Self> {
-        Self::read(&text("/proc/stat")?)
+    pub(crate) fn now(root: &Path) -> Option<Self> {
+        Self::read(&text(root, "proc/stat")?)
     }
 
     /// `cpu user nice system idle iowait irq softirq steal guest guest_nice` (manual page `proc_stat`); guests

@@ -1,0 +1,142 @@
+//! `lastmeter doctor`: what this machine can measure, what it cannot, and what to do about it.
+//!
+//! Terms: a *finding* is one line of the answer, `ok`, `limited` or `no`; a *floor* is what bench,
+//! machine and broker add on their own. Which transfer-time classes can be judged here follows
+//! from the floor by the rule that verdicts use: a limit below ten times the floor's 99th
+//! percentile is not measurable.
+//!
+//! It changes nothing that outlives it: probes run for some seconds, a platform is started in a
+//! temporary folder and stopped again, and no device is opened.
+
+mod broker;
+mod classes;
+mod disk;
+mod equipment;
+mod finding;
+mod machine;
+mod rights;
+mod show;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::path::{Path, PathBuf};
+
+use classes::ClassFinding;
+use finding::Finding;
+use lastmeter_reports::ExitCode;
+use lastmeter_reports::record::{Floor, Summary};
+use lastmeter_sim::Streams;
+use serde::Serialize;
+use timers::TimerRow;
+
+use crate::floor::ROOT;
+use crate::suite::{tell, tell_out};
+
+/// What `lastmeter doctor` was asked for.
+#[derive(Clone, Debug)]
+pub struct DoctorOptions {
+    /// The folder, existing or not, that results would go to: its disk is tried.
+    pub folder: PathBuf,
+    /// A few seconds instead of half a minute; the 99th percentiles are rougher.
+    pub quick: bool,
+    /// One JSON document instead of lines for people.
+    pub json: bool,
+    /// Colour the words.
+    pub color: bool,
+    /// Say on standard error what is being measured.
+    pub progress: bool,
+}
+
+/// Everything that was found. The keys are stable within a `format_version`.
+#[derive(Debug, Serialize)]
+struct Examination {
+    format_version: u32,
+    lastmeter: &'static str,
+    quick: bool,
+    machine: String,
+    /// Whether everything that is measured could be measured.
+    complete: bool,
+    findings: Vec<Finding>,
+    timers: Vec<TimerRow>,
+    sync: Option<Summary>,
+    floors: Vec<BrokerFloor>,
+    classes: Vec<ClassFinding>,
+}
+
+/// The floor of the embedded platform over one transport.
+#[derive(Clone, Debug, Serialize)]
+struct BrokerFloor {
+    /// `plain` or `tls`.
+    transport: &'static str,
+    /// Under which scheduling policy the bench's side ran.
+    policy: String,
+    floor: Floor,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    timer_probes: usize,
+    syncs: usize,
+    floor_probes: u32,
+    echoes: u32,
+}
+
+const FULL: Effort = Effort { timer_probes: 500, syncs: 300, floor_probes: 2000, echoes: 2000 };
+const QUICK: Effort = Effort { timer_probes: 60, syncs: 60, floor_probes: 200, echoes: 300 };
+
+/// Examines the machine and says what was found. The exit code is that of success unless
+/// something could not be measured at all: what a machine cannot do is a finding, not a failure.
+pub fn doctor(options: &DoctorOptions) -> ExitCode {
+    let examination = examine(options);
+    if options.json {
+        match serde_json::to_string_pretty(&examination) {
+            Ok(text) => tell_out(&text),
+            Err(error) => {
+                tell(&format!("error: the findings cannot be written as JSON: {error}"));
+                return ExitCode::Broken;
+            }
+        }
+    } else {
+        show::lines(&examination, options.color).iter().for_each(|line| tell_out(line));
+    }
+    if examination.complete { ExitCode::Passed } else { ExitCode::Broken }
+}
+
+fn examine(options: &DoctorOptions) -> Examination {
+    let effort = if options.quick { QUICK } else { FULL };
+    let root = Path::new(ROOT);
+    let streams = Streams::new(1);
+    let note = |what: &str| {
+        if options.progress {
+            tell(&format!("  {what} ..."));
+        }
+    };
+    let mut findings = rights::findings(root);
+    findings.extend(machine::findings(root));
+    note("waking timers");
+    let (timers, timer_findings) = timers::measure(effort.timer_probes, &streams);
+    findings.extend(timer_findings);
+    note("writing to the disk");
+    let (sync, disk) = disk::measure(&options.folder, effort.syncs);
+    findings.push(disk);
+    note("sending echoes through a broker");
+    let (floors, broker_findings) = broker::measure(effort, &streams);
+    findings.extend(broker_findings);
+    findings.extend(equipment::findings(root, std::env::var_os("PATH").as_deref()));
+    let worst: Vec<(&str, i64)> =
+        floors.iter().map(|of| (of.transport, of.floor.p99_ns())).collect();
+    Examination {
+        format_version: 1,
+        lastmeter: env!("CARGO_PKG_VERSION"),
+        quick: options.quick,
+        machine: machine::title(root),
+        complete: findings.iter().all(|finding| !finding.unmeasured),
+        findings,
+        timers,
+        sync,
+        floors,
+        classes: classes::findings(&worst),
+    }
+}

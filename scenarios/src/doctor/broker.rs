@@ -1,0 +1,149 @@
+//! The floor of the embedded platform, over plain TCP and over TLS.
+
+use std::path::Path;
+use std::time::Duration;
+
+use lastmeter_link::mqtt::SessionOptions;
+use lastmeter_link::priority;
+use lastmeter_link::tls::{Authority, ClientTls};
+use lastmeter_platform::{ClockSource, Config, Platform, Running, TENANT, TlsConfig, Token};
+use lastmeter_reports::record::Floor;
+use lastmeter_sim::Streams;
+use tokio::runtime::{Builder, Runtime};
+
+use super::finding::{Finding, Section, ms};
+use super::{BrokerFloor, Effort};
+use crate::floor::{self, FloorOptions};
+use crate::run::chain;
+
+/// How long the platform may take to start, and to stop.
+const PLATFORM_LIMIT: Duration = Duration::from_secs(30);
+/// The secret of a platform that lives for seconds, on loopback only.
+const TOKEN: &str = "doctor";
+/// The 99th percentile up to which all classes from TT5 on can be judged.
+const GOOD_P99_NS: i64 = 1_000_000;
+
+/// Starts a platform in a temporary folder and measures the way through its broker.
+pub(super) fn measure(effort: Effort, streams: &Streams) -> (Vec<BrokerFloor>, Vec<Finding>) {
+    match try_measure(effort, streams) {
+        Ok(measured) => {
+            let findings = measured.iter().map(|(name, measured)| match measured {
+                Ok(floor) => finding(name, floor),
+                Err(why) => unmeasured(name, why),
+            });
+            let findings = findings.collect();
+            (measured.into_iter().filter_map(|(_, floor)| floor.ok()).collect(), findings)
+        }
+        Err(why) => {
+            (Vec::new(), vec![unmeasured("echo_plain", &why), unmeasured("echo_tls", &why)])
+        }
+    }
+}
+
+fn unmeasured(name: &'static str, why: &str) -> Finding {
+    let advice = "without it no class can be judged here; see what the system said";
+    Finding::unmeasured(Section::Broker, name, why, advice)
+}
+
+type Measured = Vec<(&'static str, Result<BrokerFloor, String>)>;
+
+fn try_measure(effort: Effort, streams: &Streams) -> Result<Measured, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let authority = Authority::generate("lastmeter doctor").map_err(|error| chain(&error))?;
+    // A runtime of its own with normal priority, as the platform of a run has.
+    let threads = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let platforms = threads.map_err(|error| error.to_string())?;
+    let running = start(&platforms, folder.path(), &authority)?;
+    let (bench, policy) = bench_runtime()?;
+    let tls = ClientTls::new(authority.certificate_pem(), "localhost");
+    let places = [
+        ("echo_plain", "plain", Some(running.mqtt_address()), None),
+        ("echo_tls", "tls", running.mqtts_address(), Some(tls)),
+    ];
+    let mut measured = Vec::new();
+    for (name, transport, address, tls) in places {
+        let floor = match address {
+            Some(address) => {
+                let options = options(&address.to_string(), tls, effort);
+                let rng = streams.stream(&format!("doctor/floor/{transport}"));
+                // On a worker, whose priority is raised; this thread's is not.
+                let measuring = bench.spawn(async move { floor::measure(&options, rng).await });
+                match bench.block_on(measuring) {
+                    Ok(measured) => measured.map_err(|error| chain(&error)),
+                    Err(panic) => Err(panic.to_string()),
+                }
+            }
+            None => Err("the platform does not listen for it".to_owned()),
+        };
+        let named = |floor| BrokerFloor { transport, policy: policy.clone(), floor };
+        measured.push((name, floor.map(named)));
+    }
+    platforms.block_on(async {
+        // What it could not store in time nobody needs.
+        let _ = tokio::time::timeout(PLATFORM_LIMIT, running.shutdown()).await;
+    });
+    platforms.shutdown_background();
+    bench.shutdown_background();
+    Ok(measured)
+}
+
+fn start(platforms: &Runtime, folder: &Path, authority: &Authority) -> Result<Running, String> {
+    let server = authority.issue_server(&["localhost"]).map_err(|error| chain(&error))?;
+    let config = Config {
+        tls: Some(TlsConfig::embedded(&server.certificate_pem, &server.key_pem)),
+        ..Config::embedded(folder, Token::new(TOKEN), ClockSource::Wall)
+    };
+    let starting = platforms.spawn(Platform::start(config));
+    let started =
+        platforms.block_on(async { tokio::time::timeout(PLATFORM_LIMIT, starting).await });
+    match started {
+        Ok(Ok(started)) => started.map_err(|error| chain(&error)),
+        Ok(Err(panic)) => Err(panic.to_string()),
+        Err(_) => Err(format!("the platform was not ready within {PLATFORM_LIMIT:?}")),
+    }
+}
+
+/// Threads in real time where that is granted, as the bench's are, and under which policy they are.
+fn bench_runtime() -> Result<(Runtime, String), String> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        // A refusal is no failure: the policy is told.
+        .on_thread_start(|| drop(priority::raise_this_thread(priority::DEFAULT_LEVEL)))
+        .build()
+        .map_err(|error| error.to_string())?;
+    let policy = runtime.block_on(runtime.spawn(async { priority::policy_word() }));
+    Ok((runtime, policy.map_err(|panic| panic.to_string())?))
+}
+
+fn options(address: &str, tls: Option<ClientTls>, effort: Effort) -> FloorOptions {
+    let session = |client: &str| SessionOptions {
+        tls: tls.clone(),
+        ..SessionOptions::new(address, client, TENANT, TOKEN)
+    };
+    FloorOptions {
+        messages: effort.echoes,
+        probes: effort.floor_probes,
+        ..FloorOptions::new(session("doctor-out"), session("doctor-in"))
+    }
+}
+
+fn finding(name: &'static str, measured: &BrokerFloor) -> Finding {
+    let BrokerFloor { policy, floor, .. } = measured;
+    let Floor { timer, echo, .. } = floor;
+    let echo = echo.unwrap_or_default();
+    let steal = floor.steal.map_or_else(String::new, |share| format!(", {share:.1} % stolen"));
+    let found = format!(
+        "p50 {}, p99 {}, max {} (n {}, timer p99 {}, {policy}{steal})",
+        ms(echo.p50_ns),
+        ms(echo.p99_ns),
+        ms(echo.max_ns),
+        echo.n,
+        ms(timer.p99_ns),
+    );
+    let advice = "get real-time rights or a quieter machine; strict classes are inconclusive here";
+    if floor.p99_ns() <= GOOD_P99_NS {
+        return Finding::ok(Section::Broker, name, found);
+    }
+    Finding::limited(Section::Broker, name, found, advice)
+}

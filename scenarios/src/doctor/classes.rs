@@ -1,0 +1,132 @@
+//! Which transfer-time classes can be judged above a floor: a pure table.
+
+use serde::Serialize;
+
+use super::finding::{Status, ms};
+
+/// A limit is measurable from so many times the floor's 99th percentile on.
+const FLOORS_PER_LIMIT: i64 = 10;
+
+/// The transfer-time classes of IEC 61850-5 (edition 2), the strictest first, with their limits,
+/// ns (D-09). TT0 has none: it asks for delivery only.
+const CLASSES: [(&str, Option<i64>); 7] = [
+    ("TT6", Some(3_000_000)),
+    ("TT5", Some(10_000_000)),
+    ("TT4", Some(20_000_000)),
+    ("TT3", Some(100_000_000)),
+    ("TT2", Some(500_000_000)),
+    ("TT1", Some(1_000_000_000)),
+    ("TT0", None),
+];
+
+/// Whether a class can be judged here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct ClassFinding {
+    /// The class.
+    pub(super) class: &'static str,
+    /// Its limit, ns; `None`: it is about delivery only.
+    pub(super) limit_ns: Option<i64>,
+    /// `ok` over every transport measured, `limited` over some, `no` over none.
+    pub(super) status: Status,
+    /// Transports over which it can be judged.
+    pub(super) transports: Vec<String>,
+    /// In words.
+    pub(super) found: String,
+    /// What to do about it.
+    pub(super) advice: Option<String>,
+}
+
+/// The table for the 99th percentiles of the floors, ns, by transport.
+pub(super) fn findings(floors: &[(&str, i64)]) -> Vec<ClassFinding> {
+    CLASSES.iter().map(|(class, limit_ns)| finding(class, *limit_ns, floors)).collect()
+}
+
+fn finding(class: &'static str, limit_ns: Option<i64>, floors: &[(&str, i64)]) -> ClassFinding {
+    let measurable = |p99_ns: i64| {
+        limit_ns.is_none_or(|limit| {
+            p99_ns.checked_mul(FLOORS_PER_LIMIT).is_some_and(|floor| limit >= floor)
+        })
+    };
+    let named = |which: bool| -> Vec<String> {
+        let transports = floors.iter().filter(|(_, p99_ns)| measurable(*p99_ns) == which);
+        transports.map(|(transport, _)| (*transport).to_owned()).collect()
+    };
+    let (transports, without) = (named(true), named(false));
+    let status = match (transports.is_empty(), without.is_empty()) {
+        (false, true) => Status::Ok,
+        (false, false) => Status::Limited,
+        (true, _) => Status::No,
+    };
+    let found = match (limit_ns, floors.is_empty()) {
+        (_, true) => "no floor was measured".to_owned(),
+        (None, false) => "delivery only, no limit to hold a floor against".to_owned(),
+        (Some(limit), false) => {
+            let floor = |(transport, p99_ns): &(&str, i64)| {
+                format!("{transport} {}", ms(p99_ns.saturating_mul(FLOORS_PER_LIMIT)))
+            };
+            let floors: Vec<String> = floors.iter().map(floor).collect();
+            format!("limit {}, 10 x floor p99: {}", ms(limit), floors.join(", "))
+        }
+    };
+    let advice = match status {
+        Status::Ok => None,
+        Status::Limited => Some(format!("not measurable over {}", without.join(", "))),
+        Status::No if floors.is_empty() => Some("see why the broker could not be measured".into()),
+        Status::No => Some(
+            "use a quieter machine, real-time rights, or more cores; until then the verdict is \
+             inconclusive"
+                .to_owned(),
+        ),
+    };
+    ClassFinding { class, limit_ns, status, transports, found, advice }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statuses(floors: &[(&str, i64)]) -> String {
+        let letter = |finding: ClassFinding| match finding.status {
+            Status::Ok => 'o',
+            Status::Limited => 'l',
+            Status::No => 'n',
+        };
+        findings(floors).into_iter().map(letter).collect()
+    }
+
+    #[test]
+    fn a_class_needs_ten_floors() {
+        // TT6, TT5, TT4, TT3, TT2, TT1, TT0; limits 3, 10, 20, 100, 500, 1000 ms (IEC 61850-5).
+        for (p99_us, expected) in [
+            (1, "ooooooo"),
+            (300, "ooooooo"),
+            (301, "noooooo"),
+            (1_000, "noooooo"),
+            (1_001, "nnooooo"),
+            (5_000, "nnnoooo"),
+            (60_000, "nnnnnoo"),
+            (200_000, "nnnnnno"),
+        ] {
+            assert_eq!(statuses(&[("plain", p99_us * 1_000)]), expected, "{p99_us} us");
+        }
+    }
+
+    #[test]
+    fn a_class_that_only_some_transports_can_carry_is_limited() {
+        let floors = [("plain", 250_000), ("tls", 2_500_000)];
+        assert_eq!(statuses(&floors), "llloooo");
+        let findings = findings(&floors);
+        assert_eq!(findings[0].transports, ["plain"]);
+        assert_eq!(findings[0].advice.as_deref(), Some("not measurable over tls"));
+        assert_eq!(findings[0].found, "limit 3.00 ms, 10 x floor p99: plain 2.50 ms, tls 25.0 ms");
+        assert_eq!(findings[3].advice, None);
+    }
+
+    #[test]
+    fn lost_echoes_and_no_echoes_leave_nothing_to_judge_by() {
+        // Whether something is delivered at all can be told however late the bench is.
+        assert_eq!(statuses(&[("plain", i64::MAX)]), "nnnnnno");
+        assert_eq!(statuses(&[]), "nnnnnnn");
+        assert!(findings(&[]).iter().all(|finding| finding.advice.is_some()));
+    }
+}
