@@ -60,6 +60,19 @@ fn measure(scenario: &Scenario) -> Duration {
     Duration::from_secs_f64(seconds("wall_s") - seconds("read_back_wall_s"))
 }
 
+/// A scenario in which one table makes so many devices, with a check and an observer of all.
+fn scenario_text_of_many(devices: usize) -> String {
+    format!(
+        "format = 1\n[scenario]\nname = \"many\"\nduration = \"1 min\"\n\
+         [[source]]\nname = \"g\"\nkind = \"synthetic\"\n\
+         [[link]]\nname = \"wan\"\npreset = \"lan\"\n\
+         [[device]]\nname = \"m\"\ncount = {devices}\nat = \"source:g\"\n\
+         model = \"stpm34-3ph\"\nfidelity = \"windows\"\nvia = \"wan\"\n\
+         [[observer]]\nname = \"o\"\n\
+         [[check]]\nname = \"c\"\nkind = \"no_loss\"\ndevice = \"m-*\"\n"
+    )
+}
+
 fn benches(criterion: &mut Criterion) {
     let scenario = Scenario::from_bytes(
         Path::new("throughput.toml"),
@@ -73,6 +86,14 @@ fn benches(criterion: &mut Criterion) {
         bencher.iter_custom(|rounds| (0..rounds).map(|_| measure(&scenario)).sum());
     });
     group.finish();
+
+    let many = scenario_text_of_many(10_000);
+    criterion.bench_function("load 10,000 devices of one table", |bencher| {
+        bencher.iter(|| {
+            let path = Path::new("many.toml");
+            Scenario::from_bytes(path, many.as_bytes(), &LoadOptions::default())
+        });
+    });
 
     let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("a file");
     criterion.bench_function("append and sync 4 KiB", |bencher| {

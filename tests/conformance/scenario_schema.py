@@ -45,8 +45,39 @@ for what, change in {
     "a bare number for a time": lambda s: s["scenario"].update(duration=600),
     "an unknown source": lambda s: s["source"][0].update(kind="spectre"),
     "a seed that is text": lambda s: s["scenario"].update(seed="7"),
+    "an unknown key of a link": lambda s: s.update(link=[{"name": "wan", "delays": "1 s"}]),
+    "a preset that there is not": lambda s: s.update(link=[{"name": "wan", "preset": "fibre"}]),
+    "a jitter without a law": lambda s: s.update(link=[{"name": "wan", "jitter": {"scale": "1 s"}}]),
+    "an observer without a name": lambda s: s.update(observer=[{"via": "wan"}]),
+    "a floor of few messages": lambda s: s.update(floor={"messages": 99}),
+    "more devices than may be": lambda s: s["device"][0].update(count=20_001),
+    "a breakage that there is not": lambda s: s.update(
+        inject=[{"at": "1 s", "kind": "disconnect", "link": "wan", "how": "snap"}]
+    ),
+    "a TLS that there is not": lambda s: s["platform"].update(tls="client"),
+    "an expectation to pass": lambda s: s.update(
+        expect={"verdict": "pass", "check": "voltage", "twin_of": "a/b"}
+    ),
 }.items():
     bad = copy.deepcopy(good)
     change(bad)
     comparison.true(f"{what} is refused", not validator.is_valid(bad))
+
+linked = copy.deepcopy(good)
+linked["scenario"]["time"] = "real"
+linked["platform"]["tls"] = "mutual"
+linked["floor"] = {"messages": 500, "period": "1 ms", "via": "wan"}
+linked["link"] = [
+    {"name": "wan", "preset": "flexmeter-wan", "loss": "1 %", "down": {"delay": "20 ms"}},
+    {"name": "slow", "jitter": {"law": "gamma", "shape": 2, "scale": "5 ms"}, "nodelay": False},
+]
+linked["device"][0].update(count=50, via="wan", keep_alive="0 s", input_topic="bound")
+linked["observer"] = [{"name": "head-end", "via": "wan", "connections": "per-device"}]
+linked["inject"] = [
+    {"at": "1 min", "kind": "impair", "link": "wan", "delay": "200 ms", "for": "2 min"},
+    {"at": "4 min", "kind": "disconnect", "link": "wan", "how": "half-open", "for": "30 s"},
+]
+linked["expect"] = {"verdict": "inconclusive", "check": "voltage", "twin_of": "a/b"}
+errors = [error.message for error in validator.iter_errors(linked)]
+comparison.true("links, observers, a floor and many devices are valid", not errors, str(errors)[:400])
 comparison.end()
