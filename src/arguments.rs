@@ -155,6 +155,9 @@ pub(crate) struct RunArguments {
     /// End a scenario that takes longer in wall time, such as `90 s`
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
+    /// Ask for no real-time priority, which a run in real time otherwise uses if it is granted
+    #[arg(long)]
+    pub(crate) normal_priority: bool,
     /// For people, or one JSON object per event and line
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,

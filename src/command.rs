@@ -60,6 +60,7 @@ fn run(arguments: RunArguments, color: Color) -> ExitCode {
         },
         must_fail: arguments.must_fail,
         timeout: arguments.timeout,
+        real_time_priority: !arguments.normal_priority,
         console: ConsoleOptions {
             json: arguments.format == Format::Json,
             color: on_stdout(color),

@@ -231,7 +231,10 @@ pub fn judge_twin(check: &str, expected: Status, verdicts: &[Verdict]) -> Result
         return Err(format!("the run has no check `{check}`"));
     };
     if named.status != expected {
-        return Err(format!("`{check}` was expected to be {expected} and is {}", named.status));
+        return Err(format!(
+            "`{check}` was expected to be {expected} and is {}: {}",
+            named.status, named.why
+        ));
     }
     let other =
         verdicts.iter().find(|verdict| verdict.check != check && verdict.status >= Status::Fail);

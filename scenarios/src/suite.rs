@@ -31,6 +31,8 @@ pub struct SuiteOptions {
     pub must_fail: bool,
     /// Longest wall time of one scenario, as written.
     pub timeout: Option<String>,
+    /// Whether real-time runs ask for real-time priority.
+    pub real_time_priority: bool,
     /// How to tell.
     pub console: ConsoleOptions,
 }
@@ -129,6 +131,7 @@ async fn run_all(
             out: folder,
             timeout: timeout.clone(),
             command_line: repeat_command(scenario, options),
+            real_time_priority: options.real_time_priority,
         };
         let started = monotonic();
         let outcome = match run_scenario(scenario, &run, &mut console, stop.clone()).await {

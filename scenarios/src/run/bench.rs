@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lastmeter_devices::ERROR_PREFIX;
+use lastmeter_link::impair::Impairment;
 use lastmeter_reports::record::{RunState, RunWriter};
 use lastmeter_reports::{Counts, Event, Judge};
 use lastmeter_units::{SimDuration, SimTime};
@@ -19,10 +20,12 @@ use tokio::task::JoinSet;
 
 use super::error::{BenchError, chain};
 use super::host::monotonic;
-use super::ledger::{Account, Row, Settled};
+use super::ledger::{Account, Row, Settled, take_readings};
+use super::modelled::ModelledRecord;
 use super::rest::Rest;
 use super::shell::Shell;
 use super::under_test::UnderTest;
+use super::until;
 use crate::language::{Action, Injection};
 
 /// The bench comes to rest at least this often.
@@ -83,6 +86,14 @@ pub(crate) struct Bench {
     /// Up to when the record is complete.
     recorded: SimTime,
     events: Vec<Event>,
+    /// The latency record, where links or observers are modelled.
+    modelled: Option<ModelledRecord>,
+    latency_rows: u64,
+    start: SimTime,
+    /// The links' names.
+    links: Vec<String>,
+    /// The link each device is connected through.
+    via: Vec<Option<usize>>,
 }
 
 /// What a bench is assembled from, before there is anything to record.
@@ -92,12 +103,18 @@ pub(crate) struct Parts {
     pub(crate) rest: Rest,
     pub(crate) platform: UnderTest,
     pub(crate) acknowledged: Arc<AtomicU64>,
+    /// The latency record, where links or observers are modelled.
+    pub(crate) modelled: Option<ModelledRecord>,
+    /// The links' names.
+    pub(crate) links: Vec<String>,
+    /// The link each device is connected through.
+    pub(crate) via: Vec<Option<usize>>,
 }
 
 impl Bench {
     /// A bench at rest at the start, with the record it writes and the checks that watch it.
     pub(crate) fn new(parts: Parts, writer: RunWriter, judge: Judge, start: SimTime) -> Self {
-        let Parts { shells, accounts, rest, platform, acknowledged } = parts;
+        let Parts { shells, accounts, rest, platform, acknowledged, modelled, links, via } = parts;
         Self {
             shells,
             accounts,
@@ -114,6 +131,11 @@ impl Bench {
             kills_ordered: 0,
             recorded: start,
             events: Vec::new(),
+            modelled,
+            latency_rows: 0,
+            start,
+            links,
+            via,
         }
     }
 
@@ -211,35 +233,8 @@ impl Bench {
     /// Reads back what the platform has made of it, and writes the record up to the present.
     async fn read_back(&mut self) -> Result<(), BenchError> {
         self.take_from_devices()?;
-        let mut readings = self.rest.readings().await?;
-        // In which order several devices' readings were committed is chance.
-        readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
-        for reading in readings {
-            for name in reading.unknown_values() {
-                let (device, epoch, serial) = reading.key();
-                self.events.push(
-                    Event::new(self.now, "platform", "unknown_value")
-                        .with("device", device)
-                        .with("epoch", epoch)
-                        .with("serial", serial)
-                        .with("name", name),
-                );
-            }
-            let event = if reading.has_known_value() {
-                match self.accounts.iter_mut().find(|account| account.device == reading.device) {
-                    Some(account) => {
-                        account.stored(reading);
-                        continue;
-                    }
-                    None => Event::new(self.now, "platform", "foreign_reading"),
-                }
-            } else {
-                Event::new(self.now, "platform", "valueless_reading")
-            };
-            let (device, epoch, serial) = reading.key();
-            self.events
-                .push(event.with("device", device).with("epoch", epoch).with("serial", serial));
-        }
+        let readings = self.rest.readings().await?;
+        take_readings(readings, &mut self.accounts, self.now, &mut self.events);
         for refused in self.rest.refusals().await? {
             self.totals.refused += 1;
             let at = refused.event_time.unwrap_or(self.now).min(self.now);
@@ -252,20 +247,35 @@ impl Bench {
             ));
         }
         let mut rows = Vec::new();
-        for account in &mut self.accounts {
-            self.totals.settled += account.settle(self.now, &mut rows);
+        self.recorded = self.now;
+        for (index, account) in self.accounts.iter_mut().enumerate() {
+            // What a link still holds is neither stored nor missing.
+            let held = self.shells[index].oldest_held();
+            let until = held.map_or(self.now, |held| self.now.min(held - SimDuration(1)));
+            self.totals.settled += account.settle(until, &mut rows);
+            self.recorded = self.recorded.min(until);
+            let never_made = account.take_never_made();
+            if let Some(modelled) = &mut self.modelled {
+                for (number, due) in never_made {
+                    modelled.never_made(index, number, due);
+                }
+            }
         }
         self.totals.published = self.shells.iter().map(|shell| shell.published).sum();
         self.totals.observations += rows.len() as u64;
         self.write(rows)?;
-        self.recorded = self.now;
         // What was due until now was due by the old schedule; only then does a new one hold.
         self.settle_commands().await
     }
 
     fn take_from_devices(&mut self) -> Result<(), BenchError> {
-        for (shell, account) in self.shells.iter_mut().zip(&mut self.accounts) {
+        let mut left = Vec::new();
+        for (index, (shell, account)) in self.shells.iter_mut().zip(&mut self.accounts).enumerate()
+        {
             for made in shell.made.drain(..) {
+                if let Some(modelled) = &mut self.modelled {
+                    modelled.made((index, made.epoch, made.serial), made.at);
+                }
                 account.made(made).map_err(|message| BenchError::Device {
                     device: shell.name.clone(),
                     message,
@@ -274,6 +284,9 @@ impl Bench {
             for sent in shell.sent.drain(..) {
                 account.sent(sent);
             }
+            let has_uplink = shell.uplink().is_some();
+            let gone = shell.left.iter_mut().flat_map(|left| left.drain(..));
+            left.extend(gone.map(|gone| (index, gone, has_uplink)));
             for note in shell.notes.drain(..) {
                 self.events.push(Event::device(
                     note.at,
@@ -282,6 +295,9 @@ impl Bench {
                     &note.detail,
                 ));
             }
+        }
+        if let Some(modelled) = &mut self.modelled {
+            modelled.left(left);
         }
         Ok(())
     }
@@ -296,6 +312,14 @@ impl Bench {
             let observation = row.observation(&self.accounts[row.device].device);
             self.writer.observation(&observation);
             self.judge.observation(&observation);
+        }
+        if let Some(modelled) = &mut self.modelled {
+            for row in modelled.rows.drain(..) {
+                let written = self.writer.latency(&row.view());
+                written.map_err(|error| BenchError::Record(chain(&error)))?;
+                self.judge.latency(&row.view());
+                self.latency_rows += 1;
+            }
         }
         self.writer.sync().map_err(|error| BenchError::Record(chain(&error)))
     }
@@ -313,15 +337,102 @@ impl Bench {
                 self.command(*device, command, parameters).await?;
             }
             Action::KillPlatform => self.kills_ordered += 1,
-            Action::Impair { .. } | Action::Disconnect { .. } => {
-                return Err(BenchError::Record(format!(
-                    "`{}` cannot be carried out by this bench yet",
-                    injection.kind
-                )));
+            Action::Impair { link, change, devices, .. } => {
+                self.change_link(injection, *link, devices.as_deref(), Some(change));
+            }
+            Action::Disconnect { link, .. } => {
+                // The links know of it from the beginning.
+                self.note_link(injection, *link);
             }
         }
         self.come_to_rest().await?;
         self.settle_commands().await
+    }
+
+    /// An injection that lasts is over.
+    pub(crate) fn end_act(&mut self, injection: &Injection) {
+        let link = match &injection.action {
+            Action::Impair { link, devices, .. } => {
+                let name = self.links[*link].clone();
+                self.change_link_legs(*link, devices.as_deref(), None);
+                name
+            }
+            Action::Disconnect { link, .. } => self.links[*link].clone(),
+            Action::Device { .. } | Action::Command { .. } | Action::KillPlatform => return,
+        };
+        let event = Event::new(self.now, format!("link:{link}"), "restored")
+            .with("link", link)
+            .with("inject", injection.kind);
+        self.note(event);
+    }
+
+    fn change_link(
+        &mut self,
+        injection: &Injection,
+        link: usize,
+        devices: Option<&[usize]>,
+        change: Option<&Impairment>,
+    ) {
+        self.note_link(injection, link);
+        self.change_link_legs(link, devices, change);
+    }
+
+    fn note_link(&mut self, injection: &Injection, link: usize) {
+        let detail = injection.detail();
+        let event = Event::inject(self.now, injection.kind, None, &detail);
+        let event = match until(injection) {
+            Some(until) => event.with("until", (self.start + until).to_string()),
+            None => event,
+        };
+        self.note(event.with("link", self.links[link].as_str()));
+    }
+
+    fn change_link_legs(
+        &mut self,
+        link: usize,
+        devices: Option<&[usize]>,
+        change: Option<&Impairment>,
+    ) {
+        for (index, shell) in self.shells.iter_mut().enumerate() {
+            let is_meant = devices.is_none_or(|devices| devices.contains(&index));
+            if !is_meant || self.via[index] != Some(link) {
+                continue;
+            }
+            match (shell.uplink(), change) {
+                (Some(uplink), Some(change)) => uplink.impair(self.now, change),
+                (Some(uplink), None) => uplink.restore(self.now),
+                (None, _) => {}
+            }
+        }
+        for observer in self.modelled.iter_mut().flat_map(|modelled| &mut modelled.observers) {
+            if observer.via == Some(link) {
+                match change {
+                    Some(change) => observer.impair(self.now, change, devices),
+                    None => observer.restore(self.now, devices),
+                }
+            }
+        }
+    }
+
+    /// After the end: what links still hold arrives late, but arrives.
+    pub(crate) async fn let_go(&mut self) -> Result<(), BenchError> {
+        if self.shells.iter().all(|shell| shell.oldest_held().is_none()) {
+            return self.finish_modelled();
+        }
+        for shell in &mut self.shells {
+            shell.release_all().await?;
+            shell.drained().await?;
+        }
+        self.come_to_rest().await?;
+        self.read_back().await?;
+        self.finish_modelled()
+    }
+
+    fn finish_modelled(&mut self) -> Result<(), BenchError> {
+        if let Some(modelled) = &mut self.modelled {
+            modelled.finish();
+        }
+        self.write(Vec::new())
     }
 
     async fn command(
@@ -495,7 +606,7 @@ impl Ahead {
     }
 }
 
-fn broken_device(device: &str, error: tokio::task::JoinError) -> BenchError {
+pub(crate) fn broken_device(device: &str, error: tokio::task::JoinError) -> BenchError {
     let message = match error.try_into_panic() {
         Ok(panic) => panic
             .downcast_ref::<String>()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lastmeter_reports::console::{VerdictLine, format_verdicts};
+use lastmeter_reports::record::Floor;
 use lastmeter_reports::{Counts, Status, Verdict};
 use lastmeter_units::SimDuration;
 use serde_json::{Value, json};
@@ -117,6 +118,36 @@ impl Console {
             }));
         } else {
             self.line(&format!("  {}  inject  {what}", clock(since_start)));
+        }
+    }
+
+    /// The floor was measured, before or after the run.
+    pub(crate) fn floor(&self, floor: &Floor, when: &str) {
+        if self.options.json {
+            self.json(json!({ "event": "floor", "when": when, "floor": floor }));
+            return;
+        }
+        let milliseconds = |ns: i64| ns as f64 / 1e6;
+        let what = match &floor.echo {
+            Some(echo) => format!(
+                "p50 {:.2} ms, p99 {:.2} ms ({}, n {})",
+                milliseconds(echo.p50_ns),
+                milliseconds(echo.p99_ns),
+                floor.echo_kind,
+                echo.n
+            ),
+            None => format!("no echo: {}", floor.echo_kind),
+        };
+        let timer = milliseconds(floor.timer.p99_ns);
+        self.line(&format!("  floor {when}: {what}; timer p99 {timer:.2} ms"));
+    }
+
+    /// Something worth knowing.
+    pub(crate) fn remark(&self, text: &str) {
+        if self.options.json {
+            self.json(json!({ "event": "remark", "text": text }));
+        } else {
+            self.line(&format!("  {text}"));
         }
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use lastmeter_link::clock::ClockWatch;
+use lastmeter_reports::record::ClockFacts;
 use lastmeter_units::SimTime;
 use serde_json::{Value, json};
 
@@ -32,6 +34,18 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
         ("lastmeter".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("scenario format".to_owned(), "1".to_owned()),
     ])
+}
+
+/// Whether the clocks could be trusted since the watch began.
+pub(crate) fn clock_facts(watch: &ClockWatch) -> ClockFacts {
+    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let source = std::fs::read_to_string(path).unwrap_or_default();
+    let drift = watch.drift();
+    ClockFacts {
+        source: source.trim().to_owned(),
+        wall_step_ns: drift.wall_step_ns,
+        suspended_ns: drift.suspended_ns,
+    }
 }
 
 /// What is known about the machine.

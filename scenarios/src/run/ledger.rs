@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_reports::Observation;
+use lastmeter_reports::{Event, Observation};
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
@@ -57,6 +57,9 @@ pub(crate) struct Stored {
     pub(crate) epoch: Option<Epoch>,
     pub(crate) serial: Option<Serial>,
     pub(crate) event_time: SimTime,
+    /// When it was committed, by the platform's own clock.
+    #[serde(default)]
+    pub(crate) commit_time: Option<SimTime>,
     pub(crate) values: BTreeMap<String, f64>,
 }
 
@@ -101,6 +104,10 @@ pub(crate) struct Account {
     stored: Vec<Stored>,
     /// The span of the reading before.
     last: Option<ReferenceSpan>,
+    /// Due instants so far.
+    due: u64,
+    /// Due instants for which no reading was made, by their number from 1.
+    never_made: Vec<(u64, SimTime)>,
 }
 
 /// How far a span may end before its reading's instant: a window that is not complete yet, and the
@@ -154,6 +161,8 @@ impl Account {
             sent: BTreeMap::new(),
             stored: Vec::new(),
             last: None,
+            due: 0,
+            never_made: Vec::new(),
         }
     }
 
@@ -216,7 +225,11 @@ impl Account {
         let mut made = std::mem::take(&mut self.made);
         for due in self.schedule.take_until(until) {
             settled.due += 1;
+            self.due += 1;
             let reading = made.iter().position(|made| made.at == due).map(|at| made.remove(at));
+            if reading.is_none() {
+                self.never_made.push((self.due, due));
+            }
             let found = reading.and_then(|made| {
                 // Stored with another event time or other values than the device sent, it is
                 // another device's reading or an altered one, not the one that was due.
@@ -248,6 +261,11 @@ impl Account {
         }
         self.made = made;
         settled
+    }
+
+    /// Takes out the due instants for which no reading was made, as far as they are settled.
+    pub(crate) fn take_never_made(&mut self) -> Vec<(u64, SimTime)> {
+        std::mem::take(&mut self.never_made)
     }
 
     /// One row per quantity of a reading that was due.
@@ -331,6 +349,42 @@ impl Stored {
     }
 }
 
+/// Hands readings to the accounts of their devices; what belongs to none is an event.
+pub(crate) fn take_readings(
+    mut readings: Vec<Stored>,
+    accounts: &mut [Account],
+    now: SimTime,
+    events: &mut Vec<Event>,
+) {
+    // In which order several devices' readings were committed is chance.
+    readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
+    for reading in readings {
+        for name in reading.unknown_values() {
+            let (device, epoch, serial) = reading.key();
+            events.push(
+                Event::new(now, "platform", "unknown_value")
+                    .with("device", device)
+                    .with("epoch", epoch)
+                    .with("serial", serial)
+                    .with("name", name),
+            );
+        }
+        let event = if reading.has_known_value() {
+            match accounts.iter_mut().find(|account| account.device == reading.device) {
+                Some(account) => {
+                    account.stored(reading);
+                    continue;
+                }
+                None => Event::new(now, "platform", "foreign_reading"),
+            }
+        } else {
+            Event::new(now, "platform", "valueless_reading")
+        };
+        let (device, epoch, serial) = reading.key();
+        events.push(event.with("device", device).with("epoch", epoch).with("serial", serial));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use lastmeter_sim::{ChannelSpectrum, Spectrum, Streams, Tone};
@@ -387,6 +441,7 @@ mod tests {
             epoch: Some(Epoch(1)),
             serial: Some(Serial(serial)),
             event_time: at(10 * serial as i64),
+            commit_time: None,
             values: BTreeMap::from([(VOLTAGE.to_owned(), 231.0)]),
         }
     }

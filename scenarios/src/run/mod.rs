@@ -10,6 +10,8 @@ mod error;
 mod feeder;
 mod host;
 mod ledger;
+mod modelled;
+mod real;
 mod rest;
 mod schedule;
 mod shell;
@@ -24,7 +26,7 @@ pub use console::{Console, ConsoleOptions};
 pub use error::{BenchError, chain};
 use lastmeter_devices::Device;
 use lastmeter_link::mqtt::{Session, SessionOptions};
-use lastmeter_platform::TENANT;
+use lastmeter_platform::{ClockSource, TENANT};
 use lastmeter_reports::record::{
     DeviceFacts, Evidence, RunEnd, RunStart, RunState, RunWriter, TimeMode,
 };
@@ -34,7 +36,7 @@ use serde_json::{Map, json};
 use tokio::sync::watch;
 pub use under_test::Profile;
 
-use crate::language::{DeviceRow, PlatformUse, Scenario};
+use crate::language::{Action, DeviceRow, Injection, PlatformUse, Scenario};
 use bench::{Bench, Parts, SYNC_EVERY};
 use console::Progress;
 pub(crate) use host::monotonic;
@@ -53,6 +55,8 @@ pub struct RunOptions {
     pub timeout: Option<(Duration, String)>,
     /// The command that repeats the run.
     pub command_line: Vec<String>,
+    /// Whether a real-time run asks for real-time priority.
+    pub real_time_priority: bool,
 }
 
 /// Why a run stopped before its end.
@@ -88,9 +92,20 @@ pub async fn run_scenario(
             .finish(ending(RunState::Skipped, Some(reason), scenario.start))
             .map_err(|e| record(&e))?;
     } else {
-        let place =
-            StartOptions { data: &data, logs: &logs, strict_table2: scenario.strict_table2 };
-        run_bench(scenario, options, console, stop, (writer, judge), &place).await?;
+        let is_real = scenario.time == TimeMode::Real;
+        let place = StartOptions {
+            data: &data,
+            logs: &logs,
+            strict_table2: scenario.strict_table2,
+            clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
+            tls: scenario.tls,
+            authority: scenario.tls_authority.clone(),
+        };
+        if is_real {
+            real::run(scenario, options, console, stop, (writer, judge), &place).await?;
+        } else {
+            run_bench(scenario, options, console, stop, (writer, judge), &place).await?;
+        }
     }
     let evaluation = lastmeter_reports::evaluate(&options.out).map_err(|e| record(&e))?;
     evaluation.write(&options.out).map_err(|e| record(&e))?;
@@ -161,6 +176,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
     let profile = platform.profile().clone();
     let rest = Rest::new(&profile)?;
     let acknowledged = Arc::new(AtomicU64::new(0));
+    let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
     let (mut shells, mut accounts) = (Vec::new(), Vec::new());
     for (index, row) in scenario.devices.iter().enumerate() {
         let terminal = scenario.sources[row.source].terminal.clone();
@@ -179,9 +195,11 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
             start: scenario.start,
             period: due_every(row, device.as_ref())?,
         }));
+        let address = platform.broker_address()?.to_string();
         let options = SessionOptions {
             subscriptions: device.subscriptions(),
-            ..SessionOptions::new(&profile.mqtt, &row.name, TENANT, &profile.token)
+            tls: platform.client_tls(&row.name)?,
+            ..SessionOptions::new(&address, &row.name, TENANT, &profile.token)
         };
         let (session, events) = Session::open(options);
         shells.push(Shell::new(ShellParts {
@@ -192,9 +210,20 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
             events,
             start: scenario.start,
             acknowledged: Arc::clone(&acknowledged),
+            uplink: modelled::uplink(scenario, row),
+            records_latency,
         }));
     }
-    Ok(Parts { shells, accounts, rest, platform, acknowledged })
+    Ok(Parts {
+        shells,
+        accounts,
+        rest,
+        platform,
+        acknowledged,
+        modelled: records_latency.then(|| modelled::record(scenario)),
+        links: scenario.links.iter().map(|link| link.name.clone()).collect(),
+        via: scenario.devices.iter().map(|row| row.via).collect(),
+    })
 }
 
 /// The period the scenario asks for; that the device follows it is for the checks to find out, but
@@ -223,21 +252,23 @@ async fn drive(
 ) -> Result<(), Halt> {
     let whole = async {
         bench.connect().await?;
-        let mut injections: Vec<_> = scenario.injections.iter().collect();
-        injections.sort_by_key(|injection| injection.at);
-        let mut injections = injections.into_iter().peekable();
+        let mut acts = acts(scenario).into_iter().peekable();
         let end = scenario.start + scenario.duration;
         loop {
             let since_start = bench.now() - scenario.start;
-            while let Some(injection) = injections.next_if(|next| next.at <= since_start) {
+            while let Some((_, injection, begins)) = acts.next_if(|next| next.0 <= since_start) {
+                if !begins {
+                    bench.end_act(injection);
+                    continue;
+                }
                 let detail = injection.detail();
                 console.injected(since_start, &format!("{}  {detail}", injection.kind));
                 bench.act(injection).await?;
             }
             if bench.now() >= end && !bench.kill_pending() {
-                return Ok(());
+                return bench.let_go().await;
             }
-            let planned = injections.peek().map_or(end, |next| scenario.start + next.at);
+            let planned = acts.peek().map_or(end, |next| scenario.start + next.0);
             let next = planned.min(bench.now() + SYNC_EVERY).min(end);
             bench.run_to(next).await?;
             console.progress(scenario.duration, &progress(bench, scenario, started.elapsed()));
@@ -254,6 +285,26 @@ async fn drive(
             })
             .map_err(Halt::Broken),
     }
+}
+
+/// When an injection that the bench itself has to end is over.
+fn until(injection: &Injection) -> Option<SimDuration> {
+    match &injection.action {
+        Action::Impair { until, .. } | Action::Disconnect { until, .. } => *until,
+        // Devices know the ends of their faults themselves.
+        Action::Device { .. } | Action::Command { .. } | Action::KillPlatform => None,
+    }
+}
+
+/// What happens when, since the start: injections, and the ends of those that last.
+fn acts(scenario: &Scenario) -> Vec<(SimDuration, &Injection, bool)> {
+    let begins = scenario.injections.iter().map(|injection| (injection.at, injection, true));
+    let ends = scenario.injections.iter();
+    let ends = ends.filter_map(|injection| Some((until(injection)?, injection, false)));
+    let mut acts: Vec<_> = begins.chain(ends).collect();
+    // At one instant what ends comes before what begins.
+    acts.sort_by_key(|(at, _, begins)| (*at, *begins));
+    acts
 }
 
 fn progress(bench: &Bench, scenario: &Scenario, wall: Duration) -> Progress {
@@ -287,7 +338,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         scenario_hash: scenario.hash().to_owned(),
         scenario_toml: scenario.resolved_toml(),
         seed: scenario.seed,
-        time: TimeMode::Virtual,
+        time: scenario.time,
         start: scenario.start,
         end: scenario.start + scenario.duration,
         started: wall_now(),
@@ -363,10 +414,11 @@ fn measured(bench: &Bench, wall: Duration) -> Map<String, serde_json::Value> {
 fn headline(scenario: &Scenario) -> String {
     let meters = scenario.devices.len();
     format!(
-        "lastmeter {}  {}  seed {}  virtual time, {}  platform {}  {meters} {}",
+        "lastmeter {}  {}  seed {}  {} time, {}  platform {}  {meters} {}",
         env!("CARGO_PKG_VERSION"),
         scenario.name,
         scenario.seed,
+        if scenario.time == TimeMode::Real { "real" } else { "virtual" },
         scenario.duration,
         platform_word(&scenario.platform),
         if meters == 1 { "device" } else { "devices" },

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_units::SimTime;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use serde_json::json;
 
 use super::error::{BenchError, chain};
 use super::ledger::Stored;
+use super::real::Alarm;
 use super::under_test::Profile;
 
 /// Readings or refusals asked for at once.
@@ -17,6 +19,9 @@ const PAGE: u32 = 1000;
 
 /// How long one call may take; an advance waits for the commit of everything before it.
 const CALL_LIMIT: Duration = Duration::from_mins(1);
+
+/// How often a command's state is asked for in real time; its latency is coarser by so much.
+const COMMAND_POLL_NS: i64 = 2_000_000;
 
 /// The platform's REST interface as the bench uses it.
 pub(crate) struct Rest {
@@ -121,6 +126,20 @@ impl Rest {
         self.post("/api/v1/clock/advance", &json!({ "to": to })).await
     }
 
+    /// The next page of readings committed since the last call; waits so long for one to come if
+    /// there is none and the platform knows how to.
+    pub(crate) async fn readings_once(
+        &mut self,
+        wait: Duration,
+    ) -> Result<Vec<Stored>, BenchError> {
+        let (after, wait_ms) = (self.readings_after, wait.as_millis());
+        let path = format!("/api/v1/readings?after={after}&limit={PAGE}&wait_ms={wait_ms}");
+        let page: Page<Stored> = self.get(&path).await?;
+        self.must_go_on("readings", after, page.last, page.more)?;
+        self.readings_after = page.last;
+        Ok(page.results)
+    }
+
     /// The readings committed since the last call.
     pub(crate) async fn readings(&mut self) -> Result<Vec<Stored>, BenchError> {
         let mut all = Vec::new();
@@ -187,6 +206,22 @@ impl Rest {
     /// The present state of an invoked command.
     pub(crate) async fn invocation(&mut self, id: &str) -> Result<Invocation, BenchError> {
         self.get(&format!("/sitewhere/api/invocations/{id}")).await
+    }
+
+    /// Invokes a command and asks until its state is final.
+    pub(crate) async fn carry_through(
+        &mut self,
+        device: &str,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+        alarm: &Alarm,
+    ) -> Result<Invocation, BenchError> {
+        let mut invocation = self.invoke(device, command, parameters).await?;
+        while !matches!(invocation.state(), "Acknowledged" | "Failed" | "Expired") {
+            alarm.until(monotonic_ns() + COMMAND_POLL_NS).await;
+            invocation = self.invocation(&invocation.id).await?;
+        }
+        Ok(invocation)
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {

@@ -13,11 +13,12 @@ use bytes::Bytes;
 use lastmeter_devices::{Device, DeviceFault, EventKind, Input, Output};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_sim::Terminal;
-use lastmeter_units::SimTime;
+use lastmeter_units::{Epoch, Serial, SimTime};
 
 use super::error::BenchError;
 use super::feeder::Feeder;
 use super::ledger::{Made, Sent};
+use super::modelled::Uplink;
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
@@ -47,6 +48,25 @@ pub(crate) struct Shell {
     pub(crate) notes: Vec<DeviceNote>,
     pub(crate) published: u64,
     acknowledged: Arc<AtomicU64>,
+    /// The modelled link to the platform; without one messages leave at once.
+    uplink: Option<Uplink>,
+    /// What has left for the platform, where the run records modelled latency.
+    pub(crate) left: Option<Vec<Left>>,
+    /// When the last reading was due.
+    last_due: SimTime,
+    /// The highest message number so far; a lower one comes again.
+    last_message: u64,
+}
+
+/// A reading on its way through the modelled link.
+#[derive(Clone, Debug)]
+pub(crate) struct Left {
+    pub(crate) key: (Epoch, Serial),
+    /// When it was handed over.
+    pub(crate) handed: SimTime,
+    /// When the link released it.
+    pub(crate) released: SimTime,
+    pub(crate) bytes: usize,
 }
 
 /// What a shell is made of.
@@ -59,6 +79,10 @@ pub(crate) struct ShellParts {
     pub(crate) start: SimTime,
     /// Counts the acknowledgements of all devices of the run.
     pub(crate) acknowledged: Arc<AtomicU64>,
+    /// The modelled link to the platform, if there is one.
+    pub(crate) uplink: Option<Uplink>,
+    /// Whether the run records modelled latency.
+    pub(crate) records_latency: bool,
 }
 
 impl Shell {
@@ -79,7 +103,21 @@ impl Shell {
             notes: Vec::new(),
             published: 0,
             acknowledged: parts.acknowledged,
+            uplink: parts.uplink,
+            left: parts.records_latency.then(Vec::new),
+            last_due: parts.start,
+            last_message: 0,
         }
+    }
+
+    /// The modelled link, to change it at the present instant.
+    pub(crate) fn uplink(&mut self) -> Option<&mut Uplink> {
+        self.uplink.as_mut()
+    }
+
+    /// When the oldest message was handed over that its link holds back.
+    pub(crate) fn oldest_held(&self) -> Option<SimTime> {
+        self.uplink.as_ref().and_then(Uplink::oldest)
     }
 
     /// Connections made so far. How often one broke is chance, and for `run.json` only.
@@ -97,6 +135,7 @@ impl Shell {
         while self.feeder.now() < until {
             self.feeder.step(self.device.as_mut(), until, &mut self.output);
             self.carry().await?;
+            self.release(self.feeder.now()).await?;
             // Devices share the runtime's threads with everybody's sockets.
             tokio::task::yield_now().await;
         }
@@ -119,11 +158,10 @@ impl Shell {
             for output in said {
                 match output {
                     Output::Publish { message, topic, payload } => {
-                        self.published += 1;
-                        self.sent.extend(Sent::read(&payload));
-                        self.publish(message, &topic, payload.into()).await?;
+                        self.hand_over(message, topic, payload.into()).await?;
                     }
                     Output::Reading { epoch, serial, at, span } => {
+                        self.last_due = at;
                         self.made.push(Made { epoch, serial, at, span });
                     }
                     Output::Event { kind, detail } => {
@@ -136,6 +174,57 @@ impl Shell {
             self.take(event);
         }
         Ok(())
+    }
+
+    /// Gives one message to the modelled link, or straight to the network.
+    async fn hand_over(
+        &mut self,
+        message: u64,
+        topic: String,
+        payload: Bytes,
+    ) -> Result<(), BenchError> {
+        let sent = Sent::read(&payload);
+        let is_new = message > self.last_message;
+        self.last_message = message.max(self.last_message);
+        // A reading is handed over when it is due; the rest at the present instant.
+        let at = if sent.is_some() { self.last_due } else { self.feeder.now() };
+        if let Some(uplink) = &mut self.uplink {
+            if is_new {
+                self.sent.extend(sent);
+                uplink.hand_over(at, message, topic, payload);
+                return Ok(());
+            }
+            if uplink.holds(message) {
+                return Ok(());
+            }
+        } else if let (Some(left), Some(sent), true) = (&mut self.left, &sent, is_new) {
+            let bytes = payload.len();
+            left.push(Left { key: sent.key(), handed: at, released: at, bytes });
+        }
+        self.published += 1;
+        self.sent.extend(sent);
+        self.publish(message, &topic, payload).await
+    }
+
+    /// Sends what the modelled link releases by an instant.
+    pub(crate) async fn release(&mut self, by: SimTime) -> Result<(), BenchError> {
+        while let Some(held) = self.uplink.as_mut().and_then(|uplink| uplink.released(by)) {
+            if let (Some(left), Some(sent)) = (&mut self.left, Sent::read(&held.payload)) {
+                let (handed, released, bytes) = (held.handed, held.release, held.payload.len());
+                left.push(Left { key: sent.key(), handed, released, bytes });
+            }
+            self.published += 1;
+            self.publish(held.message, &held.topic, held.payload).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends everything the modelled link still holds, however late that is.
+    pub(crate) async fn release_all(&mut self) -> Result<(), BenchError> {
+        match self.uplink.as_ref().and_then(Uplink::last_release) {
+            Some(last) => self.release(last).await,
+            None => Ok(()),
+        }
     }
 
     /// Hands one message to the link; waits while too many are in flight.
@@ -229,7 +318,12 @@ impl Shell {
     /// Waits until everything the device has sent is acknowledged.
     pub(crate) async fn drained(&mut self) -> Result<(), BenchError> {
         let what = format!("the acknowledgement of the messages of device `{}`", self.name);
-        self.until(&what, |shell| shell.device.unacknowledged() == 0).await
+        self.until(&what, |shell| shell.device.unacknowledged() == shell.held()).await
+    }
+
+    /// Messages the modelled link holds.
+    fn held(&self) -> usize {
+        self.uplink.as_ref().map_or(0, Uplink::len)
     }
 
     /// Waits until so many messages have arrived for the device since the run began.

@@ -3,18 +3,19 @@
 //! Whatever it is, the bench reaches it through MQTT and REST only. Embedded means the same
 //! process and the same sockets; a child is this very program's `serve`, and can be killed.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use lastmeter_platform::{ClockSource, Config, Limits, Platform, Running, Token};
+use lastmeter_link::tls::{Authority, ClientTls};
+use lastmeter_platform::{ClockSource, Config, Limits, Pem, Platform, Running, TlsConfig, Token};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin};
 
 use super::error::{BenchError, chain};
-use crate::language::PlatformUse;
+use crate::language::{GivenAuthority, PlatformUse, TlsUse};
 
 /// How long a platform may take to say that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -28,6 +29,19 @@ const STOP_LIMIT: Duration = Duration::from_secs(15);
 pub struct Profile {
     /// `host:port` of the MQTT broker.
     pub mqtt: String,
+    /// `host:port` of MQTT over TLS, where there is any.
+    #[serde(default)]
+    pub mqtts: Option<String>,
+    /// The authority that signed the broker's certificate: a PEM file, relative to the profile.
+    #[serde(default)]
+    pub tls_authority: Option<PathBuf>,
+    /// That authority's key, a PEM file, where the platform asks devices for certificates that it
+    /// has signed.
+    #[serde(default)]
+    pub tls_authority_key: Option<PathBuf>,
+    /// The name in the broker's certificate; the host of `mqtts` unless given.
+    #[serde(default)]
+    pub tls_name: Option<String>,
     /// Base URL of REST, such as `http://127.0.0.1:8080`.
     pub rest: String,
     /// Bearer token, and password of the devices.
@@ -38,6 +52,8 @@ pub struct Profile {
 #[derive(Debug, Deserialize)]
 struct Ready {
     mqtt: String,
+    #[serde(default)]
+    mqtts: Option<String>,
     rest: String,
 }
 
@@ -46,9 +62,14 @@ impl Profile {
     pub fn read(path: &Path) -> Result<Self, BenchError> {
         let text = std::fs::read_to_string(path)
             .map_err(BenchError::file("cannot read the platform's profile", path))?;
-        toml::from_str(&text).map_err(|error| {
+        let mut profile: Self = toml::from_str(&text).map_err(|error| {
             BenchError::PlatformStart(format!("its profile {}: {error}", path.display()))
-        })
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        for file in [&mut profile.tls_authority, &mut profile.tls_authority_key] {
+            *file = file.take().map(|file| folder.join(file));
+        }
+        Ok(profile)
     }
 }
 
@@ -62,6 +83,7 @@ enum Kind {
 pub(crate) struct UnderTest {
     kind: Kind,
     profile: Profile,
+    security: Option<Security>,
 }
 
 /// What a platform of the bench's own is started with.
@@ -69,6 +91,11 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) data: &'a Path,
     pub(crate) logs: &'a Path,
     pub(crate) strict_table2: bool,
+    /// The platform's clock: driven in virtual time, the machine's in real time.
+    pub(crate) clock: ClockSource,
+    pub(crate) tls: TlsUse,
+    /// Certificate and key of the authority to use; the bench makes one without.
+    pub(crate) authority: Option<GivenAuthority>,
 }
 
 impl UnderTest {
@@ -77,13 +104,54 @@ impl UnderTest {
         choice: &PlatformUse,
         options: &StartOptions<'_>,
     ) -> Result<Self, BenchError> {
-        match choice {
-            PlatformUse::Embedded => start_embedded(own_config(options)).await,
-            PlatformUse::Child => start_child(&own_config(options), options).await,
-            PlatformUse::Profile(file) => {
-                Ok(Self { kind: Kind::External, profile: Profile::read(file)? })
-            }
+        if let PlatformUse::Profile(file) = choice {
+            let profile = Profile::read(file)?;
+            let security = Security::of_profile(&profile, options)?;
+            return Ok(Self { kind: Kind::External, profile, security });
         }
+        let security = Security::own(options)?;
+        let config = own_config(options, security.as_ref())?;
+        let (kind, profile) = match choice {
+            PlatformUse::Embedded => start_embedded(config).await?,
+            _ => start_child(&config, options).await?,
+        };
+        Ok(Self { kind, profile, security })
+    }
+
+    /// Whether it is the bench's own, on this machine and by its clock.
+    pub(crate) fn is_own(&self) -> bool {
+        !matches!(self.kind, Kind::External)
+    }
+
+    /// Where devices connect to: with TLS or without, as the scenario says.
+    pub(crate) fn broker_address(&self) -> Result<SocketAddr, BenchError> {
+        let text = match (&self.security, &self.profile.mqtts) {
+            (None, _) => &self.profile.mqtt,
+            (Some(_), Some(mqtts)) => mqtts,
+            (Some(_), None) => {
+                let why = "the scenario wants TLS, and it says of no `mqtts` address";
+                return Err(BenchError::PlatformStart(why.to_owned()));
+            }
+        };
+        let found = text.to_socket_addrs().map_err(|error| error.to_string());
+        found
+            .and_then(|mut found| found.next().ok_or_else(|| "no address".to_owned()))
+            .map_err(|why| BenchError::PlatformStart(format!("its broker at {text}: {why}")))
+    }
+
+    /// What a client of this name needs in order to connect; `None` without TLS.
+    pub(crate) fn client_tls(&self, client_id: &str) -> Result<Option<ClientTls>, BenchError> {
+        let wrong = |error: lastmeter_link::tls::TlsError| {
+            BenchError::PlatformStart(format!("a certificate for `{client_id}`: {}", chain(&error)))
+        };
+        let Some(security) = &self.security else { return Ok(None) };
+        let tls = ClientTls::new(&security.authority_pem, &security.name);
+        let signer = security.signer.as_ref().filter(|_| security.is_mutual);
+        let identity = signer.map(|signer| signer.issue_device(client_id)).transpose();
+        Ok(Some(match identity.map_err(wrong)? {
+            Some(identity) => tls.with_identity(identity),
+            None => tls,
+        }))
     }
 
     pub(crate) fn profile(&self) -> &Profile {
@@ -161,27 +229,137 @@ impl Drop for OwnRuntime {
     }
 }
 
-const TOKEN: &str = "bench";
+/// How clients and platform know each other over TLS.
+struct Security {
+    /// Who signed the platform's certificate.
+    authority_pem: String,
+    /// The name in it.
+    name: String,
+    /// Signs certificates: the platform's own, and those of clients.
+    signer: Option<Box<Authority>>,
+    /// Whether clients show certificates.
+    is_mutual: bool,
+}
 
-fn own_config(options: &StartOptions<'_>) -> Config {
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Config {
-        data: options.data.to_owned(),
-        mqtt_address: any_port,
-        rest_address: any_port,
-        clock: ClockSource::Driven,
-        token: Token::new(TOKEN),
-        strict_table2: options.strict_table2,
-        tls: None,
-        limits: Limits::default(),
+/// The name in the certificate of a platform of the bench's own.
+const OWN_NAME: &str = "localhost";
+
+impl Security {
+    /// For a platform of the bench's own; `None` without TLS.
+    fn own(options: &StartOptions<'_>) -> Result<Option<Self>, BenchError> {
+        if options.tls == TlsUse::None {
+            return Ok(None);
+        }
+        let authority = match &options.authority {
+            Some(GivenAuthority { certificate, key: Some(key) }) => {
+                read_authority(certificate, key)?
+            }
+            Some(GivenAuthority { key: None, .. }) => {
+                let why = "the bench cannot sign its certificate without `tls_authority_key`";
+                return Err(BenchError::PlatformStart(why.to_owned()));
+            }
+            None => Authority::generate("lastmeter bench").map_err(no_authority)?,
+        };
+        Ok(Some(Self {
+            authority_pem: authority.certificate_pem().to_owned(),
+            name: OWN_NAME.to_owned(),
+            signer: Some(Box::new(authority)),
+            is_mutual: options.tls == TlsUse::Mutual,
+        }))
+    }
+
+    /// For a platform that runs already; `None` without TLS.
+    fn of_profile(
+        profile: &Profile,
+        options: &StartOptions<'_>,
+    ) -> Result<Option<Self>, BenchError> {
+        let tls = options.tls;
+        if tls == TlsUse::None {
+            return Ok(None);
+        }
+        let missing = |what: &str| {
+            BenchError::PlatformStart(format!("the scenario wants TLS; its profile lacks `{what}`"))
+        };
+        let mqtts = profile.mqtts.as_deref().ok_or_else(|| missing("mqtts"))?;
+        // What the scenario gives goes before what the profile says.
+        let given = options.authority.as_ref();
+        let certificate = given.map(|given| &given.certificate).or(profile.tls_authority.as_ref());
+        let certificate = certificate.ok_or_else(|| missing("tls_authority"))?;
+        let key = given.and_then(|given| given.key.as_ref()).or(profile.tls_authority_key.as_ref());
+        let host = mqtts.rsplit_once(':').map_or(mqtts, |(host, _)| host);
+        let signer = match (key, tls) {
+            (Some(key), TlsUse::Mutual) => Some(Box::new(read_authority(certificate, key)?)),
+            (None, TlsUse::Mutual) => return Err(missing("tls_authority_key")),
+            _ => None,
+        };
+        let what = "cannot read the authority of the platform";
+        Ok(Some(Self {
+            authority_pem: std::fs::read_to_string(certificate)
+                .map_err(BenchError::file(what, certificate))?,
+            name: profile.tls_name.clone().unwrap_or_else(|| host.to_owned()),
+            signer,
+            is_mutual: tls == TlsUse::Mutual,
+        }))
     }
 }
 
-fn own_profile(mqtt: String, rest: String) -> Profile {
-    Profile { mqtt, rest, token: TOKEN.to_owned() }
+fn no_authority(error: lastmeter_link::tls::TlsError) -> BenchError {
+    BenchError::PlatformStart(format!("the authority of its certificates: {}", chain(&error)))
 }
 
-async fn start_embedded(config: Config) -> Result<UnderTest, BenchError> {
+fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchError> {
+    let read = |file: &Path| {
+        let what = "cannot read the authority's certificate or key";
+        std::fs::read_to_string(file).map_err(BenchError::file(what, file))
+    };
+    Authority::from_pem(&read(certificate)?, &read(key)?).map_err(no_authority)
+}
+
+const TOKEN: &str = "bench";
+
+fn own_config(
+    options: &StartOptions<'_>,
+    security: Option<&Security>,
+) -> Result<Config, BenchError> {
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let tls = match security.and_then(|security| Some((security, security.signer.as_ref()?))) {
+        Some((security, signer)) => {
+            let names = [security.name.as_str(), "127.0.0.1"];
+            let server = signer.issue_server(&names).map_err(no_authority)?;
+            let mut tls = TlsConfig::embedded(&server.certificate_pem, &server.key_pem);
+            if security.is_mutual {
+                tls.client_authority = Some(Pem::Text(security.authority_pem.clone()));
+                tls.require_client_certificate = true;
+            }
+            Some(tls)
+        }
+        None => None,
+    };
+    Ok(Config {
+        data: options.data.to_owned(),
+        mqtt_address: any_port,
+        rest_address: any_port,
+        clock: options.clock,
+        token: Token::new(TOKEN),
+        strict_table2: options.strict_table2,
+        limits: Limits::default(),
+        tls,
+    })
+}
+
+fn own_profile(ready: Ready) -> Profile {
+    Profile {
+        mqtt: ready.mqtt,
+        mqtts: ready.mqtts,
+        tls_authority: None,
+        tls_authority_key: None,
+        tls_name: None,
+        rest: ready.rest,
+        token: TOKEN.to_owned(),
+    }
+}
+
+async fn start_embedded(config: Config) -> Result<(Kind, Profile), BenchError> {
     // A runtime of its own, so that the platform is no more than a neighbour of the bench.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -199,38 +377,67 @@ async fn start_embedded(config: Config) -> Result<UnderTest, BenchError> {
         })?
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
     let running = started.map_err(|error| BenchError::PlatformStart(chain(&error)))?;
-    let profile = own_profile(
-        running.mqtt_address().to_string(),
-        format!("http://{}", running.rest_address()),
-    );
-    let kind = Kind::Embedded { running, runtime };
-    Ok(UnderTest { kind, profile })
+    let profile = own_profile(Ready {
+        mqtt: running.mqtt_address().to_string(),
+        mqtts: running.mqtts_address().map(|address| address.to_string()),
+        rest: format!("http://{}", running.rest_address()),
+    });
+    Ok((Kind::Embedded { running, runtime }, profile))
 }
 
-async fn start_child(config: &Config, options: &StartOptions<'_>) -> Result<UnderTest, BenchError> {
+async fn start_child(
+    config: &Config,
+    options: &StartOptions<'_>,
+) -> Result<(Kind, Profile), BenchError> {
     std::fs::create_dir_all(options.data)
         .map_err(BenchError::file("cannot create the platform's folder", options.data))?;
     let path = options.data.join("platform.toml");
     let log = options.logs.join("platform.log");
-    write_config(&path, config, "127.0.0.1:0", "127.0.0.1:0")?;
+    let any_port = Ready {
+        mqtt: "127.0.0.1:0".to_owned(),
+        mqtts: Some("127.0.0.1:0".to_owned()),
+        rest: "127.0.0.1:0".to_owned(),
+    };
+    write_config(&path, config, &any_port)?;
     let (child, stdin, ready) = spawn(&path, &log).await?;
     // Devices come back to the ports they know, so a restart must listen on the same ones.
-    write_config(&path, config, &ready.mqtt, ready.rest.trim_start_matches("http://"))?;
-    let profile = own_profile(ready.mqtt, ready.rest);
-    Ok(UnderTest { kind: Kind::Child { child, stdin: Some(stdin), config: path, log }, profile })
+    write_config(&path, config, &ready)?;
+    let profile = own_profile(ready);
+    Ok((Kind::Child { child, stdin: Some(stdin), config: path, log }, profile))
 }
 
-fn write_config(path: &Path, config: &Config, mqtt: &str, rest: &str) -> Result<(), BenchError> {
+fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), BenchError> {
     let mut table = toml::Table::new();
     let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
     set("data", config.data.display().to_string().into());
-    set("mqtt_address", mqtt.into());
-    set("rest_address", rest.into());
-    set("clock", "driven".into());
+    set("mqtt_address", ready.mqtt.clone().into());
+    set("rest_address", ready.rest.trim_start_matches("http://").into());
+    set("clock", if config.clock == ClockSource::Wall { "wall" } else { "driven" }.into());
     set("token", TOKEN.into());
     set("strict_table2", config.strict_table2.into());
+    if let (Some(tls), Some(mqtts)) = (&config.tls, &ready.mqtts) {
+        table.insert("tls".to_owned(), tls_table(tls, mqtts).into());
+    }
     std::fs::write(path, table.to_string())
         .map_err(BenchError::file("cannot write the platform's configuration", path))
+}
+
+fn tls_table(tls: &TlsConfig, address: &str) -> toml::Table {
+    let text = |pem: &Pem| match pem {
+        Pem::File(path) => path.display().to_string(),
+        Pem::Text(text) => text.clone(),
+    };
+    let mut table = toml::Table::new();
+    let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
+    set("address", address.into());
+    set("certificate", text(&tls.certificate).into());
+    set("key", text(&tls.key).into());
+    if let Some(authority) = &tls.client_authority {
+        set("client_authority", text(authority).into());
+    }
+    set("require_client_certificate", tls.require_client_certificate.into());
+    set("plain", tls.plain.into());
+    table
 }
 
 async fn spawn(config: &Path, log: &Path) -> Result<(Child, ChildStdin, Ready), BenchError> {

@@ -1,0 +1,84 @@
+//! Links in virtual time: when a message would arrive, by the same machines that delay it in real
+//! time.
+//!
+//! The instants that come out are *modelled*: they say something about the link, nothing about the
+//! platform, and no verdict on the platform's latency rests on them. What a broker and a network
+//! stack add is not modelled: it counts as nothing.
+
+mod downlink;
+mod record;
+mod uplink;
+
+use lastmeter_link::impair::{Leg, LegName};
+use lastmeter_units::{SimDuration, SimTime};
+
+use crate::language::{Action, DeviceRow, Scenario};
+use crate::run::until;
+pub(crate) use downlink::Downlink;
+pub(crate) use record::ModelledRecord;
+pub(crate) use uplink::{Outage, Uplink};
+
+/// The way from a device to the platform; `None` if it passes no link.
+pub(crate) fn uplink(scenario: &Scenario, row: &DeviceRow) -> Option<Uplink> {
+    let link = row.via?;
+    let index = scenario.devices.iter().position(|other| other.name == row.name)?;
+    let LinkLegs { up, .. } = legs(scenario, link, &row.name);
+    let outages = outages(scenario, link, index);
+    Some(Uplink::new(up, outages, SimDuration(row.acknowledge_limit.as_nanos() as i64)))
+}
+
+/// The latency record of a scenario, with the ways to its observers.
+pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
+    let observers = scenario.observers.iter().map(|row| {
+        let mut covers = vec![false; scenario.devices.len()];
+        row.devices.iter().for_each(|&device| covers[device] = true);
+        let down = |link: usize, owner: &str| legs(scenario, link, owner).down;
+        let (down_legs, broken) = match row.via {
+            None => (Vec::new(), Vec::new()),
+            Some(link) => {
+                let of = |device: &DeviceRow| down(link, &format!("{}.{}", row.name, device.name));
+                let legs = if row.per_device {
+                    scenario.devices.iter().map(of).collect()
+                } else {
+                    vec![down(link, &row.name)]
+                };
+                let broken = |device| outages(scenario, link, device);
+                (legs, (0..scenario.devices.len()).map(broken).collect())
+            }
+        };
+        Downlink::new(&row.name, row.via, covers, down_legs, broken)
+    });
+    let devices = scenario.devices.iter().map(|row| row.name.clone()).collect();
+    ModelledRecord::new(scenario.start, devices, observers.collect())
+}
+
+struct LinkLegs {
+    up: Leg,
+    down: Leg,
+}
+
+/// The two legs of an owner's lane, drawn from the same streams as the proxy draws from.
+fn legs(scenario: &Scenario, link: usize, owner: &str) -> LinkLegs {
+    let row = &scenario.links[link];
+    let stream = |leg: &str| scenario.streams().stream(&format!("link/{}/{owner}/{leg}", row.name));
+    LinkLegs {
+        up: Leg::new(&row.spec, LegName::Up, &stream("up")),
+        down: Leg::new(&row.spec, LegName::Down, &stream("down")),
+    }
+}
+
+/// When a link is broken for a device.
+fn outages(scenario: &Scenario, link: usize, device: usize) -> Vec<Outage> {
+    let of = |injection: &crate::language::Injection| {
+        let Action::Disconnect { link: broken, how, devices, .. } = &injection.action else {
+            return None;
+        };
+        let is_meant = devices.as_ref().is_none_or(|devices| devices.contains(&device));
+        let from = scenario.start + injection.at;
+        let to = until(injection).map_or(SimTime(i64::MAX), |until| scenario.start + until);
+        (*broken == link && is_meant).then_some(Outage { from, to, how: *how })
+    };
+    let mut outages: Vec<Outage> = scenario.injections.iter().filter_map(of).collect();
+    outages.sort_by_key(|outage| outage.from);
+    outages
+}

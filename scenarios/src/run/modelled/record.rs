@@ -1,0 +1,111 @@
+//! The latency record of a run in virtual time: one row per message, instants by the link's model.
+
+use std::collections::BTreeMap;
+
+use lastmeter_reports::record::Point;
+use lastmeter_units::{Epoch, Serial, SimTime};
+
+use super::Downlink;
+use crate::run::real::Row;
+use crate::run::shell::Left;
+
+/// Which reading of which device.
+type Key = (usize, Epoch, Serial);
+
+/// Puts the rows together.
+pub(crate) struct ModelledRecord {
+    start: SimTime,
+    devices: Vec<String>,
+    pub(crate) observers: Vec<Downlink>,
+    /// Readings that were made and have not left yet.
+    open: BTreeMap<Key, SimTime>,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl ModelledRecord {
+    pub(crate) fn new(start: SimTime, devices: Vec<String>, observers: Vec<Downlink>) -> Self {
+        Self { start, devices, observers, open: BTreeMap::new(), rows: Vec::new() }
+    }
+
+    /// A reading was made.
+    pub(crate) fn made(&mut self, key: Key, at: SimTime) {
+        self.open.insert(key, at);
+    }
+
+    /// Readings have reached the platform, of all devices since the last call.
+    pub(crate) fn left(&mut self, mut left: Vec<(usize, Left, bool)>) {
+        // Connections that devices share pass on in the order of arrival.
+        left.sort_by_key(|(device, left, _)| (left.released, *device, left.key));
+        for (device, left, has_uplink) in left {
+            let key = (device, left.key.0, left.key.1);
+            let intended = self.open.remove(&key).unwrap_or(left.handed);
+            let since_start = |at: SimTime| Some((at - self.start).0);
+            let mut points = [None; Point::COUNT];
+            points[Point::Intended as usize] = since_start(intended);
+            points[Point::Published as usize] = since_start(left.handed);
+            if has_uplink {
+                points[Point::ProxyInUp as usize] = since_start(left.handed);
+                points[Point::ProxyOutUp as usize] = since_start(left.released);
+            }
+            let id = format!("{}/{}/{}", self.devices[device], left.key.0.0, left.key.1.0);
+            let start = self.start;
+            let mut is_observed = false;
+            for observer in &mut self.observers {
+                if !observer.covers.get(device).copied().unwrap_or(false) {
+                    continue;
+                }
+                is_observed = true;
+                let mut points = points;
+                let received = observer.receive(device, left.released, left.bytes);
+                let received = received.map(|at| (at - start).0);
+                if observer.has_link() {
+                    points[Point::ProxyInDown as usize] = Some((left.released - start).0);
+                    points[Point::ProxyOutDown as usize] = received;
+                }
+                points[Point::Received as usize] = received;
+                self.rows.push(Row {
+                    path: format!("reading>{}", observer.name),
+                    id: id.clone(),
+                    points,
+                    bytes: left.bytes as u32,
+                    copies: u32::from(received.is_some()),
+                });
+            }
+            if !is_observed {
+                let (path, bytes) = ("reading".to_owned(), left.bytes as u32);
+                self.rows.push(Row { path, id, points, bytes, copies: 1 });
+            }
+        }
+    }
+
+    /// A reading was due and never made.
+    pub(crate) fn never_made(&mut self, device: usize, number: u64, due: SimTime) {
+        self.lost(device, format!("{}//{number}", self.devices[device]), due);
+    }
+
+    /// What was made and has not left by the end never will.
+    pub(crate) fn finish(&mut self) {
+        for ((device, epoch, serial), due) in std::mem::take(&mut self.open) {
+            let id = format!("{}/{}/{}", self.devices[device], epoch.0, serial.0);
+            self.lost(device, id, due);
+        }
+    }
+
+    fn lost(&mut self, device: usize, id: String, due: SimTime) {
+        let mut points = [None; Point::COUNT];
+        points[Point::Intended as usize] = Some((due - self.start).0);
+        let covers = |observer: &&Downlink| observer.covers.get(device).copied().unwrap_or(false);
+        let mut paths: Vec<String> = self
+            .observers
+            .iter()
+            .filter(covers)
+            .map(|observer| format!("reading>{}", observer.name))
+            .collect();
+        if paths.is_empty() {
+            paths.push("reading".to_owned());
+        }
+        for path in paths {
+            self.rows.push(Row { path, id: id.clone(), points, bytes: 0, copies: 0 });
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What a scenario does to a real-time bench at its instants: injections, commands, kills.
+
+use std::collections::BTreeMap;
+
+use lastmeter_devices::ERROR_PREFIX;
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_reports::Event;
+use lastmeter_units::{SimDuration, SimTime};
+use serde_json::json;
+
+use super::bench::RealBench;
+use super::report::Report;
+use crate::language::{Action, Injection};
+use crate::run::console::Console;
+use crate::run::error::{BenchError, chain};
+use crate::run::rest::{Invocation, Rest};
+use crate::run::until;
+
+/// Something that is to be done at an instant.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    /// The injection of this index begins.
+    Begin(usize),
+    /// It ends.
+    End(usize),
+}
+
+/// A command whose answer is awaited.
+pub(super) struct OpenCommand {
+    pub(super) device: usize,
+    pub(super) name: String,
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) commanded_ns: i64,
+    /// What had arrived at the device before.
+    pub(super) delivered: u64,
+    pub(super) obeyed: Option<(SimTime, i64)>,
+}
+
+impl RealBench<'_> {
+    pub(super) async fn act(&mut self, act: Act, console: &Console) -> Result<(), BenchError> {
+        let scenario = self.scenario;
+        match act {
+            Act::Begin(index) => {
+                let injection = &scenario.injections[index];
+                let detail = injection.detail();
+                console.injected(injection.at, &format!("{}  {detail}", injection.kind));
+                self.begin_injection(injection, &detail).await
+            }
+            Act::End(index) => {
+                self.end_injection(&scenario.injections[index]);
+                Ok(())
+            }
+        }
+    }
+
+    async fn begin_injection(
+        &mut self,
+        injection: &Injection,
+        detail: &str,
+    ) -> Result<(), BenchError> {
+        let at = self.now();
+        let until = until(injection).map(|until| self.scenario.start + until);
+        let noted = |device: Option<&str>| {
+            let event = Event::inject(at, injection.kind, device, detail);
+            match until {
+                Some(until) => event.with("until", until.to_string()),
+                None => event,
+            }
+        };
+        match &injection.action {
+            Action::Device { device, .. } => {
+                // The device's own task does it, at its event time.
+                let event = noted(Some(&self.scenario.devices[*device].name));
+                self.note(event);
+            }
+            Action::Command { device, command, parameters } => {
+                self.command(*device, command, parameters).await?;
+            }
+            Action::KillPlatform => self.kill().await?,
+            Action::Impair { link, change, devices, .. } => {
+                let owners = self.owners(*link, devices.as_deref());
+                self.parts.links.impair(*link, change, owners.as_deref());
+                let event = noted(None).with("link", self.scenario.links[*link].name.as_str());
+                self.note(event);
+            }
+            Action::Disconnect { link, how, devices, .. } => {
+                let owners = self.owners(*link, devices.as_deref());
+                self.parts.links.break_link(*link, *how, owners.as_deref());
+                let event = noted(None).with("link", self.scenario.links[*link].name.as_str());
+                self.note(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_injection(&mut self, injection: &Injection) {
+        let link = match &injection.action {
+            Action::Impair { link, devices, .. } => {
+                let owners = self.owners(*link, devices.as_deref());
+                self.parts.links.restore(*link, owners.as_deref());
+                *link
+            }
+            Action::Disconnect { link, devices, .. } => {
+                let owners = self.owners(*link, devices.as_deref());
+                self.parts.links.mend(*link, owners.as_deref());
+                *link
+            }
+            Action::Device { .. } | Action::Command { .. } | Action::KillPlatform => return,
+        };
+        let name = self.scenario.links[link].name.as_str();
+        let event = Event::new(self.now(), format!("link:{name}"), "restored")
+            .with("link", name)
+            .with("inject", injection.kind);
+        self.note(event);
+    }
+
+    /// The lanes of a link that belong to these devices: their own, and their observers'.
+    fn owners(&self, link: usize, devices: Option<&[usize]>) -> Option<Vec<String>> {
+        let devices = devices?;
+        let mut owners = Vec::new();
+        for &device in devices {
+            let row = &self.scenario.devices[device];
+            if row.via == Some(link) {
+                owners.push(row.name.clone());
+            }
+            for observer in &self.scenario.observers {
+                if observer.via == Some(link) && observer.per_device {
+                    owners.push(format!("{}.{}", observer.name, row.name));
+                }
+            }
+        }
+        Some(owners)
+    }
+
+    async fn kill(&mut self) -> Result<(), BenchError> {
+        self.note(Event::kill(self.now(), "platform"));
+        self.parts.platform.kill().await?;
+        self.parts.platform.restart().await?;
+        self.note(Event::restarted(self.now(), "platform"));
+        Ok(())
+    }
+
+    async fn command(
+        &mut self,
+        device: usize,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<(), BenchError> {
+        self.command_count += 1;
+        let id = self.command_count;
+        let name = self.scenario.devices[device].name.clone();
+        let event = Event::command(self.now(), id, &name, command);
+        self.note(event.with("parameters", json!(parameters)));
+        let open = OpenCommand {
+            device,
+            name: command.to_owned(),
+            parameters: parameters.clone(),
+            commanded_ns: monotonic_ns(),
+            delivered: self.delivered[device],
+            obeyed: None,
+        };
+        self.commands.insert(id, open);
+        let mut rest = Rest::new(self.parts.platform.profile())?;
+        let (alarm, teller) = (self.parts.alarm.clone(), self.parts.teller.clone());
+        let (command, parameters) = (command.to_owned(), parameters.clone());
+        self.parts.tasks.spawn_on(
+            async move {
+                let state = rest.carry_through(&name, &command, &parameters, &alarm).await;
+                let state = state.map_err(|error| chain(&error));
+                let _ = teller.send(Report::Command { id, state, at_ns: monotonic_ns() });
+                std::future::pending().await
+            },
+            &self.parts.handle,
+        );
+        Ok(())
+    }
+
+    pub(super) fn command_ended(&mut self, id: u64, state: Result<Invocation, String>, at_ns: i64) {
+        let Some(open) = self.commands.remove(&id) else { return };
+        let device = self.scenario.devices[open.device].name.clone();
+        let at = self.timeline.event_time(at_ns, SimDuration::ZERO);
+        let reached = self.delivered[open.device] > open.delivered;
+        let failed = |kind: String, response: String| {
+            Event::new(at, "platform", kind)
+                .with("id", id)
+                .with("device", device.clone())
+                .with("response", response)
+        };
+        let (word, response) = match state {
+            Ok(state) => (state.state().to_owned(), state.response.unwrap_or_default()),
+            Err(error) => ("Failed".to_owned(), error),
+        };
+        let mut acknowledged_ns = None;
+        let event = match word.as_str() {
+            "Acknowledged" if !reached => failed(
+                "command_failed".to_owned(),
+                "nothing has reached the device, whatever the platform says".to_owned(),
+            ),
+            "Acknowledged" if response.starts_with(ERROR_PREFIX) => {
+                failed("command_refused".to_owned(), response)
+            }
+            "Acknowledged" => {
+                acknowledged_ns = Some(at_ns);
+                self.follow(&open);
+                Event::acknowledged(at, id, &device, &response)
+            }
+            other => failed(format!("command_{}", other.to_lowercase()), response),
+        };
+        self.note(event);
+        let obeyed_ns = open.obeyed.map(|(_, at_ns)| at_ns);
+        let row =
+            self.recorder.command(open.device, id, (open.commanded_ns, obeyed_ns, acknowledged_ns));
+        self.rows.push(row);
+    }
+
+    /// What an acknowledged command promises is from then on what the bench expects.
+    fn follow(&mut self, open: &OpenCommand) {
+        let seconds = open.parameters.get("seconds").and_then(|text| text.parse::<f64>().ok());
+        let obeyed = open.obeyed.map(|(at, _)| at);
+        if let ("setReportingPeriod", Some(seconds), Some(at)) =
+            (open.name.as_str(), seconds.filter(|seconds| *seconds > 0.0), obeyed)
+        {
+            let period = SimDuration::from_seconds_f64(seconds);
+            self.parts.accounts[open.device].change_period(at, period);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Wakes many tasks at their instants with one precise timer.
+//!
+//! tokio's own timer fires on a grid of a millisecond and always late; a timer of the kernel per
+//! device would take a file descriptor each, of which ten thousand devices already need many. So
+//! one kernel timer stands for the earliest instant of all, and the tasks wait for their turn.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::timer::Timer;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+/// What the tasks and the timer share.
+#[derive(Default)]
+struct Waiting {
+    queue: Mutex<Queue>,
+    /// Told when an instant came in that is earlier than all others.
+    earlier: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    heap: BinaryHeap<Reverse<Wait>>,
+    sequence: u64,
+}
+
+/// One task's wait; ordered by instant, then by who came first.
+struct Wait {
+    at_ns: i64,
+    sequence: u64,
+    wake: oneshot::Sender<()>,
+}
+
+impl Wait {
+    fn order(&self) -> (i64, u64) {
+        (self.at_ns, self.sequence)
+    }
+}
+
+impl PartialEq for Wait {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Wait {}
+
+impl PartialOrd for Wait {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Wait {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+/// A handle on the common timer; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Alarm {
+    waiting: Arc<Waiting>,
+}
+
+impl Alarm {
+    /// Starts the timer. It ends with the task that is returned.
+    pub(crate) fn start() -> std::io::Result<(Self, JoinHandle<std::io::Error>)> {
+        let timer = Timer::new()?;
+        let waiting = Arc::new(Waiting::default());
+        let task = tokio::spawn(serve(timer, Arc::clone(&waiting)));
+        Ok((Self { waiting }, task))
+    }
+
+    /// Returns at an instant of the monotonic clock, or at once if it is past.
+    pub(crate) async fn until(&self, at_ns: i64) {
+        if at_ns <= monotonic_ns() {
+            return;
+        }
+        let (wake, woken) = oneshot::channel();
+        let is_first = {
+            let mut queue = self.waiting.lock();
+            queue.sequence += 1;
+            let wait = Wait { at_ns, sequence: queue.sequence, wake };
+            let is_first = queue.heap.peek().is_none_or(|Reverse(first)| wait.at_ns < first.at_ns);
+            queue.heap.push(Reverse(wait));
+            is_first
+        };
+        if is_first {
+            self.waiting.earlier.notify_one();
+        }
+        if woken.await.is_err() {
+            // The timer is gone, which its task has told; nobody is woken too early by that.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        // Nothing that may panic happens under the lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes everybody whose instant has come; returns the next instant.
+    fn wake(&self, now_ns: i64) -> Option<i64> {
+        let mut queue = self.lock();
+        while let Some(Reverse(first)) = queue.heap.peek() {
+            if first.at_ns > now_ns {
+                return Some(first.at_ns);
+            }
+            if let Some(Reverse(wait)) = queue.heap.pop() {
+                // Who gave up waiting need not be woken.
+                let _ = wait.wake.send(());
+            }
+        }
+        None
+    }
+}
+
+async fn serve(mut timer: Timer, waiting: Arc<Waiting>) -> std::io::Error {
+    loop {
+        let next = waiting.wake(monotonic_ns());
+        let expired = async {
+            match next {
+                Some(at_ns) => timer.until(at_ns).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = expired => if let Err(error) = ended { return error },
+            () = waiting.earlier.notified() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_are_woken_in_the_order_of_their_instants_and_never_early() {
+        let (alarm, _task) = Alarm::start().unwrap();
+        let start = monotonic_ns();
+        let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        for offset_ms in [30_i64, 10, 20, -5, 40] {
+            let (alarm, told) = (alarm.clone(), told.clone());
+            tokio::spawn(async move {
+                let at = start + offset_ms * 1_000_000;
+                alarm.until(at).await;
+                let _ = told.send((offset_ms, monotonic_ns() >= at));
+            });
+        }
+        let mut order = Vec::new();
+        for _ in 0..5 {
+            let (offset, is_in_time) = heard.recv().await.unwrap();
+            assert!(is_in_time);
+            order.push(offset);
+        }
+        assert_eq!(order, [-5, 10, 20, 30, 40]);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_was_given_up_disturbs_nobody() {
+        let (alarm, _task) = Alarm::start().unwrap();
+        let at = |ms: i64| monotonic_ns() + ms * 1_000_000;
+        let soon = alarm.until(at(5));
+        tokio::select! {
+            biased;
+            () = soon => {}
+            () = std::future::ready(()) => {}
+        }
+        alarm.until(at(20)).await;
+    }
+}

@@ -1,0 +1,617 @@
+//! The one that keeps the record of a real-time run: takes in what the tasks tell, does what the
+//! scenario says at its instant, and joins what was due with what came back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use lastmeter_link::clock::{ClockWatch, monotonic_ns};
+use lastmeter_link::impair::LegName;
+use lastmeter_link::proxy::LinkRecord;
+use lastmeter_reports::record::{Floor, RealTimeFacts, RunState, RunWriter};
+use lastmeter_reports::{Counts, Event, Judge};
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use serde_json::{Map, Value, json};
+
+use super::acts::{Act, OpenCommand};
+use super::deadlines::Punctuality;
+use super::observer::reading_of;
+use super::recorder::{self, Recorder};
+use super::report::Report;
+use super::sender::Control;
+use super::setup::Parts;
+use super::timeline::Timeline;
+use super::{Punctual, reader};
+use crate::floor::measure;
+use crate::language::{Scenario, TlsUse};
+use crate::run::bench::Totals;
+use crate::run::console::{Console, Progress};
+use crate::run::error::{BenchError, chain};
+use crate::run::host;
+use crate::run::ledger::take_readings;
+use crate::run::until;
+
+/// How long all connections may take to be there.
+const CONNECT_LIMIT: Duration = Duration::from_secs(120);
+
+/// From when everything is connected and measured to the beginning of the schedule.
+const LEAD_NS: i64 = 200_000_000;
+
+/// How often the record is brought up to date.
+const TICK_NS: i64 = 250_000_000;
+
+/// Reports taken in at once.
+const BATCH: usize = 1024;
+
+/// What is not back by then after it was due is missing, unless its device still holds it.
+const SETTLE_AFTER: SimDuration = SimDuration(recorder::LINGER_NS);
+
+/// How long after the end what is under way may take to arrive, at least.
+const GRACE_NS: i64 = 10_000_000_000;
+
+/// Everything that runs, and its record.
+pub(super) struct RealBench<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) parts: Parts,
+    writer: RunWriter,
+    judge: Judge,
+    pub(super) recorder: Recorder,
+    pub(super) timeline: Timeline,
+    clock: ClockWatch,
+    punctuality: Punctuality,
+    totals: Totals,
+    acts: VecDeque<(i64, Act)>,
+    pub(super) events: Vec<Event>,
+    pub(super) rows: Vec<recorder::Row>,
+    pub(super) commands: BTreeMap<u64, OpenCommand>,
+    pub(super) command_count: u64,
+    /// What each device holds, by when it was due.
+    held: Vec<BTreeMap<(Epoch, Serial), SimTime>>,
+    pub(super) delivered: Vec<u64>,
+    connections: Vec<u64>,
+    observer_connections: u64,
+    unreadable: u64,
+    recorded: SimTime,
+    floor_before: Option<Floor>,
+    floor_after: Option<Floor>,
+    waited_until_ns: i64,
+    /// Wall clock minus monotonic clock, for instants the platform tells.
+    wall_offset_ns: i64,
+    latency_rows: u64,
+}
+
+impl<'a> RealBench<'a> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        parts: Parts,
+        (writer, judge): (RunWriter, Judge),
+    ) -> Self {
+        let devices: Vec<String> = scenario.devices.iter().map(|row| row.name.clone()).collect();
+        let count = devices.len();
+        let timeline = Timeline { start: scenario.start, origin_ns: monotonic_ns() };
+        Self {
+            recorder: Recorder::new(timeline.origin_ns, devices, parts.observers.clone()),
+            scenario,
+            parts,
+            writer,
+            judge,
+            timeline,
+            clock: ClockWatch::start(),
+            punctuality: Punctuality::new(),
+            totals: Totals::default(),
+            acts: VecDeque::new(),
+            events: Vec::new(),
+            rows: Vec::new(),
+            commands: BTreeMap::new(),
+            command_count: 0,
+            held: vec![BTreeMap::new(); count],
+            delivered: vec![0; count],
+            connections: vec![0; count],
+            observer_connections: 0,
+            unreadable: 0,
+            recorded: scenario.start,
+            floor_before: None,
+            floor_after: None,
+            waited_until_ns: 0,
+            wall_offset_ns: host::wall_now().as_nanoseconds() - monotonic_ns(),
+            latency_rows: 0,
+        }
+    }
+
+    /// Event time now, as the scenario's clock has it.
+    pub(super) fn now(&self) -> SimTime {
+        self.timeline.event_time(monotonic_ns(), SimDuration::ZERO).max(self.scenario.start)
+    }
+
+    pub(super) fn note(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    pub(super) fn recorded(&self) -> SimTime {
+        self.recorded
+    }
+
+    /// Waits until every connection is there.
+    pub(super) async fn connect(&mut self) -> Result<(), BenchError> {
+        let deadline = monotonic_ns() + CONNECT_LIMIT.as_nanos() as i64;
+        loop {
+            let missing = self.connections.iter().position(|&connections| connections == 0);
+            let observers = self.parts.observer_connections as u64;
+            if missing.is_none() && self.observer_connections >= observers {
+                return Ok(());
+            }
+            let who = match missing {
+                Some(device) => format!("device `{}`", self.scenario.devices[device].name),
+                None => "the observers".to_owned(),
+            };
+            let what = format!("{who} to connect to the platform's broker{}", self.last_loss());
+            self.take_until(deadline, &what).await?;
+        }
+    }
+
+    fn last_loss(&self) -> String {
+        let lost = self.events.iter().rev().find(|event| event.text("what") == Some("lost"));
+        let reason = lost.and_then(|event| event.text("detail"));
+        reason.map(|reason| format!(" (last: {reason})")).unwrap_or_default()
+    }
+
+    /// Takes in the next report, with a limit.
+    async fn take_until(&mut self, deadline_ns: i64, what: &str) -> Result<(), BenchError> {
+        let alarm = self.parts.alarm.clone();
+        tokio::select! {
+            biased;
+            ended = self.parts.tasks.join_next(), if !self.parts.tasks.is_empty() => {
+                ended_early(ended)
+            }
+            report = self.parts.reports.recv() => {
+                report.map_or(Ok(()), |report| self.take(report))
+            }
+            () = alarm.until(deadline_ns) => Err(BenchError::TimedOut {
+                what: what.to_owned(),
+                limit_s: CONNECT_LIMIT.as_secs(),
+            }),
+        }
+    }
+
+    pub(super) async fn measure_floor_before(
+        &mut self,
+        console: &Console,
+    ) -> Result<(), BenchError> {
+        let floor = self.measure_floor().await?;
+        console.floor(&floor, "before");
+        self.floor_before = Some(floor);
+        Ok(())
+    }
+
+    pub(super) async fn measure_floor_after(
+        &mut self,
+        console: &Console,
+    ) -> Result<(), BenchError> {
+        let floor = self.measure_floor().await?;
+        console.floor(&floor, "after");
+        self.floor_after = Some(floor);
+        Ok(())
+    }
+
+    async fn measure_floor(&mut self) -> Result<Floor, BenchError> {
+        let options = self.parts.floor_options(self.scenario).await?;
+        let rng = self.scenario.streams().stream("floor");
+        let measuring = self.parts.handle.spawn(async move { measure(&options, rng).await });
+        let measured = measuring
+            .await
+            .map_err(|error| BenchError::Record(format!("the floor was not measured: {error}")))?;
+        measured.map_err(|error| BenchError::Record(format!("the floor: {}", chain(&error))))
+    }
+
+    /// Runs the schedule from its beginning to its end.
+    pub(super) async fn run(
+        &mut self,
+        console: &Console,
+        started: Instant,
+    ) -> Result<(), BenchError> {
+        self.begin();
+        let end_ns =
+            self.timeline.instant(self.scenario.start + self.scenario.duration, self.longest_lag());
+        let mut batch = Vec::new();
+        let mut tick_ns = self.timeline.origin_ns + TICK_NS;
+        loop {
+            let act_ns = self.acts.front().map_or(i64::MAX, |(at, _)| *at);
+            let alarm = self.parts.alarm.clone();
+            tokio::select! {
+                biased;
+                ended = self.parts.tasks.join_next() => ended_early(ended)?,
+                () = alarm.until(act_ns.min(tick_ns).min(end_ns)) => {}
+                _ = self.parts.reports.recv_many(&mut batch, BATCH) => {
+                    for report in batch.drain(..) {
+                        self.take(report)?;
+                    }
+                    continue;
+                }
+            }
+            let now_ns = monotonic_ns();
+            while let Some((_, act)) = self.acts.pop_front_if(|(at, _)| *at <= now_ns) {
+                self.act(act, console).await?;
+            }
+            if now_ns >= end_ns {
+                return Ok(());
+            }
+            if now_ns >= tick_ns {
+                // A tick that was late is not made up for.
+                tick_ns = now_ns + TICK_NS;
+                self.update(now_ns).await?;
+                console.progress(self.scenario.duration, &self.progress(started.elapsed()));
+            }
+        }
+    }
+
+    fn longest_lag(&self) -> SimDuration {
+        self.parts.lags.iter().copied().max().unwrap_or(SimDuration::ZERO)
+    }
+
+    /// Sets the beginning of the schedule, and tells everybody.
+    fn begin(&mut self) {
+        self.timeline.origin_ns = monotonic_ns() + LEAD_NS;
+        self.recorder = Recorder::new(
+            self.timeline.origin_ns,
+            self.scenario.devices.iter().map(|row| row.name.clone()).collect(),
+            self.parts.observers.clone(),
+        );
+        self.clock = ClockWatch::start();
+        self.wall_offset_ns = host::wall_now().as_nanoseconds() - monotonic_ns();
+        // What came before belongs to nobody's event time.
+        self.events.clear();
+        let mut acts = Vec::new();
+        for (index, injection) in self.scenario.injections.iter().enumerate() {
+            let instant = |at: SimDuration| {
+                self.timeline.instant(self.scenario.start + at, SimDuration::ZERO)
+            };
+            acts.push((instant(injection.at), Act::Begin(index)));
+            if let Some(until) = until(injection) {
+                acts.push((instant(until), Act::End(index)));
+            }
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        self.acts = acts.into();
+        for control in &self.parts.controls {
+            // A sender that is gone has told why.
+            let _ = control.send(Control::Begin(self.timeline));
+        }
+    }
+
+    /// Takes in what a task has told.
+    fn take(&mut self, report: Report) -> Result<(), BenchError> {
+        match report {
+            Report::Due { lateness_ns, period } => self.punctuality.served(lateness_ns, period),
+            Report::Made { device, made } => {
+                self.parts.accounts[device].made(made).map_err(|message| BenchError::Device {
+                    device: self.scenario.devices[device].name.clone(),
+                    message,
+                })?;
+                self.held[device].insert((made.epoch, made.serial), made.at);
+                let intended_ns = self.timeline.instant(made.at, self.parts.lags[device]);
+                self.recorder.made((device, made.epoch, made.serial), intended_ns);
+            }
+            Report::Published { device, sent, at_ns, payload } => {
+                let (epoch, serial) = sent.key();
+                self.totals.published += 1;
+                self.recorder.published((device, epoch, serial), at_ns, &payload);
+                self.parts.accounts[device].sent(sent);
+            }
+            Report::Acknowledged { device, key, at_ns } => {
+                self.held[device].remove(&key);
+                self.recorder.acknowledged((device, key.0, key.1), at_ns);
+            }
+            Report::Idle { device, at_ns } => {
+                self.held[device].clear();
+                self.recorder.idle(device, at_ns);
+            }
+            Report::Obeyed { device, at, at_ns } => {
+                let open = self
+                    .commands
+                    .values_mut()
+                    .find(|open| open.device == device && open.obeyed.is_none());
+                if let Some(open) = open {
+                    open.obeyed = Some((at, at_ns));
+                }
+            }
+            Report::Note { device, note } => {
+                let name = &self.scenario.devices[device].name;
+                let event = Event::device(note.at, name, note.kind.as_str(), &note.detail);
+                self.events.push(event);
+            }
+            Report::Delivered { device } => self.delivered[device] += 1,
+            Report::Connected { device, at_ns } => {
+                self.connections[device] += 1;
+                self.connection(device, at_ns, "connected", "");
+            }
+            Report::Disconnected { device, reason, at_ns } => {
+                self.connection(device, at_ns, "lost", &reason);
+            }
+            Report::Received { observer, key, digest, at_ns } => {
+                self.recorder.received(key, observer, digest, at_ns);
+            }
+            Report::Unreadable => self.unreadable += 1,
+            Report::ObserverConnected => self.observer_connections += 1,
+            Report::ObserverDisconnected { observer, reason } => {
+                let name = &self.scenario.observers[observer].name;
+                let event = Event::new(self.now(), format!("observer:{name}"), "lost");
+                self.events.push(event.with("detail", reason));
+            }
+            Report::Stored { page, at_ns } => self.stored(page, at_ns),
+            Report::Command { id, state, at_ns } => self.command_ended(id, state, at_ns),
+            Report::Link { link, record } => self.passed(link, &record),
+        }
+        Ok(())
+    }
+
+    fn connection(&mut self, device: usize, at_ns: i64, what: &str, detail: &str) {
+        let at = self.timeline.event_time(at_ns, SimDuration::ZERO).max(self.scenario.start);
+        let name = &self.scenario.devices[device].name;
+        self.events.push(Event::device(at, name, what, detail));
+    }
+
+    fn passed(&mut self, link: usize, record: &LinkRecord) {
+        let LinkRecord::Publish { lane, leg, payload, in_ns, out_ns } = record else {
+            return;
+        };
+        let Some((key, digest)) = reading_of(payload, &self.parts.devices) else { return };
+        let scenario = self.scenario;
+        let own = scenario.devices[key.0].name == **lane;
+        let is_up = *leg == LegName::Up;
+        if own && is_up {
+            self.recorder.passed(key, None, digest, (*in_ns, *out_ns));
+        } else if !own && !is_up {
+            let observer = scenario.observers.iter().position(|observer| {
+                observer.via == Some(link)
+                    && (**lane == observer.name
+                        || lane.strip_prefix(observer.name.as_str()).is_some_and(|rest| {
+                            rest.strip_prefix('.') == Some(&scenario.devices[key.0].name)
+                        }))
+            });
+            if let Some(observer) = observer {
+                self.recorder.passed(key, Some(observer), digest, (*in_ns, *out_ns));
+            }
+        }
+    }
+
+    fn stored(&mut self, page: Vec<crate::run::ledger::Stored>, at_ns: i64) {
+        for reading in &page {
+            let (Some(epoch), Some(serial)) = (reading.epoch, reading.serial) else { continue };
+            let Some(&device) = self.parts.devices.get(&reading.device) else { continue };
+            let committed = reading.commit_time.map(|at| at.as_nanoseconds() - self.wall_offset_ns);
+            // The clock of a platform somewhere else means nothing here.
+            let committed = committed.filter(|_| self.parts.platform.is_own());
+            self.recorder.readable((device, epoch, serial), committed, at_ns);
+        }
+        let now = self.now();
+        take_readings(page, &mut self.parts.accounts, now, &mut self.events);
+    }
+
+    /// Brings the record up to date: rows that are complete, readings that are settled.
+    async fn update(&mut self, now_ns: i64) -> Result<(), BenchError> {
+        self.recorder.take(now_ns, &mut self.rows);
+        for refused in self.parts.rest.refusals().await.unwrap_or_default() {
+            self.refused(refused);
+        }
+        let mut settled = Vec::new();
+        let mut oldest = self.now();
+        for index in 0..self.parts.accounts.len() {
+            let until = self.timeline.event_time(now_ns, self.parts.lags[index]) - SETTLE_AFTER;
+            let held = self.held[index].values().min().copied();
+            let until = held.map_or(until, |held| until.min(held - SimDuration(1)));
+            oldest = oldest.min(until);
+            if until > self.scenario.start {
+                self.settle(index, until, &mut settled);
+            }
+        }
+        self.recorded = self.recorded.max(oldest);
+        self.write(settled)
+    }
+
+    fn refused(&mut self, refused: crate::run::rest::Refused) {
+        self.totals.refused += 1;
+        let now = self.now();
+        // The platform's clock is the wall clock here, event time is the scenario's.
+        let told = refused.event_time.filter(|at| (self.scenario.start..=now).contains(at));
+        self.note(Event::refused(
+            told.unwrap_or(now),
+            &refused.reason,
+            refused.device.as_deref(),
+            refused.topic.as_deref().unwrap_or_default(),
+            refused.detail.as_deref().unwrap_or_default(),
+        ));
+    }
+
+    fn settle(&mut self, index: usize, until: SimTime, rows: &mut Vec<crate::run::ledger::Row>) {
+        let account = &mut self.parts.accounts[index];
+        self.totals.settled += account.settle(until, rows);
+        for (number, at) in account.take_never_made() {
+            let intended_ns = self.timeline.instant(at, self.parts.lags[index]);
+            self.recorder.never_made(index, number, intended_ns, &mut self.rows);
+        }
+    }
+
+    fn write(&mut self, rows: Vec<crate::run::ledger::Row>) -> Result<(), BenchError> {
+        let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
+        for event in self.events.drain(..) {
+            self.writer.event(&event);
+            self.judge.event(&event);
+        }
+        self.totals.observations += rows.len() as u64;
+        for row in rows {
+            let observation = row.observation(&self.parts.accounts[row.device].device);
+            self.writer.observation(&observation);
+            self.judge.observation(&observation);
+        }
+        for row in self.rows.drain(..) {
+            self.writer.latency(&row.view()).map_err(|e| record(&e))?;
+            self.judge.latency(&row.view());
+            self.latency_rows += 1;
+        }
+        self.writer.sync().map_err(|e| record(&e))
+    }
+
+    /// Waits for what is still on its way, so long as it may still come.
+    pub(super) async fn drain(&mut self, console: &Console) -> Result<(), BenchError> {
+        for control in &self.parts.controls {
+            let _ = control.send(Control::Finish);
+        }
+        let deadline_ns = monotonic_ns() + grace_ns(self.scenario);
+        let mut batch = Vec::new();
+        loop {
+            let now_ns = monotonic_ns();
+            let is_quiet = self.held.iter().all(BTreeMap::is_empty)
+                && self.recorder.pending() == 0
+                && self.commands.is_empty();
+            if is_quiet || now_ns >= deadline_ns {
+                break;
+            }
+            let alarm = self.parts.alarm.clone();
+            tokio::select! {
+                biased;
+                ended = self.parts.tasks.join_next() => ended_early(ended)?,
+                () = alarm.until(deadline_ns.min(now_ns + TICK_NS)) => {}
+                _ = self.parts.reports.recv_many(&mut batch, BATCH) => {
+                    for report in batch.drain(..) {
+                        self.take(report)?;
+                    }
+                }
+            }
+        }
+        self.waited_until_ns = monotonic_ns() - self.timeline.origin_ns;
+        let late = self.recorder.pending();
+        if late > 0 {
+            console.remark(&format!("{late} messages did not arrive within the time of grace"));
+        }
+        Ok(())
+    }
+
+    /// Writes all there is: after the end everything, otherwise what was told.
+    pub(super) fn close_record(&mut self, is_finished: bool) -> Result<(), BenchError> {
+        while let Ok(report) = self.parts.reports.try_recv() {
+            // The bench may have broken by such a report already.
+            let _ = self.take(report);
+        }
+        let mut rows = Vec::new();
+        let end = self.scenario.start + self.scenario.duration;
+        if is_finished {
+            for index in 0..self.parts.accounts.len() {
+                self.settle(index, end, &mut rows);
+            }
+            self.recorded = end;
+        }
+        for id in self.commands.keys().copied().collect::<Vec<_>>() {
+            let gone = Err("no answer before the end".to_owned());
+            self.command_ended(id, gone, monotonic_ns());
+        }
+        self.recorder.take_all(&mut self.rows);
+        self.write(rows)
+    }
+
+    fn progress(&self, wall: Duration) -> Progress {
+        Progress {
+            simulated: self.now() - self.scenario.start,
+            wall,
+            published: self.totals.published,
+            stored: self.totals.settled.stored,
+            missing: self.totals.settled.missing,
+            unexpected: self.totals.settled.unexpected,
+            refused: self.totals.refused,
+            verdicts: self.verdicts_so_far(),
+        }
+    }
+
+    fn verdicts_so_far(&self) -> Counts {
+        let mut facts = self.writer.facts().clone();
+        facts.state = RunState::Finished;
+        Counts::of(self.judge.verdicts(&facts).iter().map(|verdict| verdict.status))
+    }
+
+    /// Figures of the run, for `run.json` only.
+    pub(super) fn measured(&self, wall: Duration) -> Map<String, Value> {
+        let totals = &self.totals;
+        let counted = self.recorder.counted();
+        let value = json!({
+            "wall_s": wall.as_secs_f64(),
+            "messages_published": totals.published,
+            "readings_due": totals.settled.due,
+            "readings_stored": totals.settled.stored,
+            "readings_missing": totals.settled.missing,
+            "readings_unexpected": totals.settled.unexpected,
+            "refused": totals.refused,
+            "observations": totals.observations,
+            "latency_rows": self.latency_rows,
+            "connections": self.connections.iter().sum::<u64>(),
+            "observer_connections": self.observer_connections,
+            "payloads_altered": counted.corrupted,
+            "messages_foreign": counted.foreign,
+            "messages_unreadable": self.unreadable,
+        });
+        match value {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    /// What the run says of its clocks, timers, links and floor.
+    pub(super) async fn facts(&self, punctual: &Punctual) -> RealTimeFacts {
+        let (policy, policy_refused) = punctual.policy().await;
+        let counted = self.recorder.counted();
+        let polls = self.parts.polls.load(Ordering::Relaxed);
+        RealTimeFacts {
+            clock: host::clock_facts(&self.clock),
+            timer: lastmeter_link::timer::KIND.to_owned(),
+            policy,
+            policy_refused,
+            memory_locked: false,
+            deadlines: self.punctuality.facts(),
+            waited_until_ns: self.waited_until_ns,
+            floor_before: self.floor_before.clone(),
+            floor_after: self.floor_after.clone(),
+            links: self.parts.links.facts(self.scenario),
+            nodelay: self.scenario.devices.iter().all(|row| row.nodelay),
+            tls: match self.scenario.tls {
+                TlsUse::None => "none",
+                TlsUse::Server => "server",
+                TlsUse::Mutual => "mutual",
+            }
+            .to_owned(),
+            poll_ns: Some(if polls { reader::POLL.as_nanos() as i64 } else { 0 }),
+            reordered: counted.reordered,
+            duplicates: counted.duplicates,
+            more: Map::new(),
+        }
+    }
+
+    /// Ends connections, proxies and a platform of the bench's own in an orderly way.
+    pub(super) async fn close(mut self) -> (RunWriter, Result<(), BenchError>) {
+        for control in &self.parts.controls {
+            let _ = control.send(Control::Close);
+        }
+        self.parts.closing.send_replace(true);
+        let ended = async { while self.parts.tasks.join_next().await.is_some() {} };
+        // Tasks that wait for a command's answer never end by themselves.
+        let _ = tokio::time::timeout(Duration::from_secs(5), ended).await;
+        self.parts.tasks.shutdown().await;
+        self.parts.links.stop().await;
+        let stopped = self.parts.platform.stop().await;
+        (self.writer, stopped)
+    }
+}
+
+/// How long after the end a message may still arrive: ten times the largest limit it is held to.
+fn grace_ns(scenario: &Scenario) -> i64 {
+    let limits = scenario.checks.iter().filter_map(|check| check.values.duration_opt("limit"));
+    limits.map(|limit| limit.0.saturating_mul(10)).fold(GRACE_NS, i64::max)
+}
+
+/// A task that ends before the end has broken, or its platform has.
+fn ended_early(
+    ended: Option<Result<Result<(), BenchError>, tokio::task::JoinError>>,
+) -> Result<(), BenchError> {
+    match ended {
+        None | Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(error))) => Err(error),
+        Some(Err(error)) => Err(super::super::bench::broken_device("unknown", error)),
+    }
+}

@@ -1,0 +1,96 @@
+//! How well the bench kept its own schedule.
+//!
+//! A due instant counts as missed if the bench served it later than the smaller of 10 % of the
+//! device's period and 5 ms. It is about the bench: what a device or a link holds back on its own
+//! account is in the latency, not here.
+
+use hdrhistogram::Histogram;
+use lastmeter_reports::record::Deadlines;
+use lastmeter_units::SimDuration;
+
+/// The latest a due instant may be served, however long the period.
+const LIMIT_MAX_NS: i64 = 5_000_000;
+
+/// The longest lateness that is told apart, one hour.
+const LATENESS_MAX_NS: u64 = 3_600_000_000_000;
+
+/// The lateness that is allowed for a period.
+fn limit_ns(period: SimDuration) -> i64 {
+    (period.0 / 10).clamp(1, LIMIT_MAX_NS)
+}
+
+/// Counts due instants and how late they were served.
+pub(crate) struct Punctuality {
+    lateness: Histogram<u64>,
+    scheduled: u64,
+    missed: u64,
+    limit_ns: i64,
+    worst_ns: i64,
+}
+
+impl Punctuality {
+    pub(crate) fn new() -> Self {
+        Self {
+            lateness: Histogram::new_with_bounds(1, LATENESS_MAX_NS, 3)
+                .expect("the bounds are constants that fit"),
+            scheduled: 0,
+            missed: 0,
+            limit_ns: LIMIT_MAX_NS,
+            worst_ns: 0,
+        }
+    }
+
+    /// A due instant was served so late.
+    pub(crate) fn served(&mut self, lateness_ns: i64, period: SimDuration) {
+        let limit = limit_ns(period);
+        self.scheduled += 1;
+        self.missed += u64::from(lateness_ns > limit);
+        self.limit_ns = self.limit_ns.min(limit);
+        self.worst_ns = self.worst_ns.max(lateness_ns);
+        self.lateness.saturating_record(lateness_ns.max(0).unsigned_abs());
+    }
+
+    /// Due instants that were never served.
+    pub(crate) fn never_served(&mut self, count: u64) {
+        self.scheduled += count;
+        self.missed += count;
+    }
+
+    pub(crate) fn facts(&self) -> Deadlines {
+        let at = |quantile| i64::try_from(self.lateness.value_at_quantile(quantile));
+        Deadlines {
+            scheduled: self.scheduled,
+            missed: self.missed,
+            limit_ns: self.limit_ns,
+            p50_ns: at(0.5).unwrap_or(i64::MAX),
+            p99_ns: at(0.99).unwrap_or(i64::MAX),
+            worst_ns: self.worst_ns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenth_of_the_period_and_at_most_five_milliseconds_are_allowed() {
+        let mut punctuality = Punctuality::new();
+        let period = SimDuration::from_milliseconds;
+        for (lateness_ns, period) in [
+            (1_000_000, period(10)),
+            (1_000_001, period(10)),
+            (5_000_000, period(500)),
+            (5_000_001, period(500)),
+            (3_000_000_000, period(60_000)),
+        ] {
+            punctuality.served(lateness_ns, period);
+        }
+        punctuality.never_served(2);
+        let facts = punctuality.facts();
+        assert_eq!((facts.scheduled, facts.missed), (7, 5));
+        assert_eq!((facts.limit_ns, facts.worst_ns), (1_000_000, 3_000_000_000));
+        // The histogram keeps three digits.
+        assert!((facts.p50_ns - 5_000_000).abs() <= 5_000);
+    }
+}

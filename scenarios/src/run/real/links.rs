@@ -1,0 +1,148 @@
+//! The links of a real-time run: one proxy each, a lane per device and observer's connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use lastmeter_link::impair::{Breakage, Impairment};
+use lastmeter_link::proxy::{LinkRecord, Proxy, ProxyOptions, Spread};
+use lastmeter_reports::record::{LinkFacts, Summary};
+use lastmeter_sim::Streams;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::Report;
+use crate::language::{LinkRow, Scenario};
+use crate::run::error::BenchError;
+
+/// The proxies of all links, in the scenario's order; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Links {
+    proxies: Vec<Arc<Proxy>>,
+    names: Arc<Vec<String>>,
+}
+
+impl Links {
+    /// Makes the proxies before the platform at this address; their records go to `reports`.
+    /// Must be called within the runtime that shall serve them.
+    pub(crate) fn start(
+        scenario: &Scenario,
+        upstream: SocketAddr,
+        reports: &UnboundedSender<Report>,
+    ) -> Self {
+        let proxy = |(index, row): (usize, &LinkRow)| {
+            let streams: Streams = scenario.streams();
+            let (sender, mut records) = unbounded_channel::<LinkRecord>();
+            let reports = reports.clone();
+            tokio::spawn(async move {
+                while let Some(record) = records.recv().await {
+                    if reports.send(Report::Link { link: index, record }).is_err() {
+                        break;
+                    }
+                }
+            });
+            Arc::new(Proxy::new(ProxyOptions {
+                name: &row.name,
+                upstream,
+                spec: row.spec.clone(),
+                stream: Box::new(move |name: &str| streams.stream(name)),
+                records: Some(sender),
+            }))
+        };
+        Self {
+            proxies: scenario.links.iter().enumerate().map(proxy).collect(),
+            names: Arc::new(scenario.links.iter().map(|row| row.name.clone()).collect()),
+        }
+    }
+
+    /// Where the owner of this name connects to in order to go through a link.
+    pub(crate) async fn lane(&self, link: usize, owner: &str) -> Result<SocketAddr, BenchError> {
+        let what = "cannot listen for the link";
+        let proxy = &self.proxies[link];
+        proxy.lane(owner).await.map_err(BenchError::file(what, self.names[link].as_str()))
+    }
+
+    pub(crate) fn impair(&self, link: usize, change: &Impairment, owners: Option<&[String]>) {
+        let proxy = &self.proxies[link];
+        match owners {
+            None => proxy.impair(change),
+            Some(owners) => owners.iter().for_each(|owner| {
+                proxy.impair_lane(owner, change);
+            }),
+        }
+    }
+
+    pub(crate) fn restore(&self, link: usize, owners: Option<&[String]>) {
+        let proxy = &self.proxies[link];
+        match owners {
+            None => proxy.restore(),
+            Some(owners) => owners.iter().for_each(|owner| {
+                proxy.restore_lane(owner);
+            }),
+        }
+    }
+
+    pub(crate) fn break_link(&self, link: usize, how: Breakage, owners: Option<&[String]>) {
+        let proxy = &self.proxies[link];
+        match owners {
+            None => proxy.break_link(how),
+            Some(owners) => owners.iter().for_each(|owner| {
+                proxy.break_lane(owner, how);
+            }),
+        }
+    }
+
+    /// What the proxies logged.
+    pub(crate) fn facts(&self, scenario: &Scenario) -> Vec<LinkFacts> {
+        let facts = |(proxy, row): (&Arc<Proxy>, &LinkRow)| {
+            let report = proxy.report();
+            let summary = |spread: Spread| Summary {
+                n: spread.count,
+                p50_ns: spread.p50_ns,
+                p99_ns: spread.p99_ns,
+                p999_ns: spread.p999_ns,
+                max_ns: spread.max_ns,
+            };
+            let mut more = serde_json::Map::new();
+            more.insert("lanes".to_owned(), report.lanes.into());
+            more.insert("upstream_refused".to_owned(), report.upstream_refused.into());
+            more.insert(
+                "flipped_bytes".to_owned(),
+                report.flipped_bytes.iter().sum::<u64>().into(),
+            );
+            more.insert("blocked".to_owned(), report.blocked.into());
+            LinkFacts {
+                name: row.name.clone(),
+                kind: row.values.text_opt("preset").unwrap_or("own").to_owned(),
+                connections: report.connections,
+                chunks: report.chunks.iter().sum(),
+                bytes: report.bytes.iter().sum(),
+                resets: report.resets,
+                release_error: Some(summary(report.release_error)).filter(|error| error.n > 0),
+                injected_p50_ns: Some(report.injected_delay)
+                    .filter(|delay| delay.count > 0)
+                    .map(|delay| delay.p50_ns),
+                nodelay: row.spec.nodelay,
+                more,
+            }
+        };
+        self.proxies.iter().zip(&scenario.links).map(facts).collect()
+    }
+
+    /// Ends all connections and listeners.
+    pub(crate) async fn stop(self) {
+        for proxy in self.proxies {
+            if let Some(proxy) = Arc::into_inner(proxy) {
+                proxy.stop().await;
+            }
+        }
+    }
+
+    pub(crate) fn mend(&self, link: usize, owners: Option<&[String]>) {
+        let proxy = &self.proxies[link];
+        match owners {
+            None => proxy.mend(),
+            Some(owners) => owners.iter().for_each(|owner| {
+                proxy.mend_lane(owner);
+            }),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Subscribers of the bench: they receive what the platform's broker passes on, and say when.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents};
+use lastmeter_units::{Epoch, Serial};
+use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+use super::Report;
+use super::recorder::{Key, digest};
+
+/// Which devices there are, by name.
+pub(crate) type Devices = Arc<BTreeMap<String, usize>>;
+
+/// The reading a payload is, if it is one of a device of the bench, with the payload's digest.
+pub(crate) fn reading_of(payload: &[u8], devices: &Devices) -> Option<(Key, u64)> {
+    let Ok(Request::Measurements(message)) = decode(payload, &DecodeRules::default()) else {
+        return None;
+    };
+    let (epoch, serial): (Epoch, Serial) = message.number()?;
+    let device = *devices.get(message.hardware_id.as_str())?;
+    Some(((device, epoch, serial), digest(payload)))
+}
+
+/// Serves one connection of an observer until it is told to end.
+pub(crate) async fn observe(
+    observer: usize,
+    (session, mut events): (Session, SessionEvents),
+    devices: Devices,
+    reports: UnboundedSender<Report>,
+    mut closing: watch::Receiver<bool>,
+) {
+    loop {
+        let event = tokio::select! {
+            biased;
+            _ = closing.wait_for(|closing| *closing) => break,
+            event = events.recv() => event,
+        };
+        let at_ns = monotonic_ns();
+        let report = match event {
+            None => break,
+            Some(SessionEvent::Received { payload, .. }) => {
+                let Some((key, digest)) = reading_of(&payload, &devices) else {
+                    // An answer to a command, say, or something altered beyond reading.
+                    let _ = reports.send(Report::Unreadable);
+                    continue;
+                };
+                Report::Received { observer, key, digest, at_ns }
+            }
+            Some(SessionEvent::Connected) => Report::ObserverConnected,
+            Some(SessionEvent::Disconnected { reason }) => {
+                Report::ObserverDisconnected { observer, reason }
+            }
+            Some(SessionEvent::Acknowledged { .. }) => continue,
+        };
+        if reports.send(report).is_err() {
+            break;
+        }
+    }
+    session.close().await;
+}

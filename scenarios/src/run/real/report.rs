@@ -1,0 +1,49 @@
+//! What the tasks of a real-time run tell the one that keeps the record.
+
+use bytes::Bytes;
+use lastmeter_link::proxy::LinkRecord;
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+
+use super::recorder::Key;
+use crate::run::ledger::{Made, Sent, Stored};
+use crate::run::rest::Invocation;
+use crate::run::shell::DeviceNote;
+
+/// One thing that happened; instants are those of the monotonic clock.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// A due instant was served, so late.
+    Due { lateness_ns: i64, period: SimDuration },
+    /// A device made a reading.
+    Made { device: usize, made: Made },
+    /// A reading was handed to the link for the first time.
+    Published { device: usize, sent: Sent, at_ns: i64, payload: Bytes },
+    /// The platform took a reading over.
+    Acknowledged { device: usize, key: (Epoch, Serial), at_ns: i64 },
+    /// A device holds nothing any more.
+    Idle { device: usize, at_ns: i64 },
+    /// A device obeyed a command; `at` is its event time.
+    Obeyed { device: usize, at: SimTime, at_ns: i64 },
+    /// A device told something about itself.
+    Note { device: usize, note: DeviceNote },
+    /// A message of the platform reached a device.
+    Delivered { device: usize },
+    /// A device's connection is there.
+    Connected { device: usize, at_ns: i64 },
+    /// A device's connection is gone.
+    Disconnected { device: usize, reason: String, at_ns: i64 },
+    /// An observer received a reading.
+    Received { observer: usize, key: Key, digest: u64, at_ns: i64 },
+    /// An observer received what is no reading of the bench.
+    Unreadable,
+    /// One of an observer's connections is there.
+    ObserverConnected,
+    /// One of an observer's connections is gone.
+    ObserverDisconnected { observer: usize, reason: String },
+    /// The platform gave readings back.
+    Stored { page: Vec<Stored>, at_ns: i64 },
+    /// A command's state has changed for good, or cannot be asked.
+    Command { id: u64, state: Result<Invocation, String>, at_ns: i64 },
+    /// A proxy passed something on.
+    Link { link: usize, record: LinkRecord },
+}

@@ -1,0 +1,343 @@
+//! One device in real time: woken at its instants, feeding it the plant, carrying its messages.
+//!
+//! The schedule is open: each instant follows from the beginning and the period alone, never from
+//! when something was answered, and a wake-up that comes late is told with its lateness. What
+//! cannot be handed to the link at once waits in a queue of this device alone.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+
+use bytes::Bytes;
+use lastmeter_devices::{Device, DeviceFault, EventKind, Feed, Input, Output};
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_sim::Terminal;
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use super::Report;
+use super::alarm::Alarm;
+use super::timeline::Timeline;
+use crate::run::error::BenchError;
+use crate::run::feeder::Feeder;
+use crate::run::ledger::{Made, Sent};
+use crate::run::schedule::Schedule;
+use crate::run::shell::DeviceNote;
+
+/// How often a device that works on samples is fed between its readings.
+const SLICE: SimDuration = SimDuration::from_milliseconds(20);
+
+/// What a sender is told.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// The schedule begins.
+    Begin(Timeline),
+    /// No reading is made any more; what waits is still sent.
+    Finish,
+    /// The connection ends in an orderly way.
+    Close,
+}
+
+/// What a sender is made of.
+pub(crate) struct SenderParts {
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) device: Box<dyn Device>,
+    pub(crate) terminal: Terminal,
+    pub(crate) session: Session,
+    pub(crate) events: SessionEvents,
+    pub(crate) start: SimTime,
+    /// Up to and including when readings are made.
+    pub(crate) end: SimTime,
+    /// How far it lags behind the scenario's clock.
+    pub(crate) lag: SimDuration,
+    /// Faults by the event time at which they begin, in order.
+    pub(crate) faults: VecDeque<(SimTime, DeviceFault)>,
+    pub(crate) alarm: Alarm,
+    pub(crate) reports: UnboundedSender<Report>,
+    pub(crate) control: UnboundedReceiver<Control>,
+}
+
+/// A message the link has not taken yet.
+struct Waiting {
+    message: u64,
+    topic: String,
+    payload: Bytes,
+}
+
+/// One device with its connection, at work.
+pub(crate) struct Sender {
+    index: usize,
+    name: String,
+    device: Box<dyn Device>,
+    feeder: Feeder,
+    session: Session,
+    events: SessionEvents,
+    schedule: Schedule,
+    end: SimTime,
+    lag: SimDuration,
+    faults: VecDeque<(SimTime, DeviceFault)>,
+    alarm: Alarm,
+    reports: UnboundedSender<Report>,
+    control: UnboundedReceiver<Control>,
+    timeline: Option<Timeline>,
+    is_finished: bool,
+    output: Vec<Output>,
+    waiting: VecDeque<Waiting>,
+    /// Readings by the number of their message, until acknowledged.
+    readings: BTreeMap<u64, (Epoch, Serial)>,
+    was_idle: bool,
+}
+
+impl Sender {
+    pub(crate) fn new(parts: SenderParts) -> Self {
+        let period = parts.device.report_period();
+        Self {
+            index: parts.index,
+            name: parts.name,
+            device: parts.device,
+            feeder: Feeder::new(parts.terminal, parts.start),
+            session: parts.session,
+            events: parts.events,
+            schedule: Schedule::new(parts.start, period),
+            end: parts.end,
+            lag: parts.lag,
+            faults: parts.faults,
+            alarm: parts.alarm,
+            reports: parts.reports,
+            control: parts.control,
+            timeline: None,
+            is_finished: false,
+            output: Vec::new(),
+            waiting: VecDeque::new(),
+            readings: BTreeMap::new(),
+            was_idle: true,
+        }
+    }
+
+    fn tell(&self, report: Report) {
+        // Nobody listens any more: the run has ended.
+        let _ = self.reports.send(report);
+    }
+
+    /// Serves the device until it is told to close. An error breaks the bench.
+    pub(crate) async fn run(mut self) -> Result<(), BenchError> {
+        let mut sleep: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
+        let mut planned = None;
+        loop {
+            let next = self.next_instant();
+            if next != planned {
+                planned = next;
+                sleep = self.sleep(next);
+            }
+            let has_waiting = !self.waiting.is_empty();
+            tokio::select! {
+                biased;
+                () = &mut sleep => {
+                    planned = None;
+                    self.wake()?;
+                }
+                control = self.control.recv() => match control {
+                    Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
+                    Some(Control::Finish) => self.is_finished = true,
+                    Some(Control::Close) | None => {
+                        self.session.close().await;
+                        return Ok(());
+                    }
+                },
+                event = self.events.recv() => match event {
+                    Some(event) => self.take(event)?,
+                    None => return Err(self.broken("its connection ended for good".to_owned())),
+                },
+                handed = hand_over(&self.session, self.waiting.front()), if has_waiting => {
+                    self.handed(handed)?;
+                }
+            }
+            self.send_what_waits()?;
+            self.tell_if_idle();
+        }
+    }
+
+    fn sleep(&self, next: Option<i64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match next {
+            Some(at_ns) => {
+                let alarm = self.alarm.clone();
+                Box::pin(async move { alarm.until(at_ns).await })
+            }
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn broken(&self, message: String) -> BenchError {
+        BenchError::Device { device: self.name.clone(), message }
+    }
+
+    /// When to wake up next, on the monotonic clock.
+    fn next_instant(&mut self) -> Option<i64> {
+        let timeline = self.timeline.filter(|_| !self.is_finished)?;
+        let next = self.next_event_time()?;
+        Some(timeline.instant(next, self.lag))
+    }
+
+    /// The next event time at which something is to be done.
+    fn next_event_time(&mut self) -> Option<SimTime> {
+        let due = Some(self.schedule.next());
+        let fault = self.faults.front().map(|(at, _)| *at);
+        let slice = match self.device.feed() {
+            Feed::Samples { .. } => Some(self.feeder.now() + SLICE),
+            Feed::Spectrum => None,
+        };
+        // Where nothing is due before the end, its windows still close there.
+        let next = [due, fault, slice].into_iter().flatten().min()?.min(self.end);
+        (self.feeder.now() < self.end).then_some(next)
+    }
+
+    /// Does everything whose instant has come, one instant after the other.
+    fn wake(&mut self) -> Result<(), BenchError> {
+        let Some(timeline) = self.timeline else { return Ok(()) };
+        while let Some(next) = self.next_event_time() {
+            let now_ns = monotonic_ns();
+            let intended_ns = timeline.instant(next, self.lag);
+            if intended_ns > now_ns {
+                break;
+            }
+            if self.schedule.next() == next {
+                self.schedule.take_until(next);
+                let period = self.device.report_period();
+                self.tell(Report::Due { lateness_ns: now_ns - intended_ns, period });
+            }
+            self.feeder.run_to(self.device.as_mut(), next, &mut self.output);
+            while let Some((_, fault)) = self.faults.pop_front_if(|(at, _)| *at <= next) {
+                self.device.step(next, Input::Fault(fault), &mut self.output);
+            }
+            self.carry();
+            self.send_what_waits()?;
+        }
+        Ok(())
+    }
+
+    /// The event time at this very moment, not beyond the end.
+    fn event_time(&self) -> SimTime {
+        let now = self
+            .timeline
+            .map_or(self.feeder.now(), |timeline| timeline.event_time(monotonic_ns(), self.lag));
+        now.clamp(self.feeder.now(), self.end.max(self.feeder.now()))
+    }
+
+    /// Takes note of what the device has said, and queues what is for the network.
+    fn carry(&mut self) {
+        for output in std::mem::take(&mut self.output) {
+            match output {
+                Output::Publish { message, topic, payload } => {
+                    self.waiting.push_back(Waiting { message, topic, payload: payload.into() });
+                }
+                Output::Reading { epoch, serial, at, span } => {
+                    self.was_idle = false;
+                    let made = Made { epoch, serial, at, span };
+                    self.tell(Report::Made { device: self.index, made });
+                }
+                Output::Event { kind, detail } => self.note(kind, detail),
+            }
+        }
+    }
+
+    fn note(&mut self, kind: EventKind, detail: String) {
+        let at = self.feeder.now();
+        if kind == EventKind::CommandObeyed {
+            let period = self.device.report_period();
+            self.schedule.change_period(at, period);
+            self.tell(Report::Obeyed { device: self.index, at, at_ns: monotonic_ns() });
+        }
+        self.tell(Report::Note { device: self.index, note: DeviceNote { at, kind, detail } });
+    }
+
+    /// Hands over what the link takes without waiting.
+    fn send_what_waits(&mut self) -> Result<(), BenchError> {
+        while let Some(first) = self.waiting.front() {
+            self.stamp(first.message, &first.payload.clone());
+            let mut attempt = Box::pin(hand_over(&self.session, self.waiting.front()));
+            let waker = std::task::Waker::noop();
+            let mut context = std::task::Context::from_waker(waker);
+            let polled = attempt.as_mut().poll(&mut context);
+            drop(attempt);
+            match polled {
+                std::task::Poll::Ready(handed) => self.handed(handed)?,
+                std::task::Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The instant at which a message is first handed to the link.
+    fn stamp(&mut self, message: u64, payload: &Bytes) {
+        if self.readings.contains_key(&message) {
+            return;
+        }
+        let Some(sent) = Sent::read(payload) else { return };
+        self.readings.insert(message, sent.key());
+        let at_ns = monotonic_ns();
+        self.tell(Report::Published { device: self.index, sent, at_ns, payload: payload.clone() });
+    }
+
+    fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), BenchError> {
+        match handed {
+            // Without a connection the outbox keeps everything until there is one again.
+            Err(PublishError::NotConnected) => self.waiting.clear(),
+            Ok(()) => {
+                self.waiting.pop_front();
+            }
+            Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. })) => {
+                return Err(self.broken(error.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: SessionEvent) -> Result<(), BenchError> {
+        let at_ns = monotonic_ns();
+        let now = self.event_time();
+        match event {
+            SessionEvent::Connected => {
+                self.tell(Report::Connected { device: self.index, at_ns });
+                self.device.step(now, Input::Connected, &mut self.output);
+            }
+            SessionEvent::Disconnected { reason } => {
+                self.waiting.clear();
+                self.tell(Report::Disconnected { device: self.index, reason, at_ns });
+                self.device.step(now, Input::Disconnected, &mut self.output);
+            }
+            SessionEvent::Acknowledged { message } => {
+                if let Some(key) = self.readings.remove(&message) {
+                    self.tell(Report::Acknowledged { device: self.index, key, at_ns });
+                }
+                self.device.step(now, Input::Acknowledged { message }, &mut self.output);
+            }
+            SessionEvent::Received { topic, payload } => {
+                self.tell(Report::Delivered { device: self.index });
+                // What lies before it has been seen, and sent, when it is obeyed.
+                self.wake()?;
+                let now = self.event_time().min(self.schedule.next() - SimDuration(1));
+                self.feeder.run_to(self.device.as_mut(), now, &mut self.output);
+                self.carry();
+                let input = Input::Received { topic, payload: payload.to_vec() };
+                self.device.step(now, input, &mut self.output);
+            }
+        }
+        self.carry();
+        self.send_what_waits()
+    }
+
+    /// Tells once when the device holds nothing more.
+    fn tell_if_idle(&mut self) {
+        let is_idle = self.device.unacknowledged() == 0 && self.waiting.is_empty();
+        if is_idle && !self.was_idle {
+            self.tell(Report::Idle { device: self.index, at_ns: monotonic_ns() });
+        }
+        self.was_idle = is_idle;
+    }
+}
+
+async fn hand_over(session: &Session, first: Option<&Waiting>) -> Result<(), PublishError> {
+    let Some(first) = first else { return Ok(()) };
+    session.publish(first.message, first.topic.clone(), first.payload.clone()).await
+}

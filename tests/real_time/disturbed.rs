@@ -1,0 +1,74 @@
+//! A bench that was held up: never a pass, and the reason is told.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::bench::{json, lastmeter, signal, verdict};
+use crate::outcome::{alone, library};
+
+/// Waits; a real-time run is disturbed at an instant of its own.
+fn wait(seconds: u64) {
+    std::thread::sleep(Duration::from_secs(seconds));
+}
+
+const LATENCY_CHECKS: [&str; 3] = ["class-tt3", "readable", "steady"];
+
+#[test]
+fn a_bench_that_was_stopped_for_three_seconds_passes_no_latency() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut child = lastmeter()
+        .args(["run", &library("first-light-realtime"), "--out", out.to_str().unwrap()])
+        .args(["--set", "device.meter.count=10", "--set", "floor.messages=200"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Not before the schedule has begun: by then the record has its first rows.
+    while std::fs::metadata(out.join("latency.csv")).map_or(0, |file| file.len()) < 2000 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it began");
+        wait(1);
+    }
+    signal(&child, "STOP");
+    wait(3);
+    signal(&child, "CONT");
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(5), "{done:?}");
+    for check in LATENCY_CHECKS {
+        let verdict = verdict(&out, check);
+        assert_eq!(verdict["status"], "inconclusive", "{verdict}");
+        assert!(verdict["why"].as_str().unwrap().contains("deadlines"), "{verdict}");
+    }
+    let deadlines = &json(&out, "run.json")["real_time"]["deadlines"];
+    // Twenty readings a second were due in these three seconds.
+    assert!(deadlines["missed"].as_u64().unwrap() >= 50, "{deadlines}");
+    assert!(deadlines["worst_ns"].as_i64().unwrap() >= 2_500_000_000, "{deadlines}");
+    // Readings are judged all the same: none was lost.
+    assert_eq!(verdict(&out, "readings-once")["status"], "pass");
+}
+
+#[test]
+fn a_bench_on_loaded_cores_passes_no_latency() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let mut hogs: Vec<_> = (0..8 * cores)
+        .map(|_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
+        .collect();
+    let done = crate::bench::run(
+        &library("first-light-realtime"),
+        &out,
+        &["--normal-priority", "--set", "device.meter.count=10", "--set", "floor.messages=200"],
+    );
+    for hog in &mut hogs {
+        hog.kill().unwrap();
+        hog.wait().unwrap();
+    }
+    assert_eq!(done.code, 5, "{done:?}");
+    let verdict = verdict(&out, "class-tt3");
+    assert_eq!(verdict["status"], "inconclusive", "{verdict}");
+    let facts = json(&out, "run.json");
+    assert!(facts["real_time"]["deadlines"]["missed"].as_u64().unwrap() > 0, "{facts}");
+}

@@ -1,0 +1,13 @@
+//! Runs in real time, end to end: what an honest bench says when it could not keep its own time.
+//!
+//! One at a time, and in a program of their own, so that nothing else competes for the processor.
+//! Debug builds are slow, so there are few devices here; the library's own scenarios run in full
+//! in the test command, with the release build.
+
+#[path = "../e2e/bench.rs"]
+#[expect(dead_code, reason = "shared with the tests in virtual time, which use all of it")]
+mod bench;
+
+mod disturbed;
+mod modelled;
+mod outcome;

@@ -1,0 +1,66 @@
+//! Runs that go well, and those that must not.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::bench::{json, run, verdict};
+
+/// One run in real time at a time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A scenario of the library in real time.
+pub(crate) fn library(name: &str) -> String {
+    format!("scenarios/library/real-time/{name}.toml")
+}
+
+/// Whether the machine was too busy for a verdict; then the test prints why it is skipped.
+pub(crate) fn is_too_busy(test: &str, folder: &Path) -> bool {
+    let verdicts = json(folder, "verdicts.json");
+    let reason = verdicts.as_array().unwrap().iter().find_map(|verdict| {
+        let why = verdict["why"].as_str().unwrap();
+        let by_machine = why.contains("not measurable here") || why.contains("deadlines missed");
+        (verdict["status"] == "inconclusive" && by_machine).then(|| why.to_owned())
+    });
+    if let Some(reason) = &reason {
+        println!("SKIPPED: {test}: {reason}");
+    }
+    reason.is_some()
+}
+
+#[test]
+fn meters_over_tls_are_read_in_time_and_each_reading_once() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let few = ["--set", "device.meter.count=10", "--set", "scenario.duration=30 s"];
+    let done = run(&library("first-light-realtime"), &out, &few);
+    assert_eq!(verdict(&out, "readings-once")["status"], "pass", "{done:?}");
+    assert_eq!(verdict(&out, "voltage")["status"], "pass");
+    let facts = json(&out, "run.json");
+    assert_eq!(facts["real_time"]["tls"], "mutual");
+    assert_eq!(facts["real_time"]["nodelay"], true);
+    assert_eq!(facts["time"], "real");
+    let deadlines = &facts["real_time"]["deadlines"];
+    // Ten meters, a reading every half second for thirty seconds.
+    assert_eq!(deadlines["scheduled"], 600);
+    let rows = std::fs::read_to_string(out.join("latency.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 601);
+    if !is_too_busy("meters_over_tls", &out) {
+        assert_eq!(done.code, 0, "{done:?}");
+    }
+}
+
+#[test]
+fn a_latency_check_without_an_observer_is_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(library("first-light-realtime")).unwrap();
+    let text = text.replace("[[observer]]\nname = \"head-end\"\n", "");
+    let path = folder.path().join("blind.toml");
+    std::fs::write(&path, text).unwrap();
+    let done = run(path.to_str().unwrap(), &folder.path().join("run"), &[]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("observer"), "{done:?}");
+}
