@@ -24,7 +24,7 @@ const TOKEN: &str = "doctor";
 const GOOD_P99_NS: i64 = 1_000_000;
 
 /// Starts a platform in a temporary folder and measures the way through its broker.
-pub(super) fn measure(effort: Effort, streams: &Streams) -> (Vec<BrokerFloor>, Vec<Finding>) {
+pub(super) fn measure(effort: Effort, streams: Streams) -> (Vec<BrokerFloor>, Vec<Finding>) {
     match try_measure(effort, streams) {
         Ok(measured) => {
             let findings = measured.iter().map(|(name, measured)| match measured {
@@ -47,7 +47,7 @@ fn unmeasured(name: &'static str, why: &str) -> Finding {
 
 type Measured = Vec<(&'static str, Result<BrokerFloor, String>)>;
 
-fn try_measure(effort: Effort, streams: &Streams) -> Result<Measured, String> {
+fn try_measure(effort: Effort, streams: Streams) -> Result<Measured, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let authority = Authority::generate("lastmeter doctor").map_err(|error| chain(&error))?;
     // A runtime of its own with normal priority, as the platform of a run has.
@@ -64,7 +64,7 @@ fn try_measure(effort: Effort, streams: &Streams) -> Result<Measured, String> {
     for (name, transport, address, tls) in places {
         let floor = match address {
             Some(address) => {
-                let options = options(&address.to_string(), tls, effort);
+                let options = options(&address.to_string(), tls.as_ref(), effort);
                 let rng = streams.stream(&format!("doctor/floor/{transport}"));
                 // On a worker, whose priority is raised; this thread's is not.
                 let measuring = bench.spawn(async move { floor::measure(&options, rng).await });
@@ -116,9 +116,9 @@ fn bench_runtime() -> Result<(Runtime, String), String> {
     Ok((runtime, policy.map_err(|panic| panic.to_string())?))
 }
 
-fn options(address: &str, tls: Option<ClientTls>, effort: Effort) -> FloorOptions {
+fn options(address: &str, tls: Option<&ClientTls>, effort: Effort) -> FloorOptions {
     let session = |client: &str| SessionOptions {
-        tls: tls.clone(),
+        tls: tls.cloned(),
         ..SessionOptions::new(address, client, TENANT, TOKEN)
     };
     FloorOptions {

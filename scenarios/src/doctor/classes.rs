@@ -1,29 +1,16 @@
-//! Which transfer-time classes can be judged above a floor: a pure table.
+//! Which transfer-time classes can be judged above a floor: a pure table. Limits and rule are those
+//! of the verdicts.
 
+use lastmeter_reports::latency::{FloorBound, transfer_time_classes};
 use serde::Serialize;
 
 use super::finding::{Status, ms};
-
-/// A limit is measurable from so many times the floor's 99th percentile on.
-const FLOORS_PER_LIMIT: i64 = 10;
-
-/// The transfer-time classes of IEC 61850-5 (edition 2), the strictest first, with their limits,
-/// ns (D-09). TT0 has none: it asks for delivery only.
-const CLASSES: [(&str, Option<i64>); 7] = [
-    ("TT6", Some(3_000_000)),
-    ("TT5", Some(10_000_000)),
-    ("TT4", Some(20_000_000)),
-    ("TT3", Some(100_000_000)),
-    ("TT2", Some(500_000_000)),
-    ("TT1", Some(1_000_000_000)),
-    ("TT0", None),
-];
 
 /// Whether a class can be judged here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ClassFinding {
     /// The class.
-    pub(super) class: &'static str,
+    pub(super) class: String,
     /// Its limit, ns; `None`: it is about delivery only.
     pub(super) limit_ns: Option<i64>,
     /// `ok` over every transport measured, `limited` over some, `no` over none.
@@ -36,19 +23,19 @@ pub(super) struct ClassFinding {
     pub(super) advice: Option<String>,
 }
 
-/// The table for the 99th percentiles of the floors, ns, by transport.
-pub(super) fn findings(floors: &[(&str, i64)]) -> Vec<ClassFinding> {
-    CLASSES.iter().map(|(class, limit_ns)| finding(class, *limit_ns, floors)).collect()
+/// The table for the floors, by transport; the strictest class first.
+pub(super) fn findings(floors: &[(&str, FloorBound)]) -> Vec<ClassFinding> {
+    let mut classes: Vec<_> = transfer_time_classes().iter().collect();
+    // Without a limit is the least strict.
+    classes.sort_by_key(|class| class.limit_ns.unwrap_or(i64::MAX));
+    classes.iter().map(|class| finding(&class.name, class.limit_ns, floors)).collect()
 }
 
-fn finding(class: &'static str, limit_ns: Option<i64>, floors: &[(&str, i64)]) -> ClassFinding {
-    let measurable = |p99_ns: i64| {
-        limit_ns.is_none_or(|limit| {
-            p99_ns.checked_mul(FLOORS_PER_LIMIT).is_some_and(|floor| limit >= floor)
-        })
-    };
+fn finding(class: &str, limit_ns: Option<i64>, floors: &[(&str, FloorBound)]) -> ClassFinding {
+    let is_measurable =
+        |floor: &FloorBound| limit_ns.is_none_or(|limit| limit >= floor.least_limit_ns());
     let named = |which: bool| -> Vec<String> {
-        let transports = floors.iter().filter(|(_, p99_ns)| measurable(*p99_ns) == which);
+        let transports = floors.iter().filter(|(_, floor)| is_measurable(floor) == which);
         transports.map(|(transport, _)| (*transport).to_owned()).collect()
     };
     let (transports, without) = (named(true), named(false));
@@ -61,8 +48,8 @@ fn finding(class: &'static str, limit_ns: Option<i64>, floors: &[(&str, i64)]) -
         (_, true) => "no floor was measured".to_owned(),
         (None, false) => "delivery only, no limit to hold a floor against".to_owned(),
         (Some(limit), false) => {
-            let floor = |(transport, p99_ns): &(&str, i64)| {
-                format!("{transport} {}", ms(p99_ns.saturating_mul(FLOORS_PER_LIMIT)))
+            let floor = |(transport, floor): &(&str, FloorBound)| {
+                format!("{transport} {}", ms(floor.least_limit_ns()))
             };
             let floors: Vec<String> = floors.iter().map(floor).collect();
             format!("limit {}, 10 x floor p99: {}", ms(limit), floors.join(", "))
@@ -78,20 +65,30 @@ fn finding(class: &'static str, limit_ns: Option<i64>, floors: &[(&str, i64)]) -
                 .to_owned(),
         ),
     };
-    ClassFinding { class, limit_ns, status, transports, found, advice }
+    ClassFinding { class: class.to_owned(), limit_ns, status, transports, found, advice }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn statuses(floors: &[(&str, i64)]) -> String {
+    fn floor(p99_ns: i64) -> FloorBound {
+        FloorBound { p50_ns: 1, p99_ns }
+    }
+
+    fn statuses(floors: &[(&str, FloorBound)]) -> String {
         let letter = |finding: ClassFinding| match finding.status {
             Status::Ok => 'o',
             Status::Limited => 'l',
             Status::No => 'n',
         };
         findings(floors).into_iter().map(letter).collect()
+    }
+
+    #[test]
+    fn the_strictest_class_comes_first() {
+        let classes: Vec<String> = findings(&[]).into_iter().map(|finding| finding.class).collect();
+        assert_eq!(classes, ["TT6", "TT5", "TT4", "TT3", "TT2", "TT1", "TT0"]);
     }
 
     #[test]
@@ -107,13 +104,13 @@ mod tests {
             (60_000, "nnnnnoo"),
             (200_000, "nnnnnno"),
         ] {
-            assert_eq!(statuses(&[("plain", p99_us * 1_000)]), expected, "{p99_us} us");
+            assert_eq!(statuses(&[("plain", floor(p99_us * 1_000))]), expected, "{p99_us} us");
         }
     }
 
     #[test]
     fn a_class_that_only_some_transports_can_carry_is_limited() {
-        let floors = [("plain", 250_000), ("tls", 2_500_000)];
+        let floors = [("plain", floor(250_000)), ("tls", floor(2_500_000))];
         assert_eq!(statuses(&floors), "llloooo");
         let findings = findings(&floors);
         assert_eq!(findings[0].transports, ["plain"]);
@@ -125,7 +122,7 @@ mod tests {
     #[test]
     fn lost_echoes_and_no_echoes_leave_nothing_to_judge_by() {
         // Whether something is delivered at all can be told however late the bench is.
-        assert_eq!(statuses(&[("plain", i64::MAX)]), "nnnnnno");
+        assert_eq!(statuses(&[("plain", floor(i64::MAX))]), "nnnnnno");
         assert_eq!(statuses(&[]), "nnnnnnn");
         assert!(findings(&[]).iter().all(|finding| finding.advice.is_some()));
     }

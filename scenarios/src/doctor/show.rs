@@ -29,7 +29,7 @@ pub(super) fn lines(examination: &Examination, color: bool) -> Vec<String> {
         // What holds for several classes is said once, behind the last of them.
         let next = classes.get(place + 1).and_then(|next| next.advice.as_deref());
         let advice = class.advice.as_deref().filter(|advice| next != Some(*advice));
-        push(&mut lines, class.status, class.class, &class.found, advice, color);
+        push(&mut lines, class.status, &class.class, &class.found, advice, color);
     }
     lines.push(summary(examination));
     lines
@@ -79,7 +79,7 @@ fn summary(examination: &Examination) -> String {
             .classes
             .iter()
             .find(|class| class.transports.iter().any(|able| able == transport));
-        class.map_or("none", |class| class.class)
+        class.map_or("none", |class| &class.class)
     };
     let told: Vec<String> = examination
         .floors

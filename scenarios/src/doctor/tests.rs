@@ -100,7 +100,9 @@ fn keys(value: &Value, place: &str, out: &mut BTreeSet<String>) {
             }
         }
         Value::Array(entries) => {
-            entries.iter().for_each(|entry| keys(entry, &format!("{place}[]"), out));
+            for entry in entries {
+                keys(entry, &format!("{place}[]"), out);
+            }
         }
         _ => {}
     }

@@ -28,7 +28,7 @@ pub(super) struct TimerRow {
 
 /// Probes each kind, all kinds of one policy at once: they sleep nearly all of the time. A policy
 /// that is refused has no rows; that is told with the rights.
-pub(super) fn measure(probes: usize, streams: &Streams) -> (Vec<TimerRow>, Vec<Finding>) {
+pub(super) fn measure(probes: usize, streams: Streams) -> (Vec<TimerRow>, Vec<Finding>) {
     let mut rows = Vec::new();
     let mut failures = Vec::new();
     for real_time in [false, true] {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_measured_with_normal_priority() {
-        let (rows, findings) = measure(5, &Streams::new(1));
+        let (rows, findings) = measure(5, Streams::new(1));
         let kinds: Vec<&str> = rows[..3].iter().map(|row| row.kind).collect();
         assert_eq!(kinds, ["timerfd", "tokio-sleep", "clock-nanosleep"]);
         assert!(rows.iter().all(|row| row.late.n == 5 && row.late.p50_ns <= row.late.max_ns));

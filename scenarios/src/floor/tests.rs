@@ -72,7 +72,7 @@ proptest! {
     }
 }
 
-async fn platform(folder: &std::path::Path) -> Running {
+async fn platform(folder: &Path) -> Running {
     let config = Config::embedded(folder, Token::new(TOKEN), ClockSource::Wall);
     Platform::start(config).await.unwrap()
 }
