@@ -72,6 +72,12 @@ pub fn format_verdicts(verdicts: &[Verdict]) -> Vec<VerdictLine> {
 
 /// Name, measured, limit, and what it rests on.
 fn columns(verdict: &Verdict) -> [String; 4] {
+    if let Some(told) = &verdict.told {
+        let limit = verdict
+            .limit
+            .map_or_else(String::new, |limit| format!("limit {} {}", number(limit), verdict.unit));
+        return [verdict.check.clone(), told.measured.clone(), limit, told.basis.clone()];
+    }
     let counts = verdict.unit == "1";
     let measured = match verdict.measured {
         _ if counts && verdict.status == Status::Pass => verdict.why.clone(),

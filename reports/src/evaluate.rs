@@ -1,5 +1,6 @@
 //! Judging a run: the checks of its scenario, fed with its record.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use lastmeter_params::{
@@ -150,6 +151,7 @@ fn build(
         name: values.text("name").to_owned(),
         scenario: scenario.to_owned(),
         covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
+        files: BTreeMap::new(),
     };
     let check = (kind.build)(&values, context.clone(), diagnostics)?;
     Some((context, check))

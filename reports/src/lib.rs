@@ -27,4 +27,4 @@ pub use evaluate::{EvaluateError, Evaluation, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
 pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
 pub use render::{RenderError, render, render_evaluated};
-pub use verdict::{At, Counts, Status, Verdict};
+pub use verdict::{At, Counts, Status, Told, Verdict};

@@ -192,6 +192,15 @@ impl fmt::Display for At {
     }
 }
 
+/// How a verdict is told on one line where its figures alone say too little.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// What was measured: `66 over 1 s, bound 0.49 %`.
+    pub measured: String,
+    /// On what it rests: `TT1 at 99 %, n 18408, deff 2.3`.
+    pub basis: String,
+}
+
 /// One entry of `verdicts.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -218,6 +227,9 @@ pub struct Verdict {
     pub covers: Vec<String>,
     /// One or more sentences for people.
     pub why: String,
+    /// How the console tells it, where a check has more to say than the figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
 }
 
 /// Whether a must-fail twin did what it is for: the named check has exactly the expected status,
@@ -266,6 +278,7 @@ mod tests {
             at: None,
             covers: Vec::new(),
             why: String::new(),
+            told: None,
         }
     }
 

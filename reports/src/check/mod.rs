@@ -7,9 +7,16 @@
 pub mod accuracy;
 mod command_ack;
 pub mod delivery;
+mod jitter;
+mod latency;
 mod no_loss;
+mod published;
+mod recovery;
 mod refused;
+mod rows;
 mod select;
+
+use std::collections::BTreeMap;
 
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 
@@ -35,11 +42,19 @@ pub struct CheckKind {
 }
 
 /// Every kind of check.
-pub static CHECKS: &[CheckKind] =
-    &[accuracy::KIND, no_loss::KIND, command_ack::KIND, refused::KIND];
+pub static CHECKS: &[CheckKind] = &[
+    accuracy::KIND,
+    no_loss::KIND,
+    command_ack::KIND,
+    refused::KIND,
+    latency::KIND,
+    jitter::KIND,
+    recovery::KIND,
+    published::KIND,
+];
 
 /// What a check is told about itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckContext {
     /// Its name in the scenario.
     pub name: String,
@@ -47,6 +62,8 @@ pub struct CheckContext {
     pub scenario: String,
     /// Ids of the requirements it covers.
     pub covers: Vec<String>,
+    /// The texts of the files that the check's table names, by the names as written there.
+    pub files: BTreeMap<String, String>,
 }
 
 impl CheckContext {
@@ -64,6 +81,7 @@ impl CheckContext {
             at: None,
             covers: self.covers.clone(),
             why: why.into(),
+            told: None,
         }
     }
 }
@@ -137,6 +155,7 @@ pub(crate) mod testing {
             name: "c".to_owned(),
             scenario: "s".to_owned(),
             covers: vec!["F-04".to_owned()],
+            files: BTreeMap::new(),
         };
         let mut diagnostics = Diagnostics::new();
         let check = (kind.build)(&values, context, &mut diagnostics);
@@ -192,7 +211,17 @@ mod tests {
         let mut names: Vec<_> = CHECKS.iter().map(|kind| kind.entry.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names, ["accuracy", "command_ack", "no_loss", "refused"]);
+        let expected = [
+            "accuracy",
+            "command_ack",
+            "jitter",
+            "latency",
+            "no_loss",
+            "published",
+            "recovery",
+            "refused",
+        ];
+        assert_eq!(names, expected);
         for kind in CHECKS {
             assert!(kind.entry.description.len() > kind.entry.summary.len());
             assert!(kind.entry.fields.iter().all(|field| !field.doc.is_empty()));
@@ -203,8 +232,7 @@ mod tests {
 
     #[test]
     fn only_a_finished_run_passes_anything() {
-        let context =
-            CheckContext { name: "c".to_owned(), scenario: "s".to_owned(), covers: Vec::new() };
+        let context = CheckContext { name: "c".to_owned(), ..CheckContext::default() };
         for (state, expected) in [
             (RunState::Finished, Status::ALL.map(|status| status)),
             (RunState::Interrupted, worst_with(Status::Inconclusive)),
@@ -223,8 +251,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_not_written_as_one() {
-        let context =
-            CheckContext { name: "c".to_owned(), scenario: "s".to_owned(), covers: Vec::new() };
+        let context = CheckContext { name: "c".to_owned(), ..CheckContext::default() };
         let mut verdict = context.verdict(Status::Fail, "%", "x");
         verdict.measured = Some(f64::INFINITY);
         verdict.bound = Some(f64::NAN);

@@ -15,8 +15,9 @@
 //! it just when they pass: by the estimate alone a fifth of the runs just past a limit passed where
 //! three episodes were to be expected. So the bound uses the estimate's own upper bound: what is
 //! above 1 is multiplied by 2 e / chi2(5 %, 2 e) with e = k / deff episodes, as for the mean of e
-//! exponential sizes. At many episodes that is 1. None or one message over the limit shows nothing
-//! of correlation: deff is 1, and the figures say *independence assumed*.
+//! exponential sizes. At many episodes that is 1. A fail rests on the estimate as it is: what is not
+//! known of correlation must buy no green and excuse no red. None or one message over the
+//! limit shows nothing of correlation: deff is 1, and the figures say *independence assumed*.
 
 use super::binomial::{CONFIDENCE, gamma_quantile};
 
@@ -92,7 +93,7 @@ impl Correlation {
 pub struct DesignEffect {
     /// From the blocks, at least 1.
     pub estimate: f64,
-    /// Its upper bound, by which n and k are divided.
+    /// Its upper bound, by which n and k are divided for the upper bound on the share.
     pub used: f64,
     /// From how many blocks.
     pub blocks: u32,

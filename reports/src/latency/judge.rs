@@ -53,9 +53,9 @@ pub struct Judgement {
     pub tally: Tally,
     /// By what n and k were divided.
     pub deff: DesignEffect,
-    /// The upper bound on the share over the limit.
+    /// The upper bound on the share over the limit, with [`DesignEffect::used`].
     pub upper: f64,
-    /// The lower bound.
+    /// The lower bound, with [`DesignEffect::estimate`].
     pub lower: f64,
     /// Pass, fail or inconclusive.
     pub status: Status,
@@ -78,13 +78,18 @@ impl Judgement {
     pub fn bound(&self) -> f64 {
         if self.status == Status::Fail { self.lower } else { self.upper }
     }
+
+    /// The design effect in that bound.
+    pub fn deff_of_bound(&self) -> f64 {
+        if self.status == Status::Fail { self.deff.estimate } else { self.deff.used }
+    }
 }
 
 /// Judges a claim.
 pub fn judge(tally: Tally, deff: DesignEffect, coverage: f64) -> Judgement {
-    let n = tally.n as f64 / deff.used;
-    let upper = upper_bound(tally.k() as f64 / deff.used, n);
-    let lower = lower_bound(tally.over as f64 / deff.used, n);
+    let (n, k, over) = (tally.n as f64, tally.k() as f64, tally.over as f64);
+    let upper = upper_bound(k / deff.used, n / deff.used);
+    let lower = lower_bound(over / deff.estimate, n / deff.estimate);
     let allowed = 1.0 - coverage;
     let needed = needed_sample_size(coverage);
     let (status, grounds) = if tally.n > 0 && lower > allowed {
@@ -172,6 +177,18 @@ mod tests {
         assert_eq!(status(3_000, 15, 0, 10.0, 0.99), Status::Inconclusive);
         assert_eq!(status(3_000, 50, 0, 1.0, 0.99), Status::Fail);
         assert_eq!(status(3_000, 50, 0, 20.0, 0.99), Status::Inconclusive);
+    }
+
+    /// What is not known of correlation counts against a pass alone.
+    #[test]
+    fn a_fail_rests_on_the_estimate_and_a_pass_on_its_upper_bound() {
+        let deff = DesignEffect { estimate: 2.0, used: 10.0, ..deff(1.0) };
+        let judged = judge(Tally { n: 3_000, over: 60, open: 0 }, deff, 0.99);
+        assert_eq!((judged.status, judged.deff_of_bound()), (Status::Fail, 2.0));
+        assert_eq!(judged.lower, lower_bound(30.0, 1_500.0));
+        let judged = judge(Tally { n: 3_000, over: 10, open: 0 }, deff, 0.99);
+        assert_eq!((judged.status, judged.deff_of_bound()), (Status::Inconclusive, 10.0));
+        assert_eq!(judged.upper, upper_bound(1.0, 300.0));
     }
 
     proptest! {

@@ -37,6 +37,9 @@ pub mod kind {
     pub const UNKNOWN_VALUE: &str = "unknown_value";
     /// The platform refused a message: fields `reason`, `device`, `topic`, `detail`.
     pub const REFUSED: &str = "refused";
+    /// A link is as it was before an injection again, told by `link:NAME`: fields `inject` (which
+    /// kind of injection is over) and `link`.
+    pub const RESTORED: &str = "restored";
     /// A process was killed: field `target`.
     pub const KILL: &str = "kill";
     /// A process is there again: field `target`.
@@ -121,6 +124,13 @@ impl Event {
             .with("device", device)
             .with("topic", topic)
             .with("detail", detail)
+    }
+
+    /// A link is as it was before an injection of this kind.
+    pub fn restored(time: SimTime, link: &str, inject: &str) -> Self {
+        Self::new(time, format!("link:{link}"), kind::RESTORED)
+            .with("inject", inject)
+            .with("link", link)
     }
 
     /// A process was killed.

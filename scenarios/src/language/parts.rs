@@ -87,6 +87,7 @@ pub(crate) fn try_check(
         name: values.text("name").to_owned(),
         scenario: scenario.to_owned(),
         covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
+        ..CheckContext::default()
     };
     let _ = (kind.build)(values, context, diagnostics);
 }

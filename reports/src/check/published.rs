@@ -1,0 +1,236 @@
+//! `published`: a figure of this run beside one that somebody published.
+
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
+
+use super::latency::{about_population, number_of, rounded};
+use super::rows::{self, Gather};
+use super::{Check, CheckContext, CheckKind, finish};
+use crate::latency::{Distribution, Population, Validity, told};
+use crate::record::{LatencyRow, RunFacts};
+use crate::text::append;
+use crate::verdict::{Status, Told, Verdict};
+
+/// With fewer messages a figure is not compared.
+const MESSAGES_MIN: u64 = 100;
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "published",
+        summary: "a figure of this run is near one that was published",
+        description: "Compares one figure of a path's delays with a published `value`: it passes \
+            if they differ by at most `tolerance`. Quartiles and median are interpolated (type 7), \
+            whiskers are the most extreme delays within 1.5 times the interquartile range, as in a \
+            box plot after Tukey; `share_under` is the share of all messages below `under`, in %. \
+            Lost messages are infinite. With fewer than 100 messages, in an invalid run, or with a \
+            tolerance below three times the floor's median the check is inconclusive. It is judged \
+            in virtual time too, and then says that the figure is the model's.",
+        fields: &[
+            rows::PATH,
+            Field::required(
+                "statistic",
+                Kind::Choice(&["median", "q1", "q3", "whisker_low", "whisker_high", "share_under"]),
+                "which figure",
+            ),
+            Field::optional("under", rows::LIMIT_KIND, "the delay that share_under counts below"),
+            Field::required("value", Kind::QuantityOfAny(DIMENSIONS), "the published figure"),
+            Field::required(
+                "tolerance",
+                Kind::QuantityOfAny(DIMENSIONS),
+                "largest difference allowed: a time, or percentage points of a share",
+            ),
+            Field::required("source", Kind::Text, "where it was published"),
+            rows::WARM_UP,
+            rows::DEVICE,
+            rows::OBSERVER,
+            rows::MESSAGES,
+        ],
+    },
+    build: |values, context, out| {
+        let figure = Figure::read(values, out)?;
+        let gather = Gather::read(values, &[], out)?;
+        let source = values.text("source").to_owned();
+        Some(Box::new(Published { context, figure, source, gather }))
+    },
+};
+
+const DIMENSIONS: &[Dimension] = &[Dimension::Time, Dimension::Ratio];
+
+/// Which figure, and what it was. In s, or in % for a share.
+#[derive(Clone, Debug)]
+struct Figure {
+    statistic: String,
+    under_ns: Option<i64>,
+    value: f64,
+    tolerance: f64,
+}
+
+impl Figure {
+    fn read(values: &Values, out: &mut Diagnostics) -> Option<Self> {
+        let statistic = values.text("statistic").to_owned();
+        let is_share = statistic == "share_under";
+        let under_ns = rows::time_ns(values, "under");
+        if is_share != under_ns.is_some() {
+            let message = "`under` belongs to share_under, and share_under needs it";
+            let label = "one without the other";
+            out.report(Code::DOES_NOT_FIT, values.span_of("under"), message, label);
+            return None;
+        }
+        let dimension = if is_share { Dimension::Ratio } else { Dimension::Time };
+        let mut numbers = [0.0; 2];
+        for (number, key) in numbers.iter_mut().zip(["value", "tolerance"]) {
+            match values.get(key) {
+                Some(lastmeter_params::Value::Quantity { si, dimension: found, .. })
+                    if *found == dimension =>
+                {
+                    // A ratio is kept as a bare number.
+                    *number = if is_share { rounded(100.0 * si) } else { *si };
+                }
+                _ => {
+                    let message = format!("`{key}` of {statistic} is {dimension}");
+                    let label = format!("expected {dimension}");
+                    out.report(Code::WRONG_DIMENSION, values.span_of(key), message, label);
+                    return None;
+                }
+            }
+        }
+        let [value, tolerance] = numbers;
+        Some(Self { statistic, under_ns, value, tolerance })
+    }
+
+    fn unit(&self) -> &'static str {
+        if self.under_ns.is_some() { "%" } else { "s" }
+    }
+
+    /// The figure of this run; infinite where it falls on lost messages, `None` where there is none.
+    fn of(&self, delays: &Distribution) -> Option<f64> {
+        if let Some(under_ns) = self.under_ns {
+            return delays.share_below(under_ns).map(|share| 100.0 * share);
+        }
+        let ascending = delays.ascending()?;
+        let type_7 = |share| crate::latency::type_7(ascending, share);
+        let found_ns = match self.statistic.as_str() {
+            "median" => type_7(0.5),
+            "q1" => type_7(0.25),
+            "q3" => type_7(0.75),
+            "whisker_low" => delays.tukey_box().map(|found| found.whisker_low_ns as f64),
+            _ => delays.tukey_box().map(|found| found.whisker_high_ns as f64),
+        };
+        found_ns.map(|found_ns| found_ns / 1e9)
+    }
+
+    /// `140 ms`, `96.6 %`.
+    fn told(&self, value: f64) -> String {
+        if !value.is_finite() {
+            return "never".to_owned();
+        }
+        match self.under_ns {
+            Some(_) => format!("{} %", number_of(value)),
+            None => told((value * 1e9).round() as i64),
+        }
+    }
+
+    /// `median`, `share under 210 ms`.
+    fn name(&self) -> String {
+        match self.under_ns {
+            Some(under_ns) => format!("share under {}", told(under_ns)),
+            None => self.statistic.replace('_', " "),
+        }
+    }
+}
+
+struct Published {
+    context: CheckContext,
+    figure: Figure,
+    source: String,
+    gather: Gather,
+}
+
+impl Check for Published {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.gather.begin(facts);
+    }
+
+    fn latency(&mut self, row: &LatencyRow<'_>) {
+        self.gather.row(row);
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let validity = Validity::of(facts);
+        let verdict = match self.gather.population() {
+            Ok(population) => self.compare(population, &validity),
+            Err(why) => self.context.verdict(Status::Inconclusive, self.figure.unit(), why),
+        };
+        finish(Verdict { limit: Some(self.figure.tolerance), ..verdict }, facts)
+    }
+}
+
+impl Published {
+    /// `measured` is how far the two figures are apart.
+    fn compare(&self, population: &Population, validity: &Validity) -> Verdict {
+        let figure = &self.figure;
+        let delays = population.distribution();
+        let ours = figure.of(&delays);
+        let off = ours.map(|ours| (ours - figure.value).abs());
+        let (status, reason) = match (self.refused(population, &delays, validity), off) {
+            (Some(why), _) => (Status::Inconclusive, why),
+            (None, None) => (Status::Inconclusive, "there is no such figure".to_owned()),
+            (None, Some(off)) if off <= figure.tolerance => (Status::Pass, "near".to_owned()),
+            (None, Some(_)) => (Status::Fail, "too far".to_owned()),
+        };
+        let told_ours = ours.map_or_else(|| "-".to_owned(), |ours| figure.told(ours));
+        let published = figure.told(figure.value);
+        let mut why = format!(
+            "{reason}: {} {told_ours}, published {published} ({}), tolerance {}",
+            figure.name(),
+            self.source,
+            figure.told(figure.tolerance)
+        );
+        if validity.modelled {
+            why.push_str("; modelled: the delays are the link model's, not the platform's");
+        }
+        append(&mut why, format_args!("; {}", about_population(population)));
+        for flag in &validity.flags {
+            append(&mut why, format_args!("; {flag}"));
+        }
+        let modelled = if validity.modelled { ", modelled" } else { "" };
+        Verdict {
+            measured: off,
+            n: delays.n(),
+            told: Some(Told {
+                measured: format!("{} {told_ours}, published {published}", figure.name()),
+                basis: format!("n {}{modelled}", delays.n()),
+            }),
+            ..self.context.verdict(status, figure.unit(), why)
+        }
+    }
+
+    fn refused(
+        &self,
+        population: &Population,
+        delays: &Distribution,
+        validity: &Validity,
+    ) -> Option<String> {
+        if let Some(why) = validity.refuses(population) {
+            return Some(why);
+        }
+        if delays.n() < MESSAGES_MIN {
+            return Some(format!("n too small: {} of {MESSAGES_MIN}", delays.n()));
+        }
+        if self.figure.under_ns.is_none() && !delays.is_exact() {
+            return Some("too many messages to keep: quantiles are right to 0.1 % only".to_owned());
+        }
+        let floor = validity.floor.filter(|_| self.figure.under_ns.is_none())?;
+        let least_s = 3.0 * floor.p50_ns as f64 / 1e9;
+        (self.figure.tolerance < least_s).then(|| {
+            format!(
+                "not measurable here: the tolerance is below 3 times the floor's median, {}",
+                told(floor.p50_ns)
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "published_tests.rs"]
+mod tests;

@@ -1,0 +1,493 @@
+//! `recovery`: how long messages stayed away, and how soon they came again after an injection.
+//!
+//! Terms: a message is *in time* if it took at most `in_time`. An *outage* of a device is a stretch
+//! of the schedule in which none of its messages arrives in time; it is at least as long as the
+//! device's period. An *injection* here is a broken link or a killed process, from the instant at
+//! which the bench did it to the one at which the record says that it is over. A device has
+//! *recovered* when everything that was due before the injection's end has arrived, and the first
+//! message due after it has arrived in time.
+//!
+//! Every injection and every device is judged; there is no statistical bound.
+
+use std::collections::BTreeMap;
+
+use lastmeter_params::{Code, Entry, Field};
+use lastmeter_units::SimTime;
+
+use super::rows::{self, Selection};
+use super::select::ByDevice;
+use super::{Check, CheckContext, CheckKind, finish};
+use crate::console::number;
+use crate::latency::{EXACT_MAX, Limit, Validity, told};
+use crate::record::{Event, LatencyRow, Point, RunFacts, kind};
+use crate::text::{append, plural};
+use crate::verdict::{At, Status, Told, Verdict};
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "recovery",
+        summary: "no outage was too long, and all came again soon after each injection",
+        description: "Judges what broken links and killed processes do to messages. `in_time` says \
+            which arrivals count. `longest_outage` limits the longest stretch of the schedule in \
+            which no message of a device arrived in time; it includes the device's period. \
+            `recover_within` limits the time from each injection's end until everything that was \
+            due before it has arrived and messages arrive in time again. At least one of the two is \
+            needed. Injections are those of kind disconnect, and kills; with nothing injected, or \
+            an injection that is not over when the record ends, the check is inconclusive, as in a \
+            run that carries no verdict on latency. A message that was due before the end and never \
+            arrived fails. `measured` and `limit` are in s, of the figure nearest to its limit. In \
+            virtual time the check is skipped.",
+        fields: &[
+            rows::PATH,
+            Field::default("in_time", rows::LIMIT_KIND, "\"1 s\"", "slower messages do not count"),
+            Field::optional("longest_outage", rows::LIMIT_KIND, "longest outage of a device"),
+            Field::optional(
+                "recover_within",
+                rows::LIMIT_KIND,
+                "longest time from an injection's end until all is as before",
+            ),
+            rows::DEVICE,
+            rows::OBSERVER,
+            rows::MESSAGES,
+        ],
+    },
+    build: |values, context, out| {
+        let limits = ["longest_outage", "recover_within"].map(|key| rows::time_ns(values, key));
+        if limits == [None, None] {
+            let message = "a recovery check needs longest_outage, recover_within, or both";
+            out.report(Code::MISSING_KEY, values.span, message, "nothing is limited");
+            return None;
+        }
+        let selection = Selection::read(values, out)?;
+        Some(Box::new(Recovery {
+            context,
+            in_time_ns: rows::time_ns(values, "in_time")?,
+            longest_outage_ns: limits[0],
+            recover_within_ns: limits[1],
+            devices: ByDevice::new(selection.device.clone()),
+            selection,
+            start: SimTime::default(),
+            end_ns: 0,
+            waited_until_ns: 0,
+            injections: Vec::new(),
+            paths: BTreeMap::new(),
+            kept: 0,
+        }))
+    },
+};
+
+struct Recovery {
+    context: CheckContext,
+    selection: Selection,
+    in_time_ns: i64,
+    longest_outage_ns: Option<i64>,
+    recover_within_ns: Option<i64>,
+    start: SimTime,
+    /// The schedule's end, since its start.
+    end_ns: i64,
+    waited_until_ns: i64,
+    injections: Vec<Injection>,
+    devices: ByDevice<DeviceState>,
+    /// How many rows of each path there are.
+    paths: BTreeMap<String, u64>,
+    /// How many arrivals are kept.
+    kept: usize,
+}
+
+/// What was done to the system.
+struct Injection {
+    line: u64,
+    what: String,
+    at_ns: i64,
+    end_ns: Option<i64>,
+    /// What the event that ends it is told by: the link, or the process.
+    ends_with: Ends,
+}
+
+#[derive(PartialEq)]
+enum Ends {
+    /// The event `restored` of this link; of any link if the injection names none.
+    Restored(Option<String>),
+    /// The event `restarted` of this process.
+    Restarted(String),
+}
+
+/// What is kept of a device.
+#[derive(Default)]
+struct DeviceState {
+    /// When it was due first.
+    first_due_ns: Option<i64>,
+    /// When its messages arrived in time.
+    in_time: Vec<i64>,
+    /// By injection.
+    after: Vec<After>,
+}
+
+/// How a device fared after an injection.
+#[derive(Clone, Default)]
+struct After {
+    /// When the last of what was due before the end arrived.
+    last_before_ns: Option<i64>,
+    /// How many of those never arrived, and when the first was due.
+    lost: u64,
+    first_lost_ns: Option<i64>,
+    /// When the first message was due at the end or later.
+    first_due_ns: Option<i64>,
+    /// Of the first of those that arrived in time: due and arrival.
+    first_in_time: Option<(i64, i64)>,
+}
+
+impl Check for Recovery {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.start = facts.start;
+        self.end_ns = (facts.end - facts.start).0;
+        self.waited_until_ns =
+            facts.real_time.as_ref().map_or(i64::MAX, |real| real.waited_until_ns);
+    }
+
+    fn event(&mut self, line: u64, event: &Event) {
+        let at_ns = (event.time - self.start).0;
+        let text = |name: &str| event.text(name).map(str::to_owned);
+        match event.kind.as_str() {
+            kind::INJECT if event.text("inject") == Some("disconnect") => {
+                let detail = text("detail").filter(|detail| !detail.is_empty());
+                let what = detail.map_or("disconnect".to_owned(), |d| format!("disconnect {d}"));
+                let ends_with = Ends::Restored(text("link"));
+                self.injections.push(Injection { line, what, at_ns, end_ns: None, ends_with });
+            }
+            kind::KILL => {
+                let target = text("target").unwrap_or_default();
+                let what = format!("kill {target}");
+                let ends_with = Ends::Restarted(target);
+                self.injections.push(Injection { line, what, at_ns, end_ns: None, ends_with });
+            }
+            kind::RESTORED | kind::RESTARTED => self.end(event, at_ns),
+            _ => {}
+        }
+    }
+
+    fn latency(&mut self, row: &LatencyRow<'_>) {
+        if !self.selection.takes(row.path) {
+            return;
+        }
+        if let Some(count) = self.paths.get_mut(row.path) {
+            *count += 1;
+        } else {
+            self.paths.insert(row.path.to_owned(), 1);
+        }
+        let Some(intended_ns) = row.at(Point::Intended) else { return };
+        let Some(device) = self.devices.entry(row.device()) else { return };
+        device.first_due_ns =
+            Some(device.first_due_ns.map_or(intended_ns, |first| first.min(intended_ns)));
+        let arrival_ns = row.at(self.selection.span.to);
+        let delay_ns = self.selection.span.delay(row);
+        let in_time_ns = arrival_ns.filter(|_| delay_ns.is_some_and(|ns| ns <= self.in_time_ns));
+        if let Some(arrival_ns) = in_time_ns
+            && self.kept < EXACT_MAX
+        {
+            device.in_time.push(arrival_ns);
+        }
+        self.kept += usize::from(in_time_ns.is_some());
+        device.after.resize_with(self.injections.len(), After::default);
+        for (injection, after) in self.injections.iter().zip(&mut device.after) {
+            let Some(end_ns) = injection.end_ns else { continue };
+            after.row(intended_ns, end_ns, arrival_ns, in_time_ns);
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let validity = Validity::of(facts);
+        let verdict = match self.cannot_judge(&validity) {
+            Some(why) => rows::without_judgement(&self.context, facts, "s", why),
+            None => self.judge(facts, &validity),
+        };
+        finish(verdict, facts)
+    }
+}
+
+impl After {
+    fn row(&mut self, due_ns: i64, end_ns: i64, arrival_ns: Option<i64>, in_time_ns: Option<i64>) {
+        if due_ns < end_ns {
+            if let Some(arrival_ns) = arrival_ns {
+                self.last_before_ns = self.last_before_ns.max(Some(arrival_ns));
+            } else {
+                self.lost += 1;
+                let first_ns = self.first_lost_ns.map_or(due_ns, |first| first.min(due_ns));
+                self.first_lost_ns = Some(first_ns);
+            }
+            return;
+        }
+        self.first_due_ns = Some(self.first_due_ns.map_or(due_ns, |first| first.min(due_ns)));
+        if let Some(arrival_ns) = in_time_ns
+            && self.first_in_time.is_none_or(|first| (due_ns, arrival_ns) < first)
+        {
+            self.first_in_time = Some((due_ns, arrival_ns));
+        }
+    }
+
+    /// When messages were in time again: at the injection's end if the first that was due then was,
+    /// else when the first that was in time arrived.
+    fn in_time_again_ns(&self, end_ns: i64) -> Option<i64> {
+        let (due_ns, arrival_ns) = self.first_in_time?;
+        Some(if self.first_due_ns == Some(due_ns) { end_ns } else { arrival_ns })
+    }
+}
+
+/// The worst of something, and where it was.
+#[derive(Clone)]
+struct Worst {
+    ns: i64,
+    device: String,
+    /// Since the schedule began.
+    from_ns: i64,
+    injection: Option<usize>,
+}
+
+/// What can be said of recovery.
+enum Recovered {
+    /// In time at the latest so long after an injection's end.
+    Within(Option<Worst>),
+    /// A message never came.
+    Never(Worst, u64),
+    /// The record ends too early.
+    Unknown(String),
+}
+
+impl Recovery {
+    /// Ends the last injection that fits and is not over.
+    fn end(&mut self, event: &Event, at_ns: i64) {
+        let link = event.text("link").or(event.source.strip_prefix("link:"));
+        let is_disconnect = event.text("inject").is_none_or(|inject| inject == "disconnect");
+        let fits = |injection: &&mut Injection| {
+            let is_same = match &injection.ends_with {
+                Ends::Restored(own) => {
+                    event.kind == kind::RESTORED
+                        && is_disconnect
+                        && own.as_deref().is_none_or(|own| link.is_none_or(|link| link == own))
+                }
+                Ends::Restarted(own) => {
+                    event.kind == kind::RESTARTED && event.text("target") == Some(own.as_str())
+                }
+            };
+            injection.end_ns.is_none() && is_same
+        };
+        if let Some(injection) = self.injections.iter_mut().find(fits) {
+            injection.end_ns = Some(at_ns);
+        }
+    }
+
+    fn cannot_judge(&self, validity: &Validity) -> Option<String> {
+        if validity.modelled {
+            return Some(String::new());
+        }
+        if let Some(why) = validity.invalid.first() {
+            return Some(format!("invalid run: {why}"));
+        }
+        if validity.floor.is_none() {
+            return Some("there is no floor from before and after the run".to_owned());
+        }
+        let limits = [Some(self.in_time_ns), self.longest_outage_ns, self.recover_within_ns];
+        let least = limits.into_iter().flatten().min().map(Limit::Within);
+        if let Some(why) = least.and_then(|limit| validity.is_not_measurable(limit)) {
+            return Some(why);
+        }
+        if self.injections.is_empty() {
+            return Some("nothing was injected: no broken link and no kill".to_owned());
+        }
+        let observers = self.paths.keys().filter(|path| path.contains('>')).count();
+        if observers > 1 || (observers == 1 && self.paths.len() > 1) {
+            return Some("several observers, or readings besides: name one observer".to_owned());
+        }
+        if self.devices.iter().all(|(_, state)| state.first_due_ns.is_none()) {
+            return Some("the record has no latency of these devices".to_owned());
+        }
+        (self.kept > EXACT_MAX).then(|| {
+            format!("more than {EXACT_MAX} messages to keep; choose devices with `device`")
+        })
+    }
+
+    /// The longest outage of any device.
+    fn longest_outage(&self) -> Option<Worst> {
+        let mut worst: Option<Worst> = None;
+        for (name, state) in self.devices.iter() {
+            let Some(first_ns) = state.first_due_ns else { continue };
+            let mut arrivals = state.in_time.clone();
+            arrivals.sort_unstable();
+            let mut since_ns = first_ns;
+            // What arrives after the schedule's end has nothing to follow it.
+            for at_ns in arrivals.into_iter().map(|at| at.min(self.end_ns)).chain([self.end_ns]) {
+                let ns = at_ns.saturating_sub(since_ns);
+                if worst.as_ref().is_none_or(|worst| ns > worst.ns) {
+                    let device = name.to_owned();
+                    worst = Some(Worst { ns, device, from_ns: since_ns, injection: None });
+                }
+                since_ns = since_ns.max(at_ns);
+            }
+        }
+        worst
+    }
+
+    /// The longest time from an injection's end until a device is as before.
+    fn recovered(&self) -> Recovered {
+        let mut worst: Option<Worst> = None;
+        for (number, injection) in self.injections.iter().enumerate() {
+            let Some(end_ns) = injection.end_ns else {
+                return Recovered::Unknown(format!("{} never ended in the record", injection.what));
+            };
+            for (name, state) in self.devices.iter().filter(|(_, s)| s.first_due_ns.is_some()) {
+                let after = state.after.get(number).cloned().unwrap_or_default();
+                let mut one = Worst {
+                    ns: 0,
+                    device: name.to_owned(),
+                    from_ns: after.first_lost_ns.unwrap_or(end_ns),
+                    injection: Some(number),
+                };
+                if after.lost > 0 {
+                    let within_ns = self.recover_within_ns.unwrap_or(0);
+                    if self.waited_until_ns < end_ns.saturating_add(within_ns) {
+                        let what = &injection.what;
+                        let why = format!("the bench did not wait long enough after {what}");
+                        return Recovered::Unknown(why);
+                    }
+                    return Recovered::Never(one, after.lost);
+                }
+                let Some(again_ns) = after.in_time_again_ns(end_ns) else {
+                    return self.not_again(name, one, &after, injection);
+                };
+                let back_ns = after.last_before_ns.map_or(again_ns, |last| last.max(again_ns));
+                one.ns = back_ns.saturating_sub(end_ns).max(0);
+                if worst.as_ref().is_none_or(|worst| one.ns > worst.ns) {
+                    worst = Some(one);
+                }
+            }
+        }
+        Recovered::Within(worst)
+    }
+
+    /// No message of a device was in time after an injection.
+    fn not_again(&self, name: &str, one: Worst, after: &After, injection: &Injection) -> Recovered {
+        let what = &injection.what;
+        let end_ns = injection.end_ns.unwrap_or(injection.at_ns);
+        // A message that was due so early had all the time it may take.
+        let last_due_ns = end_ns.saturating_add(self.recover_within_ns.unwrap_or(i64::MAX));
+        let last_due_ns = last_due_ns.saturating_sub(self.in_time_ns);
+        match after.first_due_ns {
+            None => Recovered::Unknown(format!("no message of {name} was due after {what}")),
+            Some(due_ns) if due_ns <= last_due_ns && self.end_ns >= last_due_ns => {
+                Recovered::Never(one, 0)
+            }
+            Some(_) => Recovered::Unknown(format!(
+                "the schedule ended too soon after {what} to see {name} in time again"
+            )),
+        }
+    }
+
+    fn judge(&self, facts: &RunFacts, validity: &Validity) -> Verdict {
+        let mut parts = Vec::new();
+        if let (Some(limit_ns), Some(worst)) = (self.longest_outage_ns, self.longest_outage()) {
+            let is_over = worst.ns > limit_ns;
+            let text = format!(
+                "longest outage {} of {} from {}",
+                told(worst.ns),
+                worst.device,
+                told(worst.from_ns)
+            );
+            let status = if is_over { Status::Fail } else { Status::Pass };
+            parts.push(Part { status, text, ns: Some(worst.ns), limit_ns, worst: Some(worst) });
+        }
+        if let Some(limit_ns) = self.recover_within_ns {
+            parts.push(self.recovery_part(limit_ns));
+        }
+        // The worst status first, then what is nearest to its limit.
+        let share =
+            |part: &Part| part.ns.map_or(f64::INFINITY, |ns| ns as f64 / part.limit_ns as f64);
+        parts.sort_by(|a, b| b.status.cmp(&a.status).then(share(b).total_cmp(&share(a))));
+        let Some(first) = parts.first() else {
+            return self.context.verdict(Status::Inconclusive, "s", "nothing to judge");
+        };
+        let mut why = String::new();
+        for part in &parts {
+            let limit = told(part.limit_ns);
+            let separator = if why.is_empty() { "" } else { "; " };
+            append(&mut why, format_args!("{separator}{}, limit {limit}", part.text));
+        }
+        let count = self.injections.len() as u64;
+        append(&mut why, format_args!("; {}", plural(count, "injection")));
+        for flag in &validity.flags {
+            append(&mut why, format_args!("; {flag}"));
+        }
+        let seconds = |ns: i64| ns as f64 / 1e9;
+        let measured = first.ns.map(seconds);
+        Verdict {
+            measured,
+            limit: Some(seconds(first.limit_ns)),
+            n: count,
+            at: first.worst.as_ref().map(|worst| self.place(worst, facts)),
+            told: Some(Told {
+                measured: measured.map_or("never".to_owned(), |s| format!("{} s", number(s))),
+                basis: plural(count, "injection"),
+            }),
+            ..self.context.verdict(first.status, "s", why)
+        }
+    }
+
+    fn recovery_part(&self, limit_ns: i64) -> Part {
+        match self.recovered() {
+            Recovered::Within(worst) => {
+                let ns = worst.as_ref().map_or(0, |worst| worst.ns);
+                let status = if ns > limit_ns { Status::Fail } else { Status::Pass };
+                let of = worst.as_ref().map(|worst| {
+                    format!(" of {} after {}", worst.device, self.what(worst.injection))
+                });
+                let text = format!("recovered within {}{}", told(ns), of.unwrap_or_default());
+                Part { status, text, ns: Some(ns), limit_ns, worst }
+            }
+            Recovered::Never(worst, lost) => {
+                let what = self.what(worst.injection);
+                let text = if lost > 0 {
+                    let lost = plural(lost, "message");
+                    format!(
+                        "never recovered: {lost} of {} from before the end of {what} lost",
+                        worst.device
+                    )
+                } else {
+                    format!("never recovered: {} was not in time again after {what}", worst.device)
+                };
+                Part { status: Status::Fail, text, ns: None, limit_ns, worst: Some(worst) }
+            }
+            Recovered::Unknown(text) => {
+                Part { status: Status::Inconclusive, text, ns: None, limit_ns, worst: None }
+            }
+        }
+    }
+
+    fn what(&self, injection: Option<usize>) -> &str {
+        let injection = injection.and_then(|number| self.injections.get(number));
+        injection.map_or("", |injection| injection.what.as_str())
+    }
+
+    fn place(&self, worst: &Worst, facts: &RunFacts) -> At {
+        let injection = worst.injection.and_then(|number| self.injections.get(number));
+        At {
+            device: Some(worst.device.clone()),
+            time: Some(facts.start + lastmeter_units::SimDuration(worst.from_ns)),
+            event: injection.map(|injection| injection.line),
+            ..At::default()
+        }
+    }
+}
+
+/// One of the two figures of the verdict.
+struct Part {
+    status: Status,
+    text: String,
+    /// `None`: never, or not known.
+    ns: Option<i64>,
+    limit_ns: i64,
+    worst: Option<Worst>,
+}
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

@@ -1,0 +1,251 @@
+//! Which latency rows a check is about, and the populations they make.
+//!
+//! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER` or `command`. A check
+//! names a span and, where that is not enough, the observer; the path follows. A check that finds no
+//! row of its path passes nothing.
+
+use std::collections::BTreeMap;
+
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
+
+use super::select::ByDevice;
+use super::{CheckContext, Pattern};
+use crate::latency::{Limit, Named, Population, Span, Validity, Window};
+use crate::record::{LatencyRow, Point, RunFacts};
+use crate::verdict::{At, Status, Verdict};
+
+/// The key of the span.
+pub(super) const PATH: Field = Field::required(
+    "path",
+    Kind::Text,
+    "from one measuring point to another, such as intended..received",
+);
+
+/// The key of the devices.
+pub(super) const DEVICE: Field =
+    Field::default("device", Kind::Text, "\"*\"", "name of the device, or a pattern with *");
+
+/// The key of the observer.
+pub(super) const OBSERVER: Field = Field::optional(
+    "observer",
+    Kind::Name,
+    "the observer that receives the readings, where there are several",
+);
+
+/// The key of what kind of messages.
+pub(super) const MESSAGES: Field = Field::optional(
+    "messages",
+    Kind::Choice(&["reading", "command"]),
+    "which messages; left out: commands if the path ends at obeyed, else readings",
+);
+
+/// The key of the warm-up.
+pub(super) const WARM_UP: Field = Field::optional(
+    "warm_up",
+    Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
+    "messages due earlier are not judged; left out: 5 % of the duration, at least 10 s",
+);
+
+/// The key of the coverage.
+pub(super) const COVERAGE: Field = Field::optional(
+    "coverage",
+    Kind::Quantity { dimension: Dimension::Ratio, min: 0.5, max: 0.999_999 },
+    "share of messages that has to be within the limit, lost ones are not; left out: 99.9 %",
+);
+
+/// The coverage where a scenario gives none (decision 3 of the latency rules).
+pub(super) const DEFAULT_COVERAGE: f64 = 0.999;
+
+/// The kind of a time limit.
+pub(super) const LIMIT_KIND: Kind =
+    Kind::Quantity { dimension: Dimension::Time, min: 1e-6, max: 1e9 };
+
+/// A limit of this check, in ns.
+pub(super) fn time_ns(values: &Values, key: &str) -> Option<i64> {
+    values.duration_opt(key).map(|duration| duration.0)
+}
+
+/// Whose rows a check is about.
+#[derive(Clone, Debug)]
+pub(super) struct Selection {
+    pub(super) span: Span,
+    pub(super) device: Pattern,
+    observer: Option<String>,
+    /// The path of the rows; `None` if it depends on which observers there are.
+    path: Option<String>,
+}
+
+impl Selection {
+    /// Reads the common keys.
+    pub(super) fn read(values: &Values, out: &mut Diagnostics) -> Option<Self> {
+        let span = match Span::read(values.text("path")) {
+            Ok(span) => span,
+            Err(why) => {
+                let label = "no span of measuring points";
+                out.report(Code::CANNOT_MEASURE, values.span_of("path"), why, label);
+                return None;
+            }
+        };
+        let of_command = match values.text_opt("messages") {
+            Some(word) => word == "command",
+            None => span.to == Point::Obeyed || span.from == Point::Obeyed,
+        };
+        let observer = values.text_opt("observer").map(str::to_owned);
+        if of_command && observer.is_some() {
+            let (message, label) = ("an observer receives readings", "commands go to devices");
+            out.report(Code::DOES_NOT_FIT, values.span_of("observer"), message, label);
+            return None;
+        }
+        let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
+        let path = match &observer {
+            Some(observer) => Some(format!("reading>{observer}")),
+            None if of_command => Some("command".to_owned()),
+            None if [span.from, span.to].iter().any(|point| at_observer.contains(point)) => None,
+            None => Some("reading".to_owned()),
+        };
+        let device = Pattern::new(values.text("device"));
+        Some(Self { span, device, observer, path })
+    }
+
+    pub(super) fn takes(&self, path: &str) -> bool {
+        match &self.path {
+            Some(own) => own == path,
+            None => path == "reading" || path.starts_with("reading>"),
+        }
+    }
+
+    /// What is not there, for people.
+    fn told(&self) -> String {
+        match &self.observer {
+            Some(observer) => format!("device {} at observer {observer}", self.device),
+            None => format!("device {}", self.device),
+        }
+    }
+}
+
+/// The populations of a check, by path.
+pub(super) struct Gather {
+    pub(super) selection: Selection,
+    limits: Vec<Limit>,
+    warm_up_ns: Option<i64>,
+    window: Option<Window>,
+    wanted: ByDevice<()>,
+    by_path: BTreeMap<String, Population>,
+    last: String,
+}
+
+impl Gather {
+    /// Reads the common keys; the messages will be judged by these limits.
+    pub(super) fn read(values: &Values, limits: &[Limit], out: &mut Diagnostics) -> Option<Self> {
+        let selection = Selection::read(values, out)?;
+        Some(Self {
+            limits: limits.to_vec(),
+            warm_up_ns: time_ns(values, "warm_up"),
+            window: None,
+            wanted: ByDevice::new(selection.device.clone()),
+            by_path: BTreeMap::new(),
+            last: String::new(),
+            selection,
+        })
+    }
+
+    pub(super) fn begin(&mut self, facts: &RunFacts) {
+        self.window = Some(Window::of(facts, self.warm_up_ns));
+    }
+
+    pub(super) fn row(&mut self, row: &LatencyRow<'_>) {
+        let Some(window) = self.window else { return };
+        if self.last != row.path {
+            if !self.selection.takes(row.path) {
+                return;
+            }
+            row.path.clone_into(&mut self.last);
+        }
+        if self.wanted.entry(row.device()).is_none() {
+            return;
+        }
+        if !self.by_path.contains_key(row.path) {
+            let population = Population::new(self.selection.span, window, &self.limits);
+            self.by_path.insert(row.path.to_owned(), population);
+        }
+        if let Some(population) = self.by_path.get_mut(row.path) {
+            population.row(row);
+        }
+    }
+
+    /// The population that is judged, or why there is none.
+    pub(super) fn population(&self) -> Result<&Population, String> {
+        let Some(window) = self.window else {
+            return Err("the check was not told about the run".to_owned());
+        };
+        let observed: Vec<&String> =
+            self.by_path.keys().filter(|path| path.contains('>')).collect();
+        let path = match (&self.selection.path, &observed[..]) {
+            (Some(path), _) => path.as_str(),
+            (None, []) => "reading",
+            (None, [one]) => one,
+            (None, _) => {
+                let names: Vec<&str> =
+                    observed.iter().filter_map(|path| Some(path.split_once('>')?.1)).collect();
+                let names = names.join(", ");
+                return Err(format!("several observers received them ({names}): name one"));
+            }
+        };
+        let Some(population) = self.by_path.get(path) else {
+            return Err(format!("the record has no latency of {}", self.selection.told()));
+        };
+        if population.n() == 0 {
+            let from = crate::latency::told(window.from_ns);
+            return Err(format!("no message was due after the warm-up of {from}"));
+        }
+        Ok(population)
+    }
+}
+
+/// A verdict without a judgement: virtual time, or nothing to judge. `unit` is the check's.
+pub(super) fn without_judgement(
+    context: &CheckContext,
+    facts: &RunFacts,
+    unit: &str,
+    why: String,
+) -> Verdict {
+    if Validity::of(facts).modelled {
+        let why = "modelled: in virtual time a delay is the model's, not the platform's";
+        return context.verdict(Status::Skipped, unit, why);
+    }
+    context.verdict(Status::Inconclusive, unit, why)
+}
+
+/// Where in the record a message is.
+pub(super) fn place(named: &Named, facts: &RunFacts) -> At {
+    let mut parts = named.id.split('/');
+    let device = parts.next().map(str::to_owned);
+    let epoch = parts.next().and_then(|part| part.parse().ok());
+    // Behind an empty epoch stands a count, not a serial number.
+    let serial = parts.next().and_then(|part| part.parse().ok()).filter(|_| epoch.is_some());
+    let time = facts.start + lastmeter_units::SimDuration(named.intended_ns);
+    At { device, epoch, serial, time: Some(time), ..At::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, facts};
+    use super::*;
+    use crate::record::RunState;
+
+    #[test]
+    fn a_message_is_found_by_its_id() {
+        let find = |id: &str| {
+            let named = Named { id: id.to_owned(), intended_ns: 10_000_000_000, delay: 1 };
+            place(&named, &facts(RunState::Finished))
+        };
+        let found = find("meter-01/2/7");
+        assert_eq!(
+            (found.device.as_deref(), found.epoch, found.serial),
+            (Some("meter-01"), Some(2), Some(7))
+        );
+        assert_eq!(found.time, Some(at(10)));
+        let never_made = find("meter-01//7");
+        assert_eq!((never_made.epoch, never_made.serial), (None, None));
+    }
+}
