@@ -71,6 +71,9 @@ fn judge(toml: &str, n: i64, took_ms: impl Fn(i64) -> Option<i64>) -> Verdict {
 const PASSED: f64 = 0.210_144_797_839_667_94;
 const FAILED: f64 = 1.685_301_854_861_701_8;
 
+/// What is wrong with a run.
+type Change = fn(&mut RealTimeFacts);
+
 const ONE_SECOND: &str = "path = \"intended..queryable\"\nlimit = \"1 s\"\ncoverage = \"99 %\"";
 
 #[test]
@@ -201,13 +204,13 @@ fn nothing_is_judged_in_virtual_time_or_in_an_invalid_run() {
     let verdict = check.verdict(&facts(RunState::Finished));
     assert_eq!(verdict.status, Status::Skipped);
     assert!(verdict.why.starts_with("modelled"), "{}", verdict.why);
-    let with = |change: fn(&mut RealTimeFacts)| {
+    let with = |change: Change| {
         let mut facts = real_time(RunState::Finished);
         change(facts.real_time.as_mut().unwrap());
         check.verdict(&facts)
     };
     assert_eq!(with(|_| {}).status, Status::Pass);
-    let cases: [(fn(&mut RealTimeFacts), &str); 6] = [
+    let cases: [(Change, &str); 6] = [
         (|real| real.deadlines.missed = 11, "invalid run: 11 of 10000 deadlines missed"),
         (|real| real.deadlines.scheduled = 0, "no deadline was kept account of"),
         (|real| real.clock.wall_step_ns = -3 * SECOND, "the wall clock was set by -3 s"),
