@@ -34,6 +34,8 @@ const PROBE_WAIT_NS: [i64; 2] = [1_000_000, 12_000_000];
 #[derive(Debug)]
 pub struct Timer {
     file: AsyncFd<OwnedFd>,
+    /// What it is set to; a wait that is taken up again needs no system call.
+    set_to_ns: Option<i64>,
 }
 
 impl Timer {
@@ -49,7 +51,7 @@ impl Timer {
         let file = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         #[expect(deprecated, reason = "an OwnedFd keeps the promise that the unsafe form asks for")]
         let file = AsyncFd::with_interest(file, Interest::READABLE)?;
-        Ok(Self { file })
+        Ok(Self { file, set_to_ns: None })
     }
 
     /// Waits until the stamp `at_ns` of [`monotonic_ns`]; returns at once where it has passed.
@@ -61,11 +63,14 @@ impl Timer {
         if monotonic_ns() >= at_ns {
             return Ok(());
         }
-        let once = Itimerspec {
-            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: timespec(at_ns),
-        };
-        timerfd_settime(&self.file, TimerfdTimerFlags::ABSTIME, &once)?;
+        if self.set_to_ns != Some(at_ns) {
+            let once = Itimerspec {
+                it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+                it_value: timespec(at_ns),
+            };
+            timerfd_settime(&self.file, TimerfdTimerFlags::ABSTIME, &once)?;
+            self.set_to_ns = Some(at_ns);
+        }
         loop {
             // Readiness may be left over from an earlier, dropped wait. The clock decides; setting
             // the timer has already forgotten what it had counted, so there is nothing to read.

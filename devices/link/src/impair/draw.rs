@@ -108,3 +108,149 @@ fn at_score(law: JitterLaw, score: f64) -> f64 {
         JitterLaw::Lognormal { median_ns, sigma } => median_ns * libm::exp(sigma * score),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use statrs::distribution::{ContinuousCDF, Exp, Gamma, LogNormal, Normal, Uniform};
+
+    const SAMPLES: usize = 20_000;
+
+    fn jitter(law: JitterLaw, correlation: f64, seed: u8) -> Vec<f64> {
+        let draws = Draws::new([seed; 32], 0);
+        let mut jitter = JitterDraws::new(Jitter { law, correlation }, draws);
+        (0..SAMPLES).map(|_| jitter.next_ns()).collect()
+    }
+
+    /// The Kolmogorov-Smirnov distance, times the root of the sample size.
+    fn distance(mut sample: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
+        sample.sort_by(f64::total_cmp);
+        let n = sample.len() as f64;
+        let distances = sample.iter().enumerate().map(|(rank, &value)| {
+            let expected = cdf(value);
+            (expected - rank as f64 / n).max((rank + 1) as f64 / n - expected)
+        });
+        distances.fold(0.0, f64::max) * n.sqrt()
+    }
+
+    /// Exceeded by one of a hundred thousand samples of the right distribution (Kolmogorov's:
+    /// `2 exp(-2 x^2)`).
+    const DISTANCE_LIMIT: f64 = 2.47;
+
+    #[test]
+    fn each_law_is_the_distribution_of_another_implementation() {
+        type Cdf = Box<dyn Fn(f64) -> f64>;
+        let gamma = |shape: f64| Gamma::new(shape, 1.0 / 9e6).unwrap();
+        let lognormal = LogNormal::new(libm::log(3e6), 0.8).unwrap();
+        let uniform = Uniform::new(-2e6, 2e6).unwrap();
+        let normal = Normal::new(0.0, 5e6).unwrap();
+        let cases: [(JitterLaw, Cdf); 5] = [
+            (
+                JitterLaw::Gamma { shape: 0.5625, scale_ns: 9e6 },
+                Box::new(move |x| gamma(0.5625).cdf(x)),
+            ),
+            (JitterLaw::Gamma { shape: 4.0, scale_ns: 9e6 }, Box::new(move |x| gamma(4.0).cdf(x))),
+            (
+                JitterLaw::Lognormal { median_ns: 3e6, sigma: 0.8 },
+                Box::new(move |x| lognormal.cdf(x)),
+            ),
+            (JitterLaw::Uniform { half_width_ns: 2e6 }, Box::new(move |x| uniform.cdf(x))),
+            (JitterLaw::Normal { deviation_ns: 5e6 }, Box::new(move |x| normal.cdf(x))),
+        ];
+        for (index, (law, cdf)) in cases.into_iter().enumerate() {
+            let found = distance(jitter(law, 0.0, index as u8), cdf);
+            assert!(found < DISTANCE_LIMIT, "{law:?}: {found}");
+        }
+        // The yardstick sees a scale that is 5 % off.
+        let wrong = jitter(JitterLaw::Gamma { shape: 4.0, scale_ns: 9.45e6 }, 0.0, 1);
+        assert!(distance(wrong, |x| gamma(4.0).cdf(x)) > DISTANCE_LIMIT);
+    }
+
+    #[test]
+    fn correlation_leaves_the_distribution_of_each_chunk_as_it_is() {
+        // Every 20th of them: 0.7 to the power of 20 is below a thousandth.
+        let law = JitterLaw::Gamma { shape: 0.5625, scale_ns: 9e6 };
+        let gamma = Gamma::new(0.5625, 1.0 / 9e6).unwrap();
+        let sample: Vec<f64> = jitter(law, 0.7, 9).into_iter().step_by(20).collect();
+        let found = distance(sample, |x| gamma.cdf(x));
+        assert!(found < DISTANCE_LIMIT, "{found}");
+    }
+
+    fn correlation(sample: &[f64], lag: usize) -> f64 {
+        let mean = sample.iter().sum::<f64>() / sample.len() as f64;
+        let product = |(a, b): (&f64, &f64)| (a - mean) * (b - mean);
+        let variance: f64 = sample.iter().zip(sample).map(product).sum();
+        sample.iter().zip(&sample[lag..]).map(product).sum::<f64>() / variance
+    }
+
+    #[test]
+    fn consecutive_chunks_are_correlated_as_asked_for() {
+        // Standard error of a correlation: below 1/sqrt(n) inflated by (1 + rho^2)/(1 - rho^2).
+        let limit = 5.0 * 2.2 / (SAMPLES as f64).sqrt();
+        for rho in [0.0, 0.3, 0.6] {
+            let normal = jitter(JitterLaw::Normal { deviation_ns: 1e6 }, rho, 3);
+            for lag in 1..4 {
+                let expected = rho.powi(lag as i32);
+                let found = correlation(&normal, lag);
+                assert!((found - expected).abs() < limit, "{rho}, lag {lag}: {found}");
+            }
+            // Pearson's correlation of uniform variables under a Gaussian copula.
+            let expected = 6.0 / std::f64::consts::PI * (rho / 2.0).asin();
+            let uniform = jitter(JitterLaw::Uniform { half_width_ns: 1e6 }, rho, 4);
+            let found = correlation(&uniform, 1);
+            assert!((found - expected).abs() < limit, "{rho}, uniform: {found}");
+        }
+        let constant = jitter(JitterLaw::Gamma { shape: 2.0, scale_ns: 1e6 }, 1.0, 5);
+        assert!(constant.iter().all(|&value| value == constant[0]));
+    }
+
+    #[test]
+    fn exponential_draws_are_exponential() {
+        let mut draws = Draws::new([1; 32], 0);
+        let exponential = Exp::new(1.0).unwrap();
+        let sample = (0..SAMPLES).map(|_| draws.exponential()).collect();
+        let found = distance(sample, |x| exponential.cdf(x));
+        assert!(found < DISTANCE_LIMIT, "{found}");
+    }
+
+    #[test]
+    fn the_first_draws_of_a_key_are_the_same_for_ever() {
+        // From another program: ChaCha8 in Python (key of 32 ones, stream 0), Box-Muller, and
+        // mpmath's incomplete gamma function.
+        let expected = [7_941_122.858_475_1, 2_476_650.746_048_2, 10_467_565.797_172_1];
+        let law = JitterLaw::Gamma { shape: 0.5625, scale_ns: 9e6 };
+        let found = jitter(law, 0.3, 1);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{found}");
+        }
+        // A change of the last bit would change every seeded result.
+        let bits: Vec<u64> = found[..3].iter().map(|value| value.to_bits()).collect();
+        assert_eq!(
+            bits,
+            [4_710_284_726_717_464_976, 4_702_572_978_326_372_843, 4_711_881_342_198_116_099]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_draw_is_beyond_its_bounds(
+            seed in 0_u8..=255, shape in 0.05_f64..1000.0, scale in 0.0_f64..3600e9,
+            sigma in 0.0_f64..5.0, correlation in 0.0_f64..=1.0,
+        ) {
+            for law in [
+                JitterLaw::Gamma { shape, scale_ns: scale },
+                JitterLaw::Lognormal { median_ns: scale, sigma },
+                JitterLaw::Normal { deviation_ns: scale },
+                JitterLaw::Uniform { half_width_ns: scale },
+            ] {
+                let mut jitter =
+                    JitterDraws::new(Jitter { law, correlation }, Draws::new([seed; 32], 0));
+                for _ in 0..20 {
+                    let value = jitter.next_ns();
+                    prop_assert!(value.abs() <= DELAY_LIMIT_NS, "{law:?}: {value}");
+                }
+            }
+        }
+    }
+}

@@ -303,3 +303,6 @@ impl Chain {
         self.steps.uniform() * (fast_dwell_ns + slow_dwell_ns) < slow_dwell_ns
     }
 }
+
+#[cfg(test)]
+mod tests;

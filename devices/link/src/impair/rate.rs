@@ -59,3 +59,52 @@ pub(super) fn read_bits_per_s(values: &Values, name: &str, out: &mut Diagnostics
     let help = "from 1 bit/s to 1000 Gbit/s".to_owned();
     report(Code::OUT_OF_RANGE, format!("`{name}` is out of range"), Some(help))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lastmeter_params::{Field, Kind, read_text};
+
+    const FIELDS: &[Field] = &[Field::optional("bandwidth", Kind::Text, "")];
+
+    fn read(text: &str) -> Result<f64, &'static str> {
+        let values = read_text(&format!("bandwidth = \"{text}\""), &[FIELDS]).unwrap();
+        let mut out = Diagnostics::new();
+        match read_bits_per_s(&values, "bandwidth", &mut out) {
+            Some(rate) => Ok(rate),
+            None => Err(out.into_sorted()[0].code.code()),
+        }
+    }
+
+    #[test]
+    fn rates_are_read_with_their_units() {
+        for (text, expected) in [
+            ("9600 bit/s", 9600.0),
+            ("128 kbit/s", 128e3),
+            (" 1.5Mbit/s ", 1.5e6),
+            ("1e3 kbit/s", 1e6),
+            ("2.5 Gbit/s", 2.5e9),
+            ("unlimited", f64::INFINITY),
+        ] {
+            assert_eq!(read(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_rate_is_refused_by_its_kind_of_mistake() {
+        for (text, code) in [
+            ("fast", "S011"),
+            ("", "S011"),
+            ("1,5 Mbit/s", "S009"),
+            ("128", "S008"),
+            ("128 kb/s", "S009"),
+            ("128 KBit/s", "S009"),
+            ("1e3", "S008"),
+            ("0 bit/s", "S006"),
+            ("-1 bit/s", "S006"),
+            ("1e400 bit/s", "S006"),
+        ] {
+            assert_eq!(read(text), Err(code), "{text}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What a proxy counts, from all its lanes at once.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hdrhistogram::Histogram;
+
+use super::{ProxyReport, Spread, lock};
+use crate::impair::LegName;
+
+/// Three digits: a thousandth of the value.
+const DIGITS: u8 = 3;
+
+/// Counters and histograms, shared by all tasks of a proxy.
+#[derive(Debug)]
+pub(super) struct Meter {
+    pub(super) connections: AtomicU64,
+    pub(super) upstream_refused: AtomicU64,
+    pub(super) broken: AtomicU64,
+    pub(super) resets: AtomicU64,
+    passed: Mutex<Passed>,
+}
+
+/// What is told of each release.
+#[derive(Debug)]
+struct Passed {
+    chunks: [u64; 2],
+    bytes: [u64; 2],
+    blocked: u64,
+    release_error: Histogram<u64>,
+    injected_delay: Histogram<u64>,
+}
+
+/// Adds one to a counter.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+fn histogram() -> Histogram<u64> {
+    // It grows with its values; the only bad argument is a number of digits above five.
+    Histogram::new(DIGITS).expect("three digits are allowed")
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        Self {
+            connections: AtomicU64::new(0),
+            upstream_refused: AtomicU64::new(0),
+            broken: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
+            passed: Mutex::new(Passed {
+                chunks: [0; 2],
+                bytes: [0; 2],
+                blocked: 0,
+                release_error: histogram(),
+                injected_delay: histogram(),
+            }),
+        }
+    }
+
+    /// A chunk was released: how long it was to take, and how late it was, unless it had to wait
+    /// for its receiver.
+    pub(super) fn released(
+        &self,
+        leg: LegName,
+        bytes: usize,
+        delay_ns: i64,
+        error_ns: Option<i64>,
+    ) {
+        let mut passed = lock(&self.passed);
+        passed.chunks[leg as usize] += 1;
+        passed.bytes[leg as usize] += bytes as u64;
+        record(&mut passed.injected_delay, delay_ns);
+        match error_ns {
+            Some(error_ns) => record(&mut passed.release_error, error_ns),
+            None => passed.blocked += 1,
+        }
+    }
+
+    pub(super) fn report(&self) -> ProxyReport {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let passed = lock(&self.passed);
+        ProxyReport {
+            lanes: 0,
+            flipped_bytes: [0; 2],
+            connections: load(&self.connections),
+            upstream_refused: load(&self.upstream_refused),
+            broken: load(&self.broken),
+            resets: load(&self.resets),
+            chunks: passed.chunks,
+            bytes: passed.bytes,
+            blocked: passed.blocked,
+            release_error: spread(&passed.release_error),
+            injected_delay: spread(&passed.injected_delay),
+        }
+    }
+}
+
+fn record(histogram: &mut Histogram<u64>, value_ns: i64) {
+    // It grows as it must: every value fits.
+    let _ = histogram.record(value_ns.max(0).unsigned_abs());
+}
+
+fn spread(histogram: &Histogram<u64>) -> Spread {
+    let at =
+        |quantile: f64| i64::try_from(histogram.value_at_quantile(quantile)).unwrap_or(i64::MAX);
+    Spread {
+        count: histogram.len(),
+        p50_ns: at(0.5),
+        p99_ns: at(0.99),
+        p999_ns: at(0.999),
+        max_ns: i64::try_from(histogram.max()).unwrap_or(i64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_the_numbers_to_a_thousandth() {
+        let meter = Meter::new();
+        // 1 us to 1 s in steps of 1 us would be a million: every hundredth of them, and blocked ones.
+        for number in 1..=10_000 {
+            meter.released(LegName::Up, 3, 3_600_000_000_000, Some(number * 100_000));
+            meter.released(LegName::Down, 5, 7, None);
+        }
+        let report = meter.report();
+        assert_eq!((report.chunks, report.bytes), ([10_000; 2], [30_000, 50_000]));
+        assert_eq!((report.blocked, report.release_error.count), (10_000, 10_000));
+        for (found, expected) in [
+            (report.release_error.p50_ns, 500_000_000),
+            (report.release_error.p99_ns, 990_000_000),
+            (report.release_error.p999_ns, 999_000_000),
+            (report.release_error.max_ns, 1_000_000_000),
+            (report.injected_delay.p50_ns, 7),
+            (report.injected_delay.max_ns, 3_600_000_000_000),
+        ] {
+            let off: i64 = found - expected;
+            assert!(off.abs() <= expected / 1000, "{found}, not {expected}");
+        }
+    }
+}
