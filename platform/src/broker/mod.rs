@@ -141,6 +141,8 @@ pub(crate) struct Broker {
     plain_address: Option<SocketAddr>,
     tls_address: Option<SocketAddr>,
     behind: Behind,
+    #[cfg(test)]
+    inner: Option<Inner>,
     packet_limit_bytes: u32,
     counters: Arc<counters::Running>,
     engine: Option<Engine>,
@@ -195,6 +197,8 @@ impl Broker {
             plain_address: None,
             tls_address: None,
             behind: behind.clone(),
+            #[cfg(test)]
+            inner: None,
             packet_limit_bytes: config.packet_limit_bytes,
             counters: counters.clone(),
             engine: None,
@@ -213,6 +217,10 @@ impl Broker {
             let (proven, certified) = engine.bind(&config, INNER)?;
             server = server.listener_by_id(bare, BEHIND_TLS).listener_by_id(proven, CERTIFIED);
             let inner = Inner { tls, certified };
+            #[cfg(test)]
+            {
+                broker.inner = Some(inner);
+            }
             let _inside = engine.runtime.enter();
             let opened = Door::open(settings, inner, behind.peers, behind.reports, counters);
             broker.tls_address = Some(opened.map_err(|error| BrokerError::Listen {

@@ -64,6 +64,11 @@ impl Sender {
     pub(crate) fn open(address: SocketAddr, client_id: &str) -> Self {
         let mut options = SessionOptions::new(&address.to_string(), client_id, "default", TOKEN);
         options.packet_limit_bytes = 4 * 1024 * 1024;
+        Self::open_with(options)
+    }
+
+    /// Connects as the options say.
+    pub(crate) fn open_with(options: SessionOptions) -> Self {
         let (session, events) = Session::open(options);
         Self {
             session,

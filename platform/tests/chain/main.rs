@@ -6,4 +6,5 @@
 mod common;
 mod kill;
 mod thousand;
+mod tls;
 mod topics;

@@ -19,6 +19,7 @@ mod lifecycle;
 mod protocol;
 mod raw;
 mod refusal;
+mod tls;
 
 /// No wait of a test takes longer, or the test fails and says for what.
 const LIMIT: Duration = Duration::from_secs(40);

@@ -59,3 +59,89 @@ fn decoded(encoded: &str) -> Result<String, &'static str> {
         _ => Err(BROKEN),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_link::tls::{Authority, DEVICE_URN as WRITTEN};
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+
+    /// A certificate with these common names and URI names; signed by itself, which does not
+    /// matter here.
+    fn certificate(common: &[&str], uris: &[&str]) -> Vec<u8> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        for (at, name) in common.iter().enumerate() {
+            // rcgen holds one value per type; the second is written as the type's own number.
+            let kind =
+                if at == 0 { DnType::CommonName } else { DnType::CustomDnType(vec![2, 5, 4, 3]) };
+            params.distinguished_name.push(kind, *name);
+        }
+        params.subject_alt_names =
+            uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn the_name_is_read_as_it_is_written() {
+        assert_eq!(WRITTEN, DEVICE_URN);
+        let authority = Authority::generate("bench").unwrap();
+        for id in ["home-1", "123-TEST-4567890", "Zähler 7%", &"x".repeat(128), " ", "%41"] {
+            let pem = authority.issue_device(id).unwrap().certificate_pem;
+            let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+            assert_eq!(device_name(&der).as_deref(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn the_alternative_name_counts_before_the_common_name() {
+        let own = "urn:lastmeter:device:home-1";
+        for (common, uris, expected) in [
+            (&["home-2"][..], &[own][..], Ok("home-1")),
+            (&[], &["https://example.org/", own], Ok("home-1")),
+            (&["home-2"], &["https://example.org/home-1"], Ok("home-2")),
+            (&["home-2"], &[], Ok("home-2")),
+            (&[], &["https://example.org/home-1"], Err("names no device")),
+            (&["home-1", "home-2"], &[], Err("more than one common name")),
+            (&["home-2"], &[own, own], Err("more than one device")),
+            (&["home-2"], &["urn:lastmeter:device:"], Err("percent-encoded")),
+            (&["home-2"], &["urn:lastmeter:device:a%"], Err("percent-encoded")),
+            (&["home-2"], &["urn:lastmeter:device:a%4"], Err("percent-encoded")),
+            (&["home-2"], &["urn:lastmeter:device:%zz"], Err("percent-encoded")),
+            (&["home-2"], &["urn:lastmeter:device:%ff"], Err("percent-encoded")),
+        ] {
+            let found = device_name(&certificate(common, uris));
+            match expected {
+                Ok(name) => assert_eq!(found.as_deref(), Ok(name)),
+                Err(words) => assert!(found.unwrap_err().contains(words), "{common:?} {uris:?}"),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = device_name(&bytes);
+        }
+
+        #[test]
+        fn a_certificate_with_wrong_bytes_is_answered(
+            changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..20),
+            cut in any::<Option<proptest::sample::Index>>(),
+        ) {
+            let mut bytes = certificate(&["home-2"], &["urn:lastmeter:device:home-1"]);
+            for (at, byte) in changes {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let _ = device_name(&bytes);
+        }
+    }
+}
