@@ -109,3 +109,46 @@ async fn own_client(listener: UnixListener) -> io::Result<UnixStream> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixStream as StdStream};
+    use std::process::Command;
+
+    use super::*;
+
+    /// Tells the process that it is the stranger, and which socket to go to.
+    const STRANGER: &str = "LASTMETER_TEST_STRANGER";
+
+    /// The stranger; does nothing when it is run as an ordinary test.
+    #[test]
+    fn stranger() {
+        let Some(name) = std::env::var_os(STRANGER) else { return };
+        let address = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
+        let mut stream = StdStream::connect_addr(&address).unwrap();
+        // Closed without a byte.
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn another_process_gets_no_tunnel() {
+        let name = format!("lastmeter-test-{}", std::process::id());
+        let listener = UnixListener::bind(format!("\0{name}")).unwrap();
+        let own = tokio::spawn(own_client(listener));
+        let status = tokio::task::spawn_blocking({
+            let name = name.clone();
+            move || {
+                Command::new(std::env::current_exe().unwrap())
+                    .args(["mqtt::tunnel::tests::stranger", "--exact"])
+                    .env(STRANGER, name)
+                    .status()
+            }
+        });
+        assert!(status.await.unwrap().unwrap().success(), "see what it says above");
+        assert!(!own.is_finished());
+        let _ours = UnixStream::connect(format!("\0{name}")).await.unwrap();
+        own.await.unwrap().unwrap();
+    }
+}

@@ -1,11 +1,14 @@
 //! A broker made of bytes typed from MQTT 3.1.1 (OASIS, 29 October 2014), so that the session can
 //! be shown what no real broker does: lost acknowledgements, wrong packet identifiers, silence.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 /// No step of a test takes longer, or the test fails and says which.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -19,11 +22,31 @@ pub(crate) async fn soon<T>(what: &str, waited_for: impl Future<Output = T>) -> 
 /// The listening end.
 pub(crate) struct Fake {
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Fake {
     pub(crate) async fn listen() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), tls: None }
+    }
+
+    /// The same behind TLS.
+    pub(crate) async fn listen_tls(config: Arc<ServerConfig>) -> Self {
+        Self { tls: Some(config.into()), ..Self::listen().await }
+    }
+
+    /// The next connection, as the socket that it is.
+    pub(crate) async fn socket(&self) -> TcpStream {
+        soon("a connection", self.listener.accept()).await.unwrap().0
+    }
+
+    /// The next connection, of which nothing is read yet, or why its handshake failed.
+    pub(crate) async fn accept(&self) -> std::io::Result<Peer> {
+        let stream = self.socket().await;
+        Ok(match &self.tls {
+            None => Peer { stream: Box::new(stream) },
+            Some(tls) => Peer { stream: Box::new(soon("a handshake", tls.accept(stream)).await?) },
+        })
     }
 
     pub(crate) fn address(&self) -> String {
@@ -32,8 +55,7 @@ impl Fake {
 
     /// The next connection, whose CONNECT is read and left unanswered.
     pub(crate) async fn connecting(&self) -> (Peer, Vec<u8>) {
-        let (stream, _) = soon("a connection", self.listener.accept()).await.unwrap();
-        let mut peer = Peer { stream };
+        let mut peer = self.accept().await.unwrap();
         let (header, connect) = peer.packet().await;
         assert_eq!(header, 0x10, "CONNECT, section 3.1");
         (peer, connect)
@@ -47,9 +69,13 @@ impl Fake {
     }
 }
 
+/// Either kind of connection.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// One connection.
 pub(crate) struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
 }
 
 /// A PUBLISH as it arrived.
@@ -62,7 +88,18 @@ pub(crate) struct Published {
 
 impl Peer {
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        soon("the client to take bytes", self.stream.write_all(bytes)).await.unwrap();
+        let sending = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        soon("the client to take bytes", sending).await.unwrap();
+    }
+
+    /// What is left to read until the end of the connection; an error where that is not orderly.
+    pub(crate) async fn rest(mut self) -> std::io::Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        soon("the end of the connection", self.stream.read_to_end(&mut rest)).await?;
+        Ok(rest)
     }
 
     /// The next packet: first byte and what follows the remaining length; `None` at the end of the

@@ -4,3 +4,4 @@
 mod fake;
 mod matching;
 mod session;
+mod tls;
