@@ -117,6 +117,8 @@ pub(crate) enum Command {
     Schema,
     /// Run the metering platform alone
     Serve(ServeArguments),
+    /// Make certificates for the platform and its devices
+    Certificates(CertificatesArguments),
     /// Measure a COMTRADE or CSV recording
     Measure(MeasureArguments),
     /// Tell what this machine can measure, what it cannot, and what to do about it
@@ -169,7 +171,9 @@ pub(crate) struct RunArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lastmeter serve --data platform-data --token SECRET
-  lastmeter serve --config platform.toml --clock driven")]
+  lastmeter serve --config platform.toml --clock driven
+  lastmeter serve --data platform-data --token SECRET --mqtts 0.0.0.0:8883 \\
+    --certificate tls/server.pem --key tls/server.key --client-authority tls/authority.pem")]
 pub(crate) struct ServeArguments {
     /// Configuration as TOML; the options below override it
     #[arg(long, value_name = "FILE")]
@@ -180,6 +184,25 @@ pub(crate) struct ServeArguments {
     /// Address of the MQTT broker; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) mqtt: Option<String>,
+    /// Address of MQTT over TLS; port 0 takes a free one [default: 127.0.0.1:8883, with a
+    /// certificate]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) mqtts: Option<String>,
+    /// The server's certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The server's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Whose device certificates are taken, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_authority: Option<PathBuf>,
+    /// Refuse devices without a certificate
+    #[arg(long)]
+    pub(crate) require_client_certificate: bool,
+    /// No MQTT without TLS
+    #[arg(long)]
+    pub(crate) no_plain: bool,
     /// Address of REST; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) rest: Option<String>,
@@ -254,4 +277,25 @@ pub(crate) struct MeasureArguments {
     /// Leave lines out of the spectrum table that are smaller than this share of the fundamental
     #[arg(long, value_name = "RATIO", default_value_t = 1e-4, requires = "spectrum")]
     pub(crate) threshold: f64,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lastmeter certificates tls --server localhost,127.0.0.1 --device home-1 --device home-2
+  lastmeter certificates tls --device home-1 --expired")]
+pub(crate) struct CertificatesArguments {
+    /// Folder of the files; an authority that is there is used, else one is made
+    pub(crate) folder: PathBuf,
+    /// Make the platform's certificate, for these names and addresses
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    pub(crate) server: Vec<String>,
+    /// Make the certificate of the device with this hardware id
+    #[arg(long, value_name = "ID")]
+    pub(crate) device: Vec<String>,
+    /// How long the certificates are valid
+    #[arg(long, value_name = "DAYS", default_value_t = 397)]
+    pub(crate) days: u32,
+    /// Make certificates whose time is over, to see them refused
+    #[arg(long, conflicts_with = "days")]
+    pub(crate) expired: bool,
 }

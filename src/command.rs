@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 use lastmeter_reports::ExitCode;
+use lastmeter_scenarios::certificates::{self, CertificatesOptions};
 use lastmeter_scenarios::doctor::{self, DoctorOptions};
 use lastmeter_scenarios::inspect;
 use lastmeter_scenarios::language::{LoadOptions, TimeMode};
@@ -14,8 +15,8 @@ use lastmeter_scenarios::serve::{self, ServeOptions};
 use lastmeter_scenarios::suite::{self, SuiteOptions};
 
 use crate::arguments::{
-    Arguments, Color, Command, DoctorArguments, Format, MeasureArguments, MeasureFormat,
-    RunArguments, ServeArguments, Time,
+    Arguments, CertificatesArguments, Color, Command, DoctorArguments, Format, MeasureArguments,
+    MeasureFormat, RunArguments, ServeArguments, Time,
 };
 
 /// Carries out one command.
@@ -33,6 +34,7 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Report { run, format } => inspect::report(&run, json(format)),
         Command::Schema => inspect::schema(),
         Command::Serve(arguments) => serve(arguments),
+        Command::Certificates(arguments) => certificates(arguments),
         Command::Measure(arguments) => measure(arguments),
         Command::Doctor(arguments) => doctor(arguments, color),
         Command::Completions { shell } => {
@@ -75,11 +77,27 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         config: arguments.config,
         data: arguments.data,
         mqtt: arguments.mqtt,
+        mqtts: arguments.mqtts,
+        certificate: arguments.certificate,
+        key: arguments.key,
+        client_authority: arguments.client_authority,
+        require_client_certificate: arguments.require_client_certificate,
+        no_plain: arguments.no_plain,
         rest: arguments.rest,
         clock: arguments.clock,
         token: arguments.token,
         strict_table2: arguments.strict_table2,
         until_stdin_closes: arguments.until_stdin_closes,
+    })
+}
+
+fn certificates(arguments: CertificatesArguments) -> ExitCode {
+    certificates::certificates(&CertificatesOptions {
+        folder: arguments.folder,
+        server: arguments.server,
+        devices: arguments.device,
+        days: arguments.days,
+        expired: arguments.expired,
     })
 }
 

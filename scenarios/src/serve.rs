@@ -18,8 +18,20 @@ pub struct ServeOptions {
     pub config: Option<PathBuf>,
     /// Folder of the platform's data.
     pub data: Option<PathBuf>,
-    /// Where MQTT listens.
+    /// Where MQTT without TLS listens.
     pub mqtt: Option<String>,
+    /// Where MQTT over TLS listens.
+    pub mqtts: Option<String>,
+    /// The server's certificate.
+    pub certificate: Option<PathBuf>,
+    /// The server's private key.
+    pub key: Option<PathBuf>,
+    /// Whose device certificates are taken.
+    pub client_authority: Option<PathBuf>,
+    /// Refuse devices without a certificate.
+    pub require_client_certificate: bool,
+    /// No MQTT without TLS.
+    pub no_plain: bool,
     /// Where REST listens.
     pub rest: Option<String>,
     /// `wall` or `driven`.
@@ -141,6 +153,7 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
     set("clock", text(&options.clock));
     set("token", text(&options.token));
     set("strict_table2", options.strict_table2.then(|| true.into()));
+    set_tls(&mut table, options)?;
     if !table.contains_key("data") {
         return Err(
             "where its data lies is not given: use --data DIR or `data` in --config".to_owned()
@@ -152,6 +165,39 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
         );
     }
     Config::from_toml(&table.to_string()).map_err(|error| chain(&error))
+}
+
+/// Puts what was said about TLS into its table, which is made if it is not there.
+fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String> {
+    let path = |path: &Option<PathBuf>| {
+        path.as_ref().map(|path| toml::Value::from(path.display().to_string()))
+    };
+    let said = [
+        ("address", address("--mqtts", options.mqtts.as_deref())?),
+        ("certificate", path(&options.certificate)),
+        ("key", path(&options.key)),
+        ("client_authority", path(&options.client_authority)),
+        ("require_client_certificate", options.require_client_certificate.then_some(true.into())),
+        ("plain", options.no_plain.then_some(false.into())),
+    ];
+    let said: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    if said.is_empty() {
+        return Ok(());
+    }
+    let tls = table.entry("tls").or_insert_with(|| toml::Table::new().into());
+    let tls = tls.as_table_mut().ok_or("`tls` in --config is no table")?;
+    for (key, value) in said {
+        tls.insert(key.to_owned(), value);
+    }
+    for (key, option) in [("certificate", "--certificate"), ("key", "--key")] {
+        if !tls.contains_key(key) {
+            return Err(format!(
+                "TLS needs a server's {key}: use {option} FILE or `tls.{key}` in --config; \
+                 `lastmeter certificates` makes them"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn read_table(path: &Path) -> Result<toml::Table, String> {

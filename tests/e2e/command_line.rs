@@ -14,6 +14,7 @@ fn the_help_of_every_command_names_its_options() {
         "report",
         "schema",
         "serve",
+        "certificates",
         "measure",
         "doctor",
         "completions",

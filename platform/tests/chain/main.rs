@@ -2,6 +2,7 @@
 //!
 //! Tests that need a process for themselves start this binary again, told by the environment to
 //! run one test only.
+#![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod common;
 mod kill;

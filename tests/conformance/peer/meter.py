@@ -14,9 +14,14 @@ VERSIONS = {"MQTT 3.1.1": mqtt.MQTTv311, "MQTT 5": mqtt.MQTTv5}
 
 
 class Meter:
-    """One connection; publishes at QoS 1 and remembers what was acknowledged and how."""
+    """One connection; publishes at QoS 1 and remembers what was acknowledged and how.
 
-    def __init__(self, platform, version, name, user="default", password=TOKEN, connect=True):
+    With a `context` of the module ssl it speaks TLS, with a server called `localhost`.
+    """
+
+    def __init__(
+        self, platform, version, name, user="default", password=TOKEN, connect=True, context=None
+    ):
         self.client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=VERSIONS[version]
         )
@@ -35,7 +40,11 @@ class Meter:
         self.client.on_publish = self._published
         self.client.on_subscribe = lambda _c, _u, _m, codes, _p: self.subscribed.put(codes)
         self.client.on_message = lambda _c, _u, message: self.received.put(message)
-        self.client.connect(platform.host, platform.port, keepalive=30)
+        host, port = platform.host, platform.port
+        if context is not None:
+            self.client.tls_set_context(context)
+            host, port = "localhost", platform.tls_port
+        self.client.connect(host, port, keepalive=30)
         self.client.loop_start()
         self.connected = self.connections.get(timeout=LIMIT_S)
         if connect and self.connected.is_failure:

@@ -33,9 +33,14 @@ class Platform:
         self.errors = []
         threading.Thread(target=self._drain, daemon=True).start()
         ready = json.loads(self._first_line())
-        host, _, port = ready["mqtt"].rpartition(":")
-        self.ready = ready
-        self.host, self.port, self.rest = host, int(port), ready["rest"]
+        self.ready, self.rest = ready, ready["rest"]
+        self.host, self.port = self._address("mqtt")
+        host, self.tls_port = self._address("mqtts")
+        self.host = self.host or host
+
+    def _address(self, key):
+        host, _, port = self.ready.get(key, ":0").rpartition(":")
+        return host, int(port)
 
     def _drain(self):
         for line in self.process.stderr:
@@ -81,6 +86,13 @@ class Platform:
                 return error.code, json.loads(text)
             except ValueError:
                 return error.code, text.decode(errors="replace")
+
+    def metrics(self):
+        """The counters as Prometheus text."""
+        request = urllib.request.Request(self.rest + "/metrics")
+        request.add_header("Authorization", f"Bearer {TOKEN}")
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
+            return answer.read().decode()
 
     def get(self, path, body=None):
         """A REST request that has to succeed."""

@@ -19,6 +19,8 @@ pub const DEVICE_URN: &str = "urn:lastmeter:device:";
 
 /// The most characters of a common name (RFC 5280 appendix A.1, `ub-common-name`).
 const COMMON_NAME_CHARACTERS_MAX: usize = 64;
+/// `serialNumber`: tells those apart who are called the same (X.520 section 6.2.9).
+const SERIAL_NUMBER: [u64; 4] = [2, 5, 4, 5];
 /// The end of what a certificate can say: 9999-12-31T23:59:59Z, RFC 5280 section 4.1.2.5.
 const LATEST_S: u64 = 253_402_300_799;
 /// How long an authority is valid that is made without saying how long.
@@ -78,7 +80,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority of this name, valid for ten years.
+    /// A new authority of this name, valid for ten years. A number taken from its key is part of
+    /// its name.
     ///
     /// # Errors
     /// [`TlsError`], if the name cannot stand in a certificate or no key could be made.
@@ -95,6 +98,12 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = new_key()?;
+        // Two authorities are two names (RFC 5280 section 4.1.2.4): else who knows the one would
+        // take what the other has signed for a forgery, and say so in other words.
+        let id = params.key_identifier(&key);
+        let number = id.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let kind = DnType::CustomDnType(SERIAL_NUMBER.to_vec());
+        params.distinguished_name.push(kind, format!("{number:016x}"));
         let certificate_pem = params.self_signed(&key).map_err(making)?.pem();
         let issuer = Issuer::new(params, key);
         Ok(Self { certificate_pem, issuer, between_pem: String::new() })

@@ -148,7 +148,7 @@ async fn a_plain_client_at_the_tls_port_is_closed_without_a_reset() {
     assert!(detail.ends_with("it begins with 0x10, as plain MQTT does, not with TLS"), "{detail}");
     // Whoever has sent more than was read is not reset either, within reason.
     let mut stream = TcpStream::connect(lab.address()).await.unwrap();
-    stream.write_all(&[b'G'; 60_000]).await.unwrap();
+    stream.write_all(&vec![b'G'; 60_000]).await.unwrap();
     assert_eq!(answer(stream).await.expect("no reset"), b"");
     assert!(lab.counted().await["tls_not_tls"] >= 2);
     bystander.stop(&lab).await;
