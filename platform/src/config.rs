@@ -104,8 +104,8 @@ pub struct Limits {
     pub rest_body_bytes: usize,
     /// REST connections at a time; more of them wait to be accepted.
     pub rest_connections: usize,
-    /// How long a REST client may take for the head of its request, and again for its body, and how
-    /// long its connection may be idle, in seconds.
+    /// How long a REST client may take for the head of its request, again for its body, and again
+    /// for each 64 KiB of the answer, and how long its connection may be idle, in seconds.
     pub rest_header_s: u64,
     /// TLS handshakes at a time; more of them wait to be accepted.
     pub tls_handshakes: usize,

@@ -14,6 +14,7 @@ mod problem;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The HTTP server: a bounded number of connections, a time limit on the head of each request,
-//! and an end that lets requests finish.
+//! The HTTP server: a bounded number of connections, a time limit on the head of each request and
+//! on each stretch of an answer, and an end that lets requests finish.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,9 +10,11 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+
+use super::unread::Impatient;
 
 /// Tells a handler that the server is to stop.
 #[derive(Clone)]
@@ -34,21 +36,23 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts serving on an address; port 0 takes a free one.
+    /// Starts serving on an address; port 0 takes a free one. The limit is that of a head, and of
+    /// how long a client may leave its answer unread.
     pub(crate) async fn start(
         address: SocketAddr,
         router: Router,
         connections: usize,
-        header_limit: Duration,
+        limit: Duration,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(header_limit);
+        http.timer(TokioTimer::new()).header_read_timeout(limit);
         let router = router.layer(Extension(Stopping(stopping.clone())));
         let turns = Arc::new(Semaphore::new(connections));
-        let accepting = tokio::spawn(accept(listener, router, http, turns, Stopping(stopping)));
+        let accepting =
+            tokio::spawn(accept(listener, router, http, turns, limit, Stopping(stopping)));
         Ok(Self { address, stop, accepting })
     }
 
@@ -76,6 +80,7 @@ async fn accept(
     router: Router,
     http: http1::Builder,
     turns: Arc<Semaphore>,
+    limit: Duration,
     mut stopping: Stopping,
 ) {
     let mut connections = JoinSet::new();
@@ -88,6 +93,9 @@ async fn accept(
         };
         match accepted {
             Ok((stream, _)) => {
+                // Answers are small and awaited; one that cannot be hurried is still answered.
+                let _ = stream.set_nodelay(true);
+                let stream = Impatient::new(stream, limit);
                 let served = serve(stream, router.clone(), http.clone(), stopping.clone());
                 connections.spawn(async move {
                     served.await;
@@ -106,9 +114,7 @@ async fn accept(
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve(stream: TcpStream, router: Router, http: http1::Builder, mut stopping: Stopping) {
-    // Answers are small and awaited; one that cannot be hurried is still answered.
-    let _ = stream.set_nodelay(true);
+async fn serve(stream: Impatient, router: Router, http: http1::Builder, mut stopping: Stopping) {
     let service = TowerToHyperService::new(router);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

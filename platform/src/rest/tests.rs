@@ -16,6 +16,7 @@ use crate::config::ClockSource;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
+mod unread;
 mod waiting;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -67,9 +68,12 @@ impl Served {
     }
 
     async fn with_connections(bench: Bench, connections: usize) -> Self {
+        Self::with_limits(bench, connections, Duration::from_millis(300)).await
+    }
+
+    async fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
         let router = router(Arc::clone(&bench.core), &bench.config);
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let limit = Duration::from_millis(300);
         let server = Server::start(any, router, connections, limit).await.unwrap();
         Self { bench, server }
     }
