@@ -1,13 +1,19 @@
-//! Writes a made-up run folder and its report, to look at: `sample_report DIR [METERS READINGS]`.
+//! Writes a made-up run folder and its report, to look at: `sample_report DIR [METERS READINGS]`,
+//! or one with a latency record: `sample_report DIR DEVICES MESSAGES latency|modelled`.
 //!
-//! With `10 8640` it is a day of ten meters: 1.7 million rows. Prints how long judging and
-//! rendering took, and the most memory that was in use.
+//! With `10 8640` it is a day of ten meters: 1.7 million rows; with `100 10000 latency` it has two
+//! million latency rows. Prints how long judging and rendering took, and the most memory that was
+//! in use.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
+use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::{evaluate, format_summary, format_verdicts, render_evaluated};
+use latency_sample::{CHECKS, LatencySample};
 
+#[path = "../tests/latency_sample/mod.rs"]
+mod latency_sample;
 #[path = "../tests/sample/mod.rs"]
 mod sample;
 
@@ -15,14 +21,21 @@ mod sample;
 #[expect(clippy::disallowed_methods, reason = "it tells how long the wall clock took")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let dir = PathBuf::from(arguments.next().ok_or("usage: sample_report DIR [METERS READINGS]")?);
+    let usage = "usage: sample_report DIR [METERS READINGS [latency|modelled]]";
+    let dir = PathBuf::from(arguments.next().ok_or(usage)?);
     let mut number = |default| arguments.next().map_or(Ok(default), |text| text.parse::<u64>());
     let (meters, readings) = (number(1)?, number(60)?);
-    let calm = sample::Sample::CALM;
-    let sample =
-        sample::Sample { meters, readings, current_gain_error: 0.01, disturbed: true, ..calm };
     let begin = Instant::now();
-    sample.write(&dir)?;
+    if let Some(word) = arguments.next().as_deref() {
+        let time = if word == "latency" { TimeMode::Real } else { TimeMode::Virtual };
+        let (devices, messages) = (meters, readings);
+        let run = LatencySample { devices, messages, time, ..LatencySample::WAN };
+        run.write(&dir, CHECKS)?;
+    } else {
+        let calm = sample::Sample::CALM;
+        let (current_gain_error, disturbed) = (0.01, true);
+        sample::Sample { meters, readings, current_gain_error, disturbed, ..calm }.write(&dir)?;
+    }
     println!("written   {:>8.3} s  {}", begin.elapsed().as_secs_f64(), peak_memory());
     let begin = Instant::now();
     let evaluation = evaluate(&dir)?;

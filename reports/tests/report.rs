@@ -322,7 +322,8 @@ fn a_suite_is_as_bad_as_its_worst_run_and_twins_are_turned_round() {
         two.why().unwrap(),
         "`current-in-class` is fail as expected, but `readings-once` is fail"
     );
-    assert_eq!(tame.why().unwrap(), "`current-in-class` was expected to be fail and is pass");
+    let why = tame.why().unwrap();
+    assert!(why.starts_with("`current-in-class` was expected to be fail and is pass"), "{why}");
     let suite = |runs: &[&SuiteRun]| Suite {
         name: "library".to_owned(),
         runs: runs.iter().map(|&run| run.clone()).collect(),

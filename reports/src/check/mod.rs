@@ -10,10 +10,10 @@ pub mod delivery;
 mod jitter;
 mod latency;
 mod no_loss;
-mod published;
+pub(crate) mod published;
 mod recovery;
 mod refused;
-mod rows;
+pub(crate) mod rows;
 mod select;
 
 use std::collections::BTreeMap;

@@ -58,15 +58,15 @@ const DIMENSIONS: &[Dimension] = &[Dimension::Time, Dimension::Ratio];
 
 /// Which figure, and what it was. In s, or in % for a share.
 #[derive(Clone, Debug)]
-struct Figure {
+pub(crate) struct Figure {
     statistic: String,
     under_ns: Option<i64>,
-    value: f64,
-    tolerance: f64,
+    pub(crate) value: f64,
+    pub(crate) tolerance: f64,
 }
 
 impl Figure {
-    fn read(values: &Values, out: &mut Diagnostics) -> Option<Self> {
+    pub(crate) fn read(values: &Values, out: &mut Diagnostics) -> Option<Self> {
         let statistic = values.text("statistic").to_owned();
         let is_share = statistic == "share_under";
         let under_ns = rows::time_ns(values, "under");
@@ -120,7 +120,7 @@ impl Figure {
     }
 
     /// `140 ms`, `96.6 %`.
-    fn told(&self, value: f64) -> String {
+    pub(crate) fn told(&self, value: f64) -> String {
         if !value.is_finite() {
             return "never".to_owned();
         }
@@ -131,7 +131,7 @@ impl Figure {
     }
 
     /// `median`, `share under 210 ms`.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self.under_ns {
             Some(under_ns) => format!("share under {}", told(under_ns)),
             None => self.statistic.replace('_', " "),

@@ -54,21 +54,21 @@ pub(super) const COVERAGE: Field = Field::optional(
 );
 
 /// The coverage where a scenario gives none (decision 3 of the latency rules).
-pub(super) const DEFAULT_COVERAGE: f64 = 0.999;
+pub(crate) const DEFAULT_COVERAGE: f64 = 0.999;
 
 /// The kind of a time limit.
 pub(super) const LIMIT_KIND: Kind =
     Kind::Quantity { dimension: Dimension::Time, min: 1e-6, max: 1e9 };
 
 /// A limit of this check, in ns.
-pub(super) fn time_ns(values: &Values, key: &str) -> Option<i64> {
+pub(crate) fn time_ns(values: &Values, key: &str) -> Option<i64> {
     values.duration_opt(key).map(|duration| duration.0)
 }
 
 /// Whose rows a check is about.
 #[derive(Clone, Debug)]
-pub(super) struct Selection {
-    pub(super) span: Span,
+pub(crate) struct Selection {
+    pub(crate) span: Span,
     pub(super) device: Pattern,
     observer: Option<String>,
     /// The path of the rows; `None` if it depends on which observers there are.
@@ -77,7 +77,7 @@ pub(super) struct Selection {
 
 impl Selection {
     /// Reads the common keys.
-    pub(super) fn read(values: &Values, out: &mut Diagnostics) -> Option<Self> {
+    pub(crate) fn read(values: &Values, out: &mut Diagnostics) -> Option<Self> {
         let span = match Span::read(values.text("path")) {
             Ok(span) => span,
             Err(why) => {
@@ -107,7 +107,8 @@ impl Selection {
         Some(Self { span, device, observer, path })
     }
 
-    pub(super) fn takes(&self, path: &str) -> bool {
+    /// Whether rows of this path may be among them.
+    pub(crate) fn takes(&self, path: &str) -> bool {
         match &self.path {
             Some(own) => own == path,
             None => path == "reading" || path.starts_with("reading>"),

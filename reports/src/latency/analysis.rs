@@ -234,10 +234,11 @@ impl Gathered {
     }
 }
 
-/// The figures of every path of a run, by path; empty if the run does not record latency.
-pub fn analyse(reader: &RunReader) -> Result<Vec<Analysis>, RecordError> {
+/// The figures of every path of a run, by path; empty if the run does not record latency. The
+/// warm-up is the one the run's checks give, `None` for the default (rule 2.4).
+pub fn analyse(reader: &RunReader, warm_up_ns: Option<i64>) -> Result<Vec<Analysis>, RecordError> {
     let Some(mut rows) = reader.latency()? else { return Ok(Vec::new()) };
-    let mut analyst = Analyst::new(reader.facts());
+    let mut analyst = Analyst::new(reader.facts(), warm_up_ns);
     while let Some(row) = rows.next_row()? {
         analyst.row(&row);
     }
@@ -252,9 +253,9 @@ pub struct Analyst {
 }
 
 impl Analyst {
-    /// For a run.
-    pub fn new(facts: &RunFacts) -> Self {
-        let (window, validity) = (Window::of(facts, None), Validity::of(facts));
+    /// For a run; `warm_up_ns` as in [`analyse`].
+    pub fn new(facts: &RunFacts, warm_up_ns: Option<i64>) -> Self {
+        let (window, validity) = (Window::of(facts, warm_up_ns), Validity::of(facts));
         Self { window, validity, paths: std::collections::BTreeMap::new() }
     }
 

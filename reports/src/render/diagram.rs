@@ -120,7 +120,8 @@ pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
                 .rev()
                 .take_while(is_here)
                 .any(|other| !other.label.is_empty());
-            let next = mine[place..].iter().find(|other| !is_here(other));
+            let next =
+                mine[place..].iter().find(|other| !is_here(other) && !other.label.is_empty());
             let next = next.map_or(100.0, |next| x(next.from_s));
             if is_first {
                 draw_label(&mut svg, &mark.label, base, from, next);
@@ -271,10 +272,11 @@ fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
     for (place, line) in lines.iter().take(4).enumerate() {
         let y = 58 + 17 * place;
         let shown = escape(&shortened(line, LINE_MAX));
+        let size = if shown.chars().count() > 21 { 10.8 } else { 12.0 };
         append(
             svg,
             format_args!(
-                "<text x=\"{middle}\" y=\"{y}\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"12\">{shown}</text>"
+                "<text x=\"{middle}\" y=\"{y}\" fill=\"{INK}\" text-anchor=\"middle\" font-size=\"{size}\">{shown}</text>"
             ),
         );
     }
@@ -336,8 +338,8 @@ mod tests {
         );
         let svg = timeline(&[mark(10.0, ""), mark(10.0, "kill"), mark(10.0, "stop")], 100.0);
         assert!(svg.contains(">kill<") && !svg.contains(">stop<"), "{svg}");
-        let svg = timeline(&[mark(10.0, "disconnect wan"), mark(11.0, "")], 100.0);
-        assert!(!svg.contains("class=\"label\""), "one percent has no room");
+        let svg = timeline(&[mark(10.0, "disconnect wan"), mark(11.0, "x")], 100.0);
+        assert_eq!(svg.matches("class=\"label\"").count(), 1, "one percent has no room");
     }
 
     #[test]

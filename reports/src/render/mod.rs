@@ -8,10 +8,12 @@ mod bins;
 mod collect;
 mod diagram;
 mod figure;
+mod latency;
 mod page;
 mod pictures;
 mod plot;
 mod report;
+mod svg;
 
 use std::fs;
 use std::path::{Path, PathBuf};

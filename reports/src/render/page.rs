@@ -41,6 +41,9 @@ pub(crate) struct CheckRow {
     n: String,
     bound: String,
     why: String,
+    basis: String,
+    /// What else there is to say, if it is too much for a list.
+    more: String,
     place: String,
 }
 
@@ -62,6 +65,9 @@ pub(crate) fn checks(verdicts: &[Verdict]) -> Vec<CheckRow> {
 fn check_row(verdict: &Verdict) -> CheckRow {
     let with_unit = |value: Option<f64>| match value {
         Some(value) if verdict.unit == "1" => number(value),
+        Some(value) if verdict.unit == "s" && value != 0.0 && value.abs() < 1.0 => {
+            format!("{} ms", number(1e3 * value))
+        }
         Some(value) => format!("{} {}", number(value), verdict.unit),
         None => String::new(),
     };
@@ -73,6 +79,8 @@ fn check_row(verdict: &Verdict) -> CheckRow {
         }
         _ => None,
     };
+    let (why, more) = first_clause(&verdict.why);
+    let basis = verdict.told.as_ref().map(|told| told.basis.clone());
     CheckRow {
         status: verdict.status,
         name: verdict.check.clone(),
@@ -82,8 +90,21 @@ fn check_row(verdict: &Verdict) -> CheckRow {
         margin,
         n: grouped(verdict.n),
         bound: with_unit(verdict.bound),
-        why: verdict.why.clone(),
+        why,
+        basis: basis.filter(|basis| *basis != format!("n {}", verdict.n)).unwrap_or_default(),
+        more,
         place: if verdict.status == Status::Pass { String::new() } else { place(verdict) },
+    }
+}
+
+/// A long explanation up to its first semicolon, and the rest of it.
+fn first_clause(why: &str) -> (String, String) {
+    const SHORT_MAX: usize = 160;
+    match why.split_once("; ") {
+        Some((first, rest)) if why.chars().count() > SHORT_MAX => {
+            (first.to_owned(), rest.to_owned())
+        }
+        _ => (why.to_owned(), String::new()),
     }
 }
 
@@ -380,6 +401,13 @@ pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_has_the_first_clause_of_a_long_explanation() {
+        assert_eq!(first_clause("near; all well"), ("near; all well".to_owned(), String::new()));
+        let long = format!("cannot say; {}", "x".repeat(160));
+        assert_eq!(first_clause(&long), ("cannot say".to_owned(), "x".repeat(160)));
+    }
 
     #[test]
     fn figures_are_readable() {

@@ -15,6 +15,7 @@ use super::plot::{Chart, Point, Series, clock};
 use super::{RenderError, report::under_test};
 use crate::console::number;
 use crate::record::{Event, RunFacts, kind};
+use crate::text::append;
 
 /// The most rows of the accuracy table on the page; all of them are in its CSV.
 const ACCURACY_ROWS_MAX: usize = 200;
@@ -50,7 +51,12 @@ pub(super) struct Accuracy {
 
 impl Picture {
     /// The picture of a figure, which is kept for its files.
-    fn of(figure: Figure, title: &str, caption: String, figures: &mut Vec<Figure>) -> Self {
+    pub(super) fn of(
+        figure: Figure,
+        title: &str,
+        caption: String,
+        figures: &mut Vec<Figure>,
+    ) -> Self {
         let picture = Self {
             title: title.to_owned(),
             svg: figure.svg.clone().unwrap_or_default(),
@@ -71,16 +77,21 @@ pub(super) fn timeline(
     figures: &mut Vec<Figure>,
 ) -> Option<Picture> {
     let since = |time: SimTime| (time - facts.start).as_seconds_f64();
-    let mut marks = Vec::new();
-    for (_, event) in &collected.events {
+    let (mut marks, mut killed) = (Vec::new(), Vec::new());
+    for (place, (_, event)) in collected.events.iter().enumerate() {
         let lane = match event.kind.as_str() {
+            // What a kill began ends there.
+            kind::RESTARTED if killed.contains(&event.text("target")) => continue,
             kind::INJECT | kind::KILL | kind::RESTARTED | kind::INTERRUPTED => Lane::Injected,
             kind::COMMAND | kind::ACKNOWLEDGED => Lane::Commands,
             kind::REFUSED => Lane::Refused,
             _ => continue,
         };
         let from_s = since(event.time);
-        let until = event.text("until").and_then(|until| until.parse::<SimTime>().ok());
+        if event.kind == kind::KILL {
+            killed.push(event.text("target"));
+        }
+        let until = until(&collected.events[place..]);
         let to_s = until.map_or(from_s, since).max(from_s);
         let text = format!("{}  {} {}", clock(from_s), event.kind, event.detail());
         marks.push(Mark { lane, from_s, to_s, text, label: label(event) });
@@ -103,6 +114,19 @@ pub(super) fn timeline(
     Some(picture)
 }
 
+/// Until when the first of these events lasts: as it says, or, of a kill, until its target is there
+/// again.
+pub(super) fn until(events: &[(u64, Event)]) -> Option<SimTime> {
+    let (_, event) = events.first()?;
+    if event.kind != kind::KILL {
+        return event.text("until").and_then(|until| until.parse().ok());
+    }
+    let is_back = |other: &&Event| {
+        other.kind == kind::RESTARTED && other.text("target") == event.text("target")
+    };
+    events.iter().map(|(_, other)| other).find(is_back).map(|other| other.time)
+}
+
 /// A few words for a mark on the strip, where it has room for them.
 pub(super) fn label(event: &Event) -> String {
     let about = event.about().or_else(|| event.text("link")).or_else(|| event.text("target"));
@@ -110,8 +134,8 @@ pub(super) fn label(event: &Event) -> String {
         kind::INJECT => (event.text("inject").unwrap_or_default(), about),
         kind::COMMAND => (event.text("name").unwrap_or_default(), about),
         kind::REFUSED => (event.text("reason").unwrap_or_default(), about),
-        // It stands right beside the command it answers.
-        kind::ACKNOWLEDGED => ("", None),
+        // It stands right beside what it answers, or ends.
+        kind::ACKNOWLEDGED | kind::RESTARTED => ("", None),
         other => (other, about),
     };
     match about {
@@ -155,7 +179,22 @@ pub(super) fn bench(facts: &RunFacts, document: &Table, figures: &mut Vec<Figure
     let platform = vec![facts.platform.clone()];
     let svg = Some(diagram::bench(&Bench { sources, devices, platform }));
     let figure = Figure { name: "bench".to_owned(), svg, csv: None };
-    Picture::of(figure, "", String::new(), figures)
+    let mut caption = "The reference never passes through the device or the platform.".to_owned();
+    for link in tables(document, "link") {
+        let kind = match word(link, "preset") {
+            "" => "own legs",
+            preset => preset,
+        };
+        append(&mut caption, format_args!(" Link {}: {kind}.", word(link, "name")));
+    }
+    for observer in tables(document, "observer") {
+        let via = match word(observer, "via") {
+            "" => "directly".to_owned(),
+            link => format!("through link {link}"),
+        };
+        append(&mut caption, format_args!(" Observer {} receives {via}.", word(observer, "name")));
+    }
+    Picture::of(figure, "", caption, figures)
 }
 
 fn tables<'a>(document: &'a Table, key: &str) -> impl Iterator<Item = &'a Table> {

@@ -13,7 +13,7 @@ use super::collect::Collected;
 use super::figure::Figure;
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
 use super::pictures::{self, Accuracy, Picture};
-use super::{RenderError, STYLE, fill};
+use super::{RenderError, STYLE, fill, latency};
 use crate::check::accuracy::Spec;
 use crate::console::format_duration;
 use crate::evaluate::{Evaluation, check_tables, read_check};
@@ -35,14 +35,16 @@ struct Page {
     exit_code: u8,
     banners: Vec<Banner>,
     under_test: Vec<UnderTest>,
+    /// `measured` or `modelled`, if the run records latency.
+    evidence: Option<&'static str>,
     facts: Vec<Fact>,
     command: String,
-    has_bounds: bool,
     checks: Vec<CheckRow>,
     timeline: Option<Picture>,
     trouble: Vec<Trouble>,
     bench: Picture,
     accuracy: Accuracy,
+    latency: Option<String>,
     delivery: Delivery,
     refused: Vec<RefusedRow>,
     coverage: Vec<CoverageRow>,
@@ -95,6 +97,8 @@ pub(super) fn page(
         total: collected.events_total,
         more: collected.events_total > collected.events.len() as u64,
     };
+    let (scenario, verdicts) = (&document, &evaluation.verdicts);
+    let latency = latency::section(reader, scenario, verdicts, &collected.events, &mut figures)?;
     let (rows, more) = page::deliveries(&collected, DELIVERY_ROWS_MAX);
     let page = Page {
         style: STYLE,
@@ -105,14 +109,18 @@ pub(super) fn page(
         exit_code: evaluation.exit_code().number(),
         banners: banners(evaluation, &collected),
         under_test: under_test(facts),
+        evidence: latency.as_ref().map(|_| match facts.time {
+            TimeMode::Real => "measured",
+            TimeMode::Virtual => "modelled",
+        }),
         facts: facts_list(facts),
         command: command(&facts.command_line),
-        has_bounds: evaluation.verdicts.iter().any(|verdict| verdict.bound.is_some()),
         checks: page::checks(&evaluation.verdicts),
         timeline: pictures::timeline(facts, &collected, end_s, &mut figures),
         trouble: page::trouble(&evaluation.verdicts, &collected),
         bench: pictures::bench(facts, &document, &mut figures),
         accuracy: pictures::accuracy(&collected, end_s, &mut figures)?,
+        latency,
         delivery: Delivery { rows, more },
         refused: page::refusals(&collected),
         coverage: page::coverage(&evaluation.verdicts),

@@ -1,0 +1,227 @@
+//! The timing classes of one path: what was counted, which bounds follow, and what may be said.
+
+use serde::Serialize;
+
+use super::super::figure::Csv;
+use super::super::page::grouped;
+use super::words::{limit, nanoseconds, percent};
+use crate::console::number;
+use crate::latency::{
+    Analysis, COVERAGES, ClassRow, Correlation, Grounds, Validity, requirement_tables,
+};
+use crate::verdict::Status;
+
+/// What may be said in one sentence.
+#[derive(Serialize)]
+pub(super) struct Statement {
+    status: Status,
+    text: String,
+}
+
+/// One class.
+#[derive(Serialize)]
+pub(super) struct Row {
+    name: String,
+    summary: String,
+    limit: String,
+    late: String,
+    share: String,
+    cells: Vec<Cell>,
+}
+
+/// One class at one coverage.
+#[derive(Serialize)]
+struct Cell {
+    status: Status,
+    word: &'static str,
+    bound: String,
+    correlation: String,
+    why: String,
+}
+
+/// The coverages as headings.
+pub(super) fn coverages() -> Vec<String> {
+    COVERAGES.iter().map(|coverage| format!("p{}", number(100.0 * coverage))).collect()
+}
+
+/// What the classes amount to, a sentence for each coverage. In virtual time there is nothing to
+/// say of a platform.
+pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statement> {
+    if validity.modelled {
+        return Vec::new();
+    }
+    if let Some(why) = validity.refuses(&analysis.population) {
+        let text = format!("No timing class can be judged: {why}.");
+        return vec![Statement { status: Status::Inconclusive, text }];
+    }
+    let mut grouped: Vec<((Status, String), Vec<String>)> = Vec::new();
+    for (coverage, name) in COVERAGES.into_iter().zip(coverages()) {
+        let said = said(analysis, coverage);
+        match grouped.last_mut() {
+            Some((last, names)) if *last == said => names.push(name),
+            _ => grouped.push((said, vec![name])),
+        }
+    }
+    let statement = |((status, text), names): ((Status, String), Vec<String>)| Statement {
+        status,
+        text: format!("{text} at {}, 95 % confidence, this run.", list(&names)),
+    };
+    grouped.into_iter().map(statement).collect()
+}
+
+/// What may be said at one coverage.
+fn said(analysis: &Analysis, coverage: f64) -> (Status, String) {
+    if let Some(class) = analysis.strictest(coverage) {
+        return (Status::Pass, format!("Timing consistent with {}", class.name));
+    }
+    let mut rows = analysis.classes.iter().filter(|row| row.judged.coverage == coverage);
+    if rows.clone().all(|row| row.conclusion.status == Status::Fail) {
+        return (Status::Fail, "Timing consistent with no class".to_owned());
+    }
+    if rows.any(|row| matches!(row.judged.grounds, Grounds::TooFew { .. })) {
+        return (Status::Inconclusive, "Too few messages to show any class".to_owned());
+    }
+    (Status::Inconclusive, "No class can be shown".to_owned())
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list(names: &[String]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// The rows, the strictest class first.
+pub(super) fn rows(analysis: &Analysis, validity: &Validity) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for one in &analysis.classes {
+        let (tally, judged) = (&one.judged.tally, &one.judged);
+        if rows.last().is_none_or(|row| row.name != one.class.name) {
+            rows.push(Row {
+                name: one.class.name.clone(),
+                summary: one.class.use_for.clone(),
+                limit: one.class.limit_ns.map_or_else(|| "delivery".to_owned(), limit),
+                late: format!("{} of {}", grouped(tally.k()), grouped(tally.n)),
+                share: percent(judged.share()),
+                cells: Vec::new(),
+            });
+        }
+        if let Some(row) = rows.last_mut() {
+            row.cells.push(cell(one, validity));
+        }
+    }
+    rows.reverse();
+    rows
+}
+
+fn cell(one: &ClassRow, validity: &Validity) -> Cell {
+    let judged = &one.judged;
+    let is_refused = one.conclusion.status != judged.status;
+    let (status, word) = match one.conclusion.status {
+        _ if validity.modelled => (Status::Skipped, "modelled"),
+        Status::Inconclusive if one.conclusion.why.starts_with("not measurable") => {
+            (Status::Inconclusive, "not measurable here")
+        }
+        Status::Inconclusive if !is_refused && matches!(judged.grounds, Grounds::TooFew { .. }) => {
+            (Status::Inconclusive, "n too small")
+        }
+        status => (status, status.word()),
+    };
+    let side = if judged.status == Status::Fail { "at least" } else { "at most" };
+    let correlation = match judged.deff.correlation {
+        Correlation::Assumed => "independence assumed".to_owned(),
+        Correlation::NotAssessed | Correlation::Assessed => {
+            format!("deff {}", number(three(judged.deff.used)))
+        }
+    };
+    let bound = format!("{side} {}", percent(three(judged.bound())));
+    Cell { status, word, bound, correlation, why: one.conclusion.why.clone() }
+}
+
+/// Three significant digits, unless that makes a share all there is.
+fn three(value: f64) -> f64 {
+    let rounded = format!("{value:.2e}").parse().unwrap_or(value);
+    if rounded >= 1.0 && value < 1.0 { value } else { rounded }
+}
+
+/// What has to be known to read the table.
+pub(super) fn note(analysis: &Analysis, validity: &Validity) -> String {
+    let mut parts = vec![
+        "Later than the limit counts, and lost messages do. Below the word stands the share that \
+         is at least, or at most, later than the limit, at 95 % confidence (exact binomial), and \
+         by how much messages that are late together reduce their number (deff)."
+            .to_owned(),
+    ];
+    let words: Vec<&str> = analysis
+        .classes
+        .iter()
+        .map(|row| row.judged.deff.correlation)
+        .filter(|correlation| *correlation == Correlation::NotAssessed)
+        .map(Correlation::words)
+        .take(1)
+        .collect();
+    if let Some(words) = words.first() {
+        let block_s = analysis.classes[0].judged.deff.block_ns as f64 / 1e9;
+        parts.push(format!(
+            "The run is short for that: {words} beyond blocks of {} s.",
+            number(block_s)
+        ));
+    }
+    if let Some(floor) = validity.floor {
+        let p99 = super::words::duration(nanoseconds(floor.p99_ns));
+        let least = super::words::duration(nanoseconds(floor.least_limit_ns()));
+        parts.push(format!("The floor's p99 is {p99}: limits under {least} are not measurable."));
+    }
+    let table = &requirement_tables()[0];
+    let standing = table.rows.last().map(|row| row.standing.words()).unwrap_or_default();
+    parts.push(format!("{}, {}; limits {standing}.", table.title, table.edition));
+    parts.join(" ")
+}
+
+/// The columns of the table of all paths.
+pub(super) const COLUMNS: [&str; 17] = [
+    "path",
+    "from",
+    "to",
+    "class",
+    "status",
+    "why",
+    "limit_ms",
+    "coverage",
+    "n",
+    "k",
+    "not_known",
+    "share",
+    "upper_95",
+    "lower_95",
+    "deff",
+    "deff_used",
+    "floor_p99_ms",
+];
+
+/// Adds the classes of a path to the table. The statuses of a run in virtual time are `modelled`.
+pub(super) fn lines(analysis: &Analysis, validity: &Validity, csv: &mut Csv) {
+    let span = analysis.population.span();
+    let floor_ms = validity.floor.map_or(f64::NAN, |floor| nanoseconds(floor.p99_ns) / 1e6);
+    for ClassRow { class, judged, conclusion } in &analysis.classes {
+        let status = if validity.modelled { "modelled" } else { conclusion.status.word() };
+        let (from, to) = (span.from.word(), span.to.word());
+        csv.line(
+            &[&analysis.path, from, to, &class.name, status, &conclusion.why],
+            &[
+                class.limit_ns.map_or(f64::INFINITY, |limit_ns| nanoseconds(limit_ns) / 1e6),
+                judged.coverage,
+                judged.tally.n as f64,
+                judged.tally.k() as f64,
+                judged.tally.open as f64,
+                judged.share(),
+                judged.upper,
+                judged.lower,
+                judged.deff.estimate,
+                judged.deff.used,
+                floor_ms,
+            ],
+        );
+    }
+}
