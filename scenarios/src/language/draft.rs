@@ -182,6 +182,7 @@ impl<'a> Draft<'a> {
         interference::are_over_in_time(&self.injections, self.head.as_ref(), out);
         semantics::commands_have_names(&self.injections, out);
         wiring::no_link_is_called_none(&self.links, out);
+        wiring::keep_alive_is_whole(&self.devices, out);
         if let Some(platform) = platform {
             semantics::kill_has_a_victim(&self.injections, platform, out);
         }

@@ -73,7 +73,7 @@ fn add_fields(text: &mut String, fields: &[Field], around: &[Field], indent: &st
         let _ = writeln!(text, "{indent}{name:width$}  {kind} ({presence})\n{deeper}{doc}");
         let one = if let Kind::List(of) = field.kind { *of } else { field.kind };
         if let Kind::Table(inner) = one {
-            add_fields(text, inner, fields, &deeper);
+            add_fields(text, inner, fields, &format!("{indent}    "));
         }
     }
     if !again.is_empty() {

@@ -45,6 +45,18 @@ pub(crate) fn via_of(table: &Table, links: &Names, out: &mut Diagnostics) -> Via
     }
 }
 
+/// MQTT counts its keep-alive in whole seconds (3.1.1, 3.1.2.10).
+pub(crate) fn keep_alive_is_whole<K>(devices: &[Row<'_, K>], out: &mut Diagnostics) {
+    for values in devices.iter().filter_map(|row| row.values.as_ref()) {
+        let seconds = values.si("keep_alive");
+        if seconds != seconds.round() {
+            let message = format!("a keep-alive of {seconds} s is none");
+            let label = "MQTT counts it in whole seconds";
+            out.report(Code::OUT_OF_RANGE, values.span_of("keep_alive"), message, label);
+        }
+    }
+}
+
 /// The devices an observer subscribes to.
 pub(crate) fn observed<K>(
     observer: &Row<'_, K>,

@@ -339,6 +339,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "S007 24:10 <\"wan\"> `preset` cannot be `wan`",
     ),
     ("delay = \"300 ms\"", "delay = \"300\"", "S008 30:9 <\"300\"> `300` has no unit"),
+    ("\"0 s\"", "\"1500 ms\"", "S006 43:14 <\"1500 ms\"> a keep-alive of 1.5 s is none"),
+    (
+        "[[link]]\nname = \"slow\"",
+        "[[link]]\nname = \"none\"\n[[link]]\nname = \"slow\"",
+        "S013 29:8 <\"none\"> `none` is no name for a link",
+    ),
     ("messages = 500", "messages = 5", "S006 13:12 <5> `messages` is out of range"),
     (
         "tls = \"mutual\"",
