@@ -43,7 +43,12 @@ fn run(scenario: &Scenario, folder: &Path) -> Evaluation {
         .enable_all()
         .build()
         .expect("threads");
-    let options = RunOptions { out: folder.join("run"), timeout: None, command_line: Vec::new() };
+    let options = RunOptions {
+        out: folder.join("run"),
+        timeout: None,
+        command_line: Vec::new(),
+        real_time_priority: false,
+    };
     let quiet = ConsoleOptions { json: false, color: false, progress: false, silent: true };
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     runtime

@@ -4,7 +4,7 @@ use lastmeter_params::{Entry, Field};
 
 use super::latency::{about_population, number_of, rounded};
 use super::rows::{self, Gather};
-use super::{Check, CheckContext, CheckKind, finish};
+use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::console::number;
 use crate::latency::{Correlation, EXACT_MAX, Judgement, Limit, Population, Validity, told};
 use crate::record::{LatencyRow, RunFacts};
@@ -48,6 +48,10 @@ struct Jitter {
 }
 
 impl Check for Jitter {
+    fn demand(&self) -> Option<Demand> {
+        Some(self.gather.demand(Some(self.coverage)))
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.gather.begin(facts);
     }

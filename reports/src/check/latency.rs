@@ -3,7 +3,7 @@
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
 use super::rows::{self, Gather};
-use super::{Check, CheckContext, CheckKind, finish};
+use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::console::number;
 use crate::latency::{
     Conclusion, Correlation, Judgement, Limit, Population, Requirement, RequirementTable, Validity,
@@ -163,6 +163,10 @@ struct Latency {
 }
 
 impl Check for Latency {
+    fn demand(&self) -> Option<Demand> {
+        Some(self.gather.demand(Some(self.claim.coverage)))
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.gather.begin(facts);
     }

@@ -7,6 +7,7 @@
 pub mod accuracy;
 mod command_ack;
 pub mod delivery;
+mod demand;
 mod jitter;
 mod latency;
 mod no_loss;
@@ -23,6 +24,7 @@ use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 use crate::record::{Event, LatencyRow, Observation, RunFacts, RunState};
 use crate::verdict::{Status, Verdict};
 
+pub use demand::Demand;
 pub(crate) use select::ByDevice;
 pub use select::Pattern;
 
@@ -88,6 +90,11 @@ impl CheckContext {
 
 /// A check at work.
 pub trait Check: Send {
+    /// What it needs of the bench if it is about latency; `None` if it is not.
+    fn demand(&self) -> Option<Demand> {
+        None
+    }
+
     /// Is told about the run before the record is fed to it.
     fn begin(&mut self, _facts: &RunFacts) {}
 

@@ -4,7 +4,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 
 use super::latency::{about_population, number_of, rounded};
 use super::rows::{self, Gather};
-use super::{Check, CheckContext, CheckKind, finish};
+use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::latency::{Distribution, Population, Validity, told};
 use crate::record::{LatencyRow, RunFacts};
 use crate::text::append;
@@ -147,6 +147,11 @@ struct Published {
 }
 
 impl Check for Published {
+    fn demand(&self) -> Option<Demand> {
+        let messages_min = MESSAGES_MIN;
+        Some(Demand { messages_min, in_virtual_time: true, ..self.gather.demand(None) })
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.gather.begin(facts);
     }

@@ -16,7 +16,7 @@ use lastmeter_units::SimTime;
 
 use super::rows::{self, Selection};
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, finish};
+use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::console::number;
 use crate::latency::{EXACT_MAX, Limit, Validity, told};
 use crate::record::{Event, LatencyRow, Point, RunFacts, kind};
@@ -139,6 +139,10 @@ struct After {
 }
 
 impl Check for Recovery {
+    fn demand(&self) -> Option<Demand> {
+        Some(Demand { needs_breakage: true, ..self.selection.demand() })
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.start = facts.start;
         self.end_ns = (facts.end - facts.start).0;

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 
 use super::select::ByDevice;
-use super::{CheckContext, Pattern};
-use crate::latency::{Limit, Named, Population, Span, Validity, Window};
+use super::{CheckContext, Demand, Pattern};
+use crate::latency::{Limit, Named, Population, Span, Validity, Window, needed_sample_size};
 use crate::record::{LatencyRow, Point, RunFacts};
 use crate::verdict::{At, Status, Verdict};
 
@@ -107,6 +107,19 @@ impl Selection {
         Some(Self { span, device, observer, path })
     }
 
+    /// What the common keys demand of the bench; each check adds its own.
+    pub(super) fn demand(&self) -> Demand {
+        Demand {
+            span: self.span,
+            of_commands: self.path.as_deref() == Some("command"),
+            messages_min: 1,
+            coverage: None,
+            warm_up_ns: Some(0),
+            in_virtual_time: false,
+            needs_breakage: false,
+        }
+    }
+
     /// Whether rows of this path may be among them.
     pub(crate) fn takes(&self, path: &str) -> bool {
         match &self.path {
@@ -148,6 +161,16 @@ impl Gather {
             last: String::new(),
             selection,
         })
+    }
+
+    /// What the common keys demand of the bench, and enough messages for a coverage if there is one.
+    pub(super) fn demand(&self, coverage: Option<f64>) -> Demand {
+        Demand {
+            messages_min: coverage.map_or(1, needed_sample_size),
+            coverage,
+            warm_up_ns: self.warm_up_ns,
+            ..self.selection.demand()
+        }
     }
 
     pub(super) fn begin(&mut self, facts: &RunFacts) {

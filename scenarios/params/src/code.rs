@@ -164,6 +164,20 @@ codes! {
         "A link can be broken in one way at a time, and carry one impairment at a time. The next \
          may begin at the instant at which the one before ends; without `for` one lasts to the \
          end of the scenario.";
+    NEEDS_REAL_TIME "S032" "needs real time"
+        "What a platform or a link really takes can be judged by the clock on the wall only; in \
+         virtual time a delay is the model's. Write `time = \"real\"` under `[scenario]`. Run with \
+         `--time virtual`, such a scenario skips these checks.";
+    NOT_OBSERVED "S033" "nobody receives this"
+        "A path that ends in `received`, or at the leg down of a link, is about an observer, a \
+         subscriber of the bench: add an `[[observer]]` that subscribes to all devices of the \
+         check, and name it with `observer` where there are several.";
+    TOO_FEW_MESSAGES "S034" "too few messages for this claim"
+        "With so few messages even a flawless run could not pass: a coverage of 99 % needs 299 \
+         messages of which none is late, 99.9 % needs 2,995 (exact binomial bound at 95 % \
+         confidence). Counted are the readings due, or the commands injected, after the warm-up. \
+         Lengthen the scenario, add devices, report more often, shorten `warm_up`, or claim a \
+         lower `coverage`.";
 }
 
 #[cfg(test)]

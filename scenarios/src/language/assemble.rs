@@ -12,7 +12,8 @@ use lastmeter_reports::{CheckKind, Status};
 use lastmeter_sim::{SourceKind, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::draft::{Draft, Parts, References};
+use super::construct::Parts;
+use super::draft::{Draft, References};
 use super::interference::Target;
 use super::read::Row;
 use super::scenario::{

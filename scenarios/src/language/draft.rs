@@ -5,18 +5,14 @@
 
 use std::path::Path;
 
-use lastmeter_devices::{DEVICES, Device, DeviceKind};
-use lastmeter_link::impair::{self, Impairment, LinkSpec};
+use lastmeter_devices::{DEVICES, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Table, Values, nearest};
-use lastmeter_reports::check::Pattern;
 use lastmeter_reports::{CHECKS, CheckKind};
-use lastmeter_sim::{SOURCES, SourceKind, Streams, Terminal};
-use lastmeter_units::MEASUREMENTS;
+use lastmeter_sim::{SOURCES, SourceKind};
 
 use super::files::Files;
 use super::interference::{self, Connected, Target};
 use super::names::Names;
-use super::parts::{self, Built, DevicePlace};
 use super::read::{self, Row, Single};
 use super::scenario::{GivenAuthority, PlatformUse, Scenario};
 use super::sections::{self, InjectKind};
@@ -44,6 +40,7 @@ pub(crate) struct Draft<'a> {
 struct AllNames {
     sources: Names,
     devices: Names,
+    observers: Names,
     links: Names,
     checks: Names,
 }
@@ -54,22 +51,14 @@ pub(super) struct References {
     pub(super) devices: Vec<(String, usize)>,
     pub(super) source_of_table: Vec<Option<usize>>,
     pub(super) via_of_table: Vec<Via>,
+    pub(super) observers: Names,
     pub(super) via_of_observer: Vec<Via>,
     pub(super) devices_of_observer: Vec<Vec<usize>>,
     pub(super) via_of_floor: Via,
     pub(super) device_of_injection: Vec<Option<usize>>,
     pub(super) target_of_injection: Vec<Option<Target>>,
-    devices_of_check: Vec<Vec<usize>>,
+    pub(super) devices_of_check: Vec<Vec<usize>>,
     pub(super) authority: Result<Option<GivenAuthority>, Reported>,
-}
-
-/// What the parts of the bench turned out to be.
-pub(super) struct Parts {
-    pub(super) terminals: Vec<Option<Terminal>>,
-    pub(super) links: Vec<Option<LinkSpec>>,
-    /// By injection.
-    pub(super) impairments: Vec<Option<Impairment>>,
-    pub(super) unavailable: Option<String>,
 }
 
 impl<'a> Draft<'a> {
@@ -111,7 +100,7 @@ impl<'a> Draft<'a> {
         self.into_scenario(path, platform?, &references, parts)
     }
 
-    fn head_values(&self) -> Option<&Values> {
+    pub(super) fn head_values(&self) -> Option<&Values> {
         self.head.as_ref()?.values.as_ref()
     }
 
@@ -159,11 +148,11 @@ impl<'a> Draft<'a> {
     fn names(&self, out: &mut Diagnostics) -> (AllNames, Vec<usize>) {
         let (devices, table_of_device) =
             Names::of_devices(&self.devices, self.all_read("device"), out);
-        Names::of("observer", &self.observers, false, out);
         Names::of("injection", &self.injections, false, out);
         let names = AllNames {
             sources: Names::of("source", &self.sources, self.all_read("source"), out),
             devices,
+            observers: Names::of("observer", &self.observers, self.all_read("observer"), out),
             links: Names::of("link", &self.links, self.all_read("link"), out),
             checks: Names::of("check", &self.checks, self.all_read("check"), out),
         };
@@ -206,7 +195,7 @@ impl<'a> Draft<'a> {
         (platform, files): (Option<&PlatformUse>, &Files<'_>),
         out: &mut Diagnostics,
     ) -> References {
-        let AllNames { sources, devices, links, .. } = names;
+        let AllNames { sources, devices, observers, links, .. } = names;
         let devices_of_observer: Vec<Vec<usize>> =
             self.observers.iter().map(|row| wiring::observed(row, &devices, out)).collect();
         for (row, of) in self.observers.iter().zip(&devices_of_observer) {
@@ -228,15 +217,17 @@ impl<'a> Draft<'a> {
         let target_of_injection: Vec<Option<Target>> =
             injections.map(|row| interference::target_of(row, &connected, out)).collect();
         interference::do_not_overlap(&self.injections, &target_of_injection, out);
-        let named = devices.iter().map(str::to_owned).zip(table_of_device.iter().copied());
+        let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
+        let named = table_of_device.iter().enumerate();
         References {
-            devices: named.collect(),
+            devices: named.map(|(device, table)| (name_of(device), *table)).collect(),
             source_of_table: self
                 .devices
                 .iter()
                 .map(|row| semantics::source_of(row, &sources, out))
                 .collect(),
             via_of_table,
+            observers,
             via_of_observer,
             devices_of_observer,
             via_of_floor,
@@ -253,96 +244,5 @@ impl<'a> Draft<'a> {
                 .collect(),
             authority: wiring::authority(self.platform.as_ref(), platform, files, out),
         }
-    }
-
-    /// Calls the constructors of everything that has no mistake so far. Of devices that one table
-    /// makes the first stands for all: they differ in nothing but the name.
-    fn build(&self, references: &References, files: &Files<'_>, out: &mut Diagnostics) -> Parts {
-        let head = self.head_values();
-        let seed = head.map_or(0, |head| head.integer("seed") as u64);
-        let start = head.and_then(|head| head.instant_opt("start")).unwrap_or_default();
-        let streams = Streams::new(seed);
-        let mut unavailable = None;
-        let terminals: Vec<Option<Terminal>> = self
-            .sources
-            .iter()
-            .map(|row| {
-                match parts::build_source(row.kind?, row.values.as_ref()?, streams, files, out) {
-                    Built::Terminal(terminal) => Some(terminal),
-                    Built::Unavailable(reason) => {
-                        unavailable.get_or_insert(reason);
-                        None
-                    }
-                    Built::Refused => None,
-                }
-            })
-            .collect();
-        let devices: Vec<Option<Box<dyn Device>>> = self
-            .devices
-            .iter()
-            .zip(&references.source_of_table)
-            .map(|(row, source)| {
-                let source = (*source)?;
-                let terminal = terminals.get(source)?.as_ref();
-                semantics::has_spectrum_to_work_on(row, &self.sources[source], terminal, out)?;
-                let terminal = terminal?;
-                let name = row.name()?;
-                let place = DevicePlace { name, start, streams, terminal };
-                parts::build_device(row.kind?, row.values.as_ref()?, &place, out)
-            })
-            .collect();
-        let scenario = head.map_or("", |head| head.text("name"));
-        for (row, of) in self.checks.iter().zip(&references.devices_of_check) {
-            let (Some(kind), Some(values)) = (row.kind, &row.values) else { continue };
-            let mistakes = out.len();
-            parts::try_check(kind, values, scenario, out);
-            if out.len() == mistakes {
-                let mut tables: Vec<Option<usize>> = of
-                    .iter()
-                    .map(|&device| references.devices.get(device).map(|(_, table)| *table))
-                    .collect();
-                tables.dedup();
-                report_what_is_not_measured(row, &tables, &devices, out);
-            }
-        }
-        let links = self.links.iter();
-        let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
-        let impairments = self.injections.iter().map(|row| match row.kind? {
-            InjectKind::Impair => impair::read_impairment(row.values.as_ref()?, out),
-            _ => None,
-        });
-        let impairments = impairments.collect();
-        Parts { terminals, links, impairments, unavailable }
-    }
-}
-
-/// A check of a quantity is about one that its devices report.
-fn report_what_is_not_measured<K>(
-    check: &Row<'_, K>,
-    tables: &[Option<usize>],
-    devices: &[Option<Box<dyn Device>>],
-    out: &mut Diagnostics,
-) {
-    let Some((text, span)) = check.text("quantity") else { return };
-    let pattern = Pattern::new(text);
-    let reported: Option<Vec<&str>> = tables
-        .iter()
-        .map(|table| devices.get((*table)?)?.as_ref())
-        .collect::<Option<Vec<_>>>()
-        .map(|devices| devices.iter().flat_map(|d| d.quantities()).map(|id| id.name()).collect());
-    // Of a device that could not be built nobody knows what it reports.
-    let Some(reported) = reported.filter(|names| !names.is_empty()) else { return };
-    if reported.iter().any(|name| pattern.matches(name)) {
-        return;
-    }
-    let near = nearest(text, reported.iter().copied());
-    let help = near.map(|near| format!("did you mean `{near}`?"));
-    if MEASUREMENTS.iter().any(|row| pattern.matches(row.name)) {
-        let message = format!("none of the check's devices reports `{text}`");
-        out.report_with_help(Code::CANNOT_MEASURE, span, message, "never measured here", help);
-    } else {
-        let message = format!("unknown measurement identifier `{text}`");
-        let code = Code::UNKNOWN_MEASUREMENT;
-        out.report_with_help(code, span, message, "not in the registry", help);
     }
 }

@@ -9,12 +9,14 @@
 //! It never runs anything, and reads no files but the scenario and those it names.
 
 mod assemble;
+mod construct;
 mod draft;
 mod explain;
 mod failure;
 mod files;
 mod interference;
 mod json_schema;
+mod judging;
 mod load;
 mod names;
 mod overrides;

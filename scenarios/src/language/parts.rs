@@ -5,6 +5,7 @@
 
 use lastmeter_devices::{Device, DeviceContext, DeviceKind};
 use lastmeter_params::{Diagnostics, Values};
+use lastmeter_reports::check::Check;
 use lastmeter_reports::{CheckContext, CheckKind};
 use lastmeter_sim::{SourceContext, SourceKind, Streams, Terminal};
 use lastmeter_units::{HardwareId, SimTime};
@@ -82,12 +83,12 @@ pub(crate) fn try_check(
     values: &Values,
     scenario: &str,
     diagnostics: &mut Diagnostics,
-) {
+) -> Option<Box<dyn Check>> {
     let context = CheckContext {
         name: values.text("name").to_owned(),
         scenario: scenario.to_owned(),
         covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
         ..CheckContext::default()
     };
-    let _ = (kind.build)(values, context, diagnostics);
+    (kind.build)(values, context, diagnostics)
 }

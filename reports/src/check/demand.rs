@@ -1,0 +1,25 @@
+//! What a check on latency demands of a bench, so that a scenario can be held against it before
+//! anything starts.
+//!
+//! It says what has to be there, never whether it is: that is for whoever knows the bench.
+
+use crate::latency::Span;
+
+/// What a check needs to be able to end in a verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Demand {
+    /// The measuring points it is about.
+    pub span: Span,
+    /// Whether it is about commands, and not about readings.
+    pub of_commands: bool,
+    /// The messages without which it can never pass; at least one.
+    pub messages_min: u64,
+    /// The share that gives rise to that number, for people; `None` if it is not one of a coverage.
+    pub coverage: Option<f64>,
+    /// Messages due earlier are not judged, in ns; `None`: the default of the run.
+    pub warm_up_ns: Option<i64>,
+    /// Whether it is judged in virtual time too, as the model's.
+    pub in_virtual_time: bool,
+    /// Whether it is about breakages and kills, and says nothing without.
+    pub needs_breakage: bool,
+}

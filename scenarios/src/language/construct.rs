@@ -1,0 +1,211 @@
+//! Calls the constructors of what a scenario is made of, and holds the checks against it.
+//!
+//! Whatever has a mistake so far is left out, and nothing is said about what depends on it.
+
+use lastmeter_devices::Device;
+use lastmeter_link::impair::{self, Impairment, LinkSpec};
+use lastmeter_params::{Code, Diagnostics, NodeValue, nearest};
+use lastmeter_reports::check::Pattern;
+use lastmeter_reports::record::TimeMode;
+use lastmeter_sim::{Streams, Terminal};
+use lastmeter_units::MEASUREMENTS;
+
+use super::draft::{Draft, References};
+use super::files::Files;
+use super::judging::{self, Claim, Planned, PlannedDevice};
+use super::parts::{self, Built, DevicePlace};
+use super::read::Row;
+use super::sections::InjectKind;
+use super::semantics;
+use super::wiring::Reported;
+
+/// What the parts of the bench turned out to be.
+pub(super) struct Parts {
+    pub(super) terminals: Vec<Option<Terminal>>,
+    pub(super) links: Vec<Option<LinkSpec>>,
+    /// By injection.
+    pub(super) impairments: Vec<Option<Impairment>>,
+    pub(super) unavailable: Option<String>,
+}
+
+/// By table: of devices that one table makes the first stands for all, since they differ in
+/// nothing but the name.
+type Devices = Vec<Option<Box<dyn Device>>>;
+
+impl Draft<'_> {
+    /// Makes everything that has no mistake so far.
+    pub(super) fn build(
+        &self,
+        references: &References,
+        files: &Files<'_>,
+        out: &mut Diagnostics,
+    ) -> Parts {
+        let seed = self.head_values().map_or(0, |head| head.integer("seed") as u64);
+        let streams = Streams::new(seed);
+        let mut unavailable = None;
+        let terminals: Vec<Option<Terminal>> = self
+            .sources
+            .iter()
+            .map(|row| {
+                match parts::build_source(row.kind?, row.values.as_ref()?, streams, files, out) {
+                    Built::Terminal(terminal) => Some(terminal),
+                    Built::Unavailable(reason) => {
+                        unavailable.get_or_insert(reason);
+                        None
+                    }
+                    Built::Refused => None,
+                }
+            })
+            .collect();
+        let devices = self.build_devices(references, &terminals, streams, out);
+        let links = self.links.iter();
+        let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
+        let impairments = self.injections.iter().map(|row| match row.kind? {
+            InjectKind::Impair => impair::read_impairment(row.values.as_ref()?, out),
+            _ => None,
+        });
+        let impairments = impairments.collect();
+        self.hold_checks(references, &devices, out);
+        Parts { terminals, links, impairments, unavailable }
+    }
+
+    fn build_devices(
+        &self,
+        references: &References,
+        terminals: &[Option<Terminal>],
+        streams: Streams,
+        out: &mut Diagnostics,
+    ) -> Devices {
+        let start = self.head_values().and_then(|head| head.instant_opt("start"));
+        let start = start.unwrap_or_default();
+        let device = |(row, source): (&Row<'_, _>, &Option<usize>)| {
+            let source = (*source)?;
+            let terminal = terminals.get(source)?.as_ref();
+            semantics::has_spectrum_to_work_on(row, &self.sources[source], terminal, out)?;
+            let terminal = terminal?;
+            let name = row.name()?;
+            let place = DevicePlace { name, start, streams, terminal };
+            parts::build_device(row.kind?, row.values.as_ref()?, &place, out)
+        };
+        self.devices.iter().zip(&references.source_of_table).map(device).collect()
+    }
+
+    /// Makes each check, and looks whether it could end in a verdict on this bench.
+    fn hold_checks(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
+        let scenario = self.head_values().map_or("", |head| head.text("name"));
+        let planned_devices = self.planned_devices(references, devices);
+        let planned = self.planned(references, &planned_devices);
+        for (row, of) in self.checks.iter().zip(&references.devices_of_check) {
+            let (Some(kind), Some(values)) = (row.kind, &row.values) else { continue };
+            let mistakes = out.len();
+            let check = parts::try_check(kind, values, scenario, out);
+            if out.len() > mistakes {
+                continue;
+            }
+            let mut tables: Vec<Option<usize>> = of
+                .iter()
+                .map(|&device| references.devices.get(device).map(|(_, table)| *table))
+                .collect();
+            tables.dedup();
+            report_what_is_not_measured(row, &tables, devices, out);
+            let demand = check.and_then(|check| check.demand());
+            if let (Some(demand), Some(planned)) = (&demand, &planned) {
+                judging::can_be_judged(&Claim { row, of, demand }, planned, out);
+            }
+        }
+    }
+
+    /// What is planned, for checks of latency; `None` if too much of it could not be read.
+    fn planned<'b>(
+        &self,
+        references: &'b References,
+        devices: &'b [PlannedDevice<'b>],
+    ) -> Option<Planned<'b>> {
+        let head = self.head_values()?;
+        let mode = |word: &str| match word {
+            "real" => TimeMode::Real,
+            _ => TimeMode::Virtual,
+        };
+        let time = mode(head.text("time"));
+        let is = |kind: fn(InjectKind) -> bool| {
+            self.injections.iter().filter(move |row| row.kind.is_some_and(kind))
+        };
+        let breakages = || is(|kind| matches!(kind, InjectKind::Disconnect));
+        let kills = is(|kind| matches!(kind, InjectKind::Kill));
+        let about = self.injections.iter().zip(&references.device_of_injection);
+        let commands = about.filter_map(|(row, device)| {
+            matches!(row.kind?, InjectKind::Command).then_some(())?;
+            Some(((*device)?, row.values.as_ref()?.duration("at")))
+        });
+        Some(Planned {
+            time,
+            time_in_file: head.text_opt("time_in_file").map_or(time, mode),
+            duration: head.duration("duration"),
+            devices,
+            observers: &references.observers,
+            via_of_observer: &references.via_of_observer,
+            devices_of_observer: &references.devices_of_observer,
+            commands: commands.collect(),
+            has_breakage: kills.chain(breakages()).next().is_some(),
+            breaks_for_good: breakages().any(|row| row.table.get("for").is_none()),
+        })
+    }
+
+    fn planned_devices<'b>(
+        &self,
+        references: &'b References,
+        devices: &Devices,
+    ) -> Vec<PlannedDevice<'b>> {
+        let about = self.injections.iter().zip(&references.device_of_injection);
+        // Whom a command tells another period is not counted by the one it begins with.
+        let told: Vec<usize> = about
+            .filter_map(|(row, device)| {
+                let NodeValue::Table(command) = &row.table.get("command")?.value else {
+                    return None;
+                };
+                (command.text("name")? == "setReportingPeriod").then_some(*device)?
+            })
+            .collect();
+        let planned = |(index, (name, table)): (usize, &'b (String, usize))| {
+            let device = devices.get(*table).and_then(|device| device.as_ref());
+            let period = device.map(|device| device.report_period());
+            PlannedDevice {
+                name,
+                via: references.via_of_table.get(*table).copied().unwrap_or(Err(Reported)),
+                period: period.filter(|_| !told.contains(&index)),
+            }
+        };
+        references.devices.iter().enumerate().map(planned).collect()
+    }
+}
+
+/// A check of a quantity is about one that its devices report.
+fn report_what_is_not_measured<K>(
+    check: &Row<'_, K>,
+    tables: &[Option<usize>],
+    devices: &[Option<Box<dyn Device>>],
+    out: &mut Diagnostics,
+) {
+    let Some((text, span)) = check.text("quantity") else { return };
+    let pattern = Pattern::new(text);
+    let reported: Option<Vec<&str>> = tables
+        .iter()
+        .map(|table| devices.get((*table)?)?.as_ref())
+        .collect::<Option<Vec<_>>>()
+        .map(|devices| devices.iter().flat_map(|d| d.quantities()).map(|id| id.name()).collect());
+    // Of a device that could not be built nobody knows what it reports.
+    let Some(reported) = reported.filter(|names| !names.is_empty()) else { return };
+    if reported.iter().any(|name| pattern.matches(name)) {
+        return;
+    }
+    let near = nearest(text, reported.iter().copied());
+    let help = near.map(|near| format!("did you mean `{near}`?"));
+    if MEASUREMENTS.iter().any(|row| pattern.matches(row.name)) {
+        let message = format!("none of the check's devices reports `{text}`");
+        out.report_with_help(Code::CANNOT_MEASURE, span, message, "never measured here", help);
+    } else {
+        let message = format!("unknown measurement identifier `{text}`");
+        let code = Code::UNKNOWN_MEASUREMENT;
+        out.report_with_help(code, span, message, "not in the registry", help);
+    }
+}

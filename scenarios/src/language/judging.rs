@@ -1,0 +1,285 @@
+//! What must hold about the checks of latency, so that each can end in a verdict: that there is
+//! something to receive what it is about, that the clock is the right one, and that enough messages
+//! are planned for what it claims. Each rule is one function and tells each mistake once.
+//!
+//! Terms: a *demand* is what a check tells of the bench it needs; a message is *planned* if the
+//! schedule has it due in the judged time.
+
+use lastmeter_params::{Code, Diagnostics, Span};
+use lastmeter_reports::check::Demand;
+use lastmeter_reports::latency::default_warm_up_ns;
+use lastmeter_reports::record::{Point, TimeMode};
+use lastmeter_units::SimDuration;
+
+use super::names::Names;
+use super::read::Row;
+use super::wiring::Via;
+
+/// The bench as far as it is known, for what a check demands.
+pub(crate) struct Planned<'a> {
+    /// The clock it runs by.
+    pub(crate) time: TimeMode,
+    /// What the file says of the clock, whatever an option made of it.
+    pub(crate) time_in_file: TimeMode,
+    pub(crate) duration: SimDuration,
+    pub(crate) devices: &'a [PlannedDevice<'a>],
+    pub(crate) observers: &'a Names,
+    pub(crate) via_of_observer: &'a [Via],
+    pub(crate) devices_of_observer: &'a [Vec<usize>],
+    /// Each command that is injected: to which device, and when.
+    pub(crate) commands: Vec<(usize, SimDuration)>,
+    /// Whether a link breaks or the platform is killed.
+    pub(crate) has_breakage: bool,
+    /// A link that breaks and is not mended before the end.
+    pub(crate) breaks_for_good: bool,
+}
+
+/// A device, as far as it is known.
+pub(crate) struct PlannedDevice<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) via: Via,
+    /// Between two readings; `None` where that is not known, or changes during the run.
+    pub(crate) period: Option<SimDuration>,
+}
+
+/// A check of latency: its table, the devices it is about, and what it demands.
+pub(crate) struct Claim<'a, K> {
+    pub(crate) row: &'a Row<'a, K>,
+    pub(crate) of: &'a [usize],
+    pub(crate) demand: &'a Demand,
+}
+
+impl<K> Claim<'_, K> {
+    /// Where a key stands, or else the check's kind.
+    fn place(&self, keys: &[&str]) -> Span {
+        let of_key = |key: &&str| self.row.table.get(key).map(|node| node.span);
+        let kind = || self.row.text("kind").map(|(_, span)| span);
+        keys.iter().find_map(of_key).or_else(kind).unwrap_or(self.row.span)
+    }
+}
+
+/// Reports what keeps a check of latency from ever ending in a verdict.
+pub(crate) fn can_be_judged<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut Diagnostics) {
+    has_its_clock(claim, planned, out);
+    let observer = is_received(claim, planned, out);
+    passes_links(claim, observer, planned, out);
+    if claim.demand.needs_breakage {
+        has_something_to_recover_from(claim, planned, out);
+    }
+    if !is_skipped(claim, planned) {
+        has_enough_messages(claim, planned, out);
+    }
+}
+
+/// Whether the check is not judged in this run.
+fn is_skipped<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> bool {
+    planned.time == TimeMode::Virtual && !claim.demand.in_virtual_time
+}
+
+/// What platforms and links really take is judged by the clock on the wall only.
+fn has_its_clock<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut Diagnostics) {
+    if !is_skipped(claim, planned) || planned.time_in_file == TimeMode::Real {
+        return;
+    }
+    let kind = claim.row.text("kind").map_or("", |(kind, _)| kind);
+    let message = format!("a {kind} check needs real time");
+    let label = "in virtual time a delay is the model's, not the platform's";
+    let help = "write `time = \"real\"` under `[scenario]`; `--time virtual` then skips the check";
+    let code = Code::NEEDS_REAL_TIME;
+    out.report_with_help(code, claim.place(&["kind"]), message, label, Some(help.to_owned()));
+}
+
+/// What is received needs somebody who receives it. Returns the observer.
+fn is_received<K>(
+    claim: &Claim<'_, K>,
+    planned: &Planned<'_>,
+    out: &mut Diagnostics,
+) -> Option<usize> {
+    let ends = [claim.demand.span.from, claim.demand.span.to];
+    let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
+    let point = ends.into_iter().find(|point| at_observer.contains(point));
+    if let Some((name, span)) = claim.row.text("observer") {
+        let observer = planned.observers.find(name, span, out)?;
+        covers(claim, observer, span, planned, out)?;
+        return Some(observer);
+    }
+    let point = point.filter(|_| !claim.demand.of_commands)?;
+    let span = claim.place(&["path"]);
+    let word = point.word();
+    let mut refuse = |message: String, label: &str, help: &str| {
+        let help = Some(help.to_owned());
+        out.report_with_help(Code::NOT_OBSERVED, span, message, label, help);
+    };
+    match planned.observers.len() {
+        0 if planned.observers.is_complete() => {
+            let message = format!("`{word}` is where an observer is, and there is none");
+            let help = "add an `[[observer]]` with a `name`";
+            refuse(message, "nobody receives anything", help);
+            None
+        }
+        1 => covers(claim, 0, span, planned, out).map(|()| 0),
+        0 => None,
+        _ => {
+            let names: Vec<String> =
+                planned.observers.iter().map(|name| format!("`{name}`")).collect();
+            let message = format!("`{word}` at which observer? there are {}", names.join(", "));
+            refuse(message, "each receives by itself", "name one with `observer`");
+            None
+        }
+    }
+}
+
+/// An observer receives what all devices of the check send; `None` if not, which is reported.
+fn covers<K>(
+    claim: &Claim<'_, K>,
+    observer: usize,
+    span: Span,
+    planned: &Planned<'_>,
+    out: &mut Diagnostics,
+) -> Option<()> {
+    let observed = planned.devices_of_observer.get(observer)?;
+    let missing = claim.of.iter().find(|device| observed.binary_search(device).is_err());
+    let Some(missing) = missing.and_then(|&device| planned.devices.get(device)) else {
+        return Some(());
+    };
+    let observer = planned.observers.get(observer).unwrap_or_default();
+    let message = format!("observer `{observer}` does not receive what `{}` sends", missing.name);
+    let label = "it would count as lost";
+    let help = format!("change `devices` of observer `{observer}`, or `device` of the check");
+    out.report_with_help(Code::NOT_OBSERVED, span, message, label, Some(help));
+    None
+}
+
+/// Only what goes through a link passes its ends.
+fn passes_links<K>(
+    claim: &Claim<'_, K>,
+    observer: Option<usize>,
+    planned: &Planned<'_>,
+    out: &mut Diagnostics,
+) {
+    let ends = [claim.demand.span.from, claim.demand.span.to];
+    let has = |points: [Point; 2]| ends.into_iter().find(|end| points.contains(end));
+    let up = has([Point::ProxyInUp, Point::ProxyOutUp]);
+    let down = has([Point::ProxyInDown, Point::ProxyOutDown]);
+    let mut refuse = |point: Point, who: String| {
+        let message =
+            format!("nothing passes `{}`: {who} goes straight to the platform", point.word());
+        let label = "there is no link in between";
+        let help = "write `via` with the name of a `[[link]]`".to_owned();
+        let code = Code::CANNOT_MEASURE;
+        out.report_with_help(code, claim.place(&["path"]), message, label, Some(help));
+    };
+    let straight = claim.of.iter().filter_map(|&device| planned.devices.get(device));
+    let straight = straight.into_iter().find(|device| device.via == Ok(None));
+    // What a command passes on its way down is the link of its device.
+    let of_device = if claim.demand.of_commands { up.or(down) } else { up };
+    if let (Some(point), Some(device)) = (of_device, straight) {
+        refuse(point, format!("device `{}`", device.name));
+    }
+    if let (Some(point), Some(observer)) = (down, observer)
+        && planned.via_of_observer.get(observer) == Some(&Ok(None))
+    {
+        refuse(point, format!("observer `{}`", planned.observers.get(observer).unwrap_or("?")));
+    }
+}
+
+/// Who shall recover has to be broken first, and mended.
+fn has_something_to_recover_from<K>(
+    claim: &Claim<'_, K>,
+    planned: &Planned<'_>,
+    out: &mut Diagnostics,
+) {
+    let (message, help) = if !planned.has_breakage {
+        (
+            "nothing is injected that one could recover from",
+            "add an injection `disconnect` or `kill`",
+        )
+    } else if planned.breaks_for_good {
+        ("a link breaks until the end, so nothing can recover from it", "give it an end with `for`")
+    } else {
+        return;
+    };
+    let label = "could never end in a verdict";
+    let code = Code::CANNOT_MEASURE;
+    out.report_with_help(code, claim.place(&["kind"]), message, label, Some(help.to_owned()));
+}
+
+/// How many messages a check can count on; `None` if nobody can tell.
+fn messages<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) -> Option<u64> {
+    let from_ns = match (claim.demand.warm_up_ns, planned.time) {
+        (Some(warm_up_ns), _) => warm_up_ns,
+        (None, TimeMode::Real) => default_warm_up_ns(duration_ns),
+        (None, TimeMode::Virtual) => 0,
+    };
+    if claim.demand.of_commands {
+        let judged = |(device, at): &&(usize, SimDuration)| {
+            claim.of.binary_search(device).is_ok() && (from_ns..=duration_ns).contains(&at.0)
+        };
+        return Some(planned.commands.iter().filter(judged).count() as u64);
+    }
+    let mut all = 0_u64;
+    for &device in claim.of {
+        let period_ns = planned.devices.get(device)?.period?.0;
+        if period_ns <= 0 {
+            return None;
+        }
+        // Due are the multiples of the period from the warm-up's end to the schedule's.
+        let before = from_ns.saturating_sub(1).max(0) / period_ns;
+        all = all.saturating_add((duration_ns / period_ns).saturating_sub(before).max(0) as u64);
+    }
+    Some(all)
+}
+
+/// A claim needs messages: with too few it can never pass (rule 2.6 of the latency rules).
+fn has_enough_messages<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut Diagnostics) {
+    let needed = claim.demand.messages_min;
+    let duration_ns = planned.duration.0;
+    let Some(all) = messages(claim, duration_ns, planned).filter(|all| *all < needed) else {
+        return;
+    };
+    let what = match claim.demand.coverage {
+        Some(coverage) => format!("a coverage of {} %", trimmed(100.0 * coverage)),
+        None => "this check".to_owned(),
+    };
+    let message = format!("{what} needs {needed} messages, and {all} are planned");
+    let label = "with fewer it cannot pass, whatever the delays";
+    let help = match enough_after(claim, planned) {
+        Some(longer) if !claim.demand.of_commands => {
+            format!("take more devices, a duration of {longer}, or claim less")
+        }
+        _ => "plan more messages, or claim less".to_owned(),
+    };
+    let span = claim.place(&["coverage", "profile"]);
+    out.report_with_help(Code::TOO_FEW_MESSAGES, span, message, label, Some(help));
+}
+
+/// The shortest duration, in whole seconds, at which a check has enough messages.
+fn enough_after<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Option<SimDuration> {
+    let enough = |seconds: i64| {
+        let duration_ns = SimDuration::from_seconds(seconds).0;
+        messages(claim, duration_ns, planned).is_some_and(|all| all >= claim.demand.messages_min)
+    };
+    // What is not enough, and what is: between the two lies the answer.
+    let (mut short, mut long) = (0, 1);
+    while !enough(long) {
+        short = long;
+        long *= 2;
+        if long > SECONDS_MAX {
+            return None;
+        }
+    }
+    while long - short > 1 {
+        let middle = short + (long - short) / 2;
+        if enough(middle) { long = middle } else { short = middle }
+    }
+    Some(SimDuration::from_seconds(long))
+}
+
+/// Longer runs are no advice.
+const SECONDS_MAX: i64 = 30 * 86_400;
+
+/// A number without the digits that come of binary fractions.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
