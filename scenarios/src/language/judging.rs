@@ -112,7 +112,7 @@ fn is_received<K>(
     };
     match planned.observers.len() {
         0 if planned.observers.is_complete() => {
-            let message = format!("`{word}` is where an observer is, and there is none");
+            let message = format!("`{word}` is where an observer receives, and there is none");
             let help = "add an `[[observer]]` with a `name`";
             refuse(message, "nobody receives anything", help);
             None

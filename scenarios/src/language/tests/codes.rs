@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use lastmeter_params::CODES;
 
+use super::latency::LATE;
 use super::links::LINKED;
 use super::{VALID, changed, mistakes, mistakes_with};
 use crate::language::LoadOptions;
@@ -152,6 +153,22 @@ fn special_cases() -> Vec<(String, LoadOptions, &'static str)> {
             ),
             set("inject.1.for=3 min"),
             "S031 81:6 <\"7 min\"> the link is already impaired at that time",
+        ),
+        (
+            LATE.to_owned(),
+            set("observer.head-end.devices=meter-0*"),
+            "S033 48:8 <\"intended..received\"> observer `head-end` does not receive what \
+             `meter-10` sends",
+        ),
+        (
+            LATE.to_owned(),
+            set("check.late.coverage=99.9 %"),
+            "S034 1:21 <99.9 %> a coverage of 99.9 % needs 2995 messages, and 1010 are planned",
+        ),
+        (
+            LATE[..LATE.find("[[check]]\nname = \"back\"").unwrap()].to_owned(),
+            set("scenario.time=virtual"),
+            "S032 47:8 <\"latency\"> a latency check needs real time",
         ),
         (
             twin("accuracy-u", "first"),

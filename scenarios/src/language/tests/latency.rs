@@ -1,0 +1,300 @@
+//! Checks of latency: what they demand of the bench is there, or is told before anything starts.
+
+use lastmeter_reports::latency::needed_sample_size;
+
+use super::{load, load_with, mistakes, mistakes_with};
+use crate::language::{LoadOptions, TimeMode};
+
+/// Ten meters behind a link that breaks, and one that is not, judged at an observer.
+pub(crate) const LATE: &str = r#"format = 1
+[scenario]
+name = "late"
+time = "real"
+duration = "1 min"
+
+[platform]
+use = "child"
+
+[[source]]
+name = "g"
+kind = "synthetic"
+
+[[link]]
+name = "wan"
+preset = "lan"
+
+[[device]]
+name = "meter"
+count = 10
+at = "source:g"
+model = "stpm34-3ph"
+fidelity = "windows"
+report_every = "500 ms"
+via = "wan"
+
+[[device]]
+name = "direct"
+at = "source:g"
+model = "stpm34-3ph"
+fidelity = "windows"
+report_every = "500 ms"
+
+[[observer]]
+name = "head-end"
+via = "wan"
+devices = "meter-*"
+
+[[inject]]
+at = "20 s"
+kind = "disconnect"
+link = "wan"
+for = "2 s"
+
+[[check]]
+name = "late"
+kind = "latency"
+path = "intended..received"
+device = "meter-*"
+limit = "1 s"
+coverage = "99 %"
+
+[[check]]
+name = "back"
+kind = "recovery"
+path = "intended..committed"
+recover_within = "10 s"
+"#;
+
+fn changed(from: &str, to: &str) -> String {
+    assert!(LATE.contains(from), "{from}");
+    LATE.replacen(from, to, 1)
+}
+
+fn set(overrides: &[&str]) -> LoadOptions {
+    let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
+    LoadOptions { overrides, ..LoadOptions::default() }
+}
+
+fn in_time(time: TimeMode) -> LoadOptions {
+    LoadOptions { time: Some(time), ..LoadOptions::default() }
+}
+
+/// A change, and the one mistake it makes.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "[[observer]]\nname = \"head-end\"\nvia = \"wan\"\ndevices = \"meter-*\"\n",
+        "",
+        "S033 44:8 <\"intended..received\"> `received` is where an observer receives, and there is none",
+    ),
+    (
+        "devices = \"meter-*\"",
+        "devices = \"meter-0*\"",
+        "S033 48:8 <\"intended..received\"> observer `head-end` does not receive what `meter-10` sends",
+    ),
+    (
+        "devices = \"meter-*\"\n",
+        "devices = \"meter-*\"\n[[observer]]\nname = \"other\"\n",
+        "S033 50:8 <\"intended..received\"> `received` at which observer? there are `head-end`, \
+         `other`",
+    ),
+    (
+        "limit = \"1 s\"",
+        "limit = \"1 s\"\nobserver = \"headend\"",
+        "S018 51:12 <\"headend\"> there is no observer named `headend`",
+    ),
+    (
+        "device = \"meter-*\"\nlimit = \"1 s\"",
+        "observer = \"head-end\"\nlimit = \"1 s\"",
+        "S033 49:12 <\"head-end\"> observer `head-end` does not receive what `direct` sends",
+    ),
+    (
+        "intended..committed",
+        "proxy_in_up..committed",
+        "S030 56:8 <\"proxy_in_up..committed\"> nothing passes `proxy_in_up`: device `direct` goes \
+         straight to the platform",
+    ),
+    ("name = \"head-end\"\nvia = \"wan\"", "name = \"head-end\"", ""),
+    (
+        "intended..received",
+        "intended..recieved",
+        "S030 48:8 <\"intended..recieved\"> `recieved` is no measuring point; there are intended, \
+         published, proxy_in_up, proxy_out_up, proxy_in_down, proxy_out_down, received, committed, \
+         queryable, obeyed, acknowledged",
+    ),
+    (
+        "kind = \"disconnect\"",
+        "kind = \"impair\"\ndelay = \"1 s\"",
+        "S030 56:8 <\"recovery\"> nothing is injected that one could recover from",
+    ),
+    (
+        "for = \"2 s\"\n",
+        "",
+        "S030 54:8 <\"recovery\"> a link breaks until the end, so nothing can recover from it",
+    ),
+    (
+        "coverage = \"99 %\"",
+        "coverage = \"99.9 %\"",
+        "S034 51:12 <\"99.9 %\"> a coverage of 99.9 % needs 2995 messages, and 1010 are planned",
+    ),
+    (
+        "coverage = \"99 %\"\n",
+        "",
+        "S034 47:8 <\"latency\"> a coverage of 99.9 % needs 2995 messages, and 1010 are planned",
+    ),
+    (
+        "coverage = \"99 %\"",
+        "warm_up = \"1 min\"\ncoverage = \"90 %\"",
+        "S034 52:12 <\"90 %\"> a coverage of 90 % needs 29 messages, and 10 are planned",
+    ),
+    (
+        "coverage = \"99 %\"",
+        "warm_up = \"2 min\"\ncoverage = \"90 %\"",
+        "S034 52:12 <\"90 %\"> a coverage of 90 % needs 29 messages, and 0 are planned",
+    ),
+];
+
+#[test]
+fn what_a_check_cannot_judge_is_told_where_it_is() {
+    assert_eq!(mistakes(LATE), Vec::<String>::new());
+    let mut wrong = Vec::new();
+    for (from, to, expected) in MISTAKES {
+        let found = mistakes(&changed(from, to)).join("\n");
+        if found != *expected {
+            wrong.push(format!("{to}\n  expected {expected}\n  found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn latency_is_judged_by_the_clock_on_the_wall_or_skipped_and_never_misplaced() {
+    let expected = [
+        "S032 47:8 <\"latency\"> a latency check needs real time",
+        "S032 55:8 <\"recovery\"> a recovery check needs real time",
+    ];
+    let virtual_file = changed("time = \"real\"\n", "time = \"virtual\"\n");
+    assert_eq!(mistakes(&virtual_file), expected);
+    assert_eq!(mistakes_with(LATE, &set(&["scenario.time=virtual"])), expected);
+    // An option says what is wanted now, and not what the file is about.
+    assert_eq!(mistakes_with(LATE, &in_time(TimeMode::Virtual)), Vec::<String>::new());
+    assert_eq!(mistakes_with(&virtual_file, &in_time(TimeMode::Virtual)), expected);
+    assert_eq!(mistakes_with(&virtual_file, &in_time(TimeMode::Real)), Vec::<String>::new());
+    let skipping = load_with(LATE, &in_time(TimeMode::Virtual)).unwrap();
+    assert!(load(&skipping.resolved_toml()).unwrap().same_meaning(&skipping));
+    // Where nothing is judged, nothing is too few.
+    let few = changed("coverage = \"99 %\"", "coverage = \"99.99 %\"");
+    assert_eq!(mistakes(&few).len(), 1);
+    assert_eq!(mistakes_with(&few, &in_time(TimeMode::Virtual)), Vec::<String>::new());
+}
+
+#[test]
+fn a_published_figure_may_be_held_against_the_model() {
+    let check = "[[check]]\nname = \"median\"\nkind = \"published\"\npath = \"intended..received\"\n\
+                 device = \"meter-*\"\nstatistic = \"median\"\nvalue = \"140 ms\"\n\
+                 tolerance = \"5 ms\"\nsource = \"a paper\"\n";
+    let checks = LATE.find("[[check]]").unwrap();
+    let text = |time: &str, duration: &str| {
+        format!("{}{check}", &LATE[..checks])
+            .replace("\"real\"", &format!("\"{time}\""))
+            .replace("1 min", duration)
+    };
+    assert_eq!(mistakes(&text("virtual", "30 s")), Vec::<String>::new());
+    assert_eq!(mistakes(&text("real", "30 s")), Vec::<String>::new());
+    // Nothing has to warm up in virtual time: 10 devices, 4 s, 8 messages each.
+    let late = |found: Vec<String>| {
+        found.iter().filter(|text| text.starts_with("S034")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        late(mistakes(&text("virtual", "4 s"))),
+        ["S034 47:8 <\"published\"> this check needs 100 messages, and 80 are planned"]
+    );
+    assert_eq!(late(mistakes(&text("virtual", "5 s"))), Vec::<String>::new());
+}
+
+#[test]
+fn help_says_how_long_would_be_long_enough_and_that_is_the_shortest() {
+    for (devices, coverage, expected) in
+        [(3, "99 %", "1 min"), (10, "99.9 %", "160 s"), (50, "99.99 %", "316 s")]
+    {
+        let options = |duration: &str| {
+            set(&[
+                &format!("device.meter.count={devices}"),
+                &format!("check.late.coverage={coverage}"),
+                &format!("scenario.duration={duration}"),
+            ])
+        };
+        let failure = load_with(LATE, &options("30 s")).expect_err("too short");
+        let help = failure.diagnostics()[0].help.clone().unwrap();
+        let expected_help = format!("take more devices, a duration of {expected}, or claim less");
+        assert_eq!(help, expected_help, "{devices} {coverage}");
+        assert_eq!(mistakes_with(LATE, &options(expected)), Vec::<String>::new());
+        let seconds =
+            lastmeter_params::parse_quantity(expected, &[lastmeter_params::Dimension::Time]);
+        let shorter = format!("{} s", seconds.unwrap().0 - 1.0);
+        assert_eq!(mistakes_with(LATE, &options(&shorter)).len(), 1, "{shorter}");
+    }
+}
+
+/// The planned number, counted one by one as the schedule would.
+#[test]
+fn planned_messages_are_those_due_from_the_end_of_the_warm_up_to_the_end() {
+    for (duration_s, warm_up_s, period_ms) in
+        [(60, 10, 500), (60, 0, 500), (61, 7, 300), (30, 29, 1000), (400, 20, 250)]
+    {
+        let due = (1..)
+            .map(|k| k * period_ms)
+            .take_while(|at| *at <= duration_s * 1000)
+            .filter(|at| *at >= warm_up_s * 1000)
+            .count() as u64;
+        let planned_of = |devices: u64| {
+            let options = set(&[
+                &format!("device.meter.count={devices}"),
+                &format!("device.meter.report_every={period_ms} ms"),
+                &format!("scenario.duration={duration_s} s"),
+                "check.late.coverage=99.99 %",
+                &format!("check.late.warm_up={warm_up_s} s"),
+                "inject.1.at=1 s",
+            ]);
+            mistakes_with(LATE, &options)
+        };
+        let expected = format!("and {} are planned", 3 * due);
+        let found = planned_of(3);
+        assert!(found[0].ends_with(&expected), "{expected}: {found:?}");
+        assert!(3 * due < needed_sample_size(0.9999));
+    }
+}
+
+#[test]
+fn a_period_that_changes_is_not_counted_on_and_commands_are_counted_one_by_one() {
+    let command = "[[inject]]\nat = \"30 s\"\nkind = \"command\"\ndevice = \"meter-01\"\n\
+                   command = { name = \"setReportingPeriod\", seconds = 1 }\n";
+    let few = changed("coverage = \"99 %\"", "coverage = \"99.9 %\"");
+    assert_eq!(mistakes(&few).len(), 1);
+    assert_eq!(mistakes(&format!("{few}{command}")), Vec::<String>::new());
+    let obeyed = "[[check]]\nname = \"obeyed\"\nkind = \"latency\"\npath = \"intended..obeyed\"\n\
+                  limit = \"1 s\"\ncoverage = \"50 %\"\n";
+    // A coverage of one half needs 5 commands (0.5^5 < 5 %); what comes in the warm-up is none.
+    for (commands, found) in [(4, 1), (5, 0)] {
+        let text = format!("{LATE}{obeyed}{}", command.repeat(commands));
+        assert_eq!(mistakes(&text).len(), found, "{commands}");
+    }
+    let early = command.replace("30 s", "5 s").repeat(5);
+    let expected = "S034 63:12 <\"50 %\"> a coverage of 50 % needs 5 messages, and 0 are planned";
+    assert_eq!(mistakes(&format!("{LATE}{obeyed}{early}")), [expected]);
+}
+
+#[test]
+fn the_share_of_a_profile_is_what_it_needs_messages_for() {
+    // On-demand read: 15 s, more than 98 %; without one late 149 messages show it.
+    let text = changed("limit = \"1 s\"\ncoverage = \"99 %\"", "profile = \"on-demand-read\"");
+    assert_eq!(mistakes(&text), Vec::<String>::new());
+    let found = mistakes_with(
+        &text,
+        &set(&["device.meter.count=1", "check.late.device=meter-1", "scenario.duration=30 s"]),
+    );
+    let expected =
+        "S034 50:11 <\"on-demand-read\"> a coverage of 98 % needs 149 messages, and 41 are planned";
+    assert_eq!(found, [expected]);
+    let found = mistakes(&changed("limit = \"1 s\"", "class = \"TT9\""));
+    assert!(found[0].starts_with("S018 50:9 <\"TT9\">"), "{found:?}");
+}
