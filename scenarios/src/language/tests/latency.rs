@@ -241,7 +241,7 @@ fn planned_messages_are_those_due_from_the_end_of_the_warm_up_to_the_end() {
     for (duration_s, warm_up_s, period_ms) in
         [(60, 10, 500), (60, 0, 500), (61, 7, 300), (30, 29, 1000), (400, 20, 250)]
     {
-        let due = (1..)
+        let due = (1..=duration_s * 1000)
             .map(|k| k * period_ms)
             .take_while(|at| *at <= duration_s * 1000)
             .filter(|at| *at >= warm_up_s * 1000)
