@@ -135,6 +135,7 @@ impl Sender {
                 biased;
                 () = &mut sleep => {
                     planned = None;
+                    sleep = Box::pin(std::future::pending());
                     self.wake()?;
                 }
                 control = self.control.recv() => match control {
