@@ -49,12 +49,12 @@ impl ModelledRecord {
             }
             let id = format!("{}/{}/{}", self.devices[device], left.key.0.0, left.key.1.0);
             let start = self.start;
-            let mut is_observed = false;
+            let (path, bytes) = ("reading".to_owned(), left.bytes as u32);
+            self.rows.push(Row { path, id: id.clone(), points, bytes, copies: 1 });
             for observer in &mut self.observers {
                 if !observer.covers.get(device).copied().unwrap_or(false) {
                     continue;
                 }
-                is_observed = true;
                 let mut points = points;
                 let received = observer.receive(device, left.released, left.bytes);
                 let received = received.map(|at| (at - start).0);
@@ -70,10 +70,6 @@ impl ModelledRecord {
                     bytes: left.bytes as u32,
                     copies: u32::from(received.is_some()),
                 });
-            }
-            if !is_observed {
-                let (path, bytes) = ("reading".to_owned(), left.bytes as u32);
-                self.rows.push(Row { path, id, points, bytes, copies: 1 });
             }
         }
     }
@@ -95,16 +91,9 @@ impl ModelledRecord {
         let mut points = [None; Point::COUNT];
         points[Point::Intended as usize] = Some((due - self.start).0);
         let covers = |observer: &&Downlink| observer.covers.get(device).copied().unwrap_or(false);
-        let mut paths: Vec<String> = self
-            .observers
-            .iter()
-            .filter(covers)
-            .map(|observer| format!("reading>{}", observer.name))
-            .collect();
-        if paths.is_empty() {
-            paths.push("reading".to_owned());
-        }
-        for path in paths {
+        let observed = self.observers.iter().filter(covers);
+        let observed = observed.map(|observer| format!("reading>{}", observer.name));
+        for path in std::iter::once("reading".to_owned()).chain(observed).collect::<Vec<_>>() {
             self.rows.push(Row { path, id: id.clone(), points, bytes: 0, copies: 0 });
         }
     }

@@ -314,7 +314,7 @@ impl Recorder {
         self.rows(device, &id, (open.stamps, open.bytes), &open.seen, rows);
     }
 
-    /// One row per observer that covers the device, or one without any.
+    /// One row for the way to the platform, and one per observer that covers the device.
     fn rows(
         &self,
         device: usize,
@@ -329,21 +329,17 @@ impl Recorder {
             }
             rows.push(Row { path, id: id.to_owned(), points: stamps, bytes, copies });
         };
-        let mut is_observed = false;
+        let copies = u32::from(stamps[Point::Queryable as usize].is_some());
+        push("reading".to_owned(), stamps, copies);
         for (observer, seen) in self.observers.iter().zip(seen) {
             if !observer.covers.get(device).copied().unwrap_or(false) {
                 continue;
             }
-            is_observed = true;
             let mut stamps = stamps;
             stamps[Point::ProxyInDown as usize] = seen.proxy_in;
             stamps[Point::ProxyOutDown as usize] = seen.proxy_out;
             stamps[Point::Received as usize] = seen.received;
             push(format!("reading>{}", observer.name), stamps, seen.copies);
-        }
-        if !is_observed {
-            let copies = u32::from(stamps[Point::Queryable as usize].is_some());
-            push("reading".to_owned(), stamps, copies);
         }
     }
 }
@@ -390,7 +386,10 @@ mod tests {
         recorder.readable(KEY, Some(1025), 1050);
         let rows = all(recorder);
         let paths: Vec<&str> = rows.iter().map(|row| row.path.as_str()).collect();
-        assert_eq!(paths, ["reading>near", "reading>far"]);
+        assert_eq!(paths, ["reading", "reading>near", "reading>far"]);
+        assert_eq!(point(&rows[0], Point::Queryable), Some(50));
+        assert_eq!(point(&rows[0], Point::Received), None);
+        let rows = &rows[1..];
         assert_eq!(rows[0].id, "m/1/7");
         assert_eq!(point(&rows[0], Point::Intended), Some(10));
         assert_eq!(point(&rows[0], Point::ProxyOutUp), Some(20));
@@ -419,7 +418,7 @@ mod tests {
         recorder.received(KEY, 1, digest, 1090);
         assert_eq!(recorder.counted().duplicates, 1);
         let rows = all(recorder);
-        assert_eq!((point(&rows[1], Point::Received), rows[1].copies), (Some(30), 2));
+        assert_eq!((point(&rows[2], Point::Received), rows[2].copies), (Some(30), 2));
     }
 
     #[test]
@@ -450,7 +449,7 @@ mod tests {
         recorder.take(2300 + REPEAT_NS, &mut rows);
         assert_eq!(rows.len(), 0, "a repetition may still come");
         recorder.take(2301 + REPEAT_NS, &mut rows);
-        assert_eq!(rows.len(), 2);
+        assert_eq!(rows.len(), 3);
     }
 
     #[test]
@@ -458,7 +457,8 @@ mod tests {
         let mut recorder = recorder();
         let mut rows = Vec::new();
         recorder.never_made(1, 3, 1600, &mut rows);
-        let [row] = rows.as_slice() else { panic!("{rows:?}") };
+        let [own, row] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!((own.path.as_str(), own.copies), ("reading", 0));
         assert_eq!((row.path.as_str(), row.id.as_str()), ("reading>far", "n//3"));
         assert_eq!(row.points.iter().flatten().collect::<Vec<_>>(), [&600]);
     }
