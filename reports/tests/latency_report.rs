@@ -223,6 +223,18 @@ fn a_declared_limit_stands_out_and_its_check_is_named() {
     assert!(html.contains("stroke-width=\"1.6\" stroke-dasharray=\"6 4\""));
 }
 
+/// Drawn by hand, so what is drawn is held: a change is looked at before it is taken.
+#[test]
+fn the_pictures_of_ten_messages_stay_as_they_are() {
+    let (dir, _) = ten().page();
+    for name in ["box", "ecdf", "percentiles", "legs", "scatter"] {
+        let path = dir.path().join(file::FIGURES);
+        let svg = path.join(format!("latency-{name}-reading-head-end.svg"));
+        let svg = fs::read_to_string(svg).unwrap().replace("><", ">\n<");
+        insta::assert_snapshot!(name, svg);
+    }
+}
+
 #[test]
 fn what_a_model_injected_is_called_modelled_everywhere() {
     let (dir, html) = Small { real_time: None, ..ten() }.page();

@@ -227,8 +227,10 @@ fn published_row(values: &Values, verdict: &Verdict) -> Option<PublishedRow> {
         .and_then(|rest| rest.strip_suffix(&format!(", published {published}")))
         .unwrap_or("-");
     let is_share = verdict.unit == "%";
-    let apart = |value: f64| {
-        if is_share { format!("{} points", number(value)) } else { figure.told(value) }
+    let apart = |value: f64| match (is_share, number(value)) {
+        (false, _) => figure.told(value),
+        (true, one) if one == "1" => "1 point".to_owned(),
+        (true, many) => format!("{many} points"),
     };
     Some(PublishedRow {
         status: verdict.status,

@@ -408,8 +408,8 @@ impl Path<'_> {
                 format!("all {}", grouped(drawn))
             };
             format!(
-                "Each {} have a bar from their shortest to their longest latency and a dot at \
-                 the median; {outliers} above the upper fence have dots of their own.",
+                "Each {} has a bar from its shortest to its longest latency and a dot at the \
+                 median; {outliers} above the upper fence have dots of their own.",
                 told(marks.width_ns)
             )
         };
