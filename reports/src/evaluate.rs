@@ -43,11 +43,20 @@ pub struct Judge {
 impl Judge {
     /// The checks of a scenario as resolved, for the scenario's name.
     pub fn new(scenario: &str, scenario_toml: &str) -> Result<Self, EvaluateError> {
+        Self::with_files(scenario, scenario_toml, &BTreeMap::new())
+    }
+
+    /// Like [`Self::new`], with the texts of the files that checks name, by the names as written.
+    pub fn with_files(
+        scenario: &str,
+        scenario_toml: &str,
+        files: &BTreeMap<String, String>,
+    ) -> Result<Self, EvaluateError> {
         let mut diagnostics = Diagnostics::new();
         let document = parse_document(scenario_toml, SourceId::FILE, &mut diagnostics);
         let checks = check_tables(&document)
             .into_iter()
-            .filter_map(|node| build(node, scenario, &mut diagnostics))
+            .filter_map(|node| build(node, scenario, files, &mut diagnostics))
             .collect();
         if diagnostics.is_empty() {
             Ok(Self { checks, lines: 0 })
@@ -144,6 +153,7 @@ pub(crate) fn read_check(
 fn build(
     node: &Node,
     scenario: &str,
+    files: &BTreeMap<String, String>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(CheckContext, Box<dyn Check>)> {
     let (kind, values) = read_check(node, diagnostics)?;
@@ -151,7 +161,7 @@ fn build(
         name: values.text("name").to_owned(),
         scenario: scenario.to_owned(),
         covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
-        files: BTreeMap::new(),
+        files: files.clone(),
     };
     let check = (kind.build)(&values, context.clone(), diagnostics)?;
     Some((context, check))
@@ -248,7 +258,7 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     let reader = RunReader::open(dir)?;
     let facts = reader.facts().clone();
     let scenario_toml = reader.scenario_toml()?;
-    let mut judge = Judge::new(&facts.scenario, &scenario_toml)?;
+    let mut judge = Judge::with_files(&facts.scenario, &scenario_toml, &facts.files)?;
     judge.begin(&facts);
     let (unreadable, found) = match feed(&reader, &mut judge) {
         Ok(found) => (None, found),

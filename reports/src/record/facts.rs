@@ -100,6 +100,8 @@ pub struct RunStart {
     pub scenario_hash: String,
     /// The scenario as resolved, every default and override written out.
     pub scenario_toml: String,
+    /// The texts of the files that its checks name, by the names as written there.
+    pub files: BTreeMap<String, String>,
     /// The seed of all random streams.
     pub seed: u64,
     /// How time runs.
@@ -162,6 +164,10 @@ pub struct RunFacts {
     /// SHA-256 of the scenario as it was loaded, before anything was resolved.
     #[serde(default)]
     pub source_hash: String,
+    /// The texts of the files that its checks name, by the names as written there: what it was
+    /// judged by, wherever it is judged again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// The seed of all random streams.
     pub seed: u64,
     /// How time runs.
@@ -235,6 +241,7 @@ impl RunFacts {
             title: start.title.clone(),
             scenario_hash: sha256(start.scenario_toml.as_bytes()),
             source_hash: start.scenario_hash.clone(),
+            files: start.files.clone(),
             seed: start.seed,
             time: start.time,
             start: start.start,

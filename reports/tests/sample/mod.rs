@@ -158,6 +158,7 @@ covers = ["F-02"]
             scenario_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
                 .to_owned(),
             scenario_toml: self.scenario(),
+            files: BTreeMap::new(),
             seed: 2027,
             time: TimeMode::Virtual,
             start: Self::start(),

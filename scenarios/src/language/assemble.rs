@@ -98,6 +98,7 @@ impl Draft<'_> {
             hash: String::new(),
             unavailable: parts.unavailable,
             texts: Texts::default(),
+            files: parts.files,
             head,
             platform_values,
             floor_values,

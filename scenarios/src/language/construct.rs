@@ -2,6 +2,8 @@
 //!
 //! Whatever has a mistake so far is left out, and nothing is said about what depends on it.
 
+use std::collections::BTreeMap;
+
 use lastmeter_devices::Device;
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::{Code, Diagnostics, NodeValue, nearest};
@@ -19,12 +21,17 @@ use super::sections::InjectKind;
 use super::semantics;
 use super::wiring::Reported;
 
+/// Requirement tables stand in `run.json`, and are written by hand.
+const TABLE_BYTES_MAX: usize = 1 << 20;
+
 /// What the parts of the bench turned out to be.
 pub(super) struct Parts {
     pub(super) terminals: Vec<Option<Terminal>>,
     pub(super) links: Vec<Option<LinkSpec>>,
     /// By injection.
     pub(super) impairments: Vec<Option<Impairment>>,
+    /// The texts of the files that checks name.
+    pub(super) files: BTreeMap<String, String>,
     pub(super) unavailable: Option<String>,
 }
 
@@ -65,8 +72,9 @@ impl Draft<'_> {
             _ => None,
         });
         let impairments = impairments.collect();
-        self.hold_checks(references, &devices, out);
-        Parts { terminals, links, impairments, unavailable }
+        let files = self.files_of_checks(files, out);
+        self.hold_checks(references, &devices, &files, out);
+        Parts { terminals, links, impairments, files, unavailable }
     }
 
     fn build_devices(
@@ -90,15 +98,47 @@ impl Draft<'_> {
         self.devices.iter().zip(&references.source_of_table).map(device).collect()
     }
 
+    /// The texts of the files that checks name; empty if refused, absent if not to be read, which
+    /// the check itself tells.
+    fn files_of_checks(
+        &self,
+        files: &Files<'_>,
+        out: &mut Diagnostics,
+    ) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for (name, span) in self.checks.iter().filter_map(|row| row.text("requirements")) {
+            let Ok(bytes) = files.read(name) else { continue };
+            let text = if (1..=TABLE_BYTES_MAX).contains(&bytes.len()) {
+                String::from_utf8_lossy(&bytes).into_owned()
+            } else {
+                let message = format!("`{name}` is refused: it is empty, or larger than 1 MiB");
+                out.report(Code::FILE_REFUSED, span, message, "expected a requirement table");
+                String::new()
+            };
+            texts.insert(name.to_owned(), text);
+        }
+        texts
+    }
+
     /// Makes each check, and looks whether it could end in a verdict on this bench.
-    fn hold_checks(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
+    fn hold_checks(
+        &self,
+        references: &References,
+        devices: &Devices,
+        files: &BTreeMap<String, String>,
+        out: &mut Diagnostics,
+    ) {
         let scenario = self.head_values().map_or("", |head| head.text("name"));
         let planned_devices = self.planned_devices(references, devices);
         let planned = self.planned(references, &planned_devices);
         for (row, of) in self.checks.iter().zip(&references.devices_of_check) {
             let (Some(kind), Some(values)) = (row.kind, &row.values) else { continue };
+            let file = row.text("requirements").and_then(|(name, _)| files.get(name));
+            if file.is_some_and(String::is_empty) {
+                continue;
+            }
             let mistakes = out.len();
-            let check = parts::try_check(kind, values, scenario, out);
+            let check = parts::try_check(kind, values, scenario, files, out);
             if out.len() > mistakes {
                 continue;
             }

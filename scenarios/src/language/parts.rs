@@ -3,6 +3,8 @@
 //! The constructors belong to the packages and report their own mistakes; here they are only
 //! called, with what the scenario says about the place.
 
+use std::collections::BTreeMap;
+
 use lastmeter_devices::{Device, DeviceContext, DeviceKind};
 use lastmeter_params::{Diagnostics, Values};
 use lastmeter_reports::check::Check;
@@ -82,13 +84,14 @@ pub(crate) fn try_check(
     kind: &CheckKind,
     values: &Values,
     scenario: &str,
+    files: &BTreeMap<String, String>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Box<dyn Check>> {
     let context = CheckContext {
         name: values.text("name").to_owned(),
         scenario: scenario.to_owned(),
         covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
-        ..CheckContext::default()
+        files: files.clone(),
     };
     (kind.build)(values, context, diagnostics)
 }

@@ -262,6 +262,7 @@ pub struct Scenario {
     pub(crate) hash: String,
     pub(crate) unavailable: Option<String>,
     pub(crate) texts: Texts,
+    pub(crate) files: BTreeMap<String, String>,
     pub(crate) head: Values,
     pub(crate) platform_values: Values,
     /// `None` where nothing is written about the floor and nothing is measured.
@@ -280,6 +281,11 @@ impl Scenario {
     /// The texts it was loaded from.
     pub fn texts(&self) -> &Texts {
         &self.texts
+    }
+
+    /// The texts of the files that checks name, by the names as written: their judge needs them.
+    pub fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
     }
 
     /// SHA-256 of the file's bytes and the overrides, in hexadecimal.

@@ -83,7 +83,8 @@ pub async fn run_scenario(
     std::fs::create_dir_all(&logs)
         .map_err(BenchError::file("cannot create the run folder", &options.out))?;
     let start = run_start(scenario, options);
-    let judge = Judge::new(&start.scenario, &start.scenario_toml).map_err(|e| record(&e))?;
+    let judge = Judge::with_files(&start.scenario, &start.scenario_toml, &start.files);
+    let judge = judge.map_err(|e| record(&e))?;
     let writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
     console.started(&headline(scenario), &scenario.name, scenario.seed, scenario.duration);
     let data = options.out.join("platform");
@@ -337,6 +338,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         title: scenario.title.clone().unwrap_or_default(),
         scenario_hash: scenario.hash().to_owned(),
         scenario_toml: scenario.resolved_toml(),
+        files: scenario.files().clone(),
         seed: scenario.seed,
         time: scenario.time,
         start: scenario.start,

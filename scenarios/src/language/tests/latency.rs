@@ -284,6 +284,39 @@ fn a_period_that_changes_is_not_counted_on_and_commands_are_counted_one_by_one()
 }
 
 #[test]
+fn a_table_of_ones_own_is_read_beside_the_scenario_and_goes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.toml");
+    let table = "format = 1\ntitle = \"ours\"\nedition = \"2027\"\nsource = \"us\"\n\
+                 [[requirement]]\nname = \"quick\"\nlimit = \"2 s\"\ncoverage = \"95 %\"\n\
+                 use = \"ours\"\nstanding = \"original\"\n";
+    std::fs::write(folder.path().join("ours.toml"), table).unwrap();
+    let load = |file: &str| {
+        let keys = format!("profile = \"quick\"\nrequirements = \"{file}\"");
+        let text = changed("limit = \"1 s\"\ncoverage = \"99 %\"", &keys);
+        crate::language::Scenario::from_bytes(&path, text.as_bytes(), &LoadOptions::default())
+    };
+    let scenario = load("ours.toml").unwrap();
+    assert_eq!(scenario.files().get("ours.toml").map(String::as_str), Some(table));
+    let resolved = scenario.resolved_toml();
+    // The judge has the folder of the run, and not that of the scenario.
+    assert!(lastmeter_reports::Judge::new(&scenario.name, &resolved).is_err());
+    lastmeter_reports::Judge::with_files(&scenario.name, &resolved, scenario.files()).unwrap();
+    let told = |file: &str| {
+        let failure = load(file).expect_err(file);
+        let [found] = failure.diagnostics() else { panic!("{failure}") };
+        found.code.code()
+    };
+    assert_eq!(told("no.toml"), "S025");
+    std::fs::write(folder.path().join("empty.toml"), "").unwrap();
+    assert_eq!(told("empty.toml"), "S026");
+    std::fs::write(folder.path().join("bad.toml"), "format = 1").unwrap();
+    assert_eq!(told("bad.toml"), "S026");
+    std::fs::write(folder.path().join("huge.toml"), vec![b' '; (1 << 20) + 1]).unwrap();
+    assert_eq!(told("huge.toml"), "S026");
+}
+
+#[test]
 fn the_share_of_a_profile_is_what_it_needs_messages_for() {
     // On-demand read: 15 s, more than 98 %; without one late 149 messages show it.
     let text = changed("limit = \"1 s\"\ncoverage = \"99 %\"", "profile = \"on-demand-read\"");
