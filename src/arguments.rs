@@ -139,6 +139,10 @@ pub(crate) struct RunArguments {
     /// Where the results go [default: runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Run only what fits: a name or pattern, `tag:WORD` or `covers:ROW`, any of several joined by
+    /// commas, `!` before what must not fit; given more than once, all have to fit
+    #[arg(long = "filter", value_name = "EXPR")]
+    pub(crate) filters: Vec<String>,
     /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,

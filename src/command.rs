@@ -53,6 +53,7 @@ fn run(arguments: RunArguments, color: Color) -> ExitCode {
     suite::run(&SuiteOptions {
         paths: arguments.paths,
         out: arguments.out,
+        filters: arguments.filters,
         load: LoadOptions {
             overrides: arguments.set,
             seed: arguments.seed,

@@ -186,6 +186,7 @@ pub fn explain(name: &str) -> ExitCode {
         return ExitCode::Passed;
     }
     let names = language::registry().into_iter().map(|row| row.name);
+    let names = names.chain(language::section_names());
     let near = lastmeter_params::nearest(name, names);
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     tell(&format!("error: nothing is called `{name}`{near} (see `lastmeter list`)"));

@@ -5,6 +5,7 @@
 
 pub mod certificates;
 pub mod doctor;
+pub mod filter;
 pub mod floor;
 pub mod inspect;
 pub mod language;

@@ -13,6 +13,7 @@ use lastmeter_reports::{Counts, ExitCode, Status, format_summary};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::filter::Filter;
 use crate::language::{LoadOptions, PlatformUse, Scenario, time_word};
 use crate::run::{
     Console, ConsoleOptions, Profile, RunOptions, chain, default_out, monotonic, run_scenario,
@@ -25,6 +26,8 @@ pub struct SuiteOptions {
     pub paths: Vec<PathBuf>,
     /// Where the results go.
     pub out: Option<PathBuf>,
+    /// Which of the scenarios found there are meant; all of these have to fit.
+    pub filters: Vec<String>,
     /// Overrides, seed, platform and time.
     pub load: LoadOptions,
     /// Run twins only, and turn them round.
@@ -47,10 +50,16 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         Ok(files) => files,
         Err(message) => return complain(&message),
     };
+    let filters: Result<Vec<Filter>, _> =
+        options.filters.iter().map(|text| Filter::read(text)).collect();
+    let filters = match filters {
+        Ok(filters) => filters,
+        Err(message) => return complain(&format!("--filter: {message}")),
+    };
     let single = options.paths.len() == 1 && options.paths[0].is_file();
     let mut scenarios = Vec::new();
     let mut bad = 0;
-    for file in &files {
+    for file in files.iter().filter(|file| is_meant(&file.path, &filters)) {
         match Scenario::load(&file.path, &options.load) {
             Ok(scenario) => scenarios.push((file.named, scenario)),
             Err(failure) => {
@@ -63,7 +72,10 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         tell(&format!("{}; nothing was run", plural(bad, "error")));
         return ExitCode::BadInput;
     }
-    if let Some(message) = orphan(&scenarios) {
+    // What a filter has left out may be what a twin mirrors.
+    if filters.is_empty()
+        && let Some(message) = orphan(&scenarios)
+    {
         return complain(&message);
     }
     // A file that was named runs whatever it is; in a folder twins have a call of their own.
@@ -99,6 +111,16 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
             ExitCode::Broken
         }
     }
+}
+
+/// Whether all filters fit a file, as it is written: an override need not make sense to those that
+/// are not meant. What cannot be loaded is not passed over.
+fn is_meant(path: &Path, filters: &[Filter]) -> bool {
+    if filters.is_empty() {
+        return true;
+    }
+    let loaded = Scenario::load(path, &LoadOptions::from_environment());
+    loaded.map_or(true, |scenario| filters.iter().all(|filter| filter.fits(&scenario)))
 }
 
 async fn run_all(

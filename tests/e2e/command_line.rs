@@ -89,6 +89,40 @@ fn nothing_selected_is_not_a_pass() {
 }
 
 #[test]
+fn a_filter_leaves_out_what_does_not_fit_and_is_told_if_it_is_none() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library");
+    let none = call(&["run", folder, "--filter", "no-such-scenario"]);
+    assert_eq!(none.code, 4, "{none:?}");
+    // The override makes sense to nobody, and nobody is meant.
+    let none = call(&["run", folder, "--filter", "tag:no-such-tag", "--set", "device.x.y=1"]);
+    assert_eq!(none.code, 4, "{none:?}");
+    let meant = call(&["run", folder, "--filter", "first-light", "--set", "device.x.y=1"]);
+    assert_eq!(meant.code, 2, "{meant:?}");
+    assert_eq!(meant.stderr.matches("error[S023]").count(), 1, "{meant:?}");
+    let bad = call(&["run", folder, "--filter", "about:meters"]);
+    assert_eq!(bad.code, 2, "{bad:?}");
+    assert!(bad.stderr.contains("--filter: `about:` is no kind of term"), "{bad:?}");
+}
+
+#[test]
+fn time_can_be_chosen_where_a_scenario_is_checked_and_what_links_there_are_is_listed() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library/real-time");
+    for time in ["real", "virtual"] {
+        let checked = call(&["check", folder, "--time", time]);
+        assert_eq!(checked.code, 0, "{checked:?}");
+    }
+    assert_eq!(call(&["check", folder, "--time", "wall"]).code, 2);
+    let links = call(&["list", "links"]);
+    assert!(links.stdout.starts_with("links:\n  flexmeter-wan "), "{links:?}");
+    assert!(call(&["list", "injections"]).stdout.contains("\n  disconnect "));
+    for name in ["flexmeter-wan", "link", "observer", "floor", "impair", "S031"] {
+        assert_eq!(call(&["explain", name]).code, 0, "{name}");
+    }
+    let near = call(&["explain", "observr"]);
+    assert!(near.stderr.contains("did you mean `observer`?"), "{near:?}");
+}
+
+#[test]
 fn completions_are_written_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let script = call(&["completions", shell]);

@@ -39,7 +39,7 @@ pub use scenario::{
     Action, CheckRow, DeviceRow, Expect, FloorRow, GivenAuthority, Injection, LinkRow, ObserverRow,
     PlatformUse, Scenario, Source, TlsUse,
 };
-pub use sections::{Registered, registry};
+pub use sections::{Registered, registry, section_names};
 pub use texts::{Place, Texts};
 
 #[cfg(test)]

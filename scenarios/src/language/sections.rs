@@ -465,6 +465,12 @@ pub fn registry() -> Vec<Registered> {
     sections().into_iter().flat_map(|section| section.registered()).collect()
 }
 
+/// The names of all sections.
+pub fn section_names() -> impl Iterator<Item = &'static str> {
+    let single = single_sections().into_iter().map(|section| section.name);
+    single.chain(sections().into_iter().map(|section| section.name))
+}
+
 impl Section {
     /// What is registered in it: its entries, or the presets of links.
     fn registered(&self) -> Vec<Registered> {

@@ -1,0 +1,118 @@
+//! Which of the scenarios that were found are meant: `--filter`.
+//!
+//! Terms: a *filter* is a list of *terms* joined by commas, of which one has to fit; a term is a
+//! name or a pattern with `*`, `tag:WORD`, or `covers:ROW`, and `!` before it turns it round. Of
+//! several filters all have to fit.
+
+use lastmeter_reports::check::Pattern;
+
+use crate::language::Scenario;
+
+/// One `--filter`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    terms: Vec<Term>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Term {
+    what: What,
+    is_turned: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Name(Pattern),
+    Tag(String),
+    Covers(String),
+}
+
+impl Filter {
+    /// Reads a filter. The error says what was found and what was expected.
+    pub fn read(text: &str) -> Result<Self, String> {
+        text.split(',')
+            .map(|term| Term::read(term.trim()))
+            .collect::<Result<_, _>>()
+            .map(|terms| Self { terms })
+    }
+
+    /// Whether a scenario is meant.
+    pub fn fits(&self, scenario: &Scenario) -> bool {
+        let covers = scenario.checks.iter().flat_map(|check| &check.covers);
+        let covers: Vec<&str> = covers.map(String::as_str).collect();
+        self.fits_what(&scenario.name, &scenario.tags, &covers)
+    }
+
+    fn fits_what(&self, name: &str, tags: &[String], covers: &[&str]) -> bool {
+        self.terms.iter().any(|term| {
+            let fits = match &term.what {
+                What::Name(pattern) => pattern.matches(name),
+                What::Tag(tag) => tags.contains(tag),
+                What::Covers(row) => covers.contains(&row.as_str()),
+            };
+            fits != term.is_turned
+        })
+    }
+}
+
+impl Term {
+    fn read(text: &str) -> Result<Self, String> {
+        let (is_turned, text) = match text.strip_prefix('!') {
+            Some(rest) => (true, rest.trim_start()),
+            None => (false, text),
+        };
+        let expected = "expected a name, tag:WORD or covers:ROW";
+        let what = match text.split_once(':') {
+            None if text.is_empty() => return Err(format!("a term is empty; {expected}")),
+            None => What::Name(Pattern::new(text)),
+            Some((kind, "")) => return Err(format!("nothing behind `{kind}:`; {expected}")),
+            Some(("tag", tag)) => What::Tag(tag.to_owned()),
+            Some(("covers", row)) => What::Covers(row.to_owned()),
+            Some((kind, _)) => return Err(format!("`{kind}:` is no kind of term; {expected}")),
+        };
+        Ok(Self { what, is_turned })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_a_name_a_tag_or_a_requirement_and_any_of_several() {
+        let tags = ["quick".to_owned(), "latency".to_owned()];
+        for (text, fits) in [
+            ("first-light", true),
+            ("first", false),
+            ("first-*", true),
+            ("*", true),
+            ("tag:quick", true),
+            ("tag:qui", false),
+            ("covers:F-12", true),
+            ("covers:F-1", false),
+            ("quick", false),
+            ("!tag:quick", false),
+            ("!tag:slow", true),
+            ("second, tag:latency", true),
+            ("second,third", false),
+            ("second,!third", true),
+        ] {
+            let filter = Filter::read(text).unwrap();
+            assert_eq!(filter.fits_what("first-light", &tags, &["F-04", "F-12"]), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_with_what_is_one() {
+        for (text, expected) in [
+            ("", "a term is empty"),
+            ("a,", "a term is empty"),
+            ("!", "a term is empty"),
+            ("tag:", "nothing behind `tag:`"),
+            ("name:x", "`name:` is no kind of term"),
+        ] {
+            let error = Filter::read(text).expect_err(text);
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}
