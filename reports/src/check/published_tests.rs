@@ -1,1 +1,122 @@
-//! Tests of the check beside it.
+//! Tests of the check `published`.
+
+use super::super::latency::tests::{MS, SECOND, message, real_time};
+use super::super::testing::{check, facts, try_check};
+use super::*;
+use crate::record::RunState;
+
+/// Delays of 1 to 1000 ms, each once: median 500.5, quartiles 250.75 and 750.25 ms.
+fn judge_in(toml: &str, facts: &RunFacts, lost: i64) -> Verdict {
+    let toml = format!("path = \"intended..received\"\nsource = \"figure 21\"\n{toml}");
+    let mut check = check("published", &toml);
+    check.begin(facts);
+    for number in 0..1_000 {
+        let (id, due) = (format!("m/1/{number}"), 30 * SECOND + number * SECOND / 10);
+        // In no order: 7 has no factor in common with 1000.
+        let took_ms = number * 7 % 1_000 + 1;
+        let took_ms = (took_ms <= 1_000 - lost).then_some(took_ms);
+        message(check.as_mut(), ("reading>o", &id), due, took_ms);
+    }
+    check.verdict(facts)
+}
+
+fn judge(toml: &str) -> Verdict {
+    judge_in(toml, &real_time(RunState::Finished), 0)
+}
+
+fn compared(statistic: &str, value: &str, tolerance: &str) -> Verdict {
+    judge(&format!("statistic = \"{statistic}\"\nvalue = \"{value}\"\ntolerance = \"{tolerance}\""))
+}
+
+/// `numpy.quantile([1..1000], q)`, and the ends of the box, where nothing is an outlier.
+#[test]
+fn each_figure_is_the_one_of_its_definition() {
+    for (statistic, value) in [
+        ("median", "500.5 ms"),
+        ("q1", "250.75 ms"),
+        ("q3", "750.25 ms"),
+        ("whisker_low", "1 ms"),
+        ("whisker_high", "1000 ms"),
+    ] {
+        let verdict = compared(statistic, value, "2 ms");
+        assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
+        assert!(verdict.measured.unwrap() < 1e-9, "{statistic}: {:?}", verdict.measured);
+        assert_eq!((verdict.limit, verdict.unit.as_str()), (Some(0.002), "s"));
+    }
+    let share = judge(
+        "statistic = \"share_under\"\nunder = \"210 ms\"\nvalue = \"20 %\"\ntolerance = \"1 %\"",
+    );
+    // 1 to 209 ms are below 210.
+    assert_eq!((share.status, share.unit.as_str()), (Status::Pass, "%"));
+    assert!((share.measured.unwrap() - 0.9).abs() < 1e-9, "{:?}", share.measured);
+    assert_eq!(share.limit, Some(1.0));
+    let told = share.told.unwrap().measured;
+    assert_eq!(told, "share under 210 ms 20.9 %, published 20 %");
+}
+
+#[test]
+fn what_is_too_far_fails_and_says_both_figures() {
+    let verdict = compared("median", "490 ms", "10 ms");
+    assert_eq!(verdict.status, Status::Fail);
+    assert!(
+        verdict
+            .why
+            .starts_with("too far: median 500.5 ms, published 490 ms (figure 21), tolerance"),
+        "{}",
+        verdict.why
+    );
+    assert_eq!(compared("median", "490 ms", "10.6 ms").status, Status::Pass);
+}
+
+#[test]
+fn lost_messages_are_infinite() {
+    let real = real_time(RunState::Finished);
+    let toml = "statistic = \"median\"\nvalue = \"500.5 ms\"\ntolerance = \"2 ms\"";
+    assert_eq!(judge_in(toml, &real, 400).status, Status::Pass);
+    let verdict = judge_in(toml, &real, 600);
+    assert_eq!((verdict.status, verdict.measured), (Status::Fail, None), "{}", verdict.why);
+    let whisker = "statistic = \"whisker_high\"\nvalue = \"1 s\"\ntolerance = \"2 ms\"";
+    let verdict = judge_in(whisker, &real, 300);
+    assert_eq!(verdict.status, Status::Inconclusive);
+    assert!(verdict.why.starts_with("there is no such figure"), "{}", verdict.why);
+}
+
+#[test]
+fn in_virtual_time_the_figure_is_the_models() {
+    let toml = "statistic = \"median\"\nvalue = \"500.5 ms\"\ntolerance = \"2 ms\"";
+    let verdict = judge_in(toml, &facts(RunState::Finished), 0);
+    assert_eq!(verdict.status, Status::Pass);
+    assert!(verdict.why.contains("modelled"), "{}", verdict.why);
+    assert!(verdict.told.unwrap().basis.ends_with("modelled"));
+}
+
+#[test]
+fn a_bad_run_compares_nothing() {
+    let toml = "statistic = \"median\"\nvalue = \"500.5 ms\"\ntolerance = \"2 ms\"";
+    let mut invalid = real_time(RunState::Finished);
+    invalid.real_time.as_mut().unwrap().deadlines.missed = 500;
+    assert_eq!(judge_in(toml, &invalid, 0).status, Status::Inconclusive);
+    let mut noisy = real_time(RunState::Finished);
+    noisy.real_time.as_mut().unwrap().floor_before.as_mut().unwrap().timer.p50_ns = MS;
+    let verdict = judge_in(toml, &noisy, 0);
+    assert_eq!(verdict.status, Status::Inconclusive);
+    assert!(verdict.why.starts_with("not measurable here: the tolerance"), "{}", verdict.why);
+    let path = "path = \"intended..received\"\nsource = \"x\"\n";
+    let none = check("published", &format!("{path}{toml}")).verdict(&invalid);
+    assert_eq!((none.status, none.n), (Status::Inconclusive, 0));
+}
+
+#[test]
+fn a_figure_that_makes_no_sense_is_refused() {
+    let path = "path = \"intended..received\"\nsource = \"x\"\n";
+    for toml in [
+        "statistic = \"median\"\nvalue = \"97 %\"\ntolerance = \"1 %\"",
+        "statistic = \"median\"\nvalue = \"97 ms\"\ntolerance = \"1 %\"",
+        "statistic = \"median\"\nvalue = \"1 ms\"\ntolerance = \"1 ms\"\nunder = \"2 ms\"",
+        "statistic = \"share_under\"\nvalue = \"97 %\"\ntolerance = \"1 %\"",
+        "statistic = \"share_under\"\nvalue = \"97 ms\"\ntolerance = \"1 ms\"\nunder = \"2 ms\"",
+        "statistic = \"mode\"\nvalue = \"97 ms\"\ntolerance = \"1 ms\"",
+    ] {
+        assert!(try_check("published", &format!("{path}{toml}")).is_err(), "{toml}");
+    }
+}

@@ -1,1 +1,175 @@
-//! Tests of the check beside it.
+//! Tests of the check `recovery`.
+
+use super::super::latency::tests::{SECOND, message, real_time};
+use super::super::testing::{at, check, facts, try_check};
+use super::*;
+use crate::record::RunState;
+
+const BOTH: &str = "path = \"intended..queryable\"\nin_time = \"1 s\"\n\
+    longest_outage = \"25 s\"\nrecover_within = \"10 s\"";
+
+/// A link that is broken from 100 s to 120 s.
+fn broken() -> Vec<Event> {
+    let inject = Event::inject(at(100), "disconnect", None, "wan reset").with("link", "wan");
+    vec![inject, Event::restored(at(120), "wan", "disconnect")]
+}
+
+/// A message of each device every second until 600 s; `arrives` says when, in s.
+fn judge_with(
+    toml: &str,
+    events: &[Event],
+    facts: &RunFacts,
+    devices: &[&str],
+    arrives: impl Fn(&str, i64) -> Option<i64>,
+) -> Verdict {
+    let mut check = check("recovery", toml);
+    check.begin(facts);
+    for (line, event) in (1..).zip(events) {
+        check.event(line, event);
+    }
+    for second in 1..=600 {
+        for device in devices {
+            let id = format!("{device}/1/{second}");
+            let took_ms = arrives(device, second).map(|at| (at - second) * 1_000);
+            message(check.as_mut(), ("reading", &id), second * SECOND, took_ms);
+        }
+    }
+    check.verdict(facts)
+}
+
+fn judge(toml: &str, events: &[Event], arrives: impl Fn(i64) -> Option<i64>) -> Verdict {
+    let real = real_time(RunState::Finished);
+    judge_with(toml, events, &real, &["m"], |_, second| arrives(second))
+}
+
+/// What was due while the link was broken arrives so long after it is mended.
+fn late(until: i64) -> impl Fn(i64) -> Option<i64> {
+    move |second| Some(if (100..120).contains(&second) { until } else { second })
+}
+
+#[test]
+fn an_outage_that_is_short_and_soon_over_passes() {
+    let verdict = judge(BOTH, &broken(), late(124));
+    assert_eq!((verdict.status, verdict.n), (Status::Pass, 1), "{}", verdict.why);
+    // From the arrival at 99 s to that of 120 s: 21 of 25 s, nearer than 4 of 10 s.
+    assert_eq!((verdict.measured, verdict.limit), (Some(21.0), Some(25.0)), "{}", verdict.why);
+    assert!(verdict.why.contains("longest outage 21 s of m from 99 s, limit 25 s"));
+    let told = "recovered within 4 s of m after disconnect wan reset, limit 10 s; 1 injection";
+    assert!(verdict.why.contains(told), "{}", verdict.why);
+}
+
+#[test]
+fn the_outbox_has_to_be_empty_in_time() {
+    let verdict = judge(BOTH, &broken(), late(131));
+    assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(11.0)), "{}", verdict.why);
+    let place = verdict.at.unwrap();
+    assert_eq!((place.device.as_deref(), place.event), (Some("m"), Some(1)));
+    assert_eq!(judge(BOTH, &broken(), late(130)).status, Status::Pass);
+}
+
+#[test]
+fn messages_have_to_be_in_time_again() {
+    // What is due until 130 s is late still: the first in time is that of 131 s.
+    let slow =
+        |second| Some(if (100..131).contains(&second) { 131.max(second + 2) } else { second });
+    let toml = BOTH.replace("25 s", "60 s");
+    let verdict = judge(&toml, &broken(), slow);
+    assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(11.0)), "{}", verdict.why);
+    let never = |second| Some(if second < 100 { second } else { second + 2 });
+    let verdict = judge(&toml.replace("60 s", "1000 s"), &broken(), never);
+    assert_eq!((verdict.status, verdict.measured), (Status::Fail, None), "{}", verdict.why);
+    assert!(verdict.why.starts_with("never recovered: m was not in time again"), "{}", verdict.why);
+}
+
+#[test]
+fn a_message_that_never_came_is_never_recovered_from() {
+    let lost = |second| late(124)(second).filter(|_| second != 110);
+    let verdict = judge(&BOTH.replace("25 s", "1000 s"), &broken(), lost);
+    assert_eq!((verdict.status, verdict.measured), (Status::Fail, None), "{}", verdict.why);
+    let told = "never recovered: 1 message of m from before the end of disconnect wan reset lost";
+    assert!(verdict.why.contains(told), "{}", verdict.why);
+}
+
+#[test]
+fn an_outage_is_of_one_device() {
+    let real = real_time(RunState::Finished);
+    let toml = "path = \"intended..queryable\"\nlongest_outage = \"25 s\"";
+    let arrives = |device: &str, second: i64| {
+        Some(if device == "b" && (200..230).contains(&second) { 240 } else { second })
+    };
+    let verdict = judge_with(toml, &broken(), &real, &["a", "b"], arrives);
+    assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(31.0)), "{}", verdict.why);
+    assert_eq!(verdict.at.unwrap().device.as_deref(), Some("b"));
+    let only_a = format!("{toml}\ndevice = \"a\"");
+    assert_eq!(judge_with(&only_a, &broken(), &real, &["a", "b"], arrives).status, Status::Pass);
+}
+
+#[test]
+fn silence_until_the_end_is_an_outage_too() {
+    let toml = "path = \"intended..queryable\"\nlongest_outage = \"25 s\"";
+    let silent = |second| (second < 570).then_some(second);
+    let verdict = judge(toml, &broken(), silent);
+    assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(31.0)));
+}
+
+#[test]
+fn nothing_injected_or_not_over_is_inconclusive() {
+    let verdict = judge(BOTH, &[], late(124));
+    assert_eq!(verdict.status, Status::Inconclusive);
+    assert!(verdict.why.starts_with("nothing was injected"), "{}", verdict.why);
+    let verdict = judge(BOTH, &broken()[..1], late(124));
+    assert_eq!(verdict.status, Status::Inconclusive);
+    assert!(verdict.why.contains("disconnect wan reset never ended"), "{}", verdict.why);
+    // Another link's end, or that of another injection, ends nothing.
+    for other in [
+        Event::restored(at(120), "lan", "disconnect"),
+        Event::restored(at(120), "wan", "impair"),
+        Event::restarted(at(120), "platform"),
+    ] {
+        let events = [broken()[0].clone(), other];
+        assert_eq!(judge(BOTH, &events, late(124)).status, Status::Inconclusive);
+    }
+    // An impairment is no outage.
+    let impaired = [Event::inject(at(100), "impair", None, "wan")];
+    assert_eq!(judge(BOTH, &impaired, late(124)).status, Status::Inconclusive);
+}
+
+#[test]
+fn a_kill_is_over_when_the_process_is_there_again() {
+    let events = [Event::kill(at(100), "platform"), Event::restarted(at(120), "platform")];
+    let verdict = judge(BOTH, &events, late(124));
+    assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
+    assert!(verdict.why.contains("after kill platform"), "{}", verdict.why);
+    assert_eq!(judge(BOTH, &events, late(131)).status, Status::Fail);
+}
+
+#[test]
+fn a_schedule_that_ends_too_soon_cannot_say() {
+    let events = [
+        Event::inject(at(580), "disconnect", None, "").with("link", "wan"),
+        Event::restored(at(600), "wan", "disconnect"),
+    ];
+    let toml = "path = \"intended..queryable\"\nrecover_within = \"10 s\"";
+    let verdict = judge(toml, &events, |second| Some(if second < 580 { second } else { 605 }));
+    assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
+    let told = "the schedule ended too soon after disconnect to see m in time again";
+    assert!(verdict.why.contains(told), "{}", verdict.why);
+}
+
+#[test]
+fn nothing_is_judged_in_virtual_time_in_a_bad_run_or_without_rows() {
+    let arrives = |_: &str, second: i64| Some(second);
+    let run = |facts: &RunFacts, devices: &[&str]| {
+        judge_with(BOTH, &broken(), facts, devices, arrives).status
+    };
+    assert_eq!(run(&facts(RunState::Finished), &["m"]), Status::Skipped);
+    let mut real = real_time(RunState::Finished);
+    assert_eq!(run(&real, &["m"]), Status::Pass);
+    assert_eq!(run(&real, &[]), Status::Inconclusive);
+    real.real_time.as_mut().unwrap().deadlines.missed = 5_000;
+    assert_eq!(run(&real, &["m"]), Status::Inconclusive);
+    real.real_time.as_mut().unwrap().deadlines.missed = 0;
+    real.real_time.as_mut().unwrap().floor_before.as_mut().unwrap().timer.p99_ns = SECOND;
+    assert_eq!(run(&real, &["m"]), Status::Inconclusive);
+    assert!(try_check("recovery", "path = \"intended..queryable\"").is_err());
+}
