@@ -7,6 +7,8 @@
 //! The models have many episodes in a run; with a handful no method can know how late messages
 //! cluster, which the last test states in figures.
 
+#![expect(clippy::print_stdout, reason = "the rates are what the tests are about")]
+
 use chacha20::ChaCha8Rng;
 use lastmeter_reports::Status;
 use lastmeter_reports::latency::{BLOCK_NS, Blocks, Tally, design_effect, judge};

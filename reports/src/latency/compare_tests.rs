@@ -183,7 +183,6 @@ fn trips_of(pairs: u64, slower: f64) -> [usize; 2] {
 fn runs_of_an_unchanged_link_trip_nothing() {
     assert_eq!(trips_of(10, 1.0), [0, 0]);
     let [p50, p99] = trips_of(100, 1.0);
-    println!("false alarms of 100 null pairs: p50 {p50}, p99 {p99}");
     assert!(p50 <= 1 && p99 <= 3, "{p50} and {p99} of 100");
 }
 
@@ -192,7 +191,6 @@ fn runs_of_an_unchanged_link_trip_nothing() {
 #[test]
 fn a_link_half_as_slow_again_is_seen() {
     let [p50, p99] = trips_of(100, 1.5);
-    println!("alarms of 100 pairs half as slow again: p50 {p50}, p99 {p99}");
     assert!(p50 >= 95, "{p50} of 100");
     assert!((30..=95).contains(&p99), "{p99} of 100");
 }
