@@ -1,6 +1,9 @@
 //! What must hold about connections: through which links they go, who observes whom, and how they
 //! are protected. Each rule is one function and tells each mistake once, from what is written.
 
+use std::path::PathBuf;
+
+use lastmeter_link::tls::Authority;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Span, Table, Value};
 
 use super::files::Files;
@@ -8,6 +11,7 @@ use super::names::Names;
 use super::read::{Row, Single};
 use super::scenario::{GivenAuthority, PlatformUse};
 use super::sections::NO_LINK_WORD;
+use super::semantics::FILE_START;
 
 /// There is a mistake, which has been reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,21 +132,30 @@ pub(crate) fn authority(
     if out.len() > mistakes {
         return Err(Reported);
     }
+    let place = certificate.map_or(FILE_START, |(_, span)| span);
     let certificate = certificate.and_then(|file| pem(file, "CERTIFICATE-----", files, out));
     let key = key.and_then(|file| pem(file, "PRIVATE KEY-----", files, out));
+    if let (Some((_, certificate)), Some((_, key))) = (&certificate, &key)
+        && let Err(error) = Authority::from_pem(certificate, key)
+    {
+        let message = format!("the authority is refused: {error}");
+        out.report(Code::FILE_REFUSED, place, message, "with its key this is no authority");
+    }
+    let path = |(path, _): (PathBuf, String)| path;
+    let (certificate, key) = (certificate.map(path), key.map(path));
     match certificate {
         Some(certificate) if out.len() == mistakes => Ok(Some(GivenAuthority { certificate, key })),
         _ => Err(Reported),
     }
 }
 
-/// A file that holds such a PEM block; `None` after a mistake.
+/// A file that holds such a PEM block, and its text; `None` after a mistake.
 fn pem(
     (name, span): (&str, Span),
     block: &str,
     files: &Files<'_>,
     out: &mut Diagnostics,
-) -> Option<std::path::PathBuf> {
+) -> Option<(PathBuf, String)> {
     let bytes = match files.read(name) {
         Ok(bytes) => bytes,
         Err(why) => {
@@ -151,12 +164,12 @@ fn pem(
             return None;
         }
     };
-    let text = String::from_utf8_lossy(&bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let mut begins = text.lines().filter(|line| line.starts_with("-----BEGIN "));
     if !begins.any(|line| line.trim_end().ends_with(block)) {
         let message = format!("`{name}` is refused: it holds no `-----BEGIN {block}` in PEM");
         out.report(Code::FILE_REFUSED, span, message, "expected a PEM file");
         return None;
     }
-    files.path(name)
+    Some((files.path(name)?, text))
 }

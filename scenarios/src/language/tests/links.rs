@@ -435,6 +435,9 @@ fn two_of_a_kind_may_follow_each_other_on_a_link_but_not_overlap() {
             assert!(found.iter().all(|text| text.starts_with("S031")), "{found:?}");
         }
     }
+    // To the very end is still within the scenario.
+    assert_eq!(mistakes(&injecting(&[("impair", "1 min", "9 min", "")])), Vec::<String>::new());
+    assert_eq!(mistakes(&injecting(&[("impair", "1 min", "9 min 1 ms", "")])).len(), 1);
     // Of no length, an instant is still one's own.
     let at_once = [("disconnect", "1 min", "0 s", ""), ("disconnect", "1 min", "0 s", "")];
     assert_eq!(mistakes(&injecting(&at_once)).len(), 1);
@@ -446,7 +449,9 @@ fn a_given_authority_has_to_be_there_and_whole() {
     let authority = lastmeter_link::tls::Authority::generate("test").unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("ca.pem", authority.certificate_pem());
-    write("key.pem", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n");
+    write("key.pem", &authority.key_pem());
+    let other = lastmeter_link::tls::Authority::generate("other").unwrap();
+    write("other.pem", &other.key_pem());
     write("profile.toml", "");
     let load = |tls: &str, more: &str| {
         let text = changed("tls = \"mutual\"", &format!("tls = \"{tls}\"\n{more}"));
@@ -478,6 +483,9 @@ fn a_given_authority_has_to_be_there_and_whole() {
     );
     let missing = told("server", &format!("tls_authority = \"no.pem\"\n{key}"));
     assert!(missing[0].starts_with("S025 `no.pem` cannot be read"), "{missing:?}");
+    let unfit = told("server", &format!("{cert}tls_authority_key = \"other.pem\"\n"));
+    assert!(unfit[0].starts_with("S026 the authority is refused: "), "{unfit:?}");
+    assert_eq!(unfit.len(), 1);
     // Somebody else's broker has its own certificate: to verify it, no key is needed.
     let foreign = |tls: &str| format!("tls = \"{tls}\"\n{cert}").replace("use", "");
     let text = changed(
