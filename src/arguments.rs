@@ -149,7 +149,8 @@ pub(crate) struct RunArguments {
     /// Override the scenario's seed
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Whether to run as fast as it can, or by the clock on the wall; what needs the other is skipped
+    /// Whether to run as fast as it can, or by the clock on the wall; what needs the other one is
+    /// skipped
     #[arg(long, value_enum)]
     pub(crate) time: Option<Time>,
     /// embedded, child, or a profile file that says where a platform runs

@@ -163,7 +163,7 @@ impl Gather {
         })
     }
 
-    /// What the common keys demand of the bench, and enough messages for a coverage if there is one.
+    /// What the common keys demand of the bench, and enough messages for a coverage if it has one.
     pub(super) fn demand(&self, coverage: Option<f64>) -> Demand {
         Demand {
             messages_min: coverage.map_or(1, needed_sample_size),

@@ -167,6 +167,36 @@ fn what_a_check_cannot_judge_is_told_where_it_is() {
 }
 
 #[test]
+fn only_what_goes_through_a_link_passes_its_ends() {
+    for (path, via, found) in [
+        ("proxy_in_up..proxy_out_down", "wan", None),
+        ("intended..received", "none", None),
+        ("intended..proxy_out_down", "none", Some("`proxy_out_down`: observer `head-end`")),
+        ("proxy_in_down..received", "none", Some("`proxy_in_down`: observer `head-end`")),
+        ("proxy_out_up..received", "none", None),
+    ] {
+        let options =
+            set(&[&format!("check.late.path={path}"), &format!("observer.head-end.via={via}")]);
+        let told = mistakes_with(LATE, &options);
+        let expected = found.map(|who| {
+            format!("S030 1:17 <{path}> nothing passes {who} goes straight to the platform")
+        });
+        assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{path} {via}");
+    }
+    // A command comes down the link of its device.
+    let command = "[[inject]]\nat = \"30 s\"\nkind = \"command\"\ndevice = \"direct\"\n\
+                   command = { name = \"setReportingPeriod\", seconds = 1 }\n";
+    let obeyed = "[[check]]\nname = \"obeyed\"\nkind = \"latency\"\nlimit = \"1 s\"\n\
+                  path = \"proxy_in_down..obeyed\"\ndevice = \"direct\"\ncoverage = \"50 %\"\n";
+    let told = mistakes(&format!("{LATE}{obeyed}{}", command.repeat(5)));
+    assert_eq!(
+        told,
+        ["S030 62:8 <\"proxy_in_down..obeyed\"> nothing passes `proxy_in_down`: device `direct` \
+          goes straight to the platform"]
+    );
+}
+
+#[test]
 fn latency_is_judged_by_the_clock_on_the_wall_or_skipped_and_never_misplaced() {
     let expected = [
         "S032 47:8 <\"latency\"> a latency check needs real time",
