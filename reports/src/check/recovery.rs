@@ -65,13 +65,12 @@ pub(super) const KIND: CheckKind = CheckKind {
             in_time_ns: rows::time_ns(values, "in_time")?,
             longest_outage_ns: limits[0],
             recover_within_ns: limits[1],
-            devices: ByDevice::new(selection.device.clone()),
             selection,
             start: SimTime::default(),
             end_ns: 0,
             waited_until_ns: 0,
             injections: Vec::new(),
-            paths: BTreeMap::new(),
+            by_path: BTreeMap::new(),
             kept: 0,
         }))
     },
@@ -88,9 +87,7 @@ struct Recovery {
     end_ns: i64,
     waited_until_ns: i64,
     injections: Vec<Injection>,
-    devices: ByDevice<DeviceState>,
-    /// How many rows of each path there are.
-    paths: BTreeMap<String, u64>,
+    by_path: BTreeMap<String, ByDevice<DeviceState>>,
     /// How many arrivals are kept.
     kept: usize,
 }
@@ -175,13 +172,13 @@ impl Check for Recovery {
         if !self.selection.takes(row.path) {
             return;
         }
-        if let Some(count) = self.paths.get_mut(row.path) {
-            *count += 1;
-        } else {
-            self.paths.insert(row.path.to_owned(), 1);
+        if !self.by_path.contains_key(row.path) {
+            let devices = ByDevice::new(self.selection.device.clone());
+            self.by_path.insert(row.path.to_owned(), devices);
         }
+        let Some(devices) = self.by_path.get_mut(row.path) else { return };
         let Some(intended_ns) = row.at(Point::Intended) else { return };
-        let Some(device) = self.devices.entry(row.device()) else { return };
+        let Some(device) = devices.entry(row.device()) else { return };
         device.first_due_ns =
             Some(device.first_due_ns.map_or(intended_ns, |first| first.min(intended_ns)));
         let arrival_ns = row.at(self.selection.span.to);
@@ -202,9 +199,13 @@ impl Check for Recovery {
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let validity = Validity::of(facts);
-        let verdict = match self.cannot_judge(&validity) {
-            Some(why) => rows::without_judgement(&self.context, facts, "s", why),
-            None => self.judge(facts, &validity),
+        let judged = match self.cannot_judge(&validity) {
+            Some(why) => Err(why),
+            None => self.devices(),
+        };
+        let verdict = match judged {
+            Ok(devices) => self.judge(devices, facts, &validity),
+            Err(why) => rows::without_judgement(&self.context, facts, "s", why),
         };
         finish(verdict, facts)
     }
@@ -299,22 +300,23 @@ impl Recovery {
         if self.injections.is_empty() {
             return Some("nothing was injected: no broken link and no kill".to_owned());
         }
-        let observers = self.paths.keys().filter(|path| path.contains('>')).count();
-        if observers > 1 || (observers == 1 && self.paths.len() > 1) {
-            return Some("several observers, or readings besides: name one observer".to_owned());
-        }
-        if self.devices.iter().all(|(_, state)| state.first_due_ns.is_none()) {
-            return Some("the record has no latency of these devices".to_owned());
-        }
         (self.kept > EXACT_MAX).then(|| {
             format!("more than {EXACT_MAX} messages to keep; choose devices with `device`")
         })
     }
 
+    /// The devices of the path that is judged, or why there are none.
+    fn devices(&self) -> Result<&ByDevice<DeviceState>, String> {
+        let path = self.selection.judged_path(self.by_path.keys().map(String::as_str))?;
+        let devices = self.by_path.get(path);
+        let devices = devices.filter(|devices| devices.iter().next().is_some());
+        devices.ok_or_else(|| format!("the record has no latency of {}", self.selection.told()))
+    }
+
     /// The longest outage of any device.
-    fn longest_outage(&self) -> Option<Worst> {
+    fn longest_outage(&self, devices: &ByDevice<DeviceState>) -> Option<Worst> {
         let mut worst: Option<Worst> = None;
-        for (name, state) in self.devices.iter() {
+        for (name, state) in devices.iter() {
             let Some(first_ns) = state.first_due_ns else { continue };
             let mut arrivals = state.in_time.clone();
             arrivals.sort_unstable();
@@ -333,13 +335,13 @@ impl Recovery {
     }
 
     /// The longest time from an injection's end until a device is as before.
-    fn recovered(&self) -> Recovered {
+    fn recovered(&self, devices: &ByDevice<DeviceState>) -> Recovered {
         let mut worst: Option<Worst> = None;
         for (number, injection) in self.injections.iter().enumerate() {
             let Some(end_ns) = injection.end_ns else {
                 return Recovered::Unknown(format!("{} never ended in the record", injection.what));
             };
-            for (name, state) in self.devices.iter().filter(|(_, s)| s.first_due_ns.is_some()) {
+            for (name, state) in devices.iter().filter(|(_, s)| s.first_due_ns.is_some()) {
                 let after = state.after.get(number).cloned().unwrap_or_default();
                 let mut one = Worst {
                     ns: 0,
@@ -387,9 +389,16 @@ impl Recovery {
         }
     }
 
-    fn judge(&self, facts: &RunFacts, validity: &Validity) -> Verdict {
+    fn judge(
+        &self,
+        devices: &ByDevice<DeviceState>,
+        facts: &RunFacts,
+        validity: &Validity,
+    ) -> Verdict {
         let mut parts = Vec::new();
-        if let (Some(limit_ns), Some(worst)) = (self.longest_outage_ns, self.longest_outage()) {
+        if let (Some(limit_ns), Some(worst)) =
+            (self.longest_outage_ns, self.longest_outage(devices))
+        {
             let is_over = worst.ns > limit_ns;
             let text = format!(
                 "longest outage {} of {} from {}",
@@ -401,7 +410,7 @@ impl Recovery {
             parts.push(Part { status, text, ns: Some(worst.ns), limit_ns, worst: Some(worst) });
         }
         if let Some(limit_ns) = self.recover_within_ns {
-            parts.push(self.recovery_part(limit_ns));
+            parts.push(self.recovery_part(devices, limit_ns));
         }
         // The worst status first, then what is nearest to its limit.
         let share =
@@ -436,8 +445,8 @@ impl Recovery {
         }
     }
 
-    fn recovery_part(&self, limit_ns: i64) -> Part {
-        match self.recovered() {
+    fn recovery_part(&self, devices: &ByDevice<DeviceState>, limit_ns: i64) -> Part {
+        match self.recovered(devices) {
             Recovered::Within(worst) => {
                 let ns = worst.as_ref().map_or(0, |worst| worst.ns);
                 let status = if ns > limit_ns { Status::Fail } else { Status::Pass };

@@ -104,6 +104,36 @@ fn an_outage_is_of_one_device() {
     assert_eq!(judge_with(&only_a, &broken(), &real, &["a", "b"], arrives).status, Status::Pass);
 }
 
+/// In a real run the same message has a row for each path.
+#[test]
+fn the_way_to_the_one_observer_is_judged_where_there_is_one() {
+    let facts = real_time(RunState::Finished);
+    let run = |toml: &str, observers: &[&str]| {
+        let mut check = check("recovery", toml);
+        check.begin(&facts);
+        for (line, event) in (1..).zip(&broken()) {
+            check.event(line, event);
+        }
+        for second in 1..=600 {
+            let id = format!("m/1/{second}");
+            message(check.as_mut(), ("reading", &id), second * SECOND, None);
+            for observer in observers {
+                let path = format!("reading>{observer}");
+                let took_ms = late(124)(second).map(|at| (at - second) * 1_000);
+                message(check.as_mut(), (&path, &id), second * SECOND, took_ms);
+            }
+        }
+        check.verdict(&facts)
+    };
+    let toml = BOTH.replace("queryable", "received");
+    assert_eq!(run(&toml, &["a"]).status, Status::Pass);
+    let several = run(&toml, &["a", "b"]);
+    assert_eq!(several.status, Status::Inconclusive);
+    assert!(several.why.contains("(a, b): name one"), "{}", several.why);
+    assert_eq!(run(&format!("{toml}\nobserver = \"b\""), &["a", "b"]).status, Status::Pass);
+    assert_eq!(run(&toml, &[]).status, Status::Fail);
+}
+
 #[test]
 fn silence_until_the_end_is_an_outage_too() {
     let toml = "path = \"intended..queryable\"\nlongest_outage = \"25 s\"";

@@ -128,8 +128,29 @@ impl Selection {
         }
     }
 
+    /// Which of the paths that there are rows of is judged: the named one, else that of the one
+    /// observer there is, else the readings' own. Of several observers one has to be named.
+    pub(super) fn judged_path<'a>(
+        &'a self,
+        paths: impl Iterator<Item = &'a str>,
+    ) -> Result<&'a str, String> {
+        if let Some(path) = &self.path {
+            return Ok(path);
+        }
+        let observed: Vec<&str> = paths.filter(|path| path.contains('>')).collect();
+        match observed[..] {
+            [] => Ok("reading"),
+            [one] => Ok(one),
+            _ => {
+                let names = observed.iter().filter_map(|path| Some(path.split_once('>')?.1));
+                let names: Vec<&str> = names.collect();
+                Err(format!("several observers received them ({}): name one", names.join(", ")))
+            }
+        }
+    }
+
     /// What is not there, for people.
-    fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         match &self.observer {
             Some(observer) => format!("device {} at observer {observer}", self.device),
             None => format!("device {}", self.device),
@@ -202,19 +223,7 @@ impl Gather {
         let Some(window) = self.window else {
             return Err("the check was not told about the run".to_owned());
         };
-        let observed: Vec<&String> =
-            self.by_path.keys().filter(|path| path.contains('>')).collect();
-        let path = match (&self.selection.path, &observed[..]) {
-            (Some(path), _) => path.as_str(),
-            (None, []) => "reading",
-            (None, [one]) => one,
-            (None, _) => {
-                let names: Vec<&str> =
-                    observed.iter().filter_map(|path| Some(path.split_once('>')?.1)).collect();
-                let names = names.join(", ");
-                return Err(format!("several observers received them ({names}): name one"));
-            }
-        };
+        let path = self.selection.judged_path(self.by_path.keys().map(String::as_str))?;
         let Some(population) = self.by_path.get(path) else {
             return Err(format!("the record has no latency of {}", self.selection.told()));
         };

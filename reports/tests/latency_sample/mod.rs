@@ -269,6 +269,9 @@ via = "wan"
         };
         writer.event(&inject("impair", "200 ms more", 0.5, 0.505));
         writer.event(&inject("disconnect", "half-open", 0.7, 0.7006));
+        for (what, share) in [("impair", 0.505), ("disconnect", 0.7006)] {
+            writer.event(&Event::restored(at(share), "wan", what));
+        }
         writer.event(&Event::kill(at(0.9), "platform"));
         writer.event(&Event::restarted(at(0.93), "platform"));
     }
