@@ -17,6 +17,25 @@ pub(crate) fn library(name: &str) -> String {
     format!("scenarios/library/{name}.toml")
 }
 
+/// A copy of the library without its scenarios in real time, which take their time and must not
+/// share the processor; they have tests of their own.
+pub(crate) fn virtual_library(folder: &Path) -> String {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            let (path, target) = (entry.path(), to.join(entry.file_name()));
+            if path.is_file() {
+                std::fs::copy(path, target).unwrap();
+            } else if entry.file_name() != "real-time" {
+                copy(&path, &target);
+            }
+        }
+    }
+    let to = folder.join("library");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/library"), &to);
+    to.to_str().unwrap().to_owned()
+}
+
 /// What a finished program left behind.
 #[derive(Debug)]
 pub(crate) struct Done {

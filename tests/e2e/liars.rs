@@ -3,14 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::bench::{call, json, lastmeter, library, run, signal, verdict};
+use crate::bench::{call, json, lastmeter, library, run, signal, verdict, virtual_library};
 
 #[test]
 fn an_interrupted_folder_never_passes_and_names_what_did_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("suite");
     let mut child = lastmeter()
-        .args(["run", "scenarios/library", "--must-fail", "--format", "json", "--out"])
+        .args(["run", &virtual_library(folder.path()), "--must-fail", "--format", "json", "--out"])
         .arg(&out)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,6 +1,6 @@
 //! One run from a file to a folder: exit code, files, what the verdicts say.
 
-use crate::bench::{json, library, run, verdict};
+use crate::bench::{json, library, run, verdict, virtual_library};
 
 #[test]
 fn first_light_passes_and_writes_the_whole_run_folder() {
@@ -55,7 +55,7 @@ fn a_gain_error_of_one_per_cent_is_measured_as_one_per_cent() {
 fn every_twin_fails_by_exactly_its_check() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("twins");
-    let done = run("scenarios/library", &out, &["--must-fail"]);
+    let done = run(&virtual_library(folder.path()), &out, &["--must-fail"]);
     assert_eq!(done.code, 0, "{done:?}");
     let expected = [
         ("command-never-obeyed", "obeyed"),
@@ -93,7 +93,7 @@ fn a_twin_whose_fault_is_taken_away_turns_red() {
         &["--must-fail", "--set", "device.meter.current_gain_error=0 %"],
     );
     assert_eq!(done.code, 1, "{done:?}");
-    assert!(done.stdout.contains("expected to fail and is pass"), "{done:?}");
+    assert!(done.stdout.contains("expected to be fail and is pass"), "{done:?}");
 }
 
 #[test]

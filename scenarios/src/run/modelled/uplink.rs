@@ -116,3 +116,81 @@ impl Uplink {
         self.held.back().map(|held| held.release)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lastmeter_link::impair::{LegName, LinkSpec};
+    use lastmeter_sim::Streams;
+
+    use super::*;
+
+    fn at(milliseconds: i64) -> SimTime {
+        SimTime(1_800_000_000_000_000_000) + SimDuration::from_milliseconds(milliseconds)
+    }
+
+    /// A link of 20 ms with these outages, and a device that notices after two seconds.
+    fn uplink(outages: &[(i64, i64, Breakage)]) -> Uplink {
+        let mut spec = LinkSpec::PERFECT;
+        spec.up.delay_ns = 20e6;
+        let leg = Leg::new(&spec, LegName::Up, &Streams::new(1).stream("t"));
+        let outage =
+            |&(from, to, how): &(i64, i64, Breakage)| Outage { from: at(from), to: at(to), how };
+        Uplink::new(leg, outages.iter().map(outage).collect(), SimDuration::from_seconds(2))
+    }
+
+    /// When messages handed over at these instants are released.
+    fn released(mut uplink: Uplink, handed: &[i64]) -> Vec<i64> {
+        for (message, &instant) in (1..).zip(handed) {
+            uplink.hand_over(at(instant), message, "t".to_owned(), Bytes::from_static(b"x"));
+        }
+        let mut instants = Vec::new();
+        while let Some(held) = uplink.released(at(1_000_000)) {
+            instants.push((held.release - at(0)).0 / 1_000_000);
+        }
+        instants
+    }
+
+    #[test]
+    fn a_sound_link_releases_after_its_delay() {
+        assert_eq!(released(uplink(&[]), &[0, 500, 501]), [20, 520, 521]);
+    }
+
+    #[test]
+    fn a_broken_link_is_passed_after_it_is_mended_and_nobody_overtakes() {
+        for how in [Breakage::Reset, Breakage::Close] {
+            let link = uplink(&[(1000, 3000, how)]);
+            // The second is on its way when the link breaks, the third is made meanwhile.
+            assert_eq!(released(link, &[900, 990, 2000, 3500]), [920, 3020, 3020, 3520], "{how:?}");
+        }
+    }
+
+    #[test]
+    fn a_stalled_link_releases_what_it_held_at_its_end() {
+        let link = uplink(&[(1000, 3000, Breakage::Stall)]);
+        assert_eq!(released(link, &[900, 990, 2000, 3500]), [920, 3000, 3000, 3520]);
+    }
+
+    #[test]
+    fn behind_a_half_open_link_a_device_notices_only_by_the_missing_acknowledgement() {
+        let link = uplink(&[(1000, 2000, Breakage::HalfOpen)]);
+        // Handed over at 1.5 s, noticed at 3.5 s; what comes later waits behind it.
+        assert_eq!(released(link, &[1500, 2500, 4000]), [3520, 3520, 4020]);
+    }
+
+    #[test]
+    fn two_outages_in_a_row_are_both_waited_for() {
+        let link = uplink(&[(1000, 2000, Breakage::Reset), (2010, 3000, Breakage::Close)]);
+        assert_eq!(released(link, &[1500]), [3020]);
+    }
+
+    #[test]
+    fn what_is_held_is_known() {
+        let mut link = uplink(&[(0, 1000, Breakage::Reset)]);
+        link.hand_over(at(10), 7, "t".to_owned(), Bytes::new());
+        assert_eq!((link.len(), link.oldest()), (1, Some(at(10))));
+        assert!(link.holds(7) && !link.holds(8));
+        assert!(link.released(at(1019)).is_none());
+        assert_eq!(link.released(at(1020)).map(|held| held.message), Some(7));
+        assert_eq!((link.len(), link.last_release()), (0, None));
+    }
+}
