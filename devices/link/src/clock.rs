@@ -1,12 +1,12 @@
 //! The monotonic clock of real-time runs, and the watch over everything it must not do.
 //!
 //! Terms: a *stamp* is an `i64` of nanoseconds of `CLOCK_MONOTONIC`, absolute since an origin of
-//! the kernel's choice; a *wall step* is how far `CLOCK_REALTIME` was set, forth or back, beside the
-//! monotonic clock; *suspended* is how long the machine slept, which `CLOCK_BOOTTIME` counts and
-//! the monotonic clock does not.
+//! the kernel's choice; a *wall step* is how far `CLOCK_REALTIME` was set, forth or back, beside
+//! the monotonic clock; *suspended* is how long the machine slept, which `CLOCK_BOOTTIME` counts
+//! and the monotonic clock does not.
 //!
-//! Latencies are differences of stamps and nothing else. A run in which the clock was stepped or the
-//! machine slept is invalid: whoever runs it starts a [`ClockWatch`] and asks it at the end.
+//! Latencies are differences of stamps and nothing else. A run in which the clock was stepped or
+//! the machine slept is invalid: whoever runs it starts a [`ClockWatch`] and asks it at the end.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -22,7 +22,6 @@ pub fn monotonic_ns() -> i64 {
     nanoseconds(clock_gettime(ClockId::Monotonic))
 }
 
-/// Nanoseconds a stamp's clock and this one differ by is what [`ClockWatch`] compares.
 fn nanoseconds(time: Timespec) -> i64 {
     // The seconds of these clocks fit for 292 years from their origins.
     time.tv_sec.saturating_mul(NANOSECONDS_PER_SECOND).saturating_add(time.tv_nsec)

@@ -69,3 +69,58 @@ pub fn policy_word() -> String {
         other => format!("{other:?} {level}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a thread of its own: the policy dies with it.
+    fn in_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        std::thread::spawn(work).join().unwrap()
+    }
+
+    /// The policy of a thread as the kernel's own file system tells it (`proc(5)`, `stat`, fields
+    /// 41 and 40 with the policy's number and the level).
+    fn told_by_proc() -> (u32, u32) {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        // The name in brackets may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        (fields[41 - 3].parse().unwrap(), fields[40 - 3].parse().unwrap())
+    }
+
+    #[test]
+    fn a_thread_is_raised_or_told_why_not() {
+        let (outcome, word, told) =
+            in_a_thread(|| (raise_this_thread(7), policy_word(), told_by_proc()));
+        match outcome {
+            // SCHED_FIFO is number 1.
+            Ok(()) => assert_eq!((word.as_str(), told), ("SCHED_FIFO 7", (1, 7))),
+            Err(reason) => {
+                assert!(reason.contains("SCHED_FIFO 7 was refused"), "{reason}");
+                assert!(reason.contains("CAP_SYS_NICE"), "{reason}");
+                assert_eq!(told.0, 0, "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_raised_thread_hands_its_policy_on() {
+        let (own, child) = in_a_thread(|| {
+            // Refused or not: both threads are alike.
+            let _ = raise_this_thread(5);
+            (policy_word(), in_a_thread(policy_word))
+        });
+        assert_eq!(own, child);
+    }
+
+    #[test]
+    fn levels_beyond_the_range_are_brought_into_it() {
+        for (asked, level) in [(0, 1), (200, 99)] {
+            let (outcome, word) = in_a_thread(move || (raise_this_thread(asked), policy_word()));
+            match outcome {
+                Ok(()) => assert_eq!(word, format!("SCHED_FIFO {level}")),
+                Err(reason) => assert!(reason.contains(&format!("SCHED_FIFO {level}")), "{reason}"),
+            }
+        }
+    }
+}

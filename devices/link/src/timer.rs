@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use chacha20::ChaCha8Rng;
 use rand::Rng as _;
-use rustix::thread::ClockId as SleepClock;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
 };
 use tokio::io::Interest;
@@ -161,7 +160,7 @@ async fn in_thread(waits: Vec<i64>) -> io::Result<Vec<i64>> {
             // A signal may end a sleep early; whoever was woken early sleeps on.
             while monotonic_ns() < at {
                 let until = timespec(at);
-                match rustix::thread::clock_nanosleep_absolute(SleepClock::Monotonic, &until) {
+                match rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &until) {
                     Ok(()) | Err(rustix::io::Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 }

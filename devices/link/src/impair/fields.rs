@@ -1,7 +1,7 @@
 //! What a scenario may say about a link and an impairment, and what it means.
 //!
-//! A leg is read in three layers: the preset, the keys of the link's own table (both legs), the keys
-//! of `up` or `down`. A key replaces what the layer before says, a whole table at a time.
+//! A leg is read in three layers: the preset, the keys of the link's own table (both legs), the
+//! keys of `up` or `down`. A key replaces what the layer before says, a whole table at a time.
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 

@@ -138,8 +138,8 @@ impl Leg {
         }
     }
 
-    /// Holds whatever enters from now on until this instant: a stall whose end is known, as it is in
-    /// virtual time.
+    /// Holds whatever enters from now on until this instant: a stall whose end is known, as it is
+    /// in virtual time.
     pub fn hold_until(&mut self, at_ns: i64) {
         self.released_ns = self.released_ns.max(at_ns);
     }

@@ -1,9 +1,9 @@
 //! Links that misbehave: what a link is, and the machine that says when bytes come out of it.
 //!
-//! Terms: a *link* joins a device (or an observer) and the platform; it has two *legs*, `up` towards
-//! the platform and `down` from it; a *lane* is one owner's own pair of legs; a *chunk* is what was
-//! written at once, a message in most cases; an *impairment* is what an injection puts on top of a
-//! link for a while; a *breakage* ends or freezes connections.
+//! Terms: a *link* joins a device (or an observer) and the platform; it has two *legs*, `up`
+//! towards the platform and `down` from it; a *lane* is one owner's own pair of legs; a *chunk* is
+//! what was written at once, a message in most cases; an *impairment* is what an injection puts on
+//! top of a link for a while; a *breakage* ends or freezes connections.
 //!
 //! One law holds for all of it, per leg: a chunk that enters at `t` is sent when the line is free,
 //! takes `delay + jitter + shift + rare + loss`, and is released in order,

@@ -1,8 +1,8 @@
 //! Finds the MQTT PUBLISH packets in one direction of a plain connection.
 //!
 //! Bytes in, payloads out: synchronous, without I/O or clock, and never a panic. It follows MQTT
-//! 3.1.1 (and 3.1, whose PUBLISH is the same) from the connection's first byte on. Whatever does not
-//! read as that, such as TLS, MQTT 5 or a flipped bit, makes it *silent* for the rest of the
+//! 3.1.1 (and 3.1, whose PUBLISH is the same) from the connection's first byte on. Whatever does
+//! not read as that, such as TLS, MQTT 5 or a flipped bit, makes it *silent* for the rest of the
 //! connection: better no record than a wrong one. Clauses are those of OASIS MQTT 3.1.1.
 
 use bytes::Bytes;

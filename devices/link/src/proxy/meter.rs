@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn quantiles_are_those_of_the_numbers_to_a_thousandth() {
         let meter = Meter::new();
-        // 1 us to 1 s in steps of 1 us would be a million: every hundredth of them, and blocked ones.
+        // From 0.1 ms to 1 s in even steps, and as many that were blocked.
         for number in 1..=10_000 {
             meter.released(LegName::Up, 3, 3_600_000_000_000, Some(number * 100_000));
             meter.released(LegName::Down, 5, 7, None);

@@ -1,14 +1,16 @@
 //! The link in real time: a TCP proxy that delays, holds and breaks what passes through it.
 //!
-//! Terms: a *lane* is a loopback listener of one *owner* (a device, an observer), who connects to it
-//! in the place of the platform; it has a leg up and a leg down, see [`crate::impair`], which outlive
-//! its connections. A *chunk* is what was read from a socket at once. A *release* is a chunk's
-//! handing over to the other side's kernel, intended at the instant its leg says; the *release
-//! error* is how much later it really happened, and the evidence that the link was as asked for.
+//! Terms: a *lane* is a loopback listener of one *owner* (a device, an observer), who connects to
+//! it in the place of the platform; it has a leg up and a leg down, see [`crate::impair`], which
+//! outlive its connections. A *chunk* is what was read from a socket at once. A *release* is a
+//! chunk's handing over to the other side's kernel, intended at the instant its leg says; the
+//! *release error* is how much later it really happened, and the evidence that the link was as
+//! asked for.
 //!
 //! Memory is bounded: where too much of a leg is on its way, its socket is not read any more, as a
 //! full window would do. The proxy ends TCP: the kernels on both sides see loopback, so that
-//! congestion control and the like of a real link do not happen.
+//! congestion control and the like of a real link do not happen, and a connection is made without
+//! the link's round trip.
 //!
 //! Everything runs in the runtime in which [`Proxy::lane`] is called, and ends when the proxy is
 //! dropped.

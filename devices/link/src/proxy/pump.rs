@@ -1,8 +1,8 @@
 //! One direction of one connection: reads, queues, and releases when it is time.
 //!
-//! Terms: an *item* is a chunk, or the end of the stream, on its way; it is *due* at the instant its
-//! leg said, or at the mending of a stall if that is later. The queue is in order, and so are the
-//! releases.
+//! Terms: an *item* is a chunk, or the end of the stream, on its way; it is *due* at the instant
+//! its leg said, or at the mending of a stall if that is later. The queue is in order, and so are
+//! the releases.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! The real-time link with real sockets: bytes, order, delays, records and counts.
 //!
-//! Nothing here asserts that anything is fast. Delays have lower bounds, orders are exact, and every
-//! wait has a generous limit.
+//! Nothing here asserts that anything is fast. Delays have lower bounds, orders are exact, and
+//! every wait has a generous limit.
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
