@@ -290,6 +290,12 @@ pub(crate) fn deliveries(collected: &Collected, rows_max: usize) -> (Vec<Deliver
     (rows, more)
 }
 
+/// How many devices have readings that are missing, or that were not due.
+pub(crate) fn devices_with_losses(collected: &Collected) -> usize {
+    let closed = collected.devices.iter().map(|(_, record)| record.delivery.closed());
+    closed.filter(|delivery| delivery.missing + delivery.unexpected > 0).count()
+}
+
 /// A row of the table of refusals.
 #[derive(Serialize)]
 pub(crate) struct RefusedRow {

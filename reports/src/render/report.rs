@@ -24,6 +24,8 @@ use crate::verdict::Status;
 const TEMPLATE: &str = include_str!("report.html");
 /// The most devices in the table of deliveries.
 const DELIVERY_ROWS_MAX: usize = 60;
+/// With more devices that table is opened only if something is wrong.
+const DELIVERY_OPEN_MAX: usize = 12;
 
 #[derive(Serialize)]
 struct Page {
@@ -71,6 +73,9 @@ pub(super) struct UnderTest {
 struct Delivery {
     rows: Vec<DeliveryRow>,
     more: usize,
+    summary: String,
+    /// Whether the table is shown without being asked for.
+    open: bool,
 }
 
 #[derive(Serialize)]
@@ -99,7 +104,6 @@ pub(super) fn page(
     };
     let (scenario, verdicts) = (&document, &evaluation.verdicts);
     let latency = latency::section(reader, scenario, verdicts, &collected.events, &mut figures)?;
-    let (rows, more) = page::deliveries(&collected, DELIVERY_ROWS_MAX);
     let page = Page {
         style: STYLE,
         status: evaluation.status(),
@@ -121,7 +125,7 @@ pub(super) fn page(
         bench: pictures::bench(facts, &document, &mut figures),
         accuracy: pictures::accuracy(&collected, end_s, &mut figures)?,
         latency,
-        delivery: Delivery { rows, more },
+        delivery: delivery(&collected),
         refused: page::refusals(&collected),
         coverage: page::coverage(&evaluation.verdicts),
         events,
@@ -134,6 +138,18 @@ pub(super) fn page(
         ),
     };
     Ok((fill("report.html", TEMPLATE, &page)?, figures))
+}
+
+/// The deliveries, opened where something is missing or the devices are few.
+fn delivery(collected: &Collected) -> Delivery {
+    let (rows, more) = page::deliveries(collected, DELIVERY_ROWS_MAX);
+    let devices = rows.len() + more;
+    let bad = page::devices_with_losses(collected);
+    let summary = match bad {
+        0 => format!("{devices} devices, each reading stored that was due, and no other"),
+        _ => format!("{bad} of {devices} devices with missing or unexpected readings, those first"),
+    };
+    Delivery { rows, more, summary, open: bad > 0 || devices <= DELIVERY_OPEN_MAX }
 }
 
 /// What the accuracy checks of a scenario were asked to do.

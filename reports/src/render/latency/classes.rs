@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::super::figure::Csv;
 use super::super::page::grouped;
-use super::words::{limit, nanoseconds, percent};
+use super::words::{duration, limit, nanoseconds, percent};
 use crate::console::number;
 use crate::latency::{
-    Analysis, COVERAGES, ClassRow, Correlation, Grounds, Validity, requirement_tables,
+    Analysis, COVERAGES, ClassRow, Correlation, Grounds, Limit, Validity, requirement_tables,
 };
 use crate::verdict::Status;
 
@@ -66,7 +66,25 @@ pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statem
         status,
         text: format!("{text} at {}, 95 % confidence, this run.", list(&names)),
     };
-    grouped.into_iter().map(statement).collect()
+    grouped.into_iter().map(statement).chain(not_measurable(analysis, validity)).collect()
+}
+
+/// Which classes this machine could not judge in this run.
+fn not_measurable(analysis: &Analysis, validity: &Validity) -> Option<Statement> {
+    let mut names: Vec<String> = Vec::new();
+    for row in &analysis.classes {
+        let limit = Limit::of(row.class.limit_ns);
+        if validity.is_not_measurable(limit).is_some() && !names.contains(&row.class.name) {
+            names.push(row.class.name.clone());
+        }
+    }
+    let floor = validity.floor.filter(|_| !names.is_empty())?;
+    let p99 = duration(nanoseconds(floor.p99_ns));
+    let text = format!(
+        "Not measurable here: {}. A limit has to be ten times the floor's p99, which was {p99}.",
+        list(&names)
+    );
+    Some(Statement { status: Status::Inconclusive, text })
 }
 
 /// What may be said at one coverage.
@@ -169,8 +187,8 @@ pub(super) fn note(analysis: &Analysis, validity: &Validity) -> String {
         ));
     }
     if let Some(floor) = validity.floor {
-        let p99 = super::words::duration(nanoseconds(floor.p99_ns));
-        let least = super::words::duration(nanoseconds(floor.least_limit_ns()));
+        let p99 = duration(nanoseconds(floor.p99_ns));
+        let least = duration(nanoseconds(floor.least_limit_ns()));
         parts.push(format!("The floor's p99 is {p99}: limits under {least} are not measurable."));
     }
     let table = &requirement_tables()[0];

@@ -25,7 +25,7 @@ use crate::verdict::Verdict;
 
 const TEMPLATE: &str = include_str!("../latency.html");
 /// The most paths with pictures; the tables to download have all of them.
-const BLOCKS_MAX: usize = 12;
+const BLOCKS_MAX: usize = 6;
 
 /// The percentiles of the table.
 const PERCENTILES: [f64; 8] = [0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999, 0.9999];
@@ -102,9 +102,14 @@ pub(in super::super) fn section(
     if reader.latency()?.is_none() {
         return Ok(None);
     }
-    analyses.sort_by_key(|analysis| (analysis.path == "command", analysis.path.clone()));
     let paths: Vec<String> = analyses.iter().map(|analysis| analysis.path.clone()).collect();
     let declared = Declared::read(document, verdicts, &paths);
+    // What is judged first, commands last.
+    analyses.sort_by_key(|analysis| {
+        let Analysis { path, population, .. } = analysis;
+        let is_judged = !declared.coverages(path, population.span()).is_empty();
+        (!is_judged, path == "command", path.clone())
+    });
     let validity = Validity::of(facts);
     let marks = marks(reader, &analyses)?;
     let injections = injections(facts, events);
