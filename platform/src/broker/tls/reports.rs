@@ -26,6 +26,8 @@ pub(crate) struct Reports {
     begun: Instant,
     waiting: Mutex<Waiting>,
     changed: Notify,
+    /// Held while records are made, so that stopping waits for the one in progress.
+    recording: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -42,8 +44,13 @@ struct Record {
 
 impl Reports {
     pub(crate) fn new(port: Arc<dyn IngestPort>) -> Arc<Self> {
-        let (waiting, changed) = (Mutex::default(), Notify::new());
-        Arc::new(Self { port, begun: Instant::now(), waiting, changed })
+        Arc::new(Self {
+            port,
+            begun: Instant::now(),
+            waiting: Mutex::default(),
+            changed: Notify::new(),
+            recording: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Tells of one refusal: what was found of whom. Neither waits nor fails.
@@ -88,6 +95,7 @@ impl Reports {
     }
 
     async fn record_all(&self) {
+        let _one_at_a_time = self.recording.lock().await;
         loop {
             let Some(record) = lock(&self.waiting).records.pop_front() else { return };
             let Record { reason, device, detail } = record;

@@ -47,8 +47,9 @@ async fn two_hundred_are_refused_while_a_good_device_loses_nothing() {
         }
     }
     for (kind, (single, summed)) in &records {
-        // A test that takes longer than a minute sees a second window.
-        assert!((20..=40).contains(single), "{kind}: {single}");
+        // A test that takes longer than a minute sees a second window; on a slow disk records may
+        // have to make room for others and are in the sum as well.
+        assert!((10..=40).contains(single), "{kind}: {single}");
         assert_eq!(*single as u64 + summed, counted[kind], "{kind}");
     }
     assert_eq!(records.len(), 5);
