@@ -128,6 +128,7 @@ mod tests {
         let Some(name) = std::env::var_os(STRANGER) else { return };
         let address = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
         let mut stream = StdStream::connect_addr(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         // Closed without a byte.
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     }
