@@ -1,4 +1,4 @@
-//! An authority of the bench's own, or one that was given: signs servers' and devices' certificates.
+//! An authority of the bench's own, or a given one: signs certificates of servers and devices.
 //!
 //! Keys are ECDSA on P-256, the one kind that every TLS library of the last decade takes.
 
