@@ -333,11 +333,14 @@ def plain(entry, run):
 
 
 def twin(entry, run):
-    """A must-fail twin passes if its check alone failed; its run itself has failed."""
+    """A must-fail twin passes if its check is as expected, and no other failed."""
     expect = run.scenario["expect"]
     failed = [v["check"] for v in run.verdicts if v["status"] in ("fail", "error")]
-    good = failed == [expect["check"]] and run.facts["exit_code"] == 1
-    told = entry["must_fail"] == {key: expect[key] for key in ("check", "twin_of")}
+    named = [v["status"] for v in run.verdicts if v["check"] == expect["check"]]
+    exit_code = {"fail": 1, "inconclusive": 5}[expect["verdict"]]
+    good = named == [expect["verdict"]] and set(failed) <= {expect["check"]}
+    good = good and run.facts["exit_code"] == exit_code
+    told = entry["must_fail"] == {key: expect[key] for key in ("check", "verdict", "twin_of")}
     right = (entry["status"], entry["exit_code"]) == (("pass", 0) if good else ("fail", 1))
     return [] if told and right else [f"{entry['folder']}: {entry}, failed are {failed}"]
 

@@ -1,0 +1,258 @@
+"""The rules of latency written again, with numpy and scipy: bounds, design effect, population.
+
+Shares nothing with the program but the words of the record. Delays are whole nanoseconds; a lost
+message has the delay INFINITE.
+"""
+
+import csv
+import fnmatch
+
+import numpy as np
+from scipy.stats import beta, chi2
+
+POINTS = [
+    "intended", "published", "proxy_in_up", "proxy_out_up", "proxy_in_down", "proxy_out_down",
+    "received", "committed", "queryable", "obeyed", "acknowledged",
+]
+COLUMNS = ["path", "id"] + [f"{point}_ns" for point in POINTS] + ["bytes", "copies"]
+SECOND = 10**9
+INFINITE = 2**63 - 1
+NEVER = -(2**63)
+AT_OBSERVER = {"received", "proxy_in_down", "proxy_out_down"}
+
+
+class Rows:
+    """The rows of latency.csv, a column each; an instant that is not there is NEVER."""
+
+    def __init__(self, path):
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            header = next(rows)
+            if header != COLUMNS:
+                raise ValueError(f"the columns are {header}, expected {COLUMNS}")
+            rows = list(rows)
+        self.path = np.array([row[0] for row in rows], dtype=object)
+        self.id = np.array([row[1] for row in rows], dtype=object)
+        self.device = np.array([row[1].split("/")[0] for row in rows], dtype=object)
+        self.at = {
+            point: np.array([int(row[2 + i]) if row[2 + i] else NEVER for row in rows], np.int64)
+            for i, point in enumerate(POINTS)
+        }
+        self.copies = np.array([int(row[-1]) for row in rows], np.int64)
+        self.count = len(rows)
+
+    def paths(self):
+        return sorted(set(self.path))
+
+
+class Run:
+    """What run.json says that the rules need."""
+
+    def __init__(self, facts, instant):
+        self.real = facts.get("real_time")
+        self.virtual = facts["time"] == "virtual"
+        self.start = instant(facts["start"])
+        self.duration = int((instant(facts["end"]) - self.start) * SECOND)
+        self.waited = self.real["waited_until_ns"] if self.real else INFINITE
+
+    def window(self, warm_up):
+        if warm_up is None:
+            warm_up = max(self.duration // 20, 10 * SECOND) if self.real else 0
+        return warm_up, self.duration
+
+    def floor(self):
+        """The worse of before and after, of timer and echo: median and 99 %."""
+        floors = [self.real and self.real.get(key) for key in ("floor_before", "floor_after")]
+        if not all(floors) or any(floor["timer"]["n"] == 0 for floor in floors):
+            return None
+        worse = lambda floor, key: max(
+            one[key] for one in (floor["timer"], floor.get("echo")) if one and one["n"]
+        )
+        return tuple(max(worse(floor, key) for floor in floors) for key in ("p50_ns", "p99_ns"))
+
+    def invalid(self):
+        if not self.real:
+            return not self.virtual
+        clock, deadlines = self.real["clock"], self.real["deadlines"]
+        return (
+            abs(clock["wall_step_ns"]) > 10**6
+            or abs(clock["suspended_ns"]) > 10**6
+            or deadlines["scheduled"] == 0
+            or deadlines["missed"] > 0.001 * deadlines["scheduled"]
+        )
+
+
+def grace(limits):
+    """How long after the end a message may arrive, for the longest of the limits."""
+    return max([10 * SECOND] + [10 * limit for limit in limits if limit is not None])
+
+
+class Population:
+    """The messages of one path that are judged. A limit of None asks for delivery alone."""
+
+    def __init__(self, run, rows, path, span, warm_up=None, limits=(), device="*"):
+        first, last = span
+        self.run, self.span = run, span
+        self.begin, self.end = run.window(warm_up)
+        self.last_arrival = self.end + grace(limits)
+        due = rows.at["intended"]
+        mine = rows.path == path
+        if device != "*":
+            mine &= np.array([fnmatch.fnmatchcase(name, device) for name in rows.device])
+        inside = mine & (due >= self.begin) & (due <= self.end)
+        self.early_rows, self.inside = mine & (due < self.begin), inside
+        self.due = due[inside]
+        self.ids, self.devices = rows.id[inside], rows.device[inside]
+        self.copies = rows.copies[inside]
+        self.published = rows.at["published"][inside]
+        self.to = rows.at[last][inside]
+        self.since = np.where(rows.at[first] == NEVER, due, rows.at[first])[inside]
+        self.delay = self.delays(rows, inside)
+        self.warm_up = self.delays(rows, self.early_rows)
+        self.n = len(self.due)
+        self.lost = int(np.sum(self.to == NEVER))
+        self.early = int(np.sum((self.published != NEVER) & (self.published < self.due)))
+        self.unmeasured = self.n > 0 and self.lost == self.n and bool(np.any(self.copies > 0))
+
+    def delays(self, rows, which):
+        first, last = (rows.at[point][which] for point in self.span)
+        there = (first != NEVER) & (last != NEVER) & (last <= self.last_arrival)
+        return np.where(there, last - np.where(there, first, 0), INFINITE)
+
+    def tally(self, limit):
+        """Over for certain, not known, and which are over as far as can be told."""
+        over = self.delay == INFINITE if limit is None else self.delay > limit
+        known_from = self.last_arrival if limit is None else self.since + limit
+        known = (self.to != NEVER) | (self.run.waited >= known_from)
+        return int(np.sum(over & known)), int(np.sum(over & ~known)), over
+
+    def refused(self):
+        """Whether the run carries no verdict on these messages."""
+        return (
+            self.run.invalid()
+            or self.early > 0.001 * self.n
+            or self.unmeasured
+            or (self.run.floor() is None and not self.run.virtual)
+        )
+
+    def judge(self, limit, coverage):
+        certain, unknown, over = self.tally(limit)
+        return Judgement(self, certain, unknown, over, coverage)
+
+    def judge_variation(self, limit, coverage):
+        """Against the fastest message."""
+        least = int(self.delay.min())
+        over = (self.delay == INFINITE) | (self.delay - least > limit)
+        waited = self.run.waited >= self.end + least + limit
+        unknown = 0 if waited else self.lost
+        return Judgement(self, int(np.sum(over)) - unknown, unknown, over, coverage)
+
+    def longest_run(self, limit):
+        """Messages of one device in a row, in the order in which they were due, over a limit."""
+        over = self.delay == INFINITE if limit is None else self.delay > limit
+        longest = 0
+        for device in set(self.devices):
+            mine = self.devices == device
+            current = 0
+            for one in over[mine][np.argsort(self.due[mine], kind="stable")]:
+                current = current + 1 if one else 0
+                longest = max(longest, current)
+        return longest
+
+
+class Judgement:
+    """Counts, design effect, bounds and status of one claim."""
+
+    def __init__(self, population, certain, unknown, over, coverage):
+        self.n, self.k, self.unknown = population.n, certain + unknown, unknown
+        self.coverage, allowed = coverage, 1 - coverage
+        length = max(population.end - population.begin, 1)
+        whole = length // (60 * SECOND)
+        count = max(whole, 20)
+        # Python's integers do not overflow.
+        block = [(int(due) - population.begin) * count // length for due in population.due]
+        block = np.clip(np.array(block, int), 0, count - 1)
+        messages = np.bincount(block, minlength=count)
+        late = np.bincount(block, over, minlength=count)
+        self.deff = estimate(messages, late)
+        self.used = upper_estimate(self.deff, self.k)
+        self.assessed = whole >= 20
+        self.upper = upper_bound(self.k / self.used, self.n / self.used)
+        self.lower = lower_bound(certain / self.deff, self.n / self.deff)
+        self.share = self.k / max(self.n, 1)
+        if self.n and self.lower > allowed:
+            self.status = "fail"
+        elif self.n and upper_bound(0, self.n) <= allowed and self.upper <= allowed:
+            self.status = "pass"
+        else:
+            self.status = "inconclusive"
+        self.bound = self.lower if self.status == "fail" else self.upper
+
+
+def upper_bound(k, n):
+    return 1.0 if k >= n else float(beta.ppf(0.95, k + 1, n - k))
+
+
+def lower_bound(k, n):
+    return 0.0 if k <= 0 else float(beta.ppf(0.05, min(k, n), n - min(k, n) + 1))
+
+
+def estimate(messages, late):
+    """The design effect: the largest over blocks that are joined while 20 of them remain."""
+    n, k = int(messages.sum()), int(late.sum())
+    if k <= 1 or k >= n:
+        return 1.0
+    share, largest, count = k / n, 1.0, len(messages)
+    while count >= 20:
+        join = np.arange(len(messages)) * count // len(messages)
+        inside = np.bincount(join, messages)
+        squares = np.sum((np.bincount(join, late) - share * inside) ** 2)
+        variance = squares * count / (count - 1) / n**2
+        largest = max(largest, variance / (share * (1 - share) / (n - 1)))
+        count //= 2
+    return float(largest)
+
+
+def upper_estimate(deff, k):
+    """The estimate's upper bound, as that of a mean of exponential sizes."""
+    episodes = max(k / deff, 1.0)
+    return 1 + (deff - 1) * 2 * episodes / float(chi2.ppf(0.05, 2 * episodes))
+
+
+def nearest_rank(ascending, share):
+    """numpy's inverted_cdf on whole numbers."""
+    rank = int(np.clip(np.ceil(len(ascending) * share), 1, len(ascending)))
+    return int(ascending[rank - 1])
+
+
+def rank_of_bound(n, coverage):
+    """The order statistic that lies above the quantile at 95 %, from 1; None if n is too small."""
+    low, high = 0, n
+    passes = lambda k: upper_bound(k, n) <= 1 - coverage
+    if not n or not passes(0):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if passes(middle) else (low, middle)
+    return n - low
+
+
+def type_7(ascending, share):
+    values = np.where(ascending == INFINITE, np.inf, ascending.astype(float))
+    place = (len(values) - 1) * share
+    low = int(np.floor(place))
+    part, high = place - low, min(low + 1, len(values) - 1)
+    if part == 0 or values[low] == values[high]:
+        return float(values[low])
+    return float(values[low] + (values[high] - values[low]) * part)
+
+
+def tukey(ascending):
+    """Whisker, quartile, median, quartile, whisker; None if a quarter is lost."""
+    q1, median, q3 = (type_7(ascending, share) for share in (0.25, 0.5, 0.75))
+    if not np.isfinite(q3):
+        return None
+    values = np.where(ascending == INFINITE, np.inf, ascending.astype(float))
+    reach = 1.5 * (q3 - q1)
+    inside = values[(values >= q1 - reach) & (values <= q3 + reach)]
+    return [float(inside.min()), q1, median, q3, float(inside.max())]
