@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lastmeter_reports::console::{VerdictLine, format_verdicts};
-use lastmeter_reports::record::Floor;
+use lastmeter_reports::record::{Floor, LinkFacts};
 use lastmeter_reports::{Counts, Status, Verdict};
 use lastmeter_units::SimDuration;
 use serde_json::{Value, json};
@@ -140,6 +140,32 @@ impl Console {
         };
         let timer = milliseconds(floor.timer.p99_ns);
         self.line(&format!("  floor {when}: {what}; timer p99 {timer:.2} ms"));
+    }
+
+    /// What the bench itself costs: its record, and how exactly its links released.
+    pub(crate) fn cost(&self, recorder_cpu_per_message_ns: i64, links: &[LinkFacts]) {
+        if self.options.json {
+            self.json(json!({
+                "event": "cost", "recorder_cpu_per_message_ns": recorder_cpu_per_message_ns,
+                "links": links,
+            }));
+            return;
+        }
+        let mut text =
+            format!("  cost: record {} us of CPU per message", recorder_cpu_per_message_ns / 1000);
+        for link in links {
+            if let Some(error) = &link.release_error {
+                let milliseconds = |ns: i64| ns as f64 / 1e6;
+                text += &format!(
+                    "; link {} releases {:.2} ms late at p50, {:.2} ms at p99 (n {})",
+                    link.name,
+                    milliseconds(error.p50_ns),
+                    milliseconds(error.p99_ns),
+                    error.n
+                );
+            }
+        }
+        self.line(&text);
     }
 
     /// Something worth knowing.

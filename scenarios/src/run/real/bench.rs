@@ -78,6 +78,8 @@ pub(super) struct RealBench<'a> {
     /// Wall clock minus monotonic clock, for instants the platform tells.
     wall_offset_ns: i64,
     latency_rows: u64,
+    /// Processor time spent on taking in reports and writing the record.
+    recorder_cpu_ns: i64,
 }
 
 impl<'a> RealBench<'a> {
@@ -115,6 +117,7 @@ impl<'a> RealBench<'a> {
             waited_until_ns: 0,
             wall_offset_ns: host::wall_now().as_nanoseconds() - monotonic_ns(),
             latency_rows: 0,
+            recorder_cpu_ns: 0,
         }
     }
 
@@ -189,6 +192,7 @@ impl<'a> RealBench<'a> {
     ) -> Result<(), BenchError> {
         let floor = self.measure_floor().await?;
         console.floor(&floor, "after");
+        console.cost(self.recorder_cpu_per_message_ns(), &self.parts.links.facts(self.scenario));
         self.floor_after = Some(floor);
         Ok(())
     }
@@ -222,9 +226,7 @@ impl<'a> RealBench<'a> {
                 ended = self.parts.tasks.join_next() => ended_early(ended)?,
                 () = alarm.until(act_ns.min(tick_ns).min(end_ns)) => {}
                 _ = self.parts.reports.recv_many(&mut batch, BATCH) => {
-                    for report in batch.drain(..) {
-                        self.take(report)?;
-                    }
+                    self.take_all(&mut batch)?;
                     continue;
                 }
             }
@@ -276,6 +278,16 @@ impl<'a> RealBench<'a> {
             // A sender that is gone has told why.
             let _ = control.send(Control::Begin(self.timeline));
         }
+    }
+
+    /// Takes in what the tasks have told, and counts the processor time it takes.
+    fn take_all(&mut self, batch: &mut Vec<Report>) -> Result<(), BenchError> {
+        let began_ns = host::thread_cpu_ns();
+        for report in batch.drain(..) {
+            self.take(report)?;
+        }
+        self.recorder_cpu_ns += host::thread_cpu_ns() - began_ns;
+        Ok(())
     }
 
     /// Takes in what a task has told.
@@ -432,6 +444,7 @@ impl<'a> RealBench<'a> {
     }
 
     fn write(&mut self, rows: Vec<crate::run::ledger::Row>) -> Result<(), BenchError> {
+        let began_ns = host::thread_cpu_ns();
         let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
         for event in self.events.drain(..) {
             self.writer.event(&event);
@@ -448,7 +461,9 @@ impl<'a> RealBench<'a> {
             self.judge.latency(&row.view());
             self.latency_rows += 1;
         }
-        self.writer.sync().map_err(|e| record(&e))
+        let written = self.writer.sync().map_err(|e| record(&e));
+        self.recorder_cpu_ns += host::thread_cpu_ns() - began_ns;
+        written
     }
 
     /// Waits for what is still on its way, so long as it may still come.
@@ -472,9 +487,7 @@ impl<'a> RealBench<'a> {
                 ended = self.parts.tasks.join_next() => ended_early(ended)?,
                 () = alarm.until(deadline_ns.min(now_ns + TICK_NS)) => {}
                 _ = self.parts.reports.recv_many(&mut batch, BATCH) => {
-                    for report in batch.drain(..) {
-                        self.take(report)?;
-                    }
+                    self.take_all(&mut batch)?;
                 }
             }
         }
@@ -527,6 +540,11 @@ impl<'a> RealBench<'a> {
         Counts::of(self.judge.verdicts(&facts).iter().map(|verdict| verdict.status))
     }
 
+    /// Processor time of the record per message that was published.
+    fn recorder_cpu_per_message_ns(&self) -> i64 {
+        self.recorder_cpu_ns / i64::try_from(self.totals.published.max(1)).unwrap_or(i64::MAX)
+    }
+
     /// Figures of the run, for `run.json` only.
     pub(super) fn measured(&self, wall: Duration) -> Map<String, Value> {
         let totals = &self.totals;
@@ -541,6 +559,7 @@ impl<'a> RealBench<'a> {
             "refused": totals.refused,
             "observations": totals.observations,
             "latency_rows": self.latency_rows,
+            "recorder_cpu_per_message_ns": self.recorder_cpu_per_message_ns(),
             "connections": self.connections.iter().sum::<u64>(),
             "observer_connections": self.observer_connections,
             "payloads_altered": counted.corrupted,
