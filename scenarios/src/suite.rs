@@ -156,7 +156,8 @@ async fn run_all(
             real_time_priority: options.real_time_priority,
         };
         let started = monotonic();
-        let outcome = match run_scenario(scenario, &run, &mut console, stop.clone()).await {
+        let outcome = match Box::pin(run_scenario(scenario, &run, &mut console, stop.clone())).await
+        {
             Ok(evaluation) => Outcome::Judged(Box::new(evaluation)),
             Err(error) => Outcome::NotRun { exit: ExitCode::Broken, why: chain(&error) },
         };

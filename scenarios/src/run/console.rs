@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, progress to standard error. The bar is there only on a terminal.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -156,7 +157,9 @@ impl Console {
         for link in links {
             if let Some(error) = &link.release_error {
                 let milliseconds = |ns: i64| ns as f64 / 1e6;
-                text += &format!(
+                // Writing to a String cannot fail.
+                let _ = write!(
+                    text,
                     "; link {} releases {:.2} ms late at p50, {:.2} ms at p99 (n {})",
                     link.name,
                     milliseconds(error.p50_ns),

@@ -103,9 +103,11 @@ pub async fn run_scenario(
             authority: scenario.tls_authority.clone(),
         };
         if is_real {
-            real::run(scenario, options, console, stop, (writer, judge), &place).await?;
+            let whole = real::run(scenario, options, console, stop, (writer, judge), &place);
+            Box::pin(whole).await?;
         } else {
-            run_bench(scenario, options, console, stop, (writer, judge), &place).await?;
+            let whole = run_bench(scenario, options, console, stop, (writer, judge), &place);
+            Box::pin(whole).await?;
         }
     }
     let evaluation = lastmeter_reports::evaluate(&options.out).map_err(|e| record(&e))?;
@@ -164,7 +166,7 @@ async fn run_bench(
     let mut end = ending(state, cause.as_deref(), bench.recorded());
     end.guarantees = guarantees(&scenario.platform);
     end.more = measured(&bench, started.elapsed());
-    let (writer, stopped) = bench.close().await;
+    let (writer, stopped) = Box::pin(bench.close()).await;
     if let (RunState::Finished, Err(error)) = (state, &stopped) {
         (end.state, end.cause) = (RunState::Error, Some(chain(error)));
     }

@@ -258,7 +258,7 @@ impl Security {
                 let why = "the bench cannot sign its certificate without `tls_authority_key`";
                 return Err(BenchError::PlatformStart(why.to_owned()));
             }
-            None => Authority::generate("lastmeter bench").map_err(no_authority)?,
+            None => Authority::generate("lastmeter bench").map_err(|error| no_authority(&error))?,
         };
         Ok(Some(Self {
             authority_pem: authority.certificate_pem().to_owned(),
@@ -303,8 +303,8 @@ impl Security {
     }
 }
 
-fn no_authority(error: lastmeter_link::tls::TlsError) -> BenchError {
-    BenchError::PlatformStart(format!("the authority of its certificates: {}", chain(&error)))
+fn no_authority(error: &lastmeter_link::tls::TlsError) -> BenchError {
+    BenchError::PlatformStart(format!("the authority of its certificates: {}", chain(error)))
 }
 
 fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchError> {
@@ -312,7 +312,7 @@ fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchErro
         let what = "cannot read the authority's certificate or key";
         std::fs::read_to_string(file).map_err(BenchError::file(what, file))
     };
-    Authority::from_pem(&read(certificate)?, &read(key)?).map_err(no_authority)
+    Authority::from_pem(&read(certificate)?, &read(key)?).map_err(|error| no_authority(&error))
 }
 
 const TOKEN: &str = "bench";
@@ -325,7 +325,7 @@ fn own_config(
     let tls = match security.and_then(|security| Some((security, security.signer.as_ref()?))) {
         Some((security, signer)) => {
             let names = [security.name.as_str(), "127.0.0.1"];
-            let server = signer.issue_server(&names).map_err(no_authority)?;
+            let server = signer.issue_server(&names).map_err(|error| no_authority(&error))?;
             let mut tls = TlsConfig::embedded(&server.certificate_pem, &server.key_pem);
             if security.is_mutual {
                 tls.client_authority = Some(Pem::Text(security.authority_pem.clone()));

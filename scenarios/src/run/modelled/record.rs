@@ -76,25 +76,25 @@ impl ModelledRecord {
 
     /// A reading was due and never made.
     pub(crate) fn never_made(&mut self, device: usize, number: u64, due: SimTime) {
-        self.lost(device, format!("{}//{number}", self.devices[device]), due);
+        self.lost(device, &format!("{}//{number}", self.devices[device]), due);
     }
 
     /// What was made and has not left by the end never will.
     pub(crate) fn finish(&mut self) {
         for ((device, epoch, serial), due) in std::mem::take(&mut self.open) {
             let id = format!("{}/{}/{}", self.devices[device], epoch.0, serial.0);
-            self.lost(device, id, due);
+            self.lost(device, &id, due);
         }
     }
 
-    fn lost(&mut self, device: usize, id: String, due: SimTime) {
+    fn lost(&mut self, device: usize, id: &str, due: SimTime) {
         let mut points = [None; Point::COUNT];
         points[Point::Intended as usize] = Some((due - self.start).0);
         let covers = |observer: &&Downlink| observer.covers.get(device).copied().unwrap_or(false);
         let observed = self.observers.iter().filter(covers);
         let observed = observed.map(|observer| format!("reading>{}", observer.name));
         for path in std::iter::once("reading".to_owned()).chain(observed).collect::<Vec<_>>() {
-            self.rows.push(Row { path, id: id.clone(), points, bytes: 0, copies: 0 });
+            self.rows.push(Row { path, id: id.to_owned(), points, bytes: 0, copies: 0 });
         }
     }
 }

@@ -74,7 +74,7 @@ impl RealBench<'_> {
                 self.note(event);
             }
             Action::Command { device, command, parameters } => {
-                self.command(*device, command, parameters).await?;
+                self.command(*device, command, parameters)?;
             }
             Action::KillPlatform => self.kill().await?,
             Action::Impair { link, change, devices, .. } => {
@@ -140,7 +140,7 @@ impl RealBench<'_> {
         Ok(())
     }
 
-    async fn command(
+    fn command(
         &mut self,
         device: usize,
         command: &str,

@@ -32,7 +32,7 @@ use crate::run::ledger::take_readings;
 use crate::run::until;
 
 /// How long all connections may take to be there.
-const CONNECT_LIMIT: Duration = Duration::from_secs(120);
+const CONNECT_LIMIT: Duration = Duration::from_mins(2);
 
 /// From when everything is connected and measured to the beginning of the schedule.
 const LEAD_NS: i64 = 200_000_000;
@@ -403,7 +403,7 @@ impl<'a> RealBench<'a> {
     async fn update(&mut self, now_ns: i64) -> Result<(), BenchError> {
         self.recorder.take(now_ns, &mut self.rows);
         for refused in self.parts.rest.refusals().await.unwrap_or_default() {
-            self.refused(refused);
+            self.refused(&refused);
         }
         let mut settled = Vec::new();
         let mut oldest = self.now();
@@ -420,7 +420,7 @@ impl<'a> RealBench<'a> {
         self.write(settled)
     }
 
-    fn refused(&mut self, refused: crate::run::rest::Refused) {
+    fn refused(&mut self, refused: &crate::run::rest::Refused) {
         self.totals.refused += 1;
         let now = self.now();
         // The platform's clock is the wall clock here, event time is the scenario's.

@@ -42,7 +42,7 @@ impl Links {
             Arc::new(Proxy::new(ProxyOptions {
                 name: &row.name,
                 upstream,
-                spec: row.spec.clone(),
+                spec: row.spec,
                 stream: Box::new(move |name: &str| streams.stream(name)),
                 records: Some(sender),
             }))

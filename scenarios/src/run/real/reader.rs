@@ -25,7 +25,7 @@ const WAIT: Duration = Duration::from_secs(2);
 pub(crate) const POLL: Duration = Duration::from_millis(1);
 
 /// How long the platform may be silent before the bench is broken: a restart takes its time.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Reads until it is told to end. `polls` turns true where the platform has to be asked again and
 /// again.
