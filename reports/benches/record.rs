@@ -1,11 +1,18 @@
-//! A day of ten meters: 1.7 million rows written, judged and rendered.
+//! A day of ten meters: 1.7 million rows written, judged and rendered; and a million latency rows:
+//! what one costs when it is recorded, and how long all of them take to be analysed.
 //!
-//! The peak of memory is printed by the example `sample_report DIR 10 8640`.
+//! The peak of memory is printed by the examples `sample_report DIR 10 8640` and
+//! `sample_report DIR 50 20000 latency`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lastmeter_reports::{RunReader, evaluate, render_evaluated};
+use lastmeter_reports::latency::{analyse, lower_bound, upper_bound};
+use lastmeter_reports::record::{LatencyRow, Point};
+use lastmeter_reports::{RunReader, RunWriter, evaluate, render_evaluated};
+use latency_sample::LatencySample;
 use sample::Sample;
 
+#[path = "../tests/latency_sample/mod.rs"]
+mod latency_sample;
 #[path = "../tests/sample/mod.rs"]
 mod sample;
 
@@ -48,5 +55,86 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(all, benches);
+/// What the recorder does in a second of 2,000 messages: hand over, sort, write, give to the system.
+fn recorder(criterion: &mut Criterion) {
+    const ROWS: u64 = 2_000;
+    let dir = tempfile::tempdir().expect("a folder for temporary files");
+    let mut writer =
+        RunWriter::create(dir.path(), &DAY.start_facts()).expect("room for a run folder");
+    let mut points = [Some(1_234_567_890_123); Point::COUNT];
+    points[Point::Obeyed.index()] = None;
+    let ids: Vec<String> = (0..ROWS).map(|number| format!("meter-{number:04}/1/7200")).collect();
+    let mut group = criterion.benchmark_group("recorder");
+    group.throughput(Throughput::Elements(ROWS));
+    let mut due_ns = 0;
+    group.bench_function("latency rows with sync", |bencher| {
+        bencher.iter(|| {
+            for id in &ids {
+                due_ns += 500_000;
+                points[Point::Intended.index()] = Some(due_ns);
+                let row =
+                    LatencyRow { path: "reading>head-end", id, points, bytes: 1_300, copies: 1 };
+                writer.latency(&row).expect("room for rows");
+            }
+            writer.sync().expect("room for rows");
+        });
+    });
+    group.bench_function("latency rows handed over", |bencher| {
+        bencher.iter_batched(
+            || writer.sync().expect("room for rows"),
+            |()| {
+                for id in &ids {
+                    due_ns += 500_000;
+                    points[Point::Intended.index()] = Some(due_ns);
+                    let row = LatencyRow {
+                        path: "reading>head-end",
+                        id,
+                        points,
+                        bytes: 1_300,
+                        copies: 1,
+                    };
+                    writer.latency(&row).expect("room for rows");
+                }
+            },
+            criterion::BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+/// Fifty publishers with 10,000 messages each: a million rows on two paths.
+fn latency(criterion: &mut Criterion) {
+    const RUN: LatencySample = LatencySample { messages: 10_000, ..LatencySample::WAN };
+    let dir = tempfile::tempdir().expect("a folder for temporary files");
+    let run = dir.path().join("run");
+    RUN.write(&run, latency_sample::CHECKS).expect("room for 200 MB");
+    let reader = RunReader::open(&run).expect("a run");
+    let mut group = criterion.benchmark_group("a million latency rows");
+    group.sample_size(10).throughput(Throughput::Elements(2 * RUN.devices * RUN.messages));
+    group.bench_function("read", |bencher| {
+        bencher.iter(|| {
+            let mut rows = reader.latency().expect("a record").expect("with latency");
+            let mut sum = 0;
+            while let Some(row) = rows.next_row().expect("a good row") {
+                sum += row.at(Point::Received).unwrap_or_default();
+            }
+            sum
+        });
+    });
+    group.bench_function("judge by six checks", |bencher| {
+        bencher.iter(|| evaluate(&run).expect("a run"));
+    });
+    group.bench_function("analyse", |bencher| {
+        bencher.iter(|| analyse(&reader, None).expect("a record"));
+    });
+    group.finish();
+    criterion.bench_function("bounds of 30 in 30000", |bencher| {
+        bencher.iter(|| {
+            let k = std::hint::black_box(30.0);
+            (upper_bound(k, 30_000.0), lower_bound(k, 30_000.0))
+        });
+    });
+}
+
+criterion_group!(all, benches, recorder, latency);
 criterion_main!(all);

@@ -281,3 +281,7 @@ impl Analyst {
         self.paths.into_values().map(|gathered| gathered.finish(&validity)).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "analysis_tests.rs"]
+mod tests;
