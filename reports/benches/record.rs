@@ -79,26 +79,6 @@ fn recorder(criterion: &mut Criterion) {
             writer.sync().expect("room for rows");
         });
     });
-    group.bench_function("latency rows handed over", |bencher| {
-        bencher.iter_batched(
-            || writer.sync().expect("room for rows"),
-            |()| {
-                for id in &ids {
-                    due_ns += 500_000;
-                    points[Point::Intended.index()] = Some(due_ns);
-                    let row = LatencyRow {
-                        path: "reading>head-end",
-                        id,
-                        points,
-                        bytes: 1_300,
-                        copies: 1,
-                    };
-                    writer.latency(&row).expect("room for rows");
-                }
-            },
-            criterion::BatchSize::PerIteration,
-        );
-    });
     group.finish();
 }
 
