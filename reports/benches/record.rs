@@ -55,7 +55,8 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What the recorder does in a second of 2,000 messages: hand over, sort, write, give to the system.
+/// What the recorder does in a second of 2,000 messages: hand over, sort, write, give to the
+/// system.
 fn recorder(criterion: &mut Criterion) {
     const ROWS: u64 = 2_000;
     let dir = tempfile::tempdir().expect("a folder for temporary files");

@@ -1,8 +1,8 @@
-//! Writes made-up run folders with a latency record, judged and rendered, for whoever computes their
-//! figures again: `sample_latency_run DIR` makes `DIR/short`, `DIR/long` and `DIR/modelled`.
+//! Writes made-up run folders with a latency record, judged and rendered, for whoever computes
+//! their figures again: `sample_latency_run DIR` makes `DIR/short`, `DIR/long` and `DIR/modelled`.
 //!
-//! With `bounds` in the place of DIR it reads lines `K N` and prints the upper and the lower bound on
-//! a share for each, to be compared with another implementation.
+//! With `bounds` in the place of DIR it reads lines `K N` and prints the upper and the lower bound
+//! on a share for each, to be compared with another implementation.
 
 use std::io::BufRead;
 use std::path::PathBuf;

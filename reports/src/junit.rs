@@ -29,7 +29,8 @@ fn suite_of(run: &Evaluation) -> TestSuite {
 }
 
 /// The XML of a suite folder. A must-fail twin is one test case, which passes if the named check
-/// failed, or was inconclusive, as it has to, and nothing else failed; a run that never started is one test case in error.
+/// failed, or was inconclusive, as it has to, and nothing else failed; a run that never started is
+/// one test case in error.
 pub(crate) fn of_suite(
     name: &str,
     runs: &[SuiteRun],

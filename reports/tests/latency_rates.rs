@@ -1,4 +1,5 @@
-//! How often a verdict is wrong: 2,000 simulated runs that sit just past the limit, and just within.
+//! How often a verdict is wrong: 2,000 simulated runs that sit just past the limit, and just
+//! within.
 //!
 //! A false pass is a pass of a run whose true share over the limit is above what the coverage
 //! leaves; a false fail is a fail of one whose true share is below it. Both are to be at most 5 %,

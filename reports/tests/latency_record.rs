@@ -1,5 +1,5 @@
-//! `latency.csv`: what is written, in which order, how it reads back whole or torn, and that a later
-//! change is noticed.
+//! `latency.csv`: what is written, in which order, how it reads back whole or torn, and that a
+//! later change is noticed.
 
 #![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
 

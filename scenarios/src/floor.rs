@@ -112,8 +112,8 @@ pub enum FloorError {
     },
 }
 
-/// Measures the floor: first the timer, whose waits are drawn from `rng`, then the echo. Takes about 1.6 ms per probe, `pace` per
-/// echo, and at most the limits of the options beyond that.
+/// Measures the floor: first the timer, whose waits are drawn from `rng`, then the echo. Takes
+/// about 1.6 ms per probe, `pace` per echo, and at most the limits of the options beyond that.
 ///
 /// A broker that does not pass echoes on (somebody else's, as a rule) is replaced by a TCP
 /// connection on loopback, which `echo_kind` says. Lost echoes count as infinitely late.

@@ -169,8 +169,8 @@ struct Call<'a> {
 }
 
 impl Client {
-    /// A client for `http://host:port[/prefix]`, with a bearer token unless it is empty. Connects on the first
-    /// request.
+    /// A client for `http://host:port[/prefix]`, with a bearer token unless it is empty. Connects
+    /// on the first request.
     pub fn new(base_url: &str, bearer_token: &str) -> Result<Self, HttpError> {
         let bad = || HttpError::BaseUrl { url: base_url.to_owned() };
         let rest = base_url.strip_prefix("http://").ok_or_else(bad)?;

@@ -102,7 +102,8 @@ impl Figure {
         if self.under_ns.is_some() { "%" } else { "s" }
     }
 
-    /// The figure of this run; infinite where it falls on lost messages, `None` where there is none.
+    /// The figure of this run; infinite where it falls on lost messages, `None` where there is
+    /// none.
     fn of(&self, delays: &Distribution) -> Option<f64> {
         if let Some(under_ns) = self.under_ns {
             return delays.share_below(under_ns).map(|share| 100.0 * share);

@@ -1,8 +1,8 @@
 //! Which latency rows a check is about, and the populations they make.
 //!
 //! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER` or `command`. A check
-//! names a span and, where that is not enough, the observer; the path follows. A check that finds no
-//! row of its path passes nothing.
+//! names a span and, where that is not enough, the observer; the path follows. A check that finds
+//! no row of its path passes nothing.
 
 use std::collections::BTreeMap;
 

@@ -2,8 +2,8 @@
 //!
 //! Terms: of n messages k are *over* a limit; the *upper bound* is the largest share of messages
 //! over it that is not refuted by such a result, the *lower bound* the smallest, each at
-//! [`CONFIDENCE`]. Both are quantiles of the beta distribution, so that k and n may be the fractions
-//! that an effective sample size makes of them (rule 2.7 of the latency rules).
+//! [`CONFIDENCE`]. Both are quantiles of the beta distribution, so that k and n may be the
+//! fractions that an effective sample size makes of them (rule 2.7 of the latency rules).
 //!
 //! The incomplete beta function is our own: the one of the crate `statrs` stops its continued
 //! fraction after 140 terms and clamps its first guess at 1e-4, and is off by 1 % at k = 0 of three

@@ -1,25 +1,25 @@
 //! How many independent messages a run is worth: the design effect of runs of late messages.
 //!
-//! Terms: messages over a limit come in *episodes* (a stall, a slow state of the link), so n of them
-//! tell less than n independent ones. The *design effect* deff is the variance of the share over
-//! the limit between *blocks* of time, against that of independent messages (Kish 1965); n / deff
-//! and k / deff stand in its place in the binomial bound (rule 2.7).
+//! Terms: messages over a limit come in *episodes* (a stall, a slow state of the link), so n of
+//! them tell less than n independent ones. The *design effect* deff is the variance of the share
+//! over the limit between *blocks* of time, against that of independent messages (Kish 1965); n /
+//! deff and k / deff stand in its place in the binomial bound (rule 2.7).
 //!
 //! Blocks are equal parts of the window: as many as there are whole 60 s, and at least
 //! [`BLOCKS_MIN`], so that a short run has shorter ones. Resampling blocks many times converges to
 //! the closed form used here. Correlation that lasts longer than a block is not seen: so blocks are
 //! also joined by two, four and so on, as long as 20 remain, and the largest estimate counts. (With
-//! 60 s alone, slow states of half a minute let 6.7 % of runs at the limit pass.) With fewer than 20
-//! blocks of 60 s the figures say *correlation not assessed*, although what the shorter blocks show
-//! is used.
+//! 60 s alone, slow states of half a minute let 6.7 % of runs at the limit pass.) With fewer than
+//! 20 blocks of 60 s the figures say *correlation not assessed*, although what the shorter blocks
+//! show is used.
 //!
 //! An estimate from few episodes is uncertain, and runs with few late messages show too little of
 //! it just when they pass: by the estimate alone a fifth of the runs just past a limit passed where
 //! three episodes were to be expected. So the bound uses the estimate's own upper bound: what is
 //! above 1 is multiplied by 2 e / chi2(5 %, 2 e) with e = k / deff episodes, as for the mean of e
-//! exponential sizes. At many episodes that is 1. A fail rests on the estimate as it is: what is not
-//! known of correlation must buy no green and excuse no red. None or one message over the
-//! limit shows nothing of correlation: deff is 1, and the figures say *independence assumed*.
+//! exponential sizes. At many episodes that is 1. A fail rests on the estimate as it is: what is
+//! not known of correlation must buy no green and excuse no red. None or one message over the limit
+//! shows nothing of correlation: deff is 1, and the figures say *independence assumed*.
 
 use super::binomial::{CONFIDENCE, gamma_quantile};
 

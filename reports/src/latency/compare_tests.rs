@@ -99,8 +99,8 @@ fn what_would_have_been_seen_is_told() {
     assert!((140.0 / 60.0..140.0 / 60.0 * 1.002).contains(&change.detectable), "{change:?}");
 }
 
-/// A wide-area link of two legs as in section 3 of the latency rules, messages each 500 ms, each leg
-/// first in, first out. Gives p50 and p99 of a run, in ns.
+/// A wide-area link of two legs as in section 3 of the latency rules, messages each 500 ms, each
+/// leg first in, first out. Gives p50 and p99 of a run, in ns.
 fn run_of_link(rng: &mut Rng, jitter: &[f64], messages: usize, slower: f64) -> [Delay; 2] {
     let mut normal = NormalPairs::default();
     let mut is_slow = rng.random::<f64>() < 27.6 / 47.6;

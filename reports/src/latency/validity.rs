@@ -1,9 +1,9 @@
 //! Whether a run can carry a verdict on latency at all, and on which limits.
 //!
 //! Terms: a run is *invalid* if the bench did not keep its own schedule, or a clock was stepped or
-//! the machine suspended; it is *flagged* for less, and then judged all the same (section 7 and rule
-//! 2.5). A limit below ten times the *floor*, the worse 99 % of what bench and machine add before
-//! and after the run, is *not measurable here*; the floor is never subtracted (rule 2.9). In
+//! the machine suspended; it is *flagged* for less, and then judged all the same (section 7 and
+//! rule 2.5). A limit below ten times the *floor*, the worse 99 % of what bench and machine add
+//! before and after the run, is *not measurable here*; the floor is never subtracted (rule 2.9). In
 //! virtual time a delay is the model's, and there is no verdict about the platform.
 
 use super::judge::{Grounds, Judgement};
@@ -13,8 +13,8 @@ use crate::record::{RealTimeFacts, RunFacts};
 use crate::text::{append, plural};
 use crate::verdict::Status;
 
-/// A wall clock set further than this, in ns, makes a run invalid; also a sleep that is longer. Less
-/// is what two readings of a clock on a busy machine are apart.
+/// A wall clock set further than this, in ns, makes a run invalid; also a sleep that is longer.
+/// Less is what two readings of a clock on a busy machine are apart.
 const CLOCK_ERROR_NS: i64 = 1_000_000;
 
 /// More missed deadlines than this share make a run invalid.

@@ -1,10 +1,11 @@
 //! The run folder: what a run writes down as it goes, and everything is judged from.
 //!
 //! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv` and, if
-//! the run records latency, `latency.csv`; the *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
-//! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
-//! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record
-//! that was finished has its counts and hashes in `run.json`, so that a later change is noticed.
+//! the run records latency, `latency.csv`; the *compared files* are `events.jsonl`,
+//! `observations.csv` and `verdicts.json`, identical byte for byte between repeats of a
+//! virtual-time run, so no wall-clock time enters them. A process that is killed leaves a
+//! valid prefix: readers leave out a torn last line and say so. A record that was finished has its
+//! counts and hashes in `run.json`, so that a later change is noticed.
 
 mod event;
 mod facts;

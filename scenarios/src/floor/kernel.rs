@@ -44,8 +44,8 @@ impl Processors {
         Self::read(&text(root, "proc/stat")?)
     }
 
-    /// `cpu user nice system idle iowait irq softirq steal guest guest_nice` (manual page `proc_stat`); guests
-    /// are part of user and nice already.
+    /// `cpu user nice system idle iowait irq softirq steal guest guest_nice` (manual page
+    /// `proc_stat`); guests are part of user and nice already.
     fn read(text: &str) -> Option<Self> {
         let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
         let ticks: Option<Vec<u64>> =
