@@ -272,7 +272,7 @@ fn draw_box(svg: &mut String, x: u32, title: &str, lines: &[String]) {
     for (place, line) in lines.iter().take(4).enumerate() {
         let y = 58 + 17 * place;
         let shown = escape(&shortened(line, LINE_MAX));
-        let size = if shown.chars().count() > 21 { 10.8 } else { 12.0 };
+        let size = if shown.chars().count() > 23 { 10.8 } else { 12.0 };
         append(
             svg,
             format_args!(

@@ -81,7 +81,7 @@ fn not_measurable(analysis: &Analysis, validity: &Validity) -> Option<Statement>
     let floor = validity.floor.filter(|_| !names.is_empty())?;
     let p99 = duration(nanoseconds(floor.p99_ns));
     let text = format!(
-        "Not measurable here: {}. A limit has to be ten times the floor's p99, which was {p99}.",
+        "Not measurable here: {}. A limit has to be at least ten times the floor's p99, which was {p99}.",
         list(&names)
     );
     Some(Statement { status: Status::Inconclusive, text })

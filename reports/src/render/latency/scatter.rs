@@ -477,7 +477,9 @@ impl Labels {
                 let long = width_of(&injection.text) + 8.0;
                 let (start, end) =
                     if from + long > WIDTH { (from - long, from) } else { (from, from + long) };
-                let row = free_from.iter().position(|free| start >= *free)?;
+                // Below each label that reaches this far, whose text its line would cross.
+                let is_free = |row: &usize| free_from[*row..].iter().all(|free| start >= *free);
+                let row = (0..LABEL_ROWS_MAX).find(is_free)?;
                 if start < 0.0 {
                     return None;
                 }
@@ -598,6 +600,17 @@ mod tests {
             svg.contains(">impair wan +200 ms</text>") && svg.contains("edge, and long</text>")
         );
         assert!(!svg.contains("<script") && svg.matches("</svg>").count() == 1);
+    }
+
+    #[test]
+    fn no_mark_crosses_the_label_of_another() {
+        let injection = |from_s, text: &str| Injection { from_s, to_s: from_s, text: text.into() };
+        let long = "a label that reaches rather far";
+        let injections = [injection(0.1, long), injection(0.5, long), injection(1.1, "x")];
+        let labels = Labels::of(&injections, |seconds| seconds / 4.0);
+        // The third has room in the first row, but its mark would cross the second label.
+        assert_eq!(labels.places, [Some(0), Some(1), Some(2)]);
+        assert_eq!(labels.rows, 3);
     }
 
     #[test]

@@ -212,14 +212,32 @@ fn injections(facts: &RunFacts, events: &[(u64, Event)]) -> Vec<Injection> {
         }
         let until = until(&events[place..]);
         let from_s = since(event.time);
-        let detail = event.text("detail").filter(|detail| !detail.is_empty());
-        let text = match detail {
-            Some(detail) => format!("{}: {detail}", label(event)),
-            None => label(event),
+        let text = match condensed(event.text("detail").unwrap_or_default()) {
+            detail if detail.is_empty() => label(event),
+            detail => format!("{}: {detail}", label(event)),
         };
         injections.push(Injection { from_s, to_s: until.map_or(from_s, since).max(from_s), text });
     }
     injections
+}
+
+/// The detail of an injection without what its mark shows anyway: `how = "reset", for = "3 s"` is
+/// `reset`. What is no list of keys stays as it is.
+fn condensed(detail: &str) -> String {
+    let parts = detail.split(", ").filter_map(|part| {
+        let Some((key, value)) = part.split_once(" = ") else {
+            // The rest of a list.
+            return (!part.starts_with('"')).then(|| part.to_owned());
+        };
+        let more = if value.starts_with('[') && !value.ends_with(']') { " …" } else { "" };
+        let value = format!("{}{more}", value.trim_matches(['"', '[', ']']));
+        match key {
+            "link" | "target" | "device" | "for" | "at" => None,
+            "how" | "devices" => Some(value),
+            _ => Some(format!("{} {value}", key.replace('_', " "))),
+        }
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// One path with all that is said of it.
@@ -404,7 +422,10 @@ impl Path<'_> {
         };
         let marks = self.marks;
         let mut caption = if marks.bins.is_empty() {
-            "Each dot is a message; the warm-up's are grey.".to_owned()
+            match self.analysis.population.warm_up().n() {
+                0 => "Each dot is a message.".to_owned(),
+                _ => "Each dot is a message; the warm-up's are grey.".to_owned(),
+            }
         } else {
             let drawn = marks.single.len() as u64;
             let outliers = if marks.outliers > drawn {
@@ -539,6 +560,19 @@ fn slug(path: &str, place: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_injection_is_told_in_few_words() {
+        for (detail, expected) in [
+            (r#"link = "access", how = "reset", for = "3 s""#, "reset"),
+            (r#"link = "wan", add_delay = "200 ms", loss = "1 %""#, "add delay 200 ms, loss 1 %"),
+            (r#"how = "stall", devices = ["a", "b"], for = "1 s""#, "stall, a …"),
+            ("1 reading", "1 reading"),
+            ("", ""),
+        ] {
+            assert_eq!(condensed(detail), expected);
+        }
+    }
 
     #[test]
     fn a_path_has_a_title_and_a_name_for_its_files() {
