@@ -361,7 +361,8 @@ class Devices:
                     never = np.any(after) and due[after].min() <= last_due <= self.run.duration
                     return (True if never else None), None, within
                 first = due[good & after].min()
-                again = end if first == due[after].min() else to[good & after & (due == first)].min()
+                arrived = to[good & after & (due == first)].min()
+                again = end if first == due[after].min() else arrived
                 back = max([int(again), *map(int, to[before])])
                 longest = max(longest, back - end, 0)
         return longest > within, longest, within
@@ -505,7 +506,8 @@ class Tables:
             lines.append((f"{row['leg']} n", float(row["n"]), len(delays)))
             if not len(delays):
                 continue
-            for key, part in (("p50_ms", 0.5), ("p99_ms", 0.99), ("p99.9_ms", 0.999), ("max_ms", 1)):
+            parts = {"p50_ms": 0.5, "p99_ms": 0.99, "p99.9_ms": 0.999, "max_ms": 1}
+            for key, part in parts.items():
                 expected = milliseconds(rules.nearest_rank(delays, part))
                 lines.append((f"{row['path']} {row['leg']} {key}", float(row[key]), expected))
         self.figures(label, lines)
@@ -545,7 +547,8 @@ class Tables:
         for row in table:
             arrived = int(np.sum(delays <= float(row["latency_ms"]) * (1 + 1e-12)))
             lines.append((f"arrived by {row['latency_ms']} ms", float(row["arrived"]), arrived))
-            lines.append((f"share by {row['latency_ms']} ms", float(row["share"]), arrived / population.n))
+            part = arrived / population.n
+            lines.append((f"share by {row['latency_ms']} ms", float(row["share"]), part))
         self.figures(label, lines)
 
     def scatter(self, label, table):
@@ -574,7 +577,8 @@ class Tables:
                 lines.append((f"{what} {key}", float(row[key]), value / 1e6))
         if not bins:
             lines.append(("messages", len(single), int(np.sum(came))))
-        drawn = {(round(float(row["time_s"]) * 1e9), round(float(row["min_ms"]) * 1e6)) for row in single}
+        place = lambda row: (round(float(row["time_s"]) * 1e9), round(float(row["min_ms"]) * 1e6))
+        drawn = {place(row) for row in single}
         there = set(zip(map(int, due[came]), map(int, delay[came])))
         lines.append(("marks without a message", len(drawn - there), 0))
         self.figures(label, lines)
@@ -601,7 +605,8 @@ class Tables:
             lines.append((f"{row['what']} n", float(row["n"]), summary["n"]))
             for key, field in (("p50_ms", "p50_ns"), ("p99_ms", "p99_ns"), ("p99.9_ms", "p999_ns"),
                                ("max_ms", "max_ns")):
-                lines.append((f"{row['what']} {key}", float(row[key]), milliseconds(summary[field])))
+                expected = milliseconds(summary[field])
+                lines.append((f"{row['what']} {key}", float(row[key]), expected))
         self.figures(label, lines)
 
 
@@ -611,8 +616,8 @@ def milliseconds(delay):
 
 def example():
     """The program that writes sample runs; it is built with the tests."""
-    command = ["cargo", "run", "--quiet", "-p", "lastmeter-reports", "--example", "sample_latency_run"]
-    return [*command, "--"]
+    cargo = ["cargo", "run", "--quiet", "-p", "lastmeter-reports"]
+    return [*cargo, "--example", "sample_latency_run", "--"]
 
 
 def bounds(comparison):
@@ -628,7 +633,8 @@ def bounds(comparison):
             k, n = k / factor, n / factor
         pairs.append((k, n))
     text = "".join(f"{k!r} {n!r}\n" for k, n in pairs)
-    done = subprocess.run([*example(), "bounds"], input=text, capture_output=True, text=True, check=True)
+    command = [*example(), "bounds"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
     found = [tuple(map(float, line.split())) for line in done.stdout.splitlines()]
     off, worst = [], 0.0
     for (k, n), ours in zip(pairs, found):

@@ -19,8 +19,8 @@ pub(super) const KIND: CheckKind = CheckKind {
         description: "Judges the delay variation of a path: how much longer each message took than \
             the fastest of the run, as ITU-T Y.1540 defines packet delay variation with the least \
             delay as reference. A lost message counts as over the limit. The share over `limit` is \
-            judged like that of a latency check: by an exact bound at 95 % confidence, three-valued, \
-            with the same population, warm-up and floor. `measured`, `bound` and `limit` are in %. \
+            judged like that of a latency check: by an exact bound at 95 % confidence, \
+            three-valued, with the same population, warm-up and floor. `measured`, `bound` and `limit` are in %. \
             In virtual time the check is skipped.",
         fields: &[
             rows::PATH,

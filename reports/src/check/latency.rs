@@ -18,11 +18,11 @@ pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "latency",
         summary: "enough of all messages came within a limit, lost ones included",
-        description: "Judges the time between two measuring points (`path`), for every message that \
-            was due after the warm-up: intended, published, proxy_in_up, proxy_out_up, \
+        description: "Judges the time between two measuring points (`path`), for every message \
+            that was due after the warm-up: intended, published, proxy_in_up, proxy_out_up, \
             proxy_in_down, proxy_out_down, received, committed, queryable, obeyed, acknowledged. A \
-            lost message counts as over every limit. The limit is a time (`limit`), a transfer-time \
-            or performance class of IEC 61850-5 (`class`, such as TT3 or ed2-P4) or a row of \
+            lost message counts as over every limit. The limit is a time (`limit`), a \
+            transfer-time or performance class of IEC 61850-5 (`class`, such as TT3 or ed2-P4) or a row of \
             another table (`profile`, such as on-demand-read, or a row of your own file \
             `requirements`); `coverage` is the share of messages that has to keep it. It passes if \
             the exact upper bound on the share over the limit, at 95 % confidence and for an \

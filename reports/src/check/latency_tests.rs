@@ -117,6 +117,19 @@ fn the_verdict_is_told_in_the_words_of_the_console() {
     assert_eq!(place.time, Some(at(30) + lastmeter_units::SimDuration(7 * SECOND / 10)));
 }
 
+/// The line of the console, as users' terminals show it.
+#[test]
+fn the_console_says_how_many_were_late_and_on_what_that_rests() {
+    let toml = "path = \"intended..queryable\"\nclass = \"TT1\"\ncoverage = \"99 %\"";
+    let verdict = judge(toml, 5_000, |number| Some(if number % 1_000 == 0 { 1500 } else { 20 }));
+    let [line] = &crate::console::format_verdicts(&[verdict])[..] else { panic!("one line") };
+    assert_eq!(
+        line.to_string(),
+        "   PASS  c  5 over 1 s, bound 0.21 %  limit 1 %  TT1 at 99 %, n 5000, deff 1, \
+         correlation not assessed"
+    );
+}
+
 #[test]
 fn a_lost_message_is_over_every_limit() {
     let lost = |number| (number % 20 != 0).then_some(1);

@@ -32,11 +32,11 @@ pub(super) const KIND: CheckKind = CheckKind {
             which arrivals count. `longest_outage` limits the longest stretch of the schedule in \
             which no message of a device arrived in time; it includes the device's period. \
             `recover_within` limits the time from each injection's end until everything that was \
-            due before it has arrived and messages arrive in time again. At least one of the two is \
-            needed. Injections are those of kind disconnect, and kills; with nothing injected, or \
+            due before it has arrived and messages arrive in time again. At least one of the two \
+            is needed. Injections are those of kind disconnect, and kills; with nothing injected, or \
             an injection that is not over when the record ends, the check is inconclusive, as in a \
-            run that carries no verdict on latency. A message that was due before the end and never \
-            arrived fails. `measured` and `limit` are in s, of the figure nearest to its limit. In \
+            run that carries no verdict on latency. A message that was due before the end and \
+            never arrived fails. `measured` and `limit` are in s, of the figure nearest to its limit. In \
             virtual time the check is skipped.",
         fields: &[
             rows::PATH,

@@ -200,11 +200,16 @@ mod tests {
             prop_assume!(over + open < n);
             let before = status(n, over, open, used, coverage);
             prop_assert!(status(n, over + 1, open, used, coverage) >= before);
-            prop_assert!(status(n, over, open + 1, used, coverage) >= before || before == Status::Fail);
+            let more_open = status(n, over, open + 1, used, coverage);
+            prop_assert!(more_open >= before || before == Status::Fail);
         }
 
         #[test]
-        fn a_pass_and_a_fail_enclose_nothing(n in 1_u64..20_000, over in 0_u64..300, coverage in 0.5..0.9999_f64) {
+        fn a_pass_and_a_fail_enclose_nothing(
+            n in 1_u64..20_000,
+            over in 0_u64..300,
+            coverage in 0.5..0.9999_f64,
+        ) {
             prop_assume!(over <= n);
             let judged = judge(Tally { n, over, open: 0 }, deff(1.0), coverage);
             prop_assert!(judged.lower <= judged.share() && judged.share() <= judged.upper);

@@ -199,7 +199,8 @@ proptest! {
             let mut population = judged_by(&[limit]);
             for (due_s, took_s) in rows {
                 let due_ns = due_s * SECOND;
-                feed(&mut population, "m/1/1", due_ns, took_s.map(|took_s| due_ns + took_s * SECOND));
+                let received = took_s.map(|took_s| due_ns + took_s * SECOND);
+                feed(&mut population, "m/1/1", due_ns, received);
             }
             population.tally(limit).unwrap()
         };
@@ -208,7 +209,8 @@ proptest! {
         let (found, deff) = tally(&rows);
         prop_assert_eq!((found, deff), tally(&turned));
         let judged = rows.iter().filter(|(due_s, _)| (10..=110).contains(due_s));
-        let over = judged.clone().filter(|(_, took_s)| took_s.is_none_or(|took_s| took_s > limit_s));
+        let is_over = |took_s: &Option<i64>| took_s.is_none_or(|took_s| took_s > limit_s);
+        let over = judged.clone().filter(|(_, took_s)| is_over(took_s));
         prop_assert_eq!(found.n, judged.count() as u64);
         prop_assert!(found.k() >= over.count() as u64);
     }

@@ -159,7 +159,9 @@ mod tests {
         }
 
         #[test]
-        fn the_box_encloses_what_it_should(mut values in prop::collection::vec(0_i64..1000, 1..60)) {
+        fn the_box_encloses_what_it_should(
+            mut values in prop::collection::vec(0_i64..1000, 1..60),
+        ) {
             values.sort_unstable();
             let found = tukey_box(&values).unwrap();
             let (low, high) = (found.whisker_low_ns, found.whisker_high_ns);
