@@ -260,6 +260,8 @@ class Judge:
             self.comparison.close(f"{label} difference", verdict["measured"], finite, 1e-12 * value)
         refused = population.refused() or population.n < 100
         refused |= floor is not None and tolerance < 3 * floor[0] / 1e9
+        if check["statistic"] == "share_under":
+            refused |= not self.measurable(nanoseconds(check["under"]))
         near = off is not None and off <= tolerance
         status = "inconclusive" if refused or off is None else "pass" if near else "fail"
         self.status(label, verdict, status)
@@ -305,15 +307,19 @@ class Judge:
             at = int((instant(event["time"]) - self.run.start) * SECOND)
             kind = event["kind"]
             if kind == "inject" and event.get("inject") == "disconnect":
-                found.append({"ends": ("restored", event.get("link")), "end": None})
+                number = event.get("injection")
+                found.append({"ends": ("restored", event.get("link")), "end": None, "n": number})
             elif kind == "kill":
-                found.append({"ends": ("restarted", event.get("target")), "end": None})
+                ends = ("restarted", event.get("target"))
+                found.append({"ends": ends, "end": None, "n": event.get("injection")})
             elif kind in ("restored", "restarted"):
                 if event.get("inject", "disconnect") != "disconnect":
                     continue
                 key = "link" if kind == "restored" else "target"
                 for one in found:
                     same = one["ends"][1] in (None, event.get(key)) or event.get(key) is None
+                    if None not in (one["n"], event.get("injection")):
+                        same = same and one["n"] == event["injection"]
                     if one["end"] is None and one["ends"][0] == kind and same:
                         one["end"] = at
                         break

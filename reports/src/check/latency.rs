@@ -6,10 +6,10 @@ use super::rows::{self, Gather};
 use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::console::number;
 use crate::latency::{
-    Conclusion, Correlation, Judgement, Limit, Population, Requirement, RequirementTable, Validity,
-    find_class, find_profile, told,
+    Conclusion, Correlation, Judgement, Limit, Population, Requirement, RequirementTable, Span,
+    Validity, find_class, find_profile, told,
 };
-use crate::record::{LatencyRow, RunFacts};
+use crate::record::{LatencyRow, Point, RunFacts};
 use crate::text::{append, plural};
 use crate::verdict::{Status, Told, Verdict};
 
@@ -92,6 +92,16 @@ impl Claim {
                 name: String::new(),
                 source: String::new(),
             });
+        }
+        if let Ok(span) = Span::read(values.text("path"))
+            && span.from != Point::Intended
+        {
+            let message = format!("a {key} is about the whole way, from when a message was due");
+            let help = "write `intended..` at the beginning of `path`, or a plain `limit`";
+            let (label, place) = ("leaves the sender's lag out", values.span_of("path"));
+            let help = Some(help.to_owned());
+            out.report_with_help(Code::DOES_NOT_FIT, place, message, label, help);
+            return None;
         }
         let own = own_tables(values, context, out)?;
         let name = values.text(key);

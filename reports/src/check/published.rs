@@ -5,7 +5,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use super::latency::{about_population, number_of, rounded};
 use super::rows::{self, Gather};
 use super::{Check, CheckContext, CheckKind, Demand, finish};
-use crate::latency::{Distribution, Population, Validity, told};
+use crate::latency::{Distribution, Limit, Population, Validity, told};
 use crate::record::{LatencyRow, RunFacts};
 use crate::text::append;
 use crate::verdict::{Status, Told, Verdict};
@@ -225,6 +225,14 @@ impl Published {
         }
         if self.figure.under_ns.is_none() && !delays.is_exact() {
             return Some("too many messages to keep: quantiles are right to 0.1 % only".to_owned());
+        }
+        if let Some(why) = self
+            .figure
+            .under_ns
+            .map(Limit::Within)
+            .and_then(|limit| validity.is_not_measurable(limit))
+        {
+            return Some(why);
         }
         let floor = validity.floor.filter(|_| self.figure.under_ns.is_none())?;
         let least_s = 3.0 * floor.p50_ns as f64 / 1e9;

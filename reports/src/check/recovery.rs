@@ -100,6 +100,8 @@ struct Injection {
     end_ns: Option<i64>,
     /// What the event that ends it is told by: the link, or the process.
     ends_with: Ends,
+    /// Which injection of the scenario it is, if the record tells.
+    number: Option<u64>,
 }
 
 #[derive(PartialEq)]
@@ -155,13 +157,17 @@ impl Check for Recovery {
                 let detail = text("detail").filter(|detail| !detail.is_empty());
                 let what = detail.map_or("disconnect".to_owned(), |d| format!("disconnect {d}"));
                 let ends_with = Ends::Restored(text("link"));
-                self.injections.push(Injection { line, what, at_ns, end_ns: None, ends_with });
+                let number = event.number("injection");
+                let end_ns = None;
+                self.injections.push(Injection { line, what, at_ns, end_ns, ends_with, number });
             }
             kind::KILL => {
                 let target = text("target").unwrap_or_default();
                 let what = format!("kill {target}");
                 let ends_with = Ends::Restarted(target);
-                self.injections.push(Injection { line, what, at_ns, end_ns: None, ends_with });
+                let number = event.number("injection");
+                let end_ns = None;
+                self.injections.push(Injection { line, what, at_ns, end_ns, ends_with, number });
             }
             kind::RESTORED | kind::RESTARTED => self.end(event, at_ns),
             _ => {}
@@ -275,7 +281,10 @@ impl Recovery {
                     event.kind == kind::RESTARTED && event.text("target") == Some(own.as_str())
                 }
             };
-            injection.end_ns.is_none() && is_same
+            // Several may be broken at a time, each for its own devices.
+            let number = event.number("injection");
+            let is_other = injection.number.is_some() && number.is_some();
+            injection.end_ns.is_none() && is_same && (!is_other || injection.number == number)
         };
         if let Some(injection) = self.injections.iter_mut().find(fits) {
             injection.end_ns = Some(at_ns);

@@ -256,7 +256,10 @@ impl Population {
             return;
         }
         self.n += 1;
-        self.early += u64::from(row.at(Point::Published).is_some_and(|at| at < intended_ns));
+        let before = |from: Point, to: Point| matches!((row.at(from), row.at(to)), (Some(a), Some(b)) if b < a);
+        self.early += u64::from(
+            before(Point::Intended, Point::Published) || before(self.span.from, self.span.to),
+        );
         self.copies_beyond += u64::from(row.copies.saturating_sub(1));
         self.duplicated += u64::from(row.copies > 1);
         if delay == INFINITE {
@@ -269,10 +272,10 @@ impl Population {
         self.by_block[block] += 1;
         let begun_ns = row.at(self.span.from).unwrap_or(intended_ns);
         let waited_until_ns = self.window.waited_until_ns;
-        let all_in_ns = self.window.to_ns.saturating_add(self.grace_ns);
         for one in &mut self.limits {
             let (is_over, known_ns) = match one.limit {
-                Limit::Delivery => (delay == INFINITE, all_in_ns),
+                // It had its time of grace, whenever in the run that was.
+                Limit::Delivery => (delay == INFINITE, begun_ns.saturating_add(self.grace_ns)),
                 Limit::Within(limit) => (delay > limit, begun_ns.saturating_add(limit)),
             };
             if is_over {
@@ -425,20 +428,22 @@ impl Population {
     /// delay variation is defined by ITU-T Y.1540; `None` if there were too many to keep.
     pub fn judge_variation(&self, limit: Delay, coverage: f64) -> Option<Judgement> {
         let messages = self.messages()?;
-        let least = messages.iter().map(|message| message.delay).min().unwrap_or(0);
+        let came = messages.iter().map(|message| message.delay).filter(|delay| *delay < INFINITE);
+        // Where nothing came at all, nothing was fast.
+        let least = came.min().unwrap_or(0);
         let mut by_block = vec![0; self.by_block.len()];
         let mut tally = Tally { n: self.n, ..Tally::default() };
         for message in messages {
-            if message.delay == INFINITE || message.delay.saturating_sub(least) > limit {
-                tally.over += 1;
-                by_block[self.blocks.index(message.intended_ns)] += 1;
+            let is_lost = message.delay == INFINITE;
+            if !is_lost && message.delay.saturating_sub(least) <= limit {
+                continue;
             }
-        }
-        // A lost message could have been as fast as the limit allows until the wait was over.
-        let known_ns = self.window.to_ns.saturating_add(least).saturating_add(limit);
-        if self.window.waited_until_ns < known_ns {
-            tally.open = self.lost;
-            tally.over -= self.lost.min(tally.over);
+            // A lost message could have been as fast as the limit allows until then.
+            let known_ns = message.intended_ns.saturating_add(least).saturating_add(limit);
+            let is_known = !is_lost || self.window.waited_until_ns >= known_ns;
+            tally.over += u64::from(is_known);
+            tally.open += u64::from(!is_known);
+            by_block[self.blocks.index(message.intended_ns)] += 1;
         }
         Some(judge(tally, design_effect(&self.blocks, &self.by_block, &by_block), coverage))
     }

@@ -14,6 +14,7 @@ use lastmeter_units::SimDuration;
 use super::names::Names;
 use super::read::Row;
 use super::wiring::Via;
+use crate::run::stagger;
 
 /// The bench as far as it is known, for what a check demands.
 pub(crate) struct Planned<'a> {
@@ -223,9 +224,15 @@ fn messages<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) ->
         if period_ns <= 0 {
             return None;
         }
-        // Due are the multiples of the period from the warm-up's end to the schedule's.
-        let before = from_ns.saturating_sub(1).max(0) / period_ns;
-        all = all.saturating_add((duration_ns / period_ns).saturating_sub(before).max(0) as u64);
+        // Due are the multiples of the period from the warm-up's end to the schedule's; in real
+        // time each device lags a little behind the one before it.
+        let lag_ns = match planned.time {
+            TimeMode::Real => stagger(device, planned.devices.len(), SimDuration(period_ns)).0,
+            TimeMode::Virtual => 0,
+        };
+        let until = |at_ns: i64| (at_ns - lag_ns).max(0) / period_ns;
+        let before = until(from_ns.saturating_sub(1));
+        all = all.saturating_add(until(duration_ns).saturating_sub(before).max(0) as u64);
     }
     Some(all)
 }

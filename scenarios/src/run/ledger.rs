@@ -203,6 +203,14 @@ impl Account {
         self.sent.insert(sent.key, sent.values);
     }
 
+    /// Whether the platform gave back what the device sent, as long as that is remembered.
+    pub(crate) fn is_as_sent(&self, stored: &Stored) -> bool {
+        let (Some(epoch), Some(serial)) = (stored.epoch, stored.serial) else { return false };
+        let made = self.made.iter().find(|made| (made.epoch, made.serial) == (epoch, serial));
+        made.is_some_and(|made| made.at == stored.event_time)
+            && self.sent.get(&(epoch, serial)) == Some(&stored.values)
+    }
+
     pub(crate) fn stored(&mut self, stored: Stored) {
         self.stored.push(stored);
     }

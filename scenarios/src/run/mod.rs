@@ -42,6 +42,7 @@ use console::Progress;
 pub(crate) use host::monotonic;
 pub use host::{stamp, wall_now};
 use ledger::{Account, AccountStart};
+pub(crate) use real::stagger;
 use rest::Rest;
 use shell::{Shell, ShellParts};
 use under_test::{StartOptions, UnderTest};

@@ -158,13 +158,16 @@ impl Rest {
     /// The refusals recorded since the last call.
     pub(crate) async fn refusals(&mut self) -> Result<Vec<Refused>, BenchError> {
         let mut all: Vec<Refused> = Vec::new();
+        let mut after = self.refusals_after;
         loop {
-            let path = format!("/api/v1/refusals?after={}&limit={PAGE}", self.refusals_after);
+            let path = format!("/api/v1/refusals?after={after}&limit={PAGE}");
             let page: Page<Refused> = self.get(&path).await?;
-            let before = std::mem::replace(&mut self.refusals_after, page.last);
+            let before = std::mem::replace(&mut after, page.last);
             self.must_go_on("refusals", before, page.last, page.more)?;
             all.extend(page.results);
             if !page.more {
+                // Only now: a page that could not be read would take those before it along.
+                self.refusals_after = after;
                 // In which order several devices' refusals arrived is chance.
                 all.sort_by(|a, b| a.content().cmp(&b.content()));
                 return Ok(all);

@@ -94,7 +94,8 @@ class Population:
         first, last = span
         self.run, self.span = run, span
         self.begin, self.end = run.window(warm_up)
-        self.last_arrival = self.end + grace(limits)
+        self.grace = grace(limits)
+        self.last_arrival = self.end + self.grace
         due = rows.at["intended"]
         mine = rows.path == path
         if device != "*":
@@ -111,7 +112,10 @@ class Population:
         self.warm_up = self.delays(rows, self.early_rows)
         self.n = len(self.due)
         self.lost = int(np.sum(self.to == NEVER))
-        self.early = int(np.sum((self.published != NEVER) & (self.published < self.due)))
+        begun, ended = (rows.at[point][inside] for point in self.span)
+        backwards = (begun != NEVER) & (ended != NEVER) & (ended < begun)
+        before_due = (self.published != NEVER) & (self.published < self.due)
+        self.early = int(np.sum(before_due | backwards))
         self.unmeasured = self.n > 0 and self.lost == self.n and bool(np.any(self.copies > 0))
 
     def delays(self, rows, which):
@@ -122,7 +126,7 @@ class Population:
     def tally(self, limit):
         """Over for certain, not known, and which are over as far as can be told."""
         over = self.delay == INFINITE if limit is None else self.delay > limit
-        known_from = self.last_arrival if limit is None else self.since + limit
+        known_from = self.since + (self.grace if limit is None else limit)
         known = (self.to != NEVER) | (self.run.waited >= known_from)
         return int(np.sum(over & known)), int(np.sum(over & ~known)), over
 
@@ -141,10 +145,11 @@ class Population:
 
     def judge_variation(self, limit, coverage):
         """Against the fastest message."""
-        least = int(self.delay.min())
-        over = (self.delay == INFINITE) | (self.delay - least > limit)
-        waited = self.run.waited >= self.end + least + limit
-        unknown = 0 if waited else self.lost
+        came = self.delay[self.delay != INFINITE]
+        least = int(came.min()) if len(came) else 0
+        lost = self.delay == INFINITE
+        over = lost | (self.delay - least > limit)
+        unknown = int(np.sum(lost & (self.run.waited < self.due + least + limit)))
         return Judgement(self, int(np.sum(over)) - unknown, unknown, over, coverage)
 
     def longest_run(self, limit):

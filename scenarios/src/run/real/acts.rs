@@ -30,24 +30,40 @@ pub(super) struct OpenCommand {
     pub(super) device: usize,
     pub(super) name: String,
     pub(super) parameters: BTreeMap<String, String>,
-    pub(super) commanded_ns: i64,
+    /// When the scenario wanted it given.
+    pub(super) intended_ns: i64,
+    pub(super) given_ns: i64,
     /// What had arrived at the device before.
     pub(super) delivered: u64,
-    pub(super) obeyed: Option<(SimTime, i64)>,
+}
+
+/// A command that a device has obeyed.
+pub(super) struct Obeyed {
+    pub(super) device: usize,
+    /// The invocation, by the platform's name for it.
+    pub(super) invocation: String,
+    /// Event time of the device.
+    pub(super) at: SimTime,
+    pub(super) at_ns: i64,
 }
 
 impl RealBench<'_> {
-    pub(super) async fn act(&mut self, act: Act, console: &Console) -> Result<(), BenchError> {
+    pub(super) async fn act(
+        &mut self,
+        act: Act,
+        at_ns: i64,
+        console: &Console,
+    ) -> Result<(), BenchError> {
         let scenario = self.scenario;
         match act {
             Act::Begin(index) => {
                 let injection = &scenario.injections[index];
                 let detail = injection.detail();
                 console.injected(injection.at, &format!("{}  {detail}", injection.kind));
-                self.begin_injection(injection, &detail).await
+                self.begin_injection((index, injection), at_ns, &detail).await
             }
             Act::End(index) => {
-                self.end_injection(&scenario.injections[index]);
+                self.end_injection(index, &scenario.injections[index]);
                 Ok(())
             }
         }
@@ -55,7 +71,8 @@ impl RealBench<'_> {
 
     async fn begin_injection(
         &mut self,
-        injection: &Injection,
+        (index, injection): (usize, &Injection),
+        at_ns: i64,
         detail: &str,
     ) -> Result<(), BenchError> {
         let at = self.now();
@@ -74,26 +91,28 @@ impl RealBench<'_> {
                 self.note(event);
             }
             Action::Command { device, command, parameters } => {
-                self.command(*device, command, parameters)?;
+                self.command(*device, at_ns, (command, parameters))?;
             }
             Action::KillPlatform => self.kill().await?,
             Action::Impair { link, change, devices, .. } => {
                 let owners = self.owners(*link, devices.as_deref());
                 self.parts.links.impair(*link, change, owners.as_deref());
                 let event = noted(None).with("link", self.scenario.links[*link].name.as_str());
-                self.note(event);
+                // By this its end is found, whatever else is broken meanwhile.
+                self.note(event.with("injection", index));
             }
             Action::Disconnect { link, how, devices, .. } => {
                 let owners = self.owners(*link, devices.as_deref());
                 self.parts.links.break_link(*link, *how, owners.as_deref());
                 let event = noted(None).with("link", self.scenario.links[*link].name.as_str());
-                self.note(event);
+                // By this its end is found, whatever else is broken meanwhile.
+                self.note(event.with("injection", index));
             }
         }
         Ok(())
     }
 
-    fn end_injection(&mut self, injection: &Injection) {
+    fn end_injection(&mut self, index: usize, injection: &Injection) {
         let link = match &injection.action {
             Action::Impair { link, devices, .. } => {
                 let owners = self.owners(*link, devices.as_deref());
@@ -110,7 +129,8 @@ impl RealBench<'_> {
         let name = self.scenario.links[link].name.as_str();
         let event = Event::new(self.now(), format!("link:{name}"), "restored")
             .with("link", name)
-            .with("inject", injection.kind);
+            .with("inject", injection.kind)
+            .with("injection", index);
         self.note(event);
     }
 
@@ -143,8 +163,8 @@ impl RealBench<'_> {
     fn command(
         &mut self,
         device: usize,
-        command: &str,
-        parameters: &BTreeMap<String, String>,
+        intended_ns: i64,
+        (command, parameters): (&str, &BTreeMap<String, String>),
     ) -> Result<(), BenchError> {
         self.command_count += 1;
         let id = self.command_count;
@@ -155,9 +175,9 @@ impl RealBench<'_> {
             device,
             name: command.to_owned(),
             parameters: parameters.clone(),
-            commanded_ns: monotonic_ns(),
+            intended_ns,
+            given_ns: monotonic_ns(),
             delivered: self.delivered[device],
-            obeyed: None,
         };
         self.commands.insert(id, open);
         let mut rest = Rest::new(self.parts.platform.profile())?;
@@ -186,6 +206,12 @@ impl RealBench<'_> {
                 .with("device", device.clone())
                 .with("response", response)
         };
+        let invocation = state.as_ref().map(|state| state.id.clone()).unwrap_or_default();
+        let found = self
+            .obeyed
+            .iter()
+            .position(|obeyed| obeyed.device == open.device && obeyed.invocation == invocation);
+        let obeyed = found.map(|at| self.obeyed.swap_remove(at));
         let (word, response) = match state {
             Ok(state) => (state.state().to_owned(), state.response.unwrap_or_default()),
             Err(error) => ("Failed".to_owned(), error),
@@ -201,22 +227,26 @@ impl RealBench<'_> {
             }
             "Acknowledged" => {
                 acknowledged_ns = Some(at_ns);
-                self.follow(&open);
+                self.follow(&open, obeyed.as_ref());
                 Event::acknowledged(at, id, &device, &response)
             }
             other => failed(format!("command_{}", other.to_lowercase()), response),
         };
         self.note(event);
-        let obeyed_ns = open.obeyed.map(|(_, at_ns)| at_ns);
-        let row =
-            self.recorder.command(open.device, id, (open.commanded_ns, obeyed_ns, acknowledged_ns));
+        let obeyed_ns = obeyed.map(|obeyed| obeyed.at_ns);
+        let row = self.recorder.command(
+            open.device,
+            id,
+            (open.intended_ns, open.given_ns),
+            (obeyed_ns, acknowledged_ns),
+        );
         self.rows.push(row);
     }
 
     /// What an acknowledged command promises is from then on what the bench expects.
-    fn follow(&mut self, open: &OpenCommand) {
+    fn follow(&mut self, open: &OpenCommand, obeyed: Option<&Obeyed>) {
         let seconds = open.parameters.get("seconds").and_then(|text| text.parse::<f64>().ok());
-        let obeyed = open.obeyed.map(|(at, _)| at);
+        let obeyed = obeyed.map(|obeyed| obeyed.at);
         if let ("setReportingPeriod", Some(seconds), Some(at)) =
             (open.name.as_str(), seconds.filter(|seconds| *seconds > 0.0), obeyed)
         {

@@ -1,7 +1,7 @@
 //! The one that keeps the record of a real-time run: takes in what the tasks tell, does what the
 //! scenario says at its instant, and joins what was due with what came back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,11 @@ use lastmeter_reports::{Counts, Event, Judge};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
-use super::acts::{Act, OpenCommand};
+use super::acts::{Act, Obeyed, OpenCommand};
 use super::deadlines::Punctuality;
+use super::grace::{grace_ns, ten_limits_ns};
 use super::observer::reading_of;
-use super::recorder::{self, Recorder};
+use super::recorder::{self, LINGER_NS, Recorder};
 use super::report::Report;
 use super::sender::Control;
 use super::setup::Parts;
@@ -40,14 +41,22 @@ const LEAD_NS: i64 = 200_000_000;
 /// How often the record is brought up to date.
 const TICK_NS: i64 = 250_000_000;
 
+/// How long the platform may not tell its refusals before the bench is broken.
+const SILENCE_LIMIT_NS: i64 = 60_000_000_000;
+
 /// Reports taken in at once.
 const BATCH: usize = 1024;
 
 /// What is not back by then after it was due is missing, unless its device still holds it.
-const SETTLE_AFTER: SimDuration = SimDuration(recorder::LINGER_NS);
+const SETTLE_AFTER: SimDuration = SimDuration(LINGER_NS);
 
-/// How long after the end what is under way may take to arrive, at least.
-const GRACE_NS: i64 = 10_000_000_000;
+/// A reading that is not back yet.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    due: SimTime,
+    /// When its device got rid of it: acknowledged, or never to be sent.
+    given_up_ns: Option<i64>,
+}
 
 /// Everything that runs, and its record.
 pub(super) struct RealBench<'a> {
@@ -66,10 +75,16 @@ pub(super) struct RealBench<'a> {
     pub(super) commands: BTreeMap<u64, OpenCommand>,
     pub(super) command_count: u64,
     /// What each device holds, by when it was due.
-    held: Vec<BTreeMap<(Epoch, Serial), SimTime>>,
+    held: Vec<BTreeMap<(Epoch, Serial), Held>>,
     pub(super) delivered: Vec<u64>,
     connections: Vec<u64>,
     observer_connections: u64,
+    /// The observers' connections that have been there.
+    observers_there: BTreeSet<String>,
+    /// Invocations that devices have obeyed.
+    pub(super) obeyed: Vec<Obeyed>,
+    /// When the platform last told its refusals.
+    refusals_read_ns: i64,
     unreadable: u64,
     recorded: SimTime,
     floor_before: Option<Floor>,
@@ -110,6 +125,9 @@ impl<'a> RealBench<'a> {
             delivered: vec![0; count],
             connections: vec![0; count],
             observer_connections: 0,
+            observers_there: BTreeSet::new(),
+            obeyed: Vec::new(),
+            refusals_read_ns: monotonic_ns(),
             unreadable: 0,
             recorded: scenario.start,
             floor_before: None,
@@ -139,8 +157,8 @@ impl<'a> RealBench<'a> {
         let deadline = monotonic_ns() + CONNECT_LIMIT.as_nanos() as i64;
         loop {
             let missing = self.connections.iter().position(|&connections| connections == 0);
-            let observers = self.parts.observer_connections as u64;
-            if missing.is_none() && self.observer_connections >= observers {
+            let observers = self.parts.observer_connections;
+            if missing.is_none() && self.observers_there.len() >= observers {
                 return Ok(());
             }
             let who = match missing {
@@ -231,8 +249,11 @@ impl<'a> RealBench<'a> {
                 }
             }
             let now_ns = monotonic_ns();
-            while let Some((_, act)) = self.acts.pop_front_if(|(at, _)| *at <= now_ns) {
-                self.act(act, console).await?;
+            while let Some((at_ns, act)) = self.acts.pop_front_if(|(at, _)| *at <= now_ns) {
+                // What the bench does late is a deadline missed like any other.
+                let lateness_ns = monotonic_ns() - at_ns;
+                self.punctuality.served(lateness_ns, SimDuration::from_seconds(60));
+                self.act(act, at_ns, console).await?;
             }
             if now_ns >= end_ns {
                 return Ok(());
@@ -257,7 +278,8 @@ impl<'a> RealBench<'a> {
             self.timeline.origin_ns,
             self.scenario.devices.iter().map(|row| row.name.clone()).collect(),
             self.parts.observers.clone(),
-        );
+        )
+        .with_linger(ten_limits_ns(self.scenario));
         self.clock = ClockWatch::start();
         self.wall_offset_ns = host::wall_now().as_nanoseconds() - monotonic_ns();
         // What came before belongs to nobody's event time.
@@ -272,7 +294,8 @@ impl<'a> RealBench<'a> {
                 acts.push((instant(until), Act::End(index)));
             }
         }
-        acts.sort_by_key(|(at, _)| *at);
+        // At one instant what ends comes before what begins: the next may begin right then.
+        acts.sort_by_key(|(at, act)| (*at, matches!(act, Act::Begin(_))));
         self.acts = acts.into();
         for control in &self.parts.controls {
             // A sender that is gone has told why.
@@ -293,13 +316,15 @@ impl<'a> RealBench<'a> {
     /// Takes in what a task has told.
     fn take(&mut self, report: Report) -> Result<(), BenchError> {
         match report {
+            Report::Unserved { count } => self.punctuality.never_served(count),
             Report::Due { lateness_ns, period } => self.punctuality.served(lateness_ns, period),
             Report::Made { device, made } => {
                 self.parts.accounts[device].made(made).map_err(|message| BenchError::Device {
                     device: self.scenario.devices[device].name.clone(),
                     message,
                 })?;
-                self.held[device].insert((made.epoch, made.serial), made.at);
+                let held = Held { due: made.at, given_up_ns: None };
+                self.held[device].insert((made.epoch, made.serial), held);
                 let intended_ns = self.timeline.instant(made.at, self.parts.lags[device]);
                 self.recorder.made((device, made.epoch, made.serial), intended_ns);
             }
@@ -310,21 +335,19 @@ impl<'a> RealBench<'a> {
                 self.parts.accounts[device].sent(sent);
             }
             Report::Acknowledged { device, key, at_ns } => {
-                self.held[device].remove(&key);
+                if let Some(held) = self.held[device].get_mut(&key) {
+                    held.given_up_ns.get_or_insert(at_ns);
+                }
                 self.recorder.acknowledged((device, key.0, key.1), at_ns);
             }
             Report::Idle { device, at_ns } => {
-                self.held[device].clear();
+                for held in self.held[device].values_mut() {
+                    held.given_up_ns.get_or_insert(at_ns);
+                }
                 self.recorder.idle(device, at_ns);
             }
-            Report::Obeyed { device, at, at_ns } => {
-                let open = self
-                    .commands
-                    .values_mut()
-                    .find(|open| open.device == device && open.obeyed.is_none());
-                if let Some(open) = open {
-                    open.obeyed = Some((at, at_ns));
-                }
+            Report::Obeyed { device, invocation, at, at_ns } => {
+                self.obeyed.push(Obeyed { device, invocation, at, at_ns });
             }
             Report::Note { device, note } => {
                 let name = &self.scenario.devices[device].name;
@@ -343,7 +366,10 @@ impl<'a> RealBench<'a> {
                 self.recorder.received(key, observer, digest, at_ns);
             }
             Report::Unreadable => self.unreadable += 1,
-            Report::ObserverConnected => self.observer_connections += 1,
+            Report::ObserverConnected { connection } => {
+                self.observer_connections += 1;
+                self.observers_there.insert(connection);
+            }
             Report::ObserverDisconnected { observer, reason } => {
                 let name = &self.scenario.observers[observer].name;
                 let event = Event::new(self.now(), format!("observer:{name}"), "lost");
@@ -393,7 +419,12 @@ impl<'a> RealBench<'a> {
             let committed = reading.commit_time.map(|at| at.as_nanoseconds() - self.wall_offset_ns);
             // The clock of a platform somewhere else means nothing here.
             let committed = committed.filter(|_| self.parts.platform.is_own());
+            // Other values than were sent are not the reading that was sent.
+            if !self.parts.accounts[device].is_as_sent(reading) {
+                continue;
+            }
             self.recorder.readable((device, epoch, serial), committed, at_ns);
+            self.held[device].remove(&(epoch, serial));
         }
         let now = self.now();
         take_readings(page, &mut self.parts.accounts, now, &mut self.events);
@@ -402,14 +433,16 @@ impl<'a> RealBench<'a> {
     /// Brings the record up to date: rows that are complete, readings that are settled.
     async fn update(&mut self, now_ns: i64) -> Result<(), BenchError> {
         self.recorder.take(now_ns, &mut self.rows);
-        for refused in self.parts.rest.refusals().await.unwrap_or_default() {
-            self.refused(&refused);
-        }
+        self.read_refusals(now_ns).await?;
         let mut settled = Vec::new();
         let mut oldest = self.now();
         for index in 0..self.parts.accounts.len() {
             let until = self.timeline.event_time(now_ns, self.parts.lags[index]) - SETTLE_AFTER;
-            let held = self.held[index].values().min().copied();
+            // What its device has got rid of may still be on its way into the store.
+            self.held[index].retain(|_, held| {
+                held.given_up_ns.is_none_or(|given_up_ns| now_ns - given_up_ns <= LINGER_NS)
+            });
+            let held = self.held[index].values().map(|held| held.due).min();
             let until = held.map_or(until, |held| until.min(held - SimDuration(1)));
             oldest = oldest.min(until);
             if until > self.scenario.start {
@@ -418,6 +451,22 @@ impl<'a> RealBench<'a> {
         }
         self.recorded = self.recorded.max(oldest);
         self.write(settled)
+    }
+
+    /// Takes in what the platform has refused. It may be starting again after a kill, and is then
+    /// asked once more; a platform that does not answer for long breaks the bench.
+    async fn read_refusals(&mut self, now_ns: i64) -> Result<(), BenchError> {
+        match self.parts.rest.refusals().await {
+            Ok(refusals) => {
+                self.refusals_read_ns = now_ns;
+                for refused in &refusals {
+                    self.refused(refused);
+                }
+                Ok(())
+            }
+            Err(error) if now_ns - self.refusals_read_ns > SILENCE_LIMIT_NS => Err(error),
+            Err(_) => Ok(()),
+        }
     }
 
     fn refused(&mut self, refused: &crate::run::rest::Refused) {
@@ -475,7 +524,9 @@ impl<'a> RealBench<'a> {
         let mut batch = Vec::new();
         loop {
             let now_ns = monotonic_ns();
-            let is_quiet = self.held.iter().all(BTreeMap::is_empty)
+            let has_sent_all =
+                |held: &BTreeMap<_, Held>| held.values().all(|held| held.given_up_ns.is_some());
+            let is_quiet = self.held.iter().all(has_sent_all)
                 && self.recorder.pending() == 0
                 && self.commands.is_empty();
             if is_quiet || now_ns >= deadline_ns {
@@ -492,6 +543,10 @@ impl<'a> RealBench<'a> {
             }
         }
         self.waited_until_ns = monotonic_ns() - self.timeline.origin_ns;
+        // The last word on what was refused; without it nothing can be said about refusals.
+        for refused in self.parts.rest.refusals().await? {
+            self.refused(&refused);
+        }
         let late = self.recorder.pending();
         if late > 0 {
             console.remark(&format!("{late} messages did not arrive within the time of grace"));
@@ -616,12 +671,6 @@ impl<'a> RealBench<'a> {
         let stopped = self.parts.platform.stop().await;
         (self.writer, stopped)
     }
-}
-
-/// How long after the end a message may still arrive: ten times the largest limit it is held to.
-fn grace_ns(scenario: &Scenario) -> i64 {
-    let limits = scenario.checks.iter().filter_map(|check| check.values.duration_opt("limit"));
-    limits.map(|limit| limit.0.saturating_mul(10)).fold(GRACE_NS, i64::max)
 }
 
 /// A task that ends before the end has broken, or its platform has.

@@ -50,6 +50,12 @@ impl Punctuality {
         self.lateness.saturating_record(lateness_ns.max(0).unsigned_abs());
     }
 
+    /// Due instants that were never served.
+    pub(crate) fn never_served(&mut self, count: u64) {
+        self.scheduled += count;
+        self.missed += count;
+    }
+
     pub(crate) fn facts(&self) -> Deadlines {
         let at = |quantile| i64::try_from(self.lateness.value_at_quantile(quantile));
         Deadlines {
@@ -80,8 +86,9 @@ mod tests {
         ] {
             punctuality.served(lateness_ns, period);
         }
+        punctuality.never_served(2);
         let facts = punctuality.facts();
-        assert_eq!((facts.scheduled, facts.missed), (5, 3));
+        assert_eq!((facts.scheduled, facts.missed), (7, 5));
         assert_eq!((facts.limit_ns, facts.worst_ns), (1_000_000, 3_000_000_000));
         // The histogram keeps three digits.
         assert!((facts.p50_ns - 5_000_000).abs() <= 5_000);

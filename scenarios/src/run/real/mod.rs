@@ -12,6 +12,7 @@ mod acts;
 mod alarm;
 mod bench;
 mod deadlines;
+mod grace;
 mod links;
 mod observer;
 mod reader;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 pub(crate) use alarm::Alarm;
 pub(crate) use recorder::Row;
 pub(crate) use report::Report;
+pub(crate) use timeline::stagger;
 
 use super::console::Console;
 use super::error::{BenchError, chain};

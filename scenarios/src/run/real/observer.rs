@@ -28,7 +28,7 @@ pub(crate) fn reading_of(payload: &[u8], devices: &Devices) -> Option<(Key, u64)
 
 /// Serves one connection of an observer until it is told to end.
 pub(crate) async fn observe(
-    observer: usize,
+    (observer, connection): (usize, String),
     (session, mut events): (Session, SessionEvents),
     devices: Devices,
     reports: UnboundedSender<Report>,
@@ -51,7 +51,9 @@ pub(crate) async fn observe(
                 };
                 Report::Received { observer, key, digest, at_ns }
             }
-            Some(SessionEvent::Connected) => Report::ObserverConnected,
+            Some(SessionEvent::Connected) => {
+                Report::ObserverConnected { connection: connection.clone() }
+            }
             Some(SessionEvent::Disconnected { reason }) => {
                 Report::ObserverDisconnected { observer, reason }
             }

@@ -107,6 +107,7 @@ pub(crate) struct Recorder {
     /// The last reading received, by observer and device.
     last: BTreeMap<(usize, usize), (Epoch, Serial)>,
     counted: Counted,
+    linger_ns: i64,
 }
 
 impl Recorder {
@@ -119,7 +120,14 @@ impl Recorder {
             open: BTreeMap::new(),
             last: BTreeMap::new(),
             counted: Counted::default(),
+            linger_ns: LINGER_NS,
         }
+    }
+
+    /// The same, that waits longer for messages their devices have got rid of.
+    pub(crate) fn with_linger(mut self, at_least_ns: i64) -> Self {
+        self.linger_ns = at_least_ns.max(LINGER_NS);
+        self
     }
 
     /// What was counted so far.
@@ -203,13 +211,14 @@ impl Recorder {
     pub(crate) fn received(&mut self, key: Key, observer: usize, payload_digest: u64, at_ns: i64) {
         let (device, epoch, serial) = key;
         let number = (epoch, serial);
-        let last = self.last.entry((observer, device)).or_insert(number);
-        let is_late = number < *last;
-        *last = number.max(*last);
+        let last = self.last.get(&(observer, device)).copied();
+        let is_late = last.is_some_and(|last| number < last);
+        let is_known = last.is_some_and(|last| number <= last);
+        self.last.insert((observer, device), last.map_or(number, |last| last.max(number)));
         let Some(open) = self.open.get_mut(&key) else {
             // Finished long ago, or never sent.
             let counter =
-                if is_late { &mut self.counted.duplicates } else { &mut self.counted.foreign };
+                if is_known { &mut self.counted.duplicates } else { &mut self.counted.foreign };
             *counter += 1;
             return;
         };
@@ -254,7 +263,7 @@ impl Recorder {
     pub(crate) fn take(&mut self, now_ns: i64, rows: &mut Vec<Row>) {
         let is_over = |open: &Open| match (open.complete, open.given_up) {
             (Some(complete), _) => now_ns - complete > REPEAT_NS,
-            (None, Some(given_up)) => now_ns - given_up > LINGER_NS,
+            (None, Some(given_up)) => now_ns - given_up > self.linger_ns,
             (None, None) => false,
         };
         let over: Vec<Key> =
@@ -291,10 +300,11 @@ impl Recorder {
         &self,
         device: usize,
         id: u64,
-        (given_ns, obeyed_ns, acknowledged_ns): (i64, Option<i64>, Option<i64>),
+        (intended_ns, given_ns): (i64, i64),
+        (obeyed_ns, acknowledged_ns): (Option<i64>, Option<i64>),
     ) -> Row {
         let mut points = Stamps::default();
-        points[Point::Intended as usize] = Some(given_ns - self.origin_ns);
+        points[Point::Intended as usize] = Some(intended_ns - self.origin_ns);
         points[Point::Published as usize] = Some(given_ns - self.origin_ns);
         points[Point::Obeyed as usize] = obeyed_ns.map(|at| at - self.origin_ns);
         points[Point::Acknowledged as usize] = acknowledged_ns.map(|at| at - self.origin_ns);

@@ -12,7 +12,9 @@ use crate::run::shell::DeviceNote;
 /// One thing that happened; instants are those of the monotonic clock.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// A due instant was served, so late.
+    /// Due instants were never served.
+    Unserved { count: u64 },
+    /// A due instant was served: its message was handed over so late.
     Due { lateness_ns: i64, period: SimDuration },
     /// A device made a reading.
     Made { device: usize, made: Made },
@@ -22,8 +24,8 @@ pub(crate) enum Report {
     Acknowledged { device: usize, key: (Epoch, Serial), at_ns: i64 },
     /// A device holds nothing any more.
     Idle { device: usize, at_ns: i64 },
-    /// A device obeyed a command; `at` is its event time.
-    Obeyed { device: usize, at: SimTime, at_ns: i64 },
+    /// A device obeyed the command of this invocation; `at` is its event time.
+    Obeyed { device: usize, invocation: String, at: SimTime, at_ns: i64 },
     /// A device told something about itself.
     Note { device: usize, note: DeviceNote },
     /// A message of the platform reached a device.
@@ -37,7 +39,7 @@ pub(crate) enum Report {
     /// An observer received what is no reading of the bench.
     Unreadable,
     /// One of an observer's connections is there.
-    ObserverConnected,
+    ObserverConnected { connection: String },
     /// One of an observer's connections is gone.
     ObserverDisconnected { observer: usize, reason: String },
     /// The platform gave readings back.

@@ -140,7 +140,7 @@ impl Sender {
                 }
                 control = self.control.recv() => match control {
                     Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
-                    Some(Control::Finish) => self.is_finished = true,
+                    Some(Control::Finish) => self.finish(),
                     Some(Control::Close) | None => {
                         self.session.close().await;
                         return Ok(());
@@ -202,10 +202,10 @@ impl Sender {
             if intended_ns > now_ns {
                 break;
             }
-            if self.schedule.next() == next {
+            let is_due = self.schedule.next() == next;
+            let period = self.device.report_period();
+            if is_due {
                 self.schedule.take_until(next);
-                let period = self.device.report_period();
-                self.tell(Report::Due { lateness_ns: now_ns - intended_ns, period });
             }
             self.feeder.run_to(self.device.as_mut(), next, &mut self.output);
             while let Some((_, fault)) = self.faults.pop_front_if(|(at, _)| *at <= next) {
@@ -213,8 +213,25 @@ impl Sender {
             }
             self.carry();
             self.send_what_waits()?;
+            if is_due {
+                // What the bench itself took until the message was handed over counts too.
+                let lateness_ns = monotonic_ns() - intended_ns;
+                self.tell(Report::Due { lateness_ns, period });
+            }
         }
         Ok(())
+    }
+
+    /// Tells how many due instants were never served.
+    fn finish(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        self.is_finished = true;
+        let count = self.schedule.take_until(self.end).len() as u64;
+        if count > 0 {
+            self.tell(Report::Unserved { count });
+        }
     }
 
     /// The event time at this very moment, not beyond the end.
@@ -247,7 +264,9 @@ impl Sender {
         if kind == EventKind::CommandObeyed {
             let period = self.device.report_period();
             self.schedule.change_period(at, period);
-            self.tell(Report::Obeyed { device: self.index, at, at_ns: monotonic_ns() });
+            let invocation = detail.split(':').next().unwrap_or_default().to_owned();
+            let at_ns = monotonic_ns();
+            self.tell(Report::Obeyed { device: self.index, invocation, at, at_ns });
         }
         self.tell(Report::Note { device: self.index, note: DeviceNote { at, kind, detail } });
     }

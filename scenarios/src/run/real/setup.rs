@@ -18,7 +18,7 @@ use super::observer::{Devices, observe};
 use super::recorder::Observer;
 use super::report::Report;
 use super::sender::{Control, Sender, SenderParts};
-use super::timeline::stagger;
+use super::stagger;
 use super::{Punctual, reader};
 use crate::floor::FloorOptions;
 use crate::language::{Action, Scenario};
@@ -95,7 +95,7 @@ pub(super) async fn assemble(
         async move {
             match alarm_task.await {
                 Ok(error) => Err(BenchError::file("cannot wait with", "timerfd")(error)),
-                Err(_) => Ok(()),
+                Err(error) => Err(BenchError::Record(format!("the bench's timer: {error}"))),
             }
         },
         &parts.handle,
@@ -180,7 +180,8 @@ impl Parts {
                 options.subscriptions = subscriptions;
                 let session = self.open(options);
                 let (devices, reports) = (Arc::clone(&self.devices), self.teller.clone());
-                let task = observe(index, session, devices, reports, closing.clone());
+                let who = (index, client_id);
+                let task = observe(who, session, devices, reports, closing.clone());
                 self.observer_connections += 1;
                 self.tasks.spawn_on(
                     async move {
