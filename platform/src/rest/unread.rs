@@ -70,7 +70,7 @@ impl Impatient {
             }
             return Poll::Ready(wrote);
         }
-        #[expect(clippy::disallowed_methods, reason = "a transport's timer, on the wall's clock")]
+        // A transport's timer stays on the machine's clock.
         let now = Instant::now();
         let until = self.patience.waits(now);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
@@ -135,7 +135,6 @@ mod tests {
     #[test]
     fn time_begins_anew_with_each_stretch_and_not_with_each_byte() {
         const LIMIT: Duration = Duration::from_secs(10);
-        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut patience = Patience::new(LIMIT);
