@@ -101,7 +101,7 @@ fn files(extension: &str) -> Vec<PathBuf> {
                 if !["target", "runs", ".git", "__pycache__"].contains(&name.as_str()) {
                     walk(&path, extension, found);
                 }
-            } else if extension.is_empty() || name.ends_with(extension) {
+            } else if name != ".git" && (extension.is_empty() || name.ends_with(extension)) {
                 found.push(path);
             }
         }
