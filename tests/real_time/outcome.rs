@@ -53,6 +53,27 @@ fn meters_over_tls_are_read_in_time_and_each_reading_once() {
     }
 }
 
+/// What is refused in the very last moment was refused all the same.
+#[test]
+fn a_refusal_at_the_end_is_not_missed() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(library("first-light-realtime")).unwrap();
+    let late =
+        "\n[[inject]]\nat = \"19.99 s\"\nkind = \"unknown_identifier\"\ndevice = \"meter-10\"\n";
+    let path = folder.path().join("late.toml");
+    std::fs::write(&path, text.replace("duration = \"30 s\"", "duration = \"20 s\"") + late)
+        .unwrap();
+    let out = folder.path().join("run");
+    let few = ["--set", "device.meter.count=10", "--set", "floor.messages=200"];
+    let few = [&few[..], &["--set", "check.class-tt3.coverage=95 %"]].concat();
+    let few = [&few[..], &["--set", "check.steady.coverage=95 %"]].concat();
+    let few = [&few[..], &["--set", "check.readable.coverage=95 %"]].concat();
+    let done = run(path.to_str().unwrap(), &out, &few);
+    assert_eq!(verdict(&out, "nothing-refused")["status"], "fail", "{done:?}");
+    assert_eq!(done.code, 1, "{done:?}");
+}
+
 #[test]
 fn a_latency_check_without_an_observer_is_refused_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();

@@ -169,6 +169,8 @@ pub struct Population {
     duplicated: u64,
     copies_beyond: u64,
     early: u64,
+    /// Messages with an instant at the span's end and none at its beginning.
+    begun_unstamped: u64,
     outside: u64,
     arrived_unstamped: u64,
     warm_up: Values,
@@ -230,6 +232,7 @@ impl Population {
             duplicated: 0,
             copies_beyond: 0,
             early: 0,
+            begun_unstamped: 0,
             outside: 0,
             arrived_unstamped: 0,
             warm_up: Values::new(exact_max),
@@ -268,6 +271,8 @@ impl Population {
             self.too_late += u64::from(arrived);
             self.arrived_unstamped += u64::from(!arrived && row.copies > 0);
         }
+        let has = |point: Point| row.at(point).is_some();
+        self.begun_unstamped += u64::from(has(self.span.to) && !has(self.span.from));
         let block = self.blocks.index(intended_ns);
         self.by_block[block] += 1;
         let begun_ns = row.at(self.span.from).unwrap_or(intended_ns);
@@ -372,9 +377,11 @@ impl Population {
         self.outside
     }
 
-    /// Whether messages came of which none has an instant at the span's end: it is not measured.
+    /// Whether messages came of which none has an instant at the span's end, or none at its
+    /// beginning: it is not measured.
     pub fn is_unmeasured(&self) -> bool {
-        self.n > 0 && self.lost == self.n && self.arrived_unstamped > 0
+        self.n > 0
+            && (self.lost == self.n && self.arrived_unstamped > 0 || self.begun_unstamped == self.n)
     }
 
     /// What was due before the window.

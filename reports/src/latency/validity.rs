@@ -121,6 +121,10 @@ impl Validity {
         if before.echo.is_none_or(|echo| echo.n == 0) || after.echo.is_none_or(|echo| echo.n == 0) {
             self.flags.push("the floor is that of the timers alone, without an echo".to_owned());
         }
+        if let Some(floor) = [before, after].iter().find(|floor| floor.echo_kind.starts_with("TCP"))
+        {
+            self.flags.push(format!("the floor left the broker out: {}", floor.echo_kind));
+        }
     }
 
     /// Why no delay of a population can be judged; `None` if it can.
@@ -135,7 +139,8 @@ impl Validity {
         }
         if population.is_unmeasured() {
             let to = population.span().to.word();
-            return Some(format!("messages came, but none has an instant at `{to}`"));
+            let from = population.span().from.word();
+            return Some(format!("messages came, but none has an instant at `{from}` and `{to}`"));
         }
         if self.floor.is_none() && !self.modelled {
             return Some("there is no floor from before and after the run".to_owned());

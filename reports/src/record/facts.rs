@@ -210,7 +210,7 @@ pub struct RunFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<u64>,
     /// SHA-256 of `observations.csv`, `events.jsonl` and `latency.csv` when the run ended, by file
-    /// name.
+    /// name, and of these facts themselves.
     #[serde(default)]
     pub hashes: BTreeMap<String, String>,
     /// What a real-time run says of its clock, its timers, its links and its floor.

@@ -312,6 +312,8 @@ impl RunWriter {
         .filter_map(|(name, hash)| Some((name.to_owned(), hash?)))
         .collect();
         self.facts.set_end(end);
+        let own = super::seal::facts_hash(&self.facts);
+        self.facts.hashes.insert(file::RUN.to_owned(), own);
         self.write_facts()
     }
 

@@ -85,6 +85,11 @@ impl Console {
         }
     }
 
+    /// Whether anybody sees how far a run is.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.options.json || !self.bar.is_hidden()
+    }
+
     /// A sync point was reached.
     pub(crate) fn progress(&self, duration: SimDuration, progress: &Progress) {
         let simulated = progress.simulated.as_seconds_f64();
@@ -129,11 +134,16 @@ impl Console {
             return;
         }
         let milliseconds = |ns: i64| ns as f64 / 1e6;
+        // An echo that was lost took for ever.
+        let told = |ns: i64| match ns {
+            i64::MAX => "never".to_owned(),
+            ns => format!("{:.2} ms", milliseconds(ns)),
+        };
         let what = match &floor.echo {
             Some(echo) => format!(
-                "p50 {:.2} ms, p99 {:.2} ms ({}, n {})",
-                milliseconds(echo.p50_ns),
-                milliseconds(echo.p99_ns),
+                "p50 {}, p99 {} ({}, n {})",
+                told(echo.p50_ns),
+                told(echo.p99_ns),
                 floor.echo_kind,
                 echo.n
             ),

@@ -158,6 +158,19 @@ impl UnderTest {
         &self.profile
     }
 
+    /// Says so if a child has ended by itself.
+    pub(crate) fn must_be_there(&mut self) -> Result<(), BenchError> {
+        let Kind::Child { child, log, .. } = &mut self.kind else { return Ok(()) };
+        let ended = child.try_wait().map_err(BenchError::file("cannot look after", "serve"))?;
+        match ended {
+            None => Ok(()),
+            Some(status) => Err(BenchError::PlatformEnded(format!(
+                "it ended by itself ({status}); see {}",
+                log.display()
+            ))),
+        }
+    }
+
     /// Kills the child with SIGKILL, as a power loss of the process would. That it was running
     /// until then is part of what a kill shows.
     pub(crate) async fn kill(&mut self) -> Result<(), BenchError> {
@@ -310,10 +323,18 @@ fn no_authority(error: &lastmeter_link::tls::TlsError) -> BenchError {
 fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchError> {
     let read = |file: &Path| {
         let what = "cannot read the authority's certificate or key";
+        let facts = std::fs::metadata(file).map_err(BenchError::file(what, file))?;
+        if !facts.is_file() || facts.len() > PEM_BYTES_MAX {
+            let why = format!("{} is no PEM file of at most 1 MiB", file.display());
+            return Err(BenchError::PlatformStart(why));
+        }
         std::fs::read_to_string(file).map_err(BenchError::file(what, file))
     };
     Authority::from_pem(&read(certificate)?, &read(key)?).map_err(|error| no_authority(&error))
 }
+
+/// The largest PEM file that is read.
+const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 const TOKEN: &str = "bench";
 

@@ -117,6 +117,7 @@ class Population:
         before_due = (self.published != NEVER) & (self.published < self.due)
         self.early = int(np.sum(before_due | backwards))
         self.unmeasured = self.n > 0 and self.lost == self.n and bool(np.any(self.copies > 0))
+        self.unmeasured |= self.n > 0 and bool(np.all((ended != NEVER) & (begun == NEVER)))
 
     def delays(self, rows, which):
         first, last = (rows.at[point][which] for point in self.span)

@@ -41,8 +41,8 @@ const LEAD_NS: i64 = 200_000_000;
 /// How often the record is brought up to date.
 const TICK_NS: i64 = 250_000_000;
 
-/// How long the platform may not tell its refusals before the bench is broken.
-const SILENCE_LIMIT_NS: i64 = 60_000_000_000;
+/// How often at most it is told where the checks stand.
+const VERDICTS_EVERY_NS: i64 = 5_000_000_000;
 
 /// Reports taken in at once.
 const BATCH: usize = 1024;
@@ -52,8 +52,8 @@ const SETTLE_AFTER: SimDuration = SimDuration(LINGER_NS);
 
 /// A reading that is not back yet.
 #[derive(Clone, Copy, Debug)]
-struct Held {
-    due: SimTime,
+pub(super) struct Held {
+    pub(super) due: SimTime,
     /// When its device got rid of it: acknowledged, or never to be sent.
     given_up_ns: Option<i64>,
 }
@@ -68,14 +68,14 @@ pub(super) struct RealBench<'a> {
     pub(super) timeline: Timeline,
     clock: ClockWatch,
     punctuality: Punctuality,
-    totals: Totals,
+    pub(super) totals: Totals,
     acts: VecDeque<(i64, Act)>,
     pub(super) events: Vec<Event>,
     pub(super) rows: Vec<recorder::Row>,
     pub(super) commands: BTreeMap<u64, OpenCommand>,
     pub(super) command_count: u64,
     /// What each device holds, by when it was due.
-    held: Vec<BTreeMap<(Epoch, Serial), Held>>,
+    pub(super) held: Vec<BTreeMap<(Epoch, Serial), Held>>,
     pub(super) delivered: Vec<u64>,
     connections: Vec<u64>,
     observer_connections: u64,
@@ -84,15 +84,18 @@ pub(super) struct RealBench<'a> {
     /// Invocations that devices have obeyed.
     pub(super) obeyed: Vec<Obeyed>,
     /// When the platform last told its refusals.
-    refusals_read_ns: i64,
+    pub(super) refusals_read_ns: i64,
     unreadable: u64,
-    recorded: SimTime,
+    pub(super) recorded: SimTime,
     floor_before: Option<Floor>,
     floor_after: Option<Floor>,
     waited_until_ns: i64,
     /// Wall clock minus monotonic clock, for instants the platform tells.
     wall_offset_ns: i64,
     latency_rows: u64,
+    has_begun: bool,
+    verdicts: Counts,
+    next_verdicts_ns: i64,
     /// Processor time spent on taking in reports and writing the record.
     recorder_cpu_ns: i64,
 }
@@ -135,6 +138,9 @@ impl<'a> RealBench<'a> {
             waited_until_ns: 0,
             wall_offset_ns: host::wall_now().as_nanoseconds() - monotonic_ns(),
             latency_rows: 0,
+            has_begun: false,
+            verdicts: Counts::default(),
+            next_verdicts_ns: 0,
             recorder_cpu_ns: 0,
         }
     }
@@ -222,7 +228,13 @@ impl<'a> RealBench<'a> {
         let measured = measuring
             .await
             .map_err(|error| BenchError::Record(format!("the floor was not measured: {error}")))?;
-        measured.map_err(|error| BenchError::Record(format!("the floor: {}", chain(&error))))
+        let floor = measured
+            .map_err(|error| BenchError::Record(format!("the floor: {}", chain(&error))))?;
+        if self.parts.platform.is_own() && floor.echo_kind.starts_with("TCP") {
+            // Its broker passes echoes on; that it did not is no reason to measure something else.
+            return Err(BenchError::Record(format!("no floor was measured: {}", floor.echo_kind)));
+        }
+        Ok(floor)
     }
 
     /// Runs the schedule from its beginning to its end.
@@ -262,7 +274,9 @@ impl<'a> RealBench<'a> {
                 // A tick that was late is not made up for.
                 tick_ns = now_ns + TICK_NS;
                 self.update(now_ns).await?;
-                console.progress(self.scenario.duration, &self.progress(started.elapsed()));
+                if console.shows_progress() {
+                    console.progress(self.scenario.duration, &self.progress(started.elapsed()));
+                }
             }
         }
     }
@@ -273,6 +287,7 @@ impl<'a> RealBench<'a> {
 
     /// Sets the beginning of the schedule, and tells everybody.
     fn begin(&mut self) {
+        self.has_begun = true;
         self.timeline.origin_ns = monotonic_ns() + LEAD_NS;
         self.recorder = Recorder::new(
             self.timeline.origin_ns,
@@ -432,6 +447,7 @@ impl<'a> RealBench<'a> {
 
     /// Brings the record up to date: rows that are complete, readings that are settled.
     async fn update(&mut self, now_ns: i64) -> Result<(), BenchError> {
+        self.parts.platform.must_be_there()?;
         self.recorder.take(now_ns, &mut self.rows);
         self.read_refusals(now_ns).await?;
         let mut settled = Vec::new();
@@ -451,45 +467,6 @@ impl<'a> RealBench<'a> {
         }
         self.recorded = self.recorded.max(oldest);
         self.write(settled)
-    }
-
-    /// Takes in what the platform has refused. It may be starting again after a kill, and is then
-    /// asked once more; a platform that does not answer for long breaks the bench.
-    async fn read_refusals(&mut self, now_ns: i64) -> Result<(), BenchError> {
-        match self.parts.rest.refusals().await {
-            Ok(refusals) => {
-                self.refusals_read_ns = now_ns;
-                for refused in &refusals {
-                    self.refused(refused);
-                }
-                Ok(())
-            }
-            Err(error) if now_ns - self.refusals_read_ns > SILENCE_LIMIT_NS => Err(error),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn refused(&mut self, refused: &crate::run::rest::Refused) {
-        self.totals.refused += 1;
-        let now = self.now();
-        // The platform's clock is the wall clock here, event time is the scenario's.
-        let told = refused.event_time.filter(|at| (self.scenario.start..=now).contains(at));
-        self.note(Event::refused(
-            told.unwrap_or(now),
-            &refused.reason,
-            refused.device.as_deref(),
-            refused.topic.as_deref().unwrap_or_default(),
-            refused.detail.as_deref().unwrap_or_default(),
-        ));
-    }
-
-    fn settle(&mut self, index: usize, until: SimTime, rows: &mut Vec<crate::run::ledger::Row>) {
-        let account = &mut self.parts.accounts[index];
-        self.totals.settled += account.settle(until, rows);
-        for (number, at) in account.take_never_made() {
-            let intended_ns = self.timeline.instant(at, self.parts.lags[index]);
-            self.recorder.never_made(index, number, intended_ns, &mut self.rows);
-        }
     }
 
     fn write(&mut self, rows: Vec<crate::run::ledger::Row>) -> Result<(), BenchError> {
@@ -520,7 +497,9 @@ impl<'a> RealBench<'a> {
         for control in &self.parts.controls {
             let _ = control.send(Control::Finish);
         }
-        let deadline_ns = monotonic_ns() + grace_ns(self.scenario);
+        let grace_ns = grace_ns(self.scenario);
+        let deadline_ns = monotonic_ns() + grace_ns;
+        let mut has_told = false;
         let mut batch = Vec::new();
         loop {
             let now_ns = monotonic_ns();
@@ -531,6 +510,12 @@ impl<'a> RealBench<'a> {
                 && self.commands.is_empty();
             if is_quiet || now_ns >= deadline_ns {
                 break;
+            }
+            if !std::mem::replace(&mut has_told, true) {
+                let (open, seconds) = (self.recorder.pending(), grace_ns / 1_000_000_000);
+                console.remark(&format!(
+                    "the schedule is over; waiting up to {seconds} s for {open} messages"
+                ));
             }
             let alarm = self.parts.alarm.clone();
             tokio::select! {
@@ -567,6 +552,8 @@ impl<'a> RealBench<'a> {
                 self.settle(index, end, &mut rows);
             }
             self.recorded = end;
+        } else if self.has_begun {
+            self.settle_what_is_back(end, &mut rows);
         }
         for id in self.commands.keys().copied().collect::<Vec<_>>() {
             let gone = Err("no answer before the end".to_owned());
@@ -576,7 +563,7 @@ impl<'a> RealBench<'a> {
         self.write(rows)
     }
 
-    fn progress(&self, wall: Duration) -> Progress {
+    fn progress(&mut self, wall: Duration) -> Progress {
         Progress {
             simulated: self.now() - self.scenario.start,
             wall,
@@ -589,7 +576,21 @@ impl<'a> RealBench<'a> {
         }
     }
 
-    fn verdicts_so_far(&self) -> Counts {
+    /// Where the checks stand. It takes the longer the more there is, and this loop has instants to
+    /// keep: so only now and then.
+    fn verdicts_so_far(&mut self) -> Counts {
+        let now_ns = monotonic_ns();
+        if now_ns < self.next_verdicts_ns {
+            return self.verdicts;
+        }
+        let verdicts = self.judged_so_far();
+        let took_ns = monotonic_ns() - now_ns;
+        self.next_verdicts_ns = now_ns + VERDICTS_EVERY_NS.max(took_ns.saturating_mul(100));
+        self.verdicts = verdicts;
+        verdicts
+    }
+
+    fn judged_so_far(&self) -> Counts {
         let mut facts = self.writer.facts().clone();
         facts.state = RunState::Finished;
         Counts::of(self.judge.verdicts(&facts).iter().map(|verdict| verdict.status))

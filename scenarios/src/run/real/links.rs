@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use lastmeter_link::impair::{Breakage, Impairment};
+use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_link::proxy::{LinkRecord, Proxy, ProxyOptions, Spread};
 use lastmeter_reports::record::{LinkFacts, Summary};
 use lastmeter_sim::Streams;
@@ -18,6 +18,7 @@ use crate::run::error::BenchError;
 pub(crate) struct Links {
     proxies: Vec<Arc<Proxy>>,
     names: Arc<Vec<String>>,
+    specs: Arc<Vec<LinkSpec>>,
 }
 
 impl Links {
@@ -49,8 +50,14 @@ impl Links {
         };
         Self {
             proxies: scenario.links.iter().enumerate().map(proxy).collect(),
+            specs: Arc::new(scenario.links.iter().map(|row| row.spec).collect()),
             names: Arc::new(scenario.links.iter().map(|row| row.name.clone()).collect()),
         }
+    }
+
+    /// What a link does.
+    pub(crate) fn spec(&self, link: usize) -> &LinkSpec {
+        &self.specs[link]
     }
 
     /// Where the owner of this name connects to in order to go through a link.

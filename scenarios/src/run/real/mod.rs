@@ -19,6 +19,7 @@ mod reader;
 mod recorder;
 mod report;
 mod sender;
+mod settling;
 mod setup;
 mod timeline;
 

@@ -432,6 +432,17 @@ mod tests {
     }
 
     #[test]
+    fn a_late_copy_of_the_newest_reading_is_a_repetition_and_nothing_foreign() {
+        let mut recorder = sent();
+        let digest = digest(PAYLOAD);
+        recorder.received(KEY, 1, digest, 1030);
+        recorder.take_all(&mut Vec::new());
+        recorder.received(KEY, 1, digest, 9_000);
+        let counted = recorder.counted();
+        assert_eq!((counted.duplicates, counted.foreign), (1, 0));
+    }
+
+    #[test]
     fn a_later_reading_that_arrives_first_is_a_reordering() {
         let mut recorder = sent();
         let later = (0, Epoch(1), Serial(8));

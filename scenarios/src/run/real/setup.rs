@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use lastmeter_link::mqtt::{Session, SessionEvents, SessionOptions};
 use lastmeter_platform::TENANT;
@@ -133,6 +134,12 @@ impl Parts {
         };
         let mut options = SessionOptions::new(&address, client_id, TENANT, &profile.token);
         options.tls = self.platform.client_tls(client_id)?;
+        if let Some(link) = via {
+            // Connecting takes several ways there and back.
+            let spec = self.links.spec(link);
+            let way_ns = (spec.up.delay_ns + spec.down.delay_ns).max(0.0);
+            options.connect_limit += Duration::from_nanos(way_ns as u64).saturating_mul(8);
+        }
         Ok(options)
     }
 
