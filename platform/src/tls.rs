@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::broker::{Naming, TlsSettings};
 use crate::config::{Config, Pem, TlsConfig};
@@ -60,6 +61,13 @@ pub(crate) fn load(config: &Config) -> Result<Option<TlsSettings>, TlsSettingsEr
 
 fn server_config(tls: &TlsConfig) -> Result<ServerConfig, TlsSettingsError> {
     let chain = certificates("tls.certificate", &tls.certificate)?;
+    // Its clients judge that; whoever runs it should hear of it before they complain.
+    if let Some((_, own)) = chain.first().and_then(|der| X509Certificate::from_der(der).ok())
+        && !own.validity().is_valid()
+    {
+        let (from, to) = (own.validity().not_before, own.validity().not_after);
+        tracing::warn!(%from, %to, "the certificate of the TLS port is not valid now");
+    }
     let text = read("tls.key", &tls.key)?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| TlsSettingsError::Pem {
         key: "tls.key",
