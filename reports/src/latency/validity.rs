@@ -138,9 +138,9 @@ impl Validity {
             return Some(format!("invalid run: {messages} published before they were due"));
         }
         if population.is_unmeasured() {
-            let to = population.span().to.word();
-            let from = population.span().from.word();
-            return Some(format!("messages came, but none has an instant at `{from}` and `{to}`"));
+            let span = population.span();
+            let point = if population.lost() == population.n() { span.to } else { span.from };
+            return Some(format!("messages came, but none has an instant at `{}`", point.word()));
         }
         if self.floor.is_none() && !self.modelled {
             return Some("there is no floor from before and after the run".to_owned());

@@ -163,7 +163,7 @@ fn special_cases() -> Vec<(String, LoadOptions, &'static str)> {
         (
             LATE.to_owned(),
             set("check.late.coverage=99.9 %"),
-            "S034 1:21 <99.9 %> a coverage of 99.9 % needs 2995 messages, and 1010 are planned",
+            "S034 1:21 <99.9 %> a coverage of 99.9 % needs 2995 messages, and 1001 are planned",
         ),
         (
             LATE[..LATE.find("[[check]]\nname = \"back\"").unwrap()].to_owned(),
