@@ -108,18 +108,21 @@ impl Hooks {
         if let Some(topic) = will.filter(|topic| !may_publish(connect.id(), tenant, topic)) {
             count(&self.counters.wills_refused);
             // Refused with or without the record: nobody waits for it as for a PUBACK.
-            let _ = self.refuse_topic(connect.client_id(), &topic, "the last will").await;
+            let _ = self.refuse_topic(connect.id(), &topic, "the last will").await;
             return AuthResult::NotAuthorized;
         }
         AuthResult::Allow(false, None)
     }
 
-    async fn refuse_topic(&self, client: &str, topic: &str, what: &str) -> Result<(), NotDurable> {
-        let detail = format!(
-            "{what} is neither on an input topic of the client's tenant nor on an echo topic that \
-             it may use"
-        );
-        self.port.refuse(BrokerRefusal::TopicNotAllowed, client, topic, &detail).await
+    async fn refuse_topic(&self, client: &Id, topic: &str, what: &str) -> Result<(), NotDurable> {
+        let why = if is_anothers(client, topic) {
+            "is on a topic bound to another device than the certificate's"
+        } else {
+            "is neither on an input topic of the client's tenant nor on an echo topic that it may \
+             use"
+        };
+        let (reason, detail) = (BrokerRefusal::TopicNotAllowed, format!("{what} {why}"));
+        self.port.refuse(reason, &client.client_id, topic, &detail).await
     }
 
     /// The decision that the acknowledgement waits for.
@@ -133,7 +136,7 @@ impl Hooks {
             self.port.accept(arrival(sender, publish)).await
         } else {
             let reason = BrokerRefusal::TopicNotAllowed.word();
-            self.refuse_topic(&sender.client_id, &publish.topic, "the publication")
+            self.refuse_topic(sender, &publish.topic, "the publication")
                 .await
                 .map(|()| Verdict::Refused { reason })
         };
@@ -257,9 +260,13 @@ impl Handler for Hooks {
 /// Whether this client may publish here. Who has shown a certificate speaks on no topic that is
 /// bound to another device.
 fn may_publish(client: &Id, tenant: &str, topic: &str) -> bool {
-    let own = entrance(client) != Entrance::Certified
-        || access::is_free_or_bound_to(&client.client_id, topic);
-    own && access::may_publish(tenant, topic)
+    access::may_publish(tenant, topic) && !is_anothers(client, topic)
+}
+
+/// Whether the topic is bound to another device than the client's certificate names.
+fn is_anothers(client: &Id, topic: &str) -> bool {
+    entrance(client) == Entrance::Certified
+        && !access::is_free_or_bound_to(&client.client_id, topic)
 }
 
 fn arrival(sender: &Id, publish: &Publish) -> Arrival {

@@ -126,7 +126,8 @@ async fn a_device_with_certificate_speaks_on_no_topic_of_another() {
         let event = within("PUBACK", events.recv()).await;
         assert_eq!(event, Some(SessionEvent::Acknowledged { message: number }));
     }
-    lab.only_refusal("topic_not_allowed").await;
+    let (_, detail) = lab.only_refusal("topic_not_allowed").await;
+    assert!(detail.contains("bound to another device than the certificate's"), "{detail}");
     assert_eq!(lab.stored(1).await[0]["serial"], 2);
     session.close().await;
 }
