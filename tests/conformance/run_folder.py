@@ -146,10 +146,18 @@ def scenario(comparison, run, name):
     head = document["scenario"]
     comparison.same(f"{name}/scenario.toml: name", head["name"], run.facts["scenario"])
     comparison.same(f"{name}/scenario.toml: seed", head["seed"], run.facts["seed"])
-    names = [device["name"] for device in document["device"]]
+    names = [name for device in document["device"] for name in expanded(device)]
     comparison.same(f"{name}: devices", [d["name"] for d in run.facts["devices"]], names)
     checks = [check["name"] for check in document["check"]]
     comparison.same(f"{name}: checks", [v["check"] for v in run.verdicts], checks)
+
+
+def expanded(device):
+    """The devices of one table: `count` makes NAME-01, NAME-02 of it."""
+    if "count" not in device:
+        return [device["name"]]
+    count = device["count"]
+    return [f"{device['name']}-{n:0{len(str(count))}}" for n in range(1, count + 1)]
 
 
 def events(comparison, run, name):
@@ -189,7 +197,8 @@ def observations(comparison, run, name):
 def verdicts(comparison, run, name):
     bad = [
         verdict for verdict in run.verdicts
-        if sorted(verdict) != sorted(VERDICT)
+        # `told` is there where the line for people says more than figure and limit.
+        if sorted(verdict.keys() - {"told"}) != sorted(VERDICT)
         or verdict["status"] not in STATUSES
         or verdict["scenario"] != run.facts["scenario"]
         or not verdict["why"]
@@ -294,6 +303,16 @@ def junit_of_run(comparison, run, name):
     cases_of(comparison, f"{name}/junit.xml", list(root.iter("testcase")), run.verdicts)
 
 
+def was_busy(folder, entry):
+    """Whether a run was inconclusive for no other reason than the machine."""
+    run = Run(os.path.join(folder, entry["folder"]))
+    reasons = ("deadlines missed", "not measurable here")
+    return run.facts["time"] == "real" and any(
+        verdict["status"] == "inconclusive" and any(reason in verdict["why"] for reason in reasons)
+        for verdict in run.verdicts
+    )
+
+
 def suite_folder(comparison, folder, name, expected_exit):
     """suite.json, junit.xml, summary.md, index.html on top of the runs."""
     files = ("suite.json", "junit.xml", "summary.md", "index.html")
@@ -304,7 +323,9 @@ def suite_folder(comparison, folder, name, expected_exit):
     with open(os.path.join(folder, "suite.json"), encoding="utf-8") as file:
         suite = json.load(file)
     comparison.same(f"{name}/suite.json: format", suite["format_version"], 1)
-    comparison.same(f"{name}/suite.json: exit code", suite["exit_code"], expected_exit)
+    # A machine that was busy with something else makes runs in real time inconclusive (R-18).
+    allowed = {expected_exit} | ({1, 5} if any(was_busy(folder, r) for r in suite["runs"]) else set())
+    comparison.true(f"{name}/suite.json: exit code", suite["exit_code"] in allowed, allowed)
     told = sorted(entry["folder"] for entry in suite["runs"])
     there = sorted(os.path.relpath(path, folder) for path in run_folders(folder))
     comparison.same(f"{name}/suite.json: runs", told, there)
