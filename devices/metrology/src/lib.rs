@@ -24,6 +24,7 @@ mod numeric;
 mod quantities;
 mod recording;
 mod result;
+mod sliding;
 mod spectrum;
 mod tracker;
 mod window;
@@ -34,5 +35,6 @@ pub use recording::{AnalysisError, AnalysisInput};
 pub use result::{
     Analysis, Event, HarmonicLine, PhaseAnalysis, PhaseValues, Total, WindowAnalysis,
 };
+pub use sliding::{HalfCycleRms, HalfCycleValue, SlidingPower, SlidingValue};
 pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
 pub use window::{Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, Window};
