@@ -22,10 +22,7 @@ use std::f64::consts::PI;
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
-use crate::phase::rotation;
-
-/// Half turns and nanoseconds: `rotation(f, ns, HALF)` turns by `pi f t`.
-const HALF_TURNS_PER_SECOND: f64 = 2e9;
+use crate::instant::{Instant, half_rotation};
 
 /// Below this the sine of a difference is taken from its series: the product formula would lose
 /// digits to cancellation.
@@ -52,12 +49,16 @@ pub struct Weighted {
 impl SpanWeights {
     /// The weights of the span `[from, to]` since the scenario's start, `from < to`.
     pub fn new(frequencies_hz: &[f64], from: SimDuration, to: SimDuration) -> Self {
-        let length_ns = to.0.saturating_sub(from.0);
-        let length_s = length_ns as f64 / 1e9;
-        let turned = |count: i64| -> Vec<Complex64> {
-            frequencies_hz.iter().map(|&f| rotation(f, count, HALF_TURNS_PER_SECOND)).collect()
+        Self::between(frequencies_hz, from.into(), to.into())
+    }
+
+    /// The same between instants finer than a nanosecond.
+    pub(crate) fn between(frequencies_hz: &[f64], from: Instant, to: Instant) -> Self {
+        let length_s = to.seconds_since(from);
+        let turned = |ns: i64, part: f64| -> Vec<Complex64> {
+            frequencies_hz.iter().map(|&f| half_rotation(f, ns, part)).collect()
         };
-        let half_span = turned(length_ns);
+        let half_span = turned(to.ns.saturating_sub(from.ns), to.part - from.part);
         let n = frequencies_hz.len();
         let (mut real, mut imaginary) = (vec![0.0; n * n], vec![0.0; n * n]);
         for i in 0..n {
@@ -72,7 +73,11 @@ impl SpanWeights {
                 }
             }
         }
-        Self { to_middle: turned(from.0.saturating_add(to.0)), real, imaginary }
+        Self {
+            to_middle: turned(from.ns.saturating_add(to.ns), from.part + to.part),
+            real,
+            imaginary,
+        }
     }
 
     /// A channel's phasors at the middle of the span.

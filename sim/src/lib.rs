@@ -6,23 +6,29 @@
 //! Terms: a *source* is what makes voltage and current; a *terminal* is the point where devices
 //! are connected to it; *truth* or *reference* is what a perfect meter would have reported there.
 
+mod clock;
 pub mod closed_form;
+mod instant;
 mod looped;
 mod noise;
 mod phase;
+pub mod plan;
+mod program;
 mod queue;
 mod random;
 mod source;
 mod spectrum;
 mod stationary;
 mod terminal;
+mod timeline;
 mod tones;
 mod truth;
 
 pub use looped::{Loop, LoopError};
+pub use program::Program;
 pub use queue::EventQueue;
 pub use random::Streams;
 pub use source::{BuildSource, SOURCES, SourceContext, SourceKind};
 pub use spectrum::{ChannelSpectrum, Spectrum, Tone};
-pub use terminal::{Block, Terminal, TerminalError};
+pub use terminal::{Block, REFERENCE_CELSIUS, Stretch, TemperatureChange, Terminal, TerminalError};
 pub use truth::{Netting, ReferenceSpan, Truth};

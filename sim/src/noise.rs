@@ -19,17 +19,16 @@ const UNIT: f64 = 1.0 / (1_u64 << 53) as f64;
 #[derive(Clone, Debug)]
 pub(crate) struct Noise {
     key: [u8; 32],
-    rms: f64,
 }
 
 impl Noise {
-    pub(crate) fn new(streams: Streams, name: &str, rms: f64) -> Self {
-        Self { key: streams.key(name), rms }
+    pub(crate) fn new(streams: Streams, name: &str) -> Self {
+        Self { key: streams.key(name) }
     }
 
-    /// Adds the noise of samples `first_sample..` to `out`.
-    pub(crate) fn add_to(&self, first_sample: u64, out: &mut [f64]) {
-        if self.rms == 0.0 {
+    /// Adds the noise of samples `first_sample..`, of an RMS value, to `out`.
+    pub(crate) fn add_to(&self, rms: f64, first_sample: u64, out: &mut [f64]) {
+        if rms == 0.0 || out.is_empty() {
             return;
         }
         let mut words = ChaCha8Rng::from_seed(self.key);
@@ -38,17 +37,17 @@ impl Noise {
         let mut rest = out;
         if first_sample % 2 == 1 && !rest.is_empty() {
             let (head, tail) = rest.split_at_mut(1);
-            head[0] += self.rms * gaussian_pair(&mut words).1;
+            head[0] += rms * gaussian_pair(&mut words).1;
             rest = tail;
         }
         let mut pairs = rest.chunks_exact_mut(2);
         for pair in &mut pairs {
             let (even, odd) = gaussian_pair(&mut words);
-            pair[0] += self.rms * even;
-            pair[1] += self.rms * odd;
+            pair[0] += rms * even;
+            pair[1] += rms * odd;
         }
         if let [last] = pairs.into_remainder() {
-            *last += self.rms * gaussian_pair(&mut words).0;
+            *last += rms * gaussian_pair(&mut words).0;
         }
     }
 }
@@ -70,7 +69,7 @@ mod tests {
 
     fn noise(name: &str, first_sample: u64, samples: usize) -> Vec<f64> {
         let mut out = vec![0.0; samples];
-        Noise::new(Streams::new(3), name, 1.0).add_to(first_sample, &mut out);
+        Noise::new(Streams::new(3), name).add_to(1.0, first_sample, &mut out);
         out
     }
 

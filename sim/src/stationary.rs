@@ -1,11 +1,11 @@
 //! A waveform of tones and noise that never change.
 
-use lastmeter_units::SimDuration;
+use std::sync::{Arc, OnceLock};
+
 use num_complex::Complex64;
 
 use crate::closed_form::{SpanWeights, mean_product};
-use crate::noise::Noise;
-use crate::random::Streams;
+use crate::instant::Instant;
 use crate::spectrum::{ChannelSpectrum, Spectrum};
 use crate::terminal::TerminalError;
 use crate::tones::ToneBank;
@@ -16,68 +16,59 @@ pub(crate) const ORDER_MAX: u32 = 50;
 
 /// How far, relative to itself, a tone may lie from a multiple of the fundamental to count as its
 /// harmonic: far more than rounding, far less than any interharmonic meant as such.
-const ORDER_TOLERANCE: f64 = 1e-9;
+pub(crate) const ORDER_TOLERANCE: f64 = 1e-9;
 
 /// Tones and noise of one or three phases.
 #[derive(Debug)]
 pub(crate) struct Stationary {
-    spectrum: Spectrum,
+    spectrum: Arc<Spectrum>,
     /// Voltages, then currents.
     bank: ToneBank,
-    noise: Vec<Noise>,
-    harmonics: Vec<PhaseHarmonics>,
+    harmonics: OnceLock<Vec<PhaseHarmonics>>,
 }
 
 impl Stationary {
-    pub(crate) fn new(
-        spectrum: Spectrum,
-        name: &str,
-        streams: Streams,
-    ) -> Result<Self, TerminalError> {
+    pub(crate) fn new(spectrum: Spectrum) -> Result<Self, TerminalError> {
         check(&spectrum)?;
         let bank = ToneBank::new(spectrum.voltages.iter().chain(&spectrum.currents));
-        let noise = [("voltage", &spectrum.voltages), ("current", &spectrum.currents)]
-            .iter()
-            .flat_map(|(kind, channels)| channels.iter().enumerate().map(move |c| (kind, c)))
-            .map(|(kind, (phase, channel))| {
-                let stream = format!("source/{name}/{kind}/{phase}/noise");
-                Noise::new(streams, &stream, channel.noise_rms)
-            })
-            .collect();
-        let harmonics = (0..spectrum.voltages.len())
-            .map(|phase| {
-                let channel = |number: usize| {
-                    fundamental_and_thd(
-                        &bank.frequencies_hz,
-                        &bank.channels[number],
-                        spectrum.fundamental_hz,
-                    )
-                };
-                let (u1, thd_u) = channel(phase);
-                let (i1, thd_i) = channel(spectrum.voltages.len() + phase);
-                PhaseHarmonics { u1, i1, thd_u, thd_i }
-            })
-            .collect();
-        Ok(Self { spectrum, bank, noise, harmonics })
+        Ok(Self { spectrum: Arc::new(spectrum), bank, harmonics: OnceLock::new() })
     }
 
-    pub(crate) fn spectrum(&self) -> &Spectrum {
+    pub(crate) fn spectrum(&self) -> &Arc<Spectrum> {
         &self.spectrum
     }
 
-    pub(crate) fn harmonics(&self) -> &[PhaseHarmonics] {
-        &self.harmonics
+    /// RMS value of the noise of each channel, voltages first.
+    pub(crate) fn noise_rms(&self) -> impl Iterator<Item = f64> {
+        self.spectrum.voltages.iter().chain(&self.spectrum.currents).map(|c| c.noise_rms)
     }
 
+    pub(crate) fn harmonics(&self) -> &[PhaseHarmonics] {
+        self.harmonics.get_or_init(|| {
+            let (fundamental_hz, phases) =
+                (self.spectrum.fundamental_hz, self.spectrum.voltages.len());
+            let channel = |number: usize| {
+                let (frequencies_hz, phasors) =
+                    (&self.bank.frequencies_hz, &self.bank.channels[number]);
+                fundamental_and_thd(frequencies_hz, phasors, fundamental_hz)
+            };
+            (0..phases)
+                .map(|phase| {
+                    let (u1, thd_u) = channel(phase);
+                    let (i1, thd_i) = channel(phases + phase);
+                    PhaseHarmonics { u1, i1, thd_u, thd_i }
+                })
+                .collect()
+        })
+    }
+
+    /// Writes the samples without their noise.
     pub(crate) fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
         self.bank.render(first_sample, rate_hz, channels);
-        for (noise, channel) in self.noise.iter().zip(channels) {
-            noise.add_to(first_sample, channel);
-        }
     }
 
-    pub(crate) fn means(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseMeans> {
-        let weights = SpanWeights::new(&self.bank.frequencies_hz, from, to);
+    pub(crate) fn means(&self, from: Instant, to: Instant) -> Vec<PhaseMeans> {
+        let weights = SpanWeights::between(&self.bank.frequencies_hz, from, to);
         let (voltages, currents) = self.bank.channels.split_at(self.spectrum.voltages.len());
         let noise = self.spectrum.voltages.iter().zip(&self.spectrum.currents);
         let phases = voltages.iter().zip(currents).zip(noise);

@@ -11,11 +11,18 @@ use std::sync::Arc;
 use lastmeter_units::{MeasurementId, SimDuration};
 use serde::{Deserialize, Serialize};
 
+use crate::instant::Instant;
 use crate::looped::Loop;
+use crate::program::Program;
 use crate::random::Streams;
 use crate::spectrum::Spectrum;
 use crate::stationary::Stationary;
-use crate::truth::{Netting, PhaseHarmonics, PhaseMeans, ReferenceSpan, Truth};
+use crate::timeline::{Piece, Timeline, Wave};
+use crate::truth::{Netting, PhaseHarmonics, ReferenceSpan, SpanMeans, Truth};
+
+/// The ambient temperature where nothing else is said, in degrees Celsius: the reference
+/// temperature of the meter standards (IEC 62052-11).
+pub const REFERENCE_CELSIUS: f64 = 23.0;
 
 /// Samples of all voltages and currents, `[phase][sample]`, in volts and amperes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +31,19 @@ pub struct Block {
     pub voltages: Vec<Vec<f64>>,
     /// Currents in amperes, positive towards the load.
     pub currents: Vec<Vec<f64>>,
+    /// The ambient temperature, constant from each entry to the next. The block that begins with
+    /// sample 0 begins with an entry; empty: unchanged since the block before.
+    #[serde(default)]
+    pub temperatures: Vec<TemperatureChange>,
+}
+
+/// A new ambient temperature.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TemperatureChange {
+    /// The first sample of the block it holds at.
+    pub sample: usize,
+    /// The temperature in degrees Celsius.
+    pub celsius: f64,
 }
 
 impl Block {
@@ -43,43 +63,61 @@ impl Block {
     }
 }
 
-/// What a terminal carries. Waveforms that change in the course of the scenario (steps, dips, the
-/// nodes of a grid) will stand beside these two, with the same few functions.
+/// What a terminal carries.
 #[derive(Debug)]
 pub(crate) enum Waveform {
-    /// Tones and noise that never change.
-    Stationary(Stationary),
+    /// Tones and noise, and what happens to them.
+    Timeline(Timeline),
     /// A recording, played again and again.
     Loop(Loop),
 }
 
 impl Waveform {
     pub(crate) fn phases(&self) -> usize {
-        self.harmonics().len()
-    }
-
-    pub(crate) fn fundamental_hz(&self) -> f64 {
         match self {
-            Self::Stationary(stationary) => stationary.spectrum().fundamental_hz,
-            Self::Loop(table) => table.fundamental_hz(),
+            Self::Timeline(timeline) => timeline.phases(),
+            Self::Loop(table) => table.harmonics().len(),
         }
     }
 
-    /// What the harmonics of each phase tell.
-    pub(crate) fn harmonics(&self) -> &[PhaseHarmonics] {
+    /// What the harmonics of each phase tell; what is not the same all over the span is not a
+    /// number.
+    pub(crate) fn harmonics(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseHarmonics> {
         match self {
-            Self::Stationary(stationary) => stationary.harmonics(),
-            Self::Loop(table) => table.harmonics(),
+            Self::Timeline(timeline) => timeline.harmonics(from, to),
+            Self::Loop(table) => table.harmonics().to_vec(),
         }
     }
 
-    /// Exact means over `[from, to]` of each phase, `from < to`.
-    pub(crate) fn means(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseMeans> {
+    /// Means over `[from, to]` of each phase, `from < to`.
+    pub(crate) fn means(&self, from: SimDuration, to: SimDuration) -> Vec<SpanMeans> {
         match self {
-            Self::Stationary(stationary) => stationary.means(from, to),
-            Self::Loop(table) => table.means(from, to),
+            Self::Timeline(timeline) => timeline.means(from, to),
+            Self::Loop(table) => {
+                let frequency_hz = table.fundamental_hz();
+                let phases = table.means(from, to).into_iter().zip(table.harmonics());
+                let means = phases.map(|(phase, harmonics)| SpanMeans {
+                    phase,
+                    q1_var: harmonics.q1_var(),
+                    s_va: phase.apparent_power_va(),
+                    frequency_hz,
+                });
+                means.collect()
+            }
         }
     }
+}
+
+/// A stretch of time in which a terminal carries tones that do not change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stretch {
+    /// The tones; their phases count from the scenario's start.
+    pub spectrum: Arc<Spectrum>,
+    /// When something changes next, since the scenario's start; `None`: never. What changes
+    /// between two nanoseconds changes at the nearer one here.
+    pub until: Option<SimDuration>,
+    /// The ambient temperature in degrees Celsius.
+    pub temperature_celsius: f64,
 }
 
 /// A point where devices are connected: immutable, cheap to clone, shared between threads.
@@ -104,6 +142,17 @@ pub enum TerminalError {
     /// The fundamental frequency is not a positive number.
     #[error("the fundamental frequency is {0} Hz; it has to be positive and finite")]
     Fundamental(f64),
+    /// A program without operating points.
+    #[error("the program has no operating point")]
+    Empty,
+    /// A program whose points have different numbers of phases.
+    #[error("one operating point has {first} phases, a later one {later}; all need the same")]
+    PhasesDiffer {
+        /// Phases of the first point.
+        first: usize,
+        /// Phases of another.
+        later: usize,
+    },
     /// A value that is infinite or not a number.
     #[error("channel {channel} contains a value that is not a finite number")]
     NotFinite {
@@ -120,8 +169,23 @@ impl Terminal {
         name: &str,
         streams: &Streams,
     ) -> Result<Self, TerminalError> {
-        let stationary = Stationary::new(spectrum, name, *streams)?;
-        Ok(Self { waveform: Arc::new(Waveform::Stationary(stationary)) })
+        let wave = Arc::new(Wave::Stationary(Stationary::new(spectrum)?));
+        let pieces = vec![Piece { from: Instant::default(), wave }];
+        let temperatures = vec![(SimDuration::ZERO, REFERENCE_CELSIUS)];
+        Ok(Self::of_timeline(Timeline::new(pieces, temperatures, name, *streams)))
+    }
+
+    /// A terminal that carries what a program says. `name` is the source's name, as above.
+    pub fn from_program(
+        program: &Program,
+        name: &str,
+        streams: &Streams,
+    ) -> Result<Self, TerminalError> {
+        Ok(Self::of_timeline(program.timeline(name, *streams)?))
+    }
+
+    fn of_timeline(timeline: Timeline) -> Self {
+        Self { waveform: Arc::new(Waveform::Timeline(timeline)) }
     }
 
     /// A terminal that plays a loop for ever.
@@ -134,9 +198,12 @@ impl Terminal {
         self.waveform.phases()
     }
 
-    /// Frequency of the fundamental in hertz.
+    /// Frequency of the fundamental at the scenario's start, in hertz.
     pub fn fundamental_hz(&self) -> f64 {
-        self.waveform.fundamental_hz()
+        match &*self.waveform {
+            Waveform::Timeline(timeline) => timeline.fundamental_hz(),
+            Waveform::Loop(table) => table.fundamental_hz(),
+        }
     }
 
     /// Writes `samples` samples from number `first_sample` on into `block`, which is resized.
@@ -144,19 +211,51 @@ impl Terminal {
     /// the range is cut. The rate has to be positive; without a usable rate the values are NaN.
     pub fn render(&self, first_sample: u64, rate_hz: f64, samples: usize, block: &mut Block) {
         block.resize(self.phases(), samples);
-        let mut channels = block.channels();
         match &*self.waveform {
-            Waveform::Stationary(source) => source.render(first_sample, rate_hz, &mut channels),
-            Waveform::Loop(table) => table.render(first_sample, rate_hz, &mut channels),
+            Waveform::Timeline(timeline) => {
+                timeline.temperatures(first_sample, rate_hz, samples, &mut block.temperatures);
+                timeline.render(first_sample, rate_hz, &mut block.channels());
+            }
+            Waveform::Loop(table) => {
+                block.temperatures.clear();
+                if first_sample == 0 && samples > 0 {
+                    let celsius = REFERENCE_CELSIUS;
+                    block.temperatures.push(TemperatureChange { sample: 0, celsius });
+                }
+                table.render(first_sample, rate_hz, &mut block.channels());
+            }
         }
     }
 
-    /// The spectrum, if the terminal is one; `None` for a played recording.
+    /// The spectrum, if the terminal carries a single one for ever; `None` for a played recording
+    /// and where anything changes.
     pub fn spectrum(&self) -> Option<&Spectrum> {
         match &*self.waveform {
-            Waveform::Stationary(stationary) => Some(stationary.spectrum()),
+            Waveform::Timeline(timeline) => timeline.only_spectrum(),
             Waveform::Loop(_) => None,
         }
+    }
+
+    /// The tones at an instant since the scenario's start, and how long they stay; `None` while the
+    /// terminal carries something else: a recording, ramps, waves that are cut.
+    pub fn stretch(&self, at: SimDuration) -> Option<Stretch> {
+        match &*self.waveform {
+            Waveform::Timeline(timeline) => timeline.stretch(at),
+            Waveform::Loop(_) => None,
+        }
+    }
+
+    /// Whether there is a [`Self::stretch`] at every instant.
+    pub fn is_stretches(&self) -> bool {
+        match &*self.waveform {
+            Waveform::Timeline(timeline) => timeline.is_stretches(),
+            Waveform::Loop(_) => false,
+        }
+    }
+
+    /// Whether it plays a recording.
+    pub fn is_recording(&self) -> bool {
+        matches!(&*self.waveform, Waveform::Loop(_))
     }
 
     /// The reference values of a span. To be preferred to [`Self::reference`] for several values

@@ -11,6 +11,11 @@
 //! after or before summing the phases (D-21). THD is that of the orders 2 to 50 relative to the
 //! fundamental (IEC 61000-4-7). Phase angles are relative to the first voltage's fundamental.
 //! Momentary values have no reference.
+//!
+//! Where the waveform changes within the span: the frequency is the mean of the fundamental's true
+//! frequency; the reactive power that of the fundamental's; apparent energy is the integral of the
+//! apparent power between the changes. Phase angles and THD have a reference only if they are the
+//! same all over the span.
 
 use std::cell::OnceCell;
 
@@ -53,12 +58,24 @@ pub(crate) struct PhaseMeans {
 }
 
 impl PhaseMeans {
-    fn apparent_power_va(&self) -> f64 {
+    pub(crate) fn apparent_power_va(&self) -> f64 {
         (self.u2.max(0.0) * self.i2.max(0.0)).sqrt()
     }
 }
 
-/// What is told by the harmonics of one phase.
+/// All that is a mean over a span, of one phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct SpanMeans {
+    pub(crate) phase: PhaseMeans,
+    /// Mean of the fundamental's reactive power, in var.
+    pub(crate) q1_var: f64,
+    /// Mean of the apparent power of the parts between which something changes, in VA.
+    pub(crate) s_va: f64,
+    /// Mean of the fundamental's true frequency.
+    pub(crate) frequency_hz: f64,
+}
+
+/// What is told by the harmonics of one phase; what has no meaning is not a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PhaseHarmonics {
     /// Fundamental of the voltage: RMS value and phase.
@@ -73,23 +90,50 @@ pub(crate) struct PhaseHarmonics {
 
 impl PhaseHarmonics {
     /// Fundamental reactive power in var, positive for a lagging current.
-    fn q1_var(&self) -> f64 {
+    pub(crate) fn q1_var(&self) -> f64 {
         (self.u1 * self.i1.conj()).im
     }
+
+    /// Makes what differs from another not a number; both count angles from the same.
+    pub(crate) fn keep_what_agrees(&mut self, other: &Self) {
+        let agree = |a: f64, b: f64, scale: f64| (a - b).abs() <= AGREEMENT * scale;
+        for (mine, other) in [(&mut self.u1, &other.u1), (&mut self.i1, &other.i1)] {
+            // Only the angle is asked for; amplitudes may differ.
+            let (turned, scale) = (*mine * other.conj(), mine.norm() * other.norm());
+            if !(agree(turned.im, 0.0, scale) && turned.re > 0.0) {
+                *mine = Complex64::new(f64::NAN, f64::NAN);
+            }
+        }
+        for (mine, other) in [(&mut self.thd_u, other.thd_u), (&mut self.thd_i, other.thd_i)] {
+            if !agree(*mine, other, 1.0) {
+                *mine = f64::NAN;
+            }
+        }
+    }
 }
+
+/// How near two angles in radians, or two distortions, have to be to be the same.
+const AGREEMENT: f64 = 1e-9;
 
 /// The reference values of one span; what several of them need is computed once.
 #[derive(Debug)]
 pub struct Truth<'a> {
     waveform: &'a Waveform,
     span: ReferenceSpan,
-    means: OnceCell<Vec<PhaseMeans>>,
-    register_means: OnceCell<Vec<PhaseMeans>>,
+    means: OnceCell<Vec<SpanMeans>>,
+    register_means: OnceCell<Vec<SpanMeans>>,
+    harmonics: OnceCell<Vec<PhaseHarmonics>>,
 }
 
 impl<'a> Truth<'a> {
     pub(crate) fn new(waveform: &'a Waveform, span: ReferenceSpan) -> Self {
-        Self { waveform, span, means: OnceCell::new(), register_means: OnceCell::new() }
+        Self {
+            waveform,
+            span,
+            means: OnceCell::new(),
+            register_means: OnceCell::new(),
+            harmonics: OnceCell::new(),
+        }
     }
 
     /// The reference value of a quantity in the SI unit of its registry row.
@@ -103,22 +147,23 @@ impl<'a> Truth<'a> {
                 split(&self.active_powers()?, row.phase, direction, netting)
             }
             Quantity::ReactivePower(direction) => {
-                self.means()?;
-                split(&self.reactive_powers(), row.phase, direction, netting)
+                split(&self.reactive_powers()?, row.phase, direction, netting)
             }
             Quantity::ApparentPower => of_phase(&self.apparent_powers()?, row.phase),
             Quantity::ActiveEnergy(direction) => {
-                split(&self.energies(|means, _| means.ui)?, row.phase, direction, netting)
+                split(&self.energies(|means| means.phase.ui)?, row.phase, direction, netting)
             }
             Quantity::ReactiveEnergy(direction) => {
-                let energies = self.energies(|_, harmonics| harmonics.q1_var())?;
+                let energies = self.energies(|means| means.q1_var)?;
                 split(&energies, row.phase, direction, netting)
             }
-            Quantity::ApparentEnergy => {
-                of_phase(&self.energies(|means, _| means.apparent_power_va())?, row.phase)
+            Quantity::ApparentEnergy => of_phase(&self.energies(|means| means.s_va)?, row.phase),
+            Quantity::CurrentRms => {
+                Some(self.means()?.get(row.phase.index()?)?.phase.i2.max(0.0).sqrt())
             }
-            Quantity::CurrentRms => Some(self.means()?.get(row.phase.index()?)?.i2.max(0.0).sqrt()),
-            Quantity::VoltageRms => Some(self.means()?.get(row.phase.index()?)?.u2.max(0.0).sqrt()),
+            Quantity::VoltageRms => {
+                Some(self.means()?.get(row.phase.index()?)?.phase.u2.max(0.0).sqrt())
+            }
             Quantity::CurrentPhase => self.angle(self.harmonics(row.phase)?.i1),
             Quantity::VoltagePhase => self.angle(self.harmonics(row.phase)?.u1),
             Quantity::PowerFactor => {
@@ -132,7 +177,10 @@ impl<'a> Truth<'a> {
                 let apparent = of_phase(&self.apparent_powers()?, row.phase)?;
                 Some(((apparent - active) * (apparent + active)).max(0.0).sqrt())
             }
-            Quantity::Frequency => Some(self.waveform.fundamental_hz()),
+            Quantity::Frequency => match self.means() {
+                Some(means) => Some(means.first()?.frequency_hz),
+                None => Some(self.waveform.means(self.span.to, self.span.to).first()?.frequency_hz),
+            },
             Quantity::VoltageThd => Some(self.harmonics(row.phase)?.thd_u),
             Quantity::CurrentThd => Some(self.harmonics(row.phase)?.thd_i),
             Quantity::CurrentInstant | Quantity::VoltageInstant | Quantity::Other => None,
@@ -140,36 +188,41 @@ impl<'a> Truth<'a> {
         value.filter(|value| value.is_finite())
     }
 
+    fn all_harmonics(&self) -> &[PhaseHarmonics] {
+        let ReferenceSpan { from, to, .. } = self.span;
+        self.harmonics.get_or_init(|| self.waveform.harmonics(from, to))
+    }
+
     fn harmonics(&self, phase: Phase) -> Option<&PhaseHarmonics> {
-        self.waveform.harmonics().get(phase.index()?)
+        self.all_harmonics().get(phase.index()?)
     }
 
     /// Phase of a fundamental relative to the first voltage's, from -pi to pi.
     fn angle(&self, fundamental: Complex64) -> Option<f64> {
-        let reference = self.waveform.harmonics().first()?.u1;
+        let reference = self.all_harmonics().first()?.u1;
         let relative = fundamental * reference.conj();
         (relative != Complex64::ZERO).then(|| libm::atan2(relative.im, relative.re))
     }
 
-    fn means(&self) -> Option<&[PhaseMeans]> {
+    fn means(&self) -> Option<&[SpanMeans]> {
         let ReferenceSpan { from, to, .. } = self.span;
         (from < to).then(|| &**self.means.get_or_init(|| self.waveform.means(from, to)))
     }
 
     fn active_powers(&self) -> Option<Vec<f64>> {
-        Some(self.means()?.iter().map(|means| means.ui).collect())
+        Some(self.means()?.iter().map(|means| means.phase.ui).collect())
     }
 
-    fn reactive_powers(&self) -> Vec<f64> {
-        self.waveform.harmonics().iter().map(PhaseHarmonics::q1_var).collect()
+    fn reactive_powers(&self) -> Option<Vec<f64>> {
+        Some(self.means()?.iter().map(|means| means.q1_var).collect())
     }
 
     fn apparent_powers(&self) -> Option<Vec<f64>> {
-        Some(self.means()?.iter().map(PhaseMeans::apparent_power_va).collect())
+        Some(self.means()?.iter().map(|means| means.phase.apparent_power_va()).collect())
     }
 
     /// Per phase a power of the register span, times its length.
-    fn energies(&self, power: impl Fn(&PhaseMeans, &PhaseHarmonics) -> f64) -> Option<Vec<f64>> {
+    fn energies(&self, power: impl Fn(&SpanMeans) -> f64) -> Option<Vec<f64>> {
         let ReferenceSpan { from, to, registers_from } = self.span;
         if registers_from > to {
             return None;
@@ -183,8 +236,7 @@ impl<'a> Truth<'a> {
             self.register_means.get_or_init(|| self.waveform.means(registers_from, to))
         };
         let length_s = (to - registers_from).as_seconds_f64();
-        let phases = means.iter().zip(self.waveform.harmonics());
-        Some(phases.map(|(means, harmonics)| power(means, harmonics) * length_s).collect())
+        Some(means.iter().map(|means| power(means) * length_s).collect())
     }
 }
 

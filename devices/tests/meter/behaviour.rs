@@ -330,6 +330,7 @@ fn data_that_does_not_follow_is_refused_and_not_used() {
     let mut bench = Bench::new("fidelity = \"samples\"\nquantities = [\"voltage\"]", balanced());
     let rate_hz = 7812.5;
     let block = |phases: usize, samples: usize| Block {
+        temperatures: Vec::new(),
         voltages: vec![vec![0.0; samples]; phases],
         currents: vec![vec![0.0; samples]; phases],
     };

@@ -74,7 +74,7 @@ pub(crate) fn build_device(
         start: place.start,
         streams: &place.streams,
         phases: place.terminal.phases(),
-        has_spectrum: place.terminal.spectrum().is_some(),
+        has_spectrum: place.terminal.is_stretches(),
     };
     (kind.build)(values, &context, diagnostics)
 }

@@ -88,7 +88,7 @@ pub(crate) fn has_spectrum_to_work_on<D>(
 ) -> Option<()> {
     // Of a recording that is not here it is known as well.
     let plays_a_recording = match terminal {
-        Some(terminal) => terminal.spectrum().is_none(),
+        Some(terminal) => !terminal.is_stretches(),
         None => source.kind.is_some_and(|kind| kind.entry.name == "recording"),
     };
     let values = device.values.as_ref()?;

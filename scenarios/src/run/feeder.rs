@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use lastmeter_devices::{Device, Feed, Input, Output};
-use lastmeter_sim::{Block, Spectrum, Terminal};
+use lastmeter_sim::{Block, Stretch, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
 /// Samples rendered and handed over at once.
@@ -15,7 +15,8 @@ const BLOCK_SAMPLES: usize = 4096;
 /// The plant's side of one device.
 pub(crate) struct Feeder {
     terminal: Terminal,
-    spectrum: Option<Arc<Spectrum>>,
+    /// The spectrum handed over last, and when it changes.
+    stretch: Option<Stretch>,
     start: SimTime,
     now: SimTime,
     next_sample: u64,
@@ -24,9 +25,8 @@ pub(crate) struct Feeder {
 
 impl Feeder {
     pub(crate) fn new(terminal: Terminal, start: SimTime) -> Self {
-        let spectrum = terminal.spectrum().cloned().map(Arc::new);
         let block = Block::default();
-        Self { terminal, spectrum, start, now: start, next_sample: 0, block }
+        Self { terminal, stretch: None, start, now: start, next_sample: 0, block }
     }
 
     /// Up to when the device has been fed.
@@ -79,8 +79,15 @@ impl Feeder {
     }
 
     fn spectrum(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
-        self.now = until;
-        let spectrum = self.spectrum.clone().expect("checked when the scenario was loaded");
-        device.step(self.now, Input::Spectrum { until: until - self.start, spectrum }, out);
+        let at = self.now - self.start;
+        let ends = |stretch: &Stretch| stretch.until.is_some_and(|end| end <= at);
+        if self.stretch.as_ref().is_none_or(ends) {
+            self.stretch = self.terminal.stretch(at);
+        }
+        let stretch = self.stretch.as_ref().expect("checked when the scenario was loaded");
+        // A change of the terminal is a border between two messages.
+        self.now = stretch.until.map_or(until, |end| until.min(self.start + end));
+        let spectrum = Arc::clone(&stretch.spectrum);
+        device.step(self.now, Input::Spectrum { until: self.now - self.start, spectrum }, out);
     }
 }

@@ -3,6 +3,7 @@
 mod closed_form;
 mod loops;
 mod oracles;
+mod programs;
 mod rendering;
 mod sources;
 

@@ -1,0 +1,75 @@
+//! The fundamental's angle: what all harmonics of a program count in.
+//!
+//! The frequency is constant or changes linearly from one *segment* to the next; the angle is
+//! continuous. It is given as turns, a cosine's angle: 0 where the cosine has its maximum.
+
+use lastmeter_units::SimDuration;
+
+use crate::instant::Instant;
+use crate::phase::turns;
+
+/// A stretch of time in which the frequency is constant or changes linearly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Segment {
+    pub(crate) from: SimDuration,
+    /// The angle there, a fraction of a turn.
+    pub(crate) turns: f64,
+    pub(crate) frequency_hz: f64,
+    pub(crate) slope_hz_per_s: f64,
+}
+
+/// The fundamental's angle over all time; the first segment begins at zero, the last never ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    segments: Vec<Segment>,
+}
+
+impl Segment {
+    /// The fraction of a turn, from -0.5 to 0.5, at an instant in the segment.
+    pub(crate) fn turns_at(&self, at: Instant) -> f64 {
+        let since = at.seconds_since(self.from.into());
+        let bent = 0.5 * self.slope_hz_per_s * since * since;
+        let sum = self.turns
+            + at.turns_since(self.from.into(), self.frequency_hz)
+            + (bent - bent.round());
+        sum - sum.round()
+    }
+
+    /// The cosine angle in turns, at the scenario's start, of a tone of this frequency that has
+    /// `turns_at_from` turns where the segment begins.
+    pub(crate) fn at_start(&self, frequency_hz: f64, turns_at_from: f64) -> f64 {
+        let back = turns_at_from - turns(frequency_hz, self.from.0, 1e9);
+        back - back.round()
+    }
+}
+
+impl Clock {
+    /// A clock from changes of the frequency: from when, from how much, and how fast it goes on.
+    /// In order of time, the first at zero; the angle there is zero.
+    pub(crate) fn new(changes: &[(SimDuration, f64, f64)]) -> Self {
+        let mut segments: Vec<Segment> = Vec::with_capacity(changes.len());
+        for &(from, frequency_hz, slope_hz_per_s) in changes {
+            let turns = segments.last().map_or(0.0, |before| before.turns_at(from.into()));
+            let same = |before: &Segment| {
+                before.frequency_hz == frequency_hz
+                    && before.slope_hz_per_s == 0.0
+                    && slope_hz_per_s == 0.0
+            };
+            if !segments.last().is_some_and(same) {
+                segments.push(Segment { from, turns, frequency_hz, slope_hz_per_s });
+            }
+        }
+        Self { segments }
+    }
+
+    /// All segments, in order.
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The index of the segment an instant lies in; at a border that of the one that begins.
+    pub(crate) fn index_at(&self, at: Instant) -> usize {
+        let later = self.segments.partition_point(|segment| Instant::from(segment.from) <= at);
+        later.saturating_sub(1)
+    }
+}

@@ -1,0 +1,98 @@
+//! Operating points, laid one after another: how a test plan is written for a source.
+//!
+//! Angles are those of the standards' tables. The first voltage begins at the scenario's start with
+//! its positive zero crossing, the other phases follow by thirds of a period. Each current lags the
+//! voltage of its phase by an angle, and harmonics count from the positive zero crossing of their
+//! own channel's fundamental: with `theta` the angle since that crossing a channel is
+//!
+//! ```text
+//! sqrt(2) X1 [ sin(theta) + sum_h share_h sin(h theta + angle_h) ] + dc
+//! ```
+//!
+//! Where a point follows another the angle of the fundamental goes on without a jump.
+
+use lastmeter_units::SimDuration;
+
+use crate::terminal::REFERENCE_CELSIUS;
+
+/// A component at a multiple of the fundamental's frequency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Harmonic {
+    /// Multiple of the fundamental's frequency, at least 2.
+    pub order: u32,
+    /// RMS value relative to the fundamental of its channel.
+    pub share: f64,
+    /// Angle of the sine where the fundamental of its channel crosses zero upwards, in radians.
+    pub angle_rad: f64,
+}
+
+/// In which order the phases follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PhaseSequence {
+    /// L1, L2, L3.
+    #[default]
+    Positive,
+    /// L1, L3, L2: reversed.
+    Negative,
+}
+
+/// What is constant for a while: a row of a test plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperatingPoint {
+    /// How long it lasts. The last point of a program lasts for ever.
+    pub duration: SimDuration,
+    /// Frequency of the fundamental in hertz.
+    pub frequency_hz: f64,
+    /// RMS value of each phase's fundamental voltage, in volts; one or three phases.
+    pub voltages_v: Vec<f64>,
+    /// RMS value of each phase's fundamental current, in amperes.
+    pub currents_a: Vec<f64>,
+    /// Angle by which each current lags its voltage, in radians.
+    pub current_lags_rad: Vec<f64>,
+    /// Angle by which each voltage leads its place in the sequence, in radians; empty: none does.
+    pub voltage_leads_rad: Vec<f64>,
+    /// Order of the phases.
+    pub sequence: PhaseSequence,
+    /// Harmonics of every voltage.
+    pub voltage_harmonics: Vec<Harmonic>,
+    /// Harmonics of every current.
+    pub current_harmonics: Vec<Harmonic>,
+    /// Direct component of every voltage in volts.
+    pub voltage_dc_v: f64,
+    /// Direct component of every current in amperes.
+    pub current_dc_a: f64,
+    /// RMS value of white noise on every voltage, in volts.
+    pub voltage_noise_v: f64,
+    /// RMS value of white noise on every current, in amperes.
+    pub current_noise_a: f64,
+    /// Ambient temperature in degrees Celsius.
+    pub temperature_celsius: f64,
+}
+
+impl OperatingPoint {
+    /// A balanced point of one or three phases: sines, unity power factor, 23 degrees Celsius.
+    pub fn balanced(
+        duration: SimDuration,
+        phases: usize,
+        frequency_hz: f64,
+        voltage_v: f64,
+        current_a: f64,
+    ) -> Self {
+        Self {
+            duration,
+            frequency_hz,
+            voltages_v: vec![voltage_v; phases],
+            currents_a: vec![current_a; phases],
+            current_lags_rad: vec![0.0; phases],
+            voltage_leads_rad: Vec::new(),
+            sequence: PhaseSequence::Positive,
+            voltage_harmonics: Vec::new(),
+            current_harmonics: Vec::new(),
+            voltage_dc_v: 0.0,
+            current_dc_a: 0.0,
+            voltage_noise_v: 0.0,
+            current_noise_a: 0.0,
+            temperature_celsius: REFERENCE_CELSIUS,
+        }
+    }
+}

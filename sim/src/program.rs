@@ -1,0 +1,173 @@
+//! Everything that will happen at a terminal, written down before it is built.
+//!
+//! Terms: a *stage* is what a source carries undisturbed from an instant on: an operating point, or
+//! the one spectrum it has for ever. A *line* is a tone of a stage, which either keeps to a multiple
+//! of the fundamental's angle (its order), or has a frequency of its own.
+
+mod compose;
+
+use std::f64::consts::TAU;
+
+use lastmeter_units::SimDuration;
+
+use crate::plan::{Harmonic, OperatingPoint, PhaseSequence};
+use crate::random::Streams;
+use crate::spectrum::{ChannelSpectrum, Spectrum};
+use crate::stationary::ORDER_TOLERANCE;
+use crate::terminal::{REFERENCE_CELSIUS, TerminalError};
+use crate::timeline::Timeline;
+
+/// Where in the spectrum a line is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// A multiple of the fundamental, which it follows.
+    Order(u32),
+    /// A frequency of its own, in hertz.
+    Hertz(f64),
+}
+
+/// One tone of a stage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Line {
+    pub(crate) place: Place,
+    pub(crate) rms: f64,
+    /// Angle of the cosine in turns: beside the fundamental's angle times the order, or at the
+    /// scenario's start.
+    pub(crate) turns: f64,
+}
+
+/// The voltage or the current of one phase in a stage.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Channel {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) dc: f64,
+    pub(crate) noise_rms: f64,
+}
+
+/// What the source carries undisturbed, from an instant on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stage {
+    pub(crate) from: SimDuration,
+    pub(crate) frequency_hz: f64,
+    pub(crate) voltages: Vec<Channel>,
+    pub(crate) currents: Vec<Channel>,
+    pub(crate) celsius: f64,
+}
+
+/// What a source carries over time, from which a [`crate::Terminal`] is built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    stages: Vec<Stage>,
+}
+
+impl Program {
+    /// A spectrum that is carried for ever. Its tones at multiples of the fundamental follow the
+    /// fundamental where its frequency changes, the others stay.
+    pub fn from_spectrum(spectrum: &Spectrum) -> Self {
+        let channels = |spectra: &[ChannelSpectrum]| {
+            spectra.iter().map(|s| Channel::of_spectrum(s, spectrum.fundamental_hz)).collect()
+        };
+        let stage = Stage {
+            from: SimDuration::ZERO,
+            frequency_hz: spectrum.fundamental_hz,
+            voltages: channels(&spectrum.voltages),
+            currents: channels(&spectrum.currents),
+            celsius: REFERENCE_CELSIUS,
+        };
+        Self { stages: vec![stage] }
+    }
+
+    /// Operating points one after another, the first from the scenario's start on, the last for
+    /// ever. The angle of the fundamental never jumps.
+    pub fn from_points(points: &[OperatingPoint]) -> Result<Self, TerminalError> {
+        let mut stages: Vec<Stage> = Vec::with_capacity(points.len());
+        let mut from = SimDuration::ZERO;
+        for point in points {
+            stages.push(Stage::of_point(point, from)?);
+            from = SimDuration(from.0.saturating_add(point.duration.0.max(0)));
+        }
+        let first = stages.first().ok_or(TerminalError::Empty)?.voltages.len();
+        if let Some(other) = stages.iter().find(|stage| stage.voltages.len() != first) {
+            let later = other.voltages.len();
+            return Err(TerminalError::PhasesDiffer { first, later });
+        }
+        Ok(Self { stages })
+    }
+
+    pub(crate) fn timeline(&self, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
+        compose::timeline(self, name, streams)
+    }
+}
+
+impl Channel {
+    fn of_spectrum(spectrum: &ChannelSpectrum, fundamental_hz: f64) -> Self {
+        let lines = spectrum.tones.iter().map(|tone| {
+            let order = (tone.frequency_hz / fundamental_hz).round();
+            let off_hz = (tone.frequency_hz - order * fundamental_hz).abs();
+            let is_harmonic = order >= 1.0 && off_hz <= ORDER_TOLERANCE * tone.frequency_hz;
+            let place = if is_harmonic {
+                Place::Order(order as u32)
+            } else {
+                Place::Hertz(tone.frequency_hz)
+            };
+            Line { place, rms: tone.rms, turns: tone.phase_rad / TAU }
+        });
+        Self { lines: lines.collect(), dc: spectrum.dc, noise_rms: spectrum.noise_rms }
+    }
+
+    /// A channel by its fundamental, whose sine begins at `turns` of the reference angle.
+    fn of_harmonics(rms: f64, turns: f64, harmonics: &[Harmonic]) -> Self {
+        let line = |order: u32, rms: f64, angle_rad: f64| {
+            // sin x = cos(x - a quarter turn)
+            let sum = f64::from(order) * turns + angle_rad / TAU - 0.25;
+            Line { place: Place::Order(order), rms, turns: sum - sum.round() }
+        };
+        let harmonics = harmonics.iter().filter(|harmonic| harmonic.share != 0.0);
+        let harmonics = harmonics.map(|h| line(h.order, rms * h.share, h.angle_rad));
+        let lines = std::iter::once(line(1, rms, 0.0)).chain(harmonics).collect();
+        Self { lines, ..Self::default() }
+    }
+}
+
+impl Stage {
+    fn of_point(point: &OperatingPoint, from: SimDuration) -> Result<Self, TerminalError> {
+        let phases = point.voltages_v.len();
+        let is_whole = |list: &[f64]| list.len() == phases;
+        let leads = &point.voltage_leads_rad;
+        if !is_whole(&point.currents_a)
+            || !is_whole(&point.current_lags_rad)
+            || !(leads.is_empty() || is_whole(leads))
+        {
+            let currents = point.currents_a.len().min(point.current_lags_rad.len());
+            return Err(TerminalError::Phases { voltages: phases, currents });
+        }
+        let step = match point.sequence {
+            PhaseSequence::Positive => -1.0 / 3.0,
+            PhaseSequence::Negative => 1.0 / 3.0,
+        };
+        let angle = |phase: usize| {
+            step * phase as f64 + leads.get(phase).copied().unwrap_or_default() / TAU
+        };
+        let voltage = |phase: usize| Channel {
+            dc: point.voltage_dc_v,
+            noise_rms: point.voltage_noise_v,
+            ..Channel::of_harmonics(point.voltages_v[phase], angle(phase), &point.voltage_harmonics)
+        };
+        let current = |phase: usize| Channel {
+            dc: point.current_dc_a,
+            noise_rms: point.current_noise_a,
+            ..Channel::of_harmonics(
+                point.currents_a[phase],
+                angle(phase) - point.current_lags_rad[phase] / TAU,
+                &point.current_harmonics,
+            )
+        };
+        Ok(Self {
+            from,
+            frequency_hz: point.frequency_hz,
+            voltages: (0..phases).map(voltage).collect(),
+            currents: (0..phases).map(current).collect(),
+            celsius: point.temperature_celsius,
+        })
+    }
+}

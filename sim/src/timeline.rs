@@ -1,0 +1,396 @@
+//! What a terminal carries over time: pieces laid one after another at exact instants.
+//!
+//! Each piece describes its waveform by absolute angles, so it can be asked for any part of itself,
+//! and pieces that come again (flicker) are shared. At an instant where one piece follows another
+//! the value is the mean of both sides, as it is for a Fourier series; so a sample that lies on a
+//! jump takes neither side.
+//!
+//! Means over a span are those of the pieces in it, weighted by their lengths. The integrals of
+//! whole pieces are kept once they have been asked for, so that registers over a plan of many
+//! hours cost two pieces and a look-up.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lastmeter_units::SimDuration;
+use num_complex::Complex64;
+
+use crate::instant::Instant;
+use crate::noise::Noise;
+use crate::random::Streams;
+use crate::spectrum::Spectrum;
+use crate::stationary::Stationary;
+use crate::terminal::{Stretch, TemperatureChange};
+use crate::truth::{PhaseHarmonics, PhaseMeans, SpanMeans};
+
+/// Up to so many pieces are summed one by one: what is kept from the beginning has lost digits.
+const DIRECTLY: usize = 64;
+
+/// One waveform from an instant until the next piece begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) from: Instant,
+    pub(crate) wave: Arc<Wave>,
+}
+
+/// The waveform of a piece.
+#[derive(Debug)]
+pub(crate) enum Wave {
+    /// Tones that do not change.
+    Stationary(Stationary),
+}
+
+/// Pieces in order of time; the first begins at zero, the last never ends.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    pieces: Vec<Piece>,
+    /// Per channel, voltages first.
+    noise: Vec<Noise>,
+    /// The ambient temperature in degrees Celsius from instants on, the first at zero.
+    temperatures: Vec<(SimDuration, f64)>,
+    /// Integrals from zero to the end of each of the first pieces, as far as asked for.
+    integrals: Mutex<Vec<Vec<Integrals>>>,
+}
+
+/// Integrals over time of one phase, in the units of [`SpanMeans`] times seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Integrals {
+    u2: f64,
+    i2: f64,
+    ui: f64,
+    q1: f64,
+    s: f64,
+    hertz: f64,
+}
+
+impl Integrals {
+    fn add(&mut self, means: &SpanMeans, length_s: f64) {
+        self.u2 += means.phase.u2 * length_s;
+        self.i2 += means.phase.i2 * length_s;
+        self.ui += means.phase.ui * length_s;
+        self.q1 += means.q1_var * length_s;
+        self.s += means.s_va * length_s;
+        self.hertz += means.frequency_hz * length_s;
+    }
+
+    fn minus(&self, other: &Self) -> Self {
+        Self {
+            u2: self.u2 - other.u2,
+            i2: self.i2 - other.i2,
+            ui: self.ui - other.ui,
+            q1: self.q1 - other.q1,
+            s: self.s - other.s,
+            hertz: self.hertz - other.hertz,
+        }
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        self.minus(&Self::default().minus(other))
+    }
+
+    fn means(&self, length_s: f64) -> SpanMeans {
+        SpanMeans {
+            phase: PhaseMeans {
+                u2: self.u2 / length_s,
+                i2: self.i2 / length_s,
+                ui: self.ui / length_s,
+            },
+            q1_var: self.q1 / length_s,
+            s_va: self.s / length_s,
+            frequency_hz: self.hertz / length_s,
+        }
+    }
+}
+
+impl Wave {
+    fn noise_rms(&self) -> Vec<f64> {
+        match self {
+            Self::Stationary(stationary) => stationary.noise_rms().collect(),
+        }
+    }
+
+    fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
+        match self {
+            Self::Stationary(stationary) => stationary.render(first_sample, rate_hz, channels),
+        }
+    }
+
+    fn means(&self, from: Instant, to: Instant) -> Vec<SpanMeans> {
+        match self {
+            Self::Stationary(stationary) => {
+                let frequency_hz = stationary.spectrum().fundamental_hz;
+                let phases = stationary.means(from, to).into_iter().zip(stationary.harmonics());
+                let means = phases.map(|(phase, harmonics)| SpanMeans {
+                    phase,
+                    q1_var: harmonics.q1_var(),
+                    s_va: phase.apparent_power_va(),
+                    frequency_hz,
+                });
+                means.collect()
+            }
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "waves without a spectrum are to come")]
+    fn spectrum(&self) -> Option<&Arc<Spectrum>> {
+        match self {
+            Self::Stationary(stationary) => Some(stationary.spectrum()),
+        }
+    }
+
+    fn harmonics(&self) -> &[PhaseHarmonics] {
+        match self {
+            Self::Stationary(stationary) => stationary.harmonics(),
+        }
+    }
+
+    fn phases(&self) -> usize {
+        match self {
+            Self::Stationary(stationary) => stationary.spectrum().voltages.len(),
+        }
+    }
+
+    fn fundamental_hz(&self) -> f64 {
+        match self {
+            Self::Stationary(stationary) => stationary.spectrum().fundamental_hz,
+        }
+    }
+}
+
+impl Timeline {
+    /// Pieces and temperatures in order of time, each list with a first entry at zero; `name` is
+    /// the source's name.
+    pub(crate) fn new(
+        pieces: Vec<Piece>,
+        temperatures: Vec<(SimDuration, f64)>,
+        name: &str,
+        streams: Streams,
+    ) -> Self {
+        let phases = pieces.first().map_or(0, |piece| piece.wave.phases());
+        let noise = ["voltage", "current"].iter().flat_map(|kind| {
+            (0..phases).map(move |phase| {
+                Noise::new(streams, &format!("source/{name}/{kind}/{phase}/noise"))
+            })
+        });
+        let noise = noise.collect();
+        Self { pieces, noise, temperatures, integrals: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) fn phases(&self) -> usize {
+        self.noise.len() / 2
+    }
+
+    /// The fundamental's frequency at the scenario's start.
+    pub(crate) fn fundamental_hz(&self) -> f64 {
+        self.pieces.first().map_or(f64::NAN, |piece| piece.wave.fundamental_hz())
+    }
+
+    /// The spectrum, if it never changes.
+    pub(crate) fn only_spectrum(&self) -> Option<&Spectrum> {
+        match &self.pieces[..] {
+            [only] => only.wave.spectrum().map(|spectrum| &**spectrum),
+            _ => None,
+        }
+    }
+
+    /// Whether all of it is tones that change at instants only.
+    pub(crate) fn is_stretches(&self) -> bool {
+        self.pieces.iter().all(|piece| piece.wave.spectrum().is_some())
+    }
+
+    /// The piece an instant lies in; at a border the one that begins.
+    fn index_at(&self, at: Instant) -> usize {
+        self.pieces.partition_point(|piece| piece.from <= at).saturating_sub(1)
+    }
+
+    pub(crate) fn stretch(&self, at: SimDuration) -> Option<Stretch> {
+        // Ends are told in whole nanoseconds; so is what begins there.
+        let begun = |piece: &Piece| piece.from.rounded() <= at;
+        let index = self.pieces.partition_point(begun).saturating_sub(1);
+        let spectrum = Arc::clone(self.pieces.get(index)?.wave.spectrum()?);
+        let next = self.pieces.get(index + 1).map(|piece| piece.from.rounded());
+        let warmer = self.temperatures.partition_point(|&(from, _)| from <= at);
+        let next_warmer = self.temperatures.get(warmer).map(|&(from, _)| from);
+        let temperature_celsius = self.temperatures[warmer.saturating_sub(1)].1;
+        let until = next.into_iter().chain(next_warmer).min();
+        Some(Stretch { spectrum, until, temperature_celsius })
+    }
+
+    /// The changes of the temperature in a range of samples; sample 0 begins with one.
+    pub(crate) fn temperatures(
+        &self,
+        first_sample: u64,
+        rate_hz: f64,
+        samples: usize,
+        out: &mut Vec<TemperatureChange>,
+    ) {
+        out.clear();
+        let end = first_sample.saturating_add(samples as u64);
+        let sample_of = |from: SimDuration| Instant::from(from).first_sample(rate_hz).0;
+        let begin = self.temperatures.partition_point(|&(from, _)| sample_of(from) < first_sample);
+        for &(from, celsius) in &self.temperatures[begin..] {
+            let sample = sample_of(from);
+            if sample >= end {
+                break;
+            }
+            let sample = (sample - first_sample) as usize;
+            // Of several that fall between two samples the last holds.
+            if out.last().is_some_and(|last: &TemperatureChange| last.sample == sample) {
+                out.pop();
+            }
+            out.push(TemperatureChange { sample, celsius });
+        }
+    }
+
+    pub(crate) fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
+        let samples = channels.first().map_or(0, |channel| channel.len());
+        let is_usable = rate_hz.is_finite() && rate_hz > 0.0;
+        let mut done = 0;
+        let mut index = if is_usable { self.index_of_sample(first_sample, rate_hz) } else { 0 };
+        while done < samples {
+            let Some(piece) = self.pieces.get(index) else { return };
+            let at = first_sample.wrapping_add(done as u64);
+            let next = self.pieces.get(index + 1).filter(|_| is_usable);
+            let next = next.map(|next| next.from.first_sample(rate_hz));
+            let left = samples - done;
+            let count = next.map_or(left, |(next, _)| {
+                left.min(usize::try_from(next.saturating_sub(at)).unwrap_or(left))
+            });
+            if count > 0 {
+                let mut part = parts(channels, done, count);
+                self.render_piece(&piece.wave, at, rate_hz, &mut part);
+                let (begins_at, is_on_it) = piece.from.first_sample(rate_hz);
+                if is_on_it && begins_at == at && index > 0 {
+                    self.mix_with_before(index, at, rate_hz, &mut part);
+                }
+            }
+            done += count;
+            index += 1;
+        }
+    }
+
+    /// The piece that a sample is rendered of.
+    fn index_of_sample(&self, sample: u64, rate_hz: f64) -> usize {
+        let begun = |piece: &Piece| piece.from.first_sample(rate_hz).0 <= sample;
+        self.pieces.partition_point(begun).saturating_sub(1)
+    }
+
+    fn render_piece(&self, wave: &Wave, at: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
+        wave.render(at, rate_hz, channels);
+        for ((noise, rms), channel) in self.noise.iter().zip(wave.noise_rms()).zip(channels) {
+            noise.add_to(rms, at, channel);
+        }
+    }
+
+    /// The first sample of a piece lies on its beginning: it is the mean of both sides.
+    fn mix_with_before(&self, index: usize, at: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
+        // Pieces without length stand for nothing.
+        let from = self.pieces[index].from;
+        let before = self.pieces[..index].iter().rev().find(|piece| piece.from < from);
+        let Some(before) = before else { return };
+        let mut values = vec![[0.0]; channels.len()];
+        let mut outs: Vec<&mut [f64]> = values.iter_mut().map(<[f64; 1]>::as_mut_slice).collect();
+        self.render_piece(&before.wave, at, rate_hz, &mut outs);
+        for (channel, [value]) in channels.iter_mut().zip(values) {
+            channel[0] = 0.5 * (channel[0] + value);
+        }
+    }
+
+    /// Means of each phase over a span that is not empty.
+    pub(crate) fn means(&self, from: SimDuration, to: SimDuration) -> Vec<SpanMeans> {
+        let (from, to) = (Instant::from(from), Instant::from(to));
+        let (first, last) = (self.index_at(from), self.index_before(to));
+        let Some(piece) = self.pieces.get(first) else { return Vec::new() };
+        if first >= last {
+            return piece.wave.means(from, to);
+        }
+        let mut sums = vec![Integrals::default(); self.phases()];
+        let mut add = |index: usize, from: Instant, to: Instant| {
+            let means = self.pieces[index].wave.means(from, to);
+            let length_s = to.seconds_since(from);
+            for (sum, means) in sums.iter_mut().zip(&means) {
+                sum.add(means, length_s);
+            }
+        };
+        add(first, from, self.pieces[first + 1].from);
+        add(last, self.pieces[last].from, to);
+        if last - first <= DIRECTLY {
+            for index in first + 1..last {
+                add(index, self.pieces[index].from, self.pieces[index + 1].from);
+            }
+        } else {
+            let whole = self.between(first, last - 1);
+            for (sum, whole) in sums.iter_mut().zip(&whole) {
+                *sum = sum.plus(whole);
+            }
+        }
+        let length_s = to.seconds_since(from);
+        sums.iter().map(|sum| sum.means(length_s)).collect()
+    }
+
+    /// The piece that holds just before an instant.
+    fn index_before(&self, at: Instant) -> usize {
+        self.pieces.partition_point(|piece| piece.from < at).saturating_sub(1)
+    }
+
+    /// Integrals over the whole pieces after `first` up to and including `last`, which has an end.
+    fn between(&self, first: usize, last: usize) -> Vec<Integrals> {
+        let mut kept = self.integrals.lock().unwrap_or_else(PoisonError::into_inner);
+        while kept.len() <= last {
+            let index = kept.len();
+            let (from, to) = (self.pieces[index].from, self.pieces[index + 1].from);
+            let nothing = || vec![Integrals::default(); self.phases()];
+            let mut sums = kept.last().cloned().unwrap_or_else(nothing);
+            if from < to {
+                let means = self.pieces[index].wave.means(from, to);
+                let length_s = to.seconds_since(from);
+                for (sum, means) in sums.iter_mut().zip(&means) {
+                    sum.add(means, length_s);
+                }
+            }
+            kept.push(sums);
+        }
+        let pairs = kept[last].iter().zip(&kept[first]);
+        pairs.map(|(last, first)| last.minus(first)).collect()
+    }
+
+    /// What the harmonics tell over a span. What is not the same all over it is not a number.
+    pub(crate) fn harmonics(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseHarmonics> {
+        let first = self.index_at(from.into());
+        let last = self.index_before(to.into()).max(first);
+        let Some(piece) = self.pieces.get(first) else { return Vec::new() };
+        let mut known = &piece.wave;
+        if self.pieces[first..=last].iter().all(|piece| Arc::ptr_eq(known, &piece.wave)) {
+            return known.harmonics().to_vec();
+        }
+        let mut found = relative(known.harmonics());
+        for piece in &self.pieces[first + 1..=last] {
+            if Arc::ptr_eq(known, &piece.wave) {
+                continue;
+            }
+            known = &piece.wave;
+            for (found, other) in found.iter_mut().zip(relative(known.harmonics())) {
+                found.keep_what_agrees(&other);
+            }
+        }
+        found
+    }
+}
+
+/// Harmonics with all angles counted from that of the first voltage's fundamental.
+fn relative(harmonics: &[PhaseHarmonics]) -> Vec<PhaseHarmonics> {
+    let back = harmonics.first().map_or(Complex64::ONE, |first| {
+        let length = first.u1.norm();
+        if length > 0.0 { first.u1.conj() / length } else { Complex64::new(f64::NAN, f64::NAN) }
+    });
+    let turned = |phase: &PhaseHarmonics| PhaseHarmonics {
+        u1: phase.u1 * back,
+        i1: phase.i1 * back,
+        ..*phase
+    };
+    harmonics.iter().map(turned).collect()
+}
+
+/// A part of every channel.
+fn parts<'a>(channels: &'a mut [&mut [f64]], from: usize, count: usize) -> Vec<&'a mut [f64]> {
+    channels.iter_mut().map(|channel| &mut channel[from..from + count]).collect()
+}
