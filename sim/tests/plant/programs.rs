@@ -10,8 +10,8 @@ fn seconds(seconds: f64) -> SimDuration {
 }
 
 fn program(points: &[OperatingPoint]) -> Terminal {
-    let program = Program::from_points(points).unwrap();
-    Terminal::from_program(&program, "test", &Streams::new(1)).unwrap()
+    let program = Program::from_points(points).expect("a program");
+    Terminal::from_program(&program, "test", &Streams::new(1)).expect("a terminal")
 }
 
 /// A single-phase point of a length, frequency, voltage and current.
