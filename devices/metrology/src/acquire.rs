@@ -8,7 +8,7 @@ use std::f64::consts::TAU;
 
 use crate::numeric::{dot, oscillate};
 use crate::recording::{AnalysisError, AnalysisInput};
-use crate::tracker::{Scratch, estimate};
+use crate::sync::dft::{Scratch, estimate};
 
 /// Frequencies looked for where the nominal one is not known (IEC 61000-4-30, both ranges).
 const RANGE_HZ: (f64, f64) = (42.5, 69.0);

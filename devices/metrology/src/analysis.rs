@@ -88,10 +88,8 @@ fn run(
 ) -> Result<Vec<Window>, AnalysisError> {
     let phases = input.phases();
     let config = EngineConfig {
-        rate_hz: input.rate_hz,
-        nominal_hz: acquired.nominal_hz,
-        phases,
         harmonics: true,
+        ..EngineConfig::new(input.rate_hz, acquired.nominal_hz, phases)
     };
     let mut engine = WindowEngine::with_cycles(config, cycles)?;
     if acquired.cycles < TRACKABLE_CYCLES {

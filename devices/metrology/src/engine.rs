@@ -4,7 +4,9 @@
 //! first starts at the first sample, whatever the phase; every other starts where the phase of the
 //! tracked fundamental has advanced by exactly that many cycles since the one before, so limits
 //! are fractional sample positions and do not drift. The tracked channel is the first voltage, or
-//! the next channel that has a fundamental if it is dead.
+//! the next channel that has a fundamental if it is dead. With [`Synchronisation::ZeroCrossing`]
+//! windows reach from one zero crossing to another instead; with the time of the first sample they
+//! are synchronised anew at each 10-minute tick.
 //!
 //! A window is computed as soon as it and the few samples its smooth edges reach beyond it are
 //! there. Nothing depends on how the samples were cut: every decision is a function of the samples
@@ -13,16 +15,20 @@
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
+use crate::config::WINDOW_SAMPLES;
 use crate::edge::Edge;
 use crate::harmonics::{ORDER_MAX, Transform, group};
-use crate::kernel::{Kernel, REACH, repeat};
 use crate::numeric::wrap;
 use crate::quantities::Frame;
-use crate::tracker::{Estimate, SHARE_MIN, Scratch, estimate};
+use crate::resample::kernel::{Kernel, REACH, repeat};
+use crate::resample::synchronous::Synchronous;
+use crate::resample::{Demand, Resampler};
+use crate::sync::dft::{Estimate, SHARE_MIN, Scratch, estimate};
+use crate::sync::{Synchronisation, crossing};
+use crate::ticks::Ticks;
 use crate::window::{PhaseHarmonics, Window};
 
-/// Samples kept before a window's start and needed after its end.
-const MARGIN: usize = REACH + 1;
+pub use crate::config::{EngineConfig, EngineError};
 
 /// Frequencies tracked, relative to nominal: 42.5..57.5 Hz and 51..69 Hz (IEC 61000-4-30, class A
 /// range) and a little more.
@@ -36,76 +42,6 @@ const JUMP_CYCLES: f64 = 0.05;
 
 /// A recording may miss this much of a sample at the end of its last window.
 const END_TOLERANCE: f64 = 0.5;
-
-/// What the engine is to measure.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EngineConfig {
-    /// Samples per second and channel; at least eight per nominal cycle.
-    pub rate_hz: f64,
-    /// 50 or 60.
-    pub nominal_hz: f64,
-    /// Number of phases: one voltage and one current each.
-    pub phases: usize,
-    /// Whether to compute harmonics and sub-groups too (several times the work).
-    pub harmonics: bool,
-}
-
-impl EngineConfig {
-    /// Basic quantities only.
-    pub fn new(rate_hz: f64, nominal_hz: f64, phases: usize) -> Self {
-        Self { rate_hz, nominal_hz, phases, harmonics: false }
-    }
-}
-
-/// Why an engine cannot be made or fed.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum EngineError {
-    /// Neither 50 nor 60 Hz.
-    #[error("the nominal frequency is {0} Hz; windows are defined for 50 and 60 Hz")]
-    Nominal(f64),
-    /// Too few samples per cycle, or no rate at all.
-    #[error("the sampling rate is {rate_hz} Hz; at least {} Hz are needed", 8.0 * nominal_hz)]
-    Rate {
-        /// As given.
-        rate_hz: f64,
-        /// The nominal frequency it was compared with.
-        nominal_hz: f64,
-    },
-    /// No phase at all.
-    #[error("there is no phase to measure; give at least one voltage or current")]
-    NoPhases,
-    /// A push with the wrong number of channels.
-    #[error("{found} {what} were pushed, expected {expected} (or none at all)")]
-    Channels {
-        /// "voltages" or "currents".
-        what: &'static str,
-        /// As pushed.
-        found: usize,
-        /// The number of phases.
-        expected: usize,
-    },
-    /// Channels of one push differ in length.
-    #[error("channel {channel} has {found} samples, the first has {expected}; all must be equal")]
-    Lengths {
-        /// Index, voltages first.
-        channel: usize,
-        /// Its length.
-        found: usize,
-        /// The first channel's length.
-        expected: usize,
-    },
-    /// NaN, infinity, or a value whose square would overflow.
-    #[error("sample {sample} of channel {channel} is not a finite number below 1e100")]
-    NotFinite {
-        /// Index, voltages first.
-        channel: usize,
-        /// Index within the push.
-        sample: usize,
-    },
-    /// Samples after the end.
-    #[error("samples were pushed after the signal was finished")]
-    Finished,
-}
 
 /// The phase every window is to start at, on one channel.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +58,8 @@ struct Limits {
     /// Cycles per sample, if tracked.
     frequency: Option<f64>,
     lock: Option<Lock>,
+    /// The channel whose zero crossing the window ends at.
+    aligned: Option<usize>,
     flagged: bool,
 }
 
@@ -133,8 +71,11 @@ pub struct WindowEngine {
     /// Frequency given from outside (cycles per sample): no tracking.
     fixed: Option<f64>,
     edge: &'static Edge,
-    kernel: &'static Kernel,
     transform: Option<Transform>,
+    synchronous: Option<Synchronous>,
+    ticks: Option<Ticks>,
+    /// Samples kept before a window's start and needed after its end.
+    margin: usize,
     scratch: Scratch,
     oscillator: (Vec<f64>, Vec<f64>),
     /// Voltages, then currents; the first sample of each has the index `base`.
@@ -146,6 +87,10 @@ pub struct WindowEngine {
     fraction: f64,
     guess: Option<f64>,
     lock: Option<Lock>,
+    /// The channel whose zero crossing the present window starts at.
+    aligned: Option<usize>,
+    /// Whether the samples before the first one were made up.
+    is_front_filled: bool,
     /// No attempt is worth making before this many samples were received.
     needed: i64,
     finished: bool,
@@ -161,32 +106,39 @@ impl WindowEngine {
 
     /// An engine for windows of another number of cycles, for recordings that hold no more.
     pub(crate) fn with_cycles(config: EngineConfig, cycles: u32) -> Result<Self, EngineError> {
-        let EngineConfig { rate_hz, nominal_hz, phases, harmonics } = config;
-        if nominal_hz != 50.0 && nominal_hz != 60.0 {
-            return Err(EngineError::Nominal(nominal_hz));
-        }
-        if !(rate_hz.is_finite() && rate_hz >= 8.0 * nominal_hz) {
-            return Err(EngineError::Rate { rate_hz, nominal_hz });
-        }
-        if phases == 0 {
-            return Err(EngineError::NoPhases);
-        }
-        let longest = f64::from(cycles) * rate_hz / (nominal_hz * RANGE.start());
+        config.check()?;
+        let nominal = config.nominal_hz / config.rate_hz;
+        let demand = Demand {
+            cycles,
+            points: config.window_samples.unwrap_or(WINDOW_SAMPLES),
+            range: (nominal * RANGE.start(), nominal * RANGE.end()),
+        };
+        let resampler = config.harmonics.then(|| Resampler::new(config.resampling, demand));
+        let synchronous = config
+            .samples_per_cycle
+            .map(|per_cycle| Synchronous::new(config.resampling, per_cycle, demand));
+        let reach = resampler.as_ref().map_or(0, Resampler::reach);
+        let reach = reach.max(synchronous.as_ref().map_or(0, Synchronous::reach));
+        let margin = reach.max(REACH) + 1;
         Ok(Self {
             cycles,
             fixed: None,
             edge: Edge::shared(),
-            kernel: Kernel::shared(),
-            transform: harmonics.then(|| Transform::new(longest)),
+            transform: resampler.map(|resampler| Transform::new(demand.points, resampler)),
+            synchronous,
+            ticks: config.first_sample_unix_ns.map(|at| Ticks::new(at, config.rate_hz)),
+            margin,
             scratch: Scratch::default(),
             oscillator: (Vec::new(), Vec::new()),
-            channels: vec![vec![0.0; MARGIN]; 2 * phases],
-            base: -(MARGIN as i64),
+            channels: vec![vec![0.0; margin]; 2 * config.phases],
+            base: -(margin as i64),
             received: 0,
             origin: 0,
             fraction: 0.0,
             guess: None,
             lock: None,
+            aligned: None,
+            is_front_filled: false,
             needed: 0,
             finished: false,
             ready: VecDeque::new(),
@@ -259,21 +211,37 @@ impl WindowEngine {
                 }
             };
             let end = self.fraction + limits.length;
-            let last = self.origin + end.ceil() as i64 + MARGIN as i64;
+            let last = self.origin + end.ceil() as i64 + self.margin as i64;
             let too_short = (self.received - self.origin) as f64 + END_TOLERANCE < end;
             if self.received < last && (!self.finished || too_short) {
                 self.needed = last;
                 break;
             }
             let extended = self.extend(limits.length, last);
-            let window = self.measure(&limits, extended);
-            self.ready.push_back(window);
+            let mut window = self.measure(&limits, extended);
             self.guess = limits.frequency;
             self.lock = limits.lock;
-            self.origin += end.floor() as i64;
-            self.fraction = end - end.floor();
+            self.aligned = limits.aligned;
+            let mut next = (self.origin, end);
+            if let Some(ticks) = &mut self.ticks {
+                let origin = self.origin as f64;
+                let (interval, tick) = ticks.place(origin + self.fraction, origin + end);
+                window.ten_minutes = Some(interval);
+                if let Some(tick) = tick {
+                    next = (0, tick);
+                    (self.lock, self.aligned) = (None, None);
+                }
+            }
+            self.ready.push_back(window);
+            self.move_to(next);
             self.forget();
         }
+    }
+
+    /// Lets the next window start at a position past a sample.
+    fn move_to(&mut self, (sample, past): (i64, f64)) {
+        self.origin = sample + past.floor() as i64;
+        self.fraction = past - past.floor();
     }
 
     /// Finds where the present window ends; the number of samples needed to tell if there are too
@@ -281,9 +249,19 @@ impl WindowEngine {
     fn locate(&mut self) -> Result<Limits, i64> {
         let cycles = f64::from(self.cycles);
         let nominal = self.config.nominal_hz / self.config.rate_hz;
+        let limits = |length: f64, frequency: Option<f64>| Limits {
+            length,
+            frequency,
+            lock: None,
+            aligned: None,
+            flagged: frequency.is_none(),
+        };
         if let Some(fixed) = self.fixed {
-            let length = cycles / fixed;
-            return Ok(Limits { length, frequency: Some(fixed), lock: None, flagged: false });
+            return Ok(limits(cycles / fixed, Some(fixed)));
+        }
+        if self.config.synchronisation == Synchronisation::ZeroCrossing {
+            let found = self.cross()?;
+            return Ok(found.unwrap_or_else(|| limits(cycles / nominal, None)));
         }
         for channel in 0..self.channels.len() {
             let guesses = self.guess.into_iter().chain([nominal]);
@@ -293,7 +271,59 @@ impl WindowEngine {
                 }
             }
         }
-        Ok(Limits { length: cycles / nominal, frequency: None, lock: None, flagged: true })
+        Ok(limits(cycles / nominal, None))
+    }
+
+    /// Finds the window from one rising zero crossing to another; one that does not start at a
+    /// crossing is moved to the next. `None` where there are none.
+    fn cross(&mut self) -> Result<Option<Limits>, i64> {
+        let cycle = self.config.rate_hz / self.config.nominal_hz;
+        let cycles = f64::from(self.cycles);
+        // A cycle to find the first crossing in, and half of one to see the last one through.
+        let wanted = (self.fraction + (cycles + 1.5) * cycle / RANGE.start()).ceil() as i64;
+        if self.origin + wanted > self.received && !self.finished {
+            return Err(self.origin + wanted);
+        }
+        let others = (0..self.channels.len()).filter(|channel| Some(*channel) != self.aligned);
+        for channel in self.aligned.into_iter().chain(others) {
+            let from = (self.origin - self.base) as usize;
+            let samples = &self.channels[channel][from..];
+            let samples = &samples[..samples.len().min(wanted as usize)];
+            let level = &samples[..samples.len().min((cycles * cycle) as usize)];
+            let Some(band) = crossing::band(level) else { continue };
+            let mut first = self.fraction;
+            if self.aligned != Some(channel) {
+                match crossing::next(samples, 0, band) {
+                    Some((position, _)) if position <= self.fraction + cycle / RANGE.start() => {
+                        first = position.max(self.fraction);
+                    }
+                    _ => continue,
+                }
+            }
+            let mut last = Some(first);
+            for _ in 0..self.cycles {
+                // The signal has to come down before it can rise again.
+                let from = |last: f64| (last + 0.5 * cycle * RANGE.start()) as usize;
+                last = last
+                    .and_then(|last| crossing::next(samples, from(last), band))
+                    .map(|found| found.0);
+            }
+            let Some(last) = last else { continue };
+            let frequency = cycles / (last - first);
+            if RANGE.contains(&(frequency * cycle)) {
+                self.move_to((self.origin, first));
+                self.aligned = Some(channel);
+                return Ok(Some(Limits {
+                    length: last - first,
+                    frequency: Some(frequency),
+                    lock: None,
+                    aligned: Some(channel),
+                    flagged: false,
+                }));
+            }
+        }
+        self.aligned = None;
+        Ok(None)
     }
 
     /// Estimates a channel's fundamental over the present window, whose length follows from the
@@ -329,6 +359,7 @@ impl WindowEngine {
             length: cycles / found.frequency,
             frequency: Some(found.frequency),
             lock: Some(Lock { channel, phase }),
+            aligned: None,
             flagged,
         };
         match self.lock {
@@ -347,13 +378,15 @@ impl WindowEngine {
     /// Fills in what the window needs from before the first and after the last sample by repeating
     /// the signal one window away. Answers whether there was anything to fill in.
     fn extend(&mut self, length: f64, last: i64) -> bool {
-        let front = if self.origin == 0 && self.base < 0 { MARGIN } else { 0 };
+        let is_front_needed = !self.is_front_filled && self.origin < self.margin as i64;
+        let front = if is_front_needed { self.margin } else { 0 };
+        self.is_front_filled = true;
         let back = usize::try_from(last - self.received).unwrap_or(0);
         if front + back == 0 {
             return false;
         }
         for samples in &mut self.channels {
-            repeat(self.kernel, samples, front, back, length);
+            repeat(Kernel::full_band(), samples, front, back, length);
         }
         true
     }
@@ -362,9 +395,9 @@ impl WindowEngine {
     fn measure(&mut self, limits: &Limits, extended: bool) -> Window {
         let rate = self.config.rate_hz;
         let phases = self.config.phases;
-        let from = (self.origin - self.base) as usize - MARGIN;
-        let to = from + (self.fraction + limits.length).ceil() as usize + 2 * MARGIN;
-        let start = MARGIN as f64 + self.fraction;
+        let from = (self.origin - self.base) as usize - self.margin;
+        let to = from + (self.fraction + limits.length).ceil() as usize + 2 * self.margin;
+        let start = self.margin as f64 + self.fraction;
         let slices: Vec<&[f64]> = self.channels.iter().map(|c| &c[from..to.min(c.len())]).collect();
         let (cos, sin) = &mut self.oscillator;
         let place = (start, limits.length, self.cycles);
@@ -372,15 +405,17 @@ impl WindowEngine {
         let mut quantities: Vec<_> = (0..phases).map(|p| frame.phase(p, phases + p)).collect();
         let effective = frame.effective(&quantities);
         if let Some(transform) = &mut self.transform {
-            let highest = self.cycles as usize * ORDER_MAX + 1;
-            let place = (start, limits.length);
-            let bins = transform.bins(self.kernel, &slices, place, highest);
+            // Up to the last bin before the first order that is not reported.
+            let highest = self.cycles as usize * (ORDER_MAX + 1) - 1;
+            let bins = transform.bins(&slices, (start, limits.length), highest);
             let harmonics = |channel: usize| group(&bins[channel], self.cycles);
             for (p, phase) in quantities.iter_mut().enumerate() {
                 let (u, i) = (harmonics(p), harmonics(phases + p));
                 phase.harmonics = Some(Box::new(PhaseHarmonics { u, i }));
             }
         }
+        let synchronous = &mut self.synchronous;
+        let points = synchronous.as_mut().map(|s| s.points(&slices, (start, limits.length)));
         Window {
             start_s: (self.origin as f64 + self.fraction) / rate,
             duration_s: limits.length / rate,
@@ -389,6 +424,8 @@ impl WindowEngine {
             phases: quantities,
             tracked: limits.frequency.is_some(),
             effective,
+            synchronous: points.map(Box::new),
+            ten_minutes: None,
             flagged: limits.flagged,
             extended,
         }
@@ -396,7 +433,8 @@ impl WindowEngine {
 
     /// Drops samples no coming window needs, once they are more than half of what is kept.
     fn forget(&mut self) {
-        let unused = usize::try_from(self.origin - self.base).unwrap_or(0).saturating_sub(MARGIN);
+        let unused =
+            usize::try_from(self.origin - self.base).unwrap_or(0).saturating_sub(self.margin);
         let kept = self.channels.first().map_or(0, Vec::len);
         if 2 * unused > kept {
             let unused = unused.min(kept);

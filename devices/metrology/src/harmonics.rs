@@ -1,125 +1,144 @@
 //! Harmonics of a window: resampling to a power of two of points, then one real transform.
 //!
 //! IEC 61000-4-7: rectangular window of whole cycles, so every harmonic falls on a bin (bin
-//! `cycles * h` is order h); a sub-group is the bin of the order with its two neighbours.
+//! `cycles * h` is order h); groups and sub-groups gather the bins around it, their interharmonic
+//! counterparts those between.
 
-use std::sync::Arc;
-
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
-
-use crate::kernel::{Kernel, REACH, TAPS};
+use crate::fft::{Pair, RealFft};
+use crate::resample::{Resampler, side_by_side};
 use crate::window::{Harmonics, Phasor};
 
 /// Highest order that is reported.
 pub(crate) const ORDER_MAX: usize = 50;
 
 /// Windows shorter than this many cycles have no bins between the harmonics to group.
-const SUB_GROUP_CYCLES_MIN: u32 = 4;
+const GROUP_CYCLES_MIN: u32 = 4;
 
-/// A plan for windows of at most a given number of samples.
-#[derive(Clone)]
-pub(crate) struct Transform {
-    plan: Arc<dyn RealToComplex<f64>>,
-    /// The resampled points, one list per channel.
-    points: Vec<Vec<f64>>,
-    bins: Vec<Complex<f64>>,
-    scratch: Vec<Complex<f64>>,
+/// Working memory for some channels side by side.
+#[derive(Clone, Debug, Default)]
+struct Lanes<const W: usize> {
+    samples: Vec<[f64; W]>,
+    points: Vec<Pair<W>>,
+    spare: Vec<Pair<W>>,
+    bins: Vec<Pair<W>>,
 }
 
-impl std::fmt::Debug for Transform {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transform").field("points", &self.plan.len()).finish_non_exhaustive()
-    }
+/// A plan for windows of one number of points.
+#[derive(Clone, Debug)]
+pub(crate) struct Transform {
+    resampler: Resampler,
+    fft: RealFft,
+    /// One over the resampler's gain at each bin.
+    gains: Vec<f64>,
+    two: Lanes<2>,
+    four: Lanes<4>,
+    eight: Lanes<8>,
 }
 
 impl Transform {
-    /// Points for a window of up to `samples` samples: a power of two with some room, so that
-    /// what the interpolator leaves above the Nyquist frequency folds onto no harmonic; at least
-    /// 2048, which hold order 50 of twelve cycles.
-    pub(crate) fn new(samples: f64) -> Self {
+    /// Windows of a number of points, a power of two.
+    pub(crate) fn new(points: usize, resampler: Resampler) -> Self {
+        Self {
+            resampler,
+            fft: RealFft::new(points),
+            gains: Vec::new(),
+            two: Lanes::default(),
+            four: Lanes::default(),
+            eight: Lanes::default(),
+        }
+    }
+
+    /// Points for everything there is in a stretch of `samples` samples: a power of two with some
+    /// room, so that what the interpolator leaves above the Nyquist frequency folds onto no line.
+    pub(crate) fn full_band(samples: f64) -> Self {
         let points = ((samples * 1.08).ceil() as usize).next_power_of_two().max(2048);
-        let plan = RealFftPlanner::new().plan_fft_forward(points);
-        let bins = plan.make_output_vec();
-        let scratch = plan.make_scratch_vec();
-        Self { plan, points: Vec::new(), bins, scratch }
+        Self::new(points, Resampler::full_band())
     }
 
     /// For each channel the RMS phasors of the bins 0..=`highest` of the window
     /// `start..start + length` of its slice, phases relative to the window's start. Bins at or
-    /// above the Nyquist frequency are left out.
+    /// above the Nyquist frequency, of the samples or of the points, are left out.
     pub(crate) fn bins(
         &mut self,
-        kernel: &Kernel,
         channels: &[&[f64]],
         (start, length): (f64, f64),
         highest: usize,
     ) -> Vec<Vec<Phasor>> {
-        self.resample(kernel, channels, start, length);
         let below = ((0.5 * length).ceil() as usize).saturating_sub(1);
-        let scale = std::f64::consts::SQRT_2 / self.plan.len() as f64;
-        let phasor = |(m, bin): (usize, &Complex<f64>)| {
-            let unit = if m == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
-            let gain = unit * scale / kernel.gain(m as f64 / length);
-            Phasor { re: bin.re * gain, im: bin.im * gain }
-        };
-        let (plan, bins, scratch) = (&self.plan, &mut self.bins, &mut self.scratch);
-        let transform = |points: &mut Vec<f64>| {
-            // The lengths are the plan's own, so this cannot fail; were it to, the bins are zero.
-            bins.fill(Complex::new(0.0, 0.0));
-            let _ = plan.process_with_scratch(points, bins, scratch);
-            bins.iter().take(highest.min(below) + 1).enumerate().map(phasor).collect()
-        };
-        self.points.iter_mut().take(channels.len()).map(transform).collect()
-    }
-
-    /// Fills in the points. All channels share the taps of a position.
-    fn resample(&mut self, kernel: &Kernel, channels: &[&[f64]], start: f64, length: f64) {
-        let count = self.plan.len();
-        self.points.resize_with(self.points.len().max(channels.len()), || vec![0.0; count]);
-        let step = length / count as f64;
-        for k in 0..count {
-            let position = start + step * k as f64;
-            let whole = position as usize;
-            let taps = kernel.taps(position - whole as f64);
-            let first = (whole + 1).checked_sub(REACH);
-            for (points, samples) in self.points.iter_mut().zip(channels) {
-                let near = first.and_then(|first| samples.get(first..)?.first_chunk::<TAPS>());
-                points[k] = near.map_or(0.0, |near| weigh(near, &taps));
+        let count = (highest.min(below) + 1).min(self.fft.points() / 2);
+        self.gains.clear();
+        let gain = |m: usize| 1.0 / self.resampler.gain(m as f64 / length);
+        self.gains.extend((0..count).map(gain));
+        let step = length / self.fft.points() as f64;
+        let plan = (&mut self.resampler, &self.fft, self.gains.as_slice());
+        let mut phasors = Vec::with_capacity(channels.len());
+        for channels in channels.chunks(8) {
+            let plan = (&mut *plan.0, plan.1, plan.2);
+            match channels.len() {
+                1 | 2 => self.two.bins(plan, channels, (start, step), &mut phasors),
+                3 | 4 => self.four.bins(plan, channels, (start, step), &mut phasors),
+                _ => self.eight.bins(plan, channels, (start, step), &mut phasors),
             }
         }
+        phasors
     }
 }
 
-/// Sum of products of samples and taps, in a fixed order.
-fn weigh(near: &[f64; TAPS], taps: &[f64; TAPS]) -> f64 {
-    const LANES: usize = 8;
-    let mut lanes = [0.0; LANES];
-    for first in (0..TAPS).step_by(LANES) {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += near[first + lane] * taps[first + lane];
+impl<const W: usize> Lanes<W> {
+    /// Adds the bins of some channels.
+    fn bins(
+        &mut self,
+        (resampler, fft, gains): (&mut Resampler, &RealFft, &[f64]),
+        channels: &[&[f64]],
+        place: (f64, f64),
+        phasors: &mut Vec<Vec<Phasor>>,
+    ) {
+        side_by_side(channels, &mut self.samples);
+        self.points.resize(fft.points() / 2, [[0.0; W]; 2]);
+        self.spare.resize(fft.points() / 2, [[0.0; W]; 2]);
+        self.bins.resize(gains.len(), [[0.0; W]; 2]);
+        resampler.fill(&self.samples, place, self.points.as_flattened_mut());
+        fft.transform(&mut self.points, &mut self.spare, &mut self.bins);
+        for lane in 0..channels.len() {
+            let phasor = |(bin, gain): (&Pair<W>, &f64)| Phasor {
+                re: bin[0][lane] * gain,
+                im: bin[1][lane] * gain,
+            };
+            phasors.push(self.bins.iter().zip(gains).map(phasor).collect());
         }
     }
-    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
-        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }
 
-/// Orders and sub-groups from the bins of a window of `cycles` cycles.
+/// Orders, groups and interharmonics from the bins of a window of `cycles` cycles.
 pub(crate) fn group(bins: &[Phasor], cycles: u32) -> Harmonics {
-    let cycles_per_window = cycles as usize;
-    let square = |m: usize| bins[m].re * bins[m].re + bins[m].im * bins[m].im;
-    let mut result = Harmonics::default();
-    for order in 1..=ORDER_MAX {
-        let centre = order * cycles_per_window;
-        if centre + 1 >= bins.len() {
-            break;
-        }
-        result.lines.push(bins[centre]);
-        let mut sum = square(centre);
-        if cycles >= SUB_GROUP_CYCLES_MIN {
-            sum += square(centre - 1) + square(centre + 1);
-        }
-        result.sub_groups.push(sum.sqrt());
+    let step = cycles as usize;
+    let squares: Vec<f64> = bins.iter().map(|bin| bin.re * bin.re + bin.im * bin.im).collect();
+    let orders = (bins.len().saturating_sub(2) / step).min(ORDER_MAX);
+    let sum = |from: usize, to: usize| squares[from..=to].iter().sum::<f64>();
+    let mut result = Harmonics {
+        lines: (1..=orders).map(|order| bins[order * step]).collect(),
+        ..Harmonics::default()
+    };
+    if cycles < GROUP_CYCLES_MIN {
+        result.sub_groups = result.lines.iter().map(|line| line.rms()).collect();
+        result.groups.clone_from(&result.sub_groups);
+        return result;
     }
+    let centres = (1..=orders).map(|order| order * step);
+    result.sub_groups = centres.clone().map(|at| sum(at - 1, at + 1).sqrt()).collect();
+    // Of an even number of cycles the bins half-way between two orders are shared, half and half.
+    let half = step / 2;
+    let shared = |at: usize| {
+        let outer = squares[at - half] + squares[at + half];
+        if step.is_multiple_of(2) { 0.5 * outer } else { outer }
+    };
+    result.groups = centres
+        .take_while(|at| at + half < squares.len())
+        .map(|at| (sum(at - half + 1, at + half - 1) + shared(at)).sqrt())
+        .collect();
+    let gaps = (0..=orders).map(|order| order * step).take_while(|at| at + step <= squares.len());
+    result.interharmonic_groups =
+        gaps.clone().map(|at| sum(at + 1, at + step - 1).sqrt()).collect();
+    result.interharmonic_sub_groups = gaps.map(|at| sum(at + 2, at + step - 2).sqrt()).collect();
     result
 }

@@ -16,25 +16,34 @@
 
 mod acquire;
 mod analysis;
+mod config;
 mod edge;
 mod engine;
+mod fft;
 mod harmonics;
-mod kernel;
 mod numeric;
 mod quantities;
 mod recording;
+mod resample;
 mod result;
 mod sliding;
 mod spectrum;
-mod tracker;
+mod sync;
+mod ticks;
 mod window;
 
 pub use analysis::analyse;
+
 pub use engine::{EngineConfig, EngineError, WindowEngine};
 pub use recording::{AnalysisError, AnalysisInput};
+pub use resample::synchronous::SynchronousSamples;
+pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
 pub use result::{
     Analysis, Event, HarmonicLine, PhaseAnalysis, PhaseValues, Total, WindowAnalysis,
 };
 pub use sliding::{HalfCycleRms, HalfCycleValue, SlidingPower, SlidingValue};
 pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
-pub use window::{Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, Window};
+pub use sync::Synchronisation;
+pub use window::{
+    Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, TenMinutes, Window,
+};

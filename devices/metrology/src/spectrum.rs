@@ -8,9 +8,9 @@
 use crate::acquire::acquire;
 use crate::edge::{Edge, Span};
 use crate::harmonics::Transform;
-use crate::kernel::{Kernel, REACH, repeat};
 use crate::numeric::degrees;
 use crate::recording::{AnalysisError, AnalysisInput};
+use crate::resample::kernel::{Kernel, REACH, repeat};
 use crate::window::Phasor;
 
 /// Samples the interpolator and the edges reach beyond the stretch.
@@ -86,12 +86,12 @@ pub fn spectrum(
     let lines_per_order = acquired.cycles as usize;
     let highest = (options.highest_order * acquired.cycles as f64).floor();
     let highest = (highest.min(input.samples() as f64)) as usize;
-    let kernel = Kernel::shared();
-    let mut transform = Transform::new(length);
+    let kernel = Kernel::full_band();
+    let mut transform = Transform::full_band(length);
     let padded: Vec<Vec<f64>> = input.channels().map(|(_, x)| pad(kernel, x, length)).collect();
     let slices: Vec<&[f64]> = padded.iter().map(Vec::as_slice).collect();
     let start = MARGIN as f64;
-    let bins = transform.bins(kernel, &slices, (start, length), highest);
+    let bins = transform.bins(&slices, (start, length), highest);
     let span = Span::new(Edge::shared(), start, length, padded[0].len());
     let mean_square = |x: &Vec<f64>| span.mean(&x[span.first..], &x[span.first..]);
     let stretches: Vec<_> = bins.iter().zip(padded.iter().map(mean_square)).collect();

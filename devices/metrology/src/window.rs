@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::resample::synchronous::SynchronousSamples;
+
 /// An RMS phasor in the cosine convention: x(t) = sqrt(2) |X| cos(2 pi f t + arg X).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Phasor {
@@ -33,7 +35,8 @@ impl Phasor {
 /// One window of a whole number of cycles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
-    /// Start, in seconds since the first sample. The next window starts where this one ends.
+    /// Start, in seconds since the first sample. The next window starts where this one ends, or
+    /// at a tick of the clock before that ([`TenMinutes::overlaps_next`]).
     pub start_s: f64,
     /// Length in seconds.
     pub duration_s: f64,
@@ -54,6 +57,20 @@ pub struct Window {
     /// the few samples needed beyond the end of the signal were taken from one window away, which
     /// is exact for a periodic signal only.
     pub extended: bool,
+    /// The 10-minute interval, if the configuration tells the time of the first sample.
+    pub ten_minutes: Option<TenMinutes>,
+    /// The waveforms at a whole number of points per cycle, if the configuration asked for them.
+    pub synchronous: Option<Box<SynchronousSamples>>,
+}
+
+/// The 10-minute interval of the clock a window belongs to (IEC 61000-4-30).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenMinutes {
+    /// Whole intervals since 1970-01-01T00:00:00Z at the window's start.
+    pub index: i64,
+    /// Whether the window runs across the tick that ends the interval: it still belongs to this
+    /// one, and the next window starts at the tick, before this one ends.
+    pub overlaps_next: bool,
 }
 
 /// What one voltage and its current amount to in one window (IEEE 1459, single phase).
@@ -120,6 +137,14 @@ pub struct Harmonics {
     /// RMS of each harmonic sub-group (the bin of the order and its two neighbours), like `lines`.
     /// Equal to the plain harmonics where the window has fewer than four cycles.
     pub sub_groups: Vec<f64>,
+    /// RMS of each harmonic group: the bins nearer to the order than to its neighbours, those
+    /// half-way shared between two. Like `sub_groups`.
+    pub groups: Vec<f64>,
+    /// RMS of all bins between an order and the next: element 0 is below the fundamental, element
+    /// n between orders n and n + 1. Empty where the window has fewer than four cycles.
+    pub interharmonic_groups: Vec<f64>,
+    /// RMS of each centred interharmonic sub-group: the same without the bins next to the orders.
+    pub interharmonic_sub_groups: Vec<f64>,
 }
 
 impl Harmonics {
@@ -133,6 +158,12 @@ impl Harmonics {
     /// a fundamental.
     pub fn thds_pct(&self) -> Option<f64> {
         distortion_pct(self.sub_groups.iter().map(|rms| rms * rms))
+    }
+
+    /// Total harmonic distortion over groups, in per cent (IEC 61000-4-7 THDG); `None` without a
+    /// fundamental.
+    pub fn thdg_pct(&self) -> Option<f64> {
+        distortion_pct(self.groups.iter().map(|rms| rms * rms))
     }
 }
 

@@ -1,0 +1,207 @@
+//! A window's waveform at other instants than the samples': a given number of points per window.
+//!
+//! [`Resampling::Sinc`] is the default; [`Resampling::Linear`] is the method of the published
+//! meter, kept so that what it costs can be seen: [`linear_line_gain`] and [`linear_rms_gain`] tell
+//! it in closed form.
+
+pub(crate) mod kernel;
+pub(crate) mod synchronous;
+
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+use multiversion::multiversion;
+
+use crate::harmonics::ORDER_MAX;
+use kernel::{Kernel, Shape};
+
+/// How values between the samples are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resampling {
+    /// A straight line between two neighbours, taken as it comes: loses high orders
+    /// ([`linear_line_gain`]), and what lies above half the points per second folds back.
+    Linear,
+    /// A windowed sinc, as long as the rate and the number of points ask for. Stops what would fold
+    /// back; its own droop is known and taken out.
+    #[default]
+    Sinc,
+}
+
+/// What linear interpolation leaves of a harmonic's line in the spectrum of a window, on average
+/// over all positions between two samples: sinc^2(w / 2) with w = 2 pi order / samples per cycle.
+pub fn linear_line_gain(order: f64, samples_per_cycle: f64) -> f64 {
+    let half = PI * order / samples_per_cycle;
+    if half.abs() < 1e-9 {
+        return 1.0;
+    }
+    let sinc = libm::sin(half) / half;
+    sinc * sinc
+}
+
+/// What linear interpolation leaves of the RMS value of a tone's interpolated points, on average
+/// over all positions between two samples: sqrt((2 + cos w) / 3). It exceeds the line's gain by
+/// what goes into images elsewhere in the spectrum.
+pub fn linear_rms_gain(order: f64, samples_per_cycle: f64) -> f64 {
+    ((2.0 + libm::cos(2.0 * PI * order / samples_per_cycle)) / 3.0).sqrt()
+}
+
+/// Finds points of windows.
+#[derive(Clone, Debug)]
+pub(crate) struct Resampler {
+    method: Resampling,
+    kernel: Arc<Kernel>,
+    /// The taps of one position.
+    taps: Vec<f64>,
+}
+
+/// What a resampler must leave as it is, and what it must not let through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    /// Cycles per window.
+    pub(crate) cycles: u32,
+    /// Points per window.
+    pub(crate) points: usize,
+    /// Lowest and highest fundamental to be expected, in cycles per sample.
+    pub(crate) range: (f64, f64),
+}
+
+impl Resampler {
+    /// One that keeps everything up to the Nyquist frequency, for any number of points above it.
+    pub(crate) fn full_band() -> Self {
+        Self::with(Resampling::Sinc, Arc::clone(Kernel::full_band()))
+    }
+
+    /// One for the orders that are reported.
+    pub(crate) fn new(method: Resampling, demand: Demand) -> Self {
+        Self::with(method, Kernel::of(demand.shape()))
+    }
+
+    fn with(method: Resampling, kernel: Arc<Kernel>) -> Self {
+        Self { method, taps: vec![0.0; kernel.taps()], kernel }
+    }
+
+    /// Samples needed on either side of a window.
+    pub(crate) fn reach(&self) -> usize {
+        self.kernel.reach()
+    }
+
+    /// The gain that is to be taken out of a spectrum, at a frequency in cycles per sample.
+    pub(crate) fn gain(&self, frequency: f64) -> f64 {
+        match self.method {
+            Resampling::Linear => 1.0,
+            Resampling::Sinc => self.kernel.gain(frequency),
+        }
+    }
+
+    /// Fills in one row per point of a window: point k lies `start + k step` samples past the first
+    /// row of samples.
+    pub(crate) fn fill<const W: usize>(
+        &mut self,
+        samples: &[[f64; W]],
+        (start, step): (f64, f64),
+        points: &mut [[f64; W]],
+    ) {
+        match self.method {
+            Resampling::Linear => linear(samples, (start, step), points),
+            Resampling::Sinc => sinc(&self.kernel, &mut self.taps, samples, (start, step), points),
+        }
+    }
+}
+
+impl Demand {
+    /// A kernel that is flat for the orders of interest and stops what would fold onto them.
+    fn shape(self) -> Shape {
+        let Self { cycles, points, range: (low, high) } = self;
+        let cycles = f64::from(cycles);
+        // One order more than is reported, for the interharmonics above the last.
+        let highest = (ORDER_MAX as f64 + 1.0).min((0.5 * points as f64 - 1.0) / cycles).max(1.0);
+        let pass = highest * high;
+        let folds = low * (points as f64 / cycles - highest);
+        let stop = folds.min(1.0 - pass);
+        if stop >= 0.5 && stop - pass < 0.22 {
+            return Shape::FULL_BAND;
+        }
+        // The work is that of 32 taps per sample at most.
+        let samples = cycles / low / points as f64;
+        let taps_max = (32.0 * samples.max(1.0)).min(65_536.0) as usize;
+        Shape::between(pass, stop, taps_max.next_multiple_of(4))
+    }
+}
+
+/// Rows of channels side by side from channels one after another, 1, 2, 4 or 8 to a row.
+pub(crate) fn side_by_side<const W: usize>(channels: &[&[f64]], rows: &mut Vec<[f64; W]>) {
+    /// Rows that stay in the nearest cache while all channels are put into them.
+    const BLOCK: usize = 64;
+    let count = channels.first().map_or(0, |channel| channel.len());
+    rows.resize(count, [0.0; W]);
+    for (block, rows) in rows.chunks_mut(BLOCK).enumerate() {
+        for lane in 0..W {
+            match channels.get(lane).and_then(|channel| channel.get(block * BLOCK..)) {
+                Some(samples) => {
+                    for (row, sample) in rows.iter_mut().zip(samples) {
+                        row[lane] = *sample;
+                    }
+                }
+                None => rows.iter_mut().for_each(|row| row[lane] = 0.0),
+            }
+        }
+    }
+}
+
+/// The published method, equations (6) and (7).
+#[multiversion(targets = "simd")]
+fn linear<const W: usize>(
+    samples: &[[f64; W]],
+    (start, step): (f64, f64),
+    points: &mut [[f64; W]],
+) {
+    for (k, point) in points.iter_mut().enumerate() {
+        let position = start + step * k as f64;
+        let whole = position as usize;
+        let fraction = position - whole as f64;
+        match samples.get(whole..).and_then(|near| near.first_chunk::<2>()) {
+            Some([before, after]) => {
+                for lane in 0..W {
+                    point[lane] = before[lane] + fraction * (after[lane] - before[lane]);
+                }
+            }
+            None => *point = [0.0; W],
+        }
+    }
+}
+
+/// All channels share the taps of a position; each sums in the order of the samples.
+#[multiversion(targets = "simd")]
+fn sinc<const W: usize>(
+    kernel: &Kernel,
+    taps: &mut [f64],
+    samples: &[[f64; W]],
+    (start, step): (f64, f64),
+    points: &mut [[f64; W]],
+) {
+    let reach = kernel.reach();
+    for (k, point) in points.iter_mut().enumerate() {
+        let position = start + step * k as f64;
+        let whole = position as usize;
+        let first = (whole + 1).checked_sub(reach);
+        let near = first.and_then(|first| samples.get(first..first + taps.len()));
+        let Some(near) = near else {
+            *point = [0.0; W];
+            continue;
+        };
+        let (low, high, mu) = kernel.rows(position - whole as f64);
+        for ((tap, low), high) in taps.iter_mut().zip(low).zip(high) {
+            *tap = low + mu * (high - low);
+        }
+        let (mut even, mut odd) = ([0.0; W], [0.0; W]);
+        for (taps, near) in taps.chunks_exact(2).zip(near.chunks_exact(2)) {
+            for lane in 0..W {
+                even[lane] += taps[0] * near[0][lane];
+                odd[lane] += taps[1] * near[1][lane];
+            }
+        }
+        for lane in 0..W {
+            point[lane] = even[lane] + odd[lane];
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The 10-minute ticks of the clock, as positions in the samples.
+
+use crate::window::TenMinutes;
+
+/// Ten minutes in nanoseconds.
+const INTERVAL_NS: i64 = 600_000_000_000;
+
+/// Two positions nearer than this part of a sample are one.
+const SAME: f64 = 1e-3;
+
+/// Which 10-minute interval the next window belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticks {
+    first_sample_ns: i64,
+    rate_hz: f64,
+    /// Whole intervals since 1970.
+    interval: i64,
+}
+
+impl Ticks {
+    /// Ticks for samples whose first one was taken at an instant since 1970.
+    pub(crate) fn new(first_sample_ns: i64, rate_hz: f64) -> Self {
+        Self { first_sample_ns, rate_hz, interval: first_sample_ns.div_euclid(INTERVAL_NS) }
+    }
+
+    /// Position of the tick that ends the present interval, in samples since the first one.
+    fn end(&self) -> f64 {
+        let tick_ns = i128::from(self.interval + 1) * i128::from(INTERVAL_NS);
+        (tick_ns - i128::from(self.first_sample_ns)) as f64 * 1e-9 * self.rate_hz
+    }
+
+    /// Places a window: its interval, and the tick it runs across.
+    pub(crate) fn place(&mut self, start: f64, end: f64) -> (TenMinutes, Option<f64>) {
+        while self.end() <= start + SAME {
+            self.interval += 1;
+        }
+        let tick = self.end();
+        let overlaps_next = end > tick + SAME;
+        (TenMinutes { index: self.interval, overlaps_next }, overlaps_next.then_some(tick))
+    }
+}
