@@ -17,14 +17,20 @@
 //! # Ok::<(), csv::CsvError>(())
 //! ```
 
+mod blocks;
+mod columns;
 pub mod comtrade;
 pub mod csv;
+mod gaps;
 mod lookup;
 mod names;
 mod recording;
 pub mod spectrum;
+mod stream;
 mod text;
 mod time_axis;
+mod window;
 
 pub use lookup::LookupError;
 pub use recording::{Channel, ChannelKind, DigitalChannel, Gap, Recording};
+pub use stream::{Stream, StreamError};

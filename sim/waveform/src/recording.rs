@@ -6,7 +6,7 @@
 
 use lastmeter_units::SimTime;
 
-use crate::text::quote;
+use crate::gaps;
 
 /// What a channel measures, told by its unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,13 +116,12 @@ impl Recording {
             let found = &self.gaps[first_gap..];
             if let Some(first) = found.first() {
                 let missing: usize = found.iter().map(|gap| gap.samples).sum();
-                self.notes.push(format!(
-                    "channel {}: {missing} of {} samples are missing, in {} gap(s), the first at \
-                     sample {} (counted from 1); filled by straight lines",
-                    quote(&channel.name),
-                    channel.samples.len(),
-                    found.len(),
-                    first.first_sample + 1,
+                self.notes.push(gaps::note(
+                    &channel.name,
+                    missing as u64,
+                    channel.samples.len() as u64,
+                    found.len() as u64,
+                    first.first_sample as u64,
                 ));
             }
         }
@@ -132,28 +131,12 @@ impl Recording {
 /// Fills the runs of samples that are not finite and appends them to `gaps`.
 fn fill(channel: usize, samples: &mut [f64], gaps: &mut Vec<Gap>) {
     let mut at = 0;
-    while at < samples.len() {
-        if samples[at].is_finite() {
-            at += 1;
-            continue;
-        }
-        let end =
-            samples[at..].iter().position(|s| s.is_finite()).map_or(samples.len(), |n| at + n);
-        let before = if at > 0 { samples.get(at - 1).copied() } else { None };
-        let after = samples.get(end).copied();
-        let (from, to) = match (before, after) {
-            (Some(from), Some(to)) => (from, to),
-            (Some(held), None) | (None, Some(held)) => (held, held),
-            (None, None) => (0.0, 0.0),
-        };
-        let steps = (end - at + 1) as f64;
-        for (k, sample) in samples[at..end].iter_mut().enumerate() {
-            let weight = (k + 1) as f64 / steps;
-            // Written as a weighted mean: `to - from` could overflow, this cannot.
-            *sample = from * (1.0 - weight) + to * weight;
-        }
-        gaps.push(Gap { channel, first_sample: at, samples: end - at });
-        at = end;
+    while let Some(run) = gaps::next_run(samples, at) {
+        let before = run.start.checked_sub(1).map(|before| samples[before]);
+        let ends = gaps::ends(before, samples.get(run.end).copied());
+        gaps::line(&mut samples[run.clone()], ends, 0, run.len() as u64);
+        gaps.push(Gap { channel, first_sample: run.start, samples: run.len() });
+        at = run.end;
     }
 }
 

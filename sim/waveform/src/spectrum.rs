@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 
 use crate::names::si_unit;
 use crate::recording::ChannelKind;
-use crate::text::{finite, line_of, quote, without_mark};
+use crate::text::{finite, from_position, line_of, quote, without_mark};
 
 const FIRST_LINE: &str = "# lastmeter spectrum table, format 1";
 const CONVENTION: &str = "# convention: x(t) = sum of sqrt(2) * rms * \
@@ -140,13 +140,13 @@ pub fn read(bytes: &[u8]) -> Result<SpectrumTable, SpectrumError> {
     let mut record = ::csv::StringRecord::new();
     let mut named = false;
     loop {
-        let more = reader
-            .read_record(&mut record)
-            .map_err(|error| SpectrumError::Csv { line: line_of(bytes, error.position()) })?;
+        let more = reader.read_record(&mut record).map_err(|error| SpectrumError::Csv {
+            line: line_of(from_position(bytes, error.position()), error.position()),
+        })?;
         if !more {
             break;
         }
-        let line = line_of(bytes, record.position());
+        let line = line_of(from_position(bytes, record.position()), record.position());
         if named {
             rows.read(line, &record)?;
         } else if record.iter().eq(COLUMNS) {

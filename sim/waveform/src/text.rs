@@ -1,6 +1,7 @@
 //! Text as it comes in files: Latin-1 where it is not UTF-8, and safe to show in a message.
 
 use std::borrow::Cow;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 /// Decodes bytes as UTF-8, or else as Latin-1 (every byte is the character of the same number):
 /// station names in old recordings often are.
@@ -14,6 +15,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Cow<'_, str> {
 /// Drops a UTF-8 byte order mark.
 pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// Stands behind a UTF-8 byte order mark, if there is one, and says where that is.
+pub(crate) fn after_mark<R: Read + Seek>(source: &mut R) -> io::Result<u64> {
+    source.rewind()?;
+    let mut head = Vec::new();
+    source.by_ref().take(3).read_to_end(&mut head)?;
+    let start = (head.len() - without_mark(&head).len()) as u64;
+    source.seek(SeekFrom::Start(start))
 }
 
 /// The text in backquotes, cut to 60 characters and without control characters, for messages.
@@ -54,15 +64,45 @@ pub(crate) fn finite(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
+/// Lines longer than this are no lines of a recording.
+pub(crate) const LONGEST_LINE: usize = 1 << 24;
+
+/// Reads a line into `line`, its end (`\n`) left out, and only its first `keep` bytes; says how long
+/// it is with its end, 0 at the end of the bytes.
+pub(crate) fn read_line(
+    reader: &mut impl BufRead,
+    keep: usize,
+    line: &mut Vec<u8>,
+) -> io::Result<u64> {
+    line.clear();
+    let read = reader.by_ref().take(keep as u64).read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok(read as u64);
+    }
+    // Behind the end of the bytes there is nothing to pass over.
+    Ok(read as u64 + if read == keep { reader.skip_until(b'\n')? as u64 } else { 0 })
+}
+
 /// The line a CSV record really stands in, counted from 1: the csv crate gives the place where it
-/// began to look for it, before any comments and blank lines.
-pub(crate) fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
+/// began to look for it, before any comments and blank lines. `rest` is what stands there.
+pub(crate) fn line_of(mut rest: impl BufRead, position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else { return 0 };
-    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX).min(bytes.len());
-    let passed = bytes[start..]
-        .split_inclusive(|&byte| byte == b'\n')
-        .take_while(|line| line.starts_with(b"#") || line.trim_ascii().is_empty());
-    position.line() + passed.count() as u64
+    let mut number = position.line();
+    let mut line = Vec::new();
+    while let Ok(1..) = read_line(&mut rest, LONGEST_LINE, &mut line) {
+        if !line.starts_with(b"#") && !line.trim_ascii().is_empty() {
+            break;
+        }
+        number += 1;
+    }
+    number
+}
+
+/// What stands at a position.
+pub(crate) fn from_position<'a>(bytes: &'a [u8], position: Option<&csv::Position>) -> &'a [u8] {
+    let at = position.map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
+    bytes.get(at..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! and by more than one unit of the stamps' resolution are irregular: counted and noted, never
 //! repaired. Time is in whole picoseconds, so that nothing here rounds.
 
+use std::collections::BTreeMap;
+
 /// Picoseconds in a second.
 pub(crate) const PICOSECONDS_PER_SECOND: f64 = 1e12;
 
@@ -24,47 +26,144 @@ pub(crate) enum NoRate {
     NotAdvancing,
 }
 
-/// The rate of stamps that are `resolution_ps` fine.
-pub(crate) fn rate_of(stamps_ps: &[i64], resolution_ps: i64) -> Result<Rate, NoRate> {
-    let steps: Vec<i128> =
-        stamps_ps.windows(2).map(|pair| i128::from(pair[1]) - i128::from(pair[0])).collect();
-    if steps.is_empty() {
-        return Err(NoRate::TooFew);
-    }
-    let mut sorted = steps.clone();
-    let middle = sorted.len() / 2;
-    let median = *sorted.select_nth_unstable(middle).1;
-    if median <= 0 {
-        return Err(NoRate::NotAdvancing);
-    }
-    let resolution = i128::from(resolution_ps);
-    // Rounding moves a step by up to one unit; but where a step is one unit, two are a lost row.
-    let tolerance = (median / 100).max(if median >= 2 * resolution { resolution } else { 0 });
-    let regular = |step: i128| step > 0 && (step - median).abs() <= tolerance;
-    let (mut count, mut sum) = (0_i128, 0_i128);
-    let mut worst: Option<(usize, i128)> = None;
-    for (index, &step) in steps.iter().enumerate() {
-        if regular(step) {
-            count += 1;
-            sum += step;
-        } else if worst.is_none_or(|(_, of)| (step - median).abs() > (of - median).abs()) {
-            worst = Some((index, step));
+/// Different steps that are counted one by one.
+const MOST_STEPS: usize = 1 << 17;
+
+/// Steps that are counted together: all equal, unless there are too many different ones.
+#[derive(Clone, Copy, Debug)]
+struct Bin {
+    count: u64,
+    sum: i128,
+    /// The shortest and the longest step, and where each was first.
+    shortest: (i128, u64),
+    longest: (i128, u64),
+}
+
+impl Bin {
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        self.shortest = self.shortest.min(other.shortest);
+        // Of equal steps the first counts.
+        if (other.longest.0, self.longest.1) > (self.longest.0, other.longest.1) {
+            self.longest = other.longest;
         }
     }
-    let rate_hz = PICOSECONDS_PER_SECOND * count as f64 / sum as f64;
-    let note = worst.map(|(index, step)| {
-        format!(
-            "{} of {} time steps are irregular; the worst is {} us instead of {} us, between \
-             samples {} and {} (counted from 1); the samples are taken as evenly spaced",
-            steps.len() as i128 - count,
-            steps.len(),
-            step as f64 / 1e6,
-            median as f64 / 1e6,
-            index + 1,
-            index + 2,
-        )
-    });
-    Ok(Rate { rate_hz, note })
+
+    /// The step, or the mean of steps that are counted together.
+    fn step(&self) -> i128 {
+        self.sum / i128::from(self.count.max(1))
+    }
+}
+
+/// The steps between stamps, counted by their length.
+///
+/// Memory is bounded: beyond [`MOST_STEPS`] different steps, neighbouring ones are counted
+/// together, in powers of two of a picosecond. Then the median is the mean of its neighbourhood,
+/// which is narrower than the range of the steps divided by [`MOST_STEPS`] / 2.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Steps {
+    bins: BTreeMap<i128, Bin>,
+    /// Steps are counted together that differ only in so many lowest bits.
+    shift: u32,
+    count: u64,
+    last_ps: Option<i64>,
+    /// Steps that are all equal, not yet in a bin: the rule.
+    run: Option<Bin>,
+}
+
+impl Steps {
+    /// Takes the next stamp.
+    pub(crate) fn take(&mut self, stamp_ps: i64) {
+        let Some(last_ps) = self.last_ps.replace(stamp_ps) else { return };
+        let step = i128::from(stamp_ps) - i128::from(last_ps);
+        let index = self.count;
+        self.count += 1;
+        match &mut self.run {
+            Some(run) if run.shortest.0 == step => {
+                run.count += 1;
+                run.sum += step;
+            }
+            run => {
+                let at = (step, index);
+                let begun = Bin { count: 1, sum: step, shortest: at, longest: at };
+                let ended = run.replace(begun);
+                self.count_in(ended);
+            }
+        }
+    }
+
+    fn count_in(&mut self, run: Option<Bin>) {
+        let Some(run) = run else { return };
+        let key = run.shortest.0 >> self.shift;
+        self.bins.entry(key).and_modify(|bin| bin.merge(&run)).or_insert(run);
+        while self.bins.len() > MOST_STEPS {
+            self.shift += 1;
+            let mut coarser: BTreeMap<i128, Bin> = BTreeMap::new();
+            for (key, bin) in std::mem::take(&mut self.bins) {
+                coarser.entry(key >> 1).and_modify(|of| of.merge(&bin)).or_insert(bin);
+            }
+            self.bins = coarser;
+        }
+    }
+
+    /// The rate that the stamps tell, which are `resolution_ps` fine.
+    pub(crate) fn rate(&mut self, resolution_ps: i64) -> Result<Rate, NoRate> {
+        let run = self.run.take();
+        self.count_in(run);
+        let median = self.median().ok_or(NoRate::TooFew)?;
+        if median <= 0 {
+            return Err(NoRate::NotAdvancing);
+        }
+        let resolution = i128::from(resolution_ps);
+        // Rounding moves a step by up to one unit; but where a step is one unit, two are a lost row.
+        let tolerance = (median / 100).max(if median >= 2 * resolution { resolution } else { 0 });
+        let regular = |step: i128| step > 0 && (step - median).abs() <= tolerance;
+        let (mut count, mut sum) = (0_u64, 0_i128);
+        let mut worst: Option<(u64, i128)> = None;
+        for bin in self.bins.values() {
+            if regular(bin.step()) {
+                count += bin.count;
+                sum += bin.sum;
+                continue;
+            }
+            for (step, index) in [bin.shortest, bin.longest] {
+                let by = (step - median).abs();
+                let worse = worst.is_none_or(|(first, of)| {
+                    let most = (of - median).abs();
+                    by > most || (by == most && index < first)
+                });
+                if worse {
+                    worst = Some((index, step));
+                }
+            }
+        }
+        let rate_hz = PICOSECONDS_PER_SECOND * count as f64 / sum as f64;
+        let note = worst.map(|(index, step)| {
+            format!(
+                "{} of {} time steps are irregular; the worst is {} us instead of {} us, between \
+                 samples {} and {} (counted from 1); the samples are taken as evenly spaced",
+                self.count - count,
+                self.count,
+                step as f64 / 1e6,
+                median as f64 / 1e6,
+                index + 1,
+                index + 2,
+            )
+        });
+        Ok(Rate { rate_hz, note })
+    }
+
+    /// The step in the middle of all steps in order.
+    fn median(&self) -> Option<i128> {
+        let mut below = 0;
+        let middle = self.count / 2;
+        let holds = |bin: &&Bin| {
+            below += bin.count;
+            below > middle
+        };
+        self.bins.values().find(holds).map(Bin::step)
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +171,14 @@ mod tests {
     use super::*;
 
     const MICROSECOND: i64 = 1_000_000;
+
+    fn rate_of(stamps_ps: &[i64], resolution_ps: i64) -> Result<Rate, NoRate> {
+        let mut steps = Steps::default();
+        for &stamp in stamps_ps {
+            steps.take(stamp);
+        }
+        steps.rate(resolution_ps)
+    }
 
     #[test]
     fn rounded_stamps_give_the_rate_they_were_rounded_from() {
@@ -111,5 +218,35 @@ mod tests {
         assert_eq!(rate_of(&[5, 5, 5], 1), Err(NoRate::NotAdvancing));
         assert_eq!(rate_of(&[9, 6, 3], 1), Err(NoRate::NotAdvancing));
         assert!(rate_of(&[i64::MIN, i64::MAX], 1).is_ok());
+    }
+
+    #[test]
+    fn the_worst_step_is_the_first_of_equals() {
+        let mut stamps: Vec<i64> = (0..40).map(|k| k * 100).collect();
+        // Steps of 110 and 90 around two stamps, and later again.
+        for at in [30, 12] {
+            stamps[at] += 10;
+        }
+        let note = rate_of(&stamps, 1).unwrap().note.unwrap();
+        assert!(note.starts_with("4 of 39 time steps"), "{note}");
+        assert!(note.contains("0.00011 us instead of 0.0001 us, between samples 12 and 13"));
+    }
+
+    #[test]
+    fn steps_that_all_differ_are_counted_in_bounded_memory() {
+        // 20 us with up to 100 ns of jitter, each step another one; then one lost row.
+        let mut steps = Steps::default();
+        let (mut stamp, count) = (0, 3 * MOST_STEPS as i64);
+        for k in 0..count {
+            steps.take(stamp);
+            stamp += 20 * MICROSECOND + (k * 7_919 % count - count / 2) / 4;
+            stamp += if k == 5_000 { 20 * MICROSECOND } else { 0 };
+        }
+        assert!(steps.bins.len() <= MOST_STEPS);
+        let rate = steps.rate(1).unwrap();
+        assert!((rate.rate_hz / 50_000.0 - 1.0).abs() < 1e-6, "{}", rate.rate_hz);
+        let note = rate.note.unwrap();
+        assert!(note.starts_with("1 of 393215 time steps are irregular"), "{note}");
+        assert!(note.contains("between samples 5001 and 5002"), "{note}");
     }
 }

@@ -1,139 +1,224 @@
 //! Reading of ASCII data: a line per record, `n,stamp,A1,...,D1,...`.
 //!
 //! A missing analogue value is empty or 99999; a missing time stamp is empty; a missing digital
-//! value keeps the state before it. Blank lines are passed over. Memory grows with the lines.
+//! value keeps the state before it. Blank lines are passed over. Lines of up to 16 MiB are read.
+
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::ComtradeError;
-use super::assemble::{Data, Scale};
 use super::header::Header;
-use super::numbers::SampleNumbers;
-use crate::text::{decode, finite, quote};
+use super::scan::{Facts, Scale, Wanted, unreadable};
+use crate::columns::{Columns, Sink};
+use crate::text::{LONGEST_LINE, decode, finite, quote, read_line};
+use crate::window::Window;
 
 /// The value that stands for a missing one (IEEE C37.111-1999, 8.4).
 const MISSING: f64 = 99_999.0;
+/// Values, and records, that are decoded before the sink is told.
+const TURN_VALUES: usize = 1 << 14;
+const TURN_RECORDS: usize = 1 << 10;
+/// Bytes asked for at a time.
+const BUFFER: usize = 1 << 16;
 
 /// Reads the records.
-pub(super) fn read(header: &Header, dat: &[u8]) -> Result<Data, ComtradeError> {
-    if dat.iter().take(256).any(|&byte| byte < 32 && !b"\t\r\n\x1a".contains(&byte)) {
-        let stated = header.kind.to_string();
-        return Err(ComtradeError::DataKind { stated, looks: "holds bytes that are no text" });
-    }
+pub(super) fn read<R: Read + Seek>(
+    header: &Header,
+    dat: &mut Window<R>,
+    wanted: &Wanted,
+    sink: &mut dyn Sink,
+) -> Result<Facts, ComtradeError> {
+    check_text(header, dat)?;
     let announced = header.announced();
     let expected = 2 + header.analogue.len() + header.digital.len();
-    let mut reader = Reader::new(header);
-    let mut fields: Vec<&[u8]> = Vec::with_capacity(expected + 1);
-    let mut lines = lines(dat).enumerate();
-    for (index, line) in lines.by_ref() {
-        if Some(reader.record) == announced {
-            break;
+    let channels = header.analogue.len() + header.digital.len();
+    let turn = (TURN_VALUES / channels.max(1)).clamp(1, TURN_RECORDS);
+    let mut reader = Reader::new(header, wanted);
+    let mut lines = Lines::new(dat)?;
+    while Some(reader.facts.records) != announced && lines.next()? {
+        let line = lines.shown();
+        let mut fields: Vec<&[u8]> = Vec::new();
+        let mut found = count(line);
+        if found == expected || found == expected + 1 {
+            fields.extend(line.split(|&byte| byte == b',').map(<[u8]>::trim_ascii));
+            // Some writers end the line with a comma.
+            if found == expected + 1 && fields.last().is_some_and(|last| last.is_empty()) {
+                fields.pop();
+                found = expected;
+            }
         }
-        fields.clear();
-        fields.extend(line.split(|&byte| byte == b',').map(<[u8]>::trim_ascii));
-        // Some writers end the line with a comma.
-        if fields.len() == expected + 1 && fields.last().is_some_and(|last| last.is_empty()) {
-            fields.pop();
-        }
-        if fields.len() != expected {
+        if found != expected {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            return Err(wrong_count(header, dat, index, fields.len(), reader.record));
+            return Err(lines.wrong_count(header, found, reader.facts.records));
         }
-        reader.take(index + 1, &fields)?;
+        reader.take(lines.number, &fields, sink.columns())?;
+        if reader.facts.records.is_multiple_of(turn as u64) && sink.turn().is_break() {
+            return Ok(reader.finish());
+        }
     }
-    let whole = reader.record;
+    let whole = reader.facts.records;
     if let Some(announced) = announced.filter(|&announced| whole < announced) {
         return Err(ComtradeError::Truncated { whole, announced, partial: String::new() });
     }
-    let surplus = self::lines(dat).filter(|line| !line.trim_ascii().is_empty()).count() as u64;
-    let surplus = surplus.saturating_sub(whole);
-    let mut data = reader.finish();
+    let _ = sink.turn();
+    let surplus = if wanted.checked { lines.not_blank(u64::MAX)?.len } else { 0 };
+    let mut facts = reader.finish();
     if surplus > 0 {
-        data.notes.push(format!(
+        facts.notes.push(format!(
             "{surplus} lines follow the {whole} records of the .dat and were left out"
         ));
     }
-    Ok(data)
+    Ok(facts)
 }
 
-/// The lines of the data; the end-of-file character of DOS counts as blank.
-fn lines(dat: &[u8]) -> impl Iterator<Item = &[u8]> {
-    dat.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\x1a").unwrap_or(line))
+fn check_text<R: Read + Seek>(header: &Header, dat: &mut Window<R>) -> Result<(), ComtradeError> {
+    let mut head = Vec::new();
+    dat.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    dat.by_ref().take(256).read_to_end(&mut head).map_err(unreadable)?;
+    if head.iter().any(|&byte| byte < 32 && !b"\t\r\n\x1a".contains(&byte)) {
+        let stated = header.kind.to_string();
+        return Err(ComtradeError::DataKind { stated, looks: "holds bytes that are no text" });
+    }
+    Ok(())
 }
 
-/// Why a line has another number of fields: all lines have it, or the data ends in it, or only it.
-fn wrong_count(
-    header: &Header,
-    dat: &[u8],
-    index: usize,
-    found: usize,
-    whole: u64,
-) -> ComtradeError {
-    let (analogue, digital) = (header.analogue.len(), header.digital.len());
-    let expected = 2 + analogue + digital;
-    let count = |line: &[u8]| line.split(|&byte| byte == b',').count();
-    let blank = |line: &&[u8]| !line.trim_ascii().is_empty();
-    let mut after = lines(dat).skip(index + 1).filter(blank).take(8).peekable();
-    let last = after.peek().is_none();
-    let line = index + 1;
-    if last && (whole > 0 || !dat.ends_with(b"\n")) && found < expected {
-        let announced = header.announced().unwrap_or(whole + 1);
-        let partial = format!(" and {found} of {expected} fields of another");
-        return ComtradeError::Truncated { whole, announced, partial };
+fn count(line: &[u8]) -> usize {
+    line.split(|&byte| byte == b',').count()
+}
+
+/// The lines of the data, one at a time.
+struct Lines<'a, R> {
+    reader: BufReader<&'a mut Window<R>>,
+    line: Vec<u8>,
+    /// The number of the line, counted from 1.
+    number: usize,
+    /// Whether the line has an end.
+    ended: bool,
+}
+
+/// Lines that are not blank.
+struct NotBlank {
+    len: u64,
+    /// The numbers of fields of all of them.
+    fields: Vec<usize>,
+}
+
+impl<'a, R: Read + Seek> Lines<'a, R> {
+    fn new(dat: &'a mut Window<R>) -> Result<Self, ComtradeError> {
+        dat.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        let reader = BufReader::with_capacity(BUFFER, dat);
+        Ok(Self { reader, line: Vec::new(), number: 0, ended: false })
     }
-    if whole == 0 && after.all(|line| count(line) == found) {
-        return ComtradeError::LineFields { analogue, digital, line, found, expected };
+
+    /// Goes on to the next line, if there is one.
+    fn next(&mut self) -> Result<bool, ComtradeError> {
+        let read = read_line(&mut self.reader, LONGEST_LINE, &mut self.line).map_err(unreadable)?;
+        self.number += 1;
+        if read > LONGEST_LINE as u64 + 1 {
+            return Err(ComtradeError::LongLine { line: self.number });
+        }
+        if read > 0 {
+            self.ended = read > self.line.len() as u64;
+        }
+        Ok(read > 0)
     }
-    ComtradeError::RaggedLine { line, found, expected }
+
+    /// The line; the end-of-file character of DOS counts as blank.
+    fn shown(&self) -> &[u8] {
+        self.line.strip_suffix(b"\x1a").unwrap_or(&self.line)
+    }
+
+    /// Counts the lines to come that are not blank, at most so many.
+    fn not_blank(&mut self, most: u64) -> Result<NotBlank, ComtradeError> {
+        let mut found = NotBlank { len: 0, fields: Vec::new() };
+        while found.len < most && self.next()? {
+            if self.shown().trim_ascii().is_empty() {
+                continue;
+            }
+            found.len += 1;
+            if most < u64::MAX {
+                found.fields.push(count(self.shown()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Why this line has another number of fields: all have it, or the data ends in it, or only it.
+    fn wrong_count(mut self, header: &Header, found: usize, whole: u64) -> ComtradeError {
+        let (analogue, digital) = (header.analogue.len(), header.digital.len());
+        let expected = 2 + analogue + digital;
+        let line = self.number;
+        let after = match self.not_blank(8) {
+            Ok(after) => after,
+            Err(error) => return error,
+        };
+        if after.len == 0 && (whole > 0 || !self.ended) && found < expected {
+            let announced = header.announced().unwrap_or(whole + 1);
+            let partial = format!(" and {found} of {expected} fields of another");
+            return ComtradeError::Truncated { whole, announced, partial };
+        }
+        if whole == 0 && after.fields.iter().all(|&fields| fields == found) {
+            return ComtradeError::LineFields { analogue, digital, line, found, expected };
+        }
+        ComtradeError::RaggedLine { line, found, expected }
+    }
 }
 
 /// What the lines so far gave.
 struct Reader<'a> {
     header: &'a Header,
-    scales: Vec<Scale>,
-    data: Data,
-    numbers: SampleNumbers,
-    record: u64,
+    wanted: &'a Wanted,
+    /// The wanted channels: index and scale.
+    channels: Vec<(usize, Scale)>,
+    states: Vec<bool>,
+    facts: Facts,
     missing_states: u64,
 }
 
 impl<'a> Reader<'a> {
-    fn new(header: &'a Header) -> Self {
-        let mut data = Data::default();
-        data.analogue.resize_with(header.analogue.len(), Vec::new);
-        data.digital.resize_with(header.digital.len(), Vec::new);
+    fn new(header: &'a Header, wanted: &'a Wanted) -> Self {
+        let scale = |&index: &usize| Some((index, Scale::of(header.analogue.get(index)?)));
         Self {
             header,
-            scales: header.analogue.iter().map(Scale::of).collect(),
-            data,
-            numbers: SampleNumbers::default(),
-            record: 0,
+            wanted,
+            channels: wanted.analogue.iter().filter_map(scale).collect(),
+            states: header.digital.iter().map(|channel| channel.normal).collect(),
+            facts: Facts::default(),
             missing_states: 0,
         }
     }
 
     /// Takes a line that has the right number of fields.
-    fn take(&mut self, line: usize, fields: &[&[u8]]) -> Result<(), ComtradeError> {
+    fn take(
+        &mut self,
+        line: usize,
+        fields: &[&[u8]],
+        into: &mut Columns,
+    ) -> Result<(), ComtradeError> {
         let wrong = |field: String, found: &[u8], expected| ComtradeError::Value {
             line,
             field,
             found: decode(found).into_owned(),
             expected,
         };
-        self.record += 1;
-        let sample = whole(fields[0])
-            .ok_or_else(|| wrong("sample number".to_owned(), fields[0], "a whole number"))?;
-        self.numbers.take(self.record, sample)?;
-        let ticks = if fields[1].is_empty() {
-            None
-        } else {
+        self.facts.records += 1;
+        if self.wanted.checked {
+            let sample = whole(fields[0])
+                .ok_or_else(|| wrong("sample number".to_owned(), fields[0], "a whole number"))?;
             let ticks = number(fields[1]).filter(|&ticks| ticks >= 0.0);
-            let expected = "a number from 0 up, or nothing";
-            Some(ticks.ok_or_else(|| wrong("time stamp".to_owned(), fields[1], expected))?)
-        };
-        self.data.stamp(self.header, self.record, ticks)?;
-        let (analogue, digital) = fields[2..].split_at(self.scales.len());
-        for (index, (text, scale)) in analogue.iter().zip(&self.scales).enumerate() {
+            let told = fields[1].is_empty() || ticks.is_some();
+            let record = self.facts.records;
+            self.facts.number(record, sample)?;
+            if !told {
+                let expected = "a number from 0 up, or nothing";
+                return Err(wrong("time stamp".to_owned(), fields[1], expected));
+            }
+            self.facts.stamp(self.header, record, ticks)?;
+        }
+        let (analogue, digital) = fields[2..].split_at(self.header.analogue.len());
+        for (&(index, scale), column) in self.channels.iter().zip(&mut into.analogue) {
+            let text = analogue[index];
             let value = match number(text) {
                 Some(raw) if raw != MISSING => scale.apply(raw),
                 Some(_) => f64::NAN,
@@ -144,37 +229,37 @@ impl<'a> Reader<'a> {
                     return Err(wrong(format!("channel {name}"), text, expected));
                 }
             };
-            self.data.analogue[index].push(value);
+            column.push(value);
         }
-        for (index, (text, states)) in digital.iter().zip(&mut self.data.digital).enumerate() {
-            let state = match *text {
-                b"0" => false,
-                b"1" => true,
-                b"" => {
-                    self.missing_states += 1;
-                    states.last().copied().unwrap_or(self.header.digital[index].normal)
-                }
+        if !self.wanted.checked {
+            return Ok(());
+        }
+        for (index, (text, state)) in digital.iter().zip(&mut self.states).enumerate() {
+            match *text {
+                b"0" => *state = false,
+                b"1" => *state = true,
+                b"" => self.missing_states += 1,
                 _ => {
                     let name = quote(&self.header.digital[index].name);
                     return Err(wrong(format!("digital channel {name}"), text, "0 or 1"));
                 }
-            };
-            states.push(state);
+            }
+        }
+        for (&state, column) in self.states.iter().zip(&mut into.digital) {
+            column.push(state);
         }
         Ok(())
     }
 
-    fn finish(self) -> Data {
-        let mut data = self.data;
-        data.records = self.record as usize;
-        data.notes.extend(self.numbers.note());
+    fn finish(mut self) -> Facts {
+        self.facts.end(self.facts.records);
         if self.missing_states > 0 {
-            data.notes.push(format!(
+            self.facts.notes.push(format!(
                 "{} digital values are missing; the states before them were kept",
                 self.missing_states
             ));
         }
-        data
+        self.facts
     }
 }
 

@@ -155,6 +155,18 @@ pub enum ComtradeError {
         /// The number before it.
         previous: u64,
     },
+    /// A line of ASCII data is too long to be one.
+    #[error("line {line} of the .dat is longer than 16 MiB; this is no ASCII data")]
+    LongLine {
+        /// The line's number.
+        line: usize,
+    },
+    /// The data could not be read to its end.
+    #[error("the data cannot be read: {why}")]
+    Unreadable {
+        /// What the system says.
+        why: String,
+    },
     /// The data is of another kind than the header says.
     #[error("the .cfg says {stated} data, but the .dat {looks}; correct the file type in the .cfg")]
     DataKind {

@@ -4,7 +4,11 @@
 //! by one there. A wrong channel count or data kind shows as lining up at another stride than the
 //! header's; swapped bytes show as lining up only when read most significant byte first.
 
+use std::io::{Read, Seek};
+
+use super::scan::unreadable;
 use super::{ComtradeError, DataKind, header::Header};
+use crate::window::Window;
 
 /// How many sample numbers are looked at for a proof.
 const PROOF: usize = 64;
@@ -22,33 +26,59 @@ pub(super) fn word_at(bytes: &[u8], at: usize) -> u32 {
     word.map_or(0, |word| u32::from_le_bytes(*word))
 }
 
+/// The data as far as it is looked at for a proof, and how long it is in all.
+struct Proof {
+    bytes: Vec<u8>,
+    length: u64,
+}
+
+impl Proof {
+    fn read<R: Read + Seek>(dat: &mut Window<R>, size: usize) -> Result<Self, ComtradeError> {
+        // Every stride that is searched for, and three records as the header has them.
+        let most = (PROOF * LONGEST_RECORD).max(3 * size) as u64 + 4;
+        dat.rewind().map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        dat.by_ref().take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+        Ok(Self { bytes, length: dat.length() })
+    }
+
+    /// How many whole records of so many bytes there are.
+    fn records(&self, stride: usize) -> u64 {
+        self.length / stride as u64
+    }
+
+    fn word_at(&self, at: usize) -> u32 {
+        word_at(&self.bytes, at)
+    }
+}
+
 /// The number of whole records to read, after all cross-checks; surplus bytes become a note.
-pub(super) fn records(
+pub(super) fn records<R: Read + Seek>(
     header: &Header,
-    dat: &[u8],
+    dat: &mut Window<R>,
     notes: &mut Vec<String>,
-) -> Result<usize, ComtradeError> {
-    if looks_like_text(dat) {
+) -> Result<u64, ComtradeError> {
+    let size = record_bytes(header.kind, header.analogue.len(), header.digital.len());
+    let proof = Proof::read(dat, size)?;
+    if looks_like_text(&proof.bytes) {
         let stated = header.kind.to_string();
         return Err(ComtradeError::DataKind { stated, looks: "holds lines of text (ASCII data)" });
     }
-    let size = record_bytes(header.kind, header.analogue.len(), header.digital.len());
-    check_numbers(header, dat, size)?;
-    let (whole, rest) = (dat.len() / size, dat.len() % size);
-    let announced = header.announced().unwrap_or(whole as u64);
-    let records = usize::try_from(announced).unwrap_or(usize::MAX).min(whole);
-    if (records as u64) < announced {
+    check_numbers(header, &proof, size)?;
+    let (whole, rest) = (proof.records(size), proof.length % size as u64);
+    let announced = header.announced().unwrap_or(whole);
+    if whole < announced {
         let partial =
             if rest > 0 { format!(" and {rest} bytes of another") } else { String::new() };
-        return Err(ComtradeError::Truncated { whole: whole as u64, announced, partial });
+        return Err(ComtradeError::Truncated { whole, announced, partial });
     }
-    let surplus = dat.len() - records * size;
+    let surplus = proof.length - announced * size as u64;
     if surplus > 0 {
         notes.push(format!(
             "{surplus} bytes follow the {announced} records of the .dat and were left out"
         ));
     }
-    Ok(records)
+    Ok(announced)
 }
 
 /// Whether data that should be binary is text.
@@ -59,40 +89,41 @@ fn looks_like_text(dat: &[u8]) -> bool {
 }
 
 /// How many sample numbers from the start line up at a stride, at most [`PROOF`].
-fn lined_up(dat: &[u8], stride: usize, swapped: bool) -> usize {
-    let there = (dat.len() / stride).min(PROOF);
+fn lined_up(proof: &Proof, stride: usize, swapped: bool) -> usize {
+    let there = proof.records(stride).min(PROOF as u64) as usize;
     let number = |record: usize| {
-        let word = word_at(dat, record * stride);
+        let word = proof.word_at(record * stride);
         if swapped { word.swap_bytes() } else { word }
     };
     let first = number(0);
     (0..there).take_while(|&k| Some(number(k)) == first.checked_add(k as u32)).count()
 }
 
-fn check_numbers(header: &Header, dat: &[u8], size: usize) -> Result<(), ComtradeError> {
-    let there = dat.len() / size;
-    if lined_up(dat, size, false) >= 2 {
+fn check_numbers(header: &Header, proof: &Proof, size: usize) -> Result<(), ComtradeError> {
+    let there = proof.records(size);
+    if lined_up(proof, size, false) >= 2 {
         return Ok(());
     }
     let swapped = || {
         let shown = |swap: bool| {
-            let numbers = (0..there.min(3)).map(|k| word_at(dat, k * size));
+            let numbers = (0..there.min(3) as usize).map(|k| proof.word_at(k * size));
             let numbers = numbers.map(|n| if swap { n.swap_bytes() } else { n }.to_string());
             numbers.collect::<Vec<_>>().join(", ")
         };
         ComtradeError::ByteOrder { found: shown(false), swapped: shown(true) }
     };
-    if lined_up(dat, size, true) >= 2 {
+    if lined_up(proof, size, true) >= 2 {
         return Err(swapped());
     }
     // A single record has no neighbour to count on; the first sample's number is 1 (or 0).
-    if there == 1 && word_at(dat, 0) == 1_u32.swap_bytes() {
+    if there == 1 && proof.word_at(0) == 1_u32.swap_bytes() {
         return Err(swapped());
     }
-    if there == 1 && word_at(dat, 0) <= 1 && dat.len() == size && header.announced() == Some(1) {
+    let alone = proof.length == size as u64 && header.announced() == Some(1);
+    if there == 1 && proof.word_at(0) <= 1 && alone {
         return Ok(());
     }
-    if let Some(stride) = other_stride(dat, false) {
+    if let Some(stride) = other_stride(proof, false) {
         let (analogue, digital) = (header.analogue.len(), header.digital.len());
         return Err(ComtradeError::RecordSize {
             analogue,
@@ -102,8 +133,8 @@ fn check_numbers(header: &Header, dat: &[u8], size: usize) -> Result<(), Comtrad
             fits: fits(stride, header.kind, analogue, digital),
         });
     }
-    if let Some(stride) = other_stride(dat, true) {
-        let number = |k: usize| word_at(dat, k * stride);
+    if let Some(stride) = other_stride(proof, true) {
+        let number = |k: usize| proof.word_at(k * stride);
         let list = |swap: bool| {
             let numbers = (0..2).map(|k| if swap { number(k).swap_bytes() } else { number(k) });
             numbers.map(|n| n.to_string()).collect::<Vec<_>>().join(", ")
@@ -115,10 +146,12 @@ fn check_numbers(header: &Header, dat: &[u8], size: usize) -> Result<(), Comtrad
 
 /// The smallest stride at which all sample numbers line up: three of them, or two that fill the
 /// data exactly.
-fn other_stride(dat: &[u8], swapped: bool) -> Option<usize> {
-    (10..=LONGEST_RECORD.min(dat.len() / 2)).step_by(2).find(|&stride| {
-        let run = lined_up(dat, stride, swapped);
-        run == (dat.len() / stride).min(PROOF) && (run >= 3 || dat.len() == 2 * stride)
+fn other_stride(proof: &Proof, swapped: bool) -> Option<usize> {
+    let longest = usize::try_from(proof.length / 2).unwrap_or(usize::MAX).min(LONGEST_RECORD);
+    (10..=longest).step_by(2).find(|&stride| {
+        let run = lined_up(proof, stride, swapped);
+        let all = proof.records(stride).min(PROOF as u64) as usize;
+        run == all && (run >= 3 || proof.length == 2 * stride as u64)
     })
 }
 

@@ -18,17 +18,23 @@ mod cff;
 mod date;
 mod error;
 mod header;
+mod join;
 mod layout;
 mod numbers;
+mod scan;
+mod stream;
 mod write;
 
 use std::fmt;
+use std::io::Cursor;
 
 pub use cff::{read_cff, write_cff};
 pub use error::ComtradeError;
+pub(crate) use stream::Comtrade;
 pub use write::{WriteError, write};
 
 use crate::recording::Recording;
+use crate::window::Window;
 
 /// The revisions of the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,9 +110,6 @@ pub struct Written {
 /// A [`ComtradeError`] naming the line or record, what was found and what was expected.
 pub fn read(cfg: &[u8], dat: &[u8]) -> Result<Recording, ComtradeError> {
     let header = header::parse(cfg)?;
-    let data = match header.kind {
-        DataKind::Ascii => ascii::read(&header, dat)?,
-        _ => binary::read(&header, dat)?,
-    };
-    assemble::assemble(header, data)
+    let mut dat = Window::whole(Cursor::new(dat)).map_err(scan::unreadable)?;
+    assemble::read(&header, &mut dat)
 }

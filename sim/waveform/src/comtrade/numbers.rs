@@ -3,7 +3,7 @@
 use super::ComtradeError;
 
 /// Watches the sample numbers go by.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct SampleNumbers {
     last: Option<u64>,
     jumps: u64,

@@ -11,6 +11,7 @@ mod time;
 use crate::lookup::LookupError;
 
 pub use read::read;
+pub(crate) use read::{Plan, Scanned, scan};
 
 /// Which columns to read and where the time comes from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,6 +98,18 @@ pub enum CsvError {
         column: String,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// A row is too long to be one.
+    #[error("line {line}: a row of over a mebibyte begins here; is a quotation mark left open?")]
+    LongRow {
+        /// The line's number.
+        line: u64,
+    },
+    /// The file could not be read to its end.
+    #[error("the file cannot be read: {why}")]
+    Unreadable {
+        /// What the system says.
+        why: String,
     },
     /// There are no rows.
     #[error("there is a header row but no row of samples")]

@@ -1,0 +1,119 @@
+//! One reading of the data, from the first record to the last: checks, facts, and the samples that
+//! are wanted, which go to a sink.
+//!
+//! Used for whole recordings (once, everything wanted) and for those read in blocks: once for the
+//! facts, and then again for the samples of some channels.
+
+use std::io::{self, Read, Seek};
+
+use super::header::{Analogue, Header};
+use super::numbers::SampleNumbers;
+use super::{ComtradeError, DataKind, ascii, binary};
+use crate::columns::Sink;
+use crate::names::si_unit;
+use crate::time_axis::{PICOSECONDS_PER_SECOND, Steps};
+use crate::window::Window;
+
+/// What is wanted of each record.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// Indices of analogue channels, in the order of the sink's columns.
+    pub(super) analogue: Vec<usize>,
+    /// Whether the digital channels go to the sink, all or none.
+    pub(super) digital: bool,
+    /// Whether everything is checked; not where that was done before, and no states are wanted.
+    pub(super) checked: bool,
+}
+
+/// What brings a raw value to SI primary values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    multiplier: f64,
+    offset: f64,
+    factor: f64,
+}
+
+impl Scale {
+    /// The scale of a channel: `(raw * a + b)`, then unit prefix and ratio.
+    pub(super) fn of(channel: &Analogue) -> Self {
+        let factor = si_unit(&channel.unit).factor * channel.to_primary;
+        Self { multiplier: channel.multiplier, offset: channel.offset, factor }
+    }
+
+    /// The value of a raw number.
+    pub(super) fn apply(self, raw: f64) -> f64 {
+        (raw * self.multiplier + self.offset) * self.factor
+    }
+}
+
+/// What the records tell, beside their samples.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) records: u64,
+    pub(super) notes: Vec<String>,
+    /// The steps between time stamps, where they alone tell the rate.
+    pub(super) steps: Steps,
+    /// The first and the last time stamp in seconds, where they are there.
+    pub(super) first_s: Option<f64>,
+    pub(super) last_s: Option<f64>,
+    numbers: SampleNumbers,
+}
+
+impl Facts {
+    /// Takes the sample number of a record (counted from 1).
+    pub(super) fn number(&mut self, record: u64, number: u64) -> Result<(), ComtradeError> {
+        self.numbers.take(record, number)
+    }
+
+    /// Takes the time stamp of a record, in units of the header's tick.
+    pub(super) fn stamp(
+        &mut self,
+        header: &Header,
+        record: u64,
+        ticks: Option<f64>,
+    ) -> Result<(), ComtradeError> {
+        let stamp_ps = ticks.map(|ticks| (ticks * header.tick_ps).round());
+        if record == 1 {
+            self.first_s = stamp_ps.map(|ps| ps / PICOSECONDS_PER_SECOND);
+        }
+        self.last_s = stamp_ps.map(|ps| ps / PICOSECONDS_PER_SECOND);
+        if !header.timed_by_stamps() {
+            return Ok(());
+        }
+        let why = match stamp_ps {
+            // Well inside an i64.
+            Some(ps) if ps < 9e18 => {
+                self.steps.take(ps as i64);
+                return Ok(());
+            }
+            Some(_) => format!("that of record {record} is later than 104 days"),
+            None => format!("record {record} has none"),
+        };
+        Err(ComtradeError::NoRate { why })
+    }
+
+    /// After the last record.
+    pub(super) fn end(&mut self, records: u64) {
+        self.records = records;
+        self.notes.extend(self.numbers.note());
+    }
+}
+
+/// Reads the records to the end, or until the sink has had enough.
+pub(super) fn scan<R: Read + Seek>(
+    header: &Header,
+    dat: &mut Window<R>,
+    wanted: &Wanted,
+    sink: &mut dyn Sink,
+) -> Result<Facts, ComtradeError> {
+    match header.kind {
+        DataKind::Ascii => ascii::read(header, dat, wanted, sink),
+        _ => binary::read(header, dat, wanted, sink),
+    }
+}
+
+/// The error where the bytes themselves cannot be had.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(super) fn unreadable(error: io::Error) -> ComtradeError {
+    ComtradeError::Unreadable { why: error.to_string() }
+}
