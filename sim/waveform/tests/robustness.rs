@@ -1,8 +1,12 @@
-//! Hostile bytes: no input makes a reader panic, and none makes it reserve memory that its data
-//! does not justify. A binary of its own, because the second half watches the process.
+//! Hostile bytes: no input makes a reader panic, none makes it reserve memory that its data does not
+//! justify, and reading in blocks says what reading whole says. A binary of its own, because the
+//! second half watches the process.
 
+mod dribble;
+
+use dribble::{Dribble, agree};
 use lastmeter_waveform::csv::CsvOptions;
-use lastmeter_waveform::{Recording, comtrade, csv, spectrum};
+use lastmeter_waveform::{Recording, Stream, comtrade, csv, spectrum};
 use proptest::prelude::*;
 
 /// The largest address space this process ever had, in bytes; nothing where the system does not
@@ -145,6 +149,7 @@ proptest! {
         rates in prop::sample::select(&["1\n1000,20", "0\n0,20", "2\n1000,7\n3000,20", "0"][..]),
         cfg_changes in changes(),
         dat_changes in changes(),
+        (block, most) in (1_usize..40, 1_usize..50),
     ) {
         let mut cfg = header("2,1A,1D", rates, kind).into_bytes();
         let mut dat = data(kind);
@@ -153,10 +158,12 @@ proptest! {
         }
         apply(&cfg_changes, &mut cfg);
         apply(&dat_changes, &mut dat);
-        match comtrade::read(&cfg, &dat) {
-            Ok(recording) => check(&recording, most_values(dat.len())),
+        let whole = comtrade::read(&cfg, &dat);
+        match &whole {
+            Ok(recording) => check(recording, most_values(dat.len())),
             Err(error) => prop_assert!(error.to_string().len() < 1000),
         }
+        agree(&whole, Stream::comtrade(&cfg, Dribble::new(&dat, most), block));
     }
 
     #[test]
@@ -164,6 +171,7 @@ proptest! {
         kind in prop::sample::select(&KINDS[..]),
         counted in any::<bool>(),
         changes in changes(),
+        (block, most) in (1_usize..40, 1_usize..50),
     ) {
         let (cfg, dat) = (header("2,1A,1D", "1\n1000,20", kind), data(kind));
         let count = if counted && kind != "ASCII" { format!(": {}", dat.len()) } else { String::new() };
@@ -173,14 +181,19 @@ proptest! {
             prop_assert!(comtrade::read_cff(&file).is_ok());
         }
         apply(&changes, &mut file);
-        match comtrade::read_cff(&file) {
-            Ok(recording) => check(&recording, most_values(file.len())),
+        let whole = comtrade::read_cff(&file);
+        match &whole {
+            Ok(recording) => check(recording, most_values(file.len())),
             Err(error) => prop_assert!(error.to_string().len() < 1000),
         }
+        agree(&whole, Stream::cff(Dribble::new(&file, most), block));
     }
 
     #[test]
-    fn mutated_csv_and_spectrum_files_never_panic(changes in changes()) {
+    fn mutated_csv_and_spectrum_files_never_panic(
+        changes in changes(),
+        (block, most) in (1_usize..5, 1_usize..50),
+    ) {
         let mut text = CSV.as_bytes().to_vec();
         apply(&changes, &mut text);
         for options in [
@@ -188,10 +201,12 @@ proptest! {
             CsvOptions { voltage: vec!["va".to_owned()], time: Some("utc".to_owned()), ..CsvOptions::default() },
             CsvOptions { current: vec!["ia".to_owned()], rate_hz: Some(1.0), ..CsvOptions::default() },
         ] {
-            match csv::read(&text, &options) {
-                Ok(recording) => check(&recording, most_values(text.len())),
+            let whole = csv::read(&text, &options);
+            match &whole {
+                Ok(recording) => check(recording, most_values(text.len())),
                 Err(error) => prop_assert!(error.to_string().len() < 3000),
             }
+            agree(&whole, Stream::csv(Dribble::new(&text, most), &options, block));
         }
         let mut text = SPECTRUM.as_bytes().to_vec();
         apply(&changes, &mut text);
@@ -204,12 +219,16 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(comtrade::read_cff(&bytes).is_err());
-        let _ = comtrade::read(&bytes, &bytes);
+        let dribble = || Dribble::new(&bytes, 7);
+        agree(&comtrade::read_cff(&bytes), Stream::cff(dribble(), 3));
+        agree(&comtrade::read(&bytes, &bytes), Stream::comtrade(&bytes, dribble(), 3));
         for kind in KINDS {
             let cfg = header("2,1A,1D", "1\n1000,20", kind);
-            let _ = comtrade::read(cfg.as_bytes(), &bytes);
+            let cfg = cfg.as_bytes();
+            agree(&comtrade::read(cfg, &bytes), Stream::comtrade(cfg, dribble(), 3));
         }
-        let _ = csv::read(&bytes, &CsvOptions { rate_hz: Some(1.0), ..CsvOptions::default() });
+        let options = CsvOptions { rate_hz: Some(1.0), ..CsvOptions::default() };
+        agree(&csv::read(&bytes, &options), Stream::csv(dribble(), &options, 3));
         prop_assert!(spectrum::read(&bytes).is_err());
     }
 }

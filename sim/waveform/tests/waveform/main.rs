@@ -11,6 +11,11 @@ mod comtrade_typed;
 #[cfg(test)]
 mod csv_files;
 #[cfg(test)]
+#[path = "../dribble/mod.rs"]
+mod dribble;
+#[cfg(test)]
 mod recordings;
 #[cfg(test)]
 mod round_trips;
+#[cfg(test)]
+mod streams;
