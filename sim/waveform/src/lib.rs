@@ -5,8 +5,11 @@
 //! and amperes on the primary side of the instrument transformers, whatever prefix and ratio the
 //! file used.
 //!
-//! Never reads a file, a clock or an environment variable, never panics on any bytes, and never
-//! reserves memory for what a header announces but the data does not hold.
+//! Recordings are read whole from memory ([`comtrade::read`], [`csv::read`]), or in blocks from
+//! anything that can be read again ([`Stream`]), with the same results.
+//!
+//! Never opens a file, reads a clock or an environment variable, never panics on any bytes, and
+//! never reserves memory for what a header announces but the data does not hold.
 //!
 //! ```
 //! use lastmeter_waveform::{ChannelKind, csv};

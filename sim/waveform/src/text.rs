@@ -67,8 +67,8 @@ pub(crate) fn finite(text: &str) -> Option<f64> {
 /// Lines longer than this are no lines of a recording.
 pub(crate) const LONGEST_LINE: usize = 1 << 24;
 
-/// Reads a line into `line`, its end (`\n`) left out, and only its first `keep` bytes; says how long
-/// it is with its end, 0 at the end of the bytes.
+/// Reads a line into `line`, its end (`\n`) left out, and only its first `keep` bytes; says how
+/// long it is with its end, 0 at the end of the bytes.
 pub(crate) fn read_line(
     reader: &mut impl BufRead,
     keep: usize,

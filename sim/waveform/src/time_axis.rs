@@ -116,7 +116,8 @@ impl Steps {
             return Err(NoRate::NotAdvancing);
         }
         let resolution = i128::from(resolution_ps);
-        // Rounding moves a step by up to one unit; but where a step is one unit, two are a lost row.
+        // Rounding moves a step by up to one unit; but where a step is one unit, two are a lost
+        // row.
         let tolerance = (median / 100).max(if median >= 2 * resolution { resolution } else { 0 });
         let regular = |step: i128| step > 0 && (step - median).abs() <= tolerance;
         let (mut count, mut sum) = (0_u64, 0_i128);

@@ -1,6 +1,6 @@
-//! Hostile bytes: no input makes a reader panic, none makes it reserve memory that its data does not
-//! justify, and reading in blocks says what reading whole says. A binary of its own, because the
-//! second half watches the process.
+//! Hostile bytes: no input makes a reader panic, none makes it reserve memory that its data does
+//! not justify, and reading in blocks says what reading whole says. A binary of its own, because
+//! the second half watches the process.
 
 mod dribble;
 

@@ -34,25 +34,27 @@ pub(super) fn read<R: Read + Seek>(
     let turn = (TURN_VALUES / channels.max(1)).clamp(1, TURN_RECORDS);
     let mut reader = Reader::new(header, wanted);
     let mut lines = Lines::new(dat)?;
+    let mut kept: Vec<&[u8]> = Vec::with_capacity(expected + 2);
     while Some(reader.facts.records) != announced && lines.next()? {
         let line = lines.shown();
-        let mut fields: Vec<&[u8]> = Vec::new();
-        let mut found = count(line);
-        if found == expected || found == expected + 1 {
-            fields.extend(line.split(|&byte| byte == b',').map(<[u8]>::trim_ascii));
-            // Some writers end the line with a comma.
-            if found == expected + 1 && fields.last().is_some_and(|last| last.is_empty()) {
-                fields.pop();
-                found = expected;
-            }
+        let mut fields = emptied(kept);
+        let of_line = line.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        // One more shows that there are too many.
+        fields.extend(of_line.take(expected + 2));
+        // Some writers end the line with a comma.
+        if fields.len() == expected + 1 && fields.last().is_some_and(|last| last.is_empty()) {
+            fields.pop();
         }
-        if found != expected {
+        if fields.len() != expected {
             if line.trim_ascii().is_empty() {
+                kept = emptied(fields);
                 continue;
             }
+            let found = if fields.len() > expected { count(line) } else { fields.len() };
             return Err(lines.wrong_count(header, found, reader.facts.records));
         }
         reader.take(lines.number, &fields, sink.columns())?;
+        kept = emptied(fields);
         if reader.facts.records.is_multiple_of(turn as u64) && sink.turn().is_break() {
             return Ok(reader.finish());
         }
@@ -81,6 +83,12 @@ fn check_text<R: Read + Seek>(header: &Header, dat: &mut Window<R>) -> Result<()
         return Err(ComtradeError::DataKind { stated, looks: "holds bytes that are no text" });
     }
     Ok(())
+}
+
+/// The list without what is in it, for lines of another life: its memory is kept.
+fn emptied<'b>(mut fields: Vec<&[u8]>) -> Vec<&'b [u8]> {
+    fields.clear();
+    fields.into_iter().map(|_| &[][..]).collect()
 }
 
 fn count(line: &[u8]) -> usize {

@@ -46,7 +46,8 @@ pub(crate) fn played<R: Read + Seek>(stream: &mut Stream<R>, channels: &[usize])
     samples
 }
 
-/// Whether reading in blocks gives what reading whole gives: samples to the last bit, notes, errors.
+/// Whether reading in blocks gives what reading whole gives: samples to the last bit, notes and
+/// errors.
 #[track_caller]
 pub(crate) fn agree<R: Read + Seek, E: Debug + Display + PartialEq>(
     whole: &Result<Recording, E>,
