@@ -11,11 +11,13 @@ use lastmeter_metrology::{
 };
 use lastmeter_reports::ExitCode;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
-use lastmeter_waveform::{Channel, ChannelKind, Recording, comtrade, csv};
 
-use crate::language::read_file;
 use crate::run::chain;
 use crate::suite::{tell, tell_out};
+
+mod signals;
+
+use signals::Signals;
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +53,6 @@ pub struct MeasureOptions {
     pub threshold: f64,
 }
 
-/// The channels that are measured.
-struct Selected {
-    names: Vec<String>,
-    voltages: Vec<Vec<f64>>,
-    currents: Vec<Vec<f64>>,
-    voltage_names: Vec<String>,
-    current_names: Vec<String>,
-}
-
 /// Measures a recording; says how it ended.
 pub fn measure(options: &MeasureOptions) -> ExitCode {
     match try_measure(options) {
@@ -75,14 +68,15 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
 }
 
 fn try_measure(options: &MeasureOptions) -> Result<String, String> {
-    let recording = read(options)?;
-    let selected = select(&recording, options)?;
+    let mut signals = Signals::open(options)?;
+    let [voltages, currents] = signals.beginning(usize::MAX)?;
+    let recording = signals.recording();
     let input = AnalysisInput {
         rate_hz: recording.rate_hz,
         nominal_hz: options.nominal_hz.or(recording.nominal_hz.filter(|hz| is_nominal(*hz))),
-        names: &selected.names,
-        voltages: &selected.voltages,
-        currents: &selected.currents,
+        names: &signals.phases(),
+        voltages: &voltages,
+        currents: &currents,
     };
     // A header may claim another frequency than the waveform has; then the waveform is believed.
     let analysis = match analyse(&input) {
@@ -96,7 +90,7 @@ fn try_measure(options: &MeasureOptions) -> Result<String, String> {
     notes.append(&mut analysis.notes);
     analysis.notes = notes;
     if let Some(path) = &options.spectrum {
-        write_spectrum(path, &input, &selected, options.threshold)?;
+        write_spectrum(path, &input, &signals.names(), options.threshold)?;
     }
     Ok(match options.format {
         Format::Json => serde_json::to_string_pretty(&analysis).map_err(|e| e.to_string())?,
@@ -109,96 +103,11 @@ fn is_nominal(hz: f64) -> bool {
     hz == 50.0 || hz == 60.0
 }
 
-fn read(options: &MeasureOptions) -> Result<Recording, String> {
-    let path = &options.file;
-    let bytes = |path: &Path| {
-        read_file(path).map_err(|error| {
-            // The recording's own name stands before every message anyway.
-            let itself = *path == options.file;
-            if itself { error.to_string() } else { format!("{}: {error}", path.display()) }
-        })
-    };
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        Some("cff") => comtrade::read_cff(&bytes(path)?).map_err(|error| chain(&error)),
-        Some("cfg") => {
-            let data = beside(path)?;
-            comtrade::read(&bytes(path)?, &bytes(&data)?).map_err(|error| chain(&error))
-        }
-        Some("dat") => Err("this is the data of a COMTRADE recording; give its .cfg".to_owned()),
-        _ => {
-            let csv_options = csv::CsvOptions {
-                voltage: options.voltage.clone(),
-                current: options.current.clone(),
-                time: options.time.clone(),
-                rate_hz: options.rate_hz,
-            };
-            csv::read(&bytes(path)?, &csv_options).map_err(|error| chain(&error))
-        }
-    }
-}
-
-/// The `.dat` beside a `.cfg`, in either case of letters.
-fn beside(path: &Path) -> Result<PathBuf, String> {
-    let candidates = ["dat", "DAT", "Dat"].map(|extension| path.with_extension(extension));
-    candidates
-        .iter()
-        .find(|candidate| candidate.is_file())
-        .cloned()
-        .ok_or_else(|| format!("its data {} is not there", candidates[0].display()))
-}
-
-fn select(recording: &Recording, options: &MeasureOptions) -> Result<Selected, String> {
-    let of_kind = |kind: ChannelKind, selectors: &[String], other_named: bool| {
-        if !selectors.is_empty() {
-            return recording.select(kind, selectors).or_else(|error| {
-                // A channel without a unit is of no kind; who names it exactly means it.
-                let exact = |name: &String| recording.channels.iter().find(|c| c.name == *name);
-                let named: Option<Vec<&Channel>> = selectors.iter().map(exact).collect();
-                named.ok_or_else(|| chain(&error))
-            });
-        }
-        // Who names one kind only, wants that kind only.
-        if other_named || recording.of_kind(kind).is_empty() {
-            return Ok(Vec::new());
-        }
-        recording.phases(kind).map_err(|error| {
-            let option = if kind == ChannelKind::Voltage { "--voltage" } else { "--current" };
-            format!("{} (choose with {option})", chain(&error))
-        })
-    };
-    let voltages = of_kind(ChannelKind::Voltage, &options.voltage, !options.current.is_empty())?;
-    let currents = of_kind(ChannelKind::Current, &options.current, !options.voltage.is_empty())?;
-    if !voltages.is_empty() && !currents.is_empty() && voltages.len() != currents.len() {
-        return Err(format!(
-            "{} voltages and {} currents do not make phases; choose as many of each with \
-             --voltage and --current",
-            voltages.len(),
-            currents.len()
-        ));
-    }
-    let count = voltages.len().max(currents.len());
-    let names = (0..count).map(|index| {
-        ["a", "b", "c"]
-            .get(index)
-            .map_or_else(|| (index + 1).to_string(), |&letter| letter.to_owned())
-    });
-    let samples = |list: &[&Channel]| list.iter().map(|channel| channel.samples.clone()).collect();
-    let named = |list: &[&Channel]| list.iter().map(|channel| channel.name.clone()).collect();
-    Ok(Selected {
-        names: names.collect(),
-        voltages: samples(&voltages),
-        currents: samples(&currents),
-        voltage_names: named(&voltages),
-        current_names: named(&currents),
-    })
-}
-
 /// Writes the lines of all channels as a table that a `spectrum` source plays back.
 fn write_spectrum(
     path: &Path,
     input: &AnalysisInput<'_>,
-    selected: &Selected,
+    (voltages, currents): &(Vec<String>, Vec<String>),
     threshold: f64,
 ) -> Result<(), String> {
     let options = SpectrumOptions { threshold, ..SpectrumOptions::default() };
@@ -221,9 +130,9 @@ fn write_spectrum(
     };
     let mut table = SpectrumTable {
         fundamental_hz: found.fundamental_hz,
-        channels: channels(&found.voltages, &selected.voltage_names, "V"),
+        channels: channels(&found.voltages, voltages, "V"),
     };
-    table.channels.extend(channels(&found.currents, &selected.current_names, "A"));
+    table.channels.extend(channels(&found.currents, currents, "A"));
     let bytes = lastmeter_waveform::spectrum::write(&table);
     std::fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

@@ -1,6 +1,7 @@
 //! The files a scenario names: beside it, or among the recordings of this machine.
 
 use std::cell::RefCell;
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
 /// What a name of a recording begins with.
@@ -52,6 +53,19 @@ impl<'a> Files<'a> {
 
 /// Reads a whole file of reasonable size.
 pub(crate) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    if regular(path)?.len() > BYTES_MAX {
+        return Err(std::io::Error::other("it is larger than 1 GiB"));
+    }
+    std::fs::read(path)
+}
+
+/// Opens a file of any size that can be read more than once.
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    regular(path)?;
+    File::open(path)
+}
+
+fn regular(path: &Path) -> std::io::Result<Metadata> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(std::io::Error::other("it is a folder"));
@@ -60,8 +74,5 @@ pub(crate) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
         // A pipe or a device may have no end.
         return Err(std::io::Error::other("it is no regular file"));
     }
-    if metadata.len() > BYTES_MAX {
-        return Err(std::io::Error::other("it is larger than 1 GiB"));
-    }
-    std::fs::read(path)
+    Ok(metadata)
 }

@@ -31,7 +31,7 @@ mod wiring;
 
 pub use explain::explain;
 pub use failure::LoadFailure;
-pub(crate) use files::read as read_file;
+pub(crate) use files::{open as open_file, read as read_file};
 pub use json_schema::json_schema;
 pub use lastmeter_reports::record::TimeMode;
 pub use load::{LoadOptions, time_word};

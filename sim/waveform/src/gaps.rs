@@ -55,6 +55,17 @@ pub(crate) struct Span {
     ends: (f64, f64),
 }
 
+/// What a channel's gaps were found to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tracked {
+    /// How many samples are missing.
+    pub(crate) missing: u64,
+    /// The gaps that a [`Filler`] needs to know of.
+    pub(crate) spans: Vec<Span>,
+    /// A sentence about all of them, if there are any.
+    pub(crate) note: Option<String>,
+}
+
 /// Watches one channel go by.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracker {
@@ -100,13 +111,13 @@ impl Tracker {
         }
     }
 
-    /// After the last sample: the gaps a [`Filler`] needs, and the sentence about all of them.
-    pub(crate) fn finish(mut self, name: &str, block: u64) -> (Vec<Span>, Option<String>) {
+    /// After the last sample.
+    pub(crate) fn finish(mut self, name: &str, block: u64) -> Tracked {
         self.close(None, block);
         let told = self.gaps > 0;
         let note = told.then(|| note(name, self.missing, self.at, self.gaps, self.first));
         self.spans.shrink_to_fit();
-        (self.spans, note)
+        Tracked { missing: self.missing, spans: self.spans, note }
     }
 }
 
@@ -161,7 +172,7 @@ mod tests {
     fn in_blocks(samples: &[f64], piece: usize, block: usize) -> (Vec<f64>, usize) {
         let mut tracker = Tracker::default();
         samples.chunks(piece).for_each(|part| tracker.take(part, block as u64));
-        let (spans, _) = tracker.finish("u", block as u64);
+        let spans = tracker.finish("u", block as u64).spans;
         let mut filler = Filler::new(&spans);
         let mut filled = samples.to_vec();
         for (index, part) in filled.chunks_mut(block).enumerate() {

@@ -104,6 +104,15 @@ impl<R: Read + Seek> Stream<R> {
         self.samples
     }
 
+    /// How many samples of a channel the file marks as missing; straight lines stand in for them.
+    /// Where that is all of them, the channel is zero.
+    pub fn missing(&self, channel: usize) -> u64 {
+        match &self.source {
+            Source::Comtrade(comtrade) => comtrade.missing(channel),
+            Source::Csv(..) => 0,
+        }
+    }
+
     /// Reads the samples of some channels, given by their index in [`Recording::channels`], from
     /// the first to the last. `take` is given a slice for each channel, all equally long, and may
     /// end the reading with `Break`. An index that is no channel's is left out.

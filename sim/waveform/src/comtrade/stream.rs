@@ -11,7 +11,7 @@ use super::join::Joiner;
 use super::scan::{Wanted, scan, unreadable};
 use crate::blocks::{Blocks, Pieces, Take};
 use crate::columns::Columns;
-use crate::gaps::{Filler, Span, Tracker};
+use crate::gaps::{Filler, Tracked, Tracker};
 use crate::recording::Recording;
 use crate::window::Window;
 
@@ -20,8 +20,8 @@ use crate::window::Window;
 pub(crate) struct Comtrade<R> {
     header: Header,
     dat: Window<R>,
-    /// For each channel the gaps that lie across borders of blocks.
-    spans: Vec<Vec<Span>>,
+    /// What is missing of each channel.
+    gaps: Vec<Tracked>,
     block: usize,
 }
 
@@ -76,13 +76,18 @@ impl<R: Read + Seek> Comtrade<R> {
         if joiner.is_some() {
             recording.notes.push(Joiner::note(&header.sections));
         }
-        let mut spans = Vec::with_capacity(analogue);
+        let mut gaps = Vec::with_capacity(analogue);
         for (tracker, channel) in trackers.into_iter().zip(&recording.channels) {
-            let (of, note) = tracker.finish(&channel.name, block as u64);
-            spans.push(of);
-            recording.notes.extend(note);
+            let mut tracked = tracker.finish(&channel.name, block as u64);
+            recording.notes.extend(tracked.note.take());
+            gaps.push(tracked);
         }
-        Ok((Self { header, dat, spans, block }, recording, samples))
+        Ok((Self { header, dat, gaps, block }, recording, samples))
+    }
+
+    /// How many samples of a channel are missing.
+    pub(crate) fn missing(&self, channel: usize) -> u64 {
+        self.gaps.get(channel).map_or(0, |gaps| gaps.missing)
     }
 
     /// Reads the samples of some channels again, block by block.
@@ -93,7 +98,7 @@ impl<R: Read + Seek> Comtrade<R> {
     ) -> Result<(), ComtradeError> {
         let analogue = channels.to_vec();
         let mut joiner = Joiner::of(&self.header, analogue.len(), 0)?;
-        let spans = |&index: &usize| self.spans.get(index).map_or(&[][..], Vec::as_slice);
+        let spans = |&index: &usize| self.gaps.get(index).map_or(&[][..], |gaps| &gaps.spans);
         let fillers = analogue.iter().map(|index| Filler::new(spans(index))).collect();
         let mut blocks = Blocks::new(fillers, self.block, take);
         let mut pieces = Pieces::new(analogue.len(), |columns: &_| match &mut joiner {

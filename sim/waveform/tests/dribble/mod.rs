@@ -68,6 +68,11 @@ pub(crate) fn agree<R: Read + Seek, E: Debug + Display + PartialEq>(
     without.digital.iter_mut().for_each(|channel| channel.states.clear());
     without.gaps.clear();
     assert_eq!(*stream.recording(), without);
+    for (index, _) in whole.channels.iter().enumerate() {
+        let of_channel = whole.gaps.iter().filter(|gap| gap.channel == index);
+        let missing: usize = of_channel.map(|gap| gap.samples).sum();
+        assert_eq!(stream.missing(index), missing as u64, "channel {index}");
+    }
     // Backwards, so that the selection is not the order of the file.
     let channels: Vec<usize> = (0..whole.channels.len()).rev().collect();
     for (&channel, samples) in channels.iter().zip(played(&mut stream, &channels)) {
