@@ -9,5 +9,6 @@ mod command_line;
 mod hostile;
 mod interrupted;
 mod liars;
+mod odd_recordings;
 mod repeats;
 mod run_folder;

@@ -70,6 +70,9 @@ impl Signals {
         let open = |path: &Path| -> Result<(Watched, ProgressBar), String> {
             let file = open_file(path).map_err(|error| named(path, error))?;
             let length = file.metadata().map_err(|error| named(path, error))?.len();
+            if length == 0 {
+                return Err(named(path, io::Error::other("the file is empty (0 bytes)")));
+            }
             let bar = bar(length);
             Ok((Watched { file, bar: bar.clone() }, bar))
         };

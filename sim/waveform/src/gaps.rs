@@ -39,6 +39,10 @@ pub(crate) fn next_run(samples: &[f64], at: usize) -> Option<std::ops::Range<usi
 
 /// The sentence about a channel's gaps.
 pub(crate) fn note(name: &str, missing: u64, samples: u64, gaps: u64, first: u64) -> String {
+    if missing == samples {
+        let name = quote(name);
+        return format!("channel {name}: all {samples} samples are missing; it is taken as zero");
+    }
     format!(
         "channel {}: {missing} of {samples} samples are missing, in {gaps} gap(s), the first at \
          sample {} (counted from 1); filled by straight lines",

@@ -164,6 +164,7 @@ mod tests {
         assert_eq!(spans, [(0, 0, 1), (0, 2, 2), (0, 5, 1), (1, 0, 6)]);
         assert_eq!(recording.notes.len(), 2);
         assert!(recording.notes[0].contains("4 of 6 samples are missing, in 3 gap(s)"));
+        assert!(recording.notes[1].contains("all 6 samples are missing; it is taken as zero"));
     }
 
     #[test]
