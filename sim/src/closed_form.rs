@@ -23,10 +23,51 @@ use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
 use crate::instant::{Instant, half_rotation};
+use crate::phase::{rotation, turns};
 
 /// Below this the sine of a difference is taken from its series: the product formula would lose
 /// digits to cancellation.
 const SERIES_BELOW_RAD: f64 = 0.1;
+
+/// A span that is repeated every so many cycles of a frequency.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Comb {
+    pub(crate) from: Instant,
+    pub(crate) to: Instant,
+    pub(crate) repeats: u64,
+    pub(crate) cycles: u32,
+    pub(crate) frequency_hz: f64,
+}
+
+impl Comb {
+    /// What the repetitions leave of an oscillation, seen from their middle: with its turns `q`
+    /// from one repetition to the next, `sin(pi n q) / (n sin(pi q))`.
+    fn response(&self, oscillation_hz: f64) -> f64 {
+        if self.repeats <= 1 {
+            return 1.0;
+        }
+        let n = self.repeats as f64;
+        let fraction = turns(oscillation_hz, i64::from(self.cycles), self.frequency_hz);
+        let whole = oscillation_hz / self.frequency_hz * f64::from(self.cycles) - fraction;
+        // Seen from the middle each whole turn more is half a turn for an even number.
+        let is_turned = self.repeats.is_multiple_of(2) && whole.round().rem_euclid(2.0) == 1.0;
+        let sign = if is_turned { -1.0 } else { 1.0 };
+        let angle = PI * fraction;
+        // Near a whole number of turns both sines are small; their quotient is near one.
+        let near = if (n * angle).abs() < 1e-4 {
+            1.0 - (n * n - 1.0) * angle * angle / 6.0
+        } else {
+            libm::sin(n * angle) / (n * libm::sin(angle))
+        };
+        sign * near
+    }
+
+    /// What turns a phasor from the first repetition's middle to that of all.
+    fn to_middle(&self, frequency_hz: f64) -> Complex64 {
+        let count = (self.repeats - 1) as i64 * i64::from(self.cycles);
+        rotation(frequency_hz, count, 2.0 * self.frequency_hz)
+    }
+}
 
 /// The two matrices of one span and one list of frequencies.
 #[derive(Clone, Debug)]
@@ -54,6 +95,12 @@ impl SpanWeights {
 
     /// The same between instants finer than a nanosecond.
     pub(crate) fn between(frequencies_hz: &[f64], from: Instant, to: Instant) -> Self {
+        Self::of_comb(frequencies_hz, &Comb { from, to, repeats: 1, cycles: 1, frequency_hz: 1.0 })
+    }
+
+    /// The weights of a span that is repeated: the mean is that over all repetitions.
+    pub(crate) fn of_comb(frequencies_hz: &[f64], comb: &Comb) -> Self {
+        let Comb { from, to, .. } = *comb;
         let length_s = to.seconds_since(from);
         let turned = |ns: i64, part: f64| -> Vec<Complex64> {
             frequencies_hz.iter().map(|&f| half_rotation(f, ns, part)).collect()
@@ -67,17 +114,21 @@ impl SpanWeights {
                 let (b, g) = (half_span[j], frequencies_hz[j]);
                 let difference = sinc(PI * (f - g) * length_s, a.im * b.re - a.re * b.im);
                 let sum = sinc(PI * (f + g) * length_s, a.im * b.re + a.re * b.im);
+                let difference = difference * comb.response(f - g);
+                let sum = sum * comb.response(f + g);
                 for place in [i * n + j, j * n + i] {
                     real[place] = 0.5 * (difference + sum);
                     imaginary[place] = 0.5 * (difference - sum);
                 }
             }
         }
-        Self {
-            to_middle: turned(from.ns.saturating_add(to.ns), from.part + to.part),
-            real,
-            imaginary,
+        let mut to_middle = turned(from.ns.saturating_add(to.ns), from.part + to.part);
+        if comb.repeats > 1 {
+            for (turn, &f) in to_middle.iter_mut().zip(frequencies_hz) {
+                *turn *= comb.to_middle(f);
+            }
         }
+        Self { to_middle, real, imaginary }
     }
 
     /// A channel's phasors at the middle of the span.

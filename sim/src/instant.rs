@@ -31,7 +31,6 @@ impl From<SimDuration> for Instant {
 
 impl Instant {
     /// An instant of nanoseconds and any part of them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "points on the wave are to come"))]
     pub(crate) fn new(ns: i64, part: f64) -> Self {
         let whole = part.floor();
         let (ns, part) = (ns.saturating_add(whole as i64), part - whole);
@@ -42,6 +41,25 @@ impl Instant {
     /// Seconds since an earlier one.
     pub(crate) fn seconds_since(self, earlier: Self) -> f64 {
         (self.ns.saturating_sub(earlier.ns) as f64 + (self.part - earlier.part)) / 1e9
+    }
+
+    /// A number of seconds later.
+    pub(crate) fn plus_seconds(self, seconds: f64) -> Self {
+        let ns = seconds * 1e9;
+        let whole = ns.floor();
+        Self::new(self.ns.saturating_add(whole as i64), self.part + (ns - whole))
+    }
+
+    /// A number of cycles of a frequency later, exactly after any length of time.
+    pub(crate) fn plus_cycles(self, cycles: i64, frequency_hz: f64) -> Self {
+        let part = turns(1e9, cycles, frequency_hz);
+        let whole = (cycles as f64 / frequency_hz * 1e9 - part).round();
+        Self::new(self.ns.saturating_add(whole as i64), self.part + part)
+    }
+
+    /// The instant of a sample.
+    pub(crate) fn of_sample(sample: u64, rate_hz: f64) -> Self {
+        Self::default().plus_cycles(i64::try_from(sample).unwrap_or(i64::MAX), rate_hz)
     }
 
     /// The nearest whole nanosecond.
@@ -57,6 +75,12 @@ impl Instant {
         sum - sum.round()
     }
 
+    /// How near, in seconds, something has to be to lie on it. A rate such as 10 000/3 Hz is itself
+    /// rounded, which adds up.
+    pub(crate) fn nearness_s(self) -> f64 {
+        (ON_IT_NS + f64::EPSILON * self.ns as f64) / 1e9
+    }
+
     /// The first sample at this instant or after it, and whether it lies on it.
     pub(crate) fn first_sample(self, rate_hz: f64) -> (u64, bool) {
         let fraction = turns(rate_hz, self.ns, 1e9);
@@ -66,9 +90,7 @@ impl Instant {
         let after = fraction + self.part / 1e9 * rate_hz;
         let whole = after.round();
         let (nearest, after) = (nearest + whole, after - whole);
-        // A rate such as 10 000/3 Hz is itself rounded, which adds up.
-        let near_ns = ON_IT_NS + f64::EPSILON * self.ns as f64;
-        let is_on_it = after.abs() <= near_ns / 1e9 * rate_hz;
+        let is_on_it = after.abs() <= self.nearness_s() * rate_hz;
         let first = if is_on_it || after <= 0.0 { nearest } else { nearest + 1.0 };
         (first as u64, is_on_it)
     }

@@ -8,8 +8,12 @@
 
 mod clock;
 pub mod closed_form;
+pub mod disturbance;
+mod gate;
 mod instant;
+mod law;
 mod looped;
+mod moving;
 mod noise;
 mod phase;
 pub mod plan;
@@ -22,6 +26,7 @@ mod stationary;
 mod terminal;
 mod timeline;
 mod tones;
+mod track;
 mod truth;
 
 pub use looped::{Loop, LoopError};

@@ -36,6 +36,55 @@ pub enum PhaseSequence {
     Negative,
 }
 
+/// The shape of a current.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum WaveShape {
+    /// As its fundamental and harmonics say.
+    #[default]
+    Sine,
+    /// Only the positive half waves of that: the class tests' direct component and even harmonics.
+    HalfWave,
+    /// Each half wave of that from an angle on: the class tests' odd harmonics.
+    PhaseFired {
+        /// Angle after each zero crossing in radians, 0 to pi.
+        angle_rad: f64,
+    },
+    /// Whole cycles of that switched on and off: the class tests' sub-harmonics.
+    BurstFired {
+        /// Cycles on.
+        on: u32,
+        /// Cycles off.
+        off: u32,
+    },
+    /// With harmonics 3, 5, 7, 11, 13 of 30, 18, 14, 9, 5 %, all in phase at the zero crossing: a
+    /// flat wave (OIML R 46-2:2012, the shares from memory).
+    Quadriform,
+    /// With the same harmonics and the sign of `sin(90 degrees h)`: a narrow peak.
+    Peaked,
+}
+
+/// What [`WaveShape::Quadriform`] and [`WaveShape::Peaked`] are made of: order and share.
+const OIML_CURRENT: [(u32, f64); 5] = [(3, 0.30), (5, 0.18), (7, 0.14), (11, 0.09), (13, 0.05)];
+
+impl WaveShape {
+    /// The harmonics it adds.
+    pub(crate) fn harmonics(&self) -> Vec<Harmonic> {
+        let add = |is_peaked: bool| {
+            let harmonic = |(order, share): (u32, f64)| {
+                let is_turned = is_peaked && order % 4 == 3;
+                let angle_rad = if is_turned { std::f64::consts::PI } else { 0.0 };
+                Harmonic { order, share, angle_rad }
+            };
+            OIML_CURRENT.into_iter().map(harmonic).collect()
+        };
+        match self {
+            Self::Quadriform => add(false),
+            Self::Peaked => add(true),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// What is constant for a while: a row of a test plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperatingPoint {
@@ -57,6 +106,10 @@ pub struct OperatingPoint {
     pub voltage_harmonics: Vec<Harmonic>,
     /// Harmonics of every current.
     pub current_harmonics: Vec<Harmonic>,
+    /// Shape of the currents. What is cut is cut from the sine that `currents_a` and the harmonics
+    /// make, by the angle of each current's own fundamental; a burst begins at the first positive
+    /// zero crossing of the point.
+    pub current_shape: WaveShape,
     /// Direct component of every voltage in volts.
     pub voltage_dc_v: f64,
     /// Direct component of every current in amperes.
@@ -88,6 +141,7 @@ impl OperatingPoint {
             sequence: PhaseSequence::Positive,
             voltage_harmonics: Vec::new(),
             current_harmonics: Vec::new(),
+            current_shape: WaveShape::Sine,
             voltage_dc_v: 0.0,
             current_dc_a: 0.0,
             voltage_noise_v: 0.0,

@@ -4,13 +4,16 @@
 //! the one spectrum it has for ever. A *line* is a tone of a stage, which either keeps to a multiple
 //! of the fundamental's angle (its order), or has a frequency of its own.
 
+mod channel;
 mod compose;
 
 use std::f64::consts::TAU;
 
 use lastmeter_units::SimDuration;
 
-use crate::plan::{Harmonic, OperatingPoint, PhaseSequence};
+use crate::disturbance::Disturbance;
+use crate::instant::Instant;
+use crate::plan::{Harmonic, OperatingPoint, PhaseSequence, WaveShape};
 use crate::random::Streams;
 use crate::spectrum::{ChannelSpectrum, Spectrum};
 use crate::stationary::ORDER_TOLERANCE;
@@ -51,6 +54,7 @@ pub(crate) struct Stage {
     pub(crate) frequency_hz: f64,
     pub(crate) voltages: Vec<Channel>,
     pub(crate) currents: Vec<Channel>,
+    pub(crate) shape: WaveShape,
     pub(crate) celsius: f64,
 }
 
@@ -58,6 +62,7 @@ pub(crate) struct Stage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     stages: Vec<Stage>,
+    disturbances: Vec<Disturbance>,
 }
 
 impl Program {
@@ -72,9 +77,10 @@ impl Program {
             frequency_hz: spectrum.fundamental_hz,
             voltages: channels(&spectrum.voltages),
             currents: channels(&spectrum.currents),
+            shape: WaveShape::Sine,
             celsius: REFERENCE_CELSIUS,
         };
-        Self { stages: vec![stage] }
+        Self { stages: vec![stage], disturbances: Vec::new() }
     }
 
     /// Operating points one after another, the first from the scenario's start on, the last for
@@ -91,7 +97,36 @@ impl Program {
             let later = other.voltages.len();
             return Err(TerminalError::PhasesDiffer { first, later });
         }
-        Ok(Self { stages })
+        Ok(Self { stages, disturbances: Vec::new() })
+    }
+
+    /// Gives the currents of the last operating point another shape.
+    pub fn set_shape(&mut self, shape: WaveShape) {
+        if let Some(stage) = self.stages.last_mut() {
+            stage.shape = shape;
+        }
+    }
+
+    /// Lets something happen; of several things at one instant in the order they were added.
+    pub fn disturb(&mut self, disturbance: Disturbance) {
+        self.disturbances.push(disturbance);
+    }
+
+    /// One or three.
+    pub fn phases(&self) -> usize {
+        self.stages.first().map_or(0, |stage| stage.voltages.len())
+    }
+
+    /// What happens, in order of time.
+    fn in_order(&self) -> impl Iterator<Item = &Disturbance> {
+        let mut order: Vec<&Disturbance> = self.disturbances.iter().collect();
+        order.sort_by_key(|disturbance| disturbance.at);
+        order.into_iter()
+    }
+
+    fn stage_at(&self, at: Instant) -> &Stage {
+        let later = self.stages.partition_point(|stage| Instant::from(stage.from) <= at);
+        &self.stages[later.saturating_sub(1)]
     }
 
     pub(crate) fn timeline(&self, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
@@ -113,6 +148,12 @@ impl Channel {
             Line { place, rms: tone.rms, turns: tone.phase_rad / TAU }
         });
         Self { lines: lines.collect(), dc: spectrum.dc, noise_rms: spectrum.noise_rms }
+    }
+
+    /// RMS value and angle in turns of the line at the fundamental.
+    fn fundamental(&self) -> Option<(f64, f64)> {
+        let line = self.lines.iter().find(|line| line.place == Place::Order(1))?;
+        Some((line.rms, line.turns))
     }
 
     /// A channel by its fundamental, whose sine begins at `turns` of the reference angle.
@@ -167,6 +208,7 @@ impl Stage {
             frequency_hz: point.frequency_hz,
             voltages: (0..phases).map(voltage).collect(),
             currents: (0..phases).map(current).collect(),
+            shape: point.current_shape,
             celsius: point.temperature_celsius,
         })
     }

@@ -153,6 +153,15 @@ pub enum TerminalError {
         /// Phases of another.
         later: usize,
     },
+    /// A rectangular modulation without an end.
+    #[error("a rectangular modulation needs an end")]
+    Endless,
+    /// More changes than can be kept.
+    #[error("more than {most} changes; let what comes again and again end earlier")]
+    TooMany {
+        /// Most there may be.
+        most: usize,
+    },
     /// A value that is infinite or not a number.
     #[error("channel {channel} contains a value that is not a finite number")]
     NotFinite {

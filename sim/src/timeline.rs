@@ -15,6 +15,7 @@ use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
 use crate::instant::Instant;
+use crate::moving::Moving;
 use crate::noise::Noise;
 use crate::random::Streams;
 use crate::spectrum::Spectrum;
@@ -35,8 +36,10 @@ pub(crate) struct Piece {
 /// The waveform of a piece.
 #[derive(Debug)]
 pub(crate) enum Wave {
-    /// Tones that do not change.
+    /// Tones that do not change, whole or cut.
     Stationary(Stationary),
+    /// Something moves.
+    Moving(Moving),
 }
 
 /// Pieces in order of time; the first begins at zero, the last never ends.
@@ -105,19 +108,21 @@ impl Wave {
     fn noise_rms(&self) -> Vec<f64> {
         match self {
             Self::Stationary(stationary) => stationary.noise_rms().collect(),
+            Self::Moving(moving) => moving.noise_rms().collect(),
         }
     }
 
     fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
         match self {
             Self::Stationary(stationary) => stationary.render(first_sample, rate_hz, channels),
+            Self::Moving(moving) => moving.render(first_sample, rate_hz, channels),
         }
     }
 
     fn means(&self, from: Instant, to: Instant) -> Vec<SpanMeans> {
         match self {
             Self::Stationary(stationary) => {
-                let frequency_hz = stationary.spectrum().fundamental_hz;
+                let frequency_hz = stationary.fundamental_hz();
                 let phases = stationary.means(from, to).into_iter().zip(stationary.harmonics());
                 let means = phases.map(|(phase, harmonics)| SpanMeans {
                     phase,
@@ -127,31 +132,35 @@ impl Wave {
                 });
                 means.collect()
             }
+            Self::Moving(moving) => moving.means(from, to),
         }
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "waves without a spectrum are to come")]
     fn spectrum(&self) -> Option<&Arc<Spectrum>> {
         match self {
-            Self::Stationary(stationary) => Some(stationary.spectrum()),
+            Self::Stationary(stationary) => stationary.spectrum(),
+            Self::Moving(_) => None,
         }
     }
 
-    fn harmonics(&self) -> &[PhaseHarmonics] {
+    fn harmonics(&self, at: Instant) -> Vec<PhaseHarmonics> {
         match self {
-            Self::Stationary(stationary) => stationary.harmonics(),
+            Self::Stationary(stationary) => stationary.harmonics().to_vec(),
+            Self::Moving(moving) => moving.harmonics(at),
         }
     }
 
     fn phases(&self) -> usize {
         match self {
-            Self::Stationary(stationary) => stationary.spectrum().voltages.len(),
+            Self::Stationary(stationary) => stationary.phases(),
+            Self::Moving(moving) => moving.phases(),
         }
     }
 
     fn fundamental_hz(&self) -> f64 {
         match self {
-            Self::Stationary(stationary) => stationary.spectrum().fundamental_hz,
+            Self::Stationary(stationary) => stationary.fundamental_hz(),
+            Self::Moving(moving) => moving.fundamental_hz(),
         }
     }
 }
@@ -283,9 +292,9 @@ impl Timeline {
 
     /// The first sample of a piece lies on its beginning: it is the mean of both sides.
     fn mix_with_before(&self, index: usize, at: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
-        // Pieces without length stand for nothing.
-        let from = self.pieces[index].from;
-        let before = self.pieces[..index].iter().rev().find(|piece| piece.from < from);
+        // A piece that begins on the same sample is too short to stand for anything.
+        let begins_here = |piece: &&Piece| piece.from.first_sample(rate_hz) == (at, true);
+        let before = self.pieces[..index].iter().rev().find(|piece| !begins_here(piece));
         let Some(before) = before else { return };
         let mut values = vec![[0.0]; channels.len()];
         let mut outs: Vec<&mut [f64]> = values.iter_mut().map(<[f64; 1]>::as_mut_slice).collect();
@@ -358,17 +367,17 @@ impl Timeline {
         let first = self.index_at(from.into());
         let last = self.index_before(to.into()).max(first);
         let Some(piece) = self.pieces.get(first) else { return Vec::new() };
-        let mut known = &piece.wave;
+        let (mut known, at) = (&piece.wave, Instant::from(from));
         if self.pieces[first..=last].iter().all(|piece| Arc::ptr_eq(known, &piece.wave)) {
-            return known.harmonics().to_vec();
+            return known.harmonics(at);
         }
-        let mut found = relative(known.harmonics());
+        let mut found = relative(&known.harmonics(at));
         for piece in &self.pieces[first + 1..=last] {
             if Arc::ptr_eq(known, &piece.wave) {
                 continue;
             }
             known = &piece.wave;
-            for (found, other) in found.iter_mut().zip(relative(known.harmonics())) {
+            for (found, other) in found.iter_mut().zip(relative(&known.harmonics(piece.from))) {
                 found.keep_what_agrees(&other);
             }
         }

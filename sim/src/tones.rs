@@ -53,9 +53,25 @@ impl ToneBank {
         Self { frequencies_hz, channels }
     }
 
+    /// The phasors of a channel that has no other frequencies than the bank.
+    pub(crate) fn phasors(&self, spectrum: &ChannelSpectrum) -> Vec<Complex64> {
+        phasors(spectrum, &self.frequencies_hz)
+    }
+
     /// Writes samples `first_sample..` of every channel; the slices have one length.
     pub(crate) fn render(&self, first_sample: u64, rate_hz: f64, out: &mut [&mut [f64]]) {
-        debug_assert_eq!(out.len(), self.channels.len());
+        self.render_with(&self.channels, first_sample, rate_hz, out);
+    }
+
+    /// The same with other phasors than the bank's own.
+    pub(crate) fn render_with(
+        &self,
+        channels: &[Vec<Complex64>],
+        first_sample: u64,
+        rate_hz: f64,
+        out: &mut [&mut [f64]],
+    ) {
+        debug_assert_eq!(out.len(), channels.len());
         let samples = out.first().map_or(0, |channel| channel.len());
         let mut tones: Vec<CellTone> =
             self.frequencies_hz.iter().map(|&f| CellTone::new(f, rate_hz)).collect();
@@ -70,7 +86,7 @@ impl ToneBank {
             for (tone, &frequency_hz) in tones.iter_mut().zip(&self.frequencies_hz) {
                 tone.seed(frequency_hz, (at - from as u64) as i64, rate_hz, to.div_ceil(ROW));
             }
-            for (amplitudes, channel) in self.channels.iter().zip(out.iter_mut()) {
+            for (amplitudes, channel) in channels.iter().zip(out.iter_mut()) {
                 let cell = &mut channel[done..done + to - from];
                 cell.fill(0.0);
                 for (group, tones) in tones.chunks_exact(GROUP).enumerate() {

@@ -1,69 +1,301 @@
 //! From what is written down to pieces laid one after another.
+//!
+//! All instants at which anything begins, ends or turns are the borders of pieces; between two of
+//! them each channel has one law.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use lastmeter_units::SimDuration;
 
-use super::{Channel, Place, Program};
-use crate::clock::{Clock, Segment};
+use super::channel::Composer;
+use super::{Program, Stage};
+use crate::clock::Clock;
+use crate::disturbance::{Change, Disturbance, Modulation, PointOnWave, Side};
+use crate::gate::Cycle;
 use crate::instant::Instant;
+use crate::law::Law;
+use crate::moving::Moving;
 use crate::random::Streams;
-use crate::spectrum::{ChannelSpectrum, Spectrum, Tone};
+use crate::spectrum::{ChannelSpectrum, Spectrum};
 use crate::stationary::Stationary;
 use crate::terminal::TerminalError;
 use crate::timeline::{Piece, Timeline, Wave};
+use crate::track::Track;
+
+/// Most pieces of a program: so many take some hundred megabytes.
+const PIECES_MAX: usize = 4_000_000;
+
+/// Time constants after which nothing is left of a transient: e^-40 is 4e-18.
+const TRANSIENT_DECAYS: f64 = 40.0;
+
+/// So many pieces back an equal one is looked for.
+const SHARED_WITH: usize = 6;
+
+/// A disturbance with its exact instants.
+#[derive(Clone, Copy)]
+pub(super) struct Active<'a> {
+    pub(super) from: Instant,
+    pub(super) until: Option<Instant>,
+    pub(super) change: &'a Change,
+}
+
+impl Active<'_> {
+    fn is_under_way(&self, at: Instant) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// What is set over time: per phase the amplitudes and the angles in turns, voltages first.
+pub(super) struct Tracks {
+    pub(super) amplitudes: Vec<Track>,
+    pub(super) angles: Vec<Track>,
+    celsius: Track,
+    frequency: Track,
+}
 
 pub(super) fn timeline(
     program: &Program,
     name: &str,
     streams: Streams,
 ) -> Result<Timeline, TerminalError> {
-    let frequencies: Vec<(SimDuration, f64, f64)> =
-        program.stages.iter().map(|stage| (stage.from, stage.frequency_hz, 0.0)).collect();
-    if let Some((_, bad, _)) = frequencies.iter().find(|(_, f, _)| !(f.is_finite() && *f > 0.0)) {
-        return Err(TerminalError::Fundamental(*bad));
-    }
-    let clock = Clock::new(&frequencies);
-    let mut pieces = Vec::with_capacity(program.stages.len());
-    let mut temperatures: Vec<(SimDuration, f64)> = Vec::new();
-    for (index, stage) in program.stages.iter().enumerate() {
-        let next = program.stages.get(index + 1);
-        if next.is_some_and(|next| next.from == stage.from) {
+    let tracks = Tracks::new(program)?;
+    let clock = Clock::new(&tracks.frequency);
+    let active = resolve(program, &tracks, &clock);
+    let borders = borders(program, &tracks, &clock, &active)?;
+    let mut pieces: Vec<Piece> = Vec::with_capacity(borders.len());
+    let mut recent: Vec<(Vec<Law>, usize, Arc<Wave>)> = Vec::new();
+    for (index, &from) in borders.iter().enumerate() {
+        let until = borders.get(index + 1).copied();
+        let under_way: Vec<Active<'_>> =
+            active.iter().filter(|active| active.is_under_way(from)).copied().collect();
+        let segment_index = clock.index_at(from);
+        let composer = Composer {
+            stage: program.stage_at(from),
+            clock: &clock,
+            segment: clock.segments()[segment_index],
+            tracks: &tracks,
+            under_way: &under_way,
+            from,
+            until,
+        };
+        let laws = composer.laws();
+        let same = |(known, segment, _): &&(Vec<Law>, usize, Arc<Wave>)| {
+            *segment == segment_index && *known == laws
+        };
+        let wave = match recent.iter().find(same) {
+            Some((_, _, wave)) => Arc::clone(wave),
+            None => Arc::new(composer.wave(&laws)?),
+        };
+        if pieces.last().is_some_and(|piece| Arc::ptr_eq(&piece.wave, &wave)) {
             continue;
         }
-        if temperatures.last().is_none_or(|(_, celsius)| *celsius != stage.celsius) {
-            temperatures.push((stage.from, stage.celsius));
-        }
-        let from = Instant::from(stage.from);
-        let segment = &clock.segments()[clock.index_at(from)];
-        let spectra = |channels: &[Channel]| {
-            channels.iter().map(|channel| spectrum_of(channel, segment)).collect()
-        };
-        let spectrum = Spectrum {
-            fundamental_hz: segment.frequency_hz,
-            voltages: spectra(&stage.voltages),
-            currents: spectra(&stage.currents),
-        };
-        let wave = Arc::new(Wave::Stationary(Stationary::new(spectrum)?));
+        recent.insert(0, (laws, segment_index, Arc::clone(&wave)));
+        recent.truncate(SHARED_WITH);
         pieces.push(Piece { from, wave });
     }
-    Ok(Timeline::new(pieces, temperatures, name, streams))
+    let celsius = tracks.celsius.lines().iter().map(|line| (line.since.rounded(), line.value));
+    Ok(Timeline::new(pieces, celsius.collect(), name, streams))
 }
 
-/// The tones of a channel while the frequency is that of a segment.
-fn spectrum_of(channel: &Channel, segment: &Segment) -> ChannelSpectrum {
-    let tones = channel.lines.iter().map(|line| {
-        let (frequency_hz, turns) = match line.place {
-            Place::Order(order) => {
-                let order = f64::from(order);
-                let frequency_hz = order * segment.frequency_hz;
-                let there = order * segment.turns + line.turns;
-                (frequency_hz, segment.at_start(frequency_hz, there))
-            }
-            Place::Hertz(frequency_hz) => (frequency_hz, line.turns),
+impl Tracks {
+    fn new(program: &Program) -> Result<Self, TerminalError> {
+        let first = program.stages.first().ok_or(TerminalError::Empty)?;
+        let channels = 2 * first.voltages.len();
+        let mut tracks = Self {
+            amplitudes: vec![Track::new(1.0); channels],
+            angles: vec![Track::new(0.0); channels],
+            celsius: Track::new(first.celsius),
+            frequency: Track::new(first.frequency_hz),
         };
-        Tone { frequency_hz, rms: line.rms, phase_rad: TAU * turns }
-    });
-    ChannelSpectrum { dc: channel.dc, tones: tones.collect(), noise_rms: channel.noise_rms }
+        let mut stages = program.stages.iter().zip(program.stages.iter().skip(1)).peekable();
+        for disturbance in program.in_order() {
+            while let Some((before, stage)) = stages.next_if(|(_, s)| s.from <= disturbance.at) {
+                tracks.begin(before, stage);
+            }
+            tracks.change(disturbance);
+        }
+        stages.for_each(|(before, stage)| tracks.begin(before, stage));
+        let lines = tracks.frequency.lines().iter();
+        let mut frequencies = lines.map(|line| line.value);
+        match frequencies.find(|f| !(f.is_finite() && *f > 0.0)) {
+            Some(bad) => Err(TerminalError::Fundamental(bad)),
+            None => Ok(tracks),
+        }
+    }
+
+    /// A stage sets what differs from the stage before.
+    fn begin(&mut self, before: &Stage, stage: &Stage) {
+        let at = Instant::from(stage.from);
+        if stage.frequency_hz != before.frequency_hz {
+            self.frequency.go(at, stage.frequency_hz, SimDuration::ZERO);
+        }
+        if stage.celsius != before.celsius {
+            self.celsius.go(at, stage.celsius, SimDuration::ZERO);
+        }
+    }
+
+    fn change(&mut self, disturbance: &Disturbance) {
+        let at = Instant::from(disturbance.at);
+        match disturbance.change {
+            Change::Frequency { to_hz, over } => self.frequency.go(at, to_hz, over),
+            Change::Temperature { celsius } => self.celsius.go(at, celsius, SimDuration::ZERO),
+            Change::Amplitude { side, phases, to, over } => {
+                for channel in channels_of(side, self.amplitudes.len(), |phase| phases.has(phase)) {
+                    self.amplitudes[channel].go(at, to, over);
+                }
+            }
+            Change::Angle { side, phases, by_rad, over } => {
+                for channel in channels_of(side, self.angles.len(), |phase| phases.has(phase)) {
+                    let target = self.angles[channel].target() + by_rad / TAU;
+                    self.angles[channel].go(at, target, over);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The indices of channels, voltages first.
+fn channels_of(
+    side: Side,
+    channels: usize,
+    has: impl Fn(usize) -> bool,
+) -> impl Iterator<Item = usize> {
+    let phases = channels / 2;
+    (0..channels).filter(move |channel| {
+        let is_voltage = *channel < phases;
+        let fits = match side {
+            Side::Voltage => is_voltage,
+            Side::Current => !is_voltage,
+            Side::Both => true,
+        };
+        fits && has(channel % phases)
+    })
+}
+
+/// The exact instants of all disturbances.
+fn resolve<'a>(program: &'a Program, tracks: &Tracks, clock: &Clock) -> Vec<Active<'a>> {
+    let instants = |disturbance: &'a Disturbance| {
+        let asked = Instant::from(disturbance.at);
+        let point = match &disturbance.change {
+            Change::Level { point, .. } | Change::Transient { point, .. } => *point,
+            _ => None,
+        };
+        let from = point.map_or(asked, |point| point_on_wave(program, tracks, clock, asked, point));
+        let ends = |length: SimDuration| Instant::new(from.ns.saturating_add(length.0), from.part);
+        let mut until = disturbance.length.map(ends);
+        if let Change::Transient { decay_s, .. } = disturbance.change {
+            let gone = from.plus_seconds(TRANSIENT_DECAYS * decay_s.max(0.0));
+            until = Some(until.map_or(gone, |until| if until < gone { until } else { gone }));
+        }
+        Active { from, until, change: &disturbance.change }
+    };
+    program.in_order().map(instants).collect()
+}
+
+/// The first instant at or after another at which a voltage is at an angle.
+fn point_on_wave(
+    program: &Program,
+    tracks: &Tracks,
+    clock: &Clock,
+    after: Instant,
+    point: PointOnWave,
+) -> Instant {
+    /// How much of a turn counts as being there already.
+    const THERE: f64 = 1e-12;
+    let phase = point.phase.min(program.phases().saturating_sub(1));
+    let shift = |at: Instant| tracks.angles[phase].line_at(at);
+    let off = |at: Instant| {
+        let channel = program.stage_at(at).voltages.get(phase);
+        let own = channel.and_then(super::Channel::fundamental).map_or(0.0, |(_, turns)| turns);
+        let sum = clock.at(at).turns_at(at) + own + 0.25 + shift(at).at(at) - point.angle_rad / TAU;
+        sum - sum.round()
+    };
+    let rate = |at: Instant| clock.at(at).frequency_at(at) + shift(at).per_s;
+    let now = off(after);
+    let missing = if now > THERE { 1.0 - now } else { -now };
+    let mut at = after.plus_seconds(missing / rate(after));
+    for _ in 0..6 {
+        at = at.plus_seconds(-off(at) / rate(at));
+    }
+    if at < after { after } else { at }
+}
+
+/// All instants at which something begins, ends or turns, in order; the first is zero.
+fn borders(
+    program: &Program,
+    tracks: &Tracks,
+    clock: &Clock,
+    active: &[Active<'_>],
+) -> Result<Vec<Instant>, TerminalError> {
+    let mut borders = vec![Instant::default()];
+    borders.extend(program.stages.iter().map(|stage| Instant::from(stage.from)));
+    borders.extend(clock.segments().iter().map(|segment| segment.from));
+    let set = tracks.amplitudes.iter().chain(&tracks.angles);
+    borders.extend(set.flat_map(Track::lines).map(|line| line.since));
+    for one in active {
+        borders.push(one.from);
+        borders.extend(one.until);
+        match one.change {
+            Change::Component { component, .. } => {
+                let later = |at: Instant, ns: i64| Instant::new(at.ns.saturating_add(ns), at.part);
+                borders.push(later(one.from, component.rise.0.max(0)));
+                borders.extend(one.until.map(|until| later(until, -component.fall.0.max(0))));
+            }
+            Change::Flicker { modulation: Modulation::Rectangle, hz, .. } => {
+                let until = one.until.ok_or(TerminalError::Endless)?;
+                let changes = until.seconds_since(one.from) * 2.0 * hz;
+                if !changes.is_finite() || borders.len() as f64 + changes > PIECES_MAX as f64 {
+                    return Err(TerminalError::TooMany { most: PIECES_MAX });
+                }
+                let at = |k: i64| one.from.plus_cycles(k, 2.0 * hz);
+                borders.extend((1..=changes as i64).map(at).filter(|at| *at < until));
+            }
+            _ => {}
+        }
+    }
+    borders.retain(|at| *at >= Instant::default());
+    borders.sort_by(|a, b| a.ns.cmp(&b.ns).then(a.part.total_cmp(&b.part)));
+    borders.dedup();
+    if borders.len() > PIECES_MAX {
+        return Err(TerminalError::TooMany { most: PIECES_MAX });
+    }
+    Ok(borders)
+}
+
+impl Composer<'_> {
+    /// The waveform of these laws.
+    fn wave(&self, laws: &[Law]) -> Result<Wave, TerminalError> {
+        if let Some(channel) = laws.iter().position(|law| !law.is_finite()) {
+            return Err(TerminalError::NotFinite { channel });
+        }
+        let is_moving = self.segment.slope_hz_per_s != 0.0 || laws.iter().any(Law::is_moving);
+        if is_moving {
+            return Ok(Wave::Moving(Moving::new(self.segment, laws.to_vec(), self.from)));
+        }
+        let spectra: Vec<_> = laws.iter().map(|law| law.spectra(&self.segment)).collect();
+        let joined = |(inner, added): &(ChannelSpectrum, ChannelSpectrum)| ChannelSpectrum {
+            dc: inner.dc + added.dc,
+            tones: inner.tones.clone(),
+            noise_rms: added.noise_rms,
+        };
+        let (voltages, currents) = spectra.split_at(spectra.len() / 2);
+        let spectrum = Spectrum {
+            fundamental_hz: self.segment.frequency_hz,
+            voltages: voltages.iter().map(joined).collect(),
+            currents: currents.iter().map(joined).collect(),
+        };
+        let gates: Vec<&[_]> = laws.iter().map(|law| &law.gates[..]).collect();
+        let cycle = Cycle::new(self.segment.from, self.segment.frequency_hz, &gates);
+        let made = match cycle {
+            None => Stationary::new(spectrum)?,
+            Some(cycle) => {
+                let inner: Vec<ChannelSpectrum> =
+                    spectra.into_iter().map(|(inner, _)| inner).collect();
+                Stationary::gated(spectrum, &inner, cycle)?
+            }
+        };
+        Ok(Wave::Stationary(made))
+    }
 }

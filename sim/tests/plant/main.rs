@@ -1,6 +1,7 @@
 //! The plant, seen through its public functions: what is rendered, and what is claimed to be true.
 
 mod closed_form;
+mod disturbances;
 mod loops;
 mod oracles;
 mod programs;
