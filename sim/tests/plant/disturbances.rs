@@ -406,6 +406,50 @@ fn currents_of_every_shape() {
     }
 }
 
+/// Odd products of tones, and such as do not repeat with the gates: what a comb of spans must not
+/// take for whole cycles.
+#[test]
+fn cut_waves_with_direct_components_even_orders_and_interharmonics() {
+    let mut point = OperatingPoint::balanced(seconds(1.0), 1, 50.0, 230.0, 10.0);
+    point.current_lags_rad = vec![LAG_RAD];
+    point.voltage_dc_v = 5.0;
+    point.current_dc_a = -2.0;
+    point.current_shape = WaveShape::BurstFired { on: 1, off: 2 };
+    let added = Component { voltage_share: 0.2, ..component(ComponentPlace::Hertz(83.9)) };
+    let even = component(ComponentPlace::Order(2));
+    let notch =
+        Change::Notch { phases: ALL, per_cycle: 1, first_rad: 1.0, width_rad: 0.9, depth: 1.0 };
+    let terminal = build(
+        &[point],
+        &[
+            at(0.0, None, Change::Component { phases: ALL, component: added }),
+            at(0.0, None, Change::Component { phases: ALL, component: even }),
+            at(0.0, None, notch),
+        ],
+    )
+    .unwrap();
+    let second = |t: f64, angle: f64| (2.0 * TAU * (50.0 * t - 0.25) + angle).cos();
+    let other = |t: f64, angle: f64| (TAU * 83.9 * t + angle).cos();
+    let u = |t: f64| {
+        let is_notch = (50.0 * t - 1.0 / TAU).rem_euclid(1.0) < 0.9 / TAU;
+        let added = 46.0 * other(t, 0.4) + 23.0 * second(t, 0.4);
+        if is_notch { 0.0 } else { u_at(50.0 * t) + 5.0 + SQRT_2 * added }
+    };
+    let own = |t: f64| 50.0 * t - LAG_RAD / TAU;
+    let i = |t: f64| {
+        let added = 3.0 * (other(t, -0.6) + second(t, -0.6));
+        let is_on = own(t).rem_euclid(3.0) < 1.0;
+        if is_on { i_at(50.0 * t) - 2.0 + SQRT_2 * added } else { 0.0 }
+    };
+    let mut breaks = Vec::new();
+    for k in 0..60 {
+        let k = f64::from(k);
+        let edges = [k + 1.0 / TAU, k + 1.9 / TAU, k + LAG_RAD / TAU];
+        breaks.extend(edges.map(|turns| turns / 50.0));
+    }
+    check("cut", &terminal, &u, &i, &breaks);
+}
+
 #[test]
 fn disturbances_compose_as_documented() {
     let disturbances = [
