@@ -63,7 +63,7 @@ impl Comb {
     }
 
     /// What turns a phasor from the first repetition's middle to that of all.
-    fn to_middle(&self, frequency_hz: f64) -> Complex64 {
+    fn turn_to_middle(&self, frequency_hz: f64) -> Complex64 {
         let count = (self.repeats - 1) as i64 * i64::from(self.cycles);
         rotation(frequency_hz, count, 2.0 * self.frequency_hz)
     }
@@ -125,7 +125,7 @@ impl SpanWeights {
         let mut to_middle = turned(from.ns.saturating_add(to.ns), from.part + to.part);
         if comb.repeats > 1 {
             for (turn, &f) in to_middle.iter_mut().zip(frequencies_hz) {
-                *turn *= comb.to_middle(f);
+                *turn *= comb.turn_to_middle(f);
             }
         }
         Self { to_middle, real, imaginary }

@@ -133,7 +133,7 @@ impl Moving {
         rotations.extend(self.hertz.iter().map(|hz| cis(TAU * at.turns_since(start, *hz))));
     }
 
-    /// A channel's value, without its noise; `on_edges` for the mean of both sides on a gate's edge.
+    /// A channel's value without its noise; `on_edges`: the mean of both sides on a gate's edge.
     fn value(&self, channel: usize, at: Instant, rotations: &[Complex64], on_edges: bool) -> f64 {
         let law = &self.channels[channel];
         let shift = law.shift.map(|shift| shift.at(at));

@@ -1,8 +1,8 @@
 //! Everything that will happen at a terminal, written down before it is built.
 //!
-//! Terms: a *stage* is what a source carries undisturbed from an instant on: an operating point, or
-//! the one spectrum it has for ever. A *line* is a tone of a stage, which either keeps to a multiple
-//! of the fundamental's angle (its order), or has a frequency of its own.
+//! Terms: a *stage* is what a source carries undisturbed from an instant on: an operating point,
+//! or the one spectrum it has for ever. A *line* is a tone of a stage, which either keeps to a
+//! multiple of the fundamental's angle (its order), or has a frequency of its own.
 
 mod channel;
 mod compose;
@@ -63,6 +63,8 @@ pub(crate) struct Stage {
 pub struct Program {
     stages: Vec<Stage>,
     disturbances: Vec<Disturbance>,
+    /// The spectrum it was made from: undisturbed it is carried to the last bit.
+    spectrum: Option<Spectrum>,
 }
 
 impl Program {
@@ -80,7 +82,7 @@ impl Program {
             shape: WaveShape::Sine,
             celsius: REFERENCE_CELSIUS,
         };
-        Self { stages: vec![stage], disturbances: Vec::new() }
+        Self { stages: vec![stage], disturbances: Vec::new(), spectrum: Some(spectrum.clone()) }
     }
 
     /// Operating points one after another, the first from the scenario's start on, the last for
@@ -97,13 +99,14 @@ impl Program {
             let later = other.voltages.len();
             return Err(TerminalError::PhasesDiffer { first, later });
         }
-        Ok(Self { stages, disturbances: Vec::new() })
+        Ok(Self { stages, disturbances: Vec::new(), spectrum: None })
     }
 
     /// Gives the currents of the last operating point another shape.
     pub fn set_shape(&mut self, shape: WaveShape) {
         if let Some(stage) = self.stages.last_mut() {
             stage.shape = shape;
+            self.spectrum = None;
         }
     }
 
@@ -130,6 +133,9 @@ impl Program {
     }
 
     pub(crate) fn timeline(&self, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
+        if let (Some(spectrum), []) = (&self.spectrum, &self.disturbances[..]) {
+            return Timeline::of_spectrum(spectrum.clone(), name, streams);
+        }
         compose::timeline(self, name, streams)
     }
 }

@@ -11,13 +11,11 @@ use std::sync::Arc;
 use lastmeter_units::{MeasurementId, SimDuration};
 use serde::{Deserialize, Serialize};
 
-use crate::instant::Instant;
 use crate::looped::Loop;
 use crate::program::Program;
 use crate::random::Streams;
 use crate::spectrum::Spectrum;
-use crate::stationary::Stationary;
-use crate::timeline::{Piece, Timeline, Wave};
+use crate::timeline::Timeline;
 use crate::truth::{Netting, PhaseHarmonics, ReferenceSpan, SpanMeans, Truth};
 
 /// The ambient temperature where nothing else is said, in degrees Celsius: the reference
@@ -178,10 +176,7 @@ impl Terminal {
         name: &str,
         streams: &Streams,
     ) -> Result<Self, TerminalError> {
-        let wave = Arc::new(Wave::Stationary(Stationary::new(spectrum)?));
-        let pieces = vec![Piece { from: Instant::default(), wave }];
-        let temperatures = vec![(SimDuration::ZERO, REFERENCE_CELSIUS)];
-        Ok(Self::of_timeline(Timeline::new(pieces, temperatures, name, *streams)))
+        Ok(Self::of_timeline(Timeline::of_spectrum(spectrum, name, *streams)?))
     }
 
     /// A terminal that carries what a program says. `name` is the source's name, as above.

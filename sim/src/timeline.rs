@@ -20,7 +20,7 @@ use crate::noise::Noise;
 use crate::random::Streams;
 use crate::spectrum::Spectrum;
 use crate::stationary::Stationary;
-use crate::terminal::{Stretch, TemperatureChange};
+use crate::terminal::{REFERENCE_CELSIUS, Stretch, TemperatureChange, TerminalError};
 use crate::truth::{PhaseHarmonics, PhaseMeans, SpanMeans};
 
 /// Up to so many pieces are summed one by one: what is kept from the beginning has lost digits.
@@ -182,6 +182,17 @@ impl Timeline {
         });
         let noise = noise.collect();
         Self { pieces, noise, temperatures, integrals: Mutex::new(Vec::new()) }
+    }
+
+    /// A spectrum for ever, at the reference temperature.
+    pub(crate) fn of_spectrum(
+        spectrum: Spectrum,
+        name: &str,
+        streams: Streams,
+    ) -> Result<Self, TerminalError> {
+        let wave = Arc::new(Wave::Stationary(Stationary::new(spectrum)?));
+        let pieces = vec![Piece { from: Instant::default(), wave }];
+        Ok(Self::new(pieces, vec![(SimDuration::ZERO, REFERENCE_CELSIUS)], name, streams))
     }
 
     pub(crate) fn phases(&self) -> usize {

@@ -33,7 +33,9 @@ fn build(
     disturbances: &[Disturbance],
 ) -> Result<Terminal, TerminalError> {
     let mut program = Program::from_points(points)?;
-    disturbances.iter().for_each(|disturbance| program.disturb(disturbance.clone()));
+    for disturbance in disturbances {
+        program.disturb(disturbance.clone());
+    }
     Terminal::from_program(&program, "test", &Streams::new(1))
 }
 
@@ -99,7 +101,7 @@ fn check(
         assert_close(block.currents[0][k], i(t), 2e-9, &format!("{what}: i of sample {k}"));
     }
     for (from, to) in [(0.0, 1.0), (0.1, 0.3), (0.123_456, 0.654_321), (0.2, 0.200_5), (0.4, 0.9)] {
-        let found = |name: &str| value(terminal, name, span(from, to)).unwrap();
+        let found = |name: &str| value(terminal, name, span(from, to)).expect("a value");
         let [u2, i2, ui] = means(u, i, breaks, from, to);
         let p = found("electricity.power.active.consumed.l1")
             - found("electricity.power.active.injected.l1");
@@ -295,7 +297,7 @@ fn a_point_on_the_wave_is_met_to_a_nanoradian() {
     point.voltage_leads_rad = vec![0.3, 0.1, -0.2];
     for (phase, angle_rad) in [(0, 1.0), (1, 2.5), (2, 6.0)] {
         let ramp = at(5.0, None, Change::Frequency { to_hz: 51.37, over: seconds(3.0) });
-        let dip = at(3600.000_000_001, Some(1.0), gone(phase, angle_rad));
+        let dip = at(3_600.000_000_001, Some(1.0), gone(phase, angle_rad));
         let terminal = build(&[point.clone()], &[ramp, dip]).unwrap();
         // The angle of the first voltage in turns, in integers as far as they go.
         let ramp_turns = 49.73 * 8.0 + 0.5 * (51.37 - 49.73) * 3.0;
@@ -533,7 +535,7 @@ fn three_phases_may_be_hit_one_by_one() {
     let shape = Change::Shape { phases: only(2), shape: WaveShape::HalfWave };
     let noise = Change::Noise { phases: only(0), voltage_v: 40.0, current_a: 0.0 };
     let terminal = build(
-        &[point.clone()],
+        std::slice::from_ref(&point),
         &[at(0.0, Some(1.0), gone), at(0.0, Some(1.0), shape), at(0.0, Some(1.0), noise)],
     )
     .unwrap();
