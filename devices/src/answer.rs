@@ -1,9 +1,10 @@
 //! Commands to a meter: what it understands, and how it answers.
 //!
-//! The meter knows one command, `setReportingPeriod` with the parameter `seconds`. Every
-//! invocation is answered by an `Acknowledge` message; the answer to one that cannot be carried
-//! out begins with [`ERROR_PREFIX`]. An invocation that comes again (delivery is at least once) is
-//! answered again with the same words, and not carried out again.
+//! `setReportingPeriod` with the parameter `seconds`; `setRegister` with `register` (a name or an
+//! address) and `value`; `readRegister` with `register`; `setBreaker` with `state` (`open` or
+//! `closed`). Every invocation is answered by an `Acknowledge` message; the answer to one that
+//! cannot be carried out begins with [`ERROR_PREFIX`]. An invocation that comes again (delivery is
+//! at least once) is answered again with the same words, and not carried out again.
 
 use std::collections::VecDeque;
 
@@ -19,62 +20,86 @@ const REMEMBERED: usize = 256;
 /// The longest reporting period in seconds.
 const PERIOD_MAX_S: f64 = 86_400.0;
 
-/// What is to be done about a command.
+/// What a command asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Verdict {
+pub(crate) enum Order {
     /// Report this often from now on.
     SetPeriod(SimDuration),
-    /// Nothing: it has been carried out before.
-    Repeated,
-    /// Nothing: it is not understood.
-    Refused,
+    /// Write this into a register.
+    SetRegister { register: String, value: String },
+    /// Tell what a register holds.
+    ReadRegister { register: String },
+    /// Open the breaker, or close it.
+    SetBreaker { is_open: bool },
 }
 
-/// An answer to a command.
+/// What became of a payload.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) invocation: String,
-    pub(crate) response: String,
-    pub(crate) verdict: Verdict,
+pub(crate) enum Judged {
+    /// It came before, and was answered so.
+    Again { invocation: String, response: String },
+    /// It is new; if it cannot be understood, why.
+    New { invocation: String, order: Result<Order, String> },
 }
 
-/// Judges commands and remembers which ones it has judged.
+/// Judges commands and remembers how they were answered.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CommandDesk {
-    judged: VecDeque<(String, String)>,
+    answered: VecDeque<(String, String)>,
 }
 
 impl CommandDesk {
     /// Judges a payload.
     pub(crate) fn judge(
-        &mut self,
+        &self,
         payload: &[u8],
         period_min: SimDuration,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Judged, Refusal> {
         let command = decode_command(payload, &Limits::default())?;
         let invocation = command.invocation.id.clone();
-        if let Some((_, response)) = self.judged.iter().find(|(id, _)| *id == invocation) {
-            let response = response.clone();
-            return Ok(Answer { invocation, response, verdict: Verdict::Repeated });
+        if let Some((_, response)) = self.answered.iter().find(|(id, _)| *id == invocation) {
+            return Ok(Judged::Again { invocation, response: response.clone() });
         }
-        let (response, verdict) = match period(&command, period_min) {
-            Ok(period) => (format!("reporting period set to {period}"), Verdict::SetPeriod(period)),
-            Err(error) => (format!("{ERROR_PREFIX}{error}"), Verdict::Refused),
-        };
-        if self.judged.len() == REMEMBERED {
-            self.judged.pop_front();
+        Ok(Judged::New { invocation, order: order(&command, period_min) })
+    }
+
+    /// Remembers an answer.
+    pub(crate) fn answered(&mut self, invocation: &str, response: &str) {
+        if self.answered.len() == REMEMBERED {
+            self.answered.pop_front();
         }
-        self.judged.push_back((invocation.clone(), response.clone()));
-        Ok(Answer { invocation, response, verdict })
+        self.answered.push_back((invocation.to_owned(), response.to_owned()));
+    }
+}
+
+fn order(command: &CommandMessage, period_min: SimDuration) -> Result<Order, String> {
+    let text = |name: &str| match command.parameters.get(name) {
+        Some(ParameterValue::Text(text)) => Ok(text.clone()),
+        Some(other) => other
+            .as_number()
+            .map(|number| number.to_string())
+            .ok_or_else(|| format!("the parameter `{name}` is neither a text nor a number")),
+        None => Err(format!("the parameter `{name}` is missing")),
+    };
+    match command.definition.name.as_str() {
+        "setReportingPeriod" => period(command, period_min).map(Order::SetPeriod),
+        "setRegister" => {
+            Ok(Order::SetRegister { register: text("register")?, value: text("value")? })
+        }
+        "readRegister" => Ok(Order::ReadRegister { register: text("register")? }),
+        "setBreaker" => match text("state")?.as_str() {
+            "open" => Ok(Order::SetBreaker { is_open: true }),
+            "closed" => Ok(Order::SetBreaker { is_open: false }),
+            _ => Err("`state` has to be `open` or `closed`".to_owned()),
+        },
+        name => {
+            let name: String = name.chars().take(64).collect();
+            Err(format!("unknown command `{name}`"))
+        }
     }
 }
 
 fn period(command: &CommandMessage, period_min: SimDuration) -> Result<SimDuration, String> {
-    let name = &command.definition.name;
-    if name != "setReportingPeriod" {
-        let name: String = name.chars().take(64).collect();
-        return Err(format!("unknown command `{name}`"));
-    }
     let seconds = command.parameters.get("seconds").and_then(ParameterValue::as_number);
     let Some(seconds) = seconds else {
         return Err("the parameter `seconds` is missing or no number".to_owned());

@@ -22,6 +22,7 @@ mod meter;
 mod model;
 mod outbox;
 mod reading;
+mod register;
 mod registry;
 mod sampled;
 mod window;
@@ -29,6 +30,7 @@ mod windows;
 
 pub use answer::ERROR_PREFIX;
 pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
+pub use front_end::cvct::Cvct;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use outbox::{Message, Outbox};
 pub use registry::{DEVICES, DeviceContext, DeviceKind};

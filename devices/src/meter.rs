@@ -15,11 +15,14 @@ use lastmeter_wire::flexmeter::{
 };
 use lastmeter_wire::topics;
 
-use crate::answer::{CommandDesk, Verdict};
+use crate::answer::{CommandDesk, ERROR_PREFIX, Judged, Order};
 use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use crate::outbox::Outbox;
-use crate::reading::Totaliser;
+use crate::front_end::{Calibration, ChannelError};
+use crate::reading::{Energy, Totaliser};
+use crate::register::Registers;
 use crate::sampled::Sampled;
+use crate::window::MeasuredWindow;
 use crate::windows::ClosedForm;
 
 /// The shortest reporting period: longer than the longest window (12 cycles at 50.7 Hz, 10 at
@@ -64,6 +67,12 @@ pub(crate) struct MeterParts {
     pub(crate) netting: Netting,
     pub(crate) period: SimDuration,
     pub(crate) obeys_commands: bool,
+    pub(crate) registers: Registers,
+    pub(crate) energy: Energy,
+    /// Phases of the network; a meter with a second set of channels has more in its windows.
+    pub(crate) phases: usize,
+    /// Whether it has a breaker, and with it a second voltage behind that and a neutral current.
+    pub(crate) has_breaker: bool,
 }
 
 /// The end of time: what is frozen until then does not thaw.
@@ -98,6 +107,7 @@ pub(crate) struct Meter {
     desk: CommandDesk,
     faults: Faults,
     has_warned: bool,
+    is_open: bool,
 }
 
 /// Counts the restarts of the serial counter; nothing restarts it yet.
@@ -111,13 +121,14 @@ impl Meter {
                 InputTopic::Bound => topics::device_input(&parts.tenant, &parts.hardware_id),
             },
             commands_topic: topics::commands(&parts.tenant, &parts.hardware_id),
-            totaliser: Totaliser::new(parts.netting),
+            totaliser: Totaliser::new(parts.netting, parts.energy),
             next_due: parts.period,
             serial: Serial(0),
             outbox: Outbox::default(),
             desk: CommandDesk::default(),
             faults: Faults::default(),
             has_warned: false,
+            is_open: false,
             parts,
         }
     }
@@ -162,8 +173,27 @@ impl Meter {
         }
     }
 
-    /// Converts samples `from..to` and adds up the windows they complete.
+    /// Converts samples `from..to`, piece by piece where the temperature changes.
     fn take(&mut self, block: &Block, from: usize, to: usize) -> Result<(), String> {
+        let mut at = from;
+        let mut pushed = Ok(());
+        for change in &block.temperatures {
+            let change_at = change.sample.clamp(at, to);
+            if change.sample < from || change.sample >= to {
+                continue;
+            }
+            pushed = pushed.and(self.take_piece(block, at, change_at));
+            at = change_at;
+            if let Acquisition::Samples { chain, .. } = &mut self.parts.acquisition {
+                let set = chain.set_temperature(change.celsius);
+                pushed = pushed.and(set.map_err(|_| too_far("the temperature")));
+            }
+        }
+        pushed.and(self.take_piece(block, at, to))
+    }
+
+    /// Converts samples `from..to` and adds up the windows they complete.
+    fn take_piece(&mut self, block: &Block, from: usize, to: usize) -> Result<(), String> {
         let Acquisition::Samples { chain, taken, .. } = &mut self.parts.acquisition else {
             return Ok(());
         };
@@ -171,11 +201,12 @@ impl Meter {
             return Ok(());
         }
         *taken += (to - from) as u64;
-        let pushed = chain.push(block, from, to).map_err(|error| error.to_string());
+        let pushed = chain.push(block, (from, to), self.is_open);
         while let Some(window) = chain.pop() {
+            let window = prepared(&mut self.parts.registers, self.parts.phases, window);
             self.totaliser.add(&window);
         }
-        pushed
+        pushed.map_err(|error| error.to_string())
     }
 
     fn spectrum(&mut self, until: SimDuration, spectrum: &Arc<Spectrum>, out: &mut Vec<Output>) {
@@ -202,7 +233,7 @@ impl Meter {
         let until_s = until.as_seconds_f64();
         if let Acquisition::Windows(closed_form) = &mut self.parts.acquisition {
             while let Some(window) = closed_form.next(until_s) {
-                self.totaliser.add(&window);
+                self.totaliser.add(&prepared(&mut self.parts.registers, self.parts.phases, window));
             }
         }
     }
@@ -260,27 +291,30 @@ impl Meter {
         if !self.parts.obeys_commands {
             return event(out, EventKind::CommandIgnored, "obey_commands = false");
         }
-        let answer = match self.desk.judge(payload, PERIOD_MIN) {
-            Ok(answer) => answer,
+        let judged = match self.desk.judge(payload, PERIOD_MIN) {
+            Ok(judged) => judged,
             Err(refusal) => {
                 return event(out, EventKind::CommandMalformed, &refusal.to_string());
             }
         };
-        let kind = match answer.verdict {
-            Verdict::SetPeriod(period) => {
-                self.parts.period = period;
-                self.next_due = now - self.parts.start + period;
-                EventKind::CommandObeyed
+        let (kind, invocation, response) = match judged {
+            Judged::Again { invocation, response } => {
+                (EventKind::CommandRepeated, invocation, response)
             }
-            Verdict::Repeated => EventKind::CommandRepeated,
-            Verdict::Refused => EventKind::CommandRefused,
+            Judged::New { invocation, order } => {
+                let (kind, response) = match order.and_then(|order| self.obey(now, order)) {
+                    Ok(response) => (EventKind::CommandObeyed, response),
+                    Err(error) => (EventKind::CommandRefused, format!("{ERROR_PREFIX}{error}")),
+                };
+                self.desk.answered(&invocation, &response);
+                (kind, invocation, response)
+            }
         };
-        let detail = format!("{}: {}", answer.invocation, answer.response);
-        event(out, kind, &detail);
+        event(out, kind, &format!("{invocation}: {response}"));
         let acknowledge = AcknowledgeMessage {
             hardware_id: self.parts.hardware_id.clone(),
-            originating_event_id: answer.invocation,
-            response: answer.response,
+            originating_event_id: invocation,
+            response,
             event_date: Some(now),
             update_state: false,
             metadata: BTreeMap::new(),
@@ -288,6 +322,57 @@ impl Meter {
         let mut payload = Vec::new();
         encode_acknowledge(&acknowledge, &mut payload);
         self.outbox.put(&self.input_topic, payload, out);
+    }
+
+    /// Carries out a command; what to answer.
+    fn obey(&mut self, now: SimTime, order: Order) -> Result<String, String> {
+        match order {
+            Order::SetPeriod(period) => {
+                self.parts.period = period;
+                self.next_due = now - self.parts.start + period;
+                Ok(format!("reporting period set to {period}"))
+            }
+            Order::ReadRegister { register } => self.parts.registers.read(&register),
+            Order::SetRegister { register, value } => {
+                let before = self.parts.registers.bits();
+                let (response, phase) = self.parts.registers.write(&register, &value)?;
+                if self.calibrate(phase).is_err() {
+                    self.parts.registers.restore(before);
+                    // The values before were in force, so they can be had again.
+                    let _ = self.calibrate(phase);
+                    return Err(too_far(&format!("the phase with {response}")));
+                }
+                self.totaliser.set_no_load(self.parts.registers.no_load_w());
+                Ok(response)
+            }
+            Order::SetBreaker { .. } if !self.parts.has_breaker => {
+                Err("this device has no breaker".to_owned())
+            }
+            Order::SetBreaker { is_open } => {
+                self.is_open = is_open;
+                self.totaliser.set_open(is_open);
+                if let Acquisition::Windows(closed_form) = &mut self.parts.acquisition {
+                    closed_form.set_open(is_open);
+                }
+                Ok(format!("breaker {}", if is_open { "open" } else { "closed" }))
+            }
+        }
+    }
+
+    /// Lets the registers of a phase act on what comes from now on.
+    fn calibrate(&mut self, phase: usize) -> Result<(), ChannelError> {
+        let (u, i) = self.parts.registers.calibration(phase);
+        let phases = self.parts.phases;
+        let mut set = |channel: usize, calibration: Calibration| match &mut self.parts.acquisition {
+            Acquisition::Samples { chain, .. } => chain.calibrate(channel, calibration),
+            Acquisition::Windows(closed_form) => closed_form.calibrate(channel, calibration),
+        };
+        if phase >= phases {
+            return Ok(());
+        }
+        let per_kind = if self.parts.has_breaker { 2 * phases } else { phases };
+        set(phase, u)?;
+        set(per_kind + phase, i)
     }
 
     fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
@@ -331,6 +416,21 @@ impl Meter {
 /// The first sample at or after an instant. A billionth of a sample early counts as at.
 fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
     (instant.as_seconds_f64() * rate_hz - 1e-6).ceil().max(0.0) as u64
+}
+
+/// What is added up of a window: the registers have acted on it, and only the network's phases
+/// are among its own.
+fn prepared(registers: &mut Registers, phases: usize, mut window: MeasuredWindow) -> MeasuredWindow {
+    registers.apply(&mut window);
+    if let Some(second) = window.phases.get_mut(phases).filter(|_| phases == 1) {
+        window.second = std::mem::take(second);
+    }
+    window
+}
+
+/// What cannot be had at this sampling rate.
+fn too_far(what: &str) -> String {
+    format!("{what} asks for a phase shift of more than eight samples")
 }
 
 fn event(out: &mut Vec<Output>, kind: EventKind, detail: &str) {

@@ -9,7 +9,9 @@
 use lastmeter_sim::Netting;
 use lastmeter_units::{Direction, MEASUREMENTS, MeasurementId, Phase, Quantity, SimDuration};
 
-use crate::window::{MeasuredWindow, PHASES_MAX};
+use num_complex::Complex64;
+
+use crate::window::{MeasuredPhase, MeasuredWindow, PHASES_MAX};
 
 /// A group of quantities a scenario can ask for, by its word.
 pub(crate) const GROUPS: &[&str] = &[
@@ -23,7 +25,16 @@ pub(crate) const GROUPS: &[&str] = &[
     "active_energy",
     "reactive_energy",
     "apparent_energy",
+    "thd",
+    "non_active_power",
+    "phase_angle",
+    "pulses",
+    "neutral_current",
+    "breaker",
 ];
+
+/// Groups that only a meter with a breaker has.
+pub(crate) const BREAKER_GROUPS: &[&str] = &["neutral_current", "breaker"];
 
 fn group_of(quantity: Quantity) -> Option<&'static str> {
     Some(match quantity {
@@ -37,24 +48,41 @@ fn group_of(quantity: Quantity) -> Option<&'static str> {
         Quantity::ActiveEnergy(_) => "active_energy",
         Quantity::ReactiveEnergy(_) => "reactive_energy",
         Quantity::ApparentEnergy => "apparent_energy",
+        Quantity::VoltageThd | Quantity::CurrentThd => "thd",
+        Quantity::NonActivePower => "non_active_power",
+        Quantity::VoltagePhase | Quantity::CurrentPhase => "phase_angle",
+        Quantity::ActivePulses | Quantity::ReactivePulses => "pulses",
+        Quantity::NeutralCurrentRms => "neutral_current",
+        Quantity::BreakerClosed | Quantity::BreakerVoltageRms => "breaker",
         _ => return None,
     })
 }
 
-/// The identifiers of Table 2 in the given groups, in the registry's order. With `totals_only`,
-/// what has a total comes without its phases.
-pub(crate) fn identifiers(groups: &[&str], totals_only: bool) -> Vec<MeasurementId> {
+/// The identifiers of the given groups that a meter of so many phases has, in the registry's order.
+/// Quantities that Table 2 knows come by its identifiers only. With `totals_only`, what has a total
+/// comes without its phases.
+pub(crate) fn identifiers(groups: &[&str], totals_only: bool, phases: usize) -> Vec<MeasurementId> {
+    let total = |quantity| {
+        MeasurementId::of(quantity, Phase::Total).filter(|id| is_offered(*id)).is_some()
+    };
     let wanted = |id: &MeasurementId| {
         let row = id.row();
-        let is_phase = row.phase.index().is_some();
-        row.is_table2()
+        is_offered(*id)
             && group_of(row.quantity).is_some_and(|group| groups.contains(&group))
-            && !(totals_only
-                && is_phase
-                && MeasurementId::of(row.quantity, Phase::Total)
-                    .is_some_and(|total| total.row().is_table2()))
+            && row.phase.index().is_none_or(|phase| {
+                phase < phases && !(totals_only && total(row.quantity))
+            })
     };
     (0..MEASUREMENTS.len()).filter_map(MeasurementId::from_index).filter(wanted).collect()
+}
+
+/// Whether an identifier is the one its quantity goes by: Table 2's, or, where that has none for
+/// any phase, that of the `x.*` namespace.
+fn is_offered(id: MeasurementId) -> bool {
+    let in_table2 = |phase| {
+        MeasurementId::of(id.row().quantity, phase).is_some_and(|other| other.row().is_table2())
+    };
+    id.row().is_table2() || !(in_table2(Phase::L1) || in_table2(Phase::None))
 }
 
 /// The part of a power that flows in a direction, never negative.
@@ -92,10 +120,28 @@ fn index(direction: Direction) -> usize {
     }
 }
 
+/// How energies are registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Energy {
+    /// A phase's window of less active power than this, in watts, is not registered.
+    pub(crate) no_load_w: f64,
+    /// Pulses per joule of active energy, or per var-second, of both directions together.
+    pub(crate) pulses_per_joule: f64,
+}
+
 /// What has come together since the last reading, and the registers since the start.
 #[derive(Clone, Debug)]
 pub(crate) struct Totaliser {
     netting: Netting,
+    energy: Energy,
+    is_open: bool,
+    /// Energies that make pulses: whatever way they flow.
+    pulsed: [f64; 2],
+    /// Squares of the second channels, and of the distortions; fundamentals relative to the first
+    /// voltage's.
+    second: [f64; 2],
+    thd2: [[f64; PHASES_MAX]; 2],
+    angles: [[Complex64; PHASES_MAX]; 2],
     /// Seconds of windows in the sums.
     length_s: f64,
     span: Option<(SimDuration, SimDuration)>,
@@ -113,9 +159,15 @@ pub(crate) struct Totaliser {
 }
 
 impl Totaliser {
-    pub(crate) fn new(netting: Netting) -> Self {
+    pub(crate) fn new(netting: Netting, energy: Energy) -> Self {
         Self {
             netting,
+            energy,
+            is_open: false,
+            pulsed: Default::default(),
+            second: Default::default(),
+            thd2: Default::default(),
+            angles: Default::default(),
             length_s: 0.0,
             span: None,
             u2: Default::default(),
@@ -134,6 +186,16 @@ impl Totaliser {
         self.netting
     }
 
+    /// Takes over the threshold of a register, if there is one.
+    pub(crate) fn set_no_load(&mut self, no_load_w: Option<f64>) {
+        self.energy.no_load_w = no_load_w.unwrap_or(self.energy.no_load_w);
+    }
+
+    /// Notes the state of the breaker.
+    pub(crate) fn set_open(&mut self, is_open: bool) {
+        self.is_open = is_open;
+    }
+
     /// Takes a window into the reading to come and into the registers.
     pub(crate) fn add(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s;
@@ -149,17 +211,47 @@ impl Totaliser {
             self.q[n] += phase.q1_var * t;
             self.s[n] += phase.s_va * t;
         }
-        let p = window.phases.map(|phase| phase.p_w);
-        let q = window.phases.map(|phase| phase.q1_var);
-        let s = window.phases.map(|phase| phase.s_va);
+        self.add_extras(window);
+        self.register(window);
+    }
+
+    /// Distortions, angles and second channels.
+    fn add_extras(&mut self, window: &MeasuredWindow) {
+        let t = window.duration_s;
+        let first = window.phases[0].u1;
+        let back = if first.norm() > 0.0 { first.conj() / first.norm() } else { Complex64::ZERO };
+        for (n, phase) in window.phases.iter().enumerate() {
+            self.thd2[0][n] += phase.u_thd2 * t;
+            self.thd2[1][n] += phase.i_thd2 * t;
+            self.angles[0][n] += phase.u1 * back * t;
+            self.angles[1][n] += phase.i1 * back * t;
+        }
+        self.second[0] += window.second.u_rms_v * window.second.u_rms_v * t;
+        self.second[1] += window.second.i_rms_a * window.second.i_rms_a * t;
+    }
+
+    /// Adds energies up, by the meter's own clock, where there is a load.
+    fn register(&mut self, window: &MeasuredWindow) {
+        let t = window.duration_s * (1.0 + window.clock_error);
+        let loaded = window.phases.map(|phase| match phase.p_w.abs() >= self.energy.no_load_w {
+            true => phase,
+            false => MeasuredPhase::default(),
+        });
+        let p = loaded.map(|phase| phase.p_w);
+        let q = loaded.map(|phase| phase.q1_var);
+        let s = loaded.map(|phase| phase.s_va);
         for direction in DIRECTIONS {
             let d = index(direction);
             for n in 0..PHASES_MAX {
                 self.registers[n].active[d] += part(p[n], direction) * t;
                 self.registers[n].reactive[d] += part(q[n], direction) * t;
             }
-            self.total.active[d] += total_part(&p, direction, self.netting) * t;
-            self.total.reactive[d] += total_part(&q, direction, self.netting) * t;
+            let active = total_part(&p, direction, self.netting) * t;
+            let reactive = total_part(&q, direction, self.netting) * t;
+            self.total.active[d] += active;
+            self.total.reactive[d] += reactive;
+            self.pulsed[0] += active;
+            self.pulsed[1] += reactive;
         }
         for (register, s) in self.registers.iter_mut().zip(s) {
             register.apparent += s * t;
@@ -206,6 +298,24 @@ impl Totaliser {
             Quantity::ActiveEnergy(direction) => register()?.active[index(direction)],
             Quantity::ReactiveEnergy(direction) => register()?.reactive[index(direction)],
             Quantity::ApparentEnergy => register()?.apparent,
+            Quantity::VoltageThd => means(&self.thd2[0])[row.phase.index()?].sqrt(),
+            Quantity::CurrentThd => means(&self.thd2[1])[row.phase.index()?].sqrt(),
+            Quantity::NonActivePower => {
+                let (s, p) = (of_phase(means(&self.s))?, of_phase(means(&self.p))?);
+                ((s - p) * (s + p)).max(0.0).sqrt()
+            }
+            Quantity::VoltagePhase => angle(self.angles[0][row.phase.index()?]),
+            Quantity::CurrentPhase => angle(self.angles[1][row.phase.index()?]),
+            // A pulse that is due to the last bit is given.
+            Quantity::ActivePulses => {
+                (self.pulsed[0] * self.energy.pulses_per_joule + 1e-9).floor()
+            }
+            Quantity::ReactivePulses => {
+                (self.pulsed[1] * self.energy.pulses_per_joule + 1e-9).floor()
+            }
+            Quantity::BreakerClosed => f64::from(u8::from(!self.is_open)),
+            Quantity::BreakerVoltageRms => (self.second[0] / self.length_s).sqrt(),
+            Quantity::NeutralCurrentRms => (self.second[1] / self.length_s).sqrt(),
             _ => return None,
         };
         Some(value / row.si_factor).filter(|value| value.is_finite())
@@ -217,15 +327,21 @@ impl Totaliser {
             registers: self.registers,
             total: self.total,
             registers_from: self.registers_from,
-            ..Self::new(self.netting)
+            pulsed: self.pulsed,
+            is_open: self.is_open,
+            ..Self::new(self.netting, self.energy)
         };
     }
+}
+
+/// The angle of a phasor; a meter shows 0 where there is none.
+fn angle(phasor: Complex64) -> f64 {
+    libm::atan2(phasor.im, phasor.re)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::window::MeasuredPhase;
 
     fn window(from_s: f64, duration_s: f64, powers: [(f64, f64); 3]) -> MeasuredWindow {
         let phases = powers.map(|(p_w, q1_var)| MeasuredPhase {
@@ -234,8 +350,9 @@ mod tests {
             p_w,
             q1_var,
             s_va: 1000.0,
+            ..MeasuredPhase::default()
         });
-        MeasuredWindow { from_s, duration_s, frequency_hz: 50.0, phases }
+        MeasuredWindow { from_s, duration_s, frequency_hz: 50.0, phases, ..Default::default() }
     }
 
     fn value(totaliser: &Totaliser, name: &str) -> f64 {
@@ -245,13 +362,13 @@ mod tests {
     #[test]
     fn totals_alone_make_twenty_values_and_everything_fifty() {
         // Voltage 3, current 3, P 2, Q 2, S 1, PF 3, f 1, energies 2 + 2 + 1.
-        assert_eq!(identifiers(GROUPS, true).len(), 20);
+        assert_eq!(identifiers(&GROUPS[..10], true, 3).len(), 20);
         // Voltage 3, current 3, P 8, Q 8, S 4, PF 3, f 1, energies 8 + 8 + 4.
-        let all = identifiers(GROUPS, false);
+        let all = identifiers(&GROUPS[..10], false, 3);
         assert_eq!(all.len(), 50);
         assert!(all.iter().all(|id| id.row().is_table2()));
         assert!(all.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(identifiers(&["frequency"], false).len(), 1);
+        assert_eq!(identifiers(&["frequency"], false, 3).len(), 1);
     }
 
     #[test]
@@ -261,7 +378,7 @@ mod tests {
         for (netting, consumed_w, injected_w, q_consumed_var, q_injected_var) in
             [(Netting::Net, 200.0, 0.0, 20.0, 0.0), (Netting::PerPhase, 500.0, 300.0, 100.0, 80.0)]
         {
-            let mut totaliser = Totaliser::new(netting);
+            let mut totaliser = Totaliser::new(netting, Energy::default());
             totaliser.add(&window(0.0, 1800.0, powers));
             totaliser.add(&window(1800.0, 1800.0, powers));
             for (name, expected) in [
@@ -290,7 +407,7 @@ mod tests {
 
     #[test]
     fn a_register_keeps_both_directions_where_a_mean_power_cancels() {
-        let mut totaliser = Totaliser::new(Netting::Net);
+        let mut totaliser = Totaliser::new(Netting::Net, Energy::default());
         totaliser.add(&window(0.0, 3600.0, [(1000.0, 0.0), (0.0, 0.0), (0.0, 0.0)]));
         totaliser.add(&window(3600.0, 3600.0, [(-1000.0, 0.0), (0.0, 0.0), (0.0, 0.0)]));
         for (name, expected) in [
@@ -305,7 +422,7 @@ mod tests {
 
     #[test]
     fn voltages_are_averaged_as_squares_and_registers_outlive_a_reading() {
-        let mut totaliser = Totaliser::new(Netting::Net);
+        let mut totaliser = Totaliser::new(Netting::Net, Energy::default());
         let mut first = window(0.0, 0.2, [(100.0, 0.0); 3]);
         let mut second = first;
         (first.phases[0].u_rms_v, second.phases[0].u_rms_v) = (3.0, 4.0);
@@ -335,7 +452,7 @@ mod tests {
 
     #[test]
     fn without_apparent_power_the_power_factor_is_shown_as_zero() {
-        let mut totaliser = Totaliser::new(Netting::Net);
+        let mut totaliser = Totaliser::new(Netting::Net, Energy::default());
         totaliser.add(&MeasuredWindow { duration_s: 0.2, ..MeasuredWindow::default() });
         assert_eq!(
             totaliser.value(MeasurementId::lookup("electricity.powerFactor.l1").unwrap()),

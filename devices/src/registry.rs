@@ -5,7 +5,7 @@ use lastmeter_sim::Streams;
 use lastmeter_units::{HardwareId, SimTime};
 
 use crate::border::Device;
-use crate::model::stpm3x;
+use crate::model::{ade7953_1ph, cvct_stm32f107, ideal, stpm34_1ph, stpm34_3ph};
 
 /// What a device model is told about the place it gets.
 #[derive(Clone, Debug)]
@@ -36,4 +36,11 @@ pub struct DeviceKind {
 }
 
 /// Every device model.
-pub static DEVICES: &[DeviceKind] = &[stpm3x::STPM34_3PH];
+pub static DEVICES: &[DeviceKind] = &[
+    stpm34_3ph::STPM34_3PH,
+    stpm34_1ph::STPM34_1PH,
+    ade7953_1ph::ADE7953_1PH,
+    cvct_stm32f107::CVCT_STM32F107,
+    ideal::IDEAL_1PH,
+    ideal::IDEAL_3PH,
+];

@@ -1,55 +1,44 @@
 //! `fidelity = "samples"`: every sample goes through the front end and the metrology engine.
 
-use lastmeter_metrology::{EngineConfig, EngineError, WindowEngine};
+use lastmeter_metrology::{EngineConfig, EngineError, PhaseQuantities, WindowEngine};
 use lastmeter_sim::{Block, Streams};
+use num_complex::Complex64;
 
-use crate::front_end::{Channel, ChannelState};
-use crate::gaussian::Gaussian;
+use crate::front_end::group::FrontEnd;
+use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::window::{MeasuredPhase, MeasuredWindow, PHASES_MAX};
-
-/// One channel with its memory, its noise and its converted samples.
-#[derive(Debug)]
-struct Converter {
-    channel: Channel,
-    state: ChannelState,
-    noise: Gaussian,
-    converted: Vec<f64>,
-}
 
 /// Front end and engine of one meter.
 #[derive(Debug)]
 pub(crate) struct Sampled {
+    /// Phases of the terminal.
     phases: usize,
-    /// Voltages, then currents.
-    converters: Vec<Converter>,
-    /// Whether all channels are held back by a sample, so that some can be shifted in phase.
-    is_delayed: bool,
+    /// Whether the only phase is measured twice: line and neutral, before and behind the breaker.
+    has_second: bool,
+    front_end: FrontEnd,
     engine: WindowEngine,
+    /// Where the last window ended.
+    last_end_s: Option<f64>,
 }
 
 impl Sampled {
-    /// A chain whose noise streams are named after the device.
+    /// A chain of voltages and as many currents; noise streams are named after the device. With
+    /// two of each for a single phase, the second pair is behind the breaker and in the neutral.
     pub(crate) fn new(
-        voltage: Channel,
-        current: Channel,
+        sampling: Sampling,
+        channels: Vec<Channel>,
+        crosstalk: f64,
         config: EngineConfig,
         device: &str,
         streams: Streams,
     ) -> Result<Self, EngineError> {
-        let phases = config.phases;
-        let converter = |kind: &str, phase: usize, channel: Channel| Converter {
-            channel,
-            state: ChannelState::default(),
-            noise: Gaussian::new(streams.stream(&format!("device/{device}/{kind}/{phase}/noise"))),
-            converted: Vec::new(),
-        };
-        let voltages = (0..phases).map(|phase| converter("voltage", phase, voltage));
-        let currents = (0..phases).map(|phase| converter("current", phase, current));
+        let has_second = config.phases == 2;
         Ok(Self {
-            phases,
-            converters: voltages.chain(currents).collect(),
-            is_delayed: voltage.shifts_phase() || current.shifts_phase(),
+            phases: if has_second { 1 } else { config.phases },
+            has_second,
+            front_end: FrontEnd::new(sampling, channels, crosstalk, device, streams),
             engine: WindowEngine::new(config)?,
+            last_end_s: None,
         })
     }
 
@@ -62,33 +51,46 @@ impl Sampled {
         (fits(&block.voltages) && fits(&block.currents)).then_some(samples)
     }
 
-    /// Takes samples `from..to` of a block that fits.
-    pub(crate) fn push(
+    /// Takes samples `from..to` of a block that fits; with `is_open` the currents do not flow.
+    pub(crate) fn push<'a>(
         &mut self,
-        block: &Block,
-        from: usize,
-        to: usize,
+        block: &'a Block,
+        (from, to): (usize, usize),
+        is_open: bool,
     ) -> Result<(), EngineError> {
-        let channels = block.voltages.iter().chain(&block.currents);
-        for (converter, samples) in self.converters.iter_mut().zip(channels) {
-            converter.converted.clear();
-            converter.channel.convert(
-                &mut converter.state,
-                &mut converter.noise,
-                &samples[from..to],
-                self.is_delayed,
-                &mut converter.converted,
-            );
-        }
-        let (voltages, currents) = self.converters.split_at(self.phases);
-        let voltages: Vec<&[f64]> = voltages.iter().map(|c| c.converted.as_slice()).collect();
-        let currents: Vec<&[f64]> = currents.iter().map(|c| c.converted.as_slice()).collect();
-        self.engine.push(&voltages, &currents)
+        let none = vec![0.0; if is_open { to - from } else { 0 }];
+        let cut = |samples: &'a Vec<f64>| &samples[from..to];
+        let behind = |samples: &'a Vec<f64>| if is_open { &none[..] } else { cut(samples) };
+        let twice = usize::from(self.has_second);
+        let voltages = block.voltages.iter().map(cut);
+        let voltages = voltages.chain(block.voltages.iter().take(twice).map(behind));
+        let currents = block.currents.iter().map(behind);
+        let currents = currents.chain(block.currents.iter().take(twice).map(behind));
+        self.front_end.push(voltages.chain(currents));
+        let sets = self.front_end.channels() / 2;
+        let of = |first: usize| -> Vec<&[f64]> {
+            (first..first + sets).map(|n| self.front_end.converted(n)).collect()
+        };
+        self.engine.push(&of(0), &of(sets))
+    }
+
+    /// From here on the meter has this temperature in degrees Celsius.
+    pub(crate) fn set_temperature(&mut self, celsius: f64) -> Result<(), ChannelError> {
+        self.front_end.set_temperature(celsius)
+    }
+
+    /// From here on a channel (voltages first) has this calibration.
+    pub(crate) fn calibrate(
+        &mut self,
+        channel: usize,
+        calibration: Calibration,
+    ) -> Result<(), ChannelError> {
+        self.front_end.calibrate(channel, calibration)
     }
 
     /// Whether a sample has ever reached the end of a converter's range.
     pub(crate) fn has_clipped(&self) -> bool {
-        self.converters.iter().any(|converter| converter.state.has_clipped)
+        self.front_end.has_clipped()
     }
 
     /// The next complete window.
@@ -96,19 +98,39 @@ impl Sampled {
         let window = self.engine.pop()?;
         let mut phases = [MeasuredPhase::default(); PHASES_MAX];
         for (phase, found) in phases.iter_mut().zip(&window.phases) {
-            *phase = MeasuredPhase {
-                u_rms_v: found.u_rms_v,
-                i_rms_a: found.i_rms_a,
-                p_w: found.p_w,
-                q1_var: found.q1_var,
-                s_va: found.s_va,
-            };
+            *phase = measured(found);
         }
+        let from_s =
+            self.last_end_s.unwrap_or_else(|| self.front_end.true_time_s(window.start_s));
+        let device_end_s = window.start_s + window.duration_s;
+        let to_s = self.front_end.true_time_s(device_end_s);
+        // Where both clocks are one, times are those of the window, to the last bit.
+        let is_same = to_s == device_end_s && from_s == window.start_s;
+        let duration_s = if is_same { window.duration_s } else { to_s - from_s };
+        self.last_end_s = (!is_same).then_some(to_s);
         Some(MeasuredWindow {
-            from_s: window.start_s,
-            duration_s: window.duration_s,
+            from_s,
+            duration_s,
+            clock_error: if is_same { 0.0 } else { window.duration_s / duration_s - 1.0 },
             frequency_hz: window.frequency_hz,
             phases,
+            second: MeasuredPhase::default(),
         })
+    }
+}
+
+fn measured(found: &PhaseQuantities) -> MeasuredPhase {
+    let harmonics = found.harmonics.as_deref();
+    let square = |pct: Option<f64>| pct.map_or(0.0, |pct| 1e-4 * pct * pct);
+    MeasuredPhase {
+        u_rms_v: found.u_rms_v,
+        i_rms_a: found.i_rms_a,
+        p_w: found.p_w,
+        q1_var: found.q1_var,
+        s_va: found.s_va,
+        u1: Complex64::new(found.u1.re, found.u1.im),
+        i1: Complex64::new(found.i1.re, found.i1.im),
+        u_thd2: square(harmonics.and_then(|h| h.u.thd_pct())),
+        i_thd2: square(harmonics.and_then(|h| h.i.thd_pct())),
     }
 }

@@ -1,6 +1,7 @@
 //! What one measurement window tells, whichever way it was computed.
 
 use lastmeter_units::SimDuration;
+use num_complex::Complex64;
 
 /// The most phases a meter here has.
 pub(crate) const PHASES_MAX: usize = 3;
@@ -18,6 +19,12 @@ pub(crate) struct MeasuredPhase {
     pub(crate) q1_var: f64,
     /// Apparent power in VA.
     pub(crate) s_va: f64,
+    /// Fundamentals as RMS phasors, their common angle arbitrary.
+    pub(crate) u1: Complex64,
+    pub(crate) i1: Complex64,
+    /// Squares of the total harmonic distortions (to order 50), where asked for.
+    pub(crate) u_thd2: f64,
+    pub(crate) i_thd2: f64,
 }
 
 /// One window of 10 or 12 cycles.
@@ -27,10 +34,15 @@ pub(crate) struct MeasuredWindow {
     pub(crate) from_s: f64,
     /// Length in seconds.
     pub(crate) duration_s: f64,
-    /// Frequency of the fundamental in Hz.
+    /// How much more time passed by the meter's own clock, relative.
+    pub(crate) clock_error: f64,
+    /// Frequency of the fundamental in Hz, by the meter's clock.
     pub(crate) frequency_hz: f64,
     /// The phases; those the meter does not have are zero.
     pub(crate) phases: [MeasuredPhase; PHASES_MAX],
+    /// A single-phase meter's second set of channels: the voltage behind its breaker and the
+    /// current in the neutral.
+    pub(crate) second: MeasuredPhase,
 }
 
 impl MeasuredWindow {

@@ -9,8 +9,11 @@
 //! expected power and as a spread of the window's results with the variance that white noise
 //! over that many samples gives them.
 //!
-//! Not modelled, unlike with samples: clipping (it is announced instead), the error of the window's
-//! length where interharmonics disturb the frequency estimate, and the first window's start.
+//! Of the front end everything linear is followed by its response, and a clock error by the
+//! meter's own time. Not modelled, unlike with samples: clipping (it is announced instead), the
+//! error of the window's length where interharmonics disturb the frequency estimate, the first
+//! window's start, how filters settle; what is not linear is refused beforehand
+//! (`Channel::beyond_windows`). A change of the calibration acts from the next window on.
 //!
 //! Terms: a *component* is a tone as the converter sees it, a complex peak amplitude at time zero;
 //! the direct component is one of 0 Hz. An *oscillation* is a frequency at which window results
@@ -23,7 +26,7 @@ use std::sync::Arc;
 use lastmeter_sim::{ChannelSpectrum, Spectrum, Streams};
 use num_complex::Complex64;
 
-use crate::front_end::Channel;
+use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::gaussian::Gaussian;
 use crate::window::{MeasuredPhase, MeasuredWindow, PHASES_MAX};
 
@@ -60,6 +63,8 @@ struct PhasePlan {
     means: Sums<f64>,
     u1: Complex64,
     i1: Complex64,
+    u_thd2: f64,
+    i_thd2: f64,
     u_variance: f64,
     i_variance: f64,
 }
@@ -91,13 +96,20 @@ struct Plan {
     is_beyond_range: bool,
 }
 
+/// Orders that make the total harmonic distortion.
+const ORDER_MAX: f64 = 50.0;
+
 /// Closed-form windows of one meter.
 #[derive(Debug)]
 pub(crate) struct ClosedForm {
-    voltage: Channel,
-    current: Channel,
-    rate_hz: f64,
+    /// Voltages, then as many currents.
+    channels: Vec<Channel>,
+    crosstalk: f64,
+    sampling: Sampling,
     cycles: f64,
+    /// Phases of the terminal; one may be measured twice (see [`crate::sampled`]).
+    phases: usize,
+    is_open: bool,
     noise: Vec<Gaussian>,
     frequency_noise: Gaussian,
     present: Option<(Arc<Spectrum>, Plan)>,
@@ -107,28 +119,58 @@ pub(crate) struct ClosedForm {
 }
 
 impl ClosedForm {
-    /// Windows of `cycles` cycles, of as many phases as given; noise streams are named after the
-    /// device.
+    /// Windows of `cycles` cycles of voltages and as many currents; noise streams are named after
+    /// the device.
     pub(crate) fn new(
-        (voltage, current): (Channel, Channel),
-        rate_hz: f64,
+        sampling: Sampling,
+        channels: Vec<Channel>,
+        crosstalk: f64,
         cycles: f64,
-        phases: usize,
         device: &str,
         streams: Streams,
     ) -> Self {
         let stream = |name: String| Gaussian::new(streams.stream(&name));
         let noise = |phase| stream(format!("device/{device}/windows/{phase}/noise"));
         Self {
-            voltage,
-            current,
-            rate_hz,
+            phases: if channels.len() == 4 { 1 } else { channels.len() / 2 },
+            noise: (0..channels.len() / 2).map(noise).collect(),
+            channels,
+            crosstalk,
+            sampling,
             cycles,
-            noise: (0..phases).map(noise).collect(),
+            is_open: false,
             frequency_noise: stream(format!("device/{device}/windows/frequency/noise")),
             present: None,
             origin_s: 0.0,
             index: 0,
+        }
+    }
+
+    /// From the next window on a channel (voltages first) has this calibration.
+    pub(crate) fn calibrate(
+        &mut self,
+        channel: usize,
+        calibration: Calibration,
+    ) -> Result<(), ChannelError> {
+        let Some(channel) = self.channels.get_mut(channel) else { return Ok(()) };
+        channel.calibrate(calibration)?;
+        self.renew();
+        Ok(())
+    }
+
+    /// From the next window on currents flow, or not.
+    pub(crate) fn set_open(&mut self, is_open: bool) {
+        self.is_open = is_open;
+        self.renew();
+    }
+
+    /// Plans the present spectrum anew.
+    fn renew(&mut self) {
+        let next_s = self.next_start_s();
+        if let Some((spectrum, _)) = self.present.take() {
+            (self.origin_s, self.index) = (next_s, 0);
+            let plan = self.plan(&spectrum);
+            self.present = Some((spectrum, plan));
         }
     }
 
@@ -140,7 +182,7 @@ impl ClosedForm {
         {
             return true;
         }
-        let phases = self.noise.len();
+        let phases = self.phases;
         let frequency_hz = spectrum.fundamental_hz;
         if spectrum.voltages.len() != phases
             || spectrum.currents.len() != phases
@@ -186,23 +228,45 @@ impl ClosedForm {
         let frequency_hz =
             plan.frequency_hz + plan.frequency_spread_hz * self.frequency_noise.draw();
         self.index += 1;
-        Some(MeasuredWindow { from_s, duration_s: to_s - from_s, frequency_hz, phases })
+        let clock_error = self.sampling.clock_error;
+        Some(MeasuredWindow {
+            from_s,
+            duration_s: to_s - from_s,
+            clock_error,
+            frequency_hz: frequency_hz / (1.0 + clock_error),
+            phases,
+            second: MeasuredPhase::default(),
+        })
     }
 
     fn plan(&self, spectrum: &Spectrum) -> Plan {
         let frequency_hz = spectrum.fundamental_hz;
+        let rate_hz = self.sampling.true_rate_hz();
         let length_s = self.cycles / frequency_hz;
-        let response = Response { rate_hz: self.rate_hz, length_s };
+        let response = Response { rate_hz, length_s };
+        let samples = length_s * rate_hz;
         let mut oscillations = BTreeMap::new();
         let mut phases = Vec::new();
         let mut is_beyond_range = false;
-        for (number, (voltage, current)) in
-            spectrum.voltages.iter().zip(&spectrum.currents).enumerate()
-        {
-            let u = Converted::new(voltage, &self.voltage);
-            let i = Converted::new(current, &self.current);
-            is_beyond_range |= u.peak > self.voltage.full_scale();
-            is_beyond_range |= i.peak > self.current.full_scale();
+        let silence = ChannelSpectrum::default();
+        let (voltages, currents) = self.channels.split_at(self.channels.len() / 2);
+        for (number, (voltage, current)) in voltages.iter().zip(currents).enumerate() {
+            let source = number % self.phases;
+            let behind = |channel| if self.is_open { &silence } else { channel };
+            let before = &spectrum.voltages[source];
+            let before = if number == source { before } else { behind(before) };
+            let mut u = Converted::new(before, voltage);
+            let mut i = Converted::new(behind(&spectrum.currents[source]), current);
+            if self.crosstalk != 0.0 {
+                let (before_u, before_i) = (u.components.clone(), i.components.clone());
+                // Crosstalk happens before the calibration's gain.
+                let gains = voltage.calibration().gain / current.calibration().gain;
+                let scale = gains * self.crosstalk * voltage.full_scale() / current.full_scale();
+                u.add(&before_i, scale);
+                i.add(&before_u, self.crosstalk * self.crosstalk / scale);
+            }
+            is_beyond_range |= u.peak() > voltage.full_scale();
+            is_beyond_range |= i.peak() > current.full_scale();
             let mut planner = Planner { response, number, oscillations: &mut oscillations };
             let floor = NEGLIGIBLE;
             phases.push(PhasePlan {
@@ -213,11 +277,12 @@ impl ClosedForm {
                 },
                 u1: planner.fundamental(&u, frequency_hz, |sums| &mut sums.u1),
                 i1: planner.fundamental(&i, frequency_hz, |sums| &mut sums.i1),
+                u_thd2: u.thd2(frequency_hz, rate_hz, samples),
+                i_thd2: i.thd2(frequency_hz, rate_hz, samples),
                 u_variance: u.variance,
                 i_variance: i.variance,
             });
         }
-        let samples = length_s * self.rate_hz;
         let signal = phases.first().map_or(0.0, |phase| phase.u1.norm_sqr());
         let noise = phases.first().map_or(0.0, |phase| phase.u_variance);
         let spread = if signal > 0.0 { (noise / signal).sqrt() } else { 0.0 };
@@ -225,8 +290,7 @@ impl ClosedForm {
             length_s,
             samples,
             frequency_hz,
-            frequency_spread_hz: self.rate_hz * spread * FREQUENCY_SPREAD
-                / (samples * samples.sqrt()),
+            frequency_spread_hz: rate_hz * spread * FREQUENCY_SPREAD / (samples * samples.sqrt()),
             phases,
             oscillations: oscillations.into_values().collect(),
             is_beyond_range,
@@ -258,7 +322,17 @@ fn measure(plan: &Plan, number: usize, turns: &[Complex64], noise: &mut Gaussian
         ui += change.ui;
     }
     let (u_rms_v, i_rms_a) = (u2.max(0.0).sqrt(), i2.max(0.0).sqrt());
-    MeasuredPhase { u_rms_v, i_rms_a, p_w: ui, q1_var, s_va: u_rms_v * i_rms_a }
+    MeasuredPhase {
+        u_rms_v,
+        i_rms_a,
+        p_w: ui,
+        q1_var,
+        s_va: u_rms_v * i_rms_a,
+        u1,
+        i1,
+        u_thd2: phase.u_thd2,
+        i_thd2: phase.i_thd2,
+    }
 }
 
 /// How white noise spreads the means of one window.
@@ -329,29 +403,60 @@ impl Spread {
 struct Converted {
     components: Vec<(f64, Complex64)>,
     variance: f64,
-    peak: f64,
     power: f64,
 }
 
 impl Converted {
     fn new(channel: &ChannelSpectrum, front_end: &Channel) -> Self {
-        let gain = front_end.response(0.0).0;
-        let direct = gain * channel.dc + front_end.offset();
+        let direct = front_end.response(0.0).re * channel.dc + front_end.offset();
         let mut components = Vec::with_capacity(channel.tones.len() + 1);
         if direct != 0.0 {
             components.push((0.0, Complex64::from(direct)));
         }
         let tones = channel.tones.iter().filter(|tone| tone.rms != 0.0);
         components.extend(tones.map(|tone| {
-            let (gain, lead_rad) = front_end.response(tone.frequency_hz);
-            let angle = tone.phase_rad + lead_rad;
-            let (sin, cos) = libm::sincos(angle);
-            (tone.frequency_hz, Complex64::new(cos, sin) * (SQRT_2 * tone.rms * gain))
+            let (sin, cos) = libm::sincos(tone.phase_rad);
+            let response = front_end.response(tone.frequency_hz);
+            (tone.frequency_hz, Complex64::new(cos, sin) * (SQRT_2 * tone.rms) * response)
         }));
-        let variance = (gain * channel.noise_rms).powi(2) + front_end.noise_variance();
-        let peak = components.iter().map(|(_, x)| x.norm()).sum::<f64>() + 5.0 * variance.sqrt();
+        let variance =
+            (front_end.noise_gain() * channel.noise_rms).powi(2) + front_end.noise_variance();
         let power = components.iter().map(|(_, x)| x.norm_sqr()).sum();
-        Self { components, variance, peak, power }
+        Self { components, variance, power }
+    }
+
+    /// Adds a part of another channel.
+    fn add(&mut self, other: &[(f64, Complex64)], part: f64) {
+        for &(frequency_hz, x) in other {
+            match self.components.iter_mut().find(|(f, _)| *f == frequency_hz) {
+                Some((_, y)) => *y += part * x,
+                None => self.components.push((frequency_hz, part * x)),
+            }
+        }
+        self.power = self.components.iter().map(|(_, x)| x.norm_sqr()).sum();
+    }
+
+    /// The largest value that is possible, but for one of noise in two millions.
+    fn peak(&self) -> f64 {
+        self.components.iter().map(|(_, x)| x.norm()).sum::<f64>() + 5.0 * self.variance.sqrt()
+    }
+
+    /// Square of the total harmonic distortion, the noise within the harmonics' lines included.
+    /// Tones between the harmonics count for nothing: their leakage is not modelled.
+    fn thd2(&self, fundamental_hz: f64, rate_hz: f64, samples: f64) -> f64 {
+        let (mut first, mut others) = (0.0, 0.0);
+        for &(frequency_hz, x) in &self.components {
+            let order = frequency_hz / fundamental_hz;
+            let is_harmonic = (order - order.round()).abs() < ON_GRID;
+            if is_harmonic && order.round() == 1.0 {
+                first += 0.5 * x.norm_sqr();
+            } else if is_harmonic && order > 1.5 && order < ORDER_MAX + 0.5 {
+                others += 0.5 * x.norm_sqr();
+            }
+        }
+        let lines = ORDER_MAX.min((0.5 * rate_hz / fundamental_hz).ceil() - 1.0) - 1.0;
+        others += 2.0 * self.variance / samples * lines.max(0.0);
+        if first > 0.0 { others / first } else { 0.0 }
     }
 }
 
@@ -490,18 +595,10 @@ mod tests {
     }
 
     fn windows() -> ClosedForm {
-        let parameters = ChannelParameters {
-            ratio: 1.0,
-            nominal: 230.0,
-            headroom: 2.0,
-            gain_error: 0.0,
-            offset: 0.0,
-            noise_rms: 0.0,
-            lead_rad: 0.0,
-            bits: 24,
-        };
-        let channel = Channel::new(&parameters, 50.0, 7812.5).unwrap();
-        ClosedForm::new((channel, channel), 7812.5, 10.0, 1, "a", Streams::new(1))
+        let sampling = Sampling::ideal(50.0, 7812.5);
+        let channel = Channel::new(&ChannelParameters::ideal(230.0, 2.0, 24), &sampling).unwrap();
+        let channels = vec![channel.clone(), channel];
+        ClosedForm::new(sampling, channels, 0.0, 10.0, "a", Streams::new(1))
     }
 
     #[test]

@@ -183,7 +183,14 @@ impl<'a> Truth<'a> {
             },
             Quantity::VoltageThd => Some(self.harmonics(row.phase)?.thd_u),
             Quantity::CurrentThd => Some(self.harmonics(row.phase)?.thd_i),
-            Quantity::CurrentInstant | Quantity::VoltageInstant | Quantity::Other => None,
+            Quantity::CurrentInstant
+            | Quantity::VoltageInstant
+            | Quantity::ActivePulses
+            | Quantity::ReactivePulses
+            | Quantity::NeutralCurrentRms
+            | Quantity::BreakerVoltageRms
+            | Quantity::BreakerClosed
+            | Quantity::Other => None,
         };
         value.filter(|value| value.is_finite())
     }

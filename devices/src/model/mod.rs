@@ -1,3 +1,9 @@
-//! Device models: one file each.
+//! The device models, one file each.
 
-pub(crate) mod stpm3x;
+pub(crate) mod ade7953_1ph;
+mod build;
+pub(crate) mod cvct_stm32f107;
+mod fields;
+pub(crate) mod ideal;
+pub(crate) mod stpm34_1ph;
+pub(crate) mod stpm34_3ph;

@@ -78,6 +78,16 @@ pub enum Quantity {
     CurrentThd,
     /// Non-active power N = sqrt(S^2 - P^2), IEEE 1459.
     NonActivePower,
+    /// Pulses of the active-energy output since its register stood at zero.
+    ActivePulses,
+    /// Pulses of the reactive-energy output.
+    ReactivePulses,
+    /// RMS current in the neutral, measured beside the line's.
+    NeutralCurrentRms,
+    /// RMS voltage behind the meter's breaker.
+    BreakerVoltageRms,
+    /// Whether the meter's breaker is closed: 1 or 0.
+    BreakerClosed,
     /// A quantity outside the electrical ones computed here (heating, gas, water, blinks).
     Other,
 }
@@ -369,6 +379,11 @@ registry! {
     phases_total "x.electricity.power.nonactive" Q::NonActivePower, "kvar", "kvar", Var, 1e3;
     phases "x.electricity.voltage.thd" Q::VoltageThd, "%", "%", One, 0.01;
     phases "x.electricity.current.thd" Q::CurrentThd, "%", "%", One, 0.01;
+    single "x.electricity.pulses.active" Q::ActivePulses, "1", "1", One, 1.0;
+    single "x.electricity.pulses.reactive" Q::ReactivePulses, "1", "1", One, 1.0;
+    single "x.electricity.current.neutral.rms" Q::NeutralCurrentRms, "A", "A", Ampere, 1.0;
+    single "x.electricity.breaker.voltage.rms" Q::BreakerVoltageRms, "V", "V", Volt, 1.0;
+    single "x.electricity.breaker.closed" Q::BreakerClosed, "1", "1", One, 1.0;
 }
 
 #[cfg(test)]

@@ -1,0 +1,317 @@
+//! From the fields of a meter to the meter: what all models have in common.
+
+use std::f64::consts::SQRT_2;
+
+use lastmeter_metrology::EngineConfig;
+use lastmeter_params::{Code, Diagnostics, Value, Values};
+use lastmeter_sim::Netting;
+
+use crate::border::Device;
+use crate::front_end::converter::{Curve, Supply, inl_table};
+use crate::front_end::cvct::MIDDLE_V;
+use crate::front_end::transformer::TransformerParameters;
+use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
+use crate::gaussian::Gaussian;
+use crate::meter::{Acquisition, InputTopic, Meter, MeterParts, PERIOD_MIN};
+use crate::reading::{BREAKER_GROUPS, Energy, identifiers};
+use crate::register::{FullScale, Registers, Row};
+use crate::registry::DeviceContext;
+use crate::sampled::Sampled;
+use crate::windows::ClosedForm;
+
+/// Bits up to which every code can have an error of its own.
+const DNL_BITS_MAX: u32 = 16;
+
+/// What tells one model from another, beside the defaults of its fields.
+#[derive(Clone, Copy)]
+pub(crate) struct Recipe {
+    /// 1 or 3.
+    pub(crate) phases: usize,
+    pub(crate) registers: &'static [Row],
+    /// Whether the transducer of seed 003 stands before a converter of 0 to 3.6 V.
+    pub(crate) is_cvct: bool,
+    /// Whether it has a breaker with a voltage behind it, and a neutral current.
+    pub(crate) has_breaker: bool,
+}
+
+/// Makes a meter.
+pub(crate) fn build(
+    recipe: &Recipe,
+    values: &Values,
+    context: &DeviceContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Box<dyn Device>> {
+    let mistakes_before = diagnostics.len();
+    check(recipe, values, context, diagnostics);
+    if diagnostics.len() > mistakes_before {
+        return None;
+    }
+    let sampling = sampling(values, recipe);
+    let channels = channels(recipe, values, context, &sampling, diagnostics)?;
+    let acquisition = acquisition(recipe, values, context, sampling, channels, diagnostics)?;
+    let nominal_hz = values.si("nominal_frequency");
+    let full_scale = FullScale {
+        voltage_v: full_scale(values, "voltage"),
+        current_a: full_scale(values, "current"),
+        nominal_hz,
+    };
+    let registers = Registers::new(recipe.registers, full_scale);
+    let written = values.is_default("no_load_threshold");
+    let no_load_w = if written { registers.no_load_w() } else { None };
+    let energy = Energy {
+        no_load_w: no_load_w.unwrap_or_else(|| values.si("no_load_threshold")),
+        pulses_per_joule: values.integer("pulse_constant") as f64 / 3.6e6,
+    };
+    let groups = values.text_list("quantities");
+    Some(Box::new(Meter::new(MeterParts {
+        hardware_id: context.hardware_id.clone(),
+        tenant: context.tenant.to_owned(),
+        input_topic: match values.text("input_topic") {
+            "bound" => InputTopic::Bound,
+            _ => InputTopic::Shared,
+        },
+        start: context.start,
+        acquisition,
+        quantities: identifiers(&groups, values.boolean("totals_only"), recipe.phases),
+        netting: match values.text("total") {
+            "per-phase" => Netting::PerPhase,
+            _ => Netting::Net,
+        },
+        period: values.duration("report_every").max(PERIOD_MIN),
+        obeys_commands: values.boolean("obey_commands"),
+        registers,
+        energy,
+        phases: recipe.phases,
+        has_breaker: recipe.has_breaker,
+    })))
+}
+
+/// RMS of the largest sine, primary.
+fn full_scale(values: &Values, kind: &str) -> f64 {
+    let si = |name: &str| values.si(&format!("{kind}_{name}"));
+    values.si(&format!("nominal_{kind}")) * si("headroom") * si("ratio")
+}
+
+/// Notes what does not fit together.
+fn check(
+    recipe: &Recipe,
+    values: &Values,
+    context: &DeviceContext<'_>,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut refuse = |code: Code, field: &str, message: String, label: &str| {
+        diagnostics.report(code, values.span_of(field), message, label);
+    };
+    let nominal_hz = values.si("nominal_frequency");
+    if nominal_hz != 50.0 && nominal_hz != 60.0 {
+        let message = format!("the nominal frequency is {nominal_hz} Hz");
+        refuse(Code::OUT_OF_RANGE, "nominal_frequency", message, "expected \"50 Hz\" or \"60 Hz\"");
+    }
+    if context.phases != recipe.phases {
+        let (is, wants) = match recipe.phases {
+            1 => ("single-phase", "expected a single-phase source"),
+            _ => ("three-phase", "expected a three-phase source"),
+        };
+        let message = format!(
+            "`{}` is a {is} meter, but its source has {} phase(s)",
+            context.name, context.phases
+        );
+        refuse(Code::DOES_NOT_FIT, "at", message, wants);
+    }
+    if values.text("fidelity") == "windows" && !context.has_spectrum {
+        let message = "a played recording has no spectrum to compute windows from".to_owned();
+        refuse(Code::DOES_NOT_FIT, "fidelity", message, "expected \"samples\" with this source");
+    }
+    let groups = values.text_list("quantities");
+    if groups.is_empty() {
+        let message = "a reading without quantities would be empty".to_owned();
+        refuse(Code::OUT_OF_RANGE, "quantities", message, "expected at least one group");
+    }
+    if let Some(group) = groups.iter().find(|group| BREAKER_GROUPS.contains(group))
+        && !recipe.has_breaker
+    {
+        let message = format!("`{group}` is there with a breaker only, and this model has none");
+        refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
+    }
+    if values.si("dnl") > 0.0 && values.integer("bits") > i64::from(DNL_BITS_MAX) {
+        let message = format!("{} bits are too many for a table of codes", values.integer("bits"));
+        refuse(Code::DOES_NOT_FIT, "dnl", message, "expected `bits` of at most 16 with it");
+    }
+    if values.list("inl").len() == 1 {
+        let message = "one point of a curve is no curve".to_owned();
+        refuse(Code::OUT_OF_RANGE, "inl", message, "expected at least two points, or none");
+    }
+    if values.text("decimation") != "none" && values.si("jitter") > 0.0 {
+        let message = "an averaging converter has no single instant that could jitter".to_owned();
+        refuse(Code::DOES_NOT_FIT, "jitter", message, "expected `decimation = \"none\"` with it");
+    }
+}
+
+fn sampling(values: &Values, recipe: &Recipe) -> Sampling {
+    Sampling {
+        nominal_hz: values.si("nominal_frequency"),
+        rate_hz: values.si("sample_rate"),
+        clock_error: values.si("clock_error"),
+        clock_curve: values.si("clock_temperature"),
+        jitter_s: values.si("jitter"),
+        decimation: match values.text("decimation") {
+            "sinc3" => Decimation::Sinc3,
+            "sinc3-compensated" => Decimation::Compensated,
+            _ => Decimation::None,
+        },
+        skew_s: values.si("skew"),
+        is_analogue: recipe.is_cvct
+            || values.si_opt("anti_alias").is_some()
+            || values.si("divider_lag") > 0.0
+            || values.text("current_sensor") == "shunt",
+    }
+}
+
+/// All channels: voltages, then currents.
+fn channels(
+    recipe: &Recipe,
+    values: &Values,
+    context: &DeviceContext<'_>,
+    sampling: &Sampling,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Channel>> {
+    let sets = if recipe.has_breaker { 2 } else { recipe.phases };
+    let mut made = Vec::new();
+    for kind in ["voltage", "current"] {
+        for set in 0..sets {
+            let mut parameters = parameters(recipe, values, kind);
+            if recipe.has_breaker && set == 1 && kind == "current" {
+                parameters.gain_error = values.si("neutral_gain_error");
+                parameters.lead_rad = values.si("neutral_phase_error");
+            }
+            let stream = format!("device/{}/{kind}/{set}/dnl", context.name);
+            let mut draws = Gaussian::new(context.streams.stream(&stream));
+            let (dnl, bits) = (values.si("dnl"), parameters.bits);
+            parameters.inl = inl_table(&inl(values), dnl, bits, &mut draws);
+            match Channel::new(&parameters, sampling) {
+                Ok(channel) => made.push(channel),
+                Err(_) => {
+                    diagnostics.report(
+                        Code::DOES_NOT_FIT,
+                        values.span_of("phase_error"),
+                        "the phase error is too large for this sampling rate",
+                        "expected a smaller angle, or a lower `sample_rate`",
+                    );
+                    return None;
+                }
+            }
+        }
+    }
+    Some(made)
+}
+
+fn inl(values: &Values) -> Vec<f64> {
+    let points = values.list("inl").iter().filter_map(|(value, _)| match value {
+        Value::Quantity { si, .. } => Some(*si),
+        _ => None,
+    });
+    points.collect()
+}
+
+fn parameters(recipe: &Recipe, values: &Values, kind: &str) -> ChannelParameters {
+    let si = |name: &str| values.si(&format!("{kind}_{name}"));
+    let optional = |name: &str| values.si_opt(&format!("{kind}_{name}"));
+    let is_current = kind == "current";
+    let only_current = |name: &str| if is_current { values.si(name) } else { 0.0 };
+    let nominal = values.si(&format!("nominal_{kind}"));
+    let largest = nominal * si("headroom");
+    let bits = u32::try_from(values.integer("bits")).unwrap_or(24);
+    let noise_rms = match optional("snr") {
+        Some(db) => largest * libm::pow(10.0, -db / 20.0),
+        None => si("noise"),
+    };
+    let corner = |name: &str| optional(name).unwrap_or(0.0);
+    ChannelParameters {
+        ratio: si("ratio"),
+        gain_error: si("gain_error"),
+        gain_slope: si("gain_temperature"),
+        offset: si("offset"),
+        offset_slope: si("offset_temperature"),
+        noise_rms,
+        noise_corner_hz: corner("noise_corner"),
+        lead_rad: only_current("phase_error"),
+        lead_slope: only_current("phase_temperature"),
+        late_s: only_current("skew"),
+        sensor: if is_current {
+            current_sensor(values)
+        } else {
+            Sensor::Divider { tau_s: values.si("divider_lag") }
+        },
+        low_pass_hz: match values.si_opt("anti_alias") {
+            None if recipe.is_cvct => values.si("transducer_bandwidth"),
+            corner => corner.unwrap_or(0.0),
+        },
+        high_pass_hz: corner("high_pass"),
+        curve: Curve { second: si("second_harmonic"), third: si("third_harmonic") },
+        steps: recipe.is_cvct.then(|| {
+            let unit = largest * SQRT_2 / MIDDLE_V;
+            let step_v = values.si("converter_range") * libm::exp2(-f64::from(bits));
+            // The output is inverted, and its middle lies between two codes.
+            (step_v * unit, (MIDDLE_V - (MIDDLE_V / step_v).round() * step_v) * unit)
+        }),
+        supply: recipe.is_cvct.then(|| Supply { tau_s: values.si("transducer_start") }),
+        is_adjustable: !recipe.registers.is_empty(),
+        ..ChannelParameters::ideal(nominal, si("headroom"), bits)
+    }
+}
+
+fn current_sensor(values: &Values) -> Sensor {
+    let ratio = values.si("current_ratio");
+    match values.text("current_sensor") {
+        "shunt" => Sensor::Shunt { tau_s: values.si("shunt_lead") },
+        "transformer" => Sensor::Transformer(TransformerParameters {
+            corner_hz: values.si("transformer_corner"),
+            low_current_error: values.si("transformer_low_current_error"),
+            low_current_a: values.si("transformer_low_current") * ratio,
+            saturation_a: values.si("transformer_saturation") * ratio,
+        }),
+        "rogowski" => Sensor::Rogowski { corner_hz: values.si("rogowski_corner") },
+        _ => Sensor::Ideal,
+    }
+}
+
+fn acquisition(
+    recipe: &Recipe,
+    values: &Values,
+    context: &DeviceContext<'_>,
+    sampling: Sampling,
+    channels: Vec<Channel>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Acquisition> {
+    let crosstalk = values.si_opt("crosstalk").map_or(0.0, |db| libm::pow(10.0, db / 20.0));
+    if values.text("fidelity") == "windows" {
+        if let Some(what) = channels.iter().find_map(Channel::beyond_windows) {
+            diagnostics.report(
+                Code::DOES_NOT_FIT,
+                values.span_of("fidelity"),
+                format!("windows in closed form do not know {what}"),
+                "expected \"samples\" with these parameters",
+            );
+            return None;
+        }
+        let cycles = if sampling.nominal_hz == 60.0 { 12.0 } else { 10.0 };
+        let (name, streams) = (context.name, *context.streams);
+        let windows = ClosedForm::new(sampling, channels, crosstalk, cycles, name, streams);
+        return Some(Acquisition::Windows(Box::new(windows)));
+    }
+    let sets = if recipe.has_breaker { 2 } else { recipe.phases };
+    let mut config = EngineConfig::new(sampling.rate_hz, sampling.nominal_hz, sets);
+    config.harmonics = values.text_list("quantities").contains(&"thd");
+    let feed_hz = sampling.feed_hz();
+    match Sampled::new(sampling, channels, crosstalk, config, context.name, *context.streams) {
+        Ok(chain) => {
+            Some(Acquisition::Samples { chain: Box::new(chain), rate_hz: feed_hz, taken: 0 })
+        }
+        Err(error) => {
+            let span = values.span_of("sample_rate");
+            let label = "too low for this frequency";
+            diagnostics.report(Code::DOES_NOT_FIT, span, error.to_string(), label);
+            None
+        }
+    }
+}

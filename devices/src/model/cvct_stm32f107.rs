@@ -1,0 +1,69 @@
+//! The smart meter of seed 003: its transducer before the 12-bit converter of an STM32F107.
+
+use lastmeter_params::{Dimension, Entry, Field, Kind};
+
+use super::build::{Recipe, build};
+use super::fields::{count, of_model};
+use crate::register::plain;
+use crate::registry::DeviceKind;
+
+const OWN: &[Field] = &[
+    Field::default(
+        "converter_range",
+        Kind::Quantity { dimension: Dimension::Voltage, min: 3.0, max: 5.0 },
+        "\"3.6 V\"",
+        "Range of the converter from zero on; the transducer uses the lower 3 V of it.",
+    ),
+    Field::default(
+        "transducer_bandwidth",
+        Kind::Quantity { dimension: Dimension::Frequency, min: 1e3, max: 1e7 },
+        "\"100 kHz\"",
+        "Corner of the transducer, unless `anti_alias` gives another.",
+    ),
+    Field::default(
+        "transducer_start",
+        Kind::Quantity { dimension: Dimension::Time, min: 1e-6, max: 1.0 },
+        "\"5 ms\"",
+        "Time constant with which its supply, and with it the middle of its outputs, comes up.",
+    ),
+];
+
+static FIELDS: [Field; count(OWN)] = of_model(
+    OWN,
+    &[
+        // 460 V and 30 A RMS are full scale.
+        ("nominal_voltage", "\"230 V\""),
+        ("voltage_headroom", "2"),
+        ("nominal_current", "\"15 A\""),
+        ("current_headroom", "2"),
+        ("bits", "12"),
+        ("sample_rate", "\"10 kHz\""),
+        ("voltage_noise", "\"0 V\""),
+        ("current_noise", "\"0 A\""),
+    ],
+);
+
+const RECIPE: Recipe = Recipe {
+    phases: 1,
+    registers: plain::ROWS.first_chunk::<{ plain::PER_PHASE }>().unwrap(),
+    is_cvct: true,
+    has_breaker: false,
+};
+
+/// The registered model.
+pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
+    entry: Entry {
+        name: "cvct-stm32f107",
+        summary: "the paper's smart meter: CVCT and 12-bit converter of an STM32F107",
+        description: "Divider and shunt with differential amplifiers bring 460 V and 30 A (RMS of \
+            the largest sines) to 0..3 V about 1.5 V, inverted, of which a 12-bit converter of \
+            0..3.6 V makes steps of 0.381 V and 24.9 mA; the middle lies between two of them. The \
+            supply comes up with the voltage (`transducer_start`), so the first window is off. \
+            The firmware keeps coefficients that `setRegister` writes: UGAIN1, IGAIN1 (24 bits, \
+            0x400000 is 1.0), UOFFSET1, IOFFSET1 (24 bits, 2^-23 of full scale), PHASE1 (16 bits, \
+            thousandths of a degree). The paper does not tell its sampling rate; 10 kHz is a \
+            choice.",
+        fields: &FIELDS,
+    },
+    build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),
+};

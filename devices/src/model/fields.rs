@@ -1,0 +1,405 @@
+//! The fields that all meters share, each parameter under one name, with defaults by model.
+
+use lastmeter_params::{Dimension, Field, Kind, Presence};
+
+const fn ratio(limit: f64) -> Kind {
+    Kind::Quantity { dimension: Dimension::Ratio, min: -limit, max: limit }
+}
+
+const fn between(dimension: Dimension, min: f64, max: f64) -> Kind {
+    Kind::Quantity { dimension, min, max }
+}
+
+const fn positive(dimension: Dimension, max: f64) -> Kind {
+    between(dimension, 0.0, max)
+}
+
+const fn either_way(dimension: Dimension, limit: f64) -> Kind {
+    between(dimension, -limit, limit)
+}
+
+const TRANSFORMER: Kind = between(Dimension::Ratio, 1e-3, 1e6);
+const HEADROOM: Kind = between(Dimension::Ratio, 1.0, 1000.0);
+const CORNER: Kind = between(Dimension::Frequency, 1e-3, 1e6);
+const DECIBELS: Kind = between(Dimension::Ratio, 20.0, 180.0);
+
+/// The fields of every meter.
+const SHARED: &[Field] = &[
+    Field::default(
+        "report_every",
+        // The lower bound is PERIOD_MIN.
+        between(Dimension::Time, 0.25, 86_400.0),
+        "\"10 s\"",
+        "Time between two readings; at least 0.25 s, so that each has a window.",
+    ),
+    Field::default(
+        "fidelity",
+        Kind::Choice(&["samples", "windows"]),
+        "\"samples\"",
+        "Compute every sample, or each 10/12-cycle window in closed form (R-01).",
+    ),
+    Field::default(
+        "total",
+        Kind::Choice(&["net", "per-phase"]),
+        "\"net\"",
+        "Whether a total nets the phases before it is split into consumed and injected (D-21).",
+    ),
+    Field::default(
+        "quantities",
+        Kind::List(&Kind::Choice(crate::reading::GROUPS)),
+        "[\"voltage\", \"current\", \"active_power\", \"reactive_power\", \"apparent_power\", \
+          \"power_factor\", \"frequency\", \"active_energy\", \"reactive_energy\", \
+          \"apparent_energy\"]",
+        "What a reading contains.",
+    ),
+    Field::default(
+        "totals_only",
+        Kind::Boolean,
+        "false",
+        "Leave out the phases of whatever has a total (all quantities then make 20 values, not 50).",
+    ),
+    Field::default(
+        "obey_commands",
+        Kind::Boolean,
+        "true",
+        "Whether commands are carried out and answered.",
+    ),
+    Field::default(
+        "input_topic",
+        Kind::Choice(&["shared", "bound"]),
+        "\"shared\"",
+        "Publish where all devices of the tenant do, or on `TENANT/device/HARDWARE-ID/input/json`, \
+         which takes this device only.",
+    ),
+    Field::default(
+        "nominal_frequency",
+        positive(Dimension::Frequency, 60.0),
+        "\"50 Hz\"",
+        "50 Hz or 60 Hz; a window has 10 cycles or 12.",
+    ),
+    Field::default(
+        "nominal_voltage",
+        between(Dimension::Voltage, 1e-3, 1e6),
+        "\"230 V\"",
+        "Nominal RMS voltage at the meter's terminals.",
+    ),
+    Field::default(
+        "nominal_current",
+        between(Dimension::Current, 1e-6, 1e6),
+        "\"5 A\"",
+        "Nominal RMS current at the meter's terminals.",
+    ),
+    Field::default(
+        "voltage_ratio",
+        TRANSFORMER,
+        "1",
+        "Ratio of the voltage transformer, primary over secondary; 1 if connected directly.",
+    ),
+    Field::default(
+        "current_ratio",
+        TRANSFORMER,
+        "1",
+        "Ratio of the current transformer, primary over secondary; 1 if connected directly.",
+    ),
+    Field::default(
+        "voltage_headroom",
+        HEADROOM,
+        "2",
+        "Largest sine that is not clipped, over the nominal voltage.",
+    ),
+    Field::default(
+        "current_headroom",
+        HEADROOM,
+        "20",
+        "Largest sine that is not clipped, over the nominal current.",
+    ),
+    Field::default("voltage_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, voltages."),
+    Field::default("current_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, currents."),
+    Field::default(
+        "voltage_offset",
+        either_way(Dimension::Voltage, 1e6),
+        "\"0 V\"",
+        "Direct component the converters add, at the meter's terminals.",
+    ),
+    Field::default(
+        "current_offset",
+        either_way(Dimension::Current, 1e6),
+        "\"0 A\"",
+        "Direct component the converters add, at the meter's terminals.",
+    ),
+    Field::default(
+        "phase_error",
+        either_way(Dimension::Angle, 0.0175),
+        "\"0 deg\"",
+        "Angle by which the current channels lead, at nominal frequency; at most one degree.",
+    ),
+    Field::default(
+        "skew",
+        either_way(Dimension::Time, 1e-3),
+        "\"0 s\"",
+        "By how much later than the voltages the currents are sampled; makes them seem to lead.",
+    ),
+    Field::default(
+        "clock_error",
+        ratio(0.01),
+        "\"0 ppm\"",
+        "How much faster the meter's clock runs: frequencies read lower by it, energies higher.",
+    ),
+    Field::default(
+        "jitter",
+        positive(Dimension::Time, 10e-6),
+        "\"0 s\"",
+        "RMS jitter of the sampling instants, common to all channels.",
+    ),
+    Field::optional(
+        "crosstalk",
+        between(Dimension::Ratio, -200.0, -20.0),
+        "What of a phase's other channel is seen, full scale to full scale, in dB; without a unit.",
+    ),
+    Field::default(
+        "voltage_noise",
+        positive(Dimension::Voltage, 1e6),
+        "\"10 mV\"",
+        "RMS of the converters' white noise, at the meter's terminals.",
+    ),
+    Field::default(
+        "current_noise",
+        positive(Dimension::Current, 1e6),
+        "\"0.5 mA\"",
+        "RMS of the converters' white noise, at the meter's terminals.",
+    ),
+    Field::optional(
+        "voltage_snr",
+        DECIBELS,
+        "White noise as signal-to-noise ratio of the largest sine in dB, without a unit; goes \
+         before `voltage_noise`.",
+    ),
+    Field::optional(
+        "current_snr",
+        DECIBELS,
+        "White noise as signal-to-noise ratio of the largest sine in dB, without a unit; goes \
+         before `current_noise`.",
+    ),
+    Field::optional(
+        "voltage_noise_corner",
+        CORNER,
+        "Frequency below which 1/f noise is larger than the white noise, voltages.",
+    ),
+    Field::optional(
+        "current_noise_corner",
+        CORNER,
+        "Frequency below which 1/f noise is larger than the white noise, currents.",
+    ),
+    Field::default(
+        "voltage_second_harmonic",
+        ratio(0.1),
+        "\"0 %\"",
+        "Non-linearity: second harmonic of the largest sine, relative to it.",
+    ),
+    Field::default(
+        "voltage_third_harmonic",
+        ratio(0.1),
+        "\"0 %\"",
+        "Non-linearity: third harmonic of the largest sine, relative to it.",
+    ),
+    Field::default(
+        "current_second_harmonic",
+        ratio(0.1),
+        "\"0 %\"",
+        "Non-linearity: second harmonic of the largest sine, relative to it.",
+    ),
+    Field::default(
+        "current_third_harmonic",
+        ratio(0.1),
+        "\"0 %\"",
+        "Non-linearity: third harmonic of the largest sine, relative to it.",
+    ),
+    Field::default("bits", Kind::Integer { min: 8, max: 32 }, "24", "Bits of the converters."),
+    Field::default(
+        "inl",
+        Kind::List(&Kind::Quantity { dimension: Dimension::Ratio, min: -1e6, max: 1e6 }),
+        "[]",
+        "Integral non-linearity in steps of the converters at equal distances over their range.",
+    ),
+    Field::default(
+        "dnl",
+        positive(Dimension::Ratio, 2.0),
+        "0",
+        "RMS of the differential non-linearity in steps, drawn for each code; to 16 bits.",
+    ),
+    Field::default(
+        "sample_rate",
+        between(Dimension::Frequency, 1000.0, 100_000.0),
+        "\"7812.5 Hz\"",
+        "Samples per second and channel.",
+    ),
+    Field::default(
+        "decimation",
+        Kind::Choice(&["none", "sinc3", "sinc3-compensated"]),
+        "\"none\"",
+        "Whether the converters average as a sigma-delta decimator does, with or without a filter \
+         that takes most of the droop away; the feed is then 15 times as dense.",
+    ),
+    Field::optional(
+        "anti_alias",
+        CORNER,
+        "Corner of an RC before the converters; the feed is then four times as dense.",
+    ),
+    Field::optional("voltage_high_pass", CORNER, "Corner of a digital high-pass, voltages."),
+    Field::optional("current_high_pass", CORNER, "Corner of a digital high-pass, currents."),
+    Field::default(
+        "divider_lag",
+        positive(Dimension::Time, 1e-3),
+        "\"0 s\"",
+        "Time constant of the voltage dividers: their resistance times a stray capacitance.",
+    ),
+    Field::default(
+        "current_sensor",
+        Kind::Choice(&["ideal", "shunt", "transformer", "rogowski"]),
+        "\"ideal\"",
+        "What the currents are sensed with; its parameters follow.",
+    ),
+    Field::default(
+        "shunt_lead",
+        either_way(Dimension::Time, 1e-3),
+        "\"1 us\"",
+        "Time constant of a shunt: its inductance over its resistance.",
+    ),
+    Field::default(
+        "transformer_corner",
+        between(Dimension::Frequency, 1e-4, 10.0),
+        "\"0.1 Hz\"",
+        "Resistance over inductance of a current transformer: it leads by atan(corner/f).",
+    ),
+    Field::default(
+        "transformer_low_current_error",
+        positive(Dimension::Ratio, 10.0),
+        "0",
+        "Relative growth of its magnetising current, and so of its lead, at very low currents.",
+    ),
+    Field::default(
+        "transformer_low_current",
+        between(Dimension::Current, 1e-6, 1e6),
+        "\"0.5 A\"",
+        "RMS current about which half of that is gone, at the meter's terminals.",
+    ),
+    Field::default(
+        "transformer_saturation",
+        between(Dimension::Current, 1e-6, 1e6),
+        "\"500 A\"",
+        "RMS of the largest sine that does not saturate its core, at the meter's terminals.",
+    ),
+    Field::default(
+        "rogowski_corner",
+        between(Dimension::Frequency, 1e-4, 10.0),
+        "\"0.1 Hz\"",
+        "Corner of a Rogowski coil's leaky integrator.",
+    ),
+    Field::default(
+        "voltage_gain_temperature",
+        ratio(0.01),
+        "\"0 ppm\"",
+        "Relative change of the gain per kelvin from 23 degrees Celsius, voltages.",
+    ),
+    Field::default(
+        "current_gain_temperature",
+        ratio(0.01),
+        "\"0 ppm\"",
+        "Relative change of the gain per kelvin from 23 degrees Celsius, currents.",
+    ),
+    Field::default(
+        "voltage_offset_temperature",
+        either_way(Dimension::Voltage, 1e3),
+        "\"0 V\"",
+        "Change of the offset per kelvin from 23 degrees Celsius.",
+    ),
+    Field::default(
+        "current_offset_temperature",
+        either_way(Dimension::Current, 1e3),
+        "\"0 A\"",
+        "Change of the offset per kelvin from 23 degrees Celsius.",
+    ),
+    Field::default(
+        "phase_temperature",
+        either_way(Dimension::Angle, 1e-3),
+        "\"0 deg\"",
+        "Change of the phase error per kelvin from 23 degrees Celsius.",
+    ),
+    Field::default(
+        "clock_temperature",
+        ratio(1e-5),
+        "\"0 ppm\"",
+        "Parabola of the crystal: relative change of the clock per square kelvin from 25 degrees \
+         Celsius, usually -0.035 ppm; `clock_error` holds at 23 degrees.",
+    ),
+    Field::default(
+        "no_load_threshold",
+        positive(Dimension::ActivePower, 1e6),
+        "\"0 W\"",
+        "Active power of a phase below which its energy is not registered.",
+    ),
+    Field::default(
+        "pulse_constant",
+        Kind::Integer { min: 1, max: 10_000_000 },
+        "1000",
+        "Pulses of the energy outputs per kWh and kvarh, both directions together.",
+    ),
+];
+
+/// How many fields there are, with those of one model.
+pub(crate) const fn count(own: &[Field]) -> usize {
+    SHARED.len() + own.len()
+}
+
+/// The shared fields with a model's own defaults, and its own fields behind them.
+pub(crate) const fn of_model<const N: usize>(
+    own: &[Field],
+    defaults: &[(&str, &'static str)],
+) -> [Field; N] {
+    let mut fields = [SHARED[0]; N];
+    let mut at = 0;
+    while at < N {
+        let field = if at < SHARED.len() { SHARED[at] } else { own[at - SHARED.len()] };
+        let mut k = 0;
+        fields[at] = field;
+        while k < defaults.len() {
+            if is_same(field.name, defaults[k].0) {
+                fields[at] = Field { presence: Presence::Default(defaults[k].1), ..field };
+            }
+            k += 1;
+        }
+        at += 1;
+    }
+    assert_known(&fields, defaults);
+    fields
+}
+
+/// A default for a field that does not exist is a mistake, found when the program is built.
+const fn assert_known(fields: &[Field], defaults: &[(&str, &'static str)]) {
+    let mut k = 0;
+    while k < defaults.len() {
+        let mut found = false;
+        let mut at = 0;
+        while at < fields.len() {
+            found = found || is_same(fields[at].name, defaults[k].0);
+            at += 1;
+        }
+        assert!(found, "a default for a field that does not exist");
+        k += 1;
+    }
+}
+
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut k = 0;
+    while k < a.len() {
+        if a[k] != b[k] {
+            return false;
+        }
+        k += 1;
+    }
+    true
+}
