@@ -50,11 +50,7 @@ pub(crate) struct CommandDesk {
 
 impl CommandDesk {
     /// Judges a payload.
-    pub(crate) fn judge(
-        &self,
-        payload: &[u8],
-        period_min: SimDuration,
-    ) -> Result<Judged, Refusal> {
+    pub(crate) fn judge(&self, payload: &[u8], period_min: SimDuration) -> Result<Judged, Refusal> {
         let command = decode_command(payload, &Limits::default())?;
         let invocation = command.invocation.id.clone();
         if let Some((_, response)) = self.answered.iter().find(|(id, _)| *id == invocation) {

@@ -30,7 +30,7 @@ mod windows;
 
 pub use answer::ERROR_PREFIX;
 pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
-pub use front_end::cvct::Cvct;
 pub use fault::{INJECTIONS, InjectionKind};
+pub use front_end::cvct::Cvct;
 pub use outbox::{Message, Outbox};
 pub use registry::{DEVICES, DeviceContext, DeviceKind};

@@ -17,8 +17,8 @@ use lastmeter_wire::topics;
 
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged, Order};
 use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
-use crate::outbox::Outbox;
 use crate::front_end::{Calibration, ChannelError};
+use crate::outbox::Outbox;
 use crate::reading::{Energy, Totaliser};
 use crate::register::Registers;
 use crate::sampled::Sampled;
@@ -420,7 +420,11 @@ fn first_at(instant: SimDuration, rate_hz: f64) -> u64 {
 
 /// What is added up of a window: the registers have acted on it, and only the network's phases
 /// are among its own.
-fn prepared(registers: &mut Registers, phases: usize, mut window: MeasuredWindow) -> MeasuredWindow {
+fn prepared(
+    registers: &mut Registers,
+    phases: usize,
+    mut window: MeasuredWindow,
+) -> MeasuredWindow {
     registers.apply(&mut window);
     if let Some(second) = window.phases.get_mut(phases).filter(|_| phases == 1) {
         window.second = std::mem::take(second);

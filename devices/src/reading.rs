@@ -62,16 +62,15 @@ fn group_of(quantity: Quantity) -> Option<&'static str> {
 /// Quantities that Table 2 knows come by its identifiers only. With `totals_only`, what has a total
 /// comes without its phases.
 pub(crate) fn identifiers(groups: &[&str], totals_only: bool, phases: usize) -> Vec<MeasurementId> {
-    let total = |quantity| {
-        MeasurementId::of(quantity, Phase::Total).filter(|id| is_offered(*id)).is_some()
-    };
+    let total = |quantity| MeasurementId::of(quantity, Phase::Total).is_some_and(is_offered);
     let wanted = |id: &MeasurementId| {
         let row = id.row();
         is_offered(*id)
             && group_of(row.quantity).is_some_and(|group| groups.contains(&group))
-            && row.phase.index().is_none_or(|phase| {
-                phase < phases && !(totals_only && total(row.quantity))
-            })
+            && row
+                .phase
+                .index()
+                .is_none_or(|phase| phase < phases && !(totals_only && total(row.quantity)))
     };
     (0..MEASUREMENTS.len()).filter_map(MeasurementId::from_index).filter(wanted).collect()
 }
@@ -233,10 +232,8 @@ impl Totaliser {
     /// Adds energies up, by the meter's own clock, where there is a load.
     fn register(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s * (1.0 + window.clock_error);
-        let loaded = window.phases.map(|phase| match phase.p_w.abs() >= self.energy.no_load_w {
-            true => phase,
-            false => MeasuredPhase::default(),
-        });
+        let is_loaded = |phase: &MeasuredPhase| phase.p_w.abs() >= self.energy.no_load_w;
+        let loaded = window.phases.map(|phase| Some(phase).filter(is_loaded).unwrap_or_default());
         let p = loaded.map(|phase| phase.p_w);
         let q = loaded.map(|phase| phase.q1_var);
         let s = loaded.map(|phase| phase.s_va);

@@ -100,8 +100,7 @@ impl Sampled {
         for (phase, found) in phases.iter_mut().zip(&window.phases) {
             *phase = measured(found);
         }
-        let from_s =
-            self.last_end_s.unwrap_or_else(|| self.front_end.true_time_s(window.start_s));
+        let from_s = self.last_end_s.unwrap_or_else(|| self.front_end.true_time_s(window.start_s));
         let device_end_s = window.start_s + window.duration_s;
         let to_s = self.front_end.true_time_s(device_end_s);
         // Where both clocks are one, times are those of the window, to the last bit.

@@ -97,7 +97,7 @@ struct Plan {
 }
 
 /// Orders that make the total harmonic distortion.
-const ORDER_MAX: f64 = 50.0;
+const ORDER_MAX: usize = 50;
 
 /// Closed-form windows of one meter.
 #[derive(Debug)]
@@ -444,18 +444,21 @@ impl Converted {
     /// Square of the total harmonic distortion, the noise within the harmonics' lines included.
     /// Tones between the harmonics count for nothing: their leakage is not modelled.
     fn thd2(&self, fundamental_hz: f64, rate_hz: f64, samples: f64) -> f64 {
-        let (mut first, mut others) = (0.0, 0.0);
+        let mut lines = [Complex64::ZERO; ORDER_MAX + 1];
         for &(frequency_hz, x) in &self.components {
             let order = frequency_hz / fundamental_hz;
-            let is_harmonic = (order - order.round()).abs() < ON_GRID;
-            if is_harmonic && order.round() == 1.0 {
-                first += 0.5 * x.norm_sqr();
-            } else if is_harmonic && order > 1.5 && order < ORDER_MAX + 0.5 {
-                others += 0.5 * x.norm_sqr();
+            if (order - order.round()).abs() < ON_GRID
+                && let Some(line) = lines.get_mut(order.round() as usize)
+            {
+                *line += x;
             }
         }
-        let lines = ORDER_MAX.min((0.5 * rate_hz / fundamental_hz).ceil() - 1.0) - 1.0;
-        others += 2.0 * self.variance / samples * lines.max(0.0);
+        let power = |lines: &[Complex64]| 0.5 * lines.iter().map(Complex64::norm_sqr).sum::<f64>();
+        let first = power(&lines[1..2]);
+        let mut others = power(&lines[2..]);
+        let highest = (0.5 * rate_hz / fundamental_hz).ceil() - 1.0;
+        let noisy = (highest.min(ORDER_MAX as f64) - 1.0).max(0.0);
+        others += 2.0 * self.variance / samples * noisy;
         if first > 0.0 { others / first } else { 0.0 }
     }
 }

@@ -149,7 +149,13 @@ mod tests {
     use std::f64::consts::TAU;
 
     fn twelve_bits() -> Digitiser {
-        Digitiser { step: 1.0 / 2048.0, origin: 0.0, low: -1.0, high: 2047.0 / 2048.0, inl: [].into() }
+        Digitiser {
+            step: 1.0 / 2048.0,
+            origin: 0.0,
+            low: -1.0,
+            high: 2047.0 / 2048.0,
+            inl: [].into(),
+        }
     }
 
     #[test]
@@ -176,9 +182,8 @@ mod tests {
             (0..1000).map(|k| 3.0 * (TAU * f64::from(k) / 1000.0).cos()).collect();
         curve.process(3.0, &mut samples);
         let line = |order: f64| {
-            let sum: f64 = (0..1000)
-                .map(|k| samples[k] * (TAU * order * k as f64 / 1000.0).cos())
-                .sum();
+            let sum: f64 =
+                (0..1000).map(|k| samples[k] * (TAU * order * k as f64 / 1000.0).cos()).sum();
             sum / 500.0 / 3.0
         };
         let expected = [2.0 * 2e-3, 1.0 + 3.0 * 5e-4, 2e-3, 5e-4, 0.0];
@@ -194,7 +199,8 @@ mod tests {
         let mut samples = [-1.0, -0.5, 0.0 - 0.5 / 2048.0, 0.5];
         digitiser.process(&mut samples);
         // At a quarter and three quarters of the range 1.5 steps, in the middle 3.
-        for (found, expected) in samples.map(|y| y * 2048.0).into_iter().zip([-2048.0, -1022.0, 3.0, 1026.0])
+        for (found, expected) in
+            samples.map(|y| y * 2048.0).into_iter().zip([-2048.0, -1022.0, 3.0, 1026.0])
         {
             assert!((found - expected).abs() <= 1.0, "{found} for {expected}");
         }

@@ -158,7 +158,10 @@ impl FrontEnd {
         let late = |line: &Line| line.channel.parameters.late_s * feed_hz;
         let latest = self.lines.iter().map(late).fold(0.0, f64::max);
         let earliest = self.lines.iter().map(late).fold(0.0, f64::min);
-        (before as i64 + (moved - earliest).ceil() as i64, after as i64 + (moved + latest).ceil() as i64)
+        (
+            before as i64 + (moved - earliest).ceil() as i64,
+            after as i64 + (moved + latest).ceil() as i64,
+        )
     }
 
     fn note_stretch(&mut self) {
@@ -332,13 +335,13 @@ impl Line {
             self.feed.get(from..from + before + after + 1).unwrap_or(&[])
         };
         let late = self.channel.parameters.late_s * feed_hz;
-        taken.extend(instants.iter().map(|&(whole, fraction)| match &self.fixed {
-            Some(fixed) => fixed.value(near(whole + fixed.whole)),
-            None => {
-                let position = fraction + late;
-                let further = position.floor();
-                kernel.value(near(whole + further as i64), position - further)
+        taken.extend(instants.iter().map(|&(whole, fraction)| {
+            if let Some(fixed) = &self.fixed {
+                return fixed.value(near(whole + fixed.whole));
             }
+            let position = fraction + late;
+            let further = position.floor();
+            kernel.value(near(whole + further as i64), position - further)
         }));
     }
 

@@ -238,12 +238,6 @@ impl ChannelParameters {
             is_adjustable: false,
         }
     }
-
-    /// Whether a stage acts on the feed and wants it oversampled.
-    pub(crate) fn is_analogue(&self) -> bool {
-        let is_fast = matches!(self.sensor, Sensor::Divider { .. } | Sensor::Shunt { .. });
-        self.low_pass_hz > 0.0 || is_fast
-    }
 }
 
 /// Parameters that make no channel.

@@ -38,7 +38,7 @@ pub(crate) struct TransformerParameters {
 pub(crate) struct Transformer {
     w: f64,
     r: f64,
-    /// One over the squares of psi_r and of psi_s.
+    /// One over the squares of `psi_r` and of `psi_s`.
     low: f64,
     saturation: f64,
     step_s: f64,

@@ -149,8 +149,6 @@ fn check(
 
 fn sampling(values: &Values, recipe: &Recipe) -> Sampling {
     Sampling {
-        nominal_hz: values.si("nominal_frequency"),
-        rate_hz: values.si("sample_rate"),
         clock_error: values.si("clock_error"),
         clock_curve: values.si("clock_temperature"),
         jitter_s: values.si("jitter"),
@@ -164,6 +162,7 @@ fn sampling(values: &Values, recipe: &Recipe) -> Sampling {
             || values.si_opt("anti_alias").is_some()
             || values.si("divider_lag") > 0.0
             || values.text("current_sensor") == "shunt",
+        ..Sampling::ideal(values.si("nominal_frequency"), values.si("sample_rate"))
     }
 }
 
@@ -188,18 +187,16 @@ fn channels(
             let mut draws = Gaussian::new(context.streams.stream(&stream));
             let (dnl, bits) = (values.si("dnl"), parameters.bits);
             parameters.inl = inl_table(&inl(values), dnl, bits, &mut draws);
-            match Channel::new(&parameters, sampling) {
-                Ok(channel) => made.push(channel),
-                Err(_) => {
-                    diagnostics.report(
-                        Code::DOES_NOT_FIT,
-                        values.span_of("phase_error"),
-                        "the phase error is too large for this sampling rate",
-                        "expected a smaller angle, or a lower `sample_rate`",
-                    );
-                    return None;
-                }
+            let channel = Channel::new(&parameters, sampling);
+            if channel.is_err() {
+                diagnostics.report(
+                    Code::DOES_NOT_FIT,
+                    values.span_of("phase_error"),
+                    "the phase error is too large for this sampling rate",
+                    "expected a smaller angle, or a lower `sample_rate`",
+                );
             }
+            made.push(channel.ok()?);
         }
     }
     Some(made)

@@ -27,9 +27,12 @@ const OWN: &[Field] = &[
 static FIELDS: [Field; count(OWN)] = of_model(
     OWN,
     &[
-        ("quantities", "[\"voltage\", \"current\", \"active_power\", \"reactive_power\", \
+        (
+            "quantities",
+            "[\"voltage\", \"current\", \"active_power\", \"reactive_power\", \
           \"apparent_power\", \"power_factor\", \"frequency\", \"active_energy\", \
-          \"reactive_energy\", \"apparent_energy\"]"),
+          \"reactive_energy\", \"apparent_energy\"]",
+        ),
         // 300 V and 100 A come through, with some reserve.
         ("voltage_headroom", "1.5"),
         ("current_headroom", "24"),

@@ -79,10 +79,9 @@ impl Row {
     fn value(&self, bits: u32) -> i64 {
         let sign = 1_u32 << (self.bits - 1);
         match self.coding {
-            Coding::Unsigned => i64::from(bits),
             Coding::TwosComplement if bits & sign != 0 => i64::from(bits) - (1_i64 << self.bits),
             Coding::SignMagnitude if bits & sign != 0 => -i64::from(bits & !sign),
-            Coding::TwosComplement | Coding::SignMagnitude => i64::from(bits),
+            _ => i64::from(bits),
         }
     }
 
@@ -162,10 +161,10 @@ impl Registers {
         found.ok_or_else(|| {
             let wanted: String = wanted.chars().take(64).collect();
             let some: Vec<_> = self.rows.iter().take(4).map(|row| row.name).collect();
-            match some.is_empty() {
-                true => format!("unknown register `{wanted}`: this device has none"),
-                false => format!("unknown register `{wanted}`; there are {}, ...", some.join(", ")),
+            if some.is_empty() {
+                return format!("unknown register `{wanted}`: this device has none");
             }
+            format!("unknown register `{wanted}`; there are {}, ...", some.join(", "))
         })
     }
 
@@ -279,9 +278,8 @@ impl Registers {
         let (u_full, i_full) = (self.full_scale.voltage_v, self.full_scale.current_a);
         let power = u_full * i_full;
         for (phase, results) in window.phases.iter_mut().zip(&self.results) {
-            let square = |rms: f64, part: f64, full: f64| {
-                (rms * rms + part * full * full).max(0.0).sqrt()
-            };
+            let square =
+                |rms: f64, part: f64, full: f64| (rms * rms + part * full * full).max(0.0).sqrt();
             if results.u_square != 0.0 {
                 phase.u_rms_v = square(phase.u_rms_v, results.u_square, u_full);
             }

@@ -17,7 +17,12 @@ fn names_are_unique_and_every_reset_fits_its_bits_and_its_range() {
             if let Some((least, largest)) = row.range {
                 assert!((least..=largest).contains(&row.value(row.reset)), "{}", row.name);
                 for end in [least, largest] {
-                    assert_eq!(row.bits_of(end).map(|bits| row.value(bits)), Some(end), "{}", row.name);
+                    assert_eq!(
+                        row.bits_of(end).map(|bits| row.value(bits)),
+                        Some(end),
+                        "{}",
+                        row.name
+                    );
                 }
             }
         }

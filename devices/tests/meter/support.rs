@@ -12,25 +12,26 @@ use lastmeter_wire::flexmeter::{DecodeRules, MeasurementMessage, Request, decode
 /// 2027-01-18T17:00:00Z.
 pub(crate) const START: SimTime = SimTime(1_800_291_600_000_000_000);
 
-/// Why a meter is not made.
+/// Why a three-phase STPM34 meter is not made.
 pub(crate) fn refused(toml: &str, phases: usize, has_spectrum: bool) -> Vec<Diagnostic> {
-    match build(toml, phases, has_spectrum) {
+    match build("stpm34-3ph", toml, phases, has_spectrum) {
         Ok(_) => panic!("accepted: {toml}"),
         Err(diagnostics) => diagnostics,
     }
 }
 
-/// A meter called `home` with these fields.
-pub(crate) fn meter(toml: &str) -> Box<dyn Device> {
-    build(toml, 3, true).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
+/// A meter of a model called `home` with these fields.
+pub(crate) fn meter(model: &str, toml: &str, phases: usize) -> Box<dyn Device> {
+    build(model, toml, phases, true).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
 }
 
 fn build(
+    model: &str,
     toml: &str,
     phases: usize,
     has_spectrum: bool,
 ) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
-    let kind = DEVICES.iter().find(|kind| kind.entry.name == "stpm34-3ph").expect("registered");
+    let kind = DEVICES.iter().find(|kind| kind.entry.name == model).expect("registered");
     let values = read_text(toml, &[kind.entry.fields])?;
     let streams = Streams::new(42);
     let context = DeviceContext {
@@ -54,8 +55,8 @@ fn build(
 /// One phase: RMS voltage, its phase, RMS current, the angle by which the current lags.
 pub(crate) type Phase = (f64, f64, f64, f64);
 
-/// Sines in three phases.
-pub(crate) fn sines(fundamental_hz: f64, phases: [Phase; 3]) -> Terminal {
+/// Sines in one phase or three.
+pub(crate) fn sines<const N: usize>(fundamental_hz: f64, phases: [Phase; N]) -> Terminal {
     let channel = |rms: f64, phase_rad: f64| ChannelSpectrum {
         dc: 0.0,
         tones: vec![Tone { frequency_hz: fundamental_hz, rms, phase_rad }],
@@ -88,10 +89,15 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// A meter that is connected.
+    /// A three-phase STPM34 meter that is connected.
     pub(crate) fn new(toml: &str, terminal: Terminal) -> Self {
+        Self::of("stpm34-3ph", toml, terminal)
+    }
+
+    /// A meter of a model that is connected.
+    pub(crate) fn of(model: &str, toml: &str, terminal: Terminal) -> Self {
         let mut bench = Self {
-            device: meter(toml),
+            device: meter(model, toml, terminal.phases()),
             terminal,
             until: SimDuration::ZERO,
             acknowledges: true,
@@ -131,7 +137,7 @@ impl Bench {
                     Input::Spectrum { until, spectrum: Arc::new(spectrum) }
                 }
                 Feed::Samples { rate_hz } => {
-                    let upto = (until.as_seconds_f64() * rate_hz).round() as u64;
+                    let upto = (until.as_seconds_f64() * rate_hz - 1e-6).ceil() as u64;
                     let (first_sample, mut block) = (self.samples, Block::default());
                     let samples = (upto - first_sample) as usize;
                     self.terminal.render(first_sample, rate_hz, samples, &mut block);
@@ -152,7 +158,7 @@ impl Bench {
 
 /// The messages published, decoded as the platform does.
 pub(crate) fn requests(out: &[Output]) -> Vec<Request> {
-    let rules = DecodeRules { strict_table2: true, ..DecodeRules::default() };
+    let rules = DecodeRules::default();
     let published = out.iter().filter_map(|output| match output {
         Output::Publish { topic, payload, .. } => Some((topic, payload)),
         _ => None,
