@@ -35,7 +35,7 @@ fn announced(out: &[Output]) -> Vec<(u64, SimTime)> {
     announced.collect()
 }
 
-fn events(out: &[Output]) -> Vec<EventKind> {
+pub(crate) fn events(out: &[Output]) -> Vec<EventKind> {
     let events = out.iter().filter_map(|output| match output {
         Output::Event { kind, .. } => Some(*kind),
         _ => None,
@@ -43,11 +43,15 @@ fn events(out: &[Output]) -> Vec<EventKind> {
     events.collect()
 }
 
-fn command(id: &str, name: &str, parameter: Option<(&str, ParameterValue)>) -> Input {
+pub(crate) fn command<'a>(
+    id: &str,
+    name: &str,
+    parameters: impl IntoIterator<Item = (&'a str, ParameterValue)>,
+) -> Input {
     let message = CommandMessage {
         definition: CommandDefinition { name: name.to_owned(), ..CommandDefinition::default() },
         invocation: Invocation { id: id.to_owned(), ..Invocation::default() },
-        parameters: parameter.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
+        parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     };
     let mut payload = Vec::new();
     encode_command(&message, &mut payload);
@@ -58,7 +62,7 @@ fn set_period(id: &str, seconds: f64) -> Input {
     command(id, "setReportingPeriod", Some(("seconds", ParameterValue::Number(seconds))))
 }
 
-fn answer(out: &[Output]) -> AcknowledgeMessage {
+pub(crate) fn answer(out: &[Output]) -> AcknowledgeMessage {
     let mut requests = requests(out);
     assert_eq!(requests.len(), 1, "{requests:?}");
     match requests.remove(0) {

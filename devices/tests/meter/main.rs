@@ -2,4 +2,5 @@
 
 mod accuracy;
 mod behaviour;
+mod models;
 mod support;

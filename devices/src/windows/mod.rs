@@ -19,12 +19,19 @@
 //! the direct component is one of 0 Hz. An *oscillation* is a frequency at which window results
 //! oscillate.
 
+mod converted;
+mod spread;
+mod straddle;
+
 use std::collections::BTreeMap;
-use std::f64::consts::{FRAC_1_SQRT_2, PI, SQRT_2, TAU};
+use std::f64::consts::{FRAC_1_SQRT_2, PI, TAU};
 use std::sync::Arc;
 
 use lastmeter_sim::{ChannelSpectrum, Spectrum, Streams};
 use num_complex::Complex64;
+
+use converted::{Components, Converted};
+use straddle::Part;
 
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::gaussian::Gaussian;
@@ -61,6 +68,8 @@ struct Sums<T> {
 #[derive(Clone, Debug, Default)]
 struct PhasePlan {
     means: Sums<f64>,
+    u_components: Components,
+    i_components: Components,
     u1: Complex64,
     i1: Complex64,
     u_thd2: f64,
@@ -96,9 +105,6 @@ struct Plan {
     is_beyond_range: bool,
 }
 
-/// Orders that make the total harmonic distortion.
-const ORDER_MAX: usize = 50;
-
 /// Closed-form windows of one meter.
 #[derive(Debug)]
 pub(crate) struct ClosedForm {
@@ -116,7 +122,15 @@ pub(crate) struct ClosedForm {
     /// The windows of the present plan count from here.
     origin_s: f64,
     index: u64,
+    /// Up to when spectra have been told.
+    told_s: f64,
+    /// What the window in the making has seen of earlier spectra, and how many cycles of them.
+    parts: Vec<Part>,
+    part_cycles: f64,
 }
+
+/// Half a nanosecond: times are whole nanoseconds.
+const ROUNDING_S: f64 = 0.5e-9;
 
 impl ClosedForm {
     /// Windows of `cycles` cycles of voltages and as many currents; noise streams are named after
@@ -143,6 +157,9 @@ impl ClosedForm {
             present: None,
             origin_s: 0.0,
             index: 0,
+            told_s: 0.0,
+            parts: Vec::new(),
+            part_cycles: 0.0,
         }
     }
 
@@ -174,8 +191,7 @@ impl ClosedForm {
         }
     }
 
-    /// Takes the spectrum that holds from the present window on; whether it can be used. A window
-    /// in which the spectrum changes is computed as if it had carried the new one throughout.
+    /// Takes the spectrum that holds from where the last one ended; whether it can be used.
     pub(crate) fn hold(&mut self, spectrum: &Arc<Spectrum>) -> bool {
         if let Some((present, _)) = &self.present
             && (Arc::ptr_eq(present, spectrum) || present == spectrum)
@@ -190,11 +206,24 @@ impl ClosedForm {
         {
             return false;
         }
+        self.put_by();
         self.origin_s = self.next_start_s();
         self.index = 0;
         let plan = self.plan(spectrum);
         self.present = Some((Arc::clone(spectrum), plan));
         true
+    }
+
+    /// Keeps what the window in the making has seen of the present spectrum, which is over.
+    fn put_by(&mut self) {
+        let from_s = self.parts.last().map_or_else(|| self.next_start_s(), |part| part.to_s);
+        let to_s = self.told_s;
+        if let Some((_, plan)) = &self.present
+            && to_s - from_s > ROUNDING_S
+        {
+            self.part_cycles += plan.frequency_hz * (to_s - from_s);
+            self.parts.push(Part { from_s, to_s, plan: plan.clone() });
+        }
     }
 
     /// Whether the present spectrum may exceed the converter's range.
@@ -203,14 +232,21 @@ impl ClosedForm {
     }
 
     fn next_start_s(&self) -> f64 {
+        if let Some(part) = self.parts.first() {
+            return part.from_s;
+        }
         let length_s = self.present.as_ref().map_or(0.0, |(_, plan)| plan.length_s);
         self.origin_s + self.index as f64 * length_s
     }
 
     /// The next window, if it is complete at `until_s` seconds since the scenario's start.
     pub(crate) fn next(&mut self, until_s: f64) -> Option<MeasuredWindow> {
-        /// Half a nanosecond: times are whole nanoseconds.
-        const ROUNDING_S: f64 = 0.5e-9;
+        if self.present.is_some() {
+            self.told_s = self.told_s.max(until_s);
+        }
+        if !self.parts.is_empty() {
+            return self.next_of_parts(until_s);
+        }
         let (_, plan) = self.present.as_ref()?;
         // Cycles over frequency in this order: exact where the window's length is not.
         let start_s = |index: u64| self.origin_s + index as f64 * self.cycles / plan.frequency_hz;
@@ -223,20 +259,53 @@ impl ClosedForm {
         let turns: Vec<Complex64> =
             plan.oscillations.iter().map(|o| unit(o.frequency_hz * middle_s)).collect();
         for (number, noise) in self.noise.iter_mut().enumerate() {
-            phases[number] = measure(plan, number, &turns, noise);
+            phases[number] = spread::measure(plan, number, &turns, noise);
         }
         let frequency_hz =
             plan.frequency_hz + plan.frequency_spread_hz * self.frequency_noise.draw();
         self.index += 1;
+        Some(self.window(from_s, to_s, frequency_hz, phases))
+    }
+
+    /// The next window, of which a part lies before the present spectrum.
+    fn next_of_parts(&mut self, until_s: f64) -> Option<MeasuredWindow> {
+        let (_, plan) = self.present.as_ref()?;
+        let (from_s, changed_s) = (self.parts.first()?.from_s, self.parts.last()?.to_s);
+        let to_s = changed_s + (self.cycles - self.part_cycles).max(0.0) / plan.frequency_hz;
+        if to_s > until_s + ROUNDING_S {
+            return None;
+        }
+        let mut parts: Vec<_> =
+            self.parts.iter().map(|part| (part.from_s, part.to_s, &part.plan)).collect();
+        parts.push((changed_s, to_s, plan));
+        let mut phases = [MeasuredPhase::default(); PHASES_MAX];
+        for (number, noise) in self.noise.iter_mut().enumerate() {
+            phases[number] = straddle::measure(&parts, number, noise);
+        }
+        let spread_hz = plan.frequency_spread_hz;
+        let frequency_hz = self.cycles / (to_s - from_s) + spread_hz * self.frequency_noise.draw();
+        (self.origin_s, self.index) = (to_s, 0);
+        self.parts.clear();
+        self.part_cycles = 0.0;
+        Some(self.window(from_s, to_s, frequency_hz, phases))
+    }
+
+    fn window(
+        &self,
+        from_s: f64,
+        to_s: f64,
+        frequency_hz: f64,
+        phases: [MeasuredPhase; PHASES_MAX],
+    ) -> MeasuredWindow {
         let clock_error = self.sampling.clock_error;
-        Some(MeasuredWindow {
+        MeasuredWindow {
             from_s,
             duration_s: to_s - from_s,
             clock_error,
             frequency_hz: frequency_hz / (1.0 + clock_error),
             phases,
             second: MeasuredPhase::default(),
-        })
+        }
     }
 
     fn plan(&self, spectrum: &Spectrum) -> Plan {
@@ -281,6 +350,8 @@ impl ClosedForm {
                 i_thd2: i.thd2(frequency_hz, rate_hz, samples),
                 u_variance: u.variance,
                 i_variance: i.variance,
+                u_components: u.components,
+                i_components: i.components,
             });
         }
         let signal = phases.first().map_or(0.0, |phase| phase.u1.norm_sqr());
@@ -295,171 +366,6 @@ impl ClosedForm {
             oscillations: oscillations.into_values().collect(),
             is_beyond_range,
         }
-    }
-}
-
-/// One phase of one window: constants, oscillations, and the spread that noise gives.
-fn measure(plan: &Plan, number: usize, turns: &[Complex64], noise: &mut Gaussian) -> MeasuredPhase {
-    let phase = &plan.phases[number];
-    let Sums { mut u2, mut i2, mut ui } = phase.means;
-    let (mut u1, mut i1) = (phase.u1, phase.i1);
-    for (oscillation, turn) in plan.oscillations.iter().zip(turns) {
-        let swing = &oscillation.phases[number];
-        u2 += (swing.means.u2 * turn).re;
-        i2 += (swing.means.i2 * turn).re;
-        ui += (swing.means.ui * turn).re;
-        u1 += swing.u1[0] * turn + swing.u1[1] * turn.conj();
-        i1 += swing.i1[0] * turn + swing.i1[1] * turn.conj();
-    }
-    let mut q1_var = (u1 * i1.conj()).im;
-    let (u_variance, i_variance) = (phase.u_variance, phase.i_variance);
-    if u_variance > 0.0 || i_variance > 0.0 {
-        let spread = Spread::new(u2, i2, ui, phase, plan.samples);
-        q1_var += spread.reactive(u1, i1) * noise.draw();
-        let change = spread.draw(noise);
-        u2 += u_variance + change.u2;
-        i2 += i_variance + change.i2;
-        ui += change.ui;
-    }
-    let (u_rms_v, i_rms_a) = (u2.max(0.0).sqrt(), i2.max(0.0).sqrt());
-    MeasuredPhase {
-        u_rms_v,
-        i_rms_a,
-        p_w: ui,
-        q1_var,
-        s_va: u_rms_v * i_rms_a,
-        u1,
-        i1,
-        u_thd2: phase.u_thd2,
-        i_thd2: phase.i_thd2,
-    }
-}
-
-/// How white noise spreads the means of one window.
-///
-/// With signals s, noise n, N samples: `mean(u^2)` gains `2 mean(s_u n_u) + mean(n_u^2) - sigma^2`,
-/// and so on. The noise of the voltage is drawn along the voltage's signal and along what of the
-/// current's is orthogonal to it, and the other way round, so that the results vary together as
-/// they do in a converter.
-struct Spread {
-    u_sigma: f64,
-    i_sigma: f64,
-    u_rms: f64,
-    i_rms: f64,
-    /// mean(ui) over the RMS voltage and over the RMS current.
-    p_over_u: f64,
-    p_over_i: f64,
-    root_n: f64,
-    /// Whether the products of noise with noise matter.
-    is_noisy: bool,
-}
-
-impl Spread {
-    fn new(u2: f64, i2: f64, ui: f64, phase: &PhasePlan, samples: f64) -> Self {
-        let (u_rms, i_rms) = (u2.max(0.0).sqrt(), i2.max(0.0).sqrt());
-        let over = |rms: f64| if rms > 0.0 { ui / rms } else { 0.0 };
-        Self {
-            u_sigma: phase.u_variance.sqrt(),
-            i_sigma: phase.i_variance.sqrt(),
-            u_rms,
-            i_rms,
-            p_over_u: over(u_rms),
-            p_over_i: over(i_rms),
-            root_n: samples.sqrt(),
-            is_noisy: phase.u_variance > 1e-4 * u2 || phase.i_variance > 1e-4 * i2,
-        }
-    }
-
-    fn draw(&self, noise: &mut Gaussian) -> Sums<f64> {
-        let rest = |rms: f64, along: f64| (rms * rms - along * along).max(0.0).sqrt();
-        let u = self.u_sigma / self.root_n;
-        let i = self.i_sigma / self.root_n;
-        let (along_u, across_u) = (u * noise.draw(), u * noise.draw());
-        let (along_i, across_i) = (i * noise.draw(), i * noise.draw());
-        let mut change = Sums {
-            u2: 2.0 * self.u_rms * along_u,
-            i2: 2.0 * self.i_rms * along_i,
-            ui: self.p_over_u * along_u
-                + rest(self.i_rms, self.p_over_u) * across_u
-                + self.p_over_i * along_i
-                + rest(self.u_rms, self.p_over_i) * across_i,
-        };
-        if self.is_noisy {
-            change.u2 += SQRT_2 * u * self.u_sigma * noise.draw();
-            change.i2 += SQRT_2 * i * self.i_sigma * noise.draw();
-            change.ui += u * self.i_sigma * noise.draw();
-        }
-        change
-    }
-
-    /// Standard deviation of the fundamental's reactive power.
-    fn reactive(&self, u1: Complex64, i1: Complex64) -> f64 {
-        let (u, i) = (self.u_sigma * self.u_sigma, self.i_sigma * self.i_sigma);
-        (u1.norm_sqr() * i + i1.norm_sqr() * u + u * i).sqrt() / self.root_n
-    }
-}
-
-/// A channel as the converter sees it.
-struct Converted {
-    components: Vec<(f64, Complex64)>,
-    variance: f64,
-    power: f64,
-}
-
-impl Converted {
-    fn new(channel: &ChannelSpectrum, front_end: &Channel) -> Self {
-        let direct = front_end.response(0.0).re * channel.dc + front_end.offset();
-        let mut components = Vec::with_capacity(channel.tones.len() + 1);
-        if direct != 0.0 {
-            components.push((0.0, Complex64::from(direct)));
-        }
-        let tones = channel.tones.iter().filter(|tone| tone.rms != 0.0);
-        components.extend(tones.map(|tone| {
-            let (sin, cos) = libm::sincos(tone.phase_rad);
-            let response = front_end.response(tone.frequency_hz);
-            (tone.frequency_hz, Complex64::new(cos, sin) * (SQRT_2 * tone.rms) * response)
-        }));
-        let variance =
-            (front_end.noise_gain() * channel.noise_rms).powi(2) + front_end.noise_variance();
-        let power = components.iter().map(|(_, x)| x.norm_sqr()).sum();
-        Self { components, variance, power }
-    }
-
-    /// Adds a part of another channel.
-    fn add(&mut self, other: &[(f64, Complex64)], part: f64) {
-        for &(frequency_hz, x) in other {
-            match self.components.iter_mut().find(|(f, _)| *f == frequency_hz) {
-                Some((_, y)) => *y += part * x,
-                None => self.components.push((frequency_hz, part * x)),
-            }
-        }
-        self.power = self.components.iter().map(|(_, x)| x.norm_sqr()).sum();
-    }
-
-    /// The largest value that is possible, but for one of noise in two millions.
-    fn peak(&self) -> f64 {
-        self.components.iter().map(|(_, x)| x.norm()).sum::<f64>() + 5.0 * self.variance.sqrt()
-    }
-
-    /// Square of the total harmonic distortion, the noise within the harmonics' lines included.
-    /// Tones between the harmonics count for nothing: their leakage is not modelled.
-    fn thd2(&self, fundamental_hz: f64, rate_hz: f64, samples: f64) -> f64 {
-        let mut lines = [Complex64::ZERO; ORDER_MAX + 1];
-        for &(frequency_hz, x) in &self.components {
-            let order = frequency_hz / fundamental_hz;
-            if (order - order.round()).abs() < ON_GRID
-                && let Some(line) = lines.get_mut(order.round() as usize)
-            {
-                *line += x;
-            }
-        }
-        let power = |lines: &[Complex64]| 0.5 * lines.iter().map(Complex64::norm_sqr).sum::<f64>();
-        let first = power(&lines[1..2]);
-        let mut others = power(&lines[2..]);
-        let highest = (0.5 * rate_hz / fundamental_hz).ceil() - 1.0;
-        let noisy = (highest.min(ORDER_MAX as f64) - 1.0).max(0.0);
-        others += 2.0 * self.variance / samples * noisy;
-        if first > 0.0 { others / first } else { 0.0 }
     }
 }
 
@@ -619,6 +525,27 @@ mod tests {
         assert_eq!(windows.next(1.25), None);
         assert!(windows.hold(&one_phase(40.0, 200.0)), "the same again");
         assert_eq!(windows.next(1.5).unwrap().from_s, 1.25);
+    }
+
+    /// 230 V for a quarter of a window and 115 V for the rest; 50 Hz, then 60 Hz.
+    #[test]
+    fn a_window_with_a_change_in_it_is_the_mean_of_its_parts() {
+        let mut windows = windows();
+        assert!(windows.hold(&one_phase(50.0, 230.0)));
+        assert!(windows.next(0.2).is_some() && windows.next(0.25).is_none());
+        assert!(windows.hold(&one_phase(60.0, 115.0)));
+        let window = windows.next(9.0).unwrap();
+        // 2.5 cycles of the one take 0.05 s, 7.5 of the other 0.125 s.
+        assert!((window.from_s - 0.2).abs() < 1e-12 && (window.duration_s - 0.175).abs() < 1e-12);
+        let square = (0.05 * 230.0_f64.powi(2) + 0.125 * 115.0_f64.powi(2)) / 0.175;
+        // The parts are 2.5 and 7.5 cycles: the squares' ripple of twice the frequency vanishes;
+        // what rounding to 24 bits adds does not.
+        assert!((window.phases[0].u_rms_v - square.sqrt()).abs() < 1e-5);
+        assert!((window.phases[0].p_w - (0.05 * 230.0 + 0.125 * 115.0) / 0.175).abs() < 2e-3);
+        let next = windows.next(9.0).unwrap();
+        assert!(
+            (next.from_s - 0.375).abs() < 1e-12 && (next.phases[0].u_rms_v - 115.0).abs() < 1e-5
+        );
     }
 
     /// The transform of the Kaiser kernel, integrated by the trapezoidal rule.

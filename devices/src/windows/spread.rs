@@ -1,0 +1,115 @@
+//! One window of a plan: its constants, what oscillates, and the spread that noise gives.
+
+use std::f64::consts::SQRT_2;
+
+use num_complex::Complex64;
+
+use super::{PhasePlan, Plan, Sums};
+use crate::gaussian::Gaussian;
+use crate::window::MeasuredPhase;
+
+/// One phase of one window: constants, oscillations, and the spread that noise gives.
+pub(super) fn measure(
+    plan: &Plan,
+    number: usize,
+    turns: &[Complex64],
+    noise: &mut Gaussian,
+) -> MeasuredPhase {
+    let phase = &plan.phases[number];
+    let Sums { mut u2, mut i2, mut ui } = phase.means;
+    let (mut u1, mut i1) = (phase.u1, phase.i1);
+    for (oscillation, turn) in plan.oscillations.iter().zip(turns) {
+        let swing = &oscillation.phases[number];
+        u2 += (swing.means.u2 * turn).re;
+        i2 += (swing.means.i2 * turn).re;
+        ui += (swing.means.ui * turn).re;
+        u1 += swing.u1[0] * turn + swing.u1[1] * turn.conj();
+        i1 += swing.i1[0] * turn + swing.i1[1] * turn.conj();
+    }
+    let mut q1_var = (u1 * i1.conj()).im;
+    let (u_variance, i_variance) = (phase.u_variance, phase.i_variance);
+    if u_variance > 0.0 || i_variance > 0.0 {
+        let spread = Spread::new(u2, i2, ui, phase, plan.samples);
+        q1_var += spread.reactive(u1, i1) * noise.draw();
+        let change = spread.draw(noise);
+        u2 += u_variance + change.u2;
+        i2 += i_variance + change.i2;
+        ui += change.ui;
+    }
+    let (u_rms_v, i_rms_a) = (u2.max(0.0).sqrt(), i2.max(0.0).sqrt());
+    MeasuredPhase {
+        u_rms_v,
+        i_rms_a,
+        p_w: ui,
+        q1_var,
+        s_va: u_rms_v * i_rms_a,
+        u1,
+        i1,
+        u_thd2: phase.u_thd2,
+        i_thd2: phase.i_thd2,
+    }
+}
+
+/// How white noise spreads the means of one window.
+///
+/// With signals s, noise n, N samples: `mean(u^2)` gains `2 mean(s_u n_u) + mean(n_u^2) - sigma^2`,
+/// and so on. The noise of the voltage is drawn along the voltage's signal and along what of the
+/// current's is orthogonal to it, and the other way round, so that the results vary together as
+/// they do in a converter.
+pub(super) struct Spread {
+    u_sigma: f64,
+    i_sigma: f64,
+    u_rms: f64,
+    i_rms: f64,
+    /// mean(ui) over the RMS voltage and over the RMS current.
+    p_over_u: f64,
+    p_over_i: f64,
+    root_n: f64,
+    /// Whether the products of noise with noise matter.
+    is_noisy: bool,
+}
+
+impl Spread {
+    pub(super) fn new(u2: f64, i2: f64, ui: f64, phase: &PhasePlan, samples: f64) -> Self {
+        let (u_rms, i_rms) = (u2.max(0.0).sqrt(), i2.max(0.0).sqrt());
+        let over = |rms: f64| if rms > 0.0 { ui / rms } else { 0.0 };
+        Self {
+            u_sigma: phase.u_variance.sqrt(),
+            i_sigma: phase.i_variance.sqrt(),
+            u_rms,
+            i_rms,
+            p_over_u: over(u_rms),
+            p_over_i: over(i_rms),
+            root_n: samples.sqrt(),
+            is_noisy: phase.u_variance > 1e-4 * u2 || phase.i_variance > 1e-4 * i2,
+        }
+    }
+
+    pub(super) fn draw(&self, noise: &mut Gaussian) -> Sums<f64> {
+        let rest = |rms: f64, along: f64| (rms * rms - along * along).max(0.0).sqrt();
+        let u = self.u_sigma / self.root_n;
+        let i = self.i_sigma / self.root_n;
+        let (along_u, across_u) = (u * noise.draw(), u * noise.draw());
+        let (along_i, across_i) = (i * noise.draw(), i * noise.draw());
+        let mut change = Sums {
+            u2: 2.0 * self.u_rms * along_u,
+            i2: 2.0 * self.i_rms * along_i,
+            ui: self.p_over_u * along_u
+                + rest(self.i_rms, self.p_over_u) * across_u
+                + self.p_over_i * along_i
+                + rest(self.u_rms, self.p_over_i) * across_i,
+        };
+        if self.is_noisy {
+            change.u2 += SQRT_2 * u * self.u_sigma * noise.draw();
+            change.i2 += SQRT_2 * i * self.i_sigma * noise.draw();
+            change.ui += u * self.i_sigma * noise.draw();
+        }
+        change
+    }
+
+    /// Standard deviation of the fundamental's reactive power.
+    pub(super) fn reactive(&self, u1: Complex64, i1: Complex64) -> f64 {
+        let (u, i) = (self.u_sigma * self.u_sigma, self.i_sigma * self.i_sigma);
+        (u1.norm_sqr() * i + i1.norm_sqr() * u + u * i).sqrt() / self.root_n
+    }
+}
