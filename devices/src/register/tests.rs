@@ -1,3 +1,5 @@
+//! What registers hold, refuse and do.
+
 use super::*;
 use crate::window::MeasuredPhase;
 

@@ -264,7 +264,7 @@ impl ClosedForm {
         let frequency_hz =
             plan.frequency_hz + plan.frequency_spread_hz * self.frequency_noise.draw();
         self.index += 1;
-        Some(self.window(from_s, to_s, frequency_hz, phases))
+        Some(self.window(from_s, to_s, frequency_hz, &phases))
     }
 
     /// The next window, of which a part lies before the present spectrum.
@@ -287,7 +287,7 @@ impl ClosedForm {
         (self.origin_s, self.index) = (to_s, 0);
         self.parts.clear();
         self.part_cycles = 0.0;
-        Some(self.window(from_s, to_s, frequency_hz, phases))
+        Some(self.window(from_s, to_s, frequency_hz, &phases))
     }
 
     fn window(
@@ -295,7 +295,7 @@ impl ClosedForm {
         from_s: f64,
         to_s: f64,
         frequency_hz: f64,
-        phases: [MeasuredPhase; PHASES_MAX],
+        phases: &[MeasuredPhase; PHASES_MAX],
     ) -> MeasuredWindow {
         let clock_error = self.sampling.clock_error;
         MeasuredWindow {
@@ -303,7 +303,7 @@ impl ClosedForm {
             duration_s: to_s - from_s,
             clock_error,
             frequency_hz: frequency_hz / (1.0 + clock_error),
-            phases,
+            phases: *phases,
             second: MeasuredPhase::default(),
         }
     }
