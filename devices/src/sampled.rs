@@ -17,8 +17,6 @@ pub(crate) struct Sampled {
     has_second: bool,
     front_end: FrontEnd,
     engine: WindowEngine,
-    /// Where the last window ended.
-    last_end_s: Option<f64>,
 }
 
 impl Sampled {
@@ -38,7 +36,6 @@ impl Sampled {
             has_second,
             front_end: FrontEnd::new(sampling, channels, crosstalk, device, streams),
             engine: WindowEngine::new(config)?,
-            last_end_s: None,
         })
     }
 
@@ -100,13 +97,12 @@ impl Sampled {
         for (phase, found) in phases.iter_mut().zip(&window.phases) {
             *phase = measured(found);
         }
-        let from_s = self.last_end_s.unwrap_or_else(|| self.front_end.true_time_s(window.start_s));
+        let from_s = self.front_end.true_time_s(window.start_s);
         let device_end_s = window.start_s + window.duration_s;
         let to_s = self.front_end.true_time_s(device_end_s);
         // Where both clocks are one, times are those of the window, to the last bit.
         let is_same = to_s == device_end_s && from_s == window.start_s;
         let duration_s = if is_same { window.duration_s } else { to_s - from_s };
-        self.last_end_s = (!is_same).then_some(to_s);
         Some(MeasuredWindow {
             from_s,
             duration_s,

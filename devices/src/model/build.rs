@@ -2,7 +2,7 @@
 
 use std::f64::consts::SQRT_2;
 
-use lastmeter_metrology::EngineConfig;
+use lastmeter_metrology::{EngineConfig, EngineError, Resampling, Synchronisation};
 use lastmeter_params::{Code, Diagnostics, Value, Values};
 use lastmeter_sim::Netting;
 
@@ -282,7 +282,8 @@ fn acquisition(
 ) -> Option<Acquisition> {
     let crosstalk = values.si_opt("crosstalk").map_or(0.0, |db| libm::pow(10.0, db / 20.0));
     if values.text("fidelity") == "windows" {
-        if let Some(what) = channels.iter().find_map(Channel::beyond_windows) {
+        let method = beyond_windows(&engine_config(values, &sampling, recipe.phases));
+        if let Some(what) = channels.iter().find_map(Channel::beyond_windows).or(method) {
             diagnostics.report(
                 Code::DOES_NOT_FIT,
                 values.span_of("fidelity"),
@@ -297,18 +298,46 @@ fn acquisition(
         return Some(Acquisition::Windows(Box::new(windows)));
     }
     let sets = if recipe.has_breaker { 2 } else { recipe.phases };
-    let mut config = EngineConfig::new(sampling.rate_hz, sampling.nominal_hz, sets);
-    config.harmonics = values.text_list("quantities").contains(&"thd");
+    let config = engine_config(values, &sampling, sets);
     let feed_hz = sampling.feed_hz();
     match Sampled::new(sampling, channels, crosstalk, config, context.name, *context.streams) {
         Ok(chain) => {
             Some(Acquisition::Samples { chain: Box::new(chain), rate_hz: feed_hz, taken: 0 })
         }
         Err(error) => {
-            let span = values.span_of("sample_rate");
-            let label = "too low for this frequency";
+            let (field, label) = match error {
+                EngineError::WindowSamples(_) => ("window_samples", "expected a power of two"),
+                _ => ("sample_rate", "too low for this frequency"),
+            };
+            let span = values.span_of(field);
             diagnostics.report(Code::DOES_NOT_FIT, span, error.to_string(), label);
             None
         }
     }
+}
+
+fn engine_config(values: &Values, sampling: &Sampling, sets: usize) -> EngineConfig {
+    let window_samples = values.integer_opt("window_samples");
+    EngineConfig {
+        harmonics: values.text_list("quantities").contains(&"thd"),
+        synchronisation: match values.text("synchronisation") {
+            "zero-crossing" => Synchronisation::ZeroCrossing,
+            _ => Synchronisation::InterpolatedDft,
+        },
+        resampling: match values.text("resampling") {
+            "linear" => Resampling::Linear,
+            _ => Resampling::Sinc,
+        },
+        window_samples: window_samples.and_then(|count| usize::try_from(count).ok()),
+        ..EngineConfig::new(sampling.rate_hz, sampling.nominal_hz, sets)
+    }
+}
+
+/// What of a method no closed form has.
+fn beyond_windows(config: &EngineConfig) -> Option<&'static str> {
+    if config.synchronisation == Synchronisation::ZeroCrossing {
+        return Some("synchronisation by zero crossings");
+    }
+    let is_default = config.resampling == Resampling::Sinc && config.window_samples.is_none();
+    (config.harmonics && !is_default).then_some("this way of resampling")
 }

@@ -38,6 +38,8 @@ static FIELDS: [Field; count(OWN)] = of_model(
         ("current_headroom", "2"),
         ("bits", "12"),
         ("sample_rate", "\"10 kHz\""),
+        ("synchronisation", "\"zero-crossing\""),
+        ("resampling", "\"linear\""),
         ("voltage_noise", "\"0 V\""),
         ("current_noise", "\"0 A\""),
     ],
@@ -61,8 +63,9 @@ pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
             supply comes up with the voltage (`transducer_start`), so the first window is off. \
             The firmware keeps coefficients that `setRegister` writes: UGAIN1, IGAIN1 (24 bits, \
             0x400000 is 1.0), UOFFSET1, IOFFSET1 (24 bits, 2^-23 of full scale), PHASE1 (16 bits, \
-            thousandths of a degree). The paper does not tell its sampling rate; 10 kHz is a \
-            choice.",
+            thousandths of a degree). Windows are found at zero crossings and resampled by \
+            straight lines, as published, to 4096 points (`window_samples = 256` as printed holds \
+            twelve orders, D-01). The paper does not tell its sampling rate; 10 kHz is a choice.",
         fields: &FIELDS,
     },
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),

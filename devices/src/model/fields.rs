@@ -333,6 +333,25 @@ const SHARED: &[Field] = &[
          Celsius, usually -0.035 ppm; `clock_error` holds at 23 degrees.",
     ),
     Field::default(
+        "synchronisation",
+        Kind::Choice(&["interpolated-dft", "zero-crossing"]),
+        "\"interpolated-dft\"",
+        "How the limits of a window are found: by the Fourier transform of the window, or by lines \
+         through its zero crossings as published.",
+    ),
+    Field::default(
+        "resampling",
+        Kind::Choice(&["sinc", "linear"]),
+        "\"sinc\"",
+        "How harmonics come by a whole number of points per window; linear interpolation, as \
+         published, loses high orders.",
+    ),
+    Field::optional(
+        "window_samples",
+        Kind::Integer { min: 32, max: 1 << 20 },
+        "Points a window is resampled to, a power of two; 4096 if left out, 256 as published (D-01).",
+    ),
+    Field::default(
         "no_load_threshold",
         positive(Dimension::ActivePower, 1e6),
         "\"0 W\"",
