@@ -1,12 +1,13 @@
 //! Channel-samples per second of the whole 10-cycle job: `throughput RATE_HZ PHASES RUNS`.
 //!
 //! Sums, powers, synchronisation, resampling, lines, groups and interharmonics of 50 orders, from
-//! 20 s of signal in memory that is pushed in pieces of 0.2 s. Prints one figure per run, from the
-//! processor time the process has had.
+//! 20 s of signal in memory that is pushed in pieces of 0.2 s. Prints two figures per run, from the
+//! processor time the process has had: the windows alone, and with one-cycle values beside them
+//! (RMS values and power, refreshed every half cycle), which other analysers compute along.
 
 #![expect(clippy::print_stdout, reason = "its result")]
 
-use lastmeter_metrology::{EngineConfig, WindowEngine};
+use lastmeter_metrology::{EngineConfig, HalfCyclePower, Window, WindowEngine};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Seconds this process has had of a processor: other work on the machine does not count.
@@ -28,10 +29,44 @@ fn wave(rate_hz: f64, channel: usize, phases: usize) -> Vec<f64> {
         .collect()
 }
 
-/// One pass over the signal: channel-samples per second.
-fn run(channels: &[Vec<f64>], rate_hz: f64, phases: usize) -> f64 {
+/// One-cycle values beside the windows: RMS values and power, refreshed every half cycle.
+struct Cycles {
+    half: Vec<HalfCyclePower>,
+    sum: f64,
+}
+
+impl Cycles {
+    fn new(rate_hz: f64, phases: usize) -> Self {
+        Self { half: vec![HalfCyclePower::new(rate_hz as usize); phases], sum: 0.0 }
+    }
+
+    fn push(&mut self, cut: &[&[f64]]) {
+        let (voltages, currents) = cut.split_at(self.half.len());
+        for ((half, u), i) in self.half.iter_mut().zip(voltages).zip(currents) {
+            half.push_samples(u, i);
+        }
+    }
+
+    fn window(&mut self, window: &Window, rate_hz: f64) {
+        let half_cycle = 0.5 * window.duration_s * rate_hz / f64::from(window.cycles);
+        for (phase, half) in self.half.iter_mut().enumerate() {
+            let angle = window.phases[phase].u1.phase_rad() / std::f64::consts::PI;
+            let first = window.start_s * rate_hz + half_cycle * (0.5 - angle).rem_euclid(1.0);
+            for k in 0..2 * window.cycles {
+                half.push_crossing(first + half_cycle * f64::from(k));
+            }
+            while let Some(value) = half.pop() {
+                self.sum += value.value.u_rms_v + value.value.p_w;
+            }
+        }
+    }
+}
+
+/// One pass over the signal, perhaps with one-cycle values: channel-samples per second.
+fn run(channels: &[Vec<f64>], rate_hz: f64, phases: usize, has_cycles: bool) -> f64 {
     let config = EngineConfig { harmonics: true, ..EngineConfig::new(rate_hz, 50.0, phases) };
     let mut engine = WindowEngine::new(config).expect("a good configuration");
+    let mut cycles = has_cycles.then(|| Cycles::new(rate_hz, phases));
     let count = channels[0].len();
     let piece = (0.2 * rate_hz) as usize;
     let begin = processor_s();
@@ -41,15 +76,22 @@ fn run(channels: &[Vec<f64>], rate_hz: f64, phases: usize) -> f64 {
         let last = (first + piece).min(count);
         let cut: Vec<&[f64]> = channels.iter().map(|c| &c[first..last]).collect();
         engine.push(&cut[..phases], &cut[phases..]).expect("good samples");
+        if let Some(cycles) = &mut cycles {
+            cycles.push(&cut);
+        }
         while let Some(window) = engine.pop() {
             windows += 1;
             let harmonics = window.phases[0].harmonics.as_ref().expect("asked for");
             sum += harmonics.u.thd_pct().expect("a fundamental");
+            if let Some(cycles) = &mut cycles {
+                cycles.window(&window, rate_hz);
+            }
         }
     }
     let seconds = processor_s() - begin;
     // Also what keeps the work from being left out.
     assert!((sum / f64::from(windows) - 5.0).abs() < 0.005 && windows >= 99);
+    assert!(cycles.is_none_or(|cycles| cycles.sum > 0.0));
     (count * channels.len()) as f64 / seconds
 }
 
@@ -61,6 +103,8 @@ fn main() {
     };
     let channels: Vec<Vec<f64>> = (0..2 * phases).map(|c| wave(rate_hz, c, phases)).collect();
     for _ in 0..runs {
-        println!("{:.4e}", run(&channels, rate_hz, phases));
+        let windows = run(&channels, rate_hz, phases, false);
+        let with_cycles = run(&channels, rate_hz, phases, true);
+        println!("{windows:.4e} {with_cycles:.4e}");
     }
 }

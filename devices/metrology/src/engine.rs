@@ -322,6 +322,10 @@ impl WindowEngine {
                 }));
             }
         }
+        if self.origin + wanted > self.received {
+            // The signal ended before its last crossing: what is left is no window.
+            return Err(i64::MAX);
+        }
         self.aligned = None;
         Ok(None)
     }
@@ -414,8 +418,8 @@ impl WindowEngine {
                 phase.harmonics = Some(Box::new(PhaseHarmonics { u, i }));
             }
         }
-        let synchronous = &mut self.synchronous;
-        let points = synchronous.as_mut().map(|s| s.points(&slices, (start, limits.length)));
+        let synchronous = self.synchronous.as_ref();
+        let points = synchronous.map(|s| s.points(&slices, (start, limits.length)));
         Window {
             start_s: (self.origin as f64 + self.fraction) / rate,
             duration_s: limits.length / rate,
@@ -451,6 +455,12 @@ pub(crate) fn usable(x: f64) -> bool {
     x.abs() < 1e100
 }
 
+/// Whether all samples can be measured; looks at every one, as that can be done several at a time.
+#[multiversion::multiversion(targets = "simd")]
+pub(crate) fn all_usable(samples: &[f64]) -> bool {
+    samples.iter().fold(true, |all, x| all & usable(*x))
+}
+
 /// Refuses a channel of another length than the first, and values that are no numbers.
 fn check_samples(
     channel: usize,
@@ -462,8 +472,9 @@ fn check_samples(
     if present.is_some() && found != expected {
         return Err(EngineError::Lengths { channel, found, expected });
     }
-    match samples.iter().position(|x| !usable(*x)) {
-        Some(sample) => Err(EngineError::NotFinite { channel, sample }),
-        None => Ok(()),
+    if all_usable(samples) {
+        return Ok(());
     }
+    let sample = samples.iter().position(|x| !usable(*x)).unwrap_or(0);
+    Err(EngineError::NotFinite { channel, sample })
 }

@@ -4,8 +4,9 @@
 //! `cycles * h` is order h); groups and sub-groups gather the bins around it, their interharmonic
 //! counterparts those between.
 
-use crate::fft::{Pair, RealFft};
+use crate::fft::{Pair, RealFft, Spare};
 use crate::resample::{Resampler, side_by_side};
+use crate::rows::Rows;
 use crate::window::{Harmonics, Phasor};
 
 /// Highest order that is reported.
@@ -16,11 +17,11 @@ const GROUP_CYCLES_MIN: u32 = 4;
 
 /// Working memory for some channels side by side.
 #[derive(Clone, Debug, Default)]
-struct Lanes<const W: usize> {
-    samples: Vec<[f64; W]>,
-    points: Vec<Pair<W>>,
-    spare: Vec<Pair<W>>,
-    bins: Vec<Pair<W>>,
+struct Lanes {
+    samples: Rows,
+    points: Rows,
+    spare: Spare,
+    bins: Rows,
 }
 
 /// A plan for windows of one number of points.
@@ -30,22 +31,13 @@ pub(crate) struct Transform {
     fft: RealFft,
     /// One over the resampler's gain at each bin.
     gains: Vec<f64>,
-    two: Lanes<2>,
-    four: Lanes<4>,
-    eight: Lanes<8>,
+    lanes: Lanes,
 }
 
 impl Transform {
     /// Windows of a number of points, a power of two.
     pub(crate) fn new(points: usize, resampler: Resampler) -> Self {
-        Self {
-            resampler,
-            fft: RealFft::new(points),
-            gains: Vec::new(),
-            two: Lanes::default(),
-            four: Lanes::default(),
-            eight: Lanes::default(),
-        }
+        Self { resampler, fft: RealFft::new(points), gains: Vec::new(), lanes: Lanes::default() }
     }
 
     /// Points for everything there is in a stretch of `samples` samples: a power of two with some
@@ -70,41 +62,41 @@ impl Transform {
         let gain = |m: usize| 1.0 / self.resampler.gain(m as f64 / length);
         self.gains.extend((0..count).map(gain));
         let step = length / self.fft.points() as f64;
-        let plan = (&mut self.resampler, &self.fft, self.gains.as_slice());
+        let plan = (&self.resampler, &self.fft, self.gains.as_slice());
         let mut phasors = Vec::with_capacity(channels.len());
         for channels in channels.chunks(8) {
-            let plan = (&mut *plan.0, plan.1, plan.2);
             match channels.len() {
-                1 | 2 => self.two.bins(plan, channels, (start, step), &mut phasors),
-                3 | 4 => self.four.bins(plan, channels, (start, step), &mut phasors),
-                _ => self.eight.bins(plan, channels, (start, step), &mut phasors),
+                1 | 2 => self.lanes.bins::<2>(plan, channels, (start, step), &mut phasors),
+                3 | 4 => self.lanes.bins::<4>(plan, channels, (start, step), &mut phasors),
+                _ => self.lanes.bins::<8>(plan, channels, (start, step), &mut phasors),
             }
         }
         phasors
     }
 }
 
-impl<const W: usize> Lanes<W> {
+impl Lanes {
     /// Adds the bins of some channels.
-    fn bins(
+    fn bins<const W: usize>(
         &mut self,
-        (resampler, fft, gains): (&mut Resampler, &RealFft, &[f64]),
+        (resampler, fft, gains): (&Resampler, &RealFft, &[f64]),
         channels: &[&[f64]],
         place: (f64, f64),
         phasors: &mut Vec<Vec<Phasor>>,
     ) {
-        side_by_side(channels, &mut self.samples);
-        self.points.resize(fft.points() / 2, [[0.0; W]; 2]);
-        self.spare.resize(fft.points() / 2, [[0.0; W]; 2]);
-        self.bins.resize(gains.len(), [[0.0; W]; 2]);
-        resampler.fill(&self.samples, place, self.points.as_flattened_mut());
-        fft.transform(&mut self.points, &mut self.spare, &mut self.bins);
+        let count = channels.first().map_or(0, |channel| channel.len());
+        let samples: &mut [[f64; W]] = self.samples.rows(count);
+        let points: &mut [Pair<W>] = self.points.pairs(fft.points() / 2);
+        let bins: &mut [Pair<W>] = self.bins.pairs(gains.len());
+        side_by_side(channels, samples);
+        resampler.fill(samples, place, points.as_flattened_mut());
+        fft.transform(points, &mut self.spare, bins);
         for lane in 0..channels.len() {
             let phasor = |(bin, gain): (&Pair<W>, &f64)| Phasor {
                 re: bin[0][lane] * gain,
                 im: bin[1][lane] * gain,
             };
-            phasors.push(self.bins.iter().zip(gains).map(phasor).collect());
+            phasors.push(bins.iter().zip(gains).map(phasor).collect());
         }
     }
 }

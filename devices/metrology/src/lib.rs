@@ -26,6 +26,7 @@ mod quantities;
 mod recording;
 mod resample;
 mod result;
+mod rows;
 mod sliding;
 mod spectrum;
 mod sync;
@@ -41,7 +42,9 @@ pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
 pub use result::{
     Analysis, Event, HarmonicLine, PhaseAnalysis, PhaseValues, Total, WindowAnalysis,
 };
-pub use sliding::{HalfCycleRms, HalfCycleValue, SlidingPower, SlidingValue};
+pub use sliding::{
+    HalfCyclePower, HalfCyclePowerValue, HalfCycleRms, HalfCycleValue, SlidingPower, SlidingValue,
+};
 pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
 pub use sync::Synchronisation;
 pub use window::{

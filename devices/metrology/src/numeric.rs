@@ -3,6 +3,8 @@
 //! Sums run in eight fixed lanes without fused multiply-add; sine and cosine come from a portable
 //! library, not from the system's, whose last bit depends on the processor.
 
+use multiversion::multiversion;
+
 /// Number of partial sums of [`dot`]; part of the result, so it never depends on the machine.
 const LANES: usize = 8;
 
@@ -10,6 +12,7 @@ const LANES: usize = 8;
 const BLOCK: usize = 32;
 
 /// Sum of products over the common length.
+#[multiversion(targets = "simd")]
 pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
     let n = x.len().min(y.len());
     let (x_chunks, x_rest) = x[..n].as_chunks::<LANES>();
@@ -41,15 +44,21 @@ pub(crate) fn oscillate(
         let (s, c) = libm::sincos(step * k as f64);
         *entry = (c, s);
     }
-    cos.clear();
-    sin.clear();
-    cos.reserve(count);
-    sin.reserve(count);
-    for first in (0..count).step_by(BLOCK) {
-        let (s0, c0) = libm::sincos(start + step * first as f64);
-        let block = &within[..BLOCK.min(count - first)];
-        cos.extend(block.iter().map(|(c, s)| c0 * c - s0 * s));
-        sin.extend(block.iter().map(|(c, s)| s0 * c + c0 * s));
+    cos.resize(count, 0.0);
+    sin.resize(count, 0.0);
+    let blocks = cos.chunks_mut(BLOCK).zip(sin.chunks_mut(BLOCK));
+    for (block, (cos, sin)) in blocks.enumerate() {
+        let (s0, c0) = libm::sincos(start + step * (block * BLOCK) as f64);
+        turn(&within, (c0, s0), cos, sin);
+    }
+}
+
+/// Cosines and sines of a sum of two angles.
+#[multiversion(targets = "simd")]
+fn turn(within: &[(f64, f64); BLOCK], (c0, s0): (f64, f64), cos: &mut [f64], sin: &mut [f64]) {
+    for (((c, s), cos), sin) in within.iter().zip(cos).zip(sin) {
+        *cos = c0 * c - s0 * s;
+        *sin = s0 * c + c0 * s;
     }
 }
 
@@ -72,6 +81,9 @@ pub(crate) fn bessel_i0(x: f64) -> f64 {
     for k in 1..60 {
         term *= quarter / f64::from(k * k);
         sum += term;
+        if term < 1e-18 * sum {
+            break;
+        }
     }
     sum
 }

@@ -4,11 +4,12 @@
 //! sums of squares and of products are kept and the root is taken on output; the sums are begun
 //! anew once per window, so rounding cannot add up. [`HalfCycleRms`] is the one-cycle value
 //! refreshed every half cycle, Urms(1/2) of IEC 61000-4-30 (3.20 and 5.4), from zero crossings at
-//! fractional positions.
+//! fractional positions; [`HalfCyclePower`] has the current and the power with it.
 
 use std::collections::VecDeque;
 
 use crate::edge::Edge;
+use crate::numeric::dot;
 
 /// RMS values and power of the latest whole number of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -34,6 +35,12 @@ impl Sums {
         self.uu += u * u;
         self.ii += i * i;
         self.ui += u * i;
+    }
+
+    fn add_weighted(&mut self, weight: f64, (u, i): (f64, f64)) {
+        self.uu += weight * u * u;
+        self.ii += weight * i * i;
+        self.ui += weight * u * i;
     }
 
     fn remove(&mut self, (u, i): (f64, f64)) {
@@ -130,7 +137,47 @@ pub struct HalfCycleValue {
     pub rms: f64,
 }
 
+/// One value of [`HalfCyclePower`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HalfCyclePowerValue {
+    /// Where the cycle starts, in samples since the first one.
+    pub start: f64,
+    /// Length of the cycle in samples: from its first zero crossing to the second after it.
+    pub length: f64,
+    /// The values over the cycle.
+    pub value: SlidingValue,
+}
+
 /// The one-cycle RMS value refreshed every half cycle, Urms(1/2), of one channel.
+///
+/// As [`HalfCyclePower`], for a voltage or a current alone.
+#[derive(Clone, Debug)]
+pub struct HalfCycleRms(HalfCyclePower);
+
+impl HalfCycleRms {
+    /// As [`HalfCyclePower::new`].
+    pub fn new(keep: usize) -> Self {
+        Self(HalfCyclePower::new(keep))
+    }
+
+    /// Takes the next samples. Values that are no finite numbers below 1e100 count as zero.
+    pub fn push_samples(&mut self, samples: &[f64]) {
+        self.0.push_samples(samples, &[]);
+    }
+
+    /// As [`HalfCyclePower::push_crossing`].
+    pub fn push_crossing(&mut self, position: f64) {
+        self.0.push_crossing(position);
+    }
+
+    /// The next value.
+    pub fn pop(&mut self) -> Option<HalfCycleValue> {
+        let HalfCyclePowerValue { start, length, value } = self.0.pop()?;
+        Some(HalfCycleValue { start, length, rms: value.u_rms_v })
+    }
+}
+
+/// The one-cycle RMS values and power of a voltage and its current, refreshed every half cycle.
 ///
 /// Feed it with samples and, in any order relative to them, with the positions of the fundamental's
 /// zero crossings of either direction, in samples since the first one; a position may lie between
@@ -138,48 +185,59 @@ pub struct HalfCycleValue {
 /// after it are there. Half cycles are summed once and shared by the two values they belong to, so
 /// nothing drifts. Where a voltage is gone, give the crossings its fundamental would have had.
 #[derive(Clone, Debug)]
-pub struct HalfCycleRms {
+pub struct HalfCyclePower {
     edge: &'static Edge,
-    /// Squares of the samples from `base` on.
-    squares: VecDeque<f64>,
+    /// Samples from `base` on; no currents where none were ever given.
+    u: Vec<f64>,
+    i: Vec<f64>,
     base: u64,
     keep: usize,
     /// Crossings from the start of the half cycle to be summed next on.
     crossings: VecDeque<f64>,
-    /// Start and sum of squares of the latest half cycle.
-    previous: Option<(f64, f64)>,
-    ready: VecDeque<HalfCycleValue>,
+    /// What the samples around the first of them are in the half cycle after it.
+    rise: Sums,
+    /// Start and sums of the latest half cycle.
+    previous: Option<(f64, Sums)>,
+    ready: VecDeque<HalfCyclePowerValue>,
 }
 
-impl HalfCycleRms {
+impl HalfCyclePower {
     /// Keeps up to `keep` samples until their crossings are told: crossings further back than that
     /// are ignored. Two windows of ten cycles are enough for crossings taken from windows.
     pub fn new(keep: usize) -> Self {
         Self {
             edge: Edge::shared(),
-            squares: VecDeque::new(),
+            u: Vec::new(),
+            i: Vec::new(),
             base: 0,
             keep,
             crossings: VecDeque::new(),
+            rise: Sums::default(),
             previous: None,
             ready: VecDeque::new(),
         }
     }
 
-    /// Takes the next samples. Values that are no finite numbers below 1e100 count as zero.
-    pub fn push_samples(&mut self, samples: &[f64]) {
-        let clean = |x: &f64| if crate::engine::usable(*x) { x * x } else { 0.0 };
-        self.squares.extend(samples.iter().map(clean));
+    /// Takes the next samples of both; what one has less than the other counts as zero, and so do
+    /// values that are no finite numbers below 1e100.
+    pub fn push_samples(&mut self, u: &[f64], i: &[f64]) {
+        let before = self.u.len();
+        let count = before + u.len().max(i.len());
+        append(&mut self.u, u, count);
+        if !i.is_empty() || !self.i.is_empty() {
+            self.i.resize(before, 0.0);
+            append(&mut self.i, i, count);
+        }
         self.advance();
-        let surplus = self.squares.len().saturating_sub(self.keep);
-        self.drop_before(self.base + surplus as u64);
+        self.forget();
     }
 
     /// Takes the next zero crossing, at a position in samples since the first one. Positions that
     /// do not lie after the one before are ignored.
     pub fn push_crossing(&mut self, position: f64) {
         let last = self.crossings.back().copied().unwrap_or(f64::NEG_INFINITY);
-        let first_usable = self.base as f64 + HALF_CYCLE_EDGE_SAMPLES - 1.0;
+        let kept = self.u.len().saturating_sub(self.keep) as u64;
+        let first_usable = (self.base + kept) as f64 + HALF_CYCLE_EDGE_SAMPLES - 1.0;
         let is_later = position > last && position >= first_usable;
         if is_later && position.is_finite() && position < 9e15 {
             self.crossings.push_back(position);
@@ -188,50 +246,91 @@ impl HalfCycleRms {
     }
 
     /// The next value.
-    pub fn pop(&mut self) -> Option<HalfCycleValue> {
+    pub fn pop(&mut self) -> Option<HalfCyclePowerValue> {
         self.ready.pop_front()
     }
 
     /// Sums the half cycles that are complete.
     fn advance(&mut self) {
         while let (Some(&from), Some(&to)) = (self.crossings.front(), self.crossings.get(1)) {
-            let end = self.base + self.squares.len() as u64;
+            let end = self.base + self.u.len() as u64;
             if to + HALF_CYCLE_EDGE_SAMPLES > end as f64 {
                 return;
             }
             self.crossings.pop_front();
-            let sum = self.sum(from, to);
-            if let (Some((start, before)), Some(sum)) = (self.previous, sum) {
+            let sums = self.sums(from, to);
+            if let (Some((start, before)), Some(sums)) = (self.previous, sums) {
                 let length = to - start;
-                let rms = ((before + sum).max(0.0) / length).sqrt();
-                self.ready.push_back(HalfCycleValue { start, length, rms });
+                let rms = |sum: f64| (sum.max(0.0) / length).sqrt();
+                let value = SlidingValue {
+                    u_rms_v: rms(before.uu + sums.uu),
+                    i_rms_a: rms(before.ii + sums.ii),
+                    p_w: (before.ui + sums.ui) / length,
+                };
+                self.ready.push_back(HalfCyclePowerValue { start, length, value });
             }
-            self.previous = sum.map(|sum| (from, sum));
-            self.drop_before((to - HALF_CYCLE_EDGE_SAMPLES).max(0.0) as u64);
+            self.previous = sums.map(|sums| (from, sums));
         }
     }
 
-    /// The sum of squares between two positions, with complementary smooth edges; `None` where
-    /// samples are gone already.
-    fn sum(&self, from: f64, to: f64) -> Option<f64> {
-        let half = HALF_CYCLE_EDGE_SAMPLES;
-        let first = (from - half).ceil().max(0.0) as u64;
-        let skipped = usize::try_from(first.checked_sub(self.base)?).ok()?;
-        let count = ((to + half).ceil() as u64).saturating_sub(first) as usize;
-        let weighted = |(k, square): (usize, &f64)| {
-            let position = (first + k as u64) as f64;
-            let rise = self.edge.step((position - from) / half);
-            square * (rise - self.edge.step((position - to) / half))
-        };
-        Some(self.squares.iter().skip(skipped).take(count).enumerate().map(weighted).sum())
+    /// The sums between two positions, with complementary smooth edges; `None` where samples are
+    /// gone already. Positions nearer to each other than the edges are wide make no half cycle.
+    fn sums(&mut self, from: f64, to: f64) -> Option<Sums> {
+        let (inner_from, inner_to) = (self.index(from, 1.0)?, self.index(to, -1.0)?);
+        let rise = std::mem::take(&mut self.rise);
+        let (mut sums, next_rise) = self.edge_sums(to)?;
+        self.rise = next_rise;
+        let rise = if self.previous.is_some() { rise } else { self.edge_sums(from)?.1 };
+        let u = self.u.get(inner_from..inner_to)?;
+        let i = self.i.get(inner_from..inner_to).unwrap_or(&[]);
+        sums.uu += rise.uu + dot(u, u);
+        sums.ii += rise.ii + dot(i, i);
+        sums.ui += rise.ui + dot(u, i);
+        Some(sums)
     }
 
-    fn drop_before(&mut self, position: u64) {
-        let count = usize::try_from(position.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let count = count.min(self.squares.len());
-        self.squares.drain(..count);
-        self.base += count as u64;
+    /// The first sample kept that is not before a position plus some half-widths of an edge.
+    fn index(&self, position: f64, edges: f64) -> Option<usize> {
+        let position = (position + edges * HALF_CYCLE_EDGE_SAMPLES).ceil().max(0.0) as u64;
+        usize::try_from(position.checked_sub(self.base)?).ok()
     }
+
+    /// What the samples around a crossing are in the half cycles before and after it.
+    fn edge_sums(&self, crossing: f64) -> Option<(Sums, Sums)> {
+        let (first, last) = (self.index(crossing, -1.0)?, self.index(crossing, 1.0)?);
+        let (mut fall, mut rise) = (Sums::default(), Sums::default());
+        for k in first..last.min(self.u.len()) {
+            let place = (self.base + k as u64) as f64 - crossing;
+            let after = self.edge.step(place / HALF_CYCLE_EDGE_SAMPLES);
+            let (u, i) = (self.u[k], self.i.get(k).copied().unwrap_or(0.0));
+            fall.add_weighted(1.0 - after, (u, i));
+            rise.add_weighted(after, (u, i));
+        }
+        Some((fall, rise))
+    }
+
+    /// Drops samples that no half cycle to come needs, once they are more than what is kept.
+    fn forget(&mut self) {
+        let surplus = self.u.len().saturating_sub(self.keep);
+        let done = self.crossings.front().map_or(0.0, |from| from - HALF_CYCLE_EDGE_SAMPLES);
+        let done = (done.max(0.0) as u64).saturating_sub(self.base) as usize;
+        let unused = surplus.max(done.min(self.u.len()));
+        if 2 * unused >= self.u.len() {
+            self.u.drain(..unused);
+            self.i.drain(..unused.min(self.i.len()));
+            self.base += unused as u64;
+        }
+    }
+}
+
+/// Appends samples, and zeros up to a count.
+fn append(kept: &mut Vec<f64>, samples: &[f64], count: usize) {
+    let before = kept.len();
+    kept.extend_from_slice(samples);
+    if !crate::engine::all_usable(samples) {
+        kept[before..].iter_mut().filter(|x| !crate::engine::usable(**x)).for_each(|x| *x = 0.0);
+    }
+    kept.resize(count, 0.0);
 }
 
 #[cfg(test)]

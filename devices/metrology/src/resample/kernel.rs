@@ -1,7 +1,7 @@
 //! Values between the samples: a windowed-sinc interpolator.
 //!
 //! A sinc under a Kaiser window, tabulated at some hundred phases between two samples with linear
-//! interpolation of the taps. The full-band kernel of 32 taps is flat within 1e-5 up to 0.40 of the
+//! interpolation of the taps. The full-band kernel of 32 taps is flat within 1e-6 up to 0.38 of the
 //! sampling frequency; others are as long as the rate and the number of points ask for, and begin
 //! to fall where nothing is wanted any more. Either way the droop is known exactly
 //! ([`Kernel::gain`]) and taken out of spectra.
@@ -20,8 +20,8 @@ pub(crate) const REACH: usize = FULL_BAND_TAPS / 2;
 /// Tabulated phases between two samples of the full-band kernel.
 const PHASES: usize = 512;
 
-/// Shape of the Kaiser window: images and what folds are suppressed by about 100 dB.
-const KAISER_BETA: f64 = 10.0;
+/// By how much images and what folds are to be suppressed, in dB.
+const SUPPRESSION_DB: f64 = 120.0;
 
 /// Points per sample at which a kernel is taken for its frequency response: what folds back from
 /// beyond its eighth image is nothing.
@@ -34,6 +34,8 @@ pub(crate) struct Shape {
     pub(crate) taps: usize,
     /// Where the gain has fallen to a half, in cycles per sample; up to 0.5.
     pub(crate) cutoff: f64,
+    /// Shape of the Kaiser window.
+    pub(crate) beta: f64,
 }
 
 /// An interpolator's table of taps and its frequency response.
@@ -50,19 +52,25 @@ pub(crate) struct Kernel {
 
 impl Shape {
     /// Everything up to the Nyquist frequency.
-    pub(crate) const FULL_BAND: Self = Self { taps: FULL_BAND_TAPS, cutoff: 0.5 };
+    pub(crate) const FULL_BAND: Self = Self { taps: FULL_BAND_TAPS, cutoff: 0.5, beta: 12.27 };
 
     /// Flat up to `pass` and without a trace from `stop` on (cycles per sample), of at most
     /// `taps_max` taps.
     pub(crate) fn between(pass: f64, stop: f64, taps_max: usize) -> Self {
-        // Kaiser's rule: (A - 8) / (2.285 * 2 pi) taps per unit of transition for A of 100 dB, and
-        // a little more.
-        let wanted = (6.8 / (stop - pass).max(1e-6)).ceil() as usize;
-        let taps = wanted.next_multiple_of(4).clamp(12, taps_max.max(12));
-        Self { taps, cutoff: (0.5 * (pass + stop)).min(0.5) }
+        // Kaiser's rules: how many taps a transition takes, and the window's shape. Taps too many
+        // suppress more; where they are too few the transition becomes wider.
+        let rule = 2.285 * TAU * (stop - pass).max(1e-6);
+        let wanted = ((SUPPRESSION_DB - 8.0) / rule).ceil() as usize;
+        let step = if wanted > 16 { 4 } else { 2 };
+        let taps = wanted.next_multiple_of(step).clamp(12, taps_max.max(12));
+        let suppression_db = (8.0 + rule * taps as f64).clamp(100.0, 140.0);
+        let beta = 0.1102 * (suppression_db - 8.7);
+        Self { taps, cutoff: (0.5 * (pass + stop)).min(0.5), beta }
     }
 
     /// The continuous kernel at `x` samples from its centre.
+    ///
+    /// Not divided by the window's peak, I0 of `beta`.
     fn value(self, x: f64) -> f64 {
         let place = x / (0.5 * self.taps as f64);
         let inside = 1.0 - place * place;
@@ -71,7 +79,7 @@ impl Shape {
         }
         let angle = TAU * self.cutoff * x;
         let sinc = if x.abs() < 1e-9 { 2.0 * self.cutoff } else { libm::sin(angle) / (PI * x) };
-        sinc * bessel_i0(KAISER_BETA * inside.sqrt()) / bessel_i0(KAISER_BETA)
+        sinc * bessel_i0(self.beta * inside.sqrt())
     }
 }
 
@@ -103,7 +111,8 @@ impl Kernel {
         let place =
             |phase: usize, tap: usize| tap as f64 + 1.0 - reach - phase as f64 / phases as f64;
         let rows = (0..=phases).flat_map(|p| (0..shape.taps).map(move |k| (p, k)));
-        let table = rows.map(|(p, k)| shape.value(place(p, k))).collect();
+        let peak = bessel_i0(shape.beta);
+        let table = rows.map(|(p, k)| shape.value(place(p, k)) / peak).collect();
         let gain_step = 1.0 / (32 * shape.taps) as f64;
         let gains = gains(shape, gain_step);
         Self { shape, phases, table, gains, gain_step }
@@ -124,7 +133,7 @@ impl Kernel {
     #[inline]
     pub(crate) fn rows(&self, fraction: f64) -> (&[f64], &[f64], f64) {
         let taps = self.shape.taps;
-        let place = (fraction * self.phases as f64).clamp(0.0, self.phases as f64);
+        let place = fraction * self.phases as f64;
         let row = (place as usize).min(self.phases - 1);
         let (low, high) = self.table[row * taps..(row + 2) * taps].split_at(taps);
         (low, high, place - row as f64)
@@ -166,10 +175,11 @@ impl Kernel {
 fn gains(shape: Shape, step: f64) -> Vec<f64> {
     // The kernel vanishes at its ends, so the sum over equidistant points is the integral.
     let stride = 1.0 / RESPONSE_STRIDE as f64;
+    let scale = stride / bessel_i0(shape.beta);
     let first = -0.5 * shape.taps as f64;
     let count = shape.taps * RESPONSE_STRIDE;
     let values: Vec<f64> =
-        (0..count).map(|k| stride * shape.value(first + stride * k as f64)).collect();
+        (0..count).map(|k| scale * shape.value(first + stride * k as f64)).collect();
     let (mut cos, mut sin) = (Vec::new(), Vec::new());
     let highest = (1.15 * shape.cutoff).min(0.5);
     (0..(highest / step) as usize + 4)
@@ -231,8 +241,8 @@ mod tests {
     #[test]
     fn a_tone_is_interpolated_with_the_stated_gain() {
         let kernel = Kernel::full_band();
-        check(kernel, &[(0.01, 5e-6), (0.2, 8e-6), (0.39, 2e-5)]);
-        assert!([0.01, 0.2, 0.39].iter().all(|f| (kernel.gain(*f) - 1.0).abs() < 1e-4));
+        check(kernel, &[(0.01, 2e-6), (0.2, 2e-6), (0.37, 4e-6)]);
+        assert!([0.01, 0.2, 0.37].iter().all(|f| (kernel.gain(*f) - 1.0).abs() < 2e-6));
         assert!((kernel.gain(0.5) - 0.5).abs() < 1e-3, "half at the Nyquist frequency");
     }
 
@@ -242,16 +252,16 @@ mod tests {
         for (pass, stop) in [(0.147, 0.757), (0.059, 0.303), (0.0147, 0.0757), (0.029, 0.035)] {
             let shape = Shape::between(pass, stop, 2000);
             let kernel = Kernel::new(shape);
-            let passed = [0.01, 0.5, 0.9, 0.99].map(|part| (part * pass, 4e-5));
+            let passed = [0.01, 0.5, 0.9, 0.99].map(|part| (part * pass, 6e-6));
             check(&kernel, &passed);
-            assert!((kernel.gain(pass) - 1.0).abs() < 1e-4, "{shape:?}: {}", kernel.gain(pass));
+            assert!((kernel.gain(pass) - 1.0).abs() < 6e-6, "{shape:?}: {}", kernel.gain(pass));
             if stop < 0.45 {
                 let samples: Vec<f64> =
                     (0..2 * shape.taps).map(|k| (TAU * 1.01 * stop * k as f64).cos()).collect();
                 for k in 0..50 {
                     let position = shape.taps as f64 + 0.137 * f64::from(k);
                     assert!(
-                        kernel.value(&samples, position).abs() < 3e-5,
+                        kernel.value(&samples, position).abs() < 6e-6,
                         "{shape:?} at {position}"
                     );
                 }

@@ -50,8 +50,6 @@ pub fn linear_rms_gain(order: f64, samples_per_cycle: f64) -> f64 {
 pub(crate) struct Resampler {
     method: Resampling,
     kernel: Arc<Kernel>,
-    /// The taps of one position.
-    taps: Vec<f64>,
 }
 
 /// What a resampler must leave as it is, and what it must not let through.
@@ -77,7 +75,7 @@ impl Resampler {
     }
 
     fn with(method: Resampling, kernel: Arc<Kernel>) -> Self {
-        Self { method, taps: vec![0.0; kernel.taps()], kernel }
+        Self { method, kernel }
     }
 
     /// Samples needed on either side of a window.
@@ -96,14 +94,14 @@ impl Resampler {
     /// Fills in one row per point of a window: point k lies `start + k step` samples past the first
     /// row of samples.
     pub(crate) fn fill<const W: usize>(
-        &mut self,
+        &self,
         samples: &[[f64; W]],
         (start, step): (f64, f64),
         points: &mut [[f64; W]],
     ) {
         match self.method {
             Resampling::Linear => linear(samples, (start, step), points),
-            Resampling::Sinc => sinc(&self.kernel, &mut self.taps, samples, (start, step), points),
+            Resampling::Sinc => sinc(&self.kernel, samples, (start, step), points),
         }
     }
 }
@@ -118,7 +116,7 @@ impl Demand {
         let pass = highest * high;
         let folds = low * (points as f64 / cycles - highest);
         let stop = folds.min(1.0 - pass);
-        if stop >= 0.5 && stop - pass < 0.22 {
+        if stop >= 0.5 && stop - pass < 0.244 {
             return Shape::FULL_BAND;
         }
         // The work is that of 32 taps per sample at most.
@@ -129,11 +127,9 @@ impl Demand {
 }
 
 /// Rows of channels side by side from channels one after another, 1, 2, 4 or 8 to a row.
-pub(crate) fn side_by_side<const W: usize>(channels: &[&[f64]], rows: &mut Vec<[f64; W]>) {
+pub(crate) fn side_by_side<const W: usize>(channels: &[&[f64]], rows: &mut [[f64; W]]) {
     /// Rows that stay in the nearest cache while all channels are put into them.
     const BLOCK: usize = 64;
-    let count = channels.first().map_or(0, |channel| channel.len());
-    rows.resize(count, [0.0; W]);
     for (block, rows) in rows.chunks_mut(BLOCK).enumerate() {
         for lane in 0..W {
             match channels.get(lane).and_then(|channel| channel.get(block * BLOCK..)) {
@@ -170,34 +166,97 @@ fn linear<const W: usize>(
     }
 }
 
-/// All channels share the taps of a position; each sums in the order of the samples.
-#[multiversion(targets = "simd")]
+/// Interpolates by a kernel: the usual lengths have code of their own.
 fn sinc<const W: usize>(
     kernel: &Kernel,
-    taps: &mut [f64],
+    samples: &[[f64; W]],
+    place: (f64, f64),
+    points: &mut [[f64; W]],
+) {
+    match kernel.taps() {
+        12 => weigh::<W, 12>(kernel, samples, place, points),
+        14 => weigh::<W, 14>(kernel, samples, place, points),
+        16 => weigh::<W, 16>(kernel, samples, place, points),
+        20 => weigh::<W, 20>(kernel, samples, place, points),
+        24 => weigh::<W, 24>(kernel, samples, place, points),
+        28 => weigh::<W, 28>(kernel, samples, place, points),
+        32 => weigh::<W, 32>(kernel, samples, place, points),
+        _ => weigh_any(kernel, samples, place, points),
+    }
+}
+
+/// All channels share the taps of a position; each sums in the order of the samples. The taps of
+/// some positions are made first, several taps at a time, and then used.
+#[multiversion(targets = "simd")]
+fn weigh<const W: usize, const TAPS: usize>(
+    kernel: &Kernel,
     samples: &[[f64; W]],
     (start, step): (f64, f64),
     points: &mut [[f64; W]],
 ) {
-    let reach = kernel.reach();
+    const BLOCK: usize = 32;
+    let mut taps = [[0.0; TAPS]; BLOCK];
+    let mut firsts = [0; BLOCK];
+    for (block, points) in points.chunks_mut(BLOCK).enumerate() {
+        for (k, (taps, first)) in taps.iter_mut().zip(&mut firsts).enumerate() {
+            let position = start + step * (block * BLOCK + k) as f64;
+            let whole = position as i64;
+            *first = usize::try_from(whole + 1 - TAPS as i64 / 2).unwrap_or(usize::MAX);
+            let (low, high, mu) = kernel.rows(position - whole as f64);
+            if let (Some(low), Some(high)) = (low.first_chunk(), high.first_chunk()) {
+                *taps = blend::<TAPS>(low, high, mu);
+            }
+        }
+        for ((point, taps), first) in points.iter_mut().zip(&taps).zip(&firsts) {
+            let near = samples.get(*first..).and_then(|near| near.first_chunk::<TAPS>());
+            let Some(near) = near else {
+                *point = [0.0; W];
+                continue;
+            };
+            let (mut even, mut odd) = ([0.0; W], [0.0; W]);
+            for pair in 0..TAPS / 2 {
+                for lane in 0..W {
+                    even[lane] += taps[2 * pair] * near[2 * pair][lane];
+                    odd[lane] += taps[2 * pair + 1] * near[2 * pair + 1][lane];
+                }
+            }
+            for lane in 0..W {
+                point[lane] = even[lane] + odd[lane];
+            }
+        }
+    }
+}
+
+/// Taps between two rows of them.
+#[inline]
+fn blend<const TAPS: usize>(low: &[f64; TAPS], high: &[f64; TAPS], mu: f64) -> [f64; TAPS] {
+    std::array::from_fn(|tap| low[tap] + mu * (high[tap] - low[tap]))
+}
+
+/// The same for any even number of taps.
+#[multiversion(targets = "simd")]
+fn weigh_any<const W: usize>(
+    kernel: &Kernel,
+    samples: &[[f64; W]],
+    (start, step): (f64, f64),
+    points: &mut [[f64; W]],
+) {
     for (k, point) in points.iter_mut().enumerate() {
         let position = start + step * k as f64;
         let whole = position as usize;
-        let first = (whole + 1).checked_sub(reach);
-        let near = first.and_then(|first| samples.get(first..first + taps.len()));
+        let first = (whole + 1).checked_sub(kernel.reach());
+        let near = first.and_then(|first| samples.get(first..first + kernel.taps()));
         let Some(near) = near else {
             *point = [0.0; W];
             continue;
         };
         let (low, high, mu) = kernel.rows(position - whole as f64);
-        for ((tap, low), high) in taps.iter_mut().zip(low).zip(high) {
-            *tap = low + mu * (high - low);
-        }
         let (mut even, mut odd) = ([0.0; W], [0.0; W]);
-        for (taps, near) in taps.chunks_exact(2).zip(near.chunks_exact(2)) {
+        let rows = low.chunks_exact(2).zip(high.chunks_exact(2));
+        for ((low, high), near) in rows.zip(near.chunks_exact(2)) {
             for lane in 0..W {
-                even[lane] += taps[0] * near[0][lane];
-                odd[lane] += taps[1] * near[1][lane];
+                even[lane] += (low[0] + mu * (high[0] - low[0])) * near[0][lane];
+                odd[lane] += (low[1] + mu * (high[1] - low[1])) * near[1][lane];
             }
         }
         for lane in 0..W {

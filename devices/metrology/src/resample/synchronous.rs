@@ -59,7 +59,7 @@ impl Synchronous {
 
     /// The points of all channels, voltages first, in the window `start..start + length`.
     pub(crate) fn points(
-        &mut self,
+        &self,
         channels: &[&[f64]],
         (start, length): (f64, f64),
     ) -> SynchronousSamples {
@@ -70,8 +70,8 @@ impl Synchronous {
         SynchronousSamples { per_cycle: self.per_cycle, voltages: lists, currents }
     }
 
-    fn four(&mut self, channels: &[&[f64]], place: (f64, f64)) -> Vec<Vec<f64>> {
-        let mut samples: Vec<[f64; 4]> = Vec::new();
+    fn four(&self, channels: &[&[f64]], place: (f64, f64)) -> Vec<Vec<f64>> {
+        let mut samples = vec![[0.0; 4]; channels.first().map_or(0, |channel| channel.len())];
         side_by_side(channels, &mut samples);
         let mut points = vec![[0.0; 4]; self.points];
         self.resampler.fill(&samples, place, &mut points);

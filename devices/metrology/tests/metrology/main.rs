@@ -3,5 +3,6 @@
 mod accuracy;
 mod analysis;
 mod measured;
+mod methods;
 mod signal;
 mod streaming;
