@@ -117,6 +117,11 @@ impl Loop {
         self.repetition_hz * f64::from(self.cycles)
     }
 
+    /// One or three.
+    pub fn phases(&self) -> usize {
+        self.voltages.len()
+    }
+
     /// Whole cycles of the fundamental in the loop.
     pub fn cycles(&self) -> u32 {
         self.cycles

@@ -1,7 +1,7 @@
 //! The registry of sources: what a scenario may connect devices to.
 //!
 //! A source's entry says which keys its `[[source]]` table takes beside `name` and `kind`, and its
-//! constructor makes a terminal of the checked values. What is wrong is told in the scenario
+//! constructor makes a signal of the checked values. What is wrong is told in the scenario
 //! author's terms, at the value that causes it.
 
 mod files;
@@ -11,8 +11,12 @@ mod synthetic;
 
 use lastmeter_params::{Diagnostics, Entry, Values};
 
+use lastmeter_units::SimDuration;
+
+use crate::looped::Loop;
+use crate::program::Program;
 use crate::random::Streams;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, TerminalError};
 
 /// What a source's constructor may look at besides its own values.
 pub struct SourceContext<'a> {
@@ -20,12 +24,41 @@ pub struct SourceContext<'a> {
     pub name: &'a str,
     /// The scenario's random streams.
     pub streams: &'a Streams,
+    /// How long the scenario lasts.
+    pub duration: SimDuration,
     /// Reads a file that the scenario names; the error says why that failed.
     pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
 }
 
-/// Makes the terminal of a source; `None` after a mistake, which is then in the diagnostics.
-pub type BuildSource = fn(&Values, &SourceContext<'_>, &mut Diagnostics) -> Option<Terminal>;
+/// What a source carries, before anything is injected into it.
+#[derive(Clone, Debug)]
+pub enum Signal {
+    /// A program, into which disturbances may be injected.
+    Program(Program),
+    /// A recording, which is played as it is.
+    Recording(Loop),
+}
+
+impl Signal {
+    /// One or three.
+    pub fn phases(&self) -> usize {
+        match self {
+            Self::Program(program) => program.phases(),
+            Self::Recording(table) => table.phases(),
+        }
+    }
+
+    /// The terminal that carries it; `name` is the source's name.
+    pub fn terminal(self, name: &str, streams: &Streams) -> Result<Terminal, TerminalError> {
+        match self {
+            Self::Program(program) => Terminal::from_program(&program, name, streams),
+            Self::Recording(table) => Ok(Terminal::from_loop(table)),
+        }
+    }
+}
+
+/// Makes what a source carries; `None` after a mistake, which is then in the diagnostics.
+pub type BuildSource = fn(&Values, &SourceContext<'_>, &mut Diagnostics) -> Option<Signal>;
 
 /// One kind of source.
 pub struct SourceKind {

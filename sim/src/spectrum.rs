@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::terminal::TerminalError;
+
 /// One cosine: `sqrt(2) * rms * cos(2 pi * frequency_hz * t + phase_rad)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tone {
@@ -36,4 +38,28 @@ pub struct Spectrum {
     pub voltages: Vec<ChannelSpectrum>,
     /// One channel per phase, positive towards the load.
     pub currents: Vec<ChannelSpectrum>,
+}
+
+impl Spectrum {
+    /// Whether a terminal can carry it.
+    pub(crate) fn check(&self) -> Result<(), TerminalError> {
+        let (voltages, currents) = (self.voltages.len(), self.currents.len());
+        if voltages != currents || !matches!(voltages, 1 | 3) {
+            return Err(TerminalError::Phases { voltages, currents });
+        }
+        if !(self.fundamental_hz.is_finite() && self.fundamental_hz > 0.0) {
+            return Err(TerminalError::Fundamental(self.fundamental_hz));
+        }
+        let finite = |channel: &ChannelSpectrum| {
+            let tones = channel.tones.iter();
+            tones.flat_map(|tone| [tone.frequency_hz, tone.rms, tone.phase_rad]).all(f64::is_finite)
+                && channel.dc.is_finite()
+                && channel.noise_rms.is_finite()
+        };
+        let mut channels = self.voltages.iter().chain(&self.currents);
+        match channels.position(|channel| !finite(channel)) {
+            Some(channel) => Err(TerminalError::NotFinite { channel }),
+            None => Ok(()),
+        }
+    }
 }

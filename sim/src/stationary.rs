@@ -46,7 +46,7 @@ struct Gates {
 
 impl Stationary {
     pub(crate) fn new(spectrum: Spectrum) -> Result<Self, TerminalError> {
-        check(&spectrum)?;
+        spectrum.check()?;
         let bank = ToneBank::new(spectrum.voltages.iter().chain(&spectrum.currents));
         let harmonics = OnceLock::new();
         Ok(Self { spectrum: Arc::new(spectrum), bank, gates: None, harmonics })
@@ -251,28 +251,6 @@ pub(crate) fn turned_over(m: f64, from: f64, to: f64) -> Complex64 {
     }
     let angle = TAU * m;
     (cis(angle * to) - cis(angle * from)) / Complex64::new(0.0, angle)
-}
-
-fn check(spectrum: &Spectrum) -> Result<(), TerminalError> {
-    let (voltages, currents) = (spectrum.voltages.len(), spectrum.currents.len());
-    if voltages != currents || !matches!(voltages, 1 | 3) {
-        return Err(TerminalError::Phases { voltages, currents });
-    }
-    let fundamental_hz = spectrum.fundamental_hz;
-    if !(fundamental_hz.is_finite() && fundamental_hz > 0.0) {
-        return Err(TerminalError::Fundamental(fundamental_hz));
-    }
-    let finite = |channel: &ChannelSpectrum| {
-        let tones = channel.tones.iter();
-        tones.flat_map(|tone| [tone.frequency_hz, tone.rms, tone.phase_rad]).all(f64::is_finite)
-            && channel.dc.is_finite()
-            && channel.noise_rms.is_finite()
-    };
-    let mut channels = spectrum.voltages.iter().chain(&spectrum.currents);
-    match channels.position(|channel| !finite(channel)) {
-        Some(channel) => Err(TerminalError::NotFinite { channel }),
-        None => Ok(()),
-    }
 }
 
 /// RMS phasor of the fundamental, and THD of the orders 2 to 50.

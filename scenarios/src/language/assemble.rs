@@ -45,10 +45,11 @@ impl Draft<'_> {
         };
         let start = head.instant_opt("start")?;
         let about = references.device_of_injection.iter().zip(&references.target_of_injection);
-        let about = about.zip(&parts.impairments);
+        let about = about.zip(&parts.impairments).zip(&references.source_of_injection);
         let injections = self.injections.into_iter().zip(about).map(|(row, about)| {
-            let ((device, target), change) = about;
-            let about = About { device: *device, target: target.clone(), change: *change };
+            let (((device, target), change), source) = about;
+            let (device, source) = (*device, *source);
+            let about = About { device, source, target: target.clone(), change: *change };
             injection(row.kind?, row.values?, about, start)
         });
         let injections: Option<Vec<Injection>> = injections.collect();
@@ -188,6 +189,7 @@ fn check(row: Row<'_, &'static CheckKind>) -> Option<CheckRow> {
 /// What an injection is about, by its kind.
 struct About {
     device: Option<usize>,
+    source: Option<usize>,
     target: Option<Target>,
     change: Option<Impairment>,
 }
@@ -199,6 +201,7 @@ fn injection(kind: InjectKind, values: Values, about: About, start: SimTime) -> 
         InjectKind::Device(kind) => {
             Action::Device { device: about.device?, fault: (kind.build)(&values, start + at) }
         }
+        InjectKind::Source(_) => Action::Source { source: about.source? },
         InjectKind::Command => {
             let mut parameters = values.texts("command");
             let command = parameters.remove("name")?;

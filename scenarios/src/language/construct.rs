@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 
 use lastmeter_devices::Device;
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
-use lastmeter_params::{Code, Diagnostics, NodeValue, nearest};
+use lastmeter_params::{Code, Diagnostics, NodeValue, Values, nearest};
 use lastmeter_reports::check::Pattern;
 use lastmeter_reports::record::TimeMode;
-use lastmeter_sim::{Streams, Terminal};
+use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::MEASUREMENTS;
 
 use super::draft::{Draft, References};
 use super::files::Files;
 use super::judging::{self, Claim, Planned, PlannedDevice};
-use super::parts::{self, Built, DevicePlace};
+use super::parts::{self, Built, DevicePlace, SourcePlace};
 use super::read::Row;
 use super::sections::InjectKind;
 use super::semantics;
@@ -53,8 +53,14 @@ impl Draft<'_> {
         let terminals: Vec<Option<Terminal>> = self
             .sources
             .iter()
-            .map(|row| {
-                match parts::build_source(row.kind?, row.values.as_ref()?, streams, files, out) {
+            .enumerate()
+            .map(|(source, row)| {
+                let place = SourcePlace {
+                    streams,
+                    duration: self.head_values().map(|head| head.duration("duration")),
+                    injections: self.injections_into(source, references),
+                };
+                match parts::build_source(row.kind?, row.values.as_ref()?, &place, files, out) {
                     Built::Terminal(terminal) => Some(terminal),
                     Built::Unavailable(reason) => {
                         unavailable.get_or_insert(reason);
@@ -75,6 +81,20 @@ impl Draft<'_> {
         let files = self.files_of_checks(files, out);
         self.hold_checks(references, &devices, &files, out);
         Parts { terminals, links, impairments, files, unavailable }
+    }
+
+    /// The injections into a source that have no mistake of their own.
+    fn injections_into(
+        &self,
+        source: usize,
+        references: &References,
+    ) -> Vec<(&'static InjectionKind, &Values)> {
+        let about = self.injections.iter().zip(&references.source_of_injection);
+        let into = about.filter_map(|(row, of)| match row.kind? {
+            InjectKind::Source(kind) if *of == Some(source) => Some((kind, row.values.as_ref()?)),
+            _ => None,
+        });
+        into.collect()
     }
 
     fn build_devices(

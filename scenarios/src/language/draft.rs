@@ -56,6 +56,7 @@ pub(super) struct References {
     pub(super) devices_of_observer: Vec<Vec<usize>>,
     pub(super) via_of_floor: Via,
     pub(super) device_of_injection: Vec<Option<usize>>,
+    pub(super) source_of_injection: Vec<Option<usize>>,
     pub(super) target_of_injection: Vec<Option<Target>>,
     pub(super) devices_of_check: Vec<Vec<usize>>,
     pub(super) authority: Result<Option<GivenAuthority>, Reported>,
@@ -235,6 +236,11 @@ impl<'a> Draft<'a> {
                 .injections
                 .iter()
                 .map(|row| semantics::device_of(row, &devices, out))
+                .collect(),
+            source_of_injection: self
+                .injections
+                .iter()
+                .map(|row| semantics::source_of_injection(row, &sources, out))
                 .collect(),
             target_of_injection,
             devices_of_check: self

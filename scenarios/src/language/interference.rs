@@ -91,7 +91,7 @@ fn span_of<K>(row: &Row<'_, K>) -> Option<(i64, i64)> {
     }
 }
 
-/// An injection into a link is over before the scenario is.
+/// An injection into a link or a source is over before the scenario is.
 pub(crate) fn are_over_in_time(
     injections: &[Row<'_, InjectKind>],
     head: Option<&Single<'_>>,
@@ -99,7 +99,9 @@ pub(crate) fn are_over_in_time(
 ) {
     let Some(duration) = head.and_then(|head| head.table.text("duration")) else { return };
     let Some(end) = nanoseconds(duration) else { return };
-    for row in injections.iter().filter(|row| is_into_link(row)) {
+    let is_into_source =
+        |row: &&Row<'_, InjectKind>| matches!(row.kind, Some(InjectKind::Source(_)));
+    for row in injections.iter().filter(|row| is_into_link(row) || is_into_source(row)) {
         let (Some((at, at_text, _)), Some((length, text, span))) =
             (time(row, "at"), time(row, "for"))
         else {

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 
 use lastmeter_devices::{Device, DeviceContext, DeviceKind};
-use lastmeter_params::{Diagnostics, Values};
+use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_reports::check::Check;
 use lastmeter_reports::{CheckContext, CheckKind};
-use lastmeter_sim::{SourceContext, SourceKind, Streams, Terminal};
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_sim::{
+    InjectionContext, InjectionKind, Signal, SourceContext, SourceKind, Streams, Terminal,
+};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 use super::files::Files;
 
@@ -26,19 +28,32 @@ pub(crate) enum Built {
     Refused,
 }
 
-/// Makes the terminal of a source.
+/// Where a source is put, and what happens to it.
+pub(crate) struct SourcePlace<'a> {
+    pub(crate) streams: Streams,
+    /// How long the scenario lasts, if it says so.
+    pub(crate) duration: Option<SimDuration>,
+    pub(crate) injections: Vec<(&'static InjectionKind, &'a Values)>,
+}
+
+/// Makes the terminal of a source, with everything that will be injected into it.
 pub(crate) fn build_source(
     kind: &SourceKind,
     values: &Values,
-    streams: Streams,
+    place: &SourcePlace<'_>,
     files: &Files<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Built {
     let mut found = Diagnostics::new();
     let read_file = |name: &str| files.read(name);
-    let context =
-        SourceContext { name: values.text("name"), streams: &streams, read_file: &read_file };
-    let terminal = (kind.build)(values, &context, &mut found);
+    let context = SourceContext {
+        name: values.text("name"),
+        streams: &place.streams,
+        duration: place.duration.unwrap_or_default(),
+        read_file: &read_file,
+    };
+    let signal = (kind.build)(values, &context, &mut found);
+    let terminal = signal.and_then(|signal| disturb(signal, values, place, &mut found));
     // What is not here cannot be wrong; the scenario is skipped with the reason instead.
     if let Some(reason) = files.take_unavailable() {
         return Built::Unavailable(reason);
@@ -48,6 +63,40 @@ pub(crate) fn build_source(
     match terminal {
         Some(terminal) if sound => Built::Terminal(terminal),
         _ => Built::Refused,
+    }
+}
+
+/// The terminal of a signal, into which something may be injected.
+fn disturb(
+    mut signal: Signal,
+    values: &Values,
+    place: &SourcePlace<'_>,
+    out: &mut Diagnostics,
+) -> Option<Terminal> {
+    let context = InjectionContext { phases: signal.phases() };
+    let name = values.text("name");
+    for (kind, injection) in &place.injections {
+        let Signal::Program(program) = &mut signal else {
+            let message = format!("`{name}` plays a recording, into which nothing can be injected");
+            let help = "make a spectrum table with `lastmeter measure FILE --spectrum TABLE` and a \
+                        source of kind `spectrum`";
+            let (code, span) = (Code::DOES_NOT_FIT, injection.span_of("source"));
+            let label = "expected a source of tones";
+            out.report_with_help(code, span, message, label, Some(help.to_owned()));
+            continue;
+        };
+        let until = place.duration.unwrap_or_default();
+        if let Some(disturbance) = kind.disturbance(injection, context, until, out) {
+            program.disturb(disturbance);
+        }
+    }
+    match signal.terminal(name, &place.streams) {
+        Ok(terminal) => Some(terminal),
+        Err(error) => {
+            let label = "with what is injected into it this makes no terminal";
+            out.report(Code::DOES_NOT_FIT, values.span_of("name"), error.to_string(), label);
+            None
+        }
     }
 }
 

@@ -128,6 +128,11 @@ pub enum Action {
         /// What it is told.
         fault: DeviceFault,
     },
+    /// Something that happens to a source; its terminal knows of it from the beginning.
+    Source {
+        /// The source's index.
+        source: usize,
+    },
     /// A command to a device through the platform.
     Command {
         /// The device's index.

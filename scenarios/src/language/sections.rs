@@ -6,7 +6,9 @@ use lastmeter_devices::{DEVICES, DeviceKind, INJECTIONS, InjectionKind};
 use lastmeter_link::impair::{self, Breakage, PRESETS};
 use lastmeter_params::{Dimension, Entry, Field, Kind, Table};
 use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind};
-use lastmeter_sim::{SOURCES, SourceKind};
+use lastmeter_sim::{
+    INJECTIONS as SOURCE_INJECTIONS, InjectionKind as SourceInjection, SOURCES, SourceKind,
+};
 
 /// The version of the language that is read and written here.
 pub(crate) const FORMAT: i64 = 1;
@@ -290,7 +292,8 @@ static DISCONNECT: Entry = Entry {
     ],
 };
 
-/// A registered injection: one the runner carries out itself, or a fault of a device.
+/// A registered injection: one the runner carries out itself, a fault of a device, or something
+/// that happens to a source.
 #[derive(Clone, Copy)]
 pub(crate) enum InjectKind {
     Command,
@@ -298,6 +301,7 @@ pub(crate) enum InjectKind {
     Impair,
     Disconnect,
     Device(&'static InjectionKind),
+    Source(&'static SourceInjection),
 }
 
 impl InjectKind {
@@ -308,12 +312,14 @@ impl InjectKind {
             Self::Impair => &IMPAIR,
             Self::Disconnect => &DISCONNECT,
             Self::Device(kind) => &kind.entry,
+            Self::Source(kind) => &kind.entry,
         }
     }
 
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let own = [Self::Command, Self::Kill, Self::Impair, Self::Disconnect];
-        own.into_iter().chain(INJECTIONS.iter().map(Self::Device))
+        let sources = SOURCE_INJECTIONS.iter().map(Self::Source);
+        own.into_iter().chain(INJECTIONS.iter().map(Self::Device)).chain(sources)
     }
 }
 

@@ -45,6 +45,19 @@ pub(crate) fn device_of(
     devices.find(name, span, out)
 }
 
+/// The index of the source that an injection happens to.
+pub(crate) fn source_of_injection(
+    row: &Row<'_, InjectKind>,
+    sources: &Names,
+    out: &mut Diagnostics,
+) -> Option<usize> {
+    if !matches!(row.kind, Some(InjectKind::Source(_))) {
+        return None;
+    }
+    let (name, span) = row.text("source")?;
+    sources.find(name, span, out)
+}
+
 /// The indices of the devices that a check is about; if it names any, one has to be there.
 pub(crate) fn devices_of_check<K>(
     check: &Row<'_, K>,
@@ -79,7 +92,8 @@ pub(crate) fn ends_in_time(head: &Values, out: &mut Diagnostics) {
     }
 }
 
-/// A device that computes from spectra is not connected to a played recording; `None` if it is.
+/// A device that computes from spectra is connected to a source that is tones at every instant;
+/// `None` if it is not.
 pub(crate) fn has_spectrum_to_work_on<D>(
     device: &Row<'_, D>,
     source: &Row<'_, &'static SourceKind>,
@@ -88,17 +102,28 @@ pub(crate) fn has_spectrum_to_work_on<D>(
 ) -> Option<()> {
     // Of a recording that is not here it is known as well.
     let plays_a_recording = match terminal {
-        Some(terminal) => !terminal.is_stretches(),
+        Some(terminal) => terminal.is_recording(),
         None => source.kind.is_some_and(|kind| kind.entry.name == "recording"),
     };
+    let is_tones = !plays_a_recording && terminal.is_none_or(Terminal::is_stretches);
     let values = device.values.as_ref()?;
-    if !plays_a_recording || values.get("fidelity") != Some(&Value::Text("windows".to_owned())) {
+    if is_tones || values.get("fidelity") != Some(&Value::Text("windows".to_owned())) {
         return Some(());
     }
     let name = source.name().unwrap_or_default();
-    let message = format!("`{name}` plays a recording, which has no spectrum to compute from");
-    let help = "write `fidelity = \"samples\"`, or make a spectrum table with `lastmeter measure \
-                FILE --spectrum TABLE` and a source of kind `spectrum`";
+    let (message, help) = if plays_a_recording {
+        (
+            format!("`{name}` plays a recording, which has no spectrum to compute from"),
+            "write `fidelity = \"samples\"`, or make a spectrum table with `lastmeter measure FILE \
+             --spectrum TABLE` and a source of kind `spectrum`",
+        )
+    } else {
+        (
+            format!("`{name}` is not made of tones all the time, so it has no spectrum there"),
+            "write `fidelity = \"samples\"`, or leave out its ramps, transients, notches and cut \
+             currents; steps, dips, flicker and steady harmonics have a spectrum",
+        )
+    };
     let span = values.span_of("fidelity");
     let label = "expected `samples` with this source";
     out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));

@@ -92,6 +92,8 @@ pub(crate) struct Bench {
     start: SimTime,
     /// The links' names.
     links: Vec<String>,
+    /// The sources' names.
+    sources: Vec<String>,
     /// The link each device is connected through.
     via: Vec<Option<usize>>,
 }
@@ -107,6 +109,8 @@ pub(crate) struct Parts {
     pub(crate) modelled: Option<ModelledRecord>,
     /// The links' names.
     pub(crate) links: Vec<String>,
+    /// The sources' names.
+    pub(crate) sources: Vec<String>,
     /// The link each device is connected through.
     pub(crate) via: Vec<Option<usize>>,
 }
@@ -114,7 +118,8 @@ pub(crate) struct Parts {
 impl Bench {
     /// A bench at rest at the start, with the record it writes and the checks that watch it.
     pub(crate) fn new(parts: Parts, writer: RunWriter, judge: Judge, start: SimTime) -> Self {
-        let Parts { shells, accounts, rest, platform, acknowledged, modelled, links, via } = parts;
+        let Parts { shells, accounts, rest, platform, acknowledged, modelled, links, sources, via } =
+            parts;
         Self {
             shells,
             accounts,
@@ -135,6 +140,7 @@ impl Bench {
             latency_rows: 0,
             start,
             links,
+            sources,
             via,
         }
     }
@@ -333,6 +339,12 @@ impl Bench {
                 self.note(Event::inject(self.now, injection.kind, Some(&name), &detail));
                 self.shells[*device].fault(fault.clone()).await?;
             }
+            Action::Source { source } => {
+                // Its terminal carries it out by itself.
+                let detail = injection.detail();
+                let event = Event::inject(self.now, injection.kind, None, &detail);
+                self.note(event.with("into", format!("source:{}", self.sources[*source])));
+            }
             Action::Command { device, command, parameters } => {
                 self.command(*device, command, parameters).await?;
             }
@@ -358,7 +370,10 @@ impl Bench {
                 name
             }
             Action::Disconnect { link, .. } => self.links[*link].clone(),
-            Action::Device { .. } | Action::Command { .. } | Action::KillPlatform => return,
+            Action::Device { .. }
+            | Action::Source { .. }
+            | Action::Command { .. }
+            | Action::KillPlatform => return,
         };
         let event = Event::new(self.now, format!("link:{link}"), "restored")
             .with("link", link)

@@ -226,6 +226,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
         acknowledged,
         modelled: records_latency.then(|| modelled::record(scenario)),
         links: scenario.links.iter().map(|link| link.name.clone()).collect(),
+        sources: scenario.sources.iter().map(|source| source.name.clone()).collect(),
         via: scenario.devices.iter().map(|row| row.via).collect(),
     })
 }
@@ -295,8 +296,11 @@ async fn drive(
 fn until(injection: &Injection) -> Option<SimDuration> {
     match &injection.action {
         Action::Impair { until, .. } | Action::Disconnect { until, .. } => *until,
-        // Devices know the ends of their faults themselves.
-        Action::Device { .. } | Action::Command { .. } | Action::KillPlatform => None,
+        // Devices know the ends of their faults themselves, and terminals of what happens there.
+        Action::Device { .. }
+        | Action::Source { .. }
+        | Action::Command { .. }
+        | Action::KillPlatform => None,
     }
 }
 

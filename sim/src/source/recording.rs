@@ -5,9 +5,8 @@ use lastmeter_waveform::csv::CsvOptions;
 use lastmeter_waveform::{Channel, Recording, comtrade, csv};
 
 use super::files::{self, choose, read_file, refuse_content};
-use super::{SourceContext, SourceKind};
+use super::{Signal, SourceContext, SourceKind};
 use crate::looped::Loop;
-use crate::terminal::Terminal;
 
 static FIELDS: [Field; 7] = [
     files::FILE,
@@ -37,7 +36,7 @@ pub(super) const KIND: SourceKind = SourceKind {
             least 2.5 cycles are needed. Components above 0.4 of the recording's rate are not \
             kept; a channel's time skew is not corrected.\n\n\
             A recording has no spectrum, so devices with `fidelity = \"windows\"` cannot be \
-            connected; `lastmeter measure FILE --spectrum TABLE` makes a table for the source \
+            connected, and nothing can be injected into it; `lastmeter measure FILE --spectrum TABLE` makes a table for the source \
             `spectrum` from it.",
         fields: &FIELDS,
     },
@@ -48,7 +47,7 @@ fn build(
     values: &Values,
     context: &SourceContext<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Terminal> {
+) -> Option<Signal> {
     let file = values.text("file");
     let recording = read(values, file, context, diagnostics)?;
     let (voltages, currents) = choose(&recording, values, diagnostics)?;
@@ -59,7 +58,7 @@ fn build(
     let voltages = scaled(&voltages, "voltage_scale");
     let currents = scaled(&currents, "current_scale");
     match Loop::from_samples(&slices(&voltages), &slices(&currents), recording.rate_hz) {
-        Ok(table) => Some(Terminal::from_loop(table)),
+        Ok(table) => Some(Signal::Recording(table)),
         Err(error) => {
             refuse_content(values, file, &error, diagnostics);
             None

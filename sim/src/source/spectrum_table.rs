@@ -6,9 +6,9 @@ use lastmeter_waveform::spectrum::{SpectrumChannel, SpectrumTable};
 use lastmeter_waveform::{Channel, Recording};
 
 use super::files::{self, choose, read_file, refuse_content};
-use super::{SourceContext, SourceKind};
+use super::{Signal, SourceContext, SourceKind};
+use crate::program::Program;
 use crate::spectrum::{ChannelSpectrum, Spectrum, Tone};
-use crate::terminal::Terminal;
 
 static FIELDS: [Field; 6] = [
     files::FILE,
@@ -43,7 +43,7 @@ fn build(
     values: &Values,
     context: &SourceContext<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Terminal> {
+) -> Option<Signal> {
     let file = values.text("file");
     let bytes = read_file(values, file, context, diagnostics)?;
     let table = match lastmeter_waveform::spectrum::read(&bytes) {
@@ -68,14 +68,12 @@ fn build(
         voltages: spectra(&voltages, values.si("voltage_scale")),
         currents: spectra(&currents, values.si("current_scale")),
     };
-    match Terminal::from_spectrum(spectrum, context.name, context.streams) {
-        Ok(terminal) => Some(terminal),
-        Err(error) => {
-            let span = values.span_of("file");
-            diagnostics.report(Code::FILE_REFUSED, span, error.to_string(), "this table");
-            None
-        }
+    if let Err(error) = spectrum.check() {
+        let span = values.span_of("file");
+        diagnostics.report(Code::FILE_REFUSED, span, error.to_string(), "this table");
+        return None;
     }
+    Some(Signal::Program(Program::from_spectrum(&spectrum)))
 }
 
 /// The table's channels without their content, to choose among them as among those of a recording.

@@ -9,10 +9,14 @@
 use std::f64::consts::TAU;
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
+use lastmeter_units::SimDuration;
 
-use super::{SourceContext, SourceKind};
+use super::{Signal, SourceContext, SourceKind};
+use crate::disturbance::{Change, Disturbance, Phases};
+use crate::injection::{components, shapes};
+use crate::plan::WaveShape;
+use crate::program::Program;
 use crate::spectrum::{ChannelSpectrum, Spectrum, Tone};
-use crate::terminal::Terminal;
 
 const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension, min, max }
@@ -57,7 +61,7 @@ static INTERHARMONIC: [Field; 5] = component(Field::required(
     "Frequency of the component",
 ));
 
-static FIELDS: [Field; 17] = [
+static FIELDS: [Field; 25] = [
     Field::default("phases", Kind::Integer { min: 1, max: 3 }, "3", "Number of phases, 1 or 3"),
     Field::default("frequency", FREQUENCY, "\"50 Hz\"", "Frequency of the fundamental"),
     Field::default(
@@ -89,6 +93,36 @@ static FIELDS: [Field; 17] = [
     Field::optional("phase_voltages", Kind::List(&VOLTAGE), "One `voltage` per phase"),
     Field::optional("phase_currents", Kind::List(&CURRENT), "One `current` per phase"),
     Field::optional("phase_current_lags", Kind::List(&ANGLE), "One `current_lag` per phase"),
+    Field::optional(
+        "phase_voltage_leads",
+        Kind::List(&ANGLE),
+        "By how much each voltage is ahead of its place in the sequence, its current with it",
+    ),
+    Field::default(
+        "sequence",
+        Kind::Choice(&["positive", "negative"]),
+        "\"positive\"",
+        "Order of the phases; negative: reversed, L1 L3 L2",
+    ),
+    Field::default(
+        "current_shape",
+        Kind::Choice(shapes::SHAPES),
+        "\"sine\"",
+        "Shape of the currents, as of the injection `current_shape`",
+    ),
+    shapes::FIRING_ANGLE,
+    shapes::BURST_ON,
+    shapes::BURST_OFF,
+    Field::optional(
+        "notches",
+        Kind::Table(&shapes::NOTCH_KEYS),
+        "Commutation notches in every voltage, as of the injection `notches`",
+    ),
+    Field::optional(
+        "flicker",
+        Kind::Table(&components::FLICKER_KEYS),
+        "Modulation of every voltage, as of the injection `flicker`",
+    ),
     Field::default(
         "voltage_dc",
         quantity(Dimension::Voltage, -1e7, 1e7),
@@ -123,7 +157,7 @@ pub(super) const KIND: SourceKind = SourceKind {
             are known in closed form.\n\n\
             Every phase carries the same waveform, a third of a period later than the one before. \
             The current lags the voltage by `current_lag`, or by what `power_factor` and `reactive` \
-            say; a negative power factor exports. `phase_voltages`, `phase_currents` and \
+            say; a negative power factor exports. A `current_shape` is cut from that, or adds to it. `phase_voltages`, `phase_currents` and \
             `phase_current_lags` give the fundamentals phase by phase instead. Harmonics and \
             interharmonics are relative to their phase's fundamental; their angles, also those of \
             the current, are those of cosines at the instant where the first voltage's fundamental \
@@ -140,7 +174,7 @@ fn build(
     values: &Values,
     context: &SourceContext<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Terminal> {
+) -> Option<Signal> {
     let mistakes = diagnostics.len();
     let phases = values.integer("phases") as usize;
     if phases == 2 {
@@ -153,25 +187,43 @@ fn build(
     let voltages = per_phase(values, ["phase_voltages", "voltage"], phases, diagnostics);
     let currents = per_phase(values, ["phase_currents", "current"], phases, diagnostics);
     let lags = lags(values, phases, diagnostics);
+    let leads = match values.get("phase_voltage_leads") {
+        Some(_) => checked_list(values, "phase_voltage_leads", phases, diagnostics),
+        None => vec![0.0; phases],
+    };
     if diagnostics.len() > mistakes {
         return None;
     }
     let channel = |phase: usize, side: &Side, rms: f64, angle: f64| {
-        channel(values, side, &Fundamental { phase, rms, angle })
+        channel(values, side, &Fundamental { phase, rms, angle, lead: leads[phase] })
     };
     let spectrum = Spectrum {
         fundamental_hz: values.si("frequency"),
         voltages: (0..phases).map(|p| channel(p, &VOLTAGES, voltages[p], 0.0)).collect(),
         currents: (0..phases).map(|p| channel(p, &CURRENTS, currents[p], -lags[p])).collect(),
     };
-    match Terminal::from_spectrum(spectrum, context.name, context.streams) {
-        Ok(terminal) => Some(terminal),
-        Err(error) => {
-            let label = "these values make no terminal";
-            diagnostics.report(Code::DOES_NOT_FIT, values.span, error.to_string(), label);
-            None
-        }
+    if let Err(error) = spectrum.check() {
+        let label = "these values make no terminal";
+        diagnostics.report(Code::DOES_NOT_FIT, values.span, error.to_string(), label);
+        return None;
     }
+    let mut program = Program::from_spectrum(&spectrum);
+    let shape = shapes::shape(values, values.text("current_shape"), diagnostics)?;
+    if shape != WaveShape::Sine {
+        program.set_shape(shape);
+    }
+    let mut always = |change: Change| {
+        let length = Some(context.duration);
+        program.disturb(Disturbance { at: SimDuration::ZERO, length, change });
+    };
+    if let Some(notches) = values.table_opt("notches") {
+        always(shapes::notches(notches, Phases::ALL, diagnostics)?);
+    }
+    if let Some(flicker) = values.table_opt("flicker") {
+        let (modulation, depth, hz) = components::flicker(flicker, diagnostics)?;
+        always(Change::Flicker { phases: Phases::ALL, modulation, depth, hz });
+    }
+    Some(Signal::Program(program))
 }
 
 /// The keys of the voltages, or of the currents.
@@ -200,12 +252,16 @@ struct Fundamental {
     phase: usize,
     rms: f64,
     angle: f64,
+    /// By how much the whole phase is ahead.
+    lead: f64,
 }
 
 fn channel(values: &Values, side: &Side, fundamental: &Fundamental) -> ChannelSpectrum {
     let fundamental_hz = values.si("frequency");
     // Turns of the fundamental at time zero, of the waveform of this phase.
-    let start = values.si("angle") / TAU - fundamental.phase as f64 / 3.0;
+    let third = fundamental.phase as f64 / 3.0;
+    let place = if values.text("sequence") == "negative" { third } else { -third };
+    let start = values.si("angle") / TAU + place + fundamental.lead / TAU;
     let tone = |frequency_hz: f64, rms: f64, angle: f64| {
         let turns = start * (frequency_hz / fundamental_hz) + angle / TAU;
         Tone { frequency_hz, rms, phase_rad: TAU * (turns - turns.round()) }

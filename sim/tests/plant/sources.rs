@@ -15,9 +15,11 @@ fn build_with(
         SOURCES.iter().find(|source| source.entry.name == kind).expect("a registered kind");
     let values = read_text(text, &[source.entry.fields])?;
     let streams = Streams::new(1);
-    let context = SourceContext { name: "g", streams: &streams, read_file };
+    let duration = SimDuration::from_seconds(60);
+    let context = SourceContext { name: "g", streams: &streams, duration, read_file };
     let mut diagnostics = Diagnostics::new();
-    let terminal = (source.build)(&values, &context, &mut diagnostics);
+    let signal = (source.build)(&values, &context, &mut diagnostics);
+    let terminal = signal.map(|signal| signal.terminal("g", &streams).expect("a terminal"));
     match terminal {
         Some(terminal) => {
             assert!(diagnostics.is_empty(), "built although mistaken: {diagnostics:?}");

@@ -8,6 +8,7 @@ mod overriding;
 mod properties;
 mod registered;
 mod rendering;
+mod sources;
 
 use std::path::Path;
 

@@ -90,6 +90,12 @@ impl RealBench<'_> {
                 let event = noted(Some(&self.scenario.devices[*device].name));
                 self.note(event);
             }
+            Action::Source { source } => {
+                // Its terminal carries it out by itself.
+                let name = &self.scenario.sources[*source].name;
+                let event = noted(None).with("into", format!("source:{name}"));
+                self.note(event);
+            }
             Action::Command { device, command, parameters } => {
                 self.command(*device, at_ns, (command, parameters))?;
             }
@@ -124,7 +130,10 @@ impl RealBench<'_> {
                 self.parts.links.mend(*link, owners.as_deref());
                 *link
             }
-            Action::Device { .. } | Action::Command { .. } | Action::KillPlatform => return,
+            Action::Device { .. }
+            | Action::Source { .. }
+            | Action::Command { .. }
+            | Action::KillPlatform => return,
         };
         let name = self.scenario.links[link].name.as_str();
         let event = Event::new(self.now(), format!("link:{name}"), "restored")

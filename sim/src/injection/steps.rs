@@ -1,0 +1,90 @@
+//! What is set and stays: amplitude, frequency and angle, as steps and ramps.
+
+use lastmeter_params::{Dimension, Entry, Field, Kind};
+
+use super::{ANGLE as ANGLE_KIND, InjectionKind, OVER, PHASES, SOURCE, phases, quantity};
+use crate::disturbance::{Change, Side};
+
+const SIDES: &[&str] = &["voltage", "current", "both"];
+
+fn side(word: &str) -> Side {
+    match word {
+        "current" => Side::Current,
+        "both" => Side::Both,
+        _ => Side::Voltage,
+    }
+}
+
+pub(super) const AMPLITUDE: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "amplitude",
+        summary: "a source's voltage or current steps or ramps to a part of what it was given as",
+        description: "All that the channel carries, harmonics and direct component included, goes \
+            to `to` of what the source's own keys say, and stays there; a later `amplitude` starts \
+            from where it is then. `current` with `to = \"0 %\"` switches the load off. What happens \
+            for a while only is a `dip`, a `swell` or a `rapid_change`, which multiply with it.",
+        fields: &[
+            SOURCE,
+            Field::default("of", Kind::Choice(SIDES), "\"voltage\"", "what changes"),
+            PHASES,
+            Field::required(
+                "to",
+                quantity(Dimension::Ratio, 0.0, 100.0),
+                "where it goes, relative to the source's keys",
+            ),
+            OVER,
+        ],
+    },
+    build: |values, context, diagnostics| {
+        Some(Change::Amplitude {
+            side: side(values.text("of")),
+            phases: phases(values, context, diagnostics)?,
+            to: values.si("to"),
+            over: values.duration("over"),
+        })
+    },
+};
+
+pub(super) const FREQUENCY: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "frequency",
+        summary: "a source's frequency steps or ramps to another",
+        description: "The fundamental goes to `to` and stays there; harmonics follow, interharmonics \
+            keep their frequencies. The angle goes on without a jump. The reference of the frequency \
+            is the mean of the true one over the span; during a ramp there is no reference of THD.",
+        fields: &[
+            SOURCE,
+            Field::required("to", quantity(Dimension::Frequency, 1.0, 1000.0), "where it goes"),
+            OVER,
+        ],
+    },
+    build: |values, _, _| {
+        Some(Change::Frequency { to_hz: values.si("to"), over: values.duration("over") })
+    },
+};
+
+pub(super) const ANGLE: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "angle",
+        summary: "a source's wave jumps or glides ahead by an angle",
+        description: "The whole wave of the channels, harmonics included, goes ahead by `by` of the \
+            fundamental, and stays there; several add up. `of = \"current\"` with a negative angle \
+            makes the current lag more. While it glides the frequency of these channels differs; \
+            the reference of the frequency is that of the undisturbed fundamental.",
+        fields: &[
+            SOURCE,
+            Field::default("of", Kind::Choice(SIDES), "\"both\"", "what moves"),
+            PHASES,
+            Field::required("by", ANGLE_KIND, "by how much it goes ahead"),
+            OVER,
+        ],
+    },
+    build: |values, context, diagnostics| {
+        Some(Change::Angle {
+            side: side(values.text("of")),
+            phases: phases(values, context, diagnostics)?,
+            by_rad: values.si("by"),
+            over: values.duration("over"),
+        })
+    },
+};
