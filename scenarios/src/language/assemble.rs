@@ -44,13 +44,9 @@ impl Draft<'_> {
             _ => TimeMode::Virtual,
         };
         let start = head.instant_opt("start")?;
-        let about = references.device_of_injection.iter().zip(&references.target_of_injection);
-        let about = about.zip(&parts.impairments).zip(&references.source_of_injection);
-        let injections = self.injections.into_iter().zip(about).map(|(row, about)| {
-            let (((device, target), change), source) = about;
-            let (device, source) = (*device, *source);
-            let about = About { device, source, target: target.clone(), change: *change };
-            injection(row.kind?, row.values?, about, start)
+        let injections = self.injections.into_iter().enumerate().map(|(index, row)| {
+            let about = About::of(index, references, &parts);
+            injection(row.kind?, row.values?, about?, start)
         });
         let injections: Option<Vec<Injection>> = injections.collect();
         let tables = self.devices.into_iter().map(|row| Some((row.kind?, Arc::new(row.values?))));
@@ -192,6 +188,18 @@ struct About {
     source: Option<usize>,
     target: Option<Target>,
     change: Option<Impairment>,
+}
+
+impl About {
+    /// Of the injection of an index.
+    fn of(index: usize, references: &References, parts: &Parts) -> Option<Self> {
+        Some(Self {
+            device: *references.device_of_injection.get(index)?,
+            source: *references.source_of_injection.get(index)?,
+            target: references.target_of_injection.get(index)?.clone(),
+            change: *parts.impairments.get(index)?,
+        })
+    }
 }
 
 fn injection(kind: InjectKind, values: Values, about: About, start: SimTime) -> Option<Injection> {
