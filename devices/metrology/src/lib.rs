@@ -18,10 +18,13 @@ mod acquire;
 mod analysis;
 mod config;
 mod edge;
+mod energy;
 mod engine;
 mod fft;
+pub mod flicker;
 mod harmonics;
 mod numeric;
+mod power_theory;
 mod quantities;
 mod recording;
 mod resample;
@@ -35,7 +38,16 @@ mod window;
 
 pub use analysis::analyse;
 
+mod tracker;
+mod unbalance;
+mod window;
+
+pub use analysis::analyse;
+pub use energy::{
+    CompensatedSum, EnergyMeter, EnergyRegisters, Netting, Powers, PulseOutput, Pulses,
+};
 pub use engine::{EngineConfig, EngineError, WindowEngine};
+pub use power_theory::{EffectiveMeans, EffectivePower, PowerMeans, PowerTheory, Wires};
 pub use recording::{AnalysisError, AnalysisInput};
 pub use resample::synchronous::SynchronousSamples;
 pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
@@ -50,3 +62,5 @@ pub use sync::Synchronisation;
 pub use window::{
     Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, TenMinutes, Window,
 };
+pub use unbalance::{Sequence, Unbalance};
+pub use window::{Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, Window};

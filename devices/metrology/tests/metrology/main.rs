@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod analysis;
+mod flicker;
 mod measured;
 mod methods;
 mod signal;
