@@ -15,12 +15,16 @@
 //! value a report is judged against.
 
 mod acquire;
+pub mod aggregate;
 mod analysis;
 mod config;
 mod edge;
+pub mod en50160;
 mod energy;
 mod engine;
 mod fft;
+pub mod events;
+pub mod flagging;
 pub mod flicker;
 mod harmonics;
 mod numeric;

@@ -1,7 +1,9 @@
 //! The package's tests against closed forms and independent computations.
 
 mod accuracy;
+mod aggregates;
 mod analysis;
+mod events;
 mod flicker;
 mod measured;
 mod methods;
