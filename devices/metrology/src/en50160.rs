@@ -300,7 +300,9 @@ impl WeeklyJudge {
                 }
             }
             if limit.quantity == Quantity::UnbalancePct && three_phase {
-                tallies.iter_mut().for_each(|tally| tally.add(limit, unbalance, clean));
+                for tally in tallies {
+                    tally.add(limit, unbalance, clean);
+                }
             }
         }
     }
@@ -312,7 +314,9 @@ impl WeeklyJudge {
         for (limit, tallies) in LIMITS.iter().zip(tallies) {
             if limit.quantity == Quantity::FrequencyDeviationPct {
                 let deviation = value.frequency_hz.map(|hz| 100.0 * (hz / nominal_hz - 1.0));
-                tallies.iter_mut().for_each(|tally| tally.add(limit, deviation, !value.flagged));
+                for tally in tallies {
+                    tally.add(limit, deviation, !value.flagged);
+                }
             }
         }
     }

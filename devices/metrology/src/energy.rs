@@ -215,7 +215,7 @@ impl PulseOutput {
 }
 
 /// The instants of the pulses of one interval, in seconds, ascending.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pulses {
     next_s: f64,
     every_s: f64,

@@ -22,8 +22,8 @@ mod edge;
 pub mod en50160;
 mod energy;
 mod engine;
-mod fft;
 pub mod events;
+mod fft;
 pub mod flagging;
 pub mod flicker;
 mod harmonics;
@@ -38,15 +38,10 @@ mod sliding;
 mod spectrum;
 mod sync;
 mod ticks;
-mod window;
-
-pub use analysis::analyse;
-
-mod tracker;
 mod unbalance;
 mod window;
 
-pub use analysis::analyse;
+pub use analysis::{Analyser, AnalyserSetup, AnalysisOptions, analyse, analyse_with};
 pub use energy::{
     CompensatedSum, EnergyMeter, EnergyRegisters, Netting, Powers, PulseOutput, Pulses,
 };
@@ -56,15 +51,16 @@ pub use recording::{AnalysisError, AnalysisInput};
 pub use resample::synchronous::SynchronousSamples;
 pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
 pub use result::{
-    Analysis, Event, HarmonicLine, PhaseAnalysis, PhaseValues, Total, WindowAnalysis,
+    Aggregates, Analysis, CurrentEvent, Energy, Event, HarmonicLine, LongTermValue, PhaseAnalysis,
+    PhaseFlicker, PhaseValues, RapidChangeEvent, ShortTermValue, Total, UnbalanceValues,
+    WindowAnalysis,
 };
 pub use sliding::{
     HalfCyclePower, HalfCyclePowerValue, HalfCycleRms, HalfCycleValue, SlidingPower, SlidingValue,
 };
 pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
 pub use sync::Synchronisation;
+pub use unbalance::{Sequence, Unbalance};
 pub use window::{
     Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, TenMinutes, Window,
 };
-pub use unbalance::{Sequence, Unbalance};
-pub use window::{Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, Window};

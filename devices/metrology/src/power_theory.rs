@@ -91,7 +91,7 @@ pub struct PowerTheory {
     pub p1_w: f64,
     /// Reactive power of the fundamentals in var, positive for a lagging current.
     pub q1_var: f64,
-    /// Budeanu's reactive power, sum of Uh Ih sin(phi_h), in var; `None` without harmonics.
+    /// Budeanu's reactive power, the sum of `Uh Ih sin(phi_h)`, in var; `None` without harmonics.
     pub q_budeanu_var: Option<f64>,
     /// Budeanu's distortion power sqrt(S^2 - P^2 - QB^2) in var; `None` without harmonics.
     pub d_budeanu_var: Option<f64>,
@@ -298,13 +298,13 @@ pub struct EffectivePower {
     pub se_va: f64,
     /// Of the fundamentals, Se1 = 3 Ue1 Ie1, in VA.
     pub se1_va: f64,
-    /// Non-fundamental effective apparent power SeN = sqrt(Se^2 - Se1^2) in VA.
+    /// Non-fundamental effective apparent power `SeN = sqrt(Se^2 - Se1^2)` in VA.
     pub sen_va: f64,
-    /// Effective current distortion power DeI = 3 Ue1 IeH in var.
+    /// Effective current distortion power `DeI = 3 Ue1 IeH` in var.
     pub dei_var: f64,
-    /// Effective voltage distortion power DeV = 3 UeH Ie1 in var.
+    /// Effective voltage distortion power `DeV = 3 UeH Ie1` in var.
     pub dev_var: f64,
-    /// Effective harmonic apparent power SeH = 3 UeH IeH in VA.
+    /// Effective harmonic apparent power `SeH = 3 UeH IeH` in VA.
     pub seh_va: f64,
     /// Positive-sequence apparent power of the fundamentals, 3 U1+ I1+, in VA.
     pub s1_positive_va: f64,

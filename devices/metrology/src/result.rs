@@ -5,6 +5,11 @@
 
 use serde::Serialize;
 
+use crate::aggregate::{Aggregate, Frequency};
+use crate::en50160::WeeklyRow;
+use crate::power_theory::{EffectivePower, PowerTheory};
+use crate::unbalance::Unbalance;
+
 /// Everything measured in a recording.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Analysis {
@@ -22,10 +27,27 @@ pub struct Analysis {
     pub phases: Vec<PhaseAnalysis>,
     /// All phases together.
     pub total: Total,
+    /// Unbalance over all windows.
+    pub unbalance: UnbalanceValues,
+    /// Energy over all windows; `null` without a voltage and a current of one phase.
+    pub energy: Option<Energy>,
     /// Window by window.
     pub windows: Vec<WindowAnalysis>,
-    /// Dips, swells and interruptions; `null` while no declared voltage is known to judge them by.
+    /// The voltage events are judged by in V; `null` where none is known.
+    pub declared_voltage_v: Option<f64>,
+    /// Dips, swells and interruptions of single phases; `null` while no declared voltage is known
+    /// to judge them by.
     pub events: Option<Vec<Event>>,
+    /// The same of two or more phases as one system (phase "all").
+    pub system_events: Option<Vec<Event>>,
+    /// Rapid voltage changes; `null` likewise.
+    pub rapid_changes: Option<Vec<RapidChangeEvent>>,
+    /// Load currents that went away.
+    pub current_events: Vec<CurrentEvent>,
+    /// Values over 150/180 cycles, ten minutes, two hours, and ten seconds of frequency.
+    pub aggregates: Aggregates,
+    /// The weekly verdict of EN 50160; `null` where the recording does not span a week.
+    pub en50160: Option<Vec<WeeklyRow>>,
     /// What a reader must know about the values, in whole sentences.
     pub notes: Vec<String>,
 }
@@ -57,6 +79,10 @@ pub struct PhaseValues {
     pub thd_u_harm_pct: Option<f64>,
     /// Current distortion, likewise.
     pub thd_i_harm_pct: Option<f64>,
+    /// Budeanu's reactive power in var: the sum over all harmonics, not the fundamental's.
+    pub q_budeanu_var: Option<f64>,
+    /// Displacement power factor P1/S1; `null` without a fundamental in both channels.
+    pub displacement_pf: Option<f64>,
 }
 
 /// The values of one phase over the whole recording, with its harmonics.
@@ -65,6 +91,10 @@ pub struct PhaseAnalysis {
     /// The values.
     #[serde(flatten)]
     pub values: PhaseValues,
+    /// IEEE 1459-2010 and Budeanu over all windows; `null` without a signal in both channels.
+    pub ieee1459: Option<PowerTheory>,
+    /// Flicker; `null` where the recording is too short for one value.
+    pub flicker: Option<PhaseFlicker>,
     /// Harmonics of the voltage from order 1.
     pub harmonics_u: Option<Vec<HarmonicLine>>,
     /// Harmonics of the current from order 1.
@@ -96,6 +126,91 @@ pub struct Total {
     /// (three- or four-wire) was used is among the notes; see
     /// [`Effective`](crate::Effective) for both.
     pub se_va: Option<f64>,
+    /// IEEE 1459-2010's effective quantities; three phases only.
+    pub ieee1459: Option<EffectivePower>,
+}
+
+/// Unbalance in per cent (IEC 61000-4-30, 5.7); `null` unless there are three phases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct UnbalanceValues {
+    /// Negative- over positive-sequence voltage.
+    pub u2_pct: Option<f64>,
+    /// Zero- over positive-sequence voltage.
+    pub u0_pct: Option<f64>,
+    /// Negative- over positive-sequence current.
+    pub i2_pct: Option<f64>,
+    /// Zero- over positive-sequence current.
+    pub i0_pct: Option<f64>,
+}
+
+impl UnbalanceValues {
+    pub(crate) fn new(u: Option<Unbalance>, i: Option<Unbalance>) -> Self {
+        Self {
+            u2_pct: u.and_then(|u| u.negative_pct),
+            u0_pct: u.and_then(|u| u.zero_pct),
+            i2_pct: i.and_then(|i| i.negative_pct),
+            i0_pct: i.and_then(|i| i.zero_pct),
+        }
+    }
+}
+
+/// Energy over all windows: the net of the phases, split into import and export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Energy {
+    /// Imported active energy in Wh.
+    pub active_import_wh: f64,
+    /// Exported active energy in Wh, never negative.
+    pub active_export_wh: f64,
+    /// Reactive energy of the fundamentals in the quadrants I to IV in varh, never negative.
+    pub reactive_varh: [f64; 4],
+    /// Apparent energy (of the phases' U I) in VAh.
+    pub apparent_vah: f64,
+}
+
+/// Values over longer intervals.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Aggregates {
+    /// Over 150 (50 Hz) or 180 (60 Hz) cycles.
+    pub cycles_150_180: Vec<Aggregate>,
+    /// Over ten minutes.
+    pub ten_minutes: Vec<Aggregate>,
+    /// Over two hours.
+    pub two_hours: Vec<Aggregate>,
+    /// Frequency over ten seconds.
+    pub frequency_10s: Vec<Frequency>,
+}
+
+/// Flicker of one voltage (IEC 61000-4-15).
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PhaseFlicker {
+    /// Every ten minutes once the filters have settled.
+    pub pst: Vec<ShortTermValue>,
+    /// Every twelve of these.
+    pub plt: Vec<LongTermValue>,
+}
+
+/// Flicker over ten minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ShortTermValue {
+    /// Start in seconds since the first sample.
+    pub start_s: f64,
+    /// Short-term severity.
+    pub pst: f64,
+    /// Largest instantaneous sensation.
+    pub pinst_max: f64,
+    /// Whether it contains a part of an event; `null` while events are not judged.
+    pub flagged: Option<bool>,
+}
+
+/// Flicker over two hours.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LongTermValue {
+    /// Start in seconds since the first sample.
+    pub start_s: f64,
+    /// Long-term severity.
+    pub plt: f64,
+    /// Whether any of its parts is flagged.
+    pub flagged: bool,
 }
 
 /// One window of the recording.
@@ -105,10 +220,14 @@ pub struct WindowAnalysis {
     pub start_s: f64,
     /// Length in seconds.
     pub duration_s: f64,
-    /// True if the window is not synchronous to a fundamental.
+    /// True if the window is not synchronous to a fundamental, or contains a part of a dip, swell
+    /// or interruption.
     pub flagged: bool,
     /// Frequency in Hz; `null` where none could be tracked.
     pub frequency_hz: Option<f64>,
+    /// Unbalance in the window.
+    #[serde(flatten)]
+    pub unbalance: UnbalanceValues,
     /// The phases' values.
     pub phases: Vec<PhaseValues>,
 }
@@ -118,7 +237,7 @@ pub struct WindowAnalysis {
 pub struct Event {
     /// "dip", "swell" or "interruption".
     pub kind: String,
-    /// Name of the phase.
+    /// Name of the phase; "all" for the system.
     pub phase: String,
     /// Start in seconds since the first sample.
     pub start_s: f64,
@@ -126,4 +245,42 @@ pub struct Event {
     pub duration_s: f64,
     /// Residual (or largest) voltage in V.
     pub residual_v: f64,
+    /// The same in per cent of the declared voltage.
+    pub residual_pct: f64,
+    /// The sample nearest to the start, from 0.
+    pub start_sample: u64,
+    /// False if it had begun before the recording or had not ended with it.
+    pub complete: bool,
+}
+
+/// A rapid voltage change (IEC 61000-4-30, 5.11).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RapidChangeEvent {
+    /// Name of the phase.
+    pub phase: String,
+    /// Start in seconds since the first sample.
+    pub start_s: f64,
+    /// Length in seconds.
+    pub duration_s: f64,
+    /// Largest departure from the voltage before, in V.
+    pub largest_v: f64,
+    /// Steady voltage after minus before, in V.
+    pub steady_v: f64,
+}
+
+/// A load current that went away.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CurrentEvent {
+    /// `current_interruption`.
+    pub kind: String,
+    /// Name of the phase.
+    pub phase: String,
+    /// Time of the first sample without it, in seconds since the first sample.
+    pub start_s: f64,
+    /// That sample, from 0.
+    pub start_sample: u64,
+    /// RMS current before, in A.
+    pub before_a: f64,
+    /// What is left of it, in A.
+    pub left_a: f64,
 }

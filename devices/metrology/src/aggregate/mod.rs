@@ -167,7 +167,9 @@ impl Sums {
                 *x *= part;
             }
             for list in phase.harmonics.iter_mut().flat_map(|both| both.iter_mut()) {
-                list.iter_mut().for_each(|x| *x *= part);
+                for x in list {
+                    *x *= part;
+                }
             }
         }
         means.sequences.iter_mut().flatten().flatten().for_each(|x| *x *= part);

@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_current_that_never_was_is_not_lost() {
         let mut detector = CurrentLossDetector::new(6400.0, 50.0);
-        detector.push(&[0.0; 10_000]);
+        detector.push(&vec![0.0; 10_000]);
         detector.finish();
         assert_eq!(detector.pop(), None);
     }

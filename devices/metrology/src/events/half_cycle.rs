@@ -173,8 +173,8 @@ impl HalfCycles {
     /// or at the first sample if there is none. `None` while too little is known.
     fn first_crossing(&mut self) -> Option<f64> {
         let due = 2.0 * self.half;
-        let enough = due + 1.0 <= self.end();
-        if !enough && !(self.finished && due <= self.end() + END_TOLERANCE) {
+        let needed = if self.finished { due - END_TOLERANCE } else { due + 1.0 };
+        if needed > self.end() {
             return None;
         }
         let Some(off) = self.offset(self.half) else { return Some(0.0) };

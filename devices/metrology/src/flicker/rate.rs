@@ -113,7 +113,9 @@ fn interpolator(count: usize) -> Vec<[f64; UP_TAPS]> {
             sinc(x) * kaiser(x / half)
         });
         let sum: f64 = taps.iter().sum();
-        taps.iter_mut().for_each(|tap| *tap /= sum);
+        for tap in &mut taps {
+            *tap /= sum;
+        }
         taps
     };
     (0..count).map(taps).collect()

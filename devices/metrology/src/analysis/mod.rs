@@ -1,0 +1,341 @@
+//! A whole recording measured: window by window and over all of them.
+//!
+//! Over all gapless windows of 10 or 12 cycles; a recording shorter than one window is measured
+//! over its largest whole number of cycles from the first sample. In one piece ([`analyse`]) or
+//! fed in pieces ([`Analyser`]), with the same result: what is kept is a few seconds of samples,
+//! sums, and the list of windows, which can be taken away meanwhile.
+
+mod clipping;
+mod measuring;
+mod notes;
+mod totals;
+mod watch;
+
+use crate::acquire::{Acquired, acquire};
+use crate::flicker::Lamp;
+use crate::recording::{AnalysisError, AnalysisInput};
+use crate::result::{Analysis, WindowAnalysis};
+use clipping::ClipWatch;
+use measuring::Measuring;
+
+/// Below this many cycles a frequency comes from a sine fit, which harmonics bias.
+const TRACKABLE_CYCLES: u64 = 3;
+
+/// Samples the fundamental is looked for in at first, in s; twice as long where there is none,
+/// and so on.
+const SEARCH_S: f64 = 3.0;
+
+/// Longer silence at the beginning is given up on, in s.
+const SEARCH_MAX_S: f64 = 60.0;
+
+/// Samples per channel that are handed on at once, so that nothing in between grows.
+const PIECE: usize = 8192;
+
+/// How a recording is to be judged, beyond what it contains.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AnalysisOptions {
+    /// The declared voltage Udin in V that dips and swells are relative to, and the limits of
+    /// EN 50160. `None`: 230 V at 50 Hz or 120 V at 60 Hz if the recording begins within 10 % of
+    /// that, else unknown.
+    pub declared_voltage_v: Option<f64>,
+    /// The lamp flicker is meant for. `None`: 120 V for declared voltages nearer to that than to
+    /// 230 V, or unknown ones at 60 Hz; else 230 V.
+    pub lamp: Option<Lamp>,
+    /// When the first ten-minute tick of the clock is, in s after the first sample.
+    pub tick_s: f64,
+}
+
+/// What a recording is, for those who describe it.
+struct Described<'a> {
+    acquired: Acquired,
+    rate_hz: f64,
+    nominal_hz: Option<f64>,
+    names: &'a [String],
+    voltages: usize,
+    currents: usize,
+    samples: usize,
+    /// Of a window.
+    cycles: u32,
+}
+
+impl Described<'_> {
+    /// Cycles of a full window (IEC 61000-4-30).
+    fn full_cycles(&self) -> u32 {
+        full_cycles(self.acquired.nominal_hz)
+    }
+
+    /// "voltage a": voltages first, then currents.
+    fn channel_name(&self, channel: usize) -> String {
+        let (kind, phase) = match channel.checked_sub(self.voltages) {
+            None => ("voltage", channel),
+            Some(phase) => ("current", phase),
+        };
+        format!("{kind} {}", self.names.get(phase).map_or("?", String::as_str))
+    }
+}
+
+fn full_cycles(nominal_hz: f64) -> u32 {
+    if nominal_hz == 60.0 { 12 } else { 10 }
+}
+
+/// Measures a recording.
+///
+/// # Errors
+/// No channels, channels of unequal length, samples that are no numbers, less than one cycle, or
+/// no fundamental in any channel.
+pub fn analyse(input: &AnalysisInput<'_>) -> Result<Analysis, AnalysisError> {
+    analyse_with(input, AnalysisOptions::default())
+}
+
+/// Measures a recording with options.
+///
+/// # Errors
+/// As [`analyse`].
+pub fn analyse_with(
+    input: &AnalysisInput<'_>,
+    options: AnalysisOptions,
+) -> Result<Analysis, AnalysisError> {
+    input.check()?;
+    let setup = AnalyserSetup {
+        rate_hz: input.rate_hz,
+        nominal_hz: input.nominal_hz,
+        names: input.names.to_vec(),
+        voltages: input.voltages.len(),
+        currents: input.currents.len(),
+        options,
+    };
+    let mut analyser = Analyser::new(setup)?;
+    analyser.push(input.voltages, input.currents)?;
+    analyser.finish()
+}
+
+/// What an [`Analyser`] is to be fed with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnalyserSetup {
+    /// Samples per second and channel.
+    pub rate_hz: f64,
+    /// 50 or 60; `None`: whichever is nearer to the frequency found.
+    pub nominal_hz: Option<f64>,
+    /// Names of the phases, as many as there are voltages or currents, whichever are more.
+    pub names: Vec<String>,
+    /// Number of voltages.
+    pub voltages: usize,
+    /// Number of currents.
+    pub currents: usize,
+    /// How to judge.
+    pub options: AnalysisOptions,
+}
+
+/// Measures a recording that comes in pieces of any size.
+#[derive(Debug)]
+pub struct Analyser {
+    setup: AnalyserSetup,
+    samples: usize,
+    clips: Vec<ClipWatch>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// All samples so far, voltages and currents, and how many the next search needs.
+    Searching {
+        voltages: Vec<Vec<f64>>,
+        currents: Vec<Vec<f64>>,
+        needed: usize,
+    },
+    Measuring(Box<Measuring>),
+    /// A search gave up.
+    Failed(AnalysisError),
+}
+
+impl Analyser {
+    /// An analyser at rest.
+    ///
+    /// # Errors
+    /// No channels, names that do not fit, an impossible rate or nominal frequency.
+    pub fn new(setup: AnalyserSetup) -> Result<Self, AnalysisError> {
+        let (voltages, currents) =
+            (vec![Vec::new(); setup.voltages], vec![Vec::new(); setup.currents]);
+        input(&setup, &voltages, &currents).check()?;
+        let options = setup.options;
+        if let Some(found) = options.declared_voltage_v
+            && !(found.is_finite() && found > 0.0)
+        {
+            let expected = "a positive number of volts";
+            return Err(AnalysisError::Option { what: "declared voltage", found, expected });
+        }
+        let needed = samples_in(SEARCH_S, setup.rate_hz);
+        Ok(Self {
+            samples: 0,
+            clips: vec![ClipWatch::default(); setup.voltages + setup.currents],
+            state: State::Searching { voltages, currents, needed },
+            setup,
+        })
+    }
+
+    /// Takes the next samples of all channels.
+    ///
+    /// # Errors
+    /// Another number of channels than announced, channels of unequal length, samples that are no
+    /// numbers, or no fundamental for too long.
+    pub fn push<U: AsRef<[f64]>, I: AsRef<[f64]>>(
+        &mut self,
+        voltages: &[U],
+        currents: &[I],
+    ) -> Result<(), AnalysisError> {
+        let channels: Vec<&[f64]> =
+            voltages.iter().map(AsRef::as_ref).chain(currents.iter().map(AsRef::as_ref)).collect();
+        self.check(voltages.len(), currents.len(), &channels)?;
+        let count = channels.first().map_or(0, |samples| samples.len());
+        for (clip, samples) in self.clips.iter_mut().zip(&channels) {
+            clip.push(samples);
+        }
+        let mut from = 0;
+        while from < count {
+            // While searching, exactly as many as the search needs, however they come.
+            let wanted = match &self.state {
+                State::Searching { needed, .. } => needed.saturating_sub(self.samples).max(1),
+                State::Measuring(_) => PIECE,
+                State::Failed(error) => return Err(error.clone()),
+            };
+            let to = count.min(from + wanted);
+            let piece: Vec<&[f64]> = channels.iter().map(|x| &x[from..to]).collect();
+            self.samples += to - from;
+            self.take(&piece)?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// The windows that are complete and flagged; they are then no longer kept.
+    pub fn take_windows(&mut self) -> Vec<WindowAnalysis> {
+        match &mut self.state {
+            State::Measuring(measuring) => measuring.take_windows(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends the recording; answers with everything that was not taken before.
+    ///
+    /// # Errors
+    /// Less than one cycle, or no fundamental in any channel.
+    pub fn finish(self) -> Result<Analysis, AnalysisError> {
+        let Self { setup, samples, clips, state } = self;
+        match state {
+            State::Failed(error) => Err(error),
+            State::Measuring(measuring) => measuring.finish(&setup, samples, &clips),
+            State::Searching { voltages, currents, .. } => {
+                let recording = input(&setup, &voltages, &currents);
+                let acquired = acquire(&recording)?;
+                let full = full_cycles(acquired.nominal_hz);
+                let most = u32::try_from(acquired.cycles).map_or(full, |cycles| cycles.min(full));
+                // Where the last cycle ends with the recording, the engine's own estimate of the
+                // frequency may find it a hair too long.
+                for cycles in (1..=most).rev().take(2) {
+                    let mut measuring = Measuring::new(&setup, acquired, cycles, &recording)?;
+                    for from in (0..samples).step_by(PIECE) {
+                        let to = samples.min(from + PIECE);
+                        measuring.push(&slices(&voltages, &currents, from..to))?;
+                    }
+                    match measuring.finish(&setup, samples, &clips) {
+                        Err(AnalysisError::TooShort { .. }) => {}
+                        other => return other,
+                    }
+                }
+                let (found_s, cycle_s) =
+                    (samples as f64 / setup.rate_hz, 1.0 / acquired.frequency_hz);
+                Err(AnalysisError::TooShort { found_s, cycle_s })
+            }
+        }
+    }
+
+    /// Refuses what does not fit or is no number.
+    fn check(
+        &self,
+        voltages: usize,
+        currents: usize,
+        channels: &[&[f64]],
+    ) -> Result<(), AnalysisError> {
+        let due = (self.setup.voltages, self.setup.currents);
+        if (voltages, currents) != due {
+            let (found, expected) = (voltages + currents, due.0 + due.1);
+            return Err(AnalysisError::Names { found, expected });
+        }
+        let name = |k: usize| match k.checked_sub(due.0) {
+            None => format!("voltage {}", self.setup.names[k]),
+            Some(k) => format!("current {}", self.setup.names[k]),
+        };
+        let expected = channels.first().map_or(0, |samples| samples.len());
+        for (k, samples) in channels.iter().enumerate() {
+            if samples.len() != expected {
+                let found = samples.len();
+                return Err(AnalysisError::UnequalLengths { channel: name(k), found, expected });
+            }
+            if let Some(sample) = samples.iter().position(|x| !crate::engine::usable(*x)) {
+                let sample = self.samples + sample;
+                return Err(AnalysisError::NotFinite { channel: name(k), sample });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one piece; a search that has all it needs becomes a measurement.
+    fn take(&mut self, piece: &[&[f64]]) -> Result<(), AnalysisError> {
+        let State::Searching { voltages, currents, needed } = &mut self.state else {
+            if let State::Measuring(measuring) = &mut self.state {
+                measuring.push(piece)?;
+            }
+            return Ok(());
+        };
+        for (buffer, samples) in voltages.iter_mut().chain(currents.iter_mut()).zip(piece) {
+            buffer.extend_from_slice(samples);
+        }
+        if self.samples < *needed {
+            return Ok(());
+        }
+        let recording = input(&self.setup, voltages, currents);
+        match acquire(&recording) {
+            Ok(acquired) => {
+                let cycles = full_cycles(acquired.nominal_hz);
+                let mut measuring = Measuring::new(&self.setup, acquired, cycles, &recording)?;
+                for from in (0..self.samples).step_by(PIECE) {
+                    let to = self.samples.min(from + PIECE);
+                    measuring.push(&slices(voltages, currents, from..to))?;
+                }
+                self.state = State::Measuring(Box::new(measuring));
+                Ok(())
+            }
+            Err(error) if self.samples >= samples_in(SEARCH_MAX_S, self.setup.rate_hz) => {
+                self.state = State::Failed(error.clone());
+                Err(error)
+            }
+            Err(_) => {
+                *needed = needed.saturating_mul(2);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn samples_in(seconds: f64, rate_hz: f64) -> usize {
+    (seconds * rate_hz).ceil() as usize
+}
+
+/// Samples as a recording.
+fn input<'a>(
+    setup: &'a AnalyserSetup,
+    voltages: &'a [Vec<f64>],
+    currents: &'a [Vec<f64>],
+) -> AnalysisInput<'a> {
+    let AnalyserSetup { rate_hz, nominal_hz, ref names, .. } = *setup;
+    AnalysisInput { rate_hz, nominal_hz, names, voltages, currents }
+}
+
+/// A stretch of all channels, voltages first.
+fn slices<'a>(
+    voltages: &'a [Vec<f64>],
+    currents: &'a [Vec<f64>],
+    range: std::ops::Range<usize>,
+) -> Vec<&'a [f64]> {
+    voltages.iter().chain(currents).map(|samples| &samples[range.clone()]).collect()
+}
