@@ -253,6 +253,7 @@ pub(crate) struct DoctorArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lastmeter measure fault.cfg
+  lastmeter measure fault.cfg --declared-voltage 127017
   lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --format json
   lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --spectrum table.csv")]
 pub(crate) struct MeasureArguments {
@@ -273,6 +274,13 @@ pub(crate) struct MeasureArguments {
     /// Nominal frequency, where it cannot be told from the recording
     #[arg(long, value_parser = ["50", "60"])]
     pub(crate) nominal: Option<String>,
+    /// The declared voltage in V (of a phase) that dips, swells and EN 50160's limits are relative
+    /// to; without it, 230 V or 120 V where the recording begins near that
+    #[arg(long, value_name = "VOLTS")]
+    pub(crate) declared_voltage: Option<f64>,
+    /// The lamp flicker is meant for, by its voltage; without it, by the declared voltage
+    #[arg(long, value_parser = ["230", "120"])]
+    pub(crate) lamp: Option<String>,
     /// A table for people, one JSON document, or CSV rows
     #[arg(long, value_enum, default_value_t = MeasureFormat::Table)]
     pub(crate) format: MeasureFormat,

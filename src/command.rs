@@ -110,6 +110,8 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         time: arguments.time,
         rate_hz: arguments.rate,
         nominal_hz: arguments.nominal.and_then(|text| text.parse().ok()),
+        declared_voltage_v: arguments.declared_voltage,
+        lamp_v: arguments.lamp.and_then(|text| text.parse().ok()),
         format: match arguments.format {
             MeasureFormat::Table => measure::Format::Table,
             MeasureFormat::Json => measure::Format::Json,

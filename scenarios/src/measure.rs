@@ -6,8 +6,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use lastmeter_metrology::flicker::Lamp;
 use lastmeter_metrology::{
-    Analysis, AnalysisInput, PhaseValues, SpectrumOptions, analyse, spectrum,
+    Analysis, AnalysisInput, AnalysisOptions, PhaseAnalysis, PhaseValues, PowerTheory,
+    SpectrumOptions, analyse_with, spectrum,
 };
 use lastmeter_reports::ExitCode;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
@@ -45,6 +47,10 @@ pub struct MeasureOptions {
     pub rate_hz: Option<f64>,
     /// 50 or 60, where it cannot be told.
     pub nominal_hz: Option<f64>,
+    /// The declared voltage events and the weekly verdict are relative to, in V.
+    pub declared_voltage_v: Option<f64>,
+    /// The lamp flicker is meant for, by its voltage: 230 or 120.
+    pub lamp_v: Option<f64>,
     /// How to print.
     pub format: Format,
     /// Where the spectrum table goes, if one is wanted.
@@ -79,9 +85,14 @@ fn try_measure(options: &MeasureOptions) -> Result<String, String> {
         currents: &currents,
     };
     // A header may claim another frequency than the waveform has; then the waveform is believed.
-    let analysis = match analyse(&input) {
+    let judged = AnalysisOptions {
+        declared_voltage_v: options.declared_voltage_v,
+        lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
+        tick_s: 0.0,
+    };
+    let analysis = match analyse_with(&input, judged) {
         Err(_) if options.nominal_hz.is_none() && input.nominal_hz.is_some() => {
-            analyse(&AnalysisInput { nominal_hz: None, ..input })
+            analyse_with(&AnalysisInput { nominal_hz: None, ..input }, judged)
         }
         other => other,
     };
@@ -137,45 +148,38 @@ fn write_spectrum(
     std::fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-const COLUMNS: [&str; 12] = [
-    "u_rms_v",
-    "i_rms_a",
-    "p_w",
-    "q1_var",
-    "s_va",
-    "n_var",
-    "pf",
-    "thd_u_pct",
-    "thd_i_pct",
-    "thd_u_harm_pct",
-    "thd_i_harm_pct",
-    "",
-];
+/// Name in CSV, name and unit in the table, value.
+type Column = (&'static str, &'static str, fn(&PhaseValues) -> Option<f64>);
 
-fn cells(values: &PhaseValues) -> [Option<f64>; 11] {
-    [
-        values.u_rms_v,
-        values.i_rms_a,
-        values.p_w,
-        values.q1_var,
-        values.s_va,
-        values.n_var,
-        values.pf,
-        values.thd_u_pct,
-        values.thd_i_pct,
-        values.thd_u_harm_pct,
-        values.thd_i_harm_pct,
-    ]
-}
+const COLUMNS: [Column; 13] = [
+    ("u_rms_v", "U / V", |v| v.u_rms_v),
+    ("i_rms_a", "I / A", |v| v.i_rms_a),
+    ("p_w", "P / W", |v| v.p_w),
+    ("q1_var", "Q1 / var", |v| v.q1_var),
+    ("s_va", "S / VA", |v| v.s_va),
+    ("n_var", "N / var", |v| v.n_var),
+    ("pf", "PF", |v| v.pf),
+    ("thd_u_pct", "THD U, sub-groups / %", |v| v.thd_u_pct),
+    ("thd_i_pct", "THD I, sub-groups / %", |v| v.thd_i_pct),
+    ("thd_u_harm_pct", "THD U, harmonics / %", |v| v.thd_u_harm_pct),
+    ("thd_i_harm_pct", "THD I, harmonics / %", |v| v.thd_i_harm_pct),
+    ("q_budeanu_var", "Q, Budeanu / var", |v| v.q_budeanu_var),
+    ("displacement_pf", "displacement PF", |v| v.displacement_pf),
+];
 
 /// One row per window and phase; empty where there is nothing to tell.
 fn as_csv(analysis: &Analysis) -> String {
-    let mut text =
-        format!("start_s,duration_s,flagged,frequency_hz,phase,{}\n", COLUMNS[..11].join(","));
+    let names = COLUMNS.map(|(name, _, _)| name).join(",");
+    let mut text = format!(
+        "start_s,duration_s,flagged,frequency_hz,phase,{names},u2_pct,u0_pct,i2_pct,i0_pct\n"
+    );
     let shown = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     for window in &analysis.windows {
+        let of_all = &window.unbalance;
+        let unbalance = [of_all.u2_pct, of_all.u0_pct, of_all.i2_pct, of_all.i0_pct];
         for phase in &window.phases {
-            let row: Vec<String> = cells(phase).into_iter().map(shown).collect();
+            let values = COLUMNS.iter().map(|(_, _, value)| value(phase)).chain(unbalance);
+            let row: Vec<String> = values.map(shown).collect();
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
@@ -201,46 +205,165 @@ fn as_table(analysis: &Analysis, file: &Path) -> String {
         analysis.basis,
         analysis.frequency_hz
     );
-    let rows = [
-        ("U", "V"),
-        ("I", "A"),
-        ("P", "W"),
-        ("Q1", "var"),
-        ("S", "VA"),
-        ("N", "var"),
-        ("PF", ""),
-        ("THD U, sub-groups", "%"),
-        ("THD I, sub-groups", "%"),
-        ("THD U, harmonics", "%"),
-        ("THD I, harmonics", "%"),
-    ];
+    let phases = &analysis.phases;
     let total = &analysis.total;
-    let totals = [None, None, total.p_w, total.q1_var, total.s_va];
     let _ = write!(text, "{:24}", "");
-    for phase in &analysis.phases {
+    for phase in phases {
         let _ = write!(text, "{:>14}", phase.values.name);
     }
     let _ = writeln!(text, "{:>14}", "total");
-    for (index, (name, unit)) in rows.iter().enumerate() {
-        let _ = write!(
+    for (name, label, value) in &COLUMNS {
+        let total = match *name {
+            "p_w" => total.p_w,
+            "q1_var" => total.q1_var,
+            "s_va" => total.s_va,
+            _ => None,
+        };
+        row(&mut text, label, phases, total, |phase| value(&phase.values));
+    }
+    let theory = |of: fn(&PowerTheory) -> f64| move |p: &PhaseAnalysis| p.ieee1459.as_ref().map(of);
+    if phases.iter().any(|phase| phase.ieee1459.is_some()) {
+        row(&mut text, "S1 / VA", phases, None, theory(|t| t.s1_va));
+        row(&mut text, "P1 / W", phases, None, theory(|t| t.p1_w));
+        row(&mut text, "SN / VA", phases, None, theory(|t| t.sn_va));
+        row(&mut text, "DI / var", phases, None, theory(|t| t.di_var));
+        row(&mut text, "DV / var", phases, None, theory(|t| t.dv_var));
+        row(&mut text, "SH / VA", phases, None, theory(|t| t.sh_va));
+        row(&mut text, "DH / var", phases, None, theory(|t| t.dh_var));
+    }
+    if let Some(effective) = &total.ieee1459 {
+        let _ = writeln!(
             text,
-            "{:24}",
-            format!("{name}{}{unit}", if unit.is_empty() { "" } else { " / " })
+            "{:24}{:>14}   Se1 {}   SeN {}   PF {}",
+            "Se, IEEE 1459 / VA",
+            shown(Some(effective.se_va)),
+            shown(Some(effective.se1_va)),
+            shown(Some(effective.sen_va)),
+            shown(effective.pf)
         );
-        for phase in &analysis.phases {
-            let _ = write!(text, "{:>14}", shown(cells(&phase.values)[index]));
-        }
-        let total = totals.get(index).copied().flatten();
-        let _ =
-            writeln!(text, "{:>14}", total.map_or_else(String::new, |value| shown(Some(value))));
     }
-    if let Some(effective) = total.se_va {
-        let _ = writeln!(text, "{:24}{}", "Se, IEEE 1459 / VA", shown(Some(effective)));
-    }
+    system_rows(&mut text, analysis);
+    event_rows(&mut text, analysis);
+    weekly_rows(&mut text, analysis);
     for note in &analysis.notes {
         let _ = write!(text, "\nnote: {note}");
     }
     text
+}
+
+/// One quantity of every phase.
+fn row(
+    text: &mut String,
+    label: &str,
+    phases: &[PhaseAnalysis],
+    total: Option<f64>,
+    value: impl Fn(&PhaseAnalysis) -> Option<f64>,
+) {
+    let _ = write!(text, "{label:24}");
+    for phase in phases {
+        let _ = write!(text, "{:>14}", shown(value(phase)));
+    }
+    let _ = writeln!(text, "{:>14}", total.map_or_else(String::new, |value| shown(Some(value))));
+}
+
+/// What the system has in common: unbalance, energy, flicker.
+fn system_rows(text: &mut String, analysis: &Analysis) {
+    let unbalance = &analysis.unbalance;
+    for (label, negative, zero) in [
+        ("u2, u0 / %", unbalance.u2_pct, unbalance.u0_pct),
+        ("i2, i0 / %", unbalance.i2_pct, unbalance.i0_pct),
+    ] {
+        if negative.is_some() || zero.is_some() {
+            let _ = writeln!(text, "{label:24}{:>14}{:>14}", shown(negative), shown(zero));
+        }
+    }
+    if let Some(energy) = &analysis.energy {
+        let _ = writeln!(
+            text,
+            "{:24}{:>14}{:>14}",
+            "energy in, out / Wh",
+            shown(Some(energy.active_import_wh)),
+            shown(Some(energy.active_export_wh))
+        );
+    }
+    for phase in &analysis.phases {
+        let Some(flicker) = &phase.flicker else { continue };
+        let worst = |values: &mut dyn Iterator<Item = f64>| values.reduce(f64::max);
+        let _ = writeln!(
+            text,
+            "{:24}{:>14}{:>14}   over {} and {} values",
+            format!("Pst, Plt, worst of {}", phase.values.name),
+            shown(worst(&mut flicker.pst.iter().map(|value| value.pst))),
+            shown(worst(&mut flicker.plt.iter().map(|value| value.plt))),
+            flicker.pst.len(),
+            flicker.plt.len()
+        );
+    }
+}
+
+/// Events of voltages and currents, one line each.
+fn event_rows(text: &mut String, analysis: &Analysis) {
+    let voltage = analysis.events.iter().chain(&analysis.system_events).flatten();
+    for event in voltage {
+        let _ = writeln!(
+            text,
+            "{:24}{} at {:.6} s for {:.6} s: {} V, {:.3} %{}",
+            "event",
+            format_args!("{} of {}", event.kind, event.phase),
+            event.start_s,
+            event.duration_s,
+            shown(Some(event.residual_v)),
+            event.residual_pct,
+            if event.complete { "" } else { " (goes beyond the recording)" }
+        );
+    }
+    for change in analysis.rapid_changes.iter().flatten() {
+        let _ = writeln!(
+            text,
+            "{:24}rapid change of {} at {:.6} s for {:.6} s: {} V, {} V in the end",
+            "event",
+            change.phase,
+            change.start_s,
+            change.duration_s,
+            shown(Some(change.largest_v)),
+            shown(Some(change.steady_v))
+        );
+    }
+    for event in &analysis.current_events {
+        let _ = writeln!(
+            text,
+            "{:24}current of {} goes away at {:.6} s, sample {}: {} A, then {} A",
+            "event",
+            event.phase,
+            event.start_s,
+            event.start_sample,
+            shown(Some(event.before_a)),
+            shown(Some(event.left_a))
+        );
+    }
+}
+
+/// The weekly verdict, one line per limit and phase.
+fn weekly_rows(text: &mut String, analysis: &Analysis) {
+    for row in analysis.en50160.iter().flatten() {
+        let verdict = serde_json::to_value(row.verdict).unwrap_or_default();
+        let quantity = serde_json::to_value(row.quantity).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "week {} {:24}{:>4} {}..{} for {} %: {} ({} of {} beyond, {} left out, {} missing)",
+            row.week + 1,
+            quantity.to_string().trim_matches(['"', '{', '}']).replace('"', ""),
+            row.phase.as_deref().unwrap_or(""),
+            row.low,
+            row.high,
+            row.share_pct,
+            verdict.as_str().unwrap_or_default(),
+            row.beyond,
+            row.judged,
+            row.excluded,
+            row.missing
+        );
+    }
 }
 
 /// Seven digits are more than any recording holds.

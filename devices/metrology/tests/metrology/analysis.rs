@@ -168,8 +168,11 @@ fn the_json_has_exactly_the_promised_keys() {
         "thd_i_pct",
         "thd_u_harm_pct",
         "thd_i_harm_pct",
+        "q_budeanu_var",
+        "displacement_pf",
     ];
-    let with_harmonics = [&values[..], &["harmonics_u", "harmonics_i"]].concat();
+    let more = ["ieee1459", "flicker", "harmonics_u", "harmonics_i"];
+    let with_harmonics = [&values[..], &more].concat();
     let top = [
         "format_version",
         "rate_hz",
@@ -178,15 +181,26 @@ fn the_json_has_exactly_the_promised_keys() {
         "basis",
         "phases",
         "total",
+        "unbalance",
+        "energy",
         "windows",
+        "declared_voltage_v",
         "events",
+        "system_events",
+        "rapid_changes",
+        "current_events",
+        "aggregates",
+        "en50160",
         "notes",
     ];
     assert_eq!(keys(&json), sorted(&top));
     assert_eq!(keys(&json["phases"][0]), sorted(&with_harmonics));
     assert_eq!(keys(&json["phases"][0]["harmonics_u"][0]), sorted(&["order", "rms", "phase_deg"]));
-    assert_eq!(keys(&json["total"]), sorted(&["p_w", "q1_var", "s_va", "se_va"]));
+    assert_eq!(keys(&json["total"]), sorted(&["p_w", "q1_var", "s_va", "se_va", "ieee1459"]));
+    let unbalance = ["u2_pct", "u0_pct", "i2_pct", "i0_pct"];
+    assert_eq!(keys(&json["unbalance"]), sorted(&unbalance));
     let window = ["start_s", "duration_s", "flagged", "frequency_hz", "phases"];
+    let window = [&window[..], &unbalance].concat();
     assert_eq!(keys(&json["windows"][0]), sorted(&window));
     assert_eq!(keys(&json["windows"][0]["phases"][0]), sorted(&values));
     assert_eq!(json["format_version"], 1);

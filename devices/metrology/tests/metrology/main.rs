@@ -7,5 +7,8 @@ mod events;
 mod flicker;
 mod measured;
 mod methods;
+mod power;
 mod signal;
 mod streaming;
+mod transformer;
+mod whole;
