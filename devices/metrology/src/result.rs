@@ -163,7 +163,7 @@ pub struct Energy {
     pub active_export_wh: f64,
     /// Reactive energy of the fundamentals in the quadrants I to IV in varh, never negative.
     pub reactive_varh: [f64; 4],
-    /// Apparent energy (of the phases' U I) in VAh.
+    /// Apparent energy (of the phases' U I) in `VAh`.
     pub apparent_vah: f64,
 }
 

@@ -317,9 +317,8 @@ impl Measuring {
         };
         if duration_s < SETTLING_S + SHORT_TERM_S {
             notes.push(format!(
-                "flicker is null: it needs {} s to settle and {} s for one value, the recording \
-                 has {duration_s:.3} s",
-                SETTLING_S, SHORT_TERM_S
+                "flicker is null: it needs {SETTLING_S} s to settle and {SHORT_TERM_S} s for one \
+                 value, the recording has {duration_s:.3} s"
             ));
             return Vec::new();
         }
