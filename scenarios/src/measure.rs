@@ -4,12 +4,13 @@
 //! JSON form is a promise to users; the table is for eyes only.
 
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use lastmeter_metrology::flicker::Lamp;
 use lastmeter_metrology::{
-    Analysis, AnalysisInput, AnalysisOptions, PhaseAnalysis, PhaseValues, PowerTheory,
-    SpectrumOptions, analyse_with, spectrum,
+    Analyser, AnalyserSetup, Analysis, AnalysisError, AnalysisInput, AnalysisOptions,
+    PhaseAnalysis, PhaseValues, PowerTheory, SpectrumOptions, spectrum,
 };
 use lastmeter_reports::ExitCode;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
@@ -75,32 +76,29 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
 
 fn try_measure(options: &MeasureOptions) -> Result<String, String> {
     let mut signals = Signals::open(options)?;
-    let [voltages, currents] = signals.beginning(usize::MAX)?;
     let recording = signals.recording();
-    let input = AnalysisInput {
-        rate_hz: recording.rate_hz,
-        nominal_hz: options.nominal_hz.or(recording.nominal_hz.filter(|hz| is_nominal(*hz))),
-        names: &signals.phases(),
-        voltages: &voltages,
-        currents: &currents,
-    };
+    let header_hz = recording.nominal_hz.filter(|hz| is_nominal(*hz));
+    let nominal_hz = options.nominal_hz.or(header_hz);
+    let mut notes = recording.notes.clone();
     // A header may claim another frequency than the waveform has; then the waveform is believed.
-    let judged = AnalysisOptions {
-        declared_voltage_v: options.declared_voltage_v,
-        lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
-        tick_s: 0.0,
-    };
-    let analysis = match analyse_with(&input, judged) {
-        Err(_) if options.nominal_hz.is_none() && input.nominal_hz.is_some() => {
-            analyse_with(&AnalysisInput { nominal_hz: None, ..input }, judged)
+    let mut analysis = match analysed(&mut signals, options, nominal_hz)? {
+        Err(_) if options.nominal_hz.is_none() && nominal_hz.is_some() => {
+            analysed(&mut signals, options, None)?
         }
         other => other,
-    };
-    let mut analysis = analysis.map_err(|error| chain(&error))?;
-    let mut notes = recording.notes.clone();
+    }
+    .map_err(|error| chain(&error))?;
     notes.append(&mut analysis.notes);
     analysis.notes = notes;
     if let Some(path) = &options.spectrum {
+        let [voltages, currents] = signals.beginning(usize::MAX)?;
+        let input = AnalysisInput {
+            rate_hz: analysis.rate_hz,
+            nominal_hz,
+            names: &signals.phases(),
+            voltages: &voltages,
+            currents: &currents,
+        };
         write_spectrum(path, &input, &signals.names(), options.threshold)?;
     }
     Ok(match options.format {
@@ -108,6 +106,40 @@ fn try_measure(options: &MeasureOptions) -> Result<String, String> {
         Format::Csv => as_csv(&analysis),
         Format::Table => as_table(&analysis, &options.file),
     })
+}
+
+/// Plays the recording through the analysis, block by block; the outer error is the file's.
+fn analysed(
+    signals: &mut Signals,
+    options: &MeasureOptions,
+    nominal_hz: Option<f64>,
+) -> Result<Result<Analysis, AnalysisError>, String> {
+    let (voltages, currents) = signals.names();
+    let setup = AnalyserSetup {
+        rate_hz: signals.recording().rate_hz,
+        nominal_hz,
+        names: signals.phases(),
+        voltages: voltages.len(),
+        currents: currents.len(),
+        options: AnalysisOptions {
+            declared_voltage_v: options.declared_voltage_v,
+            lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
+            tick_s: 0.0,
+        },
+    };
+    let mut analyser = match Analyser::new(setup) {
+        Ok(analyser) => analyser,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut failed = None;
+    signals.play(&mut |voltages, currents| match analyser.push(voltages, currents) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    Ok(failed.map_or_else(|| analyser.finish(), Err))
 }
 
 fn is_nominal(hz: f64) -> bool {

@@ -99,6 +99,12 @@ pub struct PhaseAnalysis {
     pub harmonics_u: Option<Vec<HarmonicLine>>,
     /// Harmonics of the current from order 1.
     pub harmonics_i: Option<Vec<HarmonicLine>>,
+    /// Centred interharmonic sub-groups of the voltage (IEC 61000-4-7): RMS in V of what lies
+    /// between two orders, element 0 below the fundamental. Empty where windows have fewer than
+    /// four cycles.
+    pub interharmonics_u: Option<Vec<f64>>,
+    /// Of the current, in A.
+    pub interharmonics_i: Option<Vec<f64>>,
 }
 
 /// One harmonic.

@@ -307,6 +307,8 @@ impl Measuring {
             flicker: None,
             harmonics_u: has_u.then(|| totals.u.lines()),
             harmonics_i: has_i.then(|| totals.i.lines()),
+            interharmonics_u: has_u.then(|| totals.u.interharmonics()),
+            interharmonics_i: has_i.then(|| totals.i.interharmonics()),
         }
     }
 

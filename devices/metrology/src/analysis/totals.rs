@@ -43,6 +43,7 @@ pub(super) struct HarmonicSums {
     sub_groups: Vec<f64>,
     lines: Vec<f64>,
     turned: Vec<Phasor>,
+    between: Vec<f64>,
 }
 
 impl HarmonicSums {
@@ -52,11 +53,17 @@ impl HarmonicSums {
             self.sub_groups = vec![0.0; orders];
             self.lines = vec![0.0; orders];
             self.turned = vec![Phasor::default(); orders];
+            self.between = vec![0.0; harmonics.interharmonic_sub_groups.len()];
         }
         // Windows of different length may reach different orders; the lowest common one counts.
         let orders = harmonics.lines.len().min(self.lines.len());
         self.lines.truncate(orders);
         self.count += 1;
+        let between = &harmonics.interharmonic_sub_groups;
+        self.between.truncate(between.len());
+        for (sum, rms) in self.between.iter_mut().zip(between) {
+            *sum += rms * rms;
+        }
         for k in 0..orders {
             let line = harmonics.lines[k];
             self.lines[k] += line.re * line.re + line.im * line.im;
@@ -74,6 +81,12 @@ impl HarmonicSums {
             groups: distortion_pct(self.sub_groups[..orders].iter().copied()),
             lines: distortion_pct(self.lines.iter().copied()),
         }
+    }
+
+    /// RMS between the orders.
+    pub(super) fn interharmonics(&self) -> Vec<f64> {
+        let count = f64::from(self.count.max(1));
+        self.between.iter().map(|square| (square / count).sqrt()).collect()
     }
 
     /// RMS from mean squares, phase from the direction of the mean phasor (turned to the

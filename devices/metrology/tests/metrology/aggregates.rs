@@ -33,11 +33,13 @@ fn window(start_s: f64, duration_s: f64, k: u32) -> Window {
         tracked: true,
         flagged: false,
         extended: false,
+        ten_minutes: None,
+        synchronous: None,
     }
 }
 
-fn all<T>(mut pop: impl FnMut() -> Option<T>) -> Vec<T> {
-    std::iter::from_fn(|| pop()).collect()
+fn all<T>(pop: impl FnMut() -> Option<T>) -> Vec<T> {
+    std::iter::from_fn(pop).collect()
 }
 
 /// Two hours and a bit at 50.02 Hz, the ticks at `tick_s`; windows `dipped` carry a flag.

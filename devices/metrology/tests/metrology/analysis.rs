@@ -171,7 +171,14 @@ fn the_json_has_exactly_the_promised_keys() {
         "q_budeanu_var",
         "displacement_pf",
     ];
-    let more = ["ieee1459", "flicker", "harmonics_u", "harmonics_i"];
+    let more = [
+        "ieee1459",
+        "flicker",
+        "harmonics_u",
+        "harmonics_i",
+        "interharmonics_u",
+        "interharmonics_i",
+    ];
     let with_harmonics = [&values[..], &more].concat();
     let top = [
         "format_version",

@@ -38,7 +38,9 @@ fn events(rate_hz: f64, channels: &[Vec<f64>]) -> Vec<VoltageEvent> {
     }
     all.sort_by(|a, b| a.1.middle().total_cmp(&b.1.middle()));
     let mut detector = EventDetector::new(EventConfig::new(channels.len(), 1.0));
-    all.into_iter().for_each(|(phase, value)| detector.push(phase, value));
+    for (phase, value) in all {
+        detector.push(phase, value);
+    }
     detector.finish();
     std::iter::from_fn(|| detector.pop()).collect()
 }

@@ -474,7 +474,6 @@ fn sensation(lamp: Lamp, signal: Signal, rate_hz: f64) -> f64 {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "says how close it came")]
 fn table_5_gives_a_severity_of_one() {
     // A rate of every kind: interpolated, as it is, averaged; in step with the grid and not. The
     // fast modulations need a fast rate, or the samples' own idea of where the steps are counts.
@@ -496,7 +495,6 @@ fn table_5_gives_a_severity_of_one() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "says how close it came")]
 fn tables_1_and_2_give_a_sensation_of_one() {
     let (mut worst, mut points) = (0.0_f64, 0);
     for (lamp, nominal_hz, rectangular, table) in [

@@ -185,7 +185,7 @@ fn fourteen_minutes_have_flicker_ten_minutes_and_ten_seconds() {
     assert_eq!((value.start_s, value.flagged), (120.0, Some(false)));
     let ten = &analysis.aggregates.ten_minutes;
     assert_eq!(ten.len(), 1);
-    assert!((ten[0].start_s - 120.0).abs() < 0.2 && (ten[0].count as i64 - 3000).abs() <= 1);
+    assert!((ten[0].start_s - 120.0).abs() < 0.2 && ten[0].count.abs_diff(3000) <= 1);
     assert!((ten[0].phases[0].u_rms_v - 230.0).abs() < 1e-3);
     let hz: Vec<_> = analysis.aggregates.frequency_10s.iter().map(|f| f.frequency_hz).collect();
     assert!(hz.len() >= 83 && hz.iter().all(|f| (f.expect("cycles") - 50.0).abs() < 1e-3));
@@ -234,4 +234,17 @@ fn strange_recordings_get_a_clear_answer() {
     };
     let found = analyse_with(&input, options).expect_err("refused");
     assert!(matches!(found, AnalysisError::Option { what: "declared voltage", .. }));
+}
+
+#[test]
+fn an_interharmonic_shows_between_its_orders_only() {
+    // IEC 61000-4-7: 275 Hz, 1 %, is the centred sub-group between orders 5 and 6.
+    let u = render(&[tone(1.0, 230.0, 0.0), tone(5.5, 2.3, 40.0)], 50.0, RATE_HZ, 20_000);
+    let analysis = measured(&[u], &[], AnalysisOptions::default());
+    let between = analysis.phases[0].interharmonics_u.as_ref().expect("a voltage");
+    assert!((between[5] / 2.3 - 1.0).abs() < 1e-4, "{between:?}");
+    let rest = between.iter().enumerate().filter(|(k, _)| *k != 5);
+    assert!(rest.fold(0.0_f64, |most, (_, rms)| most.max(*rms)) < 1e-3);
+    assert!(analysis.phases[0].values.thd_u_pct.expect("a voltage") < 1e-3);
+    assert_eq!(analysis.phases[0].interharmonics_i, None);
 }
