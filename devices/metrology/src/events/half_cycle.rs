@@ -1,4 +1,4 @@
-//! Urms(1/2): the RMS of one cycle, refreshed every half cycle, from zero crossing to zero crossing.
+//! Urms(1/2): the RMS of one cycle, refreshed every half cycle, between zero crossings.
 //!
 //! IEC 61000-4-30, 3.20. The zero crossings are the fundamental's: at each crossing that is due, a
 //! one-cycle Fourier sum centred on it says how far off it is (the sum is blind to harmonics, and
