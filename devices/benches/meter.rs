@@ -5,26 +5,34 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lastmeter_devices::{DEVICES, Device, DeviceContext, Input, Output};
-use lastmeter_params::{Diagnostics, read_text};
+use lastmeter_devices::{Converters, DEVICES, Device, DeviceContext, DeviceKind, Input, Output};
+use lastmeter_params::{Diagnostics, Values, read_text};
 use lastmeter_sim::{Block, ChannelSpectrum, Spectrum, Streams, Terminal, Tone};
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 
 const RATE_HZ: f64 = 7812.5;
 
-fn meter(toml: &str) -> Box<dyn Device> {
-    let kind = DEVICES.first().expect("a model");
-    let values = read_text(toml, &[kind.entry.fields]).expect("valid fields");
-    let streams = Streams::new(1);
-    let context = DeviceContext {
+fn fields(model: &str, toml: &str) -> (&'static DeviceKind, Values) {
+    let kind = DEVICES.iter().find(|kind| kind.entry.name == model).expect("a model");
+    (kind, read_text(toml, &[kind.entry.fields]).expect("valid fields"))
+}
+
+fn context(streams: &Streams) -> DeviceContext<'_> {
+    DeviceContext {
         name: "home",
         hardware_id: HardwareId::new("home").expect("a valid id"),
         tenant: "default",
         start: SimTime(0),
-        streams: &streams,
+        streams,
         phases: 3,
         has_spectrum: true,
-    };
+    }
+}
+
+fn meter(toml: &str) -> Box<dyn Device> {
+    let (kind, values) = fields("stpm34-3ph", toml);
+    let streams = Streams::new(1);
+    let context = context(&streams);
     let mut device =
         (kind.build)(&values, &context, &mut Diagnostics::new()).expect("fields that fit");
     device.step(SimTime(0), Input::Connected, &mut Vec::new());
@@ -111,5 +119,40 @@ fn samples(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, windows, samples);
+/// Three phases with 20 harmonics are rendered and go through a front end of 12.8 kS/s; counted are
+/// the converters' samples. The goal is 20 M of them per second and core.
+fn synthesis_and_front_end(criterion: &mut Criterion) {
+    const SAMPLES: usize = 4096;
+    let terminal = Terminal::from_spectrum(spectrum(0), "g", &Streams::new(1)).expect("a terminal");
+    let mut group = criterion.benchmark_group("20 harmonics rendered and converted");
+    group.throughput(Throughput::Elements(6 * SAMPLES as u64));
+    for (name, toml) in [
+        ("gain, offset and 24 bits", "voltage_gain_error = \"1 %\"\ncurrent_offset = \"1 mA\""),
+        ("and white noise", "voltage_snr = 90\ncurrent_snr = 90"),
+        ("and a phase error", "phase_error = \"0.1 deg\""),
+        ("and a skew", "skew = \"5 us\""),
+        ("and jitter", "jitter = \"10 ns\""),
+        ("and an RC", "anti_alias = \"3 kHz\""),
+        ("and sinc^3", "decimation = \"sinc3\""),
+    ] {
+        let (_, values) = fields("ideal-3ph", &format!("bits = 24\n{toml}"));
+        let streams = Streams::new(1);
+        let mut converters =
+            Converters::new(&values, &context(&streams), &mut Diagnostics::new()).expect("fields");
+        let feed_hz = converters.feed_hz();
+        let samples = SAMPLES * (feed_hz / 12_800.0).round() as usize;
+        group.bench_function(name, |bencher| {
+            let (mut first, mut block) = (0, Block::default());
+            bencher.iter(|| {
+                terminal.render(first, feed_hz, samples, &mut block);
+                first += samples as u64;
+                converters.push(&block);
+                black_box(converters.converted(0).len());
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, windows, samples, synthesis_and_front_end);
 criterion_main!(benches);

@@ -13,6 +13,7 @@
 
 mod answer;
 mod border;
+mod converters;
 mod fault;
 #[cfg(test)]
 mod fidelity;
@@ -30,6 +31,7 @@ mod windows;
 
 pub use answer::ERROR_PREFIX;
 pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
+pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::Cvct;
 pub use outbox::{Message, Outbox};

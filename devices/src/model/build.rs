@@ -9,6 +9,7 @@ use lastmeter_sim::Netting;
 use crate::border::Device;
 use crate::front_end::converter::{Curve, Supply, inl_table};
 use crate::front_end::cvct::MIDDLE_V;
+use crate::front_end::group::FrontEnd;
 use crate::front_end::transformer::TransformerParameters;
 use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
 use crate::gaussian::Gaussian;
@@ -84,6 +85,24 @@ pub(crate) fn build(
         phases: recipe.phases,
         has_breaker: recipe.has_breaker,
     })))
+}
+
+/// Makes a front end alone.
+pub(crate) fn front_end(
+    recipe: &Recipe,
+    values: &Values,
+    context: &DeviceContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Sampling, FrontEnd)> {
+    let sampling = sampling(values, recipe);
+    let channels = channels(recipe, values, context, &sampling, diagnostics)?;
+    let (crosstalk, streams) = (crosstalk(values), *context.streams);
+    Some((sampling, FrontEnd::new(sampling, channels, crosstalk, context.name, streams)))
+}
+
+/// What of a phase's other channel is seen.
+fn crosstalk(values: &Values) -> f64 {
+    values.si_opt("crosstalk").map_or(0.0, |db| libm::pow(10.0, db / 20.0))
 }
 
 /// RMS of the largest sine, primary.
@@ -280,7 +299,7 @@ fn acquisition(
     channels: Vec<Channel>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Acquisition> {
-    let crosstalk = values.si_opt("crosstalk").map_or(0.0, |db| libm::pow(10.0, db / 20.0));
+    let crosstalk = crosstalk(values);
     if values.text("fidelity") == "windows" {
         let method = beyond_windows(&engine_config(values, &sampling, recipe.phases));
         if let Some(what) = channels.iter().find_map(Channel::beyond_windows).or(method) {

@@ -1,12 +1,14 @@
 //! Meters without errors, for one phase and for three: what the method alone costs, and the ground
 //! on which a single error is planted.
 
-use lastmeter_params::{Entry, Field};
+use lastmeter_params::{Diagnostics, Entry, Field, Values};
 
-use super::build::{Recipe, build};
+use super::build::{Recipe, build, front_end as front_end_of};
 use super::fields::{count, of_model};
+use crate::front_end::Sampling;
+use crate::front_end::group::FrontEnd;
 use crate::register::plain;
-use crate::registry::DeviceKind;
+use crate::registry::{DeviceContext, DeviceKind};
 
 static FIELDS: [Field; count(&[])] = of_model(
     &[],
@@ -56,3 +58,13 @@ pub(crate) const IDEAL_3PH: DeviceKind = DeviceKind {
     },
     build: |values, context, diagnostics| build(&RECIPE_3PH, values, context, diagnostics),
 };
+
+/// The front end alone, for as many phases as the terminal has.
+pub(crate) fn front_end(
+    values: &Values,
+    context: &DeviceContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Sampling, FrontEnd)> {
+    let recipe = if context.phases == 1 { RECIPE_1PH } else { RECIPE_3PH };
+    front_end_of(&recipe, values, context, diagnostics)
+}
