@@ -9,7 +9,9 @@ use std::f64::consts::PI;
 use std::sync::Arc;
 
 use lastmeter_metrology::EngineConfig;
-use lastmeter_sim::{Block, ChannelSpectrum, Spectrum, Streams, Terminal, Tone};
+use lastmeter_sim::plan::{Harmonic, OperatingPoint};
+use lastmeter_sim::{Block, ChannelSpectrum, Program, Spectrum, Streams, Terminal, Tone};
+use lastmeter_units::SimDuration;
 use proptest::prelude::*;
 
 use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
@@ -352,4 +354,62 @@ fn moments(windows: &[MeasuredWindow], value: Value) -> (f64, f64) {
     let mean = windows.iter().map(value).sum::<f64>() / n;
     let variance = windows.iter().map(|w| (value(w) - mean).powi(2)).sum::<f64>() / (n - 1.0);
     (mean, variance)
+}
+
+/// Operating points that change in the middle of windows: what both have measured up to an instant
+/// well after the last change is one energy, and one integral of each square.
+#[test]
+fn both_fidelities_measure_one_energy_over_changing_points() {
+    let seconds = |s: f64| SimDuration::from_seconds_f64(s);
+    let points = [(0.73, 50.1, 230.0, 10.0), (0.51, 49.6, 205.0, 3.0), (9.0, 50.4, 240.0, 7.0)];
+    let points = points.map(|(duration, hz, u, i)| OperatingPoint {
+        current_lags_rad: vec![0.8],
+        current_harmonics: vec![Harmonic { order: 5, share: 0.3, angle_rad: 0.4 }],
+        ..OperatingPoint::balanced(seconds(duration), 1, hz, u, i)
+    });
+    let program = Program::from_points(&points).unwrap();
+    let terminal = Terminal::from_program(&program, "s", &Streams::new(2)).unwrap();
+    let errors = Errors {
+        voltage_gain: 0.01,
+        current_gain: -0.005,
+        voltage_offset: 0.0,
+        current_offset: 0.0,
+        lead_rad: 0.004,
+        voltage_noise: 0.0,
+        current_noise: 0.0,
+    };
+    let spectrum = Spectrum::clone(&terminal.stretch(SimDuration::ZERO).unwrap().spectrum);
+    let linear = Linear::default();
+    let case = Case { nominal_hz: 50.0, spectrum, errors, linear, has_interharmonics: false };
+    let config = EngineConfig::new(RATE_HZ, 50.0, 1);
+    let (streams, channels_of) = (Streams::new(1), || channels(&case));
+    let mut chain =
+        Sampled::new(sampling(&case), channels_of(), 0.0, config, "a", streams).unwrap();
+    let (until_s, mut block) = (3.0, Block::default());
+    terminal.render(0, RATE_HZ, (until_s * RATE_HZ) as usize, &mut block);
+    chain.push(&block, (0, block.voltages[0].len()), false).unwrap();
+    let sampled: Vec<_> = std::iter::from_fn(|| chain.pop()).collect();
+    let mut closed_form = ClosedForm::new(sampling(&case), channels_of(), 0.0, 10.0, "a", streams);
+    let (mut at, mut closed) = (SimDuration::ZERO, Vec::new());
+    while at < seconds(until_s) {
+        let stretch = terminal.stretch(at).unwrap();
+        at = stretch.until.unwrap_or(seconds(until_s)).min(seconds(until_s));
+        assert!(closed_form.hold(&stretch.spectrum));
+        closed.extend(std::iter::from_fn(|| closed_form.next(at.as_seconds_f64())));
+    }
+    let values: [(&str, Value, f64); 3] = [
+        ("P", |w| w.phases[0].p_w, 2300.0),
+        ("U^2", |w| w.phases[0].u_rms_v.powi(2), 230.0 * 230.0),
+        ("I^2", |w| w.phases[0].i_rms_a.powi(2), 100.0),
+    ];
+    for (name, value, scale) in values {
+        // The end of the last window differs; from there on the last point goes on.
+        let total = |windows: &[MeasuredWindow]| {
+            let last = windows.last().unwrap();
+            let sum: f64 = windows.iter().map(|w| value(w) * w.duration_s).sum();
+            (sum + value(last) * (until_s - last.to_s())) / until_s
+        };
+        let (a, b) = (total(&sampled), total(&closed));
+        assert!((a - b).abs() < 20e-6 * scale, "{name}: {a} for {b}");
+    }
 }

@@ -29,16 +29,38 @@ pub(crate) struct ParameterKind {
 }
 
 /// All commands.
-pub(crate) static COMMANDS: &[CommandKind] = &[CommandKind {
-    name: "setReportingPeriod",
-    description: "Sends readings at this period from now on.",
-    parameters: &[ParameterKind {
-        name: "seconds",
-        kind: ParameterType::Double,
-        required: true,
-        positive: true,
-    }],
-}];
+pub(crate) static COMMANDS: &[CommandKind] = &[
+    CommandKind {
+        name: "setReportingPeriod",
+        description: "Sends readings at this period from now on.",
+        parameters: &[ParameterKind {
+            name: "seconds",
+            kind: ParameterType::Double,
+            required: true,
+            positive: true,
+        }],
+    },
+    CommandKind {
+        name: "setRegister",
+        description: "Writes a calibration register; whole numbers, decimal or hexadecimal.",
+        parameters: &[text("register"), text("value")],
+    },
+    CommandKind {
+        name: "readRegister",
+        description: "Answers with what a register holds.",
+        parameters: &[text("register")],
+    },
+    CommandKind {
+        name: "setBreaker",
+        description: "Opens or closes the meter's breaker: `open` or `closed`.",
+        parameters: &[text("state")],
+    },
+];
+
+/// A text that must be given.
+const fn text(name: &'static str) -> ParameterKind {
+    ParameterKind { name, kind: ParameterType::String, required: true, positive: false }
+}
 
 /// Why arguments do not fit a command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
