@@ -1,9 +1,9 @@
 //! The registry of what may be done to a running source.
 //!
 //! A kind says which keys its `[[inject]]` table takes beside `name`, `at` and `kind`, and makes
-//! the change of the checked values. All kinds have `source`, the source it happens to; those that last
-//! have `for`, others stay. Since a terminal never changes once it is built, all injections are
-//! known when it is.
+//! the change of the checked values. All kinds have `source`, the source it happens to; those that
+//! last have `for`, others stay. Since a terminal never changes once it is built, all injections
+//! are known when it is.
 
 pub(crate) mod components;
 mod levels;
