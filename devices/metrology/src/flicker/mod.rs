@@ -26,6 +26,9 @@ const ADAPTATION_S: f64 = 27.3;
 /// Time constant of block 4's smoothing in s.
 const SMOOTHING_S: f64 = 0.3;
 
+/// Faster signals are nobody's voltage, and their low-pass would fill the memory.
+const RATE_MAX_HZ: f64 = 1e8;
+
 /// What is not classified at the beginning, in s: adaptation and high-pass must have settled.
 pub const SETTLING_S: f64 = 120.0;
 
@@ -95,12 +98,12 @@ impl Adaptation {
 }
 
 impl FlickerMeter {
-    /// A flickermeter at rest; `None` for a rate below eight samples per cycle or another nominal
-    /// frequency than 50 or 60 Hz.
+    /// A flickermeter at rest; `None` for a rate below eight samples per cycle or above 100 MS/s, or
+    /// another nominal frequency than 50 or 60 Hz.
     pub fn new(config: FlickerConfig) -> Option<Self> {
         let FlickerConfig { rate_hz, nominal_hz, lamp } = config;
         let nominal = nominal_hz == 50.0 || nominal_hz == 60.0;
-        if !(nominal && rate_hz.is_finite() && rate_hz >= 8.0 * nominal_hz) {
+        if !(nominal && (8.0 * nominal_hz..=RATE_MAX_HZ).contains(&rate_hz)) {
             return None;
         }
         let stage = RateStage::new(rate_hz);

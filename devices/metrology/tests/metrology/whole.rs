@@ -5,6 +5,8 @@ use lastmeter_metrology::{
     analyse_with,
 };
 
+use proptest::prelude::*;
+
 use crate::signal::{render, tone};
 
 const RATE_HZ: f64 = 6400.0;
@@ -247,4 +249,50 @@ fn an_interharmonic_shows_between_its_orders_only() {
     assert!(rest.fold(0.0_f64, |most, (_, rms)| most.max(*rms)) < 1e-3);
     assert!(analysis.phases[0].values.thd_u_pct.expect("a voltage") < 1e-3);
     assert_eq!(analysis.phases[0].interharmonics_i, None);
+}
+
+/// Samples as nobody measures them, among good ones.
+fn strange_samples() -> impl Strategy<Value = Vec<f64>> {
+    let sample = prop_oneof![
+        8 => -400.0..400.0_f64,
+        1 => Just(0.0),
+        1 => Just(1e99),
+        1 => Just(-1e99),
+        1 => Just(f64::MIN_POSITIVE),
+        1 => any::<f64>().prop_filter("a number", |x| x.abs() < 1e100),
+    ];
+    prop::collection::vec(sample, 0..3000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_recording_makes_the_analysis_panic_or_answer_with_what_is_no_number(
+        noise in strange_samples(),
+        level in prop_oneof![Just(0.0), Just(1e-12), Just(1.0), Just(1e-90)],
+        rate_hz in prop_oneof![Just(1200.0), Just(6400.0), 400.0..20_000.0_f64, Just(1e30)],
+        declared in prop_oneof![Just(None), Just(Some(230.0)), Just(Some(1e-300)), Just(Some(1e300))],
+    ) {
+        // A sine under more or less of the noise, a channel of noise alone, a silent one.
+        let sine = render(&[tone(1.0, 230.0, 0.0)], 50.0, rate_hz, noise.len());
+        let mixed: Vec<f64> = sine.iter().zip(&noise).map(|(s, n)| s + level * n).collect();
+        let usable = mixed.iter().all(|x| x.abs() < 1e100);
+        let (voltages, currents) =
+            ([mixed, noise.clone(), vec![0.0; noise.len()]], [noise.clone(), sine.clone(), noise]);
+        let names = names(3);
+        let input =
+            AnalysisInput { rate_hz, nominal_hz: None, names: &names, voltages: &voltages, currents: &currents };
+        let options = AnalysisOptions { declared_voltage_v: declared, ..AnalysisOptions::default() };
+        prop_assume!(usable);
+        if let Ok(analysis) = analyse_with(&input, options) {
+            // What is no number is null in JSON, and a number that is due is not null.
+            let json = serde_json::to_value(&analysis).unwrap();
+            for phase in json["phases"].as_array().unwrap() {
+                for key in ["u_rms_v", "i_rms_a", "p_w", "q1_var", "s_va", "n_var"] {
+                    prop_assert!(phase[key].is_number(), "{key} {phase}");
+                }
+            }
+        }
+    }
 }
