@@ -92,7 +92,7 @@ impl FrequencyMeter {
     /// Counts the end of a cycle; the start of a window is the end of the one before.
     fn count(&mut self, at_s: f64, start: bool) {
         match &mut self.run {
-            Some(run) if start && at_s - run.last_s < 1e-3 => {}
+            Some(run) if start && (at_s - run.last_s).abs() < 1e-3 => {}
             Some(run) if !start => {
                 run.last_s = at_s;
                 run.cycles += 1;

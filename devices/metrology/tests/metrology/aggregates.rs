@@ -147,3 +147,25 @@ fn a_break_in_the_count_is_flagged_and_does_not_falsify() {
     assert_eq!(found.iter().map(|f| f.flagged).collect::<Vec<_>>(), [false, true, false, false]);
     assert!(found.iter().all(|f| (f.frequency_hz.expect("cycles") - 50.0).abs() < 1e-9));
 }
+
+#[test]
+fn windows_that_overlap_at_a_tick_count_no_cycle_twice() {
+    // As an engine with a clock gives them: the window across the tick at 600 s is completed, and
+    // the next one starts at the tick.
+    let duration_s = 10.0 / 50.02;
+    let mut aggregator = Aggregator::new(0.0);
+    let mut start_s = 0.05;
+    for k in 0..6100 {
+        aggregator.push(&window(start_s, duration_s, k), Flags::default());
+        let end_s = start_s + duration_s;
+        start_s = if start_s < 600.0 && end_s > 600.0 { 600.0 } else { end_s };
+    }
+    aggregator.finish();
+    let found = all(|| aggregator.pop_frequency());
+    // The first ten seconds are not whole: they begin 50 ms late.
+    assert_eq!((found.len(), found[0].start_s), (120, 10.0));
+    assert!(found.iter().all(|f| (f.frequency_hz.expect("cycles") - 50.02).abs() < 1e-9));
+    let middles = all(|| aggregator.pop_ten_minutes());
+    assert_eq!(middles.iter().map(|m| m.count).collect::<Vec<_>>(), [3001, 3002]);
+    assert_eq!(middles[1].start_s, 600.0);
+}
