@@ -6,7 +6,9 @@ use std::f64::consts::{FRAC_PI_3, SQRT_2, TAU};
 use crate::behaviour::{answer, command, events};
 use crate::support::{Bench, Phase, readings, sines, values};
 use lastmeter_devices::{DEVICES, ERROR_PREFIX, EventKind, Input, Output};
-use lastmeter_sim::{Spectrum, Streams, Terminal, Tone};
+use lastmeter_sim::plan::{OperatingPoint, WaveShape};
+use lastmeter_sim::{Program, Spectrum, Streams, Terminal, Tone};
+use lastmeter_units::SimDuration;
 use lastmeter_wire::flexmeter::ParameterValue;
 
 const BOTH: [&str; 2] = ["fidelity = \"samples\"\n", "fidelity = \"windows\"\n"];
@@ -267,4 +269,47 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
     let expected =
         ["stpm34-3ph", "stpm34-1ph", "ade7953-1ph", "cvct-stm32f107", "ideal-1ph", "ideal-3ph"];
     assert_eq!(names, expected);
+}
+
+/// The plant's temperature reaches the front end, from the sample it changes at.
+#[test]
+fn a_meter_drifts_with_the_temperature_of_its_terminal() {
+    let at = |seconds: i64, temperature_celsius: f64| OperatingPoint {
+        temperature_celsius,
+        ..OperatingPoint::balanced(SimDuration::from_seconds(seconds), 1, 50.0, 230.0, 10.0)
+    };
+    let program = Program::from_points(&[at(4, 23.0), at(4, 55.0), at(60, -10.0)]).unwrap();
+    let terminal = Terminal::from_program(&program, "g", &Streams::new(1)).unwrap();
+    let toml = "report_every = \"2 s\"\nvoltage_gain_temperature = \"50 ppm\"\n\
+        clock_temperature = \"-0.035 ppm\"";
+    let found: Vec<_> =
+        readings(&Bench::of("ideal-1ph", toml, terminal).run(12.0)).iter().map(values).collect();
+    for (reading, celsius) in [(0, 23.0_f64), (3, 55.0), (5, -10.0)] {
+        let gain = 1.0 + 50e-6 * (celsius - 23.0);
+        near(found[reading]["electricity.voltage.rms.l1"], 230.0 * gain, 2e-3, "U");
+        // The parabola about 25 degrees, from its place at 23.
+        let faster = -0.035e-6 * ((celsius - 25.0).powi(2) - 4.0);
+        near(found[reading]["electricity.frequency"], 50.0 / (1.0 + faster), 2e-6, "f");
+    }
+}
+
+/// A direct current saturates the core of a transformer: of a half-wave load it loses far more
+/// than a shunt does, whose power is 230 V * 20 A / (2 sqrt 2).
+#[test]
+fn a_half_wave_load_saturates_a_transformer_but_no_shunt() {
+    let point = OperatingPoint {
+        current_shape: WaveShape::HalfWave,
+        ..OperatingPoint::balanced(SimDuration::from_seconds(60), 1, 50.0, 230.0, 20.0 / SQRT_2)
+    };
+    let program = Program::from_points(&[point]).unwrap();
+    let power = |sensor: &str| {
+        let toml = format!(
+            "report_every = \"2 s\"\nsample_rate = \"25 kHz\"\ncurrent_sensor = \"{sensor}\"\n\
+             transformer_saturation = \"60 A\"\nshunt_lead = \"0 s\""
+        );
+        let terminal = Terminal::from_program(&program, "g", &Streams::new(1)).unwrap();
+        last(&Bench::of("ideal-1ph", &toml, terminal).run(6.0))[P1]
+    };
+    near(power("shunt"), 1.626_345_597, 2e-5, "shunt");
+    assert!(power("transformer") < 0.97 * 1.626_345_597, "{}", power("transformer"));
 }
