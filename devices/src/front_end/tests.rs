@@ -83,8 +83,14 @@ prop_compose! {
     }
 }
 
+/// An eighth of the usual number: each case is a second of samples. `PROPTEST_CASES` scales it.
+fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: (usual.cases / 8).max(1), ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     /// Whatever linear stages there are: each sample of a tone is the response at its true instant.
     #[test]
