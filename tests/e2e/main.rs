@@ -9,6 +9,7 @@ mod command_line;
 mod hostile;
 mod interrupted;
 mod liars;
+mod measured_events;
 mod odd_recordings;
 mod repeats;
 mod run_folder;

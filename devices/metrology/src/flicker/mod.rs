@@ -98,8 +98,8 @@ impl Adaptation {
 }
 
 impl FlickerMeter {
-    /// A flickermeter at rest; `None` for a rate below eight samples per cycle or above 100 MS/s, or
-    /// another nominal frequency than 50 or 60 Hz.
+    /// A flickermeter at rest; `None` for a rate below eight samples per cycle or above 100 MS/s,
+    /// or another nominal frequency than 50 or 60 Hz.
     pub fn new(config: FlickerConfig) -> Option<Self> {
         let FlickerConfig { rate_hz, nominal_hz, lamp } = config;
         let nominal = nominal_hz == 50.0 || nominal_hz == 60.0;
