@@ -10,7 +10,7 @@
 
 use std::sync::LazyLock;
 
-use crate::numeric::{bessel_i0, dot};
+use crate::numeric::{bessel_i0, dot, dots, turned};
 
 /// Half-width of an edge, in samples.
 const EDGE_SAMPLES: f64 = 12.0;
@@ -114,16 +114,45 @@ impl Span {
 
     /// Mean of x times y over the window; both slices begin with the first weighted sample.
     pub(crate) fn mean(&self, x: &[f64], y: &[f64]) -> f64 {
-        let (l, m) = (self.left.len(), self.left.len() + self.inner);
-        let n = self.count().min(x.len()).min(y.len());
-        if n < self.count() {
-            return 0.0;
+        match (self.inner(x), self.inner(y)) {
+            (Some(inner_x), Some(inner_y)) => self.whole(x, y, dot(inner_x, inner_y)),
+            _ => 0.0,
         }
+    }
+
+    /// Means of x x, y y and x y.
+    pub(crate) fn power(&self, x: &[f64], y: &[f64]) -> [f64; 3] {
+        let (Some(inner_x), Some(inner_y)) = (self.inner(x), self.inner(y)) else {
+            return [0.0; 3];
+        };
+        let [xx, yy, xy] = dots(inner_x, inner_y);
+        [self.whole(x, x, xx), self.whole(y, y, yy), self.whole(x, y, xy)]
+    }
+
+    /// Means of x times a cosine and a sine.
+    pub(crate) fn turned(&self, x: &[f64], cos: &[f64], sin: &[f64]) -> [f64; 2] {
+        match (self.inner(x), self.inner(cos), self.inner(sin)) {
+            (Some(inner_x), Some(inner_cos), Some(inner_sin)) => {
+                let [xc, xs] = turned(inner_x, inner_cos, inner_sin);
+                [self.whole(x, cos, xc), self.whole(x, sin, xs)]
+            }
+            _ => [0.0; 2],
+        }
+    }
+
+    /// The samples of weight one; `None` if the slice does not hold all weighted samples.
+    fn inner<'a>(&self, x: &'a [f64]) -> Option<&'a [f64]> {
+        x.get(..self.count()).map(|x| &x[self.left.len()..self.left.len() + self.inner])
+    }
+
+    /// The mean of x times y, of which the sum over the samples of weight one is known.
+    fn whole(&self, x: &[f64], y: &[f64], inner: f64) -> f64 {
+        let right = self.left.len() + self.inner;
         let weighted = |w: &[f64], x: &[f64], y: &[f64]| -> f64 {
             w.iter().zip(x).zip(y).map(|((w, x), y)| w * x * y).sum()
         };
-        let edges = weighted(&self.left, x, y) + weighted(&self.right, &x[m..n], &y[m..n]);
-        (edges + dot(&x[l..m], &y[l..m])) / self.length
+        let edges = weighted(&self.left, x, y) + weighted(&self.right, &x[right..], &y[right..]);
+        (edges + inner) / self.length
     }
 }
 

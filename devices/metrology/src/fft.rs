@@ -2,9 +2,9 @@
 //!
 //! The channels lie side by side, so that every operation of the transform is one operation on a
 //! whole row of them: whatever vector units there are get used, without a sum ever changing its
-//! order. A real transform of N points is a complex one of N/2 with even points as real and odd ones
-//! as imaginary parts; that one is cut into short ones (columns, then rows) that stay in the nearest
-//! cache, each in Stockham's form with radix 4, which needs no reordering.
+//! order. A real transform of N points is a complex one of N/2 with even points as real and odd
+//! ones as imaginary parts; that one is cut into short ones (columns, then rows) that stay in the
+//! nearest cache, each in Stockham's form with radix 4, which needs no reordering.
 
 use std::f64::consts::{SQRT_2, TAU};
 

@@ -24,9 +24,55 @@ pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
         }
     }
     let rest: f64 = x_rest.iter().zip(y_rest).map(|(p, q)| p * q).sum();
+    total(lanes) + rest
+}
+
+/// The sum of all lanes.
+#[inline]
+fn total(lanes: [f64; LANES]) -> f64 {
     let even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6]);
     let odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7]);
-    (even + odd) + rest
+    even + odd
+}
+
+/// The sums x x, y y and x y over the common length, each as [`dot`] has it, reading once.
+#[multiversion(targets = "simd")]
+pub(crate) fn dots(x: &[f64], y: &[f64]) -> [f64; 3] {
+    let n = x.len().min(y.len());
+    let (x_chunks, x_rest) = x[..n].as_chunks::<LANES>();
+    let (y_chunks, y_rest) = y[..n].as_chunks::<LANES>();
+    let [mut xx, mut yy, mut xy] = [[0.0; LANES]; 3];
+    for (p, q) in x_chunks.iter().zip(y_chunks) {
+        for lane in 0..LANES {
+            xx[lane] += p[lane] * p[lane];
+            yy[lane] += q[lane] * q[lane];
+            xy[lane] += p[lane] * q[lane];
+        }
+    }
+    let rest = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(p, q)| p * q).sum() };
+    [
+        total(xx) + rest(x_rest, x_rest),
+        total(yy) + rest(y_rest, y_rest),
+        total(xy) + rest(x_rest, y_rest),
+    ]
+}
+
+/// The sums x c and x s over the common length, each as [`dot`] has it, reading once.
+#[multiversion(targets = "simd")]
+pub(crate) fn turned(x: &[f64], cos: &[f64], sin: &[f64]) -> [f64; 2] {
+    let n = x.len().min(cos.len()).min(sin.len());
+    let (x_chunks, x_rest) = x[..n].as_chunks::<LANES>();
+    let (cos_chunks, cos_rest) = cos[..n].as_chunks::<LANES>();
+    let (sin_chunks, sin_rest) = sin[..n].as_chunks::<LANES>();
+    let [mut xc, mut xs] = [[0.0; LANES]; 2];
+    for ((p, c), s) in x_chunks.iter().zip(cos_chunks).zip(sin_chunks) {
+        for lane in 0..LANES {
+            xc[lane] += p[lane] * c[lane];
+            xs[lane] += p[lane] * s[lane];
+        }
+    }
+    let rest = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(p, q)| p * q).sum() };
+    [total(xc) + rest(x_rest, cos_rest), total(xs) + rest(x_rest, sin_rest)]
 }
 
 /// Fills `cos` and `sin` with `count` values at the angles `start + k * step` (radians).
@@ -110,6 +156,28 @@ mod tests {
             let x: Vec<f64> = (0..n).map(f64::from).collect();
             let squares = f64::from(n) * (f64::from(n) - 1.0) * (2.0 * f64::from(n) - 1.0) / 6.0;
             assert_eq!(dot(&x, &x), squares.max(0.0));
+        }
+    }
+
+    #[test]
+    fn sums_made_together_or_by_plain_code_are_the_same_to_the_last_bit() {
+        let value = |k: usize| libm::sin(k as f64 * 1.37) * 10f64.powi((k % 7) as i32);
+        for n in [0, 1, 7, 8, 9, 100, 1003] {
+            let list = |from: usize| (from..from + n).map(value).collect::<Vec<f64>>();
+            let (x, y, z) = (list(3), list(50), list(77));
+            // One lane after another, so without vector units whatever the processor has.
+            let plain = |x: &[f64], y: &[f64]| {
+                let whole = n / LANES * LANES;
+                let lane = |lane: usize| {
+                    (lane..whole).step_by(LANES).fold(0.0, |sum, k| sum + x[k] * y[k])
+                };
+                let l: [f64; LANES] = std::array::from_fn(lane);
+                let rest: f64 = (whole..n).map(|k| x[k] * y[k]).sum();
+                ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7])) + rest
+            };
+            assert_eq!(dot(&x, &y), plain(&x, &y));
+            assert_eq!(dots(&x, &y), [plain(&x, &x), plain(&y, &y), plain(&x, &y)]);
+            assert_eq!(turned(&x, &y, &z), [plain(&x, &y), plain(&x, &z)]);
         }
     }
 

@@ -42,17 +42,14 @@ impl<'a> Frame<'a> {
 
     /// The fundamental of a channel.
     fn fundamental(&self, x: usize) -> Phasor {
-        Phasor {
-            re: SQRT_2 * self.span.mean(self.channels[x], self.cos),
-            im: -SQRT_2 * self.span.mean(self.channels[x], self.sin),
-        }
+        let [re, im] = self.span.turned(self.channels[x], self.cos, self.sin);
+        Phasor { re: SQRT_2 * re, im: -SQRT_2 * im }
     }
 
     /// The quantities of the phase made of a voltage and a current.
     pub(crate) fn phase(&self, voltage: usize, current: usize) -> PhaseQuantities {
-        let u_rms_v = self.mean(voltage, voltage).max(0.0).sqrt();
-        let i_rms_a = self.mean(current, current).max(0.0).sqrt();
-        let p_w = self.mean(voltage, current);
+        let [uu, ii, p_w] = self.span.power(self.channels[voltage], self.channels[current]);
+        let (u_rms_v, i_rms_a) = (uu.max(0.0).sqrt(), ii.max(0.0).sqrt());
         let (u1, i1) = (self.fundamental(voltage), self.fundamental(current));
         let s_va = u_rms_v * i_rms_a;
         PhaseQuantities {

@@ -8,8 +8,10 @@
 
 use std::collections::VecDeque;
 
+use multiversion::multiversion;
+
 use crate::edge::Edge;
-use crate::numeric::dot;
+use crate::numeric::{dot, dots};
 
 /// RMS values and power of the latest whole number of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -282,10 +284,13 @@ impl HalfCyclePower {
         self.rise = next_rise;
         let rise = if self.previous.is_some() { rise } else { self.edge_sums(from)?.1 };
         let u = self.u.get(inner_from..inner_to)?;
-        let i = self.i.get(inner_from..inner_to).unwrap_or(&[]);
-        sums.uu += rise.uu + dot(u, u);
-        sums.ii += rise.ii + dot(i, i);
-        sums.ui += rise.ui + dot(u, i);
+        let [uu, ii, ui] = match self.i.get(inner_from..inner_to) {
+            Some(i) => dots(u, i),
+            None => [dot(u, u), 0.0, 0.0],
+        };
+        sums.uu += rise.uu + uu;
+        sums.ii += rise.ii + ii;
+        sums.ui += rise.ui + ui;
         Some(sums)
     }
 
@@ -323,14 +328,14 @@ impl HalfCyclePower {
     }
 }
 
-/// Appends samples, and zeros up to a count.
+/// Appends samples, and zeros up to a count and for what cannot be measured.
+#[multiversion(targets = "simd")]
 fn append(kept: &mut Vec<f64>, samples: &[f64], count: usize) {
     let before = kept.len();
-    kept.extend_from_slice(samples);
-    if !crate::engine::all_usable(samples) {
-        kept[before..].iter_mut().filter(|x| !crate::engine::usable(**x)).for_each(|x| *x = 0.0);
-    }
     kept.resize(count, 0.0);
+    for (kept, x) in kept[before..].iter_mut().zip(samples) {
+        *kept = if crate::engine::usable(*x) { *x } else { 0.0 };
+    }
 }
 
 #[cfg(test)]

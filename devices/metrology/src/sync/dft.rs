@@ -11,7 +11,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::numeric::{dot, oscillate};
+use crate::numeric::{dot, oscillate, turned};
 
 /// Three-term Nuttall window with continuous first derivative: side lobes below -64 dB, falling by
 /// 18 dB per octave; main lobe of three bins either side.
@@ -72,8 +72,9 @@ pub(crate) fn estimate(
     let omega = TAU * guess;
     let middle = start + 0.5 * length;
     oscillate((first as f64 - middle) * omega, omega, x.len(), cos, sin);
-    let (re, im) = (dot(weight, cos), -dot(weight, sin));
-    let (slope_re, slope_im) = (dot(slope, cos), -dot(slope, sin));
+    let ([re, minus_im], [slope_re, minus_slope_im]) =
+        (turned(weight, cos, sin), turned(slope, cos, sin));
+    let (im, slope_im) = (-minus_im, -minus_slope_im);
     let power = re * re + im * im;
     let mean = x.iter().sum::<f64>() / x.len() as f64;
     let ac_square = dot(x, x) / x.len() as f64 - mean * mean;
