@@ -139,6 +139,22 @@ impl Kernel {
         (low, high, place - row as f64)
     }
 
+    /// Tabulated phases between two samples, a power of two.
+    #[inline]
+    pub(crate) fn phases(&self) -> usize {
+        self.phases
+    }
+
+    /// A row of taps and the one after it; `None` if `TAPS` is not this kernel's number.
+    #[inline]
+    pub(crate) fn two_rows<const TAPS: usize>(
+        &self,
+        row: usize,
+    ) -> Option<(&[f64; TAPS], &[f64; TAPS])> {
+        let rest = self.table.get(row * TAPS..)?;
+        Some((rest.first_chunk()?, rest.get(TAPS..)?.first_chunk()?))
+    }
+
     /// The value of `samples` at `position`; zero where the taps would leave the slice.
     pub(crate) fn value(&self, samples: &[f64], position: f64) -> f64 {
         let whole = position.floor();

@@ -166,6 +166,12 @@ fn linear<const W: usize>(
     }
 }
 
+/// Bits of a position within a block of points that are below a sample.
+const FRACTION_BITS: u32 = 44;
+
+/// Samples from one point to the next for which a block's positions fit into an integer.
+const STEP_MAX: f64 = 1024.0;
+
 /// Interpolates by a kernel: the usual lengths have code of their own.
 fn sinc<const W: usize>(
     kernel: &Kernel,
@@ -174,6 +180,7 @@ fn sinc<const W: usize>(
     points: &mut [[f64; W]],
 ) {
     match kernel.taps() {
+        _ if place.1 > STEP_MAX => weigh_any(kernel, samples, place, points),
         12 => weigh::<W, 12>(kernel, samples, place, points),
         14 => weigh::<W, 14>(kernel, samples, place, points),
         16 => weigh::<W, 16>(kernel, samples, place, points),
@@ -195,20 +202,30 @@ fn weigh<const W: usize, const TAPS: usize>(
     points: &mut [[f64; W]],
 ) {
     const BLOCK: usize = 32;
+    // Positions within a block are whole multiples of this part of a sample: integers are cut into
+    // sample, row and rest by shifts.
+    const ONE: f64 = (1_u64 << FRACTION_BITS) as f64;
+    let rest_bits = FRACTION_BITS - kernel.phases().ilog2();
+    let rest_scale = 1.0 / (1_u64 << rest_bits) as f64;
+    let step_part = (step * ONE) as i64;
     let mut taps = [[0.0; TAPS]; BLOCK];
     let mut firsts = [0; BLOCK];
     for (block, points) in points.chunks_mut(BLOCK).enumerate() {
+        let position = start + step * (block * BLOCK) as f64;
+        let whole = position as i64;
+        let part = ((position - whole as f64) * ONE) as i64;
         for (k, (taps, first)) in taps.iter_mut().zip(&mut firsts).enumerate() {
-            let position = start + step * (block * BLOCK + k) as f64;
-            let whole = position as i64;
-            *first = usize::try_from(whole + 1 - TAPS as i64 / 2).unwrap_or(usize::MAX);
-            let (low, high, mu) = kernel.rows(position - whole as f64);
-            if let (Some(low), Some(high)) = (low.first_chunk(), high.first_chunk()) {
+            let place = part + k as i64 * step_part;
+            *first = whole + (place >> FRACTION_BITS) + 1 - TAPS as i64 / 2;
+            let fraction = place & ((1 << FRACTION_BITS) - 1);
+            let mu = (fraction & ((1 << rest_bits) - 1)) as f64 * rest_scale;
+            if let Some((low, high)) = kernel.two_rows((fraction >> rest_bits) as usize) {
                 *taps = blend::<TAPS>(low, high, mu);
             }
         }
         for ((point, taps), first) in points.iter_mut().zip(&taps).zip(&firsts) {
-            let near = samples.get(*first..).and_then(|near| near.first_chunk::<TAPS>());
+            let first = usize::try_from(*first).unwrap_or(usize::MAX);
+            let near = samples.get(first..).and_then(|near| near.first_chunk::<TAPS>());
             let Some(near) = near else {
                 *point = [0.0; W];
                 continue;
