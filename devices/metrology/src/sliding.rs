@@ -304,9 +304,10 @@ impl HalfCyclePower {
     fn edge_sums(&self, crossing: f64) -> Option<(Sums, Sums)> {
         let (first, last) = (self.index(crossing, -1.0)?, self.index(crossing, 1.0)?);
         let (mut fall, mut rise) = (Sums::default(), Sums::default());
+        let from_base = crossing - self.base as f64;
         for k in first..last.min(self.u.len()) {
-            let place = (self.base + k as u64) as f64 - crossing;
-            let after = self.edge.step(place / HALF_CYCLE_EDGE_SAMPLES);
+            let place = (k as f64 - from_base) / HALF_CYCLE_EDGE_SAMPLES;
+            let after = self.edge.step(place);
             let (u, i) = (self.u[k], self.i.get(k).copied().unwrap_or(0.0));
             fall.add_weighted(1.0 - after, (u, i));
             rise.add_weighted(after, (u, i));
@@ -331,11 +332,9 @@ impl HalfCyclePower {
 /// Appends samples, and zeros up to a count and for what cannot be measured.
 #[multiversion(targets = "simd")]
 fn append(kept: &mut Vec<f64>, samples: &[f64], count: usize) {
-    let before = kept.len();
+    let clean = |x: &f64| if crate::engine::usable(*x) { *x } else { 0.0 };
+    kept.extend(samples.iter().map(clean));
     kept.resize(count, 0.0);
-    for (kept, x) in kept[before..].iter_mut().zip(samples) {
-        *kept = if crate::engine::usable(*x) { *x } else { 0.0 };
-    }
 }
 
 #[cfg(test)]
