@@ -325,7 +325,7 @@ fn what_would_fold_onto_an_order_is_stopped() {
 
 #[test]
 fn the_droop_near_half_the_sampling_frequency_is_taken_out() {
-    // Orders 42 to 50 up to 0.45 of 6.4 kS/s, where the kernel alone loses up to a quarter.
+    // Orders 42 to 50 up to 0.45 of 6.4 kS/s, where the kernel alone loses more and more.
     for f in [50.0, 53.7, 57.4] {
         let mut u = vec![tone(1.0, 230.0, 7.0)];
         u.extend((42..=50).map(|order| tone(f64::from(order), 4.6, 31.0 * f64::from(order))));
