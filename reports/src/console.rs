@@ -73,9 +73,9 @@ pub fn format_verdicts(verdicts: &[Verdict]) -> Vec<VerdictLine> {
 /// Name, measured, limit, and what it rests on.
 fn columns(verdict: &Verdict) -> [String; 4] {
     if let Some(told) = &verdict.told {
-        let limit = verdict
-            .limit
-            .map_or_else(String::new, |limit| format!("limit {} {}", number(limit), verdict.unit));
+        let unit = if verdict.unit == "1" { "" } else { verdict.unit.as_str() };
+        let limit = verdict.limit.map(|limit| format!("limit {} {unit}", number(limit)));
+        let limit = limit.unwrap_or_default().trim_end().to_owned();
         return [verdict.check.clone(), told.measured.clone(), limit, told.basis.clone()];
     }
     let counts = verdict.unit == "1";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Table, Values, nearest,
@@ -14,6 +15,7 @@ use crate::record::{
     Event, Found, LatencyRow, Observation, RecordError, RunFacts, RunReader, RunState, Torn,
     changed, file, write_facts, write_whole,
 };
+use crate::standard;
 use crate::verdict::{Counts, Status, Verdict};
 
 /// Why a run could not be judged.
@@ -54,9 +56,16 @@ impl Judge {
     ) -> Result<Self, EvaluateError> {
         let mut diagnostics = Diagnostics::new();
         let document = parse_document(scenario_toml, SourceId::FILE, &mut diagnostics);
+        let plan = standard::plan_of(&document, files, &mut diagnostics).map(Arc::new);
+        let about = CheckContext {
+            scenario: scenario.to_owned(),
+            files: files.clone(),
+            plan,
+            ..CheckContext::default()
+        };
         let checks = check_tables(&document)
             .into_iter()
-            .filter_map(|node| build(node, scenario, files, &mut diagnostics))
+            .filter_map(|node| build(node, &about, &mut diagnostics))
             .collect();
         if diagnostics.is_empty() {
             Ok(Self { checks, lines: 0 })
@@ -152,16 +161,14 @@ pub(crate) fn read_check(
 
 fn build(
     node: &Node,
-    scenario: &str,
-    files: &BTreeMap<String, String>,
+    about: &CheckContext,
     diagnostics: &mut Diagnostics,
 ) -> Option<(CheckContext, Box<dyn Check>)> {
     let (kind, values) = read_check(node, diagnostics)?;
     let context = CheckContext {
         name: values.text("name").to_owned(),
-        scenario: scenario.to_owned(),
         covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
-        files: files.clone(),
+        ..about.clone()
     };
     let check = (kind.build)(&values, context.clone(), diagnostics)?;
     Some((context, check))

@@ -103,6 +103,9 @@ fn test_case(verdict: &Verdict) -> TestCase {
     if !verdict.covers.is_empty() {
         case.add_property(Property::new("covers", verdict.covers.join(" ")));
     }
+    if let Some(qualification) = &verdict.qualification {
+        case.add_property(Property::new("qualification", qualification.as_str()));
+    }
     if verdict.status == Status::Pass {
         case.set_system_out(verdict.why.as_str());
     }

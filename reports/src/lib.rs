@@ -17,6 +17,7 @@ pub mod junit;
 pub mod latency;
 pub mod record;
 pub mod render;
+pub mod standard;
 pub mod suite;
 mod text;
 pub mod verdict;

@@ -230,6 +230,9 @@ pub struct Verdict {
     /// How the console tells it, where a check has more to say than the figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+    /// What a pass is worth less by, or a fail: `limit unconfirmed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualification: Option<String>,
 }
 
 /// Whether a must-fail twin did what it is for: the named check has exactly the expected status,
@@ -279,6 +282,7 @@ mod tests {
             covers: Vec::new(),
             why: String::new(),
             told: None,
+            qualification: None,
         }
     }
 

@@ -16,12 +16,15 @@ mod recovery;
 mod refused;
 pub(crate) mod rows;
 mod select;
+pub(crate) mod suite;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 
 use crate::record::{Event, LatencyRow, Observation, RunFacts, RunState};
+use crate::standard::Plan;
 use crate::verdict::{Status, Verdict};
 
 pub use demand::Demand;
@@ -53,6 +56,7 @@ pub static CHECKS: &[CheckKind] = &[
     jitter::KIND,
     recovery::KIND,
     published::KIND,
+    suite::KIND,
 ];
 
 /// What a check is told about itself.
@@ -66,6 +70,8 @@ pub struct CheckContext {
     pub covers: Vec<String>,
     /// The texts of the files that the check's table names, by the names as written there.
     pub files: BTreeMap<String, String>,
+    /// The plan of the scenario's `[suite]`, if it has one.
+    pub plan: Option<Arc<Plan>>,
 }
 
 impl CheckContext {
@@ -84,6 +90,7 @@ impl CheckContext {
             covers: self.covers.clone(),
             why: why.into(),
             told: None,
+            qualification: None,
         }
     }
 }
@@ -163,6 +170,7 @@ pub(crate) mod testing {
             scenario: "s".to_owned(),
             covers: vec!["F-04".to_owned()],
             files: BTreeMap::new(),
+            plan: None,
         };
         let mut diagnostics = Diagnostics::new();
         let check = (kind.build)(&values, context, &mut diagnostics);
@@ -227,6 +235,7 @@ mod tests {
             "published",
             "recovery",
             "refused",
+            "suite",
         ];
         assert_eq!(names, expected);
         for kind in CHECKS {

@@ -13,6 +13,7 @@ mod page;
 mod pictures;
 mod plot;
 mod report;
+mod standard;
 mod svg;
 
 use std::fs;

@@ -4,7 +4,10 @@
 //! sheet maps the same words to its theme. Coordinates are rounded to a tenth of a pixel, so the
 //! same data gives the same bytes. No value whatever, infinite or NaN, breaks a picture.
 
+use lastmeter_units::SiUnit;
+
 use super::diagram::escape;
+use super::page::with_prefix;
 use crate::console::number;
 use crate::text::append;
 
@@ -297,6 +300,10 @@ pub(crate) enum Figures {
     Clock,
     /// Shares, written in percent.
     Percent,
+    /// Plain numbers.
+    Plain,
+    /// Nanoamperes, written in A with the prefix that suits.
+    Nanoamperes,
 }
 
 /// An axis: which values there are, and where.
@@ -425,6 +432,8 @@ impl Axis {
                 format!("{} {name}", number(value / unit))
             }
             Figures::Percent => format!("{} %", number(100.0 * value)),
+            Figures::Plain => number(value),
+            Figures::Nanoamperes => with_prefix(value / 1e9, SiUnit::Ampere),
         }
     }
 }
@@ -488,7 +497,13 @@ mod tests {
         let odd = [0.0, -1.0, 1e-300, 1e308, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
         for from in odd {
             for to in odd {
-                for figures in [Figures::Nanoseconds, Figures::Clock, Figures::Percent] {
+                for figures in [
+                    Figures::Nanoseconds,
+                    Figures::Clock,
+                    Figures::Percent,
+                    Figures::Plain,
+                    Figures::Nanoamperes,
+                ] {
                     for axis in
                         [Axis::linear(from, to, figures), Axis::logarithmic(from, to, figures)]
                     {

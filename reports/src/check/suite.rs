@@ -1,0 +1,243 @@
+//! `suite`: the tests of a standard, judged point by point with the bench's own uncertainty.
+
+use std::sync::Arc;
+
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
+
+use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use crate::console::number;
+use crate::record::{Event, Observation, RunFacts, kind};
+use crate::standard::{Assessment, Assessor, Item, Plan, TestResult};
+use crate::text::plural;
+use crate::verdict::{At, Status, Told, Verdict};
+
+/// What a pass by a limit from memory is worth.
+pub(crate) const UNCONFIRMED: &str = "limit unconfirmed";
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "suite",
+        summary: "tests of a standard's suite: within the limits of a class, with guard band",
+        description: "Judges what the source of `[suite]` played, point by point: the readings \
+            whose spans lie wholly within a point's measuring time make its error, its variation \
+            against the point at reference conditions, its pulses without load and so on, as the \
+            suite says. The bench computes its own expanded uncertainty U (k = 2) of each figure: \
+            scatter of the readings, arithmetic, resolution, ends of spans, and what \
+            `bench_uncertainty` says. |figure| <= limit - U passes, |figure| > limit + U fails, in \
+            between it is too close to call and inconclusive. `tests` selects by name, also with \
+            `*`; `class` holds the same points against another class than the claimed one. \
+            `measured` and `limit` are those of the point that uses most of its limit.\n\n\
+            A limit whose figure was not confirmed in a source gives at best a pass with the \
+            qualification `limit unconfirmed`. A test that needs what the device does not report \
+            is skipped with the reason, and so is one that does not fit the claim.",
+        fields: &[
+            Field::default(
+                "tests",
+                Kind::List(&Kind::Text),
+                "[\"*\"]",
+                "names of the suite's tests, also with *",
+            ),
+            Field::optional("class", Kind::Text, "the class; the claimed one if left out"),
+        ],
+    },
+    build,
+};
+
+struct SuiteCheck {
+    context: CheckContext,
+    plan: Arc<Plan>,
+    /// From the start of the run on.
+    assessor: Option<Assessor>,
+    tests: Vec<Pattern>,
+    class: usize,
+    beyond_range: bool,
+}
+
+fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Option<Box<dyn Check>> {
+    let Some(plan) = context.plan.clone() else {
+        let message = "a check of kind `suite` needs a `[suite]` in the scenario";
+        let help = Some("write `[suite]` with `standard` and `device`".to_owned());
+        let label = "nothing says which standard";
+        out.report_with_help(Code::DOES_NOT_FIT, values.span_of("kind"), message, label, help);
+        return None;
+    };
+    let mistakes = out.len();
+    let class = match values.text_opt("class") {
+        None => Some(plan.claim.class),
+        Some(name) => plan.suite.class(name),
+    };
+    if class.is_none() {
+        let message = format!("{} has no such class", plan.suite.name);
+        let label = format!("expected one of {}", plan.suite.classes.join(", "));
+        out.report(Code::UNKNOWN_REFERENCE, values.span_of("class"), message, label);
+    }
+    let played = || plan.suite.tests.iter().filter(|test| plan.is_selected(test));
+    let mut tests = Vec::new();
+    for (value, span) in values.list("tests") {
+        let Value::Text(text) = value else { continue };
+        let pattern = Pattern::new(text);
+        if !played().any(|test| pattern.matches(&test.name)) {
+            let names: Vec<&str> = played().map(|test| test.name.as_str()).collect();
+            let message = format!("no test that is played fits `{text}`");
+            let label = format!("there are {}", names.join(", "));
+            out.report(Code::UNKNOWN_REFERENCE, *span, message, label);
+        }
+        tests.push(pattern);
+    }
+    if tests.is_empty() {
+        let message = "a check of no tests judges nothing";
+        out.report(Code::OUT_OF_RANGE, values.span_of("tests"), message, "expected a test");
+    }
+    let class = class.filter(|_| out.len() == mistakes)?;
+    let (assessor, beyond_range) = (None, false);
+    Some(Box::new(SuiteCheck { context, plan, assessor, tests, class, beyond_range }))
+}
+
+impl Check for SuiteCheck {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.assessor = Some(Assessor::new((*self.plan).clone(), facts.start));
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        if let Some(assessor) = &mut self.assessor {
+            assessor.observation(observation);
+        }
+    }
+
+    fn event(&mut self, _line: u64, event: &Event) {
+        self.beyond_range |= event.kind == kind::DEVICE
+            && event.text("what") == Some("beyond_range")
+            && event.about() == Some(self.plan.claim.device.as_str());
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let fresh;
+        let assessor = if let Some(assessor) = &self.assessor {
+            assessor
+        } else {
+            fresh = Assessor::new((*self.plan).clone(), facts.start);
+            &fresh
+        };
+        let mut assessment = assessor.assessment(self.class);
+        let tests = &self.plan.suite.tests;
+        assessment.tests.retain(|result| {
+            self.tests.iter().any(|pattern| pattern.matches(&tests[result.test].name))
+        });
+        let mut verdict = self.judged(&assessment);
+        if verdict.status == Status::Pass && self.beyond_range {
+            verdict.status = Status::Inconclusive;
+            verdict.why = format!(
+                "the input may exceed the converter's range, which is modelled with fidelity = \
+                 \"samples\" only; otherwise {}",
+                verdict.why
+            );
+        }
+        finish(verdict, facts)
+    }
+}
+
+impl SuiteCheck {
+    fn judged(&self, assessment: &Assessment) -> Verdict {
+        let plan = &self.plan;
+        let class = &plan.suite.classes[self.class];
+        let judged: Vec<&TestResult> =
+            assessment.tests.iter().filter(|test| test.skipped.is_none()).collect();
+        let skipped: Vec<String> = assessment
+            .tests
+            .iter()
+            .filter_map(|test| {
+                let name = &plan.suite.tests[test.test].name;
+                Some(format!("{name}: {}", test.skipped.as_ref()?))
+            })
+            .collect();
+        let status = assessment.status().unwrap_or(Status::Inconclusive);
+        let worst = judged
+            .iter()
+            .filter_map(|test| Some((*test, test.worst()?)))
+            .max_by(|a, b| a.1.status.cmp(&b.1.status).then(a.1.share().total_cmp(&b.1.share())));
+        let n = judged.iter().flat_map(|test| &test.items);
+        let n = n.filter(|item| item.figures.is_some()).count() as u64;
+        let mut why = match worst {
+            Some((test, item)) => {
+                let name = &plan.suite.tests[test.test].name;
+                format!("{name} at {}: {}", item.planned.coordinates.told(&plan.suite), told(item))
+            }
+            None if skipped.is_empty() => "nothing was judged".to_owned(),
+            None => "every test is skipped".to_owned(),
+        };
+        let outside = items(&judged).filter(|item| item.status == status).count() as u64;
+        if status >= Status::Inconclusive && outside > 1 {
+            why = format!("{outside} of {} points {status}; {why}", items(&judged).count());
+        }
+        if !skipped.is_empty() {
+            let count = plural(skipped.len() as u64, "test");
+            why = format!("{why}; {count} skipped ({})", skipped.join("; "));
+        }
+        let qualification = self.qualification(assessment, status);
+        let mut basis = format!("class {class}, {}", plural(n, "point"));
+        if let Some(qualification) = &qualification {
+            basis = format!("{basis}, {qualification}");
+        }
+        let figures = worst.and_then(|(_, item)| item.figures.as_ref());
+        let unit = figures.map_or("%", |figures| figures.unit.as_str());
+        let mut verdict = self.context.verdict(status, unit, why);
+        verdict.n = n;
+        verdict.qualification = qualification;
+        if let (Some((_, item)), Some(figures)) = (worst, figures) {
+            verdict.measured = Some(figures.value.abs());
+            verdict.limit = Some(item.planned.figure.value());
+            verdict.told = Some(Told { measured: with_uncertainty(item), basis });
+            verdict.at = Some(At {
+                device: Some(plan.claim.device.clone()),
+                quantity: figures.quantity.map(|id| id.name().to_owned()),
+                time: figures.at,
+                ..At::default()
+            });
+        }
+        verdict
+    }
+
+    /// Whether what decides rests on limits from memory.
+    fn qualification(&self, assessment: &Assessment, status: Status) -> Option<String> {
+        let mut unconfirmed = assessment.unconfirmed(&self.plan);
+        let decides = match status {
+            Status::Pass => unconfirmed.next().is_some(),
+            // Against one confirmed limit a fail is a fail.
+            Status::Fail => {
+                let failed = |item: &&Item| item.status == Status::Fail;
+                let all = assessment.tests.iter().flat_map(|test| &test.items).filter(failed);
+                let all = all.count();
+                unconfirmed.filter(failed).count() == all
+            }
+            _ => false,
+        };
+        decides.then(|| UNCONFIRMED.to_owned())
+    }
+}
+
+fn items<'a>(judged: &'a [&'a TestResult]) -> impl Iterator<Item = &'a Item> {
+    judged.iter().flat_map(|test| &test.items)
+}
+
+/// `0.012 % ± 0.0004 %`.
+pub fn with_uncertainty(item: &Item) -> String {
+    let Some(figures) = &item.figures else { return "-".to_owned() };
+    let unit = if figures.unit == "1" { "pulses" } else { figures.unit.as_str() };
+    let uncertainty = figures.budget.expanded();
+    format!("{} ± {} {unit}", number(figures.value), number(uncertainty))
+}
+
+/// An item's outcome in a few words.
+fn told(item: &Item) -> String {
+    let limit = number(item.planned.figure.value());
+    match &item.figures {
+        None => item.why.clone(),
+        Some(_) if item.why.is_empty() => format!("{}, limit {limit}", with_uncertainty(item)),
+        Some(_) => format!("{}, limit {limit}: {}", with_uncertainty(item), item.why),
+    }
+}
+
+#[cfg(test)]
+#[path = "suite_tests.rs"]
+mod tests;

@@ -1,0 +1,23 @@
+//! The suites that come along.
+
+/// Suites by name, as files.
+pub static EMBEDDED: &[(&str, &str)] = &[
+    ("iec-62053-21-2003", include_str!("../../suites/iec-62053-21-2003.toml")),
+    ("iec-62053-22-2003", include_str!("../../suites/iec-62053-22-2003.toml")),
+    ("iec-62053-23-2003", include_str!("../../suites/iec-62053-23-2003.toml")),
+    ("en-50470-3-2006", include_str!("../../suites/en-50470-3-2006.toml")),
+    ("mid-annex-v", include_str!("../../suites/mid-annex-v.toml")),
+    ("oiml-r46-2012", include_str!("../../suites/oiml-r46-2012.toml")),
+    ("iec-61000-4-30-a", include_str!("../../suites/iec-61000-4-30-a.toml")),
+    ("iec-61000-4-30-s", include_str!("../../suites/iec-61000-4-30-s.toml")),
+    ("iec-61000-4-7", include_str!("../../suites/iec-61000-4-7.toml")),
+    ("iec-61000-4-15", include_str!("../../suites/iec-61000-4-15.toml")),
+];
+
+/// The text of a suite that comes along.
+pub fn embedded(name: &str) -> Option<&'static str> {
+    EMBEDDED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// What stands before a suite's name among the files that a run was judged by.
+pub const SUITE_FILE_PREFIX: &str = "suite:";

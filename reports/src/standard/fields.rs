@@ -1,0 +1,248 @@
+//! The keys of a suite file.
+
+use lastmeter_params::{Dimension, Field, Kind, schema};
+use serde_json::{Value, json};
+
+use super::model::{Connection, Evaluate, Relative};
+
+/// The version of the suite format.
+pub(super) const FORMAT: i64 = 1;
+
+const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 10.0 };
+const VOLTAGE: Kind = Kind::Quantity { dimension: Dimension::Voltage, min: 1e-3, max: 1e6 };
+const CURRENT: Kind = Kind::Quantity { dimension: Dimension::Current, min: 1e-6, max: 1e6 };
+const FREQUENCY: Kind = Kind::Quantity { dimension: Dimension::Frequency, min: 40.0, max: 70.0 };
+const ANGLE: Kind = Kind::Quantity {
+    dimension: Dimension::Angle,
+    min: -std::f64::consts::TAU,
+    max: std::f64::consts::TAU,
+};
+const CELSIUS: Kind = Kind::Integer { min: -60, max: 120 };
+
+/// Keys of `[suite]`.
+pub(super) static HEAD: &[Field] = &[
+    Field::required("name", Kind::Name, "what scenarios call it"),
+    Field::required("title", Kind::Text, "the standard, in a line"),
+    Field::required("edition", Kind::Text, "the edition of all limits that name no other"),
+    Field::default("notes", Kind::Text, "\"\"", "what it leaves open, and on what it rests"),
+    Field::required("classes", Kind::List(&Kind::Text), "accuracy classes, strictest first"),
+    Field::required("default_class", Kind::Text, "the class claimed where nobody names one"),
+    Field::default(
+        "connections",
+        Kind::List(&Kind::Choice(Connection::WORDS)),
+        "[\"direct\", \"transformer\"]",
+        "how such meters are connected; the first is meant where nobody says",
+    ),
+    Field::default("nominal_voltage", VOLTAGE, "\"230 V\"", "where a scenario gives none"),
+    Field::default("base_current", CURRENT, "\"5 A\"", "nominal current of direct connection"),
+    Field::default("maximum_current", CURRENT, "\"60 A\"", "maximum current of direct connection"),
+    Field::default("transformer_current", CURRENT, "\"5 A\"", "nominal current at transformers"),
+    Field::default("transformer_maximum", CURRENT, "\"6 A\"", "maximum current at transformers"),
+    Field::default("frequency", FREQUENCY, "\"50 Hz\"", "where a scenario gives none"),
+    Field::default("temperature", CELSIUS, "23", "reference temperature in degrees Celsius"),
+];
+
+/// Keys of `[[symbol]]`.
+pub(super) static SYMBOL: &[Field] = &[
+    Field::required("name", Kind::Text, "a current's name, such as `Itr`"),
+    Field::default("classes", Kind::List(&Kind::Text), "[]", "classes it holds for; all if empty"),
+    Field::required("value", Kind::Text, "what it is, such as `0.1 Ib | 0.05 In`"),
+    Field::default("clause", Kind::Text, "\"\"", "where in the standard"),
+];
+
+/// Keys of a harmonic.
+static COMPONENT: &[Field] = &[
+    Field::required(
+        "order",
+        Kind::Quantity { dimension: Dimension::Ratio, min: 0.001, max: 2500.0 },
+        "multiple of the fundamental's frequency; not whole for an interharmonic",
+    ),
+    Field::required("share", RATIO, "RMS value relative to the fundamental"),
+    Field::default(
+        "angle",
+        ANGLE,
+        "\"0 deg\"",
+        "angle, sine convention: zero crosses zero upwards where the fundamental does",
+    ),
+];
+
+/// Keys of a modulation.
+static MODULATION: &[Field] = &[
+    Field::required(
+        "changes_per_minute",
+        Kind::Quantity { dimension: Dimension::Ratio, min: 0.01, max: 1e4 },
+        "changes per minute, two in each period",
+    ),
+    Field::required("depth", RATIO, "the whole change, relative to the voltage"),
+];
+
+/// Keys of `[[waveform]]`.
+pub(super) static WAVEFORM: &[Field] = &[
+    Field::required("name", Kind::Name, "what tests call it; `sine` is there already"),
+    Field::required("title", Kind::Text, "what it is"),
+    Field::default("voltage", Kind::List(&Kind::Table(COMPONENT)), "[]", "harmonics of voltages"),
+    Field::default("current", Kind::List(&Kind::Table(COMPONENT)), "[]", "harmonics of currents"),
+    Field::default(
+        "shape",
+        Kind::Choice(&["sine", "half-wave", "phase-fired", "burst"]),
+        "\"sine\"",
+        "shape of the current",
+    ),
+    Field::default("firing_angle", ANGLE, "\"90 deg\"", "where a phase-fired current begins"),
+    Field::default(
+        "on",
+        Kind::Integer { min: 1, max: 1000 },
+        "2",
+        "cycles of a burst with current",
+    ),
+    Field::default("off", Kind::Integer { min: 1, max: 1000 }, "2", "cycles of a burst without"),
+    Field::optional("modulation", Kind::Table(MODULATION), "rectangular modulation of voltages"),
+];
+
+/// Keys of `[[test.limit]]`.
+static LIMIT: &[Field] = &[
+    Field::required(
+        "values",
+        Kind::Texts,
+        "by class: the largest figure allowed, in % or in the quantity's unit",
+    ),
+    Field::optional("from", Kind::Text, "currents from here on, included"),
+    Field::optional("below", Kind::Text, "currents below this, which is not included"),
+    Field::default(
+        "power_factor",
+        Kind::List(&Kind::Text),
+        "[]",
+        "the test's power factors it holds for; all if empty",
+    ),
+    Field::required("clause", Kind::Text, "where in the standard"),
+    Field::optional("edition", Kind::Text, "if it is not the suite's"),
+    Field::required("confirmed", Kind::Boolean, "whether the figures were read in a source"),
+    Field::required("source", Kind::Text, "in which source, or that they are from memory"),
+];
+
+/// Keys of `[[test]]`.
+pub(super) static TEST: &[Field] = &[
+    Field::required("name", Kind::Name, "what checks select it by"),
+    Field::required("title", Kind::Text, "what it is"),
+    Field::default(
+        "evaluate",
+        Kind::Choice(Evaluate::WORDS),
+        "\"error\"",
+        "error at the point; variation against the point at reference conditions, also per kelvin; \
+         composite of error and variations; starting; no_load; repeatability",
+    ),
+    Field::default(
+        "quantity",
+        Kind::Text,
+        "\"active_energy\"",
+        "active_energy or reactive_energy, import less export; or an identifier, also with *",
+    ),
+    Field::default(
+        "relative_to",
+        Kind::Choice(Relative::WORDS),
+        "\"reading\"",
+        "of what limits in % are shares; absolute: differences of shares",
+    ),
+    Field::default(
+        "connections",
+        Kind::List(&Kind::Choice(Connection::WORDS)),
+        "[]",
+        "connections it is for; all if empty",
+    ),
+    Field::default("three_phases", Kind::Boolean, "false", "whether it needs three phases"),
+    Field::default(
+        "current",
+        Kind::List(&Kind::Text),
+        "[]",
+        "currents, such as `0.05 Ib | 0.02 In`; none flows if empty",
+    ),
+    Field::default(
+        "power_factor",
+        Kind::List(&Kind::Text),
+        "[\"1\"]",
+        "`1`, `0.5 ind`, `0.8 cap`; for reactive energy `sin 0.5 ind`",
+    ),
+    Field::default(
+        "direction",
+        Kind::List(&Kind::Choice(&["import", "export"])),
+        "[\"import\"]",
+        "which way energy flows",
+    ),
+    Field::default(
+        "loaded",
+        Kind::List(&Kind::Choice(&["all", "l1", "l2", "l3"])),
+        "[\"all\"]",
+        "phases that carry current",
+    ),
+    Field::default("voltage", Kind::List(&RATIO), "[1]", "voltages over nominal"),
+    Field::default(
+        "phase_voltages",
+        Kind::List(&Kind::List(&RATIO)),
+        "[]",
+        "voltages of the three phases over nominal, instead of `voltage`; 0 interrupts",
+    ),
+    Field::default("frequency", Kind::List(&RATIO), "[1]", "frequencies over nominal"),
+    Field::default(
+        "temperature",
+        Kind::List(&CELSIUS),
+        "[]",
+        "ambient temperatures in degrees Celsius; the suite's reference if empty",
+    ),
+    Field::default("waveform", Kind::List(&Kind::Name), "[\"sine\"]", "waveforms"),
+    Field::default(
+        "sequence",
+        Kind::List(&Kind::Choice(&["normal", "reversed"])),
+        "[\"normal\"]",
+        "phase sequences",
+    ),
+    Field::optional(
+        "readings",
+        Kind::Integer { min: 3, max: 10_000 },
+        "readings at each point, where the claim's number does not do",
+    ),
+    Field::default(
+        "no_load_constant",
+        Kind::Texts,
+        "{}",
+        "by class: C of the duration C * 10^6 / (k m Un Imax) minutes",
+    ),
+    Field::default(
+        "pulses",
+        Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1e6 },
+        "0",
+        "how many pulses the true energy of the test is worth at least",
+    ),
+    Field::optional("not_played", Kind::Text, "why this version cannot play it"),
+    Field::required("limit", Kind::List(&Kind::Table(LIMIT)), "the limits"),
+];
+
+/// Keys of `[[not_simulated]]`.
+pub(super) static NOT_SIMULATED: &[Field] = &[
+    Field::required("name", Kind::Name, "what it is called"),
+    Field::required("title", Kind::Text, "what it is"),
+    Field::required("reason", Kind::Text, "why no simulated meter can be put to it"),
+    Field::default("clause", Kind::Text, "\"\"", "where in the standard"),
+];
+
+/// The sections whose tables repeat.
+pub(super) static ROWS: [(&str, &[Field]); 4] =
+    [("symbol", SYMBOL), ("waveform", WAVEFORM), ("test", TEST), ("not_simulated", NOT_SIMULATED)];
+
+/// The JSON Schema of suite files, for editors.
+pub fn suite_json_schema() -> Value {
+    let mut properties = serde_json::Map::new();
+    properties.insert("format".to_owned(), json!({ "const": FORMAT }));
+    properties.insert("suite".to_owned(), schema::object(&[HEAD]));
+    for (name, fields) in ROWS {
+        let items = schema::object(&[fields]);
+        properties.insert(name.to_owned(), json!({ "type": "array", "items": items }));
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "lastmeter suite",
+        "type": "object",
+        "properties": properties,
+        "required": ["format", "suite", "test"],
+        "additionalProperties": false,
+    })
+}

@@ -1,0 +1,42 @@
+//! Standards' accuracy tests as data: read, unrolled into operating points, and judged.
+//!
+//! Terms: a *suite* is one standard's tests as a file; an *operating point* is what the source
+//! carries for a while; a *claim* is what a scenario says of the meter (class, connection, ratings)
+//! and how it is tested; a *plan* is a suite unrolled for a claim, points one after another; an
+//! *assessment* is what the record says of a plan. A limit is *confirmed* if its figure was read in
+//! a source that the suite names; else a pass is qualified ("limit unconfirmed").
+//!
+//! Nothing here knows the plant: the scenarios' package plays the points, the record tells what
+//! came of them.
+
+mod assess;
+mod claim;
+mod current;
+mod embedded;
+mod fields;
+mod folder;
+mod model;
+mod of_scenario;
+mod plan;
+mod read;
+mod readings;
+mod tell;
+mod uncertainty;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use crate::check::suite::with_uncertainty;
+pub use assess::{Assessment, Assessor, Figures, Item, TestResult};
+pub use claim::{Claim, SUITE_FIELDS, SUITE_SOURCE};
+pub use embedded::{EMBEDDED, SUITE_FILE_PREFIX, embedded};
+pub use fields::suite_json_schema;
+pub use folder::{Assessed, ClassLine};
+pub use model::{
+    Component, Connection, Evaluate, Limit, LimitFigure, Modulation, NotSimulated, Relative, Shape,
+    Subject, Suite, Test, Waveform,
+};
+pub use of_scenario::{plan_of, read_plan};
+pub use plan::{Conditions, Coordinates, Plan, PlannedItem, PlannedTest, Point};
+pub use tell::{explain_suite, figure_told};
+pub use uncertainty::{Budget, coverage_factor};

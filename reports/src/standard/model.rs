@@ -1,0 +1,361 @@
+//! What a suite is made of, once it is read.
+
+use std::collections::BTreeMap;
+
+use lastmeter_units::MeasurementId;
+
+use super::current::Expression;
+
+/// How a meter is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Connection {
+    /// The whole current goes through the meter.
+    Direct,
+    /// The current comes from a transformer.
+    Transformer,
+}
+
+impl Connection {
+    /// Its words in files, in the order of the enumeration.
+    pub const WORDS: &'static [&'static str] = &["direct", "transformer"];
+
+    /// Reads its word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "direct" => Some(Self::Direct),
+            "transformer" => Some(Self::Transformer),
+            _ => None,
+        }
+    }
+
+    /// Its word in files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Transformer => "transformer",
+        }
+    }
+}
+
+/// How the readings of a test's points become the figure that is held against the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evaluate {
+    /// The error at the point.
+    Error,
+    /// The error at the point less that at its reference point.
+    Variation,
+    /// That variation per kelvin between the two temperatures.
+    TemperatureCoefficient,
+    /// The worst combination of the error at reference with its variations, root of the sum of
+    /// squares, one influence after the other.
+    Composite,
+    /// By how much the energy of each half of the time falls short of the true one.
+    Starting,
+    /// Pulses that the registered energy amounts to although no current flows.
+    NoLoad,
+    /// Standard deviation of the readings.
+    Repeatability,
+}
+
+impl Evaluate {
+    /// Its words in files, in the order of the enumeration.
+    pub const WORDS: &'static [&'static str] = &[
+        "error",
+        "variation",
+        "temperature_coefficient",
+        "composite",
+        "starting",
+        "no_load",
+        "repeatability",
+    ];
+
+    /// Reads its word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "error" => Self::Error,
+            "variation" => Self::Variation,
+            "temperature_coefficient" => Self::TemperatureCoefficient,
+            "composite" => Self::Composite,
+            "starting" => Self::Starting,
+            "no_load" => Self::NoLoad,
+            "repeatability" => Self::Repeatability,
+            _ => return None,
+        })
+    }
+
+    /// Its word in files.
+    pub fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+
+    /// Whether it is made of the point and another one at reference conditions.
+    pub fn has_reference_point(self) -> bool {
+        matches!(self, Self::Variation | Self::TemperatureCoefficient)
+    }
+}
+
+/// What of a reading is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Active energy, imported less exported.
+    ActiveEnergy,
+    /// Reactive energy, imported less exported.
+    ReactiveEnergy,
+    /// Each quantity by itself; the worst counts. Empty: none of this version's registry.
+    Each(Vec<MeasurementId>),
+}
+
+/// Of what a limit in percent is a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relative {
+    /// Of the reference.
+    Reading,
+    /// Of the nominal value, voltage or current.
+    Nominal,
+    /// Of nothing: the difference of two shares.
+    Absolute,
+}
+
+impl Relative {
+    /// Its words in files, in the order of the enumeration.
+    pub const WORDS: &'static [&'static str] = &["reading", "nominal", "absolute"];
+
+    /// Reads its word.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "nominal" => Self::Nominal,
+            "absolute" => Self::Absolute,
+            _ => Self::Reading,
+        }
+    }
+}
+
+/// The figure of a limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LimitFigure {
+    /// In percent.
+    Percent(f64),
+    /// In the quantity's SI unit, or a plain number.
+    Absolute(f64),
+}
+
+impl LimitFigure {
+    /// The number, in percent or in the unit.
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Percent(value) | Self::Absolute(value) => value,
+        }
+    }
+}
+
+/// A row of limits: what classes allow in one range of currents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit {
+    /// By class, as the class list counts.
+    pub values: BTreeMap<usize, LimitFigure>,
+    /// Currents from here, included; from zero if left out.
+    pub from: Option<Expression>,
+    /// Currents below this, not included; without end if left out.
+    pub below: Option<Expression>,
+    /// The power factors it holds for, as written in the test; all if empty.
+    pub power_factor: Vec<String>,
+    /// Where in the standard.
+    pub clause: String,
+    /// Of which edition.
+    pub edition: String,
+    /// Whether the figures were read in a source.
+    pub confirmed: bool,
+    /// Which source, or why there is none.
+    pub source: String,
+}
+
+/// One harmonic of a waveform.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Component {
+    /// Multiple of the fundamental's frequency; not whole for an interharmonic.
+    pub order: f64,
+    /// RMS value relative to the fundamental.
+    pub share: f64,
+    /// Angle in radians, sine convention: zero crosses zero upwards together with the fundamental.
+    pub angle_rad: f64,
+}
+
+/// The shape of the current's fundamental.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    /// A sine.
+    Sine,
+    /// The positive half waves of a sine.
+    HalfWave,
+    /// A sine that flows from this angle of each half wave on, in radians.
+    PhaseFired(f64),
+    /// Whole cycles on, whole cycles off.
+    Burst {
+        /// Cycles with current.
+        on: u32,
+        /// Cycles without.
+        off: u32,
+    },
+}
+
+/// A rectangular modulation of the voltage, as flickermeters are tested with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Modulation {
+    /// Changes per minute, two in each period.
+    pub changes_per_minute: f64,
+    /// The whole change, relative to the voltage.
+    pub depth: f64,
+}
+
+/// A named distortion of voltage and current.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waveform {
+    /// Its name in the suite.
+    pub name: String,
+    /// What it is, for people.
+    pub title: String,
+    /// The voltage's harmonics.
+    pub voltage: Vec<Component>,
+    /// The current's harmonics.
+    pub current: Vec<Component>,
+    /// The shape of the current.
+    pub shape: Shape,
+    /// How the voltage is modulated, if it is.
+    pub modulation: Option<Modulation>,
+}
+
+/// A current that the suite gives a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Symbol {
+    /// Its name.
+    pub name: String,
+    /// The classes it holds for; all if empty.
+    pub classes: Vec<usize>,
+    /// What it is.
+    pub value: Expression,
+}
+
+/// The active power's place between current and voltage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PowerFactor {
+    /// As written: `0.5 ind`, `sin 0.5 ind`.
+    pub text: String,
+    /// By how much the current lags, in radians.
+    pub lag_rad: f64,
+}
+
+/// One test: a sweep over operating points, and what they are held against.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Test {
+    /// Its name.
+    pub name: String,
+    /// What it is, for people.
+    pub title: String,
+    /// How it is evaluated.
+    pub evaluate: Evaluate,
+    /// As written.
+    pub quantity: String,
+    /// What is judged.
+    pub subject: Subject,
+    /// Of what limits in percent are shares.
+    pub relative: Relative,
+    /// The connections it is for; all if empty.
+    pub connections: Vec<Connection>,
+    /// Whether it makes sense with three phases only.
+    pub three_phases: bool,
+    /// Currents; empty: none flows.
+    pub current: Vec<Expression>,
+    /// Power factors.
+    pub power_factor: Vec<PowerFactor>,
+    /// Whether energy flows back.
+    pub export: Vec<bool>,
+    /// Loaded phases: `None` all, or one.
+    pub loaded: Vec<Option<usize>>,
+    /// Voltage over nominal.
+    pub voltage: Vec<f64>,
+    /// Each phase's voltage over nominal, instead of `voltage`.
+    pub phase_voltages: Vec<[f64; 3]>,
+    /// Frequency over nominal.
+    pub frequency: Vec<f64>,
+    /// Ambient temperature in degrees Celsius.
+    pub temperature: Vec<f64>,
+    /// Waveforms, as the suite's list counts; the first is the sine.
+    pub waveform: Vec<usize>,
+    /// Whether the phase sequence is reversed.
+    pub reversed: Vec<bool>,
+    /// Number of readings, where it differs from the claim's.
+    pub readings: Option<u32>,
+    /// By class: C in the duration C * 10^6 / (k m Un Imax) minutes of the no-load test.
+    pub no_load_constant: BTreeMap<usize, f64>,
+    /// True energy, in pulses, over which the starting test lasts.
+    pub pulses: f64,
+    /// Why it is not played in this version, if so.
+    pub not_played: Option<String>,
+    /// The limits.
+    pub limits: Vec<Limit>,
+}
+
+/// Something a standard asks for that no simulated meter can be put to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotSimulated {
+    /// Its name.
+    pub name: String,
+    /// What it is, for people.
+    pub title: String,
+    /// Why not.
+    pub reason: String,
+    /// Where in the standard.
+    pub clause: String,
+}
+
+/// A standard's tests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suite {
+    /// Its name.
+    pub name: String,
+    /// What it is, for people.
+    pub title: String,
+    /// The edition all limits are of that name no other.
+    pub edition: String,
+    /// What it leaves open, for people.
+    pub notes: String,
+    /// The classes, strictest first.
+    pub classes: Vec<String>,
+    /// The class that is claimed where a scenario names none.
+    pub default_class: usize,
+    /// The connections it is for.
+    pub connections: Vec<Connection>,
+    /// Nominal voltage in volts.
+    pub nominal_voltage: f64,
+    /// By connection: nominal and maximum current in amperes.
+    pub currents: [(f64, f64); 2],
+    /// Nominal frequency in hertz.
+    pub frequency: f64,
+    /// Reference temperature in degrees Celsius.
+    pub temperature: f64,
+    /// Named currents.
+    pub symbols: Vec<Symbol>,
+    /// Waveforms; the first is the sine.
+    pub waveforms: Vec<Waveform>,
+    /// The tests.
+    pub tests: Vec<Test>,
+    /// What cannot be simulated.
+    pub not_simulated: Vec<NotSimulated>,
+    /// The text it was read from.
+    pub text: String,
+}
+
+impl Suite {
+    /// The index of a class.
+    pub fn class(&self, name: &str) -> Option<usize> {
+        self.classes.iter().position(|class| class == name)
+    }
+
+    /// How many figures of limits there are, and how many of them are confirmed.
+    pub fn confirmation(&self) -> (usize, usize) {
+        let rows = || self.tests.iter().flat_map(|test| &test.limits);
+        let all = rows().map(|limit| limit.values.len()).sum();
+        let confirmed = rows().filter(|limit| limit.confirmed);
+        (all, confirmed.map(|limit| limit.values.len()).sum())
+    }
+}

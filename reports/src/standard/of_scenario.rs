@@ -1,0 +1,112 @@
+//! The plan that a scenario's `[suite]` makes.
+
+use std::collections::BTreeMap;
+
+use lastmeter_params::{
+    Code, Diagnostics, Dimension, NodeValue, Span, Table, Values, parse_quantity, read_table,
+};
+use lastmeter_units::SimDuration;
+
+use super::claim::{Claim, SUITE_FIELDS};
+use super::embedded::{SUITE_FILE_PREFIX, embedded};
+use super::model::Suite;
+use super::plan::Plan;
+
+/// How often a meter reports whose table says nothing about it.
+const REPORT_EVERY: SimDuration = SimDuration::from_seconds(10);
+
+/// The plan of a scenario document, as judging needs it: the suite's text comes from the files that
+/// the run was judged by, or from those that come along. `None` without a `[suite]`, and after a
+/// mistake, which is then reported.
+pub fn plan_of(
+    document: &Table,
+    files: &BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) -> Option<Plan> {
+    let node = document.get("suite")?;
+    let NodeValue::Table(table) = &node.value else {
+        out.report(Code::WRONG_KIND, node.span, "`suite` is one table", "expected `[suite]`");
+        return None;
+    };
+    let values = read_table(table, node.span, SUITE_FIELDS, out)?;
+    let standard = values.text("standard");
+    let kept = files.get(&format!("{SUITE_FILE_PREFIX}{standard}")).map(String::as_str);
+    let Some(text) = kept.or_else(|| embedded(standard)) else {
+        let message = format!("there is no suite `{standard}`");
+        out.report(Code::UNKNOWN_THING, values.span_of("standard"), message, "not known here");
+        return None;
+    };
+    let period = period_of(document, values.text("device"));
+    read_plan(&values, text, period, out)
+}
+
+/// How often a device of a scenario document reports.
+fn period_of(document: &Table, device: &str) -> SimDuration {
+    let devices = match document.get("device").map(|node| &node.value) {
+        Some(NodeValue::Array(list)) => list.as_slice(),
+        _ => &[],
+    };
+    let written = devices.iter().find_map(|node| match &node.value {
+        NodeValue::Table(table) if table.text("name") == Some(device) => table.text("report_every"),
+        _ => None,
+    });
+    let seconds = written.and_then(|text| parse_quantity(text, &[Dimension::Time]).ok());
+    seconds.map_or(REPORT_EVERY, |(seconds, _)| SimDuration::from_seconds_f64(seconds))
+}
+
+/// The plan that the checked keys of a `[suite]` make of a suite's text, for a meter that reports
+/// every `period`; what is wrong is reported where the scenario says it.
+pub fn read_plan(
+    values: &Values,
+    text: &str,
+    period: SimDuration,
+    out: &mut Diagnostics,
+) -> Option<Plan> {
+    let span = values.span_of("standard");
+    let suite = match Suite::read(text) {
+        Ok(suite) => suite,
+        Err(mistakes) => {
+            let standard = values.text("standard");
+            let first = mistakes.first().map_or_else(String::new, |mistake| {
+                format!("line {}: {}", line_of(text, mistake.span), mistake.message)
+            });
+            let more = match mistakes.len() {
+                0 | 1 => String::new(),
+                count => format!(", and {} more", count - 1),
+            };
+            let message = format!("suite `{standard}` has mistakes: {first}{more}");
+            let help = Some("`lastmeter check` with the suite's file shows them".to_owned());
+            out.report_with_help(Code::FILE_REFUSED, span, message, "not a suite", help);
+            return None;
+        }
+    };
+    let claim = Claim::read(values, &suite, out)?;
+    match Plan::new(suite, claim, period) {
+        Ok(plan) if plan.points.is_empty() => {
+            let message = "nothing of this suite can be played for this claim";
+            let skipped = plan.tests.iter().filter_map(|test| {
+                let name = &plan.suite.tests[test.test].name;
+                Some(format!("{name}: {}", test.skipped.as_ref()?))
+            });
+            let help = Some(skipped.collect::<Vec<_>>().join("; "));
+            out.report_with_help(
+                Code::CANNOT_MEASURE,
+                span,
+                message,
+                "every test is skipped",
+                help,
+            );
+            None
+        }
+        Ok(plan) => Some(plan),
+        Err(message) => {
+            out.report(Code::DOES_NOT_FIT, span, message, "makes no plan");
+            None
+        }
+    }
+}
+
+fn line_of(text: &str, span: Span) -> usize {
+    let end = text.floor_char_boundary(span.start.min(text.len()));
+    text[..end].matches('\n').count() + 1
+}

@@ -1,0 +1,495 @@
+//! Unrolls a suite for a claim: which operating points are played when, and what each is for.
+//!
+//! Points that several tests need are played once. Each lasts a whole number of the meter's
+//! readings: some to settle, the others to count.
+
+use lastmeter_units::SimDuration;
+
+use super::claim::Claim;
+use super::model::{Connection, Evaluate, LimitFigure, PowerFactor, Subject, Suite, Test};
+
+/// Joules of a kilowatt-hour, and var-seconds of a kilovar-hour.
+pub(super) const PER_KILO_HOUR: f64 = 3.6e6;
+
+/// More points than these are a slip of the pen.
+const POINTS_MAX: usize = 5_000;
+/// A longer plan is one too: ten years, as of any scenario.
+const SECONDS_MAX: f64 = 10.0 * 365.25 * 86_400.0;
+
+/// What the source carries at an operating point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conditions {
+    /// 1 or 3; of the arrays so many are in use.
+    pub phases: usize,
+    /// RMS value of each phase's fundamental in volts.
+    pub voltages: [f64; 3],
+    /// RMS value of each phase's current in amperes; of the fundamental where harmonics are added.
+    pub currents: [f64; 3],
+    /// By how much each current lags its voltage, in radians.
+    pub lag_rad: f64,
+    /// In hertz.
+    pub frequency: f64,
+    /// Ambient temperature in degrees Celsius.
+    pub celsius: f64,
+    /// Whether the phases follow one another the other way round.
+    pub reversed: bool,
+    /// As the suite's list of waveforms counts.
+    pub waveform: usize,
+}
+
+impl Conditions {
+    /// Sum of the phases' apparent powers in volt-amperes, of the fundamentals.
+    pub fn apparent(&self) -> f64 {
+        let phases = self.voltages.iter().zip(&self.currents).take(self.phases);
+        phases.map(|(voltage, current)| voltage * current).sum()
+    }
+}
+
+/// A point of the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// What the source carries.
+    pub conditions: Conditions,
+    /// When it begins, since the start.
+    pub start: SimDuration,
+    /// From when on readings count.
+    pub measure_from: SimDuration,
+    /// When it ends.
+    pub end: SimDuration,
+    /// How many readings count.
+    pub readings: u32,
+}
+
+/// Where an item of a test lies in its sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coordinates {
+    /// The current as written and in amperes; `None` if none flows.
+    pub current: Option<(String, f64)>,
+    /// The power factor.
+    pub power_factor: PowerFactor,
+    /// Whether energy flows back.
+    pub export: bool,
+    /// The only loaded phase, if not all are.
+    pub loaded: Option<usize>,
+    /// Voltage over nominal.
+    pub voltage: f64,
+    /// Each phase's voltage over nominal, if they differ.
+    pub phase_voltages: Option<[f64; 3]>,
+    /// Frequency over nominal.
+    pub frequency: f64,
+    /// In degrees Celsius.
+    pub celsius: f64,
+    /// As the suite's list counts.
+    pub waveform: usize,
+    /// Whether the phase sequence is reversed.
+    pub reversed: bool,
+}
+
+impl Coordinates {
+    /// The same current and power factor with everything else at reference.
+    fn at_reference(&self, celsius: f64) -> Self {
+        Self {
+            loaded: None,
+            voltage: 1.0,
+            phase_voltages: None,
+            frequency: 1.0,
+            celsius,
+            waveform: 0,
+            reversed: false,
+            ..self.clone()
+        }
+    }
+
+    fn conditions(&self, claim: &Claim) -> Conditions {
+        let ratios = self.phase_voltages.unwrap_or([self.voltage; 3]);
+        let amperes = self.current.as_ref().map_or(0.0, |(_, amperes)| *amperes);
+        let is_loaded = |phase: usize| self.loaded.is_none_or(|loaded| loaded == phase);
+        let in_use = |phase: usize| phase < claim.phases;
+        let of_phase = |phase: usize, value: f64| if in_use(phase) { value } else { 0.0 };
+        let back = if self.export { std::f64::consts::PI } else { 0.0 };
+        Conditions {
+            phases: claim.phases,
+            voltages: [0, 1, 2].map(|phase| of_phase(phase, ratios[phase] * claim.voltage)),
+            currents: [0, 1, 2]
+                .map(|phase| of_phase(phase, if is_loaded(phase) { amperes } else { 0.0 })),
+            lag_rad: self.power_factor.lag_rad + back,
+            frequency: self.frequency * claim.frequency,
+            celsius: self.celsius,
+            reversed: self.reversed,
+            waveform: self.waveform,
+        }
+    }
+}
+
+/// One figure to be judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedItem {
+    /// Where in the sweep.
+    pub coordinates: Coordinates,
+    /// The point, by its place in the plan.
+    pub point: usize,
+    /// The points it is held against: of a variation the one at reference, of a composite one list
+    /// for each influence.
+    pub against: Vec<Vec<usize>>,
+    /// The row of limits, by its place in the test.
+    pub limit: usize,
+    /// What the class allows.
+    pub figure: LimitFigure,
+}
+
+/// One test of the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedTest {
+    /// By its place in the suite.
+    pub test: usize,
+    /// Why it is not played, if so.
+    pub skipped: Option<String>,
+    /// What is to be judged.
+    pub items: Vec<PlannedItem>,
+}
+
+/// A suite unrolled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The suite.
+    pub suite: Suite,
+    /// What is claimed.
+    pub claim: Claim,
+    /// The meter's reporting period.
+    pub period: SimDuration,
+    /// What is played, one after another.
+    pub points: Vec<Point>,
+    /// What is judged for the claimed class, in the suite's order.
+    pub tests: Vec<PlannedTest>,
+}
+
+impl Plan {
+    /// Unrolls a suite for a claim and a meter that reports every `period`.
+    ///
+    /// # Errors
+    /// A text that says what does not work out: a current that means nothing here, too many points.
+    pub fn new(suite: Suite, claim: Claim, period: SimDuration) -> Result<Self, String> {
+        if period.0 <= 0 {
+            return Err("a meter that never reports cannot be tested".to_owned());
+        }
+        let mut plan = Self { suite, claim, period, points: Vec::new(), tests: Vec::new() };
+        let mut wanted: Vec<(Conditions, u32)> = Vec::new();
+        let class = plan.claim.class;
+        let tests = plan.unroll(class, &mut |conditions, readings| {
+            let known = wanted.iter().position(|(played, _)| *played == conditions);
+            let place = known.unwrap_or_else(|| {
+                wanted.push((conditions, readings));
+                wanted.len() - 1
+            });
+            wanted[place].1 = wanted[place].1.max(readings);
+            Some(place)
+        })?;
+        plan.tests = tests;
+        plan.lay_out(wanted)?;
+        Ok(plan)
+    }
+
+    /// Lays points one after another.
+    fn lay_out(&mut self, wanted: Vec<(Conditions, u32)>) -> Result<(), String> {
+        if wanted.len() > POINTS_MAX {
+            return Err(format!("{} operating points; at most {POINTS_MAX}", wanted.len()));
+        }
+        let period_s = self.period.as_seconds_f64();
+        let settle = (self.claim.settle.as_seconds_f64() / period_s - 1e-9).ceil().max(1.0) as i64;
+        let readings: f64 = wanted.iter().map(|(_, n)| f64::from(*n) + settle as f64).sum();
+        if readings * period_s > SECONDS_MAX {
+            return Err("the plan would last longer than ten years".to_owned());
+        }
+        let mut start = SimDuration::ZERO;
+        for (conditions, readings) in wanted {
+            let measure_from = start + SimDuration(self.period.0 * settle);
+            let end = measure_from + SimDuration(self.period.0 * i64::from(readings));
+            self.points.push(Point { conditions, start, measure_from, end, readings });
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// How long it lasts.
+    pub fn duration(&self) -> SimDuration {
+        self.points.last().map_or(SimDuration::ZERO, |point| point.end)
+    }
+
+    /// The tests as they would be for another class, on the points that are played; one whose
+    /// points are not is skipped.
+    pub fn for_class(&self, class: usize) -> Vec<PlannedTest> {
+        if class == self.claim.class {
+            return self.tests.clone();
+        }
+        let mut find = |conditions: Conditions, readings: u32| {
+            let fits = |point: &Point| point.conditions == conditions && point.readings >= readings;
+            self.points.iter().position(fits)
+        };
+        self.unroll(class, &mut find).unwrap_or_default()
+    }
+
+    /// Whether a test is among those that are played.
+    pub fn is_selected(&self, test: &Test) -> bool {
+        self.claim.tests.iter().any(|pattern| pattern.matches(&test.name))
+    }
+
+    fn unroll(
+        &self,
+        class: usize,
+        place: &mut dyn FnMut(Conditions, u32) -> Option<usize>,
+    ) -> Result<Vec<PlannedTest>, String> {
+        let mut planned = Vec::new();
+        for (index, test) in self.suite.tests.iter().enumerate() {
+            let mut skipped = self.skips(test, class);
+            let mut items = Vec::new();
+            if skipped.is_none() {
+                for coordinates in sweep(&self.suite, test, &self.claim, class)? {
+                    let Some(item) = self.item(test, class, coordinates, place)? else {
+                        let class = &self.suite.classes[class];
+                        skipped = Some(format!("its points for class {class} are not played"));
+                        continue;
+                    };
+                    items.push(item);
+                }
+            }
+            if skipped.is_some() {
+                items.clear();
+            }
+            planned.push(PlannedTest { test: index, skipped, items });
+        }
+        Ok(planned)
+    }
+
+    /// Why a test is not played, if so.
+    fn skips(&self, test: &Test, class: usize) -> Option<String> {
+        if !self.is_selected(test) {
+            return Some("not selected by this scenario".to_owned());
+        }
+        if let Some(reason) = &test.not_played {
+            return Some(reason.clone());
+        }
+        if !test.connections.is_empty() && !test.connections.contains(&self.claim.connection) {
+            let only = test.connections[0].word();
+            return Some(format!("for {only} connection only"));
+        }
+        let one_of_three = test.loaded.iter().any(Option::is_some)
+            || test.reversed.contains(&true)
+            || !test.phase_voltages.is_empty();
+        if self.claim.phases == 1 && (test.three_phases || one_of_three) {
+            return Some("needs three phases".to_owned());
+        }
+        if !test.limits.iter().any(|limit| limit.values.contains_key(&class)) {
+            let class = &self.suite.classes[class];
+            return Some(format!("the suite has no limit of it for class {class}"));
+        }
+        if test.subject == Subject::Each(Vec::new()) {
+            let quantity = &test.quantity;
+            return Some(format!("this version's registry has no quantity `{quantity}`"));
+        }
+        None
+    }
+
+    /// `Ok(None)`: one of its points is not played.
+    fn item(
+        &self,
+        test: &Test,
+        class: usize,
+        coordinates: Coordinates,
+        place: &mut dyn FnMut(Conditions, u32) -> Option<usize>,
+    ) -> Result<Option<PlannedItem>, String> {
+        let (limit, figure) = limit_of(&self.suite, test, &self.claim, class, &coordinates)?;
+        let readings = self.readings(test, class, &coordinates)?;
+        let celsius = self.suite.temperature;
+        let mut put = |at: &Coordinates| place(at.conditions(&self.claim), readings);
+        let mut against = Vec::new();
+        let point = if test.evaluate == Evaluate::Composite {
+            let base = coordinates.at_reference(celsius);
+            let Some(point) = put(&base) else { return Ok(None) };
+            for influence in influences(test, &base) {
+                let points: Option<Vec<usize>> = influence.iter().map(&mut put).collect();
+                let Some(points) = points else { return Ok(None) };
+                against.push(points);
+            }
+            point
+        } else {
+            let Some(point) = put(&coordinates) else { return Ok(None) };
+            if test.evaluate.has_reference_point() {
+                let Some(reference) = put(&coordinates.at_reference(celsius)) else {
+                    return Ok(None);
+                };
+                against.push(vec![reference]);
+            }
+            point
+        };
+        Ok(Some(PlannedItem { coordinates, point, against, limit, figure }))
+    }
+
+    /// How many readings a point of a test needs.
+    fn readings(&self, test: &Test, class: usize, at: &Coordinates) -> Result<u32, String> {
+        let claim = &self.claim;
+        let period_s = self.period.as_seconds_f64();
+        let pulse = PER_KILO_HOUR / claim.pulse_constant;
+        let seconds = match test.evaluate {
+            Evaluate::NoLoad => {
+                let name = &self.suite.classes[class];
+                let Some(constant) = test.no_load_constant.get(&class) else {
+                    return Err(format!("`{}` has no no_load_constant for {name}", test.name));
+                };
+                let power = claim.phases as f64 * claim.voltage * claim.maximum;
+                60.0 * constant * 1e6 / (claim.pulse_constant * power)
+            }
+            Evaluate::Starting => test.pulses * pulse / at.conditions(claim).apparent(),
+            _ => 0.0,
+        };
+        let least = f64::from(test.readings.unwrap_or(0).max(claim.readings));
+        let readings = (seconds / period_s - 1e-9).ceil().max(least);
+        if readings.is_finite() && readings < 1e8 {
+            Ok(readings as u32)
+        } else {
+            Err(format!("`{}` would take {readings:.3e} readings", test.name))
+        }
+    }
+}
+
+/// All points of a test's sweep for a class.
+fn sweep(
+    suite: &Suite,
+    test: &Test,
+    claim: &Claim,
+    class: usize,
+) -> Result<Vec<Coordinates>, String> {
+    let mut currents = Vec::new();
+    for current in &test.current {
+        currents.push(Some(current.resolve(suite, &claim.ratings(class))?));
+    }
+    if currents.is_empty() {
+        currents.push(None);
+    }
+    let mut all = Vec::new();
+    for current in currents {
+        for power_factor in &test.power_factor {
+            for &export in &test.export {
+                all.push(Coordinates {
+                    current: current.clone(),
+                    power_factor: power_factor.clone(),
+                    export,
+                    loaded: None,
+                    voltage: 1.0,
+                    phase_voltages: None,
+                    frequency: 1.0,
+                    celsius: suite.temperature,
+                    waveform: 0,
+                    reversed: false,
+                });
+            }
+        }
+    }
+    if test.evaluate == Evaluate::Composite {
+        return Ok(all);
+    }
+    let vary = |all: Vec<Coordinates>, how: &dyn Fn(&Coordinates) -> Vec<Coordinates>| {
+        all.iter().flat_map(how).collect::<Vec<Coordinates>>()
+    };
+    all = vary(all, &|at| {
+        test.loaded.iter().map(|&loaded| Coordinates { loaded, ..at.clone() }).collect()
+    });
+    all = vary(all, &|at| {
+        if test.phase_voltages.is_empty() {
+            return voltages(test, at);
+        }
+        let ratios = test.phase_voltages.iter();
+        ratios.map(|&three| Coordinates { phase_voltages: Some(three), ..at.clone() }).collect()
+    });
+    all = vary(all, &|at| frequencies(test, at));
+    all = vary(all, &|at| temperatures(test, at));
+    all = vary(all, &|at| {
+        test.waveform.iter().map(|&waveform| Coordinates { waveform, ..at.clone() }).collect()
+    });
+    all = vary(all, &|at| {
+        test.reversed.iter().map(|&reversed| Coordinates { reversed, ..at.clone() }).collect()
+    });
+    Ok(all)
+}
+
+fn voltages(test: &Test, at: &Coordinates) -> Vec<Coordinates> {
+    test.voltage.iter().map(|&voltage| Coordinates { voltage, ..at.clone() }).collect()
+}
+
+fn frequencies(test: &Test, at: &Coordinates) -> Vec<Coordinates> {
+    test.frequency.iter().map(|&frequency| Coordinates { frequency, ..at.clone() }).collect()
+}
+
+fn temperatures(test: &Test, at: &Coordinates) -> Vec<Coordinates> {
+    test.temperature.iter().map(|&celsius| Coordinates { celsius, ..at.clone() }).collect()
+}
+
+/// Of a composite: what each influence by itself makes of the point at reference.
+fn influences(test: &Test, base: &Coordinates) -> [Vec<Coordinates>; 3] {
+    [voltages(test, base), frequencies(test, base), temperatures(test, base)]
+}
+
+/// The one limit that holds at a point for a class: its row and its figure.
+fn limit_of(
+    suite: &Suite,
+    test: &Test,
+    claim: &Claim,
+    class: usize,
+    at: &Coordinates,
+) -> Result<(usize, LimitFigure), String> {
+    let ratings = claim.ratings(class);
+    let mut found = None;
+    for (row, limit) in test.limits.iter().enumerate() {
+        let Some(figure) = limit.values.get(&class) else { continue };
+        let factors = &limit.power_factor;
+        if !factors.is_empty() && !factors.contains(&at.power_factor.text) {
+            continue;
+        }
+        if let Some((_, amperes)) = &at.current {
+            // A current that is written another way than the bound may differ in its last bits.
+            let slack = 1e-9 * amperes;
+            if let Some(from) = &limit.from
+                && *amperes < from.resolve(suite, &ratings)?.1 - slack
+            {
+                continue;
+            }
+            if let Some(below) = &limit.below
+                && *amperes >= below.resolve(suite, &ratings)?.1 - slack
+            {
+                continue;
+            }
+        }
+        if found.is_some() {
+            return Err(format!("two limits for class {} at {}", suite.classes[class], told(at)));
+        }
+        found = Some((row, *figure));
+    }
+    found.ok_or_else(|| format!("no limit for class {} at {}", suite.classes[class], told(at)))
+}
+
+fn told(at: &Coordinates) -> String {
+    let current = at.current.as_ref().map_or("no current", |(text, _)| text.as_str());
+    format!("{current}, power factor {}", at.power_factor.text)
+}
+
+/// Whether every point of a test has one limit, for each of its classes and connections.
+pub(super) fn has_limits(suite: &Suite, test: &Test) -> Result<(), String> {
+    let connections = suite.connections.iter().copied();
+    let connections: Vec<Connection> = connections
+        .filter(|one| test.connections.is_empty() || test.connections.contains(one))
+        .collect();
+    for class in 0..suite.classes.len() {
+        if !test.limits.iter().any(|limit| limit.values.contains_key(&class)) {
+            continue;
+        }
+        if test.evaluate == Evaluate::NoLoad && !test.no_load_constant.contains_key(&class) {
+            return Err(format!("no no_load_constant for class {}", suite.classes[class]));
+        }
+        for &connection in &connections {
+            let claim = Claim::usual(suite, class, connection);
+            for coordinates in sweep(suite, test, &claim, class)? {
+                limit_of(suite, test, &claim, class, &coordinates)?;
+            }
+        }
+    }
+    Ok(())
+}

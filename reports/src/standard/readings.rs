@@ -1,0 +1,189 @@
+//! Takes from the record the readings that lie wholly within a point's measuring time.
+//!
+//! The span of a reading begins where the one before ended, which is less than half a second before
+//! that one was due, and ends before it is due itself. So a reading counts if it and the one before
+//! were due within the measuring time, its beginning included; settling is longer than that half
+//! second.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration, SimTime};
+
+use super::model::Subject;
+use super::plan::Plan;
+use crate::record::Observation;
+
+/// The values of one reading: reference beside what was reported.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Reading {
+    values: BTreeMap<MeasurementId, (f64, Option<f64>)>,
+}
+
+/// What came of an energy or a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Got {
+    /// The device does not report it.
+    Absent,
+    /// It was due and did not come.
+    Missing,
+    /// Reference and reported.
+    Pair(f64, f64),
+}
+
+const PHASES: [Phase; 3] = [Phase::L1, Phase::L2, Phase::L3];
+
+/// The registers of an energy in one direction: the total, then the phases.
+fn registers(subject: &Subject, direction: Direction) -> [Option<MeasurementId>; 4] {
+    let quantity = match subject {
+        Subject::ReactiveEnergy => Quantity::ReactiveEnergy(direction),
+        Subject::ActiveEnergy | Subject::Each(_) => Quantity::ActiveEnergy(direction),
+    };
+    [Phase::Total, PHASES[0], PHASES[1], PHASES[2]].map(|phase| MeasurementId::of(quantity, phase))
+}
+
+impl Reading {
+    /// One value.
+    pub(super) fn value(&self, id: MeasurementId) -> Got {
+        match self.values.get(&id) {
+            None => Got::Absent,
+            Some((_, None)) => Got::Missing,
+            Some((reference, Some(reported))) => Got::Pair(*reference, *reported),
+        }
+    }
+
+    /// What a register of one direction stands at: the total, or else the sum of the phases.
+    pub(super) fn register(&self, subject: &Subject, direction: Direction) -> Got {
+        let [total, phases @ ..] = registers(subject, direction);
+        if let Some(total) = total.map(|id| self.value(id)).filter(|got| *got != Got::Absent) {
+            return total;
+        }
+        let mut sum = Got::Absent;
+        for got in phases.into_iter().flatten().map(|id| self.value(id)) {
+            sum = match (sum, got) {
+                (sum, Got::Absent) => sum,
+                (Got::Missing, _) | (_, Got::Missing) => Got::Missing,
+                (Got::Absent, pair) => pair,
+                (Got::Pair(a, b), Got::Pair(c, d)) => Got::Pair(a + c, b + d),
+            };
+        }
+        sum
+    }
+
+    /// Import less export.
+    pub(super) fn net(&self, subject: &Subject) -> Got {
+        let consumed = self.register(subject, Direction::Consumed);
+        let injected = self.register(subject, Direction::Injected);
+        match (consumed, injected) {
+            (Got::Missing, _) | (_, Got::Missing) => Got::Missing,
+            (Got::Pair(a, b), Got::Pair(c, d)) => Got::Pair(a - c, b - d),
+            (one, Got::Absent) => one,
+            (Got::Absent, Got::Pair(c, d)) => Got::Pair(-c, -d),
+        }
+    }
+}
+
+/// What the record says of one point.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PointRecord {
+    /// The reading before the first that counts.
+    pub(super) before: Option<Reading>,
+    /// The readings that count.
+    pub(super) readings: Vec<Reading>,
+    /// When the last of them was due.
+    pub(super) last: Option<SimTime>,
+}
+
+/// Gathers what a plan needs, row by row.
+#[derive(Clone, Debug)]
+pub(super) struct Gatherer {
+    device: String,
+    start: SimTime,
+    wanted: BTreeSet<MeasurementId>,
+    /// Beginning of measuring and end of each point, since the start.
+    spans: Vec<(SimDuration, SimDuration)>,
+    points: Vec<PointRecord>,
+    /// What the device was seen to report, or owed.
+    pub(super) seen: BTreeSet<MeasurementId>,
+    /// Rows of the device.
+    pub(super) rows: u64,
+    open: Option<(SimTime, bool, Reading)>,
+    /// The last reading that was made, and when it was due.
+    previous: Option<(SimTime, Reading)>,
+}
+
+impl Gatherer {
+    pub(super) fn new(plan: &Plan, start: SimTime) -> Self {
+        let mut wanted = BTreeSet::new();
+        for test in &plan.suite.tests {
+            if let Subject::Each(ids) = &test.subject {
+                wanted.extend(ids.iter().copied());
+                continue;
+            }
+            for direction in [Direction::Consumed, Direction::Injected] {
+                wanted.extend(registers(&test.subject, direction).into_iter().flatten());
+            }
+        }
+        Self {
+            device: plan.claim.device.clone(),
+            start,
+            wanted,
+            spans: plan.points.iter().map(|point| (point.measure_from, point.end)).collect(),
+            points: vec![PointRecord::default(); plan.points.len()],
+            seen: BTreeSet::new(),
+            rows: 0,
+            open: None,
+            previous: None,
+        }
+    }
+
+    /// Takes the next row of the record.
+    pub(super) fn observation(&mut self, row: &Observation<'_>) {
+        // What was not due is the business of other checks.
+        let Some(reference) = row.reference else { return };
+        if row.device != self.device {
+            return;
+        }
+        self.rows += 1;
+        if !self.wanted.contains(&row.quantity) {
+            return;
+        }
+        self.seen.insert(row.quantity);
+        if self.open.as_ref().is_some_and(|(due, ..)| *due != row.event_time) {
+            self.close();
+        }
+        let made = row.serial.is_some();
+        let (_, _, reading) =
+            self.open.get_or_insert_with(|| (row.event_time, made, Reading::default()));
+        reading.values.insert(row.quantity, (reference, row.reported));
+    }
+
+    /// The reading that was being taken in is whole.
+    fn close(&mut self) {
+        let Some((due, made, reading)) = self.open.take() else { return };
+        // One that was never made has no span; the next one's span begins where it would have.
+        if !made {
+            return;
+        }
+        let since = due - self.start;
+        let from = self.previous.as_ref().map_or(SimDuration::ZERO, |(due, _)| *due - self.start);
+        // The first point whose end is not before this reading.
+        let place = self.spans.partition_point(|(_, end)| *end < since);
+        if let Some((measure_from, _)) = self.spans.get(place).filter(|span| span.0 <= from) {
+            let point = &mut self.points[place];
+            // Without the reading right before, what a register gained is not known.
+            if point.readings.is_empty() && from >= *measure_from {
+                point.before = self.previous.as_ref().map(|(_, reading)| reading.clone());
+            }
+            point.readings.push(reading.clone());
+            point.last = Some(due);
+        }
+        self.previous = Some((due, reading));
+    }
+
+    /// What there is of each point so far.
+    pub(super) fn points(&self) -> Vec<PointRecord> {
+        let mut whole = self.clone();
+        whole.close();
+        whole.points
+    }
+}

@@ -1,0 +1,112 @@
+//! A suite and its items in words.
+
+use super::model::{Connection, LimitFigure, Suite};
+use super::plan::Coordinates;
+use crate::console::number;
+use crate::text::{append, plural};
+
+impl Coordinates {
+    /// `0.05 In, PF 0.5 ind, L1 only, 1.1 Un`: what differs from the usual.
+    pub fn told(&self, suite: &Suite) -> String {
+        let mut parts = Vec::new();
+        match &self.current {
+            Some((text, _)) => {
+                parts.push(text.clone());
+                let factor = &self.power_factor.text;
+                let is_sine = factor.starts_with("sin");
+                parts.push(if is_sine { factor.clone() } else { format!("PF {factor}") });
+            }
+            None => parts.push("no current".to_owned()),
+        }
+        if self.export {
+            parts.push("export".to_owned());
+        }
+        if let Some(phase) = self.loaded {
+            parts.push(format!("L{} only", phase + 1));
+        }
+        if let Some([l1, l2, l3]) = self.phase_voltages {
+            parts.push(format!("U {l1} / {l2} / {l3} Un"));
+        }
+        if self.voltage != 1.0 {
+            parts.push(format!("{} Un", number(self.voltage)));
+        }
+        if self.frequency != 1.0 {
+            parts.push(format!("{} fn", number(self.frequency)));
+        }
+        if self.celsius != suite.temperature {
+            parts.push(format!("{} °C", number(self.celsius)));
+        }
+        if self.waveform != 0 {
+            parts.push(suite.waveforms[self.waveform].name.clone());
+        }
+        if self.reversed {
+            parts.push("reversed sequence".to_owned());
+        }
+        parts.join(", ")
+    }
+}
+
+/// `0.4 %` or `0.01 Hz`.
+pub fn figure_told(figure: LimitFigure, unit: &str) -> String {
+    match (figure, unit) {
+        (LimitFigure::Percent(value), "%/K") => format!("{} %/K", number(value)),
+        (LimitFigure::Percent(value), _) => format!("{} %", number(value)),
+        (LimitFigure::Absolute(value), "1") => number(value),
+        (LimitFigure::Absolute(value), unit) => format!("{} {unit}", number(value)),
+    }
+}
+
+/// All there is to know about a suite, for a terminal.
+pub fn explain_suite(suite: &Suite) -> String {
+    let mut text = format!("{} (suite): {}\n\n", suite.name, suite.title);
+    let mut line = |args: std::fmt::Arguments<'_>| append(&mut text, args);
+    if !suite.notes.is_empty() {
+        line(format_args!("{}\n\n", suite.notes));
+    }
+    let (all, confirmed) = suite.confirmation();
+    let connections: Vec<&str> =
+        suite.connections.iter().map(|one| Connection::word(*one)).collect();
+    line(format_args!("  edition      {}\n", suite.edition));
+    line(format_args!("  classes      {}\n", suite.classes.join(", ")));
+    line(format_args!("  connection   {}\n", connections.join(", ")));
+    line(format_args!(
+        "  limits       {all}, of which {confirmed} confirmed in a source\n\nTests:\n"
+    ));
+    for test in &suite.tests {
+        let word = test.evaluate.word();
+        line(format_args!("  {}  {} ({word} of {})\n", test.name, test.title, test.quantity));
+        if let Some(reason) = &test.not_played {
+            line(format_args!("      not played: {reason}\n"));
+        }
+        for limit in &test.limits {
+            let figures: Vec<String> = limit
+                .values
+                .iter()
+                .map(|(class, figure)| {
+                    format!("{} {}", suite.classes[*class], figure_told(*figure, "%"))
+                })
+                .collect();
+            let from = limit.from.as_ref().map(|from| format!("from {} ", from.text));
+            let below = limit.below.as_ref().map(|below| format!("below {} ", below.text));
+            let factors = match limit.power_factor.as_slice() {
+                [] => String::new(),
+                list => format!("PF {} ", list.join(", ")),
+            };
+            line(format_args!(
+                "      {}{}{factors}class {}  [{}]\n",
+                from.unwrap_or_default(),
+                below.unwrap_or_default(),
+                figures.join(", class "),
+                limit.told(),
+            ));
+        }
+    }
+    if !suite.not_simulated.is_empty() {
+        let count = plural(suite.not_simulated.len() as u64, "test");
+        line(format_args!("\nNot simulated, always skipped ({count}):\n"));
+        for row in &suite.not_simulated {
+            line(format_args!("  {}  {}: {}\n", row.name, row.title, row.reason));
+        }
+    }
+    text
+}

@@ -1,0 +1,201 @@
+//! Tests of reading, unrolling and judging, with figures typed from the standards' tables.
+
+use lastmeter_params::Code;
+use lastmeter_units::SimDuration;
+
+use super::claim::Claim;
+use super::model::{Connection, LimitFigure, Suite};
+use super::plan::Plan;
+use super::{EMBEDDED, explain_suite, suite_json_schema};
+
+fn suite(name: &str) -> Suite {
+    let text = super::embedded(name).unwrap();
+    Suite::read(text).unwrap_or_else(|mistakes| {
+        let show = |m: &lastmeter_params::Diagnostic| {
+            let line = text[..m.span.start.min(text.len())].matches('\n').count() + 1;
+            format!("{name}:{line}: {} {}", m.code, m.message)
+        };
+        panic!("{}", mistakes.iter().map(show).collect::<Vec<_>>().join("\n"))
+    })
+}
+
+pub(crate) fn plan(name: &str, class: &str, connection: Connection) -> Plan {
+    let suite = suite(name);
+    let class = suite.class(class).unwrap();
+    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, class, connection) };
+    Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap()
+}
+
+#[test]
+fn every_suite_that_comes_along_is_sound() {
+    for (name, text) in EMBEDDED {
+        let suite = suite(name);
+        assert_eq!(suite.name, *name);
+        assert_eq!(suite.text, *text);
+        for class in 0..suite.classes.len() {
+            for &connection in &suite.connections {
+                let claim = Claim::usual(&suite, class, connection);
+                let plan = Plan::new(suite.clone(), claim, SimDuration::from_seconds(1)).unwrap();
+                let is_played = *name != "iec-61000-4-15";
+                assert_eq!(!plan.points.is_empty(), is_played, "{name}");
+                assert!(plan.duration() < SimDuration::from_seconds(1200), "{name}");
+            }
+        }
+        assert!(explain_suite(&suite).contains("confirmed"));
+    }
+}
+
+/// A small suite to break.
+const SMALL: &str = r#"format = 1
+[suite]
+name = "small"
+title = "A small one"
+edition = "1"
+classes = ["1", "2"]
+default_class = "1"
+connections = ["direct"]
+[[symbol]]
+name = "Itr"
+value = "0.1 Ib"
+[[test]]
+name = "error"
+title = "Error"
+current = ["Itr", "Ib", "Imax"]
+power_factor = ["1", "0.5 ind"]
+limit = [
+    { values = { "1" = "1.5 %", "2" = "2.5 %" }, below = "Ib", clause = "1", confirmed = true, source = "here" },
+    { values = { "1" = "1.0 %", "2" = "2.0 %" }, from = "Ib", clause = "1", confirmed = false, source = "memory" },
+]
+"#;
+
+#[test]
+fn a_users_suite_is_read_as_it_is_written() {
+    let suite = Suite::read(SMALL).unwrap();
+    assert_eq!(suite.confirmation(), (4, 2));
+    let claim = Claim::usual(&suite, 0, Connection::Direct);
+    let plan = Plan::new(suite, claim, SimDuration::from_seconds(1)).unwrap();
+    // Three currents and two power factors, one second to settle and four to read each.
+    assert_eq!((plan.points.len(), plan.duration()), (6, SimDuration::from_seconds(30)));
+    let items = &plan.tests[0].items;
+    let amperes: Vec<f64> =
+        items.iter().map(|i| i.coordinates.current.as_ref().unwrap().1).collect();
+    assert_eq!(amperes, [0.5, 0.5, 5.0, 5.0, 60.0, 60.0]);
+    let limits: Vec<f64> = items.iter().map(|item| item.figure.value()).collect();
+    assert_eq!(limits, [1.5, 1.5, 1.0, 1.0, 1.0, 1.0]);
+    let lag = plan.points[1].conditions.lag_rad.to_degrees();
+    assert!((lag - 60.0).abs() < 1e-12, "{lag}");
+}
+
+#[test]
+fn every_mistake_is_told_at_its_place() {
+    for (found, instead, code, told) in [
+        ("title = \"A small one\"", "titel = \"x\"", Code::UNKNOWN_KEY, "unknown key `titel`"),
+        ("format = 1", "format = 2", Code::FORMAT_VERSION, "another suite format"),
+        ("default_class = \"1\"", "default_class = \"3\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
+        ("value = \"0.1 Ib\"", "value = \"x Ib\"", Code::BAD_NUMBER, "no symbol of a current"),
+        ("[\"Itr\", ", "[\"Itx\", ", Code::UNKNOWN_REFERENCE, "what the current `Itx` is"),
+        ("\"0.5 ind\"]", "\"0.5\"]", Code::UNKNOWN_WORD, "`0.5` in `power_factor`"),
+        ("\"1\" = \"1.5 %\"", "\"1\" = \"1.5\"", Code::BAD_NUMBER, "no limit of an energy"),
+        ("\"1\" = \"1.5 %\"", "\"1\" = \"-1 %\"", Code::BAD_NUMBER, "no percentage above zero"),
+        ("\"2\" = \"2.5 %\"", "\"3\" = \"2.5 %\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
+        ("below = \"Ib\"", "below = \"Itr\"", Code::DOES_NOT_FIT, "no limit for class 1 at Itr"),
+        ("from = \"Ib\"", "from = \"Itr\"", Code::DOES_NOT_FIT, "two limits for class 1 at Itr"),
+        ("confirmed = true, ", "", Code::MISSING_KEY, "key `confirmed` is missing"),
+        ("[[test]]", "[[tests]]", Code::UNKNOWN_KEY, "unknown section or key `tests`"),
+        (
+            "title = \"Error\"",
+            "title = \"Error\"\nquantity = \"active\"",
+            Code::UNKNOWN_MEASUREMENT,
+            "no measurement",
+        ),
+    ] {
+        assert!(SMALL.contains(found), "{found}");
+        let text = SMALL.replacen(found, instead, 1);
+        let mistakes = Suite::read(&text).unwrap_err();
+        let of = |m: &&lastmeter_params::Diagnostic| m.code == code && m.message.contains(told);
+        let Some(mistake) = mistakes.iter().find(of) else { panic!("{instead}: {mistakes:?}") };
+        assert!(mistake.span.end <= text.len());
+    }
+    assert!(Suite::is_meant(SMALL) && !Suite::is_meant("format = 1\n[scenario]\n"));
+}
+
+/// Tables 4 and 5 of IEC 62053-22:2003, In = 5 A; and 900 * 10^6 / (k m Un Imax) minutes.
+#[test]
+fn the_plan_of_class_02s_has_the_tables_figures() {
+    let plan = plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    let test = |name: &str| {
+        let planned = plan.tests.iter().find(|t| plan.suite.tests[t.test].name == name).unwrap();
+        let row = |item: &super::PlannedItem| {
+            let current = item.coordinates.current.as_ref().map_or(0.0, |(_, amperes)| *amperes);
+            (current, item.figure)
+        };
+        planned.items.iter().map(row).collect::<Vec<_>>()
+    };
+    let percent = |list: &[(f64, f64)]| {
+        list.iter().map(|(i, l)| (*i, LimitFigure::Percent(*l))).collect::<Vec<_>>()
+    };
+    let pf1 =
+        [(0.05, 0.4), (0.1, 0.4), (0.25, 0.2), (0.5, 0.2), (1.0, 0.2), (2.5, 0.2), (5.0, 0.2)];
+    assert_eq!(test("error-pf1")[..7], percent(&pf1));
+    assert_eq!(test("error-pf1")[7], (6.0, LimitFigure::Percent(0.2)));
+    let half = [(0.1, 0.5), (0.1, 0.5), (0.25, 0.5), (0.25, 0.5), (0.5, 0.3), (0.5, 0.3)];
+    assert_eq!(test("error-pf05-08")[..6], percent(&half));
+    assert_eq!(test("reversed-sequence"), percent(&[(0.5, 0.05)]));
+    assert_eq!(test("starting"), percent(&[(0.005, 33.3)]));
+    let no_load = plan.points.iter().find(|point| point.conditions.apparent() == 0.0).unwrap();
+    assert!((no_load.conditions.voltages[0] - 264.5).abs() < 1e-9);
+    // 2.173913 min of readings every 0.5 s.
+    assert_eq!(no_load.readings, 261);
+    for (place, point) in plan.points.iter().enumerate() {
+        let earlier = &plan.points[..place];
+        assert!(earlier.iter().all(|other| other.conditions != point.conditions), "played once");
+        assert_eq!(point.start, earlier.last().map_or(SimDuration::ZERO, |point| point.end));
+    }
+}
+
+/// MID annex V: Imin <= 0.5 Itr direct and 0.2 Itr at transformers (class B), In = 20 Itr.
+#[test]
+fn symbols_follow_class_and_connection() {
+    for (connection, imin, itr) in
+        [(Connection::Direct, 0.25, 0.5), (Connection::Transformer, 0.05, 0.25)]
+    {
+        let plan = plan("mid-annex-v", "B", connection);
+        let items = &plan.tests[0].items;
+        let amperes = |place: usize| items[place].coordinates.current.as_ref().unwrap().1;
+        assert!((amperes(0) - imin).abs() < 1e-12 && (amperes(3) - itr).abs() < 1e-12);
+        // At reference, and with each of voltage, frequency and temperature by itself.
+        assert_eq!(items[0].against.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 2]);
+    }
+}
+
+#[test]
+fn what_does_not_fit_the_claim_is_skipped_with_its_reason() {
+    let suite = suite("iec-62053-21-2003");
+    let claim = Claim { phases: 1, ..Claim::usual(&suite, 0, Connection::Transformer) };
+    let plan = Plan::new(suite, claim, SimDuration::from_seconds(1)).unwrap();
+    let reason = |name: &str| {
+        let test = plan.tests.iter().find(|t| plan.suite.tests[t.test].name == name).unwrap();
+        test.skipped.clone().unwrap_or_default()
+    };
+    assert_eq!(reason("single-phase-pf1"), "needs three phases");
+    assert_eq!(reason("half-wave"), "for direct connection only");
+    assert_eq!(reason("error-pf1"), "");
+    let harmonics = self::plan("iec-61000-4-30-a", "A", Connection::Direct);
+    let dips = harmonics.tests.iter().filter(|test| test.skipped.is_some()).count();
+    assert!(dips >= 2, "{dips}");
+}
+
+#[test]
+fn the_schema_knows_every_section() {
+    let schema = suite_json_schema();
+    for name in ["suite", "symbol", "waveform", "test", "not_simulated"] {
+        assert!(schema["properties"][name].is_object(), "{name}");
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/schema.json");
+    let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(checked_in == text, "suites/schema.json is old; run the test with UPDATE_GOLDEN=1");
+}

@@ -1,0 +1,168 @@
+//! The part of a report about a standard's suite, from a run folder whose errors are known.
+
+#![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use lastmeter_params::{Diagnostics, SourceId, parse_document};
+use lastmeter_reports::record::{RunEnd, RunStart, RunState, TimeMode};
+use lastmeter_reports::standard::{Assessed, plan_of};
+use lastmeter_reports::{Observation, RunWriter, Status, evaluate, junit, render};
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
+
+const SUITE: &str = r#"format = 1
+[suite]
+name = "ours"
+title = "Ours <b>"
+edition = "first"
+classes = ["fine", "rough"]
+default_class = "fine"
+connections = ["direct"]
+[[test]]
+name = "error"
+title = "Error against current"
+current = ["0.1 Ib", "Ib", "Imax"]
+power_factor = ["1", "0.5 ind"]
+limit = [
+    { values = { fine = "0.5 %" }, below = "Ib", clause = "1", confirmed = true, source = "here" },
+    { values = { fine = "0.2 %" }, from = "Ib", clause = "1", confirmed = true, source = "here" },
+    { values = { rough = "2 %" }, clause = "1", confirmed = false, source = "memory" },
+]
+[[not_simulated]]
+name = "field"
+title = "Magnetic field"
+reason = "there is none"
+"#;
+
+const SCENARIO: &str = r#"format = 1
+[scenario]
+name = "s"
+[suite]
+standard = "ours.toml"
+device = "meter"
+[[device]]
+name = "meter"
+at = "source:suite"
+model = "stpm34-3ph"
+report_every = "1 s"
+[[check]]
+name = "fine"
+kind = "suite"
+[[check]]
+name = "rough"
+kind = "suite"
+class = "rough"
+"#;
+
+fn start() -> SimTime {
+    "2027-01-18T17:00:00Z".parse().unwrap()
+}
+
+/// A run in which the register gains `1 + error` of what is true, the error in percent by point.
+fn write(dir: &Path, error: &dyn Fn(usize) -> f64) {
+    let files = BTreeMap::from([("suite:ours.toml".to_owned(), SUITE.to_owned())]);
+    let document = parse_document(SCENARIO, SourceId::FILE, &mut Diagnostics::new());
+    let plan = plan_of(&document, &files, &mut Diagnostics::new()).unwrap();
+    let end = start() + plan.duration();
+    let begin = RunStart {
+        scenario: "s".to_owned(),
+        title: String::new(),
+        scenario_hash: String::new(),
+        scenario_toml: SCENARIO.to_owned(),
+        files,
+        seed: 1,
+        time: TimeMode::Virtual,
+        start: start(),
+        end,
+        started: start(),
+        command_line: Vec::new(),
+        versions: BTreeMap::new(),
+        platform: "embedded".to_owned(),
+        devices: Vec::new(),
+        host: BTreeMap::new(),
+        more: serde_json::Map::new(),
+    };
+    let mut writer = RunWriter::create(dir, &begin).unwrap();
+    let (mut truth, mut reported) = (0.0, 0.0);
+    for serial in 1..=plan.duration().0 / 1_000_000_000 {
+        let due = SimDuration::from_seconds(serial);
+        let place = plan.points.iter().position(|point| due <= point.end).unwrap();
+        let conditions = &plan.points[place].conditions;
+        let step = conditions.apparent() * conditions.lag_rad.cos();
+        truth += step;
+        reported += step * (1.0 + error(place) / 100.0);
+        writer.observation(&Observation {
+            device: "meter",
+            epoch: Some(Epoch(1)),
+            serial: Some(Serial(serial as u64)),
+            quantity: MeasurementId::lookup("electricity.energy.active.consumed.total").unwrap(),
+            event_time: start() + due,
+            reference: Some(truth),
+            reported: Some(reported),
+        });
+    }
+    let end = RunEnd {
+        state: RunState::Finished,
+        cause: None,
+        recorded_until: end,
+        ended: end,
+        guarantees: Vec::new(),
+        more: serde_json::Map::new(),
+    };
+    writer.finish(end).unwrap();
+}
+
+#[test]
+fn classes_curves_and_points_are_on_the_page() {
+    let dir = tempfile::tempdir().unwrap();
+    // The second current at unity power factor is off by 0.3 %, where 0.2 % are allowed.
+    write(dir.path(), &|place| if place == 2 { 0.3 } else { 0.1 });
+    let judged = evaluate(dir.path()).unwrap();
+    let statuses: Vec<Status> = judged.verdicts.iter().map(|verdict| verdict.status).collect();
+    assert_eq!(statuses, [Status::Fail, Status::Pass]);
+    assert_eq!(judged.verdicts[1].qualification.as_deref(), Some("limit unconfirmed"));
+    let xml = junit::of_runs("s", [&judged]).unwrap();
+    assert!(xml.contains("name=\"qualification\" value=\"limit unconfirmed\""), "{xml}");
+    let page = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
+    for text in [
+        "Accuracy against the standard",
+        "Ours &lt;b&gt;",
+        "<b>class fine</b>: fails at error, Ib, PF 1: 0.3 ±",
+        "<b>class rough</b>: met in 1 test; limit unconfirmed in all of them",
+        "6 points, 1 outside",
+        "there is none",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    let figures = dir.path().join("figures");
+    let points = fs::read_to_string(figures.join("suite-points.csv")).unwrap();
+    assert_eq!(points.lines().count(), 7);
+    assert!(
+        points.lines().nth(3).unwrap().starts_with("error,error,\"Ib, PF 1\",fail,active_energy,%")
+    );
+    let curve = fs::read_to_string(figures.join("error-curve-active_energy-balanced.svg")).unwrap();
+    // Two curves, and for each of three currents limits on both sides with the steps between them.
+    assert_eq!(curve.matches("<polyline").count(), 2);
+    assert_eq!(curve.matches("stroke-dasharray=\"5 4\"").count(), 2 * (3 * 2 + 2 * 2));
+    assert!(figures.join("surface-error.svg").exists());
+    // The same folder gives the same pictures.
+    render(dir.path()).unwrap();
+    let again = fs::read_to_string(figures.join("error-curve-active_energy-balanced.svg")).unwrap();
+    assert_eq!(curve, again);
+}
+
+#[test]
+fn a_folder_is_held_against_every_class() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &|_| 0.1);
+    let assessed = Assessed::read(dir.path()).unwrap().unwrap();
+    let lines: Vec<(String, Status)> =
+        assessed.summary().into_iter().map(|line| (line.class, line.status)).collect();
+    let expected = [("fine".to_owned(), Status::Pass), ("rough".to_owned(), Status::Pass)];
+    assert_eq!(lines, expected);
+    let worst = assessed.claimed().tests[0].worst().unwrap();
+    let figures = worst.figures.as_ref().unwrap();
+    assert!((figures.value - 0.1).abs() < 1e-6 && figures.budget.expanded() < 1e-6);
+}
