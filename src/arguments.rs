@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(after_help = "Examples:
   lastmeter run scenarios/library/first-light.toml
   lastmeter run scenarios/library --out results
+  lastmeter accuracy stpm34-3ph --suite iec-62053-22-2003
   lastmeter check my-scenario.toml
   lastmeter explain no_loss
   lastmeter doctor
@@ -74,6 +75,8 @@ pub(crate) enum MeasureFormat {
 pub(crate) enum Command {
     /// Run scenario files or folders
     Run(RunArguments),
+    /// Test a meter against a standard: class verdict, worst points, report
+    Accuracy(AccuracyArguments),
     /// Validate scenario files without running them; every error of every file at once
     Check {
         /// Scenario files or folders
@@ -89,10 +92,11 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
-    /// List what there is: scenarios, sources, links, devices, injections, checks, quantities
+    /// List what there is: scenarios, sources, links, devices, injections, checks, quantities,
+    /// suites
     List {
         /// Which kind; everything registered if left out
-        #[arg(value_parser = ["scenarios", "sources", "links", "devices", "injections", "checks", "quantities"])]
+        #[arg(value_parser = ["scenarios", "sources", "links", "devices", "injections", "checks", "quantities", "suites"])]
         what: Option<String>,
         /// Where to look for scenarios
         paths: Vec<PathBuf>,
@@ -102,7 +106,8 @@ pub(crate) enum Command {
     },
     /// Tell all about a registered thing or an error code
     Explain {
-        /// A source, link preset, device, injection, check, section, or an error code such as S004
+        /// A source, link preset, device, injection, check, section, suite, or an error code such
+        /// as S004
         name: String,
     },
     /// Judge and render a run folder again, without running
@@ -129,6 +134,38 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lastmeter accuracy stpm34-3ph --suite iec-62053-22-2003
+  lastmeter accuracy stpm34-3ph --suite iec-62053-22-2003 --set meter.current_gain_error=\"0.3 %\"
+  lastmeter accuracy my-scenario.toml --suite my-suite.toml --class B --test 'error-*'")]
+pub(crate) struct AccuracyArguments {
+    /// A device model (`lastmeter list devices`), or a scenario file with one device under test
+    pub(crate) meter: String,
+    /// A suite (`lastmeter list suites`), or a suite file
+    #[arg(long, value_name = "SUITE")]
+    pub(crate) suite: String,
+    /// The class that is claimed [default: what the suite says]
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
+    /// How the meter is connected [default: the suite's first]
+    #[arg(long, value_parser = ["direct", "transformer"])]
+    pub(crate) connection: Option<String>,
+    /// Play only these tests: a name or pattern; may be repeated
+    #[arg(long = "test", value_name = "NAME")]
+    pub(crate) tests: Vec<String>,
+    /// Override a value of the meter, as in `meter.voltage_gain_error="1 %"`, or of the suite's
+    /// claim, as in `suite.pulse_constant=10000`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Where the results go [default: runs/NAME-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// For people, or one JSON document
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

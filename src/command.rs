@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 use lastmeter_reports::ExitCode;
+use lastmeter_scenarios::accuracy::{self, AccuracyOptions};
 use lastmeter_scenarios::certificates::{self, CertificatesOptions};
 use lastmeter_scenarios::doctor::{self, DoctorOptions};
 use lastmeter_scenarios::inspect;
@@ -15,8 +16,8 @@ use lastmeter_scenarios::serve::{self, ServeOptions};
 use lastmeter_scenarios::suite::{self, SuiteOptions};
 
 use crate::arguments::{
-    Arguments, CertificatesArguments, Color, Command, DoctorArguments, Format, MeasureArguments,
-    MeasureFormat, RunArguments, ServeArguments, Time,
+    AccuracyArguments, Arguments, CertificatesArguments, Color, Command, DoctorArguments, Format,
+    MeasureArguments, MeasureFormat, RunArguments, ServeArguments, Time,
 };
 
 /// Carries out one command.
@@ -24,6 +25,7 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
     let json = |format: Format| format == Format::Json;
     match command {
         Command::Run(arguments) => run(arguments, color),
+        Command::Accuracy(arguments) => accuracy(arguments, color),
         Command::Check { paths, set, time, format } => {
             let time = time.map(mode);
             let options = LoadOptions { overrides: set, time, ..LoadOptions::from_environment() };
@@ -47,6 +49,21 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
 
 fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
     inspect::list(what, paths, json)
+}
+
+fn accuracy(arguments: AccuracyArguments, color: Color) -> ExitCode {
+    accuracy::accuracy(&AccuracyOptions {
+        meter: arguments.meter,
+        suite: arguments.suite,
+        class: arguments.class,
+        connection: arguments.connection,
+        tests: arguments.tests,
+        set: arguments.set,
+        out: arguments.out,
+        json: arguments.format == Format::Json,
+        color: on_stdout(color),
+        command_line: std::env::args().collect(),
+    })
 }
 
 fn run(arguments: RunArguments, color: Color) -> ExitCode {

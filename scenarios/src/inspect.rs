@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use lastmeter_reports::console::format_verdicts;
+use lastmeter_reports::standard::{self, EMBEDDED, Suite, embedded};
 use lastmeter_reports::{ExitCode, verdicts_json};
 use lastmeter_units::MeasurementId;
 use serde_json::json;
 
-use crate::language::{self, LoadOptions, Scenario};
+use crate::language::{self, LoadOptions, Scenario, read_file};
 use crate::run::chain;
 use crate::suite::{Selected, plural, select, tell, tell_out};
 
@@ -22,6 +23,13 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
     };
     let (mut errors, mut wrong) = (0, 0);
     for Selected { path: file, .. } in &files {
+        let text = text_of(file).unwrap_or_default();
+        if Suite::is_meant(&text) && Suite::read(&text).is_ok() {
+            let value = json!({ "file": file, "valid": true, "suite": true });
+            let line = format!("ok  {}  (a suite)", file.display());
+            tell_out(&if json { value.to_string() } else { line });
+            continue;
+        }
         match Scenario::load(file, options) {
             Ok(scenario) => {
                 let note = scenario.unavailable();
@@ -64,6 +72,7 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
     match what {
         Some("scenarios") => return list_scenarios(paths, json),
         Some("quantities") => return list_quantities(json),
+        Some("suites") => return list_suites(json),
         _ => {}
     }
     let rows: Vec<_> = language::registry()
@@ -99,6 +108,51 @@ fn plural_section(section: &str) -> &str {
         "check" => "checks",
         other => other,
     }
+}
+
+/// The standards' suites that come along.
+fn list_suites(json: bool) -> ExitCode {
+    let suites: Vec<Suite> =
+        EMBEDDED.iter().filter_map(|(_, text)| Suite::read(text).ok()).collect();
+    if json {
+        let values: Vec<_> = suites
+            .iter()
+            .map(|suite| {
+                let (limits, confirmed) = suite.confirmation();
+                json!({
+                    "name": suite.name, "title": suite.title, "classes": suite.classes,
+                    "tests": suite.tests.len(), "limits": limits, "confirmed": confirmed,
+                    "not_simulated": suite.not_simulated.len(),
+                })
+            })
+            .collect();
+        tell_out(&json!({ "format_version": 1, "suites": values }).to_string());
+        return ExitCode::Passed;
+    }
+    let width = suites.iter().map(|suite| suite.name.len()).max().unwrap_or(0);
+    for suite in &suites {
+        let (limits, confirmed) = suite.confirmation();
+        let tests = plural(suite.tests.len(), "test");
+        tell_out(&format!(
+            "{:width$}  {} ({tests}; {confirmed} of {limits} limits confirmed)",
+            suite.name, suite.title
+        ));
+    }
+    ExitCode::Passed
+}
+
+/// The text of a file of reasonable size; `None` of a pipe, a folder, or what is no text.
+fn text_of(path: &Path) -> Option<String> {
+    String::from_utf8(read_file(path).ok()?).ok()
+}
+
+/// The text of a suite that comes along, or of a suite file; `None` for what is neither.
+fn explain_suite(name: &str) -> Option<String> {
+    let text = match embedded(name) {
+        Some(text) => text.to_owned(),
+        None => text_of(Path::new(name))?,
+    };
+    Some(standard::explain_suite(&Suite::read(&text).ok()?))
 }
 
 /// The identifiers a message may carry and a check may name.
@@ -181,12 +235,13 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
 
 /// Tells all about a registered thing or an error code.
 pub fn explain(name: &str) -> ExitCode {
-    if let Some(text) = language::explain(name) {
+    if let Some(text) = language::explain(name).or_else(|| explain_suite(name)) {
         tell_out(text.trim_end());
         return ExitCode::Passed;
     }
     let names = language::registry().into_iter().map(|row| row.name);
     let names = names.chain(language::section_names());
+    let names = names.chain(EMBEDDED.iter().map(|(name, _)| *name));
     let near = lastmeter_params::nearest(name, names);
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     tell(&format!("error: nothing is called `{name}`{near} (see `lastmeter list`)"));

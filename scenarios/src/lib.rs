@@ -3,6 +3,7 @@
 //! Sees every other package and puts them together: [`language`] reads a scenario, [`run`] runs
 //! one, [`suite`] runs several, and the other modules are the commands that need no run.
 
+pub mod accuracy;
 pub mod certificates;
 pub mod doctor;
 pub mod filter;

@@ -361,7 +361,7 @@ fn read_time(text: &str) -> Result<(Duration, String), String> {
 }
 
 /// Turns true at Ctrl-C or SIGTERM; at the second one the process ends at once.
-fn stop_signal() -> watch::Receiver<bool> {
+pub(crate) fn stop_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};

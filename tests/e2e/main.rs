@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 #![expect(clippy::print_stdout, reason = "what was measured or skipped is for the log")]
 
+mod accuracy;
 mod bench;
 mod broken_input;
 mod command_line;

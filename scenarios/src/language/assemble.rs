@@ -8,6 +8,7 @@ use lastmeter_devices::DeviceKind;
 use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_params::{Diagnostics, Field, Table, Values, read_table};
 use lastmeter_reports::record::TimeMode;
+use lastmeter_reports::standard::{Plan, SUITE_SOURCE};
 use lastmeter_reports::{CheckKind, Status};
 use lastmeter_sim::{SourceKind, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
@@ -15,7 +16,7 @@ use lastmeter_units::{SimDuration, SimTime};
 use super::construct::Parts;
 use super::draft::{Draft, References};
 use super::interference::Target;
-use super::read::Row;
+use super::read::{Row, Single};
 use super::scenario::{
     Action, CheckRow, DeviceRow, Expect, FloorRow, Injection, LinkRow, ObserverRow, PlatformUse,
     Scenario, Source, TlsUse,
@@ -23,7 +24,7 @@ use super::scenario::{
 use super::sections::{self, InjectKind};
 use super::semantics;
 use super::texts::Texts;
-use super::wiring::Via;
+use super::wiring::{Reported, Via};
 
 impl Draft<'_> {
     /// The scenario; `None` only where a mistake was reported before.
@@ -32,7 +33,7 @@ impl Draft<'_> {
         path: &Path,
         platform: PlatformUse,
         references: &References,
-        parts: Parts,
+        (parts, plan): (Parts, Option<Arc<Plan>>),
     ) -> Option<Scenario> {
         let head = self.head?.values?;
         let platform_values = match self.platform {
@@ -59,12 +60,10 @@ impl Draft<'_> {
         };
         let observers = self.observers.into_iter().zip(&references.via_of_observer);
         let observers = observers.zip(&references.devices_of_observer);
-        let sources = self.sources.into_iter().zip(parts.terminals);
+        let suite_values = values_of(self.suite).ok()?;
+        let sources = sources(self.sources, parts.terminals, suite_values.is_some())?;
         let optional = |key: &str| head.text_opt(key).map(str::to_owned);
-        let expect_values = match self.expect {
-            Some(expect) => Some(expect.values?),
-            None => None,
-        };
+        let expect_values = values_of(self.expect).ok()?;
         Some(Scenario {
             name: head.text("name").to_owned(),
             title: optional("title"),
@@ -72,14 +71,14 @@ impl Draft<'_> {
             tags: head.text_list("tags").into_iter().map(str::to_owned).collect(),
             time,
             start,
-            duration: head.duration("duration"),
+            duration: plan.as_ref().map(|p| p.duration()).or(head.duration_opt("duration"))?,
             seed: head.integer("seed") as u64,
             platform,
             strict_table2: platform_values.boolean("strict_table2"),
             tls: tls(&platform_values),
             tls_authority: references.authority.clone().ok()?,
             floor: floor(floor_values.as_ref(), references.via_of_floor)?,
-            sources: sources.map(source).collect::<Option<_>>()?,
+            sources,
             links: self.links.into_iter().zip(parts.links).map(link).collect::<Option<_>>()?,
             devices: devices(references, &tables)?,
             observers: observers
@@ -98,11 +97,32 @@ impl Draft<'_> {
             files: parts.files,
             head,
             platform_values,
+            suite_values,
+            plan,
             floor_values,
             device_tables: tables.into_iter().map(|(_, values)| values).collect(),
             expect_values,
         })
     }
+}
+
+/// The values of a section that may be left out.
+fn values_of(section: Option<Single<'_>>) -> Result<Option<Values>, Reported> {
+    section.map(|section| section.values.ok_or(Reported)).transpose()
+}
+
+/// The sources, behind them the one that plays the suite.
+fn sources(
+    rows: Vec<Row<'_, &'static SourceKind>>,
+    mut terminals: Vec<Option<Terminal>>,
+    has_suite: bool,
+) -> Option<Vec<Source>> {
+    let played = if has_suite { terminals.pop() } else { None };
+    let played = played.map(|terminal| {
+        let (name, kind) = (SUITE_SOURCE.to_owned(), SUITE_SOURCE);
+        Some(Source { name, kind, terminal, values: Values::default() })
+    });
+    rows.into_iter().zip(terminals).map(source).chain(played).collect()
 }
 
 /// The values of a table that is not there.

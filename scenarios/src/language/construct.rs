@@ -3,12 +3,15 @@
 //! Whatever has a mistake so far is left out, and nothing is said about what depends on it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lastmeter_devices::Device;
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Values, nearest};
+use lastmeter_reports::CheckContext;
 use lastmeter_reports::check::Pattern;
 use lastmeter_reports::record::TimeMode;
+use lastmeter_reports::standard::{Plan, SUITE_FILE_PREFIX};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::MEASUREMENTS;
 
@@ -19,6 +22,7 @@ use super::parts::{self, Built, DevicePlace, SourcePlace};
 use super::read::Row;
 use super::sections::InjectKind;
 use super::semantics;
+use super::suite;
 use super::wiring::Reported;
 
 /// Requirement tables stand in `run.json`, and are written by hand.
@@ -44,20 +48,20 @@ impl Draft<'_> {
     pub(super) fn build(
         &self,
         references: &References,
-        files: &Files<'_>,
+        (files, plan): (&Files<'_>, Option<&Arc<Plan>>),
         out: &mut Diagnostics,
     ) -> Parts {
         let seed = self.head_values().map_or(0, |head| head.integer("seed") as u64);
         let streams = Streams::new(seed);
         let mut unavailable = None;
-        let terminals: Vec<Option<Terminal>> = self
+        let mut terminals: Vec<Option<Terminal>> = self
             .sources
             .iter()
             .enumerate()
             .map(|(source, row)| {
                 let place = SourcePlace {
                     streams,
-                    duration: self.head_values().map(|head| head.duration("duration")),
+                    duration: self.head_values().and_then(|head| head.duration_opt("duration")),
                     injections: self.injections_into(source, references),
                 };
                 match parts::build_source(row.kind?, row.values.as_ref()?, &place, files, out) {
@@ -70,6 +74,12 @@ impl Draft<'_> {
                 }
             })
             .collect();
+        let suite = self.suite.as_ref().and_then(|suite| suite.values.as_ref());
+        if self.suite.is_some() {
+            let both = plan.zip(suite);
+            terminals
+                .push(both.and_then(|(plan, values)| suite::terminal(plan, values, streams, out)));
+        }
         let devices = self.build_devices(references, &terminals, streams, out);
         let links = self.links.iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
@@ -78,8 +88,12 @@ impl Draft<'_> {
             _ => None,
         });
         let impairments = impairments.collect();
-        let files = self.files_of_checks(files, out);
-        self.hold_checks(references, &devices, &files, out);
+        let mut files = self.files_of_checks(files, out);
+        if let Some((plan, values)) = plan.zip(suite) {
+            let name = format!("{SUITE_FILE_PREFIX}{}", values.text("standard"));
+            files.insert(name, plan.suite.text.clone());
+        }
+        self.hold_checks(references, &devices, (&files, plan), out);
         Parts { terminals, links, impairments, files, unavailable }
     }
 
@@ -109,7 +123,10 @@ impl Draft<'_> {
         let device = |(row, source): (&Row<'_, _>, &Option<usize>)| {
             let source = (*source)?;
             let terminal = terminals.get(source)?.as_ref();
-            semantics::has_spectrum_to_work_on(row, &self.sources[source], terminal, out)?;
+            match self.sources.get(source) {
+                Some(source) => semantics::has_spectrum_to_work_on(row, source, terminal, out)?,
+                None => semantics::suite_has_spectra(row, terminal, out)?,
+            }
             let terminal = terminal?;
             let name = row.name()?;
             let place = DevicePlace { name, start, streams, terminal };
@@ -145,20 +162,30 @@ impl Draft<'_> {
         &self,
         references: &References,
         devices: &Devices,
-        files: &BTreeMap<String, String>,
+        (files, plan): (&BTreeMap<String, String>, Option<&Arc<Plan>>),
         out: &mut Diagnostics,
     ) {
         let scenario = self.head_values().map_or("", |head| head.text("name"));
         let planned_devices = self.planned_devices(references, devices);
-        let planned = self.planned(references, &planned_devices);
+        let planned = self.planned(references, plan, &planned_devices);
         for (row, of) in self.checks.iter().zip(&references.devices_of_check) {
             let (Some(kind), Some(values)) = (row.kind, &row.values) else { continue };
             let file = row.text("requirements").and_then(|(name, _)| files.get(name));
             if file.is_some_and(String::is_empty) {
                 continue;
             }
+            // Without its plan, which has a mistake then, nothing can be said of it.
+            if kind.entry.name == "suite" && self.suite.is_some() && plan.is_none() {
+                continue;
+            }
             let mistakes = out.len();
-            let check = parts::try_check(kind, values, scenario, files, out);
+            let about = CheckContext {
+                scenario: scenario.to_owned(),
+                files: files.clone(),
+                plan: plan.cloned(),
+                ..CheckContext::default()
+            };
+            let check = parts::try_check(kind, values, about, out);
             if out.len() > mistakes {
                 continue;
             }
@@ -179,6 +206,7 @@ impl Draft<'_> {
     fn planned<'b>(
         &self,
         references: &'b References,
+        plan: Option<&Arc<Plan>>,
         devices: &'b [PlannedDevice<'b>],
     ) -> Option<Planned<'b>> {
         let head = self.head_values()?;
@@ -200,7 +228,7 @@ impl Draft<'_> {
         Some(Planned {
             time,
             time_in_file: head.text_opt("time_in_file").map_or(time, mode),
-            duration: head.duration("duration"),
+            duration: plan.map(|plan| plan.duration()).or(head.duration_opt("duration"))?,
             devices,
             observers: &references.observers,
             via_of_observer: &references.via_of_observer,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use lastmeter_devices::{DEVICES, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Table, Values, nearest};
+use lastmeter_reports::standard::{Plan, SUITE_FIELDS, SUITE_SOURCE};
 use lastmeter_reports::{CHECKS, CheckKind};
 use lastmeter_sim::{SOURCES, SourceKind};
 
@@ -27,6 +28,7 @@ pub(crate) struct Draft<'a> {
     pub(super) head: Option<Single<'a>>,
     pub(super) platform: Option<Single<'a>>,
     pub(super) floor: Option<Single<'a>>,
+    pub(super) suite: Option<Single<'a>>,
     pub(super) sources: Vec<Row<'a, &'static SourceKind>>,
     pub(super) links: Vec<Row<'a, ()>>,
     pub(super) devices: Vec<Row<'a, &'static DeviceKind>>,
@@ -74,6 +76,7 @@ impl<'a> Draft<'a> {
             head: read::single(root, "scenario", sections::SCENARIO_FIELDS, out),
             platform: read::single(root, "platform", sections::PLATFORM_FIELDS, out),
             floor: read::single(root, "floor", sections::FLOOR_FIELDS, out),
+            suite: read::single(root, "suite", SUITE_FIELDS, out),
             sources: read::rows(root, &sections::SOURCE, SOURCES.iter(), |k| &k.entry, out),
             links: read::plain_rows(root, &sections::link_section(), out),
             devices: read::rows(root, &sections::DEVICE, DEVICES.iter(), |k| &k.entry, out),
@@ -93,12 +96,13 @@ impl<'a> Draft<'a> {
         out: &mut Diagnostics,
     ) -> Option<Scenario> {
         let platform = self.platform_use(files, out);
-        let references = self.check_between(platform.as_ref(), files, out);
-        let parts = self.build(&references, files, out);
+        let plan = self.plan(files, out);
+        let references = self.check_between(platform.as_ref(), (files, plan.as_deref()), out);
+        let parts = self.build(&references, (files, plan.as_ref()), out);
         if !out.is_empty() {
             return None;
         }
-        self.into_scenario(path, platform?, &references, parts)
+        self.into_scenario(path, platform?, &references, (parts, plan))
     }
 
     pub(super) fn head_values(&self) -> Option<&Values> {
@@ -150,8 +154,12 @@ impl<'a> Draft<'a> {
         let (devices, table_of_device) =
             Names::of_devices(&self.devices, self.all_read("device"), out);
         Names::of("injection", &self.injections, false, out);
+        let mut sources = Names::of("source", &self.sources, self.all_read("source"), out);
+        if self.suite.is_some() {
+            sources.add(SUITE_SOURCE);
+        }
         let names = AllNames {
-            sources: Names::of("source", &self.sources, self.all_read("source"), out),
+            sources,
             devices,
             observers: Names::of("observer", &self.observers, self.all_read("observer"), out),
             links: Names::of("link", &self.links, self.all_read("link"), out),
@@ -163,7 +171,7 @@ impl<'a> Draft<'a> {
     fn check_between(
         &self,
         platform: Option<&PlatformUse>,
-        files: &Files<'_>,
+        (files, plan): (&Files<'_>, Option<&Plan>),
         out: &mut Diagnostics,
     ) -> References {
         let (names, table_of_device) = self.names(out);
@@ -184,7 +192,8 @@ impl<'a> Draft<'a> {
             semantics::report_no_checks(entry.node.span, out);
         }
         if let Some(head) = self.head_values() {
-            semantics::ends_in_time(head, out);
+            semantics::lasts_so_long(head, self.suite.is_some(), out);
+            semantics::ends_in_time(head, plan.map(Plan::duration), out);
         }
         self.references(names, &table_of_device, (platform, files), out)
     }
@@ -218,15 +227,14 @@ impl<'a> Draft<'a> {
         let target_of_injection: Vec<Option<Target>> =
             injections.map(|row| interference::target_of(row, &connected, out)).collect();
         interference::do_not_overlap(&self.injections, &target_of_injection, out);
+        let source_of_table: Vec<Option<usize>> =
+            self.devices.iter().map(|row| semantics::source_of(row, &sources, out)).collect();
+        self.suite_has_its_device(&devices, &sources, &source_of_table, out);
         let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
         let named = table_of_device.iter().enumerate();
         References {
             devices: named.map(|(device, table)| (name_of(device), *table)).collect(),
-            source_of_table: self
-                .devices
-                .iter()
-                .map(|row| semantics::source_of(row, &sources, out))
-                .collect(),
+            source_of_table,
             via_of_table,
             observers,
             via_of_observer,

@@ -115,6 +115,9 @@ impl Scenario {
             diagnostics.report(Code::SYNTAX, span, message, "this byte is none of a character");
             return Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts });
         }
+        if lastmeter_reports::standard::Suite::is_meant(&text) {
+            return Err(suite_instead(&text, texts));
+        }
         let mut root = parse_document(&text, SourceId::FILE, &mut diagnostics);
         for (option, change) in options.changes() {
             if option == "--time" {
@@ -135,6 +138,24 @@ impl Scenario {
             _ => Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts }),
         }
     }
+}
+
+/// A suite file where a scenario is due: its mistakes, or that it is none.
+fn suite_instead(text: &str, texts: Texts) -> LoadFailure {
+    let mistakes = lastmeter_reports::standard::Suite::read(text).err().unwrap_or_default();
+    let mut diagnostics = Diagnostics::new();
+    if mistakes.is_empty() {
+        let message = "this is a suite without mistakes, and no scenario";
+        let help =
+            Some("name it with `standard` of `[suite]`, or run `lastmeter accuracy`".to_owned());
+        let label = "needs a scenario to be played in";
+        let code = Code::DOES_NOT_FIT;
+        diagnostics.report_with_help(code, semantics::FILE_START, message, label, help);
+    }
+    for mistake in mistakes {
+        diagnostics.push(mistake);
+    }
+    LoadFailure { diagnostics: diagnostics.into_sorted(), texts }
 }
 
 /// SHA-256 of the file and the overrides, each with its length before it.

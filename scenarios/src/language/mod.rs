@@ -26,6 +26,7 @@ mod render;
 mod scenario;
 mod sections;
 mod semantics;
+mod suite;
 mod texts;
 mod wiring;
 

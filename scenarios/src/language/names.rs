@@ -111,6 +111,12 @@ impl Names {
         (all, table_of)
     }
 
+    /// Adds a name that stands in no table.
+    pub(crate) fn add(&mut self, name: &str) {
+        self.index_of.entry(name.to_owned()).or_insert(self.by_index.len());
+        self.by_index.push(Some(name.to_owned()));
+    }
+
     /// All that could be read, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.by_index.iter().flatten().map(String::as_str)

@@ -3,8 +3,6 @@
 //! The constructors belong to the packages and report their own mistakes; here they are only
 //! called, with what the scenario says about the place.
 
-use std::collections::BTreeMap;
-
 use lastmeter_devices::{Device, DeviceContext, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_reports::check::Check;
@@ -132,15 +130,13 @@ pub(crate) fn build_device(
 pub(crate) fn try_check(
     kind: &CheckKind,
     values: &Values,
-    scenario: &str,
-    files: &BTreeMap<String, String>,
+    about: CheckContext,
     diagnostics: &mut Diagnostics,
 ) -> Option<Box<dyn Check>> {
     let context = CheckContext {
         name: values.text("name").to_owned(),
-        scenario: scenario.to_owned(),
         covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
-        files: files.clone(),
+        ..about
     };
     (kind.build)(values, context, diagnostics)
 }

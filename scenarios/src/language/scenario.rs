@@ -11,6 +11,7 @@ use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_params::Values;
 use lastmeter_reports::Status;
 use lastmeter_reports::record::TimeMode;
+use lastmeter_reports::standard::{Plan, SUITE_SOURCE};
 use lastmeter_sim::{Streams, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -270,6 +271,8 @@ pub struct Scenario {
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) head: Values,
     pub(crate) platform_values: Values,
+    pub(crate) suite_values: Option<Values>,
+    pub(crate) plan: Option<Arc<Plan>>,
     /// `None` where nothing is written about the floor and nothing is measured.
     pub(crate) floor_values: Option<Values>,
     /// The device tables, each once whatever it makes.
@@ -281,6 +284,11 @@ impl Scenario {
     /// The file it was loaded from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What its `[suite]` plays and judges, if it has one.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_deref()
     }
 
     /// The texts it was loaded from.
@@ -336,7 +344,9 @@ impl Scenario {
         };
         section("[platform]", &self.platform_values);
         self.floor_values.iter().for_each(|values| section("[floor]", values));
-        self.sources.iter().for_each(|row| section("[[source]]", &row.values));
+        self.suite_values.iter().for_each(|values| section("[suite]", values));
+        let sources = self.sources.iter().filter(|row| row.kind != SUITE_SOURCE);
+        sources.for_each(|row| section("[[source]]", &row.values));
         self.links.iter().for_each(|row| section("[[link]]", &row.values));
         self.device_tables.iter().for_each(|values| section("[[device]]", values));
         self.observers.iter().for_each(|row| section("[[observer]]", &row.values));
@@ -355,10 +365,11 @@ impl Scenario {
     }
 
     /// The values of all tables, section by section.
-    fn values(&self) -> [Vec<&Values>; 9] {
+    fn values(&self) -> [Vec<&Values>; 10] {
         [
             vec![&self.head, &self.platform_values],
             self.floor_values.iter().collect(),
+            self.suite_values.iter().collect(),
             self.sources.iter().map(|row| &row.values).collect(),
             self.links.iter().map(|row| &row.values).collect(),
             self.device_tables.iter().map(|values| &**values).collect(),

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use lastmeter_devices::{DEVICES, DeviceKind, INJECTIONS, InjectionKind};
 use lastmeter_link::impair::{self, Breakage, PRESETS};
 use lastmeter_params::{Dimension, Entry, Field, Kind, Table};
+use lastmeter_reports::standard::SUITE_FIELDS;
 use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind};
 use lastmeter_sim::{
     INJECTIONS as SOURCE_INJECTIONS, InjectionKind as SourceInjection, SOURCES, SourceKind,
@@ -44,10 +45,10 @@ pub(crate) static SCENARIO_FIELDS: &[Field] = &[
         "2027-01-01T00:00:00Z",
         "event time of the first sample",
     ),
-    Field::required(
+    Field::optional(
         "duration",
         Kind::Quantity { dimension: Dimension::Time, min: 0.001, max: DURATION_S_MAX },
-        "how long it lasts in event time",
+        "how long it lasts in event time; with `[suite]` as long as its plan",
     ),
     Field::default(
         "seed",
@@ -413,7 +414,7 @@ pub(crate) struct SingleSection {
 }
 
 /// The sections that stand once, with their keys.
-pub(crate) fn single_sections() -> [SingleSection; 4] {
+pub(crate) fn single_sections() -> [SingleSection; 5] {
     [
         SingleSection { name: "scenario", doc: "The experiment.", fields: SCENARIO_FIELDS },
         SingleSection { name: "platform", doc: "What it runs against.", fields: PLATFORM_FIELDS },
@@ -423,6 +424,14 @@ pub(crate) fn single_sections() -> [SingleSection; 4] {
                 themselves, before and after a run in real time. A latency limit below ten times \
                 the floor's 99th percentile is not measurable here.",
             fields: FLOOR_FIELDS,
+        },
+        SingleSection {
+            name: "suite",
+            doc: "A standard's tests, one operating point after another at a source of its own, to \
+                which the device is connected with `at = \"source:suite\"`. How long the scenario \
+                lasts follows from the plan. Checks of kind `suite` judge it. `lastmeter list \
+                suites` shows which come along, `lastmeter explain` one of them all its limits.",
+            fields: SUITE_FIELDS,
         },
         SingleSection {
             name: "expect",

@@ -6,6 +6,8 @@ use lastmeter_params::{
 };
 use lastmeter_sim::{SourceKind, Terminal};
 
+use lastmeter_units::SimDuration;
+
 use super::interference;
 use super::names::Names;
 use super::read::{Row, Single};
@@ -82,10 +84,32 @@ pub(crate) fn is_available<D>(devices: &[Row<'_, D>], out: &mut Diagnostics) {
     }
 }
 
+/// A duration is given, unless it follows from the plan of a suite.
+pub(crate) fn lasts_so_long(head: &Values, has_suite: bool, out: &mut Diagnostics) {
+    match (head.duration_opt("duration"), has_suite) {
+        (None, false) => out.report_with_help(
+            Code::MISSING_KEY,
+            head.span,
+            "key `duration` is missing",
+            "needs a time",
+            Some("`duration`: how long it lasts in event time".to_owned()),
+        ),
+        (Some(_), true) => out.report_with_help(
+            Code::DOES_NOT_FIT,
+            head.span_of("duration"),
+            "how long a scenario with `[suite]` lasts follows from its plan",
+            "cannot be chosen",
+            Some("leave `duration` out".to_owned()),
+        ),
+        _ => {}
+    }
+}
+
 /// The end can be counted in nanoseconds, as every instant is.
-pub(crate) fn ends_in_time(head: &Values, out: &mut Diagnostics) {
+pub(crate) fn ends_in_time(head: &Values, planned: Option<SimDuration>, out: &mut Diagnostics) {
     let Some(start) = head.instant_opt("start") else { return };
-    if start.as_nanoseconds().checked_add(head.duration("duration").0).is_none() {
+    let Some(duration) = planned.or_else(|| head.duration_opt("duration")) else { return };
+    if start.as_nanoseconds().checked_add(duration.0).is_none() {
         let message = "the scenario would end after the year 2262";
         let label = "later instants cannot be counted in nanoseconds";
         out.report(Code::OUT_OF_RANGE, head.span_of("start"), message, label);
@@ -126,6 +150,26 @@ pub(crate) fn has_spectrum_to_work_on<D>(
     };
     let span = values.span_of("fidelity");
     let label = "expected `samples` with this source";
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    None
+}
+
+/// A device that computes from spectra is not connected to a suite that plays waves without one.
+pub(crate) fn suite_has_spectra<D>(
+    device: &Row<'_, D>,
+    terminal: Option<&Terminal>,
+    out: &mut Diagnostics,
+) -> Option<()> {
+    let values = device.values.as_ref()?;
+    if terminal.is_none_or(Terminal::is_stretches)
+        || values.get("fidelity") != Some(&Value::Text("windows".to_owned()))
+    {
+        return Some(());
+    }
+    let message = "the suite plays waves that are cut, which have no spectrum to compute from";
+    let help = "write `fidelity = \"samples\"`, or leave those tests out with `tests` of `[suite]`";
+    let span = values.span_of("fidelity");
+    let label = "expected `samples` with these tests";
     out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
     None
 }

@@ -9,6 +9,7 @@ mod properties;
 mod registered;
 mod rendering;
 mod sources;
+mod suite;
 
 use std::path::Path;
 

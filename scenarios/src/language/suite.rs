@@ -1,0 +1,196 @@
+//! `[suite]`: a standard's tests become operating points that one source plays.
+//!
+//! The suite itself, its plan and its judging belong to the reports' package; here the points are
+//! handed to the plant, and the section is held against the rest of the scenario.
+
+use std::sync::Arc;
+
+use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_reports::standard::{
+    Component, Conditions, EMBEDDED, Plan, SUITE_SOURCE, Shape, embedded, read_plan,
+};
+use lastmeter_sim::plan::{Harmonic, OperatingPoint, PhaseSequence, WaveShape};
+use lastmeter_sim::{Program, Streams, Terminal};
+use lastmeter_units::SimDuration;
+
+use super::draft::Draft;
+use super::files::Files;
+use super::names::Names;
+use super::read::Row;
+
+/// Suites are tables, and are written by hand.
+const SUITE_BYTES_MAX: usize = 1 << 20;
+
+impl Draft<'_> {
+    /// The plan of the scenario's `[suite]`; `None` without one, and after a mistake.
+    pub(super) fn plan(&self, files: &Files<'_>, out: &mut Diagnostics) -> Option<Arc<Plan>> {
+        let values = self.suite.as_ref()?.values.as_ref()?;
+        let text = text_of(values, files, out)?;
+        let device = values.text("device");
+        let of_device = |row: &&Row<'_, _>| row.name() == Some(device);
+        let row = self.devices.iter().find(of_device)?;
+        let period = row.values.as_ref()?.duration_opt("report_every")?;
+        read_plan(values, &text, period, out).map(Arc::new)
+    }
+
+    /// The device under test is there, by itself, and connected to what the suite plays.
+    pub(super) fn suite_has_its_device(
+        &self,
+        devices: &Names,
+        sources: &Names,
+        source_of_table: &[Option<usize>],
+        out: &mut Diagnostics,
+    ) {
+        let Some(suite) = &self.suite else { return };
+        let Some(node) = suite.table.get("device") else { return };
+        let Some(name) = suite.table.text("device") else { return };
+        if devices.find(name, node.span, out).is_none() {
+            return;
+        }
+        let Some((place, row)) =
+            self.devices.iter().enumerate().find(|(_, row)| row.name() == Some(name))
+        else {
+            let message = format!("`{name}` is one of several alike");
+            let label = "a suite tests one device with a table of its own";
+            out.report(Code::DOES_NOT_FIT, node.span, message, label);
+            return;
+        };
+        let source = source_of_table.get(place).copied().flatten();
+        if source.is_some() && source != sources.position(SUITE_SOURCE) {
+            let (_, span) = row.text("at").unwrap_or(("", row.span));
+            let message = format!("`{name}` is tested by the suite, but not connected to it");
+            let help = Some(format!("write `at = \"source:{SUITE_SOURCE}\"`"));
+            let label = "another source";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
+        }
+    }
+}
+
+/// The text of the suite that is named: one that comes along, or a file.
+fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<String> {
+    let standard = values.text("standard");
+    let span = values.span_of("standard");
+    if let Some(text) = embedded(standard) {
+        return Some(text.to_owned());
+    }
+    // Names have no dots, and end in no folder.
+    let is_path = standard.contains(['/', '\\', '.']);
+    if !is_path {
+        let names = EMBEDDED.iter().map(|(name, _)| *name);
+        let help = match lastmeter_params::nearest(standard, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                format!("there are {}; or write a path", names.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let message = format!("there is no suite `{standard}`");
+        let label = "nothing of this name comes along";
+        out.report_with_help(Code::UNKNOWN_THING, span, message, label, Some(help));
+        return None;
+    }
+    match files.read(standard) {
+        Ok(bytes) if (1..=SUITE_BYTES_MAX).contains(&bytes.len()) => {
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        Ok(_) => {
+            let message = format!("`{standard}` is refused: it is empty, or larger than 1 MiB");
+            out.report(Code::FILE_REFUSED, span, message, "expected a suite");
+            None
+        }
+        Err(reason) => {
+            let message = format!("`{standard}` cannot be read: {reason}");
+            out.report(Code::FILE_UNREADABLE, span, message, "expected a suite file");
+            None
+        }
+    }
+}
+
+/// What plays the points of a plan.
+pub(super) fn terminal(
+    plan: &Plan,
+    values: &Values,
+    streams: Streams,
+    out: &mut Diagnostics,
+) -> Option<Terminal> {
+    let mut points = Vec::with_capacity(plan.points.len());
+    for point in &plan.points {
+        match operating_point(plan, &point.conditions, point.end - point.start) {
+            Ok(point) => points.push(point),
+            Err(message) => {
+                let span = values.span_of("standard");
+                out.report(Code::DOES_NOT_FIT, span, message, "cannot be played");
+                return None;
+            }
+        }
+    }
+    let program = Program::from_points(&points);
+    let terminal =
+        program.and_then(|program| Terminal::from_program(&program, SUITE_SOURCE, &streams));
+    match terminal {
+        Ok(terminal) => Some(terminal),
+        Err(error) => {
+            let label = "these points make no terminal";
+            out.report(Code::DOES_NOT_FIT, values.span, error.to_string(), label);
+            None
+        }
+    }
+}
+
+/// A point of a plan as the plant takes it.
+fn operating_point(
+    plan: &Plan,
+    conditions: &Conditions,
+    duration: SimDuration,
+) -> Result<OperatingPoint, String> {
+    let waveform = &plan.suite.waveforms[conditions.waveform];
+    if waveform.modulation.is_some() {
+        return Err(format!("waveform `{}` modulates the voltage", waveform.name));
+    }
+    let phases = conditions.phases;
+    // What is cut from a sine has this RMS value if the sine has the reciprocal one.
+    let (current_shape, share) = shape(waveform.shape);
+    let balanced = OperatingPoint::balanced(duration, phases, conditions.frequency, 0.0, 0.0);
+    Ok(OperatingPoint {
+        voltages_v: conditions.voltages[..phases].to_vec(),
+        currents_a: conditions.currents[..phases].iter().map(|rms| rms / share).collect(),
+        current_lags_rad: vec![conditions.lag_rad; phases],
+        sequence: if conditions.reversed {
+            PhaseSequence::Negative
+        } else {
+            PhaseSequence::Positive
+        },
+        voltage_harmonics: harmonics(&waveform.voltage, &waveform.name)?,
+        current_harmonics: harmonics(&waveform.current, &waveform.name)?,
+        current_shape,
+        temperature_celsius: conditions.celsius,
+        ..balanced
+    })
+}
+
+fn harmonics(components: &[Component], waveform: &str) -> Result<Vec<Harmonic>, String> {
+    let harmonic = |component: &Component| {
+        let order = component.order;
+        if order.fract() != 0.0 || order < 2.0 {
+            return Err(format!("waveform `{waveform}` has an order {order}: no harmonic"));
+        }
+        let Component { share, angle_rad, .. } = *component;
+        Ok(Harmonic { order: order as u32, share, angle_rad })
+    };
+    components.iter().map(harmonic).collect()
+}
+
+/// A shape as the plant takes it, and the RMS value it leaves of a sine. That of a burst is the one
+/// while it is on.
+fn shape(shape: Shape) -> (WaveShape, f64) {
+    use std::f64::consts::{FRAC_1_SQRT_2, PI};
+    match shape {
+        Shape::Sine => (WaveShape::Sine, 1.0),
+        Shape::HalfWave => (WaveShape::HalfWave, FRAC_1_SQRT_2),
+        Shape::PhaseFired(angle_rad) => {
+            let angle_rad = angle_rad.clamp(0.0, PI * 0.99);
+            let left = 1.0 - angle_rad / PI + (2.0 * angle_rad).sin() / (2.0 * PI);
+            (WaveShape::PhaseFired { angle_rad }, left.sqrt())
+        }
+        Shape::Burst { on, off } => (WaveShape::BurstFired { on, off }, 1.0),
+    }
+}

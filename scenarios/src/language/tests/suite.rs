@@ -1,0 +1,111 @@
+//! Tests of `[suite]`: what its points become at the terminal, and what does not fit.
+
+use lastmeter_sim::Netting;
+use lastmeter_sim::ReferenceSpan;
+use lastmeter_units::{MeasurementId, SimDuration};
+
+use super::{load, mistakes};
+
+const PLAYED: &str = r#"format = 1
+[scenario]
+name = "class"
+[suite]
+standard = "iec-62053-21-2003"
+connection = "direct"
+device = "home"
+tests = ["error-pf05", "half-wave", "odd-harmonics", "sub-harmonics", "harmonics", "reversed-sequence"]
+[[device]]
+name = "home"
+at = "source:suite"
+model = "stpm34-3ph"
+report_every = "500 ms"
+[[check]]
+name = "error"
+kind = "suite"
+tests = ["error-*"]
+"#;
+
+fn changed(from: &str, to: &str) -> String {
+    assert!(PLAYED.contains(from), "{from}");
+    PLAYED.replacen(from, to, 1)
+}
+
+/// RMS currents and powers of what is played, against the closed forms of each shape: a half wave
+/// and a current fired at 90 degrees have half the power of a sine of peak `Ip`, `U Ip/(2 sqrt 2)`
+/// (`Irms = Ip/2`); a burst of two cycles in four half that of its sine.
+#[test]
+fn each_point_is_played_as_planned() {
+    let scenario = load(PLAYED).unwrap();
+    let plan = scenario.plan().unwrap();
+    assert_eq!(scenario.duration, plan.duration());
+    let terminal = scenario.sources[0].terminal.as_ref().unwrap();
+    let id = |name: &str| MeasurementId::lookup(name).unwrap();
+    let current = id("electricity.current.rms.l2");
+    let power = id("electricity.power.active.consumed.l2");
+    let (mut seen, volts) = (Vec::new(), 230.0);
+    for point in &plan.points {
+        // Whole bursts: 1.6 s are twenty times four cycles.
+        let from = point.measure_from;
+        let to = from + SimDuration::from_milliseconds(1600);
+        let truth = terminal.truth(ReferenceSpan { from, to, registers_from: from });
+        let value = |id| truth.value(id, Netting::Net).unwrap();
+        let amperes = point.conditions.currents[1];
+        let name = plan.suite.waveforms[point.conditions.waveform].name.as_str();
+        let factor = point.conditions.lag_rad.cos();
+        let (rms, watts) = match name {
+            "sine" => (1.0, factor),
+            "fifth-harmonic" => (1.16_f64.sqrt(), 1.04),
+            "half-wave" | "phase-fired" => (1.0, 0.5_f64.sqrt()),
+            "burst" => (0.5_f64.sqrt(), 0.5),
+            other => panic!("{other}"),
+        };
+        let expected = [amperes * rms, volts * amperes * watts];
+        for (found, expected) in [value(current), value(power)].into_iter().zip(expected) {
+            assert!((found / expected - 1.0).abs() < 1e-6, "{name}: {found}, expected {expected}");
+        }
+        seen.push(name);
+    }
+    for name in ["sine", "fifth-harmonic", "half-wave", "phase-fired", "burst"] {
+        assert!(seen.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn a_resolved_suite_means_the_same() {
+    let scenario = load(PLAYED).unwrap();
+    let text = scenario.resolved_toml();
+    assert!(
+        text.contains("[suite]\nstandard = \"iec-62053-21-2003\"") && !text.contains("[[source]]")
+    );
+    assert!(load(&text).unwrap().same_meaning(&scenario), "{text}");
+    assert!(scenario.files().contains_key("suite:iec-62053-21-2003"));
+}
+
+#[test]
+fn what_does_not_fit_a_suite_is_told_where_it_stands() {
+    for (from, to, expected) in [
+        ("\"class\"\n", "\"class\"\nduration = \"1 min\"\n", "S027 4:12"),
+        ("device = \"home\"", "device = \"hime\"", "S018 7:10"),
+        ("iec-62053-21-2003", "iec-62053-21", "S012 5:12"),
+        ("\"direct\"", "\"direct\"\nclass = \"3\"", "S018 7:9"),
+        ("[\"error-pf05\",", "[\"eror-pf05\",", "S018 8:9"),
+        ("tests = [\"error-*\"]", "tests = [\"starting\"]", "S018 17:10"),
+        ("report_every", "fidelity = \"windows\"\nreport_every", "S027 13:12"),
+        ("\"iec-62053-21-2003\"", "\"no/such.toml\"", "S025 5:12"),
+    ] {
+        let found = mistakes(&changed(from, to));
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{to}: {found:?}");
+    }
+    let other = "[[source]]\nname = \"g\"\nkind = \"synthetic\"\n[[device]]";
+    let text = changed("[[device]]", other).replace("source:suite", "source:g");
+    let found = mistakes(&text);
+    assert!(found.len() == 1 && found[0].starts_with("S027"), "{found:?}");
+    let without = PLAYED
+        .split("[suite]")
+        .next()
+        .unwrap()
+        .replace("\"class\"\n", "\"class\"\nduration = \"1 min\"\n")
+        + "[[source]]\nname = \"g\"\nkind = \"synthetic\"\n[[device]]\nname = \"home\"\nat = \"source:g\"\nmodel = \"stpm34-3ph\"\n[[check]]\nname = \"c\"\nkind = \"suite\"\n";
+    let found = mistakes(&without);
+    assert!(found.len() == 1 && found[0].contains("needs a `[suite]`"), "{found:?}");
+}
