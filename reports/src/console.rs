@@ -22,6 +22,21 @@ pub fn number(value: f64) -> String {
     if (1e-4..1e9).contains(&magnitude) { format!("{rounded}") } else { format!("{rounded:e}") }
 }
 
+/// A figure with its uncertainty: that to two digits, the figure to as many as it is known to.
+pub fn with_uncertainty(value: f64, uncertainty: f64) -> String {
+    if !value.is_finite() || !uncertainty.is_finite() {
+        return format!("{} ± {}", number(value), number(uncertainty));
+    }
+    let rounded = |value: f64, digits: usize| {
+        let text = format!("{value:.*e}", digits.saturating_sub(1));
+        let rounded: f64 = text.parse().unwrap_or(value);
+        let plain = rounded == 0.0 || (1e-4..1e9).contains(&rounded.abs());
+        if plain { format!("{rounded}") } else { format!("{rounded:e}") }
+    };
+    let known = libm::log10(value.abs() / uncertainty.max(1e-300)).clamp(0.0, 5.0);
+    format!("{} ± {}", rounded(value, known.ceil() as usize + 2), rounded(uncertainty, 2))
+}
+
 /// One verdict as a line, its parts aligned with those of its neighbours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictLine {
@@ -127,5 +142,26 @@ pub fn format_duration(took: Duration) -> String {
         1..60 => format!("{:.1} s", (took.as_secs_f64() * 10.0).floor() / 10.0),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_the_digits_its_uncertainty_leaves_it() {
+        for (value, uncertainty, text) in [
+            (0.300_033_46, 3.266e-7, "0.3000335 ± 3.3e-7"),
+            (0.250_63, 0.001_941, "0.25063 ± 0.0019"),
+            (-6.299e-5, 6.404e-4, "-6.3e-5 ± 0.00064"),
+            (-3.385_12, 0.002_833, "-3.38512 ± 0.0028"),
+            (0.0, 2.3e-7, "0 ± 2.3e-7"),
+            (100.0, 0.0, "100 ± 0"),
+            (f64::NAN, 0.1, "NaN ± 0.1"),
+            (1.0, f64::INFINITY, "1 ± infinity"),
+        ] {
+            assert_eq!(with_uncertainty(value, uncertainty), text);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
 
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
-use crate::console::number;
+use crate::console::{self, number};
 use crate::record::{Event, Observation, RunFacts, kind};
 use crate::standard::{Assessment, Assessor, Item, Plan, TestResult};
 use crate::text::plural;
@@ -224,8 +224,7 @@ fn items<'a>(judged: &'a [&'a TestResult]) -> impl Iterator<Item = &'a Item> {
 pub fn with_uncertainty(item: &Item) -> String {
     let Some(figures) = &item.figures else { return "-".to_owned() };
     let unit = if figures.unit == "1" { "pulses" } else { figures.unit.as_str() };
-    let uncertainty = figures.budget.expanded();
-    format!("{} ± {} {unit}", number(figures.value), number(uncertainty))
+    format!("{} {unit}", console::with_uncertainty(figures.value, figures.budget.expanded()))
 }
 
 /// An item's outcome in a few words.
