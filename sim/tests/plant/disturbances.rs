@@ -5,7 +5,7 @@ use super::*;
 use lastmeter_sim::disturbance::{
     Change, Component, ComponentPlace, Disturbance, Modulation, Phases, PointOnWave, Side,
 };
-use lastmeter_sim::plan::{OperatingPoint, WaveShape};
+use lastmeter_sim::plan::{Harmonic, OperatingPoint, WaveShape};
 use lastmeter_sim::{Program, TerminalError};
 use proptest::prelude::*;
 use std::f64::consts::{PI, SQRT_2, TAU};
@@ -690,4 +690,36 @@ proptest! {
             done += samples;
         }
     }
+}
+
+/// What is rendered is the same to the last bit on every processor, with whatever instructions: the
+/// digest was taken from a build for the plainest of them.
+#[test]
+fn the_bits_of_what_is_rendered_are_known() {
+    let mut point = OperatingPoint::balanced(seconds(1.0), 3, 50.3, 230.0, 10.0);
+    point.voltage_noise_v = 0.7;
+    point.current_harmonics = (2..=40)
+        .map(|order| Harmonic { order, share: 1.0 / f64::from(order), angle_rad: f64::from(order) })
+        .collect();
+    let shape = WaveShape::PhaseFired { angle_rad: 1.0 };
+    let amplitude =
+        Change::Amplitude { side: Side::Both, phases: ALL, to: 0.4, over: seconds(0.1) };
+    let flicker =
+        Change::Flicker { phases: ALL, modulation: Modulation::Sine, depth: 0.1, hz: 8.8 };
+    let terminal = build(
+        &[point],
+        &[
+            at(0.2, Some(0.2), Change::Shape { phases: ALL, shape }),
+            at(0.5, None, amplitude),
+            at(0.7, Some(0.1), flicker),
+        ],
+    )
+    .unwrap();
+    let block = render(&terminal, 0, 7812.5, 7813);
+    let values = block.voltages.iter().chain(&block.currents).flatten();
+    // Fowler, Noll and Vo's hash of the values' bits.
+    let digest = values.fold(0xcbf2_9ce4_8422_2325_u64, |digest, value| {
+        (digest ^ value.to_bits()).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    assert_eq!(digest, 0x9a2d_2748_4d25_5977, "{digest:#x}");
 }
