@@ -1,4 +1,5 @@
 //! Speed of rendering, as tone-samples per second of one core: tones times channels times samples.
+//! Twenty harmonics at 60 M samples per second are 1.2 G tone-samples.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lastmeter_sim::{Block, ChannelSpectrum, Loop, Spectrum, Streams, Terminal, Tone};

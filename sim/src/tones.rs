@@ -179,6 +179,7 @@ fn add_group(part: &mut [f64], from: usize, tones: &[CellTone], amplitudes: &[Co
 }
 
 /// What four tones make of one column of a row.
+#[expect(clippy::inline_always, reason = "not inlined it would be compiled without the vectors")]
 #[inline(always)]
 fn sample([a, b, c, d]: [&CellTone; GROUP], z: &[Complex64; GROUP], k: usize) -> f64 {
     let first =
