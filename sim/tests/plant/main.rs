@@ -1,5 +1,6 @@
 //! The plant, seen through its public functions: what is rendered, and what is claimed to be true.
 
+mod any_disturbances;
 mod closed_form;
 mod disturbances;
 mod loops;
