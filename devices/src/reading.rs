@@ -144,6 +144,8 @@ pub(crate) struct Totaliser {
     /// Seconds of windows in the sums.
     length_s: f64,
     span: Option<(SimDuration, SimDuration)>,
+    /// Where the last window ended.
+    last_to: Option<SimDuration>,
     /// Sums over windows, times their length.
     u2: [f64; PHASES_MAX],
     i2: [f64; PHASES_MAX],
@@ -169,6 +171,7 @@ impl Totaliser {
             angles: Default::default(),
             length_s: 0.0,
             span: None,
+            last_to: None,
             u2: Default::default(),
             i2: Default::default(),
             p: Default::default(),
@@ -199,6 +202,9 @@ impl Totaliser {
     pub(crate) fn add(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s;
         let (from, to) = window.span();
+        // A window begins where the last one ended; half a nanosecond may be rounded either way.
+        let from = self.last_to.filter(|last| (from - *last).0.abs() <= 1).unwrap_or(from);
+        self.last_to = Some(to);
         self.span = Some((self.span.map_or(from, |(from, _)| from), to));
         self.registers_from.get_or_insert(from);
         self.length_s += t;
@@ -326,6 +332,7 @@ impl Totaliser {
             registers_from: self.registers_from,
             pulsed: self.pulsed,
             is_open: self.is_open,
+            last_to: self.last_to,
             ..Self::new(self.netting, self.energy)
         };
     }
@@ -445,6 +452,25 @@ mod tests {
         // Three windows of 0.2 s at 300 W are 180 J.
         let found = value(&totaliser, "electricity.energy.active.consumed.total");
         assert!((found * 3.6e6 - 180.0).abs() < 1e-9);
+    }
+
+    /// A window's end and the next one's beginning are the same instant, computed twice: where it
+    /// lies between two nanoseconds each may be rounded another way.
+    #[test]
+    fn readings_follow_each_other_without_a_nanosecond_between_them() {
+        let nanoseconds = SimDuration;
+        let mut totaliser = Totaliser::new(Netting::Net, Energy::default());
+        totaliser.add(&window(677.0, 0.239_015_912_4, [(0.0, 0.0); 3]));
+        let first = totaliser.span().unwrap();
+        assert_eq!(first.1, nanoseconds(677_239_015_912));
+        totaliser.begin_next();
+        totaliser.add(&window(677.239_015_912_6, 0.2, [(0.0, 0.0); 3]));
+        let second = totaliser.span().unwrap();
+        assert_eq!((second.0, second.1), (first.1, nanoseconds(677_439_015_913)));
+        // What is farther away than rounding is a gap, and stays one.
+        totaliser.begin_next();
+        totaliser.add(&window(677.5, 0.2, [(0.0, 0.0); 3]));
+        assert_eq!(totaliser.span().unwrap().0, nanoseconds(677_500_000_000));
     }
 
     #[test]
