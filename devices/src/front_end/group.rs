@@ -16,6 +16,7 @@ use super::kernel::{Fixed, Kernel};
 use super::linear::Linear;
 use super::phase::PhaseState;
 use super::transformer::Transformer;
+use super::wander::WanderState;
 use super::{Calibration, Channel, ChannelError, Sampling};
 use crate::gaussian::Gaussian;
 
@@ -38,6 +39,7 @@ struct Line {
     noise: Gaussian,
     flicker: Gaussian,
     flicker_memory: Vec<(f64, f64)>,
+    wander: Option<WanderState>,
     high_pass_mean: f64,
     has_clipped: bool,
     /// Samples of all channels meet here.
@@ -112,6 +114,10 @@ impl FrontEnd {
                 noise: stream("noise"),
                 flicker: stream("flicker"),
                 flicker_memory: Vec::new(),
+                wander: (channel.parameters.wander.rms > 0.0).then(|| {
+                    let rate_hz = sampling.true_rate_hz();
+                    WanderState::new(channel.parameters.wander, rate_hz, stream("wander"))
+                }),
                 high_pass_mean: 0.0,
                 has_clipped: false,
                 waiting: Vec::new(),
@@ -378,6 +384,9 @@ impl Line {
         let Channel { gain, offset, .. } = self.channel;
         self.converted.clear();
         self.converted.extend(self.waiting[..ready].iter().map(|x| gain * x + offset));
+        if let Some(wander) = &mut self.wander {
+            wander.process(&mut self.converted);
+        }
         self.waiting.drain(..ready);
     }
 

@@ -12,6 +12,7 @@
 //! | compensation of the droop | `kernel` | `1 + 2c (1 - cos w)` |
 //! | phase error | `phase` | all-pass, exact at nominal frequency |
 //! | gain, offset, their temperature slopes | here | constant |
+//! | gain that wanders | `wander` | first-order Gauss-Markov |
 //! | crosstalk | `group` | adds a part of the phase's other channel |
 //! | supply that comes up | `converter` | `1 - exp(-t/tau)` |
 //! | non-linearity | `converter` | second and third harmonic |
@@ -35,6 +36,7 @@ pub(crate) mod linear;
 pub(crate) mod noise;
 pub(crate) mod phase;
 pub(crate) mod transformer;
+pub(crate) mod wander;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ use linear::{HighPass, Linear};
 use noise::Flicker;
 use phase::PhaseShift;
 use transformer::{Transformer, TransformerParameters};
+use wander::Wander;
 
 /// The temperature at which slopes have no effect, in degrees Celsius.
 pub(crate) const REFERENCE_C: f64 = 23.0;
@@ -180,6 +183,8 @@ pub(crate) struct ChannelParameters {
     pub(crate) gain_error: f64,
     /// Its slope per kelvin from the reference temperature.
     pub(crate) gain_slope: f64,
+    /// How it wanders about that.
+    pub(crate) wander: Wander,
     /// Direct component the converter adds, at the meter's terminals.
     pub(crate) offset: f64,
     /// Its slope per kelvin.
@@ -220,6 +225,7 @@ impl ChannelParameters {
             headroom,
             gain_error: 0.0,
             gain_slope: 0.0,
+            wander: Wander::default(),
             offset: 0.0,
             offset_slope: 0.0,
             noise_rms: 0.0,
@@ -407,6 +413,7 @@ impl Channel {
             (!p.curve.is_straight(), "non-linearity"),
             (!p.inl.is_empty(), "integral non-linearity"),
             (self.flicker.is_some(), "1/f noise"),
+            (p.wander.rms > 0.0, "a gain that wanders"),
             (p.supply.is_some(), "a supply that comes up"),
             (slopes || sampling.clock_curve != 0.0, "temperature"),
             (sampling.jitter_s > 0.0, "jitter"),

@@ -11,6 +11,7 @@ use crate::front_end::converter::{Curve, Supply, inl_table};
 use crate::front_end::cvct::MIDDLE_V;
 use crate::front_end::group::FrontEnd;
 use crate::front_end::transformer::TransformerParameters;
+use crate::front_end::wander::Wander;
 use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
 use crate::gaussian::Gaussian;
 use crate::meter::{Acquisition, InputTopic, Meter, MeterParts, PERIOD_MIN};
@@ -246,6 +247,7 @@ fn parameters(recipe: &Recipe, values: &Values, kind: &str) -> ChannelParameters
         ratio: si("ratio"),
         gain_error: si("gain_error"),
         gain_slope: si("gain_temperature"),
+        wander: Wander { rms: si("gain_wander"), time_s: values.si("gain_wander_time") },
         offset: si("offset"),
         offset_slope: si("offset_temperature"),
         noise_rms,

@@ -116,6 +116,25 @@ const SHARED: &[Field] = &[
     Field::default("voltage_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, voltages."),
     Field::default("current_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, currents."),
     Field::default(
+        "voltage_gain_wander",
+        positive(Dimension::Ratio, 0.01),
+        "\"0 %\"",
+        "RMS by which the gain of the voltages wanders, each by itself: drift of references and \
+         amplifiers (first-order Gauss-Markov).",
+    ),
+    Field::default(
+        "current_gain_wander",
+        positive(Dimension::Ratio, 0.01),
+        "\"0 %\"",
+        "RMS by which the gain of the currents wanders, each by itself.",
+    ),
+    Field::default(
+        "gain_wander_time",
+        between(Dimension::Time, 0.01, 1e6),
+        "\"10 s\"",
+        "Correlation time of that wandering: after it, 1/e of a deviation is left.",
+    ),
+    Field::default(
         "voltage_offset",
         either_way(Dimension::Voltage, 1e6),
         "\"0 V\"",
