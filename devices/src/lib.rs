@@ -33,6 +33,6 @@ pub use answer::ERROR_PREFIX;
 pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
-pub use front_end::cvct::Cvct;
+pub use front_end::cvct::{Cvct, transducer_csv};
 pub use outbox::{Message, Outbox};
 pub use registry::{DEVICES, DeviceContext, DeviceKind};

@@ -7,6 +7,7 @@
 //! figure's own numbers are not readable; the corner and the time constant are choices).
 
 use std::f64::consts::SQRT_2;
+use std::fmt::Write as _;
 
 use num_complex::Complex64;
 
@@ -74,6 +75,55 @@ impl Cvct {
     }
 }
 
+/// What Figs. 4 to 6 show, as lines of CSV: `part,x,voltage,current`.
+///
+/// - `input`: seconds, volts and amperes: 230 V and 15 A RMS at 50 Hz, switched on at a zero
+///   crossing (Fig. 4).
+/// - `output`: seconds, both outputs in volts (Fig. 5).
+/// - `magnitude` and `phase`: hertz, both responses in dB of the nominal ratio and in degrees,
+///   inversion included (Fig. 6), to ten times the 10 kHz of the publication.
+///
+/// The corner is in Hz, the supply's time constant in seconds.
+pub fn transducer_csv(corner_hz: f64, supply_tau_s: f64) -> String {
+    const RATE_HZ: f64 = 10_000.0;
+    const SHOWN: u32 = 600;
+    let mut csv = String::from("part,x,voltage,current\n");
+    let mut line = |part: &str, x: f64, values: [f64; 2]| {
+        // Six digits are more than any picture shows.
+        let [u, i] = values;
+        // Writing to a string cannot fail.
+        let _ = writeln!(csv, "{part},{x:.6},{u:.6},{i:.6}");
+    };
+    let sine = |k: u32| SQRT_2 * libm::sin(std::f64::consts::TAU * 50.0 * f64::from(k) / RATE_HZ);
+    let mut sections = [
+        (Cvct::voltage(corner_hz, supply_tau_s, RATE_HZ), 230.0),
+        (Cvct::current(corner_hz, supply_tau_s, RATE_HZ), 15.0),
+    ];
+    let outputs = sections.each_mut().map(|(section, rms)| {
+        // A few more inputs than outputs: the section looks ahead.
+        let input: Vec<f64> = (0..SHOWN + 8).map(|k| *rms * sine(k)).collect();
+        let mut output = Vec::new();
+        section.push(&input, &mut output);
+        output
+    });
+    for k in 0..SHOWN {
+        line("input", f64::from(k) / RATE_HZ, [230.0 * sine(k), 15.0 * sine(k)]);
+    }
+    for (k, (u, i)) in outputs[0].iter().zip(&outputs[1]).take(SHOWN as usize).enumerate() {
+        line("output", k as f64 / RATE_HZ, [*u, *i]);
+    }
+    // 10 Hz to 100 kHz, twenty to a decade.
+    for step in 0..=80_u32 {
+        let frequency_hz = libm::exp10(1.0 + f64::from(step) / 20.0);
+        let responses = [(0, VOLTAGE_PEAK_V), (1, CURRENT_PEAK_A)]
+            .map(|(section, peak)| sections[section].0.response(frequency_hz) * (peak / MIDDLE_V));
+        let decibels = responses.map(|response| 20.0 * libm::log10(response.norm()));
+        line("magnitude", frequency_hz, decibels);
+        line("phase", frequency_hz, responses.map(|r| libm::atan2(r.im, r.re).to_degrees()));
+    }
+    csv
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +158,41 @@ mod tests {
             // trough.
             assert!(last[250] < 1.5 - 0.999 * amplitude);
         }
+    }
+
+    /// Figs. 4 to 6 as data: inputs of 230 V and 15 A, outputs that come up from zero and then
+    /// swing by half of 1.5 V against the inputs, responses that begin inverted at 0 dB.
+    #[test]
+    fn the_figures_are_those_of_the_transducer() {
+        let csv = transducer_csv(100e3, 5e-3);
+        let part = |name: &str| -> Vec<[f64; 3]> {
+            let lines = csv.lines().filter_map(|line| line.strip_prefix(name));
+            lines
+                .map(|line| {
+                    let mut cells = line.split(',').skip(1).map(|cell| cell.parse().unwrap());
+                    [(); 3].map(|()| cells.next().unwrap())
+                })
+                .collect()
+        };
+        let (input, output) = (part("input"), part("output"));
+        assert_eq!((input.len(), output.len()), (600, 600));
+        // A quarter of a cycle in: 230 sqrt(2) V, 15 sqrt(2) A.
+        assert!((input[50][1] - 325.269_119).abs() < 1e-5);
+        assert!((input[50][2] - 21.213_203).abs() < 1e-5);
+        assert_eq!(output[0], [0.0; 3]);
+        // 45 ms in (the second crest but one), nine time constants: 1.5 (1 - e^-9) - 0.75 V.
+        for column in [1, 2] {
+            let expected = 1.5 * (1.0 - (-9.0_f64).exp()) - 0.75;
+            assert!((output[450][column] - expected).abs() < 1e-3, "{:?}", output[450]);
+        }
+        let (magnitude, phase) = (part("magnitude"), part("phase"));
+        let at = |list: &[[f64; 3]], hertz: f64| {
+            *list.iter().find(|line| (line[0] / hertz - 1.0).abs() < 1e-6).unwrap()
+        };
+        // One pole at 100 kHz: -0.0432 dB and 180 - 5.711 degrees at 10 kHz, -3.0103 dB at 100 kHz.
+        assert!((at(&magnitude, 10e3)[1] + 0.0432).abs() < 1e-4);
+        assert!((at(&magnitude, 100e3)[2] + 3.0103).abs() < 1e-4);
+        assert!((at(&phase, 10e3)[2] - 174.2894).abs() < 1e-3);
     }
 
     /// Fig. 6: flat to 10 kHz.
