@@ -12,6 +12,7 @@ mod jitter;
 mod latency;
 mod no_loss;
 pub(crate) mod published;
+mod published_table;
 mod recovery;
 mod refused;
 pub(crate) mod rows;
@@ -56,6 +57,7 @@ pub static CHECKS: &[CheckKind] = &[
     jitter::KIND,
     recovery::KIND,
     published::KIND,
+    published_table::KIND,
     suite::KIND,
 ];
 
@@ -233,6 +235,7 @@ mod tests {
             "latency",
             "no_loss",
             "published",
+            "published_table",
             "recovery",
             "refused",
             "suite",

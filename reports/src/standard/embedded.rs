@@ -12,12 +12,17 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("iec-61000-4-30-s", include_str!("../../suites/iec-61000-4-30-s.toml")),
     ("iec-61000-4-7", include_str!("../../suites/iec-61000-4-7.toml")),
     ("iec-61000-4-15", include_str!("../../suites/iec-61000-4-15.toml")),
+    ("paper-table-1-sinusoidal", include_str!("../../suites/paper-table-1-sinusoidal.toml")),
+    ("paper-table-1-nonsinusoidal", include_str!("../../suites/paper-table-1-nonsinusoidal.toml")),
 ];
 
 /// The text of a suite that comes along.
 pub fn embedded(name: &str) -> Option<&'static str> {
     EMBEDDED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
+
+/// The name of the transducer's curves (`part,x,voltage,current`) among those files.
+pub const TRANSDUCER_FILE: &str = "transducer.csv";
 
 /// What stands before a suite's name among the files that a run was judged by.
 pub const SUITE_FILE_PREFIX: &str = "suite:";

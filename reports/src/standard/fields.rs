@@ -4,11 +4,12 @@ use lastmeter_params::{Dimension, Field, Kind, schema};
 use serde_json::{Value, json};
 
 use super::model::{Connection, Evaluate, Relative};
+use super::published::{PUBLISHED, SURFACE, SWEEP};
 
 /// The version of the suite format.
 pub(super) const FORMAT: i64 = 1;
 
-const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 10.0 };
+pub(super) const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 10.0 };
 const VOLTAGE: Kind = Kind::Quantity { dimension: Dimension::Voltage, min: 1e-3, max: 1e6 };
 const CURRENT: Kind = Kind::Quantity { dimension: Dimension::Current, min: 1e-6, max: 1e6 };
 const FREQUENCY: Kind = Kind::Quantity { dimension: Dimension::Frequency, min: 40.0, max: 70.0 };
@@ -160,7 +161,8 @@ pub(super) static TEST: &[Field] = &[
         "power_factor",
         Kind::List(&Kind::Text),
         "[\"1\"]",
-        "`1`, `0.5 ind`, `0.8 cap`; for reactive energy `sin 0.5 ind`",
+        "`1`, `0.5 ind`, `0.8 cap`; for reactive energy `sin 0.5 ind`; or the angle by which the \
+         current lags, such as `-45 deg`",
     ),
     Field::default(
         "direction",
@@ -225,8 +227,15 @@ pub(super) static NOT_SIMULATED: &[Field] = &[
 ];
 
 /// The sections whose tables repeat.
-pub(super) static ROWS: [(&str, &[Field]); 4] =
-    [("symbol", SYMBOL), ("waveform", WAVEFORM), ("test", TEST), ("not_simulated", NOT_SIMULATED)];
+pub(super) static ROWS: [(&str, &[Field]); 7] = [
+    ("symbol", SYMBOL),
+    ("waveform", WAVEFORM),
+    ("test", TEST),
+    ("not_simulated", NOT_SIMULATED),
+    ("sweep", SWEEP),
+    ("published", PUBLISHED),
+    ("surface", SURFACE),
+];
 
 /// The JSON Schema of suite files, for editors.
 pub fn suite_json_schema() -> Value {
@@ -242,7 +251,7 @@ pub fn suite_json_schema() -> Value {
         "title": "lastmeter suite",
         "type": "object",
         "properties": properties,
-        "required": ["format", "suite", "test"],
+        "required": ["format", "suite"],
         "additionalProperties": false,
     })
 }

@@ -12,12 +12,14 @@
 mod assess;
 mod claim;
 mod current;
+mod deviation;
 mod embedded;
 mod fields;
 mod folder;
 mod model;
 mod of_scenario;
 mod plan;
+mod published;
 mod read;
 mod readings;
 mod tell;
@@ -29,7 +31,8 @@ pub(crate) mod tests;
 pub use crate::check::suite::with_uncertainty;
 pub use assess::{Assessment, Assessor, Figures, Item, TestResult};
 pub use claim::{Claim, SUITE_FIELDS, SUITE_SOURCE};
-pub use embedded::{EMBEDDED, SUITE_FILE_PREFIX, embedded};
+pub use deviation::{Cell, Deviation, Deviations, Drawn};
+pub use embedded::{EMBEDDED, SUITE_FILE_PREFIX, TRANSDUCER_FILE, embedded};
 pub use fields::suite_json_schema;
 pub use folder::{Assessed, ClassLine};
 pub use model::{
@@ -37,6 +40,7 @@ pub use model::{
     Subject, Suite, Test, Waveform,
 };
 pub use of_scenario::{plan_of, read_plan};
-pub use plan::{Conditions, Coordinates, Plan, PlannedItem, PlannedTest, Point};
+pub use plan::{Conditions, Coordinates, Plan, PlannedItem, PlannedTest, Point, Swept};
+pub use published::{Along, Published, Surface, Sweep};
 pub use tell::{explain_suite, figure_told};
 pub use uncertainty::{Budget, coverage_factor};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_units::MeasurementId;
 
 use super::current::Expression;
+use super::published::{Published, Surface, Sweep};
 
 /// How a meter is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -341,6 +342,12 @@ pub struct Suite {
     pub tests: Vec<Test>,
     /// What cannot be simulated.
     pub not_simulated: Vec<NotSimulated>,
+    /// Sweeps that no limit belongs to: they are compared with published figures.
+    pub sweeps: Vec<Sweep>,
+    /// Those figures.
+    pub published: Vec<Published>,
+    /// What is drawn over the sweeps.
+    pub surfaces: Vec<Surface>,
     /// The text it was read from.
     pub text: String,
 }

@@ -148,6 +148,17 @@ pub struct PlannedTest {
     pub items: Vec<PlannedItem>,
 }
 
+/// A point of a sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Swept {
+    /// By its place in the suite.
+    pub sweep: usize,
+    /// Where in the sweep.
+    pub coordinates: Coordinates,
+    /// The point, by its place in the plan.
+    pub point: usize,
+}
+
 /// A suite unrolled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -161,6 +172,8 @@ pub struct Plan {
     pub points: Vec<Point>,
     /// What is judged for the claimed class, in the suite's order.
     pub tests: Vec<PlannedTest>,
+    /// The points of the sweeps.
+    pub swept: Vec<Swept>,
 }
 
 impl Plan {
@@ -172,19 +185,27 @@ impl Plan {
         if period.0 <= 0 {
             return Err("a meter that never reports cannot be tested".to_owned());
         }
-        let mut plan = Self { suite, claim, period, points: Vec::new(), tests: Vec::new() };
+        let (points, tests, swept) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Self { suite, claim, period, points, tests, swept };
         let mut wanted: Vec<(Conditions, u32)> = Vec::new();
         let class = plan.claim.class;
-        let tests = plan.unroll(class, &mut |conditions, readings| {
+        let mut place = |conditions: Conditions, readings: u32| {
             let known = wanted.iter().position(|(played, _)| *played == conditions);
             let place = known.unwrap_or_else(|| {
                 wanted.push((conditions, readings));
                 wanted.len() - 1
             });
             wanted[place].1 = wanted[place].1.max(readings);
-            Some(place)
-        })?;
-        plan.tests = tests;
+            place
+        };
+        plan.tests =
+            plan.unroll(class, &mut |conditions, readings| Some(place(conditions, readings)))?;
+        for (index, row) in plan.suite.sweeps.iter().enumerate() {
+            for coordinates in sweep(&plan.suite, &row.points, &plan.claim, class)? {
+                let point = place(coordinates.conditions(&plan.claim), plan.claim.readings);
+                plan.swept.push(Swept { sweep: index, coordinates, point });
+            }
+        }
         plan.lay_out(wanted)?;
         Ok(plan)
     }

@@ -15,6 +15,7 @@ use super::model::{
     Relative, Shape, Subject, Suite, Symbol, Test, Waveform,
 };
 use super::plan;
+use super::published::{read_published, read_surface, read_sweep};
 use crate::check::Pattern;
 
 /// The waveform every suite has.
@@ -38,8 +39,8 @@ impl Suite {
     /// Whether a text is meant as a suite file, so that its mistakes are told as one's.
     pub fn is_meant(text: &str) -> bool {
         let root = parse_document(text, SourceId::FILE, &mut Diagnostics::new());
-        root.get("scenario").is_none()
-            && (root.get("suite").is_some() && root.get("test").is_some())
+        let has = |key: &str| root.get(key).is_some();
+        !has("scenario") && has("suite") && (has("test") || has("sweep"))
     }
 }
 
@@ -105,6 +106,9 @@ fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> 
     let waveforms = rows(root, "waveform", out);
     let tests = rows(root, "test", out);
     let not_simulated = rows(root, "not_simulated", out);
+    let sweeps = rows(root, "sweep", out);
+    let published = rows(root, "published", out);
+    let surfaces = rows(root, "surface", out);
     let mut suite = head_of(&head?, text, out)?;
     for values in &symbols {
         suite.symbols.extend(symbol(values, &suite.classes, out));
@@ -125,7 +129,21 @@ fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> 
         }
     }
     suite.not_simulated = not_simulated.iter().map(not_simulated_of).collect();
-    if root.get("test").is_none() && !root.incomplete {
+    for values in &sweeps {
+        let sweep = read_sweep(values, &suite, out);
+        suite.sweeps.extend(sweep);
+    }
+    for values in &published {
+        let row = read_published(values, out);
+        suite.published.extend(row);
+    }
+    for values in &surfaces {
+        let surface = read_surface(values, &suite, out);
+        suite.surfaces.extend(surface);
+    }
+    let has = |key: &str| root.get(key).is_some();
+    let is_published = has("sweep") && has("published");
+    if !has("test") && !is_published && !root.incomplete {
         let message = "the suite has no tests, so it judges nothing";
         out.report(Code::NO_CHECKS, FILE_START, message, "expected `[[test]]`");
     }
@@ -182,6 +200,9 @@ fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<Suite> {
         }],
         tests: Vec::new(),
         not_simulated: Vec::new(),
+        sweeps: Vec::new(),
+        published: Vec::new(),
+        surfaces: Vec::new(),
         text: text.to_owned(),
     })
 }
@@ -262,9 +283,13 @@ fn not_simulated_of(values: &Values) -> NotSimulated {
     }
 }
 
-/// A power factor as standards write it.
-fn power_factor(text: &str) -> Option<PowerFactor> {
+/// A power factor as standards write it, or the angle by which the current lags.
+pub(super) fn power_factor(text: &str) -> Option<PowerFactor> {
     let words: Vec<&str> = text.split_whitespace().collect();
+    if let [degrees, "deg"] = words[..] {
+        let degrees = degrees.parse::<f64>().ok().filter(|angle| angle.abs() <= 360.0)?;
+        return Some(PowerFactor { text: text.to_owned(), lag_rad: degrees.to_radians() });
+    }
     let (is_sine, words) = match words.split_first() {
         Some((&"sin", rest)) => (true, rest),
         _ => (false, &words[..]),
@@ -284,7 +309,7 @@ fn power_factor(text: &str) -> Option<PowerFactor> {
 }
 
 /// The items of a list of texts, each made into something; what cannot be is reported.
-fn each<T>(
+pub(super) fn each<T>(
     values: &Values,
     key: &str,
     label: &str,
@@ -360,7 +385,7 @@ fn test(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Test> {
     (out.len() == mistakes).then_some(test)
 }
 
-fn currents(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Vec<Expression> {
+pub(super) fn currents(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Vec<Expression> {
     let mut made = Vec::new();
     for (value, span) in values.list("current") {
         let Value::Text(text) = value else { continue };
@@ -499,7 +524,11 @@ fn limit(
 }
 
 /// The figure of a limit, in the unit that belongs to it.
-fn figure(text: &str, subject: &Subject, evaluate: Evaluate) -> Result<LimitFigure, String> {
+pub(super) fn figure(
+    text: &str,
+    subject: &Subject,
+    evaluate: Evaluate,
+) -> Result<LimitFigure, String> {
     let positive = |value: f64| (value.is_finite() && value > 0.0).then_some(value);
     if evaluate == Evaluate::NoLoad {
         let number = text.trim().parse().ok().and_then(positive);

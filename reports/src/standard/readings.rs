@@ -123,8 +123,18 @@ impl Gatherer {
                 wanted.extend(registers(&test.subject, direction).into_iter().flatten());
             }
         }
+        Self::of(&plan.claim.device, wanted, plan, start)
+    }
+
+    /// Of some quantities of any device that reports as often as the plan's.
+    pub(super) fn of(
+        device: &str,
+        wanted: BTreeSet<MeasurementId>,
+        plan: &Plan,
+        start: SimTime,
+    ) -> Self {
         Self {
-            device: plan.claim.device.clone(),
+            device: device.to_owned(),
             start,
             wanted,
             spans: plan.points.iter().map(|point| (point.measure_from, point.end)).collect(),

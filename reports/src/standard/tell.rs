@@ -13,8 +13,8 @@ impl Coordinates {
             Some((text, _)) => {
                 parts.push(text.clone());
                 let factor = &self.power_factor.text;
-                let is_sine = factor.starts_with("sin");
-                parts.push(if is_sine { factor.clone() } else { format!("PF {factor}") });
+                let is_plain = !factor.starts_with("sin") && !factor.ends_with("deg");
+                parts.push(if is_plain { format!("PF {factor}") } else { factor.clone() });
             }
             None => parts.push("no current".to_owned()),
         }
@@ -100,6 +100,13 @@ pub fn explain_suite(suite: &Suite) -> String {
                 limit.told(),
             ));
         }
+    }
+    for sweep in &suite.sweeps {
+        line(format_args!("  {}  {} (sweep)\n", sweep.name(), sweep.points.title));
+    }
+    for row in &suite.published {
+        let word = if row.fitted { "fitted" } else { "predicted" };
+        line(format_args!("  {}  {}: published {} ({word})\n", row.name, row.title, row.told()));
     }
     if !suite.not_simulated.is_empty() {
         let count = plural(suite.not_simulated.len() as u64, "test");

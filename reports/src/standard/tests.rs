@@ -199,3 +199,33 @@ fn the_schema_knows_every_section() {
     let checked_in = std::fs::read_to_string(path).unwrap_or_default();
     assert!(checked_in == text, "suites/schema.json is old; run the test with UPDATE_GOLDEN=1");
 }
+
+/// What the publication says was varied, and that each set of harmonics is 8 % together.
+#[test]
+fn the_published_test_sets_are_those_of_the_publication() {
+    let plan = |name: &str| plan(name, "published", Connection::Direct);
+    let sinusoidal = plan("paper-table-1-sinusoidal");
+    let span = |values: &dyn Fn(&super::Point) -> f64, plan: &Plan| {
+        let values: Vec<f64> = plan.points.iter().map(values).collect();
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        (low, values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+    };
+    let (low, high) = span(&|point| point.conditions.frequency, &sinusoidal);
+    assert!((low - 42.5).abs() < 1e-9 && (high - 57.5).abs() < 1e-9);
+    assert_eq!(span(&|point| point.conditions.voltages[0], &sinusoidal), (115.0, 230.0));
+    assert_eq!(span(&|point| point.conditions.currents[0], &sinusoidal), (0.0, 15.0));
+    let (low, high) = span(&|point| point.conditions.lag_rad.to_degrees(), &sinusoidal);
+    assert!((low + 45.0).abs() < 1e-9 && (high - 90.0).abs() < 1e-9);
+    let other = plan("paper-table-1-nonsinusoidal");
+    for waveform in &other.suite.waveforms[1..] {
+        for components in [&waveform.voltage, &waveform.current] {
+            assert_eq!(components.len(), 5);
+            assert!(components.iter().all(|one| (3.0..=39.0).contains(&one.order)));
+            let square: f64 = components.iter().map(|one| one.share * one.share).sum();
+            assert!((square.sqrt() - 0.08).abs() < 1e-9, "{}", waveform.name);
+        }
+    }
+    // The two sweeps share the points at 50 Hz and 45 degrees, which are played once.
+    assert_eq!(other.swept.len(), 9 * 2 * (7 + 7));
+    assert_eq!(other.points.len(), 9 * 2 * (7 + 6));
+}

@@ -2,7 +2,9 @@
 //! surfaces, and every point with the limit it is held against.
 
 mod curves;
+mod published;
 mod surface;
+mod transducer;
 
 use serde::Serialize;
 
@@ -100,6 +102,9 @@ pub(super) fn section(
 ) -> Result<Option<String>, RenderError> {
     let Some(assessed) = Assessed::of(reader)? else { return Ok(None) };
     let suite = &assessed.plan.suite;
+    if !suite.published.is_empty() {
+        return Ok(Some(published::section(reader, &assessed.plan, figures)?));
+    }
     let table =
         Figure { name: "suite-points".to_owned(), svg: None, csv: Some(points_csv(&assessed)) };
     let links = table.links();

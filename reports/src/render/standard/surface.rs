@@ -164,7 +164,7 @@ fn svg(
 }
 
 /// Two significant digits: there is no room for more in a field.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     if !value.is_finite() {
         return number(value);
     }
