@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_devices::Device;
+use lastmeter_devices::{Device, transducer_csv};
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Values, nearest};
 use lastmeter_reports::CheckContext;
 use lastmeter_reports::check::Pattern;
 use lastmeter_reports::record::TimeMode;
-use lastmeter_reports::standard::{Plan, SUITE_FILE_PREFIX};
+use lastmeter_reports::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::MEASUREMENTS;
 
@@ -92,6 +92,7 @@ impl Draft<'_> {
         if let Some((plan, values)) = plan.zip(suite) {
             let name = format!("{SUITE_FILE_PREFIX}{}", values.text("standard"));
             files.insert(name, plan.suite.text.clone());
+            files.extend(self.transducer(plan));
         }
         self.hold_checks(references, &devices, (&files, plan), out);
         Parts { terminals, links, impairments, files, unavailable }
@@ -133,6 +134,21 @@ impl Draft<'_> {
             parts::build_device(row.kind?, row.values.as_ref()?, &place, out)
         };
         self.devices.iter().zip(&references.source_of_table).map(device).collect()
+    }
+
+    /// What the publication's transducer is like, where its meter is held against its figures.
+    fn transducer(&self, plan: &Plan) -> Option<(String, String)> {
+        if plan.suite.published.is_empty() {
+            return None;
+        }
+        let is_tested = |row: &&Row<'_, _>| row.name() == Some(plan.claim.device.as_str());
+        let row = self.devices.iter().find(is_tested)?;
+        let (kind, values) = (row.kind?, row.values.as_ref()?);
+        (kind.entry.name == "cvct-stm32f107").then(|| {
+            let corner_hz = values.si("transducer_bandwidth");
+            let csv = transducer_csv(corner_hz, values.si("transducer_start"));
+            (TRANSDUCER_FILE.to_owned(), csv)
+        })
     }
 
     /// The texts of the files that checks name; empty if refused, absent if not to be read, which

@@ -1,0 +1,153 @@
+"""Recomputes every published table of run folders from the suite's data and `observations.csv`.
+
+Unrolls the sweeps by its own reading of docs/paper-table-1.md, cuts the record into points, and
+takes the r.m.s. of the deviations; shares nothing with the program. Compares with the figures of
+`published_table` checks and, where there is one, with figures/published-table.csv.
+"""
+
+import csv
+import fnmatch
+import itertools
+import math
+import os
+import sys
+import tomllib
+
+from peer.bench import Comparison
+from peer.record import Run, run_folders
+from suite_recompute import TIMES, size
+
+REPORT_EVERY = "10 s"
+HERTZ = {"mHz": 1e-3, "Hz": 1.0}
+
+
+def figure(text):
+    """A published figure as (number, unit): percent stays percent, mHz becomes Hz."""
+    number, _, unit = text.partition(" ")
+    return float(number) * HERTZ.get(unit, 1.0), "%" if unit == "%" else "SI"
+
+
+def degrees(text):
+    number, unit = text.split()
+    assert unit == "deg", text
+    return float(number)
+
+
+def points_of(suite, claim, period):
+    """Points in the order of the sweeps: (conditions, first and last reading that count)."""
+    known = []
+    for sweep in suite["sweep"]:
+        currents = sweep.get("current", [])
+        angles = sweep.get("power_factor") or ["0 deg"]
+        for combination in itertools.product(
+            currents or [None], angles, map(size, sweep.get("voltage", [1])),
+            map(size, sweep.get("frequency", [1])), sweep.get("waveform", ["sine"]),
+        ):
+            amperes = combination[0] and combination[0].split()
+            share = 0.0 if not amperes else float(amperes[0]) if len(amperes) == 2 else 1.0
+            conditions = (share, degrees(combination[1]), *combination[2:])
+            if conditions not in known:
+                known.append(conditions)
+    settle = max(1, math.ceil(size(claim.get("settle", "1 s"), TIMES) / period - 1e-9))
+    counted = claim.get("readings", 4)
+    length = settle + counted
+    return [(at, n * length + settle + 1, (n + 1) * length) for n, at in enumerate(known)]
+
+
+def table(run, suite, device, points):
+    """r.m.s. deviation and number of readings by row."""
+    head, readings = suite["suite"], {}
+    for name, _, serial, quantity, _, time, reference, reported in run.observations():
+        if name == device and serial and reference:
+            readings.setdefault(time, {})[quantity] = (reference, reported)
+    readings = [readings[time] for time in sorted(readings)]
+    volts, amperes = size(head["nominal_voltage"]), size(head["maximum_current"])
+    rows = {}
+    for row in suite["published"]:
+        _, unit = figure(row["figure"])
+        least, quantity, squares = size(row.get("counts_from", 0)), row["quantity"], []
+        for (current, _, voltage, _, _), first, last in points:
+            apparent = current * amperes * voltage * volts
+            for number in range(first, last + 1):
+                pair = readings[number - 1].get(quantity)
+                if pair is None:
+                    continue
+                true, told = float(pair[0]), float(pair[1])
+                if math.isnan(true):
+                    continue
+                if ".power" in quantity and abs(true) < least * apparent:
+                    continue
+                without = ".powerFactor" in quantity or ".current.thd" in quantity
+                if apparent == 0 and (without or ".power" in quantity or ".current." in quantity):
+                    continue
+                scale = 1.0
+                if unit == "%":
+                    relative = row.get("relative_to", "reading") == "reading"
+                    scale = 100 / abs(true) if relative else 100
+                squares.append((scale * (told - true)) ** 2)
+        rows[row["name"]] = (math.sqrt(sum(squares) / len(squares)), len(squares))
+    return rows
+
+
+def judged(check, rows, published, explained):
+    """The status of a check."""
+    for name, (rms, _) in rows.items():
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in check.get("rows", ["*"])):
+            continue
+        ratio = rms / published[name]
+        if "within" in check and abs(ratio - 1) > size(check["within"]):
+            return "fail"
+        if "at_most" in check and ratio > size(check["at_most"]):
+            return "fail"
+        if "explained" in check:
+            far = size(check["explained"])
+            if not 1 / far <= ratio <= far and not explained[name]:
+                return "fail"
+    return "pass"
+
+
+def compare(comparison, folder):
+    run = Run(folder)
+    claim = run.scenario.get("suite")
+    if not claim or run.facts["state"] != "finished":
+        return
+    suite = tomllib.loads(run.facts["files"][f"suite:{claim['standard']}"])
+    if "published" not in suite:
+        return
+    name = os.path.basename(os.path.normpath(folder))
+    device, = (d for d in run.scenario["device"] if d["name"] == claim["device"])
+    points = points_of(suite, claim, size(device.get("report_every", REPORT_EVERY), TIMES))
+    published = {row["name"]: figure(row["figure"])[0] for row in suite["published"]}
+    explained = {row["name"]: row.get("explanation", "") for row in suite["published"]}
+    tables = {d["name"]: table(run, suite, d["name"], points) for d in run.scenario["device"]}
+    for check in run.scenario["check"]:
+        if check["kind"] != "published_table":
+            continue
+        verdict, = (v for v in run.verdicts if v["check"] == check["name"])
+        rows = tables[check.get("device", claim["device"])]
+        what = f"{name} {check['name']}"
+        status = judged(check, rows, published, explained)
+        comparison.same(f"{what} status", verdict["status"], status)
+        near = [rms for rms, count in rows.values() if count == verdict["n"]]
+        good = any(math.isclose(verdict["measured"], rms, rel_tol=1e-9) for rms in near)
+        comparison.true(f"{what} measured", good, f"{verdict['measured']!r} among {near!r}")
+    path = run.path("figures", "published-table.csv")
+    if os.path.exists(path):
+        with open(path, newline="", encoding="utf-8") as file:
+            for line in csv.DictReader(file):
+                rms, count = tables[line["device"]][line["row"]]
+                what = f"{name} {line['device']} {line['row']}"
+                same = math.isclose(float(line["rms"]), rms, rel_tol=1e-9)
+                comparison.true(what, same, f"{line['rms']} beside {rms!r}")
+                comparison.same(f"{what} readings", int(float(line["readings"])), count)
+
+
+def main():
+    comparison = Comparison()
+    for folder in sys.argv[1:] or run_folders(os.environ.get("RUNS", "target/test-runs")):
+        compare(comparison, folder)
+    comparison.end()
+
+
+if __name__ == "__main__":
+    main()
