@@ -13,6 +13,7 @@
 
 mod answer;
 mod border;
+pub mod calibration;
 mod converters;
 mod fault;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod outbox;
 mod reading;
 mod register;
 mod registry;
+mod running_mean;
 mod sampled;
 mod window;
 mod windows;

@@ -29,6 +29,7 @@ pub(crate) const GROUPS: &[&str] = &[
     "non_active_power",
     "phase_angle",
     "pulses",
+    "mean",
     "neutral_current",
     "breaker",
 ];
@@ -52,6 +53,7 @@ fn group_of(quantity: Quantity) -> Option<&'static str> {
         Quantity::NonActivePower => "non_active_power",
         Quantity::VoltagePhase | Quantity::CurrentPhase => "phase_angle",
         Quantity::ActivePulses | Quantity::ReactivePulses => "pulses",
+        Quantity::VoltageMean | Quantity::CurrentMean => "mean",
         Quantity::NeutralCurrentRms => "neutral_current",
         Quantity::BreakerClosed | Quantity::BreakerVoltageRms => "breaker",
         _ => return None,
@@ -141,6 +143,8 @@ pub(crate) struct Totaliser {
     second: [f64; 2],
     thd2: [[f64; PHASES_MAX]; 2],
     angles: [[Complex64; PHASES_MAX]; 2],
+    /// Mean values.
+    direct: [[f64; PHASES_MAX]; 2],
     /// Seconds of windows in the sums.
     length_s: f64,
     span: Option<(SimDuration, SimDuration)>,
@@ -169,6 +173,7 @@ impl Totaliser {
             second: Default::default(),
             thd2: Default::default(),
             angles: Default::default(),
+            direct: Default::default(),
             length_s: 0.0,
             span: None,
             last_to: None,
@@ -230,6 +235,8 @@ impl Totaliser {
             self.thd2[1][n] += phase.i_thd2 * t;
             self.angles[0][n] += phase.u1 * back * t;
             self.angles[1][n] += phase.i1 * back * t;
+            self.direct[0][n] += phase.u_mean_v * t;
+            self.direct[1][n] += phase.i_mean_a * t;
         }
         self.second[0] += window.second.u_rms_v * window.second.u_rms_v * t;
         self.second[1] += window.second.i_rms_a * window.second.i_rms_a * t;
@@ -307,6 +314,8 @@ impl Totaliser {
                 let (s, p) = (of_phase(means(&self.s))?, of_phase(means(&self.p))?);
                 ((s - p) * (s + p)).max(0.0).sqrt()
             }
+            Quantity::VoltageMean => means(&self.direct[0])[row.phase.index()?],
+            Quantity::CurrentMean => means(&self.direct[1])[row.phase.index()?],
             Quantity::VoltagePhase => angle(self.angles[0][row.phase.index()?]),
             Quantity::CurrentPhase => angle(self.angles[1][row.phase.index()?]),
             // A pulse that is due to the last bit is given.

@@ -5,7 +5,7 @@ use lastmeter_sim::Streams;
 use lastmeter_units::{HardwareId, SimTime};
 
 use crate::border::Device;
-use crate::model::{ade7953_1ph, cvct_stm32f107, ideal, stpm34_1ph, stpm34_3ph};
+use crate::model::{ade7953_1ph, cvct_stm32f107, ideal, reference, stpm34_1ph, stpm34_3ph};
 
 /// What a device model is told about the place it gets.
 #[derive(Clone, Debug)]
@@ -43,4 +43,6 @@ pub static DEVICES: &[DeviceKind] = &[
     cvct_stm32f107::CVCT_STM32F107,
     ideal::IDEAL_1PH,
     ideal::IDEAL_3PH,
+    reference::REFERENCE_1PH,
+    reference::PXI_6123,
 ];

@@ -6,6 +6,7 @@ use num_complex::Complex64;
 
 use crate::front_end::group::FrontEnd;
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
+use crate::running_mean::RunningMean;
 use crate::window::{MeasuredPhase, MeasuredWindow, PHASES_MAX};
 
 /// Front end and engine of one meter.
@@ -17,6 +18,10 @@ pub(crate) struct Sampled {
     has_second: bool,
     front_end: FrontEnd,
     engine: WindowEngine,
+    /// Of each channel, voltages first; empty where nobody asks for mean values.
+    means: Vec<RunningMean>,
+    /// Samples per second of the device's own clock.
+    rate_hz: f64,
 }
 
 impl Sampled {
@@ -31,12 +36,21 @@ impl Sampled {
         streams: Streams,
     ) -> Result<Self, EngineError> {
         let has_second = config.phases == 2;
+        let rate_hz = config.rate_hz;
         Ok(Self {
             phases: if has_second { 1 } else { config.phases },
             has_second,
             front_end: FrontEnd::new(sampling, channels, crosstalk, device, streams),
             engine: WindowEngine::new(config)?,
+            means: Vec::new(),
+            rate_hz,
         })
+    }
+
+    /// Measures mean values too.
+    pub(crate) fn with_means(mut self) -> Self {
+        self.means = vec![RunningMean::default(); self.front_end.channels()];
+        self
     }
 
     /// Whether a block has the right channels, all of one length; the length.
@@ -64,6 +78,9 @@ impl Sampled {
         let currents = block.currents.iter().map(behind);
         let currents = currents.chain(block.currents.iter().take(twice).map(behind));
         self.front_end.push(voltages.chain(currents));
+        for (number, mean) in self.means.iter_mut().enumerate() {
+            mean.push(self.front_end.converted(number));
+        }
         let sets = self.front_end.channels() / 2;
         let of = |first: usize| -> Vec<&[f64]> {
             (first..first + sets).map(|n| self.front_end.converted(n)).collect()
@@ -97,6 +114,15 @@ impl Sampled {
         for (phase, found) in phases.iter_mut().zip(&window.phases) {
             *phase = measured(found);
         }
+        if !self.means.is_empty() {
+            let sets = self.front_end.channels() / 2;
+            let from = window.start_s * self.rate_hz;
+            let to = (window.start_s + window.duration_s) * self.rate_hz;
+            for (number, phase) in phases.iter_mut().enumerate().take(sets) {
+                phase.u_mean_v = self.means[number].over(from, to);
+                phase.i_mean_a = self.means[sets + number].over(from, to);
+            }
+        }
         let from_s = self.front_end.true_time_s(window.start_s);
         let device_end_s = window.start_s + window.duration_s;
         let to_s = self.front_end.true_time_s(device_end_s);
@@ -127,5 +153,6 @@ fn measured(found: &PhaseQuantities) -> MeasuredPhase {
         i1: Complex64::new(found.i1.re, found.i1.im),
         u_thd2: square(harmonics.and_then(|h| h.u.thd_pct())),
         i_thd2: square(harmonics.and_then(|h| h.i.thd_pct())),
+        ..MeasuredPhase::default()
     }
 }

@@ -25,6 +25,9 @@ pub(crate) struct MeasuredPhase {
     /// Squares of the total harmonic distortions (to order 50), where asked for.
     pub(crate) u_thd2: f64,
     pub(crate) i_thd2: f64,
+    /// Mean values in V and A, where asked for.
+    pub(crate) u_mean_v: f64,
+    pub(crate) i_mean_a: f64,
 }
 
 /// One window of 10 or 12 cycles.

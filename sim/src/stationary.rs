@@ -178,6 +178,24 @@ impl Stationary {
         self.with_noise(sums)
     }
 
+    /// Mean voltage and current of each phase; `None` where tones are cut.
+    pub(crate) fn averages(&self, from: Instant, to: Instant) -> Option<Vec<(f64, f64)>> {
+        if self.gates.is_some() {
+            return None;
+        }
+        // The mean of a channel is that of its product with one: a direct component of one.
+        let frequencies_hz = &self.bank.frequencies_hz;
+        let one: Vec<Complex64> = frequencies_hz
+            .iter()
+            .map(|&f| Complex64::from(f64::from(u8::from(f == 0.0))))
+            .collect();
+        let weights = SpanWeights::between(frequencies_hz, from, to);
+        let one = weights.weighted(&weights.at_middle(&one));
+        let (voltages, currents) = self.bank.channels.split_at(self.phases());
+        let mean = |phasors: &Vec<Complex64>| mean_product(&weights.at_middle(phasors), &one);
+        Some(voltages.iter().zip(currents).map(|(u, i)| (mean(u), mean(i))).collect())
+    }
+
     /// Adds the expected power of the noise.
     fn with_noise(&self, mut means: Vec<PhaseMeans>) -> Vec<PhaseMeans> {
         let noise = self.spectrum.voltages.iter().zip(&self.spectrum.currents);

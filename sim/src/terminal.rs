@@ -87,6 +87,15 @@ impl Waveform {
         }
     }
 
+    /// Mean voltage and current of each phase over `[from, to]`, `from < to`; none where they are
+    /// not known in closed form.
+    pub(crate) fn averages(&self, from: SimDuration, to: SimDuration) -> Vec<(f64, f64)> {
+        match self {
+            Self::Timeline(timeline) => timeline.averages(from, to).unwrap_or_default(),
+            Self::Loop(_) => Vec::new(),
+        }
+    }
+
     /// Means over `[from, to]` of each phase, `from < to`.
     pub(crate) fn means(&self, from: SimDuration, to: SimDuration) -> Vec<SpanMeans> {
         match self {

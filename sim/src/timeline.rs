@@ -347,6 +347,29 @@ impl Timeline {
         sums.iter().map(|sum| sum.means(length_s)).collect()
     }
 
+    /// Mean voltage and current of each phase over a span that is not empty; `None` where
+    /// something else than whole tones is played.
+    pub(crate) fn averages(&self, from: SimDuration, to: SimDuration) -> Option<Vec<(f64, f64)>> {
+        let (from, to) = (Instant::from(from), Instant::from(to));
+        let mut sums = vec![(0.0, 0.0); self.phases()];
+        for index in self.index_at(from)..=self.index_before(to) {
+            let piece = self.pieces.get(index)?;
+            let begin = if piece.from <= from { from } else { piece.from };
+            let next = self.pieces.get(index + 1).map(|next| next.from);
+            let end = next.filter(|next| *next < to).unwrap_or(to);
+            let Wave::Stationary(stationary) = &*piece.wave else { return None };
+            let share = end.seconds_since(begin) / to.seconds_since(from);
+            if share <= 0.0 {
+                continue;
+            }
+            for (sum, (u, i)) in sums.iter_mut().zip(stationary.averages(begin, end)?) {
+                sum.0 += share * u;
+                sum.1 += share * i;
+            }
+        }
+        Some(sums)
+    }
+
     /// The piece that holds just before an instant.
     fn index_before(&self, at: Instant) -> usize {
         self.pieces.partition_point(|piece| piece.from < at).saturating_sub(1)

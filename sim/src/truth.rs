@@ -15,7 +15,8 @@
 //! Where the waveform changes within the span: the frequency is the mean of the fundamental's true
 //! frequency; the reactive power that of the fundamental's; apparent energy is the integral of the
 //! apparent power between the changes. Phase angles and THD have a reference only if they are the
-//! same all over the span.
+//! same all over the span; mean values only where tones change at instants, not in recordings,
+//! ramps and waves that are cut.
 
 use std::cell::OnceCell;
 
@@ -123,6 +124,7 @@ pub struct Truth<'a> {
     means: OnceCell<Vec<SpanMeans>>,
     register_means: OnceCell<Vec<SpanMeans>>,
     harmonics: OnceCell<Vec<PhaseHarmonics>>,
+    averages: OnceCell<Vec<(f64, f64)>>,
 }
 
 impl<'a> Truth<'a> {
@@ -133,6 +135,7 @@ impl<'a> Truth<'a> {
             means: OnceCell::new(),
             register_means: OnceCell::new(),
             harmonics: OnceCell::new(),
+            averages: OnceCell::new(),
         }
     }
 
@@ -183,6 +186,8 @@ impl<'a> Truth<'a> {
             },
             Quantity::VoltageThd => Some(self.harmonics(row.phase)?.thd_u),
             Quantity::CurrentThd => Some(self.harmonics(row.phase)?.thd_i),
+            Quantity::VoltageMean => Some(self.averages(row.phase)?.0),
+            Quantity::CurrentMean => Some(self.averages(row.phase)?.1),
             Quantity::CurrentInstant
             | Quantity::VoltageInstant
             | Quantity::ActivePulses
@@ -209,6 +214,15 @@ impl<'a> Truth<'a> {
         let reference = self.all_harmonics().first()?.u1;
         let relative = fundamental * reference.conj();
         (relative != Complex64::ZERO).then(|| libm::atan2(relative.im, relative.re))
+    }
+
+    /// Mean voltage and current of a phase.
+    fn averages(&self, phase: Phase) -> Option<(f64, f64)> {
+        let ReferenceSpan { from, to, .. } = self.span;
+        let averages = self
+            .averages
+            .get_or_init(|| if from < to { self.waveform.averages(from, to) } else { Vec::new() });
+        averages.get(phase.index()?).copied()
     }
 
     fn means(&self) -> Option<&[SpanMeans]> {

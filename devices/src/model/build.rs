@@ -57,7 +57,8 @@ pub(crate) fn build(
         current_a: full_scale(values, "current"),
         nominal_hz,
     };
-    let registers = Registers::new(recipe.registers, full_scale);
+    let dead = values.text_list("dead_registers");
+    let registers = Registers::new(recipe.registers, full_scale, &dead);
     let written = values.is_default("no_load_threshold");
     let no_load_w = if written { registers.no_load_w() } else { None };
     let energy = Energy {
@@ -152,6 +153,15 @@ fn check(
     {
         let message = format!("`{group}` is there with a breaker only, and this model has none");
         refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
+    }
+    if groups.contains(&"mean") && values.text("fidelity") == "windows" {
+        let message = "windows in closed form have no mean values".to_owned();
+        refuse(Code::DOES_NOT_FIT, "quantities", message, "needs `fidelity = \"samples\"`");
+    }
+    let is_there = |name: &&str| recipe.registers.iter().any(|row| row.name == *name);
+    if let Some(name) = values.text_list("dead_registers").iter().find(|name| !is_there(name)) {
+        let message = format!("this model has no register `{name}`");
+        refuse(Code::UNKNOWN_REFERENCE, "dead_registers", message, "expected one of its registers");
     }
     if values.si("dnl") > 0.0 && values.integer("bits") > i64::from(DNL_BITS_MAX) {
         let message = format!("{} bits are too many for a table of codes", values.integer("bits"));
@@ -323,6 +333,8 @@ fn acquisition(
     let feed_hz = sampling.feed_hz();
     match Sampled::new(sampling, channels, crosstalk, config, context.name, *context.streams) {
         Ok(chain) => {
+            let has_means = values.text_list("quantities").contains(&"mean");
+            let chain = if has_means { chain.with_means() } else { chain };
             Some(Acquisition::Samples { chain: Box::new(chain), rate_hz: feed_hz, taken: 0 })
         }
         Err(error) => {

@@ -65,6 +65,12 @@ const SHARED: &[Field] = &[
         "Whether commands are carried out and answered.",
     ),
     Field::default(
+        "dead_registers",
+        Kind::List(&Kind::Text),
+        "[]",
+        "Registers that are written and read as any other, and act on nothing: a defect.",
+    ),
+    Field::default(
         "input_topic",
         Kind::Choice(&["shared", "bound"]),
         "\"shared\"",
@@ -248,7 +254,7 @@ const SHARED: &[Field] = &[
     ),
     Field::default(
         "sample_rate",
-        between(Dimension::Frequency, 1000.0, 100_000.0),
+        between(Dimension::Frequency, 1000.0, 1e6),
         "\"7812.5 Hz\"",
         "Samples per second and channel.",
     ),

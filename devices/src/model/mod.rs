@@ -5,5 +5,6 @@ mod build;
 pub(crate) mod cvct_stm32f107;
 mod fields;
 pub(crate) mod ideal;
+pub(crate) mod reference;
 pub(crate) mod stpm34_1ph;
 pub(crate) mod stpm34_3ph;

@@ -134,6 +134,8 @@ pub(crate) struct FullScale {
 pub(crate) struct Registers {
     rows: &'static [Row],
     bits: Vec<u32>,
+    /// Rows that act on nothing.
+    dead: Vec<bool>,
     full_scale: FullScale,
     results: [Results; PHASES_MAX],
     has_results: bool,
@@ -141,12 +143,13 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
-    /// The registers as they start.
-    pub(crate) fn new(rows: &'static [Row], full_scale: FullScale) -> Self {
+    /// The registers as they start; those named `dead` act on nothing.
+    pub(crate) fn new(rows: &'static [Row], full_scale: FullScale, dead: &[&str]) -> Self {
         let bits = rows.iter().map(|row| row.reset).collect();
         let results = Default::default();
         let last_rms = (0.0, 0.0);
-        let mut made = Self { rows, bits, full_scale, results, has_results: false, last_rms };
+        let dead = rows.iter().map(|row| dead.contains(&row.name)).collect();
+        let mut made = Self { rows, bits, dead, full_scale, results, has_results: false, last_rms };
         made.refresh();
         made
     }
@@ -222,8 +225,9 @@ impl Registers {
     }
 
     fn of_phase(&self, phase: usize) -> impl Iterator<Item = (Effect, f64)> {
-        let rows = self.rows.iter().zip(&self.bits).filter(move |(row, _)| row.phase == phase);
-        rows.map(|(row, &bits)| (row.effect, row.value(bits) as f64))
+        let rows = self.rows.iter().zip(&self.bits).zip(&self.dead);
+        let rows = rows.filter(move |((row, _), is_dead)| row.phase == phase && !**is_dead);
+        rows.map(|((row, &bits), _)| (row.effect, row.value(bits) as f64))
     }
 
     /// What the registers do to the samples of a phase: voltage and current.

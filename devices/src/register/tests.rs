@@ -5,7 +5,7 @@ use crate::window::MeasuredPhase;
 
 fn ade() -> Registers {
     let full_scale = FullScale { voltage_v: 500.0, current_a: 40.0, nominal_hz: 50.0 };
-    Registers::new(ade7953::ROWS, full_scale)
+    Registers::new(ade7953::ROWS, full_scale, &[])
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn names_are_unique_and_every_reset_fits_its_bits_and_its_range() {
 #[test]
 fn registers_start_without_effect() {
     for rows in [ade7953::ROWS, &stpm3x::ROWS, &plain::ROWS] {
-        let registers = Registers::new(rows, ade().full_scale);
+        let registers = Registers::new(rows, ade().full_scale, &[]);
         for phase in 0..3 {
             let (u, i) = registers.calibration(phase);
             assert_eq!((u, i), (Calibration::default(), Calibration::default()));
@@ -75,7 +75,7 @@ fn what_cannot_be_written_says_why() {
         let error = registers.write(name, value).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
-    let none = Registers::new(&[], ade().full_scale);
+    let none = Registers::new(&[], ade().full_scale, &[]);
     assert!(none.read("AIGAIN").unwrap_err().ends_with("this device has none"));
 }
 
@@ -116,5 +116,15 @@ fn powers_and_rms_values_follow_their_registers() {
 fn the_default_no_load_threshold_is_a_ten_thousandth_of_full_scale() {
     let found = ade().no_load_w().unwrap();
     assert!((found - 2.0).abs() < 1e-3, "{found}");
-    assert_eq!(Registers::new(&plain::ROWS, ade().full_scale).no_load_w(), None);
+    assert_eq!(Registers::new(&plain::ROWS, ade().full_scale, &[]).no_load_w(), None);
+}
+
+#[test]
+fn a_dead_register_can_be_written_and_read_and_acts_on_nothing() {
+    let mut registers = Registers::new(ade7953::ROWS, ade().full_scale, &["PHCALA"]);
+    registers.write("PHCALA", "-5").unwrap();
+    assert_eq!(registers.read("PHCALA").unwrap(), "PHCALA is 0x8005 (-5)");
+    assert_eq!(registers.calibration(0).1.lead_rad, 0.0);
+    registers.write("AIGAIN", "0x410000").unwrap();
+    assert!(registers.calibration(0).1.gain > 1.0);
 }

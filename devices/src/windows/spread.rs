@@ -47,6 +47,7 @@ pub(super) fn measure(
         i1,
         u_thd2: phase.u_thd2,
         i_thd2: phase.i_thd2,
+        ..MeasuredPhase::default()
     }
 }
 

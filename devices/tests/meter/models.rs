@@ -266,8 +266,16 @@ fn the_coefficients_of_the_papers_meter_undo_gain_and_offset() {
 #[test]
 fn every_model_is_registered_once_and_the_oldest_comes_first() {
     let names: Vec<_> = DEVICES.iter().map(|kind| kind.entry.name).collect();
-    let expected =
-        ["stpm34-3ph", "stpm34-1ph", "ade7953-1ph", "cvct-stm32f107", "ideal-1ph", "ideal-3ph"];
+    let expected = [
+        "stpm34-3ph",
+        "stpm34-1ph",
+        "ade7953-1ph",
+        "cvct-stm32f107",
+        "ideal-1ph",
+        "ideal-3ph",
+        "reference-1ph",
+        "pxi-6123",
+    ];
     assert_eq!(names, expected);
 }
 
@@ -312,4 +320,25 @@ fn a_half_wave_load_saturates_a_transformer_but_no_shunt() {
     };
     near(power("shunt"), 1.626_345_597, 2e-5, "shunt");
     assert!(power("transformer") < 0.97 * 1.626_345_597, "{}", power("transformer"));
+}
+
+/// Direct voltage and current without a fundamental, and a meter on which they are planted.
+#[test]
+fn mean_values_are_those_of_direct_voltage_and_current() {
+    let point = OperatingPoint {
+        voltage_dc_v: -300.0,
+        current_dc_a: 12.0,
+        ..OperatingPoint::balanced(SimDuration::from_seconds(10), 1, 50.0, 0.0, 0.0)
+    };
+    let program = Program::from_points(&[point]).unwrap();
+    let terminal = Terminal::from_program(&program, "dc", &Streams::new(1)).unwrap();
+    let keys = "quantities = [\"mean\"]\nreport_every = \"1 s\"\nvoltage_gain_error = \"0.3 %\"\n\
+                current_offset = \"0.5 A\"";
+    let found = last(&Bench::of("ideal-1ph", keys, terminal).run(4.0));
+    near(found["x.electricity.voltage.mean.l1"], -300.9, 1e-5, "voltage");
+    near(found["x.electricity.current.mean.l1"], 12.5, 1e-5, "current");
+    // Beside an alternating part, over windows of whole cycles, next to nothing of it is left.
+    let keys = "quantities = [\"mean\"]\nreport_every = \"1 s\"\nvoltage_offset = \"3 V\"";
+    let found = last(&Bench::of("ideal-1ph", keys, load()).run(4.0));
+    near(found["x.electricity.voltage.mean.l1"], 3.0, 5e-3, "beside 230 V");
 }

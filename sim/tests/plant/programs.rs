@@ -198,3 +198,40 @@ fn points_that_do_not_fit_are_refused() {
     let uneven = OperatingPoint { currents_a: vec![1.0], ..three };
     assert!(refused(&[uneven]).contains("3 voltages and 1 currents"));
 }
+
+#[test]
+fn mean_values_are_those_of_the_direct_component_over_whole_cycles() {
+    let direct = |length_s: f64, volts: f64, amperes: f64| OperatingPoint {
+        voltage_dc_v: volts,
+        current_dc_a: amperes,
+        ..point(length_s, 50.0, 230.0, 5.0)
+    };
+    let terminal = program(&[direct(1.0, 12.0, -0.5), direct(1.0, -6.0, 1.5)]);
+    let mean = |name: &str, from: f64, to: f64| {
+        let span = ReferenceSpan {
+            from: seconds(from),
+            to: seconds(to),
+            registers_from: SimDuration::ZERO,
+        };
+        terminal.reference(MeasurementId::lookup(name).unwrap(), span, Netting::Net)
+    };
+    let (u, i) = ("x.electricity.voltage.mean.l1", "x.electricity.current.mean.l1");
+    assert!((mean(u, 0.2, 0.4).unwrap() - 12.0).abs() < 1e-12);
+    // Three quarters of the one and a quarter of the other.
+    assert!((mean(u, 0.4, 1.2).unwrap() - 7.5).abs() < 1e-9);
+    assert!((mean(i, 0.4, 1.2).unwrap()).abs() < 1e-9);
+    // Half a cycle of the sine: its mean is 2 / pi of the peak.
+    let half = 12.0 + 2.0 / PI * 230.0 * SQRT_2;
+    assert!((mean(u, 0.1, 0.11).unwrap() - half).abs() < 1e-9);
+    assert_eq!(mean(u, 0.1, 0.1), None);
+    assert_eq!(mean("x.electricity.voltage.mean.l2", 0.1, 0.2), None);
+    // Where a current is cut, nothing is said.
+    let cut = OperatingPoint {
+        current_shape: lastmeter_sim::plan::WaveShape::HalfWave,
+        ..point(1.0, 50.0, 230.0, 5.0)
+    };
+    let span =
+        ReferenceSpan { from: seconds(0.1), to: seconds(0.3), registers_from: SimDuration::ZERO };
+    let id = MeasurementId::lookup(i).unwrap();
+    assert_eq!(program(&[cut]).reference(id, span, Netting::Net), None);
+}

@@ -88,6 +88,10 @@ pub enum Quantity {
     BreakerVoltageRms,
     /// Whether the meter's breaker is closed: 1 or 0.
     BreakerClosed,
+    /// Mean value of the voltage: its direct component.
+    VoltageMean,
+    /// Mean value of the current: its direct component.
+    CurrentMean,
     /// A quantity outside the electrical ones computed here (heating, gas, water, blinks).
     Other,
 }
@@ -384,6 +388,8 @@ registry! {
     single "x.electricity.current.neutral.rms" Q::NeutralCurrentRms, "A", "A", Ampere, 1.0;
     single "x.electricity.breaker.voltage.rms" Q::BreakerVoltageRms, "V", "V", Volt, 1.0;
     single "x.electricity.breaker.closed" Q::BreakerClosed, "1", "1", One, 1.0;
+    phases "x.electricity.voltage.mean" Q::VoltageMean, "V", "V", Volt, 1.0;
+    phases "x.electricity.current.mean" Q::CurrentMean, "A", "A", Ampere, 1.0;
 }
 
 #[cfg(test)]
