@@ -9,6 +9,7 @@ use lastmeter_params::{
     parse_document, read_table_of,
 };
 
+use crate::calibration;
 use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext};
 use crate::exit::ExitCode;
 use crate::record::{
@@ -61,6 +62,7 @@ impl Judge {
             scenario: scenario.to_owned(),
             files: files.clone(),
             plan,
+            calibration: calibration::plan_of(&document, &mut diagnostics).map(Arc::new),
             ..CheckContext::default()
         };
         let checks = check_tables(&document)

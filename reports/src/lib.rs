@@ -9,6 +9,7 @@
 //!
 //! It never talks to a platform, never reads a clock, and never asks the plant.
 
+pub mod calibration;
 pub mod check;
 pub mod console;
 mod evaluate;

@@ -36,6 +36,8 @@ SI_UNITS = {
     "x.electricity.power.nonactive.": "var",
     "x.electricity.voltage.thd.": "1",
     "x.electricity.current.thd.": "1",
+    "x.electricity.voltage.mean.": "V",
+    "x.electricity.current.mean.": "A",
 }
 EXIT_OF_STATUS = {"pass": 0, "fail": 1, "error": 3, "skipped": 4, "inconclusive": 5}
 ORDER = ["pass", "skipped", "inconclusive", "fail", "error"]
@@ -211,7 +213,7 @@ class CommandAck:
 
 
 class Elsewhere:
-    """What latency_recompute.py, suite_recompute.py and table_one.py judge."""
+    """What latency_recompute.py, suite_recompute.py, table_one.py and calibration.py judge."""
 
     def __init__(self, check):
         pass
@@ -225,7 +227,8 @@ class Elsewhere:
 
 CHECKS = {
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
-    "suite": Elsewhere, "published_table": Elsewhere, "accuracy": Accuracy,
+    "suite": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
+    "accuracy": Accuracy,
     "no_loss": NoLoss, "refused": Refused, "command_ack": CommandAck,
 }
 

@@ -5,6 +5,7 @@
 //! line in [`CHECKS`].
 
 pub mod accuracy;
+pub(crate) mod calibration;
 mod command_ack;
 pub mod delivery;
 mod demand;
@@ -59,6 +60,7 @@ pub static CHECKS: &[CheckKind] = &[
     published::KIND,
     published_table::KIND,
     suite::KIND,
+    calibration::KIND,
 ];
 
 /// What a check is told about itself.
@@ -74,6 +76,8 @@ pub struct CheckContext {
     pub files: BTreeMap<String, String>,
     /// The plan of the scenario's `[suite]`, if it has one.
     pub plan: Option<Arc<Plan>>,
+    /// The plan of the scenario's `[calibration]`, if it has one.
+    pub calibration: Option<Arc<crate::calibration::Plan>>,
 }
 
 impl CheckContext {
@@ -173,6 +177,7 @@ pub(crate) mod testing {
             covers: vec!["F-04".to_owned()],
             files: BTreeMap::new(),
             plan: None,
+            calibration: None,
         };
         let mut diagnostics = Diagnostics::new();
         let check = (kind.build)(&values, context, &mut diagnostics);
@@ -230,6 +235,7 @@ mod tests {
         names.dedup();
         let expected = [
             "accuracy",
+            "calibration",
             "command_ack",
             "jitter",
             "latency",

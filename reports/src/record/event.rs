@@ -46,6 +46,10 @@ pub mod kind {
     pub const RESTARTED: &str = "restarted";
     /// Something a device told about itself: fields `what`, `detail`.
     pub const DEVICE: &str = "device";
+    /// The bench computed a coefficient and sent it to a meter: fields `step`, `device`,
+    /// `register`, `meaning`, `unit`, `word_before`, `before`, `wanted`, `word`, `after`,
+    /// `response`, and what it rests on.
+    pub const CALIBRATION: &str = "calibration";
     /// A remark of the bench: field `text`.
     pub const NOTE: &str = "note";
     /// The run was interrupted here: field `detail`.

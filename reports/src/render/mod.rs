@@ -5,6 +5,7 @@
 //! (device names, refused payloads) are escaped wherever they stand.
 
 mod bins;
+mod calibration;
 mod collect;
 mod diagram;
 mod figure;

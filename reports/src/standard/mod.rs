@@ -39,8 +39,10 @@ pub use model::{
     Component, Connection, Evaluate, Limit, LimitFigure, Modulation, NotSimulated, Relative, Shape,
     Subject, Suite, Test, Waveform,
 };
+pub(crate) use of_scenario::period_of;
 pub use of_scenario::{plan_of, read_plan};
 pub use plan::{Conditions, Coordinates, Plan, PlannedItem, PlannedTest, Point, Swept};
 pub use published::{Along, Published, Surface, Sweep};
 pub use tell::{explain_suite, figure_told};
 pub use uncertainty::{Budget, coverage_factor};
+pub(crate) use uncertainty::{decide, deviation, of_value, scatter};

@@ -41,7 +41,7 @@ pub fn plan_of(
 }
 
 /// How often a device of a scenario document reports.
-fn period_of(document: &Table, device: &str) -> SimDuration {
+pub(crate) fn period_of(document: &Table, device: &str) -> SimDuration {
     let devices = match document.get("device").map(|node| &node.value) {
         Some(NodeValue::Array(list)) => list.as_slice(),
         _ => &[],

@@ -98,7 +98,7 @@ pub(super) fn of_energy(of: EnergyScale) -> Budget {
 }
 
 /// Type B of the error of a mean of values, in the unit of the values.
-pub(super) fn of_value(magnitude: f64) -> Budget {
+pub(crate) fn of_value(magnitude: f64) -> Budget {
     Budget {
         numerics: rectangular(NUMERICS * magnitude),
         resolution: rectangular(4.0 * f64::EPSILON * magnitude),
@@ -130,7 +130,7 @@ pub fn coverage_factor(degrees: usize) -> f64 {
 }
 
 /// Standard deviation of values about their mean; `None` of fewer than two.
-pub(super) fn deviation(values: &[f64]) -> Option<f64> {
+pub(crate) fn deviation(values: &[f64]) -> Option<f64> {
     let n = values.len();
     if n < 2 {
         return None;
@@ -141,7 +141,7 @@ pub(super) fn deviation(values: &[f64]) -> Option<f64> {
 }
 
 /// Type A: the expanded uncertainty of the mean of values; infinite of fewer than two.
-pub(super) fn scatter(values: &[f64]) -> f64 {
+pub(crate) fn scatter(values: &[f64]) -> f64 {
     match deviation(values) {
         Some(0.0) => 0.0,
         Some(deviation) => {
@@ -152,7 +152,7 @@ pub(super) fn scatter(values: &[f64]) -> f64 {
 }
 
 /// Guarded acceptance of an absolute figure.
-pub(super) fn decide(figure: f64, uncertainty: f64, limit: f64) -> Status {
+pub(crate) fn decide(figure: f64, uncertainty: f64, limit: f64) -> Status {
     if !figure.is_finite() {
         // What is no number is inside no limit.
         return Status::Fail;

@@ -8,13 +8,12 @@ use lastmeter_devices::DeviceKind;
 use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_params::{Diagnostics, Field, Table, Values, read_table};
 use lastmeter_reports::record::TimeMode;
-use lastmeter_reports::standard::{Plan, SUITE_SOURCE};
 use lastmeter_reports::{CheckKind, Status};
 use lastmeter_sim::{SourceKind, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::construct::Parts;
-use super::draft::{Draft, References};
+use super::draft::{Draft, Plans, References};
 use super::interference::Target;
 use super::read::{Row, Single};
 use super::scenario::{
@@ -33,7 +32,7 @@ impl Draft<'_> {
         path: &Path,
         platform: PlatformUse,
         references: &References,
-        (parts, plan): (Parts, Option<Arc<Plan>>),
+        (parts, plans): (Parts, Plans),
     ) -> Option<Scenario> {
         let head = self.head?.values?;
         let platform_values = match self.platform {
@@ -61,7 +60,8 @@ impl Draft<'_> {
         let observers = self.observers.into_iter().zip(&references.via_of_observer);
         let observers = observers.zip(&references.devices_of_observer);
         let suite_values = values_of(self.suite).ok()?;
-        let sources = sources(self.sources, parts.terminals, suite_values.is_some())?;
+        let calibration_values = values_of(self.calibration).ok()?;
+        let sources = sources(self.sources, parts.terminals, plans.player())?;
         let optional = |key: &str| head.text_opt(key).map(str::to_owned);
         let expect_values = values_of(self.expect).ok()?;
         Some(Scenario {
@@ -71,7 +71,7 @@ impl Draft<'_> {
             tags: head.text_list("tags").into_iter().map(str::to_owned).collect(),
             time,
             start,
-            duration: plan.as_ref().map(|p| p.duration()).or(head.duration_opt("duration"))?,
+            duration: plans.duration().or(head.duration_opt("duration"))?,
             seed: head.integer("seed") as u64,
             platform,
             strict_table2: platform_values.boolean("strict_table2"),
@@ -98,7 +98,9 @@ impl Draft<'_> {
             head,
             platform_values,
             suite_values,
-            plan,
+            calibration_values,
+            plan: plans.suite,
+            calibration: plans.calibration,
             floor_values,
             device_tables: tables.into_iter().map(|(_, values)| values).collect(),
             expect_values,
@@ -111,16 +113,15 @@ fn values_of(section: Option<Single<'_>>) -> Result<Option<Values>, Reported> {
     section.map(|section| section.values.ok_or(Reported)).transpose()
 }
 
-/// The sources, behind them the one that plays the suite.
+/// The sources, behind them the one that plays a suite or a calibration.
 fn sources(
     rows: Vec<Row<'_, &'static SourceKind>>,
     mut terminals: Vec<Option<Terminal>>,
-    has_suite: bool,
+    player: Option<&'static str>,
 ) -> Option<Vec<Source>> {
-    let played = if has_suite { terminals.pop() } else { None };
-    let played = played.map(|terminal| {
-        let (name, kind) = (SUITE_SOURCE.to_owned(), SUITE_SOURCE);
-        Some(Source { name, kind, terminal, values: Values::default() })
+    let played = player.and_then(|kind| Some((kind, terminals.pop()?)));
+    let played = played.map(|(kind, terminal)| {
+        Some(Source { name: kind.to_owned(), kind, terminal, values: Values::default() })
     });
     rows.into_iter().zip(terminals).map(source).chain(played).collect()
 }

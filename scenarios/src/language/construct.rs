@@ -3,7 +3,6 @@
 //! Whatever has a mistake so far is left out, and nothing is said about what depends on it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use lastmeter_devices::{Device, transducer_csv};
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
@@ -13,9 +12,10 @@ use lastmeter_reports::check::Pattern;
 use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
-use lastmeter_units::MEASUREMENTS;
+use lastmeter_units::{MEASUREMENTS, SimDuration};
 
-use super::draft::{Draft, References};
+use super::calibration;
+use super::draft::{Draft, Plans, References};
 use super::files::Files;
 use super::judging::{self, Claim, Planned, PlannedDevice};
 use super::parts::{self, Built, DevicePlace, SourcePlace};
@@ -48,7 +48,7 @@ impl Draft<'_> {
     pub(super) fn build(
         &self,
         references: &References,
-        (files, plan): (&Files<'_>, Option<&Arc<Plan>>),
+        (files, plans): (&Files<'_>, &Plans),
         out: &mut Diagnostics,
     ) -> Parts {
         let seed = self.head_values().map_or(0, |head| head.integer("seed") as u64);
@@ -75,10 +75,17 @@ impl Draft<'_> {
             })
             .collect();
         let suite = self.suite.as_ref().and_then(|suite| suite.values.as_ref());
+        let calibration = self.calibration.as_ref().and_then(|section| section.values.as_ref());
+        let plan = plans.suite.as_ref();
         if self.suite.is_some() {
             let both = plan.zip(suite);
             terminals
                 .push(both.and_then(|(plan, values)| suite::terminal(plan, values, streams, out)));
+        } else if self.calibration.is_some() {
+            let both = plans.calibration.as_ref().zip(calibration);
+            terminals.push(
+                both.and_then(|(plan, values)| calibration::terminal(plan, values, streams, out)),
+            );
         }
         let devices = self.build_devices(references, &terminals, streams, out);
         let links = self.links.iter();
@@ -94,7 +101,7 @@ impl Draft<'_> {
             files.insert(name, plan.suite.text.clone());
             files.extend(self.transducer(plan));
         }
-        self.hold_checks(references, &devices, (&files, plan), out);
+        self.hold_checks(references, &devices, (&files, plans), out);
         Parts { terminals, links, impairments, files, unavailable }
     }
 
@@ -178,12 +185,12 @@ impl Draft<'_> {
         &self,
         references: &References,
         devices: &Devices,
-        (files, plan): (&BTreeMap<String, String>, Option<&Arc<Plan>>),
+        (files, plans): (&BTreeMap<String, String>, &Plans),
         out: &mut Diagnostics,
     ) {
         let scenario = self.head_values().map_or("", |head| head.text("name"));
         let planned_devices = self.planned_devices(references, devices);
-        let planned = self.planned(references, plan, &planned_devices);
+        let planned = self.planned(references, plans.duration(), &planned_devices);
         for (row, of) in self.checks.iter().zip(&references.devices_of_check) {
             let (Some(kind), Some(values)) = (row.kind, &row.values) else { continue };
             let file = row.text("requirements").and_then(|(name, _)| files.get(name));
@@ -191,14 +198,20 @@ impl Draft<'_> {
                 continue;
             }
             // Without its plan, which has a mistake then, nothing can be said of it.
-            if kind.entry.name == "suite" && self.suite.is_some() && plan.is_none() {
+            let is_without = match kind.entry.name {
+                "suite" => self.suite.is_some() && plans.suite.is_none(),
+                "calibration" => self.calibration.is_some() && plans.calibration.is_none(),
+                _ => false,
+            };
+            if is_without {
                 continue;
             }
             let mistakes = out.len();
             let about = CheckContext {
                 scenario: scenario.to_owned(),
                 files: files.clone(),
-                plan: plan.cloned(),
+                plan: plans.suite.clone(),
+                calibration: plans.calibration.clone(),
                 ..CheckContext::default()
             };
             let check = parts::try_check(kind, values, about, out);
@@ -222,7 +235,7 @@ impl Draft<'_> {
     fn planned<'b>(
         &self,
         references: &'b References,
-        plan: Option<&Arc<Plan>>,
+        planned: Option<SimDuration>,
         devices: &'b [PlannedDevice<'b>],
     ) -> Option<Planned<'b>> {
         let head = self.head_values()?;
@@ -244,7 +257,7 @@ impl Draft<'_> {
         Some(Planned {
             time,
             time_in_file: head.text_opt("time_in_file").map_or(time, mode),
-            duration: plan.map(|plan| plan.duration()).or(head.duration_opt("duration"))?,
+            duration: planned.or(head.duration_opt("duration"))?,
             devices,
             observers: &references.observers,
             via_of_observer: &references.via_of_observer,

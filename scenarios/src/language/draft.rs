@@ -4,12 +4,15 @@
 //! come at once; only if there is none a [`Scenario`] comes out.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use lastmeter_devices::{DEVICES, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Table, Values, nearest};
+use lastmeter_reports::calibration::{self, CALIBRATION_FIELDS, CALIBRATION_SOURCE};
 use lastmeter_reports::standard::{Plan, SUITE_FIELDS, SUITE_SOURCE};
 use lastmeter_reports::{CHECKS, CheckKind};
 use lastmeter_sim::{SOURCES, SourceKind};
+use lastmeter_units::SimDuration;
 
 use super::files::Files;
 use super::interference::{self, Connected, Target};
@@ -29,6 +32,7 @@ pub(crate) struct Draft<'a> {
     pub(super) platform: Option<Single<'a>>,
     pub(super) floor: Option<Single<'a>>,
     pub(super) suite: Option<Single<'a>>,
+    pub(super) calibration: Option<Single<'a>>,
     pub(super) sources: Vec<Row<'a, &'static SourceKind>>,
     pub(super) links: Vec<Row<'a, ()>>,
     pub(super) devices: Vec<Row<'a, &'static DeviceKind>>,
@@ -64,6 +68,26 @@ pub(super) struct References {
     pub(super) authority: Result<Option<GivenAuthority>, Reported>,
 }
 
+/// What a source of its own plays: at most one of them is there.
+pub(super) struct Plans {
+    pub(super) suite: Option<Arc<Plan>>,
+    pub(super) calibration: Option<Arc<calibration::Plan>>,
+}
+
+impl Plans {
+    /// The source that plays one.
+    pub(super) fn player(&self) -> Option<&'static str> {
+        let calibration = self.calibration.as_ref().map(|_| CALIBRATION_SOURCE);
+        self.suite.as_ref().map(|_| SUITE_SOURCE).or(calibration)
+    }
+
+    /// How long the scenario lasts, if a plan says so.
+    pub(super) fn duration(&self) -> Option<SimDuration> {
+        let suite = self.suite.as_ref().map(|plan| plan.duration());
+        suite.or_else(|| self.calibration.as_ref().map(|plan| plan.duration()))
+    }
+}
+
 impl<'a> Draft<'a> {
     /// Reads every table.
     pub(crate) fn read(root: &'a Table, out: &mut Diagnostics) -> Self {
@@ -77,6 +101,7 @@ impl<'a> Draft<'a> {
             platform: read::single(root, "platform", sections::PLATFORM_FIELDS, out),
             floor: read::single(root, "floor", sections::FLOOR_FIELDS, out),
             suite: read::single(root, "suite", SUITE_FIELDS, out),
+            calibration: read::single(root, "calibration", CALIBRATION_FIELDS, out),
             sources: read::rows(root, &sections::SOURCE, SOURCES.iter(), |k| &k.entry, out),
             links: read::plain_rows(root, &sections::link_section(), out),
             devices: read::rows(root, &sections::DEVICE, DEVICES.iter(), |k| &k.entry, out),
@@ -96,13 +121,13 @@ impl<'a> Draft<'a> {
         out: &mut Diagnostics,
     ) -> Option<Scenario> {
         let platform = self.platform_use(files, out);
-        let plan = self.plan(files, out);
-        let references = self.check_between(platform.as_ref(), (files, plan.as_deref()), out);
-        let parts = self.build(&references, (files, plan.as_ref()), out);
+        let plans = Plans { suite: self.plan(files, out), calibration: self.calibration_plan(out) };
+        let references = self.check_between(platform.as_ref(), (files, &plans), out);
+        let parts = self.build(&references, (files, &plans), out);
         if !out.is_empty() {
             return None;
         }
-        self.into_scenario(path, platform?, &references, (parts, plan))
+        self.into_scenario(path, platform?, &references, (parts, plans))
     }
 
     pub(super) fn head_values(&self) -> Option<&Values> {
@@ -157,6 +182,8 @@ impl<'a> Draft<'a> {
         let mut sources = Names::of("source", &self.sources, self.all_read("source"), out);
         if self.suite.is_some() {
             sources.add(SUITE_SOURCE);
+        } else if self.calibration.is_some() {
+            sources.add(CALIBRATION_SOURCE);
         }
         let names = AllNames {
             sources,
@@ -171,7 +198,7 @@ impl<'a> Draft<'a> {
     fn check_between(
         &self,
         platform: Option<&PlatformUse>,
-        (files, plan): (&Files<'_>, Option<&Plan>),
+        (files, plans): (&Files<'_>, &Plans),
         out: &mut Diagnostics,
     ) -> References {
         let (names, table_of_device) = self.names(out);
@@ -192,8 +219,9 @@ impl<'a> Draft<'a> {
             semantics::report_no_checks(entry.node.span, out);
         }
         if let Some(head) = self.head_values() {
-            semantics::lasts_so_long(head, self.suite.is_some(), out);
-            semantics::ends_in_time(head, plan.map(Plan::duration), out);
+            let has_plan = self.suite.is_some() || self.calibration.is_some();
+            semantics::lasts_so_long(head, has_plan, out);
+            semantics::ends_in_time(head, plans.duration(), out);
         }
         self.references(names, &table_of_device, (platform, files), out)
     }
@@ -230,6 +258,7 @@ impl<'a> Draft<'a> {
         let source_of_table: Vec<Option<usize>> =
             self.devices.iter().map(|row| semantics::source_of(row, &sources, out)).collect();
         self.suite_has_its_device(&devices, &sources, &source_of_table, out);
+        self.calibration_has_its_devices(&devices, &sources, &source_of_table, out);
         let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
         let named = table_of_device.iter().enumerate();
         References {

@@ -9,6 +9,7 @@
 //! It never runs anything, and reads no files but the scenario and those it names.
 
 mod assemble;
+mod calibration;
 mod construct;
 mod draft;
 mod explain;

@@ -10,6 +10,7 @@ use lastmeter_devices::{Device, DeviceFault, DeviceKind};
 use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_params::Values;
 use lastmeter_reports::Status;
+use lastmeter_reports::calibration::{self, CALIBRATION_SOURCE};
 use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::standard::{Plan, SUITE_SOURCE};
 use lastmeter_sim::{Streams, Terminal};
@@ -273,6 +274,9 @@ pub struct Scenario {
     pub(crate) platform_values: Values,
     pub(crate) suite_values: Option<Values>,
     pub(crate) plan: Option<Arc<Plan>>,
+    pub(crate) calibration_values: Option<Values>,
+    /// What its `[calibration]` plays, if it has one.
+    pub(crate) calibration: Option<Arc<calibration::Plan>>,
     /// `None` where nothing is written about the floor and nothing is measured.
     pub(crate) floor_values: Option<Values>,
     /// The device tables, each once whatever it makes.
@@ -345,7 +349,10 @@ impl Scenario {
         section("[platform]", &self.platform_values);
         self.floor_values.iter().for_each(|values| section("[floor]", values));
         self.suite_values.iter().for_each(|values| section("[suite]", values));
-        let sources = self.sources.iter().filter(|row| row.kind != SUITE_SOURCE);
+        let calibration = self.calibration_values.iter();
+        calibration.for_each(|values| section("[calibration]", values));
+        let played = [SUITE_SOURCE, CALIBRATION_SOURCE];
+        let sources = self.sources.iter().filter(|row| !played.contains(&row.kind));
         sources.for_each(|row| section("[[source]]", &row.values));
         self.links.iter().for_each(|row| section("[[link]]", &row.values));
         self.device_tables.iter().for_each(|values| section("[[device]]", values));
@@ -365,11 +372,12 @@ impl Scenario {
     }
 
     /// The values of all tables, section by section.
-    fn values(&self) -> [Vec<&Values>; 10] {
+    fn values(&self) -> [Vec<&Values>; 11] {
         [
             vec![&self.head, &self.platform_values],
             self.floor_values.iter().collect(),
             self.suite_values.iter().collect(),
+            self.calibration_values.iter().collect(),
             self.sources.iter().map(|row| &row.values).collect(),
             self.links.iter().map(|row| &row.values).collect(),
             self.device_tables.iter().map(|values| &**values).collect(),

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use lastmeter_devices::{DEVICES, DeviceKind, INJECTIONS, InjectionKind};
 use lastmeter_link::impair::{self, Breakage, PRESETS};
 use lastmeter_params::{Dimension, Entry, Field, Kind, Table};
+use lastmeter_reports::calibration::CALIBRATION_FIELDS;
 use lastmeter_reports::standard::SUITE_FIELDS;
 use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind};
 use lastmeter_sim::{
@@ -48,7 +49,7 @@ pub(crate) static SCENARIO_FIELDS: &[Field] = &[
     Field::optional(
         "duration",
         Kind::Quantity { dimension: Dimension::Time, min: 0.001, max: DURATION_S_MAX },
-        "how long it lasts in event time; with `[suite]` as long as its plan",
+        "how long it lasts in event time; with `[suite]` or `[calibration]` as long as its plan",
     ),
     Field::default(
         "seed",
@@ -414,7 +415,7 @@ pub(crate) struct SingleSection {
 }
 
 /// The sections that stand once, with their keys.
-pub(crate) fn single_sections() -> [SingleSection; 5] {
+pub(crate) fn single_sections() -> [SingleSection; 6] {
     [
         SingleSection { name: "scenario", doc: "The experiment.", fields: SCENARIO_FIELDS },
         SingleSection { name: "platform", doc: "What it runs against.", fields: PLATFORM_FIELDS },
@@ -432,6 +433,16 @@ pub(crate) fn single_sections() -> [SingleSection; 5] {
                 lasts follows from the plan. Checks of kind `suite` judge it. `lastmeter list \
                 suites` shows which come along, `lastmeter explain` one of them all its limits.",
             fields: SUITE_FIELDS,
+        },
+        SingleSection {
+            name: "calibration",
+            doc: "A meter is calibrated against a reference meter, both `at = \
+                \"source:calibration\"`: a sweep of the errors before, the points the procedure \
+                measures at, the same sweep after. The bench computes coefficients from what both \
+                reported through the platform, and sends them to the meter's registers as \
+                commands. How long the scenario lasts follows from the plan. Checks of kind \
+                `calibration` judge it.",
+            fields: CALIBRATION_FIELDS,
         },
         SingleSection {
             name: "expect",

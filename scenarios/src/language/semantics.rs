@@ -85,8 +85,8 @@ pub(crate) fn is_available<D>(devices: &[Row<'_, D>], out: &mut Diagnostics) {
 }
 
 /// A duration is given, unless it follows from the plan of a suite.
-pub(crate) fn lasts_so_long(head: &Values, has_suite: bool, out: &mut Diagnostics) {
-    match (head.duration_opt("duration"), has_suite) {
+pub(crate) fn lasts_so_long(head: &Values, has_plan: bool, out: &mut Diagnostics) {
+    match (head.duration_opt("duration"), has_plan) {
         (None, false) => out.report_with_help(
             Code::MISSING_KEY,
             head.span,
@@ -97,7 +97,7 @@ pub(crate) fn lasts_so_long(head: &Values, has_suite: bool, out: &mut Diagnostic
         (Some(_), true) => out.report_with_help(
             Code::DOES_NOT_FIT,
             head.span_of("duration"),
-            "how long a scenario with `[suite]` lasts follows from its plan",
+            "how long a scenario with `[suite]` or `[calibration]` lasts follows from its plan",
             "cannot be chosen",
             Some("leave `duration` out".to_owned()),
         ),

@@ -5,6 +5,8 @@
 //! run ahead concurrently over real sockets; at a sync point the platform's clock is advanced,
 //! what it sent is delivered round by round, and everything it has stored is read back.
 
+mod calibrate;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +29,8 @@ use super::shell::Shell;
 use super::under_test::UnderTest;
 use super::until;
 use crate::language::{Action, Injection};
+
+pub(crate) use calibrate::Calibrator;
 
 /// The bench comes to rest at least this often.
 pub(crate) const SYNC_EVERY: SimDuration = SimDuration::from_seconds(60);
@@ -96,6 +100,10 @@ pub(crate) struct Bench {
     sources: Vec<String>,
     /// The link each device is connected through.
     via: Vec<Option<usize>>,
+    calibrator: Option<Calibrator>,
+    has_calibration: bool,
+    /// What devices answered to commands of the calibration, by the commands' numbers.
+    answers: BTreeMap<u64, String>,
 }
 
 /// What a bench is assembled from, before there is anything to record.
@@ -113,13 +121,24 @@ pub(crate) struct Parts {
     pub(crate) sources: Vec<String>,
     /// The link each device is connected through.
     pub(crate) via: Vec<Option<usize>>,
+    pub(crate) calibrator: Option<Calibrator>,
 }
 
 impl Bench {
     /// A bench at rest at the start, with the record it writes and the checks that watch it.
     pub(crate) fn new(parts: Parts, writer: RunWriter, judge: Judge, start: SimTime) -> Self {
-        let Parts { shells, accounts, rest, platform, acknowledged, modelled, links, sources, via } =
-            parts;
+        let Parts {
+            shells,
+            accounts,
+            rest,
+            platform,
+            acknowledged,
+            modelled,
+            links,
+            sources,
+            via,
+            calibrator,
+        } = parts;
         Self {
             shells,
             accounts,
@@ -142,6 +161,9 @@ impl Bench {
             links,
             sources,
             via,
+            has_calibration: calibrator.is_some(),
+            calibrator,
+            answers: BTreeMap::new(),
         }
     }
 
@@ -316,6 +338,11 @@ impl Bench {
         }
         for row in rows {
             let observation = row.observation(&self.accounts[row.device].device);
+            if let (Some(calibrator), Some(reported)) = (&mut self.calibrator, observation.reported)
+            {
+                let of = (observation.event_time, observation.quantity);
+                calibrator.reported(observation.device, of, reported);
+            }
             self.writer.observation(&observation);
             self.judge.observation(&observation);
         }
@@ -481,6 +508,9 @@ impl Bench {
             let state = self.rest.invocation(&open.invocation).await?;
             let device = self.shells[open.device].name.clone();
             let response = state.response.clone().unwrap_or_default();
+            if self.has_calibration && state.state() == "Acknowledged" {
+                self.answers.insert(open.id, response.clone());
+            }
             match state.state() {
                 // The platform's word alone does not do.
                 "Acknowledged" if self.shells[open.device].received() == open.received => {

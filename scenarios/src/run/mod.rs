@@ -37,7 +37,7 @@ use tokio::sync::watch;
 pub use under_test::Profile;
 
 use crate::language::{Action, DeviceRow, Injection, PlatformUse, Scenario};
-use bench::{Bench, Parts, SYNC_EVERY};
+use bench::{Bench, Calibrator, Parts, SYNC_EVERY};
 use console::Progress;
 pub(crate) use host::monotonic;
 pub use host::{stamp, wall_now};
@@ -228,6 +228,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
         links: scenario.links.iter().map(|link| link.name.clone()).collect(),
         sources: scenario.sources.iter().map(|source| source.name.clone()).collect(),
         via: scenario.devices.iter().map(|row| row.via).collect(),
+        calibrator: Calibrator::of(scenario),
     })
 }
 
@@ -270,10 +271,14 @@ async fn drive(
                 console.injected(since_start, &format!("{}  {detail}", injection.kind));
                 bench.act(injection).await?;
             }
+            if bench.next_calibration().is_some_and(|at| at <= bench.now()) {
+                bench.calibrate().await?;
+            }
             if bench.now() >= end && !bench.kill_pending() {
                 return bench.let_go().await;
             }
             let planned = acts.peek().map_or(end, |next| scenario.start + next.0);
+            let planned = bench.next_calibration().map_or(planned, |at| planned.min(at));
             let next = planned.min(bench.now() + SYNC_EVERY).min(end);
             bench.run_to(next).await?;
             console.progress(scenario.duration, &progress(bench, scenario, started.elapsed()));

@@ -1,0 +1,23 @@
+//! Calibration against a reference meter: what is played, what the meters reported at each point,
+//! and how large the errors were before and after.
+//!
+//! A scenario's `[calibration]` is unrolled into operating points: a sweep before, the measuring
+//! points of the procedure, the same sweep again. At the end of each step the bench computes
+//! coefficients from what the meter and the reference meter reported through the platform, and
+//! sends them to the meter as commands; what it did stands in the record as events of the kind
+//! [`kind::CALIBRATION`](crate::record::kind::CALIBRATION). Judging needs the record only.
+
+mod assess;
+mod fields;
+mod gather;
+mod plan;
+mod written;
+
+pub use assess::{Against, Assessor, Figure, SweepPoint};
+pub use fields::{CALIBRATION_FIELDS, CALIBRATION_SOURCE};
+pub use gather::{Gatherer, Readings};
+pub use plan::{Conditions, Plan, Point, Procedure, Stage, Subject, plan_of, read_plan};
+pub use written::{Written, written};
+
+#[cfg(test)]
+pub(crate) mod tests;

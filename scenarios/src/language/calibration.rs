@@ -1,0 +1,169 @@
+//! `[calibration]`: a sweep, the points a procedure measures at, and the sweep again, played by one
+//! source to a meter and the reference meter beside it.
+//!
+//! The plan and its judging belong to the reports' package; here the points are handed to the
+//! plant, and the section is held against the rest of the scenario.
+
+use std::sync::Arc;
+
+use lastmeter_devices::calibration::sheet;
+use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_reports::calibration::{CALIBRATION_SOURCE, Conditions, Plan, read_plan};
+use lastmeter_sim::plan::OperatingPoint;
+use lastmeter_sim::{Program, Streams, Terminal};
+
+use rand::RngExt as _;
+
+use super::draft::Draft;
+use super::names::Names;
+
+impl Draft<'_> {
+    /// The plan of the scenario's `[calibration]`; `None` without one, and after a mistake.
+    pub(super) fn calibration_plan(&self, out: &mut Diagnostics) -> Option<Arc<Plan>> {
+        let section = self.calibration.as_ref()?;
+        let values = section.values.as_ref()?;
+        if self.suite.is_some() {
+            let message = "a scenario plays a suite or a calibration, not both";
+            out.report(Code::DOES_NOT_FIT, values.span, message, "beside `[suite]`");
+            return None;
+        }
+        let head = self.head_values()?;
+        if head.text("time") == "real" {
+            let message = "a calibration runs in virtual time";
+            out.report(Code::DOES_NOT_FIT, head.span_of("time"), message, "expected \"virtual\"");
+            return None;
+        }
+        let table = |name: &str| {
+            let row = self.devices.iter().find(|row| row.name() == Some(name))?;
+            row.values.as_ref()
+        };
+        let device = table(values.text("device"))?;
+        let stated = table(values.text("reference"))?.si_opt("stated_uncertainty");
+        read_plan(values, device.duration_opt("report_every")?, stated, out).map(Arc::new)
+    }
+
+    /// Meter and reference meter are there, by themselves, connected to what is played, and of
+    /// models that can be calibrated and report what is needed.
+    pub(super) fn calibration_has_its_devices(
+        &self,
+        devices: &Names,
+        sources: &Names,
+        source_of_table: &[Option<usize>],
+        out: &mut Diagnostics,
+    ) {
+        let Some(section) = &self.calibration else { return };
+        let is_static = section.table.text("procedure") == Some("static");
+        let mut periods = Vec::new();
+        for role in ["device", "reference"] {
+            let Some(node) = section.table.get(role) else { continue };
+            let Some(name) = section.table.text(role) else { continue };
+            if devices.find(name, node.span, out).is_none() {
+                continue;
+            }
+            let Some((place, row)) =
+                self.devices.iter().enumerate().find(|(_, row)| row.name() == Some(name))
+            else {
+                let message = format!("`{name}` is one of several alike");
+                let label = "a calibration is of one device with a table of its own";
+                out.report(Code::DOES_NOT_FIT, node.span, message, label);
+                continue;
+            };
+            let source = source_of_table.get(place).copied().flatten();
+            if source.is_some() && source != sources.position(CALIBRATION_SOURCE) {
+                let (_, span) = row.text("at").unwrap_or(("", row.span));
+                let message = format!("`{name}` takes part in the calibration at another source");
+                let help = Some(format!("write `at = \"source:{CALIBRATION_SOURCE}\"`"));
+                let label = "another source";
+                out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
+            }
+            let model = row.kind.map_or("", |kind| kind.entry.name);
+            if role == "device" && row.kind.is_some() && sheet(model).is_none() {
+                let message = format!("nothing is known of calibration registers of `{model}`");
+                let label = "expected `ade7953-1ph`, `cvct-stm32f107` or `ideal-1ph`";
+                out.report(Code::DOES_NOT_FIT, node.span, message, label);
+            }
+            let Some(values) = &row.values else { continue };
+            reports_what_is_needed(name, values, is_static, out);
+            periods.push((name, values.duration("report_every"), values));
+        }
+        if let [(_, one, _), (name, other, values)] = periods[..]
+            && one != other
+        {
+            let message = format!("`{name}` does not report when the meter does");
+            let label = format!("expected every {one}");
+            out.report(Code::DOES_NOT_FIT, values.span_of("report_every"), message, label);
+        }
+    }
+}
+
+/// A device reports the quantities that a procedure computes from.
+fn reports_what_is_needed(name: &str, values: &Values, is_static: bool, out: &mut Diagnostics) {
+    let reported = values.text_list("quantities");
+    let needed: &[&str] = if is_static {
+        &["mean"]
+    } else {
+        &["voltage", "current", "active_power", "reactive_power", "apparent_power"]
+    };
+    if let Some(missing) = needed.iter().find(|group| !reported.contains(group)) {
+        let message = format!("`{name}` does not report `{missing}`");
+        let label = format!("the procedure needs {}", needed.join(", "));
+        out.report(Code::CANNOT_MEASURE, values.span_of("quantities"), message, label);
+    }
+    if !is_static && values.boolean("totals_only") {
+        let message = format!("`{name}` reports totals only");
+        let label = "the procedure needs the phase";
+        out.report(Code::CANNOT_MEASURE, values.span_of("totals_only"), message, label);
+    }
+}
+
+/// What plays the points of a plan.
+pub(super) fn terminal(
+    plan: &Plan,
+    values: &Values,
+    streams: Streams,
+    out: &mut Diagnostics,
+) -> Option<Terminal> {
+    // What the generator is off by stays the same all over the calibration.
+    let draw = |what: &str| {
+        let stream = format!("source/{CALIBRATION_SOURCE}/generator/{what}");
+        streams.stream(&stream).random_range(-1.0..=1.0)
+    };
+    let off = |channel: &str| {
+        let (gain, offset) = plan.generator;
+        let gain = 1.0 + gain * draw(&format!("{channel}/gain"));
+        (gain, offset * draw(&format!("{channel}/offset")))
+    };
+    let (voltage, current) = (off("voltage"), off("current"));
+    let points: Vec<OperatingPoint> = plan
+        .points
+        .iter()
+        .map(|point| {
+            let duration = point.end - point.start;
+            let silent = OperatingPoint::balanced(duration, 1, plan.frequency_hz, 0.0, 0.0);
+            match point.conditions {
+                Conditions::Sine { voltage_v, current_a, lag_rad } => OperatingPoint {
+                    voltages_v: vec![voltage_v],
+                    currents_a: vec![current_a],
+                    current_lags_rad: vec![lag_rad],
+                    ..silent
+                },
+                Conditions::Direct { level } => OperatingPoint {
+                    voltage_dc_v: plan.voltage_v * (voltage.0 * level + voltage.1),
+                    current_dc_a: plan.current_a * (current.0 * level + current.1),
+                    ..silent
+                },
+            }
+        })
+        .collect();
+    let program = Program::from_points(&points);
+    let terminal =
+        program.and_then(|program| Terminal::from_program(&program, CALIBRATION_SOURCE, &streams));
+    match terminal {
+        Ok(terminal) => Some(terminal),
+        Err(error) => {
+            let label = "these points make no terminal";
+            out.report(Code::DOES_NOT_FIT, values.span, error.to_string(), label);
+            None
+        }
+    }
+}
