@@ -203,6 +203,7 @@ class Calibration:
 
     def figures(self, check, stage):
         """The figures a check looks at, in percent."""
+        whole = collections.defaultdict(list)
         other = self.reference if check.get("against") == "reference" else "truth"
         start = size(check.get("from", 0.0))
         found = []
@@ -219,8 +220,11 @@ class Calibration:
                 reference = numpy.array(self.values[place][other, subject])
                 base = size(self.table[subject]) if self.is_static else abs(reference.mean())
                 errors = 100.0 * (reported - reference) / base
-                is_deviation = check.get("figure") == "deviation"
-                found.append(errors.std(ddof=1) if is_deviation else abs(errors.mean()))
+                whole[subject if check.get("over") == "sweep" else (subject, place)].extend(errors)
+        for errors in whole.values():
+            errors = numpy.array(errors)
+            is_deviation = check.get("figure") == "deviation"
+            found.append(errors.std(ddof=1) if is_deviation else abs(errors.mean()))
         return found
 
 

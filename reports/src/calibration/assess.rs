@@ -43,6 +43,46 @@ pub struct Figure {
     pub reference: f64,
 }
 
+impl Figure {
+    /// The figure of all readings of several points together; `None` without any.
+    pub fn together(figures: &[Self]) -> Option<Self> {
+        let n: usize = figures.iter().map(|figure| figure.readings).sum();
+        if n < 2 {
+            return None;
+        }
+        let (count, degrees) = (n as f64, (n - 1) as f64);
+        let mean = |of: fn(&Self) -> f64| {
+            figures.iter().map(|figure| figure.readings as f64 * of(figure)).sum::<f64>() / count
+        };
+        let error = mean(|figure| figure.error);
+        let squares = figures.iter().map(|figure| {
+            let (readings, away) = (figure.readings as f64, figure.error - error);
+            (readings - 1.0) * figure.deviation * figure.deviation + readings * away * away
+        });
+        let deviation = (squares.sum::<f64>() / degrees).sqrt();
+        let factor = coverage_factor(n - 1);
+        let largest = |of: fn(&Budget) -> f64| {
+            figures.iter().map(|figure| of(&figure.uncertainty)).fold(0.0, f64::max)
+        };
+        Some(Self {
+            error,
+            deviation,
+            // What all have in common does not become less by their number.
+            uncertainty: Budget {
+                scatter: factor * deviation / count.sqrt(),
+                numerics: largest(|budget| budget.numerics),
+                resolution: largest(|budget| budget.resolution),
+                rounding: largest(|budget| budget.rounding),
+                given: largest(|budget| budget.given),
+            },
+            deviation_uncertainty: factor * deviation / (2.0 * degrees).sqrt(),
+            readings: n,
+            reported: mean(|figure| figure.reported),
+            reference: mean(|figure| figure.reference),
+        })
+    }
+}
+
 /// One subject at one point of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepPoint {

@@ -43,6 +43,12 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "\"mean\"",
                 "mean error of the readings at a point, or their standard deviation",
             ),
+            Field::default(
+                "over",
+                Kind::Choice(&["point", "sweep"]),
+                "\"point\"",
+                "the readings of each point by themselves, or of the whole sweep together",
+            ),
             Field::required("limit", RATIO, "largest figure allowed after the calibration"),
             Field::default(
                 "against",
@@ -74,6 +80,7 @@ struct CalibrationCheck {
     written: Vec<Written>,
     subjects: Vec<Subject>,
     is_deviation: bool,
+    is_over_sweep: bool,
     against: Against,
     from_a: f64,
     /// In percent.
@@ -117,6 +124,7 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
     Some(Box::new(CalibrationCheck {
         subjects: subjects.collect(),
         is_deviation: values.text("figure") == "deviation",
+        is_over_sweep: values.text("over") == "sweep",
         against,
         from_a: values.si_opt("from").unwrap_or(0.0),
         limit: 100.0 * values.si("limit"),
@@ -179,12 +187,11 @@ impl CalibrationCheck {
         };
         let (before, after) = (of_stage(Stage::Before), of_stage(Stage::After));
         let missing = judged.iter().filter(|point| point.figure.is_none()).count();
-        let mut worst: Option<(&SweepPoint, &Figure, Status)> = None;
-        let mut n = 0;
+        let figures = self.figures(&after);
+        let mut worst: Option<(&str, &Figure, Status)> = None;
+        let n = after.iter().filter(|point| point.figure.is_some()).count() as u64;
         let mut outside = 0_u64;
-        for point in &after {
-            let Some(figure) = &point.figure else { continue };
-            n += 1;
+        for (place, figure) in &figures {
             let (value, uncertainty) = self.of(figure);
             let status = decide(value.abs(), uncertainty, self.limit);
             outside += u64::from(status == Status::Fail);
@@ -193,20 +200,19 @@ impl CalibrationCheck {
                     == std::cmp::Ordering::Greater
             });
             if is_worse {
-                worst = Some((point, figure, status));
+                worst = Some((place, figure, status));
             }
         }
-        let Some((point, figure, status)) = worst else {
+        let Some((place, figure, status)) = worst else {
             let why = "no point of the sweep after was measured";
             return self.context.verdict(Status::Inconclusive, "%", why);
         };
         let (value, uncertainty) = self.of(figure);
-        let place = format!("{} at {}", point.subject.word(), told(&point.conditions));
         let shown = format!("{} ± {} %", number(value), number(uncertainty));
         let mut why = format!("{place}: {shown}, limit {} %", number(self.limit));
         let mut status = status;
         if outside > 1 {
-            why = format!("{outside} of {n} points outside; {why}");
+            why = format!("{outside} of {} figures outside; {why}", figures.len());
         }
         for (doubt, text) in self.doubts(&before, missing) {
             if status <= doubt {
@@ -227,6 +233,23 @@ impl CalibrationCheck {
         verdict.told = Some(Told { measured: shown, basis });
         verdict.at = Some(At { device: Some(self.plan.device.clone()), ..At::default() });
         verdict
+    }
+
+    /// What is judged, and where it was: each point, or each quantity over all of them.
+    fn figures(&self, points: &[&SweepPoint]) -> Vec<(String, Figure)> {
+        let measured = points.iter().filter_map(|point| Some((point, point.figure?)));
+        if !self.is_over_sweep {
+            let place = |point: &SweepPoint| {
+                format!("{} at {}", point.subject.word(), told(&point.conditions))
+            };
+            return measured.map(|(point, figure)| (place(point), figure)).collect();
+        }
+        let of = |subject: Subject| {
+            let mine = measured.clone().filter(|(point, _)| point.subject == subject);
+            let mine: Vec<Figure> = mine.map(|(_, figure)| figure).collect();
+            Some((format!("{} over the sweep", subject.word()), Figure::together(&mine)?))
+        };
+        Subject::ALL.into_iter().filter_map(of).collect()
     }
 
     /// What keeps a pass from being one.

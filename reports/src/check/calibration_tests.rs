@@ -94,6 +94,21 @@ fn the_scatter_is_judged_where_it_is_asked_for() {
     assert_eq!(found.status, Status::Inconclusive, "of three readings little is known");
 }
 
+/// Three points with the readings 0, 1, -1 times 0.001 about 0.4: nine values.
+#[test]
+fn a_whole_sweep_is_judged_as_one() {
+    let sweep = "figure = \"deviation\"\nover = \"sweep\"\nlimit = \"0.002 %\"";
+    let found = verdict(sweep, 0.0, 0.4);
+    assert_eq!(found.status, Status::Pass, "{}", found.why);
+    // Six squares of 0.001 over eight degrees of freedom.
+    let expected = 0.001 * (6.0_f64 / 8.0).sqrt();
+    assert!((found.measured.unwrap() - expected).abs() < 1e-9, "{found:?}");
+    assert!(found.why.contains("voltage over the sweep"), "{}", found.why);
+    let found = verdict("over = \"sweep\"\nlimit = \"0.05 %\"", 0.4, 0.06);
+    assert_eq!(found.status, Status::Fail);
+    assert!((found.measured.unwrap() - 0.06).abs() < 1e-9);
+}
+
 #[test]
 fn registers_that_did_not_take_their_words_are_named() {
     let mut check = try_check("limit = \"1 %\"").unwrap();
