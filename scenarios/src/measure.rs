@@ -9,18 +9,20 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_metrology::flicker::Lamp;
 use lastmeter_metrology::{
-    Analyser, AnalyserSetup, Analysis, AnalysisError, AnalysisInput, AnalysisOptions,
-    PhaseAnalysis, PhaseValues, PowerTheory, SpectrumOptions, spectrum,
+    Analyser, AnalyserSetup, Analysis, AnalysisInput, AnalysisOptions, PhaseAnalysis, PhaseValues,
+    PowerTheory, SpectrumOptions, spectrum,
 };
 use lastmeter_reports::ExitCode;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
 
 use crate::run::chain;
-use crate::suite::{tell, tell_out};
+use crate::suite::{tell, write_out};
 
 mod signals;
+mod windows;
 
 use signals::Signals;
+use windows::Windows;
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +65,8 @@ pub struct MeasureOptions {
 /// Measures a recording; says how it ended.
 pub fn measure(options: &MeasureOptions) -> ExitCode {
     match try_measure(options) {
-        Ok(text) => {
-            tell_out(text.trim_end_matches('\n'));
+        Ok((analysis, windows)) => {
+            write_out(|out| windows.print(&analysis, &options.file, out));
             ExitCode::Passed
         }
         Err(message) => {
@@ -74,46 +76,33 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
     }
 }
 
-fn try_measure(options: &MeasureOptions) -> Result<String, String> {
+/// The analysis, and its windows apart.
+fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> {
     let mut signals = Signals::open(options)?;
-    let recording = signals.recording();
-    let header_hz = recording.nominal_hz.filter(|hz| is_nominal(*hz));
-    let nominal_hz = options.nominal_hz.or(header_hz);
-    let mut notes = recording.notes.clone();
+    let header_hz = signals.recording().nominal_hz.filter(|hz| is_nominal(*hz));
+    let mut nominal_hz = options.nominal_hz.or(header_hz);
+    let mut measured = analysed(&mut signals, options, nominal_hz);
     // A header may claim another frequency than the waveform has; then the waveform is believed.
-    let mut analysis = match analysed(&mut signals, options, nominal_hz)? {
-        Err(_) if options.nominal_hz.is_none() && nominal_hz.is_some() => {
-            analysed(&mut signals, options, None)?
-        }
-        other => other,
+    if measured.is_err() && options.nominal_hz.is_none() && nominal_hz.is_some() {
+        nominal_hz = None;
+        measured = analysed(&mut signals, options, None);
     }
-    .map_err(|error| chain(&error))?;
+    let (mut analysis, windows) = measured?;
+    let mut notes = signals.recording().notes.clone();
+    if let Some(path) = &options.spectrum {
+        notes.extend(write_spectrum(path, &mut signals, nominal_hz, options.threshold)?);
+    }
     notes.append(&mut analysis.notes);
     analysis.notes = notes;
-    if let Some(path) = &options.spectrum {
-        let [voltages, currents] = signals.beginning(usize::MAX)?;
-        let input = AnalysisInput {
-            rate_hz: analysis.rate_hz,
-            nominal_hz,
-            names: &signals.phases(),
-            voltages: &voltages,
-            currents: &currents,
-        };
-        write_spectrum(path, &input, &signals.names(), options.threshold)?;
-    }
-    Ok(match options.format {
-        Format::Json => serde_json::to_string_pretty(&analysis).map_err(|e| e.to_string())?,
-        Format::Csv => as_csv(&analysis),
-        Format::Table => as_table(&analysis, &options.file),
-    })
+    Ok((analysis, windows))
 }
 
-/// Plays the recording through the analysis, block by block; the outer error is the file's.
+/// Plays the recording through the analysis, block by block.
 fn analysed(
     signals: &mut Signals,
     options: &MeasureOptions,
     nominal_hz: Option<f64>,
-) -> Result<Result<Analysis, AnalysisError>, String> {
+) -> Result<(Analysis, Windows), String> {
     let (voltages, currents) = signals.names();
     let setup = AnalyserSetup {
         rate_hz: signals.recording().rate_hz,
@@ -127,34 +116,51 @@ fn analysed(
             tick_s: 0.0,
         },
     };
-    let mut analyser = match Analyser::new(setup) {
-        Ok(analyser) => analyser,
-        Err(error) => return Ok(Err(error)),
-    };
-    let mut failed = None;
-    signals.play(&mut |voltages, currents| match analyser.push(voltages, currents) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
+    let mut analyser = Analyser::new(setup).map_err(|error| chain(&error))?;
+    let mut windows = Windows::new(options.format);
+    let mut outcome = Ok(());
+    signals.play(&mut |voltages, currents| {
+        let taken = analyser.push(voltages, currents).map_err(|error| chain(&error));
+        outcome = taken.and_then(|()| windows.take(&analyser.take_windows()));
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
-    Ok(failed.map_or_else(|| analyser.finish(), Err))
+    outcome?;
+    let mut analysis = analyser.finish().map_err(|error| chain(&error))?;
+    windows.take(&std::mem::take(&mut analysis.windows))?;
+    Ok((analysis, windows))
 }
 
 fn is_nominal(hz: f64) -> bool {
     hz == 50.0 || hz == 60.0
 }
 
-/// Writes the lines of all channels as a table that a `spectrum` source plays back.
+/// Samples of a channel, and of all channels together, that a spectrum is taken of: its transforms
+/// need over a hundred bytes for each sample of a channel.
+const SPECTRUM_SAMPLES: usize = 1 << 19;
+const SPECTRUM_SAMPLES_OF_ALL: usize = 1 << 22;
+
+/// Writes the lines of all channels as a table that a `spectrum` source plays back; of a long
+/// recording those of its beginning, which is then said.
 fn write_spectrum(
     path: &Path,
-    input: &AnalysisInput<'_>,
-    (voltages, currents): &(Vec<String>, Vec<String>),
+    signals: &mut Signals,
+    nominal_hz: Option<f64>,
     threshold: f64,
-) -> Result<(), String> {
+) -> Result<Option<String>, String> {
+    let (voltage_names, current_names) = signals.names();
+    let channels = (voltage_names.len() + current_names.len()).max(1);
+    let most = SPECTRUM_SAMPLES.min(SPECTRUM_SAMPLES_OF_ALL / channels);
+    let [voltages, currents] = signals.beginning(most)?;
+    let rate_hz = signals.recording().rate_hz;
+    let input = AnalysisInput {
+        rate_hz,
+        nominal_hz,
+        names: &signals.phases(),
+        voltages: &voltages,
+        currents: &currents,
+    };
     let options = SpectrumOptions { threshold, ..SpectrumOptions::default() };
-    let found = spectrum(input, &options).map_err(|error| chain(&error))?;
+    let found = spectrum(&input, &options).map_err(|error| chain(&error))?;
     let channels = |list: &[lastmeter_metrology::SpectrumChannel], names: &[String], unit: &str| {
         let rows = list.iter().zip(names).map(|(channel, name)| SpectrumChannel {
             name: name.clone(),
@@ -173,11 +179,16 @@ fn write_spectrum(
     };
     let mut table = SpectrumTable {
         fundamental_hz: found.fundamental_hz,
-        channels: channels(&found.voltages, voltages, "V"),
+        channels: channels(&found.voltages, &voltage_names, "V"),
     };
-    table.channels.extend(channels(&found.currents, currents, "A"));
+    table.channels.extend(channels(&found.currents, &current_names, "A"));
     let bytes = lastmeter_waveform::spectrum::write(&table);
-    std::fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    std::fs::write(path, bytes)
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    Ok((signals.samples() > most as u64).then(|| {
+        let seconds = most as f64 / rate_hz;
+        format!("the spectrum table is that of the first {seconds:.3} s, the most that is held")
+    }))
 }
 
 /// Name in CSV, name and unit in the table, value.
@@ -198,35 +209,6 @@ const COLUMNS: [Column; 13] = [
     ("q_budeanu_var", "Q, Budeanu / var", |v| v.q_budeanu_var),
     ("displacement_pf", "displacement PF", |v| v.displacement_pf),
 ];
-
-/// One row per window and phase; empty where there is nothing to tell.
-fn as_csv(analysis: &Analysis) -> String {
-    let names = COLUMNS.map(|(name, _, _)| name).join(",");
-    let mut text = format!(
-        "start_s,duration_s,flagged,frequency_hz,phase,{names},u2_pct,u0_pct,i2_pct,i0_pct\n"
-    );
-    let shown = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-    for window in &analysis.windows {
-        let of_all = &window.unbalance;
-        let unbalance = [of_all.u2_pct, of_all.u0_pct, of_all.i2_pct, of_all.i0_pct];
-        for phase in &window.phases {
-            let values = COLUMNS.iter().map(|(_, _, value)| value(phase)).chain(unbalance);
-            let row: Vec<String> = values.map(shown).collect();
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                text,
-                "{},{},{},{},{},{}",
-                window.start_s,
-                window.duration_s,
-                window.flagged,
-                shown(window.frequency_hz),
-                phase.name,
-                row.join(",")
-            );
-        }
-    }
-    text
-}
 
 fn as_table(analysis: &Analysis, file: &Path) -> String {
     let mut text = format!(

@@ -422,9 +422,14 @@ pub fn tell(text: &str) {
 /// A line to standard output. That nobody reads it is no reason to stop (`| head`); that it could
 /// not be written is remembered, see [`output_was_lost`].
 pub fn tell_out(text: &str) {
+    write_out(|out| writeln!(out, "{text}"));
+}
+
+/// As [`tell_out`], for what is too long for one text.
+pub(crate) fn write_out(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) {
     use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    if let Err(error) = write(&mut out).and_then(|()| out.flush())
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
         OUTPUT_LOST.store(true, Ordering::Relaxed);

@@ -69,8 +69,10 @@ import json, math, os, subprocess, sys, tempfile
 lastmeter, path = sys.argv[1:]
 data = path.replace(".cfg", ".dat")
 assert os.path.getsize(data) >= 1 << 30, os.path.getsize(data)
-with tempfile.TemporaryFile(dir=os.path.dirname(path)) as shown:
-    process = subprocess.Popen([lastmeter, "measure", path, "--format", "json"], stdout=shown)
+folder = os.path.dirname(path)
+call = [lastmeter, "measure", path, "--format", "json", "--spectrum", f"{folder}/table.csv"]
+with tempfile.TemporaryFile(dir=folder) as shown:
+    process = subprocess.Popen(call, stdout=shown)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, status
     shown.seek(0)

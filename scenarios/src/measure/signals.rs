@@ -133,6 +133,11 @@ impl Signals {
         self.stream.recording()
     }
 
+    /// Sampling instants.
+    pub(super) const fn samples(&self) -> u64 {
+        self.stream.samples()
+    }
+
     /// The phases' names, as many as there are voltages or currents, whichever are more.
     pub(super) fn phases(&self) -> Vec<String> {
         let letter = |index: usize| ["a", "b", "c"].get(index).copied();
