@@ -9,6 +9,7 @@
 mod clock;
 pub mod closed_form;
 pub mod disturbance;
+mod energy;
 mod gate;
 mod injection;
 mod instant;

@@ -20,9 +20,13 @@ use std::f64::consts::{SQRT_2, TAU};
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
+use crate::energy::{Flows, NETTED_S};
 use crate::phase::{cis, turns};
 use crate::stationary::ORDER_MAX;
 use crate::truth::{PhaseHarmonics, PhaseMeans};
+
+/// Cycles whose energy is netted.
+const NETTED_CYCLES: u32 = 10;
 
 /// Samples between two exact positions, on an absolute grid.
 const CELL: u64 = 1024;
@@ -55,6 +59,10 @@ pub struct Loop {
     /// Per phase and point: the integrals of u^2, i^2 and u*i from the loop's beginning, in pieces.
     integrals: Vec<Vec<PhaseMeans>>,
     harmonics: Vec<PhaseHarmonics>,
+    /// The points at which groups of cycles begin whose energy is netted.
+    group_starts: Vec<usize>,
+    /// The active energy from the loop's beginning to that of each group, and of the whole loop.
+    flows: Vec<Flows>,
 }
 
 impl Track {
@@ -109,7 +117,27 @@ impl Loop {
             })
             .collect();
         let repetition_hz = fundamental_hz / f64::from(cycles);
-        Self { repetition_hz, cycles, points, voltages, currents, integrals, harmonics }
+        // Cycles that make no group of their own are the last one's.
+        let groups = (cycles / NETTED_CYCLES).max(1);
+        let start = |group: u32| {
+            let cycle = u64::from(group * NETTED_CYCLES);
+            (cycle * points as u64 / u64::from(cycles.max(1))) as usize
+        };
+        let group_starts = (0..groups).map(start).collect();
+        let flows = Vec::new();
+        let mut made = Self {
+            repetition_hz,
+            cycles,
+            points,
+            voltages,
+            currents,
+            integrals,
+            harmonics,
+            group_starts,
+            flows,
+        };
+        made.flows = made.running_flows();
+        made
     }
 
     /// Frequency of the fundamental in hertz.
@@ -175,6 +203,66 @@ impl Loop {
                 PhaseMeans { u2: mean(|m| m.u2), i2: mean(|m| m.i2), ui: mean(|m| m.ui) }
             })
             .collect()
+    }
+
+    /// Counts the active energy of a span: the nets of groups of cycles, what the span leaves of
+    /// the first and last of them with their neighbours if it is short.
+    pub(crate) fn count_active(&self, from: SimDuration, to: SimDuration, flows: &mut Flows) {
+        let (begin, end) = (self.loop_part(from.0, 1e9), self.loop_part(to.0, 1e9));
+        let length_s = to.0.saturating_sub(from.0) as f64 / 1e9;
+        let whole_loops = (length_s * self.repetition_hz - (end - begin)).round();
+        let (begin, end) = ((0.0, begin), (whole_loops, end));
+        let groups = self.group_starts.len() as i64;
+        // Borders are counted from the beginning of the loop in which the span begins.
+        let place = |border: i64| {
+            let start = self.group_starts[border.rem_euclid(groups) as usize];
+            (border.div_euclid(groups) as f64, start as f64 / self.points as f64)
+        };
+        let between = |a: (f64, f64), b: (f64, f64)| (b.0 - a.0) + (b.1 - a.1);
+        let netted = NETTED_S * self.repetition_hz;
+        let mut first = 0;
+        while between(begin, place(first)) < netted {
+            first += 1;
+        }
+        let mut last = (whole_loops as i64 + 1) * groups;
+        while between(place(last), end) < netted && last >= first {
+            last -= 1;
+        }
+        let mut net = |a: (f64, f64), b: (f64, f64)| {
+            flows.add((0..self.integrals.len()).map(|phase| {
+                let loops = (b.0 - a.0) * self.integrals[phase][self.points].ui;
+                let rest = self.integral(phase, b.1).ui - self.integral(phase, a.1).ui;
+                (loops + rest) * self.piece_s()
+            }));
+        };
+        if last < first {
+            return net(begin, end);
+        }
+        net(begin, place(first));
+        net(place(last), end);
+        let group = |border: i64| &self.flows[border.rem_euclid(groups) as usize];
+        let loops = last.div_euclid(groups) - first.div_euclid(groups);
+        flows.add_times(&self.flows[groups as usize], loops as f64);
+        flows.add_times(group(last), 1.0);
+        flows.add_times(group(first), -1.0);
+    }
+
+    /// Length of a piece in seconds.
+    fn piece_s(&self) -> f64 {
+        1.0 / (self.repetition_hz * self.points as f64)
+    }
+
+    /// The flows from the loop's beginning to each group's, and to its end.
+    fn running_flows(&self) -> Vec<Flows> {
+        let mut sum = Flows::new(self.phases());
+        let mut flows = vec![sum.clone()];
+        let ends = self.group_starts[1..].iter().copied().chain([self.points]);
+        for (&start, end) in self.group_starts.iter().zip(ends) {
+            let net = |sums: &Vec<PhaseMeans>| (sums[end].ui - sums[start].ui) * self.piece_s();
+            sum.add(self.integrals.iter().map(net));
+            flows.push(sum.clone());
+        }
+        flows
     }
 
     /// The part (0 to 1) of the loop that has been played after a number of ticks.

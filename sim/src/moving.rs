@@ -174,6 +174,17 @@ impl Moving {
         law.gates.iter().map(factor).product()
     }
 
+    /// The end of the whole cycles, one at least, that come next to a length of time from an
+    /// instant on.
+    pub(crate) fn after_whole_cycles(&self, at: Instant, length_s: f64) -> Instant {
+        let frequency_hz = self.segment.frequency_at(at.plus_seconds(0.5 * length_s));
+        if frequency_hz > 0.0 {
+            let cycles = (length_s * frequency_hz).round().max(1.0);
+            return at.plus_seconds(cycles / frequency_hz);
+        }
+        at.plus_seconds(length_s)
+    }
+
     /// Means over a span within the piece.
     pub(crate) fn means(&self, from: Instant, to: Instant) -> Vec<SpanMeans> {
         let length_s = to.seconds_since(from);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use lastmeter_units::{MeasurementId, SimDuration};
 use serde::{Deserialize, Serialize};
 
+use crate::energy::Energies;
 use crate::looped::Loop;
 use crate::program::Program;
 use crate::random::Streams;
@@ -110,6 +111,20 @@ impl Waveform {
                     frequency_hz,
                 });
                 means.collect()
+            }
+        }
+    }
+
+    /// What registers that stood at zero at an instant hold at a later one.
+    pub(crate) fn energies(&self, from: SimDuration, to: SimDuration) -> Energies {
+        match self {
+            Self::Timeline(timeline) => timeline.energies(from.into(), to.into()),
+            Self::Loop(table) => {
+                let mut energies = Energies::new(self.phases());
+                table.count_active(from, to, &mut energies.active);
+                let length_s = to.0.saturating_sub(from.0) as f64 / 1e9;
+                energies.add_beside_active(&self.means(from, to), length_s);
+                energies
             }
         }
     }

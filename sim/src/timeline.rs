@@ -9,6 +9,8 @@
 //! whole pieces are kept once they have been asked for, so that registers over a plan of many
 //! hours cost two pieces and a look-up.
 
+mod registers;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_units::SimDuration;
@@ -22,6 +24,7 @@ use crate::spectrum::Spectrum;
 use crate::stationary::Stationary;
 use crate::terminal::{REFERENCE_CELSIUS, Stretch, TemperatureChange, TerminalError};
 use crate::truth::{PhaseHarmonics, PhaseMeans, SpanMeans};
+use registers::Registers;
 
 /// Up to so many pieces are summed one by one: what is kept from the beginning has lost digits.
 const DIRECTLY: usize = 64;
@@ -52,6 +55,7 @@ pub(crate) struct Timeline {
     temperatures: Vec<(SimDuration, f64)>,
     /// Integrals from zero to the end of each of the first pieces, as far as asked for.
     integrals: Mutex<Vec<Vec<Integrals>>>,
+    registers: Registers,
 }
 
 /// Integrals over time of one phase, in the units of [`SpanMeans`] times seconds.
@@ -181,7 +185,8 @@ impl Timeline {
             })
         });
         let noise = noise.collect();
-        Self { pieces, noise, temperatures, integrals: Mutex::new(Vec::new()) }
+        let registers = Registers::new(&pieces);
+        Self { pieces, noise, temperatures, integrals: Mutex::new(Vec::new()), registers }
     }
 
     /// A spectrum for ever, at the reference temperature.
@@ -317,7 +322,10 @@ impl Timeline {
 
     /// Means of each phase over a span that is not empty.
     pub(crate) fn means(&self, from: SimDuration, to: SimDuration) -> Vec<SpanMeans> {
-        let (from, to) = (Instant::from(from), Instant::from(to));
+        self.means_between(from.into(), to.into())
+    }
+
+    fn means_between(&self, from: Instant, to: Instant) -> Vec<SpanMeans> {
         let (first, last) = (self.index_at(from), self.index_before(to));
         let Some(piece) = self.pieces.get(first) else { return Vec::new() };
         if first >= last {

@@ -14,9 +14,10 @@
 //!
 //! Where the waveform changes within the span: the frequency is the mean of the fundamental's true
 //! frequency; the reactive power that of the fundamental's; apparent energy is the integral of the
-//! apparent power between the changes. Phase angles and THD have a reference only if they are the
-//! same all over the span; mean values only where tones change at instants, not in recordings,
-//! ramps and waves that are cut.
+//! apparent power between the changes; energies consumed and injected add up by themselves, see
+//! `energy`. Phase angles and THD have a reference only if they are the same all over the span;
+//! mean values only where tones change at instants, not in recordings, ramps and waves that are
+//! cut.
 
 use std::cell::OnceCell;
 
@@ -24,6 +25,7 @@ use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration};
 use num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 
+use crate::energy::Energies;
 use crate::terminal::Waveform;
 
 /// What a reading spans, since the scenario's start.
@@ -122,7 +124,7 @@ pub struct Truth<'a> {
     waveform: &'a Waveform,
     span: ReferenceSpan,
     means: OnceCell<Vec<SpanMeans>>,
-    register_means: OnceCell<Vec<SpanMeans>>,
+    energies: OnceCell<Energies>,
     harmonics: OnceCell<Vec<PhaseHarmonics>>,
     averages: OnceCell<Vec<(f64, f64)>>,
 }
@@ -133,7 +135,7 @@ impl<'a> Truth<'a> {
             waveform,
             span,
             means: OnceCell::new(),
-            register_means: OnceCell::new(),
+            energies: OnceCell::new(),
             harmonics: OnceCell::new(),
             averages: OnceCell::new(),
         }
@@ -154,13 +156,12 @@ impl<'a> Truth<'a> {
             }
             Quantity::ApparentPower => of_phase(&self.apparent_powers()?, row.phase),
             Quantity::ActiveEnergy(direction) => {
-                split(&self.energies(|means| means.phase.ui)?, row.phase, direction, netting)
+                self.energies()?.active.of(row.phase, direction, netting)
             }
             Quantity::ReactiveEnergy(direction) => {
-                let energies = self.energies(|means| means.q1_var)?;
-                split(&energies, row.phase, direction, netting)
+                self.energies()?.reactive.of(row.phase, direction, netting)
             }
-            Quantity::ApparentEnergy => of_phase(&self.energies(|means| means.s_va)?, row.phase),
+            Quantity::ApparentEnergy => of_phase(&self.energies()?.apparent, row.phase),
             Quantity::CurrentRms => {
                 Some(self.means()?.get(row.phase.index()?)?.phase.i2.max(0.0).sqrt())
             }
@@ -242,27 +243,23 @@ impl<'a> Truth<'a> {
         Some(self.means()?.iter().map(|means| means.phase.apparent_power_va()).collect())
     }
 
-    /// Per phase a power of the register span, times its length.
-    fn energies(&self, power: impl Fn(&SpanMeans) -> f64) -> Option<Vec<f64>> {
-        let ReferenceSpan { from, to, registers_from } = self.span;
+    /// The registers, as `energy` defines them.
+    fn energies(&self) -> Option<&Energies> {
+        let ReferenceSpan { to, registers_from, .. } = self.span;
         if registers_from > to {
             return None;
         }
-        if registers_from == to {
-            return Some(vec![0.0; self.waveform.phases()]);
-        }
-        let means = if registers_from == from {
-            self.means()?
-        } else {
-            self.register_means.get_or_init(|| self.waveform.means(registers_from, to))
-        };
-        let length_s = (to - registers_from).as_seconds_f64();
-        Some(means.iter().map(|means| power(means) * length_s).collect())
+        Some(self.energies.get_or_init(|| {
+            if registers_from == to {
+                return Energies::new(self.waveform.phases());
+            }
+            self.waveform.energies(registers_from, to)
+        }))
     }
 }
 
 /// The value of a phase, or the sum over the phases.
-fn of_phase(values: &[f64], phase: Phase) -> Option<f64> {
+pub(crate) fn of_phase(values: &[f64], phase: Phase) -> Option<f64> {
     match phase {
         Phase::Total => Some(values.iter().sum()),
         Phase::L1 | Phase::L2 | Phase::L3 => values.get(phase.index()?).copied(),

@@ -3,6 +3,7 @@
 mod any_disturbances;
 mod closed_form;
 mod disturbances;
+mod energies;
 mod loops;
 mod oracles;
 mod programs;
