@@ -84,13 +84,11 @@ impl Flows {
 
     /// The energy that went in a direction.
     pub(crate) fn of(&self, phase: Phase, direction: Direction, netting: Netting) -> Option<f64> {
-        match (phase, netting) {
-            (Phase::Total, Netting::Net) => Some(self.net.of(direction)),
-            _ => {
-                let phases: Vec<f64> = self.phases.iter().map(|flow| flow.of(direction)).collect();
-                of_phase(&phases, phase)
-            }
+        if phase == Phase::Total && netting == Netting::Net {
+            return Some(self.net.of(direction));
         }
+        let phases: Vec<f64> = self.phases.iter().map(|flow| flow.of(direction)).collect();
+        of_phase(&phases, phase)
     }
 }
 
