@@ -5,8 +5,9 @@
 //! for certain as soon as more than 5 % of what counts is beyond it; in between, and with less
 //! than half a week judged, there is too little data to say.
 //!
-//! Values over an interruption are left out of everything, values that are flagged for another
-//! reason of everything but the voltage: a voltage that is low all week is one long dip, too.
+//! Values over an interruption are left out of everything, values over a dip or a swell of
+//! everything but the voltage: a voltage that is low all week is one long dip, too. What could not
+//! be measured for another reason, as a frequency out of the tracker's reach, counts as missing.
 
 use serde::Serialize;
 
@@ -167,9 +168,9 @@ pub struct WeeklyRow {
     pub judged: u32,
     /// Of these, those beyond the limit.
     pub beyond: u32,
-    /// Values left out: flagged, or over an interruption.
+    /// Values left out: over a dip, a swell or an interruption.
     pub excluded: u32,
-    /// Values of the week that were never measured.
+    /// Values of the week that were never measured, or could not be.
     pub missing: u32,
     /// The value that is worst, of those that count.
     pub worst: Option<f64>,
@@ -191,10 +192,12 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, limit: &Limit, value: Option<f64>, counts: bool) {
-        let Some(value) = value.filter(|value| counts && value.is_finite()) else {
+        if !counts {
             self.excluded += 1;
             return;
-        };
+        }
+        // What could not be measured is missing: it may have been beyond.
+        let Some(value) = value.filter(|value| value.is_finite()) else { return };
         self.judged += 1;
         if value < limit.low || value > limit.high {
             self.beyond += 1;
@@ -280,7 +283,9 @@ impl WeeklyJudge {
     pub fn push_ten_minutes(&mut self, aggregate: &Aggregate) {
         let declared_v = self.declared_v;
         let flags = aggregate.flags;
-        let clean = !flags.any();
+        let clean = !flags.over_event();
+        // What is not synchronous has a voltage, but no harmonics and no sequences.
+        let synchronous = !flags.unsynchronised;
         let unbalance = aggregate.unbalance_u.and_then(|u| u.negative_pct);
         let three_phase = aggregate.unbalance_u.is_some();
         let Some(tallies) = self.week(aggregate.start_s) else { return };
@@ -291,9 +296,12 @@ impl WeeklyJudge {
                         let deviation = 100.0 * (phase.u_rms_v / declared_v - 1.0);
                         tally.add(limit, Some(deviation), !flags.interruption);
                     }
-                    Quantity::ThdPct => tally.add(limit, thd_pct(phase), clean),
+                    Quantity::ThdPct => {
+                        tally.add(limit, thd_pct(phase).filter(|_| synchronous), clean)
+                    }
                     Quantity::HarmonicPct(order) => {
                         let rms = phase.harmonics_u.get(order as usize - 1);
+                        let rms = rms.filter(|_| synchronous);
                         tally.add(limit, rms.map(|rms| 100.0 * rms / declared_v), clean);
                     }
                     _ => {}
@@ -301,7 +309,7 @@ impl WeeklyJudge {
             }
             if limit.quantity == Quantity::UnbalancePct && three_phase {
                 for tally in tallies {
-                    tally.add(limit, unbalance, clean);
+                    tally.add(limit, unbalance.filter(|_| synchronous), clean);
                 }
             }
         }
@@ -313,9 +321,10 @@ impl WeeklyJudge {
         let Some(tallies) = self.week(value.start_s) else { return };
         for (limit, tallies) in LIMITS.iter().zip(tallies) {
             if limit.quantity == Quantity::FrequencyDeviationPct {
-                let deviation = value.frequency_hz.map(|hz| 100.0 * (hz / nominal_hz - 1.0));
+                let measured = value.frequency_hz.filter(|_| !value.flagged);
+                let deviation = measured.map(|hz| 100.0 * (hz / nominal_hz - 1.0));
                 for tally in tallies {
-                    tally.add(limit, deviation, !value.flagged);
+                    tally.add(limit, deviation, !value.over_event);
                 }
             }
         }
@@ -348,10 +357,10 @@ impl WeeklyJudge {
     }
 }
 
-/// Distortion to order 40 out of the sub-groups.
+/// Distortion to order 40 out of the sub-groups; `None` if the sampling rate leaves some out.
 fn thd_pct(phase: &PhaseAggregate) -> Option<f64> {
-    let (first, rest) = phase.harmonics_u.split_first()?;
-    let squares: f64 = rest.iter().take(THD_ORDERS - 1).map(|rms| rms * rms).sum();
+    let (first, rest) = phase.harmonics_u.get(..THD_ORDERS)?.split_first()?;
+    let squares: f64 = rest.iter().map(|rms| rms * rms).sum();
     (*first > 0.0).then(|| 100.0 * squares.sqrt() / first)
 }
 
@@ -430,7 +439,12 @@ mod tests {
         for k in 0..60_480 {
             let frequency_hz = Some(if k < 310 { 49.49 } else { 50.0 });
             let start_s = 10.0 * f64::from(k);
-            judge.push_frequency(&Frequency { start_s, frequency_hz, flagged: false });
+            judge.push_frequency(&Frequency {
+                start_s,
+                frequency_hz,
+                flagged: false,
+                over_event: false,
+            });
         }
         for k in 0..84 {
             judge.push_long_term(0, 7200.0 * f64::from(k), 1.01, false);
@@ -482,6 +496,67 @@ mod tests {
         assert_eq!(row(&rows, Quantity::VoltageDeviationPct, 95.0, "a").verdict, Verdict::Fail);
         let thd = row(&rows, Quantity::ThdPct, 95.0, "a");
         assert_eq!((thd.excluded, thd.verdict), (1008, Verdict::TooLittleData));
+    }
+
+    #[test]
+    fn a_frequency_that_could_not_be_tracked_is_missing_and_not_excluded() {
+        let week = |lost: u32, over_event: bool| {
+            let mut judge = judge();
+            for k in 0..60_480 {
+                let flagged = k < lost;
+                let frequency_hz = Some(50.0).filter(|_| !flagged);
+                let start_s = 10.0 * f64::from(k);
+                let over_event = flagged && over_event;
+                judge.push_frequency(&Frequency { start_s, frequency_hz, flagged, over_event });
+            }
+            let rows = judge.rows();
+            let row = row(&rows, Quantity::FrequencyDeviationPct, 99.5, "");
+            (row.verdict, row.missing, row.excluded)
+        };
+        // 0.5 % of 60480 are 302.4: as many may be unknown.
+        assert_eq!(week(302, false), (Verdict::Pass, 302, 0));
+        assert_eq!(week(303, false), (Verdict::TooLittleData, 303, 0));
+        assert_eq!(week(303, true), (Verdict::Pass, 0, 303));
+    }
+
+    #[test]
+    fn what_is_not_synchronous_has_a_voltage_only() {
+        let unsynchronised = Flags { unsynchronised: true, ..Flags::default() };
+        let mut judge = judge();
+        for k in 0..1008 {
+            judge.push_ten_minutes(&ten_minutes(k, [230.0; 3], 1.0, unsynchronised));
+        }
+        let rows = judge.rows();
+        let of = |quantity, phase| {
+            let row = row(&rows, quantity, 95.0, phase);
+            (row.verdict, row.missing)
+        };
+        assert_eq!(of(Quantity::VoltageDeviationPct, "a"), (Verdict::Pass, 0));
+        assert_eq!(of(Quantity::ThdPct, "a"), (Verdict::TooLittleData, 1008));
+        assert_eq!(of(Quantity::HarmonicPct(3), "a"), (Verdict::TooLittleData, 1008));
+        assert_eq!(of(Quantity::UnbalancePct, ""), (Verdict::TooLittleData, 1008));
+    }
+
+    #[test]
+    fn a_distortion_without_all_its_orders_is_none() {
+        for (orders, verdict) in [(9, Verdict::TooLittleData), (39, Verdict::TooLittleData)]
+            .into_iter()
+            .chain([(40, Verdict::Pass), (50, Verdict::Pass)])
+        {
+            let mut judge = judge();
+            for k in 0..1008 {
+                let mut value = ten_minutes(k, [230.0; 3], 1.0, Flags::default());
+                for phase in &mut value.phases {
+                    phase.harmonics_u.truncate(orders);
+                }
+                judge.push_ten_minutes(&value);
+            }
+            let rows = judge.rows();
+            assert_eq!(row(&rows, Quantity::ThdPct, 95.0, "a").verdict, verdict, "{orders}");
+            // A harmonic that is there is judged.
+            let fifth = row(&rows, Quantity::HarmonicPct(5), 95.0, "a");
+            assert_eq!(fifth.verdict, Verdict::Pass);
+        }
     }
 
     #[test]

@@ -21,7 +21,12 @@ pub struct Flags {
 impl Flags {
     /// Whether any is set.
     pub fn any(self) -> bool {
-        self.dip || self.swell || self.interruption || self.unsynchronised
+        self.over_event() || self.unsynchronised
+    }
+
+    /// Whether it contains a part of a dip, a swell or an interruption.
+    pub fn over_event(self) -> bool {
+        self.dip || self.swell || self.interruption
     }
 
     /// What is set in either.

@@ -24,6 +24,8 @@ pub struct Frequency {
     pub frequency_hz: Option<f64>,
     /// Whether a part of the interval was not synchronous.
     pub flagged: bool,
+    /// Whether it contains a part of a dip, a swell or an interruption.
+    pub over_event: bool,
 }
 
 /// A run of cycles without a break: first end, last end, cycles between them.
@@ -42,6 +44,7 @@ pub struct FrequencyMeter {
     run: Option<Run>,
     best: Option<Run>,
     flagged: bool,
+    over_event: bool,
     /// The first and the last instant anything was known of in this interval.
     known: (f64, f64),
 }
@@ -51,11 +54,20 @@ impl FrequencyMeter {
     /// after.
     pub fn new(tick_s: f64) -> Self {
         let tick_s = if tick_s.is_finite() { tick_s } else { 0.0 };
-        Self { tick_s, interval: None, run: None, best: None, flagged: false, known: (0.0, 0.0) }
+        Self {
+            tick_s,
+            interval: None,
+            run: None,
+            best: None,
+            flagged: false,
+            over_event: false,
+            known: (0.0, 0.0),
+        }
     }
 
-    /// Takes the next window; answers with the intervals it ends.
-    pub fn push(&mut self, window: &Window) -> Vec<Frequency> {
+    /// Takes the next window and whether an event goes on in it; answers with the intervals it
+    /// ends.
+    pub fn push(&mut self, window: &Window, over_event: bool) -> Vec<Frequency> {
         let mut ended = Vec::new();
         let broken = window.flagged || !window.tracked;
         let cycle_s = window.duration_s / f64::from(window.cycles.max(1));
@@ -74,6 +86,7 @@ impl FrequencyMeter {
             self.interval = Some(interval);
             self.known.1 = at_s;
             self.flagged |= broken;
+            self.over_event |= over_event;
             if broken {
                 self.break_run();
             } else {
@@ -117,11 +130,12 @@ impl FrequencyMeter {
         self.break_run();
         let best = self.best.take();
         let flagged = std::mem::take(&mut self.flagged);
+        let over_event = std::mem::take(&mut self.over_event);
         let start_s = self.tick_s + INTERVAL_S * interval as f64;
         let whole = self.known.0 <= start_s + 0.03 && self.known.1 >= start_s + INTERVAL_S - 0.03;
         let enough = |run: &Run| run.last_s - run.first_s >= LEAST_PART * INTERVAL_S;
         let frequency_hz =
             best.filter(enough).map(|run| f64::from(run.cycles) / (run.last_s - run.first_s));
-        whole.then_some(Frequency { start_s, frequency_hz, flagged })
+        whole.then_some(Frequency { start_s, frequency_hz, flagged, over_event })
     }
 }

@@ -254,7 +254,7 @@ impl Aggregator {
     pub fn push(&mut self, window: &Window, flags: Flags) {
         let unsynchronised = flags.unsynchronised || window.flagged;
         let flags = Flags { unsynchronised, ..flags };
-        self.frequencies.extend(self.frequency.push(window));
+        self.frequencies.extend(self.frequency.push(window, flags.over_event()));
         // Rounding must not leave a window that starts at a tick on the wrong side of it.
         let ticks = (window.start_s - self.tick_s + 1e-6) / TEN_MINUTES_S;
         let interval = ticks.floor() as i64;
