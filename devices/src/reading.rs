@@ -124,7 +124,8 @@ fn index(direction: Direction) -> usize {
 /// How energies are registered.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Energy {
-    /// A phase's window of less active power than this, in watts, is not registered.
+    /// What a phase's window has of active power below this, in watts, is not registered; nor what
+    /// it has of reactive and of apparent power below as many var and volt-amperes.
     pub(crate) no_load_w: f64,
     /// Pulses per joule of active energy, or per var-second, of both directions together.
     pub(crate) pulses_per_joule: f64,
@@ -242,14 +243,17 @@ impl Totaliser {
         self.second[1] += window.second.i_rms_a * window.second.i_rms_a * t;
     }
 
-    /// Adds energies up, by the meter's own clock, where there is a load.
+    /// Adds energies up, by the meter's own clock, where there is a load: each power has to reach
+    /// the threshold by itself, for a load may be reactive only.
     fn register(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s * (1.0 + window.clock_error);
-        let is_loaded = |phase: &MeasuredPhase| phase.p_w.abs() >= self.energy.no_load_w;
-        let loaded = window.phases.map(|phase| Some(phase).filter(is_loaded).unwrap_or_default());
-        let p = loaded.map(|phase| phase.p_w);
-        let q = loaded.map(|phase| phase.q1_var);
-        let s = loaded.map(|phase| phase.s_va);
+        let loaded = |power: fn(&MeasuredPhase) -> f64| {
+            let gate = |power: f64| if power.abs() >= self.energy.no_load_w { power } else { 0.0 };
+            window.phases.each_ref().map(|phase| gate(power(phase)))
+        };
+        let p = loaded(|phase| phase.p_w);
+        let q = loaded(|phase| phase.q1_var);
+        let s = loaded(|phase| phase.s_va);
         for direction in DIRECTIONS {
             let d = index(direction);
             for n in 0..PHASES_MAX {
@@ -430,6 +434,31 @@ mod tests {
             ("electricity.energy.active.injected.total", 1.0),
         ] {
             assert!((value(&totaliser, name) - expected).abs() < 1e-12, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_power_has_to_reach_the_threshold_by_itself() {
+        let energy = Energy { no_load_w: 10.0, pulses_per_joule: 1.0 };
+        let found = |p_w: f64, q1_var: f64, s_va: f64| {
+            let mut totaliser = Totaliser::new(Netting::Net, energy);
+            let mut window = window(0.0, 3600.0, [(p_w, q1_var), (0.0, 0.0), (0.0, 0.0)]);
+            window.phases = window.phases.map(|phase| MeasuredPhase { s_va: 0.0, ..phase });
+            window.phases[0].s_va = s_va;
+            totaliser.add(&window);
+            ["active.consumed", "reactive.injected", "apparent"]
+                .map(|name| 1e3 * value(&totaliser, &format!("electricity.energy.{name}.total")))
+        };
+        for ([p, q, s], registered) in [
+            // A capacitor, a heater, both on the threshold, nothing.
+            ([1.0, -500.0, 500.001], [0.0, 500.0, 500.001]),
+            ([500.0, -9.9, 500.1], [500.0, 0.0, 500.1]),
+            ([10.0, -10.0, 14.1], [10.0, 10.0, 14.1]),
+            ([9.9, -9.9, 9.95], [0.0; 3]),
+        ] {
+            for (found, expected) in found(p, q, s).iter().zip(registered) {
+                assert!((found - expected).abs() < 1e-9, "{p} {q} {s}: {found} for {expected}");
+            }
         }
     }
 
