@@ -297,7 +297,7 @@ impl WeeklyJudge {
                         tally.add(limit, Some(deviation), !flags.interruption);
                     }
                     Quantity::ThdPct => {
-                        tally.add(limit, thd_pct(phase).filter(|_| synchronous), clean)
+                        tally.add(limit, thd_pct(phase).filter(|_| synchronous), clean);
                     }
                     Quantity::HarmonicPct(order) => {
                         let rms = phase.harmonics_u.get(order as usize - 1);
