@@ -206,6 +206,13 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
     }
     let scenario = Scenario::load(path, &LoadOptions::from_environment());
     let scenario = scenario.map_err(Refused::Failure)?;
+    if !scenario.injections.is_empty() {
+        return Err(Refused::Told(format!(
+            "{name} has {} injection(s), which would be left out: a suite plays its own points; take \
+             them out, or write a scenario with `[suite]`",
+            scenario.injections.len()
+        )));
+    }
     let devices = || scenario.devices.iter();
     let marked: Vec<_> = devices().filter(|row| row.values.boolean("under_test")).collect();
     let row = match (marked.as_slice(), scenario.devices.as_slice()) {

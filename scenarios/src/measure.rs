@@ -78,6 +78,9 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
 
 /// The analysis, and its windows apart.
 fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> {
+    if let Some(path) = &options.spectrum {
+        is_another_file(path, &options.file)?;
+    }
     let mut signals = Signals::open(options)?;
     let header_hz = signals.recording().nominal_hz.filter(|hz| is_nominal(*hz));
     let mut nominal_hz = options.nominal_hz.or(header_hz);
@@ -132,6 +135,20 @@ fn analysed(
 
 fn is_nominal(hz: f64) -> bool {
     hz == 50.0 || hz == 60.0
+}
+
+/// A recording is not written over by what was measured in it.
+fn is_another_file(path: &Path, recording: &Path) -> Result<(), String> {
+    let same =
+        |of: &Path| path.canonicalize().ok().is_some_and(|p| Some(p) == of.canonicalize().ok());
+    let data = ["dat", "DAT", "Dat"].map(|extension| recording.with_extension(extension));
+    if same(recording) || data.iter().any(|data| same(data)) {
+        let path = path.display();
+        return Err(format!(
+            "the spectrum would be written over the recording {path}; name another file"
+        ));
+    }
+    Ok(())
 }
 
 /// Samples of a channel, and of all channels together, that a spectrum is taken of: its transforms

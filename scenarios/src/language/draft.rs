@@ -174,16 +174,21 @@ impl<'a> Draft<'a> {
         None
     }
 
+    /// The source that plays a plan, if there is one; it stands behind those that are written.
+    fn player(&self) -> Option<&'static str> {
+        let calibration = self.calibration.as_ref().map(|_| CALIBRATION_SOURCE);
+        self.suite.as_ref().map(|_| SUITE_SOURCE).or(calibration)
+    }
+
     /// The names of each section, and for each device its table.
     fn names(&self, out: &mut Diagnostics) -> (AllNames, Vec<usize>) {
         let (devices, table_of_device) =
             Names::of_devices(&self.devices, self.all_read("device"), out);
         Names::of("injection", &self.injections, false, out);
         let mut sources = Names::of("source", &self.sources, self.all_read("source"), out);
-        if self.suite.is_some() {
-            sources.add(SUITE_SOURCE);
-        } else if self.calibration.is_some() {
-            sources.add(CALIBRATION_SOURCE);
+        if let Some(player) = self.player() {
+            semantics::is_left_to_the_plan(player, &self.sources, out);
+            sources.add(player);
         }
         let names = AllNames {
             sources,
@@ -277,7 +282,7 @@ impl<'a> Draft<'a> {
             source_of_injection: self
                 .injections
                 .iter()
-                .map(|row| semantics::source_of_injection(row, &sources, out))
+                .map(|row| semantics::source_of_injection(row, &sources, self.player(), out))
                 .collect(),
             target_of_injection,
             devices_of_check: self

@@ -51,13 +51,34 @@ pub(crate) fn device_of(
 pub(crate) fn source_of_injection(
     row: &Row<'_, InjectKind>,
     sources: &Names,
+    player: Option<&str>,
     out: &mut Diagnostics,
 ) -> Option<usize> {
     if !matches!(row.kind, Some(InjectKind::Source(_))) {
         return None;
     }
     let (name, span) = row.text("source")?;
+    if player == Some(name) {
+        let message =
+            format!("nothing can be injected into `{name}`, which plays its plan's points");
+        let help = format!(
+            "leave the injection out, or write a `[[source]]` of its own instead of `[{name}]`"
+        );
+        let label = "expected a source that is written here";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+        return None;
+    }
     sources.find(name, span, out)
+}
+
+/// The name of the source that plays a plan is taken, or another could be measured in its place.
+pub(crate) fn is_left_to_the_plan<K>(player: &str, sources: &[Row<'_, K>], out: &mut Diagnostics) {
+    for (name, span) in sources.iter().filter_map(|row| row.text("name")) {
+        if name == player {
+            let message = format!("`{name}` is the source that plays `[{name}]`");
+            out.report(Code::NAME_TAKEN, span, message, "expected another name");
+        }
+    }
 }
 
 /// The indices of the devices that a check is about; if it names any, one has to be there.

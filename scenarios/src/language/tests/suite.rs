@@ -70,6 +70,25 @@ fn each_point_is_played_as_planned() {
     }
 }
 
+/// A source of the same name would be measured in its place, and an injection would do nothing.
+#[test]
+fn the_source_of_a_suite_is_the_suites_alone() {
+    let taken = format!("{PLAYED}[[source]]\nname = \"suite\"\nkind = \"synthetic\"\n");
+    let told = mistakes(&taken);
+    assert!(
+        told.iter().any(|line| line.contains("is the source that plays `[suite]`")),
+        "{told:?}"
+    );
+    let injected = format!(
+        "{PLAYED}[[inject]]\nat = \"1 s\"\nkind = \"amplitude\"\nsource = \"suite\"\nto = \"50 %\"\n"
+    );
+    let told = mistakes(&injected);
+    assert!(
+        told.iter().any(|line| line.contains("nothing can be injected into `suite`")),
+        "{told:?}"
+    );
+}
+
 #[test]
 fn a_resolved_suite_means_the_same() {
     let scenario = load(PLAYED).unwrap();
