@@ -398,7 +398,7 @@ fn row(assessed: &Assessed, result: &TestResult) -> [String; 5] {
         count => format!("{count} points"),
     };
     let Some(worst) = result.worst() else {
-        let why = result.skipped.clone().unwrap_or_default();
+        let why = result.skipped.as_ref().map_or("", |skip| skip.reason()).to_owned();
         return [name, String::new(), String::new(), points, why];
     };
     let confirmed = test.limits[worst.planned.limit].confirmed;
@@ -450,7 +450,8 @@ fn document(assessed: &Assessed, evaluation: &Evaluation, out: &Path) -> Value {
             let test = &suite.tests[result.test];
             json!({
                 "name": test.name, "title": test.title, "evaluate": test.evaluate.word(),
-                "quantity": test.quantity, "status": result.status, "skipped": result.skipped,
+                "quantity": test.quantity, "status": result.status,
+                "skipped": result.skipped.as_ref().map(|skip| skip.reason()),
                 "points": result.items.iter().map(|i| point(assessed, result.test, i))
                     .collect::<Vec<_>>(),
             })

@@ -132,19 +132,25 @@ pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
     verdict.measured = finite(verdict.measured);
     verdict.limit = finite(verdict.limit);
     verdict.bound = finite(verdict.bound);
-    let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let Some((status, what)) = unfinished(facts) else { return verdict };
+    if verdict.status <= status {
+        verdict.status = status;
+        verdict.why = format!("{what}; until then {}", verdict.why);
+    }
+    verdict
+}
+
+/// What a run that did not run to its end comes to at best, and why; `None` of one that did.
+pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Status, String)> {
     let (status, what) = match facts.state {
-        RunState::Finished => return verdict,
+        RunState::Finished => return None,
         RunState::Interrupted => (Status::Inconclusive, "the run was interrupted"),
         RunState::Running => (Status::Inconclusive, "the run never finished its record"),
         RunState::Error => (Status::Error, "the bench broke"),
         RunState::Skipped => (Status::Skipped, "the run was skipped"),
     };
-    if verdict.status <= status {
-        verdict.status = status;
-        verdict.why = format!("{what}{cause}; until then {}", verdict.why);
-    }
-    verdict
+    let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Some((status, format!("{what}{cause}")))
 }
 
 #[cfg(test)]

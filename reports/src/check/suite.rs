@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
 
-use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use super::{Check, CheckContext, CheckKind, Pattern, finish, unfinished};
 use crate::console::{self, number};
-use crate::record::{Event, Observation, RunFacts, kind};
+use crate::record::{Event, Observation, RunFacts};
 use crate::standard::{Assessment, Assessor, Item, Plan, TestResult};
 use crate::text::plural;
 use crate::verdict::{At, Status, Told, Verdict};
@@ -51,7 +51,6 @@ struct SuiteCheck {
     assessor: Option<Assessor>,
     tests: Vec<Pattern>,
     class: usize,
-    beyond_range: bool,
 }
 
 fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Option<Box<dyn Check>> {
@@ -90,8 +89,7 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
         out.report(Code::OUT_OF_RANGE, values.span_of("tests"), message, "expected a test");
     }
     let class = class.filter(|_| out.len() == mistakes)?;
-    let (assessor, beyond_range) = (None, false);
-    Some(Box::new(SuiteCheck { context, plan, assessor, tests, class, beyond_range }))
+    Some(Box::new(SuiteCheck { context, plan, assessor: None, tests, class }))
 }
 
 impl Check for SuiteCheck {
@@ -106,9 +104,9 @@ impl Check for SuiteCheck {
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
-        self.beyond_range |= event.kind == kind::DEVICE
-            && event.text("what") == Some("beyond_range")
-            && event.about() == Some(self.plan.claim.device.as_str());
+        if let Some(assessor) = &mut self.assessor {
+            assessor.event(event);
+        }
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
@@ -119,19 +117,20 @@ impl Check for SuiteCheck {
             fresh = Assessor::new((*self.plan).clone(), facts.start);
             &fresh
         };
-        let mut assessment = assessor.assessment(self.class);
+        let mut assessment = assessor.assessment(self.class, facts);
         let tests = &self.plan.suite.tests;
         assessment.tests.retain(|result| {
             self.tests.iter().any(|pattern| pattern.matches(&tests[result.test].name))
         });
         let mut verdict = self.judged(&assessment);
-        if verdict.status == Status::Pass && self.beyond_range {
-            verdict.status = Status::Inconclusive;
-            verdict.why = format!(
-                "the input may exceed the converter's range, which is modelled with fidelity = \
-                 \"samples\" only; otherwise {}",
-                verdict.why
-            );
+        // Of a run that was cut short every check says so in the same words.
+        if unfinished(facts).is_some() {
+            return finish(verdict, facts);
+        }
+        let (status, doubt) = assessment.doubted(verdict.status);
+        verdict.status = status;
+        if let Some(doubt) = doubt {
+            verdict.why = format!("{doubt}; otherwise {}", verdict.why);
         }
         finish(verdict, facts)
     }
@@ -148,7 +147,7 @@ impl SuiteCheck {
             .iter()
             .filter_map(|test| {
                 let name = &plan.suite.tests[test.test].name;
-                Some(format!("{name}: {}", test.skipped.as_ref()?))
+                Some(format!("{name}: {}", test.skipped.as_ref()?.reason()))
             })
             .collect();
         let status = assessment.status().unwrap_or(Status::Inconclusive);

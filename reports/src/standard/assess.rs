@@ -3,10 +3,11 @@
 use lastmeter_units::{Direction, MeasurementId, Quantity, SiUnit, SimTime};
 
 use super::model::{Evaluate, Limit, LimitFigure, Relative, Subject, Test};
-use super::plan::{PER_KILO_HOUR, Plan, PlannedItem, PlannedTest};
+use super::plan::{PER_KILO_HOUR, Plan, PlannedItem, PlannedTest, Skip};
 use super::readings::{Gatherer, Got, PointRecord, Reading};
 use super::uncertainty::{self, Budget, EnergyScale, decide};
-use crate::record::Observation;
+use crate::check::unfinished;
+use crate::record::{Event, Observation, RunFacts, kind};
 use crate::verdict::Status;
 
 /// The figures of one item.
@@ -63,7 +64,7 @@ pub struct TestResult {
     /// The outcome.
     pub status: Status,
     /// Why it was skipped, if so.
-    pub skipped: Option<String>,
+    pub skipped: Option<Skip>,
     /// Its items.
     pub items: Vec<Item>,
 }
@@ -86,12 +87,22 @@ pub struct Assessment {
     pub class: usize,
     /// The tests, in the suite's order.
     pub tests: Vec<TestResult>,
+    /// What all of it comes to at best, and why, where the run itself leaves doubts.
+    pub doubt: Option<(Status, String)>,
 }
 
 impl Assessment {
-    /// The status of all tests together; `None` without any.
+    /// The status of all tests together; `None` without any. Doubts about the run are not in it.
     pub fn status(&self) -> Option<Status> {
         Status::worst_of(self.tests.iter().map(|test| test.status))
+    }
+
+    /// What a status is worth in the light of the doubts about the run, and why if it is less.
+    pub fn doubted(&self, status: Status) -> (Status, Option<&str>) {
+        match &self.doubt {
+            Some((at_best, why)) if status <= *at_best => (*at_best, Some(why)),
+            _ => (status, None),
+        }
     }
 
     /// The items of some tests whose limits are not confirmed, among those that were judged.
@@ -108,6 +119,8 @@ impl Assessment {
 pub struct Assessor {
     plan: Plan,
     gathered: Gatherer,
+    beyond_range: bool,
+    unreadable: Option<String>,
 }
 
 /// Why an item has no figures.
@@ -137,7 +150,7 @@ impl Assessor {
     /// Of a run of this plan that begins at an instant.
     pub fn new(plan: Plan, start: SimTime) -> Self {
         let gathered = Gatherer::new(&plan, start);
-        Self { plan, gathered }
+        Self { plan, gathered, beyond_range: false, unreadable: None }
     }
 
     /// The plan.
@@ -150,20 +163,45 @@ impl Assessor {
         self.gathered.observation(row);
     }
 
-    /// How it stands with a class.
-    pub fn assessment(&self, class: usize) -> Assessment {
+    /// Takes the next event of the record.
+    pub fn event(&mut self, event: &Event) {
+        self.beyond_range |= event.kind == kind::DEVICE
+            && event.text("what") == Some("beyond_range")
+            && event.about() == Some(self.plan.claim.device.as_str());
+    }
+
+    /// Notes that the record could not be read to its end.
+    pub fn unreadable(&mut self, why: String) {
+        self.unreadable.get_or_insert(why);
+    }
+
+    /// How it stands with a class after such a run.
+    pub fn assessment(&self, class: usize, facts: &RunFacts) -> Assessment {
         let points = self.gathered.points();
         let tests = self.plan.for_class(class);
         let tests = tests.into_iter().map(|test| self.test(test, &points)).collect();
-        Assessment { class, tests }
+        Assessment { class, tests, doubt: self.doubt(facts) }
+    }
+
+    fn doubt(&self, facts: &RunFacts) -> Option<(Status, String)> {
+        let unreadable = self.unreadable.as_ref().map(|why| (Status::Error, why.clone()));
+        unreadable.or_else(|| unfinished(facts)).or_else(|| {
+            let why = "the input may exceed the converter's range, which is modelled with \
+                       fidelity = \"samples\" only";
+            self.beyond_range.then(|| (Status::Inconclusive, why.to_owned()))
+        })
     }
 
     fn test(&self, planned: PlannedTest, points: &[PointRecord]) -> TestResult {
         let test = &self.plan.suite.tests[planned.test];
         let skipped = planned.skipped.or_else(|| self.not_reported(test));
-        if skipped.is_some() {
-            let items = Vec::new();
-            return TestResult { test: planned.test, status: Status::Skipped, skipped, items };
+        if let Some(skip) = &skipped {
+            let status = match skip {
+                // The class asks something that is not known here.
+                Skip::NoLimit(_) => Status::Inconclusive,
+                Skip::NotAsked(_) | Skip::Missing(_) => Status::Skipped,
+            };
+            return TestResult { test: planned.test, status, skipped, items: Vec::new() };
         }
         let items: Vec<Item> =
             planned.items.into_iter().map(|item| self.item(test, item, points)).collect();
@@ -173,7 +211,7 @@ impl Assessor {
     }
 
     /// Why a test cannot be judged of this device at all, if so.
-    fn not_reported(&self, test: &Test) -> Option<String> {
+    fn not_reported(&self, test: &Test) -> Option<Skip> {
         if self.gathered.rows == 0 {
             return None;
         }
@@ -186,7 +224,7 @@ impl Assessor {
             Subject::Each(ids) => ids.iter().any(|id| self.gathered.seen.contains(id)),
         };
         let quantity = &test.quantity;
-        (!is_there).then(|| format!("the device does not report {quantity}"))
+        (!is_there).then(|| Skip::Missing(format!("the device does not report {quantity}")))
     }
 
     fn item(&self, test: &Test, planned: PlannedItem, points: &[PointRecord]) -> Item {

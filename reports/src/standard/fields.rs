@@ -150,6 +150,12 @@ pub(super) static TEST: &[Field] = &[
         "[]",
         "connections it is for; all if empty",
     ),
+    Field::default(
+        "classes",
+        Kind::List(&Kind::Text),
+        "[]",
+        "classes the standard asks it of; all if empty",
+    ),
     Field::default("three_phases", Kind::Boolean, "false", "whether it needs three phases"),
     Field::default(
         "current",

@@ -6,7 +6,7 @@ use lastmeter_params::{Diagnostics, SourceId, parse_document};
 
 use super::assess::{Assessment, Assessor, Item, TestResult};
 use super::of_scenario::plan_of;
-use super::plan::Plan;
+use super::plan::{Plan, Skip};
 use crate::check::suite::{UNCONFIRMED, with_uncertainty};
 use crate::console::number;
 use crate::record::{RecordError, RunReader};
@@ -28,8 +28,8 @@ impl Assessed {
         Self::of(&RunReader::open(dir)?)
     }
 
-    /// Like [`Self::read`], of an open folder. What cannot be read of the record is left out: the
-    /// verdicts tell of it.
+    /// Like [`Self::read`], of an open folder. A record that cannot be read to its end is in doubt
+    /// as a whole.
     pub(crate) fn of(reader: &RunReader) -> Result<Option<Self>, RecordError> {
         let text = reader.scenario_toml()?;
         let document = parse_document(&text, SourceId::FILE, &mut Diagnostics::new());
@@ -38,12 +38,25 @@ impl Assessed {
             return Ok(None);
         };
         let mut assessor = Assessor::new(plan, facts.start);
+        for event in &mut reader.events()? {
+            match event {
+                Ok((_, event)) => assessor.event(&event),
+                Err(error) => assessor.unreadable(format!("the record cannot be read: {error}")),
+            }
+        }
         let mut rows = reader.observations()?;
-        while let Ok(Some(row)) = rows.next_row() {
-            assessor.observation(&row);
+        loop {
+            match rows.next_row() {
+                Ok(Some(row)) => assessor.observation(&row),
+                Ok(None) => break,
+                Err(error) => {
+                    assessor.unreadable(format!("the record cannot be read: {error}"));
+                    break;
+                }
+            }
         }
         let plan = assessor.plan().clone();
-        let classes = (0..plan.suite.classes.len()).map(|class| assessor.assessment(class));
+        let classes = (0..plan.suite.classes.len()).map(|class| assessor.assessment(class, facts));
         Ok(Some(Self { classes: classes.collect(), plan }))
     }
 
@@ -68,6 +81,12 @@ impl Assessed {
         let judged = assessment.tests.iter().filter(|test| test.skipped.is_none());
         let judged: Vec<&TestResult> = judged.collect();
         let status = Status::worst_of(judged.iter().map(|test| test.status));
+        let gaps: Vec<&str> = assessment
+            .tests
+            .iter()
+            .filter(|test| test.skipped.as_ref().is_some_and(Skip::is_gap))
+            .map(|test| suite.tests[test.test].name.as_str())
+            .collect();
         let Some(status) = status else {
             let text = "not tested: every test of it is skipped".to_owned();
             return ClassLine { class, status: Status::Skipped, text, qualification: None };
@@ -84,6 +103,11 @@ impl Assessed {
             .map(|test| suite.tests[test.test].name.as_str())
             .collect();
         let (text, qualification) = match status {
+            Status::Pass if !gaps.is_empty() => {
+                let all = judged.len() + gaps.len();
+                let missing = listed(&gaps);
+                (format!("partly tested: met in {} of {all}; not {missing}", judged.len()), None)
+            }
             Status::Pass if from_memory.is_empty() => (format!("met in {tests}"), None),
             Status::Pass => {
                 let which = match from_memory.len() {
@@ -111,6 +135,12 @@ impl Assessed {
                 (format!("{word}{place}{more}"), qualification)
             }
         };
+        let status = match status {
+            Status::Pass if !gaps.is_empty() => Status::Inconclusive,
+            status => status,
+        };
+        let (status, doubt) = assessment.doubted(status);
+        let text = doubt.map_or_else(|| text.clone(), |why| format!("{why}; otherwise {text}"));
         ClassLine { class, status, text, qualification }
     }
 
@@ -122,6 +152,14 @@ impl Assessed {
             None => format!("{place}: {}", item.why),
             Some(_) => format!("{place}: {}, limit {limit}", with_uncertainty(item)),
         }
+    }
+}
+
+/// `voltage, frequency`; of many the first three.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [a, b, c, rest @ ..] if rest.len() > 1 => format!("{a}, {b}, {c} and {} more", rest.len()),
+        _ => names.join(", "),
     }
 }
 

@@ -26,6 +26,8 @@ mod tell;
 mod uncertainty;
 
 #[cfg(test)]
+mod judge_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub use crate::check::suite::with_uncertainty;
@@ -41,7 +43,7 @@ pub use model::{
 };
 pub(crate) use of_scenario::period_of;
 pub use of_scenario::{plan_of, read_plan};
-pub use plan::{Conditions, Coordinates, Plan, PlannedItem, PlannedTest, Point, Swept};
+pub use plan::{Conditions, Coordinates, Plan, PlannedItem, PlannedTest, Point, Skip, Swept};
 pub use published::{Along, Published, Surface, Sweep};
 pub use tell::{explain_suite, figure_told};
 pub use uncertainty::{Budget, coverage_factor};

@@ -262,6 +262,8 @@ pub struct Test {
     pub relative: Relative,
     /// The connections it is for; all if empty.
     pub connections: Vec<Connection>,
+    /// The classes the standard asks it of; all if empty.
+    pub classes: Vec<usize>,
     /// Whether it makes sense with three phases only.
     pub three_phases: bool,
     /// Currents; empty: none flows.

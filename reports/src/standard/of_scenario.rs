@@ -86,7 +86,7 @@ pub fn read_plan(
             let message = "nothing of this suite can be played for this claim";
             let skipped = plan.tests.iter().filter_map(|test| {
                 let name = &plan.suite.tests[test.test].name;
-                Some(format!("{name}: {}", test.skipped.as_ref()?))
+                Some(format!("{name}: {}", test.skipped.as_ref()?.reason()))
             });
             let help = Some(skipped.collect::<Vec<_>>().join("; "));
             out.report_with_help(

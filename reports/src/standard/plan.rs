@@ -137,13 +137,38 @@ pub struct PlannedItem {
     pub figure: LimitFigure,
 }
 
+/// Why a test is not judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// The standard does not ask it of such a meter.
+    NotAsked(String),
+    /// The standard asks it, and it was not done: the class is not wholly tested without it.
+    Missing(String),
+    /// The suite has no limit of it for the class: what the class asks is not known.
+    NoLimit(String),
+}
+
+impl Skip {
+    /// The reason, for people.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::NotAsked(reason) | Self::Missing(reason) | Self::NoLimit(reason) => reason,
+        }
+    }
+
+    /// Whether nothing can be said of the class as a whole without it.
+    pub fn is_gap(&self) -> bool {
+        !matches!(self, Self::NotAsked(_))
+    }
+}
+
 /// One test of the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedTest {
     /// By its place in the suite.
     pub test: usize,
     /// Why it is not played, if so.
-    pub skipped: Option<String>,
+    pub skipped: Option<Skip>,
     /// What is to be judged.
     pub items: Vec<PlannedItem>,
 }
@@ -267,7 +292,8 @@ impl Plan {
                 for coordinates in sweep(&self.suite, test, &self.claim, class)? {
                     let Some(item) = self.item(test, class, coordinates, place)? else {
                         let class = &self.suite.classes[class];
-                        skipped = Some(format!("its points for class {class} are not played"));
+                        let reason = format!("its points for class {class} are not played");
+                        skipped = Some(Skip::Missing(reason));
                         continue;
                     };
                     items.push(item);
@@ -282,30 +308,36 @@ impl Plan {
     }
 
     /// Why a test is not played, if so.
-    fn skips(&self, test: &Test, class: usize) -> Option<String> {
-        if !self.is_selected(test) {
-            return Some("not selected by this scenario".to_owned());
-        }
-        if let Some(reason) = &test.not_played {
-            return Some(reason.clone());
-        }
+    fn skips(&self, test: &Test, class: usize) -> Option<Skip> {
         if !test.connections.is_empty() && !test.connections.contains(&self.claim.connection) {
             let only = test.connections[0].word();
-            return Some(format!("for {only} connection only"));
+            return Some(Skip::NotAsked(format!("for {only} connection only")));
+        }
+        if !test.classes.is_empty() && !test.classes.contains(&class) {
+            let class = &self.suite.classes[class];
+            return Some(Skip::NotAsked(format!("not asked of class {class}")));
         }
         let one_of_three = test.loaded.iter().any(Option::is_some)
             || test.reversed.contains(&true)
             || !test.phase_voltages.is_empty();
         if self.claim.phases == 1 && (test.three_phases || one_of_three) {
-            return Some("needs three phases".to_owned());
+            return Some(Skip::NotAsked("needs three phases".to_owned()));
+        }
+        if !self.is_selected(test) {
+            return Some(Skip::Missing("not selected by this scenario".to_owned()));
+        }
+        if let Some(reason) = &test.not_played {
+            return Some(Skip::Missing(reason.clone()));
         }
         if !test.limits.iter().any(|limit| limit.values.contains_key(&class)) {
             let class = &self.suite.classes[class];
-            return Some(format!("the suite has no limit of it for class {class}"));
+            let reason = format!("the suite has no limit of it for class {class}");
+            return Some(Skip::NoLimit(reason));
         }
         if test.subject == Subject::Each(Vec::new()) {
             let quantity = &test.quantity;
-            return Some(format!("this version's registry has no quantity `{quantity}`"));
+            let reason = format!("this version's registry has no quantity `{quantity}`");
+            return Some(Skip::Missing(reason));
         }
         None
     }

@@ -363,6 +363,7 @@ fn test(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Test> {
             .into_iter()
             .filter_map(Connection::from_word)
             .collect(),
+        classes: classes_of(values, &suite.classes, out),
         three_phases: values.boolean("three_phases"),
         current: currents,
         power_factor: factors,

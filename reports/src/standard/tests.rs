@@ -175,7 +175,7 @@ fn what_does_not_fit_the_claim_is_skipped_with_its_reason() {
     let plan = Plan::new(suite, claim, SimDuration::from_seconds(1)).unwrap();
     let reason = |name: &str| {
         let test = plan.tests.iter().find(|t| plan.suite.tests[t.test].name == name).unwrap();
-        test.skipped.clone().unwrap_or_default()
+        test.skipped.as_ref().map_or("", |skip| skip.reason()).to_owned()
     };
     assert_eq!(reason("single-phase-pf1"), "needs three phases");
     assert_eq!(reason("half-wave"), "for direct connection only");

@@ -117,7 +117,7 @@ pub(super) fn section(
         .collect();
     let skipped = results().filter_map(|result| {
         let test = &suite.tests[result.test];
-        let reason = result.skipped.clone()?;
+        let reason = result.skipped.as_ref()?.reason().to_owned();
         Some(Skipped { name: test.name.clone(), title: test.title.clone(), reason })
     });
     let not_simulated = suite.not_simulated.iter().map(|row| Skipped {

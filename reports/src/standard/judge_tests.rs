@@ -1,0 +1,154 @@
+//! Tests of what is said of classes, with records made by hand whose errors are known beforehand.
+
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
+
+use super::assess::Assessor;
+use super::claim::Claim;
+use super::folder::{Assessed, ClassLine};
+use super::model::{Connection, Suite};
+use super::plan::{Plan, Point};
+use super::tests::plan;
+use crate::check::Pattern;
+use crate::check::testing::{START, facts};
+use crate::record::{Event, Observation, RunState};
+use crate::verdict::Status;
+
+pub(super) const CONSUMED: &str = "electricity.energy.active.consumed.total";
+pub(super) const INJECTED: &str = "electricity.energy.active.injected.total";
+
+/// What one reading of a point adds to a register, or shows: reference and reported.
+pub(super) type Shown<'a> = &'a dyn Fn(&Point, f64) -> Vec<(&'static str, f64, f64)>;
+
+/// Feeds a record: of registers what a reading adds, of other quantities what it shows, given the
+/// true energy of the reading.
+pub(super) fn fed(plan: &Plan, shown: Shown<'_>) -> Assessor {
+    let mut assessor = Assessor::new(plan.clone(), START);
+    let mut registers = std::collections::BTreeMap::<&str, (f64, f64)>::new();
+    let (mut due, mut serial) = (SimDuration::ZERO, 0);
+    while due < plan.duration() {
+        due = due + plan.period;
+        serial += 1;
+        let point = plan.points.iter().find(|point| due <= point.end).unwrap();
+        let power = point.conditions.apparent() * point.conditions.lag_rad.cos();
+        for (name, reference, reported) in shown(point, power * plan.period.as_seconds_f64()) {
+            let register = registers.entry(name).or_default();
+            let before = if name.contains(".energy.") { *register } else { (0.0, 0.0) };
+            *register = (before.0 + reference, before.1 + reported);
+            assessor.observation(&Observation {
+                device: "meter",
+                epoch: Some(Epoch(1)),
+                serial: Some(Serial(serial)),
+                quantity: MeasurementId::lookup(name).unwrap(),
+                event_time: START + due,
+                reference: Some(register.0),
+                reported: Some(register.1),
+            });
+        }
+    }
+    assessor
+}
+
+/// A meter whose import is wrong by so many percent.
+pub(super) fn import(percent: f64) -> impl Fn(&Point, f64) -> Vec<(&'static str, f64, f64)> {
+    move |_, step| vec![(CONSUMED, step, step * (1.0 + percent / 100.0)), (INJECTED, 0.0, 0.0)]
+}
+
+fn selected(name: &str, class: &str, connection: Connection, tests: &[&str]) -> Plan {
+    let suite = Suite::read(super::embedded(name).unwrap()).unwrap();
+    let class = suite.class(class).unwrap();
+    let claim = Claim {
+        device: "meter".to_owned(),
+        tests: tests.iter().map(|text| Pattern::new(text)).collect(),
+        ..Claim::usual(&suite, class, connection)
+    };
+    Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap()
+}
+
+fn lines(assessor: &Assessor, state: RunState) -> Vec<ClassLine> {
+    let plan = assessor.plan().clone();
+    let facts = facts(state);
+    let classes = (0..plan.suite.classes.len()).map(|class| assessor.assessment(class, &facts));
+    Assessed { classes: classes.collect(), plan }.summary()
+}
+
+fn line(assessor: &Assessor, state: RunState, class: &str) -> ClassLine {
+    let found = lines(assessor, state).into_iter().find(|line| line.class == class);
+    found.unwrap()
+}
+
+/// The points of class B are not those of class C, whose Imin is lower: 0.9 % says nothing of C.
+#[test]
+fn a_class_whose_points_were_not_played_is_not_met() {
+    let meter = fed(&plan("mid-annex-v", "B", Connection::Direct), &import(0.9));
+    let claimed = line(&meter, RunState::Finished, "B");
+    assert_eq!(claimed.status, Status::Pass, "{}", claimed.text);
+    let other = line(&meter, RunState::Finished, "C");
+    assert_ne!(other.status, Status::Pass, "{}", other.text);
+    let good = fed(&plan("mid-annex-v", "B", Connection::Direct), &import(0.0));
+    let other = line(&good, RunState::Finished, "C");
+    assert_eq!(other.status, Status::Inconclusive);
+    assert!(other.text.starts_with("partly tested: met in "), "{}", other.text);
+    assert!(other.text.contains("not mpe-5-to-30, mpe-minus10-to-40"), "{}", other.text);
+}
+
+#[test]
+fn a_class_is_met_by_all_of_its_tests_only() {
+    let chosen = selected("iec-62053-22-2003", "0.2S", Connection::Transformer, &["error-pf1"]);
+    let one = line(&fed(&chosen, &import(0.0)), RunState::Finished, "0.2S");
+    assert_eq!(one.status, Status::Inconclusive);
+    assert!(one.text.starts_with("partly tested: met in 1 of 20; not "), "{}", one.text);
+    let bad = line(&fed(&chosen, &import(0.3)), RunState::Finished, "0.2S");
+    assert_eq!(bad.status, Status::Fail, "{}", bad.text);
+    // Most limits of 0.1S are not known here.
+    let whole = fed(&plan("iec-62053-22-2003", "0.1S", Connection::Transformer), &import(0.0));
+    let whole = line(&whole, RunState::Finished, "0.1S");
+    assert_eq!(whole.status, Status::Inconclusive);
+    // A meter that reports frequency alone is none of class A.
+    let quality = plan("iec-61000-4-30-a", "A", Connection::Direct);
+    let shown = |point: &Point, _: f64| {
+        let hertz = point.conditions.frequency;
+        vec![("electricity.frequency", hertz, hertz)]
+    };
+    let alone = line(&fed(&quality, &shown), RunState::Finished, "A");
+    assert_eq!(alone.status, Status::Inconclusive);
+    assert!(alone.text.starts_with("partly tested"), "{}", alone.text);
+}
+
+/// Class 2 of IEC 62053-21 has no test at 0.8 capacitive, which is no gap.
+#[test]
+fn what_a_standard_does_not_ask_of_a_class_is_no_gap() {
+    let plan = plan("iec-62053-21-2003", "2", Connection::Direct);
+    let met = line(&fed(&plan, &import(0.0)), RunState::Finished, "2");
+    assert_eq!(met.status, Status::Pass, "{}", met.text);
+}
+
+#[test]
+fn a_class_line_knows_what_the_verdicts_know_of_the_run() {
+    let plan = plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    let mut meter = fed(&plan, &import(0.0));
+    assert_eq!(line(&meter, RunState::Finished, "0.2S").status, Status::Pass);
+    let interrupted = line(&meter, RunState::Interrupted, "0.2S");
+    assert_eq!(interrupted.status, Status::Inconclusive);
+    assert!(interrupted.text.contains("the run was interrupted"), "{}", interrupted.text);
+    meter.event(&Event::device(START, "other", "beyond_range", ""));
+    assert_eq!(line(&meter, RunState::Finished, "0.2S").status, Status::Pass);
+    meter.event(&Event::device(START, "meter", "beyond_range", ""));
+    let beyond = line(&meter, RunState::Finished, "0.2S");
+    assert_eq!(beyond.status, Status::Inconclusive);
+    assert!(beyond.text.contains("beyond") || beyond.text.contains("exceed"), "{}", beyond.text);
+    meter.unreadable("line 7 is no row".to_owned());
+    assert_eq!(line(&meter, RunState::Finished, "0.2S").status, Status::Error);
+}
+
+/// The suite has no limit of class 0.1S for most influences: nobody can say.
+#[test]
+fn a_missing_limit_is_inconclusive() {
+    let plan = plan("iec-62053-22-2003", "0.1S", Connection::Transformer);
+    let meter = fed(&plan, &import(0.0));
+    let assessment = meter.assessment(plan.claim.class, &facts(RunState::Finished));
+    let of = |name: &str| {
+        let mut tests = assessment.tests.iter();
+        tests.find(|test| plan.suite.tests[test.test].name == name).unwrap().status
+    };
+    assert_eq!((of("voltage-pf1"), of("error-pf1")), (Status::Inconclusive, Status::Pass));
+}
