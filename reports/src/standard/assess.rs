@@ -1,12 +1,13 @@
 //! Holds what the record says of a plan against a class.
 
-use lastmeter_units::{Direction, MeasurementId, Quantity, SiUnit, SimTime};
+use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SiUnit, SimTime};
 
 use super::model::{Evaluate, Limit, LimitFigure, Relative, Subject, Test};
 use super::plan::{PER_KILO_HOUR, Plan, PlannedItem, PlannedTest, Skip};
 use super::readings::{Gatherer, Got, PointRecord, Reading};
 use super::uncertainty::{self, Budget, EnergyScale, decide};
 use crate::check::unfinished;
+use crate::console::number;
 use crate::record::{Event, Observation, RunFacts, kind};
 use crate::verdict::Status;
 
@@ -131,6 +132,15 @@ enum Trouble {
     Absent,
 }
 
+/// What flowed at a point.
+struct Flow {
+    way: Direction,
+    /// Of each reading what the register of that direction gained: reference and reported.
+    steps: Vec<(f64, f64)>,
+    /// What the register of the other direction gained too much, in joules or var-seconds.
+    other_way: f64,
+}
+
 /// The error at a point.
 #[derive(Clone)]
 struct PointError {
@@ -144,6 +154,8 @@ struct PointError {
     at: Option<SimTime>,
     /// Of each reading by itself.
     single: Vec<f64>,
+    /// Of an energy: what the register of the other direction gained too much, in percent.
+    other_way: f64,
 }
 
 impl Assessor {
@@ -229,16 +241,23 @@ impl Assessor {
 
     fn item(&self, test: &Test, planned: PlannedItem, points: &[PointRecord]) -> Item {
         match self.figures(test, &planned, points) {
-            Ok(figures) => {
+            Ok((figures, other_way)) => {
                 let limit = planned.figure.value();
                 let expanded = figures.budget.expanded();
-                let status = decide(figures.value.abs(), expanded, limit);
-                let why = match status {
-                    Status::Inconclusive => "too close to call",
-                    Status::Fail if !figures.value.is_finite() => "no number is inside a limit",
-                    _ => "",
+                let mut status = decide(figures.value.abs(), expanded, limit);
+                let mut why = match status {
+                    Status::Inconclusive => "too close to call".to_owned(),
+                    Status::Fail if !figures.value.is_finite() => {
+                        "no number is inside a limit".to_owned()
+                    }
+                    _ => String::new(),
                 };
-                Item { planned, status, figures: Some(figures), why: why.to_owned() }
+                let back = decide(other_way.abs(), expanded, limit);
+                if back > status {
+                    status = back;
+                    why = format!("the other direction registered {} %", number(other_way));
+                }
+                Item { planned, status, figures: Some(figures), why }
             }
             Err(trouble) => {
                 let why = match trouble {
@@ -250,14 +269,16 @@ impl Assessor {
         }
     }
 
+    /// The figures of an item, and what the register of the other direction gained too much at its
+    /// point, in percent, where that is held against the same limit.
     fn figures(
         &self,
         test: &Test,
         item: &PlannedItem,
         points: &[PointRecord],
-    ) -> Result<Figures, Trouble> {
+    ) -> Result<(Figures, f64), Trouble> {
         match test.evaluate {
-            Evaluate::NoLoad => return self.no_load(test, item.point, points),
+            Evaluate::NoLoad => return Ok((self.no_load(test, item.point, points)?, 0.0)),
             Evaluate::Starting => return self.starting(test, item.point, points),
             _ => {}
         }
@@ -289,7 +310,12 @@ impl Assessor {
             (_, false) => "%".to_owned(),
             (_, true) => at.unit.to_string(),
         };
-        Ok(Figures {
+        let other_way = match test.evaluate {
+            // Their limits are of another kind than an energy's error.
+            Evaluate::Repeatability | Evaluate::TemperatureCoefficient => 0.0,
+            _ => at.other_way,
+        };
+        let figures = Figures {
             value,
             unit,
             budget,
@@ -299,7 +325,8 @@ impl Assessor {
             quantity: at.quantity,
             readings: at.readings,
             at: at.at,
-        })
+        };
+        Ok((figures, other_way))
     }
 
     /// The readings of a point, all of them.
@@ -337,25 +364,24 @@ impl Assessor {
         point: usize,
         found: &PointRecord,
     ) -> Result<PointError, Trouble> {
-        let steps = steps(found, |reading| reading.net(subject))?;
+        let Flow { way, steps, other_way } = self.flow(subject, found)?;
         let (reference, reported) = sums(&steps);
-        let mean = reference.abs() / steps.len() as f64;
-        let error = (reported - reference) / reference.abs();
+        let mean = reference / steps.len() as f64;
+        let error = (reported - reference) / reference;
         // Readings of unequal length: what is left of each once the common error is taken away, as
         // of a ratio of sums.
-        let single: Vec<f64> = steps
-            .iter()
-            .map(|step| 100.0 * (step.1 - step.0 - error * step.0.abs()) / mean)
-            .collect();
+        let single: Vec<f64> =
+            steps.iter().map(|step| 100.0 * (step.1 - step.0 - error * step.0) / mean).collect();
         let conditions = &self.plan.points[point].conditions;
         let seconds = self.plan.period.as_seconds_f64() * steps.len() as f64;
-        let register = found.readings.last().map_or(Got::Absent, |last| last.net(subject));
+        let register =
+            found.readings.last().map_or(Got::Absent, |last| self.register(last, subject, way));
         let register = match register {
             Got::Pair(reference, reported) => reference.abs().max(reported.abs()),
             Got::Absent | Got::Missing => f64::INFINITY,
         };
         let scale_of = EnergyScale {
-            energy: reference.abs(),
+            energy: reference,
             apparent: conditions.apparent() * seconds,
             power: conditions.apparent(),
             register,
@@ -379,7 +405,36 @@ impl Assessor {
             readings: steps.len(),
             at: found.last,
             single,
+            other_way: 100.0 * other_way / reference,
         })
+    }
+
+    fn register(&self, reading: &Reading, subject: &Subject, way: Direction) -> Got {
+        reading.register(subject, way, self.plan.claim.phases)
+    }
+
+    /// The register of the direction in which energy truly flowed.
+    fn flow(&self, subject: &Subject, found: &PointRecord) -> Result<Flow, Trouble> {
+        let of = |way: Direction| match steps(found, |one| self.register(one, subject, way)) {
+            Ok(steps) => Ok(Some(steps)),
+            Err(Trouble::Absent) => Ok(None),
+            Err(trouble) => Err(trouble),
+        };
+        let gained =
+            |steps: &Option<Vec<(f64, f64)>>| steps.as_ref().map_or((0.0, 0.0), |s| sums(s));
+        let (consumed, injected) = (of(Direction::Consumed)?, of(Direction::Injected)?);
+        let (import, export) = (gained(&consumed), gained(&injected));
+        let (way, steps, other) = if export.0 > import.0 {
+            (Direction::Injected, injected, import)
+        } else {
+            (Direction::Consumed, consumed, export)
+        };
+        let steps = steps.ok_or(Trouble::Absent)?;
+        if sums(&steps).0 <= 0.0 {
+            let why = "no energy flowed in a direction that the device reports";
+            return Err(Trouble::TooLittle(why.to_owned()));
+        }
+        Ok(Flow { way, steps, other_way: other.1 - other.0 })
     }
 
     /// The largest error of some quantities' means over the readings of a point.
@@ -391,6 +446,7 @@ impl Assessor {
         found: &PointRecord,
     ) -> Result<PointError, Trouble> {
         let mut worst: Option<PointError> = None;
+        self.has_all_phases(ids, found)?;
         for &id in ids {
             let Some(error) = self.value(test, id, absolute, found)? else { continue };
             let size = |error: &PointError| {
@@ -402,6 +458,23 @@ impl Assessor {
             }
         }
         worst.ok_or(Trouble::Absent)
+    }
+
+    /// Of a quantity that is reported in one phase all phases of the meter are needed.
+    fn has_all_phases(&self, ids: &[MeasurementId], found: &PointRecord) -> Result<(), Trouble> {
+        let is_there =
+            |id: MeasurementId| found.readings.iter().any(|one| one.value(id) != Got::Absent);
+        let of_meter = |id: &&MeasurementId| {
+            id.row().phase.index().is_some_and(|phase| phase < self.plan.claim.phases)
+        };
+        for id in ids.iter().filter(of_meter).filter(|id| !is_there(**id)) {
+            let quantity = id.row().quantity;
+            let mut others = ids.iter().filter(|other| other.row().quantity == quantity);
+            if others.any(|other| is_there(*other)) {
+                return Err(missing(id.name()));
+            }
+        }
+        Ok(())
     }
 
     /// The error of one quantity's mean; `None` if it is not reported, or is zero by itself where
@@ -416,8 +489,8 @@ impl Assessor {
         let mut pairs = Vec::with_capacity(found.readings.len());
         for reading in &found.readings {
             match reading.value(id) {
-                Got::Absent => return Ok(None),
-                Got::Missing => return Err(missing(id.name())),
+                Got::Absent if pairs.is_empty() => return Ok(None),
+                Got::Absent | Got::Missing => return Err(missing(id.name())),
                 Got::Pair(reference, _) if reference.is_nan() => return Err(no_truth(id.name())),
                 Got::Pair(reference, reported) => pairs.push((reference, reported)),
             }
@@ -450,6 +523,7 @@ impl Assessor {
             readings: pairs.len(),
             at: found.last,
             single,
+            other_way: 0.0,
         }))
     }
 
@@ -459,7 +533,10 @@ impl Assessor {
             SiUnit::Volt => claim.voltage,
             SiUnit::Ampere => claim.current,
             SiUnit::Hertz => claim.frequency,
-            SiUnit::Watt | SiUnit::Var | SiUnit::VoltAmpere => claim.voltage * claim.current,
+            SiUnit::Watt | SiUnit::Var | SiUnit::VoltAmpere => {
+                let phases = if id.row().phase == Phase::Total { claim.phases } else { 1 };
+                claim.voltage * claim.current * phases as f64
+            }
             _ => 1.0,
         }
     }
@@ -473,16 +550,21 @@ impl Assessor {
     ) -> Result<Figures, Trouble> {
         let found = self.whole(point, points)?;
         let (mut reported, mut register) = (0.0, 0.0_f64);
+        let mut is_there = false;
         for direction in [Direction::Consumed, Direction::Injected] {
-            let at = |reading: &Reading| reading.register(&test.subject, direction);
-            if at(&found.readings[0]) == Got::Absent {
+            let at = |reading: &Reading| self.register(reading, &test.subject, direction);
+            if found.readings.iter().all(|reading| at(reading) == Got::Absent) {
                 continue;
             }
+            is_there = true;
             let steps = steps(found, at)?;
             reported += steps.iter().map(|step| step.1.abs()).sum::<f64>();
             if let Some(Got::Pair(_, last)) = found.readings.last().map(at) {
                 register = register.max(last.abs());
             }
+        }
+        if !is_there {
+            return Err(Trouble::Absent);
         }
         let pulses = self.plan.claim.pulse_constant / PER_KILO_HOUR;
         let budget = uncertainty::of_value(register).times(pulses);
@@ -499,36 +581,37 @@ impl Assessor {
         })
     }
 
-    /// By how much the energy of each half falls short; the worse half counts.
+    /// By how much the energy of each half is off, short of the true one above zero; the worse half
+    /// counts.
     fn starting(
         &self,
         test: &Test,
         point: usize,
         points: &[PointRecord],
-    ) -> Result<Figures, Trouble> {
+    ) -> Result<(Figures, f64), Trouble> {
         let found = self.whole(point, points)?;
         let whole = self.energy(&test.subject, point, found)?;
-        let steps = steps(found, |reading| reading.net(&test.subject))?;
+        let Flow { steps, .. } = self.flow(&test.subject, found)?;
         let (first, second) = steps.split_at(steps.len() / 2);
         let short = |half: &[(f64, f64)]| {
             let (reference, reported) = sums(half);
             100.0 * (1.0 - reported / reference)
         };
         let (first, second) = (short(first), short(second));
-        let value = if first.is_nan() || second.is_nan() { f64::NAN } else { first.max(second) };
-        let budget = Budget { scatter: 0.0, ..whole.budget.times(2.0) };
-        Ok(Figures {
-            // To register more than there was is not what this test is about.
-            value: if value < 0.0 { 0.0 } else { value },
+        let is_first = first.is_nan() || first.abs() > second.abs();
+        let figures = Figures {
+            value: if is_first { first } else { second },
             unit: "%".to_owned(),
-            budget,
+            // A half has half the readings, and its ends weigh twice.
+            budget: whole.budget.times(2.0),
             reported: whole.reported,
             reference: whole.reference,
             quantity_unit: whole.unit,
             quantity: None,
             readings: whole.readings,
             at: whole.at,
-        })
+        };
+        Ok((figures, whole.other_way))
     }
 }
 

@@ -152,3 +152,154 @@ fn a_missing_limit_is_inconclusive() {
     };
     assert_eq!((of("voltage-pf1"), of("error-pf1")), (Status::Inconclusive, Status::Pass));
 }
+
+/// The status of one test for the claimed class.
+fn status_of(plan: &Plan, name: &str, shown: Shown<'_>) -> Status {
+    let assessment = fed(plan, shown).assessment(plan.claim.class, &facts(RunState::Finished));
+    let mut tests = assessment.tests.iter();
+    tests.find(|test| plan.suite.tests[test.test].name == name).unwrap().status
+}
+
+/// Import and export that are both too large by 3 % have the right difference.
+#[test]
+fn each_direction_has_its_own_register() {
+    let plan = plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    let both =
+        |_: &Point, step: f64| vec![(CONSUMED, step, 1.03 * step), (INJECTED, 0.0, 0.03 * step)];
+    assert_eq!(status_of(&plan, "error-pf1", &both), Status::Fail);
+    let back = |_: &Point, step: f64| vec![(CONSUMED, step, step), (INJECTED, 0.0, 0.01 * step)];
+    assert_eq!(status_of(&plan, "error-pf1", &back), Status::Fail);
+    let little = |_: &Point, step: f64| vec![(CONSUMED, step, step), (INJECTED, 0.0, 1e-3 * step)];
+    assert_eq!(status_of(&plan, "error-pf1", &little), Status::Pass);
+}
+
+/// A meter that registers too little of what is fed back has a negative error.
+#[test]
+fn errors_of_export_have_the_sign_of_the_register() {
+    let plan = plan("oiml-r46-2012", "B", Connection::Direct);
+    let export = |_: &Point, step: f64| match step {
+        step if step < 0.0 => vec![(CONSUMED, 0.0, 0.0), (INJECTED, -step, -0.98 * step)],
+        step => vec![(CONSUMED, step, step), (INJECTED, 0.0, 0.0)],
+    };
+    let meter = fed(&plan, &export);
+    let assessment = meter.assessment(plan.claim.class, &facts(RunState::Finished));
+    let test = |name: &str| {
+        let mut tests = assessment.tests.iter();
+        tests.find(|test| plan.suite.tests[test.test].name == name).unwrap()
+    };
+    assert_eq!(
+        (test("error-pf1").status, test("error-export").status),
+        (Status::Pass, Status::Fail)
+    );
+    let figures = test("error-export").worst().unwrap().figures.as_ref().unwrap();
+    assert!((figures.value + 2.0).abs() < 1e-6, "{}", figures.value);
+    let import_only = |_: &Point, step: f64| vec![(CONSUMED, step.max(0.0), step.max(0.0))];
+    assert_eq!(status_of(&plan, "error-export", &import_only), Status::Inconclusive);
+}
+
+#[test]
+fn a_quantity_is_needed_in_every_phase_of_the_meter() {
+    let plan = plan("iec-61000-4-30-a", "A", Connection::Direct);
+    let voltages = |count: usize| {
+        move |point: &Point, _: f64| {
+            let names = ["l1", "l2", "l3"].map(|phase| match phase {
+                "l1" => "electricity.voltage.rms.l1",
+                "l2" => "electricity.voltage.rms.l2",
+                _ => "electricity.voltage.rms.l3",
+            });
+            let volts = point.conditions.voltages;
+            (0..count).map(|phase| (names[phase], volts[phase], volts[phase])).collect()
+        }
+    };
+    let name = |plan: &Plan| {
+        let fits = |test: &&super::Test| test.quantity.starts_with("electricity.voltage.rms");
+        plan.suite.tests.iter().find(fits).unwrap().name.clone()
+    };
+    let name = name(&plan);
+    assert_eq!(status_of(&plan, &name, &voltages(3)), Status::Pass);
+    assert_eq!(status_of(&plan, &name, &voltages(1)), Status::Inconclusive);
+    let phases = |_: &Point, step: f64| {
+        let third = step / 3.0;
+        vec![("electricity.energy.active.consumed.l1", third, third)]
+    };
+    let energy = super::tests::plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    assert_eq!(status_of(&energy, "error-pf1", &phases), Status::Inconclusive);
+}
+
+#[test]
+fn starting_is_not_to_register_many_times_what_there_was() {
+    let plan = plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    assert_eq!(status_of(&plan, "starting", &import(30.0)), Status::Pass);
+    assert_eq!(status_of(&plan, "starting", &import(900.0)), Status::Fail);
+}
+
+/// Power of all phases is a share of Un In times their number.
+#[test]
+fn a_total_is_a_share_of_all_phases() {
+    let text = r#"format = 1
+[suite]
+name = "power"
+title = "Power"
+edition = "1"
+classes = ["1"]
+default_class = "1"
+connections = ["direct"]
+[[test]]
+name = "power"
+title = "Power"
+quantity = "electricity.power.active.total"
+relative_to = "nominal"
+current = ["Ib"]
+limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
+"#;
+    let suite = Suite::read(text).unwrap();
+    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
+    let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
+    // 230 V, 5 A and three phases: 3450 W; 31 W are 0.9 %.
+    let shown = |_: &Point, _: f64| vec![("electricity.power.active.total", 3450.0, 3450.0 + 31.0)];
+    assert_eq!(status_of(&plan, "power", &shown), Status::Pass);
+    let far = |_: &Point, _: f64| vec![("electricity.power.active.total", 3450.0, 3450.0 + 36.0)];
+    assert_eq!(status_of(&plan, "power", &far), Status::Fail);
+}
+
+#[test]
+fn a_test_that_tests_nothing_is_refused() {
+    let refused = |lines: &str| {
+        let text = format!(
+            r#"format = 1
+[suite]
+name = "u"
+title = "U"
+edition = "1"
+classes = ["1"]
+default_class = "1"
+connections = ["direct"]
+[[test]]
+name = "one"
+title = "One"
+current = ["Ib"]
+limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source = "x" }}]
+{lines}
+"#
+        );
+        let found = Suite::read(&text).err().unwrap_or_default();
+        assert!(found.iter().all(|mistake| mistake.span.end <= text.len()));
+        found.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(refused("evaluate = \"variation\"\nvoltage = [0.9, 1.1]"), "");
+    assert_eq!(refused("evaluate = \"composite\"\nvoltage = [0.9, 1, 1.1]"), "");
+    for (lines, told) in [
+        ("evaluate = \"variation\"", "the reference itself"),
+        ("evaluate = \"variation\"\nvoltage = [0.9, 1]", "the reference itself"),
+        ("evaluate = \"temperature_coefficient\"", "temperatures other than"),
+        ("evaluate = \"temperature_coefficient\"\ntemperature = [13, 23]", "temperatures other"),
+        ("evaluate = \"composite\"", "without any influence"),
+        ("evaluate = \"composite\"\nvoltage = [0.9]\nloaded = [\"l1\"]", "is made of voltage"),
+        ("evaluate = \"composite\"\nvoltage = [0.9]\nsequence = [\"reversed\"]", "is made of"),
+        ("voltage = [0.5, 1.5]\nphase_voltages = [[1, 1, 1]]", "all voltages already"),
+        ("quantity = \"electricity.*.rms.l1\"", "of several units"),
+    ] {
+        let found = refused(lines);
+        assert!(found.contains(told), "{lines}: {found}");
+    }
+}

@@ -383,6 +383,7 @@ fn test(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Test> {
         subject,
     };
     makes_sense(&test, values, out);
+    tests_something(&test, suite, values, out);
     (out.len() == mistakes).then_some(test)
 }
 
@@ -593,6 +594,64 @@ fn makes_sense(test: &Test, values: &Values, out: &mut Diagnostics) {
     }
     if values.list("limit").is_empty() {
         refuse("limit", "a test without limits judges nothing", "expected `[[test.limit]]`");
+    }
+}
+
+/// Refuses what would pass whatever the meter does, and keys that would be ignored.
+fn tests_something(test: &Test, suite: &Suite, values: &Values, out: &mut Diagnostics) {
+    let mut refuse = |key: &str, message: &str, label: &str| {
+        out.report(Code::DOES_NOT_FIT, values.span_of(key), message.to_owned(), label.to_owned());
+    };
+    let is_reference = |celsius: &f64| *celsius == suite.temperature;
+    if !test.phase_voltages.is_empty() && test.voltage != [1.0] {
+        refuse("voltage", "`phase_voltages` say all voltages already", "would be ignored");
+    }
+    let voltages_include_reference = match test.phase_voltages.as_slice() {
+        [] => test.voltage.contains(&1.0),
+        list => list.contains(&[1.0; 3]),
+    };
+    let includes_reference = voltages_include_reference
+        && test.loaded.contains(&None)
+        && test.frequency.contains(&1.0)
+        && test.temperature.iter().any(is_reference)
+        && test.waveform.contains(&0)
+        && test.reversed.contains(&false);
+    match test.evaluate {
+        Evaluate::Variation if includes_reference => {
+            let message = "one of the points is the reference itself: nothing varies";
+            refuse("evaluate", message, "expected an influence without its reference value");
+        }
+        Evaluate::TemperatureCoefficient if test.temperature.iter().any(is_reference) => {
+            let message = "a coefficient needs temperatures other than the reference";
+            refuse("temperature", message, "expected such as [13, 33]");
+        }
+        Evaluate::Composite => {
+            let sweeps = [
+                ("loaded", test.loaded == [None]),
+                ("waveform", test.waveform == [0]),
+                ("sequence", test.reversed == [false]),
+                ("phase_voltages", test.phase_voltages.is_empty()),
+            ];
+            for (key, _) in sweeps.iter().filter(|(_, is_usual)| !is_usual) {
+                let message = "a composite is made of voltage, frequency and temperature only";
+                refuse(key, message, "would be ignored");
+            }
+            let is_nothing = test.voltage == [1.0]
+                && test.frequency == [1.0]
+                && test.temperature.iter().all(is_reference);
+            if is_nothing {
+                let message = "a composite without any influence is the error itself";
+                refuse("evaluate", message, "expected voltage, frequency or temperature");
+            }
+        }
+        _ => {}
+    }
+    if let Subject::Each(ids) = &test.subject {
+        let unit = ids.first().map(|id| id.row().si_unit);
+        if ids.iter().any(|id| Some(id.row().si_unit) != unit) {
+            let message = "quantities of several units have no limit in common";
+            refuse("quantity", message, "expected quantities of one unit");
+        }
     }
 }
 

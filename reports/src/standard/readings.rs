@@ -51,34 +51,22 @@ impl Reading {
         }
     }
 
-    /// What a register of one direction stands at: the total, or else the sum of the phases.
-    pub(super) fn register(&self, subject: &Subject, direction: Direction) -> Got {
-        let [total, phases @ ..] = registers(subject, direction);
+    /// What a register of one direction stands at: the total, or else the sum of as many phases as
+    /// the meter has; without one of them it is missing.
+    pub(super) fn register(&self, subject: &Subject, direction: Direction, phases: usize) -> Got {
+        let [total, each @ ..] = registers(subject, direction);
         if let Some(total) = total.map(|id| self.value(id)).filter(|got| *got != Got::Absent) {
             return total;
         }
-        let mut sum = Got::Absent;
-        for got in phases.into_iter().flatten().map(|id| self.value(id)) {
-            sum = match (sum, got) {
-                (sum, Got::Absent) => sum,
-                (Got::Missing, _) | (_, Got::Missing) => Got::Missing,
-                (Got::Absent, pair) => pair,
-                (Got::Pair(a, b), Got::Pair(c, d)) => Got::Pair(a + c, b + d),
-            };
+        let each = each.into_iter().take(phases);
+        let each: Vec<Got> = each.map(|id| id.map_or(Got::Absent, |id| self.value(id))).collect();
+        if each.iter().all(|got| *got == Got::Absent) {
+            return Got::Absent;
         }
-        sum
-    }
-
-    /// Import less export.
-    pub(super) fn net(&self, subject: &Subject) -> Got {
-        let consumed = self.register(subject, Direction::Consumed);
-        let injected = self.register(subject, Direction::Injected);
-        match (consumed, injected) {
-            (Got::Missing, _) | (_, Got::Missing) => Got::Missing,
-            (Got::Pair(a, b), Got::Pair(c, d)) => Got::Pair(a - c, b - d),
-            (one, Got::Absent) => one,
-            (Got::Absent, Got::Pair(c, d)) => Got::Pair(-c, -d),
-        }
+        each.into_iter().fold(Got::Pair(0.0, 0.0), |sum, got| match (sum, got) {
+            (Got::Pair(a, b), Got::Pair(c, d)) => Got::Pair(a + c, b + d),
+            _ => Got::Missing,
+        })
     }
 }
 
