@@ -247,7 +247,7 @@ connections = ["direct"]
 [[test]]
 name = "power"
 title = "Power"
-quantity = "electricity.power.active.total"
+quantity = "electricity.power.active.consumed.total"
 relative_to = "nominal"
 current = ["Ib"]
 limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
@@ -256,9 +256,13 @@ limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "h
     let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
     let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
     // 230 V, 5 A and three phases: 3450 W; 31 W are 0.9 %.
-    let shown = |_: &Point, _: f64| vec![("electricity.power.active.total", 3450.0, 3450.0 + 31.0)];
+    let shown = |_: &Point, _: f64| {
+        vec![("electricity.power.active.consumed.total", 3450.0, 3450.0 + 31.0)]
+    };
     assert_eq!(status_of(&plan, "power", &shown), Status::Pass);
-    let far = |_: &Point, _: f64| vec![("electricity.power.active.total", 3450.0, 3450.0 + 36.0)];
+    let far = |_: &Point, _: f64| {
+        vec![("electricity.power.active.consumed.total", 3450.0, 3450.0 + 36.0)]
+    };
     assert_eq!(status_of(&plan, "power", &far), Status::Fail);
 }
 

@@ -211,6 +211,7 @@ pub(super) fn read_sweep(values: &Values, suite: &Suite, out: &mut Diagnostics) 
         subject: Subject::Each(Vec::new()),
         relative: Relative::Reading,
         connections: Vec::new(),
+        classes: Vec::new(),
         three_phases: false,
         current: currents(values, suite, out),
         power_factor: each(values, "power_factor", label, out, power_factor),
