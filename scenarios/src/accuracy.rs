@@ -10,8 +10,8 @@ use lastmeter_devices::DEVICES;
 use lastmeter_params::{nearest, quote};
 use lastmeter_reports::check::Pattern;
 use lastmeter_reports::standard::{
-    Assessed, Connection, EMBEDDED, Item, SUITE_SOURCE, Suite, TestResult, embedded, figure_told,
-    with_uncertainty,
+    Assessed, Connection, EMBEDDED, Item, SUITE_SOURCE, Skip, Suite, TestResult, embedded,
+    figure_told, with_uncertainty,
 };
 use lastmeter_reports::{Evaluation, ExitCode, Status, format_summary};
 use lastmeter_units::MeasurementId;
@@ -398,7 +398,7 @@ fn row(assessed: &Assessed, result: &TestResult) -> [String; 5] {
         count => format!("{count} points"),
     };
     let Some(worst) = result.worst() else {
-        let why = result.skipped.as_ref().map_or("", |skip| skip.reason()).to_owned();
+        let why = result.skipped.as_ref().map_or("", Skip::reason).to_owned();
         return [name, String::new(), String::new(), points, why];
     };
     let confirmed = test.limits[worst.planned.limit].confirmed;
@@ -451,7 +451,7 @@ fn document(assessed: &Assessed, evaluation: &Evaluation, out: &Path) -> Value {
             json!({
                 "name": test.name, "title": test.title, "evaluate": test.evaluate.word(),
                 "quantity": test.quantity, "status": result.status,
-                "skipped": result.skipped.as_ref().map(|skip| skip.reason()),
+                "skipped": result.skipped.as_ref().map(Skip::reason),
                 "points": result.items.iter().map(|i| point(assessed, result.test, i))
                     .collect::<Vec<_>>(),
             })

@@ -5,7 +5,7 @@ use lastmeter_units::SimDuration;
 
 use super::claim::Claim;
 use super::model::{Connection, LimitFigure, Suite};
-use super::plan::Plan;
+use super::plan::{Plan, Skip};
 use super::{EMBEDDED, explain_suite, suite_json_schema};
 
 fn suite(name: &str) -> Suite {
@@ -175,7 +175,7 @@ fn what_does_not_fit_the_claim_is_skipped_with_its_reason() {
     let plan = Plan::new(suite, claim, SimDuration::from_seconds(1)).unwrap();
     let reason = |name: &str| {
         let test = plan.tests.iter().find(|t| plan.suite.tests[t.test].name == name).unwrap();
-        test.skipped.as_ref().map_or("", |skip| skip.reason()).to_owned()
+        test.skipped.as_ref().map_or("", Skip::reason).to_owned()
     };
     assert_eq!(reason("single-phase-pf1"), "needs three phases");
     assert_eq!(reason("half-wave"), "for direct connection only");
