@@ -286,11 +286,16 @@ class Judge:
             before = net
         return steps
 
+    def flow(self, point, kind):
+        """The steps of the register of the direction in which energy truly flowed."""
+        ways = [self.steps(point, kind, (way,)) for way in (CONSUMED, INJECTED)]
+        return max(ways, key=lambda steps: sum(true for true, _ in steps))
+
     def error(self, test, item, point):
         """Error, expanded uncertainty and scatter of the readings at a point."""
         quantity = test.get("quantity", "active_energy")
         if quantity.endswith("_energy"):
-            steps = self.steps(point, quantity.removesuffix("_energy"))
+            steps = self.flow(point, quantity.removesuffix("_energy"))
             true, reported = (sum(step[side] for step in steps) for side in (0, 1))
             mean = abs(true) / len(steps)
             error = 100 * (reported - true) / abs(true)
@@ -328,10 +333,11 @@ class Judge:
                          for _, reported in self.steps(point, kind, (direction,)))
             return self.plan.pulses / 3.6e6 * joules, 0.0
         if evaluate == "starting":
-            steps = self.steps(point, kind)
+            error, uncertainty, _ = self.error(test, item, point)
+            steps = self.flow(point, kind)
             halves = steps[: len(steps) // 2], steps[len(steps) // 2:]
-            short = max(100 * (1 - sum(r for _, r in h) / sum(t for t, _ in h)) for h in halves)
-            return max(0.0, short), 0.0
+            off = [100 * (1 - sum(r for _, r in h) / sum(t for t, _ in h)) for h in halves]
+            return max(off, key=abs), 2 * uncertainty
         error, uncertainty, deviation = self.error(test, item, point)
         if evaluate == "repeatability":
             n = self.plan.wanted[point]

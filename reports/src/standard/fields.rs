@@ -136,7 +136,7 @@ pub(super) static TEST: &[Field] = &[
         "quantity",
         Kind::Text,
         "\"active_energy\"",
-        "active_energy or reactive_energy, import less export; or an identifier, also with *",
+        "active_energy or reactive_energy, of the direction that flows; or an identifier, also with *",
     ),
     Field::default(
         "relative_to",

@@ -98,9 +98,9 @@ impl Evaluate {
 /// What of a reading is judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// Active energy, imported less exported.
+    /// Active energy, of the direction that flows.
     ActiveEnergy,
-    /// Reactive energy, imported less exported.
+    /// Reactive energy, of the direction that flows.
     ReactiveEnergy,
     /// Each quantity by itself; the worst counts. Empty: none of this version's registry.
     Each(Vec<MeasurementId>),
