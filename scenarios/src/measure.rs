@@ -152,9 +152,9 @@ fn is_another_file(path: &Path, recording: &Path) -> Result<(), String> {
 }
 
 /// Samples of a channel, and of all channels together, that a spectrum is taken of: its transforms
-/// need over a hundred bytes for each sample of a channel.
+/// need over a hundred bytes for each of them.
 const SPECTRUM_SAMPLES: usize = 1 << 19;
-const SPECTRUM_SAMPLES_OF_ALL: usize = 1 << 22;
+const SPECTRUM_SAMPLES_OF_ALL: usize = 1 << 20;
 
 /// Writes the lines of all channels as a table that a `spectrum` source plays back; of a long
 /// recording those of its beginning, which is then said.
