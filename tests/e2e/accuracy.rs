@@ -21,7 +21,10 @@ limit = [
     { values = { fine = "0.2 %" }, clause = "1", confirmed = true, source = "this test" },
     { values = { rough = "2 %" }, clause = "1", confirmed = false, source = "memory" },
 ]
-[[test]]
+"#;
+
+/// A test that no meter can be put to.
+const NOT_REPORTED: &str = r#"[[test]]
 name = "not-reported"
 title = "What the meter does not report"
 quantity = "x.electricity.tomorrow.*"
@@ -46,8 +49,6 @@ fn a_users_suite_gives_a_class_verdict_and_a_folder_that_repeats() {
     assert_eq!(found["classes"][0]["status"], "pass");
     assert_eq!(found["classes"][0]["qualification"], Value::Null);
     assert_eq!(found["classes"][1]["qualification"], "limit unconfirmed");
-    assert_eq!(found["tests"][1]["status"], "skipped");
-    assert!(found["tests"][1]["skipped"].as_str().unwrap().contains("no quantity"), "{found}");
     let point = &found["tests"][0]["points"][0];
     assert_eq!((&point["limit"], &point["clause"]), (&Value::from(0.2), &Value::from("1")));
     // 0.3 % of gain is outside the fine class and inside the rough one, whose limit is from memory.
@@ -74,6 +75,21 @@ fn a_users_suite_gives_a_class_verdict_and_a_folder_that_repeats() {
     let files = json(std::path::Path::new(&bad), "run.json")["files"].clone();
     assert!(files.as_object().unwrap().values().any(|text| text == SUITE));
     assert_eq!(call(&["report", &bad]).code, 1);
+}
+
+/// What is not reported is skipped, and the class not met by what is left.
+#[test]
+fn a_class_is_not_met_where_a_test_of_it_was_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("more.toml");
+    std::fs::write(&suite, format!("{SUITE}{NOT_REPORTED}")).unwrap();
+    let out = folder.path().join("out");
+    let (suite, out) = (suite.to_str().unwrap(), out.to_str().unwrap());
+    let found = document(&["stpm34-3ph", "--suite", suite, "--out", out], 0);
+    assert_eq!(found["tests"][0]["status"], "pass");
+    assert_eq!(found["tests"][1]["status"], "skipped");
+    assert!(found["tests"][1]["skipped"].as_str().unwrap().contains("no quantity"), "{found}");
+    assert_eq!(found["classes"][0]["status"], "inconclusive");
 }
 
 #[test]
