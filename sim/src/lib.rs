@@ -20,6 +20,7 @@ mod noise;
 mod phase;
 pub mod plan;
 mod program;
+mod quality;
 mod queue;
 mod random;
 mod source;

@@ -85,6 +85,16 @@ impl WaveShape {
     }
 }
 
+/// A rectangular modulation of the voltages, as flickermeters are tested with (IEC 61000-4-15,
+/// table 5): it begins at the higher level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VoltageModulation {
+    /// Steps up and down per minute; two of them are a period.
+    pub changes_per_minute: f64,
+    /// From the lower level to the higher one, relative to the mean (dV/V).
+    pub depth: f64,
+}
+
 /// What is constant for a while: a row of a test plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperatingPoint {
@@ -104,6 +114,8 @@ pub struct OperatingPoint {
     pub sequence: PhaseSequence,
     /// Harmonics of every voltage.
     pub voltage_harmonics: Vec<Harmonic>,
+    /// Modulation of every voltage, for as long as the point lasts.
+    pub voltage_modulation: Option<VoltageModulation>,
     /// Harmonics of every current.
     pub current_harmonics: Vec<Harmonic>,
     /// Shape of the currents. What is cut is cut from the sine that `currents_a` and the harmonics
@@ -140,6 +152,7 @@ impl OperatingPoint {
             voltage_leads_rad: Vec::new(),
             sequence: PhaseSequence::Positive,
             voltage_harmonics: Vec::new(),
+            voltage_modulation: None,
             current_harmonics: Vec::new(),
             current_shape: WaveShape::Sine,
             voltage_dc_v: 0.0,

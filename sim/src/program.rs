@@ -11,9 +11,9 @@ use std::f64::consts::TAU;
 
 use lastmeter_units::SimDuration;
 
-use crate::disturbance::Disturbance;
+use crate::disturbance::{Change, Disturbance, Modulation, Phases};
 use crate::instant::Instant;
-use crate::plan::{Harmonic, OperatingPoint, PhaseSequence, WaveShape};
+use crate::plan::{Harmonic, OperatingPoint, PhaseSequence, VoltageModulation, WaveShape};
 use crate::random::Streams;
 use crate::spectrum::{ChannelSpectrum, Spectrum};
 use crate::stationary::ORDER_TOLERANCE;
@@ -90,8 +90,12 @@ impl Program {
     pub fn from_points(points: &[OperatingPoint]) -> Result<Self, TerminalError> {
         let mut stages: Vec<Stage> = Vec::with_capacity(points.len());
         let mut from = SimDuration::ZERO;
+        let mut disturbances = Vec::new();
         for point in points {
             stages.push(Stage::of_point(point, from)?);
+            if let Some(modulation) = &point.voltage_modulation {
+                disturbances.push(modulated(modulation, from, point.duration));
+            }
             from = SimDuration(from.0.saturating_add(point.duration.0.max(0)));
         }
         let first = stages.first().ok_or(TerminalError::Empty)?.voltages.len();
@@ -99,7 +103,7 @@ impl Program {
             let later = other.voltages.len();
             return Err(TerminalError::PhasesDiffer { first, later });
         }
-        Ok(Self { stages, disturbances: Vec::new(), spectrum: None })
+        Ok(Self { stages, disturbances, spectrum: None })
     }
 
     /// Gives the currents of the last operating point another shape.
@@ -138,6 +142,18 @@ impl Program {
         }
         compose::timeline(self, name, streams)
     }
+}
+
+/// The modulation of an operating point.
+fn modulated(of: &VoltageModulation, at: SimDuration, length: SimDuration) -> Disturbance {
+    let change = Change::Flicker {
+        phases: Phases::ALL,
+        modulation: Modulation::Rectangle,
+        depth: of.depth,
+        // Two changes are a period.
+        hz: of.changes_per_minute / 120.0,
+    };
+    Disturbance { at, length: Some(length), change }
 }
 
 impl Channel {

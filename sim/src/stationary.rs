@@ -13,6 +13,7 @@ use crate::closed_form::{SpanWeights, mean_product};
 use crate::gate::Cycle;
 use crate::instant::Instant;
 use crate::phase::cis;
+use crate::quality::{Orders, Quality};
 use crate::spectrum::{ChannelSpectrum, Spectrum};
 use crate::terminal::TerminalError;
 use crate::tones::ToneBank;
@@ -115,6 +116,17 @@ impl Stationary {
                 })
                 .collect()
         })
+    }
+
+    /// Harmonics one by one, and unbalance.
+    pub(crate) fn quality(&self) -> Quality {
+        let frequencies_hz = &self.bank.frequencies_hz;
+        let channel = |number: usize| match &self.gates {
+            None => orders(frequencies_hz, &self.bank.channels[number], self.fundamental_hz()),
+            Some(gates) => gates.orders(frequencies_hz, number),
+        };
+        let channels = (0..2 * self.phases()).map(channel).collect();
+        Quality::new(channels, self.harmonics())
     }
 
     /// Writes the samples without their noise. On the edge of a gate the value is the mean of both
@@ -228,31 +240,8 @@ impl Gates {
     /// with the gates is no harmonic.
     fn fundamental_and_thd(&self, frequencies_hz: &[f64], channel: usize) -> (Complex64, f64) {
         let cycle = &self.cycle;
-        let cycles = f64::from(cycle.cycles);
-        let orders: Vec<Option<f64>> = frequencies_hz
-            .iter()
-            .map(|frequency_hz| {
-                let laps = frequency_hz / cycle.frequency_hz * cycles;
-                let whole = laps.round();
-                ((laps - whole).abs() <= ORDER_TOLERANCE * laps).then_some(whole / cycles)
-            })
-            .collect();
-        let coefficient = |order: f64| {
-            let mut sum = Complex64::ZERO;
-            for (index, phasors) in self.parts.iter().enumerate() {
-                let (from, to) = cycle.span_of(index);
-                let tones = phasors[channel].iter().zip(&orders).zip(frequencies_hz);
-                for ((phasor, tone), &frequency_hz) in tones {
-                    let Some(tone) = *tone else { continue };
-                    // Phasors count from the scenario's start, positions from the origin.
-                    let phasor = phasor
-                        * cis(TAU * cycle.origin.turns_since(Instant::default(), frequency_hz));
-                    sum += phasor * turned_over(tone - order, from, to);
-                    sum += phasor.conj() * turned_over(-tone - order, from, to);
-                }
-            }
-            sum / cycles
-        };
+        let orders = self.tone_orders(frequencies_hz);
+        let coefficient = |order| self.coefficient(order, &orders, frequencies_hz, channel);
         // The fundamental, as the phasor it has at the scenario's start.
         let back = cycle.origin.turns_since(Instant::default(), cycle.frequency_hz);
         let fundamental = coefficient(1.0) * cis(-TAU * back) * std::f64::consts::FRAC_1_SQRT_2;
@@ -260,6 +249,74 @@ impl Gates {
         let harmonics_square: f64 = (2..=ORDER_MAX).map(square).sum();
         (fundamental, harmonics_square.sqrt() / fundamental.norm_sqr().sqrt())
     }
+
+    /// Each harmonic of a channel, where all its tones and the gates repeat in each cycle.
+    fn orders(&self, frequencies_hz: &[f64], channel: usize) -> Orders {
+        let orders = self.tone_orders(frequencies_hz);
+        let phasors = self.parts.iter().flat_map(|part| part[channel].iter().zip(&orders));
+        let mut carried = phasors.filter(|(phasor, _)| **phasor != Complex64::ZERO);
+        let repeats = |order: &Option<f64>| order.is_some_and(|order| order.fract() == 0.0);
+        if self.cycle.cycles != 1 || !carried.all(|(_, order)| repeats(order)) {
+            return Orders::UNKNOWN;
+        }
+        Orders::from_fn(|order| {
+            let coefficient = self.coefficient(f64::from(order), &orders, frequencies_hz, channel);
+            (coefficient.norm_sqr() / 2.0).sqrt()
+        })
+    }
+
+    /// The order of each tone; `None` if it does not repeat with the gates' cycle.
+    fn tone_orders(&self, frequencies_hz: &[f64]) -> Vec<Option<f64>> {
+        let cycles = f64::from(self.cycle.cycles);
+        let order = |frequency_hz: &f64| {
+            let laps = frequency_hz / self.cycle.frequency_hz * cycles;
+            let whole = laps.round();
+            ((laps - whole).abs() <= ORDER_TOLERANCE * laps).then_some(whole / cycles)
+        };
+        frequencies_hz.iter().map(order).collect()
+    }
+
+    /// The Fourier coefficient of an order of the fundamental, an amplitude.
+    fn coefficient(
+        &self,
+        order: f64,
+        orders: &[Option<f64>],
+        frequencies_hz: &[f64],
+        channel: usize,
+    ) -> Complex64 {
+        let cycle = &self.cycle;
+        let mut sum = Complex64::ZERO;
+        for (index, phasors) in self.parts.iter().enumerate() {
+            let (from, to) = cycle.span_of(index);
+            let tones = phasors[channel].iter().zip(orders).zip(frequencies_hz);
+            for ((phasor, tone), &frequency_hz) in tones {
+                let Some(tone) = *tone else { continue };
+                // Phasors count from the scenario's start, positions from the origin.
+                let phasor =
+                    phasor * cis(TAU * cycle.origin.turns_since(Instant::default(), frequency_hz));
+                sum += phasor * turned_over(tone - order, from, to);
+                sum += phasor.conj() * turned_over(-tone - order, from, to);
+            }
+        }
+        sum / f64::from(cycle.cycles)
+    }
+}
+
+/// Each harmonic of a channel of tones; unknown if there is anything else but a direct component.
+fn orders(frequencies_hz: &[f64], phasors: &[Complex64], fundamental_hz: f64) -> Orders {
+    let mut lines = Vec::new();
+    for (frequency_hz, phasor) in frequencies_hz.iter().zip(phasors) {
+        let order = (frequency_hz / fundamental_hz).round();
+        let off_hz = (frequency_hz - order * fundamental_hz).abs();
+        if *phasor == Complex64::ZERO {
+            continue;
+        }
+        if off_hz > ORDER_TOLERANCE * frequency_hz.abs() {
+            return Orders::UNKNOWN;
+        }
+        lines.push((order as u32, phasor * std::f64::consts::FRAC_1_SQRT_2));
+    }
+    Orders::of_lines(lines.into_iter())
 }
 
 /// The integral of `e^(i 2 pi m p)` over positions.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::energy::Energies;
 use crate::looped::Loop;
 use crate::program::Program;
+use crate::quality::{Orders, Quality};
 use crate::random::Streams;
 use crate::spectrum::Spectrum;
 use crate::timeline::Timeline;
@@ -94,6 +95,17 @@ impl Waveform {
         match self {
             Self::Timeline(timeline) => timeline.averages(from, to).unwrap_or_default(),
             Self::Loop(_) => Vec::new(),
+        }
+    }
+
+    /// Harmonics one by one, and unbalance; what is not the same all over the span is not a number.
+    pub(crate) fn quality(&self, from: SimDuration, to: SimDuration) -> Quality {
+        match self {
+            Self::Timeline(timeline) => timeline.quality(from, to),
+            Self::Loop(table) => {
+                let channels = vec![Orders::UNKNOWN; 2 * self.phases()];
+                Quality::new(channels, table.harmonics())
+            }
         }
     }
 

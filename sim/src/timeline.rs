@@ -19,6 +19,7 @@ use num_complex::Complex64;
 use crate::instant::Instant;
 use crate::moving::Moving;
 use crate::noise::Noise;
+use crate::quality::{Orders, Quality};
 use crate::random::Streams;
 use crate::spectrum::Spectrum;
 use crate::stationary::Stationary;
@@ -151,6 +152,17 @@ impl Wave {
         match self {
             Self::Stationary(stationary) => stationary.harmonics().to_vec(),
             Self::Moving(moving) => moving.harmonics(at),
+        }
+    }
+
+    fn quality(&self) -> Quality {
+        match self {
+            Self::Stationary(stationary) => stationary.quality(),
+            // What moves has other fundamentals at every instant.
+            Self::Moving(moving) => {
+                let channels = vec![Orders::UNKNOWN; 2 * moving.phases()];
+                Quality { channels, negative: f64::NAN, zero: f64::NAN }
+            }
         }
     }
 
@@ -402,6 +414,23 @@ impl Timeline {
         }
         let pairs = kept[last].iter().zip(&kept[first]);
         pairs.map(|(last, first)| last.minus(first)).collect()
+    }
+
+    /// Harmonics and unbalance over a span. What is not the same all over it is not a number.
+    pub(crate) fn quality(&self, from: SimDuration, to: SimDuration) -> Quality {
+        let first = self.index_at(from.into());
+        let last = self.index_before(to.into()).max(first);
+        let unknown = Quality { channels: Vec::new(), negative: f64::NAN, zero: f64::NAN };
+        let Some(piece) = self.pieces.get(first) else { return unknown };
+        let mut known = &piece.wave;
+        let mut found = known.quality();
+        for piece in &self.pieces[first + 1..=last] {
+            if !Arc::ptr_eq(known, &piece.wave) {
+                known = &piece.wave;
+                found.keep_what_agrees(&known.quality());
+            }
+        }
+        found
     }
 
     /// What the harmonics tell over a span. What is not the same all over it is not a number.

@@ -17,7 +17,8 @@
 //! apparent power between the changes; energies consumed and injected add up by themselves, see
 //! `energy`. Phase angles and THD have a reference only if they are the same all over the span;
 //! mean values only where tones change at instants, not in recordings, ramps and waves that are
-//! cut.
+//! cut. Harmonics and unbalance have one where they are the same all over it, see `quality`; Pst
+//! has none.
 
 use std::cell::OnceCell;
 
@@ -26,6 +27,7 @@ use num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 
 use crate::energy::Energies;
+use crate::quality::Quality;
 use crate::terminal::Waveform;
 
 /// What a reading spans, since the scenario's start.
@@ -116,7 +118,7 @@ impl PhaseHarmonics {
 }
 
 /// How near two angles in radians, or two distortions, have to be to be the same.
-const AGREEMENT: f64 = 1e-9;
+pub(crate) const AGREEMENT: f64 = 1e-9;
 
 /// The reference values of one span; what several of them need is computed once.
 #[derive(Debug)]
@@ -127,6 +129,7 @@ pub struct Truth<'a> {
     energies: OnceCell<Energies>,
     harmonics: OnceCell<Vec<PhaseHarmonics>>,
     averages: OnceCell<Vec<(f64, f64)>>,
+    quality: OnceCell<Quality>,
 }
 
 impl<'a> Truth<'a> {
@@ -138,6 +141,7 @@ impl<'a> Truth<'a> {
             energies: OnceCell::new(),
             harmonics: OnceCell::new(),
             averages: OnceCell::new(),
+            quality: OnceCell::new(),
         }
     }
 
@@ -189,7 +193,15 @@ impl<'a> Truth<'a> {
             Quantity::CurrentThd => Some(self.harmonics(row.phase)?.thd_i),
             Quantity::VoltageMean => Some(self.averages(row.phase)?.0),
             Quantity::CurrentMean => Some(self.averages(row.phase)?.1),
-            Quantity::CurrentInstant
+            Quantity::VoltageHarmonic(order) => self.order(row.phase.index()?, order),
+            Quantity::CurrentHarmonic(order) => {
+                self.order(self.waveform.phases() + row.phase.index()?, order)
+            }
+            Quantity::VoltageUnbalanceNegative => Some(self.quality().negative),
+            Quantity::VoltageUnbalanceZero => Some(self.quality().zero),
+            // What a flickermeter shows has no closed form.
+            Quantity::FlickerShortTerm
+            | Quantity::CurrentInstant
             | Quantity::VoltageInstant
             | Quantity::ActivePulses
             | Quantity::ReactivePulses
@@ -199,6 +211,16 @@ impl<'a> Truth<'a> {
             | Quantity::Other => None,
         };
         value.filter(|value| value.is_finite())
+    }
+
+    fn quality(&self) -> &Quality {
+        let ReferenceSpan { from, to, .. } = self.span;
+        self.quality.get_or_init(|| self.waveform.quality(from, to))
+    }
+
+    /// Harmonic of a channel, voltages first.
+    fn order(&self, channel: usize, order: u8) -> Option<f64> {
+        self.quality().channels.get(channel)?.rms(order)
     }
 
     fn all_harmonics(&self) -> &[PhaseHarmonics] {

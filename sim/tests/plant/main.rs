@@ -7,6 +7,7 @@ mod energies;
 mod loops;
 mod oracles;
 mod programs;
+mod quality;
 mod rendering;
 mod sources;
 

@@ -76,6 +76,16 @@ pub enum Quantity {
     VoltageThd,
     /// Total harmonic distortion of the current.
     CurrentThd,
+    /// RMS value of the harmonic sub-group of this order of the voltage, 2 to 50 (IEC 61000-4-7).
+    VoltageHarmonic(u8),
+    /// RMS value of the harmonic sub-group of this order of the current.
+    CurrentHarmonic(u8),
+    /// Negative-sequence voltage u2, relative to the positive sequence (IEC 61000-4-30, 5.7).
+    VoltageUnbalanceNegative,
+    /// Zero-sequence voltage u0, likewise.
+    VoltageUnbalanceZero,
+    /// Short-term flicker severity Pst of the last whole ten minutes (IEC 61000-4-15).
+    FlickerShortTerm,
     /// Non-active power N = sqrt(S^2 - P^2), IEEE 1459.
     NonActivePower,
     /// Pulses of the active-energy output since its register stood at zero.
@@ -244,7 +254,8 @@ impl MeasurementId {
 
 /// Slots of the table of names: a power of two, several times the number of rows, so that a name
 /// is found by its first comparison nearly always. A platform looks up millions per second.
-const NAME_SLOTS: usize = 1024;
+const NAME_SLOTS: usize = 1 << NAME_SLOT_BITS;
+const NAME_SLOT_BITS: u32 = 12;
 const _: () = assert!(MEASUREMENTS.len() * 4 < NAME_SLOTS);
 
 /// Where to look for a name first, from its length and its last sixteen bytes, in which names
@@ -260,7 +271,7 @@ fn name_slot(name: &str) -> usize {
         u64::from_le_bytes(word)
     };
     let mixed = (word(last).wrapping_mul(SPREAD) ^ word(before)).wrapping_add(name.len() as u64);
-    (mixed.wrapping_mul(SPREAD) >> 54) as usize % NAME_SLOTS
+    (mixed.wrapping_mul(SPREAD) >> (u64::BITS - NAME_SLOT_BITS)) as usize % NAME_SLOTS
 }
 
 impl fmt::Display for MeasurementId {
@@ -332,6 +343,18 @@ macro_rules! registry {
     (@total $stem:literal, $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr) => {
         &[row!(concat!($stem, ".total"), $quantity, Total, $table, $unit, $si, $factor)]
     };
+    (@orders $stem:literal, $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr) => {
+        registry!(@each_order $stem, $quantity, $table, $unit, $si, $factor,
+            2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30
+            31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50)
+    };
+    (@each_order $stem:literal, $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr, $($order:literal)*) => {
+        &[$(
+            row!(concat!($stem, ".", $order, ".l1"), $quantity($order), L1, $table, $unit, $si, $factor),
+            row!(concat!($stem, ".", $order, ".l2"), $quantity($order), L2, $table, $unit, $si, $factor),
+            row!(concat!($stem, ".", $order, ".l3"), $quantity($order), L3, $table, $unit, $si, $factor),
+        )*]
+    };
     (@single $stem:literal, $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr) => {
         &[row!($stem, $quantity, None, $table, $unit, $si, $factor)]
     };
@@ -390,6 +413,11 @@ registry! {
     single "x.electricity.breaker.closed" Q::BreakerClosed, "1", "1", One, 1.0;
     phases "x.electricity.voltage.mean" Q::VoltageMean, "V", "V", Volt, 1.0;
     phases "x.electricity.current.mean" Q::CurrentMean, "A", "A", Ampere, 1.0;
+    single "x.electricity.voltage.unbalance.negative" Q::VoltageUnbalanceNegative, "%", "%", One, 0.01;
+    single "x.electricity.voltage.unbalance.zero" Q::VoltageUnbalanceZero, "%", "%", One, 0.01;
+    phases "x.electricity.voltage.flicker.pst" Q::FlickerShortTerm, "1", "1", One, 1.0;
+    orders "x.electricity.voltage.harmonic" Q::VoltageHarmonic, "V", "V", Volt, 1.0;
+    orders "x.electricity.current.harmonic" Q::CurrentHarmonic, "A", "A", Ampere, 1.0;
 }
 
 #[cfg(test)]

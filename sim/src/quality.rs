@@ -1,0 +1,91 @@
+//! The reference of power quality: harmonics one by one, and unbalance.
+//!
+//! A harmonic sub-group (IEC 61000-4-7) is the RMS value of an order's line and of both its
+//! neighbours, 5 Hz away. Where a channel carries nothing but harmonics those neighbours are empty,
+//! and the sub-group is the harmonic; where it carries anything else, what falls among the
+//! neighbours depends on where a window begins, and there is no reference. Nor is there one in a
+//! played recording, or while something moves. Noise is not counted.
+//!
+//! Unbalance is made of the symmetrical components of the fundamentals (IEC 61000-4-30, 5.7).
+
+use num_complex::Complex64;
+
+use crate::stationary::ORDER_MAX;
+use crate::truth::{AGREEMENT, PhaseHarmonics};
+
+/// How many orders there are, 2 to 50.
+const ORDERS: usize = ORDER_MAX as usize - 1;
+
+/// RMS value of each order from 2 on; not a number where there is no reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Orders([f64; ORDERS]);
+
+impl Orders {
+    pub(crate) const UNKNOWN: Self = Self([f64::NAN; ORDERS]);
+
+    /// From the RMS value of each order.
+    pub(crate) fn from_fn(rms: impl Fn(u32) -> f64) -> Self {
+        Self(std::array::from_fn(|index| rms(index as u32 + 2)))
+    }
+
+    /// Of tones by their order.
+    pub(crate) fn of_lines(lines: impl Iterator<Item = (u32, Complex64)>) -> Self {
+        let mut sums = [Complex64::ZERO; ORDERS];
+        for (order, phasor) in lines {
+            if let Some(sum) = (order as usize).checked_sub(2).and_then(|at| sums.get_mut(at)) {
+                *sum += phasor;
+            }
+        }
+        Self(sums.map(|sum| sum.norm_sqr().sqrt()))
+    }
+
+    /// The RMS value of an order.
+    pub(crate) fn rms(&self, order: u8) -> Option<f64> {
+        self.0.get(usize::from(order).checked_sub(2)?).copied()
+    }
+}
+
+/// What is told of the quality of a terminal's voltages and currents.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Quality {
+    /// Harmonics of all channels, voltages first.
+    pub(crate) channels: Vec<Orders>,
+    /// Negative-sequence voltage over the positive-sequence one.
+    pub(crate) negative: f64,
+    /// Zero-sequence voltage over the positive-sequence one.
+    pub(crate) zero: f64,
+}
+
+impl Quality {
+    pub(crate) fn new(channels: Vec<Orders>, harmonics: &[PhaseHarmonics]) -> Self {
+        let [negative, zero] = unbalance(harmonics);
+        Self { channels, negative, zero }
+    }
+
+    /// Makes what differs from another not a number.
+    pub(crate) fn keep_what_agrees(&mut self, other: &Self) {
+        let keep = |mine: &mut f64, other: f64, scale: f64| {
+            let agrees = (*mine - other).abs() <= AGREEMENT * scale;
+            if !agrees {
+                *mine = f64::NAN;
+            }
+        };
+        keep(&mut self.negative, other.negative, 1.0);
+        keep(&mut self.zero, other.zero, 1.0);
+        for (mine, other) in self.channels.iter_mut().zip(&other.channels) {
+            for (mine, other) in mine.0.iter_mut().zip(other.0) {
+                keep(mine, other, other.abs());
+            }
+        }
+    }
+}
+
+/// Negative and zero over positive sequence; not a number unless there are three phases.
+fn unbalance(harmonics: &[PhaseHarmonics]) -> [f64; 2] {
+    let [a, b, c] = harmonics else { return [f64::NAN; 2] };
+    let sequence = |thirds: f64| {
+        let turn = Complex64::cis(std::f64::consts::TAU / 3.0 * thirds);
+        (a.u1 + b.u1 * turn + c.u1 * turn * turn).norm()
+    };
+    [sequence(-1.0) / sequence(1.0), sequence(0.0) / sequence(1.0)]
+}
