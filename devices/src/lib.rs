@@ -37,4 +37,5 @@ pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::{Cvct, transducer_csv};
 pub use outbox::{Message, Outbox};
+pub use reading::group_of;
 pub use registry::{DEVICES, DeviceContext, DeviceKind};

@@ -206,6 +206,9 @@ impl Meter {
             let window = prepared(&mut self.parts.registers, self.parts.phases, window);
             self.totaliser.add(&window);
         }
+        while let Some((phase, pst)) = chain.pop_flicker() {
+            self.totaliser.set_flicker(phase, pst);
+        }
         pushed.map_err(|error| error.to_string())
     }
 

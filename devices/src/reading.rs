@@ -6,12 +6,13 @@
 //! arithmetic sum of the phases. Registers add up every window, imports and exports apart; total
 //! and direction are made of each window's powers as D-21 says.
 
+use lastmeter_metrology::{Phasor, Sequence};
 use lastmeter_sim::Netting;
 use lastmeter_units::{Direction, MEASUREMENTS, MeasurementId, Phase, Quantity, SimDuration};
 
 use num_complex::Complex64;
 
-use crate::window::{MeasuredPhase, MeasuredWindow, PHASES_MAX};
+use crate::window::{MeasuredPhase, MeasuredWindow, ORDERS, Orders, PHASES_MAX};
 
 /// A group of quantities a scenario can ask for, by its word.
 pub(crate) const GROUPS: &[&str] = &[
@@ -26,6 +27,9 @@ pub(crate) const GROUPS: &[&str] = &[
     "reactive_energy",
     "apparent_energy",
     "thd",
+    "harmonics",
+    "unbalance",
+    "flicker",
     "non_active_power",
     "phase_angle",
     "pulses",
@@ -37,7 +41,14 @@ pub(crate) const GROUPS: &[&str] = &[
 /// Groups that only a meter with a breaker has.
 pub(crate) const BREAKER_GROUPS: &[&str] = &["neutral_current", "breaker"];
 
-fn group_of(quantity: Quantity) -> Option<&'static str> {
+/// The group that only a three-phase meter has.
+pub(crate) const UNBALANCE_GROUP: &str = "unbalance";
+
+/// Groups for which every sample has to be looked at.
+pub(crate) const SAMPLE_GROUPS: &[&str] = &["harmonics", "flicker"];
+
+/// The group a meter reports a quantity with, by its word in `quantities`; `None` if none does.
+pub fn group_of(quantity: Quantity) -> Option<&'static str> {
     Some(match quantity {
         Quantity::VoltageRms => "voltage",
         Quantity::CurrentRms => "current",
@@ -50,6 +61,9 @@ fn group_of(quantity: Quantity) -> Option<&'static str> {
         Quantity::ReactiveEnergy(_) => "reactive_energy",
         Quantity::ApparentEnergy => "apparent_energy",
         Quantity::VoltageThd | Quantity::CurrentThd => "thd",
+        Quantity::VoltageHarmonic(_) | Quantity::CurrentHarmonic(_) => "harmonics",
+        Quantity::VoltageUnbalanceNegative | Quantity::VoltageUnbalanceZero => UNBALANCE_GROUP,
+        Quantity::FlickerShortTerm => "flicker",
         Quantity::NonActivePower => "non_active_power",
         Quantity::VoltagePhase | Quantity::CurrentPhase => "phase_angle",
         Quantity::ActivePulses | Quantity::ReactivePulses => "pulses",
@@ -67,8 +81,9 @@ pub(crate) fn identifiers(groups: &[&str], totals_only: bool, phases: usize) -> 
     let total = |quantity| MeasurementId::of(quantity, Phase::Total).is_some_and(is_offered);
     let wanted = |id: &MeasurementId| {
         let row = id.row();
-        is_offered(*id)
-            && group_of(row.quantity).is_some_and(|group| groups.contains(&group))
+        // What is offered takes searches, so it is asked last but one.
+        group_of(row.quantity).is_some_and(|group| groups.contains(&group))
+            && is_offered(*id)
             && row
                 .phase
                 .index()
@@ -146,6 +161,12 @@ pub(crate) struct Totaliser {
     angles: [[Complex64; PHASES_MAX]; 2],
     /// Mean values.
     direct: [[f64; PHASES_MAX]; 2],
+    /// Squares of the unbalances, negative and zero sequence.
+    unbalance2: [f64; 2],
+    /// Squares of the harmonics, where they are reported.
+    orders2: Option<Box<Orders>>,
+    /// The last known Pst of each phase; not a number before there is one.
+    pst: [f64; PHASES_MAX],
     /// Seconds of windows in the sums.
     length_s: f64,
     span: Option<(SimDuration, SimDuration)>,
@@ -175,6 +196,9 @@ impl Totaliser {
             thd2: Default::default(),
             angles: Default::default(),
             direct: Default::default(),
+            unbalance2: Default::default(),
+            orders2: None,
+            pst: [f64::NAN; PHASES_MAX],
             length_s: 0.0,
             span: None,
             last_to: None,
@@ -204,6 +228,13 @@ impl Totaliser {
         self.is_open = is_open;
     }
 
+    /// Notes a value of Pst.
+    pub(crate) fn set_flicker(&mut self, phase: usize, pst: f64) {
+        if let Some(known) = self.pst.get_mut(phase) {
+            *known = pst;
+        }
+    }
+
     /// Takes a window into the reading to come and into the registers.
     pub(crate) fn add(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s;
@@ -223,6 +254,7 @@ impl Totaliser {
             self.s[n] += phase.s_va * t;
         }
         self.add_extras(window);
+        self.add_quality(window);
         self.register(window);
     }
 
@@ -245,6 +277,26 @@ impl Totaliser {
 
     /// Adds energies up, by the meter's own clock, where there is a load: each power has to reach
     /// the threshold by itself, for a load may be reactive only.
+    /// Unbalance and harmonics: means of squares, as IEC 61000-4-30 aggregates them.
+    fn add_quality(&mut self, window: &MeasuredWindow) {
+        let t = window.duration_s;
+        let u1 = window.phases.map(|phase| Phasor { re: phase.u1.re, im: phase.u1.im });
+        let unbalance = Sequence::of(u1).unbalance();
+        for (sum, percent) in
+            self.unbalance2.iter_mut().zip([unbalance.negative_pct, unbalance.zero_pct])
+        {
+            let part = percent.unwrap_or(f64::NAN) / 100.0;
+            *sum += part * part * t;
+        }
+        let Some(orders) = &window.orders else { return };
+        let sums = self.orders2.get_or_insert_with(|| Box::new([[[0.0; ORDERS]; PHASES_MAX]; 2]));
+        let sums = sums.iter_mut().flatten().flatten();
+        for (sum, rms) in sums.zip(orders.iter().flatten().flatten()) {
+            *sum += rms * rms * t;
+        }
+    }
+
+    /// Adds energies up, by the meter's own clock, where there is a load.
     fn register(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s * (1.0 + window.clock_error);
         let loaded = |power: fn(&MeasuredPhase) -> f64| {
@@ -314,6 +366,11 @@ impl Totaliser {
             Quantity::ApparentEnergy => register()?.apparent,
             Quantity::VoltageThd => means(&self.thd2[0])[row.phase.index()?].sqrt(),
             Quantity::CurrentThd => means(&self.thd2[1])[row.phase.index()?].sqrt(),
+            Quantity::VoltageHarmonic(order) => self.order(0, row.phase, order)?,
+            Quantity::CurrentHarmonic(order) => self.order(1, row.phase, order)?,
+            Quantity::VoltageUnbalanceNegative => (self.unbalance2[0] / self.length_s).sqrt(),
+            Quantity::VoltageUnbalanceZero => (self.unbalance2[1] / self.length_s).sqrt(),
+            Quantity::FlickerShortTerm => *self.pst.get(row.phase.index()?)?,
             Quantity::NonActivePower => {
                 let (s, p) = (of_phase(means(&self.s))?, of_phase(means(&self.p))?);
                 ((s - p) * (s + p)).max(0.0).sqrt()
@@ -337,6 +394,13 @@ impl Totaliser {
         Some(value / row.si_factor).filter(|value| value.is_finite())
     }
 
+    /// RMS value of a harmonic; `side` 0 is the voltage.
+    fn order(&self, side: usize, phase: Phase, order: u8) -> Option<f64> {
+        let orders = &self.orders2.as_ref()?[side][phase.index()?];
+        let square = orders.get(usize::from(order).checked_sub(2)?)?;
+        Some((square / self.length_s).sqrt())
+    }
+
     /// The reading has been made; the registers go on.
     pub(crate) fn begin_next(&mut self) {
         *self = Self {
@@ -346,6 +410,7 @@ impl Totaliser {
             pulsed: self.pulsed,
             is_open: self.is_open,
             last_to: self.last_to,
+            pst: self.pst,
             ..Self::new(self.netting, self.energy)
         };
     }
@@ -466,7 +531,7 @@ mod tests {
     fn voltages_are_averaged_as_squares_and_registers_outlive_a_reading() {
         let mut totaliser = Totaliser::new(Netting::Net, Energy::default());
         let mut first = window(0.0, 0.2, [(100.0, 0.0); 3]);
-        let mut second = first;
+        let mut second = first.clone();
         (first.phases[0].u_rms_v, second.phases[0].u_rms_v) = (3.0, 4.0);
         second.from_s = 0.2;
         totaliser.add(&first);

@@ -1,13 +1,18 @@
 //! `fidelity = "samples"`: every sample goes through the front end and the metrology engine.
 
-use lastmeter_metrology::{EngineConfig, EngineError, PhaseQuantities, WindowEngine};
+use lastmeter_metrology::flicker::{FlickerConfig, FlickerMeter, SHORT_TERM_S};
+use lastmeter_metrology::{EngineConfig, EngineError, PhaseQuantities, Window, WindowEngine};
 use lastmeter_sim::{Block, Streams};
 use num_complex::Complex64;
 
 use crate::front_end::group::FrontEnd;
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::running_mean::RunningMean;
-use crate::window::{MeasuredPhase, MeasuredWindow, PHASES_MAX};
+use crate::window::{MeasuredPhase, MeasuredWindow, ORDERS, Orders, PHASES_MAX};
+
+/// By how much earlier than the ten minutes since its start a flickermeter's interval ends, in
+/// seconds: so much more than its filters are late that the reading due then has it.
+const FLICKER_EARLY_S: f64 = 0.5;
 
 /// Front end and engine of one meter.
 #[derive(Debug)]
@@ -22,6 +27,10 @@ pub(crate) struct Sampled {
     means: Vec<RunningMean>,
     /// Samples per second of the device's own clock.
     rate_hz: f64,
+    /// Whether harmonics are told one by one.
+    has_orders: bool,
+    /// One for each voltage, where flicker is reported.
+    flicker: Vec<FlickerMeter>,
 }
 
 impl Sampled {
@@ -44,6 +53,8 @@ impl Sampled {
             engine: WindowEngine::new(config)?,
             means: Vec::new(),
             rate_hz,
+            has_orders: false,
+            flicker: Vec::new(),
         })
     }
 
@@ -51,6 +62,26 @@ impl Sampled {
     pub(crate) fn with_means(mut self) -> Self {
         self.means = vec![RunningMean::default(); self.front_end.channels()];
         self
+    }
+
+    /// The same with harmonics told one by one; the engine has to find them.
+    pub(crate) fn with_orders(mut self) -> Self {
+        self.has_orders = true;
+        self
+    }
+
+    /// The same with a flickermeter on each voltage; `None` if the rate does not do.
+    pub(crate) fn with_flicker(mut self, config: FlickerConfig) -> Option<Self> {
+        let first_s = SHORT_TERM_S - FLICKER_EARLY_S;
+        let meter = FlickerMeter::new(config)?.with_first_interval_at(first_s);
+        self.flicker = vec![meter; self.phases];
+        Some(self)
+    }
+
+    /// Values of Pst that have become known: phase and value.
+    pub(crate) fn pop_flicker(&mut self) -> Option<(usize, f64)> {
+        let mut meters = self.flicker.iter_mut().enumerate();
+        meters.find_map(|(phase, meter)| Some((phase, meter.pop()?.pst)))
     }
 
     /// Whether a block has the right channels, all of one length; the length.
@@ -85,6 +116,9 @@ impl Sampled {
         let of = |first: usize| -> Vec<&[f64]> {
             (first..first + sets).map(|n| self.front_end.converted(n)).collect()
         };
+        for (number, meter) in self.flicker.iter_mut().enumerate() {
+            meter.push(self.front_end.converted(number));
+        }
         self.engine.push(&of(0), &of(sets))
     }
 
@@ -136,8 +170,24 @@ impl Sampled {
             frequency_hz: window.frequency_hz,
             phases,
             second: MeasuredPhase::default(),
+            orders: self.has_orders.then(|| orders(&window)),
         })
     }
+}
+
+/// The harmonics of a window one by one.
+fn orders(window: &Window) -> Box<Orders> {
+    let mut orders = Box::new([[[f64::NAN; ORDERS]; PHASES_MAX]; 2]);
+    for (phase, found) in window.phases.iter().enumerate().take(PHASES_MAX) {
+        let Some(harmonics) = found.harmonics.as_deref() else { continue };
+        for (side, found) in [&harmonics.u, &harmonics.i].into_iter().enumerate() {
+            for (order, rms) in orders[side][phase].iter_mut().zip(found.sub_groups.iter().skip(1))
+            {
+                *order = *rms;
+            }
+        }
+    }
+    orders
 }
 
 fn measured(found: &PhaseQuantities) -> MeasuredPhase {

@@ -30,8 +30,15 @@ pub(crate) struct MeasuredPhase {
     pub(crate) i_mean_a: f64,
 }
 
+/// Orders of harmonics that are told one by one: 2 to 50.
+pub(crate) const ORDERS: usize = 49;
+
+/// RMS values of the harmonic sub-groups from order 2 on: of the voltages, of the currents, by
+/// phase. Not a number beyond what the sampling rate resolves.
+pub(crate) type Orders = [[[f64; ORDERS]; PHASES_MAX]; 2];
+
 /// One window of 10 or 12 cycles.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct MeasuredWindow {
     /// Start, in seconds since the scenario's start.
     pub(crate) from_s: f64,
@@ -46,11 +53,13 @@ pub(crate) struct MeasuredWindow {
     /// A single-phase meter's second set of channels: the voltage behind its breaker and the
     /// current in the neutral.
     pub(crate) second: MeasuredPhase,
+    /// Harmonics one by one, where they are reported.
+    pub(crate) orders: Option<Box<Orders>>,
 }
 
 impl MeasuredWindow {
     /// End, in seconds since the scenario's start.
-    pub(crate) fn to_s(self) -> f64 {
+    pub(crate) fn to_s(&self) -> f64 {
         self.from_s + self.duration_s
     }
 

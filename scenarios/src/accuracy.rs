@@ -6,11 +6,11 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use lastmeter_devices::DEVICES;
+use lastmeter_devices::{DEVICES, group_of};
 use lastmeter_params::{nearest, quote};
 use lastmeter_reports::check::Pattern;
 use lastmeter_reports::standard::{
-    Assessed, Connection, EMBEDDED, Item, SUITE_SOURCE, Skip, Suite, TestResult, embedded,
+    Assessed, Connection, EMBEDDED, Item, SUITE_SOURCE, Skip, Subject, Suite, TestResult, embedded,
     figure_told, with_uncertainty,
 };
 use lastmeter_reports::{Evaluation, ExitCode, Status, format_summary};
@@ -50,6 +50,9 @@ pub struct AccuracyOptions {
 
 /// How often the meter reports where nothing else is said: a reading of two windows or three.
 const REPORT_EVERY: &str = "500 ms";
+
+/// The same for flicker, of which there is a figure every ten minutes, and so many count.
+const REPORT_FLICKER: (&str, u32) = ("10 min", 3);
 
 /// The worst points that are listed.
 const WORST_MAX: usize = 5;
@@ -258,6 +261,28 @@ fn load(
     Scenario::from_bytes(Path::new("accuracy.toml"), text.as_bytes(), &load)
 }
 
+/// The groups of quantities the tests that are played need.
+fn groups_of(options: &AccuracyOptions, suite: &Suite, phases: usize) -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for test in suite.tests.iter().filter(|test| test.not_played.is_none()) {
+        let ids = match &test.subject {
+            Subject::Each(ids) if is_selected(options, &test.name) => ids.as_slice(),
+            _ => &[],
+        };
+        for group in ids.iter().filter_map(|id| group_of(id.row().quantity)) {
+            if !groups.contains(&group) && (phases == 3 || group != "unbalance") {
+                groups.push(group);
+            }
+        }
+    }
+    groups
+}
+
+fn is_selected(options: &AccuracyOptions, test: &str) -> bool {
+    let mut patterns = options.tests.iter().map(|text| Pattern::new(text));
+    options.tests.is_empty() || patterns.any(|pattern| pattern.matches(test))
+}
+
 fn scenario_text(
     options: &AccuracyOptions,
     suite: &Suite,
@@ -285,6 +310,11 @@ fn scenario_text(
     line(format_args!("device = {}\nphases = {phases}", quote(&meter.name)));
     line(format_args!("connection = {}", quote(connection.word())));
     line(format_args!("class = {}", quote(class)));
+    let groups = groups_of(options, suite, phases);
+    let has_flicker = groups.contains(&"flicker");
+    if has_flicker && meter.keys.is_empty() {
+        line(format_args!("readings = {}", REPORT_FLICKER.1));
+    }
     if !options.tests.is_empty() {
         line(format_args!("tests = {}", list(&options.tests)));
     }
@@ -297,7 +327,7 @@ fn scenario_text(
             kind.is_some_and(|kind| kind.entry.fields.iter().any(|field| field.name == key))
         };
         for (key, value) in [
-            ("report_every", REPORT_EVERY.to_owned()),
+            ("report_every", if has_flicker { REPORT_FLICKER.0 } else { REPORT_EVERY }.to_owned()),
             ("nominal_voltage", format!("{} V", suite.nominal_voltage)),
             ("nominal_current", format!("{current} A")),
             ("nominal_frequency", format!("{} Hz", suite.frequency)),
@@ -306,6 +336,14 @@ fn scenario_text(
                 line(format_args!("{key} = {}", quote(&value)));
             }
         }
+        // What a reading has without being asked is enough for the others.
+        let is_more = |group: &&str| ["thd", "harmonics", "unbalance", "flicker"].contains(group);
+        if has("quantities") && groups.iter().any(|group| is_more(&group)) {
+            let usual = ["voltage", "current", "active_power", "frequency", "active_energy"];
+            let more = groups.iter().filter(|group| !usual.contains(group));
+            let all: Vec<String> = usual.iter().chain(more).map(|&g| g.to_owned()).collect();
+            line(format_args!("quantities = {}", list(&all)));
+        }
         // As the claim has it: starting and no-load tests last as long as pulses are rare.
         if has("pulse_constant") {
             line(format_args!("pulse_constant = 100000"));
@@ -313,11 +351,7 @@ fn scenario_text(
     } else {
         line(format_args!("{}", meter.keys.trim_end()));
     }
-    let is_selected = |name: &str| {
-        let mut patterns = options.tests.iter().map(|text| Pattern::new(text));
-        options.tests.is_empty() || patterns.any(|pattern| pattern.matches(name))
-    };
-    for test in suite.tests.iter().filter(|test| is_selected(&test.name)) {
+    for test in suite.tests.iter().filter(|test| is_selected(options, &test.name)) {
         let name = quote(&test.name);
         line(format_args!("\n[[check]]\nname = {name}\nkind = \"suite\"\ntests = [{name}]"));
         line(format_args!("covers = [\"F-10\"]"));

@@ -2,6 +2,7 @@
 
 use std::f64::consts::SQRT_2;
 
+use lastmeter_metrology::flicker::{FlickerConfig, Lamp};
 use lastmeter_metrology::{EngineConfig, EngineError, Resampling, Synchronisation};
 use lastmeter_params::{Code, Diagnostics, Value, Values};
 use lastmeter_sim::Netting;
@@ -15,7 +16,7 @@ use crate::front_end::wander::Wander;
 use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
 use crate::gaussian::Gaussian;
 use crate::meter::{Acquisition, InputTopic, Meter, MeterParts, PERIOD_MIN};
-use crate::reading::{BREAKER_GROUPS, Energy, identifiers};
+use crate::reading::{BREAKER_GROUPS, Energy, SAMPLE_GROUPS, UNBALANCE_GROUP, identifiers};
 use crate::register::{FullScale, Registers, Row};
 use crate::registry::DeviceContext;
 use crate::sampled::Sampled;
@@ -113,6 +114,29 @@ fn full_scale(values: &Values, kind: &str) -> f64 {
     values.si(&format!("nominal_{kind}")) * si("headroom") * si("ratio")
 }
 
+/// Notes what of power quality a meter cannot report.
+fn check_quality(recipe: &Recipe, values: &Values, diagnostics: &mut Diagnostics) {
+    let groups = values.text_list("quantities");
+    let mut refuse = |code: Code, field: &str, message: String, label: &str| {
+        diagnostics.report(code, values.span_of(field), message, label);
+    };
+    if groups == ["flicker"] {
+        let message = "there is no flicker to report in the first ten minutes".to_owned();
+        refuse(Code::DOES_NOT_FIT, "quantities", message, "expected another group beside it");
+    }
+    if groups.contains(&UNBALANCE_GROUP) && recipe.phases == 1 {
+        let message = format!("`{UNBALANCE_GROUP}` is there with three phases only");
+        refuse(Code::DOES_NOT_FIT, "quantities", message, "expected groups of this model");
+    }
+    if let Some(group) = groups.iter().find(|group| SAMPLE_GROUPS.contains(group))
+        && values.text("fidelity") == "windows"
+    {
+        let message = format!("windows in closed form do not know `{group}`");
+        let label = "expected `fidelity = \"samples\"` with it";
+        refuse(Code::DOES_NOT_FIT, "quantities", message, label);
+    }
+}
+
 /// Notes what does not fit together.
 fn check(
     recipe: &Recipe,
@@ -120,6 +144,7 @@ fn check(
     context: &DeviceContext<'_>,
     diagnostics: &mut Diagnostics,
 ) {
+    check_quality(recipe, values, diagnostics);
     let mut refuse = |code: Code, field: &str, message: String, label: &str| {
         diagnostics.report(code, values.span_of(field), message, label);
     };
@@ -335,6 +360,12 @@ fn acquisition(
         Ok(chain) => {
             let has_means = values.text_list("quantities").contains(&"mean");
             let chain = if has_means { chain.with_means() } else { chain };
+            let Some(chain) = with_quality(chain, values, &sampling) else {
+                let message = "a flickermeter takes at least eight samples per cycle".to_owned();
+                let span = values.span_of("sample_rate");
+                diagnostics.report(Code::DOES_NOT_FIT, span, message, "too low for `flicker`");
+                return None;
+            };
             Some(Acquisition::Samples { chain: Box::new(chain), rate_hz: feed_hz, taken: 0 })
         }
         Err(error) => {
@@ -349,10 +380,28 @@ fn acquisition(
     }
 }
 
+fn asks_for(values: &Values, group: &str) -> bool {
+    values.text_list("quantities").contains(&group)
+}
+
+/// A chain with what the asked groups need beyond the engine; `None` if the rate is too low.
+fn with_quality(chain: Sampled, values: &Values, sampling: &Sampling) -> Option<Sampled> {
+    let chain = if asks_for(values, "harmonics") { chain.with_orders() } else { chain };
+    if !asks_for(values, "flicker") {
+        return Some(chain);
+    }
+    let lamp = match values.text("flicker_lamp") {
+        "120 V" => Lamp::V120,
+        _ => Lamp::V230,
+    };
+    let Sampling { rate_hz, nominal_hz, .. } = *sampling;
+    chain.with_flicker(FlickerConfig { rate_hz, nominal_hz, lamp })
+}
+
 fn engine_config(values: &Values, sampling: &Sampling, sets: usize) -> EngineConfig {
     let window_samples = values.integer_opt("window_samples");
     EngineConfig {
-        harmonics: values.text_list("quantities").contains(&"thd"),
+        harmonics: asks_for(values, "thd") || asks_for(values, "harmonics"),
         synchronisation: match values.text("synchronisation") {
             "zero-crossing" => Synchronisation::ZeroCrossing,
             _ => Synchronisation::InterpolatedDft,

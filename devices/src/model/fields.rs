@@ -371,6 +371,12 @@ const SHARED: &[Field] = &[
         "How harmonics come by a whole number of points per window; linear interpolation, as \
          published, loses high orders.",
     ),
+    Field::default(
+        "flicker_lamp",
+        Kind::Choice(&["230 V", "120 V"]),
+        "\"230 V\"",
+        "Whose lamp `flicker` is weighed with (IEC 61000-4-15).",
+    ),
     Field::optional(
         "window_samples",
         Kind::Integer { min: 32, max: 1 << 20 },

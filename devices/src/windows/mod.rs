@@ -305,6 +305,7 @@ impl ClosedForm {
             frequency_hz: frequency_hz / (1.0 + clock_error),
             phases: *phases,
             second: MeasuredPhase::default(),
+            orders: None,
         }
     }
 

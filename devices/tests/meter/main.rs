@@ -3,4 +3,5 @@
 mod accuracy;
 mod behaviour;
 mod models;
+mod quality;
 mod support;

@@ -220,6 +220,11 @@ pub(super) static TEST: &[Field] = &[
         "0",
         "how many pulses the true energy of the test is worth at least",
     ),
+    Field::optional(
+        "expected",
+        Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1e6 },
+        "what a quantity without unit has to be where the plant has no reference of it",
+    ),
     Field::optional("not_played", Kind::Text, "why this version cannot play it"),
     Field::required("limit", Kind::List(&Kind::Table(LIMIT)), "the limits"),
 ];

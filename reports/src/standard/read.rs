@@ -378,6 +378,7 @@ fn test(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Test> {
         readings: values.integer_opt("readings").and_then(|count| u32::try_from(count).ok()),
         no_load_constant: numbers_by_class(values, "no_load_constant", suite, out),
         pulses: values.si("pulses"),
+        expected: values.si_opt("expected"),
         not_played: values.text_opt("not_played").map(str::to_owned),
         limits,
         subject,
@@ -580,6 +581,13 @@ fn makes_sense(test: &Test, values: &Values, out: &mut Diagnostics) {
     }
     if matches!(test.evaluate, Evaluate::NoLoad | Evaluate::Starting) && !is_energy {
         refuse("quantity", "starting and no-load tests are about energy", "expected an energy");
+    }
+    let is_number = match &test.subject {
+        Subject::Each(ids) => ids.iter().all(|id| id.row().si_unit == SiUnit::One),
+        Subject::ActiveEnergy | Subject::ReactiveEnergy => false,
+    };
+    if test.expected.is_some() && !is_number {
+        refuse("expected", "what this quantity has to be is told by the plant", "leave it out");
     }
     if test.evaluate == Evaluate::NoLoad && test.no_load_constant.is_empty() {
         refuse("no_load_constant", "nothing says how long the test lasts", "expected constants");

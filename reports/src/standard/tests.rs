@@ -36,8 +36,7 @@ fn every_suite_that_comes_along_is_sound() {
             for &connection in &suite.connections {
                 let claim = Claim::usual(&suite, class, connection);
                 let plan = Plan::new(suite.clone(), claim, SimDuration::from_seconds(1)).unwrap();
-                let is_played = *name != "iec-61000-4-15";
-                assert_eq!(!plan.points.is_empty(), is_played, "{name}");
+                assert!(!plan.points.is_empty(), "{name}");
                 assert!(plan.duration() < SimDuration::from_seconds(1200), "{name}");
             }
         }

@@ -9,7 +9,7 @@ use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_reports::standard::{
     Component, Conditions, EMBEDDED, Plan, SUITE_SOURCE, Shape, embedded, read_plan,
 };
-use lastmeter_sim::plan::{Harmonic, OperatingPoint, PhaseSequence, WaveShape};
+use lastmeter_sim::plan::{Harmonic, OperatingPoint, PhaseSequence, VoltageModulation, WaveShape};
 use lastmeter_sim::{Program, Streams, Terminal};
 use lastmeter_units::SimDuration;
 
@@ -143,9 +143,6 @@ fn operating_point(
     duration: SimDuration,
 ) -> Result<OperatingPoint, String> {
     let waveform = &plan.suite.waveforms[conditions.waveform];
-    if waveform.modulation.is_some() {
-        return Err(format!("waveform `{}` modulates the voltage", waveform.name));
-    }
     let phases = conditions.phases;
     // What is cut from a sine has this RMS value if the sine has the reciprocal one.
     let (current_shape, share) = shape(waveform.shape);
@@ -160,6 +157,10 @@ fn operating_point(
             PhaseSequence::Positive
         },
         voltage_harmonics: harmonics(&waveform.voltage, &waveform.name)?,
+        voltage_modulation: waveform.modulation.map(|of| VoltageModulation {
+            changes_per_minute: of.changes_per_minute,
+            depth: of.depth,
+        }),
         current_harmonics: harmonics(&waveform.current, &waveform.name)?,
         current_shape,
         temperature_celsius: conditions.celsius,

@@ -14,8 +14,8 @@ fn point(seconds: f64, phases: usize) -> OperatingPoint {
 }
 
 fn terminal(points: &[OperatingPoint]) -> Terminal {
-    let program = Program::from_points(points).unwrap();
-    Terminal::from_program(&program, "s", &Streams::new(1)).unwrap()
+    let program = Program::from_points(points).expect("a program");
+    Terminal::from_program(&program, "s", &Streams::new(1)).expect("a terminal")
 }
 
 #[test]

@@ -73,6 +73,8 @@ pub struct FlickerMeter {
     classifier: Classifier,
     /// Filter outputs so far.
     outputs: u64,
+    /// Where the first interval begins, in s.
+    first_s: f64,
     /// Whole intervals classified so far.
     intervals: u32,
     ready: VecDeque<ShortTerm>,
@@ -122,11 +124,20 @@ impl FlickerMeter {
             gain: gain(lamp, nominal_hz, SMOOTHING_S),
             classifier: Classifier::default(),
             outputs: 0,
+            first_s: SETTLING_S,
             intervals: 0,
             ready: VecDeque::new(),
             squared: Vec::new(),
             largest: 0.0,
         })
+    }
+
+    /// The same with its first interval at another instant, in seconds since the first sample: what
+    /// lies before is not classified. Earlier than everything has settled is not possible.
+    #[must_use]
+    pub fn with_first_interval_at(mut self, first_s: f64) -> Self {
+        self.first_s = first_s.max(SETTLING_S);
+        self
     }
 
     /// Takes the next samples of the voltage, in any unit. What is no finite number counts as 0.
@@ -162,7 +173,7 @@ impl FlickerMeter {
         self.largest = self.largest.max(self.gain * self.smoothed);
         self.outputs += 1;
         let time_s = self.outputs as f64 / self.filter_rate_hz;
-        let start_s = SETTLING_S + SHORT_TERM_S * f64::from(self.intervals);
+        let start_s = self.first_s + SHORT_TERM_S * f64::from(self.intervals);
         if time_s <= start_s {
             return;
         }

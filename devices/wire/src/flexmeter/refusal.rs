@@ -108,7 +108,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes_max: 64 * 1024, depth_max: 16, values_max: 256, metadata_max: 64 }
+        Self { bytes_max: 64 * 1024, depth_max: 16, values_max: 512, metadata_max: 64 }
     }
 }
 
