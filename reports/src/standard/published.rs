@@ -226,6 +226,7 @@ pub(super) fn read_sweep(values: &Values, suite: &Suite, out: &mut Diagnostics) 
         readings: None,
         no_load_constant: BTreeMap::new(),
         pulses: 0.0,
+        expected: None,
         not_played: None,
         limits: Vec::new(),
     };
