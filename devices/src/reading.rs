@@ -275,8 +275,6 @@ impl Totaliser {
         self.second[1] += window.second.i_rms_a * window.second.i_rms_a * t;
     }
 
-    /// Adds energies up, by the meter's own clock, where there is a load: each power has to reach
-    /// the threshold by itself, for a load may be reactive only.
     /// Unbalance and harmonics: means of squares, as IEC 61000-4-30 aggregates them.
     fn add_quality(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s;
@@ -296,7 +294,8 @@ impl Totaliser {
         }
     }
 
-    /// Adds energies up, by the meter's own clock, where there is a load.
+    /// Adds energies up, by the meter's own clock, where there is a load: each power has to reach
+    /// the threshold by itself, for a load may be reactive only.
     fn register(&mut self, window: &MeasuredWindow) {
         let t = window.duration_s * (1.0 + window.clock_error);
         let loaded = |power: fn(&MeasuredPhase) -> f64| {
