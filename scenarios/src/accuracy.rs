@@ -338,7 +338,7 @@ fn scenario_text(
         }
         // What a reading has without being asked is enough for the others.
         let is_more = |group: &&str| ["thd", "harmonics", "unbalance", "flicker"].contains(group);
-        if has("quantities") && groups.iter().any(|group| is_more(group)) {
+        if has("quantities") && groups.iter().any(is_more) {
             let usual = ["voltage", "current", "active_power", "frequency", "active_energy"];
             let more = groups.iter().filter(|group| !usual.contains(group));
             let all: Vec<String> = usual.iter().chain(more).map(|&g| g.to_owned()).collect();
