@@ -38,6 +38,10 @@ SI_UNITS = {
     "x.electricity.current.thd.": "1",
     "x.electricity.voltage.mean.": "V",
     "x.electricity.current.mean.": "A",
+    "x.electricity.voltage.harmonic.": "V",
+    "x.electricity.current.harmonic.": "A",
+    "x.electricity.voltage.unbalance.": "1",
+    "x.electricity.voltage.flicker.": "1",
 }
 EXIT_OF_STATUS = {"pass": 0, "fail": 1, "error": 3, "skipped": 4, "inconclusive": 5}
 ORDER = ["pass", "skipped", "inconclusive", "fail", "error"]
@@ -245,7 +249,7 @@ class Record:
 
     def __init__(self):
         self.rows, self.faults = 0, []
-        self.due, self.missing, self.unexpected = set(), set(), set()
+        self.due, self.came, self.unexpected = set(), set(), set()
         self.last_time, self.seen = "", set()
         self.units, self.last_reading = {}, None
 
@@ -286,8 +290,14 @@ class Record:
             self.unexpected.add(key)
         else:
             self.due.add(key)
-            if reported is None:
-                self.missing.add(key)
+            # A reading may be there without a value that it did not have yet (Pst).
+            if reported is not None:
+                self.came.add(key)
+
+    @property
+    def missing(self):
+        """The readings of which nothing came back."""
+        return self.due - self.came
 
 
 def is_shortest(text, value):
