@@ -26,6 +26,9 @@ const BASE: [&str; 4] = ["Ib", "In", "Iref", "Imax"];
 /// Deeper chains of symbols are taken for circles.
 const DEPTH_MAX: usize = 6;
 
+/// There are two connections; more alternatives than these only multiply with the depth.
+const ALTERNATIVES_MAX: usize = 4;
+
 /// What symbols stand for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ratings {
@@ -40,6 +43,10 @@ pub(super) struct Ratings {
 impl Expression {
     /// Reads an expression; the error says what is wrong with it.
     pub(super) fn read(text: &str) -> Result<Self, String> {
+        let alternatives = text.split('|').count();
+        if alternatives > ALTERNATIVES_MAX {
+            return Err(format!("{alternatives} alternatives; at most {ALTERNATIVES_MAX}"));
+        }
         let terms: Result<Vec<Term>, String> = text.split('|').map(term).collect();
         Ok(Self { text: text.trim().to_owned(), terms: terms? })
     }
@@ -130,6 +137,7 @@ mod tests {
         for text in ["", "0.05", "-1 In", "0 In", "x In", "1 I-n", "nan In", "In |"] {
             assert!(Expression::read(text).is_err(), "{text}");
         }
+        assert!(Expression::read("In | In | In | In | In").unwrap_err().contains("at most 4"));
         let both = Expression::read("0.05 Ib | 0.02 In").unwrap();
         assert_eq!(both.terms.len(), 2);
         assert_eq!(both.unknown(&[]).count(), 0);

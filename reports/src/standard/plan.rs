@@ -411,6 +411,10 @@ fn sweep(
     claim: &Claim,
     class: usize,
 ) -> Result<Vec<Coordinates>, String> {
+    let wanted = points_wanted(test);
+    if wanted > POINTS_MAX {
+        return Err(format!("{wanted} operating points; at most {POINTS_MAX}"));
+    }
     let mut currents = Vec::new();
     for current in &test.current {
         currents.push(Some(current.resolve(suite, &claim.ratings(class))?));
@@ -462,6 +466,22 @@ fn sweep(
         test.reversed.iter().map(|&reversed| Coordinates { reversed, ..at.clone() }).collect()
     });
     Ok(all)
+}
+
+/// How many points a test's lists multiply to, before any of them is made.
+fn points_wanted(test: &Test) -> usize {
+    let lists = [
+        test.current.len().max(1),
+        test.power_factor.len(),
+        test.export.len(),
+        test.loaded.len().max(1),
+        test.voltage.len().max(test.phase_voltages.len()),
+        test.frequency.len(),
+        test.temperature.len(),
+        test.waveform.len(),
+        test.reversed.len(),
+    ];
+    lists.into_iter().fold(1, usize::saturating_mul)
 }
 
 fn voltages(test: &Test, at: &Coordinates) -> Vec<Coordinates> {

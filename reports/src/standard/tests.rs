@@ -118,6 +118,22 @@ fn every_mistake_is_told_at_its_place() {
     assert!(Suite::is_meant(SMALL) && !Suite::is_meant("format = 1\n[scenario]\n"));
 }
 
+/// Neither lists that multiply to a plan of weeks nor a symbol that names itself are tried out.
+#[test]
+fn what_would_never_end_is_refused_at_once() {
+    let ratios: Vec<String> =
+        (0..3000).map(|k| format!("{:.5}", 0.9 + 1e-5 * f64::from(k))).collect();
+    let ratios = ratios.join(", ");
+    let lists = format!("voltage = [{ratios}]\nfrequency = [{ratios}]\npower_factor =");
+    let told = |text: &str| format!("{:?}", Suite::read(text).unwrap_err());
+    let many = told(&SMALL.replacen("power_factor =", &lists, 1));
+    assert!(many.contains("54000000 operating points; at most 5000"), "{many}");
+    let itself = vec!["Itr"; 60].join(" | ");
+    let circle = told(&SMALL.replacen("0.1 Ib", &itself, 1));
+    assert!(circle.contains("60 alternatives; at most 4"), "{circle}");
+    assert!(!told(&SMALL.replacen("0.1 Ib", "Itr | Itr | Itr | Itr", 1)).is_empty());
+}
+
 /// Tables 4 and 5 of IEC 62053-22:2003, In = 5 A; and 900 * 10^6 / (k m Un Imax) minutes.
 #[test]
 fn the_plan_of_class_02s_has_the_tables_figures() {
