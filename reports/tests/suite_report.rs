@@ -166,3 +166,19 @@ fn a_folder_is_held_against_every_class() {
     let figures = worst.figures.as_ref().unwrap();
     assert!((figures.value - 0.1).abs() < 1e-6 && figures.budget.expanded() < 1e-6);
 }
+
+/// Somebody makes the meter right in the record: its class is no better for it.
+#[test]
+fn an_edited_record_meets_no_class() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &|_| 0.1);
+    let path = dir.path().join("observations.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let at = text.rfind("00").unwrap();
+    fs::write(&path, format!("{}01{}", &text[..at], &text[at + 2..])).unwrap();
+    let assessed = Assessed::read(dir.path()).unwrap().unwrap();
+    for line in assessed.summary() {
+        assert_eq!(line.status, Status::Error, "{}: {}", line.class, line.text);
+        assert!(line.text.contains("changed after the run"), "{}", line.text);
+    }
+}

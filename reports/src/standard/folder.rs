@@ -9,7 +9,7 @@ use super::of_scenario::plan_of;
 use super::plan::{Plan, Skip};
 use crate::check::suite::{UNCONFIRMED, with_uncertainty};
 use crate::console::number;
-use crate::record::{RecordError, RunReader};
+use crate::record::{RecordError, RunReader, changed};
 use crate::text::plural;
 use crate::verdict::Status;
 
@@ -28,8 +28,8 @@ impl Assessed {
         Self::of(&RunReader::open(dir)?)
     }
 
-    /// Like [`Self::read`], of an open folder. A record that cannot be read to its end is in doubt
-    /// as a whole.
+    /// Like [`Self::read`], of an open folder. A record that cannot be read to its end, or that is
+    /// not what the run wrote, is in doubt as a whole.
     pub(crate) fn of(reader: &RunReader) -> Result<Option<Self>, RecordError> {
         let text = reader.scenario_toml()?;
         let document = parse_document(&text, SourceId::FILE, &mut Diagnostics::new());
@@ -38,22 +38,30 @@ impl Assessed {
             return Ok(None);
         };
         let mut assessor = Assessor::new(plan, facts.start);
-        for event in &mut reader.events()? {
+        let mut events = reader.open_events(true)?;
+        for event in &mut events {
             match event {
                 Ok((_, event)) => assessor.event(&event),
                 Err(error) => assessor.unreadable(format!("the record cannot be read: {error}")),
             }
         }
-        let mut rows = reader.observations()?;
+        let mut rows = reader.open_observations(true)?;
+        let mut count = 0;
         loop {
             match rows.next_row() {
-                Ok(Some(row)) => assessor.observation(&row),
+                Ok(Some(row)) => {
+                    assessor.observation(&row);
+                    count += 1;
+                }
                 Ok(None) => break,
                 Err(error) => {
                     assessor.unreadable(format!("the record cannot be read: {error}"));
                     break;
                 }
             }
+        }
+        if let Some(why) = changed(facts, &text, &[events.found(), rows.found(count)]) {
+            assessor.unreadable(why);
         }
         let plan = assessor.plan().clone();
         let classes = (0..plan.suite.classes.len()).map(|class| assessor.assessment(class, facts));
