@@ -133,9 +133,9 @@ async fn run(scenario: &Scenario, options: &AccuracyOptions) -> ExitCode {
             return ExitCode::Broken;
         }
     };
-    let exit = evaluation.exit_code();
+    let exit = exit_code(&assessed, &evaluation, options);
     if options.json {
-        tell_out(&document(&assessed, &evaluation, &out).to_string());
+        tell_out(&document(&assessed, &evaluation, exit, &out).to_string());
     } else {
         tell_out(headline(scenario, options, &assessed).trim_end());
         tell_out(told(&assessed, options.color).trim_end());
@@ -143,6 +143,18 @@ async fn run(scenario: &Scenario, options: &AccuracyOptions) -> ExitCode {
         tell_out(&format!("         {}", out.join("report.html").display()));
     }
     exit
+}
+
+/// That of the checks; but a class that was asked for as a whole and of which something could not
+/// be tested is not met, however good the rest was.
+fn exit_code(assessed: &Assessed, evaluation: &Evaluation, options: &AccuracyOptions) -> ExitCode {
+    let exit = evaluation.exit_code();
+    let claimed = assessed.summary().into_iter().next();
+    let is_met = claimed.is_some_and(|class| class.status == Status::Pass);
+    match exit {
+        ExitCode::Passed if options.tests.is_empty() && !is_met => ExitCode::Inconclusive,
+        exit => exit,
+    }
 }
 
 /// Why there is no scenario.
@@ -463,7 +475,7 @@ fn painted(status: Status, color: bool) -> String {
 }
 
 /// Everything, for programs.
-fn document(assessed: &Assessed, evaluation: &Evaluation, out: &Path) -> Value {
+fn document(assessed: &Assessed, evaluation: &Evaluation, exit: ExitCode, out: &Path) -> Value {
     let plan = &assessed.plan;
     let suite = &plan.suite;
     let classes: Vec<Value> = assessed
@@ -503,7 +515,7 @@ fn document(assessed: &Assessed, evaluation: &Evaluation, out: &Path) -> Value {
         "class": suite.classes[plan.claim.class],
         "connection": plan.claim.connection.word(),
         "status": evaluation.status(),
-        "exit": evaluation.exit_code().number(),
+        "exit": exit.number(),
         "classes": classes,
         "tests": tests,
         "not_simulated": skipped,

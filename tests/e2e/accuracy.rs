@@ -85,11 +85,15 @@ fn a_class_is_not_met_where_a_test_of_it_was_left_out() {
     std::fs::write(&suite, format!("{SUITE}{NOT_REPORTED}")).unwrap();
     let out = folder.path().join("out");
     let (suite, out) = (suite.to_str().unwrap(), out.to_str().unwrap());
-    let found = document(&["stpm34-3ph", "--suite", suite, "--out", out], 0);
+    let found = document(&["stpm34-3ph", "--suite", suite, "--out", out], 5);
     assert_eq!(found["tests"][0]["status"], "pass");
     assert_eq!(found["tests"][1]["status"], "skipped");
     assert!(found["tests"][1]["skipped"].as_str().unwrap().contains("no quantity"), "{found}");
     assert_eq!(found["classes"][0]["status"], "inconclusive");
+    // Who asks for one test only, is answered about that.
+    let again = folder.path().join("again");
+    let again = again.to_str().unwrap();
+    document(&["stpm34-3ph", "--suite", suite, "--test", "error", "--out", again], 0);
 }
 
 #[test]
