@@ -1,0 +1,13 @@
+//! Three-phase networks: what is connected to what, and what flows when loads draw from it.
+//!
+//! [`Network`] is the model as people describe it, in SI units. Everything here is pure and
+//! synchronous: text and numbers in, numbers and text out. The results never depend on the order in
+//! which threads finish.
+//!
+//! The library serves the plant of the bench, and alone `lastmeter grid`. It is held against
+//! power-grid-model and OpenDSS.
+
+pub mod network;
+
+pub use network::Network;
+pub use num_complex::Complex64;
