@@ -14,7 +14,8 @@ pub use injection::{
     Configuration, Load, LoadModel, Shunt, ShuntAdmittance, Source, VoltageBand, ZipShares,
 };
 pub use transformer::{
-    LineDropCompensation, Neutral, Regulator, TapChanger, Transformer, Winding, WindingKind,
+    LineDropCompensation, Magnetising, Neutral, Regulator, TapChanger, Transformer, Winding,
+    WindingKind,
 };
 pub use wire::{Connection, Wire, WireList, Wires};
 

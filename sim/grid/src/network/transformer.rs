@@ -61,6 +61,33 @@ impl TapChanger {
     }
 }
 
+/// The magnetising admittance of a transformer in per unit of its rated power and of the turns as
+/// the taps stand: the real part is the no-load loss, the imaginary one is negative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Magnetising {
+    /// By symmetrical components of a transformer of two windings, half of it at each end of the
+    /// short-circuit impedance: as power-grid-model does it, whose rules for the zero sequence then
+    /// hold for the whole transformer.
+    BySequence {
+        /// Positive and negative sequence.
+        y1_pu: Complex64,
+        /// Zero sequence.
+        y0_pu: Complex64,
+    },
+    /// Across each phase of one winding, as in OpenDSS, which takes the second.
+    AtWinding {
+        /// Which one, from 0.
+        winding: u8,
+        /// Each phase's part of the whole.
+        y_pu: Complex64,
+    },
+}
+
+impl Magnetising {
+    /// A transformer that draws nothing without load.
+    pub const NONE: Self = Self::AtWinding { winding: 0, y_pu: Complex64::ZERO };
+}
+
 /// A transformer with two or three windings, of three phases (its phases are alike and their
 /// magnetic circuits apart) or of one.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,12 +103,11 @@ pub struct Transformer {
     pub closed: Vec<bool>,
     /// Rated apparent power of all phases together, volt-amperes.
     pub rated_power_va: f64,
-    /// Short-circuit impedance in per unit of the rated power: between windings 1 and 2; for three
-    /// windings also 1 and 3, 2 and 3.
+    /// Short-circuit impedance in per unit of the rated power and of the turns as the taps stand:
+    /// between windings 1 and 2; for three windings also 1 and 3, 2 and 3.
     pub short_circuit_pu: Vec<Complex64>,
-    /// Magnetising admittance in per unit of the rated power: the real part is the no-load loss,
-    /// the imaginary one is negative.
-    pub magnetising_pu: Complex64,
+    /// What flows without load, and where.
+    pub magnetising: Magnetising,
     /// Where it was read.
     pub place: Place,
 }
@@ -109,8 +135,10 @@ pub struct Regulator {
     pub winding: u8,
     /// The node whose voltage it holds.
     pub node: NodeId,
-    /// Between this wire and earth (or the node's neutral wire).
+    /// Whose voltage it holds.
     pub wire: Wire,
+    /// Against which wire that voltage is measured; against earth if there is none.
+    pub against: Option<Wire>,
     /// Ratio of the voltage transformer of its relay.
     pub voltage_transformer_ratio: f64,
     /// What it aims at, volts at the relay.
