@@ -5,7 +5,7 @@
 //! which threads finish.
 //!
 //! The library serves the plant of the bench, and alone `lastmeter grid`. It is held against
-//! power-grid-model and OpenDSS.
+//! power-grid-model and `OpenDSS`.
 
 pub mod network;
 

@@ -74,7 +74,7 @@ pub enum Magnetising {
         /// Zero sequence.
         y0_pu: Complex64,
     },
-    /// Across each phase of one winding, as in OpenDSS, which takes the second.
+    /// Across each phase of one winding, as in `OpenDSS`, which takes the second.
     AtWinding {
         /// Which one, from 0.
         winding: u8,
