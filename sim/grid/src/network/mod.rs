@@ -5,11 +5,13 @@
 //! and to each other by their place in the lists of [`Network`].
 
 mod branch;
+mod check;
 mod injection;
 mod transformer;
 mod wire;
 
 pub use branch::{Line, LineImpedance, Matrix, SequenceImpedance, Switch, SwitchKind};
+pub use check::{Fault, check_references};
 pub use injection::{
     Configuration, Load, LoadModel, Shunt, ShuntAdmittance, Source, VoltageBand, ZipShares,
 };

@@ -39,6 +39,20 @@ pub struct Winding {
     pub tap: Option<TapChanger>,
 }
 
+impl Winding {
+    /// The wires of its node that it is connected to, with the neutral where its star point is
+    /// brought there.
+    pub fn terminals(&self) -> impl Iterator<Item = Wire> {
+        let star_point = match self.kind {
+            WindingKind::Star(Neutral::Wire) | WindingKind::Zigzag(Neutral::Wire) => {
+                Some(Wire::Neutral)
+            }
+            _ => None,
+        };
+        self.connection.wires.as_slice().iter().copied().chain(star_point)
+    }
+}
+
 /// The taps of a winding: its turns are `1 + (position - neutral) * step` of the rated ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TapChanger {

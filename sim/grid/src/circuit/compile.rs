@@ -1,0 +1,504 @@
+//! From the description to the circuit.
+
+use num_complex::Complex64;
+
+use super::injection::{balanced_part, parts};
+use super::line::from_sequence;
+use super::transformer::positive_sequence;
+use super::{
+    Branch, Circuit, Coupling, LineModel, SWITCH_OHM, SourceNode, TwoPort, Windings, line_model,
+    series_admittance, shunt_admittance, transformer_admittance,
+};
+use crate::block::{Block, Column, add_to, apply, inverse, is_finite, sub_apply, zero};
+use crate::network::{
+    Connection, Fault, LineImpedance, Network, Source, Wire, WireList, Wires, check_references,
+};
+use crate::topology::{Element, Forest, NONE, Supply, supply};
+
+/// A circuit, and what was found out about the network on the way.
+#[derive(Clone, Debug)]
+pub struct Fixed<const N: usize> {
+    /// The circuit.
+    pub circuit: Circuit<N>,
+    /// Which nodes are one, and what joins them.
+    pub supply: Supply,
+}
+
+/// Makes the circuit of a network.
+///
+/// # Errors
+/// The first element that cannot be part of it: a reference that leads nowhere, a loop without
+/// impedance, a matrix that cannot be inverted, a figure that is not finite; with `N` = 1 also
+/// whatever has not three phases, with `N` = 3 whatever has a neutral wire.
+pub fn compile<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
+    check_references(network)?;
+    let supply = supply(network)?;
+    let forest = supply.graph.forest(&supply.roots);
+    let nodes = forest.order.len();
+    let number = |group: u32| forest.number[group as usize];
+    let circuit = Circuit {
+        node_of: supply.group.iter().map(|&group| number(group)).collect(),
+        rated_voltage_v: vec![0.0; nodes],
+        wires: forest.order.iter().map(|&group| supply.wires[group as usize]).collect(),
+        parent: forest.parent.clone(),
+        parent_branch: vec![NONE; nodes],
+        shunt: vec![zero(); nodes],
+        branches: Vec::with_capacity(nodes),
+        tree_branches: 0,
+        sources: Vec::with_capacity(supply.roots.len()),
+        parts: Vec::with_capacity(network.loads.len()),
+    };
+    let mut compiler = Compiler { network, supply: &supply, circuit };
+    compiler.rated_voltages();
+    compiler.branches(&forest)?;
+    compiler.shunts()?;
+    compiler.sources()?;
+    compiler.loads()?;
+    let circuit = compiler.circuit;
+    Ok(Fixed { circuit, supply })
+}
+
+/// Of a matrix between the wires `a, b, c, n`: with `N` = 1 its positive sequence.
+pub(crate) fn project<const N: usize>(full: &Block<4>) -> Block<N> {
+    let mut block = zero();
+    if N == 1 {
+        let phasor = positive_sequence();
+        let mut sum = Complex64::ZERO;
+        for (row, a) in phasor.iter().enumerate() {
+            for (column, b) in phasor.iter().enumerate() {
+                sum += a.conj() * full[row][column] * b;
+            }
+        }
+        block[0][0] = sum / 3.0;
+    } else {
+        for (row, figures) in block.iter_mut().enumerate() {
+            figures.copy_from_slice(&full[row][..N]);
+        }
+    }
+    block
+}
+
+/// From an element's conductors to the wires of nodes.
+fn placed(by_conductor: &Block<4>, rows: WireList, columns: WireList) -> Block<4> {
+    let mut block = zero();
+    for (row, at) in rows.as_slice().iter().enumerate() {
+        for (column, by) in columns.as_slice().iter().enumerate() {
+            block[at.index()][by.index()] = by_conductor[row][column];
+        }
+    }
+    block
+}
+
+struct Compiler<'a, const N: usize> {
+    network: &'a Network,
+    supply: &'a Supply,
+    circuit: Circuit<N>,
+}
+
+impl<const N: usize> Compiler<'_, N> {
+    fn number(&self, connection: &Connection) -> u32 {
+        self.circuit.node_of[connection.node.index()]
+    }
+
+    /// Whether the element's wires are among those that `N` is for.
+    fn fits(connection: &Connection) -> Result<(), &'static str> {
+        let wires = connection.wires.as_slice();
+        if N == 1 && (wires.len() != 3 || wires.contains(&Wire::Neutral)) {
+            return Err("it has not three phases: a balanced solution would not be one of this \
+                        network");
+        }
+        if N == 3 && wires.contains(&Wire::Neutral) {
+            return Err("it has a neutral wire, which was to be left out");
+        }
+        Ok(())
+    }
+
+    fn rated_voltages(&mut self) {
+        for (node, &number) in self.network.nodes.iter().zip(&self.circuit.node_of) {
+            if number != NONE {
+                let rated = &mut self.circuit.rated_voltage_v[number as usize];
+                if *rated == 0.0 {
+                    *rated = node.rated_voltage_v / 3.0_f64.sqrt();
+                }
+            }
+        }
+    }
+
+    fn branches(&mut self, forest: &Forest) -> Result<(), Fault> {
+        // Each edge with its nodes by number, so that what stands side by side comes together.
+        let mut edges: Vec<(u32, u32, u32)> = Vec::with_capacity(self.supply.elements.len());
+        for (edge, &(a, b)) in self.supply.graph.ends().iter().enumerate() {
+            let [a, b] = [a, b].map(|group| forest.number[group as usize]);
+            if a != NONE {
+                edges.push((b.max(a), b.min(a), edge as u32));
+            }
+        }
+        edges.sort_unstable();
+        let mut loops = Vec::new();
+        let mut at = 0;
+        while at < edges.len() {
+            let (to, from, _) = edges[at];
+            let beside = edges[at..].iter().take_while(|it| (it.0, it.1) == (to, from)).count();
+            let mut coupling: Option<Coupling<N>> = None;
+            for &(_, _, edge) in &edges[at..at + beside] {
+                let element = self.supply.elements[edge as usize];
+                let next = self.edge(element, from, to)?;
+                coupling = match (coupling, next) {
+                    (coupling, None) => coupling,
+                    (None, next) => next,
+                    (Some(before), Some(next)) => Some(self.side_by_side(&before, &next, element)?),
+                };
+            }
+            at += beside;
+            let Some(coupling) = coupling else { continue };
+            let branch = Branch { from, to, coupling };
+            if forest.parent[to as usize] == from {
+                self.circuit.parent_branch[to as usize] = self.circuit.branches.len() as u32;
+                self.circuit.branches.push(branch);
+            } else {
+                loops.push(branch);
+            }
+        }
+        self.circuit.tree_branches = self.circuit.branches.len();
+        self.circuit.branches.append(&mut loops);
+        self.one_sided()
+    }
+
+    fn fault(&self, element: Element, what: &str) -> Fault {
+        let (kind, name, place) = match element {
+            Element::Line(index) => {
+                let line = &self.network.lines[index as usize];
+                ("line", &line.name, line.place)
+            }
+            Element::Switch(index) => {
+                let switch = &self.network.switches[index as usize];
+                ("switch", &switch.name, switch.place)
+            }
+            Element::Transformer { index, .. } => {
+                let transformer = &self.network.transformers[index as usize];
+                ("transformer", &transformer.name, transformer.place)
+            }
+        };
+        Fault::new(kind, name, place, what)
+    }
+
+    fn side_by_side(
+        &self,
+        before: &Coupling<N>,
+        next: &Coupling<N>,
+        element: Element,
+    ) -> Result<Coupling<N>, Fault> {
+        let singular = || self.fault(element, "an impedance beside it cannot be inverted");
+        let mut sum = before.two_port().ok_or_else(singular)?;
+        sum.add(&next.two_port().ok_or_else(singular)?);
+        if let (Coupling::Series { wires: a, .. }, Coupling::Series { wires: b, .. }) =
+            (before, next)
+            && a == b
+            && let Some(impedance) = series_admittance(&sum.ff, *a)
+        {
+            return Ok(Coupling::Series { impedance, wires: *a });
+        }
+        Ok(Coupling::TwoPort(Box::new(sum)))
+    }
+
+    /// What an element is between two nodes; none if it stands at one node only.
+    fn edge(&mut self, element: Element, from: u32, to: u32) -> Result<Option<Coupling<N>>, Fault> {
+        match element {
+            Element::Line(index) => self.line(index as usize, from).map(Some),
+            Element::Switch(index) => {
+                let switch = &self.network.switches[index as usize];
+                Self::fits(&switch.from).map_err(|what| self.fault(element, what))?;
+                let model = LineModel {
+                    size: switch.from.wires.as_slice().len(),
+                    series: from_sequence(
+                        switch.from.wires.as_slice().len(),
+                        SWITCH_OHM.into(),
+                        SWITCH_OHM.into(),
+                    ),
+                    half_shunt: zero(),
+                };
+                self.conductors(element, &model, [&switch.from, &switch.to], from).map(Some)
+            }
+            Element::Transformer { index, from: first, to: second } => {
+                let windings = [usize::from(first), usize::from(second)];
+                self.transformer(index as usize, windings, [from, to])
+            }
+        }
+    }
+
+    fn line(&mut self, index: usize, from: u32) -> Result<Coupling<N>, Fault> {
+        let line = &self.network.lines[index];
+        let element = Element::Line(index as u32);
+        for end in [&line.from, &line.to] {
+            Self::fits(end).map_err(|what| self.fault(element, what))?;
+        }
+        let model = line_model(line);
+        if !is_finite(&model.series) || !is_finite(&model.half_shunt) {
+            return Err(self.fault(element, "its impedance or its charging is not finite"));
+        }
+        for end in [&line.from, &line.to] {
+            let at = self.number(end) as usize;
+            let half = project(&placed(&model.half_shunt, end.wires, end.wires));
+            add_to(&mut self.circuit.shunt[at], &half);
+        }
+        if let (1, LineImpedance::Sequence(it)) = (N, &line.impedance) {
+            let mut impedance = zero();
+            impedance[0][0] = it.z1_ohm;
+            return Ok(Coupling::Series { impedance, wires: Wires::ABC });
+        }
+        self.conductors(element, &model, [&line.from, &line.to], from)
+    }
+
+    /// Series conductors between two nodes, of which `from` is the circuit's first.
+    fn conductors(
+        &self,
+        element: Element,
+        model: &LineModel,
+        [a, b]: [&Connection; 2],
+        from: u32,
+    ) -> Result<Coupling<N>, Fault> {
+        let wires = a.wires.set();
+        if N > 1 && a.wires == b.wires {
+            let impedance = project(&placed(&model.series, a.wires, a.wires));
+            return Ok(Coupling::Series { impedance, wires });
+        }
+        let singular = || self.fault(element, "its series impedance cannot be inverted");
+        let y = model.admittance().ok_or_else(singular)?;
+        if N == 1 && a.wires == b.wires {
+            let y = project::<N>(&placed(&y, a.wires, a.wires));
+            let impedance = inverse(&y).ok_or_else(singular)?;
+            return Ok(Coupling::Series { impedance, wires: Wires::ABC });
+        }
+        let y_between = crate::block::negative(&y);
+        let two_port = TwoPort {
+            ff: project(&placed(&y, a.wires, a.wires)),
+            ft: project(&placed(&y_between, a.wires, b.wires)),
+            tf: project(&placed(&y_between, b.wires, a.wires)),
+            tt: project(&placed(&y, b.wires, b.wires)),
+        };
+        let as_is = self.number(a) == from;
+        Ok(Coupling::TwoPort(Box::new(if as_is { two_port } else { two_port.reversed() })))
+    }
+
+    fn admittances(&self, index: usize) -> Result<Windings, Fault> {
+        let transformer = &self.network.transformers[index];
+        let element = Element::Transformer { index: index as u32, from: 0, to: 1 };
+        for winding in &transformer.windings {
+            Self::fits(&winding.connection).map_err(|what| self.fault(element, what))?;
+        }
+        let windings = transformer_admittance(transformer)?;
+        if !windings.iter().flatten().all(is_finite) {
+            return Err(self.fault(element, "its admittances are not finite; look at its ratings"));
+        }
+        Ok(windings)
+    }
+
+    /// The part of a transformer between two of its windings; what each winding has at its own node
+    /// comes with the first pair that it is in.
+    fn transformer(
+        &mut self,
+        index: usize,
+        [first, second]: [usize; 2],
+        [from, to]: [u32; 2],
+    ) -> Result<Option<Coupling<N>>, Fault> {
+        let transformer = &self.network.transformers[index];
+        let windings = self.admittances(index)?;
+        let closed: Vec<usize> =
+            (0..transformer.windings.len()).filter(|&at| transformer.closed[at]).collect();
+        // Of the pairs (0 1), (0 2), (1 2) the first has both diagonals, the second the last one.
+        let mut part = TwoPort {
+            ff: zero(),
+            ft: project(&windings[first][second]),
+            tf: project(&windings[second][first]),
+            tt: zero(),
+        };
+        if first == closed[0] {
+            part.tt = project(&windings[second][second]);
+            if second == closed[1] {
+                part.ff = project(&windings[first][first]);
+            }
+        }
+        let node = self.number(&transformer.windings[first].connection);
+        if from == to {
+            let own = &mut self.circuit.shunt[node as usize];
+            for block in [part.ff, part.ft, part.tf, part.tt] {
+                add_to(own, &block);
+            }
+            return Ok(None);
+        }
+        let part = if node == from { part } else { part.reversed() };
+        Ok(Some(Coupling::TwoPort(Box::new(part))))
+    }
+
+    /// Lines with both ends at one node or with one end open, transformers with one winding closed.
+    fn one_sided(&mut self) -> Result<(), Fault> {
+        for (index, line) in self.network.lines.iter().enumerate() {
+            let ends = [(line.from_closed, &line.from), (line.to_closed, &line.to)];
+            let joined = self.supply.line_joins[index];
+            if !joined && line.from_closed == line.to_closed {
+                continue;
+            }
+            let model = line_model(line);
+            let seen = if joined { model.half_shunt } else { model.open_ended() };
+            for (_, end) in ends.into_iter().filter(|(closed, _)| *closed) {
+                let at = self.number(end);
+                if at != NONE {
+                    let element = Element::Line(index as u32);
+                    Self::fits(end).map_err(|what| self.fault(element, what))?;
+                    let block = project(&placed(&seen, end.wires, end.wires));
+                    add_to(&mut self.circuit.shunt[at as usize], &block);
+                }
+            }
+        }
+        for (index, transformer) in self.network.transformers.iter().enumerate() {
+            let mut closed = (0..transformer.windings.len()).filter(|&at| transformer.closed[at]);
+            if let (Some(winding), None) = (closed.next(), closed.next()) {
+                let at = self.number(&transformer.windings[winding].connection);
+                if at != NONE {
+                    let block = project(&self.admittances(index)?[winding][winding]);
+                    add_to(&mut self.circuit.shunt[at as usize], &block);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn shunts(&mut self) -> Result<(), Fault> {
+        for shunt in self.network.shunts.iter().filter(|shunt| shunt.connected) {
+            let at = self.number(&shunt.connection);
+            if at == NONE {
+                continue;
+            }
+            let fault = |what: &str| Fault::new("shunt", &shunt.name, shunt.place, what);
+            Self::fits(&shunt.connection).map_err(fault)?;
+            let admittance = shunt_admittance(shunt)?;
+            if !is_finite(&admittance) {
+                return Err(fault("its admittance is not finite"));
+            }
+            add_to(&mut self.circuit.shunt[at as usize], &project(&admittance));
+        }
+        Ok(())
+    }
+
+    fn sources(&mut self) -> Result<(), Fault> {
+        let mut fixed: Vec<u32> = Vec::new();
+        for (index, source) in self.network.sources.iter().enumerate() {
+            if !source.connected {
+                continue;
+            }
+            let node = self.circuit.node_of[source.node.index()];
+            let made = source_node(source, index as u32, node)?;
+            if made.admittance.is_none() {
+                if fixed.contains(&node) {
+                    let what = "another source without impedance is at its node already";
+                    return Err(Fault::new("source", &source.name, source.place, what));
+                }
+                fixed.push(node);
+            }
+            self.circuit.sources.push(made);
+        }
+        Ok(())
+    }
+
+    fn loads(&mut self) -> Result<(), Fault> {
+        for (index, load) in self.network.loads.iter().enumerate() {
+            let node = self.number(&load.connection);
+            if !load.connected || node == NONE {
+                continue;
+            }
+            let fault = |what: &str| Fault::new("load", &load.name, load.place, what);
+            let finite = |it: &Complex64| it.re.is_finite() && it.im.is_finite();
+            if !load.power_va.iter().all(finite) {
+                return Err(fault("its power is not finite"));
+            }
+            let rated = load.rated_voltage_v;
+            if !rated.is_finite() || rated <= 0.0 {
+                return Err(fault("its rated voltage is not above zero"));
+            }
+            if N == 1 {
+                self.circuit.parts.push(balanced_part(index as u32, load, node)?);
+            } else {
+                if N == 3 && load.connection.wires.as_slice().contains(&Wire::Neutral) {
+                    return Err(fault("it has a neutral wire, which was to be left out"));
+                }
+                self.circuit.parts.append(&mut parts(index as u32, load, node)?);
+            }
+        }
+        self.circuit.parts.sort_by_key(|part| part.node);
+        Ok(())
+    }
+}
+
+fn source_node<const N: usize>(
+    source: &Source,
+    index: u32,
+    node: u32,
+) -> Result<SourceNode<N>, Fault> {
+    let fault = |what: &str| Fault::new("source", &source.name, source.place, what);
+    let (sin, cos) = libm::sincos(source.angle_rad);
+    let first = Complex64::new(cos, sin) * (source.voltage_v / 3.0_f64.sqrt());
+    let mut voltage = [Complex64::ZERO; N];
+    for (at, phasor) in voltage.iter_mut().zip(positive_sequence()) {
+        *at = first * phasor;
+    }
+    let full = from_sequence(3, source.z1_ohm, source.z0_ohm);
+    let impedance: Block<N> = project(&full);
+    if !is_finite(&impedance) || !voltage.iter().all(|it| it.is_finite()) {
+        return Err(fault("its voltage or its impedance is not finite"));
+    }
+    let admittance = if source.z1_ohm == Complex64::ZERO && source.z0_ohm == Complex64::ZERO {
+        None
+    } else {
+        let singular = "one of its impedances is zero and the other is not; give both or none";
+        Some(series_admittance(&impedance, Wires::ABC).ok_or_else(|| fault(singular))?)
+    };
+    Ok(SourceNode { source: index, node, voltage, impedance, admittance })
+}
+
+pub(super) fn flat_voltages<const N: usize>(circuit: &Circuit<N>) -> Vec<Column<N>> {
+    let mut voltages = vec![[Complex64::ZERO; N]; circuit.nodes()];
+    for source in circuit.sources.iter().rev() {
+        voltages[source.node as usize] = source.voltage;
+    }
+    for node in 0..circuit.nodes() {
+        let branch = circuit.parent_branch[node];
+        if branch == NONE {
+            continue;
+        }
+        let branch = &circuit.branches[branch as usize];
+        let above = voltages[circuit.parent[node] as usize];
+        voltages[node] = match &branch.coupling {
+            Coupling::Series { .. } => above,
+            Coupling::TwoPort(it) => {
+                // What stands at `to` when nothing is drawn there.
+                let mut current = [Complex64::ZERO; N];
+                sub_apply(&mut current, &it.tf, &above);
+                if let Some(tt) = inverse(&filled(circuit, node as u32, &it.tt)) {
+                    apply(&tt, &current)
+                } else {
+                    let rated = |node: usize| circuit.rated_voltage_v[node];
+                    let ratio = rated(node) / rated(circuit.parent[node] as usize);
+                    above.map(|voltage| voltage * ratio)
+                }
+            }
+        };
+        for (wire, voltage) in voltages[node].iter_mut().enumerate() {
+            if !circuit.has_wire(node as u32, wire) {
+                *voltage = Complex64::ZERO;
+            } else if *voltage == Complex64::ZERO && wire < 3 {
+                *voltage = positive_sequence()[wire] * circuit.rated_voltage_v[node];
+            }
+        }
+    }
+    voltages
+}
+
+/// With a one on the diagonal of wires that are not to be found.
+fn filled<const N: usize>(circuit: &Circuit<N>, node: u32, block: &Block<N>) -> Block<N> {
+    let mut block = *block;
+    for wire in (0..N).filter(|&wire| !circuit.has_wire(node, wire)) {
+        block[wire] = [Complex64::ZERO; N];
+        block[wire][wire] = Complex64::ONE;
+    }
+    block
+}

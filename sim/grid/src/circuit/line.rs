@@ -1,0 +1,72 @@
+//! Lines by their conductors.
+
+use num_complex::Complex64;
+
+use crate::block::{Block, add_to, identity, inverse, product, zero};
+use crate::network::{Line, LineImpedance};
+
+/// A line's matrices by its conductors; what is beyond `size` is zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineModel {
+    pub(crate) size: usize,
+    /// Ohm.
+    pub(crate) series: Block<4>,
+    /// Charging at each end, siemens.
+    pub(crate) half_shunt: Block<4>,
+}
+
+pub(crate) fn line_model(line: &Line) -> LineModel {
+    let size = line.from.wires.as_slice().len();
+    match &line.impedance {
+        LineImpedance::Sequence(it) => LineModel {
+            size,
+            series: from_sequence(size, it.z1_ohm, it.z0_ohm),
+            half_shunt: from_sequence(size, it.y1_s * 0.5, it.y0_s * 0.5),
+        },
+        LineImpedance::Matrix { series_ohm, shunt_s } => LineModel {
+            size,
+            series: series_ohm.rows,
+            half_shunt: shunt_s.rows.map(|row| row.map(|value| value * 0.5)),
+        },
+    }
+}
+
+/// The matrix of conductors that are alike: self `(zero + 2 one) / 3`, mutual `(zero - one) / 3`.
+pub(crate) fn from_sequence(size: usize, one: Complex64, zero_sequence: Complex64) -> Block<4> {
+    let own = (zero_sequence + one * 2.0) / 3.0;
+    let mutual = (zero_sequence - one) / 3.0;
+    let mut block = zero();
+    for row in 0..size {
+        for column in 0..size {
+            block[row][column] = if row == column { own } else { mutual };
+        }
+    }
+    block
+}
+
+impl LineModel {
+    /// The series admittance by conductors; none if the impedance has no inverse.
+    pub(crate) fn admittance(&self) -> Option<Block<4>> {
+        let mut filled = self.series;
+        for (k, row) in filled.iter_mut().enumerate().skip(self.size) {
+            row[k] = Complex64::ONE;
+        }
+        let mut admittance = inverse(&filled)?;
+        for (k, row) in admittance.iter_mut().enumerate().skip(self.size) {
+            row[k] = Complex64::ZERO;
+        }
+        Some(admittance)
+    }
+
+    /// What one end sees when the other is open: its own charging, and behind the impedance that of
+    /// the other end.
+    pub(crate) fn open_ended(&self) -> Block<4> {
+        let mut through = identity();
+        add_to(&mut through, &product(&self.series, &self.half_shunt));
+        let mut seen = self.half_shunt;
+        if let Some(through) = inverse(&through) {
+            add_to(&mut seen, &product(&self.half_shunt, &through));
+        }
+        seen
+    }
+}

@@ -1,0 +1,199 @@
+//! What the solvers see of a network: nodes of `N` wires, what joins them, and what draws from them.
+//!
+//! `N` is 1 for the positive sequence alone, 3 for the three phases, 4 with a neutral wire. All
+//! figures are in SI units: volts to earth, amperes, ohms, siemens, volt-amperes of each wire (so
+//! with `N` = 1 a third of the power of all phases). Nodes joined by closed switches are one here,
+//! and only what a source reaches is here at all.
+//!
+//! Nodes are numbered depth-first from the sources: parents come before their children, and what is
+//! downstream of a node follows it without a gap.
+//!
+//! A wire that a node does not have, or that nothing reaches, carries no current and has no
+//! voltage; in matrices its row and column are zero. Solvers put a one on that diagonal.
+
+mod compile;
+mod injection;
+mod line;
+mod transformer;
+
+use num_complex::Complex64;
+
+pub use compile::{Fixed, compile};
+pub(crate) use injection::shunt_admittance;
+pub use injection::{EARTH, Law, Part};
+pub(crate) use line::{LineModel, line_model};
+pub(crate) use transformer::{Windings, transformer_admittance};
+
+use crate::block::{Block, Column, add_to, apply, inverse, negative};
+use crate::network::Wires;
+use crate::topology::NONE;
+
+/// Impedance of a switch that joins some wires of two nodes that have others, ohm: so little that
+/// no result can tell it from zero.
+pub const SWITCH_OHM: f64 = 1e-7;
+
+/// A network for solvers.
+#[derive(Clone, Debug)]
+pub struct Circuit<const N: usize> {
+    /// The number of each node of the network; [`NONE`] if no source reaches it.
+    pub node_of: Vec<u32>,
+    /// Of each node: rated voltage to earth, volts.
+    pub rated_voltage_v: Vec<f64>,
+    /// Of each node: the wires whose voltages are to be found. With `N` = 1 all three phases.
+    pub wires: Vec<Wires>,
+    /// Of each node: the number of the node towards the source; [`NONE`] for roots.
+    pub parent: Vec<u32>,
+    /// Of each node: index of the branch towards the source; [`NONE`] for roots.
+    pub parent_branch: Vec<u32>,
+    /// Of each node: constant admittance to earth, siemens: shunts and charging.
+    pub shunt: Vec<Block<N>>,
+    /// What joins the nodes, at most one branch for two nodes: first those of the trees in the
+    /// order of the nodes they lead to, then those that close loops.
+    pub branches: Vec<Branch<N>>,
+    /// How many of the branches belong to trees.
+    pub tree_branches: usize,
+    /// Voltage sources; each root has at least one.
+    pub sources: Vec<SourceNode<N>>,
+    /// Single-phase parts of loads, in the order of the nodes.
+    pub parts: Vec<Part>,
+}
+
+/// What joins two nodes. Parents are `from`.
+#[derive(Clone, Debug)]
+pub struct Branch<const N: usize> {
+    /// The lower number.
+    pub from: u32,
+    /// The higher number.
+    pub to: u32,
+    /// How they are coupled.
+    pub coupling: Coupling<N>,
+}
+
+/// How two nodes are coupled.
+#[derive(Clone, Debug)]
+pub enum Coupling<const N: usize> {
+    /// A series impedance; charging is with the nodes' shunts. Where there is no conductor rows and
+    /// columns are zero, and no current can flow.
+    Series {
+        /// Ohm.
+        impedance: Block<N>,
+        /// The wires that have a conductor. With `N` = 1 all three phases.
+        wires: Wires,
+    },
+    /// Anything else: transformers, elements side by side, conductors that change places.
+    TwoPort(Box<TwoPort<N>>),
+}
+
+/// Currents into both ends by the voltages there, siemens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TwoPort<const N: usize> {
+    /// Current into `from` by the voltage there.
+    pub ff: Block<N>,
+    /// Current into `from` by the voltage at `to`.
+    pub ft: Block<N>,
+    /// Current into `to` by the voltage at `from`.
+    pub tf: Block<N>,
+    /// Current into `to` by the voltage there.
+    pub tt: Block<N>,
+}
+
+impl<const N: usize> TwoPort<N> {
+    /// Of a series admittance.
+    pub fn series(admittance: Block<N>) -> Self {
+        let across = negative(&admittance);
+        Self { ff: admittance, ft: across, tf: across, tt: admittance }
+    }
+
+    /// With its ends exchanged.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        Self { ff: self.tt, ft: self.tf, tf: self.ft, tt: self.ff }
+    }
+
+    /// Adds what stands beside it.
+    pub fn add(&mut self, other: &Self) {
+        add_to(&mut self.ff, &other.ff);
+        add_to(&mut self.ft, &other.ft);
+        add_to(&mut self.tf, &other.tf);
+        add_to(&mut self.tt, &other.tt);
+    }
+
+    /// The currents into both ends, amperes.
+    pub fn currents(&self, from: &Column<N>, to: &Column<N>) -> [Column<N>; 2] {
+        let sum = |a: Column<N>, b: Column<N>| std::array::from_fn(|k| a[k] + b[k]);
+        [
+            sum(apply(&self.ff, from), apply(&self.ft, to)),
+            sum(apply(&self.tf, from), apply(&self.tt, to)),
+        ]
+    }
+}
+
+impl<const N: usize> Coupling<N> {
+    /// As a two-port; none if the impedance has no inverse.
+    pub fn two_port(&self) -> Option<TwoPort<N>> {
+        match self {
+            Self::TwoPort(two_port) => Some(**two_port),
+            Self::Series { impedance, wires } => {
+                series_admittance(impedance, *wires).map(TwoPort::series)
+            }
+        }
+    }
+}
+
+/// The inverse of an impedance on the wires that have a conductor, zero elsewhere.
+pub fn series_admittance<const N: usize>(impedance: &Block<N>, wires: Wires) -> Option<Block<N>> {
+    let absent = |wire: usize| N > 1 && !wires.contains(crate::network::Wire::ALL[wire]);
+    let mut filled = *impedance;
+    for wire in (0..N).filter(|&wire| absent(wire)) {
+        filled[wire][wire] = Complex64::ONE;
+    }
+    let mut admittance = inverse(&filled)?;
+    for wire in (0..N).filter(|&wire| absent(wire)) {
+        admittance[wire][wire] = Complex64::ZERO;
+    }
+    Some(admittance)
+}
+
+/// A voltage source at a node.
+#[derive(Clone, Debug)]
+pub struct SourceNode<const N: usize> {
+    /// Index into the network's sources.
+    pub source: u32,
+    /// At which node.
+    pub node: u32,
+    /// Voltage to earth behind the impedance, volts.
+    pub voltage: Column<N>,
+    /// Its impedance, ohm; zero if the voltage at the node is fixed.
+    pub impedance: Block<N>,
+    /// The inverse of its impedance, siemens; none if the voltage at the node is fixed.
+    pub admittance: Option<Block<N>>,
+}
+
+impl<const N: usize> Circuit<N> {
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.parent.len()
+    }
+
+    /// The numbers of the roots.
+    pub fn roots(&self) -> impl Iterator<Item = u32> {
+        (0..self.nodes() as u32).filter(|&node| self.parent[node as usize] == NONE)
+    }
+
+    /// How many loops there are: each branch that is in no tree closes one, and each source after
+    /// a tree's first another one through earth.
+    pub fn loops(&self) -> usize {
+        self.branches.len() - self.tree_branches + self.sources.len() - self.roots().count()
+    }
+
+    /// Whether a wire of a node is one whose voltage is to be found.
+    pub fn has_wire(&self, node: u32, wire: usize) -> bool {
+        N == 1 || self.wires[node as usize].contains(crate::network::Wire::ALL[wire])
+    }
+
+    /// The voltages that nodes would have without any load, transformers' ratios and phase shifts
+    /// seen to: where iterations begin. Each tree's are those of its first source.
+    pub fn flat_voltages(&self) -> Vec<Column<N>> {
+        compile::flat_voltages(self)
+    }
+}

@@ -1,0 +1,209 @@
+//! Graphs, their spanning trees from given roots, and what is downstream.
+
+use super::NONE;
+
+/// An undirected graph: which edges meet at which node.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    ends: Vec<(u32, u32)>,
+    first: Vec<u32>,
+    edges: Vec<u32>,
+}
+
+impl Graph {
+    /// From pairs of nodes `0..nodes`; edges keep their order. An edge from a node to itself is
+    /// kept in the list, but meets no node.
+    ///
+    /// # Panics
+    /// If an edge names a node that is not there: callers number nodes themselves.
+    pub fn new(nodes: usize, ends: Vec<(u32, u32)>) -> Self {
+        let mut first = vec![0_u32; nodes + 1];
+        for &(a, b) in ends.iter().filter(|(a, b)| a != b) {
+            first[a as usize + 1] += 1;
+            first[b as usize + 1] += 1;
+        }
+        for node in 0..nodes {
+            first[node + 1] += first[node];
+        }
+        let mut next = first.clone();
+        let mut edges = vec![0_u32; first[nodes] as usize];
+        for (edge, &(a, b)) in ends.iter().enumerate().filter(|(_, (a, b))| a != b) {
+            for node in [a, b] {
+                let at = &mut next[node as usize];
+                edges[*at as usize] = edge as u32;
+                *at += 1;
+            }
+        }
+        Self { ends, first, edges }
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.first.len() - 1
+    }
+
+    /// Both nodes of each edge.
+    pub fn ends(&self) -> &[(u32, u32)] {
+        &self.ends
+    }
+
+    /// The edges that meet at a node.
+    pub fn edges_at(&self, node: u32) -> &[u32] {
+        let node = node as usize;
+        &self.edges[self.first[node] as usize..self.first[node + 1] as usize]
+    }
+
+    /// The other node of an edge.
+    pub fn other(&self, edge: u32, node: u32) -> u32 {
+        let (a, b) = self.ends[edge as usize];
+        if a == node { b } else { a }
+    }
+
+    /// Depth-first trees from the roots, in their order; what no root reaches is in no tree. A root
+    /// that an earlier one reaches begins no tree of its own.
+    pub fn forest(&self, roots: &[u32]) -> Forest {
+        let mut forest = Forest {
+            order: Vec::with_capacity(self.nodes()),
+            number: vec![NONE; self.nodes()],
+            parent: Vec::with_capacity(self.nodes()),
+            parent_edge: Vec::with_capacity(self.nodes()),
+            size: Vec::new(),
+            chords: Vec::new(),
+        };
+        let mut in_tree = vec![false; self.ends.len()];
+        let mut stack: Vec<(u32, u32, u32)> = Vec::new();
+        for &root in roots {
+            stack.push((root, NONE, NONE));
+            // A node is numbered when it is taken off the stack, so trees are truly depth-first:
+            // every edge that is left joins a node with one of its ancestors.
+            while let Some((node, parent, edge)) = stack.pop() {
+                if forest.number[node as usize] != NONE {
+                    continue;
+                }
+                let number = forest.order.len() as u32;
+                forest.number[node as usize] = number;
+                forest.order.push(node);
+                forest.parent.push(parent);
+                forest.parent_edge.push(edge);
+                if edge != NONE {
+                    in_tree[edge as usize] = true;
+                }
+                for &next in self.edges_at(node).iter().rev() {
+                    let other = self.other(next, node);
+                    if forest.number[other as usize] == NONE {
+                        stack.push((other, number, next));
+                    }
+                }
+            }
+        }
+        forest.size = vec![1; forest.order.len()];
+        for at in (1..forest.order.len()).rev() {
+            let parent = forest.parent[at];
+            if parent != NONE {
+                forest.size[parent as usize] += forest.size[at];
+            }
+        }
+        let reached = |node: u32| forest.number[node as usize] != NONE;
+        forest.chords = (0..self.ends.len() as u32)
+            .filter(|&edge| {
+                let (a, b) = self.ends[edge as usize];
+                a != b && !in_tree[edge as usize] && reached(a)
+            })
+            .collect();
+        forest
+    }
+}
+
+/// Spanning trees of what some roots reach, numbered depth-first: parents come before their
+/// children, and what is downstream of a node follows it without a gap.
+#[derive(Clone, Debug)]
+pub struct Forest {
+    /// The graph's node of each number.
+    pub order: Vec<u32>,
+    /// The number of each of the graph's nodes; [`NONE`] if no root reaches it.
+    pub number: Vec<u32>,
+    /// By number: the number of the node towards the root; [`NONE`] for roots.
+    pub parent: Vec<u32>,
+    /// By number: the edge towards the root; [`NONE`] for roots.
+    pub parent_edge: Vec<u32>,
+    /// By number: how many nodes are downstream, with itself.
+    pub size: Vec<u32>,
+    /// The edges that are in no tree: each closes one loop.
+    pub chords: Vec<u32>,
+}
+
+impl Forest {
+    /// Whether there are no loops.
+    pub fn is_radial(&self) -> bool {
+        self.chords.is_empty()
+    }
+
+    /// The numbers downstream of a number, with itself.
+    pub fn downstream(&self, number: u32) -> std::ops::Range<u32> {
+        number..number + self.size[number as usize]
+    }
+
+    /// The numbers of the roots.
+    pub fn roots(&self) -> impl Iterator<Item = u32> {
+        (0..self.order.len() as u32).filter(|&number| self.parent[number as usize] == NONE)
+    }
+
+    /// The feeders of a root: the numbers at which its branches arrive.
+    pub fn feeders(&self, root: u32) -> impl Iterator<Item = u32> {
+        let end = self.downstream(root).end;
+        let mut next = root + 1;
+        std::iter::from_fn(move || {
+            let feeder = (next < end).then_some(next)?;
+            next += self.size[feeder as usize];
+            Some(feeder)
+        })
+    }
+
+    /// From a number to its root, both included.
+    pub fn path_to_root(&self, number: u32) -> Vec<u32> {
+        let mut path = vec![number];
+        let mut at = number;
+        while self.parent[at as usize] != NONE {
+            at = self.parent[at as usize];
+            path.push(at);
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    //      0        8   (reached by nobody)
+    //    1   4
+    //  2  3  5-6      7 = 7 (a loop to itself)
+    fn graph() -> Graph {
+        let ends = vec![(0, 1), (2, 1), (1, 3), (0, 4), (4, 5), (6, 5), (6, 4), (7, 7)];
+        Graph::new(9, ends)
+    }
+
+    #[test]
+    fn trees_are_numbered_depth_first_and_loops_are_told() {
+        let forest = graph().forest(&[0, 7, 5]);
+        assert_eq!(forest.order, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(forest.parent, [NONE, 0, 1, 1, 0, 4, 5, NONE]);
+        assert_eq!(forest.number[8], NONE);
+        assert_eq!(forest.chords, [6]);
+        assert!(!forest.is_radial());
+        assert_eq!(forest.downstream(4), 4..7);
+        assert_eq!(forest.feeders(0).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!(forest.roots().collect::<Vec<_>>(), [0, 7]);
+        assert_eq!(forest.path_to_root(6), [6, 5, 4, 0]);
+    }
+
+    #[test]
+    fn a_chain_of_a_million_nodes_needs_no_stack() {
+        let count = 1_000_000;
+        let graph = Graph::new(count, (1..count as u32).map(|node| (node - 1, node)).collect());
+        let forest = graph.forest(&[0]);
+        assert!(forest.is_radial());
+        assert_eq!(forest.size[0], count as u32);
+        assert_eq!(forest.path_to_root(count as u32 - 1).len(), count);
+    }
+}
