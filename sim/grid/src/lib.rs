@@ -8,9 +8,9 @@
 //! power-grid-model and `OpenDSS`.
 
 #![expect(clippy::needless_range_loop, reason = "matrices are told by row and column")]
-
 pub mod block;
 pub mod circuit;
+pub mod format;
 pub mod network;
 pub mod topology;
 

@@ -1,0 +1,264 @@
+//! JSON with places: rows of attributes, each with the line on which it stands.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Component;
+
+/// An object's members in their order, duplicates included.
+#[derive(Default)]
+pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(map.size_hint().unwrap_or(0));
+                while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    members.push((name.0, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// Finds lines: where each begins.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    begins: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let after = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
+        Self { text, begins: after.map(|(at, _)| at + 1).collect() }
+    }
+
+    /// The line of a value that was parsed from the text, from 1.
+    pub(super) fn of(&self, value: &RawValue) -> u32 {
+        let offset = (value.get().as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
+        self.begins.partition_point(|&begin| begin <= offset) as u32 + 1
+    }
+}
+
+/// What one attribute holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Value {
+    Missing,
+    Number(f64),
+    Phases([f64; 3]),
+}
+
+/// What is wrong with a row.
+pub(super) struct Wrong(pub(super) String);
+
+/// One component as it stands in the file. Absent attributes are `null`, not a number, or not
+/// there; integers moreover by their lowest value, as power-grid-model marks them.
+pub(super) struct Row {
+    component: Component,
+    values: Vec<Value>,
+    pub(super) line: u32,
+    pub(super) id: i32,
+}
+
+const ABSENT_ID: f64 = -2_147_483_648.0;
+const ABSENT_SMALL: f64 = -128.0;
+
+impl Row {
+    /// Reads a row: an object, or a list in the order of `compact`.
+    pub(super) fn read(
+        component: Component,
+        compact: Option<&[usize]>,
+        raw: &RawValue,
+        line: u32,
+    ) -> Result<Self, (i32, Wrong)> {
+        let known = component.attributes();
+        let mut row = Self { component, values: vec![Value::Missing; known.len()], line, id: 0 };
+        let filled = if raw.get().starts_with('{') {
+            row.fill_from_object(raw, known)
+        } else {
+            row.fill_from_list(raw, known, compact)
+        };
+        if let Value::Number(id) = row.values[0] {
+            row.id = id as i32;
+        }
+        filled.map_err(|wrong| (row.id, wrong))?;
+        row.id = row.id("id").map_err(|wrong| (row.id, wrong))?;
+        Ok(row)
+    }
+
+    fn fill_from_object(&mut self, raw: &RawValue, known: &[&str]) -> Result<(), Wrong> {
+        let Members(members) =
+            serde_json::from_str(raw.get()).map_err(|error| Wrong(error.to_string()))?;
+        let mut seen = vec![false; known.len()];
+        let mut unknown = None;
+        for (name, value) in members {
+            let Some(at) = known.iter().position(|&known| known == name) else {
+                unknown = unknown.or(Some(name));
+                continue;
+            };
+            if std::mem::replace(&mut seen[at], true) {
+                return Err(Wrong(format!("{name} stands there twice")));
+            }
+            self.values[at] = parse(known[at], value)?;
+        }
+        unknown.map_or(Ok(()), |name| {
+            Err(Wrong(format!("{name} is no attribute of a {}", self.component)))
+        })
+    }
+
+    fn fill_from_list(
+        &mut self,
+        raw: &RawValue,
+        known: &[&str],
+        compact: Option<&[usize]>,
+    ) -> Result<(), Wrong> {
+        let values: Vec<&RawValue> = serde_json::from_str(raw.get())
+            .map_err(|_| Wrong("neither an object nor a list of values".to_owned()))?;
+        let Some(order) = compact else {
+            return Err(Wrong(
+                "a list of values needs their order under \"attributes\"".to_owned(),
+            ));
+        };
+        if values.len() != order.len() {
+            let (found, expected) = (values.len(), order.len());
+            return Err(Wrong(format!(
+                "{found} values, but \"attributes\" lists {expected} for it"
+            )));
+        }
+        for (&at, value) in order.iter().zip(values) {
+            self.values[at] = parse(known[at], value)?;
+        }
+        Ok(())
+    }
+
+    fn value(&self, name: &str) -> Value {
+        let at = self.component.attributes().iter().position(|&known| known == name);
+        at.map_or(Value::Missing, |at| self.values[at])
+    }
+
+    /// A number, or none if it is absent.
+    pub(super) fn number(&self, name: &str) -> Result<Option<f64>, Wrong> {
+        match self.value(name) {
+            Value::Missing => Ok(None),
+            Value::Number(number) if number.is_finite() => Ok(Some(number)),
+            Value::Number(number) => Err(Wrong(format!("{name} is {number}, expected a number"))),
+            Value::Phases(_) => Err(Wrong(format!("{name} is a list, expected one number"))),
+        }
+    }
+
+    /// A number that has to be there.
+    pub(super) fn need(&self, name: &str) -> Result<f64, Wrong> {
+        self.number(name)?.ok_or_else(|| Wrong(format!("{name} is missing")))
+    }
+
+    /// A number that has to be there and above zero.
+    pub(super) fn positive(&self, name: &str) -> Result<f64, Wrong> {
+        let number = self.need(name)?;
+        if number > 0.0 {
+            Ok(number)
+        } else {
+            Err(Wrong(format!("{name} is {number}, expected more than 0")))
+        }
+    }
+
+    /// A number, or its default.
+    pub(super) fn or(&self, name: &str, default: f64) -> Result<f64, Wrong> {
+        Ok(self.number(name)?.unwrap_or(default))
+    }
+
+    /// Three numbers, one for each phase, that have to be there.
+    pub(super) fn phases(&self, name: &str) -> Result<[f64; 3], Wrong> {
+        match self.value(name) {
+            Value::Missing => Err(Wrong(format!("{name} is missing"))),
+            Value::Number(_) => Err(Wrong(format!("{name} is one number, expected a list of 3"))),
+            Value::Phases(numbers) if numbers.iter().all(|number| number.is_finite()) => {
+                Ok(numbers)
+            }
+            Value::Phases(_) => Err(Wrong(format!("{name} lacks a phase"))),
+        }
+    }
+
+    /// A component's number.
+    pub(super) fn id(&self, name: &str) -> Result<i32, Wrong> {
+        let found = self.need(name)?;
+        if found.fract() == 0.0 && found > ABSENT_ID && found <= f64::from(i32::MAX) {
+            Ok(found as i32)
+        } else if found == ABSENT_ID {
+            Err(Wrong(format!("{name} is missing")))
+        } else {
+            Err(Wrong(format!("{name} is {found}, expected a whole number of 32 bits")))
+        }
+    }
+
+    /// A small whole number, or none if it is absent.
+    pub(super) fn small(&self, name: &str) -> Result<Option<i32>, Wrong> {
+        match self.number(name)? {
+            None | Some(ABSENT_SMALL) => Ok(None),
+            Some(found) if found.fract() == 0.0 && found.abs() <= 127.0 => Ok(Some(found as i32)),
+            Some(found) => {
+                Err(Wrong(format!("{name} is {found}, expected a whole number of 8 bits")))
+            }
+        }
+    }
+
+    /// A small whole number that has to be there.
+    pub(super) fn need_small(&self, name: &str) -> Result<i32, Wrong> {
+        self.small(name)?.ok_or_else(|| Wrong(format!("{name} is missing")))
+    }
+
+    /// Whether something is connected: 0 or 1.
+    pub(super) fn status(&self, name: &str) -> Result<bool, Wrong> {
+        match self.need_small(name)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            found => Err(Wrong(format!("{name} is {found}, expected 0 or 1"))),
+        }
+    }
+}
+
+fn parse(name: &str, raw: &RawValue) -> Result<Value, Wrong> {
+    let text = raw.get();
+    let wrong = || Wrong(format!("{name} is {}, expected a number", shorten(text)));
+    match text.as_bytes().first() {
+        Some(b'n') => Ok(Value::Missing),
+        Some(b'"') => match text {
+            "\"inf\"" | "\"+inf\"" => Ok(Value::Number(f64::INFINITY)),
+            "\"-inf\"" => Ok(Value::Number(f64::NEG_INFINITY)),
+            _ => Err(wrong()),
+        },
+        Some(b'[') => {
+            let numbers: Vec<Option<f64>> = serde_json::from_str(text).map_err(|_| wrong())?;
+            match numbers[..] {
+                [a, b, c] => Ok(Value::Phases([a, b, c].map(|value| value.unwrap_or(f64::NAN)))),
+                _ => Err(Wrong(format!("{name} has {} values, expected 3", numbers.len()))),
+            }
+        }
+        _ => text.parse().map(Value::Number).map_err(|_| wrong()),
+    }
+}
+
+/// The beginning of what was found, for a message.
+fn shorten(text: &str) -> Cow<'_, str> {
+    if text.chars().count() <= 30 {
+        return text.into();
+    }
+    let mut begin: String = text.chars().take(27).collect();
+    begin.push_str("...");
+    begin.into()
+}

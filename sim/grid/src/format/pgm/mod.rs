@@ -1,0 +1,86 @@
+//! The JSON of power-grid-model, version 1.0 of its schema: input data as rows or compact lists.
+//!
+//! Names, units, defaults and electrical models are those of its documentation ("Components" and
+//! "Serialization"). The frequency is not part of such a file; it counts 50 Hz, so does this.
+
+mod attributes;
+mod branch;
+mod json;
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::{Document, Element, FaultKind, FaultRow, SymmetricOnly, read};
+pub use write::{Written, write};
+
+use std::fmt;
+
+/// Rated frequency of the networks that power-grid-model describes.
+pub const FREQUENCY_HZ: f64 = 50.0;
+
+/// Kinds of components, in the order in which they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are those of power-grid-model's documentation")]
+pub enum Component {
+    Node,
+    Line,
+    AsymLine,
+    Link,
+    GenericBranch,
+    Transformer,
+    ThreeWindingTransformer,
+    Shunt,
+    Source,
+    SymLoad,
+    SymGen,
+    AsymLoad,
+    AsymGen,
+    Fault,
+}
+
+impl Component {
+    /// All of them, in order.
+    pub const ALL: [Self; 14] = [
+        Self::Node,
+        Self::Line,
+        Self::AsymLine,
+        Self::Link,
+        Self::GenericBranch,
+        Self::Transformer,
+        Self::ThreeWindingTransformer,
+        Self::Shunt,
+        Self::Source,
+        Self::SymLoad,
+        Self::SymGen,
+        Self::AsymLoad,
+        Self::AsymGen,
+        Self::Fault,
+    ];
+
+    /// As it stands in a file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Line => "line",
+            Self::AsymLine => "asym_line",
+            Self::Link => "link",
+            Self::GenericBranch => "generic_branch",
+            Self::Transformer => "transformer",
+            Self::ThreeWindingTransformer => "three_winding_transformer",
+            Self::Shunt => "shunt",
+            Self::Source => "source",
+            Self::SymLoad => "sym_load",
+            Self::SymGen => "sym_gen",
+            Self::AsymLoad => "asym_load",
+            Self::AsymGen => "asym_gen",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

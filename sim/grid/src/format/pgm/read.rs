@@ -1,0 +1,418 @@
+//! Reads input data into a network.
+
+use std::collections::BTreeMap;
+
+use num_complex::Complex64;
+use serde_json::value::RawValue;
+
+use super::branch;
+use super::json::{Lines, Members, Row, Wrong};
+use super::{Component, FREQUENCY_HZ};
+use crate::format::{Mistakes, Refusal};
+use crate::network::{
+    Configuration, Connection, Load, LoadModel, Network, Node, NodeId, Place, Shunt,
+    ShuntAdmittance, Source, Wires,
+};
+
+/// One component of a file and where it is in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// What it is.
+    pub component: Component,
+    /// Its number in the file.
+    pub id: i32,
+    /// Index into the network's nodes, lines (also of links), transformers (also of generic
+    /// branches; the first of three for three windings, whose `from` ends are its sides), shunts,
+    /// sources, loads (also of generators), or into [`Document::faults`].
+    pub at: u32,
+}
+
+/// What kind of short circuit it is, and of which phases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// All three phases.
+    ThreePhase,
+    /// One phase, 0 to 2, to earth.
+    SinglePhaseToGround(u8),
+    /// Two phases, 0 to 2.
+    TwoPhase(u8, u8),
+    /// Two phases, 0 to 2, and earth.
+    TwoPhaseToGround(u8, u8),
+}
+
+/// A short circuit that the file asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FaultRow {
+    /// Whether it is there.
+    pub active: bool,
+    /// What it is.
+    pub kind: FaultKind,
+    /// Where.
+    pub node: NodeId,
+    /// Impedance of the fault, ohm.
+    pub impedance_ohm: Complex64,
+    /// Where it was read.
+    pub place: Place,
+}
+
+/// Why a file cannot be calculated phase by phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SymmetricOnly {
+    /// What, and what it lacks.
+    pub what: String,
+    /// Where it was read.
+    pub place: Place,
+}
+
+/// What a file says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// The network; its elements are named by their numbers.
+    pub network: Network,
+    /// All components, kind by kind in the order of [`Component::ALL`], each in the file's order.
+    pub elements: Vec<Element>,
+    /// The short circuits it asks for.
+    pub faults: Vec<FaultRow>,
+    /// The first thing that lacks figures of the zero sequence, if any does.
+    pub symmetric_only: Option<SymmetricOnly>,
+    /// What was left out because it has no influence on the power flow.
+    pub notes: Vec<String>,
+}
+
+/// Has no influence on a power flow.
+const MEASUREMENTS: [&str; 6] = [
+    "sym_voltage_sensor",
+    "asym_voltage_sensor",
+    "sym_power_sensor",
+    "asym_power_sensor",
+    "sym_current_sensor",
+    "asym_current_sensor",
+];
+
+/// Reads the text of a file that is called `file` in messages.
+///
+/// # Errors
+/// Every mistake, with component, number and line: what is not JSON of that schema, unknown
+/// components and attributes, missing and impossible figures, numbers used twice, unknown nodes.
+pub fn read(file: &str, text: &str) -> Result<Document, Refusal> {
+    let mut mistakes = Mistakes::default();
+    let root: Members<'_> = match serde_json::from_str(text) {
+        Ok(root) => root,
+        Err(error) => {
+            let what = format!("not the JSON of power-grid-model: {error}");
+            mistakes.add(file, error.line() as u32, what);
+            return mistakes.or(Reader::new(file, text).document);
+        }
+    };
+    let mut reader = Reader::new(file, text);
+    reader.mistakes = mistakes;
+    reader.root(&root);
+    let Reader { mistakes, document, .. } = reader;
+    mistakes.or(document)
+}
+
+/// What has been read so far.
+pub(super) struct Reader<'a> {
+    file: &'a str,
+    lines: Lines<'a>,
+    mistakes: Mistakes,
+    /// Numbers of all components, with their line; and which of them are nodes.
+    seen: BTreeMap<i32, (u32, Component)>,
+    nodes: BTreeMap<i32, NodeId>,
+    pub(super) document: Document,
+}
+
+impl<'a> Reader<'a> {
+    fn new(file: &'a str, text: &'a str) -> Self {
+        Self {
+            file,
+            lines: Lines::new(text),
+            mistakes: Mistakes::default(),
+            seen: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            document: Document {
+                network: Network::new("", FREQUENCY_HZ),
+                elements: Vec::new(),
+                faults: Vec::new(),
+                symmetric_only: None,
+                notes: Vec::new(),
+            },
+        }
+    }
+
+    fn refuse(&mut self, at: &RawValue, what: impl Into<String>) {
+        self.mistakes.add(self.file, self.lines.of(at), what);
+    }
+
+    fn root(&mut self, root: &Members<'a>) {
+        let mut attributes = Members::default();
+        let mut data = None;
+        for (name, value) in &root.0 {
+            match (&**name, value.get()) {
+                ("version", "\"1.0\"") | ("type", "\"input\"") | ("is_batch", "false") => {}
+                ("version", found) => {
+                    self.refuse(value, format!("version is {found}, expected \"1.0\""));
+                }
+                ("type", found) => {
+                    let what = format!("type is {found}, expected \"input\": a network");
+                    self.refuse(value, what);
+                }
+                ("is_batch", found) => {
+                    self.refuse(value, format!("is_batch is {found}, expected false"));
+                }
+                ("attributes", text) => match serde_json::from_str(text) {
+                    Ok(read) => attributes = read,
+                    Err(error) => self.refuse(value, format!("attributes: {error}")),
+                },
+                ("data", _) => data = Some(*value),
+                (other, _) => {
+                    self.refuse(value, format!("{other:?} is not part of such a file"));
+                }
+            }
+        }
+        let Some(data) = data else {
+            self.mistakes.add(self.file, 0, "there is no \"data\"");
+            return;
+        };
+        match serde_json::from_str::<Members<'_>>(data.get()) {
+            Ok(data) => self.data(&data, &attributes),
+            Err(error) => self.refuse(data, format!("data: {error}")),
+        }
+    }
+
+    fn data(&mut self, data: &Members<'a>, attributes: &Members<'a>) {
+        let mut found: Vec<(Component, &RawValue)> = Vec::new();
+        for (name, value) in &data.0 {
+            if let Some(component) = Component::ALL.iter().find(|known| known.name() == name) {
+                if found.iter().any(|(known, _)| known == component) {
+                    self.refuse(value, format!("{component} stands in \"data\" twice"));
+                } else {
+                    found.push((*component, value));
+                }
+                continue;
+            }
+            let count = serde_json::from_str::<Vec<&RawValue>>(value.get()).map_or(1, |v| v.len());
+            match &**name {
+                _ if count == 0 => {}
+                name if MEASUREMENTS.contains(&name) => {
+                    self.document.notes.push(format!("{count} {name} left out: measurements"));
+                }
+                "transformer_tap_regulator" => self.document.notes.push(format!(
+                    "{count} transformer_tap_regulator left out: taps stay where they are"
+                )),
+                name => self.refuse(value, format!("the component {name} is not known here")),
+            }
+        }
+        for component in Component::ALL {
+            if let Some(&(_, rows)) = found.iter().find(|(known, _)| *known == component) {
+                self.component(component, rows, attributes);
+            }
+        }
+    }
+
+    fn component(&mut self, component: Component, rows: &'a RawValue, attributes: &Members<'a>) {
+        let compact = match compact_order(component, attributes) {
+            Ok(order) => order,
+            Err((at, what)) => return self.refuse(at, what),
+        };
+        let rows: Vec<&RawValue> = match serde_json::from_str(rows.get()) {
+            Ok(rows) => rows,
+            Err(_) => return self.refuse(rows, format!("{component} is not a list")),
+        };
+        for raw in rows {
+            let line = self.lines.of(raw);
+            let read = Row::read(component, compact.as_deref(), raw, line)
+                .and_then(|row| self.row(component, &row).map_err(|wrong| (row.id, wrong)));
+            if let Err((id, Wrong(what))) = read {
+                self.mistakes.add(self.file, line, format!("{component} {id}: {what}"));
+            }
+        }
+    }
+
+    fn row(&mut self, component: Component, row: &Row) -> Result<(), Wrong> {
+        if let Some((line, other)) = self.seen.insert(row.id, (row.line, component)) {
+            return Err(Wrong(format!(
+                "its number is that of a {other} on line {line}; numbers are unique"
+            )));
+        }
+        let at = match component {
+            Component::Node => self.node(row)?,
+            Component::Line => branch::line(self, row)?,
+            Component::AsymLine => branch::asym_line(self, row)?,
+            Component::Link => branch::link(self, row)?,
+            Component::GenericBranch => branch::generic_branch(self, row)?,
+            Component::Transformer => branch::transformer(self, row)?,
+            Component::ThreeWindingTransformer => branch::three_winding_transformer(self, row)?,
+            Component::Shunt => self.shunt(row)?,
+            Component::Source => self.source(row)?,
+            Component::SymLoad => self.load(row, false, false)?,
+            Component::SymGen => self.load(row, false, true)?,
+            Component::AsymLoad => self.load(row, true, false)?,
+            Component::AsymGen => self.load(row, true, true)?,
+            Component::Fault => self.fault(row)?,
+        };
+        self.document.elements.push(Element { component, id: row.id, at: at as u32 });
+        Ok(())
+    }
+
+    /// The node of this number, and its rated voltage between lines.
+    pub(super) fn node_of(&self, row: &Row, name: &str) -> Result<(NodeId, f64), Wrong> {
+        let id = row.id(name)?;
+        let node = *self
+            .nodes
+            .get(&id)
+            .ok_or_else(|| Wrong(format!("{name} is {id}, but there is no such node")))?;
+        Ok((node, self.document.network.nodes[node.index()].rated_voltage_v))
+    }
+
+    /// Notes that something can be calculated by its positive sequence only.
+    pub(super) fn symmetric_only(&mut self, component: Component, row: &Row, lacks: &str) {
+        if self.document.symmetric_only.is_none() {
+            let what = format!("{component} {} {lacks}", row.id);
+            self.document.symmetric_only = Some(SymmetricOnly { what, place: Place(row.line) });
+        }
+    }
+
+    fn node(&mut self, row: &Row) -> Result<usize, Wrong> {
+        let node = self.document.network.push_node(Node {
+            name: row.id.to_string().into(),
+            wires: Wires::ABC,
+            rated_voltage_v: row.positive("u_rated")?,
+            position: None,
+            place: Place(row.line),
+        });
+        self.nodes.insert(row.id, node);
+        Ok(node.index())
+    }
+
+    fn shunt(&mut self, row: &Row) -> Result<usize, Wrong> {
+        let (node, _) = self.node_of(row, "node")?;
+        let y1_s = Complex64::new(row.need("g1")?, row.need("b1")?);
+        let y0_s = if let (Some(g0), Some(b0)) = (row.number("g0")?, row.number("b0")?) {
+            Complex64::new(g0, b0)
+        } else {
+            self.symmetric_only(Component::Shunt, row, "has no g0 and b0");
+            y1_s
+        };
+        self.document.network.shunts.push(Shunt {
+            name: row.id.to_string().into(),
+            connection: Connection::abc(node),
+            admittance: ShuntAdmittance::Sequence { y1_s, y0_s },
+            connected: row.status("status")?,
+            place: Place(row.line),
+        });
+        Ok(self.document.network.shunts.len() - 1)
+    }
+
+    fn source(&mut self, row: &Row) -> Result<usize, Wrong> {
+        let (node, rated) = self.node_of(row, "node")?;
+        let short_circuit_va = match row.number("sk")? {
+            None => 1e10,
+            Some(_) => row.positive("sk")?,
+        };
+        let ratio = row.or("rx_ratio", 0.1)?;
+        let reactance = rated * rated / short_circuit_va / (ratio * ratio + 1.0).sqrt();
+        let z1_ohm = Complex64::new(reactance * ratio, reactance);
+        self.document.network.sources.push(Source {
+            name: row.id.to_string().into(),
+            node,
+            voltage_v: row.need("u_ref")? * rated,
+            angle_rad: row.or("u_ref_angle", 0.0)?,
+            z1_ohm,
+            z0_ohm: z1_ohm * row.or("z01_ratio", 1.0)?,
+            connected: row.status("status")?,
+            place: Place(row.line),
+        });
+        Ok(self.document.network.sources.len() - 1)
+    }
+
+    fn load(&mut self, row: &Row, by_phase: bool, generator: bool) -> Result<usize, Wrong> {
+        let (node, rated) = self.node_of(row, "node")?;
+        let [active, reactive] = if by_phase {
+            [row.phases("p_specified")?, row.phases("q_specified")?]
+        } else {
+            [[row.need("p_specified")? / 3.0; 3], [row.need("q_specified")? / 3.0; 3]]
+        };
+        let sign = if generator { -1.0 } else { 1.0 };
+        let model = match row.need_small("type")? {
+            0 => LoadModel::ConstantPower,
+            1 => LoadModel::ConstantImpedance,
+            2 => LoadModel::ConstantCurrent,
+            found => return Err(Wrong(format!("type is {found}, expected 0, 1 or 2"))),
+        };
+        self.document.network.loads.push(Load {
+            name: row.id.to_string().into(),
+            connection: Connection::abc(node),
+            configuration: Configuration::Star,
+            power_va: [0, 1, 2].map(|k| Complex64::new(active[k], reactive[k]) * sign),
+            model,
+            rated_voltage_v: rated / 3f64.sqrt(),
+            band: None,
+            connected: row.status("status")?,
+            generator,
+            place: Place(row.line),
+        });
+        Ok(self.document.network.loads.len() - 1)
+    }
+
+    fn fault(&mut self, row: &Row) -> Result<usize, Wrong> {
+        let (node, _) = self.node_of(row, "fault_object")?;
+        let phase = row.small("fault_phase")?.unwrap_or(-1);
+        let pair = |phase| match phase {
+            -1 | 6 => Ok((1, 2)),
+            5 => Ok((0, 2)),
+            4 => Ok((0, 1)),
+            found => Err(Wrong(format!("fault_phase is {found}, expected two phases: 4, 5 or 6"))),
+        };
+        let kind = match (row.need_small("fault_type")?, phase) {
+            (0, -1 | 0) => FaultKind::ThreePhase,
+            (1, -1 | 1) => FaultKind::SinglePhaseToGround(0),
+            (1, 2) => FaultKind::SinglePhaseToGround(1),
+            (1, 3) => FaultKind::SinglePhaseToGround(2),
+            (2, phase) => pair(phase).map(|(one, other)| FaultKind::TwoPhase(one, other))?,
+            (3, phase) => {
+                pair(phase).map(|(one, other)| FaultKind::TwoPhaseToGround(one, other))?
+            }
+            (kind @ (0 | 1), found) => {
+                let what =
+                    format!("fault_phase is {found}, which a fault of type {kind} cannot be");
+                return Err(Wrong(what));
+            }
+            (found, _) => {
+                return Err(Wrong(format!("fault_type is {found}, expected 0, 1, 2 or 3")));
+            }
+        };
+        self.document.faults.push(FaultRow {
+            active: row.status("status")?,
+            kind,
+            node,
+            impedance_ohm: Complex64::new(row.or("r_f", 0.0)?, row.or("x_f", 0.0)?),
+            place: Place(row.line),
+        });
+        Ok(self.document.faults.len() - 1)
+    }
+}
+
+/// The order of the values in compact rows of a component, if the file gives one.
+fn compact_order<'a>(
+    component: Component,
+    attributes: &Members<'a>,
+) -> Result<Option<Vec<usize>>, (&'a RawValue, String)> {
+    let Some(&(_, value)) = attributes.0.iter().find(|(name, _)| name == component.name()) else {
+        return Ok(None);
+    };
+    let names: Vec<String> = serde_json::from_str(value.get())
+        .map_err(|error| (value, format!("attributes of {component}: {error}")))?;
+    let known = component.attributes();
+    let mut order: Vec<usize> = Vec::new();
+    for name in names {
+        match known.iter().position(|&known| known == name) {
+            Some(at) if order.contains(&at) => {
+                return Err((value, format!("attributes of {component} list {name} twice")));
+            }
+            Some(at) => order.push(at),
+            None => return Err((value, format!("{name} is no attribute of a {component}"))),
+        }
+    }
+    Ok(Some(order))
+}

@@ -1,0 +1,421 @@
+//! Writes a network as input data, where power-grid-model can express it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use num_complex::Complex64;
+
+use super::Component;
+use crate::format::{Mistakes, Refusal};
+use crate::network::{
+    Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix, Network,
+    Neutral, NodeId, Shunt, ShuntAdmittance, Source, Switch, Transformer, WindingKind, Wire,
+};
+
+/// A network as text, and which element has become which component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The file.
+    pub json: String,
+    /// For each node its number.
+    pub nodes: Vec<i32>,
+    /// For each line its number; likewise the next ones.
+    pub lines: Vec<i32>,
+    /// For each switch, which is a link.
+    pub switches: Vec<i32>,
+    /// For each transformer.
+    pub transformers: Vec<i32>,
+    /// For each shunt.
+    pub shunts: Vec<i32>,
+    /// For each source.
+    pub sources: Vec<i32>,
+    /// For each load or generator.
+    pub loads: Vec<i32>,
+}
+
+/// Writes the network. Elements that are named by distinct whole numbers keep them; otherwise all
+/// are numbered through, nodes first.
+///
+/// # Errors
+/// Every element that power-grid-model cannot express, by name: wires other than the three phases,
+/// delta loads, voltage bands, transformers of one phase or three windings, regulators that move.
+pub fn write(network: &Network) -> Result<Written, Refusal> {
+    let mut writer = Writer {
+        network,
+        mistakes: Mistakes::default(),
+        rows: BTreeMap::new(),
+        ids: Numbers::of(network),
+    };
+    writer.all();
+    let Writer { mistakes, rows, ids, .. } = writer;
+    let mut next = 0;
+    let mut take = |count: usize| {
+        next += count;
+        ids.0[next - count..next].to_vec()
+    };
+    mistakes.or(Written {
+        json: text(&rows),
+        nodes: take(network.nodes.len()),
+        lines: take(network.lines.len()),
+        switches: take(network.switches.len()),
+        transformers: take(network.transformers.len()),
+        shunts: take(network.shunts.len()),
+        sources: take(network.sources.len()),
+        loads: take(network.loads.len()),
+    })
+}
+
+/// Numbers of all elements, list by list.
+struct Numbers(Vec<i32>);
+
+impl Numbers {
+    fn of(network: &Network) -> Self {
+        let mut names: Vec<&str> = network.nodes.iter().map(|node| &*node.name).collect();
+        names.extend(network.lines.iter().map(|line| &*line.name));
+        names.extend(network.switches.iter().map(|switch| &*switch.name));
+        names.extend(network.transformers.iter().map(|transformer| &*transformer.name));
+        names.extend(network.shunts.iter().map(|shunt| &*shunt.name));
+        names.extend(network.sources.iter().map(|source| &*source.name));
+        names.extend(network.loads.iter().map(|load| &*load.name));
+        let own: Option<Vec<i32>> = names.iter().map(|name| name.parse().ok()).collect();
+        let own = own.filter(|ids| {
+            let mut sorted = ids.clone();
+            sorted.sort_unstable();
+            sorted.windows(2).all(|pair| pair[0] != pair[1]) && !sorted.contains(&i32::MIN)
+        });
+        Self(own.unwrap_or_else(|| (0..names.len() as i32).collect()))
+    }
+}
+
+struct Writer<'a> {
+    network: &'a Network,
+    mistakes: Mistakes,
+    rows: BTreeMap<Component, (&'static str, Vec<String>)>,
+    ids: Numbers,
+}
+
+const LINE: &str = "id from_node to_node from_status to_status r1 x1 c1 tan1 r0 x0 c0 tan0 i_n";
+const ASYM_LINE: &str = "id from_node to_node from_status to_status r_aa r_ba r_bb r_ca r_cb r_cc \
+                         x_aa x_ba x_bb x_ca x_cb x_cc c_aa c_ba c_bb c_ca c_cb c_cc i_n";
+const TRANSFORMER: &str = "id from_node to_node from_status to_status u1 u2 sn uk pk i0 p0 \
+                           i0_zero_sequence p0_zero_sequence winding_from winding_to clock \
+                           tap_side tap_pos tap_min tap_max tap_nom tap_size r_grounding_from \
+                           x_grounding_from r_grounding_to x_grounding_to";
+
+/// Why an element cannot be written.
+type Told<T> = Result<T, String>;
+
+impl Writer<'_> {
+    fn all(&mut self) {
+        let network = self.network;
+        let mut id = self.ids.0.clone().into_iter();
+        if network.frequency_hz != super::FREQUENCY_HZ {
+            let what = format!(
+                "{} Hz: power-grid-model counts 50 Hz when it reads a file",
+                network.frequency_hz
+            );
+            self.mistakes.add(&network.name, 0, what);
+        }
+        for (node, id) in network.nodes.iter().zip(&mut id) {
+            let row = [Some(node.rated_voltage_v)];
+            self.push(Component::Node, "id u_rated", id, &row);
+        }
+        let each = |writer: &mut Self, kind: &str, name: &str, line: u32, told: Told<()>| {
+            if let Err(what) = told {
+                writer.mistakes.add(&network.name, line, format!("{kind} {name}: {what}"));
+            }
+        };
+        for (line, id) in network.lines.iter().zip(&mut id) {
+            let told = self.line(line, id);
+            each(self, "line", &line.name, line.place.0, told);
+        }
+        for (switch, id) in network.switches.iter().zip(&mut id) {
+            let told = self.switch(switch, id);
+            each(self, "switch", &switch.name, switch.place.0, told);
+        }
+        for (transformer, id) in network.transformers.iter().zip(&mut id) {
+            let told = self.transformer(transformer, id);
+            each(self, "transformer", &transformer.name, transformer.place.0, told);
+        }
+        for (shunt, id) in network.shunts.iter().zip(&mut id) {
+            let told = self.shunt(shunt, id);
+            each(self, "shunt", &shunt.name, shunt.place.0, told);
+        }
+        for (source, id) in network.sources.iter().zip(&mut id) {
+            let told = self.source(source, id);
+            each(self, "source", &source.name, source.place.0, told);
+        }
+        for (load, id) in network.loads.iter().zip(&mut id) {
+            let told = self.load(load, id);
+            each(self, "load", &load.name, load.place.0, told);
+        }
+        for regulator in network.regulators.iter().filter(|regulator| regulator.enabled) {
+            let told = Err("power-grid-model would not move its taps".to_owned());
+            each(self, "regulator", &regulator.name, regulator.place.0, told);
+        }
+    }
+
+    fn push(&mut self, kind: Component, names: &'static str, id: i32, row: &[Option<f64>]) {
+        let mut text = format!("[{id}");
+        for value in row {
+            let _ = match value {
+                Some(value) if value.is_finite() => write!(text, ", {value:?}"),
+                _ => write!(text, ", null"),
+            };
+        }
+        text.push(']');
+        self.rows.entry(kind).or_insert((names, Vec::new())).1.push(text);
+    }
+
+    fn node(&self, connection: &Connection) -> Told<Option<f64>> {
+        if connection.wires.as_slice() != Wire::PHASES {
+            return Err(format!(
+                "its conductors are {:?}; power-grid-model has a, b, c everywhere",
+                connection.wires
+            ));
+        }
+        Ok(self.number(connection.node))
+    }
+
+    fn number(&self, node: NodeId) -> Option<f64> {
+        self.ids.0.get(node.index()).map(|&id| f64::from(id))
+    }
+
+    fn line(&mut self, line: &Line, id: i32) -> Told<()> {
+        let mut row = vec![
+            self.node(&line.from)?,
+            self.node(&line.to)?,
+            Some(status(line.from_closed)),
+            Some(status(line.to_closed)),
+        ];
+        let omega = std::f64::consts::TAU * self.network.frequency_hz;
+        match &line.impedance {
+            LineImpedance::Sequence(own) => {
+                for (z, y) in [(own.z1_ohm, own.y1_s), (own.z0_ohm, own.y0_s)] {
+                    if y.im == 0.0 && y.re != 0.0 {
+                        return Err("its charging is a conductance only".to_owned());
+                    }
+                    let tangent = if y.re == 0.0 { 0.0 } else { y.re / y.im };
+                    row.extend([z.re, z.im, y.im / omega, tangent].map(Some));
+                }
+                row.push(line.rated_current_a);
+                self.push(Component::Line, LINE, id, &row);
+            }
+            LineImpedance::Matrix { series_ohm, shunt_s } => {
+                let lower = [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)];
+                if !symmetric(series_ohm) || !symmetric(shunt_s) {
+                    return Err("its matrices are not symmetric".to_owned());
+                }
+                if lower.iter().any(|&(i, j)| shunt_s.rows[i][j].re != 0.0) {
+                    return Err("its charging has losses".to_owned());
+                }
+                row.extend(lower.map(|(i, j)| Some(series_ohm.rows[i][j].re)));
+                row.extend(lower.map(|(i, j)| Some(series_ohm.rows[i][j].im)));
+                row.extend(lower.map(|(i, j)| Some(shunt_s.rows[i][j].im / omega)));
+                row.push(line.rated_current_a);
+                self.push(Component::AsymLine, ASYM_LINE, id, &row);
+            }
+        }
+        Ok(())
+    }
+
+    fn switch(&mut self, switch: &Switch, id: i32) -> Told<()> {
+        let closed = Some(status(switch.closed));
+        let row = [self.node(&switch.from)?, self.node(&switch.to)?, closed, closed];
+        self.push(Component::Link, "id from_node to_node from_status to_status", id, &row);
+        Ok(())
+    }
+
+    fn transformer(&mut self, transformer: &Transformer, id: i32) -> Told<()> {
+        let [one, other] = &transformer.windings[..] else {
+            return Err("only two windings can be written".to_owned());
+        };
+        let [closed_one, closed_other] = transformer.closed[..] else {
+            return Err("it has other than two breakers".to_owned());
+        };
+        let (&[z], &[clock]) = (&transformer.short_circuit_pu[..], &transformer.clock[..]) else {
+            return Err("it has other than one impedance and clock number".to_owned());
+        };
+        let (y1, y0) = match transformer.magnetising {
+            Magnetising::BySequence { y1_pu, y0_pu } => (y1_pu, y0_pu),
+            Magnetising::AtWinding { y_pu: Complex64::ZERO, .. } => {
+                (Complex64::ZERO, Complex64::ZERO)
+            }
+            Magnetising::AtWinding { .. } => {
+                return Err(
+                    "its magnetising current flows at one winding, not half at each".to_owned()
+                );
+            }
+        };
+        if y1.im > 0.0 || y0.im > 0.0 || z.im < 0.0 {
+            return Err("its reactances are not inductive".to_owned());
+        }
+        let sn = transformer.rated_power_va;
+        let (side, tap) = match (&one.tap, &other.tap) {
+            (None, None) => (0.0, [0.0; 5]),
+            (Some(tap), None) => (0.0, taps(tap, one.rated_voltage_v)),
+            (None, Some(tap)) => (1.0, taps(tap, other.rated_voltage_v)),
+            (Some(_), Some(_)) => return Err("it has taps at both windings".to_owned()),
+        };
+        let mut row = vec![
+            self.node(&one.connection)?,
+            self.node(&other.connection)?,
+            Some(status(closed_one)),
+            Some(status(closed_other)),
+        ];
+        row.extend([one.rated_voltage_v, other.rated_voltage_v, sn, z.norm(), z.re * sn].map(Some));
+        row.extend([y1.norm(), y1.re * sn, y0.norm(), y0.re * sn].map(Some));
+        let ((kind_one, earth_one), (kind_other, earth_other)) =
+            (winding(one.kind)?, winding(other.kind)?);
+        row.extend([kind_one, kind_other, f64::from(clock), side].map(Some));
+        row.extend(tap.map(Some));
+        row.extend([earth_one.re, earth_one.im, earth_other.re, earth_other.im].map(Some));
+        self.push(Component::Transformer, TRANSFORMER, id, &row);
+        Ok(())
+    }
+
+    fn shunt(&mut self, shunt: &Shunt, id: i32) -> Told<()> {
+        let node = self.node(&shunt.connection)?;
+        let (y1, y0) = match shunt.admittance {
+            ShuntAdmittance::Sequence { y1_s, y0_s } => (y1_s, y0_s),
+            ShuntAdmittance::Parts { configuration, y_s } => {
+                if y_s[1] != y_s[0] || y_s[2] != y_s[0] {
+                    return Err("its parts are not alike".to_owned());
+                }
+                match configuration {
+                    Configuration::Star => (y_s[0], y_s[0]),
+                    Configuration::StarIsolated => (y_s[0], Complex64::ZERO),
+                    Configuration::Delta => (y_s[0] * 3.0, Complex64::ZERO),
+                }
+            }
+        };
+        let row = [node, Some(status(shunt.connected))];
+        let row: Vec<_> = row.into_iter().chain([y1.re, y1.im, y0.re, y0.im].map(Some)).collect();
+        self.push(Component::Shunt, "id node status g1 b1 g0 b0", id, &row);
+        Ok(())
+    }
+
+    fn source(&mut self, source: &Source, id: i32) -> Told<()> {
+        let rated = self
+            .network
+            .nodes
+            .get(source.node.index())
+            .ok_or("its node is not there")?
+            .rated_voltage_v;
+        let (z1, ratio) = (source.z1_ohm, source.z0_ohm / source.z1_ohm);
+        if !(z1.norm() > 0.0 && z1.im > 0.0) {
+            return Err("it has no reactance".to_owned());
+        }
+        if !(ratio.im.abs() <= 1e-9 * ratio.re.abs() && ratio.re > 0.0) {
+            return Err("its z0 is not z1 times a number".to_owned());
+        }
+        let row = [
+            self.number(source.node),
+            Some(status(source.connected)),
+            Some(source.voltage_v / rated),
+            Some(source.angle_rad),
+            Some(rated * rated / z1.norm()),
+            Some(z1.re / z1.im),
+            Some(ratio.re),
+        ];
+        let names = "id node status u_ref u_ref_angle sk rx_ratio z01_ratio";
+        self.push(Component::Source, names, id, &row);
+        Ok(())
+    }
+
+    fn load(&mut self, load: &Load, id: i32) -> Told<()> {
+        let node = load.connection.node;
+        let rated =
+            self.network.nodes.get(node.index()).ok_or("its node is not there")?.rated_voltage_v;
+        let kind = match load.model {
+            LoadModel::ConstantPower => 0.0,
+            LoadModel::ConstantImpedance => 1.0,
+            LoadModel::ConstantCurrent => 2.0,
+            LoadModel::Exponential { .. } | LoadModel::Zip { .. } => {
+                return Err("it follows the voltage by other than one of three models".to_owned());
+            }
+        };
+        if load.band.is_some() {
+            return Err("its model holds within a band of voltages".to_owned());
+        }
+        if load.configuration != Configuration::Star {
+            return Err("it is not a star to earth".to_owned());
+        }
+        let expected = rated / 3f64.sqrt();
+        if kind != 0.0 && (load.rated_voltage_v - expected).abs() > 1e-9 * expected {
+            let own = load.rated_voltage_v;
+            return Err(format!("it is rated {own} V, but its node {expected} V to earth"));
+        }
+        let mut power = [Complex64::ZERO; 3];
+        for (&wire, &own) in load.connection.wires.as_slice().iter().zip(&load.power_va) {
+            *power.get_mut(wire.index()).ok_or("it is connected to the neutral")? = own;
+        }
+        if load.generator {
+            power = power.map(|own| -own);
+        }
+        let text = |part: [f64; 3]| format!("[{:?}, {:?}, {:?}]", part[0], part[1], part[2]);
+        let row = format!(
+            "[{id}, {}, {}, {kind}, {}, {}]",
+            self.number(node).unwrap_or(f64::NAN),
+            u8::from(load.connected),
+            text(power.map(|own| own.re)),
+            text(power.map(|own| own.im))
+        );
+        let component = if load.generator { Component::AsymGen } else { Component::AsymLoad };
+        let names = "id node status type p_specified q_specified";
+        self.rows.entry(component).or_insert((names, Vec::new())).1.push(row);
+        Ok(())
+    }
+}
+
+fn status(closed: bool) -> f64 {
+    f64::from(u8::from(closed))
+}
+
+fn symmetric(matrix: &Matrix) -> bool {
+    matrix.size == 3 && (0..3).all(|i| (0..i).all(|j| matrix.rows[i][j] == matrix.rows[j][i]))
+}
+
+fn winding(kind: WindingKind) -> Told<(f64, Complex64)> {
+    let earthing = |neutral, isolated: f64| match neutral {
+        Neutral::Earthed(z) => Ok((isolated + 1.0, z)),
+        Neutral::Isolated => Ok((isolated, Complex64::ZERO)),
+        Neutral::Wire => Err("a star point is brought to a neutral wire".to_owned()),
+    };
+    match kind {
+        WindingKind::Star(neutral) => earthing(neutral, 0.0),
+        WindingKind::Delta => Ok((2.0, Complex64::ZERO)),
+        WindingKind::Zigzag(neutral) => earthing(neutral, 3.0),
+    }
+}
+
+/// Position, minimum, maximum, nominal and size in volts; turned round where turns become less.
+fn taps(tap: &crate::network::TapChanger, rated_v: f64) -> [f64; 5] {
+    let (minimum, maximum) =
+        if tap.step < 0.0 { (tap.highest, tap.lowest) } else { (tap.lowest, tap.highest) };
+    [
+        f64::from(tap.position),
+        f64::from(minimum),
+        f64::from(maximum),
+        f64::from(tap.neutral),
+        tap.step.abs() * rated_v,
+    ]
+}
+
+fn text(rows: &BTreeMap<Component, (&'static str, Vec<String>)>) -> String {
+    let mut text = String::from(
+        "{\n\"version\": \"1.0\",\n\"type\": \"input\",\n\"is_batch\": false,\n\"attributes\": {",
+    );
+    for (number, (component, (names, _))) in rows.iter().enumerate() {
+        let names: Vec<_> = names.split(' ').map(|name| format!("\"{name}\"")).collect();
+        let comma = if number == 0 { "" } else { "," };
+        let _ = write!(text, "{comma}\n  \"{component}\": [{}]", names.join(", "));
+    }
+    text.push_str("\n},\n\"data\": {");
+    for (number, (component, (_, rows))) in rows.iter().enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        let _ = write!(text, "{comma}\n  \"{component}\": [\n    {}\n  ]", rows.join(",\n    "));
+    }
+    text.push_str("\n}\n}\n");
+    text
+}
