@@ -9,6 +9,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "matrices are told by row and column")]
 pub mod block;
+pub mod block_lu;
 pub mod circuit;
 pub mod format;
 pub mod network;
