@@ -60,10 +60,12 @@ impl Part {
         let share = voltage_v / self.rated_voltage_v;
         match self.band {
             Some(band) if share < band.lowest && band.lowest > 0.0 => {
-                self.within(band.lowest) * (share / band.lowest).powi(2)
+                let share = share / band.lowest;
+                self.within(band.lowest) * (share * share)
             }
             Some(band) if share > band.highest => {
-                self.within(band.highest) * (share / band.highest).powi(2)
+                let share = share / band.highest;
+                self.within(band.highest) * (share * share)
             }
             _ => self.within(share),
         }
@@ -95,12 +97,43 @@ impl Part {
         (self.power(size.sqrt()).conj() * across) / size
     }
 
-    /// Its admittance at rated voltage if it is a constant one, siemens.
+    /// Its admittance if it is a constant one, siemens.
     pub fn admittance(&self) -> Option<Complex64> {
         match self.law {
-            Law::Impedance(power) => Some(power.conj() / self.rated_voltage_v.powi(2)),
+            Law::Impedance(power) => {
+                Some(power.conj() / (self.rated_voltage_v * self.rated_voltage_v))
+            }
             _ => None,
         }
+    }
+
+    /// Whether it is a constant admittance.
+    pub fn is_constant(&self) -> bool {
+        matches!(self.law, Law::Impedance(_))
+    }
+
+    /// How the power changes with the voltage across the part, VA by volt.
+    pub fn slope(&self, voltage_v: f64) -> Complex64 {
+        let share = voltage_v / self.rated_voltage_v;
+        let by_share = match self.band {
+            Some(band) if share < band.lowest && band.lowest > 0.0 => {
+                self.within(band.lowest) * (2.0 * share / (band.lowest * band.lowest))
+            }
+            Some(band) if share > band.highest => {
+                self.within(band.highest) * (2.0 * share / (band.highest * band.highest))
+            }
+            _ => match &self.law {
+                Law::Power(_) => Complex64::ZERO,
+                Law::Current(power) => *power,
+                Law::Impedance(power) => *power * (2.0 * share),
+                Law::Mixed(mixed) => mixed[0] * (2.0 * share) + mixed[1],
+                Law::Exponential { power, active, reactive } => Complex64::new(
+                    power.re * active * libm::pow(share, active - 1.0),
+                    power.im * reactive * libm::pow(share, reactive - 1.0),
+                ),
+            },
+        };
+        by_share / self.rated_voltage_v
     }
 }
 

@@ -18,11 +18,12 @@ mod transformer;
 
 use num_complex::Complex64;
 
+pub(crate) use compile::project;
 pub use compile::{Fixed, compile};
 pub(crate) use injection::shunt_admittance;
 pub use injection::{EARTH, Law, Part};
 pub(crate) use line::{LineModel, line_model};
-pub(crate) use transformer::{Windings, transformer_admittance};
+pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
 
 use crate::block::{Block, Column, add_to, apply, inverse, negative};
 use crate::network::Wires;

@@ -1,0 +1,203 @@
+//! What flows: voltages, currents, powers and losses in steady state.
+//!
+//! [`solve`] makes the circuit, solves it, and works out the results of every element from the
+//! voltages. Where it finds no solution it says up to which share of the loads there is one, and
+//! where voltages collapse.
+
+mod failure;
+mod newton;
+mod nodal;
+mod regulate;
+mod result;
+
+use num_complex::Complex64;
+
+pub use failure::{Collapse, Failure};
+pub use nodal::Nodal;
+pub use result::{EndState, Flow, LineState, LoadState, NodeState, TransformerState};
+
+use crate::block::{Column, magnitude};
+use crate::circuit::{Circuit, EARTH, Fixed, compile};
+use crate::network::{Fault, Network, Wire};
+
+/// Which wires are solved for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phases {
+    /// Each phase by itself, and the neutral where there is one.
+    #[default]
+    All,
+    /// The positive sequence only: for networks of three phases that are loaded alike, or to see
+    /// the mean of their phases.
+    Balanced,
+}
+
+/// How it is solved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// Whatever is best for the network: currents first, Newton where they do not converge.
+    #[default]
+    Auto,
+    /// Loads as currents that are corrected until they fit; the matrix is factored once.
+    CurrentInjection,
+    /// Newton's method: a matrix for each step, also for networks close to collapse.
+    Newton,
+}
+
+/// What may be chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Which wires.
+    pub phases: Phases,
+    /// How.
+    pub method: Method,
+    /// It is solved when no voltage changes by more than this any more, per unit of the rated one.
+    pub tolerance_pu: f64,
+    /// After how many iterations a method is given up.
+    pub most_iterations: u32,
+    /// Whether regulators that are enabled move their taps.
+    pub regulate: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            phases: Phases::All,
+            method: Method::Auto,
+            tolerance_pu: 1e-8,
+            most_iterations: 60,
+            regulate: true,
+        }
+    }
+}
+
+/// What a method has come to.
+#[derive(Clone, Debug)]
+pub struct Solved<const N: usize> {
+    /// Of each node: voltages to earth, volts.
+    pub voltages: Vec<Column<N>>,
+    /// How many iterations it took.
+    pub iterations: u32,
+    /// Whether voltages stood still in the end.
+    pub converged: bool,
+    /// Which method it was.
+    pub method: Method,
+}
+
+/// Solves the power flow of a network.
+///
+/// # Errors
+/// If the network cannot be made a circuit, or there is no solution.
+pub fn solve(network: &Network, options: &Options) -> Result<Flow, Failure> {
+    if options.regulate && network.regulators.iter().any(|it| it.enabled) {
+        return regulate::solve(network, options);
+    }
+    solve_as_it_stands(network, options)
+}
+
+fn solve_as_it_stands(network: &Network, options: &Options) -> Result<Flow, Failure> {
+    if options.phases == Phases::Balanced {
+        return solve_compiled(network, &compile::<1>(network)?, options);
+    }
+    if network.nodes.iter().any(|node| node.wires.contains(Wire::Neutral)) {
+        return solve_compiled(network, &compile::<4>(network)?, options);
+    }
+    solve_compiled(network, &compile::<3>(network)?, options)
+}
+
+fn solve_compiled<const N: usize>(
+    network: &Network,
+    fixed: &Fixed<N>,
+    options: &Options,
+) -> Result<Flow, Failure> {
+    let solved = solve_circuit(network, fixed, options)?;
+    result::flow(network, fixed, &solved, options).map_err(Failure::from)
+}
+
+/// Solves a circuit; `network` is asked for names only.
+///
+/// # Errors
+/// If there is no solution.
+pub fn solve_circuit<const N: usize>(
+    network: &Network,
+    fixed: &Fixed<N>,
+    options: &Options,
+) -> Result<Solved<N>, Failure> {
+    let circuit = &fixed.circuit;
+    let mut nodal = Nodal::new(circuit).map_err(|at| failure::singular(network, circuit, at))?;
+    let start = nodal.without_load();
+    if options.method != Method::Newton {
+        let solved = nodal.solve(circuit, start.clone(), options);
+        if solved.converged {
+            return Ok(solved);
+        }
+    }
+    if options.method != Method::CurrentInjection {
+        let solved = newton::solve(circuit, start.clone(), options);
+        if solved.converged {
+            return Ok(solved);
+        }
+    }
+    Err(failure::collapse(network, circuit, &start, options))
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Description(fault)
+    }
+}
+
+/// Adds the currents that the parts of loads draw from the nodes, amperes; constant admittances
+/// are left out if they are in the matrix.
+fn add_drawn<const N: usize>(
+    circuit: &Circuit<N>,
+    voltages: &[Column<N>],
+    but_constant: bool,
+    sign: f64,
+    into: &mut [Column<N>],
+) {
+    for part in &circuit.parts {
+        if but_constant && part.is_constant() {
+            continue;
+        }
+        let at = &voltages[part.node as usize];
+        let (wire, against) = (usize::from(part.wire), usize::from(part.against));
+        let mut across = at[wire];
+        if part.against != EARTH {
+            across -= at[against];
+        }
+        let current = part.current(across) * sign;
+        let into = &mut into[part.node as usize];
+        into[wire] += current;
+        if part.against != EARTH {
+            into[against] -= current;
+        }
+    }
+    // What is not there draws nothing.
+    for (node, into) in into.iter_mut().enumerate() {
+        for (wire, current) in into.iter_mut().enumerate() {
+            if !circuit.has_wire(node as u32, wire) {
+                *current = Complex64::ZERO;
+            }
+        }
+    }
+}
+
+/// The largest change of any voltage per unit of its rated one.
+fn largest_change<const N: usize>(
+    circuit: &Circuit<N>,
+    before: &[Column<N>],
+    after: &[Column<N>],
+) -> f64 {
+    let mut largest = 0.0_f64;
+    for ((a, b), rated) in before.iter().zip(after).zip(&circuit.rated_voltage_v) {
+        for (a, b) in a.iter().zip(b) {
+            let change = magnitude(a - b) / rated;
+            // A change that is not a number must not pass for none.
+            if !change.is_finite() {
+                return f64::INFINITY;
+            }
+            largest = largest.max(change);
+        }
+    }
+    largest
+}

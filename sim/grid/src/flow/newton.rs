@@ -1,0 +1,237 @@
+//! Newton's method on the currents at the nodes, in real and imaginary parts.
+//!
+//! A step that makes things worse is shortened, so that it also gets close to where voltages
+//! collapse.
+
+use num_complex::Complex64;
+
+use super::nodal::{Admittances, fixed_nodes, masked, pattern};
+use super::{Method, Options, Solved, add_drawn, largest_change};
+use crate::block::{Block, Column};
+use crate::block_lu::{Matrix, Symbolic};
+use crate::circuit::{Circuit, EARTH, Part};
+
+/// How often a step is halved.
+const HALVINGS: u32 = 10;
+
+/// Solves from these voltages on.
+pub(super) fn solve<const N: usize>(
+    circuit: &Circuit<N>,
+    start: Vec<Column<N>>,
+    options: &Options,
+) -> Solved<N> {
+    // Blocks of real numbers are twice as large, which the compiler has to be told.
+    match N {
+        1 => iterate::<N, 2>(circuit, start, options),
+        3 => iterate::<N, 6>(circuit, start, options),
+        _ => iterate::<N, 8>(circuit, start, options),
+    }
+}
+
+struct Newton<'a, const N: usize, const M: usize> {
+    circuit: &'a Circuit<N>,
+    admittances: Admittances<N>,
+    symbolic: Symbolic,
+    fixed: Vec<bool>,
+}
+
+fn iterate<const N: usize, const M: usize>(
+    circuit: &Circuit<N>,
+    start: Vec<Column<N>>,
+    options: &Options,
+) -> Solved<N> {
+    let mut solved =
+        Solved { voltages: start, iterations: 0, converged: false, method: Method::Newton };
+    let Ok(admittances) = Admittances::new(circuit, false) else { return solved };
+    let newton = Newton::<N, M> {
+        circuit,
+        admittances,
+        symbolic: pattern(circuit),
+        fixed: fixed_nodes(circuit),
+    };
+    let mut matrix = Matrix::<M, f64>::new(&newton.symbolic);
+    let mut work = Vec::new();
+    let mut wrong = newton.mismatch(&solved.voltages);
+    while solved.iterations < options.most_iterations && !solved.converged {
+        solved.iterations += 1;
+        newton.jacobian(&solved.voltages, &mut matrix);
+        if matrix.factor(&newton.symbolic).is_err() {
+            break;
+        }
+        let mut step: Vec<Column<M, f64>> = wrong.iter().map(into_parts).collect();
+        matrix.solve(&newton.symbolic, &mut step, &mut work);
+        let before = newton.size(&wrong);
+        let mut share = 1.0;
+        let mut halvings = 0;
+        let (next, next_wrong) = loop {
+            let next = stepped(&solved.voltages, &step, share);
+            let next_wrong = newton.mismatch(&next);
+            let size = newton.size(&next_wrong);
+            if size <= before || halvings == HALVINGS {
+                break (next, next_wrong);
+            }
+            share *= 0.5;
+            halvings += 1;
+        };
+        let change = largest_change(circuit, &solved.voltages, &next);
+        solved.converged = change <= options.tolerance_pu && halvings < HALVINGS
+            || change <= options.tolerance_pu * 1e-3;
+        if !change.is_finite() {
+            break;
+        }
+        solved.voltages = next;
+        wrong = next_wrong;
+        // Rounding is all that is left: shortening steps is no way to get further.
+        if halvings == HALVINGS && !solved.converged {
+            break;
+        }
+    }
+    solved
+}
+
+fn into_parts<const N: usize, const M: usize>(column: &Column<N>) -> Column<M, f64> {
+    let mut parts = [0.0; M];
+    for (wire, value) in column.iter().enumerate() {
+        parts[2 * wire] = value.re;
+        parts[2 * wire + 1] = value.im;
+    }
+    parts
+}
+
+fn stepped<const N: usize, const M: usize>(
+    voltages: &[Column<N>],
+    step: &[Column<M, f64>],
+    share: f64,
+) -> Vec<Column<N>> {
+    let moved = |voltage: &Column<N>, step: &Column<M, f64>| {
+        std::array::from_fn(|wire| {
+            voltage[wire] - Complex64::new(step[2 * wire], step[2 * wire + 1]) * share
+        })
+    };
+    voltages.iter().zip(step).map(|(voltage, step)| moved(voltage, step)).collect()
+}
+
+impl<const N: usize, const M: usize> Newton<'_, N, M> {
+    /// What flows away from each node and is not fed in: zero in the end. Amperes; volts where the
+    /// voltage is fixed.
+    fn mismatch(&self, voltages: &[Column<N>]) -> Vec<Column<N>> {
+        let mut wrong = self.admittances.currents(self.circuit, voltages);
+        add_drawn(self.circuit, voltages, false, 1.0, &mut wrong);
+        for source in &self.circuit.sources {
+            let at = source.node as usize;
+            match &source.admittance {
+                Some(admittance) if !self.fixed[at] => {
+                    let fed = crate::block::apply(admittance, &source.voltage);
+                    for wire in 0..N {
+                        wrong[at][wire] -= fed[wire];
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    for wire in 0..N {
+                        wrong[at][wire] = voltages[at][wire] - source.voltage[wire];
+                    }
+                }
+            }
+        }
+        for (node, wrong) in wrong.iter_mut().enumerate() {
+            for (wire, value) in wrong.iter_mut().enumerate() {
+                if !self.circuit.has_wire(node as u32, wire) {
+                    *value = voltages[node][wire];
+                }
+            }
+        }
+        wrong
+    }
+
+    /// How large a mismatch is, weighed by rated voltages so that all levels count alike.
+    fn size(&self, wrong: &[Column<N>]) -> f64 {
+        let rated = &self.circuit.rated_voltage_v;
+        let of_node = |column: &Column<N>, rated: &f64| {
+            column.iter().map(Complex64::norm_sqr).sum::<f64>() * rated * rated
+        };
+        let sum: f64 = wrong.iter().zip(rated).map(|(it, rated)| of_node(it, rated)).sum();
+        if sum.is_nan() { f64::INFINITY } else { sum }
+    }
+
+    fn jacobian(&self, voltages: &[Column<N>], matrix: &mut Matrix<M, f64>) {
+        matrix.clear();
+        let (circuit, symbolic) = (self.circuit, &self.symbolic);
+        for node in 0..circuit.nodes() as u32 {
+            let own = matrix.diagonal_mut(symbolic, node);
+            if self.fixed[node as usize] {
+                *own = crate::block::identity();
+                continue;
+            }
+            *own = real(&masked(circuit, node, node, &self.admittances.own[node as usize]));
+            for wire in (0..N).filter(|&wire| !circuit.has_wire(node, wire)) {
+                own[2 * wire][2 * wire] = 1.0;
+                own[2 * wire + 1][2 * wire + 1] = 1.0;
+            }
+        }
+        let ports = &self.admittances.branches;
+        for (pair, (branch, port)) in circuit.branches.iter().zip(ports).enumerate() {
+            let (from, to) = (branch.from, branch.to);
+            if let Some((at_from, at_to)) = matrix.pair_mut(symbolic, pair) {
+                if !self.fixed[from as usize] {
+                    *at_from = real(&masked(circuit, from, to, &port.ft));
+                }
+                if !self.fixed[to as usize] {
+                    *at_to = real(&masked(circuit, to, from, &port.tf));
+                }
+            }
+        }
+        for part in circuit.parts.iter().filter(|part| !self.fixed[part.node as usize]) {
+            let own = matrix.diagonal_mut(symbolic, part.node);
+            self.add_part(part, &voltages[part.node as usize], own);
+        }
+    }
+
+    /// How the current of a part changes with the voltages of its node.
+    fn add_part(&self, part: &Part, at: &Column<N>, own: &mut Block<M, f64>) {
+        let (wire, against) = (usize::from(part.wire), usize::from(part.against));
+        let mut across = at[wire];
+        if part.against != EARTH {
+            across -= at[against];
+        }
+        let square = across.norm_sqr();
+        if square == 0.0 {
+            return;
+        }
+        let size = square.sqrt();
+        let admittance = part.power(size).conj() / square;
+        let slope = part.slope(size).conj() / square - admittance * (2.0 / size);
+        let (by_re, by_im) = (across.re / size, across.im / size);
+        let turned = Complex64::new(-admittance.im, admittance.re);
+        let by = [admittance + across * slope * by_re, turned + across * slope * by_im];
+        let mut add = |row: usize, column: usize, sign: f64| {
+            let node = part.node;
+            if self.circuit.has_wire(node, row) && self.circuit.has_wire(node, column) {
+                for (k, by) in by.iter().enumerate() {
+                    own[2 * row][2 * column + k] += sign * by.re;
+                    own[2 * row + 1][2 * column + k] += sign * by.im;
+                }
+            }
+        };
+        add(wire, wire, 1.0);
+        if part.against != EARTH {
+            add(against, against, 1.0);
+            add(wire, against, -1.0);
+            add(against, wire, -1.0);
+        }
+    }
+}
+
+fn real<const N: usize, const M: usize>(block: &Block<N>) -> Block<M, f64> {
+    let mut result = [[0.0; M]; M];
+    for row in 0..N {
+        for column in 0..N {
+            let value = block[row][column];
+            result[2 * row][2 * column] = value.re;
+            result[2 * row][2 * column + 1] = -value.im;
+            result[2 * row + 1][2 * column] = value.im;
+            result[2 * row + 1][2 * column + 1] = value.re;
+        }
+    }
+    result
+}

@@ -1,0 +1,208 @@
+//! Current injection: what loads draw is a current at the voltage of the iteration before, so one
+//! factored nodal matrix serves all iterations, and all loads on the same network.
+
+use num_complex::Complex64;
+
+use super::{Method, Options, Solved, add_drawn, largest_change};
+use crate::block::{Block, Column, add_to, apply, identity};
+use crate::block_lu::{Matrix, Singular, Symbolic};
+use crate::circuit::{Circuit, EARTH, TwoPort};
+use crate::network::Wire;
+
+/// The factored nodal matrix of a circuit.
+#[derive(Clone, Debug)]
+pub struct Nodal<const N: usize> {
+    /// Pattern of the matrix; its nodes are those of the circuit.
+    pub symbolic: Symbolic,
+    /// Its factors.
+    pub matrix: Matrix<N>,
+    /// Currents that sources feed in, amperes; where a voltage is fixed that voltage.
+    fed: Vec<Column<N>>,
+    /// Whether the voltage at a node is fixed.
+    fixed: Vec<bool>,
+    work: Vec<Column<N>>,
+}
+
+/// The nodal matrix as it is, block by block, without anything done for fixed voltages and absent
+/// wires.
+pub(super) struct Admittances<const N: usize> {
+    pub(super) own: Vec<Block<N>>,
+    pub(super) branches: Vec<TwoPort<N>>,
+}
+
+impl<const N: usize> Admittances<N> {
+    /// Of branches, shunts, sources and, if they are asked for, loads of constant impedance.
+    pub(super) fn new(circuit: &Circuit<N>, with_loads: bool) -> Result<Self, Singular> {
+        let mut own = circuit.shunt.clone();
+        let mut branches = Vec::with_capacity(circuit.branches.len());
+        for branch in &circuit.branches {
+            let port = branch.coupling.two_port().ok_or(Singular(branch.to))?;
+            add_to(&mut own[branch.from as usize], &port.ff);
+            add_to(&mut own[branch.to as usize], &port.tt);
+            branches.push(port);
+        }
+        for source in &circuit.sources {
+            if let Some(admittance) = &source.admittance {
+                add_to(&mut own[source.node as usize], admittance);
+            }
+        }
+        for part in circuit.parts.iter().filter(|part| with_loads && part.is_constant()) {
+            let Some(y) = part.admittance() else { continue };
+            let own = &mut own[part.node as usize];
+            let (wire, against) = (usize::from(part.wire), usize::from(part.against));
+            own[wire][wire] += y;
+            if part.against != EARTH {
+                own[against][against] += y;
+                own[wire][against] -= y;
+                own[against][wire] -= y;
+            }
+        }
+        Ok(Self { own, branches })
+    }
+
+    /// The currents that flow from the nodes into the network, amperes.
+    pub(super) fn currents(&self, circuit: &Circuit<N>, voltages: &[Column<N>]) -> Vec<Column<N>> {
+        let own = self.own.iter().zip(voltages);
+        let mut currents: Vec<Column<N>> = own.map(|(own, voltage)| apply(own, voltage)).collect();
+        for (branch, port) in circuit.branches.iter().zip(&self.branches) {
+            let (from, to) = (branch.from as usize, branch.to as usize);
+            let (into_from, into_to) =
+                (apply(&port.ft, &voltages[to]), apply(&port.tf, &voltages[from]));
+            for wire in 0..N {
+                currents[from][wire] += into_from[wire];
+                currents[to][wire] += into_to[wire];
+            }
+        }
+        currents
+    }
+}
+
+/// Rows and columns of absent wires made nothing.
+pub(super) fn masked<const N: usize>(
+    circuit: &Circuit<N>,
+    row: u32,
+    column: u32,
+    block: &Block<N>,
+) -> Block<N> {
+    let mut block = *block;
+    if N > 1 {
+        let all =
+            |node: u32| Wire::ALL[..N].iter().all(|&it| circuit.wires[node as usize].contains(it));
+        if !all(row) || !all(column) {
+            for a in 0..N {
+                for b in 0..N {
+                    if !circuit.has_wire(row, a) || !circuit.has_wire(column, b) {
+                        block[a][b] = Complex64::ZERO;
+                    }
+                }
+            }
+        }
+    }
+    block
+}
+
+/// The pattern of a circuit's nodal matrix; its pairs are the branches.
+pub(super) fn pattern<const N: usize>(circuit: &Circuit<N>) -> Symbolic {
+    let pairs: Vec<(u32, u32)> =
+        circuit.branches.iter().map(|branch| (branch.from, branch.to)).collect();
+    Symbolic::new(circuit.nodes(), &pairs)
+}
+
+/// Which nodes have a fixed voltage.
+pub(super) fn fixed_nodes<const N: usize>(circuit: &Circuit<N>) -> Vec<bool> {
+    let mut fixed = vec![false; circuit.nodes()];
+    for source in circuit.sources.iter().filter(|source| source.admittance.is_none()) {
+        fixed[source.node as usize] = true;
+    }
+    fixed
+}
+
+impl<const N: usize> Nodal<N> {
+    /// Makes and factors the matrix.
+    ///
+    /// # Errors
+    /// The node of the circuit at which it is singular.
+    pub fn new(circuit: &Circuit<N>) -> Result<Self, Singular> {
+        let symbolic = pattern(circuit);
+        let fixed = fixed_nodes(circuit);
+        let admittances = Admittances::new(circuit, true)?;
+        let mut matrix = Matrix::new(&symbolic);
+        for node in 0..circuit.nodes() as u32 {
+            let own = matrix.diagonal_mut(&symbolic, node);
+            if fixed[node as usize] {
+                *own = identity();
+                continue;
+            }
+            *own = masked(circuit, node, node, &admittances.own[node as usize]);
+            for wire in (0..N).filter(|&wire| !circuit.has_wire(node, wire)) {
+                own[wire][wire] = Complex64::ONE;
+            }
+        }
+        for (pair, (branch, port)) in circuit.branches.iter().zip(&admittances.branches).enumerate()
+        {
+            let (from, to) = (branch.from, branch.to);
+            if let Some((at_from, at_to)) = matrix.pair_mut(&symbolic, pair) {
+                if !fixed[from as usize] {
+                    *at_from = masked(circuit, from, to, &port.ft);
+                }
+                if !fixed[to as usize] {
+                    *at_to = masked(circuit, to, from, &port.tf);
+                }
+            }
+        }
+        matrix.factor(&symbolic)?;
+        let mut fed = vec![[Complex64::ZERO; N]; circuit.nodes()];
+        for source in &circuit.sources {
+            let at = &mut fed[source.node as usize];
+            match &source.admittance {
+                None => *at = source.voltage,
+                Some(_) if fixed[source.node as usize] => {}
+                Some(admittance) => {
+                    let current = apply(admittance, &source.voltage);
+                    for wire in 0..N {
+                        at[wire] += current[wire];
+                    }
+                }
+            }
+        }
+        Ok(Self { symbolic, matrix, fed, fixed, work: Vec::new() })
+    }
+
+    /// The voltages without any load but constant impedances.
+    pub fn without_load(&mut self) -> Vec<Column<N>> {
+        let mut voltages = self.fed.clone();
+        self.matrix.solve(&self.symbolic, &mut voltages, &mut self.work);
+        voltages
+    }
+
+    /// Iterates from these voltages until they stand still.
+    pub fn solve(
+        &mut self,
+        circuit: &Circuit<N>,
+        start: Vec<Column<N>>,
+        options: &Options,
+    ) -> Solved<N> {
+        let (mut voltages, mut next) = (start, Vec::with_capacity(circuit.nodes()));
+        let (mut iterations, mut converged) = (0, false);
+        let mut best = f64::INFINITY;
+        while iterations < options.most_iterations && !converged {
+            iterations += 1;
+            next.clear();
+            next.extend_from_slice(&self.fed);
+            add_drawn(circuit, &voltages, true, -1.0, &mut next);
+            for source in circuit.sources.iter().filter(|it| self.fixed[it.node as usize]) {
+                next[source.node as usize] = self.fed[source.node as usize];
+            }
+            self.matrix.solve(&self.symbolic, &mut next, &mut self.work);
+            let change = largest_change(circuit, &voltages, &next);
+            std::mem::swap(&mut voltages, &mut next);
+            converged = change <= options.tolerance_pu;
+            // It goes astray: other methods do better.
+            if !change.is_finite() || change > 1e3 * best.max(options.tolerance_pu) {
+                break;
+            }
+            best = best.min(change);
+        }
+        Solved { voltages, iterations, converged, method: Method::CurrentInjection }
+    }
+}
