@@ -8,6 +8,7 @@
 //! power-grid-model and `OpenDSS`.
 
 #![expect(clippy::needless_range_loop, reason = "matrices are told by row and column")]
+
 pub mod block;
 pub mod block_lu;
 pub mod circuit;

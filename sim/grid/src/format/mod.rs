@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+pub mod dss;
 pub mod pgm;
 
 /// One mistake in a file.

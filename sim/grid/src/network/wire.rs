@@ -100,13 +100,14 @@ impl FromIterator<Wire> for Wires {
 /// Up to four wires in the order in which an element's conductors are connected to them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WireList {
+    /// What is not in use is [`Wire::A`], so that equal lists are equal.
     wires: [Wire; 4],
     len: u8,
 }
 
 impl WireList {
     /// The three phases in order.
-    pub const ABC: Self = Self { wires: [Wire::A, Wire::B, Wire::C, Wire::Neutral], len: 3 };
+    pub const ABC: Self = Self { wires: [Wire::A, Wire::B, Wire::C, Wire::A], len: 3 };
     /// The three phases and the neutral.
     pub const ABCN: Self = Self { wires: Wire::ALL, len: 4 };
 
@@ -123,7 +124,7 @@ impl WireList {
 
     /// One wire.
     pub fn single(wire: Wire) -> Self {
-        Self { wires: [wire; 4], len: 1 }
+        Self { wires: [wire, Wire::A, Wire::A, Wire::A], len: 1 }
     }
 
     /// The wires in order.
@@ -156,5 +157,18 @@ impl Connection {
     /// At the three phases of a node.
     pub fn abc(node: NodeId) -> Self {
         Self { node, wires: WireList::ABC }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Wire, WireList};
+
+    #[test]
+    fn equal_lists_are_equal_however_they_were_made() {
+        assert_eq!(WireList::new(&Wire::PHASES), Some(WireList::ABC));
+        assert_eq!(WireList::new(&Wire::ALL), Some(WireList::ABCN));
+        assert_eq!(WireList::new(&[Wire::C]), Some(WireList::single(Wire::C)));
+        assert_ne!(WireList::new(&[Wire::C, Wire::A]), Some(WireList::single(Wire::C)));
     }
 }

@@ -1,0 +1,392 @@
+//! From the objects of the scripts to a network.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use num_complex::Complex64;
+
+use super::bus::Bus;
+use super::class::{Capacitor, Class, Line, Load, Model, Reactor, Source, State};
+use super::script::{Object, World};
+use super::value::Told;
+use super::{Document, Follows};
+use crate::format::Mistakes;
+use crate::network::{
+    self, Configuration, Connection, LineImpedance, LoadModel, Matrix, Network, Node, NodeId,
+    Place, SequenceImpedance, Shunt, ShuntAdmittance, VoltageBand, Wire, WireList, Wires,
+    ZipShares,
+};
+
+mod transformer;
+
+/// What is being built.
+pub(super) struct Builder<'w> {
+    world: &'w World,
+    network: Network,
+    nodes: BTreeMap<String, NodeId>,
+    follows: Vec<Follows>,
+}
+
+/// The network of the objects that are enabled.
+pub(super) fn network(world: &World, file: &str, mistakes: &mut Mistakes) -> Document {
+    let name = world.circuit.clone().unwrap_or_default();
+    let frequency_hz = if world.frequency_hz > 0.0 { world.frequency_hz } else { 60.0 };
+    let mut builder = Builder {
+        world,
+        network: Network::new(name, frequency_hz),
+        nodes: BTreeMap::new(),
+        follows: Vec::new(),
+    };
+    if world.circuit.is_none() {
+        mistakes.add(file, 0, "there is no circuit: \"new circuit.NAME\" is expected");
+    }
+    for object in world.objects.iter().filter(|object| object.enabled) {
+        if let Err(what) = builder.object(object) {
+            let what = format!("{} {}: {what}", object.class.name(), object.name);
+            mistakes.add(file, object.place.0, what);
+        }
+    }
+    // Regulators need their transformers, which may have been made later.
+    for object in world.objects.iter().filter(|object| object.enabled) {
+        if let State::Regulator(regulator) = &object.state
+            && let Err(what) = builder.regulator(object, regulator)
+        {
+            mistakes.add(file, object.place.0, format!("regcontrol {}: {what}", object.name));
+        }
+    }
+    builder.voltages();
+    let mut profiles = BTreeMap::new();
+    for object in &world.objects {
+        if let State::LoadShape(shape) = &object.state {
+            profiles.insert(object.name.to_ascii_lowercase(), shape.profile());
+        }
+    }
+    Document { network: builder.network, profiles, follows: builder.follows, notes: Vec::new() }
+}
+
+/// A wire by its number in a script; none is earth.
+fn wire(node: u8) -> Option<Wire> {
+    Wire::ALL.get(usize::from(node).wrapping_sub(1)).copied()
+}
+
+impl Builder<'_> {
+    fn object(&mut self, object: &Object) -> Told<()> {
+        match &object.state {
+            State::Source(own) => self.source(object, own),
+            State::Line(own) => self.line(object, own),
+            State::Transformer(own) => self.transformer(object, own),
+            State::Capacitor(own) => self.capacitor(object, own),
+            State::Reactor(own) => self.reactor(object, own),
+            State::Load(own) => self.load(object, own),
+            State::LineCode(_) | State::LoadShape(_) | State::Regulator(_) => Ok(()),
+        }
+    }
+
+    fn node(&mut self, bus: &Bus, place: Place) -> Told<NodeId> {
+        if bus.name.is_empty() {
+            return Err("it has no bus".to_owned());
+        }
+        let key = bus.name.to_ascii_lowercase();
+        if let Some(&node) = self.nodes.get(&key) {
+            return Ok(node);
+        }
+        let node = self.network.push_node(Node {
+            name: bus.name.as_str().into(),
+            wires: Wires::NONE,
+            rated_voltage_v: 0.0,
+            position: self.world.positions.get(&key).copied(),
+            place,
+        });
+        self.nodes.insert(key, node);
+        Ok(node)
+    }
+
+    /// Connects conductors to nodes of a bus, none of which is earth.
+    fn connect(&mut self, bus: &Bus, nodes: &[u8], place: Place) -> Told<Connection> {
+        let wires: Option<Vec<Wire>> = nodes.iter().map(|&node| wire(node)).collect();
+        let wires = wires.and_then(|wires| WireList::new(&wires)).ok_or_else(|| {
+            let shown: Vec<_> = nodes.iter().map(u8::to_string).collect();
+            format!(
+                "its conductors at {} go to nodes {}; here they go to different nodes, and none \
+                 to earth",
+                bus.name,
+                shown.join(".")
+            )
+        })?;
+        let node = self.node(bus, place)?;
+        let own = &mut self.network.nodes[node.index()].wires;
+        *own = own.union(wires.set());
+        Ok(Connection { node, wires })
+    }
+
+    fn source(&mut self, object: &Object, own: &Source) -> Told<()> {
+        let nodes = own.bus.conductors(3, 3);
+        let connection = self.connect(&own.bus, &nodes, object.place)?;
+        if connection.wires != WireList::ABC {
+            return Err("its phases are expected at nodes 1.2.3".to_owned());
+        }
+        let (z1_ohm, z0_ohm) = own.impedance_ohm()?;
+        self.network.sources.push(network::Source {
+            name: object.name.as_str().into(),
+            node: connection.node,
+            voltage_v: own.base_kv * own.pu * 1000.0,
+            angle_rad: own.angle_deg.to_radians(),
+            z1_ohm,
+            z0_ohm,
+            connected: true,
+            place: object.place,
+        });
+        Ok(())
+    }
+
+    fn line(&mut self, object: &Object, own: &Line) -> Told<()> {
+        let (each, length) = own.total();
+        let order = each.order;
+        let [one, other] = [0, 1].map(|end| own.buses[end].conductors(order, order));
+        let from = self.connect(&own.buses[0], &one, object.place)?;
+        let to = self.connect(&own.buses[1], &other, object.place)?;
+        let hertz = self.network.frequency_hz;
+        let omega = std::f64::consts::TAU * hertz;
+        // Away from the base frequency the earth return changes too, as OpenDSS counts it.
+        let times = hertz / each.base_hz;
+        let return_x = if each.xg == 0.0 {
+            0.0
+        } else {
+            let kxg = each.xg / libm::log(658.5 * (each.rho / each.base_hz).sqrt());
+            0.5 * kxg * libm::log(times)
+        };
+        let series = |i: usize, j: usize| {
+            let r = each.r[i][j] + each.rg * (times - 1.0);
+            Complex64::new(r, (each.x[i][j] - return_x) * times) * length
+        };
+        let shunt = |i: usize, j: usize| Complex64::new(0.0, omega * each.c[i][j] * length);
+        let alike = each.symmetric && order == 3;
+        let impedance = if alike && from.wires == WireList::ABC && to.wires == WireList::ABC {
+            let (zs, zm) = (series(0, 0), series(0, 1));
+            let (ys, ym) = (shunt(0, 0), shunt(0, 1));
+            LineImpedance::Sequence(SequenceImpedance {
+                z1_ohm: zs - zm,
+                z0_ohm: zs + zm * 2.0,
+                y1_s: ys - ym,
+                y0_s: ys + ym * 2.0,
+            })
+        } else {
+            LineImpedance::Matrix {
+                series_ohm: Box::new(Matrix::from_fn(order, series)),
+                shunt_s: Box::new(Matrix::from_fn(order, shunt)),
+            }
+        };
+        self.network.lines.push(network::Line {
+            name: object.name.as_str().into(),
+            from,
+            to,
+            from_closed: own.closed[0],
+            to_closed: own.closed[1],
+            impedance,
+            length_m: own.length_m(),
+            rated_current_a: own.rated_current_a,
+            place: object.place,
+        });
+        Ok(())
+    }
+
+    /// Where the parts of a load or a bank are connected, and how.
+    fn parts(
+        &mut self,
+        bus: &Bus,
+        phases: usize,
+        delta: bool,
+        place: Place,
+    ) -> Told<(Connection, Configuration)> {
+        if delta && phases == 2 {
+            return Err("two phases in delta are not known here".to_owned());
+        }
+        let conductors = if delta && phases == 3 { 3 } else { phases + 1 };
+        let mut nodes = bus.conductors(phases, conductors);
+        if delta && phases == 3 {
+            return Ok((self.connect(bus, &nodes, place)?, Configuration::Delta));
+        }
+        match (phases, nodes.pop()) {
+            // To earth.
+            (_, Some(0) | None) => {}
+            (1, Some(end)) if nodes[0] == 0 => nodes = vec![end],
+            // To the neutral, or a star point that is one.
+            (_, Some(4)) if !nodes.contains(&4) => nodes.push(4),
+            (1, Some(end)) => {
+                nodes.push(end);
+                return Ok((self.connect(bus, &nodes, place)?, Configuration::Delta));
+            }
+            (_, Some(end)) => return Err(format!("its star point is at node {end}")),
+        }
+        Ok((self.connect(bus, &nodes, place)?, Configuration::Star))
+    }
+
+    fn load(&mut self, object: &Object, own: &Load) -> Told<()> {
+        let (connection, configuration) =
+            self.parts(&own.bus, own.phases, own.delta, object.place)?;
+        if own.neutral_ohm.0 >= 0.0 && connection.wires.set().contains(Wire::Neutral) {
+            return Err("an earthing of its star point (rneut) is not known here".to_owned());
+        }
+        let volts = if own.delta || own.phases == 1 { own.kv } else { own.kv / 3f64.sqrt() };
+        let (active, reactive) = own.exponents;
+        let model = match own.model {
+            Model::Power => LoadModel::ConstantPower,
+            Model::Impedance => LoadModel::ConstantImpedance,
+            Model::Current => LoadModel::ConstantCurrent,
+            Model::Motor => LoadModel::Exponential { active: 0.0, reactive: 2.0 },
+            Model::Exponents => LoadModel::Exponential { active, reactive },
+            Model::Zip => {
+                let [zp, ip, pp, zq, iq, pq] = own.zip.ok_or("model 8 needs zipv")?;
+                LoadModel::Zip {
+                    active: ZipShares { impedance: zp, current: ip, power: pp },
+                    reactive: ZipShares { impedance: zq, current: iq, power: pq },
+                }
+            }
+        };
+        let factor = if own.fixed { 1.0 } else { self.world.load_factor };
+        let each = Complex64::new(own.kw, own.kvar) * (1000.0 * factor / own.phases as f64);
+        let mut power_va = [Complex64::ZERO; 3];
+        power_va[..own.phases].fill(each);
+        let (lowest, highest) = (own.lowest_pu, own.highest_pu);
+        self.network.loads.push(network::Load {
+            name: object.name.as_str().into(),
+            connection,
+            configuration,
+            power_va,
+            model,
+            rated_voltage_v: volts * 1000.0,
+            band: (own.model != Model::Impedance).then_some(VoltageBand { lowest, highest }),
+            connected: true,
+            generator: false,
+            place: object.place,
+        });
+        self.follows.push(own.follows.clone());
+        Ok(())
+    }
+
+    fn shunt(
+        &mut self,
+        name: String,
+        place: Place,
+        (connection, configuration): (Connection, Configuration),
+        (phases, each): (usize, Complex64),
+    ) {
+        let mut y_s = [Complex64::ZERO; 3];
+        y_s[..phases].fill(each);
+        self.network.shunts.push(Shunt {
+            name: name.into(),
+            connection,
+            admittance: ShuntAdmittance::Parts { configuration, y_s },
+            connected: true,
+            place,
+        });
+    }
+
+    fn capacitor(&mut self, object: &Object, own: &Capacitor) -> Told<()> {
+        if !own.on {
+            return Ok(());
+        }
+        let parts = self.parts(&own.bus, own.phases, own.delta, object.place)?;
+        let kv = if own.delta || own.phases == 1 { own.kv } else { own.kv / 3f64.sqrt() };
+        let siemens = match own.farads {
+            Some(farads) => std::f64::consts::TAU * self.network.frequency_hz * farads,
+            None => own.kvar / own.phases as f64 / (kv * kv * 1000.0),
+        };
+        let each = (own.phases, Complex64::new(0.0, siemens));
+        self.shunt(object.name.clone(), object.place, parts, each);
+        Ok(())
+    }
+
+    fn reactor(&mut self, object: &Object, own: &Reactor) -> Told<()> {
+        let (r, x) = own.impedance_ohm();
+        let z = Complex64::new(r, x);
+        if !(z.norm() > 0.0 && z.norm().is_finite()) {
+            return Err("it has no impedance".to_owned());
+        }
+        let Some(other) = &own.other else {
+            let parts = self.parts(&own.bus, own.phases, own.delta, object.place)?;
+            let each = (own.phases, z.inv());
+            self.shunt(format!("reactor {}", object.name), object.place, parts, each);
+            return Ok(());
+        };
+        let order = own.phases;
+        let from = self.connect(&own.bus, &own.bus.conductors(order, order), object.place)?;
+        let to = self.connect(other, &other.conductors(order, order), object.place)?;
+        let own = |i, j| if i == j { z } else { Complex64::ZERO };
+        self.network.lines.push(network::Line {
+            name: format!("reactor {}", object.name).into(),
+            from,
+            to,
+            from_closed: true,
+            to_closed: true,
+            impedance: LineImpedance::Matrix {
+                series_ohm: Box::new(Matrix::from_fn(order, own)),
+                shunt_s: Box::new(Matrix::zero(order)),
+            },
+            length_m: None,
+            rated_current_a: None,
+            place: object.place,
+        });
+        Ok(())
+    }
+
+    /// Gives every node its rated voltage: from the sources along the lines, by the ratios of
+    /// transformers, then the nearest of the voltage bases.
+    fn voltages(&mut self) {
+        let count = self.network.nodes.len();
+        let mut beside: Vec<Vec<(NodeId, f64)>> = vec![Vec::new(); count];
+        for line in &self.network.lines {
+            let (from, to) = (line.from.node, line.to.node);
+            beside[from.index()].push((to, 1.0));
+            beside[to.index()].push((from, 1.0));
+        }
+        for transformer in &self.network.transformers {
+            let volts = |winding: &network::Winding| {
+                let alone = winding.connection.wires.as_slice().len() == 1
+                    || winding.connection.wires.as_slice().get(1) == Some(&Wire::Neutral);
+                winding.rated_voltage_v * if alone { 3f64.sqrt() } else { 1.0 }
+            };
+            for one in &transformer.windings {
+                for other in &transformer.windings {
+                    let (from, to) = (one.connection.node, other.connection.node);
+                    if from != to {
+                        beside[from.index()].push((to, volts(other) / volts(one)));
+                    }
+                }
+            }
+        }
+        let mut next: VecDeque<(NodeId, f64)> = VecDeque::new();
+        for object in &self.world.objects {
+            if let State::Source(source) = &object.state
+                && let Some(&node) = self.nodes.get(&source.bus.name.to_ascii_lowercase())
+            {
+                next.push_back((node, source.base_kv * 1000.0));
+            }
+        }
+        while let Some((node, volts)) = next.pop_front() {
+            let rated = &mut self.network.nodes[node.index()].rated_voltage_v;
+            if *rated > 0.0 {
+                continue;
+            }
+            *rated = volts;
+            next.extend(beside[node.index()].iter().map(|&(to, ratio)| (to, volts * ratio)));
+        }
+        let bases = &self.world.voltage_bases_kv;
+        for node in &mut self.network.nodes {
+            let own = node.rated_voltage_v / 1000.0;
+            let away = |base: f64| (1.0 - own / base).abs();
+            let nearest = bases.iter().copied().filter(|&base| base > 0.0);
+            if let Some(base) = nearest.min_by(|&a, &b| away(a).total_cmp(&away(b))) {
+                node.rated_voltage_v = base * 1000.0;
+            }
+            if let Some(kv) = self.world.node_bases_kv.get(&node.name.to_ascii_lowercase()) {
+                node.rated_voltage_v = kv * 1000.0;
+            }
+        }
+    }
+
+    fn transformer_at(&self, name: &str) -> Option<usize> {
+        let at = self.world.find(Class::Transformer, name)?;
+        let name = &*self.world.objects[at].name;
+        self.network.transformers.iter().position(|own| &*own.name == name)
+    }
+}

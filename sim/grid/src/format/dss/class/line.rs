@@ -1,0 +1,158 @@
+//! `Line`: also what serves as a switch.
+
+use super::LineCode;
+use super::line_code::Impedances;
+use crate::format::dss::bus::Bus;
+use crate::format::dss::value::{Told, Value, units_in};
+
+pub(super) const PROPERTIES: &str = "bus1 bus2 linecode length phases r1 x1 r0 x0 c1 c0 rmatrix \
+    xmatrix cmatrix switch rg xg rho ~geometry units ~spacing ~wires -earthmodel ~cncables \
+    ~tscables b1 b0 -seasons -ratings -linetype normamps -emergamps -faultrate -pctperm -repair \
+    -basefreq enabled like";
+
+/// A line.
+#[derive(Clone, Debug)]
+pub(in crate::format::dss) struct Line {
+    pub(in crate::format::dss) buses: [Bus; 2],
+    pub(in crate::format::dss) impedances: Impedances,
+    length: f64,
+    /// The unit of its length and that of its code, metres.
+    unit_m: Option<f64>,
+    code_unit_m: Option<f64>,
+    has_code: bool,
+    /// How many units of length make one of the impedances' unit.
+    conversion: f64,
+    capacitance_given: bool,
+    figures_changed: bool,
+    pub(in crate::format::dss) rated_current_a: Option<f64>,
+    /// Whether all conductors at its two ends are closed.
+    pub(in crate::format::dss) closed: [bool; 2],
+}
+
+impl Line {
+    pub(super) fn new(base_hz: f64) -> Self {
+        Self {
+            buses: [Bus::default(), Bus::default()],
+            impedances: Impedances::new(base_hz),
+            length: 1.0,
+            unit_m: None,
+            code_unit_m: None,
+            has_code: false,
+            conversion: 1.0,
+            capacitance_given: false,
+            figures_changed: false,
+            rated_current_a: None,
+            closed: [true; 2],
+        }
+    }
+
+    pub(in crate::format::dss) fn set(
+        &mut self,
+        property: &str,
+        value: Value<'_>,
+        code: &dyn Fn(&str) -> Option<LineCode>,
+    ) -> Told<()> {
+        match property {
+            "bus1" => self.buses[0] = Bus::read(value.text)?,
+            "bus2" => self.buses[1] = Bus::read(value.text)?,
+            "linecode" => {
+                let code = code(value.text)
+                    .ok_or_else(|| format!("there is no linecode {:?}", value.text))?;
+                self.take(&code);
+            }
+            "length" => self.length = value.number()?,
+            "phases" => {
+                let order = value.whole(1, 4)? as usize;
+                if order != self.impedances.order {
+                    if !self.impedances.symmetric {
+                        return Err(format!(
+                            "it has matrices of {} conductors already",
+                            self.impedances.order
+                        ));
+                    }
+                    self.impedances.order = order;
+                    self.impedances.fill();
+                }
+            }
+            "switch" => {
+                if value.truth()? {
+                    self.becomes_switch();
+                }
+            }
+            "units" => {
+                let unit = value.length_unit()?;
+                self.conversion = if self.has_code {
+                    units_in(self.code_unit_m, unit)
+                } else {
+                    self.conversion * units_in(self.unit_m, unit)
+                };
+                self.unit_m = unit;
+            }
+            "normamps" => self.rated_current_a = Some(value.positive()?),
+            other => {
+                if !self.impedances.set(other, value)? {
+                    return Err("it is not known here".to_owned());
+                }
+                if matches!(other, "c1" | "c0" | "cmatrix" | "b1" | "b0") {
+                    self.capacitance_given = true;
+                }
+                if !matches!(other, "rg" | "xg" | "rho") {
+                    // Impedances that are given are by the length's own unit.
+                    self.figures_changed = self.impedances.symmetric;
+                    (self.has_code, self.conversion, self.unit_m) = (false, 1.0, None);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, code: &LineCode) {
+        let kept = (!code.impedances.symmetric).then(|| code.impedances.clone());
+        let own = &mut self.impedances;
+        *own = kept.unwrap_or_else(|| {
+            let mut own = code.impedances.clone();
+            own.fill();
+            own
+        });
+        self.code_unit_m = code.unit_m;
+        self.has_code = true;
+        self.conversion = units_in(code.unit_m, self.unit_m);
+        self.figures_changed = false;
+    }
+
+    fn becomes_switch(&mut self) {
+        let own = &mut self.impedances;
+        (own.r1, own.x1, own.r0, own.x0) = (1.0, 1.0, 1.0, 1.0);
+        (own.c1, own.c0) = (1.1e-9, 1.0e-9);
+        own.symmetric = true;
+        own.fill();
+        self.length = 0.001;
+        (self.has_code, self.conversion, self.unit_m) = (false, 1.0, None);
+        self.figures_changed = true;
+    }
+
+    /// Its impedances, and by what they are to be multiplied.
+    pub(in crate::format::dss) fn total(&self) -> (Impedances, f64) {
+        let mut own = self.impedances.clone();
+        if self.figures_changed && !self.capacitance_given {
+            // The default capacitance is by 1000 feet.
+            let thousands = units_in(Some(304.8), self.unit_m);
+            own.c1 /= thousands;
+            own.c0 /= thousands;
+        }
+        if own.symmetric {
+            if own.order == 1 {
+                (own.r0, own.x0, own.c0) = (own.r1, own.x1, own.c1);
+            }
+            own.fill();
+        }
+        (own, self.length / self.conversion)
+    }
+
+    /// Its length in metres, where its unit is known.
+    pub(in crate::format::dss) fn length_m(&self) -> Option<f64> {
+        self.unit_m
+            .or(if self.has_code { self.code_unit_m } else { None })
+            .map(|unit| unit * self.length)
+    }
+}

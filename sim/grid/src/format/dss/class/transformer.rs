@@ -1,0 +1,170 @@
+//! `Transformer`.
+
+use crate::format::dss::bus::Bus;
+use crate::format::dss::value::{Told, Value};
+
+pub(super) const PROPERTIES: &str = "phases windings wdg bus conn kv kva tap %r rneut xneut buses \
+    conns kvs kvas taps xhl xht xlt xscarray -thermal -n -m -flrise -hsrise %loadloss \
+    %noloadloss -normhkva -emerghkva -sub maxtap mintap numtaps -subname %imag ppm_antifloat %rs \
+    -bank ~xfmrcode -xrconst x12 x13 x23 leadlag -wdgcurrents -core -rdcohms -seasons -ratings \
+    -normamps -emergamps -faultrate -pctperm -repair -basefreq enabled like";
+
+/// One winding.
+#[derive(Clone, Debug)]
+pub(in crate::format::dss) struct Side {
+    pub(in crate::format::dss) bus: Bus,
+    pub(in crate::format::dss) delta: bool,
+    pub(in crate::format::dss) kv: f64,
+    pub(in crate::format::dss) kva: f64,
+    pub(in crate::format::dss) tap: f64,
+    pub(in crate::format::dss) resistance_pu: f64,
+    /// Of the neutral; below zero it is not earthed by the winding itself.
+    pub(in crate::format::dss) neutral_ohm: (f64, f64),
+    pub(in crate::format::dss) lowest_tap: f64,
+    pub(in crate::format::dss) highest_tap: f64,
+    pub(in crate::format::dss) taps: i32,
+}
+
+impl Default for Side {
+    fn default() -> Self {
+        Self {
+            bus: Bus::default(),
+            delta: false,
+            kv: 12.47,
+            kva: 1000.0,
+            tap: 1.0,
+            resistance_pu: 0.002,
+            neutral_ohm: (-1.0, 0.0),
+            lowest_tap: 0.9,
+            highest_tap: 1.1,
+            taps: 32,
+        }
+    }
+}
+
+/// A transformer.
+#[derive(Clone, Debug)]
+pub(in crate::format::dss) struct Transformer {
+    pub(in crate::format::dss) phases: usize,
+    pub(in crate::format::dss) sides: Vec<Side>,
+    active: usize,
+    /// Reactances between windings 1 and 2, 1 and 3, 2 and 3, per unit.
+    pub(in crate::format::dss) reactances_pu: [f64; 3],
+    pub(in crate::format::dss) no_load_loss_pu: f64,
+    pub(in crate::format::dss) magnetising_pu: f64,
+    pub(in crate::format::dss) antifloat: f64,
+    /// Whether the side of higher voltage leads by the way of Europe, not of ANSI.
+    pub(in crate::format::dss) leads: bool,
+}
+
+impl Default for Transformer {
+    fn default() -> Self {
+        Self {
+            phases: 3,
+            sides: vec![Side::default(), Side::default()],
+            active: 0,
+            reactances_pu: [0.07, 0.35, 0.30],
+            no_load_loss_pu: 0.0,
+            magnetising_pu: 0.0,
+            antifloat: 1e-6,
+            leads: false,
+        }
+    }
+}
+
+impl Transformer {
+    pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+        match property {
+            "phases" => self.phases = value.whole(1, 3)? as usize,
+            "windings" => self.sides = vec![Side::default(); value.whole(2, 3)? as usize],
+            "wdg" => self.active = value.whole(1, self.sides.len() as i32)? as usize - 1,
+            "kva" => {
+                let kva = value.positive()?;
+                self.side().kva = kva;
+                if self.active == 0 || self.sides.len() == 2 {
+                    self.sides.iter_mut().for_each(|side| side.kva = kva);
+                }
+            }
+            "%r" => self.side().resistance_pu = value.number()? / 100.0,
+            "bus" | "conn" | "kv" | "tap" | "rneut" | "xneut" | "maxtap" | "mintap" | "numtaps" => {
+                self.side().set(property, value)?;
+            }
+            "buses" => self.each(value, "bus")?,
+            "conns" => self.each(value, "conn")?,
+            "kvs" => self.each(value, "kv")?,
+            "kvas" => self.each(value, "kva")?,
+            "taps" => self.each(value, "tap")?,
+            "%rs" => self.each(value, "%r")?,
+            "xhl" | "x12" => self.reactances_pu[0] = value.number()? / 100.0,
+            "xht" | "x13" => self.reactances_pu[1] = value.number()? / 100.0,
+            "xlt" | "x23" => self.reactances_pu[2] = value.number()? / 100.0,
+            "xscarray" => {
+                for (own, given) in self.reactances_pu.iter_mut().zip(value.numbers()?) {
+                    *own = given / 100.0;
+                }
+            }
+            "%loadloss" => {
+                let half = value.number()? / 200.0;
+                self.sides[..2].iter_mut().for_each(|side| side.resistance_pu = half);
+            }
+            "%noloadloss" => self.no_load_loss_pu = value.number()? / 100.0,
+            "%imag" => self.magnetising_pu = value.number()? / 100.0,
+            "ppm_antifloat" => self.antifloat = value.number()? * 1e-6,
+            "leadlag" => {
+                self.leads = match value.text.to_ascii_lowercase().as_str() {
+                    "lag" | "ansi" => false,
+                    "lead" | "euro" => true,
+                    other => return Err(format!("{other:?} is neither lead nor lag")),
+                };
+            }
+            _ => return Err("it is not known here".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn side(&mut self) -> &mut Side {
+        let last = self.sides.len() - 1;
+        self.active = self.active.min(last);
+        &mut self.sides[self.active]
+    }
+
+    fn each(&mut self, values: Value<'_>, property: &str) -> Told<()> {
+        let windings = self.sides.len();
+        for (at, value) in values.list().enumerate() {
+            let Some(side) = self.sides.get_mut(at) else {
+                return Err(format!("more values than its {windings} windings"));
+            };
+            side.set(property, value)?;
+        }
+        Ok(())
+    }
+}
+
+impl Side {
+    fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+        match property {
+            "bus" => self.bus = Bus::read(value.text)?,
+            "conn" => self.delta = value.delta()?,
+            "kv" => self.kv = value.positive()?,
+            "kva" => self.kva = value.positive()?,
+            "tap" => self.tap = value.positive()?,
+            "%r" => self.resistance_pu = value.number()? / 100.0,
+            "rneut" => self.neutral_ohm.0 = value.number()?,
+            "xneut" => self.neutral_ohm.1 = value.number()?,
+            "maxtap" => self.highest_tap = value.positive()?,
+            "mintap" => self.lowest_tap = value.positive()?,
+            "numtaps" => self.taps = value.whole(0, 1000)?,
+            _ => return Err("it is not known here".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// What one tap changes, as a share of the rated turns.
+    pub(in crate::format::dss) fn tap_step(&self) -> f64 {
+        if self.taps > 0 {
+            (self.highest_tap - self.lowest_tap) / f64::from(self.taps)
+        } else {
+            0.0
+        }
+    }
+}
