@@ -1,10 +1,10 @@
 //! The scripts of `OpenDSS`, as far as they describe a network: what the IEEE test feeders are
 //! published in.
 //!
-//! Commands, classes and properties may be abbreviated, come in any case and by position, and have
-//! the defaults of `OpenDSS`, which were taken from its source (version 9). What has no influence on
-//! the steady state of one moment is left out and noted; everything else that is not known here is
-//! refused by name and line.
+//! Commands, classes and properties may be abbreviated, come in any case and by position, and
+//! have the defaults of `OpenDSS`, which were taken from its source (version 9). What has no
+//! influence on the steady state of one moment is left out and noted; everything else that is not
+//! known here is refused by name and line.
 //!
 //! Differences that are known: below `vminpu` (and above `vmaxpu` for load model 4) loads become
 //! the constant impedance that draws at that border what the model draws there, where `OpenDSS`
