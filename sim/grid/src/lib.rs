@@ -11,6 +11,7 @@
 
 pub mod block;
 pub mod block_lu;
+pub mod check;
 pub mod circuit;
 pub mod flow;
 pub mod format;

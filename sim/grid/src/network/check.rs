@@ -41,52 +41,62 @@ impl std::error::Error for Fault {}
 /// # Errors
 /// The first element that does not.
 pub fn check_references(network: &Network) -> Result<(), Fault> {
-    let fault =
-        |element, name: &str, place, what: String| Err(Fault::new(element, name, place, what));
-    for line in &network.lines {
-        both_ends(network, &line.from, &line.to)
-            .or_else(|what| fault("line", &line.name, line.place, what))?;
-        if let super::LineImpedance::Matrix { series_ohm, shunt_s } = &line.impedance {
-            let wires = line.from.wires.as_slice().len();
-            if series_ohm.size != wires || shunt_s.size != wires {
-                let what = format!(
-                    "its matrices have {} and {} rows, expected one for each of its {wires} wires",
-                    series_ohm.size, shunt_s.size
-                );
-                fault("line", &line.name, line.place, what)?;
-            }
+    let mut first = None;
+    references(network, |fault| {
+        first.get_or_insert(fault);
+    });
+    first.map_or(Ok(()), Err)
+}
+
+/// Every element of which that is not so, each with the first thing that is wrong with it.
+pub(crate) fn references(network: &Network, mut found: impl FnMut(Fault)) {
+    let mut tell = |element, name: &str, place, wrong: Result<(), String>| {
+        if let Err(what) = wrong {
+            found(Fault::new(element, name, place, what));
         }
+    };
+    for line in &network.lines {
+        let wrong = both_ends(network, &line.from, &line.to).and_then(|()| matrices(line));
+        tell("line", &line.name, line.place, wrong);
     }
     for switch in &network.switches {
-        both_ends(network, &switch.from, &switch.to)
-            .or_else(|what| fault("switch", &switch.name, switch.place, what))?;
+        let wrong = both_ends(network, &switch.from, &switch.to);
+        tell("switch", &switch.name, switch.place, wrong);
     }
     for transformer in &network.transformers {
-        windings(network, transformer)
-            .or_else(|what| fault("transformer", &transformer.name, transformer.place, what))?;
+        let wrong = windings(network, transformer);
+        tell("transformer", &transformer.name, transformer.place, wrong);
     }
     for regulator in &network.regulators {
-        let place = regulator.place;
-        node(network, regulator.node)
-            .or_else(|what| fault("regulator", &regulator.name, place, what))?;
         let transformer = network.transformers.get(regulator.transformer as usize);
         let winding = transformer.and_then(|it| it.windings.get(usize::from(regulator.winding)));
+        let mut wrong = node(network, regulator.node);
         if winding.is_none_or(|winding| winding.tap.is_none()) {
-            let what = "it names no winding with taps, expected one that it can move".into();
-            fault("regulator", &regulator.name, place, what)?;
+            let what = "it names no winding with taps, expected one that it can move";
+            wrong = wrong.and_then(|()| Err(what.to_owned()));
         }
+        tell("regulator", &regulator.name, regulator.place, wrong);
     }
     for shunt in &network.shunts {
-        connection(network, &shunt.connection)
-            .or_else(|what| fault("shunt", &shunt.name, shunt.place, what))?;
+        tell("shunt", &shunt.name, shunt.place, connection(network, &shunt.connection));
     }
     for load in &network.loads {
-        connection(network, &load.connection)
-            .or_else(|what| fault("load", &load.name, load.place, what))?;
+        tell("load", &load.name, load.place, connection(network, &load.connection));
     }
     for source in &network.sources {
-        node(network, source.node)
-            .or_else(|what| fault("source", &source.name, source.place, what))?;
+        tell("source", &source.name, source.place, node(network, source.node));
+    }
+}
+
+fn matrices(line: &super::Line) -> Result<(), String> {
+    if let super::LineImpedance::Matrix { series_ohm, shunt_s } = &line.impedance {
+        let wires = line.from.wires.as_slice().len();
+        if series_ohm.size != wires || shunt_s.size != wires {
+            return Err(format!(
+                "its matrices have {} and {} rows, expected one for each of its {wires} wires",
+                series_ohm.size, shunt_s.size
+            ));
+        }
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod transformer;
 mod wire;
 
 pub use branch::{Line, LineImpedance, Matrix, SequenceImpedance, Switch, SwitchKind};
+pub(crate) use check::references;
 pub use check::{Fault, check_references};
 pub use injection::{
     Configuration, Load, LoadModel, Shunt, ShuntAdmittance, Source, VoltageBand, ZipShares,

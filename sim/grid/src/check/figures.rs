@@ -1,0 +1,225 @@
+//! Figures that no element can have.
+
+use num_complex::Complex64;
+
+use crate::network::{
+    Fault, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix, Network, Neutral, Regulator,
+    Shunt, ShuntAdmittance, Source, Transformer, WindingKind,
+};
+
+type Wrong = Result<(), String>;
+
+/// Tells each element's first figure that cannot be.
+pub(super) fn check(network: &Network, found: &mut impl FnMut(Fault)) {
+    let mut tell = |element, name: &str, place, wrong: Wrong| {
+        if let Err(what) = wrong {
+            found(Fault::new(element, name, place, what));
+        }
+    };
+    let whole = above_zero("its frequency", network.frequency_hz, "Hz");
+    tell("network", &network.name, crate::network::Place(0), whole);
+    for it in &network.nodes {
+        let wires = if it.wires.is_empty() { Err("it has no wires".to_owned()) } else { Ok(()) };
+        let wrong = wires.and(above_zero("its rated voltage", it.rated_voltage_v, "V"));
+        tell("node", &it.name, it.place, wrong);
+    }
+    for it in &network.lines {
+        tell("line", &it.name, it.place, line(it));
+    }
+    for it in &network.transformers {
+        tell("transformer", &it.name, it.place, transformer(it));
+    }
+    for it in &network.regulators {
+        tell("regulator", &it.name, it.place, regulator(it));
+    }
+    for it in &network.switches {
+        tell("switch", &it.name, it.place, rated_current(it.rated_current_a));
+    }
+    for it in &network.shunts {
+        tell("shunt", &it.name, it.place, shunt(it));
+    }
+    for it in &network.sources {
+        tell("source", &it.name, it.place, source(it));
+    }
+    for it in &network.loads {
+        tell("load", &it.name, it.place, load(it));
+    }
+}
+
+fn finite(what: &str, value: f64) -> Wrong {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(format!("{what} is {value}, expected a finite number"))
+}
+
+fn finite_complex(what: &str, value: Complex64) -> Wrong {
+    if value.re.is_finite() && value.im.is_finite() {
+        return Ok(());
+    }
+    Err(format!("{what} is {value}, expected finite numbers"))
+}
+
+fn above_zero(what: &str, value: f64, unit: &str) -> Wrong {
+    finite(what, value)?;
+    if value > 0.0 {
+        return Ok(());
+    }
+    Err(format!("{what} is {value} {unit}, expected more than 0 {unit}"))
+}
+
+fn at_least_zero(what: &str, value: f64, unit: &str) -> Wrong {
+    finite(what, value)?;
+    if value >= 0.0 {
+        return Ok(());
+    }
+    Err(format!("{what} is {value} {unit}, expected 0 {unit} or more"))
+}
+
+/// An impedance that takes up power, or none.
+fn passive(what: &str, value: Complex64, unit: &str) -> Wrong {
+    finite_complex(what, value)?;
+    at_least_zero(&format!("the real part of {what}"), value.re, unit)
+}
+
+fn rated_current(value: Option<f64>) -> Wrong {
+    value.map_or(Ok(()), |value| above_zero("its rated current", value, "A"))
+}
+
+fn matrix(what: &str, matrix: &Matrix, unit: &str) -> Wrong {
+    for (k, row) in matrix.rows.iter().enumerate().take(matrix.size.min(4)) {
+        for (j, &value) in row.iter().enumerate() {
+            finite_complex(&format!("{what} in row {}, column {}", k + 1, j + 1), value)?;
+        }
+        let own = format!("{what} in row {} of the diagonal", k + 1);
+        passive(&own, row[k], unit)?;
+    }
+    Ok(())
+}
+
+fn line(line: &Line) -> Wrong {
+    if let Some(length) = line.length_m {
+        at_least_zero("its length", length, "m")?;
+    }
+    rated_current(line.rated_current_a)?;
+    match &line.impedance {
+        LineImpedance::Sequence(it) => {
+            passive("its positive-sequence impedance", it.z1_ohm, "ohm")?;
+            passive("its zero-sequence impedance", it.z0_ohm, "ohm")?;
+            passive("its positive-sequence charging", it.y1_s, "S")?;
+            passive("its zero-sequence charging", it.y0_s, "S")
+        }
+        LineImpedance::Matrix { series_ohm, shunt_s } => {
+            matrix("its series impedance", series_ohm, "ohm")?;
+            matrix("its charging", shunt_s, "S")
+        }
+    }
+}
+
+fn transformer(transformer: &Transformer) -> Wrong {
+    above_zero("its rated power", transformer.rated_power_va, "VA")?;
+    if let Some(clock) = transformer.clock.iter().find(|&&clock| clock > 11) {
+        return Err(format!("its clock number is {clock}, expected 0 to 11"));
+    }
+    for &z in &transformer.short_circuit_pu {
+        finite_complex("its short-circuit impedance", z)?;
+        if z == Complex64::ZERO {
+            return Err("its short-circuit impedance is zero, expected one above it".into());
+        }
+    }
+    match transformer.magnetising {
+        Magnetising::BySequence { y1_pu, y0_pu } => {
+            finite_complex("its magnetising admittance", y1_pu)?;
+            finite_complex("its zero-sequence magnetising admittance", y0_pu)?;
+        }
+        Magnetising::AtWinding { y_pu, .. } => {
+            finite_complex("its magnetising admittance", y_pu)?;
+        }
+    }
+    for winding in &transformer.windings {
+        above_zero("the rated voltage of a winding", winding.rated_voltage_v, "V")?;
+        if let WindingKind::Star(Neutral::Earthed(through))
+        | WindingKind::Zigzag(Neutral::Earthed(through)) = winding.kind
+        {
+            passive("the impedance that earths a star point", through, "ohm")?;
+        }
+        let Some(tap) = winding.tap else { continue };
+        finite("the step of its taps", tap.step)?;
+        if tap.position < tap.lowest || tap.position > tap.highest {
+            return Err(format!(
+                "its tap is at position {}, expected {} to {}",
+                tap.position, tap.lowest, tap.highest
+            ));
+        }
+        for position in [tap.lowest, tap.highest] {
+            let turns = 1.0 + f64::from(position.saturating_sub(tap.neutral)) * tap.step;
+            if turns <= 0.0 {
+                return Err(format!("at tap position {position} it has no turns left"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn regulator(regulator: &Regulator) -> Wrong {
+    above_zero("the voltage transformer's ratio", regulator.voltage_transformer_ratio, "V/V")?;
+    above_zero("its set point", regulator.set_point_v, "V")?;
+    above_zero("its bandwidth", regulator.bandwidth_v, "V")?;
+    if let Some(drop) = regulator.compensation {
+        above_zero("the current transformer's rating", drop.current_transformer_a, "A")?;
+        finite("its resistive setting", drop.resistive_v)?;
+        finite("its reactive setting", drop.reactive_v)?;
+    }
+    Ok(())
+}
+
+fn shunt(shunt: &Shunt) -> Wrong {
+    match shunt.admittance {
+        ShuntAdmittance::Sequence { y1_s, y0_s } => {
+            finite_complex("its admittance", y1_s)?;
+            finite_complex("its zero-sequence admittance", y0_s)
+        }
+        ShuntAdmittance::Parts { y_s, .. } => {
+            y_s.into_iter().try_for_each(|y| finite_complex("its admittance", y))
+        }
+    }
+}
+
+fn source(source: &Source) -> Wrong {
+    above_zero("its voltage", source.voltage_v, "V")?;
+    finite("its angle", source.angle_rad)?;
+    passive("its positive-sequence impedance", source.z1_ohm, "ohm")?;
+    passive("its zero-sequence impedance", source.z0_ohm, "ohm")
+}
+
+fn load(load: &Load) -> Wrong {
+    for power in load.power_va {
+        finite_complex("its power", power)?;
+    }
+    above_zero("its rated voltage", load.rated_voltage_v, "V")?;
+    match load.model {
+        LoadModel::Exponential { active, reactive } => {
+            finite("the exponent of its active power", active)?;
+            finite("the exponent of its reactive power", reactive)?;
+        }
+        LoadModel::Zip { active, reactive } => {
+            for share in
+                [active, reactive].into_iter().flat_map(|it| [it.impedance, it.current, it.power])
+            {
+                finite("a share of its power", share)?;
+            }
+        }
+        _ => {}
+    }
+    if let Some(band) = load.band {
+        at_least_zero("the lowest voltage of its band", band.lowest, "of the rated one")?;
+        finite("the highest voltage of its band", band.highest)?;
+        if band.lowest > band.highest {
+            return Err(format!(
+                "its band of voltages begins at {} and ends at {} of the rated one",
+                band.lowest, band.highest
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Everything that is wrong with a description, each thing with its element and its place, in time
+//! that grows with the network and no faster.
+//!
+//! Solvers tell the first thing that stops them. This tells all of it, and also what stops nobody
+//! but is not as it should be.
+
+mod figures;
+mod structure;
+#[cfg(test)]
+mod tests;
+
+use crate::network::{Fault, Network, references};
+
+/// How many faults are told one by one.
+pub const TOLD: usize = 1000;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What has to be mended, at most [`TOLD`] things: elements in the order of the network's
+    /// lists, references first, then figures, then names, then loops.
+    pub faults: Vec<Fault>,
+    /// How many more there are.
+    pub left_out: usize,
+    /// What is solved all the same, but is hardly meant: loads that no source reaches.
+    pub remarks: Vec<Fault>,
+}
+
+impl Report {
+    /// Whether there is nothing to mend.
+    pub fn is_sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    fn add(&mut self, fault: Fault) {
+        if self.faults.len() < TOLD {
+            self.faults.push(fault);
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+/// Looks at everything.
+pub fn check(network: &Network) -> Report {
+    let mut report = Report::default();
+    references(network, |fault| report.add(fault));
+    let followed = report.is_sound();
+    figures::check(network, &mut |fault| report.add(fault));
+    structure::names(network, &mut |fault| report.add(fault));
+    // Where references lead nowhere nothing can be said about what hangs together.
+    if followed {
+        structure::ends(network, &mut |fault| report.add(fault));
+        match structure::islands(network) {
+            Ok(remarks) => report.remarks = remarks,
+            Err(fault) => report.add(fault),
+        }
+    }
+    report
+}

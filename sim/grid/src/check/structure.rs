@@ -1,0 +1,91 @@
+//! Names that come twice, ends that make no element, islands.
+
+use crate::network::{Fault, Network, Place};
+use crate::topology::{Groups, supply};
+
+/// Tells every element whose name is missing, or another one's of its kind.
+pub(super) fn names(network: &Network, found: &mut impl FnMut(Fault)) {
+    unique("node", network.nodes.iter().map(|it| (&*it.name, it.place)), found);
+    unique("line", network.lines.iter().map(|it| (&*it.name, it.place)), found);
+    unique("transformer", network.transformers.iter().map(|it| (&*it.name, it.place)), found);
+    unique("regulator", network.regulators.iter().map(|it| (&*it.name, it.place)), found);
+    unique("switch", network.switches.iter().map(|it| (&*it.name, it.place)), found);
+    unique("shunt", network.shunts.iter().map(|it| (&*it.name, it.place)), found);
+    unique("source", network.sources.iter().map(|it| (&*it.name, it.place)), found);
+    unique("load", network.loads.iter().map(|it| (&*it.name, it.place)), found);
+}
+
+fn unique<'a>(
+    element: &'static str,
+    names: impl Iterator<Item = (&'a str, Place)>,
+    found: &mut impl FnMut(Fault),
+) {
+    let names: Vec<(&str, Place)> = names.collect();
+    let mut sorted: Vec<u32> = (0..names.len() as u32).collect();
+    sorted.sort_by_key(|&at| (names[at as usize].0, at));
+    let mut twice: Vec<(u32, u32)> = sorted
+        .windows(2)
+        .filter(|pair| names[pair[0] as usize].0 == names[pair[1] as usize].0)
+        .map(|pair| (pair[1], pair[0]))
+        .collect();
+    twice.extend(sorted.first().filter(|&&at| names[at as usize].0.is_empty()).map(|&at| (at, at)));
+    twice.sort_unstable();
+    for (at, before) in twice {
+        let ((name, place), (_, before)) = (names[at as usize], names[before as usize]);
+        if name.is_empty() {
+            found(Fault::new(element, name, place, "it has no name"));
+            continue;
+        }
+        let of_line = match before {
+            Place(0) => String::new(),
+            Place(line) => format!(" on line {line}"),
+        };
+        let what = format!("another {element}{of_line} has this name already");
+        found(Fault::new(element, name, place, what));
+    }
+}
+
+/// Tells the lines and switches whose ends are at the same node.
+pub(super) fn ends(network: &Network, found: &mut impl FnMut(Fault)) {
+    let mut tell = |element, name: &str, place, node: crate::network::NodeId| {
+        let what = format!("both its ends are at node `{}`", network.nodes[node.index()].name);
+        found(Fault::new(element, name, place, what));
+    };
+    for line in network.lines.iter().filter(|it| it.from.node == it.to.node) {
+        tell("line", &line.name, line.place, line.from.node);
+    }
+    for switch in network.switches.iter().filter(|it| it.from.node == it.to.node) {
+        tell("switch", &switch.name, switch.place, switch.from.node);
+    }
+}
+
+/// Remarks about islands that have loads, but no source; an error if impedances are missing in a
+/// loop. References have been checked.
+pub(super) fn islands(network: &Network) -> Result<Vec<Fault>, Fault> {
+    let supply = supply(network)?;
+    let mut islands = Groups::new(supply.live.len());
+    for &(a, b) in supply.graph.ends() {
+        islands.join(a, b);
+    }
+    let mut without: Vec<u32> = vec![0; supply.live.len()];
+    for load in network.loads.iter().filter(|load| load.connected) {
+        let group = supply.group[load.connection.node.index()];
+        if !supply.live[group as usize] {
+            without[islands.find(group) as usize] += 1;
+        }
+    }
+    let mut remarks = Vec::new();
+    for (index, &group) in supply.group.iter().enumerate() {
+        let loads = std::mem::take(&mut without[islands.find(group) as usize]);
+        if loads > 0 {
+            let node = &network.nodes[index];
+            let loads = if loads == 1 { "a load".to_owned() } else { format!("{loads} loads") };
+            let what = format!("no source reaches its island, which has {loads}: nothing is drawn");
+            remarks.push(Fault::new("node", &node.name, node.place, what));
+            if remarks.len() == super::TOLD {
+                break;
+            }
+        }
+    }
+    Ok(remarks)
+}
