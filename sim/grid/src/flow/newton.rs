@@ -13,6 +13,9 @@ use crate::circuit::{Circuit, EARTH, Part};
 
 /// How often a step is halved.
 const HALVINGS: u32 = 10;
+/// Voltages of sides without any earth are known to about this only, per unit: what holds them is a
+/// hundred-millionth of the admittances that cancel each other there.
+const ROUNDING_PU: f64 = 1e-7;
 
 /// Solves from these voltages on.
 pub(super) fn solve<const N: usize>(
@@ -61,30 +64,18 @@ fn iterate<const N: usize, const M: usize>(
         let mut step: Vec<Column<M, f64>> = wrong.iter().map(into_parts).collect();
         matrix.solve(&newton.symbolic, &mut step, &mut work);
         let before = newton.size(&wrong);
-        let mut share = 1.0;
-        let mut halvings = 0;
-        let (next, next_wrong) = loop {
-            let next = stepped(&solved.voltages, &step, share);
-            let next_wrong = newton.mismatch(&next);
-            let size = newton.size(&next_wrong);
-            if size <= before || halvings == HALVINGS {
-                break (next, next_wrong);
-            }
-            share *= 0.5;
-            halvings += 1;
+        let full =
+            largest_change(circuit, &solved.voltages, &stepped(&solved.voltages, &step, 1.0));
+        if !full.is_finite() {
+            break;
+        }
+        let Some((next, next_wrong)) = newton.shortened(&solved.voltages, &step, before) else {
+            // No step makes it better: it is solved as far as rounding allows, or not at all.
+            solved.converged = full <= options.tolerance_pu.max(ROUNDING_PU);
+            break;
         };
-        let change = largest_change(circuit, &solved.voltages, &next);
-        solved.converged = change <= options.tolerance_pu && halvings < HALVINGS
-            || change <= options.tolerance_pu * 1e-3;
-        if !change.is_finite() {
-            break;
-        }
-        solved.voltages = next;
-        wrong = next_wrong;
-        // Rounding is all that is left: shortening steps is no way to get further.
-        if halvings == HALVINGS && !solved.converged {
-            break;
-        }
+        solved.converged = full <= options.tolerance_pu;
+        (solved.voltages, wrong) = (next, next_wrong);
     }
     solved
 }
@@ -112,6 +103,26 @@ fn stepped<const N: usize, const M: usize>(
 }
 
 impl<const N: usize, const M: usize> Newton<'_, N, M> {
+    /// The voltages after a step, made so short that the mismatch shrinks, and that mismatch; none
+    /// if it does not.
+    fn shortened(
+        &self,
+        voltages: &[Column<N>],
+        step: &[Column<M, f64>],
+        before: f64,
+    ) -> Option<(Vec<Column<N>>, Vec<Column<N>>)> {
+        let mut share = 1.0;
+        for _ in 0..=HALVINGS {
+            let next = stepped(voltages, step, share);
+            let wrong = self.mismatch(&next);
+            if self.size(&wrong) < before {
+                return Some((next, wrong));
+            }
+            share *= 0.5;
+        }
+        None
+    }
+
     /// What flows away from each node and is not fed in: zero in the end. Amperes; volts where the
     /// voltage is fixed.
     fn mismatch(&self, voltages: &[Column<N>]) -> Vec<Column<N>> {
