@@ -16,6 +16,7 @@ pub mod circuit;
 pub mod flow;
 pub mod format;
 pub mod network;
+pub mod short_circuit;
 pub mod topology;
 
 pub use network::Network;

@@ -86,7 +86,7 @@ fn name_of<'a, const N: usize>(
     at.map_or(("?", Place::default()), |at| (&*network.nodes[at].name, network.nodes[at].place))
 }
 
-pub(super) fn singular<const N: usize>(
+pub(crate) fn singular<const N: usize>(
     network: &Network,
     circuit: &Circuit<N>,
     Singular(node): Singular,

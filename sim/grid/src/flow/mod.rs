@@ -12,9 +12,11 @@ mod result;
 
 use num_complex::Complex64;
 
+pub(crate) use failure::singular;
 pub use failure::{Collapse, Failure};
 pub use nodal::Nodal;
 pub use result::{EndState, Flow, LineState, LoadState, NodeState, TransformerState};
+pub(crate) use result::{node_state, results};
 
 use crate::block::{Column, magnitude};
 use crate::circuit::{Circuit, EARTH, Fixed, compile};
@@ -110,7 +112,8 @@ fn solve_compiled<const N: usize>(
     options: &Options,
 ) -> Result<Flow, Failure> {
     let solved = solve_circuit(network, fixed, options)?;
-    result::flow(network, fixed, &solved, options).map_err(Failure::from)
+    let drawn = vec![[Complex64::ZERO; 4]; network.nodes.len()];
+    results(network, fixed, &solved, drawn).map_err(Failure::from)
 }
 
 /// Solves a circuit; `network` is asked for names only.
@@ -123,7 +126,7 @@ pub fn solve_circuit<const N: usize>(
     options: &Options,
 ) -> Result<Solved<N>, Failure> {
     let circuit = &fixed.circuit;
-    let mut nodal = Nodal::new(circuit).map_err(|at| failure::singular(network, circuit, at))?;
+    let mut nodal = Nodal::new(circuit).map_err(|at| singular(network, circuit, at))?;
     let start = nodal.without_load();
     if options.method != Method::Newton {
         let solved = nodal.solve(circuit, start.clone(), options);

@@ -175,6 +175,20 @@ impl<const N: usize> Nodal<N> {
         voltages
     }
 
+    /// What currents into the nodes, amperes, do to their voltages, volts; in place. Fixed voltages
+    /// stay.
+    pub fn respond(&mut self, currents: &mut [Column<N>]) {
+        for (current, _) in currents.iter_mut().zip(&self.fixed).filter(|it| *it.1) {
+            *current = [Complex64::ZERO; N];
+        }
+        self.matrix.solve(&self.symbolic, currents, &mut self.work);
+    }
+
+    /// Whether the voltage at a node is fixed.
+    pub fn is_fixed(&self, node: u32) -> bool {
+        self.fixed[node as usize]
+    }
+
     /// Iterates from these voltages until they stand still.
     pub fn solve(
         &mut self,

@@ -5,7 +5,7 @@
 
 use num_complex::Complex64;
 
-use super::{Method, Options, Solved};
+use super::{Method, Solved};
 use crate::block::{Block, Column, apply, magnitude, zero};
 use crate::circuit::{
     Circuit, EARTH, Fixed, SWITCH_OHM, line_model, positive_sequence, project, shunt_admittance,
@@ -114,16 +114,17 @@ struct Results<'a, const N: usize> {
     drawn: Vec<[Complex64; 4]>,
 }
 
-pub(super) fn flow<const N: usize>(
+/// The results of a solved circuit. `drawn` has of each node what flows into things that are not
+/// part of the network, amperes.
+pub(crate) fn results<const N: usize>(
     network: &Network,
     fixed: &Fixed<N>,
     solved: &Solved<N>,
-    _options: &Options,
+    drawn: Vec<[Complex64; 4]>,
 ) -> Result<Flow, Fault> {
     let circuit = &fixed.circuit;
     let nodes: Vec<NodeState> =
         circuit.node_of.iter().map(|&at| node_state(at, &solved.voltages)).collect();
-    let drawn = vec![[Complex64::ZERO; 4]; nodes.len()];
     let mut results = Results { network, circuit, nodes, drawn };
     let mut lines = results.lines(&fixed.supply.line_joins);
     let transformers = results.transformers()?;
@@ -155,7 +156,7 @@ pub(super) fn flow<const N: usize>(
     })
 }
 
-fn node_state<const N: usize>(at: u32, voltages: &[Column<N>]) -> NodeState {
+pub(crate) fn node_state<const N: usize>(at: u32, voltages: &[Column<N>]) -> NodeState {
     if at == NONE {
         return NodeState::default();
     }

@@ -1,0 +1,196 @@
+//! Against the textbooks' formulas of symmetrical components, and against dense systems that are
+//! written down conductor by conductor.
+
+mod dense;
+mod random;
+
+use num_complex::Complex64;
+
+use super::{Before, Fault, Kind, Location, Options, Scaling, solve};
+use crate::block::magnitude;
+use crate::flow::{self, Phases};
+use crate::network::{
+    Configuration, Connection, Line, LineImpedance, Load, LoadModel, Network, Node, NodeId, Place,
+    SequenceImpedance, Source, Wire, Wires,
+};
+
+fn c(re: f64, im: f64) -> Complex64 {
+    Complex64::new(re, im)
+}
+
+fn add_node(network: &mut Network, rated_voltage_v: f64) -> NodeId {
+    let name = format!("n{}", network.nodes.len()).into();
+    let (wires, place) = (Wires::ABC, Place(0));
+    network.push_node(Node { name, wires, rated_voltage_v, position: None, place })
+}
+
+fn add_line(network: &mut Network, from: NodeId, to: NodeId, impedance: LineImpedance) {
+    network.lines.push(Line {
+        name: format!("l{}", network.lines.len()).into(),
+        from: Connection::abc(from),
+        to: Connection::abc(to),
+        from_closed: true,
+        to_closed: true,
+        impedance,
+        length_m: Some(1000.0),
+        rated_current_a: None,
+        place: Place(0),
+    });
+}
+
+fn sequence(
+    z1_ohm: Complex64,
+    z0_ohm: Complex64,
+    y1_s: Complex64,
+    y0_s: Complex64,
+) -> LineImpedance {
+    LineImpedance::Sequence(SequenceImpedance { z1_ohm, z0_ohm, y1_s, y0_s })
+}
+
+fn source(node: NodeId, voltage_v: f64, z1_ohm: Complex64, z0_ohm: Complex64) -> Source {
+    Source {
+        name: format!("s{}", node.0).into(),
+        node,
+        voltage_v,
+        angle_rad: 0.0,
+        z1_ohm,
+        z0_ohm,
+        connected: true,
+        place: Place(0),
+    }
+}
+
+fn impedance_load(node: NodeId, power_va: [Complex64; 3], rated_voltage_v: f64) -> Load {
+    Load {
+        name: format!("home {}", node.0).into(),
+        connection: Connection::abc(node),
+        configuration: Configuration::Star,
+        power_va,
+        model: LoadModel::ConstantImpedance,
+        rated_voltage_v,
+        band: None,
+        connected: true,
+        generator: false,
+        place: Place(0),
+    }
+}
+
+const ACTUAL: Options = Options { phases: Phases::All, before: Before::Unloaded(Scaling::Actual) };
+
+fn at_node(kind: Kind, node: NodeId, impedance_ohm: Complex64) -> Fault {
+    Fault { kind, location: Location::Node(node), impedance_ohm }
+}
+
+fn near(found: Complex64, expected: Complex64, scale: f64, what: &str) {
+    let tolerance = 1e-9 * scale;
+    assert!(magnitude(found - expected) < tolerance, "{what}: {found} is not {expected}");
+}
+
+/// The phases from their symmetrical components (none, one, two).
+fn phases(components: [Complex64; 3]) -> [Complex64; 3] {
+    let a = Complex64::from_polar(1.0, std::f64::consts::TAU / 3.0);
+    let [none, one, two] = components;
+    [none + one + two, none + a * a * one + a * two, none + a * one + a * a * two]
+}
+
+/// The components of a fault by the textbook's networks, as seen from the phase that is different:
+/// currents into the fault. `e` is the voltage before, `z1` = `z2`.
+fn textbook(
+    kind: Kind,
+    e: Complex64,
+    z1: Complex64,
+    z0: Complex64,
+    z: Complex64,
+) -> [Complex64; 3] {
+    let none = Complex64::ZERO;
+    match kind {
+        Kind::ThreePhase => [none, e / (z1 + z), none],
+        Kind::SinglePhaseToGround(_) => [e / (z1 + z1 + z0 + z * 3.0); 3],
+        Kind::TwoPhase(..) => {
+            let one = e / (z1 + z1 + z);
+            [none, one, -one]
+        }
+        Kind::TwoPhaseToGround(..) => {
+            let earth = z0 + z * 3.0;
+            let one = e / (z1 + z1 * earth / (z1 + earth));
+            [-one * z1 / (z1 + earth), one, -one * earth / (z1 + earth)]
+        }
+        Kind::OpenConductors(_) => panic!("not here"),
+    }
+}
+
+#[test]
+fn currents_and_voltages_are_those_of_the_textbooks() {
+    let (zs1, zs0) = (c(0.05, 0.6), c(0.2, 1.1));
+    let (zl1, zl0) = (c(0.3, 0.36), c(0.6, 1.4));
+    let mut network = Network::new("two nodes", 50.0);
+    let (first, last) = (add_node(&mut network, 10e3), add_node(&mut network, 10e3));
+    let none = Complex64::ZERO;
+    add_line(&mut network, first, last, sequence(zl1, zl0, none, none));
+    network.sources.push(source(first, 10.4e3, zs1, zs0));
+    let e = c(10.4e3 / 3f64.sqrt(), 0.0);
+    // The phase that is different comes first; the others follow in the order of rotation.
+    let cases = [
+        (Kind::ThreePhase, 0),
+        (Kind::SinglePhaseToGround(Wire::A), 0),
+        (Kind::SinglePhaseToGround(Wire::B), 1),
+        (Kind::SinglePhaseToGround(Wire::C), 2),
+        (Kind::TwoPhase(Wire::B, Wire::C), 0),
+        (Kind::TwoPhase(Wire::A, Wire::C), 1),
+        (Kind::TwoPhase(Wire::A, Wire::B), 2),
+        (Kind::TwoPhaseToGround(Wire::B, Wire::C), 0),
+        (Kind::TwoPhaseToGround(Wire::C, Wire::A), 1),
+        (Kind::TwoPhaseToGround(Wire::A, Wire::B), 2),
+    ];
+    for z in [none, c(0.7, 0.2)] {
+        for (kind, first_phase) in cases {
+            let found = solve(&network, &[at_node(kind, last, z)], &ACTUAL).unwrap();
+            let turn =
+                Complex64::from_polar(1.0, -std::f64::consts::TAU / 3.0 * first_phase as f64);
+            let (z1, z0) = (zs1 + zl1, zs0 + zl0);
+            let currents = textbook(kind, e, z1, z0, z).map(|it| it * turn);
+            let at = |wire: usize| (wire + first_phase) % 3;
+            let through = |z1: Complex64, z0: Complex64| {
+                let [i0, i1, i2] = currents;
+                phases([-z0 * i0, e * turn - z1 * i1, -z1 * i2])
+            };
+            let (current, near_source, there) =
+                (phases(currents), through(zs1, zs0), through(z1, z0));
+            for wire in 0..3 {
+                let what = format!("{kind:?} {z} wire {wire}");
+                near(found.faults[0].current_a[at(wire)], current[wire], 1e4, &what);
+                near(found.faults[0].voltage_v[at(wire)], there[wire], 1e4, &what);
+                near(found.flow.nodes[0].voltage_v[at(wire)], near_source[wire], 1e4, &what);
+                // The line and the source carry the current of the fault, and nothing else.
+                near(found.flow.lines[0].from.current_a[at(wire)], current[wire], 1e4, &what);
+                near(found.flow.sources[0].current_a[at(wire)], current[wire], 1e4, &what);
+            }
+            assert!(found.flow.residual_va < 1e-3, "{kind:?}: {}", found.flow.residual_va);
+        }
+    }
+}
+
+#[test]
+fn sources_are_scaled_as_the_standard_has_it() {
+    for (rated, smallest) in [(400.0, 0.95), (10e3, 1.0)] {
+        let mut network = Network::new("one node", 50.0);
+        let node = add_node(&mut network, rated);
+        network.sources.push(source(node, 1.03 * rated, c(0.0, 1.0), c(0.0, 1.0)));
+        for (scaling, expected) in
+            [(Scaling::Actual, 1.03), (Scaling::Minimum, smallest), (Scaling::Maximum, 1.1)]
+        {
+            for phases in [Phases::All, Phases::Balanced] {
+                let options = Options { phases, before: Before::Unloaded(scaling) };
+                let fault = at_node(Kind::ThreePhase, node, Complex64::ZERO);
+                let found = solve(&network, &[fault], &options).unwrap();
+                let expected = c(0.0, -expected * rated / 3f64.sqrt());
+                near(found.faults[0].current_a[0], expected, rated, "scaled");
+            }
+        }
+    }
+}
+
+fn loaded() -> Options {
+    let flow = flow::Options { tolerance_pu: 1e-13, ..flow::Options::default() };
+    Options { phases: Phases::All, before: Before::Loaded(flow) }
+}
