@@ -142,12 +142,15 @@ impl<const N: usize> Compiler<'_, N> {
             let mut coupling: Option<Coupling<N>> = None;
             for &(_, _, edge) in &edges[at..at + beside] {
                 let element = self.supply.elements[edge as usize];
-                let next = self.edge(element, from, to)?;
-                coupling = match (coupling, next) {
-                    (coupling, None) => coupling,
-                    (None, next) => next,
-                    (Some(before), Some(next)) => Some(self.side_by_side(&before, &next, element)?),
-                };
+                let next = self.edge(element, from)?;
+                if from == to {
+                    self.at_one_node(from, next);
+                    continue;
+                }
+                coupling = Some(match coupling {
+                    None => next,
+                    Some(before) => self.side_by_side(&before, &next, element)?,
+                });
             }
             at += beside;
             let Some(coupling) = coupling else { continue };
@@ -201,10 +204,21 @@ impl<const N: usize> Compiler<'_, N> {
         Ok(Coupling::TwoPort(Box::new(sum)))
     }
 
-    /// What an element is between two nodes; none if it stands at one node only.
-    fn edge(&mut self, element: Element, from: u32, to: u32) -> Result<Option<Coupling<N>>, Fault> {
+    /// Adds what an element whose ends are one does there: conductors from a wire to itself do
+    /// nothing.
+    fn at_one_node(&mut self, node: u32, coupling: Coupling<N>) {
+        if let Coupling::TwoPort(port) = coupling {
+            let own = &mut self.circuit.shunt[node as usize];
+            for block in [port.ff, port.ft, port.tf, port.tt] {
+                add_to(own, &block);
+            }
+        }
+    }
+
+    /// What an element is between two nodes.
+    fn edge(&mut self, element: Element, from: u32) -> Result<Coupling<N>, Fault> {
         match element {
-            Element::Line(index) => self.line(index as usize, from).map(Some),
+            Element::Line(index) => self.line(index as usize, from),
             Element::Switch(index) => {
                 let switch = &self.network.switches[index as usize];
                 Self::fits(&switch.from).map_err(|what| self.fault(element, what))?;
@@ -217,11 +231,11 @@ impl<const N: usize> Compiler<'_, N> {
                     ),
                     half_shunt: zero(),
                 };
-                self.conductors(element, &model, [&switch.from, &switch.to], from).map(Some)
+                self.conductors(element, &model, [&switch.from, &switch.to], from)
             }
             Element::Transformer { index, from: first, to: second } => {
                 let windings = [usize::from(first), usize::from(second)];
-                self.transformer(index as usize, windings, [from, to])
+                self.transformer(index as usize, windings, from)
             }
         }
     }
@@ -299,8 +313,8 @@ impl<const N: usize> Compiler<'_, N> {
         &mut self,
         index: usize,
         [first, second]: [usize; 2],
-        [from, to]: [u32; 2],
-    ) -> Result<Option<Coupling<N>>, Fault> {
+        from: u32,
+    ) -> Result<Coupling<N>, Fault> {
         let transformer = &self.network.transformers[index];
         let windings = self.admittances(index)?;
         let closed: Vec<usize> =
@@ -319,15 +333,8 @@ impl<const N: usize> Compiler<'_, N> {
             }
         }
         let node = self.number(&transformer.windings[first].connection);
-        if from == to {
-            let own = &mut self.circuit.shunt[node as usize];
-            for block in [part.ff, part.ft, part.tf, part.tt] {
-                add_to(own, &block);
-            }
-            return Ok(None);
-        }
         let part = if node == from { part } else { part.reversed() };
-        Ok(Some(Coupling::TwoPort(Box::new(part))))
+        Ok(Coupling::TwoPort(Box::new(part)))
     }
 
     /// Lines with both ends at one node or with one end open, transformers with one winding closed.

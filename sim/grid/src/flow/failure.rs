@@ -106,9 +106,12 @@ pub(super) fn collapse<const N: usize>(
 ) -> Failure {
     let (mut low, mut high) = (0.0, 1.0);
     let mut best = start.to_vec();
-    for _ in 0..12 {
+    // Some digits for small networks, a bound on the time for large ones.
+    let halvings = if circuit.nodes() > 20_000 { 5 } else { 12 };
+    let few = Options { most_iterations: options.most_iterations.min(20), ..*options };
+    for _ in 0..halvings {
         let share = 0.5 * (low + high);
-        let solved = newton::solve(&with_share(circuit, share), best.clone(), options);
+        let solved = newton::solve(&with_share(circuit, share), best.clone(), &few);
         if solved.converged {
             low = share;
             best = solved.voltages;
