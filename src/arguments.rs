@@ -67,7 +67,7 @@ pub(crate) enum MeasureFormat {
     Table,
     /// One JSON document
     Json,
-    /// One row per window and phase
+    /// One row per window and phase, or per element and wire
     Csv,
 }
 
@@ -126,6 +126,8 @@ pub(crate) enum Command {
     Certificates(CertificatesArguments),
     /// Measure a COMTRADE or CSV recording
     Measure(MeasureArguments),
+    /// Solve the power flow of a network
+    Grid(GridArguments),
     /// Tell what this machine can measure, what it cannot, and what to do about it
     Doctor(DoctorArguments),
     /// Print a shell's completion script
@@ -327,6 +329,57 @@ pub(crate) struct MeasureArguments {
     /// Leave lines out of the spectrum table that are smaller than this share of the fundamental
     #[arg(long, value_name = "RATIO", default_value_t = 1e-4, requires = "spectrum")]
     pub(crate) threshold: f64,
+}
+
+/// What the colours of a diagram mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GridColour {
+    /// The lowest voltage of a node, per unit
+    Voltage,
+    /// The largest current of an element, as a share of its rating
+    Loading,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lastmeter grid feeder.dss
+  lastmeter grid network.json --asym --format json
+  lastmeter grid feeder.dss --svg feeder.svg --colour loading --time")]
+pub(crate) struct GridArguments {
+    /// A network: JSON of power-grid-model (.json), an `OpenDSS` script, or our own TOML (.toml)
+    pub(crate) file: PathBuf,
+    /// Phase by phase, where the file alone would be solved by its positive sequence
+    #[arg(long)]
+    pub(crate) asym: bool,
+    /// Largest change of a voltage in the last iteration, per unit
+    #[arg(long, value_name = "PU", default_value_t = 1e-8, value_parser = tolerance)]
+    pub(crate) tolerance: f64,
+    /// Leave taps where they are, whatever regulators want
+    #[arg(long)]
+    pub(crate) fixed_taps: bool,
+    /// A table for people, one JSON document, or CSV rows
+    #[arg(long, value_enum, default_value_t = MeasureFormat::Table)]
+    pub(crate) format: MeasureFormat,
+    /// Write the one-line diagram
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// What its colours mean
+    #[arg(long, value_enum, default_value_t = GridColour::Voltage, requires = "svg")]
+    pub(crate) colour: GridColour,
+    /// Write the network as JSON of power-grid-model
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+    /// Tell what reading and solving took
+    #[arg(long)]
+    pub(crate) time: bool,
+}
+
+/// A tolerance that a calculation with 64 bits can meet, and that means something.
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (1e-13..=1e-2).contains(&value) => Ok(value),
+        _ => Err("a number from 1e-13 to 1e-2 is expected".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

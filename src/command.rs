@@ -8,6 +8,7 @@ use lastmeter_reports::ExitCode;
 use lastmeter_scenarios::accuracy::{self, AccuracyOptions};
 use lastmeter_scenarios::certificates::{self, CertificatesOptions};
 use lastmeter_scenarios::doctor::{self, DoctorOptions};
+use lastmeter_scenarios::grid::{self, Colouring, GridOptions};
 use lastmeter_scenarios::inspect;
 use lastmeter_scenarios::language::{LoadOptions, TimeMode};
 use lastmeter_scenarios::measure::{self, MeasureOptions};
@@ -17,7 +18,7 @@ use lastmeter_scenarios::suite::{self, SuiteOptions};
 
 use crate::arguments::{
     AccuracyArguments, Arguments, CertificatesArguments, Color, Command, DoctorArguments, Format,
-    MeasureArguments, MeasureFormat, RunArguments, ServeArguments, Time,
+    GridArguments, GridColour, MeasureArguments, MeasureFormat, RunArguments, ServeArguments, Time,
 };
 
 /// Carries out one command.
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Serve(arguments) => serve(arguments),
         Command::Certificates(arguments) => certificates(arguments),
         Command::Measure(arguments) => measure(arguments),
+        Command::Grid(arguments) => grid(arguments),
         Command::Doctor(arguments) => doctor(arguments, color),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
@@ -136,6 +138,27 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         },
         spectrum: arguments.spectrum,
         threshold: arguments.threshold,
+    })
+}
+
+fn grid(arguments: GridArguments) -> ExitCode {
+    grid::grid(&GridOptions {
+        file: arguments.file,
+        by_phase: arguments.asym,
+        tolerance_pu: arguments.tolerance,
+        fixed_taps: arguments.fixed_taps,
+        format: match arguments.format {
+            MeasureFormat::Table => grid::Format::Table,
+            MeasureFormat::Json => grid::Format::Json,
+            MeasureFormat::Csv => grid::Format::Csv,
+        },
+        svg: arguments.svg,
+        colouring: match arguments.colour {
+            GridColour::Voltage => Colouring::Voltage,
+            GridColour::Loading => Colouring::Loading,
+        },
+        write: arguments.write,
+        timings: arguments.time,
     })
 }
 

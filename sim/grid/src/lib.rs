@@ -13,6 +13,7 @@ pub mod block;
 pub mod block_lu;
 pub mod check;
 pub mod circuit;
+pub mod diagram;
 pub mod flow;
 pub mod format;
 pub mod network;

@@ -307,7 +307,7 @@ fn a_delta_star_transformer_by_its_coils() {
         closed: vec![true; 2],
         rated_power_va: rated,
         short_circuit_pu: vec![z_pu],
-        magnetising: Magnetising::AtWinding { winding: 1, y_pu: magnetising },
+        magnetising: Magnetising::AtWinding { winding: 1, y_pu: magnetising, antifloat_pu: 1e-6 },
         place: Place::default(),
     });
     let powers = [c(60e3, 20e3), c(10e3, 0.0), c(30e3, -5e3)];

@@ -8,9 +8,9 @@
 //! and where it has no path a susceptance of 1e-8 times the rated one keeps the matrix regular.
 //!
 //! *By coils* ([`Magnetising::AtWinding`]), as `OpenDSS` has it (`Transformer.pas`, `CalcY_Terminal`):
-//! each limb is a single-phase transformer whose coils are put between wires and star points. Half a
-//! millionth of the rated admittance stands between each coil terminal and earth, so that a side
-//! without any earth keeps to a definite potential.
+//! each limb is a single-phase transformer whose coils are put between wires and star points, and
+//! small reactors between each coil's ends and earth let a side without any earth keep to a definite
+//! potential.
 
 use num_complex::Complex64;
 
@@ -21,8 +21,6 @@ use crate::network::{Fault, Magnetising, Neutral, Transformer, WindingKind, Wire
 /// two windings.
 pub(crate) type Windings = Box<[[Block<4>; 3]; 3]>;
 
-/// Half the susceptance that each coil has to earth, as a share of its rated admittance.
-const ANTI_FLOAT: f64 = 0.5e-6;
 /// The zero sequence's susceptance where it has no path, as a share of the short-circuit one.
 const LOW_SUSCEPTANCE: f64 = 1e-8;
 /// The zero-sequence impedance of a zigzag winding, as a share of the positive sequence's.
@@ -32,7 +30,9 @@ const ZIGZAG: f64 = 0.1;
 pub(crate) fn transformer_admittance(transformer: &Transformer) -> Result<Windings, Fault> {
     let result = match transformer.magnetising {
         Magnetising::BySequence { y1_pu, y0_pu } => by_sequence(transformer, y1_pu, y0_pu),
-        Magnetising::AtWinding { winding, y_pu } => by_coils(transformer, winding, y_pu),
+        Magnetising::AtWinding { winding, y_pu, antifloat_pu } => {
+            by_coils(transformer, winding, y_pu, antifloat_pu)
+        }
     };
     result.map_err(|what| Fault::new("transformer", &transformer.name, transformer.place, what))
 }
@@ -217,7 +217,12 @@ const TERMINALS: usize = 15;
 /// One coil: from this terminal to that one.
 type Coil = (usize, usize);
 
-fn by_coils(it: &Transformer, at: u8, magnetising: Complex64) -> Result<Windings, String> {
+fn by_coils(
+    it: &Transformer,
+    at: u8,
+    magnetising: Complex64,
+    antifloat: f64,
+) -> Result<Windings, String> {
     let phases = if it.windings[0].connection.wires.as_slice().len() == 3 { 3 } else { 1 };
     let count = it.windings.len();
     let mut limb = one_limb(it, phases)?;
@@ -236,7 +241,7 @@ fn by_coils(it: &Transformer, at: u8, magnetising: Complex64) -> Result<Windings
         let rated = base / (volts[a] / tap_ratio(it, a)).powi(2);
         for &(plus, minus) in &coils[a][..phases] {
             for terminal in [plus, minus] {
-                all[terminal][terminal] -= Complex64::new(0.0, ANTI_FLOAT * rated);
+                all[terminal][terminal] -= Complex64::new(0.0, 0.5 * antifloat * rated);
             }
         }
         for b in (0..count).filter(|&b| it.closed[b]) {

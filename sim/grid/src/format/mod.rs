@@ -9,6 +9,7 @@ use std::fmt;
 
 pub mod dss;
 pub mod pgm;
+pub mod toml;
 
 /// One mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

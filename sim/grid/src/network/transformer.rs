@@ -94,12 +94,17 @@ pub enum Magnetising {
         winding: u8,
         /// Each phase's part of the whole.
         y_pu: Complex64,
+        /// Susceptance of small reactors between the ends of each coil and earth, half of it at each
+        /// end, so that a side without any earth keeps to a definite potential; `OpenDSS` takes a
+        /// millionth.
+        antifloat_pu: f64,
     },
 }
 
 impl Magnetising {
     /// A transformer that draws nothing without load.
-    pub const NONE: Self = Self::AtWinding { winding: 0, y_pu: Complex64::ZERO };
+    pub const NONE: Self =
+        Self::AtWinding { winding: 0, y_pu: Complex64::ZERO, antifloat_pu: 1e-6 };
 }
 
 /// A transformer with two or three windings, of three phases (its phases are alike and their

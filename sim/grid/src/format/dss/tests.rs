@@ -147,7 +147,8 @@ fn transformers_have_the_phase_shift_of_their_windings() {
     let earth = Neutral::Earthed(Complex64::ZERO);
     assert_eq!(transformer.windings[1].kind, WindingKind::Star(earth));
     assert_eq!(transformer.windings[1].tap.unwrap().position, -3);
-    let Magnetising::AtWinding { winding: 1, y_pu } = transformer.magnetising else {
+    let Magnetising::AtWinding { winding: 1, y_pu, antifloat_pu: floats } = transformer.magnetising
+    else {
         panic!("at the second winding");
     };
     close(y_pu, 0.002, -0.005);
@@ -158,12 +159,10 @@ fn transformers_have_the_phase_shift_of_their_windings() {
     let open = &network.transformers[3].windings[0];
     assert_eq!((open.kind, open.connection.wires.as_slice().len()), (WindingKind::Delta, 2));
     assert_eq!(network.nodes[1].rated_voltage_v, 400.0);
-    // Without "ppm=0": one part per million of the rating, half at each end of a winding.
-    let shunt = network.shunts.iter().find(|own| &*own.name == "antifloat of r, winding 1");
-    let ShuntAdmittance::Parts { y_s, .. } = shunt.unwrap().admittance else {
-        panic!("in parts");
+    let Magnetising::AtWinding { antifloat_pu, .. } = network.transformers[2].magnetising else {
+        panic!("at the second winding");
     };
-    close(y_s[0], 0.0, -0.5e-6 * 50_000.0 / (230.0 * 230.0));
+    assert_eq!((floats, antifloat_pu), (0.0, 1e-6));
 }
 
 #[test]

@@ -6,11 +6,13 @@
 mod attributes;
 mod branch;
 mod json;
+mod output;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use output::{Extra, output, output_by_number};
 pub use read::{Document, Element, FaultKind, FaultRow, SymmetricOnly, read};
 pub use write::{Written, write};
 

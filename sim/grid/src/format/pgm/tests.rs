@@ -151,7 +151,7 @@ fn what_power_grid_model_cannot_express_is_refused_by_name() {
     let mut network = read("small.json", SMALL).unwrap().network;
     network.loads[1].configuration = crate::network::Configuration::Delta;
     network.transformers[0].magnetising =
-        Magnetising::AtWinding { winding: 1, y_pu: Complex64::new(0.01, 0.0) };
+        Magnetising::AtWinding { winding: 1, y_pu: Complex64::new(0.01, 0.0), antifloat_pu: 0.0 };
     let told: Vec<_> = write(&network).unwrap_err().mistakes;
     assert_eq!(told.len(), 2);
     assert!(told[0].what.starts_with("transformer 5: its magnetising current"), "{}", told[0]);

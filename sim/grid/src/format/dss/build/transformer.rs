@@ -7,8 +7,7 @@ use crate::format::dss::class::{Regulator, Side, Transformer};
 use crate::format::dss::script::Object;
 use crate::format::dss::value::Told;
 use crate::network::{
-    self, Configuration, Connection, LineDropCompensation, Magnetising, Neutral, TapChanger,
-    Winding, WindingKind, Wire,
+    self, LineDropCompensation, Magnetising, Neutral, TapChanger, Winding, WindingKind, Wire,
 };
 
 impl Builder<'_> {
@@ -22,9 +21,6 @@ impl Builder<'_> {
             windings.push(winding.map_err(|what| format!("winding {}: {what}", number + 1))?);
         }
         let rated_power_va = own.sides[0].kva * 1000.0;
-        for (number, (side, winding)) in own.sides.iter().zip(&windings).enumerate() {
-            self.antifloat(object, own, side, winding.connection, number + 1);
-        }
         let r = |k: usize| own.sides[k].resistance_pu;
         let pairs = [(0, 1), (0, 2), (1, 2)];
         let short_circuit_pu = pairs
@@ -43,6 +39,7 @@ impl Builder<'_> {
             magnetising: Magnetising::AtWinding {
                 winding: 1,
                 y_pu: Complex64::new(own.no_load_loss_pu, -own.magnetising_pu),
+                antifloat_pu: own.antifloat,
             },
             place: object.place,
         });
@@ -79,30 +76,6 @@ impl Builder<'_> {
             *own = own.with(Wire::Neutral);
         }
         Ok(Winding { connection, kind, rated_voltage_v: side.kv * 1000.0, tap: taps(side) })
-    }
-
-    /// The small reactances to earth that `OpenDSS` gives every winding, so that none floats.
-    fn antifloat(
-        &mut self,
-        object: &Object,
-        own: &Transformer,
-        side: &Side,
-        connection: Connection,
-        number: usize,
-    ) {
-        if own.antifloat == 0.0 {
-            return;
-        }
-        let star = own.phases == 3 && !side.delta;
-        let volts = side.kv * 1000.0 / if star { 3f64.sqrt() } else { 1.0 };
-        let each_va = own.sides[0].kva * 1000.0 / own.phases as f64;
-        // Half at each end of a winding; in a delta two of them meet.
-        let ends = if own.phases == 3 && side.delta { 2.0 } else { 1.0 };
-        let siemens = -own.antifloat * each_va / (volts * volts) / 2.0 * ends;
-        let count = connection.wires.as_slice().len();
-        let name = format!("antifloat of {}, winding {number}", object.name);
-        let parts = (connection, Configuration::Star);
-        self.shunt(name, object.place, parts, (count.min(3), Complex64::new(0.0, siemens)));
     }
 
     pub(super) fn regulator(&mut self, object: &Object, own: &Regulator) -> Told<()> {

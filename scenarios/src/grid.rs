@@ -1,0 +1,155 @@
+//! `lastmeter grid`: the power flow of a network file, as a table, JSON or CSV, and as a picture.
+//!
+//! Reads the file, hands the network to `lastmeter-grid`, prints. The JSON form is a promise to
+//! users; the table is for eyes only.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use lastmeter_grid::diagram;
+pub use lastmeter_grid::diagram::Colouring;
+use lastmeter_grid::flow::{self, Flow, Options, Phases};
+use lastmeter_grid::format::pgm;
+use lastmeter_reports::ExitCode;
+
+use crate::suite::{tell, write_out};
+
+mod read;
+mod show;
+
+pub use read::{Origin, Read, read};
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One document, in the output format of power-grid-model.
+    Json,
+    /// One row per node or element and wire.
+    Csv,
+}
+
+/// What `lastmeter grid` was asked for.
+#[derive(Clone, Debug)]
+pub struct GridOptions {
+    /// The network: JSON of power-grid-model, an `OpenDSS` script, or our own TOML.
+    pub file: PathBuf,
+    /// Phase by phase, also where the file alone would be calculated by its positive sequence.
+    pub by_phase: bool,
+    /// Largest change of a voltage in the last iteration, per unit.
+    pub tolerance_pu: f64,
+    /// Whether regulators leave their taps as they are.
+    pub fixed_taps: bool,
+    /// How to print.
+    pub format: Format,
+    /// Where the one-line diagram goes, if one is wanted.
+    pub svg: Option<PathBuf>,
+    /// What its colours mean.
+    pub colouring: Colouring,
+    /// Where the network goes as JSON of power-grid-model, if that is wanted.
+    pub write: Option<PathBuf>,
+    /// Whether to tell what each step took.
+    pub timings: bool,
+}
+
+/// What each step took, milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timings {
+    read_ms: f64,
+    solve_ms: f64,
+}
+
+/// Solves a network; says how it ended.
+pub fn grid(options: &GridOptions) -> ExitCode {
+    match try_grid(options) {
+        Ok(text) => {
+            write_out(|out| out.write_all(text.as_bytes()));
+            ExitCode::Passed
+        }
+        Err(message) => {
+            tell(&message);
+            ExitCode::BadInput
+        }
+    }
+}
+
+fn try_grid(options: &GridOptions) -> Result<String, String> {
+    let shown = options.file.display();
+    let begin = Instant::now();
+    let read = read(&options.file)?;
+    let mut timings = Timings { read_ms: milliseconds(begin), ..Timings::default() };
+    let phases = phases(&read, options)?;
+    if let Some(path) = &options.write {
+        let written = pgm::write(&read.network)
+            .map_err(|refusal| format!("error: {shown} cannot be written so:\n{refusal}"))?;
+        write_file(path, &options.file, &written.json)?;
+    }
+    let choices = Options {
+        phases,
+        tolerance_pu: options.tolerance_pu,
+        regulate: !options.fixed_taps,
+        ..Options::default()
+    };
+    let begin = Instant::now();
+    let flow =
+        flow::solve(&read.network, &choices).map_err(|why| format!("error: {shown}: {why}"))?;
+    timings.solve_ms = milliseconds(begin);
+    if let Some(path) = &options.svg {
+        let picture = diagram::svg(&read.network, &flow, options.colouring);
+        write_file(path, &options.file, &picture)?;
+    }
+    if options.timings {
+        let Timings { read_ms, solve_ms } = timings;
+        tell(&format!("read and checked in {read_ms:.3} ms, solved in {solve_ms:.3} ms"));
+    }
+    Ok(match options.format {
+        Format::Table => show::table(&read, &flow, phases, &options.file),
+        Format::Csv => show::csv(&read.network, &flow),
+        Format::Json => json(&read, &flow, phases, timings),
+    })
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// A file of power-grid-model is calculated by its positive sequence unless asked otherwise, as
+/// that program does; others have wires of their own.
+fn phases(read: &Read, options: &GridOptions) -> Result<Phases, String> {
+    let Origin::Pgm(document) = &read.origin else { return Ok(Phases::All) };
+    match (&document.symmetric_only, options.by_phase) {
+        (_, false) => Ok(Phases::Balanced),
+        (None, true) => Ok(Phases::All),
+        (Some(why), true) => Err(format!(
+            "error: {}:{}: {}, so it cannot be calculated phase by phase; leave out --asym",
+            options.file.display(),
+            why.place.0,
+            why.what
+        )),
+    }
+}
+
+fn json(read: &Read, flow: &Flow, phases: Phases, timings: Timings) -> String {
+    let solve_ms = Some(timings.solve_ms);
+    let extra = pgm::Extra { phases, solve_ms, notes: &read.notes };
+    match &read.origin {
+        Origin::Pgm(document) => {
+            pgm::output_by_number(&read.network, &document.elements, flow, &extra)
+        }
+        Origin::Named => pgm::output(&read.network, flow, &extra),
+    }
+}
+
+/// Writes a result, but never over the network it comes from.
+fn write_file(path: &Path, network: &Path, text: &str) -> Result<(), String> {
+    let same = path.canonicalize().ok().is_some_and(|own| Some(own) == network.canonicalize().ok());
+    if same {
+        return Err(format!(
+            "error: the result would be written over the network {}; name another file",
+            path.display()
+        ));
+    }
+    std::fs::write(path, text)
+        .map_err(|error| format!("error: cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,365 @@
+//! Marks, colours and legend.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use num_complex::Complex64;
+
+use super::Colouring;
+use crate::flow::Flow;
+use crate::network::{Network, Node, NodeId, Wire};
+
+/// Pixels around the picture.
+const MARGIN: f64 = 50.0;
+/// Up to how many nodes their names are written; others tell them when pointed at.
+const MOST_NAMES: usize = 250;
+const UNKNOWN: &str = "#999999";
+
+/// A colour scale: values and their red, green, blue.
+type Scale = &'static [(f64, [f64; 3])];
+
+const VOLTAGE: Scale = &[
+    (0.90, [165.0, 0.0, 38.0]),
+    (0.95, [244.0, 109.0, 67.0]),
+    (1.00, [26.0, 152.0, 80.0]),
+    (1.05, [69.0, 117.0, 180.0]),
+    (1.10, [73.0, 20.0, 134.0]),
+];
+
+const LOADING: Scale = &[
+    (0.0, [26.0, 152.0, 80.0]),
+    (0.5, [166.0, 190.0, 60.0]),
+    (0.8, [253.0, 141.0, 60.0]),
+    (1.0, [215.0, 25.0, 28.0]),
+    (1.2, [103.0, 0.0, 13.0]),
+];
+
+fn colour(scale: Scale, value: f64) -> String {
+    if !value.is_finite() {
+        return UNKNOWN.to_owned();
+    }
+    let (first, last) = (scale[0], scale[scale.len() - 1]);
+    let value = value.clamp(first.0, last.0);
+    let at = scale.windows(2).find(|pair| value <= pair[1].0);
+    let [low, high] = at.map_or([first, last], |pair| [pair[0], pair[1]]);
+    let share = (value - low.0) / (high.0 - low.0);
+    let part = |k: usize| (low.1[k] + (high.1[k] - low.1[k]) * share).round() as u8;
+    format!("#{:02x}{:02x}{:02x}", part(0), part(1), part(2))
+}
+
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            // Control characters are not allowed in XML at all.
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+struct Picture<'a> {
+    network: &'a Network,
+    flow: &'a Flow,
+    colouring: Colouring,
+    places: &'a [(f64, f64)],
+    lowest_pu: Vec<f64>,
+    text: String,
+}
+
+/// Draws everything.
+pub(super) fn draw(
+    network: &Network,
+    flow: &Flow,
+    colouring: Colouring,
+    places: &[(f64, f64)],
+) -> String {
+    let largest = |of: fn(&(f64, f64)) -> f64| places.iter().map(of).fold(0.0_f64, f64::max);
+    let width = (largest(|it| it.0) + 2.0 * MARGIN + 60.0).max(560.0);
+    let height = largest(|it| it.1) + 2.0 * MARGIN + 70.0;
+    let lowest_pu = network
+        .nodes
+        .iter()
+        .zip(&flow.nodes)
+        .map(
+            |(node, state)| {
+                if state.energized { lowest(node, &state.voltage_v) } else { f64::NAN }
+            },
+        )
+        .collect();
+    let mut picture = Picture { network, flow, colouring, places, lowest_pu, text: String::new() };
+    let _ = write!(
+        picture.text,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
+         width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"sans-serif\" \
+         font-size=\"10\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
+         <text x=\"{MARGIN:.0}\" y=\"22\" font-size=\"14\">{}</text>\n",
+        escape(&network.name)
+    );
+    picture.branches();
+    picture.appliances();
+    picture.nodes();
+    picture.legend(height);
+    picture.text.push_str("</svg>\n");
+    picture.text
+}
+
+/// The lowest voltage of a node's phases per unit.
+fn lowest(node: &Node, voltage_v: &[Complex64; 4]) -> f64 {
+    let base = node.rated_voltage_v / 3f64.sqrt();
+    let phases = Wire::PHASES.iter().filter(|&&wire| node.wires.contains(wire));
+    let lowest =
+        phases.map(|wire| voltage_v[wire.index()].norm() / base).fold(f64::INFINITY, f64::min);
+    if lowest.is_finite() { lowest } else { f64::NAN }
+}
+
+/// A branch as it is drawn: one for each pair of nodes and kind.
+struct Branch {
+    kind: Kind,
+    loading: f64,
+    conductors: usize,
+    names: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Line,
+    OpenLine,
+    Transformer,
+    Closed,
+    Open,
+}
+
+impl Picture<'_> {
+    fn at(&self, node: NodeId) -> (f64, f64) {
+        let (x, y) = self.places.get(node.index()).copied().unwrap_or_default();
+        (x + MARGIN, y + MARGIN)
+    }
+
+    fn collect(&self) -> BTreeMap<(NodeId, NodeId, Kind), Branch> {
+        let mut branches = BTreeMap::new();
+        let mut add = |kind: Kind, from: NodeId, to: NodeId, conductors, loading: f64, name| {
+            let key = (from.min(to), from.max(to), kind);
+            let branch = branches.entry(key).or_insert(Branch {
+                kind,
+                loading: f64::NAN,
+                conductors: 0,
+                names: Vec::new(),
+            });
+            branch.loading = branch.loading.max(loading);
+            branch.conductors += conductors;
+            branch.names.push(name);
+        };
+        let share = |loading: Option<f64>| loading.unwrap_or(f64::NAN);
+        for (line, state) in self.network.lines.iter().zip(&self.flow.lines) {
+            let open = !(line.from_closed && line.to_closed);
+            let kind = if open { Kind::OpenLine } else { Kind::Line };
+            let conductors = line.from.wires.as_slice().len();
+            let (from, to) = (line.from.node, line.to.node);
+            add(kind, from, to, conductors, share(state.loading), format!("line {}", line.name));
+        }
+        for (own, state) in self.network.transformers.iter().zip(&self.flow.transformers) {
+            let [first, others @ ..] = &own.windings[..] else { continue };
+            for other in others {
+                let (from, to) = (first.connection.node, other.connection.node);
+                let conductors = first.connection.wires.as_slice().len();
+                let name = format!("transformer {}", own.name);
+                add(Kind::Transformer, from, to, conductors, state.loading, name);
+            }
+        }
+        for (switch, state) in self.network.switches.iter().zip(&self.flow.switches) {
+            let kind = if switch.closed { Kind::Closed } else { Kind::Open };
+            let name = format!("switch {}", switch.name);
+            let conductors = switch.from.wires.as_slice().len();
+            let (from, to) = (switch.from.node, switch.to.node);
+            add(kind, from, to, conductors, share(state.loading), name);
+        }
+        branches
+    }
+
+    fn branches(&mut self) {
+        for ((from, to, _), branch) in self.collect() {
+            let ((x1, y1), (x2, y2)) = (self.at(from), self.at(to));
+            let value = match self.colouring {
+                Colouring::Loading => branch.loading,
+                Colouring::Voltage => self.lowest_pu[from.index()].min(self.lowest_pu[to.index()]),
+            };
+            let scale = match self.colouring {
+                Colouring::Voltage => VOLTAGE,
+                Colouring::Loading => LOADING,
+            };
+            let stroke = colour(scale, value);
+            let dashes = match branch.kind {
+                Kind::Open | Kind::OpenLine => " stroke-dasharray=\"4 4\"",
+                _ => "",
+            };
+            let width = 1.0 + 0.6 * branch.conductors.min(4) as f64;
+            let mut title = escape(&branch.names.join(", "));
+            if branch.loading.is_finite() {
+                let _ = write!(title, ": {:.0} %", branch.loading * 100.0);
+            }
+            let _ = writeln!(
+                self.text,
+                "<g stroke=\"{stroke}\" fill=\"none\"><title>{title}</title><path d=\"M {x1:.1} \
+                 {y1:.1} L {x2:.1} {y2:.1}\" stroke-width=\"{width:.1}\"{dashes}/>{}</g>",
+                symbol(branch.kind, f64::midpoint(x1, x2), f64::midpoint(y1, y2))
+            );
+        }
+    }
+
+    /// Sources, loads, capacitors: beside their nodes.
+    fn appliances(&mut self) {
+        for source in &self.network.sources {
+            let (x, y) = self.at(source.node);
+            let _ = writeln!(
+                self.text,
+                "<g stroke=\"#333333\" fill=\"#ffffff\"><title>source {}</title><path d=\"M \
+                 {x:.1} {y:.1} h -14\"/><circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"9\"/><path d=\"M \
+                 {:.1} {y:.1} q 3 -6 5 0 t 5 0\" fill=\"none\"/></g>",
+                escape(&source.name),
+                x - 23.0,
+                x - 28.0
+            );
+        }
+        let mut loads: BTreeMap<NodeId, (Complex64, usize)> = BTreeMap::new();
+        for (load, state) in self.network.loads.iter().zip(&self.flow.loads) {
+            let own = loads.entry(load.connection.node).or_default();
+            own.0 += state.power_va.iter().sum::<Complex64>();
+            own.1 += 1;
+        }
+        for (node, (power, count)) in loads {
+            let (x, y) = self.at(node);
+            let _ = writeln!(
+                self.text,
+                "<path d=\"M {x:.1} {y:.1} v 10 m -4 0 h 8 l -4 7 z\" stroke=\"#555555\" \
+                 fill=\"#dddddd\"><title>{count} loads: {:.3} kW, {:.3} kvar</title></path>",
+                power.re / 1000.0,
+                power.im / 1000.0
+            );
+        }
+        for shunt in &self.network.shunts {
+            let (x, y) = self.at(shunt.connection.node);
+            let _ = writeln!(
+                self.text,
+                "<path d=\"M {x:.1} {y:.1} v -9 m -6 0 h 12 m -12 -3 h 12\" stroke=\"#555555\" \
+                 fill=\"none\"><title>shunt {}</title></path>",
+                escape(&shunt.name)
+            );
+        }
+    }
+
+    fn nodes(&mut self) {
+        let many = self.network.nodes.len() > MOST_NAMES;
+        for (number, (node, state)) in self.network.nodes.iter().zip(&self.flow.nodes).enumerate() {
+            let (x, y) = self.at(NodeId(number as u32));
+            let base = node.rated_voltage_v / 3f64.sqrt();
+            let fill = match self.colouring {
+                Colouring::Voltage => colour(VOLTAGE, self.lowest_pu[number]),
+                Colouring::Loading => "#333333".to_owned(),
+            };
+            let mut title = format!("node {}", escape(&node.name));
+            for wire in node.wires.iter().filter(|&wire| wire != Wire::Neutral) {
+                let volts = state.voltage_v[wire.index()].norm();
+                let _ = write!(title, "; {wire} {:.4} pu", volts / base);
+            }
+            let radius = if many { 2.5 } else { 4.0 };
+            let _ = write!(
+                self.text,
+                "<g><title>{title}</title><circle cx=\"{x:.1}\" cy=\"{y:.1}\" \
+                 r=\"{radius:.1}\" fill=\"{fill}\"/>"
+            );
+            if !many {
+                let _ = write!(
+                    self.text,
+                    "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"#222222\" stroke=\"#ffffff\" \
+                     stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
+                    x + 5.0,
+                    y - 6.0,
+                    escape(&node.name)
+                );
+            }
+            self.text.push_str("</g>\n");
+        }
+    }
+
+    /// The scale with its unit, and what the marks are.
+    fn legend(&mut self, height: f64) {
+        let (scale, unit, factor) = match self.colouring {
+            Colouring::Voltage => (VOLTAGE, "lowest voltage, pu of rated", 1.0),
+            Colouring::Loading => (LOADING, "loading, % of rated (grey: no rating)", 100.0),
+        };
+        let y = height - 62.0;
+        let (low, high) = (scale[0].0, scale[scale.len() - 1].0);
+        for step in 0..40 {
+            let value = low + (high - low) * (f64::from(step) + 0.5) / 40.0;
+            let x = MARGIN + f64::from(step) * 5.0;
+            let fill = colour(scale, value);
+            let _ = write!(
+                self.text,
+                "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"5.3\" height=\"10\" fill=\"{fill}\"/>"
+            );
+        }
+        for &(value, _) in scale {
+            let x = MARGIN + (value - low) / (high - low) * 200.0;
+            let shown = value * factor;
+            let shown = if factor == 1.0 { format!("{shown:.2}") } else { format!("{shown:.0}") };
+            let _ = write!(
+                self.text,
+                "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{shown}</text>",
+                y + 22.0
+            );
+        }
+        let _ = writeln!(self.text, "<text x=\"{MARGIN:.1}\" y=\"{:.1}\">{unit}</text>", y - 5.0);
+        let (x, y) = (MARGIN + 240.0, y + 5.0);
+        let marks = [
+            (Kind::Transformer, "transformer", 0.0),
+            (Kind::Closed, "switch", 100.0),
+            (Kind::Open, "open", 170.0),
+        ];
+        for (kind, name, right) in marks {
+            let dashes = if kind == Kind::Open { " stroke-dasharray=\"4 4\"" } else { "" };
+            let _ = write!(
+                self.text,
+                "<g stroke=\"#333333\" fill=\"none\"><path d=\"M {:.1} {y:.1} h 26\"{dashes}/>{}\
+                 </g><text x=\"{:.1}\" y=\"{:.1}\">{name}</text>",
+                x + right,
+                symbol(kind, x + right + 13.0, y),
+                x + right + 31.0,
+                y + 3.5
+            );
+        }
+        let _ = writeln!(
+            self.text,
+            "<path d=\"M {:.1} {:.1} h 8 l -4 7 z\" stroke=\"#555555\" fill=\"#dddddd\"/><text \
+             x=\"{:.1}\" y=\"{:.1}\">load</text>",
+            x + 228.0,
+            y - 3.5,
+            x + 241.0,
+            y + 3.5
+        );
+    }
+}
+
+fn symbol(kind: Kind, x: f64, y: f64) -> String {
+    match kind {
+        Kind::Line | Kind::OpenLine => String::new(),
+        Kind::Transformer => format!(
+            "<circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"6\" fill=\"#ffffff\"/><circle cx=\"{:.1}\" \
+             cy=\"{y:.1}\" r=\"6\"/>",
+            x - 3.5,
+            x + 3.5
+        ),
+        Kind::Closed | Kind::Open => format!(
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"8\" height=\"8\" fill=\"{}\" \
+             stroke-dasharray=\"none\"/>",
+            x - 4.0,
+            y - 4.0,
+            if kind == Kind::Closed { "#333333" } else { "#ffffff" }
+        ),
+    }
+}

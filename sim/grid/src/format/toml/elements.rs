@@ -1,0 +1,581 @@
+//! Tables into elements.
+
+use std::collections::BTreeMap;
+
+use num_complex::Complex64;
+use toml::de::{DeTable, DeValue};
+
+use super::table::{Source, Table};
+use super::unit::Unit;
+use crate::format::Refusal;
+use crate::network::{
+    self, Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix,
+    Network, Neutral, Node, NodeId, Place, SequenceImpedance, Shunt, ShuntAdmittance, Switch,
+    SwitchKind, TapChanger, Transformer, Winding, WindingKind, Wire, WireList,
+};
+
+pub(super) fn read(file: &str, text: &str) -> Result<Network, Refusal> {
+    let source = Source::new(file, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = error.span().map_or(0, |span| span.start);
+        source.refuse(source.line(at), format!("not TOML: {}", error.message()));
+    }
+    let mut network = Network::new("", 50.0);
+    if errors.is_empty() {
+        let table = Table::new(&source, "the file", 0, root.get_ref());
+        network = Reader::new(&table).all(&table);
+    }
+    source.mistakes.into_inner().or(network)
+}
+
+/// A line code: impedances by metre.
+#[derive(Clone, Debug)]
+struct Code {
+    impedance: LineImpedance,
+    conductors: Option<usize>,
+    rated_current_a: Option<f64>,
+}
+
+struct Reader {
+    network: Network,
+    nodes: BTreeMap<String, NodeId>,
+    codes: BTreeMap<String, Code>,
+    voltage_v: Option<f64>,
+}
+
+/// Makes the element of a table; none if it cannot be made, which then has been told.
+type Make = fn(&mut Reader, &mut Table<'_>) -> Option<()>;
+
+const CODE_FIELDS: [&str; 9] =
+    ["r1", "x1", "r0", "x0", "c1", "c0", "r_matrix", "x_matrix", "c_matrix"];
+
+impl Reader {
+    fn new(table: &Table<'_>) -> Self {
+        if table.whole("format") != Some(1) {
+            table.refuse(1, "`format = 1` is expected on top");
+        }
+        let name = table.text("name").map_or("", |(name, _)| name);
+        let hertz = table.figure("frequency", Unit::Hertz).unwrap_or(50.0);
+        if hertz <= 0.0 {
+            table.refuse(1, "frequency is not more than 0");
+        }
+        Self {
+            network: Network::new(name, hertz),
+            nodes: BTreeMap::new(),
+            codes: BTreeMap::new(),
+            voltage_v: table.figure("voltage", Unit::Volt),
+        }
+    }
+
+    fn all(mut self, root: &Table<'_>) -> Network {
+        let each: [(&str, Make); 9] = [
+            ("node", Self::node),
+            ("code", Self::code),
+            ("line", Self::line),
+            ("switch", Self::switch),
+            ("transformer", Self::transformer),
+            ("source", Self::source),
+            ("load", |own, table| own.load(table, false)),
+            ("generator", |own, table| own.load(table, true)),
+            ("capacitor", Self::capacitor),
+        ];
+        for (kind, make) in each {
+            let mut names: BTreeMap<String, u32> = BTreeMap::new();
+            for mut table in root.tables(kind) {
+                let name = table.text("name").map(|(name, _)| name.to_owned());
+                if let Some(name) = &name {
+                    table.is_called(format!("{kind} {name}"));
+                    if let Some(line) = names.insert(name.clone(), table.line) {
+                        table.refuse(table.line, &format!("the name stands on line {line} too"));
+                    }
+                } else if matches!(kind, "node" | "code" | "line" | "switch" | "transformer") {
+                    table.missing("name");
+                    continue;
+                }
+                // What is missing or wrong has been told.
+                if make(&mut self, &mut table).is_some() {
+                    table.end();
+                }
+            }
+        }
+        root.end();
+        self.network
+    }
+
+    /// The name, or the kind and a number.
+    fn name(table: &Table<'_>, kind: &str, count: usize) -> Box<str> {
+        table
+            .text("name")
+            .map_or_else(|| format!("{kind} {}", count + 1), |it| it.0.to_owned())
+            .into()
+    }
+
+    fn wires<'a>(table: &Table<'a>, name: &str, default: &'a str) -> Option<(WireList, u32)> {
+        let (text, line) = table.text(name).unwrap_or((default, table.line));
+        let wires: Option<Vec<Wire>> =
+            text.chars().map(|letter| "abcn".find(letter).map(|at| Wire::ALL[at])).collect();
+        let list = wires.filter(|it| !it.is_empty()).and_then(|wires| WireList::new(&wires));
+        if list.is_none() {
+            table.refuse(
+                line,
+                &format!("{name} is {text:?}, different letters of abcn are expected"),
+            );
+        }
+        Some((list?, line))
+    }
+
+    fn at(&self, table: &Table<'_>, name: &str) -> Option<NodeId> {
+        let (node, line) = table.need_text(name)?;
+        let found = self.nodes.get(node).copied();
+        if found.is_none() {
+            table.refuse(line, &format!("{name} is {node:?}, but there is no such node"));
+        }
+        found
+    }
+
+    /// Connects wires to a node, which has to have them.
+    fn connect(&self, table: &Table<'_>, node: NodeId, wires: WireList) -> Option<Connection> {
+        let own = &self.network.nodes[node.index()];
+        if own.wires.contains_all(wires.set()) {
+            return Some(Connection { node, wires });
+        }
+        table.refuse(table.line, &format!("node {} does not have all of {wires:?}", own.name));
+        None
+    }
+
+    fn node(&mut self, table: &mut Table<'_>) -> Option<()> {
+        let (name, _) = table.need_text("name")?;
+        let (wires, _) = Self::wires(table, "wires", "abc")?;
+        let own = table.figure("voltage", Unit::Volt).or(self.voltage_v);
+        let Some(rated_voltage_v) = own.filter(|&volts| volts > 0.0) else {
+            table.missing("voltage (above 0, here or on top of the file)");
+            return None;
+        };
+        let position = table.field("at").and_then(|(value, line)| {
+            let place = |value: &DeValue<'_>| match value {
+                DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),
+                DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
+                _ => None,
+            };
+            let DeValue::Array(list) = value else {
+                table.refuse(line, "at is [x, y]");
+                return None;
+            };
+            let places: Vec<f64> = list.iter().filter_map(|it| place(it.get_ref())).collect();
+            if let [x, y] = places[..] {
+                return Some((x, y));
+            }
+            table.refuse(line, "at is [x, y]");
+            None
+        });
+        let node = self.network.push_node(Node {
+            name: name.into(),
+            wires: wires.set(),
+            rated_voltage_v,
+            position,
+            place: Place(table.line),
+        });
+        self.nodes.insert(name.to_owned(), node);
+        Some(())
+    }
+
+    fn code(&mut self, table: &mut Table<'_>) -> Option<()> {
+        let (name, _) = table.need_text("name")?;
+        let code = self.impedances(table)?;
+        self.codes.insert(name.to_owned(), code);
+        Some(())
+    }
+
+    /// Impedances by length: by symmetrical components or as matrices.
+    fn impedances(&self, table: &Table<'_>) -> Option<Code> {
+        let omega = std::f64::consts::TAU * self.network.frequency_hz;
+        let rated_current_a = table.figure("rated_current", Unit::Ampere);
+        let series = |name| table.figure(name, Unit::OhmPerKilometre);
+        let charge = |name| table.figure(name, Unit::FaradPerKilometre).unwrap_or(0.0);
+        if table.field("r_matrix").is_none() {
+            let z1 = Complex64::new(table.positive("r1", Unit::OhmPerKilometre)?, series("x1")?);
+            let z0 = Complex64::new(series("r0").unwrap_or(z1.re), series("x0").unwrap_or(z1.im));
+            let c1 = charge("c1");
+            let c0 = table.figure("c0", Unit::FaradPerKilometre).unwrap_or(c1);
+            let impedance = LineImpedance::Sequence(SequenceImpedance {
+                z1_ohm: z1,
+                z0_ohm: z0,
+                y1_s: Complex64::new(0.0, omega * c1),
+                y0_s: Complex64::new(0.0, omega * c0),
+            });
+            return Some(Code { impedance, conductors: None, rated_current_a });
+        }
+        let (r, line) = table.matrix("r_matrix", Unit::OhmPerKilometre)?;
+        let size = r.len();
+        let zero = || vec![vec![0.0; size]; size];
+        let (x, _) = table.matrix("x_matrix", Unit::OhmPerKilometre)?;
+        let c = match table.field("c_matrix") {
+            None => zero(),
+            Some(_) => table.matrix("c_matrix", Unit::FaradPerKilometre)?.0,
+        };
+        let fits = |matrix: &Vec<Vec<f64>>| {
+            matrix.len() == size && matrix.iter().all(|row| row.len() == size)
+        };
+        if !(1..=4).contains(&size) || ![&r, &x, &c].into_iter().all(fits) {
+            table.refuse(line, "its matrices are not square, of one size from 1 to 4");
+            return None;
+        }
+        let series = Matrix::from_fn(size, |i, j| Complex64::new(r[i][j], x[i][j]));
+        let shunt = Matrix::from_fn(size, |i, j| Complex64::new(0.0, omega * c[i][j]));
+        let impedance =
+            LineImpedance::Matrix { series_ohm: Box::new(series), shunt_s: Box::new(shunt) };
+        Some(Code { impedance, conductors: Some(size), rated_current_a })
+    }
+
+    fn line(&mut self, table: &mut Table<'_>) -> Option<()> {
+        let (name, _) = table.need_text("name")?;
+        let (from, to) = (self.at(table, "from")?, self.at(table, "to")?);
+        let length_m = table.positive("length", Unit::Metre)?;
+        let code = match table.text("code") {
+            None => self.impedances(table)?,
+            Some((code, line)) => {
+                if CODE_FIELDS.into_iter().any(|field| table.field(field).is_some()) {
+                    table.refuse(line, "it has a code and impedances of its own; leave out one");
+                }
+                let Some(code) = self.codes.get(code) else {
+                    table.refuse(line, &format!("code is {code:?}, but there is no such code"));
+                    return None;
+                };
+                let own = table.figure("rated_current", Unit::Ampere);
+                Code { rated_current_a: own.or(code.rated_current_a), ..code.clone() }
+            }
+        };
+        let default = ["a", "ab", "abc", "abcn"][code.conductors.unwrap_or(3).clamp(1, 4) - 1];
+        let (wires, line) = Self::wires(table, "wires", default)?;
+        let count = wires.as_slice().len();
+        if code.conductors.is_some_and(|conductors| conductors != count) {
+            table.refuse(line, &format!("its impedances are not for {count} wires"));
+            return None;
+        }
+        let (from, to) = (self.connect(table, from, wires)?, self.connect(table, to, wires)?);
+        let (from_closed, to_closed) = match table.text("open") {
+            None => (true, true),
+            Some(("from", _)) => (false, true),
+            Some(("to", _)) => (true, false),
+            Some((other, line)) => {
+                table.refuse(line, &format!("open is {other:?}, \"from\" or \"to\" is expected"));
+                return None;
+            }
+        };
+        self.network.lines.push(Line {
+            name: name.into(),
+            from,
+            to,
+            from_closed,
+            to_closed,
+            impedance: along(&code.impedance, length_m, count),
+            length_m: Some(length_m),
+            rated_current_a: code.rated_current_a,
+            place: Place(table.line),
+        });
+        Some(())
+    }
+
+    fn switch(&mut self, table: &mut Table<'_>) -> Option<()> {
+        let (name, _) = table.need_text("name")?;
+        let (from, to) = (self.at(table, "from")?, self.at(table, "to")?);
+        let (wires, _) = Self::wires(table, "wires", "abc")?;
+        let kind = match table.text("kind") {
+            None | Some(("switch", _)) => SwitchKind::Switch,
+            Some(("fuse", _)) => SwitchKind::Fuse,
+            Some(("breaker", _)) => SwitchKind::Breaker,
+            Some(("link", _)) => SwitchKind::Link,
+            Some((other, line)) => {
+                table
+                    .refuse(line, &format!("kind is {other:?}; switch, fuse, breaker, link exist"));
+                return None;
+            }
+        };
+        self.network.switches.push(Switch {
+            name: name.into(),
+            kind,
+            from: self.connect(table, from, wires)?,
+            to: self.connect(table, to, wires)?,
+            closed: table.truth("closed").unwrap_or(true),
+            rated_current_a: table.figure("rated_current", Unit::Ampere),
+            place: Place(table.line),
+        });
+        Some(())
+    }
+
+    fn transformer(&mut self, table: &mut Table<'_>) -> Option<()> {
+        let (name, _) = table.need_text("name")?;
+        let nodes = [self.at(table, "from")?, self.at(table, "to")?];
+        let (group, line) = table.need_text("group")?;
+        let Some((kinds, clock)) = vector_group(group) else {
+            table.refuse(line, &format!("group is {group:?}, one like \"Dyn5\" is expected"));
+            return None;
+        };
+        if table.field("voltages").is_none() {
+            table.missing("voltages");
+        }
+        let (volts, line) = table.figures("voltages", Unit::Volt)?;
+        let ([_, _], true) = (&volts[..], volts.iter().all(|&it| it > 0.0)) else {
+            table.refuse(line, "voltages are two, each more than 0");
+            return None;
+        };
+        let power = table.positive("power", Unit::VoltAmpere)?;
+        let size = table.positive("uk", Unit::Share)?;
+        let copper = table.figure("copper_loss", Unit::Watt).unwrap_or(0.0) / power;
+        let iron = table.figure("no_load_loss", Unit::Watt).unwrap_or(0.0) / power;
+        let current = table.figure("no_load_current", Unit::Share).unwrap_or(iron);
+        if copper > size || iron > current {
+            table.refuse(table.line, "its losses are more than its impedance or current allow");
+            return None;
+        }
+        let reactance = (size * size - copper * copper).sqrt();
+        let y_pu = Complex64::new(iron, -(current * current - iron * iron).sqrt());
+        let (side, tap) = Self::taps(table)?;
+        let mut windings = Vec::new();
+        for k in 0..2 {
+            windings.push(Winding {
+                connection: self.connect(table, nodes[k], WireList::ABC)?,
+                kind: kinds[k],
+                rated_voltage_v: volts[k],
+                tap: tap.filter(|_| side == k),
+            });
+        }
+        self.network.transformers.push(Transformer {
+            name: name.into(),
+            windings,
+            clock: vec![clock],
+            closed: vec![true; 2],
+            rated_power_va: power,
+            short_circuit_pu: vec![Complex64::new(copper, reactance)],
+            magnetising: Magnetising::BySequence { y1_pu: y_pu, y0_pu: y_pu },
+            place: Place(table.line),
+        });
+        Some(())
+    }
+
+    /// On which side there are taps, and which.
+    fn taps(table: &Table<'_>) -> Option<(usize, Option<TapChanger>)> {
+        let Some(own) = table.table("tap") else { return Some((0, None)) };
+        let side = match own.text("side") {
+            None | Some(("from", _)) => 0,
+            Some(("to", _)) => 1,
+            Some((other, line)) => {
+                own.refuse(line, &format!("side is {other:?}, \"from\" or \"to\" is expected"));
+                return None;
+            }
+        };
+        let step = own.positive("step", Unit::Share)?;
+        let position = own.whole("position").unwrap_or(0);
+        let lowest = own.whole("lowest").unwrap_or(position.min(0));
+        let highest = own.whole("highest").unwrap_or(position.max(0));
+        own.end();
+        if !(lowest..=highest).contains(&position) || 1.0 + step * f64::from(lowest) <= 0.0 {
+            own.refuse(
+                own.line,
+                "its position is outside of lowest to highest, or no turns are left",
+            );
+            return None;
+        }
+        Some((side, Some(TapChanger { step, position, neutral: 0, lowest, highest })))
+    }
+
+    fn source(&mut self, table: &mut Table<'_>) -> Option<()> {
+        let node = self.at(table, "node")?;
+        self.connect(table, node, WireList::ABC)?;
+        let rated = self.network.nodes[node.index()].rated_voltage_v;
+        let voltage_v = match table.field("voltage") {
+            None => rated,
+            Some(_) => table.positive("voltage", Unit::Volt)?,
+        };
+        let power = table.positive("short_circuit_power", Unit::VoltAmpere)?;
+        let ratio = table.figure("r_to_x", Unit::Share).unwrap_or(0.1);
+        let reactance = rated * rated / power / (1.0 + ratio * ratio).sqrt();
+        let z1_ohm = Complex64::new(reactance * ratio, reactance);
+        self.network.sources.push(network::Source {
+            name: Self::name(table, "source", self.network.sources.len()),
+            node,
+            voltage_v,
+            angle_rad: table.figure("angle", Unit::Degree).unwrap_or(0.0),
+            z1_ohm,
+            z0_ohm: z1_ohm * table.figure("z0_to_z1", Unit::Share).unwrap_or(1.0),
+            connected: table.truth("connected").unwrap_or(true),
+            place: Place(table.line),
+        });
+        Some(())
+    }
+
+    /// Where parts are connected, how, how many they are, and the rated voltage across each.
+    fn parts(&self, table: &Table<'_>) -> Option<(Connection, Configuration, usize, f64)> {
+        let node = self.at(table, "node")?;
+        let own = &self.network.nodes[node.index()];
+        let default = if own.wires.contains(Wire::Neutral) { "abcn" } else { "abc" };
+        let (wires, _) = Self::wires(table, "wires", default)?;
+        let connection = self.connect(table, node, wires)?;
+        let (name, line) = table.text("connection").unwrap_or(("star", table.line));
+        let list = wires.as_slice();
+        let neutral = list.contains(&Wire::Neutral);
+        let phase = own.rated_voltage_v / 3f64.sqrt();
+        match name {
+            "star" if !neutral || (list.len() > 1 && list.last() == Some(&Wire::Neutral)) => {
+                let parts = list.len() - usize::from(neutral);
+                Some((connection, Configuration::Star, parts, phase))
+            }
+            "delta" if !neutral && list.len() >= 2 => {
+                let parts = if list.len() == 2 { 1 } else { 3 };
+                Some((connection, Configuration::Delta, parts, own.rated_voltage_v))
+            }
+            "star" | "delta" => {
+                table.refuse(line, &format!("wires {wires:?} make no {name}"));
+                None
+            }
+            other => {
+                table.refuse(line, &format!("connection is {other:?}; star and delta exist"));
+                None
+            }
+        }
+    }
+
+    fn load(&mut self, table: &mut Table<'_>, generator: bool) -> Option<()> {
+        let (connection, configuration, parts, rated_voltage_v) = self.parts(table)?;
+        if table.field("p").is_none() {
+            table.missing("p");
+        }
+        let active = spread(table, "p", table.figures("p", Unit::Watt)?, parts)?;
+        let reactive = match (table.field("q"), table.figure("power_factor", Unit::Share)) {
+            (Some((_, line)), Some(_)) => {
+                table.refuse(line, "q and power_factor are both given; leave out one");
+                return None;
+            }
+            (Some(_), None) => spread(table, "q", table.figures("q", Unit::Var)?, parts)?,
+            (None, None) => [0.0; 3],
+            (None, Some(factor)) if factor != 0.0 && factor.abs() <= 1.0 => {
+                let tangent = (1.0 / (factor * factor) - 1.0).sqrt() * factor.signum();
+                active.map(|p| p * tangent)
+            }
+            (None, Some(_)) => {
+                table.refuse(table.line, "power_factor is not between -1 and 1, without 0");
+                return None;
+            }
+        };
+        let model = match table.text("model") {
+            None | Some(("power", _)) => LoadModel::ConstantPower,
+            Some(("current", _)) => LoadModel::ConstantCurrent,
+            Some(("impedance", _)) => LoadModel::ConstantImpedance,
+            Some((other, line)) => {
+                table.refuse(line, &format!("model is {other:?}; power, current, impedance exist"));
+                return None;
+            }
+        };
+        let sign = if generator { -1.0 } else { 1.0 };
+        let kind = if generator { "generator" } else { "load" };
+        self.network.loads.push(Load {
+            name: Self::name(table, kind, self.network.loads.len()),
+            connection,
+            configuration,
+            power_va: [0, 1, 2].map(|k| Complex64::new(active[k], reactive[k]) * sign),
+            model,
+            rated_voltage_v,
+            band: None,
+            connected: table.truth("connected").unwrap_or(true),
+            generator,
+            place: Place(table.line),
+        });
+        Some(())
+    }
+
+    fn capacitor(&mut self, table: &mut Table<'_>) -> Option<()> {
+        let (connection, configuration, parts, volts) = self.parts(table)?;
+        if table.field("q").is_none() {
+            table.missing("q");
+        }
+        let reactive = spread(table, "q", table.figures("q", Unit::Var)?, parts)?;
+        let y_s = reactive.map(|q| Complex64::new(0.0, q / (volts * volts)));
+        self.network.shunts.push(Shunt {
+            name: Self::name(table, "capacitor", self.network.shunts.len()),
+            connection,
+            admittance: ShuntAdmittance::Parts { configuration, y_s },
+            connected: table.truth("connected").unwrap_or(true),
+            place: Place(table.line),
+        });
+        Some(())
+    }
+}
+
+/// One figure for all parts together, or one for each.
+fn spread(
+    table: &Table<'_>,
+    name: &str,
+    (figures, line): (Vec<f64>, u32),
+    parts: usize,
+) -> Option<[f64; 3]> {
+    let mut each = [0.0; 3];
+    if let [all] = figures[..] {
+        each[..parts].fill(all / parts as f64);
+    } else if figures.len() == parts {
+        each[..parts].copy_from_slice(&figures);
+    } else {
+        let count = figures.len();
+        table.refuse(line, &format!("{name} has {count} figures; one, or {parts} are expected"));
+        return None;
+    }
+    Some(each)
+}
+
+/// An impedance by length as that of a line with `count` conductors, which are alike if the
+/// impedance is given by symmetrical components.
+fn along(each: &LineImpedance, length_m: f64, count: usize) -> LineImpedance {
+    match each {
+        LineImpedance::Sequence(own) if count == 3 => LineImpedance::Sequence(SequenceImpedance {
+            z1_ohm: own.z1_ohm * length_m,
+            z0_ohm: own.z0_ohm * length_m,
+            y1_s: own.y1_s * length_m,
+            y0_s: own.y0_s * length_m,
+        }),
+        LineImpedance::Sequence(own) => {
+            let fill = |one: Complex64, zero: Complex64| {
+                let (same, mutual) = ((one * 2.0 + zero) / 3.0, (zero - one) / 3.0);
+                let each = |i, j| if i == j { same } else { mutual } * length_m;
+                Box::new(Matrix::from_fn(count, each))
+            };
+            LineImpedance::Matrix {
+                series_ohm: fill(own.z1_ohm, own.z0_ohm),
+                shunt_s: fill(own.y1_s, own.y0_s),
+            }
+        }
+        LineImpedance::Matrix { series_ohm, shunt_s } => {
+            let scale = |matrix: &Matrix| {
+                Box::new(Matrix::from_fn(matrix.size, |i, j| matrix.rows[i][j] * length_m))
+            };
+            LineImpedance::Matrix { series_ohm: scale(series_ohm), shunt_s: scale(shunt_s) }
+        }
+    }
+}
+
+/// A vector group by IEC 60076-1: the winding of higher voltage in capitals, `N` where a star point
+/// is brought out (here: solidly earthed), the clock number.
+fn vector_group(text: &str) -> Option<([WindingKind; 2], u8)> {
+    fn winding(text: &str) -> Option<(WindingKind, &str)> {
+        let mut letters = text.chars();
+        let letter = letters.next()?.to_ascii_uppercase();
+        let rest = letters.as_str();
+        let after = rest.strip_prefix(['N', 'n']);
+        let neutral = match after {
+            Some(_) => Neutral::Earthed(Complex64::ZERO),
+            None => Neutral::Isolated,
+        };
+        let kind = match letter {
+            'D' if after.is_none() => WindingKind::Delta,
+            'Y' => WindingKind::Star(neutral),
+            'Z' => WindingKind::Zigzag(neutral),
+            _ => return None,
+        };
+        Some((kind, after.unwrap_or(rest)))
+    }
+    let (one, rest) = winding(text.trim())?;
+    let (other, clock) = winding(rest)?;
+    let clock: u8 = clock.parse().ok()?;
+    let star = |kind| matches!(kind, WindingKind::Star(_));
+    let even = star(one) == star(other);
+    (clock <= 11 && clock.is_multiple_of(2) == even).then_some(([one, other], clock))
+}

@@ -1,0 +1,227 @@
+//! Tables with their lines: fields are taken one by one, what is left over is unknown.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use toml::de::{DeTable, DeValue};
+
+use super::unit::Unit;
+use crate::format::Mistakes;
+
+/// A text and the mistakes found in it.
+pub(super) struct Source<'a> {
+    file: &'a str,
+    /// Where lines begin, but the first.
+    begins: Vec<usize>,
+    pub(super) mistakes: RefCell<Mistakes>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(file: &'a str, text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
+        let begins = ends.map(|(at, _)| at + 1).collect();
+        Self { file, begins, mistakes: RefCell::new(Mistakes::default()) }
+    }
+
+    /// The line at a byte, from 1.
+    pub(super) fn line(&self, at: usize) -> u32 {
+        self.begins.partition_point(|&begin| begin <= at) as u32 + 1
+    }
+
+    pub(super) fn refuse(&self, line: u32, what: impl Into<String>) {
+        self.mistakes.borrow_mut().add(self.file, line, what);
+    }
+}
+
+/// One table of the file.
+pub(super) struct Table<'a> {
+    source: &'a Source<'a>,
+    /// What it is called in messages.
+    what: String,
+    /// The line on which it begins.
+    pub(super) line: u32,
+    fields: &'a DeTable<'a>,
+    taken: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(
+        source: &'a Source<'a>,
+        what: impl Into<String>,
+        at: usize,
+        fields: &'a DeTable<'a>,
+    ) -> Self {
+        let line = source.line(at);
+        Self { source, what: what.into(), line, fields, taken: RefCell::new(BTreeSet::new()) }
+    }
+
+    /// Says what it is, once its name is known.
+    pub(super) fn is_called(&mut self, what: String) {
+        self.what = what;
+    }
+
+    /// A field's value and line.
+    pub(super) fn field(&self, name: &str) -> Option<(&'a DeValue<'a>, u32)> {
+        self.taken.borrow_mut().insert(name.to_owned());
+        let value = self.fields.get(name)?;
+        Some((value.get_ref(), self.source.line(value.span().start)))
+    }
+
+    /// Refuses something about a field.
+    pub(super) fn refuse(&self, line: u32, what: &str) {
+        self.source.refuse(line, format!("{}: {what}", self.what));
+    }
+
+    /// Refuses the whole table for a field that is missing.
+    pub(super) fn missing(&self, name: &str) {
+        self.refuse(self.line, &format!("{name} is missing"));
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<(&'a str, u32)> {
+        let (value, line) = self.field(name)?;
+        if let DeValue::String(text) = value {
+            return Some((text, line));
+        }
+        self.refuse(line, &format!("{name} is no text; write it in quotes"));
+        None
+    }
+
+    pub(super) fn need_text(&self, name: &str) -> Option<(&'a str, u32)> {
+        if !self.fields.contains_key(name) {
+            self.missing(name);
+        }
+        self.text(name)
+    }
+
+    pub(super) fn truth(&self, name: &str) -> Option<bool> {
+        let (value, line) = self.field(name)?;
+        if let DeValue::Boolean(truth) = value {
+            return Some(*truth);
+        }
+        self.refuse(line, &format!("{name} is neither true nor false"));
+        None
+    }
+
+    pub(super) fn whole(&self, name: &str) -> Option<i32> {
+        let (value, line) = self.field(name)?;
+        let whole = match value {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+            _ => None,
+        };
+        if whole.is_none() {
+            self.refuse(line, &format!("{name} is no whole number"));
+        }
+        whole
+    }
+
+    /// A figure with its unit.
+    pub(super) fn figure(&self, name: &str, unit: Unit) -> Option<f64> {
+        let (value, line) = self.field(name)?;
+        self.value(name, value, line, unit)
+    }
+
+    /// A figure that has to be there and above zero.
+    pub(super) fn positive(&self, name: &str, unit: Unit) -> Option<f64> {
+        let Some((_, line)) = self.field(name) else {
+            self.missing(name);
+            return None;
+        };
+        let figure = self.figure(name, unit)?;
+        if figure > 0.0 {
+            return Some(figure);
+        }
+        self.refuse(line, &format!("{name} is not more than 0"));
+        None
+    }
+
+    /// A list of figures; one figure is a list of one.
+    pub(super) fn figures(&self, name: &str, unit: Unit) -> Option<(Vec<f64>, u32)> {
+        let (value, line) = self.field(name)?;
+        let DeValue::Array(list) = value else {
+            return Some((vec![self.value(name, value, line, unit)?], line));
+        };
+        let figures = list.iter().map(|item| {
+            let line = self.source.line(item.span().start);
+            self.value(name, item.get_ref(), line, unit)
+        });
+        Some((figures.collect::<Option<_>>()?, line))
+    }
+
+    /// A matrix of figures.
+    pub(super) fn matrix(&self, name: &str, unit: Unit) -> Option<(Vec<Vec<f64>>, u32)> {
+        let (value, line) = self.field(name)?;
+        let DeValue::Array(rows) = value else {
+            self.refuse(line, &format!("{name} is no list of rows"));
+            return None;
+        };
+        let mut matrix = Vec::new();
+        for row in rows {
+            let line = self.source.line(row.span().start);
+            let DeValue::Array(items) = row.get_ref() else {
+                self.refuse(line, &format!("{name}: a row is a list of figures"));
+                return None;
+            };
+            let figures = items.iter().map(|item| self.value(name, item.get_ref(), line, unit));
+            matrix.push(figures.collect::<Option<Vec<f64>>>()?);
+        }
+        Some((matrix, line))
+    }
+
+    fn value(&self, name: &str, value: &DeValue<'_>, line: u32, unit: Unit) -> Option<f64> {
+        let read = match value {
+            DeValue::String(text) => unit.read(text),
+            DeValue::Integer(number) if unit == Unit::Share => unit.read(number.as_str()),
+            DeValue::Float(number) if unit == Unit::Share => unit.read(number.as_str()),
+            _ => Err("a figure with its unit in quotes is expected".to_owned()),
+        };
+        read.map_err(|what| self.refuse(line, &format!("{name}: {what}"))).ok()
+    }
+
+    /// A table inside of this one.
+    pub(super) fn table(&self, name: &str) -> Option<Table<'a>> {
+        let (value, line) = self.field(name)?;
+        let span = self.fields.get(name)?.span();
+        if let DeValue::Table(fields) = value {
+            return Some(Table::new(
+                self.source,
+                format!("{}: {name}", self.what),
+                span.start,
+                fields,
+            ));
+        }
+        self.refuse(line, &format!("{name} is no table"));
+        None
+    }
+
+    /// The tables of a list of tables.
+    pub(super) fn tables(&self, name: &str) -> Vec<Table<'a>> {
+        let Some((value, line)) = self.field(name) else { return Vec::new() };
+        let DeValue::Array(list) = value else {
+            self.refuse(line, &format!("{name} is no list of tables; write [[{name}]]"));
+            return Vec::new();
+        };
+        let tables = list.iter().filter_map(|item| {
+            if let DeValue::Table(fields) = item.get_ref() {
+                return Some(Table::new(self.source, name, item.span().start, fields));
+            }
+            self.refuse(line, &format!("{name} is no list of tables; write [[{name}]]"));
+            None
+        });
+        tables.collect()
+    }
+
+    /// Refuses the fields that nobody has asked for.
+    pub(super) fn end(&self) {
+        let taken = self.taken.borrow();
+        for (name, _) in self.fields {
+            if !taken.contains(&**name.get_ref()) {
+                let line = self.source.line(name.span().start);
+                let known: Vec<_> = taken.iter().map(String::as_str).collect();
+                self.refuse(
+                    line,
+                    &format!("{} is not known; known are {}", name.get_ref(), known.join(", ")),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The example of the documentation and its variations; figures are worked out by hand.
+
+use num_complex::Complex64;
+use proptest::prelude::*;
+
+use super::read;
+use crate::network::{LineImpedance, Magnetising, WindingKind, Wire};
+
+/// The example as it stands in the documentation.
+fn example() -> String {
+    let documentation = include_str!("mod.rs");
+    let begin = documentation.find("```toml\n").unwrap() + 8;
+    let end = documentation[begin..].find("//! ```").unwrap() + begin;
+    let lines = documentation[begin..end].lines();
+    lines.map(|line| line.trim_start_matches("//!").trim_start().to_owned() + "\n").collect()
+}
+
+fn close(found: Complex64, re: f64, im: f64) {
+    let expected = Complex64::new(re, im);
+    assert!((found - expected).norm() <= 1e-12 * expected.norm(), "{found} is not {expected}");
+}
+
+#[test]
+fn the_documented_example_is_what_it_says() {
+    let network = read("two.toml", &example()).unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert_eq!((network.name.as_str(), network.frequency_hz), ("Two homes", 50.0));
+    assert_eq!(network.nodes[0].rated_voltage_v, 10_000.0);
+    assert_eq!(network.nodes[2].rated_voltage_v, 400.0);
+    let LineImpedance::Sequence(line) = &network.lines[0].impedance else {
+        panic!("by symmetrical components");
+    };
+    close(line.z1_ohm, 0.077_04, 0.009_96);
+    close(line.z0_ohm, 0.308_4, 0.039_6);
+    assert_eq!(network.lines[0].rated_current_a, Some(144.0));
+    let transformer = &network.transformers[0];
+    close(transformer.short_circuit_pu[0], 0.0115, (0.04_f64.powi(2) - 0.0115_f64.powi(2)).sqrt());
+    assert_eq!((transformer.clock[0], transformer.windings[0].kind), (5, WindingKind::Delta));
+    let none = Complex64::ZERO;
+    assert_eq!(transformer.magnetising, Magnetising::BySequence { y1_pu: none, y0_pu: none });
+    let source = &network.sources[0];
+    assert!((source.z1_ohm.norm() - 0.4).abs() < 1e-12);
+    let load = &network.loads[0];
+    assert_eq!(load.connection.wires.as_slice(), [Wire::B]);
+    close(load.power_va[0], 2500.0, 2500.0 * (1.0 / 0.95_f64.powi(2) - 1.0).sqrt());
+}
+
+#[test]
+fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
+    let told = [
+        ("format = 1\n", "", "f.toml:1: the file: `format = 1` is expected on top"),
+        ("0.642 ohm/km", "0.642", "f.toml:7: code NAYY 4x50: r1: \"0.642\" is found, its unit"),
+        ("0.642 ohm/km", "ohm", "f.toml:7: code NAYY 4x50: r1: \"ohm\" is found, a figure like"),
+        ("r0 = ", "r2 = ", "f.toml:9: code NAYY 4x50: r2 is not known; known are c0, c1"),
+        ("voltage = \"10 kV\"", "", "f.toml: "),
+        ("to = \"home\"", "to = \"house\"", "f.toml:40: line L1: to is \"house\", but there is no"),
+        ("\"Dyn5\"", "\"Dyn6\"", "f.toml:31: transformer T1: group is \"Dyn6\", one like"),
+        ("length = \"120 m\"", "", "f.toml:37: line L1: length is missing"),
+        ("\"120 m\"", "\"-3 m\"", "f.toml:42: line L1: length is not more than 0"),
+        ("wires = \"b\"", "wires = \"bb\"", "f.toml:47: load home: wires is \"bb\", different"),
+        ("wires = \"b\"", "wires = \"bn\"", "f.toml:44: load home: node home does not have all"),
+        ("0.95", "1.5", "f.toml:44: load home: power_factor is not between"),
+        ("name = \"home\"\n", "name = \"grid\"\n", "f.toml:20: node grid: the name stands on"),
+        ("[[source]]", "[[sauce]]", "f.toml:23: the file: sauce is not known; known are"),
+        ("name = \"T1\"", "name = T1", "f.toml:28: not TOML: "),
+        ("\"2.5 kW\"", "2.5", "f.toml:48: load home: p: a figure with its unit in quotes"),
+    ];
+    for (from, to, expected) in told {
+        let text = example();
+        assert!(text.contains(from), "{from}");
+        let read = read("f.toml", &text.replacen(from, to, 1));
+        if expected == "f.toml: " {
+            // The voltage on top of the file takes its place.
+            assert!(read.is_ok());
+            continue;
+        }
+        let refusal = read.unwrap_err();
+        let found: Vec<String> = refusal.mistakes.iter().map(ToString::to_string).collect();
+        assert!(found.iter().any(|it| it.starts_with(expected)), "{found:?}\nlacks {expected}");
+    }
+}
+
+#[test]
+fn wires_make_stars_and_deltas() {
+    let more = "[[node]]\nname='four'\nwires='abcn'\n[[load]]\nnode='four'\np=['1 kW','2 kW','3 kW']\n\
+        [[load]]\nnode='four'\nwires='ca'\nconnection='delta'\np='1 kW'\nq='-200 var'\n\
+        [[capacitor]]\nnode='home'\nq='16 kvar'\nconnection='delta'\n\
+        [[switch]]\nname='s'\nfrom='busbar'\nto='home'\nclosed=false\nkind='fuse'\n";
+    let network = read("f.toml", &(example() + more)).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!(network.loads[1].connection.wires.as_slice(), Wire::ALL);
+    close(network.loads[1].power_va[2], 3000.0, 0.0);
+    assert_eq!(network.loads[2].rated_voltage_v, 400.0);
+    close(network.loads[2].power_va[0], 1000.0, -200.0);
+    assert!(!network.switches[0].closed);
+    let crate::network::ShuntAdmittance::Parts { y_s, .. } = network.shunts[0].admittance else {
+        panic!("in parts");
+    };
+    close(y_s[1], 0.0, 16_000.0 / 3.0 / 160_000.0);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC*") {
+        let _ = read("f.toml", &text);
+    }
+
+    #[test]
+    fn no_change_of_the_example_makes_it_panic(
+        at in 0usize..1000, length in 0usize..30, with in "[0-9a-z=\"\\[\\]{}., -]{0,8}"
+    ) {
+        let text = example();
+        if let (Some(begin), Some(rest)) = (text.get(..at), text.get((at + length).min(text.len())..)) {
+            let _ = read("f.toml", &format!("{begin}{with}{rest}"));
+        }
+    }
+}
