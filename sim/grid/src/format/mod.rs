@@ -71,6 +71,10 @@ impl Mistakes {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     pub(crate) fn or<T>(self, value: T) -> Result<T, Refusal> {
         if self.found.is_empty() {
             Ok(value)

@@ -36,13 +36,13 @@ pub(super) fn network(world: &World, file: &str, mistakes: &mut Mistakes) -> Doc
         nodes: BTreeMap::new(),
         follows: Vec::new(),
     };
-    if world.circuit.is_none() {
+    if world.circuit.is_none() && mistakes.is_empty() {
         mistakes.add(file, 0, "there is no circuit: \"new circuit.NAME\" is expected");
     }
     for object in world.objects.iter().filter(|object| object.enabled) {
         if let Err(what) = builder.object(object) {
             let what = format!("{} {}: {what}", object.class.name(), object.name);
-            mistakes.add(file, object.place.0, what);
+            mistakes.add(&object.file, object.place.0, what);
         }
     }
     // Regulators need their transformers, which may have been made later.
@@ -50,7 +50,11 @@ pub(super) fn network(world: &World, file: &str, mistakes: &mut Mistakes) -> Doc
         if let State::Regulator(regulator) = &object.state
             && let Err(what) = builder.regulator(object, regulator)
         {
-            mistakes.add(file, object.place.0, format!("regcontrol {}: {what}", object.name));
+            mistakes.add(
+                &object.file,
+                object.place.0,
+                format!("regcontrol {}: {what}", object.name),
+            );
         }
     }
     builder.voltages();

@@ -37,6 +37,8 @@ pub(super) struct Object {
     pub(super) state: State,
     pub(super) enabled: bool,
     pub(super) place: Place,
+    /// The file of that place.
+    pub(super) file: String,
 }
 
 /// What the scripts have made so far.
@@ -94,6 +96,7 @@ struct Runner<'o> {
     folder: String,
     line: u32,
     lines_run: usize,
+    told_no_circuit: bool,
     open: &'o mut dyn FnMut(&str) -> Result<String, String>,
 }
 
@@ -113,6 +116,7 @@ pub(super) fn run(
         folder: String::new(),
         line: 0,
         lines_run: 0,
+        told_no_circuit: false,
         open,
     };
     runner.script(text);
@@ -251,6 +255,11 @@ impl Runner<'_> {
         let class = Class::of(class)
             .ok_or_else(|| format!("{class} {name}: the class {class} is not known here"))?;
         if self.world.circuit.is_none() {
+            // Once is enough: all that follows is in the same case.
+            self.active = Active::Idle;
+            if std::mem::replace(&mut self.told_no_circuit, true) {
+                return Ok(());
+            }
             return Err("there is no circuit yet: \"new circuit.NAME\" comes first".to_owned());
         }
         if let Some(other) = self.world.find(class, name) {
@@ -269,6 +278,7 @@ impl Runner<'_> {
             state: State::new(class, self.world.frequency_hz),
             enabled: true,
             place: Place(self.line),
+            file: self.files.last().cloned().unwrap_or_default(),
         });
         self.world.index.insert((class, name.to_ascii_lowercase()), at);
         self.active = Active::Object(at);
@@ -547,8 +557,8 @@ fn join(folder: &str, name: &str) -> String {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     let name = name.replace('\\', "/");
     let name = name.trim();
-    let absolute = name.starts_with('/');
-    if absolute {
+    let absolute = name.starts_with('/') || folder.starts_with('/');
+    if name.starts_with('/') {
         parts.clear();
     }
     for part in name.split('/') {

@@ -207,6 +207,24 @@ fn scripts_call_scripts_and_come_back() {
 }
 
 #[test]
+fn files_are_found_from_the_folder_of_their_script() {
+    let mut asked = Vec::new();
+    let mut open = |name: &str| {
+        asked.push(name.to_owned());
+        Ok(match name {
+            "/a/b/c.dss" => "redirect ../d.dss\nnew line.x bus1=sourcebus bus2=x geometry=1".into(),
+            _ => String::new(),
+        })
+    };
+    let refusal = read("m", &format!("{HEAD}redirect /a/b/c.dss\nredirect .\\e.dss"), &mut open);
+    let refusal = refusal.unwrap_err();
+    assert_eq!(asked, ["/a/b/c.dss", "/a/d.dss", "e.dss"]);
+    assert_eq!((&*refusal.mistakes[0].file, refusal.mistakes[0].line), ("/a/b/c.dss", 2));
+    let many = script("new line.a\nnew line.b\nnew load.c bus1=x").unwrap_err();
+    assert_eq!((many.mistakes.len(), many.mistakes[0].line), (1, 1));
+}
+
+#[test]
 fn what_is_not_known_is_refused_by_name_and_line() {
     let told = [
         ("new generator.g kw=5", "main.dss:4: generator g: the class generator is not known here"),
