@@ -16,6 +16,8 @@ use crate::suite::{tell, write_out};
 
 mod read;
 mod show;
+#[cfg(test)]
+mod tests;
 
 pub use read::{Origin, Read, read};
 

@@ -52,7 +52,12 @@ FEEDERS = {
     ),
     "34Bus/Run_IEEE34Mod2.dss": ([], ""),
     "LVTestCase/Master.dss": ([], ""),
-    "37Bus/ieee37.dss": (["Set ControlMode=OFF"], ""),
+    "37Bus/ieee37.dss": (
+        # With its lowest voltage at 0.95 some loads of this feeder are where the programs differ.
+        ["Transformer.reg1a.Taps=[1 1.04375]", "Transformer.reg1c.Taps=[1 1.025]",
+         "BatchEdit Load..* vminpu=0.8", "Set ControlMode=OFF"],
+        "",
+    ),
     "123Bus/Run_IEEE123Bus.DSS": (["Set ControlMode=OFF"], ""),
 }
 
@@ -111,7 +116,8 @@ def compare(check, feeder, script, table):
     """One feeder; says how far apart the two are."""
     expected, expected_total, expected_losses = by_opendss(script)
     found, total, losses = by_lastmeter(script)
-    check.same(f"{feeder}: nodes", sorted(found), sorted(expected))
+    other = sorted(found.keys() ^ expected.keys())
+    check.true(f"{feeder}: the same nodes", not other, " ".join(other))
     sizes = max(abs(abs(found[at]) - abs(expected[at])) for at in expected)
     turns = {at: found[at] / expected[at] for at in expected}
     angles = max(abs(math.atan2(turn.imag, turn.real)) for turn in turns.values())

@@ -71,7 +71,11 @@ fn network(seed: u64, count: usize, ties: usize) -> Network {
         closed: vec![true; 2],
         rated_power_va: 400e3,
         short_circuit_pu: vec![c(0.01, 0.04)],
-        magnetising: Magnetising::AtWinding { winding: 1, y_pu: c(0.001, -0.005) },
+        magnetising: Magnetising::AtWinding {
+            winding: 1,
+            y_pu: c(0.001, -0.005),
+            antifloat_pu: 1e-6,
+        },
         place: Place::default(),
     });
     network.shunts.push(earth("station earth", low));

@@ -5,6 +5,9 @@ use crate::network::{Network, NodeId};
 /// Pixels between neighbours of a tree, to the right and downwards.
 const STEP: (f64, f64) = (90.0, 46.0);
 
+/// Up to how many nodes those on one another are moved apart; more are too near anyway.
+const SEPARATED: usize = 250;
+
 /// Places of all nodes in pixels, the smallest of them at zero.
 pub(super) fn places(network: &Network) -> Vec<(f64, f64)> {
     let own: Vec<Option<(f64, f64)>> = network
@@ -77,14 +80,16 @@ fn by_position(network: &Network, mut own: Vec<Option<(f64, f64)>>) -> Vec<(f64,
             place.map_or((0.0, size + 30.0), |(x, y)| ((x - west) * scale, (north - y) * scale))
         })
         .collect();
-    separate(&mut places);
+    if places.len() <= SEPARATED {
+        separate(&mut places);
+    }
     places
 }
 
 /// Moves nodes that stand on one another a little to the right.
 fn separate(places: &mut [(f64, f64)]) {
     let mut order: Vec<usize> = (0..places.len()).collect();
-    let key = |(x, y): (f64, f64)| ((y / 4.0).round() as i64, (x / 4.0).round() as i64);
+    let key = |(x, y): (f64, f64)| ((y / 3.0).round() as i64, (x / 3.0).round() as i64);
     order.sort_by_key(|&at| (key(places[at]), at));
     for pair in order.windows(2) {
         let (before, after) = (places[pair[0]], places[pair[1]]);

@@ -1,0 +1,95 @@
+//! The command as its caller sees it: what it answers for small networks, and what it refuses.
+
+use std::path::PathBuf;
+
+use lastmeter_grid::diagram::Colouring;
+
+use super::{Format, GridOptions, try_grid};
+
+/// A home of 2 kW at the end of 0.1 ohm, behind a stiff source.
+const FEEDER: &str = "new circuit.small basekv=0.4 mvasc3=1000 mvasc1=1000\n\
+    new line.l bus1=sourcebus.1 bus2=home.1 phases=1 r1=0.1 x1=0 c1=0\n\
+    new load.h bus1=home.1 phases=1 kv=0.230940107675850 kw=2 kvar=0\n";
+
+fn options(file: PathBuf, format: Format) -> GridOptions {
+    GridOptions {
+        file,
+        by_phase: false,
+        tolerance_pu: 1e-10,
+        fixed_taps: false,
+        format,
+        svg: None,
+        colouring: Colouring::Voltage,
+        write: None,
+        timings: false,
+    }
+}
+
+#[test]
+fn a_feeder_is_told_as_table_csv_and_json_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("small.dss");
+    std::fs::write(&file, FEEDER).unwrap();
+    let mut asked = options(file, Format::Json);
+    asked.svg = Some(folder.path().join("small.svg"));
+    let json: serde_json::Value = serde_json::from_str(&try_grid(&asked).unwrap()).unwrap();
+    let node = &json["data"]["node"][1];
+    assert_eq!((node["name"].as_str(), json["type"].as_str()), (Some("home"), Some("asym_output")));
+    assert!(node["u"][1].is_null());
+    // u (u0 - u) / 0.1 ohm = 2 kW, with u0 of 400 V between lines.
+    let u0 = 400.0 / 3f64.sqrt();
+    let expected = f64::midpoint(u0, (u0 * u0 - 800.0).sqrt());
+    let found = node["u"][0].as_f64().unwrap();
+    assert!((found - expected).abs() < 1e-3, "{found} is not {expected}");
+    let losses = json["lastmeter"]["losses_w"].as_f64().unwrap();
+    assert!((losses - (2000.0 / expected).powi(2) * 0.1).abs() < 1e-3, "{losses}");
+    let picture = std::fs::read_to_string(folder.path().join("small.svg")).unwrap();
+    assert!(picture.starts_with("<svg") && picture.contains(">home<"));
+
+    asked.format = Format::Csv;
+    let csv = try_grid(&asked).unwrap();
+    assert!(csv.lines().any(|line| line.starts_with("line,l,from,a,,,,")), "{csv}");
+    asked.format = Format::Table;
+    let table = try_grid(&asked).unwrap();
+    assert!(table.contains("2 nodes, 1 lines, 0 transformers"), "{table}");
+}
+
+#[test]
+fn a_network_that_is_written_as_json_has_the_same_voltages() {
+    let folder = tempfile::tempdir().unwrap();
+    let toml = "format = 1\nvoltage = '400 V'\n[[node]]\nname = 'a'\n[[node]]\nname = 'b'\n\
+        [[source]]\nnode = 'a'\nshort_circuit_power = '10 MVA'\n\
+        [[line]]\nname = 'l'\nfrom = 'a'\nto = 'b'\nr1 = '0.5 ohm/km'\nx1 = '0.1 ohm/km'\n\
+        length = '100 m'\n[[load]]\nnode = 'b'\nwires = 'c'\np = '3 kW'\n";
+    let (file, written) = (folder.path().join("n.toml"), folder.path().join("n.json"));
+    std::fs::write(&file, toml).unwrap();
+    let mut asked = options(file, Format::Json);
+    asked.write = Some(written.clone());
+    let read = |text: String| -> serde_json::Value { serde_json::from_str(&text).unwrap() };
+    let one = read(try_grid(&asked).unwrap());
+    let mut asked = options(written.clone(), Format::Json);
+    asked.by_phase = true;
+    let other = read(try_grid(&asked).unwrap());
+    for wire in 0..3 {
+        let voltage =
+            |of: &serde_json::Value| of["data"]["node"][1]["u_pu"][wire].as_f64().unwrap();
+        assert!((voltage(&one) - voltage(&other)).abs() < 1e-9);
+    }
+    asked.write = Some(written);
+    assert!(try_grid(&asked).unwrap_err().contains("name another file"));
+}
+
+#[test]
+fn what_cannot_be_read_or_solved_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.dss");
+    let told = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        try_grid(&options(file.clone(), Format::Table)).unwrap_err()
+    };
+    let shown = file.display().to_string();
+    let unknown = told(&format!("{FEEDER}new pvsystem.p\n"));
+    assert!(unknown.starts_with(&format!("error: {shown}:4: pvsystem p: ")), "{unknown}");
+    let collapse = told(&FEEDER.replace("kw=2", "kw=900 vminpu=0.01"));
+    assert!(collapse.contains("home"), "{collapse}");
+}
