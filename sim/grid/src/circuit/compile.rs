@@ -230,6 +230,7 @@ impl<const N: usize> Compiler<'_, N> {
                         SWITCH_OHM.into(),
                     ),
                     half_shunt: zero(),
+                    sequence: None,
                 };
                 self.conductors(element, &model, [&switch.from, &switch.to], from)
             }

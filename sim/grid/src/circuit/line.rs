@@ -2,7 +2,7 @@
 
 use num_complex::Complex64;
 
-use crate::block::{Block, add_to, identity, inverse, product, zero};
+use crate::block::{Block, add_to, identity, inverse, is_finite, product, zero};
 use crate::network::{Line, LineImpedance};
 
 /// A line's matrices by its conductors; what is beyond `size` is zero.
@@ -13,6 +13,8 @@ pub(crate) struct LineModel {
     pub(crate) series: Block<4>,
     /// Charging at each end, siemens.
     pub(crate) half_shunt: Block<4>,
+    /// Positive- and zero-sequence series impedance of conductors that are alike, ohm.
+    pub(crate) sequence: Option<[Complex64; 2]>,
 }
 
 pub(crate) fn line_model(line: &Line) -> LineModel {
@@ -22,11 +24,13 @@ pub(crate) fn line_model(line: &Line) -> LineModel {
             size,
             series: from_sequence(size, it.z1_ohm, it.z0_ohm),
             half_shunt: from_sequence(size, it.y1_s * 0.5, it.y0_s * 0.5),
+            sequence: Some([it.z1_ohm, it.z0_ohm]),
         },
         LineImpedance::Matrix { series_ohm, shunt_s } => LineModel {
             size,
             series: series_ohm.rows,
             half_shunt: shunt_s.rows.map(|row| row.map(|value| value * 0.5)),
+            sequence: None,
         },
     }
 }
@@ -47,6 +51,20 @@ pub(crate) fn from_sequence(size: usize, one: Complex64, zero_sequence: Complex6
 impl LineModel {
     /// The series admittance by conductors; none if the impedance has no inverse.
     pub(crate) fn admittance(&self) -> Option<Block<4>> {
+        if let Some([one, zero_sequence]) = self.sequence {
+            // Alike conductors: as many but one times `z1`, once what all of them see together.
+            let count = self.size as f64;
+            let together = one + (zero_sequence - one) * (count / 3.0);
+            let (across, along) = (Complex64::ONE / one, Complex64::ONE / together);
+            let mutual = (along - across) / count;
+            let mut admittance = zero();
+            for row in 0..self.size {
+                for column in 0..self.size {
+                    admittance[row][column] = if row == column { across + mutual } else { mutual };
+                }
+            }
+            return is_finite(&admittance).then_some(admittance);
+        }
         let mut filled = self.series;
         for (k, row) in filled.iter_mut().enumerate().skip(self.size) {
             row[k] = Complex64::ONE;
