@@ -1,4 +1,5 @@
-//! Small square matrices of a size known when compiling: what stands between the wires of two nodes.
+//! Small square matrices of a size known when compiling: what stands between the wires of two
+//! nodes.
 //!
 //! Plain arrays and plain functions. One order of operations everywhere and no fused
 //! multiply-add, so results are the same on every machine.

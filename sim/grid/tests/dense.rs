@@ -282,7 +282,8 @@ fn four_wires_with_a_neutral_that_is_kept() {
 }
 
 /// A Dyn11 transformer by its coils: primary coils between phases, secondary ones between a phase
-/// and a star point earthed through a resistance, magnetising at the secondary, taps at the primary.
+/// and a star point earthed through a resistance, magnetising at the secondary, taps at the
+/// primary.
 #[test]
 fn a_delta_star_transformer_by_its_coils() {
     let mut network = Network::new("Dyn11", 50.0);

@@ -2,8 +2,8 @@
 //! as often as figures change, with a solution for any number of right-hand sides.
 //!
 //! The pattern is symmetric (what joins two nodes is seen by both), the figures need not be. Within
-//! a block rows are exchanged for pivots, blocks keep the order that makes the least fill; on a tree
-//! there is none, and everything takes time in proportion to the nodes.
+//! a block rows are exchanged for pivots, blocks keep the order that makes the least fill; on a
+//! tree there is none, and everything takes time in proportion to the nodes.
 
 mod order;
 

@@ -4,8 +4,8 @@ use super::Symbolic;
 use crate::topology::{Graph, NONE};
 
 /// An order of little fill: always a node of (nearly) the fewest neighbours next, as Amestoy, Davis
-/// and Duff count them (An approximate minimum degree ordering algorithm, 1996). What was eliminated
-/// is kept as elements, whose members are neighbours of each other.
+/// and Duff count them (An approximate minimum degree ordering algorithm, 1996). What was
+/// eliminated is kept as elements, whose members are neighbours of each other.
 pub(super) fn minimum_degree(graph: &Graph) -> Vec<u32> {
     let nodes = graph.nodes();
     let mut state = Quotient::new(graph);

@@ -1,4 +1,5 @@
-//! What the solvers see of a network: nodes of `N` wires, what joins them, and what draws from them.
+//! What the solvers see of a network: nodes of `N` wires, what joins them, and what draws from
+//! them.
 //!
 //! `N` is 1 for the positive sequence alone, 3 for the three phases, 4 with a neutral wire. All
 //! figures are in SI units: volts to earth, amperes, ohms, siemens, volt-amperes of each wire (so

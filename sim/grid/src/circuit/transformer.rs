@@ -3,14 +3,15 @@
 //! Two ways, as there are two ways to say where the magnetising current flows.
 //!
 //! *By sequence* ([`Magnetising::BySequence`]), as power-grid-model has it (documentation of its
-//! component `transformer`, and `transformer.hpp`): positive and negative sequence are two-ports with
-//! half of the magnetising admittance at each end, the zero sequence follows from the connections,
-//! and where it has no path a susceptance of 1e-8 times the rated one keeps the matrix regular.
+//! component `transformer`, and `transformer.hpp`): positive and negative sequence are two-ports
+//! with half of the magnetising admittance at each end, the zero sequence follows from the
+//! connections, and where it has no path a susceptance of 1e-8 times the rated one keeps the matrix
+//! regular.
 //!
-//! *By coils* ([`Magnetising::AtWinding`]), as `OpenDSS` has it (`Transformer.pas`, `CalcY_Terminal`):
-//! each limb is a single-phase transformer whose coils are put between wires and star points, and
-//! small reactors between each coil's ends and earth let a side without any earth keep to a definite
-//! potential.
+//! *By coils* ([`Magnetising::AtWinding`]), as `OpenDSS` has it (`Transformer.pas`,
+//! `CalcY_Terminal`): each limb is a single-phase transformer whose coils are put between wires and
+//! star points, and small reactors between each coil's ends and earth let a side without any earth
+//! keep to a definite potential.
 
 use num_complex::Complex64;
 

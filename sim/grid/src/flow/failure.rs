@@ -38,8 +38,8 @@ pub struct Collapse {
     pub voltage_pu: f64,
     /// That share of all loads; zero if there is none at all.
     pub share: f64,
-    /// From the source to that node: names and lowest voltages of the nodes, per unit; where much is
-    /// lost shows what is too weak.
+    /// From the source to that node: names and lowest voltages of the nodes, per unit; where much
+    /// is lost shows what is too weak.
     pub path: Vec<(Box<str>, f64)>,
 }
 

@@ -1,8 +1,8 @@
 //! Regulators: they move taps, position by position, until the voltages at their relays are right.
 //!
-//! In a round every regulator outside its band moves by one position, in the order of the list; then
-//! the network is solved again. A regulator that turns back comes to rest, so a band narrower than a
-//! tap ends beside the set point instead of never.
+//! In a round every regulator outside its band moves by one position, in the order of the list;
+//! then the network is solved again. A regulator that turns back comes to rest, so a band narrower
+//! than a tap ends beside the set point instead of never.
 
 use num_complex::Complex64;
 

@@ -1,7 +1,7 @@
 //! Results of every element, worked out from the voltages.
 //!
-//! Currents flow into elements, powers are those that flow with them; both conductor by conductor of
-//! the element, in the order of its connection.
+//! Currents flow into elements, powers are those that flow with them; both conductor by conductor
+//! of the element, in the order of its connection.
 
 use num_complex::Complex64;
 

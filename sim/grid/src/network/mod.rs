@@ -1,8 +1,8 @@
 //! The network as it is described: nodes, and what is connected to them.
 //!
 //! All figures are in SI units and of the whole element (a line's impedance, not that of its
-//! kilometre), so no element needs another one, or a base, to be understood. Elements refer to nodes
-//! and to each other by their place in the lists of [`Network`].
+//! kilometre), so no element needs another one, or a base, to be understood. Elements refer to
+//! nodes and to each other by their place in the lists of [`Network`].
 
 mod branch;
 mod check;

@@ -94,9 +94,9 @@ pub enum Magnetising {
         winding: u8,
         /// Each phase's part of the whole.
         y_pu: Complex64,
-        /// Susceptance of small reactors between the ends of each coil and earth, half of it at each
-        /// end, so that a side without any earth keeps to a definite potential; `OpenDSS` takes a
-        /// millionth.
+        /// Susceptance of small reactors between the ends of each coil and earth, half of it at
+        /// each end, so that a side without any earth keeps to a definite potential; `OpenDSS`
+        /// takes a millionth.
         antifloat_pu: f64,
     },
 }

@@ -2,8 +2,8 @@
 //! printed, radial, reconfigured and with all ties closed.
 //!
 //! The figures were computed with another program (an own nodal power flow in Python to 1e-10) and
-//! agree with the literature where that prints them: 202.677 kW and 139.551 kW for 33 buses, 511.436
-//! kW and 466.127 kW for 16.
+//! agree with the literature where that prints them: 202.677 kW and 139.551 kW for 33 buses,
+//! 511.436 kW and 466.127 kW for 16.
 
 #![expect(clippy::unwrap_used, reason = "a table that cannot be read fails its test")]
 

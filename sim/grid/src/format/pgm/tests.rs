@@ -83,6 +83,8 @@ fn what_is_written_is_read_again() {
     let network = read("small.json", SMALL).unwrap().network;
     let written = write(&network).unwrap();
     assert_eq!(written.lines, [4]);
+    // power-grid-model takes no whole number with a point.
+    assert!(written.json.contains("[4, 1, 2, 1, 1, 0.25, 0.2, "), "{}", written.json);
     let again = read("again.json", &written.json).unwrap().network;
     let transformer = (&network.transformers[0], &again.transformers[0]);
     close(

@@ -102,6 +102,24 @@ const TRANSFORMER: &str = "id from_node to_node from_status to_status u1 u2 sn u
                            tap_side tap_pos tap_min tap_max tap_nom tap_size r_grounding_from \
                            x_grounding_from r_grounding_to x_grounding_to";
 
+/// Attributes that are whole numbers.
+const WHOLE: [&str; 14] = [
+    "from_node",
+    "to_node",
+    "node",
+    "from_status",
+    "to_status",
+    "status",
+    "winding_from",
+    "winding_to",
+    "clock",
+    "tap_side",
+    "tap_pos",
+    "tap_min",
+    "tap_max",
+    "tap_nom",
+];
+
 /// Why an element cannot be written.
 type Told<T> = Result<T, String>;
 
@@ -157,8 +175,10 @@ impl Writer<'_> {
 
     fn push(&mut self, kind: Component, names: &'static str, id: i32, row: &[Option<f64>]) {
         let mut text = format!("[{id}");
-        for value in row {
+        for (name, value) in names.split(' ').skip(1).zip(row) {
             let _ = match value {
+                // Whole numbers must not have a point.
+                Some(value) if WHOLE.contains(&name) => write!(text, ", {}", *value as i64),
                 Some(value) if value.is_finite() => write!(text, ", {value:?}"),
                 _ => write!(text, ", null"),
             };
