@@ -43,6 +43,19 @@ pub struct Collapse {
     pub path: Vec<(Box<str>, f64)>,
 }
 
+impl Collapse {
+    /// Of a long path what tells most: its ends, and the nodes before which most is lost.
+    fn telling(&self) -> impl Iterator<Item = &(Box<str>, f64)> {
+        let last = self.path.len().saturating_sub(1);
+        let mut steps: Vec<usize> = (1..last).collect();
+        let drop = |at: usize| self.path[at - 1].1 - self.path[at].1;
+        steps.sort_by(|&a, &b| drop(b).total_cmp(&drop(a)));
+        steps.truncate(10);
+        let chosen = move |at: usize| at == 0 || at == last || steps.contains(&at);
+        self.path.iter().enumerate().filter(move |(at, _)| chosen(*at)).map(|(_, it)| it)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -63,9 +76,7 @@ impl fmt::Display for Failure {
                     it.wire,
                     it.voltage_pu
                 )?;
-                // The steepest part of a long way is what tells most.
-                let skipped = it.path.len().saturating_sub(12);
-                for (name, voltage) in it.path.iter().skip(skipped) {
+                for (name, voltage) in it.telling() {
                     write!(f, " {name} {voltage:.3}")?;
                 }
                 Ok(())
