@@ -1,5 +1,8 @@
 //! Faults as paths for currents: between wires, or from wires to earth.
 
+use std::fmt;
+use std::str::FromStr;
+
 use num_complex::Complex64;
 
 use super::dense;
@@ -23,6 +26,77 @@ pub enum Kind {
     TwoPhaseToGround(Wire, Wire),
     /// Conductors that are broken, by their wires at the line's end `from`.
     OpenConductors(Wires),
+}
+
+impl Kind {
+    /// All short circuits between phases and earth: of three phases, one, two, and two to earth.
+    pub const SHORT: [Self; 10] = [
+        Self::ThreePhase,
+        Self::SinglePhaseToGround(Wire::A),
+        Self::SinglePhaseToGround(Wire::B),
+        Self::SinglePhaseToGround(Wire::C),
+        Self::TwoPhase(Wire::A, Wire::B),
+        Self::TwoPhase(Wire::B, Wire::C),
+        Self::TwoPhase(Wire::A, Wire::C),
+        Self::TwoPhaseToGround(Wire::A, Wire::B),
+        Self::TwoPhaseToGround(Wire::B, Wire::C),
+        Self::TwoPhaseToGround(Wire::A, Wire::C),
+    ];
+}
+
+/// As it is written: the wires that are connected (`abc`, `ab`), a `g` if earth is one of them
+/// (`ag`, `abg`), `open-` before wires that are broken (`open-a`).
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThreePhase => f.write_str("abc"),
+            Self::SinglePhaseToGround(wire) => write!(f, "{wire}g"),
+            Self::TwoPhase(one, other) => write!(f, "{one}{other}"),
+            Self::TwoPhaseToGround(one, other) => write!(f, "{one}{other}g"),
+            Self::OpenConductors(wires) => {
+                f.write_str("open-")?;
+                wires.iter().try_for_each(|wire| wire.fmt(f))
+            }
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no fault; expected abc, one wire and g (ag), two wires (ab), two \
+                 wires and g (abg), or open- and wires (open-a)"
+            )
+        };
+        let (wires, broken) = match text.strip_prefix("open-") {
+            Some(wires) => (wires, true),
+            None => (text, false),
+        };
+        let (wires, earth) = match wires.strip_suffix('g') {
+            Some(wires) => (wires, true),
+            None => (wires, false),
+        };
+        let wires: Vec<Wire> = wires
+            .chars()
+            .map(|letter| Wire::ALL.into_iter().find(|wire| wire.to_string() == letter.to_string()))
+            .collect::<Option<_>>()
+            .ok_or_else(wrong)?;
+        let set: Wires = wires.iter().copied().collect();
+        if set.len() != wires.len() || (broken && earth) {
+            return Err(wrong());
+        }
+        match (wires.as_slice(), broken, earth) {
+            ([_, ..], true, _) => Ok(Self::OpenConductors(set)),
+            ([_, _, _], _, _) if set == Wires::ABC => Ok(Self::ThreePhase),
+            ([wire], _, true) => Ok(Self::SinglePhaseToGround(*wire)),
+            ([one, other], _, true) => Ok(Self::TwoPhaseToGround(*one, *other)),
+            ([one, other], _, false) => Ok(Self::TwoPhase(*one, *other)),
+            _ => Err(wrong()),
+        }
+    }
 }
 
 /// The currents that can flow in one fault: up to three, each with what it draws from the wires

@@ -126,11 +126,12 @@ fn without_neutral(full: &Matrix) -> Option<Matrix> {
     })
 }
 
-/// A link has an admittance of 1e6 (1 + j) per unit of 1 MVA, as documented; so it is a line here.
+/// A link has an admittance of 1e8 (1 + j) per unit of 1 MVA (`y_link` in its `common.hpp`: 1e6
+/// siemens at 10 kV), so it is a line here.
 pub(super) fn link(reader: &mut Reader<'_>, row: &Row) -> Result<usize, Wrong> {
     let ends = ends(reader, row)?;
     let base_ohm = ends.2 * ends.2 / 1e6;
-    let z = Complex64::new(1e6, 1e6).inv() * base_ohm;
+    let z = Complex64::new(1e8, 1e8).inv() * base_ohm;
     let none = Complex64::ZERO;
     let impedance =
         LineImpedance::Sequence(SequenceImpedance { z1_ohm: z, z0_ohm: z, y1_s: none, y0_s: none });

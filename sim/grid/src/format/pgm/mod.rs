@@ -8,12 +8,14 @@ mod branch;
 mod json;
 mod output;
 mod read;
+mod short_circuit;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use output::{Extra, output, output_by_number};
 pub use read::{Document, Element, FaultKind, FaultRow, SymmetricOnly, read};
+pub use short_circuit::{short_circuit_output, sweep_output};
 pub use write::{Written, write};
 
 use std::fmt;

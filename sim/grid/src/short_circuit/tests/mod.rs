@@ -194,3 +194,16 @@ fn loaded() -> Options {
     let flow = flow::Options { tolerance_pu: 1e-13, ..flow::Options::default() };
     Options { phases: Phases::All, before: Before::Loaded(flow) }
 }
+
+#[test]
+fn kinds_are_read_as_they_are_written() {
+    let broken = [Wires::NONE.with(Wire::A), Wires::ABC].map(Kind::OpenConductors);
+    for kind in Kind::SHORT.into_iter().chain(broken) {
+        assert_eq!(kind.to_string().parse(), Ok(kind));
+    }
+    assert_eq!("bn".parse(), Ok(Kind::TwoPhase(Wire::B, Wire::Neutral)));
+    assert_eq!("abcg".parse(), Ok(Kind::ThreePhase));
+    for text in ["", "a", "g", "aa", "abx", "open-", "open-ag", "abcn", "abn g"] {
+        assert!(text.parse::<Kind>().is_err(), "{text}");
+    }
+}
