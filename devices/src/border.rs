@@ -177,6 +177,10 @@ pub trait Device: Send {
     /// How it makes totals (D-21).
     fn netting(&self) -> Netting;
 
+    /// The constant on its nameplate, in pulses per kWh and kvarh: what its pulse outputs are to be
+    /// judged by, whatever they work by.
+    fn pulse_constant(&self) -> f64;
+
     /// The topics it listens to.
     fn subscriptions(&self) -> Vec<String>;
 

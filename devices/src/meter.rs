@@ -69,6 +69,8 @@ pub(crate) struct MeterParts {
     pub(crate) obeys_commands: bool,
     pub(crate) registers: Registers,
     pub(crate) energy: Energy,
+    /// On the nameplate, in pulses per kWh and kvarh.
+    pub(crate) pulse_constant: f64,
     /// Phases of the network; a meter with a second set of channels has more in its windows.
     pub(crate) phases: usize,
     /// Whether it has a breaker, and with it a second voltage behind that and a neutral current.
@@ -458,6 +460,10 @@ impl Device for Meter {
 
     fn netting(&self) -> Netting {
         self.totaliser.netting()
+    }
+
+    fn pulse_constant(&self) -> f64 {
+        self.parts.pulse_constant
     }
 
     fn subscriptions(&self) -> Vec<String> {

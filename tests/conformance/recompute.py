@@ -83,6 +83,9 @@ class Accuracy:
         self.n += 1
         self.paired.add((device, quantity))
         error = abs(reported - reference)
+        if ".pulses." in quantity:
+            # A count has no fractions: one pulse is free.
+            error = 0.0 if error <= 1 else error - 1
         if self.relative and error != 0:
             error = math.inf if reference == 0 else 100 * error / abs(reference)
         if math.isnan(error):

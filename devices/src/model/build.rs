@@ -62,9 +62,10 @@ pub(crate) fn build(
     let registers = Registers::new(recipe.registers, full_scale, &dead);
     let written = values.is_default("no_load_threshold");
     let no_load_w = if written { registers.no_load_w() } else { None };
+    let pulse_constant = values.integer("pulse_constant") as f64;
     let energy = Energy {
         no_load_w: no_load_w.unwrap_or_else(|| values.si("no_load_threshold")),
-        pulses_per_joule: values.integer("pulse_constant") as f64 / 3.6e6,
+        pulses_per_joule: pulse_constant * (1.0 + values.si("pulse_constant_error")) / 3.6e6,
     };
     let groups = values.text_list("quantities");
     Some(Box::new(Meter::new(MeterParts {
@@ -85,6 +86,7 @@ pub(crate) fn build(
         obeys_commands: values.boolean("obey_commands"),
         registers,
         energy,
+        pulse_constant,
         phases: recipe.phases,
         has_breaker: recipe.has_breaker,
     })))

@@ -392,7 +392,15 @@ const SHARED: &[Field] = &[
         "pulse_constant",
         Kind::Integer { min: 1, max: 10_000_000 },
         "1000",
-        "Pulses of the energy outputs per kWh and kvarh, both directions together.",
+        "Constant on the nameplate: pulses of the energy outputs per kWh and kvarh, both directions \
+         together. Pulses are judged by it.",
+    ),
+    Field::default(
+        "pulse_constant_error",
+        between(Dimension::Ratio, -1.0, 1000.0),
+        "\"0 %\"",
+        "By how much the outputs give more pulses than the nameplate says: a wrong constant in the \
+         firmware, relative.",
     ),
 ];
 
