@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lastmeter_scenarios::measure::SimTime;
 
 /// Simulation and test bench for smart metering.
 #[derive(Debug, Parser)]
@@ -292,6 +293,7 @@ pub(crate) struct DoctorArguments {
   lastmeter measure fault.cfg
   lastmeter measure fault.cfg --declared-voltage 127017
   lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --format json
+  lastmeter measure week.csv --start 2026-11-16T00:00:00Z
   lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --spectrum table.csv")]
 pub(crate) struct MeasureArguments {
     /// A COMTRADE configuration (.cfg beside its .dat, or .cff) or a CSV file
@@ -308,6 +310,10 @@ pub(crate) struct MeasureArguments {
     /// Samples per second of a CSV file without time column
     #[arg(long, value_name = "HERTZ")]
     pub(crate) rate: Option<f64>,
+    /// When the first sample was taken, as in 2026-11-20T09:59:58.5Z: intervals of ten minutes begin
+    /// with the clock; without it, what the recording says
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<SimTime>,
     /// Nominal frequency, where it cannot be told from the recording
     #[arg(long, value_parser = ["50", "60"])]
     pub(crate) nominal: Option<String>,

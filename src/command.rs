@@ -126,6 +126,7 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         current: arguments.current,
         time: arguments.time,
         rate_hz: arguments.rate,
+        start: arguments.start,
         nominal_hz: arguments.nominal.and_then(|text| text.parse().ok()),
         declared_voltage_v: arguments.declared_voltage,
         lamp_v: arguments.lamp.and_then(|text| text.parse().ok()),

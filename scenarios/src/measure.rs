@@ -13,6 +13,7 @@ use lastmeter_metrology::{
     PowerTheory, SpectrumOptions, spectrum,
 };
 use lastmeter_reports::ExitCode;
+pub use lastmeter_units::SimTime;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
 
 use crate::run::chain;
@@ -48,6 +49,8 @@ pub struct MeasureOptions {
     pub time: Option<String>,
     /// CSV: the sampling rate.
     pub rate_hz: Option<f64>,
+    /// When the first sample was taken, where the recording does not say or is not believed.
+    pub start: Option<SimTime>,
     /// 50 or 60, where it cannot be told.
     pub nominal_hz: Option<f64>,
     /// The declared voltage events and the weekly verdict are relative to, in V.
@@ -116,7 +119,7 @@ fn analysed(
         options: AnalysisOptions {
             declared_voltage_v: options.declared_voltage_v,
             lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
-            tick_s: 0.0,
+            first_sample_unix_ns: options.start.or(signals.recording().start).map(|start| start.0),
         },
     };
     let mut analyser = Analyser::new(setup).map_err(|error| chain(&error))?;
@@ -411,4 +414,68 @@ fn shown(value: Option<f64>) -> String {
         6
     };
     format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Window starts in s of two seconds at 50 Hz and 2 kS/s in a file, its stamps as given.
+    fn starts(stamp: impl Fn(u32) -> String, start: Option<&str>) -> Vec<f64> {
+        let mut text = "time,Va_V\n".to_owned();
+        for k in 0..4000_u32 {
+            let angle = std::f64::consts::TAU * f64::from(k % 40) / 40.0;
+            let _ = writeln!(text, "{},{}", stamp(k), 325.0 * angle.sin());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("recording.csv");
+        std::fs::write(&file, text).unwrap();
+        let options = MeasureOptions {
+            file,
+            voltage: Vec::new(),
+            current: Vec::new(),
+            time: None,
+            rate_hz: None,
+            start: start.map(|text| text.parse().unwrap()),
+            nominal_hz: None,
+            declared_voltage_v: None,
+            lamp_v: None,
+            format: Format::Csv,
+            spectrum: None,
+            threshold: 1e-4,
+        };
+        let (analysis, windows) = try_measure(&options).unwrap();
+        let mut out = Vec::new();
+        windows.print(&analysis, &options.file, &mut out).unwrap();
+        let rows = String::from_utf8(out).unwrap();
+        rows.lines().skip(1).map(|row| row.split(',').next().unwrap().parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_clock_of_a_recording_or_of_its_user_puts_a_window_at_the_tick() {
+        let number = |k: u32| format!("{:.4}", f64::from(k) / 2000.0);
+        // The first sample is 0.73 s before ten o'clock.
+        let date = |k: u32| {
+            let ticks = 592_700 + 5 * k;
+            let (minute, second) = if ticks < 600_000 { ("09:59", 50) } else { ("10:00", 0) };
+            let rest = if ticks < 600_000 { ticks - 500_000 } else { ticks - 600_000 };
+            format!("2026-11-20T{minute}:{:02}.{:04}Z", second + rest / 10_000, rest % 10_000)
+        };
+        assert_eq!((date(0).as_str(), date(1460).as_str()), TICK);
+        let by_hand = |expected: &[f64], found: &[f64]| {
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6, "{found} instead of {expected}");
+            }
+        };
+        let at_tick = [0.0, 0.2, 0.4, 0.6, 0.73, 0.93, 1.13, 1.33, 1.53, 1.73];
+        by_hand(&at_tick, &starts(date, None));
+        by_hand(&at_tick, &starts(number, Some("2026-11-20T09:59:59.27Z")));
+        let gapless: Vec<f64> = (0..10).map(|k| 0.2 * f64::from(k)).collect();
+        by_hand(&gapless, &starts(number, None));
+        // Who says it otherwise is believed.
+        by_hand(&gapless, &starts(date, Some("2026-11-20T09:51:00Z")));
+    }
+
+    const TICK: (&str, &str) = ("2026-11-20T09:59:59.2700Z", "2026-11-20T10:00:00.0000Z");
 }

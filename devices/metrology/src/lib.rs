@@ -62,5 +62,5 @@ pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spe
 pub use sync::Synchronisation;
 pub use unbalance::{Sequence, Unbalance};
 pub use window::{
-    Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, TenMinutes, Window,
+    BeforeTick, Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, TenMinutes, Window,
 };

@@ -229,6 +229,9 @@ pub struct WindowAnalysis {
     /// True if the window is not synchronous to a fundamental, or contains a part of a dip, swell
     /// or interruption.
     pub flagged: bool,
+    /// True if it runs across a ten-minute tick of the clock: the next one starts at the tick,
+    /// before this one ends (IEC 61000-4-30, class A). Energies count it up to the tick.
+    pub overlaps_next: bool,
     /// Frequency in Hz; `null` where none could be tracked.
     pub frequency_hz: Option<f64>,
     /// Unbalance in the window.

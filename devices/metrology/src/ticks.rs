@@ -5,6 +5,15 @@ use crate::window::TenMinutes;
 /// Ten minutes in nanoseconds.
 const INTERVAL_NS: i64 = 600_000_000_000;
 
+/// Two hours in nanoseconds.
+const TWO_HOURS_NS: i64 = 12 * INTERVAL_NS;
+
+/// When the first even hour is, in s after a first sample at an instant since 1970: two hours, ten
+/// minutes and ten seconds all begin there.
+pub(crate) fn first_two_hours_s(first_sample_ns: i64) -> f64 {
+    first_sample_ns.rem_euclid(TWO_HOURS_NS).wrapping_neg().rem_euclid(TWO_HOURS_NS) as f64 * 1e-9
+}
+
 /// Two positions nearer than this part of a sample are one.
 const SAME: f64 = 1e-3;
 

@@ -12,13 +12,14 @@ use crate::en50160::{WEEK_S, WeeklyJudge};
 use crate::energy::{EnergyMeter, EnergyRegisters, Netting, Powers};
 use crate::engine::{EngineConfig, WindowEngine};
 use crate::flagging::Flags;
-use crate::flicker::{Lamp, SETTLING_S, SHORT_TERM_S};
+use crate::flicker::{FlickerConfig, Lamp, SETTLING_S, SHORT_TERM_S};
 use crate::power_theory::{PowerMeans, PowerTheory};
 use crate::recording::{AnalysisError, AnalysisInput};
 use crate::result::{
     Aggregates, Analysis, Energy, PhaseAnalysis, PhaseFlicker, PhaseValues, UnbalanceValues,
     WindowAnalysis,
 };
+use crate::ticks::first_two_hours_s;
 use crate::window::{PhaseQuantities, Window};
 
 /// A recording that begins this near to a public low voltage is taken for one.
@@ -61,8 +62,14 @@ impl Measuring {
         let phases = setup.voltages.max(setup.currents);
         let Acquired { frequency_hz, nominal_hz, .. } = acquired;
         let rate_hz = setup.rate_hz;
-        let config =
-            EngineConfig { harmonics: true, ..EngineConfig::new(rate_hz, nominal_hz, phases) };
+        let first_sample_unix_ns = setup.options.first_sample_unix_ns;
+        let config = EngineConfig {
+            harmonics: true,
+            // Less than one window has no next one.
+            first_sample_unix_ns: first_sample_unix_ns
+                .filter(|_| cycles == full_cycles(nominal_hz)),
+            ..EngineConfig::new(rate_hz, nominal_hz, phases)
+        };
         let mut engine = WindowEngine::with_cycles(config, cycles)?;
         if acquired.cycles < TRACKABLE_CYCLES {
             engine.fix_frequency(frequency_hz);
@@ -91,8 +98,12 @@ impl Measuring {
             events: watched_v
                 .map(|v| VoltageWatch::new(rate_hz, frequency_hz, nominal_hz, setup.voltages, v)),
             currents: CurrentWatch::new(rate_hz, frequency_hz, setup.currents),
-            flicker: FlickerWatch::new(rate_hz, nominal_hz, lamp, setup.voltages),
-            aggregator: Aggregator::new(setup.options.tick_s),
+            flicker: FlickerWatch::new(
+                FlickerConfig { rate_hz, nominal_hz, lamp },
+                setup.voltages,
+                first_sample_unix_ns.map(first_two_hours_s),
+            ),
+            aggregator: Aggregator::new(first_sample_unix_ns.map_or(0.0, first_two_hours_s)),
             aggregates: Aggregates::default(),
             judge: watched_v
                 .map(|v| WeeklyJudge::new(v, nominal_hz, &setup.names[..setup.voltages])),
@@ -150,12 +161,18 @@ impl Measuring {
     /// One window with its flags.
     fn take(&mut self, window: &Window, flags: Flags) {
         self.totals.add(window, self.reference);
-        let powers: Vec<Powers> = window
+        let mut powers: Vec<Powers> = window
             .phases
             .iter()
             .map(|phase| Powers { p_w: phase.p_w, q_var: phase.q1_var, s_va: phase.s_va })
             .collect();
-        self.energy.add(&powers, window.duration_s);
+        let mut duration_s = window.duration_s;
+        // What lies beyond a tick is in the next window, too.
+        if let Some(before) = &window.before_tick {
+            duration_s = before.duration_s;
+            powers.iter_mut().zip(&before.p_w).for_each(|(powers, p_w)| powers.p_w = *p_w);
+        }
+        self.energy.add(&powers, duration_s);
         self.aggregator.push(window, flags);
         self.collect();
         let shown = self.shown(window, flags);
@@ -207,6 +224,7 @@ impl Measuring {
             start_s: window.start_s,
             duration_s: window.duration_s,
             flagged: window.flagged || flags.any(),
+            overlaps_next: window.before_tick.is_some(),
             frequency_hz: window.tracked.then_some(window.frequency_hz),
             unbalance,
             phases: window.phases.iter().enumerate().map(phase).collect(),
@@ -240,6 +258,7 @@ impl Measuring {
             voltages: setup.voltages,
             currents: setup.currents,
             samples,
+            has_clock: setup.options.first_sample_unix_ns.is_some(),
             cycles: self.cycles,
         };
         let mut notes = Vec::new();

@@ -41,8 +41,10 @@ pub struct AnalysisOptions {
     /// The lamp flicker is meant for. `None`: 120 V for declared voltages nearer to that than to
     /// 230 V, or unknown ones at 60 Hz; else 230 V.
     pub lamp: Option<Lamp>,
-    /// When the first ten-minute tick of the clock is, in s after the first sample.
-    pub tick_s: f64,
+    /// The instant of the first sample in nanoseconds since 1970-01-01T00:00:00Z. With it windows
+    /// are synchronised anew at each ten-minute tick of that clock, and intervals begin with it
+    /// (IEC 61000-4-30, class A); without it intervals begin with the first sample.
+    pub first_sample_unix_ns: Option<i64>,
 }
 
 /// What a recording is, for those who describe it.
@@ -54,6 +56,8 @@ struct Described<'a> {
     voltages: usize,
     currents: usize,
     samples: usize,
+    /// Whether the instant of the first sample is known.
+    has_clock: bool,
     /// Of a window.
     cycles: u32,
 }

@@ -7,7 +7,9 @@ use crate::events::{
     RapidChangeConfig, RapidChangeDetector, Scope, VoltageEvent,
 };
 use crate::flagging::{FlagLedger, Flags};
-use crate::flicker::{FlickerConfig, FlickerMeter, LONG_TERM_COUNT, Lamp, SHORT_TERM_S, long_term};
+use crate::flicker::{
+    FlickerConfig, FlickerMeter, LONG_TERM_COUNT, Lamp, SETTLING_S, SHORT_TERM_S, long_term,
+};
 use crate::result::{
     CurrentEvent, Event, LongTermValue, PhaseFlicker, RapidChangeEvent, ShortTermValue,
 };
@@ -203,9 +205,12 @@ pub(super) struct FlickerWatch {
 }
 
 impl FlickerWatch {
-    /// `None` where no flickermeter works at the rate.
-    pub(super) fn new(rate_hz: f64, nominal_hz: f64, lamp: Lamp, voltages: usize) -> Option<Self> {
-        let meter = FlickerMeter::new(FlickerConfig { rate_hz, nominal_hz, lamp })?;
+    /// `None` where no flickermeter works at the rate. Intervals begin `tick_s` after the first
+    /// sample, give or take whole ten minutes, as soon as the filters have settled.
+    pub(super) fn new(config: FlickerConfig, voltages: usize, tick_s: Option<f64>) -> Option<Self> {
+        let lamp = config.lamp;
+        let late_s = tick_s.map_or(0.0, |tick_s| (tick_s - SETTLING_S).rem_euclid(SHORT_TERM_S));
+        let meter = FlickerMeter::new(config)?.with_first_interval_at(SETTLING_S + late_s);
         Some(Self { lamp, meters: vec![meter; voltages], short: vec![Vec::new(); voltages] })
     }
 

@@ -34,6 +34,7 @@ fn window(start_s: f64, duration_s: f64, k: u32) -> Window {
         flagged: false,
         extended: false,
         ten_minutes: None,
+        before_tick: None,
         synchronous: None,
     }
 }
