@@ -7,8 +7,8 @@ use super::totals::{Distortion, PhaseTotals, Totals, has_signal, total, window_u
 use super::watch::{CurrentWatch, FlickerWatch, VoltageWatch};
 use super::{AnalyserSetup, Described, TRACKABLE_CYCLES, full_cycles, notes};
 use crate::acquire::Acquired;
-use crate::aggregate::Aggregator;
-use crate::en50160::{WEEK_S, WeeklyJudge};
+use crate::aggregate::{Aggregator, TEN_MINUTES_S};
+use crate::en50160::{TEN_MINUTES_PER_WEEK, WEEK_S, WeeklyJudge};
 use crate::energy::{EnergyMeter, EnergyRegisters, Netting, Powers};
 use crate::engine::{EngineConfig, WindowEngine};
 use crate::flagging::Flags;
@@ -19,7 +19,7 @@ use crate::result::{
     Aggregates, Analysis, Energy, PhaseAnalysis, PhaseFlicker, PhaseValues, UnbalanceValues,
     WindowAnalysis,
 };
-use crate::ticks::first_two_hours_s;
+use crate::ticks::{first_tick_s, first_two_hours_s};
 use crate::window::{PhaseQuantities, Window};
 
 /// A recording that begins this near to a public low voltage is taken for one.
@@ -48,6 +48,8 @@ pub(super) struct Measuring {
     aggregator: Aggregator,
     aggregates: Aggregates,
     judge: Option<WeeklyJudge>,
+    /// When the first ten-minute tick of the clock is, in s since the first sample.
+    first_tick_s: f64,
     energy: EnergyMeter,
 }
 
@@ -63,6 +65,7 @@ impl Measuring {
         let Acquired { frequency_hz, nominal_hz, .. } = acquired;
         let rate_hz = setup.rate_hz;
         let first_sample_unix_ns = setup.options.first_sample_unix_ns;
+        let first_tick_s = first_sample_unix_ns.map_or(0.0, first_tick_s);
         let config = EngineConfig {
             harmonics: true,
             // Less than one window has no next one.
@@ -105,8 +108,11 @@ impl Measuring {
             ),
             aggregator: Aggregator::new(first_sample_unix_ns.map_or(0.0, first_two_hours_s)),
             aggregates: Aggregates::default(),
-            judge: watched_v
-                .map(|v| WeeklyJudge::new(v, nominal_hz, &setup.names[..setup.voltages])),
+            judge: watched_v.map(|v| {
+                let names = &setup.names[..setup.voltages];
+                WeeklyJudge::new(v, nominal_hz, names).beginning_at(first_tick_s)
+            }),
+            first_tick_s,
             energy: EnergyMeter::new(phases, Netting::Net),
         })
     }
@@ -396,6 +402,22 @@ impl Measuring {
                 judge.push_long_term(p, value.start_s, value.plt, value.flagged);
             }
         }
+        let intervals = &self.aggregates.ten_minutes;
+        let used = intervals.iter().filter(|value| value.start_s > self.first_tick_s - 1e-3);
+        let end_s = intervals.last().map_or(0.0, |last| last.start_s + TEN_MINUTES_S);
+        notes.push(format!(
+            "en50160 is of {} whole intervals of ten minutes (a week has {TEN_MINUTES_PER_WEEK}); \
+             the {:.3} s before and the {:.3} s after them are left out{}",
+            used.clone().count(),
+            self.first_tick_s,
+            (duration_s - end_s).max(0.0),
+            if used.count() + 1 == TEN_MINUTES_PER_WEEK as usize {
+                ", which cost it the one that is missing"
+            } else {
+                ""
+            }
+        ));
+        judge.ends_at(duration_s);
         Some(judge.rows())
     }
 }
