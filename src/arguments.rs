@@ -310,8 +310,8 @@ pub(crate) struct MeasureArguments {
     /// Samples per second of a CSV file without time column
     #[arg(long, value_name = "HERTZ")]
     pub(crate) rate: Option<f64>,
-    /// When the first sample was taken, as in 2026-11-20T09:59:58.5Z: intervals of ten minutes begin
-    /// with the clock; without it, what the recording says
+    /// When the first sample was taken, as in 2026-11-20T09:59:58.5Z: intervals of ten minutes
+    /// begin with the clock; without it, what the recording says
     #[arg(long, value_name = "TIME")]
     pub(crate) start: Option<SimTime>,
     /// Nominal frequency, where it cannot be told from the recording

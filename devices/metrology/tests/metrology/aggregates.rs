@@ -187,7 +187,9 @@ fn a_week_begins_with_the_first_whole_ten_minutes_wherever_the_recording_does() 
             start_s += if beyond_tick_s < 5.0 { 5.0 - beyond_tick_s } else { 5.0 };
         }
         aggregator.finish();
-        all(|| aggregator.pop_ten_minutes()).iter().for_each(|v| judge.push_ten_minutes(v));
+        for value in all(|| aggregator.pop_ten_minutes()) {
+            judge.push_ten_minutes(&value);
+        }
         judge.ends_at(seconds);
         let rows = judge.rows();
         let is_it = |quantity: Quantity, share_pct: f64| {
