@@ -29,6 +29,10 @@ use crate::windows::ClosedForm;
 /// 42.25 Hz: 0.237 s), so that each reading has at least one.
 pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
 
+/// A reading that is due up to so much after a ten-minute tick ends with the tick, in seconds: that
+/// much is granted between the end of what a reading covers and its instant.
+const AFTER_TICK_S: f64 = 0.5;
+
 /// An identifier that exists nowhere, for the fault of that name.
 const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
 
@@ -110,6 +114,8 @@ pub(crate) struct Meter {
     faults: Faults,
     has_warned: bool,
     is_open: bool,
+    /// Windows that began at a tick and wait for the reading that ends with it to be made.
+    held: Vec<MeasuredWindow>,
 }
 
 /// Counts the restarts of the serial counter; nothing restarts it yet.
@@ -131,6 +137,7 @@ impl Meter {
             faults: Faults::default(),
             has_warned: false,
             is_open: false,
+            held: Vec::new(),
             parts,
         }
     }
@@ -161,6 +168,7 @@ impl Meter {
             from = to.max(from);
             if first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
                 self.reading_due(out);
+                self.held.drain(..).for_each(|window| self.totaliser.add(&window));
             }
         }
     }
@@ -206,7 +214,15 @@ impl Meter {
         let pushed = chain.push(block, (from, to), self.is_open);
         while let Some(window) = chain.pop() {
             let window = prepared(&mut self.parts.registers, self.parts.phases, window);
-            self.totaliser.add(&window);
+            // A reading that is due just after a tick ends with it.
+            let due_s = self.next_due.as_seconds_f64() - window.from_s;
+            let ends_here =
+                window.begins_interval && due_s <= AFTER_TICK_S && self.totaliser.span().is_some();
+            if ends_here || !self.held.is_empty() {
+                self.held.push(window);
+            } else {
+                self.totaliser.add(&window);
+            }
         }
         while let Some((phase, pst)) = chain.pop_flicker() {
             self.totaliser.set_flicker(phase, pst);

@@ -297,12 +297,13 @@ impl Totaliser {
     /// Adds energies up, by the meter's own clock, where there is a load: each power has to reach
     /// the threshold by itself, for a load may be reactive only.
     fn register(&mut self, window: &MeasuredWindow) {
-        let t = window.duration_s * (1.0 + window.clock_error);
+        let t = window.counted_s() * (1.0 + window.clock_error);
+        let more_w = window.before_tick.map_or([0.0; PHASES_MAX], |before| before.p_more_w);
+        let gate = |power: f64| if power.abs() >= self.energy.no_load_w { power } else { 0.0 };
         let loaded = |power: fn(&MeasuredPhase) -> f64| {
-            let gate = |power: f64| if power.abs() >= self.energy.no_load_w { power } else { 0.0 };
             window.phases.each_ref().map(|phase| gate(power(phase)))
         };
-        let p = loaded(|phase| phase.p_w);
+        let p = std::array::from_fn(|n| gate(window.phases[n].p_w + more_w[n]));
         let q = loaded(|phase| phase.q1_var);
         let s = loaded(|phase| phase.s_va);
         for direction in DIRECTIONS {

@@ -8,7 +8,7 @@ use num_complex::Complex64;
 use crate::front_end::group::FrontEnd;
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::running_mean::RunningMean;
-use crate::window::{MeasuredPhase, MeasuredWindow, ORDERS, Orders, PHASES_MAX};
+use crate::window::{BeforeTick, MeasuredPhase, MeasuredWindow, ORDERS, Orders, PHASES_MAX};
 
 /// By how much earlier than the ten minutes since its start a flickermeter's interval ends, in
 /// seconds: so much more than its filters are late that the reading due then has it.
@@ -31,6 +31,8 @@ pub(crate) struct Sampled {
     has_orders: bool,
     /// One for each voltage, where flicker is reported.
     flicker: Vec<FlickerMeter>,
+    /// The ten minutes of the clock that the last window belongs to.
+    ten_minutes: Option<i64>,
 }
 
 impl Sampled {
@@ -55,6 +57,7 @@ impl Sampled {
             rate_hz,
             has_orders: false,
             flicker: Vec::new(),
+            ten_minutes: None,
         })
     }
 
@@ -157,7 +160,18 @@ impl Sampled {
                 phase.i_mean_a = self.means[sets + number].over(from, to);
             }
         }
+        let ten_minutes = window.ten_minutes.map(|interval| interval.index);
+        let before = std::mem::replace(&mut self.ten_minutes, ten_minutes);
         let from_s = self.front_end.true_time_s(window.start_s);
+        let before_tick = window.before_tick.as_deref().map(|part| {
+            let tick_s = self.front_end.true_time_s(window.start_s + part.duration_s);
+            let mut p_more_w = [0.0; PHASES_MAX];
+            let powers = part.p_w.iter().zip(&window.phases).take(self.phases);
+            for (more, (p_w, phase)) in p_more_w.iter_mut().zip(powers) {
+                *more = p_w - phase.p_w;
+            }
+            BeforeTick { duration_s: tick_s - from_s, p_more_w }
+        });
         let device_end_s = window.start_s + window.duration_s;
         let to_s = self.front_end.true_time_s(device_end_s);
         // Where both clocks are one, times are those of the window, to the last bit.
@@ -171,6 +185,8 @@ impl Sampled {
             phases,
             second: MeasuredPhase::default(),
             orders: self.has_orders.then(|| orders(&window)),
+            before_tick,
+            begins_interval: before.is_some() && before != ten_minutes,
         })
     }
 }

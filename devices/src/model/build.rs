@@ -198,6 +198,17 @@ fn check(
         let message = "one point of a curve is no curve".to_owned();
         refuse(Code::OUT_OF_RANGE, "inl", message, "expected at least two points, or none");
     }
+    if values.boolean("ten_minute_ticks") {
+        let gaps = values.text("synchronisation") == "zero-crossing";
+        if gaps || values.text("fidelity") == "windows" {
+            let message = "windows can begin at a tick where samples are looked at and no zero \
+                           crossing is waited for"
+                .to_owned();
+            let label = "expected `fidelity = \"samples\"` and `synchronisation = \
+                         \"interpolated-dft\"` with it";
+            refuse(Code::DOES_NOT_FIT, "ten_minute_ticks", message, label);
+        }
+    }
     if values.text("decimation") != "none" && values.si("jitter") > 0.0 {
         let message = "an averaging converter has no single instant that could jitter".to_owned();
         refuse(Code::DOES_NOT_FIT, "jitter", message, "expected `decimation = \"none\"` with it");
@@ -356,7 +367,9 @@ fn acquisition(
         return Some(Acquisition::Windows(Box::new(windows)));
     }
     let sets = if recipe.has_breaker { 2 } else { recipe.phases };
-    let config = engine_config(values, &sampling, sets);
+    let first_sample_unix_ns =
+        values.boolean("ten_minute_ticks").then(|| context.start.as_nanoseconds());
+    let config = EngineConfig { first_sample_unix_ns, ..engine_config(values, &sampling, sets) };
     let feed_hz = sampling.feed_hz();
     match Sampled::new(sampling, channels, crosstalk, config, context.name, *context.streams) {
         Ok(chain) => {

@@ -365,6 +365,13 @@ const SHARED: &[Field] = &[
          through its zero crossings as published.",
     ),
     Field::default(
+        "ten_minute_ticks",
+        Kind::Boolean,
+        "false",
+        "Begin windows anew at each ten-minute tick of the clock (IEC 61000-4-30, class A). What is \
+         due up to 0.5 s after a tick then ends with it: let the scenario start so much past one.",
+    ),
+    Field::default(
         "resampling",
         Kind::Choice(&["sinc", "linear"]),
         "\"sinc\"",

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::{Bench, readings, values};
+use lastmeter_devices::Output;
 use lastmeter_sim::plan::{Harmonic, OperatingPoint, VoltageModulation};
 use lastmeter_sim::{Program, Streams, Terminal};
 use lastmeter_units::SimDuration;
@@ -78,4 +79,47 @@ fn flicker_of_table_5_is_one_and_another_lamp_tells_another() {
     let toml = format!("{toml}\nflicker_lamp = \"120 V\"");
     let other = last("ideal-1ph", &toml, &at, 1200.0)[name];
     assert!((other - 1.0).abs() > 0.05, "{other}");
+}
+
+#[test]
+fn a_reading_due_just_after_ten_minutes_ends_with_them_and_energy_counts_once() {
+    // The scenario starts at 17:00; a third reading of 200.1 s is due 0.3 s past the tick. At the
+    // tick the voltage steps from 230 to 240 V, 0.8 of the way through a window at 50.03 Hz.
+    let at = |seconds, volts| OperatingPoint {
+        voltages_v: vec![volts],
+        ..OperatingPoint::balanced(SimDuration::from_seconds(seconds), 1, 50.03, 230.0, 5.0)
+    };
+    let points = [at(600, 230.0), at(300, 240.0)];
+    let program = Program::from_points(&points).expect("a program");
+    let spans_and_energy = |ticks: bool| {
+        let terminal = Terminal::from_program(&program, "g", &Streams::new(1)).expect("a terminal");
+        let toml = format!(
+            "report_every = \"200.1 s\"\nsample_rate = \"1 kHz\"\nten_minute_ticks = {ticks}\n\
+             quantities = [\"voltage\", \"active_energy\"]"
+        );
+        let out = Bench::of("ideal-1ph", &toml, terminal).run(802.0);
+        let spans: Vec<(f64, f64)> = out
+            .iter()
+            .filter_map(|output| match output {
+                Output::Reading { span, .. } => {
+                    Some((span.from.as_seconds_f64(), span.to.as_seconds_f64()))
+                }
+                _ => None,
+            })
+            .collect();
+        let readings: Vec<_> = readings(&out).iter().map(values).collect();
+        (spans, readings)
+    };
+    let (spans, readings) = spans_and_energy(true);
+    assert_eq!((spans.len(), readings.len()), (4, 4));
+    near(spans[2].1, 600.0, 2e-9, "the third reading's end");
+    near(spans[3].0, 600.0, 2e-9, "the fourth reading's start");
+    // What swings within a cycle, 1150 W / (4 pi 50.03 Hz), may be cut on either side of the tick.
+    let joules = |k: usize| 3.6e6 * readings[k]["electricity.energy.active.consumed.l1"];
+    near(joules(2), 600.0 * 1150.0, 4.0, "energy until the tick");
+    let after = (spans[3].1 - 600.0) * 1200.0;
+    near(joules(3), 600.0 * 1150.0 + after, 6.0, "energy from the tick on");
+    near(readings[3]["electricity.voltage.rms.l1"], 240.0, 1e-3, "volts after the tick");
+    let (spans, _) = spans_and_energy(false);
+    assert!((spans[2].1 - 600.0).abs() > 0.02, "by chance a window ends at the tick: {spans:?}");
 }
