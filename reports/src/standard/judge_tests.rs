@@ -3,6 +3,7 @@
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 
 use super::assess::Assessor;
+use super::assess::TestResult;
 use super::claim::Claim;
 use super::folder::{Assessed, ClassLine};
 use super::model::{Connection, Suite};
@@ -306,4 +307,80 @@ limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source
         let found = refused(lines);
         assert!(found.contains(told), "{lines}: {found}");
     }
+}
+
+/// A register of whole watt-hours, read half a second apart: 5 s at 3450 W are 17250 J (ten
+/// readings, which the repeatability test asks for), and either end is within half of 3600 J.
+/// U = 100 % * sqrt(2) * 2 / sqrt(3) * 1800 J / 17250 J = 17.04 %.
+#[test]
+fn a_plan_too_short_for_the_registers_last_digit_cannot_say() {
+    let plan = plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    let whole = |total: f64| 3600.0 * (total / 3600.0).floor();
+    let total = std::cell::Cell::new(0.0);
+    let coarse = |_: &Point, step: f64| {
+        let before = whole(total.get());
+        total.set(total.get() + step);
+        vec![(CONSUMED, step, whole(total.get()) - before), (INJECTED, 0.0, 0.0)]
+    };
+    let meter = fed(&plan, &coarse);
+    let facts = facts(RunState::Finished);
+    let assessment = meter.assessment(plan.claim.class, &facts);
+    let is = |name: &str| {
+        let fits = |test: &&TestResult| plan.suite.tests[test.test].name == name;
+        assessment.tests.iter().find(fits).unwrap()
+    };
+    let nominal = is("error-pf1").items.iter().find(|item| {
+        item.planned.coordinates.current.as_ref().is_some_and(|(_, amperes)| *amperes == 5.0)
+    });
+    let budget = nominal.unwrap().figures.as_ref().unwrap().budget;
+    let expected = 100.0 * (2.0_f64 / 3.0).sqrt() * 3600.0 / 17_250.0;
+    assert!((budget.register - expected).abs() < 1e-9 * expected, "{budget:?}");
+    assert!(budget.expanded() >= expected);
+    for name in ["error-pf1", "error-pf05-08", "no-load"] {
+        for item in &is(name).items {
+            assert_eq!(item.status, Status::Inconclusive, "{name}: {item:?}");
+        }
+    }
+    // 1000 pulses a kWh make no-load tests long, but 3600 J are worth 100 of the claim's pulses.
+    let idle = is("no-load").items[0].figures.as_ref().unwrap().budget.register;
+    assert!((idle - (2.0_f64 / 3.0).sqrt() * 100.0).abs() < 1e-6, "{idle}");
+    // The same error of a register that shows everything is one.
+    let fine = fed(&plan, &import(-1.0)).assessment(plan.claim.class, &facts);
+    assert_eq!(fine.status(), Some(Status::Fail));
+    // A register that stands still is dead, however coarse its digits may be.
+    let dead = |_: &Point, step: f64| vec![(CONSUMED, step, 0.0), (INJECTED, 0.0, 0.0)];
+    assert_eq!(status_of(&plan, "error-pf1", &dead), Status::Fail);
+}
+
+/// One cycle in a thousand: measured for a whole turn, 20.02 s at 50 Hz, however few readings are
+/// asked for; without any energy in it nobody can say.
+#[test]
+fn a_burst_is_measured_as_a_whole() {
+    let text = r#"format = 1
+[suite]
+name = "burst"
+title = "Burst"
+edition = "1"
+classes = ["1"]
+default_class = "1"
+connections = ["direct"]
+[[waveform]]
+name = "rare"
+title = "one cycle in 1001"
+shape = "burst"
+on = 1
+off = 1000
+[[test]]
+name = "burst"
+title = "Burst"
+current = ["Ib"]
+waveform = ["rare"]
+limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
+"#;
+    let suite = Suite::read(text).unwrap();
+    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
+    let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
+    assert_eq!(plan.points[0].readings, 41);
+    let nothing = |_: &Point, _: f64| vec![(CONSUMED, 0.0, 0.0), (INJECTED, 0.0, 0.0)];
+    assert_eq!(status_of(&plan, "burst", &nothing), Status::Inconclusive);
 }

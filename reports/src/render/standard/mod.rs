@@ -191,6 +191,7 @@ fn row(assessed: &Assessed, result: &TestResult, item: &Item) -> Row {
             part("scatter", of.scatter),
             part("arithmetic", of.numerics),
             part("resolution", of.resolution),
+            part("register", of.register),
             part("spans", of.rounding),
             part("given", of.given),
         ];
@@ -215,7 +216,7 @@ fn row(assessed: &Assessed, result: &TestResult, item: &Item) -> Row {
 }
 
 /// Columns of the table of points: texts, then numbers.
-const POINT_COLUMNS: [&str; 26] = [
+const POINT_COLUMNS: [&str; 27] = [
     "test",
     "evaluate",
     "at",
@@ -241,6 +242,7 @@ const POINT_COLUMNS: [&str; 26] = [
     "limit",
     "uncertainty",
     "scatter",
+    "register_step",
     "readings",
 ];
 
@@ -286,6 +288,7 @@ fn points_csv(assessed: &Assessed) -> String {
                     item.planned.figure.value(),
                     figure(|figures| figures.budget.expanded()),
                     figure(|figures| figures.budget.scatter),
+                    figure(|figures| figures.budget.register),
                     figure(|figures| figures.readings as f64),
                 ],
             );
