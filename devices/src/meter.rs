@@ -15,7 +15,7 @@ use lastmeter_wire::flexmeter::{
 };
 use lastmeter_wire::topics;
 
-use crate::answer::{CommandDesk, ERROR_PREFIX, Judged, Order};
+use crate::answer::{CommandDesk, CommandFault, ERROR_PREFIX, Judged, Order, understood};
 use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use crate::front_end::{Calibration, ChannelError};
 use crate::outbox::Outbox;
@@ -32,6 +32,9 @@ pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
 /// A reading that is due up to so much after a ten-minute tick ends with the tick, in seconds: that
 /// much is granted between the end of what a reading covers and its instant.
 const AFTER_TICK_S: f64 = 0.5;
+
+/// The answer of a device that is to open what it does not have.
+const NO_BREAKER: &str = "this device has no breaker";
 
 /// An identifier that exists nowhere, for the fault of that name.
 const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
@@ -366,9 +369,7 @@ impl Meter {
                 self.totaliser.set_no_load(self.parts.registers.no_load_w());
                 Ok(response)
             }
-            Order::SetBreaker { .. } if !self.parts.has_breaker => {
-                Err("this device has no breaker".to_owned())
-            }
+            Order::SetBreaker { .. } if !self.parts.has_breaker => Err(NO_BREAKER.to_owned()),
             Order::SetBreaker { is_open } => {
                 self.is_open = is_open;
                 self.totaliser.set_open(is_open);
@@ -480,6 +481,33 @@ impl Device for Meter {
 
     fn pulse_constant(&self) -> f64 {
         self.parts.pulse_constant
+    }
+
+    fn foresee(
+        &self,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Option<CommandFault> {
+        let order = match understood(command, parameters, PERIOD_MIN) {
+            Ok(order) => order,
+            Err(fault) => return Some(fault),
+        };
+        let refused = |parameter, what| Some(CommandFault::refused(parameter, what));
+        let registers = &self.parts.registers;
+        match order {
+            Order::ReadRegister { register } => {
+                registers.read(&register).err().and_then(|what| refused(Some("register"), what))
+            }
+            Order::SetRegister { register, value } => {
+                let what = registers.clone().write(&register, &value).err()?;
+                let is_there = registers.read(&register).is_ok();
+                refused(Some(if is_there { "value" } else { "register" }), what)
+            }
+            Order::SetBreaker { .. } if !self.parts.has_breaker => {
+                refused(None, NO_BREAKER.to_owned())
+            }
+            Order::SetBreaker { .. } | Order::SetPeriod(_) => None,
+        }
     }
 
     fn subscriptions(&self) -> Vec<String> {

@@ -197,7 +197,7 @@ class CommandAck:
     def __init__(self, check):
         self.device = check.get("device", "*")
         self.within = amount(str(check.get("within", "60 s")))[0]
-        self.given, self.took = {}, []
+        self.given, self.took, self.to_refuse = {}, [], set()
 
     def row(self, *_):
         pass
@@ -205,7 +205,9 @@ class CommandAck:
     def event(self, event):
         if event["kind"] == "command" and fnmatch.fnmatchcase(event["device"], self.device):
             self.given[event["id"]] = seconds(event["time"])
-        if event["kind"] == "acknowledged" and event["id"] in self.given:
+            self.to_refuse |= {event["id"]} if event.get("expected") == "refused" else set()
+        wanted = "command_refused" if event.get("id") in self.to_refuse else "acknowledged"
+        if event["kind"] == wanted and event["id"] in self.given:
             self.took.append(seconds(event["time"]) - self.given.pop(event["id"]))
 
     def compare(self, comparison, name, verdict):

@@ -7,6 +7,7 @@ mod accuracy;
 mod bench;
 mod broken_input;
 mod command_line;
+mod commands;
 mod hostile;
 mod interrupted;
 mod liars;

@@ -15,6 +15,7 @@ use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::{MEASUREMENTS, SimDuration};
 
 use super::calibration;
+use super::commands;
 use super::draft::{Draft, Plans, References};
 use super::files::Files;
 use super::judging::{self, Claim, Planned, PlannedDevice};
@@ -88,6 +89,7 @@ impl Draft<'_> {
             );
         }
         let devices = self.build_devices(references, &terminals, streams, out);
+        self.hold_commands(references, &devices, out);
         let links = self.links.iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
         let impairments = self.injections.iter().map(|row| match row.kind? {
@@ -141,6 +143,18 @@ impl Draft<'_> {
             parts::build_device(row.kind?, row.values.as_ref()?, &place, out)
         };
         self.devices.iter().zip(&references.source_of_table).map(device).collect()
+    }
+
+    /// Looks whether each command could be carried out by the device it is for.
+    fn hold_commands(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
+        let time = self.head_values().map_or("virtual", |head| head.text("time"));
+        for (row, device) in self.injections.iter().zip(&references.device_of_injection) {
+            let device = device.and_then(|device| references.devices.get(device));
+            let device = device.and_then(|(_, table)| devices.get(*table)?.as_deref());
+            if let (Some(InjectKind::Command), Some(device)) = (row.kind, device) {
+                commands::can_be_given(row, device, time == "real", out);
+            }
+        }
     }
 
     /// What the publication's transducer is like, where its meter is held against its figures.

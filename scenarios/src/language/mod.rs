@@ -10,6 +10,7 @@
 
 mod assemble;
 mod calibration;
+mod commands;
 mod construct;
 mod draft;
 mod explain;

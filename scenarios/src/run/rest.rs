@@ -194,7 +194,8 @@ impl Rest {
         parameters: &BTreeMap<String, String>,
     ) -> Result<Invocation, BenchError> {
         let path = format!("/sitewhere/api/devices/{device}/assignment");
-        let assignment: Assignment = self.get(&path).await?;
+        let assignment = self.client.get_json(&path).await;
+        let assignment: Assignment = assignment.map_err(|error| self.refused_or_broken(&error))?;
         let path = format!("/sitewhere/api/assignments/{}/invocations", assignment.token);
         let body = json!({
             "initiator": "REST",
@@ -203,7 +204,21 @@ impl Rest {
             "commandToken": command,
             "parameterValues": parameters,
         });
-        self.post(&path, &body).await
+        self.client.post_json(&path, &body).await.map_err(|error| self.refused_or_broken(&error))
+    }
+
+    /// An answer that refuses what was asked is another thing than no answer, or none that makes
+    /// sense.
+    fn refused_or_broken(&self, error: &HttpError) -> BenchError {
+        match error {
+            // The path has the assignment's token, which is another in each run.
+            HttpError::Status { status, detail, .. }
+                if matches!(status.as_u16(), 400 | 404 | 409 | 422) =>
+            {
+                BenchError::Refused(format!("{status}: {detail}"))
+            }
+            _ => self.broken(error),
+        }
     }
 
     /// The present state of an invoked command.
