@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn a_command_that_was_not_obeyed_is_told_where_no_check_is_about_it() {
         let told = |judged: &[&str], events: &[Event]| {
-            let patterns = judged.iter().map(|text| Pattern::new(*text)).collect();
+            let patterns = judged.iter().map(|text| Pattern::new(text)).collect();
             let mut unjudged = Unjudged::new("s", patterns);
             for (line, event) in (1..).zip(events) {
                 unjudged.event(line, event);
