@@ -294,6 +294,7 @@ pub(crate) struct DoctorArguments {
   lastmeter measure fault.cfg --declared-voltage 127017
   lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --format json
   lastmeter measure week.csv --start 2026-11-16T00:00:00Z
+  lastmeter measure fault.cfg --waveform fault-32.csv --per-cycle 32
   lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --spectrum table.csv")]
 pub(crate) struct MeasureArguments {
     /// A COMTRADE configuration (.cfg beside its .dat, or .cff) or a CSV file
@@ -330,6 +331,12 @@ pub(crate) struct MeasureArguments {
     /// Write the recording's spectrum table, which a `spectrum` source plays back
     #[arg(long, value_name = "FILE")]
     pub(crate) spectrum: Option<PathBuf>,
+    /// Write the waveforms at a whole number of points per cycle, as fault location takes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) waveform: Option<PathBuf>,
+    /// Points per cycle of the waveforms, a power of two from 4 to 1024
+    #[arg(long, value_name = "N", default_value_t = 32, requires = "waveform")]
+    pub(crate) per_cycle: usize,
     /// Leave lines out of the spectrum table that are smaller than this share of the fundamental
     #[arg(long, value_name = "RATIO", default_value_t = 1e-4, requires = "spectrum")]
     pub(crate) threshold: f64,

@@ -136,6 +136,8 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
             MeasureFormat::Csv => measure::Format::Csv,
         },
         spectrum: arguments.spectrum,
+        waveform: arguments.waveform,
+        per_cycle: arguments.per_cycle,
         threshold: arguments.threshold,
     })
 }

@@ -20,9 +20,11 @@ use crate::run::chain;
 use crate::suite::{tell, write_out};
 
 mod signals;
+mod waveform;
 mod windows;
 
 use signals::Signals;
+use waveform::Waveforms;
 use windows::Windows;
 
 /// How to print.
@@ -61,6 +63,10 @@ pub struct MeasureOptions {
     pub format: Format,
     /// Where the spectrum table goes, if one is wanted.
     pub spectrum: Option<PathBuf>,
+    /// Where the waveforms go, if they are wanted.
+    pub waveform: Option<PathBuf>,
+    /// Points per cycle of these.
+    pub per_cycle: usize,
     /// Lines below this part of a channel's largest are left out of the spectrum table.
     pub threshold: f64,
 }
@@ -81,8 +87,10 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
 
 /// The analysis, and its windows apart.
 fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> {
-    if let Some(path) = &options.spectrum {
-        is_another_file(path, &options.file)?;
+    for (path, what) in [(&options.spectrum, "spectrum"), (&options.waveform, "waveform")] {
+        if let Some(path) = path {
+            is_another_file(path, &options.file, what)?;
+        }
     }
     let mut signals = Signals::open(options)?;
     let header_hz = signals.recording().nominal_hz.filter(|hz| is_nominal(*hz));
@@ -93,7 +101,10 @@ fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> 
         nominal_hz = None;
         measured = analysed(&mut signals, options, None);
     }
-    let (mut analysis, windows) = measured?;
+    let (mut analysis, windows, waveforms) = measured?;
+    if let (Some(path), Some(waveforms)) = (&options.waveform, waveforms) {
+        waveforms.save(path)?;
+    }
     let mut notes = signals.recording().notes.clone();
     if let Some(path) = &options.spectrum {
         notes.extend(write_spectrum(path, &mut signals, nominal_hz, options.threshold)?);
@@ -108,8 +119,10 @@ fn analysed(
     signals: &mut Signals,
     options: &MeasureOptions,
     nominal_hz: Option<f64>,
-) -> Result<(Analysis, Windows), String> {
+) -> Result<(Analysis, Windows, Option<Waveforms>), String> {
     let (voltages, currents) = signals.names();
+    let wanted = options.waveform.as_ref();
+    let mut waveforms = wanted.map(|_| Waveforms::new(&voltages, &currents)).transpose()?;
     let setup = AnalyserSetup {
         rate_hz: signals.recording().rate_hz,
         nominal_hz,
@@ -120,6 +133,7 @@ fn analysed(
             declared_voltage_v: options.declared_voltage_v,
             lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
             first_sample_unix_ns: options.start.or(signals.recording().start).map(|start| start.0),
+            samples_per_cycle: options.waveform.as_ref().map(|_| options.per_cycle),
         },
     };
     let mut analyser = Analyser::new(setup).map_err(|error| chain(&error))?;
@@ -127,13 +141,20 @@ fn analysed(
     let mut outcome = Ok(());
     signals.play(&mut |voltages, currents| {
         let taken = analyser.push(voltages, currents).map_err(|error| chain(&error));
+        let taken = taken.and_then(|()| match &mut waveforms {
+            Some(waveforms) => waveforms.take(&analyser.take_waveforms()),
+            None => Ok(()),
+        });
         outcome = taken.and_then(|()| windows.take(&analyser.take_windows()));
         if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     outcome?;
     let mut analysis = analyser.finish().map_err(|error| chain(&error))?;
     windows.take(&std::mem::take(&mut analysis.windows))?;
-    Ok((analysis, windows))
+    if let Some(waveforms) = &mut waveforms {
+        waveforms.take(&std::mem::take(&mut analysis.waveforms))?;
+    }
+    Ok((analysis, windows, waveforms))
 }
 
 fn is_nominal(hz: f64) -> bool {
@@ -141,14 +162,14 @@ fn is_nominal(hz: f64) -> bool {
 }
 
 /// A recording is not written over by what was measured in it.
-fn is_another_file(path: &Path, recording: &Path) -> Result<(), String> {
+fn is_another_file(path: &Path, recording: &Path, what: &str) -> Result<(), String> {
     let same =
         |of: &Path| path.canonicalize().ok().is_some_and(|p| Some(p) == of.canonicalize().ok());
     let data = ["dat", "DAT", "Dat"].map(|extension| recording.with_extension(extension));
     if same(recording) || data.iter().any(|data| same(data)) {
         let path = path.display();
         return Err(format!(
-            "the spectrum would be written over the recording {path}; name another file"
+            "the {what} would be written over the recording {path}; name another file"
         ));
     }
     Ok(())
@@ -422,6 +443,14 @@ mod tests {
 
     /// Window starts in s of two seconds at 50 Hz and 2 kS/s in a file, its stamps as given.
     fn starts(stamp: impl Fn(u32) -> String, start: Option<&str>) -> Vec<f64> {
+        starts_and_waveform(stamp, start).0
+    }
+
+    /// The same with the rows of the waveform file.
+    fn starts_and_waveform(
+        stamp: impl Fn(u32) -> String,
+        start: Option<&str>,
+    ) -> (Vec<f64>, Vec<[f64; 2]>) {
         let mut text = "time,Va_V\n".to_owned();
         for k in 0..4000_u32 {
             let angle = std::f64::consts::TAU * f64::from(k % 40) / 40.0;
@@ -442,13 +471,38 @@ mod tests {
             lamp_v: None,
             format: Format::Csv,
             spectrum: None,
+            waveform: Some(folder.path().join("waveform.csv")),
+            per_cycle: 32,
             threshold: 1e-4,
         };
         let (analysis, windows) = try_measure(&options).unwrap();
         let mut out = Vec::new();
         windows.print(&analysis, &options.file, &mut out).unwrap();
         let rows = String::from_utf8(out).unwrap();
-        rows.lines().skip(1).map(|row| row.split(',').next().unwrap().parse().unwrap()).collect()
+        let starts = rows.lines().skip(1).map(|row| row.split(',').next().unwrap());
+        let waveform = std::fs::read_to_string(options.waveform.unwrap()).unwrap();
+        assert!(waveform.starts_with("time_s,\"Va_V [V]\"\n"), "{waveform:.40}");
+        let rows = waveform.lines().skip(1).map(|row| {
+            let (time_s, volts) = row.split_once(',').unwrap();
+            [time_s, volts].map(|cell| cell.parse().unwrap())
+        });
+        (starts.map(|start| start.parse().unwrap()).collect(), rows.collect())
+    }
+
+    #[test]
+    fn waveforms_have_32_points_per_cycle_and_none_twice_at_a_tick() {
+        let number = |k: u32| format!("{:.4}", f64::from(k) / 2000.0);
+        for start in [None, Some("2026-11-20T09:59:59.27Z")] {
+            let (_, waveform) = starts_and_waveform(number, start);
+            // 1.93 s of windows with a tick, 2 s without; each is a point of the sine.
+            let seconds = if start.is_some() { 1.93 } else { 2.0 };
+            assert_eq!(waveform.len(), (seconds * 50.0 * 32.0) as usize);
+            for (k, [time_s, volts]) in waveform.into_iter().enumerate() {
+                assert!((time_s - k as f64 / 1600.0).abs() < 1e-6, "{k}: {time_s}");
+                let due = 325.0 * (std::f64::consts::TAU * 50.0 * time_s).sin();
+                assert!((volts - due).abs() < 0.01, "{k}: {volts} for {due}");
+            }
+        }
     }
 
     #[test]

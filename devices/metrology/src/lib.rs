@@ -53,7 +53,7 @@ pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
 pub use result::{
     Aggregates, Analysis, CurrentEvent, Energy, Event, HarmonicLine, LongTermValue, PhaseAnalysis,
     PhaseFlicker, PhaseValues, RapidChangeEvent, ShortTermValue, Total, UnbalanceValues,
-    WindowAnalysis,
+    WaveformAnalysis, WindowAnalysis,
 };
 pub use sliding::{
     HalfCyclePower, HalfCyclePowerValue, HalfCycleRms, HalfCycleValue, SlidingPower, SlidingValue,

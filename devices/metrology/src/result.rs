@@ -33,6 +33,9 @@ pub struct Analysis {
     pub energy: Option<Energy>,
     /// Window by window.
     pub windows: Vec<WindowAnalysis>,
+    /// The waveforms that were asked for and not taken before; no part of the JSON.
+    #[serde(skip)]
+    pub waveforms: Vec<WaveformAnalysis>,
     /// The voltage events are judged by in V; `null` where none is known.
     pub declared_voltage_v: Option<f64>,
     /// Dips, swells and interruptions of single phases; `null` while no declared voltage is known
@@ -239,6 +242,29 @@ pub struct WindowAnalysis {
     pub unbalance: UnbalanceValues,
     /// The phases' values.
     pub phases: Vec<PhaseValues>,
+}
+
+/// The waveforms in one window, at a whole number of points per cycle.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WaveformAnalysis {
+    /// The first point, in seconds since the first sample of the recording.
+    pub start_s: f64,
+    /// From point to point, in seconds.
+    pub step_s: f64,
+    /// The voltages there are, in V, then the currents, in A.
+    pub channels: Vec<Vec<f64>>,
+}
+
+impl WaveformAnalysis {
+    /// Points of each channel.
+    pub fn points(&self) -> usize {
+        self.channels.first().map_or(0, Vec::len)
+    }
+
+    /// When a point is, in seconds since the first sample of the recording.
+    pub fn time_s(&self, point: usize) -> f64 {
+        self.start_s + self.step_s * point as f64
+    }
 }
 
 /// A dip, swell or interruption.

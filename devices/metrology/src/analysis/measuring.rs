@@ -17,7 +17,7 @@ use crate::power_theory::{PowerMeans, PowerTheory};
 use crate::recording::{AnalysisError, AnalysisInput};
 use crate::result::{
     Aggregates, Analysis, Energy, PhaseAnalysis, PhaseFlicker, PhaseValues, UnbalanceValues,
-    WindowAnalysis,
+    WaveformAnalysis, WindowAnalysis,
 };
 use crate::ticks::{first_tick_s, first_two_hours_s};
 use crate::window::{PhaseQuantities, Window};
@@ -42,6 +42,7 @@ pub(super) struct Measuring {
     totals: Totals,
     windows: Vec<WindowAnalysis>,
     last: Option<WindowAnalysis>,
+    waveforms: Vec<WaveformAnalysis>,
     events: Option<VoltageWatch>,
     currents: CurrentWatch,
     flicker: Option<FlickerWatch>,
@@ -71,6 +72,7 @@ impl Measuring {
             // Less than one window has no next one.
             first_sample_unix_ns: first_sample_unix_ns
                 .filter(|_| cycles == full_cycles(nominal_hz)),
+            samples_per_cycle: setup.options.samples_per_cycle,
             ..EngineConfig::new(rate_hz, nominal_hz, phases)
         };
         let mut engine = WindowEngine::with_cycles(config, cycles)?;
@@ -98,6 +100,7 @@ impl Measuring {
             totals: Totals::new(phases),
             windows: Vec::new(),
             last: None,
+            waveforms: Vec::new(),
             events: watched_v
                 .map(|v| VoltageWatch::new(rate_hz, frequency_hz, nominal_hz, setup.voltages, v)),
             currents: CurrentWatch::new(rate_hz, frequency_hz, setup.currents),
@@ -179,11 +182,33 @@ impl Measuring {
             powers.iter_mut().zip(&before.p_w).for_each(|(powers, p_w)| powers.p_w = *p_w);
         }
         self.energy.add(&powers, duration_s);
+        self.waveforms.extend(self.waveform(window));
         self.aggregator.push(window, flags);
         self.collect();
         let shown = self.shown(window, flags);
         self.last = Some(shown.clone());
         self.windows.push(shown);
+    }
+
+    /// A window's waveform, without the channels that do not exist and without what lies beyond a
+    /// tick, which is in the next.
+    fn waveform(&self, window: &Window) -> Option<WaveformAnalysis> {
+        let samples = window.synchronous.as_deref()?;
+        let (voltages, currents) = self.channels;
+        let voltages = samples.voltages.iter().take(voltages);
+        let mut channels: Vec<Vec<f64>> =
+            voltages.chain(samples.currents.iter().take(currents)).cloned().collect();
+        let points = samples.per_cycle * window.cycles as usize;
+        let step_s = window.duration_s / points.max(1) as f64;
+        if let Some(before) = &window.before_tick {
+            let kept = (before.duration_s / step_s - 1e-6).ceil() as usize;
+            channels.iter_mut().for_each(|channel| channel.truncate(kept));
+        }
+        Some(WaveformAnalysis { start_s: window.start_s, step_s, channels })
+    }
+
+    pub(super) fn take_waveforms(&mut self) -> Vec<WaveformAnalysis> {
+        std::mem::take(&mut self.waveforms)
     }
 
     /// Takes over what the aggregation has completed.
@@ -299,6 +324,7 @@ impl Measuring {
             ),
             energy: (voltages > 0 && currents > 0).then(|| energy(self.energy.total())),
             windows: self.windows,
+            waveforms: self.waveforms,
             declared_voltage_v: self.declared_v.0,
             events,
             system_events,

@@ -14,7 +14,7 @@ mod watch;
 use crate::acquire::{Acquired, acquire};
 use crate::flicker::Lamp;
 use crate::recording::{AnalysisError, AnalysisInput};
-use crate::result::{Analysis, WindowAnalysis};
+use crate::result::{Analysis, WaveformAnalysis, WindowAnalysis};
 use clipping::ClipWatch;
 use measuring::Measuring;
 
@@ -45,6 +45,9 @@ pub struct AnalysisOptions {
     /// are synchronised anew at each ten-minute tick of that clock, and intervals begin with it
     /// (IEC 61000-4-30, class A); without it intervals begin with the first sample.
     pub first_sample_unix_ns: Option<i64>,
+    /// Whether the waveforms of all windows are wanted, at so many points per cycle (a power of
+    /// two): see [`Analyser::take_waveforms`].
+    pub samples_per_cycle: Option<usize>,
 }
 
 /// What a recording is, for those who describe it.
@@ -215,6 +218,15 @@ impl Analyser {
     pub fn take_windows(&mut self) -> Vec<WindowAnalysis> {
         match &mut self.state {
             State::Measuring(measuring) => measuring.take_windows(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The waveforms of the windows that are complete, if the options asked for them; they are then
+    /// no longer kept. What [`Analyser::finish`] completes comes with its last result.
+    pub fn take_waveforms(&mut self) -> Vec<WaveformAnalysis> {
+        match &mut self.state {
+            State::Measuring(measuring) => measuring.take_waveforms(),
             _ => Vec::new(),
         }
     }
