@@ -34,7 +34,6 @@ mod recording;
 mod resample;
 mod result;
 mod rows;
-mod sliding;
 mod spectrum;
 mod sync;
 mod ticks;
@@ -54,9 +53,6 @@ pub use result::{
     Aggregates, Analysis, CurrentEvent, Energy, Event, HarmonicLine, LongTermValue, PhaseAnalysis,
     PhaseFlicker, PhaseValues, RapidChangeEvent, ShortTermValue, Total, UnbalanceValues,
     WaveformAnalysis, WindowAnalysis,
-};
-pub use sliding::{
-    HalfCyclePower, HalfCyclePowerValue, HalfCycleRms, HalfCycleValue, SlidingPower, SlidingValue,
 };
 pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
 pub use sync::Synchronisation;

@@ -202,7 +202,9 @@ impl Measuring {
         let step_s = window.duration_s / points.max(1) as f64;
         if let Some(before) = &window.before_tick {
             let kept = (before.duration_s / step_s - 1e-6).ceil() as usize;
-            channels.iter_mut().for_each(|channel| channel.truncate(kept));
+            for channel in &mut channels {
+                channel.truncate(kept);
+            }
         }
         Some(WaveformAnalysis { start_s: window.start_s, step_s, channels })
     }
