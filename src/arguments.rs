@@ -337,6 +337,9 @@ pub(crate) struct MeasureArguments {
     /// Points per cycle of the waveforms, a power of two from 4 to 1024
     #[arg(long, value_name = "N", default_value_t = 32, requires = "waveform")]
     pub(crate) per_cycle: usize,
+    /// Write the RMS values and power of one cycle, refreshed every half cycle, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) half_cycles: Option<PathBuf>,
     /// Leave lines out of the spectrum table that are smaller than this share of the fundamental
     #[arg(long, value_name = "RATIO", default_value_t = 1e-4, requires = "spectrum")]
     pub(crate) threshold: f64,

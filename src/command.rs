@@ -138,6 +138,7 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         spectrum: arguments.spectrum,
         waveform: arguments.waveform,
         per_cycle: arguments.per_cycle,
+        half_cycles: arguments.half_cycles,
         threshold: arguments.threshold,
     })
 }

@@ -19,12 +19,12 @@ use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
 use crate::run::chain;
 use crate::suite::{tell, write_out};
 
+mod beside;
 mod signals;
-mod waveform;
 mod windows;
 
+use beside::Beside;
 use signals::Signals;
-use waveform::Waveforms;
 use windows::Windows;
 
 /// How to print.
@@ -67,6 +67,8 @@ pub struct MeasureOptions {
     pub waveform: Option<PathBuf>,
     /// Points per cycle of these.
     pub per_cycle: usize,
+    /// Where the values of every half cycle go, if they are wanted.
+    pub half_cycles: Option<PathBuf>,
     /// Lines below this part of a channel's largest are left out of the spectrum table.
     pub threshold: f64,
 }
@@ -87,7 +89,12 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
 
 /// The analysis, and its windows apart.
 fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> {
-    for (path, what) in [(&options.spectrum, "spectrum"), (&options.waveform, "waveform")] {
+    let written = [
+        (&options.spectrum, "spectrum"),
+        (&options.waveform, "waveform"),
+        (&options.half_cycles, "table of half cycles"),
+    ];
+    for (path, what) in written {
         if let Some(path) = path {
             is_another_file(path, &options.file, what)?;
         }
@@ -101,10 +108,8 @@ fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> 
         nominal_hz = None;
         measured = analysed(&mut signals, options, None);
     }
-    let (mut analysis, windows, waveforms) = measured?;
-    if let (Some(path), Some(waveforms)) = (&options.waveform, waveforms) {
-        waveforms.save(path)?;
-    }
+    let (mut analysis, windows, beside) = measured?;
+    beside.save(options)?;
     let mut notes = signals.recording().notes.clone();
     if let Some(path) = &options.spectrum {
         notes.extend(write_spectrum(path, &mut signals, nominal_hz, options.threshold)?);
@@ -119,10 +124,9 @@ fn analysed(
     signals: &mut Signals,
     options: &MeasureOptions,
     nominal_hz: Option<f64>,
-) -> Result<(Analysis, Windows, Option<Waveforms>), String> {
+) -> Result<(Analysis, Windows, Beside), String> {
     let (voltages, currents) = signals.names();
-    let wanted = options.waveform.as_ref();
-    let mut waveforms = wanted.map(|_| Waveforms::new(&voltages, &currents)).transpose()?;
+    let mut beside = Beside::new(options, &signals.names(), signals.phases())?;
     let setup = AnalyserSetup {
         rate_hz: signals.recording().rate_hz,
         nominal_hz,
@@ -133,6 +137,7 @@ fn analysed(
             declared_voltage_v: options.declared_voltage_v,
             lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
             first_sample_unix_ns: options.start.or(signals.recording().start).map(|start| start.0),
+            half_cycles: options.half_cycles.is_some(),
             samples_per_cycle: options.waveform.as_ref().map(|_| options.per_cycle),
         },
     };
@@ -141,20 +146,15 @@ fn analysed(
     let mut outcome = Ok(());
     signals.play(&mut |voltages, currents| {
         let taken = analyser.push(voltages, currents).map_err(|error| chain(&error));
-        let taken = taken.and_then(|()| match &mut waveforms {
-            Some(waveforms) => waveforms.take(&analyser.take_waveforms()),
-            None => Ok(()),
-        });
+        let taken = taken.and_then(|()| beside.take(&mut analyser));
         outcome = taken.and_then(|()| windows.take(&analyser.take_windows()));
         if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     outcome?;
     let mut analysis = analyser.finish().map_err(|error| chain(&error))?;
     windows.take(&std::mem::take(&mut analysis.windows))?;
-    if let Some(waveforms) = &mut waveforms {
-        waveforms.take(&std::mem::take(&mut analysis.waveforms))?;
-    }
-    Ok((analysis, windows, waveforms))
+    beside.take_last(&mut analysis)?;
+    Ok((analysis, windows, beside))
 }
 
 fn is_nominal(hz: f64) -> bool {
@@ -473,12 +473,24 @@ mod tests {
             spectrum: None,
             waveform: Some(folder.path().join("waveform.csv")),
             per_cycle: 32,
+            half_cycles: Some(folder.path().join("half.csv")),
             threshold: 1e-4,
         };
         let (analysis, windows) = try_measure(&options).unwrap();
         let mut out = Vec::new();
         windows.print(&analysis, &options.file, &mut out).unwrap();
         let rows = String::from_utf8(out).unwrap();
+        let half = std::fs::read_to_string(options.half_cycles.unwrap()).unwrap();
+        // Two seconds have 200 half cycles, of which two make a value.
+        assert_eq!(half.lines().count(), 1 + 199, "{half}");
+        for row in half.lines().skip(1) {
+            let cells: Vec<&str> = row.split(',').collect();
+            let [_, duration_s, "a", volts, "", ""] = cells[..] else { panic!("{row}") };
+            let due = 325.0 / std::f64::consts::SQRT_2;
+            // The last one ends with the recording: its last sample stands for what follows.
+            assert!((volts.parse::<f64>().unwrap() - due).abs() < 0.1, "{row}");
+            assert!((duration_s.parse::<f64>().unwrap() - 0.02).abs() < 1e-7, "{row}");
+        }
         let starts = rows.lines().skip(1).map(|row| row.split(',').next().unwrap());
         let waveform = std::fs::read_to_string(options.waveform.unwrap()).unwrap();
         assert!(waveform.starts_with("time_s,\"Va_V [V]\"\n"), "{waveform:.40}");

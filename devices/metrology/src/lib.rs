@@ -50,9 +50,9 @@ pub use recording::{AnalysisError, AnalysisInput};
 pub use resample::synchronous::SynchronousSamples;
 pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
 pub use result::{
-    Aggregates, Analysis, CurrentEvent, Energy, Event, HarmonicLine, LongTermValue, PhaseAnalysis,
-    PhaseFlicker, PhaseValues, RapidChangeEvent, ShortTermValue, Total, UnbalanceValues,
-    WaveformAnalysis, WindowAnalysis,
+    Aggregates, Analysis, CurrentEvent, Energy, Event, HalfCycleAnalysis, HarmonicLine,
+    LongTermValue, PhaseAnalysis, PhaseFlicker, PhaseValues, RapidChangeEvent, ShortTermValue,
+    Total, UnbalanceValues, WaveformAnalysis, WindowAnalysis,
 };
 pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
 pub use sync::Synchronisation;

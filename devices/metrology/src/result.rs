@@ -36,6 +36,9 @@ pub struct Analysis {
     /// The waveforms that were asked for and not taken before; no part of the JSON.
     #[serde(skip)]
     pub waveforms: Vec<WaveformAnalysis>,
+    /// The half-cycle values that were asked for and not taken before; no part of the JSON.
+    #[serde(skip)]
+    pub half_cycles: Vec<HalfCycleAnalysis>,
     /// The voltage events are judged by in V; `null` where none is known.
     pub declared_voltage_v: Option<f64>,
     /// Dips, swells and interruptions of single phases; `null` while no declared voltage is known
@@ -265,6 +268,21 @@ impl WaveformAnalysis {
     pub fn time_s(&self, point: usize) -> f64 {
         self.start_s + self.step_s * point as f64
     }
+}
+
+/// RMS values and power of one cycle, refreshed every half cycle (Urms(1/2) of IEC 61000-4-30).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HalfCycleAnalysis {
+    /// Which phase, by its place among the names.
+    pub phase: usize,
+    /// Where the voltage's cycle starts, in seconds since the first sample.
+    pub start_s: f64,
+    /// Its length in seconds.
+    pub duration_s: f64,
+    /// RMS voltage in V.
+    pub u_rms_v: f64,
+    /// RMS current in A and active power in W; `None` for a voltage without current.
+    pub current: Option<(f64, f64)>,
 }
 
 /// A dip, swell or interruption.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::clipping::ClipWatch;
 use super::totals::{Distortion, PhaseTotals, Totals, has_signal, total, window_unbalance};
-use super::watch::{CurrentWatch, FlickerWatch, VoltageWatch};
+use super::watch::{CurrentWatch, FlickerWatch, HalfCycleWatch, VoltageWatch};
 use super::{AnalyserSetup, Described, TRACKABLE_CYCLES, full_cycles, notes};
 use crate::acquire::Acquired;
 use crate::aggregate::{Aggregator, TEN_MINUTES_S};
@@ -16,8 +16,8 @@ use crate::flicker::{FlickerConfig, Lamp, SETTLING_S, SHORT_TERM_S};
 use crate::power_theory::{PowerMeans, PowerTheory};
 use crate::recording::{AnalysisError, AnalysisInput};
 use crate::result::{
-    Aggregates, Analysis, Energy, PhaseAnalysis, PhaseFlicker, PhaseValues, UnbalanceValues,
-    WaveformAnalysis, WindowAnalysis,
+    Aggregates, Analysis, Energy, HalfCycleAnalysis, PhaseAnalysis, PhaseFlicker, PhaseValues,
+    UnbalanceValues, WaveformAnalysis, WindowAnalysis,
 };
 use crate::ticks::{first_tick_s, first_two_hours_s};
 use crate::window::{PhaseQuantities, Window};
@@ -44,6 +44,7 @@ pub(super) struct Measuring {
     last: Option<WindowAnalysis>,
     waveforms: Vec<WaveformAnalysis>,
     events: Option<VoltageWatch>,
+    half_cycles: Option<HalfCycleWatch>,
     currents: CurrentWatch,
     flicker: Option<FlickerWatch>,
     aggregator: Aggregator,
@@ -103,6 +104,10 @@ impl Measuring {
             waveforms: Vec::new(),
             events: watched_v
                 .map(|v| VoltageWatch::new(rate_hz, frequency_hz, nominal_hz, setup.voltages, v)),
+            half_cycles: setup
+                .options
+                .half_cycles
+                .then(|| HalfCycleWatch::new(rate_hz, frequency_hz, setup.voltages)),
             currents: CurrentWatch::new(rate_hz, frequency_hz, setup.currents),
             flicker: FlickerWatch::new(
                 FlickerConfig { rate_hz, nominal_hz, lamp },
@@ -133,6 +138,9 @@ impl Measuring {
         self.engine.push(&u, &i)?;
         if let Some(events) = &mut self.events {
             events.push(voltages);
+        }
+        if let Some(half_cycles) = &mut self.half_cycles {
+            half_cycles.push(voltages, currents);
         }
         self.currents.push(currents);
         if let Some(flicker) = &mut self.flicker {
@@ -213,6 +221,10 @@ impl Measuring {
         std::mem::take(&mut self.waveforms)
     }
 
+    pub(super) fn take_half_cycles(&mut self) -> Vec<HalfCycleAnalysis> {
+        self.half_cycles.as_mut().map(HalfCycleWatch::take).unwrap_or_default()
+    }
+
     /// Takes over what the aggregation has completed.
     fn collect(&mut self) {
         let (aggregator, to) = (&mut self.aggregator, &mut self.aggregates);
@@ -272,6 +284,9 @@ impl Measuring {
         clips: &[ClipWatch],
     ) -> Result<Analysis, AnalysisError> {
         self.engine.finish();
+        if let Some(half_cycles) = &mut self.half_cycles {
+            half_cycles.finish();
+        }
         if let Some(events) = &mut self.events {
             events.finish();
         }
@@ -312,6 +327,7 @@ impl Measuring {
         let [u, i] = self.totals.unbalance();
         let (events, system_events, rapid_changes) = self.told_events(&mut notes);
         let en50160 = self.weekly(samples as f64 / setup.rate_hz, &phases, &mut notes);
+        let half_cycles = self.take_half_cycles();
         Ok(Analysis {
             format_version: 1,
             rate_hz: setup.rate_hz,
@@ -327,6 +343,7 @@ impl Measuring {
             energy: (voltages > 0 && currents > 0).then(|| energy(self.energy.total())),
             windows: self.windows,
             waveforms: self.waveforms,
+            half_cycles,
             declared_voltage_v: self.declared_v.0,
             events,
             system_events,

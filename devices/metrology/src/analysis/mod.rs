@@ -14,7 +14,7 @@ mod watch;
 use crate::acquire::{Acquired, acquire};
 use crate::flicker::Lamp;
 use crate::recording::{AnalysisError, AnalysisInput};
-use crate::result::{Analysis, WaveformAnalysis, WindowAnalysis};
+use crate::result::{Analysis, HalfCycleAnalysis, WaveformAnalysis, WindowAnalysis};
 use clipping::ClipWatch;
 use measuring::Measuring;
 
@@ -48,6 +48,8 @@ pub struct AnalysisOptions {
     /// Whether the waveforms of all windows are wanted, at so many points per cycle (a power of
     /// two): see [`Analyser::take_waveforms`].
     pub samples_per_cycle: Option<usize>,
+    /// Whether the values of every half cycle are wanted: see [`Analyser::take_half_cycles`].
+    pub half_cycles: bool,
 }
 
 /// What a recording is, for those who describe it.
@@ -227,6 +229,15 @@ impl Analyser {
     pub fn take_waveforms(&mut self) -> Vec<WaveformAnalysis> {
         match &mut self.state {
             State::Measuring(measuring) => measuring.take_waveforms(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The half-cycle values that are complete, if the options asked for them, phase by phase;
+    /// likewise.
+    pub fn take_half_cycles(&mut self) -> Vec<HalfCycleAnalysis> {
+        match &mut self.state {
+            State::Measuring(measuring) => measuring.take_half_cycles(),
             _ => Vec::new(),
         }
     }
