@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_params::{Code, Diagnostics, SourceId, Values};
 use lastmeter_reports::standard::{
-    Component, Conditions, EMBEDDED, Plan, SUITE_SOURCE, Shape, embedded, read_plan,
+    Component, Conditions, EMBEDDED, Plan, SUITE_BYTES_MAX, SUITE_FILE_PREFIX, SUITE_SOURCE, Shape,
+    embedded, read_plan,
 };
 use lastmeter_sim::plan::{Harmonic, OperatingPoint, PhaseSequence, VoltageModulation, WaveShape};
 use lastmeter_sim::{Program, Streams, Terminal};
@@ -17,9 +18,6 @@ use super::draft::Draft;
 use super::files::Files;
 use super::names::Names;
 use super::read::Row;
-
-/// Suites are tables, and are written by hand.
-const SUITE_BYTES_MAX: usize = 1 << 20;
 
 impl Draft<'_> {
     /// The plan of the scenario's `[suite]`; `None` without one, and after a mistake.
@@ -70,6 +68,23 @@ impl Draft<'_> {
 fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<String> {
     let standard = values.text("standard");
     let span = values.span_of("standard");
+    let is_from_file = span.source == SourceId::FILE;
+    match files.kept(&format!("{SUITE_FILE_PREFIX}{standard}")).filter(|_| is_from_file) {
+        Some(Some(text)) => return Some(text.to_owned()),
+        // Another text of this name would be another test.
+        Some(None) => {
+            let message = format!("the run folder keeps no copy of the suite `{standard}`");
+            let label = "expected in `run.json` beside the scenario";
+            let help = Some(
+                "a run that is repeated is judged by what it was judged by; to take \
+                             another suite, write `--set suite.standard=...`"
+                    .to_owned(),
+            );
+            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
+            return None;
+        }
+        None => {}
+    }
     if let Some(text) = embedded(standard) {
         return Some(text.to_owned());
     }
@@ -93,7 +108,9 @@ fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<
             Some(String::from_utf8_lossy(&bytes).into_owned())
         }
         Ok(_) => {
-            let message = format!("`{standard}` is refused: it is empty, or larger than 1 MiB");
+            let most = SUITE_BYTES_MAX >> 20;
+            let message =
+                format!("`{standard}` is refused: it is empty, or larger than {most} MiB");
             out.report(Code::FILE_REFUSED, span, message, "expected a suite");
             None
         }
