@@ -70,15 +70,9 @@ fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, R
     };
     for text in &options.tests {
         let pattern = Pattern::new(text);
-        let mut tests = suite.tests.iter().map(|test| test.name.as_str());
-        if !tests.clone().any(|test| pattern.matches(test)) {
-            let help = match nearest(text, tests.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let names: Vec<&str> = tests.by_ref().collect();
-                    format!("there are {}", names.join(", "))
-                }
-            };
+        let tests: Vec<&str> = suite.tests.iter().map(|test| test.name.as_str()).collect();
+        if !tests.iter().any(|test| pattern.matches(test)) {
+            let help = instead(text, &tests);
             return Err(Refused::Told(format!("{name} has no test `{text}`; {help}")));
         }
     }
@@ -104,6 +98,14 @@ fn claimed_class_only(scenario: &Scenario, suite: &Suite) -> Result<(), Refused>
     Ok(())
 }
 
+/// What may have been meant.
+fn instead(text: &str, names: &[&str]) -> String {
+    match nearest(text, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", names.join(", ")),
+    }
+}
+
 /// The text of a suite, and how a scenario names it from anywhere.
 fn suite_text(name: &str) -> Result<(String, String), Refused> {
     if let Some(text) = embedded(name) {
@@ -121,11 +123,8 @@ fn suite_text(name: &str) -> Result<(String, String), Refused> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         return Ok((String::from_utf8_lossy(&bytes).into_owned(), path.display().to_string()));
     }
-    let names = EMBEDDED.iter().map(|(name, _)| *name);
-    let help = match nearest(name, names.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
-    };
+    let names: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+    let help = instead(name, &names);
     Err(Refused::Told(format!("there is no suite and no file `{name}`; {help}")))
 }
 
@@ -136,11 +135,8 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
     }
     let path = Path::new(name);
     if !path.is_file() {
-        let models = DEVICES.iter().map(|kind| kind.entry.name);
-        let help = match nearest(name, models.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the models are {}", models.collect::<Vec<_>>().join(", ")),
-        };
+        let models: Vec<&str> = DEVICES.iter().map(|kind| kind.entry.name).collect();
+        let help = instead(name, &models);
         let message = format!("there is no device model and no scenario file `{name}`; {help}");
         return Err(Refused::Told(message));
     }
@@ -221,7 +217,7 @@ impl Made<'_> {
         line(format_args!("\n[[device]]\nname = {}", quote(&meter.name)));
         line(format_args!("at = \"source:{SUITE_SOURCE}\"\nmodel = {}", quote(model)));
         line(format_args!("under_test = true"));
-        line(format_args!("{}", self.keys(ratings, &groups).trim_end()));
+        line(format_args!("{}", self.keys(ratings, &groups)));
         for test in suite.tests.iter().filter(|test| is_selected(options, &test.name)) {
             let name = quote(&test.name);
             line(format_args!("\n[[check]]\nname = {name}\nkind = \"suite\"\ntests = [{name}]"));
@@ -240,7 +236,9 @@ impl Made<'_> {
             keys.retain(|(known, _)| known != key);
             keys.push(((*key).to_owned(), quote(value)));
         }
-        keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+        let lines: Vec<String> =
+            keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        lines.join("\n")
     }
 
     fn usual_keys(&self, groups: &[&str]) -> Vec<(String, String)> {

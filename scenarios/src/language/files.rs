@@ -31,11 +31,14 @@ impl<'a> Files<'a> {
         Self { folder, recordings, kept, unavailable: RefCell::new(None) }
     }
 
-    /// The copy that the run folder keeps of a file: `None` if the scenario is no run folder's,
-    /// `Some(None)` if it is and there is no copy.
-    pub(crate) fn kept(&self, name: &str) -> Option<Option<&str>> {
-        let kept = self.kept.as_ref()?;
-        Some(kept.get(name).map(String::as_str))
+    /// Whether the scenario is that of a run folder.
+    pub(crate) fn is_of_run(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// The copy that the run folder keeps of a file, if it is one and has one.
+    pub(crate) fn kept(&self, name: &str) -> Option<&str> {
+        self.kept.as_ref()?.get(name).map(String::as_str)
     }
 
     /// Where a file named in the scenario is; `None` for a recording on a machine without any.
@@ -48,7 +51,7 @@ impl<'a> Files<'a> {
 
     /// Reads a file, or the copy that a run folder keeps of it; the error says why that failed.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        if let Some(Some(text)) = self.kept(name) {
+        if let Some(text) = self.kept(name) {
             return Ok(text.as_bytes().to_vec());
         }
         let Some(path) = self.path(name) else {

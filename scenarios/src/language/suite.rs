@@ -68,22 +68,16 @@ impl Draft<'_> {
 fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<String> {
     let standard = values.text("standard");
     let span = values.span_of("standard");
-    let is_from_file = span.source == SourceId::FILE;
-    match files.kept(&format!("{SUITE_FILE_PREFIX}{standard}")).filter(|_| is_from_file) {
-        Some(Some(text)) => return Some(text.to_owned()),
-        // Another text of this name would be another test.
-        Some(None) => {
+    // A run is repeated by what it was judged by, unless the command line names something else.
+    if files.is_of_run() && span.source == SourceId::FILE {
+        let text = files.kept(&format!("{SUITE_FILE_PREFIX}{standard}"));
+        if text.is_none() {
             let message = format!("the run folder keeps no copy of the suite `{standard}`");
             let label = "expected in `run.json` beside the scenario";
-            let help = Some(
-                "a run that is repeated is judged by what it was judged by; to take \
-                             another suite, write `--set suite.standard=...`"
-                    .to_owned(),
-            );
+            let help = Some("to take another text, write `--set suite.standard=...`".to_owned());
             out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
-            return None;
         }
-        None => {}
+        return text.map(str::to_owned);
     }
     if let Some(text) = embedded(standard) {
         return Some(text.to_owned());
