@@ -79,7 +79,8 @@ fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, R
     Ok(connection)
 }
 
-/// What is said of the class that is claimed and how it ends are one thing: no check judges another.
+/// What is said of the class that is claimed and how it ends are one thing: no check judges
+/// another.
 fn claimed_class_only(scenario: &Scenario, suite: &Suite) -> Result<(), Refused> {
     let Some(plan) = &scenario.plan else { return Ok(()) };
     let claimed = plan.suite.classes.get(plan.claim.class).map_or("", String::as_str);

@@ -1,8 +1,8 @@
 //! What a meter is rated for: nominal voltage, nominal and maximum current, frequency.
 //!
 //! What the user says of the claim (`[suite]`, `--set suite.…`) goes before what the meter's table
-//! says, that before what the suite's file says, that before the model's defaults. Two of the user's
-//! own words that contradict each other are an error.
+//! says, that before what the suite's file says, that before the model's defaults. Two of the
+//! user's own words that contradict each other are an error.
 
 use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Dimension, NodeValue, SourceId, Span, Table, Values,
