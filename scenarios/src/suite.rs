@@ -360,8 +360,8 @@ fn read_time(text: &str) -> Result<(Duration, String), String> {
     }
 }
 
-/// Turns true at Ctrl-C, SIGTERM or SIGHUP (the terminal went away; not below `nohup`); at the second
-/// one the process ends at once.
+/// Turns true at Ctrl-C, SIGTERM or SIGHUP (the terminal went away; not below `nohup`); at the
+/// second one the process ends at once.
 pub(crate) fn stop_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
