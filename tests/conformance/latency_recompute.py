@@ -170,7 +170,15 @@ class Judge:
         exact(f"{label} share", verdict["measured"], 100 * judged.share)
         exact(f"{label} bound", verdict["bound"], 100 * judged.bound, 1e-9)
         refused = population.refused() or not self.measurable(limit)
-        self.status(label, verdict, "inconclusive" if refused else judged.status)
+        status = "inconclusive" if refused else judged.status
+        if judged.status == "fail" and limit is not None and self.run.real["deadlines"]["missed"]:
+            # A fail stands with all counted as in time that lateness may have delayed, or not at all.
+            otherwise = self.run.invalid_beside_lateness() or population.refused_by_rows()
+            otherwise |= not self.measurable(limit)
+            certain = rules.fails_without(judged, population.doubtful(limit))
+            refused = otherwise or (refused and not certain)
+            status = "fail" if certain and not otherwise else "inconclusive"
+        self.status(label, verdict, status)
         basis = verdict["told"]["basis"]
         deff = judged.deff if not refused and judged.status == "fail" else judged.used
         if not refused:
