@@ -29,6 +29,8 @@ pub(crate) struct Sampled {
     rate_hz: f64,
     /// Whether harmonics are told one by one.
     has_orders: bool,
+    /// Whether what lies between them is told.
+    has_between: bool,
     /// One for each voltage, where flicker is reported.
     flicker: Vec<FlickerMeter>,
     /// The ten minutes of the clock that the last window belongs to.
@@ -56,6 +58,7 @@ impl Sampled {
             means: Vec::new(),
             rate_hz,
             has_orders: false,
+            has_between: false,
             flicker: Vec::new(),
             ten_minutes: None,
         })
@@ -70,6 +73,12 @@ impl Sampled {
     /// The same with harmonics told one by one; the engine has to find them.
     pub(crate) fn with_orders(mut self) -> Self {
         self.has_orders = true;
+        self
+    }
+
+    /// The same with what lies between the harmonics; the engine has to find it.
+    pub(crate) fn with_between(mut self) -> Self {
+        self.has_between = true;
         self
     }
 
@@ -185,6 +194,7 @@ impl Sampled {
             phases,
             second: MeasuredPhase::default(),
             orders: self.has_orders.then(|| orders(&window)),
+            between2: self.has_between.then(|| between2(&window)),
             before_tick,
             begins_interval: before.is_some() && before != ten_minutes,
         })
@@ -204,6 +214,19 @@ fn orders(window: &Window) -> Box<Orders> {
         }
     }
     orders
+}
+
+/// Squares of all centred interharmonic sub-groups of a window together.
+fn between2(window: &Window) -> [[f64; PHASES_MAX]; 2] {
+    let mut squares = [[0.0; PHASES_MAX]; 2];
+    for (phase, found) in window.phases.iter().enumerate().take(PHASES_MAX) {
+        let Some(harmonics) = found.harmonics.as_deref() else { continue };
+        for (side, found) in [&harmonics.u, &harmonics.i].into_iter().enumerate() {
+            let groups = found.interharmonic_sub_groups.iter().take(ORDERS + 1);
+            squares[side][phase] = groups.map(|rms| rms * rms).sum();
+        }
+    }
+    squares
 }
 
 fn measured(found: &PhaseQuantities) -> MeasuredPhase {

@@ -55,6 +55,8 @@ pub(crate) struct MeasuredWindow {
     pub(crate) second: MeasuredPhase,
     /// Harmonics one by one, where they are reported.
     pub(crate) orders: Option<Box<Orders>>,
+    /// Squares of the interharmonics of the voltages and of the currents, where they are reported.
+    pub(crate) between2: Option<[[f64; PHASES_MAX]; 2]>,
     /// Its part before the ten-minute tick that it runs across.
     pub(crate) before_tick: Option<BeforeTick>,
     /// Whether it is the first of its ten minutes of the clock, which begin with it.

@@ -286,6 +286,20 @@ fn as_table(analysis: &Analysis, file: &Path) -> String {
         row(&mut text, "SH / VA", phases, None, theory(|t| t.sh_va));
         row(&mut text, "DH / var", phases, None, theory(|t| t.dh_var));
     }
+    type List = fn(&PhaseAnalysis) -> Option<&Vec<f64>>;
+    let between: [(&str, List); 2] = [
+        ("interharmonics U / V", |phase| phase.interharmonics_u.as_ref()),
+        ("interharmonics I / A", |phase| phase.interharmonics_i.as_ref()),
+    ];
+    for (label, list) in between {
+        let together = |phase: &PhaseAnalysis| {
+            let list = list(phase).filter(|list| !list.is_empty())?;
+            Some(list.iter().map(|rms| rms * rms).sum::<f64>().sqrt())
+        };
+        if phases.iter().any(|phase| together(phase).is_some()) {
+            row(&mut text, label, phases, None, together);
+        }
+    }
     if let Some(effective) = &total.ieee1459 {
         let _ = writeln!(
             text,

@@ -209,6 +209,10 @@ impl<'a> Truth<'a> {
             Quantity::CurrentHarmonic(order) => {
                 self.order(self.waveform.phases() + row.phase.index()?, order)
             }
+            Quantity::VoltageInterharmonics => self.between(row.phase.index()?),
+            Quantity::CurrentInterharmonics => {
+                self.between(self.waveform.phases() + row.phase.index()?)
+            }
             Quantity::VoltageUnbalanceNegative => Some(self.quality().negative),
             Quantity::VoltageUnbalanceZero => Some(self.quality().zero),
             Quantity::ActivePulses => self.pulses(&self.energies()?.active, netting),
@@ -240,6 +244,11 @@ impl<'a> Truth<'a> {
     /// Harmonic of a channel, voltages first.
     fn order(&self, channel: usize, order: u8) -> Option<f64> {
         self.quality().channels.get(channel)?.rms(order)
+    }
+
+    /// What lies between the orders of a channel, likewise.
+    fn between(&self, channel: usize) -> Option<f64> {
+        Some(self.quality().channels.get(channel)?.between())
     }
 
     fn all_harmonics(&self) -> &[PhaseHarmonics] {

@@ -402,6 +402,8 @@ fn asks_for(values: &Values, group: &str) -> bool {
 /// A chain with what the asked groups need beyond the engine; `None` if the rate is too low.
 fn with_quality(chain: Sampled, values: &Values, sampling: &Sampling) -> Option<Sampled> {
     let chain = if asks_for(values, "harmonics") { chain.with_orders() } else { chain };
+    let between = asks_for(values, "interharmonics");
+    let chain = if between { chain.with_between() } else { chain };
     if !asks_for(values, "flicker") {
         return Some(chain);
     }
@@ -416,7 +418,7 @@ fn with_quality(chain: Sampled, values: &Values, sampling: &Sampling) -> Option<
 fn engine_config(values: &Values, sampling: &Sampling, sets: usize) -> EngineConfig {
     let window_samples = values.integer_opt("window_samples");
     EngineConfig {
-        harmonics: asks_for(values, "thd") || asks_for(values, "harmonics"),
+        harmonics: ["thd", "harmonics", "interharmonics"].iter().any(|it| asks_for(values, it)),
         synchronisation: match values.text("synchronisation") {
             "zero-crossing" => Synchronisation::ZeroCrossing,
             _ => Synchronisation::InterpolatedDft,

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use crate::support::{Bench, readings, values};
 use lastmeter_devices::Output;
 use lastmeter_sim::plan::{Harmonic, OperatingPoint, VoltageModulation};
-use lastmeter_sim::{Program, Streams, Terminal};
-use lastmeter_units::SimDuration;
+use lastmeter_sim::{
+    ChannelSpectrum, Netting, Program, ReferenceSpan, Spectrum, Streams, Terminal, Tone,
+};
+use lastmeter_units::{MeasurementId, SimDuration};
 
 fn point(seconds: i64, phases: usize) -> OperatingPoint {
     OperatingPoint::balanced(SimDuration::from_seconds(seconds), phases, 50.0, 230.0, 5.0)
@@ -48,6 +50,44 @@ fn a_reading_has_every_harmonic_and_only_those_of_its_phases() {
     let drooped = 0.5 * (x.sin() / x).powi(3);
     let found = last("stpm34-1ph", &toml, &at, 3.0)["x.electricity.current.harmonic.40.l1"];
     near(found, drooped, 2e-3, "drooped");
+}
+
+#[test]
+fn interharmonics_are_told_together_and_harmonics_are_none_of_them() {
+    let tone = |order: f64, rms: f64| Tone { frequency_hz: 50.0 * order, rms, phase_rad: order };
+    let channel = |tones: Vec<Tone>| ChannelSpectrum { dc: 0.0, tones, noise_rms: 0.0 };
+    // 4 V and 3 V between orders and 2 V in the bin next to order 7, which is none of them.
+    let spectrum = Spectrum {
+        fundamental_hz: 50.0,
+        voltages: vec![channel(vec![
+            tone(1.0, 230.0),
+            tone(3.0, 11.0),
+            tone(0.4, 3.0),
+            tone(12.5, 4.0),
+            tone(7.1, 2.0),
+        ])],
+        currents: vec![channel(vec![tone(1.0, 5.0), tone(5.0, 1.0)])],
+    };
+    let terminal = Terminal::from_spectrum(spectrum, "g", &Streams::new(1)).expect("a terminal");
+    let span = ReferenceSpan {
+        from: SimDuration::ZERO,
+        to: SimDuration::from_seconds(3),
+        registers_from: SimDuration::ZERO,
+    };
+    let truth = |name: &str| {
+        let id = MeasurementId::lookup(name).expect("registered");
+        terminal.truth(span).value(id, Netting::Net)
+    };
+    let (u, i) =
+        ("x.electricity.voltage.interharmonics.l1", "x.electricity.current.interharmonics.l1");
+    near(truth(u).expect("on bins"), 5.0, 1e-12, "the plant's");
+    assert_eq!(truth(i), Some(0.0));
+    let toml = "report_every = \"1 s\"\nquantities = [\"interharmonics\"]";
+    let mut bench = Bench::of("ideal-1ph", toml, terminal);
+    let found = values(readings(&bench.run(3.0)).last().expect("a reading"));
+    assert_eq!(found.len(), 2);
+    near(found[u], 5.0, 5e-3, "the meter's");
+    near(found[i], 0.0, 5e-3, "the meter's current");
 }
 
 #[test]
