@@ -286,20 +286,7 @@ fn as_table(analysis: &Analysis, file: &Path) -> String {
         row(&mut text, "SH / VA", phases, None, theory(|t| t.sh_va));
         row(&mut text, "DH / var", phases, None, theory(|t| t.dh_var));
     }
-    type List = fn(&PhaseAnalysis) -> Option<&Vec<f64>>;
-    let between: [(&str, List); 2] = [
-        ("interharmonics U / V", |phase| phase.interharmonics_u.as_ref()),
-        ("interharmonics I / A", |phase| phase.interharmonics_i.as_ref()),
-    ];
-    for (label, list) in between {
-        let together = |phase: &PhaseAnalysis| {
-            let list = list(phase).filter(|list| !list.is_empty())?;
-            Some(list.iter().map(|rms| rms * rms).sum::<f64>().sqrt())
-        };
-        if phases.iter().any(|phase| together(phase).is_some()) {
-            row(&mut text, label, phases, None, together);
-        }
-    }
+    interharmonic_rows(&mut text, phases);
     if let Some(effective) = &total.ieee1459 {
         let _ = writeln!(
             text,
@@ -318,6 +305,20 @@ fn as_table(analysis: &Analysis, file: &Path) -> String {
         let _ = write!(text, "\nnote: {note}");
     }
     text
+}
+
+/// What lies between the orders, all of it together.
+fn interharmonic_rows(text: &mut String, phases: &[PhaseAnalysis]) {
+    for (label, is_voltage) in [("interharmonics U / V", true), ("interharmonics I / A", false)] {
+        let together = |phase: &PhaseAnalysis| {
+            let list = if is_voltage { &phase.interharmonics_u } else { &phase.interharmonics_i };
+            let list = list.as_ref().filter(|list| !list.is_empty())?;
+            Some(list.iter().map(|rms| rms * rms).sum::<f64>().sqrt())
+        };
+        if phases.iter().any(|phase| together(phase).is_some()) {
+            row(text, label, phases, None, together);
+        }
+    }
 }
 
 /// One quantity of every phase.

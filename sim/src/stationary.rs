@@ -320,8 +320,8 @@ fn orders(frequencies_hz: &[f64], phasors: &[Complex64], fundamental_hz: f64) ->
     Orders::of_lines(lines.into_iter()).with_between(between)
 }
 
-/// RMS value of what lies in the centred interharmonic sub-groups below order 50; not a number where
-/// a tone lies between two bins of a window of 10 cycles (12 at 60 Hz), and so in many.
+/// RMS value of what lies in the centred interharmonic sub-groups below order 50; not a number
+/// where a tone lies between two bins of a window of 10 cycles (12 at 60 Hz), and so in many.
 fn between_orders(frequencies_hz: &[f64], phasors: &[Complex64], fundamental_hz: f64) -> f64 {
     let cycles = if fundamental_hz < 55.0 { 10.0 } else { 12.0 };
     let mut square = 0.0;
