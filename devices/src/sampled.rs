@@ -5,6 +5,7 @@ use lastmeter_metrology::{EngineConfig, EngineError, PhaseQuantities, Window, Wi
 use lastmeter_sim::{Block, Streams};
 use num_complex::Complex64;
 
+use crate::front_end::coupling::CouplingParameters;
 use crate::front_end::group::FrontEnd;
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::running_mean::RunningMean;
@@ -35,6 +36,10 @@ pub(crate) struct Sampled {
     flicker: Vec<FlickerMeter>,
     /// The ten minutes of the clock that the last window belongs to.
     ten_minutes: Option<i64>,
+    /// How many windows are not measured after each that is.
+    gaps: u32,
+    /// The last window that was measured, and how many have gone by since.
+    held: Option<(MeasuredWindow, u32)>,
 }
 
 impl Sampled {
@@ -61,7 +66,21 @@ impl Sampled {
             has_between: false,
             flicker: Vec::new(),
             ten_minutes: None,
+            gaps: 0,
+            held: None,
         })
+    }
+
+    /// The same with phases that are coupled.
+    pub(crate) fn with_coupling(mut self, parameters: CouplingParameters) -> Self {
+        self.front_end = self.front_end.with_coupling(parameters);
+        self
+    }
+
+    /// The same with windows that nobody measures: so many after each that is, taken to be like it.
+    pub(crate) fn with_gaps(mut self, gaps: u32) -> Self {
+        self.gaps = gaps;
+        self
     }
 
     /// Measures mean values too.
@@ -82,10 +101,11 @@ impl Sampled {
         self
     }
 
-    /// The same with a flickermeter on each voltage; `None` if the rate does not do.
-    pub(crate) fn with_flicker(mut self, config: FlickerConfig) -> Option<Self> {
+    /// The same with a flickermeter on each voltage that has classes up to `range`; `None` if the
+    /// rate does not do.
+    pub(crate) fn with_flicker(mut self, config: FlickerConfig, range: f64) -> Option<Self> {
         let first_s = SHORT_TERM_S - FLICKER_EARLY_S;
-        let meter = FlickerMeter::new(config)?.with_first_interval_at(first_s);
+        let meter = FlickerMeter::new(config)?.with_first_interval_at(first_s).with_range(range);
         self.flicker = vec![meter; self.phases];
         Some(self)
     }
@@ -155,6 +175,24 @@ impl Sampled {
 
     /// The next complete window.
     pub(crate) fn pop(&mut self) -> Option<MeasuredWindow> {
+        let window = self.measure()?;
+        if self.gaps == 0 {
+            return Some(window);
+        }
+        match &mut self.held {
+            Some((held, gone)) if *gone < self.gaps => {
+                *gone += 1;
+                let MeasuredWindow { frequency_hz, phases, second, orders, .. } = held.clone();
+                Some(MeasuredWindow { frequency_hz, phases, second, orders, ..window })
+            }
+            held => {
+                *held = Some((window.clone(), 0));
+                Some(window)
+            }
+        }
+    }
+
+    fn measure(&mut self) -> Option<MeasuredWindow> {
         let window = self.engine.pop()?;
         let mut phases = [MeasuredPhase::default(); PHASES_MAX];
         for (phase, found) in phases.iter_mut().zip(&window.phases) {
