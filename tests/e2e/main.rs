@@ -15,3 +15,4 @@ mod measured_events;
 mod odd_recordings;
 mod repeats;
 mod run_folder;
+mod twins;
