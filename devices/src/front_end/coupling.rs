@@ -137,7 +137,8 @@ mod tests {
     fn every_channel_follows_the_supply() {
         let parameters =
             CouplingParameters { supply: 0.03, nominal_v: 230.0, ..CouplingParameters::default() };
-        for (rms, supply) in [([230.0; 3], 1.0), ([184.0; 3], 0.8), ([0.0, 230.0, 0.0], 1.0 / 3.0)] {
+        for (rms, supply) in [([230.0; 3], 1.0), ([184.0; 3], 0.8), ([0.0, 230.0, 0.0], 1.0 / 3.0)]
+        {
             let of = |n: usize, degrees| (rms[n], degrees);
             let mut u = phases([of(0, 0.0), of(1, -120.0), of(2, 120.0)]);
             let mut i = phases([(5.0, 0.0), (4.0, 10.0), (0.0, 0.0)]);

@@ -394,7 +394,8 @@ fn acquisition(
     if values.text("fidelity") == "windows" {
         let beyond = beyond_phases(values);
         let method = beyond_windows(&engine_config(values, &sampling, recipe.phases));
-        if let Some(what) = channels.iter().find_map(Channel::beyond_windows).or(method).or(beyond) {
+        if let Some(what) = channels.iter().find_map(Channel::beyond_windows).or(method).or(beyond)
+        {
             diagnostics.report(
                 Code::DOES_NOT_FIT,
                 values.span_of("fidelity"),
