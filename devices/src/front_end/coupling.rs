@@ -83,7 +83,9 @@ impl Coupling {
             self.charged += self.follow * (rectified / nominal - self.charged);
             let gain = 1.0 + supply * (self.charged - 1.0);
             for channels in [&mut *voltages, &mut *currents] {
-                channels.iter_mut().for_each(|channel| channel[k] *= gain);
+                for channel in channels {
+                    channel[k] *= gain;
+                }
             }
         }
     }
