@@ -182,8 +182,14 @@ impl Sampled {
         match &mut self.held {
             Some((held, gone)) if *gone < self.gaps => {
                 *gone += 1;
-                let MeasuredWindow { frequency_hz, phases, second, orders, .. } = held.clone();
-                Some(MeasuredWindow { frequency_hz, phases, second, orders, ..window })
+                Some(MeasuredWindow {
+                    from_s: window.from_s,
+                    duration_s: window.duration_s,
+                    clock_error: window.clock_error,
+                    before_tick: window.before_tick,
+                    begins_interval: window.begins_interval,
+                    ..held.clone()
+                })
             }
             held => {
                 *held = Some((window.clone(), 0));
