@@ -164,8 +164,8 @@ fn a_reading_due_just_after_ten_minutes_ends_with_them_and_energy_counts_once() 
     assert!((spans[2].1 - 600.0).abs() > 0.02, "by chance a window ends at the tick: {spans:?}");
 }
 
-/// 4000 changes a minute of table 5 are a steady sensation of 1 / 0.5096; what ends at 1 says so all
-/// the time, and the percentiles' weights add up to 0.5096.
+/// 4000 changes a minute of table 5 are a steady sensation of 1 / 0.5096; what ends at 1 says so
+/// all the time, and the percentiles' weights add up to 0.5096.
 #[test]
 fn a_flickermeter_without_classes_above_one_tells_the_severity_of_one() {
     let modulation = VoltageModulation { changes_per_minute: 4000.0, depth: 2.343e-2 };

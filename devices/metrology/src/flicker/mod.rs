@@ -132,7 +132,8 @@ impl FlickerMeter {
         })
     }
 
-    /// The same with classes up to `pinst` only; what is larger counts as that. Without end at first.
+    /// The same with classes up to `pinst` only; what is larger counts as that. Without it they do
+    /// not end.
     #[must_use]
     pub fn with_range(mut self, pinst: f64) -> Self {
         self.classifier.end_at(pinst);
