@@ -54,6 +54,12 @@ pub(super) fn import(percent: f64) -> impl Fn(&Point, f64) -> Vec<(&'static str,
     move |_, step| vec![(CONSUMED, step, step * (1.0 + percent / 100.0)), (INJECTED, 0.0, 0.0)]
 }
 
+/// A suite of one class for meters that are connected directly, with these rows.
+fn headed(rows: &str) -> String {
+    let head = "format = 1\n[suite]\nname = \"own\"\ntitle = \"Own\"\nedition = \"1\"\n";
+    format!("{head}classes = [\"1\"]\ndefault_class = \"1\"\nconnections = [\"direct\"]\n{rows}")
+}
+
 fn selected(name: &str, class: &str, connection: Connection, tests: &[&str]) -> Plan {
     let suite = Suite::read(super::embedded(name).unwrap()).unwrap();
     let class = suite.class(class).unwrap();
@@ -237,15 +243,7 @@ fn starting_is_not_to_register_many_times_what_there_was() {
 /// Power of all phases is a share of Un In times their number.
 #[test]
 fn a_total_is_a_share_of_all_phases() {
-    let text = r#"format = 1
-[suite]
-name = "power"
-title = "Power"
-edition = "1"
-classes = ["1"]
-default_class = "1"
-connections = ["direct"]
-[[test]]
+    let rows = r#"[[test]]
 name = "power"
 title = "Power"
 quantity = "electricity.power.active.consumed.total"
@@ -253,7 +251,7 @@ relative_to = "nominal"
 current = ["Ib"]
 limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
 "#;
-    let suite = Suite::read(text).unwrap();
+    let suite = Suite::read(&headed(rows)).unwrap();
     let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
     let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
     // 230 V, 5 A and three phases: 3450 W; 31 W are 0.9 %.
@@ -270,23 +268,15 @@ limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "h
 #[test]
 fn a_test_that_tests_nothing_is_refused() {
     let refused = |lines: &str| {
-        let text = format!(
-            r#"format = 1
-[suite]
-name = "u"
-title = "U"
-edition = "1"
-classes = ["1"]
-default_class = "1"
-connections = ["direct"]
-[[test]]
+        let text = headed(&format!(
+            r#"[[test]]
 name = "one"
 title = "One"
 current = ["Ib"]
 limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source = "x" }}]
 {lines}
 "#
-        );
+        ));
         let found = Suite::read(&text).err().unwrap_or_default();
         assert!(found.iter().all(|mistake| mistake.span.end <= text.len()));
         found.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>().join("; ")
@@ -356,15 +346,7 @@ fn a_plan_too_short_for_the_registers_last_digit_cannot_say() {
 /// asked for; without any energy in it nobody can say.
 #[test]
 fn a_burst_is_measured_as_a_whole() {
-    let text = r#"format = 1
-[suite]
-name = "burst"
-title = "Burst"
-edition = "1"
-classes = ["1"]
-default_class = "1"
-connections = ["direct"]
-[[waveform]]
+    let rows = r#"[[waveform]]
 name = "rare"
 title = "one cycle in 1001"
 shape = "burst"
@@ -377,7 +359,7 @@ current = ["Ib"]
 waveform = ["rare"]
 limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
 "#;
-    let suite = Suite::read(text).unwrap();
+    let suite = Suite::read(&headed(rows)).unwrap();
     let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
     let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
     assert_eq!(plan.points[0].readings, 41);

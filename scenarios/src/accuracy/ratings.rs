@@ -8,6 +8,7 @@ use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Dimension, NodeValue, SourceId, Span, Table, Values,
     parse_document, parse_override, parse_quantity, read_table,
 };
+use lastmeter_reports::number;
 use lastmeter_reports::standard::{Connection, Suite};
 use serde_json::{Value, json};
 
@@ -121,8 +122,13 @@ pub(super) fn ratings(
     });
     let maximum = match (book.of_user(&MAXIMUM), range) {
         (Some(given), Some(range)) if given.si > range => {
-            let message = format!("Imax {} A is beyond what the meter can measure", given.si);
-            return Err(contradiction(given, message, format!("expected at most {range} A")));
+            let message =
+                format!("Imax {} A is beyond what the meter can measure", number(given.si));
+            return Err(contradiction(
+                given,
+                message,
+                format!("expected at most {} A", number(range)),
+            ));
         }
         (Some(given), _) => Rating { si: given.si, from: Origin::User },
         (None, Some(range)) if scaled > range / CREST_MARGIN && !book.suite_says(maximum) => {
@@ -213,13 +219,10 @@ impl<'a> Book<'a> {
         };
         if let Some(given) = self.of_user(key) {
             if differs(given.si) && self.meter_says(key.meter) {
-                let (unit, of_meter) = (key.unit, of_meter.unwrap_or(0.0));
-                let what = key.suite;
-                let message = format!(
-                    "`{what}` is {} {unit}, and the meter's is {of_meter} {unit}",
-                    given.si
-                );
-                let label = format!("expected {of_meter} {unit}, or another meter");
+                let told = |si: f64| format!("{} {}", number(si), key.unit);
+                let (given_si, meters) = (told(given.si), told(of_meter.unwrap_or(0.0)));
+                let message = format!("`{}` is {given_si}, and the meter's is {meters}", key.suite);
+                let label = format!("expected {meters}, or another meter");
                 return Err(contradiction(given, message, label));
             }
             change(given.si);

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, SourceId, Values};
+use lastmeter_devices::DeviceKind;
+use lastmeter_params::{Code, Diagnostics, SourceId, Span, Values};
 use lastmeter_reports::standard::{
     Component, Conditions, EMBEDDED, Plan, SUITE_BYTES_MAX, SUITE_FILE_PREFIX, SUITE_SOURCE, Shape,
     embedded, read_plan,
@@ -18,6 +19,19 @@ use super::draft::Draft;
 use super::files::Files;
 use super::names::Names;
 use super::read::Row;
+
+/// What plays a plan, and what is said of devices that it cannot be played to.
+pub(super) struct Player<'a> {
+    /// Its name as a source, and its place among them.
+    pub(super) source: &'static str,
+    pub(super) at: Option<usize>,
+    /// The source of each device's table.
+    pub(super) source_of_table: &'a [Option<usize>],
+    /// Expected of a device that is one of several.
+    pub(super) alone: &'static str,
+    /// Said of one that is connected to something else.
+    pub(super) elsewhere: &'static str,
+}
 
 impl Draft<'_> {
     /// The plan of the scenario's `[suite]`; `None` without one, and after a mistake.
@@ -45,22 +59,40 @@ impl Draft<'_> {
         if devices.find(name, node.span, out).is_none() {
             return;
         }
-        let Some((place, row)) =
-            self.devices.iter().enumerate().find(|(_, row)| row.name() == Some(name))
-        else {
-            let message = format!("`{name}` is one of several alike");
-            let label = "a suite tests one device with a table of its own";
-            out.report(Code::DOES_NOT_FIT, node.span, message, label);
-            return;
+        let player = Player {
+            source: SUITE_SOURCE,
+            at: sources.position(SUITE_SOURCE),
+            source_of_table,
+            alone: "a suite tests one device with a table of its own",
+            elsewhere: "is tested by the suite, but not connected to it",
         };
-        let source = source_of_table.get(place).copied().flatten();
-        if source.is_some() && source != sources.position(SUITE_SOURCE) {
+        self.device_of_player(name, node.span, &player, out);
+    }
+
+    /// The table of a device that a plan is about: of one device alone, which is connected to what
+    /// plays the plan; `None` if it is one of several.
+    pub(super) fn device_of_player(
+        &self,
+        name: &str,
+        span: Span,
+        player: &Player<'_>,
+        out: &mut Diagnostics,
+    ) -> Option<&Row<'_, &'static DeviceKind>> {
+        let mut rows = self.devices.iter().enumerate();
+        let Some((place, row)) = rows.find(|(_, row)| row.name() == Some(name)) else {
+            let message = format!("`{name}` is one of several alike");
+            out.report(Code::DOES_NOT_FIT, span, message, player.alone);
+            return None;
+        };
+        let source = player.source_of_table.get(place).copied().flatten();
+        if source.is_some() && source != player.at {
             let (_, span) = row.text("at").unwrap_or(("", row.span));
-            let message = format!("`{name}` is tested by the suite, but not connected to it");
-            let help = Some(format!("write `at = \"source:{SUITE_SOURCE}\"`"));
+            let message = format!("`{name}` {}", player.elsewhere);
+            let help = Some(format!("write `at = \"source:{}\"`", player.source));
             let label = "another source";
             out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
         }
+        Some(row)
     }
 }
 

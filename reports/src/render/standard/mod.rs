@@ -8,7 +8,7 @@ mod transducer;
 
 use serde::Serialize;
 
-use super::figure::{Csv, Figure};
+use super::figure::{Csv, Figure, Key, KeyedPicture as Picture};
 use super::page::{Fact, with_prefix};
 use super::{RenderError, fill};
 use crate::console::number;
@@ -40,22 +40,6 @@ struct Class {
     status: Status,
     name: String,
     text: String,
-}
-
-/// A picture with its keys.
-#[derive(Serialize)]
-struct Picture {
-    title: String,
-    svg: String,
-    caption: String,
-    links: String,
-    keys: Vec<Key>,
-}
-
-#[derive(Serialize)]
-struct Key {
-    colour: usize,
-    name: String,
 }
 
 #[derive(Serialize)]
