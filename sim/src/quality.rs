@@ -9,7 +9,8 @@
 //! Interharmonic sub-groups have a reference where every tone lies on a bin of the window, a tenth
 //! (a twelfth at 60 Hz) of the fundamental apart: then each is in one bin alone.
 //!
-//! Unbalance is made of the symmetrical components of the fundamentals (IEC 61000-4-30, 5.7).
+//! Unbalance is made of the symmetrical components of the fundamentals (IEC 61000-4-30, 5.7); where
+//! it changes it is the root of the mean of its squares over time, as windows are aggregated (4.4).
 
 use num_complex::Complex64;
 
@@ -99,7 +100,7 @@ impl Quality {
 }
 
 /// Negative and zero over positive sequence; not a number unless there are three phases.
-fn unbalance(harmonics: &[PhaseHarmonics]) -> [f64; 2] {
+pub(crate) fn unbalance(harmonics: &[PhaseHarmonics]) -> [f64; 2] {
     let [a, b, c] = harmonics else { return [f64::NAN; 2] };
     let sequence = |thirds: f64| {
         let turn = Complex64::cis(std::f64::consts::TAU / 3.0 * thirds);

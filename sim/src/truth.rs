@@ -17,8 +17,8 @@
 //! apparent power between the changes; energies consumed and injected add up by themselves, see
 //! `energy`. Phase angles and THD have a reference only if they are the same all over the span;
 //! mean values only where tones change at instants, not in recordings, ramps and waves that are
-//! cut. Harmonics and unbalance have one where they are the same all over it, see `quality`; Pst
-//! has none.
+//! cut. Harmonics have one where they are the same all over it, unbalance also while
+//! voltages change, unless it is their angles that move; see `quality`. Pst has none.
 
 use std::cell::OnceCell;
 
