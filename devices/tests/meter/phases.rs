@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use crate::support::{Bench, balanced, readings, sines, values};
+use crate::support::{Bench, balanced, readings, refused_by, sines, values};
+use lastmeter_params::Code;
 use lastmeter_sim::plan::{OperatingPoint, WaveShape};
 use lastmeter_sim::{Program, Streams, Terminal};
 use lastmeter_units::SimDuration;
@@ -39,8 +40,16 @@ fn each_phase_has_its_own_gain_beside_that_of_all() {
 /// components of the wrong sequences appear.
 #[test]
 fn phases_taken_in_turn_are_unbalanced_by_the_angle_between_them() {
-    let toml = "phase_skew = \"50 us\"\nquantities = [\"active_power\", \"unbalance\"]";
-    let found = last(toml, balanced(), 4.0);
+    for fidelity in ["samples", "windows"] {
+        let toml = format!(
+            "fidelity = \"{fidelity}\"\nphase_skew = \"50 us\"\n\
+             quantities = [\"active_power\", \"unbalance\"]"
+        );
+        is_unbalanced_by_50_us(&last(&toml, balanced(), 4.0));
+    }
+}
+
+fn is_unbalanced_by_50_us(found: &BTreeMap<&'static str, f64>) {
     for phase in ["l1", "l2", "l3"] {
         let power = found[&*format!("electricity.power.active.consumed.{phase}")];
         near(power, 1.15, 2e-5, phase);
@@ -120,4 +129,16 @@ fn windows_that_are_not_measured_are_taken_to_be_like_the_last() {
     let steady = last("window_gaps = 3", balanced(), 4.0);
     near(steady["electricity.power.active.consumed.l1"], 1.15, 2e-5, "a steady load");
     near(steady["electricity.voltage.rms.l1"], 230.0, 2e-3, "a steady voltage");
+}
+
+#[test]
+fn one_phase_has_nothing_between_phases() {
+    for toml in
+        ["phase_skew = \"1 us\"", "supply_dependence = \"1 %\"", "voltage_pickup = \"1 mA\""]
+    {
+        let found = refused_by("ideal-1ph", toml, 1, true);
+        assert_eq!(found.len(), 1, "{toml}: {found:?}");
+        assert_eq!(found[0].code, Code::DOES_NOT_FIT, "{toml}");
+        assert!(found[0].message.contains("between phases"), "{}", found[0].message);
+    }
 }
