@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::usable;
-use crate::numeric::{dot, oscillate};
+use crate::numeric::{dot, dots, oscillate_briefly, turned};
 
 /// Part of the cycle's mean square the fundamental must have for its crossing to count.
 const SHARE_MIN: f64 = 0.25;
@@ -253,12 +253,15 @@ impl HalfCycles {
         let first = from.floor();
         let count = (to.ceil() - first) as usize + 2;
         let (mut cos, mut sin) = std::mem::take(&mut self.scratch);
-        oscillate((first - due) * omega, omega, count, &mut cos, &mut sin);
+        oscillate_briefly((first - due) * omega, omega, count, &mut cos, &mut sin);
         let signal = Line { values: &self.samples, first: self.base };
         let turning = |values| Line { values, first: first as u64 };
-        let odd = signal.integral(turning(&sin), from, to);
-        let even = signal.integral(turning(&cos), from, to);
-        let total = signal.integral(signal, from, to);
+        let stretch = Stretch::new(from, to);
+        let (values, cosine, sine) = (signal.within(&stretch), turning(&cos), turning(&sin));
+        let sums = turned(values, cosine.within(&stretch), sine.within(&stretch));
+        let [even, odd] = [(cosine, sums[0]), (sine, sums[1])]
+            .map(|(turning, sum)| stretch.integral((signal, turning), values.len(), sum));
+        let total = stretch.square(signal);
         self.scratch = (cos, sin);
         let square = odd * odd + even * even;
         let amplitude = square.sqrt() / self.half;
@@ -286,11 +289,14 @@ impl HalfCycles {
             return;
         };
         let u = Line { values: &self.samples, first: self.base };
-        let uu = u.integral(u, from, to);
-        let ii_ui = (!self.currents.is_empty()).then(|| {
+        let stretch = Stretch::new(from, to);
+        let (uu, ii_ui) = if self.currents.is_empty() {
+            (stretch.square(u), None)
+        } else {
             let i = Line { values: &self.currents, first: self.base };
-            [i.integral(i, from, to), u.integral(i, from, to)]
-        });
+            let [uu, ii, ui] = stretch.squares(u, i);
+            (uu, Some([ii, ui]))
+        };
         let half = HalfSums { uu, ii_ui };
         let Some(before) = self.before.replace(half) else { return };
         let Some(&start) = self.crossings.front() else { return };
@@ -340,24 +346,57 @@ impl Line<'_> {
         &rest[..count.min(rest.len())]
     }
 
-    /// The integral of the polygon through the products with another's values, between two
-    /// positions.
-    fn integral(self, other: Line<'_>, from: f64, to: f64) -> f64 {
+    /// The values a stretch needs whole.
+    fn within(&self, stretch: &Stretch) -> &[f64] {
+        self.from(stretch.first, stretch.count)
+    }
+}
+
+/// What lies between two positions: whole samples, and parts at both ends.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    from: f64,
+    to: f64,
+    first: u64,
+    last: u64,
+    count: usize,
+}
+
+impl Stretch {
+    fn new(from: f64, to: f64) -> Self {
         let (first, last) = (from.ceil() as u64, to.floor() as u64);
-        let at = |k: u64| self.at(k) * other.at(k);
+        Self { from, to, first, last, count: (last + 1).saturating_sub(first) as usize }
+    }
+
+    /// The integral of the polygon through the products of two lines, of which the sum over the
+    /// first `known` whole samples is there.
+    fn integral(&self, (x, y): (Line<'_>, Line<'_>), known: usize, sum: f64) -> f64 {
+        let Self { from, to, first, last, count } = *self;
+        let at = |k: u64| x.at(k) * y.at(k);
         let between = |position: f64| {
             let (whole, part) = (position.floor() as u64, position - position.floor());
             if part == 0.0 { at(whole) } else { at(whole) * (1.0 - part) + at(whole + 1) * part }
         };
         let (head, tail) = (first as f64 - from, to - last as f64);
-        let count = (last + 1).saturating_sub(first) as usize;
-        let (x, y) = (self.from(first, count), other.from(first, count));
-        let known = x.len().min(y.len());
         let beyond: f64 = (known..count).map(|k| at(first + k as u64)).sum();
-        let inner = dot(&x[..known], &y[..known]) + beyond;
-        inner - 0.5 * (at(first) + at(last))
+        sum + beyond - 0.5 * (at(first) + at(last))
             + 0.5 * head * (between(from) + at(first))
             + 0.5 * tail * (between(to) + at(last))
+    }
+
+    /// The integral of a line's square.
+    fn square(&self, line: Line<'_>) -> f64 {
+        let values = line.within(self);
+        self.integral((line, line), values.len(), dot(values, values))
+    }
+
+    /// The integrals of two lines' squares and of their product.
+    fn squares(&self, x: Line<'_>, y: Line<'_>) -> [f64; 3] {
+        let (xs, ys) = (x.within(self), y.within(self));
+        let known = xs.len().min(ys.len());
+        let [xx, yy, xy] = dots(&xs[..known], &ys[..known]);
+        let of = |pair, sum| self.integral(pair, known, sum);
+        [of((x, x), xx), of((y, y), yy), of((x, y), xy)]
     }
 }
 
