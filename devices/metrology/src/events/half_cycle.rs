@@ -9,6 +9,8 @@
 
 use std::collections::VecDeque;
 
+use multiversion::multiversion;
+
 use crate::engine::usable;
 use crate::numeric::{dot, dots, oscillate_briefly, turned};
 
@@ -138,7 +140,7 @@ impl HalfCycles {
 
     /// Takes the next samples; what is no finite number counts as 0.
     pub fn push(&mut self, samples: &[f64]) {
-        self.samples.extend(samples.iter().map(|x| if usable(*x) { *x } else { 0.0 }));
+        append(&mut self.samples, samples);
         self.advance();
     }
 
@@ -147,7 +149,7 @@ impl HalfCycles {
     pub fn push_pair(&mut self, voltages: &[f64], currents: &[f64]) {
         let due = self.samples.len() + voltages.len();
         self.currents.resize(self.samples.len(), 0.0);
-        self.currents.extend(currents.iter().map(|x| if usable(*x) { *x } else { 0.0 }));
+        append(&mut self.currents, currents);
         self.currents.resize(due, 0.0);
         self.push(voltages);
     }
@@ -322,6 +324,13 @@ impl HalfCycles {
             self.base += unused as u64;
         }
     }
+}
+
+/// Appends samples, and zeros for what cannot be measured.
+#[multiversion(targets = "simd")]
+fn append(kept: &mut Vec<f64>, samples: &[f64]) {
+    let clean = |x: &f64| if usable(*x) { *x } else { 0.0 };
+    kept.extend(samples.iter().map(clean));
 }
 
 /// Values at samples, and the polygon through them.
