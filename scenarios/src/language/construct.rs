@@ -146,7 +146,7 @@ impl Draft<'_> {
         self.devices.iter().zip(&references.source_of_table).map(device).collect()
     }
 
-    /// A meter whose pulses are reported has the constant on its nameplate that the suite counts by.
+    /// A meter whose pulses are reported has the constant that the suite counts by.
     fn hold_pulse_constant(&self, plans: &Plans, devices: &Devices, out: &mut Diagnostics) {
         let values = self.suite.as_ref().and_then(|suite| suite.values.as_ref());
         let (Some(plan), Some(values)) = (&plans.suite, values) else { return };

@@ -155,6 +155,20 @@ impl Rest {
         }
     }
 
+    /// What has arrived at the platform and is not committed yet; `None` if it does not tell.
+    pub(crate) async fn in_flight_bytes(&mut self) -> Result<Option<u64>, BenchError> {
+        let text = match self.client.get_text("/metrics").await {
+            Ok(text) => text,
+            Err(error @ (HttpError::Connection { .. } | HttpError::TimeLimit { .. })) => {
+                return Err(self.broken(&error));
+            }
+            // Somebody else's platform need not have such a page.
+            Err(_) => return Ok(None),
+        };
+        let told = text.lines().find_map(|line| line.strip_prefix("lastmeter_in_flight_bytes "));
+        Ok(told.and_then(|figure| figure.trim().parse().ok()))
+    }
+
     /// The refusals recorded since the last call.
     pub(crate) async fn refusals(&mut self) -> Result<Vec<Refused>, BenchError> {
         let mut all: Vec<Refused> = Vec::new();
