@@ -42,6 +42,7 @@ SI_UNITS = {
     "x.electricity.current.harmonic.": "A",
     "x.electricity.voltage.unbalance.": "1",
     "x.electricity.voltage.flicker.": "1",
+    "x.electricity.pulses.": "1",
 }
 EXIT_OF_STATUS = {"pass": 0, "fail": 1, "error": 3, "skipped": 4, "inconclusive": 5}
 ORDER = ["pass", "skipped", "inconclusive", "fail", "error"]
