@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lastmeter_scenarios::measure::SimTime;
 
 /// Simulation and test bench for smart metering.
 #[derive(Debug, Parser)]
@@ -294,6 +295,8 @@ pub(crate) struct DoctorArguments {
   lastmeter measure fault.cfg
   lastmeter measure fault.cfg --declared-voltage 127017
   lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --format json
+  lastmeter measure week.csv --start 2026-11-16T00:00:00Z
+  lastmeter measure fault.cfg --waveform fault-32.csv --per-cycle 32
   lastmeter measure generator.csv --voltage Va,Vb,Vc --current Ia,Ib,Ic --spectrum table.csv")]
 pub(crate) struct MeasureArguments {
     /// A COMTRADE configuration (.cfg beside its .dat, or .cff) or a CSV file
@@ -310,6 +313,10 @@ pub(crate) struct MeasureArguments {
     /// Samples per second of a CSV file without time column
     #[arg(long, value_name = "HERTZ")]
     pub(crate) rate: Option<f64>,
+    /// When the first sample was taken, as in 2026-11-20T09:59:58.5Z: intervals of ten minutes
+    /// begin with the clock; without it, what the recording says
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<SimTime>,
     /// Nominal frequency, where it cannot be told from the recording
     #[arg(long, value_parser = ["50", "60"])]
     pub(crate) nominal: Option<String>,
@@ -326,6 +333,15 @@ pub(crate) struct MeasureArguments {
     /// Write the recording's spectrum table, which a `spectrum` source plays back
     #[arg(long, value_name = "FILE")]
     pub(crate) spectrum: Option<PathBuf>,
+    /// Write the waveforms at a whole number of points per cycle, as fault location takes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) waveform: Option<PathBuf>,
+    /// Points per cycle of the waveforms, a power of two from 4 to 1024
+    #[arg(long, value_name = "N", default_value_t = 32, requires = "waveform")]
+    pub(crate) per_cycle: usize,
+    /// Write the RMS values and power of one cycle, refreshed every half cycle, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) half_cycles: Option<PathBuf>,
     /// Leave lines out of the spectrum table that are smaller than this share of the fundamental
     #[arg(long, value_name = "RATIO", default_value_t = 1e-4, requires = "spectrum")]
     pub(crate) threshold: f64,

@@ -128,6 +128,7 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         current: arguments.current,
         time: arguments.time,
         rate_hz: arguments.rate,
+        start: arguments.start,
         nominal_hz: arguments.nominal.and_then(|text| text.parse().ok()),
         declared_voltage_v: arguments.declared_voltage,
         lamp_v: arguments.lamp.and_then(|text| text.parse().ok()),
@@ -137,6 +138,9 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
             MeasureFormat::Csv => measure::Format::Csv,
         },
         spectrum: arguments.spectrum,
+        waveform: arguments.waveform,
+        per_cycle: arguments.per_cycle,
+        half_cycles: arguments.half_cycles,
         threshold: arguments.threshold,
     })
 }

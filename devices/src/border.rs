@@ -3,11 +3,14 @@
 //! Terms: *data time* is how far the device has seen its terminal; *now* is the instant the runner
 //! is at. Everything that crosses is serialisable, so a device can be a process of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_sim::{Block, Netting, ReferenceSpan, Spectrum};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use serde::{Deserialize, Serialize};
+
+use crate::answer::CommandFault;
 
 /// What a device wants to see of its terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -176,6 +179,15 @@ pub trait Device: Send {
 
     /// How it makes totals (D-21).
     fn netting(&self) -> Netting;
+
+    /// The constant on its nameplate, in pulses per kWh and kvarh: what its pulse outputs are to be
+    /// judged by, whatever they work by.
+    fn pulse_constant(&self) -> f64;
+
+    /// What is wrong with a command, its parameters written as texts, as far as can be told without
+    /// giving it; `None` of one that the device understands and should carry out.
+    fn foresee(&self, command: &str, parameters: &BTreeMap<String, String>)
+    -> Option<CommandFault>;
 
     /// The topics it listens to.
     fn subscriptions(&self) -> Vec<String>;

@@ -31,7 +31,7 @@ mod sampled;
 mod window;
 mod windows;
 
-pub use answer::ERROR_PREFIX;
+pub use answer::{CommandFault, ERROR_PREFIX};
 pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};

@@ -15,7 +15,7 @@ use lastmeter_wire::flexmeter::{
 };
 use lastmeter_wire::topics;
 
-use crate::answer::{CommandDesk, ERROR_PREFIX, Judged, Order};
+use crate::answer::{CommandDesk, CommandFault, ERROR_PREFIX, Judged, Order, understood};
 use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use crate::front_end::{Calibration, ChannelError};
 use crate::outbox::Outbox;
@@ -28,6 +28,13 @@ use crate::windows::ClosedForm;
 /// The shortest reporting period: longer than the longest window (12 cycles at 50.7 Hz, 10 at
 /// 42.25 Hz: 0.237 s), so that each reading has at least one.
 pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
+
+/// A reading that is due up to so much after a ten-minute tick ends with the tick, in seconds: that
+/// much is granted between the end of what a reading covers and its instant.
+const AFTER_TICK_S: f64 = 0.5;
+
+/// The answer of a device that is to open what it does not have.
+const NO_BREAKER: &str = "this device has no breaker";
 
 /// An identifier that exists nowhere, for the fault of that name.
 const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
@@ -69,6 +76,8 @@ pub(crate) struct MeterParts {
     pub(crate) obeys_commands: bool,
     pub(crate) registers: Registers,
     pub(crate) energy: Energy,
+    /// On the nameplate, in pulses per kWh and kvarh.
+    pub(crate) pulse_constant: f64,
     /// Phases of the network; a meter with a second set of channels has more in its windows.
     pub(crate) phases: usize,
     /// Whether it has a breaker, and with it a second voltage behind that and a neutral current.
@@ -108,6 +117,8 @@ pub(crate) struct Meter {
     faults: Faults,
     has_warned: bool,
     is_open: bool,
+    /// Windows that began at a tick and wait for the reading that ends with it to be made.
+    held: Vec<MeasuredWindow>,
 }
 
 /// Counts the restarts of the serial counter; nothing restarts it yet.
@@ -129,6 +140,7 @@ impl Meter {
             faults: Faults::default(),
             has_warned: false,
             is_open: false,
+            held: Vec::new(),
             parts,
         }
     }
@@ -159,6 +171,7 @@ impl Meter {
             from = to.max(from);
             if first_sample + from as u64 >= first_at(self.next_due, rate_hz) {
                 self.reading_due(out);
+                self.held.drain(..).for_each(|window| self.totaliser.add(&window));
             }
         }
     }
@@ -204,7 +217,15 @@ impl Meter {
         let pushed = chain.push(block, (from, to), self.is_open);
         while let Some(window) = chain.pop() {
             let window = prepared(&mut self.parts.registers, self.parts.phases, window);
-            self.totaliser.add(&window);
+            // A reading that is due just after a tick ends with it.
+            let due_s = self.next_due.as_seconds_f64() - window.from_s;
+            let ends_here =
+                window.begins_interval && due_s <= AFTER_TICK_S && self.totaliser.span().is_some();
+            if ends_here || !self.held.is_empty() {
+                self.held.push(window);
+            } else {
+                self.totaliser.add(&window);
+            }
         }
         while let Some((phase, pst)) = chain.pop_flicker() {
             self.totaliser.set_flicker(phase, pst);
@@ -348,9 +369,7 @@ impl Meter {
                 self.totaliser.set_no_load(self.parts.registers.no_load_w());
                 Ok(response)
             }
-            Order::SetBreaker { .. } if !self.parts.has_breaker => {
-                Err("this device has no breaker".to_owned())
-            }
+            Order::SetBreaker { .. } if !self.parts.has_breaker => Err(NO_BREAKER.to_owned()),
             Order::SetBreaker { is_open } => {
                 self.is_open = is_open;
                 self.totaliser.set_open(is_open);
@@ -458,6 +477,37 @@ impl Device for Meter {
 
     fn netting(&self) -> Netting {
         self.totaliser.netting()
+    }
+
+    fn pulse_constant(&self) -> f64 {
+        self.parts.pulse_constant
+    }
+
+    fn foresee(
+        &self,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Option<CommandFault> {
+        let order = match understood(command, parameters, PERIOD_MIN) {
+            Ok(order) => order,
+            Err(fault) => return Some(fault),
+        };
+        let refused = |parameter, what| Some(CommandFault::refused(parameter, what));
+        let registers = &self.parts.registers;
+        match order {
+            Order::ReadRegister { register } => {
+                registers.read(&register).err().and_then(|what| refused(Some("register"), what))
+            }
+            Order::SetRegister { register, value } => {
+                let what = registers.clone().write(&register, &value).err()?;
+                let is_there = registers.read(&register).is_ok();
+                refused(Some(if is_there { "value" } else { "register" }), what)
+            }
+            Order::SetBreaker { .. } if !self.parts.has_breaker => {
+                refused(None, NO_BREAKER.to_owned())
+            }
+            Order::SetBreaker { .. } | Order::SetPeriod(_) => None,
+        }
     }
 
     fn subscriptions(&self) -> Vec<String> {

@@ -28,6 +28,7 @@ pub(crate) const GROUPS: &[&str] = &[
     "apparent_energy",
     "thd",
     "harmonics",
+    "interharmonics",
     "unbalance",
     "flicker",
     "non_active_power",
@@ -45,7 +46,7 @@ pub(crate) const BREAKER_GROUPS: &[&str] = &["neutral_current", "breaker"];
 pub(crate) const UNBALANCE_GROUP: &str = "unbalance";
 
 /// Groups for which every sample has to be looked at.
-pub(crate) const SAMPLE_GROUPS: &[&str] = &["harmonics", "flicker"];
+pub(crate) const SAMPLE_GROUPS: &[&str] = &["harmonics", "interharmonics", "flicker"];
 
 /// The group a meter reports a quantity with, by its word in `quantities`; `None` if none does.
 pub fn group_of(quantity: Quantity) -> Option<&'static str> {
@@ -62,6 +63,7 @@ pub fn group_of(quantity: Quantity) -> Option<&'static str> {
         Quantity::ApparentEnergy => "apparent_energy",
         Quantity::VoltageThd | Quantity::CurrentThd => "thd",
         Quantity::VoltageHarmonic(_) | Quantity::CurrentHarmonic(_) => "harmonics",
+        Quantity::VoltageInterharmonics | Quantity::CurrentInterharmonics => "interharmonics",
         Quantity::VoltageUnbalanceNegative | Quantity::VoltageUnbalanceZero => UNBALANCE_GROUP,
         Quantity::FlickerShortTerm => "flicker",
         Quantity::NonActivePower => "non_active_power",
@@ -165,6 +167,8 @@ pub(crate) struct Totaliser {
     unbalance2: [f64; 2],
     /// Squares of the harmonics, where they are reported.
     orders2: Option<Box<Orders>>,
+    /// Squares of the interharmonics, likewise.
+    between2: Option<[[f64; PHASES_MAX]; 2]>,
     /// The last known Pst of each phase; not a number before there is one.
     pst: [f64; PHASES_MAX],
     /// Seconds of windows in the sums.
@@ -198,6 +202,7 @@ impl Totaliser {
             direct: Default::default(),
             unbalance2: Default::default(),
             orders2: None,
+            between2: None,
             pst: [f64::NAN; PHASES_MAX],
             length_s: 0.0,
             span: None,
@@ -286,6 +291,12 @@ impl Totaliser {
             let part = percent.unwrap_or(f64::NAN) / 100.0;
             *sum += part * part * t;
         }
+        if let Some(squares) = window.between2 {
+            let sums = self.between2.get_or_insert([[0.0; PHASES_MAX]; 2]);
+            for (sum, square) in sums.iter_mut().flatten().zip(squares.iter().flatten()) {
+                *sum += square * t;
+            }
+        }
         let Some(orders) = &window.orders else { return };
         let sums = self.orders2.get_or_insert_with(|| Box::new([[[0.0; ORDERS]; PHASES_MAX]; 2]));
         let sums = sums.iter_mut().flatten().flatten();
@@ -297,12 +308,13 @@ impl Totaliser {
     /// Adds energies up, by the meter's own clock, where there is a load: each power has to reach
     /// the threshold by itself, for a load may be reactive only.
     fn register(&mut self, window: &MeasuredWindow) {
-        let t = window.duration_s * (1.0 + window.clock_error);
+        let t = window.counted_s() * (1.0 + window.clock_error);
+        let more_w = window.before_tick.map_or([0.0; PHASES_MAX], |before| before.p_more_w);
+        let gate = |power: f64| if power.abs() >= self.energy.no_load_w { power } else { 0.0 };
         let loaded = |power: fn(&MeasuredPhase) -> f64| {
-            let gate = |power: f64| if power.abs() >= self.energy.no_load_w { power } else { 0.0 };
             window.phases.each_ref().map(|phase| gate(power(phase)))
         };
-        let p = loaded(|phase| phase.p_w);
+        let p = std::array::from_fn(|n| gate(window.phases[n].p_w + more_w[n]));
         let q = loaded(|phase| phase.q1_var);
         let s = loaded(|phase| phase.s_va);
         for direction in DIRECTIONS {
@@ -367,6 +379,8 @@ impl Totaliser {
             Quantity::CurrentThd => means(&self.thd2[1])[row.phase.index()?].sqrt(),
             Quantity::VoltageHarmonic(order) => self.order(0, row.phase, order)?,
             Quantity::CurrentHarmonic(order) => self.order(1, row.phase, order)?,
+            Quantity::VoltageInterharmonics => means(&self.between2?[0])[row.phase.index()?].sqrt(),
+            Quantity::CurrentInterharmonics => means(&self.between2?[1])[row.phase.index()?].sqrt(),
             Quantity::VoltageUnbalanceNegative => (self.unbalance2[0] / self.length_s).sqrt(),
             Quantity::VoltageUnbalanceZero => (self.unbalance2[1] / self.length_s).sqrt(),
             Quantity::FlickerShortTerm => *self.pst.get(row.phase.index()?)?,

@@ -31,6 +31,8 @@ pub struct DeviceContext<'a> {
 pub struct DeviceKind {
     /// Name, texts and fields.
     pub entry: Entry,
+    /// How many phases it has: 1 or 3.
+    pub phases: usize,
     /// Makes one. `None` if values do not fit together, which is then in the diagnostics.
     pub build: fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Box<dyn Device>>,
 }

@@ -5,10 +5,11 @@ use lastmeter_metrology::{EngineConfig, EngineError, PhaseQuantities, Window, Wi
 use lastmeter_sim::{Block, Streams};
 use num_complex::Complex64;
 
+use crate::front_end::coupling::CouplingParameters;
 use crate::front_end::group::FrontEnd;
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::running_mean::RunningMean;
-use crate::window::{MeasuredPhase, MeasuredWindow, ORDERS, Orders, PHASES_MAX};
+use crate::window::{BeforeTick, MeasuredPhase, MeasuredWindow, ORDERS, Orders, PHASES_MAX};
 
 /// By how much earlier than the ten minutes since its start a flickermeter's interval ends, in
 /// seconds: so much more than its filters are late that the reading due then has it.
@@ -29,8 +30,16 @@ pub(crate) struct Sampled {
     rate_hz: f64,
     /// Whether harmonics are told one by one.
     has_orders: bool,
+    /// Whether what lies between them is told.
+    has_between: bool,
     /// One for each voltage, where flicker is reported.
     flicker: Vec<FlickerMeter>,
+    /// The ten minutes of the clock that the last window belongs to.
+    ten_minutes: Option<i64>,
+    /// How many windows are not measured after each that is.
+    gaps: u32,
+    /// The last window that was measured, and how many have gone by since.
+    held: Option<(MeasuredWindow, u32)>,
 }
 
 impl Sampled {
@@ -54,8 +63,24 @@ impl Sampled {
             means: Vec::new(),
             rate_hz,
             has_orders: false,
+            has_between: false,
             flicker: Vec::new(),
+            ten_minutes: None,
+            gaps: 0,
+            held: None,
         })
+    }
+
+    /// The same with phases that are coupled.
+    pub(crate) fn with_coupling(mut self, parameters: CouplingParameters) -> Self {
+        self.front_end = self.front_end.with_coupling(parameters);
+        self
+    }
+
+    /// The same with windows that nobody measures: so many after each that is, taken to be like it.
+    pub(crate) fn with_gaps(mut self, gaps: u32) -> Self {
+        self.gaps = gaps;
+        self
     }
 
     /// Measures mean values too.
@@ -70,10 +95,17 @@ impl Sampled {
         self
     }
 
-    /// The same with a flickermeter on each voltage; `None` if the rate does not do.
-    pub(crate) fn with_flicker(mut self, config: FlickerConfig) -> Option<Self> {
+    /// The same with what lies between the harmonics; the engine has to find it.
+    pub(crate) fn with_between(mut self) -> Self {
+        self.has_between = true;
+        self
+    }
+
+    /// The same with a flickermeter on each voltage that has classes up to `range`; `None` if the
+    /// rate does not do.
+    pub(crate) fn with_flicker(mut self, config: FlickerConfig, range: f64) -> Option<Self> {
         let first_s = SHORT_TERM_S - FLICKER_EARLY_S;
-        let meter = FlickerMeter::new(config)?.with_first_interval_at(first_s);
+        let meter = FlickerMeter::new(config)?.with_first_interval_at(first_s).with_range(range);
         self.flicker = vec![meter; self.phases];
         Some(self)
     }
@@ -143,6 +175,30 @@ impl Sampled {
 
     /// The next complete window.
     pub(crate) fn pop(&mut self) -> Option<MeasuredWindow> {
+        let window = self.measure()?;
+        if self.gaps == 0 {
+            return Some(window);
+        }
+        match &mut self.held {
+            Some((held, gone)) if *gone < self.gaps => {
+                *gone += 1;
+                Some(MeasuredWindow {
+                    from_s: window.from_s,
+                    duration_s: window.duration_s,
+                    clock_error: window.clock_error,
+                    before_tick: window.before_tick,
+                    begins_interval: window.begins_interval,
+                    ..held.clone()
+                })
+            }
+            held => {
+                *held = Some((window.clone(), 0));
+                Some(window)
+            }
+        }
+    }
+
+    fn measure(&mut self) -> Option<MeasuredWindow> {
         let window = self.engine.pop()?;
         let mut phases = [MeasuredPhase::default(); PHASES_MAX];
         for (phase, found) in phases.iter_mut().zip(&window.phases) {
@@ -157,7 +213,18 @@ impl Sampled {
                 phase.i_mean_a = self.means[sets + number].over(from, to);
             }
         }
+        let ten_minutes = window.ten_minutes.map(|interval| interval.index);
+        let before = std::mem::replace(&mut self.ten_minutes, ten_minutes);
         let from_s = self.front_end.true_time_s(window.start_s);
+        let before_tick = window.before_tick.as_deref().map(|part| {
+            let tick_s = self.front_end.true_time_s(window.start_s + part.duration_s);
+            let mut p_more_w = [0.0; PHASES_MAX];
+            let powers = part.p_w.iter().zip(&window.phases).take(self.phases);
+            for (more, (p_w, phase)) in p_more_w.iter_mut().zip(powers) {
+                *more = p_w - phase.p_w;
+            }
+            BeforeTick { duration_s: tick_s - from_s, p_more_w }
+        });
         let device_end_s = window.start_s + window.duration_s;
         let to_s = self.front_end.true_time_s(device_end_s);
         // Where both clocks are one, times are those of the window, to the last bit.
@@ -171,6 +238,9 @@ impl Sampled {
             phases,
             second: MeasuredPhase::default(),
             orders: self.has_orders.then(|| orders(&window)),
+            between2: self.has_between.then(|| between2(&window)),
+            before_tick,
+            begins_interval: before.is_some() && before != ten_minutes,
         })
     }
 }
@@ -188,6 +258,19 @@ fn orders(window: &Window) -> Box<Orders> {
         }
     }
     orders
+}
+
+/// Squares of all centred interharmonic sub-groups of a window together.
+fn between2(window: &Window) -> [[f64; PHASES_MAX]; 2] {
+    let mut squares = [[0.0; PHASES_MAX]; 2];
+    for (phase, found) in window.phases.iter().enumerate().take(PHASES_MAX) {
+        let Some(harmonics) = found.harmonics.as_deref() else { continue };
+        for (side, found) in [&harmonics.u, &harmonics.i].into_iter().enumerate() {
+            let groups = found.interharmonic_sub_groups.iter().take(ORDERS + 1);
+            squares[side][phase] = groups.map(|rms| rms * rms).sum();
+        }
+    }
+    squares
 }
 
 fn measured(found: &PhaseQuantities) -> MeasuredPhase {

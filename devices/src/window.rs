@@ -55,16 +55,39 @@ pub(crate) struct MeasuredWindow {
     pub(crate) second: MeasuredPhase,
     /// Harmonics one by one, where they are reported.
     pub(crate) orders: Option<Box<Orders>>,
+    /// Squares of the interharmonics of the voltages and of the currents, where they are reported.
+    pub(crate) between2: Option<[[f64; PHASES_MAX]; 2]>,
+    /// Its part before the ten-minute tick that it runs across.
+    pub(crate) before_tick: Option<BeforeTick>,
+    /// Whether it is the first of its ten minutes of the clock, which begin with it.
+    pub(crate) begins_interval: bool,
+}
+
+/// The part of a window before the tick that it runs across: all that its energies are of, for the
+/// next window begins at the tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct BeforeTick {
+    /// Length in seconds.
+    pub(crate) duration_s: f64,
+    /// Active power of the part less that of the whole window, by phase, in W.
+    pub(crate) p_more_w: [f64; PHASES_MAX],
 }
 
 impl MeasuredWindow {
     /// End, in seconds since the scenario's start.
+    #[cfg(test)]
     pub(crate) fn to_s(&self) -> f64 {
         self.from_s + self.duration_s
     }
 
-    /// Start and end in whole nanoseconds.
+    /// What its energies are of: its length in seconds, up to the tick that it runs across.
+    pub(crate) fn counted_s(&self) -> f64 {
+        self.before_tick.map_or(self.duration_s, |before| before.duration_s)
+    }
+
+    /// Start and end of what counts, in whole nanoseconds.
     pub(crate) fn span(&self) -> (SimDuration, SimDuration) {
-        (SimDuration::from_seconds_f64(self.from_s), SimDuration::from_seconds_f64(self.to_s()))
+        let to_s = self.from_s + self.counted_s();
+        (SimDuration::from_seconds_f64(self.from_s), SimDuration::from_seconds_f64(to_s))
     }
 }

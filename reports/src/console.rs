@@ -22,6 +22,13 @@ pub fn number(value: f64) -> String {
     if (1e-4..1e9).contains(&magnitude) { format!("{rounded}") } else { format!("{rounded:e}") }
 }
 
+/// A figure with all its digits, in powers of ten where it would be a row of zeros.
+pub(crate) fn exact(value: f64) -> String {
+    let magnitude = value.abs();
+    let is_plain = magnitude == 0.0 || (1e-6..1e9).contains(&magnitude) || !magnitude.is_finite();
+    if is_plain { value.to_string() } else { format!("{value:e}") }
+}
+
 /// A figure with its uncertainty: that to two digits, the figure to as many as it is known to.
 pub fn with_uncertainty(value: f64, uncertainty: f64) -> String {
     if !value.is_finite() || !uncertainty.is_finite() {
@@ -148,6 +155,23 @@ pub fn format_duration(took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_figure_is_a_row_of_zeros() {
+        for (value, told) in [
+            (1e300, "1e300"),
+            (-2.5e-12, "-2.5e-12"),
+            (0.0, "0"),
+            (0.123_456_789, "0.123456789"),
+            (123_456_789.5, "123456789.5"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(exact(value), told);
+            assert!(number(value).len() < 14, "{}", number(value));
+        }
+        assert_eq!((number(1e300), number(1e-300)), ("1e300".to_owned(), "1e-300".to_owned()));
+        assert_eq!(with_uncertainty(1e300, 1e290), "1e300 ± 1e290");
+    }
 
     #[test]
     fn a_figure_has_the_digits_its_uncertainty_leaves_it() {

@@ -10,7 +10,8 @@ use lastmeter_params::{
 };
 
 use crate::calibration;
-use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext};
+use crate::check::command_ack::Unjudged;
+use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext, Pattern};
 use crate::exit::ExitCode;
 use crate::record::{
     Event, Found, LatencyRow, Observation, RecordError, RunFacts, RunReader, RunState, Torn,
@@ -40,6 +41,8 @@ fn list(diagnostics: &[Diagnostic]) -> String {
 /// word is [`evaluate`]'s.
 pub struct Judge {
     checks: Vec<(CheckContext, Box<dyn Check>)>,
+    /// Commands that none of them is about; a calibration judges its own.
+    unjudged: Option<Unjudged>,
     lines: u64,
 }
 
@@ -65,12 +68,21 @@ impl Judge {
             calibration: calibration::plan_of(&document, &mut diagnostics).map(Arc::new),
             ..CheckContext::default()
         };
+        let unjudged = about.calibration.is_none().then(|| {
+            let tables = check_tables(&document).into_iter().filter_map(|node| match &node.value {
+                NodeValue::Table(table) => Some(table),
+                _ => None,
+            });
+            let commands = tables.filter(|table| table.text("kind") == Some("command_ack"));
+            let patterns = commands.map(|table| Pattern::new(table.text("device").unwrap_or("*")));
+            Unjudged::new(scenario, patterns.collect())
+        });
         let checks = check_tables(&document)
             .into_iter()
             .filter_map(|node| build(node, &about, &mut diagnostics))
             .collect();
         if diagnostics.is_empty() {
-            Ok(Self { checks, lines: 0 })
+            Ok(Self { checks, unjudged, lines: 0 })
         } else {
             Err(EvaluateError::Scenario(diagnostics.into_sorted()))
         }
@@ -96,6 +108,9 @@ impl Judge {
         for (_, check) in &mut self.checks {
             check.event(self.lines, event);
         }
+        if let Some(unjudged) = &mut self.unjudged {
+            unjudged.event(self.lines, event);
+        }
     }
 
     /// Takes the next latency row of the record.
@@ -105,14 +120,16 @@ impl Judge {
         }
     }
 
-    /// What the checks say of the record so far, in the scenario's order.
+    /// What the checks say of the record so far, in the scenario's order, and behind them what no
+    /// check is about and must not be passed over.
     pub fn verdicts(&self, facts: &RunFacts) -> Vec<Verdict> {
         if facts.state == RunState::Skipped {
             let why = facts.cause.as_deref().unwrap_or("the run was skipped");
             let skipped = |context: &CheckContext| context.verdict(Status::Skipped, "1", why);
             return self.checks.iter().map(|(context, _)| skipped(context)).collect();
         }
-        self.checks.iter().map(|(_, check)| check.verdict(facts)).collect()
+        let unjudged = self.unjudged.as_ref().and_then(|unjudged| unjudged.verdict(facts));
+        self.checks.iter().map(|(_, check)| check.verdict(facts)).chain(unjudged).collect()
     }
 
     /// What the checks say of a run whose record cannot be read, or not be trusted.

@@ -2,6 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::console::exact;
 use crate::evaluate::Evaluation;
 use crate::suite::{Outcome, SuiteRun};
 use crate::verdict::{Status, Verdict};
@@ -95,7 +96,7 @@ fn test_case(verdict: &Verdict) -> TestCase {
         [("measured", verdict.measured), ("limit", verdict.limit), ("bound", verdict.bound)];
     for (name, value) in optional {
         if let Some(value) = value {
-            case.add_property(Property::new(name, value.to_string()));
+            case.add_property(Property::new(name, exact(value)));
         }
     }
     case.add_property(Property::new("unit", verdict.unit.as_str()));

@@ -24,7 +24,7 @@ mod text;
 pub mod verdict;
 
 pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};
-pub use console::{format_summary, format_verdicts};
+pub use console::{format_summary, format_verdicts, number};
 pub use evaluate::{EvaluateError, Evaluation, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
 pub use record::{Event, Observation, RecordError, RunReader, RunWriter};

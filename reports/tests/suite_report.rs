@@ -164,7 +164,11 @@ fn a_folder_is_held_against_every_class() {
     assert_eq!(lines, expected);
     let worst = assessed.claimed().tests[0].worst().unwrap();
     let figures = worst.figures.as_ref().unwrap();
-    assert!((figures.value - 0.1).abs() < 1e-6 && figures.budget.expanded() < 1e-6);
+    // What is reported is a multiple of a few millijoules, as far as anybody can see.
+    let budget = figures.budget;
+    assert!((figures.value - 0.1).abs() < 1e-6 && budget.expanded() < 1e-3, "{budget:?}");
+    let rest = lastmeter_reports::standard::Budget { register: 0.0, ..budget };
+    assert!(rest.expanded() < 1e-6, "{budget:?}");
 }
 
 /// Somebody makes the meter right in the record: its class is no better for it.

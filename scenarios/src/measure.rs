@@ -13,14 +13,17 @@ use lastmeter_metrology::{
     PowerTheory, SpectrumOptions, spectrum,
 };
 use lastmeter_reports::ExitCode;
+pub use lastmeter_units::SimTime;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
 
 use crate::run::chain;
 use crate::suite::{tell, write_out};
 
+mod beside;
 mod signals;
 mod windows;
 
+use beside::Beside;
 use signals::Signals;
 use windows::Windows;
 
@@ -48,6 +51,8 @@ pub struct MeasureOptions {
     pub time: Option<String>,
     /// CSV: the sampling rate.
     pub rate_hz: Option<f64>,
+    /// When the first sample was taken, where the recording does not say or is not believed.
+    pub start: Option<SimTime>,
     /// 50 or 60, where it cannot be told.
     pub nominal_hz: Option<f64>,
     /// The declared voltage events and the weekly verdict are relative to, in V.
@@ -58,6 +63,12 @@ pub struct MeasureOptions {
     pub format: Format,
     /// Where the spectrum table goes, if one is wanted.
     pub spectrum: Option<PathBuf>,
+    /// Where the waveforms go, if they are wanted.
+    pub waveform: Option<PathBuf>,
+    /// Points per cycle of these.
+    pub per_cycle: usize,
+    /// Where the values of every half cycle go, if they are wanted.
+    pub half_cycles: Option<PathBuf>,
     /// Lines below this part of a channel's largest are left out of the spectrum table.
     pub threshold: f64,
 }
@@ -78,8 +89,15 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
 
 /// The analysis, and its windows apart.
 fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> {
-    if let Some(path) = &options.spectrum {
-        is_another_file(path, &options.file)?;
+    let written = [
+        (&options.spectrum, "spectrum"),
+        (&options.waveform, "waveform"),
+        (&options.half_cycles, "table of half cycles"),
+    ];
+    for (path, what) in written {
+        if let Some(path) = path {
+            is_another_file(path, &options.file, what)?;
+        }
     }
     let mut signals = Signals::open(options)?;
     let header_hz = signals.recording().nominal_hz.filter(|hz| is_nominal(*hz));
@@ -90,7 +108,8 @@ fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> 
         nominal_hz = None;
         measured = analysed(&mut signals, options, None);
     }
-    let (mut analysis, windows) = measured?;
+    let (mut analysis, windows, beside) = measured?;
+    beside.save(options)?;
     let mut notes = signals.recording().notes.clone();
     if let Some(path) = &options.spectrum {
         notes.extend(write_spectrum(path, &mut signals, nominal_hz, options.threshold)?);
@@ -105,8 +124,9 @@ fn analysed(
     signals: &mut Signals,
     options: &MeasureOptions,
     nominal_hz: Option<f64>,
-) -> Result<(Analysis, Windows), String> {
+) -> Result<(Analysis, Windows, Beside), String> {
     let (voltages, currents) = signals.names();
+    let mut beside = Beside::new(options, &signals.names(), signals.phases())?;
     let setup = AnalyserSetup {
         rate_hz: signals.recording().rate_hz,
         nominal_hz,
@@ -116,7 +136,9 @@ fn analysed(
         options: AnalysisOptions {
             declared_voltage_v: options.declared_voltage_v,
             lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
-            tick_s: 0.0,
+            first_sample_unix_ns: options.start.or(signals.recording().start).map(|start| start.0),
+            half_cycles: options.half_cycles.is_some(),
+            samples_per_cycle: options.waveform.as_ref().map(|_| options.per_cycle),
         },
     };
     let mut analyser = Analyser::new(setup).map_err(|error| chain(&error))?;
@@ -124,13 +146,15 @@ fn analysed(
     let mut outcome = Ok(());
     signals.play(&mut |voltages, currents| {
         let taken = analyser.push(voltages, currents).map_err(|error| chain(&error));
+        let taken = taken.and_then(|()| beside.take(&mut analyser));
         outcome = taken.and_then(|()| windows.take(&analyser.take_windows()));
         if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     outcome?;
     let mut analysis = analyser.finish().map_err(|error| chain(&error))?;
     windows.take(&std::mem::take(&mut analysis.windows))?;
-    Ok((analysis, windows))
+    beside.take_last(&mut analysis)?;
+    Ok((analysis, windows, beside))
 }
 
 fn is_nominal(hz: f64) -> bool {
@@ -138,14 +162,14 @@ fn is_nominal(hz: f64) -> bool {
 }
 
 /// A recording is not written over by what was measured in it.
-fn is_another_file(path: &Path, recording: &Path) -> Result<(), String> {
+fn is_another_file(path: &Path, recording: &Path, what: &str) -> Result<(), String> {
     let same =
         |of: &Path| path.canonicalize().ok().is_some_and(|p| Some(p) == of.canonicalize().ok());
     let data = ["dat", "DAT", "Dat"].map(|extension| recording.with_extension(extension));
     if same(recording) || data.iter().any(|data| same(data)) {
         let path = path.display();
         return Err(format!(
-            "the spectrum would be written over the recording {path}; name another file"
+            "the {what} would be written over the recording {path}; name another file"
         ));
     }
     Ok(())
@@ -262,6 +286,7 @@ fn as_table(analysis: &Analysis, file: &Path) -> String {
         row(&mut text, "SH / VA", phases, None, theory(|t| t.sh_va));
         row(&mut text, "DH / var", phases, None, theory(|t| t.dh_var));
     }
+    interharmonic_rows(&mut text, phases);
     if let Some(effective) = &total.ieee1459 {
         let _ = writeln!(
             text,
@@ -280,6 +305,20 @@ fn as_table(analysis: &Analysis, file: &Path) -> String {
         let _ = write!(text, "\nnote: {note}");
     }
     text
+}
+
+/// What lies between the orders, all of it together.
+fn interharmonic_rows(text: &mut String, phases: &[PhaseAnalysis]) {
+    for (label, is_voltage) in [("interharmonics U / V", true), ("interharmonics I / A", false)] {
+        let together = |phase: &PhaseAnalysis| {
+            let list = if is_voltage { &phase.interharmonics_u } else { &phase.interharmonics_i };
+            let list = list.as_ref().filter(|list| !list.is_empty())?;
+            Some(list.iter().map(|rms| rms * rms).sum::<f64>().sqrt())
+        };
+        if phases.iter().any(|phase| together(phase).is_some()) {
+            row(text, label, phases, None, together);
+        }
+    }
 }
 
 /// One quantity of every phase.
@@ -411,4 +450,113 @@ fn shown(value: Option<f64>) -> String {
         6
     };
     format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Window starts in s of two seconds at 50 Hz and 2 kS/s in a file, its stamps as given.
+    fn starts(stamp: impl Fn(u32) -> String, start: Option<&str>) -> Vec<f64> {
+        starts_and_waveform(stamp, start).0
+    }
+
+    /// The same with the rows of the waveform file.
+    fn starts_and_waveform(
+        stamp: impl Fn(u32) -> String,
+        start: Option<&str>,
+    ) -> (Vec<f64>, Vec<[f64; 2]>) {
+        let mut text = "time,Va_V\n".to_owned();
+        for k in 0..4000_u32 {
+            let angle = std::f64::consts::TAU * f64::from(k % 40) / 40.0;
+            let _ = writeln!(text, "{},{}", stamp(k), 325.0 * angle.sin());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("recording.csv");
+        std::fs::write(&file, text).unwrap();
+        let options = MeasureOptions {
+            file,
+            voltage: Vec::new(),
+            current: Vec::new(),
+            time: None,
+            rate_hz: None,
+            start: start.map(|text| text.parse().unwrap()),
+            nominal_hz: None,
+            declared_voltage_v: None,
+            lamp_v: None,
+            format: Format::Csv,
+            spectrum: None,
+            waveform: Some(folder.path().join("waveform.csv")),
+            per_cycle: 32,
+            half_cycles: Some(folder.path().join("half.csv")),
+            threshold: 1e-4,
+        };
+        let (analysis, windows) = try_measure(&options).unwrap();
+        let mut out = Vec::new();
+        windows.print(&analysis, &options.file, &mut out).unwrap();
+        let rows = String::from_utf8(out).unwrap();
+        let half = std::fs::read_to_string(options.half_cycles.unwrap()).unwrap();
+        // Two seconds have 200 half cycles, of which two make a value.
+        assert_eq!(half.lines().count(), 1 + 199, "{half}");
+        for row in half.lines().skip(1) {
+            let cells: Vec<&str> = row.split(',').collect();
+            let [_, duration_s, "a", volts, "", ""] = cells[..] else { panic!("{row}") };
+            let due = 325.0 / std::f64::consts::SQRT_2;
+            // The last one ends with the recording: its last sample stands for what follows.
+            assert!((volts.parse::<f64>().unwrap() - due).abs() < 0.1, "{row}");
+            assert!((duration_s.parse::<f64>().unwrap() - 0.02).abs() < 1e-7, "{row}");
+        }
+        let starts = rows.lines().skip(1).map(|row| row.split(',').next().unwrap());
+        let waveform = std::fs::read_to_string(options.waveform.unwrap()).unwrap();
+        assert!(waveform.starts_with("time_s,\"Va_V [V]\"\n"), "{waveform:.40}");
+        let rows = waveform.lines().skip(1).map(|row| {
+            let (time_s, volts) = row.split_once(',').unwrap();
+            [time_s, volts].map(|cell| cell.parse().unwrap())
+        });
+        (starts.map(|start| start.parse().unwrap()).collect(), rows.collect())
+    }
+
+    #[test]
+    fn waveforms_have_32_points_per_cycle_and_none_twice_at_a_tick() {
+        let number = |k: u32| format!("{:.4}", f64::from(k) / 2000.0);
+        for start in [None, Some("2026-11-20T09:59:59.27Z")] {
+            let (_, waveform) = starts_and_waveform(number, start);
+            // 1.93 s of windows with a tick, 2 s without; each is a point of the sine.
+            let seconds = if start.is_some() { 1.93 } else { 2.0 };
+            assert_eq!(waveform.len(), (seconds * 50.0 * 32.0) as usize);
+            for (k, [time_s, volts]) in waveform.into_iter().enumerate() {
+                assert!((time_s - k as f64 / 1600.0).abs() < 1e-6, "{k}: {time_s}");
+                let due = 325.0 * (std::f64::consts::TAU * 50.0 * time_s).sin();
+                assert!((volts - due).abs() < 0.01, "{k}: {volts} for {due}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_clock_of_a_recording_or_of_its_user_puts_a_window_at_the_tick() {
+        let number = |k: u32| format!("{:.4}", f64::from(k) / 2000.0);
+        // The first sample is 0.73 s before ten o'clock.
+        let date = |k: u32| {
+            let ticks = 592_700 + 5 * k;
+            let (minute, second) = if ticks < 600_000 { ("09:59", 50) } else { ("10:00", 0) };
+            let rest = if ticks < 600_000 { ticks - 500_000 } else { ticks - 600_000 };
+            format!("2026-11-20T{minute}:{:02}.{:04}Z", second + rest / 10_000, rest % 10_000)
+        };
+        assert_eq!((date(0).as_str(), date(1460).as_str()), TICK);
+        let by_hand = |expected: &[f64], found: &[f64]| {
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6, "{found} instead of {expected}");
+            }
+        };
+        let at_tick = [0.0, 0.2, 0.4, 0.6, 0.73, 0.93, 1.13, 1.33, 1.53, 1.73];
+        by_hand(&at_tick, &starts(date, None));
+        by_hand(&at_tick, &starts(number, Some("2026-11-20T09:59:59.27Z")));
+        let gapless: Vec<f64> = (0..10).map(|k| 0.2 * f64::from(k)).collect();
+        by_hand(&gapless, &starts(number, None));
+        // Who says it otherwise is believed.
+        by_hand(&gapless, &starts(date, Some("2026-11-20T09:51:00Z")));
+    }
+
+    const TICK: (&str, &str) = ("2026-11-20T09:59:59.2700Z", "2026-11-20T10:00:00.0000Z");
 }

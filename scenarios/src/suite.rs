@@ -360,7 +360,8 @@ fn read_time(text: &str) -> Result<(Duration, String), String> {
     }
 }
 
-/// Turns true at Ctrl-C or SIGTERM; at the second one the process ends at once.
+/// Turns true at Ctrl-C, SIGTERM or SIGHUP (the terminal went away; not below `nohup`); at the
+/// second one the process ends at once.
 pub(crate) fn stop_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
@@ -372,8 +373,18 @@ pub(crate) fn stop_signal() -> watch::Receiver<bool> {
             std::future::pending::<()>().await;
             return;
         };
+        // Below `nohup` a hang-up is ignored; to listen for it would undo that.
+        let mut hang_up =
+            (!is_hang_up_ignored()).then(|| signal(SignalKind::hangup()).ok()).flatten();
         for time in 0.. {
+            let hung_up = async {
+                match &mut hang_up {
+                    Some(hang_up) => hang_up.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
+                _ = hung_up => {}
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
@@ -386,6 +397,15 @@ pub(crate) fn stop_signal() -> watch::Receiver<bool> {
         }
     });
     receiver
+}
+
+/// Whether this process was started with hang-ups ignored, as the kernel tells it.
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[expect(clippy::exit, reason = "the user has asked twice; the record so far is on disk")]

@@ -131,6 +131,8 @@ pub enum Change {
     Temperature {
         /// In degrees Celsius.
         celsius: f64,
+        /// In which time, in steps of at most a quarter of a kelvin.
+        over: SimDuration,
     },
     /// Voltages on another level: dip, swell, interruption, rapid change, unbalance.
     Level {

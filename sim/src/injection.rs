@@ -39,6 +39,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
     steps::AMPLITUDE,
     steps::FREQUENCY,
     steps::ANGLE,
+    steps::TEMPERATURE,
     levels::DIP,
     levels::SWELL,
     levels::INTERRUPTION,

@@ -24,7 +24,7 @@ const POINTS: usize = 10;
 const ORDERS_BY_PRODUCT: usize = 64;
 
 /// Abscissae and weights of the rule on [0, 1], by Newton's method on the Legendre polynomial.
-static GAUSS: LazyLock<[(f64, f64); POINTS]> = LazyLock::new(|| {
+pub(crate) static GAUSS: LazyLock<[(f64, f64); POINTS]> = LazyLock::new(|| {
     std::array::from_fn(|k| {
         let n = POINTS as f64;
         let mut x = libm::cos(PI * (k as f64 + 0.75) / (n + 0.5));

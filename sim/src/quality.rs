@@ -6,7 +6,11 @@
 //! neighbours depends on where a window begins, and there is no reference. Nor is there one in a
 //! played recording, or while something moves. Noise is not counted.
 //!
-//! Unbalance is made of the symmetrical components of the fundamentals (IEC 61000-4-30, 5.7).
+//! Interharmonic sub-groups have a reference where every tone lies on a bin of the window, a tenth
+//! (a twelfth at 60 Hz) of the fundamental apart: then each is in one bin alone.
+//!
+//! Unbalance is made of the symmetrical components of the fundamentals (IEC 61000-4-30, 5.7); where
+//! it changes it is the root of the mean of its squares over time, as windows are aggregated (4.4).
 
 use num_complex::Complex64;
 
@@ -16,16 +20,25 @@ use crate::truth::{AGREEMENT, PhaseHarmonics};
 /// How many orders there are, 2 to 50.
 const ORDERS: usize = ORDER_MAX as usize - 1;
 
-/// RMS value of each order from 2 on; not a number where there is no reference.
+/// RMS value of each order from 2 on, and of what lies between them; not a number where there is no
+/// reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Orders([f64; ORDERS]);
+pub(crate) struct Orders {
+    orders: [f64; ORDERS],
+    between: f64,
+}
 
 impl Orders {
-    pub(crate) const UNKNOWN: Self = Self([f64::NAN; ORDERS]);
+    pub(crate) const UNKNOWN: Self = Self { orders: [f64::NAN; ORDERS], between: f64::NAN };
 
-    /// From the RMS value of each order.
+    /// From the RMS value of each order; there is nothing between them.
     pub(crate) fn from_fn(rms: impl Fn(u32) -> f64) -> Self {
-        Self(std::array::from_fn(|index| rms(index as u32 + 2)))
+        Self { orders: std::array::from_fn(|index| rms(index as u32 + 2)), between: 0.0 }
+    }
+
+    /// The same with what lies between them.
+    pub(crate) fn with_between(self, between: f64) -> Self {
+        Self { between, ..self }
     }
 
     /// Of tones by their order.
@@ -36,12 +49,17 @@ impl Orders {
                 *sum += phasor;
             }
         }
-        Self(sums.map(|sum| sum.norm_sqr().sqrt()))
+        Self { orders: sums.map(|sum| sum.norm_sqr().sqrt()), between: 0.0 }
     }
 
     /// The RMS value of an order.
     pub(crate) fn rms(&self, order: u8) -> Option<f64> {
-        self.0.get(usize::from(order).checked_sub(2)?).copied()
+        self.orders.get(usize::from(order).checked_sub(2)?).copied()
+    }
+
+    /// The RMS value of the interharmonic sub-groups.
+    pub(crate) fn between(&self) -> f64 {
+        self.between
     }
 }
 
@@ -73,15 +91,16 @@ impl Quality {
         keep(&mut self.negative, other.negative, 1.0);
         keep(&mut self.zero, other.zero, 1.0);
         for (mine, other) in self.channels.iter_mut().zip(&other.channels) {
-            for (mine, other) in mine.0.iter_mut().zip(other.0) {
+            for (mine, other) in mine.orders.iter_mut().zip(other.orders) {
                 keep(mine, other, other.abs());
             }
+            keep(&mut mine.between, other.between, other.between.abs());
         }
     }
 }
 
 /// Negative and zero over positive sequence; not a number unless there are three phases.
-fn unbalance(harmonics: &[PhaseHarmonics]) -> [f64; 2] {
+pub(crate) fn unbalance(harmonics: &[PhaseHarmonics]) -> [f64; 2] {
     let [a, b, c] = harmonics else { return [f64::NAN; 2] };
     let sequence = |thirds: f64| {
         let turn = Complex64::cis(std::f64::consts::TAU / 3.0 * thirds);

@@ -304,6 +304,7 @@ impl Gates {
 
 /// Each harmonic of a channel of tones; unknown if there is anything else but a direct component.
 fn orders(frequencies_hz: &[f64], phasors: &[Complex64], fundamental_hz: f64) -> Orders {
+    let between = between_orders(frequencies_hz, phasors, fundamental_hz);
     let mut lines = Vec::new();
     for (frequency_hz, phasor) in frequencies_hz.iter().zip(phasors) {
         let order = (frequency_hz / fundamental_hz).round();
@@ -312,11 +313,33 @@ fn orders(frequencies_hz: &[f64], phasors: &[Complex64], fundamental_hz: f64) ->
             continue;
         }
         if off_hz > ORDER_TOLERANCE * frequency_hz.abs() {
-            return Orders::UNKNOWN;
+            return Orders::UNKNOWN.with_between(between);
         }
         lines.push((order as u32, phasor * std::f64::consts::FRAC_1_SQRT_2));
     }
-    Orders::of_lines(lines.into_iter())
+    Orders::of_lines(lines.into_iter()).with_between(between)
+}
+
+/// RMS value of what lies in the centred interharmonic sub-groups below order 50; not a number
+/// where a tone lies between two bins of a window of 10 cycles (12 at 60 Hz), and so in many.
+fn between_orders(frequencies_hz: &[f64], phasors: &[Complex64], fundamental_hz: f64) -> f64 {
+    let cycles = if fundamental_hz < 55.0 { 10.0 } else { 12.0 };
+    let mut square = 0.0;
+    for (frequency_hz, phasor) in frequencies_hz.iter().zip(phasors) {
+        if *phasor == Complex64::ZERO {
+            continue;
+        }
+        let bins = frequency_hz / fundamental_hz * cycles;
+        let bin = bins.round();
+        if (bins - bin).abs() > ORDER_TOLERANCE * bins.abs().max(1.0) {
+            return f64::NAN;
+        }
+        let past = bin % cycles;
+        if (2.0..=cycles - 2.0).contains(&past) && bin < cycles * f64::from(ORDER_MAX) {
+            square += 0.5 * phasor.norm_sqr();
+        }
+    }
+    square.sqrt()
 }
 
 /// The integral of `e^(i 2 pi m p)` over positions.

@@ -17,9 +17,9 @@ use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
 use crate::instant::Instant;
-use crate::moving::Moving;
+use crate::moving::{GAUSS, Moving};
 use crate::noise::Noise;
-use crate::quality::{Orders, Quality};
+use crate::quality::{Orders, Quality, unbalance};
 use crate::random::Streams;
 use crate::spectrum::Spectrum;
 use crate::stationary::Stationary;
@@ -108,6 +108,12 @@ impl Integrals {
         }
     }
 }
+
+/// Panels in which unbalance is integrated while something moves: ramps are smooth within them.
+const UNBALANCE_PANEL_S: f64 = 0.1;
+
+/// No span is cut into more of them; the longest ramps are the slowest.
+const UNBALANCE_PANELS_MAX: f64 = 1000.0;
 
 impl Wave {
     fn noise_rms(&self) -> Vec<f64> {
@@ -430,7 +436,46 @@ impl Timeline {
                 found.keep_what_agrees(&known.quality());
             }
         }
+        if (found.negative.is_nan() || found.zero.is_nan()) && self.phases() == 3 && from < to {
+            let squares = self.squared_unbalance(from.into(), to.into());
+            [found.negative, found.zero] = squares.map(f64::sqrt);
+        }
         found
+    }
+
+    /// Means over a span that is not empty of the squares of both unbalances; not a number where
+    /// there is no positive sequence, or a fundamental is not known.
+    fn squared_unbalance(&self, from: Instant, to: Instant) -> [f64; 2] {
+        let mut sums = [0.0; 2];
+        let mut add = |harmonics: &[PhaseHarmonics], share: f64| {
+            for (sum, ratio) in sums.iter_mut().zip(unbalance(harmonics)) {
+                *sum += share * ratio * ratio;
+            }
+        };
+        let length_s = to.seconds_since(from);
+        for index in self.index_at(from)..=self.index_before(to) {
+            let Some(piece) = self.pieces.get(index) else { continue };
+            let begin = if piece.from <= from { from } else { piece.from };
+            let next = self.pieces.get(index + 1).map(|next| next.from);
+            let part_s = next.filter(|next| *next < to).unwrap_or(to).seconds_since(begin);
+            if part_s <= 0.0 {
+                continue;
+            }
+            match &*piece.wave {
+                Wave::Stationary(stationary) => add(stationary.harmonics(), part_s / length_s),
+                Wave::Moving(moving) => {
+                    let panels = (part_s / UNBALANCE_PANEL_S).ceil().min(UNBALANCE_PANELS_MAX);
+                    let width_s = part_s / panels;
+                    for panel in 0..panels as u64 {
+                        for (abscissa, weight) in *GAUSS {
+                            let at = begin.plus_seconds((panel as f64 + abscissa) * width_s);
+                            add(&moving.harmonics(at), weight * width_s / length_s);
+                        }
+                    }
+                }
+            }
+        }
+        sums
     }
 
     /// What the harmonics tell over a span. What is not the same all over it is not a number.

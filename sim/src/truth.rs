@@ -17,8 +17,8 @@
 //! apparent power between the changes; energies consumed and injected add up by themselves, see
 //! `energy`. Phase angles and THD have a reference only if they are the same all over the span;
 //! mean values only where tones change at instants, not in recordings, ramps and waves that are
-//! cut. Harmonics and unbalance have one where they are the same all over it, see `quality`; Pst
-//! has none.
+//! cut. Harmonics have one where they are the same all over it, unbalance also while
+//! voltages change, unless it is their angles that move; see `quality`. Pst has none.
 
 use std::cell::OnceCell;
 
@@ -26,7 +26,7 @@ use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration};
 use num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 
-use crate::energy::Energies;
+use crate::energy::{Energies, Flows};
 use crate::quality::Quality;
 use crate::terminal::Waveform;
 
@@ -130,7 +130,11 @@ pub struct Truth<'a> {
     harmonics: OnceCell<Vec<PhaseHarmonics>>,
     averages: OnceCell<Vec<(f64, f64)>>,
     quality: OnceCell<Quality>,
+    pulses_per_kilo_hour: Option<f64>,
 }
+
+/// Joules in a kilowatt hour, var-seconds in a kilovar hour.
+const PER_KILO_HOUR: f64 = 3.6e6;
 
 impl<'a> Truth<'a> {
     pub(crate) fn new(waveform: &'a Waveform, span: ReferenceSpan) -> Self {
@@ -142,7 +146,15 @@ impl<'a> Truth<'a> {
             harmonics: OnceCell::new(),
             averages: OnceCell::new(),
             quality: OnceCell::new(),
+            pulses_per_kilo_hour: None,
         }
+    }
+
+    /// With the constant on the nameplate of the meter that is asked about, in pulses per kWh and
+    /// kvarh, without which nothing is known of its pulses.
+    #[must_use]
+    pub fn with_pulse_constant(self, pulses_per_kilo_hour: f64) -> Self {
+        Self { pulses_per_kilo_hour: Some(pulses_per_kilo_hour), ..self }
     }
 
     /// The reference value of a quantity in the SI unit of its registry row.
@@ -197,20 +209,31 @@ impl<'a> Truth<'a> {
             Quantity::CurrentHarmonic(order) => {
                 self.order(self.waveform.phases() + row.phase.index()?, order)
             }
+            Quantity::VoltageInterharmonics => self.between(row.phase.index()?),
+            Quantity::CurrentInterharmonics => {
+                self.between(self.waveform.phases() + row.phase.index()?)
+            }
             Quantity::VoltageUnbalanceNegative => Some(self.quality().negative),
             Quantity::VoltageUnbalanceZero => Some(self.quality().zero),
+            Quantity::ActivePulses => self.pulses(&self.energies()?.active, netting),
+            Quantity::ReactivePulses => self.pulses(&self.energies()?.reactive, netting),
             // What a flickermeter shows has no closed form.
             Quantity::FlickerShortTerm
             | Quantity::CurrentInstant
             | Quantity::VoltageInstant
-            | Quantity::ActivePulses
-            | Quantity::ReactivePulses
             | Quantity::NeutralCurrentRms
             | Quantity::BreakerVoltageRms
             | Quantity::BreakerClosed
             | Quantity::Other => None,
         };
         value.filter(|value| value.is_finite())
+    }
+
+    /// Whole pulses of an output that counts both directions of the total, whatever way it flows.
+    fn pulses(&self, energy: &Flows, netting: Netting) -> Option<f64> {
+        let of = |direction| energy.of(Phase::Total, direction, netting);
+        let both = of(Direction::Consumed)? + of(Direction::Injected)?;
+        Some((both * self.pulses_per_kilo_hour? / PER_KILO_HOUR).floor())
     }
 
     fn quality(&self) -> &Quality {
@@ -221,6 +244,11 @@ impl<'a> Truth<'a> {
     /// Harmonic of a channel, voltages first.
     fn order(&self, channel: usize, order: u8) -> Option<f64> {
         self.quality().channels.get(channel)?.rms(order)
+    }
+
+    /// What lies between the orders of a channel, likewise.
+    fn between(&self, channel: usize) -> Option<f64> {
+        Some(self.quality().channels.get(channel)?.between())
     }
 
     fn all_harmonics(&self) -> &[PhaseHarmonics] {

@@ -160,6 +160,19 @@ class Judge:
         floor = self.run.floor()
         return limit is None or floor is None or limit >= 10 * floor[1]
 
+    def concluded(self, population, judged, limit):
+        """The status of a judgement in real time, and whether the run is no ground for one."""
+        refused = population.refused() or not self.measurable(limit)
+        status = "inconclusive" if refused else judged.status
+        if judged.status == "fail" and limit is not None and self.run.real["deadlines"]["missed"]:
+            # A fail stands with all counted as in time that lateness may have delayed, or not at all.
+            otherwise = self.run.invalid_beside_lateness() or population.refused_by_rows()
+            otherwise |= not self.measurable(limit)
+            certain = rules.fails_without(judged, population.doubtful(limit))
+            refused = otherwise or (refused and not certain)
+            status = "fail" if certain and not otherwise else "inconclusive"
+        return status, refused
+
     def judged(self, label, verdict, population, judged, limit):
         """What latency and jitter have in common."""
         exact = self.comparison.exact
@@ -169,8 +182,8 @@ class Judge:
         exact(f"{label} n", verdict["n"], judged.n)
         exact(f"{label} share", verdict["measured"], 100 * judged.share)
         exact(f"{label} bound", verdict["bound"], 100 * judged.bound, 1e-9)
-        refused = population.refused() or not self.measurable(limit)
-        self.status(label, verdict, "inconclusive" if refused else judged.status)
+        status, refused = self.concluded(population, judged, limit)
+        self.status(label, verdict, status)
         basis = verdict["told"]["basis"]
         deff = judged.deff if not refused and judged.status == "fail" else judged.used
         if not refused:
@@ -447,10 +460,9 @@ class Tables:
                 "deff_used": judged.used, "floor_p99_ms": floor_ms,
             }
             lines += [(f"{what} {key}", float(row[key]), value) for key, value in expected.items()]
-            status = judged.status
-            if population.refused() or not self.judge.measurable(limit):
-                status = "inconclusive"
-            status = "modelled" if self.run.virtual else status
+            status = "modelled"
+            if not self.run.virtual:
+                status, _ = self.judge.concluded(population, judged, limit)
             span = (row["from"], row["to"])
             if (row["status"], span) != (status, population.span):
                 words.append((what, row["status"], status))

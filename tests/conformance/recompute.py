@@ -42,6 +42,7 @@ SI_UNITS = {
     "x.electricity.current.harmonic.": "A",
     "x.electricity.voltage.unbalance.": "1",
     "x.electricity.voltage.flicker.": "1",
+    "x.electricity.pulses.": "1",
 }
 EXIT_OF_STATUS = {"pass": 0, "fail": 1, "error": 3, "skipped": 4, "inconclusive": 5}
 ORDER = ["pass", "skipped", "inconclusive", "fail", "error"]
@@ -83,6 +84,9 @@ class Accuracy:
         self.n += 1
         self.paired.add((device, quantity))
         error = abs(reported - reference)
+        if ".pulses." in quantity:
+            # A count has no fractions: one pulse is free.
+            error = 0.0 if error <= 1 else error - 1
         if self.relative and error != 0:
             error = math.inf if reference == 0 else 100 * error / abs(reference)
         if math.isnan(error):
@@ -194,7 +198,7 @@ class CommandAck:
     def __init__(self, check):
         self.device = check.get("device", "*")
         self.within = amount(str(check.get("within", "60 s")))[0]
-        self.given, self.took = {}, []
+        self.given, self.took, self.to_refuse = {}, [], set()
 
     def row(self, *_):
         pass
@@ -202,7 +206,9 @@ class CommandAck:
     def event(self, event):
         if event["kind"] == "command" and fnmatch.fnmatchcase(event["device"], self.device):
             self.given[event["id"]] = seconds(event["time"])
-        if event["kind"] == "acknowledged" and event["id"] in self.given:
+            self.to_refuse |= {event["id"]} if event.get("expected") == "refused" else set()
+        wanted = "command_refused" if event.get("id") in self.to_refuse else "acknowledged"
+        if event["kind"] == wanted and event["id"] in self.given:
             self.took.append(seconds(event["time"]) - self.given.pop(event["id"]))
 
     def compare(self, comparison, name, verdict):

@@ -75,6 +75,110 @@ fn a_users_suite_gives_a_class_verdict_and_a_folder_that_repeats() {
     let files = json(std::path::Path::new(&bad), "run.json")["files"].clone();
     assert!(files.as_object().unwrap().values().any(|text| text == SUITE));
     assert_eq!(call(&["report", &bad]).code, 1);
+    // So it is when it is run again: by the copy, not by what has become of the file.
+    let kept = folder.path().join("kept");
+    assert_eq!(run(&format!("{bad}/scenario.toml"), &kept, &[]).code, 1);
+    let lenient = SUITE.replace("fine = \"0.2 %\"", "fine = \"5 %\"");
+    std::fs::write(&suite, &lenient).unwrap();
+    let kept = folder.path().join("kept-again");
+    assert_eq!(run(&format!("{bad}/scenario.toml"), &kept, &[]).code, 1);
+    // Without a copy nobody knows what it was judged by; who names another suite means it.
+    let facts = std::path::Path::new(&bad).join("run.json");
+    let mut without = json(std::path::Path::new(&bad), "run.json");
+    without["files"] = serde_json::json!({});
+    std::fs::write(&facts, without.to_string()).unwrap();
+    let done = run(&format!("{bad}/scenario.toml"), &folder.path().join("none"), &[]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    assert!(done.stderr.contains("the run folder keeps no copy of the suite"), "{}", done.stderr);
+    let other = format!("suite.standard={suite}");
+    let out = folder.path().join("other");
+    assert_eq!(run(&format!("{bad}/scenario.toml"), &out, &["--set", &other]).code, 0);
+}
+
+/// The meter's table says what it is rated for, the user's `[suite]` goes before it, and two words
+/// of the user that contradict each other are told.
+#[test]
+fn a_meter_is_tested_at_its_own_ratings() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("ours.toml");
+    std::fs::write(&suite, SUITE).unwrap();
+    let suite = suite.to_str().unwrap();
+    let ratings = |name: &str, meter: &str, more: &[&str]| {
+        let out = folder.path().join(name);
+        let arguments = [&[meter, "--suite", suite, "--out", out.to_str().unwrap()], more].concat();
+        let found = document(&arguments, 0);
+        let of = |key: &str| found["ratings"][key].as_f64().unwrap();
+        let all = ["nominal_voltage_v", "nominal_current_a", "maximum_current_a", "frequency_hz"];
+        (all.map(of), found["ratings"]["from"]["nominal_current_a"].as_str().unwrap().to_owned())
+    };
+    // 10 A of an ADE7953 that sees 25 A at most: with room for crests 20 A.
+    let plug = ratings("plug", "ade7953-1ph", &["--class", "rough"]);
+    assert_eq!(plug, ([230.0, 10.0, 20.0, 50.0], "meter".to_owned()));
+    let given = ratings("given", "stpm34-3ph", &["--set", "suite.nominal_current=2 A"]);
+    assert_eq!(given, ([230.0, 2.0, 24.0, 50.0], "given".to_owned()));
+    // A scenario's table, seen through a transformer of 2.
+    let text = r#"format = 1
+[scenario]
+name = "s"
+duration = "10 s"
+[[source]]
+name = "mains"
+kind = "synthetic"
+[[device]]
+name = "feeder"
+at = "source:mains"
+model = "stpm34-3ph"
+report_every = "500 ms"
+nominal_voltage = "120 V"
+nominal_current = "1 A"
+current_ratio = 2
+nominal_frequency = "60 Hz"
+[[check]]
+name = "loss"
+kind = "no_loss"
+"#;
+    let scenario = folder.path().join("feeder.toml");
+    std::fs::write(&scenario, text).unwrap();
+    let scenario = scenario.to_str().unwrap();
+    let table = ratings("table", scenario, &[]);
+    assert_eq!(table, ([120.0, 2.0, 24.0, 60.0], "meter".to_owned()));
+    for (meter, more, told) in [
+        (
+            scenario,
+            "suite.nominal_voltage=230 V",
+            "`nominal_voltage` is 230 V, and the meter's is 120 V",
+        ),
+        ("stpm34-3ph", "suite.maximum_current=200 A", "expected at most 100 A"),
+    ] {
+        let done = call(&["accuracy", meter, "--suite", suite, "--set", more]);
+        assert_eq!(done.code, 2, "{}{}", done.stdout, done.stderr);
+        assert!(done.stderr.contains(told) && done.stderr.contains("--set:1:"), "{}", done.stderr);
+    }
+}
+
+/// One root cause makes one error, at its place in what the user wrote.
+#[test]
+fn a_mistake_is_told_once_and_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("ours.toml");
+    std::fs::write(&suite, SUITE.replace("\"Imax\"", "\"Itop\"")).unwrap();
+    let suite = suite.to_str().unwrap();
+    let known = "iec-62053-21-2003";
+    for (arguments, told) in [
+        (&["ideal-1ph", "--suite", suite][..], "ours.toml:12:28"),
+        (&["ideal-1ph", "--suite", known, "--set", "meter.report_every=\"x\""], "--set:1:"),
+        (&["ideal-1ph", "--suite", known, "--set", "suite.readings=1"], "--set:1:"),
+        // A check that judges another class would end otherwise than the class's line says.
+        (
+            &["ideal-1ph", "--suite", known, "--set", "check.error-pf1.class=\"2\""],
+            "check `error-pf1` judges class `2`, and `1` is claimed",
+        ),
+    ] {
+        let done = call(&[&["accuracy"], arguments].concat());
+        assert_eq!(done.code, 2, "{}{}", done.stdout, done.stderr);
+        assert_eq!(done.stderr.matches("error[").count(), 1, "{}", done.stderr);
+        assert!(done.stderr.contains(told), "{told}: {}", done.stderr);
+    }
 }
 
 /// What is not reported is skipped, and the class not met by what is left.
@@ -108,6 +212,7 @@ fn what_cannot_be_tested_is_told() {
         (&["stpm34-3ph", "--suite", broken], "key `confirmed` is missing"),
         (&["stpm34-3ph", "--suite", "iec-62053-22-2003", "--class", "7"], "no class `7`"),
         (&["stpm34-3ph", "--suite", "iec-62053-22-2003", "--test", "none"], "no test `none`"),
+        (&["stpm34-3ph", "--suite", "iec-62053-22-2003", "--test", "eror-pf1"], "`error-pf1`?"),
         (&["stpm34-3ph", "--suite", "iec-62053-22-2003", "--set", "meter.gain=1"], "meter.gain"),
     ] {
         let done = call(&[&["accuracy"], arguments].concat());

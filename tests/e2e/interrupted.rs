@@ -8,7 +8,11 @@ use crate::bench::{Done, call, json, lastmeter, library, signal};
 
 /// Starts a long run and waits until it has come some way.
 fn start_long(out: &Path) -> Child {
-    let mut child = lastmeter()
+    start_long_by(lastmeter(), out)
+}
+
+fn start_long_by(mut command: std::process::Command, out: &Path) -> Child {
+    let mut child = command
         .args(["run", &library("day-of-ten-meters"), "--format", "json", "--out"])
         .arg(out)
         .stdout(Stdio::piped())
@@ -59,6 +63,30 @@ fn ctrl_c_finishes_the_record_and_exits_with_130() {
     assert!(out.join("report.html").exists());
     let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
     assert!(events.contains(r#""kind":"interrupted""#), "{events}");
+}
+
+/// The terminal goes away: the record is finished all the same, but below `nohup` it goes on.
+#[test]
+fn a_hang_up_finishes_the_record_unless_hang_ups_are_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let child = start_long(&out);
+    signal(&child, "HUP");
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(130), "{done:?}");
+    assert_eq!(json(&out, "run.json")["state"], "interrupted");
+    assert!(out.join("verdicts.json").exists());
+    let ignored = folder.path().join("ignored");
+    let mut command = std::process::Command::new("nohup");
+    command.arg(lastmeter().get_program());
+    let child = start_long_by(command, &ignored);
+    signal(&child, "HUP");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let running = json(&ignored, "run.json");
+    assert_ne!(running["state"], "interrupted", "{running}");
+    signal(&child, "TERM");
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(130), "{done:?}");
 }
 
 #[test]

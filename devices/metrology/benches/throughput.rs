@@ -7,7 +7,8 @@
 
 #![expect(clippy::print_stdout, reason = "its result")]
 
-use lastmeter_metrology::{EngineConfig, HalfCyclePower, Window, WindowEngine};
+use lastmeter_metrology::events::HalfCycles;
+use lastmeter_metrology::{EngineConfig, WindowEngine};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Seconds this process has had of a processor: other work on the machine does not count.
@@ -31,32 +32,22 @@ fn wave(rate_hz: f64, channel: usize, phases: usize) -> Vec<f64> {
 
 /// One-cycle values beside the windows: RMS values and power, refreshed every half cycle.
 struct Cycles {
-    half: Vec<HalfCyclePower>,
+    half: Vec<HalfCycles>,
     sum: f64,
 }
 
 impl Cycles {
     fn new(rate_hz: f64, phases: usize) -> Self {
-        Self { half: vec![HalfCyclePower::new(rate_hz as usize); phases], sum: 0.0 }
+        Self { half: vec![HalfCycles::new(rate_hz, 50.0); phases], sum: 0.0 }
     }
 
     fn push(&mut self, cut: &[&[f64]]) {
         let (voltages, currents) = cut.split_at(self.half.len());
         for ((half, u), i) in self.half.iter_mut().zip(voltages).zip(currents) {
-            half.push_samples(u, i);
-        }
-    }
-
-    fn window(&mut self, window: &Window, rate_hz: f64) {
-        let half_cycle = 0.5 * window.duration_s * rate_hz / f64::from(window.cycles);
-        for (phase, half) in self.half.iter_mut().enumerate() {
-            let angle = window.phases[phase].u1.phase_rad() / std::f64::consts::PI;
-            let first = window.start_s * rate_hz + half_cycle * (0.5 - angle).rem_euclid(1.0);
-            for k in 0..2 * window.cycles {
-                half.push_crossing(first + half_cycle * f64::from(k));
-            }
-            while let Some(value) = half.pop() {
-                self.sum += value.value.u_rms_v + value.value.p_w;
+            half.push_pair(u, i);
+            while half.pop().is_some() {}
+            while let Some(value) = half.pop_power() {
+                self.sum += value.u_rms_v + value.p_w;
             }
         }
     }
@@ -83,9 +74,6 @@ fn run(channels: &[Vec<f64>], rate_hz: f64, phases: usize, has_cycles: bool) -> 
             windows += 1;
             let harmonics = window.phases[0].harmonics.as_ref().expect("asked for");
             sum += harmonics.u.thd_pct().expect("a fundamental");
-            if let Some(cycles) = &mut cycles {
-                cycles.window(&window, rate_hz);
-            }
         }
     }
     let seconds = processor_s() - begin;

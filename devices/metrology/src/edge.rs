@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use crate::numeric::{bessel_i0, dot, dots, turned};
 
 /// Half-width of an edge, in samples.
-const EDGE_SAMPLES: f64 = 12.0;
+pub(crate) const EDGE_SAMPLES: f64 = 12.0;
 
 /// Shape of the Kaiser kernel that smooths the rectangle: suppresses folding by about 60 dB from
 /// 0.115 of the sampling frequency on, on top of the rectangle's own 1/(pi N).

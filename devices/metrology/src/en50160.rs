@@ -5,16 +5,23 @@
 //! for certain as soon as more than 5 % of what counts is beyond it; in between, and with less
 //! than half a week judged, there is too little data to say.
 //!
+//! A week has 1008 whole intervals of ten minutes. One that was recorded from between two ticks of
+//! the clock to between two others has 1007, which are then all of it; their parts at the ends are
+//! left out.
+//!
 //! Values over an interruption are left out of everything, values over a dip or a swell of
 //! everything but the voltage: a voltage that is low all week is one long dip, too. What could not
 //! be measured for another reason, as a frequency out of the tracker's reach, counts as missing.
 
 use serde::Serialize;
 
-use crate::aggregate::{Aggregate, Frequency, PhaseAggregate};
+use crate::aggregate::{Aggregate, Frequency, PhaseAggregate, TEN_MINUTES_S};
 
 /// Seconds in a week.
 pub const WEEK_S: f64 = 604_800.0;
+
+/// Whole intervals of ten minutes in a week.
+pub const TEN_MINUTES_PER_WEEK: u32 = 1008;
 
 /// Without this part of a week judged nothing is said.
 const LEAST_JUDGED: f64 = 0.5;
@@ -122,8 +129,13 @@ impl Quantity {
         match self {
             Quantity::FrequencyDeviationPct => 60_480,
             Quantity::LongTermFlicker => 84,
-            _ => 1008,
+            _ => TEN_MINUTES_PER_WEEK,
         }
+    }
+
+    /// Length of what a value of it is taken over, in s.
+    fn interval_s(self) -> f64 {
+        WEEK_S / f64::from(self.per_week())
     }
 
     /// Whether each phase has its own.
@@ -152,7 +164,7 @@ pub enum Verdict {
 /// One limit, one phase, one week.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WeeklyRow {
-    /// The week, from 0 at the first sample.
+    /// The week, from 0; the first begins with the first whole interval of ten minutes.
     pub week: u32,
     /// Name of the phase; `None` for what the system has in common.
     pub phase: Option<String>,
@@ -210,9 +222,9 @@ impl Tally {
         }
     }
 
-    fn row(&self, limit: &Limit, week: u32, phase: Option<String>) -> WeeklyRow {
+    /// What can be said of a week of so many values.
+    fn row(&self, limit: &Limit, (week, whole): (u32, u32), phase: Option<String>) -> WeeklyRow {
         let Tally { judged, beyond, excluded, worst } = *self;
-        let whole = limit.quantity.per_week();
         let missing = whole.saturating_sub(judged + excluded);
         let counted = f64::from(whole.saturating_sub(excluded).max(judged));
         // Half a value below the whole number of permitted ones: counts are whole.
@@ -252,6 +264,10 @@ pub struct WeeklyJudge {
     declared_v: f64,
     nominal_hz: f64,
     names: Vec<String>,
+    /// Where the first week begins, in s since the first sample.
+    begin_s: f64,
+    /// Where the recording ends, likewise, if that is told.
+    end_s: Option<f64>,
     /// By week, then by limit, then by phase (one for what is common).
     weeks: Vec<Vec<Vec<Tally>>>,
 }
@@ -259,12 +275,34 @@ pub struct WeeklyJudge {
 impl WeeklyJudge {
     /// For phases with names, of a declared voltage and a nominal frequency.
     pub fn new(declared_v: f64, nominal_hz: f64, names: &[String]) -> Self {
-        Self { declared_v, nominal_hz, names: names.to_vec(), weeks: Vec::new() }
+        Self {
+            declared_v,
+            nominal_hz,
+            names: names.to_vec(),
+            begin_s: 0.0,
+            end_s: None,
+            weeks: Vec::new(),
+        }
+    }
+
+    /// Tells how long the recording is: one of a week that was cut by its ends between two ticks
+    /// has an interval less.
+    pub fn ends_at(&mut self, end_s: f64) {
+        self.end_s = Some(end_s);
+    }
+
+    /// The same with weeks that begin so many seconds after the first sample: with the first
+    /// ten-minute tick of the clock, so that a week has its 1008 whole intervals. Values before
+    /// that are left out.
+    #[must_use]
+    pub fn beginning_at(mut self, begin_s: f64) -> Self {
+        self.begin_s = begin_s;
+        self
     }
 
     /// The tallies of the week an instant lies in; `None` for what no week can be told of.
     fn week(&mut self, start_s: f64) -> Option<&mut Vec<Vec<Tally>>> {
-        let week = (start_s / WEEK_S + 1e-9).floor();
+        let week = ((start_s - self.begin_s) / WEEK_S + 1e-9).floor();
         // Ten years are enough.
         if !(0.0..522.0).contains(&week) {
             return None;
@@ -342,6 +380,16 @@ impl WeeklyJudge {
         }
     }
 
+    /// Whole intervals of a quantity in a week.
+    fn whole(&self, quantity: Quantity, week: usize) -> u32 {
+        let Some(end_s) = self.end_s else { return quantity.per_week() };
+        let recorded_s = end_s - self.begin_s - WEEK_S * week as f64;
+        if recorded_s + TEN_MINUTES_S > WEEK_S + 1e-3 && recorded_s < WEEK_S {
+            return (recorded_s / quantity.interval_s() + 1e-6).floor() as u32;
+        }
+        quantity.per_week()
+    }
+
     /// What can be said, week by week, limit by limit, phase by phase.
     pub fn rows(&self) -> Vec<WeeklyRow> {
         let mut rows = Vec::new();
@@ -349,7 +397,8 @@ impl WeeklyJudge {
             for (limit, tallies) in LIMITS.iter().zip(tallies) {
                 for (phase, tally) in tallies.iter().enumerate() {
                     let name = self.names.get(phase).filter(|_| limit.quantity.per_phase());
-                    rows.push(tally.row(limit, week as u32, name.cloned()));
+                    let whole = self.whole(limit.quantity, week);
+                    rows.push(tally.row(limit, (week as u32, whole), name.cloned()));
                 }
             }
         }

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
 use crate::config::WINDOW_SAMPLES;
-use crate::edge::Edge;
+use crate::edge::{EDGE_SAMPLES, Edge};
 use crate::harmonics::{ORDER_MAX, Transform, group};
 use crate::numeric::wrap;
 use crate::quantities::Frame;
@@ -26,7 +26,7 @@ use crate::resample::{Demand, Resampler};
 use crate::sync::dft::{Estimate, SHARE_MIN, Scratch, estimate};
 use crate::sync::{Synchronisation, crossing};
 use crate::ticks::Ticks;
-use crate::window::{PhaseHarmonics, Window};
+use crate::window::{BeforeTick, PhaseHarmonics, Window};
 
 pub use crate::config::{EngineConfig, EngineError};
 
@@ -223,11 +223,13 @@ impl WindowEngine {
             self.lock = limits.lock;
             self.aligned = limits.aligned;
             let mut next = (self.origin, end);
-            if let Some(ticks) = &mut self.ticks {
-                let origin = self.origin as f64;
-                let (interval, tick) = ticks.place(origin + self.fraction, origin + end);
+            if let Some(mut ticks) = self.ticks {
+                let start = self.origin as f64 + self.fraction;
+                let (interval, tick) = ticks.place(start, self.origin as f64 + end);
+                self.ticks = Some(ticks);
                 window.ten_minutes = Some(interval);
                 if let Some(tick) = tick {
+                    window.before_tick = Some(Box::new(self.before_tick(start, tick)));
                     next = (0, tick);
                     (self.lock, self.aligned) = (None, None);
                 }
@@ -430,9 +432,32 @@ impl WindowEngine {
             effective,
             synchronous: points.map(Box::new),
             ten_minutes: None,
+            before_tick: None,
             flagged: limits.flagged,
             extended,
         }
+    }
+
+    /// The powers between a window's start and the tick it runs across, with the edges the windows
+    /// before and after have.
+    fn before_tick(&self, start: f64, tick: f64) -> BeforeTick {
+        let (rate, phases) = (self.config.rate_hz, self.config.phases);
+        let length = tick - start;
+        let [first, last] = [start - EDGE_SAMPLES, tick + EDGE_SAMPLES];
+        let [first, last] = [first, last].map(|at| (at.ceil() as i64 - self.base).max(0) as usize);
+        let weight = |k: usize| {
+            let at = (self.base + k as i64) as f64;
+            let step = |limit: f64| self.edge.step((at - limit) / EDGE_SAMPLES);
+            step(start) - step(tick)
+        };
+        let kept = self.channels.first().map_or(0, Vec::len);
+        let weights: Vec<f64> = (first..last.min(kept)).map(weight).collect();
+        let mean = |p: usize| {
+            let (u, i) = (&self.channels[p][first..], &self.channels[phases + p][first..]);
+            let sum: f64 = weights.iter().zip(u).zip(i).map(|((w, u), i)| w * u * i).sum();
+            if length > 0.0 { sum / length } else { 0.0 }
+        };
+        BeforeTick { duration_s: length / rate, p_w: (0..phases).map(mean).collect() }
     }
 
     /// Drops samples no coming window needs, once they are more than half of what is kept.

@@ -34,7 +34,6 @@ mod recording;
 mod resample;
 mod result;
 mod rows;
-mod sliding;
 mod spectrum;
 mod sync;
 mod ticks;
@@ -51,16 +50,13 @@ pub use recording::{AnalysisError, AnalysisInput};
 pub use resample::synchronous::SynchronousSamples;
 pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
 pub use result::{
-    Aggregates, Analysis, CurrentEvent, Energy, Event, HarmonicLine, LongTermValue, PhaseAnalysis,
-    PhaseFlicker, PhaseValues, RapidChangeEvent, ShortTermValue, Total, UnbalanceValues,
-    WindowAnalysis,
-};
-pub use sliding::{
-    HalfCyclePower, HalfCyclePowerValue, HalfCycleRms, HalfCycleValue, SlidingPower, SlidingValue,
+    Aggregates, Analysis, CurrentEvent, Energy, Event, HalfCycleAnalysis, HarmonicLine,
+    LongTermValue, PhaseAnalysis, PhaseFlicker, PhaseValues, RapidChangeEvent, ShortTermValue,
+    Total, UnbalanceValues, WaveformAnalysis, WindowAnalysis,
 };
 pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spectrum};
 pub use sync::Synchronisation;
 pub use unbalance::{Sequence, Unbalance};
 pub use window::{
-    Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, TenMinutes, Window,
+    BeforeTick, Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, TenMinutes, Window,
 };

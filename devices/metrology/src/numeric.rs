@@ -99,6 +99,34 @@ pub(crate) fn oscillate(
     }
 }
 
+/// The same for no more than some cycles: two angles are computed and multiplied out, each value by
+/// at most a few products and one more for every [`BLOCK`] before it.
+pub(crate) fn oscillate_briefly(
+    start: f64,
+    step: f64,
+    count: usize,
+    cos: &mut Vec<f64>,
+    sin: &mut Vec<f64>,
+) {
+    let product =
+        |(c0, s0): (f64, f64), (c1, s1): (f64, f64)| (c0 * c1 - s0 * s1, s0 * c1 + c0 * s1);
+    let mut within = [(1.0, 0.0); BLOCK];
+    let (s, c) = libm::sincos(step);
+    within[1] = (c, s);
+    for k in 2..BLOCK {
+        within[k] = product(within[k / 2], within[k - k / 2]);
+    }
+    let onward = product(within[BLOCK / 2], within[BLOCK / 2]);
+    let (s, c) = libm::sincos(start);
+    let mut at = (c, s);
+    cos.resize(count, 0.0);
+    sin.resize(count, 0.0);
+    for (cos, sin) in cos.chunks_mut(BLOCK).zip(sin.chunks_mut(BLOCK)) {
+        turn(&within, at, cos, sin);
+        at = product(at, onward);
+    }
+}
+
 /// Cosines and sines of a sum of two angles.
 #[multiversion(targets = "simd")]
 fn turn(within: &[(f64, f64); BLOCK], (c0, s0): (f64, f64), cos: &mut [f64], sin: &mut [f64]) {
@@ -148,6 +176,12 @@ mod tests {
             assert!((sin[k] - angle.sin()).abs() < 1e-14 * angle.max(1.0), "sine {k}");
         }
         assert_eq!((cos.len(), sin.len()), (5000, 5000));
+        oscillate_briefly(0.3, 0.0402, 5000, &mut cos, &mut sin);
+        for k in [0, 1, 31, 32, 33, 1000, 4999] {
+            let angle = 0.3 + 0.0402 * k as f64;
+            assert!((cos[k] - angle.cos()).abs() < 1e-13, "cosine {k}");
+            assert!((sin[k] - angle.sin()).abs() < 1e-13, "sine {k}");
+        }
     }
 
     #[test]

@@ -33,6 +33,12 @@ pub struct Analysis {
     pub energy: Option<Energy>,
     /// Window by window.
     pub windows: Vec<WindowAnalysis>,
+    /// The waveforms that were asked for and not taken before; no part of the JSON.
+    #[serde(skip)]
+    pub waveforms: Vec<WaveformAnalysis>,
+    /// The half-cycle values that were asked for and not taken before; no part of the JSON.
+    #[serde(skip)]
+    pub half_cycles: Vec<HalfCycleAnalysis>,
     /// The voltage events are judged by in V; `null` where none is known.
     pub declared_voltage_v: Option<f64>,
     /// Dips, swells and interruptions of single phases; `null` while no declared voltage is known
@@ -229,6 +235,9 @@ pub struct WindowAnalysis {
     /// True if the window is not synchronous to a fundamental, or contains a part of a dip, swell
     /// or interruption.
     pub flagged: bool,
+    /// True if it runs across a ten-minute tick of the clock: the next one starts at the tick,
+    /// before this one ends (IEC 61000-4-30, class A). Energies count it up to the tick.
+    pub overlaps_next: bool,
     /// Frequency in Hz; `null` where none could be tracked.
     pub frequency_hz: Option<f64>,
     /// Unbalance in the window.
@@ -236,6 +245,44 @@ pub struct WindowAnalysis {
     pub unbalance: UnbalanceValues,
     /// The phases' values.
     pub phases: Vec<PhaseValues>,
+}
+
+/// The waveforms in one window, at a whole number of points per cycle.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WaveformAnalysis {
+    /// The first point, in seconds since the first sample of the recording.
+    pub start_s: f64,
+    /// From point to point, in seconds.
+    pub step_s: f64,
+    /// The voltages there are, in V, then the currents, in A.
+    pub channels: Vec<Vec<f64>>,
+}
+
+impl WaveformAnalysis {
+    /// Points of each channel.
+    pub fn points(&self) -> usize {
+        self.channels.first().map_or(0, Vec::len)
+    }
+
+    /// When a point is, in seconds since the first sample of the recording.
+    pub fn time_s(&self, point: usize) -> f64 {
+        self.start_s + self.step_s * point as f64
+    }
+}
+
+/// RMS values and power of one cycle, refreshed every half cycle (Urms(1/2) of IEC 61000-4-30).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HalfCycleAnalysis {
+    /// Which phase, by its place among the names.
+    pub phase: usize,
+    /// Where the voltage's cycle starts, in seconds since the first sample.
+    pub start_s: f64,
+    /// Its length in seconds.
+    pub duration_s: f64,
+    /// RMS voltage in V.
+    pub u_rms_v: f64,
+    /// RMS current in A and active power in W; `None` for a voltage without current.
+    pub current: Option<(f64, f64)>,
 }
 
 /// A dip, swell or interruption.

@@ -5,6 +5,26 @@ use crate::window::TenMinutes;
 /// Ten minutes in nanoseconds.
 const INTERVAL_NS: i64 = 600_000_000_000;
 
+/// Two hours in nanoseconds.
+const TWO_HOURS_NS: i64 = 12 * INTERVAL_NS;
+
+/// When the first even hour is, in s after a first sample at an instant since 1970: two hours, ten
+/// minutes and ten seconds all begin there.
+pub(crate) fn first_two_hours_s(first_sample_ns: i64) -> f64 {
+    until_next_s(first_sample_ns, TWO_HOURS_NS)
+}
+
+/// When the first ten-minute tick is, likewise.
+pub(crate) fn first_tick_s(first_sample_ns: i64) -> f64 {
+    until_next_s(first_sample_ns, INTERVAL_NS)
+}
+
+/// From an instant to the next whole multiple of an interval, 0 if it is one.
+fn until_next_s(instant_ns: i64, interval_ns: i64) -> f64 {
+    let past_ns = instant_ns.rem_euclid(interval_ns);
+    ((interval_ns - past_ns) % interval_ns) as f64 * 1e-9
+}
+
 /// Two positions nearer than this part of a sample are one.
 const SAME: f64 = 1e-3;
 

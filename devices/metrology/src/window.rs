@@ -59,6 +59,8 @@ pub struct Window {
     pub extended: bool,
     /// The 10-minute interval, if the configuration tells the time of the first sample.
     pub ten_minutes: Option<TenMinutes>,
+    /// What counts for energies where the window runs across a tick; `None` where it does not.
+    pub before_tick: Option<Box<BeforeTick>>,
     /// The waveforms at a whole number of points per cycle, if the configuration asked for them.
     pub synchronous: Option<Box<SynchronousSamples>>,
 }
@@ -71,6 +73,16 @@ pub struct TenMinutes {
     /// Whether the window runs across the tick that ends the interval: it still belongs to this
     /// one, and the next window starts at the tick, before this one ends.
     pub overlaps_next: bool,
+}
+
+/// The part of a window that lies before the tick it runs across. Together with the window that
+/// starts at the tick it is gapless: energies are to be added up from these two.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BeforeTick {
+    /// From the window's start to the tick, in s.
+    pub duration_s: f64,
+    /// Mean of u times i over that time, by phase, in W.
+    pub p_w: Vec<f64>,
 }
 
 /// What one voltage and its current amount to in one window (IEEE 1459, single phase).

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use lastmeter_sim::Streams;
 
+use super::coupling::{Coupling, CouplingParameters};
 use super::kernel::{Fixed, Kernel};
 use super::linear::Linear;
 use super::phase::PhaseState;
@@ -62,6 +63,7 @@ pub(crate) struct FrontEnd {
     lines: Vec<Line>,
     /// What of the other channel's full scale a channel of the same phase sees.
     crosstalk: f64,
+    coupling: Option<Coupling>,
     kernel: Option<Arc<Kernel>>,
     jitter: Gaussian,
     /// Number of the next sample to be taken, and where it lies on the feed.
@@ -129,6 +131,7 @@ impl FrontEnd {
             sampling,
             lines: lines.collect(),
             crosstalk,
+            coupling: None,
             kernel,
             jitter: Gaussian::new(streams.stream(&format!("device/{device}/clock/jitter"))),
             next: 0,
@@ -144,6 +147,13 @@ impl FrontEnd {
         front_end.whole = front_end.first as i64 * per_sample as i64;
         front_end.note_stretch();
         front_end
+    }
+
+    /// The same with phases that are coupled.
+    pub(crate) fn with_coupling(mut self, parameters: CouplingParameters) -> Self {
+        let rate_hz = self.sampling.true_rate_hz();
+        self.coupling = (!parameters.is_none()).then(|| Coupling::new(parameters, rate_hz));
+        self
     }
 
     /// The first sample that needs nothing from before the start.
@@ -244,6 +254,7 @@ impl FrontEnd {
         for line in &mut self.lines {
             line.amplify(ready);
         }
+        self.couple();
         self.mix();
         let rate_hz = self.sampling.true_rate_hz();
         let first = self.first + self.converted;
@@ -282,6 +293,20 @@ impl FrontEnd {
             line.align(&taken);
             line.forget(self.whole - back);
         }
+    }
+
+    /// Lets phases act upon each other.
+    fn couple(&mut self) {
+        let Some(coupling) = &mut self.coupling else { return };
+        let phases = self.lines.len() / 2;
+        let (voltages, currents) = self.lines.split_at_mut(phases);
+        let samples = |line| {
+            let line: &mut Line = line;
+            &mut line.converted[..]
+        };
+        let mut voltages: Vec<_> = voltages.iter_mut().map(samples).collect();
+        let mut currents: Vec<_> = currents.iter_mut().map(samples).collect();
+        coupling.process(&mut voltages, &mut currents);
     }
 
     /// Adds to each channel what it sees of its phase's other one.

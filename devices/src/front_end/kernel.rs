@@ -12,6 +12,7 @@
 
 use std::f64::consts::{PI, TAU};
 
+use multiversion::multiversion;
 use num_complex::Complex64;
 
 /// Taps of the interpolator.
@@ -137,15 +138,19 @@ fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
-/// Sum of products in a fixed order.
+/// Sum of products in a fixed order, whatever the vector instructions.
+#[multiversion(targets = "simd")]
 fn dot(x: &[f64], y: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
-    let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
-    let rest: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in xs.zip(ys) {
-        for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
-            *lane += x * y;
+    let ((xs, x_rest), (ys, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
+    for (x, y) in xs.iter().zip(ys) {
+        for lane in 0..8 {
+            lanes[lane] += x[lane] * y[lane];
         }
+    }
+    let mut rest = 0.0;
+    for (x, y) in x_rest.iter().zip(y_rest) {
+        rest += x * y;
     }
     rest + ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
         + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))

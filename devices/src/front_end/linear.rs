@@ -9,6 +9,7 @@
 
 use std::f64::consts::TAU;
 
+use multiversion::multiversion;
 use num_complex::Complex64;
 
 /// A linear stage with its memory. Output k belongs to the same instant as input k, but comes
@@ -20,7 +21,61 @@ pub(crate) struct Linear {
     /// The last inputs, oldest first; the output in the making belongs to the third.
     near: [f64; NEAR],
     taken: usize,
-    lagged: f64,
+    lagged: Lagged,
+}
+
+/// Outputs of the lagged part that follow from one value before them, so that they need not wait
+/// for each other.
+const BLOCK: usize = 4;
+
+/// The lagged part of a first-order section, in blocks counted from the first sample on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Lagged {
+    /// Its value before the block.
+    before: f64,
+    /// What the block has added so far.
+    added: f64,
+    /// Samples of the block so far.
+    place: usize,
+}
+
+/// How much of a value is left after one sample to a whole block.
+type Decay = [f64; BLOCK];
+
+impl Lagged {
+    /// The value after the next sample, which adds `more`.
+    fn step(&mut self, decay: &Decay, more: f64) -> f64 {
+        self.added = if self.place == 0 { more } else { decay[0] * self.added + more };
+        let value = decay[self.place] * self.before + self.added;
+        self.place += 1;
+        if self.place == BLOCK {
+            (self.before, self.place) = (value, 0);
+        }
+        value
+    }
+
+    /// The same for whole blocks, each place first what is added and then the value.
+    fn blocks(&mut self, decay: &Decay, values: &mut [[f64; BLOCK]]) {
+        for block in values {
+            let mut added = block[0];
+            block[0] += decay[0] * self.before;
+            for place in 1..BLOCK {
+                added = decay[0] * added + block[place];
+                block[place] = decay[place] * self.before + added;
+            }
+            self.before = block[BLOCK - 1];
+        }
+    }
+}
+
+/// What each input adds to the lagged part: weighted with two before it and one after; `inputs` has
+/// three more in front.
+#[multiversion(targets = "simd")]
+fn weigh(weights: [f64; 4], inputs: &[f64], added: &mut [f64]) {
+    let [w0, w1, w2, w3] = weights;
+    for (added, near) in added.iter_mut().zip(inputs.windows(4)) {
+        *added = (w0 * near[0] + w1 * near[1]) + (w2 * near[2] + w3 * near[3]);
+    }
 }
 
 /// Inputs that an output needs: two before and up to two after it.
@@ -31,8 +86,8 @@ enum Kind {
     FirstOrder {
         direct: f64,
         lagged: f64,
-        /// What is left of the lagged part after a sample.
-        pole: f64,
+        /// What is left of the lagged part after a sample and more.
+        decay: Decay,
         /// Weights of the inputs from two samples before to one after.
         weights: [f64; 4],
         /// Lag in samples, for the start.
@@ -67,12 +122,12 @@ impl Linear {
             -0.5 * (i3 - i2 - 2.0 * i1),
             (i3 - i1) / 6.0,
         ];
-        let pole = libm::exp(-b);
-        Self::new(Kind::FirstOrder { direct, lagged, pole, weights, lag }, rate_hz)
+        let decay = std::array::from_fn(|place| libm::exp(-b * (place + 1) as f64));
+        Self::new(Kind::FirstOrder { direct, lagged, decay, weights, lag }, rate_hz)
     }
 
     fn new(kind: Kind, rate_hz: f64) -> Self {
-        Self { kind, rate_hz, near: [0.0; NEAR], taken: 0, lagged: 0.0 }
+        Self { kind, rate_hz, near: [0.0; NEAR], taken: 0, lagged: Lagged::default() }
     }
 
     fn look_ahead(&self) -> usize {
@@ -90,9 +145,9 @@ impl Linear {
             Complex64::new(cos, sin)
         };
         match self.kind {
-            Kind::FirstOrder { direct, lagged, pole, weights: [w0, w1, w2, w3], .. } => {
+            Kind::FirstOrder { direct, lagged, decay, weights: [w0, w1, w2, w3], .. } => {
                 let input = turn(-2.0) * w0 + turn(-1.0) * w1 + w2 + turn(1.0) * w3;
-                direct + lagged * input / (1.0 - pole * turn(-1.0))
+                direct + lagged * input / (1.0 - decay[0] * turn(-1.0))
             }
             Kind::Inductive { tau } => {
                 let slope = (8.0 * turn(1.0).im - turn(2.0).im) / 6.0;
@@ -103,14 +158,50 @@ impl Linear {
 
     /// Replaces inputs by the outputs they complete.
     pub(crate) fn process(&mut self, samples: &mut Vec<f64>) {
-        let mut kept = 0;
-        for n in 0..samples.len() {
+        let (mut kept, mut from) = (0, 0);
+        // One by one until a block begins, and from the last whole block on.
+        while from < samples.len() && !self.begins_block() {
+            if let Some(y) = self.step(samples[from]) {
+                samples[kept] = y;
+                kept += 1;
+            }
+            from += 1;
+        }
+        let blocks = self.process_blocks(samples, from, kept);
+        kept += blocks;
+        for n in from + blocks..samples.len() {
             if let Some(y) = self.step(samples[n]) {
                 samples[kept] = y;
                 kept += 1;
             }
         }
         samples.truncate(kept);
+    }
+
+    /// Whether the next sample is the first of a block and nothing is special about it.
+    fn begins_block(&self) -> bool {
+        self.taken > self.look_ahead() && self.lagged.place == 0
+    }
+
+    /// The whole blocks of a first-order section from one place on, their outputs to another before
+    /// it; answers with their samples.
+    fn process_blocks(&mut self, samples: &mut [f64], from: usize, to: usize) -> usize {
+        let Kind::FirstOrder { direct, lagged, decay, weights, .. } = self.kind else { return 0 };
+        let count = (samples.len() - from) / BLOCK * BLOCK;
+        if count == 0 || !self.begins_block() {
+            return 0;
+        }
+        let mut inputs = self.near[1..4].to_vec();
+        inputs.extend_from_slice(&samples[from..from + count]);
+        let outputs = &mut samples[to..to + count];
+        weigh(weights, &inputs, outputs);
+        self.lagged.blocks(&decay, outputs.as_chunks_mut().0);
+        for (y, c) in outputs.iter_mut().zip(&inputs[2..]) {
+            *y = direct * c + lagged * *y;
+        }
+        self.near[..4].copy_from_slice(&inputs[count - 1..]);
+        self.taken += count;
+        count
     }
 
     fn step(&mut self, x: f64) -> Option<f64> {
@@ -127,9 +218,9 @@ impl Linear {
         }
         let [a, b, c, d, e] = self.near;
         Some(match self.kind {
-            Kind::FirstOrder { direct, lagged, pole, weights: [w0, w1, w2, w3], .. } => {
-                self.lagged = pole * self.lagged + (w0 * a + w1 * b) + (w2 * c + w3 * d);
-                direct * c + lagged * self.lagged
+            Kind::FirstOrder { direct, lagged, decay, weights: [w0, w1, w2, w3], .. } => {
+                let more = (w0 * a + w1 * b) + (w2 * c + w3 * d);
+                direct * c + lagged * self.lagged.step(&decay, more)
             }
             Kind::Inductive { tau } => c + tau * ((a - e) + 8.0 * (d - b)) / 12.0,
         })
@@ -143,7 +234,7 @@ impl Linear {
         self.near[1] = self.near[2] - slope;
         self.near[0] = self.near[1] - slope;
         if let Kind::FirstOrder { lag, .. } = self.kind {
-            self.lagged = if lag < LONG { self.near[1] - lag * slope } else { 0.0 };
+            self.lagged.before = if lag < LONG { self.near[1] - lag * slope } else { 0.0 };
         }
     }
 }

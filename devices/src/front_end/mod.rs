@@ -13,6 +13,7 @@
 //! | phase error | `phase` | all-pass, exact at nominal frequency |
 //! | gain, offset, their temperature slopes | here | constant |
 //! | gain that wanders | `wander` | first-order Gauss-Markov |
+//! | supply that all channels follow, pickup of the next phase's voltage | `coupling` | `C du/dt` |
 //! | crosstalk | `group` | adds a part of the phase's other channel |
 //! | supply that comes up | `converter` | `1 - exp(-t/tau)` |
 //! | non-linearity | `converter` | second and third harmonic |
@@ -29,6 +30,7 @@
 //! *feed* is what the terminal gives, at a whole multiple of the converter's true rate.
 
 pub(crate) mod converter;
+pub(crate) mod coupling;
 pub(crate) mod cvct;
 pub(crate) mod group;
 pub(crate) mod kernel;

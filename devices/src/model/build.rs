@@ -1,6 +1,6 @@
 //! From the fields of a meter to the meter: what all models have in common.
 
-use std::f64::consts::SQRT_2;
+use std::f64::consts::{SQRT_2, TAU};
 
 use lastmeter_metrology::flicker::{FlickerConfig, Lamp};
 use lastmeter_metrology::{EngineConfig, EngineError, Resampling, Synchronisation};
@@ -9,6 +9,7 @@ use lastmeter_sim::Netting;
 
 use crate::border::Device;
 use crate::front_end::converter::{Curve, Supply, inl_table};
+use crate::front_end::coupling::CouplingParameters;
 use crate::front_end::cvct::MIDDLE_V;
 use crate::front_end::group::FrontEnd;
 use crate::front_end::transformer::TransformerParameters;
@@ -62,9 +63,10 @@ pub(crate) fn build(
     let registers = Registers::new(recipe.registers, full_scale, &dead);
     let written = values.is_default("no_load_threshold");
     let no_load_w = if written { registers.no_load_w() } else { None };
+    let pulse_constant = values.integer("pulse_constant") as f64;
     let energy = Energy {
         no_load_w: no_load_w.unwrap_or_else(|| values.si("no_load_threshold")),
-        pulses_per_joule: values.integer("pulse_constant") as f64 / 3.6e6,
+        pulses_per_joule: pulse_constant * (1.0 + values.si("pulse_constant_error")) / 3.6e6,
     };
     let groups = values.text_list("quantities");
     Some(Box::new(Meter::new(MeterParts {
@@ -85,6 +87,7 @@ pub(crate) fn build(
         obeys_commands: values.boolean("obey_commands"),
         registers,
         energy,
+        pulse_constant,
         phases: recipe.phases,
         has_breaker: recipe.has_breaker,
     })))
@@ -100,7 +103,20 @@ pub(crate) fn front_end(
     let sampling = sampling(values, recipe);
     let channels = channels(recipe, values, context, &sampling, diagnostics)?;
     let (crosstalk, streams) = (crosstalk(values), *context.streams);
-    Some((sampling, FrontEnd::new(sampling, channels, crosstalk, context.name, streams)))
+    let front_end = FrontEnd::new(sampling, channels, crosstalk, context.name, streams);
+    Some((sampling, front_end.with_coupling(coupling(values))))
+}
+
+/// How phases are coupled.
+fn coupling(values: &Values) -> CouplingParameters {
+    let primary = |kind: &str| values.si(&format!("{kind}_ratio"));
+    let volts = values.si("nominal_voltage") * primary("voltage");
+    let per_second = TAU * values.si("nominal_frequency");
+    CouplingParameters {
+        supply: values.si("supply_dependence"),
+        nominal_v: volts,
+        pickup_f: values.si("voltage_pickup") * primary("current") / (volts * per_second),
+    }
 }
 
 /// What of a phase's other channel is seen.
@@ -137,6 +153,24 @@ fn check_quality(recipe: &Recipe, values: &Values, diagnostics: &mut Diagnostics
     }
 }
 
+/// Notes what of the phases' differences a meter cannot have.
+fn check_phases(recipe: &Recipe, values: &Values, diagnostics: &mut Diagnostics) {
+    let mut refuse = |field: &str, message: String, label: &str| {
+        diagnostics.report(Code::DOES_NOT_FIT, values.span_of(field), message, label);
+    };
+    let given = values.list("current_gain_mismatch").len();
+    if given != 0 && given != recipe.phases {
+        let message = format!("{given} gains for a meter of {} phase(s)", recipe.phases);
+        refuse("current_gain_mismatch", message, "expected one value per phase, or none");
+    }
+    for field in ["phase_skew", "supply_dependence", "voltage_pickup"] {
+        if recipe.phases == 1 && values.si(field) != 0.0 {
+            let message = format!("`{field}` is between phases, and this model has one");
+            refuse(field, message, "expected a three-phase model with it");
+        }
+    }
+}
+
 /// Notes what does not fit together.
 fn check(
     recipe: &Recipe,
@@ -145,6 +179,7 @@ fn check(
     diagnostics: &mut Diagnostics,
 ) {
     check_quality(recipe, values, diagnostics);
+    check_phases(recipe, values, diagnostics);
     let mut refuse = |code: Code, field: &str, message: String, label: &str| {
         diagnostics.report(code, values.span_of(field), message, label);
     };
@@ -196,6 +231,17 @@ fn check(
         let message = "one point of a curve is no curve".to_owned();
         refuse(Code::OUT_OF_RANGE, "inl", message, "expected at least two points, or none");
     }
+    if values.boolean("ten_minute_ticks") {
+        let gaps = values.text("synchronisation") == "zero-crossing";
+        if gaps || values.text("fidelity") == "windows" {
+            let message = "windows can begin at a tick where samples are looked at and no zero \
+                           crossing is waited for"
+                .to_owned();
+            let label = "expected `fidelity = \"samples\"` and `synchronisation = \
+                         \"interpolated-dft\"` with it";
+            refuse(Code::DOES_NOT_FIT, "ten_minute_ticks", message, label);
+        }
+    }
     if values.text("decimation") != "none" && values.si("jitter") > 0.0 {
         let message = "an averaging converter has no single instant that could jitter".to_owned();
         refuse(Code::DOES_NOT_FIT, "jitter", message, "expected `decimation = \"none\"` with it");
@@ -212,7 +258,7 @@ fn sampling(values: &Values, recipe: &Recipe) -> Sampling {
             "sinc3-compensated" => Decimation::Compensated,
             _ => Decimation::None,
         },
-        skew_s: values.si("skew"),
+        skew_s: values.si("skew").abs().max(values.si("phase_skew").abs()),
         is_analogue: recipe.is_cvct
             || values.si_opt("anti_alias").is_some()
             || values.si("divider_lag") > 0.0
@@ -230,10 +276,17 @@ fn channels(
     diagnostics: &mut Diagnostics,
 ) -> Option<Vec<Channel>> {
     let sets = if recipe.has_breaker { 2 } else { recipe.phases };
+    let mismatch = quantities(values, "current_gain_mismatch");
     let mut made = Vec::new();
     for kind in ["voltage", "current"] {
         for set in 0..sets {
             let mut parameters = parameters(recipe, values, kind);
+            if recipe.phases == 3 {
+                parameters.late_s += set as f64 * values.si("phase_skew");
+            }
+            if kind == "current" {
+                parameters.gain_error += mismatch.get(set).copied().unwrap_or(0.0);
+            }
             if recipe.has_breaker && set == 1 && kind == "current" {
                 parameters.gain_error = values.si("neutral_gain_error");
                 parameters.lead_rad = values.si("neutral_phase_error");
@@ -241,7 +294,7 @@ fn channels(
             let stream = format!("device/{}/{kind}/{set}/dnl", context.name);
             let mut draws = Gaussian::new(context.streams.stream(&stream));
             let (dnl, bits) = (values.si("dnl"), parameters.bits);
-            parameters.inl = inl_table(&inl(values), dnl, bits, &mut draws);
+            parameters.inl = inl_table(&quantities(values, "inl"), dnl, bits, &mut draws);
             let channel = Channel::new(&parameters, sampling);
             if channel.is_err() {
                 diagnostics.report(
@@ -257,8 +310,9 @@ fn channels(
     Some(made)
 }
 
-fn inl(values: &Values) -> Vec<f64> {
-    let points = values.list("inl").iter().filter_map(|(value, _)| match value {
+/// A list of quantities.
+fn quantities(values: &Values, field: &str) -> Vec<f64> {
+    let points = values.list(field).iter().filter_map(|(value, _)| match value {
         Value::Quantity { si, .. } => Some(*si),
         _ => None,
     });
@@ -338,8 +392,10 @@ fn acquisition(
 ) -> Option<Acquisition> {
     let crosstalk = crosstalk(values);
     if values.text("fidelity") == "windows" {
+        let beyond = beyond_phases(values);
         let method = beyond_windows(&engine_config(values, &sampling, recipe.phases));
-        if let Some(what) = channels.iter().find_map(Channel::beyond_windows).or(method) {
+        if let Some(what) = channels.iter().find_map(Channel::beyond_windows).or(method).or(beyond)
+        {
             diagnostics.report(
                 Code::DOES_NOT_FIT,
                 values.span_of("fidelity"),
@@ -354,12 +410,16 @@ fn acquisition(
         return Some(Acquisition::Windows(Box::new(windows)));
     }
     let sets = if recipe.has_breaker { 2 } else { recipe.phases };
-    let config = engine_config(values, &sampling, sets);
+    let first_sample_unix_ns =
+        values.boolean("ten_minute_ticks").then(|| context.start.as_nanoseconds());
+    let config = EngineConfig { first_sample_unix_ns, ..engine_config(values, &sampling, sets) };
     let feed_hz = sampling.feed_hz();
     match Sampled::new(sampling, channels, crosstalk, config, context.name, *context.streams) {
         Ok(chain) => {
             let has_means = values.text_list("quantities").contains(&"mean");
             let chain = if has_means { chain.with_means() } else { chain };
+            let gaps = u32::try_from(values.integer("window_gaps")).unwrap_or(0);
+            let chain = chain.with_coupling(coupling(values)).with_gaps(gaps);
             let Some(chain) = with_quality(chain, values, &sampling) else {
                 let message = "a flickermeter takes at least eight samples per cycle".to_owned();
                 let span = values.span_of("sample_rate");
@@ -387,6 +447,8 @@ fn asks_for(values: &Values, group: &str) -> bool {
 /// A chain with what the asked groups need beyond the engine; `None` if the rate is too low.
 fn with_quality(chain: Sampled, values: &Values, sampling: &Sampling) -> Option<Sampled> {
     let chain = if asks_for(values, "harmonics") { chain.with_orders() } else { chain };
+    let between = asks_for(values, "interharmonics");
+    let chain = if between { chain.with_between() } else { chain };
     if !asks_for(values, "flicker") {
         return Some(chain);
     }
@@ -395,13 +457,14 @@ fn with_quality(chain: Sampled, values: &Values, sampling: &Sampling) -> Option<
         _ => Lamp::V230,
     };
     let Sampling { rate_hz, nominal_hz, .. } = *sampling;
-    chain.with_flicker(FlickerConfig { rate_hz, nominal_hz, lamp })
+    let range = values.si_opt("flicker_range").unwrap_or(f64::INFINITY);
+    chain.with_flicker(FlickerConfig { rate_hz, nominal_hz, lamp }, range)
 }
 
 fn engine_config(values: &Values, sampling: &Sampling, sets: usize) -> EngineConfig {
     let window_samples = values.integer_opt("window_samples");
     EngineConfig {
-        harmonics: asks_for(values, "thd") || asks_for(values, "harmonics"),
+        harmonics: ["thd", "harmonics", "interharmonics"].iter().any(|it| asks_for(values, it)),
         synchronisation: match values.text("synchronisation") {
             "zero-crossing" => Synchronisation::ZeroCrossing,
             _ => Synchronisation::InterpolatedDft,
@@ -413,6 +476,14 @@ fn engine_config(values: &Values, sampling: &Sampling, sets: usize) -> EngineCon
         window_samples: window_samples.and_then(|count| usize::try_from(count).ok()),
         ..EngineConfig::new(sampling.rate_hz, sampling.nominal_hz, sets)
     }
+}
+
+/// What of several phases or windows together no closed form has.
+fn beyond_phases(values: &Values) -> Option<&'static str> {
+    if !coupling(values).is_none() {
+        return Some("phases that are coupled");
+    }
+    (values.integer("window_gaps") > 0).then_some("windows that are not measured")
 }
 
 /// What of a method no closed form has.

@@ -122,6 +122,13 @@ const SHARED: &[Field] = &[
     Field::default("voltage_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, voltages."),
     Field::default("current_gain_error", ratio(0.5), "\"0 %\"", "Relative gain error, currents."),
     Field::default(
+        "current_gain_mismatch",
+        Kind::List(&ratio(0.5)),
+        "[]",
+        "What the gain of each phase's current has beyond `current_gain_error`, one value per phase: \
+         spread of transformers that were not matched.",
+    ),
+    Field::default(
         "voltage_gain_wander",
         positive(Dimension::Ratio, 0.01),
         "\"0 %\"",
@@ -165,6 +172,13 @@ const SHARED: &[Field] = &[
         "By how much later than the voltages the currents are sampled; makes them seem to lead.",
     ),
     Field::default(
+        "phase_skew",
+        either_way(Dimension::Time, 1e-3),
+        "\"0 s\"",
+        "By how much later than the phase before it each phase is sampled, voltage and current: a \
+         converter that takes the phases in turn. Three phases only.",
+    ),
+    Field::default(
         "clock_error",
         ratio(0.01),
         "\"0 ppm\"",
@@ -172,7 +186,7 @@ const SHARED: &[Field] = &[
     ),
     Field::default(
         "jitter",
-        positive(Dimension::Time, 10e-6),
+        positive(Dimension::Time, 100e-6),
         "\"0 s\"",
         "RMS jitter of the sampling instants, common to all channels.",
     ),
@@ -180,6 +194,20 @@ const SHARED: &[Field] = &[
         "crosstalk",
         between(Dimension::Ratio, -200.0, -20.0),
         "What of a phase's other channel is seen, full scale to full scale, in dB; without a unit.",
+    ),
+    Field::default(
+        "supply_dependence",
+        ratio(0.1),
+        "\"0 %\"",
+        "Change of every gain, relative, with the supply, which all phases feed alike: as if it were \
+         the whole of its nominal value off. Three phases only.",
+    ),
+    Field::default(
+        "voltage_pickup",
+        positive(Dimension::Current, 1e3),
+        "\"0 A\"",
+        "Current that each phase's current channel picks up by capacitance from the next phase's \
+         voltage, RMS at nominal voltage, at the meter's terminals. Three phases only.",
     ),
     Field::default(
         "voltage_noise",
@@ -365,6 +393,13 @@ const SHARED: &[Field] = &[
          through its zero crossings as published.",
     ),
     Field::default(
+        "ten_minute_ticks",
+        Kind::Boolean,
+        "false",
+        "Begin windows anew at each ten-minute tick of the clock (IEC 61000-4-30, class A). What is \
+         due up to 0.5 s after a tick then ends with it: let the scenario start so much past one.",
+    ),
+    Field::default(
         "resampling",
         Kind::Choice(&["sinc", "linear"]),
         "\"sinc\"",
@@ -378,9 +413,21 @@ const SHARED: &[Field] = &[
         "Whose lamp `flicker` is weighed with (IEC 61000-4-15).",
     ),
     Field::optional(
+        "flicker_range",
+        between(Dimension::Ratio, 0.01, 1e6),
+        "Largest sensation Pinst that the flickermeter has classes for; more counts as that.",
+    ),
+    Field::optional(
         "window_samples",
         Kind::Integer { min: 32, max: 1 << 20 },
         "Points a window is resampled to, a power of two; 4096 if left out, 256 as published (D-01).",
+    ),
+    Field::default(
+        "window_gaps",
+        Kind::Integer { min: 0, max: 1000 },
+        "0",
+        "Windows that are not measured after each that is, but taken to be like it: a processor \
+         that does not keep up.",
     ),
     Field::default(
         "no_load_threshold",
@@ -392,7 +439,15 @@ const SHARED: &[Field] = &[
         "pulse_constant",
         Kind::Integer { min: 1, max: 10_000_000 },
         "1000",
-        "Pulses of the energy outputs per kWh and kvarh, both directions together.",
+        "Constant on the nameplate: pulses of the energy outputs per kWh and kvarh, both directions \
+         together. Pulses are judged by it.",
+    ),
+    Field::default(
+        "pulse_constant_error",
+        between(Dimension::Ratio, -1.0, 1000.0),
+        "\"0 %\"",
+        "By how much the outputs give more pulses than the nameplate says: a wrong constant in the \
+         firmware, relative.",
     ),
 ];
 

@@ -57,6 +57,7 @@ const RECIPE: Recipe = Recipe { phases: 1, registers: &[], is_cvct: false, has_b
 
 /// The registered reference meter.
 pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
+    phases: RECIPE.phases,
     entry: Entry {
         name: "reference-1ph",
         summary: "single-phase reference meter with small errors and a stated uncertainty",
@@ -73,6 +74,7 @@ pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
 
 /// The registered acquisition of the static characterisation.
 pub(crate) const PXI_6123: DeviceKind = DeviceKind {
+    phases: RECIPE.phases,
     entry: Entry {
         name: "pxi-6123",
         summary: "16-bit acquisition at 500 kS/s: the reference of the static characterisation",

@@ -49,6 +49,7 @@ const RECIPE: Recipe = Recipe {
 
 /// The registered model.
 pub(crate) const STPM34_1PH: DeviceKind = DeviceKind {
+    phases: RECIPE.phases,
     entry: Entry {
         name: "stpm34-1ph",
         summary: "single-phase meter of class 0.2 with pulse outputs, breaker and neutral current",

@@ -19,6 +19,7 @@ const RECIPE: Recipe =
 
 /// The registered model.
 pub(crate) const STPM34_3PH: DeviceKind = DeviceKind {
+    phases: RECIPE.phases,
     entry: Entry {
         name: "stpm34-3ph",
         summary: "three-phase meter with STPM3x converters: U, I, P, Q, S, PF, f, energies",

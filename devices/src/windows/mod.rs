@@ -304,8 +304,7 @@ impl ClosedForm {
             clock_error,
             frequency_hz: frequency_hz / (1.0 + clock_error),
             phases: *phases,
-            second: MeasuredPhase::default(),
-            orders: None,
+            ..MeasuredWindow::default()
         }
     }
 

@@ -3,5 +3,6 @@
 mod accuracy;
 mod behaviour;
 mod models;
+mod phases;
 mod quality;
 mod support;

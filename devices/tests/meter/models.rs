@@ -215,6 +215,21 @@ fn pulses_count_energy_and_nothing_is_registered_below_the_threshold() {
     }
 }
 
+/// 1 kW for 36 s are 10 Wh: 10 pulses at 1000 per kWh. Firmware that works by a quarter more gives
+/// 12, whatever the nameplate says.
+#[test]
+fn a_wrong_constant_of_the_firmware_changes_the_pulses_and_not_the_nameplate() {
+    for (error, pulses) in [("", 10.0), ("pulse_constant_error = \"25 %\"", 12.0)] {
+        let toml = format!("{ALL}report_every = \"2 s\"\nfidelity = \"windows\"\n{error}");
+        let terminal = single((230.0, 0.0, 1000.5 / 230.0, 0.0));
+        let mut bench = Bench::of("stpm34-1ph", &toml, terminal);
+        assert_eq!(bench.device.pulse_constant(), 1000.0);
+        let found = last(&bench.run(36.2));
+        assert_eq!(found["x.electricity.pulses.active"], pulses, "{error}");
+        near(found["electricity.energy.active.consumed.l1"], 0.01, 1e-4, "kWh");
+    }
+}
+
 #[test]
 fn an_open_breaker_carries_no_current_and_the_voltage_before_it_stays() {
     let quantities = "quantities = [\"voltage\", \"current\", \"active_power\", \"breaker\", \

@@ -14,7 +14,17 @@ pub(crate) const START: SimTime = SimTime(1_800_291_600_000_000_000);
 
 /// Why a three-phase STPM34 meter is not made.
 pub(crate) fn refused(toml: &str, phases: usize, has_spectrum: bool) -> Vec<Diagnostic> {
-    match build("stpm34-3ph", toml, phases, has_spectrum) {
+    refused_by("stpm34-3ph", toml, phases, has_spectrum)
+}
+
+/// Why a meter of a model is not made.
+pub(crate) fn refused_by(
+    model: &str,
+    toml: &str,
+    phases: usize,
+    has_spectrum: bool,
+) -> Vec<Diagnostic> {
+    match build(model, toml, phases, has_spectrum) {
         Ok(_) => panic!("accepted: {toml}"),
         Err(diagnostics) => diagnostics,
     }

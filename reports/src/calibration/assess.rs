@@ -72,6 +72,7 @@ impl Figure {
                 scatter: factor * deviation / count.sqrt(),
                 numerics: largest(|budget| budget.numerics),
                 resolution: largest(|budget| budget.resolution),
+                register: largest(|budget| budget.register),
                 rounding: largest(|budget| budget.rounding),
                 given: largest(|budget| budget.given),
             },

@@ -6,11 +6,14 @@
 //! Every pair is judged, so there is no statistical bound. A value that is missing is the business
 //! of `no_loss`; only a series that was due and never gave a judged pair makes this check
 //! inconclusive: it never came, its truth is not known, or all of it is below `minimum`.
+//!
+//! Counters of pulses know nothing below one pulse: of their error one pulse is free, and what is
+//! more than that is held against the limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, nearest};
-use lastmeter_units::{MEASUREMENTS, MeasurementId, SiUnit};
+use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SiUnit};
 
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
@@ -43,7 +46,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             and has to be the quantity's own. `device` and `quantity` may contain `*`. Near zero a \
             relative error says nothing: values whose reference is smaller than `minimum` are left \
             out, and the verdict says how many. `measured` is the worst absolute error, `at` where \
-            it was. NaN and infinity are inside no limit. A missing value is not judged here (use \
+            it was. Of a count of pulses one pulse more or less is free, for it has no fractions; the \
+            limit holds for the rest. NaN and infinity are inside no limit. A missing value is not judged here (use \
             `no_loss`), but a quantity that was due and of which no value could be judged makes \
             the check inconclusive.",
         fields: &[
@@ -108,15 +112,27 @@ impl Limit {
         }
     }
 
-    /// The signed error in [`Self::unit`]. Exact agreement is no error even where the reference is
-    /// zero; any other difference from zero is infinite in percent.
-    pub fn error(self, reference: f64, reported: f64) -> f64 {
+    /// The signed error of a quantity in [`Self::unit`], beyond the [`resolution`] that is free.
+    /// Exact agreement is no error even where the reference is zero; any other difference from
+    /// zero is infinite in percent.
+    pub fn error(self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
+        let free = resolution(quantity);
         let error = reported - reference;
+        let error = if error.abs() <= free { 0.0 } else { error - free.copysign(error) };
         match self {
             Self::Percent(_) if error == 0.0 => 0.0,
             Self::Percent(_) => 100.0 * error / reference.abs(),
             Self::Absolute(..) => error,
         }
+    }
+}
+
+/// What a quantity cannot tell apart by its nature, in its SI unit: a count of pulses has no
+/// fractions. Zero of all others.
+pub fn resolution(quantity: MeasurementId) -> f64 {
+    match quantity.row().quantity {
+        Quantity::ActivePulses | Quantity::ReactivePulses => 1.0,
+        _ => 0.0,
     }
 }
 
@@ -281,7 +297,7 @@ impl Check for Accuracy {
             return;
         }
         series.pairs += 1;
-        let error = self.spec.limit.error(reference, reported).abs();
+        let error = self.spec.limit.error(observation.quantity, reference, reported).abs();
         let error = if error.is_nan() { f64::INFINITY } else { error };
         self.outside += u64::from(error > self.spec.limit.value());
         if self.worst.as_ref().is_none_or(|worst| error > worst.error) {

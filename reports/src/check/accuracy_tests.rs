@@ -215,3 +215,28 @@ fn a_device_beyond_what_it_models_is_not_passed() {
     narrow.event(1, &Event::device(rows[0].event_time, "other", "beyond_range", ""));
     assert_eq!(narrow.verdict(&facts(RunState::Finished)).status, Status::Pass);
 }
+
+/// 0.5 % of 1000 pulses are 5, and one more is free: 1006 is inside, 1007 is not.
+#[test]
+fn of_a_count_of_pulses_one_is_free_and_the_limit_holds_for_the_rest() {
+    let pulses = "x.electricity.pulses.active";
+    let toml = "quantity = \"x.electricity.pulses.*\"\nlimit = \"0.5 %\"";
+    for (reference, reported, error, status) in [
+        (1000.0, 1006.0, 0.5, Status::Pass),
+        (1000.0, 994.0, 0.5, Status::Pass),
+        (1000.0, 1007.0, 0.6, Status::Fail),
+        (1000.0, 993.0, 0.6, Status::Fail),
+        (0.0, 1.0, 0.0, Status::Pass),
+        (1.0, 0.0, 0.0, Status::Pass),
+    ] {
+        let verdict = judge(toml, &pairs(pulses, &[(reference, reported)]));
+        assert_eq!(verdict.status, status, "{reported} for {reference}");
+        assert!((verdict.measured.unwrap() - error).abs() < 1e-12, "{reported} for {reference}");
+    }
+    // No number is inside no limit, and two pulses out of nothing are no share of nothing.
+    for (reference, reported) in [(1000.0, f64::NAN), (0.0, 2.0)] {
+        assert_eq!(judge(toml, &pairs(pulses, &[(reference, reported)])).status, Status::Fail);
+    }
+    // A voltage has no pulse that is free.
+    assert_eq!(judge(RELATIVE, &pairs(U, &[(230.0, 231.0)])).status, Status::Fail);
+}

@@ -23,8 +23,9 @@ pub(super) const KIND: CheckKind = CheckKind {
             acknowledged by the device it was given to, within the time `within`, counted in \
             virtual or real time as the scenario runs. A command the device refused, or the \
             platform gave up or let expire, was not obeyed and fails. `measured` is the longest \
-            time; with a command that was never acknowledged it is empty, for lost is infinite. \
-            Without any command the check is inconclusive.",
+            time; with a command that was never acknowledged it is empty, for lost is infinite. A \
+            command that the scenario marks as `refused = true` has to be refused, and fails if it \
+            is obeyed. Without any command the check is inconclusive.",
         fields: &[
             Field::default(
                 "device",
@@ -48,6 +49,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             open: BTreeMap::new(),
             early: BTreeMap::new(),
             acknowledged: 0,
+            refused: 0,
             disobeyed: 0,
             first_disobeyed: None,
             slowest: None,
@@ -64,6 +66,8 @@ struct CommandAck {
     /// What became of commands whose own line has not come yet; the first of each counts.
     early: BTreeMap<(u64, String), (SimTime, Outcome)>,
     acknowledged: u64,
+    /// Of those, the ones that had to be refused, and were.
+    refused: u64,
     /// Commands that were refused, given up or let expire.
     disobeyed: u64,
     /// The first of them, with what became of it.
@@ -75,6 +79,8 @@ struct CommandAck {
 #[derive(Clone)]
 enum Outcome {
     Acknowledged,
+    /// The device answered with an error, told in words.
+    Refused(String),
     /// It was not obeyed; what happened instead, in words.
     Disobeyed(String),
 }
@@ -89,10 +95,12 @@ impl Outcome {
             _ => return None,
         };
         let response = event.text("response").filter(|response| !response.is_empty());
-        Some(Self::Disobeyed(match response {
+        let told = match response {
             Some(response) => format!("{what} with `{response}`"),
             None => format!("{what} without a response"),
-        }))
+        };
+        let is_answer = event.kind == kind::COMMAND_REFUSED;
+        Some(if is_answer { Self::Refused(told) } else { Self::Disobeyed(told) })
     }
 }
 
@@ -102,6 +110,7 @@ struct Given {
     device: String,
     name: String,
     line: u64,
+    must_be_refused: bool,
 }
 
 impl Given {
@@ -129,7 +138,9 @@ impl Check for CommandAck {
         let key = (id, device.to_owned());
         if event.kind == kind::COMMAND {
             let name = event.text("name").unwrap_or("command").to_owned();
-            let given = Given { time: event.time, device: device.to_owned(), name, line };
+            let must_be_refused = event.text("expected") == Some("refused");
+            let (time, device) = (event.time, device.to_owned());
+            let given = Given { time, device, name, line, must_be_refused };
             match self.early.remove(&key) {
                 Some((time, outcome)) => self.close(given, time, outcome),
                 None => drop(self.open.insert(key, given)),
@@ -152,6 +163,9 @@ impl Check for CommandAck {
         let late = self.slowest.as_ref().filter(|(took, _)| *took > self.within);
         let mut why =
             format!("{} of {} acknowledged", self.acknowledged, plural(commands, "command"));
+        if self.refused > 0 {
+            append(&mut why, format_args!(", {} of them refused as expected", self.refused));
+        }
         let (status, about) = if let Some((given, what)) = &self.first_disobeyed {
             append(&mut why, format_args!("; {what}: {}", given.told()));
             if self.disobeyed > 1 {
@@ -191,21 +205,85 @@ impl Check for CommandAck {
 impl CommandAck {
     /// A command of which it is known what became of it, and when.
     fn close(&mut self, given: Given, time: SimTime, outcome: Outcome) {
-        match outcome {
-            Outcome::Acknowledged => {
+        let what = match (outcome, given.must_be_refused) {
+            (Outcome::Acknowledged, false) | (Outcome::Refused(_), true) => None,
+            (Outcome::Acknowledged, true) => Some("obeyed, though it has to be refused".to_owned()),
+            (Outcome::Refused(what), false) | (Outcome::Disobeyed(what), _) => Some(what),
+        };
+        match what {
+            None => {
                 self.acknowledged += 1;
+                self.refused += u64::from(given.must_be_refused);
                 let took = time - given.time;
                 if self.slowest.as_ref().is_none_or(|(slowest, _)| took > *slowest) {
                     self.slowest = Some((took, given));
                 }
             }
-            Outcome::Disobeyed(what) => {
+            Some(what) => {
                 self.disobeyed += 1;
                 if self.first_disobeyed.is_none() {
                     self.first_disobeyed = Some((given, what));
                 }
             }
         }
+    }
+}
+
+/// Commands to devices that no `command_ack` check is about. That they were not obeyed fails no
+/// check, but what the scenario wanted to test did not happen, so it is not green either.
+pub(crate) struct Unjudged {
+    judged: Vec<Pattern>,
+    all: CommandAck,
+}
+
+/// What the verdict about them is called.
+const UNJUDGED: &str = "unjudged-commands";
+
+impl Unjudged {
+    /// Of a scenario whose `command_ack` checks are about these devices.
+    pub(crate) fn new(scenario: &str, judged: Vec<Pattern>) -> Self {
+        let context = CheckContext {
+            name: UNJUDGED.to_owned(),
+            scenario: scenario.to_owned(),
+            ..CheckContext::default()
+        };
+        let all = CommandAck {
+            context,
+            device: Pattern::new("*"),
+            within: SimDuration(i64::MAX),
+            open: BTreeMap::new(),
+            early: BTreeMap::new(),
+            acknowledged: 0,
+            refused: 0,
+            disobeyed: 0,
+            first_disobeyed: None,
+            slowest: None,
+        };
+        Self { judged, all }
+    }
+
+    /// Takes the next event of the record.
+    pub(crate) fn event(&mut self, line: u64, event: &Event) {
+        let device = event.text("device").unwrap_or_default();
+        if !self.judged.iter().any(|pattern| pattern.matches(device)) {
+            self.all.event(line, event);
+        }
+    }
+
+    /// A verdict if any was not obeyed.
+    pub(crate) fn verdict(&self, facts: &RunFacts) -> Option<Verdict> {
+        let (given, what) = self.all.first_disobeyed.as_ref()?;
+        let count = plural(self.all.disobeyed, "command");
+        let why = format!(
+            "{count} not carried out, and no `command_ack` check about it; first {what}: {}",
+            given.told()
+        );
+        let verdict = Verdict {
+            n: self.all.disobeyed,
+            at: Some(given.at()),
+            ..self.all.context.verdict(Status::Inconclusive, "1", why)
+        };
+        Some(finish(verdict, facts))
     }
 }
 
@@ -310,6 +388,44 @@ mod tests {
             let events = [given(10, 2, "a"), other, answer(13, 2, "a")];
             assert_eq!(judge("", &events, RunState::Finished).status, Status::Pass, "{kind}");
         }
+    }
+
+    #[test]
+    fn what_has_to_be_refused_fails_if_it_is_obeyed() {
+        let given = || given(10, 1, "a").must_be_refused();
+        let refused = || ended(11, "command_refused", 1, "a", "error: no such register");
+        let verdict = judge("", &[given(), refused()], RunState::Finished);
+        assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Pass, 1, Some(1.0)));
+        assert_eq!(verdict.why, "1 of 1 command acknowledged, 1 of them refused as expected");
+        let verdict = judge("", &[given(), answer(11, 1, "a")], RunState::Finished);
+        assert_eq!((verdict.status, verdict.n), (Status::Fail, 1));
+        assert!(verdict.why.contains("obeyed, though it has to be refused"), "{}", verdict.why);
+        // No answer at all is no refusal.
+        let expired = ended(70, "command_expired", 1, "a", "");
+        let verdict = judge("", &[given(), expired], RunState::Finished);
+        assert_eq!(verdict.status, Status::Fail);
+    }
+
+    #[test]
+    fn a_command_that_was_not_obeyed_is_told_where_no_check_is_about_it() {
+        let told = |judged: &[&str], events: &[Event]| {
+            let patterns = judged.iter().map(|text| Pattern::new(text)).collect();
+            let mut unjudged = Unjudged::new("s", patterns);
+            for (line, event) in (1..).zip(events) {
+                unjudged.event(line, event);
+            }
+            unjudged.verdict(&facts(RunState::Finished))
+        };
+        let refused = || ended(11, "command_refused", 1, "a", "error: no");
+        let verdict = told(&[], &[given(10, 1, "a"), refused()]).unwrap();
+        assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1));
+        assert_eq!(verdict.check, "unjudged-commands");
+        assert!(verdict.why.contains("refused with `error: no`: setReporting"), "{}", verdict.why);
+        assert_eq!(verdict.at.unwrap().event, Some(1));
+        assert_eq!(told(&["b", "a*"], &[given(10, 1, "a"), refused()]), None);
+        assert_eq!(told(&[], &[given(10, 1, "a"), answer(11, 1, "a")]), None);
+        assert_eq!(told(&[], &[given(10, 1, "a").must_be_refused(), refused()]), None);
+        assert_eq!(told(&[], &[given(10, 1, "a")]), None);
     }
 
     #[test]

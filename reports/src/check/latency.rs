@@ -28,8 +28,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             the exact upper bound on the share over the limit, at 95 % confidence and for an \
             effective number of messages where late ones come together, is at most what the \
             coverage leaves; it fails if the lower bound is above that; else it is inconclusive, \
-            and so it is where the bench missed more than 0.1 % of its deadlines, a clock was \
-            stepped, or the limit is below ten times the floor of this machine. `measured` is the \
+            and so it is where the bench missed more than 0.1 % of its deadlines, unless it fails \
+            with all that this may have delayed counted as in time, where a clock was stepped, or the limit is below ten times the floor of this machine. `measured` is the \
             share over the limit, `bound` what was compared with `limit`, all in %. A pass means \
             timing consistent with the limit at this coverage in this run, and no compliance with \
             a standard. In virtual time the check is skipped: the delays are the model's.",
@@ -226,6 +226,12 @@ impl Latency {
         }
         for flag in &validity.flags {
             append(&mut why, format_args!("; {flag}"));
+        }
+        if conclusion.status == Status::Fail && validity.missed.is_some() {
+            append(&mut why, format_args!("; {}", conclusion.why));
+            for invalid in &validity.invalid {
+                append(&mut why, format_args!("; {invalid}"));
+            }
         }
         if !self.claim.source.is_empty() {
             append(&mut why, format_args!("; limit after {}", self.claim.source));

@@ -248,11 +248,16 @@ fn nothing_is_judged_in_virtual_time_or_in_an_invalid_run() {
     assert_eq!(flagged.status, Status::Pass);
     assert!(flagged.why.contains("10 of 10000 deadlines missed"), "{}", flagged.why);
     assert!(flagged.why.contains("disturbed: the floor's 99 % rose"), "{}", flagged.why);
-    // A bad run is not worse than an unmeasured one: its late messages do not fail either.
+    // Messages fail a run in which some deadlines were missed only if they would without those
+    // that may have been delayed by it, and never one that is as bad as unmeasured.
     let late = fed(ONE_SECOND, 5_000, |_| Some(5_000));
     let mut facts = real_time(RunState::Finished);
     assert_eq!(late.verdict(&facts).status, Status::Fail);
     facts.real_time.as_mut().unwrap().deadlines.missed = 11;
+    let certain = late.verdict(&facts);
+    assert_eq!(certain.status, Status::Fail);
+    assert!(certain.why.contains("had been in time; 11 of 10000 deadlines"), "{}", certain.why);
+    facts.real_time.as_mut().unwrap().deadlines.missed = 5_000;
     assert_eq!(late.verdict(&facts).status, Status::Inconclusive);
     facts.real_time = None;
     assert_eq!(late.verdict(&facts).status, Status::Inconclusive);

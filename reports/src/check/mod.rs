@@ -6,7 +6,7 @@
 
 pub mod accuracy;
 pub(crate) mod calibration;
-mod command_ack;
+pub(crate) mod command_ack;
 pub mod delivery;
 mod demand;
 mod jitter;

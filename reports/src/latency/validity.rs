@@ -5,11 +5,17 @@
 //! rule 2.5). A limit below ten times the *floor*, the worse 99 % of what bench and machine add
 //! before and after the run, is *not measurable here*; the floor is never subtracted (rule 2.9). In
 //! virtual time a delay is the model's, and there is no verdict about the platform.
+//!
+//! Lateness of the bench makes measured delays longer, never shorter, so a message within its limit
+//! is so for certain. One over it is *doubtful* if it was due while the bench may have stood still,
+//! or up to the limit before. A fail is said only if it holds with as many as there can be of them
+//! counted as good, and then it is said of a run with too many missed deadlines as well; nothing
+//! else is.
 
-use super::judge::{Grounds, Judgement};
+use super::judge::{Grounds, Judgement, Tally, judge};
 use super::population::{Limit, Population};
 use super::quantile::Delay;
-use crate::record::{RealTimeFacts, RunFacts};
+use crate::record::{Deadlines, RealTimeFacts, RunFacts};
 use crate::text::{append, plural};
 use crate::verdict::Status;
 
@@ -39,6 +45,30 @@ impl FloorBound {
     }
 }
 
+/// Deadlines that the bench missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// How many.
+    pub count: u64,
+    /// The worst, in ns.
+    pub worst_ns: i64,
+    /// Whether they are too many for the run to be valid.
+    pub too_many: bool,
+}
+
+impl Missed {
+    /// How many messages of a population these may have carried over a limit, at most: each time
+    /// those that were due in the worst lateness, or in the limit before it. Twice the mean of so
+    /// long a time, and one, for messages are not spread quite evenly.
+    pub fn doubtful(&self, population: &Population, limit_ns: Delay) -> u64 {
+        let window = population.window();
+        let length_ns = (window.to_ns.saturating_sub(window.from_ns)).max(1) as f64;
+        let affected_ns = self.worst_ns as f64 + limit_ns as f64;
+        let each = 1.0 + (2.0 * population.n() as f64 * affected_ns / length_ns).ceil();
+        (self.count as f64 * each).min(population.n() as f64) as u64
+    }
+}
+
 /// What a run says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validity {
@@ -48,6 +78,8 @@ pub struct Validity {
     pub invalid: Vec<String>,
     /// What a reader has to know although the run is valid.
     pub flags: Vec<String>,
+    /// The deadlines it missed, if any.
+    pub missed: Option<Missed>,
     /// The floor; `None` if it was not measured both before and after.
     pub floor: Option<FloorBound>,
 }
@@ -94,8 +126,11 @@ impl Validity {
                 told(deadlines.limit_ns),
                 told(deadlines.worst_ns),
             );
-            let list = if share > MISSED_SHARE { &mut self.invalid } else { &mut self.flags };
+            let too_many = share > MISSED_SHARE;
+            let list = if too_many { &mut self.invalid } else { &mut self.flags };
             list.push(text);
+            let Deadlines { missed: count, worst_ns, .. } = deadlines;
+            self.missed = Some(Missed { count, worst_ns, too_many });
         }
     }
 
@@ -132,6 +167,11 @@ impl Validity {
         if let Some(why) = self.invalid.first() {
             return Some(format!("invalid run: {why}"));
         }
+        self.refuses_by_rows(population)
+    }
+
+    /// The same by the messages and the floor alone.
+    fn refuses_by_rows(&self, population: &Population) -> Option<String> {
         let early = population.early();
         if early as f64 > MISSED_SHARE * population.n() as f64 {
             let messages = plural(early, "message");
@@ -168,11 +208,49 @@ impl Validity {
         judged: &Judgement,
     ) -> Conclusion {
         let refused = self.refuses(population).or_else(|| self.is_not_measurable(limit));
-        match refused {
-            Some(why) => Conclusion { status: Status::Inconclusive, why },
-            None => Conclusion { status: judged.status, why: grounds(judged) },
+        let doubted = match (self.missed, limit.ns()) {
+            (Some(missed), Some(limit_ns)) if judged.status == Status::Fail => {
+                let doubtful = missed.doubtful(population, limit_ns);
+                Some((doubtful, fails_without(doubtful, judged)))
+            }
+            _ => None,
+        };
+        match (refused, doubted) {
+            (_, Some((doubtful, true))) if self.is_late_at_most(population, limit) => {
+                let why = format!(
+                    "over the bound, even if {} that the missed deadlines may have delayed had \
+                     been in time",
+                    plural(doubtful, "message")
+                );
+                Conclusion { status: Status::Fail, why }
+            }
+            (None, Some((doubtful, false))) => {
+                let why = format!(
+                    "over the bound, but not if {} that the missed deadlines may have delayed had \
+                     been in time",
+                    plural(doubtful, "message")
+                );
+                Conclusion { status: Status::Inconclusive, why }
+            }
+            (Some(why), _) => Conclusion { status: Status::Inconclusive, why },
+            (None, _) => Conclusion { status: judged.status, why: grounds(judged) },
         }
     }
+
+    /// Whether nothing but missed deadlines speaks against a verdict.
+    fn is_late_at_most(&self, population: &Population, limit: Limit) -> bool {
+        let by_deadlines = usize::from(self.missed.is_some_and(|missed| missed.too_many));
+        self.invalid.len() == by_deadlines
+            && self.refuses_by_rows(population).is_none()
+            && self.is_not_measurable(limit).is_none()
+    }
+}
+
+/// Whether a judgement fails with so many of the messages over the limit counted as within.
+fn fails_without(doubtful: u64, judged: &Judgement) -> bool {
+    let Tally { n, over, open } = judged.tally;
+    let tally = Tally { n, over: over.saturating_sub(doubtful), open };
+    judge(tally, judged.deff, judged.coverage).status == Status::Fail
 }
 
 /// A status, and what it rests on.

@@ -150,3 +150,68 @@ fn times_are_told_with_a_fitting_unit() {
         assert_eq!(told(ns), text);
     }
 }
+
+/// 400 messages in a second, all of them late but so many; of one missed deadline of 15 ms and a
+/// limit of 10 ms, 1 + 2 * 400 * 0.025 = 21 are doubtful.
+#[test]
+fn a_fail_is_certain_if_it_holds_without_what_the_bench_may_have_delayed() {
+    let window = Window { from_ns: 0, to_ns: 1_000 * MS, waited_until_ns: i64::MAX };
+    let limit = Limit::Within(10 * MS);
+    let population = |late: i64| {
+        let span = Span { from: Point::Intended, to: Point::Received };
+        let mut population = Population::new(span, window, &[limit]);
+        for number in 0..400 {
+            let due = number * 5 * MS / 2;
+            let took = if number % 400 < late { 60 * MS } else { MS };
+            let mut points = [Some(due); Point::COUNT];
+            points[Point::Received as usize] = Some(due + took);
+            let (path, id) = ("reading>o", "m/1/1");
+            population.row(&LatencyRow { path, id, points, bytes: 1, copies: 1 });
+        }
+        population
+    };
+    let conclude = |late: i64, change: &dyn Fn(&mut RealTimeFacts)| {
+        let population = population(late);
+        let judged = population.judge(limit, 0.97).unwrap();
+        assert_eq!(judged.status, Status::Fail, "{late}");
+        Validity::of(&facts(change)).conclude(&population, limit, &judged)
+    };
+    let missed = |count: u64| {
+        move |real: &mut RealTimeFacts| {
+            real.deadlines.missed = count;
+            real.deadlines.worst_ns = 15 * MS;
+        }
+    };
+    let bound = Missed { count: 1, worst_ns: 15 * MS, too_many: false };
+    assert_eq!(bound.doubtful(&population(400), 10 * MS), 21);
+    // All late: 15 misses of 10,000 make the run invalid, and 315 doubtful leave 85 of 400.
+    assert_eq!(conclude(400, &missed(0)).status, Status::Fail);
+    assert_eq!(conclude(400, &missed(1)).status, Status::Fail);
+    let certain = conclude(400, &missed(15));
+    assert_eq!(certain.status, Status::Fail);
+    assert!(certain.why.contains("even if 315 messages"), "{}", certain.why);
+    // Of 20 misses nothing is left that were late for certain.
+    assert_eq!(conclude(400, &missed(20)).status, Status::Inconclusive);
+    // Valid, but without 21 of the 50 late ones it is no fail any more.
+    let doubtful = conclude(50, &missed(1));
+    assert_eq!(doubtful.status, Status::Inconclusive);
+    assert!(doubtful.why.contains("not if 21 messages"), "{}", doubtful.why);
+    assert_eq!(conclude(50, &missed(0)).status, Status::Fail);
+    // A clock that was set, a floor that is too high: lateness is not all that speaks against it.
+    let stepped = |real: &mut RealTimeFacts| {
+        missed(15)(real);
+        real.clock.wall_step_ns = 2 * MS;
+    };
+    assert_eq!(conclude(400, &stepped).status, Status::Inconclusive);
+    let high = |real: &mut RealTimeFacts| {
+        missed(15)(real);
+        real.floor_before.as_mut().unwrap().timer.p99_ns = 2 * MS;
+    };
+    assert_eq!(conclude(400, &high).status, Status::Inconclusive);
+    // Nothing that is missing makes a pass: that of a bench that was too late stays none.
+    let in_time = population(0);
+    let judged = in_time.judge(limit, 0.97).unwrap();
+    assert_eq!(judged.status, Status::Pass);
+    let late = Validity::of(&facts(missed(15))).conclude(&in_time, limit, &judged);
+    assert_eq!(late.status, Status::Inconclusive);
+}

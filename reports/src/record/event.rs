@@ -107,6 +107,12 @@ impl Event {
             .with("name", name)
     }
 
+    /// The command has to be refused by its device.
+    #[must_use]
+    pub fn must_be_refused(self) -> Self {
+        self.with("expected", "refused")
+    }
+
     /// A device acknowledged command number `id`.
     pub fn acknowledged(time: SimTime, id: u64, device: &str, response: &str) -> Self {
         Self::new(time, device, kind::ACKNOWLEDGED)

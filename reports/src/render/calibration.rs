@@ -4,7 +4,7 @@
 use lastmeter_params::{Diagnostics, Table};
 use serde::Serialize;
 
-use super::figure::{Csv, Figure};
+use super::figure::{Csv, Figure, Key, KeyedPicture as Picture};
 use super::page::Fact;
 use super::svg::{Axis, Drawing, Figures, Frame, INK, PARTS};
 use super::{RenderError, fill};
@@ -49,21 +49,6 @@ struct Row {
     left: String,
     taken: bool,
     response: String,
-}
-
-#[derive(Serialize)]
-struct Picture {
-    title: String,
-    svg: String,
-    caption: String,
-    links: String,
-    keys: Vec<Key>,
-}
-
-#[derive(Serialize)]
-struct Key {
-    colour: usize,
-    name: String,
 }
 
 /// One subject, before and after.

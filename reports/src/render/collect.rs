@@ -95,9 +95,9 @@ impl Scale {
     }
 
     /// The error of a pair, unless it is left out.
-    fn error(&self, reference: f64, reported: f64) -> Option<f64> {
+    fn error(&self, id: MeasurementId, reference: f64, reported: f64) -> Option<f64> {
         let judged = self.minimum.is_none_or(|minimum| reference.abs() >= minimum);
-        judged.then(|| self.limit.error(reference, reported))
+        judged.then(|| self.limit.error(id, reference, reported))
     }
 }
 
@@ -226,7 +226,7 @@ impl Collected {
                 scale: Scale::of(specs, None, row.quantity),
                 bins: Bins::new(facts.start),
             });
-            if let Some(error) = curve.scale.error(reference, reported) {
+            if let Some(error) = curve.scale.error(row.quantity, reference, reported) {
                 curve.bins.push(row.event_time, error);
             }
         }
@@ -243,7 +243,7 @@ impl DeviceRecord {
             worst_time: row.event_time,
             left_out: 0,
         });
-        match series.scale.error(reference, reported) {
+        match series.scale.error(row.quantity, reference, reported) {
             Some(error) => {
                 if series.errors.push(error) {
                     series.worst_time = row.event_time;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::record::{RecordError, write_number, write_whole};
 use crate::text::append;
 
@@ -96,6 +98,23 @@ fn quoted(text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// A picture with its keys.
+#[derive(Serialize)]
+pub(super) struct KeyedPicture {
+    pub(super) title: String,
+    pub(super) svg: String,
+    pub(super) caption: String,
+    pub(super) links: String,
+    pub(super) keys: Vec<Key>,
+}
+
+/// What a colour of a picture means.
+#[derive(Serialize)]
+pub(super) struct Key {
+    pub(super) colour: usize,
+    pub(super) name: String,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use super::model::{Connection, Suite};
 
 /// One current, as written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expression {
     /// As written.
     pub text: String,
@@ -21,10 +21,14 @@ struct Term {
 }
 
 /// Symbols every suite knows.
-const BASE: [&str; 4] = ["Ib", "In", "Iref", "Imax"];
+pub(super) const BASE: [&str; 4] = ["Ib", "In", "Iref", "Imax"];
 
 /// Deeper chains of symbols are taken for circles.
-const DEPTH_MAX: usize = 6;
+pub(super) const DEPTH_MAX: usize = 6;
+
+/// Beyond these a factor is a slip of the pen.
+const FACTOR_MIN: f64 = 1e-9;
+const FACTOR_MAX: f64 = 1e6;
 
 /// There are two connections; more alternatives than these only multiply with the depth.
 const ALTERNATIVES_MAX: usize = 4;
@@ -68,31 +72,61 @@ impl Expression {
         }
     }
 
-    /// The symbols that are neither known to every suite nor among `own`.
-    pub(super) fn unknown<'a>(&'a self, own: &'a [&str]) -> impl Iterator<Item = &'a str> {
-        let symbols = self.terms.iter().map(|term| term.symbol.as_str());
-        symbols.filter(move |symbol| !BASE.contains(symbol) && !own.contains(symbol))
+    /// The symbols it is made of.
+    pub(super) fn symbols(&self) -> impl Iterator<Item = &str> {
+        self.terms.iter().map(|term| term.symbol.as_str())
+    }
+
+    /// The symbols that are neither known to every suite nor to this one.
+    pub(super) fn unknown<'a>(&'a self, suite: &'a Suite) -> impl Iterator<Item = &'a str> {
+        let is_own = |symbol: &str| suite.symbols.iter().any(|row| row.name == symbol);
+        self.symbols().filter(move |symbol| !BASE.contains(symbol) && !is_own(symbol))
     }
 }
 
 fn term(text: &str) -> Result<Term, String> {
     let text = text.trim();
-    let at = text.find(char::is_alphabetic).ok_or_else(|| {
+    let (factor, symbol) = split(text).ok_or_else(|| {
         format!("`{text}` names no current; write a factor and a symbol such as `0.05 In`")
     })?;
-    let (factor, symbol) = text.split_at(at);
     let factor = match factor.trim() {
         "" => 1.0,
         number => number
             .parse::<f64>()
             .ok()
-            .filter(|factor| factor.is_finite() && *factor > 0.0)
-            .ok_or_else(|| format!("`{number}` in `{text}` is no factor above zero"))?,
+            .filter(|factor| (FACTOR_MIN..=FACTOR_MAX).contains(factor))
+            .ok_or_else(|| {
+                format!(
+                    "`{number}` in `{text}` is no factor between {FACTOR_MIN:e} and {FACTOR_MAX:e}"
+                )
+            })?,
     };
     if !symbol.chars().all(char::is_alphanumeric) {
         return Err(format!("`{symbol}` is no symbol of a current"));
     }
     Ok(Term { factor, symbol: symbol.to_owned() })
+}
+
+/// Factor and symbol: what stands before the last blank, or else the longest number, such as the
+/// `1e-3` of `1e-3Ib`.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let word = text.rfind(char::is_whitespace).map(|blank| blank + 1);
+    let word = word.and_then(|at| text.get(at..)).map_or(text, |word| word);
+    let before = text.len() - word.len();
+    let is_number = |at: &usize| {
+        *at == 0 || (word.starts_with(|c: char| !c.is_alphabetic()) && is_float(&word[..*at]))
+    };
+    let starts = word.char_indices().filter(|(_, c)| c.is_alphabetic()).map(|(at, _)| at);
+    if before > 0 {
+        return word.starts_with(char::is_alphabetic).then(|| text.split_at(before));
+    }
+    let first = word.find(char::is_alphabetic)?;
+    let at = starts.rev().find(is_number).unwrap_or(first);
+    Some(text.split_at(at))
+}
+
+fn is_float(text: &str) -> bool {
+    text.parse::<f64>().is_ok()
 }
 
 impl std::fmt::Display for Term {
@@ -140,7 +174,27 @@ mod tests {
         assert!(Expression::read("In | In | In | In | In").unwrap_err().contains("at most 4"));
         let both = Expression::read("0.05 Ib | 0.02 In").unwrap();
         assert_eq!(both.terms.len(), 2);
-        assert_eq!(both.unknown(&[]).count(), 0);
-        assert_eq!(Expression::read("2 Itr").unwrap().unknown(&[]).next(), Some("Itr"));
+        assert_eq!(both.symbols().collect::<Vec<_>>(), ["Ib", "In"]);
+    }
+
+    #[test]
+    fn a_factor_may_have_an_exponent_and_a_symbol_digits() {
+        for (text, factor, symbol) in [
+            ("1e-3 Ib", 0.001, "Ib"),
+            ("1e-3Ib", 0.001, "Ib"),
+            ("5E2 In", 500.0, "In"),
+            ("0.05Ib", 0.05, "Ib"),
+            (" 2  I1 ", 2.0, "I1"),
+            ("2I1", 2.0, "I1"),
+            ("1e3x", 1000.0, "x"),
+            ("Imax", 1.0, "Imax"),
+            ("2e", 2.0, "e"),
+        ] {
+            let found = &Expression::read(text).unwrap().terms[0];
+            assert_eq!((found.factor, found.symbol.as_str()), (factor, symbol), "{text}");
+        }
+        for text in ["1e300 In", "1e-300 In", "inf In", "1 e 3 In", "In 3"] {
+            assert!(Expression::read(text).is_err(), "{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 
 use super::assess::Assessor;
+use super::assess::TestResult;
 use super::claim::Claim;
 use super::folder::{Assessed, ClassLine};
 use super::model::{Connection, Suite};
@@ -51,6 +52,12 @@ pub(super) fn fed(plan: &Plan, shown: Shown<'_>) -> Assessor {
 /// A meter whose import is wrong by so many percent.
 pub(super) fn import(percent: f64) -> impl Fn(&Point, f64) -> Vec<(&'static str, f64, f64)> {
     move |_, step| vec![(CONSUMED, step, step * (1.0 + percent / 100.0)), (INJECTED, 0.0, 0.0)]
+}
+
+/// A suite of one class for meters that are connected directly, with these rows.
+fn headed(rows: &str) -> String {
+    let head = "format = 1\n[suite]\nname = \"own\"\ntitle = \"Own\"\nedition = \"1\"\n";
+    format!("{head}classes = [\"1\"]\ndefault_class = \"1\"\nconnections = [\"direct\"]\n{rows}")
 }
 
 fn selected(name: &str, class: &str, connection: Connection, tests: &[&str]) -> Plan {
@@ -236,15 +243,7 @@ fn starting_is_not_to_register_many_times_what_there_was() {
 /// Power of all phases is a share of Un In times their number.
 #[test]
 fn a_total_is_a_share_of_all_phases() {
-    let text = r#"format = 1
-[suite]
-name = "power"
-title = "Power"
-edition = "1"
-classes = ["1"]
-default_class = "1"
-connections = ["direct"]
-[[test]]
+    let rows = r#"[[test]]
 name = "power"
 title = "Power"
 quantity = "electricity.power.active.consumed.total"
@@ -252,7 +251,7 @@ relative_to = "nominal"
 current = ["Ib"]
 limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
 "#;
-    let suite = Suite::read(text).unwrap();
+    let suite = Suite::read(&headed(rows)).unwrap();
     let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
     let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
     // 230 V, 5 A and three phases: 3450 W; 31 W are 0.9 %.
@@ -269,23 +268,15 @@ limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "h
 #[test]
 fn a_test_that_tests_nothing_is_refused() {
     let refused = |lines: &str| {
-        let text = format!(
-            r#"format = 1
-[suite]
-name = "u"
-title = "U"
-edition = "1"
-classes = ["1"]
-default_class = "1"
-connections = ["direct"]
-[[test]]
+        let text = headed(&format!(
+            r#"[[test]]
 name = "one"
 title = "One"
 current = ["Ib"]
 limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source = "x" }}]
 {lines}
 "#
-        );
+        ));
         let found = Suite::read(&text).err().unwrap_or_default();
         assert!(found.iter().all(|mistake| mistake.span.end <= text.len()));
         found.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>().join("; ")
@@ -306,4 +297,72 @@ limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source
         let found = refused(lines);
         assert!(found.contains(told), "{lines}: {found}");
     }
+}
+
+/// A register of whole watt-hours, read half a second apart: 5 s at 3450 W are 17250 J (ten
+/// readings, which the repeatability test asks for), and either end is within half of 3600 J.
+/// U = 100 % * sqrt(2) * 2 / sqrt(3) * 1800 J / 17250 J = 17.04 %.
+#[test]
+fn a_plan_too_short_for_the_registers_last_digit_cannot_say() {
+    let plan = plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    let whole = |total: f64| 3600.0 * (total / 3600.0).floor();
+    let total = std::cell::Cell::new(0.0);
+    let coarse = |_: &Point, step: f64| {
+        let before = whole(total.get());
+        total.set(total.get() + step);
+        vec![(CONSUMED, step, whole(total.get()) - before), (INJECTED, 0.0, 0.0)]
+    };
+    let meter = fed(&plan, &coarse);
+    let facts = facts(RunState::Finished);
+    let assessment = meter.assessment(plan.claim.class, &facts);
+    let is = |name: &str| {
+        let fits = |test: &&TestResult| plan.suite.tests[test.test].name == name;
+        assessment.tests.iter().find(fits).unwrap()
+    };
+    let nominal = is("error-pf1").items.iter().find(|item| {
+        item.planned.coordinates.current.as_ref().is_some_and(|(_, amperes)| *amperes == 5.0)
+    });
+    let budget = nominal.unwrap().figures.as_ref().unwrap().budget;
+    let expected = 100.0 * (2.0_f64 / 3.0).sqrt() * 3600.0 / 17_250.0;
+    assert!((budget.register - expected).abs() < 1e-9 * expected, "{budget:?}");
+    assert!(budget.expanded() >= expected);
+    for name in ["error-pf1", "error-pf05-08", "no-load"] {
+        for item in &is(name).items {
+            assert_eq!(item.status, Status::Inconclusive, "{name}: {item:?}");
+        }
+    }
+    // 1000 pulses a kWh make no-load tests long, but 3600 J are worth 100 of the claim's pulses.
+    let idle = is("no-load").items[0].figures.as_ref().unwrap().budget.register;
+    assert!((idle - (2.0_f64 / 3.0).sqrt() * 100.0).abs() < 1e-6, "{idle}");
+    // The same error of a register that shows everything is one.
+    let fine = fed(&plan, &import(-1.0)).assessment(plan.claim.class, &facts);
+    assert_eq!(fine.status(), Some(Status::Fail));
+    // A register that stands still is dead, however coarse its digits may be.
+    let dead = |_: &Point, step: f64| vec![(CONSUMED, step, 0.0), (INJECTED, 0.0, 0.0)];
+    assert_eq!(status_of(&plan, "error-pf1", &dead), Status::Fail);
+}
+
+/// One cycle in a thousand: measured for a whole turn, 20.02 s at 50 Hz, however few readings are
+/// asked for; without any energy in it nobody can say.
+#[test]
+fn a_burst_is_measured_as_a_whole() {
+    let rows = r#"[[waveform]]
+name = "rare"
+title = "one cycle in 1001"
+shape = "burst"
+on = 1
+off = 1000
+[[test]]
+name = "burst"
+title = "Burst"
+current = ["Ib"]
+waveform = ["rare"]
+limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
+"#;
+    let suite = Suite::read(&headed(rows)).unwrap();
+    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
+    let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
+    assert_eq!(plan.points[0].readings, 41);
+    let nothing = |_: &Point, _: f64| vec![(CONSUMED, 0.0, 0.0), (INJECTED, 0.0, 0.0)];
+    assert_eq!(status_of(&plan, "burst", &nothing), Status::Inconclusive);
 }

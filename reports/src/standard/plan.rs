@@ -3,16 +3,21 @@
 //! Points that several tests need are played once. Each lasts a whole number of the meter's
 //! readings: some to settle, the others to count.
 
+use std::collections::BTreeMap;
+
 use lastmeter_units::SimDuration;
 
 use super::claim::Claim;
-use super::model::{Connection, Evaluate, LimitFigure, PowerFactor, Subject, Suite, Test};
+use super::model::{Evaluate, LimitFigure, PowerFactor, Shape, Subject, Suite, Test};
+use super::sweep::{influences, limit_of, points_wanted, sweep};
 
 /// Joules of a kilowatt-hour, and var-seconds of a kilovar-hour.
 pub(super) const PER_KILO_HOUR: f64 = 3.6e6;
 
 /// More points than these are a slip of the pen.
-const POINTS_MAX: usize = 5_000;
+pub(super) const POINTS_MAX: usize = 5_000;
+/// And so are more figures than these, in all tests together.
+pub(super) const ITEMS_MAX: usize = 100_000;
 /// A longer plan is one too: ten years, as of any scenario.
 const SECONDS_MAX: f64 = 10.0 * 365.25 * 86_400.0;
 
@@ -38,6 +43,17 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// The same for two conditions that are equal, and else hardly ever.
+    fn key(&self) -> [u64; 11] {
+        // Zero has two signs, which are equal.
+        let bits = |value: f64| (value + 0.0).to_bits();
+        let [u1, u2, u3] = self.voltages.map(bits);
+        let [i1, i2, i3] = self.currents.map(bits);
+        let more = [self.lag_rad, self.frequency, self.celsius].map(bits);
+        let shape = 2 * self.waveform as u64 + u64::from(self.reversed);
+        [u1, u2, u3, i1, i2, i3, more[0], more[1], more[2], shape, self.phases as u64]
+    }
+
     /// Sum of the phases' apparent powers in volt-amperes, of the fundamentals.
     pub fn apparent(&self) -> f64 {
         let phases = self.voltages.iter().zip(&self.currents).take(self.phases);
@@ -87,7 +103,7 @@ pub struct Coordinates {
 
 impl Coordinates {
     /// The same current and power factor with everything else at reference.
-    fn at_reference(&self, celsius: f64) -> Self {
+    pub(super) fn at_reference(&self, celsius: f64) -> Self {
         Self {
             loaded: None,
             voltage: 1.0,
@@ -100,7 +116,7 @@ impl Coordinates {
         }
     }
 
-    fn conditions(&self, claim: &Claim) -> Conditions {
+    pub(super) fn conditions(&self, claim: &Claim) -> Conditions {
         let ratios = self.phase_voltages.unwrap_or([self.voltage; 3]);
         let amperes = self.current.as_ref().map_or(0.0, |(_, amperes)| *amperes);
         let is_loaded = |phase: usize| self.loaded.is_none_or(|loaded| loaded == phase);
@@ -212,14 +228,18 @@ impl Plan {
         }
         let (points, tests, swept) = (Vec::new(), Vec::new(), Vec::new());
         let mut plan = Self { suite, claim, period, points, tests, swept };
+        let wanted = plan.suite.tests.iter().map(points_wanted).fold(0, usize::saturating_add);
+        if wanted > ITEMS_MAX {
+            return Err(format!("{wanted} points in all tests together; at most {ITEMS_MAX}"));
+        }
         let mut wanted: Vec<(Conditions, u32)> = Vec::new();
+        let mut known = BTreeMap::new();
         let class = plan.claim.class;
         let mut place = |conditions: Conditions, readings: u32| {
-            let known = wanted.iter().position(|(played, _)| *played == conditions);
-            let place = known.unwrap_or_else(|| {
+            let place = *known.entry(conditions.key()).or_insert(wanted.len());
+            if place == wanted.len() {
                 wanted.push((conditions, readings));
-                wanted.len() - 1
-            });
+            }
             wanted[place].1 = wanted[place].1.max(readings);
             place
         };
@@ -394,6 +414,13 @@ impl Plan {
             Evaluate::Starting => test.pulses * pulse / at.conditions(claim).apparent(),
             _ => 0.0,
         };
+        // Of a burst a whole one at least: else no energy flows, or all of it.
+        let burst = match self.suite.waveforms[at.waveform].shape {
+            Shape::Burst { on, off } => f64::from(on + off) / (at.frequency * self.claim.frequency),
+            _ => 0.0,
+        };
+        let seconds: f64 = seconds;
+        let seconds = seconds.max(burst);
         let least = f64::from(test.readings.unwrap_or(0).max(claim.readings));
         let readings = (seconds / period_s - 1e-9).ceil().max(least);
         if readings.is_finite() && readings < 1e8 {
@@ -402,167 +429,4 @@ impl Plan {
             Err(format!("`{}` would take {readings:.3e} readings", test.name))
         }
     }
-}
-
-/// All points of a test's sweep for a class.
-fn sweep(
-    suite: &Suite,
-    test: &Test,
-    claim: &Claim,
-    class: usize,
-) -> Result<Vec<Coordinates>, String> {
-    let wanted = points_wanted(test);
-    if wanted > POINTS_MAX {
-        return Err(format!("{wanted} operating points; at most {POINTS_MAX}"));
-    }
-    let mut currents = Vec::new();
-    for current in &test.current {
-        currents.push(Some(current.resolve(suite, &claim.ratings(class))?));
-    }
-    if currents.is_empty() {
-        currents.push(None);
-    }
-    let mut all = Vec::new();
-    for current in currents {
-        for power_factor in &test.power_factor {
-            for &export in &test.export {
-                all.push(Coordinates {
-                    current: current.clone(),
-                    power_factor: power_factor.clone(),
-                    export,
-                    loaded: None,
-                    voltage: 1.0,
-                    phase_voltages: None,
-                    frequency: 1.0,
-                    celsius: suite.temperature,
-                    waveform: 0,
-                    reversed: false,
-                });
-            }
-        }
-    }
-    if test.evaluate == Evaluate::Composite {
-        return Ok(all);
-    }
-    let vary = |all: Vec<Coordinates>, how: &dyn Fn(&Coordinates) -> Vec<Coordinates>| {
-        all.iter().flat_map(how).collect::<Vec<Coordinates>>()
-    };
-    all = vary(all, &|at| {
-        test.loaded.iter().map(|&loaded| Coordinates { loaded, ..at.clone() }).collect()
-    });
-    all = vary(all, &|at| {
-        if test.phase_voltages.is_empty() {
-            return voltages(test, at);
-        }
-        let ratios = test.phase_voltages.iter();
-        ratios.map(|&three| Coordinates { phase_voltages: Some(three), ..at.clone() }).collect()
-    });
-    all = vary(all, &|at| frequencies(test, at));
-    all = vary(all, &|at| temperatures(test, at));
-    all = vary(all, &|at| {
-        test.waveform.iter().map(|&waveform| Coordinates { waveform, ..at.clone() }).collect()
-    });
-    all = vary(all, &|at| {
-        test.reversed.iter().map(|&reversed| Coordinates { reversed, ..at.clone() }).collect()
-    });
-    Ok(all)
-}
-
-/// How many points a test's lists multiply to, before any of them is made.
-fn points_wanted(test: &Test) -> usize {
-    let lists = [
-        test.current.len().max(1),
-        test.power_factor.len(),
-        test.export.len(),
-        test.loaded.len().max(1),
-        test.voltage.len().max(test.phase_voltages.len()),
-        test.frequency.len(),
-        test.temperature.len(),
-        test.waveform.len(),
-        test.reversed.len(),
-    ];
-    lists.into_iter().fold(1, usize::saturating_mul)
-}
-
-fn voltages(test: &Test, at: &Coordinates) -> Vec<Coordinates> {
-    test.voltage.iter().map(|&voltage| Coordinates { voltage, ..at.clone() }).collect()
-}
-
-fn frequencies(test: &Test, at: &Coordinates) -> Vec<Coordinates> {
-    test.frequency.iter().map(|&frequency| Coordinates { frequency, ..at.clone() }).collect()
-}
-
-fn temperatures(test: &Test, at: &Coordinates) -> Vec<Coordinates> {
-    test.temperature.iter().map(|&celsius| Coordinates { celsius, ..at.clone() }).collect()
-}
-
-/// Of a composite: what each influence by itself makes of the point at reference.
-fn influences(test: &Test, base: &Coordinates) -> [Vec<Coordinates>; 3] {
-    [voltages(test, base), frequencies(test, base), temperatures(test, base)]
-}
-
-/// The one limit that holds at a point for a class: its row and its figure.
-fn limit_of(
-    suite: &Suite,
-    test: &Test,
-    claim: &Claim,
-    class: usize,
-    at: &Coordinates,
-) -> Result<(usize, LimitFigure), String> {
-    let ratings = claim.ratings(class);
-    let mut found = None;
-    for (row, limit) in test.limits.iter().enumerate() {
-        let Some(figure) = limit.values.get(&class) else { continue };
-        let factors = &limit.power_factor;
-        if !factors.is_empty() && !factors.contains(&at.power_factor.text) {
-            continue;
-        }
-        if let Some((_, amperes)) = &at.current {
-            // A current that is written another way than the bound may differ in its last bits.
-            let slack = 1e-9 * amperes;
-            if let Some(from) = &limit.from
-                && *amperes < from.resolve(suite, &ratings)?.1 - slack
-            {
-                continue;
-            }
-            if let Some(below) = &limit.below
-                && *amperes >= below.resolve(suite, &ratings)?.1 - slack
-            {
-                continue;
-            }
-        }
-        if found.is_some() {
-            return Err(format!("two limits for class {} at {}", suite.classes[class], told(at)));
-        }
-        found = Some((row, *figure));
-    }
-    found.ok_or_else(|| format!("no limit for class {} at {}", suite.classes[class], told(at)))
-}
-
-fn told(at: &Coordinates) -> String {
-    let current = at.current.as_ref().map_or("no current", |(text, _)| text.as_str());
-    format!("{current}, power factor {}", at.power_factor.text)
-}
-
-/// Whether every point of a test has one limit, for each of its classes and connections.
-pub(super) fn has_limits(suite: &Suite, test: &Test) -> Result<(), String> {
-    let connections = suite.connections.iter().copied();
-    let connections: Vec<Connection> = connections
-        .filter(|one| test.connections.is_empty() || test.connections.contains(one))
-        .collect();
-    for class in 0..suite.classes.len() {
-        if !test.limits.iter().any(|limit| limit.values.contains_key(&class)) {
-            continue;
-        }
-        if test.evaluate == Evaluate::NoLoad && !test.no_load_constant.contains_key(&class) {
-            return Err(format!("no no_load_constant for class {}", suite.classes[class]));
-        }
-        for &connection in &connections {
-            let claim = Claim::usual(suite, class, connection);
-            for coordinates in sweep(suite, test, &claim, class)? {
-                limit_of(suite, test, &claim, class, &coordinates)?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -12,7 +12,7 @@ use lastmeter_units::{MeasurementId, SiUnit};
 
 use super::fields::RATIO;
 use super::model::{Evaluate, LimitFigure, Relative, Subject, Suite, Test};
-use super::read::{currents, each, figure, power_factor};
+use super::read_test::{currents, each, figure, power_factor};
 use super::tell::figure_told;
 
 /// Keys of `[[sweep]]`.

@@ -11,6 +11,7 @@ use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration, Si
 
 use super::model::Subject;
 use super::plan::Plan;
+use super::register_step::RegisterStep;
 use crate::record::Observation;
 
 /// The values of one reading: reference beside what was reported.
@@ -39,6 +40,11 @@ fn registers(subject: &Subject, direction: Direction) -> [Option<MeasurementId>;
         Subject::ActiveEnergy | Subject::Each(_) => Quantity::ActiveEnergy(direction),
     };
     [Phase::Total, PHASES[0], PHASES[1], PHASES[2]].map(|phase| MeasurementId::of(quantity, phase))
+}
+
+/// Whether a quantity is a register of energy.
+fn is_register(id: MeasurementId) -> bool {
+    matches!(id.row().quantity, Quantity::ActiveEnergy(_) | Quantity::ReactiveEnergy(_))
 }
 
 impl Reading {
@@ -92,6 +98,8 @@ pub(super) struct Gatherer {
     points: Vec<PointRecord>,
     /// What the device was seen to report, or owed.
     pub(super) seen: BTreeSet<MeasurementId>,
+    /// Of each register that was seen, its last digit.
+    steps: BTreeMap<MeasurementId, RegisterStep>,
     /// Rows of the device.
     pub(super) rows: u64,
     open: Option<(SimTime, bool, Reading)>,
@@ -128,6 +136,7 @@ impl Gatherer {
             spans: plan.points.iter().map(|point| (point.measure_from, point.end)).collect(),
             points: vec![PointRecord::default(); plan.points.len()],
             seen: BTreeSet::new(),
+            steps: BTreeMap::new(),
             rows: 0,
             open: None,
             previous: None,
@@ -146,6 +155,11 @@ impl Gatherer {
             return;
         }
         self.seen.insert(row.quantity);
+        if let Some(reported) = row.reported
+            && is_register(row.quantity)
+        {
+            self.steps.entry(row.quantity).or_default().add(reported);
+        }
         if self.open.as_ref().is_some_and(|(due, ..)| *due != row.event_time) {
             self.close();
         }
@@ -176,6 +190,22 @@ impl Gatherer {
             point.last = Some(due);
         }
         self.previous = Some((due, reading));
+    }
+
+    /// The last digit of an energy's register in one direction, zero if none is known; of a sum
+    /// over phases the root of the sum of squares.
+    pub(super) fn register_step(
+        &self,
+        subject: &Subject,
+        direction: Direction,
+        phases: usize,
+    ) -> f64 {
+        let [total, each @ ..] = registers(subject, direction);
+        let of = |id: Option<MeasurementId>| self.steps.get(&id?).map(RegisterStep::joules);
+        of(total).unwrap_or_else(|| {
+            let phases = each.into_iter().take(phases).filter_map(of);
+            phases.map(|step| step * step).sum::<f64>().sqrt()
+        })
     }
 
     /// What there is of each point so far.

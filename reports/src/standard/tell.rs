@@ -25,6 +25,7 @@ impl Coordinates {
             parts.push(format!("L{} only", phase + 1));
         }
         if let Some([l1, l2, l3]) = self.phase_voltages {
+            let [l1, l2, l3] = [l1, l2, l3].map(number);
             parts.push(format!("U {l1} / {l2} / {l3} Un"));
         }
         if self.voltage != 1.0 {

@@ -85,15 +85,46 @@ fn a_users_suite_is_read_as_it_is_written() {
     assert!((lag - 60.0).abs() < 1e-12, "{lag}");
 }
 
+const TWICE: &str = "[[symbol]]\nname = \"Itr\"\nclasses = [\"2\"]\nvalue = \"Ib\"\n[[test]]";
+const CIRCLE: &str =
+    "[[symbol]]\nname = \"B\"\nvalue = \"C\"\n[[symbol]]\nname = \"C\"\nvalue = \"B\"\n[[test]]";
+const DEAD: &str = "title = \"Error\"\nvoltage = [0, 1]";
+
 #[test]
 fn every_mistake_is_told_at_its_place() {
     for (found, instead, code, told) in [
         ("title = \"A small one\"", "titel = \"x\"", Code::UNKNOWN_KEY, "unknown key `titel`"),
         ("format = 1", "format = 2", Code::FORMAT_VERSION, "another suite format"),
         ("default_class = \"1\"", "default_class = \"3\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
-        ("value = \"0.1 Ib\"", "value = \"x Ib\"", Code::BAD_NUMBER, "no symbol of a current"),
+        ("value = \"0.1 Ib\"", "value = \"x Ib\"", Code::BAD_NUMBER, "`x` in `x Ib` is no factor"),
         ("[\"Itr\", ", "[\"Itx\", ", Code::UNKNOWN_REFERENCE, "what the current `Itx` is"),
         ("\"0.5 ind\"]", "\"0.5\"]", Code::UNKNOWN_WORD, "`0.5` in `power_factor`"),
+        ("name = \"Itr\"", "name = \"Ib\"", Code::NAME_TAKEN, "`Ib` means the same in every suite"),
+        ("name = \"Itr\"", "name = \"I-tr\"", Code::OUT_OF_RANGE, "`I-tr` cannot be the name"),
+        (
+            "value = \"0.1 Ib\"",
+            "value = \"2 Ix\"",
+            Code::UNKNOWN_REFERENCE,
+            "what the current `Ix`",
+        ),
+        (
+            "value = \"0.1 Ib\"",
+            "value = \"2 Itr\"",
+            Code::DOES_NOT_FIT,
+            "`Itr` never ends: `Itr` is made of `Itr`",
+        ),
+        ("[[test]]", TWICE, Code::NAME_TAKEN, "there is already a symbol named `Itr`"),
+        ("[[test]]", CIRCLE, Code::DOES_NOT_FIT, "`B` is made of `C`, `C` is made of `B`"),
+        (
+            "\"1\" = \"1.5 %\"",
+            "\"1\" = \"100 %\"",
+            Code::BAD_NUMBER,
+            "is 100 % off, and would pass",
+        ),
+        ("\"1\" = \"1.5 %\"", "\"1\" = \"1e300 %\"", Code::BAD_NUMBER, "`1e300 %` is no limit"),
+        ("\"1\" = \"1.5 %\"", "\"1\" = \"nan %\"", Code::BAD_NUMBER, "no percentage above zero"),
+        ("title = \"Error\"", DEAD, Code::DOES_NOT_FIT, "there is no energy to err in"),
+        ("\"0.5 ind\"]", "\"0 ind\"]", Code::DOES_NOT_FIT, "no such energy flows"),
         ("\"1\" = \"1.5 %\"", "\"1\" = \"1.5\"", Code::BAD_NUMBER, "no limit of an energy"),
         ("\"1\" = \"1.5 %\"", "\"1\" = \"-1 %\"", Code::BAD_NUMBER, "no percentage above zero"),
         ("\"2\" = \"2.5 %\"", "\"3\" = \"2.5 %\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
@@ -132,6 +163,47 @@ fn what_would_never_end_is_refused_at_once() {
     let circle = told(&SMALL.replacen("0.1 Ib", &itself, 1));
     assert!(circle.contains("60 alternatives; at most 4"), "{circle}");
     assert!(!told(&SMALL.replacen("0.1 Ib", "Itr | Itr | Itr | Itr", 1)).is_empty());
+}
+
+/// A root cause is told once: what uses a symbol with a mistake is none, nor is one symbol for each
+/// of two classes, nor a chain of six.
+#[test]
+fn nothing_is_told_that_is_no_mistake_of_its_own() {
+    let mistakes = |text: &str| Suite::read(text).err().unwrap_or_default().len();
+    assert_eq!(mistakes(&SMALL.replacen("0.1 Ib", "x Ib", 1)), 1);
+    let both =
+        "classes = [\"1\"]\nvalue = \"0.1 Ib\"\n[[symbol]]\nname = \"Itr\"\nclasses = [\"2\"]";
+    assert_eq!(mistakes(&SMALL.replacen("value", &format!("{both}\nvalue"), 1)), 0);
+    let chain = |links: usize| {
+        let row = |k: usize| format!("[[symbol]]\nname = \"S{k}\"\nvalue = \"S{}\"\n", k + 1);
+        let rows: String = (1..links).map(row).collect();
+        let last = format!("[[symbol]]\nname = \"S{links}\"\nvalue = \"Ib\"\n");
+        SMALL
+            .replacen("[[test]]", &format!("{rows}{last}[[test]]"), 1)
+            .replacen("Itr\",", "S1\",", 1)
+    };
+    assert_eq!((mistakes(&chain(6)), mistakes(&chain(7))), (0, 1));
+    // What is measured in one phase while another is interrupted has a reference.
+    let one =
+        SMALL.replacen("title = \"Error\"", "title = \"Error\"\nphase_voltages = [[1, 0, 1]]", 1);
+    assert_eq!(mistakes(&one), 0);
+}
+
+/// A file of a script: read in one pass, and refused where it is no suite any more.
+#[test]
+fn twenty_thousand_tests_are_read_at_once() {
+    let test = SMALL.split_once("[[test]]").unwrap().1;
+    let many = |count: usize| {
+        let tests = (0..count).map(|k| {
+            format!("[[test]]{}", test.replacen("\"error\"", &format!("\"error-{k}\""), 1))
+        });
+        format!("{}{}", SMALL.split_once("[[test]]").unwrap().0, tests.collect::<String>())
+    };
+    assert_eq!(Suite::read(&many(10_000)).unwrap().tests.len(), 10_000);
+    let told = |text: &str| format!("{:?}", Suite::read(text).unwrap_err());
+    assert!(told(&many(20_000)).contains("more than 100000 points in all tests together"));
+    let huge = "#".repeat(super::SUITE_BYTES_MAX + 1);
+    assert!(told(&huge).contains("16777217 bytes long; at most 16777216"), "{}", told(&huge));
 }
 
 /// Tables 4 and 5 of IEC 62053-22:2003, In = 5 A; and 900 * 10^6 / (k m Un Imax) minutes.

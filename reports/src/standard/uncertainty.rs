@@ -28,6 +28,8 @@ pub struct Budget {
     pub numerics: f64,
     /// Last digit of what is reported and of what is in the record.
     pub resolution: f64,
+    /// Last digit of the meter's energy register, at both ends of the measuring time.
+    pub register: f64,
     /// Ends of spans rounded to nanoseconds.
     pub rounding: f64,
     /// What the scenario says of a real reference.
@@ -37,7 +39,8 @@ pub struct Budget {
 impl Budget {
     /// The expanded uncertainty of the figure.
     pub fn expanded(&self) -> f64 {
-        let parts = [self.scatter, self.numerics, self.resolution, self.rounding, self.given];
+        let Self { scatter, numerics, resolution, register, rounding, given } = *self;
+        let parts = [scatter, numerics, resolution, register, rounding, given];
         parts.iter().map(|part| part * part).sum::<f64>().sqrt()
     }
 
@@ -48,6 +51,7 @@ impl Budget {
             scatter: both(self.scatter, other.scatter),
             numerics: both(self.numerics, other.numerics),
             resolution: both(self.resolution, other.resolution),
+            register: both(self.register, other.register),
             rounding: both(self.rounding, other.rounding),
             // One reference has one error, the same at both points; it does not cancel for sure.
             given: both(self.given, other.given),
@@ -61,6 +65,7 @@ impl Budget {
             scatter: self.scatter * factor,
             numerics: self.numerics * factor,
             resolution: self.resolution * factor,
+            register: self.register * factor,
             rounding: self.rounding * factor,
             given: self.given * factor,
         }
@@ -78,6 +83,8 @@ pub(super) struct EnergyScale {
     pub(super) power: f64,
     /// The largest figure of the registers.
     pub(super) register: f64,
+    /// The register's last digit, zero if none is known.
+    pub(super) step: f64,
 }
 
 fn rectangular(half_width: f64) -> f64 {
@@ -91,10 +98,17 @@ pub(super) fn of_energy(of: EnergyScale) -> Budget {
         numerics: percent(NUMERICS * of.apparent),
         // Four figures enter the difference: two registers, reference and reported.
         resolution: percent(4.0 * f64::EPSILON * of.register),
+        register: 100.0 * of_step(of.step) / of.energy,
         // Power at an instant is at most twice the apparent one; each reading span has two ends.
         rounding: percent(2.0 * SPAN_END_S * 2.0 * of.power),
         ..Budget::default()
     }
+}
+
+/// Expanded uncertainty of what a register with such a last digit gained: half of it at either end,
+/// rectangular.
+pub(super) fn of_step(step: f64) -> f64 {
+    std::f64::consts::SQRT_2 * rectangular(step / 2.0)
 }
 
 /// Type B of the error of a mean of values, in the unit of the values.
@@ -214,7 +228,8 @@ mod tests {
     #[test]
     fn type_b_of_an_energy_is_relative_to_what_flows() {
         // PF 0.5: the arithmetic's share doubles. 100 * 2 / sqrt(3) * 1e-9 * 2 %.
-        let half = EnergyScale { energy: 50.0, apparent: 100.0, power: 50.0, register: 1e6 };
+        let half =
+            EnergyScale { energy: 50.0, apparent: 100.0, power: 50.0, register: 1e6, step: 0.0 };
         let budget = of_energy(half);
         assert!((budget.numerics - 2.309_401_08e-7).abs() < 1e-14);
         assert!(budget.resolution > 0.0 && budget.rounding > 0.0);

@@ -178,6 +178,11 @@ codes! {
          confidence). Counted are the readings due, or the commands injected, after the warm-up. \
          Lengthen the scenario, add devices, report more often, shorten `warm_up`, or claim a \
          lower `coverage`.";
+    BAD_COMMAND "S035" "command that would not be carried out"
+        "The device's model has no such command, register or value, or does not exist for the \
+         platform yet: it learns of a device by its first reading. Without this the run would end \
+         in an error, or test another device than it says. If the refusal itself is tested, write \
+         `refused = true` beside the command; then `command_ack` fails if it is obeyed.";
 }
 
 #[cfg(test)]

@@ -234,7 +234,8 @@ fn injection(kind: InjectKind, values: Values, about: About, start: SimTime) -> 
         InjectKind::Command => {
             let mut parameters = values.texts("command");
             let command = parameters.remove("name")?;
-            Action::Command { device: about.device?, command, parameters }
+            let refused = values.boolean("refused");
+            Action::Command { device: about.device?, command, parameters, refused }
         }
         InjectKind::Kill => Action::KillPlatform,
         InjectKind::Impair => {

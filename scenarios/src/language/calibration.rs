@@ -16,6 +16,7 @@ use rand::RngExt as _;
 
 use super::draft::Draft;
 use super::names::Names;
+use super::suite::Player;
 
 impl Draft<'_> {
     /// The plan of the scenario's `[calibration]`; `None` without one, and after a mistake.
@@ -53,6 +54,13 @@ impl Draft<'_> {
     ) {
         let Some(section) = &self.calibration else { return };
         let is_static = section.table.text("procedure") == Some("static");
+        let player = Player {
+            source: CALIBRATION_SOURCE,
+            at: sources.position(CALIBRATION_SOURCE),
+            source_of_table,
+            alone: "a calibration is of one device with a table of its own",
+            elsewhere: "takes part in the calibration at another source",
+        };
         let mut periods = Vec::new();
         for role in ["device", "reference"] {
             let Some(node) = section.table.get(role) else { continue };
@@ -60,22 +68,7 @@ impl Draft<'_> {
             if devices.find(name, node.span, out).is_none() {
                 continue;
             }
-            let Some((place, row)) =
-                self.devices.iter().enumerate().find(|(_, row)| row.name() == Some(name))
-            else {
-                let message = format!("`{name}` is one of several alike");
-                let label = "a calibration is of one device with a table of its own";
-                out.report(Code::DOES_NOT_FIT, node.span, message, label);
-                continue;
-            };
-            let source = source_of_table.get(place).copied().flatten();
-            if source.is_some() && source != sources.position(CALIBRATION_SOURCE) {
-                let (_, span) = row.text("at").unwrap_or(("", row.span));
-                let message = format!("`{name}` takes part in the calibration at another source");
-                let help = Some(format!("write `at = \"source:{CALIBRATION_SOURCE}\"`"));
-                let label = "another source";
-                out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
-            }
+            let Some(row) = self.device_of_player(name, node.span, &player, out) else { continue };
             let model = row.kind.map_or("", |kind| kind.entry.name);
             if role == "device" && row.kind.is_some() && sheet(model).is_none() {
                 let message = format!("nothing is known of calibration registers of `{model}`");

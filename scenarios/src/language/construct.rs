@@ -12,9 +12,10 @@ use lastmeter_reports::check::Pattern;
 use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
-use lastmeter_units::{MEASUREMENTS, SimDuration};
+use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
 
 use super::calibration;
+use super::commands;
 use super::draft::{Draft, Plans, References};
 use super::files::Files;
 use super::judging::{self, Claim, Planned, PlannedDevice};
@@ -88,6 +89,8 @@ impl Draft<'_> {
             );
         }
         let devices = self.build_devices(references, &terminals, streams, out);
+        self.hold_commands(references, &devices, out);
+        self.hold_pulse_constant(plans, &devices, out);
         let links = self.links.iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
         let impairments = self.injections.iter().map(|row| match row.kind? {
@@ -141,6 +144,41 @@ impl Draft<'_> {
             parts::build_device(row.kind?, row.values.as_ref()?, &place, out)
         };
         self.devices.iter().zip(&references.source_of_table).map(device).collect()
+    }
+
+    /// A meter whose pulses are reported has the constant that the suite counts by.
+    fn hold_pulse_constant(&self, plans: &Plans, devices: &Devices, out: &mut Diagnostics) {
+        let values = self.suite.as_ref().and_then(|suite| suite.values.as_ref());
+        let (Some(plan), Some(values)) = (&plans.suite, values) else { return };
+        let is_tested = |row: &&Row<'_, _>| row.name() == Some(plan.claim.device.as_str());
+        let mut tables = self.devices.iter().zip(devices);
+        let Some((_, Some(device))) = tables.find(|(row, _)| is_tested(row)) else { return };
+        let is_pulses = |id: &MeasurementId| {
+            matches!(id.row().quantity, Quantity::ActivePulses | Quantity::ReactivePulses)
+        };
+        let (nameplate, counted) = (device.pulse_constant(), plan.claim.pulse_constant);
+        if nameplate == counted || !device.quantities().iter().any(is_pulses) {
+            return;
+        }
+        let message = format!(
+            "the suite counts {counted} pulses per kWh, the meter's nameplate says {nameplate}"
+        );
+        let help = "write the same `pulse_constant` under `[suite]` and in the device's table";
+        let label = "another constant than the meter's";
+        let span = values.span_of("pulse_constant");
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    }
+
+    /// Looks whether each command could be carried out by the device it is for.
+    fn hold_commands(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
+        let time = self.head_values().map_or("virtual", |head| head.text("time"));
+        for (row, device) in self.injections.iter().zip(&references.device_of_injection) {
+            let device = device.and_then(|device| references.devices.get(device));
+            let device = device.and_then(|(_, table)| devices.get(*table)?.as_deref());
+            if let (Some(InjectKind::Command), Some(device)) = (row.kind, device) {
+                commands::can_be_given(row, device, time == "real", out);
+            }
+        }
     }
 
     /// What the publication's transducer is like, where its meter is held against its figures.

@@ -1,6 +1,7 @@
 //! The files a scenario names: beside it, or among the recordings of this machine.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
@@ -16,12 +17,28 @@ pub(crate) struct Files<'a> {
     folder: &'a Path,
     /// Where recordings are, if this machine has any.
     recordings: Option<&'a Path>,
+    /// The texts a run was judged by, if the scenario is that of a run folder.
+    kept: Option<BTreeMap<String, String>>,
     unavailable: RefCell<Option<String>>,
 }
 
 impl<'a> Files<'a> {
-    pub(crate) fn new(folder: &'a Path, recordings: Option<&'a Path>) -> Self {
-        Self { folder, recordings, unavailable: RefCell::new(None) }
+    /// The files of a scenario that may be a run folder's, which keeps what the run was judged by.
+    pub(crate) fn beside(scenario: &'a Path, recordings: Option<&'a Path>) -> Self {
+        let folder = scenario.parent().unwrap_or(Path::new(""));
+        let is_of_run = scenario.file_name().is_some_and(|name| name == RESOLVED);
+        let kept = is_of_run.then(|| kept_in(&folder.join(FACTS))).flatten();
+        Self { folder, recordings, kept, unavailable: RefCell::new(None) }
+    }
+
+    /// Whether the scenario is that of a run folder.
+    pub(crate) fn is_of_run(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// The copy that the run folder keeps of a file, if it is one and has one.
+    pub(crate) fn kept(&self, name: &str) -> Option<&str> {
+        self.kept.as_ref()?.get(name).map(String::as_str)
     }
 
     /// Where a file named in the scenario is; `None` for a recording on a machine without any.
@@ -32,8 +49,11 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Reads a file; the error says why that failed.
+    /// Reads a file, or the copy that a run folder keeps of it; the error says why that failed.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        if let Some(text) = self.kept(name) {
+            return Ok(text.as_bytes().to_vec());
+        }
         let Some(path) = self.path(name) else {
             let reason = format!(
                 "`{name}` is a recording, and the environment variable LASTMETER_RECORDINGS does \
@@ -49,6 +69,22 @@ impl<'a> Files<'a> {
     pub(crate) fn take_unavailable(&self) -> Option<String> {
         self.unavailable.borrow_mut().take()
     }
+}
+
+/// What a run folder calls its scenario, and where it keeps what the run was judged by.
+const RESOLVED: &str = "scenario.toml";
+const FACTS: &str = "run.json";
+
+/// The texts that a run folder keeps; `None` if this is none.
+fn kept_in(facts: &Path) -> Option<BTreeMap<String, String>> {
+    let facts: serde_json::Value = serde_json::from_slice(&read(facts).ok()?).ok()?;
+    // Any folder may have files of these names; only a run's says how it went.
+    facts.get("state")?;
+    let files = facts.get("files").and_then(serde_json::Value::as_object);
+    let text = |(name, text): (&String, &serde_json::Value)| {
+        Some((name.clone(), text.as_str()?.to_owned()))
+    };
+    Some(files.into_iter().flatten().filter_map(text).collect())
 }
 
 /// Reads a whole file of reasonable size.

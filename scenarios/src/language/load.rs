@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use lastmeter_params::{Code, Diagnostics, Node, NodeValue, SourceId, Span, Table, parse_document};
+use lastmeter_params::{
+    Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Span, Table, parse_document,
+};
 use lastmeter_reports::record::TimeMode;
 use sha2::{Digest, Sha256};
 
@@ -126,8 +128,7 @@ impl Scenario {
             super::overrides::apply(&mut root, option, &change, &mut texts, &mut diagnostics);
         }
         let draft = Draft::read(&root, &mut diagnostics);
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let files = Files::new(folder, options.recordings.as_deref());
+        let files = Files::beside(path, options.recordings.as_deref());
         let scenario = draft.resolve(path, &files, &mut diagnostics);
         match scenario {
             Some(mut scenario) if diagnostics.is_empty() => {
@@ -138,6 +139,11 @@ impl Scenario {
             _ => Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts }),
         }
     }
+}
+
+/// A failure of mistakes that were found elsewhere, in these texts.
+pub(crate) fn failure(diagnostics: Vec<Diagnostic>, texts: Texts) -> LoadFailure {
+    LoadFailure { diagnostics, texts }
 }
 
 /// A suite file where a scenario is due: its mistakes, or that it is none.

@@ -10,6 +10,7 @@
 
 mod assemble;
 mod calibration;
+mod commands;
 mod construct;
 mod draft;
 mod explain;
@@ -36,6 +37,7 @@ pub use failure::LoadFailure;
 pub(crate) use files::{open as open_file, read as read_file};
 pub use json_schema::json_schema;
 pub use lastmeter_reports::record::TimeMode;
+pub(crate) use load::failure;
 pub use load::{LoadOptions, time_word};
 pub use scenario::{
     Action, CheckRow, DeviceRow, Expect, FloorRow, GivenAuthority, Injection, LinkRow, ObserverRow,

@@ -143,6 +143,8 @@ pub enum Action {
         command: String,
         /// Its parameters.
         parameters: BTreeMap<String, String>,
+        /// Whether the device has to refuse it.
+        refused: bool,
     },
     /// The platform's child process is killed and started again.
     KillPlatform,

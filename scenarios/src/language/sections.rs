@@ -220,10 +220,14 @@ pub(crate) static COMMAND: Entry = Entry {
     summary: "a command to a device, given through the platform's interface",
     description: "The bench asks the platform over REST to invoke a command on a device, as an \
         application would, and waits for the acknowledgement. `command` holds the command's `name` \
-        and its parameters: `command = { name = \"setReportingPeriod\", seconds = 5 }`.",
+        and its parameters: `command = { name = \"setReportingPeriod\", seconds = 5 }`. The platform \
+        knows a device from its first reading on, so no command can come before. A command that is \
+        refused, fails or expires and that no `command_ack` check judges makes the run \
+        inconclusive: what it was to test did not happen.",
     fields: &[
         Field::required("device", Kind::Name, "the device it is for"),
         Field::required("command", Kind::Texts, "`name`, and the command's parameters"),
+        Field::default("refused", Kind::Boolean, "false", "whether the device has to refuse it"),
     ],
 };
 

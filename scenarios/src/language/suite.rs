@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_devices::DeviceKind;
+use lastmeter_params::{Code, Diagnostics, SourceId, Span, Values};
 use lastmeter_reports::standard::{
-    Component, Conditions, EMBEDDED, Plan, SUITE_SOURCE, Shape, embedded, read_plan,
+    Component, Conditions, EMBEDDED, Plan, SUITE_BYTES_MAX, SUITE_FILE_PREFIX, SUITE_SOURCE, Shape,
+    embedded, read_plan,
 };
 use lastmeter_sim::plan::{Harmonic, OperatingPoint, PhaseSequence, VoltageModulation, WaveShape};
 use lastmeter_sim::{Program, Streams, Terminal};
@@ -18,8 +20,18 @@ use super::files::Files;
 use super::names::Names;
 use super::read::Row;
 
-/// Suites are tables, and are written by hand.
-const SUITE_BYTES_MAX: usize = 1 << 20;
+/// What plays a plan, and what is said of devices that it cannot be played to.
+pub(super) struct Player<'a> {
+    /// Its name as a source, and its place among them.
+    pub(super) source: &'static str,
+    pub(super) at: Option<usize>,
+    /// The source of each device's table.
+    pub(super) source_of_table: &'a [Option<usize>],
+    /// Expected of a device that is one of several.
+    pub(super) alone: &'static str,
+    /// Said of one that is connected to something else.
+    pub(super) elsewhere: &'static str,
+}
 
 impl Draft<'_> {
     /// The plan of the scenario's `[suite]`; `None` without one, and after a mistake.
@@ -47,22 +59,40 @@ impl Draft<'_> {
         if devices.find(name, node.span, out).is_none() {
             return;
         }
-        let Some((place, row)) =
-            self.devices.iter().enumerate().find(|(_, row)| row.name() == Some(name))
-        else {
-            let message = format!("`{name}` is one of several alike");
-            let label = "a suite tests one device with a table of its own";
-            out.report(Code::DOES_NOT_FIT, node.span, message, label);
-            return;
+        let player = Player {
+            source: SUITE_SOURCE,
+            at: sources.position(SUITE_SOURCE),
+            source_of_table,
+            alone: "a suite tests one device with a table of its own",
+            elsewhere: "is tested by the suite, but not connected to it",
         };
-        let source = source_of_table.get(place).copied().flatten();
-        if source.is_some() && source != sources.position(SUITE_SOURCE) {
+        self.device_of_player(name, node.span, &player, out);
+    }
+
+    /// The table of a device that a plan is about: of one device alone, which is connected to what
+    /// plays the plan; `None` if it is one of several.
+    pub(super) fn device_of_player(
+        &self,
+        name: &str,
+        span: Span,
+        player: &Player<'_>,
+        out: &mut Diagnostics,
+    ) -> Option<&Row<'_, &'static DeviceKind>> {
+        let mut rows = self.devices.iter().enumerate();
+        let Some((place, row)) = rows.find(|(_, row)| row.name() == Some(name)) else {
+            let message = format!("`{name}` is one of several alike");
+            out.report(Code::DOES_NOT_FIT, span, message, player.alone);
+            return None;
+        };
+        let source = player.source_of_table.get(place).copied().flatten();
+        if source.is_some() && source != player.at {
             let (_, span) = row.text("at").unwrap_or(("", row.span));
-            let message = format!("`{name}` is tested by the suite, but not connected to it");
-            let help = Some(format!("write `at = \"source:{SUITE_SOURCE}\"`"));
+            let message = format!("`{name}` {}", player.elsewhere);
+            let help = Some(format!("write `at = \"source:{}\"`", player.source));
             let label = "another source";
             out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
         }
+        Some(row)
     }
 }
 
@@ -70,6 +100,17 @@ impl Draft<'_> {
 fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<String> {
     let standard = values.text("standard");
     let span = values.span_of("standard");
+    // A run is repeated by what it was judged by, unless the command line names something else.
+    if files.is_of_run() && span.source == SourceId::FILE {
+        let text = files.kept(&format!("{SUITE_FILE_PREFIX}{standard}"));
+        if text.is_none() {
+            let message = format!("the run folder keeps no copy of the suite `{standard}`");
+            let label = "expected in `run.json` beside the scenario";
+            let help = Some("to take another text, write `--set suite.standard=...`".to_owned());
+            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
+        }
+        return text.map(str::to_owned);
+    }
     if let Some(text) = embedded(standard) {
         return Some(text.to_owned());
     }
@@ -93,7 +134,9 @@ fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<
             Some(String::from_utf8_lossy(&bytes).into_owned())
         }
         Ok(_) => {
-            let message = format!("`{standard}` is refused: it is empty, or larger than 1 MiB");
+            let most = SUITE_BYTES_MAX >> 20;
+            let message =
+                format!("`{standard}` is refused: it is empty, or larger than {most} MiB");
             out.report(Code::FILE_REFUSED, span, message, "expected a suite");
             None
         }

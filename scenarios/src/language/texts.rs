@@ -10,6 +10,23 @@ use lastmeter_params::{SourceId, Span};
 struct Source {
     origin: String,
     text: String,
+    /// Where lines begin, so that many mistakes of a long file are placed in no time.
+    lines: Vec<usize>,
+}
+
+impl Source {
+    fn new(origin: String, text: String) -> Self {
+        let body = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let breaks = body.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(breaks).collect();
+        Self { origin, text, lines }
+    }
+
+    /// The number of the line a position is on, from 1, and where that line begins.
+    fn line_of(&self, at: usize) -> (usize, usize) {
+        let number = self.lines.partition_point(|start| *start <= at);
+        (number, self.lines.get(number.saturating_sub(1)).copied().unwrap_or(0))
+    }
 }
 
 /// The scenario file and the overrides, by [`SourceId`].
@@ -41,12 +58,12 @@ pub struct Place<'a> {
 impl Texts {
     /// The scenario file alone.
     pub fn new(origin: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { sources: vec![Source { origin: origin.into(), text: text.into() }] }
+        Self { sources: vec![Source::new(origin.into(), text.into())] }
     }
 
     /// Adds the text of an override, and returns its number.
     pub(crate) fn add(&mut self, origin: &str, text: &str) -> SourceId {
-        self.sources.push(Source { origin: origin.to_owned(), text: text.to_owned() });
+        self.sources.push(Source::new(origin.to_owned(), text.to_owned()));
         SourceId(u16::try_from(self.sources.len() - 1).unwrap_or(u16::MAX))
     }
 
@@ -76,8 +93,8 @@ impl Texts {
         let skipped = source.text.len() - text.len();
         let start = boundary_at_or_before(text, span.start.saturating_sub(skipped));
         let end = boundary_at_or_before(text, span.end.saturating_sub(skipped)).max(start);
-        let (line, line_start) = line_of(text, start);
-        let (end_line, end_line_start) = line_of(text, end);
+        let (line, line_start) = source.line_of(start);
+        let (end_line, end_line_start) = source.line_of(end);
         let line_text = line_at(text, line_start);
         let from = (start - line_start).min(line_text.len());
         let to = (end - line_start).min(line_text.len());
@@ -95,13 +112,6 @@ impl Texts {
 
 fn boundary_at_or_before(text: &str, at: usize) -> usize {
     text.floor_char_boundary(at.min(text.len()))
-}
-
-/// The number of the line a position is on, from 1, and where that line begins.
-fn line_of(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, line_start)
 }
 
 /// The line that begins at a position, without its line break.

@@ -372,8 +372,8 @@ impl Bench {
                 let event = Event::inject(self.now, injection.kind, None, &detail);
                 self.note(event.with("into", format!("source:{}", self.sources[*source])));
             }
-            Action::Command { device, command, parameters } => {
-                self.command(*device, command, parameters).await?;
+            Action::Command { device, command, parameters, refused } => {
+                self.command(*device, (command, parameters), *refused).await?;
             }
             Action::KillPlatform => self.kills_ordered += 1,
             Action::Impair { link, change, devices, .. } => {
@@ -480,17 +480,30 @@ impl Bench {
     async fn command(
         &mut self,
         device: usize,
-        command: &str,
-        parameters: &BTreeMap<String, String>,
+        (command, parameters): (&str, &BTreeMap<String, String>),
+        must_be_refused: bool,
     ) -> Result<(), BenchError> {
         self.commands += 1;
         let id = self.commands;
         let name = self.shells[device].name.clone();
-        self.note(
-            Event::command(self.now, id, &name, command).with("parameters", json!(parameters)),
-        );
+        let event = Event::command(self.now, id, &name, command);
+        let event = event.with("parameters", json!(parameters));
+        self.note(if must_be_refused { event.must_be_refused() } else { event });
         let received = self.shells[device].received();
-        let invocation = self.rest.invoke(&name, command, parameters).await?;
+        let invocation = match self.rest.invoke(&name, command, parameters).await {
+            Ok(invocation) => invocation,
+            // The platform does not know the device yet, or will not have the command.
+            Err(BenchError::Refused(response)) => {
+                self.note(
+                    Event::new(self.now, "platform", "command_failed")
+                        .with("id", id)
+                        .with("device", name)
+                        .with("response", response),
+                );
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         self.open_commands.push(OpenCommand {
             id,
             invocation: invocation.id,

@@ -25,6 +25,9 @@ pub enum BenchError {
     /// The platform's REST interface answered something else than what was asked for.
     #[error("the platform's REST interface: {0}")]
     Rest(String),
+    /// The platform refused what it was asked to give to a device.
+    #[error("the platform refused: {0}")]
+    Refused(String),
     /// Something that was waited for did not come in time (architecture invariant 5).
     #[error("waited {limit_s} s for {what}, which did not come")]
     TimedOut {

@@ -96,6 +96,7 @@ pub(crate) struct Account {
     pub(crate) schedule: Schedule,
     terminal: Terminal,
     netting: Netting,
+    pulse_constant: f64,
     quantities: Vec<MeasurementId>,
     start: SimTime,
     period: SimDuration,
@@ -141,6 +142,8 @@ pub(crate) struct AccountStart<'a> {
     pub(crate) index: usize,
     pub(crate) terminal: Terminal,
     pub(crate) netting: Netting,
+    /// On its nameplate, in pulses per kWh and kvarh.
+    pub(crate) pulse_constant: f64,
     pub(crate) quantities: &'a [MeasurementId],
     pub(crate) start: SimTime,
     pub(crate) period: SimDuration,
@@ -154,6 +157,7 @@ impl Account {
             schedule: Schedule::new(from.start, from.period),
             terminal: from.terminal.clone(),
             netting: from.netting,
+            pulse_constant: from.pulse_constant,
             quantities: from.quantities.to_vec(),
             start: from.start,
             period: from.period,
@@ -293,7 +297,7 @@ impl Account {
         };
         let span = made.map_or(owed, |made| made.span);
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
-        let truth = self.terminal.truth(span);
+        let truth = self.terminal.truth(span).with_pulse_constant(self.pulse_constant);
         for &id in &self.quantities {
             // What the plant cannot tell was due all the same: not a number, but not empty either.
             let reference = truth.value(id, self.netting).or(Some(f64::NAN));
@@ -427,6 +431,7 @@ mod tests {
             index: 0,
             terminal,
             netting: Netting::Net,
+            pulse_constant: 1000.0,
             quantities: &[MeasurementId::of(Quantity::VoltageRms, Phase::L1).unwrap()],
             start: at(0),
             period: seconds(10),

@@ -195,6 +195,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
             index,
             terminal: terminal.clone(),
             netting: device.netting(),
+            pulse_constant: device.pulse_constant(),
             quantities: device.quantities(),
             start: scenario.start,
             period: due_every(row, device.as_ref())?,

@@ -155,6 +155,20 @@ impl Rest {
         }
     }
 
+    /// What has arrived at the platform and is not committed yet; `None` if it does not tell.
+    pub(crate) async fn in_flight_bytes(&mut self) -> Result<Option<u64>, BenchError> {
+        let text = match self.client.get_text("/metrics").await {
+            Ok(text) => text,
+            Err(error @ (HttpError::Connection { .. } | HttpError::TimeLimit { .. })) => {
+                return Err(self.broken(&error));
+            }
+            // Somebody else's platform need not have such a page.
+            Err(_) => return Ok(None),
+        };
+        let told = text.lines().find_map(|line| line.strip_prefix("lastmeter_in_flight_bytes "));
+        Ok(told.and_then(|figure| figure.trim().parse().ok()))
+    }
+
     /// The refusals recorded since the last call.
     pub(crate) async fn refusals(&mut self) -> Result<Vec<Refused>, BenchError> {
         let mut all: Vec<Refused> = Vec::new();
@@ -194,7 +208,8 @@ impl Rest {
         parameters: &BTreeMap<String, String>,
     ) -> Result<Invocation, BenchError> {
         let path = format!("/sitewhere/api/devices/{device}/assignment");
-        let assignment: Assignment = self.get(&path).await?;
+        let assignment = self.client.get_json(&path).await;
+        let assignment: Assignment = assignment.map_err(|error| self.refused_or_broken(&error))?;
         let path = format!("/sitewhere/api/assignments/{}/invocations", assignment.token);
         let body = json!({
             "initiator": "REST",
@@ -203,7 +218,21 @@ impl Rest {
             "commandToken": command,
             "parameterValues": parameters,
         });
-        self.post(&path, &body).await
+        self.client.post_json(&path, &body).await.map_err(|error| self.refused_or_broken(&error))
+    }
+
+    /// An answer that refuses what was asked is another thing than no answer, or none that makes
+    /// sense.
+    fn refused_or_broken(&self, error: &HttpError) -> BenchError {
+        match error {
+            // The path has the assignment's token, which is another in each run.
+            HttpError::Status { status, detail, .. }
+                if matches!(status.as_u16(), 400 | 404 | 409 | 422) =>
+            {
+                BenchError::Refused(format!("{status}: {detail}"))
+            }
+            _ => self.broken(error),
+        }
     }
 
     /// The present state of an invoked command.

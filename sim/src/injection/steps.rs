@@ -1,9 +1,12 @@
-//! What is set and stays: amplitude, frequency and angle, as steps and ramps.
+//! What is set and stays: amplitude, frequency, angle and ambient temperature, as steps and ramps.
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::{ANGLE as ANGLE_KIND, InjectionKind, OVER, PHASES, SOURCE, phases, quantity};
 use crate::disturbance::{Change, Side};
+
+/// What electronics are built for, with a margin.
+const CELSIUS: Kind = quantity(Dimension::Ratio, -60.0, 120.0);
 
 const SIDES: &[&str] = &["voltage", "current", "both"];
 
@@ -86,5 +89,26 @@ pub(super) const ANGLE: InjectionKind = InjectionKind {
             by_rad: values.si("by"),
             over: values.duration("over"),
         })
+    },
+};
+
+pub(super) const TEMPERATURE: InjectionKind = InjectionKind {
+    entry: Entry {
+        name: "temperature",
+        summary: "the ambient temperature of the devices at a source steps or ramps to another",
+        description: "The devices at the source are at 23 degrees Celsius before, the reference \
+            temperature of the standards, and at `to` from then on; a ramp goes in steps of at \
+            most a quarter of a kelvin. The source and the reference stay as they are: what changes \
+            is what the temperature does to a device (`voltage_gain_temperature` and the like, \
+            `clock_temperature`), at once and without a thermal time constant. A device with such \
+            a slope needs `fidelity = \"samples\"`.",
+        fields: &[
+            SOURCE,
+            Field::required("to", CELSIUS, "in degrees Celsius, a number without a unit"),
+            OVER,
+        ],
+    },
+    build: |values, _, _| {
+        Some(Change::Temperature { celsius: values.si("to"), over: values.duration("over") })
     },
 };

@@ -54,6 +54,12 @@ pub(super) struct Tracks {
     frequency: Track,
 }
 
+/// The largest step of a stair that stands for a ramp of the temperature, in kelvin.
+const STEP_K: f64 = 0.25;
+
+/// Steps of a ramp, at most: from one end of what can be given to the other there are fewer.
+const STEPS_MAX: f64 = 1000.0;
+
 pub(super) fn timeline(
     program: &Program,
     name: &str,
@@ -94,8 +100,28 @@ pub(super) fn timeline(
         recent.truncate(SHARED_WITH);
         pieces.push(Piece { from, wave });
     }
-    let celsius = tracks.celsius.lines().iter().map(|line| (line.since.rounded(), line.value));
-    Ok(Timeline::new(pieces, celsius.collect(), name, streams))
+    Ok(Timeline::new(pieces, temperatures(&tracks.celsius), name, streams))
+}
+
+/// The steps of the ambient temperature, since when and to what: a ramp is a stair about its line.
+fn temperatures(celsius: &Track) -> Vec<(SimDuration, f64)> {
+    let lines = celsius.lines();
+    let mut steps = Vec::with_capacity(lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        let end = lines.get(index + 1).map(|next| next.since.seconds_since(line.since));
+        let (length_s, change) = match end {
+            Some(length_s) => (length_s, line.per_s * length_s),
+            None => (0.0, 0.0),
+        };
+        let count = (change.abs() / STEP_K).ceil().clamp(1.0, STEPS_MAX);
+        for step in 0..count as u32 {
+            let begun = f64::from(step) / count;
+            let middle = if change == 0.0 { 0.0 } else { begun + 0.5 / count };
+            let since = line.since.plus_seconds(begun * length_s).rounded();
+            steps.push((since, line.value + middle * change));
+        }
+    }
+    steps
 }
 
 impl Tracks {
@@ -139,7 +165,7 @@ impl Tracks {
         let at = Instant::from(disturbance.at);
         match disturbance.change {
             Change::Frequency { to_hz, over } => self.frequency.go(at, to_hz, over),
-            Change::Temperature { celsius } => self.celsius.go(at, celsius, SimDuration::ZERO),
+            Change::Temperature { celsius, over } => self.celsius.go(at, celsius, over),
             Change::Amplitude { side, phases, to, over } => {
                 for channel in channels_of(side, self.amplitudes.len(), |phase| phases.has(phase)) {
                     self.amplitudes[channel].go(at, to, over);

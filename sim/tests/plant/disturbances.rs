@@ -573,3 +573,25 @@ fn what_cannot_be_is_refused() {
     let direct = Change::Direct { phases: ALL, voltage_v: f64::NAN, current_a: 0.0 };
     assert!(refused(direct, None).contains("channel 0"));
 }
+
+/// From 23 to 25 degrees in 2 s: eight steps of a quarter of a kelvin, each about the line.
+#[test]
+fn a_temperature_that_ramps_is_a_stair_about_its_line_and_leaves_the_wave_alone() {
+    let ramp = Change::Temperature { celsius: 25.0, over: seconds(2.0) };
+    let step = Change::Temperature { celsius: -10.0, over: seconds(0.0) };
+    let terminal = disturbed(&[at(1.0, None, ramp), at(4.0, None, step)]);
+    for (at_s, celsius) in [
+        (0.5, 23.0),
+        (1.1, 23.125),
+        (1.3, 23.375),
+        (2.9, 24.875),
+        (3.1, 25.0),
+        (3.9, 25.0),
+        (4.1, -10.0),
+    ] {
+        let found = terminal.stretch(seconds(at_s)).expect("tones").temperature_celsius;
+        assert_close(found, celsius, 1e-12, &format!("at {at_s} s"));
+    }
+    let volts = value(&terminal, "electricity.voltage.rms.l1", span(0.0, 6.0)).expect("a value");
+    assert_close(volts, 230.0, 1e-9, "the voltage");
+}

@@ -167,6 +167,26 @@ fn totals_are_netted_before_or_after_the_split_by_direction() {
     }
 }
 
+/// Net, 3450 W flow for 20 s: 69 kJ, at 3600 pulses per kWh 69 of 1 kJ. Phases apart, 4600 W flow
+/// in and 1150 W out: 115 of them.
+#[test]
+fn pulses_are_the_whole_ones_of_the_true_energy_by_the_nameplate() {
+    let terminal = three_phases([0.0, 0.0, -120.0]);
+    let of = |name: &str, netting, constant| {
+        let truth = terminal.truth(span(10.0, 20.0)).with_pulse_constant(constant);
+        truth.value(MeasurementId::lookup(name).unwrap(), netting)
+    };
+    let active = "x.electricity.pulses.active";
+    // Half a pulse away from the edges, where the last bit would decide.
+    assert_eq!(of(active, Netting::Net, 3600.0 * 69.5 / 69.0), Some(69.0));
+    assert_eq!(of(active, Netting::PerPhase, 3600.0 * 115.5 / 115.0), Some(115.0));
+    // Only the third phase has reactive power: 2300 var * sin(120 deg) = 1991.858 var for 20 s.
+    assert_eq!(of("x.electricity.pulses.reactive", Netting::Net, 3600.0), Some(39.0));
+    // Of a meter without a nameplate nothing is known.
+    let none = terminal.truth(span(10.0, 20.0));
+    assert_eq!(none.value(MeasurementId::lookup(active).unwrap(), Netting::Net), None);
+}
+
 #[test]
 fn angles_are_relative_to_the_first_voltage() {
     let terminal = three_phases([-30.0, -30.0, -30.0]);

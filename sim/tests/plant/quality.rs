@@ -2,10 +2,12 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
+use lastmeter_sim::disturbance::{Change, Disturbance, Phases, Side};
 use lastmeter_sim::plan::{Harmonic, OperatingPoint, VoltageModulation, WaveShape};
 use lastmeter_sim::{Program, Streams, Terminal};
 use lastmeter_units::SimDuration;
 
+use super::disturbances::{at, build};
 use super::{assert_close, render, span, value};
 
 fn point(seconds: f64, phases: usize) -> OperatingPoint {
@@ -96,4 +98,41 @@ fn a_modulated_point_goes_up_and_down_and_ends_with_itself() {
             .fold(0.0_f64, |most, value| most.max(value.abs()))
     };
     assert_close(largest(100) / largest(700), 1.05 / 0.95, 1e-9, "rendered");
+}
+
+/// One voltage at k times the others gives u2 = u0 = (1 - k) / (2 + k).
+#[test]
+fn unbalance_that_changes_is_the_root_of_its_mean_square() {
+    let one = |to, over: f64| Change::Amplitude {
+        side: Side::Voltage,
+        phases: Phases([true, false, false]),
+        to,
+        over: SimDuration::from_seconds_f64(over),
+    };
+    let both = |disturbances: &[Disturbance], from_s: f64, to_s: f64, expected: f64, what: &str| {
+        let terminal = build(&[point(9.0, 3)], disturbances).expect("a terminal");
+        for side in ["negative", "zero"] {
+            let name = format!("x.electricity.voltage.unbalance.{side}");
+            let found = value(&terminal, &name, span(from_s, to_s)).expect(what);
+            assert_close(found, expected, 1e-12, &format!("{what}, {side}"));
+        }
+    };
+    // A step to 90 % after a quarter of the span.
+    let step = [at(2.0, None, one(0.9, 0.0))];
+    both(&step, 1.0, 5.0, 0.1 / 2.9 * 0.75_f64.sqrt(), "step");
+    both(&step, 3.0, 5.0, 0.1 / 2.9, "after the step");
+    // A ramp to 90 % in a second: with x = 2 + k the integral of (3 - x)^2 / x^2 is
+    // x - 6 ln x - 9 / x, over a way of 0.1.
+    let integral = |x: f64| x - 6.0 * x.ln() - 9.0 / x;
+    let mean_square = (integral(3.0) - integral(2.9)) / 0.1;
+    let ramp = [at(2.0, None, one(0.9, 1.0))];
+    let terminal = build(&[point(9.0, 3)], &ramp).expect("a terminal");
+    let name = "x.electricity.voltage.unbalance.negative";
+    let found = value(&terminal, name, span(2.0, 3.0)).expect("a ramp");
+    // The closed form itself loses some digits to cancellation.
+    assert_close(found, mean_square.sqrt(), 1e-10, "ramp");
+    // Across it, with a second before and one after.
+    let whole = ((mean_square + (0.1 / 2.9_f64).powi(2)) / 3.0).sqrt();
+    let found = value(&terminal, name, span(1.0, 4.0)).expect("a span");
+    assert_close(found, whole, 1e-10, "across the ramp");
 }

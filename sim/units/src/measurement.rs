@@ -80,6 +80,11 @@ pub enum Quantity {
     VoltageHarmonic(u8),
     /// RMS value of the harmonic sub-group of this order of the current.
     CurrentHarmonic(u8),
+    /// RMS value of all centred interharmonic sub-groups of the voltage below order 50 together
+    /// (IEC 61000-4-7): what lies between the orders, but for the bins next to them.
+    VoltageInterharmonics,
+    /// The same of the current.
+    CurrentInterharmonics,
     /// Negative-sequence voltage u2, relative to the positive sequence (IEC 61000-4-30, 5.7).
     VoltageUnbalanceNegative,
     /// Zero-sequence voltage u0, likewise.
@@ -416,6 +421,8 @@ registry! {
     single "x.electricity.voltage.unbalance.negative" Q::VoltageUnbalanceNegative, "%", "%", One, 0.01;
     single "x.electricity.voltage.unbalance.zero" Q::VoltageUnbalanceZero, "%", "%", One, 0.01;
     phases "x.electricity.voltage.flicker.pst" Q::FlickerShortTerm, "1", "1", One, 1.0;
+    phases "x.electricity.voltage.interharmonics" Q::VoltageInterharmonics, "V", "V", Volt, 1.0;
+    phases "x.electricity.current.interharmonics" Q::CurrentInterharmonics, "A", "A", Ampere, 1.0;
     orders "x.electricity.voltage.harmonic" Q::VoltageHarmonic, "V", "V", Volt, 1.0;
     orders "x.electricity.current.harmonic" Q::CurrentHarmonic, "A", "A", Ampere, 1.0;
 }

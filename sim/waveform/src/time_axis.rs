@@ -167,6 +167,53 @@ impl Steps {
     }
 }
 
+/// Two steps that take turns, as of channels that were read one after the other: what no rate can
+/// stand for, and what a median would hide.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Alternation {
+    last_ps: Option<i64>,
+    /// The last two steps, the later one last.
+    steps: [i128; 2],
+    count: u64,
+    /// Steps that were as the last but one, and not as the last.
+    turns: u64,
+    /// Where the first of the present run of these began.
+    line: Option<u64>,
+    /// Where the longest such run began, how long it is, and its steps.
+    longest: (u64, u64, [i128; 2]),
+}
+
+impl Alternation {
+    /// Takes the stamp of a line.
+    pub(crate) fn take(&mut self, stamp_ps: i64, line: u64) {
+        let Some(last_ps) = self.last_ps.replace(stamp_ps) else { return };
+        let step = i128::from(stamp_ps) - i128::from(last_ps);
+        let [before, last] = self.steps;
+        let near = |a: i128, b: i128| (a - b).abs() * 100 <= a.abs();
+        if self.count >= 2 && near(step, before) && !near(step, last) {
+            // The run began two steps before this one, and a step with the line before.
+            let begin = *self.line.get_or_insert(line.saturating_sub(3));
+            self.turns += 1;
+            if self.turns > self.longest.1 {
+                self.longest = (begin, self.turns, [step.min(last), step.max(last)]);
+            }
+        } else {
+            (self.turns, self.line) = (0, None);
+        }
+        self.steps = [last, step];
+        self.count += 1;
+    }
+
+    /// The two steps in microseconds and the line they alternate from on, if most steps do, and by
+    /// more than one unit of the stamps.
+    pub(crate) fn found(&self, resolution_ps: i64) -> Option<([f64; 2], u64)> {
+        let (line, turns, [short, long]) = self.longest;
+        let most = self.count >= 4 && 2 * turns >= self.count - 2;
+        let real = short > 0 && long - short > i128::from(resolution_ps);
+        (most && real).then(|| ([short, long].map(|ps| ps as f64 / 1e6), line))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ Shares nothing with the program but the words of the record. Delays are whole na
 message has the delay INFINITE.
 """
 
+import math
 import csv
 import fnmatch
 
@@ -73,12 +74,18 @@ class Run:
     def invalid(self):
         if not self.real:
             return not self.virtual
+        deadlines = self.real["deadlines"]
+        late = deadlines["missed"] > 0.001 * deadlines["scheduled"]
+        return self.invalid_beside_lateness() or late
+
+    def invalid_beside_lateness(self):
+        if not self.real:
+            return not self.virtual
         clock, deadlines = self.real["clock"], self.real["deadlines"]
         return (
             abs(clock["wall_step_ns"]) > 10**6
             or abs(clock["suspended_ns"]) > 10**6
             or deadlines["scheduled"] == 0
-            or deadlines["missed"] > 0.001 * deadlines["scheduled"]
         )
 
 
@@ -133,12 +140,21 @@ class Population:
 
     def refused(self):
         """Whether the run carries no verdict on these messages."""
+        return self.run.invalid() or self.refused_by_rows()
+
+    def refused_by_rows(self):
         return (
-            self.run.invalid()
-            or self.early > 0.001 * self.n
+            self.early > 0.001 * self.n
             or self.unmeasured
             or (self.run.floor() is None and not self.run.virtual)
         )
+
+    def doubtful(self, limit):
+        """How many messages missed deadlines may have carried over a limit, at most."""
+        deadlines = self.run.real["deadlines"]
+        affected = float(deadlines["worst_ns"]) + float(limit)
+        each = 1 + math.ceil(2 * self.n * affected / max(self.end - self.begin, 1))
+        return min(deadlines["missed"] * each, self.n)
 
     def judge(self, limit, coverage):
         certain, unknown, over = self.tally(limit)
@@ -186,6 +202,7 @@ class Judgement:
         self.upper = upper_bound(self.k / self.used, self.n / self.used)
         self.lower = lower_bound(certain / self.deff, self.n / self.deff)
         self.share = self.k / max(self.n, 1)
+        self.certain, self.allowed = certain, allowed
         if self.n and self.lower > allowed:
             self.status = "fail"
         elif self.n and upper_bound(0, self.n) <= allowed and self.upper <= allowed:
@@ -193,6 +210,12 @@ class Judgement:
         else:
             self.status = "inconclusive"
         self.bound = self.lower if self.status == "fail" else self.upper
+
+
+def fails_without(judged, doubtful):
+    """Whether it fails with so many of the messages over the limit counted as within."""
+    over = max(judged.certain - doubtful, 0)
+    return lower_bound(over / judged.deff, judged.n / judged.deff) > judged.allowed
 
 
 def upper_bound(k, n):

@@ -4,21 +4,22 @@ use std::collections::VecDeque;
 
 use super::clipping::ClipWatch;
 use super::totals::{Distortion, PhaseTotals, Totals, has_signal, total, window_unbalance};
-use super::watch::{CurrentWatch, FlickerWatch, VoltageWatch};
+use super::watch::{CurrentWatch, FlickerWatch, HalfCycleWatch, VoltageWatch};
 use super::{AnalyserSetup, Described, TRACKABLE_CYCLES, full_cycles, notes};
 use crate::acquire::Acquired;
-use crate::aggregate::Aggregator;
-use crate::en50160::{WEEK_S, WeeklyJudge};
+use crate::aggregate::{Aggregator, TEN_MINUTES_S};
+use crate::en50160::{TEN_MINUTES_PER_WEEK, WEEK_S, WeeklyJudge};
 use crate::energy::{EnergyMeter, EnergyRegisters, Netting, Powers};
 use crate::engine::{EngineConfig, WindowEngine};
 use crate::flagging::Flags;
-use crate::flicker::{Lamp, SETTLING_S, SHORT_TERM_S};
+use crate::flicker::{FlickerConfig, Lamp, SETTLING_S, SHORT_TERM_S};
 use crate::power_theory::{PowerMeans, PowerTheory};
 use crate::recording::{AnalysisError, AnalysisInput};
 use crate::result::{
-    Aggregates, Analysis, Energy, PhaseAnalysis, PhaseFlicker, PhaseValues, UnbalanceValues,
-    WindowAnalysis,
+    Aggregates, Analysis, Energy, HalfCycleAnalysis, PhaseAnalysis, PhaseFlicker, PhaseValues,
+    UnbalanceValues, WaveformAnalysis, WindowAnalysis,
 };
+use crate::ticks::{first_tick_s, first_two_hours_s};
 use crate::window::{PhaseQuantities, Window};
 
 /// A recording that begins this near to a public low voltage is taken for one.
@@ -41,12 +42,16 @@ pub(super) struct Measuring {
     totals: Totals,
     windows: Vec<WindowAnalysis>,
     last: Option<WindowAnalysis>,
+    waveforms: Vec<WaveformAnalysis>,
     events: Option<VoltageWatch>,
+    half_cycles: Option<HalfCycleWatch>,
     currents: CurrentWatch,
     flicker: Option<FlickerWatch>,
     aggregator: Aggregator,
     aggregates: Aggregates,
     judge: Option<WeeklyJudge>,
+    /// When the first ten-minute tick of the clock is, in s since the first sample.
+    first_tick_s: f64,
     energy: EnergyMeter,
 }
 
@@ -61,8 +66,16 @@ impl Measuring {
         let phases = setup.voltages.max(setup.currents);
         let Acquired { frequency_hz, nominal_hz, .. } = acquired;
         let rate_hz = setup.rate_hz;
-        let config =
-            EngineConfig { harmonics: true, ..EngineConfig::new(rate_hz, nominal_hz, phases) };
+        let first_sample_unix_ns = setup.options.first_sample_unix_ns;
+        let first_tick_s = first_sample_unix_ns.map_or(0.0, first_tick_s);
+        let config = EngineConfig {
+            harmonics: true,
+            // Less than one window has no next one.
+            first_sample_unix_ns: first_sample_unix_ns
+                .filter(|_| cycles == full_cycles(nominal_hz)),
+            samples_per_cycle: setup.options.samples_per_cycle,
+            ..EngineConfig::new(rate_hz, nominal_hz, phases)
+        };
         let mut engine = WindowEngine::with_cycles(config, cycles)?;
         if acquired.cycles < TRACKABLE_CYCLES {
             engine.fix_frequency(frequency_hz);
@@ -88,14 +101,26 @@ impl Measuring {
             totals: Totals::new(phases),
             windows: Vec::new(),
             last: None,
+            waveforms: Vec::new(),
             events: watched_v
                 .map(|v| VoltageWatch::new(rate_hz, frequency_hz, nominal_hz, setup.voltages, v)),
+            half_cycles: setup
+                .options
+                .half_cycles
+                .then(|| HalfCycleWatch::new(rate_hz, frequency_hz, setup.voltages)),
             currents: CurrentWatch::new(rate_hz, frequency_hz, setup.currents),
-            flicker: FlickerWatch::new(rate_hz, nominal_hz, lamp, setup.voltages),
-            aggregator: Aggregator::new(setup.options.tick_s),
+            flicker: FlickerWatch::new(
+                FlickerConfig { rate_hz, nominal_hz, lamp },
+                setup.voltages,
+                first_sample_unix_ns.map(first_two_hours_s),
+            ),
+            aggregator: Aggregator::new(first_sample_unix_ns.map_or(0.0, first_two_hours_s)),
             aggregates: Aggregates::default(),
-            judge: watched_v
-                .map(|v| WeeklyJudge::new(v, nominal_hz, &setup.names[..setup.voltages])),
+            judge: watched_v.map(|v| {
+                let names = &setup.names[..setup.voltages];
+                WeeklyJudge::new(v, nominal_hz, names).beginning_at(first_tick_s)
+            }),
+            first_tick_s,
             energy: EnergyMeter::new(phases, Netting::Net),
         })
     }
@@ -113,6 +138,9 @@ impl Measuring {
         self.engine.push(&u, &i)?;
         if let Some(events) = &mut self.events {
             events.push(voltages);
+        }
+        if let Some(half_cycles) = &mut self.half_cycles {
+            half_cycles.push(voltages, currents);
         }
         self.currents.push(currents);
         if let Some(flicker) = &mut self.flicker {
@@ -150,17 +178,51 @@ impl Measuring {
     /// One window with its flags.
     fn take(&mut self, window: &Window, flags: Flags) {
         self.totals.add(window, self.reference);
-        let powers: Vec<Powers> = window
+        let mut powers: Vec<Powers> = window
             .phases
             .iter()
             .map(|phase| Powers { p_w: phase.p_w, q_var: phase.q1_var, s_va: phase.s_va })
             .collect();
-        self.energy.add(&powers, window.duration_s);
+        let mut duration_s = window.duration_s;
+        // What lies beyond a tick is in the next window, too.
+        if let Some(before) = &window.before_tick {
+            duration_s = before.duration_s;
+            powers.iter_mut().zip(&before.p_w).for_each(|(powers, p_w)| powers.p_w = *p_w);
+        }
+        self.energy.add(&powers, duration_s);
+        self.waveforms.extend(self.waveform(window));
         self.aggregator.push(window, flags);
         self.collect();
         let shown = self.shown(window, flags);
         self.last = Some(shown.clone());
         self.windows.push(shown);
+    }
+
+    /// A window's waveform, without the channels that do not exist and without what lies beyond a
+    /// tick, which is in the next.
+    fn waveform(&self, window: &Window) -> Option<WaveformAnalysis> {
+        let samples = window.synchronous.as_deref()?;
+        let (voltages, currents) = self.channels;
+        let voltages = samples.voltages.iter().take(voltages);
+        let mut channels: Vec<Vec<f64>> =
+            voltages.chain(samples.currents.iter().take(currents)).cloned().collect();
+        let points = samples.per_cycle * window.cycles as usize;
+        let step_s = window.duration_s / points.max(1) as f64;
+        if let Some(before) = &window.before_tick {
+            let kept = (before.duration_s / step_s - 1e-6).ceil() as usize;
+            for channel in &mut channels {
+                channel.truncate(kept);
+            }
+        }
+        Some(WaveformAnalysis { start_s: window.start_s, step_s, channels })
+    }
+
+    pub(super) fn take_waveforms(&mut self) -> Vec<WaveformAnalysis> {
+        std::mem::take(&mut self.waveforms)
+    }
+
+    pub(super) fn take_half_cycles(&mut self) -> Vec<HalfCycleAnalysis> {
+        self.half_cycles.as_mut().map(HalfCycleWatch::take).unwrap_or_default()
     }
 
     /// Takes over what the aggregation has completed.
@@ -207,6 +269,7 @@ impl Measuring {
             start_s: window.start_s,
             duration_s: window.duration_s,
             flagged: window.flagged || flags.any(),
+            overlaps_next: window.before_tick.is_some(),
             frequency_hz: window.tracked.then_some(window.frequency_hz),
             unbalance,
             phases: window.phases.iter().enumerate().map(phase).collect(),
@@ -221,6 +284,9 @@ impl Measuring {
         clips: &[ClipWatch],
     ) -> Result<Analysis, AnalysisError> {
         self.engine.finish();
+        if let Some(half_cycles) = &mut self.half_cycles {
+            half_cycles.finish();
+        }
         if let Some(events) = &mut self.events {
             events.finish();
         }
@@ -240,6 +306,7 @@ impl Measuring {
             voltages: setup.voltages,
             currents: setup.currents,
             samples,
+            has_clock: setup.options.first_sample_unix_ns.is_some(),
             cycles: self.cycles,
         };
         let mut notes = Vec::new();
@@ -260,6 +327,7 @@ impl Measuring {
         let [u, i] = self.totals.unbalance();
         let (events, system_events, rapid_changes) = self.told_events(&mut notes);
         let en50160 = self.weekly(samples as f64 / setup.rate_hz, &phases, &mut notes);
+        let half_cycles = self.take_half_cycles();
         Ok(Analysis {
             format_version: 1,
             rate_hz: setup.rate_hz,
@@ -274,6 +342,8 @@ impl Measuring {
             ),
             energy: (voltages > 0 && currents > 0).then(|| energy(self.energy.total())),
             windows: self.windows,
+            waveforms: self.waveforms,
+            half_cycles,
             declared_voltage_v: self.declared_v.0,
             events,
             system_events,
@@ -377,6 +447,22 @@ impl Measuring {
                 judge.push_long_term(p, value.start_s, value.plt, value.flagged);
             }
         }
+        let intervals = &self.aggregates.ten_minutes;
+        let used = intervals.iter().filter(|value| value.start_s > self.first_tick_s - 1e-3);
+        let end_s = intervals.last().map_or(0.0, |last| last.start_s + TEN_MINUTES_S);
+        notes.push(format!(
+            "en50160 is of {} whole intervals of ten minutes (a week has {TEN_MINUTES_PER_WEEK}); \
+             the {:.3} s before and the {:.3} s after them are left out{}",
+            used.clone().count(),
+            self.first_tick_s,
+            (duration_s - end_s).max(0.0),
+            if used.count() + 1 == TEN_MINUTES_PER_WEEK as usize {
+                ", which cost it the one that is missing"
+            } else {
+                ""
+            }
+        ));
+        judge.ends_at(duration_s);
         Some(judge.rows())
     }
 }

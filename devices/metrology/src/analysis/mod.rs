@@ -14,7 +14,7 @@ mod watch;
 use crate::acquire::{Acquired, acquire};
 use crate::flicker::Lamp;
 use crate::recording::{AnalysisError, AnalysisInput};
-use crate::result::{Analysis, WindowAnalysis};
+use crate::result::{Analysis, HalfCycleAnalysis, WaveformAnalysis, WindowAnalysis};
 use clipping::ClipWatch;
 use measuring::Measuring;
 
@@ -41,8 +41,15 @@ pub struct AnalysisOptions {
     /// The lamp flicker is meant for. `None`: 120 V for declared voltages nearer to that than to
     /// 230 V, or unknown ones at 60 Hz; else 230 V.
     pub lamp: Option<Lamp>,
-    /// When the first ten-minute tick of the clock is, in s after the first sample.
-    pub tick_s: f64,
+    /// The instant of the first sample in nanoseconds since 1970-01-01T00:00:00Z. With it windows
+    /// are synchronised anew at each ten-minute tick of that clock, and intervals begin with it
+    /// (IEC 61000-4-30, class A); without it intervals begin with the first sample.
+    pub first_sample_unix_ns: Option<i64>,
+    /// Whether the waveforms of all windows are wanted, at so many points per cycle (a power of
+    /// two): see [`Analyser::take_waveforms`].
+    pub samples_per_cycle: Option<usize>,
+    /// Whether the values of every half cycle are wanted: see [`Analyser::take_half_cycles`].
+    pub half_cycles: bool,
 }
 
 /// What a recording is, for those who describe it.
@@ -54,6 +61,8 @@ struct Described<'a> {
     voltages: usize,
     currents: usize,
     samples: usize,
+    /// Whether the instant of the first sample is known.
+    has_clock: bool,
     /// Of a window.
     cycles: u32,
 }
@@ -211,6 +220,24 @@ impl Analyser {
     pub fn take_windows(&mut self) -> Vec<WindowAnalysis> {
         match &mut self.state {
             State::Measuring(measuring) => measuring.take_windows(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The waveforms of the windows that are complete, if the options asked for them; they are then
+    /// no longer kept. What [`Analyser::finish`] completes comes with its last result.
+    pub fn take_waveforms(&mut self) -> Vec<WaveformAnalysis> {
+        match &mut self.state {
+            State::Measuring(measuring) => measuring.take_waveforms(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The half-cycle values that are complete, if the options asked for them, phase by phase;
+    /// likewise.
+    pub fn take_half_cycles(&mut self) -> Vec<HalfCycleAnalysis> {
+        match &mut self.state {
+            State::Measuring(measuring) => measuring.take_half_cycles(),
             _ => Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 use super::clipping::ClipWatch;
 use super::totals::Totals;
 use super::{Described, TRACKABLE_CYCLES};
+use crate::aggregate::TEN_MINUTES_S;
 use crate::harmonics::ORDER_MAX;
 use crate::result::{PhaseAnalysis, WindowAnalysis};
 
@@ -37,6 +38,19 @@ pub(super) fn basis(
             "{} of {} windows are flagged: no fundamental could be tracked or its phase jumped",
             totals.flagged, totals.windows
         ));
+    }
+    if totals.overlapping > 0 {
+        notes.push(format!(
+            "windows begin anew at each ten-minute tick of the clock: {} of them run across one,              overlap the next, and count for energies up to the tick",
+            totals.overlapping
+        ));
+    }
+    let seconds = samples as f64 / rate_hz;
+    if !described.has_clock && seconds >= TEN_MINUTES_S {
+        notes.push(
+            "when the first sample was taken is not known: intervals of ten minutes begin with it,              and windows do not begin anew at ticks of the clock"
+                .to_owned(),
+        );
     }
     let end_s = last.map_or(0.0, |last| last.start_s + last.duration_s);
     let unused_s = samples as f64 / rate_hz - end_s;

@@ -155,6 +155,8 @@ impl PhaseTotals {
 pub(super) struct Totals {
     pub(super) windows: u32,
     pub(super) flagged: u32,
+    /// Windows that run across a tick of the clock.
+    pub(super) overlapping: u32,
     pub(super) phases: Vec<PhaseTotals>,
     frequency: (f64, u32),
     effective: Option<[f64; 15]>,
@@ -170,6 +172,7 @@ impl Totals {
     /// Adds a window. `channel` is the reference's place among the window's channels.
     pub(super) fn add(&mut self, window: &Window, channel: usize) {
         self.windows += 1;
+        self.overlapping += u32::from(window.before_tick.is_some());
         if window.flagged {
             self.flagged += 1;
         } else {

@@ -7,9 +7,12 @@ use crate::events::{
     RapidChangeConfig, RapidChangeDetector, Scope, VoltageEvent,
 };
 use crate::flagging::{FlagLedger, Flags};
-use crate::flicker::{FlickerConfig, FlickerMeter, LONG_TERM_COUNT, Lamp, SHORT_TERM_S, long_term};
+use crate::flicker::{
+    FlickerConfig, FlickerMeter, LONG_TERM_COUNT, Lamp, SETTLING_S, SHORT_TERM_S, long_term,
+};
 use crate::result::{
-    CurrentEvent, Event, LongTermValue, PhaseFlicker, RapidChangeEvent, ShortTermValue,
+    CurrentEvent, Event, HalfCycleAnalysis, LongTermValue, PhaseFlicker, RapidChangeEvent,
+    ShortTermValue,
 };
 
 /// Voltage events and what they flag.
@@ -156,6 +159,56 @@ impl VoltageWatch {
     }
 }
 
+/// RMS values and power of every half cycle, phase by phase.
+#[derive(Clone, Debug)]
+pub(super) struct HalfCycleWatch {
+    rate_hz: f64,
+    phases: Vec<HalfCycles>,
+    found: Vec<HalfCycleAnalysis>,
+}
+
+impl HalfCycleWatch {
+    pub(super) fn new(rate_hz: f64, frequency_hz: f64, voltages: usize) -> Self {
+        let phases = vec![HalfCycles::new(rate_hz, frequency_hz); voltages];
+        Self { rate_hz, phases, found: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, voltages: &[&[f64]], currents: &[&[f64]]) {
+        for (phase, (half_cycles, u)) in self.phases.iter_mut().zip(voltages).enumerate() {
+            match currents.get(phase) {
+                Some(i) => half_cycles.push_pair(u, i),
+                None => half_cycles.push(u),
+            }
+        }
+        self.collect();
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.phases.iter_mut().for_each(HalfCycles::finish);
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        let rate_hz = self.rate_hz;
+        for (phase, half_cycles) in self.phases.iter_mut().enumerate() {
+            while let Some(HalfCycle { start, end, rms }) = half_cycles.pop() {
+                let power = half_cycles.pop_power();
+                self.found.push(HalfCycleAnalysis {
+                    phase,
+                    start_s: start / rate_hz,
+                    duration_s: (end - start) / rate_hz,
+                    u_rms_v: rms,
+                    current: power.map(|power| (power.i_rms_a, power.p_w)),
+                });
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Vec<HalfCycleAnalysis> {
+        std::mem::take(&mut self.found)
+    }
+}
+
 /// Currents that go away.
 #[derive(Clone, Debug)]
 pub(super) struct CurrentWatch {
@@ -203,9 +256,12 @@ pub(super) struct FlickerWatch {
 }
 
 impl FlickerWatch {
-    /// `None` where no flickermeter works at the rate.
-    pub(super) fn new(rate_hz: f64, nominal_hz: f64, lamp: Lamp, voltages: usize) -> Option<Self> {
-        let meter = FlickerMeter::new(FlickerConfig { rate_hz, nominal_hz, lamp })?;
+    /// `None` where no flickermeter works at the rate. Intervals begin `tick_s` after the first
+    /// sample, give or take whole ten minutes, as soon as the filters have settled.
+    pub(super) fn new(config: FlickerConfig, voltages: usize, tick_s: Option<f64>) -> Option<Self> {
+        let lamp = config.lamp;
+        let late_s = tick_s.map_or(0.0, |tick_s| (tick_s - SETTLING_S).rem_euclid(SHORT_TERM_S));
+        let meter = FlickerMeter::new(config)?.with_first_interval_at(SETTLING_S + late_s);
         Some(Self { lamp, meters: vec![meter; voltages], short: vec![Vec::new(); voltages] })
     }
 

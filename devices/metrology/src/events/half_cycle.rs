@@ -9,8 +9,10 @@
 
 use std::collections::VecDeque;
 
+use multiversion::multiversion;
+
 use crate::engine::usable;
-use crate::numeric::oscillate;
+use crate::numeric::{dot, dots, oscillate_briefly, turned};
 
 /// Part of the cycle's mean square the fundamental must have for its crossing to count.
 const SHARE_MIN: f64 = 0.25;
@@ -62,11 +64,41 @@ impl HalfCycle {
     }
 }
 
-/// Urms(1/2) of one channel; samples in pieces of any size.
+/// RMS values and power of one cycle of a voltage and its current.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HalfCyclePower {
+    /// Start of the voltage's cycle, in samples since the first one; may lie between two.
+    pub start: f64,
+    /// Its end, likewise.
+    pub end: f64,
+    /// RMS voltage in V.
+    pub u_rms_v: f64,
+    /// RMS current in A.
+    pub i_rms_a: f64,
+    /// Active power, the mean of u times i, in W; positive for import.
+    pub p_w: f64,
+}
+
+/// Integrals over half a cycle: of the square, and with a current of its square and the product.
+#[derive(Clone, Copy, Debug)]
+struct HalfSums {
+    uu: f64,
+    ii_ui: Option<[f64; 2]>,
+}
+
+/// Urms(1/2) of one channel, and of a current beside it; samples in pieces of any size.
+///
+/// A one-cycle window that slides by half a cycle: each half is summed once and belongs to two
+/// values, so nothing drifts.
 #[derive(Clone, Debug)]
 pub struct HalfCycles {
     /// Samples from index `base` on.
     samples: Vec<f64>,
+    /// Of the current, as many; none where there is no current.
+    currents: Vec<f64>,
+    /// The half cycle before the present one.
+    before: Option<HalfSums>,
+    powers: VecDeque<HalfCyclePower>,
     base: u64,
     /// Half a cycle in samples, as far as known.
     half: f64,
@@ -89,6 +121,9 @@ impl HalfCycles {
         let half = (0.5 * rate_hz / frequency_hz).clamp(2.0, 1e9);
         Self {
             samples: Vec::new(),
+            currents: Vec::new(),
+            before: None,
+            powers: VecDeque::new(),
             base: 0,
             half,
             // What IEC 61000-4-30 calls the range of a nominal frequency, and some more.
@@ -105,8 +140,18 @@ impl HalfCycles {
 
     /// Takes the next samples; what is no finite number counts as 0.
     pub fn push(&mut self, samples: &[f64]) {
-        self.samples.extend(samples.iter().map(|x| if usable(*x) { *x } else { 0.0 }));
+        append(&mut self.samples, samples);
         self.advance();
+    }
+
+    /// Takes the next samples of a voltage, and of its current: as many, or zero stands for what is
+    /// missing.
+    pub fn push_pair(&mut self, voltages: &[f64], currents: &[f64]) {
+        let due = self.samples.len() + voltages.len();
+        self.currents.resize(self.samples.len(), 0.0);
+        append(&mut self.currents, currents);
+        self.currents.resize(due, 0.0);
+        self.push(voltages);
     }
 
     /// Ends the signal: cycles that end with it are still given out.
@@ -118,6 +163,11 @@ impl HalfCycles {
     /// The next value.
     pub fn pop(&mut self) -> Option<HalfCycle> {
         self.ready.pop_front()
+    }
+
+    /// The next values of a voltage and its current; [`HalfCycles::pop`] has the voltage alone.
+    pub fn pop_power(&mut self) -> Option<HalfCyclePower> {
+        self.powers.pop_front()
     }
 
     /// Half a cycle in samples, as last measured.
@@ -158,11 +208,8 @@ impl HalfCycles {
                 return;
             };
             self.crossings.push_back(crossing);
+            self.complete();
             if self.crossings.len() == 3 {
-                let (start, end) = (self.crossings[0], crossing);
-                let length = (end - start).max(1.0);
-                let rms = (self.integral(start, end, |_, x| x * x) / length).max(0.0).sqrt();
-                self.ready.push_back(HalfCycle { start, end, rms });
                 self.crossings.pop_front();
             }
             self.forget();
@@ -208,11 +255,15 @@ impl HalfCycles {
         let first = from.floor();
         let count = (to.ceil() - first) as usize + 2;
         let (mut cos, mut sin) = std::mem::take(&mut self.scratch);
-        oscillate((first - due) * omega, omega, count, &mut cos, &mut sin);
-        let at = |k: u64| (k - first as u64) as usize;
-        let odd = self.integral(from, to, |k, x| x * sin[at(k)]);
-        let even = self.integral(from, to, |k, x| x * cos[at(k)]);
-        let total = self.integral(from, to, |_, x| x * x);
+        oscillate_briefly((first - due) * omega, omega, count, &mut cos, &mut sin);
+        let signal = Line { values: &self.samples, first: self.base };
+        let turning = |values| Line { values, first: first as u64 };
+        let stretch = Stretch::new(from, to);
+        let (values, cosine, sine) = (signal.within(&stretch), turning(&cos), turning(&sin));
+        let sums = turned(values, cosine.within(&stretch), sine.within(&stretch));
+        let [even, odd] = [(cosine, sums[0]), (sine, sums[1])]
+            .map(|(turning, sum)| stretch.integral((signal, turning), values.len(), sum));
+        let total = stretch.square(signal);
         self.scratch = (cos, sin);
         let square = odd * odd + even * even;
         let amplitude = square.sqrt() / self.half;
@@ -233,24 +284,33 @@ impl HalfCycles {
         Some(libm::atan(-even / odd) / omega).filter(|off| off.is_finite())
     }
 
-    /// The integral of a polygon through values made of samples, between two positions.
-    fn integral(&self, from: f64, to: f64, value: impl Fn(u64, f64) -> f64) -> f64 {
-        let (first, last) = (from.ceil() as u64, to.floor() as u64);
-        let at = |k: u64| -> f64 {
-            let place = usize::try_from(k.saturating_sub(self.base)).unwrap_or(usize::MAX);
-            // Beyond the last sample the signal stays as it is, for less than one sample.
-            let sample = self.samples.get(place).or(self.samples.last());
-            value(k, sample.copied().unwrap_or(0.0))
+    /// Sums the half cycle between the last two crossings; two of these make a value.
+    fn complete(&mut self) {
+        let (Some(&to), Some(&from)) = (self.crossings.back(), self.crossings.iter().nth_back(1))
+        else {
+            return;
         };
-        let between = |position: f64| {
-            let (whole, part) = (position.floor() as u64, position - position.floor());
-            if part == 0.0 { at(whole) } else { at(whole) * (1.0 - part) + at(whole + 1) * part }
+        let u = Line { values: &self.samples, first: self.base };
+        let stretch = Stretch::new(from, to);
+        let (uu, ii_ui) = if self.currents.is_empty() {
+            (stretch.square(u), None)
+        } else {
+            let i = Line { values: &self.currents, first: self.base };
+            let [uu, ii, ui] = stretch.squares(u, i);
+            (uu, Some([ii, ui]))
         };
-        let (head, tail) = (first as f64 - from, to - last as f64);
-        let inner: f64 = (first..=last).map(at).sum();
-        inner - 0.5 * (at(first) + at(last))
-            + 0.5 * head * (between(from) + at(first))
-            + 0.5 * tail * (between(to) + at(last))
+        let half = HalfSums { uu, ii_ui };
+        let Some(before) = self.before.replace(half) else { return };
+        let Some(&start) = self.crossings.front() else { return };
+        let length = (to - start).max(1.0);
+        let rms = |sum: f64| (sum / length).max(0.0).sqrt();
+        let u_rms = rms(before.uu + uu);
+        self.ready.push_back(HalfCycle { start, end: to, rms: u_rms });
+        if let (Some([ii, ui]), Some([more_ii, more_ui])) = (before.ii_ui, ii_ui) {
+            let (i_rms_a, p_w) = (rms(ii + more_ii), (ui + more_ui) / length);
+            let power = HalfCyclePower { start, end: to, u_rms_v: u_rms, i_rms_a, p_w };
+            self.powers.push_back(power);
+        }
     }
 
     /// Drops what is long past.
@@ -260,8 +320,92 @@ impl HalfCycles {
         let unused = usize::try_from(keep_from.saturating_sub(self.base)).unwrap_or(0);
         if 2 * unused > self.samples.len() {
             self.samples.drain(..unused);
+            self.currents.drain(..unused.min(self.currents.len()));
             self.base += unused as u64;
         }
+    }
+}
+
+/// Appends samples, and zeros for what cannot be measured.
+#[multiversion(targets = "simd")]
+fn append(kept: &mut Vec<f64>, samples: &[f64]) {
+    let clean = |x: &f64| if usable(*x) { *x } else { 0.0 };
+    kept.extend(samples.iter().map(clean));
+}
+
+/// Values at samples, and the polygon through them.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    values: &'a [f64],
+    /// The sample of the first value.
+    first: u64,
+}
+
+impl Line<'_> {
+    /// Beyond the last sample the signal stays as it is, for less than one sample.
+    fn at(self, sample: u64) -> f64 {
+        let place = usize::try_from(sample.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.values.get(place).or(self.values.last()).copied().unwrap_or(0.0)
+    }
+
+    /// The values from a sample on, at most `count`.
+    fn from(&self, sample: u64, count: usize) -> &[f64] {
+        let skipped = usize::try_from(sample.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let rest = self.values.get(skipped..).unwrap_or(&[]);
+        &rest[..count.min(rest.len())]
+    }
+
+    /// The values a stretch needs whole.
+    fn within(&self, stretch: &Stretch) -> &[f64] {
+        self.from(stretch.first, stretch.count)
+    }
+}
+
+/// What lies between two positions: whole samples, and parts at both ends.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    from: f64,
+    to: f64,
+    first: u64,
+    last: u64,
+    count: usize,
+}
+
+impl Stretch {
+    fn new(from: f64, to: f64) -> Self {
+        let (first, last) = (from.ceil() as u64, to.floor() as u64);
+        Self { from, to, first, last, count: (last + 1).saturating_sub(first) as usize }
+    }
+
+    /// The integral of the polygon through the products of two lines, of which the sum over the
+    /// first `known` whole samples is there.
+    fn integral(&self, (x, y): (Line<'_>, Line<'_>), known: usize, sum: f64) -> f64 {
+        let Self { from, to, first, last, count } = *self;
+        let at = |k: u64| x.at(k) * y.at(k);
+        let between = |position: f64| {
+            let (whole, part) = (position.floor() as u64, position - position.floor());
+            if part == 0.0 { at(whole) } else { at(whole) * (1.0 - part) + at(whole + 1) * part }
+        };
+        let (head, tail) = (first as f64 - from, to - last as f64);
+        let beyond: f64 = (known..count).map(|k| at(first + k as u64)).sum();
+        sum + beyond - 0.5 * (at(first) + at(last))
+            + 0.5 * head * (between(from) + at(first))
+            + 0.5 * tail * (between(to) + at(last))
+    }
+
+    /// The integral of a line's square.
+    fn square(&self, line: Line<'_>) -> f64 {
+        let values = line.within(self);
+        self.integral((line, line), values.len(), dot(values, values))
+    }
+
+    /// The integrals of two lines' squares and of their product.
+    fn squares(&self, x: Line<'_>, y: Line<'_>) -> [f64; 3] {
+        let (xs, ys) = (x.within(self), y.within(self));
+        let known = xs.len().min(ys.len());
+        let [xx, yy, xy] = dots(&xs[..known], &ys[..known]);
+        let of = |pair, sum| self.integral(pair, known, sum);
+        [of((x, x), xx), of((y, y), yy), of((x, y), xy)]
     }
 }
 
@@ -339,6 +483,33 @@ mod tests {
             }
         }
         assert_eq!(found.len(), 99);
+    }
+
+    #[test]
+    fn a_voltage_and_its_current_have_their_power_every_half_cycle_and_nothing_drifts() {
+        let (rate_hz, f) = (7812.5, 50.3);
+        let u = sine(rate_hz, f, 20.0, 40_000);
+        let mut i = sine(rate_hz, f, 20.0 - 60.0, 40_000);
+        // A surge of the current is gone with its cycle: a running sum would keep its rounding.
+        i[20_000] = 1e9;
+        for piece in [997, 40_000] {
+            let mut half_cycles = HalfCycles::new(rate_hz, 50.0);
+            for (u, i) in u.chunks(piece).zip(i.chunks(piece)) {
+                half_cycles.push_pair(u, i);
+            }
+            half_cycles.finish();
+            let rms: Vec<_> = std::iter::from_fn(|| half_cycles.pop()).collect();
+            let found: Vec<_> = std::iter::from_fn(|| half_cycles.pop_power()).collect();
+            // 515 half cycles, less the first, half a turn's rest, and the last.
+            assert_eq!((rms.len(), found.len()), (513, 513));
+            for (k, (value, rms)) in found.iter().zip(&rms).enumerate().skip(20) {
+                assert_eq!((value.start, value.u_rms_v), (rms.start, rms.rms));
+                if value.end < 20_000.0 || value.start > 20_001.0 {
+                    assert!((value.i_rms_a - 1.0).abs() < 2e-4, "{k}: {value:?}");
+                    assert!((value.p_w - 0.5).abs() < 2e-4, "{k}: {value:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -15,12 +15,14 @@ pub(super) struct Classifier {
     counts: Vec<u32>,
     count: u64,
     largest: f64,
+    /// Where the classes end.
+    end: f64,
 }
 
 impl Default for Classifier {
     fn default() -> Self {
         let classes = ((OCTAVES.1 - OCTAVES.0) << CLASS_BITS) as usize;
-        Self { counts: vec![0; classes], count: 0, largest: 0.0 }
+        Self { counts: vec![0; classes], count: 0, largest: 0.0, end: f64::INFINITY }
     }
 }
 
@@ -34,8 +36,14 @@ fn lowest_bits() -> u64 {
 }
 
 impl Classifier {
+    /// Larger values count as this from now on.
+    pub(super) fn end_at(&mut self, pinst: f64) {
+        self.end = pinst;
+    }
+
     /// Counts one value; all are equally long.
     pub(super) fn add(&mut self, pinst: f64) {
+        let pinst = if pinst > self.end { self.end } else { pinst };
         let above = pinst.max(0.0).to_bits().saturating_sub(lowest_bits());
         let class = (above >> (52 - CLASS_BITS)) as usize;
         let highest = self.counts.len() - 1;
@@ -106,6 +114,23 @@ mod tests {
         for (found, due) in [(p0_1, 9.99), (p10, 9.0), (p50, 5.0), (p80, 2.0)] {
             assert!((found / due - 1.0).abs() < 3e-4, "{found} is not {due}");
         }
+    }
+
+    /// A ramp to 10 that ends at 4 is above nothing more than 4, which it is for 60 % of the time.
+    #[test]
+    fn classes_that_end_count_what_is_larger_as_their_end() {
+        let mut classifier = Classifier::default();
+        classifier.end_at(4.0);
+        for k in 1..=100_000_u32 {
+            classifier.add(f64::from(k) * 1e-4);
+        }
+        for (found, due) in classifier.exceeded([0.1, 50.0, 80.0]).into_iter().zip([4.0, 4.0, 2.0])
+        {
+            assert!((found / due - 1.0).abs() < 2e-3, "{found} is not {due}");
+        }
+        classifier.clear();
+        classifier.add(9.0);
+        assert_eq!(classifier.largest(), 4.0);
     }
 
     #[test]

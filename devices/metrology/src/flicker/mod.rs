@@ -132,6 +132,14 @@ impl FlickerMeter {
         })
     }
 
+    /// The same with classes up to `pinst` only; what is larger counts as that. Without it they do
+    /// not end.
+    #[must_use]
+    pub fn with_range(mut self, pinst: f64) -> Self {
+        self.classifier.end_at(pinst);
+        self
+    }
+
     /// The same with its first interval at another instant, in seconds since the first sample: what
     /// lies before is not classified. Earlier than everything has settled is not possible.
     #[must_use]

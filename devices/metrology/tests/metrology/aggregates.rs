@@ -1,6 +1,7 @@
 //! Aggregation over time against sums worked out here.
 
 use lastmeter_metrology::aggregate::{Aggregate, Aggregator, Frequency};
+use lastmeter_metrology::en50160::{Quantity, Verdict, WEEK_S, WeeklyJudge};
 use lastmeter_metrology::flagging::Flags;
 use lastmeter_metrology::{Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, Window};
 
@@ -34,6 +35,7 @@ fn window(start_s: f64, duration_s: f64, k: u32) -> Window {
         flagged: false,
         extended: false,
         ten_minutes: None,
+        before_tick: None,
         synchronous: None,
     }
 }
@@ -168,4 +170,39 @@ fn windows_that_overlap_at_a_tick_count_no_cycle_twice() {
     let middles = all(|| aggregator.pop_ten_minutes());
     assert_eq!(middles.iter().map(|m| m.count).collect::<Vec<_>>(), [3001, 3002]);
     assert_eq!(middles[1].start_s, 600.0);
+}
+
+#[test]
+fn a_week_begins_with_the_first_whole_ten_minutes_wherever_the_recording_does() {
+    // The first tick is 137 s after the first sample; "windows" of 5 s begin anew with each.
+    let tick_s = 137.0;
+    let judged = |seconds: f64, begin_s: f64| {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let mut judge = WeeklyJudge::new(230.0, 50.0, &names).beginning_at(begin_s);
+        let mut aggregator = Aggregator::new(tick_s);
+        let mut start_s = 0.0;
+        while start_s + 5.0 <= seconds {
+            aggregator.push(&window(start_s, 5.0, 0), Flags::default());
+            let beyond_tick_s = (start_s + 5.0 - tick_s).rem_euclid(600.0);
+            start_s += if beyond_tick_s < 5.0 { 5.0 - beyond_tick_s } else { 5.0 };
+        }
+        aggregator.finish();
+        for value in all(|| aggregator.pop_ten_minutes()) {
+            judge.push_ten_minutes(&value);
+        }
+        judge.ends_at(seconds);
+        let rows = judge.rows();
+        let is_it = |quantity: Quantity, share_pct: f64| {
+            quantity == Quantity::VoltageDeviationPct && share_pct == 100.0
+        };
+        assert!(rows.iter().all(|row| row.week == 0));
+        let row = rows.iter().find(|row| is_it(row.quantity, row.share_pct)).expect("a row");
+        (row.judged, row.verdict)
+    };
+    // 207 V is 10 % below: kept.
+    assert_eq!(judged(WEEK_S + 600.0, tick_s), (1008, Verdict::Pass));
+    // Of a week exactly, one interval is cut by its ends; the others are all there are.
+    assert_eq!(judged(WEEK_S, tick_s), (1007, Verdict::Pass));
+    // Ten minutes less are no week, and the week after the first has not been.
+    assert_eq!(judged(WEEK_S - 600.0, tick_s), (1006, Verdict::TooLittleData));
 }

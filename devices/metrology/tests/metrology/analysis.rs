@@ -208,7 +208,7 @@ fn the_json_has_exactly_the_promised_keys() {
     assert_eq!(keys(&json["total"]), sorted(&["p_w", "q1_var", "s_va", "se_va", "ieee1459"]));
     let unbalance = ["u2_pct", "u0_pct", "i2_pct", "i0_pct"];
     assert_eq!(keys(&json["unbalance"]), sorted(&unbalance));
-    let window = ["start_s", "duration_s", "flagged", "frequency_hz", "phases"];
+    let window = ["start_s", "duration_s", "flagged", "overlaps_next", "frequency_hz", "phases"];
     let window = [&window[..], &unbalance].concat();
     assert_eq!(keys(&json["windows"][0]), sorted(&window));
     assert_eq!(keys(&json["windows"][0]["phases"][0]), sorted(&values));

@@ -8,7 +8,7 @@ mod transducer;
 
 use serde::Serialize;
 
-use super::figure::{Csv, Figure};
+use super::figure::{Csv, Figure, Key, KeyedPicture as Picture};
 use super::page::{Fact, with_prefix};
 use super::{RenderError, fill};
 use crate::console::number;
@@ -40,22 +40,6 @@ struct Class {
     status: Status,
     name: String,
     text: String,
-}
-
-/// A picture with its keys.
-#[derive(Serialize)]
-struct Picture {
-    title: String,
-    svg: String,
-    caption: String,
-    links: String,
-    keys: Vec<Key>,
-}
-
-#[derive(Serialize)]
-struct Key {
-    colour: usize,
-    name: String,
 }
 
 #[derive(Serialize)]
@@ -191,6 +175,7 @@ fn row(assessed: &Assessed, result: &TestResult, item: &Item) -> Row {
             part("scatter", of.scatter),
             part("arithmetic", of.numerics),
             part("resolution", of.resolution),
+            part("register", of.register),
             part("spans", of.rounding),
             part("given", of.given),
         ];
@@ -215,7 +200,7 @@ fn row(assessed: &Assessed, result: &TestResult, item: &Item) -> Row {
 }
 
 /// Columns of the table of points: texts, then numbers.
-const POINT_COLUMNS: [&str; 26] = [
+const POINT_COLUMNS: [&str; 27] = [
     "test",
     "evaluate",
     "at",
@@ -241,6 +226,7 @@ const POINT_COLUMNS: [&str; 26] = [
     "limit",
     "uncertainty",
     "scatter",
+    "register_step",
     "readings",
 ];
 
@@ -286,6 +272,7 @@ fn points_csv(assessed: &Assessed) -> String {
                     item.planned.figure.value(),
                     figure(|figures| figures.budget.expanded()),
                     figure(|figures| figures.budget.scatter),
+                    figure(|figures| figures.budget.register),
                     figure(|figures| figures.readings as f64),
                 ],
             );

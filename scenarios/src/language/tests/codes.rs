@@ -23,6 +23,12 @@ const CASES: &[(&str, &str, &str)] = &[
     ("format = 1\n", "", "S004 1:1 <#> key `format` is missing"),
     ("model = \"stpm34-3ph\"\n", "", "S004 20:1 <[[device]]> key `model` is missing"),
     ("name = \"setReportingPeriod\", ", "", "S004 37:11 <{ seconds = 5 }> the command has no name"),
+    (
+        "\"setReportingPeriod\"",
+        "\"setReportingPeriods\"",
+        "S035 37:11 <{ name = \"setReportingPeriods\", seconds = 5 }> unknown command \
+         `setReportingPeriods`; there are setReportingPeriod, setRegister, readRegister, setBreaker",
+    ),
     ("seed = 7", "seed = \"7\"", "S005 9:8 <\"7\"> `seed` takes a whole number, and this is text"),
     ("seed = 7", "seed = -7", "S006 9:8 <-7> `seed` is out of range"),
     (

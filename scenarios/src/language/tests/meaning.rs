@@ -39,7 +39,10 @@ fn injections_say_what_happens_to_whom_and_when() {
     assert_eq!(skip.detail(), "device = \"home\", count = 2");
     let parameters = [("seconds".to_owned(), "5".to_owned())].into();
     let name = "setReportingPeriod".to_owned();
-    assert_eq!(command.action, Action::Command { device: 0, command: name, parameters });
+    assert_eq!(
+        command.action,
+        Action::Command { device: 0, command: name, parameters, refused: false }
+    );
     assert_eq!((kill.action.clone(), kill.name.clone()), (Action::KillPlatform, None));
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the language as a whole: what a file means, and what is said when it means nothing.
 
 mod codes;
+mod commands;
 mod latency;
 mod links;
 mod meaning;

@@ -98,13 +98,18 @@ fn the_explanation_of_an_injection_reads_well() {
 
         The bench asks the platform over REST to invoke a command on a device, as an application
         would, and waits for the acknowledgement. `command` holds the command's `name` and its
-        parameters: `command = { name = "setReportingPeriod", seconds = 5 }`.
+        parameters: `command = { name = "setReportingPeriod", seconds = 5 }`. The platform knows
+        a device from its first reading on, so no command can come before. A command that is
+        refused, fails or expires and that no `command_ack` check judges makes the run
+        inconclusive: what it was to test did not happen.
 
         Its keys:
           device   a name (required)
                      the device it is for
           command  a table (required)
                      `name`, and the command's parameters
+          refused  `true` or `false` (default false)
+                     whether the device has to refuse it
 
         Keys of every [[inject]]:
           name  a name (optional)

@@ -128,3 +128,15 @@ fn what_does_not_fit_a_suite_is_told_where_it_stands() {
     let found = mistakes(&without);
     assert!(found.len() == 1 && found[0].contains("needs a `[suite]`"), "{found:?}");
 }
+
+/// By default the suite counts 100,000 pulses per kWh, and a meter's nameplate says 1000.
+#[test]
+fn a_meter_that_reports_pulses_has_the_constant_that_the_suite_counts_by() {
+    let pulses = "report_every = \"500 ms\"\nquantities = [\"active_energy\", \"pulses\"]";
+    let told = mistakes(&changed("report_every = \"500 ms\"", pulses));
+    let [one] = told.as_slice() else { panic!("{told:?}") };
+    assert!(one.starts_with("S027"), "{one}");
+    assert!(one.contains("counts 100000 pulses per kWh, the meter's nameplate says 1000"), "{one}");
+    let same = format!("{pulses}\npulse_constant = 100000");
+    assert_eq!(mistakes(&changed("report_every = \"500 ms\"", &same)), Vec::<String>::new());
+}

@@ -240,7 +240,7 @@ impl Bench {
                     ("register".to_owned(), coefficient.register.name.to_owned()),
                     ("value".to_owned(), value.to_string()),
                 ]);
-                self.command(calibrator.device, "setRegister", &parameters).await?;
+                self.command(calibrator.device, ("setRegister", &parameters), false).await?;
                 coefficient.command = Some(self.commands);
             }
             self.come_to_rest().await?;
@@ -258,7 +258,7 @@ impl Bench {
         for register in calibrator.sheet {
             let name = register.name.to_owned();
             let parameters = BTreeMap::from([("register".to_owned(), name)]);
-            self.command(calibrator.device, "readRegister", &parameters).await?;
+            self.command(calibrator.device, ("readRegister", &parameters), false).await?;
             asked.push((self.commands, register));
         }
         self.come_to_rest().await?;

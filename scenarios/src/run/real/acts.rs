@@ -96,8 +96,8 @@ impl RealBench<'_> {
                 let event = noted(None).with("into", format!("source:{name}"));
                 self.note(event);
             }
-            Action::Command { device, command, parameters } => {
-                self.command(*device, at_ns, (command, parameters))?;
+            Action::Command { device, command, parameters, refused } => {
+                self.command(*device, at_ns, (command, parameters), *refused)?;
             }
             Action::KillPlatform => self.kill().await?,
             Action::Impair { link, change, devices, .. } => {
@@ -174,12 +174,14 @@ impl RealBench<'_> {
         device: usize,
         intended_ns: i64,
         (command, parameters): (&str, &BTreeMap<String, String>),
+        must_be_refused: bool,
     ) -> Result<(), BenchError> {
         self.command_count += 1;
         let id = self.command_count;
         let name = self.scenario.devices[device].name.clone();
         let event = Event::command(self.now(), id, &name, command);
-        self.note(event.with("parameters", json!(parameters)));
+        let event = event.with("parameters", json!(parameters));
+        self.note(if must_be_refused { event.must_be_refused() } else { event });
         let open = OpenCommand {
             device,
             name: command.to_owned(),

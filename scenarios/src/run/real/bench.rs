@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::acts::{Act, Obeyed, OpenCommand};
 use super::deadlines::Punctuality;
-use super::grace::{grace_ns, ten_limits_ns};
+use super::grace::ten_limits_ns;
 use super::observer::reading_of;
 use super::recorder::{self, LINGER_NS, Recorder};
 use super::report::Report;
@@ -39,13 +39,13 @@ const CONNECT_LIMIT: Duration = Duration::from_mins(2);
 const LEAD_NS: i64 = 200_000_000;
 
 /// How often the record is brought up to date.
-const TICK_NS: i64 = 250_000_000;
+pub(super) const TICK_NS: i64 = 250_000_000;
 
 /// How often at most it is told where the checks stand.
 const VERDICTS_EVERY_NS: i64 = 5_000_000_000;
 
 /// Reports taken in at once.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
 
 /// What is not back by then after it was due is missing, unless its device still holds it.
 const SETTLE_AFTER: SimDuration = SimDuration(LINGER_NS);
@@ -55,7 +55,7 @@ const SETTLE_AFTER: SimDuration = SimDuration(LINGER_NS);
 pub(super) struct Held {
     pub(super) due: SimTime,
     /// When its device got rid of it: acknowledged, or never to be sent.
-    given_up_ns: Option<i64>,
+    pub(super) given_up_ns: Option<i64>,
 }
 
 /// Everything that runs, and its record.
@@ -77,6 +77,8 @@ pub(super) struct RealBench<'a> {
     /// What each device holds, by when it was due.
     pub(super) held: Vec<BTreeMap<(Epoch, Serial), Held>>,
     pub(super) delivered: Vec<u64>,
+    /// Devices that have done everything and hold nothing more.
+    pub(super) finished: usize,
     connections: Vec<u64>,
     observer_connections: u64,
     /// The observers' connections that have been there.
@@ -89,7 +91,7 @@ pub(super) struct RealBench<'a> {
     pub(super) recorded: SimTime,
     floor_before: Option<Floor>,
     floor_after: Option<Floor>,
-    waited_until_ns: i64,
+    pub(super) waited_until_ns: i64,
     /// Wall clock minus monotonic clock, for instants the platform tells.
     wall_offset_ns: i64,
     latency_rows: u64,
@@ -126,6 +128,7 @@ impl<'a> RealBench<'a> {
             command_count: 0,
             held: vec![BTreeMap::new(); count],
             delivered: vec![0; count],
+            finished: 0,
             connections: vec![0; count],
             observer_connections: 0,
             observers_there: BTreeSet::new(),
@@ -319,7 +322,7 @@ impl<'a> RealBench<'a> {
     }
 
     /// Takes in what the tasks have told, and counts the processor time it takes.
-    fn take_all(&mut self, batch: &mut Vec<Report>) -> Result<(), BenchError> {
+    pub(super) fn take_all(&mut self, batch: &mut Vec<Report>) -> Result<(), BenchError> {
         let began_ns = host::thread_cpu_ns();
         for report in batch.drain(..) {
             self.take(report)?;
@@ -361,6 +364,7 @@ impl<'a> RealBench<'a> {
                 }
                 self.recorder.idle(device, at_ns);
             }
+            Report::Finished => self.finished += 1,
             Report::Obeyed { device, invocation, at, at_ns } => {
                 self.obeyed.push(Obeyed { device, invocation, at, at_ns });
             }
@@ -490,53 +494,6 @@ impl<'a> RealBench<'a> {
         let written = self.writer.sync().map_err(|e| record(&e));
         self.recorder_cpu_ns += host::thread_cpu_ns() - began_ns;
         written
-    }
-
-    /// Waits for what is still on its way, so long as it may still come.
-    pub(super) async fn drain(&mut self, console: &Console) -> Result<(), BenchError> {
-        for control in &self.parts.controls {
-            let _ = control.send(Control::Finish);
-        }
-        let grace_ns = grace_ns(self.scenario);
-        let deadline_ns = monotonic_ns() + grace_ns;
-        let mut has_told = false;
-        let mut batch = Vec::new();
-        loop {
-            let now_ns = monotonic_ns();
-            let has_sent_all =
-                |held: &BTreeMap<_, Held>| held.values().all(|held| held.given_up_ns.is_some());
-            let is_quiet = self.held.iter().all(has_sent_all)
-                && self.recorder.pending() == 0
-                && self.commands.is_empty();
-            if is_quiet || now_ns >= deadline_ns {
-                break;
-            }
-            if !std::mem::replace(&mut has_told, true) {
-                let (open, seconds) = (self.recorder.pending(), grace_ns / 1_000_000_000);
-                console.remark(&format!(
-                    "the schedule is over; waiting up to {seconds} s for {open} messages"
-                ));
-            }
-            let alarm = self.parts.alarm.clone();
-            tokio::select! {
-                biased;
-                ended = self.parts.tasks.join_next() => ended_early(ended)?,
-                () = alarm.until(deadline_ns.min(now_ns + TICK_NS)) => {}
-                _ = self.parts.reports.recv_many(&mut batch, BATCH) => {
-                    self.take_all(&mut batch)?;
-                }
-            }
-        }
-        self.waited_until_ns = monotonic_ns() - self.timeline.origin_ns;
-        // The last word on what was refused; without it nothing can be said about refusals.
-        for refused in self.parts.rest.refusals().await? {
-            self.refused(&refused);
-        }
-        let late = self.recorder.pending();
-        if late > 0 {
-            console.remark(&format!("{late} messages did not arrive within the time of grace"));
-        }
-        Ok(())
     }
 
     /// Writes all there is: after the end everything, otherwise what was told.
@@ -675,7 +632,7 @@ impl<'a> RealBench<'a> {
 }
 
 /// A task that ends before the end has broken, or its platform has.
-fn ended_early(
+pub(super) fn ended_early(
     ended: Option<Result<Result<(), BenchError>, tokio::task::JoinError>>,
 ) -> Result<(), BenchError> {
     match ended {

@@ -24,6 +24,8 @@ pub(crate) enum Report {
     Acknowledged { device: usize, key: (Epoch, Serial), at_ns: i64 },
     /// A device holds nothing any more.
     Idle { device: usize, at_ns: i64 },
+    /// A device was told that the schedule is over, and holds nothing any more.
+    Finished,
     /// A device obeyed the command of this invocation; `at` is its event time.
     Obeyed { device: usize, invocation: String, at: SimTime, at_ns: i64 },
     /// A device told something about itself.

@@ -82,6 +82,7 @@ pub(crate) struct Sender {
     control: UnboundedReceiver<Control>,
     timeline: Option<Timeline>,
     is_finished: bool,
+    has_told_end: bool,
     output: Vec<Output>,
     waiting: VecDeque<Waiting>,
     /// Readings by the number of their message, until acknowledged.
@@ -108,6 +109,7 @@ impl Sender {
             control: parts.control,
             timeline: None,
             is_finished: false,
+            has_told_end: false,
             output: Vec::new(),
             waiting: VecDeque::new(),
             readings: BTreeMap::new(),
@@ -140,7 +142,7 @@ impl Sender {
                 }
                 control = self.control.recv() => match control {
                     Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
-                    Some(Control::Finish) => self.finish(),
+                    Some(Control::Finish) => self.finish()?,
                     Some(Control::Close) | None => {
                         self.session.close().await;
                         return Ok(());
@@ -222,16 +224,18 @@ impl Sender {
         Ok(())
     }
 
-    /// Tells how many due instants were never served.
-    fn finish(&mut self) {
+    /// Does what has come due until now, and tells how many due instants were never served.
+    fn finish(&mut self) -> Result<(), BenchError> {
         if self.is_finished {
-            return;
+            return Ok(());
         }
+        self.wake()?;
         self.is_finished = true;
         let count = self.schedule.take_until(self.end).len() as u64;
         if count > 0 {
             self.tell(Report::Unserved { count });
         }
+        Ok(())
     }
 
     /// The event time at this very moment, not beyond the end.
@@ -354,6 +358,9 @@ impl Sender {
             self.tell(Report::Idle { device: self.index, at_ns: monotonic_ns() });
         }
         self.was_idle = is_idle;
+        if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {
+            self.tell(Report::Finished);
+        }
     }
 }
 

@@ -1,16 +1,27 @@
 //! Joins what was due with what came back, once nothing more can come.
 
+use std::collections::BTreeMap;
+
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_reports::Event;
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::bench::RealBench;
+use super::bench::{BATCH, Held, RealBench, TICK_NS, ended_early};
+use super::grace::grace_ns;
+use super::sender::Control;
+use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::ledger::Row;
 use crate::run::rest::Refused;
 
 /// How long the platform may not tell its refusals before the bench is broken.
 const SILENCE_LIMIT_NS: i64 = 60_000_000_000;
+
+/// How often a platform is asked whether it has decided on everything.
+const COMMIT_POLL_NS: i64 = 20_000_000;
+
+/// How long a platform that does not tell how far it is may take over its last messages.
+const SILENT_COMMIT_NS: i64 = 2_000_000_000;
 
 impl RealBench<'_> {
     /// Takes in what the platform has refused. It may be starting again after a kill, and is then
@@ -27,6 +38,74 @@ impl RealBench<'_> {
             Err(error) if now_ns - self.refusals_read_ns > SILENCE_LIMIT_NS => Err(error),
             Err(_) => Ok(()),
         }
+    }
+
+    /// Waits for what is still on its way, so long as it may still come.
+    pub(super) async fn drain(&mut self, console: &Console) -> Result<(), BenchError> {
+        for control in &self.parts.controls {
+            let _ = control.send(Control::Finish);
+        }
+        let grace_ns = grace_ns(self.scenario);
+        let deadline_ns = monotonic_ns() + grace_ns;
+        let mut has_told = false;
+        let mut batch = Vec::new();
+        loop {
+            let now_ns = monotonic_ns();
+            let has_sent_all =
+                |held: &BTreeMap<_, Held>| held.values().all(|held| held.given_up_ns.is_some());
+            // A device may hold what is no reading, such as what a fault made it send.
+            let is_quiet = self.finished == self.parts.devices.len()
+                && self.held.iter().all(has_sent_all)
+                && self.recorder.pending() == 0
+                && self.commands.is_empty();
+            if is_quiet || now_ns >= deadline_ns {
+                break;
+            }
+            if !std::mem::replace(&mut has_told, true) {
+                let (open, seconds) = (self.recorder.pending(), grace_ns / 1_000_000_000);
+                console.remark(&format!(
+                    "the schedule is over; waiting up to {seconds} s for {open} messages"
+                ));
+            }
+            let alarm = self.parts.alarm.clone();
+            tokio::select! {
+                biased;
+                ended = self.parts.tasks.join_next() => ended_early(ended)?,
+                () = alarm.until(deadline_ns.min(now_ns + TICK_NS)) => {}
+                _ = self.parts.reports.recv_many(&mut batch, BATCH) => {
+                    self.take_all(&mut batch)?;
+                }
+            }
+        }
+        self.waited_until_ns = monotonic_ns() - self.timeline.origin_ns;
+        self.wait_for_commits(deadline_ns).await?;
+        // The last word on what was refused; without it nothing can be said about refusals.
+        for refused in self.parts.rest.refusals().await? {
+            self.refused(&refused);
+        }
+        let late = self.recorder.pending();
+        if late > 0 {
+            console.remark(&format!("{late} messages did not arrive within the time of grace"));
+        }
+        Ok(())
+    }
+
+    /// Returns once the platform has decided on everything it has taken over: what arrived last is
+    /// refused last.
+    async fn wait_for_commits(&mut self, deadline_ns: i64) -> Result<(), BenchError> {
+        let alarm = self.parts.alarm.clone();
+        while monotonic_ns() < deadline_ns {
+            match self.parts.rest.in_flight_bytes().await? {
+                Some(0) => break,
+                Some(_) => alarm.until(deadline_ns.min(monotonic_ns() + COMMIT_POLL_NS)).await,
+                None => {
+                    // It does not tell.
+                    alarm.until(deadline_ns.min(monotonic_ns() + SILENT_COMMIT_NS)).await;
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn refused(&mut self, refused: &Refused) {

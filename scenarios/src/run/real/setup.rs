@@ -241,6 +241,7 @@ impl Parts {
             index,
             terminal: terminal.clone(),
             netting: device.netting(),
+            pulse_constant: device.pulse_constant(),
             quantities: device.quantities(),
             start: scenario.start,
             period,

@@ -99,6 +99,22 @@ pub enum CsvError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The time column has two steps that take turns: no even sampling.
+    #[error(
+        "time column {column}: samples are not evenly spaced: steps of {short_us} us and {long_us} \
+         us alternate (from line {line} on); bring the samples to equal steps, or, if only the time \
+         stamps are wrong, give the rate (--rate 50000)"
+    )]
+    Alternating {
+        /// The column's name, quoted.
+        column: String,
+        /// The shorter step in microseconds.
+        short_us: String,
+        /// The longer one.
+        long_us: String,
+        /// The line from which on they alternate.
+        line: u64,
+    },
     /// A row is too long to be one.
     #[error("line {line}: a row of over a mebibyte begins here; is a quotation mark left open?")]
     LongRow {

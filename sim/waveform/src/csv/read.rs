@@ -15,7 +15,7 @@ use crate::lookup::{LookupError, select};
 use crate::names::{kind_of_name, phase_of_name, unit_in_name};
 use crate::recording::{Channel, ChannelKind, Recording};
 use crate::text::{after_mark, decode, finite, line_of, list, quote};
-use crate::time_axis::{NoRate, Steps};
+use crate::time_axis::{Alternation, NoRate, Steps};
 
 /// Longer rows are no rows of a recording; a reader of them would need unbounded memory.
 const LONGEST_ROW: u64 = 1 << 20;
@@ -143,7 +143,8 @@ fn scan_rows<R: Read + Seek>(
         plan.take(&record, &plan.columns, sink.columns())?;
         if let Some((column, form)) = time {
             let read = stamp(form, &decode(&record[column]));
-            stamps.take(read.ok_or_else(|| plan.wrong(&record, column, form.expected()))?);
+            let read = read.ok_or_else(|| plan.wrong(&record, column, form.expected()))?;
+            stamps.take(read, record.position().map_or(0, Position::line));
         }
         count += 1;
         let goes_on = rows.next(&mut record)?;
@@ -326,15 +327,19 @@ struct Stamps {
     first: Option<Stamp>,
     resolution_ps: Option<i64>,
     steps: Steps,
+    alternation: Alternation,
     /// A stamp is too far from the first one to be counted in picoseconds.
     too_far: bool,
 }
 
 impl Stamps {
-    fn take(&mut self, stamp: Stamp) {
+    fn take(&mut self, stamp: Stamp, line: u64) {
         let first = self.first.get_or_insert(stamp);
         match i64::try_from(stamp.picoseconds - first.picoseconds) {
-            Ok(relative) => self.steps.take(relative),
+            Ok(relative) => {
+                self.steps.take(relative);
+                self.alternation.take(relative, line);
+            }
             Err(_) => self.too_far = true,
         }
         let finest = self.resolution_ps.map_or(stamp.resolution_ps, |r| r.min(stamp.resolution_ps));
@@ -442,6 +447,11 @@ fn set_time(
     }
     if stamps.too_far {
         return Err(wrong("it spans more than 106 days"));
+    }
+    let alternating = stamps.alternation.found(stamps.resolution_ps.unwrap_or(1));
+    if let (Some(([short_us, long_us], line)), None) = (alternating, given_hz) {
+        let [short_us, long_us] = [short_us, long_us].map(|us| us.to_string());
+        return Err(CsvError::Alternating { column: quote(name), short_us, long_us, line });
     }
     let told = stamps.steps.rate(stamps.resolution_ps.unwrap_or(1));
     let told = told.map_err(|error| match error {

@@ -1,5 +1,7 @@
 //! CSV recordings typed here: columns, times, units, and located errors.
 
+use std::fmt::Write as _;
+
 use lastmeter_waveform::ChannelKind;
 use lastmeter_waveform::csv::{CsvError, CsvOptions, read};
 
@@ -102,6 +104,35 @@ fn times_are_dates_seconds_or_their_parts_and_a_given_rate_wins() {
     refused(far, &CsvOptions::default(), &["spans more than 106 days"]);
     let options = CsvOptions { time: Some("Va".to_owned()), ..CsvOptions::default() };
     refused("t,Va\n0,one\n", &options, &["line 2, column `Va`: found `one`, expected a date"]);
+}
+
+#[test]
+fn steps_that_alternate_are_refused_for_that_reason_and_rounding_is_not() {
+    let rows = |steps: [u64; 2], unit_us: u64, count: usize| {
+        let mut at = 0;
+        let mut text = "t_us,Va\n".to_owned();
+        for k in 0..count {
+            let _ = writeln!(text, "{},{}", at / unit_us * unit_us, k % 7);
+            at += steps[k % 2];
+        }
+        text
+    };
+    let whole = ["steps of 100 us and 300 us alternate (from line 2 on)", "--rate", "equal steps"];
+    refused(&rows([100, 300], 1, 40), &CsvOptions::default(), &whole);
+    refused(&rows([300, 100], 1, 7), &CsvOptions::default(), &whole);
+    // Even ones before them: the line where it begins is told.
+    let mut text = rows([200, 200], 1, 11);
+    let begun = 11 * 200 - 200;
+    for k in 1..40_u64 {
+        let _ = writeln!(text, "{},1", begun + 200 * k + 100 * (k % 2));
+    }
+    refused(&text, &CsvOptions::default(), &["300 us alternate (from line 12 on)"]);
+    // Who gives the rate is believed; 65 and 66 us are 15,384 Hz in whole microseconds.
+    let given =
+        CsvOptions { rate_hz: Some(5000.0), time: Some("t_us".into()), ..CsvOptions::default() };
+    assert_eq!(read(rows([100, 300], 1, 40).as_bytes(), &given).unwrap().rate_hz, 5000.0);
+    let rounded = read(rows([65, 66], 1, 40).as_bytes(), &CsvOptions::default()).unwrap();
+    assert!((rounded.rate_hz - 15_267.0).abs() < 40.0, "{}", rounded.rate_hz);
 }
 
 #[test]

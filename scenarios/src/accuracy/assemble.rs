@@ -1,0 +1,306 @@
+//! The scenario that puts a meter through a suite.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use lastmeter_devices::{DEVICES, DeviceKind, group_of};
+use lastmeter_params::{Code, Diagnostic, Values, nearest, quote};
+use lastmeter_reports::check::Pattern;
+use lastmeter_reports::standard::{
+    Connection, EMBEDDED, SUITE_BYTES_MAX, SUITE_SOURCE, Subject, Suite, embedded,
+};
+
+use super::AccuracyOptions;
+use super::ratings::{Ratings, ratings};
+use crate::language::{LoadFailure, LoadOptions, Scenario, Texts, failure, read_file};
+
+/// How often the meter reports where nothing else is said: a reading of two windows or three.
+const REPORT_EVERY: &str = "500 ms";
+
+/// The same for flicker, of which there is a figure every ten minutes, and so many count.
+const REPORT_FLICKER: (&str, u32) = ("10 min", 3);
+
+/// A meter, ready to be put into a scenario.
+pub(super) struct Meter {
+    pub(super) name: String,
+    pub(super) kind: &'static DeviceKind,
+    /// Its table, if a scenario has one.
+    pub(super) values: Option<Arc<Values>>,
+    /// What that scenario says in its `[suite]`, and the texts it is in.
+    pub(super) claim: Option<(Values, Texts)>,
+}
+
+/// Why there is no scenario.
+pub(super) enum Refused {
+    Told(String),
+    Failure(LoadFailure),
+}
+
+/// The scenario, and what the meter is rated for in it.
+pub(super) fn assemble(options: &AccuracyOptions) -> Result<(Scenario, Ratings), Refused> {
+    let (text, standard) = suite_text(&options.suite)?;
+    let suite = Suite::read(&text)
+        .map_err(|mistakes| Refused::Failure(failure(mistakes, Texts::new(&standard, &text))))?;
+    let connection = is_of_suite(options, &suite)?;
+    let meter = meter(options)?;
+    let ratings = ratings(options, &suite, connection, &meter)?;
+    let made = Made { options, suite: &suite, standard: &standard, meter: &meter, connection };
+    let scenario = made.load(&ratings).map_err(Refused::Failure)?;
+    claimed_class_only(&scenario, &suite)?;
+    Ok((scenario, ratings))
+}
+
+/// Class, connection and tests that were asked for are the suite's.
+fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, Refused> {
+    let name = &suite.name;
+    if let Some(class) = options.class.as_deref().filter(|class| suite.class(class).is_none()) {
+        let classes = suite.classes.join(", ");
+        return Err(Refused::Told(format!("{name} has no class `{class}`; there are {classes}")));
+    }
+    let all: Vec<&str> = suite.connections.iter().map(|one| one.word()).collect();
+    let connection = match options.connection.as_deref() {
+        None => suite.connections[0],
+        Some(word) => Connection::from_word(word)
+            .filter(|one| suite.connections.contains(one))
+            .ok_or_else(|| {
+                let known = all.join(", ");
+                Refused::Told(format!("{name} is not for connection `{word}`; there is {known}"))
+            })?,
+    };
+    for text in &options.tests {
+        let pattern = Pattern::new(text);
+        let tests: Vec<&str> = suite.tests.iter().map(|test| test.name.as_str()).collect();
+        if !tests.iter().any(|test| pattern.matches(test)) {
+            let help = instead(text, &tests);
+            return Err(Refused::Told(format!("{name} has no test `{text}`; {help}")));
+        }
+    }
+    Ok(connection)
+}
+
+/// What is said of the class that is claimed and how it ends are one thing: no check judges
+/// another.
+fn claimed_class_only(scenario: &Scenario, suite: &Suite) -> Result<(), Refused> {
+    let Some(plan) = &scenario.plan else { return Ok(()) };
+    let claimed = plan.suite.classes.get(plan.claim.class).map_or("", String::as_str);
+    for check in &scenario.checks {
+        let Some(class) = check.values.text_opt("class").filter(|class| *class != claimed) else {
+            continue;
+        };
+        let message =
+            format!("check `{}` judges class `{class}`, and `{claimed}` is claimed", check.name);
+        let label = format!("expected `{claimed}`, or nothing");
+        let help = Some(format!("write `--class {class}` to claim that of {}", suite.name));
+        let (code, span) = (Code::DOES_NOT_FIT, check.values.span_of("class"));
+        let mistake = Diagnostic { code, message, span, label, help };
+        return Err(Refused::Failure(failure(vec![mistake], scenario.texts.clone())));
+    }
+    Ok(())
+}
+
+/// What may have been meant.
+fn instead(text: &str, names: &[&str]) -> String {
+    match nearest(text, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", names.join(", ")),
+    }
+}
+
+/// The text of a suite, and how a scenario names it from anywhere.
+fn suite_text(name: &str) -> Result<(String, String), Refused> {
+    if let Some(text) = embedded(name) {
+        return Ok((text.to_owned(), name.to_owned()));
+    }
+    let path = Path::new(name);
+    if path.is_file() {
+        let bytes = read_file(path)
+            .map_err(|error| Refused::Told(format!("`{name}` cannot be read: {error}")))?;
+        if !(1..=SUITE_BYTES_MAX).contains(&bytes.len()) {
+            let most = SUITE_BYTES_MAX >> 20;
+            let message = format!("`{name}` is refused: it is empty, or larger than {most} MiB");
+            return Err(Refused::Told(message));
+        }
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        return Ok((String::from_utf8_lossy(&bytes).into_owned(), path.display().to_string()));
+    }
+    let names: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+    let help = instead(name, &names);
+    Err(Refused::Told(format!("there is no suite and no file `{name}`; {help}")))
+}
+
+fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
+    let name = options.meter.as_str();
+    if let Some(kind) = DEVICES.iter().find(|kind| kind.entry.name == name) {
+        return Ok(Meter { name: "meter".to_owned(), kind, values: None, claim: None });
+    }
+    let path = Path::new(name);
+    if !path.is_file() {
+        let models: Vec<&str> = DEVICES.iter().map(|kind| kind.entry.name).collect();
+        let help = instead(name, &models);
+        let message = format!("there is no device model and no scenario file `{name}`; {help}");
+        return Err(Refused::Told(message));
+    }
+    let scenario = Scenario::load(path, &LoadOptions::from_environment());
+    let scenario = scenario.map_err(Refused::Failure)?;
+    if !scenario.injections.is_empty() {
+        return Err(Refused::Told(format!(
+            "{name} has {} injection(s), which would be left out: a suite plays its own points; take \
+             them out, or write a scenario with `[suite]`",
+            scenario.injections.len()
+        )));
+    }
+    let devices = || scenario.devices.iter();
+    let marked: Vec<_> = devices().filter(|row| row.values.boolean("under_test")).collect();
+    let row = match (marked.as_slice(), scenario.devices.as_slice()) {
+        ([row], _) => *row,
+        ([], [row]) => row,
+        (marked, all) => {
+            return Err(Refused::Told(format!(
+                "{name} has {} devices, {} of them with `under_test = true`; expected one",
+                all.len(),
+                marked.len()
+            )));
+        }
+    };
+    let claim = scenario.suite_values.clone().map(|values| (values, scenario.texts.clone()));
+    let (name, values) = (row.name.clone(), Some(Arc::clone(&row.values)));
+    Ok(Meter { name, kind: row.kind, values, claim })
+}
+
+/// What a scenario is made of.
+struct Made<'a> {
+    options: &'a AccuracyOptions,
+    suite: &'a Suite,
+    standard: &'a str,
+    meter: &'a Meter,
+    connection: Connection,
+}
+
+impl Made<'_> {
+    fn load(&self, ratings: &Ratings) -> Result<Scenario, LoadFailure> {
+        let text = self.scenario_text(ratings);
+        let own = format!("device.{}.", self.meter.name);
+        let overrides = self.options.set.iter().map(|change| match change.strip_prefix("meter.") {
+            Some(rest) => format!("{own}{rest}"),
+            None => change.clone(),
+        });
+        let load =
+            LoadOptions { overrides: overrides.collect(), ..LoadOptions::from_environment() };
+        Scenario::from_bytes(Path::new(MADE), text.as_bytes(), &load)
+    }
+
+    fn scenario_text(&self, ratings: &Ratings) -> String {
+        let Self { options, suite, meter, .. } = self;
+        let class = options.class.as_deref().unwrap_or(&suite.classes[suite.default_class]);
+        let mut text = String::from("# Made by `lastmeter accuracy`.\nformat = 1\n\n[scenario]\n");
+        let mut line = |args: std::fmt::Arguments<'_>| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{args}");
+        };
+        let (model, phases) = (meter.kind.entry.name, meter.kind.phases);
+        let title = format!("{model} against {}, class {class}", suite.title);
+        line(format_args!("name = {}", quote(&format!("accuracy-{}", suite.name))));
+        line(format_args!("title = {}", quote(&title)));
+        line(format_args!("\n[suite]\nstandard = {}", quote(self.standard)));
+        line(format_args!("device = {}\nphases = {phases}", quote(&meter.name)));
+        line(format_args!("connection = {}", quote(self.connection.word())));
+        line(format_args!("class = {}", quote(class)));
+        line(format_args!("{}", ratings.lines().trim_end()));
+        let groups = groups_of(options, suite, phases);
+        let has_flicker = groups.contains(&"flicker");
+        if has_flicker && meter.values.is_none() {
+            line(format_args!("readings = {}", REPORT_FLICKER.1));
+        }
+        if !options.tests.is_empty() {
+            line(format_args!("tests = {}", list(&options.tests)));
+        }
+        line(format_args!("\n[[device]]\nname = {}", quote(&meter.name)));
+        line(format_args!("at = \"source:{SUITE_SOURCE}\"\nmodel = {}", quote(model)));
+        line(format_args!("under_test = true"));
+        line(format_args!("{}", self.keys(ratings, &groups)));
+        for test in suite.tests.iter().filter(|test| is_selected(options, &test.name)) {
+            let name = quote(&test.name);
+            line(format_args!("\n[[check]]\nname = {name}\nkind = \"suite\"\ntests = [{name}]"));
+            line(format_args!("covers = [\"F-10\"]"));
+        }
+        text
+    }
+
+    /// The keys of the meter's table: those it has, or what a suite needs of a bare model.
+    fn keys(&self, ratings: &Ratings, groups: &[&str]) -> String {
+        let mut keys: Vec<(String, String)> = match &self.meter.values {
+            Some(values) => keys_of(values),
+            None => self.usual_keys(groups),
+        };
+        for (key, value) in &ratings.changed {
+            keys.retain(|(known, _)| known != key);
+            keys.push(((*key).to_owned(), quote(value)));
+        }
+        let lines: Vec<String> =
+            keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        lines.join("\n")
+    }
+
+    fn usual_keys(&self, groups: &[&str]) -> Vec<(String, String)> {
+        let fields = self.meter.kind.entry.fields;
+        let has = |key: &str| fields.iter().any(|field| field.name == key);
+        let mut keys = Vec::new();
+        let every = if groups.contains(&"flicker") { REPORT_FLICKER.0 } else { REPORT_EVERY };
+        if has("report_every") {
+            keys.push(("report_every".to_owned(), quote(every)));
+        }
+        // What a reading has without being asked is enough for the others.
+        let is_more = |group: &&str| ["thd", "harmonics", "unbalance", "flicker"].contains(group);
+        if has("quantities") && groups.iter().any(is_more) {
+            let usual = ["voltage", "current", "active_power", "frequency", "active_energy"];
+            let more = groups.iter().filter(|group| !usual.contains(group));
+            let all: Vec<String> = usual.iter().chain(more).map(|&g| g.to_owned()).collect();
+            keys.push(("quantities".to_owned(), list(&all)));
+        }
+        // As the claim has it: starting and no-load tests last as long as pulses are rare.
+        if has("pulse_constant") {
+            keys.push(("pulse_constant".to_owned(), "100000".to_owned()));
+        }
+        keys
+    }
+}
+
+/// What messages call the scenario that is made here.
+const MADE: &str = "(made by lastmeter accuracy)";
+
+fn list(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| quote(text)).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// The keys of a table, without those that say where the meter is.
+fn keys_of(values: &Values) -> Vec<(String, String)> {
+    let ours = ["name", "at", "model", "via", "count", "under_test"];
+    let table = values.to_toml();
+    let keys = table.lines().filter_map(|line| line.split_once(" = "));
+    let keys = keys.filter(|(key, _)| !ours.contains(key));
+    keys.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// The groups of quantities the tests that are played need.
+fn groups_of(options: &AccuracyOptions, suite: &Suite, phases: usize) -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for test in suite.tests.iter().filter(|test| test.not_played.is_none()) {
+        let ids = match &test.subject {
+            Subject::Each(ids) if is_selected(options, &test.name) => ids.as_slice(),
+            _ => &[],
+        };
+        for group in ids.iter().filter_map(|id| group_of(id.row().quantity)) {
+            if !groups.contains(&group) && (phases == 3 || group != "unbalance") {
+                groups.push(group);
+            }
+        }
+    }
+    groups
+}
+
+fn is_selected(options: &AccuracyOptions, test: &str) -> bool {
+    let mut patterns = options.tests.iter().map(|text| Pattern::new(text));
+    options.tests.is_empty() || patterns.any(|pattern| pattern.matches(test))
+}

@@ -1,0 +1,248 @@
+//! Every check of a standard has its must-fail twin, and every twin fails by exactly its check.
+//!
+//! What belongs together is read from the library's own files, so nothing can be forgotten: a twin
+//! whose check is not red, a check without a twin, a test of a standard that is played and not
+//! judged, and a twin that plays less than what it is the twin of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::bench::{json, run, verdict, virtual_library};
+
+/// Checks beside a suite that no twin of the suite points at, by their kind.
+const WITHOUT_TWIN: [(&str, &str); 1] =
+    [("no_loss", "losing readings has nothing to do with a suite; `first-light` has its twins")];
+
+/// Twins that leave out tests, and why what they break is not told by one check alone.
+const PLAY_LESS: [(&str, &str); 3] = [
+    ("class-creep", "0.2S allows less at 0.01 In than a creep that gives one pulse"),
+    ("class-flicker-lamp", "a wrong lamp is wrong at all rates of change"),
+    ("class-harmonic-droop", "a decimator droops in voltage, current and distortion alike"),
+];
+
+/// Keys of `[suite]` by which a twin may differ from the scenario it is the twin of.
+const MAY_DIFFER: [&str; 4] = ["class", "maximum_current", "readings", "settle"];
+
+/// How many points of a suite each defect of a front end turns red, and the worst of them.
+const POINTS: [(&str, u32, &str); 24] = [
+    ("class-anti-alias", 1, "harmonics at 0.5 Imax, PF 1, fifth-harmonic"),
+    ("class-creep", 1, "no-load at"),
+    ("class-crosstalk", 1, "error-pf1 at 0.01 In, PF 1:"),
+    ("class-harmonic-divider", 1, "voltage-distortion at In, PF 1, order-40"),
+    ("class-harmonic-droop", 2, "voltage-harmonics at In, PF 1, order-40"),
+    ("class-harmonic-jitter", 1, "voltage-without-harmonics at In, PF 1"),
+    ("class-harmonic-non-linear", 1, "voltage-without-harmonics at In, PF 1"),
+    ("class-high-pass", 8, "error-pf025-05 at"),
+    ("class-low-current-phase", 1, "error-pf05-08 at 0.02 In, PF 0.5 ind:"),
+    ("class-missed-windows", 1, "sub-harmonics at 0.5 In, PF 1, burst"),
+    ("class-non-linear", 6, "voltage-pf1 at"),
+    ("class-phase-error", 8, "error-pf025-05 at"),
+    ("class-phases-in-turn", 1, "unbalance at"),
+    ("class-pickup", 1, "reversed-sequence at 0.1 In, PF 1"),
+    ("class-r46-aliasing", 1, "phase-fired at 0.5 Ib, PF 1"),
+    ("class-rogowski", 6, "frequency-pf05 at"),
+    ("class-saturation", 1, "half-wave at 0.70710678 Imax, PF 1"),
+    ("class-skew", 8, "error-pf025-05 at"),
+    ("class-supply", 3, "voltage-unbalance at In, PF 1"),
+    ("class-temperature-slope", 6, "temperature at"),
+    ("class-1-aliasing", 1, "odd-harmonics at 0.5 Ib, PF 1"),
+    ("class-1-coarse-steps", 1, "starting at Ist"),
+    ("class-uneven-steps", 1, "single-phase-pf1 at 0.05 In, PF 1"),
+    ("class-unmatched-transformers", 8, "single-phase-pf1 at"),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All TOML files below a folder, by their stems.
+fn read(folder: &Path) -> BTreeMap<String, Table> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path: PathBuf = entry.path();
+        if path.is_dir() {
+            found.extend(read(&path));
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            assert!(found.insert(name, table).is_none(), "{}: a name twice", path.display());
+        }
+    }
+    found
+}
+
+/// The library: scenarios, and twins.
+fn library() -> (BTreeMap<String, Table>, BTreeMap<String, Table>) {
+    read(&root().join("scenarios/library"))
+        .into_iter()
+        .filter(|(_, table)| table.contains_key("scenario"))
+        .partition(|(_, table)| !table.contains_key("expect"))
+}
+
+fn text<'a>(table: &'a Table, key: &str) -> &'a str {
+    table.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn tables<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a Table> {
+    let all = table.get(key).and_then(Value::as_array);
+    all.into_iter().flatten().filter_map(Value::as_table)
+}
+
+fn texts(table: &Table, key: &str) -> Vec<String> {
+    let all = table.get(key).and_then(Value::as_array);
+    all.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn checks(scenario: &Table) -> BTreeMap<&str, &Table> {
+    tables(scenario, "check").map(|check| (text(check, "name"), check)).collect()
+}
+
+fn has_suite_check(scenario: &Table) -> bool {
+    tables(scenario, "check").any(|check| text(check, "kind") == "suite")
+}
+
+/// Whether a name is what a pattern with at most one `*` says.
+fn is_like(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((before, after)) => {
+            assert!(!after.contains('*'), "{pattern}: this test knows one `*` only");
+            name.len() >= before.len() + after.len()
+                && name.starts_with(before)
+                && name.ends_with(after)
+        }
+    }
+}
+
+#[test]
+fn every_twin_fails_by_exactly_its_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("twins");
+    let copy = virtual_library(folder.path());
+    let done = run(&copy, &out, &["--must-fail"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    // The twins in real time share nothing with the others' processor; the last step of the tests
+    // runs them, by the same walk over the folder.
+    let twins = read(&Path::new(&copy).join("must-fail"));
+    assert!(twins.len() > 80, "{} twins", twins.len());
+    for (name, twin) in &twins {
+        let expect = twin.get("expect").and_then(Value::as_table);
+        let expect = expect.unwrap_or_else(|| panic!("{name} expects nothing"));
+        let verdicts = json(&out.join(name), "verdicts.json");
+        let verdicts = verdicts.as_array().unwrap();
+        assert_eq!(verdicts.len(), checks(twin).len(), "{name}");
+        for verdict in verdicts {
+            let is_its = verdict["check"] == text(expect, "check");
+            let status = if is_its { text(expect, "verdict") } else { "pass" };
+            assert_eq!(verdict["status"], status, "{name}: {verdict}");
+        }
+    }
+    for (name, points, worst) in POINTS {
+        let check = text(twins[name]["expect"].as_table().unwrap(), "check");
+        let verdict = verdict(&out.join(name), check);
+        let why = verdict["why"].as_str().unwrap();
+        let (red, at) = match why.split_once(" points fail; ") {
+            Some((counts, at)) => (counts.split(' ').next().unwrap().parse().unwrap(), at),
+            None => (1, why),
+        };
+        assert!(red == points && at.starts_with(worst), "{name}: {why}");
+    }
+    // Half a degree at a power factor of 0.5: 1 - cos(60.5 deg) / cos(60 deg).
+    let measured = verdict(&out.join("phase-error"), "power")["measured"].as_f64().unwrap();
+    let expected = 100.0 * (1.0 - (60.5_f64).to_radians().cos() / (60.0_f64).to_radians().cos());
+    assert!((measured - expected).abs() < 0.002, "measured {measured} %, expected {expected} %");
+}
+
+#[test]
+fn every_check_of_a_suite_has_a_twin() {
+    let (scenarios, twins) = library();
+    let pointed_at: BTreeSet<&str> =
+        twins.values().map(|twin| text(twin["expect"].as_table().unwrap(), "twin_of")).collect();
+    let mut missing = Vec::new();
+    let mut excused = BTreeSet::new();
+    for (scenario, table) in scenarios.iter().filter(|(_, table)| has_suite_check(table)) {
+        for (check, of) in checks(table) {
+            let path = format!("{scenario}/{check}");
+            let kind = text(of, "kind");
+            if WITHOUT_TWIN.iter().any(|(known, _)| *known == kind) {
+                excused.insert(kind);
+            } else if !pointed_at.contains(&*path) {
+                missing.push(path);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no twin turns these red: {missing:?}");
+    assert_eq!(excused.len(), WITHOUT_TWIN.len(), "an excuse that nobody needs");
+}
+
+#[test]
+fn every_twin_of_a_suite_plays_and_judges_all_that_its_scenario_does() {
+    let (scenarios, twins) = library();
+    let mut less = BTreeSet::new();
+    for (name, twin) in &twins {
+        let of = text(twin["expect"].as_table().unwrap(), "twin_of");
+        let (scenario, check) = of.split_once('/').unwrap();
+        let original = &scenarios[scenario];
+        if text(checks(original)[check], "kind") != "suite" {
+            continue;
+        }
+        let suite = |table: &Table| table["suite"].as_table().unwrap().clone();
+        let (own, theirs) = (suite(twin), suite(original));
+        let keys: BTreeSet<&String> = own.keys().chain(theirs.keys()).collect();
+        for key in keys.into_iter().filter(|key| !MAY_DIFFER.contains(&key.as_str())) {
+            if key == "tests" && own.contains_key(key) {
+                less.insert(name.as_str());
+                continue;
+            }
+            assert_eq!(own.get(key), theirs.get(key), "{name}: `{key}` of [suite]");
+        }
+        if less.contains(name.as_str()) {
+            continue;
+        }
+        let judged = |table: &Table| -> BTreeSet<(String, Vec<String>)> {
+            let checks = tables(table, "check");
+            checks.map(|check| (text(check, "name").to_owned(), texts(check, "tests"))).collect()
+        };
+        assert_eq!(judged(twin), judged(original), "{name} and {scenario}");
+    }
+    let allowed: BTreeSet<&str> = PLAY_LESS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(less, allowed, "twins that leave out tests, and those that may");
+}
+
+#[test]
+fn no_test_of_a_suite_is_played_without_being_judged() {
+    let suites: BTreeMap<String, Table> = read(&root().join("reports/suites"))
+        .into_values()
+        .map(|suite| (text(suite["suite"].as_table().unwrap(), "name").to_owned(), suite))
+        .collect();
+    let (scenarios, twins) = library();
+    let mut seen = 0;
+    for (name, scenario) in scenarios.iter().chain(&twins).filter(|(_, s)| has_suite_check(s)) {
+        let claim = scenario["suite"].as_table().unwrap();
+        let suite = &suites[text(claim, "standard")];
+        let chosen = texts(claim, "tests");
+        let judged: Vec<String> =
+            tables(scenario, "check").flat_map(|check| texts(check, "tests")).collect();
+        for test in tables(suite, "test") {
+            let is_of = |key: &str, value: &str| {
+                let only = texts(test, key);
+                only.is_empty() || only.iter().any(|one| one == value)
+            };
+            let test_name = text(test, "name");
+            let is_chosen = chosen.is_empty() || chosen.iter().any(|one| is_like(test_name, one));
+            let is_played = is_chosen
+                && !test.contains_key("not_played")
+                && is_of("classes", text(claim, "class"))
+                && is_of("connections", text(claim, "connection"));
+            if is_played {
+                seen += 1;
+                let is_judged = judged.iter().any(|pattern| is_like(test_name, pattern));
+                assert!(is_judged, "{name} plays `{test_name}` and no check asks for it");
+            }
+        }
+    }
+    assert!(seen > 500, "{seen} tests");
+}
