@@ -18,6 +18,7 @@ pub mod flow;
 pub mod format;
 pub mod network;
 pub mod short_circuit;
+pub mod sweep;
 pub mod topology;
 
 pub use network::Network;

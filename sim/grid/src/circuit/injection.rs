@@ -232,7 +232,8 @@ pub(super) fn balanced_part(index: u32, load: &Load, node: u32) -> Result<Part, 
     Ok(Part { node, load: index, slot, wire, against: EARTH, rated_voltage_v: rated, law, band })
 }
 
-fn law(model: LoadModel, power: Complex64) -> Law {
+/// How a load of this model and this power follows the voltage.
+pub(crate) fn law(model: LoadModel, power: Complex64) -> Law {
     match model {
         LoadModel::ConstantPower => Law::Power(power),
         LoadModel::ConstantCurrent => Law::Current(power),

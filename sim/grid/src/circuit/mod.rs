@@ -21,6 +21,7 @@ use num_complex::Complex64;
 
 pub(crate) use compile::project;
 pub use compile::{Fixed, compile};
+pub(crate) use injection::law;
 pub(crate) use injection::shunt_admittance;
 pub use injection::{EARTH, Law, Part};
 pub(crate) use line::{LineModel, line_model};

@@ -4,23 +4,28 @@
 //! voltages. Where it finds no solution it says up to which share of the loads there is one, and
 //! where voltages collapse.
 
+mod batch;
 mod failure;
 mod newton;
 mod nodal;
 mod regulate;
 mod result;
+mod series;
 
 use num_complex::Complex64;
 
+pub use batch::{Batch, Case};
 pub(crate) use failure::singular;
 pub use failure::{Collapse, Failure};
 pub use nodal::Nodal;
 pub use result::{EndState, Flow, LineState, LoadState, NodeState, TransformerState};
 pub(crate) use result::{node_state, results};
+pub use series::series;
 
 use crate::block::{Column, magnitude};
 use crate::circuit::{Circuit, EARTH, Fixed, compile};
 use crate::network::{Fault, Network, Wire};
+use crate::sweep::{Constant, Loads, Sweep};
 
 /// Which wires are solved for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,9 +41,12 @@ pub enum Phases {
 /// How it is solved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// Whatever is best for the network: currents first, Newton where they do not converge.
+    /// Whatever is best for the network: a sweep for trees and few loops, currents with a factored
+    /// matrix for others, Newton where they do not converge.
     #[default]
     Auto,
+    /// Forward and backward along the tree ([`crate::sweep`]).
+    Sweep,
     /// Loads as currents that are corrected until they fit; the matrix is factored once.
     CurrentInjection,
     /// Newton's method: a matrix for each step, also for networks close to collapse.
@@ -126,6 +134,12 @@ pub fn solve_circuit<const N: usize>(
     options: &Options,
 ) -> Result<Solved<N>, Failure> {
     let circuit = &fixed.circuit;
+    if matches!(options.method, Method::Auto | Method::Sweep)
+        && let Some(solved) = swept(circuit, options)
+        && solved.converged
+    {
+        return Ok(solved);
+    }
     let mut nodal = Nodal::new(circuit).map_err(|at| singular(network, circuit, at))?;
     let start = nodal.without_load();
     if options.method != Method::Newton {
@@ -141,6 +155,20 @@ pub fn solve_circuit<const N: usize>(
         }
     }
     Err(failure::collapse(network, circuit, &start, options))
+}
+
+/// By a sweep; none if the circuit cannot be swept.
+fn swept<const N: usize>(circuit: &Circuit<N>, options: &Options) -> Option<Solved<N>> {
+    let sweep = Sweep::new(circuit, Constant::InMatrix).ok()?;
+    let (loads, _) = Loads::<N, 1>::new(circuit, &sweep);
+    let mut state = sweep.state();
+    let outcome = sweep.solve(&loads, &mut state, options.tolerance_pu, options.most_iterations);
+    Some(Solved {
+        voltages: sweep.voltages(&state, 0).collect(),
+        iterations: outcome.iterations,
+        converged: outcome.converged,
+        method: Method::Sweep,
+    })
 }
 
 impl From<Fault> for Failure {

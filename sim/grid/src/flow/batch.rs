@@ -1,0 +1,259 @@
+//! Many load cases on one network: side by side in the lanes of vector units, and in threads.
+//!
+//! Each case has the same digits as alone, whatever is solved beside it and however many threads
+//! there are.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use num_complex::Complex64;
+
+use super::{Failure, Options, solve_circuit};
+use crate::block::Column;
+use crate::circuit::{Circuit, Fixed, compile};
+use crate::network::{Load, Network};
+use crate::sweep::{Constant, LoadMap, Loads, Outcome, Sweep};
+
+/// Up to so many voltages eight cases side by side stay in a processor's cache.
+const EIGHT_LANES: usize = 60_000;
+
+/// A network prepared for many load cases. Regulators stay where they stand.
+#[derive(Clone, Debug)]
+pub struct Batch<const N: usize> {
+    network: Network,
+    fixed: Fixed<N>,
+    sweep: Option<Sweep<N>>,
+    options: Options,
+}
+
+/// One solved load case.
+#[derive(Clone, Debug)]
+pub struct Case<'a, const N: usize> {
+    /// Which one, from 0.
+    pub index: usize,
+    /// How it came out; none if it took another method than the sweep.
+    pub outcome: Option<Outcome>,
+    /// By the circuit's nodes: voltages to earth, volts.
+    pub voltages: &'a [Column<N>],
+}
+
+impl<const N: usize> Batch<N> {
+    /// Prepares a network with `N` wires at a node: 1 for the positive sequence alone, 3, or 4 with
+    /// a neutral.
+    ///
+    /// # Errors
+    /// If the network cannot be made a circuit.
+    pub fn new(network: &Network, options: &Options) -> Result<Self, Failure> {
+        let mut network = network.clone();
+        // Parts without power would be left out of the circuit, but may have some in a case.
+        for load in &mut network.loads {
+            for power in &mut load.power_va {
+                *power = Complex64::ONE;
+            }
+        }
+        let fixed = compile::<N>(&network)?;
+        let sweep = Sweep::new(&fixed.circuit, Constant::Injected).ok();
+        Ok(Self { network, fixed, sweep, options: *options })
+    }
+
+    /// The circuit, whose numbers tell which node a voltage is of.
+    pub fn circuit(&self) -> &Circuit<N> {
+        &self.fixed.circuit
+    }
+
+    /// The loads, in the order in which powers are given.
+    pub fn loads(&self) -> &[Load] {
+        &self.network.loads
+    }
+
+    /// Solves this many cases in this many threads. `powers` tells the powers of a case, VA: of each
+    /// of the network's loads, part by part, as in [`Load::power_va`]; what it does not write is
+    /// zero. `read` takes from a solved case what is wanted. Results are in the order of the
+    /// cases.
+    pub fn run<R: Send>(
+        &self,
+        cases: usize,
+        threads: usize,
+        powers: impl Fn(usize, &mut [[Complex64; 3]]) + Sync,
+        read: impl Fn(Case<'_, N>) -> R + Sync,
+    ) -> Vec<Result<R, Failure>> {
+        let lanes = if self.fixed.circuit.nodes() * N <= EIGHT_LANES { 8 } else { 4 };
+        let groups = cases.div_ceil(lanes);
+        let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(groups)));
+        let work = || {
+            let mut own = Vec::new();
+            let mut eight = self.prepared::<8>(lanes == 8);
+            let mut four = self.prepared::<4>(lanes == 4);
+            loop {
+                let group = next.fetch_add(1, Ordering::Relaxed);
+                if group >= groups {
+                    break;
+                }
+                let range = group * lanes..cases.min((group + 1) * lanes);
+                let found = if let Some(eight) = &mut eight {
+                    self.group(range, eight, &powers, &read)
+                } else if let Some(four) = &mut four {
+                    self.group(range, four, &powers, &read)
+                } else {
+                    range.map(|case| self.alone(case, &powers, &read)).collect()
+                };
+                own.push((group, found));
+            }
+            if let Ok(mut results) = results.lock() {
+                results.extend(own);
+            }
+        };
+        if threads <= 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..threads.min(groups.max(1)) {
+                    scope.spawn(work);
+                }
+            });
+        }
+        let mut results = results.into_inner().unwrap_or_default();
+        results.sort_unstable_by_key(|(group, _)| *group);
+        results.into_iter().flat_map(|(_, found)| found).collect()
+    }
+
+    fn prepared<const W: usize>(&self, wanted: bool) -> Option<(Loads<N, W>, LoadMap)> {
+        let sweep = self.sweep.as_ref()?;
+        wanted.then(|| Loads::new(&self.fixed.circuit, sweep))
+    }
+
+    /// Cases side by side.
+    fn group<const W: usize, R>(
+        &self,
+        cases: std::ops::Range<usize>,
+        (loads, map): &mut (Loads<N, W>, LoadMap),
+        powers: &impl Fn(usize, &mut [[Complex64; 3]]),
+        read: &impl Fn(Case<'_, N>) -> R,
+    ) -> Vec<Result<R, Failure>> {
+        let Some(sweep) = &self.sweep else { return Vec::new() };
+        let mut of_case = vec![[Complex64::ZERO; 3]; self.network.loads.len()];
+        for lane in 0..W {
+            // Lanes that are left over repeat the last case.
+            if cases.start + lane < cases.end {
+                of_case.fill([Complex64::ZERO; 3]);
+                powers(cases.start + lane, &mut of_case);
+            }
+            loads.set(lane, map, &self.network.loads, &of_case);
+        }
+        let mut state = sweep.state::<W>();
+        let mut found: Vec<Option<R>> = cases.clone().map(|_| None).collect();
+        let mut voltages = Vec::with_capacity(self.fixed.circuit.nodes());
+        let Options { tolerance_pu, most_iterations, .. } = self.options;
+        sweep.solve_lanes(loads, &mut state, tolerance_pu, most_iterations, |lane, it, state| {
+            if it.converged && lane < found.len() {
+                voltages.clear();
+                voltages.extend(sweep.voltages(state, lane));
+                let index = cases.start + lane;
+                found[lane] = Some(read(Case { index, outcome: Some(it), voltages: &voltages }));
+            }
+        });
+        let found = cases.zip(found);
+        found.map(|(case, it)| it.map_or_else(|| self.alone(case, powers, read), Ok)).collect()
+    }
+
+    /// One case by whatever method is good for it.
+    fn alone<R>(
+        &self,
+        case: usize,
+        powers: &impl Fn(usize, &mut [[Complex64; 3]]),
+        read: &impl Fn(Case<'_, N>) -> R,
+    ) -> Result<R, Failure> {
+        let mut network = self.network.clone();
+        let mut of_case = vec![[Complex64::ZERO; 3]; network.loads.len()];
+        powers(case, &mut of_case);
+        for (load, power) in network.loads.iter_mut().zip(of_case) {
+            load.power_va = power;
+        }
+        let fixed = compile::<N>(&network)?;
+        let solved = solve_circuit(&network, &fixed, &self.options)?;
+        Ok(read(Case { index: case, outcome: None, voltages: &solved.voltages }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::networks::{Figures, Wanted, network};
+
+    fn bits(voltages: &[Column<3>]) -> Vec<u64> {
+        let parts = voltages.iter().flatten().flat_map(|it| [it.re, it.im]);
+        parts.map(f64::to_bits).collect()
+    }
+
+    #[test]
+    fn a_case_has_the_same_digits_beside_others_in_any_number_of_threads_and_alone() {
+        for ties in [0, 2] {
+            let wanted = Wanted { nodes: 60, seed: 5, neutral: false, balanced: false, ties };
+            let network = network(wanted);
+            let options = Options { tolerance_pu: 1e-10, ..Options::default() };
+            let batch = Batch::<3>::new(&network, &options).unwrap();
+            assert!(batch.sweep.is_some());
+            let powers = |case: usize, powers: &mut [[Complex64; 3]]| {
+                let mut figures = Figures::new(1000 + case as u64);
+                for (power, load) in powers.iter_mut().zip(&network.loads) {
+                    *power = load.power_va.map(|it| it * figures.within(0.0, 1.2));
+                }
+            };
+            let read = |case: Case<'_, 3>| (case.outcome.unwrap().iterations, bits(case.voltages));
+            let run = |threads| -> Vec<_> {
+                let found = batch.run(21, threads, powers, read);
+                found.into_iter().map(|it| it.unwrap()).collect()
+            };
+            let one = run(1);
+            assert_eq!(one.len(), 21);
+            assert_ne!(one[0].1, one[1].1);
+            assert!(one == run(2) && one == run(5));
+
+            let sweep = batch.sweep.as_ref().unwrap();
+            let (mut loads, map) = Loads::<3, 1>::new(batch.circuit(), sweep);
+            for (case, (iterations, expected)) in one.iter().enumerate() {
+                let mut of_case = vec![[Complex64::ZERO; 3]; network.loads.len()];
+                powers(case, &mut of_case);
+                loads.set(0, &map, batch.loads(), &of_case);
+                let mut state = sweep.state();
+                let outcome = sweep.solve(&loads, &mut state, 1e-10, 60);
+                assert_eq!(outcome.iterations, *iterations);
+                let voltages: Vec<_> = sweep.voltages(&state, 0).collect();
+                assert!(bits(&voltages) == *expected, "case {case}");
+
+                // And what a network that has these loads gives, by the factored matrix.
+                let mut alone = network.clone();
+                for (load, power) in alone.loads.iter_mut().zip(of_case) {
+                    load.power_va = power;
+                }
+                let fixed = compile::<3>(&alone).unwrap();
+                let injected = super::super::Method::CurrentInjection;
+                let options = Options { method: injected, tolerance_pu: 1e-12, ..options };
+                let solved = solve_circuit(&alone, &fixed, &options).unwrap();
+                for (a, b) in voltages.iter().flatten().zip(solved.voltages.iter().flatten()) {
+                    assert!((a - b).norm() < 1e-9 * 10_000.0, "case {case}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_case_that_has_no_solution_is_told_and_the_others_are_solved() {
+        let wanted = Wanted { nodes: 20, seed: 3, neutral: false, balanced: false, ties: 0 };
+        let network = network(wanted);
+        let batch = Batch::<3>::new(&network, &Options::default()).unwrap();
+        let found = batch.run(
+            9,
+            2,
+            |case, powers| {
+                for (power, load) in powers.iter_mut().zip(&network.loads) {
+                    *power = load.power_va.map(|it| it * if case == 4 { 1e5 } else { 1.0 });
+                }
+            },
+            |case| case.index,
+        );
+        for (case, result) in found.iter().enumerate() {
+            assert_eq!(result.is_ok(), case != 4, "{case}: {result:?}");
+        }
+    }
+}

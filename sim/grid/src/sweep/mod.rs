@@ -1,0 +1,354 @@
+//! Power flow on trees by sweeping them forward and backward: the fastest way there is for radial
+//! networks.
+//!
+//! Loads draw currents at the voltages found so far; one pass towards the sources adds them up, one
+//! away from them takes the voltage drops off, until voltages stand still. Everything linear is
+//! eliminated once, when the sweep is prepared: transformers, charging, shunts, sources with their
+//! impedance. What is left for each node and iteration is
+//!
+//! ```text
+//! current into parent += M current,   voltage = A voltage of parent - B current
+//! ```
+//!
+//! with `M` and `A` the identity and `B` the series impedance wherever nothing downstream is a
+//! constant admittance. Impedances are never inverted there, so one of zero is exact. The iterates
+//! are those of current injection with a factored matrix, at a third of its work.
+//!
+//! Networks with a few loops are cut open, and the currents through the cuts are found with a small
+//! dense matrix; those with many are for the factored matrix ([`crate::flow`]).
+//!
+//! A [`Sweep`] is prepared for one topology and one state of taps, and takes any [`Loads`]. Several
+//! load cases can be swept side by side in the lanes of vector units ([`State`] of more than one
+//! lane); each has the same digits as alone.
+
+mod kernel;
+mod loads;
+mod loops;
+#[cfg(test)]
+pub(crate) mod networks;
+mod prepare;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use num_complex::Complex64;
+
+pub use loads::{LoadMap, Loads};
+
+use crate::block::{Block, Column, apply};
+use crate::circuit::{Circuit, Coupling};
+use crate::network::Wires;
+use crate::topology::NONE;
+use kernel::{Phasors, draw_all, iterate, nothing};
+use loops::{Loops, close};
+
+/// Where loads of constant impedance are seen to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Constant {
+    /// In the matrices: fewer iterations, but these loads cannot change any more.
+    InMatrix,
+    /// As currents, like all other loads: they can change from case to case.
+    Injected,
+}
+
+/// Why a circuit cannot be swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It has this many loops, which are too many, or made by transformers.
+    Loops(usize),
+    /// A second source whose voltage is fixed is in the same tree, at this node.
+    FixedSource(u32),
+    /// A wire of this node is not fed along the tree, but by a loop, or by what earths it.
+    Wire(u32),
+    /// What is downstream of this node cannot be reduced to an admittance.
+    Singular(u32),
+}
+
+/// A circuit prepared for sweeping.
+#[derive(Clone, Debug)]
+pub struct Sweep<const N: usize> {
+    constant: Constant,
+    /// By root: the voltage behind the source's impedance. The first rows are these.
+    emf: Vec<Column<N>>,
+    /// By row: the row towards the source.
+    parent: Vec<u32>,
+    /// By row: one over the square of the rated voltage.
+    weight: Vec<f64>,
+    /// By node: its wires.
+    wires: Vec<Wires>,
+    /// All rows but those of the sources, piece by piece, in order.
+    items: Vec<Item>,
+    /// Self impedances less the mutual ones, and mutual ones, of lines whose conductors are alike.
+    alike: Vec<[f64; 4]>,
+    /// `B` of all other rows.
+    full: Vec<Block<N>>,
+    /// For each of these the index of its `A` and `M`; [`NONE`] for identities.
+    slot: Vec<u32>,
+    through: Vec<Through<N>>,
+    /// By row: currents drawn by sources that are not at a tree's root.
+    injections: Vec<(u32, Column<N>)>,
+    loops: Option<Loops>,
+}
+
+/// What stands between a node and its parent if that is not an impedance alone.
+#[derive(Clone, Debug)]
+struct Through<const N: usize> {
+    /// `-A`: the voltage that the parent's leaves here.
+    voltage: Block<N>,
+    /// `-M`: the current that arrives at the parent.
+    current: Block<N>,
+}
+
+/// Consecutive rows that are swept together.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    first: u32,
+    end: u32,
+    kind: Kind,
+    /// Whether rows of later items are downstream, so that currents are added up at the end only.
+    trunk: bool,
+    /// Where the figures of the first row are.
+    first_matrix: u32,
+}
+
+impl Item {
+    fn rows(&self) -> Range<usize> {
+        self.first as usize..self.end as usize
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Impedances of conductors that are alike.
+    Alike,
+    /// Impedances.
+    Full,
+    /// Anything.
+    General,
+}
+
+/// How far iterations have come.
+#[derive(Clone, Debug)]
+pub struct State<const N: usize, const W: usize> {
+    voltages: Vec<Phasors<N, W>>,
+    currents: Vec<Phasors<N, W>>,
+    /// Room for what is done about loops.
+    work: Vec<Phasors<N, W>>,
+    /// Whether there are voltages to begin from.
+    warm: bool,
+}
+
+/// How a solution came out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// How many iterations it took.
+    pub iterations: u32,
+    /// Whether voltages stood still in the end.
+    pub converged: bool,
+    /// The largest change of a voltage in the last iteration, per unit of its rated one.
+    pub change_pu: f64,
+}
+
+/// A change above this, per unit, is none of a solution that is approached.
+const RUN_AWAY_PU: f64 = 1e6;
+
+impl<const N: usize> Sweep<N> {
+    /// Prepares a circuit.
+    ///
+    /// # Errors
+    /// If it cannot be swept; it can be solved by its matrix then.
+    pub fn new(circuit: &Circuit<N>, constant: Constant) -> Result<Self, Unfit> {
+        prepare::prepare(circuit, constant)
+    }
+
+    /// Room for iterations, which begin at the voltages without any load.
+    pub fn state<const W: usize>(&self) -> State<N, W> {
+        let mut state = State {
+            voltages: vec![nothing(); self.parent.len()],
+            currents: vec![nothing(); self.parent.len()],
+            work: vec![nothing(); self.loops.as_ref().map_or(0, Loops::room)],
+            warm: false,
+        };
+        for (row, emf) in state.voltages.iter_mut().zip(&self.emf) {
+            *row = emf.map(|emf| [[emf.re; W], [emf.im; W]]);
+        }
+        state
+    }
+
+    fn row(&self, node: u32) -> u32 {
+        node + self.emf.len() as u32
+    }
+
+    /// Solves until no voltage changes by more than the tolerance, per unit of the rated one. A
+    /// state that was solved before begins from its voltages.
+    ///
+    /// # Panics
+    /// If loads or state are those of another sweep.
+    pub fn solve(
+        &self,
+        loads: &Loads<N, 1>,
+        state: &mut State<N, 1>,
+        tolerance_pu: f64,
+        most_iterations: u32,
+    ) -> Outcome {
+        let mut outcome = None;
+        self.solve_lanes(loads, state, tolerance_pu, most_iterations, |_, it, _| {
+            outcome = Some(it);
+        });
+        outcome.unwrap_or(Outcome { iterations: 0, converged: false, change_pu: f64::INFINITY })
+    }
+
+    /// Solves all lanes; tells of each as soon as it is done, with the state as it is then.
+    pub(crate) fn solve_lanes<const W: usize>(
+        &self,
+        loads: &Loads<N, W>,
+        state: &mut State<N, W>,
+        tolerance_pu: f64,
+        most_iterations: u32,
+        mut done: impl FnMut(usize, Outcome, &State<N, W>),
+    ) {
+        if state.warm {
+            draw_all(self, loads, &mut state.voltages, &mut state.currents);
+        } else {
+            state.currents.fill(nothing());
+            iterate(self, loads, &mut state.voltages, &mut state.currents);
+        }
+        state.warm = true;
+        let mut open = [true; W];
+        for iterations in 1..=most_iterations {
+            let changes = self.iterate(loads, state);
+            for lane in 0..W {
+                let change_pu = changes[lane].sqrt();
+                let mut converged = change_pu <= tolerance_pu;
+                let lost = change_pu > RUN_AWAY_PU;
+                if open[lane] && (converged || lost || iterations == most_iterations) {
+                    open[lane] = false;
+                    converged = converged && state.is_finite(lane);
+                    done(lane, Outcome { iterations, converged, change_pu }, state);
+                }
+            }
+            if !open.contains(&true) {
+                break;
+            }
+        }
+        for lane in (0..W).filter(|&lane| most_iterations == 0 && open[lane]) {
+            let outcome = Outcome { iterations: 0, converged: false, change_pu: f64::INFINITY };
+            done(lane, outcome, state);
+        }
+        // What has run away is no place to begin from.
+        state.warm = (0..W).all(|lane| state.is_finite(lane));
+    }
+
+    /// The largest power that does not fit at a node when each load keeps to its law, VA, at the
+    /// voltages that one more iteration leads to; the state is left there.
+    pub fn residual_va(&self, loads: &Loads<N, 1>, state: &mut State<N, 1>) -> f64 {
+        let mut drawn = self.own_currents(loads, state);
+        self.iterate(loads, state);
+        let after = self.own_currents(loads, state);
+        let mut worst = 0.0_f64;
+        for ((before, after), voltage) in drawn.iter_mut().zip(&after).zip(&state.voltages) {
+            for wire in 0..N {
+                let at = |it: &Phasors<N, 1>| Complex64::new(it[wire][0][0], it[wire][1][0]);
+                let mismatch =
+                    ((at(before) - at(after)).norm_sqr() * at(voltage).norm_sqr()).sqrt();
+                worst = if mismatch <= worst { worst } else { mismatch };
+            }
+        }
+        worst
+    }
+
+    fn iterate<const W: usize>(&self, loads: &Loads<N, W>, state: &mut State<N, W>) -> [f64; W] {
+        let State { voltages, currents, work, .. } = state;
+        if let Some(loops) = &self.loops {
+            close(self, loops, voltages, currents, work);
+        }
+        iterate(self, loads, voltages, currents)
+    }
+
+    /// What loads draw at each row, at the voltages as they are.
+    fn own_currents(&self, loads: &Loads<N, 1>, state: &State<N, 1>) -> Vec<Phasors<N, 1>> {
+        let mut voltages = state.voltages.clone();
+        let mut currents = vec![nothing(); voltages.len()];
+        kernel::draw_own(self, loads, &mut voltages, &mut currents);
+        currents
+    }
+
+    /// The voltages of all nodes in one lane, volts.
+    pub fn voltages<const W: usize>(
+        &self,
+        state: &State<N, W>,
+        lane: usize,
+    ) -> impl Iterator<Item = Column<N>> {
+        let rows = state.voltages[self.emf.len()..].iter().zip(&self.wires);
+        rows.map(move |(row, wires)| {
+            std::array::from_fn(|wire| {
+                if N > 1 && !wires.contains(crate::network::Wire::ALL[wire]) {
+                    return Complex64::ZERO;
+                }
+                Complex64::new(row[wire][0][lane], row[wire][1][lane])
+            })
+        })
+    }
+}
+
+impl<const N: usize, const W: usize> State<N, W> {
+    fn is_finite(&self, lane: usize) -> bool {
+        let mut sum = 0.0;
+        for wire in self.voltages.iter().flatten() {
+            // Anything that is not finite stays so when nothing is added to it.
+            sum += (wire[0][lane] + wire[1][lane]) * 0.0;
+        }
+        sum == 0.0
+    }
+}
+
+/// Currents at both ends of each branch that leads to a node, into the branch, amperes, by adding
+/// up from the leaves what is drawn at these voltages; nothing is divided by an impedance. For
+/// circuits without loops, by node; roots have none.
+pub fn branch_currents<const N: usize>(
+    circuit: &Circuit<N>,
+    voltages: &[Column<N>],
+) -> Vec<[Column<N>; 2]> {
+    let mut drawn: Vec<Column<N>> = voltages.to_vec();
+    for (node, current) in drawn.iter_mut().enumerate() {
+        *current = apply(&circuit.shunt[node], current);
+    }
+    for part in &circuit.parts {
+        let (wire, against) = (usize::from(part.wire), usize::from(part.against));
+        let at = &voltages[part.node as usize];
+        let earthed = part.against == crate::circuit::EARTH;
+        let across = if earthed { at[wire] } else { at[wire] - at[against] };
+        let current = part.current(across);
+        drawn[part.node as usize][wire] += current;
+        if !earthed {
+            drawn[part.node as usize][against] -= current;
+        }
+    }
+    for source in &circuit.sources {
+        if let Some(admittance) = &source.admittance
+            && circuit.parent[source.node as usize] != NONE
+        {
+            let at = voltages[source.node as usize];
+            let across = std::array::from_fn(|wire| at[wire] - source.voltage[wire]);
+            for (drawn, current) in
+                drawn[source.node as usize].iter_mut().zip(apply(admittance, &across))
+            {
+                *drawn += current;
+            }
+        }
+    }
+    let mut currents = vec![[[Complex64::ZERO; N]; 2]; circuit.nodes()];
+    for node in (0..circuit.nodes()).rev().filter(|&node| circuit.parent[node] != NONE) {
+        let parent = circuit.parent[node] as usize;
+        let ends = match &circuit.branches[circuit.parent_branch[node] as usize].coupling {
+            Coupling::Series { .. } => [drawn[node], drawn[node].map(|current| -current)],
+            Coupling::TwoPort(it) => it.currents(&voltages[parent], &voltages[node]),
+        };
+        for (drawn, current) in drawn[parent].iter_mut().zip(ends[0]) {
+            *drawn += current;
+        }
+        currents[node] = ends;
+    }
+    currents
+}

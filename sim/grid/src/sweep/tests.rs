@@ -1,0 +1,240 @@
+use nalgebra::DMatrix;
+use num_complex::Complex64;
+
+use super::networks::{Wanted, network};
+use super::*;
+use crate::block::magnitude;
+use crate::circuit::{EARTH, compile};
+use crate::network::Network;
+
+/// The same circuit, solved densely: one matrix of all admittances, loads as currents that are
+/// corrected until they fit. Shares nothing with the sweep but the circuit.
+pub(super) fn dense<const N: usize>(circuit: &Circuit<N>) -> Vec<Column<N>> {
+    let nodes = circuit.nodes();
+    let mut matrix = DMatrix::<Complex64>::zeros(nodes * N, nodes * N);
+    let mut put = |a: u32, b: u32, block: &Block<N>| {
+        for (row, figures) in block.iter().enumerate() {
+            for (column, &it) in figures.iter().enumerate() {
+                matrix[(a as usize * N + row, b as usize * N + column)] += it;
+            }
+        }
+    };
+    for branch in &circuit.branches {
+        let it = branch.coupling.two_port().unwrap();
+        let (from, to) = (branch.from, branch.to);
+        for (a, b, block) in
+            [(from, from, it.ff), (from, to, it.ft), (to, from, it.tf), (to, to, it.tt)]
+        {
+            put(a, b, &block);
+        }
+    }
+    for (node, shunt) in circuit.shunt.iter().enumerate() {
+        put(node as u32, node as u32, shunt);
+    }
+    for source in &circuit.sources {
+        put(source.node, source.node, &source.admittance.unwrap());
+    }
+    for row in 0..nodes * N {
+        if !circuit.has_wire((row / N) as u32, row % N) {
+            matrix.row_mut(row).fill(Complex64::ZERO);
+            matrix.column_mut(row).fill(Complex64::ZERO);
+            matrix[(row, row)] = Complex64::ONE;
+        }
+    }
+    let factors = matrix.lu();
+    let mut voltages = vec![[Complex64::ZERO; N]; nodes];
+    for _ in 0..100 {
+        let mut right = nalgebra::DVector::<Complex64>::zeros(nodes * N);
+        for source in &circuit.sources {
+            let current = apply(&source.admittance.unwrap(), &source.voltage);
+            for (wire, current) in current.into_iter().enumerate() {
+                right[source.node as usize * N + wire] += current;
+            }
+        }
+        for part in &circuit.parts {
+            let at = &voltages[part.node as usize];
+            let against =
+                if part.against == EARTH { None } else { Some(usize::from(part.against)) };
+            let mut across = at[usize::from(part.wire)];
+            across -= against.map_or(Complex64::ZERO, |wire| at[wire]);
+            let current = part.current(across);
+            right[part.node as usize * N + usize::from(part.wire)] -= current;
+            if let Some(against) = against {
+                right[part.node as usize * N + against] += current;
+            }
+        }
+        for row in 0..nodes * N {
+            if !circuit.has_wire((row / N) as u32, row % N) {
+                right[row] = Complex64::ZERO;
+            }
+        }
+        let solution = factors.solve(&right).unwrap();
+        for (row, &value) in solution.iter().enumerate() {
+            voltages[row / N][row % N] = value;
+        }
+    }
+    voltages
+}
+
+pub(super) fn largest_difference_pu<const N: usize>(
+    circuit: &Circuit<N>,
+    a: &[Column<N>],
+    b: &[Column<N>],
+) -> f64 {
+    let mut largest = 0.0_f64;
+    for ((a, b), rated) in a.iter().zip(b).zip(&circuit.rated_voltage_v) {
+        for (a, b) in a.iter().zip(b) {
+            let difference = magnitude(a - b) / rated;
+            assert!(difference.is_finite());
+            largest = largest.max(difference);
+        }
+    }
+    largest
+}
+
+/// Whether it could be swept.
+fn agrees_with_dense<const N: usize>(wanted: Wanted) -> bool {
+    let seed = wanted.seed;
+    let circuit = compile::<N>(&network(wanted)).unwrap().circuit;
+    if let Err(Unfit::Wire(_) | Unfit::Loops(_)) = Sweep::new(&circuit, Constant::Injected) {
+        return false;
+    }
+    let expected = dense(&circuit);
+    for constant in [Constant::InMatrix, Constant::Injected] {
+        let sweep = Sweep::new(&circuit, constant).unwrap();
+        let (loads, _) = Loads::new(&circuit, &sweep);
+        let mut state = sweep.state();
+        let outcome = sweep.solve(&loads, &mut state, 1e-12, 60);
+        assert!(outcome.converged, "{N} {seed} {constant:?}: {outcome:?}");
+        let voltages: Vec<_> = sweep.voltages(&state, 0).collect();
+        let difference = largest_difference_pu(&circuit, &expected, &voltages);
+        assert!(difference < 1e-10, "{N} {seed} {constant:?}: {difference}");
+        assert!(expected.iter().flatten().any(|it| it.norm_sqr() > 1.0));
+        let residual = sweep.residual_va(&loads, &mut state);
+        assert!(residual < 1e-4, "{N} {seed} {constant:?}: {residual} VA");
+    }
+    true
+}
+
+#[test]
+fn a_few_loops_are_solved_as_a_dense_solver_does() {
+    let mut swept = [0; 3];
+    for seed in 100..130 {
+        let (nodes, ties) = ([30, 60][seed as usize % 2], 1 + seed as usize % 4);
+        let wanted = Wanted { nodes, seed, neutral: false, balanced: false, ties };
+        swept[0] += usize::from(agrees_with_dense::<3>(wanted));
+        swept[1] += usize::from(agrees_with_dense::<4>(Wanted { neutral: true, ..wanted }));
+        swept[2] += usize::from(agrees_with_dense::<1>(Wanted { balanced: true, ..wanted }));
+    }
+    // Others have wires that only a tie feeds, or a tie beside a line with other wires.
+    assert!(swept[0] >= 15 && swept[1] >= 3 && swept[2] >= 30, "{swept:?}");
+    let wanted = Wanted { nodes: 60, seed: 103, neutral: false, balanced: false, ties: 4 };
+    assert!(compile::<3>(&network(wanted)).unwrap().circuit.loops() >= 3);
+}
+
+#[test]
+fn many_loops_are_left_to_the_factored_matrix() {
+    let wanted = Wanted { nodes: 60, seed: 7, neutral: false, balanced: true, ties: 60 };
+    let circuit = compile::<1>(&network(wanted)).unwrap().circuit;
+    let loops = circuit.loops();
+    assert!(matches!(Sweep::new(&circuit, Constant::InMatrix), Err(Unfit::Loops(it)) if it > 23));
+    assert!(loops > 23);
+}
+
+/// Two lines in a row between a stiff source and a load of constant power: the voltage is the root
+/// of a quadratic equation.
+fn two_lines(first_ohm: f64, second_ohm: f64, load_va: f64) -> Circuit<1> {
+    let wanted = Wanted { nodes: 3, seed: 1, neutral: false, balanced: true, ties: 0 };
+    let mut network: Network = network(wanted);
+    network.loads.truncate(1);
+    network.shunts.clear();
+    network.transformers.clear();
+    network.lines.truncate(2);
+    for (nth, line) in network.lines.iter_mut().enumerate() {
+        line.from.node = crate::network::NodeId(nth as u32);
+        line.to.node = crate::network::NodeId(nth as u32 + 1);
+        line.impedance =
+            crate::network::LineImpedance::Sequence(crate::network::SequenceImpedance {
+                z1_ohm: [first_ohm, second_ohm][nth].into(),
+                z0_ohm: [first_ohm, second_ohm][nth].into(),
+                y1_s: Complex64::ZERO,
+                y0_s: Complex64::ZERO,
+            });
+    }
+    let load = &mut network.loads[0];
+    load.connection.node = crate::network::NodeId(2);
+    load.power_va = [load_va.into(); 3];
+    load.model = crate::network::LoadModel::ConstantPower;
+    load.band = None;
+    network.sources[0].z1_ohm = Complex64::ZERO;
+    network.sources[0].z0_ohm = Complex64::ZERO;
+    compile::<1>(&network).unwrap().circuit
+}
+
+fn solved(circuit: &Circuit<1>) -> (Outcome, Vec<Column<1>>, f64) {
+    let sweep = Sweep::new(circuit, Constant::InMatrix).unwrap();
+    let (loads, _) = Loads::new(circuit, &sweep);
+    let mut state = sweep.state();
+    let outcome = sweep.solve(&loads, &mut state, 1e-12, 200);
+    let voltages = sweep.voltages(&state, 0).collect();
+    let residual = sweep.residual_va(&loads, &mut state);
+    (outcome, voltages, residual)
+}
+
+#[test]
+fn impedances_of_next_to_nothing_lose_no_digits() {
+    let feed = 10_000.0 / 3.0_f64.sqrt();
+    for tiny in [1e-3, 1e-9, 1e-18] {
+        let circuit = two_lines(2.0, tiny, 1e6);
+        let (outcome, voltages, residual) = solved(&circuit);
+        let expected = 0.5 * (feed + (feed * feed - 4.0 * (2.0 + tiny) * 1e6).sqrt());
+        assert!(outcome.converged && residual < 1e-4, "{outcome:?} {residual}");
+        assert!((voltages[2][0].re - expected).abs() < 1e-8, "{}", voltages[2][0]);
+        // The drop along the tiny one, as far as it can be told from nothing.
+        let drop = voltages[1][0].re - voltages[2][0].re;
+        assert!((drop - tiny * 1e6 / expected).abs() < 2e-12, "{drop}");
+        // Currents do not come from differences of voltages.
+        let currents = branch_currents(&circuit, &voltages);
+        for node in [1, 2] {
+            assert!((currents[node][0][0].re - 1e6 / expected).abs() < 1e-9);
+            assert!((currents[node][1][0].re + 1e6 / expected).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn loads_beyond_what_can_be_carried_do_not_converge() {
+    let feed = 10_000.0 / 3.0_f64.sqrt();
+    let most = feed * feed / (4.0 * 2.0);
+    assert!(solved(&two_lines(1.0, 1.0, 0.9 * most)).0.converged);
+    for beyond in [1.05, 2.0, 1e6, 1e300] {
+        let outcome = solved(&two_lines(1.0, 1.0, beyond * most)).0;
+        assert!(!outcome.converged, "{beyond}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_solved_state_is_where_the_next_solution_begins() {
+    let wanted = Wanted { nodes: 75, seed: 11, neutral: false, balanced: false, ties: 0 };
+    let circuit = compile::<3>(&network(wanted)).unwrap().circuit;
+    let sweep = Sweep::new(&circuit, Constant::Injected).unwrap();
+    let (loads, _) = Loads::new(&circuit, &sweep);
+    let mut state = sweep.state();
+    let cold = sweep.solve(&loads, &mut state, 1e-10, 60);
+    let voltages: Vec<_> = sweep.voltages(&state, 0).collect();
+    let warm = sweep.solve(&loads, &mut state, 1e-10, 60);
+    assert!(cold.iterations > 3 && warm.iterations == 1, "{cold:?} {warm:?}");
+    let again: Vec<_> = sweep.voltages(&state, 0).collect();
+    assert!(largest_difference_pu(&circuit, &voltages, &again) < 1e-10);
+}
+
+#[test]
+fn trees_are_solved_as_a_dense_solver_does() {
+    for seed in 0..40 {
+        let nodes = [3, 12, 40, 75][seed as usize % 4];
+        let wanted = Wanted { nodes, seed, neutral: false, balanced: false, ties: 0 };
+        assert!(agrees_with_dense::<3>(wanted));
+        assert!(agrees_with_dense::<4>(Wanted { neutral: true, ..wanted }));
+        assert!(agrees_with_dense::<1>(Wanted { balanced: true, ..wanted }));
+    }
+}
