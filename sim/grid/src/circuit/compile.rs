@@ -6,10 +6,10 @@ use super::injection::{balanced_part, parts};
 use super::line::from_sequence;
 use super::transformer::positive_sequence;
 use super::{
-    Branch, Circuit, Coupling, LineModel, SWITCH_OHM, SourceNode, TwoPort, Windings, line_model,
-    series_admittance, shunt_admittance, transformer_admittance,
+    Branch, Circuit, Coupling, LineModel, SWITCH_OHM, Shunts, SourceNode, TwoPort, Windings,
+    line_model, series_admittance, shunt_admittance, transformer_admittance,
 };
-use crate::block::{Block, Column, add_to, apply, inverse, is_finite, sub_apply, zero};
+use crate::block::{Block, Column, apply, inverse, is_finite, sub_apply, zero};
 use crate::network::{
     Connection, Fault, LineImpedance, Network, Source, Wire, WireList, Wires, check_references,
 };
@@ -42,7 +42,7 @@ pub fn compile<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
         wires: forest.order.iter().map(|&group| supply.wires[group as usize]).collect(),
         parent: forest.parent.clone(),
         parent_branch: vec![NONE; nodes],
-        shunt: vec![zero(); nodes],
+        shunt: Shunts::new(nodes),
         branches: Vec::with_capacity(nodes),
         tree_branches: 0,
         sources: Vec::with_capacity(supply.roots.len()),
@@ -208,9 +208,8 @@ impl<const N: usize> Compiler<'_, N> {
     /// nothing.
     fn at_one_node(&mut self, node: u32, coupling: Coupling<N>) {
         if let Coupling::TwoPort(port) = coupling {
-            let own = &mut self.circuit.shunt[node as usize];
             for block in [port.ff, port.ft, port.tf, port.tt] {
-                add_to(own, &block);
+                self.circuit.shunt.add(node as usize, &block);
             }
         }
     }
@@ -254,7 +253,7 @@ impl<const N: usize> Compiler<'_, N> {
         for end in [&line.from, &line.to] {
             let at = self.number(end) as usize;
             let half = project(&placed(&model.half_shunt, end.wires, end.wires));
-            add_to(&mut self.circuit.shunt[at], &half);
+            self.circuit.shunt.add(at, &half);
         }
         if let (1, LineImpedance::Sequence(it)) = (N, &line.impedance) {
             let mut impedance = zero();
@@ -354,7 +353,7 @@ impl<const N: usize> Compiler<'_, N> {
                     let element = Element::Line(index as u32);
                     Self::fits(end).map_err(|what| self.fault(element, what))?;
                     let block = project(&placed(&seen, end.wires, end.wires));
-                    add_to(&mut self.circuit.shunt[at as usize], &block);
+                    self.circuit.shunt.add(at as usize, &block);
                 }
             }
         }
@@ -364,7 +363,7 @@ impl<const N: usize> Compiler<'_, N> {
                 let at = self.number(&transformer.windings[winding].connection);
                 if at != NONE {
                     let block = project(&self.admittances(index)?[winding][winding]);
-                    add_to(&mut self.circuit.shunt[at as usize], &block);
+                    self.circuit.shunt.add(at as usize, &block);
                 }
             }
         }
@@ -383,7 +382,7 @@ impl<const N: usize> Compiler<'_, N> {
             if !is_finite(&admittance) {
                 return Err(fault("its admittance is not finite"));
             }
-            add_to(&mut self.circuit.shunt[at as usize], &project(&admittance));
+            self.circuit.shunt.add(at as usize, &project(&admittance));
         }
         Ok(())
     }

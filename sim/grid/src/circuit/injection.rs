@@ -23,14 +23,18 @@ pub enum Law {
     /// A sum of the three.
     Mixed(Box<[Complex64; 3]>),
     /// Active power by one exponent, reactive power by another.
-    Exponential {
-        /// At rated voltage.
-        power: Complex64,
-        /// Exponent of the active power.
-        active: f64,
-        /// Exponent of the reactive power.
-        reactive: f64,
-    },
+    Exponential(Box<Exponential>),
+}
+
+/// A power that follows the voltage by exponents.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exponential {
+    /// At rated voltage, VA.
+    pub power: Complex64,
+    /// Exponent of the active power.
+    pub active: f64,
+    /// Exponent of the reactive power.
+    pub reactive: f64,
 }
 
 /// A single-phase load between a wire and another one, or earth.
@@ -51,14 +55,14 @@ pub struct Part {
     /// How it follows that.
     pub law: Law,
     /// Within which voltages.
-    pub band: Option<VoltageBand>,
+    pub band: Option<Box<VoltageBand>>,
 }
 
 impl Part {
     /// The power drawn at this voltage across the part, volts; VA.
     pub fn power(&self, voltage_v: f64) -> Complex64 {
         let share = voltage_v / self.rated_voltage_v;
-        match self.band {
+        match self.band.as_deref() {
             Some(band) if share < band.lowest && band.lowest > 0.0 => {
                 let share = share / band.lowest;
                 self.within(band.lowest) * (share * share)
@@ -80,9 +84,9 @@ impl Part {
                 let [impedance, current, power] = **mixed;
                 (impedance * share + current) * share + power
             }
-            Law::Exponential { power, active, reactive } => Complex64::new(
-                power.re * libm::pow(share, *active),
-                power.im * libm::pow(share, *reactive),
+            Law::Exponential(it) => Complex64::new(
+                it.power.re * libm::pow(share, it.active),
+                it.power.im * libm::pow(share, it.reactive),
             ),
         }
     }
@@ -115,7 +119,7 @@ impl Part {
     /// How the power changes with the voltage across the part, VA by volt.
     pub fn slope(&self, voltage_v: f64) -> Complex64 {
         let share = voltage_v / self.rated_voltage_v;
-        let by_share = match self.band {
+        let by_share = match self.band.as_deref() {
             Some(band) if share < band.lowest && band.lowest > 0.0 => {
                 self.within(band.lowest) * (2.0 * share / (band.lowest * band.lowest))
             }
@@ -127,9 +131,9 @@ impl Part {
                 Law::Current(power) => *power,
                 Law::Impedance(power) => *power * (2.0 * share),
                 Law::Mixed(mixed) => mixed[0] * (2.0 * share) + mixed[1],
-                Law::Exponential { power, active, reactive } => Complex64::new(
-                    power.re * active * libm::pow(share, active - 1.0),
-                    power.im * reactive * libm::pow(share, reactive - 1.0),
+                Law::Exponential(it) => Complex64::new(
+                    it.power.re * it.active * libm::pow(share, it.active - 1.0),
+                    it.power.im * it.reactive * libm::pow(share, it.reactive - 1.0),
                 ),
             },
         };
@@ -184,7 +188,7 @@ pub(super) fn parts(index: u32, load: &Load, node: u32) -> Result<Vec<Part>, Fau
         against: against.map_or(EARTH, |wire| wire.index() as u8),
         rated_voltage_v: rated_v,
         law,
-        band: load.band,
+        band: load.band.map(Box::new),
     };
     let rated = load.rated_voltage_v;
     let Some(between) = parts_between(&load.connection, load.configuration) else {
@@ -228,7 +232,7 @@ pub(super) fn balanced_part(index: u32, load: &Load, node: u32) -> Result<Part, 
         Configuration::Star | Configuration::StarIsolated => load.rated_voltage_v,
     };
     let law = law(load.model, power);
-    let (slot, wire, band) = (0, 0, load.band);
+    let (slot, wire, band) = (0, 0, load.band.map(Box::new));
     Ok(Part { node, load: index, slot, wire, against: EARTH, rated_voltage_v: rated, law, band })
 }
 
@@ -238,7 +242,9 @@ pub(crate) fn law(model: LoadModel, power: Complex64) -> Law {
         LoadModel::ConstantPower => Law::Power(power),
         LoadModel::ConstantCurrent => Law::Current(power),
         LoadModel::ConstantImpedance => Law::Impedance(power),
-        LoadModel::Exponential { active, reactive } => Law::Exponential { power, active, reactive },
+        LoadModel::Exponential { active, reactive } => {
+            Law::Exponential(Box::new(Exponential { power, active, reactive }))
+        }
         LoadModel::Zip { active, reactive } => {
             let share = |p: f64, q: f64| Complex64::new(power.re * p, power.im * q);
             Law::Mixed(Box::new([

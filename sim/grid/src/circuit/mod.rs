@@ -23,11 +23,11 @@ pub(crate) use compile::project;
 pub use compile::{Fixed, compile};
 pub(crate) use injection::law;
 pub(crate) use injection::shunt_admittance;
-pub use injection::{EARTH, Law, Part};
+pub use injection::{EARTH, Exponential, Law, Part};
 pub(crate) use line::{LineModel, line_model};
 pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
 
-use crate::block::{Block, Column, add_to, apply, inverse, negative};
+use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};
 use crate::network::Wires;
 use crate::topology::NONE;
 
@@ -48,8 +48,8 @@ pub struct Circuit<const N: usize> {
     pub parent: Vec<u32>,
     /// Of each node: index of the branch towards the source; [`NONE`] for roots.
     pub parent_branch: Vec<u32>,
-    /// Of each node: constant admittance to earth, siemens: shunts and charging.
-    pub shunt: Vec<Block<N>>,
+    /// Constant admittances at nodes, siemens: shunts and charging.
+    pub shunt: Shunts<N>,
     /// What joins the nodes, at most one branch for two nodes: first those of the trees in the
     /// order of the nodes they lead to, then those that close loops.
     pub branches: Vec<Branch<N>>,
@@ -59,6 +59,42 @@ pub struct Circuit<const N: usize> {
     pub sources: Vec<SourceNode<N>>,
     /// Single-phase parts of loads, in the order of the nodes.
     pub parts: Vec<Part>,
+}
+
+/// Constant admittances of the nodes that have one; most have none.
+#[derive(Clone, Debug)]
+pub struct Shunts<const N: usize> {
+    at: Vec<u32>,
+    blocks: Vec<Block<N>>,
+}
+
+impl<const N: usize> Shunts<N> {
+    /// None at so many nodes.
+    pub fn new(nodes: usize) -> Self {
+        Self { at: vec![NONE; nodes], blocks: Vec::new() }
+    }
+
+    /// What a node has, siemens.
+    pub fn get(&self, node: usize) -> Option<&Block<N>> {
+        self.blocks.get(*self.at.get(node)? as usize)
+    }
+
+    /// Adds to what a node has, siemens.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn add(&mut self, node: usize, admittance: &Block<N>) {
+        if *admittance == zero() {
+            return;
+        }
+        let at = &mut self.at[node];
+        if let Some(block) = self.blocks.get_mut(*at as usize) {
+            add_to(block, admittance);
+        } else {
+            *at = self.blocks.len() as u32;
+            self.blocks.push(*admittance);
+        }
+    }
 }
 
 /// What joins two nodes. Parents are `from`.

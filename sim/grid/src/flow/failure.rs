@@ -179,10 +179,8 @@ fn with_share<const N: usize>(circuit: &Circuit<N>, share: f64) -> Circuit<N> {
     let mut circuit = circuit.clone();
     for part in &mut circuit.parts {
         match &mut part.law {
-            Law::Power(power)
-            | Law::Current(power)
-            | Law::Impedance(power)
-            | Law::Exponential { power, .. } => *power *= share,
+            Law::Power(power) | Law::Current(power) | Law::Impedance(power) => *power *= share,
+            Law::Exponential(it) => it.power *= share,
             Law::Mixed(mixed) => {
                 for power in mixed.iter_mut() {
                     *power *= share;

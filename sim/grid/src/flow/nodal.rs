@@ -4,7 +4,7 @@
 use num_complex::Complex64;
 
 use super::{Method, Options, Solved, add_drawn, largest_change};
-use crate::block::{Block, Column, add_to, apply, identity};
+use crate::block::{Block, Column, add_to, apply, identity, zero};
 use crate::block_lu::{Matrix, Singular, Symbolic};
 use crate::circuit::{Circuit, EARTH, TwoPort};
 use crate::network::Wire;
@@ -33,7 +33,9 @@ pub(super) struct Admittances<const N: usize> {
 impl<const N: usize> Admittances<N> {
     /// Of branches, shunts, sources and, if they are asked for, loads of constant impedance.
     pub(super) fn new(circuit: &Circuit<N>, with_loads: bool) -> Result<Self, Singular> {
-        let mut own = circuit.shunt.clone();
+        let mut own: Vec<Block<N>> = (0..circuit.nodes())
+            .map(|node| circuit.shunt.get(node).copied().unwrap_or(zero()))
+            .collect();
         let mut branches = Vec::with_capacity(circuit.branches.len());
         for branch in &circuit.branches {
             let port = branch.coupling.two_port().ok_or(Singular(branch.to))?;

@@ -228,7 +228,7 @@ impl Broken {
         let [from, to] = self.nodes;
         if from == to {
             for block in [change.ff, change.ft, change.tf, change.tt] {
-                crate::block::add_to(&mut circuit.shunt[from as usize], &block);
+                circuit.shunt.add(from as usize, &block);
             }
             return Some(());
         }

@@ -88,8 +88,8 @@ impl<const N: usize, const W: usize> Odd<N, W> {
 /// Where the power of one part of a load goes.
 #[derive(Clone, Copy, Debug)]
 enum Target {
-    /// Constant power from this wire of this row to earth.
-    Plain(u32, u8),
+    /// Constant power from this wire of this row to earth; whether it is the first one there.
+    Plain(u32, u8, bool),
     Extra(u32),
     Odd(u32),
 }
@@ -120,12 +120,12 @@ fn coefficients(part: &Part) -> Option<[Complex64; 3]> {
     let zero = Complex64::ZERO;
     let rated = part.rated_voltage_v;
     let [impedance, current, power] = match &part.law {
-        _ if part.band.is_some() => return None,
+        _ if part.band.is_some() && !part.is_constant() => return None,
         Law::Power(power) => [zero, zero, *power],
         Law::Current(power) => [zero, *power, zero],
         Law::Impedance(power) => [*power, zero, zero],
         Law::Mixed(mixed) => **mixed,
-        Law::Exponential { .. } => return None,
+        Law::Exponential(_) => return None,
     };
     Some([power.conj(), current.conj() / rated, impedance.conj() / (rated * rated)])
 }
@@ -183,7 +183,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
                 power[0][lane] += figures[0].re;
                 power[1][lane] += figures[0].im;
             }
-            return Some(Target::Plain(row, part.wire));
+            return Some(Target::Plain(row, part.wire, true));
         }
         if figures == [Complex64::ZERO; 3] {
             return None;
@@ -198,9 +198,13 @@ impl<const N: usize, const W: usize> Loads<N, W> {
     fn sort(&mut self, map: &mut LoadMap, sweep: &Sweep<N>) {
         let extras = order_by(&mut self.extras, |it| it.row);
         let odd = order_by(&mut self.odd, |it| it.row);
+        let mut taken = vec![[false; N]; sweep.parent.len()];
         for (_, _, target) in &mut map.targets {
             match target {
-                Target::Plain(..) => {}
+                Target::Plain(row, wire, first) => {
+                    let taken = &mut taken[*row as usize][usize::from(*wire)];
+                    *first = !std::mem::replace(taken, true);
+                }
                 Target::Extra(at) => *at = extras[*at as usize],
                 Target::Odd(at) => *at = odd[*at as usize],
             }
@@ -237,13 +241,6 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         loads: &[Load],
         powers: &[[Complex64; 3]],
     ) {
-        for &(_, _, target) in &map.targets {
-            if let Target::Plain(row, wire) = target {
-                let power = &mut self.power[row as usize][usize::from(wire)];
-                power[0][lane] = 0.0;
-                power[1][lane] = 0.0;
-            }
-        }
         for &(load, slot, target) in &map.targets {
             let isolated = loads[load as usize].configuration == Configuration::StarIsolated;
             if N > 1 && isolated {
@@ -256,10 +253,11 @@ impl<const N: usize, const W: usize> Loads<N, W> {
                 powers[usize::from(slot)]
             };
             match target {
-                Target::Plain(row, wire) => {
-                    let into = &mut self.power[row as usize][usize::from(wire)];
-                    into[0][lane] += power.re;
-                    into[1][lane] -= power.im;
+                Target::Plain(row, wire, first) => {
+                    let [re, im] = &mut self.power[row as usize][usize::from(wire)];
+                    let [p, q] = if first { [0.0; 2] } else { [re[lane], im[lane]] };
+                    re[lane] = p + power.re;
+                    im[lane] = q - power.im;
                 }
                 Target::Extra(at) => {
                     self.extras[at as usize].set(lane, &loads[load as usize], power, N == 1);
@@ -285,7 +283,7 @@ impl<const W: usize> Extra<W> {
             Law::Current(power) => [Complex64::ZERO, power, Complex64::ZERO],
             Law::Impedance(power) => [power, Complex64::ZERO, Complex64::ZERO],
             Law::Mixed(mixed) => *mixed,
-            Law::Exponential { .. } => [Complex64::ZERO; 3],
+            Law::Exponential(_) => [Complex64::ZERO; 3],
         };
         let [impedance, current, power] = zip(load.model);
         let figures = [power.conj(), current.conj() / rated, impedance.conj() / (rated * rated)];

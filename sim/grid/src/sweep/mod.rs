@@ -293,6 +293,11 @@ impl<const N: usize> Sweep<N> {
 }
 
 impl<const N: usize, const W: usize> State<N, W> {
+    /// Makes the next solution begin at the voltages without any load.
+    pub fn restart(&mut self) {
+        self.warm = false;
+    }
+
     fn is_finite(&self, lane: usize) -> bool {
         let mut sum = 0.0;
         for wire in self.voltages.iter().flatten() {
@@ -310,10 +315,9 @@ pub fn branch_currents<const N: usize>(
     circuit: &Circuit<N>,
     voltages: &[Column<N>],
 ) -> Vec<[Column<N>; 2]> {
-    let mut drawn: Vec<Column<N>> = voltages.to_vec();
-    for (node, current) in drawn.iter_mut().enumerate() {
-        *current = apply(&circuit.shunt[node], current);
-    }
+    let at_shunt = |node: usize| circuit.shunt.get(node).map(|it| apply(it, &voltages[node]));
+    let mut drawn: Vec<Column<N>> =
+        (0..voltages.len()).map(|node| at_shunt(node).unwrap_or([Complex64::ZERO; N])).collect();
     for part in &circuit.parts {
         let (wire, against) = (usize::from(part.wire), usize::from(part.against));
         let at = &voltages[part.node as usize];

@@ -140,8 +140,7 @@ impl<const N: usize> Builder<'_, N> {
     fn admittances(&mut self) {
         let circuit = self.circuit;
         for node in 0..circuit.nodes() {
-            if circuit.shunt[node] != zero() {
-                let mut shunt = circuit.shunt[node];
+            if let Some(&(mut shunt)) = circuit.shunt.get(node) {
                 for wire in (0..N).filter(|&wire| !circuit.has_wire(node as u32, wire)) {
                     clear(&mut shunt, wire);
                 }

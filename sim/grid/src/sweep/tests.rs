@@ -28,8 +28,8 @@ pub(super) fn dense<const N: usize>(circuit: &Circuit<N>) -> Vec<Column<N>> {
             put(a, b, &block);
         }
     }
-    for (node, shunt) in circuit.shunt.iter().enumerate() {
-        put(node as u32, node as u32, shunt);
+    for node in 0..nodes {
+        circuit.shunt.get(node).into_iter().for_each(|it| put(node as u32, node as u32, it));
     }
     for source in &circuit.sources {
         put(source.node, source.node, &source.admittance.unwrap());
@@ -118,18 +118,20 @@ fn agrees_with_dense<const N: usize>(wanted: Wanted) -> bool {
 
 #[test]
 fn a_few_loops_are_solved_as_a_dense_solver_does() {
-    let mut swept = [0; 3];
+    let (mut swept, mut looped) = ([0; 3], 0);
     for seed in 100..130 {
         let (nodes, ties) = ([30, 60][seed as usize % 2], 1 + seed as usize % 4);
         let wanted = Wanted { nodes, seed, neutral: false, balanced: false, ties };
         swept[0] += usize::from(agrees_with_dense::<3>(wanted));
         swept[1] += usize::from(agrees_with_dense::<4>(Wanted { neutral: true, ..wanted }));
-        swept[2] += usize::from(agrees_with_dense::<1>(Wanted { balanced: true, ..wanted }));
+        let wanted = Wanted { balanced: true, ..wanted };
+        swept[2] += usize::from(agrees_with_dense::<1>(wanted));
+        let circuit = compile::<1>(&network(wanted)).unwrap().circuit;
+        looped += usize::from(circuit.branches.len() > circuit.tree_branches);
     }
     // Others have wires that only a tie feeds, or a tie beside a line with other wires.
     assert!(swept[0] >= 15 && swept[1] >= 3 && swept[2] >= 30, "{swept:?}");
-    let wanted = Wanted { nodes: 60, seed: 103, neutral: false, balanced: false, ties: 4 };
-    assert!(compile::<3>(&network(wanted)).unwrap().circuit.loops() >= 3);
+    assert!(looped >= 15, "{looped}");
 }
 
 #[test]
