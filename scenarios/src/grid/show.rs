@@ -28,6 +28,7 @@ pub(super) fn table(read: &Read, flow: &Flow, phases: Phases, file: &Path) -> St
     );
     let method = match flow.method {
         Method::Newton => "Newton's method",
+        Method::Sweep => "sweep",
         Method::Auto | Method::CurrentInjection => "current injection",
     };
     let of = if phases == Phases::All { "phase by phase" } else { "positive sequence" };

@@ -149,7 +149,7 @@ fn transformer(figures: &mut Figures, from: NodeId, to: NodeId, plain: bool) -> 
     let magnetising = if plain || figures.next() < 0.5 {
         Magnetising::BySequence { y1_pu: complex(0.002, -0.01), y0_pu: complex(0.003, -0.02) }
     } else {
-        Magnetising::AtWinding { winding: 1, y_pu: complex(0.002, -0.01) }
+        Magnetising::AtWinding { winding: 1, y_pu: complex(0.002, -0.01), antifloat_pu: 1e-6 }
     };
     // By coils the clock numbers 11 and 1 are what a delta and a star make.
     Transformer {

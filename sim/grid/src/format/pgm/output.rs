@@ -125,6 +125,7 @@ fn text(network: &Network, flow: &Flow, extra: &Extra<'_>, mut items: Vec<Item<'
     }
     let method = match flow.method {
         Method::Auto => "auto",
+        Method::Sweep => "sweep",
         Method::CurrentInjection => "current injection",
         Method::Newton => "newton",
     };
