@@ -202,7 +202,7 @@ mod tests {
             let read = |case: Case<'_, 3>| (case.outcome.unwrap().iterations, bits(case.voltages));
             let run = |threads| -> Vec<_> {
                 let found = batch.run(21, threads, powers, read);
-                found.into_iter().map(|it| it.unwrap()).collect()
+                found.into_iter().map(Result::unwrap).collect()
             };
             let one = run(1);
             assert_eq!(one.len(), 21);

@@ -4,6 +4,8 @@
 //! lane ever looks at another one, and nothing is contracted or reordered: a load case has the same
 //! digits in one lane as in eight, and on every processor.
 
+#![expect(clippy::inline_always, reason = "only what is inlined is compiled for each vector unit")]
+
 use multiversion::multiversion;
 
 use super::loads::{Extra, Loads};

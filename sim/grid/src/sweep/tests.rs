@@ -29,7 +29,9 @@ pub(super) fn dense<const N: usize>(circuit: &Circuit<N>) -> Vec<Column<N>> {
         }
     }
     for node in 0..nodes {
-        circuit.shunt.get(node).into_iter().for_each(|it| put(node as u32, node as u32, it));
+        if let Some(it) = circuit.shunt.get(node) {
+            put(node as u32, node as u32, it);
+        }
     }
     for source in &circuit.sources {
         put(source.node, source.node, &source.admittance.unwrap());
