@@ -2,8 +2,8 @@
 //! power-grid-model on: `beside_power_grid_model NETWORK PHASES WHAT RUNS [VOLTAGES]`.
 //!
 //! `WHAT` is `single`, `batch` or `memory`. Prints one line of JSON. Times are processor time in
-//! seconds; reading the file is in none of them. Voltages are written node by node in the order of the
-//! file, in per unit, for comparison.
+//! seconds; reading the file is in none of them. Voltages are written node by node in the order of
+//! the file, in per unit, for comparison.
 
 #![expect(clippy::print_stdout, reason = "its result")]
 

@@ -66,8 +66,8 @@ impl<const N: usize> Batch<N> {
         &self.network.loads
     }
 
-    /// Solves this many cases in this many threads. `powers` tells the powers of a case, VA: of each
-    /// of the network's loads, part by part, as in [`Load::power_va`]; what it does not write is
+    /// Solves this many cases in this many threads. `powers` tells the powers of a case, VA: of
+    /// each of the network's loads, part by part, as in [`Load::power_va`]; what it leaves out is
     /// zero. `read` takes from a solved case what is wanted. Results are in the order of the
     /// cases.
     pub fn run<R: Send>(

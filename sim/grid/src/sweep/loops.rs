@@ -1,11 +1,11 @@
 //! A few loops: their currents compensate for having been cut open (Shirmohammadi et al., A
 //! compensation-based power flow method for weakly meshed networks, 1988).
 //!
-//! Each line that is in no tree is cut. What the tree does to the voltages at the cuts for a current
-//! through each of them is a matrix, made and inverted once. In each iteration the voltages that the
-//! tree would have across the open cuts tell the currents through them, exactly; they are added
-//! along the ways from the cuts to the sources, and the sweep goes on. Iterates are those that a
-//! factored matrix of the whole network gives.
+//! Each line that is in no tree is cut. What the tree does to the voltages at the cuts for a
+//! current through each of them is a matrix, made and inverted once. In each iteration the voltages
+//! that the tree would have across the open cuts tell the currents through them, exactly; they are
+//! added along the ways from the cuts to the sources, and the sweep goes on. The iterates are those
+//! of a factored matrix of the whole network.
 
 use multiversion::multiversion;
 use num_complex::Complex64;
