@@ -9,10 +9,10 @@ mod told;
 
 use std::path::PathBuf;
 
-use lastmeter_reports::standard::Assessed;
+use lastmeter_reports::standard::{Assessed, Skip};
 use lastmeter_reports::{Evaluation, ExitCode, Status, format_summary};
 
-use assemble::{Refused, assemble};
+use assemble::{Refused, assemble, is_selected};
 use ratings::Ratings;
 use told::{document, headline, told};
 
@@ -127,14 +127,27 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
     exit
 }
 
-/// That of the checks; but a class that was asked for as a whole and of which something could not
-/// be tested is not met, however good the rest was.
+/// That of the checks; but no class that fails is green, whatever the checks were told to look at.
+/// A class that was asked for as a whole and of which something could not be tested is not met,
+/// however good the rest was; and who asks for tests is answered about all of them.
 fn exit_code(assessed: &Assessed, evaluation: &Evaluation, options: &AccuracyOptions) -> ExitCode {
     let exit = evaluation.exit_code();
-    let claimed = assessed.summary().into_iter().next();
-    let is_met = claimed.is_some_and(|class| class.status == Status::Pass);
-    match exit {
-        ExitCode::Passed if options.tests.is_empty() && !is_met => ExitCode::Inconclusive,
-        exit => exit,
+    if exit != ExitCode::Passed {
+        return exit;
+    }
+    let claimed = assessed.summary().into_iter().next().map(|class| class.status);
+    let is_answered = if options.tests.is_empty() {
+        claimed == Some(Status::Pass)
+    } else {
+        let left_out = assessed.claimed().tests.iter().filter(|result| {
+            let test = &assessed.plan.suite.tests[result.test];
+            is_selected(options, &test.name) && result.skipped.as_ref().is_some_and(Skip::is_gap)
+        });
+        left_out.count() == 0
+    };
+    match claimed {
+        Some(Status::Fail) => ExitCode::Failed,
+        _ if is_answered => ExitCode::Passed,
+        _ => ExitCode::Inconclusive,
     }
 }

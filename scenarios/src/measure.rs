@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use lastmeter_metrology::flicker::Lamp;
@@ -94,11 +95,9 @@ fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> 
         (&options.waveform, "waveform"),
         (&options.half_cycles, "table of half cycles"),
     ];
-    for (path, what) in written {
-        if let Some(path) = path {
-            is_another_file(path, &options.file, what)?;
-        }
-    }
+    let written = written.map(|(path, what)| path.as_deref().map(|path| (path, what)));
+    let written: Vec<(&Path, &str)> = written.into_iter().flatten().collect();
+    are_distinct(&written, &options.file)?;
     let mut signals = Signals::open(options)?;
     let header_hz = signals.recording().nominal_hz.filter(|hz| is_nominal(*hz));
     let mut nominal_hz = options.nominal_hz.or(header_hz);
@@ -161,18 +160,40 @@ fn is_nominal(hz: f64) -> bool {
     hz == 50.0 || hz == 60.0
 }
 
+/// Each table has a file of its own, which is not the recording.
+fn are_distinct(written: &[(&Path, &str)], recording: &Path) -> Result<(), String> {
+    for (place, &(path, what)) in written.iter().enumerate() {
+        is_another_file(path, recording, what)?;
+        if let Some((_, other)) = written[..place].iter().find(|(other, _)| is_same(other, path)) {
+            let path = path.display();
+            return Err(format!("{path} is to hold the {other} and the {what}; name two files"));
+        }
+    }
+    Ok(())
+}
+
 /// A recording is not written over by what was measured in it.
 fn is_another_file(path: &Path, recording: &Path, what: &str) -> Result<(), String> {
-    let same =
-        |of: &Path| path.canonicalize().ok().is_some_and(|p| Some(p) == of.canonicalize().ok());
     let data = ["dat", "DAT", "Dat"].map(|extension| recording.with_extension(extension));
-    if same(recording) || data.iter().any(|data| same(data)) {
+    if is_same(recording, path) || data.iter().any(|data| is_same(data, path)) {
         let path = path.display();
         return Err(format!(
             "the {what} would be written over the recording {path}; name another file"
         ));
     }
     Ok(())
+}
+
+/// Whether two names mean one file, also by way of links, or will once it is there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (std::fs::metadata(one).ok(), std::fs::metadata(other).ok()) {
+        // Into a pipe or `/dev/null` goes as much as one likes.
+        (Some(one), Some(other)) => {
+            one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        (None, None) => std::path::absolute(one).ok() == std::path::absolute(other).ok(),
+        _ => false,
+    }
 }
 
 /// Samples of a channel, and of all channels together, that a spectrum is taken of: its transforms
@@ -514,6 +535,36 @@ mod tests {
             [time_s, volts].map(|cell| cell.parse().unwrap())
         });
         (starts.map(|start| start.parse().unwrap()).collect(), rows.collect())
+    }
+
+    /// Neither the recording nor another table, whatever its name: `..`, a hard link, a soft one.
+    #[test]
+    fn no_table_is_written_over_another_file_of_the_same_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (recording, hard, soft) = (path("recording.csv"), path("hard.csv"), path("soft.csv"));
+        std::fs::write(&recording, "t,Va\n").unwrap();
+        std::fs::hard_link(&recording, &hard).unwrap();
+        std::os::unix::fs::symlink(&recording, &soft).unwrap();
+        for name in [&recording, &hard, &soft] {
+            let told = is_another_file(name, &recording, "waveform").unwrap_err();
+            assert!(told.contains("written over the recording"), "{told}");
+        }
+        assert_eq!(is_another_file(&path("new.csv"), &recording, "waveform"), Ok(()));
+        let same = |one: &str, other: &str| is_same(&path(one), &path(other));
+        assert!(same("new.csv", "./new.csv") && same("hard.csv", "soft.csv"));
+        assert!(!same("new.csv", "other.csv") && !same("new.csv", "hard.csv"));
+        assert!(!is_same(Path::new("/dev/null"), Path::new("/dev/null")));
+        let distinct = |names: [&str; 2]| {
+            let both = names.map(path);
+            are_distinct(&[(&both[0], "spectrum"), (&both[1], "waveform")], &recording)
+        };
+        assert_eq!(distinct(["new.csv", "other.csv"]), Ok(()));
+        let told = distinct(["new.csv", "./new.csv"]).unwrap_err();
+        assert!(
+            told.ends_with("is to hold the spectrum and the waveform; name two files"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -66,6 +66,8 @@ class Accuracy:
         self.device, self.quantity = check.get("device", "*"), check["quantity"]
         self.n, self.worst, self.place, self.outside = 0, None, None, 0
         self.paired, self.missed = set(), set()
+        # The largest count of pulses of each.
+        self.counts = {}
         self.fits = {}
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
@@ -87,6 +89,8 @@ class Accuracy:
         if ".pulses." in quantity:
             # A count has no fractions: one pulse is free.
             error = 0.0 if error <= 1 else error - 1
+            key = (device, quantity)
+            self.counts[key] = max(self.counts.get(key, 0.0), abs(reference))
         if self.relative and error != 0:
             error = math.inf if reference == 0 else 100 * error / abs(reference)
         if math.isnan(error):
@@ -104,6 +108,9 @@ class Accuracy:
         if self.outside:
             status = "fail"
         elif self.n == 0 or self.missed - self.paired:
+            status = "inconclusive"
+        elif self.relative and any(self.limit / 100 * count < 1 for count in self.counts.values()):
+            # So few pulses that the one that is free is more than the limit.
             status = "inconclusive"
         else:
             status = "pass"

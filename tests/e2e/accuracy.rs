@@ -82,8 +82,17 @@ fn a_users_suite_gives_a_class_verdict_and_a_folder_that_repeats() {
     std::fs::write(&suite, &lenient).unwrap();
     let kept = folder.path().join("kept-again");
     assert_eq!(run(&format!("{bad}/scenario.toml"), &kept, &[]).code, 1);
-    // Without a copy nobody knows what it was judged by; who names another suite means it.
+    // A copy that somebody changed is not what it was judged by.
     let facts = std::path::Path::new(&bad).join("run.json");
+    let written = std::fs::read_to_string(&facts).unwrap();
+    let changed = written.replace("fine = \\\"0.2 %\\\"", "fine = \\\"5 %\\\"");
+    assert_ne!(written, changed);
+    std::fs::write(&facts, &changed).unwrap();
+    let done = run(&format!("{bad}/scenario.toml"), &folder.path().join("changed"), &[]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    assert!(done.stderr.contains("was changed after the run"), "{}", done.stderr);
+    assert_eq!(call(&["report", &bad]).code, 3);
+    // Without a copy nobody knows what it was judged by; who names another suite means it.
     let mut without = json(std::path::Path::new(&bad), "run.json");
     without["files"] = serde_json::json!({});
     std::fs::write(&facts, without.to_string()).unwrap();
@@ -198,6 +207,41 @@ fn a_class_is_not_met_where_a_test_of_it_was_left_out() {
     let again = folder.path().join("again");
     let again = again.to_str().unwrap();
     document(&["stpm34-3ph", "--suite", suite, "--test", "error", "--out", again], 0);
+    // And who asks for two of which one cannot be done, is not answered by the other.
+    let both = folder.path().join("both");
+    let asked = ["--test", "error", "--test", "not-reported", "--out", both.to_str().unwrap()];
+    document(&[&["stpm34-3ph", "--suite", suite][..], &asked].concat(), 5);
+}
+
+/// A check that was told to look at another test cannot make a class green that fails.
+#[test]
+fn a_class_that_fails_is_never_green() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("two.toml");
+    let repeated = r#"[[test]]
+name = "repeatability"
+title = "Repeatability"
+evaluate = "repeatability"
+current = ["Ib"]
+limit = [{ values = { fine = "0.2 %" }, clause = "2", confirmed = true, source = "this test" }]
+"#;
+    std::fs::write(&suite, format!("{SUITE}{repeated}")).unwrap();
+    let (suite, out) = (suite.to_str().unwrap(), folder.path().join("out"));
+    let looks_away = [
+        "stpm34-3ph",
+        "--suite",
+        suite,
+        "--test",
+        "*",
+        "--set",
+        "check.error.tests=[\"repeatability\"]",
+        "--set",
+        "meter.current_gain_error=5 %",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let found = document(&looks_away, 1);
+    assert_eq!(found["classes"][0]["status"], "fail");
 }
 
 #[test]

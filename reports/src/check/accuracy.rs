@@ -47,7 +47,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             relative error says nothing: values whose reference is smaller than `minimum` are left \
             out, and the verdict says how many. `measured` is the worst absolute error, `at` where \
             it was. Of a count of pulses one pulse more or less is free, for it has no fractions; the \
-            limit holds for the rest. NaN and infinity are inside no limit. A missing value is not judged here (use \
+            limit holds for the rest; of so few that one pulse is more than the limit nothing can be \
+            said, and the check is inconclusive. NaN and infinity are inside no limit. A missing value is not judged here (use \
             `no_loss`), but a quantity that was due and of which no value could be judged makes \
             the check inconclusive.",
         fields: &[
@@ -255,6 +256,8 @@ struct Series {
     missing: u64,
     below_minimum: u64,
     without_truth: u64,
+    /// The largest reference, absolute, that was judged.
+    largest: f64,
 }
 
 struct Accuracy {
@@ -297,6 +300,7 @@ impl Check for Accuracy {
             return;
         }
         series.pairs += 1;
+        series.largest = series.largest.max(reference.abs());
         let error = self.spec.limit.error(observation.quantity, reference, reported).abs();
         let error = if error.is_nan() { f64::INFINITY } else { error };
         self.outside += u64::from(error > self.spec.limit.value());
@@ -361,6 +365,22 @@ impl Check for Accuracy {
 }
 
 impl Accuracy {
+    /// Of a count that never got so far that what is free of it is within the limit: whatever was
+    /// reported says nothing.
+    fn too_few(&self) -> Option<String> {
+        let Limit::Percent(percent) = self.spec.limit else { return None };
+        let (device, id, series) = self
+            .series
+            .iter()
+            .flat_map(|(device, all)| all.iter().map(move |(id, series)| (device, id, series)))
+            .find(|(_, id, series)| percent / 100.0 * series.largest < resolution(**id))?;
+        let (seen, needed) = (number(series.largest), number((100.0 / percent).ceil()));
+        Some(format!(
+            "{id} of {device} came to {seen} only, of which one is more than the limit: at least \
+             {needed} are needed"
+        ))
+    }
+
     fn judge(&self, n: u64) -> (Status, String) {
         let (limit, unit) = (self.spec.limit.value(), self.spec.limit.unit());
         if self.outside > 0
@@ -401,6 +421,9 @@ impl Accuracy {
                 Status::Inconclusive,
                 format!("{first}{more}: due, but no pair of it could be judged"),
             );
+        }
+        if let Some(too_few) = self.too_few() {
+            return (Status::Inconclusive, too_few);
         }
         (Status::Pass, format!("all {} within {} {unit}", plural(n, "pair"), number(limit)))
     }

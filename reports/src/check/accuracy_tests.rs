@@ -226,13 +226,22 @@ fn of_a_count_of_pulses_one_is_free_and_the_limit_holds_for_the_rest() {
         (1000.0, 994.0, 0.5, Status::Pass),
         (1000.0, 1007.0, 0.6, Status::Fail),
         (1000.0, 993.0, 0.6, Status::Fail),
-        (0.0, 1.0, 0.0, Status::Pass),
-        (1.0, 0.0, 0.0, Status::Pass),
+        // A quarter too many, and one of few: the limit is a hundredth of what is free.
+        (4.0, 5.0, 0.0, Status::Inconclusive),
+        (200.0, 201.0, 0.0, Status::Pass),
+        (199.0, 200.0, 0.0, Status::Inconclusive),
+        (0.0, 1.0, 0.0, Status::Inconclusive),
+        (1.0, 0.0, 0.0, Status::Inconclusive),
     ] {
         let verdict = judge(toml, &pairs(pulses, &[(reference, reported)]));
         assert_eq!(verdict.status, status, "{reported} for {reference}");
         assert!((verdict.measured.unwrap() - error).abs() < 1e-12, "{reported} for {reference}");
     }
+    let few = judge(toml, &pairs(pulses, &[(4.0, 5.0)]));
+    assert!(few.why.contains("came to 4 only") && few.why.contains("at least 200"), "{}", few.why);
+    // What began with nothing is judged by what it came to.
+    let whole = judge(toml, &pairs(pulses, &[(0.0, 0.0), (300.0, 300.0)]));
+    assert_eq!(whole.status, Status::Pass, "{}", whole.why);
     // No number is inside no limit, and two pulses out of nothing are no share of nothing.
     for (reference, reported) in [(1000.0, f64::NAN), (0.0, 2.0)] {
         assert_eq!(judge(toml, &pairs(pulses, &[(reference, reported)])).status, Status::Fail);

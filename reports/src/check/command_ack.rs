@@ -229,8 +229,9 @@ impl CommandAck {
     }
 }
 
-/// Commands to devices that no `command_ack` check is about. That they were not obeyed fails no
-/// check, but what the scenario wanted to test did not happen, so it is not green either.
+/// Commands to devices that no `command_ack` check is about. That they were not obeyed, or never
+/// answered, fails no check, but what the scenario wanted to test did not happen, or nobody knows
+/// whether it did, so it is not green either.
 pub(crate) struct Unjudged {
     judged: Vec<Pattern>,
     all: CommandAck,
@@ -270,16 +271,21 @@ impl Unjudged {
         }
     }
 
-    /// A verdict if any was not obeyed.
+    /// A verdict if any was not obeyed, or had no answer until the end of the run.
     pub(crate) fn verdict(&self, facts: &RunFacts) -> Option<Verdict> {
-        let (given, what) = self.all.first_disobeyed.as_ref()?;
-        let count = plural(self.all.disobeyed, "command");
+        let silent = self.all.open.values().min_by_key(|given| given.line);
+        let (given, what) = match &self.all.first_disobeyed {
+            Some((given, what)) => (given, what.as_str()),
+            None => (silent?, "never answered"),
+        };
+        let n = self.all.disobeyed + self.all.open.len() as u64;
+        let count = plural(n, "command");
         let why = format!(
             "{count} not carried out, and no `command_ack` check about it; first {what}: {}",
             given.told()
         );
         let verdict = Verdict {
-            n: self.all.disobeyed,
+            n,
             at: Some(given.at()),
             ..self.all.context.verdict(Status::Inconclusive, "1", why)
         };
@@ -425,7 +431,13 @@ mod tests {
         assert_eq!(told(&["b", "a*"], &[given(10, 1, "a"), refused()]), None);
         assert_eq!(told(&[], &[given(10, 1, "a"), answer(11, 1, "a")]), None);
         assert_eq!(told(&[], &[given(10, 1, "a").must_be_refused(), refused()]), None);
-        assert_eq!(told(&[], &[given(10, 1, "a")]), None);
+        // Nobody knows whether one without an answer was carried out.
+        let events = [given(10, 1, "a"), given(12, 2, "b"), answer(13, 1, "a")];
+        let verdict = told(&[], &events).unwrap();
+        assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1));
+        assert!(verdict.why.contains("never answered: setReporting"), "{}", verdict.why);
+        assert_eq!(verdict.at.unwrap().event, Some(2));
+        assert_eq!(told(&["b"], &events), None);
     }
 
     #[test]

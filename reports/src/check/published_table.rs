@@ -203,9 +203,13 @@ impl TableCheck {
         verdict.n = worst.found.readings;
         verdict.measured = worst.found.rms;
         verdict.limit = Some(worst.limit);
-        let rms = worst.found.rms.map_or_else(|| "-".to_owned(), |rms| worst.row.figure_told(rms));
+        // In the unit of the limit beside it, which is not always the one of publication.
+        let measured = worst.found.rms.map_or_else(
+            || "-".to_owned(),
+            |rms| format!("{} {}", number(rms), worst.row.unit()).trim_end().to_owned(),
+        );
         verdict.told = Some(Told {
-            measured: rms,
+            measured,
             basis: format!("{}, published {}", worst.row.name, worst.row.told()),
         });
         verdict.at = Some(At {

@@ -60,6 +60,7 @@ fn run(
             ("electricity.voltage.rms.l1", at.voltages[0], share(voltage)),
             // At 90 degrees nothing is left of the reference: a share of it would be infinite.
             ("electricity.power.active.consumed.l1", watts.max(1e-13), share(power)),
+            ("electricity.frequency", at.frequency, share(FREQUENCY)),
         ] {
             check.observation(&Observation {
                 device: "meter",
@@ -73,6 +74,23 @@ fn run(
         }
     }
     check.verdict(&facts)
+}
+
+/// The share in percent that frequency deviates by.
+const FREQUENCY: f64 = 0.0001;
+
+/// What is measured stands in the unit of the limit beside it: published in mHz, judged in Hz.
+#[test]
+fn measured_and_limit_are_told_in_one_unit() {
+    let toml = "rows = [\"frequency\"]\nat_most = \"10 %\"";
+    let verdict = run(&plan(""), toml, (0.0, 0.0), |_| true);
+    assert_eq!((verdict.status, verdict.unit.as_str()), (Status::Pass, "Hz"), "{}", verdict.why);
+    assert!((verdict.limit.unwrap() - 6.7e-5).abs() < 1e-12);
+    let told = verdict.told.unwrap();
+    // 1 ppm of 42.5 to 57.5 Hz.
+    let measured = told.measured.strip_suffix(" Hz").unwrap().parse::<f64>().unwrap();
+    assert!((4e-5..6e-5).contains(&measured), "{}", told.measured);
+    assert!(told.basis.ends_with("published 0.67 mHz"), "{}", told.basis);
 }
 
 const ROWS: &str = "rows = [\"voltage\", \"active-power\"]\n";
@@ -131,7 +149,7 @@ fn what_is_missing_or_never_came_passes_nothing() {
     let verdict = run(&plan, &toml, (0.03, 0.043), |serial| serial != 40);
     assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
     assert!(verdict.why.contains("missing"));
-    let never = run(&plan, "rows = [\"frequency\"]\nwithin = \"20 %\"", (0.03, 0.043), |_| true);
+    let never = run(&plan, "rows = [\"current\"]\nwithin = \"20 %\"", (0.03, 0.043), |_| true);
     assert_eq!(never.status, Status::Inconclusive);
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
 
 use super::{Check, CheckContext, CheckKind, Pattern, finish, unfinished};
-use crate::console::{self, number};
+use crate::console;
 use crate::record::{Event, Observation, RunFacts};
-use crate::standard::{Assessment, Assessor, Item, Plan, TestResult};
+use crate::standard::{Assessment, Assessor, Item, Plan, TestResult, figure_told};
 use crate::text::plural;
 use crate::verdict::{At, Status, Told, Verdict};
 
@@ -228,12 +228,10 @@ pub fn with_uncertainty(item: &Item) -> String {
 
 /// An item's outcome in a few words.
 fn told(item: &Item) -> String {
-    let limit = number(item.planned.figure.value());
-    match &item.figures {
-        None => item.why.clone(),
-        Some(_) if item.why.is_empty() => format!("{}, limit {limit}", with_uncertainty(item)),
-        Some(_) => format!("{}, limit {limit}: {}", with_uncertainty(item), item.why),
-    }
+    let Some(figures) = &item.figures else { return item.why.clone() };
+    let limit = figure_told(item.planned.figure, &figures.unit);
+    let why = if item.why.is_empty() { String::new() } else { format!(": {}", item.why) };
+    format!("{}, limit {limit}{why}", with_uncertainty(item))
 }
 
 #[cfg(test)]

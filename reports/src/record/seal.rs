@@ -92,7 +92,7 @@ pub(crate) fn changed(facts: &RunFacts, scenario_toml: &str, found: &[Found]) ->
         ));
     }
     if facts.state != RunState::Running {
-        if facts.hashes.get(file::RUN) != Some(&facts_hash(facts)) {
+        if !facts.is_as_written() {
             said.push(format!(
                 "{} was changed after the run: it is not what its own hash says",
                 file::RUN
@@ -101,6 +101,14 @@ pub(crate) fn changed(facts: &RunFacts, scenario_toml: &str, found: &[Found]) ->
         said.extend(found.iter().filter_map(|found| difference(facts, found)));
     }
     (!said.is_empty()).then(|| said.join("; "))
+}
+
+impl RunFacts {
+    /// Whether they are what the run wrote, by their own hash. A run that never finished its record
+    /// left none, and nothing is known of it.
+    pub fn is_as_written(&self) -> bool {
+        self.state == RunState::Running || self.hashes.get(file::RUN) == Some(&facts_hash(self))
+    }
 }
 
 /// The SHA-256 of what `run.json` says, without what is added when the run is judged. It notices a

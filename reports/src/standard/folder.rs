@@ -7,8 +7,8 @@ use lastmeter_params::{Diagnostics, SourceId, parse_document};
 use super::assess::{Assessment, Assessor, Item, TestResult};
 use super::of_scenario::plan_of;
 use super::plan::{Plan, Skip};
+use super::tell::figure_told;
 use crate::check::suite::{UNCONFIRMED, with_uncertainty};
-use crate::console::number;
 use crate::record::{RecordError, RunReader, changed};
 use crate::text::plural;
 use crate::verdict::Status;
@@ -155,10 +155,12 @@ impl Assessed {
     /// `In, PF 1: 0.31 ± 0.002 %, limit 0.2 %`.
     pub fn item_told(&self, item: &Item) -> String {
         let place = item.planned.coordinates.told(&self.plan.suite);
-        let limit = number(item.planned.figure.value());
         match &item.figures {
             None => format!("{place}: {}", item.why),
-            Some(_) => format!("{place}: {}, limit {limit}", with_uncertainty(item)),
+            Some(figures) => {
+                let limit = figure_told(item.planned.figure, &figures.unit);
+                format!("{place}: {}, limit {limit}", with_uncertainty(item))
+            }
         }
     }
 }

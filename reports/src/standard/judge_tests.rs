@@ -106,6 +106,7 @@ fn a_class_is_met_by_all_of_its_tests_only() {
     assert!(one.text.starts_with("partly tested: met in 1 of 20; not "), "{}", one.text);
     let bad = line(&fed(&chosen, &import(0.3)), RunState::Finished, "0.2S");
     assert_eq!(bad.status, Status::Fail, "{}", bad.text);
+    assert!(bad.text.contains(" %, limit 0.2 %"), "a limit has its unit: {}", bad.text);
     // Most limits of 0.1S are not known here.
     let whole = fed(&plan("iec-62053-22-2003", "0.1S", Connection::Transformer), &import(0.0));
     let whole = line(&whole, RunState::Finished, "0.1S");

@@ -300,7 +300,8 @@ fn groups_of(options: &AccuracyOptions, suite: &Suite, phases: usize) -> Vec<&'s
     groups
 }
 
-fn is_selected(options: &AccuracyOptions, test: &str) -> bool {
+/// Whether a test is among those that were asked for: all of them unless some are named.
+pub(super) fn is_selected(options: &AccuracyOptions, test: &str) -> bool {
     let mut patterns = options.tests.iter().map(|text| Pattern::new(text));
     options.tests.is_empty() || patterns.any(|pattern| pattern.matches(test))
 }

@@ -5,11 +5,20 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
+use lastmeter_reports::record::RunFacts;
+
 /// What a name of a recording begins with.
 const RECORDINGS: &str = "recordings:";
 
 /// Larger files are refused rather than read into memory.
 const BYTES_MAX: u64 = 1 << 30;
+
+/// What a run folder keeps.
+struct Kept {
+    texts: BTreeMap<String, String>,
+    /// Whether these are what the run wrote, as far as their seal tells.
+    is_as_written: bool,
+}
 
 /// Reads the files a scenario names.
 pub(crate) struct Files<'a> {
@@ -18,7 +27,7 @@ pub(crate) struct Files<'a> {
     /// Where recordings are, if this machine has any.
     recordings: Option<&'a Path>,
     /// The texts a run was judged by, if the scenario is that of a run folder.
-    kept: Option<BTreeMap<String, String>>,
+    kept: Option<Kept>,
     unavailable: RefCell<Option<String>>,
 }
 
@@ -36,9 +45,18 @@ impl<'a> Files<'a> {
         self.kept.is_some()
     }
 
-    /// The copy that the run folder keeps of a file, if it is one and has one.
-    pub(crate) fn kept(&self, name: &str) -> Option<&str> {
-        self.kept.as_ref()?.get(name).map(String::as_str)
+    /// The copy that the run folder keeps of a file, if it is one and has one; the error says that
+    /// somebody changed what is kept.
+    pub(crate) fn kept(&self, name: &str) -> Result<Option<&str>, String> {
+        let Some(kept) = &self.kept else { return Ok(None) };
+        let text = kept.texts.get(name).map(String::as_str);
+        if text.is_some() && !kept.is_as_written {
+            return Err(format!(
+                "{FACTS} beside the scenario was changed after the run, or is of another version: \
+                 the copies that it keeps are not what the run was judged by"
+            ));
+        }
+        Ok(text)
     }
 
     /// Where a file named in the scenario is; `None` for a recording on a machine without any.
@@ -51,7 +69,7 @@ impl<'a> Files<'a> {
 
     /// Reads a file, or the copy that a run folder keeps of it; the error says why that failed.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        if let Some(text) = self.kept(name) {
+        if let Some(text) = self.kept(name)? {
             return Ok(text.as_bytes().to_vec());
         }
         let Some(path) = self.path(name) else {
@@ -76,7 +94,7 @@ const RESOLVED: &str = "scenario.toml";
 const FACTS: &str = "run.json";
 
 /// The texts that a run folder keeps; `None` if this is none.
-fn kept_in(facts: &Path) -> Option<BTreeMap<String, String>> {
+fn kept_in(facts: &Path) -> Option<Kept> {
     let facts: serde_json::Value = serde_json::from_slice(&read(facts).ok()?).ok()?;
     // Any folder may have files of these names; only a run's says how it went.
     facts.get("state")?;
@@ -84,7 +102,10 @@ fn kept_in(facts: &Path) -> Option<BTreeMap<String, String>> {
     let text = |(name, text): (&String, &serde_json::Value)| {
         Some((name.clone(), text.as_str()?.to_owned()))
     };
-    Some(files.into_iter().flatten().filter_map(text).collect())
+    let texts = files.into_iter().flatten().filter_map(text).collect();
+    let is_as_written =
+        serde_json::from_value::<RunFacts>(facts).is_ok_and(|facts| facts.is_as_written());
+    Some(Kept { texts, is_as_written })
 }
 
 /// Reads a whole file of reasonable size.

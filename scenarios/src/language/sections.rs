@@ -222,8 +222,8 @@ pub(crate) static COMMAND: Entry = Entry {
         application would, and waits for the acknowledgement. `command` holds the command's `name` \
         and its parameters: `command = { name = \"setReportingPeriod\", seconds = 5 }`. The platform \
         knows a device from its first reading on, so no command can come before. A command that is \
-        refused, fails or expires and that no `command_ack` check judges makes the run \
-        inconclusive: what it was to test did not happen.",
+        refused, fails, expires or is never answered, and that no `command_ack` check judges, \
+        makes the run inconclusive: what it was to test did not happen.",
     fields: &[
         Field::required("device", Kind::Name, "the device it is for"),
         Field::required("command", Kind::Texts, "`name`, and the command's parameters"),

@@ -102,11 +102,18 @@ fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<
     let span = values.span_of("standard");
     // A run is repeated by what it was judged by, unless the command line names something else.
     if files.is_of_run() && span.source == SourceId::FILE {
-        let text = files.kept(&format!("{SUITE_FILE_PREFIX}{standard}"));
+        let help = Some("to take another text, write `--set suite.standard=...`".to_owned());
+        let text = match files.kept(&format!("{SUITE_FILE_PREFIX}{standard}")) {
+            Ok(text) => text,
+            Err(message) => {
+                let label = "expected the copy that the run was judged by";
+                out.report_with_help(Code::FILE_REFUSED, span, message, label, help);
+                return None;
+            }
+        };
         if text.is_none() {
             let message = format!("the run folder keeps no copy of the suite `{standard}`");
             let label = "expected in `run.json` beside the scenario";
-            let help = Some("to take another text, write `--set suite.standard=...`".to_owned());
             out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
         }
         return text.map(str::to_owned);

@@ -97,7 +97,8 @@ pub(crate) fn phase_of_name(name: &str, kind: ChannelKind) -> Option<&'static st
 }
 
 /// The kind a column's name tells: a word such as `Va` or `IL1`, or else a last word that is a
-/// unit (`V`, `kV`, `A`, or the plain letter `I`), or else `volt` or `curr` anywhere.
+/// unit (`V`, `kV`, `A`, or the plain letter `I`), or else the whole name `U`, or else `volt` or
+/// `curr` anywhere.
 pub(crate) fn kind_of_name(name: &str) -> ChannelKind {
     if let Some((kind, _)) = tokens(name).find_map(phase_quantity) {
         return kind;
@@ -108,7 +109,10 @@ pub(crate) fn kind_of_name(name: &str) -> ChannelKind {
         return by_unit;
     }
     let lower = name.to_ascii_lowercase();
-    if last.eq_ignore_ascii_case("i") || lower.contains("curr") {
+    // Only by itself: the last word of `torque p.u` is no voltage.
+    if lower.trim() == "u" {
+        ChannelKind::Voltage
+    } else if last.eq_ignore_ascii_case("i") || lower.contains("curr") {
         ChannelKind::Current
     } else if lower.contains("volt") {
         ChannelKind::Voltage
@@ -182,6 +186,8 @@ mod tests {
             ("Voltage L3", Voltage, Some("c")),
             ("current [mA]", Current, None),
             ("line_kV", Voltage, None),
+            ("u", Voltage, None),
+            ("torque p.u", Other, None),
             ("3I0", Other, None),
             ("IBIAS", Other, None),
             ("Time_UTC", Other, None),

@@ -141,9 +141,20 @@ impl Steps {
         }
         let rate_hz = PICOSECONDS_PER_SECOND * count as f64 / sum as f64;
         let note = worst.map(|(index, step)| {
+            // Whole samples that are not there: what spans the place is no measurement.
+            let missing = (step + median / 2) / median - 1;
+            let hole = if missing > 0 {
+                format!(
+                    "; by the stamps {missing} {} missing there, and values of windows that span \
+                     the place are wrong: cut the recording in two",
+                    if missing == 1 { "is" } else { "are" }
+                )
+            } else {
+                String::new()
+            };
             format!(
                 "{} of {} time steps are irregular; the worst is {} us instead of {} us, between \
-                 samples {} and {} (counted from 1); the samples are taken as evenly spaced",
+                 samples {} and {} (counted from 1); the samples are taken as evenly spaced{hole}",
                 self.count - count,
                 self.count,
                 step as f64 / 1e6,
@@ -249,6 +260,7 @@ mod tests {
         let note = rate.note.unwrap();
         assert!(note.starts_with("1 of 99 time steps are irregular; the worst is 18 us instead"));
         assert!(note.contains("between samples 40 and 41"), "{note}");
+        assert!(!note.contains("missing"), "{note}");
     }
 
     #[test]
@@ -256,7 +268,14 @@ mod tests {
         let stamps: Vec<i64> = (0..50).filter(|&k| k != 7).map(|k| k * MICROSECOND).collect();
         let rate = rate_of(&stamps, MICROSECOND).unwrap();
         assert_eq!(rate.rate_hz, 1e6);
-        assert!(rate.note.unwrap().contains("2 us instead of 1 us, between samples 7 and 8"));
+        let note = rate.note.unwrap();
+        assert!(note.contains("2 us instead of 1 us, between samples 7 and 8"), "{note}");
+        assert!(note.contains("by the stamps 1 is missing there"), "{note}");
+        let hole: Vec<i64> =
+            (0..500).filter(|k| !(200..300).contains(k)).map(|k| k * 100 * MICROSECOND).collect();
+        let note = rate_of(&hole, MICROSECOND).unwrap().note.unwrap();
+        assert!(note.contains("by the stamps 100 are missing there"), "{note}");
+        assert!(note.ends_with("cut the recording in two"), "{note}");
     }
 
     #[test]

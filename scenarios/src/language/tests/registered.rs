@@ -100,8 +100,8 @@ fn the_explanation_of_an_injection_reads_well() {
         would, and waits for the acknowledgement. `command` holds the command's `name` and its
         parameters: `command = { name = "setReportingPeriod", seconds = 5 }`. The platform knows
         a device from its first reading on, so no command can come before. A command that is
-        refused, fails or expires and that no `command_ack` check judges makes the run
-        inconclusive: what it was to test did not happen.
+        refused, fails, expires or is never answered, and that no `command_ack` check judges,
+        makes the run inconclusive: what it was to test did not happen.
 
         Its keys:
           device   a name (required)

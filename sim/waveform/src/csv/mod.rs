@@ -19,7 +19,7 @@ pub struct CsvOptions {
     /// Selectors of the voltage columns, in the order of the channels. If neither voltages nor
     /// currents are selected, every column whose name looks like a voltage or a current is read:
     /// a word such as `Va`, `UL1`, `Ib`, `IT`; or a last word that is a unit (`V`, `kV`, `A`) or
-    /// the letter `I`; or `volt` or `curr` anywhere.
+    /// the letter `I`; or the whole name `U`; or `volt` or `curr` anywhere.
     pub voltage: Vec<String>,
     /// Selectors of the current columns, as for the voltages.
     pub current: Vec<String>,

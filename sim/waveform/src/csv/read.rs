@@ -372,6 +372,17 @@ fn time_column(
     }
     match form_of(names[0], &cell(0)) {
         Some(form) if form == Form::Date || is_time_name(names[0]) => Ok(Some((0, form))),
+        // The column is there, and its first cell is what is wrong.
+        None if is_time_name(names[0]) => {
+            let error = CsvError::Value {
+                line: 0,
+                column: quote(names[0]),
+                found: quote(&cell(0)),
+                expected: "a date or a time in seconds with a decimal point; else give the rate \
+                           (--rate 50000)",
+            };
+            Err(Fault::at(first, error))
+        }
         _ => Err(CsvError::NoTime { candidates: list(names.iter().copied()) }.into()),
     }
 }

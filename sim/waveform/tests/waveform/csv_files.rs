@@ -155,6 +155,11 @@ fn every_bad_cell_is_located() {
         assert!(TYPED.contains(from));
         refused(&TYPED.replacen(from, to, 1), &options, &[said]);
     }
+    // A time that cannot be read is told where it stands: the column is there.
+    let time = CsvOptions::default();
+    let comma = "t;Va\n0,0001;1,5\n0,0002;1,6\n";
+    refused(comma, &time, &["line 2, column `t`: found `0,0001`", "decimal point", "--rate"]);
+    refused("x,Va\nA,1\nB,2\n", &time, &["the sampling rate cannot be told"]);
     refused("", &options, &["expected a header row"]);
     refused("1,2,3\n4,5,6\n", &options, &["line 1: expected a header row", "`1,2,3`"]);
     refused("t,U L1\n", &options, &["no row of samples"]);
