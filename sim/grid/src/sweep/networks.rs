@@ -223,7 +223,7 @@ fn add_load(network: &mut Network, figures: &mut Figures, wanted: &Wanted, node:
     let at = &network.nodes[node.index()];
     let rated = at.rated_voltage_v;
     let phases: Vec<Wire> = at.wires.iter().filter(|&it| it != Wire::Neutral).collect();
-    for nth in 0..1 + figures.below(2) {
+    for nth in 0..=figures.below(2) {
         let model = match figures.below(8) {
             0 => LoadModel::ConstantImpedance,
             1 => LoadModel::ConstantCurrent,
