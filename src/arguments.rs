@@ -311,7 +311,7 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_name = "COLUMN", conflicts_with = "rate")]
     pub(crate) time: Option<String>,
     /// Samples per second of a CSV file without time column
-    #[arg(long, value_name = "HERTZ")]
+    #[arg(long, value_name = "HERTZ", value_parser = bare_number)]
     pub(crate) rate: Option<f64>,
     /// When the first sample was taken, as in 2026-11-20T09:59:58.5Z: intervals of ten minutes
     /// begin with the clock; without it, what the recording says
@@ -322,7 +322,7 @@ pub(crate) struct MeasureArguments {
     pub(crate) nominal: Option<String>,
     /// The declared voltage in V (of a phase) that dips, swells and EN 50160's limits are relative
     /// to; without it, 230 V or 120 V where the recording begins near that
-    #[arg(long, value_name = "VOLTS")]
+    #[arg(long, value_name = "VOLTS", value_parser = bare_number)]
     pub(crate) declared_voltage: Option<f64>,
     /// The lamp flicker is meant for, by its voltage; without it, by the declared voltage
     #[arg(long, value_parser = ["230", "120"])]
@@ -417,4 +417,9 @@ pub(crate) struct CertificatesArguments {
     /// Make certificates whose time is over, to see them refused
     #[arg(long, conflicts_with = "days")]
     pub(crate) expired: bool,
+}
+
+/// A number whose unit is fixed.
+fn bare_number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected a number without its unit, as in 230".to_owned())
 }

@@ -96,6 +96,15 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         }
         tell_out(&format!("  {:width$}  {}", row.name, row.summary));
     }
+    if what.is_none() {
+        tell_out("suites:");
+        let suites: Vec<Suite> =
+            EMBEDDED.iter().filter_map(|(_, text)| Suite::read(text).ok()).collect();
+        let width = suites.iter().map(|suite| suite.name.len()).max().unwrap_or(0);
+        for suite in &suites {
+            tell_out(&format!("  {:width$}  {}", suite.name, suite.title));
+        }
+    }
     ExitCode::Passed
 }
 

@@ -270,6 +270,10 @@ fn what_cannot_be_tested_is_told() {
 
 #[test]
 fn suites_are_listed_and_explained() {
+    let sweeps = call(&["accuracy", "ideal-1ph", "--suite", "paper-table-1-sinusoidal"]);
+    assert_eq!(sweeps.code, 2, "{sweeps:?}");
+    assert!(sweeps.stderr.contains("has no tests of a class"), "{}", sweeps.stderr);
+    assert!(call(&["list"]).stdout.contains("\n  iec-62053-22-2003 "));
     let listed = call(&["list", "suites"]);
     assert!(listed.stdout.contains("iec-62053-22-2003") && listed.stdout.contains("confirmed"));
     let told = call(&["explain", "iec-62053-22-2003"]);

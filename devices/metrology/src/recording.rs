@@ -55,7 +55,7 @@ pub enum AnalysisError {
         sample: usize,
     },
     /// Less than a cycle.
-    #[error("the recording holds {found_s} s, less than one cycle ({cycle_s} s)")]
+    #[error("the recording holds {found_s} s, less than one cycle ({cycle_s:.4} s)")]
     TooShort {
         /// Its length.
         found_s: f64,

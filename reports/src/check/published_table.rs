@@ -23,7 +23,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             published. Exactly one of three keys says how. `within`: no farther away than this \
             share of the published figure, either way. `at_most`: no more than this share of it. \
             `explained`: a row whose ratio to the published figure is above this, or below its \
-            reciprocal, has an explanation in the suite; which is to say that a prediction may be \
+            reciprocal, has an explanation in the suite, and is no farther than that from the figure \
+            which is explained (`explained_ratio`); which is to say that a prediction may be \
             off, but not without a word. `rows` selects published rows by name, also with `*`. A \
             row of which nothing counts, or of which readings are missing, is inconclusive. \
             `measured`, `limit` and `at` are those of the row that uses most of what it may.",
@@ -162,10 +163,11 @@ impl TableCheck {
             }
             Rule::AtMost(part) => (ratio <= part, part, ratio / part),
             Rule::Explained(part) => {
-                let is_near = ratio <= part && ratio >= 1.0 / part;
-                let share = libm::log(ratio).abs() / libm::log(part);
-                let limit = if ratio < 1.0 { 1.0 / part } else { part };
-                (is_near || !row.explanation.is_empty(), limit, share)
+                // Off the published figure, or off the one that is explained: the nearer counts.
+                let off = |from: f64| libm::log(ratio / from).abs() / libm::log(part);
+                let from = row.explained_ratio.filter(|from| off(*from) < off(1.0)).unwrap_or(1.0);
+                let is_near = ratio <= from * part && ratio >= from / part;
+                (is_near, if ratio < from { from / part } else { from * part }, off(from))
             }
         };
         let status = match (is_good, found.missing) {
@@ -185,7 +187,7 @@ impl TableCheck {
             append(&mut why, format_args!(", {} readings missing", found.missing));
         }
         if matches!(self.rule, Rule::Explained(_)) && !is_good {
-            why.push_str(", and no explanation");
+            why.push_str(", and no explanation of it");
         }
         let share = if share.is_nan() { f64::INFINITY } else { share };
         Judged { row, found, status, share, limit: limit * published, why }

@@ -12,10 +12,11 @@ use crate::standard::{Connection, tests as testing};
 
 const NAME: &str = "paper-table-1-sinusoidal";
 
-fn plan(explanation: &str) -> Arc<Plan> {
+fn plan(explained_ratio: Option<f64>) -> Arc<Plan> {
     let mut plan = testing::plan(NAME, "published", Connection::Direct);
     for row in &mut plan.suite.published {
-        row.explanation = explanation.to_owned();
+        row.explained_ratio = explained_ratio;
+        row.explanation = explained_ratio.map_or("", |_| "because").to_owned();
     }
     Arc::new(plan)
 }
@@ -83,7 +84,7 @@ const FREQUENCY: f64 = 0.0001;
 #[test]
 fn measured_and_limit_are_told_in_one_unit() {
     let toml = "rows = [\"frequency\"]\nat_most = \"10 %\"";
-    let verdict = run(&plan(""), toml, (0.0, 0.0), |_| true);
+    let verdict = run(&plan(None), toml, (0.0, 0.0), |_| true);
     assert_eq!((verdict.status, verdict.unit.as_str()), (Status::Pass, "Hz"), "{}", verdict.why);
     assert!((verdict.limit.unwrap() - 6.7e-5).abs() < 1e-12);
     let told = verdict.told.unwrap();
@@ -97,7 +98,7 @@ const ROWS: &str = "rows = [\"voltage\", \"active-power\"]\n";
 
 #[test]
 fn rows_are_held_to_what_was_published_either_way() {
-    let plan = plan("");
+    let plan = plan(None);
     // Published: 0.03 % and 0.043 %.
     for (within, deviations, status, measured) in [
         ("20 %", (0.03, 0.043), Status::Pass, 0.03),
@@ -131,20 +132,26 @@ fn rows_are_held_to_what_was_published_either_way() {
 #[test]
 fn what_is_far_off_needs_a_word() {
     let toml = format!("{ROWS}explained = 2");
-    for (explanation, deviations, status) in [
-        ("", (0.03, 0.085), Status::Pass),
-        ("", (0.03, 0.087), Status::Fail),
-        ("", (0.0149, 0.043), Status::Fail),
-        ("because", (0.0149, 0.087), Status::Pass),
+    for (explained_ratio, deviations, status) in [
+        (None, (0.03, 0.085), Status::Pass),
+        (None, (0.03, 0.087), Status::Fail),
+        (None, (0.0149, 0.043), Status::Fail),
+        // Explained is one figure, up to the same factor: 0.25 to 1, and as well 0.5 to 2.
+        (Some(0.5), (0.0149, 0.043), Status::Pass),
+        (Some(0.5), (0.0076, 0.085), Status::Pass),
+        (Some(0.5), (0.0074, 0.043), Status::Fail),
+        (Some(3.0), (0.0149, 0.043), Status::Fail),
+        (Some(3.0), (0.179, 0.047), Status::Pass),
+        (Some(3.0), (0.181, 0.047), Status::Fail),
     ] {
-        let verdict = run(&plan(explanation), &toml, deviations, |_| true);
+        let verdict = run(&plan(explained_ratio), &toml, deviations, |_| true);
         assert_eq!(verdict.status, status, "{deviations:?}: {}", verdict.why);
     }
 }
 
 #[test]
 fn what_is_missing_or_never_came_passes_nothing() {
-    let plan = plan("");
+    let plan = plan(None);
     let toml = format!("{ROWS}within = \"20 %\"");
     let verdict = run(&plan, &toml, (0.03, 0.043), |serial| serial != 40);
     assert_eq!(verdict.status, Status::Inconclusive, "{}", verdict.why);
@@ -155,7 +162,7 @@ fn what_is_missing_or_never_came_passes_nothing() {
 
 #[test]
 fn a_check_says_how_it_judges_and_what() {
-    let plan = plan("");
+    let plan = plan(None);
     for (toml, message) in [
         ("", "one of `within`"),
         ("within = \"1 %\"\nat_most = \"1 %\"", "one of `within`"),

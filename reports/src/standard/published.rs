@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 use lastmeter_units::{MeasurementId, SiUnit};
 
 use super::fields::RATIO;
@@ -61,6 +61,11 @@ pub(super) static PUBLISHED: &[Field] = &[
         Kind::Text,
         "\"\"",
         "why the model comes to another figure, where it does",
+    ),
+    Field::optional(
+        "explained_ratio",
+        Kind::Quantity { dimension: Dimension::Ratio, min: 1e-6, max: 1e6 },
+        "which figure that is, over the published one: another one is not explained by it",
     ),
 ];
 
@@ -149,6 +154,8 @@ pub struct Published {
     pub fitted: bool,
     /// Why the model comes to another figure; empty if nothing is said.
     pub explanation: String,
+    /// Which figure that is, over the published one; there if and only if there is an explanation.
+    pub explained_ratio: Option<f64>,
 }
 
 impl Published {
@@ -256,6 +263,14 @@ pub(super) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
             return None;
         }
     };
+    let explained_ratio = values.si_opt("explained_ratio");
+    let explanation = values.text("explanation");
+    if explained_ratio.is_none() != explanation.is_empty() {
+        let message = "`explanation` and `explained_ratio` go together";
+        let label = "expected a word for one figure, and which it is";
+        out.report(Code::DOES_NOT_FIT, values.span, message, label);
+        return None;
+    }
     Some(Published {
         name: values.text("name").to_owned(),
         title: values.text("title").to_owned(),
@@ -264,7 +279,8 @@ pub(super) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
         relative: Relative::from_word(values.text("relative_to")),
         counts_from: values.si("counts_from"),
         fitted: values.boolean("fitted"),
-        explanation: values.text("explanation").to_owned(),
+        explanation: explanation.to_owned(),
+        explained_ratio,
     })
 }
 

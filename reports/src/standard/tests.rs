@@ -1,11 +1,12 @@
 //! Tests of reading, unrolling and judging, with figures typed from the standards' tables.
 
-use lastmeter_params::Code;
+use lastmeter_params::{Code, Diagnostics, read_text};
 use lastmeter_units::SimDuration;
 
 use super::claim::Claim;
 use super::model::{Connection, LimitFigure, Suite};
 use super::plan::{Plan, Skip};
+use super::published::{PUBLISHED, read_published};
 use super::{EMBEDDED, explain_suite, suite_json_schema};
 
 fn suite(name: &str) -> Suite {
@@ -315,4 +316,18 @@ fn the_published_test_sets_are_those_of_the_publication() {
     // The two sweeps share the points at 50 Hz and 45 degrees, which are played once.
     assert_eq!(other.swept.len(), 9 * 2 * (7 + 7));
     assert_eq!(other.points.len(), 9 * 2 * (7 + 6));
+}
+
+#[test]
+fn a_word_says_of_which_figure_it_is() {
+    const ROW: &str =
+        "name = \"s\"\ntitle = \"S\"\nquantity = \"electricity.frequency\"\nfigure = \"1 %\"\n";
+    let both = "explanation = \"because\"\nexplained_ratio = 0.4";
+    let (word, ratio) = both.split_once('\n').unwrap();
+    for (keys, is_sound) in [("", true), (both, true), (word, false), (ratio, false)] {
+        let values = read_text(&format!("{ROW}{keys}"), &[PUBLISHED]).unwrap();
+        let mut out = Diagnostics::new();
+        let row = read_published(&values, &mut out);
+        assert_eq!((row.is_some(), out.is_empty()), (is_sound, is_sound), "{keys}");
+    }
 }

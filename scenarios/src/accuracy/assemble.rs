@@ -54,6 +54,13 @@ pub(super) fn assemble(options: &AccuracyOptions) -> Result<(Scenario, Ratings),
 /// Class, connection and tests that were asked for are the suite's.
 fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, Refused> {
     let name = &suite.name;
+    if suite.tests.is_empty() {
+        let message = format!(
+            "{name} has no tests of a class, but sweeps to hold against published figures: see \
+             docs/paper-table-1.md, and `lastmeter run scenarios/library/table-1-sinusoidal.toml`"
+        );
+        return Err(Refused::Told(message));
+    }
     if let Some(class) = options.class.as_deref().filter(|class| suite.class(class).is_none()) {
         let classes = suite.classes.join(", ");
         return Err(Refused::Told(format!("{name} has no class `{class}`; there are {classes}")));
