@@ -1,3 +1,5 @@
+//! The sweep held against dense solutions of the same networks, against itself, and closed forms.
+
 use nalgebra::DMatrix;
 use num_complex::Complex64;
 
