@@ -54,6 +54,20 @@ fn a_feeder_is_told_as_table_csv_and_json_and_drawn() {
     assert!(table.contains("2 nodes, 1 lines, 0 transformers"), "{table}");
 }
 
+/// The example that comes along, against the figures printed with it.
+#[test]
+fn the_feeder_of_baran_and_wu_has_its_published_losses() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("grids/baran-wu-33.toml");
+    let answer = try_grid(&options(file, Format::Json)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let losses = json["lastmeter"]["losses_w"].as_f64().unwrap();
+    assert!((losses - 202_677.0).abs() < 0.5, "{losses}");
+    let nodes = json["data"]["node"].as_array().unwrap();
+    let voltages = nodes.iter().map(|node| node["u_pu"][0].as_f64().unwrap());
+    let lowest = voltages.fold(f64::INFINITY, f64::min);
+    assert!((lowest - 0.9131).abs() < 5e-5, "{lowest}");
+}
+
 #[test]
 fn a_network_that_is_written_as_json_has_the_same_voltages() {
     let folder = tempfile::tempdir().unwrap();
