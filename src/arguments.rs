@@ -360,7 +360,10 @@ pub(crate) enum GridColour {
 #[command(after_help = "Examples:
   lastmeter grid feeder.dss
   lastmeter grid network.json --asym --format json
-  lastmeter grid feeder.dss --svg feeder.svg --colour loading --time")]
+  lastmeter grid feeder.dss --svg feeder.svg --colour loading --time
+  lastmeter grid network.json --sc --format json
+  lastmeter grid feeder.dss --sc --fault ag@671 --fault abc@650632:0.5
+  lastmeter grid feeder.dss --sc --fault-sweep --format csv")]
 pub(crate) struct GridArguments {
     /// A network: JSON of power-grid-model (.json), an `OpenDSS` script, or our own TOML (.toml)
     pub(crate) file: PathBuf,
@@ -388,6 +391,43 @@ pub(crate) struct GridArguments {
     /// Tell what reading and solving took
     #[arg(long)]
     pub(crate) time: bool,
+    /// Short circuits instead of the power flow: those of the file (`fault` of power-grid-model),
+    /// or those of --fault or --fault-sweep
+    #[arg(long)]
+    pub(crate) sc: bool,
+    /// A fault, by itself: abc, ag, ab, abg, open-a ... at a node, or at a share of a line from its
+    /// first end; may be repeated
+    #[arg(long = "fault", value_name = "KIND@NODE|LINE:SHARE", requires = "sc")]
+    pub(crate) faults: Vec<String>,
+    /// Every fault at every node
+    #[arg(long, requires = "sc", conflicts_with = "faults")]
+    pub(crate) fault_sweep: bool,
+    /// Resistance of the faults asked for
+    #[arg(long, value_name = "OHM", default_value_t = 0.0, value_parser = resistance, requires = "sc")]
+    pub(crate) fault_resistance: f64,
+    /// How high sources' voltages are: c of IEC 60909 for the largest or the smallest current, or
+    /// as described
+    #[arg(long, value_enum, default_value_t = GridSources::Maximum, requires = "sc")]
+    pub(crate) sources: GridSources,
+}
+
+/// How high sources are in short circuits.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum GridSources {
+    /// The rated voltage times c for the largest current
+    Maximum,
+    /// The rated voltage times c for the smallest current
+    Minimum,
+    /// As they are described
+    Actual,
+}
+
+/// A resistance that can be.
+fn resistance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ohm) if ohm.is_finite() && ohm >= 0.0 => Ok(ohm),
+        _ => Err("expected a number of ohms, 0 or more".to_owned()),
+    }
 }
 
 /// A tolerance that a calculation with 64 bits can meet, and that means something.

@@ -18,7 +18,8 @@ use lastmeter_scenarios::suite::{self, SuiteOptions};
 
 use crate::arguments::{
     AccuracyArguments, Arguments, CertificatesArguments, Color, Command, DoctorArguments, Format,
-    GridArguments, GridColour, MeasureArguments, MeasureFormat, RunArguments, ServeArguments, Time,
+    GridArguments, GridColour, GridSources, MeasureArguments, MeasureFormat, RunArguments,
+    ServeArguments, Time,
 };
 
 /// Carries out one command.
@@ -163,6 +164,16 @@ fn grid(arguments: GridArguments) -> ExitCode {
         },
         write: arguments.write,
         timings: arguments.time,
+        short_circuits: arguments.sc.then_some(grid::ShortCircuits {
+            faults: arguments.faults,
+            everywhere: arguments.fault_sweep,
+            scaling: match arguments.sources {
+                GridSources::Maximum => grid::Scaling::Maximum,
+                GridSources::Minimum => grid::Scaling::Minimum,
+                GridSources::Actual => grid::Scaling::Actual,
+            },
+            resistance_ohm: arguments.fault_resistance,
+        }),
     })
 }
 

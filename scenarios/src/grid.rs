@@ -1,4 +1,5 @@
-//! `lastmeter grid`: the power flow of a network file, as a table, JSON or CSV, and as a picture.
+//! `lastmeter grid`: power flow or short circuits of a network file, as a table, JSON or CSV, and
+//! as a picture.
 //!
 //! Reads the file, hands the network to `lastmeter-grid`, prints. The JSON form is a promise to
 //! users; the table is for eyes only.
@@ -14,11 +15,14 @@ use lastmeter_reports::ExitCode;
 
 use crate::suite::{tell, write_out};
 
+mod faults;
 mod read;
 mod show;
 #[cfg(test)]
 mod tests;
 
+pub use faults::ShortCircuits;
+pub use lastmeter_grid::short_circuit::Scaling;
 pub use read::{Origin, Read, read};
 
 /// How to print.
@@ -53,6 +57,8 @@ pub struct GridOptions {
     pub write: Option<PathBuf>,
     /// Whether to tell what each step took.
     pub timings: bool,
+    /// Short circuits instead of the power flow, if they are wanted.
+    pub short_circuits: Option<ShortCircuits>,
 }
 
 /// What each step took, milliseconds.
@@ -86,6 +92,9 @@ fn try_grid(options: &GridOptions) -> Result<String, String> {
         let written = pgm::write(&read.network)
             .map_err(|refusal| format!("error: {shown} cannot be written so:\n{refusal}"))?;
         write_file(path, &options.file, &written.json)?;
+    }
+    if let Some(wanted) = &options.short_circuits {
+        return faults::answer(&read, options, wanted);
     }
     let choices = Options {
         phases,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lastmeter_grid::Network;
+use lastmeter_grid::check::check;
 use lastmeter_grid::format::{dss, pgm, toml};
 
 /// The most bytes that are read of one file.
@@ -32,8 +33,25 @@ pub struct Read {
 /// TOML if it ends in `.toml`, else an `OpenDSS` script.
 ///
 /// # Errors
-/// Every mistake in the file on a line of its own, with file and line.
+/// Every mistake in the file on a line of its own, with file and line; also what the file says
+/// clearly, but no network can be.
 pub fn read(path: &Path) -> Result<Read, String> {
+    let mut read = described(path)?;
+    let report = check(&read.network);
+    if report.is_sound() {
+        read.notes.extend(report.remarks.iter().map(ToString::to_string));
+        return Ok(read);
+    }
+    let shown = path.display();
+    let mut lines: Vec<_> =
+        report.faults.iter().map(|fault| format!("error: {shown}: {fault}")).collect();
+    if report.left_out > 0 {
+        lines.push(format!("error: {shown}: and {} more", report.left_out));
+    }
+    Err(lines.join("\n"))
+}
+
+fn described(path: &Path) -> Result<Read, String> {
     let shown = path.display().to_string();
     let text = text_of(path).map_err(|why| format!("error: {shown}: {why}"))?;
     let ends_in = |expected: &str| {

@@ -199,7 +199,7 @@ pub(super) fn csv(network: &Network, flow: &Flow) -> String {
 }
 
 /// A name as a field of CSV.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     if name.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", name.replace('"', "\"\""))
     } else {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lastmeter_grid::diagram::Colouring;
 
-use super::{Format, GridOptions, try_grid};
+use super::{Format, GridOptions, Scaling, ShortCircuits, try_grid};
 
 /// A home of 2 kW at the end of 0.1 ohm, behind a stiff source.
 const FEEDER: &str = "new circuit.small basekv=0.4 mvasc3=1000 mvasc1=1000\n\
@@ -22,6 +22,7 @@ fn options(file: PathBuf, format: Format) -> GridOptions {
         colouring: Colouring::Voltage,
         write: None,
         timings: false,
+        short_circuits: None,
     }
 }
 
@@ -104,6 +105,44 @@ fn what_cannot_be_read_or_solved_is_told_with_its_place() {
     let shown = file.display().to_string();
     let unknown = told(&format!("{FEEDER}new pvsystem.p\n"));
     assert!(unknown.starts_with(&format!("error: {shown}:4: pvsystem p: ")), "{unknown}");
+    let twice = told(&format!(
+        "{FEEDER}new line.k bus1=sourcebus.1 bus2=home.1 phases=1 r1=-1 x1=0 c1=0\n"
+    ));
+    assert!(twice.starts_with(&format!("error: {shown}: line 4: line `k`: ")), "{twice}");
     let collapse = told(&FEEDER.replace("kw=2", "kw=900 vminpu=0.01"));
     assert!(collapse.contains("home"), "{collapse}");
+}
+
+/// 231 V behind 0.16 ohm of the source and 0.1 ohm of the line: by division.
+#[test]
+fn short_circuits_are_told_at_nodes_along_lines_and_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stiff.dss");
+    let stiff = FEEDER.replace("mvasc3=1000 mvasc1=1000", "mvasc3=1000000 mvasc1=1000000");
+    std::fs::write(&file, stiff).unwrap();
+    let ask = |faults: &[&str], everywhere: bool, resistance_ohm: f64| {
+        let mut asked = options(file.clone(), Format::Csv);
+        let faults = faults.iter().map(|&fault| fault.to_owned()).collect();
+        let scaling = Scaling::Actual;
+        asked.short_circuits = Some(ShortCircuits { faults, everywhere, scaling, resistance_ohm });
+        try_grid(&asked)
+    };
+    let current = |csv: &str, row: &str| -> f64 {
+        let line = csv.lines().find(|line| line.starts_with(row)).unwrap();
+        line.split(',').nth(3).unwrap().parse().unwrap()
+    };
+    let u0 = 400.0 / 3f64.sqrt();
+    for (fault, row, resistance, ohm) in [
+        ("ag@home", "ag,home,a", 0.0, 0.1),
+        ("ag@home", "ag,home,a", 0.3, 0.4),
+        ("ag@l:0.5", "ag,l:0.5,a", 0.0, 0.05),
+    ] {
+        let found = current(&ask(&[fault], false, resistance).unwrap(), row);
+        assert!((found / (u0 / ohm) - 1.0).abs() < 1e-4, "{fault}: {found}");
+    }
+    let everywhere = ask(&[], true, 0.0).unwrap();
+    assert!((current(&everywhere, "ag,home,a") / (u0 / 0.1) - 1.0).abs() < 1e-4);
+    assert!(ask(&[], false, 0.0).unwrap_err().contains("--fault ag@NODE"));
+    assert!(ask(&["ag@nowhere"], false, 0.0).unwrap_err().contains("`nowhere` is neither"));
+    assert!(ask(&["xg@home"], false, 0.0).unwrap_err().contains("is no fault"));
 }
