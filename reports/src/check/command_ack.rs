@@ -42,18 +42,8 @@ pub(super) const KIND: CheckKind = CheckKind {
         ],
     },
     build: |values, context, _| {
-        Some(Box::new(CommandAck {
-            context,
-            device: Pattern::new(values.text("device")),
-            within: values.duration("within"),
-            open: BTreeMap::new(),
-            early: BTreeMap::new(),
-            acknowledged: 0,
-            refused: 0,
-            disobeyed: 0,
-            first_disobeyed: None,
-            slowest: None,
-        }))
+        let device = Pattern::new(values.text("device"));
+        Some(Box::new(CommandAck::new(context, device, values.duration("within"))))
     },
 };
 
@@ -203,6 +193,22 @@ impl Check for CommandAck {
 }
 
 impl CommandAck {
+    /// Before any command was given.
+    fn new(context: CheckContext, device: Pattern, within: SimDuration) -> Self {
+        Self {
+            context,
+            device,
+            within,
+            open: BTreeMap::new(),
+            early: BTreeMap::new(),
+            acknowledged: 0,
+            refused: 0,
+            disobeyed: 0,
+            first_disobeyed: None,
+            slowest: None,
+        }
+    }
+
     /// A command of which it is known what became of it, and when.
     fn close(&mut self, given: Given, time: SimTime, outcome: Outcome) {
         let what = match (outcome, given.must_be_refused) {
@@ -248,18 +254,7 @@ impl Unjudged {
             scenario: scenario.to_owned(),
             ..CheckContext::default()
         };
-        let all = CommandAck {
-            context,
-            device: Pattern::new("*"),
-            within: SimDuration(i64::MAX),
-            open: BTreeMap::new(),
-            early: BTreeMap::new(),
-            acknowledged: 0,
-            refused: 0,
-            disobeyed: 0,
-            first_disobeyed: None,
-            slowest: None,
-        };
+        let all = CommandAck::new(context, Pattern::new("*"), SimDuration(i64::MAX));
         Self { judged, all }
     }
 
