@@ -58,5 +58,6 @@ pub use spectrum::{Spectrum, SpectrumChannel, SpectrumLine, SpectrumOptions, spe
 pub use sync::Synchronisation;
 pub use unbalance::{Sequence, Unbalance};
 pub use window::{
-    BeforeTick, Effective, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor, TenMinutes, Window,
+    BeforeTick, Effective, EffectiveResidue, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor,
+    Residue, TenMinutes, Window,
 };

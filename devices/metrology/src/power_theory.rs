@@ -10,7 +10,7 @@
 use serde::Serialize;
 
 use crate::quantities::non_active;
-use crate::window::{Effective, PhaseQuantities, Phasor, Window};
+use crate::window::{Effective, EffectiveResidue, PhaseQuantities, Phasor, Residue, Window};
 
 /// The mean values of one phase everything else is defined by.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,8 +29,11 @@ pub struct PowerMeans {
     pub p1_w: f64,
     /// Reactive power of the fundamentals in var.
     pub q1_var: f64,
-    /// Budeanu's reactive power in var; `None` where harmonics were not computed.
-    pub q_budeanu_var: Option<f64>,
+    /// What is left without the fundamentals: mean squares and active power.
+    pub residue: Residue,
+    /// Budeanu's reactive power of the harmonics from the second on in var; `None` where harmonics
+    /// were not computed.
+    pub q_harmonic_var: Option<f64>,
 }
 
 impl PowerMeans {
@@ -38,7 +41,7 @@ impl PowerMeans {
     pub fn of(phase: &PhaseQuantities) -> Self {
         let square = |x: Phasor| x.re * x.re + x.im * x.im;
         let budeanu = |h: &crate::PhaseHarmonics| {
-            h.u.lines.iter().zip(&h.i.lines).map(|(u, i)| reactive(*u, *i)).sum()
+            h.u.lines.iter().zip(&h.i.lines).skip(1).map(|(u, i)| reactive(*u, *i)).sum()
         };
         Self {
             u2: phase.u_rms_v * phase.u_rms_v,
@@ -48,7 +51,8 @@ impl PowerMeans {
             p_w: phase.p_w,
             p1_w: active(phase.u1, phase.i1),
             q1_var: phase.q1_var,
-            q_budeanu_var: phase.harmonics.as_deref().map(budeanu),
+            residue: phase.residue,
+            q_harmonic_var: phase.harmonics.as_deref().map(budeanu),
         }
     }
 }
@@ -128,12 +132,20 @@ impl PowerTheory {
     pub fn new(means: &PowerMeans) -> Self {
         let (u, i) = (non_negative_root(means.u2), non_negative_root(means.i2));
         let (u1, i1) = (non_negative_root(means.u1_2), non_negative_root(means.i1_2));
-        let (uh, ih) =
-            (non_negative_root(means.u2 - means.u1_2), non_negative_root(means.i2 - means.i1_2));
+        let (uh, ih) = (non_negative_root(means.residue.u2), non_negative_root(means.residue.i2));
         let (s, s1, sh) = (u * i, u1 * i1, uh * ih);
-        let ph_w = means.p_w - means.p1_w;
+        let ph_w = means.residue.p_w;
         let n_var = non_active(s, means.p_w);
         let (di_var, dv_var) = (u1 * ih, uh * i1);
+        let dh_var = non_active(sh, ph_w);
+        // S^2 - P^2 - QB^2 multiplied out: what cancels is no longer in it. The first difference is
+        // zero but where the fundamentals change from window to window.
+        let budeanu_2 = |qh: f64| {
+            let (p1, q1) = (means.p1_w, means.q1_var);
+            let first = (s1 * s1 - p1 * p1 - q1 * q1).max(0.0);
+            let parts = di_var * di_var + dv_var * dv_var + dh_var * dh_var;
+            first + parts - qh * qh - 2.0 * (p1 * ph_w + q1 * qh)
+        };
         Self {
             u1_v: u1,
             i1_a: i1,
@@ -142,15 +154,15 @@ impl PowerTheory {
             s1_va: s1,
             p1_w: means.p1_w,
             q1_var: means.q1_var,
-            q_budeanu_var: means.q_budeanu_var,
-            d_budeanu_var: means.q_budeanu_var.map(|q| non_active(n_var, q)),
+            q_budeanu_var: means.q_harmonic_var.map(|qh| means.q1_var + qh),
+            d_budeanu_var: means.q_harmonic_var.map(|qh| non_negative_root(budeanu_2(qh))),
             // The sum of the parts is S^2 - S1^2 without its cancellation.
             sn_va: non_negative_root(di_var * di_var + dv_var * dv_var + sh * sh),
             di_var,
             dv_var,
             sh_va: sh,
             ph_w,
-            dh_var: non_active(sh, ph_w),
+            dh_var,
             s_va: s,
             p_w: means.p_w,
             n_var,
@@ -187,6 +199,8 @@ pub struct EffectiveMeans {
     pub in_2: f64,
     /// The same five of the fundamentals.
     pub fundamental: [f64; 5],
+    /// The first four of what is left without the fundamentals.
+    pub residue: EffectiveResidue,
     /// Square of the positive-sequence fundamental voltage in V^2.
     pub u_positive_2: f64,
     /// Square of the positive-sequence fundamental current in A^2.
@@ -218,6 +232,7 @@ impl EffectiveMeans {
             ie_three_2,
             in_2,
             fundamental: five(&first),
+            residue: total.residue,
             u_positive_2: up.rms() * up.rms(),
             i_positive_2: ip.rms() * ip.rms(),
             p_positive_w: 3.0 * active(up, ip),
@@ -227,8 +242,9 @@ impl EffectiveMeans {
     }
 
     /// Every mean as a list, for sums over windows.
-    pub(crate) fn list(&self) -> [f64; 15] {
+    pub(crate) fn list(&self) -> [f64; 19] {
         let [a, b, c, d, e] = self.fundamental;
+        let EffectiveResidue { ue_2, ie_2, ue_three_wire_2, ie_three_wire_2 } = self.residue;
         [
             self.ue_2,
             self.ie_2,
@@ -245,11 +261,15 @@ impl EffectiveMeans {
             self.p_positive_w,
             self.q_positive_var,
             self.p_w,
+            ue_2,
+            ie_2,
+            ue_three_wire_2,
+            ie_three_wire_2,
         ]
     }
 
     /// The inverse of [`EffectiveMeans::list`].
-    pub(crate) fn from_list(x: [f64; 15]) -> Self {
+    pub(crate) fn from_list(x: [f64; 19]) -> Self {
         Self {
             ue_2: x[0],
             ie_2: x[1],
@@ -262,6 +282,12 @@ impl EffectiveMeans {
             p_positive_w: x[12],
             q_positive_var: x[13],
             p_w: x[14],
+            residue: EffectiveResidue {
+                ue_2: x[15],
+                ie_2: x[16],
+                ue_three_wire_2: x[17],
+                ie_three_wire_2: x[18],
+            },
         }
     }
 }
@@ -280,6 +306,7 @@ fn fundamental(u: [Phasor; 3], i: [Phasor; 3]) -> Effective {
         ue_three_wire_v: (lines / 9.0).sqrt(),
         ie_three_wire_a: (i2 / 3.0).sqrt(),
         in_a: n2.sqrt(),
+        residue: EffectiveResidue::default(),
     }
 }
 
@@ -324,13 +351,15 @@ impl EffectivePower {
     /// Effective quantities in one form.
     pub fn new(means: &EffectiveMeans, wires: Wires) -> Self {
         let [ue1, ie1, ue1_three, ie1_three, _] = means.fundamental;
-        let (ue_2, ie_2, ue1_2, ie1_2) = match wires {
-            Wires::Four => (means.ue_2, means.ie_2, ue1, ie1),
-            Wires::Three => (means.ue_three_2, means.ie_three_2, ue1_three, ie1_three),
-        };
-        let root = non_negative_root;
-        let (ue, ie, ue1, ie1) = (root(ue_2), root(ie_2), root(ue1_2), root(ie1_2));
-        let (ueh, ieh) = (root(ue_2 - ue1_2), root(ie_2 - ie1_2));
+        let (rest, root) = (&means.residue, non_negative_root);
+        let [ue, ie, ue1, ie1, ueh, ieh] = match wires {
+            Wires::Four => [means.ue_2, means.ie_2, ue1, ie1, rest.ue_2, rest.ie_2],
+            Wires::Three => {
+                let rest = [rest.ue_three_wire_2, rest.ie_three_wire_2];
+                [means.ue_three_2, means.ie_three_2, ue1_three, ie1_three, rest[0], rest[1]]
+            }
+        }
+        .map(root);
         let (dei_var, dev_var, seh_va) = (3.0 * ue1 * ieh, 3.0 * ueh * ie1, 3.0 * ueh * ieh);
         let se_va = 3.0 * ue * ie;
         let se1_va = 3.0 * ue1 * ie1;

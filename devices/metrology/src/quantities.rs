@@ -4,7 +4,7 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use crate::edge::{Edge, Span};
 use crate::numeric::oscillate;
-use crate::window::{Effective, PhaseQuantities, Phasor};
+use crate::window::{Effective, EffectiveResidue, PhaseQuantities, Phasor, Residue};
 
 /// Where a window lies in the channels' slices, with the fundamental's cosine and sine over it.
 pub(crate) struct Frame<'a> {
@@ -16,6 +16,9 @@ pub(crate) struct Frame<'a> {
     pub(crate) cos: &'a [f64],
     /// Its sine.
     pub(crate) sin: &'a [f64],
+    /// Means of the cosine's square, of the sine's and of their product: near 1/2, 1/2 and 0, as
+    /// near as the weights of the samples come to the integral they stand for.
+    turning: [f64; 3],
 }
 
 impl<'a> Frame<'a> {
@@ -32,7 +35,18 @@ impl<'a> Frame<'a> {
         let (cos, sin) = oscillator;
         oscillate((span.first as f64 - start) * omega, omega, span.count(), cos, sin);
         let channels = channels.iter().map(|c| &c[span.first..]).collect();
-        Self { channels, span, cos, sin }
+        let turning = span.power(cos, sin);
+        Self { channels, span, cos, sin, turning }
+    }
+
+    /// Mean of the product of what is left of two channels without their fundamentals, given the
+    /// mean of the channels' product. Multiplied out, that is the sum over the samples' remainders
+    /// but for rounding: the product of the fundamentals, which were found as 2 mean(x cos), is
+    /// counted with the means their own sums have.
+    fn residue(&self, xy: f64, x: Phasor, y: Phasor) -> f64 {
+        let [cc, ss, cs] = self.turning;
+        let mixed = x.re * y.im + x.im * y.re;
+        xy - 2.0 * (x.re * y.re * (1.0 - cc) + x.im * y.im * (1.0 - ss) + mixed * cs)
     }
 
     /// Mean of the product of two channels.
@@ -52,6 +66,11 @@ impl<'a> Frame<'a> {
         let (u_rms_v, i_rms_a) = (uu.max(0.0).sqrt(), ii.max(0.0).sqrt());
         let (u1, i1) = (self.fundamental(voltage), self.fundamental(current));
         let s_va = u_rms_v * i_rms_a;
+        let residue = Residue {
+            u2: self.residue(uu, u1, u1).max(0.0),
+            i2: self.residue(ii, i1, i1).max(0.0),
+            p_w: self.residue(p_w, u1, i1),
+        };
         PhaseQuantities {
             u_rms_v,
             i_rms_a,
@@ -62,6 +81,7 @@ impl<'a> Frame<'a> {
             pf: power_factor(s_va, p_w),
             u1,
             i1,
+            residue,
             harmonics: None,
         }
     }
@@ -70,20 +90,61 @@ impl<'a> Frame<'a> {
     /// quantities, so that only the mixed products remain to be summed.
     pub(crate) fn effective(&self, phases: &[PhaseQuantities]) -> Option<Effective> {
         let [a, b, c] = phases else { return None };
-        let u2 = a.u_rms_v * a.u_rms_v + b.u_rms_v * b.u_rms_v + c.u_rms_v * c.u_rms_v;
-        let i2 = a.i_rms_a * a.i_rms_a + b.i_rms_a * b.i_rms_a + c.i_rms_a * c.i_rms_a;
-        let u_mixed = self.mean(0, 1) + self.mean(1, 2) + self.mean(2, 0);
-        let i_mixed = self.mean(3, 4) + self.mean(4, 5) + self.mean(5, 3);
-        // Sum of the squared line voltages, and the square of the summed currents.
-        let line2 = (2.0 * (u2 - u_mixed)).max(0.0);
-        let neutral2 = (i2 + 2.0 * i_mixed).max(0.0);
+        let pairs = [(0, 1), (1, 2), (2, 0)];
+        let mixed = |first: usize| pairs.map(|(x, y)| self.mean(first + x, first + y));
+        let (u_mixed, i_mixed) = (mixed(0), mixed(3));
+        let left = |mixed: [f64; 3], phasors: [Phasor; 3]| {
+            let pairs = pairs.iter().zip(mixed);
+            pairs.map(|(&(x, y), xy)| self.residue(xy, phasors[x], phasors[y])).sum()
+        };
+        let all = Squares {
+            u2: a.u_rms_v * a.u_rms_v + b.u_rms_v * b.u_rms_v + c.u_rms_v * c.u_rms_v,
+            i2: a.i_rms_a * a.i_rms_a + b.i_rms_a * b.i_rms_a + c.i_rms_a * c.i_rms_a,
+            u_mixed: u_mixed.iter().sum(),
+            i_mixed: i_mixed.iter().sum(),
+        };
+        let residue = Squares {
+            u2: a.residue.u2 + b.residue.u2 + c.residue.u2,
+            i2: a.residue.i2 + b.residue.i2 + c.residue.i2,
+            u_mixed: left(u_mixed, [a.u1, b.u1, c.u1]),
+            i_mixed: left(i_mixed, [a.i1, b.i1, c.i1]),
+        };
+        let ([ue_2, ie_2, ue_three_2, ie_three_2, in_2], rest) =
+            (all.effective(), residue.effective());
         Some(Effective {
-            ue_v: ((3.0 * u2 + line2) / 18.0).sqrt(),
-            ie_a: ((i2 + neutral2) / 3.0).sqrt(),
-            ue_three_wire_v: (line2 / 9.0).sqrt(),
-            ie_three_wire_a: (i2 / 3.0).sqrt(),
-            in_a: neutral2.sqrt(),
+            ue_v: ue_2.sqrt(),
+            ie_a: ie_2.sqrt(),
+            ue_three_wire_v: ue_three_2.sqrt(),
+            ie_three_wire_a: ie_three_2.sqrt(),
+            in_a: in_2.sqrt(),
+            residue: EffectiveResidue {
+                ue_2: rest[0],
+                ie_2: rest[1],
+                ue_three_wire_2: rest[2],
+                ie_three_wire_2: rest[3],
+            },
         })
+    }
+}
+
+/// Mean squares of three voltages and three currents, and of their products with each other, each
+/// added up.
+struct Squares {
+    u2: f64,
+    i2: f64,
+    u_mixed: f64,
+    i_mixed: f64,
+}
+
+impl Squares {
+    /// Squares of Ue and Ie of the four-wire form, of the three-wire form, and of the sum of the
+    /// currents.
+    fn effective(&self) -> [f64; 5] {
+        // Sum of the squared line voltages, and the square of the summed currents.
+        let line_2 = (2.0 * (self.u2 - self.u_mixed)).max(0.0);
+        let in_2 = (self.i2 + 2.0 * self.i_mixed).max(0.0);
+        let ue_2 = (3.0 * self.u2 + line_2) / 18.0;
+        [ue_2, (self.i2 + in_2) / 3.0, line_2 / 9.0, self.i2 / 3.0, in_2]
     }
 }
 

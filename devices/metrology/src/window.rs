@@ -106,8 +106,36 @@ pub struct PhaseQuantities {
     pub u1: Phasor,
     /// Fundamental current in A; phase relative to the start of the window.
     pub i1: Phasor,
+    /// What is left of both without their fundamentals.
+    pub residue: Residue,
     /// Harmonics, if the configuration asked for them.
     pub harmonics: Option<Box<PhaseHarmonics>>,
+}
+
+/// What is left of a voltage and its current without their fundamentals: DC, harmonics and all
+/// between them (index H of IEEE 1459-2010, 3.1.2). Of the samples themselves, not a difference of
+/// near-equal squares, so that of a pure sine nothing is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Residue {
+    /// Mean square of the voltage, UH^2, in V^2.
+    pub u2: f64,
+    /// Mean square of the current, IH^2, in A^2.
+    pub i2: f64,
+    /// Active power PH in W.
+    pub p_w: f64,
+}
+
+/// Squares of the effective values of what is left without the fundamentals.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EffectiveResidue {
+    /// Effective voltage `UeH` of the four-wire form, squared, in V^2.
+    pub ue_2: f64,
+    /// Effective current `IeH` of the four-wire form, squared, in A^2.
+    pub ie_2: f64,
+    /// Effective voltage of the three-wire form, squared, in V^2.
+    pub ue_three_wire_2: f64,
+    /// Effective current of the three-wire form, squared, in A^2.
+    pub ie_three_wire_2: f64,
 }
 
 /// Effective values of a three-phase system in one window (IEEE 1459-2010, 3.2).
@@ -129,6 +157,8 @@ pub struct Effective {
     pub ie_three_wire_a: f64,
     /// RMS of the sum of the three currents in A.
     pub in_a: f64,
+    /// The same without the fundamentals.
+    pub residue: EffectiveResidue,
 }
 
 /// Harmonics of a voltage and its current in one window.

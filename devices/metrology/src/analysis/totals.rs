@@ -4,7 +4,7 @@ use crate::numeric::degrees;
 use crate::power_theory::{EffectiveMeans, EffectivePower, PowerMeans, PowerTheory, Wires};
 use crate::result::{HarmonicLine, Total, UnbalanceValues};
 use crate::unbalance::{Sequence, Unbalance};
-use crate::window::{Harmonics, PhaseQuantities, Phasor, Window, distortion_pct};
+use crate::window::{Harmonics, PhaseQuantities, Phasor, Residue, Window, distortion_pct};
 
 /// A channel whose fundamental has less than this part of its mean square has no signal: noise
 /// spread over hundreds of bins has far less, the most distorted load far more.
@@ -106,8 +106,8 @@ impl HarmonicSums {
 #[derive(Clone, Debug, Default)]
 pub(super) struct PhaseTotals {
     count: u32,
-    sums: [f64; 7],
-    budeanu: Option<f64>,
+    sums: [f64; 10],
+    q_harmonic: Option<f64>,
     pub(super) u: HarmonicSums,
     pub(super) i: HarmonicSums,
 }
@@ -115,13 +115,13 @@ pub(super) struct PhaseTotals {
 impl PhaseTotals {
     fn add(&mut self, phase: &PhaseQuantities, reference_rad: f64) {
         let means = PowerMeans::of(phase);
-        let PowerMeans { u2, i2, u1_2, i1_2, p_w, p1_w, q1_var, q_budeanu_var } = means;
-        for (sum, x) in self.sums.iter_mut().zip([u2, i2, u1_2, i1_2, p_w, p1_w, q1_var]) {
-            *sum += x;
-        }
-        self.budeanu = match (self.count, q_budeanu_var) {
+        let PowerMeans { u2, i2, u1_2, i1_2, p_w, p1_w, q1_var, residue, q_harmonic_var } = means;
+        let Residue { u2: uh2, i2: ih2, p_w: ph_w } = residue;
+        let values = [u2, i2, u1_2, i1_2, p_w, p1_w, q1_var, uh2, ih2, ph_w];
+        self.sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += x);
+        self.q_harmonic = match (self.count, q_harmonic_var) {
             (0, found) => found,
-            (_, found) => self.budeanu.zip(found).map(|(sum, x)| sum + x),
+            (_, found) => self.q_harmonic.zip(found).map(|(sum, x)| sum + x),
         };
         self.count += 1;
         if let Some(harmonics) = phase.harmonics.as_deref() {
@@ -133,9 +133,11 @@ impl PhaseTotals {
     /// The means over all windows.
     pub(super) fn means(&self) -> PowerMeans {
         let part = 1.0 / f64::from(self.count.max(1));
-        let [u2, i2, u1_2, i1_2, p_w, p1_w, q1_var] = self.sums.map(|sum| sum * part);
-        let q_budeanu_var = self.budeanu.map(|sum| sum * part);
-        PowerMeans { u2, i2, u1_2, i1_2, p_w, p1_w, q1_var, q_budeanu_var }
+        let [u2, i2, u1_2, i1_2, p_w, p1_w, q1_var, uh2, ih2, ph_w] =
+            self.sums.map(|sum| sum * part);
+        let residue = Residue { u2: uh2, i2: ih2, p_w: ph_w };
+        let q_harmonic_var = self.q_harmonic.map(|sum| sum * part);
+        PowerMeans { u2, i2, u1_2, i1_2, p_w, p1_w, q1_var, residue, q_harmonic_var }
     }
 
     /// Whether the voltage and the current have a signal.
@@ -159,7 +161,7 @@ pub(super) struct Totals {
     pub(super) overlapping: u32,
     pub(super) phases: Vec<PhaseTotals>,
     frequency: (f64, u32),
-    effective: Option<[f64; 15]>,
+    effective: Option<[f64; 19]>,
     /// Squares of zero, positive and negative sequence: of voltages, of currents.
     sequences: [[f64; 3]; 2],
 }
@@ -184,7 +186,7 @@ impl Totals {
             totals.add(phase, reference_rad);
         }
         if let Some(means) = EffectiveMeans::of(window) {
-            let sums = self.effective.get_or_insert([0.0; 15]);
+            let sums = self.effective.get_or_insert([0.0; 19]);
             sums.iter_mut().zip(means.list()).for_each(|(sum, x)| *sum += x);
         }
         if let Some(squares) = sequence_squares(window) {

@@ -7,6 +7,7 @@ mod events;
 mod flicker;
 mod measured;
 mod methods;
+mod oracles;
 mod power;
 mod signal;
 mod streaming;

@@ -3,7 +3,8 @@
 use std::f64::consts::{PI, SQRT_2, TAU};
 
 use lastmeter_metrology::{
-    EffectiveMeans, EffectivePower, EnergyMeter, Netting, PowerMeans, PowerTheory, Powers, Wires,
+    EffectiveMeans, EffectivePower, EnergyMeter, Netting, PowerMeans, PowerTheory, Powers, Residue,
+    Wires,
 };
 
 use crate::signal::{Tone, ppm, render, tone, windows};
@@ -98,23 +99,23 @@ fn the_worked_waveforms_have_all_their_powers() {
                 near(found.p1_w, p1, oracle.s);
                 near(found.q1_var, q1, oracle.s);
                 near(found.q_budeanu_var.expect("harmonics"), budeanu, oracle.s);
-                // What is left of a fundamental is a difference of squares: a ppm of 1 is 1e-3 of
-                // its root, so a sinusoid's distortion is not nothing to 20 ppm.
-                let rest = if oracle.thd_pct.0 == 0.0 { 100.0 } else { 1.0 };
-                near(found.sn_va, sn, rest * oracle.s);
-                near(found.di_var, di, rest * oracle.s);
-                near(found.dv_var, dv, rest * oracle.s);
-                near(found.sh_va, sh, rest * oracle.s);
+                near(found.sn_va, sn, oracle.s);
+                // Of a pure sine nothing is left, to a ppm of S: no difference of near-equal squares.
+                let closer = |found: f64, due: f64| near(found, due, 0.05 * oracle.s);
+                closer(found.di_var, di);
+                closer(found.dv_var, dv);
+                closer(found.sh_va, sh);
                 near(found.s1_va, (p1 * p1 + q1 * q1).sqrt(), oracle.s);
                 near(found.ph_w, oracle.p - p1, oracle.s);
                 let dh = (sh * sh - (oracle.p - p1).powi(2)).max(0.0).sqrt();
-                near(found.dh_var, dh, 100.0 * oracle.s);
+                closer(found.dh_var, dh);
                 let d = (oracle.n.powi(2) - budeanu.powi(2)).max(0.0).sqrt();
-                near(found.d_budeanu_var.expect("harmonics"), d, 300.0 * oracle.s);
+                closer(found.d_budeanu_var.expect("harmonics"), d);
                 near(found.pf.expect("a load"), oracle.pf, 1.0);
                 near(found.displacement_pf.expect("a load"), oracle.displacement_pf, 1.0);
-                near(found.thd_u_pct.expect("a fundamental"), oracle.thd_pct.0, 100.0 * rest);
-                near(found.thd_i_pct.expect("a fundamental"), oracle.thd_pct.1, 100.0 * rest);
+                let (thd_u, thd_i) = oracle.thd_pct;
+                near(found.thd_u_pct.expect("a fundamental"), thd_u, thd_u.max(1.0));
+                near(found.thd_i_pct.expect("a fundamental"), thd_i, thd_i.max(1.0));
             }
         }
     }
@@ -142,7 +143,12 @@ fn the_definitions_themselves_hold_to_every_printed_digit() {
             p_w: all.clone().map(active).sum(),
             p1_w: active(0),
             q1_var: reactive(0),
-            q_budeanu_var: Some(all.map(reactive).sum()),
+            residue: Residue {
+                u2: square(&oracle.u[1..]),
+                i2: square(&oracle.i[1..]),
+                p_w: all.clone().skip(1).map(active).sum(),
+            },
+            q_harmonic_var: Some(all.skip(1).map(reactive).sum()),
         });
         let [p1, q1, budeanu, sn, di, dv, sh] = oracle.powers;
         for (found, due) in [
@@ -185,7 +191,7 @@ fn a_phase_fired_load_has_its_worked_fundamental() {
         assert!(ppm(found.p_w, 1_626.345_597).abs() < 20.0, "{}", found.p_w);
         assert!(ppm(found.i1_a, 8.382_377).abs() < 20.0, "{}", found.i1_a);
         assert!(ppm(found.q1_var, 1_035.363_764).abs() < 20.0, "{}", found.q1_var);
-        assert!((found.thd_i_pct.expect("a current") - 65.053_754).abs() < 3e-3);
+        assert!((found.thd_i_pct.expect("a current") - 65.053_754).abs() < 1.3e-3);
         let angle_deg =
             (window.phases[0].i1.phase_rad() - window.phases[0].u1.phase_rad()).to_degrees();
         assert!((angle_deg + 32.481_637).abs() < 1e-3, "{angle_deg}");
@@ -194,26 +200,33 @@ fn a_phase_fired_load_has_its_worked_fundamental() {
 
 #[test]
 fn a_burst_fired_load_swings_in_windows_and_not_in_energy() {
-    // Two cycles on, two off, 10 A at 230 V: 1150 W on average. Ten cycles hold four or six.
-    let rate = 6400.0;
-    let seconds = 40;
-    let count = seconds * 6400;
-    let u = render(&[tone(1.0, 230.0, -90.0)], 50.0, rate, count);
-    let i: Vec<f64> =
-        (0..count).map(|k| if (k / 128) % 4 < 2 { u[k] / 23.0 } else { 0.0 }).collect();
-    let all = windows(rate, 50.0, &u, &i, false);
-    let mut meter = EnergyMeter::new(1, Netting::Net);
-    let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
-    for window in &all {
-        let phase = &window.phases[0];
-        (least, most) = (least.min(phase.p_w), most.max(phase.p_w));
-        let powers = Powers { p_w: phase.p_w, q_var: phase.q1_var, s_va: phase.s_va };
-        meter.add(&[powers], window.duration_s);
+    // Two cycles on, two off, 10 A at 230 V: 1150 W on average. Ten cycles hold four or six, so a
+    // window has 20 % less or more. The smooth edges of windows see a little of what is switched
+    // right beside them: the slower the sampling the more, 150 ppm at 6.4 kS/s.
+    for (per_cycle, tolerance) in [(400, 20e-6), (1000, 20e-6), (128, 150e-6)] {
+        let rate = 50.0 * f64::from(per_cycle);
+        let count = 2000 * per_cycle as usize;
+        let u = render(&[tone(1.0, 230.0, -90.0)], 50.0, rate, count);
+        let is_on = |k: usize| (k / per_cycle as usize) % 4 < 2;
+        let i: Vec<f64> = (0..count).map(|k| if is_on(k) { u[k] / 23.0 } else { 0.0 }).collect();
+        let all = windows(rate, 50.0, &u, &i, false);
+        let mut meter = EnergyMeter::new(1, Netting::Net);
+        let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+        let mut square = 0.0;
+        for window in &all {
+            let phase = &window.phases[0];
+            (least, most) = (least.min(phase.p_w), most.max(phase.p_w));
+            square += phase.i_rms_a * phase.i_rms_a;
+            let powers = Powers { p_w: phase.p_w, q_var: phase.q1_var, s_va: phase.s_va };
+            meter.add(&[powers], window.duration_s);
+        }
+        assert!((least / 920.0 - 1.0).abs() < tolerance, "{rate}: {least}");
+        assert!((most / 1380.0 - 1.0).abs() < tolerance, "{rate}: {most}");
+        assert!(ppm((square / all.len() as f64).sqrt(), 10.0 / SQRT_2).abs() < 20.0);
+        let due_j = 1150.0 * 40.0;
+        let found_j = meter.total().active_import_j();
+        assert!(ppm(found_j, due_j).abs() < 20.0, "{found_j} {due_j}");
     }
-    assert!((least - 920.0).abs() < 1.0 && (most - 1380.0).abs() < 1.0, "{least} {most}");
-    let due_j = 1150.0 * f64::from(seconds as u32);
-    let found_j = meter.total().active_import_j();
-    assert!((found_j / due_j - 1.0).abs() < 1e-4, "{found_j} {due_j}");
 }
 
 #[test]
@@ -284,7 +297,7 @@ fn balanced_and_sinusoidal_effective_quantities_are_the_plain_ones() {
         assert!(ppm(found.p1_positive_w, 6900.0 * 0.75f64.sqrt()).abs() < 20.0);
         assert!(ppm(found.q1_positive_var, 3450.0).abs() < 40.0);
         assert!((found.pf.expect("a load") - 0.75f64.sqrt()).abs() < 20e-6);
-        assert!(found.su1_va < 0.02 * 6900.0 && found.sen_va < 0.02 * 6900.0);
+        assert!(found.su1_va < 1e-6 * 6900.0 && found.sen_va < 1e-6 * 6900.0);
     }
 }
 
