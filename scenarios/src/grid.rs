@@ -76,7 +76,7 @@ pub fn grid(options: &GridOptions) -> ExitCode {
             ExitCode::Passed
         }
         Err(message) => {
-            tell(&message);
+            tell(&printable(&message));
             ExitCode::BadInput
         }
     }
@@ -119,6 +119,11 @@ fn try_grid(options: &GridOptions) -> Result<String, String> {
         Format::Csv => show::csv(&read.network, &flow),
         Format::Json => json(&read, &flow, phases, timings),
     })
+}
+
+/// What a file brings along must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "what a step takes is told, and decides nothing")]

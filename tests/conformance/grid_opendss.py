@@ -14,6 +14,7 @@ import math
 import os
 import sys
 import tempfile
+import xml.etree.ElementTree as xml
 
 from opendssdirect import dss
 
@@ -138,6 +139,18 @@ def compare(check, feeder, script, table):
                 check.close(where, size, float(published), TABLE_PU, "pu")
 
 
+def draw(check, feeder, script):
+    """The one-line diagram of a feeder, kept with the results of the test run."""
+    folder = os.path.join(os.environ.get("RUNS", "target/test-runs"), "figures")
+    os.makedirs(folder, exist_ok=True)
+    picture = os.path.join(folder, "ieee-13-node-feeder.svg")
+    run("grid", script, "--fixed-taps", "--svg", picture)
+    drawn = xml.parse(picture)
+    words = {"".join(text.itertext()).strip().lower() for text in drawn.iter() if text.tag.endswith("text")}
+    missing = {name for name in dss.Circuit.AllBusNames() if not any(name in word for word in words)}
+    check.true(f"{feeder}: {picture} names every node", not missing, " ".join(sorted(missing)))
+
+
 def main():
     folder = networks()
     dss.Basic.AllowEditor(False)
@@ -153,6 +166,8 @@ def main():
             with open(script, "w", encoding="utf-8") as file:
                 file.write("\n".join([f'Redirect "{path}"', *pins, "solve", ""]))
             compare(check, feeder, script, table)
+            if feeder.startswith("13Bus"):
+                draw(check, feeder, script)
             done += 1
     print(f"{done} of {len(FEEDERS)} feeders compared")
     check.true("feeders", done >= 4, f"{done}, expected at least the four of the folder")

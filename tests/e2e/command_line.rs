@@ -16,6 +16,8 @@ fn the_help_of_every_command_names_its_options() {
         "serve",
         "certificates",
         "measure",
+        "grid",
+        "accuracy",
         "doctor",
         "completions",
     ] {

@@ -103,12 +103,18 @@ fn fault(network: &Network, text: &str, resistance_ohm: f64) -> Result<Fault, St
         return Err(format!("`{text}` is no fault; expected KIND@NODE, or KIND@LINE:SHARE"));
     };
     let kind: Kind = kind.parse()?;
-    if let Some(node) = network.node(place) {
+    let node = network.node(place).or_else(|| {
+        let names = network.nodes.iter().map(|node| &*node.name);
+        in_any_case(names, place).map(|at| NodeId(at as u32))
+    });
+    if let Some(node) = node {
         return Ok(Fault { kind, location: Location::Node(node), impedance_ohm });
     }
     let along = place.rsplit_once(':').and_then(|(line, share)| {
         let share: f64 = share.parse().ok()?;
-        let line = network.lines.iter().position(|found| *found.name == *line)?;
+        let names = || network.lines.iter().map(|line| &*line.name);
+        let exact = names().position(|name| name == line);
+        let line = exact.or_else(|| in_any_case(names(), line))?;
         (0.0..=1.0).contains(&share).then_some(Location::Line { line: line as u32, share })
     });
     match along {
@@ -117,6 +123,13 @@ fn fault(network: &Network, text: &str, resistance_ohm: f64) -> Result<Fault, St
             "`{place}` is neither a node nor LINE:SHARE of a line with a share from 0 to 1"
         )),
     }
+}
+
+/// Which of the names is this one but for its case, if only one is: scripts of `OpenDSS` write
+/// names as they come.
+fn in_any_case<'a>(names: impl Iterator<Item = &'a str>, wanted: &str) -> Option<usize> {
+    let mut found = names.enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
+    found.next().filter(|_| found.next().is_none()).map(|(at, _)| at)
 }
 
 fn row(network: &Network, fault: &Fault, state: &FaultState) -> Row {

@@ -1,0 +1,99 @@
+//! `lastmeter grid` as it is typed: networks solved, drawn, short-circuited and refused.
+
+use std::path::{Path, PathBuf};
+
+use crate::bench::call;
+
+/// A home of 2 kW at the end of 0.1 ohm, behind a stiff source of 400 V between lines.
+const FEEDER: &str = "new circuit.small basekv=0.4 mvasc3=1000 mvasc1=1000\n\
+    new line.l bus1=sourcebus.1 bus2=home.1 phases=1 r1=0.1 x1=0 c1=0\n\
+    new load.h bus1=home.1 phases=1 kv=0.230940107675850 kw=2 kvar=0\n";
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let file: PathBuf = folder.join(name);
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn the_shipped_feeder_loses_what_is_published_and_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/grids/baran-wu-33.toml");
+    let picture = folder.path().join("feeder.svg").display().to_string();
+    let told = call(&["grid", shipped, "--format", "json", "--svg", &picture]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let losses_w = value["lastmeter"]["losses_w"].as_f64().unwrap();
+    assert!((losses_w - 202_677.0).abs() < 0.5, "{losses_w}");
+    assert!(std::fs::read_to_string(&picture).unwrap().starts_with("<svg"));
+    // A picture is never written over the network it shows.
+    let feeder = write(folder.path(), "small.dss", FEEDER);
+    let told = call(&["grid", &feeder, "--svg", &feeder]);
+    assert_eq!(told.code, 2, "{told:?}");
+    assert_eq!(std::fs::read_to_string(&feeder).unwrap(), FEEDER);
+}
+
+#[test]
+fn a_short_circuit_is_asked_for_at_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let feeder = write(folder.path(), "small.dss", FEEDER);
+    // 230.94 V over 0.1 ohm and an ohm more of the fault; names in any case.
+    let fault = ["--sc", "--fault", "ag@HOME", "--fault-resistance", "1"];
+    let asked = [&["grid", &feeder, "--sources", "actual", "--format", "json"][..], &fault];
+    let told = call(&asked.concat());
+    assert_eq!(told.code, 0, "{told:?}");
+    let value: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let current = value["short_circuits"][0]["current_a_rad"][0][0].as_f64().unwrap();
+    assert!((current / (400.0 / 3f64.sqrt() / 1.1) - 1.0).abs() < 1e-3, "{current}");
+    for wrong in ["ag", "ag@nowhere", "xyz@home", "ag@l:1.5", "open-a@home"] {
+        let told = call(&["grid", &feeder, "--sc", "--fault", wrong]);
+        assert_eq!(told.code, 2, "{wrong}: {told:?}");
+    }
+}
+
+#[test]
+fn what_is_no_network_is_refused_with_its_place_and_nothing_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = |count: usize| (0..count).map(|k| format!("[[node]]\nname = 'n{k}'\n"));
+    let head = "format = 1\nvoltage = '400 V'\n[[source]]\nnode = 'n0'\n\
+        short_circuit_power = '10 MVA'\n";
+    let line = |name: &str, from: usize, to: usize, length: &str| {
+        format!(
+            "[[line]]\nname = '{name}'\nfrom = 'n{from}'\nto = 'n{to}'\nr1 = '0.5 ohm/km'\n\
+             x1 = '0.1 ohm/km'\nlength = '{length}'\n"
+        )
+    };
+    let load = |p: &str| format!("[[load]]\nname = 'home'\nnode = 'n1'\np = '{p}'\n");
+    let two: String = nodes(2).collect();
+    let cases = [
+        ("length.toml", format!("{head}{two}{}", line("l", 0, 1, "-3 m")), "length"),
+        ("nan.toml", format!("{head}{two}{}", line("l", 0, 1, "nan m")), "length"),
+        (
+            "twice.toml",
+            format!("{head}{two}{}{}", line("l", 0, 1, "3 m"), line("l", 0, 1, "4 m")),
+            "the name stands on line 10 too",
+        ),
+        ("nowhere.toml", format!("{head}{two}{}", line("l", 0, 7, "3 m")), "n7"),
+        (
+            "collapse.toml",
+            format!("{head}{two}{}{}", line("l", 0, 1, "2 km"), load("900 kW")),
+            "n1",
+        ),
+        ("control.dss", "clear\nnew circuit.x\nnew \u{1b}[31mfoo\u{7} bar\n".to_owned(), "foo"),
+        ("half.json", "{\"version\": \"1.0\", \"type\": \"input\"".to_owned(), "half.json"),
+        ("empty.toml", String::new(), "empty.toml"),
+    ];
+    for (name, text, expected) in cases {
+        let file = write(folder.path(), name, &text);
+        let told = call(&["grid", &file]);
+        assert_eq!(told.code, 2, "{name}: {told:?}");
+        assert!(told.stderr.contains(expected), "{name}: {told:?}");
+        assert!(!told.stderr.chars().any(|c| c.is_control() && c != '\n'), "{name}: {told:?}");
+        assert!(told.stdout.is_empty(), "{name}: {told:?}");
+    }
+    // A part that no source reaches is told, and is no mistake.
+    let apart = format!("{head}{two}{}", load("1 kW"));
+    let told = call(&["grid", &write(folder.path(), "island.toml", &apart)]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(told.stdout.contains("no source reaches"), "{told:?}");
+}
