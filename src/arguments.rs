@@ -363,7 +363,8 @@ pub(crate) enum GridColour {
   lastmeter grid feeder.dss --svg feeder.svg --colour loading --time
   lastmeter grid network.json --sc --format json
   lastmeter grid feeder.dss --sc --fault ag@671 --fault abc@650632:0.5
-  lastmeter grid feeder.dss --sc --fault-sweep --format csv")]
+  lastmeter grid feeder.dss --sc --fault-sweep --format csv
+  lastmeter grid feeder.dss --series day.csv --format csv")]
 pub(crate) struct GridArguments {
     /// A network: JSON of power-grid-model (.json), an `OpenDSS` script, or our own TOML (.toml)
     pub(crate) file: PathBuf,
@@ -388,6 +389,9 @@ pub(crate) struct GridArguments {
     /// Write the network as JSON of power-grid-model
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
+    /// Solve step by step with loads of a table: CSV `time,LOAD,...`, watts (`LOAD.q_var`: vars)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sc", "svg", "write"])]
+    pub(crate) series: Option<PathBuf>,
     /// Tell what reading and solving took
     #[arg(long)]
     pub(crate) time: bool,

@@ -164,6 +164,7 @@ fn grid(arguments: GridArguments) -> ExitCode {
         },
         write: arguments.write,
         timings: arguments.time,
+        series: arguments.series,
         short_circuits: arguments.sc.then_some(grid::ShortCircuits {
             faults: arguments.faults,
             everywhere: arguments.fault_sweep,

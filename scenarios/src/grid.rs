@@ -17,6 +17,7 @@ use crate::suite::{tell, write_out};
 
 mod faults;
 mod read;
+mod series;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -57,6 +58,8 @@ pub struct GridOptions {
     pub write: Option<PathBuf>,
     /// Whether to tell what each step took.
     pub timings: bool,
+    /// The table whose rows loads follow step by step, if one is given.
+    pub series: Option<PathBuf>,
     /// Short circuits instead of the power flow, if they are wanted.
     pub short_circuits: Option<ShortCircuits>,
 }
@@ -102,6 +105,9 @@ fn try_grid(options: &GridOptions) -> Result<String, String> {
         regulate: !options.fixed_taps,
         ..Options::default()
     };
+    if let Some(table) = &options.series {
+        return series::answer(&read, options, table, &choices);
+    }
     let begin = now();
     let flow =
         flow::solve(&read.network, &choices).map_err(|why| format!("error: {shown}: {why}"))?;
@@ -117,7 +123,7 @@ fn try_grid(options: &GridOptions) -> Result<String, String> {
     Ok(match options.format {
         Format::Table => show::table(&read, &flow, phases, &options.file),
         Format::Csv => show::csv(&read.network, &flow),
-        Format::Json => json(&read, &flow, phases, timings),
+        Format::Json => one_json(&read, &flow, phases, Some(timings.solve_ms)),
     })
 }
 
@@ -151,8 +157,8 @@ fn phases(read: &Read, options: &GridOptions) -> Result<Phases, String> {
     }
 }
 
-fn json(read: &Read, flow: &Flow, phases: Phases, timings: Timings) -> String {
-    let solve_ms = Some(timings.solve_ms);
+/// One document, in the output format of power-grid-model.
+fn one_json(read: &Read, flow: &Flow, phases: Phases, solve_ms: Option<f64>) -> String {
     let extra = pgm::Extra { phases, solve_ms, notes: &read.notes };
     match &read.origin {
         Origin::Pgm(document) => {

@@ -62,7 +62,7 @@ pub(super) fn table(read: &Read, flow: &Flow, phases: Phases, file: &Path) -> St
 }
 
 /// A voltage per unit of the rated one to earth.
-fn per_unit(network: &Network, flow: &Flow, node: usize, wire: Wire) -> Option<f64> {
+pub(super) fn per_unit(network: &Network, flow: &Flow, node: usize, wire: Wire) -> Option<f64> {
     let own = &network.nodes[node];
     let state = &flow.nodes[node];
     (state.energized && own.wires.contains(wire))

@@ -22,6 +22,7 @@ fn options(file: PathBuf, format: Format) -> GridOptions {
         colouring: Colouring::Voltage,
         write: None,
         timings: false,
+        series: None,
         short_circuits: None,
     }
 }
@@ -145,4 +146,60 @@ fn short_circuits_are_told_at_nodes_along_lines_and_everywhere() {
     assert!(ask(&[], false, 0.0).unwrap_err().contains("--fault ag@NODE"));
     assert!(ask(&["ag@nowhere"], false, 0.0).unwrap_err().contains("`nowhere` is neither"));
     assert!(ask(&["xg@home"], false, 0.0).unwrap_err().contains("is no fault"));
+}
+
+/// u (u0 - u) / 0.1 ohm = P at each row; a row by itself is what the power flow finds.
+#[test]
+fn loads_follow_a_table_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, rows) = (folder.path().join("small.dss"), folder.path().join("rows.csv"));
+    let stiff = FEEDER.replace("mvasc3=1000 mvasc1=1000", "mvasc3=1000000 mvasc1=1000000");
+    std::fs::write(&file, stiff).unwrap();
+    std::fs::write(&rows, "time,h,h.q_var\n00:00,0,0\n00:01,2000,0\n00:02,-3000,0\n").unwrap();
+    let mut asked = options(file.clone(), Format::Csv);
+    asked.series = Some(rows.clone());
+    let csv = try_grid(&asked).unwrap();
+    let found: Vec<Vec<&str>> = csv.lines().skip(1).map(|row| row.split(',').collect()).collect();
+    assert_eq!(found.len(), 3);
+    let u0 = 400.0 / 3f64.sqrt();
+    for (row, p) in found.iter().zip([0.0_f64, 2000.0, -3000.0]) {
+        let u = f64::midpoint(u0, (u0 * u0 - 0.4 * p).sqrt());
+        let losses: f64 = row[5].parse().unwrap();
+        assert!((losses - (p / u).powi(2) * 0.1).abs() < 1e-2, "{row:?}");
+        let extreme: f64 = row[if p < 0.0 { 8 } else { 6 }].parse().unwrap();
+        assert!((extreme - u / u0).abs() < 1e-5, "{row:?}");
+    }
+    asked.format = Format::Json;
+    let json: serde_json::Value = serde_json::from_str(&try_grid(&asked).unwrap()).unwrap();
+    assert_eq!((&json["is_batch"], json["data"].as_array().unwrap().len()), (&true.into(), 3));
+    asked.series = None;
+    let alone: serde_json::Value = serde_json::from_str(&try_grid(&asked).unwrap()).unwrap();
+    assert_eq!(json["data"][1], alone["data"]);
+    asked.format = Format::Table;
+    asked.series = Some(rows.clone());
+    assert!(try_grid(&asked).unwrap().contains("3 steps"));
+}
+
+#[test]
+fn a_table_that_cannot_be_followed_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, rows) = (folder.path().join("small.dss"), folder.path().join("rows.csv"));
+    std::fs::write(&file, FEEDER).unwrap();
+    let mut asked = options(file, Format::Csv);
+    asked.series = Some(rows.clone());
+    for (text, expected) in [
+        ("time,house\n0,1\n", "rows.csv:1: `house` is no load of the network; its loads are h"),
+        ("time,h,h.p_w\n0,1,1\n", "`h.p_w` has two columns"),
+        ("time,h\n0,1\n1,x\n", "rows.csv:3: `h` is `x`, expected a number"),
+        ("time,h\n0,inf\n", "`h` is `inf`"),
+        ("time,h\n0,1,2\n", "rows.csv"),
+        ("time,h\n", "it has no rows"),
+        ("time\n0\n", "it has no column of a load"),
+        ("", "it has no column of a load"),
+        ("time,h\nnoon,2000\none,900000\n", "with row 2 (one) of"),
+    ] {
+        std::fs::write(&rows, text).unwrap();
+        let told = try_grid(&asked).unwrap_err();
+        assert!(told.contains(expected), "{text:?}: {told}");
+    }
 }
