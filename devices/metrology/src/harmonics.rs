@@ -5,7 +5,7 @@
 //! counterparts those between.
 
 use crate::fft::{Pair, RealFft, Spare};
-use crate::resample::{Resampler, side_by_side};
+use crate::resample::Resampler;
 use crate::rows::Rows;
 use crate::window::{Harmonics, Phasor};
 
@@ -84,12 +84,9 @@ impl Lanes {
         place: (f64, f64),
         phasors: &mut Vec<Vec<Phasor>>,
     ) {
-        let count = channels.first().map_or(0, |channel| channel.len());
-        let samples: &mut [[f64; W]] = self.samples.rows(count);
         let points: &mut [Pair<W>] = self.points.pairs(fft.points() / 2);
         let bins: &mut [Pair<W>] = self.bins.pairs(gains.len());
-        side_by_side(channels, samples);
-        resampler.fill(samples, place, points.as_flattened_mut());
+        resampler.fill(channels, place, &mut self.samples, points.as_flattened_mut());
         fft.transform(points, &mut self.spare, bins);
         for lane in 0..channels.len() {
             let phasor = |(bin, gain): (&Pair<W>, &f64)| Phasor {

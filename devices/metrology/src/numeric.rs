@@ -30,6 +30,9 @@ pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
 /// The sum of all lanes.
 #[inline]
 fn total(lanes: [f64; LANES]) -> f64 {
+    // Through memory: a compiler that sees these pairs would also sum the lanes in pairs, two at a
+    // time where there are registers for eight.
+    let lanes = std::hint::black_box(lanes);
     let even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6]);
     let odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7]);
     even + odd
@@ -75,6 +78,72 @@ pub(crate) fn turned(x: &[f64], cos: &[f64], sin: &[f64]) -> [f64; 2] {
     [total(xc) + rest(x_rest, cos_rest), total(xs) + rest(x_rest, sin_rest)]
 }
 
+/// Cosine and sine of an angle in radians.
+#[inline]
+pub(crate) fn direction(angle_rad: f64) -> (f64, f64) {
+    let (sin, cos) = libm::sincos(angle_rad);
+    (cos, sin)
+}
+
+/// Cosine and sine of the sum of two angles.
+#[inline]
+pub(crate) fn product((c0, s0): (f64, f64), (c1, s1): (f64, f64)) -> (f64, f64) {
+    (c0 * c1 - s0 * s1, s0 * c1 + c0 * s1)
+}
+
+/// Samples that [`tone`] turns by one angle: the lanes' own angles are put in once, at the end.
+const ROW: usize = 2 * LANES;
+
+/// Rows whose angles are made from one another before one is taken from the group before.
+const ROWS: usize = 8;
+
+/// The powers of a direction up to the number of them less one, each of few products.
+#[inline]
+fn powers<const COUNT: usize>(of: (f64, f64)) -> [(f64, f64); COUNT] {
+    let mut powers = [(1.0, 0.0); COUNT];
+    powers[1] = of;
+    for k in 2..COUNT {
+        powers[k] = product(powers[k / 2], powers[k - k / 2]);
+    }
+    powers
+}
+
+/// The sums over k of x cos(k a), x sin(k a) and x x, where `step` is the direction of the angle a:
+/// one reading, and an angle for every [`ROW`] samples only.
+#[multiversion(targets = "simd")]
+pub(crate) fn tone(x: &[f64], step: (f64, f64)) -> [f64; 3] {
+    let within: [(f64, f64); ROW] = powers(step);
+    let next = product(within[ROW / 2], within[ROW / 2]);
+    let rows: [(f64, f64); ROWS] = powers(next);
+    let onward = product(rows[ROWS / 2], rows[ROWS / 2]);
+    let mut at = (1.0, 0.0);
+    let [mut re, mut im, mut square] = [[0.0; ROW]; 3];
+    for group in x.chunks(ROW * ROWS) {
+        let (whole, rest) = group.as_chunks::<ROW>();
+        let mut last = [0.0; ROW];
+        last[..rest.len()].copy_from_slice(rest);
+        let last = (!rest.is_empty()).then_some(&last);
+        for (row, x) in rows.iter().zip(whole.iter().chain(last)) {
+            let (c, s) = product(at, *row);
+            for lane in 0..ROW {
+                re[lane] += x[lane] * c;
+                im[lane] += x[lane] * s;
+                square[lane] += x[lane] * x[lane];
+            }
+        }
+        at = product(at, onward);
+    }
+    let [re, im, square] = std::hint::black_box([re, im, square]);
+    let [mut turned_re, mut turned_im] = [[0.0; ROW]; 2];
+    for lane in 0..ROW {
+        let (c, s) = within[lane];
+        turned_re[lane] = re[lane] * c - im[lane] * s;
+        turned_im[lane] = re[lane] * s + im[lane] * c;
+    }
+    [turned_re, turned_im, square]
+        .map(|sums: [f64; ROW]| total(std::array::from_fn(|lane| sums[lane] + sums[lane + LANES])))
+}
+
 /// Fills `cos` and `sin` with `count` values at the angles `start + k * step` (radians).
 ///
 /// The angle is computed anew every [`BLOCK`] values, so errors do not grow with `count`.
@@ -96,34 +165,6 @@ pub(crate) fn oscillate(
     for (block, (cos, sin)) in blocks.enumerate() {
         let (s0, c0) = libm::sincos(start + step * (block * BLOCK) as f64);
         turn(&within, (c0, s0), cos, sin);
-    }
-}
-
-/// The same for no more than some cycles: two angles are computed and multiplied out, each value by
-/// at most a few products and one more for every [`BLOCK`] before it.
-pub(crate) fn oscillate_briefly(
-    start: f64,
-    step: f64,
-    count: usize,
-    cos: &mut Vec<f64>,
-    sin: &mut Vec<f64>,
-) {
-    let product =
-        |(c0, s0): (f64, f64), (c1, s1): (f64, f64)| (c0 * c1 - s0 * s1, s0 * c1 + c0 * s1);
-    let mut within = [(1.0, 0.0); BLOCK];
-    let (s, c) = libm::sincos(step);
-    within[1] = (c, s);
-    for k in 2..BLOCK {
-        within[k] = product(within[k / 2], within[k - k / 2]);
-    }
-    let onward = product(within[BLOCK / 2], within[BLOCK / 2]);
-    let (s, c) = libm::sincos(start);
-    let mut at = (c, s);
-    cos.resize(count, 0.0);
-    sin.resize(count, 0.0);
-    for (cos, sin) in cos.chunks_mut(BLOCK).zip(sin.chunks_mut(BLOCK)) {
-        turn(&within, at, cos, sin);
-        at = product(at, onward);
     }
 }
 
@@ -176,12 +217,60 @@ mod tests {
             assert!((sin[k] - angle.sin()).abs() < 1e-14 * angle.max(1.0), "sine {k}");
         }
         assert_eq!((cos.len(), sin.len()), (5000, 5000));
-        oscillate_briefly(0.3, 0.0402, 5000, &mut cos, &mut sin);
-        for k in [0, 1, 31, 32, 33, 1000, 4999] {
-            let angle = 0.3 + 0.0402 * k as f64;
-            assert!((cos[k] - angle.cos()).abs() < 1e-13, "cosine {k}");
-            assert!((sin[k] - angle.sin()).abs() < 1e-13, "sine {k}");
+    }
+
+    #[test]
+    fn a_tone_is_summed_as_its_definition_says_and_the_same_by_plain_code_to_the_last_bit() {
+        for n in [0, 1, 15, 16, 17, 127, 128, 129, 400, 20_011] {
+            let x: Vec<f64> = (0..n).map(|k| (k as f64 * 1.37).sin() + 0.1).collect();
+            for step in [0.001, 0.0157, 0.3, 2.9] {
+                let [re, im, square] = tone(&x, direction(step));
+                let angle = |k: usize| step * k as f64;
+                let sum = |value: &dyn Fn(usize) -> f64| (0..n).map(value).sum::<f64>();
+                let tolerance = 1e-14 * (n as f64).powi(2).max(100.0);
+                assert!((re - sum(&|k| x[k] * angle(k).cos())).abs() < tolerance, "{n} {step}");
+                assert!((im - sum(&|k| x[k] * angle(k).sin())).abs() < tolerance, "{n} {step}");
+                assert!((square - sum(&|k| x[k] * x[k])).abs() < tolerance, "{n} {step}");
+                assert_eq!([re, im, square], plain_tone(&x, direction(step)), "{n} {step}");
+            }
         }
+    }
+
+    /// One lane after another, so without vector units whatever the processor has.
+    fn plain_tone(x: &[f64], step: (f64, f64)) -> [f64; 3] {
+        let turn = step;
+        let mut powers = vec![(1.0, 0.0), turn];
+        for l in 2..=ROW {
+            powers.push(product(powers[l / 2], powers[l - l / 2]));
+        }
+        let mut rows = vec![(1.0, 0.0), powers[ROW]];
+        for b in 2..=ROWS {
+            rows.push(product(rows[b / 2], rows[b - b / 2]));
+        }
+        let mut sums = [[0.0; ROW]; 3];
+        for lane in 0..ROW {
+            let mut at = (1.0, 0.0);
+            for group in x.chunks(ROW * ROWS) {
+                for (row, x) in group.chunks(ROW).enumerate() {
+                    let (c, s) = product(at, rows[row]);
+                    let x = x.get(lane).copied().unwrap_or(0.0);
+                    sums[0][lane] += x * c;
+                    sums[1][lane] += x * s;
+                    sums[2][lane] += x * x;
+                }
+                at = product(at, rows[ROWS]);
+            }
+        }
+        let fold = |of: &dyn Fn(usize) -> f64| {
+            let l: [f64; LANES] = std::array::from_fn(|lane| of(lane) + of(lane + LANES));
+            ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
+        };
+        let [re, im, square] = sums;
+        [
+            fold(&|l| re[l] * powers[l].0 - im[l] * powers[l].1),
+            fold(&|l| re[l] * powers[l].1 + im[l] * powers[l].0),
+            fold(&|l| square[l]),
+        ]
     }
 
     #[test]

@@ -20,6 +20,9 @@ const STAYS: usize = 4;
 /// Beyond what is left, this part of the peak before is still current.
 const MARGIN: f64 = 0.05;
 
+/// Cycles of samples that are kept: those a loss is told by, the one it is told in, and some more.
+const KEPT_CYCLES: f64 = 8.0;
+
 /// A current that went away.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurrentLoss {
@@ -46,7 +49,7 @@ impl CurrentLossDetector {
     /// Nothing was lost yet; see [`HalfCycles::new`].
     pub fn new(rate_hz: f64, frequency_hz: f64) -> Self {
         Self {
-            half_cycles: HalfCycles::new(rate_hz, frequency_hz),
+            half_cycles: HalfCycles::new(rate_hz, frequency_hz).keeping(KEPT_CYCLES),
             before: VecDeque::new(),
             low: Vec::new(),
             lost: false,

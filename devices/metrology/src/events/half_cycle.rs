@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use multiversion::multiversion;
 
 use crate::engine::usable;
-use crate::numeric::{dot, dots, oscillate_briefly, turned};
+use crate::numeric::{direction, dot, dots, product, tone};
 
 /// Part of the cycle's mean square the fundamental must have for its crossing to count.
 const SHARE_MIN: f64 = 0.25;
@@ -43,8 +43,8 @@ const JUMP: f64 = 0.02;
 /// one, and rounding must not cost a recording of whole cycles its first or last.
 const END_TOLERANCE: f64 = 0.01;
 
-/// Cycles of samples that are kept behind the present position.
-const KEPT_CYCLES: f64 = 8.0;
+/// Samples that are taken at a time: what is summed is then still in the nearest cache.
+const PIECE: usize = 256;
 
 /// One value of Urms(1/2).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,8 +111,9 @@ pub struct HalfCycles {
     amplitude: (f64, f64),
     held: u32,
     finished: bool,
+    /// Cycles of samples that are kept behind the present position.
+    kept_cycles: f64,
     ready: VecDeque<HalfCycle>,
-    scratch: (Vec<f64>, Vec<f64>),
 }
 
 impl HalfCycles {
@@ -133,25 +134,39 @@ impl HalfCycles {
             amplitude: (0.0, 0.0),
             held: 0,
             finished: false,
+            kept_cycles: 0.0,
             ready: VecDeque::new(),
-            scratch: (Vec::new(), Vec::new()),
         }
     }
 
-    /// Takes the next samples; what is no finite number counts as 0.
+    /// The same with some cycles of samples kept behind the present position, to be looked into.
+    pub(super) fn keeping(self, kept_cycles: f64) -> Self {
+        Self { kept_cycles, ..self }
+    }
+
+    /// Takes the next samples; what is no finite number counts as 0, and so does the current from
+    /// now on if there was one before.
     pub fn push(&mut self, samples: &[f64]) {
-        append(&mut self.samples, samples);
-        self.advance();
+        if !self.currents.is_empty() {
+            return self.push_pair(samples, &[]);
+        }
+        for samples in samples.chunks(PIECE) {
+            append(&mut self.samples, samples);
+            self.advance();
+        }
     }
 
     /// Takes the next samples of a voltage, and of its current: as many, or zero stands for what is
     /// missing.
     pub fn push_pair(&mut self, voltages: &[f64], currents: &[f64]) {
-        let due = self.samples.len() + voltages.len();
         self.currents.resize(self.samples.len(), 0.0);
-        append(&mut self.currents, currents);
-        self.currents.resize(due, 0.0);
-        self.push(voltages);
+        for (piece, voltages) in voltages.chunks(PIECE).enumerate() {
+            append(&mut self.samples, voltages);
+            let currents = currents.get(piece * PIECE..).unwrap_or(&[]);
+            append(&mut self.currents, &currents[..currents.len().min(voltages.len())]);
+            self.currents.resize(self.samples.len(), 0.0);
+            self.advance();
+        }
     }
 
     /// Ends the signal: cycles that end with it are still given out.
@@ -252,19 +267,21 @@ impl HalfCycles {
             return None;
         }
         let omega = std::f64::consts::PI / self.half;
-        let first = from.floor();
-        let count = (to.ceil() - first) as usize + 2;
-        let (mut cos, mut sin) = std::mem::take(&mut self.scratch);
-        oscillate_briefly((first - due) * omega, omega, count, &mut cos, &mut sin);
+        let step = direction(omega);
         let signal = Line { values: &self.samples, first: self.base };
-        let turning = |values| Line { values, first: first as u64 };
         let stretch = Stretch::new(from, to);
-        let (values, cosine, sine) = (signal.within(&stretch), turning(&cos), turning(&sin));
-        let sums = turned(values, cosine.within(&stretch), sine.within(&stretch));
-        let [even, odd] = [(cosine, sums[0]), (sine, sums[1])]
-            .map(|(turning, sum)| stretch.integral((signal, turning), values.len(), sum));
-        let total = stretch.square(signal);
-        self.scratch = (cos, sin);
+        let values = signal.within(&stretch);
+        let [re, im, square] = tone(values, step);
+        // Half a turn before and after what is due: that the signs are turned over does not matter.
+        let begin = direction(omega * stretch.head);
+        let end = direction(-omega * stretch.tail);
+        let (mut even, mut odd) = product((re, im), begin);
+        let ends = [product(begin, (step.0, -step.1)), begin, end, product(end, step)];
+        for ((x, weight), (cos, sin)) in stretch.weighted(signal, values.len()).zip(ends) {
+            even += weight * x * cos;
+            odd += weight * x * sin;
+        }
+        let total = stretch.integral((signal, signal), values.len(), square);
         let square = odd * odd + even * even;
         let amplitude = square.sqrt() / self.half;
         let fundamental = square / self.half;
@@ -316,7 +333,7 @@ impl HalfCycles {
     /// Drops what is long past.
     fn forget(&mut self) {
         let present = self.crossings.front().copied().unwrap_or(0.0);
-        let keep_from = (present - KEPT_CYCLES * 2.0 * self.half).max(0.0) as u64;
+        let keep_from = (present - self.kept_cycles * 2.0 * self.half - 1.0).max(0.0) as u64;
         let unused = usize::try_from(keep_from.saturating_sub(self.base)).unwrap_or(0);
         if 2 * unused > self.samples.len() {
             self.samples.drain(..unused);
@@ -364,33 +381,45 @@ impl Line<'_> {
 /// What lies between two positions: whole samples, and parts at both ends.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
-    from: f64,
-    to: f64,
     first: u64,
     last: u64,
     count: usize,
+    /// From the beginning to the first whole sample, below 1.
+    head: f64,
+    /// From the last whole sample to the end, below 1.
+    tail: f64,
 }
 
 impl Stretch {
     fn new(from: f64, to: f64) -> Self {
-        let (first, last) = (from.ceil() as u64, to.floor() as u64);
-        Self { from, to, first, last, count: (last + 1).saturating_sub(first) as usize }
+        let (first, last) = (from.ceil(), to.floor());
+        let (head, tail) = (first - from, to - last);
+        let (first, last) = (first as u64, last as u64);
+        Self { first, last, count: (last + 1).saturating_sub(first) as usize, head, tail }
+    }
+
+    /// A line's values about both ends, and by how much more than once they count in the integral
+    /// of the polygon through them, when the first `known` whole samples were summed.
+    fn weighted(&self, line: Line<'_>, known: usize) -> impl Iterator<Item = (f64, f64)> {
+        let Self { first, last, count, head, tail } = *self;
+        // Of a part p of an interval the near end has p - p^2 / 2, the far end p^2 / 2; half of
+        // what the ends have in the sum belongs to intervals outside.
+        let (far_head, far_tail) = (0.5 * head * head, 0.5 * tail * tail);
+        let missing = count.saturating_sub(known) as f64;
+        [
+            (line.at(first.saturating_sub(1)), far_head),
+            (line.at(first), head - far_head - 0.5),
+            (line.at(last), tail - far_tail - 0.5 + missing),
+            (line.at(last + 1), far_tail),
+        ]
+        .into_iter()
     }
 
     /// The integral of the polygon through the products of two lines, of which the sum over the
     /// first `known` whole samples is there.
     fn integral(&self, (x, y): (Line<'_>, Line<'_>), known: usize, sum: f64) -> f64 {
-        let Self { from, to, first, last, count } = *self;
-        let at = |k: u64| x.at(k) * y.at(k);
-        let between = |position: f64| {
-            let (whole, part) = (position.floor() as u64, position - position.floor());
-            if part == 0.0 { at(whole) } else { at(whole) * (1.0 - part) + at(whole + 1) * part }
-        };
-        let (head, tail) = (first as f64 - from, to - last as f64);
-        let beyond: f64 = (known..count).map(|k| at(first + k as u64)).sum();
-        sum + beyond - 0.5 * (at(first) + at(last))
-            + 0.5 * head * (between(from) + at(first))
-            + 0.5 * tail * (between(to) + at(last))
+        let ends = self.weighted(x, known).zip(self.weighted(y, known));
+        sum + ends.map(|((x, weight), (y, _))| weight * x * y).sum::<f64>()
     }
 
     /// The integral of a line's square.

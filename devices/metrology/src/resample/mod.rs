@@ -13,6 +13,7 @@ use std::sync::Arc;
 use multiversion::multiversion;
 
 use crate::harmonics::ORDER_MAX;
+use crate::rows::Rows;
 use kernel::{Kernel, Shape};
 
 /// How values between the samples are found.
@@ -92,17 +93,64 @@ impl Resampler {
     }
 
     /// Fills in one row per point of a window: point k lies `start + k step` samples past the first
-    /// row of samples.
+    /// sample of the channels, of which there are at most `W`; lanes without one are left over.
     pub(crate) fn fill<const W: usize>(
         &self,
-        samples: &[[f64; W]],
+        channels: &[&[f64]],
         (start, step): (f64, f64),
+        memory: &mut Rows,
         points: &mut [[f64; W]],
     ) {
-        match self.method {
-            Resampling::Linear => linear(samples, (start, step), points),
-            Resampling::Sinc => sinc(&self.kernel, samples, (start, step), points),
+        let count = channels.first().map_or(0, |channel| channel.len());
+        for (k, points) in points.chunks_mut(POINTS_TOGETHER).enumerate() {
+            let place = Place { start, step, first: k * POINTS_TOGETHER };
+            // One more on either side than the taps reach.
+            let (from, to) = (place.position(0), place.position(points.len() - 1));
+            let to = (to as usize).saturating_add(self.reach() + 2).min(count);
+            let first = (from as usize).saturating_sub(self.reach()).min(to);
+            let rows: &mut [[f64; W]] = memory.rows(to - first);
+            side_by_side(channels, first, rows);
+            let near = Near { rows, first };
+            match self.method {
+                Resampling::Linear => linear(near, place, points),
+                Resampling::Sinc => sinc(&self.kernel, near, place, points),
+            }
         }
+    }
+}
+
+/// Points that are found at a time: their samples stay in the nearest cache from when they are put
+/// side by side. Whole blocks of [`weigh`].
+const POINTS_TOGETHER: usize = 256;
+
+/// Where points lie: one after another, as many samples apart as `step` says.
+#[derive(Clone, Copy)]
+struct Place {
+    start: f64,
+    step: f64,
+    /// Points before the first one.
+    first: usize,
+}
+
+impl Place {
+    #[inline]
+    fn position(&self, point: usize) -> f64 {
+        self.start + self.step * (self.first + point) as f64
+    }
+}
+
+/// Samples side by side, from the sample `first` on.
+#[derive(Clone, Copy)]
+struct Near<'a, const W: usize> {
+    rows: &'a [[f64; W]],
+    first: usize,
+}
+
+impl<'a, const W: usize> Near<'a, W> {
+    /// The rows from a sample on; `None` beyond those that are there.
+    #[inline]
+    fn from(self, sample: usize) -> Option<&'a [[f64; W]]> {
+        self.rows.get(sample.checked_sub(self.first)?..)
     }
 }
 
@@ -126,36 +174,24 @@ impl Demand {
     }
 }
 
-/// Rows of channels side by side from channels one after another, 1, 2, 4 or 8 to a row.
-pub(crate) fn side_by_side<const W: usize>(channels: &[&[f64]], rows: &mut [[f64; W]]) {
-    /// Rows that stay in the nearest cache while all channels are put into them.
-    const BLOCK: usize = 64;
-    for (block, rows) in rows.chunks_mut(BLOCK).enumerate() {
-        for lane in 0..W {
-            match channels.get(lane).and_then(|channel| channel.get(block * BLOCK..)) {
-                Some(samples) => {
-                    for (row, sample) in rows.iter_mut().zip(samples) {
-                        row[lane] = *sample;
-                    }
-                }
-                None => rows.iter_mut().for_each(|row| row[lane] = 0.0),
-            }
+/// Rows of channels side by side, from a sample on, from channels one after another.
+fn side_by_side<const W: usize>(channels: &[&[f64]], first: usize, rows: &mut [[f64; W]]) {
+    for (lane, channel) in channels.iter().take(W).enumerate() {
+        let samples = channel.get(first..).unwrap_or(&[]);
+        for (row, sample) in rows.iter_mut().zip(samples) {
+            row[lane] = *sample;
         }
     }
 }
 
 /// The published method, equations (6) and (7).
 #[multiversion(targets = "simd")]
-fn linear<const W: usize>(
-    samples: &[[f64; W]],
-    (start, step): (f64, f64),
-    points: &mut [[f64; W]],
-) {
+fn linear<const W: usize>(samples: Near<'_, W>, place: Place, points: &mut [[f64; W]]) {
     for (k, point) in points.iter_mut().enumerate() {
-        let position = start + step * k as f64;
+        let position = place.position(k);
         let whole = position as usize;
         let fraction = position - whole as f64;
-        match samples.get(whole..).and_then(|near| near.first_chunk::<2>()) {
+        match samples.from(whole).and_then(|near| near.first_chunk::<2>()) {
             Some([before, after]) => {
                 for lane in 0..W {
                     point[lane] = before[lane] + fraction * (after[lane] - before[lane]);
@@ -178,11 +214,11 @@ const POSITION_MAX: f64 = 1e15;
 /// Interpolates by a kernel: the usual lengths have code of their own.
 fn sinc<const W: usize>(
     kernel: &Kernel,
-    samples: &[[f64; W]],
-    place: (f64, f64),
+    samples: Near<'_, W>,
+    place: Place,
     points: &mut [[f64; W]],
 ) {
-    let is_ordinary = place.0.abs() < POSITION_MAX && (0.0..STEP_MAX).contains(&place.1);
+    let is_ordinary = place.start.abs() < POSITION_MAX && (0.0..STEP_MAX).contains(&place.step);
     match kernel.taps() {
         _ if !is_ordinary => weigh_any(kernel, samples, place, points),
         12 => weigh::<W, 12>(kernel, samples, place, points),
@@ -201,8 +237,8 @@ fn sinc<const W: usize>(
 #[multiversion(targets = "simd")]
 fn weigh<const W: usize, const TAPS: usize>(
     kernel: &Kernel,
-    samples: &[[f64; W]],
-    (start, step): (f64, f64),
+    samples: Near<'_, W>,
+    place: Place,
     points: &mut [[f64; W]],
 ) {
     const BLOCK: usize = 32;
@@ -211,11 +247,11 @@ fn weigh<const W: usize, const TAPS: usize>(
     const ONE: f64 = (1_u64 << FRACTION_BITS) as f64;
     let rest_bits = FRACTION_BITS - kernel.phases().ilog2();
     let rest_scale = 1.0 / (1_u64 << rest_bits) as f64;
-    let step_part = (step * ONE) as i64;
+    let step_part = (place.step * ONE) as i64;
     let mut taps = [[0.0; TAPS]; BLOCK];
     let mut firsts = [0; BLOCK];
     for (block, points) in points.chunks_mut(BLOCK).enumerate() {
-        let position = start + step * (block * BLOCK) as f64;
+        let position = place.position(block * BLOCK);
         let whole = position as i64;
         let part = ((position - whole as f64) * ONE) as i64;
         for (k, (taps, first)) in taps.iter_mut().zip(&mut firsts).enumerate() {
@@ -229,7 +265,7 @@ fn weigh<const W: usize, const TAPS: usize>(
         }
         for ((point, taps), first) in points.iter_mut().zip(&taps).zip(&firsts) {
             let first = usize::try_from(*first).unwrap_or(usize::MAX);
-            let near = samples.get(first..).and_then(|near| near.first_chunk::<TAPS>());
+            let near = samples.from(first).and_then(|near| near.first_chunk::<TAPS>());
             let Some(near) = near else {
                 *point = [0.0; W];
                 continue;
@@ -258,15 +294,15 @@ fn blend<const TAPS: usize>(low: &[f64; TAPS], high: &[f64; TAPS], mu: f64) -> [
 #[multiversion(targets = "simd")]
 fn weigh_any<const W: usize>(
     kernel: &Kernel,
-    samples: &[[f64; W]],
-    (start, step): (f64, f64),
+    samples: Near<'_, W>,
+    place: Place,
     points: &mut [[f64; W]],
 ) {
     for (k, point) in points.iter_mut().enumerate() {
-        let position = start + step * k as f64;
+        let position = place.position(k);
         let whole = position as usize;
         let first = whole.saturating_add(1).checked_sub(kernel.reach());
-        let near = first.and_then(|first| samples.get(first..)?.get(..kernel.taps()));
+        let near = first.and_then(|first| samples.from(first)?.get(..kernel.taps()));
         let Some(near) = near else {
             *point = [0.0; W];
             continue;
@@ -293,22 +329,22 @@ mod tests {
     #[test]
     fn every_lane_is_what_plain_code_makes_of_its_channel_to_the_last_bit() {
         let value = |k: usize, lane: usize| libm::sin((k * (lane + 3)) as f64 * 0.37) * 300.0;
-        let samples: Vec<[f64; 8]> =
-            (0..900).map(|k| std::array::from_fn(|lane| value(k, lane))).collect();
+        let channels: [Vec<f64>; 8] =
+            std::array::from_fn(|lane| (0..900).map(|k| value(k, lane)).collect());
+        let channels = channels.each_ref().map(Vec::as_slice);
         let place = (40.283, 0.976_5);
         for demand in [(0.147, 0.757), (0.25, 0.75), (0.059, 0.303)] {
             let kernel = Kernel::of(Shape::between(demand.0, demand.1, 32));
+            let resampler = Resampler::with(Resampling::Sinc, Arc::clone(&kernel));
             let mut points = vec![[0.0; 8]; 800];
-            sinc(&kernel, &samples, place, &mut points);
+            resampler.fill(&channels, place, &mut Rows::default(), &mut points);
             let mut plain = vec![[0.0; 1]; 800];
-            for lane in 0..8 {
-                let channel: Vec<[f64; 1]> = samples.iter().map(|row| [row[lane]]).collect();
-                sinc(&kernel, &channel, place, &mut plain);
+            for (lane, samples) in channels.iter().enumerate() {
+                resampler.fill(&[*samples], place, &mut Rows::default(), &mut plain);
                 for (k, (point, plain)) in points.iter().zip(&plain).enumerate() {
                     assert_eq!(point[lane].to_bits(), plain[0].to_bits(), "{k} {lane}");
                     let position = place.0 + place.1 * k as f64;
-                    let samples: Vec<f64> = channel.iter().map(|row| row[0]).collect();
-                    let slow = if lane == 5 { kernel.value(&samples, position) } else { plain[0] };
+                    let slow = if lane == 5 { kernel.value(samples, position) } else { plain[0] };
                     assert!((slow - plain[0]).abs() < 1e-9, "{k}: {slow} {}", plain[0]);
                 }
             }
@@ -322,12 +358,14 @@ mod tests {
             let resampler = Resampler::new(method, demand);
             for place in [(-50.0, 0.1), (1e18, 1.0), (5.0, 1e300), (1e300, 1e10)] {
                 let mut points = [[1.0; 2]; 40];
-                resampler.fill(&[[3.0; 2]; 3], place, &mut points);
+                let memory = &mut Rows::default();
+                resampler.fill(&[&[3.0; 3], &[3.0; 3]], place, memory, &mut points);
                 let is_before = place.0 < 0.0 && method == Resampling::Linear;
                 assert!(is_before || points == [[0.0; 2]; 40], "{method:?} {place:?}");
             }
             for place in [(f64::NAN, 1.0), (5.0, f64::NAN), (f64::INFINITY, -1e300)] {
-                resampler.fill(&[[3.0; 2]; 3], place, &mut [[1.0; 2]; 40]);
+                let memory = &mut Rows::default();
+                resampler.fill(&[&[3.0; 3], &[3.0; 3]], place, memory, &mut [[1.0; 2]; 40]);
             }
         }
     }

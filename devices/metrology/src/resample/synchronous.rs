@@ -2,7 +2,8 @@
 
 use std::f64::consts::{SQRT_2, TAU};
 
-use super::{Demand, Resampler, Resampling, side_by_side};
+use super::{Demand, Resampler, Resampling};
+use crate::rows::Rows;
 use crate::window::Phasor;
 
 /// The waveforms of a window at equidistant points, a whole number of them per cycle; the first is
@@ -71,10 +72,8 @@ impl Synchronous {
     }
 
     fn four(&self, channels: &[&[f64]], place: (f64, f64)) -> Vec<Vec<f64>> {
-        let mut samples = vec![[0.0; 4]; channels.first().map_or(0, |channel| channel.len())];
-        side_by_side(channels, &mut samples);
         let mut points = vec![[0.0; 4]; self.points];
-        self.resampler.fill(&samples, place, &mut points);
+        self.resampler.fill(channels, place, &mut Rows::default(), &mut points);
         (0..channels.len()).map(|lane| points.iter().map(|point| point[lane]).collect()).collect()
     }
 }
