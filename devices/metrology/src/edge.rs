@@ -10,7 +10,7 @@
 
 use std::sync::LazyLock;
 
-use crate::numeric::{bessel_i0, dot, dots, turned};
+use crate::numeric::{bessel_i0, dot, dots, mixed, phase_sums};
 
 /// Half-width of an edge, in samples.
 pub(crate) const EDGE_SAMPLES: f64 = 12.0;
@@ -129,15 +129,32 @@ impl Span {
         [self.whole(x, x, xx), self.whole(y, y, yy), self.whole(x, y, xy)]
     }
 
-    /// Means of x times a cosine and a sine.
-    pub(crate) fn turned(&self, x: &[f64], cos: &[f64], sin: &[f64]) -> [f64; 2] {
-        match (self.inner(x), self.inner(cos), self.inner(sin)) {
-            (Some(inner_x), Some(inner_cos), Some(inner_sin)) => {
-                let [xc, xs] = turned(inner_x, inner_cos, inner_sin);
-                [self.whole(x, cos, xc), self.whole(x, sin, xs)]
-            }
-            _ => [0.0; 2],
-        }
+    /// Means of u u, i i, u i, u c, u s, i c and i s of a voltage, a current, a cosine and a sine.
+    pub(crate) fn phase(&self, u: &[f64], i: &[f64], cos: &[f64], sin: &[f64]) -> [f64; 7] {
+        let [Some(inner_u), Some(inner_i), Some(inner_cos), Some(inner_sin)] =
+            [u, i, cos, sin].map(|x| self.inner(x))
+        else {
+            return [0.0; 7];
+        };
+        let [uu, ii, ui, uc, us, ic, is] = phase_sums(inner_u, inner_i, inner_cos, inner_sin);
+        [
+            self.whole(u, u, uu),
+            self.whole(i, i, ii),
+            self.whole(u, i, ui),
+            self.whole(u, cos, uc),
+            self.whole(u, sin, us),
+            self.whole(i, cos, ic),
+            self.whole(i, sin, is),
+        ]
+    }
+
+    /// Means of x y, y z and z x.
+    pub(crate) fn mixed(&self, x: &[f64], y: &[f64], z: &[f64]) -> [f64; 3] {
+        let [Some(inner_x), Some(inner_y), Some(inner_z)] = [x, y, z].map(|x| self.inner(x)) else {
+            return [0.0; 3];
+        };
+        let [xy, yz, zx] = mixed(inner_x, inner_y, inner_z);
+        [self.whole(x, y, xy), self.whole(y, z, yz), self.whole(z, x, zx)]
     }
 
     /// The samples of weight one; `None` if the slice does not hold all weighted samples.

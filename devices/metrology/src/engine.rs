@@ -174,14 +174,17 @@ impl WindowEngine {
             }
         };
         let count = (0..2 * phases).find_map(present).map_or(0, <[f64]>::len);
+        let kept = self.channels.first().map_or(0, Vec::len);
         for channel in 0..2 * phases {
-            check_samples(channel, present(channel).unwrap_or(&[]), count, present(channel))?;
-        }
-        for (channel, buffer) in self.channels.iter_mut().enumerate() {
-            match present(channel) {
-                Some(samples) => buffer.extend_from_slice(samples),
-                None => buffer.resize(buffer.len() + count, 0.0),
+            // A channel is taken as soon as it was looked through, while it is still near.
+            let samples = present(channel).unwrap_or(&[]);
+            if let Err(error) = check_samples(channel, samples, count, present(channel)) {
+                self.channels.iter_mut().for_each(|buffer| buffer.truncate(kept));
+                return Err(error);
             }
+            let buffer = &mut self.channels[channel];
+            buffer.extend_from_slice(samples);
+            buffer.resize(kept + count, 0.0);
         }
         self.received += count as i64;
         self.advance();

@@ -50,7 +50,6 @@ impl RealFft {
         let columns = half / rows;
         let together = columns.min(TOGETHER);
         let size = columns.max(rows * together);
-        let whole: &mut [Pair<W>] = spare.whole.pairs(half);
         let (here, there) = (spare.here.pairs(size), spare.there.pairs(size));
         // Short transforms down the columns, some at a time, turned by what is still missing.
         for column in (0..columns).step_by(together) {
@@ -60,28 +59,29 @@ impl RealFft {
             }
             let done = stockham(&self.turns, here, there, together);
             for (row, from) in done.chunks_exact(together).enumerate() {
-                let to = &mut whole[row * columns + column..][..together];
+                let to = &mut work[row * columns + column..][..together];
                 turn(&self.turns, (row, column), from, to);
             }
         }
-        // Short transforms along the rows; of their results only what the bins need is kept.
-        let wanted = bins.len().div_ceil(rows) + 1;
-        for (row, here) in whole.chunks_exact_mut(columns).enumerate() {
+        // Short transforms along the rows; of their results only the first and the last are kept,
+        // which is what the bins need.
+        let wanted = (bins.len().div_ceil(rows) + 1).min(columns / 2);
+        let kept = spare.kept.pairs(2 * wanted * rows);
+        for (row, here) in work[..half].chunks_exact_mut(columns).enumerate() {
             let done = stockham(&self.turns, here, &mut there[..columns], 1);
-            for (k, from) in done.iter().enumerate() {
-                if k < wanted || k + wanted >= columns {
-                    work[row + rows * k] = *from;
-                }
+            let ends = done[..wanted].iter().chain(&done[columns - wanted..]);
+            for (to, from) in kept[row..].iter_mut().step_by(rows).zip(ends) {
+                *to = *from;
             }
         }
-        separate(&self.turns, &work[..half], bins);
+        separate(&self.turns, kept, bins);
     }
 }
 
 /// Working memory of a transform.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spare {
-    whole: Rows,
+    kept: Rows,
     here: Rows,
     there: Rows,
 }
@@ -190,28 +190,22 @@ fn step_four<const W: usize>(
 /// The last pass where the number of points is twice a power of four.
 #[multiversion(targets = "simd")]
 fn step_two<const W: usize>(from: &[Pair<W>], to: &mut [Pair<W>]) {
-    let half = from.len() / 2;
-    let (a, b) = from.split_at(half);
-    let (to_a, to_b) = to.split_at_mut(half);
+    let (a, b) = from.as_flattened().as_flattened().split_at(from.len() * W);
+    let (to_a, to_b) = to.as_flattened_mut().as_flattened_mut().split_at_mut(from.len() * W);
     for ((a, b), (to_a, to_b)) in a.iter().zip(b).zip(to_a.iter_mut().zip(to_b)) {
-        let [mut sum, mut difference] = [[[0.0; W]; 2]; 2];
-        for part in 0..2 {
-            for lane in 0..W {
-                sum[part][lane] = a[part][lane] + b[part][lane];
-                difference[part][lane] = a[part][lane] - b[part][lane];
-            }
-        }
-        (*to_a, *to_b) = (sum, difference);
+        (*to_a, *to_b) = (a + b, a - b);
     }
 }
 
-/// The real points' transform from that of even and odd points, as RMS phasors.
+/// The real points' transform from that of even and odd points, of which the first and the last
+/// are there, as RMS phasors.
 #[multiversion(targets = "simd")]
 fn separate<const W: usize>(turns: &[(f64, f64)], from: &[Pair<W>], bins: &mut [Pair<W>]) {
-    let half = from.len();
-    let points = 2 * half;
-    for (k, (bin, turn)) in bins.iter_mut().zip(turns).enumerate() {
-        let (z, mirror) = (&from[k], &from[(half - k) % half]);
+    let points = 2 * turns.len();
+    // Bin 0 is its own mirror.
+    let mirrors = from.first().into_iter().chain(from.iter().rev());
+    let pairs = from.iter().zip(mirrors).zip(turns);
+    for (k, (bin, ((z, mirror), turn))) in bins.iter_mut().zip(pairs).enumerate() {
         // A direct component is its own RMS value, a tone's is amplitude / sqrt 2.
         let scale = if k == 0 { 0.5 } else { 0.5 * SQRT_2 } / points as f64;
         let mut phasor = [[0.0; W]; 2];

@@ -15,6 +15,9 @@ pub(crate) const ORDER_MAX: usize = 50;
 /// Windows shorter than this many cycles have no bins between the harmonics to group.
 const GROUP_CYCLES_MIN: u32 = 4;
 
+/// Bins that are handed out at a time.
+const BINS_TOGETHER: usize = 64;
+
 /// Working memory for some channels side by side.
 #[derive(Clone, Debug, Default)]
 struct Lanes {
@@ -88,12 +91,17 @@ impl Lanes {
         let bins: &mut [Pair<W>] = self.bins.pairs(gains.len());
         resampler.fill(channels, place, &mut self.samples, points.as_flattened_mut());
         fft.transform(points, &mut self.spare, bins);
-        for lane in 0..channels.len() {
-            let phasor = |(bin, gain): (&Pair<W>, &f64)| Phasor {
-                re: bin[0][lane] * gain,
-                im: bin[1][lane] * gain,
-            };
-            phasors.push(bins.iter().zip(gains).map(phasor).collect());
+        // Some bins of all channels after another: rows are read from the nearest cache but once.
+        let first = phasors.len();
+        phasors.resize_with(first + channels.len(), || Vec::with_capacity(gains.len()));
+        for (bins, gains) in bins.chunks(BINS_TOGETHER).zip(gains.chunks(BINS_TOGETHER)) {
+            for (lane, phasors) in phasors[first..].iter_mut().enumerate() {
+                let phasor = |(bin, gain): (&Pair<W>, &f64)| Phasor {
+                    re: bin[0][lane] * gain,
+                    im: bin[1][lane] * gain,
+                };
+                phasors.extend(bins.iter().zip(gains).map(phasor));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use multiversion::multiversion;
 /// Number of partial sums of [`dot`]; part of the result, so it never depends on the machine.
 const LANES: usize = 8;
 
-/// Samples an oscillator advances by table before its angle is computed anew.
+/// Samples an oscillator advances by a table, and blocks of them by another.
 const BLOCK: usize = 32;
 
 /// Sum of products over the common length.
@@ -60,22 +60,112 @@ pub(crate) fn dots(x: &[f64], y: &[f64]) -> [f64; 3] {
     ]
 }
 
-/// The sums x c and x s over the common length, each as [`dot`] has it, reading once.
+/// The sums u u, i i, u i, u c, u s, i c and i s over the common length of a voltage, a current, a
+/// cosine and a sine, each as [`dot`] has it, reading once.
 #[multiversion(targets = "simd")]
-pub(crate) fn turned(x: &[f64], cos: &[f64], sin: &[f64]) -> [f64; 2] {
-    let n = x.len().min(cos.len()).min(sin.len());
-    let (x_chunks, x_rest) = x[..n].as_chunks::<LANES>();
+pub(crate) fn phase_sums(u: &[f64], i: &[f64], cos: &[f64], sin: &[f64]) -> [f64; 7] {
+    let n = u.len().min(i.len()).min(cos.len()).min(sin.len());
+    let (u_chunks, u_rest) = u[..n].as_chunks::<LANES>();
+    let (i_chunks, i_rest) = i[..n].as_chunks::<LANES>();
     let (cos_chunks, cos_rest) = cos[..n].as_chunks::<LANES>();
     let (sin_chunks, sin_rest) = sin[..n].as_chunks::<LANES>();
-    let [mut xc, mut xs] = [[0.0; LANES]; 2];
-    for ((p, c), s) in x_chunks.iter().zip(cos_chunks).zip(sin_chunks) {
+    let [mut uu, mut ii, mut ui, mut uc, mut us, mut ic, mut is] = [[0.0; LANES]; 7];
+    for (((u, i), c), s) in u_chunks.iter().zip(i_chunks).zip(cos_chunks).zip(sin_chunks) {
         for lane in 0..LANES {
-            xc[lane] += p[lane] * c[lane];
-            xs[lane] += p[lane] * s[lane];
+            uu[lane] += u[lane] * u[lane];
+            ii[lane] += i[lane] * i[lane];
+            ui[lane] += u[lane] * i[lane];
+            uc[lane] += u[lane] * c[lane];
+            us[lane] += u[lane] * s[lane];
+            ic[lane] += i[lane] * c[lane];
+            is[lane] += i[lane] * s[lane];
         }
     }
     let rest = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(p, q)| p * q).sum() };
-    [total(xc) + rest(x_rest, cos_rest), total(xs) + rest(x_rest, sin_rest)]
+    [
+        total(uu) + rest(u_rest, u_rest),
+        total(ii) + rest(i_rest, i_rest),
+        total(ui) + rest(u_rest, i_rest),
+        total(uc) + rest(u_rest, cos_rest),
+        total(us) + rest(u_rest, sin_rest),
+        total(ic) + rest(i_rest, cos_rest),
+        total(is) + rest(i_rest, sin_rest),
+    ]
+}
+
+/// The sums x y, y z and z x over the common length, each as [`dot`] has it, reading once.
+#[multiversion(targets = "simd")]
+pub(crate) fn mixed(x: &[f64], y: &[f64], z: &[f64]) -> [f64; 3] {
+    let n = x.len().min(y.len()).min(z.len());
+    let (x_chunks, x_rest) = x[..n].as_chunks::<LANES>();
+    let (y_chunks, y_rest) = y[..n].as_chunks::<LANES>();
+    let (z_chunks, z_rest) = z[..n].as_chunks::<LANES>();
+    let [mut xy, mut yz, mut zx] = [[0.0; LANES]; 3];
+    for ((x, y), z) in x_chunks.iter().zip(y_chunks).zip(z_chunks) {
+        for lane in 0..LANES {
+            xy[lane] += x[lane] * y[lane];
+            yz[lane] += y[lane] * z[lane];
+            zx[lane] += z[lane] * x[lane];
+        }
+    }
+    let rest = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(p, q)| p * q).sum() };
+    [
+        total(xy) + rest(x_rest, y_rest),
+        total(yz) + rest(y_rest, z_rest),
+        total(zx) + rest(z_rest, x_rest),
+    ]
+}
+
+/// The sums w c, w s, d c, d s, x and x x over the length of `x`, where w and d are x weighted by a
+/// window of three terms and by its derivative: of the window's own cosine and sine, `frame`, and
+/// of those it is demodulated with. Nothing comes of lists that are shorter.
+#[multiversion(targets = "simd")]
+pub(crate) fn windowed(
+    x: &[f64],
+    frame: (&[f64], &[f64]),
+    (cos, sin): (&[f64], &[f64]),
+    terms: [f64; 3],
+) -> [f64; 6] {
+    let lists = [x, frame.0, frame.1, cos, sin];
+    let mut rest = [[0.0; LANES]; 5];
+    let whole = x.len() / LANES * LANES;
+    for (rest, list) in rest.iter_mut().zip(lists) {
+        let Some(list) = list.get(whole..x.len()) else { return [0.0; 6] };
+        rest[..list.len()].copy_from_slice(list);
+    }
+    let [x, frame_cos, frame_sin, cos, sin] = lists.map(|list| list[..whole].as_chunks().0);
+    let mut sums = [[0.0; LANES]; 6];
+    let chunks = x.iter().zip(frame_cos).zip(frame_sin).zip(cos).zip(sin);
+    for ((((x, frame_cos), frame_sin), cos), sin) in chunks {
+        weigh([x, frame_cos, frame_sin, cos, sin], terms, &mut sums);
+    }
+    weigh(rest.each_ref(), terms, &mut sums);
+    sums.map(total)
+}
+
+/// Adds to the sums of [`windowed`].
+#[inline]
+fn weigh(
+    [x, frame_cos, frame_sin, cos, sin]: [&[f64; LANES]; 5],
+    [mean, first, second]: [f64; 3],
+    [wc, ws, dc, ds, plain, square]: &mut [[f64; LANES]; 6],
+) {
+    let [mut w, mut d] = [[0.0; LANES]; 2];
+    for lane in 0..LANES {
+        let c = frame_cos[lane];
+        w[lane] = x[lane] * (mean - first * c + second * (2.0 * c * c - 1.0));
+    }
+    for lane in 0..LANES {
+        d[lane] = x[lane] * frame_sin[lane] * (first - 4.0 * second * frame_cos[lane]);
+    }
+    for lane in 0..LANES {
+        wc[lane] += w[lane] * cos[lane];
+        ws[lane] += w[lane] * sin[lane];
+        dc[lane] += d[lane] * cos[lane];
+        ds[lane] += d[lane] * sin[lane];
+        plain[lane] += x[lane];
+        square[lane] += x[lane] * x[lane];
+    }
 }
 
 /// Cosine and sine of an angle in radians.
@@ -146,7 +236,7 @@ pub(crate) fn tone(x: &[f64], step: (f64, f64)) -> [f64; 3] {
 
 /// Fills `cos` and `sin` with `count` values at the angles `start + k * step` (radians).
 ///
-/// The angle is computed anew every [`BLOCK`] values, so errors do not grow with `count`.
+/// The angle is computed anew every [`BLOCK`] blocks, so errors do not grow with `count`.
 pub(crate) fn oscillate(
     start: f64,
     step: f64,
@@ -154,24 +244,26 @@ pub(crate) fn oscillate(
     cos: &mut Vec<f64>,
     sin: &mut Vec<f64>,
 ) {
-    let mut within = [(0.0, 0.0); BLOCK];
-    for (k, entry) in within.iter_mut().enumerate() {
-        let (s, c) = libm::sincos(step * k as f64);
-        *entry = (c, s);
-    }
+    let within: [(f64, f64); BLOCK] = powers(direction(step));
+    let within = [within.map(|(c, _)| c), within.map(|(_, s)| s)];
+    let blocks: [(f64, f64); BLOCK] = powers(direction(step * BLOCK as f64));
     cos.resize(count, 0.0);
     sin.resize(count, 0.0);
-    let blocks = cos.chunks_mut(BLOCK).zip(sin.chunks_mut(BLOCK));
-    for (block, (cos, sin)) in blocks.enumerate() {
-        let (s0, c0) = libm::sincos(start + step * (block * BLOCK) as f64);
-        turn(&within, (c0, s0), cos, sin);
+    let groups = cos.chunks_mut(BLOCK * BLOCK).zip(sin.chunks_mut(BLOCK * BLOCK));
+    for (group, (cos, sin)) in groups.enumerate() {
+        let at = direction(start + step * (group * BLOCK * BLOCK) as f64);
+        let parts = cos.chunks_mut(BLOCK).zip(sin.chunks_mut(BLOCK));
+        for ((cos, sin), block) in parts.zip(&blocks) {
+            turn(&within, product(at, *block), cos, sin);
+        }
     }
 }
 
 /// Cosines and sines of a sum of two angles.
 #[multiversion(targets = "simd")]
-fn turn(within: &[(f64, f64); BLOCK], (c0, s0): (f64, f64), cos: &mut [f64], sin: &mut [f64]) {
-    for (((c, s), cos), sin) in within.iter().zip(cos).zip(sin) {
+fn turn(within: &[[f64; BLOCK]; 2], (c0, s0): (f64, f64), cos: &mut [f64], sin: &mut [f64]) {
+    let [within_cos, within_sin] = within;
+    for (((c, s), cos), sin) in within_cos.iter().zip(within_sin).zip(cos).zip(sin) {
         *cos = c0 * c - s0 * s;
         *sin = s0 * c + c0 * s;
     }
@@ -247,16 +339,16 @@ mod tests {
         for b in 2..=ROWS {
             rows.push(product(rows[b / 2], rows[b - b / 2]));
         }
-        let mut sums = [[0.0; ROW]; 3];
+        let [mut re, mut im, mut square] = [[0.0; ROW]; 3];
         for lane in 0..ROW {
             let mut at = (1.0, 0.0);
             for group in x.chunks(ROW * ROWS) {
                 for (row, x) in group.chunks(ROW).enumerate() {
                     let (c, s) = product(at, rows[row]);
                     let x = x.get(lane).copied().unwrap_or(0.0);
-                    sums[0][lane] += x * c;
-                    sums[1][lane] += x * s;
-                    sums[2][lane] += x * x;
+                    re[lane] += x * c;
+                    im[lane] += x * s;
+                    square[lane] += x * x;
                 }
                 at = product(at, rows[ROWS]);
             }
@@ -265,7 +357,6 @@ mod tests {
             let l: [f64; LANES] = std::array::from_fn(|lane| of(lane) + of(lane + LANES));
             ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
         };
-        let [re, im, square] = sums;
         [
             fold(&|l| re[l] * powers[l].0 - im[l] * powers[l].1),
             fold(&|l| re[l] * powers[l].1 + im[l] * powers[l].0),
@@ -287,7 +378,7 @@ mod tests {
         let value = |k: usize| libm::sin(k as f64 * 1.37) * 10f64.powi((k % 7) as i32);
         for n in [0, 1, 7, 8, 9, 100, 1003] {
             let list = |from: usize| (from..from + n).map(value).collect::<Vec<f64>>();
-            let (x, y, z) = (list(3), list(50), list(77));
+            let (x, y, z, w) = (list(3), list(50), list(77), list(20));
             // One lane after another, so without vector units whatever the processor has.
             let plain = |x: &[f64], y: &[f64]| {
                 let whole = n / LANES * LANES;
@@ -300,8 +391,41 @@ mod tests {
             };
             assert_eq!(dot(&x, &y), plain(&x, &y));
             assert_eq!(dots(&x, &y), [plain(&x, &x), plain(&y, &y), plain(&x, &y)]);
-            assert_eq!(turned(&x, &y, &z), [plain(&x, &y), plain(&x, &z)]);
+            let sums = [(&x, &x), (&y, &y), (&x, &y), (&x, &z), (&x, &w), (&y, &z), (&y, &w)];
+            assert_eq!(phase_sums(&x, &y, &z, &w), sums.map(|(a, b)| plain(a, b)));
+            assert_eq!(mixed(&x, &y, &z), [plain(&x, &y), plain(&y, &z), plain(&z, &x)]);
         }
+    }
+
+    #[test]
+    fn windowed_sums_are_what_they_stand_for() {
+        for n in [0, 1, 7, 8, 9, 100, 1003] {
+            let list =
+                |step: f64| (0..n).map(|k| (step * k as f64).sin() + 0.1).collect::<Vec<_>>();
+            let lists = [0.31, 0.007, 0.009, 0.08, 0.11].map(list);
+            let [x, c, s, cos, sin] = lists.each_ref().map(Vec::as_slice);
+            let sum = |of: &dyn Fn(usize) -> f64| (0..n).map(of).sum::<f64>();
+            let (a, b, d) = (0.4, 0.5, 0.1);
+            // a - b cos + d cos 2, of which the derivative is b sin - 2 d sin 2.
+            let window = |k: usize| x[k] * (a - b * c[k] + d * (2.0 * c[k].powi(2) - 1.0));
+            let slope = |k: usize| x[k] * (b * s[k] - 2.0 * d * (2.0 * s[k] * c[k]));
+            let expected = [
+                sum(&|k| window(k) * cos[k]),
+                sum(&|k| window(k) * sin[k]),
+                sum(&|k| slope(k) * cos[k]),
+                sum(&|k| slope(k) * sin[k]),
+                sum(&|k| x[k]),
+                sum(&|k| x[k] * x[k]),
+            ];
+            let found = windowed(x, (c, s), (cos, sin), [a, b, d]);
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-11, "{n}: {found} {expected}");
+            }
+        }
+        assert_eq!(
+            windowed(&[1.0; 9], (&[1.0; 9], &[1.0; 8]), (&[1.0; 9], &[1.0; 9]), [1.0; 3]),
+            [0.0; 6]
+        );
     }
 
     #[test]

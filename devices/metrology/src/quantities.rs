@@ -49,22 +49,20 @@ impl<'a> Frame<'a> {
         xy - 2.0 * (x.re * y.re * (1.0 - cc) + x.im * y.im * (1.0 - ss) + mixed * cs)
     }
 
-    /// Mean of the product of two channels.
-    fn mean(&self, x: usize, y: usize) -> f64 {
-        self.span.mean(self.channels[x], self.channels[y])
-    }
-
-    /// The fundamental of a channel.
-    fn fundamental(&self, x: usize) -> Phasor {
-        let [re, im] = self.span.turned(self.channels[x], self.cos, self.sin);
-        Phasor { re: SQRT_2 * re, im: -SQRT_2 * im }
+    /// Means of the products of three channels: of the first and the second, the second and the
+    /// third, the third and the first.
+    fn mixed(&self, first: usize) -> [f64; 3] {
+        let [x, y, z] = [0, 1, 2].map(|k| self.channels[first + k]);
+        self.span.mixed(x, y, z)
     }
 
     /// The quantities of the phase made of a voltage and a current.
     pub(crate) fn phase(&self, voltage: usize, current: usize) -> PhaseQuantities {
-        let [uu, ii, p_w] = self.span.power(self.channels[voltage], self.channels[current]);
+        let (u, i) = (self.channels[voltage], self.channels[current]);
+        let [uu, ii, p_w, uc, us, ic, is] = self.span.phase(u, i, self.cos, self.sin);
         let (u_rms_v, i_rms_a) = (uu.max(0.0).sqrt(), ii.max(0.0).sqrt());
-        let (u1, i1) = (self.fundamental(voltage), self.fundamental(current));
+        let fundamental = |re: f64, im: f64| Phasor { re: SQRT_2 * re, im: -SQRT_2 * im };
+        let (u1, i1) = (fundamental(uc, us), fundamental(ic, is));
         let s_va = u_rms_v * i_rms_a;
         let residue = Residue {
             u2: self.residue(uu, u1, u1).max(0.0),
@@ -91,8 +89,7 @@ impl<'a> Frame<'a> {
     pub(crate) fn effective(&self, phases: &[PhaseQuantities]) -> Option<Effective> {
         let [a, b, c] = phases else { return None };
         let pairs = [(0, 1), (1, 2), (2, 0)];
-        let mixed = |first: usize| pairs.map(|(x, y)| self.mean(first + x, first + y));
-        let (u_mixed, i_mixed) = (mixed(0), mixed(3));
+        let (u_mixed, i_mixed) = (self.mixed(0), self.mixed(3));
         let left = |mixed: [f64; 3], phasors: [Phasor; 3]| {
             let pairs = pairs.iter().zip(mixed);
             pairs.map(|(&(x, y), xy)| self.residue(xy, phasors[x], phasors[y])).sum()

@@ -11,7 +11,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::numeric::{dot, oscillate, turned};
+use crate::numeric::{oscillate, windowed};
 
 /// Three-term Nuttall window with continuous first derivative: side lobes below -64 dB, falling by
 /// 18 dB per octave; main lobe of three bins either side.
@@ -35,10 +35,8 @@ pub(crate) struct Estimate {
 /// Working memory, kept between calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scratch {
-    cos: Vec<f64>,
-    sin: Vec<f64>,
-    weight: Vec<f64>,
-    slope: Vec<f64>,
+    frame: (Vec<f64>, Vec<f64>),
+    guess: (Vec<f64>, Vec<f64>),
 }
 
 /// Estimates the tone near `guess` (cycles per sample) in the stretch of `length` samples that
@@ -53,31 +51,18 @@ pub(crate) fn estimate(
     let first = start.max(0.0).ceil() as usize;
     let last = ((start + length).max(0.0).ceil() as usize).min(samples.len());
     let x = samples.get(first..last).filter(|x| x.len() >= 8)?;
-    let Scratch { cos, sin, weight, slope } = scratch;
+    let Scratch { frame, guess: at_guess } = scratch;
     let turn = TAU / length;
-    oscillate((first as f64 - start) * turn, turn, x.len(), cos, sin);
-    weight.clear();
-    weight.extend(
-        cos.iter()
-            .zip(x)
-            .map(|(c, x)| x * (NUTTALL[0] - NUTTALL[1] * c + NUTTALL[2] * (2.0 * c * c - 1.0))),
-    );
-    slope.clear();
-    slope.extend(
-        cos.iter()
-            .zip(sin.iter())
-            .zip(x)
-            .map(|((c, s), x)| x * turn * s * (NUTTALL[1] - 4.0 * NUTTALL[2] * c)),
-    );
+    oscillate((first as f64 - start) * turn, turn, x.len(), &mut frame.0, &mut frame.1);
     let omega = TAU * guess;
     let middle = start + 0.5 * length;
-    oscillate((first as f64 - middle) * omega, omega, x.len(), cos, sin);
-    let ([re, minus_im], [slope_re, minus_slope_im]) =
-        (turned(weight, cos, sin), turned(slope, cos, sin));
-    let (im, slope_im) = (-minus_im, -minus_slope_im);
+    oscillate((first as f64 - middle) * omega, omega, x.len(), &mut at_guess.0, &mut at_guess.1);
+    let [re, minus_im, slope_re, minus_slope_im, sum, square] =
+        windowed(x, (&frame.0, &frame.1), (&at_guess.0, &at_guess.1), NUTTALL);
+    let (im, slope_re, slope_im) = (-minus_im, turn * slope_re, -turn * minus_slope_im);
     let power = re * re + im * im;
-    let mean = x.iter().sum::<f64>() / x.len() as f64;
-    let ac_square = dot(x, x) / x.len() as f64 - mean * mean;
+    let mean = sum / x.len() as f64;
+    let ac_square = square / x.len() as f64 - mean * mean;
     if !(power > 0.0 && ac_square > 0.0) {
         return None;
     }
