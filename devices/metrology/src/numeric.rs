@@ -144,7 +144,8 @@ pub(crate) fn windowed(
 }
 
 /// Adds to the sums of [`windowed`].
-#[inline]
+#[expect(clippy::inline_always, reason = "only inside has it the vector units its caller has")]
+#[inline(always)]
 fn weigh(
     [x, frame_cos, frame_sin, cos, sin]: [&[f64; LANES]; 5],
     [mean, first, second]: [f64; 3],
