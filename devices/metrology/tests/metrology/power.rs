@@ -100,7 +100,8 @@ fn the_worked_waveforms_have_all_their_powers() {
                 near(found.q1_var, q1, oracle.s);
                 near(found.q_budeanu_var.expect("harmonics"), budeanu, oracle.s);
                 near(found.sn_va, sn, oracle.s);
-                // Of a pure sine nothing is left, to a ppm of S: no difference of near-equal squares.
+                // Of a pure sine nothing is left, to a ppm of S: no difference of near-equal
+                // squares.
                 let closer = |found: f64, due: f64| near(found, due, 0.05 * oracle.s);
                 closer(found.di_var, di);
                 closer(found.dv_var, dv);
