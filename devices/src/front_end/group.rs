@@ -13,7 +13,7 @@ use std::sync::Arc;
 use lastmeter_sim::Streams;
 
 use super::coupling::{Coupling, CouplingParameters};
-use super::kernel::{Fixed, Kernel};
+use super::kernel::{Feed, Fixed, Kernel};
 use super::linear::Linear;
 use super::phase::PhaseState;
 use super::transformer::Transformer;
@@ -275,6 +275,14 @@ impl FrontEnd {
         let (back, ahead) = self.reach();
         let feed_hz = self.sampling.feed_hz();
         let mut instants = Vec::new();
+        if !self.sampling.moves() {
+            let step = self.step as i64;
+            while self.whole + ahead < end {
+                instants.push((self.whole, 0.0));
+                self.next += 1;
+                self.whole += step;
+            }
+        }
         while self.whole + ahead < end {
             let jitter = match self.sampling.jitter_s {
                 0.0 => 0.0,
@@ -360,20 +368,14 @@ impl Line {
             let value = |&(whole, _): &(i64, f64)| self.feed.get(place(whole)).copied();
             return taken.extend(instants.iter().map(|at| value(at).unwrap_or(0.0)));
         };
-        let (before, after) = kernel.reach();
-        let near = |whole: i64| {
-            let from = (whole - before as i64 - self.feed_base).max(0) as usize;
-            self.feed.get(from..from + before + after + 1).unwrap_or(&[])
-        };
-        let late = self.channel.parameters.late_s * feed_hz;
-        taken.extend(instants.iter().map(|&(whole, fraction)| {
-            if let Some(fixed) = &self.fixed {
-                return fixed.value(near(whole + fixed.whole));
+        taken.resize(instants.len(), 0.0);
+        let feed = Feed { base: self.feed_base, samples: &self.feed };
+        match &self.fixed {
+            Some(fixed) => fixed.sample(feed, instants, taken),
+            None => {
+                kernel.sample(feed, instants, self.channel.parameters.late_s * feed_hz, taken);
             }
-            let position = fraction + late;
-            let further = position.floor();
-            kernel.value(near(whole + further as i64), position - further)
-        }));
+        }
     }
 
     /// Drops what lies before a position.

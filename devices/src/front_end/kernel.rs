@@ -24,13 +24,19 @@ const BEFORE: usize = TAPS / 2;
 /// Fractions of the table.
 const FRACTIONS: usize = 512;
 
+/// Products that are added up side by side.
+const LANES: usize = 8;
+
 /// Shape of the Kaiser window.
 const BETA: f64 = 14.5;
 
 /// Weights for every fraction of a feed sample.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Kernel {
-    rows: Vec<Vec<f64>>,
+    /// One row after the other, each filled up with zeros.
+    rows: Vec<[f64; LANES]>,
+    /// Weights of a row.
+    length: usize,
     /// Feed samples before the whole part of a position that weigh in.
     before: usize,
     /// Feed samples of each of the three moving averages; 1 without.
@@ -40,28 +46,61 @@ pub(crate) struct Kernel {
 /// The kernel's weights at a position that never changes its fraction.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fixed {
-    /// Feed samples after the nominal position, whole part.
-    pub(crate) whole: i64,
+    /// From the nominal position to the first feed sample that weighs in.
+    from: i64,
     weights: Vec<f64>,
+}
+
+/// The feed of a channel as far as it is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Feed<'a> {
+    /// Number of the first sample.
+    pub(crate) base: i64,
+    pub(crate) samples: &'a [f64],
+}
+
+impl<'a> Feed<'a> {
+    /// So many samples from a number on; none where they are not all there.
+    #[expect(clippy::inline_always, reason = "called for each sample")]
+    #[inline(always)]
+    fn cut(self, from: i64, count: usize) -> &'a [f64] {
+        let from = (from - self.base).max(0) as usize;
+        match self.samples.get(from..from + count) {
+            Some(cut) => cut,
+            None => &[],
+        }
+    }
 }
 
 impl Kernel {
     /// A kernel with moving averages of `average` samples (odd; 1 for none).
     pub(crate) fn new(average: usize) -> Self {
-        let rows = (0..=FRACTIONS).map(|k| row(k as f64 / FRACTIONS as f64, average)).collect();
-        Self { rows, before: before(average), average }
+        let length = TAPS + 3 * (average - 1);
+        let rows = (0..=FRACTIONS).flat_map(|k| {
+            let mut row = row(k as f64 / FRACTIONS as f64, average);
+            row.resize(length.next_multiple_of(LANES), 0.0);
+            row.as_chunks().0.to_vec()
+        });
+        Self { rows: rows.collect(), length, before: before(average), average }
     }
 
     /// Feed samples needed before and after the whole part of a position.
     pub(crate) fn reach(&self) -> (usize, usize) {
-        let length = self.rows.first().map_or(1, Vec::len);
-        (self.before, length - 1 - self.before)
+        (self.before, self.length - 1 - self.before)
     }
 
     /// The weights for samples that are all taken `late` feed samples late.
     pub(crate) fn fixed(&self, late: f64) -> Fixed {
         let whole = late.floor();
-        Fixed { whole: whole as i64, weights: row(late - whole, self.average) }
+        let mut weights = row(late - whole, self.average);
+        // Without a fraction the interpolator is a single weight, and most at the ends are zero.
+        let first = weights.iter().take_while(|weight| **weight == 0.0).count();
+        let behind = weights.iter().rev().take_while(|weight| **weight == 0.0).count();
+        let length = (weights.len() - first - behind).next_multiple_of(LANES).min(weights.len());
+        let first = first.min(weights.len() - length);
+        weights.drain(..first);
+        weights.truncate(length);
+        Fixed { from: whole as i64 - self.before as i64 + first as i64, weights }
     }
 
     /// Response of the moving averages.
@@ -75,20 +114,92 @@ impl Kernel {
         one * one * one
     }
 
-    /// The value at `whole + fraction`; `feed[0]` is the sample number `whole - before`.
-    pub(crate) fn value(&self, feed: &[f64], fraction: f64) -> f64 {
-        let place = fraction * FRACTIONS as f64;
-        let row = (place as usize).min(FRACTIONS - 1);
-        let part = place - row as f64;
-        let low = dot(feed, &self.rows[row]);
-        low + part * (dot(feed, &self.rows[row + 1]) - low)
+    /// The values at instants, each a whole feed sample and a fraction, that are `late` feed samples
+    /// late; `values` has room for as many.
+    pub(crate) fn sample(
+        &self,
+        feed: Feed<'_>,
+        instants: &[(i64, f64)],
+        late: f64,
+        values: &mut [f64],
+    ) {
+        sample_moving(self, feed, instants, late, values);
     }
 }
 
 impl Fixed {
-    /// The value; `feed[0]` is the sample number `whole - before`.
-    pub(crate) fn value(&self, feed: &[f64]) -> f64 {
-        dot(feed, &self.weights)
+    /// The same at instants without a fraction.
+    pub(crate) fn sample(&self, feed: Feed<'_>, instants: &[(i64, f64)], values: &mut [f64]) {
+        sample_fixed(&self.weights, self.from, feed, instants, values);
+    }
+}
+
+/// One for each set of vector instructions, for many samples at once: finding the right one costs
+/// as much as a sample does.
+#[multiversion(targets = "simd")]
+fn sample_fixed(
+    weights: &[f64],
+    from: i64,
+    feed: Feed<'_>,
+    instants: &[(i64, f64)],
+    values: &mut [f64],
+) {
+    let (weights_whole, weights_rest) = weights.as_chunks::<LANES>();
+    for (value, &(whole, _)) in values.iter_mut().zip(instants) {
+        let (near, rest) = feed.cut(whole + from, weights.len()).as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for (x, y) in near.iter().zip(weights_whole) {
+            add_products(&mut lanes, x, y);
+        }
+        for ((lane, x), y) in lanes.iter_mut().zip(rest).zip(weights_rest) {
+            *lane += x * y;
+        }
+        *value = sum(&lanes);
+    }
+}
+
+/// The same with weights from the table, between two rows of it. Plain loops: a closure would be
+/// compiled for the plainest instructions, and called.
+#[multiversion(targets = "simd")]
+fn sample_moving(
+    kernel: &Kernel,
+    feed: Feed<'_>,
+    instants: &[(i64, f64)],
+    late: f64,
+    values: &mut [f64],
+) {
+    let per_row = kernel.length.div_ceil(LANES);
+    for (value, &(whole, fraction)) in values.iter_mut().zip(instants) {
+        let position = fraction + late;
+        let further = position.floor();
+        let place = (position - further) * FRACTIONS as f64;
+        let mut row = place as usize;
+        if row >= FRACTIONS {
+            row = FRACTIONS - 1;
+        }
+        let (low, high) = kernel.rows[row * per_row..(row + 2) * per_row].split_at(per_row);
+        let near = feed.cut(whole + further as i64 - kernel.before as i64, kernel.length);
+        let (near, rest) = near.as_chunks::<LANES>();
+        let (mut lanes, mut next) = ([0.0; LANES], [0.0; LANES]);
+        let mut n = 0;
+        while n < near.len() {
+            add_products(&mut lanes, &near[n], &low[n]);
+            add_products(&mut next, &near[n], &high[n]);
+            n += 1;
+        }
+        if !rest.is_empty() {
+            let mut last = [0.0; LANES];
+            last[..rest.len()].copy_from_slice(rest);
+            add_products(&mut lanes, &last, &low[n]);
+            add_products(&mut next, &last, &high[n]);
+        }
+        let part = place - row as f64;
+        let mut lane = 0;
+        while lane < LANES {
+            lanes[lane] += part * (next[lane] - lanes[lane]);
+            lane += 1;
+        }
+        *value = sum(&lanes);
     }
 }
 
@@ -123,7 +234,12 @@ fn shape(x: f64) -> f64 {
     if inside <= 0.0 {
         return 0.0;
     }
-    let sinc = if x.abs() < 1e-9 { 1.0 } else { libm::sin(PI * x) / (PI * x) };
+    let sinc = match x {
+        x if x.abs() < 1e-9 => 1.0,
+        // Exactly so: pi itself is rounded.
+        x if x.fract() == 0.0 => 0.0,
+        x => libm::sin(PI * x) / (PI * x),
+    };
     sinc * bessel_i0(BETA * inside.sqrt()) / bessel_i0(BETA)
 }
 
@@ -138,22 +254,33 @@ fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
-/// Sum of products in a fixed order, whatever the vector instructions.
-#[multiversion(targets = "simd")]
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    let mut lanes = [0.0; 8];
-    let ((xs, x_rest), (ys, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
-    for (x, y) in xs.iter().zip(ys) {
-        for lane in 0..8 {
-            lanes[lane] += x[lane] * y[lane];
-        }
+/// Adds products, each to its lane.
+#[expect(clippy::inline_always, reason = "not inlined it would be compiled without the vectors")]
+#[inline(always)]
+fn add_products(lanes: &mut [f64; LANES], x: &[f64; LANES], y: &[f64; LANES]) {
+    let mut lane = 0;
+    while lane < LANES {
+        lanes[lane] += x[lane] * y[lane];
+        lane += 1;
     }
-    let mut rest = 0.0;
-    for (x, y) in x_rest.iter().zip(y_rest) {
-        rest += x * y;
+}
+
+/// The sum of all lanes, by halves.
+#[expect(clippy::inline_always, reason = "not inlined it would be compiled without the vectors")]
+#[inline(always)]
+fn sum(lanes: &[f64; LANES]) -> f64 {
+    let (mut four, mut two) = ([0.0; LANES / 2], [0.0; LANES / 4]);
+    let mut lane = 0;
+    while lane < LANES / 2 {
+        four[lane] = lanes[lane] + lanes[lane + LANES / 2];
+        lane += 1;
     }
-    rest + ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
-        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+    lane = 0;
+    while lane < LANES / 4 {
+        two[lane] = four[lane] + four[lane + LANES / 4];
+        lane += 1;
+    }
+    two[0] + two[1]
 }
 
 /// What a decimator's compensation does: a filter of three taps `-c, 1 + 2c, -c` at the
@@ -205,10 +332,14 @@ mod tests {
                 let fraction = f64::from(k) / 199.9;
                 let feed: Vec<f64> = (0..=before + after).map(|n| at(n as f64)).collect();
                 let expected = at(before as f64 + fraction);
-                let found = kernel.value(&feed, fraction);
+                let mut found = [0.0];
+                let samples = Feed { base: 0, samples: &feed };
+                kernel.sample(samples, &[(before as i64, fraction)], 0.0, &mut found);
+                let [found] = found;
                 assert!((found - expected).abs() < limit, "{frequency} {fraction}: {found}");
-                let fixed = kernel.fixed(fraction);
-                let found = fixed.value(&feed);
+                let mut found = [0.0];
+                kernel.fixed(fraction).sample(samples, &[(before as i64, 0.0)], &mut found);
+                let [found] = found;
                 let limit = 4e-7;
                 assert!((found - expected).abs() < limit, "{frequency} {fraction}: {found}");
             }
@@ -231,12 +362,40 @@ mod tests {
             for late in [0.0, 0.37, -2.8] {
                 let fixed = kernel.fixed(late);
                 let at = |n: f64| (TAU * frequency_hz * n / feed_hz - 1.1).cos();
-                let first = 1000 + fixed.whole - before as i64;
+                let base = 990 - before as i64;
                 let feed: Vec<f64> =
-                    (0..=(before + after) as i64).map(|n| at((first + n) as f64)).collect();
-                let found = fixed.value(&feed);
+                    (0..=(20 + before + after) as i64).map(|n| at((base + n) as f64)).collect();
+                let mut found = [0.0];
+                fixed.sample(Feed { base, samples: &feed }, &[(1000, 0.0)], &mut found);
+                let [found] = found;
                 let expected = stated * at(1000.0 + late);
                 assert!((found - expected).abs() < 1e-6, "{frequency_hz} {late}: {found}");
+            }
+        }
+    }
+
+    /// Whatever it is fed, at whole positions it is the moving averages and nothing else.
+    #[test]
+    fn without_a_fraction_it_is_three_moving_averages() {
+        let feed: Vec<f64> = (0..400).map(|k: u32| f64::from(k * k % 97) - 48.0).collect();
+        for average in [1, 15] {
+            let mut expected = feed.clone();
+            for _ in 0..3 {
+                let mean = |near: &[f64]| near.iter().sum::<f64>() / average as f64;
+                expected = expected.windows(average).map(mean).collect();
+            }
+            // Three times half an average is missing in front.
+            let missing = 3 * (average - 1) / 2;
+            let kernel = Kernel::new(average);
+            let instants: Vec<(i64, f64)> = (0..12).map(|n| (100 + 15 * n, 0.0)).collect();
+            let (mut fixed, mut moving) = ([0.0; 12], [0.0; 12]);
+            let samples = Feed { base: 0, samples: &feed };
+            kernel.fixed(-30.0).sample(samples, &instants, &mut fixed);
+            kernel.sample(samples, &instants, -30.0, &mut moving);
+            for ((&(whole, _), fixed), moving) in instants.iter().zip(fixed).zip(moving) {
+                let expected = expected[whole as usize - 30 - missing];
+                assert!((fixed - expected).abs() < 1e-13, "{average}: {fixed} for {expected}");
+                assert!((moving - expected).abs() < 1e-13, "{average}: {moving} for {expected}");
             }
         }
     }

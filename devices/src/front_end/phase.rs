@@ -72,6 +72,17 @@ impl PhaseShift {
         self.shift != 0
     }
 
+    /// The all-pass: its output from that before, and from the inputs before and now.
+    fn step(&self, last_out: &mut Option<f64>, last: f64, x: f64) -> f64 {
+        // What the first output would have been, had the signal come in a straight line: it is
+        // late by the delay of an all-pass at low frequencies.
+        let delay = (1.0 - self.pole) / (1.0 + self.pole);
+        let before = last_out.unwrap_or(last - delay * (x - last));
+        let y = self.pole * (x - before) + last;
+        *last_out = Some(y);
+        y
+    }
+
     /// The turn of a tone.
     pub(crate) fn response(&self, frequency_hz: f64) -> Complex64 {
         let angle = TAU * frequency_hz / self.rate_hz;
@@ -97,18 +108,27 @@ impl PhaseState {
         self.near.extend_from_slice(input);
         let end = self.base + self.near.len() as i64 - self.look_ahead();
         let shift = if self.is_wide { phase.shift } else { 0 };
-        while self.next < end {
-            let at = self.next + shift;
-            let (last, x) = (self.input(at), self.input(at + 1));
-            // What the first output would have been, had the signal come in a straight line: it
-            // is late by the delay of an all-pass at low frequencies.
-            let delay = (1.0 - phase.pole) / (1.0 + phase.pole);
-            let last_out = self.last_out.unwrap_or(last - delay * (x - last));
-            let y = phase.pole * (x - last_out) + last;
-            self.last_out = Some(y);
-            output.push(y);
+        // What would lie before the first sample is the first.
+        while self.next < end && self.next + shift < self.base {
+            let (last, x) = (self.input(self.next + shift), self.input(self.next + shift + 1));
+            output.push(phase.step(&mut self.last_out, last, x));
             self.next += 1;
         }
+        let count = (end - self.next).max(0) as usize;
+        let from = (self.next + shift - self.base).max(0) as usize;
+        let near = self.near.get(from..=from + count).unwrap_or(&[]);
+        match near.get(..count) {
+            Some(unchanged) if phase.pole == 0.0 => {
+                output.extend_from_slice(unchanged);
+                self.last_out = unchanged.last().copied().or(self.last_out);
+            }
+            _ => {
+                for pair in near.windows(2) {
+                    output.push(phase.step(&mut self.last_out, pair[0], pair[1]));
+                }
+            }
+        }
+        self.next += count as i64;
         let unused = (self.next - SHIFT_MAX - self.base).max(0) as usize;
         if unused > self.near.len() / 2 {
             self.near.drain(..unused);
