@@ -199,16 +199,16 @@ fn sums<const N: usize>(
     let mut place = 0;
     while place < tones.len() {
         let (turned, table) = (&tones[place], &tables[tones[place].tone]);
-        let mut n = 0;
-        while n < N {
-            let (re, im) = (turned.re[rows[n]], turned.im[rows[n]]);
-            let mut k = 0;
-            while k < HALF {
-                sums[n][0][k] += re * table.cos[k];
-                sums[n][1][k] += im * table.sin[k];
-                k += 1;
+        let mut k = 0;
+        while k < HALF {
+            let (cos, sin) = (table.cos[k], table.sin[k]);
+            let mut n = 0;
+            while n < N {
+                sums[n][0][k] += turned.re[rows[n]] * cos;
+                sums[n][1][k] += turned.im[rows[n]] * sin;
+                n += 1;
             }
-            n += 1;
+            k += 1;
         }
         place += 1;
     }
