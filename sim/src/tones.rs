@@ -10,8 +10,8 @@
 //!
 //! No sample depends on its neighbour, so the loop vectorises; every sample is always computed by
 //! the same operations in the same order, so neither the cut of the range nor the CPU changes a
-//! bit. The rounding of the first rotations, up to 16 and 15 times over, keeps a tone within 2e-14 of
-//! its amplitude.
+//! bit. The rounding of the first rotations, up to 16 and 15 times over, keeps a tone within 2e-14
+//! of its amplitude.
 
 use multiversion::multiversion;
 use num_complex::Complex64;

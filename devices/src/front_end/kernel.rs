@@ -114,8 +114,8 @@ impl Kernel {
         one * one * one
     }
 
-    /// The values at instants, each a whole feed sample and a fraction, that are `late` feed samples
-    /// late; `values` has room for as many.
+    /// The values at instants, each a whole feed sample and a fraction, that are `late` feed
+    /// samples late; `values` has room for as many.
     pub(crate) fn sample(
         &self,
         feed: Feed<'_>,
