@@ -11,6 +11,7 @@ pub mod closed_form;
 pub mod disturbance;
 mod energy;
 mod gate;
+pub mod grid;
 mod injection;
 mod instant;
 mod law;

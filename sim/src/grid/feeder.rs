@@ -1,0 +1,207 @@
+//! The network solved step by step, and what is wrong with the plant.
+
+use lastmeter_grid::flow::{self, EndState, Failure, Flow, LoadState, NodeState, Options};
+use lastmeter_grid::network::{LineImpedance, Load, LoadModel, Network, Wire};
+use num_complex::Complex64;
+
+use super::profile::Raster;
+use super::view::part_count;
+
+/// What makes meters and the declared network disagree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Defect {
+    /// A share of a load's current does not pass its meter.
+    Bypass {
+        /// The load's place in the network.
+        load: usize,
+        /// That share, 0 to 1.
+        share: f64,
+    },
+    /// The meter's voltage comes from another phase than its current.
+    WrongPhase {
+        /// The place of the load, which has one phase, in the network.
+        load: usize,
+        /// The wire whose voltage it sees.
+        phase: Wire,
+    },
+    /// A line has more resistance than is written down: a corroded joint.
+    Resistance {
+        /// The line's place in the network.
+        line: usize,
+        /// What the resistance of each conductor is multiplied by.
+        factor: f64,
+        /// What is added to it then, ohm.
+        added_ohm: f64,
+    },
+}
+
+/// What a feeder is made from.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The declared network.
+    pub network: Network,
+    /// Frequency of all voltages and currents, hertz.
+    pub frequency_hz: f64,
+    /// When the steps are.
+    pub raster: Raster,
+    /// Of each load the power of each step, volt-amperes; none: what the network says.
+    pub powers: Vec<Option<Vec<Complex64>>>,
+    /// What is wrong with the plant.
+    pub defects: Vec<Defect>,
+}
+
+/// What flows in one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Of each node.
+    pub nodes: Vec<NodeState>,
+    /// Of each load: what it draws, whatever its meter sees.
+    pub loads: Vec<LoadState>,
+    /// Of each source: what it delivers into the network.
+    pub sources: Vec<EndState>,
+    /// What lines, transformers, switches and shunts take, volt-amperes.
+    pub losses_va: Complex64,
+    /// What those of the declared network would take with the same loads, volt-amperes.
+    pub declared_losses_va: Complex64,
+}
+
+/// Why a step has no solution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepFailure {
+    /// Which step, from 0.
+    pub step: usize,
+    /// Whether it is the declared network with the plant's loads that has none.
+    pub is_declared: bool,
+    /// Why.
+    pub why: Failure,
+}
+
+/// A network with what its loads draw, solved for each step.
+#[derive(Debug)]
+pub struct Feeder {
+    pub(super) setup: Setup,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Feeder {
+    /// Solves the power flow of every step. Regulators begin each step where the last one left
+    /// their taps.
+    ///
+    /// # Errors
+    /// The first step that has no solution.
+    pub fn solve(setup: Setup) -> Result<Self, StepFailure> {
+        let plant = plant_of(&setup);
+        let is_as_declared = plant.lines == setup.network.lines;
+        let mut steps = Vec::with_capacity(setup.raster.steps);
+        let flows = flow::series(
+            &plant,
+            setup.raster.steps,
+            &Options::default(),
+            |step, network| set_powers(network, &setup.powers, step),
+            |step, _, flow| {
+                let failed = |is_declared, why| StepFailure { step, is_declared, why };
+                let flow = flow.map_err(|why| failed(false, why))?;
+                let losses_va = losses(&flow);
+                let declared_losses_va = if is_as_declared {
+                    losses_va
+                } else {
+                    let declared = with_loads_of(&setup.network, &flow);
+                    let flow = flow::solve(&declared, &Options::default());
+                    losses(&flow.map_err(|why| failed(true, why))?)
+                };
+                let Flow { nodes, loads, sources, .. } = flow;
+                Ok(Step { nodes, loads, sources, losses_va, declared_losses_va })
+            },
+        );
+        for step in flows {
+            steps.push(step?);
+        }
+        Ok(Self { setup, steps })
+    }
+
+    /// The declared network.
+    pub fn network(&self) -> &Network {
+        &self.setup.network
+    }
+
+    /// When the steps are.
+    pub fn raster(&self) -> &Raster {
+        &self.setup.raster
+    }
+
+    /// What flows, step by step.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// A step's network with all that flows in it, for a picture: solved again by itself, with the
+    /// taps as they are written down.
+    ///
+    /// # Errors
+    /// If it has no solution.
+    pub fn again(&self, step: usize) -> Result<(Network, Flow), Failure> {
+        let mut network = plant_of(&self.setup);
+        set_powers(&mut network, &self.setup.powers, step);
+        let flow = flow::solve(&network, &Options::default())?;
+        Ok((network, flow))
+    }
+}
+
+/// The declared network with what is wrong with its lines.
+fn plant_of(setup: &Setup) -> Network {
+    let mut plant = setup.network.clone();
+    for defect in &setup.defects {
+        let Defect::Resistance { line, factor, added_ohm } = *defect else { continue };
+        let Some(line) = plant.lines.get_mut(line) else { continue };
+        let worse = |z: &mut Complex64| z.re = z.re * factor + added_ohm;
+        match &mut line.impedance {
+            LineImpedance::Sequence(sequence) => {
+                // The self impedance is (z0 + 2 z1) / 3 and the mutual one (z0 - z1) / 3: what is
+                // added to both stands in each conductor alone.
+                worse(&mut sequence.z1_ohm);
+                worse(&mut sequence.z0_ohm);
+            }
+            LineImpedance::Matrix { series_ohm, .. } => {
+                for conductor in 0..series_ohm.size {
+                    worse(&mut series_ohm.rows[conductor][conductor]);
+                }
+            }
+        }
+    }
+    plant
+}
+
+/// What is neither delivered to loads nor back to sources.
+fn losses(flow: &Flow) -> Complex64 {
+    flow.losses_va + flow.shunts.iter().map(EndState::total_va).sum::<Complex64>()
+}
+
+fn set_powers(network: &mut Network, powers: &[Option<Vec<Complex64>>], step: usize) {
+    for (load, powers) in network.loads.iter_mut().zip(powers) {
+        if let Some(power) = powers.as_ref().and_then(|powers| powers.get(step)) {
+            load.power_va = spread(load, *power);
+        }
+    }
+}
+
+/// A load's power over its parts: in proportion to what is written of them, else evenly.
+fn spread(load: &Load, power: Complex64) -> [Complex64; 3] {
+    let parts = part_count(load);
+    let written: f64 = load.power_va[..parts].iter().map(|part| part.re).sum();
+    let mut spread = [Complex64::default(); 3];
+    for (part, written_part) in spread[..parts].iter_mut().zip(load.power_va) {
+        let share = written_part.re / written;
+        *part = power * if share.is_finite() { share } else { 1.0 / parts as f64 };
+    }
+    spread
+}
+
+/// The declared network with the loads as they are in the plant, whatever the voltages.
+fn with_loads_of(declared: &Network, plant: &Flow) -> Network {
+    let mut network = declared.clone();
+    for (load, state) in network.loads.iter_mut().zip(&plant.loads) {
+        load.power_va = state.power_va;
+        (load.model, load.band) = (LoadModel::ConstantPower, None);
+    }
+    network
+}

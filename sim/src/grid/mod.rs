@@ -1,0 +1,24 @@
+//! A network in the plant: what its loads draw over time, what then flows, and the terminals where
+//! meters are connected to it.
+//!
+//! The power flow is solved for every step of a scenario before anything runs; within a step
+//! everything is constant. What a meter sees at a load or at a feeding point is one operating point
+//! after another, so its truth is known in closed form as that of any other source.
+//!
+//! Terms: the *declared* network is the one that is written down; *defects* make the plant another
+//! one, or let a meter see something else. A *profile* is what a load draws, step by step.
+
+mod feeder;
+mod household;
+mod profile;
+mod solar;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use feeder::{Defect, Feeder, Setup, Step, StepFailure};
+pub use household::{Household, Season};
+pub use profile::{Raster, Rows};
+pub use solar::ClearSky;
+pub use view::part_names;

@@ -1,0 +1,175 @@
+//! What a meter sees: the voltages and currents of a load, or of a feeding point, as operating
+//! points of a terminal.
+//!
+//! A load in star is seen wire by wire against the neutral (or earth, where there is none), also if
+//! it has two wires: then the third phase is dead. One between two wires has one phase, that
+//! voltage. One in delta, or with an isolated star point, is seen with its wires' voltages and
+//! currents: their powers add up to its own, since the currents add up to nothing.
+
+use std::f64::consts::{PI, TAU};
+
+use lastmeter_grid::flow::NodeState;
+use lastmeter_grid::network::{Configuration, Load, Wire};
+use lastmeter_units::SimDuration;
+use num_complex::Complex64;
+
+use super::feeder::{Defect, Feeder, Step};
+use crate::plan::OperatingPoint;
+use crate::{Program, Streams, Terminal, TerminalError};
+
+/// A voltage and the current that goes with it.
+type Pair = (Complex64, Complex64);
+
+/// How many parts a load has.
+pub(super) fn part_count(load: &Load) -> usize {
+    let wires = load.connection.wires.as_slice();
+    let phases = wires.iter().filter(|wire| **wire != Wire::Neutral).count();
+    match load.configuration {
+        Configuration::Delta if phases == 2 => 1,
+        _ => phases.min(3),
+    }
+}
+
+/// What the parts of a load are called: by the wires that each is connected to.
+pub fn part_names(load: &Load) -> Vec<String> {
+    let wires = load.connection.wires.as_slice();
+    let name = |part: usize| match load.configuration {
+        Configuration::Delta => format!("{}{}", wires[part], wires[(part + 1) % wires.len()]),
+        Configuration::Star | Configuration::StarIsolated => wires[part].to_string(),
+    };
+    (0..part_count(load)).map(name).collect()
+}
+
+impl Feeder {
+    /// How many phases a meter at a load has: one or three.
+    pub fn phases_of(&self, load: usize) -> usize {
+        let load = &self.setup.network.loads[load];
+        let wires = load.connection.wires.as_slice().iter();
+        let phases = wires.filter(|wire| **wire != Wire::Neutral).count();
+        let is_one = phases == 1 || (phases == 2 && load.configuration == Configuration::Delta);
+        if is_one { 1 } else { 3 }
+    }
+
+    /// What the meter of a load sees.
+    ///
+    /// # Errors
+    /// If voltages or currents are not finite.
+    pub fn load_terminal(
+        &self,
+        load: usize,
+        name: &str,
+        streams: Streams,
+    ) -> Result<Terminal, TerminalError> {
+        let (mut passes, mut seen_wire) = (1.0, None);
+        for defect in &self.setup.defects {
+            match *defect {
+                Defect::Bypass { load: of, share } if of == load => passes *= 1.0 - share,
+                Defect::WrongPhase { load: of, phase } if of == load => seen_wire = Some(phase),
+                _ => {}
+            }
+        }
+        self.terminal(name, streams, |step| {
+            let mut pairs = self.pairs_of(load, step);
+            for (voltage, current) in &mut pairs {
+                *current *= passes;
+                if let Some(wire) = seen_wire {
+                    let node = self.setup.network.loads[load].connection.node;
+                    *voltage = to_neutral(&step.nodes[node.index()], wire);
+                }
+            }
+            pairs
+        })
+    }
+
+    /// What a meter at a source sees: what flows from it into the network.
+    ///
+    /// # Errors
+    /// If voltages or currents are not finite.
+    pub fn source_terminal(
+        &self,
+        source: usize,
+        name: &str,
+        streams: Streams,
+    ) -> Result<Terminal, TerminalError> {
+        let node = self.setup.network.sources[source].node.index();
+        self.terminal(name, streams, |step| {
+            let pair = |wire: Wire| {
+                let current = step.sources[source].current_a[wire.index()];
+                (to_neutral(&step.nodes[node], wire), current)
+            };
+            Wire::PHASES.into_iter().map(pair).collect()
+        })
+    }
+
+    fn pairs_of(&self, load: usize, step: &Step) -> Vec<Pair> {
+        let own = &self.setup.network.loads[load];
+        let (node, state) = (&step.nodes[own.connection.node.index()], &step.loads[load]);
+        let wires = own.connection.wires.as_slice();
+        if self.phases_of(load) == 1 {
+            let voltage = match (own.configuration, wires) {
+                (Configuration::Delta, [one, other, ..]) => {
+                    node.voltage_v[one.index()] - node.voltage_v[other.index()]
+                }
+                _ => to_neutral(node, wires[0]),
+            };
+            return vec![(voltage, state.current_a[0])];
+        }
+        let pair = |wire: Wire| {
+            let at = wires.iter().position(|own| *own == wire);
+            at.map_or_else(Pair::default, |at| (to_neutral(node, wire), state.current_a[at]))
+        };
+        Wire::PHASES.into_iter().map(pair).collect()
+    }
+
+    fn terminal(
+        &self,
+        name: &str,
+        streams: Streams,
+        pairs: impl Fn(&Step) -> Vec<Pair>,
+    ) -> Result<Terminal, TerminalError> {
+        let points: Vec<OperatingPoint> =
+            self.steps.iter().map(|step| self.point(&pairs(step))).collect();
+        Terminal::from_program(&Program::from_points(&points)?, name, &streams)
+    }
+
+    fn point(&self, pairs: &[Pair]) -> OperatingPoint {
+        let duration: SimDuration = self.setup.raster.step;
+        let frequency_hz = self.setup.frequency_hz;
+        let silent = OperatingPoint::balanced(duration, pairs.len(), frequency_hz, 0.0, 0.0);
+        let lead = |(phase, (voltage, _)): (usize, &Pair)| {
+            let place = -TAU * phase as f64 / 3.0;
+            within_half_a_turn(angle(*voltage) - place)
+        };
+        OperatingPoint {
+            voltages_v: pairs.iter().map(|pair| size(pair.0)).collect(),
+            currents_a: pairs.iter().map(|pair| size(pair.1)).collect(),
+            current_lags_rad: pairs.iter().map(|(u, i)| angle(u * i.conj())).collect(),
+            voltage_leads_rad: pairs.iter().enumerate().map(lead).collect(),
+            ..silent
+        }
+    }
+}
+
+/// A wire's voltage to the neutral, or to earth where there is none.
+fn to_neutral(node: &NodeState, wire: Wire) -> Complex64 {
+    node.voltage_v[wire.index()] - node.voltage_v[Wire::Neutral.index()]
+}
+
+fn size(phasor: Complex64) -> f64 {
+    libm::hypot(phasor.re, phasor.im)
+}
+
+fn angle(phasor: Complex64) -> f64 {
+    libm::atan2(phasor.im, phasor.re)
+}
+
+fn within_half_a_turn(angle_rad: f64) -> f64 {
+    let turned = angle_rad % TAU;
+    if turned > PI {
+        turned - TAU
+    } else if turned < -PI {
+        turned + TAU
+    } else {
+        turned
+    }
+}
