@@ -14,8 +14,8 @@ use crate::check::command_ack::Unjudged;
 use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext, Pattern};
 use crate::exit::ExitCode;
 use crate::record::{
-    Event, Found, LatencyRow, Observation, RecordError, RunFacts, RunReader, RunState, Torn,
-    changed, file, write_facts, write_whole,
+    Event, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts, RunReader, RunState,
+    Torn, changed, file, write_facts, write_whole,
 };
 use crate::standard;
 use crate::verdict::{Counts, Status, Verdict};
@@ -110,6 +110,13 @@ impl Judge {
         }
         if let Some(unjudged) = &mut self.unjudged {
             unjudged.event(self.lines, event);
+        }
+    }
+
+    /// Takes the next step of the plant's network.
+    pub fn grid(&mut self, row: &GridRow) {
+        for (_, check) in &mut self.checks {
+            check.grid(row);
         }
     }
 
@@ -313,6 +320,18 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
         rows += 1;
     }
     let mut found = vec![events.found(), observations.found(rows)];
+    if let Some(mut grid) = reader.open_grid(true)? {
+        let mut rows = 0;
+        while let Some(row) = grid.next_row()? {
+            judge.grid(&row);
+            rows += 1;
+        }
+        found.push(grid.found(rows));
+        found.push(reader.found_table(file::GRID_LOADS)?);
+        found.push(reader.found_table(file::GRID_VOLTAGES)?);
+    } else if reader.facts().grid.is_some() {
+        found.push(Found { file: file::GRID, lines: 0, sha256: None, torn: None });
+    }
     if let Some(mut latency) = reader.open_latency(true)? {
         let mut rows = 0;
         while let Some(row) = latency.next_row()? {

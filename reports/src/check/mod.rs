@@ -9,6 +9,7 @@ pub(crate) mod calibration;
 pub(crate) mod command_ack;
 pub mod delivery;
 mod demand;
+mod energy_balance;
 mod jitter;
 mod latency;
 mod no_loss;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 
-use crate::record::{Event, LatencyRow, Observation, RunFacts, RunState};
+use crate::record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunState};
 use crate::standard::Plan;
 use crate::verdict::{Status, Verdict};
 
@@ -61,6 +62,7 @@ pub static CHECKS: &[CheckKind] = &[
     published_table::KIND,
     suite::KIND,
     calibration::KIND,
+    energy_balance::KIND,
 ];
 
 /// What a check is told about itself.
@@ -116,6 +118,9 @@ pub trait Check: Send {
 
     /// Takes the next event of the record, with its line in `events.jsonl`, from 1.
     fn event(&mut self, _line: u64, _event: &Event) {}
+
+    /// Takes the next step of the plant's network, after all values and events, before latency.
+    fn grid(&mut self, _row: &GridRow) {}
 
     /// Takes the next latency row of the record, after all values and events.
     fn latency(&mut self, _row: &LatencyRow<'_>) {}
@@ -243,6 +248,7 @@ mod tests {
             "accuracy",
             "calibration",
             "command_ack",
+            "energy_balance",
             "jitter",
             "latency",
             "no_loss",

@@ -209,8 +209,12 @@ pub struct RunFacts {
     /// does not record latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<u64>,
-    /// SHA-256 of `observations.csv`, `events.jsonl` and `latency.csv` when the run ended, by file
-    /// name, and of these facts themselves.
+    /// How many rows `grid.csv` and each of the tables beside it hold, without their headers;
+    /// `None` if the run has no network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<u64>,
+    /// SHA-256 of `observations.csv`, `events.jsonl`, `latency.csv` and the files of the network
+    /// when the run ended, by file name, and of these facts themselves.
     #[serde(default)]
     pub hashes: BTreeMap<String, String>,
     /// What a real-time run says of its clock, its timers, its links and its floor.
@@ -257,6 +261,7 @@ impl RunFacts {
             observations: None,
             events: None,
             latency: None,
+            grid: None,
             real_time: None,
             hashes: BTreeMap::new(),
             guarantees: Vec::new(),

@@ -1,14 +1,15 @@
 //! The run folder: what a run writes down as it goes, and everything is judged from.
 //!
-//! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv` and, if
-//! the run records latency, `latency.csv`; the *compared files* are `events.jsonl`,
-//! `observations.csv` and `verdicts.json`, identical byte for byte between repeats of a
-//! virtual-time run, so no wall-clock time enters them. A process that is killed leaves a
-//! valid prefix: readers leave out a torn last line and say so. A record that was finished has its
-//! counts and hashes in `run.json`, so that a later change is noticed.
+//! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv`, if the
+//! run records latency `latency.csv`, and if it has a network `grid.csv` with its tables; the
+//! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
+//! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
+//! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record
+//! that was finished has its counts and hashes in `run.json`, so that a later change is noticed.
 
 mod event;
 mod facts;
+mod grid;
 mod latency;
 mod number;
 mod observation;
@@ -22,10 +23,11 @@ use std::path::{Path, PathBuf};
 
 pub use event::{Event, kind};
 pub use facts::{DeviceFacts, Evidence, RunEnd, RunFacts, RunStart, RunState, TimeMode};
+pub use grid::{GRID_HEADER, GridRecord, GridRow, GridTable, read_table as read_grid_table};
 pub use latency::{LATENCY_HEADER, LatencyRow, Point};
 pub use number::write_number;
 pub use observation::{OBSERVATION_HEADER, Observation};
-pub use reader::{EventReader, LatencyReader, ObservationReader, RunReader, Torn};
+pub use reader::{EventReader, GridReader, LatencyReader, ObservationReader, RunReader, Torn};
 pub use real_time::{ClockFacts, Deadlines, Floor, LinkFacts, RealTimeFacts, Summary};
 pub(crate) use seal::{Found, changed, hexadecimal};
 pub use writer::RunWriter;
@@ -47,6 +49,16 @@ pub mod file {
     /// One line per message, with when it passed each measuring point; there if and only if the
     /// run records latency.
     pub const LATENCY: &str = "latency.csv";
+    /// One line per step of a network, there if and only if the run has one.
+    pub const GRID: &str = "grid.csv";
+    /// Beside it: what each part of each load drew.
+    pub const GRID_LOADS: &str = "grid-loads.csv";
+    /// Beside it: the voltage of each wire of each node.
+    pub const GRID_VOLTAGES: &str = "grid-voltages.csv";
+    /// Beside it: the one-line diagram of the step in which loads draw most.
+    pub const GRID_HEAVIEST: &str = "grid-heaviest.svg";
+    /// Beside it: that of the step with the highest voltage.
+    pub const GRID_HIGHEST: &str = "grid-highest.svg";
     /// What the checks say.
     pub const VERDICTS: &str = "verdicts.json";
     /// The page for people.

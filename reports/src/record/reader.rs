@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
 use super::facts::RunFacts;
+use super::grid::{GRID_HEADER, GridRow};
 use super::latency::{LATENCY_HEADER, LatencyRow};
 use super::observation::{FieldReader, OBSERVATION_HEADER, Observation};
 use super::seal::{Found, Hashed};
@@ -93,6 +94,36 @@ impl RunReader {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The steps of the network, from the first; `None` if there is no `grid.csv`: the run has
+    /// none.
+    pub fn grid(&self) -> Result<Option<GridReader>, RecordError> {
+        self.open_grid(false)
+    }
+
+    pub(crate) fn open_grid(&self, hash: bool) -> Result<Option<GridReader>, RecordError> {
+        let path = self.dir.join(file::GRID);
+        match Rows::open(&path, file::GRID, &GRID_HEADER, hash) {
+            Ok(rows) => Ok(Some(GridReader { rows })),
+            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is to be compared with the seal of a table beside `grid.csv`.
+    pub(crate) fn found_table(&self, name: &'static str) -> Result<Found, RecordError> {
+        let path = self.dir.join(name);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(RecordError::io("read", &path)(error)),
+        };
+        let lines = bytes.split(|byte| *byte == b'\n').count().saturating_sub(1) as u64;
+        let sha256 = Some(super::seal::sha256(&bytes));
+        Ok(Found { file: name, lines: lines.saturating_sub(1), sha256, torn: None })
     }
 
     /// The events, from the first.
@@ -254,6 +285,26 @@ impl LatencyReader {
             return Ok(None);
         }
         LatencyRow::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
+    }
+}
+
+/// Reads `grid.csv` line by line without keeping any.
+pub struct GridReader {
+    rows: Rows,
+}
+
+impl GridReader {
+    /// What is to be compared with the seal, once the last row was read: so many were.
+    pub(crate) fn found(&self, lines: u64) -> Found {
+        self.rows.found(lines)
+    }
+
+    /// The next step; `None` at the end.
+    pub fn next_row(&mut self) -> Result<Option<GridRow>, RecordError> {
+        if !self.rows.advance()? {
+            return Ok(None);
+        }
+        GridRow::read(&self.rows.record).map(Some).map_err(|what| self.rows.malformed(what))
     }
 }
 

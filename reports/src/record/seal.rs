@@ -126,6 +126,7 @@ fn difference(facts: &RunFacts, found: &Found) -> Option<String> {
     let (what, count) = match name {
         file::OBSERVATIONS => ("rows", facts.observations),
         file::LATENCY => ("rows", facts.latency),
+        file::GRID | file::GRID_LOADS | file::GRID_VOLTAGES => ("rows", facts.grid),
         _ => ("events", facts.events),
     };
     let (Some(count), Some(sha256)) = (count, facts.hashes.get(name)) else {

@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
 use super::facts::{RunEnd, RunFacts, RunStart};
+use super::grid::GridRecord;
 use super::latency::{LATENCY_HEADER, LatencyRow, Point};
 use super::observation::{OBSERVATION_HEADER, Observation};
 use super::real_time::RealTimeFacts;
-use super::seal::Hashed;
+use super::seal::{Hashed, sha256};
 use super::{Event, RecordError, file, write_whole};
 
 /// Appends to a run folder. Dropped without [`Self::finish`] it leaves a valid, unfinished record.
@@ -243,6 +244,18 @@ impl RunWriter {
         Ok(())
     }
 
+    /// Writes what flows in the plant's network: known from the beginning, and written whole.
+    pub fn grid(&mut self, record: &GridRecord) -> Result<(), RecordError> {
+        let files = record.files().map_err(std::io::Error::from);
+        let files = files.map_err(RecordError::io("write", &self.dir.join(file::GRID)))?;
+        for (name, bytes) in files {
+            self.facts.hashes.insert(name.to_owned(), sha256(&bytes));
+            write_whole(&self.dir.join(name), &bytes)?;
+        }
+        self.facts.grid = Some(record.rows.len() as u64);
+        self.write_facts()
+    }
+
     /// Says what is known of clock, timers, links and floor; written by [`Self::finish`].
     pub fn set_real_time(&mut self, facts: RealTimeFacts) {
         self.facts.real_time = Some(facts);
@@ -303,14 +316,13 @@ impl RunWriter {
         self.facts.observations = Some(self.rows_written);
         self.facts.events = Some(self.events_written);
         self.facts.latency = self.latency.as_ref().map(|latency| latency.written);
-        self.facts.hashes = [
+        let sealed = [
             (file::OBSERVATIONS, self.observations.get_ref().so_far()),
             (file::EVENTS, self.events.get_ref().so_far()),
             (file::LATENCY, self.latency.as_ref().and_then(|file| file.csv.get_ref().so_far())),
-        ]
-        .into_iter()
-        .filter_map(|(name, hash)| Some((name.to_owned(), hash?)))
-        .collect();
+        ];
+        let sealed = sealed.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?)));
+        self.facts.hashes.extend(sealed);
         self.facts.set_end(end);
         let own = super::seal::facts_hash(&self.facts);
         self.facts.hashes.insert(file::RUN.to_owned(), own);

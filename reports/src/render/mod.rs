@@ -10,6 +10,7 @@ mod collect;
 mod diagram;
 mod figure;
 mod latency;
+mod network;
 mod page;
 mod pictures;
 mod plot;

@@ -13,7 +13,7 @@ use super::collect::Collected;
 use super::figure::Figure;
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
 use super::pictures::{self, Accuracy, Picture};
-use super::{RenderError, STYLE, calibration, fill, latency, standard};
+use super::{RenderError, STYLE, calibration, fill, latency, network, standard};
 use crate::check::accuracy::Spec;
 use crate::console::format_duration;
 use crate::evaluate::{Evaluation, check_tables, read_check};
@@ -48,6 +48,7 @@ struct Page {
     accuracy: Accuracy,
     standard: Option<String>,
     calibration: Option<String>,
+    network: Option<String>,
     latency: Option<String>,
     delivery: Delivery,
     refused: Vec<RefusedRow>,
@@ -128,6 +129,7 @@ pub(super) fn page(
         accuracy: pictures::accuracy(&collected, end_s, &mut figures)?,
         standard: standard::section(reader, &mut figures)?,
         calibration: calibration::section(reader, &document, &mut figures)?,
+        network: network::section(reader, &document, verdicts, &mut figures)?,
         latency,
         delivery: delivery(&collected),
         refused: page::refusals(&collected),

@@ -1,0 +1,292 @@
+//! `energy_balance`: the registers of homes and the losses of the network make the substation's
+//! register.
+//!
+//! What is added up came back through the platform, register by register; the losses are those of
+//! the network as it is written down (`grid.csv`), so a meter that counts wrong and a line that is
+//! not what its data say are both seen. Energy is net: consumed less injected.
+
+use std::collections::BTreeMap;
+
+use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_units::{Epoch, MeasurementId, SimDuration, SimTime};
+
+use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use crate::console::number;
+use crate::record::{GridRow, Observation, RunFacts};
+use crate::text::append;
+use crate::verdict::{At, Status, Verdict};
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "energy_balance",
+        summary: "registers of homes and losses of the network make the substation's register",
+        description: "Takes the energy registers that came back through the platform, consumed \
+            less injected, of the meters at loads (`homes`) and of those at feeding points \
+            (`substation`), and the losses of the network as it is written down, computed with \
+            the loads of the plant. Over the whole run up to the last reading, or over each \
+            interval of `every`, the substation's energy less the homes' and the losses, relative \
+            to what the substation counted in both directions, has to be within `limit`. \
+            `measured` is the largest in %, `n` the intervals that could be judged. Where a \
+            register is missing, or a meter has begun anew, an interval is inconclusive. \
+            Registers are taken to begin at zero.",
+        fields: &[
+            Field::required(
+                "substation",
+                Kind::Text,
+                "the device at the feeding point: a name, or a pattern with *",
+            ),
+            Field::default(
+                "homes",
+                Kind::Text,
+                "\"*\"",
+                "the devices at the loads: a name, or a pattern with *; only those at \
+                 `load:` count",
+            ),
+            Field::required(
+                "limit",
+                Kind::Quantity { dimension: Dimension::Ratio, min: 1e-9, max: 1.0 },
+                "largest difference, relative to the substation's energy",
+            ),
+            Field::optional(
+                "every",
+                Kind::Quantity { dimension: Dimension::Time, min: 1.0, max: 315_576_000.0 },
+                "judges each interval of this length by itself; left out, the whole run",
+            ),
+        ],
+    },
+    build: |values, context, _| {
+        Some(Box::new(EnergyBalance {
+            context,
+            limit: values.si("limit"),
+            every: values.duration_opt("every"),
+            substation: Pattern::new(values.text("substation")),
+            homes: Pattern::new(values.text("homes")),
+            start: SimTime::default(),
+            meters: Vec::new(),
+            number_of: BTreeMap::new(),
+            losses: Vec::new(),
+        }))
+    },
+};
+
+const CONSUMED: &str = "electricity.energy.active.consumed.total";
+const INJECTED: &str = "electricity.energy.active.injected.total";
+
+const KWH: f64 = 3.6e6;
+
+/// What a meter's registers held at an instant, joules.
+#[derive(Clone, Copy, Debug, Default)]
+struct Registers {
+    epoch: Option<Epoch>,
+    consumed: Option<f64>,
+    injected: Option<f64>,
+}
+
+/// A meter, and its registers at the ends of intervals.
+#[derive(Debug)]
+struct Meter {
+    name: String,
+    is_substation: bool,
+    registers: BTreeMap<SimTime, Registers>,
+}
+
+struct EnergyBalance {
+    context: CheckContext,
+    limit: f64,
+    every: Option<SimDuration>,
+    substation: Pattern,
+    homes: Pattern,
+    start: SimTime,
+    meters: Vec<Meter>,
+    number_of: BTreeMap<String, usize>,
+    /// Of each step of the network.
+    losses: Vec<GridRow>,
+}
+
+/// An interval that could be judged, energies in joules.
+#[derive(Clone, Copy, Debug)]
+struct Balance {
+    from: SimTime,
+    to: SimTime,
+    substation: f64,
+    /// In both directions.
+    throughput: f64,
+    homes: f64,
+    losses: f64,
+}
+
+impl Balance {
+    fn difference(&self) -> f64 {
+        self.substation - self.homes - self.losses
+    }
+
+    /// Relative to what the substation counted. Where that is nothing, a difference is infinite.
+    fn share(&self) -> f64 {
+        if self.difference().abs() < f64::MIN_POSITIVE {
+            return 0.0;
+        }
+        (self.difference() / self.throughput).abs()
+    }
+}
+
+impl Check for EnergyBalance {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.start = facts.start;
+        for device in &facts.devices {
+            let is_substation = self.substation.matches(&device.name);
+            let is_home = self.homes.matches(&device.name) && device.at.starts_with("load:");
+            if is_substation || is_home {
+                self.number_of.insert(device.name.clone(), self.meters.len());
+                let (name, registers) = (device.name.clone(), BTreeMap::new());
+                self.meters.push(Meter { name, is_substation, registers });
+            }
+        }
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        let name = observation.quantity.name();
+        // What came unexpected is not what was due.
+        if !matches!(name, CONSUMED | INJECTED) || observation.reference.is_none() {
+            return;
+        }
+        let Some(&number) = self.number_of.get(observation.device) else { return };
+        let (at, registers) = (observation.event_time, &mut self.meters[number].registers);
+        match self.every {
+            Some(every) if (at - self.start).0 % every.0.max(1) != 0 => return,
+            Some(_) => {}
+            None => match registers.last_key_value() {
+                Some((last, _)) if *last > at => return,
+                Some((last, _)) if *last < at => registers.clear(),
+                _ => {}
+            },
+        }
+        let own = registers.entry(at).or_default();
+        own.epoch = observation.epoch;
+        let register = if name == CONSUMED { &mut own.consumed } else { &mut own.injected };
+        *register = observation.reported;
+    }
+
+    fn grid(&mut self, row: &GridRow) {
+        self.losses.push(row.clone());
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let borders = self.borders();
+        let mut from = self.start;
+        let (mut judged, mut missing) = (Vec::new(), Vec::new());
+        for to in borders {
+            match self.balance(from, to) {
+                Ok(balance) => judged.push(balance),
+                Err(why) => missing.push(why),
+            }
+            from = to;
+        }
+        let verdict = self.told(&judged, &missing);
+        finish(Verdict { limit: Some(100.0 * self.limit), ..verdict }, facts)
+    }
+}
+
+impl EnergyBalance {
+    /// The ends of all intervals for which any register was due.
+    fn borders(&self) -> Vec<SimTime> {
+        let all = self.meters.iter().flat_map(|meter| meter.registers.keys().copied());
+        let all: std::collections::BTreeSet<SimTime> = all.collect();
+        match self.every {
+            Some(_) => all.into_iter().collect(),
+            None => all.into_iter().next_back().into_iter().collect(),
+        }
+    }
+
+    /// What was consumed less what was injected, and both together, by one meter.
+    fn energy(meter: &Meter, from: SimTime, to: SimTime, start: SimTime) -> Option<(f64, f64)> {
+        let at = |at: SimTime| {
+            let own = meter.registers.get(&at)?;
+            Some((own.epoch, own.consumed?, own.injected?))
+        };
+        let (epoch, consumed, injected) = at(to)?;
+        let (before, was_consumed, was_injected) =
+            if from == start { (epoch, 0.0, 0.0) } else { at(from)? };
+        let (consumed, injected) = (consumed - was_consumed, injected - was_injected);
+        let is_whole = epoch == before && consumed.is_finite() && injected.is_finite();
+        is_whole.then_some((consumed - injected, consumed + injected))
+    }
+
+    fn balance(&self, from: SimTime, to: SimTime) -> Result<Balance, String> {
+        let (mut substation, mut throughput, mut homes) = (0.0, 0.0, 0.0);
+        for meter in &self.meters {
+            let Some((net, both)) = Self::energy(meter, from, to, self.start) else {
+                return Err(format!("no energy of `{}` from {from} to {to}", meter.name));
+            };
+            if meter.is_substation {
+                substation += net;
+                throughput += both;
+            } else {
+                homes += net;
+            }
+        }
+        let (mut losses, mut covered_j) = (0.0, 0.0);
+        for step in &self.losses {
+            losses += step.energy_j(step.declared_losses.0, from, to);
+            covered_j += step.energy_j(1.0, from, to);
+        }
+        if (covered_j - (to - from).as_seconds_f64()).abs() > 1e-6 {
+            return Err(format!("no losses of the network for all of {from} to {to}"));
+        }
+        Ok(Balance { from, to, substation, throughput, homes, losses })
+    }
+
+    fn told(&self, judged: &[Balance], missing: &[String]) -> Verdict {
+        let [substations, homes] = [true, false]
+            .map(|role| self.meters.iter().filter(|meter| meter.is_substation == role).count());
+        let worst = judged.iter().max_by(|a, b| a.share().total_cmp(&b.share()));
+        let Some(worst) = worst.filter(|_| substations > 0 && homes > 0) else {
+            let why = match missing.first() {
+                _ if substations == 0 => format!("no device fits `{}`", self.substation),
+                _ if homes == 0 => format!("no device at a load fits `{}`", self.homes),
+                Some(first) => format!("nothing could be added up: {first}"),
+                None => "no register was due".to_owned(),
+            };
+            return self.context.verdict(Status::Inconclusive, "%", why);
+        };
+        let kwh = |joules: f64| number(joules / KWH);
+        let mut why = format!(
+            "substation {} kWh, {homes} homes {} kWh, losses {} kWh: {} kWh unaccounted for",
+            kwh(worst.substation),
+            kwh(worst.homes),
+            kwh(worst.losses),
+            kwh(worst.difference()),
+        );
+        if self.every.is_some() {
+            append(&mut why, format_args!(" from {} to {}", worst.from, worst.to));
+            append(&mut why, format_args!(", the worst of {} intervals", judged.len()));
+        }
+        let status = if worst.share() > self.limit {
+            Status::Fail
+        } else if missing.is_empty() {
+            Status::Pass
+        } else {
+            Status::Inconclusive
+        };
+        if let Some(first) = missing.first() {
+            append(&mut why, format_args!("; {} could not be judged: {first}", missing.len()));
+        }
+        let devices = self.meters.iter().filter(|meter| meter.is_substation);
+        let at = At {
+            device: devices.map(|meter| meter.name.clone()).next(),
+            quantity: MeasurementId::lookup(CONSUMED).map(|id| id.name().to_owned()),
+            time: Some(worst.to),
+            ..At::default()
+        };
+        Verdict {
+            measured: Some(100.0 * worst.share()),
+            n: judged.len() as u64,
+            at: Some(at),
+            ..self.context.verdict(status, "%", why)
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "energy_balance_tests.rs"]
+mod tests;

@@ -1,0 +1,164 @@
+//! Tests of `energy_balance`: what adds up, what does not, and what nobody can say.
+
+use super::*;
+use crate::check::testing::{at, check, facts, id, row};
+use crate::record::{DeviceFacts, Evidence, RunState};
+
+const CHECK: &str = "substation = \"all\"\nlimit = \"1 %\"";
+
+fn run_facts() -> RunFacts {
+    let device = |(name, at): (&str, &str)| DeviceFacts {
+        name: name.to_owned(),
+        model: "ideal-1ph".to_owned(),
+        evidence: Evidence::Simulated,
+        at: at.to_owned(),
+        under_test: false,
+        fidelity: None,
+        serial: None,
+        firmware: None,
+    };
+    let places =
+        [("all", "source:supply"), ("one", "load:1"), ("two", "load:2"), ("lab", "source:g")];
+    RunFacts { devices: places.map(device).to_vec(), ..facts(RunState::Finished) }
+}
+
+/// Losses of 2 W in each of ten steps of 10 s.
+fn steps() -> Vec<GridRow> {
+    let step = |number: i64| GridRow {
+        time: at(10 * number),
+        length: SimDuration::from_seconds(10),
+        p_w: [0.0; 3],
+        q_var: [0.0; 3],
+        loads: (0.0, 0.0),
+        losses: (50.0, 0.0),
+        declared_losses: (2.0, 0.0),
+        lowest: (1.0, String::new()),
+        highest: (1.0, String::new()),
+    };
+    (0..10).map(step).collect()
+}
+
+/// A check that has seen registers of devices: device, serial (every 10 s), consumed, injected.
+fn judged(toml: &str, registers: &[(&str, u64, Option<f64>, f64)]) -> Verdict {
+    let (mut check, facts) = (check("energy_balance", toml), run_facts());
+    check.begin(&facts);
+    for (device, serial, consumed, injected) in registers {
+        check.observation(&row(device, *serial, CONSUMED, Some(1.0), *consumed));
+        check.observation(&row(device, *serial, INJECTED, Some(1.0), Some(*injected)));
+    }
+    for step in steps() {
+        check.grid(&step);
+    }
+    check.verdict(&facts)
+}
+
+/// Over 20 s: homes 300 J and 700 J less 100 J that a roof gave back, losses 40 J.
+fn balanced(substation: f64) -> Vec<(&'static str, u64, Option<f64>, f64)> {
+    vec![
+        ("one", 1, Some(100.0), 0.0),
+        ("two", 1, Some(300.0), 100.0),
+        ("all", 1, Some(320.0), 0.0),
+        ("one", 2, Some(300.0), 0.0),
+        ("two", 2, Some(700.0), 100.0),
+        ("all", 2, Some(substation), 0.0),
+        ("lab", 2, Some(1e9), 0.0),
+    ]
+}
+
+#[test]
+fn what_adds_up_passes_and_what_is_missing_fails() {
+    assert_eq!(id(CONSUMED).name(), CONSUMED);
+    let verdict = judged(CHECK, &balanced(940.0));
+    assert_eq!((verdict.status, verdict.n, verdict.limit), (Status::Pass, 1, Some(1.0)));
+    assert!(verdict.measured.unwrap() < 1e-9, "{verdict:?}");
+    for (substation, status) in
+        [(949.0, Status::Pass), (950.0, Status::Fail), (931.0, Status::Pass), (930.0, Status::Fail)]
+    {
+        let verdict = judged(CHECK, &balanced(substation));
+        let measured = verdict.measured.unwrap();
+        let expected = 100.0 * (substation - 940.0).abs() / substation;
+        assert_eq!(verdict.status, status, "{substation}: {}", verdict.why);
+        assert!((measured - expected).abs() < 1e-9, "{measured}");
+    }
+}
+
+#[test]
+fn each_interval_is_judged_by_itself() {
+    let every = format!("{CHECK}\nevery = \"10 s\"");
+    assert_eq!(judged(&every, &balanced(940.0)).n, 2);
+    // Over the whole what is too much first and too little then adds up; by intervals it does not.
+    let mut shifted = balanced(940.0);
+    shifted[2].2 = Some(330.0);
+    assert_eq!(judged(CHECK, &shifted).status, Status::Pass);
+    let verdict = judged(&every, &shifted);
+    assert_eq!(verdict.status, Status::Fail);
+    assert!((verdict.measured.unwrap() - 1000.0 / 330.0).abs() < 1e-9, "{verdict:?}");
+    // Of intervals of 20 s only the second register counts.
+    let twenty = format!("{CHECK}\nevery = \"20 s\"");
+    assert_eq!(judged(&twenty, &shifted).status, Status::Pass);
+}
+
+#[test]
+fn without_a_register_nothing_is_said() {
+    let mut lost = balanced(940.0);
+    lost[3].2 = None;
+    let verdict = judged(CHECK, &lost);
+    assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0));
+    assert!(verdict.why.contains("no energy of `one`"), "{}", verdict.why);
+    let every = format!("{CHECK}\nevery = \"10 s\"");
+    let verdict = judged(&every, &lost);
+    assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1));
+    // What is seen and wrong fails, whatever else is missing.
+    lost[2].2 = Some(400.0);
+    assert_eq!(judged(&every, &lost).status, Status::Fail);
+    // A meter whose last reading was never due is missing too.
+    let mut early = balanced(940.0);
+    early.remove(4);
+    assert_eq!(judged(CHECK, &early).status, Status::Inconclusive);
+}
+
+#[test]
+fn without_meters_or_losses_nothing_is_said() {
+    for (toml, registers, expected) in [
+        ("substation = \"x\"\nlimit = \"1 %\"", balanced(940.0), "no device fits `x`"),
+        (
+            "substation = \"all\"\nhomes = \"z*\"\nlimit = \"1 %\"",
+            balanced(940.0),
+            "no device at a load fits `z*`",
+        ),
+        (CHECK, Vec::new(), "no register was due"),
+        // The network's record ends after 100 s.
+        (
+            CHECK,
+            vec![
+                ("one", 11, Some(1.0), 0.0),
+                ("two", 11, Some(1.0), 0.0),
+                ("all", 11, Some(2.0), 0.0),
+            ],
+            "nothing could be added up: no losses",
+        ),
+    ] {
+        let verdict = judged(toml, &registers);
+        assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0), "{toml}");
+        assert!(verdict.why.starts_with(expected), "{}", verdict.why);
+    }
+}
+
+#[test]
+fn a_meter_that_began_anew_is_not_added_up() {
+    let (mut check, facts) =
+        (check("energy_balance", &format!("{CHECK}\nevery = \"10 s\"")), run_facts());
+    check.begin(&facts);
+    for (device, serial, consumed, injected) in balanced(940.0) {
+        let epoch = Some(Epoch(if (device, serial) == ("one", 2) { 2 } else { 1 }));
+        for (quantity, value) in [(CONSUMED, consumed), (INJECTED, Some(injected))] {
+            let own = row(device, serial, quantity, Some(1.0), value);
+            check.observation(&Observation { epoch, ..own });
+        }
+    }
+    for step in steps() {
+        check.grid(&step);
+    }
+    let verdict = check.verdict(&facts);
+    assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1), "{}", verdict.why);
+}
