@@ -24,6 +24,7 @@ mod tests;
 
 pub use faults::ShortCircuits;
 pub use lastmeter_grid::short_circuit::Scaling;
+pub(crate) use read::understood;
 pub use read::{Origin, Read, read};
 
 /// How to print.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_grid::Network;
 use lastmeter_grid::check::check;
-use lastmeter_grid::format::{dss, pgm, toml};
+use lastmeter_grid::format::{Refusal, dss, pgm, toml};
 
 /// The most bytes that are read of one file.
 const MOST_BYTES: u64 = 1 << 30;
@@ -36,46 +36,61 @@ pub struct Read {
 /// Every mistake in the file on a line of its own, with file and line; also what the file says
 /// clearly, but no network can be.
 pub fn read(path: &Path) -> Result<Read, String> {
-    let mut read = described(path)?;
+    let shown = path.display().to_string();
+    let text = text_of(path).map_err(|why| format!("error: {shown}: {why}"))?;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let mut open = |name: &str| text_of(&found(&folder, name));
+    understood(&shown, path, &text, &mut open).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(|line| format!("error: {line}")).collect();
+        lines.join("\n")
+    })
+}
+
+/// The network of a text, which is called `shown` in messages; `path` tells its format by its
+/// name, `open` reads the files that it names.
+///
+/// # Errors
+/// Every mistake, with file and line.
+pub(crate) fn understood(
+    shown: &str,
+    path: &Path,
+    text: &str,
+    open: &mut dyn FnMut(&str) -> Result<String, String>,
+) -> Result<Read, Vec<String>> {
+    let mut read = described(shown, path, text, open)
+        .map_err(|refusal| refusal.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
     let report = check(&read.network);
     if report.is_sound() {
         read.notes.extend(report.remarks.iter().map(ToString::to_string));
         return Ok(read);
     }
-    let shown = path.display();
-    let mut lines: Vec<_> =
-        report.faults.iter().map(|fault| format!("error: {shown}: {fault}")).collect();
+    let mut lines: Vec<_> = report.faults.iter().map(|fault| format!("{shown}: {fault}")).collect();
     if report.left_out > 0 {
-        lines.push(format!("error: {shown}: and {} more", report.left_out));
+        lines.push(format!("{shown}: and {} more", report.left_out));
     }
-    Err(lines.join("\n"))
+    Err(lines)
 }
 
-fn described(path: &Path) -> Result<Read, String> {
-    let shown = path.display().to_string();
-    let text = text_of(path).map_err(|why| format!("error: {shown}: {why}"))?;
+fn described(
+    shown: &str,
+    path: &Path,
+    text: &str,
+    open: &mut dyn FnMut(&str) -> Result<String, String>,
+) -> Result<Read, Refusal> {
     let ends_in = |expected: &str| {
         path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(expected))
     };
-    let refused = |refusal: lastmeter_grid::format::Refusal| {
-        refusal.to_string().lines().fold(String::new(), |all, line| {
-            let separator = if all.is_empty() { "" } else { "\n" };
-            all + separator + "error: " + line
-        })
-    };
     if ends_in("toml") {
-        let network = toml::read(&shown, &text).map_err(refused)?;
+        let network = toml::read(shown, text)?;
         return Ok(Read { network, notes: Vec::new(), origin: Origin::Named });
     }
     if ends_in("json") || text.trim_start().starts_with('{') {
-        let mut document = pgm::read(&shown, &text).map_err(refused)?;
+        let mut document = pgm::read(shown, text)?;
         let network = std::mem::replace(&mut document.network, Network::new("", 50.0));
         let notes = std::mem::take(&mut document.notes);
         return Ok(Read { network, notes, origin: Origin::Pgm(Box::new(document)) });
     }
-    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut open = |name: &str| text_of(&found(&folder, name));
-    let document = dss::read(&shown, &text, &mut open).map_err(refused)?;
+    let document = dss::read(shown, text, open)?;
     Ok(Read { network: document.network, notes: document.notes, origin: Origin::Named })
 }
 

@@ -14,11 +14,12 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::construct::Parts;
 use super::draft::{Draft, Plans, References};
+use super::grid::GridTables;
 use super::interference::Target;
 use super::read::{Row, Single};
 use super::scenario::{
-    Action, CheckRow, DeviceRow, Expect, FloorRow, Injection, LinkRow, ObserverRow, PlatformUse,
-    Scenario, Source, TlsUse,
+    Action, CheckRow, DeviceRow, Expect, FloorRow, GridValues, Injection, LinkRow, ObserverRow,
+    PlatformUse, Scenario, Source, TlsUse,
 };
 use super::sections::{self, InjectKind};
 use super::semantics;
@@ -39,10 +40,7 @@ impl Draft<'_> {
             Some(platform) => platform.values?,
             None => defaults(sections::PLATFORM_FIELDS)?,
         };
-        let time = match head.text("time") {
-            "real" => TimeMode::Real,
-            _ => TimeMode::Virtual,
-        };
+        let time = time_mode(&head);
         let start = head.instant_opt("start")?;
         let injections = self.injections.into_iter().enumerate().map(|(index, row)| {
             let about = About::of(index, references, &parts);
@@ -61,7 +59,8 @@ impl Draft<'_> {
         let observers = observers.zip(&references.devices_of_observer);
         let suite_values = values_of(self.suite).ok()?;
         let calibration_values = values_of(self.calibration).ok()?;
-        let sources = sources(self.sources, parts.terminals, plans.player())?;
+        let sources = sources(self.sources, (parts.terminals, parts.grid), plans.player())?;
+        let grid_tables = grid_values(self.grid).ok()?;
         let optional = |key: &str| head.text_opt(key).map(str::to_owned);
         let expect_values = values_of(self.expect).ok()?;
         Some(Scenario {
@@ -99,6 +98,8 @@ impl Draft<'_> {
             platform_values,
             suite_values,
             calibration_values,
+            grid_tables,
+            feeder: plans.grid.and_then(|grid| grid.feeder),
             plan: plans.suite,
             calibration: plans.calibration,
             floor_values,
@@ -108,22 +109,46 @@ impl Draft<'_> {
     }
 }
 
+fn time_mode(head: &Values) -> TimeMode {
+    match head.text("time") {
+        "real" => TimeMode::Real,
+        _ => TimeMode::Virtual,
+    }
+}
+
+/// The values of `[grid]` and of the tables in it.
+fn grid_values(tables: Option<GridTables<'_>>) -> Result<Option<GridValues>, Reported> {
+    let values = |tables: GridTables<'_>| {
+        Some(GridValues {
+            own: tables.own.values?,
+            loads: tables.loads.into_iter().map(|row| row.values).collect::<Option<_>>()?,
+            defects: tables.defects.into_iter().map(|row| row.values).collect::<Option<_>>()?,
+        })
+    };
+    tables.map(|tables| values(tables).ok_or(Reported)).transpose()
+}
+
 /// The values of a section that may be left out.
 fn values_of(section: Option<Single<'_>>) -> Result<Option<Values>, Reported> {
     section.map(|section| section.values.ok_or(Reported)).transpose()
 }
 
-/// The sources, behind them the one that plays a suite or a calibration.
+/// The sources, behind them the one that plays a suite or a calibration, then those of a network.
 fn sources(
     rows: Vec<Row<'_, &'static SourceKind>>,
-    mut terminals: Vec<Option<Terminal>>,
+    (mut terminals, grid): (Vec<Option<Terminal>>, Vec<Source>),
     player: Option<&'static str>,
 ) -> Option<Vec<Source>> {
     let played = player.and_then(|kind| Some((kind, terminals.pop()?)));
     let played = played.map(|(kind, terminal)| {
         Some(Source { name: kind.to_owned(), kind, terminal, values: Values::default() })
     });
-    rows.into_iter().zip(terminals).map(source).chain(played).collect()
+    rows.into_iter()
+        .zip(terminals)
+        .map(source)
+        .chain(played)
+        .chain(grid.into_iter().map(Some))
+        .collect()
 }
 
 /// The values of a table that is not there.
@@ -169,11 +194,11 @@ fn devices(
     references: &References,
     tables: &[(&'static DeviceKind, Arc<Values>)],
 ) -> Option<Vec<DeviceRow>> {
-    let device = |(name, table): &(String, usize)| {
+    let device = |((name, table), source): (&(String, usize), &Option<usize>)| {
         let (kind, values) = tables.get(*table)?;
         Some(DeviceRow {
             name: name.clone(),
-            source: (*references.source_of_table.get(*table)?)?,
+            source: (*source)?,
             kind,
             via: (*references.via_of_table.get(*table)?).ok()?,
             acknowledge_limit: wall(values, "acknowledge_limit"),
@@ -182,7 +207,7 @@ fn devices(
             values: Arc::clone(values),
         })
     };
-    references.devices.iter().map(device).collect()
+    references.devices.iter().zip(&references.source_of_device).map(device).collect()
 }
 
 fn observer(row: Row<'_, ()>, via: Via, devices: &[usize]) -> Option<ObserverRow> {

@@ -18,9 +18,11 @@ use super::calibration;
 use super::commands;
 use super::draft::{Draft, Plans, References};
 use super::files::Files;
+use super::grid;
 use super::judging::{self, Claim, Planned, PlannedDevice};
 use super::parts::{self, Built, DevicePlace, SourcePlace};
 use super::read::Row;
+use super::scenario::Source;
 use super::sections::InjectKind;
 use super::semantics;
 use super::suite;
@@ -32,6 +34,8 @@ const TABLE_BYTES_MAX: usize = 1 << 20;
 /// What the parts of the bench turned out to be.
 pub(super) struct Parts {
     pub(super) terminals: Vec<Option<Terminal>>,
+    /// What a network makes.
+    pub(super) grid: Vec<Source>,
     pub(super) links: Vec<Option<LinkSpec>>,
     /// By injection.
     pub(super) impairments: Vec<Option<Impairment>>,
@@ -88,7 +92,14 @@ impl Draft<'_> {
                 both.and_then(|(plan, values)| calibration::terminal(plan, values, streams, out)),
             );
         }
+        let grid = plans.grid.as_ref();
+        let of_grid =
+            grid.map_or_else(Vec::new, |grid| self.grid_sources(grid, references, streams, out));
+        let written = terminals.len();
+        terminals.extend(of_grid.iter().map(|source| source.terminal.clone()));
+        self.hold_phases(references, &terminals, out);
         let devices = self.build_devices(references, &terminals, streams, out);
+        terminals.truncate(written);
         self.hold_commands(references, &devices, out);
         self.hold_pulse_constant(plans, &devices, out);
         let links = self.links.iter();
@@ -104,8 +115,9 @@ impl Draft<'_> {
             files.insert(name, plan.suite.text.clone());
             files.extend(self.transducer(plan));
         }
+        files.extend(grid.iter().flat_map(|grid| grid.files.clone()));
         self.hold_checks(references, &devices, (&files, plans), out);
-        Parts { terminals, links, impairments, files, unavailable }
+        Parts { terminals, grid: of_grid, links, impairments, files, unavailable }
     }
 
     /// The injections into a source that have no mistake of their own.
@@ -120,6 +132,29 @@ impl Draft<'_> {
             _ => None,
         });
         into.collect()
+    }
+
+    /// The devices that one table makes are alike, so are the places where they are connected.
+    fn hold_phases(
+        &self,
+        references: &References,
+        terminals: &[Option<Terminal>],
+        out: &mut Diagnostics,
+    ) {
+        let phases = |source: Option<usize>| Some(terminals.get(source?)?.as_ref()?.phases());
+        for (table, (row, first)) in
+            self.devices.iter().zip(&references.source_of_table).enumerate()
+        {
+            let own = references.devices.iter().zip(&references.source_of_device);
+            let mut others = own.filter(|((_, of), _)| *of == table);
+            let other = others.find(|(_, source)| phases(**source) != phases(*first));
+            if let (Some(((name, _), _)), Some((_, span))) = (other, row.text("at")) {
+                let message = "some of these loads have one phase, others three".to_owned();
+                let label = format!("`{name}` differs from the first");
+                let help = "write a table for those of one phase and one for the others".to_owned();
+                out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+            }
+        }
     }
 
     fn build_devices(
@@ -262,6 +297,9 @@ impl Draft<'_> {
                 .collect();
             tables.dedup();
             report_what_is_not_measured(row, &tables, devices, out);
+            if kind.entry.name == "energy_balance" {
+                grid::can_add_up(row, plans.grid.as_ref(), references, devices, out);
+            }
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);

@@ -15,6 +15,7 @@ use lastmeter_sim::{SOURCES, SourceKind};
 use lastmeter_units::SimDuration;
 
 use super::files::Files;
+use super::grid::{self, Grid, GridTables};
 use super::interference::{self, Connected, Target};
 use super::names::Names;
 use super::read::{self, Row, Single};
@@ -33,6 +34,7 @@ pub(crate) struct Draft<'a> {
     pub(super) floor: Option<Single<'a>>,
     pub(super) suite: Option<Single<'a>>,
     pub(super) calibration: Option<Single<'a>>,
+    pub(super) grid: Option<GridTables<'a>>,
     pub(super) sources: Vec<Row<'a, &'static SourceKind>>,
     pub(super) links: Vec<Row<'a, ()>>,
     pub(super) devices: Vec<Row<'a, &'static DeviceKind>>,
@@ -49,13 +51,21 @@ struct AllNames {
     observers: Names,
     links: Names,
     checks: Names,
+    /// Of the network.
+    loads: Names,
+    /// The place of the network's first source among the sources.
+    grid_from: usize,
 }
 
 /// What the tables refer to, by index.
 pub(super) struct References {
     /// The name of each device, and the table that makes it.
     pub(super) devices: Vec<(String, usize)>,
+    /// The source of a table's first device.
     pub(super) source_of_table: Vec<Option<usize>>,
+    pub(super) source_of_device: Vec<Option<usize>>,
+    /// The place of the network's first source among the sources.
+    pub(super) grid_from: usize,
     pub(super) via_of_table: Vec<Via>,
     pub(super) observers: Names,
     pub(super) via_of_observer: Vec<Via>,
@@ -72,6 +82,8 @@ pub(super) struct References {
 pub(super) struct Plans {
     pub(super) suite: Option<Arc<Plan>>,
     pub(super) calibration: Option<Arc<calibration::Plan>>,
+    /// What feeds loads and feeding points.
+    pub(super) grid: Option<Grid>,
 }
 
 impl Plans {
@@ -102,6 +114,7 @@ impl<'a> Draft<'a> {
             floor: read::single(root, "floor", sections::FLOOR_FIELDS, out),
             suite: read::single(root, "suite", SUITE_FIELDS, out),
             calibration: read::single(root, "calibration", CALIBRATION_FIELDS, out),
+            grid: grid::tables(root, out),
             sources: read::rows(root, &sections::SOURCE, SOURCES.iter(), |k| &k.entry, out),
             links: read::plain_rows(root, &sections::link_section(), out),
             devices: read::rows(root, &sections::DEVICE, DEVICES.iter(), |k| &k.entry, out),
@@ -121,7 +134,11 @@ impl<'a> Draft<'a> {
         out: &mut Diagnostics,
     ) -> Option<Scenario> {
         let platform = self.platform_use(files, out);
-        let plans = Plans { suite: self.plan(files, out), calibration: self.calibration_plan(out) };
+        let plans = Plans {
+            suite: self.plan(files, out),
+            calibration: self.calibration_plan(out),
+            grid: self.grid(files, out),
+        };
         let references = self.check_between(platform.as_ref(), (files, &plans), out);
         let parts = self.build(&references, (files, &plans), out);
         if !out.is_empty() {
@@ -181,14 +198,28 @@ impl<'a> Draft<'a> {
     }
 
     /// The names of each section, and for each device its table.
-    fn names(&self, out: &mut Diagnostics) -> (AllNames, Vec<usize>) {
+    fn names(&self, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllNames, Vec<usize>) {
+        let loads = match grid {
+            Some(grid) => grid.loads.clone(),
+            None => Names::given("load", std::iter::empty(), self.all_read("grid")),
+        };
         let (devices, table_of_device) =
-            Names::of_devices(&self.devices, self.all_read("device"), out);
+            Names::of_devices(&self.devices, &loads, self.all_read("device"), out);
         Names::of("injection", &self.injections, false, out);
         let mut sources = Names::of("source", &self.sources, self.all_read("source"), out);
         if let Some(player) = self.player() {
             semantics::is_left_to_the_plan(player, &self.sources, out);
             sources.add(player);
+        }
+        let grid_from = sources.len();
+        if let Some(grid) = grid {
+            for name in &grid.sources {
+                semantics::is_left_to_the_grid(name, &self.sources, out);
+                sources.add(name);
+            }
+            if !grid.loads.is_complete() {
+                sources.may_lack_some();
+            }
         }
         let names = AllNames {
             sources,
@@ -196,6 +227,8 @@ impl<'a> Draft<'a> {
             observers: Names::of("observer", &self.observers, self.all_read("observer"), out),
             links: Names::of("link", &self.links, self.all_read("link"), out),
             checks: Names::of("check", &self.checks, self.all_read("check"), out),
+            loads,
+            grid_from,
         };
         (names, table_of_device)
     }
@@ -206,7 +239,7 @@ impl<'a> Draft<'a> {
         (files, plans): (&Files<'_>, &Plans),
         out: &mut Diagnostics,
     ) -> References {
-        let (names, table_of_device) = self.names(out);
+        let (names, table_of_device) = self.names(plans.grid.as_ref(), out);
         semantics::is_available(&self.devices, out);
         semantics::injections_are_in_time(&self.injections, self.head.as_ref(), out);
         interference::are_over_in_time(&self.injections, self.head.as_ref(), out);
@@ -238,7 +271,7 @@ impl<'a> Draft<'a> {
         (platform, files): (Option<&PlatformUse>, &Files<'_>),
         out: &mut Diagnostics,
     ) -> References {
-        let AllNames { sources, devices, observers, links, .. } = names;
+        let AllNames { sources, devices, observers, links, loads, grid_from, .. } = names;
         let devices_of_observer: Vec<Vec<usize>> =
             self.observers.iter().map(|row| wiring::observed(row, &devices, out)).collect();
         for (row, of) in self.observers.iter().zip(&devices_of_observer) {
@@ -260,8 +293,11 @@ impl<'a> Draft<'a> {
         let target_of_injection: Vec<Option<Target>> =
             injections.map(|row| interference::target_of(row, &connected, out)).collect();
         interference::do_not_overlap(&self.injections, &target_of_injection, out);
+        let tables = self.devices.iter();
+        let sources_of_table: Vec<Vec<usize>> =
+            tables.map(|row| semantics::sources_of(row, &sources, &loads, out)).collect();
         let source_of_table: Vec<Option<usize>> =
-            self.devices.iter().map(|row| semantics::source_of(row, &sources, out)).collect();
+            sources_of_table.iter().map(|of| of.first().copied()).collect();
         self.suite_has_its_device(&devices, &sources, &source_of_table, out);
         self.calibration_has_its_devices(&devices, &sources, &source_of_table, out);
         let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
@@ -269,6 +305,8 @@ impl<'a> Draft<'a> {
         References {
             devices: named.map(|(device, table)| (name_of(device), *table)).collect(),
             source_of_table,
+            source_of_device: one_by_one(table_of_device, &sources_of_table),
+            grid_from,
             via_of_table,
             observers,
             via_of_observer,
@@ -282,7 +320,10 @@ impl<'a> Draft<'a> {
             source_of_injection: self
                 .injections
                 .iter()
-                .map(|row| semantics::source_of_injection(row, &sources, self.player(), out))
+                .map(|row| {
+                    let others = (self.player(), grid_from);
+                    semantics::source_of_injection(row, &sources, others, out)
+                })
                 .collect(),
             target_of_injection,
             devices_of_check: self
@@ -293,4 +334,16 @@ impl<'a> Draft<'a> {
             authority: wiring::authority(self.platform.as_ref(), platform, files, out),
         }
     }
+}
+
+/// The source of each device: where a table makes a device at each of several, one after another.
+fn one_by_one(table_of_device: &[usize], sources_of_table: &[Vec<usize>]) -> Vec<Option<usize>> {
+    let mut taken = vec![0; sources_of_table.len()];
+    let source = |&table: &usize| {
+        let of = &sources_of_table[table];
+        let place = if of.len() > 1 { taken[table] } else { 0 };
+        taken[table] += 1;
+        of.get(place).copied()
+    };
+    table_of_device.iter().map(source).collect()
 }

@@ -18,7 +18,10 @@ pub fn json_schema() -> Value {
         properties.insert(section.name.to_owned(), object);
     }
     for section in sections() {
-        properties.insert(section.name.to_owned(), rows(&section));
+        match section.within() {
+            Some((outer, key)) => properties[outer]["properties"][key] = rows(&section),
+            None => _ = properties.insert(section.name.to_owned(), rows(&section)),
+        }
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

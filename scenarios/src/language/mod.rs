@@ -16,6 +16,7 @@ mod draft;
 mod explain;
 mod failure;
 mod files;
+mod grid;
 mod interference;
 mod json_schema;
 mod judging;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Span, is_name, nearest};
 use lastmeter_reports::check::Pattern;
 
+use super::grid::LOAD_PREFIX;
 use super::read::Row;
 use super::sections::COUNT_MAX;
 
@@ -19,6 +20,7 @@ const NAMES_LISTED_MAX: usize = 12;
 const DEVICES_MAX: usize = 100_000;
 
 /// The names that tables of a section may be referred to by.
+#[derive(Clone)]
 pub(crate) struct Names {
     /// What one is called in messages.
     what: &'static str,
@@ -54,17 +56,38 @@ impl Names {
         Self::collect(what, rows, one, all_read, out).0
     }
 
+    /// Names that stand in no table of the scenario; `is_complete` unless there may be more.
+    pub(crate) fn given(
+        what: &'static str,
+        names: impl Iterator<Item = String>,
+        is_complete: bool,
+    ) -> Self {
+        let (by_index, index_of, several) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut all = Self { what, by_index, index_of, several, is_complete };
+        names.for_each(|name| all.add(&name));
+        all
+    }
+
+    /// From now on there may be more than could be read.
+    pub(crate) fn may_lack_some(&mut self) {
+        self.is_complete = false;
+    }
+
     /// The names of the devices that device tables make, and for each device its table. What cannot
-    /// be made is reported, as is a name that stands twice.
+    /// be made is reported, as is a name that stands twice. `loads` are those of the network.
     pub(crate) fn of_devices<K>(
         rows: &[Row<'_, K>],
+        loads: &Self,
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
         let mut refused = Diagnostics::new();
         let mut room = DEVICES_MAX;
         let made = |row: &Row<'_, K>| {
-            let made = make(row, room, &mut refused);
+            let made = match several_loads(row, loads) {
+                Some(found) => make_at_loads(row, loads, &found, &mut refused),
+                None => make(row, room, &mut refused),
+            };
             room = room.saturating_sub(made.names.len());
             made
         };
@@ -161,19 +184,21 @@ impl Names {
             }
             return found.into_iter().collect();
         }
-        let mut found: Vec<usize> = Vec::new();
-        for (name, index) in &self.index_of {
-            if pattern.matches(name) {
-                found.push(*index);
-            }
-        }
-        found.sort_unstable();
+        let found = self.matching(&pattern);
         if found.is_empty() && self.is_complete {
             let message = format!("no {} has a name that fits `{text}`", self.what);
             let help = self.list();
             let code = Code::UNKNOWN_REFERENCE;
             out.report_with_help(code, span, message, "fits nothing", help);
         }
+        found
+    }
+
+    /// The indices of all that a pattern fits, in order.
+    pub(crate) fn matching(&self, pattern: &Pattern) -> Vec<usize> {
+        let fitting = self.index_of.iter().filter(|(name, _)| pattern.matches(name));
+        let mut found: Vec<usize> = fitting.map(|(_, index)| *index).collect();
+        found.sort_unstable();
         found
     }
 
@@ -234,6 +259,42 @@ impl Names {
     }
 }
 
+/// The loads that a device table makes a device for each of, as `at = "load:PATTERN"` says; `None`
+/// if it says something else, or fits none.
+pub(crate) fn several_loads<K>(row: &Row<'_, K>, loads: &Names) -> Option<Vec<usize>> {
+    let (at, _) = row.text("at")?;
+    let pattern = Pattern::new(at.strip_prefix(LOAD_PREFIX)?);
+    let found = if pattern.is_name() { Vec::new() } else { loads.matching(&pattern) };
+    (!found.is_empty()).then_some(found)
+}
+
+/// The names of the devices that one table makes at loads: the table's name, a dash, the load's.
+fn make_at_loads<K>(
+    row: &Row<'_, K>,
+    loads: &Names,
+    found: &[usize],
+    out: &mut Diagnostics,
+) -> Made {
+    let unknown = Made { names: vec![None; found.len()], is_several: false };
+    if let Some(node) = row.table.get("count") {
+        let message = "a pattern of loads makes one device for each of them";
+        let label = "makes many of one";
+        out.report(Code::DOES_NOT_FIT, node.span, message, label);
+        return unknown;
+    }
+    let Some((name, span)) = row.text("name") else { return unknown };
+    let named = |load: &usize| format!("{name}-{}", loads.get(*load).unwrap_or_default());
+    let names: Vec<String> = found.iter().map(named).collect();
+    if let Some(bad) = names.iter().find(|name| !is_name(name)).filter(|_| is_name(name)) {
+        let message = format!("with its load this is no name: `{bad}`");
+        let label = "letters, digits, `-`, `_`, `.`; at most 64 characters";
+        let help = "give those loads devices of their own, or rename them in the network";
+        out.report_with_help(Code::BAD_NAME, span, message, label, Some(help.to_owned()));
+        return unknown;
+    }
+    Made { names: names.into_iter().map(Some).collect(), is_several: true }
+}
+
 /// The names of what one device table makes.
 fn make<K>(row: &Row<'_, K>, room: usize, out: &mut Diagnostics) -> Made {
     let unknown = Made { names: vec![None], is_several: false };
@@ -280,7 +341,8 @@ mod tests {
         // Any section without kinds will do to read tables with a name and a count.
         let section = crate::language::sections::Section { name: "d", ..OBSERVER };
         let rows = read::plain_rows(&root, &section, &mut Diagnostics::new());
-        let (names, tables) = Names::of_devices(&rows, true, &mut out);
+        let loads = Names::given("load", std::iter::empty(), true);
+        let (names, tables) = Names::of_devices(&rows, &loads, true, &mut out);
         let told = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
         (names, tables, told.collect())
     }

@@ -46,7 +46,7 @@ pub(crate) fn check_root(root: &Table, diagnostics: &mut Diagnostics) -> Vec<&'s
     let known: Vec<&'static str> = ["format"]
         .into_iter()
         .chain(single_sections().map(|section| section.name))
-        .chain(sections().map(|section| section.name))
+        .chain(sections().into_iter().filter(|it| it.within().is_none()).map(|it| it.name))
         .collect();
     let mut meant = Vec::new();
     for entry in &root.entries {
@@ -124,7 +124,8 @@ fn tables<'a>(
     section: &Section,
     diagnostics: &mut Diagnostics,
 ) -> Vec<(&'a Table, Span)> {
-    let list = match root.get(section.name).map(|node| (&node.value, node.span)) {
+    let key = section.within().map_or(section.name, |(_, key)| key);
+    let list = match root.get(key).map(|node| (&node.value, node.span)) {
         Some((NodeValue::Array(list), _)) => list.as_slice(),
         None | Some((NodeValue::Invalid, _)) => &[],
         Some((_, span)) => {

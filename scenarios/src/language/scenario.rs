@@ -13,9 +13,11 @@ use lastmeter_reports::Status;
 use lastmeter_reports::calibration::{self, CALIBRATION_SOURCE};
 use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::standard::{Plan, SUITE_SOURCE};
+use lastmeter_sim::grid::Feeder;
 use lastmeter_sim::{Streams, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::grid::{GRID_SOURCE, LOAD_PREFIX};
 use super::parts;
 use super::sections::FORMAT;
 use super::texts::Texts;
@@ -224,6 +226,14 @@ pub struct Expect {
     pub twin_check: String,
 }
 
+/// The values of `[grid]` and of the tables in it.
+#[derive(Clone)]
+pub(crate) struct GridValues {
+    pub(crate) own: Values,
+    pub(crate) loads: Vec<Values>,
+    pub(crate) defects: Vec<Values>,
+}
+
 /// A scenario that makes sense.
 #[derive(Clone)]
 pub struct Scenario {
@@ -279,6 +289,9 @@ pub struct Scenario {
     pub(crate) calibration_values: Option<Values>,
     /// What its `[calibration]` plays, if it has one.
     pub(crate) calibration: Option<Arc<calibration::Plan>>,
+    pub(crate) grid_tables: Option<GridValues>,
+    /// What its `[grid]` feeds, if it has one.
+    pub(crate) feeder: Option<Arc<Feeder>>,
     /// `None` where nothing is written about the floor and nothing is measured.
     pub(crate) floor_values: Option<Values>,
     /// The device tables, each once whatever it makes.
@@ -295,6 +308,17 @@ impl Scenario {
     /// What its `[suite]` plays and judges, if it has one.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_deref()
+    }
+
+    /// The network of its `[grid]` with what flows in it, if it has one.
+    pub fn feeder(&self) -> Option<&Feeder> {
+        self.feeder.as_deref()
+    }
+
+    /// Where a device is connected, as a scenario writes it: `source:NAME` or `load:NAME`.
+    pub(crate) fn place_of(&self, device: &DeviceRow) -> String {
+        let name = &self.sources[device.source].name;
+        if name.starts_with(LOAD_PREFIX) { name.clone() } else { format!("source:{name}") }
     }
 
     /// The texts it was loaded from.
@@ -353,7 +377,12 @@ impl Scenario {
         self.suite_values.iter().for_each(|values| section("[suite]", values));
         let calibration = self.calibration_values.iter();
         calibration.for_each(|values| section("[calibration]", values));
-        let played = [SUITE_SOURCE, CALIBRATION_SOURCE];
+        if let Some(grid) = &self.grid_tables {
+            section("[grid]", &grid.own);
+            grid.loads.iter().for_each(|values| section("[[grid.load]]", values));
+            grid.defects.iter().for_each(|values| section("[[grid.defect]]", values));
+        }
+        let played = [SUITE_SOURCE, CALIBRATION_SOURCE, GRID_SOURCE];
         let sources = self.sources.iter().filter(|row| !played.contains(&row.kind));
         sources.for_each(|row| section("[[source]]", &row.values));
         self.links.iter().for_each(|row| section("[[link]]", &row.values));
@@ -374,8 +403,12 @@ impl Scenario {
     }
 
     /// The values of all tables, section by section.
-    fn values(&self) -> [Vec<&Values>; 11] {
+    fn values(&self) -> [Vec<&Values>; 14] {
+        let grid = self.grid_tables.as_ref();
         [
+            grid.iter().map(|grid| &grid.own).collect(),
+            grid.iter().flat_map(|grid| &grid.loads).collect(),
+            grid.iter().flat_map(|grid| &grid.defects).collect(),
             vec![&self.head, &self.platform_values],
             self.floor_values.iter().collect(),
             self.suite_values.iter().collect(),

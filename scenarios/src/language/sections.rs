@@ -12,6 +12,8 @@ use lastmeter_sim::{
     INJECTIONS as SOURCE_INJECTIONS, InjectionKind as SourceInjection, SOURCES, SourceKind,
 };
 
+use super::grid::{DEFECT_FIELDS, DefectKind, GRID_FIELDS, LOAD_FIELDS, Profile};
+
 /// The version of the language that is read and written here.
 pub(crate) const FORMAT: i64 = 1;
 
@@ -132,7 +134,13 @@ pub(crate) static DEVICE_FIELDS: &[Field] = &[
         Kind::Integer { min: 1, max: COUNT_MAX },
         "makes so many devices of the table, named NAME-1 to NAME-9, NAME-01 to NAME-50, ...",
     ),
-    Field::required("at", Kind::Text, "where it is connected: `source:NAME`"),
+    Field::required(
+        "at",
+        Kind::Text,
+        "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*` or \
+         another pattern makes a device for each of the loads, named by this name, a dash and the \
+         load's",
+    ),
     Field::required("model", Kind::Text, "which device model"),
     Field::default(
         "as",
@@ -376,6 +384,24 @@ pub(crate) static INJECT: Section = Section {
     fields: INJECT_FIELDS,
 };
 
+pub(crate) static GRID_LOAD: Section = Section {
+    name: "grid.load",
+    kind_key: Some("profile"),
+    noun: "load profile",
+    doc: "What a load of the network draws over time, or several loads whose names fit a pattern. \
+        Several tables about one load add up. What no table is about keeps what the network's \
+        file says.",
+    fields: LOAD_FIELDS,
+};
+pub(crate) static GRID_DEFECT: Section = Section {
+    name: "grid.defect",
+    kind_key: Some("kind"),
+    noun: "defect",
+    doc: "Something that is wrong with the plant: what makes meters and the declared network \
+        disagree.",
+    fields: DEFECT_FIELDS,
+};
+
 /// The section of links; its keys are put together when they are asked for.
 pub(crate) fn link_section() -> Section {
     Section {
@@ -403,8 +429,8 @@ pub(crate) fn check_section() -> Section {
 }
 
 /// The sections whose tables repeat, in the order of a file.
-pub(crate) fn sections() -> [Section; 6] {
-    [SOURCE, link_section(), DEVICE, OBSERVER, INJECT, check_section()]
+pub(crate) fn sections() -> [Section; 8] {
+    [GRID_LOAD, GRID_DEFECT, SOURCE, link_section(), DEVICE, OBSERVER, INJECT, check_section()]
 }
 
 /// A section that stands once.
@@ -419,7 +445,7 @@ pub(crate) struct SingleSection {
 }
 
 /// The sections that stand once, with their keys.
-pub(crate) fn single_sections() -> [SingleSection; 6] {
+pub(crate) fn single_sections() -> [SingleSection; 7] {
     [
         SingleSection { name: "scenario", doc: "The experiment.", fields: SCENARIO_FIELDS },
         SingleSection { name: "platform", doc: "What it runs against.", fields: PLATFORM_FIELDS },
@@ -449,6 +475,16 @@ pub(crate) fn single_sections() -> [SingleSection; 6] {
             fields: CALIBRATION_FIELDS,
         },
         SingleSection {
+            name: "grid",
+            doc: "A network in the plant. Its power flow is solved for every step before anything \
+                runs, so that each load and each feeding point has voltages and currents of its \
+                own. A device is connected to a load with `at = \"load:NAME\"`, one to each of \
+                several with a pattern (`at = \"load:*\"`, named by the table's name and the \
+                load's), and to a feeding point with `at = \"source:NAME\"`. What the loads draw \
+                stands in `[[grid.load]]`, what is wrong with the plant in `[[grid.defect]]`.",
+            fields: GRID_FIELDS,
+        },
+        SingleSection {
             name: "expect",
             doc: "Makes the scenario a must-fail twin.",
             fields: EXPECT_FIELDS,
@@ -457,6 +493,11 @@ pub(crate) fn single_sections() -> [SingleSection; 6] {
 }
 
 impl Section {
+    /// The section it stands in, and its key there; `None` if it stands by itself.
+    pub(crate) fn within(&self) -> Option<(&'static str, &'static str)> {
+        self.name.split_once('.')
+    }
+
     /// The entries that may stand in it; none if its tables are of one kind.
     pub(crate) fn entries(&self) -> Vec<&'static Entry> {
         match self.name {
@@ -464,6 +505,8 @@ impl Section {
             "device" => DEVICES.iter().map(|kind: &DeviceKind| &kind.entry).collect(),
             "inject" => InjectKind::all().map(InjectKind::entry).collect(),
             "check" => CHECKS.iter().map(|kind: &CheckKind| &kind.entry).collect(),
+            "grid.load" => Profile::ALL.into_iter().map(Profile::entry).collect(),
+            "grid.defect" => DefectKind::ALL.into_iter().map(DefectKind::entry).collect(),
             _ => Vec::new(),
         }
     }
@@ -478,7 +521,8 @@ impl Section {
 /// One registered source, link, device, injection or check.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Registered {
-    /// The section it may stand in: `source`, `link`, `device`, `inject` or `check`.
+    /// The section it may stand in: `source`, `link`, `device`, `inject`, `check`, `grid.load` or
+    /// `grid.defect`.
     pub section: &'static str,
     /// The word in a scenario.
     pub name: &'static str,

@@ -8,19 +8,33 @@ use lastmeter_sim::{SourceKind, Terminal};
 
 use lastmeter_units::SimDuration;
 
+use super::grid::LOAD_PREFIX;
 use super::interference;
 use super::names::Names;
 use super::read::{Row, Single};
 use super::scenario::PlatformUse;
 use super::sections::InjectKind;
 
-/// The index of the source a device is connected to, as `at = "source:NAME"` says.
-pub(crate) fn source_of<K>(
+/// The indices of the sources that the devices of a table are connected to, as `at` says: one for
+/// all of them, or with a pattern of loads one for each. The loads of a network follow the sources.
+pub(crate) fn sources_of<K>(
     device: &Row<'_, K>,
     sources: &Names,
+    loads: &Names,
     out: &mut Diagnostics,
-) -> Option<usize> {
-    let (at, span) = device.text("at")?;
+) -> Vec<usize> {
+    let Some((at, span)) = device.text("at") else { return Vec::new() };
+    if let Some(pattern) = at.strip_prefix(LOAD_PREFIX) {
+        if loads.len() == 0 && loads.is_complete() {
+            let message = format!("`{at}` is a load of a network, and there is none");
+            let help = Some("add a `[grid]` with the `file` of one".to_owned());
+            let code = Code::UNKNOWN_REFERENCE;
+            out.report_with_help(code, span, message, "no network in this scenario", help);
+            return Vec::new();
+        }
+        let found = loads.fitting(pattern, span, out);
+        return found.into_iter().map(|load| sources.len() + load).collect();
+    }
     let Some(name) = at.strip_prefix("source:") else {
         let help = match sources.iter().find(|name| *name == at).or_else(|| sources.get(0)) {
             Some(name) => format!("write `at = \"source:{name}\"`"),
@@ -29,9 +43,9 @@ pub(crate) fn source_of<K>(
         let message = format!("`{at}` is no place to connect a device to");
         let label = "expected `source:` and the name of a source";
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
-        return None;
+        return Vec::new();
     };
-    sources.find(name, span, out)
+    sources.find(name, span, out).into_iter().collect()
 }
 
 /// The index of the device that an injection names; one into a link is about its connections.
@@ -51,7 +65,7 @@ pub(crate) fn device_of(
 pub(crate) fn source_of_injection(
     row: &Row<'_, InjectKind>,
     sources: &Names,
-    player: Option<&str>,
+    (player, grid_from): (Option<&str>, usize),
     out: &mut Diagnostics,
 ) -> Option<usize> {
     if !matches!(row.kind, Some(InjectKind::Source(_))) {
@@ -68,7 +82,23 @@ pub(crate) fn source_of_injection(
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
         return None;
     }
+    if sources.position(name).is_some_and(|place| place >= grid_from) {
+        let message = format!("nothing can be injected into `{name}`, which the network feeds");
+        let label = "expected a source that is written here";
+        out.report(Code::DOES_NOT_FIT, span, message, label);
+        return None;
+    }
     sources.find(name, span, out)
+}
+
+/// The names of a network's sources are taken.
+pub(crate) fn is_left_to_the_grid<K>(taken: &str, sources: &[Row<'_, K>], out: &mut Diagnostics) {
+    for (name, span) in sources.iter().filter_map(|row| row.text("name")) {
+        if name == taken {
+            let message = format!("`{name}` is a source of the network too");
+            out.report(Code::NAME_TAKEN, span, message, "expected another name");
+        }
+    }
 }
 
 /// The name of the source that plays a plan is taken, or another could be measured in its place.

@@ -11,6 +11,7 @@ mod feeder;
 mod host;
 mod ledger;
 mod modelled;
+mod network;
 mod real;
 mod rest;
 mod schedule;
@@ -85,8 +86,13 @@ pub async fn run_scenario(
         .map_err(BenchError::file("cannot create the run folder", &options.out))?;
     let start = run_start(scenario, options);
     let judge = Judge::with_files(&start.scenario, &start.scenario_toml, &start.files);
-    let judge = judge.map_err(|e| record(&e))?;
-    let writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
+    let mut judge = judge.map_err(|e| record(&e))?;
+    let mut writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
+    if let Some(feeder) = scenario.feeder() {
+        let flows = network::record(feeder);
+        flows.rows.iter().for_each(|row| judge.grid(row));
+        writer.grid(&flows).map_err(|e| record(&e))?;
+    }
     console.started(&headline(scenario), &scenario.name, scenario.seed, scenario.duration);
     let data = options.out.join("platform");
     if let Some(reason) = scenario.unavailable() {
@@ -340,7 +346,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         name: row.name.clone(),
         model: row.kind.entry.name.to_owned(),
         evidence: Evidence::Simulated,
-        at: format!("source:{}", scenario.sources[row.source].name),
+        at: scenario.place_of(row),
         under_test: row.values.boolean("under_test"),
         fidelity: row.values.text_opt("fidelity").map(str::to_owned),
         serial: None,

@@ -2,6 +2,7 @@
 
 mod codes;
 mod commands;
+mod grid;
 mod latency;
 mod links;
 mod meaning;

@@ -1,0 +1,138 @@
+//! What must hold so that an `energy_balance` check can add up: every load and every feeding point
+//! of the network has one meter that reports its registers when they are needed.
+
+use lastmeter_devices::Device;
+use lastmeter_params::{Code, Diagnostics, Span};
+use lastmeter_reports::check::Pattern;
+use lastmeter_units::SimDuration;
+
+use super::Grid;
+use crate::language::draft::References;
+use crate::language::read::Row;
+
+const REGISTERS: [&str; 2] =
+    ["electricity.energy.active.consumed.total", "electricity.energy.active.injected.total"];
+
+/// Reports what keeps the check from ever ending in a verdict; each cause once.
+pub(in crate::language) fn can_add_up<K>(
+    check: &Row<'_, K>,
+    grid: Option<&Grid>,
+    references: &References,
+    devices: &[Option<Box<dyn Device>>],
+    out: &mut Diagnostics,
+) {
+    let kind_span = check.text("kind").map_or(check.span, |(_, span)| span);
+    let Some(grid) = grid else {
+        let message = "an energy_balance check needs a network";
+        let help = Some("add a `[grid]` with the `file` of one".to_owned());
+        let label = "nothing flows here that could add up";
+        out.report_with_help(Code::CANNOT_MEASURE, kind_span, message, label, help);
+        return;
+    };
+    if !grid.loads.is_complete() {
+        return;
+    }
+    let Some((substation, span)) = check.text("substation") else { return };
+    let (homes, homes_span) = check.text("homes").unwrap_or(("*", kind_span));
+    let places = Places { from: references.grid_from, sources: grid.sources.len() };
+    let feeding = metered(&Pattern::new(substation), references, |source| places.feeding(source));
+    let at_loads = metered(&Pattern::new(homes), references, |source| places.load(source));
+    let every = check.text("every").map(|(_, span)| span);
+    let every = every.zip(check.values.as_ref().and_then(|own| own.duration_opt("every")));
+    one_each("feeding point", grid.sources.iter().map(String::as_str), &feeding, span, out);
+    one_each("load", grid.loads.iter(), &at_loads, homes_span, out);
+    let mut tables: Vec<usize> =
+        feeding.iter().chain(&at_loads).map(|meter| references.devices[meter.device].1).collect();
+    tables.sort_unstable();
+    tables.dedup();
+    for table in tables {
+        if let Some(Some(device)) = devices.get(table) {
+            reports_in_time(device.as_ref(), every, kind_span, out);
+        }
+    }
+}
+
+/// Where the network's places stand among the sources: feeding points, then loads.
+#[derive(Clone, Copy)]
+struct Places {
+    from: usize,
+    sources: usize,
+}
+
+impl Places {
+    fn feeding(self, source: usize) -> Option<usize> {
+        source.checked_sub(self.from).filter(|place| *place < self.sources)
+    }
+
+    fn load(self, source: usize) -> Option<usize> {
+        source.checked_sub(self.from + self.sources)
+    }
+}
+
+/// A device at one of the network's places.
+struct Meter {
+    device: usize,
+    place: usize,
+}
+
+/// The devices that a pattern fits and that are at such places.
+fn metered(
+    pattern: &Pattern,
+    references: &References,
+    place: impl Fn(usize) -> Option<usize>,
+) -> Vec<Meter> {
+    let devices = references.devices.iter().zip(&references.source_of_device).enumerate();
+    let meter = |(device, ((name, _), source)): (usize, (&(String, usize), &Option<usize>))| {
+        let place = place((*source)?)?;
+        pattern.matches(name).then_some(Meter { device, place })
+    };
+    devices.filter_map(meter).collect()
+}
+
+/// Every place has one meter.
+fn one_each<'a>(
+    what: &str,
+    names: impl Iterator<Item = &'a str>,
+    meters: &[Meter],
+    span: Span,
+    out: &mut Diagnostics,
+) {
+    for (place, name) in names.enumerate() {
+        let count = meters.iter().filter(|meter| meter.place == place).count();
+        let (found, label) = match count {
+            1 => continue,
+            0 => ("no meter that this check counts".to_owned(), "its energy would be missing"),
+            _ => (format!("{count} meters that this check counts"), "counted more than once"),
+        };
+        let message = format!("{what} `{name}` has {found}");
+        let help = "connect one device to each, or choose them by `homes` and `substation`";
+        let help = Some(help.to_owned());
+        out.report_with_help(Code::CANNOT_MEASURE, span, message, label, help);
+        return;
+    }
+}
+
+/// A meter reports both registers, and does so at the ends of the intervals.
+fn reports_in_time(
+    device: &dyn Device,
+    every: Option<(Span, SimDuration)>,
+    span: Span,
+    out: &mut Diagnostics,
+) {
+    let missing = REGISTERS
+        .iter()
+        .find(|register| device.quantities().iter().all(|id| id.name() != **register));
+    if let Some(missing) = missing {
+        let message = format!("a meter of this check does not report `{missing}`");
+        let label = "needs both registers of each";
+        let help = Some("add `active_energy` to its `quantities`".to_owned());
+        out.report_with_help(Code::CANNOT_MEASURE, span, message, label, help);
+        return;
+    }
+    let period = device.report_period();
+    if let Some((span, every)) = every.filter(|(_, every)| every.0 % period.0.max(1) != 0) {
+        let message = format!("no reading is due every {every}");
+        let label = format!("expected a multiple of {period}, as a meter reports");
+        out.report(Code::CANNOT_MEASURE, span, message, label);
+    }
+}

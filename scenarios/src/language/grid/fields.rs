@@ -1,0 +1,235 @@
+//! The keys of `[grid]`, of its loads' profiles and of its defects.
+
+use std::f64::consts::{PI, TAU};
+
+use lastmeter_params::{Dimension, Entry, Field, Kind};
+
+const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
+    Kind::Quantity { dimension, min, max }
+}
+
+const SHARE: Kind = quantity(Dimension::Ratio, 0.0, 1.0);
+const POWER_FACTOR: Kind = quantity(Dimension::Ratio, 0.05, 1.0);
+const STEP: Kind = quantity(Dimension::Time, 1.0, 86_400.0);
+
+/// Keys of `[grid]` itself.
+pub(crate) static GRID_FIELDS: &[Field] = &[
+    Field::required(
+        "file",
+        Kind::Text,
+        "the network, relative to the scenario: our own TOML (`.toml`), JSON of power-grid-model, \
+         or a script of OpenDSS; what `lastmeter grid` reads",
+    ),
+    Field::default(
+        "step",
+        STEP,
+        "\"1 min\"",
+        "how long voltages and currents stay as they are: the power flow is solved once for each",
+    ),
+    Field::optional(
+        "frequency",
+        quantity(Dimension::Frequency, 1.0, 1000.0),
+        "of all voltages and currents; left out, what the network says",
+    ),
+];
+
+/// Keys every `[[grid.load]]` has.
+pub(crate) static LOAD_FIELDS: &[Field] = &[
+    Field::required("name", Kind::Text, "a load of the network, or a pattern with *"),
+    Field::required("profile", Kind::Text, "what it draws over time"),
+];
+
+/// Keys every `[[grid.defect]]` has.
+pub(crate) static DEFECT_FIELDS: &[Field] = &[
+    Field::optional("name", Kind::Name, "what it is called"),
+    Field::required("kind", Kind::Text, "which defect"),
+];
+
+/// What a load may draw over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Constant,
+    Csv,
+    Household,
+    Solar,
+}
+
+impl Profile {
+    pub(crate) const ALL: [Self; 4] = [Self::Constant, Self::Csv, Self::Household, Self::Solar];
+
+    pub(crate) fn entry(self) -> &'static Entry {
+        match self {
+            Self::Constant => &CONSTANT,
+            Self::Csv => &CSV,
+            Self::Household => &HOUSEHOLD,
+            Self::Solar => &SOLAR,
+        }
+    }
+}
+
+static CONSTANT: Entry = Entry {
+    name: "constant",
+    summary: "what the network's file says of a load, all the time",
+    description: "The power that the network's file says, in every step. A load that no \
+        `[[grid.load]]` is about keeps it too; written down it can be added to another profile, \
+        such as the photovoltaics on its roof.",
+    fields: &[],
+};
+
+static CSV: Entry = Entry {
+    name: "csv",
+    summary: "powers from a table, one row after another",
+    description: "A file with a header and one row after another, each for the time `every`, the \
+        first from the scenario's start on. A step that spans several rows takes their mean, so \
+        the energy is the table's. There have to be as many rows as the scenario needs. Powers of \
+        a load with several phases are spread as its network's file says.",
+    fields: &[
+        Field::required("file", Kind::Text, "the table, relative to the scenario"),
+        Field::default(
+            "column",
+            Kind::Text,
+            "\"{load}\"",
+            "the column of active powers; `{load}` stands for the load's name",
+        ),
+        Field::default("unit", Kind::Choice(&["W", "kW"]), "\"W\"", "W (and var), or kW (kvar)"),
+        Field::optional(
+            "reactive_column",
+            Kind::Text,
+            "the column of reactive powers; `{load}` as above",
+        ),
+        Field::optional(
+            "power_factor",
+            POWER_FACTOR,
+            "lagging, where there is no column of reactive powers; left out: 1",
+        ),
+        Field::optional("every", STEP, "how long a row holds; left out, a step of the grid"),
+    ],
+};
+
+static HOUSEHOLD: Entry = Entry {
+    name: "household",
+    summary: "a synthetic household: base load, mornings and evenings, appliances",
+    description: "Made minute by minute from figures of our own: 22 % of the energy is always on, \
+        12 % a refrigerator's cycles, 26 % light and electronics that follow how many are at home \
+        and awake (most from 17 to 22 h, a smaller peak from 6 to 9 h), 40 % appliances from a \
+        kettle of 2 kW for 3 min to a dryer of 2.3 kW for 45 min, switched on at random times. \
+        Hours are those of the scenario's clock. Each load draws from a random stream of its own, \
+        `grid.load.NAME`. It is no standard load profile.",
+    fields: &[
+        Field::default(
+            "annual_energy",
+            quantity(Dimension::ActiveEnergy, 3.6e8, 3.6e11),
+            "\"3500 kWh\"",
+            "energy of a mean year",
+        ),
+        Field::default(
+            "season",
+            Kind::Choice(&["winter", "spring", "summer", "autumn"]),
+            "\"autumn\"",
+            "scales the energy of a day: winter 1.18, summer 0.82, else 1",
+        ),
+        Field::default("power_factor", POWER_FACTOR, "0.97", "lagging, of all it draws"),
+    ],
+};
+
+static SOLAR: Entry = Entry {
+    name: "solar",
+    summary: "photovoltaics under a clear sky",
+    description: "Delivers what the irradiance on the horizontal makes of its peak power, at a \
+        power factor of 1: 1098 W/m2 cos z exp(-0.057 / cos z) with z the sun's distance from the \
+        zenith (Haurwitz 1945), its declination 23.45 deg sin(360 deg (284 + n) / 365) on day n \
+        of the year (Cooper 1969), the hour from the scenario's clock (UTC) and the longitude. The \
+        date is the scenario's.",
+    fields: &[
+        Field::required(
+            "peak",
+            quantity(Dimension::ActivePower, 0.0, 1e9),
+            "what it delivers at 1000 W/m2",
+        ),
+        Field::default(
+            "latitude",
+            quantity(Dimension::Angle, -PI / 2.0, PI / 2.0),
+            "\"50 deg\"",
+            "north is positive",
+        ),
+        Field::default(
+            "longitude",
+            quantity(Dimension::Angle, -PI, TAU),
+            "\"0 deg\"",
+            "east is positive",
+        ),
+        Field::default(
+            "performance",
+            SHARE,
+            "0.85",
+            "what wiring, inverter and warm panels leave of it",
+        ),
+    ],
+};
+
+/// What may be wrong with the plant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefectKind {
+    Bypass,
+    WrongPhase,
+    Resistance,
+}
+
+impl DefectKind {
+    pub(crate) const ALL: [Self; 3] = [Self::Bypass, Self::WrongPhase, Self::Resistance];
+
+    pub(crate) fn entry(self) -> &'static Entry {
+        match self {
+            Self::Bypass => &BYPASS,
+            Self::WrongPhase => &WRONG_PHASE,
+            Self::Resistance => &RESISTANCE,
+        }
+    }
+}
+
+const LOAD: Field = Field::required("load", Kind::Text, "the load whose meter it is about");
+
+static BYPASS: Entry = Entry {
+    name: "bypass",
+    summary: "part of a load's current does not pass its meter",
+    description: "The load draws what it draws, and the network carries it; its meter sees the \
+        rest of the current only.",
+    fields: &[
+        LOAD,
+        Field::default("share", SHARE, "\"50 %\"", "the share of the current that goes round"),
+    ],
+};
+
+static WRONG_PHASE: Entry = Entry {
+    name: "wrong-phase",
+    summary: "a meter's voltage comes from another phase than its current",
+    description: "The meter of a load with one phase has its voltage clamp on another wire of the \
+        same node: it multiplies what does not belong together.",
+    fields: &[
+        LOAD,
+        Field::required("phase", Kind::Choice(&["a", "b", "c"]), "whose voltage the meter sees"),
+    ],
+};
+
+static RESISTANCE: Entry = Entry {
+    name: "resistance",
+    summary: "a line has more resistance than is written down: a corroded joint",
+    description: "The plant is solved with another resistance of each of the line's conductors, \
+        while the declared network, whose losses the energy balance counts with, keeps what its \
+        file says.",
+    fields: &[
+        Field::required("line", Kind::Text, "the line of the network"),
+        Field::default(
+            "factor",
+            quantity(Dimension::Ratio, 0.0, 1e6),
+            "1",
+            "what its resistance is multiplied by",
+        ),
+        Field::default(
+            "added_ohm",
+            quantity(Dimension::Ratio, 0.0, 1e6),
+            "0",
+            "what is added to that, in ohm, without a unit",
+        ),
+    ],
+};

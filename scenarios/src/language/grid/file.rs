@@ -1,0 +1,76 @@
+//! The network's file, with those that it names.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lastmeter_grid::Network;
+use lastmeter_params::{Code, Diagnostics, Values};
+
+use crate::grid::{Origin, understood};
+use crate::language::files::Files;
+
+/// Networks stand in `run.json` as they were read.
+const BYTES_MAX: usize = 16 << 20;
+
+/// Of more mistakes than these a list helps nobody.
+const MISTAKES_MAX: usize = 20;
+
+/// The network of `[grid]`; what was read goes to `kept`, by the names as written.
+pub(super) fn network(
+    values: &Values,
+    files: &Files<'_>,
+    kept: &mut BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) -> Option<Network> {
+    let name = values.text("file");
+    let span = values.span_of("file");
+    let text = match text_of(name, files) {
+        Ok(text) => text,
+        Err(why) => {
+            let message = format!("`{name}` cannot be read: {why}");
+            out.report(Code::FILE_UNREADABLE, span, message, "expected a network");
+            return None;
+        }
+    };
+    kept.insert(name.to_owned(), text.clone());
+    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+    let mut open = |other: &str| {
+        let name = folder.join(other).display().to_string();
+        let text = text_of(&name, files)?;
+        kept.insert(name, text.clone());
+        Ok(text)
+    };
+    let mut refuse = |message: String| {
+        out.report(Code::FILE_REFUSED, span, message, "the network of this file");
+    };
+    match understood(name, Path::new(name), &text, &mut open) {
+        Ok(read) => {
+            if let Origin::Pgm(document) = &read.origin
+                && let Some(why) = &document.symmetric_only
+            {
+                let line = why.place.0;
+                refuse(format!("{name}:{line}: {}, so it cannot be solved by phase", why.what));
+                return None;
+            }
+            Some(read.network)
+        }
+        Err(mistakes) => {
+            let more = mistakes.len().saturating_sub(MISTAKES_MAX);
+            mistakes.into_iter().take(MISTAKES_MAX).for_each(&mut refuse);
+            if more > 0 {
+                refuse(format!("{name}: and {more} more mistakes"));
+            }
+            None
+        }
+    }
+}
+
+/// The text of a file of reasonable size.
+pub(super) fn text_of(name: &str, files: &Files<'_>) -> Result<String, String> {
+    let bytes = files.read(name)?;
+    if bytes.is_empty() || bytes.len() > BYTES_MAX {
+        return Err(format!("it is empty, or larger than {} MiB", BYTES_MAX >> 20));
+    }
+    // Older scripts have comments in other encodings; what matters in them is ASCII.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,236 @@
+//! `[grid]`: what its keys mean, what devices are made at its loads, and what is said of mistakes.
+
+use super::{load, mistakes};
+use crate::language::LoadOptions;
+
+/// A network of three loads; the second one is on phase b, the third has three phases.
+const NETWORK: &str = r#"format = 1
+voltage = "400 V"
+[[node]]
+name = "bus"
+[[node]]
+name = "end"
+[[source]]
+name = "supply"
+node = "bus"
+short_circuit_power = "10 MVA"
+[[line]]
+name = "L1"
+from = "bus"
+to = "end"
+length = "100 m"
+r1 = "0.2 ohm/km"
+x1 = "0.1 ohm/km"
+[[load]]
+name = "h1"
+node = "end"
+wires = "a"
+p = "2 kW"
+[[load]]
+name = "h2"
+node = "end"
+wires = "b"
+p = "1 kW"
+[[load]]
+name = "shop"
+node = "end"
+p = "9 kW"
+"#;
+
+const SCENARIO: &str = r#"format = 1
+[scenario]
+name = "feeder"
+start = 2027-06-21T11:00:00Z
+duration = "10 min"
+[grid]
+file = "net.toml"
+step = "5 min"
+[[device]]
+name = "home"
+at = "load:h*"
+model = "ideal-1ph"
+report_every = "1 min"
+[[device]]
+name = "shop"
+at = "load:shop"
+model = "ideal-3ph"
+report_every = "1 min"
+[[device]]
+name = "all"
+at = "source:supply"
+model = "ideal-3ph"
+report_every = "1 min"
+[[check]]
+name = "once"
+kind = "no_loss"
+"#;
+
+/// A folder with the network and a table, and what a scenario in it comes to.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("net.toml"), NETWORK).unwrap();
+        std::fs::write(folder.path().join("p.csv"), "t,h1,h2\n0,1.5,0.25\n300,2.5,x\n").unwrap();
+        Self(folder)
+    }
+
+    fn load(&self, text: &str) -> Result<crate::language::Scenario, crate::language::LoadFailure> {
+        let path = self.0.path().join("test.toml");
+        crate::language::Scenario::from_bytes(&path, text.as_bytes(), &LoadOptions::default())
+    }
+
+    /// The first mistake: code, what is marked, message.
+    fn mistake(&self, text: &str) -> String {
+        let failure = self.load(text).err().unwrap_or_else(|| panic!("no mistake: {text}"));
+        let found = &failure.diagnostics()[0];
+        let place = failure.texts().place(found.span);
+        let marked = place.line_text.get(place.marked.clone()).unwrap_or("?");
+        format!("{} <{marked}> {}", found.code, found.message)
+    }
+}
+
+fn with(more: &str) -> String {
+    SCENARIO.replacen("[[device]]", &format!("{more}\n[[device]]"), 1)
+}
+
+#[test]
+fn a_pattern_of_loads_makes_a_device_for_each() {
+    let scenario = Folder::new().load(SCENARIO).unwrap();
+    let devices: Vec<_> =
+        scenario.devices.iter().map(|row| (row.name.clone(), scenario.place_of(row))).collect();
+    let expected = [
+        ("home-h1", "load:h1"),
+        ("home-h2", "load:h2"),
+        ("shop", "load:shop"),
+        ("all", "source:supply"),
+    ];
+    let expected = expected.map(|(name, at)| (name.to_owned(), at.to_owned()));
+    assert_eq!(devices, expected);
+    let feeder = scenario.feeder().unwrap();
+    assert_eq!(feeder.steps().len(), 2);
+    // What no table is about keeps what the file says.
+    let drawn = feeder.steps()[0].loads[2].power_va.iter().map(|part| part.re).sum::<f64>();
+    assert!((drawn - 9000.0).abs() < 1e-3);
+    assert!(scenario.files().contains_key("net.toml"));
+}
+
+#[test]
+fn profiles_of_one_load_add_up() {
+    let more = "[[grid.load]]\nname = \"h1\"\nprofile = \"csv\"\nfile = \"p.csv\"\nunit = \"kW\"\n\
+                [[grid.load]]\nname = \"h1\"\nprofile = \"constant\"\n\
+                [[grid.load]]\nname = \"h2\"\nprofile = \"solar\"\npeak = \"4 kW\"\n";
+    let scenario = Folder::new().load(&with(more)).unwrap();
+    let watts = |step: usize, load: usize| {
+        scenario.feeder().unwrap().steps()[step].loads[load].power_va[0].re
+    };
+    assert!((watts(0, 0) - 3500.0).abs() < 1e-3 && (watts(1, 0) - 4500.0).abs() < 1e-3);
+    // Near noon in June at latitude 50: 0.85 of 4 kW times about 0.93.
+    assert!((-3400.0..-3000.0).contains(&watts(0, 1)), "{}", watts(0, 1));
+    assert!(scenario.files().contains_key("p.csv"));
+}
+
+#[test]
+fn a_scenario_with_a_network_means_the_same_when_resolved() {
+    let folder = Folder::new();
+    let more = "[[grid.load]]\nname = \"h*\"\nprofile = \"household\"\n\
+                [[grid.defect]]\nkind = \"bypass\"\nload = \"h1\"\n";
+    let scenario = folder.load(&with(more)).unwrap();
+    let resolved = scenario.resolved_toml();
+    assert!(resolved.contains("annual_energy = \"3500 kWh\""), "{resolved}");
+    let again = folder.load(&resolved).unwrap();
+    assert!(again.same_meaning(&scenario));
+    assert_eq!(again.feeder().unwrap().steps(), scenario.feeder().unwrap().steps());
+    let other = folder.load(&with(&more.replace("bypass", "wrong-phase\"\nphase = \"b")));
+    assert!(!other.unwrap().same_meaning(&scenario));
+}
+
+#[test]
+fn each_home_draws_from_a_stream_of_its_own() {
+    let folder = Folder::new();
+    let home = |name: &str| format!("[[grid.load]]\nname = \"{name}\"\nprofile = \"household\"\n");
+    let watts = |text: &str, load: usize| {
+        folder.load(text).unwrap().feeder().unwrap().steps()[1].loads[load].power_va[0].re
+    };
+    let (alone, both) = (with(&home("h2")), with(&home("h*")));
+    assert!((watts(&alone, 1) - watts(&both, 1)).abs() < 1e-9);
+    assert!((watts(&both, 0) - watts(&both, 1)).abs() > 1.0);
+}
+
+#[test]
+fn mistakes_are_told_where_they_stand() {
+    let folder = Folder::new();
+    let tell = |from: &str, to: &str| {
+        assert!(SCENARIO.contains(from), "{from}");
+        folder.mistake(&SCENARIO.replacen(from, to, 1))
+    };
+    for (from, to, expected) in [
+        ("net.toml", "nets.toml", "S025 <\"nets.toml\"> `nets.toml` cannot be read"),
+        ("net.toml", "p.csv", "S026 <\"p.csv\"> p.csv"),
+        ("load:shop", "load:shops", "S018 <\"load:shops\"> there is no load named `shops`"),
+        ("load:h*", "load:x*", "S018 <\"load:x*\"> no load has a name that fits `x*`"),
+        ("load:h*", "load:*", "S027 <\"load:*\"> some of these loads have one phase"),
+        ("source:supply", "source:suply", "S018 <\"source:suply\"> there is no source"),
+        ("name = \"home\"", "name = \"home\"\ncount = 2", "S027 <2> a pattern of loads makes"),
+        ("\"5 min\"", "\"0.5 s\"", "S006 <\"0.5 s\">"),
+    ] {
+        let told = tell(from, to);
+        assert!(told.starts_with(expected), "{told}");
+    }
+}
+
+#[test]
+fn mistakes_of_loads_and_defects_are_told_where_they_stand() {
+    let folder = Folder::new();
+    for (more, expected) in [
+        ("[[grid.load]]\nname = \"h3\"\nprofile = \"constant\"", "S018 <\"h3\"> there is no load"),
+        ("[[grid.load]]\nname = \"x*\"\nprofile = \"constant\"", "S018 <\"x*\"> no load has"),
+        ("[[grid.load]]\nname = \"h1\"\nprofile = \"solars\"", "S012 <\"solars\"> unknown load"),
+        (
+            "[[grid.load]]\nname = \"h1\"\nprofile = \"csv\"\nfile = \"p.csv\"\nevery = \"1 min\"",
+            "S026 <\"\n",
+        ),
+        ("[[grid.load]]\nname = \"h2\"\nprofile = \"csv\"\nfile = \"p.csv\"", "S026"),
+        ("[[grid.load]]\nname = \"shop\"\nprofile = \"csv\"\nfile = \"p.csv\"", "S018"),
+        (
+            "[[grid.defect]]\nkind = \"resistance\"\nline = \"L2\"",
+            "S018 <\"L2\"> there is no line named `L2`",
+        ),
+        (
+            "[[grid.defect]]\nkind = \"wrong-phase\"\nload = \"h1\"\nphase = \"a\"",
+            "S027 <\"a\"> load `h1` is on phase a already",
+        ),
+        (
+            "[[grid.defect]]\nkind = \"wrong-phase\"\nload = \"shop\"\nphase = \"a\"",
+            "S027 <\"a\"> load `shop` is not connected to one phase",
+        ),
+        // 1000 MW on 100 m of cable, in the first of two steps.
+        (
+            "[[grid.load]]\nname = \"h1\"\nprofile = \"solar\"\npeak = \"1 GW\"",
+            "S027 <\"net.toml\"> step 1, at 2027-06-21T11:00:00.000Z: no solution",
+        ),
+    ] {
+        let told = folder.mistake(&with(more));
+        let expected = expected.trim_end_matches("<\"\n").trim_end();
+        assert!(told.starts_with(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_load_needs_a_network() {
+    let text = super::changed("source:g", "load:h1");
+    assert_eq!(
+        mistakes(&text)[0],
+        "S018 22:6 <\"load:h1\"> `load:h1` is a load of a network, and there is none"
+    );
+}
+
+#[test]
+fn the_network_of_the_library_loads() {
+    let text = SCENARIO.replace("net.toml", "grids/lv-feeder-55.toml");
+    let text = text.replace("load:h*", "load:0*").replace("load:shop", "source:supply");
+    let scenario = load(&text).unwrap();
+    assert_eq!(scenario.devices[0].name, "home-01");
+    assert_eq!(scenario.devices.len(), 9 + 2);
+}
