@@ -5,6 +5,7 @@ modules; shares nothing with the program. Figures have to agree to 1e-12, counts
 """
 
 import collections
+import csv
 import datetime
 import fnmatch
 import math
@@ -19,6 +20,7 @@ from peer.record import COLUMNS, Run, run_folders
 UNITS = {
     "%": 1.0, "ppm": 1e-4, "Hz": 1.0, "mHz": 1e-3, "V": 1.0, "mV": 1e-3, "kV": 1e3,
     "A": 1.0, "mA": 1e-3, "W": 1.0, "kW": 1e3, "mW": 1e-3, "s": 1.0, "ms": 1e-3, "min": 60.0,
+    "h": 3600.0,
 }
 # The SI unit of each family of Table 2 that the shipped devices send.
 SI_UNITS = {
@@ -242,7 +244,97 @@ class Elsewhere:
         pass
 
 
+class EnergyBalance:
+    """Registers of homes and losses of the declared network against the substation's registers."""
+
+    CONSUMED = "electricity.energy.active.consumed.total"
+    INJECTED = "electricity.energy.active.injected.total"
+
+    def __init__(self, check):
+        self.check = check
+        self.limit = amount(check["limit"])[0]
+        self.every = Decimal(str(amount(check["every"])[0])) if "every" in check else None
+        # By device and instant, what each register held; an instant as text, as it was written.
+        self.held = {}
+
+    def begin(self, run):
+        self.start = run.facts["start"]
+        places = {device["name"]: device["at"] for device in run.facts["devices"]}
+        fits = lambda name, pattern: fnmatch.fnmatchcase(name, pattern)
+        self.substations = {name for name in places if fits(name, self.check["substation"])}
+        homes = {name for name, at in places.items() if at.startswith("load:")}
+        homes = {name for name in homes if fits(name, self.check.get("homes", "*"))}
+        self.meters = self.substations | homes
+        with open(run.path("grid.csv"), newline="", encoding="utf-8") as file:
+            self.steps = list(csv.DictReader(file))
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        if device in self.meters and reference is not None:
+            if quantity in (self.CONSUMED, self.INJECTED):
+                self.held.setdefault(time, {})[device, quantity] = (epoch, reported)
+
+    def ends(self):
+        """The ends of the intervals, in order, as seconds with their texts."""
+        ends = sorted((seconds(time), time) for time in self.held)
+        if self.every is None:
+            return ends[-1:]
+        start = seconds(self.start)
+        return [end for end in ends if (end[0] - start) % self.every == 0]
+
+    def share(self, begin, end):
+        """The difference of an interval in %; `None` if something is missing."""
+        net, both = 0.0, 0.0
+        homes = 0.0
+        for meter in self.meters:
+            held = []
+            for quantity in (self.CONSUMED, self.INJECTED):
+                last = self.held[end[1]].get((meter, quantity), (None, None))
+                first = (last[0], 0.0)
+                if begin[1] != self.start:
+                    first = self.held[begin[1]].get((meter, quantity), (None, None))
+                if last[1] is None or first[1] is None or last[0] != first[0]:
+                    return None
+                held.append(last[1] - first[1])
+            if meter in self.substations:
+                net, both = net + held[0] - held[1], both + held[0] + held[1]
+            else:
+                homes += held[0] - held[1]
+        losses, covered = 0.0, 0.0
+        for step in self.steps:
+            since = seconds(step["time"])
+            until = since + Decimal(step["seconds"])
+            within = float(max(min(until, end[0]) - max(since, begin[0]), Decimal(0)))
+            losses += float(step["declared_losses_w"]) * within
+            covered += within
+        if abs(covered - float(end[0] - begin[0])) > 1e-6:
+            return None
+        return 100 * abs(net - homes - losses) / both
+
+    def compare(self, comparison, name, verdict):
+        begin, shares, missing = (seconds(self.start), self.start), [], 0
+        for end in self.ends():
+            share = self.share(begin, end)
+            if share is None:
+                missing += 1
+            else:
+                shares.append(share)
+            begin = end
+        comparison.same(f"{name} n", verdict["n"], len(shares))
+        worst = max(shares, default=None)
+        # Sums of other order: the figure is a small difference of large ones.
+        if worst is None or verdict["measured"] is None:
+            comparison.same(f"{name} difference", verdict["measured"], worst)
+        else:
+            comparison.close(f"{name} difference", verdict["measured"], worst, 1e-8, "%")
+        if worst is not None and worst > self.limit:
+            status = "fail"
+        else:
+            status = "inconclusive" if missing or not shares else "pass"
+        comparison.same(f"{name} status", verdict["status"], status)
+
+
 CHECKS = {
+    "energy_balance": EnergyBalance,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
     "suite": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
     "accuracy": Accuracy,
@@ -343,6 +435,9 @@ def judge(comparison, run, name):
         comparison.true(f"{name}: check {check['name']} is of a known kind", kind, check["kind"])
         if kind:
             judges.append((check["name"], kind(check)))
+    for _, one in judges:
+        if hasattr(one, "begin"):
+            one.begin(run)
     record = Record()
     rows = [judge.row for _, judge in judges]
     for fields in run.observations():

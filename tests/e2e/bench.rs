@@ -32,7 +32,10 @@ pub(crate) fn virtual_library(folder: &Path) -> String {
         }
     }
     let to = folder.join("library");
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/library"), &to);
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    copy(&scenarios.join("library"), &to);
+    // The networks that its scenarios name lie beside it.
+    copy(&scenarios.join("grids"), &folder.join("grids"));
     to.to_str().unwrap().to_owned()
 }
 

@@ -1,0 +1,182 @@
+"""The losses of every step of a scenario's network, recomputed by power-grid-model, and the energy
+balance added up again.
+
+Reads the run folders of the shipped scenarios and their twins that have a network: `grid.csv` says
+what the plant's network lost and what the declared one would have, `grid-loads.csv` what each load
+drew. The declared network is the file that the run folder keeps, written for power-grid-model by
+`lastmeter grid --write`; power-grid-model solves it with the loads of each step, phase by phase,
+by Newton to 1e-10. Losses have to agree to 1e-6, and where nothing is wrong with the plant's lines
+so does what flows in at the source. Then the verdict is made anew from the registers in
+`observations.csv` and power-grid-model's losses.
+"""
+
+import csv
+import datetime
+import fnmatch
+import json
+import os
+import sys
+import tempfile
+import tomllib
+
+import numpy as np
+from power_grid_model import CalculationMethod, PowerGridModel, initialize_array
+from power_grid_model.utils import json_deserialize
+
+from peer.bench import Comparison, run, runs
+from peer.record import Run, run_folders
+
+RELATIVE = 1e-6
+CONSUMED = "electricity.energy.active.consumed.total"
+INJECTED = "electricity.energy.active.injected.total"
+DURATIONS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def table(folder, name):
+    """A table of the record: its columns, and its rows as text."""
+    with open(os.path.join(folder, name), newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    return rows[0], rows[1:]
+
+
+def column(columns, rows, name):
+    at = columns.index(name)
+    return np.array([float(row[at]) for row in rows])
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+class Network:
+    """The declared network of a run, as power-grid-model reads it."""
+
+    def __init__(self, one):
+        name = one.scenario["grid"]["file"]
+        text = one.facts["files"][name]
+        with tempfile.TemporaryDirectory() as folder:
+            own, written = os.path.join(folder, "network.toml"), os.path.join(folder, "network.json")
+            with open(own, "w", encoding="utf-8") as file:
+                file.write(text)
+            run("grid", own, "--write", written)
+            with open(written, encoding="utf-8") as file:
+                self.data = json_deserialize(file.read())
+        self.names = [load["name"] for load in tomllib.loads(text)["load"]]
+        self.model = PowerGridModel(self.data, system_frequency=50.0)
+
+    def solve(self, columns, rows):
+        """Losses of each step, W and var, and what flows in at the source by phase, W."""
+        ids = self.data["asym_load"]["id"]
+        if len(ids) != len(self.names):
+            sys.exit("expected every load of the network to be one of power-grid-model's asym_load")
+        update = initialize_array("update", "asym_load", (len(rows), len(ids)))
+        update["id"] = ids
+        update["p_specified"], update["q_specified"] = 0.0, 0.0
+        for at, name in enumerate(self.names):
+            for phase, wire in enumerate("abc"):
+                if f"{name}.{wire}.p_w" in columns:
+                    update["p_specified"][:, at, phase] = column(columns, rows, f"{name}.{wire}.p_w")
+                    update["q_specified"][:, at, phase] = column(columns, rows, f"{name}.{wire}.q_var")
+        found = self.model.calculate_power_flow(
+            symmetric=False, update_data={"asym_load": update}, error_tolerance=1e-10,
+            max_iterations=50, calculation_method=CalculationMethod.newton_raphson)
+        both = [found[kind][f"{quantity}_from"] + found[kind][f"{quantity}_to"]
+                for quantity in "pq" for kind in ("line", "transformer")]
+        active = both[0].sum(axis=(1, 2)) + both[1].sum(axis=(1, 2))
+        reactive = both[2].sum(axis=(1, 2)) + both[3].sum(axis=(1, 2))
+        return active, reactive, found["source"]["p"].sum(axis=(1, 2))
+
+
+def off(found, expected):
+    """The largest difference, relative to the expected figure of the same step."""
+    return float(np.max(np.abs(found - expected) / np.abs(expected)))
+
+
+def registers(one):
+    """By device and second, what its registers held, consumed less injected and their sum."""
+    held = {}
+    for device, _, _, quantity, _, time, _, reported in one.observations():
+        if quantity in (CONSUMED, INJECTED):
+            place = held.setdefault((device, seconds(time)), {})
+            place[quantity] = float(reported) if reported else float("nan")
+    return {key: (two[CONSUMED] - two[INJECTED], two[CONSUMED] + two[INJECTED])
+            for key, two in held.items()}
+
+
+def balance(one, check, times, lengths, losses):
+    """The verdict of an energy balance: status, and the largest difference in %."""
+    start = seconds(one.facts["start"])
+    places = {device["name"]: device["at"] for device in one.facts["devices"]}
+    substations = [name for name in places if fnmatch.fnmatchcase(name, check["substation"])]
+    homes = [name for name, at in places.items()
+             if name not in substations and at.startswith("load:")
+             and fnmatch.fnmatchcase(name, check.get("homes", "*"))]
+    held = registers(one)
+    ends = sorted({time for _, time in held})
+    if "every" in check:
+        number, unit = check["every"].split()
+        every = float(number) * DURATIONS[unit]
+        ends = [end for end in ends if (end - start) % every == 0]
+    else:
+        ends = ends[-1:]
+    worst, begin = 0.0, start
+    for end in ends:
+        zero = (0.0, 0.0)
+        energy = {name: np.subtract(held[name, end], held.get((name, begin), zero))
+                  for name in substations + homes}
+        within = np.clip(np.minimum(times + lengths, end) - np.maximum(times, begin), 0.0, None)
+        lost = float(np.sum(losses * within))
+        net = sum(energy[name][0] for name in substations)
+        both = sum(energy[name][1] for name in substations)
+        difference = net - sum(energy[name][0] for name in homes) - lost
+        worst = max(worst, 100.0 * abs(difference) / both)
+        begin = end
+    number, unit = check["limit"].split()
+    limit = float(number) * {"%": 1.0, "ppm": 1e-4}[unit]
+    return "fail" if worst > limit else "pass", worst
+
+
+def compare(comparison, one, name):
+    columns, rows = table(one.folder, "grid.csv")
+    active, reactive, source = Network(one).solve(*table(one.folder, "grid-loads.csv"))
+    steps = len(rows)
+    comparison.true(f"{name}: steps", steps > 0 and steps == len(active), steps)
+    for what, found, key in (("losses", active, "declared_losses_w"),
+                             ("reactive losses", reactive, "declared_losses_var")):
+        worst = off(column(columns, rows, key), found)
+        comparison.true(f"{name}: {what} of {steps} steps", worst <= RELATIVE, f"{worst:.2e}")
+    delivered = sum(column(columns, rows, f"p_{wire}_w") for wire in "abc")
+    drawn = column(columns, rows, "loads_w") + column(columns, rows, "losses_w")
+    worst = off(delivered, drawn)
+    comparison.true(f"{name}: loads and losses are what flows in", worst <= RELATIVE, f"{worst:.2e}")
+    defects = one.scenario["grid"].get("defect", [])
+    if not any(defect["kind"] == "resistance" for defect in defects):
+        worst = off(delivered, source)
+        comparison.true(f"{name}: power at the source", worst <= RELATIVE, f"{worst:.2e}")
+    times = np.array([seconds(row[0]) for row in rows])
+    lengths = column(columns, rows, "seconds")
+    verdicts = {verdict["check"]: verdict for verdict in one.verdicts}
+    for check in one.scenario["check"]:
+        if check["kind"] != "energy_balance":
+            continue
+        status, measured = balance(one, check, times, lengths, active)
+        verdict = verdicts[check["name"]]
+        comparison.same(f"{name}/{check['name']} status", verdict["status"], status)
+        comparison.close(f"{name}/{check['name']} difference", verdict["measured"], measured, 1e-6, "%")
+
+
+def main():
+    comparison = Comparison()
+    root = runs()
+    seen = 0
+    for folder in run_folders(root):
+        if not os.path.exists(os.path.join(folder, "grid.csv")):
+            continue
+        seen += 1
+        compare(comparison, Run(folder), os.path.relpath(folder, root))
+    comparison.true("runs with a network", seen >= 2, seen)
+    comparison.end()
+
+
+if __name__ == "__main__":
+    main()
