@@ -1,9 +1,9 @@
 //! Times of this library for networks that `beside_power_grid_model.py` writes and times
 //! power-grid-model on: `beside_power_grid_model NETWORK PHASES WHAT RUNS [VOLTAGES]`.
 //!
-//! `WHAT` is `single`, `batch` or `memory`. Prints one line of JSON. Times are processor time in
-//! seconds; reading the file is in none of them. Voltages are written node by node in the order of
-//! the file, in per unit, for comparison.
+//! `WHAT` is `single`, `batch`, `memory`, `faults` or `scale`. Prints one line of JSON. Times are
+//! processor time in seconds; reading the file is in none of them. Voltages (of faults the currents,
+//! amperes) are written node by node in the order of the file, in per unit, for comparison.
 
 #![expect(clippy::print_stdout, reason = "its result")]
 
@@ -11,16 +11,19 @@ use std::fs;
 
 use lastmeter_grid::Complex64;
 use lastmeter_grid::circuit::{Circuit, compile};
-use lastmeter_grid::flow::{Batch, Method, Nodal, Options};
+use lastmeter_grid::flow::{Batch, Method, Nodal, Options, Phases, solve_circuit};
 use lastmeter_grid::network::{
     Configuration, Connection, Line, LineImpedance, Load, LoadModel, Network, Node, NodeId, Place,
-    SequenceImpedance, Source, Wires,
+    SequenceImpedance, Source, Wire, Wires,
 };
+use lastmeter_grid::short_circuit::{self, Kind};
 use lastmeter_grid::sweep::{Constant, Loads, Sweep};
 use rustix::time::{ClockId, clock_gettime};
 
 const VOLTS: f64 = 10_000.0;
 const MOST_ITERATIONS: u32 = 60;
+const TOLERANCE_PU: f64 = 1e-8;
+const LOWEST_PU: f64 = 0.945;
 
 fn processor_s() -> f64 {
     let now = clock_gettime(ClockId::ProcessCPUTime);
@@ -140,111 +143,171 @@ fn inverse_of<const N: usize>(circuit: &Circuit<N>) -> Vec<u32> {
 }
 
 struct Arguments {
-    network: String,
-    what: String,
+    network: Network,
     runs: usize,
     voltages: Option<String>,
 }
 
-fn single<const N: usize>(arguments: &Arguments, tolerance_pu: f64) {
-    let network = read(&arguments.network);
-    let begin = processor_s();
-    let circuit = compile::<N>(&network).expect("a good network").circuit;
-    let compiled = processor_s();
-    drop(network);
-    let nodes = inverse_of(&circuit);
-    let mut result = vec![[Complex64::ZERO; N]; circuit.nodes()];
-    let mut figures: Vec<String> = Vec::new();
-    let mut tell = |method: &str, set_up: f64, iterations: u32, times: &[f64]| {
-        figures.push(format!(
-            "\"{method}\": {{\"compile_s\": {}, \"prepare_s\": {set_up}, \"iterations\": \
-             {iterations}, \"times_s\": {times:?}}}",
-            compiled - begin
-        ));
-    };
-    let begin = processor_s();
-    if let Ok(sweep) = Sweep::new(&circuit, Constant::InMatrix) {
-        let (loads, _) = Loads::<N, 1>::new(&circuit, &sweep);
-        let set_up = processor_s() - begin;
-        let mut times = Vec::new();
-        let mut iterations = 0;
-        let mut state = sweep.state();
-        for _ in 0..arguments.runs {
-            let begin = processor_s();
-            state.restart();
-            let outcome = sweep.solve(&loads, &mut state, tolerance_pu, MOST_ITERATIONS);
-            by_node(&circuit, sweep.voltages(&state, 0), &nodes, &mut result);
-            times.push(processor_s() - begin);
-            assert!(outcome.converged, "{outcome:?}");
-            iterations = outcome.iterations;
-        }
-        tell("sweep", set_up, iterations, &times);
-    }
-    if arguments.what != "memory" {
-        let kept = result.clone();
-        let begin = processor_s();
-        let mut nodal = Nodal::new(&circuit).expect("a regular matrix");
-        let set_up = processor_s() - begin;
-        let options = Options {
-            method: Method::CurrentInjection,
-            tolerance_pu,
-            most_iterations: MOST_ITERATIONS,
-            ..Options::default()
-        };
-        let (mut times, mut iterations) = (Vec::new(), 0);
-        for _ in 0..arguments.runs {
-            let begin = processor_s();
-            let start = nodal.without_load();
-            let solved = nodal.solve(&circuit, start, &options);
-            by_node(&circuit, solved.voltages.iter().copied(), &nodes, &mut result);
-            times.push(processor_s() - begin);
-            assert!(solved.converged);
-            iterations = solved.iterations;
-        }
-        tell("nodal", set_up, iterations, &times);
-        if kept[0][0] != Complex64::ZERO {
-            let pairs = kept.iter().flatten().zip(result.iter().flatten());
-            let apart = pairs.map(|(a, b)| (a - b).norm()).fold(0.0, f64::max);
-            assert!(apart < 1e-7, "both methods differ by {apart} pu");
-        }
-    }
-    write(arguments, &result);
-    println!("{{{}, \"peak_kib\": {}}}", figures.join(", "), peak_kib());
+fn options(tolerance_pu: f64) -> Options {
+    Options { tolerance_pu, most_iterations: MOST_ITERATIONS, ..Options::default() }
 }
 
-fn write<const N: usize>(arguments: &Arguments, voltages: &[[Complex64; N]]) {
+/// From the description to the voltages of all nodes, then again with all that was prepared.
+fn single<const N: usize>(arguments: &Arguments) {
+    let network = &arguments.network;
+    let options = options(TOLERANCE_PU);
+    let mut result = vec![[Complex64::ZERO; N]; network.nodes.len()];
+    let (mut first, mut compiling, mut last) = (Vec::new(), Vec::new(), None);
+    for _ in 0..arguments.runs {
+        drop(last.take());
+        let begin = processor_s();
+        let fixed = compile::<N>(network).expect("a good network");
+        compiling.push(processor_s() - begin);
+        let solved = solve_circuit(network, &fixed, &options).expect("a solution");
+        let nodes = inverse_of(&fixed.circuit);
+        by_node(&fixed.circuit, solved.voltages.iter().copied(), &nodes, &mut result);
+        first.push(processor_s() - begin);
+        last = Some((fixed, solved));
+    }
+    let Some((fixed, solved)) = last else { return };
+    write(arguments, &result);
+    let (circuit, nodes) = (&fixed.circuit, inverse_of(&fixed.circuit));
+    let mut again = Vec::new();
+    let mut time = |mut solve: Box<dyn FnMut(&mut [[Complex64; N]]) + '_>| {
+        for _ in 0..arguments.runs {
+            let begin = processor_s();
+            solve(&mut result);
+            again.push(processor_s() - begin);
+        }
+    };
+    if solved.method == Method::Sweep {
+        let sweep = Sweep::new(circuit, Constant::InMatrix).expect("it was swept");
+        let loads = Loads::<N, 1>::new(circuit, &sweep);
+        let mut state = sweep.state();
+        time(Box::new(move |result| {
+            state.restart();
+            let outcome = sweep.solve(&loads, &mut state, TOLERANCE_PU, MOST_ITERATIONS);
+            assert!(outcome.converged, "{outcome:?}");
+            by_node(circuit, sweep.voltages(&state, 0), &nodes, result);
+        }));
+    } else {
+        let mut nodal = Nodal::new(circuit).expect("a regular matrix");
+        time(Box::new(move |result| {
+            let start = nodal.without_load();
+            let solved = nodal.solve(circuit, start, &options);
+            assert!(solved.converged, "{} iterations", solved.iterations);
+            by_node(circuit, solved.voltages.iter().copied(), &nodes, result);
+        }));
+    }
+    println!(
+        "{{\"method\": \"{:?}\", \"iterations\": {}, \"compile_s\": {compiling:?}, \"first_s\": \
+         {first:?}, \"again_s\": {again:?}}}",
+        solved.method, solved.iterations
+    );
+}
+
+/// Once, with everything kept until the end: the network, the circuit and the solution.
+fn memory<const N: usize>(arguments: &Arguments) {
+    let described_kib = peak_kib();
+    let network = &arguments.network;
+    let fixed = compile::<N>(network).expect("a good network");
+    let solved = solve_circuit(network, &fixed, &options(TOLERANCE_PU)).expect("a solution");
+    let nodes = inverse_of(&fixed.circuit);
+    let mut result = vec![[Complex64::ZERO; N]; nodes.len()];
+    by_node(&fixed.circuit, solved.voltages.iter().copied(), &nodes, &mut result);
+    let peak_kib = peak_kib();
+    write(arguments, &result);
+    println!("{{\"described_kib\": {described_kib}, \"peak_kib\": {peak_kib}}}");
+}
+
+/// By how much loads are to be multiplied for the lowest voltage to be 0.945 pu.
+fn scale<const N: usize>(arguments: &mut Arguments) {
+    let mut all = 1.0;
+    for _ in 0..30 {
+        let fixed = compile::<N>(&arguments.network).expect("a good network");
+        let by = match solve_circuit(&arguments.network, &fixed, &options(1e-6)) {
+            Ok(solved) => {
+                let rated = &fixed.circuit.rated_voltage_v;
+                let all = solved.voltages.iter().zip(rated);
+                let lowest =
+                    all.flat_map(|(it, rated)| it.map(|it| it.norm() / rated)).fold(2.0, f64::min);
+                if (lowest - LOWEST_PU).abs() < 0.005 {
+                    break;
+                }
+                ((1.0 - LOWEST_PU) / (1.0 - lowest)).min(100.0)
+            }
+            Err(_) => 0.3,
+        };
+        all *= by;
+        for power in arguments.network.loads.iter_mut().flat_map(|load| &mut load.power_va) {
+            *power *= by;
+        }
+    }
+    println!("{{\"factor\": {all}}}");
+}
+
+fn write<const N: usize>(arguments: &Arguments, figures: &[[Complex64; N]]) {
     if let Some(path) = &arguments.voltages {
-        let figures = voltages.iter().flatten().flat_map(|it| [it.re, it.im]);
+        let figures = figures.iter().flatten().flat_map(|it| [it.re, it.im]);
         let bytes: Vec<u8> = figures.flat_map(f64::to_le_bytes).collect();
         fs::write(path, bytes).expect("room for voltages");
     }
 }
 
-fn batch<const N: usize>(arguments: &Arguments, tolerance_pu: f64) {
-    let network = read(&arguments.network);
-    let options = Options { tolerance_pu, ..Options::default() };
-    let begin = processor_s();
-    let batch = Batch::<N>::new(&network, &options).expect("a good network");
-    let set_up = processor_s() - begin;
-    let nodes = inverse_of(batch.circuit());
-    let powers = |case: usize, powers: &mut [[Complex64; 3]]| {
-        for (at, (power, load)) in powers.iter_mut().zip(&network.loads).enumerate() {
+fn batch<const N: usize>(arguments: &Arguments) {
+    let network = &arguments.network;
+    let cases = arguments.runs;
+    // Powers are there before the clock begins, as they are for power-grid-model.
+    let powers: Vec<Vec<[Complex64; 3]>> = (0..cases)
+        .map(|case| {
             // The script computes the same.
-            let factor = 0.8 + 0.4 * ((at * 7919 + case * 104_729) % 1000) as f64 / 1000.0;
-            *power = load.power_va.map(|it| it * factor);
-        }
-    };
+            let factor =
+                |at: usize| 0.8 + 0.4 * ((at * 7919 + case * 104_729) % 1000) as f64 / 1000.0;
+            let loads = network.loads.iter().enumerate();
+            loads.map(|(at, load)| load.power_va.map(|it| it * factor(at))).collect()
+        })
+        .collect();
     let begin = processor_s();
-    let results = batch.run(arguments.runs, 1, powers, |case| {
-        assert!(case.outcome.is_some(), "case {} was not swept", case.index);
-        let mut result = vec![[Complex64::ZERO; N]; nodes.len()];
-        by_node(batch.circuit(), case.voltages.iter().copied(), &nodes, &mut result);
-        result
-    });
-    let each = (processor_s() - begin) / arguments.runs as f64;
+    let batch = Batch::<N>::new(network, &options(TOLERANCE_PU)).expect("a good network");
+    let nodes = inverse_of(batch.circuit());
+    let set_up = processor_s() - begin;
+    let results = batch.run(
+        cases,
+        1,
+        |case, into| into.copy_from_slice(&powers[case]),
+        |case| {
+            assert!(case.outcome.is_some(), "case {} was not swept", case.index);
+            let mut result = vec![[Complex64::ZERO; N]; nodes.len()];
+            by_node(batch.circuit(), case.voltages.iter().copied(), &nodes, &mut result);
+            result
+        },
+    );
+    let each = (processor_s() - begin) / cases as f64;
     let last = results.into_iter().next_back().expect("some case").expect("a solution");
     write(arguments, &last);
-    println!("{{\"batch\": {{\"prepare_s\": {set_up}, \"each_s\": {each}}}}}");
+    println!("{{\"prepare_s\": {set_up}, \"each_s\": {each}}}");
+}
+
+/// A fault at every node, one at a time: of three phases, or from one phase to earth.
+fn faults(arguments: &Arguments, phases: &str) {
+    let (kind, phases) = if phases == "1" {
+        (Kind::ThreePhase, Phases::Balanced)
+    } else {
+        (Kind::SinglePhaseToGround(Wire::A), Phases::All)
+    };
+    let options = short_circuit::Options { phases, ..short_circuit::Options::default() };
+    let (mut times, mut currents) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.runs {
+        let begin = processor_s();
+        let swept = short_circuit::sweep(&arguments.network, &[kind], Complex64::ZERO, &options)
+            .expect("faults that can be");
+        let nodes = (0..arguments.network.nodes.len() as u32).map(NodeId);
+        let current = |node| swept.fault(node, 0).expect("a current").current_a[0];
+        currents = nodes.map(|node| [current(node)]).collect();
+        times.push(processor_s() - begin);
+    }
+    write(arguments, &currents);
+    println!("{{\"times_s\": {times:?}}}");
 }
 
 /// The most memory this process had at once, KiB.
@@ -263,11 +326,16 @@ fn main() {
         return;
     };
     let runs = runs.parse().expect("a number of runs");
-    let arguments = Arguments { network, what, runs, voltages: words.next() };
-    match (phases.as_str(), arguments.what.as_str()) {
-        ("1", "batch") => batch::<1>(&arguments, 1e-8),
-        ("3", "batch") => batch::<3>(&arguments, 1e-8),
-        ("1", _) => single::<1>(&arguments, 1e-8),
-        _ => single::<3>(&arguments, 1e-8),
+    let mut arguments = Arguments { network: read(&network), runs, voltages: words.next() };
+    match (phases.as_str(), what.as_str()) {
+        ("1", "batch") => batch::<1>(&arguments),
+        ("3", "batch") => batch::<3>(&arguments),
+        ("1", "memory") => memory::<1>(&arguments),
+        ("3", "memory") => memory::<3>(&arguments),
+        ("1", "scale") => scale::<1>(&mut arguments),
+        ("3", "scale") => scale::<3>(&mut arguments),
+        (phases, "faults") => faults(&arguments, phases),
+        ("1", _) => single::<1>(&arguments),
+        _ => single::<3>(&arguments),
     }
 }

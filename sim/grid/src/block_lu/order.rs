@@ -42,8 +42,8 @@ impl Quotient {
         let nodes = graph.nodes();
         let mut neighbours: Vec<Vec<u32>> = Vec::with_capacity(nodes);
         for node in 0..nodes as u32 {
-            let edges = graph.edges_at(node).iter();
-            let mut of_node: Vec<u32> = edges.map(|&edge| graph.other(edge, node)).collect();
+            let mut of_node: Vec<u32> =
+                graph.beside(node).iter().map(|&(_, other)| other).collect();
             of_node.sort_unstable();
             of_node.dedup();
             neighbours.push(of_node);
@@ -187,8 +187,8 @@ pub(super) fn factor_pattern(graph: &Graph, order: &[u32]) -> Symbolic {
                 column.push(it);
             }
         };
-        for &edge in graph.edges_at(node_of[row]) {
-            take(&mut column, row_of[graph.other(edge, node_of[row]) as usize]);
+        for &(_, other) in graph.beside(node_of[row]) {
+            take(&mut column, row_of[other as usize]);
         }
         let mut child = children[row];
         while child != NONE {
@@ -215,8 +215,8 @@ fn elimination_tree(graph: &Graph, order: &[u32], rank: &[u32]) -> Vec<u32> {
     let (mut parent, mut ancestor) = (vec![NONE; nodes], vec![NONE; nodes]);
     for at in 0..nodes as u32 {
         let node = order[at as usize];
-        for &edge in graph.edges_at(node) {
-            let mut below = rank[graph.other(edge, node) as usize];
+        for &(_, other) in graph.beside(node) {
+            let mut below = rank[other as usize];
             while below < at {
                 let next = ancestor[below as usize];
                 ancestor[below as usize] = at;

@@ -63,14 +63,14 @@ pub(super) fn ends(network: &Network, found: &mut impl FnMut(Fault)) {
 /// loop. References have been checked.
 pub(super) fn islands(network: &Network) -> Result<Vec<Fault>, Fault> {
     let supply = supply(network)?;
-    let mut islands = Groups::new(supply.live.len());
+    let mut islands = Groups::new(supply.graph.nodes());
     for &(a, b) in supply.graph.ends() {
         islands.join(a, b);
     }
-    let mut without: Vec<u32> = vec![0; supply.live.len()];
+    let mut without: Vec<u32> = vec![0; supply.graph.nodes()];
     for load in network.loads.iter().filter(|load| load.connected) {
         let group = supply.group[load.connection.node.index()];
-        if !supply.live[group as usize] {
+        if !supply.is_live(group) {
             without[islands.find(group) as usize] += 1;
         }
     }

@@ -2,26 +2,29 @@
 
 use num_complex::Complex64;
 
-use super::injection::{balanced_part, parts};
-use super::line::from_sequence;
+use super::injection::{balanced_part, fits_balanced, has_parts, parts};
+use super::line::{from_sequence, own_and_mutual};
 use super::transformer::positive_sequence;
 use super::{
-    Branch, Circuit, Coupling, LineModel, SWITCH_OHM, Shunts, SourceNode, TwoPort, Windings,
+    Branch, Circuit, Coupling, LineModel, Part, SWITCH_OHM, Shunts, SourceNode, TwoPort, Windings,
     line_model, series_admittance, shunt_admittance, transformer_admittance,
 };
 use crate::block::{Block, Column, apply, inverse, is_finite, sub_apply, zero};
 use crate::network::{
-    Connection, Fault, LineImpedance, Network, Source, Wire, WireList, Wires, check_references,
+    Connection, Fault, Line, LineImpedance, Load, Network, SequenceImpedance, Source, Wire,
+    WireList, Wires, check_references,
 };
-use crate::topology::{Element, Forest, NONE, Supply, supply};
+use crate::topology::{Element, Joins, NONE, Supply, supply};
+
+const NOT_FINITE: &str = "its impedance or its charging is not finite";
 
 /// A circuit, and what was found out about the network on the way.
 #[derive(Clone, Debug)]
 pub struct Fixed<const N: usize> {
     /// The circuit.
     pub circuit: Circuit<N>,
-    /// Which nodes are one, and what joins them.
-    pub supply: Supply,
+    /// Which switches and lines make nodes one.
+    pub joins: Joins,
 }
 
 /// Makes the circuit of a network.
@@ -33,7 +36,7 @@ pub struct Fixed<const N: usize> {
 pub fn compile<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
     check_references(network)?;
     let supply = supply(network)?;
-    let forest = supply.graph.forest(&supply.roots);
+    let forest = &supply.forest;
     let nodes = forest.order.len();
     let number = |group: u32| forest.number[group as usize];
     let circuit = Circuit {
@@ -46,16 +49,19 @@ pub fn compile<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
         branches: Vec::with_capacity(nodes),
         tree_branches: 0,
         sources: Vec::with_capacity(supply.roots.len()),
-        parts: Vec::with_capacity(network.loads.len()),
+        parts: Vec::new(),
     };
     let mut compiler = Compiler { network, supply: &supply, circuit };
     compiler.rated_voltages();
-    compiler.branches(&forest)?;
+    compiler.branches()?;
     compiler.shunts()?;
     compiler.sources()?;
-    compiler.loads()?;
     let circuit = compiler.circuit;
-    Ok(Fixed { circuit, supply })
+    let mut fixed = Fixed { circuit, joins: supply.joins };
+    // Nothing that is left needs the graph, and loads take the most room.
+    drop((supply.graph, supply.forest, supply.elements, supply.group, supply.wires));
+    fixed.circuit.parts = loads::<N>(network, &fixed.circuit)?;
+    Ok(fixed)
 }
 
 /// Of a matrix between the wires `a, b, c, n`: with `N` = 1 its positive sequence.
@@ -102,12 +108,12 @@ impl<const N: usize> Compiler<'_, N> {
 
     /// Whether the element's wires are among those that `N` is for.
     fn fits(connection: &Connection) -> Result<(), &'static str> {
-        let wires = connection.wires.as_slice();
-        if N == 1 && (wires.len() != 3 || wires.contains(&Wire::Neutral)) {
+        let wires = connection.wires.set();
+        if N == 1 && wires != Wires::ABC {
             return Err("it has not three phases: a balanced solution would not be one of this \
                         network");
         }
-        if N == 3 && wires.contains(&Wire::Neutral) {
+        if N == 3 && wires.contains(Wire::Neutral) {
             return Err("it has a neutral wire, which was to be left out");
         }
         Ok(())
@@ -124,47 +130,135 @@ impl<const N: usize> Compiler<'_, N> {
         }
     }
 
-    fn branches(&mut self, forest: &Forest) -> Result<(), Fault> {
-        // Each edge with its nodes by number, so that what stands side by side comes together.
-        let mut edges: Vec<(u32, u32, u32)> = Vec::with_capacity(self.supply.elements.len());
-        for (edge, &(a, b)) in self.supply.graph.ends().iter().enumerate() {
-            let [a, b] = [a, b].map(|group| forest.number[group as usize]);
-            if a != NONE {
-                edges.push((b.max(a), b.min(a), edge as u32));
-            }
-        }
-        edges.sort_unstable();
-        let mut loops = Vec::new();
-        let mut at = 0;
-        while at < edges.len() {
-            let (to, from, _) = edges[at];
-            let beside = edges[at..].iter().take_while(|it| (it.0, it.1) == (to, from)).count();
-            let mut coupling: Option<Coupling<N>> = None;
-            for &(_, _, edge) in &edges[at..at + beside] {
-                let element = self.supply.elements[edge as usize];
-                let next = self.edge(element, from)?;
-                if from == to {
-                    self.at_one_node(from, next);
-                    continue;
-                }
-                coupling = Some(match coupling {
-                    None => next,
-                    Some(before) => self.side_by_side(&before, &next, element)?,
-                });
-            }
-            at += beside;
-            let Some(coupling) = coupling else { continue };
-            let branch = Branch { from, to, coupling };
-            if forest.parent[to as usize] == from {
-                self.circuit.parent_branch[to as usize] = self.circuit.branches.len() as u32;
-                self.circuit.branches.push(branch);
-            } else {
-                loops.push(branch);
-            }
+    fn branches(&mut self) -> Result<(), Fault> {
+        let forest = &self.supply.forest;
+        let nothing = Coupling::Alike { own: Complex64::ZERO, mutual: Complex64::ZERO };
+        for (&from, to) in forest.parent.iter().zip(0..).filter(|(from, _)| **from != NONE) {
+            self.circuit.parent_branch[to as usize] = self.circuit.branches.len() as u32;
+            self.circuit.branches.push(Branch { from, to, coupling: nothing.clone() });
         }
         self.circuit.tree_branches = self.circuit.branches.len();
-        self.circuit.branches.append(&mut loops);
+        let beside = self.edges_beside_trees();
+        match self.plain_lines(&beside) {
+            Some(left) => self.in_order(left.into_iter(), &beside)?,
+            None => self.in_order(0..forest.order.len() as u32, &beside)?,
+        }
         self.one_sided()
+    }
+
+    /// Makes the branches of plain lines, line by line as they are described: in very large
+    /// networks it takes long to look for them. Returns the nodes to which other branches lead, in
+    /// order; none if a line has charging, which is added up in the order of the nodes, or a fault,
+    /// which is told in that order.
+    fn plain_lines(&mut self, beside: &[(u32, u32, u32)]) -> Option<Vec<u32>> {
+        let Supply { graph, forest, elements, .. } = self.supply;
+        let mut left: Vec<u32> = beside.iter().map(|it| it.0).collect();
+        for ((&element, &(a, b)), edge) in elements.iter().zip(graph.ends()).zip(0..) {
+            let [a, b] = [a, b].map(|group| forest.number[group as usize]);
+            let to = a.max(b);
+            if a == NONE || (!beside.is_empty() && forest.parent_edge[to as usize] != edge) {
+                continue;
+            }
+            let Element::Line(index) = element else {
+                left.push(to);
+                continue;
+            };
+            let line = &self.network.lines[index as usize];
+            let Some(it) = Self::as_alike(line) else {
+                left.push(to);
+                continue;
+            };
+            let charged = it.y1_s != Complex64::ZERO || it.y0_s != Complex64::ZERO;
+            let coupling = if charged { None } else { self.alike(element, line, it).ok() };
+            let at = self.circuit.parent_branch[to as usize] as usize;
+            self.circuit.branches[at].coupling = coupling?;
+        }
+        left.sort_unstable();
+        left.dedup();
+        Some(left)
+    }
+
+    /// Makes all branches that lead to these nodes, in this order.
+    fn in_order(
+        &mut self,
+        nodes: impl Iterator<Item = u32>,
+        beside: &[(u32, u32, u32)],
+    ) -> Result<(), Fault> {
+        let Supply { forest, elements, .. } = self.supply;
+        let mut beside = beside;
+        let mut here: Vec<(u32, u32)> = Vec::new();
+        for to in nodes {
+            let (parent, edge) = (forest.parent[to as usize], forest.parent_edge[to as usize]);
+            let at = self.circuit.parent_branch[to as usize] as usize;
+            if beside.first().is_none_or(|it| it.0 != to) {
+                if edge != NONE {
+                    let coupling = self.edge(elements[edge as usize], parent)?;
+                    self.circuit.branches[at].coupling = coupling;
+                }
+                continue;
+            }
+            let count = beside.iter().take_while(|it| it.0 == to).count();
+            here.clear();
+            here.extend(beside[..count].iter().map(|&(_, from, edge)| (from, edge)));
+            beside = &beside[count..];
+            if edge != NONE {
+                here.push((parent, edge));
+                here.sort_unstable();
+            }
+            for side_by_side in here.chunk_by(|a, b| a.0 == b.0) {
+                let from = side_by_side[0].0;
+                let Some(coupling) = self.together(side_by_side, from, to)? else { continue };
+                if from == parent {
+                    self.circuit.branches[at].coupling = coupling;
+                } else {
+                    self.circuit.branches.push(Branch { from, to, coupling });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The edges that a source reaches and that are in no tree, also those from a node to itself:
+    /// the higher number, the lower one, the edge; in order.
+    fn edges_beside_trees(&self) -> Vec<(u32, u32, u32)> {
+        let Supply { graph, forest, .. } = self.supply;
+        let mut beside: Vec<(u32, u32, u32)> = Vec::with_capacity(forest.chords.len());
+        let mut put = |edge: u32| {
+            let (a, b) = graph.ends()[edge as usize];
+            let [a, b] = [a, b].map(|group| forest.number[group as usize]);
+            if a != NONE {
+                beside.push((b.max(a), b.min(a), edge));
+            }
+        };
+        forest.chords.iter().for_each(|&edge| put(edge));
+        for (edge, _) in graph.ends().iter().enumerate().filter(|(_, (a, b))| a == b) {
+            put(edge as u32);
+        }
+        beside.sort_unstable();
+        beside
+    }
+
+    /// What edges between the same two nodes are together; nothing if they are one.
+    fn together(
+        &mut self,
+        edges: &[(u32, u32)],
+        from: u32,
+        to: u32,
+    ) -> Result<Option<Coupling<N>>, Fault> {
+        let mut coupling: Option<Coupling<N>> = None;
+        for &(_, edge) in edges {
+            let element = self.supply.elements[edge as usize];
+            let next = self.edge(element, from)?;
+            if from == to {
+                self.at_one_node(from, next);
+                continue;
+            }
+            coupling = Some(match coupling {
+                None => next,
+                Some(before) => self.side_by_side(&before, &next, element)?,
+            });
+        }
+        Ok(coupling)
     }
 
     fn fault(&self, element: Element, what: &str) -> Fault {
@@ -194,12 +288,11 @@ impl<const N: usize> Compiler<'_, N> {
         let singular = || self.fault(element, "an impedance beside it cannot be inverted");
         let mut sum = before.two_port().ok_or_else(singular)?;
         sum.add(&next.two_port().ok_or_else(singular)?);
-        if let (Coupling::Series { wires: a, .. }, Coupling::Series { wires: b, .. }) =
-            (before, next)
+        if let (Some((_, a)), Some((_, b))) = (before.impedance(), next.impedance())
             && a == b
-            && let Some(impedance) = series_admittance(&sum.ff, *a)
+            && let Some(impedance) = series_admittance(&sum.ff, a)
         {
-            return Ok(Coupling::Series { impedance, wires: *a });
+            return Ok(Coupling::series(impedance, a));
         }
         Ok(Coupling::TwoPort(Box::new(sum)))
     }
@@ -243,12 +336,15 @@ impl<const N: usize> Compiler<'_, N> {
     fn line(&mut self, index: usize, from: u32) -> Result<Coupling<N>, Fault> {
         let line = &self.network.lines[index];
         let element = Element::Line(index as u32);
+        if let Some(it) = Self::as_alike(line) {
+            return self.alike(element, line, it);
+        }
         for end in [&line.from, &line.to] {
             Self::fits(end).map_err(|what| self.fault(element, what))?;
         }
         let model = line_model(line);
         if !is_finite(&model.series) || !is_finite(&model.half_shunt) {
-            return Err(self.fault(element, "its impedance or its charging is not finite"));
+            return Err(self.fault(element, NOT_FINITE));
         }
         for end in [&line.from, &line.to] {
             let at = self.number(end) as usize;
@@ -256,11 +352,43 @@ impl<const N: usize> Compiler<'_, N> {
             self.circuit.shunt.add(at, &half);
         }
         if let (1, LineImpedance::Sequence(it)) = (N, &line.impedance) {
-            let mut impedance = zero();
-            impedance[0][0] = it.z1_ohm;
-            return Ok(Coupling::Series { impedance, wires: Wires::ABC });
+            return Ok(Coupling::Alike { own: it.z1_ohm, mutual: Complex64::ZERO });
         }
         self.conductors(element, &model, [&line.from, &line.to], from)
+    }
+
+    /// The figures of a line whose conductors are alike, and as many as there are wires: most lines
+    /// are that.
+    fn as_alike(line: &Line) -> Option<&SequenceImpedance> {
+        let LineImpedance::Sequence(it) = &line.impedance else { return None };
+        let wires = line.from.wires;
+        (wires == line.to.wires && (N == 1 || wires.as_slice().len() == N)).then_some(it)
+    }
+
+    /// Such a line.
+    fn alike(
+        &mut self,
+        element: Element,
+        line: &Line,
+        it: &SequenceImpedance,
+    ) -> Result<Coupling<N>, Fault> {
+        Self::fits(&line.from).map_err(|what| self.fault(element, what))?;
+        let [own, mutual] = own_and_mutual(it.z1_ohm, it.z0_ohm);
+        let half = [it.y1_s * 0.5, it.y0_s * 0.5];
+        let charging = own_and_mutual(half[0], half[1]);
+        if ![own, mutual, charging[0], charging[1]].iter().all(|it| it.is_finite()) {
+            return Err(self.fault(element, NOT_FINITE));
+        }
+        if charging != [Complex64::ZERO; 2] {
+            let wires = line.from.wires;
+            let matrix = from_sequence(wires.as_slice().len(), half[0], half[1]);
+            let half = project(&placed(&matrix, wires, wires));
+            for end in [&line.from, &line.to] {
+                self.circuit.shunt.add(self.number(end) as usize, &half);
+            }
+        }
+        let [own, mutual] = if N == 1 { [it.z1_ohm, Complex64::ZERO] } else { [own, mutual] };
+        Ok(Coupling::Alike { own, mutual })
     }
 
     /// Series conductors between two nodes, of which `from` is the circuit's first.
@@ -274,14 +402,14 @@ impl<const N: usize> Compiler<'_, N> {
         let wires = a.wires.set();
         if N > 1 && a.wires == b.wires {
             let impedance = project(&placed(&model.series, a.wires, a.wires));
-            return Ok(Coupling::Series { impedance, wires });
+            return Ok(Coupling::series(impedance, wires));
         }
         let singular = || self.fault(element, "its series impedance cannot be inverted");
         let y = model.admittance().ok_or_else(singular)?;
         if N == 1 && a.wires == b.wires {
             let y = project::<N>(&placed(&y, a.wires, a.wires));
             let impedance = inverse(&y).ok_or_else(singular)?;
-            return Ok(Coupling::Series { impedance, wires: Wires::ABC });
+            return Ok(Coupling::series(impedance, Wires::ABC));
         }
         let y_between = crate::block::negative(&y);
         let two_port = TwoPort {
@@ -339,18 +467,16 @@ impl<const N: usize> Compiler<'_, N> {
 
     /// Lines with both ends at one node or with one end open, transformers with one winding closed.
     fn one_sided(&mut self) -> Result<(), Fault> {
-        for (index, line) in self.network.lines.iter().enumerate() {
+        for &index in &self.supply.one_sided {
+            let line = &self.network.lines[index as usize];
             let ends = [(line.from_closed, &line.from), (line.to_closed, &line.to)];
-            let joined = self.supply.line_joins[index];
-            if !joined && line.from_closed == line.to_closed {
-                continue;
-            }
+            let joined = self.supply.joins.lines[index as usize];
             let model = line_model(line);
             let seen = if joined { model.half_shunt } else { model.open_ended() };
             for (_, end) in ends.into_iter().filter(|(closed, _)| *closed) {
                 let at = self.number(end);
                 if at != NONE {
-                    let element = Element::Line(index as u32);
+                    let element = Element::Line(index);
                     Self::fits(end).map_err(|what| self.fault(element, what))?;
                     let block = project(&placed(&seen, end.wires, end.wires));
                     self.circuit.shunt.add(at as usize, &block);
@@ -406,34 +532,43 @@ impl<const N: usize> Compiler<'_, N> {
         }
         Ok(())
     }
+}
 
-    fn loads(&mut self) -> Result<(), Fault> {
-        for (index, load) in self.network.loads.iter().enumerate() {
-            let node = self.number(&load.connection);
-            if !load.connected || node == NONE {
-                continue;
-            }
-            let fault = |what: &str| Fault::new("load", &load.name, load.place, what);
-            let finite = |it: &Complex64| it.re.is_finite() && it.im.is_finite();
-            if !load.power_va.iter().all(finite) {
-                return Err(fault("its power is not finite"));
-            }
-            let rated = load.rated_voltage_v;
-            if !rated.is_finite() || rated <= 0.0 {
-                return Err(fault("its rated voltage is not above zero"));
-            }
-            if N == 1 {
-                self.circuit.parts.push(balanced_part(index as u32, load, node)?);
-            } else {
-                if N == 3 && load.connection.wires.as_slice().contains(&Wire::Neutral) {
-                    return Err(fault("it has a neutral wire, which was to be left out"));
-                }
-                self.circuit.parts.append(&mut parts(index as u32, load, node)?);
-            }
+/// The parts of all loads that a source reaches.
+fn loads<const N: usize>(network: &Network, circuit: &Circuit<N>) -> Result<Vec<Part>, Fault> {
+    let each = if N == 1 { 1 } else { 3 };
+    let mut all = Vec::with_capacity(network.loads.len() * each);
+    for (load, index) in network.loads.iter().zip(0..) {
+        let node = circuit.node_of[load.connection.node.index()];
+        if !load.connected || node == NONE {
+            continue;
         }
-        self.circuit.parts.sort_by_key(|part| part.node);
-        Ok(())
+        fits_load::<N>(load).map_err(|what| Fault::new("load", &load.name, load.place, what))?;
+        if N == 1 {
+            all.push(balanced_part(index, load, node));
+        } else {
+            parts(index, load, node, &mut all);
+        }
     }
+    Ok(all)
+}
+
+/// Whether a load can be one of `N` wires.
+fn fits_load<const N: usize>(load: &Load) -> Result<(), &'static str> {
+    if !load.power_va.iter().all(|it| it.re.is_finite() && it.im.is_finite()) {
+        return Err("its power is not finite");
+    }
+    let rated = load.rated_voltage_v;
+    if !rated.is_finite() || rated <= 0.0 {
+        return Err("its rated voltage is not above zero");
+    }
+    if N == 1 {
+        return fits_balanced(load);
+    }
+    if N == 3 && load.connection.wires.set().contains(Wire::Neutral) {
+        return Err("it has a neutral wire, which was to be left out");
+    }
+    has_parts(load)
 }
 
 fn source_node<const N: usize>(
@@ -475,7 +610,7 @@ pub(super) fn flat_voltages<const N: usize>(circuit: &Circuit<N>) -> Vec<Column<
         let branch = &circuit.branches[branch as usize];
         let above = voltages[circuit.parent[node] as usize];
         voltages[node] = match &branch.coupling {
-            Coupling::Series { .. } => above,
+            Coupling::Alike { .. } | Coupling::Series { .. } => above,
             Coupling::TwoPort(it) => {
                 // What stands at `to` when nothing is drawn there.
                 let mut current = [Complex64::ZERO; N];

@@ -14,30 +14,36 @@ pub const EARTH: u8 = u8::MAX;
 /// How the power of a part follows the voltage across it, as a share of the rated one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Law {
-    /// The same power, VA.
-    Power(Complex64),
-    /// This power times the share.
-    Current(Complex64),
-    /// This power times the share squared.
-    Impedance(Complex64),
-    /// A sum of the three.
-    Mixed(Box<[Complex64; 3]>),
+    /// The same power.
+    Power,
+    /// Its power times the share.
+    Current,
+    /// Its power times the share squared.
+    Impedance,
+    /// A sum of the three: powers of constant impedance, constant current and constant power, VA.
+    Mixed([Complex64; 3]),
     /// Active power by one exponent, reactive power by another.
-    Exponential(Box<Exponential>),
+    Exponential {
+        /// Of the active power.
+        active: f64,
+        /// Of the reactive power.
+        reactive: f64,
+    },
 }
 
-/// A power that follows the voltage by exponents.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Exponential {
-    /// At rated voltage, VA.
-    pub power: Complex64,
-    /// Exponent of the active power.
-    pub active: f64,
-    /// Exponent of the reactive power.
-    pub reactive: f64,
+/// What a part does that is not always the same power.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Follows {
+    /// Rated voltage across the part, volts.
+    pub rated_voltage_v: f64,
+    /// How its power follows that.
+    pub law: Law,
+    /// Within which voltages.
+    pub band: Option<VoltageBand>,
 }
 
-/// A single-phase load between a wire and another one, or earth.
+/// A single-phase load between a wire and another one, or earth. There are very many, so what only
+/// some of them need stands elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// At which node of the circuit.
@@ -50,43 +56,41 @@ pub struct Part {
     pub wire: u8,
     /// To this one, or [`EARTH`].
     pub against: u8,
-    /// Rated voltage across it, volts.
-    pub rated_voltage_v: f64,
-    /// How it follows that.
-    pub law: Law,
-    /// Within which voltages.
-    pub band: Option<Box<VoltageBand>>,
+    /// Its power at rated voltage, VA.
+    pub power_va: Complex64,
+    /// How that follows the voltage; none if it is the same at any voltage.
+    pub follows: Option<Box<Follows>>,
 }
 
 impl Part {
     /// The power drawn at this voltage across the part, volts; VA.
     pub fn power(&self, voltage_v: f64) -> Complex64 {
-        let share = voltage_v / self.rated_voltage_v;
-        match self.band.as_deref() {
+        let Some(it) = &self.follows else { return self.power_va };
+        let share = voltage_v / it.rated_voltage_v;
+        match &it.band {
             Some(band) if share < band.lowest && band.lowest > 0.0 => {
                 let share = share / band.lowest;
-                self.within(band.lowest) * (share * share)
+                self.within(&it.law, band.lowest) * (share * share)
             }
             Some(band) if share > band.highest => {
                 let share = share / band.highest;
-                self.within(band.highest) * (share * share)
+                self.within(&it.law, band.highest) * (share * share)
             }
-            _ => self.within(share),
+            _ => self.within(&it.law, share),
         }
     }
 
-    fn within(&self, share: f64) -> Complex64 {
-        match &self.law {
-            Law::Power(power) => *power,
-            Law::Current(power) => *power * share,
-            Law::Impedance(power) => *power * (share * share),
-            Law::Mixed(mixed) => {
-                let [impedance, current, power] = **mixed;
+    fn within(&self, law: &Law, share: f64) -> Complex64 {
+        match law {
+            Law::Power => self.power_va,
+            Law::Current => self.power_va * share,
+            Law::Impedance => self.power_va * (share * share),
+            Law::Mixed([impedance, current, power]) => {
                 (impedance * share + current) * share + power
             }
-            Law::Exponential(it) => Complex64::new(
-                it.power.re * libm::pow(share, it.active),
-                it.power.im * libm::pow(share, it.reactive),
+            Law::Exponential { active, reactive } => Complex64::new(
+                self.power_va.re * libm::pow(share, *active),
+                self.power_va.im * libm::pow(share, *reactive),
             ),
         }
     }
@@ -103,41 +107,86 @@ impl Part {
 
     /// Its admittance if it is a constant one, siemens.
     pub fn admittance(&self) -> Option<Complex64> {
-        match self.law {
-            Law::Impedance(power) => {
-                Some(power.conj() / (self.rated_voltage_v * self.rated_voltage_v))
-            }
-            _ => None,
-        }
+        let it = self.follows.as_ref().filter(|it| it.law == Law::Impedance)?;
+        Some(self.power_va.conj() / (it.rated_voltage_v * it.rated_voltage_v))
     }
 
     /// Whether it is a constant admittance.
     pub fn is_constant(&self) -> bool {
-        matches!(self.law, Law::Impedance(_))
+        self.follows.as_ref().is_some_and(|it| it.law == Law::Impedance)
     }
 
     /// How the power changes with the voltage across the part, VA by volt.
     pub fn slope(&self, voltage_v: f64) -> Complex64 {
-        let share = voltage_v / self.rated_voltage_v;
-        let by_share = match self.band.as_deref() {
+        let Some(it) = &self.follows else { return Complex64::ZERO };
+        let share = voltage_v / it.rated_voltage_v;
+        let by_share = match &it.band {
             Some(band) if share < band.lowest && band.lowest > 0.0 => {
-                self.within(band.lowest) * (2.0 * share / (band.lowest * band.lowest))
+                self.within(&it.law, band.lowest) * (2.0 * share / (band.lowest * band.lowest))
             }
             Some(band) if share > band.highest => {
-                self.within(band.highest) * (2.0 * share / (band.highest * band.highest))
+                self.within(&it.law, band.highest) * (2.0 * share / (band.highest * band.highest))
             }
-            _ => match &self.law {
-                Law::Power(_) => Complex64::ZERO,
-                Law::Current(power) => *power,
-                Law::Impedance(power) => *power * (2.0 * share),
+            _ => match &it.law {
+                Law::Power => Complex64::ZERO,
+                Law::Current => self.power_va,
+                Law::Impedance => self.power_va * (2.0 * share),
                 Law::Mixed(mixed) => mixed[0] * (2.0 * share) + mixed[1],
-                Law::Exponential(it) => Complex64::new(
-                    it.power.re * it.active * libm::pow(share, it.active - 1.0),
-                    it.power.im * it.reactive * libm::pow(share, it.reactive - 1.0),
+                Law::Exponential { active, reactive } => Complex64::new(
+                    self.power_va.re * active * libm::pow(share, active - 1.0),
+                    self.power_va.im * reactive * libm::pow(share, reactive - 1.0),
                 ),
             },
         };
-        by_share / self.rated_voltage_v
+        by_share / it.rated_voltage_v
+    }
+
+    /// With all its powers multiplied by this.
+    pub fn scale(&mut self, by: f64) {
+        self.power_va *= by;
+        if let Some(Follows { law: Law::Mixed(mixed), .. }) = self.follows.as_deref_mut() {
+            for power in mixed {
+                *power *= by;
+            }
+        }
+    }
+
+    /// Makes it draw this power at its rated voltage, VA, as its load's model says.
+    pub(crate) fn set(&mut self, model: LoadModel, power_va: Complex64) {
+        self.power_va = power_va;
+        if let Some(it) = &mut self.follows {
+            it.law = law(model, power_va);
+        }
+    }
+}
+
+/// What a part of a load does that is not always the same power; none if it is that.
+fn follows(load: &Load, power_va: Complex64, rated_voltage_v: f64) -> Option<Box<Follows>> {
+    if load.model == LoadModel::ConstantPower && load.band.is_none() {
+        return None;
+    }
+    let law = law(load.model, power_va);
+    Some(Box::new(Follows { rated_voltage_v, law, band: load.band }))
+}
+
+/// The rated voltage across the parts of a load, volts; of a balanced circuit's in star.
+pub(crate) fn rated_across(load: &Load, balanced: bool) -> f64 {
+    if balanced && load.configuration == Configuration::Delta {
+        return load.rated_voltage_v / 3.0_f64.sqrt();
+    }
+    load.rated_voltage_v
+}
+
+/// Pairs of wires that parts stand between, or a wire and earth.
+#[derive(Clone, Copy)]
+pub(crate) struct Between {
+    pairs: [(Wire, Option<Wire>); 4],
+    count: usize,
+}
+
+impl Between {
+    pub(crate) fn as_slice(&self) -> &[(Wire, Option<Wire>)] {
+        &self.pairs[..self.count]
     }
 }
 
@@ -145,22 +194,28 @@ impl Part {
 pub(crate) fn parts_between(
     connection: &Connection,
     configuration: Configuration,
-) -> Option<Vec<(Wire, Option<Wire>)>> {
+) -> Option<Between> {
     let wires = connection.wires.as_slice();
+    let mut between = Between { pairs: [(Wire::A, None); 4], count: 0 };
+    let mut put = |wire: Wire, against: Option<Wire>| {
+        between.pairs[between.count] = (wire, against);
+        between.count += 1;
+    };
     match configuration {
-        Configuration::Star => Some(match wires {
+        Configuration::Star => match wires {
             [phases @ .., Wire::Neutral] if !phases.is_empty() => {
-                phases.iter().map(|&wire| (wire, Some(Wire::Neutral))).collect()
+                phases.iter().for_each(|&wire| put(wire, Some(Wire::Neutral)));
             }
-            wires => wires.iter().map(|&wire| (wire, None)).collect(),
-        }),
-        Configuration::Delta => Some(match *wires {
-            [a, b] => vec![(a, Some(b))],
-            [a, b, c] => vec![(a, Some(b)), (b, Some(c)), (c, Some(a))],
-            _ => Vec::new(),
-        }),
-        Configuration::StarIsolated => None,
+            wires => wires.iter().for_each(|&wire| put(wire, None)),
+        },
+        Configuration::Delta => match *wires {
+            [a, b] => put(a, Some(b)),
+            [a, b, c] => [(a, b), (b, c), (c, a)].iter().for_each(|&(a, b)| put(a, Some(b))),
+            _ => {}
+        },
+        Configuration::StarIsolated => return None,
     }
+    Some(between)
 }
 
 /// Admittances between wires that do what a star does whose star point is connected to nothing.
@@ -177,81 +232,80 @@ fn mesh_of_star(wires: &[Wire], star: [Complex64; 3]) -> Vec<(Wire, Wire, Comple
     mesh
 }
 
-/// The parts of a load at a node of the circuit that has three wires or four.
-pub(super) fn parts(index: u32, load: &Load, node: u32) -> Result<Vec<Part>, Fault> {
-    let fault = |what: &str| Fault::new("load", &load.name, load.place, what);
-    let part = |slot: usize, wire: Wire, against: Option<Wire>, law: Law, rated_v: f64| Part {
+/// Whether a load can have parts between three wires or four.
+pub(super) fn has_parts(load: &Load) -> Result<(), &'static str> {
+    match parts_between(&load.connection, load.configuration) {
+        None if load.model != LoadModel::ConstantImpedance || load.band.is_some() => {
+            Err("its star point is isolated: only constant impedances without a band of voltages \
+                 can be solved there; describe it as a delta")
+        }
+        Some(between) if between.count == 0 || between.count > 3 => {
+            Err("its wires make no parts, expected one to three phases")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Adds the parts of a load, which [`has_parts`] has looked at, at a node of the circuit that has
+/// three wires or four.
+pub(super) fn parts(index: u32, load: &Load, node: u32, into: &mut Vec<Part>) {
+    let rated = load.rated_voltage_v;
+    let part = |slot: usize, wire: Wire, against: Option<Wire>, power_va: Complex64| Part {
         node,
         load: index,
         slot: slot as u8,
         wire: wire.index() as u8,
         against: against.map_or(EARTH, |wire| wire.index() as u8),
-        rated_voltage_v: rated_v,
-        law,
-        band: load.band.map(Box::new),
+        power_va,
+        follows: follows(load, power_va, rated),
     };
-    let rated = load.rated_voltage_v;
     let Some(between) = parts_between(&load.connection, load.configuration) else {
-        if load.model != LoadModel::ConstantImpedance || load.band.is_some() {
-            let what = "its star point is isolated: only constant impedances without a band of \
-                        voltages can be solved there; describe it as a delta";
-            return Err(fault(what));
-        }
         let star = load.power_va.map(|power| power.conj() / (rated * rated));
         let mesh = mesh_of_star(load.connection.wires.as_slice(), star);
-        return Ok(mesh
-            .into_iter()
-            .enumerate()
-            .map(|(slot, (a, b, y))| {
-                part(slot, a, Some(b), Law::Impedance(y.conj() * (rated * rated)), rated)
-            })
-            .collect());
+        let powers = mesh.into_iter().map(|(a, b, y)| (a, b, y.conj() * (rated * rated)));
+        into.extend(powers.enumerate().map(|(slot, (a, b, power))| part(slot, a, Some(b), power)));
+        return;
     };
-    if between.is_empty() || between.len() > 3 {
-        return Err(fault("its wires make no parts, expected one to three phases"));
+    for (slot, (&(wire, against), &power)) in
+        between.as_slice().iter().zip(&load.power_va).enumerate()
+    {
+        if power != Complex64::ZERO {
+            into.push(part(slot, wire, against, power));
+        }
     }
-    let parts = between.into_iter().enumerate();
-    Ok(parts
-        .filter(|&(slot, _)| load.power_va[slot] != Complex64::ZERO)
-        .map(|(slot, (wire, against))| {
-            part(slot, wire, against, law(load.model, load.power_va[slot]), rated)
-        })
-        .collect())
+}
+
+/// Whether a load can be one of the positive sequence.
+pub(super) fn fits_balanced(load: &Load) -> Result<(), &'static str> {
+    let wires = load.connection.wires.as_slice();
+    if wires.len() < 3 || wires[..3].contains(&Wire::Neutral) {
+        return Err("it has not three phases: a balanced solution would not be one of this \
+                    network");
+    }
+    Ok(())
 }
 
 /// The positive-sequence part of a three-phase load: the mean of its parts, in star.
-pub(super) fn balanced_part(index: u32, load: &Load, node: u32) -> Result<Part, Fault> {
-    let wires = load.connection.wires.as_slice();
-    if wires.len() < 3 || wires[..3].contains(&Wire::Neutral) {
-        let what = "it has not three phases: a balanced solution would not be one of this network";
-        return Err(Fault::new("load", &load.name, load.place, what));
-    }
-    let power = (load.power_va[0] + load.power_va[1] + load.power_va[2]) / 3.0;
-    let rated = match load.configuration {
-        Configuration::Delta => load.rated_voltage_v / 3.0_f64.sqrt(),
-        Configuration::Star | Configuration::StarIsolated => load.rated_voltage_v,
-    };
-    let law = law(load.model, power);
-    let (slot, wire, band) = (0, 0, load.band.map(Box::new));
-    Ok(Part { node, load: index, slot, wire, against: EARTH, rated_voltage_v: rated, law, band })
+pub(super) fn balanced_part(index: u32, load: &Load, node: u32) -> Part {
+    let power_va = (load.power_va[0] + load.power_va[1] + load.power_va[2]) / 3.0;
+    let follows = follows(load, power_va, rated_across(load, true));
+    Part { node, load: index, slot: 0, wire: 0, against: EARTH, power_va, follows }
 }
 
 /// How a load of this model and this power follows the voltage.
 pub(crate) fn law(model: LoadModel, power: Complex64) -> Law {
     match model {
-        LoadModel::ConstantPower => Law::Power(power),
-        LoadModel::ConstantCurrent => Law::Current(power),
-        LoadModel::ConstantImpedance => Law::Impedance(power),
-        LoadModel::Exponential { active, reactive } => {
-            Law::Exponential(Box::new(Exponential { power, active, reactive }))
-        }
+        LoadModel::ConstantPower => Law::Power,
+        LoadModel::ConstantCurrent => Law::Current,
+        LoadModel::ConstantImpedance => Law::Impedance,
+        LoadModel::Exponential { active, reactive } => Law::Exponential { active, reactive },
         LoadModel::Zip { active, reactive } => {
             let share = |p: f64, q: f64| Complex64::new(power.re * p, power.im * q);
-            Law::Mixed(Box::new([
+            Law::Mixed([
                 share(active.impedance, reactive.impedance),
                 share(active.current, reactive.current),
                 share(active.power, reactive.power),
-            ]))
+            ])
         }
     }
 }
@@ -281,8 +335,8 @@ pub(crate) fn shunt_admittance(shunt: &Shunt) -> Result<Block<4>, Fault> {
         }
         ShuntAdmittance::Parts { configuration, y_s } => {
             match parts_between(&shunt.connection, configuration) {
-                Some(parts) if (1..=3).contains(&parts.len()) => {
-                    for ((a, b), y) in parts.into_iter().zip(y_s) {
+                Some(parts) if (1..=3).contains(&parts.count) => {
+                    for (&(a, b), y) in parts.as_slice().iter().zip(y_s) {
                         between(a, b, y);
                     }
                 }

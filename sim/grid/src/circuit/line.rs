@@ -37,8 +37,7 @@ pub(crate) fn line_model(line: &Line) -> LineModel {
 
 /// The matrix of conductors that are alike: self `(zero + 2 one) / 3`, mutual `(zero - one) / 3`.
 pub(crate) fn from_sequence(size: usize, one: Complex64, zero_sequence: Complex64) -> Block<4> {
-    let own = (zero_sequence + one * 2.0) / 3.0;
-    let mutual = (zero_sequence - one) / 3.0;
+    let [own, mutual] = own_and_mutual(one, zero_sequence);
     let mut block = zero();
     for row in 0..size {
         for column in 0..size {
@@ -46,6 +45,11 @@ pub(crate) fn from_sequence(size: usize, one: Complex64, zero_sequence: Complex6
         }
     }
     block
+}
+
+/// The diagonal of that matrix, and all that is beside it.
+pub(super) fn own_and_mutual(one: Complex64, zero_sequence: Complex64) -> [Complex64; 2] {
+    [(zero_sequence + one * 2.0) / 3.0, (zero_sequence - one) / 3.0]
 }
 
 impl LineModel {

@@ -21,9 +21,8 @@ use num_complex::Complex64;
 
 pub(crate) use compile::project;
 pub use compile::{Fixed, compile};
-pub(crate) use injection::law;
-pub(crate) use injection::shunt_admittance;
-pub use injection::{EARTH, Exponential, Law, Part};
+pub use injection::{EARTH, Follows, Law, Part};
+pub(crate) use injection::{law, rated_across, shunt_admittance};
 pub(crate) use line::{LineModel, line_model};
 pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
 
@@ -57,7 +56,7 @@ pub struct Circuit<const N: usize> {
     pub tree_branches: usize,
     /// Voltage sources; each root has at least one.
     pub sources: Vec<SourceNode<N>>,
-    /// Single-phase parts of loads, in the order of the nodes.
+    /// Single-phase parts of loads, in the order of the network's loads.
     pub parts: Vec<Part>,
 }
 
@@ -111,11 +110,19 @@ pub struct Branch<const N: usize> {
 /// How two nodes are coupled.
 #[derive(Clone, Debug)]
 pub enum Coupling<const N: usize> {
+    /// Series impedances of conductors that are alike, one for each of the `N` wires, ohm; with `N`
+    /// = 1 any impedance. Most branches are that, and there may be very many.
+    Alike {
+        /// On the diagonal.
+        own: Complex64,
+        /// Beside it.
+        mutual: Complex64,
+    },
     /// A series impedance; charging is with the nodes' shunts. Where there is no conductor rows and
     /// columns are zero, and no current can flow.
     Series {
         /// Ohm.
-        impedance: Block<N>,
+        impedance: Box<Block<N>>,
         /// The wires that have a conductor. With `N` = 1 all three phases.
         wires: Wires,
     },
@@ -168,14 +175,36 @@ impl<const N: usize> TwoPort<N> {
 }
 
 impl<const N: usize> Coupling<N> {
+    /// An impedance on the wires that have a conductor.
+    pub fn series(impedance: Block<N>, wires: Wires) -> Self {
+        if N == 1 {
+            return Self::Alike { own: impedance[0][0], mutual: Complex64::ZERO };
+        }
+        Self::Series { impedance: Box::new(impedance), wires }
+    }
+
+    /// Its impedance, ohm, and the wires that have a conductor, if it is a series impedance.
+    pub fn impedance(&self) -> Option<(Block<N>, Wires)> {
+        match self {
+            Self::Alike { own, mutual } => {
+                let mut block = [[*mutual; N]; N];
+                for (wire, row) in block.iter_mut().enumerate() {
+                    row[wire] = *own;
+                }
+                Some((block, if N == 4 { Wires::ABCN } else { Wires::ABC }))
+            }
+            Self::Series { impedance, wires } => Some((**impedance, *wires)),
+            Self::TwoPort(_) => None,
+        }
+    }
+
     /// As a two-port; none if the impedance has no inverse.
     pub fn two_port(&self) -> Option<TwoPort<N>> {
-        match self {
-            Self::TwoPort(two_port) => Some(**two_port),
-            Self::Series { impedance, wires } => {
-                series_admittance(impedance, *wires).map(TwoPort::series)
-            }
+        if let Self::TwoPort(two_port) = self {
+            return Some(**two_port);
         }
+        let (impedance, wires) = self.impedance()?;
+        series_admittance(&impedance, wires).map(TwoPort::series)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Failure, Options, solve_circuit};
 use crate::block::Column;
 use crate::circuit::{Circuit, Fixed, compile};
 use crate::network::{Load, Network};
-use crate::sweep::{Constant, LoadMap, Loads, Outcome, Sweep};
+use crate::sweep::{Constant, LoadMap, Loads, Outcome, State, Sweep};
 
 /// Up to so many voltages eight cases side by side stay in a processor's cache.
 const EIGHT_LANES: usize = 60_000;
@@ -35,6 +35,17 @@ pub struct Case<'a, const N: usize> {
     pub outcome: Option<Outcome>,
     /// By the circuit's nodes: voltages to earth, volts.
     pub voltages: &'a [Column<N>],
+}
+
+/// What one thread needs to solve `W` cases side by side, again and again.
+struct Lanes<const N: usize, const W: usize> {
+    loads: Loads<N, W>,
+    map: LoadMap,
+    /// Lane by lane the powers of all loads, VA.
+    powers: Vec<[Complex64; 3]>,
+    state: State<N, W>,
+    /// Of one lane, volts.
+    voltages: Vec<Column<N>>,
 }
 
 impl<const N: usize> Batch<N> {
@@ -82,8 +93,8 @@ impl<const N: usize> Batch<N> {
         let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(groups)));
         let work = || {
             let mut own = Vec::new();
-            let mut eight = self.prepared::<8>(lanes == 8);
-            let mut four = self.prepared::<4>(lanes == 4);
+            let mut eight = self.lanes::<8>(lanes == 8);
+            let mut four = self.lanes::<4>(lanes == 4);
             loop {
                 let group = next.fetch_add(1, Ordering::Relaxed);
                 if group >= groups {
@@ -117,39 +128,48 @@ impl<const N: usize> Batch<N> {
         results.into_iter().flat_map(|(_, found)| found).collect()
     }
 
-    fn prepared<const W: usize>(&self, wanted: bool) -> Option<(Loads<N, W>, LoadMap)> {
-        let sweep = self.sweep.as_ref()?;
-        wanted.then(|| Loads::new(&self.fixed.circuit, sweep))
+    fn lanes<const W: usize>(&self, wanted: bool) -> Option<Lanes<N, W>> {
+        let sweep = self.sweep.as_ref().filter(|_| wanted)?;
+        let (loads, map) = Loads::with_map(&self.fixed.circuit, sweep, &self.network.loads);
+        Some(Lanes {
+            loads,
+            map,
+            powers: vec![[Complex64::ZERO; 3]; W * self.network.loads.len()],
+            state: sweep.state(),
+            voltages: Vec::with_capacity(self.fixed.circuit.nodes()),
+        })
     }
 
     /// Cases side by side.
     fn group<const W: usize, R>(
         &self,
         cases: std::ops::Range<usize>,
-        (loads, map): &mut (Loads<N, W>, LoadMap),
+        lanes: &mut Lanes<N, W>,
         powers: &impl Fn(usize, &mut [[Complex64; 3]]),
         read: &impl Fn(Case<'_, N>) -> R,
     ) -> Vec<Result<R, Failure>> {
         let Some(sweep) = &self.sweep else { return Vec::new() };
-        let mut of_case = vec![[Complex64::ZERO; 3]; self.network.loads.len()];
-        for lane in 0..W {
-            // Lanes that are left over repeat the last case.
-            if cases.start + lane < cases.end {
-                of_case.fill([Complex64::ZERO; 3]);
-                powers(cases.start + lane, &mut of_case);
-            }
-            loads.set(lane, map, &self.network.loads, &of_case);
+        let count = self.network.loads.len();
+        lanes.powers[..cases.len() * count].fill([Complex64::ZERO; 3]);
+        for (lane, case) in cases.clone().enumerate() {
+            powers(case, &mut lanes.powers[lane * count..(lane + 1) * count]);
         }
-        let mut state = sweep.state::<W>();
+        // Lanes that are left over repeat the last case.
+        let of_lanes = std::array::from_fn(|lane| {
+            let lane = lane.min(cases.len() - 1);
+            &lanes.powers[lane * count..(lane + 1) * count]
+        });
+        lanes.loads.set(&lanes.map, &self.network.loads, &of_lanes);
+        lanes.state.restart();
+        let Lanes { loads, state, voltages, .. } = lanes;
         let mut found: Vec<Option<R>> = cases.clone().map(|_| None).collect();
-        let mut voltages = Vec::with_capacity(self.fixed.circuit.nodes());
         let Options { tolerance_pu, most_iterations, .. } = self.options;
-        sweep.solve_lanes(loads, &mut state, tolerance_pu, most_iterations, |lane, it, state| {
+        sweep.solve_lanes(loads, state, tolerance_pu, most_iterations, |lane, it, state| {
             if it.converged && lane < found.len() {
                 voltages.clear();
                 voltages.extend(sweep.voltages(state, lane));
                 let index = cases.start + lane;
-                found[lane] = Some(read(Case { index, outcome: Some(it), voltages: &voltages }));
+                found[lane] = Some(read(Case { index, outcome: Some(it), voltages }));
             }
         });
         let found = cases.zip(found);
@@ -210,11 +230,11 @@ mod tests {
             assert!(one == run(2) && one == run(5));
 
             let sweep = batch.sweep.as_ref().unwrap();
-            let (mut loads, map) = Loads::<3, 1>::new(batch.circuit(), sweep);
+            let (mut loads, map) = Loads::<3, 1>::with_map(batch.circuit(), sweep, batch.loads());
             for (case, (iterations, expected)) in one.iter().enumerate() {
                 let mut of_case = vec![[Complex64::ZERO; 3]; network.loads.len()];
                 powers(case, &mut of_case);
-                loads.set(0, &map, batch.loads(), &of_case);
+                loads.set(&map, batch.loads(), &[&of_case]);
                 let mut state = sweep.state();
                 let outcome = sweep.solve(&loads, &mut state, 1e-10, 60);
                 assert_eq!(outcome.iterations, *iterations);

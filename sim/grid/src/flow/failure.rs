@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Options, newton};
 use crate::block::{Column, magnitude};
 use crate::block_lu::Singular;
-use crate::circuit::{Circuit, Law};
+use crate::circuit::Circuit;
 use crate::network::{Fault, Network, Place, Wire};
 use crate::topology::NONE;
 
@@ -178,15 +178,7 @@ fn per_unit<const N: usize>(
 fn with_share<const N: usize>(circuit: &Circuit<N>, share: f64) -> Circuit<N> {
     let mut circuit = circuit.clone();
     for part in &mut circuit.parts {
-        match &mut part.law {
-            Law::Power(power) | Law::Current(power) | Law::Impedance(power) => *power *= share,
-            Law::Exponential(it) => it.power *= share,
-            Law::Mixed(mixed) => {
-                for power in mixed.iter_mut() {
-                    *power *= share;
-                }
-            }
-        }
+        part.scale(share);
     }
     circuit
 }

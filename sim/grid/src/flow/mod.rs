@@ -160,11 +160,12 @@ pub fn solve_circuit<const N: usize>(
 /// By a sweep; none if the circuit cannot be swept.
 fn swept<const N: usize>(circuit: &Circuit<N>, options: &Options) -> Option<Solved<N>> {
     let sweep = Sweep::new(circuit, Constant::InMatrix).ok()?;
-    let (loads, _) = Loads::<N, 1>::new(circuit, &sweep);
+    let loads = Loads::<N, 1>::new(circuit, &sweep);
     let mut state = sweep.state();
     let outcome = sweep.solve(&loads, &mut state, options.tolerance_pu, options.most_iterations);
+    drop(loads);
     Some(Solved {
-        voltages: sweep.voltages(&state, 0).collect(),
+        voltages: sweep.into_voltages(state),
         iterations: outcome.iterations,
         converged: outcome.converged,
         method: Method::Sweep,

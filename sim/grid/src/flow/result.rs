@@ -126,9 +126,9 @@ pub(crate) fn results<const N: usize>(
     let nodes: Vec<NodeState> =
         circuit.node_of.iter().map(|&at| node_state(at, &solved.voltages)).collect();
     let mut results = Results { network, circuit, nodes, drawn };
-    let mut lines = results.lines(&fixed.supply.line_joins);
+    let mut lines = results.lines(&fixed.joins.lines);
     let transformers = results.transformers()?;
-    let mut switches = results.switches(&fixed.supply.switch_joins);
+    let mut switches = results.switches(&fixed.joins.switches);
     let shunts = results.shunts()?;
     let loads = results.loads(&solved.voltages);
     let mut sources = results.sources();
@@ -417,13 +417,13 @@ impl<const N: usize> Results<'_, N> {
         let network = self.network;
         let (mut ends, mut which) = (Vec::new(), Vec::new());
         for (index, line) in network.lines.iter().enumerate() {
-            if fixed.supply.line_joins[index] {
+            if fixed.joins.lines[index] {
                 ends.push((line.from.node.0, line.to.node.0));
                 which.push((true, index));
             }
         }
         for (index, switch) in network.switches.iter().enumerate() {
-            if fixed.supply.switch_joins[index] {
+            if fixed.joins.switches[index] {
                 ends.push((switch.from.node.0, switch.to.node.0));
                 which.push((false, index));
             }

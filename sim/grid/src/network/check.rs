@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Connection, Network, NodeId, Place};
+use super::{Connection, Network, NodeId, Place, Wires};
 
 /// One thing that is wrong with a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,18 @@ pub(crate) fn references(network: &Network, mut found: impl FnMut(Fault)) {
             found(Fault::new(element, name, place, what));
         }
     };
+    // Close together, as nodes are looked up all over the place; what is right is passed over here.
+    let wires: Vec<Wires> = network.nodes.iter().map(|node| node.wires).collect();
+    let is_right = |it: &Connection| {
+        let (node, set) = (wires.get(it.node.index()), it.wires.set());
+        !set.is_empty() && node.is_some_and(|node| node.contains_all(set))
+    };
     for line in &network.lines {
+        let alike = line.from.wires.set().len() == line.to.wires.set().len();
+        let in_full = matches!(line.impedance, super::LineImpedance::Matrix { .. });
+        if is_right(&line.from) && is_right(&line.to) && alike && !in_full {
+            continue;
+        }
         let wrong = both_ends(network, &line.from, &line.to).and_then(|()| matrices(line));
         tell("line", &line.name, line.place, wrong);
     }
@@ -80,7 +91,7 @@ pub(crate) fn references(network: &Network, mut found: impl FnMut(Fault)) {
     for shunt in &network.shunts {
         tell("shunt", &shunt.name, shunt.place, connection(network, &shunt.connection));
     }
-    for load in &network.loads {
+    for load in network.loads.iter().filter(|load| !is_right(&load.connection)) {
         tell("load", &load.name, load.place, connection(network, &load.connection));
     }
     for source in &network.sources {

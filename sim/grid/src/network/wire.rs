@@ -69,6 +69,12 @@ impl Wires {
         Self(self.0 | other.0)
     }
 
+    /// What is among these and among those.
+    #[must_use]
+    pub fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// These with one more.
     #[must_use]
     pub fn with(self, wire: Wire) -> Self {
@@ -103,13 +109,16 @@ pub struct WireList {
     /// What is not in use is [`Wire::A`], so that equal lists are equal.
     wires: [Wire; 4],
     len: u8,
+    /// The same without their order: asked for by everything that looks at a network.
+    set: Wires,
 }
 
 impl WireList {
     /// The three phases in order.
-    pub const ABC: Self = Self { wires: [Wire::A, Wire::B, Wire::C, Wire::A], len: 3 };
+    pub const ABC: Self =
+        Self { wires: [Wire::A, Wire::B, Wire::C, Wire::A], len: 3, set: Wires::ABC };
     /// The three phases and the neutral.
-    pub const ABCN: Self = Self { wires: Wire::ALL, len: 4 };
+    pub const ABCN: Self = Self { wires: Wire::ALL, len: 4, set: Wires::ABCN };
 
     /// The wires in this order; none if there are more than four, or one comes twice.
     pub fn new(wires: &[Wire]) -> Option<Self> {
@@ -117,14 +126,14 @@ impl WireList {
         if wires.len() > 4 || set.len() != wires.len() {
             return None;
         }
-        let mut list = Self { wires: [Wire::A; 4], len: wires.len() as u8 };
+        let mut list = Self { wires: [Wire::A; 4], len: wires.len() as u8, set };
         list.wires[..wires.len()].copy_from_slice(wires);
         Some(list)
     }
 
     /// One wire.
     pub fn single(wire: Wire) -> Self {
-        Self { wires: [wire, Wire::A, Wire::A, Wire::A], len: 1 }
+        Self { wires: [wire, Wire::A, Wire::A, Wire::A], len: 1, set: Wires::NONE.with(wire) }
     }
 
     /// The wires in order.
@@ -134,7 +143,7 @@ impl WireList {
 
     /// The wires without their order.
     pub fn set(&self) -> Wires {
-        self.as_slice().iter().copied().collect()
+        self.set
     }
 }
 

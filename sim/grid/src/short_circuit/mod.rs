@@ -26,7 +26,9 @@ pub use paths::Kind;
 pub use sweep::{Sweep, sweep};
 
 use crate::block::{Column, magnitude};
-use crate::circuit::{Circuit, EARTH, Fixed, Law, compile, positive_sequence};
+use crate::circuit::{
+    Circuit, EARTH, Fixed, Follows, Law, compile, positive_sequence, rated_across,
+};
 use crate::flow::{self, Failure, Flow, Method, Nodal, Phases, Solved};
 use crate::network::{Network, NodeId, Wire};
 use place::Placed;
@@ -161,7 +163,7 @@ fn circuit_before<const N: usize>(
         }
         Before::Loaded(flow_options) => {
             let solved = flow::solve_circuit(network, &fixed, flow_options)?;
-            loads_as_admittances(&mut fixed.circuit, &solved.voltages);
+            loads_as_admittances(network, &mut fixed.circuit, &solved.voltages);
         }
     }
     Ok(fixed)
@@ -186,7 +188,11 @@ fn scale_sources<const N: usize>(network: &Network, circuit: &mut Circuit<N>, sc
 }
 
 /// Makes every part of a load the constant admittance that it is at these voltages.
-fn loads_as_admittances<const N: usize>(circuit: &mut Circuit<N>, voltages: &[Column<N>]) {
+fn loads_as_admittances<const N: usize>(
+    network: &Network,
+    circuit: &mut Circuit<N>,
+    voltages: &[Column<N>],
+) {
     circuit.parts.retain_mut(|part| {
         let at = &voltages[part.node as usize];
         let mut across = at[usize::from(part.wire)];
@@ -194,9 +200,11 @@ fn loads_as_admittances<const N: usize>(circuit: &mut Circuit<N>, voltages: &[Co
             across -= at[usize::from(part.against)];
         }
         let voltage = magnitude(across);
-        let share = voltage / part.rated_voltage_v;
-        part.law = Law::Impedance(part.power(voltage) / (share * share));
-        part.band = None;
+        let rated_voltage_v = rated_across(&network.loads[part.load as usize], N == 1);
+        let share = voltage / rated_voltage_v;
+        part.power_va = part.power(voltage) / (share * share);
+        let follows = Follows { rated_voltage_v, law: Law::Impedance, band: None };
+        part.follows = Some(Box::new(follows));
         share > 0.0
     });
 }

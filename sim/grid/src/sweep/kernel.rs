@@ -131,17 +131,24 @@ fn forward<const N: usize, const W: usize>(
     let weights = &sweep.weight[rows.clone()];
     let powers = &loads.power[rows.clone()];
     let with = rows.zip(parents).zip(weights.iter().zip(powers));
+    // Most parents are the row before: its voltages are at hand, and reading back what was written
+    // a moment ago in other pieces would hold everything up.
+    let mut last = voltages[item.first as usize - 1];
     match item.kind {
         Kind::Alike => {
             for (((row, &parent), (&weight, power)), z) in with.zip(&sweep.alike[from..]) {
-                let new = minus_alike(voltages[parent as usize], z, &currents[row]);
-                settle(&new, &mut voltages[row], &mut currents[row], power, weight, worst);
+                let above =
+                    if parent as usize + 1 == row { last } else { voltages[parent as usize] };
+                last = minus_alike(above, z, &currents[row]);
+                settle(&last, &mut voltages[row], &mut currents[row], power, weight, worst);
             }
         }
         Kind::Full => {
             for (((row, &parent), (&weight, power)), z) in with.zip(&sweep.full[from..]) {
-                let new = minus_product(voltages[parent as usize], z, &currents[row]);
-                settle(&new, &mut voltages[row], &mut currents[row], power, weight, worst);
+                let above =
+                    if parent as usize + 1 == row { last } else { voltages[parent as usize] };
+                last = minus_product(above, z, &currents[row]);
+                settle(&last, &mut voltages[row], &mut currents[row], power, weight, worst);
             }
         }
         Kind::General => {
@@ -254,11 +261,26 @@ fn backward<const N: usize, const W: usize>(
             }
             add(&mut currents[parent as usize], &drawn);
         }
-    } else {
-        for (row, &parent) in rows.zip(parents).rev() {
-            let drawn = currents[row];
+        return;
+    }
+    // What is handed to the row before is at hand when that row's turn comes, and is the last that
+    // is added to it in any case.
+    let mut handed: Option<Phasors<N, W>> = None;
+    for (row, &parent) in rows.zip(parents).rev() {
+        let mut drawn = currents[row];
+        if let Some(handed) = &handed {
+            add(&mut drawn, handed);
+            currents[row] = drawn;
+        }
+        handed = None;
+        if parent as usize + 1 == row {
+            handed = Some(drawn);
+        } else {
             add(&mut currents[parent as usize], &drawn);
         }
+    }
+    if let Some(handed) = &handed {
+        add(&mut currents[item.first as usize - 1], handed);
     }
 }
 

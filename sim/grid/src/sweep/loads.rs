@@ -6,8 +6,8 @@ use num_complex::Complex64;
 
 use super::kernel::{Phasors, nothing};
 use super::{Constant, Sweep};
-use crate::circuit::{Circuit, EARTH, Law, Part};
-use crate::network::{Configuration, Load, LoadModel};
+use crate::circuit::{Circuit, EARTH, Law, Part, rated_across};
+use crate::network::{Configuration, Load};
 
 /// What is drawn in each of `W` load cases.
 #[derive(Clone, Debug)]
@@ -101,31 +101,36 @@ pub struct LoadMap {
     targets: Vec<(u32, u8, Target)>,
 }
 
-/// A wire that has no voltage of its own is earth to whatever is connected to it.
-fn on_live_wires<const N: usize>(circuit: &Circuit<N>, part: &Part) -> Option<Part> {
+/// Between which wires a part is: a wire that has no voltage of its own is earth to whatever is
+/// connected to it. None if it is between earth and earth.
+fn live_ends<const N: usize>(circuit: &Circuit<N>, part: &Part) -> Option<(u8, u8)> {
     let live = |wire: u8| wire != EARTH && circuit.has_wire(part.node, usize::from(wire));
-    let mut part = part.clone();
     match (live(part.wire), live(part.against)) {
-        (true, true) => {}
-        (true, false) => part.against = EARTH,
-        (false, true) => (part.wire, part.against) = (part.against, EARTH),
-        (false, false) => return None,
+        (true, true) => Some((part.wire, part.against)),
+        (true, false) => Some((part.wire, EARTH)),
+        (false, true) => Some((part.against, EARTH)),
+        (false, false) => None,
     }
-    Some(part)
 }
 
 /// Power, current and admittance of a law without bands or exponents: VA, A and siemens by which
 /// the voltage is multiplied (divided by its square, its magnitude, by nothing).
 fn coefficients(part: &Part) -> Option<[Complex64; 3]> {
+    let Some(it) = &part.follows else { return figures(Law::Power, part.power_va, 1.0) };
+    if it.band.is_some() && it.law != Law::Impedance {
+        return None;
+    }
+    figures(it.law.clone(), part.power_va, it.rated_voltage_v)
+}
+
+fn figures(law: Law, of: Complex64, rated: f64) -> Option<[Complex64; 3]> {
     let zero = Complex64::ZERO;
-    let rated = part.rated_voltage_v;
-    let [impedance, current, power] = match &part.law {
-        _ if part.band.is_some() && !part.is_constant() => return None,
-        Law::Power(power) => [zero, zero, *power],
-        Law::Current(power) => [zero, *power, zero],
-        Law::Impedance(power) => [*power, zero, zero],
-        Law::Mixed(mixed) => **mixed,
-        Law::Exponential(_) => return None,
+    let [impedance, current, power] = match law {
+        Law::Power => [zero, zero, of],
+        Law::Current => [zero, of, zero],
+        Law::Impedance => [of, zero, zero],
+        Law::Mixed(mixed) => mixed,
+        Law::Exponential { .. } => return None,
     };
     Some([power.conj(), current.conj() / rated, impedance.conj() / (rated * rated)])
 }
@@ -135,71 +140,45 @@ pub(super) fn in_matrix<const N: usize>(
     circuit: &Circuit<N>,
     part: &Part,
 ) -> Option<(u8, u8, Complex64)> {
-    let part = on_live_wires(circuit, part)?;
-    let [_, _, admittance] = coefficients(&part)?;
-    (admittance != Complex64::ZERO).then_some((part.wire, part.against, admittance))
+    part.follows.as_ref()?;
+    let (wire, against) = live_ends(circuit, part)?;
+    let [_, _, admittance] = coefficients(part)?;
+    (admittance != Complex64::ZERO).then_some((wire, against, admittance))
 }
 
 impl<const N: usize, const W: usize> Loads<N, W> {
-    /// The loads of a circuit, the same in every lane, and where each of their powers is.
+    /// The loads of a circuit, the same in every lane.
     ///
     /// # Panics
     /// If the sweep is one of another circuit.
-    pub fn new(circuit: &Circuit<N>, sweep: &Sweep<N>) -> (Self, LoadMap) {
-        let mut loads = Self {
-            power: vec![nothing(); sweep.parent.len()],
-            extras: Vec::new(),
-            odd: Vec::new(),
-            until: Vec::with_capacity(sweep.items.len()),
-        };
-        let mut map = LoadMap { targets: Vec::new() };
-        for &(row, ref current) in &sweep.injections {
-            let fixed = current.map(|current| [[current.re; W], [current.im; W]]);
-            loads.odd.push(Odd { row, what: What::Fixed(Box::new(fixed)) });
-        }
+    pub fn new(circuit: &Circuit<N>, sweep: &Sweep<N>) -> Self {
+        let mut loads = Self::without_parts(sweep);
         for part in &circuit.parts {
-            let Some(part) = on_live_wires(circuit, part) else { continue };
-            if let Some(target) = loads.add(&part, sweep) {
-                map.targets.push((part.load, part.slot, target));
-            }
+            loads.add(circuit, part, sweep);
         }
-        loads.sort(&mut map, sweep);
-        (loads, map)
+        loads.sort(sweep);
+        loads
     }
 
-    fn add(&mut self, part: &Part, sweep: &Sweep<N>) -> Option<Target> {
-        let row = sweep.row(part.node);
-        let Some(mut figures) = coefficients(part) else {
-            let parts = std::array::from_fn(|_| part.clone());
-            self.odd.push(Odd { row, what: What::Parts(Box::new(parts)) });
-            return Some(Target::Odd(self.odd.len() as u32 - 1));
-        };
-        if sweep.constant == Constant::InMatrix {
-            figures[2] = Complex64::ZERO;
+    /// The same, and where each power of these loads is.
+    ///
+    /// # Panics
+    /// If the sweep is one of another circuit, or the loads are those of another network.
+    pub fn with_map(circuit: &Circuit<N>, sweep: &Sweep<N>, of: &[Load]) -> (Self, LoadMap) {
+        let mut loads = Self::without_parts(sweep);
+        let mut targets: Vec<(u32, u8, Target)> = Vec::with_capacity(circuit.parts.len());
+        for part in &circuit.parts {
+            let target = loads.add(circuit, part, sweep);
+            // What stands for a star whose star point is isolated has no powers of its own.
+            let isolated = of[part.load as usize].configuration == Configuration::StarIsolated;
+            let target = target.filter(|_| N == 1 || !isolated);
+            targets.extend(target.map(|target| (part.load, part.slot, target)));
         }
-        if part.against == EARTH && matches!(part.law, Law::Power(_)) {
-            let power = &mut self.power[row as usize][usize::from(part.wire)];
-            for lane in 0..W {
-                power[0][lane] += figures[0].re;
-                power[1][lane] += figures[0].im;
-            }
-            return Some(Target::Plain(row, part.wire, true));
-        }
-        if figures == [Complex64::ZERO; 3] {
-            return None;
-        }
-        let [power, current, admittance] = figures.map(|it| [[it.re; W], [it.im; W]]);
-        let (wire, against) = (part.wire, part.against);
-        self.extras.push(Extra { row, wire, against, power, current, admittance });
-        Some(Target::Extra(self.extras.len() as u32 - 1))
-    }
-
-    /// Brings the lists into the order of the rows, and finds out which are in which item.
-    fn sort(&mut self, map: &mut LoadMap, sweep: &Sweep<N>) {
-        let extras = order_by(&mut self.extras, |it| it.row);
-        let odd = order_by(&mut self.odd, |it| it.row);
+        let [extras, odd] = loads.sort(sweep);
+        // In the order in which powers are given; what is at one row comes in that order anyway.
+        targets.sort_by_key(|&(load, slot, _)| (load, slot));
         let mut taken = vec![[false; N]; sweep.parent.len()];
-        for (_, _, target) in &mut map.targets {
+        for (_, _, target) in &mut targets {
             match target {
                 Target::Plain(row, wire, first) => {
                     let taken = &mut taken[*row as usize][usize::from(*wire)];
@@ -209,6 +188,56 @@ impl<const N: usize, const W: usize> Loads<N, W> {
                 Target::Odd(at) => *at = odd[*at as usize],
             }
         }
+        (loads, LoadMap { targets })
+    }
+
+    /// With nothing but the currents that are always the same.
+    fn without_parts(sweep: &Sweep<N>) -> Self {
+        let mut loads = Self {
+            power: vec![nothing(); sweep.parent.len()],
+            extras: Vec::new(),
+            odd: Vec::new(),
+            until: Vec::with_capacity(sweep.items.len()),
+        };
+        for &(row, ref current) in &sweep.injections {
+            let fixed = current.map(|current| [[current.re; W], [current.im; W]]);
+            loads.odd.push(Odd { row, what: What::Fixed(Box::new(fixed)) });
+        }
+        loads
+    }
+
+    fn add(&mut self, circuit: &Circuit<N>, part: &Part, sweep: &Sweep<N>) -> Option<Target> {
+        let (wire, against) = live_ends(circuit, part)?;
+        let row = sweep.row(part.node);
+        if against == EARTH && part.follows.as_ref().is_none() {
+            let power = part.power_va;
+            let at = &mut self.power[row as usize][usize::from(wire)];
+            for lane in 0..W {
+                at[0][lane] += power.re;
+                at[1][lane] += -power.im;
+            }
+            return Some(Target::Plain(row, wire, true));
+        }
+        let Some(mut figures) = coefficients(part) else {
+            let parts = std::array::from_fn(|_| Part { wire, against, ..part.clone() });
+            self.odd.push(Odd { row, what: What::Parts(Box::new(parts)) });
+            return Some(Target::Odd(self.odd.len() as u32 - 1));
+        };
+        if sweep.constant == Constant::InMatrix {
+            figures[2] = Complex64::ZERO;
+        }
+        if figures == [Complex64::ZERO; 3] {
+            return None;
+        }
+        let [power, current, admittance] = figures.map(|it| [[it.re; W], [it.im; W]]);
+        self.extras.push(Extra { row, wire, against, power, current, admittance });
+        Some(Target::Extra(self.extras.len() as u32 - 1))
+    }
+
+    /// Brings the lists into the order of the rows, and finds out which are in which item. Returns
+    /// where the members of both lists went.
+    fn sort(&mut self, sweep: &Sweep<N>) -> [Vec<u32>; 2] {
+        let went = [order_by(&mut self.extras, |it| it.row), order_by(&mut self.odd, |it| it.row)];
         self.extras.shrink_to_fit();
         for item in &sweep.items {
             let end = item.rows().end as u32;
@@ -216,6 +245,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
             let odd = self.odd.partition_point(|it| it.row < end);
             self.until.push([extras as u32, odd as u32]);
         }
+        went
     }
 
     fn range(&self, item: usize, list: usize) -> Range<usize> {
@@ -231,41 +261,53 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         self.range(item, 1)
     }
 
-    /// Other powers in one lane, VA: of each of the network's loads, part by part. How loads follow
+    /// Other powers in each lane, VA: of each of the network's loads, part by part. How loads follow
     /// the voltage stays as it was. For sweeps with [`Constant::Injected`]; parts of loads that had
     /// no power when this was prepared, and stars whose star point is isolated, keep what they had.
-    pub(crate) fn set(
-        &mut self,
-        lane: usize,
-        map: &LoadMap,
-        loads: &[Load],
-        powers: &[[Complex64; 3]],
-    ) {
+    pub(crate) fn set(&mut self, map: &LoadMap, loads: &[Load], powers: &[&[[Complex64; 3]]; W]) {
         for &(load, slot, target) in &map.targets {
-            let isolated = loads[load as usize].configuration == Configuration::StarIsolated;
-            if N > 1 && isolated {
+            let (mut p, mut q) = ([0.0; W], [0.0; W]);
+            for lane in 0..W {
+                let of_load = &powers[lane][load as usize];
+                let power = if N == 1 {
+                    of_load[0] + of_load[1] + of_load[2]
+                } else {
+                    of_load[usize::from(slot)]
+                };
+                (p[lane], q[lane]) = (power.re, power.im);
+            }
+            if N == 1 {
+                // Apart from the loop above, which no vector unit can do.
+                for lane in 0..W {
+                    p[lane] /= 3.0;
+                    q[lane] /= 3.0;
+                }
+            }
+            if let Target::Plain(row, wire, first) = target {
+                let [re, im] = &mut self.power[row as usize][usize::from(wire)];
+                if first {
+                    (*re, *im) = ([0.0; W], [0.0; W]);
+                }
+                for lane in 0..W {
+                    re[lane] += p[lane];
+                    im[lane] -= q[lane];
+                }
                 continue;
             }
-            let powers = &powers[load as usize];
-            let power = if N == 1 {
-                (powers[0] + powers[1] + powers[2]) / 3.0
-            } else {
-                powers[usize::from(slot)]
-            };
-            match target {
-                Target::Plain(row, wire, first) => {
-                    let [re, im] = &mut self.power[row as usize][usize::from(wire)];
-                    let [p, q] = if first { [0.0; 2] } else { [re[lane], im[lane]] };
-                    re[lane] = p + power.re;
-                    im[lane] = q - power.im;
-                }
-                Target::Extra(at) => {
-                    self.extras[at as usize].set(lane, &loads[load as usize], power, N == 1);
-                }
-                Target::Odd(at) => {
-                    if let What::Parts(parts) = &mut self.odd[at as usize].what {
-                        parts[lane].law = crate::circuit::law(loads[load as usize].model, power);
-                    }
+            for lane in 0..W {
+                let power = Complex64::new(p[lane], q[lane]);
+                self.set_rarer(lane, target, &loads[load as usize], power);
+            }
+        }
+    }
+
+    fn set_rarer(&mut self, lane: usize, target: Target, load: &Load, power: Complex64) {
+        match target {
+            Target::Plain(..) => {}
+            Target::Extra(at) => self.extras[at as usize].set(lane, load, power, N == 1),
+            Target::Odd(at) => {
+                if let What::Parts(parts) = &mut self.odd[at as usize].what {
+                    parts[lane].set(load.model, power);
                 }
             }
         }
@@ -274,19 +316,9 @@ impl<const N: usize, const W: usize> Loads<N, W> {
 
 impl<const W: usize> Extra<W> {
     fn set(&mut self, lane: usize, load: &Load, power: Complex64, balanced: bool) {
-        let mut rated = load.rated_voltage_v;
-        if balanced && load.configuration == Configuration::Delta {
-            rated /= 3.0_f64.sqrt();
-        }
-        let zip = |model: LoadModel| match crate::circuit::law(model, power) {
-            Law::Power(power) => [Complex64::ZERO, Complex64::ZERO, power],
-            Law::Current(power) => [Complex64::ZERO, power, Complex64::ZERO],
-            Law::Impedance(power) => [power, Complex64::ZERO, Complex64::ZERO],
-            Law::Mixed(mixed) => *mixed,
-            Law::Exponential(_) => [Complex64::ZERO; 3],
-        };
-        let [impedance, current, power] = zip(load.model);
-        let figures = [power.conj(), current.conj() / rated, impedance.conj() / (rated * rated)];
+        let law = crate::circuit::law(load.model, power);
+        let figures = figures(law, power, rated_across(load, balanced));
+        let figures = figures.unwrap_or([Complex64::ZERO; 3]);
         let into = [&mut self.power, &mut self.current, &mut self.admittance];
         for (into, figure) in into.into_iter().zip(figures) {
             into[0][lane] = figure.re;

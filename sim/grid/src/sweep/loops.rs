@@ -13,7 +13,7 @@ use num_complex::Complex64;
 use super::kernel::{Phasors, nothing, parent_current, tree_voltage};
 use super::{Kind, Sweep, Unfit};
 use crate::block::Block;
-use crate::circuit::{Circuit, Coupling};
+use crate::circuit::Circuit;
 use crate::network::Wire;
 use crate::topology::NONE;
 
@@ -93,7 +93,7 @@ impl Loops {
         let mut loops = Self { steps, cuts: Vec::with_capacity(cut.len()), admittance: Vec::new() };
         let mut impedances = Vec::with_capacity(cut.len());
         for branch in cut {
-            let Coupling::Series { impedance, wires } = &branch.coupling else { return Err(unfit) };
+            let Some((impedance, wires)) = branch.coupling.impedance() else { return Err(unfit) };
             let has = |wire: usize| N == 1 || wires.contains(Wire::ALL[wire]);
             let dead = |node: u32| (0..N).any(|wire| has(wire) && !circuit.has_wire(node, wire));
             if dead(branch.from) || dead(branch.to) {
@@ -103,7 +103,7 @@ impl Loops {
                 ends: [branch.from, branch.to].map(|node| step_of[node as usize]),
                 wires: std::array::from_fn(has),
             });
-            impedances.push(*impedance);
+            impedances.push(impedance);
         }
         loops.admittance = loops.invert(sweep, &impedances).ok_or(unfit)?;
         Ok(Some(loops))

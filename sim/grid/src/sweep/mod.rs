@@ -38,7 +38,7 @@ pub use loads::{LoadMap, Loads};
 
 use crate::block::{Block, Column, apply};
 use crate::circuit::{Circuit, Coupling};
-use crate::network::Wires;
+use crate::network::{Wire, Wires};
 use crate::topology::NONE;
 use kernel::{Phasors, draw_all, iterate, nothing};
 use loops::{Loops, close};
@@ -274,6 +274,23 @@ impl<const N: usize> Sweep<N> {
         currents
     }
 
+    /// The voltages of all nodes, volts, in the room that the state had for them.
+    pub fn into_voltages(&self, state: State<N, 1>) -> Vec<Column<N>> {
+        let State { voltages, currents, .. } = state;
+        drop(currents);
+        let all = voltages.into_iter().skip(self.emf.len());
+        let mut all: Vec<Column<N>> =
+            all.map(|row| row.map(|[re, im]| Complex64::new(re[0], im[0]))).collect();
+        for (voltages, wires) in all.iter_mut().zip(&self.wires) {
+            for (voltage, wire) in voltages.iter_mut().zip(Wire::ALL) {
+                if N > 1 && !wires.contains(wire) {
+                    *voltage = Complex64::ZERO;
+                }
+            }
+        }
+        all
+    }
+
     /// The voltages of all nodes in one lane, volts.
     pub fn voltages<const W: usize>(
         &self,
@@ -283,7 +300,7 @@ impl<const N: usize> Sweep<N> {
         let rows = state.voltages[self.emf.len()..].iter().zip(&self.wires);
         rows.map(move |(row, wires)| {
             std::array::from_fn(|wire| {
-                if N > 1 && !wires.contains(crate::network::Wire::ALL[wire]) {
+                if N > 1 && !wires.contains(Wire::ALL[wire]) {
                     return Complex64::ZERO;
                 }
                 Complex64::new(row[wire][0][lane], row[wire][1][lane])
@@ -346,8 +363,8 @@ pub fn branch_currents<const N: usize>(
     for node in (0..circuit.nodes()).rev().filter(|&node| circuit.parent[node] != NONE) {
         let parent = circuit.parent[node] as usize;
         let ends = match &circuit.branches[circuit.parent_branch[node] as usize].coupling {
-            Coupling::Series { .. } => [drawn[node], drawn[node].map(|current| -current)],
             Coupling::TwoPort(it) => it.currents(&voltages[parent], &voltages[node]),
+            _ => [drawn[node], drawn[node].map(|current| -current)],
         };
         for (drawn, current) in drawn[parent].iter_mut().zip(ends[0]) {
             *drawn += current;

@@ -82,12 +82,17 @@ struct Builder<'a, const N: usize> {
 impl<const N: usize> Builder<'_, N> {
     /// Whether each wire of each node comes from its parent.
     fn wires(&self) -> Result<(), Unfit> {
-        for node in 0..self.circuit.nodes() as u32 {
-            if let (true, Some(Coupling::Series { wires, .. })) =
-                (N > 1, self.coupling(node as usize))
-                && !wires.contains_all(self.circuit.wires[node as usize])
-            {
-                return Err(Unfit::Wire(node));
+        if N == 1 {
+            return Ok(());
+        }
+        for node in 0..self.circuit.nodes() {
+            let conductors = match self.coupling(node) {
+                Some(Coupling::Series { wires, .. }) => *wires,
+                Some(Coupling::Alike { .. }) if N == 3 => Wires::ABC,
+                _ => continue,
+            };
+            if !conductors.contains_all(self.circuit.wires[node]) {
+                return Err(Unfit::Wire(node as u32));
             }
         }
         Ok(())
@@ -175,6 +180,23 @@ impl<const N: usize> Builder<'_, N> {
         self.circuit.branches.get(branch as usize).map(|branch| &branch.coupling)
     }
 
+    /// The impedances of conductors that are alike and all in use, as most are: on the diagonal and
+    /// beside it.
+    fn alike(&self, node: usize) -> Option<[Complex64; 2]> {
+        match self.coupling(node) {
+            Some(Coupling::Alike { own, mutual }) if N == 1 || self.has_all(node) => {
+                Some([*own, *mutual])
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a node has a wire of each kind.
+    fn has_all(&self, node: usize) -> bool {
+        let all = if N == 4 { Wires::ABCN } else { Wires::ABC };
+        self.circuit.wires[node].contains_all(all)
+    }
+
     /// The impedance towards the parent if there is nothing else.
     fn series(&self, node: usize) -> Option<Block<N>> {
         match self.coupling(node) {
@@ -182,8 +204,8 @@ impl<const N: usize> Builder<'_, N> {
                 let source = self.circuit.sources.get(self.feeding[node] as usize);
                 Some(source.map_or(zero(), |source| source.impedance))
             }
-            Some(Coupling::TwoPort(_)) => None,
-            Some(Coupling::Series { impedance, wires }) => {
+            Some(coupling) => {
+                let (impedance, wires) = coupling.impedance()?;
                 let dead: Wires = wires
                     .iter()
                     .filter(|wire| {
@@ -191,9 +213,9 @@ impl<const N: usize> Builder<'_, N> {
                     })
                     .collect();
                 if N == 1 || dead.is_empty() {
-                    return Some(*impedance);
+                    return Some(impedance);
                 }
-                Some(earthed_conductors(impedance, *wires, dead))
+                Some(earthed_conductors(&impedance, wires, dead))
             }
         }
     }
@@ -255,6 +277,9 @@ impl<const N: usize> Builder<'_, N> {
         if self.general[node] {
             return Kind::General;
         }
+        if N > 1 && self.alike(node).is_some() {
+            return Kind::Alike;
+        }
         match self.series(node) {
             Some(impedance) if N > 1 && is_alike(&impedance) => Kind::Alike,
             _ => Kind::Full,
@@ -269,6 +294,11 @@ impl<const N: usize> Builder<'_, N> {
                 let node = row - self.sweep.emf.len();
                 let place = item.first_matrix as usize + (row - item.first as usize);
                 if !self.general[node] {
+                    if let (Some([own, mutual]), Kind::Alike) = (self.alike(node), item.kind) {
+                        let own = own - mutual;
+                        self.sweep.alike[place] = [own.re, own.im, mutual.re, mutual.im];
+                        continue;
+                    }
                     let impedance = self.series(node).unwrap_or(zero());
                     if item.kind == Kind::Alike {
                         let mutual = impedance[0][N - 1];

@@ -106,7 +106,7 @@ fn agrees_with_dense<const N: usize>(wanted: Wanted) -> bool {
     let expected = dense(&circuit);
     for constant in [Constant::InMatrix, Constant::Injected] {
         let sweep = Sweep::new(&circuit, constant).unwrap();
-        let (loads, _) = Loads::new(&circuit, &sweep);
+        let loads = Loads::new(&circuit, &sweep);
         let mut state = sweep.state();
         let outcome = sweep.solve(&loads, &mut state, 1e-12, 60);
         assert!(outcome.converged, "{N} {seed} {constant:?}: {outcome:?}");
@@ -179,7 +179,7 @@ fn two_lines(first_ohm: f64, second_ohm: f64, load_va: f64) -> Circuit<1> {
 
 fn solved(circuit: &Circuit<1>) -> (Outcome, Vec<Column<1>>, f64) {
     let sweep = Sweep::new(circuit, Constant::InMatrix).unwrap();
-    let (loads, _) = Loads::new(circuit, &sweep);
+    let loads = Loads::new(circuit, &sweep);
     let mut state = sweep.state();
     let outcome = sweep.solve(&loads, &mut state, 1e-12, 200);
     let voltages = sweep.voltages(&state, 0).collect();
@@ -224,7 +224,7 @@ fn a_solved_state_is_where_the_next_solution_begins() {
     let wanted = Wanted { nodes: 75, seed: 11, neutral: false, balanced: false, ties: 0 };
     let circuit = compile::<3>(&network(wanted)).unwrap().circuit;
     let sweep = Sweep::new(&circuit, Constant::Injected).unwrap();
-    let (loads, _) = Loads::new(&circuit, &sweep);
+    let loads = Loads::new(&circuit, &sweep);
     let mut state = sweep.state();
     let cold = sweep.solve(&loads, &mut state, 1e-10, 60);
     let voltages: Vec<_> = sweep.voltages(&state, 0).collect();

@@ -7,7 +7,8 @@ use super::NONE;
 pub struct Graph {
     ends: Vec<(u32, u32)>,
     first: Vec<u32>,
-    edges: Vec<u32>,
+    /// Node by node: an edge and the node at its other end.
+    beside: Vec<(u32, u32)>,
 }
 
 impl Graph {
@@ -17,24 +18,25 @@ impl Graph {
     /// # Panics
     /// If an edge names a node that is not there: callers number nodes themselves.
     pub fn new(nodes: usize, ends: Vec<(u32, u32)>) -> Self {
-        let mut first = vec![0_u32; nodes + 1];
+        // Counted two places ahead, so that filling in moves each beginning to where it belongs.
+        let mut first = vec![0_u32; nodes + 2];
         for &(a, b) in ends.iter().filter(|(a, b)| a != b) {
-            first[a as usize + 1] += 1;
-            first[b as usize + 1] += 1;
+            first[a as usize + 2] += 1;
+            first[b as usize + 2] += 1;
         }
-        for node in 0..nodes {
+        for node in 0..=nodes {
             first[node + 1] += first[node];
         }
-        let mut next = first.clone();
-        let mut edges = vec![0_u32; first[nodes] as usize];
+        let mut beside = vec![(0_u32, 0_u32); first[nodes + 1] as usize];
         for (edge, &(a, b)) in ends.iter().enumerate().filter(|(_, (a, b))| a != b) {
-            for node in [a, b] {
-                let at = &mut next[node as usize];
-                edges[*at as usize] = edge as u32;
+            for (node, other) in [(a, b), (b, a)] {
+                let at = &mut first[node as usize + 1];
+                beside[*at as usize] = (edge as u32, other);
                 *at += 1;
             }
         }
-        Self { ends, first, edges }
+        first.pop();
+        Self { ends, first, beside }
     }
 
     /// How many nodes there are.
@@ -47,16 +49,10 @@ impl Graph {
         &self.ends
     }
 
-    /// The edges that meet at a node.
-    pub fn edges_at(&self, node: u32) -> &[u32] {
+    /// The edges that meet at a node, each with the node at its other end.
+    pub fn beside(&self, node: u32) -> &[(u32, u32)] {
         let node = node as usize;
-        &self.edges[self.first[node] as usize..self.first[node + 1] as usize]
-    }
-
-    /// The other node of an edge.
-    pub fn other(&self, edge: u32, node: u32) -> u32 {
-        let (a, b) = self.ends[edge as usize];
-        if a == node { b } else { a }
+        &self.beside[self.first[node] as usize..self.first[node + 1] as usize]
     }
 
     /// Depth-first trees from the roots, in their order; what no root reaches is in no tree. A root
@@ -70,7 +66,6 @@ impl Graph {
             size: Vec::new(),
             chords: Vec::new(),
         };
-        let mut in_tree = vec![false; self.ends.len()];
         let mut stack: Vec<(u32, u32, u32)> = Vec::new();
         for &root in roots {
             stack.push((root, NONE, NONE));
@@ -85,11 +80,7 @@ impl Graph {
                 forest.order.push(node);
                 forest.parent.push(parent);
                 forest.parent_edge.push(edge);
-                if edge != NONE {
-                    in_tree[edge as usize] = true;
-                }
-                for &next in self.edges_at(node).iter().rev() {
-                    let other = self.other(next, node);
+                for &(next, other) in self.beside(node).iter().rev() {
                     if forest.number[other as usize] == NONE {
                         stack.push((other, number, next));
                     }
@@ -103,14 +94,26 @@ impl Graph {
                 forest.size[parent as usize] += forest.size[at];
             }
         }
-        let reached = |node: u32| forest.number[node as usize] != NONE;
-        forest.chords = (0..self.ends.len() as u32)
-            .filter(|&edge| {
-                let (a, b) = self.ends[edge as usize];
-                a != b && !in_tree[edge as usize] && reached(a)
-            })
-            .collect();
+        forest.chords = self.chords(&forest);
         forest
+    }
+
+    /// The edges that roots reach and that are in no tree.
+    fn chords(&self, forest: &Forest) -> Vec<u32> {
+        let in_trees = forest.parent_edge.iter().filter(|&&edge| edge != NONE).count();
+        if in_trees == self.ends.len() {
+            return Vec::new();
+        }
+        let mut in_tree = vec![false; self.ends.len()];
+        for &edge in forest.parent_edge.iter().filter(|&&edge| edge != NONE) {
+            in_tree[edge as usize] = true;
+        }
+        let reached = |node: u32| forest.number[node as usize] != NONE;
+        let edges = self.ends.iter().zip(&in_tree).zip(0..);
+        edges
+            .filter(|&((&(a, b), &in_tree), _)| a != b && !in_tree && reached(a))
+            .map(|(_, edge)| edge)
+            .collect()
     }
 }
 

@@ -9,7 +9,7 @@ mod supply;
 
 pub use forest::{Forest, Graph};
 pub use groups::Groups;
-pub use supply::{Element, Supply, supply};
+pub use supply::{Element, Joins, Supply, supply};
 
 /// No node, where a node may be missing.
 pub const NONE: u32 = u32::MAX;

@@ -2,7 +2,7 @@
 
 use num_complex::Complex64;
 
-use super::{Graph, Groups};
+use super::{Forest, Graph, Groups};
 use crate::network::{
     Connection, Fault, Line, LineImpedance, Network, Switch, Transformer, Wire, Wires,
 };
@@ -34,18 +34,34 @@ pub struct Supply {
     /// one, reaches them; a neutral also if something earths it. All other wires are as if they
     /// were ideally earthed, also the neutral at the node of a source.
     pub wires: Vec<Wires>,
-    /// Of each group: whether a source reaches it at all.
-    pub live: Vec<bool>,
     /// The groups at which sources are, in the order of the sources that are connected.
     pub roots: Vec<u32>,
     /// What joins the groups, between which; also where no source is.
     pub graph: Graph,
+    /// The trees of what the roots reach.
+    pub forest: Forest,
     /// What each edge of the graph is.
     pub elements: Vec<Element>,
+    /// What makes its ends one.
+    pub joins: Joins,
+    /// The lines that are no edge and yet not open: joined ones, and those open at one end.
+    pub one_sided: Vec<u32>,
+}
+
+/// What makes its ends one.
+#[derive(Clone, Debug)]
+pub struct Joins {
     /// Of each switch: whether its ends are one.
-    pub switch_joins: Vec<bool>,
+    pub switches: Vec<bool>,
     /// Of each line: whether its ends are one, as it is closed and has no series impedance.
-    pub line_joins: Vec<bool>,
+    pub lines: Vec<bool>,
+}
+
+impl Supply {
+    /// Whether a source reaches a group at all.
+    pub fn is_live(&self, group: u32) -> bool {
+        self.forest.number[group as usize] != super::NONE
+    }
 }
 
 /// Sees to the switches of a network whose references were checked
@@ -56,84 +72,95 @@ pub struct Supply {
 /// currents divide.
 pub fn supply(network: &Network) -> Result<Supply, Fault> {
     let mut joined = Joined::new(network);
-    let mut switch_joins = Vec::with_capacity(network.switches.len());
+    let mut joins = Joins { switches: Vec::with_capacity(network.switches.len()), lines: vec![] };
     for switch in &network.switches {
-        switch_joins.push(joined.switch(switch)?);
+        joins.switches.push(joined.switch(switch)?);
     }
-    let mut line_joins = Vec::with_capacity(network.lines.len());
-    for line in &network.lines {
-        line_joins.push(joined.line(line)?);
-    }
-    let (group, count) = joined.numbered();
-    let mut edges = Edges {
-        group: &group,
-        ends: Vec::with_capacity(network.lines.len() + network.transformers.len()),
-        elements: Vec::with_capacity(network.lines.len() + network.transformers.len()),
-        reach: Groups::new(count * 4),
-    };
-    for (index, line) in network.lines.iter().enumerate() {
-        if line.from_closed && line.to_closed && !line_joins[index] {
-            edges.conductors(Element::Line(index as u32), &line.from, &line.to);
-        }
-    }
+    let mut edges = Edges::new(network);
+    edges.lines(&mut joined, &mut joins)?;
     for (index, switch) in network.switches.iter().enumerate() {
-        if switch.closed && !switch_joins[index] {
+        if switch.closed && !joins.switches[index] {
             edges.conductors(Element::Switch(index as u32), &switch.from, &switch.to);
         }
     }
     for (index, transformer) in network.transformers.iter().enumerate() {
         edges.transformer(index as u32, transformer);
     }
-    let Edges { ends, elements, mut reach, .. } = edges;
-
+    let any = joined.any;
+    let (group, count) = joined.numbered();
+    if any {
+        for (a, b) in &mut edges.ends {
+            (*a, *b) = (group[*a as usize], group[*b as usize]);
+        }
+    }
+    let Edges { ends, elements, through, one_sided, .. } = edges;
     let sources = network.sources.iter().filter(|source| source.connected);
     let roots: Vec<u32> = sources.map(|source| group[source.node.index()]).collect();
     let graph = Graph::new(count, ends);
     let forest = graph.forest(&roots);
-    let live: Vec<bool> = forest.number.iter().map(|&number| number != super::NONE).collect();
-    let mut fed = vec![false; count * 4];
-    for (&root, wire) in roots.iter().flat_map(|root| Wire::ALL.map(|wire| (root, wire))) {
-        fed[reach.find(wire_at(root, wire)) as usize] = true;
+    let mut fed = vec![Wires::NONE; count];
+    for &root in &roots {
+        fed[root as usize] = Wires::ABCN;
     }
     for shunt in network.shunts.iter().filter(|shunt| shunt.connected) {
         if *shunt.connection.wires.as_slice() == [Wire::Neutral] {
-            let group = group[shunt.connection.node.index()];
-            fed[reach.find(wire_at(group, Wire::Neutral)) as usize] = true;
+            let fed = &mut fed[group[shunt.connection.node.index()] as usize];
+            *fed = fed.with(Wire::Neutral);
         }
     }
-    let mut wires: Vec<Wires> = (0..count as u32)
-        .map(|group| {
-            let fed = |wire: &Wire| fed[reach.find(wire_at(group, *wire)) as usize];
-            Wire::ALL.into_iter().filter(fed).collect()
-        })
-        .collect();
+    let mut spread = Spread { network, graph: &graph, elements: &elements, through, fed };
+    spread.everywhere(&forest);
+    let mut wires = spread.fed;
     for &root in &roots {
         // A source earths the neutral wire of its node.
-        wires[root as usize] =
-            wires[root as usize].iter().filter(|&it| it != Wire::Neutral).collect();
+        wires[root as usize] = wires[root as usize].common(Wires::ABC);
     }
-    Ok(Supply { group, wires, live, roots, graph, elements, switch_joins, line_joins })
+    Ok(Supply { group, wires, roots, graph, forest, elements, joins, one_sided })
 }
 
-fn wire_at(group: u32, wire: Wire) -> u32 {
-    group * 4 + wire.index() as u32
-}
-
+/// The edges of the graph, first by the nodes that they join.
 struct Edges<'a> {
-    group: &'a [u32],
+    network: &'a Network,
     ends: Vec<(u32, u32)>,
     elements: Vec<Element>,
-    reach: Groups,
+    /// Of each edge: its wires where they have the same order at both ends, else none.
+    through: Vec<Wires>,
+    one_sided: Vec<u32>,
 }
 
-impl Edges<'_> {
-    fn conductors(&mut self, element: Element, from: &Connection, to: &Connection) {
-        let (a, b) = (self.group[from.node.index()], self.group[to.node.index()]);
-        self.ends.push((a, b));
-        self.elements.push(element);
-        for (&f, &t) in from.wires.as_slice().iter().zip(to.wires.as_slice()) {
-            self.reach.join(wire_at(a, f), wire_at(b, t));
+impl<'a> Edges<'a> {
+    fn new(network: &'a Network) -> Self {
+        let most = network.lines.len() + network.transformers.len();
+        Self {
+            network,
+            ends: Vec::with_capacity(most),
+            elements: Vec::with_capacity(most),
+            through: Vec::with_capacity(most),
+            one_sided: Vec::new(),
         }
+    }
+
+    /// All lines, in one pass.
+    fn lines(&mut self, joined: &mut Joined<'a>, joins: &mut Joins) -> Result<(), Fault> {
+        joins.lines = vec![false; self.network.lines.len()];
+        for (index, line) in self.network.lines.iter().enumerate() {
+            let element = Element::Line(index as u32);
+            let is_edge = line.from_closed && line.to_closed && !joined.line(line)?;
+            if is_edge {
+                self.conductors(element, &line.from, &line.to);
+            } else if line.from_closed || line.to_closed {
+                joins.lines[index] = line.from_closed && line.to_closed;
+                self.one_sided.push(index as u32);
+            }
+        }
+        Ok(())
+    }
+
+    fn conductors(&mut self, element: Element, from: &Connection, to: &Connection) {
+        self.ends.push((from.node.0, to.node.0));
+        self.elements.push(element);
+        let alike = from.wires == to.wires;
+        self.through.push(if alike { from.wires.set() } else { Wires::NONE });
     }
 
     fn transformer(&mut self, index: u32, transformer: &Transformer) {
@@ -141,25 +168,106 @@ impl Edges<'_> {
             (0..transformer.windings.len()).filter(|&at| transformer.closed[at]).collect();
         for (nth, &from) in closed.iter().enumerate() {
             for &to in &closed[nth + 1..] {
-                let ends = [from, to].map(|at| transformer.windings[at].connection);
-                let [a, b] = ends.map(|end| self.group[end.node.index()]);
+                let [a, b] = [from, to].map(|at| transformer.windings[at].connection.node.0);
                 self.ends.push((a, b));
                 let (from, to) = (from as u8, to as u8);
                 self.elements.push(Element::Transformer { index, from, to });
-                let first = wire_at(a, ends[0].wires.as_slice()[0]);
-                for (at, winding) in [(a, from), (b, to)] {
-                    for wire in transformer.windings[usize::from(winding)].terminals() {
-                        self.reach.join(first, wire_at(at, wire));
+                self.through.push(Wires::NONE);
+            }
+        }
+    }
+}
+
+/// How far voltages reach from what feeds wires.
+struct Spread<'a> {
+    network: &'a Network,
+    graph: &'a Graph,
+    elements: &'a [Element],
+    through: Vec<Wires>,
+    fed: Vec<Wires>,
+}
+
+impl Spread<'_> {
+    /// Until nothing more is fed.
+    fn everywhere(&mut self, forest: &Forest) {
+        // Along the trees, which is all there is in most networks.
+        for &edge in forest.parent_edge.iter().filter(|&&edge| edge != super::NONE) {
+            self.along(edge as usize);
+        }
+        let mut open = Vec::new();
+        loop {
+            let mut changed = false;
+            for edge in 0..self.elements.len() {
+                if !self.along(edge) {
+                    continue;
+                }
+                changed = true;
+                let (a, b) = self.graph.ends()[edge];
+                open.extend([a, b]);
+                while let Some(group) = open.pop() {
+                    for &(edge, other) in self.graph.beside(group) {
+                        if self.along(edge as usize) {
+                            open.extend([group, other]);
+                        }
                     }
                 }
             }
+            if !changed {
+                break;
+            }
         }
+    }
+
+    fn feed(&mut self, group: u32, wires: Wires) -> bool {
+        let fed = &mut self.fed[group as usize];
+        let before = std::mem::replace(fed, fed.union(wires));
+        *fed != before
+    }
+
+    /// What is fed at one end of an edge is fed at the other; whether that changed anything.
+    fn along(&mut self, edge: usize) -> bool {
+        let (a, b) = self.graph.ends()[edge];
+        let (at_a, at_b) = (self.fed[a as usize], self.fed[b as usize]);
+        let through = self.through[edge];
+        if !through.is_empty() {
+            let both = at_a.union(at_b).common(through);
+            return self.feed(a, both) | self.feed(b, both);
+        }
+        let (from, to) = match self.elements[edge] {
+            Element::Line(index) => {
+                let line = &self.network.lines[index as usize];
+                (&line.from, &line.to)
+            }
+            Element::Switch(index) => {
+                let switch = &self.network.switches[index as usize];
+                (&switch.from, &switch.to)
+            }
+            Element::Transformer { index, from, to } => {
+                // One wire of any winding feeds all that its windings are connected to.
+                let windings = &self.network.transformers[index as usize].windings;
+                let [at_from, at_to] =
+                    [from, to].map(|at| windings[usize::from(at)].terminals().collect::<Wires>());
+                if at_a.common(at_from).is_empty() && at_b.common(at_to).is_empty() {
+                    return false;
+                }
+                return self.feed(a, at_from) | self.feed(b, at_to);
+            }
+        };
+        let mut changed = false;
+        for (&f, &t) in from.wires.as_slice().iter().zip(to.wires.as_slice()) {
+            if at_a.contains(f) || at_b.contains(t) {
+                changed |= self.feed(a, Wires::NONE.with(f)) | self.feed(b, Wires::NONE.with(t));
+            }
+        }
+        changed
     }
 }
 
 /// Nodes that become one.
 struct Joined<'a> {
     network: &'a Network,
+    /// Whether there are any; until then nothing is kept about nodes.
+    any: bool,
     groups: Groups,
     /// Of the node that stands for a group: all wires of the group.
     wires: Vec<Wires>,
@@ -167,16 +275,20 @@ struct Joined<'a> {
 
 impl<'a> Joined<'a> {
     fn new(network: &'a Network) -> Self {
-        let wires = network.nodes.iter().map(|node| node.wires).collect();
-        Self { network, groups: Groups::new(network.nodes.len()), wires }
+        Self { network, any: false, groups: Groups::new(0), wires: Vec::new() }
     }
 
     /// Whether the ends become one; an error if they are one already.
     fn join(&mut self, from: &Connection, to: &Connection) -> Result<bool, String> {
-        let (a, b) = (self.groups.find(from.node.0), self.groups.find(to.node.0));
         if from.wires != to.wires {
             return Ok(false);
         }
+        if !self.any {
+            self.any = true;
+            self.groups = Groups::new(self.network.nodes.len());
+            self.wires = self.network.nodes.iter().map(|node| node.wires).collect();
+        }
+        let (a, b) = (self.groups.find(from.node.0), self.groups.find(to.node.0));
         if a == b {
             let names = [from.node, to.node].map(|id| &self.network.nodes[id.index()].name);
             return Err(format!(
@@ -185,8 +297,7 @@ impl<'a> Joined<'a> {
             ));
         }
         let (at_a, at_b) = (self.wires[a as usize], self.wires[b as usize]);
-        let both: Wires = at_a.iter().filter(|&wire| at_b.contains(wire)).collect();
-        if !from.wires.set().contains_all(both) {
+        if !from.wires.set().contains_all(at_a.common(at_b)) {
             return Ok(false);
         }
         self.groups.join(a, b);
@@ -216,9 +327,13 @@ impl<'a> Joined<'a> {
 
     /// The group of each node, numbered in the order of their first nodes, and their count.
     fn numbered(mut self) -> (Vec<u32>, usize) {
-        let mut number = vec![super::NONE; self.network.nodes.len()];
+        let nodes = self.network.nodes.len();
+        if !self.any {
+            return ((0..nodes as u32).collect(), nodes);
+        }
+        let mut number = vec![super::NONE; nodes];
         let mut count = 0;
-        let group = (0..self.network.nodes.len() as u32).map(|node| {
+        let group = (0..nodes as u32).map(|node| {
             let of_group = &mut number[self.groups.find(node) as usize];
             if *of_group == super::NONE {
                 *of_group = count;
