@@ -2,8 +2,8 @@
 //! power-grid-model on: `beside_power_grid_model NETWORK PHASES WHAT RUNS [VOLTAGES]`.
 //!
 //! `WHAT` is `single`, `batch`, `memory`, `faults` or `scale`. Prints one line of JSON. Times are
-//! processor time in seconds; reading the file is in none of them. Voltages (of faults the currents,
-//! amperes) are written node by node in the order of the file, in per unit, for comparison.
+//! processor time in seconds; reading the file is in none of them. Voltages in per unit (of faults
+//! the currents, amperes) are written node by node in the order of the file, for comparison.
 
 #![expect(clippy::print_stdout, reason = "its result")]
 
@@ -173,7 +173,7 @@ fn single<const N: usize>(arguments: &Arguments) {
     write(arguments, &result);
     let (circuit, nodes) = (&fixed.circuit, inverse_of(&fixed.circuit));
     let mut again = Vec::new();
-    let mut time = |mut solve: Box<dyn FnMut(&mut [[Complex64; N]]) + '_>| {
+    let mut time = |solve: &mut dyn FnMut(&mut [[Complex64; N]])| {
         for _ in 0..arguments.runs {
             let begin = processor_s();
             solve(&mut result);
@@ -184,20 +184,20 @@ fn single<const N: usize>(arguments: &Arguments) {
         let sweep = Sweep::new(circuit, Constant::InMatrix).expect("it was swept");
         let loads = Loads::<N, 1>::new(circuit, &sweep);
         let mut state = sweep.state();
-        time(Box::new(move |result| {
+        time(&mut |result| {
             state.restart();
             let outcome = sweep.solve(&loads, &mut state, TOLERANCE_PU, MOST_ITERATIONS);
             assert!(outcome.converged, "{outcome:?}");
             by_node(circuit, sweep.voltages(&state, 0), &nodes, result);
-        }));
+        });
     } else {
         let mut nodal = Nodal::new(circuit).expect("a regular matrix");
-        time(Box::new(move |result| {
+        time(&mut |result| {
             let start = nodal.without_load();
             let solved = nodal.solve(circuit, start, &options);
             assert!(solved.converged, "{} iterations", solved.iterations);
             by_node(circuit, solved.voltages.iter().copied(), &nodes, result);
-        }));
+        });
     }
     println!(
         "{{\"method\": \"{:?}\", \"iterations\": {}, \"compile_s\": {compiling:?}, \"first_s\": \

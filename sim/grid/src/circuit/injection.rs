@@ -202,15 +202,22 @@ pub(crate) fn parts_between(
         between.count += 1;
     };
     match configuration {
-        Configuration::Star => match wires {
-            [phases @ .., Wire::Neutral] if !phases.is_empty() => {
-                phases.iter().for_each(|&wire| put(wire, Some(Wire::Neutral)));
+        Configuration::Star => {
+            let (phases, neutral) = match wires {
+                [phases @ .., Wire::Neutral] if !phases.is_empty() => (phases, Some(Wire::Neutral)),
+                wires => (wires, None),
+            };
+            for &wire in phases {
+                put(wire, neutral);
             }
-            wires => wires.iter().for_each(|&wire| put(wire, None)),
-        },
+        }
         Configuration::Delta => match *wires {
             [a, b] => put(a, Some(b)),
-            [a, b, c] => [(a, b), (b, c), (c, a)].iter().for_each(|&(a, b)| put(a, Some(b))),
+            [a, b, c] => {
+                put(a, Some(b));
+                put(b, Some(c));
+                put(c, Some(a));
+            }
             _ => {}
         },
         Configuration::StarIsolated => return None,

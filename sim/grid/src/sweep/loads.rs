@@ -116,20 +116,20 @@ fn live_ends<const N: usize>(circuit: &Circuit<N>, part: &Part) -> Option<(u8, u
 /// Power, current and admittance of a law without bands or exponents: VA, A and siemens by which
 /// the voltage is multiplied (divided by its square, its magnitude, by nothing).
 fn coefficients(part: &Part) -> Option<[Complex64; 3]> {
-    let Some(it) = &part.follows else { return figures(Law::Power, part.power_va, 1.0) };
+    let Some(it) = &part.follows else { return figures(&Law::Power, part.power_va, 1.0) };
     if it.band.is_some() && it.law != Law::Impedance {
         return None;
     }
-    figures(it.law.clone(), part.power_va, it.rated_voltage_v)
+    figures(&it.law, part.power_va, it.rated_voltage_v)
 }
 
-fn figures(law: Law, of: Complex64, rated: f64) -> Option<[Complex64; 3]> {
+fn figures(law: &Law, of: Complex64, rated: f64) -> Option<[Complex64; 3]> {
     let zero = Complex64::ZERO;
     let [impedance, current, power] = match law {
         Law::Power => [zero, zero, of],
         Law::Current => [zero, of, zero],
         Law::Impedance => [of, zero, zero],
-        Law::Mixed(mixed) => mixed,
+        Law::Mixed(mixed) => *mixed,
         Law::Exponential { .. } => return None,
     };
     Some([power.conj(), current.conj() / rated, impedance.conj() / (rated * rated)])
@@ -261,8 +261,8 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         self.range(item, 1)
     }
 
-    /// Other powers in each lane, VA: of each of the network's loads, part by part. How loads follow
-    /// the voltage stays as it was. For sweeps with [`Constant::Injected`]; parts of loads that had
+    /// Other powers in each lane, VA: of each of the network's loads, part by part. How loads
+    /// follow the voltage stays as it was. For sweeps with [`Constant::Injected`]; parts of loads that had
     /// no power when this was prepared, and stars whose star point is isolated, keep what they had.
     pub(crate) fn set(&mut self, map: &LoadMap, loads: &[Load], powers: &[&[[Complex64; 3]]; W]) {
         for &(load, slot, target) in &map.targets {
@@ -317,7 +317,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
 impl<const W: usize> Extra<W> {
     fn set(&mut self, lane: usize, load: &Load, power: Complex64, balanced: bool) {
         let law = crate::circuit::law(load.model, power);
-        let figures = figures(law, power, rated_across(load, balanced));
+        let figures = figures(&law, power, rated_across(load, balanced));
         let figures = figures.unwrap_or([Complex64::ZERO; 3]);
         let into = [&mut self.power, &mut self.current, &mut self.admittance];
         for (into, figure) in into.into_iter().zip(figures) {
