@@ -262,8 +262,9 @@ impl<const N: usize, const W: usize> Loads<N, W> {
     }
 
     /// Other powers in each lane, VA: of each of the network's loads, part by part. How loads
-    /// follow the voltage stays as it was. For sweeps with [`Constant::Injected`]; parts of loads that had
-    /// no power when this was prepared, and stars whose star point is isolated, keep what they had.
+    /// follow the voltage stays as it was. For sweeps with [`Constant::Injected`]; parts of loads
+    /// that had no power when this was prepared, and stars whose star point is isolated, keep what
+    /// they had.
     pub(crate) fn set(&mut self, map: &LoadMap, loads: &[Load], powers: &[&[[Complex64; 3]]; W]) {
         for &(load, slot, target) in &map.targets {
             let (mut p, mut q) = ([0.0; W], [0.0; W]);
