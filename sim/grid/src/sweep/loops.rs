@@ -121,39 +121,40 @@ impl Loops {
     ) -> Option<Vec<Complex64>> {
         let unknowns = self.cuts.len() * N;
         let mut matrix = vec![Complex64::ZERO; unknowns * unknowns];
-        let mut work = vec![nothing::<N, 1>(); self.steps.len()];
+        let mut drawn = vec![nothing::<N, LANES>(); self.steps.len()];
+        let mut across = drawn.clone();
+        let columns: Vec<usize> = (0..unknowns).collect();
+        for side_by_side in columns.chunks(LANES) {
+            drawn.fill(nothing());
+            for (lane, &column) in side_by_side.iter().enumerate() {
+                let (cut, wire) = (&self.cuts[column / N], column % N);
+                if cut.wires[wire] {
+                    drawn[cut.ends[0] as usize][wire][0][lane] += 1.0;
+                    drawn[cut.ends[1] as usize][wire][0][lane] -= 1.0;
+                }
+            }
+            respond(sweep, &self.steps, &mut drawn, &mut across);
+            for (at, other) in self.cuts.iter().enumerate() {
+                let [a, b] = other.ends.map(|end| &across[end as usize]);
+                for k in (0..N).filter(|&k| other.wires[k]) {
+                    let row = (at * N + k) * unknowns;
+                    for (lane, &column) in side_by_side.iter().enumerate() {
+                        let [re, im] = [0, 1].map(|part| b[k][part][lane] - a[k][part][lane]);
+                        matrix[row + column] = Complex64::new(re, im);
+                    }
+                }
+            }
+        }
         for (by, cut) in self.cuts.iter().enumerate() {
             for wire in 0..N {
                 let column = by * N + wire;
                 if !cut.wires[wire] {
+                    // A current that there is not: of nothing, and without a voltage.
+                    for row in 0..unknowns {
+                        matrix[row * unknowns + column] = Complex64::ZERO;
+                    }
                     matrix[column * unknowns + column] = Complex64::ONE;
                     continue;
-                }
-                work.fill(nothing());
-                work[cut.ends[0] as usize][wire][0][0] += 1.0;
-                work[cut.ends[1] as usize][wire][0][0] -= 1.0;
-                let mut drawn = work.clone();
-                for at in (0..self.steps.len()).rev() {
-                    let step = self.steps[at];
-                    if step.parent != NONE {
-                        let current = parent_current(sweep, &step, &drawn[at]);
-                        add(&mut drawn[step.parent as usize], &current);
-                    }
-                }
-                for at in 0..self.steps.len() {
-                    let step = self.steps[at];
-                    let above =
-                        if step.parent == NONE { nothing() } else { work[step.parent as usize] };
-                    work[at] = tree_voltage(sweep, &step, &above, &drawn[at]);
-                }
-                for (at, other) in self.cuts.iter().enumerate() {
-                    for k in (0..N).filter(|&k| other.wires[k]) {
-                        let [a, b] = other.ends.map(|end| {
-                            let it = work[end as usize][k];
-                            Complex64::new(it[0][0], it[1][0])
-                        });
-                        matrix[(at * N + k) * unknowns + column] = b - a;
-                    }
                 }
                 for (k, row) in impedances[by].iter().enumerate().filter(|&(k, _)| cut.wires[k]) {
                     matrix[(by * N + k) * unknowns + column] += row[wire];
@@ -161,6 +162,29 @@ impl Loops {
             }
         }
         dense_inverse(matrix, unknowns)
+    }
+}
+
+/// How many cuts' currents are looked at side by side while preparing.
+const LANES: usize = 8;
+
+/// What currents that are drawn do to the voltages of a tree whose sources have none.
+#[multiversion(targets = "simd")]
+fn respond<const N: usize, const W: usize>(
+    sweep: &Sweep<N>,
+    steps: &[Step],
+    drawn: &mut [Phasors<N, W>],
+    voltages: &mut [Phasors<N, W>],
+) {
+    for (at, step) in steps.iter().enumerate().rev() {
+        if step.parent != NONE {
+            let current = parent_current(sweep, step, &drawn[at]);
+            add(&mut drawn[step.parent as usize], &current);
+        }
+    }
+    for (at, step) in steps.iter().enumerate() {
+        let above = if step.parent == NONE { nothing() } else { voltages[step.parent as usize] };
+        voltages[at] = tree_voltage(sweep, step, &above, &drawn[at]);
     }
 }
 
@@ -172,11 +196,15 @@ fn add<const N: usize, const W: usize>(x: &mut Phasors<N, W>, y: &Phasors<N, W>)
 }
 
 /// By elimination with row pivots.
+#[multiversion(targets = "simd")]
 fn dense_inverse(mut a: Vec<Complex64>, size: usize) -> Option<Vec<Complex64>> {
     let mut result = vec![Complex64::ZERO; size * size];
     for k in 0..size {
         result[k * size + k] = Complex64::ONE;
     }
+    let (mut from, mut into) = (vec![Complex64::ZERO; size], vec![Complex64::ZERO; size]);
+    // Right of this nothing is left of the result's rows but ones on their diagonals.
+    let mut filled = 0;
     for column in 0..size {
         let mut pivot = column;
         for row in column + 1..size {
@@ -192,25 +220,27 @@ fn dense_inverse(mut a: Vec<Complex64>, size: usize) -> Option<Vec<Complex64>> {
             a.swap(column * size + k, pivot * size + k);
             result.swap(column * size + k, pivot * size + k);
         }
+        filled = filled.max(pivot + 1);
         let scale = Complex64::ONE / value;
-        for k in 0..size {
+        for k in column..size {
             a[column * size + k] *= scale;
+        }
+        for k in 0..filled {
             result[column * size + k] *= scale;
         }
-        let (from, into) = (
-            a[column * size..(column + 1) * size].to_vec(),
-            result[column * size..(column + 1) * size].to_vec(),
-        );
+        from.copy_from_slice(&a[column * size..(column + 1) * size]);
+        into.copy_from_slice(&result[column * size..(column + 1) * size]);
         for row in (0..size).filter(|&row| row != column) {
             let factor = a[row * size + column];
             if factor == Complex64::ZERO {
                 continue;
             }
-            for k in column..size {
-                a[row * size + k] -= factor * from[k];
+            let of_row = row * size..(row + 1) * size;
+            for (a, from) in a[of_row.clone()][column..].iter_mut().zip(&from[column..]) {
+                *a -= factor * from;
             }
-            for k in 0..size {
-                result[row * size + k] -= factor * into[k];
+            for (result, into) in result[of_row][..filled].iter_mut().zip(&into[..filled]) {
+                *result -= factor * into;
             }
         }
     }
