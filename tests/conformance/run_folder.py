@@ -4,6 +4,7 @@ Also: pages and pictures must not need the network, and what stands in two files
 """
 
 import csv
+import fnmatch
 import hashlib
 import html.parser
 import json
@@ -146,14 +147,28 @@ def scenario(comparison, run, name):
     head = document["scenario"]
     comparison.same(f"{name}/scenario.toml: name", head["name"], run.facts["scenario"])
     comparison.same(f"{name}/scenario.toml: seed", head["seed"], run.facts["seed"])
-    names = [name for device in document["device"] for name in expanded(device)]
+    loads = loads_of(run, document)
+    names = [name for device in document["device"] for name in expanded(device, loads)]
     comparison.same(f"{name}: devices", [d["name"] for d in run.facts["devices"]], names)
     checks = [check["name"] for check in document["check"]]
     comparison.same(f"{name}: checks", [v["check"] for v in run.verdicts], checks)
 
 
-def expanded(device):
-    """The devices of one table: `count` makes NAME-01, NAME-02 of it."""
+def loads_of(run, document):
+    """The names of the loads of the scenario's network, from the copy that the run keeps of it."""
+    if "grid" not in document:
+        return []
+    network = tomllib.loads(run.facts["files"][document["grid"]["file"]])
+    return [load["name"] for load in network["load"]]
+
+
+def expanded(device, loads):
+    """The devices of one table: `count` makes NAME-01, NAME-02 of it, a pattern NAME-LOAD each."""
+    at = device["at"]
+    if at.startswith("load:") and "*" in at:
+        pattern = at.removeprefix("load:")
+        fitting = [load for load in loads if fnmatch.fnmatchcase(load, pattern)]
+        return [f"{device['name']}-{load}" for load in fitting]
     if "count" not in device:
         return [device["name"]]
     count = device["count"]

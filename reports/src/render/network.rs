@@ -15,7 +15,7 @@ use crate::verdict::{Status, Verdict};
 
 const TEMPLATE: &str = include_str!("network.html");
 
-/// More rows than these are no picture; the nodes with the lowest voltages are shown then.
+/// More rows than these are no picture; those farthest from the rated voltage are shown then.
 const NODES_MAX: usize = 120;
 /// The day's hours, or as many parts of whatever the run lasts.
 const PARTS_OF_TIME: usize = 24;
@@ -39,6 +39,12 @@ struct Balance {
     why: String,
 }
 
+/// Between which voltages a phase is, step by step, per unit.
+struct Range {
+    lowest: Vec<f64>,
+    highest: Vec<f64>,
+}
+
 /// The part of the page; `None` if the run has no network.
 pub(super) fn section(
     reader: &RunReader,
@@ -57,8 +63,8 @@ pub(super) fn section(
         return Ok(None);
     };
     let phases = by_phase(&voltages);
-    let mut pictures = diagrams(reader, &rows, figures)?;
-    pictures.push(lowest_by_phase(&rows, &phases, figures));
+    let mut pictures = diagrams(reader, &rows, &voltages, figures)?;
+    pictures.push(phases_over_time(&rows, &phases, figures));
     pictures.push(losses(&rows, figures));
     pictures.push(heat_map(&rows, &voltages, figures));
     let section = Section {
@@ -87,7 +93,7 @@ fn facts(rows: &[GridRow], step: &str) -> Vec<Fact> {
 }
 
 /// Where and when voltages were lowest and highest, and which phase is the worst.
-fn notes(rows: &[GridRow], phases: &[Vec<f64>; 3]) -> Vec<String> {
+fn notes(rows: &[GridRow], phases: &[Range; 3]) -> Vec<String> {
     let mut notes = Vec::new();
     let low = rows.iter().min_by(|a, b| a.lowest.0.total_cmp(&b.lowest.0));
     let high = rows.iter().max_by(|a, b| a.highest.0.total_cmp(&b.highest.0));
@@ -101,8 +107,11 @@ fn notes(rows: &[GridRow], phases: &[Vec<f64>; 3]) -> Vec<String> {
             high.time
         ));
     }
-    let least = |phase: &Vec<f64>| phase.iter().copied().fold(f64::INFINITY, f64::min);
-    let worst = (0..3).min_by(|a, b| least(&phases[*a]).total_cmp(&least(&phases[*b])));
+    let farthest = |phase: &Range| {
+        let all = phase.lowest.iter().chain(&phase.highest).filter(|it| it.is_finite());
+        all.map(|voltage| off(*voltage)).fold(0.0, f64::max)
+    };
+    let worst = (0..3).max_by(|a, b| farthest(&phases[*a]).total_cmp(&farthest(&phases[*b])));
     let (most, all) = rows.iter().fold(([0.0; 3], 0.0), |(mut sums, all), row| {
         sums.iter_mut().zip(row.p_w).for_each(|(sum, power): (&mut f64, _)| *sum += power.abs());
         (sums, all + row.p_w.iter().map(|power| power.abs()).sum::<f64>())
@@ -111,8 +120,8 @@ fn notes(rows: &[GridRow], phases: &[Vec<f64>; 3]) -> Vec<String> {
         let shares =
             [0, 1, 2].map(|at| format!("{} {} %", WIRES[at], number(100.0 * most[at] / all)));
         notes.push(format!(
-            "Voltages sank lowest in phase {}. Of what the sources exchange with the network go \
-             through the phases: {}.",
+            "The worst phase is {}, where a voltage was farthest from the rated one. Of what the \
+             sources exchange with the network go through the phases: {}.",
             WIRES[worst],
             shares.join(", ")
         ));
@@ -137,16 +146,20 @@ fn balances(document: &Table, verdicts: &[Verdict]) -> Vec<Balance> {
     .collect()
 }
 
-/// Of each phase the lowest voltage of each step, per unit.
-fn by_phase(voltages: &GridTable) -> [Vec<f64>; 3] {
+/// Of each phase the lowest and the highest voltage of each step, per unit.
+fn by_phase(voltages: &GridTable) -> [Range; 3] {
     WIRES.map(|wire| {
         let of = |name: &String| name.rsplit_once('.').is_some_and(|(_, own)| own == wire);
         let columns: Vec<usize> =
             (0..voltages.columns.len()).filter(|at| of(&voltages.columns[*at])).collect();
-        let lowest = |row: &Vec<f64>| {
-            columns.iter().map(|at| row[*at]).filter(|it| *it > 0.0).fold(f64::INFINITY, f64::min)
+        let of_row = |row: &Vec<f64>, start: f64, choose: fn(f64, f64) -> f64| {
+            columns.iter().map(|at| row[*at]).filter(|it| *it > 0.0).fold(start, choose)
         };
-        voltages.rows.iter().map(lowest).collect()
+        let rows = voltages.rows.iter();
+        Range {
+            lowest: rows.clone().map(|row| of_row(row, f64::INFINITY, f64::min)).collect(),
+            highest: rows.map(|row| of_row(row, f64::NEG_INFINITY, f64::max)).collect(),
+        }
     })
 }
 
@@ -154,10 +167,12 @@ fn by_phase(voltages: &GridTable) -> [Vec<f64>; 3] {
 fn diagrams(
     reader: &RunReader,
     rows: &[GridRow],
+    voltages: &GridTable,
     figures: &mut Vec<Figure>,
 ) -> Result<Vec<Picture>, RenderError> {
-    let heaviest = rows.iter().max_by(|a, b| a.loads.0.total_cmp(&b.loads.0));
-    let highest = rows.iter().max_by(|a, b| a.highest.0.total_cmp(&b.highest.0));
+    let steps = || rows.iter().zip(&voltages.rows);
+    let heaviest = steps().max_by(|a, b| a.0.loads.0.total_cmp(&b.0.loads.0));
+    let highest = steps().max_by(|a, b| a.0.highest.0.total_cmp(&b.0.highest.0));
     let mut pictures = Vec::new();
     for (name, word, row) in [
         (file::GRID_HEAVIEST, "the heaviest load", heaviest),
@@ -169,17 +184,22 @@ fn diagrams(
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(RecordError::io("read", &path)(error).into()),
         };
-        let Some(row) = row else { continue };
+        let Some((row, step)) = row else { continue };
+        let mut csv = Csv::new(&["node", "wire", "voltage_pu"]);
+        for (column, voltage) in voltages.columns.iter().zip(step) {
+            let (node, wire) = column.rsplit_once('.').unwrap_or((column, ""));
+            csv.line(&[node, wire], &[*voltage]);
+        }
         let figure = Figure {
             name: name.trim_end_matches(".svg").to_owned(),
             svg: Some(svg.clone()),
-            csv: None,
+            csv: Some(csv.finish()),
         };
         pictures.push(Picture {
             title: format!("{word}: {}", row.time),
             svg,
-            caption: "nodes and lines coloured by the lowest of their voltages; point at one for \
-                      its figures"
+            caption: "nodes and lines coloured by that of their voltages which is farthest from \
+                      the rated one; point at one for its figures"
                 .to_owned(),
             links: figure.links(),
             keys: Vec::new(),
@@ -199,6 +219,9 @@ const SCALE: [(f64, [f64; 3]); 5] = [
 ];
 
 fn colour(per_unit: f64) -> String {
+    if per_unit.is_nan() {
+        return "#999999".to_owned();
+    }
     let at = per_unit.clamp(SCALE[0].0, SCALE[SCALE.len() - 1].0);
     let pair = SCALE.windows(2).find(|pair| at <= pair[1].0).unwrap_or(&SCALE[..2]);
     let share = (at - pair[0].0) / (pair[1].0 - pair[0].0);
@@ -206,7 +229,7 @@ fn colour(per_unit: f64) -> String {
     format!("#{:02x}{:02x}{:02x}", part(0), part(1), part(2))
 }
 
-/// A node, and its lowest voltage in each part of the time.
+/// A node, and its voltage farthest from the rated one in each part of the time.
 type NodeRow = (String, Vec<f64>);
 
 fn nodes(voltages: &GridTable) -> Vec<NodeRow> {
@@ -218,22 +241,28 @@ fn nodes(voltages: &GridTable) -> Vec<NodeRow> {
             continue;
         }
         if nodes.last().is_none_or(|(last, _)| last != node) {
-            nodes.push((node.to_owned(), vec![f64::INFINITY; parts]));
+            nodes.push((node.to_owned(), vec![f64::NAN; parts]));
         }
-        let Some((_, lowest)) = nodes.last_mut() else { continue };
+        let Some((_, shown)) = nodes.last_mut() else { continue };
         for (step, row) in voltages.rows.iter().enumerate() {
             let part = step * parts / voltages.rows.len();
-            if row[at] > 0.0 {
-                lowest[part] = lowest[part].min(row[at]);
+            let is_farther = shown[part].is_nan() || off(row[at]) > off(shown[part]);
+            if row[at] > 0.0 && is_farther {
+                shown[part] = row[at];
             }
         }
     }
     if nodes.len() > NODES_MAX {
-        let least = |row: &NodeRow| row.1.iter().copied().fold(f64::INFINITY, f64::min);
-        nodes.sort_by(|a, b| least(a).total_cmp(&least(b)));
+        let farthest = |row: &NodeRow| row.1.iter().copied().map(off).fold(0.0, f64::max);
+        nodes.sort_by(|a, b| farthest(b).total_cmp(&farthest(a)));
         nodes.truncate(NODES_MAX);
     }
     nodes
+}
+
+/// How far a voltage is from the rated one.
+fn off(per_unit: f64) -> f64 {
+    (per_unit - 1.0).abs()
 }
 
 fn heat_map(rows: &[GridRow], voltages: &GridTable, figures: &mut Vec<Figure>) -> Picture {
@@ -242,19 +271,18 @@ fn heat_map(rows: &[GridRow], voltages: &GridTable, figures: &mut Vec<Figure>) -
     let (row_px, from_s, length_s) = (11.0, seconds(rows, 0), total_s(rows));
     let height = 40.0 + row_px * nodes.len() as f64;
     let frame = Frame { left: 76.0, right: 546.0, top: 26.0, bottom: height - 14.0 };
-    let mut drawing =
-        Drawing::new(560.0, height + 60.0, "the lowest voltage of each node over time");
+    let mut drawing = Drawing::new(560.0, height + 60.0, "the voltage of each node over time");
     drawing.text((0.0, 14.0), Anchor::Start, INK, "node");
-    let mut csv = Csv::new(&["node", "from_s", "to_s", "lowest_pu"]);
+    let mut csv = Csv::new(&["node", "from_s", "to_s", "farthest_pu"]);
     let wide = (frame.right - frame.left) / parts as f64;
-    for (number, (node, lowest)) in nodes.iter().enumerate() {
+    for (number, (node, shown)) in nodes.iter().enumerate() {
         let y = frame.top + row_px * number as f64;
         drawing.sized_text((frame.left - 6.0, y + 9.0), Anchor::End, INK, 9.0, node);
-        for (part, lowest) in lowest.iter().enumerate() {
+        for (part, voltage) in shown.iter().enumerate() {
             let at = |part: usize| from_s + length_s * part as f64 / parts as f64;
-            csv.line(&[node], &[at(part), at(part + 1), *lowest]);
+            csv.line(&[node], &[at(part), at(part + 1), *voltage]);
             let place = (frame.left + wide * part as f64, y);
-            drawing.block(place, (wide + 0.2, row_px + 0.2), (&colour(*lowest), 1.0), "");
+            drawing.block(place, (wide + 0.2, row_px + 0.2), (&colour(*voltage), 1.0), "");
         }
     }
     let axis = Axis::linear(0.0, length_s, Figures::Clock);
@@ -268,7 +296,7 @@ fn heat_map(rows: &[GridRow], voltages: &GridTable, figures: &mut Vec<Figure>) -
     keyed(
         ("grid-voltages", "voltages by node and time"),
         (drawing.finish(), csv.finish()),
-        "the lowest of a node's phases in each part of the run, per unit of the rated voltage",
+        "of a node's phases, in each part of the run, what is farthest from the rated voltage",
         Vec::new(),
         figures,
     )
@@ -319,19 +347,24 @@ fn curves(rows: &[GridRow], label: &str, unit: &str, series: &[(&str, &[f64])]) 
     drawing.finish()
 }
 
-fn lowest_by_phase(rows: &[GridRow], phases: &[Vec<f64>; 3], figures: &mut Vec<Figure>) -> Picture {
-    let mut csv = Csv::new(&["time", "a_pu", "b_pu", "c_pu"]);
+fn phases_over_time(rows: &[GridRow], phases: &[Range; 3], figures: &mut Vec<Figure>) -> Picture {
+    let columns =
+        ["time", "a_lowest", "a_highest", "b_lowest", "b_highest", "c_lowest", "c_highest"];
+    let mut csv = Csv::new(&columns);
     for (step, row) in rows.iter().enumerate() {
-        csv.line(&[&row.time.to_string()], &phases.each_ref().map(|phase| phase[step]));
+        let figures = phases.iter().flat_map(|phase| [phase.lowest[step], phase.highest[step]]);
+        csv.line(&[&row.time.to_string()], &figures.collect::<Vec<f64>>());
     }
-    let series = [0, 1, 2].map(|at| (PARTS[at + 1], &phases[at][..]));
-    let label = "the lowest voltage of each phase over time";
-    let svg = curves(rows, label, "lowest voltage, per unit", &series);
+    let series: Vec<(&str, &[f64])> = (0..3)
+        .flat_map(|at| [&phases[at].lowest, &phases[at].highest].map(|it| (PARTS[at + 1], &it[..])))
+        .collect();
+    let label = "the lowest and the highest voltage of each phase over time";
+    let svg = curves(rows, label, "voltage, per unit", &series);
     let keys = (0..3).map(|at| Key { colour: at + 1, name: format!("phase {}", WIRES[at]) });
     keyed(
-        ("grid-phases", "the lowest voltage of each phase"),
+        ("grid-phases", "lowest and highest voltage"),
         (svg, csv.finish()),
-        "wherever in the network it is",
+        "of each phase, wherever in the network it is, per unit of the rated voltage",
         keys.collect(),
         figures,
     )
@@ -378,18 +411,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_shows_the_lowest_of_its_phases_in_each_part() {
+    fn a_node_shows_what_is_farthest_from_the_rated_voltage_in_each_part() {
         let columns = ["n.a", "n.b", "m.1.a", "m.1.n"].map(str::to_owned).to_vec();
-        let rows = (0..48).map(|step| vec![1.0, 0.99 - 0.001 * f64::from(step), 0.0, 0.1]);
+        let rows = (0..48).map(|step| vec![1.02, 0.99 - 0.001 * f64::from(step), 0.0, 0.1]);
         let found = nodes(&GridTable { columns, rows: rows.collect() });
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].0.as_str(), found[1].0.as_str()), ("n", "m.1"));
-        // Two steps are an hour of the picture; the second is the lower one.
+        // Two steps are a part of the picture. At first the other phase is farther off.
         assert_eq!(found[0].1.len(), 24);
-        assert!((found[0].1[0] - 0.989).abs() < 1e-12);
+        assert!((found[0].1[0] - 1.02).abs() < 1e-12);
         assert!((found[0].1[23] - (0.99 - 0.047)).abs() < 1e-12);
         // What is dead has no voltage, not a low one.
-        assert!(found[1].1.iter().all(|lowest| lowest.is_infinite()));
+        assert!(found[1].1.iter().all(|voltage| voltage.is_nan()));
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn diagrams(feeder: &Feeder, rows: &[GridRow]) -> Option<[String; 2]> {
     let (highest, _) = steps().max_by(|a, b| a.1.highest.0.total_cmp(&b.1.highest.0))?;
     let draw = |step: usize| {
         let (network, flow) = feeder.again(step).ok()?;
-        Some(diagram::svg(&network, &flow, Colouring::Voltage))
+        Some(diagram::svg(&network, &flow, Colouring::Farthest))
     };
     Some([draw(heaviest)?, draw(highest)?])
 }

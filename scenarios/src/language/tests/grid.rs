@@ -234,3 +234,83 @@ fn the_network_of_the_library_loads() {
     assert_eq!(scenario.devices[0].name, "home-01");
     assert_eq!(scenario.devices.len(), 9 + 2);
 }
+
+/// The check that adds up all meters of [`SCENARIO`].
+const BALANCE: &str = "[[check]]\nname = \"sum\"\nkind = \"energy_balance\"\nsubstation = \"all\"\n\
+                       limit = \"1 %\"\n";
+
+#[test]
+fn a_balance_that_cannot_add_up_is_told_before_it_runs() {
+    let folder = Folder::new();
+    let whole = format!("{SCENARIO}{BALANCE}");
+    assert!(folder.load(&whole).is_ok());
+    for (from, to, expected) in [
+        ("load:h*", "load:h1", "load `h2` has no meter that this check counts"),
+        ("substation = \"all\"", "substation = \"h*\"", "S030 <\"h*\"> feeding point `supply` has"),
+        (
+            "limit = \"1 %\"",
+            "limit = \"1 %\"\nhomes = \"home-*\"",
+            "S030 <\"home-*\"> load `shop` has no meter",
+        ),
+        (
+            "limit = \"1 %\"",
+            "limit = \"1 %\"\nevery = \"90 s\"",
+            "S030 <\"90 s\"> no reading is due every 90 s",
+        ),
+        (
+            "report_every = \"1 min\"",
+            "report_every = \"1 min\"\nquantities = [\"voltage\"]",
+            "does not report `electricity.energy.active.consumed.total`",
+        ),
+    ] {
+        assert!(whole.contains(from), "{from}");
+        let told = folder.mistake(&whole.replacen(from, to, 1));
+        assert!(told.contains(expected), "{told}");
+    }
+    let twice = whole.replacen(
+        "[[check]]",
+        "[[device]]\nname = \"too\"\nat = \"load:h1\"\n\
+        model = \"ideal-1ph\"\nreport_every = \"1 min\"\n[[check]]",
+        1,
+    );
+    assert!(folder.mistake(&twice).contains("load `h1` has 2 meters"));
+    let text = super::changed(
+        "kind = \"no_loss\"\ndevice = \"home\"",
+        "kind = \"energy_balance\"\n\
+        substation = \"home\"\nlimit = \"1 %\"",
+    );
+    let told = mistakes(&text);
+    assert!(told[0].contains("an energy_balance check needs a network"), "{told:?}");
+}
+
+#[test]
+fn networks_of_other_formats_feed_meters_and_are_kept_with_the_files_they_name() {
+    let folder = Folder::new();
+    let write = |name: &str, text: &str| std::fs::write(folder.0.path().join(name), text).unwrap();
+    write("codes.dss", "new linecode.c nphases=3 r1=0.2 x1=0.1 r0=0.2 x0=0.1 c1=0 c0=0 units=km\n");
+    write(
+        "net.dss",
+        "new circuit.supply basekv=0.4 mvasc3=10 mvasc1=10\nredirect codes.dss\n\
+         new line.l1 bus1=sourcebus bus2=end linecode=c length=0.1 units=km\n\
+         new load.h1 bus1=end.1 phases=1 kv=0.231 kw=2 kvar=0\n\
+         new load.h2 bus1=end.2 phases=1 kv=0.231 kw=1 kvar=0\n\
+         new load.shop bus1=end phases=3 conn=wye kv=0.4 kw=9 kvar=0\n",
+    );
+    let text = SCENARIO.replace("net.toml", "net.dss").replace("source:supply", "source:source");
+    let text = text.replace("[[check]]", "[[check]]\ncovers = []");
+    let scenario = folder.load(&text).unwrap_or_else(|failure| {
+        panic!("{:?}", failure.diagnostics().iter().map(|it| &it.message).collect::<Vec<_>>())
+    });
+    assert_eq!(scenario.devices[1].name, "home-h2");
+    let kept: Vec<&String> = scenario.files().keys().collect();
+    assert_eq!(kept, ["codes.dss", "net.dss"]);
+    // As the same network in our own words.
+    let own = folder.load(SCENARIO).unwrap();
+    let end = |scenario: &crate::language::Scenario| {
+        let step = &scenario.feeder().unwrap().steps()[0];
+        step.loads.iter().map(|load| load.current_a[0].norm()).collect::<Vec<_>>()
+    };
+    for (dss, toml) in end(&scenario).iter().zip(end(&own)) {
+        assert!((dss / toml - 1.0).abs() < 0.01, "{dss} A and {toml} A");
+    }
+}

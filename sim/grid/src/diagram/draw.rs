@@ -68,7 +68,8 @@ struct Picture<'a> {
     flow: &'a Flow,
     colouring: Colouring,
     places: &'a [(f64, f64)],
-    lowest_pu: Vec<f64>,
+    /// Of each node the voltage that its colour tells, per unit.
+    shown_pu: Vec<f64>,
     text: String,
 }
 
@@ -82,17 +83,17 @@ pub(super) fn draw(
     let largest = |of: fn(&(f64, f64)) -> f64| places.iter().map(of).fold(0.0_f64, f64::max);
     let width = (largest(|it| it.0) + 2.0 * MARGIN + 60.0).max(560.0);
     let height = largest(|it| it.1) + 2.0 * MARGIN + 70.0;
-    let lowest_pu = network
+    let shown_pu = network
         .nodes
         .iter()
         .zip(&flow.nodes)
         .map(
             |(node, state)| {
-                if state.energized { lowest(node, &state.voltage_v) } else { f64::NAN }
+                if state.energized { shown(node, &state.voltage_v, colouring) } else { f64::NAN }
             },
         )
         .collect();
-    let mut picture = Picture { network, flow, colouring, places, lowest_pu, text: String::new() };
+    let mut picture = Picture { network, flow, colouring, places, shown_pu, text: String::new() };
     let _ = write!(
         picture.text,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
@@ -109,13 +110,21 @@ pub(super) fn draw(
     picture.text
 }
 
-/// The lowest voltage of a node's phases per unit.
-fn lowest(node: &Node, voltage_v: &[Complex64; 4]) -> f64 {
+/// The voltage of a node's phases that its colour tells, per unit.
+fn shown(node: &Node, voltage_v: &[Complex64; 4], colouring: Colouring) -> f64 {
     let base = node.rated_voltage_v / 3f64.sqrt();
     let phases = Wire::PHASES.iter().filter(|&&wire| node.wires.contains(wire));
-    let lowest =
-        phases.map(|wire| voltage_v[wire.index()].norm() / base).fold(f64::INFINITY, f64::min);
-    if lowest.is_finite() { lowest } else { f64::NAN }
+    let shown = phases.map(|wire| voltage_v[wire.index()].norm() / base);
+    shown.reduce(|one, other| choose(one, other, colouring)).unwrap_or(f64::NAN)
+}
+
+/// Which of two voltages a colour tells.
+fn choose(one: f64, other: f64, colouring: Colouring) -> f64 {
+    let is_first = match colouring {
+        Colouring::Farthest => (one - 1.0).abs() >= (other - 1.0).abs(),
+        Colouring::Voltage | Colouring::Loading => one <= other,
+    };
+    if is_first { one } else { other }
 }
 
 /// A branch as it is drawn: one for each pair of nodes and kind.
@@ -187,10 +196,13 @@ impl Picture<'_> {
             let ((x1, y1), (x2, y2)) = (self.at(from), self.at(to));
             let value = match self.colouring {
                 Colouring::Loading => branch.loading,
-                Colouring::Voltage => self.lowest_pu[from.index()].min(self.lowest_pu[to.index()]),
+                Colouring::Voltage | Colouring::Farthest => {
+                    let [from, to] = [from, to].map(|node| self.shown_pu[node.index()]);
+                    choose(from, to, self.colouring)
+                }
             };
             let scale = match self.colouring {
-                Colouring::Voltage => VOLTAGE,
+                Colouring::Voltage | Colouring::Farthest => VOLTAGE,
                 Colouring::Loading => LOADING,
             };
             let stroke = colour(scale, value);
@@ -259,7 +271,7 @@ impl Picture<'_> {
             let (x, y) = self.at(NodeId(number as u32));
             let base = node.rated_voltage_v / 3f64.sqrt();
             let fill = match self.colouring {
-                Colouring::Voltage => colour(VOLTAGE, self.lowest_pu[number]),
+                Colouring::Voltage | Colouring::Farthest => colour(VOLTAGE, self.shown_pu[number]),
                 Colouring::Loading => "#333333".to_owned(),
             };
             let mut title = format!("node {}", escape(&node.name));
@@ -291,6 +303,7 @@ impl Picture<'_> {
     fn legend(&mut self, height: f64) {
         let (scale, unit, factor) = match self.colouring {
             Colouring::Voltage => (VOLTAGE, "lowest voltage, pu of rated", 1.0),
+            Colouring::Farthest => (VOLTAGE, "voltage farthest from the rated one, pu", 1.0),
             Colouring::Loading => (LOADING, "loading, % of rated (grey: no rating)", 100.0),
         };
         let y = height - 62.0;

@@ -15,6 +15,8 @@ pub enum Colouring {
     /// The lowest voltage of a node's wires, per unit.
     #[default]
     Voltage,
+    /// The voltage of a node's wires that is farthest from the rated one, per unit.
+    Farthest,
     /// The largest current of an element as a share of its rated one.
     Loading,
 }
@@ -53,6 +55,8 @@ mod tests {
         let opened = picture.matches("<g").count() + picture.matches("<text").count();
         let closed = picture.matches("</g>").count() + picture.matches("</text>").count();
         assert_eq!(opened, closed);
+        let farthest = svg(&network, &flow, Colouring::Farthest);
+        assert!(farthest.contains("voltage farthest from the rated one, pu"));
         let other = svg(&network, &flow, Colouring::Loading);
         assert!(other.contains("line one: ") && other.contains("loading, % of rated"));
     }
