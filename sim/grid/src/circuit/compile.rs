@@ -34,6 +34,19 @@ pub struct Fixed<const N: usize> {
 /// impedance, a matrix that cannot be inverted, a figure that is not finite; with `N` = 1 also
 /// whatever has not three phases, with `N` = 3 whatever has a neutral wire.
 pub fn compile<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
+    compiled(network, None)
+}
+
+/// The same with all parts of loads, also those without power, which may have some in a case; until
+/// then they have one volt-ampere.
+pub(crate) fn compile_for_cases<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
+    compiled(network, Some(Complex64::ONE))
+}
+
+fn compiled<const N: usize>(
+    network: &Network,
+    instead_of_none: Option<Complex64>,
+) -> Result<Fixed<N>, Fault> {
     check_references(network)?;
     let supply = supply(network)?;
     let forest = &supply.forest;
@@ -60,7 +73,7 @@ pub fn compile<const N: usize>(network: &Network) -> Result<Fixed<N>, Fault> {
     let mut fixed = Fixed { circuit, joins: supply.joins };
     // Nothing that is left needs the graph, and loads take the most room.
     drop((supply.graph, supply.forest, supply.elements, supply.group, supply.wires));
-    fixed.circuit.parts = loads::<N>(network, &fixed.circuit)?;
+    fixed.circuit.parts = loads::<N>(network, &fixed.circuit, instead_of_none)?;
     Ok(fixed)
 }
 
@@ -534,8 +547,13 @@ impl<const N: usize> Compiler<'_, N> {
     }
 }
 
-/// The parts of all loads that a source reaches.
-fn loads<const N: usize>(network: &Network, circuit: &Circuit<N>) -> Result<Vec<Part>, Fault> {
+/// The parts of all loads that a source reaches. Those without power are left out if there is no
+/// power instead.
+fn loads<const N: usize>(
+    network: &Network,
+    circuit: &Circuit<N>,
+    instead_of_none: Option<Complex64>,
+) -> Result<Vec<Part>, Fault> {
     let each = if N == 1 { 1 } else { 3 };
     let mut all = Vec::with_capacity(network.loads.len() * each);
     for (load, index) in network.loads.iter().zip(0..) {
@@ -545,9 +563,9 @@ fn loads<const N: usize>(network: &Network, circuit: &Circuit<N>) -> Result<Vec<
         }
         fits_load::<N>(load).map_err(|what| Fault::new("load", &load.name, load.place, what))?;
         if N == 1 {
-            all.push(balanced_part(index, load, node));
+            all.push(balanced_part(index, load, node, instead_of_none));
         } else {
-            parts(index, load, node, &mut all);
+            parts(index, load, node, instead_of_none, &mut all);
         }
     }
     Ok(all)

@@ -255,7 +255,13 @@ pub(super) fn has_parts(load: &Load) -> Result<(), &'static str> {
 
 /// Adds the parts of a load, which [`has_parts`] has looked at, at a node of the circuit that has
 /// three wires or four.
-pub(super) fn parts(index: u32, load: &Load, node: u32, into: &mut Vec<Part>) {
+pub(super) fn parts(
+    index: u32,
+    load: &Load,
+    node: u32,
+    instead_of_none: Option<Complex64>,
+    into: &mut Vec<Part>,
+) {
     let rated = load.rated_voltage_v;
     let part = |slot: usize, wire: Wire, against: Option<Wire>, power_va: Complex64| Part {
         node,
@@ -276,9 +282,8 @@ pub(super) fn parts(index: u32, load: &Load, node: u32, into: &mut Vec<Part>) {
     for (slot, (&(wire, against), &power)) in
         between.as_slice().iter().zip(&load.power_va).enumerate()
     {
-        if power != Complex64::ZERO {
-            into.push(part(slot, wire, against, power));
-        }
+        let power = if power == Complex64::ZERO { instead_of_none } else { Some(power) };
+        into.extend(power.map(|power| part(slot, wire, against, power)));
     }
 }
 
@@ -293,8 +298,15 @@ pub(super) fn fits_balanced(load: &Load) -> Result<(), &'static str> {
 }
 
 /// The positive-sequence part of a three-phase load: the mean of its parts, in star.
-pub(super) fn balanced_part(index: u32, load: &Load, node: u32) -> Part {
+pub(super) fn balanced_part(
+    index: u32,
+    load: &Load,
+    node: u32,
+    instead_of_none: Option<Complex64>,
+) -> Part {
     let power_va = (load.power_va[0] + load.power_va[1] + load.power_va[2]) / 3.0;
+    let none = power_va == Complex64::ZERO;
+    let power_va = instead_of_none.filter(|_| none).unwrap_or(power_va);
     let follows = follows(load, power_va, rated_across(load, true));
     Part { node, load: index, slot: 0, wire: 0, against: EARTH, power_va, follows }
 }

@@ -19,8 +19,8 @@ mod transformer;
 
 use num_complex::Complex64;
 
-pub(crate) use compile::project;
 pub use compile::{Fixed, compile};
+pub(crate) use compile::{compile_for_cases, project};
 pub use injection::{EARTH, Follows, Law, Part};
 pub(crate) use injection::{law, rated_across, shunt_admittance};
 pub(crate) use line::{LineModel, line_model};

@@ -10,7 +10,7 @@ use num_complex::Complex64;
 
 use super::{Failure, Options, solve_circuit};
 use crate::block::Column;
-use crate::circuit::{Circuit, Fixed, compile};
+use crate::circuit::{Circuit, Fixed, compile, compile_for_cases};
 use crate::network::{Load, Network};
 use crate::sweep::{Constant, LoadMap, Loads, Outcome, State, Sweep};
 
@@ -19,8 +19,8 @@ const EIGHT_LANES: usize = 60_000;
 
 /// A network prepared for many load cases. Regulators stay where they stand.
 #[derive(Clone, Debug)]
-pub struct Batch<const N: usize> {
-    network: Network,
+pub struct Batch<'a, const N: usize> {
+    network: &'a Network,
     fixed: Fixed<N>,
     sweep: Option<Sweep<N>>,
     options: Options,
@@ -48,21 +48,14 @@ struct Lanes<const N: usize, const W: usize> {
     voltages: Vec<Column<N>>,
 }
 
-impl<const N: usize> Batch<N> {
+impl<'a, const N: usize> Batch<'a, N> {
     /// Prepares a network with `N` wires at a node: 1 for the positive sequence alone, 3, or 4 with
     /// a neutral.
     ///
     /// # Errors
     /// If the network cannot be made a circuit.
-    pub fn new(network: &Network, options: &Options) -> Result<Self, Failure> {
-        let mut network = network.clone();
-        // Parts without power would be left out of the circuit, but may have some in a case.
-        for load in &mut network.loads {
-            for power in &mut load.power_va {
-                *power = Complex64::ONE;
-            }
-        }
-        let fixed = compile::<N>(&network)?;
+    pub fn new(network: &'a Network, options: &Options) -> Result<Self, Failure> {
+        let fixed = compile_for_cases::<N>(network)?;
         let sweep = Sweep::new(&fixed.circuit, Constant::Injected).ok();
         Ok(Self { network, fixed, sweep, options: *options })
     }

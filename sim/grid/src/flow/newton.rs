@@ -45,7 +45,7 @@ fn iterate<const N: usize, const M: usize>(
 ) -> Solved<N> {
     let mut solved =
         Solved { voltages: start, iterations: 0, converged: false, method: Method::Newton };
-    let Ok(admittances) = Admittances::new(circuit, false) else { return solved };
+    let Ok(admittances) = Admittances::new(circuit) else { return solved };
     let newton = Newton::<N, M> {
         circuit,
         admittances,

@@ -6,7 +6,7 @@ use num_complex::Complex64;
 use super::{Method, Options, Solved, add_drawn, largest_change};
 use crate::block::{Block, Column, add_to, apply, identity, zero};
 use crate::block_lu::{Matrix, Singular, Symbolic};
-use crate::circuit::{Circuit, EARTH, TwoPort};
+use crate::circuit::{Branch, Circuit, EARTH, TwoPort};
 use crate::network::Wire;
 
 /// The factored nodal matrix of a circuit.
@@ -30,35 +30,46 @@ pub(super) struct Admittances<const N: usize> {
     pub(super) branches: Vec<TwoPort<N>>,
 }
 
+/// Of branches, shunts, sources and, if they are asked for, loads of constant impedance: what each
+/// node has on the diagonal. `each` is told of every branch, so that nobody has to keep them all.
+fn diagonal<const N: usize>(
+    circuit: &Circuit<N>,
+    with_loads: bool,
+    mut each: impl FnMut(usize, &Branch<N>, TwoPort<N>),
+) -> Result<Vec<Block<N>>, Singular> {
+    let mut own: Vec<Block<N>> = (0..circuit.nodes())
+        .map(|node| circuit.shunt.get(node).copied().unwrap_or(zero()))
+        .collect();
+    for (at, branch) in circuit.branches.iter().enumerate() {
+        let port = branch.coupling.two_port().ok_or(Singular(branch.to))?;
+        add_to(&mut own[branch.from as usize], &port.ff);
+        add_to(&mut own[branch.to as usize], &port.tt);
+        each(at, branch, port);
+    }
+    for source in &circuit.sources {
+        if let Some(admittance) = &source.admittance {
+            add_to(&mut own[source.node as usize], admittance);
+        }
+    }
+    for part in circuit.parts.iter().filter(|part| with_loads && part.is_constant()) {
+        let Some(y) = part.admittance() else { continue };
+        let own = &mut own[part.node as usize];
+        let (wire, against) = (usize::from(part.wire), usize::from(part.against));
+        own[wire][wire] += y;
+        if part.against != EARTH {
+            own[against][against] += y;
+            own[wire][against] -= y;
+            own[against][wire] -= y;
+        }
+    }
+    Ok(own)
+}
+
 impl<const N: usize> Admittances<N> {
-    /// Of branches, shunts, sources and, if they are asked for, loads of constant impedance.
-    pub(super) fn new(circuit: &Circuit<N>, with_loads: bool) -> Result<Self, Singular> {
-        let mut own: Vec<Block<N>> = (0..circuit.nodes())
-            .map(|node| circuit.shunt.get(node).copied().unwrap_or(zero()))
-            .collect();
+    /// Of branches, shunts and sources.
+    pub(super) fn new(circuit: &Circuit<N>) -> Result<Self, Singular> {
         let mut branches = Vec::with_capacity(circuit.branches.len());
-        for branch in &circuit.branches {
-            let port = branch.coupling.two_port().ok_or(Singular(branch.to))?;
-            add_to(&mut own[branch.from as usize], &port.ff);
-            add_to(&mut own[branch.to as usize], &port.tt);
-            branches.push(port);
-        }
-        for source in &circuit.sources {
-            if let Some(admittance) = &source.admittance {
-                add_to(&mut own[source.node as usize], admittance);
-            }
-        }
-        for part in circuit.parts.iter().filter(|part| with_loads && part.is_constant()) {
-            let Some(y) = part.admittance() else { continue };
-            let own = &mut own[part.node as usize];
-            let (wire, against) = (usize::from(part.wire), usize::from(part.against));
-            own[wire][wire] += y;
-            if part.against != EARTH {
-                own[against][against] += y;
-                own[wire][against] -= y;
-                own[against][wire] -= y;
-            }
-        }
+        let own = diagonal(circuit, false, |_, _, port| branches.push(port))?;
         Ok(Self { own, branches })
     }
 
@@ -127,21 +138,8 @@ impl<const N: usize> Nodal<N> {
     pub fn new(circuit: &Circuit<N>) -> Result<Self, Singular> {
         let symbolic = pattern(circuit);
         let fixed = fixed_nodes(circuit);
-        let admittances = Admittances::new(circuit, true)?;
         let mut matrix = Matrix::new(&symbolic);
-        for node in 0..circuit.nodes() as u32 {
-            let own = matrix.diagonal_mut(&symbolic, node);
-            if fixed[node as usize] {
-                *own = identity();
-                continue;
-            }
-            *own = masked(circuit, node, node, &admittances.own[node as usize]);
-            for wire in (0..N).filter(|&wire| !circuit.has_wire(node, wire)) {
-                own[wire][wire] = Complex64::ONE;
-            }
-        }
-        for (pair, (branch, port)) in circuit.branches.iter().zip(&admittances.branches).enumerate()
-        {
+        let diagonal = diagonal(circuit, true, |pair, branch, port| {
             let (from, to) = (branch.from, branch.to);
             if let Some((at_from, at_to)) = matrix.pair_mut(&symbolic, pair) {
                 if !fixed[from as usize] {
@@ -151,7 +149,19 @@ impl<const N: usize> Nodal<N> {
                     *at_to = masked(circuit, to, from, &port.tf);
                 }
             }
+        })?;
+        for (node, diagonal) in (0..).zip(&diagonal) {
+            let own = matrix.diagonal_mut(&symbolic, node);
+            if fixed[node as usize] {
+                *own = identity();
+                continue;
+            }
+            *own = masked(circuit, node, node, diagonal);
+            for wire in (0..N).filter(|&wire| !circuit.has_wire(node, wire)) {
+                own[wire][wire] = Complex64::ONE;
+            }
         }
+        drop(diagonal);
         matrix.factor(&symbolic)?;
         let mut fed = vec![[Complex64::ZERO; N]; circuit.nodes()];
         for source in &circuit.sources {
