@@ -7,6 +7,8 @@
 
 mod order;
 
+use multiversion::multiversion;
+
 use crate::block::{Block, Column, Scalar, apply, inverse, product, sub_apply, sub_product, zero};
 
 /// The pattern of a matrix and of its factors.
@@ -118,60 +120,12 @@ impl<const N: usize, T: Scalar> Matrix<N, T> {
     /// # Errors
     /// The first node whose block cannot be inverted any more.
     pub fn factor(&mut self, symbolic: &Symbolic) -> Result<(), Singular> {
-        for row in 0..symbolic.nodes() {
-            let Some(pivot) = inverse(&self.diagonal[row]) else {
-                let node = symbolic.row_of.iter().position(|&it| it as usize == row);
-                return Err(Singular(node.unwrap_or(0) as u32));
-            };
-            self.diagonal[row] = pivot;
-            let range = symbolic.range(row);
-            for entry in range.clone() {
-                self.lower[entry] = product(&self.lower[entry], &pivot);
-            }
-            for entry in range.clone() {
-                let target = symbolic.column[entry] as usize;
-                let (left, right) = (self.lower[entry], self.upper[entry]);
-                sub_product(&mut self.diagonal[target], &left, &right);
-                let mut at = symbolic.first[target] as usize;
-                for other in entry + 1..range.end {
-                    let column = symbolic.column[other];
-                    while symbolic.column[at] < column {
-                        at += 1;
-                    }
-                    let (beside, below) = (self.upper[other], self.lower[other]);
-                    sub_product(&mut self.upper[at], &left, &beside);
-                    sub_product(&mut self.lower[at], &below, &right);
-                }
-            }
-        }
-        Ok(())
+        factor(self, symbolic)
     }
 
     /// Solves for the right-hand side `x`, in place, by the factors. `work` is any room.
     pub fn solve(&self, symbolic: &Symbolic, x: &mut [Column<N, T>], work: &mut Vec<Column<N, T>>) {
-        work.clear();
-        work.resize(symbolic.nodes(), [T::ZERO; N]);
-        for (value, &row) in x.iter().zip(&symbolic.row_of) {
-            work[row as usize] = *value;
-        }
-        for row in 0..symbolic.nodes() {
-            let value = work[row];
-            for entry in symbolic.range(row) {
-                let target = symbolic.column[entry] as usize;
-                sub_apply(&mut work[target], &self.lower[entry], &value);
-            }
-        }
-        for row in (0..symbolic.nodes()).rev() {
-            let mut value = work[row];
-            for entry in symbolic.range(row) {
-                let known = work[symbolic.column[entry] as usize];
-                sub_apply(&mut value, &self.upper[entry], &known);
-            }
-            work[row] = apply(&self.diagonal[row], &value);
-        }
-        for (value, &row) in x.iter_mut().zip(&symbolic.row_of) {
-            *value = work[row as usize];
-        }
+        solve(self, symbolic, x, work);
     }
 
     /// The part of the inverse that the factors have entries for (Takahashi, Fagan and Chen 1973),
@@ -215,6 +169,75 @@ impl<const N: usize, T: Scalar> Matrix<N, T> {
     /// The block of a node on the diagonal.
     pub fn diagonal(&self, symbolic: &Symbolic, node: u32) -> &Block<N, T> {
         &self.diagonal[symbolic.row_of[node as usize] as usize]
+    }
+}
+
+/// [`Matrix::factor`], compiled for each vector unit: what is in the blocks keeps its order.
+#[multiversion(targets = "simd")]
+fn factor<const N: usize, T: Scalar>(
+    matrix: &mut Matrix<N, T>,
+    symbolic: &Symbolic,
+) -> Result<(), Singular> {
+    let Matrix { diagonal, lower, upper } = matrix;
+    for row in 0..symbolic.nodes() {
+        let Some(pivot) = inverse(&diagonal[row]) else {
+            let node = symbolic.row_of.iter().position(|&it| it as usize == row);
+            return Err(Singular(node.unwrap_or(0) as u32));
+        };
+        diagonal[row] = pivot;
+        let range = symbolic.range(row);
+        for entry in range.clone() {
+            lower[entry] = product(&lower[entry], &pivot);
+        }
+        for entry in range.clone() {
+            let target = symbolic.column[entry] as usize;
+            let (left, right) = (lower[entry], upper[entry]);
+            sub_product(&mut diagonal[target], &left, &right);
+            let mut at = symbolic.first[target] as usize;
+            for other in entry + 1..range.end {
+                let column = symbolic.column[other];
+                while symbolic.column[at] < column {
+                    at += 1;
+                }
+                let (beside, below) = (upper[other], lower[other]);
+                sub_product(&mut upper[at], &left, &beside);
+                sub_product(&mut lower[at], &below, &right);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// [`Matrix::solve`], likewise.
+#[multiversion(targets = "simd")]
+fn solve<const N: usize, T: Scalar>(
+    matrix: &Matrix<N, T>,
+    symbolic: &Symbolic,
+    x: &mut [Column<N, T>],
+    work: &mut Vec<Column<N, T>>,
+) {
+    work.clear();
+    work.resize(symbolic.nodes(), [T::ZERO; N]);
+    for (value, &row) in x.iter().zip(&symbolic.row_of) {
+        work[row as usize] = *value;
+    }
+    for row in 0..symbolic.nodes() {
+        let value = work[row];
+        for entry in symbolic.range(row) {
+            let target = symbolic.column[entry] as usize;
+            sub_apply(&mut work[target], &matrix.lower[entry], &value);
+        }
+    }
+    for row in (0..symbolic.nodes()).rev() {
+        let mut value = work[row];
+        for entry in symbolic.range(row) {
+            let known = work[symbolic.column[entry] as usize];
+            sub_apply(&mut value, &matrix.upper[entry], &known);
+        }
+        work[row] = apply(&matrix.diagonal[row], &value);
+    }
+    for (value, &row) in x.iter_mut().zip(&symbolic.row_of) {
+        *value = work[row as usize];
     }
 }
 
