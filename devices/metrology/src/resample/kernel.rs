@@ -155,19 +155,25 @@ impl Kernel {
         Some((rest.first_chunk()?, rest.get(TAPS..)?.first_chunk()?))
     }
 
-    /// The value of `samples` at `position`; zero where the taps would leave the slice.
-    pub(crate) fn value(&self, samples: &[f64], position: f64) -> f64 {
-        let whole = position.floor();
-        let first = whole as isize + 1 - self.reach() as isize;
+    /// The value a `fraction` (0..1) past a sample; zero where the taps would leave the slice.
+    fn value_past(&self, samples: &[f64], sample: isize, fraction: f64) -> f64 {
+        let first = sample.saturating_add(1 - self.reach() as isize);
         match usize::try_from(first).ok().and_then(|f| samples.get(f..f.checked_add(self.taps())?))
         {
             Some(near) => {
-                let (low, high, mu) = self.rows(position - whole);
+                let (low, high, mu) = self.rows(fraction);
                 let below = dot(near, low);
                 below + mu * (dot(near, high) - below)
             }
             None => 0.0,
         }
+    }
+
+    /// The value of `samples` at `position`, likewise.
+    #[cfg(test)]
+    pub(crate) fn value(&self, samples: &[f64], position: f64) -> f64 {
+        let whole = position.floor();
+        self.value_past(samples, whole as isize, position - whole)
     }
 
     /// Gain at a frequency in cycles per sample (0..=0.5).
@@ -217,20 +223,25 @@ pub(crate) fn repeat(
     length: f64,
 ) {
     let known = samples.len();
-    let reach = kernel.reach() as f64;
+    let reach = kernel.reach() as isize;
     samples.resize(known + back, 0.0);
     let unknown = || (0..front).chain(known..known + back);
-    let away = |k: usize| k as f64 + if k < front { length } else { -length };
+    // A sample, and how far past it: the same to the last bit however many samples lie before.
+    let away = |k: usize| {
+        let period = if k < front { length } else { -length };
+        (k as isize + period.floor() as isize, period - period.floor())
+    };
     for k in unknown() {
-        let near = away(k).round().min(known as f64 - 1.0).max(front as f64);
+        let (sample, past) = away(k);
+        let near = (sample + isize::from(past >= 0.5)).min(known as isize - 1).max(front as isize);
         samples[k] = samples.get(near as usize).copied().unwrap_or(0.0);
     }
     // Where both ends are unknown each depends a little on the other: repeat until they agree.
     for _ in 0..if front > 0 && back > 0 { 12 } else { 1 } {
         for k in unknown() {
-            let position = away(k);
-            if position >= reach && position + reach < samples.len() as f64 {
-                samples[k] = kernel.value(samples, position);
+            let (sample, past) = away(k);
+            if sample >= reach && sample + reach < samples.len() as isize {
+                samples[k] = kernel.value_past(samples, sample, past);
             }
         }
     }

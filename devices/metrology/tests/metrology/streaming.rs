@@ -195,6 +195,25 @@ fn the_last_window_needs_nothing_beyond_the_last_sample() {
 }
 
 #[test]
+fn what_is_made_up_beyond_the_last_sample_does_not_depend_on_the_pieces_either() {
+    // Six windows and an end just before or after the last sample: what is repeated lies elsewhere
+    // in the engine's memory where more of the samples before are still kept.
+    for f in [50.0_f64, 49.983, 52.31, 45.02] {
+        for (rate, more) in [(1200.0_f64, 9), (6400.0, 0), (7812.5, 5), (20_000.0, 2)] {
+            let tones = [tone(1.0, 230.0, 10.0), tone(5.0, 15.0, 70.0), tone(7.3, 8.0, 99.0)];
+            let u = render(&tones, f, rate, (60.0 * rate / f).round() as usize + more);
+            let whole = windows(rate, 50.0, &u, &u, true);
+            assert!(whole.len() == 6 && whole[5].extended, "{f} {rate}");
+            let config = EngineConfig { harmonics: true, ..EngineConfig::new(rate, 50.0, 1) };
+            let mut engine = WindowEngine::new(config).unwrap();
+            u.chunks(97).for_each(|piece| engine.push(&[piece], &[piece]).unwrap());
+            engine.finish();
+            assert!(drain(&mut engine) == whole, "{f} Hz at {rate} Hz");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_pushed_is_refused_with_the_reason() {
     let mut engine = WindowEngine::new(EngineConfig::new(7812.5, 50.0, 2)).unwrap();
     let x = vec![1.0; 10];
