@@ -1,6 +1,7 @@
 //! The pictures of the report, with their data: timeline, bench, errors over time.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use lastmeter_params::{NodeValue, Table};
 use lastmeter_units::{MeasurementId, Phase, SimTime};
@@ -167,9 +168,13 @@ fn spans(lane: Lane, bins: &Bins) -> Vec<Mark> {
 }
 
 pub(super) fn bench(facts: &RunFacts, document: &Table, figures: &mut Vec<Figure>) -> Picture {
-    let sources = tables(document, "source")
+    let mut sources: Vec<String> = tables(document, "source")
         .map(|table| format!("{} ({})", word(table, "name"), word(table, "kind")))
         .collect();
+    if let Some(NodeValue::Table(grid)) = document.get("grid").map(|node| &node.value) {
+        let file = Path::new(word(grid, "file")).file_stem().unwrap_or_default();
+        sources.push(format!("grid {}", file.to_string_lossy()));
+    }
     let mut devices = Vec::new();
     for group in under_test(facts) {
         devices.push(group.name);

@@ -315,6 +315,12 @@ impl Scenario {
         self.feeder.as_deref()
     }
 
+    /// What the file of its network is called, without folder and ending, if it has one.
+    pub fn network_name(&self) -> Option<String> {
+        let file = Path::new(self.grid_tables.as_ref()?.own.text("file"));
+        Some(file.file_stem()?.to_string_lossy().into_owned())
+    }
+
     /// Where a device is connected, as a scenario writes it: `source:NAME` or `load:NAME`.
     pub(crate) fn place_of(&self, device: &DeviceRow) -> String {
         let name = &self.sources[device.source].name;

@@ -434,8 +434,9 @@ fn measured(bench: &Bench, wall: Duration) -> Map<String, serde_json::Value> {
 /// `lastmeter 0.1.0  first-light  seed 2027  virtual time, 10 min  platform embedded  1 meter`.
 fn headline(scenario: &Scenario) -> String {
     let meters = scenario.devices.len();
+    let grid = scenario.network_name().map(|name| format!("  grid {name}")).unwrap_or_default();
     format!(
-        "lastmeter {}  {}  seed {}  {} time, {}  platform {}  {meters} {}",
+        "lastmeter {}  {}  seed {}  {} time, {}  platform {}{grid}  {meters} {}",
         env!("CARGO_PKG_VERSION"),
         scenario.name,
         scenario.seed,

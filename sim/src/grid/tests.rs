@@ -174,3 +174,12 @@ fn a_step_that_cannot_be_carried_is_named() {
     assert_eq!((failure.step, failure.is_declared), (1, false));
     assert!(failure.why.to_string().contains("node `home` wire a"), "{}", failure.why);
 }
+
+#[test]
+fn a_load_that_lags_consumes_reactive_power_as_its_file_says() {
+    let feeder = feeder(network(&load("h", "c", "q = \"0.4 kvar\"")), &[&[]], Vec::new());
+    let terminal = at_load(&feeder, 0);
+    let reactive = "electricity.power.reactive.consumed.l1";
+    assert!((value(&terminal, POWER, 0, 60) - 1000.0).abs() < 1e-3);
+    assert!((value(&terminal, reactive, 0, 60) - 400.0).abs() < 1e-3);
+}

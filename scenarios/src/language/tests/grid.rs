@@ -314,3 +314,33 @@ fn networks_of_other_formats_feed_meters_and_are_kept_with_the_files_they_name()
         assert!((dss / toml - 1.0).abs() < 0.01, "{dss} A and {toml} A");
     }
 }
+
+#[test]
+fn sources_of_their_own_stand_beside_a_network_into_which_nothing_is_injected() {
+    let folder = Folder::new();
+    let source = "[[source]]\nname = \"lab\"\nkind = \"synthetic\"\nphases = 1\n\
+                  [[device]]\nname = \"bench\"\nat = \"source:lab\"\nmodel = \"ideal-1ph\"\n";
+    let scenario = folder.load(&with(source)).unwrap();
+    let bench = scenario.devices.iter().find(|row| row.name == "bench").unwrap();
+    assert_eq!(scenario.place_of(bench), "source:lab");
+    let volts = |source: usize| {
+        let terminal = scenario.sources[source].terminal.as_ref().unwrap();
+        let stretch = terminal.stretch(lastmeter_units::SimDuration::ZERO).unwrap();
+        stretch.spectrum.voltages[0].tones[0].rms
+    };
+    // The laboratory's own 230 V, and at the load what the line leaves of 231 V.
+    assert!((volts(bench.source) - 230.0).abs() < 1e-9);
+    assert!((225.0..230.9).contains(&volts(scenario.devices[1].source)));
+    let inject = |source: &str| {
+        let table = "[[source]]\nname = \"lab\"\nkind = \"synthetic\"\n";
+        format!(
+            "[[inject]]\nat = \"1 min\"\nkind = \"angle\"\nsource = \"{source}\"\n\
+             of = \"current\"\nby = \"180 deg\"\n{table}"
+        )
+    };
+    assert!(folder.load(&with(&inject("lab"))).is_ok());
+    let told = folder.mistake(&with(&inject("supply")));
+    assert!(told.contains("nothing can be injected into `supply`"), "{told}");
+    let taken = source.replace("lab", "supply");
+    assert!(folder.mistake(&with(&taken)).contains("`supply` is a source of the network too"));
+}
