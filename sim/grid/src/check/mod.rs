@@ -10,6 +10,7 @@ mod structure;
 mod tests;
 
 use crate::network::{Fault, Network, references};
+use crate::topology::loops;
 
 /// How many faults are told one by one.
 pub const TOLD: usize = 1000;
@@ -51,9 +52,16 @@ pub fn check(network: &Network) -> Report {
     // Where references lead nowhere nothing can be said about what hangs together.
     if followed {
         structure::ends(network, &mut |fault| report.add(fault));
-        match structure::islands(network) {
-            Ok(remarks) => report.remarks = remarks,
-            Err(fault) => report.add(fault),
+        let mut is_looped = false;
+        loops(network, &mut |fault| {
+            is_looped = true;
+            report.add(fault);
+        });
+        if !is_looped {
+            match structure::islands(network) {
+                Ok(remarks) => report.remarks = remarks,
+                Err(fault) => report.add(fault),
+            }
         }
     }
     report

@@ -182,14 +182,19 @@ fn each_fault_is_told_with_its_element_and_its_line() {
 }
 
 #[test]
-fn a_loop_without_impedance_is_told() {
+fn every_loop_without_impedance_is_told() {
     let found = told(|it| {
         it.switches[0].closed = true;
         it.switches.push(switch("second", 1, 4, true));
+        it.switches.push(switch("third", 4, 1, true));
     });
-    let expected = "line 8: switch `second`: it closes a loop without any impedance from `a` to \
-                    `d`; open it, or give it one";
-    assert_eq!(found, [expected]);
+    let expected = [("second", "`a` to `d`"), ("third", "`d` to `a`")].map(|(name, between)| {
+        format!(
+            "line 8: switch `{name}`: it closes a loop without any impedance from {between}; open \
+             it, or give it one"
+        )
+    });
+    assert_eq!(found, expected);
 }
 
 #[test]

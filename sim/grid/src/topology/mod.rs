@@ -9,6 +9,7 @@ mod supply;
 
 pub use forest::{Forest, Graph};
 pub use groups::Groups;
+pub(crate) use supply::loops;
 pub use supply::{Element, Joins, Supply, supply};
 
 /// No node, where a node may be missing.

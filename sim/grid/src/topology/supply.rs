@@ -263,6 +263,16 @@ impl Spread<'_> {
     }
 }
 
+/// Tells every switch and every line without impedance that closes a loop without any: the first of
+/// them is what stops [`supply`].
+pub(crate) fn loops(network: &Network, found: &mut impl FnMut(Fault)) {
+    let mut joined = Joined::new(network);
+    let switches = network.switches.iter().map(|it| joined.switch(it)).filter_map(Result::err);
+    switches.for_each(&mut *found);
+    let lines = network.lines.iter().map(|it| joined.line(it)).filter_map(Result::err);
+    lines.for_each(found);
+}
+
 /// Nodes that become one.
 struct Joined<'a> {
     network: &'a Network,
