@@ -102,6 +102,13 @@ static CSV: Entry = Entry {
             POWER_FACTOR,
             "lagging, where there is no column of reactive powers; left out: 1",
         ),
+        Field::default(
+            "scale",
+            quantity(Dimension::Ratio, -1e9, 1e9),
+            "1",
+            "what all its powers are multiplied by, such as a standard load profile's for a home's \
+             energy of a year; -1 for what is delivered",
+        ),
         Field::optional("every", STEP, "how long a row holds; left out, a step of the grid"),
     ],
 };

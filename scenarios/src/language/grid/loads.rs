@@ -198,13 +198,14 @@ fn of_table(
     };
     let active = column("column", values.text("column"))?;
     let unit = if values.text("unit") == "kW" { 1e3 } else { 1.0 };
+    let factor = unit * values.si("scale");
     let reactive: Vec<f64> = if let Some(written) = values.text_opt("reactive_column") {
         column("reactive_column", written)?.to_vec()
     } else {
         let tangent = tangent(values.si_opt("power_factor").unwrap_or(1.0));
         active.iter().map(|watts| watts * tangent).collect()
     };
-    let power = |(p, q): (&f64, f64)| Complex64::new(*p, q) * unit;
+    let power = |(p, q): (&f64, f64)| Complex64::new(*p, q) * factor;
     let power_va = active.iter().zip(reactive).map(power).collect();
     Some(Rows { every, power_va }.means(raster))
 }

@@ -126,6 +126,10 @@ fn profiles_of_one_load_add_up() {
         scenario.feeder().unwrap().steps()[step].loads[load].power_va[0].re
     };
     assert!((watts(0, 0) - 3500.0).abs() < 1e-3 && (watts(1, 0) - 4500.0).abs() < 1e-3);
+    let halved = more.replace("unit = \"kW\"", "unit = \"kW\"\nscale = 0.5");
+    let halved = Folder::new().load(&with(&halved)).unwrap();
+    let drawn = halved.feeder().unwrap().steps()[0].loads[0].power_va[0].re;
+    assert!((drawn - 2750.0).abs() < 1e-3, "{drawn}");
     // Near noon in June at latitude 50: 0.85 of 4 kW times about 0.93.
     assert!((-3400.0..-3000.0).contains(&watts(0, 1)), "{}", watts(0, 1));
     assert!(scenario.files().contains_key("p.csv"));
@@ -343,4 +347,29 @@ fn sources_of_their_own_stand_beside_a_network_into_which_nothing_is_injected() 
     assert!(told.contains("nothing can be injected into `supply`"), "{told}");
     let taken = source.replace("lab", "supply");
     assert!(folder.mistake(&with(&taken)).contains("`supply` is a source of the network too"));
+}
+
+/// The IEEE European low-voltage test feeder, 906 buses and 55 homes, where its files are.
+#[test]
+fn a_published_feeder_takes_meters_at_all_its_homes() {
+    let Some(data) = std::env::var_os("LASTMETER_GRID_DATA") else {
+        println!("SKIPPED: LASTMETER_GRID_DATA does not name the folder of networks");
+        return;
+    };
+    let file = std::path::Path::new(&data).join("opendss/LVTestCase/Master.dss");
+    let text = SCENARIO.replace("net.toml", &file.display().to_string());
+    let text = text.replace("load:h*", "load:*").replace("source:supply", "source:source");
+    let (before, rest) = text.split_once("[[device]]\nname = \"shop\"").unwrap();
+    let text = format!("{before}[[device]]{}{BALANCE}", rest.split_once("[[device]]").unwrap().1);
+    let household = "[[grid.load]]\nname = \"*\"\nprofile = \"household\"\n[[device]]";
+    let scenario = Folder::new().load(&text.replacen("[[device]]", household, 1)).unwrap();
+    assert_eq!(scenario.devices.len(), 55 + 1);
+    let feeder = scenario.feeder().unwrap();
+    assert!(feeder.network().nodes.len() > 900);
+    for step in feeder.steps() {
+        let delivered: f64 = step.sources.iter().map(|source| source.total_va().re).sum();
+        let drawn: f64 = step.loads.iter().flat_map(|load| load.power_va).map(|part| part.re).sum();
+        assert!((delivered - drawn - step.losses_va.re).abs() < 1e-3 * drawn, "{step:?}");
+        assert!(drawn > 5e3 && step.losses_va.re > 0.0);
+    }
 }
