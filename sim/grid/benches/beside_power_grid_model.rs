@@ -220,30 +220,44 @@ fn memory<const N: usize>(arguments: &Arguments) {
     println!("{{\"described_kib\": {described_kib}, \"peak_kib\": {peak_kib}}}");
 }
 
-/// By how much loads are to be multiplied for the lowest voltage to be 0.945 pu.
+/// By how much loads are to be multiplied for the lowest voltage to be 0.945 pu. Begins with loads
+/// so low that there is a solution, and never asks why there is none, which takes long in large
+/// meshes.
 fn scale<const N: usize>(arguments: &mut Arguments) {
-    let mut all = 1.0;
-    for _ in 0..30 {
-        let fixed = compile::<N>(&arguments.network).expect("a good network");
-        let by = match solve_circuit(&arguments.network, &fixed, &options(1e-6)) {
-            Ok(solved) => {
-                let rated = &fixed.circuit.rated_voltage_v;
-                let all = solved.voltages.iter().zip(rated);
-                let lowest =
-                    all.flat_map(|(it, rated)| it.map(|it| it.norm() / rated)).fold(2.0, f64::min);
-                if (lowest - LOWEST_PU).abs() < 0.005 {
-                    break;
-                }
-                ((1.0 - LOWEST_PU) / (1.0 - lowest)).min(100.0)
-            }
-            Err(_) => 0.3,
-        };
+    let (mut all, mut by) = (1.0, 1e-3);
+    for _ in 0..20 {
         all *= by;
         for power in arguments.network.loads.iter_mut().flat_map(|load| &mut load.power_va) {
             *power *= by;
         }
+        let circuit = compile::<N>(&arguments.network).expect("a good network").circuit;
+        let lowest = lowest_pu(&circuit);
+        by = lowest.map_or(0.3, |lowest| ((1.0 - LOWEST_PU) / (1.0 - lowest)).min(100.0));
+        if lowest.is_some_and(|lowest| (lowest - LOWEST_PU).abs() < 0.005) {
+            break;
+        }
     }
     println!("{{\"factor\": {all}}}");
+}
+
+fn lowest_pu<const N: usize>(circuit: &Circuit<N>) -> Option<f64> {
+    let voltages = if let Ok(sweep) = Sweep::new(circuit, Constant::InMatrix) {
+        let loads = Loads::<N, 1>::new(circuit, &sweep);
+        let mut state = sweep.state();
+        let solved = sweep.solve(&loads, &mut state, 1e-6, MOST_ITERATIONS);
+        solved.converged.then(|| sweep.into_voltages(state))
+    } else {
+        let mut nodal = Nodal::new(circuit).expect("a regular matrix");
+        let start = nodal.without_load();
+        let solved = nodal.solve(circuit, start, &options(1e-6));
+        solved.converged.then_some(solved.voltages)
+    };
+    let shares = voltages?
+        .into_iter()
+        .zip(&circuit.rated_voltage_v)
+        .flat_map(|(it, rated)| it.map(|it| it.norm() / rated))
+        .fold(2.0, f64::min);
+    Some(shares)
 }
 
 fn write<const N: usize>(arguments: &Arguments, figures: &[[Complex64; N]]) {

@@ -15,7 +15,7 @@ use crate::network::{Load, Network};
 use crate::sweep::{Constant, LoadMap, Loads, Outcome, State, Sweep};
 
 /// Up to so many voltages eight cases side by side stay in a processor's cache.
-const EIGHT_LANES: usize = 60_000;
+const EIGHT_LANES: usize = 120_000;
 
 /// A network prepared for many load cases. Regulators stay where they stand.
 #[derive(Clone, Debug)]

@@ -140,10 +140,21 @@ pub(super) fn collapse<const N: usize>(
         }
     }
     let (node, wire) = worst;
+    // Looked up once for all: the path may be as long as the network is large.
+    let mut first = vec![NONE; circuit.nodes()];
+    for (at, &node) in (0..network.nodes.len() as u32).zip(&circuit.node_of).rev() {
+        if node != NONE {
+            first[node as usize] = at;
+        }
+    }
+    let name = |node: u32| match first.get(node as usize) {
+        Some(&at) if at != NONE => &*network.nodes[at as usize].name,
+        _ => "?",
+    };
     let mut path = Vec::new();
     let mut at = node;
     while at != NONE && (at as usize) < circuit.nodes() {
-        path.push((name_of(network, circuit, at).0.into(), per_unit(circuit, &best, at, wire)));
+        path.push((name(at).into(), per_unit(circuit, &best, at, wire)));
         at = circuit.parent[at as usize];
     }
     path.reverse();
@@ -151,7 +162,7 @@ pub(super) fn collapse<const N: usize>(
     let source = circuit.sources.iter().find(|source| source.node == root);
     Failure::Collapse(Box::new(Collapse {
         source: source.map_or("?", |it| &network.sources[it.source as usize].name).into(),
-        node: name_of(network, circuit, node).0.into(),
+        node: name(node).into(),
         wire: Wire::ALL[wire],
         voltage_pu: lowest,
         share: low,
