@@ -164,8 +164,10 @@ fn single<const N: usize>(arguments: &Arguments) {
         let fixed = compile::<N>(network).expect("a good network");
         compiling.push(processor_s() - begin);
         let solved = solve_circuit(network, &fixed, &options).expect("a solution");
-        let nodes = inverse_of(&fixed.circuit);
-        by_node(&fixed.circuit, solved.voltages.iter().copied(), &nodes, &mut result);
+        for (result, &node) in result.iter_mut().zip(&fixed.circuit.node_of) {
+            let unit = 1.0 / fixed.circuit.rated_voltage_v[node as usize];
+            *result = solved.voltages[node as usize].map(|it| it * unit);
+        }
         first.push(processor_s() - begin);
         last = Some((fixed, solved));
     }

@@ -251,6 +251,39 @@ mod tests {
     }
 
     #[test]
+    fn loads_without_power_may_have_some_in_a_case() {
+        let wanted = Wanted { nodes: 60, seed: 8, neutral: false, balanced: true, ties: 0 };
+        let full = network(wanted);
+        let mut empty = full.clone();
+        for load in &mut empty.loads {
+            load.power_va = [Complex64::ZERO; 3];
+        }
+        let options = Options { tolerance_pu: 1e-11, ..Options::default() };
+        let batch = Batch::<1>::new(&empty, &options).unwrap();
+        let found = batch.run(
+            3,
+            1,
+            |case, powers| {
+                for (power, load) in powers.iter_mut().zip(&full.loads) {
+                    *power = load.power_va.map(|it| it * case as f64);
+                }
+            },
+            |case| case.voltages.to_vec(),
+        );
+        for (case, load) in [(0, &empty), (1, &full)] {
+            let fixed = compile::<1>(load).unwrap();
+            let method = super::super::Method::CurrentInjection;
+            let expected = solve_circuit(load, &fixed, &Options { method, ..options }).unwrap();
+            let voltages = found[case].as_ref().unwrap();
+            for (a, b) in voltages.iter().flatten().zip(expected.voltages.iter().flatten()) {
+                assert!((a - b).norm() < 1e-8 * 10_000.0, "case {case}: {a} {b}");
+            }
+        }
+        let [half, full] = [&found[1], &found[2]].map(|it| it.as_ref().unwrap()[30][0]);
+        assert!((half - full).norm() > 1e-4 * full.norm(), "{half} {full}");
+    }
+
+    #[test]
     fn a_case_that_has_no_solution_is_told_and_the_others_are_solved() {
         let wanted = Wanted { nodes: 20, seed: 3, neutral: false, balanced: false, ties: 0 };
         let network = network(wanted);

@@ -316,12 +316,15 @@ impl<const N: usize, const W: usize> State<N, W> {
     }
 
     fn is_finite(&self, lane: usize) -> bool {
-        let mut sum = 0.0;
-        for wire in self.voltages.iter().flatten() {
-            // Anything that is not finite stays so when nothing is added to it.
-            sum += (wire[0][lane] + wire[1][lane]) * 0.0;
+        // Anything that is not finite stays so when nothing is added to it. Wire by wire, as one
+        // sum for all would wait for each figure in turn.
+        let mut sums = [0.0; N];
+        for row in &self.voltages {
+            for (sum, wire) in sums.iter_mut().zip(row) {
+                *sum += (wire[0][lane] + wire[1][lane]) * 0.0;
+            }
         }
-        sum == 0.0
+        sums == [0.0; N]
     }
 }
 
