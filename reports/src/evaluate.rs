@@ -329,6 +329,11 @@ fn feed(reader: &RunReader, judge: &mut Judge) -> Result<Vec<Found>, RecordError
         found.push(grid.found(rows));
         found.push(reader.found_table(file::GRID_LOADS)?);
         found.push(reader.found_table(file::GRID_VOLTAGES)?);
+        for picture in [file::GRID_HEAVIEST, file::GRID_HIGHEST] {
+            if reader.facts().hashes.contains_key(picture) {
+                found.push(reader.found_table(picture)?);
+            }
+        }
     } else if reader.facts().grid.is_some() {
         found.push(Found { file: file::GRID, lines: 0, sha256: None, torn: None });
     }

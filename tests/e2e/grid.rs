@@ -97,3 +97,67 @@ fn what_is_no_network_is_refused_with_its_place_and_nothing_hangs() {
     assert_eq!(told.code, 0, "{told:?}");
     assert!(told.stdout.contains("no source reaches"), "{told:?}");
 }
+
+/// A scenario of two homes on one line, for a quarter of an hour.
+const HOMES: &str = r#"format = 1
+[scenario]
+name = "two-homes"
+start = 2027-01-18T18:00:00Z
+duration = "15 min"
+[grid]
+file = "net.toml"
+[[device]]
+name = "home"
+at = "load:*"
+model = "ideal-1ph"
+fidelity = "windows"
+report_every = "5 min"
+[[device]]
+name = "all"
+at = "source:supply"
+model = "ideal-3ph"
+fidelity = "windows"
+report_every = "5 min"
+[[check]]
+name = "sum"
+kind = "energy_balance"
+substation = "all"
+limit = "0.1 %"
+"#;
+
+#[test]
+fn a_network_runs_and_its_record_is_not_believed_once_it_was_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = |name: &str, wire: &str| {
+        format!("[[load]]\nname = '{name}'\nnode = 'end'\nwires = '{wire}'\np = '3 kW'\n")
+    };
+    let network = format!(
+        "format = 1\nvoltage = '400 V'\n[[node]]\nname = 'bus'\n[[node]]\nname = 'end'\n\
+         [[source]]\nname = 'supply'\nnode = 'bus'\nshort_circuit_power = '10 MVA'\n\
+         [[line]]\nname = 'l'\nfrom = 'bus'\nto = 'end'\nr1 = '0.5 ohm/km'\n\
+         x1 = '0.1 ohm/km'\nlength = '200 m'\n{}{}",
+        home("one", "a"),
+        home("two", "b")
+    );
+    write(folder.path(), "net.toml", &network);
+    let scenario = write(folder.path(), "two-homes.toml", HOMES);
+    let out = folder.path().join("run");
+    let shown = out.display().to_string();
+    let ran = call(&["run", &scenario, "--out", &shown]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for file in ["grid.csv", "grid-loads.csv", "grid-heaviest.svg", "grid-highest.svg"] {
+        let path = out.join(file);
+        let before = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&before[..], b"<!-- -->\n"].concat()).unwrap();
+        let told = call(&["report", &shown]);
+        assert_eq!(told.code, 3, "{file}: {told:?}");
+        std::fs::write(&path, before).unwrap();
+        assert_eq!(call(&["report", &shown]).code, 0, "{file}");
+    }
+    // Two minutes that no reading covers are not passed over.
+    let skipped = HOMES.replace("duration = \"15 min\"", "duration = \"17 min\"");
+    let scenario = write(folder.path(), "two-homes.toml", &skipped);
+    let ran = call(&["run", &scenario, "--out", &folder.path().join("open").display().to_string()]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stdout.contains("no interval ends after"), "{ran:?}");
+}

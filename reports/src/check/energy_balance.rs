@@ -5,14 +5,14 @@
 //! the network as it is written down (`grid.csv`), so a meter that counts wrong and a line that is
 //! not what its data say are both seen. Energy is net: consumed less injected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{Epoch, MeasurementId, SimDuration, SimTime};
 
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::console::number;
-use crate::record::{GridRow, Observation, RunFacts};
+use crate::record::{Event, GridRow, Observation, RunFacts, kind};
 use crate::text::append;
 use crate::verdict::{At, Status, Verdict};
 
@@ -28,8 +28,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             interval of `every`, the substation's energy less the homes' and the losses, relative \
             to what the substation counted in both directions, has to be within `limit`. \
             `measured` is the largest in %, `n` the intervals that could be judged. Where a \
-            register is missing, or a meter has begun anew, an interval is inconclusive. \
-            Registers are taken to begin at zero.",
+            register is missing, or a meter has begun anew, an interval is inconclusive, and so is \
+            what is left of the run behind the last of them. Registers are taken to begin at zero.",
         fields: &[
             Field::required(
                 "substation",
@@ -66,6 +66,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             meters: Vec::new(),
             number_of: BTreeMap::new(),
             losses: Vec::new(),
+            beyond_range: BTreeSet::new(),
         }))
     },
 };
@@ -102,6 +103,8 @@ struct EnergyBalance {
     number_of: BTreeMap<String, usize>,
     /// Of each step of the network.
     losses: Vec<GridRow>,
+    /// Meters whose converters may not have seen all.
+    beyond_range: BTreeSet<String>,
 }
 
 /// An interval that could be judged, energies in joules.
@@ -171,8 +174,18 @@ impl Check for EnergyBalance {
         self.losses.push(row.clone());
     }
 
+    fn event(&mut self, _line: u64, event: &Event) {
+        if event.kind == kind::DEVICE
+            && event.text("what") == Some("beyond_range")
+            && let Some(device) = event.about()
+            && self.number_of.contains_key(device)
+        {
+            self.beyond_range.insert(device.to_owned());
+        }
+    }
+
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let borders = self.borders();
+        let borders = self.borders(facts.end);
         let mut from = self.start;
         let (mut judged, mut missing) = (Vec::new(), Vec::new());
         for to in borders {
@@ -182,20 +195,35 @@ impl Check for EnergyBalance {
             }
             from = to;
         }
-        let verdict = self.told(&judged, &missing);
+        if from < facts.end {
+            missing.push(format!("no interval ends after {from}, and the run at {}", facts.end));
+        }
+        let mut verdict = self.told(&judged, &missing);
+        if verdict.status == Status::Pass && !self.beyond_range.is_empty() {
+            let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
+            verdict.status = Status::Inconclusive;
+            verdict.why = format!(
+                "the input of {} may exceed the converter's range, which is modelled with \
+                 fidelity = \"samples\" only; use it, or see the ratios and nominal values of the \
+                 device; otherwise {}",
+                devices.join(", "),
+                verdict.why
+            );
+        }
         finish(Verdict { limit: Some(100.0 * self.limit), ..verdict }, facts)
     }
 }
 
 impl EnergyBalance {
-    /// The ends of all intervals for which any register was due.
-    fn borders(&self) -> Vec<SimTime> {
-        let all = self.meters.iter().flat_map(|meter| meter.registers.keys().copied());
-        let all: std::collections::BTreeSet<SimTime> = all.collect();
-        match self.every {
-            Some(_) => all.into_iter().collect(),
-            None => all.into_iter().next_back().into_iter().collect(),
+    /// The ends of all intervals, whether or not a register was due there; without `every` the
+    /// instant of the last that was due.
+    fn borders(&self, end: SimTime) -> Vec<SimTime> {
+        if let Some(every) = self.every {
+            let next = |at: &SimTime| Some(*at + every).filter(|at| *at <= end);
+            return std::iter::successors(next(&self.start), next).collect();
         }
+        let all = self.meters.iter().flat_map(|meter| meter.registers.keys().copied());
+        all.max().into_iter().collect()
     }
 
     /// What was consumed less what was injected, and both together, by one meter.

@@ -19,7 +19,7 @@ fn run_facts() -> RunFacts {
     };
     let places =
         [("all", "source:supply"), ("one", "load:1"), ("two", "load:2"), ("lab", "source:g")];
-    RunFacts { devices: places.map(device).to_vec(), ..facts(RunState::Finished) }
+    RunFacts { devices: places.map(device).to_vec(), end: at(20), ..facts(RunState::Finished) }
 }
 
 /// Losses of 2 W in each of ten steps of 10 s.
@@ -126,7 +126,7 @@ fn without_meters_or_losses_nothing_is_said() {
             balanced(940.0),
             "no device at a load fits `z*`",
         ),
-        (CHECK, Vec::new(), "no register was due"),
+        (CHECK, Vec::new(), "nothing could be added up: no interval ends after"),
         // The network's record ends after 100 s.
         (
             CHECK,
@@ -141,6 +141,51 @@ fn without_meters_or_losses_nothing_is_said() {
         let verdict = judged(toml, &registers);
         assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0), "{toml}");
         assert!(verdict.why.starts_with(expected), "{}", verdict.why);
+    }
+}
+
+#[test]
+fn what_no_interval_covers_is_not_passed_over() {
+    // Of a run of 25 s nothing is known of the last 5; of one of 40 s in intervals nothing of 20.
+    let judged_until = |toml: &str, end_s: i64| {
+        let (mut check, facts) =
+            (check("energy_balance", toml), RunFacts { end: at(end_s), ..run_facts() });
+        check.begin(&facts);
+        for (device, serial, consumed, injected) in balanced(940.0) {
+            for (quantity, value) in [(CONSUMED, consumed), (INJECTED, Some(injected))] {
+                check.observation(&row(device, serial, quantity, Some(1.0), value));
+            }
+        }
+        for step in steps() {
+            check.grid(&step);
+        }
+        check.verdict(&facts)
+    };
+    let every = format!("{CHECK}\nevery = \"10 s\"");
+    for (toml, end_s, n) in [(CHECK, 25, 1), (&every, 25, 2), (&every, 40, 2)] {
+        let verdict = judged_until(toml, end_s);
+        assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, n), "{}", verdict.why);
+        assert!(verdict.why.contains("could not be judged"), "{}", verdict.why);
+    }
+    assert_eq!(judged_until(&every, 20).status, Status::Pass);
+}
+
+#[test]
+fn a_meter_beyond_its_range_leaves_it_open() {
+    for (about, status) in [("one", Status::Inconclusive), ("lab", Status::Pass)] {
+        let (mut check, facts) = (check("energy_balance", CHECK), run_facts());
+        check.begin(&facts);
+        for (device, serial, consumed, injected) in balanced(940.0) {
+            for (quantity, value) in [(CONSUMED, consumed), (INJECTED, Some(injected))] {
+                check.observation(&row(device, serial, quantity, Some(1.0), value));
+            }
+        }
+        check.event(1, &Event::device(at(5), about, "beyond_range", ""));
+        for step in steps() {
+            check.grid(&step);
+        }
+        let verdict = check.verdict(&facts);
+        assert_eq!(verdict.status, status, "{}", verdict.why);
     }
 }
 

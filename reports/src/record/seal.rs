@@ -127,6 +127,8 @@ fn difference(facts: &RunFacts, found: &Found) -> Option<String> {
         file::OBSERVATIONS => ("rows", facts.observations),
         file::LATENCY => ("rows", facts.latency),
         file::GRID | file::GRID_LOADS | file::GRID_VOLTAGES => ("rows", facts.grid),
+        // Of a picture only the bytes count.
+        file::GRID_HEAVIEST | file::GRID_HIGHEST => ("lines", Some(found.lines)),
         _ => ("events", facts.events),
     };
     let (Some(count), Some(sha256)) = (count, facts.hashes.get(name)) else {

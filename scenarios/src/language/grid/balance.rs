@@ -37,6 +37,17 @@ pub(in crate::language) fn can_add_up<K>(
     let places = Places { from: references.grid_from, sources: grid.sources.len() };
     let feeding = metered(&Pattern::new(substation), references, |source| places.feeding(source));
     let at_loads = metered(&Pattern::new(homes), references, |source| places.load(source));
+    let elsewhere = metered(&Pattern::new(substation), references, |source| {
+        places.feeding(source).is_none().then_some(source)
+    });
+    if let Some(meter) = elsewhere.first() {
+        let (name, _) = &references.devices[meter.device];
+        let message = format!("`{substation}` fits `{name}`, which is at no feeding point");
+        let help = Some("choose the meters at feeding points alone".to_owned());
+        let label = "its energy would be counted as the substation's";
+        out.report_with_help(Code::CANNOT_MEASURE, span, message, label, help);
+        return;
+    }
     let every = check.text("every").map(|(_, span)| span);
     let every = every.zip(check.values.as_ref().and_then(|own| own.duration_opt("every")));
     one_each("feeding point", grid.sources.iter().map(String::as_str), &feeding, span, out);

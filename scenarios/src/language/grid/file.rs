@@ -52,7 +52,11 @@ pub(super) fn network(
                 refuse(format!("{name}:{line}: {}, so it cannot be solved by phase", why.what));
                 return None;
             }
-            Some(read.network)
+            let unfed = lastmeter_grid::check::check(&read.network).remarks;
+            for remark in unfed.iter().take(MISTAKES_MAX) {
+                refuse(format!("{name}: {remark}, and its meters would have nothing to count"));
+            }
+            unfed.is_empty().then_some(read.network)
         }
         Err(mistakes) => {
             let more = mistakes.len().saturating_sub(MISTAKES_MAX);
@@ -68,8 +72,12 @@ pub(super) fn network(
 /// The text of a file of reasonable size.
 pub(super) fn text_of(name: &str, files: &Files<'_>) -> Result<String, String> {
     let bytes = files.read(name)?;
-    if bytes.is_empty() || bytes.len() > BYTES_MAX {
-        return Err(format!("it is empty, or larger than {} MiB", BYTES_MAX >> 20));
+    if bytes.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if bytes.len() > BYTES_MAX {
+        let (size, most) = (bytes.len() >> 20, BYTES_MAX >> 20);
+        return Err(format!("it has {size} MiB, expected at most {most} MiB"));
     }
     // Older scripts have comments in other encodings; what matters in them is ASCII.
     Ok(String::from_utf8_lossy(&bytes).into_owned())

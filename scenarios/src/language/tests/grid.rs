@@ -222,6 +222,15 @@ fn mistakes_of_loads_and_defects_are_told_where_they_stand() {
 }
 
 #[test]
+fn a_load_that_no_source_reaches_is_refused() {
+    let folder = Folder::new();
+    let open = NETWORK.replace("length = \"100 m\"", "length = \"100 m\"\nopen = \"from\"");
+    std::fs::write(folder.0.path().join("net.toml"), open).unwrap();
+    let told = folder.mistake(SCENARIO);
+    assert!(told.contains("no source reaches its island, which has 3 loads"), "{told}");
+}
+
+#[test]
 fn a_load_needs_a_network() {
     let text = super::changed("source:g", "load:h1");
     assert_eq!(
@@ -250,7 +259,11 @@ fn a_balance_that_cannot_add_up_is_told_before_it_runs() {
     assert!(folder.load(&whole).is_ok());
     for (from, to, expected) in [
         ("load:h*", "load:h1", "load `h2` has no meter that this check counts"),
-        ("substation = \"all\"", "substation = \"h*\"", "S030 <\"h*\"> feeding point `supply` has"),
+        (
+            "substation = \"all\"",
+            "substation = \"h*\"",
+            "S030 <\"h*\"> `h*` fits `home-h1`, which is at no",
+        ),
         (
             "limit = \"1 %\"",
             "limit = \"1 %\"\nhomes = \"home-*\"",
