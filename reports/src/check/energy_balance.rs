@@ -185,8 +185,8 @@ impl Check for EnergyBalance {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let borders = self.borders(facts.end);
-        let mut from = self.start;
+        let borders = self.borders(facts);
+        let mut from = facts.start;
         let (mut judged, mut missing) = (Vec::new(), Vec::new());
         for to in borders {
             match self.balance(from, to) {
@@ -217,10 +217,13 @@ impl Check for EnergyBalance {
 impl EnergyBalance {
     /// The ends of all intervals, whether or not a register was due there; without `every` the
     /// instant of the last that was due.
-    fn borders(&self, end: SimTime) -> Vec<SimTime> {
+    fn borders(&self, facts: &RunFacts) -> Vec<SimTime> {
+        if self.meters.is_empty() {
+            return Vec::new();
+        }
         if let Some(every) = self.every {
-            let next = |at: &SimTime| Some(*at + every).filter(|at| *at <= end);
-            return std::iter::successors(next(&self.start), next).collect();
+            let next = |at: &SimTime| Some(*at + every).filter(|at| *at <= facts.end);
+            return std::iter::successors(next(&facts.start), next).collect();
         }
         let all = self.meters.iter().flat_map(|meter| meter.registers.keys().copied());
         all.max().into_iter().collect()
@@ -253,8 +256,11 @@ impl EnergyBalance {
                 homes += net;
             }
         }
+        // Steps follow each other: only those that reach into the interval are looked at, as this
+        // is asked again and again while a run goes on.
         let (mut losses, mut covered_j) = (0.0, 0.0);
-        for step in &self.losses {
+        let first = self.losses.partition_point(|step| step.time + step.length <= from);
+        for step in self.losses[first..].iter().take_while(|step| step.time < to) {
             losses += step.energy_j(step.declared_losses.0, from, to);
             covered_j += step.energy_j(1.0, from, to);
         }
