@@ -25,6 +25,10 @@ const MOST_ITERATIONS: u32 = 60;
 const TOLERANCE_PU: f64 = 1e-8;
 const LOWEST_PU: f64 = 0.945;
 
+/// Memory that is used once and given back before a batch is timed: what the host of a virtual
+/// machine takes to hand out fresh pages is neither side's.
+const TOUCHED_BYTES: usize = 3_000_000_000;
+
 fn processor_s() -> f64 {
     let now = clock_gettime(ClockId::ProcessCPUTime);
     now.tv_sec as f64 + 1e-9 * now.tv_nsec as f64
@@ -283,19 +287,24 @@ fn batch<const N: usize>(arguments: &Arguments) {
             loads.map(|(at, load)| load.power_va.map(|it| it * factor(at))).collect()
         })
         .collect();
+    // As the script does before power-grid-model's clock begins.
+    drop(std::hint::black_box(vec![1_u8; TOUCHED_BYTES]));
     let begin = processor_s();
     let batch = Batch::<N>::new(network, &options(TOLERANCE_PU)).expect("a good network");
-    let nodes = inverse_of(batch.circuit());
+    let circuit = batch.circuit();
     let set_up = processor_s() - begin;
     let results = batch.run(
         cases,
         1,
-        |case, into| into.copy_from_slice(&powers[case]),
+        |case, load| powers[case][load],
         |case| {
             assert!(case.outcome.is_some(), "case {} was not swept", case.index);
-            let mut result = vec![[Complex64::ZERO; N]; nodes.len()];
-            by_node(batch.circuit(), case.voltages.iter().copied(), &nodes, &mut result);
-            result
+            let numbers = circuit.node_of.iter().map(|&number| number as usize);
+            let per_unit = |number: usize| {
+                let unit = 1.0 / circuit.rated_voltage_v[number];
+                case.voltages[number].map(|it| it * unit)
+            };
+            numbers.map(per_unit).collect::<Vec<_>>()
         },
     );
     let each = (processor_s() - begin) / cases as f64;

@@ -41,8 +41,6 @@ pub struct Case<'a, const N: usize> {
 struct Lanes<const N: usize, const W: usize> {
     loads: Loads<N, W>,
     map: LoadMap,
-    /// Lane by lane the powers of all loads, VA.
-    powers: Vec<[Complex64; 3]>,
     state: State<N, W>,
     /// Of one lane, volts.
     voltages: Vec<Column<N>>,
@@ -70,15 +68,15 @@ impl<'a, const N: usize> Batch<'a, N> {
         &self.network.loads
     }
 
-    /// Solves this many cases in this many threads. `powers` tells the powers of a case, VA: of
-    /// each of the network's loads, part by part, as in [`Load::power_va`]; what it leaves out is
-    /// zero. `read` takes from a solved case what is wanted. Results are in the order of the
-    /// cases.
+    /// Solves this many cases in this many threads. `power` tells for a case and a load, by its
+    /// number in [`Batch::loads`], the load's power, VA, part by part, as in [`Load::power_va`];
+    /// it is asked load by load. `read` takes from a solved case what is wanted. Results are in
+    /// the order of the cases.
     pub fn run<R: Send>(
         &self,
         cases: usize,
         threads: usize,
-        powers: impl Fn(usize, &mut [[Complex64; 3]]) + Sync,
+        power: impl Fn(usize, usize) -> [Complex64; 3] + Sync,
         read: impl Fn(Case<'_, N>) -> R + Sync,
     ) -> Vec<Result<R, Failure>> {
         let lanes = if self.fixed.circuit.nodes() * N <= EIGHT_LANES { 8 } else { 4 };
@@ -95,11 +93,11 @@ impl<'a, const N: usize> Batch<'a, N> {
                 }
                 let range = group * lanes..cases.min((group + 1) * lanes);
                 let found = if let Some(eight) = &mut eight {
-                    self.group(range, eight, &powers, &read)
+                    self.group(range, eight, &power, &read)
                 } else if let Some(four) = &mut four {
-                    self.group(range, four, &powers, &read)
+                    self.group(range, four, &power, &read)
                 } else {
-                    range.map(|case| self.alone(case, &powers, &read)).collect()
+                    range.map(|case| self.alone(case, &power, &read)).collect()
                 };
                 own.push((group, found));
             }
@@ -127,7 +125,6 @@ impl<'a, const N: usize> Batch<'a, N> {
         Some(Lanes {
             loads,
             map,
-            powers: vec![[Complex64::ZERO; 3]; W * self.network.loads.len()],
             state: sweep.state(),
             voltages: Vec::with_capacity(self.fixed.circuit.nodes()),
         })
@@ -138,21 +135,14 @@ impl<'a, const N: usize> Batch<'a, N> {
         &self,
         cases: std::ops::Range<usize>,
         lanes: &mut Lanes<N, W>,
-        powers: &impl Fn(usize, &mut [[Complex64; 3]]),
+        power: &impl Fn(usize, usize) -> [Complex64; 3],
         read: &impl Fn(Case<'_, N>) -> R,
     ) -> Vec<Result<R, Failure>> {
         let Some(sweep) = &self.sweep else { return Vec::new() };
-        let count = self.network.loads.len();
-        lanes.powers[..cases.len() * count].fill([Complex64::ZERO; 3]);
-        for (lane, case) in cases.clone().enumerate() {
-            powers(case, &mut lanes.powers[lane * count..(lane + 1) * count]);
-        }
         // Lanes that are left over repeat the last case.
-        let of_lanes = std::array::from_fn(|lane| {
-            let lane = lane.min(cases.len() - 1);
-            &lanes.powers[lane * count..(lane + 1) * count]
-        });
-        lanes.loads.set(&lanes.map, &self.network.loads, &of_lanes);
+        let of_lane =
+            |lane: usize, load: usize| power((cases.start + lane).min(cases.end - 1), load);
+        lanes.loads.set(&lanes.map, &self.network.loads, of_lane);
         lanes.state.restart();
         let Lanes { loads, state, voltages, .. } = lanes;
         let mut found: Vec<Option<R>> = cases.clone().map(|_| None).collect();
@@ -166,21 +156,19 @@ impl<'a, const N: usize> Batch<'a, N> {
             }
         });
         let found = cases.zip(found);
-        found.map(|(case, it)| it.map_or_else(|| self.alone(case, powers, read), Ok)).collect()
+        found.map(|(case, it)| it.map_or_else(|| self.alone(case, power, read), Ok)).collect()
     }
 
     /// One case by whatever method is good for it.
     fn alone<R>(
         &self,
         case: usize,
-        powers: &impl Fn(usize, &mut [[Complex64; 3]]),
+        power: &impl Fn(usize, usize) -> [Complex64; 3],
         read: &impl Fn(Case<'_, N>) -> R,
     ) -> Result<R, Failure> {
         let mut network = self.network.clone();
-        let mut of_case = vec![[Complex64::ZERO; 3]; network.loads.len()];
-        powers(case, &mut of_case);
-        for (load, power) in network.loads.iter_mut().zip(of_case) {
-            load.power_va = power;
+        for (at, load) in network.loads.iter_mut().enumerate() {
+            load.power_va = power(case, at);
         }
         let fixed = compile::<N>(&network)?;
         let solved = solve_circuit(&network, &fixed, &self.options)?;
@@ -206,15 +194,16 @@ mod tests {
             let options = Options { tolerance_pu: 1e-10, ..Options::default() };
             let batch = Batch::<3>::new(&network, &options).unwrap();
             assert!(batch.sweep.is_some());
-            let powers = |case: usize, powers: &mut [[Complex64; 3]]| {
-                let mut figures = Figures::new(1000 + case as u64);
-                for (power, load) in powers.iter_mut().zip(&network.loads) {
-                    *power = load.power_va.map(|it| it * figures.within(0.0, 1.2));
-                }
-            };
+            let powers: Vec<Vec<[Complex64; 3]>> = (0..21)
+                .map(|case| {
+                    let mut figures = Figures::new(1000 + case);
+                    let loads = network.loads.iter();
+                    loads.map(|it| it.power_va.map(|it| it * figures.within(0.0, 1.2))).collect()
+                })
+                .collect();
             let read = |case: Case<'_, 3>| (case.outcome.unwrap().iterations, bits(case.voltages));
             let run = |threads| -> Vec<_> {
-                let found = batch.run(21, threads, powers, read);
+                let found = batch.run(21, threads, |case, load| powers[case][load], read);
                 found.into_iter().map(Result::unwrap).collect()
             };
             let one = run(1);
@@ -225,9 +214,8 @@ mod tests {
             let sweep = batch.sweep.as_ref().unwrap();
             let (mut loads, map) = Loads::<3, 1>::with_map(batch.circuit(), sweep, batch.loads());
             for (case, (iterations, expected)) in one.iter().enumerate() {
-                let mut of_case = vec![[Complex64::ZERO; 3]; network.loads.len()];
-                powers(case, &mut of_case);
-                loads.set(&map, batch.loads(), &[&of_case]);
+                let of_case = &powers[case];
+                loads.set(&map, batch.loads(), |_, load| of_case[load]);
                 let mut state = sweep.state();
                 let outcome = sweep.solve(&loads, &mut state, 1e-10, 60);
                 assert_eq!(outcome.iterations, *iterations);
@@ -237,7 +225,7 @@ mod tests {
                 // And what a network that has these loads gives, by the factored matrix.
                 let mut alone = network.clone();
                 for (load, power) in alone.loads.iter_mut().zip(of_case) {
-                    load.power_va = power;
+                    load.power_va = *power;
                 }
                 let fixed = compile::<3>(&alone).unwrap();
                 let injected = super::super::Method::CurrentInjection;
@@ -263,11 +251,7 @@ mod tests {
         let found = batch.run(
             3,
             1,
-            |case, powers| {
-                for (power, load) in powers.iter_mut().zip(&full.loads) {
-                    *power = load.power_va.map(|it| it * case as f64);
-                }
-            },
+            |case, load| full.loads[load].power_va.map(|it| it * case as f64),
             |case| case.voltages.to_vec(),
         );
         for (case, load) in [(0, &empty), (1, &full)] {
@@ -291,10 +275,9 @@ mod tests {
         let found = batch.run(
             9,
             2,
-            |case, powers| {
-                for (power, load) in powers.iter_mut().zip(&network.loads) {
-                    *power = load.power_va.map(|it| it * if case == 4 { 1e5 } else { 1.0 });
-                }
+            |case, load| {
+                let by = if case == 4 { 1e5 } else { 1.0 };
+                network.loads[load].power_va.map(|it| it * by)
             },
             |case| case.index,
         );

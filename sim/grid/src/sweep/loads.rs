@@ -261,44 +261,40 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         self.range(item, 1)
     }
 
-    /// Other powers in each lane, VA: of each of the network's loads, part by part. How loads
-    /// follow the voltage stays as it was. For sweeps with [`Constant::Injected`]; parts of loads
-    /// that had no power when this was prepared, and stars whose star point is isolated, keep what
-    /// they had.
-    pub(crate) fn set(&mut self, map: &LoadMap, loads: &[Load], powers: &[&[[Complex64; 3]]; W]) {
-        for &(load, slot, target) in &map.targets {
-            let (mut p, mut q) = ([0.0; W], [0.0; W]);
-            for lane in 0..W {
-                let of_load = &powers[lane][load as usize];
-                let power = if N == 1 {
-                    of_load[0] + of_load[1] + of_load[2]
-                } else {
-                    of_load[usize::from(slot)]
-                };
-                (p[lane], q[lane]) = (power.re, power.im);
+    /// Other powers in each lane, VA: of a lane and one of the network's loads, part by part. How
+    /// loads follow the voltage stays as it was. For sweeps with [`Constant::Injected`]; parts of
+    /// loads that had no power when this was prepared, and stars whose star point is isolated, keep
+    /// what they had.
+    pub(crate) fn set(
+        &mut self,
+        map: &LoadMap,
+        loads: &[Load],
+        power: impl Fn(usize, usize) -> [Complex64; 3],
+    ) {
+        for targets in map.targets.chunk_by(|a, b| a.0 == b.0) {
+            let load = targets[0].0 as usize;
+            let powers: [[Complex64; 3]; W] = std::array::from_fn(|lane| power(lane, load));
+            for &(_, slot, target) in targets {
+                self.set_part(target, &loads[load], of_part::<N, W>(&powers, slot));
             }
-            if N == 1 {
-                // Apart from the loop above, which no vector unit can do.
-                for lane in 0..W {
-                    p[lane] /= 3.0;
-                    q[lane] /= 3.0;
-                }
-            }
-            if let Target::Plain(row, wire, first) = target {
-                let [re, im] = &mut self.power[row as usize][usize::from(wire)];
-                if first {
-                    (*re, *im) = ([0.0; W], [0.0; W]);
-                }
-                for lane in 0..W {
-                    re[lane] += p[lane];
-                    im[lane] -= q[lane];
-                }
-                continue;
+        }
+    }
+
+    #[inline]
+    fn set_part(&mut self, target: Target, load: &Load, [p, q]: [[f64; W]; 2]) {
+        if let Target::Plain(row, wire, first) = target {
+            let [re, im] = &mut self.power[row as usize][usize::from(wire)];
+            if first {
+                (*re, *im) = ([0.0; W], [0.0; W]);
             }
             for lane in 0..W {
-                let power = Complex64::new(p[lane], q[lane]);
-                self.set_rarer(lane, target, &loads[load as usize], power);
+                re[lane] += p[lane];
+                im[lane] -= q[lane];
             }
+            return;
+        }
+        for lane in 0..W {
+            self.set_rarer(lane, target, load, Complex64::new(p[lane], q[lane]));
         }
     }
 
@@ -313,6 +309,29 @@ impl<const N: usize, const W: usize> Loads<N, W> {
             }
         }
     }
+}
+
+/// Active and reactive power of a part of a load in each lane; of the positive sequence, which
+/// stands for one wire, a third of all.
+#[inline]
+fn of_part<const N: usize, const W: usize>(
+    powers: &[[Complex64; 3]; W],
+    slot: u8,
+) -> [[f64; W]; 2] {
+    let (mut p, mut q) = ([0.0; W], [0.0; W]);
+    for lane in 0..W {
+        let [a, b, c] = powers[lane];
+        let power = if N == 1 { a + b + c } else { powers[lane][usize::from(slot)] };
+        (p[lane], q[lane]) = (power.re, power.im);
+    }
+    if N == 1 {
+        // Apart from the loop above, which no vector unit can do.
+        for lane in 0..W {
+            p[lane] /= 3.0;
+            q[lane] /= 3.0;
+        }
+    }
+    [p, q]
 }
 
 impl<const W: usize> Extra<W> {

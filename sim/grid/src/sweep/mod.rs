@@ -216,15 +216,17 @@ impl<const N: usize> Sweep<N> {
         }
         state.warm = true;
         let mut open = [true; W];
+        let mut finite = None;
         for iterations in 1..=most_iterations {
             let changes = self.iterate(loads, state);
+            finite = None;
             for lane in 0..W {
                 let change_pu = changes[lane].sqrt();
                 let mut converged = change_pu <= tolerance_pu;
                 let lost = change_pu > RUN_AWAY_PU;
                 if open[lane] && (converged || lost || iterations == most_iterations) {
                     open[lane] = false;
-                    converged = converged && state.is_finite(lane);
+                    converged = finite.get_or_insert_with(|| state.is_finite())[lane] && converged;
                     done(lane, Outcome { iterations, converged, change_pu }, state);
                 }
             }
@@ -237,7 +239,7 @@ impl<const N: usize> Sweep<N> {
             done(lane, outcome, state);
         }
         // What has run away is no place to begin from.
-        state.warm = (0..W).all(|lane| state.is_finite(lane));
+        state.warm = finite.unwrap_or_else(|| state.is_finite()) == [true; W];
     }
 
     /// The largest power that does not fit at a node when each load keeps to its law, VA, at the
@@ -315,16 +317,19 @@ impl<const N: usize, const W: usize> State<N, W> {
         self.warm = false;
     }
 
-    fn is_finite(&self, lane: usize) -> bool {
+    /// Of each lane, whether all its voltages are finite.
+    fn is_finite(&self) -> [bool; W] {
         // Anything that is not finite stays so when nothing is added to it. Wire by wire, as one
         // sum for all would wait for each figure in turn.
-        let mut sums = [0.0; N];
+        let mut sums = [[0.0; W]; N];
         for row in &self.voltages {
-            for (sum, wire) in sums.iter_mut().zip(row) {
-                *sum += (wire[0][lane] + wire[1][lane]) * 0.0;
+            for (sum, [re, im]) in sums.iter_mut().zip(row) {
+                for lane in 0..W {
+                    sum[lane] += (re[lane] + im[lane]) * 0.0;
+                }
             }
         }
-        sums == [0.0; N]
+        std::array::from_fn(|lane| sums.iter().all(|sum| sum[lane] == 0.0))
     }
 }
 
