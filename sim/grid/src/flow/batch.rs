@@ -14,8 +14,8 @@ use crate::circuit::{Circuit, Fixed, compile, compile_for_cases};
 use crate::network::{Load, Network};
 use crate::sweep::{Constant, LoadMap, Loads, Outcome, State, Sweep};
 
-/// Up to so many voltages eight cases side by side stay in a processor's cache.
-const EIGHT_LANES: usize = 120_000;
+/// How many cases are solved side by side.
+const LANES: usize = 8;
 
 /// A network prepared for many load cases. Regulators stay where they stand.
 #[derive(Clone, Debug)]
@@ -37,11 +37,11 @@ pub struct Case<'a, const N: usize> {
     pub voltages: &'a [Column<N>],
 }
 
-/// What one thread needs to solve `W` cases side by side, again and again.
-struct Lanes<const N: usize, const W: usize> {
-    loads: Loads<N, W>,
+/// What one thread needs to solve cases side by side, again and again.
+struct Lanes<const N: usize> {
+    loads: Loads<N, LANES>,
     map: LoadMap,
-    state: State<N, W>,
+    state: State<N, LANES>,
     /// Of one lane, volts.
     voltages: Vec<Column<N>>,
 }
@@ -79,25 +79,20 @@ impl<'a, const N: usize> Batch<'a, N> {
         power: impl Fn(usize, usize) -> [Complex64; 3] + Sync,
         read: impl Fn(Case<'_, N>) -> R + Sync,
     ) -> Vec<Result<R, Failure>> {
-        let lanes = if self.fixed.circuit.nodes() * N <= EIGHT_LANES { 8 } else { 4 };
-        let groups = cases.div_ceil(lanes);
+        let groups = cases.div_ceil(LANES);
         let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(groups)));
         let work = || {
             let mut own = Vec::new();
-            let mut eight = self.lanes::<8>(lanes == 8);
-            let mut four = self.lanes::<4>(lanes == 4);
+            let mut lanes = self.sweep.as_ref().map(|sweep| self.lanes(sweep));
             loop {
                 let group = next.fetch_add(1, Ordering::Relaxed);
                 if group >= groups {
                     break;
                 }
-                let range = group * lanes..cases.min((group + 1) * lanes);
-                let found = if let Some(eight) = &mut eight {
-                    self.group(range, eight, &power, &read)
-                } else if let Some(four) = &mut four {
-                    self.group(range, four, &power, &read)
-                } else {
-                    range.map(|case| self.alone(case, &power, &read)).collect()
+                let range = group * LANES..cases.min((group + 1) * LANES);
+                let found = match (&self.sweep, &mut lanes) {
+                    (Some(sweep), Some(lanes)) => self.group(range, sweep, lanes, &power, &read),
+                    _ => range.map(|case| self.alone(case, &power, &read)).collect(),
                 };
                 own.push((group, found));
             }
@@ -119,26 +114,21 @@ impl<'a, const N: usize> Batch<'a, N> {
         results.into_iter().flat_map(|(_, found)| found).collect()
     }
 
-    fn lanes<const W: usize>(&self, wanted: bool) -> Option<Lanes<N, W>> {
-        let sweep = self.sweep.as_ref().filter(|_| wanted)?;
+    fn lanes(&self, sweep: &Sweep<N>) -> Lanes<N> {
         let (loads, map) = Loads::with_map(&self.fixed.circuit, sweep, &self.network.loads);
-        Some(Lanes {
-            loads,
-            map,
-            state: sweep.state(),
-            voltages: Vec::with_capacity(self.fixed.circuit.nodes()),
-        })
+        let voltages = Vec::with_capacity(self.fixed.circuit.nodes());
+        Lanes { loads, map, state: sweep.state(), voltages }
     }
 
     /// Cases side by side.
-    fn group<const W: usize, R>(
+    fn group<R>(
         &self,
         cases: std::ops::Range<usize>,
-        lanes: &mut Lanes<N, W>,
+        sweep: &Sweep<N>,
+        lanes: &mut Lanes<N>,
         power: &impl Fn(usize, usize) -> [Complex64; 3],
         read: &impl Fn(Case<'_, N>) -> R,
     ) -> Vec<Result<R, Failure>> {
-        let Some(sweep) = &self.sweep else { return Vec::new() };
         // Lanes that are left over repeat the last case.
         let of_lane =
             |lane: usize, load: usize| power((cases.start + lane).min(cases.end - 1), load);

@@ -271,12 +271,9 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         loads: &[Load],
         power: impl Fn(usize, usize) -> [Complex64; 3],
     ) {
-        for targets in map.targets.chunk_by(|a, b| a.0 == b.0) {
-            let load = targets[0].0 as usize;
-            let powers: [[Complex64; 3]; W] = std::array::from_fn(|lane| power(lane, load));
-            for &(_, slot, target) in targets {
-                self.set_part(target, &loads[load], of_part::<N, W>(&powers, slot));
-            }
+        for &(load, slot, target) in &map.targets {
+            let part = of_part::<N, W>(|lane| power(lane, load as usize), slot);
+            self.set_part(target, &loads[load as usize], part);
         }
     }
 
@@ -315,13 +312,14 @@ impl<const N: usize, const W: usize> Loads<N, W> {
 /// stands for one wire, a third of all.
 #[inline]
 fn of_part<const N: usize, const W: usize>(
-    powers: &[[Complex64; 3]; W],
+    power: impl Fn(usize) -> [Complex64; 3],
     slot: u8,
 ) -> [[f64; W]; 2] {
     let (mut p, mut q) = ([0.0; W], [0.0; W]);
     for lane in 0..W {
-        let [a, b, c] = powers[lane];
-        let power = if N == 1 { a + b + c } else { powers[lane][usize::from(slot)] };
+        let powers = power(lane);
+        let slot = usize::from(slot);
+        let power = if N == 1 { powers[0] + powers[1] + powers[2] } else { powers[slot] };
         (p[lane], q[lane]) = (power.re, power.im);
     }
     if N == 1 {
