@@ -244,3 +244,82 @@ fn trees_are_solved_as_a_dense_solver_does() {
         assert!(agrees_with_dense::<1>(Wanted { balanced: true, ..wanted }));
     }
 }
+
+/// Resistances in a row with the same power drawn at each node; and the voltages that this makes,
+/// volts to earth, found from the far end, where nothing has to be guessed.
+fn long_row(nodes: usize) -> (Network, Vec<f64>) {
+    const OHM: f64 = 0.001;
+    const WATTS: f64 = 2000.0;
+    let mut expected = vec![5500.0_f64; nodes];
+    let mut current = 0.0;
+    for node in (1..nodes).rev() {
+        current += WATTS / expected[node];
+        expected[node - 1] = expected[node] + OHM * current;
+    }
+    let wanted = Wanted { nodes, seed: 1, neutral: false, balanced: true, ties: 0 };
+    let mut network = network(wanted);
+    let (line, load) = (network.lines[0].clone(), network.loads[0].clone());
+    network.shunts.clear();
+    network.transformers.clear();
+    network.lines.clear();
+    network.loads.clear();
+    for node in &mut network.nodes {
+        node.rated_voltage_v = network.sources[0].voltage_v;
+    }
+    for node in 1..nodes as u32 {
+        let mut line = line.clone();
+        line.name = format!("line {node}").into();
+        line.from.node = crate::network::NodeId(node - 1);
+        line.to.node = crate::network::NodeId(node);
+        line.impedance =
+            crate::network::LineImpedance::Sequence(crate::network::SequenceImpedance {
+                z1_ohm: OHM.into(),
+                z0_ohm: (4.0 * OHM).into(),
+                y1_s: Complex64::ZERO,
+                y0_s: Complex64::ZERO,
+            });
+        network.lines.push(line);
+        let mut load = load.clone();
+        load.name = format!("load {node}").into();
+        load.connection.node = crate::network::NodeId(node);
+        load.power_va = [WATTS.into(); 3];
+        load.model = crate::network::LoadModel::ConstantPower;
+        load.band = None;
+        network.loads.push(load);
+    }
+    network.sources.truncate(1);
+    network.sources[0].voltage_v = expected[0] * 3.0_f64.sqrt();
+    network.sources[0].z1_ohm = Complex64::ZERO;
+    network.sources[0].z0_ohm = Complex64::ZERO;
+    (network, expected)
+}
+
+fn is_a_row<const N: usize>(network: &Network, expected: &[f64], pieces: usize) {
+    let circuit = compile::<N>(network).unwrap().circuit;
+    let sweep = Sweep::new(&circuit, Constant::Injected).unwrap();
+    assert_eq!(sweep.items.len(), pieces);
+    let loads = Loads::new(&circuit, &sweep);
+    let mut state = sweep.state();
+    let outcome = sweep.solve(&loads, &mut state, 1e-13, 60);
+    assert!(outcome.converged, "{outcome:?}");
+    let voltages: Vec<_> = sweep.voltages(&state, 0).collect();
+    for (node, &expected) in expected.iter().enumerate() {
+        let found = magnitude(voltages[circuit.node_of[node] as usize][0]);
+        assert!((found - expected).abs() < 1e-7, "{node}: {found} {expected}");
+    }
+    // From there on with currents drawn anew, as after other loads.
+    let warm = sweep.solve(&loads, &mut state, 1e-9, 60);
+    assert_eq!(warm.iterations, 1);
+    // The residual is of the last digits of currents, some hundred amperes.
+    let residual = sweep.residual_va(&loads, &mut state);
+    assert!(residual < 1e-3, "{residual} VA");
+}
+
+#[test]
+fn currents_are_handed_from_piece_to_piece() {
+    for (nodes, pieces) in [(400, 1), (1300, 2)] {
+        let (network, expected) = long_row(nodes);
+        is_a_row::<1>(&network, &expected, pieces);
+        is_a_row::<3>(&network, &expected, pieces);
+    }
+}
