@@ -9,9 +9,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use lastmeter_grid::Complex64;
-use lastmeter_grid::Network;
-use lastmeter_grid::flow::{self, EndState, Flow, Options};
+use lastmeter_grid::flow::{self, EndState, Failure, Flow, Options};
+use lastmeter_grid::network::Wire;
+use lastmeter_grid::{Complex64, Network};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{Format, GridOptions, Read};
 
@@ -30,10 +32,30 @@ struct Table {
     rows: Vec<(String, Vec<f64>)>,
 }
 
-/// What is told of a step.
-struct Step {
+/// What is told of a step. The rest of its power flow is let go: a year has many steps.
+struct Step<'a> {
     time: String,
-    flow: Flow,
+    /// VA.
+    delivered: Complex64,
+    /// VA.
+    drawn: Complex64,
+    losses_w: f64,
+    /// The lowest and the highest voltage, per unit, and where.
+    ends: [Option<(f64, &'a str)>; 2],
+    iterations: u32,
+    residual_va: f64,
+    /// Its output by itself, for JSON.
+    document: Option<Document>,
+}
+
+/// One output of power-grid-model, or what many of them have in common.
+#[derive(Deserialize, Serialize)]
+struct Document {
+    version: String,
+    r#type: String,
+    is_batch: bool,
+    attributes: Box<RawValue>,
+    data: Box<RawValue>,
 }
 
 /// Solves all steps and prints them.
@@ -48,19 +70,39 @@ pub(super) fn answer(
     let change = |step: usize, changed: &mut Network| {
         set(network, changed, &table.columns, &table.rows[step].1);
     };
-    let steps = flow::series(network, table.rows.len(), choices, change, |_, _, flow| flow);
-    let mut told = Vec::with_capacity(steps.len());
-    for (row, (flow, (time, _))) in steps.into_iter().zip(table.rows).enumerate() {
-        let flow = flow.map_err(|why| {
-            let shown = options.file.display();
-            format!("error: {shown}: with row {} ({time}) of {}: {why}", row + 1, file.display())
-        })?;
-        told.push(Step { time, flow });
-    }
+    let of_step = |step: usize, flow: Result<Flow, Failure>| {
+        let time = table.rows[step].0.clone();
+        let shown = options.file.display();
+        let refused = |why: String| {
+            format!("error: {shown}: with row {} ({time}) of {}: {why}", step + 1, file.display())
+        };
+        let flow = flow.map_err(|why| refused(why.to_string()))?;
+        let document = match options.format {
+            Format::Json => {
+                let text = super::one_json(read, &flow, choices.phases, None);
+                let document = serde_json::from_str(&text);
+                Some(document.map_err(|why| refused(why.to_string()))?)
+            }
+            Format::Table | Format::Csv => None,
+        };
+        Ok::<_, String>(Step {
+            delivered: flow.sources.iter().map(EndState::total_va).sum(),
+            drawn: flow.loads.iter().flat_map(|load| load.power_va).sum(),
+            losses_w: flow.losses_va.re,
+            ends: ends(network, &flow),
+            iterations: flow.iterations,
+            residual_va: flow.residual_va,
+            document,
+            time,
+        })
+    };
+    let steps = flow::series(network, table.rows.len(), choices, change, |step, _, flow| {
+        of_step(step, flow)
+    })?;
     Ok(match options.format {
-        Format::Table => text(network, &told, &options.file),
-        Format::Csv => csv(network, &told),
-        Format::Json => json(read, &told, choices),
+        Format::Table => text(&steps, &options.file),
+        Format::Csv => csv(&steps),
+        Format::Json => json(steps),
     })
 }
 
@@ -98,7 +140,7 @@ fn set(described: &Network, changed: &mut Network, columns: &[(usize, Part)], po
 
 /// How many parts a load has.
 fn parts(load: &lastmeter_grid::network::Load) -> usize {
-    use lastmeter_grid::network::{Configuration, Wire};
+    use lastmeter_grid::network::Configuration;
     let wires = load.connection.wires.as_slice();
     let phases = wires.iter().filter(|&&wire| wire != Wire::Neutral).count();
     match load.configuration {
@@ -163,26 +205,17 @@ fn table(file: &Path, network: &Network) -> Result<Table, String> {
     Ok(Table { columns, rows })
 }
 
-/// The figures of a step: delivered and drawn, VA; the lowest and the highest voltage per unit with
-/// their nodes.
-fn figures<'a>(
-    network: &'a Network,
-    flow: &Flow,
-) -> (Complex64, Complex64, [Option<(f64, &'a str)>; 2]) {
-    let delivered = flow.sources.iter().map(EndState::total_va).sum();
-    let drawn = flow.loads.iter().flat_map(|load| load.power_va).sum();
-    let mut voltages: Vec<(f64, &str)> = Vec::new();
-    for (at, node) in network.nodes.iter().enumerate() {
-        let of = |wire| super::show::per_unit(network, flow, at, wire);
-        let all = lastmeter_grid::network::Wire::PHASES.into_iter().filter_map(of);
-        voltages.extend(all.map(|voltage| (voltage, &*node.name)));
-    }
-    let lowest = voltages.iter().copied().min_by(|a, b| a.0.total_cmp(&b.0));
-    let highest = voltages.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0));
-    (delivered, drawn, [lowest, highest])
+/// The lowest and the highest voltage per unit with their nodes.
+fn ends<'a>(network: &'a Network, flow: &Flow) -> [Option<(f64, &'a str)>; 2] {
+    let voltages = network.nodes.iter().enumerate().flat_map(|(at, node)| {
+        let of = move |wire| super::show::per_unit(network, flow, at, wire);
+        Wire::PHASES.into_iter().filter_map(of).map(|voltage| (voltage, &*node.name))
+    });
+    let lowest = voltages.clone().min_by(|a, b| a.0.total_cmp(&b.0));
+    [lowest, voltages.max_by(|a, b| a.0.total_cmp(&b.0))]
 }
 
-fn text(network: &Network, steps: &[Step], file: &Path) -> String {
+fn text(steps: &[Step<'_>], file: &Path) -> String {
     let width = steps.iter().map(|step| step.time.chars().count()).max().unwrap_or(0).max(4);
     let mut text = format!("{}\n{} steps\n\n", file.display(), steps.len());
     let _ = writeln!(
@@ -191,16 +224,15 @@ fn text(network: &Network, steps: &[Step], file: &Path) -> String {
         "time", "sources kW", "loads kW", "losses kW", "lowest", "pu at", "highest"
     );
     for step in steps {
-        let (delivered, drawn, ends) = figures(network, &step.flow);
         let _ = write!(
             text,
             "{:<width$} {:>12.3} {:>12.3} {:>10.3}  ",
             step.time,
-            delivered.re / 1e3,
-            drawn.re / 1e3,
-            step.flow.losses_va.re / 1e3
+            step.delivered.re / 1e3,
+            step.drawn.re / 1e3,
+            step.losses_w / 1e3
         );
-        for (voltage, at) in ends.into_iter().flatten() {
+        for (voltage, at) in step.ends.iter().flatten() {
             let _ = write!(text, " {voltage:>8.5} {at:20}");
         }
         text.truncate(text.trim_end().len());
@@ -209,23 +241,22 @@ fn text(network: &Network, steps: &[Step], file: &Path) -> String {
     text
 }
 
-fn csv(network: &Network, steps: &[Step]) -> String {
+fn csv(steps: &[Step<'_>]) -> String {
     let mut text = String::from(
         "time,source_w,source_var,load_w,load_var,losses_w,lowest_pu,lowest_at,highest_pu,highest_at\n",
     );
     for step in steps {
-        let (delivered, drawn, ends) = figures(network, &step.flow);
         let _ = write!(
             text,
             "{},{},{},{},{},{}",
             super::show::quoted(&step.time),
-            delivered.re,
-            delivered.im,
-            drawn.re,
-            drawn.im,
-            step.flow.losses_va.re
+            step.delivered.re,
+            step.delivered.im,
+            step.drawn.re,
+            step.drawn.im,
+            step.losses_w
         );
-        for end in ends {
+        for end in step.ends {
             match end {
                 Some((voltage, at)) => {
                     let _ = write!(text, ",{voltage},{}", super::show::quoted(at));
@@ -239,28 +270,39 @@ fn csv(network: &Network, steps: &[Step]) -> String {
 }
 
 /// The batch output of power-grid-model: the data of one step after another, each with its time.
-fn json(read: &Read, steps: &[Step], choices: &Options) -> String {
-    let mut data = Vec::with_capacity(steps.len());
-    let mut whole = serde_json::Value::Null;
-    for step in steps {
-        let one = super::one_json(read, &step.flow, choices.phases, None);
-        let mut one: serde_json::Value = serde_json::from_str(&one).unwrap_or_default();
-        data.push(one["data"].take());
-        if whole.is_null() {
-            whole = one;
-        }
+fn json(steps: Vec<Step<'_>>) -> String {
+    #[derive(Serialize)]
+    struct Whole {
+        version: String,
+        r#type: String,
+        is_batch: bool,
+        attributes: Box<RawValue>,
+        data: Vec<Box<RawValue>>,
+        lastmeter: Told,
     }
-    whole["is_batch"] = true.into();
-    whole["data"] = data.into();
-    let told = steps.iter().map(|step| {
-        serde_json::json!({
-            "time": step.time,
-            "iterations": step.flow.iterations,
-            "residual": step.flow.residual_va,
-            "losses_w": step.flow.losses_va.re,
-        })
-    });
-    whole["lastmeter"] = serde_json::json!({ "steps": told.collect::<Vec<_>>() });
+    #[derive(Serialize)]
+    struct Told {
+        steps: Vec<OfStep>,
+    }
+    #[derive(Serialize)]
+    struct OfStep {
+        time: String,
+        iterations: u32,
+        residual: f64,
+        losses_w: f64,
+    }
+    let mut told = Told { steps: Vec::with_capacity(steps.len()) };
+    let (mut head, mut data) = (None, Vec::with_capacity(steps.len()));
+    for Step { time, iterations, residual_va: residual, losses_w, document, .. } in steps {
+        told.steps.push(OfStep { time, iterations, residual, losses_w });
+        let Some(Document { version, r#type, attributes, data: own, .. }) = document else {
+            continue;
+        };
+        data.push(own);
+        head.get_or_insert((version, r#type, attributes));
+    }
+    let Some((version, r#type, attributes)) = head else { return String::new() };
+    let whole = Whole { version, r#type, is_batch: true, attributes, data, lastmeter: told };
     let mut text = serde_json::to_string(&whole).unwrap_or_default();
     text.push('\n');
     text

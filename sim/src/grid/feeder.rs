@@ -92,8 +92,7 @@ impl Feeder {
     pub fn solve(setup: Setup) -> Result<Self, StepFailure> {
         let plant = plant_of(&setup);
         let is_as_declared = plant.lines == setup.network.lines;
-        let mut steps = Vec::with_capacity(setup.raster.steps);
-        let flows = flow::series(
+        let steps = flow::series(
             &plant,
             setup.raster.steps,
             &Options::default(),
@@ -112,10 +111,7 @@ impl Feeder {
                 let Flow { nodes, loads, sources, .. } = flow;
                 Ok(Step { nodes, loads, sources, losses_va, declared_losses_va })
             },
-        );
-        for step in flows {
-            steps.push(step?);
-        }
+        )?;
         Ok(Self { setup, steps })
     }
 

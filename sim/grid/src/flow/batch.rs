@@ -1,6 +1,7 @@
 //! Many load cases on one network: side by side in the lanes of vector units, and in threads.
 //!
-//! Each case has the same digits as alone, whatever is solved beside it and however many threads
+//! What cannot be swept is solved by a matrix that is factored once for all cases, unless loads of
+//! constant impedance change it. Each case has the same digits as alone, whatever is solved beside it and however many threads
 //! there are.
 
 use std::sync::Mutex;
@@ -8,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use num_complex::Complex64;
 
-use super::{Failure, Options, solve_circuit};
+use super::{Failure, Nodal, Options, solve_circuit};
 use crate::block::Column;
-use crate::circuit::{Circuit, Fixed, compile, compile_for_cases};
-use crate::network::{Load, Network};
+use crate::circuit::{Circuit, Fixed, Part, compile, compile_for_cases};
+use crate::network::{Configuration, Load, Network};
 use crate::sweep::{Constant, LoadMap, Loads, Outcome, State, Sweep};
 
 /// How many cases are solved side by side.
@@ -23,7 +24,24 @@ pub struct Batch<'a, const N: usize> {
     network: &'a Network,
     fixed: Fixed<N>,
     sweep: Option<Sweep<N>>,
+    /// Whether all powers can be changed in the circuit as it is.
+    can_change: bool,
     options: Options,
+}
+
+/// A circuit whose loads are changed from case to case, with its matrix.
+struct Factored<const N: usize> {
+    circuit: Circuit<N>,
+    nodal: Nodal<N>,
+    /// Whether loads are in the matrix.
+    has_constant: bool,
+}
+
+/// How one thread solves cases.
+enum Means<const N: usize> {
+    SideBySide(Box<Lanes<N>>),
+    Factored(Box<Factored<N>>),
+    Alone,
 }
 
 /// One solved load case.
@@ -55,7 +73,11 @@ impl<'a, const N: usize> Batch<'a, N> {
     pub fn new(network: &'a Network, options: &Options) -> Result<Self, Failure> {
         let fixed = compile_for_cases::<N>(network)?;
         let sweep = Sweep::new(&fixed.circuit, Constant::Injected).ok();
-        Ok(Self { network, fixed, sweep, options: *options })
+        // What stands in a circuit for a star whose star point is isolated has no power to be set.
+        let isolated = |load: &Load| load.configuration == Configuration::StarIsolated;
+        let can_change = N == 1 || !network.loads.iter().any(isolated);
+        let sweep = sweep.filter(|_| can_change);
+        Ok(Self { network, fixed, sweep, can_change, options: *options })
     }
 
     /// The circuit, whose numbers tell which node a voltage is of.
@@ -83,16 +105,19 @@ impl<'a, const N: usize> Batch<'a, N> {
         let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(groups)));
         let work = || {
             let mut own = Vec::new();
-            let mut lanes = self.sweep.as_ref().map(|sweep| self.lanes(sweep));
+            let mut means = self.means();
             loop {
                 let group = next.fetch_add(1, Ordering::Relaxed);
                 if group >= groups {
                     break;
                 }
                 let range = group * LANES..cases.min((group + 1) * LANES);
-                let found = match (&self.sweep, &mut lanes) {
-                    (Some(sweep), Some(lanes)) => self.group(range, sweep, lanes, &power, &read),
-                    _ => range.map(|case| self.alone(case, &power, &read)).collect(),
+                let found = match &mut means {
+                    Means::SideBySide(lanes) => self.group(range, lanes, &power, &read),
+                    Means::Factored(it) => {
+                        range.map(|case| self.factored(case, it, &power, &read)).collect()
+                    }
+                    Means::Alone => range.map(|case| self.alone(case, &power, &read)).collect(),
                 };
                 own.push((group, found));
             }
@@ -114,21 +139,37 @@ impl<'a, const N: usize> Batch<'a, N> {
         results.into_iter().flat_map(|(_, found)| found).collect()
     }
 
-    fn lanes(&self, sweep: &Sweep<N>) -> Lanes<N> {
-        let (loads, map) = Loads::with_map(&self.fixed.circuit, sweep, &self.network.loads);
-        let voltages = Vec::with_capacity(self.fixed.circuit.nodes());
-        Lanes { loads, map, state: sweep.state(), voltages }
+    fn means(&self) -> Means<N> {
+        let circuit = &self.fixed.circuit;
+        if let Some(sweep) = &self.sweep {
+            let (loads, map) = Loads::with_map(circuit, sweep, &self.network.loads);
+            let voltages = Vec::with_capacity(circuit.nodes());
+            return Means::SideBySide(Box::new(Lanes {
+                loads,
+                map,
+                state: sweep.state(),
+                voltages,
+            }));
+        }
+        match Nodal::new(circuit) {
+            Ok(nodal) if self.can_change => {
+                let has_constant = circuit.parts.iter().any(Part::is_constant);
+                let circuit = circuit.clone();
+                Means::Factored(Box::new(Factored { circuit, nodal, has_constant }))
+            }
+            _ => Means::Alone,
+        }
     }
 
     /// Cases side by side.
     fn group<R>(
         &self,
         cases: std::ops::Range<usize>,
-        sweep: &Sweep<N>,
         lanes: &mut Lanes<N>,
         power: &impl Fn(usize, usize) -> [Complex64; 3],
         read: &impl Fn(Case<'_, N>) -> R,
     ) -> Vec<Result<R, Failure>> {
+        let Some(sweep) = &self.sweep else { return Vec::new() };
         // Lanes that are left over repeat the last case.
         let of_lane =
             |lane: usize, load: usize| power((cases.start + lane).min(cases.end - 1), load);
@@ -147,6 +188,37 @@ impl<'a, const N: usize> Batch<'a, N> {
         });
         let found = cases.zip(found);
         found.map(|(case, it)| it.map_or_else(|| self.alone(case, power, read), Ok)).collect()
+    }
+
+    /// One case by the factored matrix.
+    fn factored<R>(
+        &self,
+        case: usize,
+        with: &mut Factored<N>,
+        power: &impl Fn(usize, usize) -> [Complex64; 3],
+        read: &impl Fn(Case<'_, N>) -> R,
+    ) -> Result<R, Failure> {
+        let Factored { circuit, nodal, has_constant } = with;
+        for part in &mut circuit.parts {
+            let of_load = power(case, part.load as usize);
+            let own = match N {
+                1 => of_load.iter().sum::<Complex64>() / 3.0,
+                _ => of_load[usize::from(part.slot)],
+            };
+            part.set(self.network.loads[part.load as usize].model, own);
+        }
+        if *has_constant {
+            match Nodal::with(nodal.symbolic.clone(), circuit) {
+                Ok(again) => *nodal = again,
+                Err(_) => return self.alone(case, power, read),
+            }
+        }
+        let start = nodal.without_load();
+        let solved = nodal.solve(circuit, start, &self.options);
+        if !solved.converged {
+            return self.alone(case, power, read);
+        }
+        Ok(read(Case { index: case, outcome: None, voltages: &solved.voltages }))
     }
 
     /// One case by whatever method is good for it.
@@ -223,6 +295,59 @@ mod tests {
                 let solved = solve_circuit(&alone, &fixed, &options).unwrap();
                 for (a, b) in voltages.iter().flatten().zip(solved.voltages.iter().flatten()) {
                     assert!((a - b).norm() < 1e-9 * 10_000.0, "case {case}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_swept_is_solved_case_by_case_as_alone() {
+        let wanted = Wanted { nodes: 60, seed: 7, neutral: false, balanced: false, ties: 200 };
+        let meshed = network(wanted);
+        let mut isolated = network(Wanted { ties: 0, ..wanted });
+        for load in isolated.loads.iter_mut().filter(|it| it.connection.wires.as_slice().len() == 3)
+        {
+            load.configuration = Configuration::StarIsolated;
+            (load.model, load.band) = (crate::network::LoadModel::ConstantImpedance, None);
+        }
+        let mut firm = meshed.clone();
+        for load in &mut firm.loads {
+            load.model = crate::network::LoadModel::ConstantPower;
+        }
+        let loops = ["with loads in the matrix", "without"];
+        for (network, how) in [(&meshed, loops[0]), (&firm, loops[1]), (&isolated, "isolated")] {
+            let options = Options { tolerance_pu: 1e-12, ..Options::default() };
+            let batch = Batch::<3>::new(network, &options).unwrap();
+            assert!(batch.sweep.is_none());
+            match batch.means() {
+                Means::Factored(it) => assert_eq!(it.has_constant, how == loops[0], "{how}"),
+                Means::Alone => assert_eq!(how, "isolated"),
+                Means::SideBySide(_) => panic!("{how}"),
+            }
+            let power = |case: usize, load: usize| {
+                let by = 0.2 + ((7 * load + 3 * case) % 10) as f64 / 10.0;
+                network.loads[load].power_va.map(|it| it * by)
+            };
+            let run = |threads| -> Vec<Vec<Column<3>>> {
+                let found = batch.run(11, threads, power, |case| case.voltages.to_vec());
+                found.into_iter().map(Result::unwrap).collect()
+            };
+            let found = run(1);
+            assert!(found == run(3) && found[0] != found[1], "{how}");
+            for (case, voltages) in found.iter().enumerate() {
+                let mut alone = network.clone();
+                for (at, load) in alone.loads.iter_mut().enumerate() {
+                    load.power_va = power(case, at);
+                }
+                let circuit = compile::<3>(&alone).unwrap().circuit;
+                let start = Nodal::new(&circuit).unwrap().without_load();
+                let expected = super::super::newton::solve(&circuit, start, &options);
+                assert!(expected.converged);
+                for (node, &number) in circuit.node_of.iter().enumerate() {
+                    let own = voltages[batch.circuit().node_of[node] as usize];
+                    for (a, b) in own.iter().zip(expected.voltages[number as usize]) {
+                        assert!((a - b).norm() < 1e-9 * 10_000.0, "{how} {case} {node}: {a} {b}");
+                    }
                 }
             }
         }

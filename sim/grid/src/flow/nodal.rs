@@ -136,7 +136,14 @@ impl<const N: usize> Nodal<N> {
     /// # Errors
     /// The node of the circuit at which it is singular.
     pub fn new(circuit: &Circuit<N>) -> Result<Self, Singular> {
-        let symbolic = pattern(circuit);
+        Self::with(pattern(circuit), circuit)
+    }
+
+    /// The same for a circuit whose pattern is known.
+    ///
+    /// # Errors
+    /// The node of the circuit at which it is singular.
+    pub(super) fn with(symbolic: Symbolic, circuit: &Circuit<N>) -> Result<Self, Singular> {
         let fixed = fixed_nodes(circuit);
         let mut matrix = Matrix::new(&symbolic);
         let diagonal = diagonal(circuit, true, |pair, branch, port| {

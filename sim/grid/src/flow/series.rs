@@ -7,13 +7,16 @@ use crate::network::Network;
 /// loads, switches, voltages of sources. Regulators begin each step where the last one left
 /// their taps, so results depend on the order of the steps, and on nothing else. `read` takes from
 /// each step what is wanted.
-pub fn series<R>(
+///
+/// # Errors
+/// The first that `read` returns; no step is solved after it.
+pub fn series<R, E>(
     network: &Network,
     steps: usize,
     options: &Options,
     mut change: impl FnMut(usize, &mut Network),
-    mut read: impl FnMut(usize, &Network, Result<Flow, Failure>) -> R,
-) -> Vec<R> {
+    mut read: impl FnMut(usize, &Network, Result<Flow, Failure>) -> Result<R, E>,
+) -> Result<Vec<R>, E> {
     let mut network = network.clone();
     let mut results = Vec::with_capacity(steps);
     for step in 0..steps {
@@ -27,7 +30,7 @@ pub fn series<R>(
                 }
             }
         }
-        results.push(read(step, &network, flow));
+        results.push(read(step, &network, flow)?);
     }
-    results
+    Ok(results)
 }
