@@ -353,6 +353,62 @@ mod tests {
         }
     }
 
+    /// Whether the cases of a random network come out as each does alone.
+    fn cases_are_as_alone<const N: usize>(wanted: Wanted, kinds: &mut [usize; 3]) {
+        let network = network(wanted);
+        let options = Options { tolerance_pu: 1e-12, ..Options::default() };
+        let Ok(batch) = Batch::<N>::new(&network, &options) else { return };
+        kinds[match batch.means() {
+            Means::SideBySide(_) => 0,
+            Means::Factored(_) => 1,
+            Means::Alone => 2,
+        }] += 1;
+        let cases = 1 + wanted.seed as usize % 19;
+        let power = |case: usize, load: usize| {
+            let mut figures = Figures::new(wanted.seed * 1_000_003 + (case * 4099 + load) as u64);
+            network.loads[load].power_va.map(|it| match figures.below(5) {
+                0 => Complex64::ZERO,
+                1 => -it,
+                _ => it * figures.within(0.0, 1.5),
+            })
+        };
+        let found = batch.run(cases, 1 + cases % 3, power, |case| case.voltages.to_vec());
+        for (case, found) in found.into_iter().enumerate() {
+            let mut alone = network.clone();
+            for (at, load) in alone.loads.iter_mut().enumerate() {
+                load.power_va = power(case, at);
+            }
+            let fixed = compile::<N>(&alone).unwrap();
+            let circuit = &fixed.circuit;
+            let start = Nodal::new(circuit).unwrap().without_load();
+            let expected = super::super::newton::solve(circuit, start, &options);
+            if !expected.converged {
+                continue;
+            }
+            let found = found.unwrap();
+            for (node, &number) in circuit.node_of.iter().enumerate() {
+                let own = found[batch.circuit().node_of[node] as usize];
+                for (a, b) in own.iter().zip(expected.voltages[number as usize]) {
+                    assert!((a - b).norm() < 1e-5, "{} {N} {case} {node}: {a} {b}", wanted.seed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn cases_of_networks_of_all_kinds_come_out_as_newton_finds_them_alone() {
+        let mut kinds = [0; 3];
+        for seed in 0..120 {
+            let ties = [0, 0, 3, 150][seed as usize % 4];
+            let nodes = [7, 26, 61][seed as usize % 3];
+            let wanted = Wanted { nodes, seed, neutral: false, balanced: false, ties };
+            cases_are_as_alone::<3>(wanted, &mut kinds);
+            cases_are_as_alone::<4>(Wanted { neutral: true, ..wanted }, &mut kinds);
+            cases_are_as_alone::<1>(Wanted { balanced: true, ..wanted }, &mut kinds);
+        }
+        assert!(kinds[0] > 150 && kinds[1] > 50, "{kinds:?}");
+    }
+
     #[test]
     fn loads_without_power_may_have_some_in_a_case() {
         let wanted = Wanted { nodes: 60, seed: 8, neutral: false, balanced: true, ties: 0 };
