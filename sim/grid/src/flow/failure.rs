@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use super::{Options, newton};
+use num_complex::Complex64;
+
+use super::{Flow, Nodal, Options, newton};
 use crate::block::{Column, magnitude};
 use crate::block_lu::Singular;
-use crate::circuit::Circuit;
+use crate::circuit::{Circuit, EARTH, Part};
 use crate::network::{Fault, Network, Place, Wire};
 use crate::topology::NONE;
 
@@ -16,6 +18,17 @@ pub enum Failure {
     Description(Fault),
     /// Voltages collapse before all loads are served.
     Collapse(Box<Collapse>),
+    /// Currents do not add up although voltages stand still.
+    Inexact {
+        /// The node at which most is missing.
+        node: Box<str>,
+        /// At which wire.
+        wire: Wire,
+        /// The power that is missing there, volt-amperes.
+        residual_va: f64,
+        /// Up to what would be right, volt-amperes.
+        allowed_va: f64,
+    },
     /// Regulators did not come to rest.
     Regulators {
         /// How many rounds of tap changes were tried.
@@ -30,7 +43,7 @@ pub enum Failure {
 pub struct Collapse {
     /// The source of the island.
     pub source: Box<str>,
-    /// The node with the lowest voltage.
+    /// The node whose voltage has moved most.
     pub node: Box<str>,
     /// At which wire.
     pub wire: Wire,
@@ -38,9 +51,23 @@ pub struct Collapse {
     pub voltage_pu: f64,
     /// That share of all loads; zero if there is none at all.
     pub share: f64,
+    /// The load there that weighs most against what can get there, if it is one alone that is too
+    /// much.
+    pub too_much: Option<TooMuch>,
     /// From the source to that node: names and lowest voltages of the nodes, per unit; where much
     /// is lost shows what is too weak.
     pub path: Vec<(Box<str>, f64)>,
+}
+
+/// A load that cannot be served even if it is alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TooMuch {
+    /// The load.
+    pub load: Box<str>,
+    /// What one of its parts would draw, or feed in, at the voltage without loads, volt-amperes.
+    pub wanted_va: f64,
+    /// The most that the network can carry to that part at that power factor, volt-amperes.
+    pub most_va: f64,
 }
 
 impl Collapse {
@@ -65,17 +92,32 @@ impl fmt::Display for Failure {
                 "regulators did not come to rest in {rounds} rounds; `{name}` still moves: its band \
                  may be narrower than a tap"
             ),
+            Self::Inexact { node, wire, residual_va, allowed_va } => write!(
+                f,
+                "no solution that can be trusted: at node `{node}` wire {wire} {residual_va:.3e} VA \
+                 do not add up, at most {allowed_va:.3e} VA are allowed; an impedance there is too \
+                 small beside the others for numbers of 16 digits: make it a closed switch, or \
+                 write down what it is"
+            ),
             Self::Collapse(it) => {
                 write!(
                     f,
-                    "no solution: behind source `{}` voltages collapse at {:.1} % of the loads; \
-                     lowest is node `{}` wire {} with {:.3} pu; on the way there",
+                    "no solution: behind source `{}` voltages collapse at {} % of the loads; most \
+                     moves node `{}` wire {}, to {:.3} pu",
                     it.source,
-                    it.share * 100.0,
+                    percent(it.share),
                     it.node,
                     it.wire,
                     it.voltage_pu
                 )?;
+                if let Some(TooMuch { load, wanted_va, most_va }) = &it.too_much {
+                    write!(
+                        f,
+                        "; load `{load}` is {wanted_va:.3e} VA on one of its phases, and at most \
+                         {most_va:.3e} VA can get there"
+                    )?;
+                }
+                write!(f, "; on the way there")?;
                 for (name, voltage) in it.telling() {
                     write!(f, " {name} {voltage:.3}")?;
                 }
@@ -86,6 +128,46 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// With as many digits as tell something of a small one.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent == 0.0 || percent >= 0.1 {
+        format!("{percent:.1}")
+    } else {
+        format!("{percent:.1e}")
+    }
+}
+
+/// How many tolerances of all that flows may be missing at a node.
+///
+/// What loads draw follows the voltages of the iteration before, so when those stand still within
+/// the tolerance, currents are wrong by about as much of themselves; meshes and steep loads make
+/// some tolerances of it. Far more than that comes of digits that cancelled, whatever the
+/// tolerance.
+const TOLERANCES: f64 = 1e3;
+/// No tolerance below this one is kept to; nor need powers be more exact than this where hardly
+/// anything flows, volt-amperes.
+const TOLERANCE_LEAST_PU: f64 = 1e-8;
+const RESIDUAL_LEAST_VA: f64 = 1.0;
+
+/// Whether currents add up as well as the tolerance promises.
+pub(super) fn is_exact(network: &Network, flow: &Flow, options: &Options) -> Result<(), Failure> {
+    // In-feed and loads may cancel at the sources, so that both count.
+    let at_sources = flow.sources.iter().flat_map(|it| it.power_va);
+    let at_loads = flow.loads.iter().flat_map(|it| it.power_va);
+    let flowing_va: f64 = at_sources.chain(at_loads).map(magnitude).sum();
+    let share = TOLERANCES * options.tolerance_pu.max(TOLERANCE_LEAST_PU);
+    let allowed_va = RESIDUAL_LEAST_VA.max(share * flowing_va);
+    let residual_va = flow.residual_va;
+    match flow.residual_at {
+        Some((node, wire)) if residual_va.is_nan() || residual_va > allowed_va => {
+            let node = network.nodes[node as usize].name.clone();
+            Err(Failure::Inexact { node, wire, residual_va, allowed_va })
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The first node of the network that is this one of the circuit.
 fn name_of<'a, const N: usize>(
@@ -108,34 +190,23 @@ pub(crate) fn singular<const N: usize>(
     Failure::Description(Fault::new("node", name, place, what))
 }
 
-/// Looks for the largest share of the loads that can be served, and for the lowest voltage there.
+/// Looks for the largest share of the loads that can be served, and for the voltage that has moved
+/// most there: where in-feed is too much, voltages rise, and the lowest one is somewhere else.
 pub(super) fn collapse<const N: usize>(
     network: &Network,
     circuit: &Circuit<N>,
+    nodal: &mut Nodal<N>,
     start: &[Column<N>],
     options: &Options,
 ) -> Failure {
-    let (mut low, mut high) = (0.0, 1.0);
-    let mut best = start.to_vec();
-    // Some digits for small networks, a bound on the time for large ones.
-    let halvings = if circuit.nodes() > 20_000 { 5 } else { 12 };
-    let few = Options { most_iterations: options.most_iterations.min(20), ..*options };
-    for _ in 0..halvings {
-        let share = 0.5 * (low + high);
-        let solved = newton::solve(&with_share(circuit, share), best.clone(), &few);
-        if solved.converged {
-            low = share;
-            best = solved.voltages;
-        } else {
-            high = share;
-        }
-    }
-    let (mut worst, mut lowest) = ((0, 0), f64::INFINITY);
+    let (best, share) = largest_share(circuit, start, options);
+    let (mut worst, mut furthest) = ((0, 0), -1.0);
     for node in 0..circuit.nodes() as u32 {
         for wire in (0..N.min(3)).filter(|&wire| circuit.has_wire(node, wire)) {
-            let voltage = per_unit(circuit, &best, node, wire);
-            if voltage < lowest {
-                (worst, lowest) = ((node, wire), voltage);
+            let change = best[node as usize][wire] - start[node as usize][wire];
+            let moved = magnitude(change) / circuit.rated_voltage_v[node as usize];
+            if moved > furthest {
+                (worst, furthest) = ((node, wire), moved);
             }
         }
     }
@@ -164,10 +235,91 @@ pub(super) fn collapse<const N: usize>(
         source: source.map_or("?", |it| &network.sources[it.source as usize].name).into(),
         node: name(node).into(),
         wire: Wire::ALL[wire],
-        voltage_pu: lowest,
-        share: low,
+        voltage_pu: per_unit(circuit, &best, node, wire),
+        share,
+        too_much: too_much(network, circuit, nodal, start, node),
         path,
     }))
+}
+
+/// Below this share a load is so absurd that how absurd it is tells nothing.
+const SHARE_LEAST: f64 = 1e-12;
+
+/// The largest share of all loads for which there is a solution, and the voltages there.
+fn largest_share<const N: usize>(
+    circuit: &Circuit<N>,
+    start: &[Column<N>],
+    options: &Options,
+) -> (Vec<Column<N>>, f64) {
+    let mut best = start.to_vec();
+    let few = Options { most_iterations: options.most_iterations.min(20), ..*options };
+    let carries = |share: f64, best: &mut Vec<Column<N>>| {
+        let solved = newton::solve(&with_share(circuit, share), best.clone(), &few);
+        if solved.converged {
+            *best = solved.voltages;
+        }
+        solved.converged
+    };
+    // Some digits for small networks, a bound on the time for large ones.
+    let (halvings, by) = if circuit.nodes() > 20_000 { (5, 1e-3) } else { (12, 1e-1) };
+    // First its order of magnitude: a single figure with a prefix too large makes it tiny.
+    let (mut low, mut high) = (0.0, 1.0);
+    while low == 0.0 && high > SHARE_LEAST {
+        if carries(high * by, &mut best) {
+            low = high * by;
+        } else {
+            high *= by;
+        }
+    }
+    for _ in 0..halvings {
+        let share = 0.5 * (low + high);
+        if carries(share, &mut best) {
+            low = share;
+        } else {
+            high = share;
+        }
+    }
+    (best, low)
+}
+
+/// The load at a node that weighs most against what can get there, if it is too much by itself.
+/// With `V` and `Z` the source of voltage and the impedance that the network is for it (Thevenin),
+/// a load at the angle `a` can be `|V|^2 / 2 (|Z| + R cos a + X sin a)`, and `V^2 / 4 |Z|` where `a`
+/// is the angle of `Z`.
+fn too_much<const N: usize>(
+    network: &Network,
+    circuit: &Circuit<N>,
+    nodal: &mut Nodal<N>,
+    start: &[Column<N>],
+    node: u32,
+) -> Option<TooMuch> {
+    let mut found: Option<TooMuch> = None;
+    let at_node: Vec<&Part> = circuit.parts.iter().filter(|part| part.node == node).collect();
+    for part in at_node.into_iter().filter(|part| !part.is_constant()) {
+        let (wire, against) = (usize::from(part.wire), usize::from(part.against));
+        let across = |voltages: &[Column<N>]| {
+            let at = &voltages[node as usize];
+            if part.against == EARTH { at[wire] } else { at[wire] - at[against] }
+        };
+        let mut response = vec![[Complex64::ZERO; N]; circuit.nodes()];
+        response[node as usize][wire] = Complex64::ONE;
+        if part.against != EARTH {
+            response[node as usize][against] = -Complex64::ONE;
+        }
+        nodal.respond(&mut response);
+        let (open_v, z_ohm) = (magnitude(across(start)), across(&response));
+        let wanted = part.power(open_v);
+        let wanted_va = magnitude(wanted);
+        let along = (z_ohm * wanted.conj()).re / wanted_va;
+        let most_va = open_v * open_v / (2.0 * (magnitude(z_ohm) + along));
+        let weight = |it: &TooMuch| it.wanted_va / it.most_va;
+        let own =
+            TooMuch { load: network.loads[part.load as usize].name.clone(), wanted_va, most_va };
+        if weight(&own) > found.as_ref().map_or(1.0, weight) {
+            found = Some(own);
+        }
+    }
+    found
 }
 
 fn root_of<const N: usize>(circuit: &Circuit<N>, mut node: u32) -> u32 {

@@ -96,7 +96,8 @@ pub struct Solved<const N: usize> {
 /// Solves the power flow of a network.
 ///
 /// # Errors
-/// If the network cannot be made a circuit, or there is no solution.
+/// If the network cannot be made a circuit, there is no solution, or numbers have too few digits
+/// for it.
 pub fn solve(network: &Network, options: &Options) -> Result<Flow, Failure> {
     if options.regulate && network.regulators.iter().any(|it| it.enabled) {
         return regulate::solve(network, options);
@@ -121,7 +122,9 @@ fn solve_compiled<const N: usize>(
 ) -> Result<Flow, Failure> {
     let solved = solve_circuit(network, fixed, options)?;
     let drawn = vec![[Complex64::ZERO; 4]; network.nodes.len()];
-    results(network, fixed, &solved, drawn).map_err(Failure::from)
+    let flow = results(network, fixed, &solved, drawn)?;
+    failure::is_exact(network, &flow, options)?;
+    Ok(flow)
 }
 
 /// Solves a circuit; `network` is asked for names only.
@@ -154,7 +157,7 @@ pub fn solve_circuit<const N: usize>(
             return Ok(solved);
         }
     }
-    Err(failure::collapse(network, circuit, &start, options))
+    Err(failure::collapse(network, circuit, &mut nodal, &start, options))
 }
 
 /// By a sweep; none if the circuit cannot be swept.

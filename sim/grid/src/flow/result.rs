@@ -98,6 +98,8 @@ pub struct Flow {
     pub losses_va: Complex64,
     /// The largest power that does not add up at any wire of a node, volt-amperes.
     pub residual_va: f64,
+    /// At which node, by its place in the network, and at which wire that is; none if all is dark.
+    pub residual_at: Option<(u32, Wire)>,
     /// The same as a share of all that sources deliver.
     pub residual_share: f64,
     /// How many iterations it took.
@@ -137,7 +139,7 @@ pub(crate) fn results<const N: usize>(
     let ends = lines.iter().chain(&switches).flat_map(|it| [&it.from, &it.to]);
     let ends = ends.chain(transformers.iter().flat_map(|it| &it.windings));
     let losses_va = ends.map(EndState::total_va).sum();
-    let residual_va = results.residual(fixed);
+    let (residual_va, residual_at) = results.residual(fixed);
     let delivered: f64 = sources.iter().map(|it| magnitude(it.total_va())).sum();
     Ok(Flow {
         nodes: results.nodes,
@@ -150,6 +152,7 @@ pub(crate) fn results<const N: usize>(
         taps: Vec::new(),
         losses_va,
         residual_va,
+        residual_at,
         residual_share: if delivered > 0.0 { residual_va / delivered } else { 0.0 },
         iterations: solved.iterations,
         method: solved.method,
@@ -484,8 +487,8 @@ impl<const N: usize> Results<'_, N> {
         }
     }
 
-    /// The largest power that does not add up; what was joined is balanced as one.
-    fn residual(&self, fixed: &Fixed<N>) -> f64 {
+    /// The largest power that does not add up, and where; what was joined is balanced as one.
+    fn residual(&self, fixed: &Fixed<N>) -> (f64, Option<(u32, Wire)>) {
         let circuit = &fixed.circuit;
         let mut by_node = vec![[Complex64::ZERO; 4]; circuit.nodes()];
         for (drawn, &at) in self.drawn.iter().zip(&circuit.node_of) {
@@ -493,18 +496,22 @@ impl<const N: usize> Results<'_, N> {
                 by_node[at as usize] = sum(by_node[at as usize], *drawn);
             }
         }
-        let mut largest = 0.0_f64;
-        for (drawn, node) in self.nodes.iter().zip(&circuit.node_of).filter(|it| *it.1 != NONE) {
+        let (mut largest, mut place) = (0.0_f64, None);
+        let nodes = (0..).zip(&self.nodes).zip(&circuit.node_of);
+        for ((at, drawn), node) in nodes.filter(|it| *it.1 != NONE) {
             for wire in 0..4 {
                 let counts =
                     if N == 1 { wire < 3 } else { wire < N && circuit.has_wire(*node, wire) };
                 if counts {
-                    let power = drawn.voltage_v[wire] * by_node[*node as usize][wire];
-                    largest = largest.max(magnitude(power));
+                    let power = magnitude(drawn.voltage_v[wire] * by_node[*node as usize][wire]);
+                    // What is no number must not pass for nothing.
+                    if power > largest || power.is_nan() {
+                        (largest, place) = (power, Some((at, Wire::ALL[wire])));
+                    }
                 }
             }
         }
-        largest
+        (largest, place)
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Mistake {
     pub file: Box<str>,
     /// Its line, from 1; 0 if the file as a whole is meant.
     pub line: u32,
+    /// The byte of that line, from 1, where whole files may stand on one line; else 0.
+    pub column: u32,
     /// What was found, what was expected, what to do.
     pub what: String,
 }
@@ -26,8 +28,10 @@ impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.line == 0 {
             write!(f, "{}: {}", self.file, self.what)
-        } else {
+        } else if self.column == 0 {
             write!(f, "{}:{}: {}", self.file, self.line, self.what)
+        } else {
+            write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.what)
         }
     }
 }
@@ -64,8 +68,18 @@ impl Mistakes {
     const KEPT: usize = 100;
 
     pub(crate) fn add(&mut self, file: &str, line: u32, what: impl Into<String>) {
+        self.add_at(file, (line, 0), what);
+    }
+
+    /// With line and column.
+    pub(crate) fn add_at(
+        &mut self,
+        file: &str,
+        (line, column): (u32, u32),
+        what: impl Into<String>,
+    ) {
         if self.found.len() < Self::KEPT {
-            self.found.push(Mistake { file: file.into(), line, what: what.into() });
+            self.found.push(Mistake { file: file.into(), line, column, what: what.into() });
         } else {
             self.left_out += 1;
         }

@@ -103,6 +103,12 @@ impl FromIterator<Wire> for Wires {
     }
 }
 
+impl fmt::Display for Wires {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().try_for_each(|wire| wire.fmt(f))
+    }
+}
+
 /// Up to four wires in the order in which an element's conductors are connected to them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WireList {
@@ -147,6 +153,12 @@ impl WireList {
     }
 }
 
+impl fmt::Display for WireList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().iter().try_for_each(|wire| wire.fmt(f))
+    }
+}
+
 impl fmt::Debug for WireList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.as_slice()).finish()
@@ -171,7 +183,14 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::{Wire, WireList};
+    use super::{Wire, WireList, Wires};
+
+    #[test]
+    fn wires_are_shown_as_they_are_written() {
+        assert_eq!(WireList::new(&[Wire::B, Wire::Neutral]).unwrap().to_string(), "bn");
+        assert_eq!(WireList::new(&[Wire::C, Wire::A]).unwrap().to_string(), "ca");
+        assert_eq!(Wires::ABCN.to_string(), "abcn");
+    }
 
     #[test]
     fn equal_lists_are_equal_however_they_were_made() {

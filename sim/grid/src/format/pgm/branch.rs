@@ -41,7 +41,7 @@ fn push_line(
         impedance,
         length_m: None,
         rated_current_a,
-        place: Place(row.line),
+        place: Place(row.at.0),
     });
     Ok(reader.document.network.lines.len() - 1)
 }
@@ -262,7 +262,7 @@ pub(super) fn transformer(reader: &mut Reader<'_>, row: &Row) -> Result<usize, W
             y1_pu: magnetising(i0, p0 / sn),
             y0_pu: magnetising(i00, p00 / sn),
         },
-        place: Place(row.line),
+        place: Place(row.at.0),
     };
     reader.document.network.transformers.push(transformer);
     Ok(reader.document.network.transformers.len() - 1)
@@ -307,7 +307,7 @@ pub(super) fn generic_branch(reader: &mut Reader<'_>, row: &Row) -> Result<usize
             y1_pu: Complex64::new(row.need("g1")?, row.need("b1")?) * base_ohm,
             y0_pu: Complex64::ZERO,
         },
-        place: Place(row.line),
+        place: Place(row.at.0),
     };
     reader.symmetric_only(Component::GenericBranch, row, "has no zero sequence");
     reader.document.network.transformers.push(transformer);
@@ -378,7 +378,7 @@ pub(super) fn three_winding_transformer(
         wires: Wires::ABC,
         rated_voltage_v: middle_rated,
         position: None,
-        place: Place(row.line),
+        place: Place(row.at.0),
     });
     let star = WindingKind::Star(Neutral::Earthed(Complex64::ZERO));
     let at = network.transformers.len();
@@ -405,7 +405,7 @@ pub(super) fn three_winding_transformer(
             rated_power_va: sn[k],
             short_circuit_pu: vec![z[k]],
             magnetising: Magnetising::BySequence { y1_pu: own, y0_pu: own },
-            place: Place(row.line),
+            place: Place(row.at.0),
         });
     }
     Ok(at)

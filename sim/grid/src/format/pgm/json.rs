@@ -1,4 +1,5 @@
-//! JSON with places: rows of attributes, each with the line on which it stands.
+//! JSON with places: rows of attributes, each with the line on which it stands, and the column, as
+//! what programs write is one line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,7 +38,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// Finds lines: where each begins.
+/// Finds lines and columns: where each line begins.
 pub(super) struct Lines<'a> {
     text: &'a str,
     begins: Vec<usize>,
@@ -49,10 +50,12 @@ impl<'a> Lines<'a> {
         Self { text, begins: after.map(|(at, _)| at + 1).collect() }
     }
 
-    /// The line of a value that was parsed from the text, from 1.
-    pub(super) fn of(&self, value: &RawValue) -> u32 {
+    /// Line and column, in bytes, of a value that was parsed from the text, both from 1.
+    pub(super) fn of(&self, value: &RawValue) -> (u32, u32) {
         let offset = (value.get().as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
-        self.begins.partition_point(|&begin| begin <= offset) as u32 + 1
+        let line = self.begins.partition_point(|&begin| begin <= offset);
+        let begin = line.checked_sub(1).map_or(0, |before| self.begins[before]);
+        (line as u32 + 1, offset.wrapping_sub(begin) as u32 + 1)
     }
 }
 
@@ -72,7 +75,8 @@ pub(super) struct Wrong(pub(super) String);
 pub(super) struct Row {
     component: Component,
     values: Vec<Value>,
-    pub(super) line: u32,
+    /// Line and column.
+    pub(super) at: (u32, u32),
     pub(super) id: i32,
 }
 
@@ -85,10 +89,10 @@ impl Row {
         component: Component,
         compact: Option<&[usize]>,
         raw: &RawValue,
-        line: u32,
+        at: (u32, u32),
     ) -> Result<Self, (i32, Wrong)> {
         let known = component.attributes();
-        let mut row = Self { component, values: vec![Value::Missing; known.len()], line, id: 0 };
+        let mut row = Self { component, values: vec![Value::Missing; known.len()], at, id: 0 };
         let filled = if raw.get().starts_with('{') {
             row.fill_from_object(raw, known)
         } else {
@@ -104,7 +108,7 @@ impl Row {
 
     fn fill_from_object(&mut self, raw: &RawValue, known: &[&str]) -> Result<(), Wrong> {
         let Members(members) =
-            serde_json::from_str(raw.get()).map_err(|error| Wrong(error.to_string()))?;
+            serde_json::from_str(raw.get()).map_err(|error| Wrong(within(&error)))?;
         let mut seen = vec![false; known.len()];
         let mut unknown = None;
         for (name, value) in members {
@@ -251,6 +255,12 @@ fn parse(name: &str, raw: &RawValue) -> Result<Value, Wrong> {
         }
         _ => text.parse().map(Value::Number).map_err(|_| wrong()),
     }
+}
+
+/// What is wrong in a piece of the text, without a place, as that would count from its begin.
+pub(super) fn within(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    told.split_once(" at line ").map_or(told.clone(), |(what, _)| what.to_owned())
 }
 
 /// The beginning of what was found, for a message.

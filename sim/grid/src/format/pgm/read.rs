@@ -6,7 +6,7 @@ use num_complex::Complex64;
 use serde_json::value::RawValue;
 
 use super::branch;
-use super::json::{Lines, Members, Row, Wrong};
+use super::json::{Lines, Members, Row, Wrong, within};
 use super::{Component, FREQUENCY_HZ};
 use crate::format::{Mistakes, Refusal};
 use crate::network::{
@@ -99,8 +99,8 @@ pub fn read(file: &str, text: &str) -> Result<Document, Refusal> {
     let root: Members<'_> = match serde_json::from_str(text) {
         Ok(root) => root,
         Err(error) => {
-            let what = format!("not the JSON of power-grid-model: {error}");
-            mistakes.add(file, error.line() as u32, what);
+            let what = format!("not the JSON of power-grid-model: {}", within(&error));
+            mistakes.add_at(file, (error.line() as u32, error.column() as u32), what);
             return mistakes.or(Reader::new(file, text).document);
         }
     };
@@ -116,8 +116,8 @@ pub(super) struct Reader<'a> {
     file: &'a str,
     lines: Lines<'a>,
     mistakes: Mistakes,
-    /// Numbers of all components, with their line; and which of them are nodes.
-    seen: BTreeMap<i32, (u32, Component)>,
+    /// Numbers of all components, with line and column; and which of them are nodes.
+    seen: BTreeMap<i32, ((u32, u32), Component)>,
     nodes: BTreeMap<i32, NodeId>,
     pub(super) document: Document,
 }
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&mut self, at: &RawValue, what: impl Into<String>) {
-        self.mistakes.add(self.file, self.lines.of(at), what);
+        self.mistakes.add_at(self.file, self.lines.of(at), what);
     }
 
     fn root(&mut self, root: &Members<'a>) {
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
                 }
                 ("attributes", text) => match serde_json::from_str(text) {
                     Ok(read) => attributes = read,
-                    Err(error) => self.refuse(value, format!("attributes: {error}")),
+                    Err(error) => self.refuse(value, format!("attributes: {}", within(&error))),
                 },
                 ("data", _) => data = Some(*value),
                 (other, _) => {
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
         };
         match serde_json::from_str::<Members<'_>>(data.get()) {
             Ok(data) => self.data(&data, &attributes),
-            Err(error) => self.refuse(data, format!("data: {error}")),
+            Err(error) => self.refuse(data, format!("data: {}", within(&error))),
         }
     }
 
@@ -220,19 +220,19 @@ impl<'a> Reader<'a> {
             Err(_) => return self.refuse(rows, format!("{component} is not a list")),
         };
         for raw in rows {
-            let line = self.lines.of(raw);
-            let read = Row::read(component, compact.as_deref(), raw, line)
+            let at = self.lines.of(raw);
+            let read = Row::read(component, compact.as_deref(), raw, at)
                 .and_then(|row| self.row(component, &row).map_err(|wrong| (row.id, wrong)));
             if let Err((id, Wrong(what))) = read {
-                self.mistakes.add(self.file, line, format!("{component} {id}: {what}"));
+                self.mistakes.add_at(self.file, at, format!("{component} {id}: {what}"));
             }
         }
     }
 
     fn row(&mut self, component: Component, row: &Row) -> Result<(), Wrong> {
-        if let Some((line, other)) = self.seen.insert(row.id, (row.line, component)) {
+        if let Some(((line, column), other)) = self.seen.insert(row.id, (row.at, component)) {
             return Err(Wrong(format!(
-                "its number is that of a {other} on line {line}; numbers are unique"
+                "its number is that of a {other} on line {line}, column {column}; numbers are unique"
             )));
         }
         let at = match component {
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
     pub(super) fn symmetric_only(&mut self, component: Component, row: &Row, lacks: &str) {
         if self.document.symmetric_only.is_none() {
             let what = format!("{component} {} {lacks}", row.id);
-            self.document.symmetric_only = Some(SymmetricOnly { what, place: Place(row.line) });
+            self.document.symmetric_only = Some(SymmetricOnly { what, place: Place(row.at.0) });
         }
     }
 
@@ -279,7 +279,7 @@ impl<'a> Reader<'a> {
             wires: Wires::ABC,
             rated_voltage_v: row.positive("u_rated")?,
             position: None,
-            place: Place(row.line),
+            place: Place(row.at.0),
         });
         self.nodes.insert(row.id, node);
         Ok(node.index())
@@ -299,7 +299,7 @@ impl<'a> Reader<'a> {
             connection: Connection::abc(node),
             admittance: ShuntAdmittance::Sequence { y1_s, y0_s },
             connected: row.status("status")?,
-            place: Place(row.line),
+            place: Place(row.at.0),
         });
         Ok(self.document.network.shunts.len() - 1)
     }
@@ -321,7 +321,7 @@ impl<'a> Reader<'a> {
             z1_ohm,
             z0_ohm: z1_ohm * row.or("z01_ratio", 1.0)?,
             connected: row.status("status")?,
-            place: Place(row.line),
+            place: Place(row.at.0),
         });
         Ok(self.document.network.sources.len() - 1)
     }
@@ -350,7 +350,7 @@ impl<'a> Reader<'a> {
             band: None,
             connected: row.status("status")?,
             generator,
-            place: Place(row.line),
+            place: Place(row.at.0),
         });
         Ok(self.document.network.loads.len() - 1)
     }
@@ -387,7 +387,7 @@ impl<'a> Reader<'a> {
             kind,
             node,
             impedance_ohm: Complex64::new(row.or("r_f", 0.0)?, row.or("x_f", 0.0)?),
-            place: Place(row.line),
+            place: Place(row.at.0),
         });
         Ok(self.document.faults.len() - 1)
     }
@@ -402,7 +402,7 @@ fn compact_order<'a>(
         return Ok(None);
     };
     let names: Vec<String> = serde_json::from_str(value.get())
-        .map_err(|error| (value, format!("attributes of {component}: {error}")))?;
+        .map_err(|error| (value, format!("attributes of {component}: {}", within(&error))))?;
     let known = component.attributes();
     let mut order: Vec<usize> = Vec::new();
     for name in names {

@@ -120,25 +120,81 @@ fn mistake(from: &str, to: &str) -> String {
 #[test]
 fn mistakes_are_told_with_component_number_and_line() {
     let told = [
-        ("[2, 10000.0]", "[2, 1e4, 3]", "f.json:7: node 0: 3 values, but \"attributes\" lists 2"),
-        ("[2, 10000.0]", "[2, -1]", "f.json:7: node 2: u_rated is -1, expected more than 0"),
-        ("[2, 10000.0]", "[1, 1e4]", "f.json:7: node 1: its number is that of a node on line 6"),
-        ("\"r1\": 0.25", "\"r1\": null", "f.json:11: line 4: r1 is missing"),
-        ("\"r1\": 0.25", "\"r_1\": 0.25", "f.json:11: line 4: r_1 is no attribute of a line"),
-        ("\"to_node\": 2", "\"to_node\": 12", "f.json:11: line 4: to_node is 12, but there is no"),
-        ("\"to_node\": 2", "\"to_node\": 3", "f.json:11: line 4: its nodes are rated 10000 V and"),
-        ("\"clock\": 5", "\"clock\": 6", "f.json:15: transformer 5: clock is 6: even is only"),
-        ("\"uk\": 0.05", "\"uk\": \"inf\"", "f.json:15: transformer 5: uk is inf, expected a num"),
-        ("\"type\": 2", "\"type\": 3", "f.json:22: asym_load 7: type is 3, expected 0, 1 or 2"),
-        ("\"fault\"", "\"fuse\"", "f.json:26: the component fuse is not known here"),
-        ("\"version\": \"1.0\"", "\"version\": 2", "f.json:2: version is 2, expected \"1.0\""),
-        ("\"is_batch\": false", "\"is_batch\": tru", "f.json:2: not the JSON of power-grid-model"),
-        ("[\"id\", \"u_rated\"]", "[\"id\", \"u\"]", "f.json:3: u is no attribute of a node"),
+        ("[2, 10000.0]", "[2, 1e4, 3]", "f.json:7:5: node 0: 3 values, but \"attributes\" lists 2"),
+        ("[2, 10000.0]", "[2, -1]", "f.json:7:5: node 2: u_rated is -1, expected more than 0"),
+        (
+            "[2, 10000.0]",
+            "[1, 1e4]",
+            "f.json:7:5: node 1: its number is that of a node on line 6, c",
+        ),
+        ("\"r1\": 0.25", "\"r1\": null", "f.json:11:5: line 4: r1 is missing"),
+        ("\"r1\": 0.25", "\"r_1\": 0.25", "f.json:11:5: line 4: r_1 is no attribute of a line"),
+        (
+            "\"to_node\": 2",
+            "\"to_node\": 12",
+            "f.json:11:5: line 4: to_node is 12, but there is no",
+        ),
+        (
+            "\"to_node\": 2",
+            "\"to_node\": 3",
+            "f.json:11:5: line 4: its nodes are rated 10000 V and",
+        ),
+        ("\"clock\": 5", "\"clock\": 6", "f.json:15:5: transformer 5: clock is 6: even is only"),
+        (
+            "\"uk\": 0.05",
+            "\"uk\": \"inf\"",
+            "f.json:15:5: transformer 5: uk is inf, expected a num",
+        ),
+        ("\"type\": 2", "\"type\": 3", "f.json:22:17: asym_load 7: type is 3, expected 0, 1 or 2"),
+        ("\"fault\"", "\"fuse\"", "f.json:26:11: the component fuse is not known here"),
+        ("\"version\": \"1.0\"", "\"version\": 2", "f.json:2:12: version is 2, expected \"1.0\""),
+        (
+            "\"is_batch\": false",
+            "\"is_batch\": tru",
+            "f.json:2:51: not the JSON of power-grid-model",
+        ),
+        ("[\"id\", \"u_rated\"]", "[\"id\", \"u\"]", "f.json:3:24: u is no attribute of a node"),
     ];
     for (from, to, expected) in told {
         let found = mistake(from, to);
         assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
     }
+}
+
+#[test]
+fn mistakes_of_a_file_on_one_line_are_told_with_their_columns() {
+    let line = SMALL.replace('\n', "");
+    for (begin, from, to, what) in [
+        (
+            "[2, 10000.0]",
+            "[2, 10000.0]",
+            "[1, 1e4]",
+            "node 1: its number is that of a node on line 1",
+        ),
+        ("{\"id\": 4", "\"r1\": 0.25", "\"r1\": null", "line 4: r1 is missing"),
+        ("{\"id\": 4", "\"r1\": 0.25", "\"r1\": {}", "line 4: r1 is {}, expected a number"),
+        (
+            "{\"id\": 8",
+            "\"node\": 3, \"status\": 0",
+            "\"node\": 9, \"status\": 0",
+            "sym_gen 8: node",
+        ),
+        ("[{\"id\": 10", "\"fault\"", "\"fuse\"", "the component fuse is not known here"),
+    ] {
+        let changed = line.replacen(from, to, 1);
+        // Nothing before the component has changed, but the name of the list it stands in.
+        let shift =
+            if from == "\"fault\"" { to.len() } else { from.len() } as i64 - from.len() as i64;
+        let column = line.find(begin).unwrap() as i64 + shift + 1;
+        let told = read("f.json", &changed).unwrap_err().mistakes[0].to_string();
+        assert!(told.starts_with(&format!("f.json:1:{column}: {what}")), "{told} at {column}");
+    }
+    // What is no JSON is told where it ends to be some.
+    let cut = &line[..line.find("\"x1\"").unwrap()];
+    let told = read("f.json", cut).unwrap_err().mistakes[0].to_string();
+    let column = cut.len();
+    assert!(told.starts_with(&format!("f.json:1:{column}: not the JSON of power-grid")), "{told}");
+    assert!(!told.contains("at line"), "{told}");
 }
 
 #[test]

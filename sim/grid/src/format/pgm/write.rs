@@ -190,7 +190,7 @@ impl Writer<'_> {
     fn node(&self, connection: &Connection) -> Told<Option<f64>> {
         if connection.wires.as_slice() != Wire::PHASES {
             return Err(format!(
-                "its conductors are {:?}; power-grid-model has a, b, c everywhere",
+                "its conductors are {}; power-grid-model has abc everywhere",
                 connection.wires
             ));
         }

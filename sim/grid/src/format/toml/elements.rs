@@ -47,8 +47,85 @@ struct Reader {
 /// Makes the element of a table; none if it cannot be made, which then has been told.
 type Make = fn(&mut Reader, &mut Table<'_>) -> Option<()>;
 
+/// A kind of tables.
+struct Kind {
+    /// What stands between the double brackets.
+    name: &'static str,
+    make: Make,
+    /// Its keys, and whether those of impedances are among them. They are listed, as a table that
+    /// lacks one key is not looked at to its end.
+    keys: &'static [&'static str],
+    has_impedances: bool,
+}
+
+const fn kind(name: &'static str, make: Make, keys: &'static [&'static str]) -> Kind {
+    Kind { name, make, keys, has_impedances: false }
+}
+
 const CODE_FIELDS: [&str; 9] =
     ["r1", "x1", "r0", "x0", "c1", "c0", "r_matrix", "x_matrix", "c_matrix"];
+
+const LOAD_KEYS: &[&str] =
+    &["name", "node", "p", "q", "power_factor", "wires", "connection", "model", "connected"];
+
+const TAP_KEYS: [&str; 5] = ["step", "side", "position", "lowest", "highest"];
+
+/// In the order in which they refer to each other.
+const KINDS: [Kind; 9] = [
+    kind("node", Reader::node, &["name", "voltage", "wires", "at"]),
+    Kind { has_impedances: true, ..kind("code", Reader::code, &["name", "rated_current"]) },
+    Kind {
+        has_impedances: true,
+        ..kind(
+            "line",
+            Reader::line,
+            &["name", "from", "to", "length", "code", "wires", "open", "rated_current"],
+        )
+    },
+    kind(
+        "switch",
+        Reader::switch,
+        &["name", "from", "to", "kind", "closed", "wires", "rated_current"],
+    ),
+    kind(
+        "transformer",
+        Reader::transformer,
+        &[
+            "name",
+            "from",
+            "to",
+            "group",
+            "voltages",
+            "power",
+            "uk",
+            "copper_loss",
+            "no_load_loss",
+            "no_load_current",
+            "tap",
+        ],
+    ),
+    kind(
+        "source",
+        Reader::source,
+        &[
+            "name",
+            "node",
+            "short_circuit_power",
+            "voltage",
+            "angle",
+            "r_to_x",
+            "z0_to_z1",
+            "connected",
+        ],
+    ),
+    kind("load", |own, table| own.load(table, false), LOAD_KEYS),
+    kind("generator", |own, table| own.load(table, true), LOAD_KEYS),
+    kind(
+        "capacitor",
+        Reader::capacitor,
+        &["name", "node", "q", "wires", "connection", "connected"],
+    ),
+];
 
 impl Reader {
     fn new(table: &Table<'_>) -> Self {
@@ -69,18 +146,8 @@ impl Reader {
     }
 
     fn all(mut self, root: &Table<'_>) -> Network {
-        let each: [(&str, Make); 9] = [
-            ("node", Self::node),
-            ("code", Self::code),
-            ("line", Self::line),
-            ("switch", Self::switch),
-            ("transformer", Self::transformer),
-            ("source", Self::source),
-            ("load", |own, table| own.load(table, false)),
-            ("generator", |own, table| own.load(table, true)),
-            ("capacitor", Self::capacitor),
-        ];
-        for (kind, make) in each {
+        for Kind { name: kind, make, keys, has_impedances } in KINDS {
+            let impedances = if has_impedances { &CODE_FIELDS[..] } else { &[] };
             let mut names: BTreeMap<String, u32> = BTreeMap::new();
             for mut table in root.tables(kind) {
                 let name = table.text("name").map(|(name, _)| name.to_owned());
@@ -91,15 +158,16 @@ impl Reader {
                     }
                 } else if matches!(kind, "node" | "code" | "line" | "switch" | "transformer") {
                     table.missing("name");
+                    table.end(&[keys, impedances]);
                     continue;
                 }
-                // What is missing or wrong has been told.
-                if make(&mut self, &mut table).is_some() {
-                    table.end();
-                }
+                // What is missing or wrong is told there.
+                let _ = make(&mut self, &mut table);
+                table.end(&[keys, impedances]);
             }
         }
-        root.end();
+        let kinds = KINDS.map(|kind| kind.name);
+        root.end(&[&["format", "name", "frequency", "voltage"], &kinds]);
         self.network
     }
 
@@ -140,7 +208,8 @@ impl Reader {
         if own.wires.contains_all(wires.set()) {
             return Some(Connection { node, wires });
         }
-        table.refuse(table.line, &format!("node {} does not have all of {wires:?}", own.name));
+        let what = format!("node {} has wires {}, not all of {wires}", own.name, own.wires);
+        table.refuse(table.line, &what);
         None
     }
 
@@ -357,6 +426,7 @@ impl Reader {
     /// On which side there are taps, and which.
     fn taps(table: &Table<'_>) -> Option<(usize, Option<TapChanger>)> {
         let Some(own) = table.table("tap") else { return Some((0, None)) };
+        own.end(&[&TAP_KEYS]);
         let side = match own.text("side") {
             None | Some(("from", _)) => 0,
             Some(("to", _)) => 1,
@@ -369,7 +439,6 @@ impl Reader {
         let position = own.whole("position").unwrap_or(0);
         let lowest = own.whole("lowest").unwrap_or(position.min(0));
         let highest = own.whole("highest").unwrap_or(position.max(0));
-        own.end();
         if !(lowest..=highest).contains(&position) || 1.0 + step * f64::from(lowest) <= 0.0 {
             own.refuse(
                 own.line,
@@ -426,7 +495,7 @@ impl Reader {
                 Some((connection, Configuration::Delta, parts, own.rated_voltage_v))
             }
             "star" | "delta" => {
-                table.refuse(line, &format!("wires {wires:?} make no {name}"));
+                table.refuse(line, &format!("wires {wires} make no {name}"));
                 None
             }
             other => {

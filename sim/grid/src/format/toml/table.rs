@@ -1,7 +1,6 @@
-//! Tables with their lines: fields are taken one by one, what is left over is unknown.
+//! Tables with their lines: fields are taken one by one, by keys that are listed.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
@@ -41,7 +40,6 @@ pub(super) struct Table<'a> {
     /// The line on which it begins.
     pub(super) line: u32,
     fields: &'a DeTable<'a>,
-    taken: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Table<'a> {
@@ -52,7 +50,7 @@ impl<'a> Table<'a> {
         fields: &'a DeTable<'a>,
     ) -> Self {
         let line = source.line(at);
-        Self { source, what: what.into(), line, fields, taken: RefCell::new(BTreeSet::new()) }
+        Self { source, what: what.into(), line, fields }
     }
 
     /// Says what it is, once its name is known.
@@ -62,7 +60,6 @@ impl<'a> Table<'a> {
 
     /// A field's value and line.
     pub(super) fn field(&self, name: &str) -> Option<(&'a DeValue<'a>, u32)> {
-        self.taken.borrow_mut().insert(name.to_owned());
         let value = self.fields.get(name)?;
         Some((value.get_ref(), self.source.line(value.span().start)))
     }
@@ -210,17 +207,14 @@ impl<'a> Table<'a> {
         tables.collect()
     }
 
-    /// Refuses the fields that nobody has asked for.
-    pub(super) fn end(&self) {
-        let taken = self.taken.borrow();
+    /// Refuses the fields that are none of the known ones.
+    pub(super) fn end(&self, known: &[&[&str]]) {
+        let known = known.concat();
         for (name, _) in self.fields {
-            if !taken.contains(&**name.get_ref()) {
+            if !known.contains(&&**name.get_ref()) {
                 let line = self.source.line(name.span().start);
-                let known: Vec<_> = taken.iter().map(String::as_str).collect();
-                self.refuse(
-                    line,
-                    &format!("{} is not known; known are {}", name.get_ref(), known.join(", ")),
-                );
+                let listed = known.join(", ");
+                self.refuse(line, &format!("{} is not known; known are {listed}", name.get_ref()));
             }
         }
     }

@@ -50,14 +50,22 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
         ("format = 1\n", "", "f.toml:1: the file: `format = 1` is expected on top"),
         ("0.642 ohm/km", "0.642", "f.toml:7: code NAYY 4x50: r1: \"0.642\" is found, its unit"),
         ("0.642 ohm/km", "ohm", "f.toml:7: code NAYY 4x50: r1: \"ohm\" is found, a figure like"),
-        ("r0 = ", "r2 = ", "f.toml:9: code NAYY 4x50: r2 is not known; known are c0, c1"),
+        (
+            "r0 = ",
+            "r2 = ",
+            "f.toml:9: code NAYY 4x50: r2 is not known; known are name, rated_current, r1",
+        ),
         ("voltage = \"10 kV\"", "", "f.toml: "),
         ("to = \"home\"", "to = \"house\"", "f.toml:40: line L1: to is \"house\", but there is no"),
         ("\"Dyn5\"", "\"Dyn6\"", "f.toml:31: transformer T1: group is \"Dyn6\", one like"),
         ("length = \"120 m\"", "", "f.toml:37: line L1: length is missing"),
         ("\"120 m\"", "\"-3 m\"", "f.toml:42: line L1: length is not more than 0"),
         ("wires = \"b\"", "wires = \"bb\"", "f.toml:47: load home: wires is \"bb\", different"),
-        ("wires = \"b\"", "wires = \"bn\"", "f.toml:44: load home: node home does not have all"),
+        (
+            "wires = \"b\"",
+            "wires = \"bn\"",
+            "f.toml:44: load home: node home has wires abc, not all of bn",
+        ),
         ("0.95", "1.5", "f.toml:44: load home: power_factor is not between"),
         ("name = \"home\"\n", "name = \"grid\"\n", "f.toml:20: node grid: the name stands on"),
         ("[[source]]", "[[sauce]]", "f.toml:23: the file: sauce is not known; known are"),
@@ -77,6 +85,64 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
         let found: Vec<String> = refusal.mistakes.iter().map(ToString::to_string).collect();
         assert!(found.iter().any(|it| it.starts_with(expected)), "{found:?}\nlacks {expected}");
     }
+}
+
+#[test]
+fn an_unknown_key_and_a_missing_one_of_a_table_are_told_together() {
+    for (key, missing, unknown) in [
+        ("to = \"home\"", "f.toml:37: line L1: to is missing", "line L1: two is not known"),
+        ("p = \"2.5 kW\"", "f.toml:44: load home: p is missing", "load home: two is not known"),
+        ("group = \"Dyn5\"", "transformer T1: group is missing", "transformer T1: two is not"),
+        ("name = \"T1\"", "transformer: name is missing", "transformer: two is not known"),
+    ] {
+        let text = example();
+        assert!(text.contains(key), "{key}");
+        let refusal = read("f.toml", &text.replacen(key, "two = 2", 1)).unwrap_err();
+        let found: Vec<String> = refusal.mistakes.iter().map(ToString::to_string).collect();
+        for expected in [missing, unknown] {
+            assert!(found.iter().any(|it| it.contains(expected)), "{found:?}\nlacks {expected}");
+        }
+    }
+    let wrong = "[[load]]\nnode='home'\nwires='ca'\nconnection='delta'\nmodel='x'\np='1 kW'\n\
+                 [[load]]\nnode='home'\nwires='b'\nconnection='delta'\np='1 kW'\n\
+                 [[transformer]]\nname='T2'\nfrom='grid'\nto='busbar'\ngroup='Dyn5'\n\
+                 voltages=['10 kV', '400 V']\npower='1 MVA'\nuk='4 %'\ntap={ site='to' }\n";
+    let refusal = read("f.toml", &(example() + wrong)).unwrap_err();
+    let found: Vec<String> = refusal.mistakes.iter().map(|it| it.what.clone()).collect();
+    let expected = [
+        "transformer T2: tap: site is not known; known are step, side, position, lowest, highest",
+        "transformer T2: tap: step is missing",
+        "load: model is \"x\"; power, current, impedance exist",
+        "load: wires b make no delta",
+    ];
+    assert_eq!(found, expected);
+}
+
+/// Every key that is known to a table can be written in it.
+#[test]
+fn all_keys_of_the_tables_are_read() {
+    let more = "[[code]]\nname='m'\nr_matrix=[['1 ohm/km']]\nx_matrix=[['1 ohm/km']]\n\
+        c_matrix=[['1 nF/km']]\nrated_current='1 A'\n\
+        [[node]]\nname='n'\nvoltage='400 V'\nwires='abcn'\nat=[1, 2]\n\
+        [[line]]\nname='l'\nfrom='busbar'\nto='n'\nlength='1 m'\ncode='m'\nwires='a'\n\
+        open='from'\nrated_current='1 A'\n\
+        [[line]]\nname='k'\nfrom='busbar'\nto='n'\nlength='1 m'\nr1='1 ohm/km'\nx1='1 ohm/km'\n\
+        r0='1 ohm/km'\nx0='1 ohm/km'\nc1='1 nF/km'\nc0='1 nF/km'\n\
+        [[switch]]\nname='s'\nfrom='busbar'\nto='n'\nkind='link'\nclosed=true\nwires='abc'\n\
+        rated_current='1 A'\n\
+        [[transformer]]\nname='T2'\nfrom='grid'\nto='busbar'\ngroup='Dyn5'\n\
+        voltages=['10 kV', '400 V']\npower='1 MVA'\nuk='4 %'\ncopper_loss='1 kW'\n\
+        no_load_loss='1 kW'\nno_load_current='1 %'\n\
+        tap={ step='1 %', side='to', position=1, lowest=0, highest=2 }\n\
+        [[source]]\nname='q'\nnode='grid'\nshort_circuit_power='1 MVA'\nvoltage='10 kV'\n\
+        angle='1 deg'\nr_to_x=0.1\nz0_to_z1=1\nconnected=true\n\
+        [[load]]\nname='x'\nnode='n'\np='1 kW'\nq='1 kvar'\nwires='an'\nconnection='star'\n\
+        model='power'\nconnected=true\n\
+        [[generator]]\nname='y'\nnode='n'\np='1 kW'\npower_factor=0.9\n\
+        [[capacitor]]\nname='z'\nnode='n'\nq='1 kvar'\nwires='abc'\nconnection='star'\n\
+        connected=true\n";
+    let text = (example() + more).replacen("voltage =", "frequency = \"50 Hz\"\nvoltage =", 1);
+    assert!(read("f.toml", &text).is_ok(), "{}", read("f.toml", &text).unwrap_err());
 }
 
 #[test]
