@@ -1,8 +1,8 @@
 //! Many load cases on one network: side by side in the lanes of vector units, and in threads.
 //!
 //! What cannot be swept is solved by a matrix that is factored once for all cases, unless loads of
-//! constant impedance change it. Each case has the same digits as alone, whatever is solved beside it and however many threads
-//! there are.
+//! constant impedance change it. Each case has the same digits as alone, whatever is solved beside
+//! it and however many threads there are.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
