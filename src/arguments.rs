@@ -83,7 +83,9 @@ pub(crate) enum Command {
         /// Scenario files or folders
         #[arg(required = true)]
         paths: Vec<PathBuf>,
-        /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`
+        /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`; by its number
+        /// where a table has no name, or shares it: `inject.1.at="2 min"`,
+        /// `grid.load.h1.2.scale=0.5`
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
         /// Whether to run as fast as it can, or by the clock on the wall
@@ -183,7 +185,8 @@ pub(crate) struct RunArguments {
     /// commas, `!` before what must not fit; given more than once, all have to fit
     #[arg(long = "filter", value_name = "EXPR")]
     pub(crate) filters: Vec<String>,
-    /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`
+    /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`; by its number
+    /// where a table has no name, or shares it: `inject.1.at="2 min"`, `grid.load.h1.2.scale=0.5`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Override the scenario's seed

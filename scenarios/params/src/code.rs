@@ -137,7 +137,9 @@ codes! {
     OVERRIDE_ADDRESS "S023" "override of something that is not there"
         "The part of `--set` before `=` addresses a value by section and name, such as \
          `device.home.report_every`, `scenario.duration` or, without a name, by number: \
-         `inject.1.at`.";
+         `inject.1.at`. Tables of `[grid]` are addressed alike: `grid.load.h1.scale`, \
+         `grid.defect.1.share`. Several tables may be about one load; then the number among those \
+         stands behind its name: `grid.load.h1.2.scale`.";
     OVERRIDE_FORM "S024" "not an override"
         "An override is written `--set ADDRESS=VALUE`, such as \
          `--set device.home.report_every=\"5 s\"`.";

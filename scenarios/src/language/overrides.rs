@@ -1,13 +1,16 @@
 //! Values changed from outside: `--set device.home.report_every="5 s"`.
 //!
 //! An address is section, name, key, joined by dots; a table without a name, or with any, may be
-//! given by its number from 1. Keys of nested tables and numbers of list items may follow.
+//! given by its number from 1. Keys of nested tables and numbers of list items may follow. Where
+//! tables may share a name (`grid.load`), the number among those of that name stands behind it.
+
+use std::collections::BTreeMap;
 
 use lastmeter_params::{
     Code, Diagnostics, Field, Node, NodeValue, Span, Table, TableEntry, nearest, parse_override,
 };
 
-use super::sections::{SingleSection, sections, single_sections};
+use super::sections::{Section, SingleSection, sections, single_sections};
 use super::texts::Texts;
 
 /// Puts one override into the scenario's tables, or reports why that cannot be.
@@ -36,60 +39,143 @@ pub(crate) fn apply(
     let span = Span { source, start, end: address.trim_end().len().max(start) };
     let node = parse_override(text, address.len() + 1, source);
     let address = address.trim();
-    if !set(root, address, span, node) && !root.incomplete {
-        let near = nearest_address(root, address);
-        let message = format!("`{address}` addresses nothing in this scenario");
-        let help = near.map(|near| format!("did you mean `{near}`?"));
-        diagnostics.report_with_help(Code::OVERRIDE_ADDRESS, span, message, "no such value", help);
+    match set(root, address, span, node) {
+        Err(Unfit::Shared { head, key, kinds }) => {
+            let count = kinds.len();
+            let message = format!("`{head}` stands for {count} tables, and one is to be changed");
+            let label = format!("expected a number from 1 to {count} behind the name");
+            let one = |(at, kind): (usize, &String)| format!("`{head}.{}.{key}`{kind}", at + 1);
+            let each: Vec<String> = kinds.iter().enumerate().map(one).collect();
+            let help = Some(format!("write {}", each.join(" or ")));
+            diagnostics.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
+        }
+        Err(Unfit::Nothing) if !root.incomplete => {
+            let near = nearest_address(root, address);
+            let message = format!("`{address}` addresses nothing in this scenario");
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let label = "no such value";
+            diagnostics.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
+        }
+        Ok(()) | Err(Unfit::Nothing) => {}
     }
 }
 
-/// Sets the value at an address; false if there is no such place.
-fn set(root: &mut Table, address: &str, span: Span, node: Node) -> bool {
-    let Some((section, rest)) = address.split_once('.') else { return false };
-    if let Some(SingleSection { name, fields, .. }) =
-        single_sections().into_iter().find(|known| known.name == section)
-    {
-        if root.get(name).is_none() {
-            let value = NodeValue::Table(Table::default());
-            root.set(name, span, Node { value, span });
-        }
-        let Some(NodeValue::Table(table)) = root.get_mut(name).map(|node| &mut node.value) else {
-            return false;
-        };
-        return set_key(table, Some(&[fields]), rest, span, node);
+/// Why an address cannot be set.
+enum Unfit {
+    /// There is no such place.
+    Nothing,
+    /// Several tables have the name.
+    Shared {
+        /// Section and name.
+        head: String,
+        /// What stands behind them.
+        key: String,
+        /// Of each of the tables, what it is; nothing where that is not known.
+        kinds: Vec<String>,
+    },
+}
+
+/// The tables of a section that repeats; none if there is none.
+fn list_of<'a>(root: &'a mut Table, section: &Section) -> Option<&'a mut Vec<Node>> {
+    let (table, key) = match section.within() {
+        None => (root, section.name),
+        Some((outer, key)) => match root.get_mut(outer).map(|node| &mut node.value) {
+            Some(NodeValue::Table(table)) => (table, key),
+            _ => return None,
+        },
+    };
+    match table.get_mut(key).map(|node| &mut node.value) {
+        Some(NodeValue::Array(list)) => Some(list),
+        _ => None,
     }
-    let Some(section) = sections().into_iter().find(|known| known.name == section) else {
-        return false;
+}
+
+/// Sets the value at an address.
+fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<(), Unfit> {
+    let repeated = |known: &Section| {
+        let rest = address.strip_prefix(known.name)?.strip_prefix('.')?;
+        Some((*known, rest))
     };
-    let Some(NodeValue::Array(list)) = root.get_mut(section.name).map(|node| &mut node.value)
-    else {
-        return false;
+    // Before those that stand once: `grid.load` stands in `[grid]`.
+    if let Some((section, rest)) = sections().iter().find_map(repeated) {
+        let Some(list) = list_of(root, &section) else { return Err(Unfit::Nothing) };
+        return set_row(list, &section, rest, span, node);
+    }
+    let (section, rest) = address.split_once('.').ok_or(Unfit::Nothing)?;
+    let known = single_sections().into_iter().find(|known| known.name == section);
+    let SingleSection { name, fields, .. } = known.ok_or(Unfit::Nothing)?;
+    if root.get(name).is_none() {
+        let value = NodeValue::Table(Table::default());
+        root.set(name, span, Node { value, span });
+    }
+    let Some(NodeValue::Table(table)) = root.get_mut(name).map(|node| &mut node.value) else {
+        return Err(Unfit::Nothing);
     };
-    let Some((index, key)) = find_row(list, rest) else { return false };
-    let NodeValue::Table(table) = &mut list[index].value else { return false };
-    match (section.entry_of(table), section.kind_key) {
+    let is_set = set_key(table, Some(&[fields]), rest, span, node);
+    if is_set { Ok(()) } else { Err(Unfit::Nothing) }
+}
+
+/// Sets a value in one of a section's tables.
+fn set_row(
+    list: &mut [Node],
+    section: &Section,
+    rest: &str,
+    span: Span,
+    node: Node,
+) -> Result<(), Unfit> {
+    let (index, key) = find_row(list, section, rest)?;
+    let NodeValue::Table(table) = &mut list[index].value else { return Err(Unfit::Nothing) };
+    let is_set = match (section.entry_of(table), section.kind_key) {
         (Some(entry), _) => set_key(table, Some(&[section.fields, entry.fields]), key, span, node),
         (None, None) => set_key(table, Some(&[section.fields]), key, span, node),
         // Which keys it has is not known.
         (None, Some(_)) => set_key(table, None, key, span, node),
-    }
+    };
+    if is_set { Ok(()) } else { Err(Unfit::Nothing) }
 }
 
 /// The table that an address without its section begins with, and the rest of the address.
 /// Names may contain dots, so the longest name that fits is meant.
-fn find_row<'a>(list: &[Node], rest: &'a str) -> Option<(usize, &'a str)> {
-    let by_name = list.iter().enumerate().filter_map(|(index, node)| {
-        let NodeValue::Table(table) = &node.value else { return None };
-        let name = table.text("name")?;
-        Some((index, rest.strip_prefix(name)?.strip_prefix('.')?))
-    });
-    let by_number = || {
-        let (number, key) = rest.split_once('.')?;
+fn find_row<'a>(
+    list: &[Node],
+    section: &Section,
+    rest: &'a str,
+) -> Result<(usize, &'a str), Unfit> {
+    let numbered = |text: &'a str, count: usize| {
+        let (number, key) = text.split_once('.')?;
         let index = number.parse::<usize>().ok()?.checked_sub(1)?;
-        (index < list.len()).then_some((index, key))
+        (index < count).then_some((index, key))
     };
-    by_name.min_by_key(|(_, key)| key.len()).or_else(by_number)
+    let named = |node: &Node| {
+        let NodeValue::Table(table) = &node.value else { return None };
+        rest.strip_prefix(table.text("name")?)?.strip_prefix('.')
+    };
+    let Some(key) = list.iter().filter_map(named).min_by_key(|key| key.len()) else {
+        return numbered(rest, list.len()).ok_or(Unfit::Nothing);
+    };
+    let name = &rest[..rest.len() - key.len() - 1];
+    let is_named = |index: &usize| named(&list[*index]).is_some_and(|own| own == key);
+    let same: Vec<usize> = (0..list.len()).filter(is_named).collect();
+    // Where names may not be shared, that they are is told when the tables are read.
+    if !section.may_share_names() {
+        return Ok((same[0], key));
+    }
+    match (numbered(key, same.len()), same.as_slice()) {
+        (Some((number, key)), same) => Ok((same[number], key)),
+        (None, [only]) => Ok((*only, key)),
+        (None, several) => {
+            let what = |index: &usize| match &list[*index].value {
+                NodeValue::Table(table) => section.entry_of(table),
+                _ => None,
+            };
+            let told = |index| what(index).map_or_else(String::new, |it| format!(" ({})", it.name));
+            Err(Unfit::Shared {
+                head: format!("{}.{name}", section.name),
+                key: key.to_owned(),
+                kinds: several.iter().map(told).collect(),
+            })
+        }
+    }
 }
 
 /// Sets a key of a table, which has to be there already or be one of its fields.
@@ -138,18 +224,43 @@ fn nearest_address(root: &Table, address: &str) -> Option<String> {
         addresses.extend(fields.iter().map(|field| format!("{name}.{}", field.name)));
     }
     for section in sections() {
-        let Some(NodeValue::Array(list)) = root.get(section.name).map(|node| &node.value) else {
-            continue;
+        let table = match section.within() {
+            None => Some(root),
+            Some((outer, _)) => match root.get(outer).map(|node| &node.value) {
+                Some(NodeValue::Table(table)) => Some(table),
+                _ => None,
+            },
         };
+        let key = section.within().map_or(section.name, |(_, key)| key);
+        let list = table.and_then(|table| table.get(key)).map(|node| &node.value);
+        let Some(NodeValue::Array(list)) = list else { continue };
+        let mut met: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, node) in list.iter().enumerate() {
             let NodeValue::Table(table) = &node.value else { continue };
             let own = section.entry_of(table).map_or(&[][..], |entry| entry.fields);
-            let name = table.text("name").map_or_else(|| (index + 1).to_string(), str::to_owned);
+            let head = match table.text("name") {
+                Some(name) => {
+                    let before = met.entry(name).or_default();
+                    *before += 1;
+                    let is_shared = section.may_share_names() && is_shared(list, name);
+                    if is_shared { format!("{name}.{before}") } else { name.to_owned() }
+                }
+                None => (index + 1).to_string(),
+            };
             let fields = section.fields.iter().chain(own).map(|field| field.name);
             let written = table.entries.iter().map(|entry: &TableEntry| entry.key.as_str());
             addresses
-                .extend(fields.chain(written).map(|key| format!("{}.{name}.{key}", section.name)));
+                .extend(fields.chain(written).map(|key| format!("{}.{head}.{key}", section.name)));
         }
     }
     nearest(address, addresses.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// Whether several of these tables have the name.
+fn is_shared(list: &[Node], name: &str) -> bool {
+    let is_named = |node: &&Node| match &node.value {
+        NodeValue::Table(table) => table.text("name") == Some(name),
+        _ => false,
+    };
+    list.iter().filter(is_named).nth(1).is_some()
 }

@@ -390,7 +390,9 @@ pub(crate) static GRID_LOAD: Section = Section {
     noun: "load profile",
     doc: "What a load of the network draws over time, or several loads whose names fit a pattern. \
         Several tables about one load add up. What no table is about keeps what the network's \
-        file says.",
+        file says. An override addresses a table by that name or pattern, `--set \
+        grid.load.h1.peak=\"4 kW\"`, and where several have it with the number among them: `--set \
+        grid.load.h1.2.peak=\"4 kW\"`.",
     fields: LOAD_FIELDS,
 };
 pub(crate) static GRID_DEFECT: Section = Section {
@@ -398,7 +400,8 @@ pub(crate) static GRID_DEFECT: Section = Section {
     kind_key: Some("kind"),
     noun: "defect",
     doc: "Something that is wrong with the plant: what makes meters and the declared network \
-        disagree.",
+        disagree. An override addresses one by its name, or by its number: `--set \
+        grid.defect.1.share=\"20 %\"`.",
     fields: DEFECT_FIELDS,
 };
 
@@ -496,6 +499,11 @@ impl Section {
     /// The section it stands in, and its key there; `None` if it stands by itself.
     pub(crate) fn within(&self) -> Option<(&'static str, &'static str)> {
         self.name.split_once('.')
+    }
+
+    /// Whether several of its tables may have the same name, which then is that of something else.
+    pub(crate) fn may_share_names(&self) -> bool {
+        self.name == GRID_LOAD.name
     }
 
     /// The entries that may stand in it; none if its tables are of one kind.

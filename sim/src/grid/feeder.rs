@@ -81,6 +81,8 @@ pub struct StepFailure {
 pub struct Feeder {
     pub(super) setup: Setup,
     pub(super) steps: Vec<Step>,
+    /// Of each defect how much it changes at most in any step.
+    effects: Vec<f64>,
 }
 
 impl Feeder {
@@ -92,6 +94,7 @@ impl Feeder {
     pub fn solve(setup: Setup) -> Result<Self, StepFailure> {
         let plant = plant_of(&setup);
         let is_as_declared = plant.lines == setup.network.lines;
+        let mut effects = vec![0.0_f64; setup.defects.len()];
         let steps = flow::series(
             &plant,
             setup.raster.steps,
@@ -100,6 +103,9 @@ impl Feeder {
             |step, _, flow| {
                 let failed = |is_declared, why| StepFailure { step, is_declared, why };
                 let flow = flow.map_err(|why| failed(false, why))?;
+                for (effect, defect) in effects.iter_mut().zip(&setup.defects) {
+                    *effect = effect.max(effect_of(defect, (&setup.network, &plant), &flow));
+                }
                 let losses_va = losses(&flow);
                 let declared_losses_va = if is_as_declared {
                     losses_va
@@ -112,7 +118,7 @@ impl Feeder {
                 Ok(Step { nodes, loads, sources, losses_va, declared_losses_va })
             },
         )?;
-        Ok(Self { setup, steps })
+        Ok(Self { setup, steps, effects })
     }
 
     /// The declared network.
@@ -130,6 +136,15 @@ impl Feeder {
         &self.steps
     }
 
+    /// The defects, by their places in [`Setup::defects`], that change nothing in any step: at
+    /// loads that never draw anything, and of lines whose other resistance changes no voltage by
+    /// more than the tolerance to which all of them are known.
+    pub fn idle_defects(&self) -> Vec<usize> {
+        let least = Options::default().tolerance_pu;
+        let is_idle = |&index: &usize| self.effects[index] <= least;
+        (0..self.effects.len()).filter(is_idle).collect()
+    }
+
     /// A step's network with all that flows in it, for a picture: solved again by itself, with the
     /// taps as they are written down.
     ///
@@ -140,6 +155,46 @@ impl Feeder {
         set_powers(&mut network, &self.setup.powers, step);
         let flow = flow::solve(&network, &Options::default())?;
         Ok((network, flow))
+    }
+}
+
+/// How much a defect changes in a step: of a line the voltage across what is added to its
+/// resistance, per unit of the rated one; of a load 1 if it draws a current, else 0.
+fn effect_of(defect: &Defect, (declared, plant): (&Network, &Network), flow: &Flow) -> f64 {
+    match *defect {
+        Defect::Bypass { load, .. } | Defect::WrongPhase { load, .. } => {
+            let current = flow.loads.get(load).map(|state| state.current_a);
+            let draws = current.is_some_and(|all| all.iter().any(|one| one.norm() > 0.0));
+            f64::from(u8::from(draws))
+        }
+        Defect::Resistance { line, .. } => {
+            let (Some(own), Some(worse)) = (declared.lines.get(line), plant.lines.get(line)) else {
+                return 0.0;
+            };
+            let Some(state) = flow.lines.get(line) else { return 0.0 };
+            let current_a = state.from.largest_current_a().max(state.to.largest_current_a());
+            let rated_v = declared.nodes[own.from.node.index()].rated_voltage_v / 3f64.sqrt();
+            current_a * largest_difference_ohm(&own.impedance, &worse.impedance) / rated_v
+        }
+    }
+}
+
+fn largest_difference_ohm(one: &LineImpedance, other: &LineImpedance) -> f64 {
+    match (one, other) {
+        (LineImpedance::Sequence(one), LineImpedance::Sequence(other)) => {
+            let (z1, z0) = (other.z1_ohm - one.z1_ohm, other.z0_ohm - one.z0_ohm);
+            z1.norm().max(z0.norm())
+        }
+        (
+            LineImpedance::Matrix { series_ohm: one, .. },
+            LineImpedance::Matrix { series_ohm: other, .. },
+        ) => {
+            let own = |conductor: usize| {
+                (other.rows[conductor][conductor] - one.rows[conductor][conductor]).norm()
+            };
+            (0..one.size.min(other.size)).map(own).fold(0.0, f64::max)
+        }
+        _ => f64::INFINITY,
     }
 }
 

@@ -52,15 +52,11 @@ pub(in crate::language) fn can_add_up<K>(
     let every = every.zip(check.values.as_ref().and_then(|own| own.duration_opt("every")));
     one_each("feeding point", grid.sources.iter().map(String::as_str), &feeding, span, out);
     one_each("load", grid.loads.iter(), &at_loads, homes_span, out);
-    let mut tables: Vec<usize> =
-        feeding.iter().chain(&at_loads).map(|meter| references.devices[meter.device].1).collect();
-    tables.sort_unstable();
-    tables.dedup();
-    for table in tables {
-        if let Some(Some(device)) = devices.get(table) {
-            reports_in_time(device.as_ref(), every, kind_span, out);
-        }
-    }
+    let counted = feeding.iter().chain(&at_loads).filter_map(|meter| {
+        let (name, table) = &references.devices[meter.device];
+        Some((name.as_str(), devices.get(*table)?.as_ref()?.as_ref()))
+    });
+    report_in_time(&counted.collect::<Vec<_>>(), every, kind_span, out);
 }
 
 /// Where the network's places stand among the sources: feeding points, then loads.
@@ -123,27 +119,43 @@ fn one_each<'a>(
     }
 }
 
-/// A meter reports both registers, and does so at the ends of the intervals.
-fn reports_in_time(
-    device: &dyn Device,
+/// All meters report both registers, and do so at the ends of the intervals; of several for which
+/// that is not so each cause is told once.
+fn report_in_time(
+    meters: &[(&str, &dyn Device)],
     every: Option<(Span, SimDuration)>,
     span: Span,
     out: &mut Diagnostics,
 ) {
-    let missing = REGISTERS
-        .iter()
-        .find(|register| device.quantities().iter().all(|id| id.name() != **register));
-    if let Some(missing) = missing {
-        let message = format!("a meter of this check does not report `{missing}`");
+    for register in REGISTERS {
+        let lacks = |(_, device): &&(&str, &dyn Device)| {
+            device.quantities().iter().all(|id| id.name() != register)
+        };
+        let lacking: Vec<&str> = meters.iter().filter(lacks).map(|(name, _)| *name).collect();
+        let message = match lacking.as_slice() {
+            [] => continue,
+            [only] => format!("meter `{only}` does not report `{register}`"),
+            [first, others @ ..] => {
+                let more = others.len();
+                format!("meter `{first}` and {more} more do not report `{register}`")
+            }
+        };
         let label = "needs both registers of each";
-        let help = Some("add `active_energy` to its `quantities`".to_owned());
+        let help = Some("add `active_energy` to their `quantities`".to_owned());
         out.report_with_help(Code::CANNOT_MEASURE, span, message, label, help);
+        // Who lacks one lacks the other as a rule.
         return;
     }
-    let period = device.report_period();
-    if let Some((span, every)) = every.filter(|(_, every)| every.0 % period.0.max(1) != 0) {
+    let Some((span, every)) = every else { return };
+    let mut periods: Vec<SimDuration> =
+        meters.iter().map(|(_, device)| device.report_period()).collect();
+    periods.retain(|period| every.0 % period.0.max(1) != 0);
+    periods.sort_unstable_by_key(|period| period.0);
+    periods.dedup();
+    if !periods.is_empty() {
         let message = format!("no reading is due every {every}");
-        let label = format!("expected a multiple of {period}, as a meter reports");
+        let periods: Vec<String> = periods.iter().map(ToString::to_string).collect();
+        let label = format!("expected a multiple of {}, as meters report", periods.join(" and "));
         out.report(Code::CANNOT_MEASURE, span, message, label);
     }
 }

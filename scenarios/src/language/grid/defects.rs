@@ -2,8 +2,8 @@
 
 use lastmeter_grid::Network;
 use lastmeter_grid::network::Wire;
-use lastmeter_params::{Code, Diagnostics, nearest};
-use lastmeter_sim::grid::{Defect, part_names};
+use lastmeter_params::{Code, Diagnostics, Values, nearest};
+use lastmeter_sim::grid::{Defect, Feeder, part_names};
 
 use super::fields::DefectKind;
 use crate::language::names::Names;
@@ -16,6 +16,8 @@ pub(super) fn defects(
     loads: &Names,
     out: &mut Diagnostics,
 ) -> Vec<Defect> {
+    Names::of("defect", rows, false, out);
+    let mut met = Vec::new();
     let defect = |row: &Row<'_, DefectKind>| {
         let kind = row.kind?;
         let place = match kind {
@@ -25,18 +27,89 @@ pub(super) fn defects(
                 loads.find(name, span, out)?
             }
         };
+        is_new(row, (kind, place), &mut met, out)?;
         let values = row.values.as_ref()?;
         match kind {
-            DefectKind::Bypass => Some(Defect::Bypass { load: place, share: values.si("share") }),
+            DefectKind::Bypass => bypass(values, place, out),
             DefectKind::WrongPhase => wrong_phase(row, place, network, out),
-            DefectKind::Resistance => Some(Defect::Resistance {
-                line: place,
-                factor: values.si("factor"),
-                added_ohm: values.si("added_ohm"),
-            }),
+            DefectKind::Resistance => resistance(row, values, place, out),
         }
     };
     rows.iter().filter_map(defect).collect()
+}
+
+/// Of one kind there is one defect at a load or a line.
+fn is_new(
+    row: &Row<'_, DefectKind>,
+    own: (DefectKind, usize),
+    met: &mut Vec<(DefectKind, usize)>,
+    out: &mut Diagnostics,
+) -> Option<()> {
+    if !met.contains(&own) {
+        met.push(own);
+        return Some(());
+    }
+    let target = target(own.0);
+    let (name, span) = row.text(target)?;
+    let message = format!("{target} `{name}` has a defect `{}` already", own.0.entry().name);
+    let help = Some("write down in one table what is wrong there".to_owned());
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, "written twice", help);
+    None
+}
+
+/// The key that says what a defect is about.
+fn target(kind: DefectKind) -> &'static str {
+    match kind {
+        DefectKind::Bypass | DefectKind::WrongPhase => "load",
+        DefectKind::Resistance => "line",
+    }
+}
+
+fn bypass(values: &Values, load: usize, out: &mut Diagnostics) -> Option<Defect> {
+    let share = values.si("share");
+    if share > 0.0 {
+        return Some(Defect::Bypass { load, share });
+    }
+    let message = "this bypass leads nothing round the meter";
+    out.report(Code::OUT_OF_RANGE, values.span_of("share"), message, "expected more than 0 %");
+    None
+}
+
+fn resistance(
+    row: &Row<'_, DefectKind>,
+    values: &Values,
+    line: usize,
+    out: &mut Diagnostics,
+) -> Option<Defect> {
+    let (factor, added_ohm) = (values.si("factor"), values.si("added_ohm"));
+    if factor != 1.0 || added_ohm > 0.0 {
+        return Some(Defect::Resistance { line, factor, added_ohm });
+    }
+    let written = ["added_ohm", "factor"].into_iter().find_map(|key| row.table.get(key));
+    let span = written.map_or(row.span, |node| node.span);
+    let message = "this defect leaves the line's resistance as it is";
+    let help = Some("write for example `added_ohm = 0.2`, or `factor = 3`".to_owned());
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, "changes nothing", help);
+    None
+}
+
+/// Every defect, each of a row in this order, changes something in some step.
+pub(super) fn have_effect(rows: &[Row<'_, DefectKind>], feeder: &Feeder, out: &mut Diagnostics) {
+    for row in feeder.idle_defects().into_iter().filter_map(|index| rows.get(index)) {
+        let Some(kind) = row.kind else { continue };
+        let Some((name, span)) = row.text(target(kind)) else { continue };
+        let message = match kind {
+            DefectKind::Bypass | DefectKind::WrongPhase => {
+                format!("load `{name}` draws nothing in any step, so its meter sees the same")
+            }
+            DefectKind::Resistance => {
+                format!(
+                    "line `{name}` carries next to nothing in any step, whatever its resistance"
+                )
+            }
+        };
+        out.report(Code::DOES_NOT_FIT, span, message, "changes nothing");
+    }
 }
 
 fn line(row: &Row<'_, DefectKind>, network: &Network, out: &mut Diagnostics) -> Option<usize> {

@@ -112,6 +112,9 @@ impl Draft<'_> {
             && tables.defects.iter().all(|row| row.values.is_some());
         if let Some((setup, start)) = setup.filter(|_| is_sound) {
             grid.feeder = solve(setup, start, values, out);
+            if let Some(feeder) = &grid.feeder {
+                defects::have_effect(&tables.defects, feeder, out);
+            }
         }
         Some(grid)
     }

@@ -77,8 +77,19 @@ impl Folder {
     }
 
     fn load(&self, text: &str) -> Result<crate::language::Scenario, crate::language::LoadFailure> {
+        self.load_set(text, &[])
+    }
+
+    /// With values changed from outside.
+    fn load_set(
+        &self,
+        text: &str,
+        overrides: &[&str],
+    ) -> Result<crate::language::Scenario, crate::language::LoadFailure> {
         let path = self.0.path().join("test.toml");
-        crate::language::Scenario::from_bytes(&path, text.as_bytes(), &LoadOptions::default())
+        let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
+        let options = LoadOptions { overrides, ..LoadOptions::default() };
+        crate::language::Scenario::from_bytes(&path, text.as_bytes(), &options)
     }
 
     /// The first mistake: code, what is marked, message.
@@ -221,6 +232,158 @@ fn mistakes_of_loads_and_defects_are_told_where_they_stand() {
     }
 }
 
+/// Two tables about `h1`, one about all homes, and two defects, the second one without a name.
+const TABLES: &str = "[[grid.load]]\nname = \"h*\"\nprofile = \"constant\"\n\
+    [[grid.load]]\nname = \"h1\"\nprofile = \"csv\"\nfile = \"p.csv\"\nunit = \"kW\"\n\
+    [[grid.load]]\nname = \"h1\"\nprofile = \"solar\"\npeak = \"4 kW\"\n\
+    [[grid.load]]\nname = \"h2\"\nprofile = \"solar\"\npeak = \"4 kW\"\n\
+    [[grid.defect]]\nname = \"thief\"\nkind = \"bypass\"\nload = \"h1\"\n\
+    [[grid.defect]]\nkind = \"bypass\"\nload = \"h2\"\n";
+
+#[test]
+fn tables_of_a_network_are_set_by_name_and_by_number() {
+    let folder = Folder::new();
+    for (address, expected) in [
+        ("grid.load.h2.peak=1 kW", "peak = \"1 kW\""),
+        ("grid.load.h1.2.peak=1 kW", "peak = \"1 kW\""),
+        ("grid.load.h1.1.scale=0.5", "scale = \"0.5\""),
+        ("grid.load.2.scale=0.5", "scale = \"0.5\""),
+        ("grid.defect.thief.share=20 %", "share = \"20 %\""),
+        ("grid.defect.2.share=20 %", "share = \"20 %\""),
+        ("grid.step=10 min", "step = \"10 min\""),
+    ] {
+        let (key, _) = address.split_once('=').unwrap();
+        let scenario = folder.load_set(&with(TABLES), &[address]).unwrap_or_else(|failure| {
+            panic!("{address}: {failure}");
+        });
+        let resolved = scenario.resolved_toml();
+        assert_eq!(resolved.matches(expected).count(), 1, "{key}: {resolved}");
+    }
+    // The second table about `h1` is the one that got it, and no other.
+    let watts = |overrides: &[&str], load: usize| {
+        let scenario = folder.load_set(&with(TABLES), overrides).unwrap();
+        scenario.feeder().unwrap().steps()[0].loads[load].power_va[0].re
+    };
+    let halved = ["grid.load.h1.2.peak=2 kW"];
+    let given = watts(&[], 0) - watts(&halved, 0);
+    // Half of 4 kW times about 0.79 at that hour, delivered.
+    assert!((-1700.0..-1500.0).contains(&given), "{given}");
+    assert!((watts(&[], 1) - watts(&halved, 1)).abs() < 1e-6);
+}
+
+#[test]
+fn an_override_of_a_network_that_fits_nothing_or_several_says_what_would() {
+    let folder = Folder::new();
+    for (address, message, help) in [
+        (
+            "grid.load.h1.peak=1 kW",
+            "`grid.load.h1` stands for 2 tables, and one is to be changed",
+            "write `grid.load.h1.1.peak` (csv) or `grid.load.h1.2.peak` (solar)",
+        ),
+        (
+            "grid.load.h2.peek=1 kW",
+            "`grid.load.h2.peek` addresses nothing in this scenario",
+            "did you mean `grid.load.h2.peak`?",
+        ),
+        (
+            "grid.load.h1.2.peek=1 kW",
+            "`grid.load.h1.2.peek` addresses nothing in this scenario",
+            "did you mean `grid.load.h1.2.peak`?",
+        ),
+        (
+            "grid.defect.tief.share=1 %",
+            "`grid.defect.tief.share` addresses nothing in this scenario",
+            "did you mean `grid.defect.thief.share`?",
+        ),
+    ] {
+        let failure = folder.load_set(&with(TABLES), &[address]).err().expect(address);
+        let [found] = failure.diagnostics() else { panic!("{failure}") };
+        assert_eq!((found.code.code(), found.message.as_str()), ("S023", message), "{address}");
+        assert_eq!(found.help.as_deref(), Some(help), "{address}");
+        let place = failure.texts().place(found.span);
+        assert_eq!(place.origin, "--set", "{address}");
+    }
+    for address in ["grid.load.h1.3.peak=1 kW", "grid.load.9.peak=1 kW", "grid.load.h1=1"] {
+        let failure = folder.load_set(&with(TABLES), &[address]).err().expect(address);
+        assert_eq!(failure.diagnostics()[0].code.code(), "S023", "{address}");
+    }
+    let failure = folder.load_set(SCENARIO, &["grid.load.h1.scale=2"]).err().unwrap();
+    assert_eq!(failure.diagnostics()[0].code.code(), "S023");
+}
+
+#[test]
+fn defects_without_effect_and_repeated_ones_are_refused() {
+    let folder = Folder::new();
+    let open = "[[node]]\nname = \"spare\"\n[[line]]\nname = \"L2\"\nfrom = \"end\"\nto = \"spare\"\n\
+                length = \"10 m\"\nr1 = \"0.2 ohm/km\"\nx1 = \"0.1 ohm/km\"\n\
+                [[load]]\nname = \"h0\"\nnode = \"end\"\nwires = \"c\"\np = \"0 W\"\n";
+    std::fs::write(folder.0.path().join("net.toml"), format!("{NETWORK}{open}")).unwrap();
+    let defect = |kind: &str, more: &str| format!("[[grid.defect]]\nkind = \"{kind}\"\n{more}\n");
+    let bypass = defect("bypass", "load = \"h1\"");
+    let line = |more: &str| defect("resistance", &format!("line = \"L1\"\n{more}"));
+    for sound in [
+        format!("{bypass}{}", defect("wrong-phase", "load = \"h1\"\nphase = \"b\"")),
+        format!("{bypass}{}", defect("bypass", "load = \"h2\"")),
+        line("factor = 2"),
+        line("added_ohm = 0.001"),
+        line("factor = 0"),
+    ] {
+        assert!(folder.load(&with(&sound)).is_ok(), "{sound}");
+    }
+    for (more, expected) in [
+        (
+            defect("bypass", "load = \"h1\"\nshare = \"0 %\""),
+            "S006 <\"0 %\"> this bypass leads nothing round the meter",
+        ),
+        (line("added_ohm = 0"), "S027 <0> this defect leaves the line's resistance"),
+        (line("factor = 1"), "S027 <1> this defect leaves the line's resistance as it is"),
+        (line(""), "S027 <[[grid.defect]]> this defect leaves the line's resistance as it is"),
+        (format!("{bypass}{bypass}"), "S027 <\"h1\"> load `h1` has a defect `bypass` already"),
+        (
+            format!("{}{}", line("factor = 2"), line("factor = 3")),
+            "S027 <\"L1\"> line `L1` has a defect `resistance` already",
+        ),
+        (
+            defect("resistance", "line = \"L2\"\nadded_ohm = 1"),
+            "S027 <\"L2\"> line `L2` carries next to nothing in any step",
+        ),
+        (
+            defect("bypass", "load = \"h0\""),
+            "S027 <\"h0\"> load `h0` draws nothing in any step, so its meter sees the same",
+        ),
+        (
+            format!(
+                "{0}{1}",
+                defect("bypass", "load = \"h1\"\nname = \"x\""),
+                defect("bypass", "load = \"h2\"\nname = \"x\"")
+            ),
+            "S017 <\"x\"> there is already a defect named `x`",
+        ),
+    ] {
+        let told = folder.mistake(&with(&more));
+        assert!(told.starts_with(expected), "{told}\nis not\n{expected}");
+    }
+}
+
+/// All meters lack the registers, or report at other times: one cause, told once.
+#[test]
+fn what_all_meters_of_a_balance_lack_is_told_once() {
+    let folder = Folder::new();
+    let whole = format!("{SCENARIO}{BALANCE}");
+    for (from, to, expected) in [
+        (
+            "report_every = \"1 min\"",
+            "report_every = \"1 min\"\nquantities = [\"voltage\"]",
+            "meter `all` and 3 more do not report `electricity.energy.active.consumed.total`",
+        ),
+        ("limit = \"1 %\"", "limit = \"1 %\"\nevery = \"90 s\"", "no reading is due every 90 s"),
+    ] {
+        let failure = folder.load(&whole.replace(from, to)).err().unwrap();
+        let [found] = failure.diagnostics() else { panic!("{failure}") };
+        assert_eq!((found.code.code(), found.message.as_str()), ("S030", expected));
+    }
+}
+
 #[test]
 fn a_load_that_no_source_reaches_is_refused() {
     let folder = Folder::new();
@@ -277,7 +440,7 @@ fn a_balance_that_cannot_add_up_is_told_before_it_runs() {
         (
             "report_every = \"1 min\"",
             "report_every = \"1 min\"\nquantities = [\"voltage\"]",
-            "does not report `electricity.energy.active.consumed.total`",
+            "meter `home-h1` and 1 more do not report `electricity.energy.active.consumed.total`",
         ),
     ] {
         assert!(whole.contains(from), "{from}");
