@@ -95,11 +95,11 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
-    /// List what there is: scenarios, sources, links, devices, injections, checks, quantities,
-    /// suites
+    /// List what there is: scenarios, sources, links, devices, injections, checks, profiles and
+    /// defects of a network, quantities, suites
     List {
         /// Which kind; everything registered if left out
-        #[arg(value_parser = ["scenarios", "sources", "links", "devices", "injections", "checks", "quantities", "suites"])]
+        #[arg(value_parser = ["scenarios", "sources", "links", "devices", "injections", "checks", "profiles", "defects", "quantities", "suites"])]
         what: Option<String>,
         /// Where to look for scenarios
         paths: Vec<PathBuf>,
@@ -109,8 +109,8 @@ pub(crate) enum Command {
     },
     /// Tell all about a registered thing or an error code
     Explain {
-        /// A source, link preset, device, injection, check, section, suite, or an error code such
-        /// as S004
+        /// A source, link preset, device, injection, check, profile, defect, section, suite, or an
+        /// error code such as S004
         name: String,
     },
     /// Judge and render a run folder again, without running

@@ -115,6 +115,8 @@ fn plural_section(section: &str) -> &str {
         "device" => "devices",
         "inject" => "injections",
         "check" => "checks",
+        "grid.load" => "profiles",
+        "grid.defect" => "defects",
         other => other,
     }
 }

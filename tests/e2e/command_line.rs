@@ -76,6 +76,30 @@ fn everything_that_is_listed_can_be_explained() {
 }
 
 #[test]
+fn profiles_and_defects_of_a_network_are_listed_by_these_names() {
+    let whole = call(&["list"]).stdout;
+    for (section, name) in [
+        ("profiles", "constant"),
+        ("profiles", "csv"),
+        ("profiles", "household"),
+        ("profiles", "solar"),
+        ("profiles", "standard"),
+        ("defects", "bypass"),
+        ("defects", "resistance"),
+        ("defects", "wrong-phase"),
+    ] {
+        let listed = call(&["list", section]);
+        assert_eq!(listed.code, 0, "{listed:?}");
+        assert!(listed.stdout.starts_with(&format!("{section}:\n  ")), "{listed:?}");
+        let line = listed.stdout.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+        let summary = line.trim_start().trim_start_matches(name).trim();
+        assert!(summary.len() > 10, "{line}");
+        assert!(call(&["explain", name]).stdout.contains(summary), "{name}: {summary}");
+        assert!(whole.contains(&format!("\n{section}:\n")) && whole.contains(summary), "{whole}");
+    }
+}
+
+#[test]
 fn the_schema_that_is_checked_in_is_the_one_that_is_printed() {
     let printed = call(&["schema"]);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/schema.json");

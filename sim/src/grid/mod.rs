@@ -12,6 +12,7 @@ mod feeder;
 mod household;
 mod profile;
 mod solar;
+mod standard;
 mod view;
 
 #[cfg(test)]
@@ -21,4 +22,5 @@ pub use feeder::{Defect, Feeder, Setup, Step, StepFailure};
 pub use household::{Household, Season};
 pub use profile::{Raster, Rows};
 pub use solar::ClearSky;
+pub use standard::{DayType, StandardLoad, StandardProfile};
 pub use view::part_names;

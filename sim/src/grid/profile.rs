@@ -33,19 +33,23 @@ impl Raster {
     }
 }
 
-/// Figures one after another, each for the same time, from the scenario's start on.
+/// Figures one after another, each for the same time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     /// How long each holds.
     pub every: SimDuration,
+    /// How long the first has held when the scenario starts: quarters of an hour are those of the
+    /// clock, whenever that is.
+    pub ahead: SimDuration,
     /// Volt-amperes.
     pub power_va: Vec<Complex64>,
 }
 
 impl Rows {
-    /// How many there have to be, so that every step has some.
-    pub fn needed(every: SimDuration, raster: &Raster) -> usize {
-        (raster.length().0 as u64).div_ceil(every.0.max(1) as u64) as usize
+    /// How many there have to be, so that every step has some; `ahead` is less than one.
+    pub fn needed(every: SimDuration, ahead: SimDuration, raster: &Raster) -> usize {
+        let length = ahead.0.max(0).saturating_add(raster.length().0) as u64;
+        length.div_ceil(every.0.max(1) as u64) as usize
     }
 
     /// The mean over each step, so that no energy is lost or made. Beyond the last row there is
@@ -57,7 +61,9 @@ impl Rows {
             found.copied().unwrap_or_default()
         };
         let mean = |step: usize| {
-            let (from, to) = (raster.begin(step).0, raster.begin(step + 1).0);
+            let since_first = |at: SimDuration| self.ahead.0.saturating_add(at.0);
+            let from = since_first(raster.begin(step));
+            let to = since_first(raster.begin(step + 1));
             let (first, last) = (from / every, (to - 1) / every);
             if first == last {
                 return row(first);
@@ -79,7 +85,7 @@ mod tests {
 
     fn rows(every_s: i64, watts: &[f64]) -> Rows {
         let power_va = watts.iter().map(|&p| Complex64::new(p, 0.5 * p)).collect();
-        Rows { every: SimDuration::from_seconds(every_s), power_va }
+        Rows { every: SimDuration::from_seconds(every_s), ahead: SimDuration::ZERO, power_va }
     }
 
     fn raster(step_s: i64, steps: usize) -> Raster {
@@ -95,7 +101,18 @@ mod tests {
         assert_eq!(means(60, &[1.0, 3.0, 5.0, 7.0], 120, 2), [2.0, 6.0]);
         // 40 s of the first and 20 s of the second, and so on.
         assert_eq!(means(40, &[3.0, 6.0, 9.0], 60, 2), [4.0, 8.0]);
-        assert_eq!(Rows::needed(SimDuration::from_seconds(40), &raster(60, 2)), 3);
+        let seconds = SimDuration::from_seconds;
+        assert_eq!(Rows::needed(seconds(40), SimDuration::ZERO, &raster(60, 2)), 3);
+    }
+
+    #[test]
+    fn the_first_row_may_have_begun_before_the_start() {
+        let seconds = SimDuration::from_seconds;
+        let late = Rows { ahead: seconds(30), ..rows(40, &[3.0, 6.0, 9.0, 12.0]) };
+        let means: Vec<f64> = late.means(&raster(60, 2)).iter().map(|s| s.re).collect();
+        // 10 s of the first, 40 s of the second, 10 s of the third; 30 s of that and 30 s more.
+        assert_eq!(means, [6.0, 10.5]);
+        assert_eq!(Rows::needed(seconds(40), seconds(30), &raster(60, 2)), 4);
     }
 
     #[test]

@@ -52,10 +52,12 @@ pub(crate) enum Profile {
     Csv,
     Household,
     Solar,
+    Standard,
 }
 
 impl Profile {
-    pub(crate) const ALL: [Self; 4] = [Self::Constant, Self::Csv, Self::Household, Self::Solar];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Constant, Self::Csv, Self::Household, Self::Solar, Self::Standard];
 
     pub(crate) fn entry(self) -> &'static Entry {
         match self {
@@ -63,6 +65,7 @@ impl Profile {
             Self::Csv => &CSV,
             Self::Household => &HOUSEHOLD,
             Self::Solar => &SOLAR,
+            Self::Standard => &STANDARD,
         }
     }
 }
@@ -79,10 +82,14 @@ static CONSTANT: Entry = Entry {
 static CSV: Entry = Entry {
     name: "csv",
     summary: "powers from a table, one row after another",
-    description: "A file with a header and one row after another, each for the time `every`, the \
-        first from the scenario's start on. A step that spans several rows takes their mean, so \
-        the energy is the table's. There have to be as many rows as the scenario needs. Powers of \
-        a load with several phases are spread as its network's file says.",
+    description: "A file with a header and one row after another, the first from the scenario's \
+        start on, whatever time it tells. How long a row holds is told by the column `time` (or by \
+        the first, if it holds times): clock times, dates with times, or seconds, which have to go \
+        on evenly; numbers are seconds only in a column named `time`, or in a first one named `t`, \
+        `seconds` or `timestamp`. `every` tells it where there are no times, and must not \
+        contradict them. A step that spans several rows takes their mean, so the energy is the \
+        table's. There have to be as many rows as the scenario needs. Powers of a load with \
+        several phases are spread as its network's file says.",
     fields: &[
         Field::required("file", Kind::Text, "the table, relative to the scenario"),
         Field::default(
@@ -106,10 +113,14 @@ static CSV: Entry = Entry {
             "scale",
             quantity(Dimension::Ratio, -1e9, 1e9),
             "1",
-            "what all its powers are multiplied by, such as a standard load profile's for a home's \
-             energy of a year; -1 for what is delivered",
+            "what all its powers are multiplied by; -1 for what is delivered",
         ),
-        Field::optional("every", STEP, "how long a row holds; left out, a step of the grid"),
+        Field::optional(
+            "every",
+            STEP,
+            "how long a row holds; left out, what the times of the table say, or if it has none a \
+             step of the grid",
+        ),
     ],
 };
 
@@ -170,6 +181,61 @@ static SOLAR: Entry = Entry {
             SHARE,
             "0.85",
             "what wiring, inverter and warm panels leave of it",
+        ),
+    ],
+};
+
+static STANDARD: Entry = Entry {
+    name: "standard",
+    summary: "a standard load profile from its published table",
+    description: "The mean of many customers: typical days for each month, from a file in the form \
+        in which BDEW publishes its profiles of 2025 (H25, G25, L25, P25, S25), as CSV. Its first \
+        row names the month of each column (Januar to Dezember), the second one the unit, `[kWh]`, \
+        and the day types SA, FT and WT; 96 rows follow, each a quarter of an hour. FT is Sundays \
+        and `holidays`, SA Saturdays, and 24 and 31 December unless they are FT; WT is all other \
+        days. Dates and hours are those of the scenario's clock (UTC) and `utc_offset`. With \
+        `dynamic` a day's powers are multiplied by BDEW's factor of its number t in the year from \
+        1, not rounded: -3.92e-10 t^4 + 3.2e-7 t^3 - 7.02e-5 t^2 + 2.1e-3 t + 1.24. A step that \
+        spans several quarters takes their mean. Energy of a real year differs by some per cent, \
+        as it does by the published tables: nothing is normalised anew.",
+    fields: &[
+        Field::required("file", Kind::Text, "the table, relative to the scenario"),
+        Field::required(
+            "annual_energy",
+            quantity(Dimension::ActiveEnergy, 0.0, 3.6e15),
+            "energy of the load's year",
+        ),
+        Field::default(
+            "profile_energy",
+            quantity(Dimension::ActiveEnergy, 3.6e3, 3.6e15),
+            "\"1000000 kWh\"",
+            "energy of the year that the table is made for; BDEW's are for a million kWh",
+        ),
+        Field::default(
+            "dynamic",
+            Kind::Boolean,
+            "false",
+            "whether the factor of dynamisation applies, as it does to H25, P25 and S25, and not \
+             to G25 and L25",
+        ),
+        Field::default(
+            "holidays",
+            Kind::List(&Kind::Text),
+            "[]",
+            "days that count as Sundays, such as `[\"2027-04-02\"]`",
+        ),
+        Field::default(
+            "utc_offset",
+            quantity(Dimension::Time, -50_400.0, 50_400.0),
+            "\"0 s\"",
+            "what the profile's clock is ahead of UTC, such as `\"1 h\"` for Central European \
+             Time; it does not change within a scenario",
+        ),
+        Field::default(
+            "power_factor",
+            POWER_FACTOR,
+            "1",
+            "lagging; the tables tell no reactive power",
         ),
     ],
 };

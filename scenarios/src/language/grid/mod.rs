@@ -5,10 +5,13 @@
 //! refused before anything runs.
 
 mod balance;
+mod csv;
 mod defects;
 mod fields;
 mod file;
 mod loads;
+mod rows;
+mod standard;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ mod latency;
 mod links;
 mod meaning;
 mod overriding;
+mod profiles;
 mod properties;
 mod registered;
 mod rendering;

@@ -1,0 +1,295 @@
+//! The profile `csv`: columns of powers, one row after another.
+
+use lastmeter_grid::Complex64;
+use lastmeter_params::{Code, Diagnostics, Values, nearest};
+use lastmeter_sim::grid::{Raster, Rows};
+use lastmeter_units::{SimDuration, SimTime};
+
+use super::loads::tangent;
+use super::rows::{Line, lines, place};
+
+const DAY_NS: i64 = 86_400_000_000_000;
+
+/// Times that differ by less are even: they are written as decimals.
+const UNEVEN_NS: i64 = 1_000;
+
+/// A table, and how its rows follow each other.
+pub(super) struct Table<'a> {
+    header: Vec<&'a str>,
+    rows: Vec<Line<'a>>,
+    every: SimDuration,
+}
+
+/// The table of a row of `[[grid.load]]`; mistakes are told.
+pub(super) fn table<'a>(
+    text: &'a str,
+    values: &Values,
+    raster: &Raster,
+    out: &mut Diagnostics,
+) -> Option<Table<'a>> {
+    let (file, span) = (values.text("file"), values.span_of("file"));
+    let mut rows = match lines(text) {
+        Ok(rows) => rows,
+        Err(what) => {
+            let message = format!("`{file}` is refused: {what}");
+            out.report(Code::FILE_REFUSED, span, message, "expected a table of powers");
+            return None;
+        }
+    };
+    let header = rows.remove(0).fields;
+    let given = values.duration_opt("every");
+    let told = match times(file, &header, &rows, given.is_some(), raster) {
+        Ok(told) => told,
+        Err(message) => {
+            let label = "expected times that go on evenly";
+            out.report(Code::FILE_REFUSED, span, message, label);
+            return None;
+        }
+    };
+    if let (Some(given), Some(told)) = (given, told)
+        && given != told.every
+    {
+        let Told { column, every } = told;
+        let name = header[column];
+        let message = format!("rows of `{file}` follow each other every {every}, by `{name}`");
+        let (label, help) = (format!("not every {given}"), "leave `every` out, or that column");
+        let span = values.span_of("every");
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+        return None;
+    }
+    let every = given.or(told.map(|told| told.every)).unwrap_or(raster.step);
+    Some(Table { header, rows, every })
+}
+
+/// What a column of times tells.
+struct Told {
+    column: usize,
+    every: SimDuration,
+}
+
+/// How a time is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Seconds,
+    Clock,
+    Instant,
+}
+
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "a number of seconds",
+            Self::Clock => "a clock time such as 00:15",
+            Self::Instant => "a date and time such as 2027-01-18T00:15",
+        }
+    }
+}
+
+/// What the times of a table say of its rows, as far as a scenario needs them: the column `time`,
+/// or else the first if it holds times. Numbers are times only under a name that says so, since
+/// they may be powers.
+fn times(
+    file: &str,
+    header: &[&str],
+    rows: &[Line<'_>],
+    is_given: bool,
+    raster: &Raster,
+) -> Result<Option<Told>, String> {
+    let is_named =
+        |name: &str, names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(name));
+    let named = header.iter().position(|name| is_named(name, &["time"]));
+    let column = named.unwrap_or(0);
+    let [first, second, ..] = rows else { return Ok(None) };
+    let (form, begin) = match time(first.fields[column]) {
+        Some((Form::Seconds, _))
+            if named.is_none() && !is_named(header[0], &["t", "seconds", "timestamp"]) =>
+        {
+            return Ok(None);
+        }
+        Some(read) => read,
+        None if named.is_some() && !is_given => {
+            let (place, found) = (place(file, first.number, column), first.fields[column]);
+            return Err(format!("{place}: `{found}` is no time, so it has to be told by `every`"));
+        }
+        None => return Ok(None),
+    };
+    let after = |line: &Line<'_>, before: i64| {
+        let (place, found) = (place(file, line.number, column), line.fields[column]);
+        let Some((_, at)) = time(found).filter(|(own, _)| *own == form) else {
+            return Err(format!("{place}: found `{found}`, expected {}", form.name()));
+        };
+        let passed = at.saturating_sub(before);
+        let passed = if form == Form::Clock { passed.rem_euclid(DAY_NS) } else { passed };
+        if passed <= 0 {
+            return Err(format!("{place}: `{found}` is not later than the row before"));
+        }
+        Ok((at, passed))
+    };
+    let (mut before, every) = after(second, begin)?;
+    let needed = Rows::needed(SimDuration(every), SimDuration::ZERO, raster);
+    for line in rows.iter().take(needed).skip(2) {
+        let (at, passed) = after(line, before)?;
+        if (passed - every).abs() > UNEVEN_NS {
+            let (place, found) = (place(file, line.number, column), line.fields[column]);
+            let (passed, every) = (SimDuration(passed), SimDuration(every));
+            return Err(format!(
+                "{place}: `{found}` comes {passed} after the row before, not {every}"
+            ));
+        }
+        before = at;
+    }
+    Ok(Some(Told { column, every: SimDuration(every) }))
+}
+
+/// A time as it is written, in nanoseconds from some begin.
+fn time(text: &str) -> Option<(Form, i64)> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        let span = SimDuration::from_seconds_f64(seconds);
+        return seconds.is_finite().then_some((Form::Seconds, span.0));
+    }
+    if let Some(span) = clock(text) {
+        return Some((Form::Clock, span));
+    }
+    // As spreadsheets and others write it: a blank for the T, no seconds, no offset.
+    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+    let (of_day, offset) = rest.split_at(at);
+    clock(of_day)?;
+    let seconds = if of_day.matches(':').count() == 1 { ":00" } else { "" };
+    let offset = if offset.is_empty() { "Z" } else { offset };
+    let instant: SimTime = format!("{date}T{of_day}{seconds}{offset}").parse().ok()?;
+    Some((Form::Instant, instant.as_nanoseconds()))
+}
+
+/// Hours and minutes, with seconds if need be.
+fn clock(text: &str) -> Option<i64> {
+    let mut parts = text.split(':');
+    let mut whole = |most: i64| {
+        let part = parts.next().filter(|part| matches!(part.len(), 1 | 2))?;
+        part.parse::<u8>().ok().map(i64::from).filter(|value| *value <= most)
+    };
+    let (hours, minutes) = (whole(24)?, whole(59)?);
+    let seconds = match parts.next() {
+        Some(seconds) => seconds.parse::<f64>().ok().filter(|it| (0.0..60.0).contains(it))?,
+        None => 0.0,
+    };
+    let whole = SimDuration::from_seconds(hours * 3600 + minutes * 60);
+    parts.next().is_none().then_some(whole.0 + SimDuration::from_seconds_f64(seconds).0)
+}
+
+/// A load's powers from a table.
+pub(super) fn powers(
+    load: &str,
+    table: &Table<'_>,
+    values: &Values,
+    raster: &Raster,
+    out: &mut Diagnostics,
+) -> Option<Vec<Complex64>> {
+    let every = table.every;
+    let needed = Rows::needed(every, SimDuration::ZERO, raster);
+    let mut column = |key: &str, written: &str| {
+        let name = written.replace("{load}", load);
+        figures(&name, key, needed, table, values, out)
+    };
+    let active = column("column", values.text("column"))?;
+    let unit = if values.text("unit") == "kW" { 1e3 } else { 1.0 };
+    let factor = unit * values.si("scale");
+    let reactive: Vec<f64> = if let Some(written) = values.text_opt("reactive_column") {
+        column("reactive_column", written)?
+    } else {
+        let tangent = tangent(values.si_opt("power_factor").unwrap_or(1.0));
+        active.iter().map(|watts| watts * tangent).collect()
+    };
+    let power = |(p, q): (&f64, f64)| Complex64::new(*p, q) * factor;
+    let power_va = active.iter().zip(reactive).map(power).collect();
+    Some(Rows { every, ahead: SimDuration::ZERO, power_va }.means(raster))
+}
+
+/// So many figures of a column.
+fn figures(
+    name: &str,
+    key: &str,
+    needed: usize,
+    table: &Table<'_>,
+    values: &Values,
+    out: &mut Diagnostics,
+) -> Option<Vec<f64>> {
+    let (file, span) = (values.text("file"), values.span_of(key));
+    let mut places = (0..table.header.len()).filter(|place| table.header[*place] == name);
+    let Some(column) = places.next() else {
+        let near = nearest(name, table.header.iter().copied());
+        let near = near.map(|near| format!("did you mean `{near}`?"));
+        let message = format!("`{file}` has no column `{name}`");
+        out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, "not there", near);
+        return None;
+    };
+    let mut refuse = |message: String, label: String| {
+        out.report(Code::FILE_REFUSED, span, message, label);
+        None
+    };
+    if let Some(other) = places.next() {
+        let (one, other) = (column + 1, other + 1);
+        let message = format!("columns {one} and {other} of `{file}` are both called `{name}`");
+        return refuse(message, "expected one of that name".to_owned());
+    }
+    if table.rows.len() < needed {
+        let (found, every) = (table.rows.len(), table.every);
+        let message = format!("`{file}` has {found} rows, and the scenario needs {needed}");
+        return refuse(message, format!("one every {every}"));
+    }
+    let mut figures = Vec::with_capacity(needed);
+    for line in &table.rows[..needed] {
+        let found = line.fields[column];
+        let Some(figure) = found.parse().ok().filter(|figure: &f64| figure.is_finite()) else {
+            let place = place(file, line.number, column);
+            let message = format!("{place} (`{name}`): found `{found}`, which is no number");
+            return refuse(message, "expected powers".to_owned());
+        };
+        figures.push(figure);
+    }
+    Some(figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_the_forms_that_tables_have() {
+        let (minute, hour) = (60_000_000_000, 3_600_000_000_000_i64);
+        let midnight = "2027-01-18T00:00:00Z".parse::<SimTime>().unwrap().as_nanoseconds();
+        for (text, form, expected) in [
+            ("900", Form::Seconds, 15 * minute),
+            ("0.5", Form::Seconds, minute / 120),
+            ("00:15", Form::Clock, 15 * minute),
+            ("7:05", Form::Clock, 7 * hour + 5 * minute),
+            ("24:00", Form::Clock, 24 * hour),
+            ("07:05:30.5", Form::Clock, 7 * hour + 5 * minute + minute / 2 + minute / 120),
+            ("2027-01-18T00:15:00Z", Form::Instant, midnight + 15 * minute),
+            ("2027-01-18T01:15:00+01:00", Form::Instant, midnight + 15 * minute),
+            ("2027-01-18 00:15", Form::Instant, midnight + 15 * minute),
+            ("2027-01-18T00:15:00", Form::Instant, midnight + 15 * minute),
+            ("2027-01-18 01:15+01:00", Form::Instant, midnight + 15 * minute),
+        ] {
+            assert_eq!(time(text), Some((form, expected)), "{text}");
+        }
+        for text in [
+            "",
+            "x",
+            "25:00",
+            "00:60",
+            "00:00:60",
+            "0:0:0:0",
+            "18.01.2027 00:00",
+            "nan",
+            "2027-01-18",
+            "2027-13-18 00:00",
+            "00:00-00:15",
+            "-1:00",
+            "+1:00",
+            "inf",
+        ] {
+            assert_eq!(time(text), None, "{text}");
+        }
+    }
+}

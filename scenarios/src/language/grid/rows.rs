@@ -1,0 +1,80 @@
+//! Text tables that profiles name: lines of fields, which know where they stand.
+
+use std::collections::BTreeMap;
+
+use lastmeter_params::{Code, Diagnostics, Values};
+
+use super::file::text_of;
+use crate::language::files::Files;
+
+/// A line that is not blank.
+pub(super) struct Line<'a> {
+    /// From 1.
+    pub(super) number: usize,
+    pub(super) fields: Vec<&'a str>,
+}
+
+/// The text of the table that a row names, which the run folder keeps.
+pub(super) fn table_text(
+    values: &Values,
+    files: &Files<'_>,
+    kept: &mut BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) -> Option<String> {
+    let (name, span) = (values.text("file"), values.span_of("file"));
+    match text_of(name, files) {
+        Ok(text) => {
+            kept.insert(name.to_owned(), text.clone());
+            Some(text)
+        }
+        Err(why) => {
+            let message = format!("`{name}` cannot be read: {why}");
+            out.report(Code::FILE_UNREADABLE, span, message, "expected a table of powers");
+            None
+        }
+    }
+}
+
+/// The lines of a table, each with as many fields as the first.
+pub(super) fn lines(text: &str) -> Result<Vec<Line<'_>>, String> {
+    let text = text.trim_start_matches('\u{feff}');
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let fields: Vec<&str> = line.split(',').map(|it| it.trim().trim_matches('"')).collect();
+        let number = at + 1;
+        if let Some(first) = lines.first()
+            && first.fields.len() != fields.len()
+        {
+            let (expected, found) = (first.fields.len(), fields.len());
+            return Err(format!("line {number} has {found} fields, its header {expected}"));
+        }
+        lines.push(Line { number, fields });
+    }
+    if lines.is_empty() { Err("it is empty".to_owned()) } else { Ok(lines) }
+}
+
+/// Where a field stands, as messages tell it; columns count from 0 here and from 1 there.
+pub(super) fn place(file: &str, line: usize, column: usize) -> String {
+    format!("`{file}`, line {line}, column {}", column + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn blank_lines_are_left_out_and_numbers_of_lines_stay_those_of_the_file() {
+        let text = "\u{feff}time,home 1,\"home 2\"\n00:00, 1 ,2.5\n\n00:01,-3,4e2\n";
+        let found = lines(text).unwrap_or_default();
+        let told: Vec<_> = found.iter().map(|line| (line.number, line.fields.clone())).collect();
+        let expected = [
+            (1, vec!["time", "home 1", "home 2"]),
+            (2, vec!["00:00", "1", "2.5"]),
+            (4, vec!["00:01", "-3", "4e2"]),
+        ];
+        assert_eq!(told, expected);
+        let refused = |text: &str| lines(text).err().unwrap_or_default();
+        assert_eq!(refused("a,b\n\n1\n"), "line 3 has 1 fields, its header 2");
+        assert_eq!(refused("\n"), "it is empty");
+    }
+}

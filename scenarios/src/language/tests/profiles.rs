@@ -1,0 +1,260 @@
+//! `[[grid.load]]` from tables: standard load profiles, and rows of powers with their times.
+
+use super::grid::{Folder, with};
+use crate::language::Scenario;
+
+const MONTHS: [&str; 12] = [
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+];
+
+/// A standard load profile of our own figures: 20 kWh, and a kWh more for each month that has
+/// begun, 2 on Saturdays, 3 on Sundays, 1 on other days, and 0.01 more for each quarter. Its year
+/// has 35,040 quarters of 20 + 6.5 + (2 + 3 + 5 * 1) / 7 + 0.475 kWh on average: about 995,000 kWh.
+fn published() -> String {
+    let columns = || (1..=12_u32).flat_map(|month| [(month, 2_u32), (month, 3), (month, 1)]);
+    let mut text = String::new();
+    columns().for_each(|(month, _)| text += &format!(",{}", MONTHS[month as usize - 1]));
+    text += "\n[kWh]";
+    columns().for_each(|(_, day)| text += [",WT", ",SA", ",FT"][day as usize - 1]);
+    for quarter in 0..96_u32 {
+        let clock = |quarter: u32| format!("{:02}:{:02}", quarter / 4 % 24, quarter % 4 * 15);
+        text += &format!("\n{}-{}", clock(quarter), clock(quarter + 1));
+        columns().for_each(|(month, day)| {
+            let hundredths = (20 + month + day) * 100 + quarter;
+            text += &format!(",{}.{:02}", hundredths / 100, hundredths % 100);
+        });
+    }
+    text + "\n"
+}
+
+fn folder(file: &str, text: &str) -> Folder {
+    let folder = Folder::new();
+    std::fs::write(folder.0.path().join(file), text).unwrap();
+    folder
+}
+
+/// A load with the profile of [`published`].
+fn standard(more: &str) -> String {
+    let own = "[[grid.load]]\nname = \"h1\"\nprofile = \"standard\"\nfile = \"own.csv\"\n\
+               annual_energy = \"3500 kWh\"\n";
+    with(&format!("{own}{more}\n"))
+}
+
+/// What the first load draws in each step, W and var.
+fn drawn(scenario: &Scenario) -> Vec<(f64, f64)> {
+    let steps = scenario.feeder().unwrap().steps();
+    steps.iter().map(|step| (step.loads[0].power_va[0].re, step.loads[0].power_va[0].im)).collect()
+}
+
+fn close(found: &[(f64, f64)], expected: &[f64]) {
+    let near = |(found, expected): (&(f64, f64), &f64)| (found.0 - expected).abs() < 1e-3;
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    assert!(found.iter().zip(expected).all(near), "{found:?}, expected {expected:?}");
+}
+
+/// The power of 3500 kWh a year in a quarter of so many kWh of a year of a million.
+fn watts(kwh: f64) -> f64 {
+    kwh * 3500.0 / 1e6 * 4.0 * 1e3
+}
+
+#[test]
+fn a_standard_load_profile_is_played_by_month_day_type_and_quarter() {
+    let folder = folder("own.csv", &published());
+    let watts_of = |text: &str| drawn(&folder.load(text).unwrap());
+    // 11 h on Monday 21 June 2027, the 45th quarter: 20 + 6 + 1 + 0.44.
+    close(&watts_of(&standard("")), &[watts(27.44), watts(27.44)]);
+    close(&watts_of(&standard("holidays = [\"2027-06-21\"]")), &[watts(29.44); 2]);
+    close(&watts_of(&standard("holidays = [\"2027-06-20\"]")), &[watts(27.44); 2]);
+    // Midnight on Tuesday, and three quarters of an hour before on Monday.
+    close(&watts_of(&standard("utc_offset = \"13 h\"")), &[watts(27.0); 2]);
+    close(&watts_of(&standard("utc_offset = \"-12 h\"")), &[watts(29.92); 2]);
+    // The 172nd day of the year.
+    let factor = -3.92e-10 * 172_f64.powi(4) + 3.2e-7 * 172_f64.powi(3) - 7.02e-5 * 172_f64.powi(2)
+        + 0.0021 * 172.0
+        + 1.24;
+    close(&watts_of(&standard("dynamic = true")), &[factor * watts(27.44); 2]);
+    let lagging = watts_of(&standard("power_factor = 0.8"));
+    assert!((lagging[0].1 - 0.75 * watts(27.44)).abs() < 1e-3, "{lagging:?}");
+    let scenario = folder.load(&standard("holidays = [\"2027-06-21\"]")).unwrap();
+    assert!(scenario.files().contains_key("own.csv"));
+    let again = folder.load(&scenario.resolved_toml()).unwrap();
+    assert!(again.same_meaning(&scenario));
+}
+
+#[test]
+fn a_step_takes_the_mean_of_the_quarters_it_spans_wherever_it_begins() {
+    let folder = folder("own.csv", &published());
+    let changed = |from: &str, to: &str| standard("").replacen(from, to, 1);
+    // 10 min from 11:10 on have 5 min of one quarter and 5 min of the next.
+    let late = changed("11:00:00Z", "11:10:00Z").replacen("\"5 min\"", "\"10 min\"", 1);
+    close(&drawn(&folder.load(&late).unwrap()), &[watts(27.445)]);
+    // Two hours over midnight: 4 quarters of Monday from 92 on, 4 of Tuesday.
+    let long = changed("11:00:00Z", "23:00:00Z").replacen("\"5 min\"", "\"2 h\"", 1);
+    let long = long.replacen("\"10 min\"", "\"2 h\"", 1);
+    close(&drawn(&folder.load(&long).unwrap()), &[watts((27.935 + 27.015) / 2.0)]);
+}
+
+#[test]
+fn what_is_no_standard_load_profile_is_told_where_it_stands() {
+    let whole = published();
+    let without = |line: usize| {
+        let kept = whole.lines().enumerate().filter(|(at, _)| at + 1 != line);
+        kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
+    };
+    let replaced = |from: &str, to: &str| {
+        assert!(whole.contains(from), "{from}");
+        whole.replacen(from, to, 1)
+    };
+    for (text, expected) in [
+        (replaced("[kWh]", "[W]"), "`own.csv`, line 2, column 1: found `[W]`, expected `[kWh]`"),
+        (
+            replaced(",März", ",March"),
+            "`own.csv`, line 1, column 8: found `March`, expected a month",
+        ),
+        (replaced("WT", "WD"), "`own.csv`, line 2, column 4: found `WD`, expected SA, FT or WT"),
+        (replaced("SA,FT", "SA,SA"), "columns 2 and 3 of `own.csv` are both Januar SA"),
+        (
+            replaced("11:00-", "11:05-"),
+            "line 47, column 1: found `11:05-11:15`, expected the quarter from 11:00 on",
+        ),
+        (replaced("23.00", "23,00"), "line 3 has 38 fields, its header 37"),
+        (replaced("24.00", "n/a"), "line 3, column 3: found `n/a`, expected a number of kWh"),
+        (without(98), "`own.csv` has 95 quarters of an hour, expected 96"),
+        (without(50), "line 50, column 1: found `12:00-12:15`, expected the quarter from 11:45 on"),
+        (
+            whole
+                .replace(",Dezember", "")
+                .lines()
+                .map(|line| line.split(',').take(34).collect::<Vec<_>>().join(",") + "\n")
+                .collect(),
+            "`own.csv` has no column Dezember SA",
+        ),
+        ("a,b\n".to_owned(), "`own.csv` has 1 row, expected months"),
+    ] {
+        let told = folder("own.csv", &text).mistake(&standard(""));
+        assert!(told.starts_with("S026 <\"own.csv\"> ") && told.contains(expected), "{told}");
+    }
+    let folder = folder("own.csv", &whole);
+    let told = folder.mistake(&standard("profile_energy = \"1000 kWh\""));
+    assert!(told.starts_with("S027 <\"own.csv\"> a year of `own.csv` has 995"), "{told}");
+    for date in ["2027-02-29", "24.12.2027", "2027-12-24T00:00:00Z", "2027-1-1"] {
+        let told = folder.mistake(&standard(&format!("holidays = [\"2027-01-01\", \"{date}\"]")));
+        assert!(told.ends_with(&format!("<\"{date}\"> `{date}` is no date")), "{told}");
+    }
+    let told = folder.mistake(&standard("").replace("own.csv", "other.csv"));
+    assert!(told.starts_with("S025 <\"other.csv\"> `other.csv` cannot be read"), "{told}");
+}
+
+/// A load with a table of powers.
+fn rows(more: &str) -> String {
+    with(&format!("[[grid.load]]\nname = \"h1\"\nprofile = \"csv\"\nfile = \"own.csv\"\n{more}\n"))
+}
+
+#[test]
+fn the_times_of_a_table_say_how_long_a_row_holds() {
+    // Steps of 5 min; rows of 150 s, so each step has the mean of two.
+    for text in [
+        "time,h1\n0,100\n150,200\n300,300\n450,500\n",
+        "h1,Time\n100,0\n200,150\n300,300\n500,450\n",
+        "t,h1\n10,100\n160,200\n310,300\n460,500\n",
+        "label,h1\n23:55,100\n23:57:30,200\n00:00,300\n00:02:30,500\n",
+        "when,h1\n2027-01-18 23:55,100\n2027-01-18 23:57:30,200\n2027-01-19 00:00,300\n\
+         2027-01-19 00:02:30,500\n",
+        "when,h1\n2027-03-28T01:57:30+01:00,100\n2027-03-28T03:00:00+02:00,200\n\
+         2027-03-28T03:02:30+02:00,300\n2027-03-28T03:05:00+02:00,500\n",
+    ] {
+        let folder = folder("own.csv", text);
+        close(&drawn(&folder.load(&rows("")).unwrap()), &[150.0, 400.0]);
+        close(&drawn(&folder.load(&rows("every = \"150 s\"")).unwrap()), &[150.0, 400.0]);
+        let told = folder.mistake(&rows("every = \"5 min\""));
+        assert!(told.starts_with("S027 <\"5 min\"> rows of `own.csv` follow each other"), "{told}");
+        assert!(told.contains("every 150 s, by `"), "{told}");
+    }
+    // No times: numbers may be powers, and words are labels. A row holds for a step, or `every`.
+    for text in [
+        "h2,h1\n0,100\n150,200\n300,300\n450,500\n",
+        "h1\n100\n200\n300\n500\n",
+        "day,h1\nMonday,100\nTuesday,200\nWednesday,300\nThursday,500\n",
+        "time,h1\n0,100\n",
+    ] {
+        let folder = folder("own.csv", text);
+        if text.lines().count() > 2 {
+            close(&drawn(&folder.load(&rows("")).unwrap()), &[100.0, 200.0]);
+            let every = rows("every = \"150 s\"");
+            close(&drawn(&folder.load(&every).unwrap()), &[150.0, 400.0]);
+        } else {
+            close(&drawn(&folder.load(&rows("every = \"10 min\"")).unwrap()), &[100.0, 100.0]);
+        }
+    }
+    // A column `time` that nobody understands is told, unless `every` says how long a row holds.
+    let folder = folder("own.csv", "time,h1\n18.01.2027,100\n19.01.2027,200\n");
+    close(&drawn(&folder.load(&rows("every = \"5 min\"")).unwrap()), &[100.0, 200.0]);
+    let told = folder.mistake(&rows(""));
+    let expected = "`own.csv`, line 2, column 1: `18.01.2027` is no time, so it has to be told by";
+    assert!(told.starts_with(&format!("S026 <\"own.csv\"> {expected} `every`")), "{told}");
+}
+
+#[test]
+fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
+    for (text, expected) in [
+        (
+            "time,h1\n0,1\n150,1\n301,1\n450,1\n",
+            "line 4, column 1: `301` comes 151 s after the row before, not 150 s",
+        ),
+        ("time,h1\n0,1\n150,1\nx,1\n450,1\n", "line 4, column 1: found `x`, expected a number of"),
+        ("time,h1\n0,1\n\n00:05,1\n", "line 4, column 1: found `00:05`, expected a number of sec"),
+        ("a,time,h1\n0,300,1\n0,0,1\n", "line 3, column 2: `0` is not later than the row before"),
+        ("a,h1\n00:00,1\n00:00,1\n", "line 3, column 1: `00:00` is not later"),
+        (
+            "a,h1\n00:00,1\n00:02,1\n00:04,1\n00:02,1\n00:04,1\n",
+            "line 5, column 1: `00:02` comes 1438 min after the row before, not 2 min",
+        ),
+    ] {
+        for more in ["", "every = \"150 s\""] {
+            let told = folder("own.csv", text).mistake(&rows(more));
+            assert!(told.starts_with("S026 <\"own.csv\"> `own.csv`, "), "{told}");
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+    // The hour that a clock is set on by, behind what is needed.
+    let text = "time,h1\n01:50,100\n01:55,200\n03:00,300\n";
+    close(&drawn(&folder("own.csv", text).load(&rows("")).unwrap()), &[100.0, 200.0]);
+}
+
+#[test]
+fn two_columns_of_one_name_are_refused_where_a_load_draws_from_them() {
+    let folder = folder("own.csv", "h1,h2,h1,q,q\n1,2,3,4,5\n1,2,3,4,5\n");
+    let told = folder.mistake(&rows(""));
+    assert!(told.ends_with("columns 1 and 3 of `own.csv` are both called `h1`"), "{told}");
+    let told = folder.mistake(&rows("column = \"h2\"\nreactive_column = \"q\""));
+    assert_eq!(told, "S026 <\"q\"> columns 4 and 5 of `own.csv` are both called `q`");
+    close(&drawn(&folder.load(&rows("column = \"h2\"")).unwrap()), &[2.0, 2.0]);
+}
+
+#[test]
+fn a_field_that_is_no_number_is_told_with_line_and_column() {
+    for (text, expected) in [
+        ("t,h2,h1\n0,1,2\n\n300,1,2 kW\n", "line 4, column 3 (`h1`): found `2 kW`, which is no"),
+        ("h1\n1\nnan\n", "line 3, column 1 (`h1`): found `nan`, which is no number"),
+        ("h2,h1\n1,\n1,2\n", "line 2, column 2 (`h1`): found ``, which is no number"),
+        ("h2,h1\n1,2\n1\n", "line 3 has 1 fields, its header 2"),
+        ("h1\n1\n", "`own.csv` has 1 rows, and the scenario needs 2"),
+    ] {
+        let told = folder("own.csv", text).mistake(&rows(""));
+        assert!(told.starts_with("S026 ") && told.contains(expected), "{told}");
+    }
+    // What a scenario does not need is not looked at.
+    let folder = folder("own.csv", "h2,h1\nx,1\nx,2\nx,x\n");
+    close(&drawn(&folder.load(&rows("")).unwrap()), &[1.0, 2.0]);
+}
