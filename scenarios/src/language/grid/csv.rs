@@ -62,6 +62,7 @@ pub(super) fn table<'a>(
 }
 
 /// What a column of times tells.
+#[derive(Clone, Copy)]
 struct Told {
     column: usize,
     every: SimDuration,
@@ -165,7 +166,8 @@ fn time(text: &str) -> Option<(Form, i64)> {
 fn clock(text: &str) -> Option<i64> {
     let mut parts = text.split(':');
     let mut whole = |most: i64| {
-        let part = parts.next().filter(|part| matches!(part.len(), 1 | 2))?;
+        let is_part = |part: &&str| matches!(part.len(), 1 | 2) && !part.starts_with('+');
+        let part = parts.next().filter(is_part)?;
         part.parse::<u8>().ok().map(i64::from).filter(|value| *value <= most)
     };
     let (hours, minutes) = (whole(24)?, whole(59)?);

@@ -6,7 +6,7 @@
 use lastmeter_grid::Complex64;
 use lastmeter_params::{Code, Diagnostics, Value, Values};
 use lastmeter_sim::grid::{DayType, Raster, Rows, StandardLoad, StandardProfile};
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_units::SimTime;
 
 use super::loads::tangent;
 use super::rows::{Line, lines, place};
@@ -106,12 +106,8 @@ fn read(file: &str, text: &str) -> Result<StandardProfile, String> {
         return Err(format!("`{file}` has 1 row, expected months, day types, and {QUARTERS} more"));
     };
     let columns = columns(file, months, days)?;
-    if quarters.len() != QUARTERS {
-        let found = quarters.len();
-        return Err(format!("`{file}` has {found} quarters of an hour, expected {QUARTERS}"));
-    }
     let mut energies_j = Vec::with_capacity(QUARTERS);
-    for (at, line) in quarters.iter().enumerate() {
+    for (at, line) in quarters.iter().take(QUARTERS).enumerate() {
         let begin = format!("{:02}:{:02}", at / 4, at % 4 * 15);
         let found = line.fields[0];
         if found.split('-').next().is_none_or(|found| found.trim() != begin) {
@@ -127,6 +123,10 @@ fn read(file: &str, text: &str) -> Result<StandardProfile, String> {
             })
         };
         energies_j.push(columns.iter().map(energy).collect::<Result<Vec<f64>, String>>()?);
+    }
+    if quarters.len() != QUARTERS {
+        let found = quarters.len();
+        return Err(format!("`{file}` has {found} quarters of an hour, expected {QUARTERS}"));
     }
     let of = |month: usize, day: DayType| month * DayType::ALL.len() + day as usize;
     Ok(StandardProfile::new(|month, day, quarter| energies_j[quarter][of(month, day)]))
