@@ -20,7 +20,7 @@ const MONTHS: [&str; 12] = [
 
 /// A standard load profile of our own figures: 20 kWh, and a kWh more for each month that has
 /// begun, 2 on Saturdays, 3 on Sundays, 1 on other days, and 0.01 more for each quarter. Its year
-/// has 35,040 quarters of 20 + 6.5 + (2 + 3 + 5 * 1) / 7 + 0.475 kWh on average: about 995,000 kWh.
+/// has 35,040 quarters of 20 + 2382 / 365 + 10 / 7 + 0.475 kWh on average: 996,173.1 kWh.
 fn published() -> String {
     let columns = || (1..=12_u32).flat_map(|month| [(month, 2_u32), (month, 3), (month, 1)]);
     let mut text = String::new();
@@ -147,7 +147,7 @@ fn what_is_no_standard_load_profile_is_told_where_it_stands() {
     }
     let folder = folder("own.csv", &whole);
     let told = folder.mistake(&standard("profile_energy = \"1000 kWh\""));
-    assert!(told.starts_with("S027 <\"own.csv\"> a year of `own.csv` has 995"), "{told}");
+    assert!(told.starts_with("S027 <\"own.csv\"> a year of `own.csv` has 996173.1 kWh"), "{told}");
     for date in ["2027-02-29", "24.12.2027", "2027-12-24T00:00:00Z", "2027-1-1"] {
         let told = folder.mistake(&standard(&format!("holidays = [\"2027-01-01\", \"{date}\"]")));
         assert!(told.ends_with(&format!("<\"{date}\"> `{date}` is no date")), "{told}");
