@@ -4,7 +4,7 @@
 //! holiday, WT: working day), 96 rows the energy of each quarter of an hour in kWh.
 
 use lastmeter_grid::Complex64;
-use lastmeter_params::{Code, Diagnostics, Value, Values};
+use lastmeter_params::{Code, Diagnostics, Span, Value, Values};
 use lastmeter_sim::grid::{DayType, Raster, Rows, StandardLoad, StandardProfile};
 use lastmeter_units::SimTime;
 
@@ -82,22 +82,21 @@ pub(super) fn powers(
 
 /// The days since 1970 that are holidays.
 fn holidays(values: &Values, out: &mut Diagnostics) -> Option<Vec<i64>> {
-    let mut days = Some(Vec::new());
+    let mut day = |text: &str, span: Span| match format!("{text}T00:00:00Z").parse::<SimTime>() {
+        Ok(midnight) if text.len() == 10 => Some(midnight.as_nanoseconds().div_euclid(DAY_NS)),
+        _ => {
+            let message = format!("`{text}` is no date");
+            out.report(Code::BAD_INSTANT, span, message, "expected one such as 2027-12-25");
+            None
+        }
+    };
+    let mut days = Vec::new();
     for (value, span) in values.list("holidays") {
-        let Value::Text(text) = value else { continue };
-        match format!("{text}T00:00:00Z").parse::<SimTime>() {
-            Ok(midnight) if text.len() == 10 => {
-                let day = midnight.as_nanoseconds().div_euclid(DAY_NS);
-                days.iter_mut().for_each(|days| days.push(day));
-            }
-            _ => {
-                let message = format!("`{text}` is no date");
-                out.report(Code::BAD_INSTANT, *span, message, "expected one such as 2027-12-25");
-                days = None;
-            }
+        if let Value::Text(text) = value {
+            days.push(day(text, *span));
         }
     }
-    days
+    days.into_iter().collect()
 }
 
 /// Reads the table; the mistake tells where it stands.
