@@ -95,7 +95,10 @@ fn profiles_and_defects_of_a_network_are_listed_by_these_names() {
         let summary = line.trim_start().trim_start_matches(name).trim();
         assert!(summary.len() > 10, "{line}");
         assert!(call(&["explain", name]).stdout.contains(summary), "{name}: {summary}");
-        assert!(whole.contains(&format!("\n{section}:\n")) && whole.contains(summary), "{whole}");
+        assert!(
+            format!("\n{whole}").contains(&format!("\n{section}:\n")) && whole.contains(summary),
+            "{whole}"
+        );
     }
 }
 
