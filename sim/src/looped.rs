@@ -205,6 +205,32 @@ impl Loop {
             .collect()
     }
 
+    /// The mean of each phase's apparent power over so many windows of one length that make up a
+    /// span, in VA; each window has so many cycles.
+    pub(crate) fn apparent_powers(
+        &self,
+        from: SimDuration,
+        to: SimDuration,
+        windows: u64,
+        cycles: u32,
+    ) -> Vec<f64> {
+        // Where every window plays the same, one says it all.
+        let windows = if cycles.is_multiple_of(self.cycles.max(1)) { 1 } else { windows };
+        let length_ns = to.0.saturating_sub(from.0) as f64 / windows as f64;
+        let border = |number: u64| {
+            let passed = SimDuration((number as f64 * length_ns).round() as i64);
+            if number == windows { to } else { from + passed }
+        };
+        let mut sums = vec![0.0; self.phases()];
+        for window in 0..windows {
+            let means = self.means(border(window), border(window + 1));
+            for (sum, means) in sums.iter_mut().zip(&means) {
+                *sum += means.apparent_power_va() / windows as f64;
+            }
+        }
+        sums
+    }
+
     /// Counts the active energy of a span: the nets of groups of cycles, what the span leaves of
     /// the first and last of them with their neighbours if it is short.
     pub(crate) fn count_active(&self, from: SimDuration, to: SimDuration, flows: &mut Flows) {

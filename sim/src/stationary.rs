@@ -85,6 +85,17 @@ impl Stationary {
         self.spectrum.voltages.len()
     }
 
+    /// Whether it is the same again after so many cycles of the fundamental.
+    pub(crate) fn repeats_every(&self, cycles: u32) -> bool {
+        let is_whole = |frequency_hz: &f64| {
+            let turns = frequency_hz / self.fundamental_hz() * f64::from(cycles);
+            (turns - turns.round()).abs() <= ORDER_TOLERANCE * turns.abs().max(1.0)
+        };
+        let gates = self.gates.as_ref();
+        gates.is_none_or(|gates| cycles.is_multiple_of(gates.cycle.cycles))
+            && self.bank.frequencies_hz.iter().all(is_whole)
+    }
+
     /// The tones; `None` where they are cut.
     pub(crate) fn spectrum(&self) -> Option<&Arc<Spectrum>> {
         self.gates.is_none().then_some(&self.spectrum)

@@ -127,6 +127,22 @@ impl Waveform {
         }
     }
 
+    /// The mean of each phase's apparent power over so many windows of one length, each of so many
+    /// cycles, that make up `[from, to]`, `from < to`.
+    pub(crate) fn apparent_powers(
+        &self,
+        from: SimDuration,
+        to: SimDuration,
+        (windows, cycles): (u64, u32),
+    ) -> Vec<f64> {
+        match self {
+            Self::Timeline(timeline) => {
+                timeline.apparent_powers(from.into(), to.into(), windows, cycles)
+            }
+            Self::Loop(table) => table.apparent_powers(from, to, windows, cycles),
+        }
+    }
+
     /// What registers that stood at zero at an instant hold at a later one.
     pub(crate) fn energies(&self, from: SimDuration, to: SimDuration) -> Energies {
         match self {

@@ -10,6 +10,7 @@
 //! hours cost two pieces and a look-up.
 
 mod registers;
+mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

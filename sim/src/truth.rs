@@ -6,18 +6,22 @@
 //! Definitions: RMS values and active power are means over the whole span, with everything the
 //! waveform contains (direct component, interharmonics, expected power of the noise). Reactive
 //! power is that of the fundamental, `Q1 = U1 I1 sin(phi_u - phi_i)`, positive for a lagging
-//! current (IEEE 1459-2010). `S = U I`, `PF = P/S`, `N = sqrt(S^2 - P^2)`; the total S is the
+//! current (IEEE 1459-2010). `S` is the mean of the products `U I` of windows of 10/12 cycles that
+//! follow each other from the span's beginning: the interval over which IEC 61000-4-30 takes RMS
+//! values and from which it aggregates. `PF = P/S`, `N = sqrt(S^2 - P^2)`; the total S is the
 //! arithmetic sum of the phases. Consumed and injected are never negative, and the total is split
 //! after or before summing the phases (D-21). THD is that of the orders 2 to 50 relative to the
 //! fundamental (IEC 61000-4-7). Phase angles are relative to the first voltage's fundamental.
 //! Momentary values have no reference.
 //!
-//! Where the waveform changes within the span: the frequency is the mean of the fundamental's true
-//! frequency; the reactive power that of the fundamental's; apparent energy is the integral of the
-//! apparent power between the changes; energies consumed and injected add up by themselves, see
-//! `energy`. Phase angles and THD have a reference only if they are the same all over the span;
-//! mean values only where tones change at instants, not in recordings, ramps and waves that are
-//! cut. Harmonics have one where they are the same all over it, unbalance also while
+//! Where the waveform changes within the span: the windows of S have 10 cycles of the mean
+//! frequency (12 from 55 Hz on), stretched to make up the whole span; a meter whose windows lie
+//! elsewhere differs by less than one of them for each change. The frequency is the mean of the
+//! fundamental's true frequency; the reactive power that of the fundamental's; apparent energy is
+//! the integral of the apparent power between the changes; energies consumed and injected add up
+//! by themselves, see `energy`. Phase angles and THD have a reference only if they are the same all
+//! over the span; mean values only where tones change at instants, not in recordings, ramps and
+//! waves that are cut. Harmonics have one where they are the same all over it, unbalance also while
 //! voltages change, unless it is their angles that move; see `quality`. Pst has none.
 
 use std::cell::OnceCell;
@@ -127,11 +131,15 @@ pub struct Truth<'a> {
     span: ReferenceSpan,
     means: OnceCell<Vec<SpanMeans>>,
     energies: OnceCell<Energies>,
+    apparent: OnceCell<Vec<f64>>,
     harmonics: OnceCell<Vec<PhaseHarmonics>>,
     averages: OnceCell<Vec<(f64, f64)>>,
     quality: OnceCell<Quality>,
     pulses_per_kilo_hour: Option<f64>,
 }
+
+/// Windows of fundamentals from here on have 12 cycles, below it 10: 0.2 s at 60 Hz and at 50 Hz.
+const TWELVE_CYCLES_FROM_HZ: f64 = 55.0;
 
 /// Joules in a kilowatt hour, var-seconds in a kilovar hour.
 const PER_KILO_HOUR: f64 = 3.6e6;
@@ -143,6 +151,7 @@ impl<'a> Truth<'a> {
             span,
             means: OnceCell::new(),
             energies: OnceCell::new(),
+            apparent: OnceCell::new(),
             harmonics: OnceCell::new(),
             averages: OnceCell::new(),
             quality: OnceCell::new(),
@@ -170,7 +179,7 @@ impl<'a> Truth<'a> {
             Quantity::ReactivePower(direction) => {
                 split(&self.reactive_powers()?, row.phase, direction, netting)
             }
-            Quantity::ApparentPower => of_phase(&self.apparent_powers()?, row.phase),
+            Quantity::ApparentPower => of_phase(self.apparent_powers()?, row.phase),
             Quantity::ActiveEnergy(direction) => {
                 self.energies()?.active.of(row.phase, direction, netting)
             }
@@ -188,13 +197,13 @@ impl<'a> Truth<'a> {
             Quantity::VoltagePhase => self.angle(self.harmonics(row.phase)?.u1),
             Quantity::PowerFactor => {
                 let active = of_phase(&self.active_powers()?, row.phase)?;
-                let apparent = of_phase(&self.apparent_powers()?, row.phase)?;
+                let apparent = of_phase(self.apparent_powers()?, row.phase)?;
                 // Where nothing flows there is no factor; a meter shows 0, and so does the truth.
                 Some(if apparent == 0.0 { 0.0 } else { active / apparent })
             }
             Quantity::NonActivePower => {
                 let active = of_phase(&self.active_powers()?, row.phase)?;
-                let apparent = of_phase(&self.apparent_powers()?, row.phase)?;
+                let apparent = of_phase(self.apparent_powers()?, row.phase)?;
                 Some(((apparent - active) * (apparent + active)).max(0.0).sqrt())
             }
             Quantity::Frequency => match self.means() {
@@ -289,8 +298,14 @@ impl<'a> Truth<'a> {
         Some(self.means()?.iter().map(|means| means.q1_var).collect())
     }
 
-    fn apparent_powers(&self) -> Option<Vec<f64>> {
-        Some(self.means()?.iter().map(|means| means.phase.apparent_power_va()).collect())
+    fn apparent_powers(&self) -> Option<&[f64]> {
+        let ReferenceSpan { from, to, .. } = self.span;
+        let frequency_hz = self.means()?.first()?.frequency_hz;
+        let cycles: u32 = if frequency_hz < TWELVE_CYCLES_FROM_HZ { 10 } else { 12 };
+        let span_s = to.0.saturating_sub(from.0) as f64 / 1e9;
+        let windows = (span_s * frequency_hz / f64::from(cycles)).round().max(1.0) as u64;
+        let made = || self.waveform.apparent_powers(from, to, (windows, cycles));
+        Some(&**self.apparent.get_or_init(made))
     }
 
     /// The registers, as `energy` defines them.

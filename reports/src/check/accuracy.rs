@@ -42,7 +42,8 @@ pub(super) const KIND: CheckKind = CheckKind {
         name: "accuracy",
         summary: "every reported value within a limit of its reference",
         description: "Compares each reported value with the true value over the interval the \
-            reading spans. `limit` in % is relative to the reference, any other unit is absolute \
+            reading spans; of apparent power, and of the power factor made with it, with the mean of the \
+            windows of 10/12 cycles in that interval (IEC 61000-4-30). `limit` in % is relative to the reference, any other unit is absolute \
             and has to be the quantity's own. `device` and `quantity` may contain `*`. Near zero a \
             relative error says nothing: values whose reference is smaller than `minimum` are left \
             out, and the verdict says how many. `measured` is the worst absolute error, `at` where \

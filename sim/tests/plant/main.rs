@@ -1,6 +1,7 @@
 //! The plant, seen through its public functions: what is rendered, and what is claimed to be true.
 
 mod any_disturbances;
+mod apparent;
 mod closed_form;
 mod disturbances;
 mod energies;
