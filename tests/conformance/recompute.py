@@ -20,7 +20,7 @@ from peer.record import COLUMNS, Run, run_folders
 UNITS = {
     "%": 1.0, "ppm": 1e-4, "Hz": 1.0, "mHz": 1e-3, "V": 1.0, "mV": 1e-3, "kV": 1e3,
     "A": 1.0, "mA": 1e-3, "W": 1.0, "kW": 1e3, "mW": 1e-3, "s": 1.0, "ms": 1e-3, "min": 60.0,
-    "h": 3600.0,
+    "h": 3600.0, "J": 1.0, "Wh": 3600.0, "kWh": 3.6e6,
 }
 # The SI unit of each family of Table 2 that the shipped devices send.
 SI_UNITS = {
@@ -253,6 +253,7 @@ class EnergyBalance:
     def __init__(self, check):
         self.check = check
         self.limit = amount(check["limit"])[0]
+        self.minimum = amount(check["minimum"])[0] if "minimum" in check else 0.0
         self.every = Decimal(str(amount(check["every"])[0])) if "every" in check else None
         # By device and instant, what each register held; an instant as text, as it was written.
         self.held = {}
@@ -282,7 +283,7 @@ class EnergyBalance:
         return [end for end in ends if (end[0] - start) % self.every == 0]
 
     def share(self, begin, end):
-        """The difference of an interval in %; `None` if something is missing."""
+        """The difference of an interval in %, and the energy in it; `None` if something is missing."""
         net, both = 0.0, 0.0
         homes = 0.0
         for meter in self.meters:
@@ -308,16 +309,20 @@ class EnergyBalance:
             covered += within
         if abs(covered - float(end[0] - begin[0])) > 1e-6:
             return None
-        return 100 * abs(net - homes - losses) / both
+        difference = abs(net - homes - losses)
+        share = 100 * difference / both if both else math.inf if difference else 0.0
+        return share, max(both, abs(homes + losses))
 
     def compare(self, comparison, name, verdict):
-        begin, shares, missing = (seconds(self.start), self.start), [], 0
+        begin, shares, missing, little = (seconds(self.start), self.start), [], 0, 0
         for end in self.ends():
             share = self.share(begin, end)
             if share is None:
                 missing += 1
+            elif share[1] < self.minimum:
+                little += 1
             else:
-                shares.append(share)
+                shares.append(share[0])
             begin = end
         comparison.same(f"{name} n", verdict["n"], len(shares))
         worst = max(shares, default=None)
@@ -331,6 +336,8 @@ class EnergyBalance:
         else:
             status = "inconclusive" if missing or not shares else "pass"
         comparison.same(f"{name} status", verdict["status"], status)
+        told = re.search(r"(\d+) intervals? below `minimum`", verdict["why"])
+        comparison.same(f"{name} left out", int(told.group(1)) if told else 0, little if shares else 0)
 
 
 CHECKS = {

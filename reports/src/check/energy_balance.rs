@@ -13,7 +13,7 @@ use lastmeter_units::{Epoch, MeasurementId, SimDuration, SimTime};
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::console::number;
 use crate::record::{Event, GridRow, Observation, RunFacts, kind};
-use crate::text::append;
+use crate::text::{append, plural};
 use crate::verdict::{At, Status, Verdict};
 
 /// The registry's row.
@@ -29,7 +29,10 @@ pub(super) const KIND: CheckKind = CheckKind {
             to what the substation counted in both directions, has to be within `limit`. \
             `measured` is the largest in %, `n` the intervals that could be judged. Where a \
             register is missing, or a meter has begun anew, an interval is inconclusive, and so is \
-            what is left of the run behind the last of them. Registers are taken to begin at zero.",
+            what is left of the run behind the last of them. Where next to nothing flowed a share of \
+            it says nothing: intervals in which neither the substation's registers nor homes and \
+            losses came to `minimum` are left out, and the verdict says how many; where all are, \
+            it is inconclusive. Registers are taken to begin at zero.",
         fields: &[
             Field::required(
                 "substation",
@@ -53,6 +56,11 @@ pub(super) const KIND: CheckKind = CheckKind {
                 Kind::Quantity { dimension: Dimension::Time, min: 1.0, max: 315_576_000.0 },
                 "judges each interval of this length by itself; left out, the whole run",
             ),
+            Field::optional(
+                "minimum",
+                Kind::Quantity { dimension: Dimension::ActiveEnergy, min: 1.0, max: 1e18 },
+                "intervals with less energy are left out, and counted",
+            ),
         ],
     },
     build: |values, context, _| {
@@ -60,9 +68,10 @@ pub(super) const KIND: CheckKind = CheckKind {
             context,
             limit: values.si("limit"),
             every: values.duration_opt("every"),
+            minimum_j: values.si_opt("minimum").unwrap_or(0.0),
             substation: Pattern::new(values.text("substation")),
             homes: Pattern::new(values.text("homes")),
-            start: SimTime::default(),
+            start: None,
             meters: Vec::new(),
             number_of: BTreeMap::new(),
             losses: Vec::new(),
@@ -96,9 +105,11 @@ struct EnergyBalance {
     context: CheckContext,
     limit: f64,
     every: Option<SimDuration>,
+    minimum_j: f64,
     substation: Pattern,
     homes: Pattern,
-    start: SimTime,
+    /// When the run starts; not known before the check is told about it.
+    start: Option<SimTime>,
     meters: Vec<Meter>,
     number_of: BTreeMap<String, usize>,
     /// Of each step of the network.
@@ -124,6 +135,12 @@ impl Balance {
         self.substation - self.homes - self.losses
     }
 
+    /// What flowed, as either side has it: a substation that counts nothing does not make an
+    /// interval empty in which homes drew something.
+    fn energy_j(&self) -> f64 {
+        self.throughput.max((self.homes + self.losses).abs())
+    }
+
     /// Relative to what the substation counted. Where that is nothing, a difference is infinite.
     fn share(&self) -> f64 {
         if self.difference().abs() < f64::MIN_POSITIVE {
@@ -133,9 +150,47 @@ impl Balance {
     }
 }
 
+/// What an interval lacks.
+#[derive(Clone, Copy, Debug)]
+enum Gap<'a> {
+    /// A register of this meter.
+    Energy(&'a str),
+    /// Steps of the network.
+    Losses,
+}
+
+impl Gap<'_> {
+    fn told(self, from: SimTime, to: SimTime) -> String {
+        match self {
+            Self::Energy(meter) => format!("no energy of `{meter}` from {from} to {to}"),
+            Self::Losses => format!("no losses of the network for all of {from} to {to}"),
+        }
+    }
+}
+
+/// What all intervals come to.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    judged: Vec<Balance>,
+    /// How many hold next to no energy.
+    left_out: u64,
+    /// How many nobody can judge, and why not the first: while a run goes on that is most of them.
+    missing: u64,
+    first_missing: Option<String>,
+    /// Where the last interval ends.
+    until: Option<SimTime>,
+}
+
+impl Found {
+    fn misses(&mut self, why: impl FnOnce() -> String) {
+        self.missing += 1;
+        self.first_missing.get_or_insert_with(why);
+    }
+}
+
 impl Check for EnergyBalance {
     fn begin(&mut self, facts: &RunFacts) {
-        self.start = facts.start;
+        self.start = Some(facts.start);
         for device in &facts.devices {
             let is_substation = self.substation.matches(&device.name);
             let is_home = self.homes.matches(&device.name) && device.at.starts_with("load:");
@@ -154,9 +209,10 @@ impl Check for EnergyBalance {
             return;
         }
         let Some(&number) = self.number_of.get(observation.device) else { return };
+        let Some(start) = self.start else { return };
         let (at, registers) = (observation.event_time, &mut self.meters[number].registers);
         match self.every {
-            Some(every) if (at - self.start).0 % every.0.max(1) != 0 => return,
+            Some(every) if (at - start).0 % every.0.max(1) != 0 => return,
             Some(_) => {}
             None => match registers.last_key_value() {
                 Some((last, _)) if *last > at => return,
@@ -185,20 +241,11 @@ impl Check for EnergyBalance {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let borders = self.borders(facts);
-        let mut from = facts.start;
-        let (mut judged, mut missing) = (Vec::new(), Vec::new());
-        for to in borders {
-            match self.balance(from, to) {
-                Ok(balance) => judged.push(balance),
-                Err(why) => missing.push(why),
-            }
-            from = to;
+        let mut found = self.found(facts.end);
+        if let Some(from) = found.until.filter(|from| *from < facts.end) {
+            found.misses(|| format!("no interval ends after {from}, and the run at {}", facts.end));
         }
-        if from < facts.end {
-            missing.push(format!("no interval ends after {from}, and the run at {}", facts.end));
-        }
-        let mut verdict = self.told(&judged, &missing);
+        let mut verdict = self.told(&found);
         if verdict.status == Status::Pass && !self.beyond_range.is_empty() {
             let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
             verdict.status = Status::Inconclusive;
@@ -215,40 +262,55 @@ impl Check for EnergyBalance {
 }
 
 impl EnergyBalance {
-    /// The ends of all intervals, whether or not a register was due there; without `every` the
-    /// instant of the last that was due.
-    fn borders(&self, facts: &RunFacts) -> Vec<SimTime> {
-        if self.meters.is_empty() {
-            return Vec::new();
+    /// The start, and the ends of all intervals up to the run's end, whether or not a register was
+    /// due there; without `every` the instant of the last that was due. Nothing where the start is
+    /// not known: what counts from somewhere else never ends.
+    fn borders(&self, end: SimTime) -> Vec<SimTime> {
+        let Some(start) = self.start else { return Vec::new() };
+        let mut borders = vec![start];
+        if let Some(every) = self.every.filter(|_| !self.meters.is_empty()) {
+            let next = |at: &SimTime| Some(*at + every).filter(|at| *at <= end);
+            borders.extend(std::iter::successors(next(&start), next));
+        } else {
+            let all = self.meters.iter().flat_map(|meter| meter.registers.keys().copied());
+            borders.extend(all.max());
         }
-        if let Some(every) = self.every {
-            let next = |at: &SimTime| Some(*at + every).filter(|at| *at <= facts.end);
-            return std::iter::successors(next(&facts.start), next).collect();
+        borders
+    }
+
+    /// Adds up interval by interval.
+    fn found(&self, end: SimTime) -> Found {
+        let borders = self.borders(end);
+        let mut found = Found { until: borders.last().copied(), ..Found::default() };
+        for pair in borders.windows(2) {
+            match self.balance(pair[0], pair[1]) {
+                Ok(balance) if balance.energy_j() < self.minimum_j => found.left_out += 1,
+                Ok(balance) => found.judged.push(balance),
+                Err(gap) => found.misses(|| gap.told(pair[0], pair[1])),
+            }
         }
-        let all = self.meters.iter().flat_map(|meter| meter.registers.keys().copied());
-        all.max().into_iter().collect()
+        found
     }
 
     /// What was consumed less what was injected, and both together, by one meter.
-    fn energy(meter: &Meter, from: SimTime, to: SimTime, start: SimTime) -> Option<(f64, f64)> {
+    fn energy(&self, meter: &Meter, from: SimTime, to: SimTime) -> Option<(f64, f64)> {
         let at = |at: SimTime| {
             let own = meter.registers.get(&at)?;
             Some((own.epoch, own.consumed?, own.injected?))
         };
         let (epoch, consumed, injected) = at(to)?;
         let (before, was_consumed, was_injected) =
-            if from == start { (epoch, 0.0, 0.0) } else { at(from)? };
+            if self.start == Some(from) { (epoch, 0.0, 0.0) } else { at(from)? };
         let (consumed, injected) = (consumed - was_consumed, injected - was_injected);
         let is_whole = epoch == before && consumed.is_finite() && injected.is_finite();
         is_whole.then_some((consumed - injected, consumed + injected))
     }
 
-    fn balance(&self, from: SimTime, to: SimTime) -> Result<Balance, String> {
+    fn balance(&self, from: SimTime, to: SimTime) -> Result<Balance, Gap<'_>> {
         let (mut substation, mut throughput, mut homes) = (0.0, 0.0, 0.0);
         for meter in &self.meters {
-            let Some((net, both)) = Self::energy(meter, from, to, self.start) else {
-                return Err(format!("no energy of `{}` from {from} to {to}", meter.name));
-            };
+            let energy = self.energy(meter, from, to);
+            let (net, both) = energy.ok_or(Gap::Energy(&meter.name))?;
             if meter.is_substation {
                 substation += net;
                 throughput += both;
@@ -265,20 +327,22 @@ impl EnergyBalance {
             covered_j += step.energy_j(1.0, from, to);
         }
         if (covered_j - (to - from).as_seconds_f64()).abs() > 1e-6 {
-            return Err(format!("no losses of the network for all of {from} to {to}"));
+            return Err(Gap::Losses);
         }
         Ok(Balance { from, to, substation, throughput, homes, losses })
     }
 
-    fn told(&self, judged: &[Balance], missing: &[String]) -> Verdict {
+    fn told(&self, found: &Found) -> Verdict {
+        let Found { judged, missing, left_out, .. } = found;
         let [substations, homes] = [true, false]
             .map(|role| self.meters.iter().filter(|meter| meter.is_substation == role).count());
         let worst = judged.iter().max_by(|a, b| a.share().total_cmp(&b.share()));
         let Some(worst) = worst.filter(|_| substations > 0 && homes > 0) else {
-            let why = match missing.first() {
+            let why = match found.first_missing.as_deref() {
                 _ if substations == 0 => format!("no device fits `{}`", self.substation),
                 _ if homes == 0 => format!("no device at a load fits `{}`", self.homes),
                 Some(first) => format!("nothing could be added up: {first}"),
+                None if *left_out > 0 => "in no interval was there more than `minimum`".to_owned(),
                 None => "no register was due".to_owned(),
             };
             return self.context.verdict(Status::Inconclusive, "%", why);
@@ -297,13 +361,17 @@ impl EnergyBalance {
         }
         let status = if worst.share() > self.limit {
             Status::Fail
-        } else if missing.is_empty() {
+        } else if *missing == 0 {
             Status::Pass
         } else {
             Status::Inconclusive
         };
-        if let Some(first) = missing.first() {
-            append(&mut why, format_args!("; {} could not be judged: {first}", missing.len()));
+        if *left_out > 0 {
+            let intervals = plural(*left_out, "interval");
+            append(&mut why, format_args!("; {intervals} below `minimum` not judged"));
+        }
+        if let Some(first) = &found.first_missing {
+            append(&mut why, format_args!("; {missing} could not be judged: {first}"));
         }
         let devices = self.meters.iter().filter(|meter| meter.is_substation);
         let at = At {

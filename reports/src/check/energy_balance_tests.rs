@@ -207,3 +207,82 @@ fn a_meter_that_began_anew_is_not_added_up() {
     let verdict = check.verdict(&facts);
     assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1), "{}", verdict.why);
 }
+
+/// Over 20 s by 10: much in the first 10, in the second the homes drew 10 J and 20 J were lost.
+fn nearly_empty(substation: f64) -> Vec<(&'static str, u64, Option<f64>, f64)> {
+    vec![
+        ("one", 1, Some(1e5), 0.0),
+        ("two", 1, Some(1e5), 0.0),
+        ("all", 1, Some(2e5 + 20.0), 0.0),
+        ("one", 2, Some(1e5 + 10.0), 0.0),
+        ("two", 2, Some(1e5), 0.0),
+        ("all", 2, Some(2e5 + 20.0 + substation), 0.0),
+    ]
+}
+
+#[test]
+fn intervals_with_next_to_no_energy_are_left_out_and_counted() {
+    let every = format!("{CHECK}\nevery = \"10 s\"");
+    let minimum = |energy: &str| format!("{every}\nminimum = \"{energy}\"");
+    // 31 J where 30 are right: a joule that the meter has not given out yet is 3 %.
+    assert_eq!(judged(&every, &nearly_empty(31.0)).status, Status::Fail);
+    let verdict = judged(&minimum("0.01 Wh"), &nearly_empty(31.0));
+    assert_eq!((verdict.status, verdict.n), (Status::Pass, 1), "{}", verdict.why);
+    assert!(verdict.why.contains("1 interval below `minimum` not judged"), "{}", verdict.why);
+    // What reaches the minimum is judged: 30 J are not less than 30.
+    let verdict = judged(&minimum("30 J"), &nearly_empty(31.0));
+    assert_eq!((verdict.status, verdict.n), (Status::Fail, 2), "{}", verdict.why);
+    // All left out is no pass.
+    let verdict = judged(&minimum("1 kWh"), &nearly_empty(31.0));
+    assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0), "{}", verdict.why);
+    assert!(verdict.why.contains("`minimum`"), "{}", verdict.why);
+    // Nor is a substation that stands still while homes draw: they are what is not empty.
+    let mut dead = nearly_empty(0.0);
+    dead[3].2 = Some(1.5e5);
+    let verdict = judged(&minimum("1 Wh"), &dead);
+    assert_eq!((verdict.status, verdict.n), (Status::Fail, 2), "{}", verdict.why);
+    // What is missing is missing, however little it would have been.
+    let mut lost = nearly_empty(31.0);
+    lost[3].2 = None;
+    let verdict = judged(&minimum("0.01 Wh"), &lost);
+    assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1), "{}", verdict.why);
+}
+
+/// A balance by its own type, before it was told about a run.
+fn balance_every(every: SimDuration) -> EnergyBalance {
+    EnergyBalance {
+        context: CheckContext::default(),
+        limit: 0.01,
+        every: Some(every),
+        minimum_j: 0.0,
+        substation: Pattern::new("all"),
+        homes: Pattern::new("*"),
+        start: None,
+        meters: Vec::new(),
+        number_of: BTreeMap::new(),
+        losses: Vec::new(),
+        beyond_range: BTreeSet::new(),
+    }
+}
+
+#[test]
+fn there_are_no_more_intervals_than_the_run_is_long() {
+    let facts = run_facts();
+    for seconds in [1, 3, 7, 20, 21] {
+        let mut balance = balance_every(SimDuration::from_seconds(seconds));
+        // Not told about the run, it knows of no interval, whatever it has seen.
+        balance.observation(&row("all", 1, CONSUMED, Some(1.0), Some(1.0)));
+        let nameless = Meter {
+            name: "all".to_owned(),
+            is_substation: true,
+            registers: BTreeMap::from([(at(10), Registers::default())]),
+        };
+        balance.meters.push(nameless);
+        assert_eq!(balance.borders(facts.end), [], "every {seconds} s");
+        assert_eq!(balance.verdict(&facts).status, Status::Inconclusive);
+        balance.meters.clear();
+        balance.begin(&facts);
+        let expected: Vec<SimTime> = (0..=20 / seconds).map(|count| at(count * seconds)).collect();
+        assert_eq!(balance.borders(facts.end), expected, "every {seconds} s");
+    }
+}
