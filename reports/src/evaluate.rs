@@ -37,8 +37,8 @@ fn list(diagnostics: &[Diagnostic]) -> String {
     told.join("\n")
 }
 
-/// The checks of one scenario at work. The runner may keep one to show verdicts so far; the final
-/// word is [`evaluate`]'s.
+/// The checks of one scenario at work. The runner keeps one of its run to show verdicts so far
+/// ([`Self::of_run`]); the final word is [`evaluate`]'s.
 pub struct Judge {
     checks: Vec<(CheckContext, Box<dyn Check>)>,
     /// Commands that none of them is about; a calibration judges its own.
@@ -47,7 +47,18 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// The checks of a scenario as resolved, for the scenario's name.
+    /// The checks of a run that has begun, by its scenario as resolved: told about the run, and
+    /// ready for its record.
+    pub fn of_run(facts: &RunFacts, scenario_toml: &str) -> Result<Self, EvaluateError> {
+        let mut judge = Self::with_files(&facts.scenario, scenario_toml, &facts.files)?;
+        for (_, check) in &mut judge.checks {
+            check.begin(facts);
+        }
+        Ok(judge)
+    }
+
+    /// The checks of a scenario as resolved, for the scenario's name: whether they make sense.
+    /// They know of no run, so those that have to cannot judge one.
     pub fn new(scenario: &str, scenario_toml: &str) -> Result<Self, EvaluateError> {
         Self::with_files(scenario, scenario_toml, &BTreeMap::new())
     }
@@ -85,13 +96,6 @@ impl Judge {
             Ok(Self { checks, unjudged, lines: 0 })
         } else {
             Err(EvaluateError::Scenario(diagnostics.into_sorted()))
-        }
-    }
-
-    /// Tells the checks about the run, before the record is fed to them.
-    pub fn begin(&mut self, facts: &RunFacts) {
-        for (_, check) in &mut self.checks {
-            check.begin(facts);
         }
     }
 
@@ -291,8 +295,7 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     let reader = RunReader::open(dir)?;
     let facts = reader.facts().clone();
     let scenario_toml = reader.scenario_toml()?;
-    let mut judge = Judge::with_files(&facts.scenario, &scenario_toml, &facts.files)?;
-    judge.begin(&facts);
+    let mut judge = Judge::of_run(&facts, &scenario_toml)?;
     let (unreadable, found) = match feed(&reader, &mut judge) {
         Ok(found) => (None, found),
         Err(error) => (Some(format!("the record cannot be read: {error}")), Vec::new()),

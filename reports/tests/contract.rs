@@ -1,11 +1,15 @@
 //! What users and their continuous integration build on: verdicts, exit codes, files.
 
+use std::collections::BTreeMap;
 use std::fs;
 
-use lastmeter_reports::record::{RunState, file};
+use lastmeter_reports::record::{
+    DeviceFacts, Evidence, GridRecord, GridRow, GridTable, RunEnd, RunFacts, RunStart, RunState,
+    RunWriter, TimeMode, file,
+};
 use lastmeter_reports::{ExitCode, Judge, Observation, RunReader, Status, evaluate, verdicts_json};
 use lastmeter_reports::{format_summary, format_verdicts};
-use lastmeter_units::{Epoch, Serial, SimDuration};
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 use sample::Sample;
 
 #[path = "sample/mod.rs"]
@@ -130,10 +134,10 @@ fn checks_that_make_no_sense_are_all_told() {
 #[test]
 fn verdicts_so_far_can_be_asked_for_at_any_time() {
     let sample = Sample::CALM;
-    let mut judge = Judge::new("first-light", &sample.scenario()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     sample.write(dir.path()).unwrap();
     let reader = RunReader::open(dir.path()).unwrap();
+    let mut judge = Judge::of_run(reader.facts(), &sample.scenario()).unwrap();
     let mut rows = reader.observations().unwrap();
     let mut due = Vec::new();
     while let Some(row) = rows.next_row().unwrap() {
@@ -202,4 +206,117 @@ fn the_same_serial_in_another_epoch_is_another_reading() {
     }
     let verdict = &judge.verdicts(&facts)[0];
     assert_eq!((verdict.status, verdict.n), (Status::Pass, 6));
+}
+
+/// A home of 1 kW behind a line that takes 10 W, for ten minutes, read every five.
+fn network_start() -> RunStart {
+    let device = |name: &str, at: &str| DeviceFacts {
+        name: name.to_owned(),
+        model: "ideal-1ph".to_owned(),
+        evidence: Evidence::Simulated,
+        at: at.to_owned(),
+        under_test: false,
+        fidelity: None,
+        serial: None,
+        firmware: None,
+    };
+    let toml = "[[check]]\nname = \"sum\"\nkind = \"energy_balance\"\n\
+                substation = \"all\"\nlimit = \"0.1 %\"\nevery = \"5 min\"\n";
+    let start = Sample::start();
+    RunStart {
+        scenario: "network".to_owned(),
+        title: String::new(),
+        scenario_hash: String::new(),
+        scenario_toml: toml.to_owned(),
+        files: BTreeMap::new(),
+        seed: 1,
+        time: TimeMode::Virtual,
+        start,
+        end: start + SimDuration::from_seconds(600),
+        started: start,
+        command_line: Vec::new(),
+        versions: BTreeMap::new(),
+        platform: "embedded".to_owned(),
+        devices: vec![device("all", "source:supply"), device("home", "load:1")],
+        host: BTreeMap::new(),
+        more: serde_json::Map::new(),
+    }
+}
+
+fn network_steps() -> Vec<GridRow> {
+    let step = |number: i64| GridRow {
+        time: Sample::start() + SimDuration::from_seconds(60 * number),
+        length: SimDuration::from_seconds(60),
+        p_w: [1010.0, 0.0, 0.0],
+        q_var: [0.0; 3],
+        loads: (1000.0, 0.0),
+        losses: (10.0, 0.0),
+        declared_losses: (10.0, 0.0),
+        lowest: (1.0, "end.a".to_owned()),
+        highest: (1.0, "bus.a".to_owned()),
+    };
+    (0..10).map(step).collect()
+}
+
+/// The checks of a run that goes on get the facts of its start, and the network ahead of values.
+#[test]
+fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
+    for (error, status) in [(0.0, Status::Pass), (0.01, Status::Fail)] {
+        let dir = tempfile::tempdir().unwrap();
+        let start = network_start();
+        let mut writer = RunWriter::create(dir.path(), &start).unwrap();
+        let table = |column: &str, figure: f64| GridTable {
+            columns: vec![column.to_owned()],
+            rows: vec![vec![figure]; 10],
+        };
+        let record = GridRecord {
+            rows: network_steps(),
+            loads: table("1.a.p_w", 1000.0),
+            voltages: table("end.a", 1.0),
+            diagrams: None,
+        };
+        writer.grid(&record).unwrap();
+        let mut judge = Judge::of_run(writer.facts(), &start.scenario_toml).unwrap();
+        record.rows.iter().for_each(|row| judge.grid(row));
+        let facts = writer.facts().clone();
+        let mut open = Vec::new();
+        for serial in 1..=2 {
+            for (device, power_w) in [("all", 1010.0), ("home", 1000.0 * (1.0 - error))] {
+                for (direction, part) in [("consumed", 1.0), ("injected", 0.0)] {
+                    let name = format!("electricity.energy.active.{direction}.total");
+                    let energy_j = part * power_w * 300.0 * serial as f64;
+                    let observation = Observation {
+                        device,
+                        epoch: Some(Epoch(1)),
+                        serial: Some(Serial(serial)),
+                        quantity: MeasurementId::lookup(&name).unwrap(),
+                        event_time: start.start + SimDuration::from_seconds(300 * serial as i64),
+                        reference: Some(energy_j),
+                        reported: Some(energy_j),
+                    };
+                    judge.observation(&observation);
+                    writer.observation(&observation);
+                }
+            }
+            let finished = RunFacts { state: RunState::Finished, ..facts.clone() };
+            open.push(judge.verdicts(&finished).remove(0));
+        }
+        writer.sync().unwrap();
+        let end = RunEnd {
+            state: RunState::Finished,
+            cause: None,
+            recorded_until: start.end,
+            ended: start.end,
+            guarantees: Vec::new(),
+            more: serde_json::Map::new(),
+        };
+        writer.finish(end).unwrap();
+        let last = evaluate(dir.path()).unwrap().verdicts.remove(0);
+        assert_eq!((last.status, last.n), (status, 2), "{last:?}");
+        assert_eq!(open[1], last, "when all is in");
+        // Half of it is in: that half is judged, and the other is told to be open.
+        assert_eq!(open[0].n, 1, "{:?}", open[0]);
+        let so_far = if error > 0.0 { Status::Fail } else { Status::Inconclusive };
+        assert_eq!(open[0].status, so_far, "{:?}", open[0]);
+    }
 }

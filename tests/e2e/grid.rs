@@ -143,8 +143,18 @@ fn a_network_runs_and_its_record_is_not_believed_once_it_was_changed() {
     let scenario = write(folder.path(), "two-homes.toml", HOMES);
     let out = folder.path().join("run");
     let shown = out.display().to_string();
-    let ran = call(&["run", &scenario, "--out", &shown]);
+    let ran = call(&["run", &scenario, "--out", &shown, "--format", "json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
+    // When all is in, the checks say while the run goes on what they say of its record.
+    let told: Vec<serde_json::Value> =
+        ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let progress: Vec<_> = told.iter().filter(|value| value["event"] == "progress").collect();
+    assert_eq!(progress.len(), 15, "{ran:?}");
+    for (number, value) in progress.iter().enumerate() {
+        let is_last = number + 1 == progress.len();
+        assert_eq!(value["verdicts"]["pass"], u64::from(is_last), "{value}");
+        assert_eq!(value["verdicts"]["inconclusive"], u64::from(!is_last), "{value}");
+    }
     for file in ["grid.csv", "grid-loads.csv", "grid-heaviest.svg", "grid-highest.svg"] {
         let path = out.join(file);
         let before = std::fs::read(&path).unwrap();

@@ -119,7 +119,8 @@ pub trait Check: Send {
     /// Takes the next event of the record, with its line in `events.jsonl`, from 1.
     fn event(&mut self, _line: u64, _event: &Event) {}
 
-    /// Takes the next step of the plant's network, after all values and events, before latency.
+    /// Takes the next step of the plant's network: after all values and events, before latency, or,
+    /// while the run goes on, before them all.
     fn grid(&mut self, _row: &GridRow) {}
 
     /// Takes the next latency row of the record, after all values and events.

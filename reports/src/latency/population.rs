@@ -13,7 +13,7 @@ use super::blocks::{Blocks, DesignEffect, design_effect};
 use super::judge::{Judgement, Tally, judge};
 use super::quantile::{Delay, INFINITE};
 use super::values::{Distribution, EXACT_MAX, Values};
-use crate::record::{LatencyRow, Point, RunFacts};
+use crate::record::{LatencyRow, Point, RunFacts, TimeMode};
 
 /// From one measuring point to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,9 @@ impl Window {
     /// In virtual time nothing has to warm up, and everything has arrived that ever will.
     pub fn of(facts: &RunFacts, warm_up_ns: Option<i64>) -> Self {
         let to_ns = (facts.end - facts.start).0;
-        let default_ns = if facts.real_time.is_some() { default_warm_up_ns(to_ns) } else { 0 };
+        // While a run goes on it does not yet say how its timers were, only how time runs.
+        let is_real = facts.time == TimeMode::Real || facts.real_time.is_some();
+        let default_ns = if is_real { default_warm_up_ns(to_ns) } else { 0 };
         Self {
             from_ns: warm_up_ns.unwrap_or(default_ns),
             to_ns,

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use lastmeter_devices::ERROR_PREFIX;
 use lastmeter_link::impair::Impairment;
-use lastmeter_reports::record::{RunState, RunWriter};
-use lastmeter_reports::{Counts, Event, Judge};
+use lastmeter_reports::record::RunWriter;
+use lastmeter_reports::{Counts, Event};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use super::error::{BenchError, chain};
 use super::host::monotonic;
 use super::ledger::{Account, Row, Settled, take_readings};
+use super::live::Live;
 use super::modelled::ModelledRecord;
 use super::rest::Rest;
 use super::shell::Shell;
@@ -78,8 +79,7 @@ pub(crate) struct Bench {
     rest: Rest,
     platform: UnderTest,
     writer: RunWriter,
-    /// The checks at work, for the verdicts so far; the last word is the record's.
-    judge: Judge,
+    live: Live,
     acknowledged: Arc<AtomicU64>,
     now: SimTime,
     /// Messages the platform says it has sent to each device since the run began.
@@ -126,7 +126,7 @@ pub(crate) struct Parts {
 
 impl Bench {
     /// A bench at rest at the start, with the record it writes and the checks that watch it.
-    pub(crate) fn new(parts: Parts, writer: RunWriter, judge: Judge, start: SimTime) -> Self {
+    pub(crate) fn new(parts: Parts, writer: RunWriter, live: Live, start: SimTime) -> Self {
         let Parts {
             shells,
             accounts,
@@ -145,7 +145,7 @@ impl Bench {
             rest,
             platform,
             writer,
-            judge,
+            live,
             acknowledged,
             totals: Totals::default(),
             now: start,
@@ -334,7 +334,7 @@ impl Bench {
     fn write(&mut self, rows: Vec<Row>) -> Result<(), BenchError> {
         for event in self.events.drain(..) {
             self.writer.event(&event);
-            self.judge.event(&event);
+            self.live.judge.event(&event);
         }
         for row in rows {
             let observation = row.observation(&self.accounts[row.device].device);
@@ -344,13 +344,13 @@ impl Bench {
                 calibrator.reported(observation.device, of, reported);
             }
             self.writer.observation(&observation);
-            self.judge.observation(&observation);
+            self.live.judge.observation(&observation);
         }
         if let Some(modelled) = &mut self.modelled {
             for row in modelled.rows.drain(..) {
                 let written = self.writer.latency(&row.view());
                 written.map_err(|error| BenchError::Record(chain(&error)))?;
-                self.judge.latency(&row.view());
+                self.live.judge.latency(&row.view());
                 self.latency_rows += 1;
             }
         }
@@ -584,11 +584,14 @@ impl Bench {
         self.recorded
     }
 
-    /// How many checks stand at each status, were the run to end here.
-    pub(crate) fn verdicts_so_far(&self) -> Counts {
-        let mut facts = self.writer.facts().clone();
-        facts.state = RunState::Finished;
-        Counts::of(self.judge.verdicts(&facts).iter().map(|verdict| verdict.status))
+    /// How many checks stand at each status, were the run to end here; as it was not long ago
+    /// unless this is its end.
+    pub(crate) fn verdicts_so_far(&mut self) -> Counts {
+        let facts = self.writer.facts();
+        if self.now >= facts.end {
+            return self.live.now(facts);
+        }
+        self.live.now_and_then(facts, Duration::ZERO)
     }
 
     /// Notes something that happened, for the record.

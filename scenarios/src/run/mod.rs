@@ -10,6 +10,7 @@ mod error;
 mod feeder;
 mod host;
 mod ledger;
+mod live;
 mod modelled;
 mod network;
 mod real;
@@ -31,7 +32,7 @@ use lastmeter_platform::{ClockSource, TENANT};
 use lastmeter_reports::record::{
     DeviceFacts, Evidence, RunEnd, RunStart, RunState, RunWriter, TimeMode,
 };
-use lastmeter_reports::{Evaluation, Event, Judge};
+use lastmeter_reports::{Evaluation, Event};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, json};
 use tokio::sync::watch;
@@ -43,6 +44,7 @@ use console::Progress;
 pub(crate) use host::monotonic;
 pub use host::{stamp, wall_now};
 use ledger::{Account, AccountStart};
+use live::Live;
 pub(crate) use real::stagger;
 use rest::Rest;
 use shell::{Shell, ShellParts};
@@ -85,14 +87,15 @@ pub async fn run_scenario(
     std::fs::create_dir_all(&logs)
         .map_err(BenchError::file("cannot create the run folder", &options.out))?;
     let start = run_start(scenario, options);
-    let judge = Judge::with_files(&start.scenario, &start.scenario_toml, &start.files);
-    let mut judge = judge.map_err(|e| record(&e))?;
     let mut writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
-    if let Some(feeder) = scenario.feeder() {
-        let flows = network::record(feeder);
-        flows.rows.iter().for_each(|row| judge.grid(row));
-        writer.grid(&flows).map_err(|e| record(&e))?;
-    }
+    let live = {
+        let flows = scenario.feeder().map(network::record);
+        if let Some(flows) = &flows {
+            writer.grid(flows).map_err(|e| record(&e))?;
+        }
+        let steps = flows.iter().flat_map(|flows| &flows.rows);
+        Live::new(writer.facts(), &start.scenario_toml, steps).map_err(|e| record(&e))?
+    };
     console.started(&headline(scenario), &scenario.name, scenario.seed, scenario.duration);
     let data = options.out.join("platform");
     if let Some(reason) = scenario.unavailable() {
@@ -110,10 +113,10 @@ pub async fn run_scenario(
             authority: scenario.tls_authority.clone(),
         };
         if is_real {
-            let whole = real::run(scenario, options, console, stop, (writer, judge), &place);
+            let whole = real::run(scenario, options, console, stop, (writer, live), &place);
             Box::pin(whole).await?;
         } else {
-            let whole = run_bench(scenario, options, console, stop, (writer, judge), &place);
+            let whole = run_bench(scenario, options, console, stop, (writer, live), &place);
             Box::pin(whole).await?;
         }
     }
@@ -133,7 +136,7 @@ async fn run_bench(
     options: &RunOptions,
     console: &mut Console,
     stop: watch::Receiver<bool>,
-    (writer, judge): (RunWriter, Judge),
+    (writer, live): (RunWriter, Live),
     place: &StartOptions<'_>,
 ) -> Result<(), BenchError> {
     let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
@@ -153,7 +156,7 @@ async fn run_bench(
             return writer.finish(end).map_err(|e| record(&e));
         }
     };
-    let mut bench = Bench::new(parts, writer, judge, scenario.start);
+    let mut bench = Bench::new(parts, writer, live, scenario.start);
     let halt = drive(&mut bench, scenario, options, console, stop, started).await.err();
     let (state, cause) = match &halt {
         None => (RunState::Finished, None),
@@ -288,7 +291,9 @@ async fn drive(
             let planned = bench.next_calibration().map_or(planned, |at| planned.min(at));
             let next = planned.min(bench.now() + SYNC_EVERY).min(end);
             bench.run_to(next).await?;
-            console.progress(scenario.duration, &progress(bench, scenario, started.elapsed()));
+            if console.shows_progress() {
+                console.progress(scenario.duration, &progress(bench, scenario, started.elapsed()));
+            }
         }
     };
     let limit = options.timeout.as_ref().map_or(Duration::MAX, |(limit, _)| *limit);
@@ -327,7 +332,8 @@ fn acts(scenario: &Scenario) -> Vec<(SimDuration, &Injection, bool)> {
     acts
 }
 
-fn progress(bench: &Bench, scenario: &Scenario, wall: Duration) -> Progress {
+fn progress(bench: &mut Bench, scenario: &Scenario, wall: Duration) -> Progress {
+    let verdicts = bench.verdicts_so_far();
     let totals = &bench.totals;
     Progress {
         simulated: bench.now() - scenario.start,
@@ -337,7 +343,7 @@ fn progress(bench: &Bench, scenario: &Scenario, wall: Duration) -> Progress {
         missing: totals.settled.missing,
         unexpected: totals.settled.unexpected,
         refused: totals.refused,
-        verdicts: bench.verdicts_so_far(),
+        verdicts,
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use lastmeter_link::clock::{ClockWatch, monotonic_ns};
 use lastmeter_link::impair::LegName;
 use lastmeter_link::proxy::LinkRecord;
-use lastmeter_reports::record::{Floor, RealTimeFacts, RunState, RunWriter};
-use lastmeter_reports::{Counts, Event, Judge};
+use lastmeter_reports::Event;
+use lastmeter_reports::record::{Floor, RealTimeFacts, RunWriter};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
@@ -30,6 +30,7 @@ use crate::run::console::{Console, Progress};
 use crate::run::error::{BenchError, chain};
 use crate::run::host;
 use crate::run::ledger::take_readings;
+use crate::run::live::Live;
 use crate::run::until;
 
 /// How long all connections may take to be there.
@@ -42,7 +43,7 @@ const LEAD_NS: i64 = 200_000_000;
 pub(super) const TICK_NS: i64 = 250_000_000;
 
 /// How often at most it is told where the checks stand.
-const VERDICTS_EVERY_NS: i64 = 5_000_000_000;
+const VERDICTS_EVERY: Duration = Duration::from_secs(5);
 
 /// Reports taken in at once.
 pub(super) const BATCH: usize = 1024;
@@ -63,7 +64,7 @@ pub(super) struct RealBench<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) parts: Parts,
     writer: RunWriter,
-    judge: Judge,
+    live: Live,
     pub(super) recorder: Recorder,
     pub(super) timeline: Timeline,
     clock: ClockWatch,
@@ -96,8 +97,6 @@ pub(super) struct RealBench<'a> {
     wall_offset_ns: i64,
     latency_rows: u64,
     has_begun: bool,
-    verdicts: Counts,
-    next_verdicts_ns: i64,
     /// Processor time spent on taking in reports and writing the record.
     recorder_cpu_ns: i64,
 }
@@ -106,7 +105,7 @@ impl<'a> RealBench<'a> {
     pub(super) fn new(
         scenario: &'a Scenario,
         parts: Parts,
-        (writer, judge): (RunWriter, Judge),
+        (writer, live): (RunWriter, Live),
     ) -> Self {
         let devices: Vec<String> = scenario.devices.iter().map(|row| row.name.clone()).collect();
         let count = devices.len();
@@ -116,7 +115,7 @@ impl<'a> RealBench<'a> {
             scenario,
             parts,
             writer,
-            judge,
+            live,
             timeline,
             clock: ClockWatch::start(),
             punctuality: Punctuality::new(),
@@ -142,8 +141,6 @@ impl<'a> RealBench<'a> {
             wall_offset_ns: host::wall_now().as_nanoseconds() - monotonic_ns(),
             latency_rows: 0,
             has_begun: false,
-            verdicts: Counts::default(),
-            next_verdicts_ns: 0,
             recorder_cpu_ns: 0,
         }
     }
@@ -478,17 +475,17 @@ impl<'a> RealBench<'a> {
         let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
         for event in self.events.drain(..) {
             self.writer.event(&event);
-            self.judge.event(&event);
+            self.live.judge.event(&event);
         }
         self.totals.observations += rows.len() as u64;
         for row in rows {
             let observation = row.observation(&self.parts.accounts[row.device].device);
             self.writer.observation(&observation);
-            self.judge.observation(&observation);
+            self.live.judge.observation(&observation);
         }
         for row in self.rows.drain(..) {
             self.writer.latency(&row.view()).map_err(|e| record(&e))?;
-            self.judge.latency(&row.view());
+            self.live.judge.latency(&row.view());
             self.latency_rows += 1;
         }
         let written = self.writer.sync().map_err(|e| record(&e));
@@ -529,28 +526,8 @@ impl<'a> RealBench<'a> {
             missing: self.totals.settled.missing,
             unexpected: self.totals.settled.unexpected,
             refused: self.totals.refused,
-            verdicts: self.verdicts_so_far(),
+            verdicts: self.live.now_and_then(self.writer.facts(), VERDICTS_EVERY),
         }
-    }
-
-    /// Where the checks stand. It takes the longer the more there is, and this loop has instants to
-    /// keep: so only now and then.
-    fn verdicts_so_far(&mut self) -> Counts {
-        let now_ns = monotonic_ns();
-        if now_ns < self.next_verdicts_ns {
-            return self.verdicts;
-        }
-        let verdicts = self.judged_so_far();
-        let took_ns = monotonic_ns() - now_ns;
-        self.next_verdicts_ns = now_ns + VERDICTS_EVERY_NS.max(took_ns.saturating_mul(100));
-        self.verdicts = verdicts;
-        verdicts
-    }
-
-    fn judged_so_far(&self) -> Counts {
-        let mut facts = self.writer.facts().clone();
-        facts.state = RunState::Finished;
-        Counts::of(self.judge.verdicts(&facts).iter().map(|verdict| verdict.status))
     }
 
     /// Processor time of the record per message that was published.

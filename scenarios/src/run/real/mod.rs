@@ -27,8 +27,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use lastmeter_reports::Event;
 use lastmeter_reports::record::{RunState, RunWriter};
-use lastmeter_reports::{Event, Judge};
 use tokio::sync::watch;
 
 pub(crate) use alarm::Alarm;
@@ -38,6 +38,7 @@ pub(crate) use timeline::stagger;
 
 use super::console::Console;
 use super::error::{BenchError, chain};
+use super::live::Live;
 use super::under_test::StartOptions;
 use super::{Halt, RunOptions, ending, guarantees};
 use crate::language::Scenario;
@@ -121,7 +122,7 @@ pub(super) async fn run(
     options: &RunOptions,
     console: &mut Console,
     stop: watch::Receiver<bool>,
-    (mut writer, judge): (RunWriter, Judge),
+    (mut writer, live): (RunWriter, Live),
     place: &StartOptions<'_>,
 ) -> Result<(), BenchError> {
     let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
@@ -143,7 +144,7 @@ pub(super) async fn run(
             return writer.finish(end).map_err(|e| record(&e));
         }
     };
-    let mut bench = RealBench::new(scenario, parts, (writer, judge));
+    let mut bench = RealBench::new(scenario, parts, (writer, live));
     let halt = drive(&mut bench, options, console, stop, started).await.err();
     let (state, cause) = match &halt {
         None => (RunState::Finished, None),
