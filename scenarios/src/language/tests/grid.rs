@@ -76,7 +76,10 @@ impl Folder {
         Self(folder)
     }
 
-    pub(super) fn load(&self, text: &str) -> Result<crate::language::Scenario, crate::language::LoadFailure> {
+    pub(super) fn load(
+        &self,
+        text: &str,
+    ) -> Result<crate::language::Scenario, crate::language::LoadFailure> {
         self.load_set(text, &[])
     }
 
@@ -295,7 +298,8 @@ fn an_override_of_a_network_that_fits_nothing_or_several_says_what_would() {
             "did you mean `grid.defect.thief.share`?",
         ),
     ] {
-        let failure = folder.load_set(&with(TABLES), &[address]).err().expect(address);
+        let failure =
+            folder.load_set(&with(TABLES), &[address]).err().unwrap_or_else(|| panic!("{address}"));
         let [found] = failure.diagnostics() else { panic!("{failure}") };
         assert_eq!((found.code.code(), found.message.as_str()), ("S023", message), "{address}");
         assert_eq!(found.help.as_deref(), Some(help), "{address}");
@@ -303,7 +307,8 @@ fn an_override_of_a_network_that_fits_nothing_or_several_says_what_would() {
         assert_eq!(place.origin, "--set", "{address}");
     }
     for address in ["grid.load.h1.3.peak=1 kW", "grid.load.9.peak=1 kW", "grid.load.h1=1"] {
-        let failure = folder.load_set(&with(TABLES), &[address]).err().expect(address);
+        let failure =
+            folder.load_set(&with(TABLES), &[address]).err().unwrap_or_else(|| panic!("{address}"));
         assert_eq!(failure.diagnostics()[0].code.code(), "S023", "{address}");
     }
     let failure = folder.load_set(SCENARIO, &["grid.load.h1.scale=2"]).err().unwrap();
