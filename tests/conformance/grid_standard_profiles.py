@@ -61,6 +61,7 @@ step = "{step} min"
 name = "supply"
 at = "source:supply"
 model = "ideal-3ph"
+fidelity = "windows"
 report_every = "1 h"
 [[check]]
 name = "once"
