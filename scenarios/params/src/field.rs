@@ -29,6 +29,8 @@ pub enum Dimension {
     ApparentEnergy,
     /// Plane angle in radians.
     Angle,
+    /// Resistance in ohms.
+    Resistance,
 }
 
 impl Dimension {
@@ -47,6 +49,7 @@ impl Dimension {
             Self::ReactiveEnergy => "a reactive energy",
             Self::ApparentEnergy => "an apparent energy",
             Self::Angle => "an angle",
+            Self::Resistance => "a resistance",
         }
     }
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Dimension {
             Self::ReactiveEnergy => "reactive energy",
             Self::ApparentEnergy => "apparent energy",
             Self::Angle => "angle",
+            Self::Resistance => "resistance",
         })
     }
 }

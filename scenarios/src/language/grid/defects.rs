@@ -81,14 +81,14 @@ fn resistance(
     line: usize,
     out: &mut Diagnostics,
 ) -> Option<Defect> {
-    let (factor, added_ohm) = (values.si("factor"), values.si("added_ohm"));
+    let (factor, added_ohm) = (values.si("factor"), values.si("added"));
     if factor != 1.0 || added_ohm > 0.0 {
         return Some(Defect::Resistance { line, factor, added_ohm });
     }
-    let written = ["added_ohm", "factor"].into_iter().find_map(|key| row.table.get(key));
+    let written = ["added", "factor"].into_iter().find_map(|key| row.table.get(key));
     let span = written.map_or(row.span, |node| node.span);
     let message = "this defect leaves the line's resistance as it is";
-    let help = Some("write for example `added_ohm = 0.2`, or `factor = 3`".to_owned());
+    let help = Some("write for example `added = \"0.2 ohm\"`, or `factor = 3`".to_owned());
     out.report_with_help(Code::DOES_NOT_FIT, span, message, "changes nothing", help);
     None
 }

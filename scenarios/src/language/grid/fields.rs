@@ -299,10 +299,10 @@ static RESISTANCE: Entry = Entry {
             "what its resistance is multiplied by",
         ),
         Field::default(
-            "added_ohm",
-            quantity(Dimension::Ratio, 0.0, 1e6),
-            "0",
-            "what is added to that, in ohm, without a unit",
+            "added",
+            quantity(Dimension::Resistance, 0.0, 1e6),
+            "\"0 ohm\"",
+            "what is added to that",
         ),
     ],
 };

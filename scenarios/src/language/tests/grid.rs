@@ -329,7 +329,7 @@ fn defects_without_effect_and_repeated_ones_are_refused() {
         format!("{bypass}{}", defect("wrong-phase", "load = \"h1\"\nphase = \"b\"")),
         format!("{bypass}{}", defect("bypass", "load = \"h2\"")),
         line("factor = 2"),
-        line("added_ohm = 0.001"),
+        line("added = \"1 mΩ\""),
         line("factor = 0"),
     ] {
         assert!(folder.load(&with(&sound)).is_ok(), "{sound}");
@@ -339,7 +339,7 @@ fn defects_without_effect_and_repeated_ones_are_refused() {
             defect("bypass", "load = \"h1\"\nshare = \"0 %\""),
             "S006 <\"0 %\"> this bypass leads nothing round the meter",
         ),
-        (line("added_ohm = 0"), "S027 <0> this defect leaves the line's resistance"),
+        (line("added = \"0 ohm\""), "S027 <\"0 ohm\"> this defect leaves the line's resistance"),
         (line("factor = 1"), "S027 <1> this defect leaves the line's resistance as it is"),
         (line(""), "S027 <[[grid.defect]]> this defect leaves the line's resistance as it is"),
         (format!("{bypass}{bypass}"), "S027 <\"h1\"> load `h1` has a defect `bypass` already"),
@@ -348,7 +348,7 @@ fn defects_without_effect_and_repeated_ones_are_refused() {
             "S027 <\"L1\"> line `L1` has a defect `resistance` already",
         ),
         (
-            defect("resistance", "line = \"L2\"\nadded_ohm = 1"),
+            defect("resistance", "line = \"L2\"\nadded = \"1 ohm\""),
             "S027 <\"L2\"> line `L2` carries next to nothing in any step",
         ),
         (
