@@ -99,6 +99,58 @@ fn energy_adds_up_from_loads_through_losses_to_the_source_at_every_step() {
     assert!((supplied - homes - losses).abs() < 1e-4 * supplied, "{supplied} {homes} {losses}");
 }
 
+/// What a meter counts and what the plant drew, watts: of one load at a node whose neutral carries
+/// the current of another one.
+fn counted_and_drawn(wires: &str, powers: &str) -> [f64; 2] {
+    let matrix = |own: f64, neutral: f64, mutual: f64| {
+        let entry = |row: usize, column: usize| match (row == column, row) {
+            (true, 3) => neutral,
+            (true, _) => own,
+            _ => mutual,
+        };
+        let row = |row: usize| {
+            let entries = [0, 1, 2, 3].map(|column| format!("\"{} ohm/km\"", entry(row, column)));
+            format!("[{}]", entries.join(", "))
+        };
+        format!("[{}]", [0, 1, 2, 3].map(row).join(", "))
+    };
+    let text = format!(
+        "format = 1\nvoltage = \"400 V\"\n[[node]]\nname = \"bus\"\nwires = \"abcn\"\n\
+         [[node]]\nname = \"home\"\nwires = \"abcn\"\n[[source]]\nname = \"supply\"\n\
+         node = \"bus\"\nshort_circuit_power = \"10 MVA\"\n[[line]]\nname = \"L\"\n\
+         from = \"bus\"\nto = \"home\"\nlength = \"120 m\"\nwires = \"abcn\"\n\
+         r_matrix = {}\nx_matrix = {}\n{}{}",
+        matrix(0.642, 10.0, 0.05),
+        matrix(0.7, 0.7, 0.3),
+        load("other", "an", "").replace("1 kW", "4 kW"),
+        load("own", wires, "").replace("\"1 kW\"", powers),
+    );
+    let network = toml::read("test.toml", &text).unwrap();
+    let feeder = feeder(network, &[&[], &[]], Vec::new());
+    let terminal = at_load(&feeder, 1);
+    let joules = value(&terminal, CONSUMED, 0, 60) - value(&terminal, INJECTED, 0, 60);
+    let drawn: Complex64 = feeder.steps()[0].loads[1].power_va.iter().sum();
+    // Far from what it is between wires and neutral where it stands between wires and earth.
+    let node = &feeder.steps()[0].nodes[1];
+    assert!(node.voltage_v[Wire::Neutral.index()].norm() > 10.0);
+    [joules / 60.0, drawn.re]
+}
+
+#[test]
+fn a_load_to_earth_is_metered_to_earth_beside_a_neutral_that_carries_current() {
+    for (wires, powers, watts) in [
+        ("b", "\"4 kW\"", 4000.0),
+        ("bn", "\"4 kW\"", 4000.0),
+        ("abc", "[\"4 kW\", \"0 kW\", \"0 kW\"]", 4000.0),
+        ("abcn", "[\"3 kW\", \"1 kW\", \"0 kW\"]", 4000.0),
+        ("bc", "\"4 kW\"\nconnection = \"delta\"", 4000.0),
+    ] {
+        let [counted, drawn] = counted_and_drawn(wires, powers);
+        assert!((drawn - watts).abs() < 1e-3, "{wires}: {drawn} W drawn");
+        assert!((counted - watts).abs() < 1e-3, "{wires}: {counted} W counted");
+    }
+}
+
 #[test]
 fn what_a_roof_delivers_is_in_the_other_register() {
     let feeder = feeder(network(&load("roof", "c", "")), &[&[-3000.0, 1000.0]], Vec::new());

@@ -73,8 +73,7 @@ impl Feeder {
             for (voltage, current) in &mut pairs {
                 *current *= passes;
                 if let Some(wire) = seen_wire {
-                    let node = self.setup.network.loads[load].connection.node;
-                    *voltage = to_neutral(&step.nodes[node.index()], wire);
+                    *voltage = self.across(load, step, wire);
                 }
             }
             pairs
@@ -110,15 +109,26 @@ impl Feeder {
                 (Configuration::Delta, [one, other, ..]) => {
                     node.voltage_v[one.index()] - node.voltage_v[other.index()]
                 }
-                _ => to_neutral(node, wires[0]),
+                _ => self.across(load, step, wires[0]),
             };
             return vec![(voltage, state.current_a[0])];
         }
         let pair = |wire: Wire| {
             let at = wires.iter().position(|own| *own == wire);
-            at.map_or_else(Pair::default, |at| (to_neutral(node, wire), state.current_a[at]))
+            let pair = |at: usize| (self.across(load, step, wire), state.current_a[at]);
+            at.map_or_else(Pair::default, pair)
         };
         Wire::PHASES.into_iter().map(pair).collect()
+    }
+
+    /// From a wire to where the current of a load returns: a star that leaves out the neutral of
+    /// its node is one to earth.
+    fn across(&self, load: usize, step: &Step, wire: Wire) -> Complex64 {
+        let Load { connection, configuration, .. } = &self.setup.network.loads[load];
+        let node = &step.nodes[connection.node.index()];
+        let is_to_earth = *configuration == Configuration::Star
+            && !connection.wires.as_slice().contains(&Wire::Neutral);
+        if is_to_earth { node.voltage_v[wire.index()] } else { to_neutral(node, wire) }
     }
 
     fn terminal(

@@ -67,7 +67,7 @@ fn target(kind: DefectKind) -> &'static str {
 
 fn bypass(values: &Values, load: usize, out: &mut Diagnostics) -> Option<Defect> {
     let share = values.si("share");
-    if share > 0.0 {
+    if 1.0 - share < 1.0 {
         return Some(Defect::Bypass { load, share });
     }
     let message = "this bypass leads nothing round the meter";

@@ -36,16 +36,22 @@ pub(super) fn powers(
 ) -> Powers {
     let mut powers: Powers = vec![None; context.network.loads.len()];
     let mut households = vec![0_u32; powers.len()];
+    let mut is_as_written = vec![false; powers.len()];
     for row in rows {
         let Some((pattern, span)) = row.text("name") else { continue };
         let found = context.loads.fitting(pattern, span, out);
         let (Some(profile), Some(values)) = (row.kind, &row.values) else { continue };
         for (load, own) in of_row(profile, values, found, context, &mut households, kept, out) {
+            is_as_written[load] = powers[load].is_none() && profile == Profile::Constant;
             match &mut powers[load] {
                 Some(sum) => sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += own),
                 none => *none = Some(own),
             }
         }
+    }
+    // What is constant and nothing else has its parts as they are written, and not by their sum.
+    for (powers, _) in powers.iter_mut().zip(is_as_written).filter(|it| it.1) {
+        *powers = None;
     }
     powers
 }

@@ -219,6 +219,9 @@ fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
         ("time,h1\n0,1\n150,1\nx,1\n450,1\n", "line 4, column 1: found `x`, expected a number of"),
         ("time,h1\n0,1\n\n00:05,1\n", "line 4, column 1: found `00:05`, expected a number of sec"),
         ("a,time,h1\n0,300,1\n0,0,1\n", "line 3, column 2: `0` is not later than the row before"),
+        // A hole that the first rows are beside, behind all that the scenario needs.
+        ("a,h1\n00:00,1\n00:30,1\n00:45,1\n", "line 4, column 1: `00:45` comes"),
+        ("a,h1\n10:00,1\n09:45,1\n09:30,1\n", "line 3, column 1: `09:45` is not later"),
         ("a,h1\n00:00,1\n00:00,1\n", "line 3, column 1: `00:00` is not later"),
         (
             "a,h1\n00:00,1\n00:02,1\n00:04,1\n00:02,1\n00:04,1\n",
@@ -261,4 +264,21 @@ fn a_field_that_is_no_number_is_told_with_line_and_column() {
     // What a scenario does not need is not looked at.
     let folder = folder("own.csv", "h2,h1\nx,1\nx,2\nx,x\n");
     close(&drawn(&folder.load(&rows("")).unwrap()), &[1.0, 2.0]);
+}
+
+#[test]
+fn what_is_constant_has_the_parts_of_the_file_and_not_shares_of_their_sum() {
+    let folder = Folder::new();
+    let path = folder.0.path().join("net.toml");
+    let network = std::fs::read_to_string(&path).unwrap();
+    let uneven = "p = [\"3 kW\", \"-3 kW\", \"0 kW\"]\nq = [\"0 kvar\", \"0 kvar\", \"2 kvar\"]";
+    std::fs::write(&path, network.replace("p = \"9 kW\"", uneven)).unwrap();
+    let constant = "[[grid.load]]\nname = \"shop\"\nprofile = \"constant\"\n";
+    let parts = |more: &str| {
+        let scenario = folder.load(&with(more)).unwrap();
+        let found = scenario.feeder().unwrap().steps()[0].loads[2].power_va;
+        found.map(|part| (part.re.round(), part.im.round()))
+    };
+    assert_eq!(parts(""), [(3000.0, 0.0), (-3000.0, 0.0), (0.0, 2000.0)]);
+    assert_eq!(parts(constant), parts(""));
 }
