@@ -27,7 +27,12 @@ pub(super) fn check(network: &Network, found: &mut impl FnMut(Fault)) {
         tell("line", &it.name, it.place, line(it));
     }
     for it in &network.transformers {
-        tell("transformer", &it.name, it.place, transformer(it));
+        tell(
+            "transformer",
+            &it.name,
+            it.place,
+            transformer(it).and_then(|()| voltages(it, network)),
+        );
     }
     for it in &network.regulators {
         tell("regulator", &it.name, it.place, regulator(it));
@@ -156,6 +161,26 @@ fn transformer(transformer: &Transformer) -> Wrong {
             if turns <= 0.0 {
                 return Err(format!("at tap position {position} it has no turns left"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// How many times a winding's voltage may be its node's: a single phase's is 1.7 times off, and no
+/// grid is run at four times its voltage.
+const MOST_OFF: f64 = 4.0;
+
+/// Windings belong to their nodes; those that are interchanged do not.
+fn voltages(transformer: &Transformer, network: &Network) -> Wrong {
+    for winding in &transformer.windings {
+        let Some(node) = network.nodes.get(winding.connection.node.index()) else { continue };
+        let (own, rated) = (winding.rated_voltage_v, node.rated_voltage_v);
+        if rated > 0.0 && !(1.0 / MOST_OFF..=MOST_OFF).contains(&(own / rated)) {
+            return Err(format!(
+                "a winding of {own} V is at node `{}` of {rated} V, expected about that voltage: \
+                 its windings may be in the wrong order",
+                node.name
+            ));
         }
     }
     Ok(())

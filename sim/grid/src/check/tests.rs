@@ -164,6 +164,14 @@ fn each_fault_is_told_with_its_element_and_its_line() {
         "line 6: transformer `t`: at tap position -2 it has no turns left",
     );
     one(
+        |it| {
+            it.transformers[0].windings[0].rated_voltage_v = 400.0;
+            it.transformers[0].windings[1].rated_voltage_v = 10e3;
+        },
+        "line 6: transformer `t`: a winding of 400 V is at node `mv` of 10000 V, expected about \
+         that voltage: its windings may be in the wrong order",
+    );
+    one(
         |it| it.transformers[0].short_circuit_pu[0] = Complex64::ZERO,
         "line 6: transformer `t`: its short-circuit impedance is zero, expected one above it",
     );
