@@ -355,7 +355,8 @@ pub(crate) struct MeasureArguments {
 pub(crate) enum GridColour {
     /// The lowest voltage of a node, per unit
     Voltage,
-    /// The largest current of an element, as a share of its rating
+    /// What flows through an element as a share of its rating: current of lines and switches, power
+    /// of transformers
     Loading,
 }
 
@@ -366,6 +367,7 @@ pub(crate) enum GridColour {
   lastmeter grid feeder.dss --svg feeder.svg --colour loading --time
   lastmeter grid network.json --sc --format json
   lastmeter grid feeder.dss --sc --fault ag@671 --fault abc@650632:0.5
+  lastmeter grid feeder.dss --sc --fault abc@671 --loaded --svg fault.svg
   lastmeter grid feeder.dss --sc --fault-sweep --format csv
   lastmeter grid feeder.dss --series day.csv --format csv")]
 pub(crate) struct GridArguments {
@@ -383,7 +385,7 @@ pub(crate) struct GridArguments {
     /// A table for people, one JSON document, or CSV rows
     #[arg(long, value_enum, default_value_t = MeasureFormat::Table)]
     pub(crate) format: MeasureFormat,
-    /// Write the one-line diagram
+    /// Write the one-line diagram, of the power flow or of one short circuit
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
     /// What its colours mean
@@ -410,8 +412,15 @@ pub(crate) struct GridArguments {
     #[arg(long, requires = "sc", conflicts_with = "faults")]
     pub(crate) fault_sweep: bool,
     /// Resistance of the faults asked for
-    #[arg(long, value_name = "OHM", default_value_t = 0.0, value_parser = resistance, requires = "sc")]
+    #[arg(long, value_name = "OHM", default_value_t = 0.0, value_parser = ohms, requires = "sc")]
     pub(crate) fault_resistance: f64,
+    /// Reactance of the faults asked for
+    #[arg(long, value_name = "OHM", default_value_t = 0.0, value_parser = ohms, requires = "sc")]
+    pub(crate) fault_reactance: f64,
+    /// With loads: the admittances that they were in the power flow before the fault. Sources are
+    /// as described, taps where regulators left them
+    #[arg(long, requires = "sc", conflicts_with = "sources")]
+    pub(crate) loaded: bool,
     /// How high sources' voltages are: c of IEC 60909 for the largest or the smallest current, or
     /// as described
     #[arg(long, value_enum, default_value_t = GridSources::Maximum, requires = "sc")]
@@ -429,8 +438,8 @@ pub(crate) enum GridSources {
     Actual,
 }
 
-/// A resistance that can be.
-fn resistance(text: &str) -> Result<f64, String> {
+/// A resistance or reactance that can be.
+fn ohms(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(ohm) if ohm.is_finite() && ohm >= 0.0 => Ok(ohm),
         _ => Err("expected a number of ohms, 0 or more".to_owned()),

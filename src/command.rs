@@ -173,7 +173,11 @@ fn grid(arguments: GridArguments) -> ExitCode {
                 GridSources::Minimum => grid::Scaling::Minimum,
                 GridSources::Actual => grid::Scaling::Actual,
             },
-            resistance_ohm: arguments.fault_resistance,
+            loaded: arguments.loaded,
+            impedance_ohm: grid::Complex64::new(
+                arguments.fault_resistance,
+                arguments.fault_reactance,
+            ),
         }),
     })
 }

@@ -4,9 +4,12 @@
 //! Reads the file, hands the network to `lastmeter-grid`, prints. The JSON form is a promise to
 //! users; the table is for eyes only.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+pub use lastmeter_grid::Complex64;
+use lastmeter_grid::Network;
 use lastmeter_grid::diagram;
 pub use lastmeter_grid::diagram::Colouring;
 use lastmeter_grid::flow::{self, Flow, Options, Phases};
@@ -65,40 +68,57 @@ pub struct GridOptions {
     pub short_circuits: Option<ShortCircuits>,
 }
 
-/// What each step took, milliseconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Timings {
-    read_ms: f64,
-    solve_ms: f64,
+/// Why there is no answer, or not all of it.
+#[derive(Debug)]
+enum Stop {
+    /// For the user.
+    Refused(String),
+    /// The answer cannot be written.
+    Output(io::Error),
+}
+
+impl From<String> for Stop {
+    fn from(message: String) -> Self {
+        Self::Refused(message)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
 }
 
 /// Solves a network; says how it ended.
 pub fn grid(options: &GridOptions) -> ExitCode {
-    match try_grid(options) {
-        Ok(text) => {
-            write_out(|out| out.write_all(text.as_bytes()));
-            ExitCode::Passed
+    let mut refused = None;
+    write_out(|out| match try_grid(options, out) {
+        Ok(()) => Ok(()),
+        Err(Stop::Output(error)) => Err(error),
+        Err(Stop::Refused(message)) => {
+            refused = Some(message);
+            Ok(())
         }
-        Err(message) => {
+    });
+    match refused {
+        None => ExitCode::Passed,
+        Some(message) => {
             tell(&printable(&message));
             ExitCode::BadInput
         }
     }
 }
 
-fn try_grid(options: &GridOptions) -> Result<String, String> {
+fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
     let shown = options.file.display();
     let begin = now();
     let read = read(&options.file)?;
-    let mut timings = Timings { read_ms: milliseconds(begin), ..Timings::default() };
+    let read_ms = milliseconds(begin);
     let phases = phases(&read, options)?;
     if let Some(path) = &options.write {
         let written = pgm::write(&read.network)
             .map_err(|refusal| format!("error: {shown} cannot be written so:\n{refusal}"))?;
         write_file(path, &options.file, &written.json)?;
-    }
-    if let Some(wanted) = &options.short_circuits {
-        return faults::answer(&read, options, wanted);
     }
     let choices = Options {
         phases,
@@ -106,30 +126,44 @@ fn try_grid(options: &GridOptions) -> Result<String, String> {
         regulate: !options.fixed_taps,
         ..Options::default()
     };
-    if let Some(table) = &options.series {
-        return series::answer(&read, options, table, &choices);
-    }
     let begin = now();
-    let flow =
-        flow::solve(&read.network, &choices).map_err(|why| format!("error: {shown}: {why}"))?;
-    timings.solve_ms = milliseconds(begin);
-    if let Some(path) = &options.svg {
-        let picture = diagram::svg(&read.network, &flow, options.colouring);
-        write_file(path, &options.file, &picture)?;
+    if let Some(wanted) = &options.short_circuits {
+        let answer = faults::answer(&read, options, wanted, &choices)?;
+        out.write_all(answer.as_bytes())?;
+    } else if let Some(table) = &options.series {
+        series::answer(&read, options, table, &choices, out)?;
+    } else {
+        let flow =
+            flow::solve(&read.network, &choices).map_err(|why| format!("error: {shown}: {why}"))?;
+        let solve_ms = milliseconds(begin);
+        draw(options, &read.network, &flow)?;
+        let answer = match options.format {
+            Format::Table => show::table(&read, &flow, phases, &options.file),
+            Format::Csv => show::csv(&read.network, &flow),
+            Format::Json => one_json(&read, &flow, phases, Some(solve_ms)),
+        };
+        tell_times(options, read_ms, "solved", solve_ms);
+        out.write_all(answer.as_bytes())?;
+        return Ok(());
     }
+    tell_times(options, read_ms, "solved and told", milliseconds(begin));
+    Ok(())
+}
+
+fn tell_times(options: &GridOptions, read_ms: f64, done: &str, took_ms: f64) {
     if options.timings {
-        let Timings { read_ms, solve_ms } = timings;
-        tell(&format!("read and checked in {read_ms:.3} ms, solved in {solve_ms:.3} ms"));
+        tell(&format!("read and checked in {read_ms:.3} ms, {done} in {took_ms:.3} ms"));
     }
-    Ok(match options.format {
-        Format::Table => show::table(&read, &flow, phases, &options.file),
-        Format::Csv => show::csv(&read.network, &flow),
-        Format::Json => one_json(&read, &flow, phases, Some(timings.solve_ms)),
-    })
+}
+
+/// Draws the one-line diagram, if one is wanted.
+fn draw(options: &GridOptions, network: &Network, flow: &Flow) -> Result<(), String> {
+    let Some(path) = &options.svg else { return Ok(()) };
+    write_file(path, &options.file, &diagram::svg(network, flow, options.colouring))
 }
 
 /// What a file brings along must not steer the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
@@ -169,7 +203,7 @@ fn one_json(read: &Read, flow: &Flow, phases: Phases, solve_ms: Option<f64>) -> 
     }
 }
 
-/// Writes a result, but never over the network it comes from.
+/// Writes a result and says so, but never over the network it comes from.
 fn write_file(path: &Path, network: &Path, text: &str) -> Result<(), String> {
     let same = path.canonicalize().ok().is_some_and(|own| Some(own) == network.canonicalize().ok());
     if same {
@@ -179,5 +213,7 @@ fn write_file(path: &Path, network: &Path, text: &str) -> Result<(), String> {
         ));
     }
     std::fs::write(path, text)
-        .map_err(|error| format!("error: cannot write {}: {error}", path.display()))
+        .map_err(|error| format!("error: cannot write {}: {error}", path.display()))?;
+    tell(&printable(&format!("wrote {}", path.display())));
+    Ok(())
 }

@@ -8,9 +8,10 @@ use lastmeter_reports::{ExitCode, verdicts_json};
 use lastmeter_units::MeasurementId;
 use serde_json::json;
 
-use crate::language::{self, LoadOptions, Scenario, read_file};
+use crate::grid;
+use crate::language::{self, LoadOptions, Meant, Scenario, read_file};
 use crate::run::chain;
-use crate::suite::{Selected, plural, select, tell, tell_out};
+use crate::suite::{Selected, passed_over, plural, select, tell, tell_out};
 
 /// Validates scenario files; prints every mistake of every file.
 pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
@@ -24,10 +25,17 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
     let (mut errors, mut wrong) = (0, 0);
     for Selected { path: file, .. } in &files {
         let text = text_of(file).unwrap_or_default();
-        if Suite::is_meant(&text) && Suite::read(&text).is_ok() {
+        let meant = Meant::of(file, &text);
+        if meant == Meant::Suite && Suite::read(&text).is_ok() {
             let value = json!({ "file": file, "valid": true, "suite": true });
             let line = format!("ok  {}  (a suite)", file.display());
             tell_out(&if json { value.to_string() } else { line });
+            continue;
+        }
+        if meant == Meant::Network {
+            let mistakes = check_network(file, json);
+            errors += mistakes;
+            wrong += usize::from(mistakes > 0);
             continue;
         }
         match Scenario::load(file, options) {
@@ -65,6 +73,26 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
         tell(&format!("{errors} in {wrong}"));
     }
     ExitCode::BadInput
+}
+
+/// Says whether a network can be read, or why not; returns how many mistakes it has.
+fn check_network(file: &Path, json: bool) -> usize {
+    let mistakes: Vec<String> = match grid::read(file) {
+        Ok(_) => Vec::new(),
+        Err(lines) => lines.lines().map(str::to_owned).collect(),
+    };
+    if json {
+        let mut value = json!({ "file": file, "valid": mistakes.is_empty(), "network": true });
+        if !mistakes.is_empty() {
+            value["errors"] = json!(mistakes);
+        }
+        tell_out(&value.to_string());
+    } else if mistakes.is_empty() {
+        tell_out(&format!("ok  {}  (a network)", file.display()));
+    } else {
+        mistakes.iter().for_each(|line| tell(&grid::printable(line)));
+    }
+    mistakes.len()
 }
 
 /// Lists what is registered, or the scenarios of some folders.
@@ -200,7 +228,10 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     };
     let options = LoadOptions::from_environment();
     let (mut rows, mut unreadable) = (Vec::new(), 0);
-    for Selected { path: file, .. } in files {
+    for Selected { path: file, named } in files {
+        if !named && passed_over(&file) {
+            continue;
+        }
         match Scenario::load(&file, &options) {
             Ok(scenario) => rows.push((file, scenario)),
             Err(failure) => {

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::filter::Filter;
-use crate::language::{LoadOptions, PlatformUse, Scenario, time_word};
+use crate::language::{LoadOptions, Meant, PlatformUse, Scenario, time_word};
 use crate::run::{
     Console, ConsoleOptions, Profile, RunOptions, chain, default_out, monotonic, run_scenario,
 };
@@ -60,6 +60,9 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
     let mut scenarios = Vec::new();
     let mut bad = 0;
     for file in files.iter().filter(|file| is_meant(&file.path, &filters)) {
+        if !file.named && passed_over(&file.path) {
+            continue;
+        }
         match Scenario::load(&file.path, &options.load) {
             Ok(scenario) => scenarios.push((file.named, scenario)),
             Err(failure) => {
@@ -111,6 +114,17 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
             ExitCode::Broken
         }
     }
+}
+
+/// Whether a file of a folder lies beside its scenarios and is none; it is said which.
+pub(crate) fn passed_over(path: &Path) -> bool {
+    let what = match Meant::of_file(path) {
+        Meant::Scenario => return false,
+        Meant::Suite => "a suite",
+        Meant::Network => "a network",
+    };
+    tell(&format!("{}: {what}, and no scenario: passed over", path.display()));
+    true
 }
 
 /// Whether all filters fit a file, as it is written: an override need not make sense to those that

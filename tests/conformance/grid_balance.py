@@ -30,6 +30,7 @@ RELATIVE = 1e-6
 CONSUMED = "electricity.energy.active.consumed.total"
 INJECTED = "electricity.energy.active.injected.total"
 DURATIONS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+ENERGIES = {"Wh": 3.6e3, "kWh": 3.6e6, "MWh": 3.6e9}
 
 
 def table(folder, name):
@@ -104,7 +105,7 @@ def registers(one):
 
 
 def balance(one, check, times, lengths, losses):
-    """The verdict of an energy balance: status, and the largest difference in %."""
+    """The verdict of an energy balance: status, the largest difference in %, and of how many."""
     start = seconds(one.facts["start"])
     places = {device["name"]: device["at"] for device in one.facts["devices"]}
     substations = [name for name in places if fnmatch.fnmatchcase(name, check["substation"])]
@@ -119,7 +120,9 @@ def balance(one, check, times, lengths, losses):
         ends = [end for end in ends if (end - start) % every == 0]
     else:
         ends = ends[-1:]
-    worst, begin = 0.0, start
+    number, unit = check.get("minimum", "0 kWh").split()
+    minimum_j = float(number) * ENERGIES[unit]
+    worst, begin, judged = 0.0, start, 0
     for end in ends:
         zero = (0.0, 0.0)
         energy = {name: np.subtract(held[name, end], held.get((name, begin), zero))
@@ -128,12 +131,15 @@ def balance(one, check, times, lengths, losses):
         lost = float(np.sum(losses * within))
         net = sum(energy[name][0] for name in substations)
         both = sum(energy[name][1] for name in substations)
-        difference = net - sum(energy[name][0] for name in homes) - lost
-        worst = max(worst, 100.0 * abs(difference) / both)
+        served = sum(energy[name][0] for name in homes) + lost
         begin = end
+        if max(both, abs(served)) < minimum_j:
+            continue
+        judged += 1
+        worst = max(worst, 100.0 * abs(net - served) / both)
     number, unit = check["limit"].split()
     limit = float(number) * {"%": 1.0, "ppm": 1e-4}[unit]
-    return "fail" if worst > limit else "pass", worst
+    return "fail" if worst > limit else "pass", worst, judged
 
 
 def compare(comparison, one, name):
@@ -159,10 +165,11 @@ def compare(comparison, one, name):
     for check in one.scenario["check"]:
         if check["kind"] != "energy_balance":
             continue
-        status, measured = balance(one, check, times, lengths, active)
+        status, measured, judged = balance(one, check, times, lengths, active)
         verdict = verdicts[check["name"]]
         comparison.same(f"{name}/{check['name']} status", verdict["status"], status)
         comparison.close(f"{name}/{check['name']} difference", verdict["measured"], measured, 1e-6, "%")
+        comparison.same(f"{name}/{check['name']} intervals", verdict["n"], judged)
 
 
 def main():

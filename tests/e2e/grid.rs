@@ -49,6 +49,19 @@ fn a_short_circuit_is_asked_for_at_the_command_line() {
         let told = call(&["grid", &feeder, "--sc", "--fault", wrong]);
         assert_eq!(told.code, 2, "{wrong}: {told:?}");
     }
+    // With the home as it was, through a reactance: drawn, timed, and told as it is.
+    let picture = folder.path().join("fault.svg").display().to_string();
+    let loaded = ["--sc", "--fault", "ag@home", "--fault-reactance", "0.5", "--loaded"];
+    let told = call(&[&["grid", &feeder, "--time", "--svg", &picture][..], &loaded].concat());
+    assert_eq!(told.code, 0, "{told:?}");
+    for expected in ["with loads as the admittances that they were", "0 ohm + j 0.5 ohm"] {
+        assert!(told.stdout.contains(expected), "{told:?}");
+    }
+    assert!(told.stderr.contains("read and checked in"), "{told:?}");
+    assert!(told.stderr.contains(&format!("wrote {picture}")), "{told:?}");
+    assert!(std::fs::read_to_string(&picture).unwrap().starts_with("<svg"));
+    let both = [&["grid", &feeder, "--sources", "actual"][..], &loaded].concat();
+    assert_eq!(call(&both).code, 2, "sources are as described where loads are");
 }
 
 #[test]
@@ -125,21 +138,62 @@ substation = "all"
 limit = "0.1 %"
 "#;
 
-#[test]
-fn a_network_runs_and_its_record_is_not_believed_once_it_was_changed() {
-    let folder = tempfile::tempdir().unwrap();
+/// The network of those homes.
+fn two_homes() -> String {
     let home = |name: &str, wire: &str| {
         format!("[[load]]\nname = '{name}'\nnode = 'end'\nwires = '{wire}'\np = '3 kW'\n")
     };
-    let network = format!(
+    format!(
         "format = 1\nvoltage = '400 V'\n[[node]]\nname = 'bus'\n[[node]]\nname = 'end'\n\
          [[source]]\nname = 'supply'\nnode = 'bus'\nshort_circuit_power = '10 MVA'\n\
          [[line]]\nname = 'l'\nfrom = 'bus'\nto = 'end'\nr1 = '0.5 ohm/km'\n\
          x1 = '0.1 ohm/km'\nlength = '200 m'\n{}{}",
         home("one", "a"),
         home("two", "b")
-    );
-    write(folder.path(), "net.toml", &network);
+    )
+}
+
+/// Networks lie beside the scenarios that use them, and are typed where scenarios are due.
+#[test]
+fn a_network_is_told_from_a_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = write(folder.path(), "net.toml", &two_homes());
+    write(folder.path(), "two-homes.toml", HOMES);
+    let all = folder.path().display().to_string();
+    let checked = call(&["check", &all]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(checked.stdout.contains("net.toml  (a network)"), "{checked:?}");
+    let out = folder.path().join("out").display().to_string();
+    let ran = call(&["run", &all, "--out", &out]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("net.toml: a network, and no scenario: passed over"), "{ran:?}");
+    assert!(ran.stdout.contains("1 scenario: 1 as expected"), "{ran:?}");
+    let listed = call(&["list", "scenarios", &all]);
+    assert_eq!((listed.code, listed.stdout.contains("two-homes")), (0, true), "{listed:?}");
+    // One that is named is not passed over.
+    let script = write(folder.path(), "small.dss", FEEDER);
+    for named in [&network, &script] {
+        let ran = call(&["run", named, "--out", &out]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains("this is a network, and no scenario"), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("`lastmeter grid {named}`")), "{ran:?}");
+    }
+    write(folder.path(), "net.toml", &two_homes().replace("200 m", "-200 m"));
+    let checked = call(&["check", &network, "--format", "json"]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    let told: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!((&told["valid"], told["errors"].as_array().unwrap().len()), (&false.into(), 1));
+    // A scenario without its head is none, and no network: it is not passed over.
+    let headless = HOMES.replace("[scenario]", "[scenaro]");
+    write(folder.path(), "two-homes.toml", &headless);
+    let ran = call(&["run", &all, "--out", &out]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[test]
+fn a_network_runs_and_its_record_is_not_believed_once_it_was_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "net.toml", &two_homes());
     let scenario = write(folder.path(), "two-homes.toml", HOMES);
     let out = folder.path().join("run");
     let shown = out.display().to_string();

@@ -70,7 +70,10 @@ fn ctrl_c_finishes_the_record_and_exits_with_130() {
 fn a_hang_up_finishes_the_record_unless_hang_ups_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let child = start_long(&out);
+    // These tests may run below `nohup` themselves.
+    let mut command = std::process::Command::new("env");
+    command.arg("--default-signal=HUP").arg(lastmeter().get_program());
+    let child = start_long_by(command, &out);
     signal(&child, "HUP");
     let done = child.wait_with_output().unwrap();
     assert_eq!(done.status.code(), Some(130), "{done:?}");

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use lastmeter_grid::flow::Phases;
+use lastmeter_grid::flow::{self, Phases};
 use lastmeter_grid::format::pgm;
 use lastmeter_grid::network::{Network, NodeId};
 use lastmeter_grid::short_circuit::{
-    Before, Fault, FaultState, Kind, Location, Options, Scaling, solve, sweep,
+    Before, Fault, FaultState, Kind, Location, Options, Scaling, Sweep, solve, sweep,
 };
 use lastmeter_grid::{Complex64, network::Wire};
 
@@ -21,10 +21,12 @@ pub struct ShortCircuits {
     pub faults: Vec<String>,
     /// Every fault at every node instead.
     pub everywhere: bool,
-    /// How high sources' voltages are.
+    /// How high sources' voltages are, if no load is there.
     pub scaling: Scaling,
+    /// Whether loads are there, as the admittances that they were before the fault.
+    pub loaded: bool,
     /// Impedance of the faults asked for, ohm.
-    pub resistance_ohm: f64,
+    pub impedance_ohm: Complex64,
 }
 
 /// One row of what is printed.
@@ -35,38 +37,34 @@ struct Row {
     rated_v: f64,
 }
 
-/// Calculates and prints them.
+/// Calculates them and says what came out; draws the one that is to be drawn.
 pub(super) fn answer(
     read: &Read,
     options: &GridOptions,
     wanted: &ShortCircuits,
+    before: &flow::Options,
 ) -> Result<String, String> {
     let shown = options.file.display();
-    let network = &read.network;
-    let mut choices = Options { phases: Phases::All, before: Before::Unloaded(wanted.scaling) };
     let failed = |why: &dyn std::fmt::Display| format!("error: {shown}: {why}");
+    let standing;
+    let (network, before) = if wanted.loaded {
+        // Regulators have come to rest when the fault comes.
+        standing = as_it_stands(&read.network, before).map_err(|why| failed(&why))?;
+        (&standing, Before::Loaded(flow::Options { phases: Phases::All, ..*before }))
+    } else {
+        (&read.network, Before::Unloaded(wanted.scaling))
+    };
+    let mut choices = Options { phases: Phases::All, before };
     if wanted.everywhere {
-        let impedance = Complex64::new(wanted.resistance_ohm, 0.0);
-        let swept =
-            sweep(network, &Kind::SHORT, impedance, &choices).map_err(|why| failed(&why))?;
+        if options.svg.is_some() {
+            return Err(failed(&ONE_PICTURE));
+        }
+        let swept = sweep(network, &Kind::SHORT, wanted.impedance_ohm, &choices)
+            .map_err(|why| failed(&why))?;
         if options.format == Format::Json {
             return Ok(pgm::sweep_output(network, &swept));
         }
-        let mut rows = Vec::new();
-        for (at, node) in network.nodes.iter().enumerate() {
-            for (number, &kind) in swept.kinds.iter().enumerate() {
-                let Some(found) = swept.fault(NodeId(at as u32), number) else { continue };
-                let state = FaultState {
-                    energized: true,
-                    current_a: found.current_a,
-                    voltage_v: found.voltage_v,
-                    ..FaultState::default()
-                };
-                let place = node.name.to_string();
-                rows.push(Row { kind, place, state, rated_v: node.rated_voltage_v });
-            }
-        }
-        return Ok(print(&rows, options, wanted.scaling));
+        return Ok(print(&rows_of_sweep(network, &swept), options, wanted));
     }
     let mut rows = Vec::new();
     if wanted.faults.is_empty() {
@@ -77,6 +75,8 @@ pub(super) fn answer(
         }
         choices.phases = phases;
         let result = solve(network, &faults, &choices).map_err(|why| failed(&why))?;
+        // They are all there at once, so one picture shows them.
+        super::draw(options, network, &result.flow)?;
         if options.format == Format::Json {
             let pgm::Document { elements, faults, .. } = &**document;
             return Ok(pgm::short_circuit_output(network, elements, faults, &result));
@@ -85,20 +85,56 @@ pub(super) fn answer(
             faults.iter().zip(&result.faults).map(|(fault, state)| row(network, fault, state)),
         );
     }
+    if wanted.faults.len() > 1 && options.svg.is_some() {
+        return Err(failed(&ONE_PICTURE));
+    }
     for text in &wanted.faults {
-        let fault = fault(network, text, wanted.resistance_ohm).map_err(|why| failed(&why))?;
+        let fault = fault(network, text, wanted.impedance_ohm).map_err(|why| failed(&why))?;
         // Each by itself, as if there were no other.
         let result = solve(network, &[fault], &choices).map_err(|why| failed(&why))?;
+        super::draw(options, network, &result.flow)?;
         rows.extend(result.faults.iter().map(|state| row(network, &fault, state)));
     }
-    Ok(print(&rows, options, wanted.scaling))
+    Ok(print(&rows, options, wanted))
 }
+
+/// The network with its taps where regulators leave them.
+fn as_it_stands(described: &Network, options: &flow::Options) -> Result<Network, flow::Failure> {
+    let mut network = described.clone();
+    for (transformer, winding, position) in flow::solve(described, options)?.taps {
+        let windings = &mut network.transformers[transformer as usize].windings;
+        if let Some(tap) = &mut windings[usize::from(winding)].tap {
+            tap.position = position;
+        }
+    }
+    Ok(network)
+}
+
+fn rows_of_sweep(network: &Network, swept: &Sweep) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (at, node) in network.nodes.iter().enumerate() {
+        for (number, &kind) in swept.kinds.iter().enumerate() {
+            let Some(found) = swept.fault(NodeId(at as u32), number) else { continue };
+            let state = FaultState {
+                energized: true,
+                current_a: found.current_a,
+                voltage_v: found.voltage_v,
+                ..FaultState::default()
+            };
+            let place = node.name.to_string();
+            rows.push(Row { kind, place, state, rated_v: node.rated_voltage_v });
+        }
+    }
+    rows
+}
+
+const ONE_PICTURE: &str = "a picture shows one short circuit; ask for one with --fault, or leave \
+                           out --svg";
 
 const NONE_ASKED: &str = "it describes no faults; ask with --fault ag@NODE or --fault-sweep";
 
 /// Reads `KIND@NODE` or `KIND@LINE:SHARE`.
-fn fault(network: &Network, text: &str, resistance_ohm: f64) -> Result<Fault, String> {
-    let impedance_ohm = Complex64::new(resistance_ohm, 0.0);
+fn fault(network: &Network, text: &str, impedance_ohm: Complex64) -> Result<Fault, String> {
     let Some((kind, place)) = text.split_once('@') else {
         return Err(format!("`{text}` is no fault; expected KIND@NODE, or KIND@LINE:SHARE"));
     };
@@ -144,25 +180,41 @@ fn row(network: &Network, fault: &Fault, state: &FaultState) -> Row {
     Row { kind: fault.kind, place, state: *state, rated_v }
 }
 
-fn print(rows: &[Row], options: &GridOptions, scaling: Scaling) -> String {
+fn print(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String {
     match options.format {
         Format::Csv => csv(rows),
         Format::Json => json(rows),
-        Format::Table => table(rows, options, scaling),
+        Format::Table => table(rows, options, wanted),
     }
 }
 
-fn table(rows: &[Row], options: &GridOptions, scaling: Scaling) -> String {
+fn table(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String {
     let width = rows.iter().map(|row| row.place.chars().count()).max().unwrap_or(0).max(5);
-    let before = match scaling {
-        Scaling::Actual => "sources as they are described",
-        Scaling::Minimum => "sources at c for the smallest current (IEC 60909-0, from memory)",
-        Scaling::Maximum => "sources at c for the largest current (IEC 60909-0, from memory)",
+    let before = match wanted.scaling {
+        _ if wanted.loaded => "with loads as the admittances that they were before",
+        Scaling::Actual => "without load, sources as they are described",
+        Scaling::Minimum => {
+            "without load, sources at the rated voltage times c for the smallest current \
+             (IEC 60909-0: 0.95 up to 1 kV, else 1.00)"
+        }
+        Scaling::Maximum => {
+            "without load, sources at the rated voltage times c for the largest current \
+             (IEC 60909-0: 1.10)"
+        }
     };
-    let mut text = format!("{}\nshort circuits without load, {before}\n\n", options.file.display());
+    let mut text = format!("{}\nshort circuits {before}\n", options.file.display());
+    if wanted.impedance_ohm != Complex64::ZERO {
+        let Complex64 { re, im } = wanted.impedance_ohm;
+        let _ = writeln!(text, "impedance of each fault {re} ohm + j {im} ohm");
+    }
     let _ = writeln!(
         text,
-        "{:<8} {:<width$} {:>12} {:>12} {:>12} A  {:>8} {:>8} {:>8} pu",
+        "\n{:<8} {:<width$}  {:<38}  {}",
+        "", "", "current into the fault, A", "voltage to earth there, pu of rated"
+    );
+    let _ = writeln!(
+        text,
+        "{:<8} {:<width$} {:>12} {:>12} {:>12}    {:>8} {:>8} {:>8}",
         "fault", "place", "a", "b", "c", "a", "b", "c"
     );
     for row in rows {
@@ -179,6 +231,12 @@ fn table(rows: &[Row], options: &GridOptions, scaling: Scaling) -> String {
             let _ = write!(text, " {:>8.4}", voltage.norm() * 3f64.sqrt() / row.rated_v);
         }
         text.push('\n');
+    }
+    if rows.iter().any(|row| matches!(row.kind, Kind::OpenConductors(_))) {
+        text.push_str(
+            "\nof an open conductor: the current through what is left between its ends, and the \
+             voltage\nfrom one of its ends to the other\n",
+        );
     }
     text
 }

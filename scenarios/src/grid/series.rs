@@ -7,15 +7,16 @@
 //! share of the whole as before.
 
 use std::fmt::Write as _;
+use std::io::Write;
 use std::path::Path;
 
-use lastmeter_grid::flow::{self, EndState, Failure, Flow, Options};
+use lastmeter_grid::flow::{self, EndState, Flow, Options};
 use lastmeter_grid::network::Wire;
 use lastmeter_grid::{Complex64, Network};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Format, GridOptions, Read};
+use super::{Format, GridOptions, Read, Stop};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +35,7 @@ struct Table {
 
 /// What is told of a step. The rest of its power flow is let go: a year has many steps.
 struct Step<'a> {
-    time: String,
+    time: &'a str,
     /// VA.
     delivered: Complex64,
     /// VA.
@@ -42,10 +43,12 @@ struct Step<'a> {
     losses_w: f64,
     /// The lowest and the highest voltage, per unit, and where.
     ends: [Option<(f64, &'a str)>; 2],
-    iterations: u32,
-    residual_va: f64,
-    /// Its output by itself, for JSON.
-    document: Option<Document>,
+}
+
+/// A step in the document of all.
+struct StepOfDocument {
+    told: OfStep,
+    document: Document,
 }
 
 /// One output of power-grid-model, or what many of them have in common.
@@ -58,52 +61,65 @@ struct Document {
     data: Box<RawValue>,
 }
 
-/// Solves all steps and prints them.
+/// Solves all steps. Rows are written as they are solved, a document when all are there.
 pub(super) fn answer(
     read: &Read,
     options: &GridOptions,
     file: &Path,
     choices: &Options,
-) -> Result<String, String> {
+    out: &mut dyn Write,
+) -> Result<(), Stop> {
     let network = &read.network;
     let table = table(file, network)?;
+    let rows = table.rows.len();
     let change = |step: usize, changed: &mut Network| {
         set(network, changed, &table.columns, &table.rows[step].1);
     };
-    let of_step = |step: usize, flow: Result<Flow, Failure>| {
-        let time = table.rows[step].0.clone();
-        let shown = options.file.display();
-        let refused = |why: String| {
-            format!("error: {shown}: with row {} ({time}) of {}: {why}", step + 1, file.display())
-        };
-        let flow = flow.map_err(|why| refused(why.to_string()))?;
-        let document = match options.format {
-            Format::Json => {
-                let text = super::one_json(read, &flow, choices.phases, None);
-                let document = serde_json::from_str(&text);
-                Some(document.map_err(|why| refused(why.to_string()))?)
-            }
-            Format::Table | Format::Csv => None,
-        };
-        Ok::<_, String>(Step {
+    let time = |step: usize| &*table.rows[step].0;
+    let refused = |step: usize, why: String| {
+        let (shown, at, time) = (options.file.display(), step + 1, time(step));
+        Stop::Refused(format!(
+            "error: {shown}: with row {at} ({time}) of {}: {why}",
+            file.display()
+        ))
+    };
+    if options.format == Format::Json {
+        let steps = flow::series(network, rows, choices, change, |step, _, flow| {
+            let flow = flow.map_err(|why| refused(step, why.to_string()))?;
+            let told = OfStep {
+                time: time(step).to_owned(),
+                iterations: flow.iterations,
+                residual: flow.residual_va,
+                losses_w: flow.losses_va.re,
+            };
+            let text = super::one_json(read, &flow, choices.phases, None);
+            let document =
+                serde_json::from_str(&text).map_err(|why| refused(step, why.to_string()))?;
+            Ok::<_, Stop>(StepOfDocument { told, document })
+        })?;
+        out.write_all(json(steps).as_bytes())?;
+        return Ok(());
+    }
+    let as_table = options.format == Format::Table;
+    let width = (0..rows).map(|step| time(step).chars().count()).max().unwrap_or(0).max(4);
+    let head = if as_table { text_head(&options.file, rows, width) } else { CSV_HEAD.to_owned() };
+    out.write_all(head.as_bytes())?;
+    flow::series(network, rows, choices, change, |step, _, flow| {
+        let flow = flow.map_err(|why| refused(step, why.to_string()))?;
+        let step = Step {
+            time: time(step),
             delivered: flow.sources.iter().map(EndState::total_va).sum(),
             drawn: flow.loads.iter().flat_map(|load| load.power_va).sum(),
             losses_w: flow.losses_va.re,
             ends: ends(network, &flow),
-            iterations: flow.iterations,
-            residual_va: flow.residual_va,
-            document,
-            time,
-        })
-    };
-    let steps = flow::series(network, table.rows.len(), choices, change, |step, _, flow| {
-        of_step(step, flow)
+        };
+        let row = if as_table { text_row(&step, width) } else { csv_row(&step) };
+        out.write_all(row.as_bytes())?;
+        // Whoever follows it sees each step when it is there.
+        out.flush()?;
+        Ok::<_, Stop>(())
     })?;
-    Ok(match options.format {
-        Format::Table => text(&steps, &options.file),
-        Format::Csv => csv(&steps),
-        Format::Json => json(steps),
-    })
+    Ok(())
 }
 
 /// Sets the powers of one row.
@@ -215,62 +231,72 @@ fn ends<'a>(network: &'a Network, flow: &Flow) -> [Option<(f64, &'a str)>; 2] {
     [lowest, voltages.max_by(|a, b| a.0.total_cmp(&b.0))]
 }
 
-fn text(steps: &[Step<'_>], file: &Path) -> String {
-    let width = steps.iter().map(|step| step.time.chars().count()).max().unwrap_or(0).max(4);
-    let mut text = format!("{}\n{} steps\n\n", file.display(), steps.len());
-    let _ = writeln!(
-        text,
-        "{:<width$} {:>12} {:>12} {:>10}   {:>8} {:20} {:>8} at",
-        "time", "sources kW", "loads kW", "losses kW", "lowest", "pu at", "highest"
+fn text_head(file: &Path, rows: usize, width: usize) -> String {
+    format!(
+        "{}\n{rows} steps\n\n{:<width$} {:>12} {:>12} {:>10}   {:>8} {:20} {:>8} at\n",
+        file.display(),
+        "time",
+        "sources kW",
+        "loads kW",
+        "losses kW",
+        "lowest",
+        "pu at",
+        "highest"
+    )
+}
+
+fn text_row(step: &Step<'_>, width: usize) -> String {
+    let mut text = format!(
+        "{:<width$} {:>12.3} {:>12.3} {:>10.3}  ",
+        step.time,
+        step.delivered.re / 1e3,
+        step.drawn.re / 1e3,
+        step.losses_w / 1e3
     );
-    for step in steps {
-        let _ = write!(
-            text,
-            "{:<width$} {:>12.3} {:>12.3} {:>10.3}  ",
-            step.time,
-            step.delivered.re / 1e3,
-            step.drawn.re / 1e3,
-            step.losses_w / 1e3
-        );
-        for (voltage, at) in step.ends.iter().flatten() {
-            let _ = write!(text, " {voltage:>8.5} {at:20}");
-        }
-        text.truncate(text.trim_end().len());
-        text.push('\n');
+    for (voltage, at) in step.ends.iter().flatten() {
+        let _ = write!(text, " {voltage:>8.5} {at:20}");
     }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
     text
 }
 
-fn csv(steps: &[Step<'_>]) -> String {
-    let mut text = String::from(
-        "time,source_w,source_var,load_w,load_var,losses_w,lowest_pu,lowest_at,highest_pu,highest_at\n",
+const CSV_HEAD: &str =
+    "time,source_w,source_var,load_w,load_var,losses_w,lowest_pu,lowest_at,highest_pu,highest_at\n";
+
+fn csv_row(step: &Step<'_>) -> String {
+    let mut text = format!(
+        "{},{},{},{},{},{}",
+        super::show::quoted(step.time),
+        step.delivered.re,
+        step.delivered.im,
+        step.drawn.re,
+        step.drawn.im,
+        step.losses_w
     );
-    for step in steps {
-        let _ = write!(
-            text,
-            "{},{},{},{},{},{}",
-            super::show::quoted(&step.time),
-            step.delivered.re,
-            step.delivered.im,
-            step.drawn.re,
-            step.drawn.im,
-            step.losses_w
-        );
-        for end in step.ends {
-            match end {
-                Some((voltage, at)) => {
-                    let _ = write!(text, ",{voltage},{}", super::show::quoted(at));
-                }
-                None => text.push_str(",,"),
+    for end in step.ends {
+        match end {
+            Some((voltage, at)) => {
+                let _ = write!(text, ",{voltage},{}", super::show::quoted(at));
             }
+            None => text.push_str(",,"),
         }
-        text.push('\n');
     }
+    text.push('\n');
     text
+}
+
+/// What is told of a step beside its output.
+#[derive(Serialize)]
+struct OfStep {
+    time: String,
+    iterations: u32,
+    residual: f64,
+    losses_w: f64,
 }
 
 /// The batch output of power-grid-model: the data of one step after another, each with its time.
-fn json(steps: Vec<Step<'_>>) -> String {
+fn json(steps: Vec<StepOfDocument>) -> String {
     #[derive(Serialize)]
     struct Whole {
         version: String,
@@ -284,20 +310,11 @@ fn json(steps: Vec<Step<'_>>) -> String {
     struct Told {
         steps: Vec<OfStep>,
     }
-    #[derive(Serialize)]
-    struct OfStep {
-        time: String,
-        iterations: u32,
-        residual: f64,
-        losses_w: f64,
-    }
     let mut told = Told { steps: Vec::with_capacity(steps.len()) };
     let (mut head, mut data) = (None, Vec::with_capacity(steps.len()));
-    for Step { time, iterations, residual_va: residual, losses_w, document, .. } in steps {
-        told.steps.push(OfStep { time, iterations, residual, losses_w });
-        let Some(Document { version, r#type, attributes, data: own, .. }) = document else {
-            continue;
-        };
+    for StepOfDocument { told: of_step, document } in steps {
+        let Document { version, r#type, attributes, data: own, .. } = document;
+        told.steps.push(of_step);
         data.push(own);
         head.get_or_insert((version, r#type, attributes));
     }

@@ -2,14 +2,25 @@
 
 use std::path::PathBuf;
 
+use lastmeter_grid::Complex64;
 use lastmeter_grid::diagram::Colouring;
 
-use super::{Format, GridOptions, Scaling, ShortCircuits, try_grid};
+use super::{Format, GridOptions, Scaling, ShortCircuits, Stop};
 
 /// A home of 2 kW at the end of 0.1 ohm, behind a stiff source.
 const FEEDER: &str = "new circuit.small basekv=0.4 mvasc3=1000 mvasc1=1000\n\
     new line.l bus1=sourcebus.1 bus2=home.1 phases=1 r1=0.1 x1=0 c1=0\n\
     new load.h bus1=home.1 phases=1 kv=0.230940107675850 kw=2 kvar=0\n";
+
+/// What is printed, or why not.
+fn try_grid(options: &GridOptions) -> Result<String, String> {
+    let mut out = Vec::new();
+    match super::try_grid(options, &mut out) {
+        Ok(()) => Ok(String::from_utf8(out).unwrap()),
+        Err(Stop::Refused(message)) => Err(message),
+        Err(Stop::Output(error)) => panic!("{error}"),
+    }
+}
 
 fn options(file: PathBuf, format: Format) -> GridOptions {
     GridOptions {
@@ -125,7 +136,10 @@ fn short_circuits_are_told_at_nodes_along_lines_and_everywhere() {
         let mut asked = options(file.clone(), Format::Csv);
         let faults = faults.iter().map(|&fault| fault.to_owned()).collect();
         let scaling = Scaling::Actual;
-        asked.short_circuits = Some(ShortCircuits { faults, everywhere, scaling, resistance_ohm });
+        let impedance_ohm = Complex64::new(resistance_ohm, 0.0);
+        let loaded = false;
+        let wanted = ShortCircuits { faults, everywhere, scaling, loaded, impedance_ohm };
+        asked.short_circuits = Some(wanted);
         try_grid(&asked)
     };
     let current = |csv: &str, row: &str| -> f64 {
@@ -146,6 +160,39 @@ fn short_circuits_are_told_at_nodes_along_lines_and_everywhere() {
     assert!(ask(&[], false, 0.0).unwrap_err().contains("--fault ag@NODE"));
     assert!(ask(&["ag@nowhere"], false, 0.0).unwrap_err().contains("`nowhere` is neither"));
     assert!(ask(&["xg@home"], false, 0.0).unwrap_err().contains("is no fault"));
+}
+
+/// Half way to the home, through 0.2 ohm, beside a home that is the admittance it was: by hand.
+#[test]
+fn a_short_circuit_with_load_sees_what_the_load_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stiff.dss");
+    let stiff = FEEDER.replace("mvasc3=1000 mvasc1=1000", "mvasc3=1e9 mvasc1=1e9");
+    std::fs::write(&file, stiff).unwrap();
+    let picture = folder.path().join("fault.svg");
+    let mut asked = options(file, Format::Csv);
+    asked.svg = Some(picture.clone());
+    let faults = vec!["ag@l:0.5".to_owned()];
+    let impedance_ohm = Complex64::new(0.2, 0.0);
+    let (scaling, everywhere) = (Scaling::Maximum, false);
+    let wanted = ShortCircuits { faults, everywhere, scaling, loaded: true, impedance_ohm };
+    asked.short_circuits = Some(wanted.clone());
+    let csv = try_grid(&asked).unwrap();
+    let u0 = 400.0 / 3f64.sqrt();
+    let before = f64::midpoint(u0, (u0 * u0 - 800.0).sqrt());
+    let home_ohm = before * before / 2000.0;
+    let siemens = 1.0 / 0.05 + 1.0 / 0.2 + 1.0 / (0.05 + home_ohm);
+    let expected = u0 / 0.05 / siemens / 0.2;
+    let row = csv.lines().find(|line| line.starts_with("ag,l:0.5,a")).unwrap();
+    let found: f64 = row.split(',').nth(3).unwrap().parse().unwrap();
+    assert!((found / expected - 1.0).abs() < 1e-6, "{found} is not {expected}");
+    assert!(std::fs::read_to_string(&picture).unwrap().starts_with("<svg"));
+    asked.format = Format::Table;
+    assert!(try_grid(&asked).unwrap().contains("with loads as the admittances"));
+    // Several by themselves are not one picture.
+    let faults = vec!["ag@home".to_owned(), "ag@l:0.5".to_owned()];
+    asked.short_circuits = Some(ShortCircuits { faults, ..wanted });
+    assert!(try_grid(&asked).unwrap_err().contains("a picture shows one short circuit"));
 }
 
 /// u (u0 - u) / 0.1 ohm = P at each row; a row by itself is what the power flow finds.
@@ -178,6 +225,11 @@ fn loads_follow_a_table_step_by_step() {
     asked.format = Format::Table;
     asked.series = Some(rows.clone());
     assert!(try_grid(&asked).unwrap().contains("3 steps"));
+    // What was solved before a step that cannot be is there.
+    std::fs::write(&rows, "time,h\nnoon,2000\none,900000\n").unwrap();
+    let mut out = Vec::new();
+    assert!(super::try_grid(&asked, &mut out).is_err());
+    assert!(String::from_utf8(out).unwrap().lines().last().unwrap().starts_with("noon"));
 }
 
 #[test]

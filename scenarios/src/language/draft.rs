@@ -259,7 +259,7 @@ impl<'a> Draft<'a> {
         if let Some(head) = self.head_values() {
             let has_plan = self.suite.is_some() || self.calibration.is_some();
             semantics::lasts_so_long(head, has_plan, out);
-            semantics::ends_in_time(head, plans.duration(), out);
+            semantics::is_in_time(head, plans.duration(), out);
         }
         self.references(names, &table_of_device, (platform, files), out)
     }

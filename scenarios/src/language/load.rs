@@ -63,6 +63,42 @@ impl LoadOptions {
     }
 }
 
+/// What a file is meant as, so that its mistakes are told as one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meant {
+    Scenario,
+    Suite,
+    Network,
+}
+
+impl Meant {
+    /// By the tables in it; JSON and scripts of `OpenDSS` are networks by their names.
+    pub(crate) fn of(path: &Path, text: &str) -> Self {
+        let is_named = |ending: &str| {
+            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
+        };
+        if is_named("dss") || is_named("json") {
+            return Self::Network;
+        }
+        if lastmeter_reports::standard::Suite::is_meant(text) {
+            return Self::Suite;
+        }
+        let root = parse_document(text, SourceId::FILE, &mut Diagnostics::new());
+        let has = |key: &str| root.get(key).is_some();
+        let of_scenario = ["scenario", "grid", "platform", "device", "check"];
+        if has("node") && !of_scenario.into_iter().any(has) {
+            return Self::Network;
+        }
+        Self::Scenario
+    }
+
+    /// The same of a file that may not be there: then it is told as a scenario that is not.
+    pub(crate) fn of_file(path: &Path) -> Self {
+        let text = files::read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        text.map_or(Self::Scenario, |text| Self::of(path, &text))
+    }
+}
+
 /// How a scenario and the command line spell a time mode.
 pub fn time_word(time: TimeMode) -> &'static str {
     match time {
@@ -117,8 +153,10 @@ impl Scenario {
             diagnostics.report(Code::SYNTAX, span, message, "this byte is none of a character");
             return Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts });
         }
-        if lastmeter_reports::standard::Suite::is_meant(&text) {
-            return Err(suite_instead(&text, texts));
+        match Meant::of(path, &text) {
+            Meant::Scenario => {}
+            Meant::Suite => return Err(suite_instead(&text, texts)),
+            Meant::Network => return Err(network_instead(path, texts)),
         }
         let mut root = parse_document(&text, SourceId::FILE, &mut diagnostics);
         for (option, change) in options.changes() {
@@ -161,6 +199,20 @@ fn suite_instead(text: &str, texts: Texts) -> LoadFailure {
     for mistake in mistakes {
         diagnostics.push(mistake);
     }
+    LoadFailure { diagnostics: diagnostics.into_sorted(), texts }
+}
+
+/// A network where a scenario is due.
+fn network_instead(path: &Path, texts: Texts) -> LoadFailure {
+    let mut diagnostics = Diagnostics::new();
+    let message = "this is a network, and no scenario";
+    let name = path.display();
+    let help = Some(format!(
+        "solve it with `lastmeter grid {name}`, or name it with `file` of `[grid]` in a scenario"
+    ));
+    let label = "needs a scenario to be played in";
+    let code = Code::DOES_NOT_FIT;
+    diagnostics.report_with_help(code, semantics::FILE_START, message, label, help);
     LoadFailure { diagnostics: diagnostics.into_sorted(), texts }
 }
 

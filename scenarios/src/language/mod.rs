@@ -38,8 +38,8 @@ pub use failure::LoadFailure;
 pub(crate) use files::{open as open_file, read as read_file};
 pub use json_schema::json_schema;
 pub use lastmeter_reports::record::TimeMode;
-pub(crate) use load::failure;
 pub use load::{LoadOptions, time_word};
+pub(crate) use load::{Meant, failure};
 pub use scenario::{
     Action, CheckRow, DeviceRow, Expect, FloorRow, GivenAuthority, Injection, LinkRow, ObserverRow,
     PlatformUse, Scenario, Source, TlsUse,

@@ -156,9 +156,15 @@ pub(crate) fn lasts_so_long(head: &Values, has_plan: bool, out: &mut Diagnostics
     }
 }
 
-/// The end can be counted in nanoseconds, as every instant is.
-pub(crate) fn ends_in_time(head: &Values, planned: Option<SimDuration>, out: &mut Diagnostics) {
+/// From its start on it can be counted as clocks of platforms count, in time since 1970, and to its
+/// end in nanoseconds, as every instant is.
+pub(crate) fn is_in_time(head: &Values, planned: Option<SimDuration>, out: &mut Diagnostics) {
     let Some(start) = head.instant_opt("start") else { return };
+    if start.as_nanoseconds() < 0 {
+        let message = "the scenario would start before 1970";
+        let label = "platforms count time from 1970-01-01T00:00:00Z on";
+        out.report(Code::OUT_OF_RANGE, head.span_of("start"), message, label);
+    }
     let Some(duration) = planned.or_else(|| head.duration_opt("duration")) else { return };
     if start.as_nanoseconds().checked_add(duration.0).is_none() {
         let message = "the scenario would end after the year 2262";

@@ -81,7 +81,7 @@ impl Form {
         match self {
             Self::Seconds => "a number of seconds",
             Self::Clock => "a clock time such as 00:15",
-            Self::Instant => "a date and time such as 2027-01-18T00:15",
+            Self::Instant => "a date and time such as 2027-01-18T00:15 or 18.01.2027 00:15",
         }
     }
 }
@@ -108,9 +108,13 @@ fn times(
             return Ok(None);
         }
         Some(read) => read,
-        None if named.is_some() && !is_given => {
+        // What is neither a time nor a number is no power: somebody's way to write times.
+        None if !is_given => {
             let (place, found) = (place(file, first.number, column), first.fields[column]);
-            return Err(format!("{place}: `{found}` is no time, so it has to be told by `every`"));
+            return Err(format!(
+                "{place}: `{found}` is no time that is known here, so `every` has to tell how far \
+                 rows are apart"
+            ));
         }
         None => return Ok(None),
     };
@@ -166,10 +170,26 @@ fn time(text: &str) -> Option<(Form, i64)> {
     let at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
     let (of_day, offset) = rest.split_at(at);
     clock(of_day)?;
+    let date = day(date)?;
     let seconds = if of_day.matches(':').count() == 1 { ":00" } else { "" };
     let offset = if offset.is_empty() { "Z" } else { offset };
     let instant: SimTime = format!("{date}T{of_day}{seconds}{offset}").parse().ok()?;
     Some((Form::Instant, instant.as_nanoseconds()))
+}
+
+/// A date as the standard has it: as it is, or from day, month and year with dots between them.
+fn day(date: &str) -> Option<String> {
+    if !date.contains('.') {
+        return Some(date.to_owned());
+    }
+    let mut parts = date.split('.');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_number = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_date = is_number(day, 2) && is_number(month, 2) && is_number(year, 4);
+    (is_date && year.len() == 4 && parts.next().is_none())
+        .then(|| format!("{year}-{month:0>2}-{day:0>2}"))
 }
 
 /// Hours and minutes, with seconds if need be.
@@ -282,6 +302,8 @@ mod tests {
             ("2027-01-18 00:15", Form::Instant, midnight + 15 * minute),
             ("2027-01-18T00:15:00", Form::Instant, midnight + 15 * minute),
             ("2027-01-18 01:15+01:00", Form::Instant, midnight + 15 * minute),
+            ("18.01.2027 00:15", Form::Instant, midnight + 15 * minute),
+            ("18.1.2027 00:15:00", Form::Instant, midnight + 15 * minute),
         ] {
             assert_eq!(time(text), Some((form, expected)), "{text}");
         }
@@ -292,7 +314,11 @@ mod tests {
             "00:60",
             "00:00:60",
             "0:0:0:0",
-            "18.01.2027 00:00",
+            "18.01.27 00:00",
+            "18.13.2027 00:00",
+            "1.2.3.2027 00:00",
+            "18.+1.2027 00:00",
+            "2027.01.18 00:00",
             "nan",
             "2027-01-18",
             "2027-13-18 00:00",

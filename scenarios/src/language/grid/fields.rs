@@ -86,8 +86,8 @@ static CSV: Entry = Entry {
         start on, whatever time it tells. How long a row holds is told by the column `time` (or by \
         the first, if it holds times): clock times, dates with times, or seconds, which have to go \
         on evenly; numbers are seconds only in a column named `time`, or in a first one named `t`, \
-        `seconds` or `timestamp`. `every` tells it where there are no times, and must not \
-        contradict them. A step that spans several rows takes their mean, so the energy is the \
+        `seconds` or `timestamp`. `every` tells it where there are no times (or a first column \
+        of words that are none), and must not contradict them. A step that spans several rows takes their mean, so the energy is the \
         table's. There have to be as many rows as the scenario needs. Powers of a load with \
         several phases are spread as its network's file says.",
     fields: &[

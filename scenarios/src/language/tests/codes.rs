@@ -36,6 +36,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "start = 2262-04-11T23:40:00Z # ",
         "S006 7:9 <2262-04-11T23:40:00Z> the scenario would end after the year 2262",
     ),
+    (
+        "start = 2027",
+        "start = 1969-12-31T23:59:59Z # ",
+        "S006 7:9 <1969-12-31T23:59:59Z> the scenario would start before 1970",
+    ),
     ("use = \"child\"", "use = \"chidl\"", "S007 12:7 <\"chidl\"> `use` cannot be `chidl`"),
     ("\"230 V\"", "230", "S008 18:11 <230> `230` has no unit"),
     ("\"230 V\"", "\"230 volt\"", "S009 18:11 <\"230 volt\"> `volt` is not a unit"),

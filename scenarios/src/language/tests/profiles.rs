@@ -175,6 +175,8 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
         "label,h1\n23:55,100\n23:57:30,200\n00:00,300\n00:02:30,500\n",
         "when,h1\n2027-01-18 23:55,100\n2027-01-18 23:57:30,200\n2027-01-19 00:00,300\n\
          2027-01-19 00:02:30,500\n",
+        "Zeit,h1\n18.01.2027 23:55,100\n18.01.2027 23:57:30,200\n19.1.2027 00:00,300\n\
+         19.01.2027 00:02:30,500\n",
         "when,h1\n2027-03-28T01:57:30+01:00,100\n2027-03-28T03:00:00+02:00,200\n\
          2027-03-28T03:02:30+02:00,300\n2027-03-28T03:05:00+02:00,500\n",
     ] {
@@ -185,11 +187,10 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
         assert!(told.starts_with("S027 <\"5 min\"> rows of `own.csv` follow each other"), "{told}");
         assert!(told.contains("every 150 s, by `"), "{told}");
     }
-    // No times: numbers may be powers, and words are labels. A row holds for a step, or `every`.
+    // No times: numbers may be powers. A row holds for a step, or `every`.
     for text in [
         "h2,h1\n0,100\n150,200\n300,300\n450,500\n",
         "h1\n100\n200\n300\n500\n",
-        "day,h1\nMonday,100\nTuesday,200\nWednesday,300\nThursday,500\n",
         "time,h1\n0,100\n",
     ] {
         let folder = folder("own.csv", text);
@@ -201,12 +202,20 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
             close(&drawn(&folder.load(&rows("every = \"10 min\"")).unwrap()), &[100.0, 100.0]);
         }
     }
-    // A column `time` that nobody understands is told, unless `every` says how long a row holds.
-    let folder = folder("own.csv", "time,h1\n18.01.2027,100\n19.01.2027,200\n");
-    close(&drawn(&folder.load(&rows("every = \"5 min\"")).unwrap()), &[100.0, 200.0]);
-    let told = folder.mistake(&rows(""));
-    let expected = "`own.csv`, line 2, column 1: `18.01.2027` is no time, so it has to be told by";
-    assert!(told.starts_with(&format!("S026 <\"own.csv\"> {expected} `every`")), "{told}");
+    // Words are times that nobody understands: they are told, unless `every` says how long a row
+    // holds.
+    for (name, first, second) in [
+        ("time", "18.01.2027", "19.01.2027"),
+        ("Zeit", "18.1.27 00:00", "18.1.27 00:15"),
+        ("day", "Monday", "Tuesday"),
+        ("h", "1.2.3.2027 00:00", "1.2.3.2027 00:15"),
+    ] {
+        let folder = folder("own.csv", &format!("{name},h1\n{first},100\n{second},200\n"));
+        close(&drawn(&folder.load(&rows("every = \"5 min\"")).unwrap()), &[100.0, 200.0]);
+        let told = folder.mistake(&rows(""));
+        let expected = format!("`own.csv`, line 2, column 1: `{first}` is no time that is known");
+        assert!(told.starts_with(&format!("S026 <\"own.csv\"> {expected}")), "{told}");
+    }
 }
 
 #[test]
@@ -262,7 +271,7 @@ fn a_field_that_is_no_number_is_told_with_line_and_column() {
         assert!(told.starts_with("S026 ") && told.contains(expected), "{told}");
     }
     // What a scenario does not need is not looked at.
-    let folder = folder("own.csv", "h2,h1\nx,1\nx,2\nx,x\n");
+    let folder = folder("own.csv", "h2,h1\n0,1\nx,2\nx,x\n");
     close(&drawn(&folder.load(&rows("")).unwrap()), &[1.0, 2.0]);
 }
 
