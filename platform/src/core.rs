@@ -33,6 +33,8 @@ const LOCK_FILE: &str = "lock";
 const JOURNAL_FOLDER: &str = "journal";
 /// How long a barrier may take before whoever waits for it is told so.
 const BARRIER_LIMIT: Duration = Duration::from_mins(1);
+/// The same where the store does nothing but fail. Whoever waits is told; the store tries on.
+const FAILING_LIMIT: Duration = Duration::from_secs(10);
 
 /// The parts, running.
 pub(crate) struct Core {
@@ -80,12 +82,18 @@ pub(crate) enum AdvanceError {
 }
 
 /// Why a barrier was not reached.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum BarrierError {
     /// The platform takes nothing more.
     #[error(transparent)]
     Stopped(#[from] JournalStopped),
-    /// The store is too far behind or fails.
+    /// The store fails, and goes on failing.
+    #[error("the store could not be written for {} s: {cause}", FAILING_LIMIT.as_secs())]
+    Failing {
+        /// Why.
+        cause: String,
+    },
+    /// The store is too far behind.
     #[error("what is in the journal was not committed within {} s", BARRIER_LIMIT.as_secs())]
     Late,
 }
@@ -194,9 +202,10 @@ impl Core {
             self.journal.pass(Job::Barrier(reply)).await?;
             reached.await.map_err(|_| JournalStopped)
         };
-        match tokio::time::timeout(BARRIER_LIMIT, wait).await {
-            Ok(totals) => Ok(totals?),
-            Err(_) => Err(BarrierError::Late),
+        tokio::select! {
+            totals = wait => Ok(totals?),
+            cause = self.health.fails_for(FAILING_LIMIT) => Err(BarrierError::Failing { cause }),
+            () = tokio::time::sleep(BARRIER_LIMIT) => Err(BarrierError::Late),
         }
     }
 
@@ -259,9 +268,12 @@ impl Core {
 
     /// Whether messages are taken and committed.
     pub(crate) fn is_ready(&self) -> bool {
-        self.journal.is_working()
-            && !self.health.failing.load(Ordering::Acquire)
-            && !self.health.ended.load(Ordering::Acquire)
+        self.trouble().is_none()
+    }
+
+    /// Why messages are not taken or not committed, where they are not.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.journal.trouble().or_else(|| self.health.trouble())
     }
 
     /// Takes nothing more, commits what is there, ends the threads. `false` if that took longer

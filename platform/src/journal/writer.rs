@@ -7,15 +7,16 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::Appender;
 use super::record::Kind;
+use crate::metrics::lock;
 use crate::pipeline::{Delivery, Job};
 
 /// Records of one group at most; with it a group's memory is bounded.
@@ -63,6 +64,8 @@ pub(crate) struct JournalCounters {
     pub(crate) failures: AtomicU64,
     /// Whether the last group could not be made durable, as on a full disk.
     pub(crate) failing: AtomicBool,
+    /// Why the last group that could not be made durable was not.
+    cause: Mutex<String>,
 }
 
 /// The end that senders hold; clones share the thread.
@@ -123,9 +126,13 @@ impl Journal {
         &self.counters
     }
 
-    /// Whether the thread still takes work, and the last of it could be made durable.
-    pub(crate) fn is_working(&self) -> bool {
-        !self.work.is_closed() && !self.counters.failing.load(Ordering::Acquire)
+    /// Why it does not work: the thread takes nothing more, or the last could not be made durable.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        if self.work.is_closed() {
+            return Some("the journal has ended".to_owned());
+        }
+        let is_failing = self.counters.failing.load(Ordering::Acquire);
+        is_failing.then(|| format!("the journal cannot be written: {}", lock(&self.counters.cause)))
     }
 }
 
@@ -181,6 +188,9 @@ impl Writer {
         self.counters.bytes.store(counts.bytes, Ordering::Relaxed);
         self.counters.syncs.store(counts.syncs, Ordering::Relaxed);
         self.counters.failures.store(counts.failures, Ordering::Relaxed);
+        if let Err(error) = &written {
+            *lock(&self.counters.cause) = error.to_string();
+        }
         self.counters.failing.store(written.is_err(), Ordering::Release);
         match written {
             Ok(first) => self.hand_on(group, first),

@@ -28,11 +28,10 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<Value>, Proble
         );
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "damaged_journal", detail));
     }
-    if api.core.is_ready() {
-        return Ok(Json(json!({ "status": "ready" })));
+    match api.core.trouble() {
+        None => Ok(Json(json!({ "status": "ready" }))),
+        Some(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why)),
     }
-    let detail = "the journal or the store does not work; the log says why";
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail))
 }
 
 /// `GET /metrics`: Prometheus text, format 0.0.4.

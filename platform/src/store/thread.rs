@@ -6,15 +6,15 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Progress;
 use super::apply::{Outcome, Writer};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, lock};
 use crate::pipeline::Job;
 
 /// Between two attempts at a batch that fails.
@@ -29,6 +29,35 @@ pub(crate) struct Health {
     pub(crate) ended: AtomicBool,
     /// Stop trying a batch that fails: the platform is stopping, the journal has it.
     pub(crate) give_up: AtomicBool,
+    /// Why the last transaction that failed did so.
+    cause: Mutex<String>,
+}
+
+impl Health {
+    /// Why the store does not work, if it does not.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        if self.ended.load(Ordering::Acquire) {
+            return Some("the store has ended".to_owned());
+        }
+        let is_failing = self.failing.load(Ordering::Acquire);
+        is_failing.then(|| format!("the store cannot be written: {}", lock(&self.cause)))
+    }
+
+    /// Returns why the store fails when it has been failing for so long without a break.
+    pub(crate) async fn fails_for(&self, limit: Duration) -> String {
+        let mut failing = Duration::ZERO;
+        loop {
+            tokio::time::sleep(RETRY).await;
+            if self.failing.load(Ordering::Acquire) {
+                failing += RETRY;
+            } else {
+                failing = Duration::ZERO;
+            }
+            if failing >= limit {
+                return lock(&self.cause).clone();
+            }
+        }
+    }
 }
 
 /// The running thread.
@@ -151,6 +180,10 @@ impl Worker {
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(%error, cause, "the store cannot be written; trying again");
+                    *lock(&self.health.cause) = match cause {
+                        Some(cause) => format!("{error}: {cause}"),
+                        None => error.to_string(),
+                    };
                     self.metrics.commit_failures.fetch_add(1, Ordering::Relaxed);
                     self.health.failing.store(true, Ordering::Release);
                     if self.health.give_up.load(Ordering::Acquire) {

@@ -60,6 +60,28 @@ async fn a_sender_that_waits_too_long_is_told_so_and_gets_no_acknowledgement() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_a_store_that_goes_on_failing_is_told_why_and_it_tries_on() {
+    let bench = Bench::start(ClockSource::Driven).await;
+    let path = bench.folder.path().join("default/store.db");
+    let other = rusqlite::Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let first = accept(&bench.core, bytes(&reading("home", Some(1), 230.0))).await;
+    assert_eq!(first.unwrap(), Accepted::Stored, "the journal has it");
+    let told = bench.core.barrier().await.unwrap_err().to_string();
+    assert!(told.starts_with("the store could not be written for 10 s: "), "{told}");
+    assert!(told.contains("database is locked"), "{told}");
+    let trouble = bench.core.trouble().unwrap();
+    assert!(trouble.starts_with("the store cannot be written: "), "{trouble}");
+    assert!(trouble.contains("database is locked"), "{trouble}");
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    bench.core.barrier().await.unwrap();
+    assert_eq!(bench.core.trouble(), None);
+    assert_eq!(readings(&bench.core).await.len(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_sender_that_goes_away_while_it_waits_loses_nothing_that_was_made_durable() {
     let bench = Bench::start(ClockSource::Driven).await;
     for serial in 1..=200 {

@@ -235,11 +235,14 @@ async fn when_the_journal_cannot_be_written_nothing_is_acknowledged_and_later_al
     assert!(matches!(refused, Err(IngestError::JournalFailed(_))), "{refused:?}");
     let refused = accept(&bench.core, b"{".to_vec()).await;
     assert!(matches!(refused, Err(IngestError::JournalFailed(_))), "{refused:?}");
+    let trouble = bench.core.trouble().unwrap();
+    assert!(trouble.starts_with("the journal cannot be written: "), "{trouble}");
     disk.limit_space(None);
     disk.fail_syncs(1);
     let refused = accept(&bench.core, bytes(&reading("home", Some(2), 230.0))).await;
     assert!(matches!(refused, Err(IngestError::JournalFailed(_))), "{refused:?}");
     store(&bench.core, &[reading("home", Some(3), 230.0)]).await;
+    assert_eq!(bench.core.trouble(), None);
     let serials: Vec<u64> =
         readings(&bench.core).await.iter().map(|row| row.number.unwrap().1).collect();
     assert_eq!(serials, [1, 3]);

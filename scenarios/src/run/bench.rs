@@ -38,6 +38,10 @@ pub(crate) const SYNC_EVERY: SimDuration = SimDuration::from_seconds(60);
 
 /// Rounds of a sync point after which something is wrong.
 const ROUNDS_MAX: u32 = 100;
+/// How often a platform that keeps devices waiting is asked whether it works.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often it may answer that it does not before the run ends.
+const TROUBLED_MAX: u32 = 5;
 
 /// A command that was invoked and whose answer is awaited.
 struct OpenCommand {
@@ -195,7 +199,21 @@ impl Bench {
     /// Runs the devices ahead, each in a task of its own.
     async fn run_devices(&mut self, until: SimTime) -> Result<(), BenchError> {
         let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
-        while ahead.next().await {}
+        let mut troubled = 0;
+        loop {
+            match tokio::time::timeout(LOOK_AGAIN, ahead.next()).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                // Devices send again what is not acknowledged, and cannot know that it is in vain.
+                Err(_) => match self.rest.trouble().await {
+                    None => troubled = 0,
+                    Some(why) if troubled >= TROUBLED_MAX => {
+                        return Err(BenchError::PlatformTroubled(why));
+                    }
+                    Some(_) => troubled += 1,
+                },
+            }
+        }
         self.shells = ahead.finish()?;
         Ok(())
     }

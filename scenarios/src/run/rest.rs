@@ -155,6 +155,14 @@ impl Rest {
         }
     }
 
+    /// Why the platform takes no messages or does not commit them, if it says so.
+    pub(crate) async fn trouble(&mut self) -> Option<String> {
+        match self.client.get_text("/readyz").await {
+            Err(HttpError::Status { status, detail, .. }) if status.as_u16() == 503 => Some(detail),
+            _ => None,
+        }
+    }
+
     /// What has arrived at the platform and is not committed yet; `None` if it does not tell.
     pub(crate) async fn in_flight_bytes(&mut self) -> Result<Option<u64>, BenchError> {
         let text = match self.client.get_text("/metrics").await {
