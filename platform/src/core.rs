@@ -202,11 +202,15 @@ impl Core {
             self.journal.pass(Job::Barrier(reply)).await?;
             reached.await.map_err(|_| JournalStopped)
         };
-        tokio::select! {
-            totals = wait => Ok(totals?),
-            cause = self.health.fails_for(FAILING_LIMIT) => Err(BarrierError::Failing { cause }),
-            () = tokio::time::sleep(BARRIER_LIMIT) => Err(BarrierError::Late),
-        }
+        let reached = async {
+            tokio::select! {
+                totals = wait => Ok(totals?),
+                cause = self.health.fails_for(FAILING_LIMIT) => {
+                    Err(BarrierError::Failing { cause })
+                }
+            }
+        };
+        tokio::time::timeout(BARRIER_LIMIT, reached).await.unwrap_or(Err(BarrierError::Late))
     }
 
     /// Moves a driven clock to an instant: commits what is journalled, fires every timer

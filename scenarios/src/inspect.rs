@@ -90,7 +90,9 @@ fn check_network(file: &Path, json: bool) -> usize {
     } else if mistakes.is_empty() {
         tell_out(&format!("ok  {}  (a network)", file.display()));
     } else {
-        mistakes.iter().for_each(|line| tell(&grid::printable(line)));
+        for line in &mistakes {
+            tell(&grid::printable(line));
+        }
     }
     mistakes.len()
 }

@@ -209,8 +209,8 @@ fn table(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String 
     }
     let _ = writeln!(
         text,
-        "\n{:<8} {:<width$}  {:<38}  {}",
-        "", "", "current into the fault, A", "voltage to earth there, pu of rated"
+        "\n{:<8} {:<width$}  {:<38}  voltage to earth there, pu of rated",
+        "", "", "current into the fault, A"
     );
     let _ = writeln!(
         text,
