@@ -109,7 +109,8 @@ pub(crate) enum Command {
     },
     /// Tell all about a registered thing or an error code
     Explain {
-        /// A source, link preset, device, injection, check, profile, defect, section, suite, or an
+        /// A source, link preset, device, injection, check, profile, defect, section, suite, `network`
+        /// or a key of one, or an
         /// error code such as S004
         name: String,
     },

@@ -18,6 +18,7 @@ use lastmeter_reports::ExitCode;
 
 use crate::suite::{tell, write_out};
 
+mod explain;
 mod faults;
 mod read;
 mod series;
@@ -25,6 +26,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use explain::explain;
 pub use faults::ShortCircuits;
 pub use lastmeter_grid::short_circuit::Scaling;
 pub(crate) use read::understood;

@@ -279,7 +279,8 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
 
 /// Tells all about a registered thing or an error code.
 pub fn explain(name: &str) -> ExitCode {
-    if let Some(text) = language::explain(name).or_else(|| explain_suite(name)) {
+    let text = language::explain(name).or_else(|| explain_suite(name));
+    if let Some(text) = text.or_else(|| grid::explain(name)) {
         tell_out(text.trim_end());
         return ExitCode::Passed;
     }
