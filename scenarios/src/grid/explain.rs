@@ -17,9 +17,8 @@ pub(crate) fn explain(name: &str) -> Option<String> {
             && text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
     };
     // Names stand between backquotes, at every other place.
-    let is_about = |row: &&str| {
-        row.starts_with("| ") && row.split('`').skip(1).step_by(2).any(|quoted| is_word(quoted))
-    };
+    let is_about =
+        |row: &&str| row.starts_with("| ") && row.split('`').skip(1).step_by(2).any(is_word);
     let mut text = String::new();
     for row in page.lines().filter(is_about) {
         let row = row.trim_matches(['|', ' ']);
