@@ -9,6 +9,7 @@ use lastmeter_grid::short_circuit::{
     Before, Fault, FaultState, Kind, Location, Options, Scaling, Sweep, solve, sweep,
 };
 use lastmeter_grid::{Complex64, network::Wire};
+use lastmeter_params::nearest;
 
 use super::read::{Origin, Read};
 use super::{Format, GridOptions};
@@ -155,9 +156,20 @@ fn fault(network: &Network, text: &str, impedance_ohm: Complex64) -> Result<Faul
     });
     match along {
         Some(location) => Ok(Fault { kind, location, impedance_ohm }),
-        None => Err(format!(
-            "`{place}` is neither a node nor LINE:SHARE of a line with a share from 0 to 1"
-        )),
+        None => {
+            let (line, share) = place.rsplit_once(':').unwrap_or((place, ""));
+            let nodes = network.nodes.iter().map(|node| &*node.name);
+            let lines = network.lines.iter().map(|line| &*line.name);
+            let near = match share {
+                "" => nearest(place, nodes).map(str::to_owned),
+                share => nearest(line, lines).map(|line| format!("{line}:{share}")),
+            };
+            let near = near.filter(|near| near != place);
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Err(format!(
+                "`{place}` is neither a node nor LINE:SHARE of a line with a share from 0 to 1{near}"
+            ))
+        }
     }
 }
 

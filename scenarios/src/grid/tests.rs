@@ -159,6 +159,11 @@ fn short_circuits_are_told_at_nodes_along_lines_and_everywhere() {
     assert!((current(&everywhere, "ag,home,a") / (u0 / 0.1) - 1.0).abs() < 1e-4);
     assert!(ask(&[], false, 0.0).unwrap_err().contains("--fault ag@NODE"));
     assert!(ask(&["ag@nowhere"], false, 0.0).unwrap_err().contains("`nowhere` is neither"));
+    for (fault, near) in [("ag@hom", "`home`"), ("ag@ll:0.5", "`l:0.5`")] {
+        let told = ask(&[fault], false, 0.0).unwrap_err();
+        assert!(told.contains(&format!("did you mean {near}?")), "{told}");
+    }
+    assert!(!ask(&["ag@l:7"], false, 0.0).unwrap_err().contains("did you mean"));
     assert!(ask(&["xg@home"], false, 0.0).unwrap_err().contains("is no fault"));
 }
 
