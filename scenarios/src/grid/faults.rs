@@ -154,23 +154,21 @@ fn fault(network: &Network, text: &str, impedance_ohm: Complex64) -> Result<Faul
         let line = exact.or_else(|| in_any_case(names(), line))?;
         (0.0..=1.0).contains(&share).then_some(Location::Line { line: line as u32, share })
     });
-    match along {
-        Some(location) => Ok(Fault { kind, location, impedance_ohm }),
-        None => {
-            let (line, share) = place.rsplit_once(':').unwrap_or((place, ""));
-            let nodes = network.nodes.iter().map(|node| &*node.name);
-            let lines = network.lines.iter().map(|line| &*line.name);
-            let near = match share {
-                "" => nearest(place, nodes).map(str::to_owned),
-                share => nearest(line, lines).map(|line| format!("{line}:{share}")),
-            };
-            let near = near.filter(|near| near != place);
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            Err(format!(
-                "`{place}` is neither a node nor LINE:SHARE of a line with a share from 0 to 1{near}"
-            ))
-        }
-    }
+    let location = along.ok_or_else(|| nowhere(network, place))?;
+    Ok(Fault { kind, location, impedance_ohm })
+}
+
+/// Says that there is no such place, and which one may have been meant.
+fn nowhere(network: &Network, place: &str) -> String {
+    let near = match place.rsplit_once(':') {
+        None => nearest(place, network.nodes.iter().map(|node| &*node.name)).map(str::to_owned),
+        Some((line, share)) => nearest(line, network.lines.iter().map(|line| &*line.name))
+            .map(|line| format!("{line}:{share}")),
+    };
+    // Of a line that there is the share is wrong.
+    let near = near.filter(|near| near != place);
+    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("`{place}` is neither a node nor LINE:SHARE of a line with a share from 0 to 1{near}")
 }
 
 /// Which of the names is this one but for its case, if only one is: scripts of `OpenDSS` write
