@@ -193,6 +193,35 @@ pub fn inverse<T: Scalar, const N: usize>(a: &Block<N, T>) -> Option<Block<N, T>
     finite.then_some(result)
 }
 
+/// The determinant, by elimination with row pivots.
+pub fn determinant<const N: usize>(a: &Block<N, f64>) -> f64 {
+    let (mut a, mut determinant) = (*a, 1.0);
+    for column in 0..N {
+        let mut pivot = column;
+        for row in column + 1..N {
+            if a[row][column].abs() > a[pivot][column].abs() {
+                pivot = row;
+            }
+        }
+        if pivot != column {
+            a.swap(column, pivot);
+            determinant = -determinant;
+        }
+        let from = a[column];
+        if from[column] == 0.0 {
+            return 0.0;
+        }
+        determinant *= from[column];
+        for row in &mut a[column + 1..] {
+            let factor = row[column] / from[column];
+            for (value, from) in row.iter_mut().zip(&from) {
+                *value -= factor * from;
+            }
+        }
+    }
+    determinant
+}
+
 /// The magnitude of a complex number, with the same digits on every machine.
 pub fn magnitude(value: Complex64) -> f64 {
     value.norm_sqr().sqrt()
@@ -218,5 +247,14 @@ mod tests {
         }
         assert!(inverse(&[[1.0, 2.0], [2.0, 4.0]]).is_none());
         assert!(inverse(&[[f64::NAN]]).is_none());
+    }
+
+    #[test]
+    fn the_determinant_has_its_sign_whatever_rows_are_exchanged() {
+        let rows = [[0.0, 2.0, 1.0], [1.0, 0.0, 3.0], [4.0, 1.0, 0.0]];
+        assert!((determinant(&rows) - 25.0).abs() < 1e-12, "{}", determinant(&rows));
+        let turned = [rows[1], rows[0], rows[2]];
+        assert!((determinant(&turned) + 25.0).abs() < 1e-12, "{}", determinant(&turned));
+        assert_eq!(determinant(&[[1.0, 2.0], [2.0, 4.0]]), 0.0);
     }
 }

@@ -172,6 +172,15 @@ impl<const N: usize, T: Scalar> Matrix<N, T> {
     }
 }
 
+impl<const N: usize> Matrix<N, f64> {
+    /// Whether the determinant of what was factored is below zero.
+    pub fn determinant_is_negative(&self) -> bool {
+        // Its blocks on the diagonal are exchanged row for row within themselves only.
+        let negative = |block: &Block<N, f64>| crate::block::determinant(block) < 0.0;
+        self.diagonal.iter().filter(|block| negative(block)).count() % 2 == 1
+    }
+}
+
 /// [`Matrix::factor`], compiled for each vector unit: what is in the blocks keeps its order.
 #[multiversion(targets = "simd")]
 fn factor<const N: usize, T: Scalar>(

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use num_complex::Complex64;
 
-use super::{Failure, Nodal, Options, solve_circuit};
+use super::{Failure, Nodal, Options, solve_circuit, walk};
 use crate::block::Column;
 use crate::circuit::{Circuit, Fixed, Part, compile, compile_for_cases};
 use crate::network::{Configuration, Load, Network};
@@ -179,7 +179,8 @@ impl<'a, const N: usize> Batch<'a, N> {
         let mut found: Vec<Option<R>> = cases.clone().map(|_| None).collect();
         let Options { tolerance_pu, most_iterations, .. } = self.options;
         sweep.solve_lanes(loads, state, tolerance_pu, most_iterations, |lane, it, state| {
-            if it.converged && lane < found.len() {
+            let sure = it.converged && walk::is_sure(it.iterations, &self.options);
+            if sure && lane < found.len() {
                 voltages.clear();
                 voltages.extend(sweep.voltages(state, lane));
                 let index = cases.start + lane;
@@ -215,7 +216,7 @@ impl<'a, const N: usize> Batch<'a, N> {
         }
         let start = nodal.without_load();
         let solved = nodal.solve(circuit, start, &self.options);
-        if !solved.converged {
+        if !solved.converged || !walk::is_sure(solved.iterations, &self.options) {
             return self.alone(case, power, read);
         }
         Ok(read(Case { index: case, outcome: None, voltages: &solved.voltages }))

@@ -4,7 +4,8 @@ use std::fmt;
 
 use num_complex::Complex64;
 
-use super::{Flow, Nodal, Options, newton};
+use super::walk::Walk;
+use super::{Flow, Nodal, Options};
 use crate::block::{Column, magnitude};
 use crate::block_lu::Singular;
 use crate::circuit::{Circuit, EARTH, Part};
@@ -190,16 +191,16 @@ pub(crate) fn singular<const N: usize>(
     Failure::Description(Fault::new("node", name, place, what))
 }
 
-/// Looks for the largest share of the loads that can be served, and for the voltage that has moved
-/// most there: where in-feed is too much, voltages rise, and the lowest one is somewhere else.
+/// At the largest share of the loads that can be served, the voltage that has moved most: where
+/// in-feed is too much, voltages rise, and the lowest one is somewhere else.
 pub(super) fn collapse<const N: usize>(
     network: &Network,
     circuit: &Circuit<N>,
     nodal: &mut Nodal<N>,
     start: &[Column<N>],
-    options: &Options,
+    walk: Walk<N>,
 ) -> Failure {
-    let (best, share) = largest_share(circuit, start, options);
+    let Walk { voltages: best, share, .. } = walk;
     let (mut worst, mut furthest) = ((0, 0), -1.0);
     for node in 0..circuit.nodes() as u32 {
         for wire in (0..N.min(3)).filter(|&wire| circuit.has_wire(node, wire)) {
@@ -240,46 +241,6 @@ pub(super) fn collapse<const N: usize>(
         too_much: too_much(network, circuit, nodal, start, node),
         path,
     }))
-}
-
-/// Below this share a load is so absurd that how absurd it is tells nothing.
-const SHARE_LEAST: f64 = 1e-12;
-
-/// The largest share of all loads for which there is a solution, and the voltages there.
-fn largest_share<const N: usize>(
-    circuit: &Circuit<N>,
-    start: &[Column<N>],
-    options: &Options,
-) -> (Vec<Column<N>>, f64) {
-    let mut best = start.to_vec();
-    let few = Options { most_iterations: options.most_iterations.min(20), ..*options };
-    let carries = |share: f64, best: &mut Vec<Column<N>>| {
-        let solved = newton::solve(&with_share(circuit, share), best.clone(), &few);
-        if solved.converged {
-            *best = solved.voltages;
-        }
-        solved.converged
-    };
-    // Some digits for small networks, a bound on the time for large ones.
-    let (halvings, by) = if circuit.nodes() > 20_000 { (5, 1e-3) } else { (12, 1e-1) };
-    // First its order of magnitude: a single figure with a prefix too large makes it tiny.
-    let (mut low, mut high) = (0.0, 1.0);
-    while low == 0.0 && high > SHARE_LEAST {
-        if carries(high * by, &mut best) {
-            low = high * by;
-        } else {
-            high *= by;
-        }
-    }
-    for _ in 0..halvings {
-        let share = 0.5 * (low + high);
-        if carries(share, &mut best) {
-            low = share;
-        } else {
-            high = share;
-        }
-    }
-    (best, low)
 }
 
 /// The load at a node that weighs most against what can get there, if it is too much by itself.
@@ -336,12 +297,4 @@ fn per_unit<const N: usize>(
     wire: usize,
 ) -> f64 {
     magnitude(voltages[node as usize][wire]) / circuit.rated_voltage_v[node as usize]
-}
-
-fn with_share<const N: usize>(circuit: &Circuit<N>, share: f64) -> Circuit<N> {
-    let mut circuit = circuit.clone();
-    for part in &mut circuit.parts {
-        part.scale(share);
-    }
-    circuit
 }

@@ -11,6 +11,7 @@ mod nodal;
 mod regulate;
 mod result;
 mod series;
+mod walk;
 
 use num_complex::Complex64;
 
@@ -127,7 +128,8 @@ fn solve_compiled<const N: usize>(
     Ok(flow)
 }
 
-/// Solves a circuit; `network` is asked for names only.
+/// Solves a circuit; `network` is asked for names only. The solution is the one that loads lead to
+/// when they grow from nothing.
 ///
 /// # Errors
 /// If there is no solution.
@@ -137,27 +139,39 @@ pub fn solve_circuit<const N: usize>(
     options: &Options,
 ) -> Result<Solved<N>, Failure> {
     let circuit = &fixed.circuit;
+    let mut doubtful = None;
     if matches!(options.method, Method::Auto | Method::Sweep)
         && let Some(solved) = swept(circuit, options)
         && solved.converged
     {
-        return Ok(solved);
+        if walk::is_sure(solved.iterations, options) {
+            return Ok(solved);
+        }
+        doubtful = Some(solved);
     }
     let mut nodal = Nodal::new(circuit).map_err(|at| singular(network, circuit, at))?;
     let start = nodal.without_load();
-    if options.method != Method::Newton {
+    if doubtful.is_none() && options.method != Method::Newton {
         let solved = nodal.solve(circuit, start.clone(), options);
-        if solved.converged {
+        if solved.converged && walk::is_sure(solved.iterations, options) {
             return Ok(solved);
         }
+        doubtful = Some(solved).filter(|it| it.converged);
     }
-    if options.method != Method::CurrentInjection {
+    if doubtful.is_none() && options.method != Method::CurrentInjection {
         let solved = newton::solve(circuit, start.clone(), options);
-        if solved.converged {
+        if solved.converged && walk::is_sure_at(circuit, &mut nodal, &start, &solved.voltages) {
             return Ok(solved);
         }
+        doubtful = Some(solved).filter(|it| it.converged);
     }
-    Err(failure::collapse(network, circuit, &mut nodal, &start, options))
+    let walk = walk::up(circuit, &start, options);
+    if walk.share < 1.0 {
+        return Err(failure::collapse(network, circuit, &mut nodal, &start, walk));
+    }
+    let same =
+        |it: &Solved<N>| largest_change(circuit, &it.voltages, &walk.voltages) <= walk::SAME_PU;
+    Ok(doubtful.filter(same).unwrap_or_else(|| walk.into_solved()))
 }
 
 /// By a sweep; none if the circuit cannot be swept.

@@ -17,12 +17,33 @@ const HALVINGS: u32 = 10;
 /// hundred-millionth of the admittances that cancel each other there.
 const ROUNDING_PU: f64 = 1e-7;
 
+/// What a solution was like, beside what it is.
+pub(super) struct Followed<const N: usize> {
+    pub(super) solved: Solved<N>,
+    /// The largest change of any voltage that the first whole step would have been, per unit.
+    pub(super) first_step_pu: f64,
+    /// Whether no step had to be shortened.
+    pub(super) is_straight: bool,
+    /// Whether the determinant of the last matrix has another sign than it has without any load:
+    /// voltages have collapsed an odd number of times on the way there.
+    pub(super) is_behind: bool,
+}
+
 /// Solves from these voltages on.
 pub(super) fn solve<const N: usize>(
     circuit: &Circuit<N>,
     start: Vec<Column<N>>,
     options: &Options,
 ) -> Solved<N> {
+    follow(circuit, start, options).solved
+}
+
+/// Solves from these voltages on, and tells how that went.
+pub(super) fn follow<const N: usize>(
+    circuit: &Circuit<N>,
+    start: Vec<Column<N>>,
+    options: &Options,
+) -> Followed<N> {
     // Blocks of real numbers are twice as large, which the compiler has to be told.
     match N {
         1 => iterate::<N, 2>(circuit, start, options),
@@ -42,10 +63,11 @@ fn iterate<const N: usize, const M: usize>(
     circuit: &Circuit<N>,
     start: Vec<Column<N>>,
     options: &Options,
-) -> Solved<N> {
-    let mut solved =
+) -> Followed<N> {
+    let solved =
         Solved { voltages: start, iterations: 0, converged: false, method: Method::Newton };
-    let Ok(admittances) = Admittances::new(circuit) else { return solved };
+    let mut followed = Followed { solved, first_step_pu: 0.0, is_straight: true, is_behind: false };
+    let Ok(admittances) = Admittances::new(circuit) else { return followed };
     let newton = Newton::<N, M> {
         circuit,
         admittances,
@@ -54,6 +76,7 @@ fn iterate<const N: usize, const M: usize>(
     };
     let mut matrix = Matrix::<M, f64>::new(&newton.symbolic);
     let mut work = Vec::new();
+    let solved = &mut followed.solved;
     let mut wrong = newton.mismatch(&solved.voltages);
     while solved.iterations < options.most_iterations && !solved.converged {
         solved.iterations += 1;
@@ -69,15 +92,22 @@ fn iterate<const N: usize, const M: usize>(
         if !full.is_finite() {
             break;
         }
-        let Some((next, next_wrong)) = newton.shortened(&solved.voltages, &step, before) else {
+        if solved.iterations == 1 {
+            followed.first_step_pu = full;
+        }
+        let Some((next, next_wrong, share)) = newton.shortened(&solved.voltages, &step, before)
+        else {
             // No step makes it better: it is solved as far as rounding allows, or not at all.
             solved.converged = full <= options.tolerance_pu.max(ROUNDING_PU);
             break;
         };
+        followed.is_straight &= share == 1.0 || full <= ROUNDING_PU;
         solved.converged = full <= options.tolerance_pu;
         (solved.voltages, wrong) = (next, next_wrong);
     }
-    solved
+    // Without loads it is the square of a complex determinant's magnitude.
+    followed.is_behind = matrix.determinant_is_negative();
+    followed
 }
 
 fn into_parts<const N: usize, const M: usize>(column: &Column<N>) -> Column<M, f64> {
@@ -103,20 +133,20 @@ fn stepped<const N: usize, const M: usize>(
 }
 
 impl<const N: usize, const M: usize> Newton<'_, N, M> {
-    /// The voltages after a step, made so short that the mismatch shrinks, and that mismatch; none
-    /// if it does not.
+    /// The voltages after a step, made so short that the mismatch shrinks, that mismatch, and the
+    /// share of the step; none if it does not.
     fn shortened(
         &self,
         voltages: &[Column<N>],
         step: &[Column<M, f64>],
         before: f64,
-    ) -> Option<(Vec<Column<N>>, Vec<Column<N>>)> {
+    ) -> Option<(Vec<Column<N>>, Vec<Column<N>>, f64)> {
         let mut share = 1.0;
         for _ in 0..=HALVINGS {
             let next = stepped(voltages, step, share);
             let wrong = self.mismatch(&next);
             if self.size(&wrong) < before {
-                return Some((next, wrong));
+                return Some((next, wrong, share));
             }
             share *= 0.5;
         }

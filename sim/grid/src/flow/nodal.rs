@@ -208,6 +208,22 @@ impl<const N: usize> Nodal<N> {
         self.fixed[node as usize]
     }
 
+    /// What voltages become with the currents that loads draw at these; one iteration.
+    pub(super) fn inject(
+        &mut self,
+        circuit: &Circuit<N>,
+        voltages: &[Column<N>],
+        next: &mut Vec<Column<N>>,
+    ) {
+        next.clear();
+        next.extend_from_slice(&self.fed);
+        add_drawn(circuit, voltages, true, -1.0, next);
+        for source in circuit.sources.iter().filter(|it| self.fixed[it.node as usize]) {
+            next[source.node as usize] = self.fed[source.node as usize];
+        }
+        self.matrix.solve(&self.symbolic, next, &mut self.work);
+    }
+
     /// Iterates from these voltages until they stand still.
     pub fn solve(
         &mut self,
@@ -220,13 +236,7 @@ impl<const N: usize> Nodal<N> {
         let mut best = f64::INFINITY;
         while iterations < options.most_iterations && !converged {
             iterations += 1;
-            next.clear();
-            next.extend_from_slice(&self.fed);
-            add_drawn(circuit, &voltages, true, -1.0, &mut next);
-            for source in circuit.sources.iter().filter(|it| self.fixed[it.node as usize]) {
-                next[source.node as usize] = self.fed[source.node as usize];
-            }
-            self.matrix.solve(&self.symbolic, &mut next, &mut self.work);
+            self.inject(circuit, &voltages, &mut next);
             let change = largest_change(circuit, &voltages, &next);
             std::mem::swap(&mut voltages, &mut next);
             converged = change <= options.tolerance_pu;
