@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use num_complex::Complex64;
 use toml::de::{DeTable, DeValue};
 
+use super::regulator;
 use super::table::{Source, Table};
 use super::unit::Unit;
 use crate::format::Refusal;
@@ -37,8 +38,8 @@ struct Code {
     rated_current_a: Option<f64>,
 }
 
-struct Reader {
-    network: Network,
+pub(super) struct Reader {
+    pub(super) network: Network,
     nodes: BTreeMap<String, NodeId>,
     codes: BTreeMap<String, Code>,
     voltage_v: Option<f64>,
@@ -71,7 +72,7 @@ const LOAD_KEYS: &[&str] =
 const TAP_KEYS: [&str; 5] = ["step", "side", "position", "lowest", "highest"];
 
 /// In the order in which they refer to each other.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     kind("node", Reader::node, &["name", "voltage", "wires", "at"]),
     Kind { has_impedances: true, ..kind("code", Reader::code, &["name", "rated_current"]) },
     Kind {
@@ -125,6 +126,7 @@ const KINDS: [Kind; 9] = [
         Reader::capacitor,
         &["name", "node", "q", "wires", "connection", "connected"],
     ),
+    kind("regulator", regulator::make, &regulator::KEYS),
 ];
 
 impl Reader {
@@ -172,7 +174,7 @@ impl Reader {
     }
 
     /// The name, or the kind and a number.
-    fn name(table: &Table<'_>, kind: &str, count: usize) -> Box<str> {
+    pub(super) fn name(table: &Table<'_>, kind: &str, count: usize) -> Box<str> {
         table
             .text("name")
             .map_or_else(|| format!("{kind} {}", count + 1), |it| it.0.to_owned())

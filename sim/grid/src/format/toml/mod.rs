@@ -54,6 +54,7 @@
 //! ```
 
 mod elements;
+mod regulator;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -140,7 +140,10 @@ fn all_keys_of_the_tables_are_read() {
         model='power'\nconnected=true\n\
         [[generator]]\nname='y'\nnode='n'\np='1 kW'\npower_factor=0.9\n\
         [[capacitor]]\nname='z'\nnode='n'\nq='1 kvar'\nwires='abc'\nconnection='star'\n\
-        connected=true\n";
+        connected=true\n\
+        [[regulator]]\nname='r'\ntransformer='T2'\nside='to'\nset_point='230 V'\nband='4 V'\n\
+        voltage_transformer_ratio=2\nwire='b'\nenabled=true\n\
+        line_drop={ current_transformer='300 A', r='3 V', x='1 V' }\n";
     let text = (example() + more).replacen("voltage =", "frequency = \"50 Hz\"\nvoltage =", 1);
     assert!(read("f.toml", &text).is_ok(), "{}", read("f.toml", &text).unwrap_err());
 }
@@ -161,6 +164,114 @@ fn wires_make_stars_and_deltas() {
         panic!("in parts");
     };
     close(y_s[1], 0.0, 16_000.0 / 3.0 / 160_000.0);
+}
+
+/// A transformer behind a weak source, as a script of OpenDSS and as TOML.
+fn regulated(script: &str, table: &str) -> [crate::Network; 2] {
+    let script = format!(
+        "clear\nset defaultbasefrequency=50\nnew circuit.c bus1=high basekv=10 pu=0.93 \
+         mvasc3=250 mvasc1=250\n\
+         new transformer.t phases=3 windings=2 buses=[high low] conns=[delta wye] kvs=[10 0.4] \
+         kvas=[400 400] xhl=4 %loadloss=1.15 ppm=0\n\
+         new load.l bus1=low phases=3 kv=0.4 kw=150 kvar=40 vminpu=0.5\n{script}\n"
+    );
+    let mut open = |name: &str| Err(format!("{name} is not asked for"));
+    let theirs = crate::format::dss::read("r.dss", &script, &mut open);
+    let theirs = theirs.unwrap_or_else(|why| panic!("{why}")).network;
+    let text = format!(
+        "format = 1\nvoltage = '400 V'\n[[node]]\nname = 'high'\nvoltage = '10 kV'\n\
+         [[node]]\nname = 'low'\n[[source]]\nnode = 'high'\nvoltage = '9.3 kV'\n\
+         short_circuit_power = '250 MVA'\n[[load]]\nnode = 'low'\np = '150 kW'\n\
+         q = '40 kvar'\n[[transformer]]\nname = 'T'\nfrom = 'high'\nto = 'low'\n\
+         group = 'Dyn1'\nvoltages = ['10 kV', '400 V']\npower = '400 kVA'\nuk = '4.16 %'\n\
+         copper_loss = '4.6 kW'\n\
+         tap = {{ step = '0.625 %', side = 'to', lowest = -16, highest = 16 }}\n{table}"
+    );
+    [theirs, read("r.toml", &text).unwrap_or_else(|why| panic!("{why}"))]
+}
+
+#[test]
+fn a_regulator_ends_at_the_tap_where_one_of_opendss_with_the_same_figures_does() {
+    let mut ends = Vec::new();
+    for (script, table) in [
+        ("vreg=115 band=1 ptratio=2", "set_point='115 V'\nband='1 V'\nvoltage_transformer_ratio=2"),
+        ("vreg=234 band=3 ptratio=1 ptphase=2", "set_point='234 V'\nband='3 V'\nwire='b'"),
+        (
+            "vreg=115 band=1 ptratio=2 ctprim=300 r=6 x=2",
+            "set_point='115 V'\nband='1 V'\nvoltage_transformer_ratio=2\n\
+             line_drop={ current_transformer='300 A', r='6 V', x='2 V' }",
+        ),
+        (
+            "vreg=115 band=1 ptratio=2 maxtapchange=0",
+            "set_point='115 V'\nband='1 V'\nenabled=false",
+        ),
+    ] {
+        let networks = regulated(
+            &format!("new regcontrol.g transformer=t winding=2 {script}"),
+            &format!("[[regulator]]\ntransformer='T'\n{table}\n"),
+        );
+        let solved = networks.map(|network| {
+            let flow = crate::flow::solve(&network, &crate::flow::Options::default());
+            let flow = flow.unwrap_or_else(|why| panic!("{why}"));
+            let low = network.nodes.iter().position(|it| &*it.name == "low").unwrap();
+            (flow.taps, flow.nodes[low].voltage_v[0].norm())
+        });
+        assert_eq!(solved[0].0, solved[1].0, "{script}");
+        assert!((solved[0].1 - solved[1].1).abs() < 0.1, "{script}: {solved:?}");
+        ends.push(solved[0].0.first().map_or(0, |it| it.2));
+    }
+    // The drop of the line is more than that of the busbar, and who may not move does not.
+    assert!(ends[0] > 8 && ends[2] > ends[0] && ends[1] > 8 && ends[3] == 0, "{ends:?}");
+}
+
+/// Taps of the side of higher voltage hold that of the other one: fewer turns there.
+#[test]
+fn a_regulator_holds_the_voltage_of_the_side_that_it_measures() {
+    let tap = "uk = \"4 %\"\ntap = { step = \"2.5 %\", lowest = -4, highest = 4 }";
+    let more = "voltage = \"9.3 kV\"\n[[regulator]]\ntransformer='T1'\nside='to'\n\
+                set_point='231 V'\nband='6 V'\n";
+    let source = "short_circuit_power = \"250 MVA\"\n";
+    let (given, regulator) = more.split_at(more.find('[').unwrap());
+    let text = example().replacen("uk = \"4 %\"", tap, 1);
+    let text = text.replacen(source, &format!("{source}{given}"), 1) + regulator;
+    let network = read("r.toml", &text).unwrap_or_else(|why| panic!("{why}"));
+    let flow = crate::flow::solve(&network, &crate::flow::Options::default()).unwrap();
+    assert!(flow.taps[0].2 < 0, "{:?}", flow.taps);
+    let volts = flow.nodes[1].voltage_v[0].norm();
+    assert!((volts - 231.0).abs() <= 3.0, "{volts}");
+}
+
+#[test]
+fn mistakes_of_regulators_are_told_with_the_line_of_their_key() {
+    let good = "[[regulator]]\nname='g'\ntransformer='T1'\nset_point='230 V'\nband='4 V'\n";
+    let tap = "uk = \"4 %\"\ntap = { step = \"2.5 %\", lowest = -2, highest = 2 }";
+    let tapped = example().replacen("uk = \"4 %\"", tap, 1);
+    let line = tapped.lines().count() + 1;
+    let network = read("f.toml", &(tapped.clone() + good)).unwrap();
+    let own = &network.regulators[0];
+    assert_eq!((own.winding, own.node.index(), own.against), (0, 0, Some(Wire::B)));
+    for (from, to, at, expected) in [
+        ("'T1'", "'T9'", 2, "transformer is \"T9\", but there is no such transformer"),
+        ("'230 V'", "'-1 V'", 3, "set_point is not more than 0"),
+        ("'4 V'", "'4'", 4, "band: \"4\" is found, its unit is expected"),
+        ("band='4 V'", "side='up'", 4, "side is \"up\", \"from\" or \"to\" is expected"),
+        ("name='g'", "name='g'\nwire='n'", 2, "wire is \"n\"; a, b or c is expected"),
+        ("band='4 V'", "bands='4 V'", 4, "bands is not known; known are name, transformer, side"),
+        (
+            "band='4 V'",
+            "band='4 V'\nside='to'\nline_drop={ current_transformer='1 A' }",
+            6,
+            "line_drop is known only where",
+        ),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let refusal = read("f.toml", &(tapped.clone() + &good.replacen(from, to, 1))).unwrap_err();
+        let found: Vec<String> = refusal.mistakes.iter().map(ToString::to_string).collect();
+        let expected = format!("f.toml:{}: regulator g: {expected}", line + at);
+        assert!(found.iter().any(|it| it.starts_with(&expected)), "{found:?}\nlacks {expected}");
+    }
+    let refusal = read("f.toml", &(example() + good)).unwrap_err().to_string();
+    assert!(refusal.contains("regulator g: transformer T1 has no taps that can move"), "{refusal}");
 }
 
 proptest! {
