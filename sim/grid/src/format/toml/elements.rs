@@ -132,12 +132,15 @@ const KINDS: [Kind; 10] = [
 impl Reader {
     fn new(table: &Table<'_>) -> Self {
         if table.whole("format") != Some(1) {
-            table.refuse(1, "`format = 1` is expected on top");
+            let found = table.found("format");
+            let what = format!("{found} is found, `format = 1` is expected on top");
+            table.refuse(table.line_of(&["format"]), &what);
         }
         let name = table.text("name").map_or("", |(name, _)| name);
         let hertz = table.figure("frequency", Unit::Hertz).unwrap_or(50.0);
         if hertz <= 0.0 {
-            table.refuse(1, "frequency is not more than 0");
+            let what = format!("{} is found, more than 0 is expected", table.found("frequency"));
+            table.refuse(table.line_of(&["frequency"]), &what);
         }
         Self {
             network: Network::new(name, hertz),
@@ -156,7 +159,8 @@ impl Reader {
                 if let Some(name) = &name {
                     table.is_called(format!("{kind} {name}"));
                     if let Some(line) = names.insert(name.clone(), table.line) {
-                        table.refuse(table.line, &format!("the name stands on line {line} too"));
+                        let what = format!("the name stands on line {line} too");
+                        table.refuse(table.line_of(&["name"]), &what);
                     }
                 } else if matches!(kind, "node" | "code" | "line" | "switch" | "transformer") {
                     table.missing("name");
@@ -204,14 +208,19 @@ impl Reader {
         found
     }
 
-    /// Connects wires to a node, which has to have them.
-    fn connect(&self, table: &Table<'_>, node: NodeId, wires: WireList) -> Option<Connection> {
+    /// Connects wires to the node of a key, which has to have them.
+    fn connect(
+        &self,
+        table: &Table<'_>,
+        (key, node): (&str, NodeId),
+        wires: WireList,
+    ) -> Option<Connection> {
         let own = &self.network.nodes[node.index()];
         if own.wires.contains_all(wires.set()) {
             return Some(Connection { node, wires });
         }
         let what = format!("node {} has wires {}, not all of {wires}", own.name, own.wires);
-        table.refuse(table.line, &what);
+        table.refuse(table.line_of(&["wires", key]), &what);
         None
     }
 
@@ -220,7 +229,12 @@ impl Reader {
         let (wires, _) = Self::wires(table, "wires", "abc")?;
         let own = table.figure("voltage", Unit::Volt).or(self.voltage_v);
         let Some(rated_voltage_v) = own.filter(|&volts| volts > 0.0) else {
-            table.missing("voltage (above 0, here or on top of the file)");
+            if table.field("voltage").is_none() {
+                table.missing("voltage (above 0, here or on top of the file)");
+            } else if own.is_some() {
+                let what = format!("{} is found, more than 0 is expected", table.found("voltage"));
+                table.refuse(table.line_of(&["voltage"]), &what);
+            }
             return None;
         };
         let position = table.field("at").and_then(|(value, line)| {
@@ -324,7 +338,8 @@ impl Reader {
             table.refuse(line, &format!("its impedances are not for {count} wires"));
             return None;
         }
-        let (from, to) = (self.connect(table, from, wires)?, self.connect(table, to, wires)?);
+        let from = self.connect(table, ("from", from), wires)?;
+        let to = self.connect(table, ("to", to), wires)?;
         let (from_closed, to_closed) = match table.text("open") {
             None => (true, true),
             Some(("from", _)) => (false, true),
@@ -366,8 +381,8 @@ impl Reader {
         self.network.switches.push(Switch {
             name: name.into(),
             kind,
-            from: self.connect(table, from, wires)?,
-            to: self.connect(table, to, wires)?,
+            from: self.connect(table, ("from", from), wires)?,
+            to: self.connect(table, ("to", to), wires)?,
             closed: table.truth("closed").unwrap_or(true),
             rated_current_a: table.figure("rated_current", Unit::Ampere),
             place: Place(table.line),
@@ -388,7 +403,8 @@ impl Reader {
         }
         let (volts, line) = table.figures("voltages", Unit::Volt)?;
         let ([_, _], true) = (&volts[..], volts.iter().all(|&it| it > 0.0)) else {
-            table.refuse(line, "voltages are two, each more than 0");
+            let found = table.found("voltages");
+            table.refuse(line, &format!("{found} is found, two are expected, each more than 0"));
             return None;
         };
         let power = table.positive("power", Unit::VoltAmpere)?;
@@ -397,7 +413,12 @@ impl Reader {
         let iron = table.figure("no_load_loss", Unit::Watt).unwrap_or(0.0) / power;
         let current = table.figure("no_load_current", Unit::Share).unwrap_or(iron);
         if copper > size || iron > current {
-            table.refuse(table.line, "its losses are more than its impedance or current allow");
+            let name = if copper > size { "copper_loss" } else { "no_load_loss" };
+            let what = format!(
+                "{} is found: its losses are more than its impedance or current allow",
+                table.found(name)
+            );
+            table.refuse(table.line_of(&[name]), &what);
             return None;
         }
         let reactance = (size * size - copper * copper).sqrt();
@@ -406,7 +427,7 @@ impl Reader {
         let mut windings = Vec::new();
         for k in 0..2 {
             windings.push(Winding {
-                connection: self.connect(table, nodes[k], WireList::ABC)?,
+                connection: self.connect(table, (["from", "to"][k], nodes[k]), WireList::ABC)?,
                 kind: kinds[k],
                 rated_voltage_v: volts[k],
                 tap: tap.filter(|_| side == k),
@@ -443,8 +464,10 @@ impl Reader {
         let highest = own.whole("highest").unwrap_or(position.max(0));
         if !(lowest..=highest).contains(&position) || 1.0 + step * f64::from(lowest) <= 0.0 {
             own.refuse(
-                own.line,
-                "its position is outside of lowest to highest, or no turns are left",
+                own.line_of(&["position", "lowest", "highest"]),
+                &format!(
+                    "position {position} is outside of {lowest} to {highest}, or no turns are left"
+                ),
             );
             return None;
         }
@@ -453,7 +476,7 @@ impl Reader {
 
     fn source(&mut self, table: &mut Table<'_>) -> Option<()> {
         let node = self.at(table, "node")?;
-        self.connect(table, node, WireList::ABC)?;
+        self.connect(table, ("node", node), WireList::ABC)?;
         let rated = self.network.nodes[node.index()].rated_voltage_v;
         let voltage_v = match table.field("voltage") {
             None => rated,
@@ -482,7 +505,7 @@ impl Reader {
         let own = &self.network.nodes[node.index()];
         let default = if own.wires.contains(Wire::Neutral) { "abcn" } else { "abc" };
         let (wires, _) = Self::wires(table, "wires", default)?;
-        let connection = self.connect(table, node, wires)?;
+        let connection = self.connect(table, ("node", node), wires)?;
         let (name, line) = table.text("connection").unwrap_or(("star", table.line));
         let list = wires.as_slice();
         let neutral = list.contains(&Wire::Neutral);
@@ -525,7 +548,9 @@ impl Reader {
                 active.map(|p| p * tangent)
             }
             (None, Some(_)) => {
-                table.refuse(table.line, "power_factor is not between -1 and 1, without 0");
+                let what = "is found, a figure from -1 to 1 without 0 is expected";
+                let found = table.found("power_factor");
+                table.refuse(table.line_of(&["power_factor"]), &format!("{found} {what}"));
                 return None;
             }
         };

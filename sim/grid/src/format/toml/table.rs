@@ -127,8 +127,32 @@ impl<'a> Table<'a> {
         if figure > 0.0 {
             return Some(figure);
         }
-        self.refuse(line, &format!("{name} is not more than 0"));
+        self.refuse(line, &format!("{} is found, more than 0 is expected", self.found(name)));
         None
+    }
+
+    /// A field as it is written.
+    pub(super) fn found(&self, name: &str) -> String {
+        match self.field(name).map(|it| it.0) {
+            Some(DeValue::String(text)) => format!("{name} = {text:?}"),
+            Some(DeValue::Integer(it)) => format!("{name} = {it}"),
+            Some(DeValue::Float(it)) => format!("{name} = {it}"),
+            Some(DeValue::Array(list)) => {
+                let each = list.iter().map(|it| match it.get_ref() {
+                    DeValue::String(text) => format!("{text:?}"),
+                    DeValue::Integer(it) => it.to_string(),
+                    DeValue::Float(it) => it.to_string(),
+                    _ => "...".to_owned(),
+                });
+                format!("{name} = [{}]", each.collect::<Vec<_>>().join(", "))
+            }
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The line of the first of these fields that is there, or else of the table.
+    pub(super) fn line_of(&self, names: &[&str]) -> u32 {
+        names.iter().find_map(|name| self.field(name)).map_or(self.line, |it| it.1)
     }
 
     /// A list of figures; one figure is a list of one.

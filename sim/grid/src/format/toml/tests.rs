@@ -47,7 +47,11 @@ fn the_documented_example_is_what_it_says() {
 #[test]
 fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
     let told = [
-        ("format = 1\n", "", "f.toml:1: the file: `format = 1` is expected on top"),
+        (
+            "format = 1\n",
+            "",
+            "f.toml:1: the file: format is found, `format = 1` is expected on top",
+        ),
         ("0.642 ohm/km", "0.642", "f.toml:7: code NAYY 4x50: r1: \"0.642\" is found, its unit"),
         ("0.642 ohm/km", "ohm", "f.toml:7: code NAYY 4x50: r1: \"ohm\" is found, a figure like"),
         (
@@ -59,17 +63,31 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
         ("to = \"home\"", "to = \"house\"", "f.toml:40: line L1: to is \"house\", but there is no"),
         ("\"Dyn5\"", "\"Dyn6\"", "f.toml:31: transformer T1: group is \"Dyn6\", one like"),
         ("length = \"120 m\"", "", "f.toml:37: line L1: length is missing"),
-        ("\"120 m\"", "\"-3 m\"", "f.toml:42: line L1: length is not more than 0"),
+        ("\"120 m\"", "\"-3 m\"", "f.toml:42: line L1: length = \"-3 m\" is found, more than 0 is"),
         ("wires = \"b\"", "wires = \"bb\"", "f.toml:47: load home: wires is \"bb\", different"),
         (
             "wires = \"b\"",
             "wires = \"bn\"",
-            "f.toml:44: load home: node home has wires abc, not all of bn",
+            "f.toml:47: load home: node home has wires abc, not all of bn",
         ),
-        ("0.95", "1.5", "f.toml:44: load home: power_factor is not between"),
-        ("name = \"home\"\n", "name = \"grid\"\n", "f.toml:20: node grid: the name stands on"),
+        ("0.95", "1.5", "f.toml:49: load home: power_factor = 1.5 is found, a figure from"),
+        (
+            "name = \"home\"\n",
+            "name = \"grid\"\n",
+            "f.toml:21: node grid: the name stands on line 13 too",
+        ),
         ("[[source]]", "[[sauce]]", "f.toml:23: the file: sauce is not known; known are"),
         ("name = \"T1\"", "name = T1", "f.toml:28: not TOML: "),
+        ("\"400 kVA\"", "\"0 kVA\"", "f.toml:33: transformer T1: power = \"0 kVA\" is found"),
+        ("\"2.5 kW\"", "\"nan kW\"", "f.toml:48: load home: p: \"nan kW\" is found, a figure"),
+        ("\"4.6 kW\"", "\"46 kW\"", "f.toml:35: transformer T1: copper_loss = \"46 kW\" is"),
+        ("\"400 V\"]", "\"-4 V\"]", "f.toml:32: transformer T1: voltages = [\"10 kV\", \"-4 V\"]"),
+        ("\"10 kV\"", "\"0 V\"", "f.toml:15: node grid: voltage = \"0 V\" is found"),
+        (
+            "uk = \"4 %\"",
+            "uk = \"4 %\"\ntap = { step = 0.01,\nposition = 3 , highest = 2 }",
+            "f.toml:36: transformer T1: tap: position 3 is outside of 0 to 2",
+        ),
         ("\"2.5 kW\"", "2.5", "f.toml:48: load home: p: a figure with its unit in quotes"),
     ];
     for (from, to, expected) in told {
@@ -166,7 +184,7 @@ fn wires_make_stars_and_deltas() {
     close(y_s[1], 0.0, 16_000.0 / 3.0 / 160_000.0);
 }
 
-/// A transformer behind a weak source, as a script of OpenDSS and as TOML.
+/// A transformer behind a weak source, as a script of `OpenDSS` and as TOML.
 fn regulated(script: &str, table: &str) -> [crate::Network; 2] {
     let script = format!(
         "clear\nset defaultbasefrequency=50\nnew circuit.c bus1=high basekv=10 pu=0.93 \
@@ -252,7 +270,7 @@ fn mistakes_of_regulators_are_told_with_the_line_of_their_key() {
     assert_eq!((own.winding, own.node.index(), own.against), (0, 0, Some(Wire::B)));
     for (from, to, at, expected) in [
         ("'T1'", "'T9'", 2, "transformer is \"T9\", but there is no such transformer"),
-        ("'230 V'", "'-1 V'", 3, "set_point is not more than 0"),
+        ("'230 V'", "'-1 V'", 3, "set_point = \"-1 V\" is found, more than 0"),
         ("'4 V'", "'4'", 4, "band: \"4\" is found, its unit is expected"),
         ("band='4 V'", "side='up'", 4, "side is \"up\", \"from\" or \"to\" is expected"),
         ("name='g'", "name='g'\nwire='n'", 2, "wire is \"n\"; a, b or c is expected"),
