@@ -178,6 +178,7 @@ fn add_load(network: &mut Network, dice: &mut Dice, node: NodeId, power: f64) {
     for part in power_va.iter_mut().take(phases.len()) {
         *part = c(1.0, 0.3) * (power / 3.0 * dice.between(-0.3, 2.0));
     }
+    let turns = network.loads.len().is_multiple_of(2);
     network.loads.push(Load {
         name: format!("load {}", network.loads.len()).into(),
         connection: connection(node, if delta { phases } else { wires }),
@@ -185,7 +186,11 @@ fn add_load(network: &mut Network, dice: &mut Dice, node: NodeId, power: f64) {
         power_va,
         model,
         rated_voltage_v: if delta { 400.0 } else { 230.0 },
-        band: (dice.next() < 0.3).then_some(VoltageBand { lowest: 0.95, highest: 1.05 }),
+        band: (dice.next() < 0.3).then_some(VoltageBand {
+            lowest: 0.95,
+            highest: 1.05,
+            turned: Some(0.5).filter(|_| turns),
+        }),
         connected: dice.next() < 0.95,
         generator: false,
         place: Place::default(),

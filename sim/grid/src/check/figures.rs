@@ -245,6 +245,15 @@ fn load(load: &Load) -> Wrong {
                 band.lowest, band.highest
             ));
         }
+        if let Some(turned) = band.turned
+            && !(0.0..band.lowest).contains(&turned)
+        {
+            return Err(format!(
+                "below its band of voltages it turns into an impedance at {turned} of the rated \
+                 one, expected 0 or more and less than {}, where the band begins",
+                band.lowest
+            ));
+        }
     }
     Ok(())
 }

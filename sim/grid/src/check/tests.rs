@@ -176,7 +176,15 @@ fn each_fault_is_told_with_its_element_and_its_line() {
         "line 6: transformer `t`: its short-circuit impedance is zero, expected one above it",
     );
     one(
-        |it| it.loads[0].band = Some(VoltageBand { lowest: 1.1, highest: 0.9 }),
+        |it| {
+            let turned = Some(0.95);
+            it.loads[0].band = Some(VoltageBand { lowest: 0.95, highest: 1.05, turned });
+        },
+        "line 9: load `home`: below its band of voltages it turns into an impedance at 0.95 of the \
+         rated one, expected 0 or more and less than 0.95, where the band begins",
+    );
+    one(
+        |it| it.loads[0].band = Some(VoltageBand { lowest: 1.1, highest: 0.9, turned: None }),
         "line 9: load `home`: its band of voltages begins at 1.1 and ends at 0.9 of the rated one",
     );
     one(

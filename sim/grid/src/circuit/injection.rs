@@ -69,14 +69,29 @@ impl Part {
         let share = voltage_v / it.rated_voltage_v;
         match &it.band {
             Some(band) if share < band.lowest && band.lowest > 0.0 => {
-                let share = share / band.lowest;
-                self.within(&it.law, band.lowest) * (share * share)
+                let [by_share, by_square] = self.below(&it.law, band, share);
+                (by_square * share + by_share) * share
             }
             Some(band) if share > band.highest => {
                 let share = share / band.highest;
                 self.within(&it.law, band.highest) * (share * share)
             }
             _ => self.within(&it.law, share),
+        }
+    }
+
+    /// Its power below the band, at about this share of the rated voltage: what goes with the share
+    /// and what with its square, VA.
+    fn below(&self, law: &Law, band: &VoltageBand, share: f64) -> [Complex64; 2] {
+        let border = self.within(law, band.lowest) / band.lowest;
+        match band.turned {
+            None => [Complex64::ZERO, border / band.lowest],
+            Some(turned) if share <= turned => [Complex64::ZERO, self.power_va],
+            // Conjugated currents by rated voltage, from the one at `turned` to that at the border.
+            Some(turned) => {
+                let slope = (border - self.power_va * turned) / (band.lowest - turned);
+                [border - slope * band.lowest, slope]
+            }
         }
     }
 
@@ -122,7 +137,8 @@ impl Part {
         let share = voltage_v / it.rated_voltage_v;
         let by_share = match &it.band {
             Some(band) if share < band.lowest && band.lowest > 0.0 => {
-                self.within(&it.law, band.lowest) * (2.0 * share / (band.lowest * band.lowest))
+                let [by_share, by_square] = self.below(&it.law, band, share);
+                by_square * (2.0 * share) + by_share
             }
             Some(band) if share > band.highest => {
                 self.within(&it.law, band.highest) * (2.0 * share / (band.highest * band.highest))
@@ -372,4 +388,50 @@ pub(crate) fn shunt_admittance(shunt: &Shunt) -> Result<Block<4>, Fault> {
         }
     }
     Ok(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::ZipShares;
+
+    /// The border and the turn are where two pieces meet; its slope is that of its power everywhere.
+    #[test]
+    fn below_its_band_a_load_turns_into_an_impedance_without_a_leap() {
+        let shares = ZipShares { impedance: 0.2, current: 0.3, power: 0.5 };
+        for model in [
+            LoadModel::ConstantPower,
+            LoadModel::ConstantCurrent,
+            LoadModel::Exponential { active: 0.8, reactive: 2.0 },
+            LoadModel::Zip { active: shares, reactive: shares },
+        ] {
+            for turned in [None, Some(0.0), Some(0.5)] {
+                let power_va = Complex64::new(3000.0, 1000.0);
+                let band = Some(VoltageBand { lowest: 0.9, highest: 1.1, turned });
+                let law = law(model, power_va);
+                let part = Part {
+                    node: 0,
+                    load: 0,
+                    slot: 0,
+                    wire: 0,
+                    against: EARTH,
+                    power_va,
+                    follows: Some(Box::new(Follows { rated_voltage_v: 230.0, law, band })),
+                };
+                for border in [0.5, 0.9, 1.1] {
+                    let [below, above] = [-1e-9, 1e-9].map(|by| part.power(230.0 * (border + by)));
+                    assert!((above - below).norm() < 1e-4, "{model:?} {turned:?} at {border}");
+                }
+                for share in [0.01, 0.3, 0.6, 0.8, 0.95, 1.2] {
+                    let volts = 230.0 * share;
+                    let by = (part.power(volts + 1e-4) - part.power(volts - 1e-4)) / 2e-4;
+                    let off = (part.slope(volts) - by).norm();
+                    assert!(off < 1e-5, "{model:?} {turned:?} at {share}: {off}");
+                }
+                if turned == Some(0.5) {
+                    assert!((part.power(69.0) - power_va * 0.09).norm() < 1e-9);
+                }
+            }
+        }
+    }
 }

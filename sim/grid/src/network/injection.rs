@@ -53,14 +53,18 @@ pub struct ZipShares {
     pub power: f64,
 }
 
-/// Voltages between which a load keeps to its model; outside it is the constant impedance that
-/// draws at the border what the model draws there.
+/// Voltages between which a load keeps to its model. Above it is the constant impedance that draws
+/// at the border what the model draws there, and so it is below if `turned` is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VoltageBand {
     /// As a share of the rated voltage.
     pub lowest: f64,
     /// As a share of the rated voltage.
     pub highest: f64,
+    /// As a share of the rated voltage, below `lowest`: there the load has become the impedance that
+    /// draws its power at the rated voltage. In between its current goes straight from one to the
+    /// other (`vlowpu` of `OpenDSS`).
+    pub turned: Option<f64>,
 }
 
 /// A load; a generator is a load with negative power.

@@ -248,7 +248,11 @@ fn add_load(network: &mut Network, figures: &mut Figures, wanted: &Wanted, node:
         if wanted.balanced {
             power_va = [power_va[0]; 3];
         }
-        let band = (figures.next() < 0.2).then_some(VoltageBand { lowest: 0.995, highest: 1.05 });
+        let band = (figures.next() < 0.2).then_some(VoltageBand {
+            lowest: 0.995,
+            highest: 1.05,
+            turned: None,
+        });
         network.loads.push(Load {
             name: format!("load {} {nth}", node.0).into(),
             connection: Connection { node, wires: WireList::new(&wires).unwrap() },

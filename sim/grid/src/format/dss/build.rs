@@ -250,7 +250,8 @@ impl Builder<'_> {
         let each = Complex64::new(own.kw, own.kvar) * (1000.0 * factor / own.phases as f64);
         let mut power_va = [Complex64::ZERO; 3];
         power_va[..own.phases].fill(each);
-        let (lowest, highest) = (own.lowest_pu, own.highest_pu);
+        let turned = Some(own.turned_pu).filter(|&turned| (0.0..own.lowest_pu).contains(&turned));
+        let band = VoltageBand { lowest: own.lowest_pu, highest: own.highest_pu, turned };
         self.network.loads.push(network::Load {
             name: object.name.as_str().into(),
             connection,
@@ -258,7 +259,7 @@ impl Builder<'_> {
             power_va,
             model,
             rated_voltage_v: volts * 1000.0,
-            band: (own.model != Model::Impedance).then_some(VoltageBand { lowest, highest }),
+            band: (own.model != Model::Impedance).then_some(band),
             connected: true,
             generator: false,
             place: object.place,

@@ -6,10 +6,11 @@
 //! influence on the steady state of one moment is left out and noted; everything else that is not
 //! known here is refused by name and line.
 //!
-//! Differences that are known: below `vminpu` (and above `vmaxpu` for load model 4) loads become
-//! the constant impedance that draws at that border what the model draws there, where `OpenDSS`
-//! interpolates towards `vlowpu`; and loops that a script's control would run through in time are
-//! run through in the order of the regulators.
+//! Differences that are known: loads never leap. Those of models 3 and 4 have below `vminpu` a
+//! current that goes on from the one of their model, where `OpenDSS` has that of constant power;
+//! above `vmaxpu` those of model 4 become the impedance that draws at that border what the model
+//! draws there; and a `vlowpu` that is not below `vminpu` counts for nothing. Loops that a script's
+//! control would run through in time are run through in the order of the regulators.
 
 mod build;
 mod bus;

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::{Document, read};
 use crate::format::Refusal;
 use crate::network::{
-    Configuration, LineImpedance, LoadModel, Magnetising, Neutral, ShuntAdmittance, WindingKind,
-    Wire,
+    Configuration, LineImpedance, LoadModel, Magnetising, Neutral, ShuntAdmittance, VoltageBand,
+    WindingKind, Wire,
 };
 
 /// Reads a script of the folder behind `LASTMETER_GRID_DATA`; none if that is not there.
@@ -170,7 +170,7 @@ fn loads_have_their_power_by_what_was_given_last() {
     let text = format!(
         "{HEAD}new loadshape.s npts=3 sinterval=900 mult=(file=p.csv)\n\
          new load.a bus1=sourcebus.2 phases=1 kv=6.35 kw=8 pf=0.8 daily=s\n\
-         new load.b bus1=sourcebus kv=11 kw=30 kvar=-9 model=5 conn=delta vminpu=.8\n\
+         new load.b bus1=sourcebus kv=11 kw=30 kvar=-9 model=5 conn=delta vminpu=.8 vlowpu=.6\n\
          new load.c bus1=sourcebus.3.1 phases=1 kv=11 kva=50 pf=-0.6 conn=delta model=2\n\
          load.a.model=4 cvrwatts=0.8\n\
          new capacitor.c bus1=sourcebus kvar=600 kv=11\nset loadmult=2\n"
@@ -183,7 +183,9 @@ fn loads_have_their_power_by_what_was_given_last() {
     assert_eq!(document.profiles["s"].active, [0.5, 0.25, 1.0]);
     close(loads[1].power_va[2], 20e3, -6e3);
     assert_eq!(loads[1].configuration, Configuration::Delta);
-    assert_eq!((loads[1].rated_voltage_v, loads[1].band.unwrap().lowest), (11_000.0, 0.8));
+    assert_eq!(loads[1].rated_voltage_v, 11_000.0);
+    let band = |lowest, turned| Some(VoltageBand { lowest, highest: 1.05, turned });
+    assert_eq!((loads[0].band, loads[1].band), (band(0.95, Some(0.5)), band(0.8, Some(0.6))));
     close(loads[2].power_va[0], 60e3, -80e3);
     assert_eq!(loads[2].connection.wires.as_slice(), [Wire::C, Wire::A]);
     assert_eq!(loads[2].band, None);

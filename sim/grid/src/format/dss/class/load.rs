@@ -7,7 +7,7 @@ use crate::format::dss::value::{Told, Value};
 pub(super) const PROPERTIES: &str = "phases bus1 kv kw pf model yearly daily -duty ~growth conn \
     kvar rneut xneut status -class vminpu vmaxpu -vminnorm -vminemerg ~xfkva ~allocationfactor \
     kva -%mean -%stddev cvrwatts cvrvars ~kwh ~kwhdays ~cfactor -cvrcurve -numcust zipv \
-    -%seriesrl -relweight -vlowpu -puxharm -xrharm -spectrum -basefreq enabled like";
+    -%seriesrl -relweight vlowpu -puxharm -xrharm -spectrum -basefreq enabled like";
 
 /// How a load follows the voltage.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +44,7 @@ pub(in crate::format::dss) struct Load {
     pub(in crate::format::dss) model: Model,
     pub(in crate::format::dss) delta: bool,
     pub(in crate::format::dss) lowest_pu: f64,
+    pub(in crate::format::dss) turned_pu: f64,
     pub(in crate::format::dss) highest_pu: f64,
     pub(in crate::format::dss) exponents: (f64, f64),
     pub(in crate::format::dss) zip: Option<[f64; 6]>,
@@ -67,6 +68,7 @@ impl Default for Load {
             model: Model::Power,
             delta: false,
             lowest_pu: 0.95,
+            turned_pu: 0.5,
             highest_pu: 1.05,
             exponents: (1.0, 2.0),
             zip: None,
@@ -122,6 +124,7 @@ impl Load {
                 self.fixed = value.text.to_ascii_lowercase().starts_with('f');
             }
             "vminpu" => self.lowest_pu = value.number()?,
+            "vlowpu" => self.turned_pu = value.number()?,
             "vmaxpu" => self.highest_pu = value.positive()?,
             "cvrwatts" => self.exponents.0 = value.number()?,
             "cvrvars" => self.exponents.1 = value.number()?,
