@@ -176,6 +176,19 @@ fn each_fault_is_told_with_its_element_and_its_line() {
         "line 6: transformer `t`: its short-circuit impedance is zero, expected one above it",
     );
     one(
+        |it| it.sources[0].voltage_v = 0.0,
+        "line 5: source `grid`: its voltage is 0 V, expected more than 0 V",
+    );
+    one(
+        |it| it.frequency_hz = 0.0,
+        "network `sound`: its frequency is 0 Hz, expected more than 0 Hz",
+    );
+}
+
+#[test]
+fn a_band_of_voltages_that_cannot_be_is_told() {
+    let one = |change: fn(&mut Network), expected: &str| assert_eq!(told(change), [expected]);
+    one(
         |it| {
             let turned = Some(0.95);
             it.loads[0].band = Some(VoltageBand { lowest: 0.95, highest: 1.05, turned });
@@ -186,14 +199,6 @@ fn each_fault_is_told_with_its_element_and_its_line() {
     one(
         |it| it.loads[0].band = Some(VoltageBand { lowest: 1.1, highest: 0.9, turned: None }),
         "line 9: load `home`: its band of voltages begins at 1.1 and ends at 0.9 of the rated one",
-    );
-    one(
-        |it| it.sources[0].voltage_v = 0.0,
-        "line 5: source `grid`: its voltage is 0 V, expected more than 0 V",
-    );
-    one(
-        |it| it.frequency_hz = 0.0,
-        "network `sound`: its frequency is 0 Hz, expected more than 0 Hz",
     );
 }
 
