@@ -143,6 +143,8 @@ def main():
         expected = model.calculate_power_flow(symmetric=False, error_tolerance=1e-10)
         for kind in ("node", "transformer", "source", "shunt"):
             check.same(f"{kind}: how many", len(found[kind]), len(expected[kind]))
+            names = [[row["name"] for row in data[kind]] for data in (found, again)]
+            check.same(f"{kind}: names, read again", names[1], names[0])
             for own, other, peer in zip(found[kind], again[kind], expected[kind]):
                 compare(check, f"{kind} {own['name']}", own, other, peer)
         with open(toml, "a", encoding="utf-8") as file:

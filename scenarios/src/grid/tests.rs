@@ -106,6 +106,9 @@ fn a_network_that_is_written_as_json_has_the_same_voltages() {
     let mut asked = options(written.clone(), Format::Json);
     asked.by_phase = true;
     let other = read(try_grid(&asked).unwrap());
+    for told in [&one, &other] {
+        assert_eq!(told["data"]["node"][1]["name"], "b");
+    }
     for wire in 0..3 {
         let voltage =
             |of: &serde_json::Value| of["data"]["node"][1]["u_pu"][wire].as_f64().unwrap();

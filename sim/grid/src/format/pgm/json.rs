@@ -78,7 +78,12 @@ pub(super) struct Row {
     /// Line and column.
     pub(super) at: (u32, u32),
     pub(super) id: i32,
+    /// What it is called besides; no attribute of power-grid-model, which passes over such.
+    pub(super) name: Option<String>,
 }
+
+/// The attribute that holds it.
+const NAME: &str = "name";
 
 const ABSENT_ID: f64 = -2_147_483_648.0;
 const ABSENT_SMALL: f64 = -128.0;
@@ -92,7 +97,8 @@ impl Row {
         at: (u32, u32),
     ) -> Result<Self, (i32, Wrong)> {
         let known = component.attributes();
-        let mut row = Self { component, values: vec![Value::Missing; known.len()], at, id: 0 };
+        let mut row =
+            Self { component, values: vec![Value::Missing; known.len()], at, id: 0, name: None };
         let filled = if raw.get().starts_with('{') {
             row.fill_from_object(raw, known)
         } else {
@@ -112,6 +118,12 @@ impl Row {
         let mut seen = vec![false; known.len()];
         let mut unknown = None;
         for (name, value) in members {
+            if name == NAME && self.name.is_none() {
+                let wrong =
+                    |_| Wrong(format!("{NAME} is {}, expected a text", shorten(value.get())));
+                self.name = Some(serde_json::from_str(value.get()).map_err(wrong)?);
+                continue;
+            }
             let Some(at) = known.iter().position(|&known| known == name) else {
                 unknown = unknown.or(Some(name));
                 continue;

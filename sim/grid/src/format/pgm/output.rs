@@ -65,7 +65,19 @@ pub fn output_by_number(
             }
             Component::Fault => return None,
         };
-        Some(Item { component: element.component, id: element.id, name: None, subject })
+        let own: &str = match subject {
+            Subject::Node(at) => &network.nodes[at].name,
+            Subject::Line(at) => &network.lines[at].name,
+            Subject::Switch(at) => &network.switches[at].name,
+            Subject::Transformer(at) => &network.transformers[at].name,
+            Subject::Shunt(at) => &network.shunts[at].name,
+            Subject::Source(at) => &network.sources[at].name,
+            Subject::Load(at) => &network.loads[at].name,
+            Subject::ThreeWindings(_) => "",
+        };
+        // Where it is called something else than its number.
+        let name = Some(own).filter(|own| own.parse::<f64>().is_err() && !own.is_empty());
+        Some(Item { component: element.component, id: element.id, name, subject })
     });
     text(network, flow, extra, items.collect())
 }

@@ -1,6 +1,6 @@
 //! Reads input data into a network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use num_complex::Complex64;
 use serde_json::value::RawValue;
@@ -67,7 +67,7 @@ pub struct SymmetricOnly {
 /// What a file says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// The network; its elements are named by their numbers.
+    /// The network; its elements are named by their numbers, or as an attribute `name` says.
     pub network: Network,
     /// All components, kind by kind in the order of [`Component::ALL`], each in the file's order.
     pub elements: Vec<Element>,
@@ -107,6 +107,11 @@ pub fn read(file: &str, text: &str) -> Result<Document, Refusal> {
     let mut reader = Reader::new(file, text);
     reader.mistakes = mistakes;
     reader.root(&root);
+    if reader.names_left_out > 0 {
+        let count = reader.names_left_out;
+        let what = "names left out: empty, numbers, or those of others; numbers stand for them";
+        reader.document.notes.push(format!("{count} {what}"));
+    }
     let Reader { mistakes, document, .. } = reader;
     mistakes.or(document)
 }
@@ -119,6 +124,9 @@ pub(super) struct Reader<'a> {
     /// Numbers of all components, with line and column; and which of them are nodes.
     seen: BTreeMap<i32, ((u32, u32), Component)>,
     nodes: BTreeMap<i32, NodeId>,
+    /// Names of elements, by the list of the network that they are in; and how many were not taken.
+    names: BTreeSet<(u8, String)>,
+    names_left_out: usize,
     pub(super) document: Document,
 }
 
@@ -130,6 +138,8 @@ impl<'a> Reader<'a> {
             mistakes: Mistakes::default(),
             seen: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            names: BTreeSet::new(),
+            names_left_out: 0,
             document: Document {
                 network: Network::new("", FREQUENCY_HZ),
                 elements: Vec::new(),
@@ -252,7 +262,37 @@ impl<'a> Reader<'a> {
             Component::Fault => self.fault(row)?,
         };
         self.document.elements.push(Element { component, id: row.id, at: at as u32 });
+        if let Some(name) = &row.name {
+            self.call(component, at, name);
+        }
         Ok(())
+    }
+
+    /// Calls an element by a name, unless that is another's, or a number, as others are called.
+    fn call(&mut self, component: Component, at: usize, name: &str) {
+        let network = &mut self.document.network;
+        let (list, own) = match component {
+            Component::Node => (0, &mut network.nodes[at].name),
+            Component::Line | Component::AsymLine | Component::Link => {
+                (1, &mut network.lines[at].name)
+            }
+            Component::Transformer | Component::GenericBranch => {
+                (2, &mut network.transformers[at].name)
+            }
+            Component::Shunt => (3, &mut network.shunts[at].name),
+            Component::Source => (4, &mut network.sources[at].name),
+            Component::SymLoad | Component::SymGen | Component::AsymLoad | Component::AsymGen => {
+                (5, &mut network.loads[at].name)
+            }
+            // It has become several transformers; and faults have no names.
+            Component::ThreeWindingTransformer | Component::Fault => return,
+        };
+        let is_number = name.is_empty() || name.parse::<f64>().is_ok();
+        if is_number || !self.names.insert((list, name.to_owned())) {
+            self.names_left_out += 1;
+        } else {
+            *own = name.into();
+        }
     }
 
     /// The node of this number, and its rated voltage between lines.

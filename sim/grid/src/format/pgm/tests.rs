@@ -232,3 +232,47 @@ proptest! {
         }
     }
 }
+
+/// Names that power-grid-model has no attribute for come back from what is written for it.
+#[test]
+fn elements_keep_their_names_through_a_file() {
+    let text = SMALL.replace("\"id\": 3,", "\"id\": 3, \"name\": \"the \\\"low\\\" side\",");
+    let text = text.replace("{\"id\": 7,", "{\"id\": 7, \"name\": \"homes\",");
+    let text = text.replace("{\"id\": 5,", "{\"id\": 5, \"name\": \"T1\",");
+    let document = read("small.json", &text).unwrap();
+    let names = |document: &super::Document| {
+        let network = &document.network;
+        let mut names: Vec<String> = network.nodes.iter().map(|it| it.name.to_string()).collect();
+        names.extend(network.transformers.iter().map(|it| it.name.to_string()));
+        names.extend(network.loads.iter().map(|it| it.name.to_string()));
+        names
+    };
+    assert_eq!(names(&document), ["1", "2", "the \"low\" side", "T1", "8", "homes"]);
+    let written = write(&document.network).unwrap();
+    let again = read("written.json", &written.json).unwrap();
+    let called = |document: &super::Document| {
+        let mut names = names(document);
+        // What was called by a number may have another one now.
+        names.retain(|name| name.parse::<i32>().is_err());
+        names
+    };
+    assert_eq!(called(&again), ["the \"low\" side", "T1", "homes"]);
+    assert_eq!(called(&again), called(&document));
+    assert!(document.notes.iter().all(|note| !note.contains("names")), "{:?}", document.notes);
+}
+
+#[test]
+fn names_that_cannot_be_taken_are_told() {
+    for name in ["", "7", "1e3", "homes"] {
+        let text = SMALL.replace("{\"id\": 8,", "{\"id\": 8, \"name\": \"homes\",");
+        let text = text.replace("{\"id\": 7,", &format!("{{\"id\": 7, \"name\": \"{name}\","));
+        let document = read("small.json", &text).unwrap();
+        assert_eq!(&*document.network.loads[1].name, "7", "{name}");
+        assert!(document.notes.iter().any(|note| note.starts_with("1 names left out")), "{name}");
+    }
+    for (name, what) in [("5", "name is 5, expected a text"), ("[]", "name is [], expected")] {
+        let text = SMALL.replace("{\"id\": 7,", &format!("{{\"id\": 7, \"name\": {name},"));
+        let told = read("small.json", &text).unwrap_err().to_string();
+        assert!(told.contains("asym_load 7: ") && told.contains(what), "{told}");
+    }
+}

@@ -34,7 +34,8 @@ pub struct Written {
 }
 
 /// Writes the network. Elements that are named by distinct whole numbers keep them; otherwise all
-/// are numbered through, nodes first.
+/// are numbered through, nodes first, and have their names in an attribute `name`, which
+/// power-grid-model passes over and [`read`](super::read()) takes.
 ///
 /// # Errors
 /// Every element that power-grid-model cannot express, by name: wires other than the three phases,
@@ -136,7 +137,7 @@ impl Writer<'_> {
         }
         for (node, id) in network.nodes.iter().zip(&mut id) {
             let row = [Some(node.rated_voltage_v)];
-            self.push(Component::Node, "id u_rated", id, &row);
+            self.push(Component::Node, "id u_rated", (id, &node.name), &row);
         }
         let each = |writer: &mut Self, kind: &str, name: &str, line: u32, told: Told<()>| {
             if let Err(what) = told {
@@ -173,17 +174,35 @@ impl Writer<'_> {
         }
     }
 
-    fn push(&mut self, kind: Component, names: &'static str, id: i32, row: &[Option<f64>]) {
-        let mut text = format!("[{id}");
-        for (name, value) in names.split(' ').skip(1).zip(row) {
-            let _ = match value {
-                // Whole numbers must not have a point.
-                Some(value) if WHOLE.contains(&name) => write!(text, ", {}", *value as i64),
-                Some(value) if value.is_finite() => write!(text, ", {value:?}"),
-                _ => write!(text, ", null"),
-            };
-        }
-        text.push(']');
+    fn push(&mut self, kind: Component, names: &'static str, of: (i32, &str), row: &[Option<f64>]) {
+        let value = |(name, value): (&str, &Option<f64>)| match value {
+            // Whole numbers must not have a point.
+            Some(value) if WHOLE.contains(&name) => format!("{}", *value as i64),
+            Some(value) if value.is_finite() => format!("{value:?}"),
+            _ => "null".to_owned(),
+        };
+        let values = names.split(' ').skip(1).zip(row).map(value).collect();
+        self.push_values(kind, names, of, values);
+    }
+
+    /// A list of values; of an element whose name is not its number an object, which has it.
+    fn push_values(
+        &mut self,
+        kind: Component,
+        names: &'static str,
+        (id, name): (i32, &str),
+        values: Vec<String>,
+    ) {
+        let text = if name == id.to_string() {
+            format!("[{id}, {}]", values.join(", "))
+        } else {
+            let mut text = format!("{{\"id\": {id}");
+            for (name, value) in names.split(' ').skip(1).zip(values) {
+                let _ = write!(text, ", \"{name}\": {value}");
+            }
+            let _ = write!(text, ", \"name\": {}}}", serde_json::Value::from(name));
+            text
+        };
         self.rows.entry(kind).or_insert((names, Vec::new())).1.push(text);
     }
 
@@ -219,7 +238,7 @@ impl Writer<'_> {
                     row.extend([z.re, z.im, y.im / omega, tangent].map(Some));
                 }
                 row.push(line.rated_current_a);
-                self.push(Component::Line, LINE, id, &row);
+                self.push(Component::Line, LINE, (id, &line.name), &row);
             }
             LineImpedance::Matrix { series_ohm, shunt_s } => {
                 let lower = [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)];
@@ -233,7 +252,7 @@ impl Writer<'_> {
                 row.extend(lower.map(|(i, j)| Some(series_ohm.rows[i][j].im)));
                 row.extend(lower.map(|(i, j)| Some(shunt_s.rows[i][j].im / omega)));
                 row.push(line.rated_current_a);
-                self.push(Component::AsymLine, ASYM_LINE, id, &row);
+                self.push(Component::AsymLine, ASYM_LINE, (id, &line.name), &row);
             }
         }
         Ok(())
@@ -242,7 +261,8 @@ impl Writer<'_> {
     fn switch(&mut self, switch: &Switch, id: i32) -> Told<()> {
         let closed = Some(status(switch.closed));
         let row = [self.node(&switch.from)?, self.node(&switch.to)?, closed, closed];
-        self.push(Component::Link, "id from_node to_node from_status to_status", id, &row);
+        let names = "id from_node to_node from_status to_status";
+        self.push(Component::Link, names, (id, &switch.name), &row);
         Ok(())
     }
 
@@ -290,7 +310,7 @@ impl Writer<'_> {
         row.extend([kind_one, kind_other, f64::from(clock), side].map(Some));
         row.extend(tap.map(Some));
         row.extend([earth_one.re, earth_one.im, earth_other.re, earth_other.im].map(Some));
-        self.push(Component::Transformer, TRANSFORMER, id, &row);
+        self.push(Component::Transformer, TRANSFORMER, (id, &transformer.name), &row);
         Ok(())
     }
 
@@ -311,7 +331,8 @@ impl Writer<'_> {
         };
         let row = [node, Some(status(shunt.connected))];
         let row: Vec<_> = row.into_iter().chain([y1.re, y1.im, y0.re, y0.im].map(Some)).collect();
-        self.push(Component::Shunt, "id node status g1 b1 g0 b0", id, &row);
+        let names = "id node status g1 b1 g0 b0";
+        self.push(Component::Shunt, names, (id, &shunt.name), &row);
         Ok(())
     }
 
@@ -339,7 +360,7 @@ impl Writer<'_> {
             Some(ratio.re),
         ];
         let names = "id node status u_ref u_ref_angle sk rx_ratio z01_ratio";
-        self.push(Component::Source, names, id, &row);
+        self.push(Component::Source, names, (id, &source.name), &row);
         Ok(())
     }
 
@@ -374,16 +395,16 @@ impl Writer<'_> {
             power = power.map(|own| -own);
         }
         let text = |part: [f64; 3]| format!("[{:?}, {:?}, {:?}]", part[0], part[1], part[2]);
-        let row = format!(
-            "[{id}, {}, {}, {kind}, {}, {}]",
-            self.number(node).unwrap_or(f64::NAN),
-            u8::from(load.connected),
+        let values = vec![
+            self.number(node).unwrap_or(f64::NAN).to_string(),
+            u8::from(load.connected).to_string(),
+            kind.to_string(),
             text(power.map(|own| own.re)),
-            text(power.map(|own| own.im))
-        );
+            text(power.map(|own| own.im)),
+        ];
         let component = if load.generator { Component::AsymGen } else { Component::AsymLoad };
         let names = "id node status type p_specified q_specified";
-        self.rows.entry(component).or_insert((names, Vec::new())).1.push(row);
+        self.push_values(component, names, (id, &load.name), values);
         Ok(())
     }
 }
