@@ -395,7 +395,7 @@ mod tests {
     use super::*;
     use crate::network::ZipShares;
 
-    /// The border and the turn are where two pieces meet; its slope is that of its power everywhere.
+    /// The border and the turn are where pieces meet; its slope is that of its power everywhere.
     #[test]
     fn below_its_band_a_load_turns_into_an_impedance_without_a_leap() {
         let shares = ZipShares { impedance: 0.2, current: 0.3, power: 0.5 };

@@ -61,9 +61,9 @@ pub struct VoltageBand {
     pub lowest: f64,
     /// As a share of the rated voltage.
     pub highest: f64,
-    /// As a share of the rated voltage, below `lowest`: there the load has become the impedance that
-    /// draws its power at the rated voltage. In between its current goes straight from one to the
-    /// other (`vlowpu` of `OpenDSS`).
+    /// As a share of the rated voltage, below `lowest`: there the load has become the impedance
+    /// that draws its power at the rated voltage. In between its current goes straight from one to
+    /// the other (`vlowpu` of `OpenDSS`).
     pub turned: Option<f64>,
 }
 
