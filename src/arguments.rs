@@ -109,9 +109,8 @@ pub(crate) enum Command {
     },
     /// Tell all about a registered thing or an error code
     Explain {
-        /// A source, link preset, device, injection, check, profile, defect, section, suite, `network`
-        /// or a key of one, or an
-        /// error code such as S004
+        /// A source, link preset, device, injection, check, profile, defect, section, suite,
+        /// `network` or a key of one, or an error code such as S004
         name: String,
     },
     /// Judge and render a run folder again, without running
