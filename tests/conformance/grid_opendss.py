@@ -7,6 +7,9 @@ regulators come to rest at taps that depend on their path. OpenDSS solves to 1e-
 
 Below their lowest voltage loads turn into impedances: a weak line with loads of three models goes
 far below it, by way of both borders.
+
+A village with a neutral wire of its own begins at a transformer's star point, which is earthed:
+written in both languages, by hand.
 """
 
 import json
@@ -77,6 +80,73 @@ LAWS = {
     "constant current": "model=5",
     "impedance, current and power": "model=8 zipv=[0.3 0.3 0.4 0.5 0.2 0.3 0]",
 }
+# A line of four wires behind a transformer, and one of two; loads against the neutral, between
+# phases, of three phases.
+VILLAGE_DSS = """clear
+new circuit.village basekv=10 pu=1 mvasc3=200 mvasc1=200 x1r1=10 x0r0=10
+new transformer.t phases=3 windings=2 buses=[sourcebus.1.2.3 busbar.1.2.3.0] conns=[delta wye]
+~ kvs=[10 0.4] kvas=[250 250] xhl=3.785630727 %loadloss=1.3 %noloadloss=0 %imag=0 ppm_antifloat=0
+~ leadlag=lag
+new line.l1 bus1=busbar.1.2.3.0 bus2=end.1.2.3.4 phases=4 length=0.3 units=km
+~ rmatrix=[0.45 | 0.2 0.45 | 0.2 0.2 0.45 | 0.2 0.2 0.2 0.65]
+~ xmatrix=[0.3 | 0.2 0.3 | 0.21 0.2 0.3 | 0.22 0.21 0.2 0.35] cmatrix=[0 | 0 0 | 0 0 0 | 0 0 0 0]
+new line.l2 bus1=end.2.4 bus2=barn.2.4 phases=2 length=0.1 units=km
+~ rmatrix=[0.8 | 0.1 0.8] xmatrix=[0.2 | 0.1 0.2] cmatrix=[0 | 0 0]
+new load.a bus1=end.1.4 phases=1 kv=0.2309401076758503 kw=9 kvar=2 model=1 vminpu=0.5
+new load.c bus1=end.3.4 phases=1 kv=0.2309401076758503 kw=4 kvar=1 model=2 vminpu=0.5
+new load.b bus1=barn.2.4 phases=1 kv=0.2309401076758503 kw=3 kvar=0 model=5 vminpu=0.5
+new load.ab bus1=end.1.2 phases=1 kv=0.4 kw=6 kvar=3 conn=delta model=1 vminpu=0.5
+new load.abc bus1=end.1.2.3.4 phases=3 kv=0.4 kw=12 kvar=3 model=1 vminpu=0.5
+set voltagebases=[10 0.4]
+calcvoltagebases
+"""
+VILLAGE_TOML = """format = 1
+voltage = "400 V"
+node = [
+    { name = "sourcebus", voltage = "10 kV" },
+    { name = "busbar", wires = "abcn" },
+    { name = "end", wires = "abcn" },
+    { name = "barn", wires = "bn" },
+]
+source = [{ node = "sourcebus", short_circuit_power = "200 MVA" }]
+load = [
+    { name = "a", node = "end", wires = "an", p = "9 kW", q = "2 kvar" },
+    { name = "c", node = "end", wires = "cn", p = "4 kW", q = "1 kvar", model = "impedance" },
+    { name = "b", node = "barn", wires = "bn", p = "3 kW", model = "current" },
+    { name = "ab", node = "end", wires = "ab", connection = "delta", p = "6 kW", q = "3 kvar" },
+    { name = "abc", node = "end", p = "12 kW", q = "3 kvar" },
+]
+[[transformer]]
+name = "t"
+from = "sourcebus"
+to = "busbar"
+group = "Dyn1"
+voltages = ["10 kV", "400 V"]
+power = "250 kVA"
+uk = "{uk} %"
+copper_loss = "3.25 kW"
+[[line]]
+name = "l1"
+from = "busbar"
+to = "end"
+length = "300 m"
+r_matrix = [["0.45 ohm/km", "0.2 ohm/km", "0.2 ohm/km", "0.2 ohm/km"],
+            ["0.2 ohm/km", "0.45 ohm/km", "0.2 ohm/km", "0.2 ohm/km"],
+            ["0.2 ohm/km", "0.2 ohm/km", "0.45 ohm/km", "0.2 ohm/km"],
+            ["0.2 ohm/km", "0.2 ohm/km", "0.2 ohm/km", "0.65 ohm/km"]]
+x_matrix = [["0.3 ohm/km", "0.2 ohm/km", "0.21 ohm/km", "0.22 ohm/km"],
+            ["0.2 ohm/km", "0.3 ohm/km", "0.2 ohm/km", "0.21 ohm/km"],
+            ["0.21 ohm/km", "0.2 ohm/km", "0.3 ohm/km", "0.2 ohm/km"],
+            ["0.22 ohm/km", "0.21 ohm/km", "0.2 ohm/km", "0.35 ohm/km"]]
+[[line]]
+name = "l2"
+from = "end"
+to = "barn"
+length = "100 m"
+r_matrix = [["0.8 ohm/km", "0.1 ohm/km"], ["0.1 ohm/km", "0.8 ohm/km"]]
+x_matrix = [["0.2 ohm/km", "0.1 ohm/km"], ["0.1 ohm/km", "0.2 ohm/km"]]
+"""
+
 WEAK_KW = (20, 40, 60, 100, 200, 400, 900)
 
 
@@ -171,6 +241,25 @@ def compare_weak(check, scratch):
         check.close(f"weak line, {law}: down to {lowest:.3f} pu", worst, 0, VOLTAGE_PU, "pu")
 
 
+def compare_village(check, scratch):
+    """A neutral wire that begins at an earthed star point, in two languages."""
+    scripts = [os.path.join(scratch, name) for name in ("village.dss", "village.toml")]
+    size = math.hypot(3.785630727, 1.3)
+    for script, text in zip(scripts, (VILLAGE_DSS, VILLAGE_TOML.replace("{uk}", repr(size)))):
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(text)
+    expected, _, losses = by_opendss(scripts[0])
+    found, _, own_losses = by_lastmeter(scripts[1])
+    # At the busbar the neutral is earth, for OpenDSS no node.
+    check.true("village: neutral at the star point", found.pop("busbar.4") == 0)
+    other = sorted(found.keys() ^ expected.keys())
+    check.true("village: the same nodes", not other, " ".join(other))
+    worst = max(abs(found[at] - expected[at]) for at in expected)
+    neutral = abs(expected["end.4"])
+    check.close(f"village: voltages, the neutral's {neutral:.4f} pu", worst, 0, VOLTAGE_PU, "pu")
+    check.close("village: losses", own_losses.real, losses.real, TOTALS * losses.real, "W")
+
+
 def draw(check, feeder, script):
     """The one-line diagram of a feeder, kept with the results of the test run."""
     folder = os.path.join(os.environ.get("RUNS", "target/test-runs"), "figures")
@@ -202,6 +291,7 @@ def main():
                 draw(check, feeder, script)
             done += 1
         compare_weak(check, scratch)
+        compare_village(check, scratch)
     print(f"{done} of {len(FEEDERS)} feeders compared")
     check.true("feeders", done >= 4, f"{done}, expected at least the four of the folder")
     check.end()

@@ -58,7 +58,7 @@ pub fn check(network: &Network) -> Report {
             report.add(fault);
         });
         if !is_looped {
-            match structure::islands(network) {
+            match structure::reach(network, &mut |fault| report.add(fault)) {
                 Ok(remarks) => report.remarks = remarks,
                 Err(fault) => report.add(fault),
             }

@@ -1,7 +1,8 @@
 //! Names that come twice, ends that make no element, islands.
 
+use crate::circuit::{half_reached_load, unreached};
 use crate::network::{Fault, Network, Place};
-use crate::topology::{Groups, supply};
+use crate::topology::{Groups, Supply, supply};
 
 /// Tells every element whose name is missing, or another one's of its kind.
 pub(super) fn names(network: &Network, found: &mut impl FnMut(Fault)) {
@@ -59,10 +60,35 @@ pub(super) fn ends(network: &Network, found: &mut impl FnMut(Fault)) {
     }
 }
 
-/// Remarks about islands that have loads, but no source; an error if impedances are missing in a
-/// loop. References have been checked.
-pub(super) fn islands(network: &Network) -> Result<Vec<Fault>, Fault> {
+/// Remarks about loads that no source reaches, and tells loads whose current has no way back; an
+/// error if impedances are missing in a loop. References have been checked.
+pub(super) fn reach(network: &Network, found: &mut impl FnMut(Fault)) -> Result<Vec<Fault>, Fault> {
     let supply = supply(network)?;
+    let mut remarks = islands(network, &supply);
+    for load in network.loads.iter().filter(|load| load.connected) {
+        let group = supply.group[load.connection.node.index()];
+        let reached = supply.reached[group as usize];
+        if !supply.is_live(group) || reached.contains_all(load.connection.wires.set()) {
+            continue;
+        }
+        if let Some(fault) = half_reached_load(network, load, reached) {
+            found(fault);
+            continue;
+        }
+        let unreached = unreached(load, reached);
+        if remarks.len() < super::TOLD && !unreached.is_empty() {
+            let node = &network.nodes[load.connection.node.index()].name;
+            let what = format!(
+                "no source reaches `{unreached}` of node `{node}`: nothing is drawn from there"
+            );
+            remarks.push(Fault::new("load", &load.name, load.place, what));
+        }
+    }
+    Ok(remarks)
+}
+
+/// Remarks about islands that have loads, but no source.
+fn islands(network: &Network, supply: &Supply) -> Vec<Fault> {
     let mut islands = Groups::new(supply.graph.nodes());
     for &(a, b) in supply.graph.ends() {
         islands.join(a, b);
@@ -87,5 +113,5 @@ pub(super) fn islands(network: &Network) -> Result<Vec<Fault>, Fault> {
             }
         }
     }
-    Ok(remarks)
+    remarks
 }

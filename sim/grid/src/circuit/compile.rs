@@ -2,7 +2,7 @@
 
 use num_complex::Complex64;
 
-use super::injection::{balanced_part, fits_balanced, has_parts, parts};
+use super::injection::{balanced_part, fits_balanced, half_reached, has_parts, parts};
 use super::line::{from_sequence, own_and_mutual};
 use super::transformer::positive_sequence;
 use super::{
@@ -52,8 +52,16 @@ fn compiled<const N: usize>(
     let forest = &supply.forest;
     let nodes = forest.order.len();
     let number = |group: u32| forest.number[group as usize];
+    let mut earthed: Vec<u32> = Vec::new();
+    for (node, &group) in network.nodes.iter().zip(&supply.group) {
+        if node.wires.contains(Wire::Neutral) && supply.is_neutral_earthed(group) {
+            earthed.push(number(group));
+        }
+    }
+    earthed.sort_unstable();
     let circuit = Circuit {
         node_of: supply.group.iter().map(|&group| number(group)).collect(),
+        earthed,
         rated_voltage_v: vec![0.0; nodes],
         wires: forest.order.iter().map(|&group| supply.wires[group as usize]).collect(),
         parent: forest.parent.clone(),
@@ -72,8 +80,9 @@ fn compiled<const N: usize>(
     let circuit = compiler.circuit;
     let mut fixed = Fixed { circuit, joins: supply.joins };
     // Nothing that is left needs the graph, and loads take the most room.
-    drop((supply.graph, supply.forest, supply.elements, supply.group, supply.wires));
-    fixed.circuit.parts = loads::<N>(network, &fixed.circuit, instead_of_none)?;
+    drop((supply.graph, supply.forest, supply.elements, supply.wires));
+    let reached = |load: &Load| supply.reached[supply.group[load.connection.node.index()] as usize];
+    fixed.circuit.parts = loads::<N>(network, &fixed.circuit, reached, instead_of_none)?;
     Ok(fixed)
 }
 
@@ -552,6 +561,7 @@ impl<const N: usize> Compiler<'_, N> {
 fn loads<const N: usize>(
     network: &Network,
     circuit: &Circuit<N>,
+    reached: impl Fn(&Load) -> Wires,
     instead_of_none: Option<Complex64>,
 ) -> Result<Vec<Part>, Fault> {
     let each = if N == 1 { 1 } else { 3 };
@@ -562,6 +572,11 @@ fn loads<const N: usize>(
             continue;
         }
         fits_load::<N>(load).map_err(|what| Fault::new("load", &load.name, load.place, what))?;
+        if N > 1
+            && let Some(fault) = half_reached_load(network, load, reached(load))
+        {
+            return Err(fault);
+        }
         if N == 1 {
             all.push(balanced_part(index, load, node, instead_of_none));
         } else {
@@ -569,6 +584,26 @@ fn loads<const N: usize>(
         }
     }
     Ok(all)
+}
+
+/// What is wrong with a load of which only one of a part's two wires is reached.
+pub(crate) fn half_reached_load(network: &Network, load: &Load, reached: Wires) -> Option<Fault> {
+    let is_used = |slot: usize| load.power_va.get(slot).is_some_and(|it| *it != Complex64::ZERO);
+    let (one, other) = half_reached(&load.connection, load.configuration, is_used, reached)?;
+    let node = &network.nodes[load.connection.node.index()].name;
+    let what = if other == Wire::Neutral {
+        format!(
+            "its current from `{one}` has no way back: no conductor leads from `n` of node \
+             `{node}` to an earthed star point or a source; give the lines there a wire `n`, earth \
+             the star point, or earth `n` by a shunt"
+        )
+    } else {
+        format!(
+            "it stands between `{one}` and `{other}` of node `{node}`, but no source reaches \
+             `{other}` there; give the lines there that wire, or leave it out"
+        )
+    };
+    Some(Fault::new("load", &load.name, load.place, what))
 }
 
 /// Whether a load can be one of `N` wires.

@@ -20,9 +20,9 @@ mod transformer;
 use num_complex::Complex64;
 
 pub use compile::{Fixed, compile};
-pub(crate) use compile::{compile_for_cases, project};
+pub(crate) use compile::{compile_for_cases, half_reached_load, project};
 pub use injection::{EARTH, Follows, Law, Part};
-pub(crate) use injection::{law, rated_across, shunt_admittance};
+pub(crate) use injection::{law, rated_across, shunt_admittance, unreached};
 pub(crate) use line::{LineModel, line_model};
 pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
 
@@ -43,6 +43,8 @@ pub struct Circuit<const N: usize> {
     pub rated_voltage_v: Vec<f64>,
     /// Of each node: the wires whose voltages are to be found. With `N` = 1 all three phases.
     pub wires: Vec<Wires>,
+    /// The nodes whose neutral wire is ideally earthed, in order: it is none of those wires.
+    pub earthed: Vec<u32>,
     /// Of each node: the number of the node towards the source; [`NONE`] for roots.
     pub parent: Vec<u32>,
     /// Of each node: index of the branch towards the source; [`NONE`] for roots.

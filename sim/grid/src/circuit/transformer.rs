@@ -155,6 +155,8 @@ fn zero_sequence(
     let path = |winding: usize| match it.windings[winding].kind {
         WindingKind::Star(Neutral::Earthed(through)) => Ok(Path::Star(through)),
         WindingKind::Zigzag(Neutral::Earthed(through)) => Ok(Path::Zigzag(through)),
+        WindingKind::Star(Neutral::EarthedWire) => Ok(Path::Star(Complex64::ZERO)),
+        WindingKind::Zigzag(Neutral::EarthedWire) => Ok(Path::Zigzag(Complex64::ZERO)),
         WindingKind::Star(Neutral::Isolated) | WindingKind::Zigzag(Neutral::Isolated) => {
             Ok(Path::None)
         }
@@ -335,7 +337,9 @@ fn coils(it: &Transformer, winding: usize, phases: usize) -> Result<[Coil; 3], S
     let this = &it.windings[winding];
     let wire = |k: usize| 4 * winding + this.connection.wires.as_slice()[k].index();
     let star_point = match this.kind {
-        WindingKind::Star(Neutral::Wire) => 4 * winding + Wire::Neutral.index(),
+        WindingKind::Star(Neutral::Wire | Neutral::EarthedWire) => {
+            4 * winding + Wire::Neutral.index()
+        }
         _ => 12 + winding,
     };
     let coil = |k: usize| match this.kind {

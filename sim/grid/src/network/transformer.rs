@@ -11,6 +11,9 @@ pub enum Neutral {
     Earthed(Complex64),
     /// Brought to the neutral wire of the winding's node.
     Wire,
+    /// Brought to the neutral wire of the winding's node and solidly earthed there: that wire has
+    /// the potential of earth at that node, as it has at the node of a source.
+    EarthedWire,
     /// Connected to nothing.
     Isolated,
 }
@@ -44,12 +47,19 @@ impl Winding {
     /// brought there.
     pub fn terminals(&self) -> impl Iterator<Item = Wire> {
         let star_point = match self.kind {
-            WindingKind::Star(Neutral::Wire) | WindingKind::Zigzag(Neutral::Wire) => {
-                Some(Wire::Neutral)
-            }
+            WindingKind::Star(Neutral::Wire | Neutral::EarthedWire)
+            | WindingKind::Zigzag(Neutral::Wire | Neutral::EarthedWire) => Some(Wire::Neutral),
             _ => None,
         };
         self.connection.wires.as_slice().iter().copied().chain(star_point)
+    }
+
+    /// Whether it earths the neutral wire of its node.
+    pub fn earths_neutral_wire(&self) -> bool {
+        matches!(
+            self.kind,
+            WindingKind::Star(Neutral::EarthedWire) | WindingKind::Zigzag(Neutral::EarthedWire)
+        )
     }
 }
 

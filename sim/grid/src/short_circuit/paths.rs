@@ -156,12 +156,22 @@ impl<const N: usize> Branches<N> {
 
     /// The wires that it touches.
     fn touches(&self, wire: usize) -> bool {
-        self.draws[..self.count].iter().any(|draws| draws[wire] != Complex64::ZERO)
+        let draws = |it: &Column<N>| it.get(wire).is_some_and(|it| *it != Complex64::ZERO);
+        self.draws[..self.count].iter().any(draws)
     }
 
-    /// Whether a node has all wires that it touches.
-    pub(super) fn fits(&self, circuit: &Circuit<N>, node: u32) -> bool {
-        (0..N).all(|wire| !self.touches(wire) || circuit.has_wire(node, wire))
+    /// The same at a node: what it draws from an earthed neutral there is drawn from earth. None if
+    /// the node has not all wires that it touches, or only earth is left.
+    pub(super) fn at(mut self, circuit: &Circuit<N>, node: u32) -> Option<Self> {
+        let neutral = Wire::Neutral.index();
+        if self.touches(neutral) && circuit.earthed.binary_search(&node).is_ok() {
+            for draws in &mut self.draws[..self.count] {
+                draws[neutral] = Complex64::ZERO;
+            }
+        }
+        let is_some = self.draws[..self.count].iter().all(|it| *it != [Complex64::ZERO; N]);
+        let fits = (0..N).all(|wire| !self.touches(wire) || circuit.has_wire(node, wire));
+        (is_some && fits).then_some(self)
     }
 
     /// What the fault draws from each wire of a node that had these voltages and is seen with this
@@ -212,10 +222,16 @@ impl<'a, const N: usize> Paths<'a, N> {
         let mut of = Vec::with_capacity(placed.short.len());
         for (index, short) in placed.short.iter().enumerate() {
             let at = circuit.node_of[short.node.index()];
-            let branches = Branches::new(short.kind, short.impedance_ohm)
+            let mut branches = Branches::new(short.kind, short.impedance_ohm)
                 .ok_or_else(|| refused(placed, short, "these wires make none in this network"))?;
-            if at != NONE && !branches.fits(circuit, at) {
-                return Err(refused(placed, short, "it needs wires that no source reaches there"));
+            if at != NONE {
+                branches = branches.at(circuit, at).ok_or_else(|| {
+                    refused(
+                        placed,
+                        short,
+                        "it needs wires that no source reaches there, or joins earth with earth",
+                    )
+                })?;
             }
             // Of short circuits without impedance that are alike nobody can tell which carries
             // what: they share.

@@ -109,9 +109,7 @@ fn at_node<const N: usize>(
     seen: &crate::block::Block<N>,
     before: &Column<N>,
 ) -> Option<AtNode> {
-    if !branches.fits(circuit, node) {
-        return None;
-    }
+    let branches = branches.at(circuit, node)?;
     let current = branches.current(seen, before)?;
     let change = apply(seen, &current);
     let voltage: Column<N> = std::array::from_fn(|wire| before[wire] - change[wire]);

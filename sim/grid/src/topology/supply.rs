@@ -32,8 +32,11 @@ pub struct Supply {
     pub group: Vec<u32>,
     /// Of each group: the wires whose voltage is to be found, as a source, or a transformer behind
     /// one, reaches them; a neutral also if something earths it. All other wires are as if they
-    /// were ideally earthed, also the neutral at the node of a source.
+    /// were ideally earthed: neutrals at the node of a source or of an earthed star point because
+    /// they are.
     pub wires: Vec<Wires>,
+    /// Of each group: the same with the neutrals that are ideally earthed.
+    pub reached: Vec<Wires>,
     /// The groups at which sources are, in the order of the sources that are connected.
     pub roots: Vec<u32>,
     /// What joins the groups, between which; also where no source is.
@@ -61,6 +64,12 @@ impl Supply {
     /// Whether a source reaches a group at all.
     pub fn is_live(&self, group: u32) -> bool {
         self.forest.number[group as usize] != super::NONE
+    }
+
+    /// Whether a source or a star point earths the neutral of a group that is live.
+    pub fn is_neutral_earthed(&self, group: u32) -> bool {
+        let [reached, wires] = [&self.reached, &self.wires].map(|it| it[group as usize]);
+        self.is_live(group) && reached.contains(Wire::Neutral) && !wires.contains(Wire::Neutral)
     }
 }
 
@@ -108,14 +117,23 @@ pub fn supply(network: &Network) -> Result<Supply, Fault> {
             *fed = fed.with(Wire::Neutral);
         }
     }
+    let mut earthed = roots.clone();
+    for transformer in &network.transformers {
+        let closed = transformer.windings.iter().zip(&transformer.closed).filter(|it| *it.1);
+        let closed = closed.map(|it| it.0).filter(|winding| winding.earths_neutral_wire());
+        earthed.extend(closed.map(|winding| group[winding.connection.node.index()]));
+    }
+    for &group in &earthed {
+        fed[group as usize] = fed[group as usize].with(Wire::Neutral);
+    }
     let mut spread = Spread { network, graph: &graph, elements: &elements, through, fed };
     spread.everywhere(&forest);
-    let mut wires = spread.fed;
-    for &root in &roots {
-        // A source earths the neutral wire of its node.
-        wires[root as usize] = wires[root as usize].common(Wires::ABC);
+    let reached = spread.fed;
+    let mut wires = reached.clone();
+    for &group in &earthed {
+        wires[group as usize] = wires[group as usize].common(Wires::ABC);
     }
-    Ok(Supply { group, wires, roots, graph, forest, elements, joins, one_sided })
+    Ok(Supply { group, wires, reached, roots, graph, forest, elements, joins, one_sided })
 }
 
 /// The edges of the graph, first by the nodes that they join.

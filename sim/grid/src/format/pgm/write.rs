@@ -421,7 +421,9 @@ fn winding(kind: WindingKind) -> Told<(f64, Complex64)> {
     let earthing = |neutral, isolated: f64| match neutral {
         Neutral::Earthed(z) => Ok((isolated + 1.0, z)),
         Neutral::Isolated => Ok((isolated, Complex64::ZERO)),
-        Neutral::Wire => Err("a star point is brought to a neutral wire".to_owned()),
+        Neutral::Wire | Neutral::EarthedWire => {
+            Err("a star point is brought to a neutral wire".to_owned())
+        }
     };
     match kind {
         WindingKind::Star(neutral) => earthing(neutral, 0.0),

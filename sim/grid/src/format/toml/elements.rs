@@ -12,7 +12,7 @@ use crate::format::Refusal;
 use crate::network::{
     self, Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix,
     Network, Neutral, Node, NodeId, Place, SequenceImpedance, Shunt, ShuntAdmittance, Switch,
-    SwitchKind, TapChanger, Transformer, Winding, WindingKind, Wire, WireList,
+    SwitchKind, TapChanger, Transformer, Winding, WindingKind, Wire, WireList, Wires,
 };
 
 pub(super) fn read(file: &str, text: &str) -> Result<Network, Refusal> {
@@ -199,6 +199,13 @@ impl Reader {
         Some((list?, line))
     }
 
+    /// The letters of the wires that two nodes have, `abc` if they have none in common.
+    fn wires_of_both(&self, from: NodeId, to: NodeId) -> String {
+        let [from, to] = [from, to].map(|it| self.network.nodes[it.index()].wires);
+        let both = from.common(to);
+        if both.is_empty() { Wires::ABC.to_string() } else { both.to_string() }
+    }
+
     fn at(&self, table: &Table<'_>, name: &str) -> Option<NodeId> {
         let (node, line) = table.need_text(name)?;
         let found = self.nodes.get(node).copied();
@@ -331,7 +338,11 @@ impl Reader {
                 Code { rated_current_a: own.or(code.rated_current_a), ..code.clone() }
             }
         };
-        let default = ["a", "ab", "abc", "abcn"][code.conductors.unwrap_or(3).clamp(1, 4) - 1];
+        let both = self.wires_of_both(from, to);
+        let default = match code.conductors {
+            Some(count @ 1..=4) if count != both.len() => ["a", "ab", "abc", "abcn"][count - 1],
+            _ => &both,
+        };
         let (wires, line) = Self::wires(table, "wires", default)?;
         let count = wires.as_slice().len();
         if code.conductors.is_some_and(|conductors| conductors != count) {
@@ -366,7 +377,8 @@ impl Reader {
     fn switch(&mut self, table: &mut Table<'_>) -> Option<()> {
         let (name, _) = table.need_text("name")?;
         let (from, to) = (self.at(table, "from")?, self.at(table, "to")?);
-        let (wires, _) = Self::wires(table, "wires", "abc")?;
+        let both = self.wires_of_both(from, to);
+        let (wires, _) = Self::wires(table, "wires", &both)?;
         let kind = match table.text("kind") {
             None | Some(("switch", _)) => SwitchKind::Switch,
             Some(("fuse", _)) => SwitchKind::Fuse,
@@ -426,9 +438,10 @@ impl Reader {
         let (side, tap) = Self::taps(table)?;
         let mut windings = Vec::new();
         for k in 0..2 {
+            let at = self.network.nodes[nodes[k].index()].wires;
             windings.push(Winding {
                 connection: self.connect(table, (["from", "to"][k], nodes[k]), WireList::ABC)?,
-                kind: kinds[k],
+                kind: if at.contains(Wire::Neutral) { at_neutral(kinds[k]) } else { kinds[k] },
                 rated_voltage_v: volts[k],
                 tap: tap.filter(|_| side == k),
             });
@@ -645,6 +658,16 @@ fn along(each: &LineImpedance, length_m: f64, count: usize) -> LineImpedance {
             };
             LineImpedance::Matrix { series_ohm: scale(series_ohm), shunt_s: scale(shunt_s) }
         }
+    }
+}
+
+/// The winding at a node with a neutral wire: that begins at a star point which is brought out.
+fn at_neutral(kind: WindingKind) -> WindingKind {
+    let brought_out = Neutral::Earthed(Complex64::ZERO);
+    match kind {
+        WindingKind::Star(it) if it == brought_out => WindingKind::Star(Neutral::EarthedWire),
+        WindingKind::Zigzag(it) if it == brought_out => WindingKind::Zigzag(Neutral::EarthedWire),
+        other => other,
     }
 }
 

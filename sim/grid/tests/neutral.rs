@@ -1,0 +1,173 @@
+//! Neutral wires of their own: where they begin, what they carry, and where there is none.
+
+#![expect(clippy::unwrap_used, reason = "what is not as expected fails its test")]
+
+use lastmeter_grid::flow::{self, Flow, Method, Options};
+use lastmeter_grid::format::toml;
+use lastmeter_grid::network::{NodeId, Wire};
+use lastmeter_grid::short_circuit::{self, Before, Fault, Location, Scaling};
+use lastmeter_grid::{Complex64, Network, check};
+
+/// Of one conductor, ohm; the line's zero sequence has four times as much, as the three phases'
+/// current comes back in the neutral.
+const OHM: f64 = 0.2;
+const LOAD_OHM: f64 = 10.0;
+
+fn read(text: &str) -> Network {
+    toml::read("net.toml", text).unwrap_or_else(|refusal| panic!("{refusal}"))
+}
+
+/// A transformer of next to no impedance, a line of four wires, 10 ohm from phase a to neutral.
+fn behind(group: &str, keys_of_line: &str) -> Network {
+    let power = 3.0 * (400.0 * 400.0 / 3.0) / LOAD_OHM / 3.0;
+    read(&format!(
+        r#"
+        format = 1
+        voltage = "400 V"
+        node = [
+            {{ name = "grid", voltage = "10 kV" }},
+            {{ name = "busbar", wires = "abcn" }},
+            {{ name = "home", wires = "abcn" }},
+        ]
+        source = [{{ node = "grid", short_circuit_power = "1e6 MVA" }}]
+        load = [{{ name = "heater", node = "home", wires = "an", p = "{power} W", model = "impedance" }}]
+        [[transformer]]
+        name = "transformer"
+        from = "grid"
+        to = "busbar"
+        group = "{group}"
+        voltages = ["10 kV", "400 V"]
+        power = "1000 MVA"
+        uk = "0.1 %"
+        [[line]]
+        name = "cable"
+        from = "busbar"
+        to = "home"
+        length = "1 km"
+        {keys_of_line}
+        r1 = "{OHM} ohm/km"
+        x1 = "0 ohm/km"
+        r0 = "{} ohm/km"
+        x0 = "0 ohm/km"
+        "#,
+        4.0 * OHM
+    ))
+}
+
+fn solve(network: &Network) -> Vec<Flow> {
+    let by = |method| flow::solve(network, &Options { method, ..Options::default() }).unwrap();
+    [Method::Sweep, Method::CurrentInjection, Method::Newton].map(by).into()
+}
+
+fn assert_close(found: f64, expected: f64, what: &str) {
+    assert!((found / expected - 1.0).abs() < 1e-5, "{what}: {found}, expected {expected}");
+}
+
+#[test]
+fn a_neutral_begins_at_an_earthed_star_point() {
+    let volts = 400.0 / 3.0_f64.sqrt();
+    let current = volts / (LOAD_OHM + 2.0 * OHM);
+    for group in ["Dyn5", "Dyn11", "YNyn0", "Dzn6", "Dzn0"] {
+        for keys in ["", r#"wires = "abcn""#] {
+            for flow in solve(&behind(group, keys)) {
+                let at = flow.nodes[2].voltage_v;
+                assert_close((at[0] - at[3]).norm(), current * LOAD_OHM, group);
+                assert_close(at[3].norm(), current * OHM, group);
+                assert_eq!(flow.nodes[1].voltage_v[3], Complex64::ZERO, "{group}");
+                let conductors = flow.lines[0].from.current_a.map(Complex64::norm);
+                assert_close(conductors[0], current, group);
+                assert_close(conductors[3], current, group);
+                assert_close(flow.losses_va.re, 2.0 * OHM * current * current, group);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_earth_fault_returns_by_earth_and_one_to_the_neutral_by_it() {
+    let volts = 1.1 * 400.0 / 3.0_f64.sqrt();
+    let network = behind("Dyn5", "");
+    let options = short_circuit::Options {
+        before: Before::Unloaded(Scaling::Maximum),
+        ..short_circuit::Options::default()
+    };
+    let current = |kind: &str, node: u32, ohm: f64| {
+        let fault = Fault {
+            kind: kind.parse().unwrap(),
+            location: Location::Node(NodeId(node)),
+            impedance_ohm: ohm.into(),
+        };
+        short_circuit::solve(&network, &[fault], &options).map(|it| it.faults[0].current_a[0])
+    };
+    // One conductor sees (2 r1 + r0) / 3 by way of earth, two in a loop 2 r1.
+    for (kind, ohm) in [("ag", 2.0 * OHM), ("an", 2.0 * OHM), ("ab", 2.0 * OHM)] {
+        let line = if kind == "ab" { 3.0_f64.sqrt() } else { 1.0 };
+        assert_close(current(kind, 2, 0.0).unwrap().norm(), line * volts / ohm, kind);
+    }
+    // At the star point the neutral is earth.
+    let [earth, neutral] = ["ag", "an"].map(|kind| current(kind, 1, 0.5).unwrap());
+    assert_close(earth.norm(), volts / 0.5, "ag");
+    assert!((earth - neutral).norm() < 1e-9 * earth.norm(), "{earth} {neutral}");
+    let told = current("ng", 1, 0.5).unwrap_err().to_string();
+    assert!(told.contains("joins earth with earth"), "{told}");
+}
+
+#[test]
+fn loads_whose_current_has_no_way_back_are_refused() {
+    for network in [behind("Dy5", ""), behind("Dyn5", r#"wires = "abc""#)] {
+        let expected = "load `heater`: its current from `a` has no way back: no conductor leads \
+                        from `n` of node `home` to an earthed star point or a source; give the \
+                        lines there a wire `n`, earth the star point, or earth `n` by a shunt";
+        let faults = check::check(&network).faults;
+        let [fault] = &faults[..] else { panic!("{faults:?}") };
+        assert_eq!(fault.to_string(), format!("line 10: {expected}"));
+        let told = flow::solve(&network, &Options::default()).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+fn two_wires(loads: &str) -> Network {
+    read(&format!(
+        r#"
+        format = 1
+        voltage = "400 V"
+        node = [{{ name = "grid" }}, {{ name = "home" }}]
+        source = [{{ node = "grid", short_circuit_power = "10 MVA" }}]
+        load = [{loads}]
+        line = [{{ name = "cable", from = "grid", to = "home", length = "1 km", wires = "ab",
+                   r1 = "0.2 ohm/km", x1 = "0.1 ohm/km" }}]
+        "#
+    ))
+}
+
+#[test]
+fn loads_between_a_wire_that_is_fed_and_one_that_is_not_are_refused() {
+    let delta = r#"{ name = "motor", node = "home", connection = "delta", p = "9 kW" }"#;
+    let network = two_wires(delta);
+    let told = check::check(&network).faults[0].to_string();
+    let expected = "line 6: load `motor`: it stands between `b` and `c` of node `home`, but no \
+                    source reaches `c` there; give the lines there that wire, or leave it out";
+    assert_eq!(told, expected);
+    assert!(flow::solve(&network, &Options::default()).is_err());
+}
+
+#[test]
+fn what_a_wire_without_a_source_would_feed_is_remarked() {
+    let star = r#"{ name = "shop", node = "home", p = "9 kW" }"#;
+    let single = r#"{ name = "flat", node = "home", wires = "c", p = "2 kW" }"#;
+    let network = two_wires(&format!("{star}, {single}"));
+    let report = check::check(&network);
+    assert!(report.is_sound());
+    let told: Vec<String> = report.remarks.iter().map(ToString::to_string).collect();
+    let expected = ["shop", "flat"].map(|name| {
+        format!(
+            "line 6: load `{name}`: no source reaches `c` of node `home`: nothing is drawn from \
+             there"
+        )
+    });
+    assert_eq!(told, expected);
+    for flow in solve(&network) {
+        assert_eq!(flow.loads[1].current_a[Wire::A.index()], Complex64::ZERO);
+        assert_close(flow.loads[0].power_va.iter().map(|it| it.re).sum(), 6000.0, "two of three");
+    }
+}
