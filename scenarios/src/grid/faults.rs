@@ -12,6 +12,7 @@ use lastmeter_grid::{Complex64, network::Wire};
 use lastmeter_params::nearest;
 
 use super::read::{Origin, Read};
+use super::show::heads;
 use super::{Format, GridOptions};
 
 /// Which short circuits are wanted.
@@ -36,6 +37,14 @@ struct Row {
     place: String,
     state: FaultState,
     rated_v: f64,
+}
+
+impl Row {
+    /// Whether anything happens on a neutral wire.
+    fn has_neutral(&self) -> bool {
+        let neutral = Wire::Neutral.index();
+        [self.state.current_a, self.state.voltage_v].iter().any(|it| it[neutral] != Complex64::ZERO)
+    }
 }
 
 /// Calculates them and says what came out; draws the one that is to be drawn.
@@ -217,27 +226,31 @@ fn table(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String 
         let Complex64 { re, im } = wanted.impedance_ohm;
         let _ = writeln!(text, "impedance of each fault {re} ohm + j {im} ohm");
     }
+    let wires = if rows.iter().any(Row::has_neutral) { &Wire::ALL[..] } else { &Wire::PHASES };
     let _ = writeln!(
         text,
-        "\n{:<8} {:<width$}  {:<38}  voltage to earth there, pu of rated",
-        "", "", "current into the fault, A"
+        "\n{:<8} {:<width$}  {:<currents$}  voltage to earth there, pu of rated",
+        "",
+        "",
+        "current into the fault, A",
+        currents = 13 * wires.len() - 1
     );
-    let _ = writeln!(
-        text,
-        "{:<8} {:<width$} {:>12} {:>12} {:>12}    {:>8} {:>8} {:>8}",
-        "fault", "place", "a", "b", "c", "a", "b", "c"
-    );
+    let _ = write!(text, "{:<8} {:<width$}", "fault", "place");
+    heads(&mut text, wires, 13);
+    text.push_str("   ");
+    heads(&mut text, wires, 9);
+    text.push('\n');
     for row in rows {
         let _ = write!(text, "{:<8} {:<width$}", row.kind.to_string(), row.place);
         if !row.state.energized {
             text.push_str("  no source reaches this place\n");
             continue;
         }
-        for current in &row.state.current_a[..3] {
+        for current in &row.state.current_a[..wires.len()] {
             let _ = write!(text, " {:>12.1}", current.norm());
         }
         text.push_str("   ");
-        for voltage in &row.state.voltage_v[..3] {
+        for voltage in &row.state.voltage_v[..wires.len()] {
             let _ = write!(text, " {:>8.4}", voltage.norm() * 3f64.sqrt() / row.rated_v);
         }
         text.push('\n');
@@ -254,7 +267,8 @@ fn table(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String 
 fn csv(rows: &[Row]) -> String {
     let mut text = String::from("fault,place,wire,current_a,current_deg,voltage_v,voltage_deg\n");
     for row in rows.iter().filter(|row| row.state.energized) {
-        for wire in Wire::PHASES {
+        let wires = if row.has_neutral() { &Wire::ALL[..] } else { &Wire::PHASES };
+        for wire in wires {
             let current = row.state.current_a[wire.index()];
             let voltage = row.state.voltage_v[wire.index()];
             let _ = writeln!(

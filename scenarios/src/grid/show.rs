@@ -69,10 +69,23 @@ pub(super) fn per_unit(network: &Network, flow: &Flow, node: usize, wire: Wire) 
         .then(|| state.voltage_v[wire.index()].norm() / (own.rated_voltage_v / 3f64.sqrt()))
 }
 
+/// The wires of the tables: the neutral where any node has one.
+fn shown_wires(network: &Network) -> &'static [Wire] {
+    let neutral = network.nodes.iter().any(|node| node.wires.contains(Wire::Neutral));
+    if neutral { &Wire::ALL } else { &Wire::PHASES }
+}
+
+/// The heads of columns of so many characters, one for each wire.
+pub(super) fn heads(text: &mut String, wires: &[Wire], columns: usize) {
+    for wire in wires {
+        let _ = write!(text, "{:>columns$}", wire.to_string());
+    }
+}
+
 fn extremes(text: &mut String, network: &Network, flow: &Flow) {
     let _ =
-        writeln!(text, "\n{:9}{:>10} {:24}{:>10} at", "voltage", "lowest pu", "at", "highest pu");
-    for wire in Wire::PHASES {
+        writeln!(text, "\n{:9}{:>10} {:24}{:>10} at", "to earth", "lowest pu", "at", "highest pu");
+    for &wire in shown_wires(network) {
         let all = (0..network.nodes.len())
             .filter_map(|node| per_unit(network, flow, node, wire).map(|it| (it, node)));
         let low = all.clone().min_by(|a, b| a.0.total_cmp(&b.0));
@@ -117,21 +130,22 @@ fn nodes(text: &mut String, network: &Network, flow: &Flow) {
         order.truncate(SHOWN_OF_MANY);
     }
     let title = if many { "lowest nodes" } else { "node" };
-    let _ = writeln!(
-        text,
-        "\n{title:24}{:>10}{:>10}{:>10} pu {:>9}{:>9}{:>9} deg",
-        "a", "b", "c", "a", "b", "c"
-    );
+    let wires = shown_wires(network);
+    let _ = write!(text, "\n{title:24}");
+    heads(text, wires, 10);
+    text.push_str(" pu ");
+    heads(text, wires, 9);
+    text.push_str(" deg\n");
     for node in order {
         let _ = write!(text, "{:24}", network.nodes[node].name);
-        for wire in Wire::PHASES {
+        for &wire in wires {
             let _ = match per_unit(network, flow, node, wire) {
                 Some(voltage) => write!(text, "{voltage:10.5}"),
                 None => write!(text, "{:>10}", "-"),
             };
         }
         text.push_str("    ");
-        for wire in Wire::PHASES {
+        for &wire in wires {
             let angle = flow.nodes[node].voltage_v[wire.index()].arg().to_degrees();
             let _ = match per_unit(network, flow, node, wire) {
                 Some(_) => write!(text, "{angle:9.3}"),

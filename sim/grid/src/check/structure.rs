@@ -71,7 +71,7 @@ pub(super) fn reach(network: &Network, found: &mut impl FnMut(Fault)) -> Result<
         if !supply.is_live(group) || reached.contains_all(load.connection.wires.set()) {
             continue;
         }
-        if let Some(fault) = half_reached_load(network, load, reached) {
+        if let Some(fault) = half_reached_load(network, load, reached, false) {
             found(fault);
             continue;
         }

@@ -573,7 +573,8 @@ fn loads<const N: usize>(
         }
         fits_load::<N>(load).map_err(|what| Fault::new("load", &load.name, load.place, what))?;
         if N > 1
-            && let Some(fault) = half_reached_load(network, load, reached(load))
+            && let Some(fault) =
+                half_reached_load(network, load, reached(load), instead_of_none.is_some())
         {
             return Err(fault);
         }
@@ -586,9 +587,16 @@ fn loads<const N: usize>(
     Ok(all)
 }
 
-/// What is wrong with a load of which only one of a part's two wires is reached.
-pub(crate) fn half_reached_load(network: &Network, load: &Load, reached: Wires) -> Option<Fault> {
-    let is_used = |slot: usize| load.power_va.get(slot).is_some_and(|it| *it != Complex64::ZERO);
+/// What is wrong with a load of which only one of a part's two wires is reached; parts without
+/// power are right, unless they may have some in a case.
+pub(crate) fn half_reached_load(
+    network: &Network,
+    load: &Load,
+    reached: Wires,
+    has_cases: bool,
+) -> Option<Fault> {
+    let has_power = |slot: usize| load.power_va.get(slot).is_some_and(|it| *it != Complex64::ZERO);
+    let is_used = |slot: usize| has_cases || has_power(slot);
     let (one, other) = half_reached(&load.connection, load.configuration, is_used, reached)?;
     let node = &network.nodes[load.connection.node.index()].name;
     let what = if other == Wire::Neutral {
