@@ -77,18 +77,24 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
 
 /// Says whether a network can be read, or why not; returns how many mistakes it has.
 fn check_network(file: &Path, json: bool) -> usize {
-    let mistakes: Vec<String> = match grid::read(file) {
-        Ok(_) => Vec::new(),
-        Err(lines) => lines.lines().map(str::to_owned).collect(),
+    let (mistakes, notes): (Vec<String>, Vec<String>) = match grid::read(file) {
+        Ok(read) => (Vec::new(), read.notes),
+        Err(lines) => (lines.lines().map(str::to_owned).collect(), Vec::new()),
     };
     if json {
         let mut value = json!({ "file": file, "valid": mistakes.is_empty(), "network": true });
+        if !notes.is_empty() {
+            value["notes"] = json!(notes);
+        }
         if !mistakes.is_empty() {
             value["errors"] = json!(mistakes);
         }
         tell_out(&value.to_string());
     } else if mistakes.is_empty() {
         tell_out(&format!("ok  {}  (a network)", file.display()));
+        for note in &notes {
+            tell_out(&grid::printable(&format!("    note: {note}")));
+        }
     } else {
         for line in &mistakes {
             tell(&grid::printable(line));
@@ -279,9 +285,13 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
 
 /// Tells all about a registered thing or an error code.
 pub fn explain(name: &str) -> ExitCode {
-    let text = language::explain(name).or_else(|| explain_suite(name));
-    if let Some(text) = text.or_else(|| grid::explain(name)) {
-        tell_out(text.trim_end());
+    // One word may be a section of a scenario and a table of a network.
+    let of_scenario = language::explain(name).or_else(|| explain_suite(name));
+    let of_network = grid::explain(name);
+    if of_scenario.is_some() || of_network.is_some() {
+        let texts: Vec<String> = of_scenario.into_iter().chain(of_network).collect();
+        let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).collect();
+        tell_out(&texts.join("\n\n"));
         return ExitCode::Passed;
     }
     let names = language::registry().into_iter().map(|row| row.name);

@@ -82,6 +82,7 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         return complain(&message);
     }
     // A file that was named runs whatever it is; in a folder twins have a call of their own.
+    let before = scenarios.len();
     scenarios.retain(|(named, scenario)| {
         let twin = scenario.expect.is_some();
         if options.must_fail { twin } else { *named || !twin }
@@ -96,7 +97,14 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
     }
     if scenarios.is_empty() {
         let what = if options.must_fail { "must-fail twin" } else { "scenario" };
-        tell(&format!("no {what} was selected"));
+        let why = match before {
+            0 => String::new(),
+            _ if options.must_fail => "; `--must-fail` runs scenarios with `[expect]` only".into(),
+            twins => {
+                format!("; there is {}, which `--must-fail` runs", plural(twins, "must-fail twin"))
+            }
+        };
+        tell(&format!("no {what} was selected{why}"));
         return ExitCode::NothingEvaluated;
     }
     if let Some(message) = name_twice(&scenarios) {

@@ -168,6 +168,14 @@ fn a_network_is_told_from_a_scenario() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stderr.contains("net.toml: a network, and no scenario: passed over"), "{ran:?}");
     assert!(ran.stdout.contains("1 scenario: 1 as expected"), "{ran:?}");
+    // What a network is solved without is noted; a folder of twins says how to run them.
+    let cut = two_homes().replacen("to = 'end'", "to = 'end'\nopen = 'from'", 1);
+    write(folder.path(), "net.toml", &cut);
+    let checked = call(&["check", &network]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(checked.stdout.contains("note: line "), "{checked:?}");
+    assert!(checked.stdout.contains("no source reaches its island"), "{checked:?}");
+    write(folder.path(), "net.toml", &two_homes());
     let listed = call(&["list", "scenarios", &all]);
     assert_eq!((listed.code, listed.stdout.contains("two-homes")), (0, true), "{listed:?}");
     // One that is named is not passed over.
