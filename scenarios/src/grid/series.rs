@@ -1,10 +1,10 @@
 //! A network step by step, as its loads follow a table.
 //!
-//! The table is CSV: the first column tells the time of each row as it likes, every other column is
-//! a load's active power in watts (`NAME`, or `NAME.p_w`) or its reactive power in vars
-//! (`NAME.q_var`). A load without a column stays as the file of the network has it; one whose
-//! reactive power has no column keeps its power factor. Of a load in several parts each has its
-//! share of the whole as before.
+//! The table is CSV: the first column tells the time of each row as it likes, but where it can be
+//! read as times they go on. Every other column is a load's active power in watts (`NAME`, or
+//! `NAME.p_w`) or its reactive power in vars (`NAME.q_var`). A load without a column stays as the
+//! file of the network has it; one whose reactive power has no column keeps its power factor. Of a
+//! load in several parts each has its share of the whole as before.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Format, GridOptions, Read, Stop};
+use crate::language::{other_separator, turns_back};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -173,36 +174,19 @@ fn table(file: &Path, network: &Network) -> Result<Table, String> {
         .from_path(file)
         .map_err(|error| format!("error: cannot read {shown}: {error}"))?;
     let head = reader.headers().map_err(|error| failed(1, error.to_string()))?.clone();
-    let mut columns = Vec::new();
-    for title in head.iter().skip(1) {
-        let (name, part) = match (title.strip_suffix(".p_w"), title.strip_suffix(".q_var")) {
-            (Some(name), _) => (name, Part::Active),
-            (_, Some(name)) => (name, Part::Reactive),
-            _ => (title, Part::Active),
-        };
-        let Some(load) = network.loads.iter().position(|load| *load.name == *name) else {
-            let known: Vec<&str> = network.loads.iter().take(8).map(|load| &*load.name).collect();
-            let why = format!(
-                "`{name}` is no load of the network; its loads are {}{}",
-                known.join(", "),
-                if network.loads.len() > known.len() { ", ..." } else { "" }
-            );
-            return Err(failed(1, why));
-        };
-        if columns.contains(&(load, part)) {
-            return Err(failed(1, format!("`{title}` has two columns")));
-        }
-        columns.push((load, part));
-    }
-    if columns.is_empty() {
-        return Err(failed(1, "it has no column of a load; expected `time,LOAD,...`".to_owned()));
-    }
-    let mut rows = Vec::new();
+    let columns = columns(&head, network).map_err(|why| failed(1, why))?;
+    let mut rows: Vec<(String, Vec<f64>)> = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| format!("error: {shown}: {error}"))?;
         let line = record.position().map_or(0, csv::Position::line);
         let mut cells = record.iter();
         let time = cells.next().unwrap_or_default().to_owned();
+        if let Some((before, _)) = rows.last()
+            && turns_back(&head[0], before, &time)
+        {
+            let why = format!("the time `{time}` is not later than `{before}` of the row before");
+            return Err(failed(line, why));
+        }
         let mut powers = Vec::with_capacity(columns.len());
         for (cell, title) in cells.zip(head.iter().skip(1)) {
             match cell.parse::<f64>() {
@@ -219,6 +203,55 @@ fn table(file: &Path, network: &Network) -> Result<Table, String> {
         return Err(failed(1, "it has no rows".to_owned()));
     }
     Ok(Table { columns, rows })
+}
+
+/// The load of each column but the first, which has to be the time.
+fn columns(head: &csv::StringRecord, network: &Network) -> Result<Vec<(usize, Part)>, String> {
+    if let (1, Some(why)) = (head.len(), head.get(0).and_then(other_separator)) {
+        return Err(why);
+    }
+    let of = |title: &str| {
+        let (name, part) = named(title);
+        Some((network.loads.iter().position(|load| *load.name == *name)?, part))
+    };
+    if let Some(first) = head.get(0)
+        && !first.eq_ignore_ascii_case("time")
+        && of(first).is_some()
+    {
+        return Err(format!(
+            "the first column is the time of each row, but this one is called `{first}` as a load \
+             of the network is; put a column `time` in front of it"
+        ));
+    }
+    let mut columns = Vec::new();
+    for title in head.iter().skip(1) {
+        let Some(column) = of(title) else {
+            let known: Vec<&str> = network.loads.iter().take(8).map(|load| &*load.name).collect();
+            return Err(format!(
+                "`{}` is no load of the network; its loads are {}{}",
+                named(title).0,
+                known.join(", "),
+                if network.loads.len() > known.len() { ", ..." } else { "" }
+            ));
+        };
+        if columns.contains(&column) {
+            return Err(format!("`{title}` has two columns"));
+        }
+        columns.push(column);
+    }
+    if columns.is_empty() {
+        return Err("it has no column of a load; expected `time,LOAD,...`".to_owned());
+    }
+    Ok(columns)
+}
+
+/// The load that a column is called by, and which part of its power it has.
+fn named(title: &str) -> (&str, Part) {
+    match (title.strip_suffix(".p_w"), title.strip_suffix(".q_var")) {
+        (Some(name), _) => (name, Part::Active),
+        (_, Some(name)) => (name, Part::Reactive),
+        _ => (title, Part::Active),
+    }
 }
 
 /// The lowest and the highest voltage per unit with their nodes.

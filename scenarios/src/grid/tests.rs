@@ -265,9 +265,29 @@ fn a_table_that_cannot_be_followed_is_told_with_its_line() {
         ("time\n0\n", "it has no column of a load"),
         ("", "it has no column of a load"),
         ("time,h\nnoon,2000\none,900000\n", "with row 2 (one) of"),
+        ("h,h.q_var\n2000,0\n", "rows.csv:1: the first column is the time of each row, but this"),
+        ("h.q_var,h\n0,2000\n", "is called `h.q_var` as a load of the network is; put a column"),
+        ("time,h\n0,1\n900,1\n900,1\n", "rows.csv:4: the time `900` is not later than `900`"),
+        ("t,h\n00:15,1\n00:00,1\n", "rows.csv:3: the time `00:00` is not later than `00:15`"),
+        (
+            "x,h\n2027-01-18 10:00,1\n2027-01-17 11:00,1\n",
+            "rows.csv:3: the time `2027-01-17 11:00` is not later",
+        ),
+        ("time;h\n0;1,5\n", "rows.csv:1: its header has 2 fields by semicolons, and none by"),
+        ("time\th\n0\t1\n", "rows.csv:1: its header has 2 fields by tabs"),
     ] {
         std::fs::write(&rows, text).unwrap();
         let told = try_grid(&asked).unwrap_err();
         assert!(told.contains(expected), "{text:?}: {told}");
+    }
+    // Clocks pass midnight, and labels are what they like.
+    for text in [
+        "time,h\n12:00,1\n23:50,1\n00:00,1\n",
+        "x,h\nnoon,1\nnoon,1\n",
+        "hour,h\n23,1\n0,1\n",
+        "time,h\n18.01.2027 23:00,1\n18.1.2027 23:15,1\n",
+    ] {
+        std::fs::write(&rows, text).unwrap();
+        assert!(try_grid(&asked).is_ok(), "{text:?}");
     }
 }

@@ -61,6 +61,29 @@ pub(super) fn table<'a>(
     Some(Table { header, rows, every })
 }
 
+/// What a first column is called if its numbers are times, beside `time`.
+const SECONDS_NAMES: [&str; 3] = ["t", "seconds", "timestamp"];
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// Whether a time of a column is not later than that of the row before. Clock times may pass
+/// midnight; what cannot be read as times of one form goes on as it likes.
+pub(crate) fn turns_back(column: &str, before: &str, now: &str) -> bool {
+    let (Some((form, begin)), Some((own, end))) = (time(before), time(now)) else { return false };
+    if own != form {
+        return false;
+    }
+    match form {
+        Form::Seconds if !is_one_of(column, &["time"]) && !is_one_of(column, &SECONDS_NAMES) => {
+            false
+        }
+        Form::Seconds | Form::Instant => end <= begin,
+        Form::Clock => end == begin || (end < begin && end - begin + DAY_NS > DAY_NS / 2),
+    }
+}
+
 /// What a column of times tells.
 #[derive(Clone, Copy)]
 struct Told {
@@ -96,15 +119,11 @@ fn times(
     is_given: bool,
     raster: &Raster,
 ) -> Result<Option<Told>, String> {
-    let is_named =
-        |name: &str, names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(name));
-    let named = header.iter().position(|name| is_named(name, &["time"]));
+    let named = header.iter().position(|name| is_one_of(name, &["time"]));
     let column = named.unwrap_or(0);
     let [first, second, ..] = rows else { return Ok(None) };
     let (form, begin) = match time(first.fields[column]) {
-        Some((Form::Seconds, _))
-            if named.is_none() && !is_named(header[0], &["t", "seconds", "timestamp"]) =>
-        {
+        Some((Form::Seconds, _)) if named.is_none() && !is_one_of(header[0], &SECONDS_NAMES) => {
             return Ok(None);
         }
         Some(read) => read,

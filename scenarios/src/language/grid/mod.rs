@@ -30,7 +30,9 @@ use super::scenario::Source;
 use super::sections::{GRID_DEFECT, GRID_LOAD};
 
 pub(super) use balance::can_add_up;
+pub(crate) use csv::turns_back;
 pub(crate) use fields::{DEFECT_FIELDS, DefectKind, GRID_FIELDS, LOAD_FIELDS, Profile};
+pub(crate) use rows::other_separator;
 
 /// The kind of the sources that a network makes; no `[[source]]` can be of it.
 pub(crate) const GRID_SOURCE: &str = "grid";

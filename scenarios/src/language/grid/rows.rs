@@ -42,6 +42,11 @@ pub(super) fn lines(text: &str) -> Result<Vec<Line<'_>>, String> {
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let fields: Vec<&str> = line.split(',').map(|it| it.trim().trim_matches('"')).collect();
         let number = at + 1;
+        if lines.is_empty()
+            && let Some(why) = other_separator(line)
+        {
+            return Err(why);
+        }
         if let Some(first) = lines.first()
             && first.fields.len() != fields.len()
         {
@@ -51,6 +56,19 @@ pub(super) fn lines(text: &str) -> Result<Vec<Line<'_>>, String> {
         lines.push(Line { number, fields });
     }
     if lines.is_empty() { Err("it is empty".to_owned()) } else { Ok(lines) }
+}
+
+/// What is wrong with a header that has one field by commas, but several by what spreadsheets of
+/// many countries write instead.
+pub(crate) fn other_separator(header: &str) -> Option<String> {
+    let (name, found) = [("semicolons", ';'), ("tabs", '\t')]
+        .into_iter()
+        .find(|(_, separator)| !header.contains(',') && header.contains(*separator))?;
+    let count = header.matches(found).count() + 1;
+    Some(format!(
+        "its header has {count} fields by {name}, and none by commas; fields are separated by \
+         commas here, and decimals have a point"
+    ))
 }
 
 /// Where a field stands, as messages tell it; columns count from 0 here and from 1 there.
@@ -76,5 +94,9 @@ mod tests {
         let refused = |text: &str| lines(text).err().unwrap_or_default();
         assert_eq!(refused("a,b\n\n1\n"), "line 3 has 1 fields, its header 2");
         assert_eq!(refused("\n"), "it is empty");
+        let told = refused("time;a;b\n0;1,5;2\n");
+        assert!(told.starts_with("its header has 3 fields by semicolons, and none by"), "{told}");
+        assert!(refused("time\ta\n0\t1\n").starts_with("its header has 2 fields by tabs"));
+        assert_eq!(refused("time,a;b\n0,1\n"), "");
     }
 }

@@ -265,6 +265,7 @@ fn a_field_that_is_no_number_is_told_with_line_and_column() {
         ("h1\n1\nnan\n", "line 3, column 1 (`h1`): found `nan`, which is no number"),
         ("h2,h1\n1,\n1,2\n", "line 2, column 2 (`h1`): found ``, which is no number"),
         ("h2,h1\n1,2\n1\n", "line 3 has 1 fields, its header 2"),
+        ("t;h2;h1\n0;1,5;2\n", "its header has 3 fields by semicolons, and none by commas"),
         ("h1\n1\n", "`own.csv` has 1 rows, and the scenario needs 2"),
     ] {
         let told = folder("own.csv", text).mistake(&rows(""));
