@@ -79,6 +79,11 @@ impl Values {
         self.item(name).is_some_and(|item| item.is_default)
     }
 
+    /// Whether the field stands in the table, and is not there by its default alone.
+    pub fn is_written(&self, name: &str) -> bool {
+        self.item(name).is_some_and(|item| item.span != self.span)
+    }
+
     /// A text, name or choice.
     pub fn text(&self, name: &str) -> &str {
         self.text_opt(name).unwrap_or_else(|| missing(name))

@@ -1,6 +1,7 @@
 //! The profile `csv`: columns of powers, one row after another.
 
 use lastmeter_grid::Complex64;
+use lastmeter_grid::network::Load;
 use lastmeter_params::{Code, Diagnostics, Values, nearest};
 use lastmeter_sim::grid::{Raster, Rows};
 use lastmeter_units::{SimDuration, SimTime};
@@ -230,7 +231,7 @@ fn clock(text: &str) -> Option<i64> {
 
 /// A load's powers from a table.
 pub(super) fn powers(
-    load: &str,
+    load: &Load,
     table: &Table<'_>,
     values: &Values,
     raster: &Raster,
@@ -239,7 +240,7 @@ pub(super) fn powers(
     let every = table.every;
     let needed = Rows::needed(every, SimDuration::ZERO, raster);
     let mut column = |key: &str, written: &str| {
-        let name = written.replace("{load}", load);
+        let name = written.replace("{load}", &load.name);
         figures(&name, key, needed, table, values, out)
     };
     let active = column("column", values.text("column"))?;
@@ -252,7 +253,16 @@ pub(super) fn powers(
         active.iter().map(|watts| watts * tangent).collect()
     };
     let power = |(p, q): (&f64, f64)| Complex64::new(*p, q) * factor;
-    let power_va = active.iter().zip(reactive).map(power).collect();
+    let power_va: Vec<Complex64> = active.iter().zip(reactive).map(power).collect();
+    let is_drawn = active.iter().all(|&watts| watts >= 0.0) && active.iter().any(|&it| it > 0.0);
+    if load.generator && is_drawn && !values.is_written("scale") {
+        let (name, span) = (&load.name, values.span_of("column"));
+        let message = format!("generator `{name}` would draw what its column says, all the time");
+        let label = "powers of `[[grid.load]]` are drawn, also by a generator";
+        let help = "write `scale = -1` if it delivers them, or `scale = 1` if it does draw them";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+        return None;
+    }
     Some(Rows { every, ahead: SimDuration::ZERO, power_va }.means(raster))
 }
 

@@ -113,7 +113,8 @@ static CSV: Entry = Entry {
             "scale",
             quantity(Dimension::Ratio, -1e9, 1e9),
             "1",
-            "what all its powers are multiplied by; -1 for what is delivered",
+            "what all its powers are multiplied by; -1 for what is delivered, which has to be \
+             written for a generator, as even its powers are drawn (1 says that they are)",
         ),
         Field::optional(
             "every",

@@ -80,7 +80,7 @@ fn of_row(
                 return Vec::new();
             };
             let mut own =
-                |load: usize| csv::powers(&network.loads[load].name, &table, values, raster, out);
+                |load: usize| csv::powers(&network.loads[load], &table, values, raster, out);
             each.map_while(|load| Some((load, own(load)?))).collect()
         }
         Profile::Household => {

@@ -276,6 +276,34 @@ fn a_field_that_is_no_number_is_told_with_line_and_column() {
     close(&drawn(&folder.load(&rows("")).unwrap()), &[1.0, 2.0]);
 }
 
+/// A generator's column that is not turned round makes it a load, which has to be meant.
+#[test]
+fn a_generator_that_would_draw_its_column_needs_a_scale() {
+    let folder = folder("own.csv", "h1,h2\n100,1\n200,-1\n");
+    let path = folder.0.path().join("net.toml");
+    let network = std::fs::read_to_string(&path).unwrap();
+    let generator = network.replacen("[[load]]\nname = \"h1\"", "[[generator]]\nname = \"h1\"", 1);
+    std::fs::write(&path, generator.replacen("[[load]]", "[[generator]]", 1)).unwrap();
+    let first = |more: &str| {
+        let scenario = folder.load(&rows(more)).unwrap();
+        let feeder = scenario.feeder().unwrap();
+        let loads = &feeder.network().loads;
+        let at = loads.iter().position(|load| &*load.name == "h1").unwrap();
+        assert!(loads[at].generator);
+        feeder.steps()[0].loads[at].power_va[0].re.round()
+    };
+    let told = folder.mistake(&rows(""));
+    assert!(told.starts_with("S027 "), "{told}");
+    assert!(
+        told.ends_with("generator `h1` would draw what its column says, all the time"),
+        "{told}"
+    );
+    assert!((first("scale = -1") + 100.0).abs() < 1e-9);
+    assert!((first("scale = 1") - 100.0).abs() < 1e-9);
+    // What is delivered now and then is no slip of the sign.
+    assert!((first("column = \"h2\"") - 1.0).abs() < 1e-9);
+}
+
 #[test]
 fn what_is_constant_has_the_parts_of_the_file_and_not_shares_of_their_sum() {
     let folder = Folder::new();
