@@ -1,18 +1,18 @@
 //! Tables into elements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use num_complex::Complex64;
 use toml::de::{DeTable, DeValue};
 
-use super::regulator;
 use super::table::{Source, Table};
 use super::unit::Unit;
+use super::{loads, regulator};
 use crate::format::Refusal;
 use crate::network::{
-    self, Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix,
-    Network, Neutral, Node, NodeId, Place, SequenceImpedance, Shunt, ShuntAdmittance, Switch,
-    SwitchKind, TapChanger, Transformer, Winding, WindingKind, Wire, WireList, Wires,
+    self, Connection, Line, LineImpedance, Magnetising, Matrix, Network, Neutral, Node, NodeId,
+    Place, SequenceImpedance, Switch, SwitchKind, TapChanger, Transformer, Winding, WindingKind,
+    Wire, WireList, Wires,
 };
 
 pub(super) fn read(file: &str, text: &str) -> Result<Network, Refusal> {
@@ -42,6 +42,8 @@ pub(super) struct Reader {
     pub(super) network: Network,
     nodes: BTreeMap<String, NodeId>,
     codes: BTreeMap<String, Code>,
+    /// Kinds and names of what was refused, so that nobody is told that it is not there.
+    refused: BTreeSet<(&'static str, String)>,
     voltage_v: Option<f64>,
 }
 
@@ -119,21 +121,21 @@ const KINDS: [Kind; 10] = [
             "connected",
         ],
     ),
-    kind("load", |own, table| own.load(table, false), LOAD_KEYS),
-    kind("generator", |own, table| own.load(table, true), LOAD_KEYS),
-    kind(
-        "capacitor",
-        Reader::capacitor,
-        &["name", "node", "q", "wires", "connection", "connected"],
-    ),
+    kind("load", |own, table| loads::load(own, table, false), LOAD_KEYS),
+    kind("generator", |own, table| loads::load(own, table, true), LOAD_KEYS),
+    kind("capacitor", loads::capacitor, &["name", "node", "q", "wires", "connection", "connected"]),
     kind("regulator", regulator::make, &regulator::KEYS),
 ];
 
 impl Reader {
     fn new(table: &Table<'_>) -> Self {
         if table.whole("format") != Some(1) {
-            let found = table.found("format");
-            let what = format!("{found} is found, `format = 1` is expected on top");
+            let what = match table.field("format") {
+                None => "format is missing; write `format = 1` on top".to_owned(),
+                Some(_) => {
+                    format!("{} is found, `format = 1` is expected on top", table.found("format"))
+                }
+            };
             table.refuse(table.line_of(&["format"]), &what);
         }
         let name = table.text("name").map_or("", |(name, _)| name);
@@ -146,6 +148,7 @@ impl Reader {
             network: Network::new(name, hertz),
             nodes: BTreeMap::new(),
             codes: BTreeMap::new(),
+            refused: BTreeSet::new(),
             voltage_v: table.figure("voltage", Unit::Volt),
         }
     }
@@ -168,13 +171,28 @@ impl Reader {
                     continue;
                 }
                 // What is missing or wrong is told there.
-                let _ = make(&mut self, &mut table);
+                if let (None, Some(name)) = (make(&mut self, &mut table), name) {
+                    self.refused.insert((kind, name));
+                }
                 table.end(&[keys, impedances]);
             }
         }
         let kinds = KINDS.map(|kind| kind.name);
         root.end(&[&["format", "name", "frequency", "voltage"], &kinds]);
         self.network
+    }
+
+    /// Tells that what a key names is not there, unless it is and was refused itself.
+    pub(super) fn not_there(
+        &self,
+        table: &Table<'_>,
+        key: &str,
+        (kind, name): (&'static str, &str),
+        line: u32,
+    ) {
+        if !self.refused.contains(&(kind, name.to_owned())) {
+            table.refuse(line, &format!("{key} is {name:?}, but there is no such {kind}"));
+        }
     }
 
     /// The name, or the kind and a number.
@@ -185,7 +203,11 @@ impl Reader {
             .into()
     }
 
-    fn wires<'a>(table: &Table<'a>, name: &str, default: &'a str) -> Option<(WireList, u32)> {
+    pub(super) fn wires<'a>(
+        table: &Table<'a>,
+        name: &str,
+        default: &'a str,
+    ) -> Option<(WireList, u32)> {
         let (text, line) = table.text(name).unwrap_or((default, table.line));
         let wires: Option<Vec<Wire>> =
             text.chars().map(|letter| "abcn".find(letter).map(|at| Wire::ALL[at])).collect();
@@ -206,17 +228,17 @@ impl Reader {
         if both.is_empty() { Wires::ABC.to_string() } else { both.to_string() }
     }
 
-    fn at(&self, table: &Table<'_>, name: &str) -> Option<NodeId> {
+    pub(super) fn at(&self, table: &Table<'_>, name: &str) -> Option<NodeId> {
         let (node, line) = table.need_text(name)?;
         let found = self.nodes.get(node).copied();
         if found.is_none() {
-            table.refuse(line, &format!("{name} is {node:?}, but there is no such node"));
+            self.not_there(table, name, ("node", node), line);
         }
         found
     }
 
     /// Connects wires to the node of a key, which has to have them.
-    fn connect(
+    pub(super) fn connect(
         &self,
         table: &Table<'_>,
         (key, node): (&str, NodeId),
@@ -331,7 +353,7 @@ impl Reader {
                     table.refuse(line, "it has a code and impedances of its own; leave out one");
                 }
                 let Some(code) = self.codes.get(code) else {
-                    table.refuse(line, &format!("code is {code:?}, but there is no such code"));
+                    self.not_there(table, "code", ("code", code), line);
                     return None;
                 };
                 let own = table.figure("rated_current", Unit::Ampere);
@@ -420,10 +442,13 @@ impl Reader {
             return None;
         };
         let power = table.positive("power", Unit::VoltAmpere)?;
-        let size = table.positive("uk", Unit::Share)?;
+        let size = table.at_most_whole("uk", table.positive("uk", Unit::Share)?)?;
         let copper = table.figure("copper_loss", Unit::Watt).unwrap_or(0.0) / power;
         let iron = table.figure("no_load_loss", Unit::Watt).unwrap_or(0.0) / power;
-        let current = table.figure("no_load_current", Unit::Share).unwrap_or(iron);
+        let current = match table.figure("no_load_current", Unit::Share) {
+            None => iron,
+            Some(share) => table.at_most_whole("no_load_current", share)?,
+        };
         if copper > size || iron > current {
             let name = if copper > size { "copper_loss" } else { "no_load_loss" };
             let what = format!(
@@ -471,7 +496,7 @@ impl Reader {
                 return None;
             }
         };
-        let step = own.positive("step", Unit::Share)?;
+        let step = own.at_most_whole("step", own.positive("step", Unit::Share)?)?;
         let position = own.whole("position").unwrap_or(0);
         let lowest = own.whole("lowest").unwrap_or(position.min(0));
         let highest = own.whole("highest").unwrap_or(position.max(0));
@@ -511,124 +536,6 @@ impl Reader {
         });
         Some(())
     }
-
-    /// Where parts are connected, how, how many they are, and the rated voltage across each.
-    fn parts(&self, table: &Table<'_>) -> Option<(Connection, Configuration, usize, f64)> {
-        let node = self.at(table, "node")?;
-        let own = &self.network.nodes[node.index()];
-        let default = if own.wires.contains(Wire::Neutral) { "abcn" } else { "abc" };
-        let (wires, _) = Self::wires(table, "wires", default)?;
-        let connection = self.connect(table, ("node", node), wires)?;
-        let (name, line) = table.text("connection").unwrap_or(("star", table.line));
-        let list = wires.as_slice();
-        let neutral = list.contains(&Wire::Neutral);
-        let phase = own.rated_voltage_v / 3f64.sqrt();
-        match name {
-            "star" if !neutral || (list.len() > 1 && list.last() == Some(&Wire::Neutral)) => {
-                let parts = list.len() - usize::from(neutral);
-                Some((connection, Configuration::Star, parts, phase))
-            }
-            "delta" if !neutral && list.len() >= 2 => {
-                let parts = if list.len() == 2 { 1 } else { 3 };
-                Some((connection, Configuration::Delta, parts, own.rated_voltage_v))
-            }
-            "star" | "delta" => {
-                table.refuse(line, &format!("wires {wires} make no {name}"));
-                None
-            }
-            other => {
-                table.refuse(line, &format!("connection is {other:?}; star and delta exist"));
-                None
-            }
-        }
-    }
-
-    fn load(&mut self, table: &mut Table<'_>, generator: bool) -> Option<()> {
-        let (connection, configuration, parts, rated_voltage_v) = self.parts(table)?;
-        if table.field("p").is_none() {
-            table.missing("p");
-        }
-        let active = spread(table, "p", table.figures("p", Unit::Watt)?, parts)?;
-        let reactive = match (table.field("q"), table.figure("power_factor", Unit::Share)) {
-            (Some((_, line)), Some(_)) => {
-                table.refuse(line, "q and power_factor are both given; leave out one");
-                return None;
-            }
-            (Some(_), None) => spread(table, "q", table.figures("q", Unit::Var)?, parts)?,
-            (None, None) => [0.0; 3],
-            (None, Some(factor)) if factor != 0.0 && factor.abs() <= 1.0 => {
-                let tangent = (1.0 / (factor * factor) - 1.0).sqrt() * factor.signum();
-                active.map(|p| p * tangent)
-            }
-            (None, Some(_)) => {
-                let what = "is found, a figure from -1 to 1 without 0 is expected";
-                let found = table.found("power_factor");
-                table.refuse(table.line_of(&["power_factor"]), &format!("{found} {what}"));
-                return None;
-            }
-        };
-        let model = match table.text("model") {
-            None | Some(("power", _)) => LoadModel::ConstantPower,
-            Some(("current", _)) => LoadModel::ConstantCurrent,
-            Some(("impedance", _)) => LoadModel::ConstantImpedance,
-            Some((other, line)) => {
-                table.refuse(line, &format!("model is {other:?}; power, current, impedance exist"));
-                return None;
-            }
-        };
-        let sign = if generator { -1.0 } else { 1.0 };
-        let kind = if generator { "generator" } else { "load" };
-        self.network.loads.push(Load {
-            name: Self::name(table, kind, self.network.loads.len()),
-            connection,
-            configuration,
-            power_va: [0, 1, 2].map(|k| Complex64::new(active[k], reactive[k]) * sign),
-            model,
-            rated_voltage_v,
-            band: None,
-            connected: table.truth("connected").unwrap_or(true),
-            generator,
-            place: Place(table.line),
-        });
-        Some(())
-    }
-
-    fn capacitor(&mut self, table: &mut Table<'_>) -> Option<()> {
-        let (connection, configuration, parts, volts) = self.parts(table)?;
-        if table.field("q").is_none() {
-            table.missing("q");
-        }
-        let reactive = spread(table, "q", table.figures("q", Unit::Var)?, parts)?;
-        let y_s = reactive.map(|q| Complex64::new(0.0, q / (volts * volts)));
-        self.network.shunts.push(Shunt {
-            name: Self::name(table, "capacitor", self.network.shunts.len()),
-            connection,
-            admittance: ShuntAdmittance::Parts { configuration, y_s },
-            connected: table.truth("connected").unwrap_or(true),
-            place: Place(table.line),
-        });
-        Some(())
-    }
-}
-
-/// One figure for all parts together, or one for each.
-fn spread(
-    table: &Table<'_>,
-    name: &str,
-    (figures, line): (Vec<f64>, u32),
-    parts: usize,
-) -> Option<[f64; 3]> {
-    let mut each = [0.0; 3];
-    if let [all] = figures[..] {
-        each[..parts].fill(all / parts as f64);
-    } else if figures.len() == parts {
-        each[..parts].copy_from_slice(&figures);
-    } else {
-        let count = figures.len();
-        table.refuse(line, &format!("{name} has {count} figures; one, or {parts} are expected"));
-        return None;
-    }
-    Some(each)
 }
 
 /// An impedance by length as that of a line with `count` conductors, which are alike if the

@@ -54,6 +54,7 @@
 //! ```
 
 mod elements;
+mod loads;
 mod regulator;
 mod table;
 #[cfg(test)]

@@ -26,8 +26,7 @@ pub(super) fn make(reader: &mut Reader, table: &mut Table<'_>) -> Option<()> {
     let (called, line) = table.need_text("transformer")?;
     let mut all = (0..).zip(&reader.network.transformers);
     let Some((transformer, own)) = all.find(|(_, it)| &*it.name == called) else {
-        let what = format!("transformer is {called:?}, but there is no such transformer");
-        table.refuse(line, &what);
+        reader.not_there(table, "transformer", ("transformer", called), line);
         return None;
     };
     let Some(winding) = own.windings.iter().position(|it| it.tap.is_some_and(can_move)) else {

@@ -131,6 +131,21 @@ impl<'a> Table<'a> {
         None
     }
 
+    /// A share that is at most the whole. More is per cent without their sign, as a rule.
+    pub(super) fn at_most_whole(&self, name: &str, share: f64) -> Option<f64> {
+        if share <= 1.0 {
+            return Some(share);
+        }
+        let (found, percent) = (self.found(name), (share * 1e8).round() / 1e6);
+        let what = if found.contains('%') {
+            format!("{found} is found, at most \"100 %\" is expected")
+        } else {
+            format!("{found} is found, which is {percent} %; write \"{share} %\" if it is meant so")
+        };
+        self.refuse(self.line_of(&[name]), &what);
+        None
+    }
+
     /// A field as it is written.
     pub(super) fn found(&self, name: &str) -> String {
         match self.field(name).map(|it| it.0) {
@@ -193,7 +208,11 @@ impl<'a> Table<'a> {
             DeValue::String(text) => unit.read(text),
             DeValue::Integer(number) if unit == Unit::Share => unit.read(number.as_str()),
             DeValue::Float(number) if unit == Unit::Share => unit.read(number.as_str()),
-            _ => Err("a figure with its unit in quotes is expected".to_owned()),
+            DeValue::Integer(number) => Err(unit.without(number.as_str())),
+            DeValue::Float(number) => Err(unit.without(number.as_str())),
+            _ => {
+                Err(format!("a figure with its unit is expected, such as {}", unit.example("2.5")))
+            }
         };
         read.map_err(|what| self.refuse(line, &format!("{name}: {what}"))).ok()
     }

@@ -47,10 +47,25 @@ fn the_documented_example_is_what_it_says() {
 #[test]
 fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
     let told = [
+        ("format = 1\n", "", "f.toml:1: the file: format is missing; write `format = 1` on top"),
+        ("= 1\n", "= 2\n", "f.toml:1: the file: format = 2 is found, `format = 1` is expected on"),
+        ("2.5 kW", "2,5 kW", "f.toml:48: load home: p: \"2,5 kW\" is found; decimals have a point"),
         (
-            "format = 1\n",
-            "",
-            "f.toml:1: the file: format is found, `format = 1` is expected on top",
+            "uk = \"4 %\"",
+            "uk = 4",
+            "f.toml:34: transformer T1: uk = 4 is found, which is 400 %; write \"4 %\" if",
+        ),
+        ("\"4 %\"", "\"4\"", "f.toml:34: transformer T1: uk = \"4\" is found, which is 400 %; wr"),
+        ("\"4 %\"", "\"104 %\"", "f.toml:34: transformer T1: uk = \"104 %\" is found, at most"),
+        (
+            "uk = \"4 %\"",
+            "uk = \"4 %\"\nno_load_current = 1.5",
+            "f.toml:35: transformer T1: no_load_current = 1.5 is found, which is 150 %; write",
+        ),
+        (
+            "uk = \"4 %\"",
+            "uk = \"4 %\"\ntap = { step = 2.5, highest = 2 }",
+            "f.toml:35: transformer T1: tap: step = 2.5 is found, which is 250 %; write \"2.5 %\"",
         ),
         ("0.642 ohm/km", "0.642", "f.toml:7: code NAYY 4x50: r1: \"0.642\" is found, its unit"),
         ("0.642 ohm/km", "ohm", "f.toml:7: code NAYY 4x50: r1: \"ohm\" is found, a figure like"),
@@ -88,7 +103,14 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
             "uk = \"4 %\"\ntap = { step = 0.01,\nposition = 3 , highest = 2 }",
             "f.toml:36: transformer T1: tap: position 3 is outside of 0 to 2",
         ),
-        ("\"2.5 kW\"", "2.5", "f.toml:48: load home: p: a figure with its unit in quotes"),
+        ("\"2.5 kW\"", "2.5", "f.toml:48: load home: p: 2.5 is found, a figure with its unit in"),
+        (
+            "\"2.5 kW\"",
+            "4000",
+            "f.toml:48: load home: p: 4000 is found, a figure with its unit in quotes is expected, \
+             such as \"4000 W\" or \"4000 kW\"",
+        ),
+        ("\"2.5 kW\"", "true", "f.toml:48: load home: p: a figure with its unit is expected, such"),
     ];
     for (from, to, expected) in told {
         let text = example();
@@ -134,6 +156,24 @@ fn an_unknown_key_and_a_missing_one_of_a_table_are_told_together() {
         "load: wires b make no delta",
     ];
     assert_eq!(found, expected);
+}
+
+/// What is there, but refused, is not said to be missing where it is named.
+#[test]
+fn one_broken_key_is_told_once() {
+    let more = "[[regulator]]\nname='g'\ntransformer='T1'\nset_point='230 V'\nband='4 V'\n";
+    for (from, to, expected) in [
+        ("\"400 kVA\"", "\"400\"", "transformer T1: power"),
+        ("0.642 ohm/km", "0.642", "code NAYY 4x50: r1"),
+        ("name = \"busbar\"", "name = \"busbar\"\nwires = \"abx\"", "node busbar: wires"),
+    ] {
+        let text = example() + if from.contains("kVA") { more } else { "" };
+        assert!(text.contains(from), "{from}");
+        let refusal = read("f.toml", &text.replacen(from, to, 1)).unwrap_err();
+        let found: Vec<String> = refusal.mistakes.iter().map(|it| it.what.clone()).collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(expected), "{found:?}");
+    }
 }
 
 /// Every key that is known to a table can be written in it.

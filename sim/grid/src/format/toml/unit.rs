@@ -35,6 +35,20 @@ impl Unit {
         }
     }
 
+    /// A figure as it can be written, in a unit or two.
+    pub(super) fn example(self, number: &str) -> String {
+        let each = self.spellings().iter().filter(|(unit, _)| !unit.is_empty()).take(2);
+        each.map(|(unit, _)| format!("\"{number} {unit}\"")).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// What is said of a bare number, which may be meant in several units.
+    pub(super) fn without(self, number: &str) -> String {
+        let example = self.example(number);
+        format!(
+            "{number} is found, a figure with its unit in quotes is expected, such as {example}"
+        )
+    }
+
     /// The figure in the unit of the model (by metre where it is by length).
     pub(super) fn read(self, text: &str) -> Result<f64, String> {
         let text = text.trim();
@@ -47,6 +61,12 @@ impl Unit {
         let expected = || format!("{text:?} is found, a figure like \"2.5 {example}\" is expected");
         let number: f64 = number.trim().parse().map_err(|_| expected())?;
         let unit = unit.trim();
+        if unit.starts_with(',') {
+            return Err(format!(
+                "{text:?} is found; decimals have a point, as in \"3.5 {example}\", and thousands \
+                 nothing between them"
+            ));
+        }
         let spelling = self.spellings().iter().find(|(known, _)| *known == unit);
         let (_, factor) = spelling.ok_or_else(|| {
             let known: Vec<_> = self
