@@ -14,11 +14,19 @@ fn parts(reader: &Reader, table: &Table<'_>) -> Option<(Connection, Configuratio
     let node = reader.at(table, "node")?;
     let own = &reader.network.nodes[node.index()];
     let default = if own.wires.contains(Wire::Neutral) { "abcn" } else { "abc" };
-    let (wires, _) = Reader::wires(table, "wires", default)?;
+    let (wires, line_of_wires) = Reader::wires(table, "wires", default)?;
     let connection = reader.connect(table, ("node", node), wires)?;
     let (name, line) = table.text("connection").unwrap_or(("star", table.line));
     let list = wires.as_slice();
     let neutral = list.contains(&Wire::Neutral);
+    if list.len() == 2 && !neutral && table.field("connection").is_none() {
+        let what = format!(
+            "wires {wires} are two phases without a neutral; write connection = \"delta\" for one \
+             part between them, or connection = \"star\" for two parts, from each to earth"
+        );
+        table.refuse(line_of_wires, &what);
+        return None;
+    }
     let phase = own.rated_voltage_v / 3f64.sqrt();
     match name {
         "star" if !neutral || (list.len() > 1 && list.last() == Some(&Wire::Neutral)) => {
@@ -30,7 +38,14 @@ fn parts(reader: &Reader, table: &Table<'_>) -> Option<(Connection, Configuratio
             Some((connection, Configuration::Delta, parts, own.rated_voltage_v))
         }
         "star" | "delta" => {
-            table.refuse(line, &format!("wires {wires} make no {name}"));
+            let phases: String = wires.to_string().chars().filter(|&wire| wire != 'n').collect();
+            let help = match phases.len() {
+                2 | 3 if name == "delta" => {
+                    format!("; a delta has no neutral: write wires = \"{phases}\"")
+                }
+                _ => String::new(),
+            };
+            table.refuse(line, &format!("wires {wires} make no {name}{help}"));
             None
         }
         other => {

@@ -4,7 +4,7 @@ use num_complex::Complex64;
 use proptest::prelude::*;
 
 use super::read;
-use crate::network::{LineImpedance, Magnetising, WindingKind, Wire};
+use crate::network::{Configuration, LineImpedance, Magnetising, WindingKind, Wire};
 
 /// The example as it stands in the documentation.
 fn example() -> String {
@@ -173,6 +173,32 @@ fn one_broken_key_is_told_once() {
         let found: Vec<String> = refusal.mistakes.iter().map(|it| it.what.clone()).collect();
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with(expected), "{found:?}");
+    }
+}
+
+/// Two phases by themselves may be one load between them, or two to earth.
+#[test]
+fn two_phases_without_a_neutral_need_a_connection() {
+    let load = "[[node]]\nname='four'\nwires='abcn'\n[[load]]\nnode='four'\np='1 kW'\n";
+    let told = |more: &str| {
+        let read = read("f.toml", &format!("{}{load}{more}", example()));
+        read.map(|network| network.loads[1].configuration)
+            .map_err(|refusal| refusal.mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let told_once = told("wires='ab'\n").unwrap_err();
+    assert_eq!(told_once.len(), 1, "{told_once:?}");
+    let expected = "f.toml:56: load: wires ab are two phases without a neutral; write connection =";
+    assert!(told_once[0].starts_with(expected), "{told_once:?}");
+    assert_eq!(told("wires='ab'\nconnection='delta'\n"), Ok(Configuration::Delta));
+    assert_eq!(told("wires='ab'\nconnection='star'\n"), Ok(Configuration::Star));
+    assert_eq!(told("wires='abn'\n"), Ok(Configuration::Star));
+    for (more, help) in [
+        ("", "; a delta has no neutral: write wires = \"abc\""),
+        ("wires='bcn'\n", "; a delta has no neutral: write wires = \"bc\""),
+        ("wires='an'\n", ""),
+    ] {
+        let told = told(&format!("connection='delta'\n{more}")).unwrap_err();
+        assert!(told[0].ends_with(&format!(" make no delta{help}")), "{told:?}");
     }
 }
 
