@@ -114,7 +114,7 @@ pub fn grid(options: &GridOptions) -> ExitCode {
 fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
     let shown = options.file.display();
     let begin = now();
-    let read = read(&options.file)?;
+    let mut read = read(&options.file)?;
     let read_ms = milliseconds(begin);
     let phases = phases(&read, options)?;
     if let Some(path) = &options.write {
@@ -138,6 +138,9 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
         let flow =
             flow::solve(&read.network, &choices).map_err(|why| format!("error: {shown}: {why}"))?;
         let solve_ms = milliseconds(begin);
+        if choices.regulate {
+            read.notes.extend(at_their_ends(&read.network, &flow));
+        }
         draw(options, &read.network, &flow)?;
         let answer = match options.format {
             Format::Table => show::table(&read, &flow, phases, &options.file),
@@ -176,6 +179,25 @@ fn now() -> Instant {
 
 fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
+}
+
+/// Notes of regulators that have no more taps to bring the voltage into their band.
+fn at_their_ends(network: &Network, flow: &Flow) -> Vec<String> {
+    let told = |end: flow::AtItsEnd| {
+        let own = &network.regulators[end.regulator];
+        let of = &network.transformers[own.transformer as usize].name;
+        let which = if end.is_highest { "highest" } else { "lowest" };
+        format!(
+            "regulator {} is at the {which} tap {} of {of} and sees {:.2} V, outside of its band \
+             of {} V +- {} V",
+            own.name,
+            end.position,
+            end.voltage_v,
+            own.set_point_v,
+            0.5 * own.bandwidth_v
+        )
+    };
+    flow::at_their_ends(network, flow).into_iter().map(told).collect()
 }
 
 /// A file of power-grid-model is calculated by its positive sequence unless asked otherwise, as

@@ -247,6 +247,45 @@ fn loads_follow_a_table_step_by_step() {
     assert!(String::from_utf8(out).unwrap().lines().last().unwrap().starts_with("noon"));
 }
 
+/// 0.9 of the rated voltage, and taps for 5 % of it: their regulator ends below its band. With a
+/// set point that they reach nothing is told, nor where taps stay as they are.
+#[test]
+fn a_regulator_without_more_taps_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("n.toml");
+    let network = "format = 1\nvoltage = '400 V'\n[[node]]\nname = 'high'\nvoltage = '10 kV'\n\
+        [[node]]\nname = 'low'\n[[source]]\nnode = 'high'\nvoltage = '9 kV'\n\
+        short_circuit_power = '250 MVA'\n[[transformer]]\nname = 'T'\nfrom = 'high'\nto = 'low'\n\
+        group = 'Dyn5'\nvoltages = ['10 kV', '400 V']\npower = '400 kVA'\nuk = '4 %'\n\
+        tap = { step = '2.5 %', lowest = -2, highest = 2 }\n[[load]]\nnode = 'low'\np = '4 kW'\n\
+        [[regulator]]\nname = 'g'\ntransformer = 'T'\nside = 'to'\nset_point = '231 V'\n\
+        band = '6 V'\n";
+    let mut asked = options(file.clone(), Format::Json);
+    let notes = |asked: &GridOptions, text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&try_grid(asked).unwrap()).unwrap();
+        json["lastmeter"]["notes"].clone()
+    };
+    let told = notes(&asked, network);
+    let told: Vec<&str> = told.as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    // 231 V times 0.9 over 0.95, less some hundredths at the transformer.
+    let expected = "regulator g is at the lowest tap -2 of T and sees 218.";
+    assert!(told[0].starts_with(expected), "{told:?}");
+    assert!(told[0].ends_with(" V, outside of its band of 231 V +- 3 V"), "{told:?}");
+    asked.format = Format::Table;
+    assert!(try_grid(&asked).unwrap().contains("note: regulator g is at the lowest tap -2 of T"));
+    asked.format = Format::Json;
+    let reached = network.replace("231 V", "217 V");
+    assert_eq!(notes(&asked, &reached), serde_json::json!([]));
+    let above = network.replace("231 V", "200 V").replace("'9 kV'", "'10 kV'");
+    let told = notes(&asked, &above).to_string();
+    assert!(told.contains("is at the highest tap 2 of T and sees 219."), "{told}");
+    asked.fixed_taps = true;
+    let at_the_end = network.replace("lowest = -2", "position = -2, lowest = -2");
+    assert_eq!(notes(&asked, &at_the_end), serde_json::json!([]));
+}
+
 #[test]
 fn a_table_that_cannot_be_followed_is_told_with_its_line() {
     let folder = tempfile::tempdir().unwrap();

@@ -19,6 +19,7 @@ pub use batch::{Batch, Case};
 pub(crate) use failure::singular;
 pub use failure::{Collapse, Failure};
 pub use nodal::Nodal;
+pub use regulate::{AtItsEnd, at_their_ends};
 pub use result::{EndState, Flow, LineState, LoadState, NodeState, TransformerState};
 pub(crate) use result::{node_state, results};
 pub use series::series;

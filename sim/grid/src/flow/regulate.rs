@@ -63,15 +63,52 @@ fn apply(network: &mut Network, regulator: &Regulator, step: i32) -> bool {
     allowed
 }
 
-/// By how many positions, and in which direction, a regulator wants to move: -1, 0 or 1.
-fn wanted(network: &Network, flow: &Flow, regulator: &Regulator) -> i32 {
-    let transformer = &network.transformers[regulator.transformer as usize];
-    let at = usize::from(regulator.winding);
-    let winding = &transformer.windings[at];
-    let Some(tap) = winding.tap else { return 0 };
+/// A regulator that came to the end of its taps before its relay saw a voltage within its band.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AtItsEnd {
+    /// Among the network's regulators.
+    pub regulator: usize,
+    /// Where its taps stand.
+    pub position: i32,
+    /// Whether that is the highest of them, and not the lowest.
+    pub is_highest: bool,
+    /// What its relay sees, V.
+    pub voltage_v: f64,
+}
+
+/// The regulators that would move on in a solved network if they had more taps.
+#[must_use]
+pub fn at_their_ends(network: &Network, flow: &Flow) -> Vec<AtItsEnd> {
+    let enabled = network.regulators.iter().enumerate().filter(|(_, it)| it.enabled);
+    let at_its_end = |(index, own): (usize, &Regulator)| {
+        let of = (own.transformer, own.winding);
+        let winding = network
+            .transformers
+            .get(own.transformer as usize)?
+            .windings
+            .get(usize::from(own.winding))?;
+        let tap = winding.tap?;
+        let moved = flow.taps.iter().find(|it| (it.0, it.1) == of);
+        let position = moved.map_or(tap.position, |it| it.2);
+        let step = wanted(network, flow, own);
+        let is_highest = step > 0;
+        let end = if is_highest { tap.highest } else { tap.lowest };
+        let voltage_v = relay_voltage_v(network, flow, own)?;
+        (step != 0 && position == end).then_some(AtItsEnd {
+            regulator: index,
+            position,
+            is_highest,
+            voltage_v,
+        })
+    };
+    enabled.filter_map(at_its_end).collect()
+}
+
+/// What the relay of a regulator sees, V; none where there is no voltage.
+fn relay_voltage_v(network: &Network, flow: &Flow, regulator: &Regulator) -> Option<f64> {
     let node = &flow.nodes[regulator.node.index()];
     if !node.energized {
-        return 0;
+        return None;
     }
     let mut voltage = node.voltage_v[regulator.wire.index()];
     if let Some(against) = regulator.against {
@@ -79,6 +116,8 @@ fn wanted(network: &Network, flow: &Flow, regulator: &Regulator) -> i32 {
     }
     voltage /= regulator.voltage_transformer_ratio;
     if let Some(it) = regulator.compensation {
+        let at = usize::from(regulator.winding);
+        let winding = &network.transformers[regulator.transformer as usize].windings[at];
         let conductor = winding.terminals().position(|wire| wire == regulator.wire);
         if let Some(conductor) = conductor {
             // What flows into the winding has the opposite sign of what goes to the loads.
@@ -88,7 +127,17 @@ fn wanted(network: &Network, flow: &Flow, regulator: &Regulator) -> i32 {
             voltage += current / it.current_transformer_a * setting;
         }
     }
-    let off = magnitude(voltage) - regulator.set_point_v;
+    Some(magnitude(voltage))
+}
+
+/// By how many positions, and in which direction, a regulator wants to move: -1, 0 or 1.
+fn wanted(network: &Network, flow: &Flow, regulator: &Regulator) -> i32 {
+    let transformer = &network.transformers[regulator.transformer as usize];
+    let at = usize::from(regulator.winding);
+    let winding = &transformer.windings[at];
+    let Some(tap) = winding.tap else { return 0 };
+    let Some(voltage_v) = relay_voltage_v(network, flow, regulator) else { return 0 };
+    let off = voltage_v - regulator.set_point_v;
     if !off.is_finite() || off.abs() <= 0.5 * regulator.bandwidth_v {
         return 0;
     }
