@@ -13,6 +13,21 @@ use crate::language::read::Row;
 const REGISTERS: [&str; 2] =
     ["electricity.energy.active.consumed.total", "electricity.energy.active.injected.total"];
 
+/// So many names are told of places that lack a meter.
+const NAMES_MAX: usize = 12;
+
+/// A kind of places of the network that need meters.
+struct Place {
+    what: &'static str,
+    /// Which key of the check chooses their meters.
+    key: &'static str,
+    /// What stands before the colon of `at`.
+    address: &'static str,
+}
+
+const FEEDING: Place = Place { what: "feeding point", key: "substation", address: "source" };
+const LOAD: Place = Place { what: "load", key: "homes", address: "load" };
+
 /// Reports what keeps the check from ever ending in a verdict; each cause once.
 pub(in crate::language) fn can_add_up<K>(
     check: &Row<'_, K>,
@@ -50,8 +65,8 @@ pub(in crate::language) fn can_add_up<K>(
     }
     let every = check.text("every").map(|(_, span)| span);
     let every = every.zip(check.values.as_ref().and_then(|own| own.duration_opt("every")));
-    one_each("feeding point", grid.sources.iter().map(String::as_str), &feeding, span, out);
-    one_each("load", grid.loads.iter(), &at_loads, homes_span, out);
+    one_each(&FEEDING, grid.sources.iter().map(String::as_str), &feeding, span, out);
+    one_each(&LOAD, grid.loads.iter(), &at_loads, homes_span, out);
     let counted = feeding.iter().chain(&at_loads).filter_map(|meter| {
         let (name, table) = &references.devices[meter.device];
         Some((name.as_str(), devices.get(*table)?.as_ref()?.as_ref()))
@@ -96,26 +111,44 @@ fn metered(
     devices.filter_map(meter).collect()
 }
 
-/// Every place has one meter.
+/// Every place has one meter; those that have none are told together, and those with several.
 fn one_each<'a>(
-    what: &str,
+    place: &Place,
     names: impl Iterator<Item = &'a str>,
     meters: &[Meter],
     span: Span,
     out: &mut Diagnostics,
 ) {
-    for (place, name) in names.enumerate() {
-        let count = meters.iter().filter(|meter| meter.place == place).count();
-        let (found, label) = match count {
-            1 => continue,
-            0 => ("no meter that this check counts".to_owned(), "its energy would be missing"),
-            _ => (format!("{count} meters that this check counts"), "counted more than once"),
+    let count = |at: usize| meters.iter().filter(|meter| meter.place == at).count();
+    let counts: Vec<(&str, usize)> =
+        names.enumerate().map(|(at, name)| (name, count(at))).collect();
+    let Place { what, key, address } = place;
+    let help = format!(
+        "each needs one meter, a device with `at = \"{address}:NAME\"` whose name fits `{key}`: it \
+         chooses among meters, and no {what} can be left out"
+    );
+    for (is_meant, count, label) in [
+        ((|count| count == 0) as fn(usize) -> bool, "no meter", "its energy would be missing"),
+        (|count| count > 1, "several meters", "counted more than once"),
+    ] {
+        let found: Vec<(&str, usize)> =
+            counts.iter().copied().filter(|it| is_meant(it.1)).collect();
+        let message = match found.as_slice() {
+            [] => continue,
+            [(name, 0)] => format!("{what} `{name}` has no meter that this check counts"),
+            [(name, count)] => {
+                format!("{what} `{name}` has {count} meters that this check counts")
+            }
+            several => {
+                let shown: Vec<String> =
+                    several.iter().take(NAMES_MAX).map(|it| format!("`{}`", it.0)).collect();
+                let more = several.len() - shown.len();
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let shown = shown.join(", ");
+                format!("{what}s {shown}{more} have {count} that this check counts")
+            }
         };
-        let message = format!("{what} `{name}` has {found}");
-        let help = "connect one device to each, or choose them by `homes` and `substation`";
-        let help = Some(help.to_owned());
-        out.report_with_help(Code::CANNOT_MEASURE, span, message, label, help);
-        return;
+        out.report_with_help(Code::CANNOT_MEASURE, span, message, label, Some(help.clone()));
     }
 }
 

@@ -458,6 +458,17 @@ fn a_balance_that_cannot_add_up_is_told_before_it_runs() {
         1,
     );
     assert!(folder.mistake(&twice).contains("load `h1` has 2 meters"));
+    // All that lack one are told at once, and what `homes` can do and cannot.
+    let all = whole.replacen("limit = \"1 %\"", "limit = \"1 %\"\nhomes = \"h*1\"", 1);
+    let failure = folder.load(&all).err().unwrap();
+    let found: Vec<_> = failure.diagnostics().iter().map(|it| (&*it.message, &it.help)).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "loads `h2`, `shop` have no meter that this check counts");
+    let help = found[0].1.as_deref().unwrap();
+    assert!(
+        help.contains("whose name fits `homes`: it chooses among meters, and no load"),
+        "{help}"
+    );
     let text = super::changed(
         "kind = \"no_loss\"\ndevice = \"home\"",
         "kind = \"energy_balance\"\n\
