@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
+use lastmeter_params::nearest;
 use lastmeter_reports::record::RunFacts;
 
 /// What a name of a recording begins with.
@@ -83,11 +84,32 @@ impl<'a> Files<'a> {
         read(&path).map_err(|error| error.to_string())
     }
 
+    /// What a file that is not there may be meant to be, by its folder's files: `did you mean ...?`
+    pub(crate) fn near(&self, name: &str) -> Option<String> {
+        let path = self.folder.join(name);
+        if self.is_of_run() || name.starts_with(RECORDINGS) || path.exists() {
+            return None;
+        }
+        let wanted = path.file_name()?.to_str()?;
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let listed = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+        let files = listed.flatten().take(LISTED_MAX).filter(|entry| entry.path().is_file());
+        let mut names: Vec<String> =
+            files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        let near = nearest(wanted, names.iter().map(String::as_str))?;
+        let near = Path::new(name).with_file_name(near);
+        Some(format!("did you mean `{}`?", near.display()))
+    }
+
     /// Why a file is not to be had on this machine, if one was asked for that is not; forgets it.
     pub(crate) fn take_unavailable(&self) -> Option<String> {
         self.unavailable.borrow_mut().take()
     }
 }
+
+/// In larger folders nobody looks for the name that was meant.
+const LISTED_MAX: usize = 10_000;
 
 /// What a run folder calls its scenario, and where it keeps what the run was judged by.
 const RESOLVED: &str = "scenario.toml";

@@ -28,7 +28,8 @@ pub(super) fn network(
         Ok(text) => text,
         Err(why) => {
             let message = format!("`{name}` cannot be read: {why}");
-            out.report(Code::FILE_UNREADABLE, span, message, "expected a network");
+            let (label, help) = ("expected a network", files.near(name));
+            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
             return None;
         }
     };

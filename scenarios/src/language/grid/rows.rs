@@ -29,7 +29,8 @@ pub(super) fn table_text(
         }
         Err(why) => {
             let message = format!("`{name}` cannot be read: {why}");
-            out.report(Code::FILE_UNREADABLE, span, message, "expected a table of powers");
+            let (label, help) = ("expected a table of powers", files.near(name));
+            out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
             None
         }
     }

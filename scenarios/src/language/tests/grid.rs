@@ -196,6 +196,21 @@ fn mistakes_are_told_where_they_stand() {
         let told = tell(from, to);
         assert!(told.starts_with(expected), "{told}");
     }
+    // A file that is not there may be one beside it.
+    let help = |text: &str| {
+        let failure = folder.load(text).err().unwrap();
+        failure.diagnostics()[0].help.clone()
+    };
+    let near = Some("did you mean `net.toml`?".to_owned());
+    assert_eq!(help(&SCENARIO.replacen("net.toml", "nett.toml", 1)), near);
+    assert_eq!(help(&SCENARIO.replacen("net.toml", "some/nett.toml", 1)), None);
+    assert_eq!(help(&SCENARIO.replacen("net.toml", "feeders-of-others.toml", 1)), None);
+    std::fs::create_dir(folder.0.path().join("some")).unwrap();
+    std::fs::write(folder.0.path().join("some/net.toml"), NETWORK).unwrap();
+    let near = Some("did you mean `some/net.toml`?".to_owned());
+    assert_eq!(help(&SCENARIO.replacen("net.toml", "some/nett.toml", 1)), near);
+    let rows = "[[grid.load]]\nname = \"h1\"\nprofile = \"csv\"\nfile = \"pp.csv\"\n";
+    assert_eq!(help(&with(rows)), Some("did you mean `p.csv`?".to_owned()));
 }
 
 #[test]
