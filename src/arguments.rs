@@ -404,8 +404,8 @@ pub(crate) struct GridArguments {
     /// or those of --fault or --fault-sweep
     #[arg(long)]
     pub(crate) sc: bool,
-    /// A fault, by itself: abc, ag, ab, abg, open-a ... at a node, or at a share of a line from its
-    /// first end; may be repeated
+    /// A fault, by itself: abc, ag, ab, an, abg, open-a ... at a node, or at a share of a line from
+    /// its first end; may be repeated
     #[arg(long = "fault", value_name = "KIND@NODE|LINE:SHARE", requires = "sc")]
     pub(crate) faults: Vec<String>,
     /// Every fault at every node

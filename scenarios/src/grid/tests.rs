@@ -90,6 +90,28 @@ fn the_feeder_of_baran_and_wu_has_its_published_losses() {
     assert!(told.ends_with("did you mean `line 17:0.5`?"), "{told}");
 }
 
+/// What the page on networks shows can be taken as it stands.
+#[test]
+fn networks_of_the_documentation_are_solved() {
+    let page = include_str!("../../../docs/networks.md");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("n.toml");
+    let examples: Vec<&str> =
+        page.split("```toml\n").skip(1).filter_map(|it| it.split("```").next()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        std::fs::write(&file, example).unwrap();
+        let asked = options(file.clone(), Format::Json);
+        let told = try_grid(&asked).unwrap_or_else(|why| panic!("{why}\n{example}"));
+        let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(json["lastmeter"]["notes"], serde_json::json!([]));
+        for node in json["data"]["node"].as_array().unwrap() {
+            let voltage = node["u_pu"][0].as_f64().unwrap();
+            assert!((0.95..1.05).contains(&voltage), "{node}");
+        }
+    }
+}
+
 #[test]
 fn a_network_that_is_written_as_json_has_the_same_voltages() {
     let folder = tempfile::tempdir().unwrap();
