@@ -49,24 +49,6 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
     let told = [
         ("format = 1\n", "", "f.toml:1: the file: format is missing; write `format = 1` on top"),
         ("= 1\n", "= 2\n", "f.toml:1: the file: format = 2 is found, `format = 1` is expected on"),
-        ("2.5 kW", "2,5 kW", "f.toml:48: load home: p: \"2,5 kW\" is found; decimals have a point"),
-        (
-            "uk = \"4 %\"",
-            "uk = 4",
-            "f.toml:34: transformer T1: uk = 4 is found, which is 400 %; write \"4 %\" if",
-        ),
-        ("\"4 %\"", "\"4\"", "f.toml:34: transformer T1: uk = \"4\" is found, which is 400 %; wr"),
-        ("\"4 %\"", "\"104 %\"", "f.toml:34: transformer T1: uk = \"104 %\" is found, at most"),
-        (
-            "uk = \"4 %\"",
-            "uk = \"4 %\"\nno_load_current = 1.5",
-            "f.toml:35: transformer T1: no_load_current = 1.5 is found, which is 150 %; write",
-        ),
-        (
-            "uk = \"4 %\"",
-            "uk = \"4 %\"\ntap = { step = 2.5, highest = 2 }",
-            "f.toml:35: transformer T1: tap: step = 2.5 is found, which is 250 %; write \"2.5 %\"",
-        ),
         ("0.642 ohm/km", "0.642", "f.toml:7: code NAYY 4x50: r1: \"0.642\" is found, its unit"),
         ("0.642 ohm/km", "ohm", "f.toml:7: code NAYY 4x50: r1: \"ohm\" is found, a figure like"),
         (
@@ -103,6 +85,32 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
             "uk = \"4 %\"\ntap = { step = 0.01,\nposition = 3 , highest = 2 }",
             "f.toml:36: transformer T1: tap: position 3 is outside of 0 to 2",
         ),
+    ];
+    are_told(&told);
+}
+
+/// Figures that lack a unit, have more than one point, or are shares of more than the whole.
+#[test]
+fn figures_that_are_none_are_told_with_what_to_write() {
+    are_told(&[
+        ("2.5 kW", "2,5 kW", "f.toml:48: load home: p: \"2,5 kW\" is found; decimals have a point"),
+        (
+            "uk = \"4 %\"",
+            "uk = 4",
+            "f.toml:34: transformer T1: uk = 4 is found, which is 400 %; write \"4 %\" if",
+        ),
+        ("\"4 %\"", "\"4\"", "f.toml:34: transformer T1: uk = \"4\" is found, which is 400 %; wr"),
+        ("\"4 %\"", "\"104 %\"", "f.toml:34: transformer T1: uk = \"104 %\" is found, at most"),
+        (
+            "uk = \"4 %\"",
+            "uk = \"4 %\"\nno_load_current = 1.5",
+            "f.toml:35: transformer T1: no_load_current = 1.5 is found, which is 150 %; write",
+        ),
+        (
+            "uk = \"4 %\"",
+            "uk = \"4 %\"\ntap = { step = 2.5, highest = 2 }",
+            "f.toml:35: transformer T1: tap: step = 2.5 is found, which is 250 %; write \"2.5 %\"",
+        ),
         ("\"2.5 kW\"", "2.5", "f.toml:48: load home: p: 2.5 is found, a figure with its unit in"),
         (
             "\"2.5 kW\"",
@@ -111,8 +119,12 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
              such as \"4000 W\" or \"4000 kW\"",
         ),
         ("\"2.5 kW\"", "true", "f.toml:48: load home: p: a figure with its unit is expected, such"),
-    ];
-    for (from, to, expected) in told {
+    ]);
+}
+
+/// What changes of the example are told with.
+fn are_told(changes: &[(&str, &str, &str)]) {
+    for (from, to, expected) in changes.iter().copied() {
         let text = example();
         assert!(text.contains(from), "{from}");
         let read = read("f.toml", &text.replacen(from, to, 1));
