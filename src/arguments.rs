@@ -394,7 +394,8 @@ pub(crate) struct GridArguments {
     /// Write the network as JSON of power-grid-model
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
-    /// Solve step by step with loads of a table: CSV `time,LOAD,...`, watts (`LOAD.q_var`: vars)
+    /// Solve step by step with loads of a table: CSV `time,LOAD,...`, watts (`LOAD.q_var`: vars);
+    /// of a generator what it delivers
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sc", "svg", "write"])]
     pub(crate) series: Option<PathBuf>,
     /// Tell what reading and solving took
