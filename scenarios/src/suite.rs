@@ -96,15 +96,7 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         }
     }
     if scenarios.is_empty() {
-        let what = if options.must_fail { "must-fail twin" } else { "scenario" };
-        let why = match before {
-            0 => String::new(),
-            _ if options.must_fail => "; `--must-fail` runs scenarios with `[expect]` only".into(),
-            twins => {
-                format!("; there is {}, which `--must-fail` runs", plural(twins, "must-fail twin"))
-            }
-        };
-        tell(&format!("no {what} was selected{why}"));
+        tell(&none_selected(options.must_fail, before));
         return ExitCode::NothingEvaluated;
     }
     if let Some(message) = name_twice(&scenarios) {
@@ -121,6 +113,21 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
             tell(&format!("error: the runtime did not start: {error}"));
             ExitCode::Broken
         }
+    }
+}
+
+/// Why nothing runs, of so many scenarios that no filter has left out.
+fn none_selected(must_fail: bool, count: usize) -> String {
+    match (must_fail, count) {
+        (true, 0) => "no must-fail twin was selected".to_owned(),
+        (true, _) => {
+            "no must-fail twin was selected; they are scenarios with `[expect]`".to_owned()
+        }
+        (false, 0) => "no scenario was selected".to_owned(),
+        (false, twins) => format!(
+            "no scenario was selected; there is {}, which `--must-fail` runs",
+            plural(twins, "must-fail twin")
+        ),
     }
 }
 
