@@ -216,7 +216,8 @@ impl<'a, const N: usize> Batch<'a, N> {
         }
         let start = nodal.without_load();
         let solved = nodal.solve(circuit, start, &self.options);
-        if !solved.converged || !walk::is_sure(solved.iterations, &self.options) {
+        let never_sure = *has_constant && walk::has_negative_impedance(circuit);
+        if !solved.converged || never_sure || !walk::is_sure(solved.iterations, &self.options) {
             return self.alone(case, power, read);
         }
         Ok(read(Case { index: case, outcome: None, voltages: &solved.voltages }))

@@ -141,11 +141,13 @@ pub fn solve_circuit<const N: usize>(
 ) -> Result<Solved<N>, Failure> {
     let circuit = &fixed.circuit;
     let mut doubtful = None;
+    let never_sure = walk::has_negative_impedance(circuit);
+    let is_sure = |it: &Solved<N>| !never_sure && walk::is_sure(it.iterations, options);
     if matches!(options.method, Method::Auto | Method::Sweep)
         && let Some(solved) = swept(circuit, options)
         && solved.converged
     {
-        if walk::is_sure(solved.iterations, options) {
+        if is_sure(&solved) {
             return Ok(solved);
         }
         doubtful = Some(solved);
@@ -154,14 +156,17 @@ pub fn solve_circuit<const N: usize>(
     let start = nodal.without_load();
     if doubtful.is_none() && options.method != Method::Newton {
         let solved = nodal.solve(circuit, start.clone(), options);
-        if solved.converged && walk::is_sure(solved.iterations, options) {
+        if solved.converged && is_sure(&solved) {
             return Ok(solved);
         }
         doubtful = Some(solved).filter(|it| it.converged);
     }
     if doubtful.is_none() && options.method != Method::CurrentInjection {
         let solved = newton::solve(circuit, start.clone(), options);
-        if solved.converged && walk::is_sure_at(circuit, &mut nodal, &start, &solved.voltages) {
+        if solved.converged
+            && !never_sure
+            && walk::is_sure_at(circuit, &mut nodal, &start, &solved.voltages)
+        {
             return Ok(solved);
         }
         doubtful = Some(solved).filter(|it| it.converged);

@@ -29,6 +29,13 @@ const ASIDE_PU: f64 = 1e-2;
 /// What is closer than this to a solution is at it, per unit: digits of floating sides.
 const AT_IT_PU: f64 = 1e-6;
 
+/// Whether a generator is among the constant impedances. They stand in matrices in full, so that
+/// how iterations contract tells nothing of how voltages came to where they begin: such a generator
+/// may have raised them without bounds on the way.
+pub(super) fn has_negative_impedance<const N: usize>(circuit: &Circuit<N>) -> bool {
+    circuit.parts.iter().any(|part| part.is_constant() && part.power_va.re < 0.0)
+}
+
 /// Whether current injection that took so many iterations from no load contracted so well that its
 /// solution is on the branch that begins there.
 pub(super) fn is_sure(iterations: u32, options: &Options) -> bool {
@@ -109,10 +116,13 @@ const ITERATIONS: u32 = 10;
 /// what is missing to where they collapse, so this is six tenths of the way there at most. It keeps
 /// steps from leaping over a collapse behind which voltages hold once more.
 const FARTHEST: f64 = 1.25;
-/// The same of steps shorter than this share of where they begin: where loads change from one law
-/// to another, voltages turn sharply however short the steps are.
-const FARTHEST_OF_SHORT: f64 = 2.0;
+/// Steps shorter than this share of where they begin may lead farther and by a crooked way, but not
+/// by more than this, per unit: where loads change from one law to another voltages turn sharply,
+/// however short the steps are. What lies behind a collapse is farther away.
 const SHORT: f64 = 1e-3;
+const NEAR_PU: f64 = 1e-3;
+/// How far a step may lead where generators are among the constant impedances, per unit.
+const FARTHEST_RAISED_PU: f64 = 0.1;
 /// No walk is content with less than this, per unit.
 const TOLERANCE_PU: f64 = 1e-6;
 
@@ -140,6 +150,8 @@ pub(super) fn up<const N: usize>(
         return walk;
     }
     walk.voltages = empty.solved.voltages;
+    let is_raised = has_negative_impedance(circuit);
+    let farthest_pu = if is_raised { FARTHEST_RAISED_PU } else { f64::INFINITY };
     let finest = if circuit.nodes() > LARGE { FINEST_OF_LARGE } else { FINEST };
     let mut step = STEP;
     while walk.share < 1.0 && step >= (finest * walk.share).max(SHARE_LEAST) {
@@ -148,9 +160,9 @@ pub(super) fn up<const N: usize>(
         walk.iterations += next.solved.iterations;
         let moved_pu = largest_change(circuit, &walk.voltages, &next.solved.voltages);
         let is_short = step <= SHORT * walk.share;
-        let farthest = if is_short { FARTHEST_OF_SHORT } else { FARTHEST };
-        let close = moved_pu <= farthest * next.first_step_pu + tolerance_pu;
-        if next.solved.converged && next.is_straight && close && !next.is_behind {
+        let close = next.is_straight && moved_pu <= FARTHEST * next.first_step_pu + tolerance_pu;
+        let close = (close || (is_short && moved_pu <= NEAR_PU)) && moved_pu <= farthest_pu;
+        if next.solved.converged && close && !next.is_behind {
             (walk.voltages, walk.share) = (next.solved.voltages, share);
             step = (2.0 * step).min(STEP);
         } else {

@@ -1,0 +1,145 @@
+//! Solutions that loads lead to where loads change from one law to another, and where generators of
+//! constant impedance raise voltages: two nodes by their closed forms.
+
+#![expect(clippy::unwrap_used, reason = "what is not as expected fails its test")]
+
+use lastmeter_grid::flow::{self, Failure, Options, Phases};
+use lastmeter_grid::format::{dss, toml};
+use lastmeter_grid::{Complex64, Network};
+
+fn c(re: f64, im: f64) -> Complex64 {
+    Complex64::new(re, im)
+}
+
+/// A load of OpenDSS's model 1 behind a line, from a source of next to no impedance.
+fn corner(kw: f64, power_factor: f64, lowest: f64, turned: f64) -> Network {
+    let text = format!(
+        "new circuit.corner basekv=0.4 mvasc3=1e7 mvasc1=1e7\n\
+         new line.l bus1=sourcebus bus2=home r1={} x1={} r0={0} x0={1} c1=0 c0=0\n\
+         new load.a bus1=home.1 phases=1 kv=0.23094010767585 kw={kw} pf={power_factor} model=1 \
+         vminpu={lowest} vlowpu={turned}\n",
+        LINE.re, LINE.im
+    );
+    let mut none = |_: &str| Err("no other file".to_owned());
+    let read = dss::read("corner.dss", &text, &mut none);
+    read.unwrap_or_else(|refusal| panic!("{refusal}")).network
+}
+
+const LINE: Complex64 = Complex64::new(0.2, 0.1);
+const VOLTS: f64 = 230.940_107_675_85;
+
+/// The share of the load at which it has this voltage, per unit: `|v + s Z conj(S) law(v) / v| = 1`
+/// is a quadratic equation for `s`.
+fn share_at(v: f64, power_va: Complex64, lowest: f64, turned: f64) -> Option<f64> {
+    // Currents go on a straight line from that of the power at `lowest` to that of the rated
+    // impedance at `turned`, and are those of that impedance below.
+    let current = if v <= turned {
+        v
+    } else if v < lowest {
+        turned + (1.0 / lowest - turned) * (v - turned) / (lowest - turned)
+    } else {
+        1.0 / v
+    };
+    let drop = LINE * power_va.conj() * current / (VOLTS * VOLTS);
+    let (a, b, rest) = (drop.norm_sqr(), 2.0 * v * drop.re, v * v - 1.0);
+    let root = b * b - 4.0 * a * rest;
+    (root >= 0.0).then(|| (root.sqrt() - b) / (2.0 * a))
+}
+
+#[test]
+fn where_a_load_turns_into_an_impedance_voltages_go_on() {
+    let mut beyond = 0;
+    for lowest in [0.55, 0.62, 0.7, 0.8, 0.95] {
+        for turned in [0.0, 0.3, 0.5] {
+            for kw in [40.0, 77.0, 153.0, 256.0, 600.0] {
+                for power_factor in [0.95, 1.0, -0.95] {
+                    let reactive = 1.0 / (power_factor * power_factor) - 1.0_f64;
+                    let power = c(1.0, reactive.sqrt() * f64::signum(power_factor)) * kw * 1e3;
+                    let steps = 200_000;
+                    let v = |step: usize| 1.1 - step as f64 / f64::from(steps);
+                    let shares = (0..steps as usize)
+                        .filter_map(|at| Some((v(at), share_at(v(at), power, lowest, turned)?)));
+                    // The share rises all the way down to the whole load: there is one solution.
+                    let (mut last, mut expected) = (0.0, 0.0);
+                    for (v, share) in shares.filter(|(_, share)| *share > 0.0) {
+                        assert!(share > last, "{lowest} {turned} {kw} {power_factor}: {v}");
+                        (last, expected) = (share, v);
+                        if share >= 1.0 {
+                            break;
+                        }
+                    }
+                    let network = corner(kw, power_factor, lowest, turned);
+                    let flow = flow::solve(&network, &Options::default()).unwrap_or_else(|why| {
+                        panic!("{lowest} {turned} {kw} {power_factor}: {why}")
+                    });
+                    let found = flow.nodes[1].voltage_v[0].norm() / VOLTS;
+                    assert!((found - expected).abs() < 2e-5, "{kw}: {found}, expected {expected}");
+                    beyond += usize::from(found < lowest);
+                }
+            }
+        }
+    }
+    assert!(beyond > 100, "{beyond}");
+}
+
+const KILOVOLTS: f64 = 10.0;
+/// From the source to the node, ohm; the source has next to none.
+const FAR: Complex64 = Complex64::new(40.0, 12.0);
+
+fn raised(generator_mw: f64, load_mw: f64) -> Network {
+    let text = format!(
+        "format = 1\nvoltage = '{KILOVOLTS} kV'\nnode = [{{ name = 'a' }}, {{ name = 'b' }}]\n\
+         source = [{{ node = 'a', short_circuit_power = '1e9 MVA' }}]\n\
+         line = [{{ name = 'l', from = 'a', to = 'b', length = '1 km', r1 = '{} ohm/km', \
+         x1 = '{} ohm/km' }}]\n\
+         load = [{{ name = 'load', node = 'b', p = '{load_mw} MW' }}]\n\
+         generator = [{{ name = 'generator', node = 'b', p = '{generator_mw} MW', \
+         model = 'impedance' }}]\n",
+        FAR.re, FAR.im
+    );
+    toml::read("raised.toml", &text).unwrap_or_else(|refusal| panic!("{refusal}"))
+}
+
+/// What a generator of the conductance `-s g` leaves of the source for a load `s S`: with
+/// `D = 1 - s g Z` there is a solution while `E^2 >= 2 s (|Z S D| + Re(Z conj(S D)))`.
+#[test]
+fn generators_of_constant_impedance_lead_no_further_than_to_where_voltages_collapse() {
+    let square = KILOVOLTS * KILOVOLTS;
+    let (mut collapsed, mut solved) = (0, 0);
+    for generator in [0.3, 1.0, 2.0, 3.0, 5.0, 8.0] {
+        for load in [0.1, 0.4, 1.1, 2.3, 5.7] {
+            let turned = |s: f64| c(1.0, 0.0) - FAR * (s * generator / square);
+            let needed = |s: f64| {
+                let of_load = FAR * load * turned(s).conj();
+                2.0 * s * ((FAR * load * turned(s)).norm() + of_load.re)
+            };
+            let shares = (1..=1_000_000).map(|at| f64::from(at) / 1e6);
+            let most = shares.into_iter().find(|&s| needed(s) > square);
+            for phases in [Phases::Balanced, Phases::All] {
+                let options = Options { phases, ..Options::default() };
+                match (flow::solve(&raised(generator, load), &options), most) {
+                    (Ok(flow), None) => {
+                        // What is left is a source behind an impedance, and a constant power.
+                        let (e, z) = (KILOVOLTS / turned(1.0), FAR / turned(1.0));
+                        let half = e.norm_sqr() / 2.0 - z.re * load;
+                        let high = half + (half * half - z.norm_sqr() * load * load).sqrt();
+                        let found = flow.nodes[1].voltage_v[0].norm() * 3f64.sqrt() / 1e3;
+                        let off = (found / high.sqrt() - 1.0).abs();
+                        assert!(off < 1e-5, "{generator} {load}: {found}, not {}", high.sqrt());
+                        solved += 1;
+                    }
+                    (Err(Failure::Collapse(it)), Some(most)) => {
+                        let off = (it.share / most - 1.0).abs();
+                        assert!(off < 1e-3, "{generator} {load}: {} {most}", it.share);
+                        collapsed += 1;
+                    }
+                    (found, most) => {
+                        let found = found.map(|it| it.nodes[1].voltage_v[0].norm());
+                        panic!("{generator} {load}: {found:?}, expected {most:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(solved > 10 && collapsed > 10, "{solved} {collapsed}");
+}
