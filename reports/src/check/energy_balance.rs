@@ -84,6 +84,9 @@ const CONSUMED: &str = "electricity.energy.active.consumed.total";
 const INJECTED: &str = "electricity.energy.active.injected.total";
 
 const KWH: f64 = 3.6e6;
+/// Where no interval has as much energy as this there is nothing to add up, joules: sources hold up
+/// voltages of networks without load with less.
+const NOTHING_J: f64 = 1.0;
 
 /// What a meter's registers held at an instant, joules.
 #[derive(Clone, Copy, Debug, Default)]
@@ -366,6 +369,14 @@ impl EnergyBalance {
         } else {
             Status::Inconclusive
         };
+        let most_j = judged.iter().map(Balance::energy_j).fold(0.0, f64::max);
+        let (status, nothing) = match status {
+            Status::Pass if most_j < NOTHING_J => (Status::Inconclusive, true),
+            status => (status, false),
+        };
+        if nothing {
+            append(&mut why, format_args!("; no energy flowed, so nothing was added up"));
+        }
         if *left_out > 0 {
             let intervals = plural(*left_out, "interval");
             append(&mut why, format_args!("; {intervals} below `minimum` not judged"));

@@ -118,6 +118,25 @@ fn without_a_register_nothing_is_said() {
 }
 
 #[test]
+fn where_nothing_flows_nothing_is_added_up() {
+    let nothing = |device| (device, 1, Some(0.0), 0.0);
+    let mut registers: Vec<_> = ["one", "two"].map(nothing).into();
+    registers.push(("all", 1, Some(0.02), 0.0));
+    let (mut check, facts) = (check("energy_balance", CHECK), run_facts());
+    check.begin(&facts);
+    for (device, serial, consumed, injected) in registers {
+        check.observation(&row(device, serial, CONSUMED, Some(1.0), consumed));
+        check.observation(&row(device, serial, INJECTED, Some(1.0), Some(injected)));
+    }
+    for step in steps() {
+        check.grid(&GridRow { declared_losses: (0.001, 0.0), ..step });
+    }
+    let verdict = check.verdict(&facts);
+    assert_eq!(verdict.status, Status::Inconclusive, "{verdict:?}");
+    assert!(verdict.why.contains("no energy flowed"), "{}", verdict.why);
+}
+
+#[test]
 fn without_meters_or_losses_nothing_is_said() {
     for (toml, registers, expected) in [
         ("substation = \"x\"\nlimit = \"1 %\"", balanced(940.0), "no device fits `x`"),

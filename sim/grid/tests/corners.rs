@@ -1,8 +1,6 @@
 //! Solutions that loads lead to where loads change from one law to another, and where generators of
 //! constant impedance raise voltages: two nodes by their closed forms.
 
-#![expect(clippy::unwrap_used, reason = "what is not as expected fails its test")]
-
 use lastmeter_grid::flow::{self, Failure, Options, Phases};
 use lastmeter_grid::format::{dss, toml};
 use lastmeter_grid::{Complex64, Network};
@@ -11,7 +9,7 @@ fn c(re: f64, im: f64) -> Complex64 {
     Complex64::new(re, im)
 }
 
-/// A load of OpenDSS's model 1 behind a line, from a source of next to no impedance.
+/// A load of model 1 of `OpenDSS` behind a line, from a source of next to no impedance.
 fn corner(kw: f64, power_factor: f64, lowest: f64, turned: f64) -> Network {
     let text = format!(
         "new circuit.corner basekv=0.4 mvasc3=1e7 mvasc1=1e7\n\

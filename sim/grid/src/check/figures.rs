@@ -7,6 +7,9 @@ use crate::network::{
     Shunt, ShuntAdmittance, Source, Transformer, WindingKind,
 };
 
+/// Behind more than this a source is none: voltages and currents would be beyond all digits.
+const SOURCE_OHM_MOST: f64 = 1e12;
+
 type Wrong = Result<(), String>;
 
 /// Tells each element's first figure that cannot be.
@@ -102,6 +105,49 @@ fn matrix(what: &str, matrix: &Matrix, unit: &str) -> Wrong {
     Ok(())
 }
 
+/// Whether a line between these conductors could be built: what one does to another the other does
+/// to it, and no currents get power from its resistances. One digit that is wrong seldom is so.
+fn takes_up_power(series_ohm: &Matrix) -> Wrong {
+    const ROUNDING: f64 = 1e-6;
+    let (size, rows) = (series_ohm.size.min(4), &series_ohm.rows);
+    let most = rows.as_flattened().iter().fold(0.0, |most: f64, it| most.max(it.norm()));
+    for row in 0..size {
+        for column in 0..row {
+            let (below, above) = (rows[row][column], rows[column][row]);
+            if (below - above).norm() > ROUNDING * most {
+                return Err(format!(
+                    "its series impedance is {below} ohm in row {}, column {}, and {above} ohm in \
+                     row {1}, column {0}; expected the same",
+                    row + 1,
+                    column + 1
+                ));
+            }
+        }
+    }
+    // Cholesky's factors of the resistances, a trifle larger than they are.
+    let mut factor = [[0.0_f64; 4]; 4];
+    for row in 0..size {
+        for column in 0..=row {
+            let known: f64 = (0..column).map(|k| factor[row][k] * factor[column][k]).sum();
+            let rest = rows[row][column].re - known;
+            if row > column {
+                factor[row][column] = rest / factor[column][column];
+                continue;
+            }
+            let square = rest + ROUNDING * most;
+            if square < 0.0 {
+                return Err(format!(
+                    "its resistances would give power to some currents (conductor {} with those \
+                     before it); expected mutual ones that are less than those of the conductors",
+                    row + 1
+                ));
+            }
+            factor[row][row] = square.sqrt().max(f64::MIN_POSITIVE);
+        }
+    }
+    Ok(())
+}
+
 fn line(line: &Line) -> Wrong {
     if let Some(length) = line.length_m {
         at_least_zero("its length", length, "m")?;
@@ -116,6 +162,7 @@ fn line(line: &Line) -> Wrong {
         }
         LineImpedance::Matrix { series_ohm, shunt_s } => {
             matrix("its series impedance", series_ohm, "ohm")?;
+            takes_up_power(series_ohm)?;
             matrix("its charging", shunt_s, "S")
         }
     }
@@ -214,7 +261,15 @@ fn source(source: &Source) -> Wrong {
     above_zero("its voltage", source.voltage_v, "V")?;
     finite("its angle", source.angle_rad)?;
     passive("its positive-sequence impedance", source.z1_ohm, "ohm")?;
-    passive("its zero-sequence impedance", source.z0_ohm, "ohm")
+    passive("its zero-sequence impedance", source.z0_ohm, "ohm")?;
+    let largest = source.z1_ohm.norm().max(source.z0_ohm.norm());
+    if largest > SOURCE_OHM_MOST {
+        return Err(format!(
+            "its impedance is {largest:e} ohm, expected {SOURCE_OHM_MOST:e} ohm at most: look at its \
+             short-circuit power"
+        ));
+    }
+    Ok(())
 }
 
 fn load(load: &Load) -> Wrong {

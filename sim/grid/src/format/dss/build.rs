@@ -24,6 +24,8 @@ pub(super) struct Builder<'w> {
     network: Network,
     nodes: BTreeMap<String, NodeId>,
     follows: Vec<Follows>,
+    /// What is not quite as in `OpenDSS`: the first load, and how many more there are.
+    otherwise: BTreeMap<&'static str, (String, usize)>,
 }
 
 /// The network of the objects that are enabled.
@@ -35,6 +37,7 @@ pub(super) fn network(world: &World, file: &str, mistakes: &mut Mistakes) -> Doc
         network: Network::new(name, frequency_hz),
         nodes: BTreeMap::new(),
         follows: Vec::new(),
+        otherwise: BTreeMap::new(),
     };
     if world.circuit.is_none() && mistakes.is_empty() {
         mistakes.add(file, 0, "there is no circuit: \"new circuit.NAME\" is expected");
@@ -64,7 +67,12 @@ pub(super) fn network(world: &World, file: &str, mistakes: &mut Mistakes) -> Doc
             profiles.insert(object.name.to_ascii_lowercase(), shape.profile());
         }
     }
-    Document { network: builder.network, profiles, follows: builder.follows, notes: Vec::new() }
+    let notes = builder.otherwise.into_iter().map(|(what, (first, more))| match more {
+        0 => format!("load {first} {what}"),
+        more => format!("load {first} and {more} more: {what}"),
+    });
+    let notes = notes.collect();
+    Document { network: builder.network, profiles, follows: builder.follows, notes }
 }
 
 /// A wire by its number in a script; none is earth.
@@ -246,6 +254,10 @@ impl Builder<'_> {
                 }
             }
         };
+        if let Some(what) = otherwise(own) {
+            let more = self.otherwise.entry(what);
+            more.and_modify(|it| it.1 += 1).or_insert_with(|| (object.name.clone(), 0));
+        }
         let factor = if own.fixed { 1.0 } else { self.world.load_factor };
         let each = Complex64::new(own.kw, own.kvar) * (1000.0 * factor / own.phases as f64);
         let mut power_va = [Complex64::ZERO; 3];
@@ -393,5 +405,27 @@ impl Builder<'_> {
         let at = self.world.find(Class::Transformer, name)?;
         let name = &*self.world.objects[at].name;
         self.network.transformers.iter().position(|own| &*own.name == name)
+    }
+}
+
+/// In what a load is not as in `OpenDSS` outside its band of voltages. There powers leap, which
+/// leaves networks without a solution, or with two.
+fn otherwise(own: &Load) -> Option<&'static str> {
+    let whole = |shares: &[f64]| (shares.iter().sum::<f64>() - 1.0).abs() <= 1e-3;
+    match (own.model, own.zip) {
+        (Model::Impedance, _) => None,
+        (Model::Motor | Model::Exponents, _) => Some(
+            "is of model 3 or 4: outside vminpu and vmaxpu OpenDSS has constant power's current of \
+             that border, here the model's own goes on as an impedance",
+        ),
+        (Model::Zip, Some(zip)) if !(whole(&zip[..3]) && whole(&zip[3..])) => Some(
+            "has shares of zipv that do not add up to 1: below vminpu OpenDSS goes on from what they \
+             would be, here from what they are",
+        ),
+        _ if own.turned_pu >= own.lowest_pu && own.turned_pu > 0.0 => Some(
+            "has vlowpu above vminpu: below vlowpu OpenDSS leaps to the rated impedance, here the \
+             model holds down to vminpu",
+        ),
+        _ => None,
     }
 }
