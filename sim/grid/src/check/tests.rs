@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use super::check;
 use crate::network::{
-    Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Network, Neutral,
-    Node, NodeId, Place, SequenceImpedance, Source, Switch, SwitchKind, TapChanger, Transformer,
-    VoltageBand, Winding, WindingKind, Wires,
+    Configuration, Connection, Line, LineImpedance, Load, LoadModel, Magnetising, Matrix, Network,
+    Neutral, Node, NodeId, Place, SequenceImpedance, Source, Switch, SwitchKind, TapChanger,
+    Transformer, VoltageBand, Winding, WindingKind, Wires,
 };
 
 fn node(name: &str, rated_voltage_v: f64) -> Node {
@@ -200,6 +200,42 @@ fn a_band_of_voltages_that_cannot_be_is_told() {
         |it| it.loads[0].band = Some(VoltageBand { lowest: 1.1, highest: 0.9, turned: None }),
         "line 9: load `home`: its band of voltages begins at 1.1 and ends at 0.9 of the rated one",
     );
+}
+
+#[test]
+fn a_source_behind_an_absurd_impedance_is_told() {
+    let expected = "line 5: source `grid`: its impedance is 1e13 ohm, expected 1e12 ohm at most: \
+                    look at its short-circuit power";
+    assert_eq!(told(|it| it.sources[0].z1_ohm = 1e13.into()), [expected]);
+}
+
+#[test]
+fn lines_that_nobody_could_build_are_told() {
+    let of = |mutual: f64, below: f64| {
+        told(|it| {
+            let own = |i: usize, j: usize| if i == j { 1.0 } else { mutual };
+            let mut series_ohm = Matrix::from_fn(3, |i, j| Complex64::new(own(i, j), 0.3));
+            series_ohm.rows[2][1].re += below;
+            let shunt_s = Matrix::from_fn(3, |_, _| Complex64::ZERO);
+            it.lines[0].impedance = LineImpedance::Matrix {
+                series_ohm: Box::new(series_ohm),
+                shunt_s: Box::new(shunt_s),
+            };
+        })
+    };
+    let active = "line 7: line `ab`: its resistances would give power to some currents (conductor ";
+    for (mutual, conductor) in [(5.0, 2), (-0.6, 3)] {
+        let found = of(mutual, 0.0);
+        assert!(found[0].starts_with(&format!("{active}{conductor} ")), "{found:?}");
+    }
+    // All currents in earth, or none: the borders.
+    for mutual in [1.0, 0.99, 0.0, -0.49, -0.5] {
+        assert_eq!(of(mutual, 0.0), Vec::<String>::new(), "{mutual}");
+    }
+    let found = of(0.2, 0.1);
+    let expected = "line 7: line `ab`: its series impedance is 0.30000000000000004+0.3i ohm in row \
+                    3, column 2, and 0.2+0.3i ohm in row 2, column 3; expected the same";
+    assert_eq!(found, [expected]);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use num_complex::Complex64;
 
-use super::injection::{balanced_part, fits_balanced, half_reached, has_parts, parts};
+use super::injection::{balanced_part, fits_balanced, has_parts, parts};
 use super::line::{from_sequence, own_and_mutual};
+use super::reach::half_reached_load;
 use super::transformer::positive_sequence;
 use super::{
     Branch, Circuit, Coupling, LineModel, Part, SWITCH_OHM, Shunts, SourceNode, TwoPort, Windings,
@@ -585,33 +586,6 @@ fn loads<const N: usize>(
         }
     }
     Ok(all)
-}
-
-/// What is wrong with a load of which only one of a part's two wires is reached; parts without
-/// power are right, unless they may have some in a case.
-pub(crate) fn half_reached_load(
-    network: &Network,
-    load: &Load,
-    reached: Wires,
-    has_cases: bool,
-) -> Option<Fault> {
-    let has_power = |slot: usize| load.power_va.get(slot).is_some_and(|it| *it != Complex64::ZERO);
-    let is_used = |slot: usize| has_cases || has_power(slot);
-    let (one, other) = half_reached(&load.connection, load.configuration, is_used, reached)?;
-    let node = &network.nodes[load.connection.node.index()].name;
-    let what = if other == Wire::Neutral {
-        format!(
-            "its current from `{one}` has no way back: no conductor leads from `n` of node \
-             `{node}` to an earthed star point or a source; give the lines there a wire `n`, earth \
-             the star point, or earth `n` by a shunt"
-        )
-    } else {
-        format!(
-            "it stands between `{one}` and `{other}` of node `{node}`, but no source reaches \
-             `{other}` there; give the lines there that wire, or leave it out"
-        )
-    };
-    Some(Fault::new("load", &load.name, load.place, what))
 }
 
 /// Whether a load can be one of `N` wires.

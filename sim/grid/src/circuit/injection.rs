@@ -6,7 +6,6 @@ use super::line::from_sequence;
 use crate::block::{Block, zero};
 use crate::network::{
     Configuration, Connection, Fault, Load, LoadModel, Shunt, ShuntAdmittance, VoltageBand, Wire,
-    Wires,
 };
 
 /// The other end of a part that is connected to earth.
@@ -254,45 +253,6 @@ fn mesh_of_star(wires: &[Wire], star: [Complex64; 3]) -> Vec<(Wire, Wire, Comple
         }
     }
     mesh
-}
-
-/// Two wires of a part of something, of which a source or an earthed neutral reaches the first
-/// only; parts that `is_used` does not hold for are passed over.
-pub(crate) fn half_reached(
-    connection: &Connection,
-    configuration: Configuration,
-    is_used: impl Fn(usize) -> bool,
-    reached: Wires,
-) -> Option<(Wire, Wire)> {
-    let wires = connection.wires.as_slice();
-    if reached.contains_all(connection.wires.set()) {
-        return None;
-    }
-    let Some(between) = parts_between(connection, configuration) else {
-        let first = wires.iter().find(|&&wire| reached.contains(wire))?;
-        return wires.iter().find(|&&wire| !reached.contains(wire)).map(|&other| (*first, other));
-    };
-    let used = between.as_slice().iter().enumerate().filter(|(slot, _)| is_used(*slot));
-    let mut halves = used.filter_map(|(_, &(wire, against))| {
-        let against = against?;
-        match [wire, against].map(|wire| reached.contains(wire)) {
-            [true, false] => Some((wire, against)),
-            [false, true] => Some((against, wire)),
-            _ => None,
-        }
-    });
-    halves.next()
-}
-
-/// The phases from which a load would draw something, had a source reached them.
-pub(crate) fn unreached(load: &Load, reached: Wires) -> Wires {
-    let Some(between) = parts_between(&load.connection, load.configuration) else {
-        let wires = load.connection.wires.as_slice().iter().copied();
-        return wires.filter(|&wire| !reached.contains(wire)).collect();
-    };
-    let used = between.as_slice().iter().zip(&load.power_va);
-    let used = used.filter(|(_, power)| **power != Complex64::ZERO);
-    used.map(|((wire, _), _)| *wire).filter(|&wire| !reached.contains(wire)).collect()
 }
 
 /// Whether a load can have parts between three wires or four.

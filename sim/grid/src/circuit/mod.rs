@@ -15,15 +15,17 @@
 mod compile;
 mod injection;
 mod line;
+mod reach;
 mod transformer;
 
 use num_complex::Complex64;
 
 pub use compile::{Fixed, compile};
-pub(crate) use compile::{compile_for_cases, half_reached_load, project};
+pub(crate) use compile::{compile_for_cases, project};
 pub use injection::{EARTH, Follows, Law, Part};
-pub(crate) use injection::{law, rated_across, shunt_admittance, unreached};
+pub(crate) use injection::{law, rated_across, shunt_admittance};
 pub(crate) use line::{LineModel, line_model};
+pub(crate) use reach::{half_reached_load, unreached};
 pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
 
 use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};

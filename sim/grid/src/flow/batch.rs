@@ -387,7 +387,7 @@ mod tests {
             if !expected.converged {
                 continue;
             }
-            let found = found.unwrap();
+            let found = found.unwrap_or_else(|why| panic!("{} {N} {case}: {why}", wanted.seed));
             for (node, &number) in circuit.node_of.iter().enumerate() {
                 let own = found[batch.circuit().node_of[node] as usize];
                 for (a, b) in own.iter().zip(expected.voltages[number as usize]) {

@@ -123,8 +123,10 @@ const SHORT: f64 = 1e-3;
 const NEAR_PU: f64 = 1e-3;
 /// How far a step may lead where generators are among the constant impedances, per unit.
 const FARTHEST_RAISED_PU: f64 = 0.1;
-/// No walk is content with less than this, per unit.
+/// No walk is content with less than this on its way, and none asks for more, per unit: the last
+/// digits take some networks many iterations.
 const TOLERANCE_PU: f64 = 1e-6;
+const TOLERANCE_LEAST_PU: f64 = 1e-9;
 
 /// Walks from no load to all loads, or to where voltages collapse. `start` are voltages close to
 /// those without any load.
@@ -133,7 +135,7 @@ pub(super) fn up<const N: usize>(
     start: &[Column<N>],
     options: &Options,
 ) -> Walk<N> {
-    let tolerance_pu = options.tolerance_pu.min(TOLERANCE_PU);
+    let tolerance_pu = options.tolerance_pu.clamp(TOLERANCE_LEAST_PU, TOLERANCE_PU);
     let few = Options { most_iterations: ITERATIONS, tolerance_pu, ..*options };
     let mut walk = Walk { voltages: start.to_vec(), share: 0.0, iterations: 0 };
     let mut part = circuit.clone();
@@ -168,6 +170,13 @@ pub(super) fn up<const N: usize>(
         } else {
             // First its order of magnitude: a figure with a prefix too large makes it tiny.
             step *= if walk.share == 0.0 { 0.1 } else { 0.25 };
+        }
+    }
+    if walk.share == 1.0 && options.tolerance_pu < tolerance_pu {
+        let last = newton::solve(circuit, walk.voltages.clone(), options);
+        walk.iterations += last.iterations;
+        if last.converged && largest_change(circuit, &walk.voltages, &last.voltages) <= SAME_PU {
+            walk.voltages = last.voltages;
         }
     }
     walk

@@ -331,3 +331,27 @@ const WORDS: &[&str] = &[
     " %r=1e308",
     "\nopen line.a 2",
 ];
+
+#[test]
+fn where_powers_leap_in_opendss_is_noted_once_with_the_first_load() {
+    let line = "new line.l bus1=sourcebus bus2=b r1=0.1 x1=0.1 length=1\n";
+    let load = |name: &str, more: &str| {
+        format!("new load.{name} bus1=b phases=3 kv=11 kw=100 kvar=20 {more}\n")
+    };
+    let notes = |loads: &[String]| {
+        let script = script(&format!("{HEAD}{line}{}", loads.concat()));
+        script.unwrap().notes
+    };
+    let usual = [load("a", "model=1"), load("b", "model=8 zipv=[0.3 0.3 0.4 0.5 0.2 0.3 0]")];
+    assert_eq!(notes(&usual), Vec::<String>::new());
+    let told = notes(&[
+        load("a", "model=4"),
+        load("b", "model=3"),
+        load("c", "model=1 vminpu=0.3"),
+        load("d", "model=8 zipv=[0.6 0.6 0.8 0.5 0.2 0.3 0]"),
+        load("e", "model=2 vminpu=0.3"),
+    ]);
+    let [c, d, a] = ["load c has vlowpu", "load d has shares of zipv", "load a and 1 more: is of"]
+        .map(|begin| told.iter().any(|note| note.starts_with(begin)));
+    assert!(a && c && d && told.len() == 3, "{told:?}");
+}
