@@ -1,4 +1,4 @@
-//! Loads of which not all wires are reached by a source or, the neutral, by something that earths it.
+//! Loads of which a source does not reach all wires, or nothing earths the neutral.
 
 use num_complex::Complex64;
 
