@@ -119,9 +119,9 @@ fn without_a_register_nothing_is_said() {
 
 #[test]
 fn where_nothing_flows_nothing_is_added_up() {
-    let nothing = |device| (device, 1, Some(0.0), 0.0);
+    let nothing = |device| (device, 2, Some(0.0), 0.0);
     let mut registers: Vec<_> = ["one", "two"].map(nothing).into();
-    registers.push(("all", 1, Some(0.01), 0.0));
+    registers.push(("all", 2, Some(0.02), 0.0));
     let (mut check, facts) = (check("energy_balance", CHECK), run_facts());
     check.begin(&facts);
     for (device, serial, consumed, injected) in registers {
