@@ -166,7 +166,9 @@ fn what_a_roof_delivers_is_in_the_other_register() {
 #[test]
 fn loads_between_wires_and_in_delta_are_seen_with_their_power() {
     let delta = "connection = \"delta\"";
-    let loads = load("two", "ab", delta) + &load("three", "abc", delta) + &load("star", "ab", "");
+    let loads = load("two", "ab", delta)
+        + &load("three", "abc", delta)
+        + &load("star", "ab", "connection = \"star\"");
     let feeder = feeder(network(&loads), &[&[600.0], &[900.0], &[400.0]], Vec::new());
     let [two, three, star] = [0, 1, 2].map(|load| at_load(&feeder, load));
     assert_eq!([&two, &three, &star].map(Terminal::phases), [1, 3, 3]);
