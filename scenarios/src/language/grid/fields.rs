@@ -133,7 +133,7 @@ static HOUSEHOLD: Entry = Entry {
         and awake (most from 17 to 22 h, a smaller peak from 6 to 9 h), 40 % appliances from a \
         kettle of 2 kW for 3 min to a dryer of 2.3 kW for 45 min, switched on at random times. \
         Hours are those of the scenario's clock. Each load draws from a random stream of its own, \
-        `grid.load.NAME`. It is no standard load profile.",
+        `grid.load.NAME`. Generators are refused. It is no standard load profile.",
     fields: &[
         Field::default(
             "annual_energy",
@@ -198,7 +198,7 @@ static STANDARD: Entry = Entry {
         `dynamic` a day's powers are multiplied by BDEW's factor of its number t in the year from \
         1, not rounded: -3.92e-10 t^4 + 3.2e-7 t^3 - 7.02e-5 t^2 + 2.1e-3 t + 1.24. A step that \
         spans several quarters takes their mean. Energy of a real year differs by some per cent, \
-        as it does by the published tables: nothing is normalised anew.",
+        as it does by the published tables: nothing is normalised anew. Generators are refused.",
     fields: &[
         Field::required("file", Kind::Text, "the table, relative to the scenario"),
         Field::required(

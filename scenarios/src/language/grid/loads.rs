@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_grid::{Complex64, Network};
-use lastmeter_params::{Diagnostics, Values};
+use lastmeter_params::{Code, Diagnostics, Span, Values};
 use lastmeter_sim::Streams;
 use lastmeter_sim::grid::{ClearSky, Household, Raster, Rows, Season};
 use lastmeter_units::SimDuration;
@@ -41,6 +41,9 @@ pub(super) fn powers(
         let Some((pattern, span)) = row.text("name") else { continue };
         let found = context.loads.fitting(pattern, span, out);
         let (Some(profile), Some(values)) = (row.kind, &row.values) else { continue };
+        if would_make_generators_draw(profile, &found, (pattern, span), context.network, out) {
+            continue;
+        }
         for (load, own) in of_row(profile, values, found, context, &mut households, kept, out) {
             is_as_written[load] = powers[load].is_none() && profile == Profile::Constant;
             match &mut powers[load] {
@@ -54,6 +57,30 @@ pub(super) fn powers(
         *powers = None;
     }
     powers
+}
+
+/// Whether a row has generators draw what homes draw; it is told, with the first of them.
+fn would_make_generators_draw(
+    profile: Profile,
+    found: &[usize],
+    (pattern, span): (&str, Span),
+    network: &Network,
+    out: &mut Diagnostics,
+) -> bool {
+    let generator = found.iter().map(|&load| &network.loads[load]).find(|load| load.generator);
+    let (Profile::Household | Profile::Standard, Some(generator)) = (profile, generator) else {
+        return false;
+    };
+    let (name, entry) = (&generator.name, profile.entry());
+    let message = format!("generator `{name}` would draw the profile `{}`", entry.name);
+    let help = if pattern == &**name {
+        "a home with a generator is a `[[load]]` of the network, with a table for each"
+    } else {
+        "write a pattern that loads alone fit, or a table for each name"
+    };
+    let label = "powers of `[[grid.load]]` are drawn, also by a generator";
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    true
 }
 
 /// What one row says of its loads; none of those after a mistake, which is told once.

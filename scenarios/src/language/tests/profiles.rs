@@ -304,6 +304,31 @@ fn a_generator_that_would_draw_its_column_needs_a_scale() {
     assert!((first("column = \"h2\"") - 1.0).abs() < 1e-9);
 }
 
+/// A household's or a standard profile is always drawn; a pattern easily fits a roof as well.
+#[test]
+fn generators_draw_no_profile_of_homes() {
+    let folder = folder("own.csv", "h1\n100\n200\n");
+    let path = folder.0.path().join("net.toml");
+    let network = std::fs::read_to_string(&path).unwrap();
+    let generator = network.replacen("[[load]]\nname = \"h1\"", "[[generator]]\nname = \"h1\"", 1);
+    std::fs::write(&path, generator).unwrap();
+    let row = |name: &str, profile: &str| {
+        with(&format!("[[grid.load]]\nname = \"{name}\"\nprofile = {profile}\n"))
+    };
+    for (name, profile) in [("*", "household"), ("h*", "household"), ("h1", "household")] {
+        let told = folder.mistake(&row(name, &format!("\"{profile}\"")));
+        let expected = format!("generator `h1` would draw the profile `{profile}`");
+        assert_eq!(told, format!("S027 <\"{name}\"> {expected}"));
+    }
+    let standard = "\"standard\"\nfile = \"own.csv\"\nannual_energy = \"1 kWh\"";
+    let told = folder.mistake(&row("*", standard));
+    assert_eq!(told, "S027 <\"*\"> generator `h1` would draw the profile `standard`");
+    for profile in ["\"constant\"", "\"solar\"\npeak = \"1 kW\""] {
+        assert!(folder.load(&row("h1", profile)).is_ok());
+    }
+    assert!(folder.load(&row("h2", "\"household\"")).is_ok());
+}
+
 #[test]
 fn what_is_constant_has_the_parts_of_the_file_and_not_shares_of_their_sum() {
     let folder = Folder::new();
