@@ -316,9 +316,20 @@ fn walk(folder: &Path, files: &mut Vec<Selected>) -> std::io::Result<()> {
             walk(&path, files)?;
         } else if path.is_file() && path.extension().is_some_and(|extension| extension == "toml") {
             files.push(Selected { path, named: false });
+        } else if leads_nowhere(&path) {
+            // Passed over, what it stands for would be missed by nobody.
+            let what = format!("the link {} leads nowhere", path.display());
+            return Err(std::io::Error::other(what));
         }
     }
     Ok(())
+}
+
+/// Whether a path is a link to a scenario that is not there; editors keep hidden ones as locks.
+fn leads_nowhere(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let is_scenario = path.extension().is_some_and(|extension| extension == "toml");
+    is_scenario && !is_hidden && path.is_symlink() && !path.exists()
 }
 
 /// A twin of a check that none of the scenarios beside it has; without any beside it, who knows.

@@ -127,6 +127,22 @@ fn nothing_selected_is_not_a_pass() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_told_and_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(library("first-light"), folder.path().join("first-light.toml")).unwrap();
+    let asked = ["check", folder.path().to_str().unwrap()];
+    // As editors lock a file.
+    std::os::unix::fs::symlink("nobody@nowhere", folder.path().join(".#first.toml")).unwrap();
+    assert_eq!(call(&asked).code, 0);
+    std::os::unix::fs::symlink("moved.toml", folder.path().join("other.toml")).unwrap();
+    for command in ["check", "run"] {
+        let told = call(&[command, asked[1]]);
+        assert_eq!(told.code, 2, "{told:?}");
+        assert!(told.stderr.contains("other.toml leads nowhere"), "{told:?}");
+    }
+}
+
+#[test]
 fn a_filter_leaves_out_what_does_not_fit_and_is_told_if_it_is_none() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library");
     let none = call(&["run", folder, "--filter", "no-such-scenario"]);

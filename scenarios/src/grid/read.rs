@@ -84,7 +84,7 @@ fn described(
         let network = toml::read(shown, text)?;
         return Ok(Read { network, notes: Vec::new(), origin: Origin::Named });
     }
-    if ends_in("json") || text.trim_start().starts_with('{') {
+    if ends_in("json") || text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
         let mut document = pgm::read(shown, text)?;
         let network = std::mem::replace(&mut document.network, Network::new("", 50.0));
         let notes = std::mem::take(&mut document.notes);

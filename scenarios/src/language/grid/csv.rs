@@ -122,18 +122,19 @@ fn times(
 ) -> Result<Option<Told>, String> {
     let named = header.iter().position(|name| is_one_of(name, &["time"]));
     let column = named.unwrap_or(0);
+    let is_under_seconds = named.is_some() || is_one_of(header[0], &SECONDS_NAMES);
     let [first, second, ..] = rows else { return Ok(None) };
     let (form, begin) = match time(first.fields[column]) {
-        Some((Form::Seconds, _)) if named.is_none() && !is_one_of(header[0], &SECONDS_NAMES) => {
-            return Ok(None);
-        }
+        Some((Form::Seconds, _)) if !is_under_seconds => return Ok(None),
         Some(read) => read,
+        None if !is_under_seconds && is_in_milliseconds(first.fields[column]) => return Ok(None),
         // What is neither a time nor a number is no power: somebody's way to write times.
         None if !is_given => {
             let (place, found) = (place(file, first.number, column), first.fields[column]);
+            let why = if is_in_milliseconds(found) { MILLISECONDS } else { "" };
             return Err(format!(
-                "{place}: `{found}` is no time that is known here, so `every` has to tell how far \
-                 rows are apart"
+                "{place}: `{found}` is no time that is known here{why}, so `every` has to tell how \
+                 far rows are apart"
             ));
         }
         None => return Ok(None),
@@ -141,7 +142,8 @@ fn times(
     let after = |line: &Line<'_>, before: i64| {
         let (place, found) = (place(file, line.number, column), line.fields[column]);
         let Some((_, at)) = time(found).filter(|(own, _)| *own == form) else {
-            return Err(format!("{place}: found `{found}`, expected {}", form.name()));
+            let hint = if is_in_milliseconds(found) { MILLISECONDS } else { "" };
+            return Err(format!("{place}: found `{found}`, expected {}{hint}", form.name()));
         };
         let passed = at.saturating_sub(before);
         let passed = if form == Form::Clock { passed.rem_euclid(DAY_NS) } else { passed };
@@ -176,11 +178,20 @@ fn times(
     Ok(Some(Told { column, every: SimDuration(every) }))
 }
 
+/// What is meant to be in seconds lies within some two hundred years of 1970.
+const SECONDS_MAX: f64 = 9.2e9;
+
+const MILLISECONDS: &str = " (seconds since 1970 have ten digits: are these milliseconds?)";
+
+fn is_in_milliseconds(text: &str) -> bool {
+    text.parse().is_ok_and(|number: f64| number.is_finite() && number.abs() > SECONDS_MAX)
+}
+
 /// A time as it is written, in nanoseconds from some begin.
 fn time(text: &str) -> Option<(Form, i64)> {
     if let Ok(seconds) = text.parse::<f64>() {
         let span = SimDuration::from_seconds_f64(seconds);
-        return seconds.is_finite().then_some((Form::Seconds, span.0));
+        return (seconds.abs() <= SECONDS_MAX).then_some((Form::Seconds, span.0));
     }
     if let Some(span) = clock(text) {
         return Some((Form::Clock, span));

@@ -219,6 +219,23 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
 }
 
 #[test]
+fn milliseconds_are_told_as_such() {
+    let hint = "(seconds since 1970 have ten digits: are these milliseconds?)";
+    for (name, text) in [
+        ("time", "1800000000000,100\n1800000060000,200\n"),
+        ("timestamp", "9000000000,100\n9300000000,200\n"),
+    ] {
+        let folder = folder("own.csv", &format!("{name},h1\n{text}"));
+        let told = folder.mistake(&rows(""));
+        assert!(told.starts_with("S026 <\"own.csv\"> `own.csv`, line "), "{told}");
+        assert!(told.contains(hint), "{told}");
+    }
+    // Under another name it is a power, however large.
+    let folder = folder("own.csv", "x,h1\n1e13,100\n1e13,200\n");
+    close(&drawn(&folder.load(&rows("")).unwrap()), &[100.0, 200.0]);
+}
+
+#[test]
 fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
     for (text, expected) in [
         (

@@ -11,6 +11,11 @@ pub mod dss;
 pub mod pgm;
 pub mod toml;
 
+/// A text without the mark that editors may put in front of it.
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// One mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {

@@ -6,7 +6,7 @@ use super::class::{Class, LineCode, Role, State};
 use super::lex::{Parameter, Tokens};
 use super::value::{Told, Value};
 use super::{Document, build};
-use crate::format::{Mistakes, Refusal};
+use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::Place;
 
 /// How deep scripts may call scripts, and how many lines may run in all.
@@ -119,7 +119,7 @@ pub(super) fn run(
         told_no_circuit: false,
         open,
     };
-    runner.script(text);
+    runner.script(unmarked(text));
     let Runner { world, mut mistakes, idle, .. } = runner;
     let mut document = build::network(&world, file, &mut mistakes);
     document.notes.extend(idle.into_iter().map(|what| format!("{what} left out")));
@@ -477,7 +477,7 @@ impl Runner<'_> {
     fn read(&mut self, name: &str) -> Told<(String, String)> {
         let path = join(&self.folder, name);
         let text = (self.open)(&path).map_err(|why| format!("{path}: {why}"))?;
-        Ok((path, text))
+        Ok((path, unmarked(&text).to_owned()))
     }
 
     fn call(&mut self, mut tokens: Tokens<'_>, stays: bool) -> Told<()> {

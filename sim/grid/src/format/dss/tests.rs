@@ -209,6 +209,13 @@ fn scripts_call_scripts_and_come_back() {
 }
 
 #[test]
+fn the_mark_of_an_editor_in_front_is_no_mistake() {
+    let text = format!("\u{feff}{HEAD}redirect marked.dss");
+    let mut open = |_: &str| Ok("\u{feff}new line.x bus1=sourcebus bus2=x r1=1".to_owned());
+    assert_eq!(read("main.dss", &text, &mut open).unwrap().network.lines.len(), 1);
+}
+
+#[test]
 fn files_are_found_from_the_folder_of_their_script() {
     let mut asked = Vec::new();
     let mut open = |name: &str| {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::branch;
 use super::json::{Lines, Members, Row, Wrong, within};
 use super::{Component, FREQUENCY_HZ};
-use crate::format::{Mistakes, Refusal};
+use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::{
     Configuration, Connection, Load, LoadModel, Network, Node, NodeId, Place, Shunt,
     ShuntAdmittance, Source, Wires,
@@ -95,7 +95,7 @@ const MEASUREMENTS: [&str; 6] = [
 /// Every mistake, with component, number and line: what is not JSON of that schema, unknown
 /// components and attributes, missing and impossible figures, numbers used twice, unknown nodes.
 pub fn read(file: &str, text: &str) -> Result<Document, Refusal> {
-    let mut mistakes = Mistakes::default();
+    let (mut mistakes, text) = (Mistakes::default(), unmarked(text));
     let root: Members<'_> = match serde_json::from_str(text) {
         Ok(root) => root,
         Err(error) => {
@@ -201,16 +201,17 @@ impl<'a> Reader<'a> {
                 }
                 continue;
             }
-            let count = serde_json::from_str::<Vec<&RawValue>>(value.get()).map_or(1, |v| v.len());
-            match &**name {
-                _ if count == 0 => {}
-                name if MEASUREMENTS.contains(&name) => {
-                    self.document.notes.push(format!("{count} {name} left out: measurements"));
+            let why = match &**name {
+                name if MEASUREMENTS.contains(&name) => "measurements",
+                "transformer_tap_regulator" => "taps stay where they are",
+                name => {
+                    self.refuse(value, format!("the component {name} is not known here"));
+                    continue;
                 }
-                "transformer_tap_regulator" => self.document.notes.push(format!(
-                    "{count} transformer_tap_regulator left out: taps stay where they are"
-                )),
-                name => self.refuse(value, format!("the component {name} is not known here")),
+            };
+            match serde_json::from_str::<Vec<&RawValue>>(value.get()).map_or(1, |v| v.len()) {
+                0 => {}
+                count => self.document.notes.push(format!("{count} {name} left out: {why}")),
             }
         }
         for component in Component::ALL {

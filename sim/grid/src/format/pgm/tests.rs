@@ -147,6 +147,11 @@ fn mistakes_are_told_with_component_number_and_line() {
         ),
         ("\"type\": 2", "\"type\": 3", "f.json:22:17: asym_load 7: type is 3, expected 0, 1 or 2"),
         ("\"fault\"", "\"fuse\"", "f.json:26:11: the component fuse is not known here"),
+        (
+            "\"sym_voltage_sensor\": [{\"id\": 11}]",
+            "\"fuse\": []",
+            "f.json:27:11: the component fuse is not known here",
+        ),
         ("\"version\": \"1.0\"", "\"version\": 2", "f.json:2:12: version is 2, expected \"1.0\""),
         (
             "\"is_batch\": false",
@@ -195,6 +200,15 @@ fn mistakes_of_a_file_on_one_line_are_told_with_their_columns() {
     let column = cut.len();
     assert!(told.starts_with(&format!("f.json:1:{column}: not the JSON of power-grid")), "{told}");
     assert!(!told.contains("at line"), "{told}");
+}
+
+#[test]
+fn the_mark_of_an_editor_in_front_is_no_mistake() {
+    let marked = read("f.json", &format!("\u{feff}{SMALL}")).unwrap();
+    assert_eq!(marked.network.nodes.len(), 3);
+    assert_eq!(marked.notes, ["1 sym_voltage_sensor left out: measurements"]);
+    let none = SMALL.replace("[{\"id\": 11}]", "[]");
+    assert_eq!(read("f.json", &none).unwrap().notes, [""; 0]);
 }
 
 #[test]
