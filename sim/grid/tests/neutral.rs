@@ -19,8 +19,12 @@ fn read(text: &str) -> Network {
 
 /// A transformer of next to no impedance, a line of four wires, 10 ohm from phase a to neutral.
 fn behind(group: &str, keys_of_line: &str) -> Network {
+    read(&text(group, keys_of_line))
+}
+
+fn text(group: &str, keys_of_line: &str) -> String {
     let power = 3.0 * (400.0 * 400.0 / 3.0) / LOAD_OHM / 3.0;
-    read(&format!(
+    format!(
         r#"
         format = 1
         voltage = "400 V"
@@ -51,7 +55,7 @@ fn behind(group: &str, keys_of_line: &str) -> Network {
         x0 = "0 ohm/km"
         "#,
         4.0 * OHM
-    ))
+    )
 }
 
 fn solve(network: &Network) -> Vec<Flow> {
@@ -112,12 +116,49 @@ fn an_earth_fault_returns_by_earth_and_one_to_the_neutral_by_it() {
     assert!(told.contains("joins earth with earth"), "{told}");
 }
 
+/// The current comes back by the neutral, and by an electrode and earth: two equations.
+#[test]
+fn a_neutral_can_be_earthed_at_other_places_too() {
+    let (volts, own, mutual) = (400.0 / 3.0_f64.sqrt(), 2.0 * OHM, OHM);
+    for electrode in [0.5, 5.0, 100.0] {
+        let more = format!("[[earthing]]\nnode = \"home\"\nresistance = \"{electrode} ohm\"\n");
+        let network = read(&(text("Dyn5", "") + &more));
+        let rise = OHM / (1.0 + own / electrode);
+        let seen = LOAD_OHM + own - mutual + rise * (1.0 + mutual / electrode);
+        let current = volts / seen;
+        for flow in solve(&network) {
+            let at = flow.nodes[2].voltage_v;
+            assert_close((at[0] - at[3]).norm(), current * LOAD_OHM, "load");
+            assert_close(at[3].norm(), current * rise, "neutral");
+            assert_close(flow.shunts[0].current_a[0].norm(), current * rise / electrode, "earth");
+        }
+    }
+    // It makes a neutral that no conductor leads to one: all of the current is earth's.
+    let electrode = "[[earthing]]\nnode = \"home\"\nresistance = \"5 ohm\"\n";
+    let network = read(&(text("Dyn5", r#"wires = "abc""#) + electrode));
+    assert!(check::check(&network).is_sound());
+    let current = volts / (LOAD_OHM + 5.0 + own);
+    for flow in solve(&network) {
+        assert_close(flow.nodes[2].voltage_v[3].norm(), 5.0 * current, "electrode");
+    }
+    for (more, expected) in [
+        ("node = \"home\"", "earthing: resistance is missing"),
+        ("node = \"grid\"\nresistance = \"5 ohm\"", "node grid has wires abc, not all of n"),
+        ("node = \"home\"\nresistance = \"0 ohm\"", "\"0 ohm\" is found, more than 0 is expected"),
+        ("node = \"home\"\nresistance = \"5\"", "\"5 ohm\""),
+    ] {
+        let text = text("Dyn5", "") + "[[earthing]]\n" + more;
+        let told = toml::read("net.toml", &text).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
 #[test]
 fn loads_whose_current_has_no_way_back_are_refused() {
     for network in [behind("Dy5", ""), behind("Dyn5", r#"wires = "abc""#)] {
         let expected = "load `heater`: its current from `a` has no way back: no conductor leads \
                         from `n` of node `home` to an earthed star point or a source; give the \
-                        lines there a wire `n`, earth the star point, or earth `n` by a shunt";
+                        lines there a wire `n`, earth the star point, or `n` itself";
         let faults = check::check(&network).faults;
         let [fault] = &faults[..] else { panic!("{faults:?}") };
         assert_eq!(fault.to_string(), format!("line 10: {expected}"));

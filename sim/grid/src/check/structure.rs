@@ -1,6 +1,8 @@
 //! Names that come twice, ends that make no element, islands.
 
-use crate::circuit::{half_reached_load, unreached};
+use crate::circuit::{
+    dead_loop, earthed_twice, half_reached_load, half_reached_shunt, is_whole, unreached,
+};
 use crate::network::{Fault, Network, Place};
 use crate::topology::{Groups, Supply, supply};
 
@@ -84,7 +86,29 @@ pub(super) fn reach(network: &Network, found: &mut impl FnMut(Fault)) -> Result<
             remarks.push(Fault::new("load", &load.name, load.place, what));
         }
     }
+    if !is_whole(network, &supply) {
+        dead_wires(network, &supply, found, &mut remarks);
+    }
     Ok(remarks)
+}
+
+/// What is wrong with wires that no source reaches, at nodes that one reaches, and remarks about
+/// them.
+fn dead_wires(
+    network: &Network,
+    supply: &Supply,
+    found: &mut impl FnMut(Fault),
+    remarks: &mut Vec<Fault>,
+) {
+    dead_loop(network, supply).map(&mut *found);
+    let room = super::TOLD.saturating_sub(remarks.len());
+    remarks.extend(earthed_twice(network, supply).into_iter().take(room));
+    for shunt in network.shunts.iter().filter(|shunt| shunt.connected) {
+        let group = supply.group[shunt.connection.node.index()];
+        if supply.is_live(group) {
+            half_reached_shunt(network, shunt, supply.reached[group as usize]).map(&mut *found);
+        }
+    }
 }
 
 /// Remarks about islands that have loads, but no source.

@@ -4,7 +4,7 @@ use num_complex::Complex64;
 
 use super::injection::{balanced_part, fits_balanced, has_parts, parts};
 use super::line::{from_sequence, own_and_mutual};
-use super::reach::half_reached_load;
+use super::reach::{dead_loop, half_reached_load, half_reached_shunt, is_whole};
 use super::transformer::positive_sequence;
 use super::{
     Branch, Circuit, Coupling, LineModel, Part, SWITCH_OHM, Shunts, SourceNode, TwoPort, Windings,
@@ -61,6 +61,7 @@ fn compiled<const N: usize>(
     }
     earthed.sort_unstable();
     let circuit = Circuit {
+        is_whole: N == 1 || is_whole(network, &supply),
         node_of: supply.group.iter().map(|&group| number(group)).collect(),
         earthed,
         rated_voltage_v: vec![0.0; nodes],
@@ -73,6 +74,11 @@ fn compiled<const N: usize>(
         sources: Vec::with_capacity(supply.roots.len()),
         parts: Vec::new(),
     };
+    if !circuit.is_whole
+        && let Some(fault) = dead_loop(network, &supply)
+    {
+        return Err(fault);
+    }
     let mut compiler = Compiler { network, supply: &supply, circuit };
     compiler.rated_voltages();
     compiler.branches()?;
@@ -187,7 +193,7 @@ impl<const N: usize> Compiler<'_, N> {
                 continue;
             };
             let line = &self.network.lines[index as usize];
-            let Some(it) = Self::as_alike(line) else {
+            let Some(it) = self.as_alike(line) else {
                 left.push(to);
                 continue;
             };
@@ -339,6 +345,7 @@ impl<const N: usize> Compiler<'_, N> {
                 Self::fits(&switch.from).map_err(|what| self.fault(element, what))?;
                 let model = LineModel {
                     size: switch.from.wires.as_slice().len(),
+                    dead: [false; 4],
                     series: from_sequence(
                         switch.from.wires.as_slice().len(),
                         SWITCH_OHM.into(),
@@ -359,13 +366,13 @@ impl<const N: usize> Compiler<'_, N> {
     fn line(&mut self, index: usize, from: u32) -> Result<Coupling<N>, Fault> {
         let line = &self.network.lines[index];
         let element = Element::Line(index as u32);
-        if let Some(it) = Self::as_alike(line) {
+        if let Some(it) = self.as_alike(line) {
             return self.alike(element, line, it);
         }
         for end in [&line.from, &line.to] {
             Self::fits(end).map_err(|what| self.fault(element, what))?;
         }
-        let model = line_model(line);
+        let model = line_model(line).without(self.circuit.dead_conductors(line));
         if !is_finite(&model.series) || !is_finite(&model.half_shunt) {
             return Err(self.fault(element, NOT_FINITE));
         }
@@ -380,12 +387,13 @@ impl<const N: usize> Compiler<'_, N> {
         self.conductors(element, &model, [&line.from, &line.to], from)
     }
 
-    /// The figures of a line whose conductors are alike, and as many as there are wires: most lines
-    /// are that.
-    fn as_alike(line: &Line) -> Option<&SequenceImpedance> {
+    /// The figures of a line whose conductors are alike, and as many as there are wires, all of
+    /// which a source reaches: most lines are that.
+    fn as_alike<'l>(&self, line: &'l Line) -> Option<&'l SequenceImpedance> {
         let LineImpedance::Sequence(it) = &line.impedance else { return None };
         let wires = line.from.wires;
-        (wires == line.to.wires && (N == 1 || wires.as_slice().len() == N)).then_some(it)
+        let is_alike = wires == line.to.wires && (N == 1 || wires.as_slice().len() == N);
+        (is_alike && self.circuit.dead_conductors(line) == [false; 4]).then_some(it)
     }
 
     /// Such a line.
@@ -422,7 +430,8 @@ impl<const N: usize> Compiler<'_, N> {
         [a, b]: [&Connection; 2],
         from: u32,
     ) -> Result<Coupling<N>, Fault> {
-        let wires = a.wires.set();
+        let conductors = a.wires.as_slice().iter().zip(model.dead);
+        let wires = conductors.filter(|it| !it.1).map(|it| *it.0).collect::<Wires>();
         if N > 1 && a.wires == b.wires {
             let impedance = project(&placed(&model.series, a.wires, a.wires));
             return Ok(Coupling::series(impedance, wires));
@@ -494,7 +503,7 @@ impl<const N: usize> Compiler<'_, N> {
             let line = &self.network.lines[index as usize];
             let ends = [(line.from_closed, &line.from), (line.to_closed, &line.to)];
             let joined = self.supply.joins.lines[index as usize];
-            let model = line_model(line);
+            let model = line_model(line).without(self.circuit.dead_conductors(line));
             let seen = if joined { model.half_shunt } else { model.open_ended() };
             for (_, end) in ends.into_iter().filter(|(closed, _)| *closed) {
                 let at = self.number(end);
@@ -530,6 +539,13 @@ impl<const N: usize> Compiler<'_, N> {
             let admittance = shunt_admittance(shunt)?;
             if !is_finite(&admittance) {
                 return Err(fault("its admittance is not finite"));
+            }
+            let reached =
+                self.supply.reached[self.supply.group[shunt.connection.node.index()] as usize];
+            if N > 1
+                && let Some(fault) = half_reached_shunt(self.network, shunt, reached)
+            {
+                return Err(fault);
             }
             self.circuit.shunt.add(at as usize, &project(&admittance));
         }

@@ -9,6 +9,8 @@ use crate::network::{Line, LineImpedance};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LineModel {
     pub(crate) size: usize,
+    /// The conductors that carry no current, as no source reaches them; all figures are zero there.
+    pub(crate) dead: [bool; 4],
     /// Ohm.
     pub(crate) series: Block<4>,
     /// Charging at each end, siemens.
@@ -22,12 +24,14 @@ pub(crate) fn line_model(line: &Line) -> LineModel {
     match &line.impedance {
         LineImpedance::Sequence(it) => LineModel {
             size,
+            dead: [false; 4],
             series: from_sequence(size, it.z1_ohm, it.z0_ohm),
             half_shunt: from_sequence(size, it.y1_s * 0.5, it.y0_s * 0.5),
             sequence: Some([it.z1_ohm, it.z0_ohm]),
         },
         LineImpedance::Matrix { series_ohm, shunt_s } => LineModel {
             size,
+            dead: [false; 4],
             series: series_ohm.rows,
             half_shunt: shunt_s.rows.map(|row| row.map(|value| value * 0.5)),
             sequence: None,
@@ -53,6 +57,20 @@ pub(super) fn own_and_mutual(one: Complex64, zero_sequence: Complex64) -> [Compl
 }
 
 impl LineModel {
+    /// With conductors that no source reaches: nothing flows along them, whatever is induced there.
+    /// Their charging lets them float at each end, as the others' charging divides the voltages.
+    pub(crate) fn without(mut self, dead: [bool; 4]) -> Self {
+        if dead == [false; 4] {
+            return self;
+        }
+        self.half_shunt = floating(&self.half_shunt, dead);
+        for conductor in (0..4).filter(|&it| dead[it]) {
+            self.series[conductor] = [Complex64::ZERO; 4];
+            self.series.iter_mut().for_each(|row| row[conductor] = Complex64::ZERO);
+        }
+        Self { dead, sequence: None, ..self }
+    }
+
     /// The series admittance by conductors; none if the impedance has no inverse.
     pub(crate) fn admittance(&self) -> Option<Block<4>> {
         if let Some([one, zero_sequence]) = self.sequence {
@@ -70,12 +88,13 @@ impl LineModel {
             return is_finite(&admittance).then_some(admittance);
         }
         let mut filled = self.series;
-        for (k, row) in filled.iter_mut().enumerate().skip(self.size) {
-            row[k] = Complex64::ONE;
+        let absent = |conductor: usize| conductor >= self.size || self.dead[conductor];
+        for conductor in (0..4).filter(|&it| absent(it)) {
+            filled[conductor][conductor] = Complex64::ONE;
         }
         let mut admittance = inverse(&filled)?;
-        for (k, row) in admittance.iter_mut().enumerate().skip(self.size) {
-            row[k] = Complex64::ZERO;
+        for conductor in (0..4).filter(|&it| absent(it)) {
+            admittance[conductor][conductor] = Complex64::ZERO;
         }
         Some(admittance)
     }
@@ -91,4 +110,33 @@ impl LineModel {
         }
         seen
     }
+}
+
+/// An admittance of which some conductors are connected to nothing else, seen from the others;
+/// without any admittance of those there, they are left out.
+fn floating(admittance: &Block<4>, dead: [bool; 4]) -> Block<4> {
+    let mut own = identity();
+    let [mut towards, mut left] = [zero(), zero()];
+    for row in 0..4 {
+        for column in 0..4 {
+            let value = admittance[row][column];
+            match [dead[row], dead[column]] {
+                [true, true] => own[row][column] = value,
+                [true, false] => towards[row][column] = value,
+                [false, true] => {}
+                [false, false] => left[row][column] = value,
+            }
+        }
+    }
+    if let Some(own) = inverse(&own) {
+        let voltages = product(&own, &towards);
+        for row in (0..4).filter(|&it| !dead[it]) {
+            for column in (0..4).filter(|&it| !dead[it]) {
+                for by in (0..4).filter(|&it| dead[it]) {
+                    left[row][column] -= admittance[row][by] * voltages[by][column];
+                }
+            }
+        }
+    }
+    left
 }

@@ -25,11 +25,13 @@ pub(crate) use compile::{compile_for_cases, project};
 pub use injection::{EARTH, Follows, Law, Part};
 pub(crate) use injection::{law, rated_across, shunt_admittance};
 pub(crate) use line::{LineModel, line_model};
-pub(crate) use reach::{half_reached_load, unreached};
+pub(crate) use reach::{
+    dead_loop, earthed_twice, half_reached_load, half_reached_shunt, is_whole, unreached,
+};
 pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
 
 use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};
-use crate::network::Wires;
+use crate::network::{Line, Wire, Wires};
 use crate::topology::NONE;
 
 /// Impedance of a switch that joins some wires of two nodes that have others, ohm: so little that
@@ -41,6 +43,8 @@ pub const SWITCH_OHM: f64 = 1e-7;
 pub struct Circuit<const N: usize> {
     /// The number of each node of the network; [`NONE`] if no source reaches it.
     pub node_of: Vec<u32>,
+    /// Whether a source reaches all wires of the nodes that one reaches.
+    pub is_whole: bool,
     /// Of each node: rated voltage to earth, volts.
     pub rated_voltage_v: Vec<f64>,
     /// Of each node: the wires whose voltages are to be found. With `N` = 1 all three phases.
@@ -214,7 +218,7 @@ impl<const N: usize> Coupling<N> {
 
 /// The inverse of an impedance on the wires that have a conductor, zero elsewhere.
 pub fn series_admittance<const N: usize>(impedance: &Block<N>, wires: Wires) -> Option<Block<N>> {
-    let absent = |wire: usize| N > 1 && !wires.contains(crate::network::Wire::ALL[wire]);
+    let absent = |wire: usize| N > 1 && !wires.contains(Wire::ALL[wire]);
     let mut filled = *impedance;
     for wire in (0..N).filter(|&wire| absent(wire)) {
         filled[wire][wire] = Complex64::ONE;
@@ -260,7 +264,26 @@ impl<const N: usize> Circuit<N> {
 
     /// Whether a wire of a node is one whose voltage is to be found.
     pub fn has_wire(&self, node: u32, wire: usize) -> bool {
-        N == 1 || self.wires[node as usize].contains(crate::network::Wire::ALL[wire])
+        N == 1 || self.wires[node as usize].contains(Wire::ALL[wire])
+    }
+
+    /// Which conductors of a line no source reaches, though it reaches the line. The others have no
+    /// current from them: they are open at both ends.
+    pub(crate) fn dead_conductors(&self, line: &Line) -> [bool; 4] {
+        let mut dead = [false; 4];
+        if self.is_whole {
+            return dead;
+        }
+        let ends = [(line.from_closed, &line.from), (line.to_closed, &line.to)];
+        for (_, end) in ends.into_iter().filter(|it| it.0) {
+            let node = self.node_of[end.node.index()];
+            let Some(reached) = self.wires.get(node as usize) else { continue };
+            for (dead, &wire) in dead.iter_mut().zip(end.wires.as_slice()) {
+                let is_earthed = wire == Wire::Neutral && self.earthed.binary_search(&node).is_ok();
+                *dead |= !reached.contains(wire) && !is_earthed;
+            }
+        }
+        dead
     }
 
     /// The voltages that nodes would have without any load, transformers' ratios and phase shifts

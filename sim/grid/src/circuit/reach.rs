@@ -1,9 +1,10 @@
-//! Loads of which a source does not reach all wires, or nothing earths the neutral.
+//! Loads and shunts of which a source does not reach all wires, or nothing earths the neutral.
 
 use num_complex::Complex64;
 
-use super::injection::parts_between;
-use crate::network::{Configuration, Connection, Fault, Load, Network, Wire, Wires};
+use super::injection::{parts_between, shunt_admittance};
+use crate::network::{Configuration, Connection, Fault, Load, Network, NodeId, Shunt, Wire, Wires};
+use crate::topology::{Groups, Supply};
 
 /// What is wrong with a load of which only one of a part's two wires is reached; parts without
 /// power are right, unless they may have some in a case.
@@ -16,20 +17,149 @@ pub(crate) fn half_reached_load(
     let has_power = |slot: usize| load.power_va.get(slot).is_some_and(|it| *it != Complex64::ZERO);
     let is_used = |slot: usize| has_cases || has_power(slot);
     let (one, other) = half_reached(&load.connection, load.configuration, is_used, reached)?;
-    let node = &network.nodes[load.connection.node.index()].name;
-    let what = if other == Wire::Neutral {
+    let what = what_is_half_reached(network, load.connection.node, one, other);
+    Some(Fault::new("load", &load.name, load.place, what))
+}
+
+/// What is wrong with a shunt between two wires of which a source or an earthed neutral reaches one.
+pub(crate) fn half_reached_shunt(
+    network: &Network,
+    shunt: &Shunt,
+    reached: Wires,
+) -> Option<Fault> {
+    if reached.contains_all(shunt.connection.wires.set()) {
+        return None;
+    }
+    let admittance = shunt_admittance(shunt).ok()?;
+    let wires = shunt.connection.wires.as_slice();
+    let coupled = |one: Wire, other: Wire| {
+        admittance[one.index()][other.index()] != Complex64::ZERO
+            && reached.contains(one)
+            && !reached.contains(other)
+    };
+    let pairs = wires.iter().flat_map(|&one| wires.iter().map(move |&other| (one, other)));
+    let (one, other) = pairs.into_iter().find(|&(one, other)| coupled(one, other))?;
+    let what = what_is_half_reached(network, shunt.connection.node, one, other);
+    Some(Fault::new("shunt", &shunt.name, shunt.place, what))
+}
+
+fn what_is_half_reached(network: &Network, node: NodeId, one: Wire, other: Wire) -> String {
+    let node = &network.nodes[node.index()].name;
+    if other == Wire::Neutral {
         format!(
             "its current from `{one}` has no way back: no conductor leads from `n` of node \
              `{node}` to an earthed star point or a source; give the lines there a wire `n`, earth \
-             the star point, or earth `n` by a shunt"
+             the star point, or `n` itself"
         )
     } else {
         format!(
             "it stands between `{one}` and `{other}` of node `{node}`, but no source reaches \
              `{other}` there; give the lines there that wire, or leave it out"
         )
-    };
-    Some(Fault::new("load", &load.name, load.place, what))
+    }
+}
+
+/// Whether a source reaches all wires of the nodes that one reaches.
+pub(crate) fn is_whole(network: &Network, supply: &Supply) -> bool {
+    network.nodes.iter().zip(&supply.group).all(|(node, &group)| {
+        !supply.is_live(group) || supply.reached[group as usize].contains_all(node.wires)
+    })
+}
+
+/// What is wrong with wires that no source reaches: closed to a loop, the currents beside them would
+/// drive one there, and they are taken to be open.
+pub(crate) fn dead_loop(network: &Network, supply: &Supply) -> Option<Fault> {
+    DeadWires::new(network, supply).close().err()
+}
+
+/// Remarks about shunts that earth wires which no source reaches at a second place: what would be
+/// driven there, round through earth, is not counted.
+pub(crate) fn earthed_twice(network: &Network, supply: &Supply) -> Vec<Fault> {
+    let mut wires = DeadWires::new(network, supply);
+    // Told elsewhere.
+    let _ = wires.close();
+    let earth = supply.reached.len() as u32 * 4;
+    let mut remarks = Vec::new();
+    for shunt in network.shunts.iter().filter(|shunt| shunt.connected) {
+        let Ok(admittance) = shunt_admittance(shunt) else { continue };
+        let is_earthed = |wire: Wire| {
+            let row = &admittance[wire.index()];
+            let sum: Complex64 = row.iter().sum();
+            sum.norm() > 1e-9 * row[wire.index()].norm()
+        };
+        let dead = shunt.connection.wires.as_slice().iter().copied().filter(|&it| is_earthed(it));
+        for wire in dead {
+            let Some(at) = wires.place(&shunt.connection, wire) else { continue };
+            if wires.groups.find(at) == wires.groups.find(earth) {
+                let node = &network.nodes[shunt.connection.node.index()].name;
+                let what = format!(
+                    "no source reaches `{wire}` of node `{node}`, which is earthed elsewhere too: \
+                     what other wires drive round through earth is not counted"
+                );
+                remarks.push(Fault::new("shunt", &shunt.name, shunt.place, what));
+                break;
+            }
+            wires.groups.join(at, earth);
+        }
+    }
+    remarks
+}
+
+/// Wires that no source reaches, at nodes that one reaches, and what joins them.
+struct DeadWires<'a> {
+    network: &'a Network,
+    supply: &'a Supply,
+    /// Four for each group of nodes, and earth.
+    groups: Groups,
+}
+
+impl<'a> DeadWires<'a> {
+    fn new(network: &'a Network, supply: &'a Supply) -> Self {
+        Self { network, supply, groups: Groups::new(supply.reached.len() * 4 + 1) }
+    }
+
+    /// The number of such a wire; none if a source reaches it, or not even the node.
+    fn place(&self, connection: &Connection, wire: Wire) -> Option<u32> {
+        let group = self.supply.group[connection.node.index()];
+        let is_dead =
+            self.supply.is_live(group) && !self.supply.reached[group as usize].contains(wire);
+        is_dead.then_some(group * 4 + wire.index() as u32)
+    }
+
+    /// Joins them by lines and switches, unless that closes a loop.
+    fn close(&mut self) -> Result<(), Fault> {
+        let (network, joins) = (self.network, &self.supply.joins);
+        for (line, &joined) in network.lines.iter().zip(&joins.lines) {
+            if line.from_closed && line.to_closed && !joined {
+                self.conductors([&line.from, &line.to])
+                    .map_err(|what| Fault::new("line", &line.name, line.place, what))?;
+            }
+        }
+        for (switch, &joined) in network.switches.iter().zip(&joins.switches) {
+            if switch.closed && !joined {
+                self.conductors([&switch.from, &switch.to])
+                    .map_err(|what| Fault::new("switch", &switch.name, switch.place, what))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn conductors(&mut self, [from, to]: [&Connection; 2]) -> Result<(), String> {
+        for (&a, &b) in from.wires.as_slice().iter().zip(to.wires.as_slice()) {
+            let (Some(at_a), Some(at_b)) = (self.place(from, a), self.place(to, b)) else {
+                continue;
+            };
+            if self.groups.find(at_a) == self.groups.find(at_b) {
+                return Err(format!(
+                    "its conductor `{a}` closes a loop that no source reaches, in which the \
+                     conductors beside it would drive a current; open it, or leave out wires that \
+                     are not fed"
+                ));
+            }
+            self.groups.join(at_a, at_b);
+        }
+        Ok(())
+    }
 }
 
 /// Two wires of a part of something, of which a source or an earthed neutral reaches the first

@@ -240,7 +240,7 @@ impl<const N: usize> Results<'_, N> {
                 let closed = [line.from_closed, line.to_closed];
                 let ends = [&line.from, &line.to];
                 let nothing = [Complex64::ZERO; 4];
-                let model = line_model(line);
+                let model = line_model(line).without(self.circuit.dead_conductors(line));
                 let live = |at: usize| closed[at] && self.energized(ends[at]);
                 let into = match [live(0), live(1)] {
                     [false, false] => [nothing; 2],

@@ -56,7 +56,7 @@ pub(super) fn break_conductors<const N: usize>(
     if nodes.contains(&NONE) {
         return Ok(None);
     }
-    let conductors = Conductors::new(line, open);
+    let conductors = Conductors::new(line, open, circuit.dead_conductors(line));
     let whole = conductors.whole().ok_or_else(|| wrong("its impedance cannot be inverted"))?;
     let (left, gaps) =
         conductors.left().ok_or_else(|| wrong("what is left of it cannot be inverted"))?;
@@ -76,18 +76,21 @@ struct Conductors<'a> {
     line: &'a Line,
     size: usize,
     open: Vec<usize>,
+    /// Those that no source reaches.
+    dead: [bool; 4],
     share: f64,
     through: Option<Complex64>,
 }
 
 impl<'a> Conductors<'a> {
-    fn new(line: &'a Line, open: &Open) -> Self {
+    fn new(line: &'a Line, open: &Open, dead: [bool; 4]) -> Self {
         let wires = line.from.wires.as_slice();
         let z = open.impedance_ohm;
         Self {
             line,
             size: wires.len(),
             open: (0..wires.len()).filter(|&k| open.wires.contains(wires[k])).collect(),
+            dead,
             share: open.share,
             through: (z != Complex64::ZERO).then(|| Complex64::ONE / z),
         }
@@ -106,7 +109,7 @@ impl<'a> Conductors<'a> {
         into: &mut [Vec<Complex64>],
     ) -> Option<()> {
         let part = Line { impedance: share_of(&self.line.impedance, share), ..self.line.clone() };
-        let model = line_model(&part);
+        let model = line_model(&part).without(self.dead);
         let series = model.admittance()?;
         for row in 0..self.size {
             for column in 0..self.size {
@@ -141,12 +144,14 @@ impl<'a> Conductors<'a> {
         let (mut before, mut behind) = (Vec::new(), Vec::new());
         for k in 0..size {
             let at = match self.share {
+                _ if self.dead[k] => k,
                 0.0 => k,
                 1.0 if !self.is_open(k) => size + k,
                 _ => new(),
             };
             before.push(at);
             behind.push(match self.share {
+                _ if self.dead[k] => size + k,
                 1.0 => size + k,
                 _ if !self.is_open(k) => at,
                 _ => new(),

@@ -74,7 +74,7 @@ const LOAD_KEYS: &[&str] =
 const TAP_KEYS: [&str; 5] = ["step", "side", "position", "lowest", "highest"];
 
 /// In the order in which they refer to each other.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     kind("node", Reader::node, &["name", "voltage", "wires", "at"]),
     Kind { has_impedances: true, ..kind("code", Reader::code, &["name", "rated_current"]) },
     Kind {
@@ -124,6 +124,7 @@ const KINDS: [Kind; 10] = [
     kind("load", |own, table| loads::load(own, table, false), LOAD_KEYS),
     kind("generator", |own, table| loads::load(own, table, true), LOAD_KEYS),
     kind("capacitor", loads::capacitor, &["name", "node", "q", "wires", "connection", "connected"]),
+    kind("earthing", loads::earthing, &["name", "node", "resistance", "reactance", "connected"]),
     kind("regulator", regulator::make, &regulator::KEYS),
 ];
 

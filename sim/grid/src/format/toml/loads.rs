@@ -1,4 +1,4 @@
-//! Loads, generators and capacitors: what is connected to a node in up to three parts.
+//! Loads, generators, capacitors and earthings: what is connected to a node.
 
 use num_complex::Complex64;
 
@@ -6,7 +6,7 @@ use super::elements::Reader;
 use super::table::Table;
 use super::unit::Unit;
 use crate::network::{
-    Configuration, Connection, Load, LoadModel, Place, Shunt, ShuntAdmittance, Wire,
+    Configuration, Connection, Load, LoadModel, Place, Shunt, ShuntAdmittance, Wire, WireList,
 };
 
 /// Where parts are connected, how, how many they are, and the rated voltage across each.
@@ -116,6 +116,29 @@ pub(super) fn capacitor(reader: &mut Reader, table: &mut Table<'_>) -> Option<()
         name: Reader::name(table, "capacitor", reader.network.shunts.len()),
         connection,
         admittance: ShuntAdmittance::Parts { configuration, y_s },
+        connected: table.truth("connected").unwrap_or(true),
+        place: Place(table.line),
+    });
+    Some(())
+}
+
+/// From a neutral wire to earth: an electrode.
+pub(super) fn earthing(reader: &mut Reader, table: &mut Table<'_>) -> Option<()> {
+    let node = reader.at(table, "node")?;
+    let connection = reader.connect(table, ("node", node), WireList::single(Wire::Neutral))?;
+    let resistance = table.positive("resistance", Unit::Ohm)?;
+    let reactance = match table.field("reactance") {
+        None => 0.0,
+        Some(_) => table.figure("reactance", Unit::Ohm)?,
+    };
+    let admittance = Complex64::ONE / Complex64::new(resistance, reactance);
+    reader.network.shunts.push(Shunt {
+        name: Reader::name(table, "earthing", reader.network.shunts.len()),
+        connection,
+        admittance: ShuntAdmittance::Parts {
+            configuration: Configuration::Star,
+            y_s: [admittance, Complex64::ZERO, Complex64::ZERO],
+        },
         connected: table.truth("connected").unwrap_or(true),
         place: Place(table.line),
     });
