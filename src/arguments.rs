@@ -396,7 +396,10 @@ pub(crate) struct GridArguments {
     pub(crate) write: Option<PathBuf>,
     /// Solve step by step with loads of a table: CSV `time,LOAD,...`, watts (`LOAD.q_var`: vars);
     /// of a generator what it delivers
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["sc", "svg", "write"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "sc", "svg", "colour", "write", "faults", "fault_sweep", "fault_resistance",
+        "fault_reactance", "loaded", "sources",
+    ])]
     pub(crate) series: Option<PathBuf>,
     /// Tell what reading and solving took
     #[arg(long)]

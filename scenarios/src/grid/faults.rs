@@ -287,17 +287,18 @@ fn csv(rows: &[Row]) -> String {
 }
 
 fn json(rows: &[Row]) -> String {
-    let phasors = |of: &[Complex64; 4]| -> serde_json::Value {
-        of[..3].iter().map(|it| serde_json::json!([it.norm(), it.arg()])).collect()
+    let phasors = |of: &[Complex64; 4], wires: usize| -> serde_json::Value {
+        of[..wires].iter().map(|it| serde_json::json!([it.norm(), it.arg()])).collect()
     };
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {
+            let wires = if row.has_neutral() { 4 } else { 3 };
             serde_json::json!({
                 "fault": row.kind.to_string(), "place": row.place,
                 "energized": row.state.energized,
-                "current_a_rad": phasors(&row.state.current_a),
-                "voltage_v_rad": phasors(&row.state.voltage_v),
+                "current_a_rad": phasors(&row.state.current_a, wires),
+                "voltage_v_rad": phasors(&row.state.voltage_v, wires),
             })
         })
         .collect();
