@@ -10,6 +10,9 @@ far below it, by way of both borders.
 
 A village with a neutral wire of its own begins at a transformer's star point, which is earthed:
 written in both languages, by hand.
+
+Behind a line of one phase three-phase lines go on: conductors that nothing feeds carry nothing, and
+float. Stars of capacitors and reactors are connected to earth whatever else their bus names.
 """
 
 import json
@@ -100,6 +103,31 @@ new load.abc bus1=end.1.2.3.4 phases=3 kv=0.4 kw=12 kvar=3 model=1 vminpu=0.5
 set voltagebases=[10 0.4]
 calcvoltagebases
 """
+# A phase that goes on beside two dead ones; capacitors and reactors, with nodes that they pass over.
+LATERAL_DSS = """clear
+set defaultbasefrequency=50
+new circuit.lateral bus1=s basekv=0.4 pu=1 mvasc3=10 mvasc1=10 basefreq=50
+new line.l1 bus1=s.1.2.3 bus2=g.1.2.3 phases=3 length=1 cmatrix=[0 | 0 0 | 0 0 0]
+~ rmatrix=[0.1 | 0.02 0.1 | 0.02 0.02 0.1] xmatrix=[0.1 | 0.05 0.1 | 0.05 0.05 0.1]
+new line.l2 bus1=g.1 bus2=h.1 phases=1 rmatrix=[0.1] xmatrix=[0.1] cmatrix=[0] length=1
+new line.l3 bus1=h.1.2.3 bus2=k.1.2.3 phases=3 length=1 cmatrix=[CHARGING]
+~ rmatrix=[0.3 | 0.05 0.3 | 0.05 0.05 0.3] xmatrix=[0.4 | 0.3 0.4 | 0.3 0.3 0.4]
+new load.x bus1=k.1 phases=1 kv=0.23 kw=10 pf=0.9 vminpu=0.5
+new load.n bus1=g.2.4 phases=1 kv=0.23 kw=8 pf=0.9 vminpu=0.5
+new reactor.n bus1=g.4 phases=1 r=0.2 x=0
+BANK
+set voltagebases=[0.4]
+calcvoltagebases
+"""
+LATERAL_BANKS = [
+    "",
+    "new capacitor.c bus1=k.1.2.3 phases=3 kv=0.4 kvar=10",
+    "new capacitor.c bus1=g.1.4 phases=1 kv=0.23 kvar=5",
+    "new capacitor.c bus1=g.1.2 phases=1 kv=0.4 kvar=5",
+    "new capacitor.c bus1=g.1.2 phases=1 kv=0.4 kvar=5 conn=delta",
+    "new capacitor.c bus1=g.1.2.3.4 phases=3 kv=0.4 kvar=15",
+    "new reactor.r bus1=g.1.4 phases=1 r=5 x=1",
+]
 VILLAGE_TOML = """format = 1
 voltage = "400 V"
 node = [
@@ -260,6 +288,23 @@ def compare_village(check, scratch):
     check.close("village: losses", own_losses.real, losses.real, TOTALS * losses.real, "W")
 
 
+def compare_lateral(check, scratch):
+    """A phase beside dead ones; wires that nothing feeds have no voltage here, and float there."""
+    script = os.path.join(scratch, "lateral.dss")
+    fed = ["s.1", "s.2", "s.3", "g.1", "g.2", "g.3", "g.4", "h.1", "k.1"]
+    for charging in ("3 | 0 3 | 0 0 3", "9000 | -4000 9000 | -3000 -4000 9000"):
+        for bank in LATERAL_BANKS:
+            if "-" in charging and "k.1.2.3" in bank:
+                # What draws from dead wires is remarked: it would hold down what floats here.
+                continue
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(LATERAL_DSS.replace("CHARGING", charging).replace("BANK", bank))
+            (expected, *_), (found, *_) = by_opendss(script), by_lastmeter(script)
+            name = f"lateral, charging {charging}, {bank}"
+            worst = max(abs(found[at] - expected[at]) for at in fed)
+            check.close(f"{name}: voltages", worst, 0, VOLTAGE_PU, "pu")
+
+
 def draw(check, feeder, script):
     """The one-line diagram of a feeder, kept with the results of the test run."""
     folder = os.path.join(os.environ.get("RUNS", "target/test-runs"), "figures")
@@ -292,6 +337,7 @@ def main():
             done += 1
         compare_weak(check, scratch)
         compare_village(check, scratch)
+        compare_lateral(check, scratch)
     print(f"{done} of {len(FEEDERS)} feeders compared")
     check.true("feeders", done >= 4, f"{done}, expected at least the four of the folder")
     check.end()

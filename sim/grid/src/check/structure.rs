@@ -1,9 +1,7 @@
 //! Names that come twice, ends that make no element, islands.
 
-use crate::circuit::{
-    dead_loop, earthed_twice, half_reached_load, half_reached_shunt, is_whole, unreached,
-};
-use crate::network::{Fault, Network, Place};
+use crate::circuit::{dead_loop, half_reached_load, is_whole, misplaced_shunt, unreached};
+use crate::network::{Fault, Network, Place, Wires};
 use crate::topology::{Groups, Supply, supply};
 
 /// Tells every element whose name is missing, or another one's of its kind.
@@ -87,26 +85,38 @@ pub(super) fn reach(network: &Network, found: &mut impl FnMut(Fault)) -> Result<
         }
     }
     if !is_whole(network, &supply) {
-        dead_wires(network, &supply, found, &mut remarks);
+        dead_loop(network, &supply).map(&mut *found);
     }
+    shunts(network, &supply, found, &mut remarks);
     Ok(remarks)
 }
 
-/// What is wrong with wires that no source reaches, at nodes that one reaches, and remarks about
-/// them.
-fn dead_wires(
+/// Tells shunts that are between what is fed and what is not, and remarks about those that only
+/// draw from what is not.
+fn shunts(
     network: &Network,
     supply: &Supply,
     found: &mut impl FnMut(Fault),
     remarks: &mut Vec<Fault>,
 ) {
-    dead_loop(network, supply).map(&mut *found);
-    let room = super::TOLD.saturating_sub(remarks.len());
-    remarks.extend(earthed_twice(network, supply).into_iter().take(room));
     for shunt in network.shunts.iter().filter(|shunt| shunt.connected) {
         let group = supply.group[shunt.connection.node.index()];
-        if supply.is_live(group) {
-            half_reached_shunt(network, shunt, supply.reached[group as usize]).map(&mut *found);
+        if !supply.is_live(group) {
+            continue;
+        }
+        if let Some(fault) = misplaced_shunt(network, shunt, supply) {
+            found(fault);
+            continue;
+        }
+        let reached = supply.reached[group as usize];
+        let wires = shunt.connection.wires.as_slice().iter().copied();
+        let unreached: Wires = wires.filter(|&wire| !reached.contains(wire)).collect();
+        if remarks.len() < super::TOLD && !unreached.is_empty() {
+            let node = &network.nodes[shunt.connection.node.index()].name;
+            let what = format!(
+                "no source reaches `{unreached}` of node `{node}`: nothing is drawn from there"
+            );
+            remarks.push(Fault::new("shunt", &shunt.name, shunt.place, what));
         }
     }
 }

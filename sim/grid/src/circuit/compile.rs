@@ -4,7 +4,7 @@ use num_complex::Complex64;
 
 use super::injection::{balanced_part, fits_balanced, has_parts, parts};
 use super::line::{from_sequence, own_and_mutual};
-use super::reach::{dead_loop, half_reached_load, half_reached_shunt, is_whole};
+use super::reach::{dead_loop, half_reached_load, is_whole, misplaced_shunt};
 use super::transformer::positive_sequence;
 use super::{
     Branch, Circuit, Coupling, LineModel, Part, SWITCH_OHM, Shunts, SourceNode, TwoPort, Windings,
@@ -540,10 +540,8 @@ impl<const N: usize> Compiler<'_, N> {
             if !is_finite(&admittance) {
                 return Err(fault("its admittance is not finite"));
             }
-            let reached =
-                self.supply.reached[self.supply.group[shunt.connection.node.index()] as usize];
             if N > 1
-                && let Some(fault) = half_reached_shunt(self.network, shunt, reached)
+                && let Some(fault) = misplaced_shunt(self.network, shunt, self.supply)
             {
                 return Err(fault);
             }

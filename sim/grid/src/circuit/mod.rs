@@ -25,9 +25,7 @@ pub(crate) use compile::{compile_for_cases, project};
 pub use injection::{EARTH, Follows, Law, Part};
 pub(crate) use injection::{law, rated_across, shunt_admittance};
 pub(crate) use line::{LineModel, line_model};
-pub(crate) use reach::{
-    dead_loop, earthed_twice, half_reached_load, half_reached_shunt, is_whole, unreached,
-};
+pub(crate) use reach::{dead_loop, half_reached_load, is_whole, misplaced_shunt, unreached};
 pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
 
 use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};

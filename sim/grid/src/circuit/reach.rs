@@ -21,12 +21,20 @@ pub(crate) fn half_reached_load(
     Some(Fault::new("load", &load.name, load.place, what))
 }
 
-/// What is wrong with a shunt between two wires of which a source or an earthed neutral reaches one.
-pub(crate) fn half_reached_shunt(
-    network: &Network,
-    shunt: &Shunt,
-    reached: Wires,
-) -> Option<Fault> {
+/// What is wrong with a shunt between two wires of which a source or an earthed neutral reaches one
+/// only, or that earths what is earth already.
+pub(crate) fn misplaced_shunt(network: &Network, shunt: &Shunt, supply: &Supply) -> Option<Fault> {
+    let node = shunt.connection.node;
+    let group = supply.group[node.index()];
+    let reached = supply.reached[group as usize];
+    if *shunt.connection.wires.as_slice() == [Wire::Neutral] && supply.is_neutral_earthed(group) {
+        let what = format!(
+            "`n` of node `{}` is earth already, by its source or its star point: this would change \
+             nothing; leave it out",
+            network.nodes[node.index()].name
+        );
+        return Some(Fault::new("shunt", &shunt.name, shunt.place, what));
+    }
     if reached.contains_all(shunt.connection.wires.set()) {
         return None;
     }
@@ -39,7 +47,7 @@ pub(crate) fn half_reached_shunt(
     };
     let pairs = wires.iter().flat_map(|&one| wires.iter().map(move |&other| (one, other)));
     let (one, other) = pairs.into_iter().find(|&(one, other)| coupled(one, other))?;
-    let what = what_is_half_reached(network, shunt.connection.node, one, other);
+    let what = what_is_half_reached(network, node, one, other);
     Some(Fault::new("shunt", &shunt.name, shunt.place, what))
 }
 
@@ -72,50 +80,17 @@ pub(crate) fn dead_loop(network: &Network, supply: &Supply) -> Option<Fault> {
     DeadWires::new(network, supply).close().err()
 }
 
-/// Remarks about shunts that earth wires which no source reaches at a second place: what would be
-/// driven there, round through earth, is not counted.
-pub(crate) fn earthed_twice(network: &Network, supply: &Supply) -> Vec<Fault> {
-    let mut wires = DeadWires::new(network, supply);
-    // Told elsewhere.
-    let _ = wires.close();
-    let earth = supply.reached.len() as u32 * 4;
-    let mut remarks = Vec::new();
-    for shunt in network.shunts.iter().filter(|shunt| shunt.connected) {
-        let Ok(admittance) = shunt_admittance(shunt) else { continue };
-        let is_earthed = |wire: Wire| {
-            let row = &admittance[wire.index()];
-            let sum: Complex64 = row.iter().sum();
-            sum.norm() > 1e-9 * row[wire.index()].norm()
-        };
-        let dead = shunt.connection.wires.as_slice().iter().copied().filter(|&it| is_earthed(it));
-        for wire in dead {
-            let Some(at) = wires.place(&shunt.connection, wire) else { continue };
-            if wires.groups.find(at) == wires.groups.find(earth) {
-                let node = &network.nodes[shunt.connection.node.index()].name;
-                let what = format!(
-                    "no source reaches `{wire}` of node `{node}`, which is earthed elsewhere too: \
-                     what other wires drive round through earth is not counted"
-                );
-                remarks.push(Fault::new("shunt", &shunt.name, shunt.place, what));
-                break;
-            }
-            wires.groups.join(at, earth);
-        }
-    }
-    remarks
-}
-
 /// Wires that no source reaches, at nodes that one reaches, and what joins them.
 struct DeadWires<'a> {
     network: &'a Network,
     supply: &'a Supply,
-    /// Four for each group of nodes, and earth.
+    /// Four for each group of nodes.
     groups: Groups,
 }
 
 impl<'a> DeadWires<'a> {
     fn new(network: &'a Network, supply: &'a Supply) -> Self {
-        Self { network, supply, groups: Groups::new(supply.reached.len() * 4 + 1) }
+        Self { network, supply, groups: Groups::new(supply.reached.len() * 4) }
     }
 
     /// The number of such a wire; none if a source reaches it, or not even the node.
