@@ -49,6 +49,12 @@ fn a_short_circuit_is_asked_for_at_the_command_line() {
         let told = call(&["grid", &feeder, "--sc", "--fault", wrong]);
         assert_eq!(told.code, 2, "{wrong}: {told:?}");
     }
+    // What belongs to short circuits is not passed over beside something else.
+    for more in [&["--fault", "ag@home"][..], &["--fault-sweep"], &["--loaded"]] {
+        let told = call(&[&["grid", &feeder, "--series", "day.csv"], more].concat());
+        assert_eq!(told.code, 2, "{told:?}");
+        assert!(told.stderr.contains("cannot be used with"), "{told:?}");
+    }
     // With the home as it was, through a reactance: drawn, timed, and told as it is.
     let picture = folder.path().join("fault.svg").display().to_string();
     let loaded = ["--sc", "--fault", "ag@home", "--fault-reactance", "0.5", "--loaded"];

@@ -112,6 +112,30 @@ fn networks_of_the_documentation_are_solved() {
     }
 }
 
+/// Where a neutral carries something every format tells it.
+#[test]
+fn the_neutral_of_a_fault_is_told_as_json_too() {
+    let page = include_str!("../../../docs/networks.md");
+    let example = page.split("```toml\n").nth(2).and_then(|it| it.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("n.toml");
+    std::fs::write(&file, example).unwrap();
+    let mut asked = options(file, Format::Json);
+    asked.short_circuits = Some(ShortCircuits {
+        faults: vec!["an@farm".to_owned(), "ag@grid".to_owned()],
+        everywhere: false,
+        scaling: Scaling::Actual,
+        loaded: false,
+        impedance_ohm: Complex64::ZERO,
+    });
+    let json: serde_json::Value = serde_json::from_str(&try_grid(&asked).unwrap()).unwrap();
+    let faults = json["short_circuits"].as_array().unwrap();
+    let current = |wire: usize| faults[0]["current_a_rad"][wire][0].as_f64().unwrap();
+    assert!(current(0) > 10.0 && (current(3) / current(0) - 1.0).abs() < 1e-9, "{json}");
+    assert_eq!(faults[0]["voltage_v_rad"].as_array().unwrap().len(), 4);
+    assert_eq!(faults[1]["current_a_rad"].as_array().unwrap().len(), 3);
+}
+
 #[test]
 fn a_network_that_is_written_as_json_has_the_same_voltages() {
     let folder = tempfile::tempdir().unwrap();

@@ -195,6 +195,27 @@ fn loads_have_their_power_by_what_was_given_last() {
     close(y_s[0], 0.0, 600e3 / 11_000f64.powi(2));
 }
 
+/// As OpenDSS tells by its names of their buses: `k.1.2`, and `k.0.0` for the other side.
+#[test]
+fn a_star_of_capacitors_passes_over_further_nodes() {
+    for class in ["capacitor", "reactor"] {
+        let wires = |keys: &str| {
+            let text = format!("{HEAD}new {class}.c bus1=sourcebus{keys} kvar=600 kv=11\n");
+            let shunt = script(&text).unwrap().network.shunts.remove(0);
+            (shunt.connection.wires.to_string(), shunt.admittance)
+        };
+        for (keys, same) in [
+            (".1.2 phases=1", ".1 phases=1"),
+            (".3.4 phases=1", ".3 phases=1"),
+            (".1.2.3.4 phases=3", " phases=3"),
+            (".2.3.4 phases=2", ".2.3 phases=2"),
+        ] {
+            assert_eq!(wires(keys), wires(same), "{class} {keys}");
+        }
+        assert_eq!(wires(".1.2 phases=1 conn=delta").0, "ab");
+    }
+}
+
 #[test]
 fn scripts_call_scripts_and_come_back() {
     let text = format!(
