@@ -55,7 +55,11 @@ pub(super) fn network(
             }
             let unfed = lastmeter_grid::check::check(&read.network).remarks;
             for remark in unfed.iter().take(MISTAKES_MAX) {
-                refuse(format!("{name}: {remark}, and its meters would have nothing to count"));
+                let why = match remark.element {
+                    "shunt" => "; leave those wires out",
+                    _ => ", and its meters would have nothing to count",
+                };
+                refuse(format!("{name}: {remark}{why}"));
             }
             unfed.is_empty().then_some(read.network)
         }

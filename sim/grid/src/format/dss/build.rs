@@ -299,7 +299,7 @@ impl Builder<'_> {
     }
 
     /// Where a capacitor or a reactor is connected. A star's further nodes are passed over, as
-    /// OpenDSS does: its other ends are earth, whatever else the bus names.
+    /// `OpenDSS` does: its other ends are earth, whatever else the bus names.
     fn bank(
         &mut self,
         bus: &Bus,

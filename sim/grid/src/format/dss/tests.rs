@@ -195,7 +195,7 @@ fn loads_have_their_power_by_what_was_given_last() {
     close(y_s[0], 0.0, 600e3 / 11_000f64.powi(2));
 }
 
-/// As OpenDSS tells by its names of their buses: `k.1.2`, and `k.0.0` for the other side.
+/// As `OpenDSS` tells by its names of their buses: `k.1.2`, and `k.0.0` for the other side.
 #[test]
 fn a_star_of_capacitors_passes_over_further_nodes() {
     for class in ["capacitor", "reactor"] {
