@@ -74,8 +74,8 @@ pub(crate) fn is_whole(network: &Network, supply: &Supply) -> bool {
     })
 }
 
-/// What is wrong with wires that no source reaches: closed to a loop, the currents beside them would
-/// drive one there, and they are taken to be open.
+/// What is wrong with wires that no source reaches: closed to a loop, the currents beside them
+/// would drive one there, and they are taken to be open.
 pub(crate) fn dead_loop(network: &Network, supply: &Supply) -> Option<Fault> {
     DeadWires::new(network, supply).close().err()
 }

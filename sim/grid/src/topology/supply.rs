@@ -31,9 +31,9 @@ pub struct Supply {
     /// The group of each node.
     pub group: Vec<u32>,
     /// Of each group: the wires whose voltage is to be found, as a source, or a transformer behind
-    /// one, reaches them; a neutral also if something earths it. All other wires are as if they
-    /// were ideally earthed: neutrals at the node of a source or of an earthed star point because
-    /// they are.
+    /// one, reaches them; a neutral also if something earths it. Of the others, neutrals at the
+    /// node of a source or of an earthed star point are ideally earthed, and what nothing reaches
+    /// is open.
     pub wires: Vec<Wires>,
     /// Of each group: the same with the neutrals that are ideally earthed.
     pub reached: Vec<Wires>,
