@@ -10,6 +10,7 @@ mod newton;
 mod nodal;
 mod regulate;
 mod result;
+mod rounding;
 mod series;
 mod walk;
 

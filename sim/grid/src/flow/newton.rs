@@ -6,6 +6,7 @@
 use num_complex::Complex64;
 
 use super::nodal::{Admittances, fixed_nodes, masked, pattern};
+use super::rounding::{self, Rounding};
 use super::{Method, Options, Solved, add_drawn, largest_change};
 use crate::block::{Block, Column};
 use crate::block_lu::{Matrix, Symbolic};
@@ -27,6 +28,8 @@ pub(super) struct Followed<const N: usize> {
     /// Whether the determinant of the last matrix has another sign than it has without any load:
     /// voltages have collapsed an odd number of times on the way there.
     pub(super) is_behind: bool,
+    /// What in changes is rounding; none if there was no matrix.
+    pub(super) rounding: Option<Rounding<N>>,
 }
 
 /// Solves from these voltages on.
@@ -35,20 +38,29 @@ pub(super) fn solve<const N: usize>(
     start: Vec<Column<N>>,
     options: &Options,
 ) -> Solved<N> {
-    follow(circuit, start, options).solved
+    by_blocks(circuit, start, options, false).solved
 }
 
-/// Solves from these voltages on, and tells how that went.
+/// Solves from these voltages on, and tells how that went; changes are those beyond rounding.
 pub(super) fn follow<const N: usize>(
     circuit: &Circuit<N>,
     start: Vec<Column<N>>,
     options: &Options,
 ) -> Followed<N> {
+    by_blocks(circuit, start, options, true)
+}
+
+fn by_blocks<const N: usize>(
+    circuit: &Circuit<N>,
+    start: Vec<Column<N>>,
+    options: &Options,
+    follows: bool,
+) -> Followed<N> {
     // Blocks of real numbers are twice as large, which the compiler has to be told.
     match N {
-        1 => iterate::<N, 2>(circuit, start, options),
-        3 => iterate::<N, 6>(circuit, start, options),
-        _ => iterate::<N, 8>(circuit, start, options),
+        1 => iterate::<N, 2>(circuit, start, options, follows),
+        3 => iterate::<N, 6>(circuit, start, options, follows),
+        _ => iterate::<N, 8>(circuit, start, options, follows),
     }
 }
 
@@ -63,10 +75,17 @@ fn iterate<const N: usize, const M: usize>(
     circuit: &Circuit<N>,
     start: Vec<Column<N>>,
     options: &Options,
+    follows: bool,
 ) -> Followed<N> {
     let solved =
         Solved { voltages: start, iterations: 0, converged: false, method: Method::Newton };
-    let mut followed = Followed { solved, first_step_pu: 0.0, is_straight: true, is_behind: false };
+    let mut followed = Followed {
+        solved,
+        first_step_pu: 0.0,
+        is_straight: true,
+        is_behind: false,
+        rounding: None,
+    };
     let Ok(admittances) = Admittances::new(circuit) else { return followed };
     let newton = Newton::<N, M> {
         circuit,
@@ -76,7 +95,7 @@ fn iterate<const N: usize, const M: usize>(
     };
     let mut matrix = Matrix::<M, f64>::new(&newton.symbolic);
     let mut work = Vec::new();
-    let solved = &mut followed.solved;
+    let Followed { solved, first_step_pu, is_straight, rounding, .. } = &mut followed;
     let mut wrong = newton.mismatch(&solved.voltages);
     while solved.iterations < options.most_iterations && !solved.converged {
         solved.iterations += 1;
@@ -84,24 +103,30 @@ fn iterate<const N: usize, const M: usize>(
         if matrix.factor(&newton.symbolic).is_err() {
             break;
         }
+        if follows && rounding.is_none() {
+            *rounding = Some(newton.rounding(&solved.voltages, &matrix, options));
+        }
         let mut step: Vec<Column<M, f64>> = wrong.iter().map(into_parts).collect();
         matrix.solve(&newton.symbolic, &mut step, &mut work);
         let before = newton.size(&wrong);
-        let full =
-            largest_change(circuit, &solved.voltages, &stepped(&solved.voltages, &step, 1.0));
+        let whole = stepped(&solved.voltages, &step, 1.0);
+        let plain = || largest_change(circuit, &solved.voltages, &whole);
+        let beyond = |it: &Rounding<N>| it.change(circuit, &solved.voltages, &whole);
+        let full = rounding.as_ref().map_or_else(plain, beyond);
         if !full.is_finite() {
             break;
         }
         if solved.iterations == 1 {
-            followed.first_step_pu = full;
+            *first_step_pu = full;
         }
         let Some((next, next_wrong, share)) = newton.shortened(&solved.voltages, &step, before)
         else {
             // No step makes it better: it is solved as far as rounding allows, or not at all.
+            let full = beyond(&newton.rounding(&solved.voltages, &matrix, options));
             solved.converged = full <= options.tolerance_pu.max(ROUNDING_PU);
             break;
         };
-        followed.is_straight &= share == 1.0 || full <= ROUNDING_PU;
+        *is_straight &= share == 1.0 || full <= ROUNDING_PU;
         solved.converged = full <= options.tolerance_pu;
         (solved.voltages, wrong) = (next, next_wrong);
     }
@@ -183,6 +208,35 @@ impl<const N: usize, const M: usize> Newton<'_, N, M> {
             }
         }
         wrong
+    }
+
+    /// What the last digits of the currents in a mismatch make of voltages.
+    fn rounding(
+        &self,
+        voltages: &[Column<N>],
+        matrix: &Matrix<M, f64>,
+        options: &Options,
+    ) -> Rounding<N> {
+        let circuit = self.circuit;
+        let mut sizes = self.admittances.sizes(circuit, voltages);
+        for (node, sizes) in sizes.iter_mut().enumerate() {
+            for (wire, size) in sizes.iter_mut().enumerate() {
+                let is_free = !self.fixed[node] && circuit.has_wire(node as u32, wire);
+                *size *= if is_free { f64::EPSILON } else { 0.0 };
+            }
+        }
+        let mut work = Vec::new();
+        let moved = [true, false].map(|all_alike| {
+            let mut direction = rounding::directions(all_alike);
+            let of_node = |sizes: &Column<N, f64>| into_parts(&sizes.map(|it| direction() * it));
+            let mut moved: Vec<Column<M, f64>> = sizes.iter().map(of_node).collect();
+            matrix.solve(&self.symbolic, &mut moved, &mut work);
+            let of_parts = |it: &Column<M, f64>| {
+                std::array::from_fn(|wire| Complex64::new(it[2 * wire], it[2 * wire + 1]))
+            };
+            moved.iter().map(of_parts).collect()
+        });
+        Rounding { moved, tolerance_pu: options.tolerance_pu }
     }
 
     /// How large a mismatch is, weighed by rated voltages so that all levels count alike.

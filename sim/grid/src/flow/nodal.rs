@@ -4,7 +4,7 @@
 use num_complex::Complex64;
 
 use super::{Method, Options, Solved, add_drawn, largest_change};
-use crate::block::{Block, Column, add_to, apply, identity, zero};
+use crate::block::{Block, Column, add_to, apply, identity, magnitude, zero};
 use crate::block_lu::{Matrix, Singular, Symbolic};
 use crate::circuit::{Branch, Circuit, EARTH, TwoPort};
 use crate::network::Wire;
@@ -87,6 +87,28 @@ impl<const N: usize> Admittances<N> {
             }
         }
         currents
+    }
+
+    /// How large the currents are that cancel in [`Self::currents`], amperes: sums of magnitudes.
+    pub(super) fn sizes(
+        &self,
+        circuit: &Circuit<N>,
+        voltages: &[Column<N>],
+    ) -> Vec<Column<N, f64>> {
+        let of = |block: &Block<N>, voltage: &Column<N>| -> Column<N, f64> {
+            block.map(|row| row.iter().zip(voltage).map(|(y, v)| magnitude(y * v)).sum())
+        };
+        let own = self.own.iter().zip(voltages);
+        let mut sizes: Vec<Column<N, f64>> = own.map(|(own, voltage)| of(own, voltage)).collect();
+        for (branch, port) in circuit.branches.iter().zip(&self.branches) {
+            let (from, to) = (branch.from as usize, branch.to as usize);
+            for (at, block, voltage) in [(from, &port.ft, to), (to, &port.tf, from)] {
+                for (size, more) in sizes[at].iter_mut().zip(of(block, &voltages[voltage])) {
+                    *size += more;
+                }
+            }
+        }
+        sizes
     }
 }
 

@@ -160,7 +160,10 @@ pub(super) fn up<const N: usize>(
         let share = (walk.share + step).min(1.0);
         let next = at(share, &walk.voltages);
         walk.iterations += next.solved.iterations;
-        let moved_pu = largest_change(circuit, &walk.voltages, &next.solved.voltages);
+        let moved_pu = match &next.rounding {
+            Some(it) => it.change(circuit, &walk.voltages, &next.solved.voltages),
+            None => f64::INFINITY,
+        };
         let is_short = step <= SHORT * walk.share;
         let close = next.is_straight && moved_pu <= FARTHEST * next.first_step_pu + tolerance_pu;
         let close = (close || (is_short && moved_pu <= NEAR_PU)) && moved_pu <= farthest_pu;
