@@ -30,13 +30,16 @@ const VOLTS: f64 = 230.940_107_675_85;
 /// is a quadratic equation for `s`.
 fn share_at(v: f64, power_va: Complex64, lowest: f64, turned: f64) -> Option<f64> {
     // Currents go on a straight line from that of the power at `lowest` to that of the rated
-    // impedance at `turned`, and are those of that impedance below.
-    let current = if v <= turned {
-        v
-    } else if v < lowest {
-        turned + (1.0 / lowest - turned) * (v - turned) / (lowest - turned)
-    } else {
+    // impedance at `turned`, and are those of that impedance below. If `turned` is not below
+    // `lowest`, they are those of the impedance that draws the power at `lowest`.
+    let current = if v >= lowest {
         1.0 / v
+    } else if turned >= lowest {
+        v / (lowest * lowest)
+    } else if v <= turned {
+        v
+    } else {
+        turned + (1.0 / lowest - turned) * (v - turned) / (lowest - turned)
     };
     let drop = LINE * power_va.conj() * current / (VOLTS * VOLTS);
     let (a, b, rest) = (drop.norm_sqr(), 2.0 * v * drop.re, v * v - 1.0);
@@ -78,6 +81,70 @@ fn where_a_load_turns_into_an_impedance_voltages_go_on() {
         }
     }
     assert!(beyond > 100, "{beyond}");
+}
+
+/// Of a load: the largest share before the first fold, and the least behind it down to `lowest`.
+fn fold(power_va: Complex64, lowest: f64, turned: f64) -> (f64, f64) {
+    let steps = 2_000_000;
+    let (mut most, mut least) = (0.0, f64::INFINITY);
+    for v in (0..steps).map(|step| 1.1 - f64::from(step) / f64::from(steps)) {
+        let share = share_at(v, power_va, lowest, turned).unwrap_or(0.0);
+        if share <= 0.0 {
+            continue;
+        }
+        if share > most && least == f64::INFINITY {
+            most = share;
+        } else if v >= lowest {
+            least = share;
+        }
+    }
+    (most, least)
+}
+
+#[test]
+fn a_collapse_before_a_corner_is_one_however_shallow() {
+    let (mut shallow, mut beside) = (0, 0);
+    for power_factor in [0.95, 1.0, -0.95, -0.9] {
+        let reactive = 1.0 / (power_factor * power_factor) - 1.0_f64;
+        let power = c(1.0, reactive.sqrt() * f64::signum(power_factor)) * 50e3;
+        // Of a constant power: where its fold is does not depend on how large it is.
+        let along = (LINE * power.conj()).re / (LINE * power.conj()).norm();
+        let bottom = (1.0 / (2.0 + 2.0 * along)).sqrt();
+        for below in [0.7, 0.9, 0.95, 0.98, 0.99, 0.995, 1.005, 1.03] {
+            let lowest = bottom * below;
+            for turned in [0.0, 0.3, lowest] {
+                let (most, least) = fold(power, lowest, turned);
+                let kw = |share: f64| corner(50.0 * share, power_factor, lowest, turned);
+                let solve = |share: f64| flow::solve(&kw(share), &Options::default());
+                if below > 1.0 {
+                    // The corner comes before the fold: there is none.
+                    for over in [0.99, 1.0, 1.01, 1.1] {
+                        let at_corner = share_at(lowest, power, lowest, turned).unwrap() * over;
+                        assert!(solve(at_corner).is_ok(), "{power_factor} {below} {turned} {over}");
+                        beside += 1;
+                    }
+                    continue;
+                }
+                assert!(solve(0.999 * most).is_ok(), "{power_factor} {below} {turned}");
+                for over in [1.001, 1.003, 1.01, 1.02, 1.04, 1.06, 1.1, 1.3, 2.0] {
+                    let what = format!("{power_factor} {below} {turned} {over}");
+                    match solve(over * most) {
+                        Err(Failure::Collapse(it)) => {
+                            let off = (it.share * over - 1.0).abs();
+                            assert!(off < 1e-4, "{what}: {}", it.share);
+                        }
+                        Err(why) => panic!("{what}: {why}"),
+                        Ok(flow) => {
+                            let v = flow.nodes[1].voltage_v[0].norm() / VOLTS;
+                            panic!("{what}: {v} behind a collapse at {most} of {least}");
+                        }
+                    }
+                    shallow += usize::from(least > 0.999 * most);
+                }
+            }
+        }
+    }
+    assert!(shallow > 100 && beside > 50, "{shallow} {beside}");
 }
 
 const KILOVOLTS: f64 = 10.0;

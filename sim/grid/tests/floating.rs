@@ -2,6 +2,8 @@
 //! a transformer without any earth it has the voltages that it has behind one with an earthed star
 //! point, whose currents to earth are none: the earthed ones are the reference.
 
+use std::fmt::Write as _;
+
 use lastmeter_grid::flow::{self, Collapse, Failure, Options, Phases};
 use lastmeter_grid::format::{dss, toml};
 use lastmeter_grid::{Complex64, Network};
@@ -48,7 +50,8 @@ fn feeder(level: &Level, group: &str, lengths_m: &[f64], at_end: &str) -> Networ
     );
     for (at, length) in lengths_m.iter().enumerate() {
         let (from, to) = (at, at + 1);
-        text += &format!(
+        let _ = write!(
+            text,
             "[[node]]\nname = 'n{to}'\n[[line]]\nname = 'l{to}'\nfrom = 'n{from}'\nto = 'n{to}'\n\
              length = '{length} m'\n{}\n",
             line.replace(", ", "\n")
@@ -91,9 +94,9 @@ fn between_wires(network: &Network) -> Result<Vec<f64>, Failure> {
     Ok(flow.nodes.iter().skip(1).flat_map(of_node).collect())
 }
 
-fn collapse(network: &Network) -> Box<Collapse> {
+fn collapse(network: &Network) -> Collapse {
     match flow::solve(network, &Options { phases: Phases::All, ..Options::default() }) {
-        Err(Failure::Collapse(it)) => it,
+        Err(Failure::Collapse(it)) => *it,
         Err(why) => panic!("{why}"),
         Ok(_) => panic!("this cannot be served"),
     }
@@ -165,8 +168,8 @@ fn windings_held_by_reactors_to_earth_only_are_solved_too() {
             "new circuit.c bus1=s basekv=10 pu=0.99 mvasc3=500 mvasc1=60\n\
              new transformer.t phases=3 windings=2 buses=[s b0] conns=[{connections}] \
              kvs=[10 0.4] kvas=[100 100] xhl=4.7 %rs=[0.98 0.87]\n\
-             new line.l0 bus1=b0 bus2=b1 r1=0.28 x1=0.33 r0=0.28 x0=0.33 c1=0 c0=0 length=0.05\n\
-             new line.l1 bus1=b1 bus2=b2 r1=0.35 x1=0.30 r0=0.35 x0=0.30 c1=0 c0=0 length=0.12\n\
+             new line.l0 bus1=b0 bus2=b1 r1=0.28 x1=0.33 r0=0.28 x0=0.33 c1=0 c0=0 length=0.00005\n\
+             new line.l1 bus1=b1 bus2=b2 r1=0.35 x1=0.30 r0=0.35 x0=0.30 c1=0 c0=0 length=0.00012\n\
              new line.l2 bus1=b0 bus2=b3 r1=0.22 x1=0.29 r0=0.22 x0=0.29 c1=0 c0=0 length=0.18\n\
              new load.g bus1=b2.1.3 phases=1 kv=0.4 model=2 kw=-2.9 pf=0.9 vminpu=0.5 vmaxpu=1.5\n\
              new load.d bus1=b3 phases=3 conn=delta kv=0.4 kw=9 pf=0.95 vminpu=0.5\n"

@@ -8,6 +8,7 @@ mod batch;
 mod failure;
 mod newton;
 mod nodal;
+mod pieces;
 mod regulate;
 mod result;
 mod rounding;

@@ -16,7 +16,8 @@
 //! shrink costs nothing, is `k` itself for two nodes, and less than it for more: no proof for
 //! those, but what it leaves undoubted is far from any collapse.
 
-use super::{Method, Nodal, Options, Solved, largest_change, newton};
+use super::newton::{self, Followed};
+use super::{Method, Nodal, Options, Solved, largest_change, pieces};
 use crate::block::Column;
 use crate::circuit::Circuit;
 
@@ -108,6 +109,11 @@ const FINEST: f64 = 1e-5;
 /// The same for large networks, so that it does not take for ever.
 const FINEST_OF_LARGE: f64 = 1e-4;
 const LARGE: usize = 20_000;
+/// The same where a longer step was across a corner: a law that ends a little behind its corner
+/// leads across it by a step as short as the square of that.
+const FINEST_ACROSS: f64 = 1e-9;
+/// So many steps as short as that are enough: there is no end to those towards a collapse.
+const MOST_ACROSS: u32 = 500;
 /// Below this share a load is so absurd that how absurd it is tells nothing.
 const SHARE_LEAST: f64 = 1e-12;
 /// From where a step begins Newton's method is at its end in so few iterations, or not on the way.
@@ -121,12 +127,115 @@ const FARTHEST: f64 = 1.25;
 /// however short the steps are. What lies behind a collapse is farther away.
 const SHORT: f64 = 1e-3;
 const NEAR_PU: f64 = 1e-3;
+/// The same where the laws on both sides of a corner lead across it.
+const ACROSS_PU: f64 = 1e-2;
 /// How far a step may lead where generators are among the constant impedances, per unit.
 const FARTHEST_RAISED_PU: f64 = 0.1;
 /// No walk is content with less than this on its way, and none asks for more, per unit: the last
 /// digits take some networks many iterations.
 const TOLERANCE_PU: f64 = 1e-6;
 const TOLERANCE_LEAST_PU: f64 = 1e-9;
+
+/// Solves for shares of all loads.
+struct Walker<'a, const N: usize> {
+    circuit: &'a Circuit<N>,
+    /// The same, with loads as they were for the last share.
+    part: Circuit<N>,
+    options: Options,
+    /// How far a step may lead, per unit.
+    farthest_pu: f64,
+    /// Of Newton's method, in all.
+    iterations: u32,
+}
+
+/// Where a step leads.
+struct Step<const N: usize> {
+    voltages: Vec<Column<N>>,
+    /// How far that is, per unit.
+    moved_pu: f64,
+    /// Whether there is a solution there, not too far away, and voltages have not collapsed once.
+    is_solved: bool,
+    /// Whether Newton's method led straight there, and not much farther than its first step.
+    is_straight: bool,
+    is_short: bool,
+}
+
+impl<const N: usize> Step<N> {
+    /// Whether it keeps to the branch on which it began; short steps may lead so far by a crooked
+    /// way, per unit.
+    fn is_sound(&self, crooked_pu: f64) -> bool {
+        self.is_solved && (self.is_straight || (self.is_short && self.moved_pu <= crooked_pu))
+    }
+}
+
+/// What came of trying a step.
+enum Outcome<const N: usize> {
+    /// The voltages there.
+    Taken(Vec<Column<N>>),
+    /// There may be a collapse.
+    Refused,
+    /// There may be one before, at or behind a corner that loads' laws turn.
+    RefusedAcross,
+}
+
+impl<const N: usize> Walker<'_, N> {
+    /// The voltages of a share of the loads, from those that are near. Where voltages are given
+    /// loads keep to the piece of their laws that they follow there.
+    fn at(&mut self, share: f64, from: &[Column<N>], pieces: Option<&[Column<N>]>) -> Followed<N> {
+        for (part, whole) in self.part.parts.iter_mut().zip(&self.circuit.parts) {
+            part.clone_from(whole);
+            part.scale(share);
+            if let Some(voltages) = pieces {
+                pieces::hold(part, voltages);
+            }
+        }
+        let followed = newton::follow(&self.part, from.to_vec(), &self.options);
+        self.iterations += followed.solved.iterations;
+        followed
+    }
+
+    /// A step from one share, whose voltages are `from`, to another one.
+    fn step(
+        &mut self,
+        shares: [f64; 2],
+        from: &[Column<N>],
+        pieces: Option<&[Column<N>]>,
+    ) -> Step<N> {
+        let next = self.at(shares[1], from, pieces);
+        let voltages = next.solved.voltages;
+        let moved_pu = match &next.rounding {
+            Some(it) => it.change(self.circuit, from, &voltages),
+            None => f64::INFINITY,
+        };
+        let most_pu = FARTHEST * next.first_step_pu + self.options.tolerance_pu;
+        Step {
+            voltages,
+            moved_pu,
+            is_solved: next.solved.converged && moved_pu <= self.farthest_pu && !next.is_behind,
+            is_straight: next.is_straight && moved_pu <= most_pu,
+            is_short: (shares[1] - shares[0]).abs() <= SHORT * shares[0],
+        }
+    }
+
+    /// A step of the loads as they are. Where their laws turn corners on the way, what they are
+    /// before has to lead across as well, and what they are behind it back.
+    fn walk(&mut self, shares: [f64; 2], from: &[Column<N>]) -> Outcome<N> {
+        let step = self.step(shares, from, None);
+        let to = step.voltages.as_slice();
+        if !step.is_solved {
+            return Outcome::Refused;
+        }
+        if pieces::are_same(self.circuit, from, to) {
+            let is_sound = step.is_sound(NEAR_PU);
+            return if is_sound { Outcome::Taken(step.voltages) } else { Outcome::Refused };
+        }
+        let [before, behind] = shares;
+        let is_sound = step.is_sound(ACROSS_PU)
+            && self.step(shares, from, Some(from)).is_sound(NEAR_PU)
+            && self.step([behind, before], to, Some(to)).is_sound(NEAR_PU);
+        if is_sound { Outcome::Taken(step.voltages) } else { Outcome::RefusedAcross }
+    }
+}
 
 /// Walks from no load to all loads, or to where voltages collapse. `start` are voltages close to
 /// those without any load.
@@ -136,45 +245,44 @@ pub(super) fn up<const N: usize>(
     options: &Options,
 ) -> Walk<N> {
     let tolerance_pu = options.tolerance_pu.clamp(TOLERANCE_LEAST_PU, TOLERANCE_PU);
-    let few = Options { most_iterations: ITERATIONS, tolerance_pu, ..*options };
-    let mut walk = Walk { voltages: start.to_vec(), share: 0.0, iterations: 0 };
-    let mut part = circuit.clone();
-    let mut at = |share: f64, from: &[Column<N>]| {
-        for (part, whole) in part.parts.iter_mut().zip(&circuit.parts) {
-            part.clone_from(whole);
-            part.scale(share);
-        }
-        newton::follow(&part, from.to_vec(), &few)
+    let is_raised = has_negative_impedance(circuit);
+    let mut walker = Walker {
+        circuit,
+        part: circuit.clone(),
+        options: Options { most_iterations: ITERATIONS, tolerance_pu, ..*options },
+        farthest_pu: if is_raised { FARTHEST_RAISED_PU } else { f64::INFINITY },
+        iterations: 0,
     };
-    let empty = at(0.0, start);
-    walk.iterations += empty.solved.iterations;
+    let mut walk = Walk { voltages: start.to_vec(), share: 0.0, iterations: 0 };
+    let empty = walker.at(0.0, start, None);
     if !empty.solved.converged {
+        walk.iterations = walker.iterations;
         return walk;
     }
     walk.voltages = empty.solved.voltages;
-    let is_raised = has_negative_impedance(circuit);
-    let farthest_pu = if is_raised { FARTHEST_RAISED_PU } else { f64::INFINITY };
-    let finest = if circuit.nodes() > LARGE { FINEST_OF_LARGE } else { FINEST };
-    let mut step = STEP;
-    while walk.share < 1.0 && step >= (finest * walk.share).max(SHARE_LEAST) {
+    let is_large = circuit.nodes() > LARGE;
+    let finest_of_all = if is_large { FINEST_OF_LARGE } else { FINEST };
+    let (mut step, mut finest, mut tried_across) = (STEP, finest_of_all, 0);
+    while walk.share < 1.0 && tried_across < MOST_ACROSS {
+        tried_across += u32::from(step < finest_of_all * walk.share);
         let share = (walk.share + step).min(1.0);
-        let next = at(share, &walk.voltages);
-        walk.iterations += next.solved.iterations;
-        let moved_pu = match &next.rounding {
-            Some(it) => it.change(circuit, &walk.voltages, &next.solved.voltages),
-            None => f64::INFINITY,
-        };
-        let is_short = step <= SHORT * walk.share;
-        let close = next.is_straight && moved_pu <= FARTHEST * next.first_step_pu + tolerance_pu;
-        let close = (close || (is_short && moved_pu <= NEAR_PU)) && moved_pu <= farthest_pu;
-        if next.solved.converged && close && !next.is_behind {
-            (walk.voltages, walk.share) = (next.solved.voltages, share);
-            step = (2.0 * step).min(STEP);
-        } else {
-            // First its order of magnitude: a figure with a prefix too large makes it tiny.
-            step *= if walk.share == 0.0 { 0.1 } else { 0.25 };
+        let next = walker.walk([walk.share, share], &walk.voltages);
+        match next {
+            Outcome::Taken(voltages) => {
+                (walk.voltages, walk.share) = (voltages, share);
+                step = (2.0 * step).min(STEP);
+                continue;
+            }
+            Outcome::RefusedAcross if !is_large => finest = FINEST_ACROSS,
+            Outcome::Refused | Outcome::RefusedAcross => {}
+        }
+        // First its order of magnitude: a figure with a prefix too large makes it tiny.
+        step *= if walk.share == 0.0 { 0.1 } else { 0.25 };
+        if step < (finest * walk.share).max(SHARE_LEAST) {
+            break;
         }
     }
+    walk.iterations = walker.iterations;
     if walk.share == 1.0 && options.tolerance_pu < tolerance_pu {
         let last = newton::solve(circuit, walk.voltages.clone(), options);
         walk.iterations += last.iterations;

@@ -1,0 +1,73 @@
+//! The laws that loads follow, piece by piece: where a load leaves its band of voltages its law
+//! turns a corner, and with it the path of voltages.
+//!
+//! A path may turn back at a corner or a little before it, and forth again behind it. From far away
+//! the way across looks like one without a collapse. It is told from one by the laws on either side
+//! of the corner, each continued beyond it: they have no corners, and lead across as well.
+
+use super::Complex64;
+use crate::block::{Column, magnitude};
+use crate::circuit::{Circuit, EARTH, Law, Part};
+
+/// Of a part's law, which piece it follows at a voltage.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Within,
+    Above,
+    Below,
+    Turned,
+}
+
+/// The voltage across a part, volts.
+fn across_v<const N: usize>(part: &Part, voltages: &[Column<N>]) -> f64 {
+    let at = &voltages[part.node as usize];
+    let wire = at[usize::from(part.wire)];
+    let against =
+        if part.against == EARTH { Complex64::ZERO } else { at[usize::from(part.against)] };
+    magnitude(wire - against)
+}
+
+fn piece(part: &Part, across_v: f64) -> Piece {
+    let Some((it, band)) = part.follows.as_ref().and_then(|it| Some((it, it.band.as_ref()?)))
+    else {
+        return Piece::Within;
+    };
+    let share = across_v / it.rated_voltage_v;
+    if share < band.lowest && band.lowest > 0.0 {
+        let is_turned = band.turned.is_some_and(|turned| share <= turned);
+        if is_turned { Piece::Turned } else { Piece::Below }
+    } else if share > band.highest {
+        Piece::Above
+    } else {
+        Piece::Within
+    }
+}
+
+/// Whether all parts follow the same pieces of their laws at both.
+pub(super) fn are_same<const N: usize>(
+    circuit: &Circuit<N>,
+    a: &[Column<N>],
+    b: &[Column<N>],
+) -> bool {
+    let banded = circuit.parts.iter().filter(|part| !part.is_constant());
+    banded.into_iter().all(|part| piece(part, across_v(part, a)) == piece(part, across_v(part, b)))
+}
+
+/// Makes a part follow at all voltages the piece of its law that it follows at these.
+pub(super) fn hold<const N: usize>(part: &mut Part, voltages: &[Column<N>]) {
+    let across_v = across_v(part, voltages);
+    let at = piece(part, across_v);
+    let (power, slope) = (part.power(across_v), part.slope(across_v));
+    let Some(it) = part.follows.as_mut() else { return };
+    let share = across_v / it.rated_voltage_v;
+    if at == Piece::Within {
+        it.band = None;
+    } else if share > 0.0 {
+        // Outside it is a sum of what goes with the voltage and what goes with its square.
+        let slope = slope * it.rated_voltage_v;
+        let by_square = (slope * share - power) / (share * share);
+        let by_share = (power - slope * share * 0.5) * 2.0 / share;
+        it.law = Law::Mixed([by_square, by_share, Complex64::ZERO]);
+        it.band = None;
+    }
+}
