@@ -182,3 +182,30 @@ fn windings_held_by_reactors_to_earth_only_are_solved_too() {
     let expected = between_wires(&network("wye wye")).unwrap_or_else(|why| panic!("{why}"));
     agree(between_wires(&network("delta delta")), &expected, 1e-5, "delta delta");
 }
+
+/// A load from a wire to earth that a floating side hardly carries: what holds the side is a
+/// susceptance of 1e-8 of the short-circuit one at each wire, behind which two nodes' closed form
+/// has `v^2 = (1 + sqrt(1 - 4 p^2)) / 2` up to `p = 1 / 2`.
+#[test]
+fn rounding_hides_nothing_that_loads_to_earth_do() {
+    let volts = 400.0 / 3f64.sqrt();
+    let unit_w = 3.0 * 1e-8 * 100e3 / 400.0 / 400.0 / 0.04 * volts * volts;
+    let network = |p: f64| {
+        let at_end = format!(
+            "[[load]]\nname = 'it'\nnode = 'LAST'\nwires = 'a'\nconnection = 'star'\np = '{} W'\n",
+            p * unit_w
+        );
+        feeder(&LOW, "Dd0", FEEDERS[1], &at_end)
+    };
+    for p in [0.1_f64, 0.3, 0.4, 0.45, 0.49, 0.499] {
+        let flow = flow::solve(&network(p), &Options::default());
+        let flow = flow.unwrap_or_else(|why| panic!("{p}: {why}"));
+        let found = flow.nodes[flow.nodes.len() - 1].voltage_v[0].norm() / volts;
+        let expected = (0.5 + (0.25 - p * p).sqrt()).sqrt();
+        assert!((found - expected).abs() < 1e-4, "{p}: {found}, expected {expected}");
+    }
+    for p in [0.501, 0.6, 1.0, 30.0, 1e4] {
+        let share = collapse(&network(p)).share;
+        assert!((share * p / 0.5 - 1.0).abs() < 1e-3, "{p}: {share}");
+    }
+}
