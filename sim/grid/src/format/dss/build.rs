@@ -298,28 +298,16 @@ impl Builder<'_> {
         });
     }
 
-    /// Where a capacitor or a reactor is connected. A star's further nodes are passed over, as
-    /// `OpenDSS` does: its other ends are earth, whatever else the bus names.
-    fn bank(
-        &mut self,
-        bus: &Bus,
-        phases: usize,
-        delta: bool,
-        place: Place,
-    ) -> Told<(Connection, Configuration)> {
-        if delta {
-            return self.parts(bus, phases, delta, place);
-        }
-        let mut bus = bus.clone();
-        bus.nodes.truncate(phases);
-        self.parts(&bus, phases, delta, place)
-    }
-
     fn capacitor(&mut self, object: &Object, own: &Capacitor) -> Told<()> {
         if !own.on {
             return Ok(());
         }
-        let parts = self.bank(&own.bus, own.phases, own.delta, object.place)?;
+        let parts = self.parts(
+            &own.bus.of_bank(own.phases, own.delta),
+            own.phases,
+            own.delta,
+            object.place,
+        )?;
         let kv = if own.delta || own.phases == 1 { own.kv } else { own.kv / 3f64.sqrt() };
         let siemens = match own.farads {
             Some(farads) => std::f64::consts::TAU * self.network.frequency_hz * farads,
@@ -337,7 +325,12 @@ impl Builder<'_> {
             return Err("it has no impedance".to_owned());
         }
         let Some(other) = &own.other else {
-            let parts = self.bank(&own.bus, own.phases, own.delta, object.place)?;
+            let parts = self.parts(
+                &own.bus.of_bank(own.phases, own.delta),
+                own.phases,
+                own.delta,
+                object.place,
+            )?;
             let each = (own.phases, z.inv());
             self.shunt(format!("reactor {}", object.name), object.place, parts, each);
             return Ok(());

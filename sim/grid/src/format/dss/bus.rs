@@ -28,6 +28,16 @@ impl Bus {
         Ok(Self { nodes: nodes.collect::<Told<_>>()?, name })
     }
 
+    /// As capacitors and reactors read it: a star passes over further nodes, and its other ends are
+    /// earth whatever they are.
+    pub(super) fn of_bank(&self, phases: usize, is_delta: bool) -> Self {
+        let mut bus = self.clone();
+        if !is_delta {
+            bus.nodes.truncate(phases);
+        }
+        bus
+    }
+
     /// The nodes of an element's conductors: 1, 2, 3 for its phases and earth beyond, where they
     /// were not given.
     pub(super) fn conductors(&self, phases: usize, conductors: usize) -> Vec<u8> {
