@@ -93,6 +93,33 @@ fn they_are_none_in_a_fault_either_nor_with_their_line_broken() {
     }
 }
 
+/// All of the loop in a row: both lines, the load, and what is left between the broken ends.
+#[test]
+fn beside_a_broken_conductor_they_are_no_shield_either() {
+    let options = short_circuit::Options {
+        before: Before::Loaded(Options::default()),
+        ..short_circuit::Options::default()
+    };
+    let volts = 400.0 / 3.0_f64.sqrt();
+    let (load, between) = (volts * volts / 10e3, Complex64::new(5.0, 0.0));
+    let current = volts / (OWN + load + between).norm();
+    for wires in ["a", "ab", "abc"] {
+        let network = lateral(wires, "");
+        for share in [0.0, 0.4, 1.0] {
+            let fault = Fault {
+                kind: "open-a".parse().unwrap(),
+                location: Location::Line { line: 1, share },
+                impedance_ohm: between,
+            };
+            let found = short_circuit::solve(&network, &[fault], &options).unwrap().faults[0];
+            let through = found.current_a[0].norm();
+            assert!((through / current - 1.0).abs() < 1e-6, "{wires} {share}: {through}");
+            let across = found.voltage_v[0].norm();
+            assert!((across / (current * 5.0) - 1.0).abs() < 1e-6, "{wires} {share}: {across}");
+        }
+    }
+}
+
 /// The others' charging lets them float: two capacitances between wires in a row are one of half
 /// the size.
 #[test]
