@@ -18,7 +18,7 @@ use crate::record::{
     Torn, changed, file, write_facts, write_whole,
 };
 use crate::standard;
-use crate::verdict::{Counts, Status, Verdict};
+use crate::verdict::{Counts, Reason, Status, Verdict};
 
 /// Why a run could not be judged.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +136,7 @@ impl Judge {
     pub fn verdicts(&self, facts: &RunFacts) -> Vec<Verdict> {
         if facts.state == RunState::Skipped {
             let why = facts.cause.as_deref().unwrap_or("the run was skipped");
-            let skipped = |context: &CheckContext| context.verdict(Status::Skipped, "1", why);
+            let skipped = |context: &CheckContext| context.verdict(Reason::RunSkipped, "1", why);
             return self.checks.iter().map(|(context, _)| skipped(context)).collect();
         }
         let unjudged = self.unjudged.as_ref().and_then(|unjudged| unjudged.verdict(facts));
@@ -144,8 +144,8 @@ impl Judge {
     }
 
     /// What the checks say of a run whose record cannot be read, or not be trusted.
-    fn errors(&self, why: &str) -> Vec<Verdict> {
-        self.checks.iter().map(|(context, _)| context.verdict(Status::Error, "1", why)).collect()
+    fn errors(&self, reason: Reason, why: &str) -> Vec<Verdict> {
+        self.checks.iter().map(|(context, _)| context.verdict(reason, "1", why)).collect()
     }
 }
 
@@ -302,9 +302,10 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
     };
     let changed = changed(&facts, &scenario_toml, &found);
     let torn = found.iter().filter_map(|found| found.torn).collect();
-    let verdicts = match unreadable.as_deref().or(changed.as_deref()) {
-        Some(why) => judge.errors(why),
-        None => judge.verdicts(&facts),
+    let verdicts = match (&unreadable, &changed) {
+        (Some(why), _) => judge.errors(Reason::RecordUnreadable, why),
+        (None, Some(why)) => judge.errors(Reason::RecordChanged, why),
+        (None, None) => judge.verdicts(&facts),
     };
     Ok(Evaluation { facts, verdicts, torn, unreadable, changed })
 }

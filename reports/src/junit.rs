@@ -92,6 +92,7 @@ fn test_case(verdict: &Verdict) -> TestCase {
     let mut case = TestCase::new(verdict.check.as_str(), status);
     case.set_classname(verdict.scenario.as_str());
     case.add_property(Property::new("status", verdict.status.word()));
+    case.add_property(Property::new("reason", verdict.reason.word()));
     let optional =
         [("measured", verdict.measured), ("limit", verdict.limit), ("bound", verdict.bound)];
     for (name, value) in optional {

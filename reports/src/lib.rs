@@ -29,4 +29,4 @@ pub use evaluate::{EvaluateError, Evaluation, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
 pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
 pub use render::{RenderError, render, render_evaluated};
-pub use verdict::{At, Counts, Status, Told, Verdict};
+pub use verdict::{At, Because, Counts, Reason, Status, Told, Verdict};

@@ -4,10 +4,14 @@
 //! `pass < skipped < inconclusive < fail < error`, and the fields of `verdicts.json`, are promises
 //! to users and their continuous integration: add, never rename.
 
+mod reason;
+
 use std::fmt;
 
 use lastmeter_units::{MeasurementId, SimTime};
 use serde::{Deserialize, Serialize};
+
+pub use reason::{Because, Reason};
 
 /// The outcome of a check, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -208,8 +212,10 @@ pub struct Verdict {
     pub check: String,
     /// The scenario's name.
     pub scenario: String,
-    /// The outcome.
+    /// The outcome: that of [`Self::reason`].
     pub status: Status,
+    /// Why, in one stable word for machines.
+    pub reason: Reason,
     /// What was measured, in [`Self::unit`]; the worst absolute error of an accuracy check.
     /// `None` where nothing was, or where it is not a finite number (then [`Self::why`] says so).
     pub measured: Option<f64>,
@@ -233,6 +239,14 @@ pub struct Verdict {
     /// What a pass is worth less by, or a fail: `limit unconfirmed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualification: Option<String>,
+}
+
+impl Verdict {
+    /// Gives it another reason, and with it the status that this reason has.
+    pub fn set_reason(&mut self, reason: Reason) {
+        self.reason = reason;
+        self.status = reason.status();
+    }
 }
 
 /// Whether a must-fail twin did what it is for: the named check has exactly the expected status,
@@ -273,6 +287,7 @@ mod tests {
             check: check.to_owned(),
             scenario: "s".to_owned(),
             status,
+            reason: Reason::of(status),
             measured: None,
             limit: None,
             unit: "1".to_owned(),

@@ -7,7 +7,9 @@ use lastmeter_reports::record::{
     DeviceFacts, Evidence, GridRecord, GridRow, GridTable, RunEnd, RunFacts, RunStart, RunState,
     RunWriter, TimeMode, file,
 };
-use lastmeter_reports::{ExitCode, Judge, Observation, RunReader, Status, evaluate, verdicts_json};
+use lastmeter_reports::{
+    ExitCode, Judge, Observation, Reason, RunReader, Status, evaluate, verdicts_json,
+};
 use lastmeter_reports::{format_summary, format_verdicts};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 use sample::Sample;
@@ -40,8 +42,8 @@ fn verdicts_json_is_as_promised() {
     let list: Vec<serde_json::Map<String, serde_json::Value>> =
         serde_json::from_str(&text).unwrap();
     let expected = [
-        "check", "scenario", "status", "measured", "limit", "unit", "n", "bound", "at", "covers",
-        "why",
+        "check", "scenario", "status", "reason", "measured", "limit", "unit", "n", "bound", "at",
+        "covers", "why",
     ];
     for verdict in &list {
         let mut expected = expected.to_vec();
@@ -49,6 +51,9 @@ fn verdicts_json_is_as_promised() {
         let mut keys: Vec<_> = verdict.keys().map(String::as_str).collect();
         keys.sort_unstable();
         assert_eq!(keys, expected);
+        // The word for machines and the status never contradict each other.
+        let reason: Reason = serde_json::from_value(verdict["reason"].clone()).unwrap();
+        assert_eq!(verdict["status"], reason.status().word(), "{reason}");
     }
     // The order of the keys is part of the bytes.
     let places: Vec<_> =

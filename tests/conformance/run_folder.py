@@ -27,7 +27,7 @@ FACTS = [
     "exit_code", "verdicts",
 ]
 VERDICT = [
-    "check", "scenario", "status", "measured", "limit", "unit", "n", "bound", "at", "covers", "why",
+    "check", "scenario", "status", "reason", "measured", "limit", "unit", "n", "bound", "at", "covers", "why",
 ]
 STATUSES = ["pass", "skipped", "inconclusive", "fail", "error"]
 # A drawing of what is connected to what: it shows no data, so it has none beside it.

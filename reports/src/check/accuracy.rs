@@ -20,7 +20,7 @@ use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::console::number;
 use crate::record::{Event, Observation, RunFacts, kind};
 use crate::text::{append, plural};
-use crate::verdict::{At, Status, Verdict};
+use crate::verdict::{At, Reason, Status, Verdict};
 
 const LIMITS: &[Dimension] = &[
     Dimension::Ratio,
@@ -331,9 +331,9 @@ impl Check for Accuracy {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let all = || self.series.iter().flat_map(|(_, device)| device.values());
         let n: u64 = all().map(|series| series.pairs).sum();
-        let (mut status, mut why) = self.judge(n);
-        if status == Status::Pass && !self.beyond_range.is_empty() {
-            status = Status::Inconclusive;
+        let (mut reason, mut why) = self.judge(n);
+        if reason.status() == Status::Pass && !self.beyond_range.is_empty() {
+            reason = Reason::BeyondRange;
             let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
             why = format!(
                 "the input of {} may exceed the converter's range, which is modelled with \
@@ -359,7 +359,7 @@ impl Check for Accuracy {
             limit: Some(self.spec.limit.value()),
             n,
             at: self.worst.as_ref().map(|worst| worst.at.clone()),
-            ..self.context.verdict(status, &self.spec.limit.unit(), why)
+            ..self.context.verdict(reason, &self.spec.limit.unit(), why)
         };
         finish(verdict, facts)
     }
@@ -382,7 +382,7 @@ impl Accuracy {
         ))
     }
 
-    fn judge(&self, n: u64) -> (Status, String) {
+    fn judge(&self, n: u64) -> (Reason, String) {
         let (limit, unit) = (self.spec.limit.value(), self.spec.limit.unit());
         if self.outside > 0
             && let Some(worst) = &self.worst
@@ -400,11 +400,11 @@ impl Accuracy {
             } else if worst.error.is_infinite() {
                 why.push_str("; a percentage of zero says nothing, see `minimum`");
             }
-            return (Status::Fail, why);
+            return (Reason::OutsideLimit, why);
         }
         if n == 0 {
             let about = format!("{} of device {}", self.spec.quantity, self.series.pattern());
-            return (Status::Inconclusive, format!("no pair of {about} in the record"));
+            return (Reason::NothingToJudge, format!("no pair of {about} in the record"));
         }
         let silent: Vec<String> = self
             .series
@@ -419,14 +419,14 @@ impl Accuracy {
             let more = silent.len() - 1;
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             return (
-                Status::Inconclusive,
+                Reason::Incomplete,
                 format!("{first}{more}: due, but no pair of it could be judged"),
             );
         }
         if let Some(too_few) = self.too_few() {
-            return (Status::Inconclusive, too_few);
+            return (Reason::TooFew, too_few);
         }
-        (Status::Pass, format!("all {} within {} {unit}", plural(n, "pair"), number(limit)))
+        (Reason::WithinLimit, format!("all {} within {} {unit}", plural(n, "pair"), number(limit)))
     }
 }
 

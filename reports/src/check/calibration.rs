@@ -12,7 +12,7 @@ use crate::console::number;
 use crate::record::{Event, Observation, RunFacts};
 use crate::standard::decide;
 use crate::text::plural;
-use crate::verdict::{At, Status, Told, Verdict};
+use crate::verdict::{At, Reason, Status, Told, Verdict};
 
 const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
 
@@ -205,18 +205,18 @@ impl CalibrationCheck {
         }
         let Some((place, figure, status)) = worst else {
             let why = "no point of the sweep after was measured";
-            return self.context.verdict(Status::Inconclusive, "%", why);
+            return self.context.verdict(Reason::NothingToJudge, "%", why);
         };
         let (value, uncertainty) = self.of(figure);
         let shown = format!("{} ± {} %", number(value), number(uncertainty));
         let mut why = format!("{place}: {shown}, limit {} %", number(self.limit));
-        let mut status = status;
+        let mut reason = Reason::of(status);
         if outside > 1 {
             why = format!("{outside} of {} figures outside; {why}", figures.len());
         }
         for (doubt, text) in self.doubts(&before, missing) {
-            if status <= doubt {
-                status = doubt;
+            if reason.status() <= doubt.status() {
+                reason = doubt;
                 why = format!("{text}; otherwise {why}");
             } else {
                 why = format!("{why}; {text}");
@@ -226,7 +226,7 @@ impl CalibrationCheck {
             why = format!("{why}; {text}");
         }
         let basis = format!("{}, {}", plural(n, "point"), self.worst_before(&before));
-        let mut verdict = self.context.verdict(status, "%", why);
+        let mut verdict = self.context.verdict(reason, "%", why);
         verdict.n = n;
         verdict.measured = Some(value.abs());
         verdict.limit = Some(self.limit);
@@ -253,11 +253,11 @@ impl CalibrationCheck {
     }
 
     /// What keeps a pass from being one.
-    fn doubts(&self, before: &[&SweepPoint], missing: usize) -> Vec<(Status, String)> {
+    fn doubts(&self, before: &[&SweepPoint], missing: usize) -> Vec<(Reason, String)> {
         let mut doubts = Vec::new();
         if missing > 0 {
             let text = format!("{} without enough readings", plural(missing as u64, "point"));
-            doubts.push((Status::Inconclusive, text));
+            doubts.push((Reason::Incomplete, text));
         }
         if self.is_deviation {
             return doubts;
@@ -271,7 +271,7 @@ impl CalibrationCheck {
                 "before the calibration no error was larger than {} %, which shows nothing",
                 number(least)
             );
-            doubts.push((Status::Inconclusive, text));
+            doubts.push((Reason::ShowsNothing, text));
         }
         if let Some((least, most)) = self.before_range {
             let out = errors.iter().filter(|error| **error < least || **error > most).count();
@@ -282,7 +282,7 @@ impl CalibrationCheck {
                     number(least),
                     number(most)
                 );
-                doubts.push((Status::Fail, text));
+                doubts.push((Reason::OutsideLimit, text));
             }
         }
         doubts

@@ -12,7 +12,7 @@ use lastmeter_units::{SimDuration, SimTime};
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::record::{Event, RunFacts, kind};
 use crate::text::{append, plural};
-use crate::verdict::{At, Status, Verdict};
+use crate::verdict::{At, Reason, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -156,29 +156,29 @@ impl Check for CommandAck {
         if self.refused > 0 {
             append(&mut why, format_args!(", {} of them refused as expected", self.refused));
         }
-        let (status, about) = if let Some((given, what)) = &self.first_disobeyed {
+        let (reason, about) = if let Some((given, what)) = &self.first_disobeyed {
             append(&mut why, format_args!("; {what}: {}", given.told()));
             if self.disobeyed > 1 {
                 append(&mut why, format_args!(" and {} more not obeyed", self.disobeyed - 1));
             }
-            (Status::Fail, Some(given))
+            (Reason::NotObeyed, Some(given))
         } else if let Some(given) = lost {
             append(&mut why, format_args!("; never: {}", given.told()));
-            (Status::Fail, Some(given))
+            (Reason::NeverAnswered, Some(given))
         } else if let Some((_, given)) = late {
             append(&mut why, format_args!("; too late: {}", given.told()));
-            (Status::Fail, Some(given))
+            (Reason::TooLate, Some(given))
         } else if let Some(given) = self.open.values().next() {
             append(
                 &mut why,
                 format_args!("; the record ends before the time is up: {}", given.told()),
             );
-            (Status::Inconclusive, Some(given))
+            (Reason::Unanswered, Some(given))
         } else if commands == 0 {
             why = format!("no command was given to device {}", self.device);
-            (Status::Inconclusive, None)
+            (Reason::NothingToJudge, None)
         } else {
-            (Status::Pass, self.slowest.as_ref().map(|(_, given)| given))
+            (Reason::WithinLimit, self.slowest.as_ref().map(|(_, given)| given))
         };
         let slowest_s = self.slowest.as_ref().map(|(took, _)| took.as_seconds_f64());
         let verdict = Verdict {
@@ -186,7 +186,7 @@ impl Check for CommandAck {
             limit: Some(self.within.as_seconds_f64()),
             n: commands,
             at: about.map(Given::at),
-            ..self.context.verdict(status, "s", why)
+            ..self.context.verdict(reason, "s", why)
         };
         finish(verdict, facts)
     }
@@ -282,7 +282,7 @@ impl Unjudged {
         let verdict = Verdict {
             n,
             at: Some(given.at()),
-            ..self.all.context.verdict(Status::Inconclusive, "1", why)
+            ..self.all.context.verdict(Reason::UnjudgedCommands, "1", why)
         };
         Some(finish(verdict, facts))
     }
@@ -293,6 +293,7 @@ mod tests {
     use super::super::testing::{at, check, facts, try_check};
     use super::*;
     use crate::record::RunState;
+    use crate::verdict::Status;
 
     fn judge(toml: &str, events: &[Event], state: RunState) -> Verdict {
         let mut check = check("command_ack", toml);

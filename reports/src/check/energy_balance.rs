@@ -14,7 +14,7 @@ use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::console::number;
 use crate::record::{Event, GridRow, Observation, RunFacts, kind};
 use crate::text::{append, plural};
-use crate::verdict::{At, Status, Verdict};
+use crate::verdict::{At, Reason, Status, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -251,7 +251,7 @@ impl Check for EnergyBalance {
         let mut verdict = self.told(&found);
         if verdict.status == Status::Pass && !self.beyond_range.is_empty() {
             let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
-            verdict.status = Status::Inconclusive;
+            verdict.set_reason(Reason::BeyondRange);
             verdict.why = format!(
                 "the input of {} may exceed the converter's range, which is modelled with \
                  fidelity = \"samples\" only; use it, or see the ratios and nominal values of the \
@@ -348,7 +348,11 @@ impl EnergyBalance {
                 None if *left_out > 0 => "in no interval was there more than `minimum`".to_owned(),
                 None => "no register was due".to_owned(),
             };
-            return self.context.verdict(Status::Inconclusive, "%", why);
+            let reason = match found.first_missing {
+                Some(_) => Reason::Incomplete,
+                None => Reason::NothingToJudge,
+            };
+            return self.context.verdict(reason, "%", why);
         };
         let kwh = |joules: f64| number(joules / KWH);
         let mut why = format!(
@@ -362,19 +366,17 @@ impl EnergyBalance {
             append(&mut why, format_args!(" from {} to {}", worst.from, worst.to));
             append(&mut why, format_args!(", the worst of {} intervals", judged.len()));
         }
-        let status = if worst.share() > self.limit {
-            Status::Fail
-        } else if *missing == 0 {
-            Status::Pass
-        } else {
-            Status::Inconclusive
-        };
         let most_j = judged.iter().map(Balance::energy_j).fold(0.0, f64::max);
-        let (status, nothing) = match status {
-            Status::Pass if most_j < NOTHING_J => (Status::Inconclusive, true),
-            status => (status, false),
+        let reason = if worst.share() > self.limit {
+            Reason::OutsideLimit
+        } else if *missing > 0 {
+            Reason::Incomplete
+        } else if most_j < NOTHING_J {
+            Reason::NothingToJudge
+        } else {
+            Reason::WithinLimit
         };
-        if nothing {
+        if reason == Reason::NothingToJudge {
             append(&mut why, format_args!("; no energy flowed, so nothing was added up"));
         }
         if *left_out > 0 {
@@ -395,7 +397,7 @@ impl EnergyBalance {
             measured: Some(100.0 * worst.share()),
             n: judged.len() as u64,
             at: Some(at),
-            ..self.context.verdict(status, "%", why)
+            ..self.context.verdict(reason, "%", why)
         }
     }
 }

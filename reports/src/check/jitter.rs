@@ -9,7 +9,7 @@ use crate::console::number;
 use crate::latency::{Correlation, EXACT_MAX, Judgement, Limit, Population, Validity, told};
 use crate::record::{LatencyRow, RunFacts};
 use crate::text::append;
-use crate::verdict::{Status, Told, Verdict};
+use crate::verdict::{Because, Reason, Status, Told, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -63,22 +63,23 @@ impl Check for Jitter {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let validity = Validity::of(facts);
         let judged = if validity.modelled {
-            Err(String::new())
+            Err(Because::new(Reason::Modelled, ""))
         } else {
             self.gather.population().and_then(|population| {
                 let judged = population.judge_variation(self.limit_ns, self.coverage);
                 let why = || {
-                    format!(
+                    let why = format!(
                         "more than {EXACT_MAX} messages: the fastest is known only at the end, and \
                          so many are not kept; choose devices with `device`"
-                    )
+                    );
+                    Because::new(Reason::TooMany, why)
                 };
                 Ok((population, judged.ok_or_else(why)?))
             })
         };
         let verdict = match judged {
             Ok((population, judged)) => self.judge(population, &judged, &validity, facts),
-            Err(why) => rows::without_judgement(&self.context, facts, "%", why),
+            Err(because) => rows::without_judgement(&self.context, facts, "%", because),
         };
         let limit = rounded(100.0 * (1.0 - self.coverage));
         finish(Verdict { limit: Some(limit), ..verdict }, facts)
@@ -96,14 +97,14 @@ impl Jitter {
         let conclusion = validity.conclude(population, Limit::Within(self.limit_ns), judged);
         let limit = told(self.limit_ns);
         let percent = number(100.0 * self.coverage);
-        let mut why = match conclusion.status {
+        let mut why = match conclusion.status() {
             Status::Pass => {
                 format!("delay variation within {limit} at p{percent}, 95 % confidence, this run")
             }
             Status::Fail => {
                 format!("delay variation above {limit} at p{percent}, 95 % confidence, this run")
             }
-            _ => conclusion.why,
+            _ => conclusion.why.clone(),
         };
         let (k, n) = (judged.tally.k(), judged.tally.n);
         let bound = number_of(100.0 * judged.bound());
@@ -131,7 +132,7 @@ impl Jitter {
             n,
             at: named.map(|named| rows::place(named, facts)),
             told: Some(Told { measured: format!("{k} over {limit}, bound {bound} %"), basis }),
-            ..self.context.verdict(conclusion.status, "%", why)
+            ..self.context.verdict(conclusion.reason, "%", why)
         }
     }
 }

@@ -6,12 +6,12 @@ use super::rows::{self, Gather};
 use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::console::number;
 use crate::latency::{
-    Conclusion, Correlation, Judgement, Limit, Population, Requirement, RequirementTable, Span,
-    Validity, find_class, find_profile, told,
+    Correlation, Judgement, Limit, Population, Requirement, RequirementTable, Span, Validity,
+    find_class, find_profile, told,
 };
 use crate::record::{LatencyRow, Point, RunFacts};
 use crate::text::{append, plural};
-use crate::verdict::{Status, Told, Verdict};
+use crate::verdict::{Because, Reason, Status, Told, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -188,16 +188,22 @@ impl Check for Latency {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let validity = Validity::of(facts);
         let judged = if validity.modelled {
-            Err(String::new())
+            Err(Because::new(Reason::Modelled, ""))
         } else {
             self.gather.population().and_then(|population| {
                 let judged = population.judge(self.claim.limit, self.claim.coverage);
-                Ok((population, judged.ok_or("the population was not told of the limit")?))
+                Ok((
+                    population,
+                    judged.ok_or_else(|| {
+                        let why = "the population was not told of the limit";
+                        Because::new(Reason::NotEvaluated, why)
+                    })?,
+                ))
             })
         };
         let verdict = match judged {
             Ok((population, judged)) => self.judge(population, &judged, &validity, facts),
-            Err(why) => rows::without_judgement(&self.context, facts, "%", why),
+            Err(because) => rows::without_judgement(&self.context, facts, "%", because),
         };
         let limit = 100.0 * (1.0 - self.claim.coverage);
         finish(Verdict { limit: Some(rounded(limit)), ..verdict }, facts)
@@ -227,10 +233,10 @@ impl Latency {
         for flag in &validity.flags {
             append(&mut why, format_args!("; {flag}"));
         }
-        if conclusion.status == Status::Fail && validity.missed.is_some() {
+        if conclusion.status() == Status::Fail && validity.missed.is_some() {
             append(&mut why, format_args!("; {}", conclusion.why));
             for invalid in &validity.invalid {
-                append(&mut why, format_args!("; {invalid}"));
+                append(&mut why, format_args!("; {}", invalid.why));
             }
         }
         if !self.claim.source.is_empty() {
@@ -250,18 +256,18 @@ impl Latency {
                 ),
                 basis: self.basis(judged),
             }),
-            ..self.context.verdict(conclusion.status, "%", why)
+            ..self.context.verdict(conclusion.reason, "%", why)
         }
     }
 
     /// The sentence that stands first.
-    fn headline(&self, conclusion: &Conclusion, judged: &Judgement) -> String {
+    fn headline(&self, conclusion: &Because, judged: &Judgement) -> String {
         let at = format!(
             "with {} at p{}, 95 % confidence, this run",
             self.claim.told(),
             number(100.0 * judged.coverage)
         );
-        match conclusion.status {
+        match conclusion.status() {
             Status::Pass => format!("timing consistent {at}"),
             Status::Fail => format!("timing not consistent {at}"),
             _ => conclusion.why.clone(),

@@ -28,7 +28,7 @@ use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 
 use crate::record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunState};
 use crate::standard::Plan;
-use crate::verdict::{Status, Verdict};
+use crate::verdict::{Reason, Verdict};
 
 pub use demand::Demand;
 pub(crate) use select::ByDevice;
@@ -84,11 +84,12 @@ pub struct CheckContext {
 
 impl CheckContext {
     /// A verdict of this check about nothing yet.
-    pub fn verdict(&self, status: Status, unit: &str, why: impl Into<String>) -> Verdict {
+    pub fn verdict(&self, reason: Reason, unit: &str, why: impl Into<String>) -> Verdict {
         Verdict {
             check: self.name.clone(),
             scenario: self.scenario.clone(),
-            status,
+            status: reason.status(),
+            reason,
             measured: None,
             limit: None,
             unit: unit.to_owned(),
@@ -138,25 +139,25 @@ pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
     verdict.measured = finite(verdict.measured);
     verdict.limit = finite(verdict.limit);
     verdict.bound = finite(verdict.bound);
-    let Some((status, what)) = unfinished(facts) else { return verdict };
-    if verdict.status <= status {
-        verdict.status = status;
+    let Some((reason, what)) = unfinished(facts) else { return verdict };
+    if verdict.status <= reason.status() {
+        verdict.set_reason(reason);
         verdict.why = format!("{what}; until then {}", verdict.why);
     }
     verdict
 }
 
 /// What a run that did not run to its end comes to at best, and why; `None` of one that did.
-pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Status, String)> {
-    let (status, what) = match facts.state {
+pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Reason, String)> {
+    let (reason, what) = match facts.state {
         RunState::Finished => return None,
-        RunState::Interrupted => (Status::Inconclusive, "the run was interrupted"),
-        RunState::Running => (Status::Inconclusive, "the run never finished its record"),
-        RunState::Error => (Status::Error, "the bench broke"),
-        RunState::Skipped => (Status::Skipped, "the run was skipped"),
+        RunState::Interrupted => (Reason::Unfinished, "the run was interrupted"),
+        RunState::Running => (Reason::Unfinished, "the run never finished its record"),
+        RunState::Error => (Reason::BenchBroke, "the bench broke"),
+        RunState::Skipped => (Reason::RunSkipped, "the run was skipped"),
     };
     let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    Some((status, format!("{what}{cause}")))
+    Some((reason, format!("{what}{cause}")))
 }
 
 #[cfg(test)]
@@ -239,6 +240,7 @@ pub(crate) mod testing {
 mod tests {
     use super::testing::facts;
     use super::*;
+    use crate::verdict::Status;
 
     #[test]
     fn each_kind_is_named_once_and_documented() {
@@ -277,8 +279,9 @@ mod tests {
             (RunState::Running, worst_with(Status::Inconclusive)),
             (RunState::Error, worst_with(Status::Error)),
         ] {
-            let statuses = Status::ALL
-                .map(|status| finish(context.verdict(status, "1", "fine"), &facts(state)).status);
+            let statuses = Status::ALL.map(|status| {
+                finish(context.verdict(Reason::of(status), "1", "fine"), &facts(state)).status
+            });
             assert_eq!(statuses, expected, "{state:?}");
         }
     }
@@ -290,7 +293,7 @@ mod tests {
     #[test]
     fn what_is_no_number_is_not_written_as_one() {
         let context = CheckContext { name: "c".to_owned(), ..CheckContext::default() };
-        let mut verdict = context.verdict(Status::Fail, "%", "x");
+        let mut verdict = context.verdict(Reason::OutsideLimit, "%", "x");
         verdict.measured = Some(f64::INFINITY);
         verdict.bound = Some(f64::NAN);
         let finished = finish(verdict, &facts(RunState::Finished));

@@ -9,7 +9,7 @@ use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::record::{Event, Observation, RunFacts, kind};
 use crate::text::{append, plural};
-use crate::verdict::{At, Status, Verdict};
+use crate::verdict::{At, Reason, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -109,15 +109,19 @@ impl Check for NoLoss {
         }
         // A reading that was under way when the run ended early is not lost.
         let proven = unexpected + if facts.is_finished() { missing } else { 0 };
-        let status = if proven > 0 {
-            Status::Fail
+        let reason = if proven > unexpected {
+            Reason::ReadingsLost
+        } else if proven > 0 {
+            Reason::ReadingsUnexpected
         } else if due == 0 {
             why = format!("no reading of device {} was due; {why}", self.devices.pattern());
-            Status::Inconclusive
-        } else if missing > 0 || !without_serial.is_empty() || !never_due.is_empty() {
-            Status::Inconclusive
+            Reason::NothingToJudge
+        } else if !without_serial.is_empty() {
+            Reason::Unnumbered
+        } else if missing > 0 || !never_due.is_empty() {
+            Reason::Incomplete
         } else {
-            Status::Pass
+            Reason::WithinLimit
         };
         let place = first_missing.first().or(first_unexpected.first());
         let stray = || self.first_strays.first().map(|(at, _)| at.clone());
@@ -126,7 +130,7 @@ impl Check for NoLoss {
             limit: Some(0.0),
             n: due,
             at: place.map(|&(device, place)| place.at(device)).or_else(stray),
-            ..self.context.verdict(status, "1", why)
+            ..self.context.verdict(reason, "1", why)
         };
         finish(verdict, facts)
     }
@@ -188,6 +192,7 @@ mod tests {
     use super::super::testing::{at, check, facts, row};
     use super::*;
     use crate::record::{DeviceFacts, Evidence, RunState};
+    use crate::verdict::Status;
 
     const U: &str = "electricity.voltage.rms.l1";
     const F: &str = "electricity.frequency";

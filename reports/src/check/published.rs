@@ -8,7 +8,7 @@ use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::latency::{Distribution, Limit, Population, Validity, told};
 use crate::record::{LatencyRow, RunFacts};
 use crate::text::append;
-use crate::verdict::{Status, Told, Verdict};
+use crate::verdict::{Because, Reason, Told, Verdict};
 
 /// With fewer messages a figure is not compared.
 const MESSAGES_MIN: u64 = 100;
@@ -165,7 +165,7 @@ impl Check for Published {
         let validity = Validity::of(facts);
         let verdict = match self.gather.population() {
             Ok(population) => self.compare(population, &validity),
-            Err(why) => self.context.verdict(Status::Inconclusive, self.figure.unit(), why),
+            Err(Because { reason, why }) => self.context.verdict(reason, self.figure.unit(), why),
         };
         finish(Verdict { limit: Some(self.figure.tolerance), ..verdict }, facts)
     }
@@ -178,16 +178,19 @@ impl Published {
         let delays = population.distribution();
         let ours = figure.of(&delays);
         let off = ours.map(|ours| (ours - figure.value).abs());
-        let (status, reason) = match (self.refused(population, &delays, validity), off) {
-            (Some(why), _) => (Status::Inconclusive, why),
-            (None, None) => (Status::Inconclusive, "there is no such figure".to_owned()),
-            (None, Some(off)) if off <= figure.tolerance => (Status::Pass, "near".to_owned()),
-            (None, Some(_)) => (Status::Fail, "too far".to_owned()),
+        let because = match (self.refused(population, &delays, validity), off) {
+            (Some(refused), _) => refused,
+            (None, None) => Because::new(Reason::NothingToJudge, "there is no such figure"),
+            (None, Some(off)) if off <= figure.tolerance => {
+                Because::new(Reason::WithinLimit, "near")
+            }
+            (None, Some(_)) => Because::new(Reason::OutsideLimit, "too far"),
         };
         let told_ours = ours.map_or_else(|| "-".to_owned(), |ours| figure.told(ours));
         let published = figure.told(figure.value);
         let mut why = format!(
-            "{reason}: {} {told_ours}, published {published} ({}), tolerance {}",
+            "{}: {} {told_ours}, published {published} ({}), tolerance {}",
+            because.why,
             figure.name(),
             self.source,
             figure.told(figure.tolerance)
@@ -207,7 +210,7 @@ impl Published {
                 measured: format!("{} {told_ours}, published {published}", figure.name()),
                 basis: format!("n {}{modelled}", delays.n()),
             }),
-            ..self.context.verdict(status, figure.unit(), why)
+            ..self.context.verdict(because.reason, figure.unit(), why)
         }
     }
 
@@ -216,31 +219,34 @@ impl Published {
         population: &Population,
         delays: &Distribution,
         validity: &Validity,
-    ) -> Option<String> {
-        if let Some(why) = validity.refuses(population) {
-            return Some(why);
+    ) -> Option<Because> {
+        if let Some(refused) = validity.refuses(population) {
+            return Some(refused);
         }
         if delays.n() < MESSAGES_MIN {
-            return Some(format!("n too small: {} of {MESSAGES_MIN}", delays.n()));
+            let why = format!("n too small: {} of {MESSAGES_MIN}", delays.n());
+            return Some(Because::new(Reason::TooFew, why));
         }
         if self.figure.under_ns.is_none() && !delays.is_exact() {
-            return Some("too many messages to keep: quantiles are right to 0.1 % only".to_owned());
+            let why = "too many messages to keep: quantiles are right to 0.1 % only";
+            return Some(Because::new(Reason::TooMany, why));
         }
-        if let Some(why) = self
+        if let Some(refused) = self
             .figure
             .under_ns
             .map(Limit::Within)
             .and_then(|limit| validity.is_not_measurable(limit))
         {
-            return Some(why);
+            return Some(refused);
         }
         let floor = validity.floor.filter(|_| self.figure.under_ns.is_none())?;
         let least_s = 3.0 * floor.p50_ns as f64 / 1e9;
         (self.figure.tolerance < least_s).then(|| {
-            format!(
+            let why = format!(
                 "not measurable here: the tolerance is below 3 times the floor's median, {}",
                 told(floor.p50_ns)
-            )
+            );
+            Because::new(Reason::NotMeasurableHere, why)
         })
     }
 }

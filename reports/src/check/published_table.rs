@@ -9,7 +9,7 @@ use crate::console::number;
 use crate::record::{Observation, RunFacts};
 use crate::standard::{Deviation, Deviations, Plan, Published};
 use crate::text::append;
-use crate::verdict::{At, Status, Told, Verdict};
+use crate::verdict::{At, Reason, Told, Verdict};
 
 const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1000.0 };
 
@@ -126,10 +126,11 @@ impl Check for TableCheck {
             is_meant.then(|| self.judged(row, found))
         });
         let judged: Vec<Judged<'_>> = judged.collect();
-        let worst =
-            judged.iter().max_by(|a, b| a.status.cmp(&b.status).then(a.share.total_cmp(&b.share)));
+        let worst = judged.iter().max_by(|a, b| {
+            a.reason.status().cmp(&b.reason.status()).then(a.share.total_cmp(&b.share))
+        });
         let Some(worst) = worst else {
-            let verdict = self.context.verdict(Status::Inconclusive, "%", "nothing was recorded");
+            let verdict = self.context.verdict(Reason::NothingToJudge, "%", "nothing was recorded");
             return finish(verdict, facts);
         };
         finish(self.told(worst, &judged), facts)
@@ -140,7 +141,7 @@ impl Check for TableCheck {
 struct Judged<'a> {
     row: &'a Published,
     found: Deviation,
-    status: Status,
+    reason: Reason,
     /// Which share of what is allowed is used.
     share: f64,
     limit: f64,
@@ -152,8 +153,8 @@ impl TableCheck {
         let published = row.figure.value();
         let Some(ratio) = found.ratio(row) else {
             let why = format!("{}: nothing counts", row.name);
-            let (status, limit) = (Status::Inconclusive, published);
-            return Judged { row, found, status, share: 0.0, limit, why };
+            let (reason, limit) = (Reason::NothingToJudge, published);
+            return Judged { row, found, reason, share: 0.0, limit, why };
         };
         // NaN is inside nothing.
         let (is_good, limit, share) = match self.rule {
@@ -170,10 +171,10 @@ impl TableCheck {
                 (is_near, if ratio < from { from / part } else { from * part }, off(from))
             }
         };
-        let status = match (is_good, found.missing) {
-            (false, _) => Status::Fail,
-            (true, 0) => Status::Pass,
-            (true, _) => Status::Inconclusive,
+        let reason = match (is_good, found.missing) {
+            (false, _) => Reason::OutsideLimit,
+            (true, 0) => Reason::WithinLimit,
+            (true, _) => Reason::Incomplete,
         };
         let rms = found.rms.unwrap_or(f64::NAN);
         let mut why = format!(
@@ -190,7 +191,7 @@ impl TableCheck {
             why.push_str(", and no explanation of it");
         }
         let share = if share.is_nan() { f64::INFINITY } else { share };
-        Judged { row, found, status, share, limit: limit * published, why }
+        Judged { row, found, reason, share, limit: limit * published, why }
     }
 
     fn told(&self, worst: &Judged<'_>, judged: &[Judged<'_>]) -> Verdict {
@@ -201,7 +202,7 @@ impl TableCheck {
         for other in others {
             append(&mut why, format_args!("; {}", other.why));
         }
-        let mut verdict = self.context.verdict(worst.status, unit, why);
+        let mut verdict = self.context.verdict(worst.reason, unit, why);
         verdict.n = worst.found.readings;
         verdict.measured = worst.found.rms;
         verdict.limit = Some(worst.limit);

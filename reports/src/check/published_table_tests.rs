@@ -9,6 +9,7 @@ use super::*;
 use crate::check::testing::{START, facts, id};
 use crate::record::RunState;
 use crate::standard::{Connection, tests as testing};
+use crate::verdict::Status;
 
 const NAME: &str = "paper-table-1-sinusoidal";
 

@@ -21,7 +21,7 @@ use crate::console::number;
 use crate::latency::{EXACT_MAX, Limit, Validity, told};
 use crate::record::{Event, LatencyRow, Point, RunFacts, kind};
 use crate::text::{append, plural};
-use crate::verdict::{At, Status, Told, Verdict};
+use crate::verdict::{At, Because, Reason, Told, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -206,12 +206,12 @@ impl Check for Recovery {
     fn verdict(&self, facts: &RunFacts) -> Verdict {
         let validity = Validity::of(facts);
         let judged = match self.cannot_judge(&validity) {
-            Some(why) => Err(why),
-            None => self.devices(),
+            Some(because) => Err(because),
+            None => self.devices().map_err(|why| Because::new(Reason::NothingToJudge, why)),
         };
         let verdict = match judged {
             Ok(devices) => self.judge(devices, facts, &validity),
-            Err(why) => rows::without_judgement(&self.context, facts, "s", why),
+            Err(because) => rows::without_judgement(&self.context, facts, "s", because),
         };
         finish(verdict, facts)
     }
@@ -291,26 +291,29 @@ impl Recovery {
         }
     }
 
-    fn cannot_judge(&self, validity: &Validity) -> Option<String> {
+    fn cannot_judge(&self, validity: &Validity) -> Option<Because> {
         if validity.modelled {
-            return Some(String::new());
+            return Some(Because::new(Reason::Modelled, ""));
         }
-        if let Some(why) = validity.invalid.first() {
-            return Some(format!("invalid run: {why}"));
+        if let Some(because) = validity.invalid() {
+            return Some(because);
         }
         if validity.floor.is_none() {
-            return Some("there is no floor from before and after the run".to_owned());
+            let why = "there is no floor from before and after the run";
+            return Some(Because::new(Reason::NoFloor, why));
         }
         let limits = [Some(self.in_time_ns), self.longest_outage_ns, self.recover_within_ns];
         let least = limits.into_iter().flatten().min().map(Limit::Within);
-        if let Some(why) = least.and_then(|limit| validity.is_not_measurable(limit)) {
-            return Some(why);
+        if let Some(because) = least.and_then(|limit| validity.is_not_measurable(limit)) {
+            return Some(because);
         }
         if self.injections.is_empty() {
-            return Some("nothing was injected: no broken link and no kill".to_owned());
+            let why = "nothing was injected: no broken link and no kill";
+            return Some(Because::new(Reason::NothingToJudge, why));
         }
         (self.kept > EXACT_MAX).then(|| {
-            format!("more than {EXACT_MAX} messages to keep; choose devices with `device`")
+            let why = format!("more than {EXACT_MAX} messages to keep; choose with `device`");
+            Because::new(Reason::TooMany, why)
         })
     }
 
@@ -415,8 +418,8 @@ impl Recovery {
                 worst.device,
                 told(worst.from_ns)
             );
-            let status = if is_over { Status::Fail } else { Status::Pass };
-            parts.push(Part { status, text, ns: Some(worst.ns), limit_ns, worst: Some(worst) });
+            let reason = if is_over { Reason::TooLate } else { Reason::WithinLimit };
+            parts.push(Part { reason, text, ns: Some(worst.ns), limit_ns, worst: Some(worst) });
         }
         if let Some(limit_ns) = self.recover_within_ns {
             parts.push(self.recovery_part(devices, limit_ns));
@@ -424,9 +427,11 @@ impl Recovery {
         // The worst status first, then what is nearest to its limit.
         let share =
             |part: &Part| part.ns.map_or(f64::INFINITY, |ns| ns as f64 / part.limit_ns as f64);
-        parts.sort_by(|a, b| b.status.cmp(&a.status).then(share(b).total_cmp(&share(a))));
+        parts.sort_by(|a, b| {
+            b.reason.status().cmp(&a.reason.status()).then(share(b).total_cmp(&share(a)))
+        });
         let Some(first) = parts.first() else {
-            return self.context.verdict(Status::Inconclusive, "s", "nothing to judge");
+            return self.context.verdict(Reason::NothingToJudge, "s", "nothing to judge");
         };
         let mut why = String::new();
         for part in &parts {
@@ -450,7 +455,7 @@ impl Recovery {
                 measured: measured.map_or("never".to_owned(), |s| format!("{} s", number(s))),
                 basis: plural(count, "injection"),
             }),
-            ..self.context.verdict(first.status, "s", why)
+            ..self.context.verdict(first.reason, "s", why)
         }
     }
 
@@ -458,12 +463,12 @@ impl Recovery {
         match self.recovered(devices) {
             Recovered::Within(worst) => {
                 let ns = worst.as_ref().map_or(0, |worst| worst.ns);
-                let status = if ns > limit_ns { Status::Fail } else { Status::Pass };
+                let reason = if ns > limit_ns { Reason::TooLate } else { Reason::WithinLimit };
                 let of = worst.as_ref().map(|worst| {
                     format!(" of {} after {}", worst.device, self.what(worst.injection))
                 });
                 let text = format!("recovered within {}{}", told(ns), of.unwrap_or_default());
-                Part { status, text, ns: Some(ns), limit_ns, worst }
+                Part { reason, text, ns: Some(ns), limit_ns, worst }
             }
             Recovered::Never(worst, lost) => {
                 let what = self.what(worst.injection);
@@ -476,10 +481,10 @@ impl Recovery {
                 } else {
                     format!("never recovered: {} was not in time again after {what}", worst.device)
                 };
-                Part { status: Status::Fail, text, ns: None, limit_ns, worst: Some(worst) }
+                Part { reason: Reason::NotRecovered, text, ns: None, limit_ns, worst: Some(worst) }
             }
             Recovered::Unknown(text) => {
-                Part { status: Status::Inconclusive, text, ns: None, limit_ns, worst: None }
+                Part { reason: Reason::Incomplete, text, ns: None, limit_ns, worst: None }
             }
         }
     }
@@ -502,7 +507,7 @@ impl Recovery {
 
 /// One of the two figures of the verdict.
 struct Part {
-    status: Status,
+    reason: Reason,
     text: String,
     /// `None`: never, or not known.
     ns: Option<i64>,

@@ -8,7 +8,7 @@ use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::record::{Event, Observation, RunFacts, kind};
 use crate::text::{append, plural};
-use crate::verdict::{At, Status, Verdict};
+use crate::verdict::{At, Reason, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -141,22 +141,24 @@ impl Check for Refused {
             }
         }
         let n = readings + refusals;
-        let status = if !surplus.is_empty() || (facts.is_finished() && !missing.is_empty()) {
-            Status::Fail
+        let reason = if !surplus.is_empty() {
+            Reason::UnexpectedRefusal
+        } else if facts.is_finished() && !missing.is_empty() {
+            Reason::RefusalMissing
         } else if n == 0 {
             why = String::from("nothing reached the platform, so nothing could be refused");
-            Status::Inconclusive
+            Reason::NothingToJudge
         } else if !missing.is_empty() {
-            Status::Inconclusive
+            Reason::Incomplete
         } else {
-            Status::Pass
+            Reason::WithinLimit
         };
         let verdict = Verdict {
             measured: Some((count(&missing) + count(&surplus)) as f64),
             limit: Some(0.0),
             n,
             at,
-            ..self.context.verdict(status, "1", why)
+            ..self.context.verdict(reason, "1", why)
         };
         finish(verdict, facts)
     }
@@ -205,6 +207,7 @@ mod tests {
     use super::super::testing::{at, check, facts, row, try_check};
     use super::*;
     use crate::record::RunState;
+    use crate::verdict::Status;
 
     fn judge(expect: &str, refusals: &[(&str, Option<&str>)], state: RunState) -> Verdict {
         let mut check = check("refused", &format!("expect = [{expect}]"));

@@ -12,7 +12,7 @@ use super::select::ByDevice;
 use super::{CheckContext, Demand, Pattern};
 use crate::latency::{Limit, Named, Population, Span, Validity, Window, needed_sample_size};
 use crate::record::{LatencyRow, Point, RunFacts};
-use crate::verdict::{At, Status, Verdict};
+use crate::verdict::{At, Because, Reason, Verdict};
 
 /// The key of the span.
 pub(super) const PATH: Field = Field::required(
@@ -219,7 +219,11 @@ impl Gather {
     }
 
     /// The population that is judged, or why there is none.
-    pub(super) fn population(&self) -> Result<&Population, String> {
+    pub(super) fn population(&self) -> Result<&Population, Because> {
+        self.judged().map_err(|why| Because::new(Reason::NothingToJudge, why))
+    }
+
+    fn judged(&self) -> Result<&Population, String> {
         let Some(window) = self.window else {
             return Err("the check was not told about the run".to_owned());
         };
@@ -240,13 +244,13 @@ pub(super) fn without_judgement(
     context: &CheckContext,
     facts: &RunFacts,
     unit: &str,
-    why: String,
+    because: Because,
 ) -> Verdict {
     if Validity::of(facts).modelled {
         let why = "modelled: in virtual time a delay is the model's, not the platform's";
-        return context.verdict(Status::Skipped, unit, why);
+        return context.verdict(Reason::Modelled, unit, why);
     }
-    context.verdict(Status::Inconclusive, unit, why)
+    context.verdict(because.reason, unit, because.why)
 }
 
 /// Where in the record a message is.

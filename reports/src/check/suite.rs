@@ -9,7 +9,7 @@ use crate::console;
 use crate::record::{Event, Observation, RunFacts};
 use crate::standard::{Assessment, Assessor, Item, Plan, TestResult, figure_told};
 use crate::text::plural;
-use crate::verdict::{At, Status, Told, Verdict};
+use crate::verdict::{At, Because, Reason, Status, Told, Verdict};
 
 /// What a pass by a limit from memory is worth.
 pub(crate) const UNCONFIRMED: &str = "limit unconfirmed";
@@ -127,9 +127,9 @@ impl Check for SuiteCheck {
         if unfinished(facts).is_some() {
             return finish(verdict, facts);
         }
-        let (status, doubt) = assessment.doubted(verdict.status);
-        verdict.status = status;
-        if let Some(doubt) = doubt {
+        let doubt = assessment.doubt(verdict.status);
+        if let Some(Because { reason, why: doubt }) = doubt {
+            verdict.set_reason(*reason);
             verdict.why = format!("{doubt}; otherwise {}", verdict.why);
         }
         finish(verdict, facts)
@@ -180,7 +180,11 @@ impl SuiteCheck {
         }
         let figures = worst.and_then(|(_, item)| item.figures.as_ref());
         let unit = figures.map_or("%", |figures| figures.unit.as_str());
-        let mut verdict = self.context.verdict(status, unit, why);
+        let reason = match (worst, status) {
+            (None, Status::Inconclusive) => Reason::NothingToJudge,
+            _ => Reason::of(status),
+        };
+        let mut verdict = self.context.verdict(reason, unit, why);
         verdict.n = n;
         verdict.qualification = qualification;
         if let (Some((_, item)), Some(figures)) = (worst, figures) {

@@ -8,10 +8,10 @@ use super::judge::Judgement;
 use super::population::{Limit, Population, Span, Window};
 use super::quantile::{Delay, TukeyBox};
 use super::requirement::{Requirement, transfer_time_classes};
-use super::validity::{Conclusion, Validity};
+use super::validity::Validity;
 use super::values::{Distribution, Values};
 use crate::record::{LatencyRow, Point, RecordError, RunFacts, RunReader};
-use crate::verdict::Status;
+use crate::verdict::{Because, Status};
 
 /// The coverages at which a report judges every class (rule 2.6).
 pub const COVERAGES: [f64; 3] = [0.97, 0.99, 0.999];
@@ -27,7 +27,7 @@ pub struct ClassRow {
     /// What was counted and which bounds follow.
     pub judged: Judgement,
     /// What holds of it in this run. In virtual time it is about the model, never the platform.
-    pub conclusion: Conclusion,
+    pub conclusion: Because,
 }
 
 /// The figures of a stretch between two points, by nearest rank.
@@ -84,7 +84,7 @@ impl Analysis {
     /// The strictest class that passes at a coverage, loosest of all delivery; `None` if none does.
     pub fn strictest(&self, coverage: f64) -> Option<&'static Requirement> {
         let of_coverage = |row: &&ClassRow| row.judged.coverage == coverage;
-        let passed = |row: &&ClassRow| row.conclusion.status == Status::Pass;
+        let passed = |row: &&ClassRow| row.conclusion.status() == Status::Pass;
         self.classes.iter().rev().filter(of_coverage).find(passed).map(|row| row.class)
     }
 }

@@ -83,13 +83,13 @@ fn the_strictest_class_that_passes_is_told() {
         let found = |row: &&ClassRow| row.class.name == class && row.judged.coverage == coverage;
         analysis.classes.iter().find(found).unwrap()
     };
-    assert_eq!(of("TT4", 0.97).conclusion.status, Status::Fail);
-    assert_eq!(of("TT0", 0.99).conclusion.status, Status::Pass);
+    assert_eq!(of("TT4", 0.97).conclusion.status(), Status::Fail);
+    assert_eq!(of("TT0", 0.99).conclusion.status(), Status::Pass);
     assert_eq!(of("TT3", 0.999).conclusion.why, "n too small: 1000 of 2995");
     // A real-time run that says nothing of its clock and floor passes nothing.
     let mut analyst = Analyst::new(&facts(TimeMode::Real), Some(0));
     feed(&mut analyst, "reading>o", &[(Point::Received, 50)], 1_000);
     let [analysis] = &analyst.finish()[..] else { panic!("one path") };
     assert_eq!(analysis.strictest(0.97), None);
-    assert!(analysis.classes.iter().all(|row| row.conclusion.status == Status::Inconclusive));
+    assert!(analysis.classes.iter().all(|row| row.conclusion.status() == Status::Inconclusive));
 }

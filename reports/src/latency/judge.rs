@@ -8,7 +8,7 @@
 
 use super::binomial::{lower_bound, needed_sample_size, upper_bound};
 use super::blocks::DesignEffect;
-use crate::verdict::Status;
+use crate::verdict::{Reason, Status};
 
 /// Messages over one limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,16 @@ impl Judgement {
     /// The share that is over the limit; 0 without messages.
     pub fn share(&self) -> f64 {
         self.tally.k() as f64 / (self.tally.n as f64).max(1.0)
+    }
+
+    /// Why it is as it is, in one word.
+    pub fn reason(&self) -> Reason {
+        match self.grounds {
+            Grounds::Within => Reason::WithinLimit,
+            Grounds::Over => Reason::TooLate,
+            Grounds::Between => Reason::BetweenBounds,
+            Grounds::TooFew { .. } => Reason::TooFew,
+        }
     }
 
     /// The bound that was compared with what is allowed: the lower one of a fail, else the upper.

@@ -40,5 +40,5 @@ pub use requirement::{
     Requirement, RequirementTable, Standing, find_class, find_profile, requirement_tables,
     transfer_time_classes,
 };
-pub use validity::{Conclusion, FloorBound, Missed, Validity, told};
+pub use validity::{FloorBound, Missed, Validity, told};
 pub use values::{Distribution, EXACT_MAX, Values};

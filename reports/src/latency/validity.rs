@@ -17,7 +17,7 @@ use super::population::{Limit, Population};
 use super::quantile::Delay;
 use crate::record::{Deadlines, RealTimeFacts, RunFacts};
 use crate::text::{append, plural};
-use crate::verdict::Status;
+use crate::verdict::{Because, Reason, Status};
 
 /// A wall clock set further than this, in ns, makes a run invalid; also a sleep that is longer.
 /// Less is what two readings of a clock on a busy machine are apart.
@@ -75,7 +75,7 @@ pub struct Validity {
     /// Whether the run was in virtual time: its delays are the model's.
     pub modelled: bool,
     /// Why the run is invalid; empty if it is not.
-    pub invalid: Vec<String>,
+    pub invalid: Vec<Because>,
     /// What a reader has to know although the run is valid.
     pub flags: Vec<String>,
     /// The deadlines it missed, if any.
@@ -89,7 +89,8 @@ impl Validity {
     pub fn of(facts: &RunFacts) -> Self {
         let Some(real) = &facts.real_time else {
             let is_virtual = facts.time == crate::record::TimeMode::Virtual;
-            let invalid = "run.json does not say how clock, timers and floor were".to_owned();
+            let invalid = "run.json does not say how clock, timers and floor were";
+            let invalid = Because::new(Reason::NoFloor, invalid);
             return Self {
                 modelled: is_virtual,
                 invalid: if is_virtual { Vec::new() } else { vec![invalid] },
@@ -106,17 +107,20 @@ impl Validity {
     fn clock(&mut self, real: &RealTimeFacts) {
         let (step_ns, asleep_ns) = (real.clock.wall_step_ns, real.clock.suspended_ns);
         if step_ns.unsigned_abs() > CLOCK_ERROR_NS as u64 {
-            self.invalid.push(format!("the wall clock was set by {}", told(step_ns)));
+            let why = format!("the wall clock was set by {}", told(step_ns));
+            self.invalid.push(Because::new(Reason::ClockChanged, why));
         }
         if asleep_ns.unsigned_abs() > CLOCK_ERROR_NS as u64 {
-            self.invalid.push(format!("the machine was suspended for {}", told(asleep_ns)));
+            let why = format!("the machine was suspended for {}", told(asleep_ns));
+            self.invalid.push(Because::new(Reason::ClockChanged, why));
         }
     }
 
     fn deadlines(&mut self, real: &RealTimeFacts) {
         let deadlines = real.deadlines;
         if deadlines.scheduled == 0 {
-            self.invalid.push("no deadline was kept account of".to_owned());
+            let why = "no deadline was kept account of";
+            self.invalid.push(Because::new(Reason::DeadlinesMissed, why));
         } else if deadlines.missed > 0 {
             let share = deadlines.missed as f64 / deadlines.scheduled as f64;
             let text = format!(
@@ -127,8 +131,11 @@ impl Validity {
                 told(deadlines.worst_ns),
             );
             let too_many = share > MISSED_SHARE;
-            let list = if too_many { &mut self.invalid } else { &mut self.flags };
-            list.push(text);
+            if too_many {
+                self.invalid.push(Because::new(Reason::DeadlinesMissed, text));
+            } else {
+                self.flags.push(text);
+            }
             let Deadlines { missed: count, worst_ns, .. } = deadlines;
             self.missed = Some(Missed { count, worst_ns, too_many });
         }
@@ -163,50 +170,57 @@ impl Validity {
     }
 
     /// Why no delay of a population can be judged; `None` if it can.
-    pub fn refuses(&self, population: &Population) -> Option<String> {
-        if let Some(why) = self.invalid.first() {
-            return Some(format!("invalid run: {why}"));
+    pub fn refuses(&self, population: &Population) -> Option<Because> {
+        if let Some(because) = self.invalid() {
+            return Some(because);
         }
         self.refuses_by_rows(population)
     }
 
+    /// Why the run is invalid, if it is: the first of the reasons.
+    pub fn invalid(&self) -> Option<Because> {
+        let Because { reason, why } = self.invalid.first()?;
+        Some(Because::new(*reason, format!("invalid run: {why}")))
+    }
+
     /// The same by the messages and the floor alone.
-    fn refuses_by_rows(&self, population: &Population) -> Option<String> {
+    fn refuses_by_rows(&self, population: &Population) -> Option<Because> {
         let early = population.early();
         if early as f64 > MISSED_SHARE * population.n() as f64 {
             let messages = plural(early, "message");
-            return Some(format!("invalid run: {messages} published before they were due"));
+            let why = format!("invalid run: {messages} published before they were due");
+            return Some(Because::new(Reason::ClockChanged, why));
         }
         if population.is_unmeasured() {
             let span = population.span();
             let point = if population.lost() == population.n() { span.to } else { span.from };
-            return Some(format!("messages came, but none has an instant at `{}`", point.word()));
+            let why = format!("messages came, but none has an instant at `{}`", point.word());
+            return Some(Because::new(Reason::NotStamped, why));
         }
         if self.floor.is_none() && !self.modelled {
-            return Some("there is no floor from before and after the run".to_owned());
+            return Some(Because::new(
+                Reason::NoFloor,
+                "there is no floor from before and after the run",
+            ));
         }
         None
     }
 
     /// Why a limit cannot be judged on this machine; `None` if it can.
-    pub fn is_not_measurable(&self, limit: Limit) -> Option<String> {
+    pub fn is_not_measurable(&self, limit: Limit) -> Option<Because> {
         let (limit_ns, floor) = (limit.ns()?, self.floor?);
         (limit_ns < floor.least_limit_ns()).then(|| {
-            format!(
+            let why = format!(
                 "not measurable here: {} is below {FLOOR_FACTOR} times the floor's 99 %, {}",
                 told(limit_ns),
                 told(floor.p99_ns)
-            )
+            );
+            Because::new(Reason::NotMeasurableHere, why)
         })
     }
 
     /// What holds of a judgement in this run: its status, or why there is none.
-    pub fn conclude(
-        &self,
-        population: &Population,
-        limit: Limit,
-        judged: &Judgement,
-    ) -> Conclusion {
+    pub fn conclude(&self, population: &Population, limit: Limit, judged: &Judgement) -> Because {
         let refused = self.refuses(population).or_else(|| self.is_not_measurable(limit));
         let doubted = match (self.missed, limit.ns()) {
             (Some(missed), Some(limit_ns)) if judged.status == Status::Fail => {
@@ -222,7 +236,7 @@ impl Validity {
                      been in time",
                     plural(doubtful, "message")
                 );
-                Conclusion { status: Status::Fail, why }
+                Because::new(judged.reason(), why)
             }
             (None, Some((doubtful, false))) => {
                 let why = format!(
@@ -230,10 +244,10 @@ impl Validity {
                      been in time",
                     plural(doubtful, "message")
                 );
-                Conclusion { status: Status::Inconclusive, why }
+                Because::new(Reason::DeadlinesMissed, why)
             }
-            (Some(why), _) => Conclusion { status: Status::Inconclusive, why },
-            (None, _) => Conclusion { status: judged.status, why: grounds(judged) },
+            (Some(refused), _) => refused,
+            (None, _) => Because::new(judged.reason(), grounds(judged)),
         }
     }
 
@@ -251,15 +265,6 @@ fn fails_without(doubtful: u64, judged: &Judgement) -> bool {
     let Tally { n, over, open } = judged.tally;
     let tally = Tally { n, over: over.saturating_sub(doubtful), open };
     judge(tally, judged.deff, judged.coverage).status == Status::Fail
-}
-
-/// A status, and what it rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conclusion {
-    /// Pass, fail or inconclusive.
-    pub status: Status,
-    /// In words.
-    pub why: String,
 }
 
 /// What a judgement rests on, with what is known of correlation: `n too small: 120 of 299`.

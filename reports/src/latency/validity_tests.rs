@@ -68,7 +68,7 @@ fn a_limit_below_ten_times_the_floor_is_not_measurable() {
     }));
     assert_eq!(validity.floor.unwrap().least_limit_ns(), 8 * MS);
     assert!(validity.is_not_measurable(Limit::Within(8 * MS)).is_none());
-    let why = validity.is_not_measurable(Limit::Within(8 * MS - 1)).unwrap();
+    let why = validity.is_not_measurable(Limit::Within(8 * MS - 1)).unwrap().why;
     assert!(why.starts_with("not measurable here: "), "{why}");
     assert!(validity.is_not_measurable(Limit::Delivery).is_none());
     // A rise to less than three times disturbs nothing.
@@ -118,13 +118,13 @@ fn a_conclusion_is_the_judgement_unless_the_run_forbids_one() {
     let conclude = |change: fn(&mut RealTimeFacts)| {
         Validity::of(&facts(change)).conclude(&population, limit, &judged)
     };
-    assert_eq!(conclude(|_| {}).status, Status::Pass);
+    assert_eq!(conclude(|_| {}).status(), Status::Pass);
     for change in [
         (|real| real.deadlines.missed = 100) as fn(&mut RealTimeFacts),
         |real| real.floor_before = None,
         |real| real.floor_before.as_mut().unwrap().timer.p99_ns = 2 * MS,
     ] {
-        assert_eq!(conclude(change).status, Status::Inconclusive);
+        assert_eq!(conclude(change).status(), Status::Inconclusive);
     }
     let deff = design_effect(&Blocks::of(0, 1), &[100; 20], &[0; 20]);
     let few = judge(Tally { n: 100, over: 0, open: 0 }, deff, 0.99);
@@ -185,33 +185,33 @@ fn a_fail_is_certain_if_it_holds_without_what_the_bench_may_have_delayed() {
     let bound = Missed { count: 1, worst_ns: 15 * MS, too_many: false };
     assert_eq!(bound.doubtful(&population(400), 10 * MS), 21);
     // All late: 15 misses of 10,000 make the run invalid, and 315 doubtful leave 85 of 400.
-    assert_eq!(conclude(400, &missed(0)).status, Status::Fail);
-    assert_eq!(conclude(400, &missed(1)).status, Status::Fail);
+    assert_eq!(conclude(400, &missed(0)).status(), Status::Fail);
+    assert_eq!(conclude(400, &missed(1)).status(), Status::Fail);
     let certain = conclude(400, &missed(15));
-    assert_eq!(certain.status, Status::Fail);
+    assert_eq!(certain.status(), Status::Fail);
     assert!(certain.why.contains("even if 315 messages"), "{}", certain.why);
     // Of 20 misses nothing is left that were late for certain.
-    assert_eq!(conclude(400, &missed(20)).status, Status::Inconclusive);
+    assert_eq!(conclude(400, &missed(20)).status(), Status::Inconclusive);
     // Valid, but without 21 of the 50 late ones it is no fail any more.
     let doubtful = conclude(50, &missed(1));
-    assert_eq!(doubtful.status, Status::Inconclusive);
+    assert_eq!(doubtful.status(), Status::Inconclusive);
     assert!(doubtful.why.contains("not if 21 messages"), "{}", doubtful.why);
-    assert_eq!(conclude(50, &missed(0)).status, Status::Fail);
+    assert_eq!(conclude(50, &missed(0)).status(), Status::Fail);
     // A clock that was set, a floor that is too high: lateness is not all that speaks against it.
     let stepped = |real: &mut RealTimeFacts| {
         missed(15)(real);
         real.clock.wall_step_ns = 2 * MS;
     };
-    assert_eq!(conclude(400, &stepped).status, Status::Inconclusive);
+    assert_eq!(conclude(400, &stepped).status(), Status::Inconclusive);
     let high = |real: &mut RealTimeFacts| {
         missed(15)(real);
         real.floor_before.as_mut().unwrap().timer.p99_ns = 2 * MS;
     };
-    assert_eq!(conclude(400, &high).status, Status::Inconclusive);
+    assert_eq!(conclude(400, &high).status(), Status::Inconclusive);
     // Nothing that is missing makes a pass: that of a bench that was too late stays none.
     let in_time = population(0);
     let judged = in_time.judge(limit, 0.97).unwrap();
     assert_eq!(judged.status, Status::Pass);
     let late = Validity::of(&facts(missed(15))).conclude(&in_time, limit, &judged);
-    assert_eq!(late.status, Status::Inconclusive);
+    assert_eq!(late.status(), Status::Inconclusive);
 }

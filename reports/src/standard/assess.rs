@@ -10,7 +10,7 @@ use super::uncertainty::{self, Budget, decide};
 use crate::check::unfinished;
 use crate::console::number;
 use crate::record::{Event, Observation, RunFacts, kind};
-use crate::verdict::Status;
+use crate::verdict::{Because, Reason, Status};
 
 /// The figures of one item.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +90,7 @@ pub struct Assessment {
     /// The tests, in the suite's order.
     pub tests: Vec<TestResult>,
     /// What all of it comes to at best, and why, where the run itself leaves doubts.
-    pub doubt: Option<(Status, String)>,
+    pub doubt: Option<Because>,
 }
 
 impl Assessment {
@@ -99,12 +99,9 @@ impl Assessment {
         Status::worst_of(self.tests.iter().map(|test| test.status))
     }
 
-    /// What a status is worth in the light of the doubts about the run, and why if it is less.
-    pub fn doubted(&self, status: Status) -> (Status, Option<&str>) {
-        match &self.doubt {
-            Some((at_best, why)) if status <= *at_best => (*at_best, Some(why)),
-            _ => (status, None),
-        }
+    /// What a status comes to instead where the run itself leaves doubts; `None` if it stands.
+    pub fn doubt(&self, status: Status) -> Option<&Because> {
+        self.doubt.as_ref().filter(|doubt| status <= doubt.status())
     }
 
     /// The items of some tests whose limits are not confirmed, among those that were judged.
@@ -162,12 +159,14 @@ impl Assessor {
         Assessment { class, tests, doubt: self.doubt(facts) }
     }
 
-    fn doubt(&self, facts: &RunFacts) -> Option<(Status, String)> {
-        let unreadable = self.unreadable.as_ref().map(|why| (Status::Error, why.clone()));
-        unreadable.or_else(|| unfinished(facts)).or_else(|| {
+    fn doubt(&self, facts: &RunFacts) -> Option<Because> {
+        let unreadable =
+            self.unreadable.as_ref().map(|why| Because::new(Reason::RecordUnreadable, why));
+        let unfinished = unfinished(facts).map(|(reason, why)| Because::new(reason, why));
+        unreadable.or(unfinished).or_else(|| {
             let why = "the input may exceed the converter's range, which is modelled with \
                        fidelity = \"samples\" only";
-            self.beyond_range.then(|| (Status::Inconclusive, why.to_owned()))
+            self.beyond_range.then(|| Because::new(Reason::BeyondRange, why))
         })
     }
 

@@ -147,8 +147,10 @@ impl Assessed {
             Status::Pass if !gaps.is_empty() => Status::Inconclusive,
             status => status,
         };
-        let (status, doubt) = assessment.doubted(status);
-        let text = doubt.map_or_else(|| text.clone(), |why| format!("{why}; otherwise {text}"));
+        let (status, text) = match assessment.doubt(status) {
+            Some(doubt) => (doubt.status(), format!("{}; otherwise {text}", doubt.why)),
+            None => (status, text),
+        };
         ClassLine { class, status, text, qualification }
     }
 

@@ -9,7 +9,7 @@ use crate::console::number;
 use crate::latency::{
     Analysis, COVERAGES, ClassRow, Correlation, Grounds, Limit, Validity, requirement_tables,
 };
-use crate::verdict::Status;
+use crate::verdict::{Because, Status};
 
 /// What may be said in one sentence.
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statem
     if validity.modelled {
         return Vec::new();
     }
-    if let Some(why) = validity.refuses(&analysis.population) {
+    if let Some(Because { why, .. }) = validity.refuses(&analysis.population) {
         let text = format!("No timing class can be judged: {why}.");
         return vec![Statement { status: Status::Inconclusive, text }];
     }
@@ -93,7 +93,7 @@ fn said(analysis: &Analysis, coverage: f64) -> (Status, String) {
         return (Status::Pass, format!("Timing consistent with {}", class.name));
     }
     let mut rows = analysis.classes.iter().filter(|row| row.judged.coverage == coverage);
-    if rows.clone().all(|row| row.conclusion.status == Status::Fail) {
+    if rows.clone().all(|row| row.conclusion.status() == Status::Fail) {
         return (Status::Fail, "Timing consistent with no class".to_owned());
     }
     if rows.any(|row| matches!(row.judged.grounds, Grounds::TooFew { .. })) {
@@ -135,8 +135,8 @@ pub(super) fn rows(analysis: &Analysis, validity: &Validity) -> Vec<Row> {
 
 fn cell(one: &ClassRow, validity: &Validity) -> Cell {
     let judged = &one.judged;
-    let is_refused = one.conclusion.status != judged.status;
-    let (status, word) = match one.conclusion.status {
+    let is_refused = one.conclusion.status() != judged.status;
+    let (status, word) = match one.conclusion.status() {
         _ if validity.modelled => (Status::Skipped, "modelled"),
         Status::Inconclusive if one.conclusion.why.starts_with("not measurable") => {
             (Status::Inconclusive, "not measurable here")
@@ -223,7 +223,7 @@ pub(super) fn lines(analysis: &Analysis, validity: &Validity, csv: &mut Csv) {
     let span = analysis.population.span();
     let floor_ms = validity.floor.map_or(f64::NAN, |floor| nanoseconds(floor.p99_ns) / 1e6);
     for ClassRow { class, judged, conclusion } in &analysis.classes {
-        let status = if validity.modelled { "modelled" } else { conclusion.status.word() };
+        let status = if validity.modelled { "modelled" } else { conclusion.status().word() };
         let (from, to) = (span.from.word(), span.to.word());
         csv.line(
             &[&analysis.path, from, to, &class.name, status, &conclusion.why],

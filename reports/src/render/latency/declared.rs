@@ -295,7 +295,7 @@ warm_up = "5 s"
                 Verdict {
                     measured: Some(0.0012),
                     told: Some(Told { measured, basis: String::new() }),
-                    ..context.verdict(Status::Pass, "s", "near")
+                    ..context.verdict(crate::verdict::Reason::WithinLimit, "s", "near")
                 }
             })
             .to_vec();

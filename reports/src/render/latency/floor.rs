@@ -152,7 +152,8 @@ fn machine(facts: &RealTimeFacts) -> Vec<MachineRow> {
 fn notices(facts: &RealTimeFacts, validity: &Validity) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut add = |tone, text: String| notices.push(Notice { tone, text });
-    for why in &validity.invalid {
+    for invalid in &validity.invalid {
+        let why = &invalid.why;
         add("fail", format!("Invalid run, no latency of it is judged: {why}."));
     }
     for flag in &validity.flags {
@@ -294,7 +295,10 @@ mod tests {
         let good = Validity { floor, ..Validity::default() };
         assert_eq!(texts(&facts(100), &good), []);
         let bad = Validity {
-            invalid: vec!["the wall clock was set by 2 s".to_owned()],
+            invalid: vec![crate::verdict::Because::new(
+                crate::verdict::Reason::ClockChanged,
+                "the wall clock was set by 2 s",
+            )],
             flags: vec!["disturbed".to_owned()],
             ..Validity::default()
         };
