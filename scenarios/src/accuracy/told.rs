@@ -128,7 +128,9 @@ fn row(assessed: &Assessed, result: &TestResult) -> [String; 5] {
 fn doubted(assessed: &Assessed, status: Status) -> Status {
     match status {
         Status::Skipped => status,
-        status => assessed.claimed().doubted(status).0,
+        status => {
+            assessed.claimed().doubt(status).map_or(status, lastmeter_reports::Because::status)
+        }
     }
 }
 
