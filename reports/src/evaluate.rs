@@ -9,8 +9,10 @@ use lastmeter_params::{
     parse_document, read_table_of,
 };
 
+use crate::account::{Account, Accountant, UNJUDGED_READINGS};
+use crate::answers::{Answers, PLATFORM_ANSWERS};
 use crate::calibration;
-use crate::check::command_ack::Unjudged;
+use crate::check::command_ack::{UNJUDGED_COMMANDS, Unjudged};
 use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext, Pattern};
 use crate::exit::ExitCode;
 use crate::record::{
@@ -43,6 +45,9 @@ pub struct Judge {
     checks: Vec<(CheckContext, Box<dyn Check>)>,
     /// Commands that none of them is about; a calibration judges its own.
     unjudged: Option<Unjudged>,
+    accountant: Accountant,
+    answers: Answers,
+    scenario: String,
     lines: u64,
 }
 
@@ -88,12 +93,15 @@ impl Judge {
             let patterns = commands.map(|table| Pattern::new(table.text("device").unwrap_or("*")));
             Unjudged::new(scenario, patterns.collect())
         });
-        let checks = check_tables(&document)
+        let checks: Vec<_> = check_tables(&document)
             .into_iter()
             .filter_map(|node| build(node, &about, &mut diagnostics))
             .collect();
+        let judged = checks.iter().filter_map(|(_, check)| check.accounts_for().cloned());
+        let accountant = Accountant::new(scenario, judged.collect());
         if diagnostics.is_empty() {
-            Ok(Self { checks, unjudged, lines: 0 })
+            let (scenario, answers) = (scenario.to_owned(), Answers::default());
+            Ok(Self { checks, unjudged, accountant, answers, scenario, lines: 0 })
         } else {
             Err(EvaluateError::Scenario(diagnostics.into_sorted()))
         }
@@ -101,6 +109,7 @@ impl Judge {
 
     /// Takes the next value of the record.
     pub fn observation(&mut self, observation: &Observation<'_>) {
+        self.accountant.observation(observation);
         for (_, check) in &mut self.checks {
             check.observation(observation);
         }
@@ -115,6 +124,8 @@ impl Judge {
         if let Some(unjudged) = &mut self.unjudged {
             unjudged.event(self.lines, event);
         }
+        self.accountant.event(self.lines, event);
+        self.answers.event(self.lines, event);
     }
 
     /// Takes the next step of the plant's network.
@@ -139,8 +150,16 @@ impl Judge {
             let skipped = |context: &CheckContext| context.verdict(Reason::RunSkipped, "1", why);
             return self.checks.iter().map(|(context, _)| skipped(context)).collect();
         }
-        let unjudged = self.unjudged.as_ref().and_then(|unjudged| unjudged.verdict(facts));
-        self.checks.iter().map(|(_, check)| check.verdict(facts)).chain(unjudged).collect()
+        let commands = self.unjudged.as_ref().and_then(|unjudged| unjudged.verdict(facts));
+        let readings = self.accountant.verdict(facts);
+        let checks = self.checks.iter().map(|(_, check)| check.verdict(facts));
+        let answers = self.answers.verdict(&self.scenario, facts);
+        checks.chain(commands).chain(readings).chain(answers).collect()
+    }
+
+    /// What became of the readings that were due, in the record so far.
+    pub fn account(&self) -> Account {
+        self.accountant.account()
     }
 
     /// What the checks say of a run whose record cannot be read, or not be trusted.
@@ -204,6 +223,10 @@ fn build(
     Some((context, check))
 }
 
+/// The names of verdicts that nobody has to write a check for: they are there where something
+/// happened that no check is about.
+pub const IMPLICIT_CHECKS: [&str; 3] = [UNJUDGED_COMMANDS, UNJUDGED_READINGS, PLATFORM_ANSWERS];
+
 /// What a run is worth.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
@@ -211,6 +234,8 @@ pub struct Evaluation {
     pub facts: RunFacts,
     /// What the checks say, in the scenario's order.
     pub verdicts: Vec<Verdict>,
+    /// What became of the readings that were due.
+    pub account: Account,
     /// Files whose last line was torn.
     pub torn: Vec<Torn>,
     /// What could not be read, if so; then every verdict is an error.
@@ -252,7 +277,7 @@ impl Evaluation {
             RunState::Finished => checks.unwrap_or(Status::Inconclusive),
             RunState::Error => Status::Error,
             RunState::Skipped => Status::Skipped,
-            RunState::Interrupted | RunState::Running => {
+            RunState::Interrupted | RunState::Stopped | RunState::Running => {
                 checks.unwrap_or(Status::Inconclusive).max(Status::Inconclusive)
             }
         }
@@ -271,6 +296,7 @@ impl Evaluation {
             let mut facts = self.facts.clone();
             facts.exit_code = Some(self.exit_code().number());
             facts.verdicts = Some(self.counts());
+            facts.account = Some(self.account);
             write_facts(dir, &facts)?;
         }
         Ok(())
@@ -307,7 +333,8 @@ pub fn evaluate(dir: &Path) -> Result<Evaluation, EvaluateError> {
         (None, Some(why)) => judge.errors(Reason::RecordChanged, why),
         (None, None) => judge.verdicts(&facts),
     };
-    Ok(Evaluation { facts, verdicts, torn, unreadable, changed })
+    let account = judge.account();
+    Ok(Evaluation { facts, verdicts, account, torn, unreadable, changed })
 }
 
 /// Reads the record to its end: every file once, hashed on the way.

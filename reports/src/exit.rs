@@ -78,6 +78,7 @@ impl ExitCode {
             RunState::Error => Self::Broken,
             RunState::Skipped => Self::NothingEvaluated,
             RunState::Finished => Self::of_status(counts.status()),
+            RunState::Stopped => Self::of_status(counts.status().max(Some(Status::Inconclusive))),
         }
     }
 
@@ -150,6 +151,7 @@ mod tests {
         for (state, expected) in [
             (RunState::Finished, 0),
             (RunState::Interrupted, 130),
+            (RunState::Stopped, 5),
             (RunState::Running, 130),
             (RunState::Error, 3),
             (RunState::Skipped, 4),

@@ -9,6 +9,8 @@
 //!
 //! It never talks to a platform, never reads a clock, and never asks the plant.
 
+pub mod account;
+pub mod answers;
 pub mod calibration;
 pub mod check;
 pub mod console;
@@ -23,9 +25,10 @@ pub mod suite;
 mod text;
 pub mod verdict;
 
+pub use account::Account;
 pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};
 pub use console::{format_summary, format_verdicts, number};
-pub use evaluate::{EvaluateError, Evaluation, Judge, evaluate, verdicts_json};
+pub use evaluate::{EvaluateError, Evaluation, IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
 pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
 pub use render::{RenderError, render, render_evaluated};

@@ -67,7 +67,7 @@ class Accuracy:
         self.minimum = amount(str(minimum))[0] if minimum is not None else 0.0
         self.device, self.quantity = check.get("device", "*"), check["quantity"]
         self.n, self.worst, self.place, self.outside = 0, None, None, 0
-        self.paired, self.missed = set(), set()
+        self.paired, self.missed, self.unexpected = set(), set(), 0
         # The largest count of pulses of each.
         self.counts = {}
         self.fits = {}
@@ -78,7 +78,11 @@ class Accuracy:
             fits = fnmatch.fnmatchcase(device, self.device)
             fits = fits and fnmatch.fnmatchcase(quantity, self.quantity)
             self.fits[device, quantity] = fits
-        if not fits or reference is None:
+        if not fits:
+            return
+        if reference is None:
+            # Nobody can tell how far off that is.
+            self.unexpected += reported is not None
             return
         if reported is None:
             self.missed.add((device, quantity))
@@ -115,7 +119,7 @@ class Accuracy:
             # So few pulses that the one that is free is more than the limit.
             status = "inconclusive"
         else:
-            status = "pass"
+            status = "inconclusive" if self.unexpected else "pass"
         comparison.same(f"{name} status", verdict["status"], status)
         if self.place:
             at = verdict["at"]
@@ -128,23 +132,32 @@ class NoLoss:
 
     def __init__(self, check):
         self.device = check.get("device", "*")
-        self.due, self.missing, self.unexpected = set(), set(), set()
+        self.due, self.came, self.unexpected = set(), set(), set()
+        self.absent, self.reported = set(), set()
         self.nameless = 0
 
     def row(self, device, epoch, serial, quantity, time, reference, reported):
         if not fnmatch.fnmatchcase(device, self.device):
             return
-        if serial is None and reported is not None:
+        if serial is None and reported is not None and reference is not None:
             self.nameless += 1
             return
         # One that was never made has no serial: it is told by when it was due.
         key = (device, epoch, serial) if serial is not None else (device, time)
         if reference is None:
             self.unexpected.add(key)
-        else:
-            self.due.add(key)
-            if reported is None:
-                self.missing.add(key)
+            return
+        self.due.add(key)
+        if reported is not None:
+            self.came.add(key)
+            self.reported.add((device, quantity))
+        elif not math.isnan(reference) or (device, quantity) in self.reported:
+            # A value without a truth (Pst) may be absent until it comes for the first time.
+            self.absent.add(key)
+
+    @property
+    def missing(self):
+        return self.absent | (self.due - self.came)
 
     def compare(self, comparison, name, verdict):
         due, missing, unexpected = len(self.due), len(self.missing), len(self.unexpected)
@@ -159,6 +172,41 @@ class NoLoss:
         else:
             status = "inconclusive" if self.nameless or not due else "pass"
         comparison.same(f"{name} status", verdict["status"], status)
+
+
+class Account(NoLoss):
+    """The bench's own account: of all devices, or of those that no check of `no_loss` is about."""
+
+    STRAYS = ("foreign_reading", "valueless_reading", "unknown_value")
+
+    def __init__(self, judged):
+        super().__init__({})
+        self.judged = judged
+        self.foreign = 0
+
+    def is_judged(self, device):
+        return any(fnmatch.fnmatchcase(device, pattern) for pattern in self.judged)
+
+    def row(self, device, *fields):
+        if not self.is_judged(device):
+            super().row(device, *fields)
+
+    def event(self, event):
+        if event["kind"] in self.STRAYS and not self.is_judged(event.get("device") or ""):
+            self.foreign += 1
+
+    @property
+    def counts(self):
+        missing = len(self.missing)
+        return {
+            "due": len(self.due), "stored": len(self.due) - missing, "missing": missing,
+            "altered": len(self.missing & self.unexpected), "unexpected": len(self.unexpected),
+            "foreign": self.foreign,
+        }
+
+    def is_clean(self):
+        counts = self.counts
+        return not (counts["missing"] or counts["unexpected"] or counts["foreign"])
 
 
 class Refused:
@@ -446,7 +494,10 @@ def judge(comparison, run, name):
         if hasattr(one, "begin"):
             one.begin(run)
     record = Record()
-    rows = [judge.row for _, judge in judges]
+    patterns = [one.device for _, one in judges if isinstance(one, NoLoss)]
+    whole_account, unjudged = Account([]), Account(patterns)
+    accounts = [whole_account, unjudged]
+    rows = [judge.row for _, judge in judges] + [account.row for account in accounts]
     for fields in run.observations():
         if len(fields) != len(COLUMNS):
             record.fault(f"{len(fields)} fields")
@@ -459,6 +510,8 @@ def judge(comparison, run, name):
     refused = 0
     for event in run.events():
         refused += event["kind"] == "refused"
+        for account in accounts:
+            account.event(event)
         for _, one in judges:
             if hasattr(one, "event"):
                 one.event(event)
@@ -466,7 +519,14 @@ def judge(comparison, run, name):
     units = {quantity: SI_UNITS.get(family(quantity)) for quantity in record.units}
     comparison.same(f"{name}: units", record.units, units)
     order = [verdict["check"] for verdict in run.verdicts]
-    comparison.same(f"{name}: checks in order", order, [check for check, _ in judges])
+    # Behind the scenario's own checks stand those that nobody has to write.
+    own = [check for check, _ in judges]
+    implicit = [] if unjudged.is_clean() else ["unjudged-readings"]
+    order = [check for check in order if check != "unjudged-commands"]
+    comparison.same(f"{name}: checks in order", order, own + implicit)
+    comparison.same(f"{name}: account", run.facts["account"], whole_account.counts)
+    for verdict in run.verdicts[len(own):]:
+        comparison.same(f"{name}/{verdict['check']} status", verdict["status"], "inconclusive")
     for (check, one), verdict in zip(judges, run.verdicts):
         one.compare(comparison, f"{name}/{check}", verdict)
     facts(comparison, run, name, record, refused)

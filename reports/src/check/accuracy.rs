@@ -3,8 +3,9 @@
 //! Terms (VIM): *error* = reported - reference; a *pair* is a value whose reference and report are
 //! both there. A *series* is one quantity of one device.
 //!
-//! Every pair is judged, so there is no statistical bound. A value that is missing is the business
-//! of `no_loss`; only a series that was due and never gave a judged pair makes this check
+//! Every pair is judged, so there is no statistical bound. A value that is stored and was not due may
+//! be an altered one, of which nobody can say how far off it is: a series with such values passes
+//! nothing. A value that is missing is the business of `no_loss`; only a series that was due and never gave a judged pair makes this check
 //! inconclusive: it never came, its truth is not known, or all of it is below `minimum`.
 //!
 //! Counters of pulses know nothing below one pulse: of their error one pulse is free, and what is
@@ -50,7 +51,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             it was. Of a count of pulses one pulse more or less is free, for it has no fractions; the \
             limit holds for the rest; of so few that one pulse is more than the limit nothing can be \
             said, and the check is inconclusive. NaN and infinity are inside no limit. A missing value is not judged here (use \
-            `no_loss`), but a quantity that was due and of which no value could be judged makes \
+            `no_loss`); with values stored that nobody sent, altered ones say, the check passes \
+            nothing, and a quantity that was due and of which no value could be judged makes \
             the check inconclusive.",
         fields: &[
             Field::default(
@@ -257,8 +259,16 @@ struct Series {
     missing: u64,
     below_minimum: u64,
     without_truth: u64,
+    /// Values stored that were not due as they are: altered readings, copies, others.
+    unexpected: u64,
     /// The largest reference, absolute, that was judged.
     largest: f64,
+}
+
+impl Series {
+    fn was_due(&self) -> bool {
+        self.pairs + self.missing + self.below_minimum + self.without_truth > 0
+    }
 }
 
 struct Accuracy {
@@ -284,9 +294,12 @@ impl Check for Accuracy {
         if self.spec.quantities.binary_search(&observation.quantity).is_err() {
             return;
         }
-        let Some(reference) = observation.reference else { return };
         let Some(device) = self.series.entry(observation.device) else { return };
         let series = device.entry(observation.quantity).or_default();
+        let Some(reference) = observation.reference else {
+            series.unexpected += u64::from(observation.reported.is_some());
+            return;
+        };
         // Said of missing values too: a truth that is not known is never passed over.
         series.without_truth += u64::from(reference.is_nan());
         let Some(reported) = observation.reported else {
@@ -340,6 +353,14 @@ impl Check for Accuracy {
                  fidelity = \"samples\" only; use it, or see the ratios and nominal values of the \
                  device; otherwise {why}",
                 devices.join(", ")
+            );
+        }
+        let unexpected: u64 = all().map(|series| series.unexpected).sum();
+        if unexpected > 0 && reason.status() == Status::Pass {
+            reason = Reason::AlteredReadings;
+            why = format!(
+                "{} stored that no device sent like this, altered ones maybe; otherwise {why}",
+                plural(unexpected, "value")
             );
         }
         let below = all().map(|series| series.below_minimum).sum();
@@ -412,7 +433,7 @@ impl Accuracy {
             .flat_map(|(device, series)| {
                 series.iter().map(move |(id, series)| (device, id, series))
             })
-            .filter(|(_, _, series)| series.pairs == 0)
+            .filter(|(_, _, series)| series.pairs == 0 && series.was_due())
             .map(|(device, id, _)| format!("{id} of {device}"))
             .collect();
         if let Some(first) = silent.first() {

@@ -249,3 +249,22 @@ fn of_a_count_of_pulses_one_is_free_and_the_limit_holds_for_the_rest() {
     // A voltage has no pulse that is free.
     assert_eq!(judge(RELATIVE, &pairs(U, &[(230.0, 231.0)])).status, Status::Fail);
 }
+
+/// With a platform that doubles every second reading, each doubled one is a missing and an
+/// unexpected row, and those that were left alone agree.
+#[test]
+fn a_series_with_altered_values_passes_nothing() {
+    let mut rows = pairs(U, &[(230.0, 230.0), (230.0, 230.0)]);
+    rows.push(row("m", 3, U, Some(230.0), None));
+    rows.push(row("m", 3, U, None, Some(460.0)));
+    let verdict = judge(RELATIVE, &rows);
+    assert_eq!(verdict.reason, Reason::AlteredReadings);
+    assert!(verdict.why.starts_with("1 value stored that no device sent"), "{}", verdict.why);
+    // Another quantity's is not this check's business, and a value outside stays a fail.
+    let other = row("m", 3, P, None, Some(1.0));
+    rows.pop();
+    assert_eq!(judge(RELATIVE, &[rows.clone(), vec![other]].concat()).status, Status::Pass);
+    rows.push(row("m", 4, U, None, Some(230.0)));
+    rows.push(row("m", 5, U, Some(230.0), Some(300.0)));
+    assert_eq!(judge(RELATIVE, &rows).reason, Reason::OutsideLimit);
+}

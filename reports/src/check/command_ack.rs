@@ -244,13 +244,13 @@ pub(crate) struct Unjudged {
 }
 
 /// What the verdict about them is called.
-const UNJUDGED: &str = "unjudged-commands";
+pub(crate) const UNJUDGED_COMMANDS: &str = "unjudged-commands";
 
 impl Unjudged {
     /// Of a scenario whose `command_ack` checks are about these devices.
     pub(crate) fn new(scenario: &str, judged: Vec<Pattern>) -> Self {
         let context = CheckContext {
-            name: UNJUDGED.to_owned(),
+            name: UNJUDGED_COMMANDS.to_owned(),
             scenario: scenario.to_owned(),
             ..CheckContext::default()
         };

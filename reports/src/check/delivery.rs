@@ -1,13 +1,20 @@
 //! Which readings were due, came, are missing, or came without being due.
 //!
 //! A *reading* is what a device sends at once: the rows of one (device, epoch, serial). The record
-//! keeps them together, so they are counted as they pass by. What came without a serial cannot be
-//! told apart, and only its rows are counted (D-22); what was due and never made by the device has
-//! no serial either, and is missing at the instant at which it was due.
+//! keeps them together, so they are counted as they pass by. A due value that came without a serial
+//! number cannot be matched, and only its row is counted; what was due and never made by the device
+//! has no serial either, and is missing at the instant at which it was due. An *altered* reading is
+//! stored under the number of one that was due, and is not what was sent: that one is missing, and
+//! what is stored is unexpected. A *stray* is stored and has no row at all.
+//!
+//! A value whose truth nobody knows may be absent from a reading until the device reports it for the
+//! first time: severity of flicker takes ten minutes to be there.
 
-use lastmeter_units::{Epoch, Serial, SimTime};
+use std::collections::BTreeSet;
 
-use crate::record::Observation;
+use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
+
+use crate::record::{Event, Observation, kind};
 use crate::verdict::At;
 
 /// The deliveries of one device.
@@ -21,14 +28,27 @@ pub struct Delivery {
     pub missing: u64,
     /// Times something came that was not due: another reading, or one value more of a due one.
     pub unexpected: u64,
-    /// Values that came without a serial number.
+    /// Missing readings under whose number something else is stored; they are among the missing,
+    /// and what is stored among the unexpected.
+    pub altered: u64,
+    /// Due values that came without a serial number.
     pub without_serial: u64,
     /// The first missing ones, at most [`NAMED_MAX`].
     pub first_missing: Vec<Place>,
     /// The first unexpected ones, at most [`NAMED_MAX`].
     pub first_unexpected: Vec<Place>,
     open: Option<Open>,
+    /// Numbers of missing and of unexpected readings, as long as the other half may come.
+    missing_keys: BTreeSet<Key>,
+    unexpected_keys: BTreeSet<Key>,
+    /// Quantities without a known truth that have been reported.
+    reported: BTreeSet<MeasurementId>,
 }
+
+type Key = (Epoch, Serial);
+
+/// So many numbers are remembered to find altered readings; of more, some count as missing alone.
+const KEYS_MAX: usize = 100_000;
 
 /// How many missing or unexpected readings are remembered by name.
 pub const NAMED_MAX: usize = 3;
@@ -65,12 +85,15 @@ struct Open {
     is_due: bool,
     is_missing: bool,
     is_unexpected: bool,
+    /// Whether any due value came.
+    has_value: bool,
 }
 
 impl Delivery {
     /// Takes the next row of this device.
     pub fn observation(&mut self, observation: &Observation<'_>) {
-        if observation.serial.is_none() && observation.reported.is_some() {
+        let is_due = observation.reference.is_some();
+        if observation.serial.is_none() && observation.reported.is_some() && is_due {
             self.without_serial += 1;
             return;
         }
@@ -86,13 +109,19 @@ impl Delivery {
         };
         if !self.open.is_some_and(|open| same(open.place)) {
             self.close();
-            self.open =
-                Some(Open { place, is_due: false, is_missing: false, is_unexpected: false });
+            let (is_due, is_missing, is_unexpected, has_value) = (false, false, false, false);
+            self.open = Some(Open { place, is_due, is_missing, is_unexpected, has_value });
         }
+        let is_untold = observation.reference.is_some_and(f64::is_nan);
+        if is_untold && observation.reported.is_some() {
+            self.reported.insert(observation.quantity);
+        }
+        let is_not_there_yet = is_untold && !self.reported.contains(&observation.quantity);
         if let Some(open) = &mut self.open {
-            open.is_due |= observation.reference.is_some();
-            open.is_missing |= observation.reference.is_some() && observation.reported.is_none();
-            open.is_unexpected |= observation.reference.is_none();
+            open.is_due |= is_due;
+            open.is_missing |= is_due && observation.reported.is_none() && !is_not_there_yet;
+            open.has_value |= is_due && observation.reported.is_some();
+            open.is_unexpected |= !is_due;
         }
     }
 
@@ -105,11 +134,15 @@ impl Delivery {
     }
 
     fn close(&mut self) {
-        let Some(open) = self.open.take() else { return };
+        let Some(mut open) = self.open.take() else { return };
+        open.is_missing |= open.is_due && !open.has_value;
         self.due += u64::from(open.is_due);
         self.missing += u64::from(open.is_missing);
         self.stored += u64::from(open.is_due && !open.is_missing);
         self.unexpected += u64::from(open.is_unexpected);
+        if let (Some(epoch), Some(serial)) = (open.place.epoch, open.place.serial) {
+            self.match_altered((epoch, serial), open);
+        }
         for (happened, first) in [
             (open.is_missing, &mut self.first_missing),
             (open.is_unexpected, &mut self.first_unexpected),
@@ -118,5 +151,121 @@ impl Delivery {
                 first.push(open.place);
             }
         }
+    }
+
+    /// The two halves of an altered reading may come one after the other, in either order.
+    fn match_altered(&mut self, key: Key, open: Open) {
+        let keep = |keys: &mut BTreeSet<Key>| {
+            if keys.len() < KEYS_MAX {
+                keys.insert(key);
+            }
+        };
+        let is_altered = match (open.is_missing, open.is_unexpected) {
+            (true, true) => true,
+            (true, false) => self.unexpected_keys.remove(&key),
+            (false, true) => self.missing_keys.remove(&key),
+            (false, false) => return,
+        };
+        if is_altered {
+            self.altered += 1;
+        } else if open.is_missing {
+            keep(&mut self.missing_keys);
+        } else if !open.is_due {
+            keep(&mut self.unexpected_keys);
+        }
+    }
+}
+
+/// Something that is stored and has no row, with what is wrong about it; `None` of other events.
+pub(crate) fn stray(event: &Event) -> Option<String> {
+    Some(match event.kind.as_str() {
+        kind::FOREIGN_READING => "not on the bench".to_owned(),
+        kind::VALUELESS_READING => "no known value".to_owned(),
+        kind::UNKNOWN_VALUE => {
+            format!("nobody sent its `{}`", event.text("name").unwrap_or_default())
+        }
+        _ => return None,
+    })
+}
+
+/// Where a stray is in the record.
+pub(crate) fn place_of_stray(event: &Event, line: u64) -> At {
+    At {
+        device: event.text("device").map(str::to_owned),
+        epoch: event.number("epoch"),
+        serial: event.number("serial"),
+        quantity: None,
+        time: Some(event.time),
+        event: Some(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::row;
+    use super::*;
+
+    const U: &str = "electricity.voltage.rms.l1";
+    const PST: &str = "x.electricity.voltage.flicker.pst.l1";
+
+    fn delivery(rows: &[Observation<'_>]) -> Delivery {
+        let mut delivery = Delivery::default();
+        for row in rows {
+            delivery.observation(row);
+        }
+        delivery.closed()
+    }
+
+    #[test]
+    fn an_altered_reading_is_found_whichever_half_comes_first() {
+        let due = row("m", 1, U, Some(230.0), None);
+        let stored = row("m", 1, U, None, Some(460.0));
+        let other = row("m", 2, U, Some(230.0), Some(230.0));
+        for rows in [
+            vec![due, stored],
+            vec![stored, due],
+            vec![due, other, stored],
+            vec![stored, other, due],
+        ] {
+            let found = delivery(&rows);
+            assert_eq!((found.missing, found.unexpected, found.altered), (1, 1, 1), "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_twice_or_renumbered_is_not_altered() {
+        let good = row("m", 1, U, Some(230.0), Some(230.0));
+        let again = row("m", 1, U, None, Some(230.0));
+        let found = delivery(&[good, row("m", 2, U, Some(1.0), Some(1.0)), again]);
+        assert_eq!((found.stored, found.unexpected, found.altered), (2, 1, 0));
+        let found =
+            delivery(&[row("m", 1, U, Some(230.0), None), row("m", 9, U, None, Some(230.0))]);
+        assert_eq!((found.missing, found.unexpected, found.altered), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_value_without_truth_may_be_absent_until_it_is_reported_first() {
+        let reading = |serial, pst| {
+            [
+                row("m", serial, U, Some(230.0), Some(230.0)),
+                row("m", serial, PST, Some(f64::NAN), pst),
+            ]
+        };
+        let rows = [reading(1, None), reading(2, Some(1.0)), reading(3, Some(1.0))].concat();
+        assert_eq!((delivery(&rows).stored, delivery(&rows).missing), (3, 0));
+        let rows = [reading(1, None), reading(2, Some(1.0)), reading(3, None)].concat();
+        assert_eq!((delivery(&rows).stored, delivery(&rows).missing), (2, 1));
+        // A reading of which nothing came is missing, whatever is known of its truth.
+        let nothing = [row("m", 1, PST, Some(f64::NAN), None)];
+        assert_eq!(delivery(&nothing).missing, 1);
+        let lost = [row("m", 1, U, Some(230.0), None), row("m", 1, PST, Some(f64::NAN), None)];
+        assert_eq!(delivery(&lost).missing, 1);
+    }
+
+    #[test]
+    fn a_copy_without_a_number_is_unexpected() {
+        let copy = Observation { serial: None, epoch: None, ..row("m", 1, U, None, Some(230.0)) };
+        let found = delivery(&[row("m", 1, U, Some(230.0), Some(230.0)), copy]);
+        assert_eq!((found.stored, found.unexpected, found.without_serial), (1, 1, 0));
     }
 }

@@ -111,6 +111,12 @@ pub trait Check: Send {
         None
     }
 
+    /// The devices whose missing, altered and unexpected readings it judges, each of them; `None` if
+    /// it leaves that to others.
+    fn accounts_for(&self) -> Option<&Pattern> {
+        None
+    }
+
     /// Is told about the run before the record is fed to it.
     fn begin(&mut self, _facts: &RunFacts) {}
 
@@ -152,6 +158,7 @@ pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Reason, String)> {
     let (reason, what) = match facts.state {
         RunState::Finished => return None,
         RunState::Interrupted => (Reason::Unfinished, "the run was interrupted"),
+        RunState::Stopped => (Reason::Unfinished, "the run was stopped"),
         RunState::Running => (Reason::Unfinished, "the run never finished its record"),
         RunState::Error => (Reason::BenchBroke, "the bench broke"),
         RunState::Skipped => (Reason::RunSkipped, "the run was skipped"),

@@ -4,10 +4,10 @@ use std::borrow::Borrow;
 
 use lastmeter_params::{Entry, Field, Kind};
 
-use super::delivery::{Delivery, NAMED_MAX, Place};
+use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
-use crate::record::{Event, Observation, RunFacts, kind};
+use crate::record::{Event, Observation, RunFacts};
 use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Verdict};
 
@@ -17,7 +17,7 @@ pub(super) const KIND: CheckKind = CheckKind {
         name: "no_loss",
         summary: "each due reading arrived exactly once",
         description: "Every reading that was due has to be stored once, with all its values, and \
-            nothing else may be stored: no reading twice, none under a device that is not on the \
+            nothing else may be stored: no reading twice or altered, none under a device that is not on the \
             bench, none without a known value, no value under an identifier nobody sent. Readings \
             are told apart by epoch and serial number (D-22); a device that sends no serial \
             numbers, or of which no reading was due, cannot be judged, and the check is \
@@ -47,6 +47,10 @@ struct NoLoss {
 }
 
 impl Check for NoLoss {
+    fn accounts_for(&self) -> Option<&Pattern> {
+        Some(self.devices.pattern())
+    }
+
     fn observation(&mut self, observation: &Observation<'_>) {
         if let Some(delivery) = self.devices.entry(observation.device) {
             delivery.observation(observation);
@@ -54,28 +58,14 @@ impl Check for NoLoss {
     }
 
     fn event(&mut self, line: u64, event: &Event) {
-        let what = match event.kind.as_str() {
-            kind::FOREIGN_READING => "not on the bench".to_owned(),
-            kind::VALUELESS_READING => "no known value".to_owned(),
-            kind::UNKNOWN_VALUE => {
-                format!("nobody sent its `{}`", event.text("name").unwrap_or_default())
-            }
-            _ => return,
-        };
+        let Some(what) = stray(event) else { return };
         let device = event.text("device").unwrap_or_default();
         if !self.devices.pattern().matches(device) {
             return;
         }
         self.strays += 1;
         if self.first_strays.len() < NAMED_MAX {
-            let at = At {
-                device: Some(device.to_owned()),
-                epoch: event.number("epoch"),
-                serial: event.number("serial"),
-                quantity: None,
-                time: Some(event.time),
-                event: Some(line),
-            };
+            let at = place_of_stray(event, line);
             let serial = at.serial.map(|serial| format!(" serial {serial}")).unwrap_or_default();
             let told = format!("{device}{serial} ({what}) at {}", event.time);
             self.first_strays.push((at, told));
@@ -98,6 +88,10 @@ impl Check for NoLoss {
         let mut why = format!("{} of {due} readings, {unexpected} unexpected", due - missing);
         push_places(&mut why, "missing", missing, &first_missing);
         push_places(&mut why, "unexpected", unexpected_rows, &first_unexpected);
+        let altered = sum(|d| d.altered);
+        if altered > 0 {
+            append(&mut why, format_args!("; {altered} stored altered"));
+        }
         let strays: Vec<&str> = self.first_strays.iter().map(|(_, told)| told.as_str()).collect();
         push_named(&mut why, "also stored", self.strays, &strays);
         for (what, names) in

@@ -7,9 +7,11 @@
 //! *recovered* when everything that was due before the injection's end has arrived, and the first
 //! message due after it has arrived in time.
 //!
-//! Every injection and every device is judged; there is no statistical bound.
+//! Every injection is judged for every device that it *touches*: a kill touches all, a broken link
+//! those whose messages go through it, to the platform or to the observer. There is no statistical
+//! bound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_params::{Code, Entry, Field};
 use lastmeter_units::SimTime;
@@ -35,7 +37,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             due before it has arrived and messages arrive in time again. At least one of the two \
             is needed. Injections are those of kind disconnect, and kills; with nothing injected, or \
             an injection that is not over when the record ends, the check is inconclusive, as in a \
-            run that carries no verdict on latency. A message that was due before the end and \
+            run that carries no verdict on latency, and so is a check of devices that none of them touches. A message that was due before the end and \
             never arrived fails. `measured` and `limit` are in s, of the figure nearest to its limit. In \
             virtual time the check is skipped.",
         fields: &[
@@ -102,6 +104,28 @@ struct Injection {
     ends_with: Ends,
     /// Which injection of the scenario it is, if the record tells.
     number: Option<u64>,
+    /// Whose connections broke: devices, observers, and `OBSERVER.DEVICE`. `None`: everybody's.
+    lanes: Option<BTreeSet<String>>,
+}
+
+impl Injection {
+    fn new(line: u64, event: &Event, at_ns: i64, what: String, ends_with: Ends) -> Self {
+        let lanes = event.get("lanes").and_then(serde_json::Value::as_array);
+        let lanes = lanes.map(|lanes| {
+            lanes.iter().filter_map(|lane| lane.as_str().map(str::to_owned)).collect()
+        });
+        let number = event.number("injection");
+        Self { line, what, at_ns, end_ns: None, ends_with, number, lanes }
+    }
+
+    /// Whether messages of a device on a path went through what broke.
+    fn touches(&self, path: &str, device: &str) -> bool {
+        let Some(lanes) = &self.lanes else { return true };
+        let at_observer = path.split_once('>').is_some_and(|(_, observer)| {
+            lanes.contains(observer) || lanes.contains(&format!("{observer}.{device}"))
+        });
+        at_observer || lanes.contains(device)
+    }
 }
 
 #[derive(PartialEq)]
@@ -157,17 +181,13 @@ impl Check for Recovery {
                 let detail = text("detail").filter(|detail| !detail.is_empty());
                 let what = detail.map_or("disconnect".to_owned(), |d| format!("disconnect {d}"));
                 let ends_with = Ends::Restored(text("link"));
-                let number = event.number("injection");
-                let end_ns = None;
-                self.injections.push(Injection { line, what, at_ns, end_ns, ends_with, number });
+                self.injections.push(Injection::new(line, event, at_ns, what, ends_with));
             }
             kind::KILL => {
                 let target = text("target").unwrap_or_default();
                 let what = format!("kill {target}");
                 let ends_with = Ends::Restarted(target);
-                let number = event.number("injection");
-                let end_ns = None;
-                self.injections.push(Injection { line, what, at_ns, end_ns, ends_with, number });
+                self.injections.push(Injection::new(line, event, at_ns, what, ends_with));
             }
             kind::RESTORED | kind::RESTARTED => self.end(event, at_ns),
             _ => {}
@@ -207,10 +227,10 @@ impl Check for Recovery {
         let validity = Validity::of(facts);
         let judged = match self.cannot_judge(&validity) {
             Some(because) => Err(because),
-            None => self.devices().map_err(|why| Because::new(Reason::NothingToJudge, why)),
+            None => self.judged_devices(),
         };
         let verdict = match judged {
-            Ok(devices) => self.judge(devices, facts, &validity),
+            Ok((path, devices)) => self.judge((path, devices), facts, &validity),
             Err(because) => rows::without_judgement(&self.context, facts, "s", because),
         };
         finish(verdict, facts)
@@ -244,6 +264,9 @@ impl After {
         Some(if self.first_due_ns == Some(due_ns) { end_ns } else { arrival_ns })
     }
 }
+
+/// A path, and what is kept of its devices.
+type OfPath<'a> = (&'a str, &'a ByDevice<DeviceState>);
 
 /// The worst of something, and where it was.
 #[derive(Clone)]
@@ -317,12 +340,32 @@ impl Recovery {
         })
     }
 
-    /// The devices of the path that is judged, or why there are none.
-    fn devices(&self) -> Result<&ByDevice<DeviceState>, String> {
+    /// The devices of the path that is judged, or why there is nothing to judge.
+    fn judged_devices(&self) -> Result<OfPath<'_>, Because> {
+        self.devices().map_err(|why| Because::new(Reason::NothingToJudge, why))
+    }
+
+    fn devices(&self) -> Result<OfPath<'_>, String> {
         let path = self.selection.judged_path(self.by_path.keys().map(String::as_str))?;
         let devices = self.by_path.get(path);
         let devices = devices.filter(|devices| devices.iter().next().is_some());
-        devices.ok_or_else(|| format!("the record has no latency of {}", self.selection.told()))
+        let told = self.selection.told();
+        let devices = devices.ok_or_else(|| format!("the record has no latency of {told}"))?;
+        if self.touching((path, devices)).next().is_none() {
+            return Err(format!("no injection touched the messages of {told}"));
+        }
+        Ok((path, devices))
+    }
+
+    /// The injections that touch a device of a path.
+    fn touching<'a>(
+        &'a self,
+        (path, devices): OfPath<'a>,
+    ) -> impl Iterator<Item = (usize, &'a Injection)> {
+        let touches = move |injection: &Injection| {
+            devices.iter().any(|(name, _)| injection.touches(path, name))
+        };
+        self.injections.iter().enumerate().filter(move |(_, injection)| touches(injection))
     }
 
     /// The longest outage of any device.
@@ -347,13 +390,14 @@ impl Recovery {
     }
 
     /// The longest time from an injection's end until a device is as before.
-    fn recovered(&self, devices: &ByDevice<DeviceState>) -> Recovered {
+    fn recovered(&self, (path, devices): OfPath<'_>) -> Recovered {
         let mut worst: Option<Worst> = None;
-        for (number, injection) in self.injections.iter().enumerate() {
+        for (number, injection) in self.touching((path, devices)) {
             let Some(end_ns) = injection.end_ns else {
                 return Recovered::Unknown(format!("{} never ended in the record", injection.what));
             };
-            for (name, state) in devices.iter().filter(|(_, s)| s.first_due_ns.is_some()) {
+            let touched = devices.iter().filter(|(name, _)| injection.touches(path, name));
+            for (name, state) in touched.filter(|(_, state)| state.first_due_ns.is_some()) {
                 let after = state.after.get(number).cloned().unwrap_or_default();
                 let mut one = Worst {
                     ns: 0,
@@ -401,12 +445,7 @@ impl Recovery {
         }
     }
 
-    fn judge(
-        &self,
-        devices: &ByDevice<DeviceState>,
-        facts: &RunFacts,
-        validity: &Validity,
-    ) -> Verdict {
+    fn judge(&self, (path, devices): OfPath<'_>, facts: &RunFacts, validity: &Validity) -> Verdict {
         let mut parts = Vec::new();
         if let (Some(limit_ns), Some(worst)) =
             (self.longest_outage_ns, self.longest_outage(devices))
@@ -422,7 +461,7 @@ impl Recovery {
             parts.push(Part { reason, text, ns: Some(worst.ns), limit_ns, worst: Some(worst) });
         }
         if let Some(limit_ns) = self.recover_within_ns {
-            parts.push(self.recovery_part(devices, limit_ns));
+            parts.push(self.recovery_part((path, devices), limit_ns));
         }
         // The worst status first, then what is nearest to its limit.
         let share =
@@ -439,7 +478,7 @@ impl Recovery {
             let separator = if why.is_empty() { "" } else { "; " };
             append(&mut why, format_args!("{separator}{}, limit {limit}", part.text));
         }
-        let count = self.injections.len() as u64;
+        let count = self.touching((path, devices)).count() as u64;
         append(&mut why, format_args!("; {}", plural(count, "injection")));
         for flag in &validity.flags {
             append(&mut why, format_args!("; {flag}"));
@@ -459,8 +498,8 @@ impl Recovery {
         }
     }
 
-    fn recovery_part(&self, devices: &ByDevice<DeviceState>, limit_ns: i64) -> Part {
-        match self.recovered(devices) {
+    fn recovery_part(&self, of: OfPath<'_>, limit_ns: i64) -> Part {
+        match self.recovered(of) {
             Recovered::Within(worst) => {
                 let ns = worst.as_ref().map_or(0, |worst| worst.ns);
                 let reason = if ns > limit_ns { Reason::TooLate } else { Reason::WithinLimit };

@@ -204,3 +204,37 @@ fn nothing_is_judged_in_virtual_time_in_a_bad_run_or_without_rows() {
     assert_eq!(run(&real, &["m"]), Status::Inconclusive);
     assert!(try_check("recovery", "path = \"intended..queryable\"").is_err());
 }
+
+/// Link `la` breaks, and what goes through `lb` goes on: that shows nothing of `lb`'s devices.
+#[test]
+fn an_injection_counts_only_for_whom_it_touches() {
+    let real = real_time(RunState::Finished);
+    let lanes = |lanes: &[&str]| {
+        let inject = Event::inject(at(100), "disconnect", None, "la reset").with("link", "la");
+        vec![inject.with("lanes", lanes.to_vec()), Event::restored(at(120), "la", "disconnect")]
+    };
+    let arrives = |device: &str, second: i64| {
+        let is_late = device == "a" && (100..120).contains(&second);
+        Some(if is_late { 124 } else { second })
+    };
+    let judge = |toml: &str, touched: &[&str]| {
+        judge_with(toml, &lanes(touched), &real, &["a", "b"], arrives)
+    };
+    let verdict = judge(&format!("{BOTH}\ndevice = \"b\""), &["a"]);
+    assert_eq!(verdict.reason, Reason::NothingToJudge, "{}", verdict.why);
+    assert!(verdict.why.contains("no injection touched"), "{}", verdict.why);
+    let verdict = judge(BOTH, &["a"]);
+    assert_eq!((verdict.status, verdict.n), (Status::Pass, 1), "{}", verdict.why);
+    assert!(verdict.why.contains("recovered within 4 s of a after"), "{}", verdict.why);
+    // A device that is late by itself has recovered from nothing.
+    let verdict = judge(&BOTH.replace("25 s", "1000 s"), &["b"]);
+    assert!(verdict.why.contains("recovered within 0 s of b"), "{}", verdict.why);
+    // An observer's link touches what it observes, and a lane of its own one device.
+    let touches = |lanes: &[&str], path: &str, device: &str| {
+        let event = Event::inject(at(1), "disconnect", None, "").with("lanes", lanes.to_vec());
+        Injection::new(1, &event, 0, String::new(), Ends::Restored(None)).touches(path, device)
+    };
+    assert!(touches(&["o"], "reading>o", "a") && !touches(&["o"], "reading", "a"));
+    assert!(touches(&["o.a"], "reading>o", "a") && !touches(&["o.a"], "reading>o", "b"));
+    assert!(touches(&["a"], "reading>o", "a") && touches(&["a"], "command", "a"));
+}

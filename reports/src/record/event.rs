@@ -35,6 +35,8 @@ pub mod kind {
     /// A stored reading carries a value under an identifier nobody sent: fields `device`, `epoch`,
     /// `serial`, `name`.
     pub const UNKNOWN_VALUE: &str = "unknown_value";
+    /// The platform answered what its interface does not allow: field `detail`.
+    pub const WRONG_ANSWER: &str = "wrong_answer";
     /// The platform refused a message: fields `reason`, `device`, `topic`, `detail`.
     pub const REFUSED: &str = "refused";
     /// A link is as it was before an injection again, told by `link:NAME`: fields `inject` (which
@@ -97,6 +99,11 @@ impl Event {
             .with("inject", inject)
             .with("device", device)
             .with("detail", detail)
+    }
+
+    /// The platform answered what its interface does not allow.
+    pub fn wrong_answer(time: SimTime, detail: &str) -> Self {
+        Self::new(time, "platform", kind::WRONG_ANSWER).with("detail", detail)
     }
 
     /// Command number `id` of this run was given to a device.

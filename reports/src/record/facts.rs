@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::FORMAT_VERSION;
 use super::real_time::RealTimeFacts;
 use super::seal::sha256;
+use crate::account::Account;
 use crate::verdict::Counts;
 
 /// How far a run got.
@@ -23,6 +24,8 @@ pub enum RunState {
     Finished,
     /// Ended early by the user or by a signal.
     Interrupted,
+    /// Ended early by what is under test: nothing more could be learnt from it.
+    Stopped,
     /// The bench could not go on.
     Error,
     /// Could not run on this machine although nothing is wrong; the cause says what is missing.
@@ -232,6 +235,9 @@ pub struct RunFacts {
     /// How many checks ended with each status, once they were judged.
     #[serde(default)]
     pub verdicts: Option<Counts>,
+    /// What became of the readings that were due, once the run was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
 }
 
 impl RunFacts {
@@ -268,6 +274,7 @@ impl RunFacts {
             more: start.more.clone(),
             exit_code: None,
             verdicts: None,
+            account: None,
         }
     }
 

@@ -197,6 +197,9 @@ fn banners(evaluation: &Evaluation, collected: &Collected) -> Vec<Banner> {
                 format!("The run was interrupted{cause}{until}. This is what there was."),
             );
         }
+        RunState::Stopped => {
+            add(Status::Fail, format!("The run was stopped{cause}{until}. This is what there was."))
+        }
         RunState::Running => add(
             Status::Inconclusive,
             "Interrupted: the run never finished its record. It was killed, or is still going. \

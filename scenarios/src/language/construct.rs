@@ -19,7 +19,7 @@ use super::commands;
 use super::draft::{Draft, Plans, References};
 use super::files::Files;
 use super::grid;
-use super::judging::{self, Claim, Planned, PlannedDevice};
+use super::judging::{self, Breakage, Broken, Claim, Planned, PlannedDevice};
 use super::parts::{self, Built, DevicePlace, SourcePlace};
 use super::read::Row;
 use super::scenario::Source;
@@ -320,11 +320,15 @@ impl Draft<'_> {
             _ => TimeMode::Virtual,
         };
         let time = mode(head.text("time"));
-        let is = |kind: fn(InjectKind) -> bool| {
-            self.injections.iter().filter(move |row| row.kind.is_some_and(kind))
-        };
-        let breakages = || is(|kind| matches!(kind, InjectKind::Disconnect));
-        let kills = is(|kind| matches!(kind, InjectKind::Kill));
+        let breakages = self.injections.iter().zip(&references.target_of_injection);
+        let breakages = breakages.filter_map(|(row, target)| match row.kind? {
+            InjectKind::Kill => Some(Breakage { what: Broken::Platform, ends: true }),
+            InjectKind::Disconnect => {
+                let what = target.as_ref().map_or(Broken::Unknown, Broken::Link);
+                Some(Breakage { what, ends: row.table.get("for").is_some() })
+            }
+            _ => None,
+        });
         let about = self.injections.iter().zip(&references.device_of_injection);
         let commands = about.filter_map(|(row, device)| {
             matches!(row.kind?, InjectKind::Command).then_some(())?;
@@ -339,8 +343,7 @@ impl Draft<'_> {
             via_of_observer: &references.via_of_observer,
             devices_of_observer: &references.devices_of_observer,
             commands: commands.collect(),
-            has_breakage: kills.chain(breakages()).next().is_some(),
-            breaks_for_good: breakages().any(|row| row.table.get("for").is_none()),
+            breakages: breakages.collect(),
         })
     }
 

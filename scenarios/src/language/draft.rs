@@ -250,6 +250,7 @@ impl<'a> Draft<'a> {
             semantics::kill_has_a_victim(&self.injections, platform, out);
         }
         semantics::requirements_are_rows(&self.checks, out);
+        semantics::no_check_is_called_implicit(&self.checks, out);
         semantics::twin_is_named(self.expect.as_ref(), &names.checks, out);
         if self.is_left_out("check")
             && let Some(entry) = self.root.entry("scenario")

@@ -11,6 +11,7 @@ use lastmeter_reports::latency::default_warm_up_ns;
 use lastmeter_reports::record::{Point, TimeMode};
 use lastmeter_units::SimDuration;
 
+use super::interference::Target;
 use super::names::Names;
 use super::read::Row;
 use super::wiring::Via;
@@ -29,10 +30,27 @@ pub(crate) struct Planned<'a> {
     pub(crate) devices_of_observer: &'a [Vec<usize>],
     /// Each command that is injected: to which device, and when.
     pub(crate) commands: Vec<(usize, SimDuration)>,
-    /// Whether a link breaks or the platform is killed.
-    pub(crate) has_breakage: bool,
-    /// A link that breaks and is not mended before the end.
-    pub(crate) breaks_for_good: bool,
+    /// Each link that breaks, and each kill.
+    pub(crate) breakages: Vec<Breakage<'a>>,
+}
+
+/// A link that breaks, or a platform that is killed.
+pub(crate) struct Breakage<'a> {
+    /// What breaks, as far as it is known.
+    pub(crate) what: Broken<'a>,
+    /// Whether it is mended before the end.
+    pub(crate) ends: bool,
+}
+
+/// What breaks.
+#[derive(Clone, Copy)]
+pub(crate) enum Broken<'a> {
+    /// The platform, which touches every message.
+    Platform,
+    /// A link, for whatever goes through it or for some devices.
+    Link(&'a Target),
+    /// A link that is not known: a mistake that has been reported.
+    Unknown,
 }
 
 /// A device, as far as it is known.
@@ -65,7 +83,7 @@ pub(crate) fn can_be_judged<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out:
     let observer = is_received(claim, planned, out);
     passes_links(claim, observer, planned, out);
     if claim.demand.needs_breakage {
-        has_something_to_recover_from(claim, planned, out);
+        has_something_to_recover_from(claim, observer, planned, out);
     }
     if !is_skipped(claim, planned) {
         has_enough_messages(claim, planned, out);
@@ -187,15 +205,29 @@ fn passes_links<K>(
 /// Who shall recover has to be broken first, and mended.
 fn has_something_to_recover_from<K>(
     claim: &Claim<'_, K>,
+    observer: Option<usize>,
     planned: &Planned<'_>,
     out: &mut Diagnostics,
 ) {
-    let (message, help) = if !planned.has_breakage {
+    let touching: Vec<_> = planned
+        .breakages
+        .iter()
+        .filter(|breakage| {
+            claim.of.iter().any(|&device| touches(breakage.what, device, observer, planned))
+        })
+        .collect();
+    let (message, help) = if planned.breakages.is_empty() {
         (
             "nothing is injected that one could recover from",
             "add an injection `disconnect` or `kill`",
         )
-    } else if planned.breaks_for_good {
+    } else if touching.is_empty() {
+        (
+            "no injection touches what this check is about: the links that break carry none of \
+             its messages",
+            "choose other devices with `device`, or break the link they are connected through",
+        )
+    } else if touching.iter().any(|breakage| !breakage.ends) {
         ("a link breaks until the end, so nothing can recover from it", "give it an end with `for`")
     } else {
         return;
@@ -203,6 +235,24 @@ fn has_something_to_recover_from<K>(
     let label = "could never end in a verdict";
     let code = Code::CANNOT_MEASURE;
     out.report_with_help(code, claim.place(&["kind"]), message, label, Some(help.to_owned()));
+}
+
+/// Whether a breakage is in the way of a device's messages, to the platform or to the observer.
+fn touches(
+    what: Broken<'_>,
+    device: usize,
+    observer: Option<usize>,
+    planned: &Planned<'_>,
+) -> bool {
+    let Broken::Link(Target { link, devices }) = what else { return true };
+    let is_meant = devices.as_ref().is_none_or(|devices| devices.contains(&device));
+    // What is not known may be it: that mistake has been reported.
+    let goes_through =
+        |via: Option<&Via>| via.is_none_or(|via| via.is_err() || *via == Ok(Some(*link)));
+    let own = goes_through(planned.devices.get(device).map(|device| &device.via));
+    let observed =
+        observer.is_some_and(|observer| goes_through(planned.via_of_observer.get(observer)));
+    is_meant && (own || observed)
 }
 
 /// How many messages a check can count on; `None` if nobody can tell.

@@ -321,6 +321,26 @@ impl Scenario {
         Some(file.file_stem()?.to_string_lossy().into_owned())
     }
 
+    /// Whose connections through a link an injection is about: devices, observers, and observers'
+    /// connections for one device as `OBSERVER.DEVICE`; `None` of the devices: all of them.
+    pub(crate) fn lanes(&self, link: usize, devices: Option<&[usize]>) -> Vec<String> {
+        let is_meant = |device: &usize| devices.is_none_or(|devices| devices.contains(device));
+        let own = self.devices.iter().enumerate();
+        let own = own.filter(|(index, row)| row.via == Some(link) && is_meant(index));
+        let mut lanes: Vec<String> = own.map(|(_, row)| row.name.clone()).collect();
+        for observer in self.observers.iter().filter(|observer| observer.via == Some(link)) {
+            if observer.per_device {
+                let of = observer.devices.iter().filter(|device| is_meant(device));
+                let name =
+                    |&device: &usize| format!("{}.{}", observer.name, self.devices[device].name);
+                lanes.extend(of.map(name));
+            } else if devices.is_none() {
+                lanes.push(observer.name.clone());
+            }
+        }
+        lanes
+    }
+
     /// Where a device is connected, as a scenario writes it: `source:NAME` or `load:NAME`.
     pub(crate) fn place_of(&self, device: &DeviceRow) -> String {
         let name = &self.sources[device.source].name;

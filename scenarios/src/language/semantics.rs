@@ -4,6 +4,7 @@
 use lastmeter_params::{
     Code, Diagnostics, Dimension, NodeValue, SourceId, Span, Value, Values, nearest, parse_quantity,
 };
+use lastmeter_reports::IMPLICIT_CHECKS;
 use lastmeter_sim::{SourceKind, Terminal};
 
 use lastmeter_units::SimDuration;
@@ -323,7 +324,19 @@ fn is_requirement(text: &str) -> bool {
         if tens.is_ascii_digit() && ones.is_ascii_digit())
 }
 
-/// A must-fail twin names one of its own checks, and the check it mirrors.
+/// The names of verdicts that nobody has to write a check for stay free for them.
+pub(crate) fn no_check_is_called_implicit<K>(checks: &[Row<'_, K>], out: &mut Diagnostics) {
+    for (name, span) in checks.iter().filter_map(|row| row.text("name")) {
+        if IMPLICIT_CHECKS.contains(&name) {
+            let message = format!("`{name}` is no name for a check");
+            let label = "the bench gives this verdict by itself";
+            out.report(Code::BAD_NAME, span, message, label);
+        }
+    }
+}
+
+/// A must-fail twin names one of its own checks, or one that nobody has to write, and the check it
+/// mirrors.
 pub(crate) fn twin_is_named(expect: Option<&Single<'_>>, checks: &Names, out: &mut Diagnostics) {
     let Some(expect) = expect else { return };
     let text = |key: &str| {
@@ -333,6 +346,7 @@ pub(crate) fn twin_is_named(expect: Option<&Single<'_>>, checks: &Names, out: &m
     };
     if let Some((check, span)) = text("check")
         && checks.position(check).is_none()
+        && !IMPLICIT_CHECKS.contains(&check)
         && checks.is_complete()
     {
         let help = nearest(check, checks.iter()).map(|near| format!("did you mean `{near}`?"));

@@ -280,6 +280,7 @@ impl Bench {
     async fn read_back(&mut self) -> Result<(), BenchError> {
         self.take_from_devices()?;
         let readings = self.rest.readings().await?;
+        self.note_wrong_answers();
         take_readings(readings, &mut self.accounts, self.now, &mut self.events);
         for refused in self.rest.refusals().await? {
             self.totals.refused += 1;
@@ -292,6 +293,7 @@ impl Bench {
                 refused.detail.as_deref().unwrap_or_default(),
             ));
         }
+        self.note_wrong_answers();
         let mut rows = Vec::new();
         self.recorded = self.now;
         for (index, account) in self.accounts.iter_mut().enumerate() {
@@ -312,6 +314,13 @@ impl Bench {
         self.write(rows)?;
         // What was due until now was due by the old schedule; only then does a new one hold.
         self.settle_commands().await
+    }
+
+    /// What the platform answered and could not be read is an event each.
+    fn note_wrong_answers(&mut self) {
+        for detail in self.rest.take_wrong() {
+            self.note(Event::wrong_answer(self.now, &detail));
+        }
     }
 
     fn take_from_devices(&mut self) -> Result<(), BenchError> {

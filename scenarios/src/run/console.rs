@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lastmeter_reports::console::{VerdictLine, format_verdicts};
 use lastmeter_reports::record::{Floor, LinkFacts};
-use lastmeter_reports::{Counts, Status, Verdict};
+use lastmeter_reports::{Account, Counts, Status, Verdict};
 use lastmeter_units::SimDuration;
 use serde_json::{Value, json};
 
@@ -206,6 +206,20 @@ impl Console {
         }
         for line in format_verdicts(verdicts) {
             self.line(&paint(&line, self.options.color));
+        }
+    }
+
+    /// What became of the readings that were due.
+    pub(crate) fn account(&self, account: Account) {
+        if self.options.json {
+            let mut value = serde_json::to_value(account).unwrap_or(Value::Null);
+            if let Some(object) = value.as_object_mut() {
+                object.insert("event".to_owned(), json!("account"));
+                object.insert("clean".to_owned(), json!(account.is_clean()));
+            }
+            self.json(value);
+        } else {
+            self.line(&format!("Account  {account}"));
         }
     }
 

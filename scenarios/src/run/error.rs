@@ -1,8 +1,8 @@
-//! Why a bench could not be set up, or broke.
+//! Why a bench could not be set up, broke, or was stopped by what is under test.
 
 use std::path::PathBuf;
 
-/// What ended a run before its judgement: exit code 3.
+/// What ended a run before its end: exit code 3, unless it is the platform's doing.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// A file or folder of the run could not be written or read.
@@ -28,6 +28,12 @@ pub enum BenchError {
     /// The platform's REST interface answered something else than what was asked for.
     #[error("the platform's REST interface: {0}")]
     Rest(String),
+    /// The platform answered what its interface does not allow.
+    #[error("the platform's REST interface answered wrongly: {0}")]
+    WrongAnswer(String),
+    /// The platform answered with an error of its own, again and again.
+    #[error("the platform's REST interface does not work: {0}")]
+    ServerError(String),
     /// The platform refused what it was asked to give to a device.
     #[error("the platform refused: {0}")]
     Refused(String),
@@ -67,6 +73,14 @@ pub enum BenchError {
 }
 
 impl BenchError {
+    /// What the platform did wrong, where that is what ended the run, and not a broken bench.
+    pub(crate) fn wrong_answer(&self) -> Option<&str> {
+        match self {
+            Self::WrongAnswer(what) | Self::ServerError(what) => Some(what),
+            _ => None,
+        }
+    }
+
     /// Wraps an I/O error with what was to be done.
     pub(crate) fn file(
         what: &'static str,

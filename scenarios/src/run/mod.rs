@@ -124,6 +124,7 @@ pub async fn run_scenario(
     evaluation.write(&options.out).map_err(|e| record(&e))?;
     lastmeter_reports::render_evaluated(&options.out, &evaluation).map_err(|e| record(&e))?;
     console.judged(&evaluation.verdicts);
+    console.account(evaluation.account);
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
         let _ = std::fs::remove_dir_all(&data);
@@ -166,10 +167,9 @@ async fn run_bench(
             (RunState::Interrupted, Some("ended by the user".to_owned()))
         }
         Some(Halt::Broken(error)) => {
-            let text = chain(error);
-            let event = Event::note(bench.now(), &format!("the bench broke: {text}"));
+            let (state, event) = broken(bench.now(), error);
             bench.note(event);
-            (RunState::Error, Some(text))
+            (state, Some(chain(error)))
         }
     };
     bench.flush()?;
@@ -181,6 +181,18 @@ async fn run_bench(
         (end.state, end.cause) = (RunState::Error, Some(chain(error)));
     }
     writer.finish(end).map_err(|e| record(&e))
+}
+
+/// What an error that ended a run says of it: what the platform answered is its own doing, and for a
+/// check to judge.
+fn broken(now: SimTime, error: &BenchError) -> (RunState, Event) {
+    match error.wrong_answer() {
+        Some(what) => (RunState::Stopped, Event::wrong_answer(now, what)),
+        None => {
+            let text = format!("the bench broke: {}", chain(error));
+            (RunState::Error, Event::note(now, &text))
+        }
+    }
 }
 
 /// Starts the platform and connects the devices to it.

@@ -7,7 +7,8 @@ use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::http::{Client, HttpError};
 use lastmeter_units::SimTime;
 use serde::Deserialize;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::error::{BenchError, chain};
 use super::ledger::Stored;
@@ -20,6 +21,10 @@ const PAGE: u32 = 1000;
 /// How long one call may take; an advance waits for the commit of everything before it.
 const CALL_LIMIT: Duration = Duration::from_mins(1);
 
+/// How long to wait before asking again where the platform answers with an error of its own.
+const RETRY_PAUSES: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1)];
+
 /// How often a command's state is asked for in real time; its latency is coarser by so much.
 const COMMAND_POLL_NS: i64 = 2_000_000;
 
@@ -29,6 +34,8 @@ pub(crate) struct Rest {
     url: String,
     readings_after: u64,
     refusals_after: u64,
+    /// Readings and refusals that could not be read, in words, since they were taken out last.
+    wrong: Vec<String>,
 }
 
 /// What `clock/advance` answers: the barrier has been reached.
@@ -102,14 +109,20 @@ impl Rest {
         let client = Client::new(&profile.rest, &profile.token)
             .map_err(|error| BenchError::Rest(chain(&error)))?
             .with_time_limit(CALL_LIMIT);
-        Ok(Self { client, url: profile.rest.clone(), readings_after: 0, refusals_after: 0 })
+        Ok(Self {
+            client,
+            url: profile.rest.clone(),
+            readings_after: 0,
+            refusals_after: 0,
+            wrong: Vec::new(),
+        })
     }
 
     /// Refuses a platform that already holds something: it would mix with this run's.
     pub(crate) async fn require_empty(&mut self) -> Result<(), BenchError> {
         for what in ["readings", "refusals"] {
             let path = format!("/api/v1/{what}?after=0&limit=1");
-            let page: Page<serde_json::Value> = self.get(&path).await?;
+            let page: Page<Value> = self.get(&path).await.map_err(set_up)?;
             if !page.results.is_empty() {
                 return Err(BenchError::Rest(format!(
                     "{}: it already holds {what}; a virtual-time run needs a platform with an \
@@ -134,7 +147,7 @@ impl Rest {
     ) -> Result<Vec<Stored>, BenchError> {
         let (after, wait_ms) = (self.readings_after, wait.as_millis());
         let path = format!("/api/v1/readings?after={after}&limit={PAGE}&wait_ms={wait_ms}");
-        let page: Page<Stored> = self.get(&path).await?;
+        let page: Page<Stored> = self.page(&path, "readings").await?;
         self.must_go_on("readings", after, page.last, page.more)?;
         self.readings_after = page.last;
         Ok(page.results)
@@ -145,7 +158,7 @@ impl Rest {
         let mut all = Vec::new();
         loop {
             let path = format!("/api/v1/readings?after={}&limit={PAGE}", self.readings_after);
-            let page: Page<Stored> = self.get(&path).await?;
+            let page: Page<Stored> = self.page(&path, "readings").await?;
             let before = std::mem::replace(&mut self.readings_after, page.last);
             self.must_go_on("readings", before, page.last, page.more)?;
             all.extend(page.results);
@@ -183,7 +196,7 @@ impl Rest {
         let mut after = self.refusals_after;
         loop {
             let path = format!("/api/v1/refusals?after={after}&limit={PAGE}");
-            let page: Page<Refused> = self.get(&path).await?;
+            let page: Page<Refused> = self.page(&path, "refusals").await?;
             let before = std::mem::replace(&mut after, page.last);
             self.must_go_on("refusals", before, page.last, page.more)?;
             all.extend(page.results);
@@ -200,9 +213,8 @@ impl Rest {
     /// A platform that goes back, or promises more without going on, would be asked for ever.
     fn must_go_on(&self, what: &str, before: u64, last: u64, more: bool) -> Result<(), BenchError> {
         if last < before || (more && last == before) {
-            return Err(BenchError::Rest(format!(
-                "{}: after {what} {before} it answered up to {last}, with more to come: {more}",
-                self.url
+            return Err(BenchError::WrongAnswer(format!(
+                "after {what} {before} it answered up to {last}, with more to come: {more}"
             )));
         }
         Ok(())
@@ -264,19 +276,124 @@ impl Rest {
         Ok(invocation)
     }
 
-    async fn get<T: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
-        self.client.get_json(path).await.map_err(|error| self.broken(&error))
+    /// Takes out what could not be read of pages that were otherwise in order.
+    pub(crate) fn take_wrong(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.wrong)
     }
 
-    async fn post<T: serde::de::DeserializeOwned>(
+    /// A page of a read-back. What cannot be read in it is left out and kept in words, so that one
+    /// bad value does not take the others along.
+    async fn page<T: DeserializeOwned>(
         &mut self,
         path: &str,
-        body: &serde_json::Value,
+        what: &str,
+    ) -> Result<Page<T>, BenchError> {
+        let text = self.get_text(path).await?;
+        if let Ok(page) = serde_json::from_str(&text) {
+            return Ok(page);
+        }
+        let page: Page<Value> = serde_json::from_str(&text)
+            .map_err(|error| BenchError::WrongAnswer(format!("{what}: {error}")))?;
+        let mut results = Vec::new();
+        for value in page.results {
+            match T::deserialize(&value) {
+                Ok(result) => results.push(result),
+                Err(error) => self.wrong.push(misread(what, &value, &error)),
+            }
+        }
+        Ok(Page { results, last: page.last, more: page.more })
+    }
+
+    async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
+        let text = self.get_text(path).await?;
+        serde_json::from_str(&text)
+            .map_err(|error| BenchError::WrongAnswer(format!("{path}: {error}")))
+    }
+
+    /// Asks, and asks again where the platform answers with an error of its own: it may be busy, or
+    /// starting.
+    async fn get_text(&mut self, path: &str) -> Result<String, BenchError> {
+        let mut pauses = RETRY_PAUSES.iter();
+        loop {
+            match (self.client.get_text(path).await, pauses.next()) {
+                (Ok(text), _) => return Ok(text),
+                (Err(error), Some(pause)) if is_server_error(&error) => {
+                    tokio::time::sleep(*pause).await;
+                }
+                (Err(error), _) => return Err(self.broken(&error)),
+            }
+        }
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        body: &Value,
     ) -> Result<T, BenchError> {
         self.client.post_json(path, body).await.map_err(|error| self.broken(&error))
     }
 
+    /// What an answer that is none means: credentials that are refused and a connection that fails
+    /// are a bench that could not be set up, everything else is the platform's doing.
     fn broken(&self, error: &HttpError) -> BenchError {
-        BenchError::Rest(format!("{}: {}", self.url, chain(error)))
+        match error {
+            HttpError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
+                BenchError::Rest(format!("{}: {}", self.url, chain(error)))
+            }
+            HttpError::Status { status, .. } if status.is_server_error() => {
+                BenchError::ServerError(chain(error))
+            }
+            HttpError::Status { .. } | HttpError::Json { .. } | HttpError::TooLarge { .. } => {
+                BenchError::WrongAnswer(chain(error))
+            }
+            _ => BenchError::Rest(format!("{}: {}", self.url, chain(error))),
+        }
+    }
+}
+
+fn is_server_error(error: &HttpError) -> bool {
+    error.status().is_some_and(|status| status.is_server_error())
+}
+
+/// Before anything has been sent, what does not answer as it should is no platform to run against.
+fn set_up(error: BenchError) -> BenchError {
+    match error.wrong_answer() {
+        Some(what) => BenchError::Rest(what.to_owned()),
+        None => error,
+    }
+}
+
+/// Which reading or refusal cannot be read, and why: `readings: serial 4 of alpha: the value
+/// electricity.frequency is null, expected a number`.
+fn misread(what: &str, value: &Value, error: &serde_json::Error) -> String {
+    let device = value.get("device").and_then(Value::as_str).unwrap_or("an unknown device");
+    let serial = value.get("serial").and_then(Value::as_u64);
+    let serial = serial.map_or_else(|| "one".to_owned(), |serial| format!("serial {serial}"));
+    let values = value.get("values").and_then(Value::as_object);
+    let bad = values.and_then(|values| values.iter().find(|(_, value)| !value.is_number()));
+    let why = match bad {
+        Some((name, value)) => format!("the value {name} is {value}, expected a number"),
+        None => error.to_string(),
+    };
+    format!("{what}: {serial} of {device}: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_that_cannot_be_read_is_named_with_its_value() {
+        let reading = json!({
+            "device": "alpha", "epoch": 1, "serial": 4, "event_time": "2027-01-18T17:00:41.000Z",
+            "values": { "electricity.frequency": null },
+        });
+        let error = Stored::deserialize(&reading).unwrap_err();
+        let said = "readings: serial 4 of alpha: the value electricity.frequency is null, expected \
+                    a number";
+        assert_eq!(misread("readings", &reading, &error), said);
+        let error = Stored::deserialize(&json!({ "device": "alpha" })).unwrap_err();
+        let said = misread("readings", &json!({ "device": "alpha" }), &error);
+        assert!(said.starts_with("readings: one of alpha: missing field"), "{said}");
     }
 }

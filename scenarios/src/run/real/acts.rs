@@ -110,7 +110,9 @@ impl RealBench<'_> {
             Action::Disconnect { link, how, devices, .. } => {
                 let owners = self.owners(*link, devices.as_deref());
                 self.parts.links.break_link(*link, *how, owners.as_deref());
+                let lanes = self.scenario.lanes(*link, devices.as_deref());
                 let event = noted(None).with("link", self.scenario.links[*link].name.as_str());
+                let event = event.with("lanes", lanes);
                 // By this its end is found, whatever else is broken meanwhile.
                 self.note(event.with("injection", index));
             }
@@ -145,20 +147,7 @@ impl RealBench<'_> {
 
     /// The lanes of a link that belong to these devices: their own, and their observers'.
     fn owners(&self, link: usize, devices: Option<&[usize]>) -> Option<Vec<String>> {
-        let devices = devices?;
-        let mut owners = Vec::new();
-        for &device in devices {
-            let row = &self.scenario.devices[device];
-            if row.via == Some(link) {
-                owners.push(row.name.clone());
-            }
-            for observer in &self.scenario.observers {
-                if observer.via == Some(link) && observer.per_device {
-                    owners.push(format!("{}.{}", observer.name, row.name));
-                }
-            }
-        }
-        Some(owners)
+        devices.map(|devices| self.scenario.lanes(link, Some(devices)))
     }
 
     async fn kill(&mut self) -> Result<(), BenchError> {

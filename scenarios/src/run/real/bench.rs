@@ -392,6 +392,7 @@ impl<'a> RealBench<'a> {
                 self.events.push(event.with("detail", reason));
             }
             Report::Stored { page, at_ns } => self.stored(page, at_ns),
+            Report::WrongAnswer { detail } => self.note(Event::wrong_answer(self.now(), &detail)),
             Report::Command { id, state, at_ns } => self.command_ended(id, state, at_ns),
             Report::Link { link, record } => self.passed(link, &record),
         }

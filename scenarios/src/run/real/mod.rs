@@ -153,9 +153,9 @@ pub(super) async fn run(
             (RunState::Interrupted, Some("ended by the user".to_owned()))
         }
         Some(Halt::Broken(error)) => {
-            let text = chain(error);
-            bench.note(Event::note(bench.now(), &format!("the bench broke: {text}")));
-            (RunState::Error, Some(text))
+            let (state, event) = super::broken(bench.now(), error);
+            bench.note(event);
+            (state, Some(chain(error)))
         }
     };
     bench.close_record(state == RunState::Finished)?;

@@ -27,6 +27,9 @@ pub(crate) const POLL: Duration = Duration::from_millis(1);
 /// How long the platform may be silent before the bench is broken: a restart takes its time.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
+/// How long it may answer with errors of its own.
+const ERROR_LIMIT: Duration = Duration::from_secs(10);
+
 /// Reads until it is told to end. `polls` turns true where the platform has to be asked again and
 /// again.
 pub(crate) async fn read(
@@ -46,6 +49,9 @@ pub(crate) async fn read(
         };
         let at_ns = monotonic_ns();
         let elapsed = |since: i64| Duration::from_nanos((at_ns - since).max(0).unsigned_abs());
+        for detail in rest.take_wrong() {
+            let _ = reports.send(Report::WrongAnswer { detail });
+        }
         match answer {
             Ok(page) => {
                 last_answer = at_ns;
@@ -57,7 +63,11 @@ pub(crate) async fn read(
                     return Ok(());
                 }
             }
+            Err(error @ BenchError::WrongAnswer(_)) => return Err(error),
             // It may be starting again after a kill.
+            Err(error @ BenchError::ServerError(_)) if elapsed(last_answer) > ERROR_LIMIT => {
+                return Err(error);
+            }
             Err(error) if elapsed(last_answer) > SILENCE_LIMIT => return Err(error),
             Err(_) => alarm.until(at_ns + 20_000_000).await,
         }

@@ -46,6 +46,8 @@ pub(crate) enum Report {
     ObserverDisconnected { observer: usize, reason: String },
     /// The platform gave readings back.
     Stored { page: Vec<Stored>, at_ns: i64 },
+    /// The platform gave back what cannot be read.
+    WrongAnswer { detail: String },
     /// A command's state has changed for good, or cannot be asked.
     Command { id: u64, state: Result<Invocation, String>, at_ns: i64 },
     /// A proxy passed something on.

@@ -33,10 +33,18 @@ impl RealBench<'_> {
                 for refused in &refusals {
                     self.refused(refused);
                 }
+                self.note_wrong_refusals();
                 Ok(())
             }
+            Err(error @ BenchError::WrongAnswer(_)) => Err(error),
             Err(error) if now_ns - self.refusals_read_ns > SILENCE_LIMIT_NS => Err(error),
             Err(_) => Ok(()),
+        }
+    }
+
+    fn note_wrong_refusals(&mut self) {
+        for detail in self.parts.rest.take_wrong() {
+            self.note(Event::wrong_answer(self.now(), &detail));
         }
     }
 
@@ -83,6 +91,7 @@ impl RealBench<'_> {
         for refused in self.parts.rest.refusals().await? {
             self.refused(&refused);
         }
+        self.note_wrong_refusals();
         let late = self.recorder.pending();
         if late > 0 {
             console.remark(&format!("{late} messages did not arrive within the time of grace"));

@@ -1,0 +1,286 @@
+//! The bench's own account of a run: which readings were due, and what became of them.
+//!
+//! It is kept in every run, whatever the scenario's checks are about. Where the account of a device
+//! is not clean and no check judges it, an implicit verdict says so: what the bench knows to be
+//! missing, altered, unexpected or foreign is never passed over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::delivery::{Delivery, place_of_stray, stray};
+use crate::check::{ByDevice, CheckContext, Pattern, finish};
+use crate::record::{Event, Observation, RunFacts};
+use crate::text::{append, plural};
+use crate::verdict::{At, Reason, Verdict};
+
+/// What the verdict about unjudged readings is called.
+pub const UNJUDGED_READINGS: &str = "unjudged-readings";
+
+/// Strays under more devices than this are counted together, so that forged device names cannot
+/// fill the memory.
+const STRAY_DEVICES_MAX: usize = 1_000;
+
+/// So many devices are named.
+const NAMED_MAX: usize = 3;
+
+/// What the account of all devices of a run amounts to, in readings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Readings that were due.
+    pub due: u64,
+    /// Due readings that are stored as they were sent.
+    pub stored: u64,
+    /// Due readings that are not.
+    pub missing: u64,
+    /// Missing readings under whose number something else is stored.
+    pub altered: u64,
+    /// What is stored and was not due: other readings, copies, altered ones.
+    pub unexpected: u64,
+    /// What is stored under a device that is not on the bench, without a known value, or with a
+    /// value that nobody sent.
+    pub foreign: u64,
+}
+
+impl Account {
+    /// Whether everything that was due is stored as it was sent, and nothing else is.
+    pub fn is_clean(&self) -> bool {
+        self.missing == 0 && self.unexpected == 0 && self.foreign == 0
+    }
+}
+
+impl std::ops::AddAssign<&Delivery> for Account {
+    fn add_assign(&mut self, delivery: &Delivery) {
+        self.due += delivery.due;
+        self.stored += delivery.stored;
+        self.missing += delivery.missing;
+        self.altered += delivery.altered;
+        self.unexpected += delivery.unexpected;
+    }
+}
+
+/// `50 of 50 readings stored as sent, nothing missing, altered, unexpected or foreign`.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.due == 0 {
+            f.write_str("no reading was due")?;
+        } else {
+            write!(f, "{} of {} stored as sent", self.stored, plural(self.due, "reading"))?;
+        }
+        if self.is_clean() {
+            return f.write_str(", nothing missing, altered, unexpected or foreign");
+        }
+        let counts = [
+            (self.missing, "missing"),
+            (self.altered, "of these altered"),
+            (self.unexpected, "unexpected"),
+            (self.foreign, "foreign"),
+        ];
+        for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the account of every device while the record passes by.
+pub(crate) struct Accountant {
+    scenario: String,
+    /// The devices whose account a check of the scenario judges.
+    judged: Vec<Pattern>,
+    devices: ByDevice<Delivery>,
+    /// By device, how many and the first.
+    strays: BTreeMap<String, (u64, At)>,
+}
+
+impl Accountant {
+    /// For a scenario whose checks judge the accounts of these devices.
+    pub(crate) fn new(scenario: &str, judged: Vec<Pattern>) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            judged,
+            devices: ByDevice::new(Pattern::new("*")),
+            strays: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn observation(&mut self, observation: &Observation<'_>) {
+        if let Some(delivery) = self.devices.entry(observation.device) {
+            delivery.observation(observation);
+        }
+    }
+
+    pub(crate) fn event(&mut self, line: u64, event: &Event) {
+        if stray(event).is_none() {
+            return;
+        }
+        let device = event.text("device").unwrap_or_default();
+        let is_full = self.strays.len() >= STRAY_DEVICES_MAX && !self.strays.contains_key(device);
+        let device = if is_full { "" } else { device };
+        let first = || (0, place_of_stray(event, line));
+        self.strays.entry(device.to_owned()).or_insert_with(first).0 += 1;
+    }
+
+    /// All devices together.
+    pub(crate) fn account(&self) -> Account {
+        self.sum(|_| true)
+    }
+
+    fn sum(&self, is_meant: impl Fn(&str) -> bool) -> Account {
+        let mut account = Account::default();
+        for (_, delivery) in self.devices.iter().filter(|(device, _)| is_meant(device)) {
+            account += &delivery.closed();
+        }
+        let strays = self.strays.iter().filter(|(device, _)| is_meant(device));
+        account.foreign = strays.map(|(_, (count, _))| count).sum();
+        account
+    }
+
+    fn is_unjudged(&self, device: &str) -> bool {
+        !self.judged.iter().any(|pattern| pattern.matches(device))
+    }
+
+    /// A verdict if the account of a device that no check judges is not clean.
+    pub(crate) fn verdict(&self, facts: &RunFacts) -> Option<Verdict> {
+        let account = self.sum(|device| self.is_unjudged(device));
+        if account.is_clean() {
+            return None;
+        }
+        let mut names: Vec<&str> = Vec::new();
+        let mut first: Option<At> = None;
+        let mut take = |device, place: Option<At>| {
+            names.push(device);
+            let is_earlier = |at: &At| first.as_ref().is_none_or(|first| at.time < first.time);
+            if let Some(place) = place.filter(is_earlier) {
+                first = Some(place);
+            }
+        };
+        for (device, delivery) in self.devices.iter().filter(|(name, _)| self.is_unjudged(name)) {
+            let delivery = delivery.closed();
+            let place = delivery.first_missing.iter().chain(&delivery.first_unexpected);
+            if let Some(place) = place.min_by_key(|place| place.time) {
+                take(device, Some(place.at(device)));
+            }
+        }
+        for (device, (_, place)) in self.strays.iter().filter(|(name, _)| self.is_unjudged(name)) {
+            take(if device.is_empty() { "others" } else { device }, Some(place.clone()));
+        }
+        names.sort_unstable();
+        names.dedup();
+        let mut devices = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+        if names.len() > NAMED_MAX {
+            append(&mut devices, format_args!(" and {} more", names.len() - NAMED_MAX));
+        }
+        let why = format!(
+            "{account}; of {devices}, which no check of kind `no_loss` is about, so nothing else \
+             may pass for it"
+        );
+        let context = CheckContext {
+            name: UNJUDGED_READINGS.to_owned(),
+            scenario: self.scenario.clone(),
+            ..CheckContext::default()
+        };
+        let unclean = account.missing + account.unexpected + account.foreign;
+        let verdict = Verdict {
+            measured: Some(unclean as f64),
+            limit: Some(0.0),
+            n: account.due,
+            at: first,
+            ..context.verdict(Reason::UnjudgedReadings, "1", why)
+        };
+        Some(finish(verdict, facts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::testing::{at, facts, row};
+    use crate::record::RunState;
+
+    const U: &str = "electricity.voltage.rms.l1";
+
+    fn accountant(judged: &[&str]) -> Accountant {
+        Accountant::new("s", judged.iter().map(|text| Pattern::new(text)).collect())
+    }
+
+    fn fed(judged: &[&str], rows: &[Observation<'_>], events: &[Event]) -> Accountant {
+        let mut accountant = accountant(judged);
+        for row in rows {
+            accountant.observation(row);
+        }
+        for (line, event) in (1..).zip(events) {
+            accountant.event(line, event);
+        }
+        accountant
+    }
+
+    fn good(device: &str, serial: u64) -> Observation<'_> {
+        row(device, serial, U, Some(230.0), Some(230.0))
+    }
+
+    #[test]
+    fn a_clean_account_is_said_and_gives_no_verdict() {
+        let accountant = fed(&[], &[good("a", 1), good("b", 1)], &[]);
+        let account = accountant.account();
+        assert!(account.is_clean());
+        let said =
+            "2 of 2 readings stored as sent, nothing missing, altered, unexpected or foreign";
+        assert_eq!(account.to_string(), said);
+        assert!(accountant.verdict(&facts(RunState::Finished)).is_none());
+    }
+
+    #[test]
+    fn each_kind_of_unclean_account_is_inconclusive_unless_a_check_judges_it() {
+        let missing = row("m", 2, U, Some(230.0), None);
+        let altered = row("m", 2, U, None, Some(460.0));
+        let extra = row("m", 9, U, None, Some(230.0));
+        let unnumbered = Observation { epoch: None, serial: None, ..extra };
+        let foreign = |device: &str| {
+            vec![Event::new(at(3), "platform", "foreign_reading").with("device", device)]
+        };
+        let valueless =
+            vec![Event::new(at(3), "platform", "valueless_reading").with("device", "m")];
+        let unknown = Event::new(at(3), "platform", "unknown_value").with("device", "m");
+        let unknown = vec![unknown.with("name", "x")];
+        for (rows, events, account) in [
+            (vec![missing], vec![], (1, 0, 0, 0)),
+            (vec![missing, altered], vec![], (1, 1, 1, 0)),
+            (vec![extra], vec![], (0, 0, 1, 0)),
+            (vec![unnumbered], vec![], (0, 0, 1, 0)),
+            (vec![], foreign("m"), (0, 0, 0, 1)),
+            (vec![], valueless, (0, 0, 0, 1)),
+            (vec![], unknown, (0, 0, 0, 1)),
+        ] {
+            let rows = [vec![good("m", 1)], rows].concat();
+            let unjudged = fed(&["other"], &rows, &events);
+            let found = unjudged.account();
+            let found = (found.missing, found.altered, found.unexpected, found.foreign);
+            assert_eq!(found, account, "{rows:?} {events:?}");
+            let verdict = unjudged.verdict(&facts(RunState::Finished)).unwrap();
+            assert_eq!(verdict.reason, Reason::UnjudgedReadings);
+            assert_eq!(verdict.at.as_ref().unwrap().device.as_deref(), Some("m"));
+            assert!(verdict.why.contains("of m, which no check"), "{}", verdict.why);
+            for judged in ["*", "m"] {
+                let judged = fed(&[judged], &rows, &events);
+                assert!(judged.verdict(&facts(RunState::Finished)).is_none(), "{rows:?}");
+                assert!(!judged.account().is_clean());
+            }
+        }
+        // Whom nobody placed on the bench is covered by a check about all devices only.
+        let ghost = fed(&["m"], &[good("m", 1)], &foreign("ghost"));
+        assert!(ghost.verdict(&facts(RunState::Finished)).unwrap().why.contains("of ghost"));
+    }
+
+    #[test]
+    fn forged_device_names_do_not_fill_the_memory() {
+        let mut accountant = accountant(&[]);
+        for number in 0..10_000 {
+            let event = Event::new(at(1), "platform", "foreign_reading");
+            accountant.event(number + 1, &event.with("device", format!("ghost-{number}")));
+        }
+        assert!(accountant.strays.len() <= STRAY_DEVICES_MAX + 1);
+        assert_eq!(accountant.account().foreign, 10_000);
+    }
+}
