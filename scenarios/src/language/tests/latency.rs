@@ -132,6 +132,13 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "S030 54:8 <\"recovery\"> a link breaks until the end, so nothing can recover from it",
     ),
     (
+        "recover_within = \"10 s\"",
+        "recover_within = \"10 s\"\ndevice = \"direct\"",
+        "S030 55:8 <\"recovery\"> no injection touches what this check is about: the links that \
+         break carry none of its messages",
+    ),
+    ("recover_within = \"10 s\"", "recover_within = \"10 s\"\ndevice = \"meter-*\"", ""),
+    (
         "coverage = \"99 %\"",
         "coverage = \"99.9 %\"",
         "S034 51:12 <\"99.9 %\"> a coverage of 99.9 % needs 2995 messages, and 1001 are planned",
