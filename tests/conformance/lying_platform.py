@@ -7,6 +7,7 @@ itself does, and so do ways of answering that change no value.
 
     lying_platform.py            all lies on three scenarios, some drawn ones on all others
     lying_platform.py --whole    all lies on all scenarios, with a table
+    lying_platform.py NAME...    these scenarios only
 """
 
 import concurrent.futures
@@ -204,6 +205,8 @@ def main():
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         files = scenarios(folder)
+        only = [name for name in sys.argv[1:] if not name.startswith("--")]
+        files = {name: path for name, path in files.items() if not only or name in only}
         pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
         straight = {name: pool.submit(run_against, path, honest) for name, path in files.items()}
         told_to = []
@@ -229,6 +232,8 @@ def main():
                                 f"exit {code}, {changed} answers changed {'' if good else words}")
             else:
                 ledger.lied(name, lie, code, changed, words)
+        if "refused-and-obeyed" not in files:
+            files = scenarios(folder)
         forged = {"id": "1", "status": "Responded", "state": "Acknowledged", "response": "done"}
         code, _, _ = run_against(files["refused-and-obeyed"], honest, forged)
         comparison.true("one that never delivers its commands does not pass", code in (1, 3),
