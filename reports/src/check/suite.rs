@@ -7,7 +7,9 @@ use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
 use super::{Check, CheckContext, CheckKind, Pattern, finish, unfinished};
 use crate::console;
 use crate::record::{Event, Observation, RunFacts};
-use crate::standard::{Assessment, Assessor, Item, Plan, TestResult, figure_told};
+use crate::standard::{
+    Assessment, Assessor, IN_THIS_PLAN, Item, MISSING, Missing, Plan, TestResult, figure_told, named,
+};
 use crate::text::plural;
 use crate::verdict::{At, Because, Reason, Status, Told, Verdict};
 
@@ -29,7 +31,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             `*`; `class` holds the same points against another class than the claimed one. \
             `measured` and `limit` are those of the point that uses most of its limit.\n\n\
             A limit whose figure was not confirmed in a source gives at best a pass with the \
-            qualification `limit unconfirmed`. A test that needs what the device does not report \
+            qualification `limit unconfirmed`, and a class of which the suite lacks a clause, or of \
+            which a test was skipped, a pass with `clauses missing`, which names them. A test that needs what the device does not report \
             is skipped with the reason, and so is one that does not fit the claim.",
         fields: &[
             Field::default(
@@ -118,11 +121,12 @@ impl Check for SuiteCheck {
             &fresh
         };
         let mut assessment = assessor.assessment(self.class, facts);
+        let missing = assessment.missing(&self.plan);
         let tests = &self.plan.suite.tests;
         assessment.tests.retain(|result| {
             self.tests.iter().any(|pattern| pattern.matches(&tests[result.test].name))
         });
-        let mut verdict = self.judged(&assessment);
+        let mut verdict = self.judged(&assessment, &missing);
         // Of a run that was cut short every check says so in the same words.
         if unfinished(facts).is_some() {
             return finish(verdict, facts);
@@ -137,7 +141,7 @@ impl Check for SuiteCheck {
 }
 
 impl SuiteCheck {
-    fn judged(&self, assessment: &Assessment) -> Verdict {
+    fn judged(&self, assessment: &Assessment, missing: &[Missing]) -> Verdict {
         let plan = &self.plan;
         let class = &plan.suite.classes[self.class];
         let judged: Vec<&TestResult> =
@@ -173,8 +177,14 @@ impl SuiteCheck {
             let count = plural(skipped.len() as u64, "test");
             why = format!("{why}; {count} skipped ({})", skipped.join("; "));
         }
-        let qualification = self.qualification(assessment, status);
+        let mut qualification = self.qualification(assessment, status);
         let mut basis = format!("class {class}, {}", plural(n, "point"));
+        if status == Status::Pass && !missing.is_empty() {
+            why = format!("{why}; class {class} {IN_THIS_PLAN}, not in {}", named(missing));
+            basis = format!("class {class} {IN_THIS_PLAN}, {}", plural(n, "point"));
+            let worth = qualification.into_iter().chain([MISSING.to_owned()]);
+            qualification = Some(worth.collect::<Vec<_>>().join(", "));
+        }
         if let Some(qualification) = &qualification {
             basis = format!("{basis}, {qualification}");
         }
