@@ -24,7 +24,9 @@ fn asked_of(suite: &Suite, clause: &MissingClause) -> String {
             clause.classes.iter().map(|class| suite.classes[*class].as_str()).collect();
         of.push(format!("class {}", names.join(", ")));
     }
-    of.extend(clause.connections.iter().map(|connection| format!("{} connection", connection.word())));
+    of.extend(
+        clause.connections.iter().map(|connection| format!("{} connection", connection.word())),
+    );
     if clause.three_phases {
         of.push("three phases".to_owned());
     }
@@ -91,7 +93,10 @@ fn every_suite_lacks_something_and_names_where_else_it_is_tested() {
             let Some(elsewhere) = &clause.elsewhere else { continue };
             let words = elsewhere.split([' ', ',']).filter(|word| tests.contains_key(word));
             let named: Vec<&str> = words.collect();
-            assert!(!named.is_empty() && !named.contains(&suite.name.as_str()), "{at}: {elsewhere}");
+            assert!(
+                !named.is_empty() && !named.contains(&suite.name.as_str()),
+                "{at}: {elsewhere}"
+            );
             // A test that it names is one of that suite.
             if let Some(test) = elsewhere.split('`').nth(1) {
                 assert!(tests[named[0]].contains(&test), "{at}: {elsewhere}");

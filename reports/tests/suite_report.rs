@@ -128,7 +128,10 @@ fn classes_curves_and_points_are_on_the_page() {
     let worth = "limit unconfirmed, clauses missing";
     assert_eq!(judged.verdicts[1].qualification.as_deref(), Some(worth));
     let xml = junit::of_runs("s", [&judged]).unwrap();
-    assert!(xml.contains("name=\"qualification\" value=\"limit unconfirmed, clauses missing\""), "{xml}");
+    assert!(
+        xml.contains("name=\"qualification\" value=\"limit unconfirmed, clauses missing\""),
+        "{xml}"
+    );
     let page = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
     for text in [
         "Accuracy against the standard",

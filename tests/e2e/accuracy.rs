@@ -231,7 +231,10 @@ missing_clauses = [
     let arguments = ["stpm34-3ph", "--suite", suite, "--out", out.to_str().unwrap()];
     let found = document(&arguments, 0);
     let class = &found["classes"][0];
-    assert_eq!((&class["status"], &class["qualification"]), (&"pass".into(), &"clauses missing".into()));
+    assert_eq!(
+        (&class["status"], &class["qualification"]),
+        (&"pass".into(), &"clauses missing".into())
+    );
     let told = "met in the tests that this plan has (1 test); not in it: self-heating (7.3)";
     assert_eq!(class["told"], told);
     assert_eq!(class["missing"].as_array().unwrap().len(), 1);
@@ -251,7 +254,11 @@ missing_clauses = [
     assert!(done.stdout.contains(line), "{}", done.stdout);
     // As a scenario the console says it of each check.
     let done = run(&format!("{}/scenario.toml", out.display()), &folder.path().join("run"), &[]);
-    assert!(done.stdout.contains("class fine in the tests that this plan has, "), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("class fine in the tests that this plan has, "),
+        "{}",
+        done.stdout
+    );
     let explained = call(&["explain", "en-50470-3-2006"]).stdout;
     assert!(explained.contains("with any of them a class is met in the tests that this plan has"));
 }
@@ -264,7 +271,8 @@ fn unmatched_transformers_meet_no_class_of_en_50470_3() {
     let out = folder.path().join("out");
     let mismatch = "meter.current_gain_mismatch=[\"3 %\",\"-3 %\",\"0 %\"]";
     let arguments = ["--class", "C", "--set", mismatch, "--out", out.to_str().unwrap()];
-    let found = document(&[&["ideal-3ph", "--suite", "en-50470-3-2006"][..], &arguments].concat(), 1);
+    let found =
+        document(&[&["ideal-3ph", "--suite", "en-50470-3-2006"][..], &arguments].concat(), 1);
     assert_eq!(found["classes"][0]["status"], "fail");
     let tests = found["tests"].as_array().unwrap();
     let of = |name: &str| tests.iter().find(|test| test["name"] == name).unwrap();

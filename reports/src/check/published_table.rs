@@ -24,7 +24,7 @@ const NO_LONGER_EXPLAINED: &str = "name each row that is missed in `not_reproduc
     `not_reproduced = [{ row = \"...\", explanation = \"...\" }]` in a check of its own";
 
 /// Keys of one of `not_reproduced`.
-static NOT_REPRODUCED: &[Field] = &[
+const NOT_REPRODUCED: &[Field] = &[
     Field::required("row", Kind::Name, "the name of a published row"),
     Field::required(
         "explanation",
@@ -206,7 +206,8 @@ impl TableCheck {
         let unit = row.unit();
         let unit = if unit.is_empty() { "1" } else { &unit };
         let others = judged.iter().filter(|one| one.row.name != row.name);
-        let all: Vec<&str> = [worst].into_iter().chain(others).map(|one| one.why.as_str()).collect();
+        let all: Vec<&str> =
+            [worst].into_iter().chain(others).map(|one| one.why.as_str()).collect();
         let mut verdict = self.context.verdict(worst.reason, unit, all.join("; "));
         verdict.n = worst.found.readings;
         verdict.measured = worst.found.rms;

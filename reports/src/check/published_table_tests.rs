@@ -273,7 +273,10 @@ fn each_published_row_stands_in_exactly_one_check() {
         // How little an ideal meter deviates says nothing of the publication.
         (&[BAND, REST, at_most], ""),
         (&[BAND, REST, &other, &other_rest], ""),
-        (&[BAND], "no check says whether `meter` reproduces `apparent-power`, `power-factor`, `non"),
+        (
+            &[BAND],
+            "no check says whether `meter` reproduces `apparent-power`, `power-factor`, `non",
+        ),
         (&[REST], "whether `meter` reproduces `voltage`, `current`, `frequency`, `active-power`; "),
         (&["at_most = \"10 %\""], "whether `meter` reproduces `voltage`, `current`, `frequency`"),
         (&[BAND, REST, "rows = [\"voltage\"]\nwithin = \"1 %\""], "`voltage` of `meter` stands in"),

@@ -8,9 +8,10 @@ use super::{Check, CheckContext, CheckKind, Pattern, finish, unfinished};
 use crate::console;
 use crate::record::{Event, Observation, RunFacts};
 use crate::standard::{
-    Assessment, Assessor, IN_THIS_PLAN, Item, MISSING, Missing, Plan, TestResult, figure_told, named,
+    Assessment, Assessor, IN_THIS_PLAN, Item, MISSING, Missing, Plan, TestResult, figure_told,
+    named,
 };
-use crate::text::plural;
+use crate::text::{append, plural};
 use crate::verdict::{At, Because, Reason, Status, Told, Verdict};
 
 /// What a pass by a limit from memory is worth.
@@ -177,16 +178,18 @@ impl SuiteCheck {
             let count = plural(skipped.len() as u64, "test");
             why = format!("{why}; {count} skipped ({})", skipped.join("; "));
         }
-        let mut qualification = self.qualification(assessment, status);
-        let mut basis = format!("class {class}, {}", plural(n, "point"));
+        let qualification = self.qualification(assessment, status, missing);
+        let mut of_class = format!("class {class}");
         if status == Status::Pass && !missing.is_empty() {
-            why = format!("{why}; class {class} {IN_THIS_PLAN}, not in {}", named(missing));
-            basis = format!("class {class} {IN_THIS_PLAN}, {}", plural(n, "point"));
-            let worth = qualification.into_iter().chain([MISSING.to_owned()]);
-            qualification = Some(worth.collect::<Vec<_>>().join(", "));
+            append(
+                &mut why,
+                format_args!("; {of_class} {IN_THIS_PLAN}, not in {}", named(missing)),
+            );
+            append(&mut of_class, format_args!(" {IN_THIS_PLAN}"));
         }
+        let mut basis = format!("{of_class}, {}", plural(n, "point"));
         if let Some(qualification) = &qualification {
-            basis = format!("{basis}, {qualification}");
+            append(&mut basis, format_args!(", {qualification}"));
         }
         let figures = worst.and_then(|(_, item)| item.figures.as_ref());
         let unit = figures.map_or("%", |figures| figures.unit.as_str());
@@ -211,10 +214,16 @@ impl SuiteCheck {
         verdict
     }
 
-    /// Whether what decides rests on limits from memory.
-    fn qualification(&self, assessment: &Assessment, status: Status) -> Option<String> {
+    /// What the status is worth less by: what decides rests on limits from memory, or a pass is by
+    /// a plan that lacks something of the class.
+    fn qualification(
+        &self,
+        assessment: &Assessment,
+        status: Status,
+        missing: &[Missing],
+    ) -> Option<String> {
         let mut unconfirmed = assessment.unconfirmed(&self.plan);
-        let decides = match status {
+        let is_from_memory = match status {
             Status::Pass => unconfirmed.next().is_some(),
             // Against one confirmed limit a fail is a fail.
             Status::Fail => {
@@ -225,7 +234,11 @@ impl SuiteCheck {
             }
             _ => false,
         };
-        decides.then(|| UNCONFIRMED.to_owned())
+        let lacks = status == Status::Pass && !missing.is_empty();
+        let worth = [(is_from_memory, UNCONFIRMED), (lacks, MISSING)];
+        let worth: Vec<&str> =
+            worth.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+        (!worth.is_empty()).then(|| worth.join(", "))
     }
 }
 

@@ -42,7 +42,13 @@ impl Assessed {
         let judged: Vec<&TestResult> = judged.collect();
         let Some(status) = Status::worst_of(judged.iter().map(|test| test.status)) else {
             let text = "not tested: every test of it is skipped".to_owned();
-            return ClassLine { class, status: Status::Skipped, text, qualification: None, missing };
+            return ClassLine {
+                class,
+                status: Status::Skipped,
+                text,
+                qualification: None,
+                missing,
+            };
         };
         let (status, text, qualification) = match status {
             Status::Pass => self.met(assessment, &judged, &missing),
@@ -124,9 +130,8 @@ impl Assessed {
             0 | 1 => String::new(),
             count => format!("; and in {}", plural(count as u64 - 1, "more test")),
         };
-        let confirmed = first.is_none_or(|(test, item)| {
-            suite.tests[test.test].limits[item.planned.limit].confirmed
-        });
+        let confirmed = first
+            .is_none_or(|(test, item)| suite.tests[test.test].limits[item.planned.limit].confirmed);
         let qualification = (!confirmed).then(|| UNCONFIRMED.to_owned());
         (status, format!("{word}{place}{more}"), qualification)
     }

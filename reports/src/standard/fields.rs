@@ -69,7 +69,12 @@ pub(super) static MISSING_CLAUSE: &[Field] = &[
         "[]",
         "connections it is asked of; all if empty",
     ),
-    Field::default("classes", Kind::List(&Kind::Text), "[]", "classes it is asked of; all if empty"),
+    Field::default(
+        "classes",
+        Kind::List(&Kind::Text),
+        "[]",
+        "classes it is asked of; all if empty",
+    ),
     Field::default("three_phases", Kind::Boolean, "false", "whether it needs three phases"),
 ];
 

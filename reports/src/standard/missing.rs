@@ -52,10 +52,10 @@ impl Assessment {
     /// What the class asks for and was not tested, the suite's clauses first.
     pub fn missing(&self, plan: &Plan) -> Vec<Missing> {
         let (suite, claim) = (&plan.suite, &plan.claim);
-        let asked =
-            suite.missing_clauses.iter().filter(|clause| {
-                clause.is_asked_of(self.class, claim.connection, claim.phases)
-            });
+        let asked = suite
+            .missing_clauses
+            .iter()
+            .filter(|clause| clause.is_asked_of(self.class, claim.connection, claim.phases));
         let clauses = asked.map(|clause| Missing {
             clause: clause.clause.clone(),
             name: clause.name.clone(),

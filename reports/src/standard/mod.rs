@@ -41,16 +41,16 @@ pub(crate) mod tests;
 pub use crate::check::suite::with_uncertainty;
 pub use assess::{Assessment, Assessor, Figures, Item, TestResult};
 pub use claim::{Claim, SUITE_FIELDS, SUITE_SOURCE};
+pub use class_line::ClassLine;
 pub use deviation::{Cell, Deviation, Deviations, Drawn};
 pub use embedded::{EMBEDDED, SUITE_FILE_PREFIX, TRANSDUCER_FILE, embedded};
 pub use fields::suite_json_schema;
-pub use class_line::ClassLine;
 pub use folder::Assessed;
 pub use missing::Missing;
 pub(crate) use missing::{IN_THIS_PLAN, MISSING, named};
 pub use model::{
-    Component, Connection, Evaluate, Limit, LimitFigure, MissingClause, Modulation, Relative, Shape,
-    Subject, Suite, Test, Waveform,
+    Component, Connection, Evaluate, Limit, LimitFigure, MissingClause, Modulation, Relative,
+    Shape, Subject, Suite, Test, Waveform,
 };
 pub(crate) use of_scenario::period_of;
 pub use of_scenario::{plan_of, read_plan};

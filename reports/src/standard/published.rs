@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Values};
 use lastmeter_units::{MeasurementId, SiUnit};
 
 use super::fields::RATIO;

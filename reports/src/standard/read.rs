@@ -141,19 +141,7 @@ fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> 
             suite.tests.push(test);
         }
     }
-    let current = head.tables("missing_clauses").into_iter();
-    for (values, is_current) in
-        current.map(|values| (values, true)).chain(not_simulated.iter().map(|row| (row, false)))
-    {
-        if !names.insert(values.text("name")) {
-            taken(values, "test or missing clause", values.text("name"), out);
-        }
-        suite.missing_clauses.push(if is_current {
-            missing_clause(values, &suite.classes, out)
-        } else {
-            not_simulated_of(values)
-        });
-    }
+    suite.missing_clauses = missing_clauses(&head, &not_simulated, names, &suite.classes, out);
     for values in &sweeps {
         let sweep = read_sweep(values, &suite, out);
         suite.sweeps.extend(sweep);
@@ -298,6 +286,24 @@ fn waveform(values: &Values) -> Waveform {
             depth: table.si("depth"),
         }),
     }
+}
+
+/// Those of `missing_clauses`, and those of earlier versions' `[[not_simulated]]`; `names` are taken.
+fn missing_clauses<'a>(
+    head: &'a Values,
+    not_simulated: &'a [Values],
+    mut names: BTreeSet<&'a str>,
+    classes: &[String],
+    out: &mut Diagnostics,
+) -> Vec<MissingClause> {
+    let current = head.tables("missing_clauses");
+    for values in current.iter().copied().chain(not_simulated) {
+        if !names.insert(values.text("name")) {
+            taken(values, "test or missing clause", values.text("name"), out);
+        }
+    }
+    let current = current.into_iter().map(|values| missing_clause(values, classes, out));
+    current.chain(not_simulated.iter().map(not_simulated_of)).collect()
 }
 
 fn missing_clause(values: &Values, classes: &[String], out: &mut Diagnostics) -> MissingClause {

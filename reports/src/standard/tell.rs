@@ -1,7 +1,7 @@
 //! A suite and its items in words.
 
-use super::model::{Connection, LimitFigure, Suite};
 use super::missing::IN_THIS_PLAN;
+use super::model::{Connection, LimitFigure, Suite};
 use super::plan::Coordinates;
 use crate::console::number;
 use crate::text::{append, plural};

@@ -75,7 +75,10 @@ pub(super) fn told(assessed: &Assessed, color: bool) -> String {
     for one in missing_clauses(assessed) {
         let status = painted(Status::Skipped, color);
         let (name, place, why) = (&one.name, one.place(), one.why());
-        line(format_args!("{status}  {name:0$}  clause {place} is not in the suite: {why}", widths[0]));
+        line(format_args!(
+            "{status}  {name:0$}  clause {place} is not in the suite: {why}",
+            widths[0]
+        ));
     }
     let mut worst: Vec<(&str, &Item)> = assessed
         .claimed()

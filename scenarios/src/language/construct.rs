@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use lastmeter_devices::{Device, transducer_csv};
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Values, nearest};
+use lastmeter_reports::CheckContext;
 use lastmeter_reports::check::{Pattern, each_row_has_its_check};
-use lastmeter_reports::{CheckContext, CheckKind};
 use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
@@ -312,15 +312,16 @@ impl Draft<'_> {
 
     /// Of each published row exactly one check says whether it is reproduced.
     fn hold_published_rows(&self, plan: &Plan, out: &mut Diagnostics) {
-        let may_be = |row: &&Row<'_, &'static CheckKind>| {
-            row.kind.is_none_or(|kind| kind.entry.name == "published_table")
-        };
-        let values = |row: &'_ Row<'_, &'static CheckKind>| row.kind.and(row.values.as_ref());
-        let tables: Option<Vec<&Values>> =
-            self.checks.iter().filter(may_be).map(values).collect();
-        let suite = self.suite.as_ref().and_then(|suite| suite.values.as_ref());
-        // With a mistake in one of them nobody knows what it would say.
-        if let (Some(tables), Some(suite)) = (tables, suite) {
+        let mut tables = Vec::new();
+        for row in &self.checks {
+            match (row.kind.map(|kind| kind.entry.name), &row.values) {
+                (Some("published_table"), Some(values)) => tables.push(values),
+                // With a mistake nobody knows what it would say.
+                (None | Some("published_table"), _) => return,
+                _ => {}
+            }
+        }
+        if let Some(suite) = self.suite.as_ref().and_then(|suite| suite.values.as_ref()) {
             each_row_has_its_check(plan, &tables, suite.span_of("standard"), out);
         }
     }

@@ -197,12 +197,7 @@ pub(crate) fn requests_of(document: &Table, plan: &Plan) -> Vec<Request> {
 ///
 /// `checks` are the tables of the scenario's checks of kind `published_table`, `suite` is where the
 /// scenario names the suite.
-pub fn each_row_has_its_check(
-    plan: &Plan,
-    checks: &[&Values],
-    suite: Span,
-    out: &mut Diagnostics,
-) {
+pub fn each_row_has_its_check(plan: &Plan, checks: &[&Values], suite: Span, out: &mut Diagnostics) {
     let published = &plan.suite.published;
     let mut named: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
     named.insert(plan.claim.device.clone(), vec![None; published.len()]);
