@@ -411,6 +411,27 @@ mod tests {
     }
 
     #[test]
+    fn of_a_limit_with_two_sides_the_way_to_the_nearer_edge_is_used() {
+        let of = |measured: f64, low: Option<f64>, limit: f64| {
+            let limits =
+                Verdict { limit: Some(limit), limit_low: low, ..verdict("c", Status::Pass) };
+            Verdict { measured: Some(measured), ..limits }.share()
+        };
+        for (measured, low, limit, share) in [
+            (-1.0, None, 2.0, 0.5),
+            (1.0, Some(0.8), 1.2, 0.0),
+            (0.9, Some(0.8), 1.2, 0.5),
+            (1.2, Some(0.8), 1.2, 1.0),
+            (0.6, Some(0.8), 1.2, 2.0),
+        ] {
+            let found = of(measured, low, limit).unwrap();
+            assert!((found - share).abs() < 1e-12, "{measured}: {found}");
+        }
+        assert_eq!(of(1.0, None, 0.0), None);
+        assert_eq!(verdict("c", Status::Pass).share(), None);
+    }
+
+    #[test]
     fn counts_are_told_best_first() {
         let counts = Counts::of([Status::Fail, Status::Pass, Status::Pass]);
         assert_eq!(counts.to_string(), "2 pass, 1 fail");

@@ -173,9 +173,11 @@ impl TableCheck {
             (true, true, 0) => Reason::StaleExplanation,
             _ => Reason::Incomplete,
         };
+        // The suite's device was fitted, no other was.
+        let is_fitted = row.fitted && self.request.device == self.plan.claim.device;
         let kind = match rule {
             Rule::AtMost(_) => "",
-            _ if row.fitted => " (fitted)",
+            _ if is_fitted => " (fitted)",
             _ => " (predicted)",
         };
         let mut why = format!(

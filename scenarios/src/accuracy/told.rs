@@ -72,13 +72,12 @@ pub(super) fn told(assessed: &Assessed, color: bool) -> String {
         ));
     }
     // Skipped tests stand among the tests already.
-    for one in missing_clauses(assessed) {
+    let missing = missing_clauses(assessed);
+    let width = missing.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
+    for one in &missing {
         let status = painted(Status::Skipped, color);
         let (name, place, why) = (&one.name, one.place(), one.why());
-        line(format_args!(
-            "{status}  {name:0$}  clause {place} is not in the suite: {why}",
-            widths[0]
-        ));
+        line(format_args!("{status}  {name:width$}  clause {place} is not in the suite: {why}"));
     }
     let mut worst: Vec<(&str, &Item)> = assessed
         .claimed()

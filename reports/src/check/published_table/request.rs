@@ -158,7 +158,9 @@ fn selected(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(usize, 
 fn not_reproduced(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(usize, String)> {
     let mut rows: Vec<(usize, String)> = Vec::new();
     for excuse in values.tables("not_reproduced") {
-        let (name, explanation) = (excuse.text("row"), excuse.text("explanation").trim());
+        let name = excuse.text("row");
+        // It stands before a semicolon where it is shown.
+        let explanation = excuse.text("explanation").trim().trim_end_matches('.');
         if explanation.is_empty() {
             let message = format!("nothing explains why `{name}` is not reproduced");
             let label = "expected an explanation";
