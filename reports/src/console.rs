@@ -96,7 +96,9 @@ pub fn format_verdicts(verdicts: &[Verdict]) -> Vec<VerdictLine> {
 fn columns(verdict: &Verdict) -> [String; 4] {
     if let Some(told) = &verdict.told {
         let unit = if verdict.unit == "1" { "" } else { verdict.unit.as_str() };
-        let limit = verdict.limit.map(|limit| format!("limit {} {unit}", number(limit)));
+        // What is allowed on two sides stands beside what was measured already.
+        let limit = verdict.limit.filter(|_| verdict.limit_low.is_none());
+        let limit = limit.map(|limit| format!("limit {} {unit}", number(limit)));
         let limit = limit.unwrap_or_default().trim_end().to_owned();
         return [verdict.check.clone(), told.measured.clone(), limit, told.basis.clone()];
     }
@@ -109,6 +111,10 @@ fn columns(verdict: &Verdict) -> [String; 4] {
     };
     let bound = verdict.bound.map(|bound| format!(", bound {} {}", number(bound), verdict.unit));
     let limit = match verdict.limit {
+        Some(limit) if verdict.limit_low.is_some() => {
+            let low = verdict.limit_low.unwrap_or_default();
+            format!("allowed {} to {} {}", number(low), number(limit), verdict.unit)
+        }
         Some(limit) if !counts => format!("limit {} {}", number(limit), verdict.unit),
         Some(limit) if limit != 0.0 => format!("limit {}", number(limit)),
         _ => String::new(),

@@ -219,8 +219,11 @@ pub struct Verdict {
     /// What was measured, in [`Self::unit`]; the worst absolute error of an accuracy check.
     /// `None` where nothing was, or where it is not a finite number (then [`Self::why`] says so).
     pub measured: Option<f64>,
-    /// What is allowed, in [`Self::unit`].
+    /// What is allowed at most, in [`Self::unit`].
     pub limit: Option<f64>,
+    /// What is allowed at least, where there is such a limit too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_low: Option<f64>,
     /// `%`, an SI unit, `s`, or `1` for counts.
     pub unit: String,
     /// On how many observations the verdict rests; with none it is at best inconclusive.
@@ -236,7 +239,7 @@ pub struct Verdict {
     /// How the console tells it, where a check has more to say than the figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
-    /// What a pass is worth less by, or a fail: `limit unconfirmed`.
+    /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualification: Option<String>,
 }
@@ -246,6 +249,20 @@ impl Verdict {
     pub fn set_reason(&mut self, reason: Reason) {
         self.reason = reason;
         self.status = reason.status();
+    }
+
+    /// Which share of what is allowed is used: of the limit, or of the way from the middle of a
+    /// limit with two sides to its edges.
+    pub fn share(&self) -> Option<f64> {
+        let value = self.bound.or(self.measured)?;
+        let limit = self.limit.filter(|limit| *limit > 0.0)?;
+        Some(match self.limit_low {
+            None => value.abs() / limit,
+            Some(low) => {
+                let middle = f64::midpoint(low, limit);
+                (value - middle).abs() / (limit - middle)
+            }
+        })
     }
 }
 
@@ -290,6 +307,7 @@ mod tests {
             reason: Reason::of(status),
             measured: None,
             limit: None,
+            limit_low: None,
             unit: "1".to_owned(),
             n: 1,
             bound: None,
@@ -390,6 +408,27 @@ mod tests {
             assert_eq!(judged.is_ok(), right, "{expected}: {named} beside {other}");
         }
         assert!(judge_twin("absent", Fail, &[verdict("named", Fail)]).is_err());
+    }
+
+    #[test]
+    fn of_a_limit_with_two_sides_the_way_to_the_nearer_edge_is_used() {
+        let of = |measured: f64, low: Option<f64>, limit: f64| {
+            let limits =
+                Verdict { limit: Some(limit), limit_low: low, ..verdict("c", Status::Pass) };
+            Verdict { measured: Some(measured), ..limits }.share()
+        };
+        for (measured, low, limit, share) in [
+            (-1.0, None, 2.0, 0.5),
+            (1.0, Some(0.8), 1.2, 0.0),
+            (0.9, Some(0.8), 1.2, 0.5),
+            (1.2, Some(0.8), 1.2, 1.0),
+            (0.6, Some(0.8), 1.2, 2.0),
+        ] {
+            let found = of(measured, low, limit).unwrap();
+            assert!((found - share).abs() < 1e-12, "{measured}: {found}");
+        }
+        assert_eq!(of(1.0, None, 0.0), None);
+        assert_eq!(verdict("c", Status::Pass).share(), None);
     }
 
     #[test]

@@ -20,6 +20,9 @@ edition = "first"
 classes = ["fine", "rough"]
 default_class = "fine"
 connections = ["direct"]
+missing_clauses = [
+    { clause = "9.1", name = "repeatability", title = "Repeatability", reason = "nobody wrote it", elsewhere = "suite theirs", classes = ["rough"], confirmed = true },
+]
 [[test]]
 name = "error"
 title = "Error against current"
@@ -122,16 +125,22 @@ fn classes_curves_and_points_are_on_the_page() {
     let judged = evaluate(dir.path()).unwrap();
     let statuses: Vec<Status> = judged.verdicts.iter().map(|verdict| verdict.status).collect();
     assert_eq!(statuses, [Status::Fail, Status::Pass]);
-    assert_eq!(judged.verdicts[1].qualification.as_deref(), Some("limit unconfirmed"));
+    let worth = "limit unconfirmed, clauses missing";
+    assert_eq!(judged.verdicts[1].qualification.as_deref(), Some(worth));
     let xml = junit::of_runs("s", [&judged]).unwrap();
-    assert!(xml.contains("name=\"qualification\" value=\"limit unconfirmed\""), "{xml}");
+    assert!(
+        xml.contains("name=\"qualification\" value=\"limit unconfirmed, clauses missing\""),
+        "{xml}"
+    );
     let page = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
     for text in [
         "Accuracy against the standard",
         "Ours &lt;b&gt;",
         "<b>class fine</b>: fails at error, Ib, PF 1: 0.3 ±",
-        "<b>class rough</b>: met in 1 test; limit unconfirmed in all of them",
+        "<b>class rough</b>: met in the tests that this plan has (1 test); limit unconfirmed in all \
+         of them; not in it: repeatability (9.1), field",
         "6 points, 1 outside",
+        "Not tested of class fine, with reasons: 1<",
         "there is none",
     ] {
         assert!(page.contains(text), "{text}");
@@ -162,6 +171,14 @@ fn a_folder_is_held_against_every_class() {
         assessed.summary().into_iter().map(|line| (line.class, line.status)).collect();
     let expected = [("fine".to_owned(), Status::Pass), ("rough".to_owned(), Status::Pass)];
     assert_eq!(lines, expected);
+    let missing: Vec<Vec<String>> = assessed
+        .summary()
+        .into_iter()
+        .map(|line| line.missing.iter().map(|one| format!("{}: {}", one.name, one.why())).collect())
+        .collect();
+    let field = "field: there is none";
+    let repeated = "repeatability: nobody wrote it; tested by suite theirs";
+    assert_eq!(missing, [vec![field], vec![repeated, field]]);
     let worst = assessed.claimed().tests[0].worst().unwrap();
     let figures = worst.figures.as_ref().unwrap();
     // What is reported is a multiple of a few millijoules, as far as anybody can see.

@@ -169,7 +169,7 @@ fn list_suites(json: bool) -> ExitCode {
                 json!({
                     "name": suite.name, "title": suite.title, "classes": suite.classes,
                     "tests": suite.tests.len(), "limits": limits, "confirmed": confirmed,
-                    "not_simulated": suite.not_simulated.len(),
+                    "missing_clauses": suite.missing_clauses.len(),
                 })
             })
             .collect();

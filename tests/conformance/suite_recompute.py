@@ -103,6 +103,16 @@ class Plan:
         with_one = {**test, "limit": [{"values": {self.klass: ""}}]}
         return bool(self.skipped(test)) and not self.skipped(with_one)
 
+    def missing(self):
+        """Clauses that the class asks for and the suite does not have."""
+        def asked(clause):
+            return (
+                (not clause.get("classes") or self.klass in clause["classes"])
+                and (not clause.get("connections") or self.connection in clause["connections"])
+                and (self.phases > 1 or not clause.get("three_phases"))
+            )
+        return [c["name"] for c in self.suite["suite"].get("missing_clauses", []) if asked(c)]
+
     def lag(self, text):
         words = text.split()
         angle = math.acos
@@ -421,8 +431,18 @@ class Judge:
         self.comparison.true(f"{name} measured", good, f"{found!r} among {near[:4]!r}")
         if status == "pass":
             told = verdict.get("qualification")
-            expected = "limit unconfirmed" if "pass" in unconfirmed else None
+            tests = self.plan.suite["test"]
+            skipped = [t["name"] for t in tests
+                       if self.plan.items[t["name"]] is None or not self.reported(t)]
+            missing = self.plan.missing() + skipped
+            worth = ["limit unconfirmed"] * ("pass" in unconfirmed)
+            worth += ["clauses missing"] * bool(missing)
+            expected = ", ".join(worth) or None
             self.comparison.same(f"{name} qualification", told, expected)
+            # Each of them is named.
+            _, _, named = verdict["why"].partition("in the tests that this plan has, not in ")
+            unnamed = [one for one in missing if one not in named]
+            self.comparison.same(f"{name} missing and not named", unnamed, [])
 
 
 def main():

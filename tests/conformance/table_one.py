@@ -89,23 +89,47 @@ def table(run, suite, device, points):
     return rows
 
 
-def judged(check, rows, published, explained):
-    """The status of a check."""
-    for name, (rms, _) in rows.items():
-        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in check.get("rows", ["*"])):
-            continue
-        ratio = rms / published[name]
-        if "within" in check and abs(ratio - 1) > size(check["within"]):
-            return "fail"
-        if "at_most" in check and ratio > size(check["at_most"]):
-            return "fail"
-        if "explained" in check:
-            far = size(check["explained"])
-            # As published, or as explained: each up to that factor.
-            near = [1.0] + [explained[name]] * (explained[name] is not None)
-            if not any(figure / far <= ratio <= figure * far for figure in near):
-                return "fail"
-    return "pass"
+def selected(check, rows):
+    """The rows a check is about."""
+    excused = [one["row"] for one in check.get("not_reproduced", [])]
+    patterns = check.get("rows", ["*"])
+    return excused or [n for n in rows if any(fnmatch.fnmatchcase(n, p) for p in patterns)]
+
+
+def judged(check, rows, published):
+    """Status and reason of a check."""
+    excused = bool(check.get("not_reproduced"))
+    outcomes = set()
+    for name in selected(check, rows):
+        ratio = rows[name][0] / published[name]
+        if "at_most" in check:
+            inside = ratio <= size(check["at_most"])
+        else:
+            inside = abs(ratio - 1) <= size(check["within"])
+        outcomes.add(inside)
+    if excused:
+        # What is met is not excused.
+        return ("fail", "explanation-out-of-date") if True in outcomes else (
+            "skipped", "not-reproduced")
+    return ("fail", "outside-limit") if False in outcomes else ("pass", "within-limit")
+
+
+def accounted(comparison, name, run, claim, rows):
+    """Each row of the suite's device, and of any other held to a band, is in exactly one check."""
+    devices = {claim["device"]: []}
+    for check in run.scenario["check"]:
+        if check["kind"] == "published_table" and "within" in check:
+            device = check.get("device", claim["device"])
+            devices.setdefault(device, []).extend(selected(check, rows))
+        excused = check.get("not_reproduced")
+        if excused:
+            verdict, = (v for v in run.verdicts if v["check"] == check["name"])
+            comparison.same(f"{name} {check['name']} covers", verdict["covers"], [])
+            told = all(one["explanation"].rstrip(".") in verdict["why"] for one in excused)
+            comparison.true(f"{name} {check['name']} explains", told or verdict["status"] != "skipped",
+                            verdict["why"])
+    for device, named in devices.items():
+        comparison.same(f"{name} {device} rows in checks", sorted(named), sorted(rows))
 
 
 def compare(comparison, folder):
@@ -120,19 +144,29 @@ def compare(comparison, folder):
     device, = (d for d in run.scenario["device"] if d["name"] == claim["device"])
     points = points_of(suite, claim, size(device.get("report_every", REPORT_EVERY), TIMES))
     published = {row["name"]: figure(row["figure"])[0] for row in suite["published"]}
-    explained = {row["name"]: row.get("explained_ratio") for row in suite["published"]}
     tables = {d["name"]: table(run, suite, d["name"], points) for d in run.scenario["device"]}
+    accounted(comparison, name, run, claim, published)
     for check in run.scenario["check"]:
         if check["kind"] != "published_table":
             continue
         verdict, = (v for v in run.verdicts if v["check"] == check["name"])
         rows = tables[check.get("device", claim["device"])]
         what = f"{name} {check['name']}"
-        status = judged(check, rows, published, explained)
-        comparison.same(f"{what} status", verdict["status"], status)
+        outcome = judged(check, rows, published)
+        comparison.same(f"{what} status", (verdict["status"], verdict["reason"]), outcome)
         near = [rms for rms, count in rows.values() if count == verdict["n"]]
         good = any(math.isclose(verdict["measured"], rms, rel_tol=1e-9) for rms in near)
         comparison.true(f"{what} measured", good, f"{verdict['measured']!r} among {near!r}")
+        if "within" in check and verdict["limit"] is not None:
+            # The band of a row that has this figure.
+            part, measured = size(check["within"]), verdict["measured"]
+            bands = [((1 - part) * published[n], (1 + part) * published[n])
+                     for n in selected(check, rows) if math.isclose(rows[n][0], measured, rel_tol=1e-9)]
+            low, high = verdict["limit_low"], verdict["limit"]
+            good = any(math.isclose(low, a) and math.isclose(high, b) for a, b in bands)
+            comparison.true(f"{what} band", good, f"{low} to {high}")
+            inside = low <= measured <= high
+            comparison.same(f"{what} inside its band", inside, verdict["status"] == "pass")
     path = run.path("figures", "published-table.csv")
     if os.path.exists(path):
         with open(path, newline="", encoding="utf-8") as file:

@@ -48,6 +48,8 @@ fn a_users_suite_gives_a_class_verdict_and_a_folder_that_repeats() {
     assert_eq!(found["classes"][0]["class"], "fine");
     assert_eq!(found["classes"][0]["status"], "pass");
     assert_eq!(found["classes"][0]["qualification"], Value::Null);
+    assert_eq!(found["classes"][0]["told"], "met in 1 test");
+    assert_eq!(found["classes"][0]["missing"], serde_json::json!([]));
     assert_eq!(found["classes"][1]["qualification"], "limit unconfirmed");
     let point = &found["tests"][0]["points"][0];
     assert_eq!((&point["limit"], &point["clause"]), (&Value::from(0.2), &Value::from("1")));
@@ -211,6 +213,75 @@ fn a_class_is_not_met_where_a_test_of_it_was_left_out() {
     let both = folder.path().join("both");
     let asked = ["--test", "error", "--test", "not-reported", "--out", both.to_str().unwrap()];
     document(&[&["stpm34-3ph", "--suite", suite][..], &asked].concat(), 5);
+}
+
+/// A class of a standard is met in the tests that the plan has; what it lacks is named everywhere.
+#[test]
+fn clauses_that_no_test_plays_are_named() {
+    const CLAUSE: &str = r#"connections = ["direct"]
+missing_clauses = [
+    { clause = "7.3", name = "self-heating", title = "Self-heating", reason = "not modelled", elsewhere = "suite theirs" },
+    { clause = "8.9", name = "of-rough", title = "For rough meters", reason = "x", classes = ["rough"] },
+]
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("clauses.toml");
+    std::fs::write(&suite, SUITE.replace("connections = [\"direct\"]\n", CLAUSE)).unwrap();
+    let (suite, out) = (suite.to_str().unwrap(), folder.path().join("out"));
+    let arguments = ["stpm34-3ph", "--suite", suite, "--out", out.to_str().unwrap()];
+    let found = document(&arguments, 0);
+    let class = &found["classes"][0];
+    assert_eq!(
+        (&class["status"], &class["qualification"]),
+        (&"pass".into(), &"clauses missing".into())
+    );
+    let told = "met in the tests that this plan has (1 test); not in it: self-heating (7.3)";
+    assert_eq!(class["told"], told);
+    assert_eq!(class["missing"].as_array().unwrap().len(), 1);
+    assert_eq!(class["missing"][0]["elsewhere"], "suite theirs");
+    assert_eq!(found["missing_clauses"], class["missing"]);
+    assert!(found["classes"][1]["told"].as_str().unwrap().contains("of-rough (8.9)"), "{found}");
+    let verdict = verdict(&out, "error");
+    assert_eq!(verdict["qualification"], "clauses missing");
+    assert!(verdict["why"].as_str().unwrap().ends_with("not in self-heating (7.3)"), "{verdict}");
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains(told) && page.contains("not modelled; tested by suite theirs"));
+    let again = folder.path().join("text");
+    let arguments = ["accuracy", "stpm34-3ph", "--suite", suite, "--out", again.to_str().unwrap()];
+    let done = call(&arguments);
+    assert!(done.stdout.contains(told), "{}", done.stdout);
+    let line = "self-heating  clause 7.3 (unverified) is not in the suite: not modelled; tested by";
+    assert!(done.stdout.contains(line), "{}", done.stdout);
+    // As a scenario the console says it of each check.
+    let done = run(&format!("{}/scenario.toml", out.display()), &folder.path().join("run"), &[]);
+    assert!(
+        done.stdout.contains("class fine in the tests that this plan has, "),
+        "{}",
+        done.stdout
+    );
+    let explained = call(&["explain", "en-50470-3-2006"]).stdout;
+    assert!(explained.contains("with any of them a class is met in the tests that this plan has"));
+}
+
+/// Single-phase load of polyphase meters: two phases that are off in opposite directions are right
+/// together, and one phase by itself is not.
+#[test]
+fn unmatched_transformers_meet_no_class_of_en_50470_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mismatch = "meter.current_gain_mismatch=[\"3 %\",\"-3 %\",\"0 %\"]";
+    let arguments = ["--class", "C", "--set", mismatch, "--out", out.to_str().unwrap()];
+    let found =
+        document(&[&["ideal-3ph", "--suite", "en-50470-3-2006"][..], &arguments].concat(), 1);
+    assert_eq!(found["classes"][0]["status"], "fail");
+    let tests = found["tests"].as_array().unwrap();
+    let of = |name: &str| tests.iter().find(|test| test["name"] == name).unwrap();
+    assert_eq!(of("error-pf1")["status"], "pass");
+    assert_eq!(of("single-phase")["status"], "fail");
+    let worst = |point: &&Value| point["figure"].as_f64().unwrap().abs();
+    let points = of("single-phase")["points"].as_array().unwrap();
+    let worst = points.iter().map(|point| worst(&point)).fold(0.0, f64::max);
+    assert!((worst - 3.0).abs() < 0.01, "{worst} %");
 }
 
 /// A check that was told to look at another test cannot make a class green that fails.

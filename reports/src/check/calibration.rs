@@ -225,7 +225,7 @@ impl CalibrationCheck {
         if let Some(text) = self.unwritten() {
             why = format!("{why}; {text}");
         }
-        let basis = format!("{}, {}", plural(n, "point"), self.worst_before(&before));
+        let basis = format!("{}, {}", plural(n, "point"), self.told_before(&before));
         let mut verdict = self.context.verdict(reason, "%", why);
         verdict.n = n;
         verdict.measured = Some(value.abs());
@@ -288,10 +288,21 @@ impl CalibrationCheck {
         doubts
     }
 
-    fn worst_before(&self, before: &[&SweepPoint]) -> String {
+    /// What the errors were before, beside what they may have been.
+    fn told_before(&self, before: &[&SweepPoint]) -> String {
         let figures = before.iter().filter_map(|point| point.figure.as_ref());
-        let worst = figures.map(|figure| self.of(figure).0.abs()).fold(0.0, f64::max);
-        format!("before up to {} %", number(worst))
+        let figures = figures.map(|figure| self.of(figure).0.abs());
+        let worst = figures.clone().fold(0.0, f64::max);
+        match self.before_range.filter(|_| !self.is_deviation && !before.is_empty()) {
+            None => format!("before up to {} %", number(worst)),
+            Some((least, most)) => format!(
+                "before {} to {} %, allowed {} to {} %",
+                number(figures.fold(f64::INFINITY, f64::min)),
+                number(worst),
+                number(least),
+                number(most)
+            ),
+        }
     }
 
     /// Which registers did not take what was computed.

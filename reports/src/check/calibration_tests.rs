@@ -68,7 +68,10 @@ fn one_that_had_nothing_to_do_shows_nothing() {
 #[test]
 fn errors_before_are_held_to_the_published_range() {
     let range = "limit = \"0.05 %\"\nbefore_range = [\"0.1 %\", \"0.8 %\"]";
-    assert_eq!(verdict(range, 0.4, 0.01).status, Status::Pass);
+    let found = verdict(range, 0.4, 0.01);
+    assert_eq!(found.status, Status::Pass);
+    let basis = found.told.unwrap().basis;
+    assert!(basis.ends_with("before 0.4 to 0.4 %, allowed 0.1 to 0.8 %"), "{basis}");
     assert_eq!(verdict(range, 0.9, 0.01).status, Status::Fail);
     assert_eq!(verdict(range, 0.09, 0.01).status, Status::Fail);
     assert!(try_check("limit = \"1 %\"\nbefore_range = [\"0.8 %\", \"0.1 %\"]").is_err());

@@ -14,7 +14,7 @@ mod jitter;
 mod latency;
 mod no_loss;
 pub(crate) mod published;
-mod published_table;
+pub(crate) mod published_table;
 mod recovery;
 mod refused;
 pub(crate) mod rows;
@@ -31,6 +31,7 @@ use crate::standard::Plan;
 use crate::verdict::{Reason, Verdict};
 
 pub use demand::Demand;
+pub use published_table::each_row_has_its_check;
 pub(crate) use select::ByDevice;
 pub use select::Pattern;
 
@@ -92,6 +93,7 @@ impl CheckContext {
             reason,
             measured: None,
             limit: None,
+            limit_low: None,
             unit: unit.to_owned(),
             n: 0,
             bound: None,
@@ -144,6 +146,7 @@ pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
     let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
     verdict.measured = finite(verdict.measured);
     verdict.limit = finite(verdict.limit);
+    verdict.limit_low = finite(verdict.limit_low);
     verdict.bound = finite(verdict.bound);
     let Some((reason, what)) = unfinished(facts) else { return verdict };
     if verdict.status <= reason.status() {

@@ -203,11 +203,13 @@ impl Published {
             append(&mut why, format_args!("; {flag}"));
         }
         let modelled = if validity.modelled { ", modelled" } else { "" };
+        // The limit beside it is one of the distance.
+        let apart = off.map_or_else(String::new, |off| format!(", {} off", figure.told(off)));
         Verdict {
             measured: off,
             n: delays.n(),
             told: Some(Told {
-                measured: format!("{} {told_ours}, published {published}", figure.name()),
+                measured: format!("{} {told_ours}, published {published}{apart}", figure.name()),
                 basis: format!("n {}{modelled}", delays.n()),
             }),
             ..self.context.verdict(because.reason, figure.unit(), why)

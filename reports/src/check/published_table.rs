@@ -1,17 +1,37 @@
 //! `published_table`: r.m.s. deviations over a sweep, beside published ones.
 
+mod request;
+
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
-use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use super::{Check, CheckContext, CheckKind, finish};
 use crate::console::number;
 use crate::record::{Observation, RunFacts};
 use crate::standard::{Deviation, Deviations, Plan, Published};
-use crate::text::append;
+use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Told, Verdict};
 
+pub use request::each_row_has_its_check;
+pub(crate) use request::{Request, Rule, requests_of};
+
 const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1000.0 };
+
+/// What to write instead of the key that earlier versions had.
+const NO_LONGER_EXPLAINED: &str = "name each row that is missed in `not_reproduced`, with its \
+    explanation, and hold the others to `within`: \
+    `not_reproduced = [{ row = \"...\", explanation = \"...\" }]` in a check of its own";
+
+/// Keys of one of `not_reproduced`.
+const NOT_REPRODUCED: &[Field] = &[
+    Field::required("row", Kind::Name, "the name of a published row"),
+    Field::required(
+        "explanation",
+        Kind::Text,
+        "why the model misses it, and what would explain the published figure",
+    ),
+];
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -20,14 +40,17 @@ pub(super) const KIND: CheckKind = CheckKind {
         summary: "r.m.s. deviations over a suite's sweep beside published ones",
         description: "For a scenario whose `[suite]` has sweeps and published figures: the r.m.s. \
             of all deviations of a quantity over all points of the sweeps, held against what was \
-            published. Exactly one of three keys says how. `within`: no farther away than this \
-            share of the published figure, either way. `at_most`: no more than this share of it. \
-            `explained`: a row whose ratio to the published figure is above this, or below its \
-            reciprocal, has an explanation in the suite, and is no farther than that from the figure \
-            which is explained (`explained_ratio`); which is to say that a prediction may be \
-            off, but not without a word. `rows` selects published rows by name, also with `*`. A \
-            row of which nothing counts, or of which readings are missing, is inconclusive. \
-            `measured`, `limit` and `at` are those of the row that uses most of what it may.",
+            published. `within`: a row is reproduced if it is no farther away than this share of \
+            the published figure, either way. `at_most`: no more than this share of it. `rows` \
+            selects published rows by name, also with `*`.\n\n\
+            Rows that are known to miss the band of `within` stand in a check of their own, in \
+            `not_reproduced` instead of `rows`, each with its explanation. Such a check is skipped \
+            with the reason `not-reproduced`, shows both figures, and may cover no requirement; \
+            if one of its rows is within the band after all, it fails, since the explanation is \
+            out of date. Each published row of the suite's device, and of any other device that \
+            is held to `within`, stands in exactly one check with `within`.\n\n\
+            A row of which nothing counts, or of which readings are missing, is inconclusive. \
+            `measured`, `limit_low` and `limit` are those of the row that uses most of what it may.",
         fields: &[
             Field::optional("device", Kind::Name, "which device; the suite's if left out"),
             Field::default(
@@ -38,26 +61,27 @@ pub(super) const KIND: CheckKind = CheckKind {
             ),
             Field::optional("within", RATIO, "largest distance from the published figure"),
             Field::optional("at_most", RATIO, "largest share of the published figure"),
-            Field::optional("explained", RATIO, "ratio beyond which there is an explanation"),
+            Field::default(
+                "not_reproduced",
+                Kind::List(&Kind::Table(NOT_REPRODUCED)),
+                "[]",
+                "instead of `rows`: those that miss the band of `within`, with explanations",
+            ),
+            Field::optional(
+                "qualification",
+                Kind::Text,
+                "what a pass is worth less by: something that was not published and is assumed",
+            ),
+            Field::retired("explained", NO_LONGER_EXPLAINED),
         ],
     },
     build,
 };
 
-/// How a row is held against what was published.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Rule {
-    Within(f64),
-    AtMost(f64),
-    Explained(f64),
-}
-
 struct TableCheck {
     context: CheckContext,
     plan: Arc<Plan>,
-    device: String,
-    rows: Vec<Pattern>,
-    rule: Rule,
+    request: Request,
     /// From the start of the run on.
     deviations: Option<Deviations>,
 }
@@ -71,43 +95,23 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
         out.report(Code::DOES_NOT_FIT, values.span_of("kind"), message, label);
         return None;
     };
-    let rules = [
-        values.si_opt("within").map(Rule::Within),
-        values.si_opt("at_most").map(Rule::AtMost),
-        values.si_opt("explained").map(Rule::Explained),
-    ];
-    let mut rules = rules.into_iter().flatten();
-    let (Some(rule), None) = (rules.next(), rules.next()) else {
-        let message = "one of `within`, `at_most` and `explained` says how rows are judged";
-        out.report(Code::DOES_NOT_FIT, values.span, message, "expected exactly one");
-        return None;
-    };
-    let mut rows = Vec::new();
-    for (value, span) in values.list("rows") {
-        let Value::Text(text) = value else { continue };
-        let pattern = Pattern::new(text);
-        if !plan.suite.published.iter().any(|row| pattern.matches(&row.name)) {
-            let names: Vec<&str> = plan.suite.published.iter().map(|r| r.name.as_str()).collect();
-            let message = format!("no published row fits `{text}`");
-            let label = format!("there are {}", names.join(", "));
-            out.report(Code::UNKNOWN_REFERENCE, *span, message, label);
-        }
-        rows.push(pattern);
-    }
-    if rows.is_empty() {
-        let message = "a check of no rows judges nothing";
-        out.report(Code::OUT_OF_RANGE, values.span_of("rows"), message, "expected a row");
+    let request = Request::read(values, &plan, out)?;
+    if request.is_not_reproduced() && !context.covers.is_empty() {
+        let message = "a row that is not reproduced covers no requirement";
+        let label = format!("`{}` would count as covered", context.covers.join("`, `"));
+        let help = "leave `covers` to the checks whose rows are within their band".to_owned();
+        let span = values.span_of("covers");
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
     }
     if out.len() > mistakes {
         return None;
     }
-    let device = values.text_opt("device").unwrap_or(&plan.claim.device).to_owned();
-    Some(Box::new(TableCheck { context, plan, device, rows, rule, deviations: None }))
+    Some(Box::new(TableCheck { context, plan, request, deviations: None }))
 }
 
 impl Check for TableCheck {
     fn begin(&mut self, facts: &RunFacts) {
-        let devices = [self.device.clone()];
+        let devices = [self.request.device.clone()];
         self.deviations = Some(Deviations::new((*self.plan).clone(), &devices, facts.start));
     }
 
@@ -118,12 +122,12 @@ impl Check for TableCheck {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let table = self.deviations.as_ref().map(|found| found.table(&self.device));
-        let rows = &self.plan.suite.published;
-        let judged = table.unwrap_or_default().into_iter().filter_map(|found| {
-            let row = &rows[found.row];
-            let is_meant = self.rows.iter().any(|pattern| pattern.matches(&row.name));
-            is_meant.then(|| self.judged(row, found))
+        let table = self.deviations.as_ref().map(|found| found.table(&self.request.device));
+        let table = table.unwrap_or_default();
+        let judged = self.request.rows.iter().filter_map(|(index, explanation)| {
+            let found = table.iter().find(|found| found.row == *index)?.clone();
+            let row = &self.plan.suite.published[*index];
+            Some(self.judged(row, found, explanation))
         });
         let judged: Vec<Judged<'_>> = judged.collect();
         let worst = judged.iter().max_by(|a, b| {
@@ -142,82 +146,104 @@ struct Judged<'a> {
     row: &'a Published,
     found: Deviation,
     reason: Reason,
-    /// Which share of what is allowed is used.
+    /// Which share of what is allowed is used; of a row that is not reproduced, how far it is off.
     share: f64,
-    limit: f64,
     why: String,
 }
 
 impl TableCheck {
-    fn judged<'a>(&self, row: &'a Published, found: Deviation) -> Judged<'a> {
-        let published = row.figure.value();
+    fn judged<'a>(&self, row: &'a Published, found: Deviation, explanation: &str) -> Judged<'a> {
         let Some(ratio) = found.ratio(row) else {
             let why = format!("{}: nothing counts", row.name);
-            let (reason, limit) = (Reason::NothingToJudge, published);
-            return Judged { row, found, reason, share: 0.0, limit, why };
+            return Judged { row, found, reason: Reason::NothingToJudge, share: 0.0, why };
         };
+        let rule = &self.request.rule;
         // NaN is inside nothing.
-        let (is_good, limit, share) = match self.rule {
-            Rule::Within(part) => {
-                let limit = if ratio < 1.0 { 1.0 - part } else { 1.0 + part };
-                ((ratio - 1.0).abs() <= part, limit, (ratio - 1.0).abs() / part)
-            }
-            Rule::AtMost(part) => (ratio <= part, part, ratio / part),
-            Rule::Explained(part) => {
-                // Off the published figure, or off the one that is explained: the nearer counts.
-                let off = |from: f64| libm::log(ratio / from).abs() / libm::log(part);
-                let from = row.explained_ratio.filter(|from| off(*from) < off(1.0)).unwrap_or(1.0);
-                let is_near = ratio <= from * part && ratio >= from / part;
-                (is_near, if ratio < from { from / part } else { from * part }, off(from))
-            }
+        let is_inside = rule.allows(ratio);
+        let share = match rule {
+            Rule::Within(part) => (ratio - 1.0).abs() / part,
+            Rule::AtMost(part) => ratio / part,
+            Rule::NotReproduced(_) => libm::log(ratio).abs(),
         };
-        let reason = match (is_good, found.missing) {
-            (false, _) => Reason::OutsideLimit,
-            (true, 0) => Reason::WithinLimit,
-            (true, _) => Reason::Incomplete,
+        let reason = match (self.request.is_not_reproduced(), is_inside, found.missing) {
+            (false, false, _) => Reason::OutsideLimit,
+            (false, true, 0) => Reason::WithinLimit,
+            (true, false, 0) if ratio.is_finite() => Reason::NotReproduced,
+            (true, false, _) if !ratio.is_finite() => Reason::OutsideLimit,
+            (true, true, 0) => Reason::StaleExplanation,
+            _ => Reason::Incomplete,
         };
-        let rms = found.rms.unwrap_or(f64::NAN);
+        // The suite's device was fitted, no other was.
+        let is_fitted = row.fitted && self.request.device == self.plan.claim.device;
+        let kind = match rule {
+            Rule::AtMost(_) => "",
+            _ if is_fitted => " (fitted)",
+            _ => " (predicted)",
+        };
         let mut why = format!(
-            "{}: {}, published {}, ratio {}",
+            "{}{kind}: {}, published {}, ratio {}, {}",
             row.name,
-            row.figure_told(rms),
+            found.rms.map_or_else(|| "-".to_owned(), |rms| row.figure_told(rms)),
             row.told(),
-            number(ratio)
+            number(ratio),
+            rule.told(row),
         );
         if found.missing > 0 {
             append(&mut why, format_args!(", {} readings missing", found.missing));
         }
-        if matches!(self.rule, Rule::Explained(_)) && !is_good {
-            why.push_str(", and no explanation of it");
+        match reason {
+            Reason::NotReproduced => append(&mut why, format_args!("; explanation: {explanation}")),
+            Reason::StaleExplanation => why.push_str(
+                ": it is reproduced, so its explanation is out of date; take it out of \
+                 `not_reproduced` and name it in `rows`",
+            ),
+            _ => {}
         }
         let share = if share.is_nan() { f64::INFINITY } else { share };
-        Judged { row, found, reason, share, limit: limit * published, why }
+        Judged { row, found, reason, share, why }
     }
 
     fn told(&self, worst: &Judged<'_>, judged: &[Judged<'_>]) -> Verdict {
-        let unit = worst.row.unit();
+        let (row, rule) = (worst.row, &self.request.rule);
+        let unit = row.unit();
         let unit = if unit.is_empty() { "1" } else { &unit };
-        let mut why = worst.why.clone();
-        let others = judged.iter().filter(|one| one.row.name != worst.row.name);
-        for other in others {
-            append(&mut why, format_args!("; {}", other.why));
-        }
-        let mut verdict = self.context.verdict(worst.reason, unit, why);
+        let others = judged.iter().filter(|one| one.row.name != row.name);
+        let all: Vec<&str> =
+            [worst].into_iter().chain(others).map(|one| one.why.as_str()).collect();
+        let mut verdict = self.context.verdict(worst.reason, unit, all.join("; "));
         verdict.n = worst.found.readings;
         verdict.measured = worst.found.rms;
-        verdict.limit = Some(worst.limit);
-        // In the unit of the limit beside it, which is not always the one of publication.
-        let measured = worst.found.rms.map_or_else(
-            || "-".to_owned(),
-            |rms| format!("{} {}", number(rms), worst.row.unit()).trim_end().to_owned(),
-        );
-        verdict.told = Some(Told {
-            measured,
-            basis: format!("{}, published {}", worst.row.name, worst.row.told()),
-        });
+        let rows = plural(judged.len() as u64, "row");
+        let mut basis = if self.request.is_not_reproduced() {
+            format!("{}, farthest of {rows} not reproduced", row.name)
+        } else {
+            // What is skipped has no limit.
+            let (low, high) = rule.band(row);
+            (verdict.limit_low, verdict.limit) = (low, Some(high));
+            format!("{}, nearest to its limit of {rows}", row.name)
+        };
+        if let Some(qualification) = &self.request.qualification {
+            append(&mut basis, format_args!(", {qualification}"));
+            append(&mut verdict.why, format_args!("; {qualification}"));
+            verdict.qualification =
+                Some(qualification.clone()).filter(|_| worst.reason == Reason::WithinLimit);
+        }
+        let measured = match worst.found.rms {
+            None => "-".to_owned(),
+            // In the unit of the limit beside it, which is not always the one of publication.
+            Some(rms) if verdict.limit_low.is_none() && verdict.limit.is_some() => {
+                format!("{} {}", number(rms), row.unit()).trim_end().to_owned()
+            }
+            Some(rms) => row.figure_told(rms),
+        };
+        let mut measured = format!("{measured}, published {}", row.told());
+        if self.request.is_about_the_band() {
+            append(&mut measured, format_args!(", {}", rule.told(row)));
+        }
+        verdict.told = Some(Told { measured, basis });
         verdict.at = Some(At {
-            device: Some(self.device.clone()),
-            quantity: Some(worst.row.quantity.name().to_owned()),
+            device: Some(self.request.device.clone()),
+            quantity: Some(row.quantity.name().to_owned()),
             ..At::default()
         });
         verdict

@@ -52,7 +52,7 @@ fn each_figure_is_the_one_of_its_definition() {
     assert!((share.measured.unwrap() - 0.9).abs() < 1e-9, "{:?}", share.measured);
     assert_eq!(share.limit, Some(1.0));
     let told = share.told.unwrap().measured;
-    assert_eq!(told, "share under 210 ms 20.9 %, published 20 %");
+    assert_eq!(told, "share under 210 ms 20.9 %, published 20 %, 0.9 % off");
 }
 
 #[test]

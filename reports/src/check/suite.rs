@@ -7,8 +7,11 @@ use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
 use super::{Check, CheckContext, CheckKind, Pattern, finish, unfinished};
 use crate::console;
 use crate::record::{Event, Observation, RunFacts};
-use crate::standard::{Assessment, Assessor, Item, Plan, TestResult, figure_told};
-use crate::text::plural;
+use crate::standard::{
+    Assessment, Assessor, IN_THIS_PLAN, Item, MISSING, Missing, Plan, TestResult, figure_told,
+    named,
+};
+use crate::text::{append, plural};
 use crate::verdict::{At, Because, Reason, Status, Told, Verdict};
 
 /// What a pass by a limit from memory is worth.
@@ -29,7 +32,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             `*`; `class` holds the same points against another class than the claimed one. \
             `measured` and `limit` are those of the point that uses most of its limit.\n\n\
             A limit whose figure was not confirmed in a source gives at best a pass with the \
-            qualification `limit unconfirmed`. A test that needs what the device does not report \
+            qualification `limit unconfirmed`, and a class of which the suite lacks a clause, or of \
+            which a test was skipped, a pass with `clauses missing`, which names them. A test that needs what the device does not report \
             is skipped with the reason, and so is one that does not fit the claim.",
         fields: &[
             Field::default(
@@ -118,11 +122,12 @@ impl Check for SuiteCheck {
             &fresh
         };
         let mut assessment = assessor.assessment(self.class, facts);
+        let missing = assessment.missing(&self.plan);
         let tests = &self.plan.suite.tests;
         assessment.tests.retain(|result| {
             self.tests.iter().any(|pattern| pattern.matches(&tests[result.test].name))
         });
-        let mut verdict = self.judged(&assessment);
+        let mut verdict = self.judged(&assessment, &missing);
         // Of a run that was cut short every check says so in the same words.
         if unfinished(facts).is_some() {
             return finish(verdict, facts);
@@ -137,7 +142,7 @@ impl Check for SuiteCheck {
 }
 
 impl SuiteCheck {
-    fn judged(&self, assessment: &Assessment) -> Verdict {
+    fn judged(&self, assessment: &Assessment, missing: &[Missing]) -> Verdict {
         let plan = &self.plan;
         let class = &plan.suite.classes[self.class];
         let judged: Vec<&TestResult> =
@@ -173,10 +178,18 @@ impl SuiteCheck {
             let count = plural(skipped.len() as u64, "test");
             why = format!("{why}; {count} skipped ({})", skipped.join("; "));
         }
-        let qualification = self.qualification(assessment, status);
-        let mut basis = format!("class {class}, {}", plural(n, "point"));
+        let qualification = self.qualification(assessment, status, missing);
+        let mut of_class = format!("class {class}");
+        if status == Status::Pass && !missing.is_empty() {
+            append(
+                &mut why,
+                format_args!("; {of_class} {IN_THIS_PLAN}, not in {}", named(missing)),
+            );
+            append(&mut of_class, format_args!(" {IN_THIS_PLAN}"));
+        }
+        let mut basis = format!("{of_class}, {}", plural(n, "point"));
         if let Some(qualification) = &qualification {
-            basis = format!("{basis}, {qualification}");
+            append(&mut basis, format_args!(", {qualification}"));
         }
         let figures = worst.and_then(|(_, item)| item.figures.as_ref());
         let unit = figures.map_or("%", |figures| figures.unit.as_str());
@@ -201,10 +214,16 @@ impl SuiteCheck {
         verdict
     }
 
-    /// Whether what decides rests on limits from memory.
-    fn qualification(&self, assessment: &Assessment, status: Status) -> Option<String> {
+    /// What the status is worth less by: what decides rests on limits from memory, or a pass is by
+    /// a plan that lacks something of the class.
+    fn qualification(
+        &self,
+        assessment: &Assessment,
+        status: Status,
+        missing: &[Missing],
+    ) -> Option<String> {
         let mut unconfirmed = assessment.unconfirmed(&self.plan);
-        let decides = match status {
+        let is_from_memory = match status {
             Status::Pass => unconfirmed.next().is_some(),
             // Against one confirmed limit a fail is a fail.
             Status::Fail => {
@@ -215,7 +234,11 @@ impl SuiteCheck {
             }
             _ => false,
         };
-        decides.then(|| UNCONFIRMED.to_owned())
+        let lacks = status == Status::Pass && !missing.is_empty();
+        let worth = [(is_from_memory, UNCONFIRMED), (lacks, MISSING)];
+        let worth: Vec<&str> =
+            worth.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+        (!worth.is_empty()).then(|| worth.join(", "))
     }
 }
 

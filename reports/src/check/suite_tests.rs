@@ -99,7 +99,7 @@ fn a_gain_error_falls_on_its_side_of_the_limit() {
     assert_eq!((inside.status, outside.status), (Status::Pass, Status::Fail));
     assert!((inside.measured.unwrap() - 0.199_99).abs() < 1e-7, "{:?}", inside.measured);
     assert_eq!((inside.limit, inside.unit.as_str()), (Some(0.2), "%"));
-    assert_eq!(inside.qualification, None);
+    assert_eq!(inside.qualification.as_deref(), Some("clauses missing"));
     assert!(outside.why.contains("of 8 points fail"), "{}", outside.why);
     assert_eq!(of(-0.200_01).status, Status::Fail);
     // Below 0.05 In 0.4 % are allowed.
@@ -115,11 +115,48 @@ fn a_limit_from_memory_qualifies_a_pass_and_a_fail() {
     let toml = "tests = [\"error-pf1\"]\nclass = \"0.5S\"";
     let passed = run(&plan, toml, &|_, _| Some(0.3));
     assert_eq!(passed.status, Status::Pass, "{}", passed.why);
-    assert_eq!(passed.qualification.as_deref(), Some("limit unconfirmed"));
-    assert!(passed.told.unwrap().basis.ends_with("limit unconfirmed"));
+    assert_eq!(passed.qualification.as_deref(), Some("limit unconfirmed, clauses missing"));
+    assert!(passed.told.unwrap().basis.ends_with("limit unconfirmed, clauses missing"));
     let failed = run(&plan, toml, &|_, _| Some(1.2));
     assert_eq!(failed.status, Status::Fail);
     assert_eq!(failed.qualification.as_deref(), Some("limit unconfirmed"));
+}
+
+/// A pass says of its class what it rests on, and names what the plan lacks.
+#[test]
+fn a_class_is_met_in_the_tests_that_the_plan_has() {
+    let plan = plan();
+    let clauses = plan.suite.missing_clauses.len();
+    assert!(clauses > 5, "{clauses}");
+    let of = |plan: &Arc<Plan>| run(plan, "tests = [\"error-pf1\"]", &|_, _| Some(0.1));
+    let verdict = of(&plan);
+    let basis = "class 0.2S in the tests that this plan has, 8 points, clauses missing";
+    assert_eq!(verdict.told.unwrap().basis, basis);
+    for clause in &plan.suite.missing_clauses {
+        let named = format!("{} ({})", clause.name, clause.clause);
+        assert!(verdict.why.contains(&named), "{named}: {}", verdict.why);
+    }
+    // Without any of them it is met, and with one that is asked of other meters it is as well.
+    let mut whole = (*plan).clone();
+    let mut other = whole.suite.missing_clauses[0].clone();
+    other.classes = vec![whole.suite.class("0.5S").unwrap()];
+    whole.suite.missing_clauses = vec![other];
+    let whole = Arc::new(whole);
+    let verdict = of(&whole);
+    assert_eq!((verdict.status, verdict.qualification), (Status::Pass, None), "{}", verdict.why);
+    assert_eq!(verdict.told.unwrap().basis, "class 0.2S, 8 points");
+    assert!(!verdict.why.contains("in the tests that this plan has"), "{}", verdict.why);
+    // One phase has no load to be unbalanced: what is skipped is missing, and named.
+    let mut claim = whole.claim.clone();
+    claim.phases = 1;
+    let single = Plan::new(whole.suite.clone(), claim, whole.period).unwrap();
+    let verdict = of(&Arc::new(single));
+    assert_eq!(verdict.qualification.as_deref(), Some("clauses missing"));
+    assert!(verdict.why.contains("load-balance (8.1)"), "{}", verdict.why);
+    // A fail is one, whatever else was not tested.
+    let failed = run(&plan, "tests = [\"error-pf1\"]", &|_, _| Some(1.0));
+    assert_eq!((failed.status, failed.qualification), (Status::Fail, None));
+    assert!(failed.told.unwrap().basis.starts_with("class 0.2S, 8 points"));
 }
 
 /// Four readings of errors 0.19 -+ d: s = 2d/sqrt(3), U = 3.31 s/2 (JCGM 100, tables G.2).

@@ -71,13 +71,14 @@ fn check_row(verdict: &Verdict) -> CheckRow {
         Some(value) => format!("{} {}", number(value), verdict.unit),
         None => String::new(),
     };
-    let margin = match (verdict.bound.or(verdict.measured), verdict.limit) {
-        (Some(value), Some(limit)) if limit > 0.0 => {
-            let share = value.abs() / limit;
-            let width = format!("{:.1}", (share * 200.0 / 3.0).min(100.0));
-            Some(Margin { width, text: format!("{} % of the limit", number(100.0 * share)) })
-        }
-        _ => None,
+    let of_what = if verdict.limit_low.is_some() { "band" } else { "limit" };
+    let margin = verdict.share().map(|share| Margin {
+        width: format!("{:.1}", (share * 200.0 / 3.0).min(100.0)),
+        text: format!("{} % of the {of_what}", number(100.0 * share)),
+    });
+    let limit = match verdict.limit_low {
+        None => with_unit(verdict.limit),
+        Some(low) => format!("{} to {}", number(low), with_unit(verdict.limit)),
     };
     let (why, more) = first_clause(&verdict.why);
     let basis = verdict.told.as_ref().map(|told| told.basis.clone());
@@ -86,7 +87,7 @@ fn check_row(verdict: &Verdict) -> CheckRow {
         name: verdict.check.clone(),
         covers: verdict.covers.clone(),
         measured: with_unit(verdict.measured),
-        limit: with_unit(verdict.limit),
+        limit,
         margin,
         n: grouped(verdict.n),
         bound: with_unit(verdict.bound),

@@ -41,6 +41,41 @@ pub(super) static HEAD: &[Field] = &[
     Field::default("transformer_maximum", CURRENT, "\"6 A\"", "maximum current at transformers"),
     Field::default("frequency", FREQUENCY, "\"50 Hz\"", "where a scenario gives none"),
     Field::default("temperature", CELSIUS, "23", "reference temperature in degrees Celsius"),
+    Field::default(
+        "missing_clauses",
+        Kind::List(&Kind::Table(MISSING_CLAUSE)),
+        "[]",
+        "the clauses of the standard about accuracy that no test of the suite plays: with any, a \
+         class is met in the tests that the plan has",
+    ),
+];
+
+/// Keys of one of `missing_clauses`.
+pub(super) static MISSING_CLAUSE: &[Field] = &[
+    Field::required("clause", Kind::Text, "where in the standard"),
+    Field::required("name", Kind::Name, "a short name"),
+    Field::required("title", Kind::Text, "what the clause asks for"),
+    Field::required("reason", Kind::Text, "why no test of the suite plays it"),
+    Field::optional("elsewhere", Kind::Text, "where else it is tested: `suite mid-annex-v`"),
+    Field::default(
+        "confirmed",
+        Kind::Boolean,
+        "false",
+        "whether the clause was read in a source; unverified if not",
+    ),
+    Field::default(
+        "connections",
+        Kind::List(&Kind::Choice(Connection::WORDS)),
+        "[]",
+        "connections it is asked of; all if empty",
+    ),
+    Field::default(
+        "classes",
+        Kind::List(&Kind::Text),
+        "[]",
+        "classes it is asked of; all if empty",
+    ),
+    Field::default("three_phases", Kind::Boolean, "false", "whether it needs three phases"),
 ];
 
 /// Keys of `[[symbol]]`.
@@ -229,7 +264,7 @@ pub(super) static TEST: &[Field] = &[
     Field::required("limit", Kind::List(&Kind::Table(LIMIT)), "the limits"),
 ];
 
-/// Keys of `[[not_simulated]]`.
+/// Keys of `[[not_simulated]]`: how suites of earlier versions wrote `missing_clauses`.
 pub(super) static NOT_SIMULATED: &[Field] = &[
     Field::required("name", Kind::Name, "what it is called"),
     Field::required("title", Kind::Text, "what it is"),

@@ -300,17 +300,36 @@ pub struct Test {
     pub limits: Vec<Limit>,
 }
 
-/// Something a standard asks for that no simulated meter can be put to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotSimulated {
-    /// Its name.
-    pub name: String,
-    /// What it is, for people.
-    pub title: String,
-    /// Why not.
-    pub reason: String,
+/// A clause of a standard about accuracy that no test of its suite plays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MissingClause {
     /// Where in the standard.
     pub clause: String,
+    /// A short name.
+    pub name: String,
+    /// What it asks for.
+    pub title: String,
+    /// Why no test plays it.
+    pub reason: String,
+    /// Where else it is tested, if anywhere.
+    pub elsewhere: Option<String>,
+    /// Whether the clause was read in a source; else it is from memory.
+    pub confirmed: bool,
+    /// The connections it is asked of; all if empty.
+    pub connections: Vec<Connection>,
+    /// The classes it is asked of; all if empty.
+    pub classes: Vec<usize>,
+    /// Whether it is asked of meters with three phases only.
+    pub three_phases: bool,
+}
+
+impl MissingClause {
+    /// Whether it is asked of a meter of this class, with this connection and so many phases.
+    pub fn is_asked_of(&self, class: usize, connection: Connection, phases: usize) -> bool {
+        (self.classes.is_empty() || self.classes.contains(&class))
+            && (self.connections.is_empty() || self.connections.contains(&connection))
+            && (phases > 1 || !self.three_phases)
+    }
 }
 
 /// A standard's tests.
@@ -344,8 +363,8 @@ pub struct Suite {
     pub waveforms: Vec<Waveform>,
     /// The tests.
     pub tests: Vec<Test>,
-    /// What cannot be simulated.
-    pub not_simulated: Vec<NotSimulated>,
+    /// The clauses of the standard that none of them plays.
+    pub missing_clauses: Vec<MissingClause>,
     /// Sweeps that no limit belongs to: they are compared with published figures.
     pub sweeps: Vec<Sweep>,
     /// Those figures.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Values};
 use lastmeter_units::{MeasurementId, SiUnit};
 
 use super::fields::RATIO;
@@ -36,6 +36,10 @@ pub(super) static SWEEP: &[Field] = &[
     Field::default("waveform", Kind::List(&Kind::Name), "[\"sine\"]", "waveforms"),
 ];
 
+/// Where explanations stand now.
+const EXPLAINED_BY_CHECKS: &str = "the scenario explains the rows that it does not reproduce: \
+    `not_reproduced` of a check of kind `published_table`";
+
 /// Keys of `[[published]]`.
 pub(super) static PUBLISHED: &[Field] = &[
     Field::required("name", Kind::Name, "what checks select it by"),
@@ -56,17 +60,8 @@ pub(super) static PUBLISHED: &[Field] = &[
          Un, of Imax) do not count",
     ),
     Field::default("fitted", Kind::Boolean, "false", "whether the model was fitted to it"),
-    Field::default(
-        "explanation",
-        Kind::Text,
-        "\"\"",
-        "why the model comes to another figure, where it does",
-    ),
-    Field::optional(
-        "explained_ratio",
-        Kind::Quantity { dimension: Dimension::Ratio, min: 1e-6, max: 1e6 },
-        "which figure that is, over the published one: another one is not explained by it",
-    ),
+    Field::retired("explanation", EXPLAINED_BY_CHECKS),
+    Field::retired("explained_ratio", EXPLAINED_BY_CHECKS),
 ];
 
 /// Keys of `[[surface]]`.
@@ -152,10 +147,6 @@ pub struct Published {
     pub counts_from: f64,
     /// Whether the model's parameters were fitted to it.
     pub fitted: bool,
-    /// Why the model comes to another figure; empty if nothing is said.
-    pub explanation: String,
-    /// Which figure that is, over the published one; there if and only if there is an explanation.
-    pub explained_ratio: Option<f64>,
 }
 
 impl Published {
@@ -263,14 +254,6 @@ pub(super) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
             return None;
         }
     };
-    let explained_ratio = values.si_opt("explained_ratio");
-    let explanation = values.text("explanation");
-    if explained_ratio.is_none() != explanation.is_empty() {
-        let message = "`explanation` and `explained_ratio` go together";
-        let label = "expected a word for one figure, and which it is";
-        out.report(Code::DOES_NOT_FIT, values.span, message, label);
-        return None;
-    }
     Some(Published {
         name: values.text("name").to_owned(),
         title: values.text("title").to_owned(),
@@ -279,8 +262,6 @@ pub(super) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
         relative: Relative::from_word(values.text("relative_to")),
         counts_from: values.si("counts_from"),
         fitted: values.boolean("fitted"),
-        explanation: explanation.to_owned(),
-        explained_ratio,
     })
 }
 

@@ -10,7 +10,7 @@ use lastmeter_params::{
 use super::current::Expression;
 use super::fields::{FORMAT, HEAD, ROWS};
 use super::model::{
-    Component, Connection, Modulation, NotSimulated, Shape, Suite, Symbol, Waveform,
+    Component, Connection, MissingClause, Modulation, Shape, Suite, Symbol, Waveform,
 };
 use super::published::{read_published, read_surface, read_sweep};
 use super::read_symbols;
@@ -118,7 +118,8 @@ fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> 
     let sweeps = rows(root, "sweep", out);
     let published = rows(root, "published", out);
     let surfaces = rows(root, "surface", out);
-    let mut suite = head_of(&head?, text, out)?;
+    let head = head?;
+    let mut suite = head_of(&head, text, out)?;
     for values in &symbols {
         suite.symbols.push(symbol(values, &suite.classes, out));
     }
@@ -140,7 +141,7 @@ fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> 
             suite.tests.push(test);
         }
     }
-    suite.not_simulated = not_simulated.iter().map(not_simulated_of).collect();
+    suite.missing_clauses = missing_clauses(&head, &not_simulated, names, &suite.classes, out);
     for values in &sweeps {
         let sweep = read_sweep(values, &suite, out);
         suite.sweeps.extend(sweep);
@@ -211,7 +212,7 @@ fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<Suite> {
             modulation: None,
         }],
         tests: Vec::new(),
-        not_simulated: Vec::new(),
+        missing_clauses: Vec::new(),
         sweeps: Vec::new(),
         published: Vec::new(),
         surfaces: Vec::new(),
@@ -287,12 +288,43 @@ fn waveform(values: &Values) -> Waveform {
     }
 }
 
-fn not_simulated_of(values: &Values) -> NotSimulated {
+/// Those of `missing_clauses`, and those of earlier versions' `[[not_simulated]]`; `names` are taken.
+fn missing_clauses<'a>(
+    head: &'a Values,
+    not_simulated: &'a [Values],
+    mut names: BTreeSet<&'a str>,
+    classes: &[String],
+    out: &mut Diagnostics,
+) -> Vec<MissingClause> {
+    let current = head.tables("missing_clauses");
+    for values in current.iter().copied().chain(not_simulated) {
+        if !names.insert(values.text("name")) {
+            taken(values, "test or missing clause", values.text("name"), out);
+        }
+    }
+    let current = current.into_iter().map(|values| missing_clause(values, classes, out));
+    current.chain(not_simulated.iter().map(not_simulated_of)).collect()
+}
+
+fn missing_clause(values: &Values, classes: &[String], out: &mut Diagnostics) -> MissingClause {
+    let connections = values.text_list("connections").into_iter();
+    MissingClause {
+        elsewhere: values.text_opt("elsewhere").map(str::to_owned),
+        confirmed: values.boolean("confirmed"),
+        connections: connections.filter_map(Connection::from_word).collect(),
+        classes: classes_of(values, classes, out),
+        three_phases: values.boolean("three_phases"),
+        ..not_simulated_of(values)
+    }
+}
+
+fn not_simulated_of(values: &Values) -> MissingClause {
     let text = |name: &str| values.text(name).to_owned();
-    NotSimulated {
+    MissingClause {
+        clause: text("clause"),
         name: text("name"),
         title: text("title"),
         reason: text("reason"),
-        clause: text("clause"),
+        ..MissingClause::default()
     }
 }

@@ -1,5 +1,6 @@
 //! A suite and its items in words.
 
+use super::missing::IN_THIS_PLAN;
 use super::model::{Connection, LimitFigure, Suite};
 use super::plan::Coordinates;
 use crate::console::number;
@@ -109,11 +110,20 @@ pub fn explain_suite(suite: &Suite) -> String {
         let word = if row.fitted { "fitted" } else { "predicted" };
         line(format_args!("  {}  {}: published {} ({word})\n", row.name, row.title, row.told()));
     }
-    if !suite.not_simulated.is_empty() {
-        let count = plural(suite.not_simulated.len() as u64, "test");
-        line(format_args!("\nNot simulated, always skipped ({count}):\n"));
-        for row in &suite.not_simulated {
-            line(format_args!("  {}  {}: {}\n", row.name, row.title, row.reason));
+    if !suite.missing_clauses.is_empty() {
+        let count = plural(suite.missing_clauses.len() as u64, "clause");
+        line(format_args!(
+            "\nNot in this suite ({count}): with any of them a class is met {IN_THIS_PLAN}\n"
+        ));
+        for clause in &suite.missing_clauses {
+            let elsewhere = clause.elsewhere.as_ref();
+            let elsewhere =
+                elsewhere.map_or_else(String::new, |other| format!("; tested by {other}"));
+            let word = if clause.confirmed { "" } else { ", unverified" };
+            line(format_args!(
+                "  {}  {} [{}{word}]: {}{elsewhere}\n",
+                clause.name, clause.title, clause.clause, clause.reason
+            ));
         }
     }
     text

@@ -97,6 +97,8 @@ reasons! {
         "The run was interrupted, or never finished its record.";
 
     OutsideLimit, Fail, "outside-limit", "A measured value is outside its limit.";
+    StaleExplanation, Fail, "explanation-out-of-date",
+        "A published row that is declared as not reproduced is within its band.";
     ReadingsLost, Fail, "readings-lost", "Readings that were due are missing.";
     ReadingsUnexpected, Fail, "readings-unexpected",
         "Readings are stored that nobody sent, or more than once.";

@@ -127,6 +127,8 @@ pub enum Presence {
     Optional,
     /// Left out, this TOML value stands in its place (written as in a file: `"\"10 s\""`, `"3"`).
     Default(&'static str),
+    /// A key of earlier versions: writing it is an error, whose help is [`Field::doc`].
+    Retired,
 }
 
 /// One key of a table.
@@ -161,6 +163,16 @@ impl Field {
         doc: &'static str,
     ) -> Self {
         Self { name, kind, presence: Presence::Default(default), doc }
+    }
+
+    /// A key of earlier versions; `help` says what to write instead.
+    pub const fn retired(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Text, presence: Presence::Retired, doc: help }
+    }
+
+    /// Whether it may be written.
+    pub fn is_current(&self) -> bool {
+        self.presence != Presence::Retired
     }
 }
 

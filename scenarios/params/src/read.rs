@@ -41,10 +41,17 @@ pub fn read_table_of(
     // A misspelt key is one mistake: the right one is then not missing as well.
     let mut meant: Vec<&str> = Vec::new();
     for entry in &table.entries {
-        if !fields().any(|field| field.name == entry.key) {
-            whole = false;
-            let known = fields().map(|field| field.name);
-            meant.extend(report_unknown_key(entry, table, known, diagnostics));
+        match fields().find(|field| field.name == entry.key) {
+            Some(field) if field.is_current() => {}
+            Some(field) => {
+                whole = false;
+                report_retired_key(field, entry, diagnostics);
+            }
+            None => {
+                whole = false;
+                let known = fields().filter(|field| field.is_current()).map(|field| field.name);
+                meant.extend(report_unknown_key(entry, table, known, diagnostics));
+            }
         }
     }
     let mut items = Vec::new();
@@ -52,6 +59,7 @@ pub fn read_table_of(
         let default = match field.presence {
             Presence::Default(text) => Some(default_value(field, text, span)),
             Presence::Required | Presence::Optional => None,
+            Presence::Retired => continue,
         };
         let (value, span) = match table.get(field.name) {
             Some(node) => (read_value(node, &field.kind, field.name, diagnostics), node.span),
@@ -109,6 +117,12 @@ fn report_unknown_key<'a>(
     let code = Code::UNKNOWN_KEY;
     diagnostics.report_with_help(code, entry.key_span, message, "not a key here", help);
     meant
+}
+
+fn report_retired_key(field: &Field, entry: &TableEntry, diagnostics: &mut Diagnostics) {
+    let message = format!("key `{}` is no longer supported", field.name);
+    let (label, help) = ("a key of earlier versions", Some(field.doc.to_owned()));
+    diagnostics.report_with_help(Code::UNKNOWN_KEY, entry.key_span, message, label, help);
 }
 
 fn report_missing_key(field: &Field, span: Span, diagnostics: &mut Diagnostics) {

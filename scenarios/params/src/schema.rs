@@ -11,7 +11,7 @@ use crate::node::{Node, NodeValue, parse_document};
 
 /// The schema of a table with these groups of fields and no other keys.
 pub fn object(groups: &[&[Field]]) -> Value {
-    let fields = || groups.iter().flat_map(|group| group.iter());
+    let fields = || groups.iter().flat_map(|group| group.iter()).filter(|field| field.is_current());
     let properties: Map<String, Value> =
         fields().map(|field| (field.name.to_owned(), property(field))).collect();
     let required: Vec<&str> = fields()

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use lastmeter_reports::standard::{
-    Assessed, Connection, Item, Skip, TestResult, figure_told, with_uncertainty,
+    Assessed, Connection, Item, Missing, Skip, TestResult, figure_told, with_uncertainty,
 };
-use lastmeter_reports::{Evaluation, ExitCode, Status, number};
+use lastmeter_reports::{Because, Evaluation, ExitCode, Status, number};
 use lastmeter_units::MeasurementId;
 use serde_json::{Value, json};
 
@@ -71,10 +71,13 @@ pub(super) fn told(assessed: &Assessed, color: bool) -> String {
             widths[0], widths[1], widths[2], widths[3],
         ));
     }
-    for row in &suite.not_simulated {
+    // Skipped tests stand among the tests already.
+    let missing = missing_clauses(assessed);
+    let width = missing.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
+    for one in &missing {
         let status = painted(Status::Skipped, color);
-        let (name, reason) = (&row.name, &row.reason);
-        line(format_args!("{status}  {name:0$}  not simulated: {reason}", widths[0]));
+        let (name, place, why) = (&one.name, one.place(), one.why());
+        line(format_args!("{status}  {name:width$}  clause {place} is not in the suite: {why}"));
     }
     let mut worst: Vec<(&str, &Item)> = assessed
         .claimed()
@@ -94,6 +97,14 @@ pub(super) fn told(assessed: &Assessed, color: bool) -> String {
         line(format_args!("  {share:5.1} %  {name}, {}", assessed.item_told(item)));
     }
     text
+}
+
+/// The clauses that the claimed class asks for and the suite does not have.
+fn missing_clauses(assessed: &Assessed) -> Vec<Missing> {
+    let suite = &assessed.plan.suite;
+    let mut missing = assessed.claimed().missing(&assessed.plan);
+    missing.retain(|one| suite.missing_clauses.iter().any(|clause| clause.name == one.name));
+    missing
 }
 
 /// Name, worst figure, limit, number of points, and where the worst was or why there is none.
@@ -128,9 +139,7 @@ fn row(assessed: &Assessed, result: &TestResult) -> [String; 5] {
 fn doubted(assessed: &Assessed, status: Status) -> Status {
     match status {
         Status::Skipped => status,
-        status => {
-            assessed.claimed().doubt(status).map_or(status, lastmeter_reports::Because::status)
-        }
+        status => assessed.claimed().doubt(status).map_or(status, Because::status),
     }
 }
 
@@ -162,7 +171,7 @@ pub(super) fn document(
         .map(|class| {
             json!({
                 "class": class.class, "status": class.status, "told": class.text,
-                "qualification": class.qualification,
+                "qualification": class.qualification, "missing": class.missing,
             })
         })
         .collect();
@@ -181,11 +190,6 @@ pub(super) fn document(
             })
         })
         .collect();
-    let skipped: Vec<Value> = suite
-        .not_simulated
-        .iter()
-        .map(|row| json!({ "name": row.name, "title": row.title, "reason": row.reason }))
-        .collect();
     json!({
         "format_version": 1,
         "suite": suite.name,
@@ -203,7 +207,7 @@ pub(super) fn document(
         "exit": exit.number(),
         "classes": classes,
         "tests": tests,
-        "not_simulated": skipped,
+        "missing_clauses": missing_clauses(assessed),
         "folder": out,
     })
 }

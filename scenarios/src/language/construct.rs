@@ -8,7 +8,7 @@ use lastmeter_devices::{Device, transducer_csv};
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Values, nearest};
 use lastmeter_reports::CheckContext;
-use lastmeter_reports::check::Pattern;
+use lastmeter_reports::check::{Pattern, each_row_has_its_check};
 use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
@@ -304,6 +304,25 @@ impl Draft<'_> {
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);
             }
+        }
+        if let Some(plan) = plans.suite.as_deref().filter(|plan| !plan.suite.published.is_empty()) {
+            self.hold_published_rows(plan, out);
+        }
+    }
+
+    /// Of each published row exactly one check says whether it is reproduced.
+    fn hold_published_rows(&self, plan: &Plan, out: &mut Diagnostics) {
+        let mut tables = Vec::new();
+        for row in &self.checks {
+            match (row.kind.map(|kind| kind.entry.name), &row.values) {
+                (Some("published_table"), Some(values)) => tables.push(values),
+                // With a mistake nobody knows what it would say.
+                (None | Some("published_table"), _) => return,
+                _ => {}
+            }
+        }
+        if let Some(suite) = self.suite.as_ref().and_then(|suite| suite.values.as_ref()) {
+            each_row_has_its_check(plan, &tables, suite.span_of("standard"), out);
         }
     }
 

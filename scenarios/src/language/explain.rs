@@ -63,6 +63,7 @@ fn add_fields(text: &mut String, fields: &[Field], around: &[Field], indent: &st
             Presence::Required => "required".to_owned(),
             Presence::Optional => "optional".to_owned(),
             Presence::Default(default) => format!("default {default}"),
+            Presence::Retired => "no longer supported".to_owned(),
         };
         // Writing to a String cannot fail.
         let deeper = format!("{indent}{:width$}    ", "");

@@ -31,7 +31,8 @@ struct Section {
     tests: Vec<Test>,
     points: Vec<Row>,
     open: bool,
-    skipped: Vec<Skipped>,
+    claimed: String,
+    missing: Vec<NotTested>,
     links: String,
 }
 
@@ -73,10 +74,11 @@ struct Row {
 }
 
 #[derive(Serialize)]
-struct Skipped {
+struct NotTested {
     name: String,
+    place: String,
     title: String,
-    reason: String,
+    why: String,
 }
 
 /// The part of the page; `None` if the run has no suite.
@@ -99,15 +101,12 @@ pub(super) fn section(
     let points: Vec<Row> = results()
         .flat_map(|result| result.items.iter().map(|item| row(&assessed, result, item)))
         .collect();
-    let skipped = results().filter_map(|result| {
-        let test = &suite.tests[result.test];
-        let reason = result.skipped.as_ref()?.reason().to_owned();
-        Some(Skipped { name: test.name.clone(), title: test.title.clone(), reason })
-    });
-    let not_simulated = suite.not_simulated.iter().map(|row| Skipped {
-        name: row.name.clone(),
-        title: row.title.clone(),
-        reason: format!("not simulated: {}", row.reason),
+    let missing = assessed.claimed().missing(&assessed.plan);
+    let missing = missing.into_iter().map(|one| NotTested {
+        place: one.place(),
+        why: one.why(),
+        name: one.name,
+        title: one.title,
     });
     let section = Section {
         title: suite.title.clone(),
@@ -118,7 +117,8 @@ pub(super) fn section(
         tests: results().filter_map(|result| test(&assessed, result)).collect(),
         open: points.len() <= 40,
         points,
-        skipped: skipped.chain(not_simulated).collect(),
+        claimed: suite.classes[assessed.plan.claim.class].clone(),
+        missing: missing.collect(),
         links,
     };
     Ok(Some(fill("standard.html", TEMPLATE, &section)?))

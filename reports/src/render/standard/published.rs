@@ -1,5 +1,7 @@
-//! The part of a report about a publication: its table beside ours, and its surfaces.
+//! The part of a report about a publication: its table beside ours, which rows are reproduced and
+//! which are not, and its surfaces.
 
+use lastmeter_params::{Diagnostics, NodeValue, SourceId, Table, parse_document};
 use serde::Serialize;
 
 use super::super::figure::{Csv, Figure};
@@ -8,6 +10,7 @@ use super::super::svg::{Anchor, DATA, Drawing, INK};
 use super::super::{RenderError, fill};
 use super::surface::short;
 use super::{Key, Picture, transducer};
+use crate::check::published_table::{Request, Rule, requests_of};
 use crate::console::number;
 use crate::record::RunReader;
 use crate::standard::{Deviation, Deviations, Drawn, Plan, Published, Surface, TRANSDUCER_FILE};
@@ -15,40 +18,64 @@ use crate::text::plural;
 
 const TEMPLATE: &str = include_str!("../published.html");
 
-/// Beyond this ratio, either way, a figure is explained.
-const FAR: f64 = 2.0;
-
 #[derive(Serialize)]
 struct Section {
     title: String,
     facts: Vec<Fact>,
     notes: String,
     device: String,
-    others: Vec<String>,
+    columns: Vec<Column>,
     rows: Vec<Row>,
-    explanations: Vec<Explanation>,
+    assumed: Vec<Assumed>,
+    excuses: Vec<Excuse>,
     pictures: Vec<Picture>,
     transducer: Vec<Picture>,
     links: String,
 }
 
+/// A meter, beside the published figures.
+#[derive(Serialize)]
+struct Column {
+    name: String,
+    /// How often it samples, as its table says.
+    rate: String,
+    /// Whether a check says of its rows that they are reproduced, or are not.
+    is_held: bool,
+}
+
 #[derive(Serialize)]
 struct Row {
     title: String,
-    name: String,
     fitted: bool,
     published: String,
-    measured: String,
-    ratio: String,
-    far: bool,
-    others: Vec<String>,
+    cells: Vec<Cell>,
     readings: u64,
     left_out: u64,
 }
 
 #[derive(Serialize)]
-struct Explanation {
+struct Cell {
+    value: String,
+    ratio: String,
+    outcome: String,
+    is_good: bool,
+    is_held: bool,
+}
+
+/// What a pass rests on that was not published.
+#[derive(Serialize)]
+struct Assumed {
+    device: String,
+    text: String,
+}
+
+/// A row that is not reproduced, and why.
+#[derive(Serialize)]
+struct Excuse {
     title: String,
+    device: String,
+    value: String,
+    published: String,
     ratio: String,
     text: String,
 }
@@ -61,10 +88,8 @@ pub(super) fn section(
 ) -> Result<String, RenderError> {
     let facts = reader.facts();
     let device = plan.claim.device.clone();
-    let others: Vec<String> = facts.devices.iter().map(|one| one.name.clone()).collect();
-    let others: Vec<String> = others.into_iter().filter(|name| *name != device).collect();
-    let mut all = vec![device.clone()];
-    all.extend(others.iter().cloned());
+    let others = facts.devices.iter().map(|one| one.name.clone()).filter(|name| *name != device);
+    let all: Vec<String> = [device.clone()].into_iter().chain(others).collect();
     let mut deviations = Deviations::new(plan.clone(), &all, facts.start);
     let mut rows = reader.observations()?;
     // What cannot be read of the record is told by the verdicts.
@@ -72,18 +97,9 @@ pub(super) fn section(
         deviations.observation(&row);
     }
     let tables: Vec<Vec<Deviation>> = all.iter().map(|name| deviations.table(name)).collect();
-    let published = &plan.suite.published;
-    let made: Vec<Row> =
-        published.iter().enumerate().map(|(n, row)| row_of(row, n, &tables)).collect();
-    let explanations = published.iter().zip(&made).filter(|(_, made)| made.far);
-    let explanations = explanations.map(|(row, made)| Explanation {
-        title: row.title.clone(),
-        ratio: made.ratio.clone(),
-        text: match row.explanation.as_str() {
-            "" => "no explanation".to_owned(),
-            text => text.to_owned(),
-        },
-    });
+    let document =
+        parse_document(&reader.scenario_toml()?, SourceId::FILE, &mut Diagnostics::new());
+    let requests = requests_of(&document, plan);
     let table = Figure {
         name: "published-table".to_owned(),
         svg: None,
@@ -96,16 +112,18 @@ pub(super) fn section(
         pictures.extend(picture(&deviations, index, surface, &all, figures));
     }
     let curves = facts.files.get(TRANSDUCER_FILE).map(String::as_str);
+    let beside = Beside { plan, devices: &all, tables: &tables, requests: &requests };
     let section = Section {
         title: plan.suite.title.clone(),
         facts: facts_of(plan),
         notes: plan.suite.notes.clone(),
-        explanations: explanations.collect(),
-        rows: made,
+        columns: all.iter().map(|name| beside.column(name, &document)).collect(),
+        rows: (0..plan.suite.published.len()).map(|index| beside.row(index)).collect(),
+        assumed: beside.assumed(),
+        excuses: beside.excuses(),
         pictures,
         transducer: transducer::pictures(curves.unwrap_or(""), figures),
         device,
-        others,
         links,
     };
     Ok(fill("published.html", TEMPLATE, &section)?)
@@ -122,23 +140,101 @@ fn facts_of(plan: &Plan) -> Vec<Fact> {
     ]
 }
 
-fn row_of(row: &Published, index: usize, tables: &[Vec<Deviation>]) -> Row {
-    let told = |table: &Vec<Deviation>| {
-        table[index].rms.map_or_else(|| "-".to_owned(), |rms| row.figure_told(rms))
-    };
-    let found = &tables[0][index];
-    let ratio = found.ratio(row);
-    Row {
-        title: row.title.clone(),
-        name: row.name.clone(),
-        fitted: row.fitted,
-        published: row.told(),
-        measured: told(&tables[0]),
-        ratio: ratio.map_or_else(|| "-".to_owned(), number),
-        far: ratio.is_some_and(|ratio| !(1.0 / FAR..=FAR).contains(&ratio)),
-        others: tables[1..].iter().map(told).collect(),
-        readings: found.readings,
-        left_out: found.left_out,
+/// Several meters' deviations beside the published ones, and what checks say of them.
+struct Beside<'a> {
+    plan: &'a Plan,
+    devices: &'a [String],
+    tables: &'a [Vec<Deviation>],
+    requests: &'a [Request],
+}
+
+impl Beside<'_> {
+    /// The checks that say of a meter's rows whether they are reproduced.
+    fn about<'b>(&'b self, device: &'b str) -> impl Iterator<Item = &'b Request> {
+        let of = move |one: &&Request| one.is_about_the_band() && one.device == device;
+        self.requests.iter().filter(of)
+    }
+
+    fn column(&self, name: &str, document: &Table) -> Column {
+        let tables = match document.get("device").map(|node| &node.value) {
+            Some(NodeValue::Array(list)) => list.as_slice(),
+            _ => &[],
+        };
+        let rate = tables.iter().find_map(|node| match &node.value {
+            NodeValue::Table(table) if table.text("name") == Some(name) => {
+                table.text("sample_rate")
+            }
+            _ => None,
+        });
+        Column {
+            name: name.to_owned(),
+            rate: rate.unwrap_or_default().to_owned(),
+            is_held: self.about(name).next().is_some(),
+        }
+    }
+
+    fn row(&self, index: usize) -> Row {
+        let row = &self.plan.suite.published[index];
+        let cells = self.devices.iter().zip(self.tables);
+        Row {
+            title: row.title.clone(),
+            fitted: row.fitted,
+            published: row.told(),
+            cells: cells.map(|(device, table)| self.cell(device, &table[index], row)).collect(),
+            readings: self.tables[0][index].readings,
+            left_out: self.tables[0][index].left_out,
+        }
+    }
+
+    fn cell(&self, device: &str, found: &Deviation, row: &Published) -> Cell {
+        let ratio = found.ratio(row);
+        let is_named = |one: &&Request| one.rows.iter().any(|(index, _)| *index == found.row);
+        let rule = self.about(device).find(is_named).map(|one| one.rule);
+        let is_inside = rule.zip(ratio).is_some_and(|(rule, ratio)| rule.allows(ratio));
+        let percent = |part: f64| number(100.0 * part);
+        let outcome = match (rule, is_inside) {
+            (Some(Rule::Within(part)), true) => format!("within {} %", percent(part)),
+            (Some(Rule::Within(part)), false) => format!("not within {} %", percent(part)),
+            (Some(Rule::NotReproduced(_)), false) => "not reproduced".to_owned(),
+            (Some(Rule::NotReproduced(_)), true) => "reproduced after all".to_owned(),
+            _ => String::new(),
+        };
+        Cell {
+            value: found.rms.map_or_else(|| "-".to_owned(), |rms| row.figure_told(rms)),
+            ratio: ratio.map_or_else(|| "-".to_owned(), number),
+            outcome,
+            is_good: is_inside,
+            is_held: self.about(device).next().is_some(),
+        }
+    }
+
+    fn assumed(&self) -> Vec<Assumed> {
+        let all = self.requests.iter().filter_map(|one| {
+            Some(Assumed { device: one.device.clone(), text: one.qualification.clone()? })
+        });
+        all.collect()
+    }
+
+    fn excuses(&self) -> Vec<Excuse> {
+        let mut excuses = Vec::new();
+        for request in self.requests.iter().filter(|one| one.is_not_reproduced()) {
+            let Some(table) = self.devices.iter().position(|name| *name == request.device) else {
+                continue;
+            };
+            for (index, text) in &request.rows {
+                let row = &self.plan.suite.published[*index];
+                let cell = self.cell(&request.device, &self.tables[table][*index], row);
+                excuses.push(Excuse {
+                    title: row.title.clone(),
+                    device: request.device.clone(),
+                    value: cell.value,
+                    published: row.told(),
+                    ratio: cell.ratio,
+                    text: text.clone(),
+                });
+            }
+        }
+        excuses
     }
 }
 

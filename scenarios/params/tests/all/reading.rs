@@ -45,6 +45,7 @@ pub(crate) static OWN: &[Field] = &[
     Field::default("phases", Kind::List(&ANY_RATIO), "[0, 0.5]", "Weights."),
     Field::default("harmonics", Kind::List(&Kind::Table(HARMONIC)), "[]", "Harmonics."),
     Field::optional("note", Kind::Text, "Anything."),
+    Field::retired("volts", "write `voltage`, with its unit"),
 ];
 
 pub(crate) fn read(text: &str) -> Result<Values, Vec<lastmeter_params::Diagnostic>> {
@@ -148,6 +149,16 @@ fn an_unknown_key_points_to_the_nearest_free_one() {
 fn a_misspelt_key_is_not_missing_as_well() {
     let expected = "S003 <naem> unknown key `naem`: not a key here | did you mean `name`?";
     assert_eq!(mistakes("naem = \"a\"\n"), [expected]);
+}
+
+#[test]
+fn a_key_of_earlier_versions_is_rejected_with_what_to_write_instead() {
+    let expected = "S003 <volts> key `volts` is no longer supported: a key of earlier versions \
+                    | write `voltage`, with its unit";
+    assert_eq!(mistakes("name = \"a\"\nvolts = 230\n"), [expected]);
+    assert_eq!(read("name = \"a\"\n").unwrap().get("volts"), None);
+    let schema = lastmeter_params::schema::object(&[COMMON, OWN]);
+    assert!(schema["properties"]["voltage"].is_object() && schema["properties"]["volts"].is_null());
 }
 
 #[test]

@@ -140,3 +140,47 @@ fn a_meter_that_reports_pulses_has_the_constant_that_the_suite_counts_by() {
     let same = format!("{pulses}\npulse_constant = 100000");
     assert_eq!(mistakes(&changed("report_every = \"500 ms\"", &same)), Vec::<String>::new());
 }
+
+/// The library's own scenario of the publication, and what makes no whole of it.
+#[test]
+fn each_published_row_is_said_to_be_reproduced_or_not() {
+    const TABLE: &str = include_str!("../../../library/table-1-sinusoidal.toml");
+    let told = |from: &str, to: &str| {
+        assert!(TABLE.contains(from), "{from}");
+        let text = TABLE.replacen(from, to, 1);
+        if load(&text).is_ok() { String::new() } else { mistakes(&text).join("\n") }
+    };
+    let fitted = "rows = [\"voltage\", \"current\", \"frequency\", \"active-power\"]";
+    let less = "rows = [\"voltage\", \"current\", \"frequency\"]";
+    let more = "rows = [\"voltage\", \"current\", \"frequency\", \"a*-power\"]";
+    for (from, to, message) in [
+        ("seed = 2027", "seed = 7", ""),
+        (
+            fitted,
+            less,
+            "13:12 <\"paper-table-1-sinusoidal\"> no check says whether `meter` reproduces `active-power`",
+        ),
+        (
+            fitted,
+            more,
+            "published row `apparent-power` of `meter` stands in two checks, `fitted-rows` and `not-reproduced`",
+        ),
+        (
+            "within = \"20 %\"\nnot_reproduced",
+            "explained = 2\nnot_reproduced",
+            "key `explained` is no longer supported",
+        ),
+        (
+            "within = \"20 %\"\nnot_reproduced",
+            "covers = [\"C-09\"]\nwithin = \"20 %\"\nnot_reproduced",
+            "a row that is not reproduced covers no requirement",
+        ),
+        ("device = \"meter-24k\"\nwithin", "within", "`frequency` of `meter` stands in two checks"),
+    ] {
+        let found = told(from, to);
+        assert!(
+            found.contains(message) && found.is_empty() == message.is_empty(),
+            "{from}: {found}"
+        );
+    }
+}
