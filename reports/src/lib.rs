@@ -29,4 +29,5 @@ pub use evaluate::{EvaluateError, Evaluation, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
 pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
 pub use render::{RenderError, render, render_evaluated};
+pub use text::plural;
 pub use verdict::{At, Because, Counts, Reason, Status, Told, Verdict};
