@@ -144,7 +144,9 @@ mod tests {
     /// POSIX: a shell reports 128 and the number of the signal (kill -l: 1 HUP, 2 INT, 15 TERM).
     #[test]
     fn what_a_signal_ends_exits_as_shells_report_it() {
-        for (signal, number) in [(Signal::HangUp, 1), (Signal::Interrupt, 2), (Signal::Terminate, 15)] {
+        for (signal, number) in
+            [(Signal::HangUp, 1), (Signal::Interrupt, 2), (Signal::Terminate, 15)]
+        {
             assert_eq!(ExitCode::of_signal(signal).number(), 128 + number);
         }
     }
@@ -187,7 +189,8 @@ mod tests {
 
     #[test]
     fn of_several_reasons_three_comes_before_one_before_five() {
-        let order = [143, 130, 129, 2, 3, 1, 5, 0, 4].map(|number| ExitCode::from_number(number).unwrap());
+        let order =
+            [143, 130, 129, 2, 3, 1, 5, 0, 4].map(|number| ExitCode::from_number(number).unwrap());
         for (place, &first) in order.iter().enumerate() {
             for &second in &order[place..] {
                 assert_eq!(ExitCode::worst_of([second, first]), first);

@@ -290,7 +290,10 @@ mod tests {
     fn no_text_breaks_out_of_its_place() {
         assert_eq!(escaped("a<b>&\"'c"), "a&lt;b&gt;&amp;&quot;&apos;c");
         assert_eq!(attribute("a\nb\tc\r"), "a&#10;b&#9;c&#13;");
-        assert_eq!(escaped("\u{1b}[31m\0\u{ffff}\u{1f600}"), "\u{fffd}[31m\u{fffd}\u{fffd}\u{1f600}");
+        assert_eq!(
+            escaped("\u{1b}[31m\0\u{ffff}\u{1f600}"),
+            "\u{fffd}[31m\u{fffd}\u{fffd}\u{1f600}"
+        );
     }
 
     fn case(status: Status) -> Case {

@@ -71,7 +71,8 @@ fn the_page_about_verdicts_has_every_reason_and_every_exit_code() {
         format!("| `{reason}` | {} | {machine} | {} |", reason.status(), reason.meaning())
     };
     let expected: Vec<String> = Reason::ALL.iter().map(row).collect();
-    let (_, table) = page.split_once("| reason | status | of the | meaning |\n|---|---|---|---|\n").unwrap();
+    let (_, table) =
+        page.split_once("| reason | status | of the | meaning |\n|---|---|---|---|\n").unwrap();
     let found: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
     assert_eq!(found, expected);
     for code in ExitCode::ALL {

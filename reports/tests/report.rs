@@ -47,16 +47,7 @@ fn what_was_never_made_is_shown_where_it_was_due() {
             reported: made.then_some(value),
         });
     }
-    writer
-        .finish(lastmeter_reports::record::RunEnd {
-            state: RunState::Finished,
-            cause: None,
-            recorded_until: Sample::start(),
-            ended: Sample::start(),
-            guarantees: Vec::new(),
-            more: serde_json::Map::new(),
-        })
-        .unwrap();
+    finish(writer);
     let evaluation = evaluate(dir.path()).unwrap();
     let verdict = evaluation.verdicts.iter().find(|v| v.check == "readings-once").unwrap();
     assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 9, Some(1.0)));
@@ -160,8 +151,21 @@ fn registers(dir: &Path) -> String {
             });
         }
     }
-    writer.sync().unwrap();
+    finish(writer);
     fs::read_to_string(render(dir).unwrap()).unwrap()
+}
+
+/// Ends a run that got to its end.
+fn finish(writer: RunWriter) {
+    let end = lastmeter_reports::record::RunEnd {
+        state: RunState::Finished,
+        cause: None,
+        recorded_until: Sample::start(),
+        ended: Sample::start(),
+        guarantees: Vec::new(),
+        more: serde_json::Map::new(),
+    };
+    writer.finish(end).unwrap();
 }
 
 #[test]
@@ -191,11 +195,11 @@ fn a_judged_series_is_always_in_its_picture_and_what_is_flat_in_none() {
     assert_eq!(
         captions,
         [
-            "limit ±0.001 V, dashed",
             "limit ±0.5 %, dashed",
             // 40 kJ in hours, as the axis has it.
             "limit ±11.11 Wh, dashed",
-            "not judged by a check",
+            "limit ±0.001 V, dashed",
+            "not judged by an accuracy check",
         ]
     );
     // Nothing flows there: no picture, but said, with the limit where there is one.
@@ -206,8 +210,10 @@ fn a_judged_series_is_always_in_its_picture_and_what_is_flat_in_none() {
     assert!(html.contains(", limit ±1000 J)"), "{}", &html[..200]);
     // What is not judged is folded away behind what is.
     let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
-    let folded = place("<summary>What no check judges: 2 series, 1 picture</summary>");
-    assert!(place("limit ±0.5 %, dashed") < folded && folded < place("not judged by a check"));
+    let folded = place("<summary>What no accuracy check judges: 2 series, 1 picture</summary>");
+    assert!(
+        place("limit ±0.5 %, dashed") < folded && folded < place("not judged by an accuracy check")
+    );
     assert!(html[..folded].ends_with("<details>"), "closed until somebody asks");
 }
 
@@ -225,14 +231,17 @@ fn all_figures_of_a_table_are_in_one_unit_and_the_error_stands_first() {
     // The voltage failed: its rows stand in volts, all of them.
     assert_eq!(heads[0][..3], ["error (V)", "reported (V)", "reference (V)"]);
     let units: Vec<&str> = heads[1..].iter().map(|head| head[2]).collect();
-    // Judged: voltage outside its limit, then percent, then registers; not judged: registers.
-    let expected = ["worst error (mV)", "worst error (%)", "worst error (Wh)", "worst error (J)"];
+    // Judged: the voltage outside its limit, then registers in each unit; not judged: registers.
+    let expected = ["worst error (mV)", "worst error (Wh)", "worst error (%)", "worst error (J)"];
     assert_eq!(units, expected);
     let rows = &html[html.find("worst error (Wh)").unwrap()..];
     let rows = &rows[..rows.find("</table>").unwrap()];
     assert!(!rows.contains("kJ") && !rows.contains("MJ") && !rows.contains(" J"), "{rows}");
     // 36 kJ of 40 kJ; and a register in which nothing flows, in the same unit.
-    assert!(rows.contains(">10<") && rows.contains(">11.11<") && rows.contains(">0.2778<"), "{rows}");
+    assert!(
+        rows.contains(">10<") && rows.contains(">11.11<") && rows.contains(">0.2778<"),
+        "{rows}"
+    );
 }
 
 #[test]
@@ -511,8 +520,12 @@ fn the_suite_folder_holds_its_four_files() {
         assert!(row.ends_with(&format!("| {reason} |")), "{row}");
     }
     assert!(markdown.trim_end().ends_with("| bench-broke |"), "{markdown}");
-    let reasons: Vec<&str> =
-        json["runs"].as_array().unwrap().iter().map(|run| run["reason"].as_str().unwrap()).collect();
+    let reasons: Vec<&str> = json["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["reason"].as_str().unwrap())
+        .collect();
     assert_eq!(reasons, ["within-limit", "outside-limit", "within-limit", "bench-broke"]);
     assert_eq!(json["passed_over"][0]["why"], "a hidden file");
 }

@@ -53,7 +53,10 @@ fn a_failing_scenario_is_found_behind_a_link_and_in_any_case() {
         let done = run(path(&suite), &out, &[]);
         assert_eq!(done.code, 1, "{done:?}");
         assert!(done.stdout.contains("2 scenarios: 1 as expected, 1 fail  exit 1"), "{done:?}");
-        assert!(done.stderr.contains("good.toml~: the backup of an editor, passed over"), "{done:?}");
+        assert!(
+            done.stderr.contains("good.toml~: the backup of an editor, passed over"),
+            "{done:?}"
+        );
         let mut found = runs(&out);
         found.sort();
         assert_eq!(found[0], ("bad".into(), "fail".into(), "outside-limit".into()));

@@ -182,8 +182,9 @@ impl Spec {
         for name in ["limit", "minimum"] {
             let Some((_, dimension)) = quantity_of(values, name) else { continue };
             let relative = name == "limit" && dimension == Dimension::Ratio;
-            let other =
-                quantities.iter().find(|id| Dimension::of_unit(id.row().si_unit) != Some(dimension));
+            let other = quantities
+                .iter()
+                .find(|id| Dimension::of_unit(id.row().si_unit) != Some(dimension));
             if let Some(other) = other.filter(|_| !relative) {
                 fits = false;
                 report_dimension(values, name, dimension, *other, diagnostics);

@@ -162,7 +162,7 @@ pub(super) fn accuracy(
     judged.summary = format!("{} judged series, what is outside its limit first", first.len());
     rest.folded = true;
     let pictures = plural(rest.pictures.len(), "picture");
-    rest.summary = format!("What no check judges: {} series, {pictures}", others.len());
+    rest.summary = format!("What no accuracy check judges: {} series, {pictures}", others.len());
     let is_empty = rest.pictures.is_empty() && rest.flat.is_empty() && rest.tables.is_empty();
     let rest = (!is_empty).then_some(rest);
     let parts = std::iter::once(judged).chain(rest).collect();
@@ -333,7 +333,7 @@ impl ErrorPicture {
         let caption = match limit.map(|limit| unit.with_symbol(limit)) {
             Some(limit) if chart.shows_limit() => format!("limit ±{limit}, dashed"),
             Some(limit) => format!("limit ±{limit}, outside of the picture"),
-            None => "not judged by a check".to_owned(),
+            None => "not judged by an accuracy check".to_owned(),
         };
         let figure = Figure { name, svg: Some(chart.svg()?), csv: Some(csv) };
         let mut picture = Picture::of(figure, title, caption, figures);

@@ -10,9 +10,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::collect::Collected;
+use super::errors::{self, Accuracy};
 use super::figure::Figure;
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
-use super::errors::{self, Accuracy};
 use super::pictures::{self, Picture};
 use super::{RenderError, STYLE, calibration, fill, latency, network, standard};
 use crate::check::accuracy::Spec;

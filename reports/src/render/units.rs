@@ -40,10 +40,7 @@ impl Shown {
         let plain = Self::hours_or_plain(unit, reach);
         let takes_prefix = !matches!(
             unit,
-            SiUnit::One
-                | SiUnit::DegreeCelsius
-                | SiUnit::CubicMetre
-                | SiUnit::CubicMetrePerSecond
+            SiUnit::One | SiUnit::DegreeCelsius | SiUnit::CubicMetre | SiUnit::CubicMetrePerSecond
         );
         if plain.factor != 1.0 || !takes_prefix || reach == 0.0 || !reach.is_finite() {
             return plain;
@@ -103,7 +100,10 @@ mod tests {
         ] {
             let shown = Shown::of(unit, reach);
             assert_eq!(shown.symbol, symbol);
-            assert!((shown.figure(value) - figure).abs() <= 1e-15 * figure.abs(), "{value} {symbol}");
+            assert!(
+                (shown.figure(value) - figure).abs() <= 1e-15 * figure.abs(),
+                "{value} {symbol}"
+            );
         }
         assert_eq!(Shown::of(SiUnit::Volt, 2.0).label("error"), "error in V");
         assert_eq!(Shown::of(SiUnit::One, 2.0).label("error"), "error");

@@ -24,7 +24,5 @@ pub use field::{Dimension, Entry, Field, Kind, Presence};
 pub use nearest::{measurement_help, nearest, registered_measurement_help};
 pub use node::{Node, NodeValue, Table, TableEntry, parse_document, parse_override};
 pub use quantity::{QuantityError, parse_quantity};
-pub use read::{
-    describe_kind, is_name, read_named_table, read_table, read_table_of, read_text,
-};
+pub use read::{describe_kind, is_name, read_named_table, read_table, read_table_of, read_text};
 pub use values::{Value, Values, quote};

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn another_word_for_a_thing_finds_it() {
-        for (word, ours) in [("sag", "dip"), ("Sag", "dip"), ("depth", "to"), ("pf", "power_factor")]
+        for (word, ours) in
+            [("sag", "dip"), ("Sag", "dip"), ("depth", "to"), ("pf", "power_factor")]
         {
             assert_eq!(nearest(word, ["swell", "dip", "to", "power_factor"]), Some(ours));
         }
@@ -132,7 +133,10 @@ mod tests {
 
     #[test]
     fn an_identifier_that_lacks_a_part_finds_those_that_have_it() {
-        assert_eq!(parts_of("electricity.powerFactor.l1"), ["electricity", "power", "factor", "l1"]);
+        assert_eq!(
+            parts_of("electricity.powerFactor.l1"),
+            ["electricity", "power", "factor", "l1"]
+        );
         for (text, near) in [
             ("electricity.voltage.rms.l9", "electricity.voltage.rms.l1"),
             ("electricity.voltage.l1", "electricity.voltage.rms.l1"),
@@ -142,7 +146,10 @@ mod tests {
             ("power_factor.l3", "electricity.powerFactor.l3"),
         ] {
             let help = registered_measurement_help(text);
-            assert!(help.starts_with("did you mean") && help.contains(&format!("`{near}`")), "{help}");
+            assert!(
+                help.starts_with("did you mean") && help.contains(&format!("`{near}`")),
+                "{help}"
+            );
         }
         for text in ["nonsense", "", "*", "electricity.nonsense.x"] {
             let help = registered_measurement_help(text);

@@ -140,7 +140,8 @@ impl Dimension {
     pub(crate) fn display_like(self, written: &str, si: f64) -> String {
         let number = number_prefix(written.trim());
         let symbol = written.trim()[number.len()..].trim();
-        let symbol = SYNONYMS.iter().find(|(other, _)| *other == symbol).map_or(symbol, |(_, it)| it);
+        let symbol =
+            SYNONYMS.iter().find(|(other, _)| *other == symbol).map_or(symbol, |(_, it)| it);
         let unit = UNITS.iter().find(|unit| unit.dimension == self && unit.symbol == symbol);
         let Some(unit) = unit.filter(|_| si.is_finite()) else { return self.display_si(si) };
         let value = si / unit.factor / power_of_ten(unit.exponent);

@@ -441,7 +441,8 @@ fn read_instant(text: &str, span: Span, out: &mut Diagnostics) -> Option<Value> 
 /// The instant that a text most likely stands for, as it is to be written: with what it lacks.
 fn instant_like(text: &str) -> String {
     let text = text.trim().replace(' ', "T");
-    let whole = [text.clone(), format!("{text}Z"), format!("{text}:00Z"), format!("{text}T00:00:00Z")];
+    let whole =
+        [text.clone(), format!("{text}Z"), format!("{text}:00Z"), format!("{text}T00:00:00Z")];
     let found = whole.into_iter().find(|text| text.parse::<SimTime>().is_ok());
     found.unwrap_or_else(|| "2027-01-18T17:00:00Z".to_owned())
 }

@@ -56,11 +56,8 @@ static SYNONYMS: &[(&str, &str)] = &[
 ];
 
 /// What differs where a word is not merely another name.
-static NOTES: &[(&str, &str, &str)] = &[(
-    "depth",
-    "to",
-    "`to` is what is left of the voltage: a dip by 30 % is `to = \"70 %\"`",
-)];
+static NOTES: &[(&str, &str, &str)] =
+    &[("depth", "to", "`to` is what is left of the voltage: a dip by 30 % is `to = \"70 %\"`")];
 
 /// What to say of a word for which there is no other.
 static HINTS: &[(&str, &str)] = &[
@@ -80,7 +77,9 @@ static HINTS: &[(&str, &str)] = &[
 pub(crate) fn meant_by<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     let ours = SYNONYMS.iter().filter(|(other, _)| *other == word);
-    ours.flat_map(|(_, ours)| candidates.iter().find(|candidate| *candidate == ours)).next().copied()
+    ours.flat_map(|(_, ours)| candidates.iter().find(|candidate| *candidate == ours))
+        .next()
+        .copied()
 }
 
 /// In what the two words differ, if they do.

@@ -38,7 +38,9 @@ impl Changes {
         }
         let was = match replaced {
             Replaced::Written(value) => Some(toml_of(value)),
-            Replaced::Default(text) => Some(toml_of(&parse_override(text, 0, SourceId::FILE).value)),
+            Replaced::Default(text) => {
+                Some(toml_of(&parse_override(text, 0, SourceId::FILE).value))
+            }
             Replaced::Nothing => None,
         };
         self.list.push(Change { option, address: address.to_owned(), value, was });
@@ -46,7 +48,8 @@ impl Changes {
 
     /// Those that changed something.
     pub(crate) fn into_overrides(self) -> Vec<Override> {
-        let changed = self.list.into_iter().filter(|change| change.was.as_ref() != Some(&change.value));
+        let changed =
+            self.list.into_iter().filter(|change| change.was.as_ref() != Some(&change.value));
         changed
             .map(|Change { option, address, value, was }| Override { option, address, value, was })
             .collect()
@@ -74,7 +77,8 @@ fn toml_of(value: &NodeValue) -> String {
             format!("[{}]", items.join(", "))
         }
         NodeValue::Table(table) => {
-            let entry = |entry: &TableEntry| format!("{} = {}", entry.key, toml_of(&entry.node.value));
+            let entry =
+                |entry: &TableEntry| format!("{} = {}", entry.key, toml_of(&entry.node.value));
             let entries: Vec<String> = table.entries.iter().map(entry).collect();
             format!("{{ {} }}", entries.join(", "))
         }

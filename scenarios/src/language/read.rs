@@ -99,8 +99,7 @@ pub(crate) fn single<'a>(
     let node = root.get(name)?;
     match &node.value {
         NodeValue::Table(table) => {
-            let values =
-                read_named_table(table, node.span, (Some(name), &[fields]), diagnostics);
+            let values = read_named_table(table, node.span, (Some(name), &[fields]), diagnostics);
             Some(Single { table, values })
         }
         NodeValue::Invalid => None,

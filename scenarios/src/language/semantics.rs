@@ -302,7 +302,8 @@ pub(crate) fn report_no_checks(head_span: Span, out: &mut Diagnostics) {
 
 /// A limit that even a meter keeps which reports zero judges nothing.
 pub(crate) fn limit_can_be_missed<K>(check: &Row<'_, K>, kind: &str, out: &mut Diagnostics) {
-    let Some(values) = check.values.as_ref().filter(|_| ["accuracy", "energy_balance"].contains(&kind))
+    let Some(values) =
+        check.values.as_ref().filter(|_| ["accuracy", "energy_balance"].contains(&kind))
     else {
         return;
     };
@@ -311,7 +312,8 @@ pub(crate) fn limit_can_be_missed<K>(check: &Row<'_, K>, kind: &str, out: &mut D
     };
     if *si >= 1.0 {
         let percent = lastmeter_reports::number(100.0 * si);
-        let message = format!("with a limit of {percent} % a meter that reports nothing would pass");
+        let message =
+            format!("with a limit of {percent} % a meter that reports nothing would pass");
         let help = "relative limits are below 100 %; near zero, leave values out with `minimum`";
         let label = "expected less than 100 %";
         let span = values.span_of("limit");

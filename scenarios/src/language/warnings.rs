@@ -51,11 +51,7 @@ pub(super) fn has_readings<K>(
 }
 
 /// A meter at a voltage that it is not made for.
-pub(super) fn is_near_its_rating<K>(
-    row: &Row<'_, K>,
-    terminal: &Terminal,
-    out: &mut Diagnostics,
-) {
+pub(super) fn is_near_its_rating<K>(row: &Row<'_, K>, terminal: &Terminal, out: &mut Diagnostics) {
     let Some((values, name)) = row.values.as_ref().zip(row.name()) else { return };
     let Some(rated_v) = rated_v(values) else { return };
     let Some(volts) = volts_at(terminal) else { return };
@@ -85,10 +81,6 @@ fn rated_v(values: &Values) -> Option<f64> {
 /// The voltage of the first phase in the first window.
 fn volts_at(terminal: &Terminal) -> Option<f64> {
     let id = MeasurementId::of(Quantity::VoltageRms, Phase::L1)?;
-    let span = ReferenceSpan {
-        from: SimDuration(0),
-        to: WINDOW,
-        registers_from: SimDuration(0),
-    };
+    let span = ReferenceSpan { from: SimDuration(0), to: WINDOW, registers_from: SimDuration(0) };
     terminal.reference(id, span, Netting::Net)
 }

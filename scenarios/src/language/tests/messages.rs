@@ -10,7 +10,8 @@ fn told(text: &str) -> (String, String) {
     (found.label.clone(), found.help.clone().unwrap_or_default())
 }
 
-const DIP: &str = "name = \"skip\"\nat = \"1 min\"\nkind = \"skip_reading\"\ndevice = \"home\"\ncount = 2";
+const DIP: &str =
+    "name = \"skip\"\nat = \"1 min\"\nkind = \"skip_reading\"\ndevice = \"home\"\ncount = 2";
 
 /// The valid scenario with a dip instead of its first injection.
 fn with_dip(lines: &str) -> String {
@@ -38,9 +39,7 @@ fn a_limit_without_unit_is_offered_those_of_its_quantity_only() {
 
 #[test]
 fn an_unknown_quantity_is_answered_with_those_that_are_near_or_the_command_that_lists_them() {
-    let help = |quantity: &str| {
-        told(&VALID.replace("electricity.voltage.rms.*", quantity)).1
-    };
+    let help = |quantity: &str| told(&VALID.replace("electricity.voltage.rms.*", quantity)).1;
     assert!(help("electricity.voltage.l1").contains("`electricity.voltage.rms.l1`"));
     assert!(help("electricity.power.active.l1").contains("`electricity.power.active.consumed.l1`"));
     assert!(help("nonsense").contains("`lastmeter list quantities`"));
@@ -87,8 +86,16 @@ fn who_writes_percent_is_answered_in_percent() {
     for (from, to, label) in [
         ("report_every", "voltage_gain_error = \"60 %\"\nreport_every", "from -50 % to 50 %"),
         ("report_every", "voltage_gain_error = 0.6\nreport_every", "from -0.5 to 0.5"),
-        ("report_every", "voltage_gain_error = \"600000 ppm\"\nreport_every", "from -500000 ppm to 500000 ppm"),
-        ("report_every", "phase_error = \"3 mrad\"\nskew = \"2000 us\"\nreport_every", "from -1000 us to 1000 us"),
+        (
+            "report_every",
+            "voltage_gain_error = \"600000 ppm\"\nreport_every",
+            "from -500000 ppm to 500000 ppm",
+        ),
+        (
+            "report_every",
+            "phase_error = \"3 mrad\"\nskew = \"2000 us\"\nreport_every",
+            "from -1000 us to 1000 us",
+        ),
         ("\"10 min\"", "\"4000 d\"", "from 0.001 s to 3652.5 d"),
     ] {
         let (found, _) = told(&changed(from, to));
@@ -109,7 +116,10 @@ fn a_limit_that_no_meter_can_miss_is_no_limit() {
         assert_eq!(found.is_ok(), is_one, "{limit}");
         if let Err(failure) = found {
             let [found] = failure.diagnostics() else { panic!("{failure}") };
-            assert!(found.message.ends_with("a meter that reports nothing would pass"), "{failure}");
+            assert!(
+                found.message.ends_with("a meter that reports nothing would pass"),
+                "{failure}"
+            );
         }
     }
 }
@@ -136,10 +146,17 @@ fn what_is_odd_is_warned_of_and_is_no_mistake() {
         warnings(nobody, &[]),
         ["W001 2:1 <[scenario]> the scenario has no device, so nothing is measured or reported"]
     );
+    let device = "[[device]]\nname = \"home\"\nat = \"source:g\"\nmodel = \"ideal-3ph\"\n";
+    let short = nobody.replace("[[check]]", &format!("{device}[[check]]"));
     assert_eq!(
-        warnings(VALID, &["device.home.report_every=20 min"]),
-        ["W002 1:26 <20 min> `home` reports every 20 min, and the scenario lasts 10 min"]
+        warnings(&short, &[]),
+        ["W002 8:1 <[[device]]> `home` reports every 10 s, and the scenario lasts 1 s"]
     );
+    assert_eq!(
+        warnings(&short, &["device.home.report_every=2 s"]),
+        ["W002 1:26 <2 s> `home` reports every 2 s, and the scenario lasts 1 s"]
+    );
+    assert_eq!(warnings(&short, &["device.home.report_every=1 s"]), Vec::<String>::new());
     assert_eq!(
         warnings(VALID, &["source.g.voltage=500 V"]),
         ["W003 22:6 <\"source:g\"> `home` is at 500 V, and rated for 230 V"]
