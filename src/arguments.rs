@@ -23,7 +23,7 @@ Exit codes:
   3    the bench could not be set up, broke or panicked; a check ended in error
   4    nothing was evaluated (nothing selected, or all skipped)
   5    nothing failed, but a check was inconclusive
-  130  interrupted")]
+  130  interrupted (SIGINT, Ctrl-C); 143 by SIGTERM, 129 by SIGHUP")]
 pub(crate) struct Arguments {
     /// When to colour the output
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
@@ -96,10 +96,10 @@ pub(crate) enum Command {
         format: Format,
     },
     /// List what there is: scenarios, sources, links, devices, injections, checks, profiles and
-    /// defects of a network, quantities, suites
+    /// defects of a network, quantities, suites, reasons of verdicts
     List {
         /// Which kind; everything registered if left out
-        #[arg(value_parser = ["scenarios", "sources", "links", "devices", "injections", "checks", "profiles", "defects", "quantities", "suites"])]
+        #[arg(value_parser = ["scenarios", "sources", "links", "devices", "injections", "checks", "profiles", "defects", "quantities", "suites", "reasons"])]
         what: Option<String>,
         /// Where to look for scenarios
         paths: Vec<PathBuf>,
@@ -110,7 +110,8 @@ pub(crate) enum Command {
     /// Tell all about a registered thing or an error code
     Explain {
         /// A source, link preset, device, injection, check, profile, defect, section, suite,
-        /// `network` or a key of one, or an error code such as S004
+        /// `network` or a key of one, the reason of a verdict such as host-load, or an error code
+        /// such as S004
         name: String,
     },
     /// Judge and render a run folder again, without running
@@ -202,6 +203,10 @@ pub(crate) struct RunArguments {
     /// Run only the must-fail twins, and pass if each fails by its named check
     #[arg(long)]
     pub(crate) must_fail: bool,
+    /// Run nothing if one of the files is broken; else such a file is an error of the suite, and
+    /// the rest runs
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// End a scenario that takes longer in wall time, such as `90 s`
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,

@@ -82,6 +82,7 @@ fn run(arguments: RunArguments, color: Color) -> ExitCode {
             ..LoadOptions::from_environment()
         },
         must_fail: arguments.must_fail,
+        strict: arguments.strict,
         timeout: arguments.timeout,
         real_time_priority: !arguments.normal_priority,
         console: ConsoleOptions {

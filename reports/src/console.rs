@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::exit::ExitCode;
-use crate::text::append;
+use crate::text::{append, plural};
 use crate::verdict::{Counts, Status, Verdict};
 
 /// A figure for people: four significant digits without trailing zeros, never a dozen digits.
@@ -141,10 +141,8 @@ fn detail(verdict: &Verdict) -> Option<String> {
 
 /// `Summary  4 checks: 3 pass, 1 inconclusive  30 min 21 s  exit 5`.
 pub fn format_summary(counts: Counts, took: Duration, exit: ExitCode) -> String {
-    let total = counts.total();
-    let checks = if total == 1 { "check" } else { "checks" };
-    let exit = exit.number();
-    format!("Summary  {total} {checks}: {counts}  {}  exit {exit}", format_duration(took))
+    let (checks, exit) = (plural(counts.total(), "check"), exit.number());
+    format!("Summary  {checks}: {counts}  {}  exit {exit}", format_duration(took))
 }
 
 /// A wall-clock time for people: `840 ms`, `12.4 s`, `30 min 21 s`, `2 h 5 min`.

@@ -260,6 +260,9 @@ impl Evaluation {
     /// The exit code of this run alone.
     pub fn exit_code(&self) -> ExitCode {
         match ExitCode::of_run(self.facts.state, self.counts()) {
+            ExitCode::Interrupted => {
+                self.facts.signal.map_or(ExitCode::Interrupted, ExitCode::of_signal)
+            }
             // Without checks there is no verdict that could be an error.
             ExitCode::NothingEvaluated if !self.is_whole() => ExitCode::Broken,
             code => code,
@@ -288,8 +291,7 @@ impl Evaluation {
     pub fn write(&self, dir: &Path) -> Result<(), RecordError> {
         write_whole(&dir.join(file::VERDICTS), &verdicts_json(&self.verdicts))?;
         let path = dir.join(file::JUNIT);
-        let junit = crate::junit::of_runs(&self.facts.scenario, [self])
-            .map_err(|error| RecordError::io("write", &path)(std::io::Error::other(error)))?;
+        let junit = crate::junit::of_runs(&self.facts.scenario, [self]);
         write_whole(&path, junit.as_bytes())?;
         // A running process owns its run.json.
         if self.facts.state != RunState::Running {

@@ -2,7 +2,7 @@
 //!
 //! Public interface: continuous integration branches on these numbers. Nothing here exits.
 
-use crate::record::RunState;
+use crate::record::{RunState, Signal};
 use crate::verdict::{Counts, Status};
 
 /// What the process says to its caller.
@@ -21,20 +21,26 @@ pub enum ExitCode {
     NothingEvaluated = 4,
     /// Nothing failed, but a check was inconclusive.
     Inconclusive = 5,
-    /// Interrupted by the user or by a signal.
+    /// Ended by SIGHUP, the end of its terminal: 128 and the signal's number, as shells have it.
+    HungUp = 129,
+    /// Ended by SIGINT, as Ctrl-C does; also a run whose record was never finished.
     Interrupted = 130,
+    /// Ended by SIGTERM.
+    Terminated = 143,
 }
 
 impl ExitCode {
     /// Every exit code, by its number.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Passed,
         Self::Failed,
         Self::BadInput,
         Self::Broken,
         Self::NothingEvaluated,
         Self::Inconclusive,
+        Self::HungUp,
         Self::Interrupted,
+        Self::Terminated,
     ];
 
     /// The number given to the operating system.
@@ -56,7 +62,9 @@ impl ExitCode {
             Self::Broken => "the bench broke, or a check could not be evaluated",
             Self::NothingEvaluated => "nothing was evaluated",
             Self::Inconclusive => "inconclusive",
+            Self::HungUp => "ended by SIGHUP",
             Self::Interrupted => "interrupted",
+            Self::Terminated => "ended by SIGTERM",
         }
     }
 
@@ -71,6 +79,15 @@ impl ExitCode {
         }
     }
 
+    /// The code of what a signal ended.
+    pub const fn of_signal(signal: Signal) -> Self {
+        match signal {
+            Signal::HangUp => Self::HungUp,
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate => Self::Terminated,
+        }
+    }
+
     /// The code of one run. A run whose record was never finished counts as interrupted.
     pub fn of_run(state: RunState, counts: Counts) -> Self {
         match state {
@@ -82,7 +99,7 @@ impl ExitCode {
         }
     }
 
-    /// How urgent a code is among several: 130, then 2 (a scenario that could not be read says
+    /// How urgent a code is among several: signals, then 2 (a scenario that could not be read says
     /// nothing of the others), then 3 before 1 before 5 as promised; a pass outweighs a part in
     /// which nothing was evaluated.
     const fn urgency(self) -> u8 {
@@ -93,7 +110,9 @@ impl ExitCode {
             Self::Failed => 3,
             Self::Broken => 4,
             Self::BadInput => 5,
-            Self::Interrupted => 6,
+            Self::HungUp => 6,
+            Self::Interrupted => 7,
+            Self::Terminated => 8,
         }
     }
 
@@ -116,11 +135,21 @@ mod tests {
     #[test]
     fn the_numbers_are_the_promised_ones() {
         let numbers = ExitCode::ALL.map(ExitCode::number);
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 130]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 129, 130, 143]);
         for code in ExitCode::ALL {
             assert_eq!(ExitCode::from_number(code.number()), Some(code));
         }
         assert_eq!(ExitCode::from_number(6), None);
+    }
+
+    /// POSIX: a shell reports 128 and the number of the signal (kill -l: 1 HUP, 2 INT, 15 TERM).
+    #[test]
+    fn what_a_signal_ends_exits_as_shells_report_it() {
+        for (signal, number) in
+            [(Signal::HangUp, 1), (Signal::Interrupt, 2), (Signal::Terminate, 15)]
+        {
+            assert_eq!(ExitCode::of_signal(signal).number(), 128 + number);
+        }
     }
 
     /// Every set of statuses that can occur (32 subsets), against the contract's sentences.
@@ -162,7 +191,8 @@ mod tests {
 
     #[test]
     fn of_several_reasons_three_comes_before_one_before_five() {
-        let order = [130, 2, 3, 1, 5, 0, 4].map(|number| ExitCode::from_number(number).unwrap());
+        let order =
+            [143, 130, 129, 2, 3, 1, 5, 0, 4].map(|number| ExitCode::from_number(number).unwrap());
         for (place, &first) in order.iter().enumerate() {
             for &second in &order[place..] {
                 assert_eq!(ExitCode::worst_of([second, first]), first);

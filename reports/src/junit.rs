@@ -1,115 +1,336 @@
 //! Verdicts as JUnit XML: one test suite per run, one test case per check.
+//!
+//! The elements and attributes are those of Jenkins' `junit-10.xsd`, with `properties` in
+//! `testcase` besides, as pytest and Surefire write them; `tests/conformance/junit.xsd` says so
+//! formally. An inconclusive check is a failure of type `inconclusive`: a reader that knows only
+//! pass and fail must not take it for a pass. Checks share their run, so the time of each is its
+//! share of the run's wall time, and the sum is the run's.
 
-use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use lastmeter_units::SimTime;
 
 use crate::console::exact;
 use crate::evaluate::Evaluation;
-use crate::suite::{Outcome, SuiteRun};
-use crate::verdict::{Status, Verdict};
+use crate::record::RunFacts;
+use crate::suite::{Suite, SuiteRun, reason_of};
+use crate::text::append;
+use crate::verdict::{Reason, Status, Verdict};
 
-/// The XML of one or several runs. An inconclusive check is a failure of type `inconclusive`: a
-/// reader that knows only pass and fail must not take it for a pass.
-pub fn of_runs<'a>(
-    name: &str,
-    runs: impl IntoIterator<Item = &'a Evaluation>,
-) -> Result<String, quick_junit::SerializeError> {
-    let mut report = Report::new(name);
-    for run in runs {
-        let mut suite = suite_of(run);
-        suite.add_test_cases(run.verdicts.iter().map(test_case));
-        report.add_test_suite(suite);
-    }
-    report.to_string()
-}
-
-fn suite_of(run: &Evaluation) -> TestSuite {
-    let mut suite = TestSuite::new(run.facts.scenario.as_str());
-    suite.add_property(Property::new("seed", run.facts.seed.to_string()));
-    suite.add_property(Property::new("exit_code", run.exit_code().number().to_string()));
-    suite
+/// The XML of one or several runs.
+pub fn of_runs<'a>(name: &str, runs: impl IntoIterator<Item = &'a Evaluation>) -> String {
+    let groups: Vec<Group> = runs.into_iter().map(of_run).collect();
+    document(name, &groups)
 }
 
 /// The XML of a suite folder. A must-fail twin is one test case, which passes if the named check
 /// failed, or was inconclusive, as it has to, and nothing else failed; a run that never started is
 /// one test case in error.
-pub(crate) fn of_suite(
-    name: &str,
-    runs: &[SuiteRun],
-) -> Result<String, quick_junit::SerializeError> {
-    let mut report = Report::new(name);
-    for run in runs {
-        let suite = match (&run.outcome, &run.twin) {
-            (Outcome::Judged(evaluation), None) => {
-                let mut suite = suite_of(evaluation);
-                suite.add_test_cases(evaluation.verdicts.iter().map(test_case));
-                suite
-            }
-            (outcome, twin) => {
-                let mut suite = TestSuite::new(run.scenario.as_str());
-                let check = twin.as_ref().map(|twin| format!("must fail: {}", twin.check));
-                let status = match run.why() {
-                    None => TestCaseStatus::success(),
-                    Some(why) => {
-                        let kind = match outcome {
-                            Outcome::Judged(_) => NonSuccessKind::Failure,
-                            Outcome::NotRun { .. } => NonSuccessKind::Error,
-                        };
-                        let mut status = TestCaseStatus::non_success(kind);
-                        status.set_message(why);
-                        status
-                    }
-                };
-                let mut case = TestCase::new(check.unwrap_or_else(|| "run".to_owned()), status);
-                case.set_classname(run.scenario.as_str());
-                suite.add_test_case(case);
-                suite
-            }
-        };
-        report.add_test_suite(suite);
-    }
-    report.to_string()
+pub(crate) fn of_suite(suite: &Suite) -> String {
+    let groups: Vec<Group> = suite.runs.iter().map(|run| of_suite_run(suite, run)).collect();
+    document(&suite.name, &groups)
 }
 
-fn test_case(verdict: &Verdict) -> TestCase {
-    let non_success = |kind: NonSuccessKind| {
-        let mut status = TestCaseStatus::non_success(kind);
-        status.set_type(verdict.status.word()).set_message(verdict.why.as_str());
-        if let Some(at) = &verdict.at {
-            status.set_description(at.to_string());
-        }
-        status
+/// A `testsuite`.
+struct Group {
+    name: String,
+    timestamp: Option<SimTime>,
+    hostname: Option<String>,
+    time_s: f64,
+    properties: Vec<(&'static str, String)>,
+    cases: Vec<Case>,
+}
+
+/// A `testcase`.
+struct Case {
+    name: String,
+    classname: String,
+    status: Status,
+    /// Absent where there is nothing to say.
+    why: Option<String>,
+    /// Where in the record.
+    place: Option<String>,
+    properties: Vec<(&'static str, String)>,
+}
+
+fn of_run(run: &Evaluation) -> Group {
+    let facts = &run.facts;
+    let mut properties = vec![
+        ("seed", facts.seed.to_string()),
+        ("exit_code", run.exit_code().number().to_string()),
+        ("reason", reason_of(run).word().to_owned()),
+    ];
+    properties.extend(facts.overrides().iter().map(|changed| ("override", changed.to_string())));
+    Group {
+        name: facts.scenario.clone(),
+        timestamp: Some(facts.started),
+        hostname: host_of(facts),
+        time_s: wall_s(facts),
+        properties,
+        cases: run.verdicts.iter().map(of_verdict).collect(),
+    }
+}
+
+/// The machine's name, if it is known.
+pub(crate) fn host_of(facts: &RunFacts) -> Option<String> {
+    Some(facts.host.get("name")?.as_str()?.to_owned())
+}
+
+/// How long a run took on the wall, in seconds; zero of one that has no end, or whose clock was set
+/// back.
+fn wall_s(facts: &RunFacts) -> f64 {
+    let took = facts.ended.map(|ended| (ended - facts.started).as_seconds_f64());
+    took.filter(|took| took.is_finite()).unwrap_or(0.0).max(0.0)
+}
+
+fn of_suite_run(suite: &Suite, run: &SuiteRun) -> Group {
+    let (judged, twin) = (run.judged(), run.twin.as_ref());
+    if let (Some(evaluation), None) = (judged, twin) {
+        return Group { name: run.scenario.clone(), ..of_run(evaluation) };
+    }
+    let group = match judged {
+        Some(evaluation) => of_run(evaluation),
+        None => Group {
+            name: run.scenario.clone(),
+            timestamp: suite.started,
+            hostname: suite.host.clone(),
+            time_s: 0.0,
+            properties: Vec::new(),
+            cases: Vec::new(),
+        },
     };
-    let status = match verdict.status {
-        Status::Pass => TestCaseStatus::success(),
-        Status::Skipped => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(verdict.why.as_str());
-            status
-        }
-        Status::Inconclusive | Status::Fail => non_success(NonSuccessKind::Failure),
-        Status::Error => non_success(NonSuccessKind::Error),
+    let mut properties = group.properties;
+    let ours = ["exit_code", "reason"];
+    properties.retain(|(name, _)| !ours.contains(name));
+    properties.push(("exit_code", run.exit_code().number().to_string()));
+    properties.push(("reason", run.reason().word().to_owned()));
+    let name = twin.map(|twin| format!("must fail: {}", twin.check));
+    let case = Case {
+        name: name.unwrap_or_else(|| "run".to_owned()),
+        classname: run.scenario.clone(),
+        status: run.status(),
+        why: run.why(),
+        place: None,
+        properties: status_and_reason(run.status(), run.reason()),
     };
-    let mut case = TestCase::new(verdict.check.as_str(), status);
-    case.set_classname(verdict.scenario.as_str());
-    case.add_property(Property::new("status", verdict.status.word()));
-    case.add_property(Property::new("reason", verdict.reason.word()));
+    Group { name: run.scenario.clone(), properties, cases: vec![case], ..group }
+}
+
+fn status_and_reason(status: Status, reason: Reason) -> Vec<(&'static str, String)> {
+    vec![("status", status.word().to_owned()), ("reason", reason.word().to_owned())]
+}
+
+fn of_verdict(verdict: &Verdict) -> Case {
+    let mut properties = status_and_reason(verdict.status, verdict.reason);
     let optional =
         [("measured", verdict.measured), ("limit", verdict.limit), ("bound", verdict.bound)];
     for (name, value) in optional {
-        if let Some(value) = value {
-            case.add_property(Property::new(name, exact(value)));
+        properties.extend(value.map(|value| (name, exact(value))));
+    }
+    properties.push(("unit", verdict.unit.clone()));
+    properties.push(("n", verdict.n.to_string()));
+    if !verdict.covers.is_empty() {
+        properties.push(("covers", verdict.covers.join(" ")));
+    }
+    properties.extend(verdict.qualification.clone().map(|text| ("qualification", text)));
+    Case {
+        name: verdict.check.clone(),
+        classname: verdict.scenario.clone(),
+        status: verdict.status,
+        why: Some(verdict.why.clone()),
+        place: verdict.at.as_ref().map(ToString::to_string),
+        properties,
+    }
+}
+
+/// How many test cases there are, and how many of them are no pass.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+}
+
+impl Sums {
+    fn of<'a>(cases: impl Iterator<Item = &'a Case>) -> Self {
+        let mut sums = Self::default();
+        for case in cases {
+            sums.tests += 1;
+            match case.status {
+                Status::Pass => {}
+                Status::Skipped => sums.skipped += 1,
+                Status::Inconclusive | Status::Fail => sums.failures += 1,
+                Status::Error => sums.errors += 1,
+            }
+        }
+        sums
+    }
+}
+
+fn document(name: &str, groups: &[Group]) -> String {
+    let Sums { tests, failures, errors, .. } =
+        Sums::of(groups.iter().flat_map(|group| &group.cases));
+    let time_s: f64 = groups.iter().map(|group| group.time_s).sum();
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    append(
+        &mut xml,
+        format_args!(
+            "<testsuites name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" \
+             errors=\"{errors}\" time=\"{time_s:.3}\">\n",
+            attribute(name)
+        ),
+    );
+    groups.iter().for_each(|group| add_group(&mut xml, group));
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+fn add_group(xml: &mut String, group: &Group) {
+    let Sums { tests, failures, errors, skipped } = Sums::of(group.cases.iter());
+    append(
+        xml,
+        format_args!(
+            "    <testsuite name=\"{}\" tests=\"{tests}\" skipped=\"{skipped}\" \
+             failures=\"{failures}\" errors=\"{errors}\"",
+            attribute(&group.name)
+        ),
+    );
+    if let Some(timestamp) = group.timestamp {
+        append(xml, format_args!(" timestamp=\"{timestamp}\""));
+    }
+    append(xml, format_args!(" time=\"{:.3}\"", group.time_s));
+    if let Some(hostname) = &group.hostname {
+        append(xml, format_args!(" hostname=\"{}\"", attribute(hostname)));
+    }
+    xml.push_str(">\n");
+    add_properties(xml, &group.properties, "        ");
+    let share_s = group.time_s / group.cases.len().max(1) as f64;
+    group.cases.iter().for_each(|case| add_case(xml, case, share_s));
+    xml.push_str("    </testsuite>\n");
+}
+
+fn add_properties(xml: &mut String, properties: &[(&str, String)], indent: &str) {
+    if properties.is_empty() {
+        return;
+    }
+    append(xml, format_args!("{indent}<properties>\n"));
+    for (name, value) in properties {
+        let value = attribute(value);
+        append(xml, format_args!("{indent}    <property name=\"{name}\" value=\"{value}\"/>\n"));
+    }
+    append(xml, format_args!("{indent}</properties>\n"));
+}
+
+fn add_case(xml: &mut String, case: &Case, time_s: f64) {
+    let indent = "            ";
+    append(
+        xml,
+        format_args!(
+            "        <testcase name=\"{}\" classname=\"{}\" time=\"{time_s:.3}\">\n",
+            attribute(&case.name),
+            attribute(&case.classname)
+        ),
+    );
+    add_properties(xml, &case.properties, indent);
+    let why = case.why.as_deref().unwrap_or_default();
+    let tag = match case.status {
+        Status::Pass => None,
+        Status::Skipped => Some("skipped"),
+        Status::Inconclusive | Status::Fail => Some("failure"),
+        Status::Error => Some("error"),
+    };
+    match tag {
+        Some(tag) => {
+            let (word, message) = (case.status.word(), attribute(why));
+            append(xml, format_args!("{indent}<{tag} type=\"{word}\" message=\"{message}\""));
+            match &case.place {
+                Some(place) => append(xml, format_args!(">{}</{tag}>\n", escaped(place))),
+                None => xml.push_str("/>\n"),
+            }
+        }
+        None if !why.is_empty() => {
+            append(xml, format_args!("{indent}<system-out>{}</system-out>\n", escaped(why)));
+        }
+        None => {}
+    }
+    xml.push_str("        </testcase>\n");
+}
+
+/// Text as it may stand between tags.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            c if is_in_xml(c) => escaped.push(c),
+            _ => escaped.push('\u{fffd}'),
         }
     }
-    case.add_property(Property::new("unit", verdict.unit.as_str()));
-    case.add_property(Property::new("n", verdict.n.to_string()));
-    if !verdict.covers.is_empty() {
-        case.add_property(Property::new("covers", verdict.covers.join(" ")));
+    escaped
+}
+
+/// Text as it may stand in an attribute, where a reader would make spaces of line breaks.
+fn attribute(text: &str) -> String {
+    escaped(text).replace('\n', "&#10;").replace('\r', "&#13;").replace('\t', "&#9;")
+}
+
+/// Whether XML 1.0 has the character at all (section 2.2, `Char`).
+const fn is_in_xml(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_breaks_out_of_its_place() {
+        assert_eq!(escaped("a<b>&\"'c"), "a&lt;b&gt;&amp;&quot;&apos;c");
+        assert_eq!(attribute("a\nb\tc\r"), "a&#10;b&#9;c&#13;");
+        assert_eq!(
+            escaped("\u{1b}[31m\0\u{ffff}\u{1f600}"),
+            "\u{fffd}[31m\u{fffd}\u{fffd}\u{1f600}"
+        );
     }
-    if let Some(qualification) = &verdict.qualification {
-        case.add_property(Property::new("qualification", qualification.as_str()));
+
+    fn case(status: Status) -> Case {
+        Case {
+            name: "c".to_owned(),
+            classname: "s".to_owned(),
+            status,
+            why: None,
+            place: None,
+            properties: Vec::new(),
+        }
     }
-    if verdict.status == Status::Pass {
-        case.set_system_out(verdict.why.as_str());
+
+    #[test]
+    fn every_case_is_counted_where_readers_look_for_it_and_times_add_up() {
+        let group = |cases: Vec<Case>, time_s: f64| Group {
+            name: "g".to_owned(),
+            timestamp: None,
+            hostname: None,
+            time_s,
+            properties: Vec::new(),
+            cases,
+        };
+        let all: Vec<Case> = Status::ALL.into_iter().map(case).collect();
+        let groups = [group(all, 10.0), group(vec![case(Status::Pass)], 0.25), group(vec![], 1.0)];
+        let xml = document("n", &groups);
+        let head = r#"<testsuites name="n" tests="6" failures="2" errors="1" time="11.250">"#;
+        assert!(xml.contains(head), "{xml}");
+        let first = r#"<testsuite name="g" tests="5" skipped="1" failures="2" errors="1" time="10"#;
+        assert!(xml.contains(first), "{xml}");
+        let sum: f64 = xml
+            .match_indices("<testcase ")
+            .map(|(at, _)| {
+                let (_, rest) = xml[at..].split_once("time=\"").unwrap();
+                rest.split('"').next().unwrap().parse::<f64>().unwrap()
+            })
+            .sum();
+        assert!((sum - 10.25).abs() < 1e-9, "{sum}");
     }
-    case
 }

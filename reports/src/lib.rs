@@ -32,4 +32,5 @@ pub use evaluate::{EvaluateError, Evaluation, IMPLICIT_CHECKS, Judge, evaluate, 
 pub use exit::ExitCode;
 pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
 pub use render::{RenderError, render, render_evaluated};
+pub use text::plural;
 pub use verdict::{At, Because, Counts, Reason, Status, Told, Verdict};

@@ -6,25 +6,30 @@
 
 use std::path::Path;
 
+use lastmeter_units::SimTime;
 use serde::Serialize;
 
 use crate::console::number;
 use crate::evaluate::Evaluation;
 use crate::exit::ExitCode;
-use crate::record::{FORMAT_VERSION, RecordError, RunState, write_whole};
+use crate::junit;
+use crate::record::{FORMAT_VERSION, Override, RecordError, RunState, write_whole};
 use crate::render::{RenderError, STYLE, fill};
-use crate::text::append;
-use crate::verdict::{Counts, Status, judge_twin};
+use crate::text::{append, plural};
+use crate::verdict::{Because, Counts, Reason, Status, judge_twin};
 
 const TEMPLATE: &str = include_str!("render/index.html");
 
 /// One run of a suite.
 #[derive(Clone, Debug)]
 pub struct SuiteRun {
-    /// Its run folder, relative to the suite folder, with `/` between levels.
-    pub folder: String,
-    /// The scenario's name.
+    /// Its run folder, relative to the suite folder, with `/` between levels; `None` if it has no
+    /// name to call one by.
+    pub folder: Option<String>,
+    /// The scenario's name; of a file that cannot be read, the file.
     pub scenario: String,
+    /// The scenario's file, if it came from one.
+    pub file: Option<String>,
     /// What has to fail, if the run is a must-fail twin that was asked to be one.
     pub twin: Option<Twin>,
     /// How it went.
@@ -51,16 +56,26 @@ pub enum Outcome {
     NotRun {
         /// What that means for the exit code.
         exit: ExitCode,
+        /// Why, in one word for machines.
+        reason: Reason,
         /// Why.
         why: String,
     },
 }
 
 impl SuiteRun {
+    /// What it came to, if there is a record.
+    pub fn judged(&self) -> Option<&Evaluation> {
+        match &self.outcome {
+            Outcome::Judged(run) => Some(run),
+            Outcome::NotRun { .. } => None,
+        }
+    }
+
     /// Whether a twin did what it is for; `None` if the run is no twin or has not ended by itself.
-    fn twin_verdict(&self) -> Option<Result<(), String>> {
-        match (&self.twin, &self.outcome) {
-            (Some(twin), Outcome::Judged(run)) if run.facts.state == RunState::Finished => {
+    fn twin_verdict(&self) -> Option<Result<(), Because>> {
+        match (&self.twin, self.judged()) {
+            (Some(twin), Some(run)) if run.facts.state == RunState::Finished => {
                 Some(judge_twin(&twin.check, twin.verdict, &run.verdicts))
             }
             _ => None,
@@ -71,7 +86,7 @@ impl SuiteRun {
     pub fn exit_code(&self) -> ExitCode {
         match (&self.outcome, self.twin_verdict()) {
             (_, Some(Ok(()))) => ExitCode::Passed,
-            (_, Some(Err(_))) => ExitCode::Failed,
+            (_, Some(Err(because))) => ExitCode::of_status(Some(because.status())),
             (Outcome::Judged(run), None) => run.exit_code(),
             (Outcome::NotRun { exit, .. }, None) => *exit,
         }
@@ -81,17 +96,26 @@ impl SuiteRun {
     pub fn status(&self) -> Status {
         match (&self.outcome, self.twin_verdict()) {
             (_, Some(Ok(()))) => Status::Pass,
-            (_, Some(Err(_))) => Status::Fail,
+            (_, Some(Err(because))) => because.status(),
             (Outcome::Judged(run), None) => run.status(),
-            (Outcome::NotRun { exit: ExitCode::NothingEvaluated, .. }, None) => Status::Skipped,
-            (Outcome::NotRun { .. }, None) => Status::Error,
+            (Outcome::NotRun { reason, .. }, None) => reason.status(),
+        }
+    }
+
+    /// Why it is as it is, in one word for machines; it has the status of the run.
+    pub fn reason(&self) -> Reason {
+        match (&self.outcome, self.twin_verdict()) {
+            (_, Some(Ok(()))) => Reason::WithinLimit,
+            (_, Some(Err(because))) => because.reason,
+            (Outcome::Judged(run), None) => reason_of(run),
+            (Outcome::NotRun { reason, .. }, None) => *reason,
         }
     }
 
     /// Why it is no pass; `None` if it is one.
     pub fn why(&self) -> Option<String> {
         match (&self.outcome, self.twin_verdict()) {
-            (_, Some(verdict)) => verdict.err(),
+            (_, Some(verdict)) => verdict.err().map(|because| because.why),
             (Outcome::NotRun { why, .. }, None) => Some(why.clone()),
             (Outcome::Judged(run), None) => {
                 let worst = run.verdicts.iter().max_by_key(|verdict| verdict.status);
@@ -106,20 +130,58 @@ impl SuiteRun {
     }
 
     fn counts(&self) -> Counts {
-        match &self.outcome {
-            Outcome::Judged(run) => run.counts(),
-            Outcome::NotRun { .. } => Counts::default(),
-        }
+        self.judged().map(Evaluation::counts).unwrap_or_default()
+    }
+}
+
+/// The reason of a run as a whole: that of its worst verdict, which has the run's status. The
+/// machine is the reason only if it is that of all of these.
+pub fn reason_of(run: &Evaluation) -> Reason {
+    let status = run.status();
+    let worst = || {
+        let all = run.verdicts.iter().map(|verdict| verdict.reason);
+        all.filter(|reason| reason.status() == status)
+    };
+    let of_something_else = worst().find(|reason| !reason.is_of_the_machine());
+    if let Some(reason) = of_something_else.or_else(|| worst().next()) {
+        return reason;
+    }
+    if run.unreadable.is_some() {
+        return Reason::RecordUnreadable;
+    }
+    if run.changed.is_some() {
+        return Reason::RecordChanged;
+    }
+    match run.facts.state {
+        RunState::Finished => Reason::NothingToJudge,
+        RunState::Error => Reason::BenchBroke,
+        RunState::Skipped => Reason::RunSkipped,
+        RunState::Interrupted | RunState::Stopped | RunState::Running => Reason::Unfinished,
     }
 }
 
 /// Several runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Suite {
     /// What to call it.
     pub name: String,
     /// The runs, in the order they were asked for.
     pub runs: Vec<SuiteRun>,
+    /// When it began, by the wall clock.
+    pub started: Option<SimTime>,
+    /// The machine it ran on.
+    pub host: Option<String>,
+    /// What lay in its folders and was left out.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A file or folder that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PassedOver {
+    /// Its path.
+    pub path: String,
+    /// Why, as `a hidden file`.
+    pub why: String,
 }
 
 #[derive(Serialize)]
@@ -129,16 +191,21 @@ struct SuiteJson<'a> {
     exit_code: u8,
     verdicts: Counts,
     runs: Vec<RunJson<'a>>,
+    passed_over: &'a [PassedOver],
 }
 
 #[derive(Serialize)]
 struct RunJson<'a> {
     scenario: &'a str,
-    folder: &'a str,
+    /// The scenario's file.
+    file: Option<&'a str>,
+    folder: Option<&'a str>,
     status: Status,
+    reason: Reason,
     exit_code: u8,
     verdicts: Counts,
     seed: Option<u64>,
+    overrides: &'a [Override],
     must_fail: Option<&'a Twin>,
     why: Option<String>,
 }
@@ -164,21 +231,23 @@ struct IndexRow<'a> {
     checks: String,
     worst: String,
     why: String,
+    /// Empty for a pass.
+    reason: &'static str,
 }
 
 impl<'a> RunJson<'a> {
     fn of(run: &'a SuiteRun) -> Self {
-        let seed = match &run.outcome {
-            Outcome::Judged(evaluation) => Some(evaluation.facts.seed),
-            Outcome::NotRun { .. } => None,
-        };
+        let facts = run.judged().map(|evaluation| &evaluation.facts);
         Self {
             scenario: &run.scenario,
-            folder: &run.folder,
+            file: run.file.as_deref(),
+            folder: run.folder.as_deref(),
             status: run.status(),
+            reason: run.reason(),
             exit_code: run.exit_code().number(),
             verdicts: run.counts(),
-            seed,
+            seed: facts.map(|facts| facts.seed),
+            overrides: facts.map(|facts| facts.overrides()).unwrap_or_default(),
             must_fail: run.twin.as_ref(),
             why: run.why(),
         }
@@ -187,21 +256,23 @@ impl<'a> RunJson<'a> {
 
 impl<'a> IndexRow<'a> {
     fn of(run: &'a SuiteRun) -> Self {
-        let judged = matches!(run.outcome, Outcome::Judged(_));
+        let folder = run.folder.as_deref().filter(|_| run.judged().is_some());
+        let (status, reason) = (run.status(), run.reason().word());
         Self {
-            status: run.status(),
+            status,
             scenario: &run.scenario,
-            link: judged.then(|| format!("{}/report.html", link_path(&run.folder))),
+            link: folder.map(|folder| format!("{}/report.html", link_path(folder))),
             must_fail: run.twin.as_ref().map(|twin| twin.check.as_str()),
             checks: run.counts().to_string(),
-            worst: worst_margin(&run.outcome),
+            worst: run.judged().map(worst_margin).unwrap_or_default(),
             why: run.why().unwrap_or_default(),
+            reason: if status == Status::Pass { "" } else { reason },
         }
     }
 }
 
 impl Suite {
-    /// The exit code of all runs together: 130, 2, then 3 before 1 before 5.
+    /// The exit code of all runs together: that of a signal, 2, then 3 before 1 before 5.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::worst_of(self.runs.iter().map(SuiteRun::exit_code))
     }
@@ -220,9 +291,7 @@ impl Suite {
     pub fn write(&self, dir: &Path) -> Result<(), RenderError> {
         std::fs::create_dir_all(dir).map_err(RecordError::io("create", dir))?;
         let path = dir.join("junit.xml");
-        let junit = crate::junit::of_suite(&self.name, &self.runs)
-            .map_err(|error| RecordError::io("write", &path)(std::io::Error::other(error)))?;
-        write_whole(&path, junit.as_bytes())?;
+        write_whole(&path, junit::of_suite(self).as_bytes())?;
         write_whole(&dir.join("suite.json"), &self.json())?;
         write_whole(&dir.join("summary.md"), self.markdown().as_bytes())?;
         write_whole(&dir.join("index.html"), self.index()?.as_bytes())?;
@@ -236,6 +305,7 @@ impl Suite {
             exit_code: self.exit_code().number(),
             verdicts: self.counts(),
             runs: self.runs.iter().map(RunJson::of).collect(),
+            passed_over: &self.passed_over,
         };
         let mut bytes =
             serde_json::to_vec_pretty(&json).expect("a suite is text and whole numbers only");
@@ -248,12 +318,12 @@ impl Suite {
     }
 
     fn markdown(&self) -> String {
-        let total = self.runs.len();
         let mut text = format!(
-            "# {}: {}\n\n{total} runs: {}; checks: {}; exit {}\n\n\
-             | run | status | checks | why |\n|---|---|---|---|\n",
+            "# {}: {}\n\n{}: {}; checks: {}; exit {}\n\n\
+             | run | status | checks | why | reason |\n|---|---|---|---|---|\n",
             cell(&self.name),
             self.status(),
+            plural(self.runs.len(), "run"),
             self.runs_told(),
             self.counts(),
             self.exit_code().number()
@@ -263,11 +333,12 @@ impl Suite {
             append(
                 &mut text,
                 format_args!(
-                    "| {}{twin} | {} | {} | {} |\n",
+                    "| {}{twin} | {} | {} | {} | {} |\n",
                     cell(&run.scenario),
                     run.status(),
                     run.counts(),
-                    cell(&run.why().unwrap_or_default())
+                    cell(&run.why().unwrap_or_default()),
+                    run.reason()
                 ),
             );
         }
@@ -289,8 +360,7 @@ impl Suite {
 }
 
 /// The check of a run that used most of its limit.
-fn worst_margin(outcome: &Outcome) -> String {
-    let Outcome::Judged(run) = outcome else { return String::new() };
+fn worst_margin(run: &Evaluation) -> String {
     let share = |verdict: &crate::verdict::Verdict| {
         let limit = verdict.limit.filter(|limit| *limit > 0.0)?;
         Some(verdict.measured? / limit)

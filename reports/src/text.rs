@@ -1,13 +1,26 @@
 //! Small helpers for text.
 
-use std::fmt::Arguments;
+use std::fmt::{Arguments, Display};
 
 /// Appends formatted text: `append(&mut text, format_args!("{count} more"))`.
 pub(crate) fn append(text: &mut String, more: Arguments<'_>) {
     std::fmt::write(text, more).expect("writing to a string cannot fail");
 }
 
-/// `1 reading`, `2 readings`.
-pub(crate) fn plural(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+/// `1 reading`, `2 readings`: a count with the word for what is counted, of which `one` is the
+/// singular.
+pub fn plural<N: Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
+    if count == N::from(1) { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plural;
+
+    #[test]
+    fn one_is_one_and_everything_else_is_several() {
+        assert_eq!(plural(0_u64, "run"), "0 runs");
+        assert_eq!(plural(1_usize, "must-fail twin"), "1 must-fail twin");
+        assert_eq!(plural(2_u32, "device"), "2 devices");
+    }
 }

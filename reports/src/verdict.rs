@@ -268,24 +268,30 @@ impl Verdict {
 
 /// Whether a must-fail twin did what it is for: the named check has exactly the expected status,
 /// `fail` or `inconclusive`, and no other check is `fail` or `error`. The error says what happened
-/// instead.
-pub fn judge_twin(check: &str, expected: Status, verdicts: &[Verdict]) -> Result<(), String> {
+/// instead. Where the machine kept the named check from being judged, nothing is known of the twin:
+/// the error then is that check's reason, which is inconclusive.
+pub fn judge_twin(check: &str, expected: Status, verdicts: &[Verdict]) -> Result<(), Because> {
+    let differs = |why: String| Err(Because::new(Reason::NotAsExpected, why));
     if !matches!(expected, Status::Fail | Status::Inconclusive) {
-        return Err(format!("a twin is expected to be fail or inconclusive, not {expected}"));
+        return differs(format!("a twin is expected to be fail or inconclusive, not {expected}"));
     }
     let Some(named) = verdicts.iter().find(|verdict| verdict.check == check) else {
-        return Err(format!("the run has no check `{check}`"));
+        return differs(format!("the run has no check `{check}`"));
     };
-    if named.status != expected {
-        return Err(format!(
-            "`{check}` was expected to be {expected} and is {}: {}",
-            named.status, named.why
-        ));
-    }
     let other =
         verdicts.iter().find(|verdict| verdict.check != check && verdict.status >= Status::Fail);
+    if named.status != expected {
+        let why = format!(
+            "`{check}` was expected to be {expected} and is {}: {}",
+            named.status, named.why
+        );
+        if named.reason.is_of_the_machine() && other.is_none() {
+            return Err(Because::new(named.reason, why));
+        }
+        return differs(why);
+    }
     match other {
-        Some(other) => Err(format!(
+        Some(other) => differs(format!(
             "`{check}` is {expected} as expected, but `{}` is {}",
             other.check, other.status
         )),
@@ -429,6 +435,22 @@ mod tests {
         }
         assert_eq!(of(1.0, None, 0.0), None);
         assert_eq!(verdict("c", Status::Pass).share(), None);
+    }
+
+    #[test]
+    fn of_a_twin_that_the_machine_kept_from_being_judged_nothing_is_known() {
+        let mut named = verdict("named", Status::Inconclusive);
+        for reason in Reason::ALL.iter().filter(|reason| reason.status() == Status::Inconclusive) {
+            named.set_reason(*reason);
+            let because = judge_twin("named", Status::Fail, &[named.clone()]).unwrap_err();
+            let of_the_machine = reason.is_of_the_machine();
+            let expected = if of_the_machine { *reason } else { Reason::NotAsExpected };
+            assert_eq!(because.reason, expected);
+            // Beside it something failed that must not: that is known.
+            let both = [verdict("other", Status::Fail), named.clone()];
+            let because = judge_twin("named", Status::Fail, &both).unwrap_err();
+            assert_eq!(because.reason, Reason::NotAsExpected);
+        }
     }
 
     #[test]

@@ -62,6 +62,27 @@ fn verdicts_json_is_as_promised() {
     insta::assert_snapshot!("verdicts", text);
 }
 
+/// What programs build on is written down where their authors look, word by word.
+#[test]
+fn the_page_about_verdicts_has_every_reason_and_every_exit_code() {
+    let page = include_str!("../../docs/verdicts.md");
+    let row = |reason: &Reason| {
+        let machine = if reason.is_of_the_machine() { "machine" } else { "" };
+        format!("| `{reason}` | {} | {machine} | {} |", reason.status(), reason.meaning())
+    };
+    let expected: Vec<String> = Reason::ALL.iter().map(row).collect();
+    let (_, table) =
+        page.split_once("| reason | status | of the | meaning |\n|---|---|---|---|\n").unwrap();
+    let found: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(found, expected);
+    for code in ExitCode::ALL {
+        let number = code.number().to_string();
+        let cell = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+        let mut numbers = cell.flat_map(|cell| cell.split(", "));
+        assert!(numbers.any(|found| found == number), "{number}");
+    }
+}
+
 #[test]
 fn judging_twice_gives_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
@@ -240,6 +261,7 @@ fn network_start() -> RunStart {
         end: start + SimDuration::from_seconds(600),
         started: start,
         command_line: Vec::new(),
+        overrides: Vec::new(),
         versions: BTreeMap::new(),
         platform: "embedded".to_owned(),
         devices: vec![device("all", "source:supply"), device("home", "load:1")],

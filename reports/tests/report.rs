@@ -5,10 +5,10 @@
 use std::fs;
 use std::path::Path;
 
-use lastmeter_reports::record::{RunState, file};
+use lastmeter_reports::record::{Override, RunState, file};
 use lastmeter_reports::render_evaluated;
-use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
-use lastmeter_reports::{Evaluation, Event, ExitCode, RunWriter, Status, evaluate, render};
+use lastmeter_reports::suite::{Outcome, PassedOver, Suite, SuiteRun, Twin, reason_of};
+use lastmeter_reports::{Evaluation, Event, ExitCode, Reason, RunWriter, Status, evaluate, render};
 use sample::Sample;
 
 #[path = "sample/mod.rs"]
@@ -47,22 +47,14 @@ fn what_was_never_made_is_shown_where_it_was_due() {
             reported: made.then_some(value),
         });
     }
-    writer
-        .finish(lastmeter_reports::record::RunEnd {
-            state: RunState::Finished,
-            cause: None,
-            recorded_until: Sample::start(),
-            ended: Sample::start(),
-            guarantees: Vec::new(),
-            more: serde_json::Map::new(),
-        })
-        .unwrap();
+    finish(writer);
     let evaluation = evaluate(dir.path()).unwrap();
     let verdict = evaluation.verdicts.iter().find(|v| v.check == "readings-once").unwrap();
     assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 9, Some(1.0)));
     let html = fs::read_to_string(render(dir.path()).unwrap()).unwrap();
     let here = &html[html.find("<tr class=\"here\">").unwrap()..];
-    assert!(here[..160].contains("2027-01-18T17:00:50.000Z"), "{}", &here[..160]);
+    let row = &here[..here.find("</tr>").unwrap()];
+    assert!(row.contains("2027-01-18T17:00:50.000Z") && row.contains("missing"), "{row}");
 }
 
 /// What a browser would fetch from elsewhere.
@@ -117,6 +109,147 @@ fn injections_have_their_names_on_the_strip_and_what_is_judged_comes_first() {
     let place = |name: &str| html.find(&format!("class=\"title\">{name}<")).unwrap();
     assert!(place("electricity.voltage.rms") < place("electricity.power.apparent"));
     assert!(place("electricity.frequency") < place("electricity.power.apparent"));
+}
+
+/// Ten readings of registers and a voltage: one of the phases' registers is judged, the others are
+/// not; nothing flows back.
+fn registers(dir: &Path) -> String {
+    let check = |name: &str, quantity: &str, limit: &str| {
+        format!(
+            "[[check]]\nname = \"{name}\"\nkind = \"accuracy\"\nquantity = \"{quantity}\"\n\
+             limit = \"{limit}\"\n"
+        )
+    };
+    let mut start = Sample::CALM.start_facts();
+    start.scenario_toml = [
+        check("energy", "electricity.energy.active.consumed.total", "0.5 %"),
+        check("first", "electricity.energy.active.consumed.l1", "40 kJ"),
+        check("back", "electricity.energy.active.injected.total", "1 kJ"),
+        check("voltage", "electricity.voltage.rms.l1", "1 mV"),
+    ]
+    .concat();
+    let mut writer = RunWriter::create(dir, &start).unwrap();
+    for serial in 1..=10_u32 {
+        let joules = 9e6 * f64::from(serial);
+        for (name, reference, error) in [
+            ("electricity.energy.active.consumed.total", joules, joules * 1e-3),
+            ("electricity.energy.active.consumed.l1", joules, 36_000.0),
+            ("electricity.energy.active.consumed.l2", joules, 36.0),
+            ("electricity.energy.active.injected.total", 0.0, 0.0),
+            ("electricity.energy.active.injected.l1", 0.0, 0.0),
+            ("electricity.voltage.rms.l1", 230.0, 0.002),
+        ] {
+            writer.observation(&lastmeter_reports::Observation {
+                device: "meter",
+                epoch: Some(lastmeter_units::Epoch(1)),
+                serial: Some(lastmeter_units::Serial(serial.into())),
+                quantity: lastmeter_units::MeasurementId::lookup(name).unwrap(),
+                event_time: Sample::start()
+                    + lastmeter_units::SimDuration::from_seconds(10 * i64::from(serial)),
+                reference: Some(reference),
+                reported: Some(reference + error),
+            });
+        }
+    }
+    finish(writer);
+    fs::read_to_string(render(dir).unwrap()).unwrap()
+}
+
+/// Ends a run that got to its end.
+fn finish(writer: RunWriter) {
+    let end = lastmeter_reports::record::RunEnd {
+        state: RunState::Finished,
+        cause: None,
+        recorded_until: Sample::start(),
+        ended: Sample::start(),
+        guarantees: Vec::new(),
+        more: serde_json::Map::new(),
+    };
+    writer.finish(end).unwrap();
+}
+
+#[test]
+fn a_judged_series_is_always_in_its_picture_and_what_is_flat_in_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let html = registers(dir.path());
+    let figures = dir.path().join(file::FIGURES);
+    let csv = |name: &str| fs::read_to_string(figures.join(format!("{name}.csv"))).unwrap();
+    let consumed = "error-electricity.energy.active.consumed";
+    // In percent, in the register's unit, and what is only there to look at: each by itself.
+    for (name, quantity, unit) in [
+        (consumed.to_owned(), ".total", "%"),
+        (format!("{consumed}-absolute"), ".l1", "J"),
+        (format!("{consumed}-not-judged"), ".l2", "J"),
+    ] {
+        let text = csv(&name);
+        let mut rows = text.lines().skip(1);
+        let expected = format!("electricity.energy.active.consumed{quantity},{unit},");
+        assert!(rows.all(|row| row.starts_with(&expected)), "{name}: {text}");
+        assert!(figures.join(format!("{name}.svg")).exists(), "{name}");
+    }
+    let captions: Vec<&str> = html
+        .match_indices("<figcaption><span>")
+        .map(|(at, start)| html[at + start.len()..].split('<').next().unwrap())
+        .filter(|caption| caption.contains("limit") || caption.contains("judged"))
+        .collect();
+    assert_eq!(
+        captions,
+        [
+            "limit ±0.5 %, dashed",
+            // 40 kJ in hours, as the axis has it.
+            "limit ±11.11 Wh, dashed",
+            "limit ±0.001 V, dashed",
+            "not judged by an accuracy check",
+        ]
+    );
+    // Nothing flows there: no picture, but said, with the limit where there is one.
+    let back = "error-electricity.energy.active.injected";
+    assert!(!figures.join(format!("{back}.svg")).exists() && csv(back).lines().count() == 11);
+    let html = html.replace("&#x2f;", "/");
+    assert_eq!(html.matches("Zero throughout is the error of").count(), 2, "judged and not");
+    assert!(html.contains(", limit ±1000 J)"), "{}", &html[..200]);
+    // What is not judged is folded away behind what is.
+    let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
+    let folded = place("<summary>What no accuracy check judges: 2 series, 1 picture</summary>");
+    assert!(
+        place("limit ±0.5 %, dashed") < folded && folded < place("not judged by an accuracy check")
+    );
+    assert!(html[..folded].ends_with("<details>"), "closed until somebody asks");
+}
+
+#[test]
+fn all_figures_of_a_table_are_in_one_unit_and_the_error_stands_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let html = registers(dir.path());
+    let heads: Vec<Vec<&str>> = html
+        .split("<thead>")
+        .skip(1)
+        .map(|rest| rest.split("</thead>").next().unwrap())
+        .filter(|head| head.contains("rror"))
+        .map(|head| head.split("</th>").map(|th| th.rsplit('>').next().unwrap()).collect())
+        .collect();
+    // The voltage failed: its rows stand in volts, all of them.
+    assert_eq!(heads[0][..3], ["error (V)", "reported (V)", "reference (V)"]);
+    let units: Vec<&str> = heads[1..].iter().map(|head| head[2]).collect();
+    // Judged: the voltage outside its limit, then registers in each unit; not judged: registers.
+    let expected = ["worst error (mV)", "worst error (Wh)", "worst error (%)", "worst error (J)"];
+    assert_eq!(units, expected);
+    let rows = &html[html.find("worst error (Wh)").unwrap()..];
+    let rows = &rows[..rows.find("</table>").unwrap()];
+    assert!(!rows.contains("kJ") && !rows.contains("MJ") && !rows.contains(" J"), "{rows}");
+    // 36 kJ of 40 kJ; and a register in which nothing flows, in the same unit.
+    assert!(
+        rows.contains(">10<") && rows.contains(">11.11<") && rows.contains(">0.2778<"),
+        "{rows}"
+    );
+}
+
+#[test]
+fn one_device_is_not_several() {
+    let (_dir, html) = page(&Sample::CALM);
+    assert!(html.contains("1 device, each reading stored that was due"));
+    let (_dir, html) = page(&Sample { meters: 2, ..Sample::CALM });
+    assert!(html.contains("2 devices, each reading stored that was due"));
 }
 
 #[test]
@@ -296,8 +429,9 @@ fn run(root: &Path, folder: &str, sample: &Sample, twin: Option<&str>) -> SuiteR
     });
     let scenario = folder.to_owned();
     SuiteRun {
-        folder: folder.to_owned(),
+        folder: Some(folder.to_owned()),
         scenario,
+        file: Some(format!("{folder}.toml")),
         twin,
         outcome: Outcome::Judged(Box::new(evaluation)),
     }
@@ -327,6 +461,7 @@ fn a_suite_is_as_bad_as_its_worst_run_and_twins_are_turned_round() {
     let suite = |runs: &[&SuiteRun]| Suite {
         name: "library".to_owned(),
         runs: runs.iter().map(|&run| run.clone()).collect(),
+        ..Suite::default()
     };
     assert_eq!(suite(&[&good, &twin]).exit_code(), ExitCode::Passed);
     assert_eq!(suite(&[&good, &bad, &twin]).exit_code(), ExitCode::Failed);
@@ -345,15 +480,23 @@ fn the_suite_folder_holds_its_four_files() {
             run(root.path(), "bad", &BAD, None),
             run(root.path(), "must-fail/current", &only_current, Some("current-in-class")),
             SuiteRun {
-                folder: "broken".to_owned(),
+                folder: Some("broken".to_owned()),
                 scenario: HOSTILE.to_owned(),
+                file: None,
                 twin: None,
                 outcome: Outcome::NotRun {
                     exit: ExitCode::Broken,
+                    reason: Reason::BenchBroke,
                     why: format!("no port | {HOSTILE}"),
                 },
             },
         ],
+        started: Some(Sample::start()),
+        host: Some("bench-01".to_owned()),
+        passed_over: vec![PassedOver {
+            path: "library/.x.toml".to_owned(),
+            why: "a hidden file".to_owned(),
+        }],
     };
     assert_eq!(suite.exit_code(), ExitCode::Broken);
     suite.write(root.path()).unwrap();
@@ -364,7 +507,7 @@ fn the_suite_folder_holds_its_four_files() {
     assert_eq!(json["runs"][2]["must_fail"]["check"], "current-in-class");
     assert_eq!(json["runs"][2]["verdicts"]["fail"], 1);
     let xml = read("junit.xml");
-    assert!(xml.contains("tests=\"15\" skipped=\"0\" failures=\"2\" errors=\"1\""), "{xml}");
+    assert!(xml.contains("tests=\"15\" failures=\"2\" errors=\"1\""), "{xml}");
     assert!(xml.contains("name=\"must fail: current-in-class\"") && !xml.contains("<script"));
     let html = read("index.html").replace("&#x2f;", "/");
     assert!(html.contains("href=\"./must-fail/current/report.html\""));
@@ -372,4 +515,86 @@ fn the_suite_folder_holds_its_four_files() {
     let markdown = read("summary.md");
     assert!(markdown.starts_with("# library: error\n"), "{markdown}");
     assert!(markdown.contains("no port \\| \\<script\\>"), "{markdown}");
+    // The word for machines stands last, where no text before it can move it.
+    for (row, reason) in markdown.lines().skip(6).zip(["within-limit", "outside-limit"]) {
+        assert!(row.ends_with(&format!("| {reason} |")), "{row}");
+    }
+    assert!(markdown.trim_end().ends_with("| bench-broke |"), "{markdown}");
+    let reasons: Vec<&str> = json["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["reason"].as_str().unwrap())
+        .collect();
+    assert_eq!(reasons, ["within-limit", "outside-limit", "within-limit", "bench-broke"]);
+    assert_eq!(json["passed_over"][0]["why"], "a hidden file");
+}
+
+/// The word of a run has the run's status, and is the machine's only if nothing else is.
+#[test]
+fn the_reason_of_a_run_is_that_of_its_worst_verdict() {
+    let root = tempfile::tempdir().unwrap();
+    let mut good = run(root.path(), "good", &Sample::CALM, None);
+    let mut reasons = |given: &[Reason]| {
+        let Outcome::Judged(evaluation) = &mut good.outcome else { panic!("judged") };
+        evaluation.verdicts.truncate(given.len());
+        for (verdict, reason) in evaluation.verdicts.iter_mut().zip(given) {
+            verdict.set_reason(*reason);
+        }
+        (good.status(), good.reason())
+    };
+    use Reason::{BeyondRange, HostLoad, Modelled, NoFloor, OutsideLimit, WithinLimit};
+    for (given, expected) in [
+        (&[Modelled, WithinLimit, WithinLimit, Modelled][..], WithinLimit),
+        (&[HostLoad, WithinLimit, NoFloor], HostLoad),
+        (&[HostLoad, BeyondRange, WithinLimit], BeyondRange),
+        (&[HostLoad, OutsideLimit], OutsideLimit),
+        (&[Modelled], Modelled),
+        (&[], Reason::NothingToJudge),
+    ] {
+        assert_eq!(reasons(given), (expected.status(), expected), "{given:?}");
+    }
+    for (ends, expected) in [
+        (Some(RunState::Interrupted), Reason::Unfinished),
+        (None, Reason::Unfinished),
+        (Some(RunState::Error), Reason::BenchBroke),
+        (Some(RunState::Skipped), Reason::RunSkipped),
+    ] {
+        let folder = format!("{ends:?}");
+        let early = run(root.path(), &folder, &Sample { ends, ..Sample::CALM }, None);
+        assert_eq!((early.status(), early.reason()), (expected.status(), expected), "{folder}");
+    }
+    fs::write(root.path().join("good/observations.csv"), "x\n").unwrap();
+    let unreadable = evaluate(&root.path().join("good")).unwrap();
+    assert_eq!(reason_of(&unreadable), Reason::RecordUnreadable);
+}
+
+/// What CI lists beside a test: how long it took, when, where, with what changed.
+#[test]
+fn junit_says_when_where_and_with_what_changed() {
+    let root = tempfile::tempdir().unwrap();
+    let mut start = BAD.start_facts();
+    start.overrides = vec![Override {
+        option: "--set".to_owned(),
+        address: "check.frequency.limit".to_owned(),
+        value: "\"1 Hz\"".to_owned(),
+        was: Some("\"10 mHz\"".to_owned()),
+    }];
+    let dir = root.path().join("bad");
+    BAD.write_as(&dir, &start).unwrap();
+    let evaluation = evaluate(&dir).unwrap();
+    evaluation.write(&dir).unwrap();
+    let xml = fs::read_to_string(dir.join(file::JUNIT)).unwrap();
+    for part in [
+        "timestamp=\"2027-01-18T17:00:00.000Z\" time=\"2.340\" hostname=\"bench-01\"",
+        "value=\"check.frequency.limit = &quot;1 Hz&quot; (was &quot;10 mHz&quot;)\"",
+        // Seven checks share 2.34 s.
+        "<testcase name=\"frequency\" classname=\"first-light\" time=\"0.334\">",
+        "<property name=\"reason\" value=\"readings-lost\"/>",
+    ] {
+        assert!(xml.contains(part), "{part} in {xml}");
+    }
+    let html = fs::read_to_string(render(&dir).unwrap()).unwrap();
+    let head = &html[..html.find("<tbody>").unwrap()];
+    assert!(head.contains("check.frequency.limit"), "on the first screen");
 }

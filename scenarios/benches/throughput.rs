@@ -50,7 +50,7 @@ fn run(scenario: &Scenario, folder: &Path) -> Evaluation {
         real_time_priority: false,
     };
     let quiet = ConsoleOptions { json: false, color: false, progress: false, silent: true };
-    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let (_stop, stopped) = tokio::sync::watch::channel(None);
     runtime
         .block_on(run_scenario(scenario, &options, &mut Console::new(quiet), stopped))
         .expect("a run")

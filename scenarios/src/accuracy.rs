@@ -20,7 +20,8 @@ use crate::language::Scenario;
 use crate::run::{
     Console, ConsoleOptions, RunOptions, chain, default_out, monotonic, run_scenario,
 };
-use crate::suite::{stop_signal, tell, tell_out};
+use crate::stop::stop_signal;
+use crate::suite::{occupied, tell, tell_out};
 
 /// What `lastmeter accuracy` was asked for.
 #[derive(Clone, Debug)]
@@ -49,6 +50,10 @@ pub struct AccuracyOptions {
 
 /// Runs a suite on a meter; says how it ended.
 pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
+    if let Some(message) = options.out.as_deref().and_then(occupied) {
+        tell(&format!("error: {message}"));
+        return ExitCode::BadInput;
+    }
     let (scenario, ratings) = match assemble(options) {
         Ok(assembled) => assembled,
         Err(Refused::Told(message)) => {

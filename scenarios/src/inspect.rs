@@ -4,19 +4,23 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_reports::console::format_verdicts;
 use lastmeter_reports::standard::{self, EMBEDDED, Suite, embedded};
-use lastmeter_reports::{ExitCode, verdicts_json};
+use lastmeter_reports::{ExitCode, Reason, plural, verdicts_json};
 use lastmeter_units::MeasurementId;
 use serde_json::json;
 
 use crate::grid;
 use crate::language::{self, LoadOptions, Meant, Scenario, read_file};
 use crate::run::chain;
-use crate::suite::{Selected, passed_over, plural, select, tell, tell_out};
+use crate::select::{Selected, select};
+use crate::suite::{passed_over, tell, tell_out, tell_passed_over};
 
 /// Validates scenario files; prints every mistake of every file.
 pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
     let files = match select(paths) {
-        Ok(files) => files,
+        Ok(selection) => {
+            tell_passed_over(&selection.passed_over);
+            selection.files
+        }
         Err(message) => {
             tell(&format!("error: {message}"));
             return ExitCode::BadInput;
@@ -39,17 +43,7 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
             continue;
         }
         match Scenario::load(file, options) {
-            Ok(scenario) => {
-                let note = scenario.unavailable();
-                if json {
-                    tell_out(
-                        &json!({ "file": file, "valid": true, "unavailable": note }).to_string(),
-                    );
-                } else {
-                    let note = note.map(|reason| format!("  (cannot run here: {reason})"));
-                    tell_out(&format!("ok  {}{}", file.display(), note.unwrap_or_default()));
-                }
-            }
+            Ok(scenario) => tell_valid(file, &scenario, json, color),
             Err(failure) => {
                 wrong += 1;
                 errors += failure.diagnostics().len();
@@ -73,6 +67,28 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
         tell(&format!("{errors} in {wrong}"));
     }
     ExitCode::BadInput
+}
+
+/// Says that a scenario makes sense, and what is odd about it.
+fn tell_valid(file: &Path, scenario: &Scenario, json: bool, color: bool) {
+    let note = scenario.unavailable();
+    if json {
+        let value = json!({
+            "file": file, "valid": true, "unavailable": note,
+            "warnings": scenario.warnings_json(),
+        });
+        tell_out(&value.to_string());
+        return;
+    }
+    let note = note.map(|reason| format!("  (cannot run here: {reason})"));
+    let warnings = match scenario.warnings().len() {
+        0 => String::new(),
+        count => format!("  ({})", plural(count, "warning")),
+    };
+    tell_out(&format!("ok  {}{}{warnings}", file.display(), note.unwrap_or_default()));
+    if !scenario.warnings().is_empty() {
+        tell(&scenario.render_warnings(color));
+    }
 }
 
 /// Says whether a network can be read, or why not; returns how many mistakes it has.
@@ -109,6 +125,7 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         Some("scenarios") => return list_scenarios(paths, json),
         Some("quantities") => return list_quantities(json),
         Some("suites") => return list_suites(json),
+        Some("reasons") => return list_reasons(json),
         _ => {}
     }
     let rows: Vec<_> = language::registry()
@@ -224,11 +241,53 @@ fn list_quantities(json: bool) -> ExitCode {
     ExitCode::Passed
 }
 
+/// The words that say for machines why a verdict is as it is.
+fn list_reasons(json: bool) -> ExitCode {
+    if json {
+        let value = |reason: &Reason| {
+            json!({
+                "reason": reason, "status": reason.status(), "meaning": reason.meaning(),
+                "of_the_machine": reason.is_of_the_machine(),
+            })
+        };
+        let values: Vec<_> = Reason::ALL.iter().map(value).collect();
+        tell_out(&json!({ "format_version": 1, "reasons": values }).to_string());
+        return ExitCode::Passed;
+    }
+    let width = Reason::ALL.iter().map(|reason| reason.word().len()).max().unwrap_or(0);
+    for reason in Reason::ALL {
+        let machine = if reason.is_of_the_machine() { " (of the machine)" } else { "" };
+        let (status, meaning) = (reason.status(), reason.meaning());
+        tell_out(&format!("{:width$}  {status:12}  {meaning}{machine}", reason.word()));
+    }
+    ExitCode::Passed
+}
+
+/// The text of the reason of a verdict.
+fn explain_reason(word: &str) -> Option<String> {
+    let reason = Reason::lookup(word)?;
+    let status = reason.status();
+    let machine = if reason.is_of_the_machine() {
+        "\n\nThe machine, and not what is under test, is why nothing could be said: another run on \
+         a quiet\nmachine may tell. `lastmeter doctor` shows what this machine can measure."
+    } else {
+        ""
+    };
+    let meaning = reason.meaning();
+    let where_it_stands = "It stands as `reason` in verdicts.json, suite.json, junit.xml and \
+                           summary.md.\n`lastmeter list reasons` has them all; docs/verdicts.md \
+                           says how a whole follows from its parts.";
+    Some(format!("{word} (a verdict that is {status})\n\n{meaning}{machine}\n\n{where_it_stands}"))
+}
+
 fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     let default = [PathBuf::from("scenarios/library")];
     let paths = if paths.is_empty() { &default } else { paths };
     let files = match select(paths) {
-        Ok(files) => files,
+        Ok(selection) => {
+            tell_passed_over(&selection.passed_over);
+            selection.files
+        }
         Err(message) => {
             tell(&format!("error: {message}"));
             return ExitCode::BadInput;
@@ -237,7 +296,7 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     let options = LoadOptions::from_environment();
     let (mut rows, mut unreadable) = (Vec::new(), 0);
     for Selected { path: file, named } in files {
-        if !named && passed_over(&file) {
+        if !named && passed_over(&file).is_some() {
             continue;
         }
         match Scenario::load(&file, &options) {
@@ -288,8 +347,9 @@ pub fn explain(name: &str) -> ExitCode {
     // One word may be a section of a scenario and a table of a network.
     let of_scenario = language::explain(name).or_else(|| explain_suite(name));
     let of_network = grid::explain(name);
-    if of_scenario.is_some() || of_network.is_some() {
-        let texts: Vec<String> = of_scenario.into_iter().chain(of_network).collect();
+    let texts = of_scenario.into_iter().chain(of_network).chain(explain_reason(name));
+    let texts: Vec<String> = texts.collect();
+    if !texts.is_empty() {
         let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).collect();
         tell_out(&texts.join("\n\n"));
         return ExitCode::Passed;
@@ -297,6 +357,7 @@ pub fn explain(name: &str) -> ExitCode {
     let names = language::registry().into_iter().map(|row| row.name);
     let names = names.chain(language::section_names());
     let names = names.chain(EMBEDDED.iter().map(|(name, _)| *name));
+    let names = names.chain(Reason::ALL.iter().map(|reason| reason.word()));
     let near = lastmeter_params::nearest(name, names);
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     tell(&format!("error: nothing is called `{name}`{near} (see `lastmeter list`)"));

@@ -13,5 +13,7 @@ pub mod inspect;
 pub mod language;
 pub mod measure;
 pub mod run;
+pub mod select;
 pub mod serve;
+mod stop;
 pub mod suite;

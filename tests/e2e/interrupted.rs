@@ -50,19 +50,29 @@ fn a_killed_run_can_be_rendered_and_says_that_it_was_interrupted() {
 }
 
 #[test]
-fn ctrl_c_finishes_the_record_and_exits_with_130() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("run");
-    let child = start_long(&out);
-    signal(&child, "INT");
-    let done = child.wait_with_output().unwrap();
-    assert_eq!(done.status.code(), Some(130), "{done:?}");
-    let facts = json(&out, "run.json");
-    assert_eq!(facts["state"], "interrupted");
-    assert_eq!(facts["exit_code"], 130);
-    assert!(out.join("report.html").exists());
-    let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
-    assert!(events.contains(r#""kind":"interrupted""#), "{events}");
+fn a_signal_finishes_the_record_is_named_and_gives_its_exit_code() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("run");
+        let child = start_long(&out);
+        signal(&child, name);
+        let done = child.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(code), "{done:?}");
+        let facts = json(&out, "run.json");
+        assert_eq!((&facts["state"], &facts["exit_code"]), (&"interrupted".into(), &code.into()));
+        assert_eq!(facts["signal"], format!("SIG{name}"));
+        assert_eq!(facts["cause"], format!("ended by SIG{name}"));
+        assert!(out.join("report.html").exists());
+        let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap();
+        assert!(events.contains(r#""kind":"interrupted""#), "{events}");
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(told.contains(&format!("ended by SIG{name}")), "{told}");
+        for verdict in json(&out, "verdicts.json").as_array().unwrap() {
+            assert_eq!(verdict["reason"], "unfinished", "{verdict}");
+        }
+        // Judged again from the folder alone it is the same.
+        assert_eq!(call(&["report", out.to_str().unwrap()]).code, code);
+    }
 }
 
 /// The terminal goes away: the record is finished all the same, but below `nohup` it goes on.
@@ -76,7 +86,7 @@ fn a_hang_up_finishes_the_record_unless_hang_ups_are_ignored() {
     let child = start_long_by(command, &out);
     signal(&child, "HUP");
     let done = child.wait_with_output().unwrap();
-    assert_eq!(done.status.code(), Some(130), "{done:?}");
+    assert_eq!(done.status.code(), Some(129), "{done:?}");
     assert_eq!(json(&out, "run.json")["state"], "interrupted");
     assert!(out.join("verdicts.json").exists());
     let ignored = folder.path().join("ignored");
@@ -89,7 +99,7 @@ fn a_hang_up_finishes_the_record_unless_hang_ups_are_ignored() {
     assert_ne!(running["state"], "interrupted", "{running}");
     signal(&child, "TERM");
     let done = child.wait_with_output().unwrap();
-    assert_eq!(done.status.code(), Some(130), "{done:?}");
+    assert_eq!(done.status.code(), Some(143), "{done:?}");
 }
 
 #[test]

@@ -24,10 +24,15 @@ fn an_interrupted_folder_never_passes_and_names_what_did_not_run() {
     assert!(first.is_some(), "no run was finished");
     signal(&child, "TERM");
     let done = child.wait_with_output().unwrap();
-    assert_eq!(done.status.code(), Some(130), "{done:?}");
+    assert_eq!(done.status.code(), Some(143), "{done:?}");
     let twins = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library/must-fail");
     let twins = std::fs::read_dir(twins).unwrap().count();
-    assert_eq!(json(&out, "suite.json")["runs"].as_array().unwrap().len(), twins);
+    let suite = json(&out, "suite.json");
+    let runs = suite["runs"].as_array().unwrap();
+    assert_eq!((runs.len(), &suite["exit_code"]), (twins, &143.into()));
+    let last = runs.last().unwrap();
+    assert_eq!((&last["reason"], &last["status"]), (&"not-run".into(), &"error".into()));
+    assert_eq!(last["why"], "not run: the suite was ended by SIGTERM before");
 }
 
 #[test]

@@ -16,4 +16,5 @@ mod measured_events;
 mod odd_recordings;
 mod repeats;
 mod run_folder;
+mod suites;
 mod twins;

@@ -13,8 +13,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, nearest};
-use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SiUnit};
+use lastmeter_params::{
+    Code, Diagnostics, Dimension, Entry, Field, Kind, Value, Values, registered_measurement_help,
+};
+use lastmeter_units::{MeasurementId, Quantity, SiUnit};
 
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
@@ -162,15 +164,12 @@ impl Spec {
         let quantities: Vec<_> =
             MeasurementId::all().filter(|id| quantity.matches(id.name())).collect();
         if quantities.is_empty() {
-            let names = MEASUREMENTS.iter().map(|row| row.name);
-            let near =
-                nearest(quantity.as_str(), names).map(|near| format!("did you mean `{near}`?"));
             diagnostics.report_with_help(
                 Code::UNKNOWN_MEASUREMENT,
                 values.span_of("quantity"),
                 format!("no measurement identifier fits `{quantity}`"),
                 "fits nothing",
-                near.or_else(|| Some("`lastmeter list` shows what there is".to_owned())),
+                Some(registered_measurement_help(quantity.as_str())),
             );
             return None;
         }
@@ -185,8 +184,9 @@ impl Spec {
         for name in ["limit", "minimum"] {
             let Some((_, dimension)) = quantity_of(values, name) else { continue };
             let relative = name == "limit" && dimension == Dimension::Ratio;
-            let other =
-                quantities.iter().find(|id| dimension_of(id.row().si_unit) != Some(dimension));
+            let other = quantities
+                .iter()
+                .find(|id| Dimension::of_unit(id.row().si_unit) != Some(dimension));
             if let Some(other) = other.filter(|_| !relative) {
                 fits = false;
                 report_dimension(values, name, dimension, *other, diagnostics);
@@ -223,27 +223,6 @@ fn report_dimension(
         format!("`{name}` is of dimension {dimension}, which {quantity} is not"),
         format!("expected a value in {} here", quantity.row().si_unit),
     );
-}
-
-/// The dimension in which limits of a quantity are written.
-fn dimension_of(unit: SiUnit) -> Option<Dimension> {
-    Some(match unit {
-        SiUnit::Watt => Dimension::ActivePower,
-        SiUnit::Var => Dimension::ReactivePower,
-        SiUnit::VoltAmpere => Dimension::ApparentPower,
-        SiUnit::Joule => Dimension::ActiveEnergy,
-        SiUnit::VarSecond => Dimension::ReactiveEnergy,
-        SiUnit::VoltAmpereSecond => Dimension::ApparentEnergy,
-        SiUnit::Ampere => Dimension::Current,
-        SiUnit::Volt => Dimension::Voltage,
-        SiUnit::Hertz => Dimension::Frequency,
-        SiUnit::Radian => Dimension::Angle,
-        SiUnit::One => Dimension::Ratio,
-        SiUnit::DegreeCelsius
-        | SiUnit::CubicMetre
-        | SiUnit::CubicMetrePerSecond
-        | SiUnit::Pascal => return None,
-    })
 }
 
 /// A ratio in percent, without the last bits that the conversion from `0.07 %` and back adds.
@@ -363,7 +342,7 @@ impl Check for Accuracy {
                 plural(unexpected, "value")
             );
         }
-        let below = all().map(|series| series.below_minimum).sum();
+        let below: u64 = all().map(|series| series.below_minimum).sum();
         let missing = all().map(|series| series.missing).sum();
         let without_truth = all().map(|series| series.without_truth).sum();
         for (count, one, rest) in [

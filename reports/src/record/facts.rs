@@ -32,6 +32,61 @@ pub enum RunState {
     Skipped,
 }
 
+/// The signal that ended a run early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Signal {
+    /// The terminal went away.
+    #[serde(rename = "SIGHUP")]
+    HangUp,
+    /// Ctrl-C.
+    #[serde(rename = "SIGINT")]
+    Interrupt,
+    /// What `kill`, service managers and CI runners send to end a process.
+    #[serde(rename = "SIGTERM")]
+    Terminate,
+}
+
+impl Signal {
+    /// Its name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::HangUp => "SIGHUP",
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+
+    /// What it did to the run, for people.
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Self::HangUp => "ended by SIGHUP",
+            Self::Interrupt => "ended by SIGINT",
+            Self::Terminate => "ended by SIGTERM",
+        }
+    }
+}
+
+/// A value of the scenario that an option of the command line has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// The option: `--set`, `--seed`, `--platform` or `--time`.
+    pub option: String,
+    /// Which value, as `--set` addresses it: `check.voltage.limit`.
+    pub address: String,
+    /// What it is now, as a TOML value.
+    pub value: String,
+    /// What the file says, or the default, as a TOML value; `None` where there was nothing.
+    pub was: Option<String>,
+}
+
+/// `check.voltage.limit = "5 %" (was "0.5 %")`.
+impl std::fmt::Display for Override {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let was = self.was.as_deref().unwrap_or("not set");
+        write!(f, "{} = {} (was {was})", self.address, self.value)
+    }
+}
+
 /// Whether simulated time runs as fast as it can or with the clock on the wall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -117,6 +172,8 @@ pub struct RunStart {
     pub started: SimTime,
     /// The command that repeats the run, program name first.
     pub command_line: Vec<String>,
+    /// What options of the command line have changed.
+    pub overrides: Vec<Override>,
     /// Versions by name, `lastmeter` first of all.
     pub versions: BTreeMap<String, String>,
     /// `embedded`, `child`, or the profile of somebody else's platform.
@@ -156,6 +213,9 @@ pub struct RunFacts {
     /// Why it did not run to its end.
     #[serde(default)]
     pub cause: Option<String>,
+    /// The signal that ended it early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Signal>,
     /// The scenario's name.
     pub scenario: String,
     /// The scenario's title.
@@ -190,6 +250,10 @@ pub struct RunFacts {
     /// The command that repeats the run.
     #[serde(default)]
     pub command_line: Vec<String>,
+    /// What options of the command line have changed of the scenario's file; `None` in folders
+    /// that were written before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<Vec<Override>>,
     /// Versions by name.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
@@ -247,6 +311,7 @@ impl RunFacts {
             format_version: FORMAT_VERSION,
             state: RunState::Running,
             cause: None,
+            signal: None,
             scenario: start.scenario.clone(),
             title: start.title.clone(),
             scenario_hash: sha256(start.scenario_toml.as_bytes()),
@@ -260,6 +325,7 @@ impl RunFacts {
             started: start.started,
             ended: None,
             command_line: start.command_line.clone(),
+            overrides: Some(start.overrides.clone()),
             versions: start.versions.clone(),
             platform: start.platform.clone(),
             devices: start.devices.clone(),
@@ -286,6 +352,11 @@ impl RunFacts {
         self.ended = Some(end.ended);
         self.guarantees = end.guarantees;
         self.more.extend(end.more);
+    }
+
+    /// What options of the command line have changed of the scenario's file, as far as is known.
+    pub fn overrides(&self) -> &[Override] {
+        self.overrides.as_deref().unwrap_or_default()
     }
 
     /// Whether the run got to its end, so that a check may pass.

@@ -22,7 +22,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use event::{Event, kind};
-pub use facts::{DeviceFacts, Evidence, RunEnd, RunFacts, RunStart, RunState, TimeMode};
+pub use facts::{
+    DeviceFacts, Evidence, Override, RunEnd, RunFacts, RunStart, RunState, Signal, TimeMode,
+};
 pub use grid::{GRID_HEADER, GridRecord, GridRow, GridTable, read_table as read_grid_table};
 pub use latency::{LATENCY_HEADER, LatencyRow, Point};
 pub use number::write_number;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
-use super::facts::{RunEnd, RunFacts, RunStart};
+use super::facts::{RunEnd, RunFacts, RunStart, Signal};
 use super::grid::GridRecord;
 use super::latency::{LATENCY_HEADER, LatencyRow, Point};
 use super::observation::{OBSERVATION_HEADER, Observation};
@@ -259,6 +259,11 @@ impl RunWriter {
     /// Says what is known of clock, timers, links and floor; written by [`Self::finish`].
     pub fn set_real_time(&mut self, facts: RealTimeFacts) {
         self.facts.real_time = Some(facts);
+    }
+
+    /// Says which signal ended the run; written by [`Self::finish`].
+    pub fn set_signal(&mut self, signal: Signal) {
+        self.facts.signal = Some(signal);
     }
 
     /// Writes all that was handed over, sorted, and gives it to the operating system: what is

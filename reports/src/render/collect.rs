@@ -24,8 +24,8 @@ const REASONS_MAX: usize = 64;
 pub(crate) struct Collected {
     /// What each device did.
     pub(crate) devices: ByDevice<DeviceRecord>,
-    /// The errors of each quantity over time, of all devices together.
-    pub(crate) curves: BTreeMap<MeasurementId, Curve>,
+    /// The errors of each quantity over time, of all devices whose errors are told alike.
+    pub(crate) curves: BTreeMap<(MeasurementId, Basis), Curve>,
     /// Missing and unexpected values over time.
     pub(crate) missing: Bins,
     /// Values that came without being due, over time.
@@ -77,13 +77,32 @@ pub(crate) struct Scale {
     pub(crate) minimum: Option<f64>,
 }
 
+/// In what errors are told, in the order in which they are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Basis {
+    /// A check judges them in percent of the reference.
+    JudgedInPercent,
+    /// A check judges them in the quantity's own unit.
+    JudgedInUnits,
+    /// No check judges them.
+    NotJudged,
+}
+
 impl Scale {
+    /// In what errors on this scale are told.
+    pub(crate) fn basis(&self) -> Basis {
+        match (self.judged, self.limit) {
+            (false, _) => Basis::NotJudged,
+            (true, Limit::Percent(_)) => Basis::JudgedInPercent,
+            (true, Limit::Absolute(..)) => Basis::JudgedInUnits,
+        }
+    }
+
     /// The scale of the check that judges a quantity of a device, or the SI unit.
-    fn of(specs: &[Spec], device: Option<&str>, quantity: MeasurementId) -> Self {
-        let spec = specs.iter().find(|spec| {
-            device.is_none_or(|device| spec.device.matches(device))
-                && spec.quantities.contains(&quantity)
-        });
+    fn of(specs: &[Spec], device: &str, quantity: MeasurementId) -> Self {
+        let spec = specs
+            .iter()
+            .find(|spec| spec.device.matches(device) && spec.quantities.contains(&quantity));
         match spec {
             Some(spec) => Self { limit: spec.limit, judged: true, minimum: spec.minimum },
             None => Self {
@@ -101,9 +120,9 @@ impl Scale {
     }
 }
 
-/// The errors of one quantity over time, of all devices together.
+/// The errors of one quantity over time, of all devices whose errors are told alike.
 pub(crate) struct Curve {
-    /// In which unit.
+    /// In which unit; the limit is the smallest of those devices.
     pub(crate) scale: Scale,
     /// The errors.
     pub(crate) bins: Bins,
@@ -218,15 +237,16 @@ impl Collected {
         for excerpt in self.excerpts.values_mut() {
             excerpt.row(row);
         }
-        if let Some(device) = self.devices.entry(row.device) {
-            device.row(row, specs);
-        }
-        if let Some((reference, reported)) = row.pair() {
-            let curve = self.curves.entry(row.quantity).or_insert_with(|| Curve {
-                scale: Scale::of(specs, None, row.quantity),
-                bins: Bins::new(facts.start),
-            });
-            if let Some(error) = curve.scale.error(row.quantity, reference, reported) {
+        let device = self.devices.entry(row.device);
+        let told = device.and_then(|device| device.row(row, specs));
+        if let Some((scale, error)) = told {
+            let key = (row.quantity, scale.basis());
+            let new = || Curve { scale, bins: Bins::new(facts.start) };
+            let curve = self.curves.entry(key).or_insert_with(new);
+            if scale.limit.value() < curve.scale.limit.value() {
+                curve.scale = scale;
+            }
+            if let Some(error) = error {
                 curve.bins.push(row.event_time, error);
             }
         }
@@ -234,16 +254,19 @@ impl Collected {
 }
 
 impl DeviceRecord {
-    fn row(&mut self, row: &Observation<'_>, specs: &[Spec]) {
+    /// Takes a value. Of a pair, the scale on which its error is told, and the error unless it is
+    /// left out.
+    fn row(&mut self, row: &Observation<'_>, specs: &[Spec]) -> Option<(Scale, Option<f64>)> {
         self.delivery.observation(row);
-        let Some((reference, reported)) = row.pair() else { return };
+        let (reference, reported) = row.pair()?;
         let series = self.accuracy.entry(row.quantity).or_insert_with(|| Series {
-            scale: Scale::of(specs, Some(row.device), row.quantity),
+            scale: Scale::of(specs, row.device, row.quantity),
             errors: Moments::default(),
             worst_time: row.event_time,
             left_out: 0,
         });
-        match series.scale.error(row.quantity, reference, reported) {
+        let error = series.scale.error(row.quantity, reference, reported);
+        match error {
             Some(error) => {
                 if series.errors.push(error) {
                     series.worst_time = row.event_time;
@@ -251,6 +274,7 @@ impl DeviceRecord {
             }
             None => series.left_out += 1,
         }
+        Some((series.scale, error))
     }
 }
 

@@ -8,6 +8,7 @@ mod bins;
 mod calibration;
 mod collect;
 mod diagram;
+mod errors;
 mod figure;
 mod latency;
 mod network;
@@ -17,6 +18,7 @@ mod plot;
 mod report;
 mod standard;
 mod svg;
+mod units;
 
 use std::fs;
 use std::path::{Path, PathBuf};

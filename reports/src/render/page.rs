@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lastmeter_units::{MeasurementId, SiUnit, SimTime};
 use serde::Serialize;
 
-use super::collect::{Collected, Excerpt, RowText, Series};
-use crate::check::accuracy::Limit;
+use super::collect::{Collected, Excerpt, RowText};
+use super::units::Shown;
 use crate::console::number;
 use crate::record::Event;
 use crate::verdict::{Status, Verdict};
@@ -121,6 +121,10 @@ pub(crate) struct Trouble {
     name: String,
     why: String,
     place: String,
+    /// The quantity of all rows; empty if there are none.
+    quantity: &'static str,
+    /// The unit of all their figures, behind the heads of columns: ` (kWh)`.
+    unit: String,
     rows: Vec<ExcerptRow>,
     events: Vec<EventRow>,
 }
@@ -130,10 +134,9 @@ struct ExcerptRow {
     here: bool,
     time: String,
     serial: String,
-    quantity: &'static str,
-    reference: String,
-    reported: String,
     error: String,
+    reported: String,
+    reference: String,
 }
 
 /// A row of a list of events.
@@ -178,12 +181,17 @@ pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Troubl
         .map(|verdict| {
             let excerpt = collected.excerpts.get(&verdict.check).unwrap_or(&nothing);
             let line = verdict.at.as_ref().and_then(|at| at.event);
+            let quantity = excerpt.rows.front().map(|(row, _)| row.quantity);
+            let shown = unit_of(excerpt);
+            let symbol = Some(&shown.symbol).filter(|symbol| !symbol.is_empty());
             Trouble {
                 status: verdict.status,
                 name: verdict.check.clone(),
                 why: verdict.why.clone(),
                 place: place(verdict),
-                rows: excerpt.rows.iter().map(|(row, here)| excerpt_row(row, *here)).collect(),
+                quantity: quantity.map_or("", MeasurementId::name),
+                unit: symbol.map(|symbol| format!(" ({symbol})")).unwrap_or_default(),
+                rows: excerpt.rows.iter().map(|(row, at)| excerpt_row(row, *at, &shown)).collect(),
                 events: excerpt
                     .events
                     .iter()
@@ -194,11 +202,18 @@ pub(crate) fn trouble(verdicts: &[Verdict], collected: &Collected) -> Vec<Troubl
         .collect()
 }
 
-fn excerpt_row(row: &RowText, here: bool) -> ExcerptRow {
-    let unit = row.quantity.row().si_unit;
+/// The unit of all figures of an excerpt: all its rows are of one quantity.
+fn unit_of(excerpt: &Excerpt) -> Shown {
+    let unit = excerpt.rows.front().map_or(SiUnit::One, |(row, _)| row.quantity.row().si_unit);
+    let figures = excerpt.rows.iter().flat_map(|(row, _)| [row.reference, row.reported]);
+    let finite = figures.flatten().filter(|figure| figure.is_finite());
+    Shown::hours_or_plain(unit, finite.fold(0.0, |reach, figure| reach.max(figure.abs())))
+}
+
+fn excerpt_row(row: &RowText, here: bool, shown: &Shown) -> ExcerptRow {
     let exact = |value: Option<f64>, absent: &str| match value {
         Some(value) if value.is_nan() => "NaN".to_owned(),
-        Some(value) => exact_figure(value, unit),
+        Some(value) => seven(shown.figure(value)),
         None => absent.to_owned(),
     };
     let error = row.reported.zip(row.reference).map(|(reported, reference)| reported - reference);
@@ -206,53 +221,9 @@ fn excerpt_row(row: &RowText, here: bool) -> ExcerptRow {
         here,
         time: row.time.to_string(),
         serial: row.serial.map(|serial| serial.to_string()).unwrap_or_default(),
-        quantity: row.quantity.name(),
-        reference: exact(row.reference, "not due"),
+        error: error.map(|error| number(shown.figure(error))).unwrap_or_default(),
         reported: exact(row.reported, "missing"),
-        error: error.map(|error| with_prefix(error, unit)).unwrap_or_default(),
-    }
-}
-
-/// A row of the table of accuracy.
-#[derive(Serialize)]
-pub(crate) struct AccuracyRow {
-    device: String,
-    quantity: &'static str,
-    n: String,
-    mean: String,
-    deviation: String,
-    worst: String,
-    limit: String,
-    outside: bool,
-    time: String,
-}
-
-impl AccuracyRow {
-    /// Whether the worst error is outside the limit.
-    pub(crate) fn outside(&self) -> bool {
-        self.outside
-    }
-}
-
-/// One series as a row.
-pub(crate) fn accuracy_row(device: &str, id: MeasurementId, series: &Series) -> AccuracyRow {
-    let figure = |value: f64| match series.scale.limit {
-        Limit::Percent(_) => format!("{} %", number(value)),
-        Limit::Absolute(_, unit) => with_prefix(value, unit),
-    };
-    let (n, limit) = (series.errors.n, series.scale.limit.value());
-    let some = |text: String| if n > 0 { text } else { String::new() };
-    let worst = series.errors.worst();
-    AccuracyRow {
-        device: device.to_owned(),
-        quantity: id.name(),
-        n: grouped(n),
-        mean: some(figure(series.errors.mean())),
-        deviation: series.errors.deviation().map(figure).unwrap_or_default(),
-        worst: some(figure(worst)),
-        limit: if series.scale.judged { figure(limit) } else { String::new() },
-        outside: series.scale.judged && (worst.is_nan() || worst.abs() > limit),
-        time: some(to_the_second(series.worst_time)),
+        reference: exact(row.reference, "not due"),
     }
 }
 
@@ -369,22 +340,6 @@ fn seven(value: f64) -> String {
     if (1e-4..1e9).contains(&value.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
 }
 
-/// A value to seven digits; a long energy as a meter shows it, with the SI unit beside it.
-fn exact_figure(value: f64, unit: SiUnit) -> String {
-    const WATT_SECONDS_PER_KWH: f64 = 3.6e6;
-    let (hours, seconds) = match unit {
-        SiUnit::Joule => ("kWh", "MJ"),
-        SiUnit::VarSecond => ("kvarh", "Mvar s"),
-        SiUnit::VoltAmpereSecond => ("kVAh", "MVA s"),
-        _ => return format!("{} {unit}", seven(value)),
-    };
-    if value.abs() < WATT_SECONDS_PER_KWH / 100.0 || !value.is_finite() {
-        return format!("{} {unit}", seven(value));
-    }
-    let in_hours = seven(value / WATT_SECONDS_PER_KWH);
-    format!("{in_hours} {hours} ({} {seconds})", seven(value / 1e6))
-}
-
 /// A figure with an SI prefix where the unit takes one: `1.2 mV`, `35 kW`.
 pub(crate) fn with_prefix(value: f64, unit: SiUnit) -> String {
     const PREFIXES: [(f64, &str); 7] =
@@ -434,19 +389,5 @@ mod tests {
         assert_eq!(grouped(1_728_000), "1\u{202F}728\u{202F}000");
         assert_eq!(grouped(999), "999");
         assert_eq!(seven(230.123_456_78), "230.1235");
-    }
-
-    /// 1 kWh = 3.6 MJ exactly (SI brochure, table 8: 1 h = 3600 s).
-    #[test]
-    fn a_long_energy_is_told_in_hours_too() {
-        for (value, unit, text) in [
-            (45_000_000.0, SiUnit::Joule, "12.5 kWh (45 MJ)"),
-            (-36_000.0, SiUnit::VarSecond, "-0.01 kvarh (-0.036 Mvar s)"),
-            (1_234.5, SiUnit::Joule, "1234.5 J"),
-            (45_000_000.0, SiUnit::Watt, "45000000 W"),
-            (f64::INFINITY, SiUnit::Joule, "infinity J"),
-        ] {
-            assert_eq!(exact_figure(value, unit), text);
-        }
     }
 }

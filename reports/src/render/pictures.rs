@@ -1,25 +1,20 @@
-//! The pictures of the report, with their data: timeline, bench, errors over time.
+//! The pictures of the report, with their data: timeline and bench.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use lastmeter_params::{NodeValue, Table};
-use lastmeter_units::{MeasurementId, Phase, SimTime};
+use lastmeter_units::SimTime;
 use serde::Serialize;
 
 use super::bins::Bins;
-use super::collect::{Collected, Curve, family};
+use super::collect::Collected;
 use super::diagram::{self, Bench, Lane, Mark};
 use super::figure::{Csv, Figure};
-use super::page::{self, AccuracyRow};
-use super::plot::{Chart, Point, Series, clock};
-use super::{RenderError, report::under_test};
-use crate::console::number;
+use super::page;
+use super::plot::clock;
+use super::report::under_test;
 use crate::record::{Event, RunFacts, kind};
 use crate::text::append;
-
-/// The most rows of the accuracy table on the page; all of them are in its CSV.
-const ACCURACY_ROWS_MAX: usize = 200;
 
 /// The most marks of the strip listed below it on a phone.
 const NOTES_MAX: usize = 12;
@@ -30,24 +25,15 @@ pub(super) struct Picture {
     svg: String,
     caption: String,
     links: String,
-    keys: Vec<Key>,
+    pub(super) keys: Vec<Key>,
     /// What a phone has no room for inside the picture.
     notes: Vec<String>,
 }
 
 #[derive(Serialize)]
 pub(super) struct Key {
-    colour: usize,
-    name: &'static str,
-}
-
-#[derive(Serialize)]
-pub(super) struct Accuracy {
-    rows: Vec<AccuracyRow>,
-    more: usize,
-    left_out: u64,
-    links: String,
-    pictures: Vec<Picture>,
+    pub(super) colour: usize,
+    pub(super) name: &'static str,
 }
 
 impl Picture {
@@ -161,7 +147,13 @@ fn spans(lane: Lane, bins: &Bins) -> Vec<Mark> {
         lane,
         from_s,
         to_s,
-        text: format!("{}  {} values {}", clock(from_s), page::grouped(count), lane.name()),
+        text: format!(
+            "{}  {} {} {}",
+            clock(from_s),
+            page::grouped(count),
+            if count == 1 { "value" } else { "values" },
+            lane.name()
+        ),
         label: String::new(),
     };
     spans.into_iter().map(mark).collect()
@@ -215,143 +207,4 @@ fn tables<'a>(document: &'a Table, key: &str) -> impl Iterator<Item = &'a Table>
 
 fn word<'a>(table: &'a Table, key: &str) -> &'a str {
     table.text(key).unwrap_or_default()
-}
-
-pub(super) fn accuracy(
-    collected: &Collected,
-    end_s: f64,
-    figures: &mut Vec<Figure>,
-) -> Result<Accuracy, RenderError> {
-    let mut csv = Csv::new(&[
-        "device",
-        "quantity",
-        "unit",
-        "worst_time",
-        "n",
-        "mean_error",
-        "standard_deviation",
-        "worst_error",
-        "limit",
-    ]);
-    let (mut rows, mut left_out) = (Vec::new(), 0);
-    for (device, record) in collected.devices.iter() {
-        for (id, series) in &record.accuracy {
-            let errors = &series.errors;
-            let unit = series.scale.limit.unit();
-            csv.line(
-                &[device, id.name(), &unit, &series.worst_time.to_string()],
-                &[
-                    errors.n as f64,
-                    errors.mean(),
-                    errors.deviation().unwrap_or(f64::NAN),
-                    errors.worst(),
-                    series.scale.limit.value(),
-                ],
-            );
-            left_out += series.left_out;
-            rows.push(page::accuracy_row(device, *id, series));
-        }
-    }
-    let table = Figure { name: "accuracy".to_owned(), svg: None, csv: Some(csv.finish()) };
-    let links = table.links();
-    figures.push(table);
-    let mut families: BTreeMap<MeasurementId, Vec<(MeasurementId, &Curve)>> = BTreeMap::new();
-    for (id, curve) in &collected.curves {
-        families.entry(family(*id)).or_default().push((*id, curve));
-    }
-    // What a check judges comes before what is only there to look at.
-    let mut families: Vec<_> = families.into_iter().collect();
-    families.sort_by_key(|(_, curves)| !curves.iter().any(|(_, curve)| curve.scale.judged));
-    let mut pictures = Vec::new();
-    for (first, curves) in families {
-        pictures.extend(error_picture(first, &curves, end_s, figures)?);
-    }
-    // What is outside its limit first, and never left out for lack of room before the rest.
-    rows.sort_by_key(|row| !row.outside());
-    let more = rows.len().saturating_sub(ACCURACY_ROWS_MAX);
-    rows.truncate(ACCURACY_ROWS_MAX);
-    Ok(Accuracy { rows, more, left_out, links, pictures })
-}
-
-/// The errors of one quantity over time, a curve for each phase.
-fn error_picture(
-    first: MeasurementId,
-    curves: &[(MeasurementId, &Curve)],
-    end_s: f64,
-    figures: &mut Vec<Figure>,
-) -> Result<Option<Picture>, RenderError> {
-    // Phases with another unit than the first, if a check treats them apart, get no curve here.
-    let unit = curves[0].1.scale.limit.unit();
-    let same = |curve: &Curve| curve.scale.limit.unit() == unit;
-    let mut csv = Csv::new(&["quantity", "unit", "start_s", "width_s", "n", "min", "mean", "max"]);
-    let (mut series, mut keys, mut limits) = (Vec::new(), Vec::new(), Vec::new());
-    for (id, curve) in curves.iter().filter(|(_, curve)| same(curve)) {
-        let width_s = curve.bins.width_s();
-        let mut points = Vec::new();
-        for (start_s, bin) in curve.bins.iter() {
-            let mean = bin.mean();
-            csv.line(
-                &[id.name(), &unit],
-                &[start_s, width_s, bin.n as f64, bin.min, mean, bin.max],
-            );
-            let x_s = if bin.n == 1 { start_s } else { start_s + width_s / 2.0 };
-            points.push(Point { x_s, min: bin.min, mean, max: bin.max });
-        }
-        let (colour, name) = match id.row().phase {
-            Phase::L1 => (0, "L1"),
-            Phase::L2 => (1, "L2"),
-            Phase::L3 => (2, "L3"),
-            Phase::Total => (3, "total"),
-            Phase::None => (0, ""),
-        };
-        if !points.is_empty() {
-            keys.push(Key { colour, name });
-            series.push(Series { colour, points });
-        }
-        if curve.scale.judged {
-            limits.push(curve.scale.limit.value());
-        }
-    }
-    if series.is_empty() {
-        return Ok(None);
-    }
-    keys.retain(|key| !key.name.is_empty());
-    let limit = limits.into_iter().reduce(f64::min);
-    let y_label = if unit == "1" { "error".to_owned() } else { format!("error in {unit}") };
-    let chart = Chart { y_label, series, limit, end_s }.in_hours(&unit);
-    let caption = match limit {
-        Some(limit) if chart.shows_limit() => format!("limit ±{} {unit}, dashed", number(limit)),
-        Some(limit) => format!("limit ±{} {unit}, outside of the picture", number(limit)),
-        None => "not judged by a check".to_owned(),
-    };
-    let name = stem(first);
-    let svg = Some(chart.svg()?);
-    let figure = Figure { name: format!("error-{name}"), svg, csv: Some(csv.finish()) };
-    let mut picture = Picture::of(figure, name, caption, figures);
-    picture.keys = keys;
-    Ok(Some(picture))
-}
-
-/// The identifier without its phase.
-fn stem(id: MeasurementId) -> &'static str {
-    match id.row().phase {
-        Phase::None => id.name(),
-        _ => id.name().rsplit_once('.').map_or(id.name(), |(stem, _)| stem),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_identifier_loses_its_phase_only() {
-        for (name, expected) in [
-            ("electricity.voltage.rms.l2", "electricity.voltage.rms"),
-            ("electricity.frequency", "electricity.frequency"),
-            ("x.electricity.powerFactor.total", "x.electricity.powerFactor"),
-        ] {
-            assert_eq!(stem(MeasurementId::lookup(name).unwrap()), expected);
-        }
-    }
 }

@@ -80,7 +80,7 @@ pub(crate) struct Chart {
 
 impl Chart {
     /// The largest absolute value of the curves.
-    fn reach(&self) -> f64 {
+    pub(super) fn reach(&self) -> f64 {
         let points = self.series.iter().flat_map(|series| &series.points);
         points
             .filter_map(|point| point.drawn(1.0, DRAWN_MAX))
@@ -91,29 +91,6 @@ impl Chart {
     /// Whether the limit's lines are in the picture: not where they would flatten the curves.
     pub(crate) fn shows_limit(&self) -> bool {
         self.limit.is_some_and(|limit| limit <= (8.0 * self.reach()).min(DRAWN_MAX))
-    }
-
-    /// With the hours that meters count in, if this is an energy too large for plain seconds.
-    pub(crate) fn in_hours(mut self, unit: &str) -> Self {
-        let hours = match unit {
-            "J" => "Wh",
-            "var s" => "varh",
-            "VA s" => "VAh",
-            _ => return self,
-        };
-        let reach = self.reach();
-        let (size, prefix) = if reach >= 3.6e6 { (3.6e6, "k") } else { (3.6e3, "") };
-        if reach < 3.6e4 {
-            return self;
-        }
-        for point in self.series.iter_mut().flat_map(|series| &mut series.points) {
-            for value in [&mut point.min, &mut point.mean, &mut point.max] {
-                *value /= size;
-            }
-        }
-        self.limit = self.limit.map(|limit| limit / size);
-        self.y_label = format!("error in {prefix}{hours}");
-        self
     }
 
     /// The picture.
@@ -242,22 +219,6 @@ mod tests {
         assert!(!chart(Some(100.0), &[1.0]).svg().unwrap().contains("#AF3029"));
         assert!(chart(Some(5.0), &[1.0]).shows_limit());
         assert!(!chart(None, &[1.0]).shows_limit());
-    }
-
-    #[test]
-    fn large_errors_of_energy_are_drawn_in_hours() {
-        // 1 Wh is 3600 J: 36 kJ and half a joule are 10.0001 Wh.
-        let chart = chart(Some(72_000.0), &[36_000.0]).in_hours("J");
-        assert_eq!(chart.y_label, "error in Wh");
-        assert!((chart.series[0].points[0].max - 36_000.5 / 3600.0).abs() < 1e-12);
-        assert_eq!(chart.limit, Some(20.0));
-        let small = self::chart(None, &[10.0]).in_hours("J");
-        assert_eq!(
-            (small.y_label.as_str(), small.series[0].points[0].mean),
-            ("<error> in %", 10.0)
-        );
-        assert_eq!(self::chart(None, &[3.6e7]).in_hours("var s").y_label, "error in kvarh");
-        assert_eq!(self::chart(None, &[3.6e7]).in_hours("W").y_label, "<error> in %");
     }
 
     #[test]

@@ -10,15 +10,16 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::collect::Collected;
+use super::errors::{self, Accuracy};
 use super::figure::Figure;
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
-use super::pictures::{self, Accuracy, Picture};
+use super::pictures::{self, Picture};
 use super::{RenderError, STYLE, calibration, fill, latency, network, standard};
 use crate::check::accuracy::Spec;
 use crate::console::format_duration;
 use crate::evaluate::{Evaluation, check_tables, read_check};
 use crate::record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file, hexadecimal};
-use crate::text::append;
+use crate::text::{append, plural};
 use crate::verdict::Status;
 
 const TEMPLATE: &str = include_str!("report.html");
@@ -40,6 +41,8 @@ struct Page {
     /// `measured` or `modelled`, if the run records latency.
     evidence: Option<&'static str>,
     facts: Vec<Fact>,
+    /// What options of the command line have changed.
+    overrides: Vec<Fact>,
     command: String,
     checks: Vec<CheckRow>,
     timeline: Option<Picture>,
@@ -75,7 +78,8 @@ pub(super) struct UnderTest {
 #[derive(Serialize)]
 struct Delivery {
     rows: Vec<DeliveryRow>,
-    more: usize,
+    /// How many devices are not listed; empty if all are.
+    more: String,
     summary: String,
     /// Whether the table is shown without being asked for.
     open: bool,
@@ -121,12 +125,13 @@ pub(super) fn page(
             TimeMode::Virtual => "modelled",
         }),
         facts: facts_list(facts),
+        overrides: overrides(facts),
         command: command(&facts.command_line),
         checks: page::checks(&evaluation.verdicts),
         timeline: pictures::timeline(facts, &collected, end_s, &mut figures),
         trouble: page::trouble(&evaluation.verdicts, &collected),
         bench: pictures::bench(facts, &document, &mut figures),
-        accuracy: pictures::accuracy(&collected, end_s, &mut figures)?,
+        accuracy: errors::accuracy(&collected, end_s, &mut figures)?,
         standard: standard::section(reader, &mut figures)?,
         calibration: calibration::section(reader, &document, &mut figures)?,
         network: network::section(reader, &document, verdicts, &mut figures)?,
@@ -151,10 +156,12 @@ fn delivery(collected: &Collected) -> Delivery {
     let (rows, more) = page::deliveries(collected, DELIVERY_ROWS_MAX);
     let devices = rows.len() + more;
     let bad = page::devices_with_losses(collected);
+    let all = plural(devices, "device");
     let summary = match bad {
-        0 => format!("{devices} devices, each reading stored that was due, and no other"),
-        _ => format!("{bad} of {devices} devices with missing or unexpected readings, those first"),
+        0 => format!("{all}, each reading stored that was due, and no other"),
+        _ => format!("{bad} of {all} with missing or unexpected readings, those first"),
     };
+    let more = if more == 0 { String::new() } else { plural(more, "more device") };
     Delivery { rows, more, summary, open: bad > 0 || devices <= DELIVERY_OPEN_MAX }
 }
 
@@ -281,6 +288,12 @@ fn facts_list(facts: &RunFacts) -> Vec<Fact> {
     }
     list.retain(|fact| !fact.is_empty());
     list
+}
+
+/// What options of the command line have changed, each with its option.
+fn overrides(facts: &RunFacts) -> Vec<Fact> {
+    let changed = facts.overrides().iter();
+    changed.map(|changed| Fact::new(&changed.option, changed.to_string())).collect()
 }
 
 fn wall(started: SimTime, ended: SimTime) -> Option<std::time::Duration> {

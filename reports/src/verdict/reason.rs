@@ -37,6 +37,11 @@ macro_rules! reasons {
                 match self { $(Self::$name => Status::$status,)+ }
             }
 
+            /// The reason with this word.
+            pub fn lookup(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.word() == word)
+            }
+
             /// What it says, for people.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning,)+ }
@@ -109,6 +114,7 @@ reasons! {
     NeverAnswered, Fail, "never-answered", "A command was never acknowledged.";
     TooLate, Fail, "too-late", "Messages, answers or a recovery took longer than allowed.";
     NotRecovered, Fail, "not-recovered", "Messages never came again after an injection.";
+    NotAsExpected, Fail, "not-as-expected", "A must-fail twin did not end as it has to.";
     WrongAnswers, Fail, "wrong-answers",
         "The platform answered with what its interface does not allow, or not at all.";
 
@@ -116,6 +122,7 @@ reasons! {
     RecordUnreadable, Error, "record-unreadable", "A file of the record cannot be read.";
     RecordChanged, Error, "record-changed", "The record is not what the run wrote.";
     FileBroken, Error, "file-broken", "The scenario file cannot be read or makes no sense.";
+    NotRun, Error, "not-run", "The run never began: a signal ended the suite before its turn.";
     NotEvaluated, Error, "not-evaluated", "The check could not be evaluated.";
 }
 
@@ -183,6 +190,7 @@ mod tests {
             let word = reason.word();
             assert!(word.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{word}");
             assert_eq!(serde_json::to_value(reason).unwrap(), word);
+            assert_eq!(Reason::lookup(word), Some(*reason));
             assert!(reason.meaning().ends_with('.'));
         }
         words.sort_unstable();

@@ -173,6 +173,7 @@ covers = ["F-02"]
             ]
             .map(str::to_owned)
             .to_vec(),
+            overrides: Vec::new(),
             versions: BTreeMap::from([
                 ("lastmeter".to_owned(), "0.1.0".to_owned()),
                 ("rustc".to_owned(), "1.95.0".to_owned()),

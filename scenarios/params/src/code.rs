@@ -1,4 +1,5 @@
 //! The error codes of the scenario language: one per kind of mistake, each with its long text.
+//! Those that begin with W are warnings: what they name makes sense, and is odd.
 //!
 //! A code is a promise to those who search for it: it keeps its meaning from version to version,
 //! and a retired one is not given out again.
@@ -21,6 +22,11 @@ impl Code {
     /// The code as printed, such as `S012`.
     pub const fn code(self) -> &'static str {
         self.0.code
+    }
+
+    /// Whether it only warns.
+    pub fn is_warning(self) -> bool {
+        self.0.code.starts_with('W')
     }
 
     /// What kind of mistake it is, in a few words.
@@ -185,6 +191,17 @@ codes! {
          platform yet: it learns of a device by its first reading. Without this the run would end \
          in an error, or test another device than it says. If the refusal itself is tested, write \
          `refused = true` beside the command; then `command_ack` fails if it is obeyed.";
+    NO_DEVICE "W001" "no device"
+        "A scenario without a `[[device]]` measures nothing and reports nothing, so its checks have \
+         nothing to judge. It runs all the same; warnings never change an exit code.";
+    NO_READING "W002" "no reading is due"
+        "The scenario is over before the device's first reading is due, so nothing of it can be \
+         judged. Lengthen `duration`, or shorten `report_every`.";
+    FAR_FROM_RATED "W003" "far from the rated voltage"
+        "The voltage at the device lies far from what it is rated for: `nominal_voltage` at its \
+         terminals, times `voltage_ratio`. A meter's accuracy is specified near its rated voltage \
+         (IEC 62052-11: 0.8 to 1.15 times), and above its headroom it clips. If that is what is to \
+         be tested, leave it so: warnings never change an exit code.";
 }
 
 #[cfg(test)]
@@ -193,8 +210,13 @@ mod tests {
 
     #[test]
     fn codes_are_numbered_without_gaps_and_documented() {
+        let errors = CODES.iter().filter(|code| !code.is_warning()).count();
         for (index, code) in CODES.iter().enumerate() {
-            assert_eq!(code.code(), format!("S{:03}", index + 1));
+            let numbered = match index.checked_sub(errors) {
+                None => format!("S{:03}", index + 1),
+                Some(index) => format!("W{:03}", index + 1),
+            };
+            assert_eq!(code.code(), numbered);
             assert!(!code.title().is_empty() && code.description().ends_with('.'), "{code}");
             assert_eq!(Code::lookup(&code.code().to_lowercase()), Some(*code));
         }

@@ -37,10 +37,12 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
-/// The mistakes found so far. Reading goes on after a mistake, so that all come at once.
+/// The mistakes found so far. Reading goes on after a mistake, so that all come at once. Beside
+/// them stand warnings: what makes sense and is odd. They are no mistakes, and count as none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
@@ -78,17 +80,29 @@ impl Diagnostics {
         self.list.push(Diagnostic { code, message, span, label, help });
     }
 
-    /// Whether there is none.
+    /// Notes something odd that is no mistake; its code is a warning's.
+    pub fn warn(&mut self, warning: Diagnostic) {
+        self.warnings.push(warning);
+    }
+
+    /// The warnings so far, ordered by place; none is left.
+    pub fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort_by_key(|warning| warning.span);
+        warnings
+    }
+
+    /// Whether there is no mistake.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// How many there are.
+    /// How many mistakes there are.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// All of them, ordered by place.
+    /// All mistakes, ordered by place.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|diagnostic| diagnostic.span);
         self.list

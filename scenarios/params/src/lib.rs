@@ -15,13 +15,14 @@ mod node;
 mod quantity;
 mod read;
 pub mod schema;
+mod synonyms;
 mod values;
 
 pub use code::{CODES, Code};
 pub use diagnostic::{Diagnostic, Diagnostics, SourceId, Span};
 pub use field::{Dimension, Entry, Field, Kind, Presence};
-pub use nearest::nearest;
+pub use nearest::{measurement_help, nearest, registered_measurement_help};
 pub use node::{Node, NodeValue, Table, TableEntry, parse_document, parse_override};
 pub use quantity::{QuantityError, parse_quantity};
-pub use read::{describe_kind, is_name, read_table, read_table_of, read_text};
+pub use read::{describe_kind, is_name, read_named_table, read_table, read_table_of, read_text};
 pub use values::{Value, Values, quote};

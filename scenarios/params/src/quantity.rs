@@ -3,6 +3,8 @@
 //! Case matters (`mW` is not `MW`). Decimal prefixes shift the decimal point before the text
 //! becomes a binary number, so `0.3 %` is the double nearest to 0.003, not a product's rounding.
 
+use lastmeter_units::SiUnit;
+
 use crate::code::Code;
 use crate::field::Dimension;
 use crate::nearest::nearest;
@@ -133,10 +135,62 @@ impl Dimension {
         format!("{si} {}", self.si_symbol()).trim_end().to_owned()
     }
 
-    /// The unit people would most likely write, for suggestions.
-    fn usual_symbol(self) -> &'static str {
-        if self == Self::Ratio { "%" } else { self.si_symbol() }
+    /// A value in the SI unit, written in the unit that the author used, if that is one of this
+    /// dimension: who wrote percent is not answered in fractions.
+    pub(crate) fn display_like(self, written: &str, si: f64) -> String {
+        let number = number_prefix(written.trim());
+        let symbol = written.trim()[number.len()..].trim();
+        let symbol =
+            SYNONYMS.iter().find(|(other, _)| *other == symbol).map_or(symbol, |(_, it)| it);
+        let unit = UNITS.iter().find(|unit| unit.dimension == self && unit.symbol == symbol);
+        let Some(unit) = unit.filter(|_| si.is_finite()) else { return self.display_si(si) };
+        let value = si / unit.factor / power_of_ten(unit.exponent);
+        // Without the digits that come of binary fractions.
+        let value: f64 = format!("{value:.12e}").parse().unwrap_or(value);
+        // Not in a unit that makes a row of zeros of it.
+        let is_readable = value == 0.0 || (1e-3..1e7).contains(&value.abs());
+        if is_readable { format!("{value} {symbol}") } else { self.display_si(si) }
     }
+
+    /// The dimension in which values of a registered measurement are written; `None` of those that
+    /// no unit of the language fits.
+    pub fn of_unit(unit: SiUnit) -> Option<Self> {
+        Some(match unit {
+            SiUnit::Watt => Self::ActivePower,
+            SiUnit::Var => Self::ReactivePower,
+            SiUnit::VoltAmpere => Self::ApparentPower,
+            SiUnit::Joule => Self::ActiveEnergy,
+            SiUnit::VarSecond => Self::ReactiveEnergy,
+            SiUnit::VoltAmpereSecond => Self::ApparentEnergy,
+            SiUnit::Ampere => Self::Current,
+            SiUnit::Volt => Self::Voltage,
+            SiUnit::Hertz => Self::Frequency,
+            SiUnit::Radian => Self::Angle,
+            SiUnit::One => Self::Ratio,
+            SiUnit::DegreeCelsius
+            | SiUnit::CubicMetre
+            | SiUnit::CubicMetrePerSecond
+            | SiUnit::Pascal => return None,
+        })
+    }
+
+    /// The units people would most likely write, for suggestions, the likeliest first. Angles are
+    /// in radians in SI, and in degrees in everybody's head.
+    fn usual_symbols(self) -> &'static [&'static str] {
+        match self {
+            Self::Ratio => &["%"],
+            Self::Angle => &["deg", "rad"],
+            _ => UNITS
+                .iter()
+                .find(|unit| unit.dimension == self)
+                .map_or(&[], |unit| std::slice::from_ref(&unit.symbol)),
+        }
+    }
+}
+
+/// A power of ten; exact for the exponents of units.
+fn power_of_ten(exponent: i64) -> f64 {
+    format!("1e{exponent}").parse().unwrap_or(1.0)
 }
 
 /// Why a text is no quantity of the expected dimension.
@@ -302,10 +356,10 @@ fn parse_part<'a>(
         if dimensions == [Dimension::Ratio] {
             return Ok((shifted(number, 0), Dimension::Ratio, after));
         }
-        let suggestions = dimensions.iter().map(|d| format!("{number} {}", d.usual_symbol()));
+        let symbols = dimensions.iter().flat_map(|dimension| dimension.usual_symbols());
         return Err(QuantityError::MissingUnit {
             number: number.to_owned(),
-            suggestions: suggestions.collect(),
+            suggestions: symbols.map(|symbol| format!("{number} {symbol}")).collect(),
         });
     }
     let unit = find_unit(symbol, dimensions)?;
@@ -313,7 +367,8 @@ fn parse_part<'a>(
 }
 
 fn not_a_number(found: &str, dimensions: &[Dimension]) -> QuantityError {
-    let symbol = dimensions.first().map_or("", |dimension| dimension.usual_symbol());
+    let symbols = dimensions.first().map(|dimension| dimension.usual_symbols());
+    let symbol = symbols.and_then(|symbols| symbols.first().copied()).unwrap_or_default();
     let example = match symbol {
         "V" => "230 V".to_owned(),
         "Hz" => "50 Hz".to_owned(),

@@ -7,9 +7,10 @@ use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceId, Span};
 use crate::field::{Dimension, Field, Kind, Presence};
-use crate::nearest::nearest;
+use crate::nearest::{nearest, registered_measurement_help};
 use crate::node::{Node, NodeValue, Table, TableEntry, parse_document, parse_override};
 use crate::quantity::parse_quantity;
+use crate::synonyms;
 use crate::values::{Item, Value, Values};
 
 /// Of more keys than these a list helps nobody.
@@ -36,6 +37,17 @@ pub fn read_table_of(
     groups: &[&[Field]],
     diagnostics: &mut Diagnostics,
 ) -> Option<Values> {
+    read_named_table(table, span, (None, groups), diagnostics)
+}
+
+/// Like [`read_table_of`], of a table that `lastmeter explain` knows by a name: an entry, or a
+/// section.
+pub fn read_named_table(
+    table: &Table,
+    span: Span,
+    (name, groups): (Option<&str>, &[&[Field]]),
+    diagnostics: &mut Diagnostics,
+) -> Option<Values> {
     let fields = || groups.iter().flat_map(|group| group.iter());
     let mut whole = true;
     // A misspelt key is one mistake: the right one is then not missing as well.
@@ -50,7 +62,7 @@ pub fn read_table_of(
             None => {
                 whole = false;
                 let known = fields().filter(|field| field.is_current()).map(|field| field.name);
-                meant.extend(report_unknown_key(entry, table, known, diagnostics));
+                meant.extend(report_unknown_key(entry, (name, table), known, diagnostics));
             }
         }
     }
@@ -62,7 +74,10 @@ pub fn read_table_of(
             Presence::Retired => continue,
         };
         let (value, span) = match table.get(field.name) {
-            Some(node) => (read_value(node, &field.kind, field.name, diagnostics), node.span),
+            Some(node) => {
+                let place = Place { name: field.name, quantity: table.text("quantity") };
+                (read_value(node, &field.kind, place, diagnostics), node.span)
+            }
             None if field.presence == Presence::Optional => continue,
             None => {
                 let is_required = field.presence == Presence::Required;
@@ -95,7 +110,7 @@ pub fn read_text(text: &str, groups: &[&[Field]]) -> Result<Values, Vec<Diagnost
 /// Reports a key that is none of the known ones, and returns the one that was probably meant.
 fn report_unknown_key<'a>(
     entry: &TableEntry,
-    table: &Table,
+    (name, table): (Option<&str>, &Table),
     known: impl Iterator<Item = &'a str>,
     diagnostics: &mut Diagnostics,
 ) -> Option<&'a str> {
@@ -105,13 +120,23 @@ fn report_unknown_key<'a>(
     // A key that is already written is not what was meant by this one.
     let free: Vec<&str> = known.filter(|name| table.entry(name).is_none()).collect();
     let meant = nearest(&entry.key, free.iter().copied());
-    let help = match meant {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None if free.is_empty() => None,
-        None if free.len() > KEYS_LISTED_MAX => {
-            Some("`lastmeter explain`, with what this table is, lists its keys".to_owned())
+    let listed = match name {
+        _ if free.is_empty() => None,
+        _ if free.len() <= KEYS_LISTED_MAX => {
+            Some(format!("keys that may stand here: {}", quoted(&free)))
         }
-        None => Some(format!("keys that may stand here: {}", quoted(&free))),
+        Some(name) => Some(format!("`lastmeter explain {name}` lists the keys")),
+        None => Some("`lastmeter explain`, with what this table is, lists its keys".to_owned()),
+    };
+    let help = match (meant, synonyms::hint(&entry.key)) {
+        (Some(near), _) => {
+            let note = synonyms::note(&entry.key, near).map(|note| format!(" {note}"));
+            Some(format!("did you mean `{near}`?{}", note.unwrap_or_default()))
+        }
+        (None, Some(hint)) => {
+            Some(listed.map_or_else(|| hint.to_owned(), |listed| format!("{hint}; {listed}")))
+        }
+        (None, None) => listed,
     };
     let message = format!("unknown key `{}`", entry.key);
     let code = Code::UNKNOWN_KEY;
@@ -144,7 +169,8 @@ fn default_value(field: &Field, text: &str, span: Span) -> Value {
     let mut diagnostics = Diagnostics::new();
     let mut node = parse_override(text, 0, span.source);
     node.set_span(span);
-    let value = read_value(&node, &field.kind, field.name, &mut diagnostics);
+    let place = Place { name: field.name, quantity: None };
+    let value = read_value(&node, &field.kind, place, &mut diagnostics);
     value.unwrap_or_else(|| panic!("default {text} of field `{}` is not of its kind", field.name))
 }
 
@@ -165,7 +191,17 @@ impl Node {
     }
 }
 
-fn read_value(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) -> Option<Value> {
+/// Where a value stands, for what is said of it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// Its key.
+    name: &'a str,
+    /// What the key `quantity` beside it says: a limit is written in that one's unit.
+    quantity: Option<&'a str>,
+}
+
+fn read_value(node: &Node, kind: &Kind, place: Place<'_>, out: &mut Diagnostics) -> Option<Value> {
+    let name = place.name;
     match (kind, &node.value) {
         (_, NodeValue::Invalid) => None,
         (Kind::Text, NodeValue::String(text)) => Some(Value::Text(text.clone())),
@@ -175,13 +211,13 @@ fn read_value(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) -> Op
             read_integer(*value, *min, *max, name, node.span, out)
         }
         (Kind::Quantity { dimension, min, max }, _) => {
-            let (si, dimension, written) = read_quantity(node, kind, &[*dimension], name, out)?;
-            in_range(si, dimension, *min, *max, name, node.span, out)?;
+            let (si, dimension, written) = read_quantity(node, kind, &[*dimension], place, out)?;
+            in_range((si, dimension, &written), (*min, *max), name, node.span, out)?;
             Some(Value::Quantity { si, dimension, written })
         }
         (Kind::QuantityOfAny(dimensions), _) => {
-            let (si, dimension, written) = read_quantity(node, kind, dimensions, name, out)?;
-            in_range(si, dimension, 0.0, f64::INFINITY, name, node.span, out)?;
+            let (si, dimension, written) = read_quantity(node, kind, dimensions, place, out)?;
+            in_range((si, dimension, &written), (0.0, f64::INFINITY), name, node.span, out)?;
             Some(Value::Quantity { si, dimension, written })
         }
         (Kind::Instant, NodeValue::Datetime(text)) => read_instant(text, node.span, out),
@@ -192,7 +228,7 @@ fn read_value(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) -> Op
         (Kind::List(of), NodeValue::Array(list)) => {
             let items: Vec<Option<(Value, Span)>> = list
                 .iter()
-                .map(|item| Some((read_value(item, of, name, out)?, item.span)))
+                .map(|item| Some((read_value(item, of, place, out)?, item.span)))
                 .collect();
             items.into_iter().collect::<Option<_>>().map(Value::List)
         }
@@ -237,7 +273,9 @@ fn read_texts(table: &Table, name: &str, out: &mut Diagnostics) -> Option<Value>
 
 fn report_wrong_kind(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics) {
     let help = match (kind, &node.value) {
-        (Kind::Instant, NodeValue::String(_)) => Some("a date stands without quotes".to_owned()),
+        (Kind::Instant, NodeValue::String(text)) => {
+            Some(format!("write `{name} = {}`, without quotes", instant_like(text)))
+        }
         (Kind::Integer { .. } | Kind::Boolean, NodeValue::String(_)) => {
             Some("leave the quotes out".to_owned())
         }
@@ -332,7 +370,7 @@ fn read_quantity(
     node: &Node,
     kind: &Kind,
     dimensions: &[Dimension],
-    name: &str,
+    place: Place<'_>,
     out: &mut Diagnostics,
 ) -> Option<(f64, Dimension, String)> {
     let written = match &node.value {
@@ -340,13 +378,22 @@ fn read_quantity(
         NodeValue::Integer(number) => number.to_string(),
         NodeValue::Float(number) => number.to_string(),
         _ => {
-            report_wrong_kind(node, kind, name, out);
+            report_wrong_kind(node, kind, place.name, out);
             return None;
         }
     };
     match parse_quantity(&written, dimensions) {
         Ok((si, dimension)) => Some((si, dimension, written)),
         Err(error) => {
+            // Of all units only those of the quantity it is about are worth naming.
+            let narrow = narrowed(dimensions, place.quantity);
+            let (error, dimensions) = match narrow.as_deref() {
+                Some(narrow) => match parse_quantity(&written, narrow) {
+                    Err(error) => (error, narrow),
+                    Ok(_) => (error, dimensions),
+                },
+                None => (error, dimensions),
+            };
             let label = format!("expected {}", describe_quantity(dimensions));
             out.report_with_help(error.code(), node.span, error.to_string(), label, error.help());
             None
@@ -354,11 +401,25 @@ fn read_quantity(
     }
 }
 
+/// Those of many dimensions in which a limit of these quantities can be written: a share, and the
+/// quantities' own, if they have one in common. `None` where that is not known.
+fn narrowed(dimensions: &[Dimension], quantity: Option<&str>) -> Option<Vec<Dimension>> {
+    let text = quantity?;
+    // A pattern is good enough up to its first star.
+    let start = text.split('*').next().unwrap_or_default();
+    let fits = |name: &str| if text == start { name == text } else { name.starts_with(start) };
+    let mut own = MEASUREMENTS.iter().filter(|row| fits(row.name)).map(|row| row.si_unit);
+    let first = Dimension::of_unit(own.next()?)?;
+    let is_one = own.all(|unit| Dimension::of_unit(unit) == Some(first));
+    // A bare number is a share where nothing else may stand, and here something else may.
+    let is_other = is_one && first != Dimension::Ratio;
+    let few = [Dimension::Ratio, first].into_iter().filter(|few| dimensions.contains(few));
+    (is_other && dimensions.len() > 2).then(|| few.collect())
+}
+
 fn in_range(
-    si: f64,
-    dimension: Dimension,
-    min: f64,
-    max: f64,
+    (si, dimension, written): (f64, Dimension, &str),
+    (min, max): (f64, f64),
     name: &str,
     span: Span,
     out: &mut Diagnostics,
@@ -366,12 +427,12 @@ fn in_range(
     if si >= min && si <= max {
         return Some(());
     }
-    let (low, high) = (dimension.display_si(min), dimension.display_si(max));
+    let bound = |si: f64| dimension.display_like(written, si);
     let label = match (min.is_finite(), max.is_finite()) {
         (true, false) if min == 0.0 => "must not be negative".to_owned(),
-        (true, false) => format!("at least {low}"),
-        (false, _) => format!("at most {high}"),
-        (true, true) => format!("from {low} to {high}"),
+        (true, false) => format!("at least {}", bound(min)),
+        (false, _) => format!("at most {}", bound(max)),
+        (true, true) => format!("from {} to {}", bound(min), bound(max)),
     };
     out.report(Code::OUT_OF_RANGE, span, format!("`{name}` is out of range"), label);
     None
@@ -386,9 +447,18 @@ fn read_instant(text: &str, span: Span, out: &mut Diagnostics) -> Option<Value> 
         span,
         "this is no instant",
         "expected a date with time and offset, in the years 1678 to 2261",
-        Some("write for example `2027-01-18T17:00:00Z`".to_owned()),
+        Some(format!("write `{}`", instant_like(text))),
     );
     None
+}
+
+/// The instant that a text most likely stands for, as it is to be written: with what it lacks.
+fn instant_like(text: &str) -> String {
+    let text = text.trim().replace(' ', "T");
+    let whole =
+        [text.clone(), format!("{text}Z"), format!("{text}:00Z"), format!("{text}T00:00:00Z")];
+    let found = whole.into_iter().find(|text| text.parse::<SimTime>().is_ok());
+    found.unwrap_or_else(|| "2027-01-18T17:00:00Z".to_owned())
 }
 
 fn read_choice(
@@ -412,8 +482,7 @@ fn read_measurement(text: &str, span: Span, out: &mut Diagnostics) -> Option<Val
     if let Some(id) = MeasurementId::lookup(text) {
         return Some(Value::Measurement(id));
     }
-    let help = nearest(text, MEASUREMENTS.iter().map(|row| row.name))
-        .map(|near| format!("did you mean `{near}`?"));
+    let help = Some(registered_measurement_help(text));
     let message = format!("unknown measurement identifier `{text}`");
     out.report_with_help(Code::UNKNOWN_MEASUREMENT, span, message, "not in the registry", help);
     None

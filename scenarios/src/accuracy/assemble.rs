@@ -7,6 +7,7 @@ use std::sync::Arc;
 use lastmeter_devices::{DEVICES, DeviceKind, group_of};
 use lastmeter_params::{Code, Diagnostic, Values, nearest, quote};
 use lastmeter_reports::check::Pattern;
+use lastmeter_reports::plural;
 use lastmeter_reports::standard::{
     Connection, EMBEDDED, SUITE_BYTES_MAX, SUITE_SOURCE, Subject, Suite, embedded,
 };
@@ -152,9 +153,9 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
     let scenario = scenario.map_err(Refused::Failure)?;
     if !scenario.injections.is_empty() {
         return Err(Refused::Told(format!(
-            "{name} has {} injection(s), which would be left out: a suite plays its own points; take \
-             them out, or write a scenario with `[suite]`",
-            scenario.injections.len()
+            "{name} has {}, which would be left out: a suite plays its own points; take injections \
+             out, or write a scenario with `[suite]`",
+            plural(scenario.injections.len(), "injection")
         )));
     }
     let devices = || scenario.devices.iter();
@@ -164,8 +165,8 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
         ([], [row]) => row,
         (marked, all) => {
             return Err(Refused::Told(format!(
-                "{name} has {} devices, {} of them with `under_test = true`; expected one",
-                all.len(),
+                "{name} has {}, {} of them with `under_test = true`; expected one",
+                plural(all.len(), "device"),
                 marked.len()
             )));
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use lastmeter_reports::standard::{
     Assessed, Connection, Item, Missing, Skip, TestResult, figure_told, with_uncertainty,
 };
-use lastmeter_reports::{Because, Evaluation, ExitCode, Status, number};
+use lastmeter_reports::{Because, Evaluation, ExitCode, Status, number, plural};
 use lastmeter_units::MeasurementId;
 use serde_json::{Value, json};
 
@@ -26,13 +26,13 @@ pub(super) fn headline(
 ) -> String {
     let plan = &assessed.plan;
     let head = format!(
-        "lastmeter {}  {}  {}  class {}  {}  {} points, {} event time",
+        "lastmeter {}  {}  {}  class {}  {}  {}, {} event time",
         env!("CARGO_PKG_VERSION"),
         options.meter,
         plan.suite.title,
         plan.suite.classes[plan.claim.class],
         plan.claim.connection.word(),
-        plan.points.len(),
+        plural(plan.points.len(), "point"),
         scenario.duration,
     );
     let claim = &plan.claim;
@@ -113,8 +113,7 @@ fn row(assessed: &Assessed, result: &TestResult) -> [String; 5] {
     let name = test.name.clone();
     let points = match result.items.len() {
         0 => String::new(),
-        1 => "1 point".to_owned(),
-        count => format!("{count} points"),
+        count => plural(count, "point"),
     };
     let Some(worst) = result.worst() else {
         let why = result.skipped.as_ref().map_or("", Skip::reason).to_owned();

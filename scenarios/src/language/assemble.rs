@@ -93,6 +93,8 @@ impl Draft<'_> {
             hash: String::new(),
             unavailable: parts.unavailable,
             texts: Texts::default(),
+            overrides: Vec::new(),
+            warnings: Vec::new(),
             files: parts.files,
             head,
             platform_values,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_devices::{Device, transducer_csv};
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
-use lastmeter_params::{Code, Diagnostics, NodeValue, Values, nearest};
+use lastmeter_params::{Code, Diagnostics, NodeValue, Values, measurement_help};
 use lastmeter_reports::CheckContext;
 use lastmeter_reports::check::{Pattern, each_row_has_its_check};
 use lastmeter_reports::record::TimeMode;
@@ -26,6 +26,7 @@ use super::scenario::Source;
 use super::sections::InjectKind;
 use super::semantics;
 use super::suite;
+use super::warnings;
 use super::wiring::Reported;
 
 /// Requirement tables stand in `run.json`, and are written by hand.
@@ -99,6 +100,7 @@ impl Draft<'_> {
         terminals.extend(of_grid.iter().map(|source| source.terminal.clone()));
         self.hold_phases(references, &terminals, out);
         let devices = self.build_devices(references, &terminals, streams, out);
+        self.warn(references, (&terminals, &devices), plans, out);
         terminals.truncate(written);
         self.hold_commands(references, &devices, out);
         self.hold_pulse_constant(plans, &devices, out);
@@ -179,6 +181,32 @@ impl Draft<'_> {
             parts::build_device(row.kind?, row.values.as_ref()?, &place, out)
         };
         self.devices.iter().zip(&references.source_of_table).map(device).collect()
+    }
+
+    /// What is odd about the devices and what they are connected to.
+    fn warn(
+        &self,
+        references: &References,
+        (terminals, devices): (&[Option<Terminal>], &Devices),
+        plans: &Plans,
+        out: &mut Diagnostics,
+    ) {
+        warnings::has_devices(self, out);
+        let planned = plans.duration();
+        let duration =
+            planned.or_else(|| self.head_values().and_then(|head| head.duration_opt("duration")));
+        let tables = self.devices.iter().zip(devices).zip(&references.source_of_table);
+        for ((row, device), source) in tables {
+            if let (Some(device), Some(duration)) = (device, duration) {
+                warnings::has_readings(row, device.as_ref(), duration, out);
+            }
+            // A plan plays what its tests ask for.
+            let is_played = plans.player().is_some();
+            let terminal = source.and_then(|source| terminals.get(source)?.as_ref());
+            if let Some(terminal) = terminal.filter(|_| !is_played) {
+                warnings::is_near_its_rating(row, terminal, out);
+            }
+        }
     }
 
     /// A meter whose pulses are reported has the constant that the suite counts by.
@@ -291,6 +319,7 @@ impl Draft<'_> {
             if out.len() > mistakes {
                 continue;
             }
+            semantics::limit_can_be_missed(row, kind.entry.name, out);
             let mut tables: Vec<Option<usize>> = of
                 .iter()
                 .map(|&device| references.devices.get(device).map(|(_, table)| *table))
@@ -413,8 +442,7 @@ fn report_what_is_not_measured<K>(
     if reported.iter().any(|name| pattern.matches(name)) {
         return;
     }
-    let near = nearest(text, reported.iter().copied());
-    let help = near.map(|near| format!("did you mean `{near}`?"));
+    let help = Some(measurement_help(text, reported.iter().copied()));
     if MEASUREMENTS.iter().any(|row| pattern.matches(row.name)) {
         let message = format!("none of the check's devices reports `{text}`");
         out.report_with_help(Code::CANNOT_MEASURE, span, message, "never measured here", help);

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::draft::Draft;
 use super::failure::LoadFailure;
 use super::files::{self, Files};
+use super::overrides::{Changes, apply};
 use super::scenario::Scenario;
 use super::semantics;
 use super::texts::Texts;
@@ -159,11 +160,13 @@ impl Scenario {
             Meant::Network => return Err(network_instead(path, texts)),
         }
         let mut root = parse_document(&text, SourceId::FILE, &mut diagnostics);
+        let mut changes = Changes::default();
         for (option, change) in options.changes() {
             if option == "--time" {
                 keep_time(&mut root, semantics::FILE_START);
             }
-            super::overrides::apply(&mut root, option, &change, &mut texts, &mut diagnostics);
+            let change = (option, change.as_str());
+            apply(&mut root, change, &mut texts, &mut changes, &mut diagnostics);
         }
         let draft = Draft::read(&root, &mut diagnostics);
         let files = Files::beside(path, options.recordings.as_deref());
@@ -172,6 +175,8 @@ impl Scenario {
             Some(mut scenario) if diagnostics.is_empty() => {
                 scenario.hash = hash(bytes, &texts);
                 scenario.texts = texts;
+                scenario.overrides = changes.into_overrides();
+                scenario.warnings = diagnostics.take_warnings();
                 Ok(scenario)
             }
             _ => Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts }),

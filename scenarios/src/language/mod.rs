@@ -31,6 +31,7 @@ mod sections;
 mod semantics;
 mod suite;
 mod texts;
+mod warnings;
 mod wiring;
 
 pub use explain::explain;

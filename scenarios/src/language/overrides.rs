@@ -7,18 +7,91 @@
 use std::collections::BTreeMap;
 
 use lastmeter_params::{
-    Code, Diagnostics, Field, Node, NodeValue, Span, Table, TableEntry, nearest, parse_override,
+    Code, Diagnostics, Field, Node, NodeValue, Presence, SourceId, Span, Table, TableEntry,
+    nearest, parse_override, quote,
 };
+use lastmeter_reports::record::Override;
 
 use super::sections::{Section, SingleSection, sections, single_sections};
 use super::texts::Texts;
 
+/// What options have changed of a scenario's file so far.
+#[derive(Default)]
+pub(crate) struct Changes {
+    list: Vec<Change>,
+}
+
+struct Change {
+    option: String,
+    address: String,
+    value: String,
+    was: Option<String>,
+}
+
+impl Changes {
+    /// Notes one; of several of one value the last counts, and what it was before the first.
+    fn add(&mut self, option: &str, address: &str, value: &NodeValue, replaced: &Replaced) {
+        let (option, value) = (option.to_owned(), toml_of(value));
+        if let Some(known) = self.list.iter_mut().find(|known| known.address == address) {
+            (known.option, known.value) = (option, value);
+            return;
+        }
+        let was = match replaced {
+            Replaced::Written(value) => Some(toml_of(value)),
+            Replaced::Default(text) => {
+                Some(toml_of(&parse_override(text, 0, SourceId::FILE).value))
+            }
+            Replaced::Nothing => None,
+        };
+        self.list.push(Change { option, address: address.to_owned(), value, was });
+    }
+
+    /// Those that changed something.
+    pub(crate) fn into_overrides(self) -> Vec<Override> {
+        let changed =
+            self.list.into_iter().filter(|change| change.was.as_ref() != Some(&change.value));
+        changed
+            .map(|Change { option, address, value, was }| Override { option, address, value, was })
+            .collect()
+    }
+}
+
+/// What stood where an override is put.
+enum Replaced {
+    Written(NodeValue),
+    /// The default of the key, as a TOML value.
+    Default(&'static str),
+    Nothing,
+}
+
+/// A value as TOML writes it.
+fn toml_of(value: &NodeValue) -> String {
+    match value {
+        NodeValue::String(text) => quote(text),
+        NodeValue::Integer(number) => number.to_string(),
+        NodeValue::Float(number) => number.to_string(),
+        NodeValue::Boolean(value) => value.to_string(),
+        NodeValue::Datetime(text) => text.clone(),
+        NodeValue::Array(list) => {
+            let items: Vec<String> = list.iter().map(|node| toml_of(&node.value)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        NodeValue::Table(table) => {
+            let entry =
+                |entry: &TableEntry| format!("{} = {}", entry.key, toml_of(&entry.node.value));
+            let entries: Vec<String> = table.entries.iter().map(entry).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        NodeValue::Invalid => "?".to_owned(),
+    }
+}
+
 /// Puts one override into the scenario's tables, or reports why that cannot be.
 pub(crate) fn apply(
     root: &mut Table,
-    option: &str,
-    text: &str,
+    (option, text): (&str, &str),
     texts: &mut Texts,
+    changes: &mut Changes,
     diagnostics: &mut Diagnostics,
 ) {
     let source = texts.add(option, text);
@@ -39,7 +112,9 @@ pub(crate) fn apply(
     let span = Span { source, start, end: address.trim_end().len().max(start) };
     let node = parse_override(text, address.len() + 1, source);
     let address = address.trim();
+    let value = node.value.clone();
     match set(root, address, span, node) {
+        Ok(replaced) => changes.add(option, address, &value, &replaced),
         Err(Unfit::Shared { head, key, kinds }) => {
             let count = kinds.len();
             let message = format!("`{head}` stands for {count} tables, and one is to be changed");
@@ -56,7 +131,7 @@ pub(crate) fn apply(
             let label = "no such value";
             diagnostics.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
         }
-        Ok(()) | Err(Unfit::Nothing) => {}
+        Err(Unfit::Nothing) => {}
     }
 }
 
@@ -91,7 +166,7 @@ fn list_of<'a>(root: &'a mut Table, section: &Section) -> Option<&'a mut Vec<Nod
 }
 
 /// Sets the value at an address.
-fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<(), Unfit> {
+fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Replaced, Unfit> {
     let repeated = |known: &Section| {
         let rest = address.strip_prefix(known.name)?.strip_prefix('.')?;
         Some((*known, rest))
@@ -111,8 +186,7 @@ fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<(), Un
     let Some(NodeValue::Table(table)) = root.get_mut(name).map(|node| &mut node.value) else {
         return Err(Unfit::Nothing);
     };
-    let is_set = set_key(table, Some(&[fields]), rest, span, node);
-    if is_set { Ok(()) } else { Err(Unfit::Nothing) }
+    set_key(table, Some(&[fields]), rest, span, node).ok_or(Unfit::Nothing)
 }
 
 /// Sets a value in one of a section's tables.
@@ -122,16 +196,16 @@ fn set_row(
     rest: &str,
     span: Span,
     node: Node,
-) -> Result<(), Unfit> {
+) -> Result<Replaced, Unfit> {
     let (index, key) = find_row(list, section, rest)?;
     let NodeValue::Table(table) = &mut list[index].value else { return Err(Unfit::Nothing) };
-    let is_set = match (section.entry_of(table), section.kind_key) {
+    let replaced = match (section.entry_of(table), section.kind_key) {
         (Some(entry), _) => set_key(table, Some(&[section.fields, entry.fields]), key, span, node),
         (None, None) => set_key(table, Some(&[section.fields]), key, span, node),
         // Which keys it has is not known.
         (None, Some(_)) => set_key(table, None, key, span, node),
     };
-    if is_set { Ok(()) } else { Err(Unfit::Nothing) }
+    replaced.ok_or(Unfit::Nothing)
 }
 
 /// The table that an address without its section begins with, and the rest of the address.
@@ -178,42 +252,45 @@ fn find_row<'a>(
     }
 }
 
-/// Sets a key of a table, which has to be there already or be one of its fields.
+/// Sets a key of a table, which has to be there already or be one of its fields; `None` if it is
+/// neither.
 fn set_key(
     table: &mut Table,
     groups: Option<&[&[Field]]>,
     key: &str,
     span: Span,
     node: Node,
-) -> bool {
-    let known = |key: &str| {
-        groups.is_none_or(|groups| {
-            groups.iter().flat_map(|group| group.iter()).any(|field| field.name == key)
-        })
-    };
-    if table.entry(key).is_some() || (!key.contains('.') && known(key)) {
+) -> Option<Replaced> {
+    let mut fields = groups.unwrap_or_default().iter().flat_map(|group| group.iter());
+    let field = fields.find(|field| field.name == key);
+    let is_known = groups.is_none() || field.is_some();
+    if table.entry(key).is_some() || (!key.contains('.') && is_known) {
+        let replaced = match (table.get(key), field.map(|field| field.presence)) {
+            (Some(node), _) => Replaced::Written(node.value.clone()),
+            (None, Some(Presence::Default(text))) => Replaced::Default(text),
+            (None, _) => Replaced::Nothing,
+        };
         table.set(key, span, node);
-        return true;
+        return Some(replaced);
     }
-    let Some((first, rest)) = key.split_once('.') else { return false };
-    table.get_mut(first).is_some_and(|inner| set_within(inner, rest, span, node))
+    let (first, rest) = key.split_once('.')?;
+    set_within(table.get_mut(first)?, rest, span, node)
 }
 
-fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> bool {
+fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> Option<Replaced> {
     match &mut place.value {
         // Which keys a nested table takes is known when it is read; an unknown one is told then.
         NodeValue::Table(table) => set_key(table, None, key, span, node),
         NodeValue::Array(list) => {
             let (number, rest) = key.split_once('.').unwrap_or((key, ""));
             let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-            let Some(item) = index.and_then(|index| list.get_mut(index)) else { return false };
+            let item = list.get_mut(index?)?;
             if rest.is_empty() {
-                *item = node;
-                return true;
+                return Some(Replaced::Written(std::mem::replace(item, node).value));
             }
             set_within(item, rest, span, node)
         }
-        _ => false,
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use lastmeter_params::{
     Code, Diagnostics, Entry, Field, Node, NodeValue, SourceId, Span, Table, Values, nearest,
-    read_table, read_table_of,
+    read_named_table,
 };
 
 use super::sections::{FORMAT, Section, sections, single_sections};
@@ -99,7 +99,7 @@ pub(crate) fn single<'a>(
     let node = root.get(name)?;
     match &node.value {
         NodeValue::Table(table) => {
-            let values = read_table(table, node.span, fields, diagnostics);
+            let values = read_named_table(table, node.span, (Some(name), &[fields]), diagnostics);
             Some(Single { table, values })
         }
         NodeValue::Invalid => None,
@@ -157,7 +157,8 @@ pub(crate) fn rows<'a, K: Copy>(
     let row = |(table, span)| {
         let kind = kind_of(table, span, section, &kinds, diagnostics);
         let values = kind.and_then(|(entry, _)| {
-            read_table_of(table, span, &[section.fields, entry.fields], diagnostics)
+            let fields: &[&[Field]] = &[section.fields, entry.fields];
+            read_named_table(table, span, (Some(entry.name), fields), diagnostics)
         });
         Row { table, span, kind: kind.map(|(_, kind)| kind), values }
     };
@@ -172,7 +173,8 @@ pub(crate) fn plain_rows<'a>(
 ) -> Vec<Row<'a, ()>> {
     let tables = tables(root, section, diagnostics).into_iter();
     let row = |(table, span)| {
-        let values = read_table(table, span, section.fields, diagnostics);
+        let named = (Some(section.name), &[section.fields][..]);
+        let values = read_named_table(table, span, named, diagnostics);
         Row { table, span, kind: Some(()), values }
     };
     tables.map(row).collect()

@@ -1,7 +1,7 @@
 //! Mistakes as people and programs read them.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use lastmeter_params::Diagnostic;
+use lastmeter_params::{Diagnostic, SourceId};
 use serde_json::{Value, json};
 
 use super::texts::Texts;
@@ -22,8 +22,14 @@ pub(crate) fn human(diagnostics: &[Diagnostic], texts: &Texts, color: bool) -> S
             .line_start(place.line)
             .annotation(AnnotationKind::Primary.span(marked).label(label.as_str()));
         let code = diagnostic.code.code();
+        let level = if diagnostic.code.is_warning() { Level::WARNING } else { Level::ERROR };
         let mut group =
-            Level::ERROR.primary_title(printable(&diagnostic.message)).id(code).element(snippet);
+            level.primary_title(printable(&diagnostic.message)).id(code).element(snippet);
+        if diagnostic.span.source != SourceId::FILE {
+            // One option may be about many files.
+            let scenario = format!("for the scenario {}", texts.origin());
+            group = group.element(Level::NOTE.message(printable(&scenario)));
+        }
         if let Some(help) = &diagnostic.help {
             group = group.element(Level::HELP.message(printable(help)));
         }
@@ -41,6 +47,8 @@ pub(crate) fn json(diagnostics: &[Diagnostic], texts: &Texts) -> Vec<Value> {
         let place = texts.place(diagnostic.span);
         json!({
             "code": diagnostic.code.code(),
+            "severity": if diagnostic.code.is_warning() { "warning" } else { "error" },
+            "scenario": texts.origin(),
             "message": diagnostic.message,
             "file": place.origin,
             "line": place.line,

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use lastmeter_devices::{Device, DeviceFault, DeviceKind};
 use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
-use lastmeter_params::Values;
+use lastmeter_params::{Diagnostic, Values};
 use lastmeter_reports::Status;
 use lastmeter_reports::calibration::{self, CALIBRATION_SOURCE};
-use lastmeter_reports::record::TimeMode;
+use lastmeter_reports::record::{Override, TimeMode};
 use lastmeter_reports::standard::{Plan, SUITE_SOURCE};
 use lastmeter_sim::grid::Feeder;
 use lastmeter_sim::{Streams, Terminal};
@@ -19,6 +19,7 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::grid::{GRID_SOURCE, LOAD_PREFIX};
 use super::parts;
+use super::render;
 use super::sections::FORMAT;
 use super::texts::Texts;
 
@@ -281,6 +282,10 @@ pub struct Scenario {
     pub(crate) hash: String,
     pub(crate) unavailable: Option<String>,
     pub(crate) texts: Texts,
+    /// What options of the command line have changed.
+    pub(crate) overrides: Vec<Override>,
+    /// What is odd about it, ordered by place.
+    pub(crate) warnings: Vec<Diagnostic>,
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) head: Values,
     pub(crate) platform_values: Values,
@@ -350,6 +355,26 @@ impl Scenario {
     /// The texts it was loaded from.
     pub fn texts(&self) -> &Texts {
         &self.texts
+    }
+
+    /// What options of the command line have changed of its file.
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
+    }
+
+    /// What is odd about it, although it makes sense, ordered by place.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The warnings as text for people, each with its line and the marked span.
+    pub fn render_warnings(&self, color: bool) -> String {
+        render::human(&self.warnings, &self.texts, color)
+    }
+
+    /// One object for each warning, with the keys of a mistake.
+    pub fn warnings_json(&self) -> Vec<serde_json::Value> {
+        render::json(&self.warnings, &self.texts)
     }
 
     /// The texts of the files that checks name, by the names as written: their judge needs them.

@@ -301,6 +301,27 @@ pub(crate) fn report_no_checks(head_span: Span, out: &mut Diagnostics) {
     out.report_with_help(Code::NO_CHECKS, head_span, message, label, Some(help.to_owned()));
 }
 
+/// A limit that even a meter keeps which reports zero judges nothing.
+pub(crate) fn limit_can_be_missed<K>(check: &Row<'_, K>, kind: &str, out: &mut Diagnostics) {
+    let Some(values) =
+        check.values.as_ref().filter(|_| ["accuracy", "energy_balance"].contains(&kind))
+    else {
+        return;
+    };
+    let Some(Value::Quantity { si, dimension: Dimension::Ratio, .. }) = values.get("limit") else {
+        return;
+    };
+    if *si >= 1.0 {
+        let percent = lastmeter_reports::number(100.0 * si);
+        let message =
+            format!("with a limit of {percent} % a meter that reports nothing would pass");
+        let help = "relative limits are below 100 %; near zero, leave values out with `minimum`";
+        let label = "expected less than 100 %";
+        let span = values.span_of("limit");
+        out.report_with_help(Code::OUT_OF_RANGE, span, message, label, Some(help.to_owned()));
+    }
+}
+
 /// `covers` lists requirement rows such as `F-04`.
 pub(crate) fn requirements_are_rows<K>(checks: &[Row<'_, K>], out: &mut Diagnostics) {
     for check in checks {

@@ -67,6 +67,11 @@ impl Texts {
         SourceId(u16::try_from(self.sources.len() - 1).unwrap_or(u16::MAX))
     }
 
+    /// The path of the scenario file, as it was given.
+    pub fn origin(&self) -> &str {
+        self.sources.first().map_or("", |source| &source.origin)
+    }
+
     /// The text of the scenario file.
     pub fn file(&self) -> &str {
         self.sources.first().map_or("", |source| &source.text)

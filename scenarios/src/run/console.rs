@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lastmeter_reports::console::{VerdictLine, format_verdicts};
-use lastmeter_reports::record::{Floor, LinkFacts};
-use lastmeter_reports::{Account, Counts, Status, Verdict};
+use lastmeter_reports::record::{Floor, LinkFacts, Override};
+use lastmeter_reports::{Account, Counts, Status, Verdict, plural};
 use lastmeter_units::SimDuration;
 use serde_json::{Value, json};
 
@@ -85,6 +85,17 @@ impl Console {
         }
     }
 
+    /// What options of the command line have changed of the scenario's file.
+    pub(crate) fn overridden(&self, overrides: &[Override]) {
+        if self.options.json && !overrides.is_empty() {
+            self.json(json!({ "event": "overridden", "overrides": overrides }));
+            return;
+        }
+        for changed in overrides {
+            self.line(&format!("  changed by {}: {changed}", changed.option));
+        }
+    }
+
     /// Whether anybody sees how far a run is.
     pub(crate) fn shows_progress(&self) -> bool {
         self.options.json || !self.bar.is_hidden()
@@ -105,11 +116,11 @@ impl Console {
         }
         self.bar.set_position((simulated / duration.as_seconds_f64() * 1000.0) as u64);
         self.bar.set_message(format!(
-            "{} of {}  {wall:.0} s, {:.0}x  {} messages, {} missing, {} refused  so far {}",
+            "{} of {}  {wall:.0} s, {:.0}x  {}, {} missing, {} refused  so far {}",
             SimDuration::from_seconds(simulated as i64),
             duration,
             simulated / wall,
-            progress.published,
+            plural(progress.published, "message"),
             progress.missing,
             progress.refused,
             progress.verdicts,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use lastmeter_reports::record::Signal;
+
 /// What ended a run before its end: exit code 3, unless it is the platform's doing.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
@@ -61,9 +63,9 @@ pub enum BenchError {
         /// What the panic said.
         message: String,
     },
-    /// The user wanted an end before the bench stood.
-    #[error("ended by the user")]
-    Interrupted,
+    /// A signal ended the run before the bench stood.
+    #[error("{}", .0.cause())]
+    Interrupted(Signal),
     /// The run took longer than `--timeout` allows.
     #[error("the run did not end within --timeout {0}")]
     Timeout(String),

@@ -54,6 +54,12 @@ pub(crate) fn clock_facts(watch: &ClockWatch) -> ClockFacts {
     }
 }
 
+/// What the machine is called, if it is known.
+pub(crate) fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// What is known about the machine.
 pub(crate) fn facts() -> BTreeMap<String, Value> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -70,7 +76,7 @@ pub(crate) fn facts() -> BTreeMap<String, Value> {
         ("processor".to_owned(), json!(processor)),
         ("cores".to_owned(), json!(cores)),
         ("kernel".to_owned(), json!(or_unknown(read("/proc/sys/kernel/osrelease")))),
-        ("name".to_owned(), json!(or_unknown(read("/proc/sys/kernel/hostname")))),
+        ("name".to_owned(), json!(or_unknown(host_name().unwrap_or_default()))),
         (
             "system".to_owned(),
             json!(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),

@@ -30,9 +30,9 @@ use lastmeter_devices::Device;
 use lastmeter_link::mqtt::{Session, SessionOptions};
 use lastmeter_platform::{ClockSource, TENANT};
 use lastmeter_reports::record::{
-    DeviceFacts, Evidence, RunEnd, RunStart, RunState, RunWriter, TimeMode,
+    DeviceFacts, Evidence, RunEnd, RunStart, RunState, RunWriter, Signal, TimeMode,
 };
-use lastmeter_reports::{Evaluation, Event};
+use lastmeter_reports::{Evaluation, Event, plural};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, json};
 use tokio::sync::watch;
@@ -41,7 +41,7 @@ pub use under_test::Profile;
 use crate::language::{Action, DeviceRow, Injection, PlatformUse, Scenario};
 use bench::{Bench, Calibrator, Parts, SYNC_EVERY};
 use console::Progress;
-pub(crate) use host::monotonic;
+pub(crate) use host::{host_name, monotonic};
 pub use host::{stamp, wall_now};
 use ledger::{Account, AccountStart};
 use live::Live;
@@ -65,13 +65,13 @@ pub struct RunOptions {
 
 /// Why a run stopped before its end.
 enum Halt {
-    Interrupted,
+    Interrupted(Signal),
     Broken(BenchError),
 }
 
 /// Runs a scenario and has it judged; the run folder is complete afterwards, however it ended.
 ///
-/// `stop` turns true when the user wants an end (Ctrl-C).
+/// `stop` holds the signal that asks for an end, once one came.
 ///
 /// # Errors
 /// Only if there is no record to speak of: the run folder cannot be written, or not be judged.
@@ -80,7 +80,7 @@ pub async fn run_scenario(
     scenario: &Scenario,
     options: &RunOptions,
     console: &mut Console,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
 ) -> Result<Evaluation, BenchError> {
     let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
     let logs = options.out.join("logs");
@@ -97,6 +97,7 @@ pub async fn run_scenario(
         Live::new(writer.facts(), &start.scenario_toml, steps).map_err(|e| record(&e))?
     };
     console.started(&headline(scenario), &scenario.name, scenario.seed, scenario.duration);
+    console.overridden(scenario.overrides());
     let data = options.out.join("platform");
     if let Some(reason) = scenario.unavailable() {
         writer
@@ -132,11 +133,37 @@ pub async fn run_scenario(
     Ok(evaluation)
 }
 
+/// What holds the signal that asks for an end, once one came.
+pub(crate) type Stop = watch::Receiver<Option<Signal>>;
+
+/// Waits for the signal that ends the run.
+async fn ended_by(stop: &mut Stop) -> Signal {
+    match stop.wait_for(Option::is_some).await.ok().and_then(|signal| *signal) {
+        Some(signal) => signal,
+        // Nobody is left who could send one.
+        None => std::future::pending().await,
+    }
+}
+
+/// Finishes the record of a run whose bench never stood.
+fn never_stood(
+    mut writer: RunWriter,
+    error: &BenchError,
+    start: SimTime,
+) -> Result<(), lastmeter_reports::RecordError> {
+    let mut state = RunState::Error;
+    if let BenchError::Interrupted(signal) = error {
+        state = RunState::Interrupted;
+        writer.set_signal(*signal);
+    }
+    writer.finish(ending(state, Some(&chain(error)), start))
+}
+
 async fn run_bench(
     scenario: &Scenario,
     options: &RunOptions,
     console: &mut Console,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
     (writer, live): (RunWriter, Live),
     place: &StartOptions<'_>,
 ) -> Result<(), BenchError> {
@@ -145,26 +172,23 @@ async fn run_bench(
     let mut stopping = stop.clone();
     let assembled = tokio::select! {
         biased;
-        _ = stopping.wait_for(|stop| *stop) => Err(BenchError::Interrupted),
+        signal = ended_by(&mut stopping) => Err(BenchError::Interrupted(signal)),
         assembled = assemble(scenario, place) => assembled,
     };
     let parts = match assembled {
         Ok(parts) => parts,
         Err(error) => {
-            let interrupted = matches!(error, BenchError::Interrupted);
-            let state = if interrupted { RunState::Interrupted } else { RunState::Error };
-            let end = ending(state, Some(&chain(&error)), scenario.start);
-            return writer.finish(end).map_err(|e| record(&e));
+            return never_stood(writer, &error, scenario.start).map_err(|e| record(&e));
         }
     };
     let mut bench = Bench::new(parts, writer, live, scenario.start);
     let halt = drive(&mut bench, scenario, options, console, stop, started).await.err();
     let (state, cause) = match &halt {
         None => (RunState::Finished, None),
-        Some(Halt::Interrupted) => {
-            let event = Event::interrupted(bench.now(), "ended by the user");
+        Some(Halt::Interrupted(signal)) => {
+            let event = Event::interrupted(bench.now(), signal.cause());
             bench.note(event);
-            (RunState::Interrupted, Some("ended by the user".to_owned()))
+            (RunState::Interrupted, Some(signal.cause().to_owned()))
         }
         Some(Halt::Broken(error)) => {
             let (state, event) = broken(bench.now(), error);
@@ -176,7 +200,10 @@ async fn run_bench(
     let mut end = ending(state, cause.as_deref(), bench.recorded());
     end.guarantees = guarantees(&scenario.platform);
     end.more = measured(&bench, started.elapsed());
-    let (writer, stopped) = Box::pin(bench.close()).await;
+    let (mut writer, stopped) = Box::pin(bench.close()).await;
+    if let Some(Halt::Interrupted(signal)) = halt {
+        writer.set_signal(signal);
+    }
     if let (RunState::Finished, Err(error)) = (state, &stopped) {
         (end.state, end.cause) = (RunState::Error, Some(chain(error)));
     }
@@ -275,7 +302,7 @@ async fn drive(
     scenario: &Scenario,
     options: &RunOptions,
     console: &mut Console,
-    mut stop: watch::Receiver<bool>,
+    mut stop: Stop,
     started: Instant,
 ) -> Result<(), Halt> {
     let whole = async {
@@ -311,7 +338,7 @@ async fn drive(
     let limit = options.timeout.as_ref().map_or(Duration::MAX, |(limit, _)| *limit);
     tokio::select! {
         biased;
-        _ = stop.wait_for(|stop| *stop) => Err(Halt::Interrupted),
+        signal = ended_by(&mut stop) => Err(Halt::Interrupted(signal)),
         ended = tokio::time::timeout(limit, whole) => ended
             .unwrap_or_else(|_| {
                 let written = options.timeout.as_ref().map_or("", |(_, written)| written);
@@ -382,6 +409,7 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         end: scenario.start + scenario.duration,
         started: wall_now(),
         command_line: options.command_line.clone(),
+        overrides: scenario.overrides().to_vec(),
         versions: host::versions(),
         platform: platform_word(&scenario.platform),
         devices: devices.collect(),
@@ -451,17 +479,16 @@ fn measured(bench: &Bench, wall: Duration) -> Map<String, serde_json::Value> {
 
 /// `lastmeter 0.1.0  first-light  seed 2027  virtual time, 10 min  platform embedded  1 meter`.
 fn headline(scenario: &Scenario) -> String {
-    let meters = scenario.devices.len();
     let grid = scenario.network_name().map(|name| format!("  grid {name}")).unwrap_or_default();
     format!(
-        "lastmeter {}  {}  seed {}  {} time, {}  platform {}{grid}  {meters} {}",
+        "lastmeter {}  {}  seed {}  {} time, {}  platform {}{grid}  {}",
         env!("CARGO_PKG_VERSION"),
         scenario.name,
         scenario.seed,
         if scenario.time == TimeMode::Real { "real" } else { "virtual" },
         scenario.duration,
         platform_word(&scenario.platform),
-        if meters == 1 { "device" } else { "devices" },
+        plural(scenario.devices.len(), "device"),
     )
 }
 

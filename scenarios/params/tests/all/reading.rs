@@ -113,7 +113,7 @@ fn each_mistake_is_reported_once_where_it_stands() {
          starting with a letter or digit, at most 64",
         "S008 <230> `230` has no unit: expected a voltage with its unit, as text \
          | write `\"230 V\"`",
-        "S006 <\"10 ms\"> `every` is out of range: at least 0.1 s",
+        "S006 <\"10 ms\"> `every` is out of range: at least 100 ms",
         "S006 <\"-1 V\"> `limit` is out of range: must not be negative",
         "S007 <\"window\"> `mode` cannot be `window`: expected one of `samples`, `windows` \
          | did you mean `windows`?",
@@ -131,7 +131,7 @@ fn each_mistake_is_reported_once_where_it_stands() {
         "S006 <51> `order` is out of range: from 2 to 50",
         "S005 <7> `harmonics` takes a table, and this is a whole number: expected a table",
         "S015 <2027-01-18T17:00:00> this is no instant: expected a date with time and offset, in \
-         the years 1678 to 2261 | write for example `2027-01-18T17:00:00Z`",
+         the years 1678 to 2261 | write `2027-01-18T17:00:00Z`",
         "S005 <4> `note` takes text, and this is a whole number: expected text | text stands \
          between double quotes",
     ];

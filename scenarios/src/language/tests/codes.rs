@@ -201,6 +201,8 @@ fn every_code_has_a_case() {
     let special = special_cases();
     let expected = CASES.iter().map(|case| case.2).chain(special.iter().map(|case| case.2));
     let covered: BTreeSet<&str> = expected.map(|text| &text[..4]).collect();
-    let all: BTreeSet<&str> = CODES.iter().map(|code| code.code()).collect();
+    // Warnings have tests of their own.
+    let errors = CODES.iter().filter(|code| !code.is_warning());
+    let all: BTreeSet<&str> = errors.map(|code| code.code()).collect();
     assert_eq!(covered, all);
 }

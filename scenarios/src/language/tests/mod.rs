@@ -6,6 +6,7 @@ mod grid;
 mod latency;
 mod links;
 mod meaning;
+mod messages;
 mod overriding;
 mod profiles;
 mod properties;

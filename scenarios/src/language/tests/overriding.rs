@@ -71,6 +71,7 @@ fn a_mistake_in_an_override_is_shown_in_the_override() {
         1 | device.home.report_every=10
           |                          ^^ expected a time with its unit, as text
           |
+          = note: for the scenario test.toml
           = help: write `"10 s"`
           = hint: run lastmeter explain S008
     "#);
@@ -107,4 +108,42 @@ fn an_override_of_nothing_points_to_the_nearest_right_address() {
     let expected =
         "S024 1:1 <device.home.report_every> an override has an address, `=` and a value";
     assert_eq!(found, [expected]);
+}
+
+/// What each override is, and what was there: written, by default, or nothing.
+#[test]
+fn what_an_override_changed_is_known_and_what_it_did_not_is_not_listed() {
+    let options = LoadOptions {
+        seed: Some(7),
+        platform: Some("child".to_owned()),
+        time: Some(crate::language::TimeMode::Virtual),
+        ..set(&[
+            "check.accuracy-u.limit=5 %",
+            "check.accuracy-u.limit=6 %",
+            "device.home.report_every=\"10 s\"",
+            "device.home.nominal_voltage=\"231 V\"",
+            "check.readings-once.device=\"*\"",
+            "inject.2.command.seconds=6",
+            "scenario.description=words",
+            "scenario.time=virtual",
+        ])
+    };
+    let scenario = load_with(VALID, &options).unwrap();
+    let told: Vec<String> = scenario.overrides().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "check.accuracy-u.limit = \"6 %\" (was \"0.5 %\")",
+            "device.home.nominal_voltage = \"231 V\" (was \"230 V\")",
+            "check.readings-once.device = \"*\" (was \"home\")",
+            "inject.2.command.seconds = 6 (was 5)",
+            "scenario.description = \"words\" (was not set)",
+        ]
+    );
+    assert!(scenario.overrides().iter().all(|changed| changed.option == "--set"));
+    let other = LoadOptions { seed: Some(8), ..LoadOptions::default() };
+    let scenario = load_with(VALID, &other).unwrap();
+    let [changed] = scenario.overrides() else { panic!("{:?}", scenario.overrides()) };
+    assert_eq!((changed.option.as_str(), changed.was.as_deref()), ("--seed", Some("7")));
+    assert_eq!(load(VALID).unwrap().overrides(), []);
 }

@@ -77,6 +77,8 @@ fn for_programs_each_mistake_is_an_object() {
         objects[1],
         serde_json::json!({
             "code": "S010",
+            "severity": "error",
+            "scenario": "test.toml",
             "message": "`A` is a unit of current, not of voltage",
             "file": "test.toml",
             "line": 18,

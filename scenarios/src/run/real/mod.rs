@@ -29,7 +29,6 @@ use std::time::Instant;
 
 use lastmeter_reports::Event;
 use lastmeter_reports::record::{RunState, RunWriter};
-use tokio::sync::watch;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use recorder::Row;
@@ -40,7 +39,7 @@ use super::console::Console;
 use super::error::{BenchError, chain};
 use super::live::Live;
 use super::under_test::StartOptions;
-use super::{Halt, RunOptions, ending, guarantees};
+use super::{Halt, RunOptions, Stop, ended_by, ending, guarantees, never_stood};
 use crate::language::Scenario;
 use bench::RealBench;
 
@@ -121,7 +120,7 @@ pub(super) async fn run(
     scenario: &Scenario,
     options: &RunOptions,
     console: &mut Console,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
     (mut writer, live): (RunWriter, Live),
     place: &StartOptions<'_>,
 ) -> Result<(), BenchError> {
@@ -132,25 +131,22 @@ pub(super) async fn run(
     let mut stopping = stop.clone();
     let assembled = tokio::select! {
         biased;
-        _ = stopping.wait_for(|stop| *stop) => Err(BenchError::Interrupted),
+        signal = ended_by(&mut stopping) => Err(BenchError::Interrupted(signal)),
         assembled = setup::assemble(scenario, place, &punctual) => assembled,
     };
     let parts = match assembled {
         Ok(parts) => parts,
         Err(error) => {
-            let interrupted = matches!(error, BenchError::Interrupted);
-            let state = if interrupted { RunState::Interrupted } else { RunState::Error };
-            let end = ending(state, Some(&chain(&error)), scenario.start);
-            return writer.finish(end).map_err(|e| record(&e));
+            return never_stood(writer, &error, scenario.start).map_err(|e| record(&e));
         }
     };
     let mut bench = RealBench::new(scenario, parts, (writer, live));
     let halt = drive(&mut bench, options, console, stop, started).await.err();
     let (state, cause) = match &halt {
         None => (RunState::Finished, None),
-        Some(Halt::Interrupted) => {
-            bench.note(Event::interrupted(bench.now(), "ended by the user"));
-            (RunState::Interrupted, Some("ended by the user".to_owned()))
+        Some(Halt::Interrupted(signal)) => {
+            bench.note(Event::interrupted(bench.now(), signal.cause()));
+            (RunState::Interrupted, Some(signal.cause().to_owned()))
         }
         Some(Halt::Broken(error)) => {
             let (state, event) = super::broken(bench.now(), error);
@@ -168,6 +164,9 @@ pub(super) async fn run(
         (end.state, end.cause) = (RunState::Error, Some(chain(error)));
     }
     writer.set_real_time(facts);
+    if let Some(Halt::Interrupted(signal)) = halt {
+        writer.set_signal(signal);
+    }
     writer.finish(end).map_err(|e| record(&e))
 }
 
@@ -175,7 +174,7 @@ async fn drive(
     bench: &mut RealBench<'_>,
     options: &RunOptions,
     console: &mut Console,
-    mut stop: watch::Receiver<bool>,
+    mut stop: Stop,
     started: Instant,
 ) -> Result<(), Halt> {
     let whole = async {
@@ -188,7 +187,7 @@ async fn drive(
     let limit = options.timeout.as_ref().map_or(std::time::Duration::MAX, |(limit, _)| *limit);
     tokio::select! {
         biased;
-        _ = stop.wait_for(|stop| *stop) => Err(Halt::Interrupted),
+        signal = ended_by(&mut stop) => Err(Halt::Interrupted(signal)),
         ended = tokio::time::timeout(limit, whole) => ended
             .unwrap_or_else(|_| {
                 let written = options.timeout.as_ref().map_or("", |(_, written)| written);

@@ -1,0 +1,86 @@
+//! What makes sense and is odd: most likely not what was meant, and no mistake.
+//!
+//! Each is one function and tells its oddity once. They are looked for in a scenario without
+//! mistakes, and never change an exit code.
+
+use lastmeter_devices::Device;
+use lastmeter_params::{Code, Diagnostic, Diagnostics, Span, Values};
+use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
+use lastmeter_units::{MeasurementId, Phase, Quantity, SimDuration};
+
+use super::draft::Draft;
+use super::read::Row;
+
+/// The extended operating range of voltage of IEC 62052-11, relative to the rated one.
+const VOLTAGE_RANGE: std::ops::RangeInclusive<f64> = 0.8..=1.15;
+
+/// A window of 10 cycles at 50 Hz, or of 12 at 60 Hz.
+const WINDOW: SimDuration = SimDuration(200_000_000);
+
+fn warn(out: &mut Diagnostics, code: Code, span: Span, message: String, label: &str, help: &str) {
+    let (label, help) = (label.to_owned(), Some(help.to_owned()));
+    out.warn(Diagnostic { code, message, span, label, help });
+}
+
+/// A scenario without devices measures nothing.
+pub(super) fn has_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let (true, Some(head)) = (draft.devices.is_empty(), &draft.head) else { return };
+    let Some(values) = &head.values else { return };
+    let message = "the scenario has no device, so nothing is measured or reported".to_owned();
+    let help = "add a `[[device]]`; `lastmeter list devices` shows the models";
+    let label = "its checks have nothing to judge";
+    warn(out, Code::NO_DEVICE, values.span, message, label, help);
+}
+
+/// A device whose first reading would be due after the end.
+pub(super) fn has_readings<K>(
+    row: &Row<'_, K>,
+    device: &dyn Device,
+    duration: SimDuration,
+    out: &mut Diagnostics,
+) {
+    let (period, Some(name)) = (device.report_period(), row.name()) else { return };
+    if period <= duration {
+        return;
+    }
+    let span = row.table.get("report_every").map_or(row.span, |node| node.span);
+    let message = format!("`{name}` reports every {period}, and the scenario lasts {duration}");
+    let label = "no reading is due";
+    let help = "lengthen `duration`, or write a shorter `report_every`";
+    warn(out, Code::NO_READING, span, message, label, help);
+}
+
+/// A meter at a voltage that it is not made for.
+pub(super) fn is_near_its_rating<K>(row: &Row<'_, K>, terminal: &Terminal, out: &mut Diagnostics) {
+    let Some((values, name)) = row.values.as_ref().zip(row.name()) else { return };
+    let Some(rated_v) = rated_v(values) else { return };
+    let Some(volts) = volts_at(terminal) else { return };
+    // Without any voltage it is an outage that is tested.
+    if volts == 0.0 || !volts.is_finite() || VOLTAGE_RANGE.contains(&(volts / rated_v)) {
+        return;
+    }
+    let span = row.table.get("at").map_or(row.span, |node| node.span);
+    let volts = lastmeter_reports::number(volts);
+    let rated = lastmeter_reports::number(rated_v);
+    let message = format!("`{name}` is at {volts} V, and rated for {rated} V");
+    let label = "far from its rated voltage";
+    let help = "change the source's voltage, or `nominal_voltage` or `voltage_ratio` of the device";
+    warn(out, Code::FAR_FROM_RATED, span, message, label, help);
+}
+
+/// The rated voltage of a phase, at the primary side of a transformer.
+fn rated_v(values: &Values) -> Option<f64> {
+    let has = |key: &str| values.get(key).is_some();
+    if !has("nominal_voltage") {
+        return None;
+    }
+    let ratio = if has("voltage_ratio") { values.si("voltage_ratio") } else { 1.0 };
+    Some(values.si("nominal_voltage") * ratio)
+}
+
+/// The voltage of the first phase in the first window.
+fn volts_at(terminal: &Terminal) -> Option<f64> {
+    let id = MeasurementId::of(Quantity::VoltageRms, Phase::L1)?;
+    let span = ReferenceSpan { from: SimDuration(0), to: WINDOW, registers_from: SimDuration(0) };
+    terminal.reference(id, span, Netting::Net)
+}

@@ -1,0 +1,67 @@
+//! The signals that end a run, and what each of them means.
+//!
+//! SIGINT, SIGTERM and SIGHUP each end the run that goes on, whose record is finished and judged as
+//! interrupted; the process then exits with 128 and the signal's number. The second signal ends the
+//! process at once. Below `nohup` a SIGHUP is ignored.
+
+use lastmeter_reports::ExitCode;
+use lastmeter_reports::record::Signal;
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::run::Stop;
+use crate::suite::tell;
+
+/// Listens from now on; holds the first signal that came.
+pub(crate) fn stop_signal() -> Stop {
+    let (sender, receiver) = watch::channel(None);
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            tell("warning: signals cannot be caught here; Ctrl-C ends without a report");
+            std::future::pending::<()>().await;
+            return;
+        };
+        // Below `nohup` a hang-up is ignored; to listen for it would undo that.
+        let mut hang_up =
+            (!is_hang_up_ignored()).then(|| signal(SignalKind::hangup()).ok()).flatten();
+        for time in 0.. {
+            let came = tokio::select! {
+                () = hung_up(hang_up.as_mut()) => Signal::HangUp,
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+            };
+            if time == 0 {
+                let word = came.word();
+                tell(&format!("{word}: finishing the record (a second signal ends at once)"));
+                let _ = sender.send(Some(came));
+            } else {
+                end_at_once(came);
+            }
+        }
+    });
+    receiver
+}
+
+/// Waits for the end of the terminal, if it is listened for.
+async fn hung_up(stream: Option<&mut Stream>) {
+    match stream {
+        Some(stream) => _ = stream.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with hang-ups ignored, as the kernel tells it.
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
+#[expect(clippy::exit, reason = "the user has asked twice; the record so far is on disk")]
+fn end_at_once(signal: Signal) -> ! {
+    std::process::exit(i32::from(ExitCode::of_signal(signal).number()))
+}

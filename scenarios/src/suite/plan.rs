@@ -1,0 +1,285 @@
+//! What a suite runs: the files that are meant, loaded, and those that cannot be.
+//!
+//! A file that is broken by itself is an error of the suite, and the rest runs. What the command
+//! line gets wrong, such as an override of something that one of the files does not have, stops
+//! everything before it begins: hours of runs that were not meant help nobody.
+
+use std::path::{Path, PathBuf};
+
+use lastmeter_reports::suite::PassedOver;
+use lastmeter_reports::{ExitCode, plural};
+
+use super::{SuiteOptions, complain, occupied, tell, tell_out};
+use crate::filter::Filter;
+use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
+use crate::run::{Profile, chain};
+use crate::select::{Selected, select};
+
+/// What is to be run, in order.
+pub(super) struct Plan {
+    pub(super) items: Vec<Item>,
+    /// What was left out.
+    pub(super) passed_over: Vec<PassedOver>,
+    /// Whether a single file was asked for: its run folder is the result.
+    single: bool,
+}
+
+/// One file of a suite.
+pub(super) enum Item {
+    Run(Box<Scenario>),
+    Broken(Broken),
+}
+
+/// A file that is no scenario, or none that can be run.
+pub(super) struct Broken {
+    pub(super) file: PathBuf,
+    pub(super) why: String,
+}
+
+impl Plan {
+    /// The scenario that was asked for alone.
+    pub(super) fn only(&self) -> Option<&Scenario> {
+        match self.items.as_slice() {
+            [Item::Run(scenario)] if self.single => Some(scenario),
+            _ => None,
+        }
+    }
+
+    fn scenarios(&self) -> impl Iterator<Item = &Scenario> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Run(scenario) => Some(&**scenario),
+            Item::Broken(_) => None,
+        })
+    }
+}
+
+/// What `lastmeter run` was asked for; what is wrong with it is told, and gives the exit code.
+pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
+    let selection = select(&options.paths).map_err(|message| complain(&message))?;
+    let filters: Result<Vec<Filter>, _> =
+        options.filters.iter().map(|text| Filter::read(text)).collect();
+    let filters = filters.map_err(|message| complain(&format!("--filter: {message}")))?;
+    let mut passed_over = selection.passed_over;
+    tell_passed_over(&passed_over);
+    let mut loaded = Loaded::default();
+    for Selected { path, named } in &selection.files {
+        if !is_meant(path, &filters) {
+            continue;
+        }
+        if let Some(over) = (!named).then(|| self::passed_over(path)).flatten() {
+            passed_over.push(over);
+            continue;
+        }
+        loaded.load(path, *named, options);
+    }
+    let single = options.paths.len() == 1 && options.paths[0].is_file();
+    loaded.can_go_on(single, options)?;
+    // What a filter has left out, or could not be read, may be what a twin mirrors.
+    if filters.is_empty() && loaded.broken == 0 {
+        loaded.has_no_orphan().map_err(|message| complain(&message))?;
+    }
+    // A file that was named runs whatever it is; in a folder twins have a call of their own.
+    let before = loaded.items.len();
+    loaded.items.retain(|(named, item)| match item {
+        Item::Broken(_) => true,
+        Item::Run(scenario) if options.must_fail => scenario.expect.is_some(),
+        Item::Run(scenario) => *named || scenario.expect.is_none(),
+    });
+    if loaded.items.is_empty() {
+        tell(&none_selected(options.must_fail, before));
+        return Err(ExitCode::NothingEvaluated);
+    }
+    let items = loaded.items.into_iter().map(|(_, item)| item).collect();
+    let plan = Plan { items, passed_over, single };
+    let scenarios: Vec<&Scenario> = plan.scenarios().collect();
+    if let Some(message) = name_twice(&scenarios) {
+        return Err(complain(&message));
+    }
+    if let (Some(out), None) = (&options.out, plan.only()) {
+        let folders = scenarios.iter().map(|scenario| out.join(&scenario.name));
+        if let Some(message) = folders.filter_map(|folder| occupied(&folder)).next() {
+            return Err(complain(&message));
+        }
+    }
+    Ok(plan)
+}
+
+/// Files as far as they could be loaded.
+#[derive(Default)]
+struct Loaded {
+    /// With whether each was named itself.
+    items: Vec<(bool, Item)>,
+    broken: usize,
+    /// What is wrong with the command line.
+    misasked: usize,
+}
+
+impl Loaded {
+    fn load(&mut self, path: &Path, named: bool, options: &SuiteOptions) {
+        let item = match Scenario::load(path, &options.load) {
+            Ok(scenario) => match bad_profile(&scenario) {
+                None => Item::Run(Box::new(scenario)),
+                Some(message) => {
+                    tell(&format!("error: {}: {message}", path.display()));
+                    if options.load.platform.is_some() {
+                        self.misasked += 1;
+                        return;
+                    }
+                    Item::Broken(Broken { file: path.to_owned(), why: message })
+                }
+            },
+            Err(failure) => {
+                tell_failure(&failure, options);
+                if is_fault_of_options(path, options) {
+                    self.misasked += failure.diagnostics().len();
+                    return;
+                }
+                Item::Broken(Broken { file: path.to_owned(), why: first_of(&failure) })
+            }
+        };
+        self.broken += usize::from(matches!(item, Item::Broken(_)));
+        self.items.push((named, item));
+    }
+
+    /// Whether anything is run at all, with these files and this command line.
+    fn can_go_on(&self, single: bool, options: &SuiteOptions) -> Result<(), ExitCode> {
+        if self.misasked > 0 {
+            let mistakes = plural(self.misasked, "error");
+            tell(&format!("{mistakes} in what the command line changes; nothing was run"));
+            return Err(ExitCode::BadInput);
+        }
+        if self.broken == 0 {
+            return Ok(());
+        }
+        let files = plural(self.broken, "broken file");
+        if single || options.strict {
+            tell(&format!("{files}; nothing was run"));
+            return Err(ExitCode::BadInput);
+        }
+        let one = if self.broken == 1 { "it is an error" } else { "each is an error" };
+        tell(&format!("{files}: {one} of the suite, and the rest runs (`--strict`: nothing does)"));
+        Ok(())
+    }
+
+    /// A twin of a check that none of the scenarios beside it has is refused; without any beside
+    /// it, who knows.
+    fn has_no_orphan(&self) -> Result<(), String> {
+        let scenarios = || {
+            self.items.iter().filter_map(|(_, item)| match item {
+                Item::Run(scenario) => Some(scenario),
+                Item::Broken(_) => None,
+            })
+        };
+        let originals = || scenarios().filter(|scenario| scenario.expect.is_none());
+        if originals().next().is_none() {
+            return Ok(());
+        }
+        for twin in scenarios() {
+            let Some(expect) = &twin.expect else { continue };
+            let has_check = |scenario: &Scenario| {
+                scenario.name == expect.twin_scenario
+                    && scenario.checks.iter().any(|check| check.name == expect.twin_check)
+            };
+            if !originals().any(|scenario| has_check(scenario)) {
+                return Err(format!(
+                    "{}: it is the twin of {}/{}, which is not among the scenarios given",
+                    twin.path().display(),
+                    expect.twin_scenario,
+                    expect.twin_check
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with the file that says where a scenario's platform runs.
+fn bad_profile(scenario: &Scenario) -> Option<String> {
+    let PlatformUse::Profile(file) = &scenario.platform else { return None };
+    Profile::read(file).err().map(|error| chain(&error))
+}
+
+/// Whether a file that cannot be loaded could be without what the command line changes.
+fn is_fault_of_options(path: &Path, options: &SuiteOptions) -> bool {
+    let plain =
+        LoadOptions { recordings: options.load.recordings.clone(), ..LoadOptions::default() };
+    plain != options.load && Scenario::load(path, &plain).is_ok()
+}
+
+/// The first mistake in a few words, and how many more there are.
+fn first_of(failure: &LoadFailure) -> String {
+    let Some(first) = failure.diagnostics().first() else { return String::new() };
+    let line = failure.texts().place(first.span).line;
+    let more = match failure.diagnostics().len() {
+        1 => String::new(),
+        count => format!("; and {}", plural(count - 1, "more error")),
+    };
+    format!("{} (line {line}, {}){more}", first.message, first.code)
+}
+
+fn tell_failure(failure: &LoadFailure, options: &SuiteOptions) {
+    if options.console.json {
+        failure.to_json().iter().for_each(|value| tell_out(&value.to_string()));
+    } else {
+        tell(&failure.render(options.console.color));
+    }
+}
+
+/// Why nothing runs, of so many scenarios that no filter has left out.
+fn none_selected(must_fail: bool, count: usize) -> String {
+    match (must_fail, count) {
+        (true, 0) => "no must-fail twin was selected".to_owned(),
+        (true, _) => {
+            "no must-fail twin was selected; they are scenarios with `[expect]`".to_owned()
+        }
+        (false, 0) => "no scenario was selected".to_owned(),
+        (false, twins) => format!(
+            "no scenario was selected; there is {}, which `--must-fail` runs",
+            plural(twins, "must-fail twin")
+        ),
+    }
+}
+
+/// Says what was left out.
+pub(crate) fn tell_passed_over(left_out: &[PassedOver]) {
+    for PassedOver { path, why } in left_out {
+        tell(&format!("{path}: {why}, passed over"));
+    }
+}
+
+/// Whether a file of a folder lies beside its scenarios and is none; it is said which.
+pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
+    let what = match Meant::of_file(path) {
+        Meant::Scenario => return None,
+        Meant::Suite => "a suite, and no scenario",
+        Meant::Network => "a network, and no scenario",
+    };
+    let over = PassedOver { path: path.display().to_string(), why: what.to_owned() };
+    tell_passed_over(std::slice::from_ref(&over));
+    Some(over)
+}
+
+/// Whether all filters fit a file, as it is written: an override need not make sense to those that
+/// are not meant. What cannot be loaded is not passed over.
+fn is_meant(path: &Path, filters: &[Filter]) -> bool {
+    if filters.is_empty() {
+        return true;
+    }
+    let loaded = Scenario::load(path, &LoadOptions::from_environment());
+    loaded.map_or(true, |scenario| filters.iter().all(|filter| filter.fits(&scenario)))
+}
+
+fn name_twice(scenarios: &[&Scenario]) -> Option<String> {
+    for (index, scenario) in scenarios.iter().enumerate() {
+        let other = scenarios[..index].iter().find(|other| other.name == scenario.name);
+        if let Some(other) = other {
+            return Some(format!(
+                "{} and {} are both named `{}`; their results would overwrite each other",
+                other.path().display(),
+                scenario.path().display(),
+                scenario.name
+            ));
+        }
+    }
+    None
+}

@@ -1,0 +1,264 @@
+//! Folders of scenarios: which files run, what a broken one does, and what is said of all of it.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+
+use crate::bench::{Done, call, json, lastmeter, run, verdict};
+
+/// A run of a second: an ideal meter, whose errors have to be within `limit`.
+fn scenario(name: &str, limit: &str) -> String {
+    format!(
+        "format = 1\n[scenario]\nname = \"{name}\"\nduration = \"20 s\"\n[[source]]\nname = \"g\"\n\
+         kind = \"synthetic\"\n[[device]]\nname = \"home\"\nat = \"source:g\"\n\
+         model = \"ideal-3ph\"\nvoltage_gain_error = \"1 %\"\n[[check]]\nname = \"voltage\"\n\
+         kind = \"accuracy\"\nquantity = \"electricity.voltage.rms.*\"\nlimit = \"{limit}\"\n\
+         [[check]]\nname = \"once\"\nkind = \"no_loss\"\n"
+    )
+}
+
+fn write(folder: &Path, file: &str, text: &str) {
+    let path = folder.join(file);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn path(folder: &Path) -> &str {
+    folder.to_str().unwrap()
+}
+
+/// Of each run of a suite: what it is called, its status and its reason.
+fn runs(out: &Path) -> Vec<(String, String, String)> {
+    let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let suite = json(out, "suite.json");
+    let runs = suite["runs"].as_array().unwrap().iter();
+    runs.map(|run| (word(&run["scenario"]), word(&run["status"]), word(&run["reason"]))).collect()
+}
+
+#[test]
+fn a_failing_scenario_is_found_behind_a_link_and_in_any_case() {
+    for (file, is_linked) in [("bad.TOML", false), ("bad.toml", true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let suite = folder.path().join("suite");
+        write(&suite, "good.toml", &scenario("good", "2 %"));
+        write(&suite, "good.toml~", "what the editor kept");
+        let elsewhere = folder.path().join("elsewhere");
+        let bad = if is_linked { &elsewhere } else { &suite };
+        write(bad, file, &scenario("bad", "0.5 %"));
+        if is_linked {
+            symlink(&elsewhere, suite.join("more")).unwrap();
+            symlink(&suite, elsewhere.join("back")).unwrap();
+        }
+        let out = folder.path().join("out");
+        let done = run(path(&suite), &out, &[]);
+        assert_eq!(done.code, 1, "{done:?}");
+        assert!(done.stdout.contains("2 scenarios: 1 as expected, 1 fail  exit 1"), "{done:?}");
+        assert!(
+            done.stderr.contains("good.toml~: the backup of an editor, passed over"),
+            "{done:?}"
+        );
+        let mut found = runs(&out);
+        found.sort();
+        assert_eq!(found[0], ("bad".into(), "fail".into(), "outside-limit".into()));
+        assert_eq!(found[1], ("good".into(), "pass".into(), "within-limit".into()));
+        let left = &json(&out, "suite.json")["passed_over"];
+        assert_eq!(left.as_array().unwrap().len(), 1, "{left}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_one_error_and_the_rest_runs_unless_it_is_to_be_strict() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("suite");
+    write(&suite, "a.toml", &scenario("a", "2 %").replace("ideal-3ph", "ideal-4ph"));
+    write(&suite, "b.toml", &scenario("b", "2 %"));
+    let out = folder.path().join("out");
+    let done = run(path(&suite), &out, &[]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("unknown device model `ideal-4ph`"), "{done:?}");
+    assert!(done.stdout.contains("2 scenarios: 1 as expected, 1 error  exit 2"), "{done:?}");
+    let file = suite.join("a.toml").display().to_string();
+    assert_eq!(
+        runs(&out),
+        [
+            (file.clone(), "error".into(), "file-broken".into()),
+            ("b".into(), "pass".into(), "within-limit".into()),
+        ]
+    );
+    assert_eq!(verdict(&out.join("b"), "voltage")["status"], "pass");
+    let xml = std::fs::read_to_string(out.join("junit.xml")).unwrap();
+    assert!(xml.contains("tests=\"3\" failures=\"0\" errors=\"1\""), "{xml}");
+    assert!(xml.contains("unknown device model `ideal-4ph` (line 11, S012)"), "{xml}");
+    // The broken one may be what a twin mirrors, so that is nobody's mistake.
+    let expect = "[expect]\nverdict = \"fail\"\ncheck = \"voltage\"\ntwin_of = \"a/voltage\"\n";
+    write(&suite, "twin.toml", &format!("{}{expect}", scenario("twin", "0.5 %")));
+    let twins = folder.path().join("twins");
+    let done = run(path(&suite), &twins, &["--must-fail"]);
+    assert_eq!((done.code, runs(&twins).len()), (2, 2), "{done:?}");
+    let strict = folder.path().join("strict");
+    let done = run(path(&suite), &strict, &["--strict"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("1 broken file; nothing was run"), "{done:?}");
+    assert!(!strict.exists(), "something was written");
+    // Named alone there is no suite to be an error of.
+    let alone = folder.path().join("alone");
+    assert_eq!(run(&file, &alone, &[]).code, 2);
+    assert!(!alone.exists(), "something was written");
+}
+
+#[test]
+fn an_override_that_misses_in_one_file_names_it_and_nothing_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("suite");
+    for name in ["a", "b", "c"] {
+        write(&suite, &format!("{name}.toml"), &scenario(name, "2 %"));
+    }
+    write(&suite, "d.toml", &scenario("d", "2 %").replace("\"home\"", "\"flat\""));
+    let out = folder.path().join("out");
+    let done = run(path(&suite), &out, &["--set", "device.home.voltage_gain_error=0 %"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert_eq!(done.stderr.matches("error[S023]").count(), 1, "{done:?}");
+    let named = format!("for the scenario {}", suite.join("d.toml").display());
+    assert!(done.stderr.contains(&named) && done.stderr.contains("nothing was run"), "{done:?}");
+    assert!(!out.exists(), "something was written");
+}
+
+#[test]
+fn what_the_command_line_changed_is_said_wherever_the_result_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.toml");
+    std::fs::write(&file, scenario("a", "0.5 %")).unwrap();
+    let out = folder.path().join("out");
+    let done = run(path(&file), &out, &["--set", "check.voltage.limit=5 %", "--seed", "1"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let changed = "check.voltage.limit = \"5 %\" (was \"0.5 %\")";
+    assert!(done.stdout.contains(&format!("changed by --set: {changed}")), "{done:?}");
+    let overrides = &json(&out, "run.json")["overrides"];
+    let expected = serde_json::json!([{
+        "option": "--set", "address": "check.voltage.limit", "value": "\"5 %\"", "was": "\"0.5 %\"",
+    }]);
+    assert_eq!(*overrides, expected, "the seed is the file's own");
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page[..page.find("<tbody>").unwrap()].contains("check.voltage.limit"), "first screen");
+    let xml = std::fs::read_to_string(out.join("junit.xml")).unwrap();
+    assert!(xml.contains("<property name=\"override\" value=\"check.voltage.limit"), "{xml}");
+    // A limit that nothing can miss is not taken from there either.
+    let absurd = ["--set", "check.voltage.limit=1000000 %"];
+    let done = run(path(&file), &folder.path().join("absurd"), &absurd);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("a meter that reports nothing would pass"), "{done:?}");
+}
+
+#[test]
+fn results_are_never_put_where_there_are_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("suite");
+    write(&suite, "a.toml", &scenario("a", "2 %"));
+    let file = suite.join("a.toml");
+    let (of_a_run, of_a_suite) = (folder.path().join("run"), folder.path().join("suites"));
+    std::fs::create_dir(&of_a_run).unwrap();
+    assert_eq!(run(path(&file), &of_a_run, &[]).code, 0, "an empty folder is none");
+    assert_eq!(run(path(&suite), &of_a_suite, &[]).code, 0);
+    for (out, what) in [(&of_a_run, "a run"), (&of_a_suite, "a suite")] {
+        let before = std::fs::read(out.join("junit.xml")).unwrap();
+        for asked in [path(&file), path(&suite)] {
+            let done = run(asked, out, &[]);
+            assert_eq!(done.code, 2, "{done:?}");
+            assert!(done.stderr.contains(&format!("already holds {what}")), "{done:?}");
+        }
+        let suite = ["accuracy", "stpm34-3ph", "--suite", "iec-62053-22-2003", "--out", path(out)];
+        assert_eq!(call(&suite).code, 2);
+        assert_eq!(std::fs::read(out.join("junit.xml")).unwrap(), before);
+    }
+    // A run of this name lies where the suite would put its own.
+    std::fs::remove_file(of_a_suite.join("suite.json")).unwrap();
+    for name in ["junit.xml", "summary.md", "index.html"] {
+        std::fs::remove_file(of_a_suite.join(name)).unwrap();
+    }
+    assert_eq!(run(path(&suite), &of_a_suite, &[]).code, 2);
+    assert_eq!(run(path(&file), &file, &[]).code, 2, "a file is no folder");
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_an_error_and_not_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.toml", &scenario("a", "2 %"));
+    write(folder.path(), "locked/b.toml", &scenario("b", "2 %"));
+    let mode = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(folder.path(), 0o755);
+    let locked = folder.path().join("locked");
+    mode(&locked, 0);
+    let mut command = lastmeter();
+    // Nothing is locked for root.
+    if std::fs::read_dir(&locked).is_ok() {
+        command.uid(65_534).gid(65_534);
+    }
+    let done: Done = command.args(["check", path(folder.path())]).output().unwrap().into();
+    mode(&locked, 0o755);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("locked: Permission denied"), "{done:?}");
+}
+
+#[test]
+fn a_warning_is_printed_and_changes_no_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("odd.toml");
+    let odd = scenario("odd", "2 %").replace("\"synthetic\"", "\"synthetic\"\nvoltage = \"500 V\"");
+    std::fs::write(&file, odd).unwrap();
+    let checked = call(&["check", path(&file)]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(checked.stderr.contains("warning[W003]"), "{checked:?}");
+    assert!(checked.stdout.contains("(1 warning)"), "{checked:?}");
+    let checked = call(&["check", "--format", "json", path(&file)]);
+    let value: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!((&value["valid"], &value["warnings"][0]["code"]), (&true.into(), &"W003".into()));
+    let done = run(path(&file), &folder.path().join("out"), &[]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.stderr.contains("warning[W003]"), "{done:?}");
+}
+
+#[test]
+fn the_library_warns_of_nothing() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library");
+    let checked = call(&["check", folder]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(!checked.stderr.contains("warning["), "{}", checked.stderr);
+}
+
+#[test]
+fn every_reason_is_listed_and_explained() {
+    let listed = call(&["list", "reasons", "--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    let reasons = value["reasons"].as_array().unwrap();
+    let lines = call(&["list", "reasons"]).stdout;
+    assert_eq!(lines.lines().count(), reasons.len());
+    for row in reasons {
+        let [word, meaning] = ["reason", "meaning"].map(|key| row[key].as_str().unwrap());
+        let line = lines.lines().find(|line| line.split(' ').next() == Some(word)).unwrap();
+        assert!(line.contains(meaning) && line.contains(row["status"].as_str().unwrap()), "{line}");
+        assert_eq!(line.ends_with("(of the machine)"), row["of_the_machine"] == true, "{line}");
+        let told = call(&["explain", word]);
+        assert_eq!(told.code, 0, "{word}");
+        assert!(told.stdout.contains(meaning), "{}", told.stdout);
+    }
+    let near = call(&["explain", "host-laod"]);
+    assert!(near.stderr.contains("did you mean `host-load`?"), "{near:?}");
+}
+
+#[test]
+fn the_events_on_the_console_have_the_reason_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.toml");
+    std::fs::write(&file, scenario("a", "0.5 %")).unwrap();
+    let done = run(path(&file), &folder.path().join("out"), &["--format", "json"]);
+    assert_eq!(done.code, 1, "{done:?}");
+    let events: Vec<serde_json::Value> =
+        done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let finished = events.iter().find(|event| event["event"] == "finished").unwrap();
+    assert_eq!(finished["reason"], "outside-limit");
+    let verdicts = events.iter().filter(|event| event["event"] == "verdict");
+    let reasons: Vec<&str> = verdicts.map(|event| event["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["outside-limit", "within-limit"]);
+}
