@@ -11,3 +11,8 @@ pub(crate) fn append(text: &mut String, more: Arguments<'_>) {
 pub(crate) fn plural(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
+
+/// A figure with three digits.
+pub(crate) fn three_digits(value: f64) -> String {
+    crate::console::number(format!("{value:.2e}").parse().unwrap_or(value))
+}
