@@ -70,7 +70,9 @@ fn cell(what: &str, design: Design, (runs, seed): (u32, u64), off: &mut Vec<Stri
 }
 
 fn wrong_verdicts(runs: u32, off: &mut Vec<String>) {
-    println!("wrong verdicts in %, worst over run lengths of 3.05, 5, 10 and 25 stall/a, {runs} runs");
+    println!(
+        "wrong verdicts in %, worst over run lengths of 3.05, 5, 10 and 25 stall/a, {runs} runs"
+    );
     println!("allowed 3 / 1 / 0.1 %: pass at a true share of 1.05 a, fail at 0.95 a");
     let mut seed = 0;
     for (name, process) in declared(PLAIN.stall_s) {
@@ -103,7 +105,8 @@ fn random_designs(runs: u32, off: &mut Vec<String>) {
         let allowed = [0.05, 0.03, 0.01, 0.001][uniform(0.0, 4.0) as usize];
         let phase = [Phase::Staggered, Phase::Random, Phase::Together][uniform(0.0, 3.0) as usize];
         let (name, process) = declared(stall_s)[uniform(0.0, 9.0) as usize];
-        let is_impossible = matches!(process, Process::OneDevice(_)) && 1.1 * allowed * devices as f64 > 0.9;
+        let is_impossible =
+            matches!(process, Process::OneDevice(_)) && 1.1 * allowed * devices as f64 > 0.9;
         let process = if is_impossible { Process::EachDevice(stall_s / 2.0) } else { process };
         let per_s = uniform(0.2, 2.0);
         // Where messages are sparse each counts by itself, and time for so many is needed.
@@ -168,7 +171,9 @@ fn run_lengths(runs: u32, off: &mut Vec<String>) {
             [(3.0, 3.0), (4.2, 4.2), (19.0, 19.0), (45.0, 45.0)],
         ),
     ];
-    println!("\nrun length to pass in 80 % of {runs} runs, in stall/a, true share 0, a/10, a/3, a/2");
+    println!(
+        "\nrun length to pass in 80 % of {runs} runs, in stall/a, true share 0, a/10, a/3, a/2"
+    );
     for (name, process, expected) in rows {
         let design = Design { process, ..PLAIN };
         let mut found = Vec::new();
@@ -183,11 +188,16 @@ fn run_lengths(runs: u32, off: &mut Vec<String>) {
     println!("run length to fail in 80 % of runs at 99 %, in s, true share 2 a, 3 a, 10 a");
     for (name, process, expected) in [
         ("independent", Process::Independent, [(223.0, 223.0), (52.0, 52.0), (0.0, 36.0)]),
-        ("stalls of 1 s", stalls(Lengths::Fixed(1.0)), [(1150.0, 1150.0), (321.0, 321.0), (0.0, 36.0)]),
+        (
+            "stalls of 1 s",
+            stalls(Lengths::Fixed(1.0)),
+            [(1150.0, 1150.0), (321.0, 321.0), (0.0, 36.0)],
+        ),
     ] {
         let mut found = Vec::new();
         for (parts, range) in [2.0, 3.0, 10.0].into_iter().zip(expected) {
-            let window_s = length_for(Design { process, ..PLAIN }, parts * PLAIN.allowed, runs, false);
+            let window_s =
+                length_for(Design { process, ..PLAIN }, parts * PLAIN.allowed, runs, false);
             hold(window_s, range, &format!("{name} fails at {parts} a"), off);
             found.push(format!("{window_s:.0}"));
         }

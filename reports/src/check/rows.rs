@@ -11,7 +11,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 use super::select::ByDevice;
 use super::{CheckContext, Demand, Pattern};
 use crate::latency::{
-    Claim, DEFAULT_STALL_NS, Limit, Missing, Named, Owed, Population, Rows, Span, Validity, Window,
+    Claim, DEFAULT_STALL_NS, Limit, Missing, Named, Owed, Population, Span, Validity, Window,
     needed_sample_size,
 };
 use crate::record::{Event, LatencyRow, Observation, Point, RunFacts};
@@ -189,9 +189,9 @@ pub(super) struct Gather {
     warm_up_ns: Option<i64>,
     window: Option<Window>,
     wanted: ByDevice<()>,
-    by_path: BTreeMap<String, (Population, Rows)>,
+    by_path: BTreeMap<String, Population>,
     last: String,
-    owed: Owed,
+    owed: Option<Owed>,
 }
 
 impl Gather {
@@ -205,7 +205,7 @@ impl Gather {
             wanted: ByDevice::new(selection.device.clone()),
             by_path: BTreeMap::new(),
             last: String::new(),
-            owed: Owed::default(),
+            owed: None,
             selection,
         })
     }
@@ -222,27 +222,27 @@ impl Gather {
 
     pub(super) fn begin(&mut self, facts: &RunFacts) {
         self.window = Some(Window::of(facts, self.warm_up_ns));
-        self.owed = Owed::new(facts.start);
+        self.owed = Some(Owed::new(facts, self.selection.device.clone()));
     }
 
     /// Takes the next value of the record: each reading that was due has to have a row.
     pub(super) fn observation(&mut self, observation: &Observation<'_>) {
-        if self.wanted.entry(observation.device).is_some() {
-            self.owed.observation(observation);
+        if let Some(owed) = &mut self.owed {
+            owed.observation(observation);
         }
     }
 
     /// Takes the next event of the record: each command has to have a row.
     pub(super) fn event(&mut self, event: &Event) {
-        self.owed.event(event);
+        if let Some(owed) = &mut self.owed {
+            owed.event(event);
+        }
     }
 
     /// The rows that the record lacks of the path that is judged.
     pub(super) fn missing(&self) -> Option<Missing> {
         let path = self.path().ok()?;
-        let (_, rows) = self.by_path.get(path)?;
-        let wanted = |device: &str| self.selection.device.matches(device);
-        self.owed.missing(path, rows, self.window?, wanted)
+        self.owed.as_ref()?.missing(path, self.by_path.get(path)?, |_| true)
     }
 
     pub(super) fn row(&mut self, row: &LatencyRow<'_>) {
@@ -258,11 +258,10 @@ impl Gather {
         }
         if !self.by_path.contains_key(row.path) {
             let population = Population::new(self.selection.span, window, &self.limits);
-            self.by_path.insert(row.path.to_owned(), (population, Rows::default()));
+            self.by_path.insert(row.path.to_owned(), population);
         }
-        if let Some((population, rows)) = self.by_path.get_mut(row.path) {
+        if let Some(population) = self.by_path.get_mut(row.path) {
             population.row(row);
-            rows.row(row, window);
         }
     }
 
@@ -279,7 +278,7 @@ impl Gather {
         let Some(window) = self.window else {
             return Err("the check was not told about the run".to_owned());
         };
-        let Some((population, _)) = self.by_path.get(self.path()?) else {
+        let Some(population) = self.by_path.get(self.path()?) else {
             return Err(format!("the record has no latency of {}", self.selection.told()));
         };
         if population.n() == 0 {

@@ -5,12 +5,13 @@
 //! the whole path, all devices together; a check may be about fewer.
 
 use super::judge::{Claim, Judgement};
-use super::owed::{Owed, Rows};
+use super::owed::Owed;
 use super::population::{Limit, Population, Span, Window};
 use super::quantile::{Delay, TukeyBox};
 use super::requirement::{Requirement, transfer_time_classes};
 use super::validity::Validity;
 use super::values::{Distribution, Values};
+use crate::check::Pattern;
 use crate::record::{Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader};
 use crate::verdict::{Because, Status};
 
@@ -133,7 +134,6 @@ struct Gathered {
     /// For each of them, whether a message got there, and the delays since publishing.
     since_published: Vec<(bool, Values)>,
     window: Window,
-    rows: Rows,
     legs: Legs,
 }
 
@@ -187,13 +187,11 @@ impl Gathered {
             populations: ends.iter().map(population).collect(),
             since_published: vec![(false, Values::new(LEG_EXACT_MAX)); ends.len()],
             window,
-            rows: Rows::default(),
             legs: Legs { points: points_of(path), by_pair: std::collections::BTreeMap::new() },
         }
     }
 
     fn row(&mut self, row: &LatencyRow<'_>) {
-        self.rows.row(row, self.window);
         let is_judged = row.at(Point::Intended).is_some_and(|at| self.window.holds(at));
         for (population, since) in self.populations.iter_mut().zip(&mut self.since_published) {
             let to = population.span().to;
@@ -218,8 +216,9 @@ impl Gathered {
         let since = &self.since_published[place].1;
         let delays = population.distribution();
         // An observer need not subscribe to all devices.
-        let wanted = |device: &str| !self.path.contains('>') || self.rows.has(device);
-        let missing = owed.missing(&self.path, &self.rows, self.window, wanted);
+        let is_about =
+            |device: &str| !self.path.contains('>') || population.sender(device).is_some();
+        let missing = owed.missing(&self.path, &population, is_about);
         let ordered = population.in_order();
         let mut classes = Vec::new();
         for class in transfer_time_classes() {
@@ -287,7 +286,8 @@ impl Analyst {
     pub fn new(facts: &RunFacts, warm_up_ns: Option<i64>, stall_ns: i64) -> Self {
         let (window, validity) = (Window::of(facts, warm_up_ns), Validity::of(facts));
         let paths = std::collections::BTreeMap::new();
-        Self { window, validity, stall_ns, owed: Owed::new(facts.start), paths }
+        let owed = Owed::new(facts, Pattern::new("*"));
+        Self { window, validity, stall_ns, owed, paths }
     }
 
     /// What the run says of itself.

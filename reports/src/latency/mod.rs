@@ -37,7 +37,7 @@ pub use compare::{
 };
 pub use due::{Due, Late};
 pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, Shown, Tally, judge};
-pub(crate) use owed::{Missing, Owed, Rows};
+pub(crate) use owed::{Missing, Owed};
 pub use population::{
     InOrder, Limit, Message, Named, Population, Span, Window, default_warm_up_ns, grace_ns,
 };

@@ -3,32 +3,29 @@
 //! Terms: a row of the latency record is *owed* for each reading that was due, whatever became of
 //! it, on each path, and for each command. A share of late messages is only worth something if no
 //! row is missing, so what `latency.csv` has is compared with what `observations.csv` and
-//! `events.jsonl` say, per device. Each device lags behind the schedule by some time of its own
-//! (so that not all send at once), which follows from any of its readings that has a row.
+//! `events.jsonl` say. Each device lags behind the schedule by some time of its own (so that not all
+//! send at once), which follows from any of its readings that has a row.
 //!
 //! Memory: readings that follow one another at one distance are kept as one stretch, so a device
 //! costs a few words, and a few more for each change of its period and each reading it never made.
 
-use std::collections::BTreeMap;
-
 use lastmeter_units::{Epoch, Serial, SimTime};
 
 use super::judge::Judgement;
-use super::population::Window;
-use crate::record::{Event, LatencyRow, Observation, Point, kind};
+use super::population::{Population, Sender};
+use crate::check::{ByDevice, Pattern};
+use crate::record::{Event, Observation, RunFacts, TimeMode, kind};
 use crate::text::plural;
 use crate::verdict::{Because, Reason, Status};
 
-/// So many rows of a device are remembered to find its lag by.
-const SAMPLES: usize = 4;
-
 /// What the rest of the record says was due or given.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Owed {
+    /// In virtual time no share is judged.
+    is_judged: bool,
     start: SimTime,
-    readings: BTreeMap<String, Vec<Stretch>>,
-    /// How many commands were given to each device.
-    commands: BTreeMap<String, u64>,
+    readings: ByDevice<Vec<Stretch>>,
+    commands: u64,
 }
 
 /// Readings of a device that were due one after the other at one distance.
@@ -42,30 +39,15 @@ struct Stretch {
     count: u64,
 }
 
-/// The rows of one path, by device.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Rows {
-    by_device: BTreeMap<String, RowsOfDevice>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct RowsOfDevice {
-    all: u64,
-    /// Due in the judged window.
-    judged: u64,
-    samples: Vec<(Epoch, Serial, i64)>,
-}
-
 /// Rows that are not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Missing {
     /// How many of those due have a row.
     rows: u64,
-    /// Readings that were due in the judged window, or commands that were given in the run.
+    /// Readings that were due in the judged time, or commands that were given in the run.
     due: u64,
-    /// The first device that lacks some, with the same two numbers.
-    device: (String, u64, u64),
-    of_commands: bool,
+    /// Of readings: the first device that lacks some, with the same two numbers.
+    device: Option<(String, u64, u64)>,
 }
 
 impl Missing {
@@ -85,16 +67,17 @@ impl Missing {
 
     /// As the reason of a verdict.
     pub(crate) fn because(&self) -> Because {
-        let (device, rows, due) = &self.device;
-        let what = match self.of_commands {
-            true => format!("{} given", plural(self.due, "command")),
-            false => format!("{} due in the judged time", plural(self.due, "reading")),
+        let Self { rows, due, .. } = *self;
+        let found = format!("the record is incomplete: latency.csv has {rows} of");
+        let why = match &self.device {
+            Some((device, rows, of)) => {
+                let readings = plural(due, "reading");
+                format!(
+                    "{found} {readings} due in the judged time (device {device}: {rows} of {of})"
+                )
+            }
+            None => format!("{found} {} given", plural(due, "command")),
         };
-        let why = format!(
-            "the record is incomplete: latency.csv has {} of {what} (device {device}: {rows} of \
-             {due})",
-            self.rows,
-        );
         Because::new(Reason::Incomplete, why)
     }
 }
@@ -147,22 +130,24 @@ impl Stretch {
 }
 
 impl Owed {
-    /// Of a run that began then.
-    pub(crate) fn new(start: SimTime) -> Self {
-        Self { start, ..Self::default() }
+    /// Of a run, by the devices of a pattern.
+    pub(crate) fn new(facts: &RunFacts, devices: Pattern) -> Self {
+        Self {
+            is_judged: facts.time == TimeMode::Real || facts.real_time.is_some(),
+            start: facts.start,
+            readings: ByDevice::new(devices),
+            commands: 0,
+        }
     }
 
     /// Takes the next value of the record: each reading that was due is taken once.
     pub(crate) fn observation(&mut self, observation: &Observation<'_>) {
-        if observation.reference.is_none() {
+        if !self.is_judged || observation.reference.is_none() {
             return;
         }
+        let Some(stretches) = self.readings.entry(observation.device) else { return };
         let at_ns = (observation.event_time - self.start).0;
         let number = observation.epoch.zip(observation.serial);
-        if !self.readings.contains_key(observation.device) {
-            self.readings.insert(observation.device.to_owned(), Vec::new());
-        }
-        let Some(stretches) = self.readings.get_mut(observation.device) else { return };
         if let Some(last) = stretches.last_mut() {
             let is_same = match (last.number, number) {
                 (Some((epoch, first)), Some((other, serial))) => {
@@ -181,86 +166,47 @@ impl Owed {
 
     /// Takes the next event of the record.
     pub(crate) fn event(&mut self, event: &Event) {
-        if event.kind == kind::COMMAND
-            && let Some(device) = event.text("device")
-        {
-            *self.commands.entry(device.to_owned()).or_default() += 1;
-        }
+        let device = event.text("device").filter(|_| event.kind == kind::COMMAND);
+        let is_wanted = |device: &str| self.readings.pattern().matches(device);
+        self.commands += u64::from(self.is_judged && device.is_some_and(is_wanted));
     }
 
-    /// The rows of a path that are missing in the window, of devices that `wanted` names.
+    /// The rows that are missing of a population of this path, by the devices that it is about.
     pub(crate) fn missing(
         &self,
         path: &str,
-        rows: &Rows,
-        window: Window,
-        wanted: impl Fn(&str) -> bool,
+        population: &Population,
+        is_about: impl Fn(&str) -> bool,
     ) -> Option<Missing> {
-        let of_commands = path == "command";
-        let readings_due = |(device, stretches): (&String, &Vec<Stretch>)| {
-            let lag_ns = rows.lag_ns(device, stretches);
+        if path == "command" {
+            let rows = population.n() + population.warm_up().n() + population.outside();
+            let due = self.commands;
+            return (rows < due).then_some(Missing { rows, due, device: None });
+        }
+        let window = population.window();
+        let (mut found, mut all, mut first) = (0, 0, None);
+        for (device, stretches) in self.readings.iter().filter(|(device, _)| is_about(device)) {
+            let sender = population.sender(device);
+            let lag_ns = sender.map_or(0, |sender| lag_ns(sender, stretches));
             let from_ns = window.from_ns.saturating_sub(lag_ns);
             let to_ns = window.to_ns.saturating_sub(lag_ns);
-            stretches.iter().map(|stretch| stretch.count_in(from_ns, to_ns)).sum()
-        };
-        let due: Vec<(&String, u64)> = if of_commands {
-            self.commands.iter().map(|(device, &given)| (device, given)).collect()
-        } else {
-            self.readings.iter().map(|of| (of.0, readings_due(of))).collect()
-        };
-        let (mut found, mut all, mut first) = (0, 0, None);
-        for (device, due) in due.into_iter().filter(|(device, _)| wanted(device)) {
-            let of_device = rows.by_device.get(device);
-            let rows = of_device.map_or(0, |of| if of_commands { of.all } else { of.judged });
+            let due: u64 = stretches.iter().map(|one| one.count_in(from_ns, to_ns)).sum();
+            let rows = sender.map_or(0, |sender| sender.rows);
             found += rows.min(due);
             all += due;
             if rows < due && first.is_none() {
-                first = Some((device.clone(), rows, due));
+                first = Some((device.to_owned(), rows, due));
             }
         }
-        Some(Missing { rows: found, due: all, device: first?, of_commands })
+        first.map(|device| Missing { rows: found, due: all, device: Some(device) })
     }
 }
 
-impl Rows {
-    /// Takes a row of the path.
-    pub(crate) fn row(&mut self, row: &LatencyRow<'_>, window: Window) {
-        if !self.by_device.contains_key(row.device()) {
-            self.by_device.insert(row.device().to_owned(), RowsOfDevice::default());
-        }
-        let Some(rows) = self.by_device.get_mut(row.device()) else { return };
-        let Some(intended_ns) = row.at(Point::Intended) else { return };
-        rows.all += 1;
-        rows.judged += u64::from(window.holds(intended_ns));
-        if rows.samples.len() < SAMPLES
-            && let Some((epoch, serial)) = number_of(row.id)
-        {
-            rows.samples.push((epoch, serial, intended_ns));
-        }
-    }
-
-    /// Whether a device has any.
-    pub(crate) fn has(&self, device: &str) -> bool {
-        self.by_device.contains_key(device)
-    }
-
-    /// How far a device lags behind the schedule; 0 if nothing tells.
-    fn lag_ns(&self, device: &str, stretches: &[Stretch]) -> i64 {
-        let Some(rows) = self.by_device.get(device) else { return 0 };
-        let lag_of = |&(epoch, serial, intended_ns): &(Epoch, Serial, i64)| {
-            let due_ns = stretches.iter().find_map(|stretch| stretch.due_ns(epoch, serial))?;
-            Some(intended_ns.saturating_sub(due_ns))
-        };
-        rows.samples.iter().find_map(lag_of).unwrap_or(0)
-    }
-}
-
-/// Epoch and serial of `DEVICE/EPOCH/SERIAL`.
-fn number_of(id: &str) -> Option<(Epoch, Serial)> {
-    let mut parts = id.split('/').skip(1);
-    let epoch = parts.next()?.parse().ok()?;
-    let serial = parts.next()?.parse().ok()?;
-    Some((Epoch(epoch), Serial(serial)))
+/// How far a device lags behind the schedule; 0 if nothing tells.
+fn lag_ns(sender: &Sender, stretches: &[Stretch]) -> i64 {
+    let Some((epoch, serial, intended_ns)) = sender.numbered else { return 0 };
+    let due_ns = stretches.iter().find_map(|stretch| stretch.due_ns(epoch, serial));
+    due_ns.map_or(0, |due_ns| intended_ns.saturating_sub(due_ns))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@
 //! Memory is bounded: up to [`EXACT_MAX`] messages are kept one by one; beyond that the counts stay
 //! exact, delays go into a histogram, and what stalls can hit is known on the safe side.
 
+use lastmeter_units::{Epoch, Serial};
+
 use super::blocks::{Blocks, design_effect};
 use super::due::{Due, Late};
 use super::judge::{Claim, Judgement, Shown, Tally, judge};
@@ -203,8 +205,31 @@ pub struct Population {
     stream: Option<Stream>,
     exact_max: usize,
     devices: Devices,
+    /// By device.
+    senders: Vec<Sender>,
     worst: Option<Named>,
     first_lost: Option<Named>,
+}
+
+/// What is known of one device's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sender {
+    /// How many are judged.
+    pub(crate) rows: u64,
+    /// The first of a numbered reading, with when it was intended.
+    pub(crate) numbered: Option<(Epoch, Serial, i64)>,
+}
+
+impl Sender {
+    fn row(&mut self, id: &str, intended_ns: i64) {
+        self.rows += 1;
+        if self.numbered.is_none() {
+            let mut parts = id.split('/').skip(1).map(str::parse);
+            if let (Some(Ok(epoch)), Some(Ok(serial))) = (parts.next(), parts.next()) {
+                self.numbered = Some((Epoch(epoch), Serial(serial), intended_ns));
+            }
+        }
+    }
 }
 
 /// Device names as numbers; neighbouring rows are often of one device.
@@ -265,6 +290,7 @@ impl Population {
             stream: None,
             exact_max,
             devices: Devices::default(),
+            senders: Vec::new(),
             worst: None,
             first_lost: None,
         }
@@ -300,8 +326,10 @@ impl Population {
         self.by_block[block] += 1;
         let begun_ns = row.at(self.span.from).unwrap_or(intended_ns);
         let waited_until_ns = self.window.waited_until_ns;
-        let message =
-            Message { intended_ns, delay, device: self.devices.number(row.device()), is_early };
+        let device = self.devices.number(row.device());
+        self.senders.resize_with(self.devices.names.len(), Sender::default);
+        self.senders[device as usize].row(row.id, intended_ns);
+        let message = Message { intended_ns, delay, device, is_early };
         for one in &mut self.limits {
             if !message.is_late(one.limit) {
                 continue;
@@ -425,6 +453,11 @@ impl Population {
     /// The devices' names.
     pub fn devices(&self) -> &[String] {
         &self.devices.names
+    }
+
+    /// What is known of a device's rows; `None` if none is judged.
+    pub(crate) fn sender(&self, device: &str) -> Option<&Sender> {
+        self.senders.get(*self.devices.numbers.get(device)? as usize)
     }
 
     /// The slowest message that came.

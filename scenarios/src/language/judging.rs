@@ -310,7 +310,8 @@ fn has_enough_messages<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut
     else {
         return;
     };
-    let longer = enough_after(claim, needed.messages, planned).filter(|_| !claim.demand.of_commands);
+    let longer =
+        enough_after(claim, needed.messages, planned).filter(|_| !claim.demand.of_commands);
     let what = match claim.demand.claim {
         Some(shares) => format!("a coverage of {} %", trimmed(100.0 * shares.coverage)),
         None => "this check".to_owned(),
@@ -323,7 +324,9 @@ fn has_enough_messages<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut
                 SimDuration(shares.stall_ns),
                 planned.duration
             ),
-            format!("take a duration of {longer}, a shorter `stall` if none lasts longer, or claim less"),
+            format!(
+                "take a duration of {longer}, a shorter `stall` if none lasts longer, or claim less"
+            ),
         ),
         (Some(_), None) => (
             format!(

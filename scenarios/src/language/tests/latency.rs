@@ -298,13 +298,19 @@ fn a_run_too_short_for_its_stall_is_refused_with_the_shortest_duration() {
             let expected_s = (window_s + 10.0).max(window_s / 0.95);
             let failure = load_with(LATE, &options(40)).expect_err("too short");
             let [found] = failure.diagnostics() else { panic!("{failure}") };
-            let start = format!("a coverage of {coverage} with stalls of up to {stall} needs a duration of ");
+            let start = format!(
+                "a coverage of {coverage} with stalls of up to {stall} needs a duration of "
+            );
             let rest = found.message.strip_prefix(&start).unwrap_or_else(|| panic!("{found:?}"));
             let (needed, planned) = rest.split_once(", and ").unwrap();
             assert_eq!((found.code.code(), planned), ("S034", "40 s are planned"));
-            let needed_s = lastmeter_params::parse_quantity(needed, &[lastmeter_params::Dimension::Time]);
+            let needed_s =
+                lastmeter_params::parse_quantity(needed, &[lastmeter_params::Dimension::Time]);
             let needed_s = needed_s.unwrap().0 as i64;
-            assert!((needed_s as f64 - expected_s).abs() <= 0.5 * stall_s + 2.0, "{needed_s} {expected_s}");
+            assert!(
+                (needed_s as f64 - expected_s).abs() <= 0.5 * stall_s + 2.0,
+                "{needed_s} {expected_s}"
+            );
             assert!(found.help.as_ref().unwrap().contains(needed), "{found:?}");
             assert_eq!(mistakes_with(LATE, &options(needed_s)), Vec::<String>::new());
             assert_eq!(mistakes_with(LATE, &options(needed_s - 1)).len(), 1, "{needed_s}");
@@ -313,8 +319,10 @@ fn a_run_too_short_for_its_stall_is_refused_with_the_shortest_duration() {
     let default = changed("stall = \"45 ms\"\n", "");
     assert_eq!(
         mistakes(&default),
-        ["S034 51:12 <\"99 %\"> a coverage of 99 % with stalls of up to 1 s needs a duration of 314 s, \
-          and 1 min are planned"]
+        [
+            "S034 51:12 <\"99 %\"> a coverage of 99 % with stalls of up to 1 s needs a duration of 314 s, \
+          and 1 min are planned"
+        ]
     );
 }
 
