@@ -5,7 +5,7 @@
 //! `sample_report DIR 50 20000 latency`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lastmeter_reports::latency::{analyse, lower_bound, upper_bound};
+use lastmeter_reports::latency::{DEFAULT_STALL_NS, analyse, lower_bound, upper_bound};
 use lastmeter_reports::record::{LatencyRow, Point};
 use lastmeter_reports::{RunReader, RunWriter, evaluate, render_evaluated};
 use latency_sample::LatencySample;
@@ -106,7 +106,7 @@ fn latency(criterion: &mut Criterion) {
         bencher.iter(|| evaluate(&run).expect("a run"));
     });
     group.bench_function("analyse", |bencher| {
-        bencher.iter(|| analyse(&reader, None).expect("a record"));
+        bencher.iter(|| analyse(&reader, None, DEFAULT_STALL_NS).expect("a record"));
     });
     group.finish();
     criterion.bench_function("bounds of 30 in 30000", |bencher| {

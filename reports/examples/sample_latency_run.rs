@@ -27,6 +27,7 @@ kind = "latency"
 path = "intended..received"
 class = "TT2"
 coverage = "97 %"
+stall = "50 ms"
 
 [[check]]
 name = "class-by-name"
@@ -41,6 +42,7 @@ kind = "latency"
 path = "intended..received"
 class = "TT0"
 coverage = "99 %"
+stall = "20 ms"
 
 [[check]]
 name = "trip"
@@ -59,6 +61,7 @@ name = "profile"
 kind = "latency"
 path = "intended..queryable"
 profile = "outage-report"
+stall = "100 ms"
 
 [[check]]
 name = "limit"
@@ -104,6 +107,7 @@ kind = "jitter"
 path = "intended..received"
 limit = "300 ms"
 coverage = "97 %"
+stall = "30 ms"
 
 [[check]]
 name = "steady-commands"
@@ -112,6 +116,7 @@ path = "intended..acknowledged"
 messages = "command"
 limit = "20 ms"
 coverage = "90 %"
+stall = "2 s"
 warm_up = "0 s"
 
 [[check]]

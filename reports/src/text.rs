@@ -24,3 +24,8 @@ mod tests {
         assert_eq!(plural(2_u32, "device"), "2 devices");
     }
 }
+
+/// A figure with three digits.
+pub(crate) fn three_digits(value: f64) -> String {
+    crate::console::number(format!("{value:.2e}").parse().unwrap_or(value))
+}

@@ -68,6 +68,10 @@ def requirements():
 TABLE = requirements()
 
 
+def stall_of(check):
+    return nanoseconds(check.get("stall", "1 s"))
+
+
 def claim(check, files):
     """Limit in ns, None for delivery, and coverage."""
     own = {}
@@ -175,24 +179,57 @@ class Judge:
 
     def judged(self, label, verdict, population, judged, limit):
         """What latency and jitter have in common."""
-        exact = self.comparison.exact
+        exact, same = self.comparison.exact, self.comparison.same
         exact(f"{label} limit", verdict["limit"], 100 * (1 - judged.coverage), 1e-9)
         if self.run.virtual:
             return self.status(label, verdict, "skipped")
         exact(f"{label} n", verdict["n"], judged.n)
         exact(f"{label} share", verdict["measured"], 100 * judged.share)
-        exact(f"{label} bound", verdict["bound"], 100 * judged.bound, 1e-9)
         status, refused = self.concluded(population, judged, limit)
         self.status(label, verdict, status)
-        basis = verdict["told"]["basis"]
-        deff = judged.deff if not refused and judged.status == "fail" else judged.used
-        if not refused:
-            told = float(re.search(r"deff ([0-9.e+]+)", basis).group(1))
-            self.comparison.close(f"{label} deff", told, deff, 0.006 * deff)
-        words = "independence assumed" if judged.k <= 1 else "correlation not assessed"
-        expected = judged.k <= 1 or not judged.assessed
-        self.comparison.same(f"{label}: {words}", words in basis, expected)
-        self.placed(label, verdict, population)
+        # Where something else decided, no bound is printed.
+        compared = status == judged.status and not refused
+        compared |= status == "fail"
+        why, basis = verdict["why"], verdict["told"]["basis"]
+        exact(f"{label} bound", verdict["bound"], 100 * judged.bound if compared else None, 1e-9)
+        if compared:
+            same(f"{label} reason", verdict["reason"], judged.reason)
+            self.weights(label, why, judged)
+        if status == "pass":
+            told = re.search(r"if no stall lasts longer than (\S+ \S+) \(asked: (\S+ \S+)\)", why)
+            self.near(f"{label} holds up to", nanoseconds(told[1]), judged.holds_up_to)
+            same(f"{label} asked", nanoseconds(told[2]), judged.stall)
+            told = re.search(r"no stall above (\S+ \S+)$", basis)
+            self.near(f"{label} holds up to, in short", nanoseconds(told[1]), judged.holds_up_to)
+        else:
+            same(f"{label} stall", nanoseconds(re.search(r"stall (\S+ \S+)$", basis)[1]), judged.stall)
+        if compared and judged.reason == "stall-too-short":
+            told = re.search(r"only if no stall lasts longer than (\S+ \S+) ", why)
+            self.near(f"{label} would hold up to", nanoseconds(told[1]), judged.holds_up_to)
+        needs = judged.needs() if compared else None
+        told = re.search(r"run at least (\S+ \S+) after the warm-up", why)
+        if needs and needs * (population.end - population.begin) < 2_592_000 * SECOND:
+            needs *= population.end - population.begin
+            found = nanoseconds(told[1]) / needs
+            self.comparison.true(f"{label} needs", 0.999 <= found < 1.05, found)
+        else:
+            same(f"{label} needs", told, None)
+        return self.placed(label, verdict, population)
+
+    def near(self, label, found, expected):
+        """A time rounded down to three digits."""
+        good = expected * 0.989 <= found <= expected * 1.0001
+        self.comparison.true(label, good, f"{found} for {expected}")
+
+    def weights(self, label, why, judged):
+        """How many messages counted as one."""
+        told = re.search(r"(each message|\S+ messages) counted(?: as one)? \((\d+) due within the stall, "
+                         r"design effect (\S+) by .*?, longest late run (\d+)", why)
+        weight = 1 if told[1] == "each message" else float(told[1].split()[0])
+        self.comparison.close(f"{label} weight", weight, judged.weight, 0.006 * judged.weight)
+        self.comparison.same(f"{label} in a stall", int(told[2]), judged.per_stall)
+        self.comparison.close(f"{label} deff", float(told[3]), judged.deff, 0.006 * judged.deff)
+        self.comparison.same(f"{label} longest late run", int(told[4]), judged.longest_run)
 
     def placed(self, label, verdict, population):
         """The first message that never came, else the slowest."""
@@ -219,14 +256,14 @@ class Judge:
         population = self.population(check, [limit])
         if population is None:
             return self.status(label, verdict, "skipped" if self.run.virtual else "inconclusive")
-        judged = population.judge(limit, coverage)
+        judged = population.judge(limit, coverage, stall_of(check))
         self.judged(label, verdict, population, judged, limit)
         if self.run.virtual:
             return None
         told = int(re.match(r"(\d+) (over|lost)", verdict["told"]["measured"]).group(1))
         self.comparison.same(f"{label} k", told, judged.k)
         told = re.search(r"up to (\d+) of a device in a row", verdict["why"])
-        longest = population.longest_run(limit)
+        longest = judged.longest_of_device
         self.comparison.same(
             f"{label} longest run", int(told.group(1)) if told else min(longest, 1), longest
         )
@@ -242,7 +279,7 @@ class Judge:
         population = self.population(check, [limit])
         if population is None:
             return self.status(label, verdict, "skipped" if self.run.virtual else "inconclusive")
-        judged = population.judge_variation(limit, coverage)
+        judged = population.judge_variation(limit, coverage, stall_of(check))
         return self.judged(label, verdict, population, judged, limit)
 
     def published(self, label, check, verdict):
@@ -397,6 +434,8 @@ class Tables:
             nanoseconds(check["warm_up"]) if "warm_up" in check else None for check in judge.checks
         ]
         warm_up = given[0] if given and len(set(given)) == 1 else None
+        shares = [check for check in judge.checks if check["kind"] in ("latency", "jitter")]
+        self.stall = max(map(stall_of, shares), default=SECOND)
         limits = list(CLASSES.values())
         self.populations = {}
         for path in self.rows.paths():
@@ -451,14 +490,18 @@ class Tables:
         for row in table:
             population = self.populations[row["path"]]
             limit, coverage = CLASSES[row["class"]], float(row["coverage"])
-            judged = population.judge(limit, coverage)
+            judged = population.judge(limit, coverage, self.stall)
             what = f"{row['path']} {row['class']} {coverage}"
             expected = {
                 "limit_ms": math.inf if limit is None else limit / 1e6,
                 "n": judged.n, "k": judged.k, "not_known": judged.unknown, "share": judged.share,
                 "upper_95": judged.upper, "lower_95": judged.lower, "deff": judged.deff,
-                "deff_used": judged.used, "floor_p99_ms": floor_ms,
+                "per_stall": judged.per_stall, "longest_run": judged.longest_run,
+                "weight": judged.weight, "stall_ms": judged.stall / 1e6,
+                "floor_p99_ms": floor_ms,
             }
+            holds = judged.holds_up_to
+            expected["holds_up_to_ms"] = math.nan if holds is None else holds / 1e6
             lines += [(f"{what} {key}", float(row[key]), value) for key, value in expected.items()]
             status = "modelled"
             if not self.run.virtual:

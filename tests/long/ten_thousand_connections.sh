@@ -7,7 +7,8 @@ rm -rf "$out"
 code=0
 "$LASTMETER" run scenarios/library/real-time/first-light-realtime.toml --out "$out" \
     --set device.meter.count=10000 --set device.meter.report_every="10 s" \
-    --set platform.tls=none --set scenario.duration="30 s" || code=$?
+    --set platform.tls=none --set scenario.duration="30 s" --set check.class-tt3.stall="250 ms" \
+    --set check.readable.stall="250 ms" --set check.steady.stall="250 ms" || code=$?
 python3 - "$out" "$code" <<'PYTHON'
 import json, sys
 

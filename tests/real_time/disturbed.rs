@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::bench::{json, lastmeter, signal, verdict};
-use crate::outcome::{alone, library};
+use crate::outcome::{SHORT, alone, library};
 
 /// Waits; a real-time run is disturbed at an instant of its own.
 fn wait(seconds: u64) {
@@ -20,7 +20,8 @@ fn a_bench_that_was_stopped_for_three_seconds_passes_no_latency() {
     let out = folder.path().join("run");
     let mut child = lastmeter()
         .args(["run", &library("first-light-realtime"), "--out", out.to_str().unwrap()])
-        .args(["--set", "device.meter.count=10", "--set", "floor.messages=200"])
+        .args(SHORT)
+        .args(["--set", "floor.messages=200"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -60,7 +61,7 @@ fn a_bench_on_loaded_cores_passes_no_latency() {
     let done = crate::bench::run(
         &library("first-light-realtime"),
         &out,
-        &["--normal-priority", "--set", "device.meter.count=10", "--set", "floor.messages=200"],
+        &[&SHORT[..], &["--normal-priority", "--set", "floor.messages=200"]].concat(),
     );
     for hog in &mut hogs {
         hog.kill().unwrap();

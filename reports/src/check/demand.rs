@@ -3,7 +3,7 @@
 //!
 //! It says what has to be there, never whether it is: that is for whoever knows the bench.
 
-use crate::latency::Span;
+use crate::latency::{Claim, Span};
 
 /// What a check needs to be able to end in a verdict.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +14,9 @@ pub struct Demand {
     pub of_commands: bool,
     /// The messages without which it can never pass; at least one.
     pub messages_min: u64,
-    /// The share that gives rise to that number, for people; `None` if it is not one of a coverage.
-    pub coverage: Option<f64>,
+    /// The share and the stall that give rise to that number: so many times as many are needed as
+    /// are due within a stall. `None` if it is about no share.
+    pub claim: Option<Claim>,
     /// Messages due earlier are not judged, in ns; `None`: the default of the run.
     pub warm_up_ns: Option<i64>,
     /// Whether it is judged in virtual time too, as the model's.

@@ -4,8 +4,10 @@ use super::super::latency::tests::{SECOND, message, real_time};
 use super::super::testing::{check, facts, try_check};
 use super::*;
 use crate::record::RunState;
+use crate::verdict::Status;
 
-const TOML: &str = "path = \"intended..received\"\nlimit = \"50 ms\"\ncoverage = \"99 %\"";
+const TOML: &str = "path = \"intended..received\"\nlimit = \"50 ms\"\ncoverage = \"99 %\"\n\
+                    stall = \"100 ms\"";
 
 fn judge(took_ms: impl Fn(i64) -> Option<i64>) -> Verdict {
     let facts = real_time(RunState::Finished);
@@ -24,7 +26,11 @@ fn a_constant_delay_has_no_variation() {
     let verdict = judge(|_| Some(3_000));
     assert_eq!((verdict.status, verdict.measured), (Status::Pass, Some(0.0)));
     assert!(verdict.why.contains("fastest 3 s"), "{}", verdict.why);
-    assert!(verdict.why.starts_with("delay variation within 50 ms at p99"), "{}", verdict.why);
+    assert!(
+        verdict.why.starts_with("delay variation within 50 ms of the fastest, 3 s, at p99"),
+        "{}",
+        verdict.why
+    );
 }
 
 #[test]

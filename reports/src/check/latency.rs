@@ -3,15 +3,14 @@
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
 use super::rows::{self, Gather};
-use super::{Check, CheckContext, CheckKind, Demand, finish};
-use crate::console::number;
+use super::share::{self, Words};
+use super::{Check, CheckContext, CheckKind, Demand};
 use crate::latency::{
-    Correlation, Judgement, Limit, Population, Requirement, RequirementTable, Span, Validity,
-    find_class, find_profile, told,
+    Claim as Shares, Limit, Population, Requirement, RequirementTable, Span, find_class,
+    find_profile, told,
 };
-use crate::record::{LatencyRow, Point, RunFacts};
-use crate::text::{append, plural};
-use crate::verdict::{Because, Reason, Status, Told, Verdict};
+use crate::record::{Event, LatencyRow, Observation, Point, RunFacts};
+use crate::verdict::{Because, Reason, Verdict};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -24,13 +23,20 @@ pub(super) const KIND: CheckKind = CheckKind {
             lost message counts as over every limit. The limit is a time (`limit`), a \
             transfer-time or performance class of IEC 61850-5 (`class`, such as TT3 or ed2-P4) or a row of \
             another table (`profile`, such as on-demand-read, or a row of your own file \
-            `requirements`); `coverage` is the share of messages that has to keep it. It passes if \
-            the exact upper bound on the share over the limit, at 95 % confidence and for an \
-            effective number of messages where late ones come together, is at most what the \
-            coverage leaves; it fails if the lower bound is above that; else it is inconclusive, \
-            and so it is where the bench missed more than 0.1 % of its deadlines, unless it fails \
-            with all that this may have delayed counted as in time, where a clock was stepped, or the limit is below ten times the floor of this machine. `measured` is the \
-            share over the limit, `bound` what was compared with `limit`, all in %. A pass means \
+            `requirements`); `coverage` is the share of messages that has to keep it. `stall` is \
+            the longest stretch, a cluster of stalls counted as one, in which one cause (a garbage \
+            collection, a full disk, a broken link) may make the messages of all devices late: what \
+            one stall can hit counts as one message. It passes if the exact upper bound (Clopper \
+            and Pearson) on the share over the limit, at 95 % confidence, is at most what the \
+            coverage leaves; it fails if the lower bound is above that; else it is inconclusive. \
+            The shortest time to judge for a pass, with nothing late, is 3 x stall / (1 - \
+            coverage): with a stall of 1 s 100 s at 97 %, 5 min at 99 %, 50 min at 99.9 %; a \
+            scenario with less is refused. Each pass states the longest stall with which it would \
+            still be one. It is inconclusive, too, where the record lacks rows of messages that \
+            were due, where the bench missed more than 0.1 % of its deadlines, unless it fails \
+            with all that this may have delayed counted as in time, where a clock was stepped, or the limit is below ten times the floor of this machine. Messages with a negative delay count against a pass, and not for a fail. `measured` is the \
+            share over the limit, `bound` what was compared with `limit`, all in %; without a \
+            `bound` something else decided. A pass means \
             timing consistent with the limit at this coverage in this run, and no compliance with \
             a standard. In virtual time the check is skipped: the delays are the model's.",
         fields: &[
@@ -44,6 +50,7 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "a file with your own requirement table, whose rows `profile` may name",
             ),
             rows::COVERAGE,
+            rows::STALL,
             rows::WARM_UP,
             rows::DEVICE,
             rows::OBSERVER,
@@ -61,7 +68,7 @@ pub(super) const KIND: CheckKind = CheckKind {
 #[derive(Clone, Debug)]
 struct Claim {
     limit: Limit,
-    coverage: f64,
+    shares: Shares,
     /// The class or profile; empty if a plain limit is given.
     name: String,
     /// From where it is, for people.
@@ -84,11 +91,10 @@ impl Claim {
             out.report_with_help(Code::DOES_NOT_FIT, values.span, message, label, Some(help));
             return None;
         };
-        let coverage = values.si_opt("coverage");
         if key == "limit" {
             return Some(Self {
                 limit: Limit::of(rows::time_ns(values, key)),
-                coverage: coverage.unwrap_or(rows::DEFAULT_COVERAGE),
+                shares: rows::shares(values, None)?,
                 name: String::new(),
                 source: String::new(),
             });
@@ -107,26 +113,17 @@ impl Claim {
         let name = values.text(key);
         let found = if key == "class" { find_class(name) } else { find_profile(&own, name) };
         match found {
-            Ok((table, row)) => Some(Self::of(table, row, coverage)),
+            Ok((table, row)) => Some(Self {
+                limit: Limit::of(row.limit_ns),
+                shares: rows::shares(values, row.coverage)?,
+                name: row.name.clone(),
+                source: source_of(table, row),
+            }),
             Err(why) => {
                 out.report(Code::UNKNOWN_REFERENCE, values.span_of(key), why, "not in a table");
                 None
             }
         }
-    }
-
-    fn of(table: &RequirementTable, row: &Requirement, coverage: Option<f64>) -> Self {
-        Self {
-            limit: Limit::of(row.limit_ns),
-            coverage: coverage.or(row.coverage).unwrap_or(rows::DEFAULT_COVERAGE),
-            name: row.name.clone(),
-            source: format!("{}, {}", table.edition, row.standing.words()),
-        }
-    }
-
-    /// `99 %`.
-    fn percent(&self) -> String {
-        format!("{} %", number(100.0 * self.coverage))
     }
 
     /// `TT1`, or `1 s` without a class.
@@ -141,6 +138,11 @@ impl Claim {
             None => format!("{k} lost"),
         }
     }
+}
+
+/// From where a limit is, for people.
+fn source_of(table: &RequirementTable, row: &Requirement) -> String {
+    format!("{}, {}", table.edition, row.standing.words())
 }
 
 /// The scenario's own tables; `None` after a mistake.
@@ -174,11 +176,19 @@ struct Latency {
 
 impl Check for Latency {
     fn demand(&self) -> Option<Demand> {
-        Some(self.gather.demand(Some(self.claim.coverage)))
+        Some(self.gather.demand(Some(self.claim.shares)))
     }
 
     fn begin(&mut self, facts: &RunFacts) {
         self.gather.begin(facts);
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        self.gather.observation(observation);
+    }
+
+    fn event(&mut self, _line: u64, event: &Event) {
+        self.gather.event(event);
     }
 
     fn latency(&mut self, row: &LatencyRow<'_>) {
@@ -186,164 +196,29 @@ impl Check for Latency {
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {
-        let validity = Validity::of(facts);
-        let judged = if validity.modelled {
-            Err(Because::new(Reason::Modelled, ""))
-        } else {
-            self.gather.population().and_then(|population| {
-                let judged = population.judge(self.claim.limit, self.claim.coverage);
-                Ok((
-                    population,
-                    judged.ok_or_else(|| {
-                        let why = "the population was not told of the limit";
-                        Because::new(Reason::NotEvaluated, why)
-                    })?,
-                ))
+        let Claim { limit, shares, .. } = self.claim;
+        let judge = |population: &Population| {
+            population.judge(limit, shares).ok_or_else(|| {
+                Because::new(Reason::NotEvaluated, "the population was not asked about the limit")
             })
         };
-        let verdict = match judged {
-            Ok((population, judged)) => self.judge(population, &judged, &validity, facts),
-            Err(because) => rows::without_judgement(&self.context, facts, "%", because),
-        };
-        let limit = 100.0 * (1.0 - self.claim.coverage);
-        finish(Verdict { limit: Some(rounded(limit)), ..verdict }, facts)
+        let about = (&self.context, facts);
+        let mut verdict =
+            share::verdict(about, (&self.gather, limit), shares, judge, |_, judged| {
+                let name = self.claim.told();
+                Words {
+                    pass: format!("timing consistent with {name}"),
+                    fail: format!("timing not consistent with {name}"),
+                    late: self.claim.over(judged.tally.k()),
+                    name: self.claim.name.clone(),
+                }
+            });
+        if !self.claim.source.is_empty() && verdict.told.is_some() {
+            verdict.why.push_str("; limit after ");
+            verdict.why.push_str(&self.claim.source);
+        }
+        verdict
     }
-}
-
-/// A share in % without the digits that subtracting from 1 leaves behind.
-pub(super) fn rounded(percent: f64) -> f64 {
-    format!("{percent:.9}").parse().unwrap_or(percent)
-}
-
-impl Latency {
-    fn judge(
-        &self,
-        population: &Population,
-        judged: &Judgement,
-        validity: &Validity,
-        facts: &RunFacts,
-    ) -> Verdict {
-        let conclusion = validity.conclude(population, self.claim.limit, judged);
-        let mut why = self.headline(&conclusion, judged);
-        append(&mut why, format_args!("; {}", self.counted(judged)));
-        append(&mut why, format_args!("; {}", about_population(population)));
-        if let Some(longest) = population.longest_run(self.claim.limit).filter(|run| *run > 1) {
-            append(&mut why, format_args!("; up to {longest} of a device in a row"));
-        }
-        for flag in &validity.flags {
-            append(&mut why, format_args!("; {flag}"));
-        }
-        if conclusion.status() == Status::Fail && validity.missed.is_some() {
-            append(&mut why, format_args!("; {}", conclusion.why));
-            for invalid in &validity.invalid {
-                append(&mut why, format_args!("; {}", invalid.why));
-            }
-        }
-        if !self.claim.source.is_empty() {
-            append(&mut why, format_args!("; limit after {}", self.claim.source));
-        }
-        let named = population.first_lost().or(population.worst());
-        Verdict {
-            measured: Some(100.0 * judged.share()),
-            bound: Some(100.0 * judged.bound()),
-            n: judged.tally.n,
-            at: named.map(|named| rows::place(named, facts)),
-            told: Some(Told {
-                measured: format!(
-                    "{}, bound {} %",
-                    self.claim.over(judged.tally.k()),
-                    number_of(100.0 * judged.bound())
-                ),
-                basis: self.basis(judged),
-            }),
-            ..self.context.verdict(conclusion.reason, "%", why)
-        }
-    }
-
-    /// The sentence that stands first.
-    fn headline(&self, conclusion: &Because, judged: &Judgement) -> String {
-        let at = format!(
-            "with {} at p{}, 95 % confidence, this run",
-            self.claim.told(),
-            number(100.0 * judged.coverage)
-        );
-        match conclusion.status() {
-            Status::Pass => format!("timing consistent {at}"),
-            Status::Fail => format!("timing not consistent {at}"),
-            _ => conclusion.why.clone(),
-        }
-    }
-
-    /// `66 over 1 s of 18408 (0.36 %), bound 0.49 % with deff 2.3`.
-    fn counted(&self, judged: &Judgement) -> String {
-        let mut text = format!(
-            "{} of {} ({} %), bound {} % with deff {}",
-            self.claim.over(judged.tally.k()),
-            judged.tally.n,
-            number_of(100.0 * judged.share()),
-            number_of(100.0 * judged.bound()),
-            number_of(judged.deff_of_bound()),
-        );
-        if judged.tally.k() > 1 {
-            let deff = judged.deff;
-            let (estimate, blocks) = (number_of(deff.estimate), deff.blocks);
-            let block = told(deff.block_ns);
-            append(&mut text, format_args!(" ({estimate} from {blocks} blocks of {block})"));
-        }
-        let words = judged.deff.correlation.words();
-        if judged.deff.correlation != Correlation::Assessed {
-            append(&mut text, format_args!(", {words}"));
-        }
-        text
-    }
-
-    /// `TT1 at 99 %, n 18408, deff 2.3`.
-    fn basis(&self, judged: &Judgement) -> String {
-        let name = if self.claim.name.is_empty() { "" } else { &self.claim.name };
-        let space = if name.is_empty() { "" } else { " " };
-        let mut text = format!(
-            "{name}{space}at {}, n {}, deff {}",
-            self.claim.percent(),
-            judged.tally.n,
-            number_of(judged.deff_of_bound())
-        );
-        if judged.deff.correlation != Correlation::Assessed {
-            append(&mut text, format_args!(", {}", judged.deff.correlation.words()));
-        }
-        text
-    }
-}
-
-/// A figure with three digits.
-pub(super) fn number_of(value: f64) -> String {
-    number(format!("{value:.2e}").parse().unwrap_or(value))
-}
-
-/// What else is to be known of the messages.
-pub(super) fn about_population(population: &Population) -> String {
-    let mut text = format!("{} lost", population.lost());
-    let counts = [
-        (population.too_late(), "came after the grace"),
-        (population.duplicated(), "came more than once"),
-        (population.early(), "published before due"),
-    ];
-    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        append(&mut text, format_args!(", {count} {what}"));
-    }
-    if let Some(worst) = population.worst() {
-        append(&mut text, format_args!(", slowest {}", told(worst.delay)));
-    }
-    let warm_up = population.warm_up();
-    if warm_up.n() > 0 {
-        let delays = warm_up.distribution();
-        let [p50, max] = [0.5, 1.0].map(|share| told(delays.quantile(share).unwrap_or(0)));
-        let messages = plural(warm_up.n(), "message");
-        append(
-            &mut text,
-            format_args!("; {messages} of the warm-up left out (p50 {p50}, max {max})"),
-        );
-    }
-    text
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod recovery;
 mod refused;
 pub(crate) mod rows;
 mod select;
+mod share;
 pub(crate) mod suite;
 
 use std::collections::BTreeMap;

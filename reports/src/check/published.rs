@@ -2,12 +2,12 @@
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
-use super::latency::{about_population, number_of, rounded};
 use super::rows::{self, Gather};
+use super::share::{about_population, rounded};
 use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::latency::{Distribution, Limit, Population, Validity, told};
-use crate::record::{LatencyRow, RunFacts};
-use crate::text::append;
+use crate::record::{Event, LatencyRow, Observation, RunFacts};
+use crate::text::{append, three_digits};
 use crate::verdict::{Because, Reason, Told, Verdict};
 
 /// With fewer messages a figure is not compared.
@@ -126,7 +126,7 @@ impl Figure {
             return "never".to_owned();
         }
         match self.under_ns {
-            Some(_) => format!("{} %", number_of(value)),
+            Some(_) => format!("{} %", three_digits(value)),
             None => told((value * 1e9).round() as i64),
         }
     }
@@ -155,6 +155,14 @@ impl Check for Published {
 
     fn begin(&mut self, facts: &RunFacts) {
         self.gather.begin(facts);
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        self.gather.observation(observation);
+    }
+
+    fn event(&mut self, _line: u64, event: &Event) {
+        self.gather.event(event);
     }
 
     fn latency(&mut self, row: &LatencyRow<'_>) {
@@ -224,6 +232,10 @@ impl Published {
     ) -> Option<Because> {
         if let Some(refused) = validity.refuses(population) {
             return Some(refused);
+        }
+        // In virtual time the model's record has what it has.
+        if let Some(missing) = self.gather.missing().filter(|_| !validity.modelled) {
+            return Some(missing.because());
         }
         if delays.n() < MESSAGES_MIN {
             let why = format!("n too small: {} of {MESSAGES_MIN}", delays.n());

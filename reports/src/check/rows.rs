@@ -10,8 +10,11 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 
 use super::select::ByDevice;
 use super::{CheckContext, Demand, Pattern};
-use crate::latency::{Limit, Named, Population, Span, Validity, Window, needed_sample_size};
-use crate::record::{LatencyRow, Point, RunFacts};
+use crate::latency::{
+    Claim, DEFAULT_STALL_NS, Limit, Missing, Named, Owed, Population, Span, Validity, Window,
+    needed_sample_size,
+};
+use crate::record::{Event, LatencyRow, Observation, Point, RunFacts};
 use crate::verdict::{At, Because, Reason, Verdict};
 
 /// The key of the span.
@@ -53,6 +56,15 @@ pub(super) const COVERAGE: Field = Field::optional(
     "share of messages that has to be within the limit, lost ones are not; left out: 99.9 %",
 );
 
+/// The key of the longest stall.
+pub(super) const STALL: Field = Field::default(
+    "stall",
+    Kind::Quantity { dimension: Dimension::Time, min: 1e-6, max: 1e6 },
+    "\"1 s\"",
+    "longest stretch in which one cause may make messages of all devices late, a cluster of stalls \
+     counted as one; a pass holds for stalls up to that",
+);
+
 /// The coverage where a scenario gives none (decision 3 of the latency rules).
 pub(crate) const DEFAULT_COVERAGE: f64 = 0.999;
 
@@ -63,6 +75,18 @@ pub(super) const LIMIT_KIND: Kind =
 /// A limit of this check, in ns.
 pub(crate) fn time_ns(values: &Values, key: &str) -> Option<i64> {
     values.duration_opt(key).map(|duration| duration.0)
+}
+
+/// The share that is to be within the limit, and the declared stall; `of_table` is the share of a
+/// requirement table.
+pub(crate) fn shares(values: &Values, of_table: Option<f64>) -> Option<Claim> {
+    let coverage = values.si_opt("coverage").or(of_table).unwrap_or(DEFAULT_COVERAGE);
+    Some(Claim { coverage, stall_ns: time_ns(values, "stall")? })
+}
+
+/// The longest stall that some checks declare, in ns.
+pub(crate) fn longest_stall_ns<'a>(checks: impl Iterator<Item = &'a Values>) -> i64 {
+    checks.filter_map(|values| time_ns(values, "stall")).max().unwrap_or(DEFAULT_STALL_NS)
 }
 
 /// Whose rows a check is about.
@@ -113,7 +137,7 @@ impl Selection {
             span: self.span,
             of_commands: self.path.as_deref() == Some("command"),
             messages_min: 1,
-            coverage: None,
+            claim: None,
             warm_up_ns: Some(0),
             in_virtual_time: false,
             needs_breakage: false,
@@ -167,6 +191,7 @@ pub(super) struct Gather {
     wanted: ByDevice<()>,
     by_path: BTreeMap<String, Population>,
     last: String,
+    owed: Option<Owed>,
 }
 
 impl Gather {
@@ -180,15 +205,16 @@ impl Gather {
             wanted: ByDevice::new(selection.device.clone()),
             by_path: BTreeMap::new(),
             last: String::new(),
+            owed: None,
             selection,
         })
     }
 
     /// What the common keys demand of the bench, and enough messages for a coverage if it has one.
-    pub(super) fn demand(&self, coverage: Option<f64>) -> Demand {
+    pub(super) fn demand(&self, claim: Option<Claim>) -> Demand {
         Demand {
-            messages_min: coverage.map_or(1, needed_sample_size),
-            coverage,
+            messages_min: claim.map_or(1, |claim| needed_sample_size(claim.coverage)),
+            claim,
             warm_up_ns: self.warm_up_ns,
             ..self.selection.demand()
         }
@@ -196,6 +222,27 @@ impl Gather {
 
     pub(super) fn begin(&mut self, facts: &RunFacts) {
         self.window = Some(Window::of(facts, self.warm_up_ns));
+        self.owed = Some(Owed::new(facts, self.selection.device.clone()));
+    }
+
+    /// Takes the next value of the record: each reading that was due has to have a row.
+    pub(super) fn observation(&mut self, observation: &Observation<'_>) {
+        if let Some(owed) = &mut self.owed {
+            owed.observation(observation);
+        }
+    }
+
+    /// Takes the next event of the record: each command has to have a row.
+    pub(super) fn event(&mut self, event: &Event) {
+        if let Some(owed) = &mut self.owed {
+            owed.event(event);
+        }
+    }
+
+    /// The rows that the record lacks of the path that is judged.
+    pub(super) fn missing(&self) -> Option<Missing> {
+        let path = self.path().ok()?;
+        self.owed.as_ref()?.missing(path, self.by_path.get(path)?, |_| true)
     }
 
     pub(super) fn row(&mut self, row: &LatencyRow<'_>) {
@@ -223,12 +270,15 @@ impl Gather {
         self.judged().map_err(|why| Because::new(Reason::NothingToJudge, why))
     }
 
+    fn path(&self) -> Result<&str, String> {
+        self.selection.judged_path(self.by_path.keys().map(String::as_str))
+    }
+
     fn judged(&self) -> Result<&Population, String> {
         let Some(window) = self.window else {
             return Err("the check was not told about the run".to_owned());
         };
-        let path = self.selection.judged_path(self.by_path.keys().map(String::as_str))?;
-        let Some(population) = self.by_path.get(path) else {
+        let Some(population) = self.by_path.get(self.path()?) else {
             return Err(format!("the record has no latency of {}", self.selection.told()));
         };
         if population.n() == 0 {

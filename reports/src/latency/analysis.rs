@@ -4,13 +4,15 @@
 //! between two neighbouring points that messages of the path have stamps of. Figures here are of
 //! the whole path, all devices together; a check may be about fewer.
 
-use super::judge::Judgement;
+use super::judge::{Claim, Judgement};
+use super::owed::Owed;
 use super::population::{Limit, Population, Span, Window};
 use super::quantile::{Delay, TukeyBox};
 use super::requirement::{Requirement, transfer_time_classes};
 use super::validity::Validity;
 use super::values::{Distribution, Values};
-use crate::record::{LatencyRow, Point, RecordError, RunFacts, RunReader};
+use crate::check::Pattern;
+use crate::record::{Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader};
 use crate::verdict::{Because, Status};
 
 /// The coverages at which a report judges every class (rule 2.6).
@@ -83,7 +85,7 @@ pub struct Analysis {
 impl Analysis {
     /// The strictest class that passes at a coverage, loosest of all delivery; `None` if none does.
     pub fn strictest(&self, coverage: f64) -> Option<&'static Requirement> {
-        let of_coverage = |row: &&ClassRow| row.judged.coverage == coverage;
+        let of_coverage = |row: &&ClassRow| row.judged.claim.coverage == coverage;
         let passed = |row: &&ClassRow| row.conclusion.status() == Status::Pass;
         self.classes.iter().rev().filter(of_coverage).find(passed).map(|row| row.class)
     }
@@ -206,22 +208,33 @@ impl Gathered {
         }
     }
 
-    fn finish(mut self, validity: &Validity) -> Analysis {
+    fn finish(mut self, validity: &Validity, owed: &Owed, stall_ns: i64) -> Analysis {
         let place = self.since_published.iter().position(|(is_stamped, _)| *is_stamped);
         let place = place.unwrap_or(0);
         let population = self.populations.swap_remove(place);
         let to = population.span().to;
         let since = &self.since_published[place].1;
         let delays = population.distribution();
+        // An observer need not subscribe to all devices.
+        let is_about =
+            |device: &str| !self.path.contains('>') || population.sender(device).is_some();
+        let missing = owed.missing(&self.path, &population, is_about);
+        let ordered = population.in_order();
         let mut classes = Vec::new();
         for class in transfer_time_classes() {
             let limit = Limit::of(class.limit_ns);
             for coverage in COVERAGES {
-                let Some(judged) = population.judge(limit, coverage) else { continue };
+                let claim = Claim { coverage, stall_ns };
+                let Some(judged) = ordered.judge(limit, claim) else { continue };
                 let conclusion = validity.conclude(&population, limit, &judged);
+                let conclusion = match &missing {
+                    Some(missing) => missing.outweighs(conclusion, &judged),
+                    None => conclusion,
+                };
                 classes.push(ClassRow { class, judged, conclusion });
             }
         }
+        drop(ordered);
         Analysis {
             path: self.path,
             tukey: delays.tukey_box(),
@@ -235,10 +248,24 @@ impl Gathered {
 }
 
 /// The figures of every path of a run, by path; empty if the run does not record latency. The
-/// warm-up is the one the run's checks give, `None` for the default (rule 2.4).
-pub fn analyse(reader: &RunReader, warm_up_ns: Option<i64>) -> Result<Vec<Analysis>, RecordError> {
+/// warm-up is the one the run's checks give, `None` for the default (rule 2.4), and so is the stall.
+pub fn analyse(
+    reader: &RunReader,
+    warm_up_ns: Option<i64>,
+    stall_ns: i64,
+) -> Result<Vec<Analysis>, RecordError> {
     let Some(mut rows) = reader.latency()? else { return Ok(Vec::new()) };
-    let mut analyst = Analyst::new(reader.facts(), warm_up_ns);
+    let mut analyst = Analyst::new(reader.facts(), warm_up_ns, stall_ns);
+    // In virtual time no class is judged.
+    if !analyst.validity().modelled {
+        let mut observations = reader.observations()?;
+        while let Some(observation) = observations.next_row()? {
+            analyst.observation(&observation);
+        }
+        for event in reader.events()? {
+            analyst.event(&event?.1);
+        }
+    }
     while let Some(row) = rows.next_row()? {
         analyst.row(&row);
     }
@@ -249,14 +276,18 @@ pub fn analyse(reader: &RunReader, warm_up_ns: Option<i64>) -> Result<Vec<Analys
 pub struct Analyst {
     window: Window,
     validity: Validity,
+    stall_ns: i64,
+    owed: Owed,
     paths: std::collections::BTreeMap<String, Gathered>,
 }
 
 impl Analyst {
-    /// For a run; `warm_up_ns` as in [`analyse`].
-    pub fn new(facts: &RunFacts, warm_up_ns: Option<i64>) -> Self {
+    /// For a run; `warm_up_ns` and `stall_ns` as in [`analyse`].
+    pub fn new(facts: &RunFacts, warm_up_ns: Option<i64>, stall_ns: i64) -> Self {
         let (window, validity) = (Window::of(facts, warm_up_ns), Validity::of(facts));
-        Self { window, validity, paths: std::collections::BTreeMap::new() }
+        let paths = std::collections::BTreeMap::new();
+        let owed = Owed::new(facts, Pattern::new("*"));
+        Self { window, validity, stall_ns, owed, paths }
     }
 
     /// What the run says of itself.
@@ -264,7 +295,17 @@ impl Analyst {
         &self.validity
     }
 
-    /// Takes a row of the record.
+    /// Takes a value of the record: what was due has to have a latency row.
+    pub fn observation(&mut self, observation: &Observation<'_>) {
+        self.owed.observation(observation);
+    }
+
+    /// Takes an event of the record: each command has to have a latency row.
+    pub fn event(&mut self, event: &Event) {
+        self.owed.event(event);
+    }
+
+    /// Takes a latency row of the record.
     pub fn row(&mut self, row: &LatencyRow<'_>) {
         if !self.paths.contains_key(row.path) {
             let gathered = Gathered::new(row.path, self.window);
@@ -277,8 +318,8 @@ impl Analyst {
 
     /// The figures, by path.
     pub fn finish(self) -> Vec<Analysis> {
-        let validity = self.validity;
-        self.paths.into_values().map(|gathered| gathered.finish(&validity)).collect()
+        let Self { validity, owed, stall_ns, paths, .. } = self;
+        paths.into_values().map(|gathered| gathered.finish(&validity, &owed, stall_ns)).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Terms: of n messages k are *over* a limit; the *upper bound* is the largest share of messages
 //! over it that is not refuted by such a result, the *lower bound* the smallest, each at
 //! [`CONFIDENCE`]. Both are quantiles of the beta distribution, so that k and n may be the
-//! fractions that an effective sample size makes of them (rule 2.7 of the latency rules).
+//! fractions that counting messages per stall makes of them (see [`super::judge`]).
 //!
 //! The incomplete beta function is our own: the one of the crate `statrs` stops its continued
 //! fraction after 140 terms and clamps its first guess at 1e-4, and is off by 1 % at k = 0 of three
@@ -35,6 +35,12 @@ pub fn lower_bound(k: f64, n: f64) -> f64 {
     }
     let k = k.min(n);
     inverse_incomplete_beta(k, n - k + 1.0, 1.0 - CONFIDENCE)
+}
+
+/// Whether k of n leave a share above `allowed` refuted: `upper_bound(k, n) <= allowed`, without
+/// searching for the bound.
+pub(super) fn is_within(k: f64, n: f64, allowed: f64) -> bool {
+    k < n && n > 0.0 && incomplete_beta(k.max(0.0) + 1.0, n - k.max(0.0), allowed) >= CONFIDENCE
 }
 
 /// The smallest number of messages of which k may be over the limit and the claim "a share of at
@@ -213,44 +219,6 @@ pub(super) fn inverse_incomplete_beta(a: f64, b: f64, share: f64) -> f64 {
         };
     }
     x
-}
-
-/// The quantile of the chi-square distribution with `2 * shape` degrees of freedom, halved: that of
-/// the gamma distribution. By bisection on the incomplete gamma function's series.
-pub(super) fn gamma_quantile(shape: f64, share: f64) -> f64 {
-    let (mut low, mut high) = (0.0_f64, shape.max(1.0));
-    while incomplete_gamma(shape, high) < share {
-        low = high;
-        high *= 2.0;
-    }
-    for _ in 0..200 {
-        let middle = if low > 0.0 { f64::midpoint(low, high) } else { high / 2.0 };
-        if middle <= low || middle >= high || high - low <= 1e-15 * high {
-            break;
-        }
-        if incomplete_gamma(shape, middle) < share { low = middle } else { high = middle }
-    }
-    f64::midpoint(low, high)
-}
-
-/// P(a, x), the regularised lower incomplete gamma function (DLMF 8.7.1): its series, which is
-/// good enough where it is asked here, not far above the mean.
-fn incomplete_gamma(a: f64, x: f64) -> f64 {
-    if x <= 0.0 {
-        return 0.0;
-    }
-    let (mut term, mut sum) = (1.0, 1.0);
-    let mut denominator = a;
-    for _ in 0..1_000_000 {
-        denominator += 1.0;
-        term *= x / denominator;
-        sum += term;
-        if term < 1e-17 * sum {
-            break;
-        }
-    }
-    let front = exp(-stirling_error(a) - deviance(a, x)) / sqrt(2.0 * std::f64::consts::PI * a);
-    (front * sum).min(1.0)
 }
 
 #[cfg(test)]

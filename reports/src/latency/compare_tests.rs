@@ -2,7 +2,6 @@
 
 use rand::{RngExt as _, SeedableRng};
 
-use super::super::binomial::gamma_quantile;
 use super::super::quantile::nearest_rank;
 use super::*;
 
@@ -147,6 +146,26 @@ impl NormalPairs {
         self.0 = Some(radius * angle.sin());
         radius * angle.cos()
     }
+}
+
+/// The quantile of a gamma distribution, by bisection on the series of its distribution function
+/// (DLMF 8.7.1).
+fn gamma_quantile(shape: f64, share: f64) -> f64 {
+    let below = |x: f64| {
+        let (mut term, mut sum, mut denominator) = (1.0, 1.0, shape);
+        while term > 1e-17 * sum {
+            denominator += 1.0;
+            term *= x / denominator;
+            sum += term;
+        }
+        sum * (shape * x.ln() - x - libm::lgamma(shape + 1.0)).exp()
+    };
+    let (mut low, mut high) = (0.0, 50.0);
+    for _ in 0..100 {
+        let middle = f64::midpoint(low, high);
+        if below(middle) < share { low = middle } else { high = middle }
+    }
+    high
 }
 
 /// Gamma(0.5625) quantiles over normal deviates from -4 to 4.

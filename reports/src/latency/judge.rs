@@ -1,14 +1,51 @@
-//! The three-valued verdict on a share of late messages.
+//! The three-valued verdict on a share of late messages: *messages per stall*.
 //!
-//! Terms: a *claim* is that at least a share (the *coverage*) of all messages is within a limit; it
-//! passes if the upper bound on the share over the limit is at most 1 - coverage, fails if the
-//! lower bound is above that, and is inconclusive otherwise (rule 2.6). A message that had not
-//! arrived when the bench stopped waiting, and was not late yet, is *open*: it counts against a
-//! pass and not for a fail.
+//! Terms: a *claim* is that at least a share (the *coverage*) of all messages is within a limit, and
+//! that no *stall*, a stretch in which one cause may make the messages of all devices late, lasts
+//! longer than the declared one. A message that had not arrived when the bench stopped waiting, and
+//! was not late yet, is *open*, and so is one with a negative delay: open ones count as late against
+//! a pass, and not for a fail.
+//!
+//! Messages that one stall makes late are one event. So the exact binomial bounds of Clopper and
+//! Pearson (1934) are taken of k / w late ones in n / w messages, where w messages count as one:
+//!
+//! - a **pass** needs the upper bound to be at most what the coverage leaves, with w the largest of
+//!   the most messages due in any half-open stretch of the declared stall, the design effect between
+//!   blocks of time, and the longest unbroken run of late messages;
+//! - a **fail** needs the lower bound to be above that, with w only as large as the messages show:
+//!   the largest of the design effect, the most *late* messages in a stretch of the stall, and the
+//!   longest run, that at most a third of all messages;
+//! - everything else is inconclusive.
+//!
+//! Each pass states the longest stall with which it would still be one: W is the largest number of
+//! messages that may count as one, and no stretch shorter than `holds_up_to_ns` holds more than W.
+//! A run too short for its claim says how long one with the same share would have to be.
+//!
+//! With nothing late a pass needs a window of about 3 stalls / (1 - coverage), with one whole stall
+//! late 4.74. What is not excluded: single stalls longer than declared that the run did not see.
 
-use super::binomial::{lower_bound, needed_sample_size, upper_bound};
+use super::binomial::{is_within, lower_bound, needed_sample_size, upper_bound};
 use super::blocks::DesignEffect;
+use super::due::{Due, Late};
+use super::validity::told;
+use crate::text::{append, plural, three_digits};
 use crate::verdict::{Reason, Status};
+
+/// The longest stall where a scenario gives none, in ns.
+pub const DEFAULT_STALL_NS: i64 = 1_000_000_000;
+
+/// No run longer than this is advised: 30 days.
+const ADVISED_NS_MAX: f64 = 30.0 * 86_400.0 * 1e9;
+
+/// What is to be shown of a population.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Claim {
+    /// The share that is to be within the limit.
+    pub coverage: f64,
+    /// The longest stretch, a cluster counted as one, in which one cause may make messages of all
+    /// devices late, in ns.
+    pub stall_ns: i64,
+}
 
 /// Messages over one limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +65,21 @@ impl Tally {
     }
 }
 
+/// What a population shows of one limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// What was counted.
+    pub tally: Tally,
+    /// How late messages vary between blocks of time, open ones among them.
+    pub deff: DesignEffect,
+    /// When messages were due.
+    pub due: &'a Due,
+    /// Which were late, open ones among them.
+    pub late: &'a Late,
+    /// How long the judged window is, in ns.
+    pub window_ns: i64,
+}
+
 /// Why a verdict is as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grounds {
@@ -37,26 +89,50 @@ pub enum Grounds {
     Over,
     /// What is allowed lies between the bounds.
     Between,
+    /// The upper bound would be within what is allowed if stalls were shorter than declared.
+    StallTooShort,
     /// There are fewer messages than the claim needs even if none is late.
     TooFew {
         /// So many it needs.
         needed: u64,
     },
+    /// There are too many late messages to keep, so their longest run is not known.
+    TooManyLate,
 }
 
 /// A verdict on one claim.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
-    /// The share that is to be within the limit.
-    pub coverage: f64,
+    /// What was claimed.
+    pub claim: Claim,
     /// What was counted.
     pub tally: Tally,
-    /// By what n and k were divided.
+    /// How late messages vary between blocks.
     pub deff: DesignEffect,
-    /// The upper bound on the share over the limit, with [`DesignEffect::used`].
+    /// The most messages due in any stretch of the declared stall.
+    pub per_stall: u64,
+    /// The longest unbroken run of late messages.
+    pub longest_run: u64,
+    /// The longest of one device.
+    pub longest_of_device: u64,
+    /// So many messages count as one in the upper bound.
+    pub pass_weight: f64,
+    /// So many messages count as one in the lower bound.
+    pub fail_weight: f64,
+    /// The upper bound on the share over the limit.
     pub upper: f64,
-    /// The lower bound, with [`DesignEffect::estimate`].
+    /// The lower bound.
     pub lower: f64,
+    /// The longest stall with which the claim holds, in ns; `None` if with none, or if the run shows
+    /// that messages are late in longer runs than that.
+    pub holds_up_to_ns: Option<i64>,
+    /// How long the judged window would have to be for a pass, with as many late ones as in this
+    /// one, in ns; `None` for a pass or a fail, and where no length would be enough.
+    pub needs_ns: Option<i64>,
+    /// The longest time between a message and the next, where it is longer than the stall, in ns.
+    pub gap_ns: Option<i64>,
+    /// Where instants are counted by parts of the window: how long one is, in ns.
+    pub part_ns: Option<i64>,
     /// Pass, fail or inconclusive.
     pub status: Status,
     /// Why.
@@ -66,7 +142,7 @@ pub struct Judgement {
 impl Judgement {
     /// The share that may be over the limit.
     pub fn allowed(&self) -> f64 {
-        1.0 - self.coverage
+        1.0 - self.claim.coverage
     }
 
     /// The share that is over the limit; 0 without messages.
@@ -76,12 +152,7 @@ impl Judgement {
 
     /// Why it is as it is, in one word.
     pub fn reason(&self) -> Reason {
-        match self.grounds {
-            Grounds::Within => Reason::WithinLimit,
-            Grounds::Over => Reason::TooLate,
-            Grounds::Between => Reason::BetweenBounds,
-            Grounds::TooFew { .. } => Reason::TooFew,
-        }
+        self.grounds.reason()
     }
 
     /// The bound that was compared with what is allowed: the lower one of a fail, else the upper.
@@ -89,146 +160,229 @@ impl Judgement {
         if self.status == Status::Fail { self.lower } else { self.upper }
     }
 
-    /// The design effect in that bound.
-    pub fn deff_of_bound(&self) -> f64 {
-        if self.status == Status::Fail { self.deff.estimate } else { self.deff.used }
+    /// How many messages count as one in that bound.
+    pub fn weight(&self) -> f64 {
+        if self.status == Status::Fail { self.fail_weight } else { self.pass_weight }
+    }
+
+    /// Whether it would be a fail with so many messages over the limit, of so many.
+    pub fn fails_with(&self, over: u64, n: u64) -> bool {
+        let weight = self.fail_weight;
+        n > 0 && lower_bound(over as f64 / weight, n as f64 / weight) > self.allowed()
+    }
+
+    /// What it rests on, for people: `if no stall lasts longer than 1.4 s (asked: 1 s)`, `n too
+    /// small: 120 of 299; run at least 300 s after the warm-up`.
+    pub fn words(&self) -> String {
+        let stall = told(self.claim.stall_ns);
+        let up_to = told(readable(self.holds_up_to_ns.unwrap_or(0)));
+        let mut text = match self.grounds {
+            Grounds::Within => format!("if no stall lasts longer than {up_to} (asked: {stall})"),
+            Grounds::Over => {
+                let lower = three_digits(100.0 * self.lower);
+                let run = plural(self.longest_run, "message");
+                format!("at least {lower} % late; longest late run {run}")
+            }
+            Grounds::Between => "cannot say at 95 % confidence".to_owned(),
+            Grounds::StallTooShort => {
+                format!("holds only if no stall lasts longer than {up_to} (asked: {stall})")
+            }
+            Grounds::TooFew { needed } => format!("n too small: {} of {needed}", self.tally.n),
+            Grounds::TooManyLate => {
+                format!("{} late messages are too many to find their longest run", self.tally.k())
+            }
+        };
+        if let Some(needs_ns) = self.needs_ns {
+            append(
+                &mut text,
+                format_args!("; run at least {} after the warm-up", at_least(needs_ns)),
+            );
+        }
+        if let Some(gap_ns) = self.gap_ns {
+            let gap = told(readable(gap_ns));
+            append(
+                &mut text,
+                format_args!(
+                    "; messages were due up to {gap} apart: a stall of {stall} may fall between two"
+                ),
+            );
+        }
+        if self.tally.open > 0 {
+            append(
+                &mut text,
+                format_args!(
+                    "; {} may have come after the bench stopped waiting, or have a negative delay",
+                    self.tally.open
+                ),
+            );
+        }
+        text
+    }
+
+    /// The stall it holds up to, or the one that was declared: `no stall above 1.4 s`, `stall 1 s`.
+    pub fn stall_words(&self, concluded: Status) -> String {
+        match self.holds_up_to_ns.filter(|_| concluded == Status::Pass) {
+            Some(ns) => format!("no stall above {}", told(readable(ns))),
+            None => format!("stall {}", told(self.claim.stall_ns)),
+        }
+    }
+
+    /// How many messages count as one, and why, for people.
+    pub fn weight_words(&self) -> String {
+        let Self { deff, per_stall, .. } = self;
+        let mut text = match three_digits(self.weight()) {
+            one if one == "1" => "each message counted".to_owned(),
+            weight => format!("{weight} messages counted as one"),
+        };
+        append(
+            &mut text,
+            format_args!(
+                " ({per_stall} due within the stall, design effect {} by {} blocks of {}, longest \
+                 late run {}",
+                three_digits(deff.estimate),
+                deff.blocks,
+                told(deff.block_ns),
+                self.longest_run,
+            ),
+        );
+        if let Some(part_ns) = self.part_ns {
+            append(&mut text, format_args!(", counted by {}", told(readable(part_ns))));
+        }
+        text.push(')');
+        text
+    }
+}
+
+impl Grounds {
+    /// The word for machines.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Within => Reason::WithinLimit,
+            Self::Over => Reason::TooLate,
+            Self::Between => Reason::BetweenBounds,
+            Self::StallTooShort => Reason::StallTooShort,
+            Self::TooFew { .. } => Reason::TooFew,
+            Self::TooManyLate => Reason::TooMany,
+        }
+    }
+}
+
+/// One in the third digit of a time.
+fn third_digit(ns: i64) -> i64 {
+    let mut unit = 1;
+    while ns / unit >= 1_000 {
+        unit *= 10;
+    }
+    unit
+}
+
+/// A time rounded down to three digits: what is said to hold up to it does.
+fn readable(ns: i64) -> i64 {
+    ns / third_digit(ns) * third_digit(ns)
+}
+
+/// A length of time rounded up, as one asks for it: `50.2 s`, `300 s`, `50 min`, `2.5 h`.
+fn at_least(ns: i64) -> String {
+    let up_to = |unit: i64| (ns + unit - 1) / unit;
+    match ns / 1_000_000_000 {
+        ..100 => format!("{} s", up_to(100_000_000) as f64 / 10.0),
+        100..1_000 => format!("{} s", up_to(1_000_000_000)),
+        1_000..7_200 => format!("{} min", up_to(60_000_000_000)),
+        _ => format!("{} h", up_to(360_000_000_000) as f64 / 10.0),
     }
 }
 
 /// Judges a claim.
-pub fn judge(tally: Tally, deff: DesignEffect, coverage: f64) -> Judgement {
+pub fn judge(shown: &Shown<'_>, claim: Claim) -> Judgement {
+    let Shown { tally, deff, due, late, window_ns } = *shown;
     let (n, k, over) = (tally.n as f64, tally.k() as f64, tally.over as f64);
-    let upper = upper_bound(k / deff.used, n / deff.used);
-    let lower = lower_bound(over / deff.estimate, n / deff.estimate);
-    let allowed = 1.0 - coverage;
-    let needed = needed_sample_size(coverage);
-    let (status, grounds) = if tally.n > 0 && lower > allowed {
-        (Status::Fail, Grounds::Over)
+    let allowed = 1.0 - claim.coverage;
+    let per_stall = due.most_within(claim.stall_ns);
+    // Where late ones are too many to keep, all of them may be one run.
+    let longest_run = if late.due_ns.is_some() { late.longest() } else { tally.k() };
+    let late_per_stall = late.most_within(claim.stall_ns).unwrap_or(per_stall);
+    let shown_weight = deff.estimate.max(longest_run as f64);
+    let pass_weight = shown_weight.max(per_stall as f64);
+    let fail_weight = deff
+        .estimate
+        .max(per_stall.min(late_per_stall) as f64)
+        .max((longest_run as f64).min(n / 3.0));
+    let upper = upper_bound(k / pass_weight, n / pass_weight);
+    let lower = lower_bound(over / fail_weight, n / fail_weight);
+    let most = most_as_one(k, n, allowed);
+    let holds = is_within(k / shown_weight, n / shown_weight, allowed);
+    let needed = needed_sample_size(claim.coverage);
+    let grounds = if tally.n > 0 && lower > allowed {
+        Grounds::Over
     } else if tally.n < needed {
-        (Status::Inconclusive, Grounds::TooFew { needed })
-    } else if upper <= allowed {
-        (Status::Pass, Grounds::Within)
+        Grounds::TooFew { needed }
+    } else if is_within(k / pass_weight, n / pass_weight, allowed) {
+        Grounds::Within
+    } else if late.due_ns.is_none() {
+        Grounds::TooManyLate
+    } else if holds {
+        Grounds::StallTooShort
     } else {
-        (Status::Inconclusive, Grounds::Between)
+        Grounds::Between
     };
-    Judgement { coverage, tally, deff, upper, lower, status, grounds }
+    let status = grounds.reason().status();
+    let is_open = status == Status::Inconclusive && grounds != Grounds::TooManyLate;
+    Judgement {
+        claim,
+        tally,
+        deff,
+        per_stall,
+        longest_run,
+        longest_of_device: late.longest_of_device,
+        pass_weight,
+        fail_weight,
+        upper,
+        lower,
+        holds_up_to_ns: due.shortest(most).filter(|_| holds),
+        needs_ns: needed_ns(k / pass_weight, n / pass_weight, allowed, window_ns)
+            .filter(|_| is_open && tally.n > 0),
+        gap_ns: Some(due.longest_gap()).filter(|gap_ns| *gap_ns > claim.stall_ns),
+        part_ns: due.part_ns(),
+        status,
+        grounds,
+    }
+}
+
+/// The largest whole number of messages that may count as one for k of n to be within what is
+/// allowed; 0 if not even each by itself.
+fn most_as_one(k: f64, n: f64, allowed: f64) -> u64 {
+    let holds = |weight: u64| is_within(k / weight as f64, n / weight as f64, allowed);
+    if !holds(1) {
+        return 0;
+    }
+    let (mut low, mut high) = (1, 2);
+    while holds(high) {
+        (low, high) = (high, 2 * high);
+    }
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if holds(middle) { low = middle } else { high = middle }
+    }
+    low
+}
+
+/// How long a window has to be for k of n, both in the same proportion to its length, to be within
+/// what is allowed, in ns.
+fn needed_ns(k: f64, n: f64, allowed: f64, window_ns: i64) -> Option<i64> {
+    let window_ns = window_ns as f64;
+    let times_max = ADVISED_NS_MAX / window_ns;
+    let holds = |times: f64| is_within(times * k, times * n, allowed);
+    if k >= allowed * n || !holds(times_max) {
+        return None;
+    }
+    let (mut low, mut high) = (0.0, times_max);
+    while high - low > 1e-9 * high {
+        let middle = f64::midpoint(low, high);
+        if holds(middle) { high = middle } else { low = middle }
+    }
+    Some((high * window_ns).ceil() as i64)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::blocks::{Blocks, Correlation};
-    use super::*;
-
-    fn deff(used: f64) -> DesignEffect {
-        let blocks = Blocks::of(0, 1);
-        DesignEffect {
-            estimate: used,
-            used,
-            blocks: blocks.count(),
-            block_ns: blocks.block_ns(),
-            correlation: Correlation::Assumed,
-        }
-    }
-
-    fn status(n: u64, over: u64, open: u64, used: f64, coverage: f64) -> Status {
-        judge(Tally { n, over, open }, deff(used), coverage).status
-    }
-
-    /// The table of rule 2.6: at each size it passes, with one message fewer not.
-    #[test]
-    fn the_table_decides_who_passes() {
-        for (coverage, k, n) in [
-            (0.95, 0, 59),
-            (0.99, 0, 299),
-            (0.99, 2, 628),
-            (0.999, 0, 2_995),
-            (0.999, 1, 4_742),
-            (0.999, 10, 16_959),
-            (0.9999, 5, 105_128),
-        ] {
-            assert_eq!(status(n, k, 0, 1.0, coverage), Status::Pass, "{n} with {k}");
-            assert_eq!(status(n - 1, k, 0, 1.0, coverage), Status::Inconclusive, "{n} with {k}");
-        }
-    }
-
-    /// The figures of rule 2.7 and of the verdict line of the style target: 279 of 30 000 over
-    /// 500 ms has an upper bound of 1.03 %, 62 over 1 s one of 0.26 %.
-    #[test]
-    fn the_published_run_is_judged_as_the_note_says() {
-        let bound = |over| judge(Tally { n: 30_000, over, open: 0 }, deff(1.0), 0.99).upper;
-        assert_eq!((bound(279) * 1e4).round(), 103.0);
-        assert_eq!((bound(62) * 1e4).round(), 26.0);
-        assert_eq!(status(30_000, 279, 0, 1.0, 0.99), Status::Inconclusive);
-        assert_eq!(status(30_000, 279, 0, 1.0, 0.97), Status::Pass);
-        assert_eq!(status(30_000, 62, 0, 1.0, 0.999), Status::Fail);
-    }
-
-    #[test]
-    fn too_few_messages_never_pass_and_may_fail() {
-        let judged = judge(Tally { n: 298, over: 0, open: 0 }, deff(1.0), 0.99);
-        assert_eq!(judged.grounds, Grounds::TooFew { needed: 299 });
-        assert_eq!(judged.status, Status::Inconclusive);
-        assert_eq!(status(50, 25, 0, 1.0, 0.99), Status::Fail);
-        assert_eq!(status(0, 0, 0, 1.0, 0.99), Status::Inconclusive);
-    }
-
-    #[test]
-    fn what_is_not_known_counts_against_a_pass_and_not_for_a_fail() {
-        assert_eq!(status(3_000, 0, 0, 1.0, 0.99), Status::Pass);
-        assert_eq!(status(3_000, 0, 300, 1.0, 0.99), Status::Inconclusive);
-        assert_eq!(status(3_000, 300, 0, 1.0, 0.99), Status::Fail);
-    }
-
-    #[test]
-    fn correlation_makes_a_pass_harder_and_a_fail_too() {
-        assert_eq!(status(3_000, 15, 0, 1.0, 0.99), Status::Pass);
-        assert_eq!(status(3_000, 15, 0, 10.0, 0.99), Status::Inconclusive);
-        assert_eq!(status(3_000, 50, 0, 1.0, 0.99), Status::Fail);
-        assert_eq!(status(3_000, 50, 0, 20.0, 0.99), Status::Inconclusive);
-    }
-
-    /// What is not known of correlation counts against a pass alone.
-    #[test]
-    fn a_fail_rests_on_the_estimate_and_a_pass_on_its_upper_bound() {
-        let deff = DesignEffect { estimate: 2.0, used: 10.0, ..deff(1.0) };
-        let judged = judge(Tally { n: 3_000, over: 60, open: 0 }, deff, 0.99);
-        assert_eq!((judged.status, judged.deff_of_bound()), (Status::Fail, 2.0));
-        assert_eq!(judged.lower, lower_bound(30.0, 1_500.0));
-        let judged = judge(Tally { n: 3_000, over: 10, open: 0 }, deff, 0.99);
-        assert_eq!((judged.status, judged.deff_of_bound()), (Status::Inconclusive, 10.0));
-        assert_eq!(judged.upper, upper_bound(1.0, 300.0));
-    }
-
-    proptest! {
-        #[test]
-        fn one_more_late_message_never_makes_a_verdict_better(
-            n in 1_u64..20_000, over in 0_u64..300, open in 0_u64..3, used in 1.0..5.0_f64,
-            coverage in prop::sample::select(vec![0.95, 0.97, 0.99, 0.999]),
-        ) {
-            prop_assume!(over + open < n);
-            let before = status(n, over, open, used, coverage);
-            prop_assert!(status(n, over + 1, open, used, coverage) >= before);
-            let more_open = status(n, over, open + 1, used, coverage);
-            prop_assert!(more_open >= before || before == Status::Fail);
-        }
-
-        #[test]
-        fn a_pass_and_a_fail_enclose_nothing(
-            n in 1_u64..20_000,
-            over in 0_u64..300,
-            coverage in 0.5..0.9999_f64,
-        ) {
-            prop_assume!(over <= n);
-            let judged = judge(Tally { n, over, open: 0 }, deff(1.0), coverage);
-            prop_assert!(judged.lower <= judged.share() && judged.share() <= judged.upper);
-            let expected = match judged.status {
-                Status::Pass => judged.upper <= judged.allowed(),
-                Status::Fail => judged.lower > judged.allowed(),
-                _ => true,
-            };
-            prop_assert!(expected);
-        }
-    }
-}
+#[path = "judge_tests.rs"]
+mod tests;

@@ -6,12 +6,19 @@
 //! arrives later than the *grace* after the window's end, has an infinite delay and stays in the
 //! population: nobody leaves it but by time. Of several copies the first counts.
 //!
+//! A message is *early* if it was published or received before it was due, or has a negative delay:
+//! a clock is wrong, so its delay shows nothing, and it is open against every limit.
+//!
 //! Memory is bounded: up to [`EXACT_MAX`] messages are kept one by one; beyond that the counts stay
-//! exact and the rest comes from a histogram.
+//! exact, delays go into a histogram, and what stalls can hit is known on the safe side.
 
-use super::blocks::{Blocks, DesignEffect, design_effect};
-use super::judge::{Judgement, Tally, judge};
+use lastmeter_units::{Epoch, Serial};
+
+use super::blocks::{Blocks, design_effect};
+use super::due::{Due, Late};
+use super::judge::{Claim, Judgement, Shown, Tally, judge};
 use super::quantile::{Delay, INFINITE};
+use super::stream::Stream;
 use super::values::{Distribution, EXACT_MAX, Values};
 use crate::record::{LatencyRow, Point, RunFacts, TimeMode};
 
@@ -110,6 +117,15 @@ pub struct Message {
     pub delay: Delay,
     /// The device, by its place in [`Population::devices`].
     pub device: u32,
+    /// Whether it was published or received before it was due, or its delay is negative.
+    pub is_early: bool,
+}
+
+impl Message {
+    /// Whether it counts as late against a pass.
+    pub fn is_late(&self, limit: Limit) -> bool {
+        self.is_early || limit.is_exceeded_by(self.delay)
+    }
 }
 
 /// A message to be named.
@@ -136,6 +152,14 @@ impl Limit {
     /// The limit of a requirement.
     pub fn of(limit_ns: Option<Delay>) -> Self {
         limit_ns.map_or(Self::Delivery, Self::Within)
+    }
+
+    /// Whether a delay is over it.
+    pub fn is_exceeded_by(self, delay: Delay) -> bool {
+        match self {
+            Self::Delivery => delay == INFINITE,
+            Self::Within(limit) => delay > limit,
+        }
     }
 
     /// In ns; `None`: delivery.
@@ -177,11 +201,35 @@ pub struct Population {
     arrived_unstamped: u64,
     warm_up: Values,
     messages: Vec<Message>,
-    histogram: Option<Values>,
+    /// In the place of the messages, where there are too many.
+    stream: Option<Stream>,
     exact_max: usize,
     devices: Devices,
+    /// By device.
+    senders: Vec<Sender>,
     worst: Option<Named>,
     first_lost: Option<Named>,
+}
+
+/// What is known of one device's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sender {
+    /// How many are judged.
+    pub(crate) rows: u64,
+    /// The first of a numbered reading, with when it was intended.
+    pub(crate) numbered: Option<(Epoch, Serial, i64)>,
+}
+
+impl Sender {
+    fn row(&mut self, id: &str, intended_ns: i64) {
+        self.rows += 1;
+        if self.numbered.is_none() {
+            let mut parts = id.split('/').skip(1).map(str::parse);
+            if let (Some(Ok(epoch)), Some(Ok(serial))) = (parts.next(), parts.next()) {
+                self.numbered = Some((Epoch(epoch), Serial(serial), intended_ns));
+            }
+        }
+    }
 }
 
 /// Device names as numbers; neighbouring rows are often of one device.
@@ -239,9 +287,10 @@ impl Population {
             arrived_unstamped: 0,
             warm_up: Values::new(exact_max),
             messages: Vec::new(),
-            histogram: None,
+            stream: None,
             exact_max,
             devices: Devices::default(),
+            senders: Vec::new(),
             worst: None,
             first_lost: None,
         }
@@ -261,10 +310,8 @@ impl Population {
             return;
         }
         self.n += 1;
-        let before = |from: Point, to: Point| matches!((row.at(from), row.at(to)), (Some(a), Some(b)) if b < a);
-        self.early += u64::from(
-            before(Point::Intended, Point::Published) || before(self.span.from, self.span.to),
-        );
+        let is_early = self.is_early(row);
+        self.early += u64::from(is_early);
         self.copies_beyond += u64::from(row.copies.saturating_sub(1));
         self.duplicated += u64::from(row.copies > 1);
         if delay == INFINITE {
@@ -279,21 +326,31 @@ impl Population {
         self.by_block[block] += 1;
         let begun_ns = row.at(self.span.from).unwrap_or(intended_ns);
         let waited_until_ns = self.window.waited_until_ns;
+        let device = self.devices.number(row.device());
+        self.senders.resize_with(self.devices.names.len(), Sender::default);
+        self.senders[device as usize].row(row.id, intended_ns);
+        let message = Message { intended_ns, delay, device, is_early };
         for one in &mut self.limits {
-            let (is_over, known_ns) = match one.limit {
-                // It had its time of grace, whenever in the run that was.
-                Limit::Delivery => (delay == INFINITE, begun_ns.saturating_add(self.grace_ns)),
-                Limit::Within(limit) => (delay > limit, begun_ns.saturating_add(limit)),
-            };
-            if is_over {
-                let is_known = row.at(self.span.to).is_some() || waited_until_ns >= known_ns;
-                one.over += u64::from(is_known);
-                one.open += u64::from(!is_known);
-                one.by_block[block] += 1;
+            if !message.is_late(one.limit) {
+                continue;
             }
+            // It had its time of grace, whenever in the run that was.
+            let known_ns = begun_ns.saturating_add(one.limit.ns().unwrap_or(self.grace_ns));
+            let is_known = row.at(self.span.to).is_some() || waited_until_ns >= known_ns;
+            let is_over = is_known && !is_early;
+            one.over += u64::from(is_over);
+            one.open += u64::from(!is_over);
+            one.by_block[block] += 1;
         }
         self.name(row.id, intended_ns, delay);
-        self.keep(row.device(), intended_ns, delay);
+        self.keep(message);
+    }
+
+    fn is_early(&self, row: &LatencyRow<'_>) -> bool {
+        let Span { from, to } = self.span;
+        [(Point::Intended, Point::Published), (Point::Intended, to), (from, to)].iter().any(
+            |&(first, second)| matches!((row.at(first), row.at(second)), (Some(a), Some(b)) if b < a),
+        )
     }
 
     /// The delay of a message by the rules: infinite if it did not come in time for the grace.
@@ -314,19 +371,16 @@ impl Population {
         }
     }
 
-    fn keep(&mut self, device: &str, intended_ns: i64, delay: Delay) {
-        let device = self.devices.number(device);
-        if let Some(histogram) = &mut self.histogram {
-            histogram.push(delay);
-        } else if self.messages.len() < self.exact_max {
-            self.messages.push(Message { intended_ns, delay, device });
-        } else {
-            let mut histogram = Values::new(0);
-            self.messages.drain(..).for_each(|message| histogram.push(message.delay));
-            histogram.push(delay);
-            self.messages = Vec::new();
-            self.histogram = Some(histogram);
+    fn keep(&mut self, message: Message) {
+        if self.stream.is_none() && self.messages.len() < self.exact_max {
+            self.messages.push(message);
+            return;
         }
+        let (window, exact_max) = (self.window, self.exact_max);
+        let limits = self.limits.iter().map(|one| one.limit);
+        let stream = self.stream.get_or_insert_with(|| Stream::new(window, limits, exact_max / 4));
+        std::mem::take(&mut self.messages).iter().for_each(|message| stream.push(message));
+        stream.push(&message);
     }
 
     /// From where to where.
@@ -369,7 +423,7 @@ impl Population {
         self.copies_beyond
     }
 
-    /// How many were published before they were due: their delay says too little.
+    /// How many were published or received before they were due, or have a negative delay.
     pub fn early(&self) -> u64 {
         self.early
     }
@@ -393,12 +447,17 @@ impl Population {
 
     /// The messages, in the order of the record; `None` if there were too many to keep.
     pub fn messages(&self) -> Option<&[Message]> {
-        self.histogram.is_none().then_some(&self.messages)
+        self.stream.is_none().then_some(&self.messages)
     }
 
     /// The devices' names.
     pub fn devices(&self) -> &[String] {
         &self.devices.names
+    }
+
+    /// What is known of a device's rows; `None` if none is judged.
+    pub(crate) fn sender(&self, device: &str) -> Option<&Sender> {
+        self.senders.get(*self.devices.numbers.get(device)? as usize)
     }
 
     /// The slowest message that came.
@@ -413,68 +472,111 @@ impl Population {
 
     /// The delays in order.
     pub fn distribution(&self) -> Distribution {
-        match &self.histogram {
-            Some(histogram) => histogram.distribution(),
+        match &self.stream {
+            Some(stream) => stream.distribution(),
             None => Distribution::of(self.messages.iter().map(|message| message.delay).collect()),
         }
     }
 
-    /// What was counted against a limit, with its design effect; `None` if the population was not
-    /// told of the limit.
-    pub fn tally(&self, limit: Limit) -> Option<(Tally, DesignEffect)> {
+    /// What was counted against a limit; `None` if the population was not asked to.
+    pub fn tally(&self, limit: Limit) -> Option<Tally> {
         let found = self.limits.iter().find(|one| one.limit == limit)?;
-        let tally = Tally { n: self.n, over: found.over, open: found.open };
-        Some((tally, design_effect(&self.blocks, &self.by_block, &found.by_block)))
+        Some(Tally { n: self.n, over: found.over, open: found.open })
+    }
+
+    /// The messages in the order in which they were due, to be judged.
+    pub fn in_order(&self) -> InOrder<'_> {
+        if let Some(stream) = &self.stream {
+            return InOrder { population: self, due: stream.due(), order: Vec::new() };
+        }
+        let mut names: Vec<u32> = (0..self.devices.names.len() as u32).collect();
+        names.sort_by_key(|&device| &self.devices.names[device as usize]);
+        let mut rank = vec![0_u32; names.len()];
+        names.iter().zip(0..).for_each(|(&device, place)| rank[device as usize] = place);
+        let mut order: Vec<u32> = (0..self.messages.len() as u32).collect();
+        order.sort_unstable_by_key(|&place| {
+            let message = &self.messages[place as usize];
+            (message.intended_ns, rank[message.device as usize], message.delay, place)
+        });
+        let due = order.iter().map(|&place| self.messages[place as usize].intended_ns).collect();
+        InOrder { population: self, due: Due::Each(due), order }
     }
 
     /// The verdict on the claim that a share is within a limit; `None` as [`Self::tally`].
-    pub fn judge(&self, limit: Limit, coverage: f64) -> Option<Judgement> {
-        let (tally, deff) = self.tally(limit)?;
-        Some(judge(tally, deff, coverage))
+    pub fn judge(&self, limit: Limit, claim: Claim) -> Option<Judgement> {
+        self.in_order().judge(limit, claim)
+    }
+
+    /// The least delay of a message that came, and of no early one; `None` if there is none, or if
+    /// there were too many to keep.
+    pub fn fastest(&self) -> Option<Delay> {
+        let came = |message: &&Message| message.delay < INFINITE && !message.is_early;
+        self.messages()?.iter().filter(came).map(|message| message.delay).min()
     }
 
     /// What a limit counts against another zero: the delays minus the population's least, as packet
     /// delay variation is defined by ITU-T Y.1540; `None` if there were too many to keep.
-    pub fn judge_variation(&self, limit: Delay, coverage: f64) -> Option<Judgement> {
+    pub fn judge_variation(&self, limit: Delay, claim: Claim) -> Option<Judgement> {
         let messages = self.messages()?;
-        let came = messages.iter().map(|message| message.delay).filter(|delay| *delay < INFINITE);
         // Where nothing came at all, nothing was fast.
-        let least = came.min().unwrap_or(0);
+        let least = self.fastest().unwrap_or(0);
+        let is_late = |message: &Message| {
+            let is_lost = message.delay == INFINITE;
+            message.is_early || is_lost || message.delay.saturating_sub(least) > limit
+        };
         let mut by_block = vec![0; self.by_block.len()];
         let mut tally = Tally { n: self.n, ..Tally::default() };
-        for message in messages {
-            let is_lost = message.delay == INFINITE;
-            if !is_lost && message.delay.saturating_sub(least) <= limit {
-                continue;
-            }
+        for message in messages.iter().filter(|message| is_late(message)) {
             // A lost message could have been as fast as the limit allows until then.
             let known_ns = message.intended_ns.saturating_add(least).saturating_add(limit);
-            let is_known = !is_lost || self.window.waited_until_ns >= known_ns;
-            tally.over += u64::from(is_known);
-            tally.open += u64::from(!is_known);
+            let is_known = message.delay < INFINITE || self.window.waited_until_ns >= known_ns;
+            let is_over = is_known && !message.is_early;
+            tally.over += u64::from(is_over);
+            tally.open += u64::from(!is_over);
             by_block[self.blocks.index(message.intended_ns)] += 1;
         }
-        Some(judge(tally, design_effect(&self.blocks, &self.by_block, &by_block), coverage))
+        let ordered = self.in_order();
+        let late = ordered.late(is_late);
+        Some(ordered.judge_by(tally, &by_block, &late, claim))
+    }
+}
+
+/// The messages of a population in the order in which they were due; those due at one instant by
+/// the names of their devices.
+pub struct InOrder<'a> {
+    population: &'a Population,
+    due: Due,
+    /// Places in the population's messages; none where there are too many to keep.
+    order: Vec<u32>,
+}
+
+impl InOrder<'_> {
+    /// The verdict on the claim that a share is within a limit; `None` as [`Population::tally`].
+    pub fn judge(&self, limit: Limit, claim: Claim) -> Option<Judgement> {
+        let found = self.population.limits.iter().find(|one| one.limit == limit)?;
+        let tally = self.population.tally(limit)?;
+        let late = match &self.population.stream {
+            Some(stream) => stream.late(limit)?,
+            None => self.late(|message| message.is_late(limit)),
+        };
+        Some(self.judge_by(tally, &found.by_block, &late, claim))
     }
 
-    /// The longest run of messages of one device, in the order in which they were due, that are all
-    /// over a limit; `None` if there were too many to keep.
-    pub fn longest_run(&self, limit: Limit) -> Option<u64> {
-        let mut order: Vec<&Message> = self.messages()?.iter().collect();
-        order.sort_by_key(|message| (message.device, message.intended_ns));
-        let (mut longest, mut current, mut device) = (0, 0, None);
-        for message in order {
-            if device != Some(message.device) {
-                (device, current) = (Some(message.device), 0);
-            }
-            let is_over = match limit {
-                Limit::Delivery => message.delay == INFINITE,
-                Limit::Within(limit) => message.delay > limit,
-            };
-            current = if is_over { current + 1 } else { 0 };
-            longest = longest.max(current);
-        }
-        Some(longest)
+    fn late(&self, is_late: impl Fn(&Message) -> bool) -> Late {
+        let messages = self.order.iter().map(|&place| &self.population.messages[place as usize]);
+        Late::of(messages.map(|one| (one.intended_ns, one.device, is_late(one))))
+    }
+
+    fn judge_by(&self, tally: Tally, by_block: &[u64], late: &Late, claim: Claim) -> Judgement {
+        let Population { window, blocks, .. } = self.population;
+        let shown = Shown {
+            tally,
+            deff: design_effect(blocks, &self.population.by_block, by_block),
+            due: &self.due,
+            late,
+            window_ns: window.to_ns.saturating_sub(window.from_ns),
+        };
+        judge(&shown, claim)
     }
 }
 

@@ -12,11 +12,11 @@
 //! counted as good, and then it is said of a run with too many missed deadlines as well; nothing
 //! else is.
 
-use super::judge::{Grounds, Judgement, Tally, judge};
+use super::judge::Judgement;
 use super::population::{Limit, Population};
 use super::quantile::Delay;
 use crate::record::{Deadlines, RealTimeFacts, RunFacts};
-use crate::text::{append, plural};
+use crate::text::plural;
 use crate::verdict::{Because, Reason, Status};
 
 /// A wall clock set further than this, in ns, makes a run invalid; also a sleep that is longer.
@@ -247,7 +247,7 @@ impl Validity {
                 Because::new(Reason::DeadlinesMissed, why)
             }
             (Some(refused), _) => refused,
-            (None, _) => Because::new(judged.reason(), grounds(judged)),
+            (None, _) => Because::new(judged.reason(), judged.words()),
         }
     }
 
@@ -262,24 +262,7 @@ impl Validity {
 
 /// Whether a judgement fails with so many of the messages over the limit counted as within.
 fn fails_without(doubtful: u64, judged: &Judgement) -> bool {
-    let Tally { n, over, open } = judged.tally;
-    let tally = Tally { n, over: over.saturating_sub(doubtful), open };
-    judge(tally, judged.deff, judged.coverage).status == Status::Fail
-}
-
-/// What a judgement rests on, with what is known of correlation: `n too small: 120 of 299`.
-fn grounds(judged: &Judgement) -> String {
-    let mut text = match judged.grounds {
-        Grounds::Within => "within the bound".to_owned(),
-        Grounds::Over => "over the bound".to_owned(),
-        Grounds::Between => "cannot say at 95 % confidence".to_owned(),
-        Grounds::TooFew { needed } => format!("n too small: {} of {needed}", judged.tally.n),
-    };
-    if judged.tally.open > 0 {
-        let open = judged.tally.open;
-        append(&mut text, format_args!("; {open} may have come after the bench stopped waiting"));
-    }
-    text
+    judged.fails_with(judged.tally.over.saturating_sub(doubtful), judged.tally.n)
 }
 
 /// A time for people, from ns: `0.29 ms`, `1.5 s`, `2 h`.

@@ -1,7 +1,6 @@
 //! When a run carries a verdict, by the figures of the latency rules.
 
-use super::super::blocks::design_effect;
-use super::super::{Blocks, Span, Tally, Window, judge};
+use super::super::{Claim, Span, Window};
 use super::*;
 use crate::record::{Deadlines, Floor, LatencyRow, Point, Summary, TimeMode};
 
@@ -108,13 +107,19 @@ fn a_run_that_says_nothing_of_its_clock_is_modelled_or_invalid() {
 fn a_conclusion_is_the_judgement_unless_the_run_forbids_one() {
     let window = Window { from_ns: 0, to_ns: 1_000 * MS, waited_until_ns: i64::MAX };
     let limit = Limit::Within(10 * MS);
-    let mut population =
-        Population::new(Span { from: Point::Intended, to: Point::Received }, window, &[limit]);
-    for number in 0..400 {
-        let points = [Some(number * MS); Point::COUNT];
-        population.row(&LatencyRow { path: "reading>o", id: "m/1/1", points, bytes: 1, copies: 1 });
-    }
-    let judged = population.judge(limit, 0.99).unwrap();
+    let population = |n: i64| {
+        let span = Span { from: Point::Intended, to: Point::Received };
+        let mut population = Population::new(span, window, &[limit]);
+        for number in 0..n {
+            let points = [Some(number * MS); Point::COUNT];
+            let (path, id) = ("reading>o", "m/1/1");
+            population.row(&LatencyRow { path, id, points, bytes: 1, copies: 1 });
+        }
+        population
+    };
+    let claim = Claim { coverage: 0.99, stall_ns: MS };
+    let (few, population) = (population(100), population(400));
+    let judged = population.judge(limit, claim).unwrap();
     let conclude = |change: fn(&mut RealTimeFacts)| {
         Validity::of(&facts(change)).conclude(&population, limit, &judged)
     };
@@ -126,10 +131,9 @@ fn a_conclusion_is_the_judgement_unless_the_run_forbids_one() {
     ] {
         assert_eq!(conclude(change).status(), Status::Inconclusive);
     }
-    let deff = design_effect(&Blocks::of(0, 1), &[100; 20], &[0; 20]);
-    let few = judge(Tally { n: 100, over: 0, open: 0 }, deff, 0.99);
-    let why = Validity::of(&facts(|_| {})).conclude(&population, limit, &few).why;
-    assert_eq!(why, "n too small: 100 of 299");
+    let judged = few.judge(limit, claim).unwrap();
+    let why = Validity::of(&facts(|_| {})).conclude(&few, limit, &judged).why;
+    assert!(why.starts_with("n too small: 100 of 299; run at least 3 s"), "{why}");
 }
 
 #[test]
@@ -151,18 +155,19 @@ fn times_are_told_with_a_fitting_unit() {
     }
 }
 
-/// 400 messages in a second, all of them late but so many; of one missed deadline of 15 ms and a
-/// limit of 10 ms, 1 + 2 * 400 * 0.025 = 21 are doubtful.
+/// 400 messages in a second, one of so many late; of one missed deadline of 1 ms and a limit of
+/// 10 ms, 1 + 2 * 400 * 0.011 = 10 are doubtful.
 #[test]
 fn a_fail_is_certain_if_it_holds_without_what_the_bench_may_have_delayed() {
     let window = Window { from_ns: 0, to_ns: 1_000 * MS, waited_until_ns: i64::MAX };
     let limit = Limit::Within(10 * MS);
-    let population = |late: i64| {
+    let claim = Claim { coverage: 0.97, stall_ns: MS };
+    let population = |late_each: i64| {
         let span = Span { from: Point::Intended, to: Point::Received };
         let mut population = Population::new(span, window, &[limit]);
         for number in 0..400 {
             let due = number * 5 * MS / 2;
-            let took = if number % 400 < late { 60 * MS } else { MS };
+            let took = if number % late_each == 0 { 60 * MS } else { MS };
             let mut points = [Some(due); Point::COUNT];
             points[Point::Received as usize] = Some(due + took);
             let (path, id) = ("reading>o", "m/1/1");
@@ -170,48 +175,48 @@ fn a_fail_is_certain_if_it_holds_without_what_the_bench_may_have_delayed() {
         }
         population
     };
-    let conclude = |late: i64, change: &dyn Fn(&mut RealTimeFacts)| {
-        let population = population(late);
-        let judged = population.judge(limit, 0.97).unwrap();
-        assert_eq!(judged.status, Status::Fail, "{late}");
+    let conclude = |late_each: i64, change: &dyn Fn(&mut RealTimeFacts)| {
+        let population = population(late_each);
+        let judged = population.judge(limit, claim).unwrap();
+        assert_eq!(judged.status, Status::Fail, "{late_each}");
         Validity::of(&facts(change)).conclude(&population, limit, &judged)
     };
     let missed = |count: u64| {
         move |real: &mut RealTimeFacts| {
             real.deadlines.missed = count;
-            real.deadlines.worst_ns = 15 * MS;
+            real.deadlines.worst_ns = MS;
         }
     };
-    let bound = Missed { count: 1, worst_ns: 15 * MS, too_many: false };
-    assert_eq!(bound.doubtful(&population(400), 10 * MS), 21);
-    // All late: 15 misses of 10,000 make the run invalid, and 315 doubtful leave 85 of 400.
-    assert_eq!(conclude(400, &missed(0)).status(), Status::Fail);
-    assert_eq!(conclude(400, &missed(1)).status(), Status::Fail);
-    let certain = conclude(400, &missed(15));
+    let bound = Missed { count: 1, worst_ns: MS, too_many: false };
+    assert_eq!(bound.doubtful(&population(2), 10 * MS), 10);
+    // Half is late: 15 misses of 10,000 make the run invalid, and 150 doubtful leave 50 of 200.
+    assert_eq!(conclude(2, &missed(0)).status(), Status::Fail);
+    assert_eq!(conclude(2, &missed(1)).status(), Status::Fail);
+    let certain = conclude(2, &missed(15));
     assert_eq!(certain.status(), Status::Fail);
-    assert!(certain.why.contains("even if 315 messages"), "{}", certain.why);
+    assert!(certain.why.contains("even if 150 messages"), "{}", certain.why);
     // Of 20 misses nothing is left that were late for certain.
-    assert_eq!(conclude(400, &missed(20)).status(), Status::Inconclusive);
-    // Valid, but without 21 of the 50 late ones it is no fail any more.
-    let doubtful = conclude(50, &missed(1));
+    assert_eq!(conclude(2, &missed(20)).status(), Status::Inconclusive);
+    // Valid, but without 10 of the 20 late ones it is no fail any more.
+    let doubtful = conclude(20, &missed(1));
     assert_eq!(doubtful.status(), Status::Inconclusive);
-    assert!(doubtful.why.contains("not if 21 messages"), "{}", doubtful.why);
-    assert_eq!(conclude(50, &missed(0)).status(), Status::Fail);
+    assert!(doubtful.why.contains("not if 10 messages"), "{}", doubtful.why);
+    assert_eq!(conclude(20, &missed(0)).status(), Status::Fail);
     // A clock that was set, a floor that is too high: lateness is not all that speaks against it.
     let stepped = |real: &mut RealTimeFacts| {
         missed(15)(real);
         real.clock.wall_step_ns = 2 * MS;
     };
-    assert_eq!(conclude(400, &stepped).status(), Status::Inconclusive);
+    assert_eq!(conclude(2, &stepped).status(), Status::Inconclusive);
     let high = |real: &mut RealTimeFacts| {
         missed(15)(real);
         real.floor_before.as_mut().unwrap().timer.p99_ns = 2 * MS;
     };
-    assert_eq!(conclude(400, &high).status(), Status::Inconclusive);
+    assert_eq!(conclude(2, &high).status(), Status::Inconclusive);
     // Nothing that is missing makes a pass: that of a bench that was too late stays none.
-    let in_time = population(0);
-    let judged = in_time.judge(limit, 0.97).unwrap();
-    assert_eq!(judged.status, Status::Pass);
+    let in_time = population(401);
+    let judged = in_time.judge(limit, claim).unwrap();
+    assert_eq!((judged.status, judged.tally.over), (Status::Pass, 1));
     let late = Validity::of(&facts(missed(15))).conclude(&in_time, limit, &judged);
     assert_eq!(late.status(), Status::Inconclusive);
 }

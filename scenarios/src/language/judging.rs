@@ -7,7 +7,7 @@
 
 use lastmeter_params::{Code, Diagnostics, Span};
 use lastmeter_reports::check::Demand;
-use lastmeter_reports::latency::default_warm_up_ns;
+use lastmeter_reports::latency::{CONFIDENCE, Due, default_warm_up_ns};
 use lastmeter_reports::record::{Point, TimeMode};
 use lastmeter_units::SimDuration;
 
@@ -255,31 +255,48 @@ fn touches(
     is_meant && (own || observed)
 }
 
-/// How many messages a check can count on; `None` if nobody can tell.
-fn messages<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) -> Option<u64> {
-    let from_ns = match (claim.demand.warm_up_ns, planned.time) {
+/// From when on messages are judged, in a run of this duration.
+fn judged_from<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) -> i64 {
+    match (claim.demand.warm_up_ns, planned.time) {
         (Some(warm_up_ns), _) => warm_up_ns,
         (None, TimeMode::Real) => default_warm_up_ns(duration_ns),
         (None, TimeMode::Virtual) => 0,
-    };
-    if claim.demand.of_commands {
-        let judged = |(device, at): &&(usize, SimDuration)| {
-            claim.of.binary_search(device).is_ok() && (from_ns..=duration_ns).contains(&at.0)
-        };
-        return Some(planned.commands.iter().filter(judged).count() as u64);
     }
-    let mut all = 0_u64;
-    for &device in claim.of {
-        let period_ns = planned.devices.get(device)?.period?.0;
-        if period_ns <= 0 {
-            return None;
-        }
-        // Due are the multiples of the period from the warm-up's end to the schedule's; in real
-        // time each device lags a little behind the one before it.
+}
+
+/// Period and lag of each device a check is about; `None` if nobody can tell.
+fn schedules<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Option<Vec<(i64, i64)>> {
+    let schedule = |&device: &usize| {
+        let period = planned.devices.get(device)?.period.filter(|period| period.0 > 0)?;
+        // In real time each device lags a little behind the one before it.
         let lag_ns = match planned.time {
-            TimeMode::Real => stagger(device, planned.devices.len(), SimDuration(period_ns)).0,
+            TimeMode::Real => stagger(device, planned.devices.len(), period).0,
             TimeMode::Virtual => 0,
         };
+        Some((period.0, lag_ns))
+    };
+    claim.of.iter().map(schedule).collect()
+}
+
+/// When commands are planned for the devices of a check.
+fn commands<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Vec<i64> {
+    let judged = |(device, at): &(usize, SimDuration)| {
+        claim.of.binary_search(device).is_ok().then_some(at.0)
+    };
+    planned.commands.iter().filter_map(judged).collect()
+}
+
+/// How many messages a check can count on; `None` if nobody can tell.
+fn messages<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) -> Option<u64> {
+    let from_ns = judged_from(claim, duration_ns, planned);
+    if claim.demand.of_commands {
+        let window = from_ns..=duration_ns;
+        let judged = commands(claim, planned).into_iter().filter(|at_ns| window.contains(at_ns));
+        return Some(judged.count() as u64);
+    }
+    let mut all = 0_u64;
+    for (period_ns, lag_ns) in schedules(claim, planned)? {
+        // Due are the multiples of the period from the warm-up's end to the schedule's.
         let until = |at_ns: i64| (at_ns - lag_ns).max(0) / period_ns;
         let before = until(from_ns.saturating_sub(1));
         all = all.saturating_add(until(duration_ns).saturating_sub(before).max(0) as u64);
@@ -287,34 +304,111 @@ fn messages<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) ->
     Some(all)
 }
 
-/// A claim needs messages: with too few it can never pass (rule 2.6 of the latency rules).
+/// The most messages that are planned for any stretch of the claim's stall: so many count as one.
+/// At least 1; no more than there are, and where they are many it is that of a part of the run.
+fn per_stall<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> u64 {
+    let Some(shares) = claim.demand.claim else { return 1 };
+    let mut instants = if claim.demand.of_commands {
+        commands(claim, planned)
+    } else {
+        let Some(schedules) = schedules(claim, planned) else { return 1 };
+        let longest_ns = schedules.iter().map(|(period_ns, _)| *period_ns).max().unwrap_or(0);
+        // Long enough for a whole stall wherever it begins within a period.
+        let until_ns = shares.stall_ns.saturating_add(longest_ns.saturating_mul(2));
+        let room = INSTANTS_MAX / schedules.len().max(1) as u64;
+        let due = |(period_ns, lag_ns): (i64, i64)| {
+            let count = (until_ns.saturating_sub(lag_ns) / period_ns).clamp(0, room as i64);
+            (1..=count).map(move |number| lag_ns + number * period_ns)
+        };
+        schedules.into_iter().flat_map(due).collect()
+    };
+    instants.sort_unstable();
+    Due::Each(instants).most_within(shares.stall_ns).max(1)
+}
+
+/// So many planned instants are looked at, at most.
+const INSTANTS_MAX: u64 = 1_000_000;
+
+/// What a claim needs to pass with no message late.
+struct Needed {
+    messages: u64,
+    /// So many of the messages count as one.
+    per_stall: u64,
+}
+
+impl Needed {
+    /// With w messages counted as one and none of n late, the upper bound is 1 - 0.05^(w / n).
+    fn by<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Self {
+        let per_stall = per_stall(claim, planned);
+        let least = claim.demand.messages_min;
+        let messages = match claim.demand.claim {
+            Some(shares) if per_stall > 1 => {
+                let stalls = (1.0 - CONFIDENCE).ln() / shares.coverage.ln();
+                least.max((stalls * per_stall as f64).ceil() as u64)
+            }
+            _ => least,
+        };
+        Self { messages, per_stall }
+    }
+}
+
+/// A claim needs messages, and time: with too few it can never pass.
 fn has_enough_messages<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut Diagnostics) {
-    let needed = claim.demand.messages_min;
     let duration_ns = planned.duration.0;
-    let Some(all) = messages(claim, duration_ns, planned).filter(|all| *all < needed) else {
+    let needed = Needed::by(claim, planned);
+    let Some(all) = messages(claim, duration_ns, planned).filter(|all| *all < needed.messages)
+    else {
         return;
     };
-    let what = match claim.demand.coverage {
-        Some(coverage) => format!("a coverage of {} %", trimmed(100.0 * coverage)),
+    let longer =
+        enough_after(claim, needed.messages, planned).filter(|_| !claim.demand.of_commands);
+    let what = match claim.demand.claim {
+        Some(shares) => format!("a coverage of {} %", trimmed(100.0 * shares.coverage)),
         None => "this check".to_owned(),
     };
-    let message = format!("{what} needs {needed} messages, and {all} are planned");
-    let label = "with fewer it cannot pass, whatever the delays";
-    let help = match enough_after(claim, planned) {
-        Some(longer) if !claim.demand.of_commands => {
-            format!("take more devices, a duration of {longer}, or claim less")
-        }
-        _ => "plan more messages, or claim less".to_owned(),
+    let stall = claim.demand.claim.filter(|_| needed.per_stall > 1);
+    let (message, help) = match (stall, longer) {
+        (Some(shares), Some(longer)) => (
+            format!(
+                "{what} with stalls of up to {} needs a duration of {longer}, and {} are planned",
+                SimDuration(shares.stall_ns),
+                planned.duration
+            ),
+            format!(
+                "take a duration of {longer}, a shorter `stall` if none lasts longer, or claim less"
+            ),
+        ),
+        (Some(_), None) => (
+            format!(
+                "{what} needs {} messages, and {all} are planned, up to {} of them in one stall",
+                needed.messages, needed.per_stall
+            ),
+            "plan more messages, farther apart than `stall`, or claim less".to_owned(),
+        ),
+        (None, longer) => (
+            format!("{what} needs {} messages, and {all} are planned", needed.messages),
+            match longer {
+                Some(longer) => {
+                    format!("take more devices, a duration of {longer}, or claim less")
+                }
+                None => "plan more messages, or claim less".to_owned(),
+            },
+        ),
     };
+    let label = "with less it cannot pass, even if no message is late";
     let span = claim.place(&["coverage", "profile"]);
     out.report_with_help(Code::TOO_FEW_MESSAGES, span, message, label, Some(help));
 }
 
-/// The shortest duration, in whole seconds, at which a check has enough messages.
-fn enough_after<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Option<SimDuration> {
+/// The shortest duration, in whole seconds, at which a check has so many messages.
+fn enough_after<K>(
+    claim: &Claim<'_, K>,
+    needed: u64,
+    planned: &Planned<'_>,
+) -> Option<SimDuration> {
     let enough = |seconds: i64| {
         let duration_ns = SimDuration::from_seconds(seconds).0;
-        messages(claim, duration_ns, planned).is_some_and(|all| all >= claim.demand.messages_min)
+        messages(claim, duration_ns, planned).is_some_and(|all| all >= needed)
     };
     // What is not enough, and what is: between the two lies the answer.
     let (mut short, mut long) = (0, 1);

@@ -1,4 +1,4 @@
-"""The rules of latency written again, with numpy and scipy: bounds, design effect, population.
+"""The rules of latency written again, with numpy and scipy: bounds, stalls, population.
 
 Shares nothing with the program but the words of the record. Delays are whole nanoseconds; a lost
 message has the delay INFINITE.
@@ -9,7 +9,7 @@ import csv
 import fnmatch
 
 import numpy as np
-from scipy.stats import beta, chi2
+from scipy.stats import beta
 
 POINTS = [
     "intended", "published", "proxy_in_up", "proxy_out_up", "proxy_in_down", "proxy_out_down",
@@ -122,7 +122,10 @@ class Population:
         begun, ended = (rows.at[point][inside] for point in self.span)
         backwards = (begun != NEVER) & (ended != NEVER) & (ended < begun)
         before_due = (self.published != NEVER) & (self.published < self.due)
-        self.early = int(np.sum(before_due | backwards))
+        before_due |= (ended != NEVER) & (ended < self.due)
+        # A clock is wrong: such a message counts against a pass and not for a fail.
+        self.is_early = before_due | backwards
+        self.early = int(np.sum(self.is_early))
         self.unmeasured = self.n > 0 and self.lost == self.n and bool(np.any(self.copies > 0))
         self.unmeasured |= self.n > 0 and bool(np.all((ended != NEVER) & (begun == NEVER)))
 
@@ -135,7 +138,8 @@ class Population:
         """Over for certain, not known, and which are over as far as can be told."""
         over = self.delay == INFINITE if limit is None else self.delay > limit
         known_from = self.since + (self.grace if limit is None else limit)
-        known = (self.to != NEVER) | (self.run.waited >= known_from)
+        known = ((self.to != NEVER) | (self.run.waited >= known_from)) & ~self.is_early
+        over = over | self.is_early
         return int(np.sum(over & known)), int(np.sum(over & ~known)), over
 
     def refused(self):
@@ -156,66 +160,120 @@ class Population:
         each = 1 + math.ceil(2 * self.n * affected / max(self.end - self.begin, 1))
         return min(deadlines["missed"] * each, self.n)
 
-    def judge(self, limit, coverage):
+    def judge(self, limit, coverage, stall):
         certain, unknown, over = self.tally(limit)
-        return Judgement(self, certain, unknown, over, coverage)
+        return Judgement(self, certain, unknown, over, coverage, stall)
 
-    def judge_variation(self, limit, coverage):
+    def judge_variation(self, limit, coverage, stall):
         """Against the fastest message."""
-        came = self.delay[self.delay != INFINITE]
+        came = self.delay[(self.delay != INFINITE) & ~self.is_early]
         least = int(came.min()) if len(came) else 0
         lost = self.delay == INFINITE
-        over = lost | (self.delay - least > limit)
-        unknown = int(np.sum(lost & (self.run.waited < self.due + least + limit)))
-        return Judgement(self, int(np.sum(over)) - unknown, unknown, over, coverage)
+        over = lost | (self.delay - least > limit) | self.is_early
+        unknown = self.is_early | (lost & (self.run.waited < self.due + least + limit))
+        unknown = int(np.sum(unknown))
+        return Judgement(self, int(np.sum(over)) - unknown, unknown, over, coverage, stall)
 
-    def longest_run(self, limit):
-        """Messages of one device in a row, in the order in which they were due, over a limit."""
-        over = self.delay == INFINITE if limit is None else self.delay > limit
-        longest = 0
-        for device in set(self.devices):
-            mine = self.devices == device
-            current = 0
-            for one in over[mine][np.argsort(self.due[mine], kind="stable")]:
-                current = current + 1 if one else 0
-                longest = max(longest, current)
-        return longest
+
+def window_count(instants, length):
+    """The most of some instants in a window [x, x + length); one begins at an instant."""
+    instants = np.sort(instants)
+    if not len(instants):
+        return 0
+    ends = np.searchsorted(instants, instants + length, side="left")
+    return int(np.max(ends - np.arange(len(instants))))
+
+
+def longest(flags):
+    """The longest stretch of true ones."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, int), [0]])))
+    return int(np.max(edges[1::2] - edges[::2])) if len(edges) else 0
 
 
 class Judgement:
-    """Counts, design effect, bounds and status of one claim."""
+    """Messages per stall: counts, what counts as one, bounds and status of one claim."""
 
-    def __init__(self, population, certain, unknown, over, coverage):
+    def __init__(self, population, certain, unknown, over, coverage, stall):
         self.n, self.k, self.unknown = population.n, certain + unknown, unknown
         self.coverage, allowed = coverage, 1 - coverage
+        self.certain, self.allowed, self.stall = certain, allowed, stall
+        due = population.due
         length = max(population.end - population.begin, 1)
-        whole = length // (60 * SECOND)
-        count = max(whole, 20)
-        # Python's integers do not overflow.
-        block = [(int(due) - population.begin) * count // length for due in population.due]
-        block = np.clip(np.array(block, int), 0, count - 1)
+        count = max(length // (60 * SECOND), 20)
+        since = np.asarray(due, np.int64) - population.begin
+        if count * length < 2**63:
+            block = since * count // length
+        else:
+            # Python's integers do not overflow.
+            block = np.array([int(at) * count // length for at in since], int)
+        block = np.clip(block, 0, count - 1)
         messages = np.bincount(block, minlength=count)
         late = np.bincount(block, over, minlength=count)
         self.deff = estimate(messages, late)
-        self.used = upper_estimate(self.deff, self.k)
-        self.assessed = whole >= 20
-        self.upper = upper_bound(self.k / self.used, self.n / self.used)
-        self.lower = lower_bound(certain / self.deff, self.n / self.deff)
+        # In due order; at one instant by the device's name.
+        names, device = np.unique(np.asarray(population.devices, dtype=str), return_inverse=True)
+        order = np.lexsort((device, due))
+        flags, device = np.asarray(over, bool)[order], device[order]
+        runs = (longest(flags[device == number]) for number in range(len(names)))
+        self.longest_of_device = max(runs, default=0)
+        self.longest_run = max(longest(flags), self.longest_of_device)
+        self.per_stall = window_count(due, stall)
+        seen = min(self.per_stall, window_count(due[np.asarray(over, bool)], stall))
+        shown = max(self.deff, self.longest_run)
+        self.pass_weight = max(self.per_stall, shown, 1)
+        self.fail_weight = max(self.deff, seen, min(self.longest_run, self.n / 3), 1)
+        self.upper = upper_bound(self.k / self.pass_weight, self.n / self.pass_weight)
+        self.lower = lower_bound(certain / self.fail_weight, self.n / self.fail_weight)
         self.share = self.k / max(self.n, 1)
-        self.certain, self.allowed = certain, allowed
-        if self.n and self.lower > allowed:
-            self.status = "fail"
-        elif self.n and upper_bound(0, self.n) <= allowed and self.upper <= allowed:
-            self.status = "pass"
-        else:
-            self.status = "inconclusive"
+        self.reason, self.holds_up_to = self.conclude(np.sort(due), shown)
+        self.status = {"within-limit": "pass", "too-late": "fail"}.get(self.reason, "inconclusive")
         self.bound = self.lower if self.status == "fail" else self.upper
+        self.weight = self.fail_weight if self.status == "fail" else self.pass_weight
+
+    def within(self, weight):
+        return upper_bound(self.k / weight, self.n / weight) <= self.allowed
+
+    def conclude(self, due, shown):
+        """The reason, and the longest stall with which it holds."""
+        holds = None
+        if self.n and self.within(max(shown, 1)):
+            # The largest real number that may count as one, by bisection.
+            low, high = max(shown, 1.0), float(self.n)
+            for _ in range(100):
+                middle = (low + high) / 2
+                low, high = (middle, high) if self.within(middle) else (low, middle)
+            places = math.floor(low + 1e-9)
+            holds = int(np.min(due[places:] - due[:-places])) if places < self.n else None
+        if self.n and self.lower > self.allowed:
+            return "too-late", holds
+        if not self.n or upper_bound(0, self.n) > self.allowed:
+            return "too-few", holds
+        if self.within(self.pass_weight):
+            return "within-limit", holds
+        return ("between-bounds" if holds is None else "stall-too-short"), holds
+
+    def needs(self):
+        """How many times as long a run with the same share has to be for a pass; None if no length
+        would do."""
+        k, n = self.k / self.pass_weight, self.n / self.pass_weight
+        if self.status != "inconclusive" or self.k >= self.allowed * self.n:
+            return None
+        low, high = 0.0, 1.0
+        while upper_bound(high * k, high * n) > self.allowed:
+            low, high = high, 2 * high
+            if high > 1e9:
+                return None
+        for _ in range(60):
+            middle = (low + high) / 2
+            good = upper_bound(middle * k, middle * n) <= self.allowed
+            low, high = (low, middle) if good else (middle, high)
+        return high
 
 
 def fails_without(judged, doubtful):
     """Whether it fails with so many of the messages over the limit counted as within."""
     over = max(judged.certain - doubtful, 0)
-    return lower_bound(over / judged.deff, judged.n / judged.deff) > judged.allowed
+    return lower_bound(over / judged.fail_weight, judged.n / judged.fail_weight) > judged.allowed
 
 
 def upper_bound(k, n):
@@ -240,12 +298,6 @@ def estimate(messages, late):
         largest = max(largest, variance / (share * (1 - share) / (n - 1)))
         count //= 2
     return float(largest)
-
-
-def upper_estimate(deff, k):
-    """The estimate's upper bound, as that of a mean of exponential sizes."""
-    episodes = max(k / deff, 1.0)
-    return 1 + (deff - 1) * 2 * episodes / float(chi2.ppf(0.05, 2 * episodes))
 
 
 def nearest_rank(ascending, share):

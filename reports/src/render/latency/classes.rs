@@ -6,10 +6,8 @@ use super::super::figure::Csv;
 use super::super::page::grouped;
 use super::words::{duration, limit, nanoseconds, percent};
 use crate::console::number;
-use crate::latency::{
-    Analysis, COVERAGES, ClassRow, Correlation, Grounds, Limit, Validity, requirement_tables,
-};
-use crate::verdict::{Because, Status};
+use crate::latency::{Analysis, COVERAGES, ClassRow, Grounds, Limit, Validity, requirement_tables};
+use crate::verdict::{Because, Reason, Status};
 
 /// What may be said in one sentence.
 #[derive(Serialize)]
@@ -35,7 +33,7 @@ struct Cell {
     status: Status,
     word: &'static str,
     bound: String,
-    correlation: String,
+    stall: String,
     why: String,
 }
 
@@ -54,7 +52,7 @@ pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statem
         let text = format!("No timing class can be judged: {why}.");
         return vec![Statement { status: Status::Inconclusive, text }];
     }
-    let mut grouped: Vec<((Status, String), Vec<String>)> = Vec::new();
+    let mut grouped: Vec<(Said, Vec<String>)> = Vec::new();
     for (coverage, name) in COVERAGES.into_iter().zip(coverages()) {
         let said = said(analysis, coverage);
         match grouped.last_mut() {
@@ -62,9 +60,9 @@ pub(super) fn statements(analysis: &Analysis, validity: &Validity) -> Vec<Statem
             _ => grouped.push((said, vec![name])),
         }
     }
-    let statement = |((status, text), names): ((Status, String), Vec<String>)| Statement {
+    let statement = |(Said { status, text, condition }, names): (Said, Vec<String>)| Statement {
         status,
-        text: format!("{text} at {}, 95 % confidence, this run.", list(&names)),
+        text: format!("{text} at {}, 95 % confidence, this run{condition}.", list(&names)),
     };
     grouped.into_iter().map(statement).chain(not_measurable(analysis, validity)).collect()
 }
@@ -87,19 +85,37 @@ fn not_measurable(analysis: &Analysis, validity: &Validity) -> Option<Statement>
     Some(Statement { status: Status::Inconclusive, text })
 }
 
-/// What may be said at one coverage.
-fn said(analysis: &Analysis, coverage: f64) -> (Status, String) {
-    if let Some(class) = analysis.strictest(coverage) {
-        return (Status::Pass, format!("Timing consistent with {}", class.name));
+/// What may be said at one coverage, and under which condition.
+fn said(analysis: &Analysis, coverage: f64) -> Said {
+    let mut rows = analysis.classes.iter().filter(|row| row.judged.claim.coverage == coverage);
+    let of = |class: &str| rows.clone().find(|row| row.class.name == class);
+    if let Some(row) = analysis.strictest(coverage).and_then(|class| of(&class.name)) {
+        let text = format!("Timing consistent with {}", row.class.name);
+        return Said { status: Status::Pass, text, condition: format!(", {}", row.judged.words()) };
     }
-    let mut rows = analysis.classes.iter().filter(|row| row.judged.coverage == coverage);
+    let plain =
+        |status, text: &str| Said { status, text: text.to_owned(), condition: String::new() };
     if rows.clone().all(|row| row.conclusion.status() == Status::Fail) {
-        return (Status::Fail, "Timing consistent with no class".to_owned());
+        return plain(Status::Fail, "Timing consistent with no class");
     }
-    if rows.any(|row| matches!(row.judged.grounds, Grounds::TooFew { .. })) {
-        return (Status::Inconclusive, "Too few messages to show any class".to_owned());
+    if rows.clone().any(|row| matches!(row.judged.grounds, Grounds::TooFew { .. })) {
+        return plain(Status::Inconclusive, "Too few messages to show any class");
     }
-    (Status::Inconclusive, "No class can be shown".to_owned())
+    if rows.any(|row| row.conclusion.reason == Reason::StallTooShort) {
+        return plain(
+            Status::Inconclusive,
+            "The run is too short for the declared stall to show any class",
+        );
+    }
+    plain(Status::Inconclusive, "No class can be shown")
+}
+
+/// One sentence, without the coverages it holds for.
+#[derive(PartialEq)]
+struct Said {
+    status: Status,
+    text: String,
+    condition: String,
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -134,27 +150,27 @@ pub(super) fn rows(analysis: &Analysis, validity: &Validity) -> Vec<Row> {
 }
 
 fn cell(one: &ClassRow, validity: &Validity) -> Cell {
-    let judged = &one.judged;
-    let is_refused = one.conclusion.status() != judged.status;
-    let (status, word) = match one.conclusion.status() {
+    let (judged, conclusion) = (&one.judged, &one.conclusion);
+    // What was compared with what is allowed, and not what would have been.
+    let is_judged = validity.modelled || conclusion.reason == judged.reason();
+    let (status, word) = match (conclusion.status(), conclusion.reason) {
         _ if validity.modelled => (Status::Skipped, "modelled"),
-        Status::Inconclusive if one.conclusion.why.starts_with("not measurable") => {
-            (Status::Inconclusive, "not measurable here")
-        }
-        Status::Inconclusive if !is_refused && matches!(judged.grounds, Grounds::TooFew { .. }) => {
-            (Status::Inconclusive, "n too small")
-        }
-        status => (status, status.word()),
+        (status, Reason::NotMeasurableHere) => (status, "not measurable here"),
+        (status, Reason::TooFew) => (status, "n too small"),
+        (status, Reason::StallTooShort) => (status, "run too short"),
+        (status, Reason::Incomplete) => (status, "rows missing"),
+        (status, _) => (status, status.word()),
     };
     let side = if judged.status == Status::Fail { "at least" } else { "at most" };
-    let correlation = match judged.deff.correlation {
-        Correlation::Assumed => "independence assumed".to_owned(),
-        Correlation::NotAssessed | Correlation::Assessed => {
-            format!("deff {}", number(three(judged.deff.used)))
-        }
+    let bound = match is_judged {
+        true => format!("{side} {}", percent(three(judged.bound()))),
+        false => String::new(),
     };
-    let bound = format!("{side} {}", percent(three(judged.bound())));
-    Cell { status, word, bound, correlation, why: one.conclusion.why.clone() }
+    let stall = match judged.holds_up_to_ns.filter(|_| is_judged && judged.status != Status::Fail) {
+        Some(ns) => format!("stalls up to {}", duration(nanoseconds(ns))),
+        None => String::new(),
+    };
+    Cell { status, word, bound, stall, why: conclusion.why.clone() }
 }
 
 /// Three significant digits, unless that makes a share all there is.
@@ -165,27 +181,13 @@ fn three(value: f64) -> f64 {
 
 /// What has to be known to read the table.
 pub(super) fn note(analysis: &Analysis, validity: &Validity) -> String {
-    let mut parts = vec![
-        "Later than the limit counts, and lost messages do. Below the word stands the share that \
-         is at least, or at most, later than the limit, at 95 % confidence (exact binomial), and \
-         by how much messages that are late together reduce their number (deff)."
-            .to_owned(),
-    ];
-    let words: Vec<&str> = analysis
-        .classes
-        .iter()
-        .map(|row| row.judged.deff.correlation)
-        .filter(|correlation| *correlation == Correlation::NotAssessed)
-        .map(Correlation::words)
-        .take(1)
-        .collect();
-    if let Some(words) = words.first() {
-        let block_s = analysis.classes[0].judged.deff.block_ns as f64 / 1e9;
-        parts.push(format!(
-            "The run is short for that: {words} beyond blocks of {} s.",
-            number(block_s)
-        ));
-    }
+    let mut parts = vec![format!(
+        "Later than the limit counts, and lost messages do. Below the word stands the share \
+             that is at least, or at most, later than the limit, at 95 % confidence (exact \
+             binomial), and the longest stall of the whole bench with which that holds: what one \
+             stall can hit counts as one message. Asked for are stalls of {}.",
+        duration(nanoseconds(analysis.classes[0].judged.claim.stall_ns))
+    )];
     if let Some(floor) = validity.floor {
         let p99 = duration(nanoseconds(floor.p99_ns));
         let least = duration(nanoseconds(floor.least_limit_ns()));
@@ -198,7 +200,7 @@ pub(super) fn note(analysis: &Analysis, validity: &Validity) -> String {
 }
 
 /// The columns of the table of all paths.
-pub(super) const COLUMNS: [&str; 17] = [
+pub(super) const COLUMNS: [&str; 21] = [
     "path",
     "from",
     "to",
@@ -214,7 +216,11 @@ pub(super) const COLUMNS: [&str; 17] = [
     "upper_95",
     "lower_95",
     "deff",
-    "deff_used",
+    "per_stall",
+    "longest_run",
+    "weight",
+    "stall_ms",
+    "holds_up_to_ms",
     "floor_p99_ms",
 ];
 
@@ -229,7 +235,7 @@ pub(super) fn lines(analysis: &Analysis, validity: &Validity, csv: &mut Csv) {
             &[&analysis.path, from, to, &class.name, status, &conclusion.why],
             &[
                 class.limit_ns.map_or(f64::INFINITY, |limit_ns| nanoseconds(limit_ns) / 1e6),
-                judged.coverage,
+                judged.claim.coverage,
                 judged.tally.n as f64,
                 judged.tally.k() as f64,
                 judged.tally.open as f64,
@@ -237,7 +243,11 @@ pub(super) fn lines(analysis: &Analysis, validity: &Validity, csv: &mut Csv) {
                 judged.upper,
                 judged.lower,
                 judged.deff.estimate,
-                judged.deff.used,
+                judged.per_stall as f64,
+                judged.longest_run as f64,
+                judged.weight(),
+                nanoseconds(judged.claim.stall_ns) / 1e6,
+                judged.holds_up_to_ns.map_or(f64::NAN, nanoseconds) / 1e6,
                 floor_ms,
             ],
         );

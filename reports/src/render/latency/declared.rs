@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::figure::{Csv, Figure};
 use super::scatter::LimitLine;
 use crate::check::published;
-use crate::check::rows::{DEFAULT_COVERAGE, Selection, time_ns};
+use crate::check::rows::{DEFAULT_COVERAGE, Selection, longest_stall_ns, time_ns};
 use crate::console::number;
 use crate::evaluate::{check_tables, read_check};
 use crate::latency::{Span, find_class, find_profile, transfer_time_classes};
@@ -23,6 +23,8 @@ pub(super) struct Declared {
     /// Whether observers received something; what arrives there is then judged there alone.
     is_observed: bool,
     checks: Vec<Declaration>,
+    /// The longest stall they declare, or the default, in ns.
+    pub(super) stall_ns: i64,
     /// The published figures beside ours.
     pub(super) published: Vec<PublishedRow>,
 }
@@ -78,8 +80,12 @@ impl Declared {
         let is_observed = paths.iter().any(|path| path.contains('>'));
         let mut declared = Self { is_observed, ..Self::default() };
         let mut ignored = Diagnostics::new();
+        let mut read: Vec<_> = Vec::new();
         for node in check_tables(document) {
-            let Some((kind, values)) = read_check(node, &mut ignored) else { continue };
+            read.extend(read_check(node, &mut ignored));
+        }
+        declared.stall_ns = longest_stall_ns(read.iter().map(|(_, values)| values));
+        for (kind, values) in read {
             let name = values.text("name");
             let Some(verdict) = verdicts.iter().find(|verdict| verdict.check == name) else {
                 continue;
@@ -327,6 +333,21 @@ warm_up = "5 s"
         assert_eq!(names("reading", stored), ["stored"]);
         assert_eq!(names("reading>head-end", RECEIVED), ["in-class", "in-time"]);
         assert_eq!(names("command", RECEIVED), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_longest_stall_that_is_declared_is_that_of_the_report() {
+        // Of three checks of a share the second declares one, the others have the default of 1 s.
+        assert_eq!(declared(CHECKS).stall_ns, 1_000_000_000);
+        let with = |stall: &str| {
+            let text = format!("limit = \"210 ms\"\nstall = \"{stall}\"");
+            declared(&CHECKS.replacen("limit = \"210 ms\"", &text, 1)).stall_ns
+        };
+        assert_eq!((with("200 ms"), with("3 s")), (1_000_000_000, 3_000_000_000));
+        let short = CHECKS.replace("warm_up = \"5 s\"", "warm_up = \"5 s\"\nstall = \"200 ms\"");
+        let published = short.rfind("stall = ").unwrap();
+        assert_eq!(declared(&short[..published]).stall_ns, 200_000_000);
+        assert_eq!(declared("").stall_ns, 1_000_000_000);
     }
 
     #[test]

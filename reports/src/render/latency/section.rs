@@ -97,8 +97,9 @@ pub(in super::super) fn section(
 ) -> Result<Option<String>, RenderError> {
     let facts = reader.facts();
     // What cannot be read is told at the top of the page; here is what there is.
-    let warm_up_ns = Declared::read(document, verdicts, &[]).warm_up_ns();
-    let Ok(mut analyses) = analyse(reader, warm_up_ns) else { return Ok(None) };
+    let declared = Declared::read(document, verdicts, &[]);
+    let analyses = analyse(reader, declared.warm_up_ns(), declared.stall_ns);
+    let Ok(mut analyses) = analyses else { return Ok(None) };
     if reader.latency()?.is_none() {
         return Ok(None);
     }

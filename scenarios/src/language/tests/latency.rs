@@ -5,7 +5,8 @@ use lastmeter_reports::latency::needed_sample_size;
 use super::{load, load_with, mistakes, mistakes_with};
 use crate::language::{LoadOptions, TimeMode};
 
-/// Ten meters behind a link that breaks, and one that is not, judged at an observer.
+/// Ten meters behind a link that breaks, and one that is not, judged at an observer. They send
+/// 45.5 ms apart, so that a stall of 45 ms hits one message.
 pub(crate) const LATE: &str = r#"format = 1
 [scenario]
 name = "late"
@@ -57,6 +58,7 @@ path = "intended..received"
 device = "meter-*"
 limit = "1 s"
 coverage = "99 %"
+stall = "45 ms"
 
 [[check]]
 name = "back"
@@ -68,6 +70,11 @@ recover_within = "10 s"
 fn changed(from: &str, to: &str) -> String {
     assert!(LATE.contains(from), "{from}");
     LATE.replacen(from, to, 1)
+}
+
+/// So many commands, two seconds apart; `command` says `AT` for when.
+fn commands(command: &str, from_s: usize, count: usize) -> String {
+    (0..count).map(|number| command.replace("AT", &format!("{} s", from_s + 2 * number))).collect()
 }
 
 fn set(overrides: &[&str]) -> LoadOptions {
@@ -110,7 +117,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "intended..committed",
         "proxy_in_up..committed",
-        "S030 56:8 <\"proxy_in_up..committed\"> nothing passes `proxy_in_up`: device `direct` goes \
+        "S030 57:8 <\"proxy_in_up..committed\"> nothing passes `proxy_in_up`: device `direct` goes \
          straight to the platform",
     ),
     ("name = \"head-end\"\nvia = \"wan\"", "name = \"head-end\"", ""),
@@ -124,12 +131,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "kind = \"disconnect\"",
         "kind = \"impair\"\ndelay = \"1 s\"",
-        "S030 56:8 <\"recovery\"> nothing is injected that one could recover from",
+        "S030 57:8 <\"recovery\"> nothing is injected that one could recover from",
     ),
     (
         "for = \"2 s\"\n",
         "",
-        "S030 54:8 <\"recovery\"> a link breaks until the end, so nothing can recover from it",
+        "S030 55:8 <\"recovery\"> a link breaks until the end, so nothing can recover from it",
     ),
     (
         "recover_within = \"10 s\"",
@@ -191,14 +198,14 @@ fn only_what_goes_through_a_link_passes_its_ends() {
         assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{path} {via}");
     }
     // A command comes down the link of its device.
-    let command = "[[inject]]\nat = \"30 s\"\nkind = \"command\"\ndevice = \"direct\"\n\
+    let command = "[[inject]]\nat = \"AT\"\nkind = \"command\"\ndevice = \"direct\"\n\
                    command = { name = \"setReportingPeriod\", seconds = 1 }\n";
     let obeyed = "[[check]]\nname = \"obeyed\"\nkind = \"latency\"\nlimit = \"1 s\"\n\
                   path = \"proxy_in_down..obeyed\"\ndevice = \"direct\"\ncoverage = \"50 %\"\n";
-    let told = mistakes(&format!("{LATE}{obeyed}{}", command.repeat(5)));
+    let told = mistakes(&format!("{LATE}{obeyed}{}", commands(command, 30, 5)));
     assert_eq!(
         told,
-        ["S030 62:8 <\"proxy_in_down..obeyed\"> nothing passes `proxy_in_down`: device `direct` \
+        ["S030 63:8 <\"proxy_in_down..obeyed\"> nothing passes `proxy_in_down`: device `direct` \
           goes straight to the platform"]
     );
 }
@@ -207,7 +214,7 @@ fn only_what_goes_through_a_link_passes_its_ends() {
 fn latency_is_judged_by_the_clock_on_the_wall_or_skipped_and_never_misplaced() {
     let expected = [
         "S032 47:8 <\"latency\"> a latency check needs real time",
-        "S032 55:8 <\"recovery\"> a recovery check needs real time",
+        "S032 56:8 <\"recovery\"> a recovery check needs real time",
     ];
     let virtual_file = changed("time = \"real\"\n", "time = \"virtual\"\n");
     assert_eq!(mistakes(&virtual_file), expected);
@@ -258,6 +265,7 @@ fn help_says_how_long_would_be_long_enough_and_that_is_the_shortest() {
                 &format!("device.meter.count={devices}"),
                 &format!("check.late.coverage={coverage}"),
                 &format!("scenario.duration={duration}"),
+                "check.late.stall=9 ms",
             ])
         };
         let failure = load_with(LATE, &options("30 s")).expect_err("too short");
@@ -270,6 +278,59 @@ fn help_says_how_long_would_be_long_enough_and_that_is_the_shortest() {
         let shorter = format!("{} s", seconds.unwrap().0 - 1.0);
         assert_eq!(mistakes_with(LATE, &options(&shorter)).len(), 1, "{shorter}");
     }
+}
+
+/// The shortest run is three stalls over what the coverage leaves: 0.05^(1/m) is the coverage at
+/// m = 98.4, 298.1 and 2,994.2 stalls behind the warm-up, whatever the number of devices.
+#[test]
+fn a_run_too_short_for_its_stall_is_refused_with_the_shortest_duration() {
+    // Warm-up: 10 s up to 200 s, then 5 %.
+    for (coverage, stall, stall_s, stalls) in [
+        ("97 %", "1 s", 1.0, 98.36),
+        ("97 %", "500 ms", 0.5, 98.36),
+        ("99 %", "1 s", 1.0, 298.08),
+        ("99.9 %", "1 s", 1.0, 2_994.24),
+        ("90 %", "10 s", 10.0, 28.43),
+    ] {
+        for devices in [3, 10, 40] {
+            let options = |duration: i64| {
+                set(&[
+                    &format!("device.meter.count={devices}"),
+                    &format!("check.late.coverage={coverage}"),
+                    &format!("check.late.stall={stall}"),
+                    &format!("scenario.duration={duration} s"),
+                ])
+            };
+            let window_s: f64 = stalls * stall_s;
+            let expected_s = (window_s + 10.0).max(window_s / 0.95);
+            let failure = load_with(LATE, &options(40)).expect_err("too short");
+            let [found] = failure.diagnostics() else { panic!("{failure}") };
+            let start = format!(
+                "a coverage of {coverage} with stalls of up to {stall} needs a duration of "
+            );
+            let rest = found.message.strip_prefix(&start).unwrap_or_else(|| panic!("{found:?}"));
+            let (needed, planned) = rest.split_once(", and ").unwrap();
+            assert_eq!((found.code.code(), planned), ("S034", "40 s are planned"));
+            let needed_s =
+                lastmeter_params::parse_quantity(needed, &[lastmeter_params::Dimension::Time]);
+            let needed_s = needed_s.unwrap().0 as i64;
+            assert!(
+                (needed_s as f64 - expected_s).abs() <= 0.5 * stall_s + 2.0,
+                "{needed_s} {expected_s}"
+            );
+            assert!(found.help.as_ref().unwrap().contains(needed), "{found:?}");
+            assert_eq!(mistakes_with(LATE, &options(needed_s)), Vec::<String>::new());
+            assert_eq!(mistakes_with(LATE, &options(needed_s - 1)).len(), 1, "{needed_s}");
+        }
+    }
+    let default = changed("stall = \"45 ms\"\n", "");
+    assert_eq!(
+        mistakes(&default),
+        [
+            "S034 51:12 <\"99 %\"> a coverage of 99 % with stalls of up to 1 s needs a duration of 314 s, \
+          and 1 min are planned"
+        ]
+    );
 }
 
 /// The planned number, counted one by one as the schedule would.
@@ -308,20 +369,25 @@ fn planned_messages_are_those_due_from_the_end_of_the_warm_up_to_the_end() {
 
 #[test]
 fn a_period_that_changes_is_not_counted_on_and_commands_are_counted_one_by_one() {
-    let command = "[[inject]]\nat = \"30 s\"\nkind = \"command\"\ndevice = \"meter-01\"\n\
+    let command = "[[inject]]\nat = \"AT\"\nkind = \"command\"\ndevice = \"meter-01\"\n\
                    command = { name = \"setReportingPeriod\", seconds = 1 }\n";
     let few = changed("coverage = \"99 %\"", "coverage = \"99.9 %\"");
     assert_eq!(mistakes(&few).len(), 1);
-    assert_eq!(mistakes(&format!("{few}{command}")), Vec::<String>::new());
+    assert_eq!(mistakes(&format!("{few}{}", commands(command, 30, 1))), Vec::<String>::new());
     let obeyed = "[[check]]\nname = \"obeyed\"\nkind = \"latency\"\npath = \"intended..obeyed\"\n\
                   limit = \"1 s\"\ncoverage = \"50 %\"\n";
     // A coverage of one half needs 5 commands (0.5^5 < 5 %); what comes in the warm-up is none.
-    for (commands, found) in [(4, 1), (5, 0)] {
-        let text = format!("{LATE}{obeyed}{}", command.repeat(commands));
-        assert_eq!(mistakes(&text).len(), found, "{commands}");
+    for (count, found) in [(4, 1), (5, 0)] {
+        let text = format!("{LATE}{obeyed}{}", commands(command, 30, count));
+        assert_eq!(mistakes(&text).len(), found, "{count}");
     }
-    let early = command.replace("30 s", "5 s").repeat(5);
-    let expected = "S034 63:12 <\"50 %\"> a coverage of 50 % needs 5 messages, and 0 are planned";
+    // All at once they are hit by one stall.
+    let together = commands(command, 30, 1).repeat(5);
+    let expected = "S034 64:12 <\"50 %\"> a coverage of 50 % needs 22 messages, and 5 are planned, \
+                    up to 5 of them in one stall";
+    assert_eq!(mistakes(&format!("{LATE}{obeyed}{together}")), [expected]);
+    let early = commands(command, 1, 5);
+    let expected = "S034 64:12 <\"50 %\"> a coverage of 50 % needs 5 messages, and 0 are planned";
     assert_eq!(mistakes(&format!("{LATE}{obeyed}{early}")), [expected]);
 }
 
