@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod comtrade_align;
 mod comtrade_refusals;
 #[cfg(test)]
 mod comtrade_typed;
