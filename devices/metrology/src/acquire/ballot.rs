@@ -5,6 +5,7 @@
 use std::f64::consts::TAU;
 
 use crate::numeric::{dot, oscillate};
+use crate::sync::sines::golden;
 use crate::sync::steady::average;
 
 /// Samples per second that are enough here.
@@ -107,18 +108,36 @@ impl Ballot {
     }
 }
 
-/// The frequency (cycles per sample) within a range of the sine that fits samples best, and the
-/// part of their AC power it explains. `None` where that is hardly any.
+/// Cycles from which on a slope is told from a sine.
+const SLOPE_CYCLES: f64 = 1.4;
+
+/// The frequency (cycles per sample) within a range of the sine that fits samples best, beside a
+/// constant and, if that can be told, a slope; and the part of the other power that it explains.
+/// `None` where that is hardly any.
 pub(super) fn best_fit(samples: &[f64], (low, high): (f64, f64)) -> Option<(f64, f64)> {
-    let ac = without_mean(samples.to_vec());
-    let power = dot(&ac, &ac);
+    let length = samples.len();
+    let middle = 0.5 * (length as f64 - 1.0);
+    let slope = normalised((0..length).map(|k| k as f64 - middle).collect());
+    let has_slope = length as f64 * low >= SLOPE_CYCLES;
+    let beside: Vec<&Vec<f64>> = has_slope.then_some(&slope).into_iter().collect();
+    let x = without(without_mean(samples.to_vec()), &beside);
+    let power = dot(&x, &x);
+    let explained = |frequency: f64| {
+        let (mut cos, mut sin) = (Vec::new(), Vec::new());
+        oscillate(0.0, TAU * frequency, length, &mut cos, &mut sin);
+        let one = normalised(without(without_mean(cos), &beside));
+        let others: Vec<&Vec<f64>> = beside.iter().copied().chain([&one]).collect();
+        let other = normalised(without(without_mean(sin), &others));
+        let (a, b) = (dot(&x, &one), dot(&x, &other));
+        a * a + b * b
+    };
     // A quarter of the resolution, and no coarser than a fortieth of the range.
-    let step = (0.25 / samples.len() as f64).min((high - low) / 40.0);
+    let step = (0.25 / length as f64).min((high - low) / 40.0);
     let count = ((high - low) / step).ceil() as usize;
     let mut best = (0.0, low);
     for k in 0..=count {
         let frequency = (low + step * k as f64).min(high);
-        let explained = explained(&ac, frequency);
+        let explained = explained(frequency);
         if explained > best.0 {
             best = (explained, frequency);
         }
@@ -126,19 +145,9 @@ pub(super) fn best_fit(samples: &[f64], (low, high): (f64, f64)) -> Option<(f64,
     if power <= 0.0 || best.0 < EXPLAINED_MIN * power {
         return None;
     }
-    let frequency = golden(best.1 - step, best.1 + step, |f| explained(&ac, f));
+    let frequency = golden(best.1 - step, best.1 + step, 40, explained);
     let is_inside = (0.995 * low..=1.005 * high).contains(&frequency);
     is_inside.then_some((best.0 / power, frequency))
-}
-
-/// The sum of squares a sine with an offset explains at a frequency.
-fn explained(x: &[f64], frequency: f64) -> f64 {
-    let (mut cos, mut sin) = (Vec::new(), Vec::new());
-    oscillate(0.0, TAU * frequency, x.len(), &mut cos, &mut sin);
-    let one = normalised(without_mean(cos));
-    let other = normalised(without(without_mean(sin), &[&one]));
-    let (a, b) = (dot(x, &one), dot(x, &other));
-    a * a + b * b
 }
 
 /// A list without its mean.
@@ -163,23 +172,4 @@ fn normalised(mut x: Vec<f64>) -> Vec<f64> {
     let scale = if square > 1e-9 * x.len() as f64 { 1.0 / square.sqrt() } else { 0.0 };
     x.iter_mut().for_each(|x| *x *= scale);
     x
-}
-
-/// Where a function with one maximum between `low` and `high` has it.
-fn golden(mut low: f64, mut high: f64, value: impl Fn(f64) -> f64) -> f64 {
-    const RATIO: f64 = 0.618_033_988_749_894_9;
-    let (mut a, mut b) = (high - RATIO * (high - low), low + RATIO * (high - low));
-    let (mut value_a, mut value_b) = (value(a), value(b));
-    for _ in 0..40 {
-        if value_a > value_b {
-            (high, b, value_b) = (b, a, value_a);
-            a = high - RATIO * (high - low);
-            value_a = value(a);
-        } else {
-            (low, a, value_a) = (a, b, value_b);
-            b = low + RATIO * (high - low);
-            value_b = value(b);
-        }
-    }
-    0.5 * (low + high)
 }

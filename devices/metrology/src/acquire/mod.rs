@@ -42,7 +42,7 @@ const REFERENCE_PART: f64 = 0.5;
 /// What a recording turned out to be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Acquired {
-    /// The fundamental over the recording's longest run of steady cycles, in Hz.
+    /// The fundamental over the recording's best run of steady cycles, in Hz.
     pub(crate) frequency_hz: f64,
     /// 50 or 60.
     pub(crate) nominal_hz: f64,
@@ -71,7 +71,7 @@ pub(crate) struct Steady {
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     channel: usize,
-    /// The longest run.
+    /// The best run.
     run: Run,
     /// Cycles of all runs.
     steady_cycles: f64,
@@ -107,7 +107,7 @@ pub(crate) fn acquire(
     let is_enough = |c: &&Candidate| c.steady_cycles >= REFERENCE_PART * most;
     let reference = group.iter().find(is_enough).map_or(0, |c| c.channel);
     let is_voltage = |c: &Candidate| c.channel < input.voltages.len();
-    let worth = |c: &Candidate| c.run.cycles * if is_voltage(c) { VOLTAGE_WEIGHT } else { 1.0 };
+    let worth = |c: &Candidate| c.run.worth * if is_voltage(c) { VOLTAGE_WEIGHT } else { 1.0 };
     let best = group.iter().max_by(|a, b| worth(a).total_cmp(&worth(b)));
     let frequency_hz = best.map_or(elected_hz, |best| best.frequency_hz);
     let others = candidates.iter().filter(|c| !agrees(c)).map(|c| (c.channel, c.frequency_hz));
@@ -152,8 +152,10 @@ fn candidates(input: &AnalysisInput<'_>, stated_hz: Option<f64>) -> Vec<Candidat
     for (channel, (_, samples)) in input.channels().enumerate() {
         let Some(coarse) = ballot.elect(samples) else { continue };
         let runs = runs(samples, coarse, ballot.group());
-        let Some(run) = runs.iter().copied().reduce(longer) else { continue };
-        let frequency_hz = refine(samples, run, &mut scratch) * rate_hz;
+        let Some(run) = runs.iter().copied().reduce(better) else { continue };
+        let frequency =
+            if run.is_long { refine(samples, run, &mut scratch) } else { run.frequency };
+        let frequency_hz = frequency * rate_hz;
         // The ballot stops at the ends of the range; what lies beyond is no mains frequency.
         if !(0.995 * RANGE_HZ.0..=1.005 * RANGE_HZ.1).contains(&frequency_hz) {
             continue;
@@ -168,9 +170,9 @@ fn candidates(input: &AnalysisInput<'_>, stated_hz: Option<f64>) -> Vec<Candidat
     found
 }
 
-/// The longer of two runs, the earlier of equals.
-fn longer(one: Run, other: Run) -> Run {
-    if other.cycles > one.cycles { other } else { one }
+/// The sharper of two runs, the earlier of equals.
+fn better(one: Run, other: Run) -> Run {
+    if other.worth > one.worth { other } else { one }
 }
 
 /// The frequency that the most steady cycles agree on.

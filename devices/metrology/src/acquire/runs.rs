@@ -1,6 +1,7 @@
 //! Runs of steady cycles in one channel.
 
-use crate::sync::steady::{Memory, Turns, average, halves, ratio};
+use crate::sync::sines::fit;
+use crate::sync::steady::{MANY, Memory, Turns, average, halves, ratio};
 
 /// Cycles a run has at least.
 pub(super) const CYCLES_MIN: f64 = 3.0;
@@ -8,9 +9,14 @@ pub(super) const CYCLES_MIN: f64 = 3.0;
 /// Turns of the shortest run: three cycles.
 const TURNS_MIN: usize = 2;
 
-/// Turns with which a search begins where it can, and over how many a longer run is looked at.
-const TURNS_MANY: usize = 10;
+/// Turns with which a run may begin.
+const TURNS_FIRST: [usize; 6] = [MANY, 12, 8, 5, 3, TURNS_MIN];
+
+/// Over how many turns a longer run is looked at.
 const TURNS_LOOK: usize = 20;
+
+/// Noise below this (in radians) makes no run better.
+const NOISE_FLOOR: f64 = 5e-4;
 
 /// A run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,8 +26,12 @@ pub(super) struct Run {
     pub(super) length: f64,
     /// How long it is, in cycles.
     pub(super) cycles: f64,
-    /// Roughly, in cycles per sample.
+    /// In cycles per sample: as a fit has it, of long runs roughly.
     pub(super) frequency: f64,
+    /// Whether it is long enough for the frequency to be told from its phase.
+    pub(super) is_long: bool,
+    /// How sharply the run tells the frequency, in units of no meaning.
+    pub(super) worth: f64,
 }
 
 /// The runs of a channel whose fundamental is near `coarse` (cycles per sample); samples are
@@ -36,23 +46,41 @@ pub(super) fn runs(samples: &[f64], coarse: f64, group: usize) -> Vec<Run> {
     let span = (0.0, averaged.len() as f64 + 0.5);
     memory.turns(&averaged, span, coarse * scale, &mut turns);
     // The blocks' sines have to be those of the channel, or what they leave is not its noise.
-    let nearer = coarse * usual(&turns.turn).map_or(1.0, ratio);
-    memory.turns(&averaged, span, nearer * scale, &mut turns);
+    let nearer = coarse * scale * usual(&turns.turn).map_or(1.0, ratio);
+    memory.turns(&averaged, span, nearer, &mut turns);
     let half = 0.5 / nearer;
     let mut found = Vec::new();
     let mut at = 0;
     while at + TURNS_MIN <= turns.turn.len() {
         let count = grown(&turns, at, &mut memory);
-        if count > 0 {
-            let mean = turns.turn[at..at + count].iter().sum::<f64>() / count as f64;
+        let mut next = at + 1;
+        // What disturbs a short run at one of its ends may be left out.
+        for (first, count) in [(at, count), (at, count.saturating_sub(1)), (at + 1, count)] {
+            let count = count.min((at + count).saturating_sub(first));
+            if count < TURNS_MIN {
+                break;
+            }
+            let mean = turns.turn[first..first + count].iter().sum::<f64>() / count as f64;
+            let (start, length) = (half * first as f64, half * halves(count) as f64);
+            let cycles = 0.5 * halves(count) as f64;
+            let is_long = count >= MANY;
+            let frequency = nearer * ratio(mean);
+            let fitted =
+                if is_long { Some(frequency) } else { fit(&averaged, start, cycles, frequency) };
+            let Some(frequency) = fitted else { continue };
+            let noise = memory.noise(&turns, first..first + count);
             found.push(Run {
-                start: half * at as f64,
-                length: half * halves(count) as f64,
-                cycles: 0.5 * halves(count) as f64,
-                frequency: nearer * ratio(mean),
+                start: start * scale,
+                length: length * scale,
+                cycles,
+                frequency: frequency / scale,
+                is_long,
+                worth: cycles.powf(1.5) / noise.max(NOISE_FLOOR),
             });
+            next = first + count;
+            break;
         }
-        at += count.max(1);
+        at = next;
     }
     found
 }
@@ -75,10 +103,8 @@ fn grown(turns: &Turns, at: usize, memory: &mut Memory) -> usize {
         let from = at + count.saturating_sub(TURNS_LOOK);
         memory.are_even(turns, from..at + count)
     };
-    let mut count = if are_even(TURNS_MANY) { TURNS_MANY } else { TURNS_MIN };
-    if !are_even(count) {
-        return 0;
-    }
+    let first = TURNS_FIRST.into_iter().find(|&count| are_even(count));
+    let Some(mut count) = first else { return 0 };
     while are_even(count + 1) {
         count += 1;
     }

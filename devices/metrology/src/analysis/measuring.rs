@@ -25,6 +25,9 @@ use crate::window::{PhaseQuantities, Window};
 /// A recording that begins this near to a public low voltage is taken for one.
 const DECLARED_TOLERANCE: f64 = 0.1;
 
+/// A run of steady cycles with this part of the cycles of all windows has the frequency.
+const RUN_PART: f64 = 0.75;
+
 /// Windows and everything beside them.
 #[derive(Debug)]
 pub(super) struct Measuring {
@@ -363,7 +366,7 @@ impl Measuring {
         Ok(Analysis {
             format_version: 1,
             rate_hz: setup.rate_hz,
-            frequency_hz: self.totals.frequency_hz().unwrap_or(self.acquired.frequency_hz),
+            frequency_hz: self.frequency_hz(),
             duration_s: samples as f64 / setup.rate_hz,
             basis,
             phases,
@@ -385,6 +388,16 @@ impl Measuring {
             en50160,
             notes,
         })
+    }
+
+    /// The frequency of the recording: the mean of the windows', or that of the run of steady cycles
+    /// it was found in, where these are about as long as all windows together: few windows are
+    /// moved by what is too little to see in one of them.
+    fn frequency_hz(&self) -> f64 {
+        let run = self.acquired.steady.map_or(0.0, |run| run.cycles);
+        let windows = f64::from(self.totals.windows) * f64::from(self.cycles);
+        let mean = self.totals.frequency_hz().filter(|_| run < RUN_PART * windows);
+        mean.unwrap_or(self.acquired.frequency_hz)
     }
 
     /// One phase over all windows.

@@ -12,9 +12,11 @@
 //! frequency demodulated with; *noise* is the standard deviation of a turn that the residue of a
 //! block alone would cause.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::PI;
+use std::ops::Range;
 
-use crate::numeric::{dot, oscillate, wrap};
+use super::sines::{Sines, fit};
+use crate::numeric::{oscillate, wrap};
 
 /// Half cycles in a block.
 const HALVES: usize = 4;
@@ -22,26 +24,31 @@ const HALVES: usize = 4;
 /// Samples per second that are enough here; more are averaged in groups.
 const ENOUGH_PER_CYCLE: f64 = 64.0;
 
-/// Highest order that counts as harmonic and not as noise.
-const ORDERS_MAX: usize = 13;
+/// Turns from which on the frequency may drift and what swings may be told from what jumps: ten
+/// cycles.
+pub(crate) const MANY: usize = 16;
 
-/// Turns from which on the frequency may drift and their own scatter tells more than the noise.
-const MANY: usize = 8;
+/// A turn this far from the others is a jump whatever the noise, in radians, among many and among
+/// few. Nearly half of a jump of the phase is in its largest turn, and one of 0.01 rad in the middle
+/// of a window moves its frequency by 20 mHz.
+const JUMP: f64 = 3e-3;
+const JUMP_OF_FEW: f64 = 2e-3;
 
-/// A turn this far from the others is a jump whatever the noise, in radians. Nearly half of a jump
-/// of the phase is in its largest turn, and one of 0.01 rad in the middle of a window moves its
-/// frequency by 20 mHz.
-const JUMP: f64 = 0.005;
-
-/// A turn beyond this many times the noise is a jump.
+/// A turn beyond this many times the noise is a jump, among many and among few, all blocks of which
+/// may have the jump in them.
 const NOISES: f64 = 6.0;
+const NOISES_OF_FEW: f64 = 3.0;
 
-/// A turn beyond this many times the scatter of all is one, too: what swings evenly, as with an
-/// interharmonic, stays within twice of it.
-const SCATTERS: f64 = 3.0;
+/// A turn beyond this many times the scatter of many is one, too: what swings evenly, as with an
+/// interharmonic, stays within.
+const SCATTERS: f64 = 2.2;
 
 /// Where noise or scatter are larger, in radians, there is no fundamental to speak of.
 const NOISE_MAX: f64 = 0.1;
+
+/// Part of a block's power, about its mean and slope, that the fundamental has: more than the last
+/// of something that decays.
+const SHARE_MIN: f64 = 0.25;
 
 /// Change of the turn from block to block that is taken for a drift of the frequency: 10 Hz/s at
 /// 50 Hz; and what noise adds to it.
@@ -57,6 +64,8 @@ pub(crate) struct Turns {
     /// NaN where there is nothing to turn.
     pub(crate) turn: Vec<f64>,
     noise: Vec<f64>,
+    /// The fundamental's part of a block's power about its mean and slope.
+    share: Vec<f64>,
     /// Level of the later block relative to the earlier one.
     ratio: Vec<f64>,
 }
@@ -71,13 +80,6 @@ pub(crate) struct Memory {
     sines: Sines,
     found: Turns,
     sorted: Vec<f64>,
-}
-
-/// A constant, a slope, and cosine and sine of each order over a block, at right angles.
-#[derive(Clone, Debug, Default)]
-struct Sines {
-    frequency: f64,
-    columns: Vec<Vec<f64>>,
 }
 
 impl Memory {
@@ -97,7 +99,12 @@ impl Memory {
         let span = ((start - 0.5 * (scale - 1.0)) / scale, length / scale);
         let mut found = std::mem::take(&mut self.found);
         self.turns(&averaged, span, frequency * scale, &mut found);
-        let is_steady = !found.turn.is_empty() && self.are_even(&found, 0..found.turn.len());
+        let turns = found.turn.len();
+        let mut is_steady = turns > 0 && self.are_even(&found, 0..turns);
+        if turns < MANY {
+            let cycles = length * frequency;
+            is_steady &= fit(&averaged, span.0, cycles, frequency * scale).is_some();
+        }
         (self.averaged, self.found) = (averaged, found);
         is_steady
     }
@@ -110,10 +117,10 @@ impl Memory {
         frequency: f64,
         found: &mut Turns,
     ) {
-        let Turns { turn: turns, noise: noises, ratio: ratios } = found;
-        turns.clear();
-        noises.clear();
-        ratios.clear();
+        let Turns { turn: turns, noise: noises, share: shares, ratio: ratios } = found;
+        for list in [&mut *turns, &mut *noises, &mut *shares, &mut *ratios] {
+            list.clear();
+        }
         let half = 0.5 / frequency;
         let count = (length / half + 1e-3).floor() as usize;
         if count <= HALVES {
@@ -130,7 +137,9 @@ impl Memory {
                 let is_there = x != 0.0 || y != 0.0;
                 turns.push(if is_there { libm::atan2(y, x) } else { f64::NAN });
                 let first = (start + half * block as f64).max(0.0).ceil() as usize;
-                noises.push(self.sines.noise(samples, first, level));
+                let (noise, share) = self.sines.rest(samples, first, level);
+                noises.push(noise);
+                shares.push(share);
                 ratios.push(level / (re0 * re0 + im0 * im0).sqrt());
             }
             before = Some((re, im));
@@ -163,38 +172,54 @@ impl Memory {
     }
 
     /// Whether a range of turns is that of a steady fundamental.
-    pub(crate) fn are_even(&mut self, found: &Turns, range: std::ops::Range<usize>) -> bool {
+    pub(crate) fn are_even(&mut self, found: &Turns, range: Range<usize>) -> bool {
         let Some(turns) = found.turn.get(range.clone()).filter(|turns| !turns.is_empty()) else {
             return false;
         };
         let levels = 1.0 / LEVEL_RATIO..=LEVEL_RATIO;
-        let ratios = &found.ratio[range.clone()];
-        if turns.iter().any(|turn| !turn.is_finite()) || ratios.iter().any(|r| !levels.contains(r))
-        {
+        let is_there = turns.iter().all(|turn| turn.is_finite())
+            && found.ratio[range.clone()].iter().all(|ratio| levels.contains(ratio))
+            && found.share[range.clone()].iter().all(|share| *share >= SHARE_MIN);
+        let noise = self.noise(found, range);
+        if !is_there || noise > NOISE_MAX {
             return false;
         }
-        self.sorted.clear();
-        self.sorted.extend_from_slice(&found.noise[range]);
-        // What jumps is in some of the blocks, and makes their residue larger.
-        let noise = self.quantile(0.4);
         // About the first, so that none is cut by the limit of half a turn.
         let about = turns[0];
         let off = |k: usize| wrap(turns[k] - about);
-        let is_long = turns.len() >= MANY;
-        let drift = if is_long { self.drift(turns.len(), off) } else { 0.0 };
-        let level = |k: usize| off(k) - drift * k as f64;
+        if turns.len() < MANY {
+            let [_, largest] = self.spread(turns.len(), off);
+            return largest <= JUMP_OF_FEW.max(NOISES_OF_FEW * noise);
+        }
+        let drift = self.drift(turns.len(), off);
+        let straight = self.spread(turns.len(), off);
+        let drifting = self.spread(turns.len(), |k| off(k) - drift * k as f64);
+        let is_drift = drifting[0] < straight[0];
+        let [scatter, largest] = if is_drift { drifting } else { straight };
+        scatter <= NOISE_MAX
+            && (!is_drift || drift.abs() <= DRIFT_MAX + DRIFT_OF_NOISE * noise.max(scatter))
+            && largest <= JUMP.max(NOISES * noise).max(SCATTERS * scatter)
+    }
+
+    /// The noise of a range of turns.
+    pub(crate) fn noise(&mut self, found: &Turns, range: Range<usize>) -> f64 {
         self.sorted.clear();
-        self.sorted.extend((0..turns.len()).map(level));
+        self.sorted.extend_from_slice(&found.noise[range]);
+        // What jumps is in some of the blocks, and makes their residue larger.
+        self.quantile(0.2)
+    }
+
+    /// The standard deviation of turns about their median if most are normal scatter, and the
+    /// farthest from it.
+    fn spread(&mut self, count: usize, turn: impl Fn(usize) -> f64) -> [f64; 2] {
+        self.sorted.clear();
+        self.sorted.extend((0..count).map(&turn));
         let middle = self.quantile(0.5);
         self.sorted.clear();
-        self.sorted.extend((0..turns.len()).map(|k| (level(k) - middle).abs()));
+        self.sorted.extend((0..count).map(|k| (turn(k) - middle).abs()));
         let largest = self.sorted.iter().copied().fold(0.0, f64::max);
-        // The standard deviation of normal scatter, from this quantile of it.
-        let scatter = if is_long { 1.907 * self.quantile(0.4) } else { 0.0 };
-        noise <= NOISE_MAX
-            && scatter <= NOISE_MAX
-            && drift.abs() <= DRIFT_MAX + DRIFT_OF_NOISE * noise.max(scatter)
-            && largest <= JUMP.max(NOISES * noise).max(SCATTERS * scatter)
+        // A quarter of normal scatter is within 0.3186 standard deviations.
+        [self.quantile(0.25) / 0.3186, largest]
     }
 
     /// The median of the slopes between any two of the turns (Theil and Sen).
@@ -214,61 +239,6 @@ impl Memory {
             return f64::INFINITY;
         }
         *self.sorted.select_nth_unstable_by(place, f64::total_cmp).1
-    }
-}
-
-impl Sines {
-    /// Makes the columns for a frequency (cycles per sample), if they are those of another.
-    fn prepare(&mut self, frequency: f64) {
-        // Over two cycles the highest order is then off by some milliradians.
-        if (frequency / self.frequency - 1.0).abs() < 2e-5 {
-            return;
-        }
-        self.frequency = frequency;
-        let length = (2.0 / frequency).round() as usize;
-        let orders = ((0.45 / frequency) as usize).min(ORDERS_MAX).min(length / 3);
-        let middle = 0.5 * (length as f64 - 1.0);
-        self.columns.clear();
-        self.add(vec![1.0; length]);
-        self.add((0..length).map(|k| k as f64 - middle).collect());
-        for order in 1..=orders {
-            let (mut cos, mut sin) = (Vec::new(), Vec::new());
-            oscillate(0.0, TAU * frequency * order as f64, length, &mut cos, &mut sin);
-            self.add(cos);
-            self.add(sin);
-        }
-    }
-
-    /// Adds what a column has that the others have not, at unit length.
-    fn add(&mut self, mut column: Vec<f64>) {
-        for other in &self.columns {
-            let part = dot(&column, other);
-            column.iter_mut().zip(other).for_each(|(x, y)| *x -= part * y);
-        }
-        let square = dot(&column, &column);
-        if square > 1e-6 * column.len() as f64 {
-            let scale = 1.0 / square.sqrt();
-            column.iter_mut().for_each(|x| *x *= scale);
-            self.columns.push(column);
-        }
-    }
-
-    /// The noise of a turn for a block that begins at a sample and has a level: what the columns
-    /// leave of the samples, as white noise under the Hann window.
-    fn noise(&self, samples: &[f64], first: usize, level: f64) -> f64 {
-        let length = self.columns.first().map_or(0, Vec::len);
-        let free = length.saturating_sub(self.columns.len());
-        let end = (first + length).min(samples.len());
-        let Some(x) = end.checked_sub(length).and_then(|first| samples.get(first..end)) else {
-            return f64::INFINITY;
-        };
-        let square = dot(x, x);
-        let explained: f64 = self.columns.iter().map(|column| dot(x, column).powi(2)).sum();
-        let deviation = ((square - explained).max(0.0) / free.max(1) as f64).sqrt();
-        let peak = 4.0 * level / length as f64;
-        // The phase of a block has sqrt(3/n) of the deviation over the peak, its difference to the
-        // next 0.826 times as much.
-        0.826 * (3.0 / length as f64).sqrt() * deviation / peak
     }
 }
 
@@ -320,6 +290,8 @@ pub(crate) fn halves(turns: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::TAU;
+
     use super::*;
 
     const RATE_HZ: f64 = 4000.0;

@@ -240,7 +240,11 @@ impl Aligner {
     fn forget(&mut self) {
         let [earliest_s, latest_s] = self.instants_s(self.next);
         let earliest_s = earliest_s.min(2.0 * self.grid.last_s() - latest_s);
-        let needed = self.grid.reach(earliest_s, -1.0);
+        // A section that is still to come looks back by its own steps.
+        let later = self.grid.spans.iter().map(|span| span.starts_s);
+        let later = later.filter(|&starts_s| starts_s > earliest_s);
+        let looks_back = |time_s: f64| self.grid.reach(time_s, -1.0);
+        let needed = later.map(looks_back).fold(looks_back(earliest_s), u64::min);
         let unused = usize::try_from(needed.saturating_sub(self.base)).unwrap_or(usize::MAX);
         let rows = self.kept.rows();
         if unused > rows / 2 {
@@ -326,15 +330,26 @@ impl Grid {
     }
 
     /// The last (`direction` 1) or first (-1) record that a value at an instant can need: what its
-    /// section's grid has within reach and as far beyond the section, what the section there has
-    /// within reach of that, and a few records more.
+    /// section's grid has within reach and as far beyond the section, what each section there has
+    /// within its own reach of that, and a few records more.
     fn reach(&self, time_s: f64, direction: f64) -> u64 {
-        let mut time_s = time_s;
-        for steps in [2 * REACH + 1, REACH + 1, 3] {
-            let Some(span) = self.spans.get(self.span_at(time_s)) else { return 0 };
-            time_s += direction * steps as f64 / span.rate_hz;
+        let Some(span) = self.spans.get(self.span_at(time_s)) else { return 0 };
+        let far_s = time_s + direction * (2 * REACH + 1) as f64 / span.rate_hz;
+        let (low_s, high_s) = (time_s.min(far_s), time_s.max(far_s));
+        let mut farthest_s = far_s;
+        for span in &self.spans {
+            let ends_s = span.starts_s + (span.end - span.first) as f64 / span.rate_hz;
+            if span.starts_s <= high_s && ends_s >= low_s {
+                let step_s = (REACH + 1) as f64 / span.rate_hz;
+                farthest_s = if direction > 0.0 {
+                    farthest_s.max(high_s.min(ends_s) + step_s)
+                } else {
+                    farthest_s.min(low_s.max(span.starts_s) - step_s)
+                };
+            }
         }
-        self.place(time_s.max(0.0)).1
+        let (_, record, _) = self.place(farthest_s.max(0.0));
+        if direction > 0.0 { record.saturating_add(4) } else { record.saturating_sub(4) }
     }
 }
 

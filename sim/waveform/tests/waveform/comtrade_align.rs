@@ -74,6 +74,32 @@ fn sections_of_any_rates_become_the_waveform_at_the_highest() {
 }
 
 #[test]
+fn in_blocks_they_are_the_same_however_far_one_looks_back() {
+    for (sections, skew_us) in [
+        (&[(4000.0, 1200), (10_000.0, 8000), (1000.0, 300)][..], 0.0),
+        (&[(1000.0, 301), (10_000.0, 8000), (1000.0, 300)], 90_000.0),
+        (&[(10_000.0, 6000), (1000.0, 5), (4000.0, 2000), (700.0, 9), (10_000.0, 4000)], -2500.0),
+    ] {
+        let (cfg, dat) = recorded(sections, skew_us);
+        let whole = read(cfg.as_bytes(), dat.as_bytes()).unwrap();
+        let data = Cursor::new(dat.as_bytes());
+        let mut stream = Stream::comtrade(cfg.as_bytes(), data, 300).unwrap();
+        let mut played = [Vec::new(), Vec::new()];
+        let mut take = |block: &[&[f64]]| {
+            played.iter_mut().zip(block).for_each(|(all, more)| all.extend_from_slice(more));
+            ControlFlow::Continue(())
+        };
+        stream.play(&[0, 1], &mut take).unwrap();
+        for (played, channel) in played.iter().zip(&whole.channels) {
+            assert_eq!(played.len(), channel.samples.len(), "{sections:?}");
+            let pairs = played.iter().zip(&channel.samples);
+            let differ = pairs.enumerate().find(|(_, (a, b))| a.to_bits() != b.to_bits());
+            assert_eq!(differ, None, "{sections:?}");
+        }
+    }
+}
+
+#[test]
 fn a_late_channel_is_what_it_was_at_the_time_stamps() {
     for rate_hz in [1200.0, 10_000.0] {
         for skew_us in [100.0, 12.5, -40.0, 833.0] {
