@@ -258,8 +258,9 @@ impl WindowEngine {
             if let Some(guide) = &mut self.guide {
                 guide.lost = limits.frequency.map_or(guide.lost.saturating_add(1), |_| 0);
                 guide.frequency = limits.frequency.unwrap_or(guide.frequency);
-                let place = limits.lock.and_then(|lock| guide.tracked.get_mut(lock.channel));
-                place.into_iter().for_each(|count| *count += 1);
+                if let Some(lock) = limits.lock {
+                    guide.tracked[lock.channel] += 1;
+                }
             }
             self.guess = limits.frequency;
             self.lock = limits.lock;

@@ -59,13 +59,10 @@ impl Clips {
                 let pause_s = (clipped.sample - last) as f64 / rate_hz;
                 pause_s <= CLIP_PAUSE_S && (clipped.by_supply || !begun.by_supply)
             });
-            let begun = match self.last.filter(|_| goes_on) {
-                Some((_, begun)) => begun,
-                None => {
-                    self.begun.push(clipped);
-                    clipped
-                }
-            };
+            let begun = self.last.filter(|_| goes_on).map_or(clipped, |(_, begun)| begun);
+            if !goes_on {
+                self.begun.push(clipped);
+            }
             self.last = Some((clipped.sample, begun));
         }
     }

@@ -153,7 +153,9 @@ pub(super) fn best_fit(samples: &[f64], (low, high): (f64, f64)) -> Option<(f64,
 /// A list without its mean.
 fn without_mean(mut x: Vec<f64>) -> Vec<f64> {
     let mean = x.iter().sum::<f64>() / x.len().max(1) as f64;
-    x.iter_mut().for_each(|x| *x -= mean);
+    for x in &mut x {
+        *x -= mean;
+    }
     x
 }
 
@@ -170,6 +172,8 @@ fn without(mut x: Vec<f64>, others: &[&Vec<f64>]) -> Vec<f64> {
 fn normalised(mut x: Vec<f64>) -> Vec<f64> {
     let square = dot(&x, &x);
     let scale = if square > 1e-9 * x.len() as f64 { 1.0 / square.sqrt() } else { 0.0 };
-    x.iter_mut().for_each(|x| *x *= scale);
+    for x in &mut x {
+        *x *= scale;
+    }
     x
 }

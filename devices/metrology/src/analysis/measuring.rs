@@ -296,12 +296,8 @@ impl Measuring {
         }
     }
 
-    /// Ends the recording.
-    pub(super) fn finish(
-        mut self,
-        setup: &AnalyserSetup,
-        samples: usize,
-    ) -> Result<Analysis, AnalysisError> {
+    /// Ends everything that is fed.
+    fn end(&mut self) {
         self.engine.finish();
         if let Some(half_cycles) = &mut self.half_cycles {
             half_cycles.finish();
@@ -312,15 +308,20 @@ impl Measuring {
         self.advance();
         self.aggregator.finish();
         self.collect();
+    }
+
+    /// Decides which windows the values over the recording are taken over: those with a trustworthy
+    /// fundamental, or all if there is none. Answers with the phases, what they are taken over, and
+    /// the notes on both.
+    fn sum_up(
+        &mut self,
+        setup: &AnalyserSetup,
+        samples: usize,
+    ) -> (Vec<PhaseAnalysis>, String, Vec<String>) {
         let overlapping = self.totals.overlapping + self.rest.overlapping;
         let is_steady = self.totals.windows > 0;
         if !is_steady {
             std::mem::swap(&mut self.totals, &mut self.rest);
-        }
-        if self.totals.windows == 0 {
-            let (found_s, cycle_s) =
-                (samples as f64 / setup.rate_hz, 1.0 / self.acquired.frequency_hz);
-            return Err(AnalysisError::TooShort { found_s, cycle_s });
         }
         let described = Described {
             acquired: &self.acquired,
@@ -334,8 +335,6 @@ impl Measuring {
             has_clock: setup.options.first_sample_unix_ns.is_some(),
             cycles: self.cycles,
         };
-        let mut notes = Vec::new();
-        notes::frequency(&described, &mut notes);
         let windows = WindowFacts {
             used: self.totals.windows,
             is_steady,
@@ -344,10 +343,28 @@ impl Measuring {
             tracked: self.engine.tracked(),
             last: self.last.as_ref(),
         };
+        let phases: Vec<_> = (0..self.names.len()).map(|p| self.phase(p)).collect();
+        let mut notes = Vec::new();
+        notes::frequency(&described, &mut notes);
         notes::basis(&described, &windows, &mut notes);
-        let basis = basis(self.totals.windows, self.cycles, described.full_cycles());
-        let mut phases: Vec<_> = (0..self.names.len()).map(|p| self.phase(p)).collect();
         notes::channels(&described, &self.totals, &phases, &mut notes);
+        let basis = basis(self.totals.windows, self.cycles, described.full_cycles());
+        (phases, basis, notes)
+    }
+
+    /// Ends the recording.
+    pub(super) fn finish(
+        mut self,
+        setup: &AnalyserSetup,
+        samples: usize,
+    ) -> Result<Analysis, AnalysisError> {
+        self.end();
+        if self.count() == 0 {
+            let (found_s, cycle_s) =
+                (samples as f64 / setup.rate_hz, 1.0 / self.acquired.frequency_hz);
+            return Err(AnalysisError::TooShort { found_s, cycle_s });
+        }
+        let (mut phases, basis, mut notes) = self.sum_up(setup, samples);
         let sum = |of: &dyn Fn(&PhaseValues) -> Option<f64>| -> Option<f64> {
             phases.iter().map(|phase| of(&phase.values)).sum()
         };

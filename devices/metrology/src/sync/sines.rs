@@ -80,7 +80,9 @@ impl Sines {
         let square = dot(&column, &column);
         if square > 1e-6 * column.len() as f64 {
             let scale = 1.0 / square.sqrt();
-            column.iter_mut().for_each(|x| *x *= scale);
+            for x in &mut column {
+                *x *= scale;
+            }
             self.columns.push(column);
         }
     }

@@ -61,8 +61,9 @@ impl Memory {
         if self.span != span {
             (self.span, self.before, self.after) = (span, None, None);
         }
-        // Written so that it holds of the first, too.
-        if !((past - self.past).abs() < SAME) {
+        let is_same = (past - self.past).abs() < SAME;
+        // Nothing is the same as the first.
+        if !is_same {
             (self.past, self.taps) = (past, Sinc::shared().taps(past));
         }
     }

@@ -135,7 +135,7 @@ fn a_missing_sample_stays_one_gap_and_spoils_nothing_else() {
     for (k, line) in lines.iter().enumerate() {
         let fields: Vec<&str> = line.split(',').collect();
         if k == 2000 {
-            let _ = writeln!(with_hole, "{},{},,{}", fields[0], fields[1], "");
+            let _ = writeln!(with_hole, "{},{},,", fields[0], fields[1]);
         } else {
             let _ = writeln!(with_hole, "{line}");
         }

@@ -6,6 +6,7 @@
 mod common;
 #[cfg(test)]
 mod comtrade_align;
+#[cfg(test)]
 mod comtrade_refusals;
 #[cfg(test)]
 mod comtrade_typed;
