@@ -115,7 +115,8 @@ pub(crate) struct Meter {
     outbox: Outbox,
     desk: CommandDesk,
     faults: Faults,
-    has_warned: bool,
+    /// Whether the present spectrum may exceed the converter's range, which has been reported.
+    is_beyond_range: bool,
     is_open: bool,
     /// Windows that began at a tick and wait for the reading that ends with it to be made.
     held: Vec<MeasuredWindow>,
@@ -138,7 +139,7 @@ impl Meter {
             outbox: Outbox::default(),
             desk: CommandDesk::default(),
             faults: Faults::default(),
-            has_warned: false,
+            is_beyond_range: false,
             is_open: false,
             held: Vec::new(),
             parts,
@@ -176,13 +177,21 @@ impl Meter {
         }
     }
 
-    /// Says once that the input is larger than the converter's range.
+    /// Reports every channel that begins to be clipped at the end of its converter's range.
     fn warn_of_clipping(&mut self, out: &mut Vec<Output>) {
-        let Acquisition::Samples { chain, .. } = &self.parts.acquisition else { return };
-        if chain.has_clipped() && !std::mem::replace(&mut self.has_warned, true) {
-            let detail = "samples were clipped at the end of the converter's range; see the \
-                          ratios, nominal values and headrooms of the device";
-            event(out, EventKind::Clipped, detail);
+        let Acquisition::Samples { chain, .. } = &mut self.parts.acquisition else { return };
+        for (channel, at_s, clipped) in chain.take_clipped() {
+            let why = if clipped.by_supply {
+                "while the supply of its transducer comes up (transducer_start): the input is \
+                 within the range"
+            } else {
+                "see the ratios, nominal values and headrooms of the device"
+            };
+            let detail = format!(
+                "the {channel} is clipped at the end of the converter's range from {at_s:.6} s \
+                 on; {why}"
+            );
+            event(out, EventKind::Clipped, &detail);
         }
     }
 
@@ -241,7 +250,9 @@ impl Meter {
             let detail = "a spectrum without a fundamental, or not of the right channels";
             return event(out, EventKind::InputRefused, detail);
         }
-        if closed_form.is_beyond_range() && !std::mem::replace(&mut self.has_warned, true) {
+        let is_beyond_range = closed_form.is_beyond_range();
+        let was_beyond_range = std::mem::replace(&mut self.is_beyond_range, is_beyond_range);
+        if is_beyond_range && !was_beyond_range {
             let detail = "the tones together may exceed the converter's range; clipping needs \
                           fidelity = \"samples\"";
             event(out, EventKind::BeyondRange, detail);

@@ -6,7 +6,7 @@ use lastmeter_sim::{Block, Streams};
 use num_complex::Complex64;
 
 use crate::front_end::coupling::CouplingParameters;
-use crate::front_end::group::FrontEnd;
+use crate::front_end::group::{Clipped, FrontEnd};
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
 use crate::running_mean::RunningMean;
 use crate::window::{BeforeTick, MeasuredPhase, MeasuredWindow, ORDERS, Orders, PHASES_MAX};
@@ -168,9 +168,26 @@ impl Sampled {
         self.front_end.calibrate(channel, calibration)
     }
 
-    /// Whether a sample has ever reached the end of a converter's range.
-    pub(crate) fn has_clipped(&self) -> bool {
-        self.front_end.has_clipped()
+    /// Which channels began to be clipped since this was asked last, in words, and from when on in
+    /// seconds of the device's own clock.
+    pub(crate) fn take_clipped(&mut self) -> Vec<(String, f64, Clipped)> {
+        let sets = self.front_end.channels() / 2;
+        let name = |channel: usize| {
+            let (kind, set) =
+                channel.checked_sub(sets).map_or(("voltage", channel), |set| ("current", set));
+            match (self.has_second, kind, set) {
+                (true, "voltage", 1) => "voltage behind the breaker".to_owned(),
+                (true, "current", 1) => "current of the neutral".to_owned(),
+                _ => format!("{kind} of phase {}", ["a", "b", "c"].get(set).unwrap_or(&"?")),
+            }
+        };
+        let begun = self.front_end.take_clipped();
+        begun
+            .into_iter()
+            .map(|(channel, clipped)| {
+                (name(channel), clipped.sample as f64 / self.rate_hz, clipped)
+            })
+            .collect()
     }
 
     /// The next complete window.

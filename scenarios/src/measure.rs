@@ -54,7 +54,7 @@ pub struct MeasureOptions {
     pub rate_hz: Option<f64>,
     /// When the first sample was taken, where the recording does not say or is not believed.
     pub start: Option<SimTime>,
-    /// 50 or 60, where it cannot be told.
+    /// 50 or 60, if the user says so: only what lies within 15 % of it is measured.
     pub nominal_hz: Option<f64>,
     /// The declared voltage events and the weekly verdict are relative to, in V.
     pub declared_voltage_v: Option<f64>,
@@ -99,19 +99,12 @@ fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> 
     let written: Vec<(&Path, &str)> = written.into_iter().flatten().collect();
     are_distinct(&written, &options.file)?;
     let mut signals = Signals::open(options)?;
-    let header_hz = signals.recording().nominal_hz.filter(|hz| is_nominal(*hz));
-    let mut nominal_hz = options.nominal_hz.or(header_hz);
-    let mut measured = analysed(&mut signals, options, nominal_hz);
-    // A header may claim another frequency than the waveform has; then the waveform is believed.
-    if measured.is_err() && options.nominal_hz.is_none() && nominal_hz.is_some() {
-        nominal_hz = None;
-        measured = analysed(&mut signals, options, None);
-    }
-    let (mut analysis, windows, beside) = measured?;
+    let (mut analysis, windows, beside) = analysed(&mut signals, options)?;
+    analysis.notes.extend(signals.clipped());
     beside.save(options)?;
     let mut notes = signals.recording().notes.clone();
     if let Some(path) = &options.spectrum {
-        notes.extend(write_spectrum(path, &mut signals, nominal_hz, options.threshold)?);
+        notes.extend(write_spectrum(path, &mut signals, options)?);
     }
     notes.append(&mut analysis.notes);
     analysis.notes = notes;
@@ -122,18 +115,18 @@ fn try_measure(options: &MeasureOptions) -> Result<(Analysis, Windows), String> 
 fn analysed(
     signals: &mut Signals,
     options: &MeasureOptions,
-    nominal_hz: Option<f64>,
 ) -> Result<(Analysis, Windows, Beside), String> {
     let (voltages, currents) = signals.names();
     let mut beside = Beside::new(options, &signals.names(), signals.phases())?;
     let setup = AnalyserSetup {
         rate_hz: signals.recording().rate_hz,
-        nominal_hz,
+        nominal_hz: options.nominal_hz,
         names: signals.phases(),
         voltages: voltages.len(),
         currents: currents.len(),
         options: AnalysisOptions {
             declared_voltage_v: options.declared_voltage_v,
+            stated_hz: signals.recording().nominal_hz,
             lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
             first_sample_unix_ns: options.start.or(signals.recording().start).map(|start| start.0),
             half_cycles: options.half_cycles.is_some(),
@@ -154,10 +147,6 @@ fn analysed(
     windows.take(&std::mem::take(&mut analysis.windows))?;
     beside.take_last(&mut analysis)?;
     Ok((analysis, windows, beside))
-}
-
-fn is_nominal(hz: f64) -> bool {
-    hz == 50.0 || hz == 60.0
 }
 
 /// Each table has a file of its own, which is not the recording.
@@ -206,8 +195,7 @@ const SPECTRUM_SAMPLES_OF_ALL: usize = 1 << 20;
 fn write_spectrum(
     path: &Path,
     signals: &mut Signals,
-    nominal_hz: Option<f64>,
-    threshold: f64,
+    options: &MeasureOptions,
 ) -> Result<Option<String>, String> {
     let (voltage_names, current_names) = signals.names();
     let channels = (voltage_names.len() + current_names.len()).max(1);
@@ -216,12 +204,16 @@ fn write_spectrum(
     let rate_hz = signals.recording().rate_hz;
     let input = AnalysisInput {
         rate_hz,
-        nominal_hz,
+        nominal_hz: options.nominal_hz,
         names: &signals.phases(),
         voltages: &voltages,
         currents: &currents,
     };
-    let options = SpectrumOptions { threshold, ..SpectrumOptions::default() };
+    let options = SpectrumOptions {
+        threshold: options.threshold,
+        stated_hz: signals.recording().nominal_hz,
+        ..SpectrumOptions::default()
+    };
     let found = spectrum(&input, &options).map_err(|error| chain(&error))?;
     let channels = |list: &[lastmeter_metrology::SpectrumChannel], names: &[String], unit: &str| {
         let rows = list.iter().zip(names).map(|(channel, name)| SpectrumChannel {

@@ -24,6 +24,7 @@ use crate::resample::kernel::{Kernel, REACH, repeat};
 use crate::resample::synchronous::Synchronous;
 use crate::resample::{Demand, Resampler};
 use crate::sync::dft::{Estimate, SHARE_MIN, Scratch, estimate};
+use crate::sync::steady::Memory;
 use crate::sync::{Synchronisation, crossing};
 use crate::ticks::Ticks;
 use crate::window::{BeforeTick, PhaseHarmonics, Window};
@@ -43,11 +44,27 @@ const JUMP_CYCLES: f64 = 0.05;
 /// A recording may miss this much of a sample at the end of its last window.
 const END_TOLERANCE: f64 = 0.5;
 
+/// The frequency of a power system does not change by more than this part of it from one window to
+/// the next: what does is the ringing of something that was switched off.
+const STRAY_MAX: f64 = 0.05;
+
 /// The phase every window is to start at, on one channel.
 #[derive(Clone, Copy, Debug)]
 struct Lock {
     channel: usize,
     phase: f64,
+}
+
+/// What is believed of a recording's fundamental while it is measured.
+#[derive(Clone, Debug)]
+struct Guide {
+    /// The frequency of the last window that had a steady fundamental, in cycles per sample.
+    frequency: f64,
+    /// Windows since then.
+    lost: u32,
+    /// How many windows were tracked in each channel.
+    tracked: Vec<u32>,
+    memory: Memory,
 }
 
 /// Where the present window ends and what is known about it.
@@ -70,6 +87,8 @@ pub struct WindowEngine {
     cycles: u32,
     /// Frequency given from outside (cycles per sample): no tracking.
     fixed: Option<f64>,
+    /// Only steady fundamentals near this are tracked, in whatever channel there is one.
+    guide: Option<Guide>,
     edge: &'static Edge,
     transform: Option<Transform>,
     synchronous: Option<Synchronous>,
@@ -123,6 +142,7 @@ impl WindowEngine {
         Ok(Self {
             cycles,
             fixed: None,
+            guide: None,
             edge: Edge::shared(),
             transform: resampler.map(|resampler| Transform::new(demand.points, resampler)),
             synchronous,
@@ -149,6 +169,19 @@ impl WindowEngine {
     /// Sets the frequency instead of tracking it (recordings too short to track anything).
     pub(crate) fn fix_frequency(&mut self, frequency_hz: f64) {
         self.fixed = Some(frequency_hz / self.config.rate_hz);
+    }
+
+    /// Lets only windows be tracked in which a channel's fundamental is steady, beginning near a
+    /// frequency. Others keep the length of the last that was, and are flagged.
+    pub(crate) fn guide(&mut self, frequency_hz: f64) {
+        let frequency = frequency_hz / self.config.rate_hz;
+        let tracked = vec![0; self.channels.len()];
+        self.guide = Some(Guide { frequency, lost: 0, tracked, memory: Memory::default() });
+    }
+
+    /// How many windows were tracked in each channel, voltages first, if it was told to choose.
+    pub(crate) fn tracked(&self) -> &[u32] {
+        self.guide.as_ref().map_or(&[], |guide| &guide.tracked)
     }
 
     /// Takes the next samples of all channels. An empty list of voltages or of currents stands for
@@ -222,6 +255,13 @@ impl WindowEngine {
             }
             let extended = self.extend(limits.length, last);
             let mut window = self.measure(&limits, extended);
+            if let Some(guide) = &mut self.guide {
+                guide.lost = limits.frequency.map_or(guide.lost.saturating_add(1), |_| 0);
+                guide.frequency = limits.frequency.unwrap_or(guide.frequency);
+                if let Some(lock) = limits.lock {
+                    guide.tracked[lock.channel] += 1;
+                }
+            }
             self.guess = limits.frequency;
             self.lock = limits.lock;
             self.aligned = limits.aligned;
@@ -268,6 +308,13 @@ impl WindowEngine {
             let found = self.cross()?;
             return Ok(found.unwrap_or_else(|| limits(cycles / nominal, None)));
         }
+        if let Some(mut guide) = self.guide.take() {
+            let found = self.follow(&mut guide);
+            let lost = limits(cycles / guide.frequency, None);
+            // Back before anything returns: it is not changed until the window is measured.
+            self.guide = Some(guide);
+            return Ok(found?.unwrap_or(lost));
+        }
         for channel in 0..self.channels.len() {
             let guesses = self.guess.into_iter().chain([nominal]);
             for guess in guesses {
@@ -277,6 +324,24 @@ impl WindowEngine {
             }
         }
         Ok(limits(cycles / nominal, None))
+    }
+
+    /// Finds the window of the first channel whose fundamental is steady over it; `None` where no
+    /// channel has one.
+    fn follow(&mut self, guide: &mut Guide) -> Result<Option<Limits>, i64> {
+        let from = (self.origin - self.base) as usize;
+        let stray = STRAY_MAX * f64::from(1 + guide.lost.min(10));
+        for channel in 0..self.channels.len() {
+            let Some((found, length)) = self.track(channel, guide.frequency)? else { continue };
+            let is_near = (found.frequency / guide.frequency - 1.0).abs() <= stray;
+            let samples = &self.channels[channel][from..];
+            let span = (self.fraction, length);
+            if is_near && guide.memory.is_steady(samples, span, found.frequency) {
+                // What jumped between two windows has not harmed either.
+                return Ok(Some(Limits { flagged: false, ..self.lock_on(channel, found, length) }));
+            }
+        }
+        Ok(None)
     }
 
     /// Finds the window from one rising zero crossing to another; one that does not start at a

@@ -7,7 +7,8 @@ use crate::engine::{EngineError, usable};
 pub struct AnalysisInput<'a> {
     /// Samples per second and channel.
     pub rate_hz: f64,
-    /// 50 or 60; `None`: whichever is nearer to the frequency found.
+    /// 50 or 60 where the user says so, which excludes what lies beyond 15 % of it; `None`: the
+    /// signal decides.
     pub nominal_hz: Option<f64>,
     /// Names of the phases, as many as there are voltages or currents, whichever are more.
     pub names: &'a [String],
@@ -62,9 +63,9 @@ pub enum AnalysisError {
         /// A cycle of the fundamental, or of the highest frequency looked for.
         cycle_s: f64,
     },
-    /// No fundamental in any channel.
+    /// No steady fundamental in any channel.
     #[error(
-        "no channel has a fundamental between {low_hz} and {high_hz} Hz; \
+        "no channel has three steady cycles of a fundamental between {low_hz} and {high_hz} Hz; \
          check the sampling rate, the nominal frequency and the channels"
     )]
     NoPeriodicSignal {
@@ -72,6 +73,19 @@ pub enum AnalysisError {
         low_hz: f64,
         /// Highest frequency looked for.
         high_hz: f64,
+    },
+    /// A fundamental outside of the range of the nominal frequency that was asked for.
+    #[error(
+        "the nominal frequency is given as {nominal_hz} Hz, but the {channel} has its fundamental \
+         at {found_hz:.3} Hz; give the other nominal frequency, or none"
+    )]
+    OtherFrequency {
+        /// As given.
+        nominal_hz: f64,
+        /// A channel with a steady fundamental.
+        channel: String,
+        /// Its frequency.
+        found_hz: f64,
     },
     /// What the options of a spectrum ask for cannot be.
     #[error("the {what} is {found}; expected {expected}")]

@@ -25,11 +25,13 @@ pub struct SpectrumOptions {
     pub threshold: f64,
     /// Whether to keep lines between the harmonics.
     pub interharmonics: bool,
+    /// The line frequency the recording itself states: an opinion.
+    pub stated_hz: Option<f64>,
 }
 
 impl Default for SpectrumOptions {
     fn default() -> Self {
-        Self { highest_order: 50.0, threshold: 1e-4, interharmonics: true }
+        Self { highest_order: 50.0, threshold: 1e-4, interharmonics: true, stated_hz: None }
     }
 }
 
@@ -81,7 +83,7 @@ pub fn spectrum(
 ) -> Result<Spectrum, AnalysisError> {
     input.check()?;
     check(options)?;
-    let acquired = acquire(input)?;
+    let acquired = acquire(input, options.stated_hz)?;
     let length = acquired.cycles as f64 * input.rate_hz / acquired.frequency_hz;
     let lines_per_order = acquired.cycles as usize;
     let highest = (options.highest_order * acquired.cycles as f64).floor();

@@ -50,10 +50,9 @@ impl Digitiser {
         self.inl[k] + (place - k as f64) * (next - self.inl[k])
     }
 
-    /// Whether a sample has reached the end of the range.
-    pub(crate) fn is_at_end(&self, samples: &[f64]) -> bool {
-        let (low, high) = (self.low + 0.5 * self.step, self.high - 0.5 * self.step);
-        samples.iter().any(|&y| y <= low || y >= high)
+    /// Whether a sample lies at or beyond the end of the range.
+    pub(crate) fn is_at_end(&self, sample: f64) -> bool {
+        sample <= self.low + 0.5 * self.step || sample >= self.high - 0.5 * self.step
     }
 
     /// Variance of the rounding, if the signal moves over several steps.
@@ -121,6 +120,11 @@ pub(crate) struct Supply {
 }
 
 impl Supply {
+    /// When nothing is left of its coming up in a double, in s.
+    pub(crate) fn is_over_at_s(self) -> f64 {
+        40.0 * self.tau_s
+    }
+
     /// The part of the final voltage at an instant.
     pub(crate) fn part(self, at_s: f64) -> f64 {
         -libm::expm1(-at_s.max(0.0) / self.tau_s)
@@ -128,11 +132,9 @@ impl Supply {
 
     /// Acts on samples from number `first` on.
     pub(crate) fn process(self, first: u64, rate_hz: f64, full_scale: f64, samples: &mut [f64]) {
-        /// After this many time constants nothing is left in a double.
-        const OVER: f64 = 40.0;
         for (k, sample) in samples.iter_mut().enumerate() {
             let at_s = (first + k as u64) as f64 / rate_hz;
-            if at_s > OVER * self.tau_s {
+            if at_s > self.is_over_at_s() {
                 break;
             }
             let part = self.part(at_s);
@@ -171,8 +173,7 @@ mod tests {
                 assert!(found < -2047.0);
             }
         }
-        assert!(digitiser.is_at_end(&samples));
-        assert!(!digitiser.is_at_end(&samples[..3]));
+        assert_eq!(samples.map(|y| digitiser.is_at_end(y)), [false, false, false, true, true]);
     }
 
     #[test]

@@ -24,6 +24,50 @@ use crate::gaussian::Gaussian;
 /// Jitter beyond this many standard deviations does not come out of the draws used here.
 const SIGMAS: f64 = 9.0;
 
+/// Seconds without a sample at the end of the range after which clipping begins anew.
+const CLIP_PAUSE_S: f64 = 1.0;
+
+/// A channel begins to be clipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Clipped {
+    /// Number of the first sample at the end of the converter's range.
+    pub(crate) sample: u64,
+    /// Whether a supply that still comes up has moved it there, and not what comes in.
+    pub(crate) by_supply: bool,
+}
+
+/// Where a channel is clipped.
+#[derive(Debug, Default)]
+struct Clips {
+    /// The last sample at the end of the range, and how its clipping began.
+    last: Option<(u64, Clipped)>,
+    begun: Vec<Clipped>,
+}
+
+impl Clips {
+    /// Takes which samples, from number `first` on, are at the end of the range.
+    fn take(
+        &mut self,
+        at_end: impl Iterator<Item = bool>,
+        first: u64,
+        rate_hz: f64,
+        by_supply: impl Fn(usize) -> bool,
+    ) {
+        for (k, _) in at_end.enumerate().filter(|(_, at_end)| *at_end) {
+            let clipped = Clipped { sample: first + k as u64, by_supply: by_supply(k) };
+            let goes_on = self.last.is_some_and(|(last, begun)| {
+                let pause_s = (clipped.sample - last) as f64 / rate_hz;
+                pause_s <= CLIP_PAUSE_S && (clipped.by_supply || !begun.by_supply)
+            });
+            let begun = self.last.filter(|_| goes_on).map_or(clipped, |(_, begun)| begun);
+            if !goes_on {
+                self.begun.push(clipped);
+            }
+            self.last = Some((clipped.sample, begun));
+        }
+    }
+}
+
 /// One channel with its memory.
 #[derive(Debug)]
 struct Line {
@@ -42,7 +86,7 @@ struct Line {
     flicker_memory: Vec<(f64, f64)>,
     wander: Option<WanderState>,
     high_pass_mean: f64,
-    has_clipped: bool,
+    clips: Clips,
     /// Samples of all channels meet here.
     waiting: Vec<f64>,
     converted: Vec<f64>,
@@ -121,7 +165,7 @@ impl FrontEnd {
                     WanderState::new(channel.parameters.wander, rate_hz, stream("wander"))
                 }),
                 high_pass_mean: 0.0,
-                has_clipped: false,
+                clips: Clips::default(),
                 waiting: Vec::new(),
                 converted: Vec::new(),
                 channel,
@@ -229,9 +273,14 @@ impl FrontEnd {
         position / self.sampling.feed_hz()
     }
 
-    /// Whether a sample has ever reached the end of a converter's range.
-    pub(crate) fn has_clipped(&self) -> bool {
-        self.lines.iter().any(|line| line.has_clipped)
+    /// Where channels began to be clipped since this was asked last: channel and beginning.
+    pub(crate) fn take_clipped(&mut self) -> Vec<(usize, Clipped)> {
+        let mut begun = Vec::new();
+        for (channel, line) in self.lines.iter_mut().enumerate() {
+            begun.extend(line.clips.begun.drain(..).map(|clipped| (channel, clipped)));
+        }
+        begun.sort_by_key(|(channel, clipped)| (clipped.sample, *channel));
+        begun
     }
 
     /// Takes the next samples of the feed, as many of each channel, and converts those they
@@ -421,6 +470,9 @@ impl Line {
     fn convert(&mut self, first: u64, rate_hz: f64) {
         let (channel, samples) = (&self.channel, &mut self.converted[..]);
         let p = &channel.parameters;
+        // What comes in, as long as a supply that comes up may be what moves it to the end.
+        let comes_up = p.supply.filter(|supply| first as f64 / rate_hz <= supply.is_over_at_s());
+        let given = comes_up.map(|_| samples.to_vec());
         if let Some(supply) = p.supply {
             supply.process(first, rate_hz, channel.full_scale, samples);
         }
@@ -435,7 +487,13 @@ impl Line {
             }
         }
         channel.digitiser.process(samples);
-        self.has_clipped = self.has_clipped || channel.digitiser.is_at_end(samples);
+        if samples.iter().fold(false, |any, &y| any | channel.digitiser.is_at_end(y)) {
+            let by_supply = |k: usize| {
+                given.as_ref().is_some_and(|given| !channel.digitiser.is_at_end(given[k]))
+            };
+            let at_end = samples.iter().map(|&y| channel.digitiser.is_at_end(y));
+            self.clips.take(at_end, first, rate_hz, by_supply);
+        }
         if let Some(high_pass) = &channel.high_pass {
             high_pass.process(&mut self.high_pass_mean, samples);
         }

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod behaviour;
+mod clipping;
 mod models;
 mod phases;
 mod quality;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lastmeter_waveform::csv::CsvOptions;
-use lastmeter_waveform::{Channel, ChannelKind, Recording, Stream};
+use lastmeter_waveform::{Channel, ChannelKind, Clipping, Recording, Stream};
 
 use super::MeasureOptions;
 use crate::language::{open_file, read_file};
@@ -152,6 +152,29 @@ impl Signals {
         let channels = &self.recording().channels;
         let of = |list: &[usize]| list.iter().map(|&index| channels[index].name.clone()).collect();
         (of(&self.voltages), of(&self.currents))
+    }
+
+    /// A sentence about each level at which a channel was clipped, as far as it was played last.
+    pub(super) fn clipped(&self) -> Vec<String> {
+        let phases = self.phases();
+        let of = |(place, levels): (usize, Vec<Clipping>)| -> Vec<String> {
+            let (what, unit, phase) = match place.checked_sub(self.voltages.len()) {
+                None => ("voltage", "V", place),
+                Some(current) => ("current", "A", current),
+            };
+            let note = |clipping: Clipping| {
+                let Clipping { level, times, first_sample, last_sample } = clipping;
+                let (first, last) = (first_sample + 1, last_sample + 1);
+                let name = phases.get(phase).map_or("?", String::as_str);
+                format!(
+                    "clipped at {level} {unit}: the {what} {name} stays there {times} times, first \
+                     from sample {first} and last from sample {last} on (counted from 1); its \
+                     values are those of the clipped waveform"
+                )
+            };
+            levels.into_iter().map(note).collect()
+        };
+        self.stream.clipping().into_iter().enumerate().flat_map(of).collect()
     }
 
     /// Hands on the samples of the voltages and of the currents, block by block; as often as

@@ -34,7 +34,7 @@ pub(super) const KIND: SourceKind = SourceKind {
             beginning, so that the loop has no seam. What is played is the Catmull-Rom curve \
             through these points; the reference values are exact integrals of that curve. At \
             least 2.5 cycles are needed. Components above 0.4 of the recording's rate are not \
-            kept; a channel's time skew is not corrected.\n\n\
+            kept; a channel's time skew is corrected.\n\n\
             A recording has no spectrum, so devices with `fidelity = \"windows\"` cannot be \
             connected, and nothing can be injected into it; `lastmeter measure FILE --spectrum TABLE` makes a table for the source \
             `spectrum` from it.",

@@ -21,6 +21,7 @@
 //! ```
 
 mod blocks;
+mod clipping;
 mod columns;
 pub mod comtrade;
 pub mod csv;
@@ -28,12 +29,14 @@ mod gaps;
 mod lookup;
 mod names;
 mod recording;
+mod sinc;
 pub mod spectrum;
 mod stream;
 mod text;
 mod time_axis;
 mod window;
 
+pub use clipping::Clipping;
 pub use lookup::LookupError;
 pub use recording::{Channel, ChannelKind, DigitalChannel, Gap, Recording};
 pub use stream::{Stream, StreamError};

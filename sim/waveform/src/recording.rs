@@ -2,7 +2,7 @@
 //!
 //! Terms: a *gap* is a run of samples the file marks as missing; the samples there are a straight
 //! line between the neighbours, so that no consumer meets a NaN. *Skew* is how much later than the
-//! common instant a channel was sampled. Nothing here reads or writes bytes.
+//! common instant a channel was sampled; readers correct it. Nothing here reads or writes bytes.
 
 use lastmeter_units::SimTime;
 
@@ -44,7 +44,7 @@ pub struct Channel {
     /// Voltage, current or other.
     pub kind: ChannelKind,
     /// How much later than the recording's sampling instants this channel was sampled, in seconds
-    /// (COMTRADE `skew`). Readers report it and never correct for it.
+    /// (COMTRADE `skew`): the reader has corrected it, the samples are those of the common instants.
     pub skew_s: f64,
     /// SI primary values, one per sampling instant, always finite.
     pub samples: Vec<f64>,

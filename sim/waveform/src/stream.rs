@@ -10,6 +10,8 @@ use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
 use crate::blocks::{Blocks, Pieces};
+use crate::clipping::{ClipWatch, Clipping};
+use crate::columns::Columns;
 use crate::comtrade::{Comtrade, ComtradeError};
 use crate::csv::{CsvError, CsvOptions, Plan, Scanned, scan};
 use crate::gaps::Filler;
@@ -49,6 +51,8 @@ pub struct Stream<R> {
     recording: Recording,
     samples: u64,
     block: usize,
+    /// Of the channels played last.
+    clips: Vec<ClipWatch>,
 }
 
 #[derive(Debug)]
@@ -79,7 +83,8 @@ impl<R: Read + Seek> Stream<R> {
 
     fn of_comtrade(opened: (Comtrade<R>, Recording, u64), block: usize) -> Self {
         let (comtrade, recording, samples) = opened;
-        Self { source: Source::Comtrade(Box::new(comtrade)), recording, samples, block }
+        let source = Source::Comtrade(Box::new(comtrade));
+        Self { source, recording, samples, block, clips: Vec::new() }
     }
 
     /// Opens a CSV recording, to be read in such blocks; its channels are those that the options
@@ -90,7 +95,8 @@ impl<R: Read + Seek> Stream<R> {
     pub fn csv(mut file: R, options: &CsvOptions, block: usize) -> Result<Self, CsvError> {
         let mut nobody = Pieces::new(0, |_| ControlFlow::Continue(()));
         let Scanned { recording, rows, plan } = scan(&mut file, options, &mut nobody)?;
-        Ok(Self { source: Source::Csv(file, plan), recording, samples: rows, block })
+        let source = Source::Csv(file, plan);
+        Ok(Self { source, recording, samples: rows, block, clips: Vec::new() })
     }
 
     /// What the recording is: as reading it whole gives it, but the channels hold no samples or
@@ -126,17 +132,33 @@ impl<R: Read + Seek> Stream<R> {
     ) -> Result<(), StreamError> {
         let there = |&index: &usize| index < self.recording.channels.len();
         let channels: Vec<usize> = channels.iter().copied().filter(there).collect();
+        let mut clips = vec![ClipWatch::default(); channels.len()];
+        let mut seen = |columns: &Columns| {
+            for (clip, samples) in clips.iter_mut().zip(&columns.analogue) {
+                clip.take(samples);
+            }
+        };
         match &mut self.source {
-            Source::Comtrade(comtrade) => Ok(comtrade.play(&channels, take)?),
+            Source::Comtrade(comtrade) => comtrade.play(&channels, &mut seen, take)?,
             Source::Csv(file, plan) => {
                 // A cell without a number is an error: there are no gaps.
                 let fillers = channels.iter().map(|_| Filler::new(&[])).collect();
                 let mut blocks = Blocks::new(fillers, self.block, take);
-                let mut pieces = Pieces::new(channels.len(), |columns: &_| blocks.push(columns));
+                let mut pieces = Pieces::new(channels.len(), |columns: &_| {
+                    seen(columns);
+                    blocks.push(columns)
+                });
                 plan.play(file, &channels, &mut pieces)?;
                 blocks.finish();
-                Ok(())
             }
         }
+        self.clips = clips;
+        Ok(())
+    }
+
+    /// At which levels the channels were clipped that were played last, as far as they were: a list
+    /// for each, in the order they were asked for. Nothing before anything was played.
+    pub fn clipping(&self) -> Vec<Vec<Clipping>> {
+        self.clips.iter().map(ClipWatch::clipped).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::clipping::ClipWatch;
+use super::notes::{LeftOut, WindowFacts};
 use super::totals::{Distortion, PhaseTotals, Totals, has_signal, total, window_unbalance};
 use super::watch::{CurrentWatch, FlickerWatch, HalfCycleWatch, VoltageWatch};
 use super::{AnalyserSetup, Described, TRACKABLE_CYCLES, full_cycles, notes};
@@ -25,6 +25,9 @@ use crate::window::{PhaseQuantities, Window};
 /// A recording that begins this near to a public low voltage is taken for one.
 const DECLARED_TOLERANCE: f64 = 0.1;
 
+/// A run of steady cycles with this part of the cycles of all windows has the frequency.
+const RUN_PART: f64 = 0.75;
+
 /// Windows and everything beside them.
 #[derive(Debug)]
 pub(super) struct Measuring {
@@ -40,6 +43,9 @@ pub(super) struct Measuring {
     /// Windows whose flags are not known yet.
     pending: VecDeque<Window>,
     totals: Totals,
+    /// Of windows without a trustworthy fundamental.
+    rest: Totals,
+    left_out: LeftOut,
     windows: Vec<WindowAnalysis>,
     last: Option<WindowAnalysis>,
     waveforms: Vec<WaveformAnalysis>,
@@ -59,12 +65,12 @@ impl Measuring {
     /// Ready for the first sample of a recording whose beginning is known.
     pub(super) fn new(
         setup: &AnalyserSetup,
-        acquired: Acquired,
+        acquired: &Acquired,
         cycles: u32,
         beginning: &AnalysisInput<'_>,
     ) -> Result<Self, AnalysisError> {
         let phases = setup.voltages.max(setup.currents);
-        let Acquired { frequency_hz, nominal_hz, .. } = acquired;
+        let Acquired { frequency_hz, nominal_hz, .. } = *acquired;
         let rate_hz = setup.rate_hz;
         let first_sample_unix_ns = setup.options.first_sample_unix_ns;
         let first_tick_s = first_sample_unix_ns.map_or(0.0, first_tick_s);
@@ -79,6 +85,8 @@ impl Measuring {
         let mut engine = WindowEngine::with_cycles(config, cycles)?;
         if acquired.cycles < TRACKABLE_CYCLES {
             engine.fix_frequency(frequency_hz);
+        } else {
+            engine.guide(frequency_hz);
         }
         let reference = match acquired.channel.checked_sub(setup.voltages) {
             None => acquired.channel,
@@ -89,7 +97,7 @@ impl Measuring {
         let watched_v = declared_v.filter(|_| setup.voltages > 0);
         let lamp = setup.options.lamp.unwrap_or_else(|| guess_lamp(declared_v, nominal_hz));
         Ok(Self {
-            acquired,
+            acquired: acquired.clone(),
             cycles,
             reference,
             names: setup.names.clone(),
@@ -99,6 +107,8 @@ impl Measuring {
             zeros: Vec::new(),
             pending: VecDeque::new(),
             totals: Totals::new(phases),
+            rest: Totals::new(phases),
+            left_out: LeftOut::default(),
             windows: Vec::new(),
             last: None,
             waveforms: Vec::new(),
@@ -155,7 +165,7 @@ impl Measuring {
         let single = self.cycles < full_cycles(self.acquired.nominal_hz);
         while let Some(window) = self.engine.pop() {
             // One only where that is less than a full window.
-            if !single || (self.totals.windows == 0 && self.pending.is_empty()) {
+            if !single || (self.count() == 0 && self.pending.is_empty()) {
                 self.pending.push_back(window);
             }
         }
@@ -175,9 +185,19 @@ impl Measuring {
         }
     }
 
+    /// Windows so far.
+    fn count(&self) -> u32 {
+        self.totals.windows + self.rest.windows
+    }
+
     /// One window with its flags.
     fn take(&mut self, window: &Window, flags: Flags) {
-        self.totals.add(window, self.reference);
+        if window.flagged {
+            self.left_out.add(window.start_s);
+            self.rest.add(window, self.reference);
+        } else {
+            self.totals.add(window, self.reference);
+        }
         let mut powers: Vec<Powers> = window
             .phases
             .iter()
@@ -276,13 +296,8 @@ impl Measuring {
         }
     }
 
-    /// Ends the recording.
-    pub(super) fn finish(
-        mut self,
-        setup: &AnalyserSetup,
-        samples: usize,
-        clips: &[ClipWatch],
-    ) -> Result<Analysis, AnalysisError> {
+    /// Ends everything that is fed.
+    fn end(&mut self) {
         self.engine.finish();
         if let Some(half_cycles) = &mut self.half_cycles {
             half_cycles.finish();
@@ -293,15 +308,26 @@ impl Measuring {
         self.advance();
         self.aggregator.finish();
         self.collect();
-        if self.totals.windows == 0 {
-            let (found_s, cycle_s) =
-                (samples as f64 / setup.rate_hz, 1.0 / self.acquired.frequency_hz);
-            return Err(AnalysisError::TooShort { found_s, cycle_s });
+    }
+
+    /// Decides which windows the values over the recording are taken over: those with a trustworthy
+    /// fundamental, or all if there is none. Answers with the phases, what they are taken over, and
+    /// the notes on both.
+    fn sum_up(
+        &mut self,
+        setup: &AnalyserSetup,
+        samples: usize,
+    ) -> (Vec<PhaseAnalysis>, String, Vec<String>) {
+        let overlapping = self.totals.overlapping + self.rest.overlapping;
+        let is_steady = self.totals.windows > 0;
+        if !is_steady {
+            std::mem::swap(&mut self.totals, &mut self.rest);
         }
         let described = Described {
-            acquired: self.acquired,
+            acquired: &self.acquired,
             rate_hz: setup.rate_hz,
-            nominal_hz: setup.nominal_hz,
+            given_hz: setup.nominal_hz,
+            stated_hz: setup.options.stated_hz,
             names: &setup.names,
             voltages: setup.voltages,
             currents: setup.currents,
@@ -309,10 +335,36 @@ impl Measuring {
             has_clock: setup.options.first_sample_unix_ns.is_some(),
             cycles: self.cycles,
         };
+        let windows = WindowFacts {
+            used: self.totals.windows,
+            is_steady,
+            left_out: &self.left_out,
+            overlapping,
+            tracked: self.engine.tracked(),
+            last: self.last.as_ref(),
+        };
+        let phases: Vec<_> = (0..self.names.len()).map(|p| self.phase(p)).collect();
         let mut notes = Vec::new();
-        notes::basis(&described, &self.totals, self.last.as_ref(), &mut notes);
-        let mut phases: Vec<_> = (0..self.names.len()).map(|p| self.phase(p)).collect();
-        notes::channels(&described, &self.totals, &phases, clips, &mut notes);
+        notes::frequency(&described, &mut notes);
+        notes::basis(&described, &windows, &mut notes);
+        notes::channels(&described, &self.totals, &phases, &mut notes);
+        let basis = basis(self.totals.windows, self.cycles, described.full_cycles());
+        (phases, basis, notes)
+    }
+
+    /// Ends the recording.
+    pub(super) fn finish(
+        mut self,
+        setup: &AnalyserSetup,
+        samples: usize,
+    ) -> Result<Analysis, AnalysisError> {
+        self.end();
+        if self.count() == 0 {
+            let (found_s, cycle_s) =
+                (samples as f64 / setup.rate_hz, 1.0 / self.acquired.frequency_hz);
+            return Err(AnalysisError::TooShort { found_s, cycle_s });
+        }
+        let (mut phases, basis, mut notes) = self.sum_up(setup, samples);
         let sum = |of: &dyn Fn(&PhaseValues) -> Option<f64>| -> Option<f64> {
             phases.iter().map(|phase| of(&phase.values)).sum()
         };
@@ -331,9 +383,9 @@ impl Measuring {
         Ok(Analysis {
             format_version: 1,
             rate_hz: setup.rate_hz,
-            frequency_hz: self.totals.frequency_hz().unwrap_or(self.acquired.frequency_hz),
+            frequency_hz: self.frequency_hz(),
             duration_s: samples as f64 / setup.rate_hz,
-            basis: basis(self.totals.windows, self.cycles, described.full_cycles()),
+            basis,
             phases,
             total,
             unbalance: UnbalanceValues::new(
@@ -353,6 +405,16 @@ impl Measuring {
             en50160,
             notes,
         })
+    }
+
+    /// The frequency of the recording: the mean of the windows', or that of the run of steady cycles
+    /// it was found in, where these are about as long as all windows together: few windows are
+    /// moved by what is too little to see in one of them.
+    fn frequency_hz(&self) -> f64 {
+        let run = self.acquired.steady.map_or(0.0, |run| run.cycles);
+        let windows = f64::from(self.totals.windows) * f64::from(self.cycles);
+        let mean = self.totals.frequency_hz().filter(|_| run < RUN_PART * windows);
+        mean.unwrap_or(self.acquired.frequency_hz)
     }
 
     /// One phase over all windows.

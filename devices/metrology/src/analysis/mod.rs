@@ -5,7 +5,6 @@
 //! fed in pieces ([`Analyser`]), with the same result: what is kept is a few seconds of samples,
 //! sums, and the list of windows, which can be taken away meanwhile.
 
-mod clipping;
 mod measuring;
 mod notes;
 mod totals;
@@ -15,7 +14,6 @@ use crate::acquire::{Acquired, acquire};
 use crate::flicker::Lamp;
 use crate::recording::{AnalysisError, AnalysisInput};
 use crate::result::{Analysis, HalfCycleAnalysis, WaveformAnalysis, WindowAnalysis};
-use clipping::ClipWatch;
 use measuring::Measuring;
 
 /// Below this many cycles a frequency comes from a sine fit, which harmonics bias.
@@ -38,6 +36,9 @@ pub struct AnalysisOptions {
     /// EN 50160. `None`: 230 V at 50 Hz or 120 V at 60 Hz if the recording begins within 10 % of
     /// that, else unknown.
     pub declared_voltage_v: Option<f64>,
+    /// The line frequency the recording itself states, whatever it is: an opinion, which the signal
+    /// may prove wrong.
+    pub stated_hz: Option<f64>,
     /// The lamp flicker is meant for. `None`: 120 V for declared voltages nearer to that than to
     /// 230 V, or unknown ones at 60 Hz; else 230 V.
     pub lamp: Option<Lamp>,
@@ -54,9 +55,11 @@ pub struct AnalysisOptions {
 
 /// What a recording is, for those who describe it.
 struct Described<'a> {
-    acquired: Acquired,
+    acquired: &'a Acquired,
     rate_hz: f64,
-    nominal_hz: Option<f64>,
+    /// The nominal frequency by the user, and by the recording itself.
+    given_hz: Option<f64>,
+    stated_hz: Option<f64>,
     names: &'a [String],
     voltages: usize,
     currents: usize,
@@ -123,7 +126,8 @@ pub fn analyse_with(
 pub struct AnalyserSetup {
     /// Samples per second and channel.
     pub rate_hz: f64,
-    /// 50 or 60; `None`: whichever is nearer to the frequency found.
+    /// 50 or 60 where the user says so, which excludes what lies beyond 15 % of it; `None`: the
+    /// signal decides.
     pub nominal_hz: Option<f64>,
     /// Names of the phases, as many as there are voltages or currents, whichever are more.
     pub names: Vec<String>,
@@ -140,7 +144,6 @@ pub struct AnalyserSetup {
 pub struct Analyser {
     setup: AnalyserSetup,
     samples: usize,
-    clips: Vec<ClipWatch>,
     state: State,
 }
 
@@ -174,12 +177,7 @@ impl Analyser {
             return Err(AnalysisError::Option { what: "declared voltage", found, expected });
         }
         let needed = samples_in(SEARCH_S, setup.rate_hz);
-        Ok(Self {
-            samples: 0,
-            clips: vec![ClipWatch::default(); setup.voltages + setup.currents],
-            state: State::Searching { voltages, currents, needed },
-            setup,
-        })
+        Ok(Self { samples: 0, state: State::Searching { voltages, currents, needed }, setup })
     }
 
     /// Takes the next samples of all channels.
@@ -196,9 +194,6 @@ impl Analyser {
             voltages.iter().map(AsRef::as_ref).chain(currents.iter().map(AsRef::as_ref)).collect();
         self.check(voltages.len(), currents.len(), &channels)?;
         let count = channels.first().map_or(0, |samples| samples.len());
-        for (clip, samples) in self.clips.iter_mut().zip(&channels) {
-            clip.push(samples);
-        }
         let mut from = 0;
         while from < count {
             // While searching, exactly as many as the search needs, however they come.
@@ -247,24 +242,24 @@ impl Analyser {
     /// # Errors
     /// Less than one cycle, or no fundamental in any channel.
     pub fn finish(self) -> Result<Analysis, AnalysisError> {
-        let Self { setup, samples, clips, state } = self;
+        let Self { setup, samples, state } = self;
         match state {
             State::Failed(error) => Err(error),
-            State::Measuring(measuring) => measuring.finish(&setup, samples, &clips),
+            State::Measuring(measuring) => measuring.finish(&setup, samples),
             State::Searching { voltages, currents, .. } => {
                 let recording = input(&setup, &voltages, &currents);
-                let acquired = acquire(&recording)?;
+                let acquired = acquire(&recording, setup.options.stated_hz)?;
                 let full = full_cycles(acquired.nominal_hz);
                 let most = u32::try_from(acquired.cycles).map_or(full, |cycles| cycles.min(full));
                 // Where the last cycle ends with the recording, the engine's own estimate of the
                 // frequency may find it a hair too long.
                 for cycles in (1..=most).rev().take(2) {
-                    let mut measuring = Measuring::new(&setup, acquired, cycles, &recording)?;
+                    let mut measuring = Measuring::new(&setup, &acquired, cycles, &recording)?;
                     for from in (0..samples).step_by(PIECE) {
                         let to = samples.min(from + PIECE);
                         measuring.push(&slices(&voltages, &currents, from..to))?;
                     }
-                    match measuring.finish(&setup, samples, &clips) {
+                    match measuring.finish(&setup, samples) {
                         Err(AnalysisError::TooShort { .. }) => {}
                         other => return other,
                     }
@@ -321,10 +316,10 @@ impl Analyser {
             return Ok(());
         }
         let recording = input(&self.setup, voltages, currents);
-        match acquire(&recording) {
+        match acquire(&recording, self.setup.options.stated_hz) {
             Ok(acquired) => {
                 let cycles = full_cycles(acquired.nominal_hz);
-                let mut measuring = Measuring::new(&self.setup, acquired, cycles, &recording)?;
+                let mut measuring = Measuring::new(&self.setup, &acquired, cycles, &recording)?;
                 for from in (0..self.samples).step_by(PIECE) {
                     let to = self.samples.min(from + PIECE);
                     measuring.push(&slices(voltages, currents, from..to))?;

@@ -1,30 +1,91 @@
 //! What a reader must know about the values, in whole sentences.
 
-use super::clipping::ClipWatch;
 use super::totals::Totals;
 use super::{Described, TRACKABLE_CYCLES};
+use crate::acquire::Acquired;
 use crate::aggregate::TEN_MINUTES_S;
 use crate::harmonics::ORDER_MAX;
 use crate::result::{PhaseAnalysis, WindowAnalysis};
 
-/// Notes on the stretch evaluated and the frequency.
-pub(super) fn basis(
-    described: &Described<'_>,
-    totals: &Totals,
-    last: Option<&WindowAnalysis>,
-    notes: &mut Vec<String>,
-) {
-    let Described { acquired, rate_hz, samples, cycles, .. } = *described;
-    if described.nominal_hz.is_none() {
+/// Windows without a trustworthy fundamental.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LeftOut {
+    count: u32,
+    /// Where the first few begin, in s.
+    starts_s: Vec<f64>,
+}
+
+impl LeftOut {
+    /// So many are listed.
+    const LISTED: usize = 6;
+
+    pub(super) fn add(&mut self, start_s: f64) {
+        self.count += 1;
+        if self.starts_s.len() < Self::LISTED {
+            self.starts_s.push(start_s);
+        }
+    }
+
+    /// "at 0.2 s, 0.4 s, ...".
+    fn places(&self) -> String {
+        let list: Vec<String> = self.starts_s.iter().map(|at| format!("{at:.4} s")).collect();
+        let more = if self.count as usize > list.len() { ", ..." } else { "" };
+        format!("at {}{more}", list.join(", "))
+    }
+}
+
+/// What is to be said about the windows.
+pub(super) struct WindowFacts<'a> {
+    /// That the values over the recording are taken over.
+    pub(super) used: u32,
+    /// Whether these have a trustworthy fundamental.
+    pub(super) is_steady: bool,
+    pub(super) left_out: &'a LeftOut,
+    /// Windows that run across a tick of the clock.
+    pub(super) overlapping: u32,
+    /// Windows by the engine's channel that they were tracked in.
+    pub(super) tracked: &'a [u32],
+    pub(super) last: Option<&'a WindowAnalysis>,
+}
+
+/// Notes on how the fundamental was found, and who says otherwise.
+pub(super) fn frequency(described: &Described<'_>, notes: &mut Vec<String>) {
+    let Described { acquired, given_hz, stated_hz, .. } = *described;
+    let Acquired { frequency_hz, nominal_hz, channel, .. } = *acquired;
+    let nearer = if frequency_hz < 55.0 { 50.0 } else { 60.0 };
+    match (given_hz, stated_hz) {
+        (Some(given_hz), _) => {
+            if given_hz != nearer {
+                notes.push(format!(
+                    "the nominal frequency is given as {given_hz} Hz, but the fundamental has \
+                     {frequency_hz:.3} Hz, nearer to {nearer} Hz"
+                ));
+            }
+        }
+        (None, Some(stated_hz)) if stated_hz != nearer || stated_hz != nominal_hz => {
+            notes.push(format!(
+                "the recording states a line frequency of {stated_hz} Hz, but its fundamental has \
+                 {frequency_hz:.3} Hz; windows are those of {nominal_hz} Hz"
+            ));
+        }
+        (None, Some(_)) => {}
+        (None, None) => notes.push(format!(
+            "the nominal frequency of {nominal_hz} Hz was told from the signal's \
+             {frequency_hz:.3} Hz"
+        )),
+    }
+    if channel != 0 || described.voltages == 0 {
         notes.push(format!(
-            "the nominal frequency of {} Hz was told from the signal's {:.3} Hz",
-            acquired.nominal_hz, acquired.frequency_hz
+            "frequency and phase angles refer to the {}: no voltage before it has a steady \
+             fundamental for long enough",
+            described.channel_name(channel)
         ));
     }
-    if acquired.channel != 0 || described.voltages == 0 {
+    for (channel, other_hz) in &acquired.others {
         notes.push(format!(
-            "frequency and phase angles refer to the {}: no voltage before it has a fundamental",
-            described.channel_name(acquired.channel)
+            "the {} has a fundamental of another frequency, {other_hz:.3} Hz; its values are those \
+             of windows of {frequency_hz:.3} Hz",
+            described.channel_name(*channel)
         ));
     }
     if acquired.cycles < TRACKABLE_CYCLES {
@@ -33,22 +94,66 @@ pub(super) fn basis(
                 .to_owned(),
         );
     }
-    if totals.flagged > 0 {
+}
+
+/// Notes on windows without a trustworthy fundamental, and on where others have it from.
+fn steadiness(described: &Described<'_>, windows: &WindowFacts<'_>, notes: &mut Vec<String>) {
+    let WindowFacts { used, is_steady, left_out, tracked, .. } = *windows;
+    if !is_steady {
+        let found = described.acquired.steady.map_or(String::new(), |run| {
+            format!(
+                "; the frequency is that of {:.1} steady cycles of the {} from {:.4} s on",
+                run.cycles,
+                described.channel_name(run.channel),
+                run.start_s
+            )
+        });
         notes.push(format!(
-            "{} of {} windows are flagged: no fundamental could be tracked or its phase jumped",
-            totals.flagged, totals.windows
+            "no window has a trustworthy fundamental, and all are flagged: in none is a channel \
+             steady from end to end{found}"
+        ));
+    } else if left_out.count > 0 {
+        notes.push(format!(
+            "{} of {} windows have no trustworthy fundamental: they are flagged, have no frequency \
+             and are left out of the values over the recording, but for energy and events ({})",
+            left_out.count,
+            left_out.count + used,
+            left_out.places()
         ));
     }
-    if totals.overlapping > 0 {
+    let phases = described.voltages.max(described.currents);
+    for (channel, count) in tracked.iter().enumerate() {
+        let (missing, place) = match channel.checked_sub(phases) {
+            None => (channel >= described.voltages, channel),
+            Some(current) => (current >= described.currents, described.voltages + current),
+        };
+        if *count > 0 && !missing && place != described.acquired.channel {
+            notes.push(format!(
+                "{count} of {} windows have their frequency from the {}: no channel before it is \
+                 steady there",
+                left_out.count + used,
+                described.channel_name(place)
+            ));
+        }
+    }
+}
+
+/// Notes on the stretch evaluated.
+pub(super) fn basis(described: &Described<'_>, windows: &WindowFacts<'_>, notes: &mut Vec<String>) {
+    let Described { acquired, rate_hz, samples, cycles, .. } = *described;
+    let (overlapping, last) = (windows.overlapping, windows.last);
+    steadiness(described, windows, notes);
+    if overlapping > 0 {
         notes.push(format!(
-            "windows begin anew at each ten-minute tick of the clock: {} of them run across one,              overlap the next, and count for energies up to the tick",
-            totals.overlapping
+            "windows begin anew at each ten-minute tick of the clock: {overlapping} of them run \
+             across one, overlap the next, and count for energies up to the tick"
         ));
     }
     let seconds = samples as f64 / rate_hz;
     if !described.has_clock && seconds >= TEN_MINUTES_S {
         notes.push(
-            "when the first sample was taken is not known: intervals of ten minutes begin with it,              and windows do not begin anew at ticks of the clock"
+            "when the first sample was taken is not known: intervals of ten minutes begin with \
+             it, and windows do not begin anew at ticks of the clock"
                 .to_owned(),
         );
     }
@@ -79,7 +184,6 @@ pub(super) fn channels(
     described: &Described<'_>,
     totals: &Totals,
     phases: &[PhaseAnalysis],
-    clips: &[ClipWatch],
     notes: &mut Vec<String>,
 ) {
     let lines = |p: &PhaseAnalysis| p.harmonics_u.as_ref().or(p.harmonics_i.as_ref()).map(Vec::len);
@@ -114,16 +218,6 @@ pub(super) fn channels(
             notes.push(format!(
                 "no signal: the {} has no fundamental worth the name, so its distortion and \
                  whatever else relates to a fundamental is null",
-                described.channel_name(channel)
-            ));
-        }
-    }
-    for (channel, clip) in clips.iter().enumerate() {
-        if let Some((level, count)) = clip.clipped() {
-            let unit = if channel < described.voltages { "V" } else { "A" };
-            notes.push(format!(
-                "clipped at {level} {unit}: the {} stays there {count} times; its values are \
-                 those of the clipped waveform",
                 described.channel_name(channel)
             ));
         }

@@ -156,7 +156,6 @@ impl PhaseTotals {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Totals {
     pub(super) windows: u32,
-    pub(super) flagged: u32,
     /// Windows that run across a tick of the clock.
     pub(super) overlapping: u32,
     pub(super) phases: Vec<PhaseTotals>,
@@ -175,9 +174,7 @@ impl Totals {
     pub(super) fn add(&mut self, window: &Window, channel: usize) {
         self.windows += 1;
         self.overlapping += u32::from(window.before_tick.is_some());
-        if window.flagged {
-            self.flagged += 1;
-        } else {
+        if !window.flagged {
             self.frequency.0 += window.frequency_hz;
             self.frequency.1 += 1;
         }

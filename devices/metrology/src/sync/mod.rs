@@ -2,6 +2,8 @@
 
 pub(crate) mod crossing;
 pub(crate) mod dft;
+pub(crate) mod sines;
+pub(crate) mod steady;
 
 /// How the limits of a window are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -315,7 +315,11 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
     assert!(matches!(with(&[vec![]], &none), AnalysisError::TooShort { .. }));
     assert!(matches!(with(&[vec![3.0; 2000]], &none), AnalysisError::NoPeriodicSignal { .. }));
     let sixty = vec![render(&[tone(1.0, 1.0, 0.0)], 60.0, RATE_HZ, 2000)];
-    assert!(matches!(with(&sixty, &none), AnalysisError::NoPeriodicSignal { .. }));
+    assert!(matches!(
+        with(&sixty, &none),
+        AnalysisError::OtherFrequency { nominal_hz: 50.0, channel, found_hz }
+            if channel == "voltage a" && (found_hz - 60.0).abs() < 1e-3
+    ));
     assert!(matches!(
         with(&[good[0].clone(), good[0].clone()], &none),
         AnalysisError::Names { .. }

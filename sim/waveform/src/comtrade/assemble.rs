@@ -4,8 +4,8 @@ use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
 use super::ComtradeError;
+use super::align::{Aligner, corrected_s, highest_hz};
 use super::header::{Analogue, Header, Section};
-use super::join::{Joiner, highest_hz};
 use super::scan::{Facts, Wanted, scan};
 use crate::columns::{Collect, Columns};
 use crate::names::{phase_of_name, phase_symbol, si_unit};
@@ -24,15 +24,15 @@ pub(super) fn read<R: Read + Seek>(
     let facts = scan(header, dat, &wanted, &mut sink)?;
     let mut columns = sink.0;
     let mut recording = about(header, facts)?;
-    if let Some(mut joiner) = Joiner::of(header, analogue, digital)? {
-        let mut joined = Columns::new(analogue, digital);
-        let _ = joiner.push(&columns, &mut |made| {
-            joined.append(made);
+    if let Some(mut aligner) = Aligner::of(header, &wanted.analogue, digital)? {
+        let mut aligned = Columns::new(analogue, digital);
+        let _ = aligner.push(&columns, &mut |made| {
+            aligned.append(made);
             ControlFlow::Continue(())
         });
-        columns = joined;
-        recording.notes.push(Joiner::note(&header.sections));
+        columns = aligned;
     }
+    recording.notes.extend(Aligner::note(header));
     for (channel, samples) in recording.channels.iter_mut().zip(columns.analogue) {
         channel.samples = samples;
     }
@@ -57,7 +57,8 @@ pub(super) fn about(header: &Header, mut facts: Facts) -> Result<Recording, Comt
     set_rate(header, &mut facts, &mut recording)?;
     recording.notes.extend(facts.notes);
     let analogue = header.analogue.iter();
-    recording.channels = analogue.map(|line| channel(line, &mut recording.notes)).collect();
+    let channels = analogue.map(|line| channel(header, line, &mut recording.notes));
+    recording.channels = channels.collect();
     let digital = header.digital.iter();
     recording.digital = digital
         .map(|line| DigitalChannel {
@@ -114,18 +115,26 @@ fn set_rate(
 }
 
 /// One channel with its unit brought to SI and its phase told.
-fn channel(line: &Analogue, notes: &mut Vec<String>) -> Channel {
+fn channel(header: &Header, line: &Analogue, notes: &mut Vec<String>) -> Channel {
     let unit = si_unit(&line.unit);
     let by_name = || {
         let tells = unit.kind != ChannelKind::Other && line.phase.is_empty();
         tells.then(|| phase_of_name(&line.name, unit.kind)).flatten()
     };
     let phase = phase_symbol(&line.phase).or_else(by_name).map(str::to_owned);
+    let corrected_s = corrected_s(header, line.skew_s);
     if line.skew_s != 0.0 {
         notes.push(format!(
-            "channel {} was sampled {} us later than the time stamps say; this is not corrected",
+            "channel {} was sampled {} us later than the time stamps say; {}",
             crate::text::quote(&line.name),
-            line.skew_s * 1e6
+            line.skew_s * 1e6,
+            if corrected_s != 0.0 {
+                "this is corrected, by a windowed sinc"
+            } else if header.timed_by_stamps() {
+                "this is not corrected, as the header states no sampling rate"
+            } else {
+                "this is not corrected, as no sampler is so late"
+            }
         ));
     }
     Channel {
@@ -133,7 +142,7 @@ fn channel(line: &Analogue, notes: &mut Vec<String>) -> Channel {
         phase: phase.unwrap_or_else(|| line.phase.to_lowercase()),
         unit: unit.symbol,
         kind: unit.kind,
-        skew_s: line.skew_s,
+        skew_s: corrected_s,
         samples: Vec::new(),
     }
 }

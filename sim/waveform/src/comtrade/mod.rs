@@ -8,9 +8,10 @@
 //!
 //! What is refused rather than guessed: truncated data, swapped byte order, a channel count that
 //! does not fit the data. What is guessed is noted in [`Recording::notes`]. Sections of different
-//! rates are joined at the highest rate by straight lines, and that is noted; skew is reported per
-//! channel, not corrected. Never reserves memory for what a header only announces.
+//! rates are resampled at the highest rate and skewed channels at the common instants, by a windowed
+//! sinc, and that is noted. Never reserves memory for what a header only announces.
 
+mod align;
 mod ascii;
 mod assemble;
 mod binary;
@@ -18,7 +19,6 @@ mod cff;
 mod date;
 mod error;
 mod header;
-mod join;
 mod layout;
 mod numbers;
 mod scan;

@@ -4,10 +4,10 @@ use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
 use super::ComtradeError;
+use super::align::Aligner;
 use super::assemble::about;
 use super::cff::{CffParts, parts};
 use super::header::{Header, parse};
-use super::join::Joiner;
 use super::scan::{Wanted, scan, unreadable};
 use crate::blocks::{Blocks, Pieces, Take};
 use crate::columns::Columns;
@@ -58,12 +58,12 @@ impl<R: Read + Seek> Comtrade<R> {
             ControlFlow::Continue(())
         };
         // What is wrong with the data is told before what is wrong with its sections.
-        let (mut joiner, refused) = match Joiner::of(&header, analogue, 0) {
-            Ok(joiner) => (joiner, None),
+        let (mut aligner, refused) = match Aligner::of(&header, &wanted.analogue, 0) {
+            Ok(aligner) => (aligner, None),
             Err(error) => (None, Some(error)),
         };
-        let mut pieces = Pieces::new(analogue, |columns: &_| match &mut joiner {
-            Some(joiner) => joiner.push(columns, &mut track),
+        let mut pieces = Pieces::new(analogue, |columns: &_| match &mut aligner {
+            Some(aligner) => aligner.push(columns, &mut track),
             None => track(columns),
         });
         let facts = scan(&header, &mut dat, &wanted, &mut pieces)?;
@@ -72,10 +72,8 @@ impl<R: Read + Seek> Comtrade<R> {
         if let Some(error) = refused {
             return Err(error);
         }
-        let samples = joiner.as_ref().map_or(records, Joiner::count);
-        if joiner.is_some() {
-            recording.notes.push(Joiner::note(&header.sections));
-        }
+        let samples = aligner.as_ref().map_or(records, Aligner::count);
+        recording.notes.extend(Aligner::note(&header));
         let mut gaps = Vec::with_capacity(analogue);
         for (tracker, channel) in trackers.into_iter().zip(&recording.channels) {
             let mut tracked = tracker.finish(&channel.name, block as u64);
@@ -90,20 +88,25 @@ impl<R: Read + Seek> Comtrade<R> {
         self.gaps.get(channel).map_or(0, |gaps| gaps.missing)
     }
 
-    /// Reads the samples of some channels again, block by block.
+    /// Reads the samples of some channels again, block by block; `seen` is shown them as they were
+    /// recorded.
     pub(crate) fn play(
         &mut self,
         channels: &[usize],
+        seen: &mut dyn FnMut(&Columns),
         take: &mut Take<'_>,
     ) -> Result<(), ComtradeError> {
         let analogue = channels.to_vec();
-        let mut joiner = Joiner::of(&self.header, analogue.len(), 0)?;
+        let mut aligner = Aligner::of(&self.header, &analogue, 0)?;
         let spans = |&index: &usize| self.gaps.get(index).map_or(&[][..], |gaps| &gaps.spans);
         let fillers = analogue.iter().map(|index| Filler::new(spans(index))).collect();
         let mut blocks = Blocks::new(fillers, self.block, take);
-        let mut pieces = Pieces::new(analogue.len(), |columns: &_| match &mut joiner {
-            Some(joiner) => joiner.push(columns, &mut |made| blocks.push(made)),
-            None => blocks.push(columns),
+        let mut pieces = Pieces::new(analogue.len(), |columns: &_| {
+            seen(columns);
+            match &mut aligner {
+                Some(aligner) => aligner.push(columns, &mut |made| blocks.push(made)),
+                None => blocks.push(columns),
+            }
         });
         let wanted = Wanted { analogue, digital: false, checked: false };
         scan(&self.header, &mut self.dat, &wanted, &mut pieces)?;

@@ -242,11 +242,10 @@ fn header(
         };
         let ratio = if old { "" } else { ",1,1,P" };
         lines.push(format!(
-            "{number},{name},{phase},,{},{:?},{:?},{},{range}{ratio}",
+            "{number},{name},{phase},,{},{:?},{:?},0,{range}{ratio}",
             clean(&channel.unit),
             coding.multiplier,
             coding.offset,
-            channel.skew_s * 1e6,
         ));
     }
     for (number, channel) in (1..).zip(&recording.digital) {

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod comtrade_align;
+#[cfg(test)]
 mod comtrade_refusals;
 #[cfg(test)]
 mod comtrade_typed;

@@ -51,6 +51,16 @@ fn in_two_sections(cfg: &[u8], samples: usize, first: usize, rate_hz: f64) -> Ve
     text.replace(&one, &two).into_bytes()
 }
 
+/// The first channel sampled later than the header said.
+fn with_skew(cfg: &[u8], skew_us: f64) -> Vec<u8> {
+    let text = String::from_utf8(cfg.to_vec()).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut fields: Vec<String> = lines[2].split(',').map(str::to_owned).collect();
+    fields[7] = skew_us.to_string();
+    lines[2] = fields.join(",");
+    (lines.join("\r\n") + "\r\n").into_bytes()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -60,6 +70,7 @@ proptest! {
         (channels, samples) in (1_usize..5, 2_usize..3000),
         gaps in prop::collection::vec((any::<usize>(), any::<usize>(), 1_usize..700), 0..12),
         sections in prop::option::of((1_usize..3000, 100.0_f64..3000.0)),
+        skew_us in prop_oneof![Just(0.0), -3000.0..30_000.0_f64],
         (block, most) in (1_usize..900, 1_usize..5000),
     ) {
         let written = recording(channels, samples, &gaps);
@@ -68,6 +79,7 @@ proptest! {
             let first = 1 + first % (samples - 1);
             files.cfg = in_two_sections(&files.cfg, samples, first, rate_hz);
         }
+        files.cfg = with_skew(&files.cfg, skew_us);
         let whole = comtrade::read(&files.cfg, &files.dat);
         prop_assert!(whole.is_ok());
         agree(&whole, Stream::comtrade(&files.cfg, Dribble::new(&files.dat, most), block));
