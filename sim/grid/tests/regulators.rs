@@ -3,8 +3,8 @@
 use lastmeter_grid::flow::{self, Options};
 use lastmeter_grid::network::{
     Configuration, Connection, LineDropCompensation, Load, LoadModel, Magnetising, Network,
-    Neutral, Node, NodeId, Place, Regulator, Source, TapChanger, Transformer, Winding, WindingKind,
-    Wire, Wires,
+    Neutral, Node, NodeId, Pace, Place, Regulator, Source, TapChanger, Transformer, Winding,
+    WindingKind, Wire, Wires,
 };
 use num_complex::Complex64;
 
@@ -85,6 +85,7 @@ fn regulator(winding: u8, set_point_v: f64, bandwidth_v: f64) -> Regulator {
         set_point_v,
         bandwidth_v,
         compensation: None,
+        pace: Pace::OneByOne,
         enabled: true,
         place: Place::default(),
     }

@@ -210,7 +210,7 @@ impl Builder<'_> {
         place: Place,
     ) -> Told<(Connection, Configuration)> {
         if delta && phases == 2 {
-            return Err("two phases in delta are not known here".to_owned());
+            return Err("two phases in delta are unsupported".to_owned());
         }
         let conductors = if delta && phases == 3 { 3 } else { phases + 1 };
         let mut nodes = bus.conductors(phases, conductors);
@@ -235,8 +235,8 @@ impl Builder<'_> {
     fn load(&mut self, object: &Object, own: &Load) -> Told<()> {
         let (connection, configuration) =
             self.parts(&own.bus, own.phases, own.delta, object.place)?;
-        if own.neutral_ohm.0 >= 0.0 && connection.wires.set().contains(Wire::Neutral) {
-            return Err("an earthing of its star point (rneut) is not known here".to_owned());
+        if own.neutral_ohm >= 0.0 && connection.wires.set().contains(Wire::Neutral) {
+            return Err("an earthing of its star point (rneut) is unsupported".to_owned());
         }
         let volts = if own.delta || own.phases == 1 { own.kv } else { own.kv / 3f64.sqrt() };
         let (active, reactive) = own.exponents;
@@ -258,7 +258,7 @@ impl Builder<'_> {
             let more = self.otherwise.entry(what);
             more.and_modify(|it| it.1 += 1).or_insert_with(|| (object.name.clone(), 0));
         }
-        let factor = if own.fixed { 1.0 } else { self.world.load_factor };
+        let factor = self.world.load_factor(own.fixed);
         let each = Complex64::new(own.kw, own.kvar) * (1000.0 * factor / own.phases as f64);
         let mut power_va = [Complex64::ZERO; 3];
         power_va[..own.phases].fill(each);

@@ -17,11 +17,14 @@ mod bus;
 mod class;
 mod lex;
 mod script;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use std::collections::BTreeMap;
+
+pub use table::table_page;
 
 use crate::format::Refusal;
 use crate::network::Network;
