@@ -43,6 +43,8 @@ pub(in crate::format::dss) struct Capacitor {
     /// Of each part, if it is given by it.
     pub(in crate::format::dss) farads: Option<f64>,
     pub(in crate::format::dss) on: bool,
+    /// Whether `bus2` was given.
+    pub(in crate::format::dss) has_second_bus: bool,
 }
 
 impl Default for Capacitor {
@@ -55,6 +57,7 @@ impl Default for Capacitor {
             delta: false,
             farads: None,
             on: true,
+            has_second_bus: false,
         }
     }
 }
@@ -67,11 +70,14 @@ impl Capacitor {
         };
         match property {
             "bus1" => self.bus = Bus::read(value.text)?,
-            "bus2" => earthed(value)?,
+            "bus2" => {
+                earthed(value)?;
+                self.has_second_bus = true;
+            }
             "phases" => self.phases = value.whole(1, 3)? as usize,
             "kvar" => (self.kvar, self.farads) = (one(value)?, None),
             "kv" => self.kv = value.positive()?,
-            "conn" => self.delta = value.delta()?,
+            "conn" => self.delta = not_back(self.delta, value.delta()?)?,
             "cuf" => self.farads = Some(one(value)? * 1e-6),
             "states" => self.on = one(value)? != 0.0,
             _ => return Err(UNSUPPORTED.to_owned()),
@@ -84,12 +90,21 @@ impl Capacitor {
         if self.delta || other.delta {
             return Err(DELTA_LIKE.to_owned());
         }
-        Ok(Self { bus: self.bus.clone(), ..other.clone() })
+        let (bus, has_second_bus) = (self.bus.clone(), self.has_second_bus);
+        Ok(Self { bus, has_second_bus, ..other.clone() })
     }
 }
 
 /// Why `like` is rejected of a delta.
 pub(super) const DELTA_LIKE: &str = "of a delta OpenDSS copies other terminals; write it out";
+
+/// Whether it is a delta now; of one that was OpenDSS leaves the other terminal open.
+pub(super) fn not_back(before: bool, now: bool) -> Told<bool> {
+    if before && !now {
+        return Err("it was delta before; OpenDSS then leaves its star point open".to_owned());
+    }
+    Ok(now)
+}
 
 /// Whether a second bus is earth.
 pub(super) fn earthed(value: Value<'_>) -> Told<()> {

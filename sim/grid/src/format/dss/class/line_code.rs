@@ -142,8 +142,8 @@ impl Impedances {
         if matches!(property, "rmatrix" | "xmatrix" | "cmatrix") {
             self.symmetric = false;
         } else if !matches!(property, "rg" | "xg" | "rho") {
+            // The matrices follow behind the command.
             self.symmetric = true;
-            self.fill();
         }
         Ok(true)
     }
@@ -175,9 +175,9 @@ impl LineCode {
                 let order = value.whole(1, 4)? as usize;
                 if order != self.impedances.order {
                     (self.impedances.order, self.neutral) = (order, order);
+                    self.impedances.fill();
                 }
                 self.impedances.symmetric = true;
-                self.impedances.fill();
             }
             "units" => self.unit_m = value.length_unit()?,
             "basefreq" => {
@@ -203,6 +203,13 @@ impl LineCode {
             }
         }
         Ok(())
+    }
+
+    /// Makes its matrices agree, after it was edited.
+    pub(in crate::format::dss) fn settle(&mut self) {
+        if self.impedances.symmetric {
+            self.impedances.fill();
+        }
     }
 
     /// This with what `like` copies of another one.

@@ -136,6 +136,10 @@ impl State {
     pub(super) fn settle(&mut self) -> Told<()> {
         match self {
             Self::Source(own) => own.settle(),
+            Self::LineCode(own) => {
+                own.settle();
+                Ok(())
+            }
             Self::Transformer(own) => {
                 own.settle();
                 Ok(())

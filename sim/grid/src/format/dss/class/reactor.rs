@@ -1,7 +1,7 @@
 //! `Reactor`: to earth, between phases, or in series.
 
 use super::UNSUPPORTED;
-use super::capacitor::DELTA_LIKE;
+use super::capacitor::{DELTA_LIKE, not_back};
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
     Entry, RATING, RELIABILITY, base_frequency, noted, obeyed, obeyed_as, rejected, rejected_but,
@@ -44,6 +44,8 @@ pub(in crate::format::dss) struct Reactor {
     pub(in crate::format::dss) bus: Bus,
     /// The other end; earth if there is none.
     pub(in crate::format::dss) other: Option<Bus>,
+    /// Whether `bus2` was given.
+    pub(in crate::format::dss) has_second_bus: bool,
     pub(in crate::format::dss) phases: usize,
     kvar: f64,
     kv: f64,
@@ -57,6 +59,7 @@ impl Default for Reactor {
         Self {
             bus: Bus::default(),
             other: None,
+            has_second_bus: false,
             phases: 3,
             kvar: 100.0,
             kv: 12.47,
@@ -75,11 +78,12 @@ impl Reactor {
                 let bus = Bus::read(value.text)?;
                 let earth = !bus.nodes.is_empty() && bus.nodes.iter().all(|&node| node == 0);
                 self.other = (!earth).then_some(bus);
+                self.has_second_bus = true;
             }
             "phases" => self.phases = value.whole(1, 3)? as usize,
             "kvar" => (self.kvar, self.x_ohm) = (value.number()?, None),
             "kv" => self.kv = value.positive()?,
-            "conn" => self.delta = value.delta()?,
+            "conn" => self.delta = not_back(self.delta, value.delta()?)?,
             "r" => self.r_ohm = value.number()?,
             "x" => self.x_ohm = Some(value.number()?),
             _ => return Err(UNSUPPORTED.to_owned()),
@@ -93,7 +97,8 @@ impl Reactor {
             return Err(DELTA_LIKE.to_owned());
         }
         let (bus, second) = (self.bus.clone(), self.other.clone());
-        Ok(Self { bus, other: second, ..other.clone() })
+        let has_second_bus = self.has_second_bus;
+        Ok(Self { bus, other: second, has_second_bus, ..other.clone() })
     }
 
     /// Resistance and reactance of each part, ohm.

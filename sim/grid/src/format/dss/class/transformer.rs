@@ -243,6 +243,8 @@ impl Transformer {
             };
             side.set(property, value)?;
         }
+        // OpenDSS leaves the last winding active, however many values there are.
+        self.active = windings - 1;
         Ok(())
     }
 }
