@@ -49,6 +49,13 @@ impl Builder<'_> {
     fn winding(&mut self, object: &Object, phases: usize, side: &Side) -> Told<Winding> {
         let mut nodes = side.bus.conductors(phases, phases + 1);
         let end = nodes.pop().unwrap_or(0);
+        if phases == 1 && nodes[0] == 0 && end != 0 {
+            return Err(format!(
+                "{}.0.{end} begins at earth, as the second half of a centre-tapped winding does: \
+                 unsupported",
+                side.bus.name
+            ));
+        }
         let star_point = match end {
             0 => Neutral::Earthed(Complex64::ZERO),
             4 if side.neutral_ohm < 0.0 => Neutral::Wire,
