@@ -147,12 +147,23 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
             Format::Csv => show::csv(&read.network, &flow),
             Format::Json => one_json(&read, &flow, phases, Some(solve_ms)),
         };
+        if options.format == Format::Csv {
+            tell_notes(&read);
+        }
         tell_times(options, read_ms, "solved", solve_ms);
         out.write_all(answer.as_bytes())?;
         return Ok(());
     }
+    tell_notes(&read);
     tell_times(options, read_ms, "solved and told", milliseconds(begin));
     Ok(())
+}
+
+/// Prints the notes beside an answer that has no place for them.
+fn tell_notes(read: &Read) {
+    for note in &read.notes {
+        tell(&printable(&format!("note: {note}")));
+    }
 }
 
 fn tell_times(options: &GridOptions, read_ms: f64, done: &str, took_ms: f64) {

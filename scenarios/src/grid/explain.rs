@@ -5,12 +5,18 @@ use std::fmt::Write as _;
 /// The page that has all tables and keys of a network in our TOML.
 const PAGE: &str = include_str!("../../../docs/networks.md");
 
+/// What is obeyed, noted and rejected of scripts of `OpenDSS`.
+const OPENDSS: &str = include_str!("../../../docs/opendss.md");
+
 /// The page where it says how a network is written; for a table or a key the rows about it, `None`
 /// where there is none.
 pub(crate) fn explain(name: &str) -> Option<String> {
     let page = PAGE.split("\n## ").next().unwrap_or(PAGE);
     if name == "network" {
         return Some(page.to_owned());
+    }
+    if name == "opendss" {
+        return Some(OPENDSS.to_owned());
     }
     let is_word = |text: &str| {
         !name.is_empty()
@@ -62,6 +68,7 @@ mod tests {
             }
         }
         assert!(head.len() > 10 && keys > 50, "{} tables, {keys} keys", head.len());
+        assert!(explain("opendss").unwrap().contains("| `VMinpu` | obeyed |"));
         assert!(explain("network").unwrap().contains("[[transformer]]"));
         assert!(explain("bogus").is_none() && explain("").is_none());
     }

@@ -1,10 +1,4 @@
-//! A network step by step, as its loads follow a table.
-//!
-//! The table is CSV: the first column tells the time of each row as it likes, but where it can be
-//! read as times they go on. Every other column is a load's active power in watts (`NAME`, or
-//! `NAME.p_w`) or its reactive power in vars (`NAME.q_var`). A load without a column stays as the
-//! file of the network has it; one whose reactive power has no column keeps its power factor. Of a
-//! load in several parts each has its share of the whole as before.
+//! A network step by step, as its loads follow a table ([`columns`]).
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -17,22 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Format, GridOptions, Read, Stop};
-use crate::language::{other_separator, turns_back};
 
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Part {
-    Active,
-    Reactive,
-}
-
-/// A table of powers.
-struct Table {
-    /// The load of each column, and which part of its power.
-    columns: Vec<(usize, Part)>,
-    /// Name of each row, and its powers.
-    rows: Vec<(String, Vec<f64>)>,
-}
+mod columns;
+#[cfg(test)]
+mod tests;
 
 /// What is told of a step. The rest of its power flow is let go: a year has many steps.
 struct Step<'a> {
@@ -71,11 +53,9 @@ pub(super) fn answer(
     out: &mut dyn Write,
 ) -> Result<(), Stop> {
     let network = &read.network;
-    let table = table(file, network)?;
+    let table = columns::table(file, network, choices.phases)?;
     let rows = table.rows.len();
-    let change = |step: usize, changed: &mut Network| {
-        set(network, changed, &table.columns, &table.rows[step].1);
-    };
+    let change = |step: usize, changed: &mut Network| table.set(step, network, changed);
     let time = |step: usize| &*table.rows[step].0;
     let refused = |step: usize, why: String| {
         let (shown, at, time) = (options.file.display(), step + 1, time(step));
@@ -121,137 +101,6 @@ pub(super) fn answer(
         Ok::<_, Stop>(())
     })?;
     Ok(())
-}
-
-/// Sets the powers of one row.
-fn set(described: &Network, changed: &mut Network, columns: &[(usize, Part)], powers: &[f64]) {
-    let mut wanted: Vec<(Option<f64>, Option<f64>)> = vec![(None, None); described.loads.len()];
-    for (&(load, part), &power) in columns.iter().zip(powers) {
-        match part {
-            Part::Active => wanted[load].0 = Some(power),
-            Part::Reactive => wanted[load].1 = Some(power),
-        }
-    }
-    for ((load, wanted), before) in changed.loads.iter_mut().zip(wanted).zip(&described.loads) {
-        let (active, reactive) = wanted;
-        if active.is_none() && reactive.is_none() {
-            continue;
-        }
-        let whole: Complex64 = before.power_va.iter().sum();
-        // What the file has by parts is shared out likewise; generators deliver what they are told.
-        let sign = if before.generator { -1.0 } else { 1.0 };
-        let p = active.map_or(whole.re, |p| sign * p);
-        let factor = if whole.re == 0.0 { 0.0 } else { whole.im / whole.re };
-        let q = reactive.map_or(if active.is_some() { p * factor } else { whole.im }, |q| sign * q);
-        let parts = parts(before);
-        for (at, power) in load.power_va.iter_mut().enumerate().take(parts) {
-            let share = if whole.norm() == 0.0 {
-                1.0 / parts as f64
-            } else {
-                before.power_va[at].norm() / before.power_va.iter().map(|s| s.norm()).sum::<f64>()
-            };
-            *power = share * Complex64::new(p, q);
-        }
-    }
-}
-
-/// How many parts a load has.
-fn parts(load: &lastmeter_grid::network::Load) -> usize {
-    use lastmeter_grid::network::Configuration;
-    let wires = load.connection.wires.as_slice();
-    let phases = wires.iter().filter(|&&wire| wire != Wire::Neutral).count();
-    match load.configuration {
-        Configuration::Delta if wires.len() == 2 => 1,
-        _ => phases.clamp(1, 3),
-    }
-}
-
-fn table(file: &Path, network: &Network) -> Result<Table, String> {
-    let shown = file.display();
-    let failed = |line: u64, why: String| format!("error: {shown}:{line}: {why}");
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(file)
-        .map_err(|error| format!("error: cannot read {shown}: {error}"))?;
-    let head = reader.headers().map_err(|error| failed(1, error.to_string()))?.clone();
-    let columns = columns(&head, network).map_err(|why| failed(1, why))?;
-    let mut rows: Vec<(String, Vec<f64>)> = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| format!("error: {shown}: {error}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let mut cells = record.iter();
-        let time = cells.next().unwrap_or_default().to_owned();
-        if let Some((before, _)) = rows.last()
-            && turns_back(&head[0], before, &time)
-        {
-            let why = format!("the time `{time}` is not later than `{before}` of the row before");
-            return Err(failed(line, why));
-        }
-        let mut powers = Vec::with_capacity(columns.len());
-        for (cell, title) in cells.zip(head.iter().skip(1)) {
-            match cell.parse::<f64>() {
-                Ok(power) if power.is_finite() => powers.push(power),
-                _ => {
-                    let why = format!("`{title}` is `{cell}`, expected a number of watts or vars");
-                    return Err(failed(line, why));
-                }
-            }
-        }
-        rows.push((time, powers));
-    }
-    if rows.is_empty() {
-        return Err(failed(1, "it has no rows".to_owned()));
-    }
-    Ok(Table { columns, rows })
-}
-
-/// The load of each column but the first, which has to be the time.
-fn columns(head: &csv::StringRecord, network: &Network) -> Result<Vec<(usize, Part)>, String> {
-    if let (1, Some(why)) = (head.len(), head.get(0).and_then(other_separator)) {
-        return Err(why);
-    }
-    let of = |title: &str| {
-        let (name, part) = named(title);
-        Some((network.loads.iter().position(|load| *load.name == *name)?, part))
-    };
-    if let Some(first) = head.get(0)
-        && !first.eq_ignore_ascii_case("time")
-        && of(first).is_some()
-    {
-        return Err(format!(
-            "the first column is the time of each row, but this one is called `{first}` as a load \
-             of the network is; put a column `time` in front of it"
-        ));
-    }
-    let mut columns = Vec::new();
-    for title in head.iter().skip(1) {
-        let Some(column) = of(title) else {
-            let known: Vec<&str> = network.loads.iter().take(8).map(|load| &*load.name).collect();
-            return Err(format!(
-                "`{}` is no load of the network; its loads are {}{}",
-                named(title).0,
-                known.join(", "),
-                if network.loads.len() > known.len() { ", ..." } else { "" }
-            ));
-        };
-        if columns.contains(&column) {
-            return Err(format!("`{title}` has two columns"));
-        }
-        columns.push(column);
-    }
-    if columns.is_empty() {
-        return Err("it has no column of a load; expected `time,LOAD,...`".to_owned());
-    }
-    Ok(columns)
-}
-
-/// The load that a column is called by, and which part of its power it has.
-fn named(title: &str) -> (&str, Part) {
-    match (title.strip_suffix(".p_w"), title.strip_suffix(".q_var")) {
-        (Some(name), _) => (name, Part::Active),
-        (_, Some(name)) => (name, Part::Reactive),
-        _ => (title, Part::Active),
-    }
 }
 
 /// The lowest and the highest voltage per unit with their nodes.

@@ -3,8 +3,8 @@
 use lastmeter_grid::flow::{self, Options};
 use lastmeter_grid::network::{
     Configuration, Connection, LineDropCompensation, Load, LoadModel, Magnetising, Network,
-    Neutral, Node, NodeId, Place, Regulator, Source, TapChanger, Transformer, Winding, WindingKind,
-    Wire, Wires,
+    Neutral, Node, NodeId, Pace, Place, Regulator, Source, TapChanger, Transformer, Winding,
+    WindingKind, Wire, Wires,
 };
 use num_complex::Complex64;
 
@@ -85,6 +85,7 @@ fn regulator(winding: u8, set_point_v: f64, bandwidth_v: f64) -> Regulator {
         set_point_v,
         bandwidth_v,
         compensation: None,
+        pace: Pace::OneByOne,
         enabled: true,
         place: Place::default(),
     }
@@ -144,4 +145,27 @@ fn a_regulator_that_is_not_enabled_leaves_its_tap_alone() {
     let (taps, relay) = taps(&network(0.95, 1, 0.00625, still));
     assert!(taps.is_empty());
     assert!((relay - 114.0).abs() < 0.01, "{relay}");
+}
+
+/// 120 V at the relay to begin with, 0.75 V for each tap, a band of 126 V +- 1.6 V. One by one it
+/// stops at the first tap inside, 124.5 V. As `OpenDSS` moves: of the 8 taps that are missing
+/// seven tenths, 5, then at 123.75 V two of three, which is 125.25 V; by one at a time as before.
+#[test]
+fn a_pace_towards_the_set_point_goes_farther_into_the_band() {
+    let towards = |most| Pace::Towards { most, delay_s: 15.0 };
+    for (pace, expected) in
+        [(Pace::OneByOne, 6), (towards(16), 7), (towards(1), 6), (towards(4), 6), (towards(0), 0)]
+    {
+        let own = Regulator { pace, enabled: pace != towards(0), ..regulator(1, 126.0, 3.2) };
+        let (taps, relay) = taps(&network(1.0, 1, 0.00625, own));
+        let position = taps.first().map_or(0, |tap| tap.2);
+        assert_eq!(position, expected, "{pace:?}");
+        assert!((relay - (120.0 + 0.75 * f64::from(expected))).abs() < 0.01, "{relay}");
+    }
+    // 121.1 V needs 1.467 taps, which is one; 120.3 V less than half a one, which is none.
+    for (set_point, expected) in [(121.1, 1), (120.3, 0), (117.0, -4)] {
+        let own = Regulator { pace: towards(16), ..regulator(1, set_point, 0.1) };
+        let (taps, _) = taps(&network(1.0, 1, 0.00625, own));
+        assert_eq!(taps.first().map_or(0, |tap| tap.2), expected, "{set_point}");
+    }
 }

@@ -1,11 +1,10 @@
 //! The network solved step by step, and what is wrong with the plant.
 
 use lastmeter_grid::flow::{self, EndState, Failure, Flow, LoadState, NodeState, Options};
-use lastmeter_grid::network::{LineImpedance, Load, LoadModel, Network, Wire};
+use lastmeter_grid::network::{LineImpedance, LoadModel, Network, Wire};
 use num_complex::Complex64;
 
 use super::profile::Raster;
-use super::view::part_count;
 
 /// What makes meters and the declared network disagree.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -230,21 +229,9 @@ fn losses(flow: &Flow) -> Complex64 {
 fn set_powers(network: &mut Network, powers: &[Option<Vec<Complex64>>], step: usize) {
     for (load, powers) in network.loads.iter_mut().zip(powers) {
         if let Some(power) = powers.as_ref().and_then(|powers| powers.get(step)) {
-            load.power_va = spread(load, *power);
+            load.power_va = load.split(*power);
         }
     }
-}
-
-/// A load's power over its parts: in proportion to what is written of them, else evenly.
-fn spread(load: &Load, power: Complex64) -> [Complex64; 3] {
-    let parts = part_count(load);
-    let written: f64 = load.power_va[..parts].iter().map(|part| part.re).sum();
-    let mut spread = [Complex64::default(); 3];
-    for (part, written_part) in spread[..parts].iter_mut().zip(load.power_va) {
-        let share = written_part.re / written;
-        *part = power * if share.is_finite() { share } else { 1.0 / parts as f64 };
-    }
-    spread
 }
 
 /// The declared network with the loads as they are in the plant, whatever the voltages.

@@ -20,24 +20,9 @@ use crate::{Program, Streams, Terminal, TerminalError};
 /// A voltage and the current that goes with it.
 type Pair = (Complex64, Complex64);
 
-/// How many parts a load has.
-pub(super) fn part_count(load: &Load) -> usize {
-    let wires = load.connection.wires.as_slice();
-    let phases = wires.iter().filter(|wire| **wire != Wire::Neutral).count();
-    match load.configuration {
-        Configuration::Delta if phases == 2 => 1,
-        _ => phases.min(3),
-    }
-}
-
 /// What the parts of a load are called: by the wires that each is connected to.
 pub fn part_names(load: &Load) -> Vec<String> {
-    let wires = load.connection.wires.as_slice();
-    let name = |part: usize| match load.configuration {
-        Configuration::Delta => format!("{}{}", wires[part], wires[(part + 1) % wires.len()]),
-        Configuration::Star | Configuration::StarIsolated => wires[part].to_string(),
-    };
-    (0..part_count(load)).map(name).collect()
+    (0..load.parts()).map(|part| load.part_name(part)).collect()
 }
 
 impl Feeder {

@@ -261,7 +261,8 @@ fn source(source: &Source) -> Wrong {
     above_zero("its voltage", source.voltage_v, "V")?;
     finite("its angle", source.angle_rad)?;
     passive("its positive-sequence impedance", source.z1_ohm, "ohm")?;
-    passive("its zero-sequence impedance", source.z0_ohm, "ohm")?;
+    // Short-circuit powers that do not fit together make it negative, as scripts of OpenDSS may.
+    finite_complex("its zero-sequence impedance", source.z0_ohm)?;
     let largest = source.z1_ohm.norm().max(source.z0_ohm.norm());
     if largest > SOURCE_OHM_MOST {
         return Err(format!(

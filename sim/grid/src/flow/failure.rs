@@ -5,11 +5,11 @@ use std::fmt;
 use num_complex::Complex64;
 
 use super::walk::Walk;
-use super::{Flow, Nodal, Options};
+use super::{Flow, Nodal, Options, newton, way_back};
 use crate::block::{Column, magnitude};
 use crate::block_lu::Singular;
 use crate::circuit::{Circuit, EARTH, Part};
-use crate::network::{Fault, Network, Place, Wire};
+use crate::network::{Fault, Network, NodeId, Place, Wire};
 use crate::topology::NONE;
 
 /// Why a power flow has no solution.
@@ -29,6 +29,19 @@ pub enum Failure {
         residual_va: f64,
         /// Up to what would be right, volt-amperes.
         allowed_va: f64,
+    },
+    /// Voltages do not stand still within the tolerance, but do within a coarser one: what moves
+    /// them are the last digits of the numbers.
+    Tolerance {
+        /// What was asked for, per unit.
+        wanted_pu: f64,
+        /// By how much a step of Newton's method still moves voltages, per unit.
+        moving_pu: f64,
+        /// The node and the wire whose voltage moves most.
+        at: (Box<str>, Wire),
+        /// A tolerance within which there is a solution, per unit; none if none was found, but the
+        /// network has no solution even without loads, so that none of them can be too much.
+        reached_pu: Option<f64>,
     },
     /// Regulators did not come to rest.
     Regulators {
@@ -100,6 +113,19 @@ impl fmt::Display for Failure {
                  small beside the others for numbers of 16 digits: make it a closed switch, or \
                  write down what it is"
             ),
+            Self::Tolerance { wanted_pu, moving_pu, at: (node, wire), reached_pu } => {
+                write!(
+                    f,
+                    "the tolerance of {wanted_pu:e} pu cannot be reached: rounding (numbers have \
+                     16 digits) still moves node `{node}` wire {wire} by {moving_pu:.1e} pu in every \
+                     iteration; very small impedances such as links do that, and \
+                     sides that hardly anything earths"
+                )?;
+                match reached_pu {
+                    Some(reached) => write!(f, "; try --tolerance {reached:e}"),
+                    None => write!(f, "; make very small impedances closed switches"),
+                }
+            }
             Self::Collapse(it) => {
                 write!(
                     f,
@@ -219,6 +245,11 @@ pub(super) fn collapse<const N: usize>(
             first[node as usize] = at;
         }
     }
+    if let Some(&at) = first.get(node as usize).filter(|&&at| at != NONE)
+        && let Some(fault) = way_back::missing(network, NodeId(at))
+    {
+        return Failure::Description(fault);
+    }
     let name = |node: u32| match first.get(node as usize) {
         Some(&at) if at != NONE => &*network.nodes[at as usize].name,
         _ => "?",
@@ -281,6 +312,56 @@ fn too_much<const N: usize>(
         }
     }
     found
+}
+
+/// Up to this tolerance a solution is looked for where a finer one cannot be reached, per unit.
+const COARSER_PU: [f64; 2] = [1e-6, 1e-4];
+/// In so many steps of Newton's method it is seen by how much voltages move.
+const STEPS_SEEN: u32 = 5;
+
+/// The coarser tolerances that may be reached where this one is not.
+pub(super) fn coarser(tolerance_pu: f64) -> impl Iterator<Item = f64> {
+    COARSER_PU.into_iter().filter(move |&it| it > tolerance_pu)
+}
+
+/// That rounding keeps voltages from standing still, seen at those of a coarser tolerance, or of
+/// none.
+pub(super) fn unreachable<const N: usize>(
+    network: &Network,
+    circuit: &Circuit<N>,
+    mut voltages: Vec<Column<N>>,
+    (wanted_pu, reached_pu): (f64, Option<f64>),
+) -> Failure {
+    let mut least = (f64::INFINITY, (0, 0));
+    for _ in 0..STEPS_SEEN {
+        let Some(next) = newton::whole_step(circuit, &voltages) else { break };
+        let moving = largest_change_at(circuit, &voltages, &next);
+        if moving.0 < least.0 {
+            least = moving;
+        }
+        voltages = next;
+    }
+    let (moving_pu, (node, wire)) = least;
+    let at = (name_of(network, circuit, node).0.into(), Wire::ALL[wire]);
+    Failure::Tolerance { wanted_pu, moving_pu, at, reached_pu }
+}
+
+/// The largest change of any voltage, per unit, and at which wire of which node.
+fn largest_change_at<const N: usize>(
+    circuit: &Circuit<N>,
+    before: &[Column<N>],
+    after: &[Column<N>],
+) -> (f64, (u32, usize)) {
+    let mut largest = (0.0, (0, 0));
+    for (node, (a, b)) in (0..).zip(before.iter().zip(after)) {
+        for wire in 0..N {
+            let change = magnitude(b[wire] - a[wire]) / circuit.rated_voltage_v[node as usize];
+            if change > largest.0 {
+                largest = (change, (node, wire));
+            }
+        }
+    }
+    largest
 }
 
 fn root_of<const N: usize>(circuit: &Circuit<N>, mut node: u32) -> u32 {

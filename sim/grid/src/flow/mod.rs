@@ -14,6 +14,7 @@ mod result;
 mod rounding;
 mod series;
 mod walk;
+mod way_back;
 
 use num_complex::Complex64;
 
@@ -135,8 +136,33 @@ fn solve_compiled<const N: usize>(
 /// when they grow from nothing.
 ///
 /// # Errors
-/// If there is no solution.
+/// If there is no solution, or none within the tolerance: where rounding keeps voltages from
+/// standing still, no load is too much.
 pub fn solve_circuit<const N: usize>(
+    network: &Network,
+    fixed: &Fixed<N>,
+    options: &Options,
+) -> Result<Solved<N>, Failure> {
+    let failed = match attempt(network, fixed, options) {
+        Ok(solved) => return Ok(solved),
+        Err(failed) => failed,
+    };
+    if !matches!(failed, Failure::Collapse(_) | Failure::Tolerance { .. }) {
+        return Err(failed);
+    }
+    let (circuit, tolerance_pu) = (&fixed.circuit, options.tolerance_pu);
+    for coarser_pu in failure::coarser(tolerance_pu) {
+        let coarser = Options { tolerance_pu: coarser_pu, ..*options };
+        if let Ok(solved) = attempt(network, fixed, &coarser) {
+            let reached = (tolerance_pu, Some(coarser_pu));
+            return Err(failure::unreachable(network, circuit, solved.voltages, reached));
+        }
+    }
+    Err(failed)
+}
+
+/// The same within this tolerance only.
+fn attempt<const N: usize>(
     network: &Network,
     fixed: &Fixed<N>,
     options: &Options,
@@ -174,6 +200,10 @@ pub fn solve_circuit<const N: usize>(
         doubtful = Some(solved).filter(|it| it.converged);
     }
     let walk = walk::up(circuit, &start, options);
+    if walk.is_stuck {
+        let reached = (options.tolerance_pu, None);
+        return Err(failure::unreachable(network, circuit, start, reached));
+    }
     if walk.share < 1.0 {
         return Err(failure::collapse(network, circuit, &mut nodal, &start, walk));
     }

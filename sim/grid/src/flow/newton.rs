@@ -50,6 +50,19 @@ pub(super) fn follow<const N: usize>(
     by_blocks(circuit, start, options, true)
 }
 
+/// Where one whole step leads from these voltages, whether that makes things better or not: at a
+/// solution, as far as rounding moves it. None where there is no step.
+pub(super) fn whole_step<const N: usize>(
+    circuit: &Circuit<N>,
+    voltages: &[Column<N>],
+) -> Option<Vec<Column<N>>> {
+    match N {
+        1 => Newton::<N, 2>::new(circuit)?.whole_step(voltages),
+        3 => Newton::<N, 6>::new(circuit)?.whole_step(voltages),
+        _ => Newton::<N, 8>::new(circuit)?.whole_step(voltages),
+    }
+}
+
 fn by_blocks<const N: usize>(
     circuit: &Circuit<N>,
     start: Vec<Column<N>>,
@@ -86,13 +99,7 @@ fn iterate<const N: usize, const M: usize>(
         is_behind: false,
         rounding: None,
     };
-    let Ok(admittances) = Admittances::new(circuit) else { return followed };
-    let newton = Newton::<N, M> {
-        circuit,
-        admittances,
-        symbolic: pattern(circuit),
-        fixed: fixed_nodes(circuit),
-    };
+    let Some(newton) = Newton::<N, M>::new(circuit) else { return followed };
     let mut matrix = Matrix::<M, f64>::new(&newton.symbolic);
     let mut work = Vec::new();
     let Followed { solved, first_step_pu, is_straight, rounding, .. } = &mut followed;
@@ -157,7 +164,23 @@ fn stepped<const N: usize, const M: usize>(
     voltages.iter().zip(step).map(|(voltage, step)| moved(voltage, step)).collect()
 }
 
-impl<const N: usize, const M: usize> Newton<'_, N, M> {
+impl<'a, const N: usize, const M: usize> Newton<'a, N, M> {
+    /// None where a branch has an infinite admittance.
+    fn new(circuit: &'a Circuit<N>) -> Option<Self> {
+        let admittances = Admittances::new(circuit).ok()?;
+        Some(Self { circuit, admittances, symbolic: pattern(circuit), fixed: fixed_nodes(circuit) })
+    }
+
+    fn whole_step(&self, voltages: &[Column<N>]) -> Option<Vec<Column<N>>> {
+        let mut matrix = Matrix::<M, f64>::new(&self.symbolic);
+        self.jacobian(voltages, &mut matrix);
+        matrix.factor(&self.symbolic).ok()?;
+        let mut step: Vec<Column<M, f64>> =
+            self.mismatch(voltages).iter().map(into_parts).collect();
+        matrix.solve(&self.symbolic, &mut step, &mut Vec::new());
+        Some(stepped(voltages, &step, 1.0))
+    }
+
     /// The voltages after a step, made so short that the mismatch shrinks, that mismatch, and the
     /// share of the step; none if it does not.
     fn shortened(

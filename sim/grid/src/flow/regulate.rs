@@ -1,24 +1,31 @@
-//! Regulators: they move taps, position by position, until the voltages at their relays are right.
+//! Regulators: they move taps until the voltages at their relays are right.
 //!
 //! In a round every regulator outside its band moves by one position, in the order of the list;
 //! then the network is solved again. A regulator that turns back comes to rest, so a band narrower
 //! than a tap ends beside the set point instead of never.
+//!
+//! Those of `OpenDSS` scripts move towards their set points by several positions at once, those of
+//! the shortest delay first ([`Pace::Towards`]), so that they end at the same taps as there.
 
 use num_complex::Complex64;
 
 use super::{Failure, Flow, Options, solve_as_it_stands};
 use crate::block::magnitude;
-use crate::network::{Network, Regulator};
+use crate::network::{Network, Pace, Regulator, Winding, WindingKind, Wire};
 
 /// More rounds than any regulator has positions.
 const MOST_ROUNDS: u32 = 200;
+/// From this round on those that move towards their set points rest, too, when they turn back.
+const ROUNDS_OF_TURNS: u32 = 100;
+/// How much of the way to its set point a regulator goes at once.
+const SHARE_OF_WAY: f64 = 0.7;
 
 pub(super) fn solve(network: &Network, options: &Options) -> Result<Flow, Failure> {
     let mut moved = network.clone();
     let mut last = vec![0_i32; network.regulators.len()];
     let mut resting = vec![false; network.regulators.len()];
     let mut iterations = 0;
-    for _ in 0..MOST_ROUNDS {
+    for round in 0..MOST_ROUNDS {
         let mut flow = solve_as_it_stands(&moved, options)?;
         iterations += flow.iterations;
         let mut moves = Vec::new();
@@ -27,12 +34,20 @@ pub(super) fn solve(network: &Network, options: &Options) -> Result<Flow, Failur
                 continue;
             }
             let step = wanted(&moved, &flow, regulator);
-            if step == -last[index] && step != 0 {
+            let turns = step.signum() == -last[index].signum() && step != 0;
+            let may_turn = regulator.pace != Pace::OneByOne && round < ROUNDS_OF_TURNS;
+            if turns && !may_turn {
                 resting[index] = true;
-            } else if step != 0 {
+            } else if step != 0 && can_move(&moved, regulator, step) {
                 moves.push((index, step));
             }
         }
+        let delay = |index: usize| match network.regulators[index].pace {
+            Pace::OneByOne => None,
+            Pace::Towards { delay_s, .. } => Some(delay_s),
+        };
+        let shortest = moves.iter().filter_map(|it| delay(it.0)).fold(f64::INFINITY, f64::min);
+        moves.retain(|it| delay(it.0).is_none_or(|delay_s| delay_s <= shortest));
         let mut any = false;
         for (index, step) in moves {
             any |= apply(&mut moved, &network.regulators[index], step);
@@ -48,7 +63,15 @@ pub(super) fn solve(network: &Network, options: &Options) -> Result<Flow, Failur
     Err(Failure::Regulators { rounds: MOST_ROUNDS, name: name.unwrap_or_default() })
 }
 
-/// Moves a tap if its range allows it.
+/// Whether there is a position in this direction.
+fn can_move(network: &Network, regulator: &Regulator, step: i32) -> bool {
+    let windings = &network.transformers[regulator.transformer as usize].windings;
+    windings[usize::from(regulator.winding)].tap.is_some_and(|tap| {
+        (tap.lowest..=tap.highest).contains(&tap.position.saturating_add(step.signum()))
+    })
+}
+
+/// Moves a tap as far as its range allows it.
 fn apply(network: &mut Network, regulator: &Regulator, step: i32) -> bool {
     let winding = network
         .transformers
@@ -56,7 +79,8 @@ fn apply(network: &mut Network, regulator: &Regulator, step: i32) -> bool {
         .and_then(|it| it.windings.get_mut(usize::from(regulator.winding)));
     let Some(tap) = winding.and_then(|it| it.tap.as_mut()) else { return false };
     let next = tap.position.saturating_add(step);
-    let allowed = (tap.lowest..=tap.highest).contains(&next);
+    let next = if step > 0 { next.min(tap.highest) } else { next.max(tap.lowest) };
+    let allowed = next != tap.position && (tap.lowest..=tap.highest).contains(&next);
     if allowed {
         tap.position = next;
     }
@@ -130,7 +154,14 @@ fn relay_voltage_v(network: &Network, flow: &Flow, regulator: &Regulator) -> Opt
     Some(magnitude(voltage))
 }
 
-/// By how many positions, and in which direction, a regulator wants to move: -1, 0 or 1.
+/// Volts across the phase of a winding that its taps are rated for.
+fn phase_voltage_v(winding: &Winding) -> f64 {
+    let phases = winding.connection.wires.as_slice().iter().filter(|it| **it != Wire::Neutral);
+    let is_star = winding.kind != WindingKind::Delta && phases.count() > 1;
+    winding.rated_voltage_v / if is_star { 3f64.sqrt() } else { 1.0 }
+}
+
+/// By how many positions, and in which direction, a regulator wants to move.
 fn wanted(network: &Network, flow: &Flow, regulator: &Regulator) -> i32 {
     let transformer = &network.transformers[regulator.transformer as usize];
     let at = usize::from(regulator.winding);
@@ -150,7 +181,17 @@ fn wanted(network: &Network, flow: &Flow, regulator: &Regulator) -> i32 {
     let raises = winding.connection.node == regulator.node || (!other && at > 0);
     let direction = if off < 0.0 { 1 } else { -1 };
     let direction = if raises { direction } else { -direction };
-    if tap.step < 0.0 { -direction } else { direction }
+    let direction = if tap.step < 0.0 { -direction } else { direction };
+    let Pace::Towards { most, .. } = regulator.pace else { return direction };
+    // In per unit of the turns, as OpenDSS counts: ties go to the even number of positions.
+    let missing_pu = off.abs() * regulator.voltage_transformer_ratio / phase_voltage_v(winding);
+    let step = tap.step.abs();
+    let whole = (missing_pu / step).round_ties_even() * step;
+    if whole == 0.0 {
+        return 0;
+    }
+    let count = (SHARE_OF_WAY * whole / step).trunc().max(1.0).min(f64::from(most));
+    direction * count as i32
 }
 
 fn changed(before: &Network, after: &Network) -> Vec<(u32, u8, i32)> {

@@ -8,8 +8,8 @@ use num_complex::Complex64;
 use super::{Method, Solved};
 use crate::block::{Block, Column, apply, magnitude, zero};
 use crate::circuit::{
-    Circuit, EARTH, Fixed, SWITCH_OHM, line_model, positive_sequence, project, shunt_admittance,
-    transformer_admittance,
+    Circuit, EARTH, Fixed, SWITCH_OHM, SourceNode, line_model, positive_sequence, project,
+    shunt_admittance, transformer_admittance,
 };
 use crate::network::{Connection, Fault, Network, Wire};
 use crate::topology::{Graph, NONE};
@@ -381,11 +381,13 @@ impl<const N: usize> Results<'_, N> {
         states
     }
 
-    /// Sources behind an impedance; what the others deliver is what is left.
+    /// Sources behind an impedance that counts; what the others deliver is what is left.
     fn sources(&mut self) -> Vec<EndState> {
         let mut states = vec![EndState::default(); self.network.sources.len()];
         for source in &self.circuit.sources {
-            let Some(admittance) = &source.admittance else { continue };
+            let Some(admittance) = source.admittance.as_ref().filter(|_| !is_stiff(source)) else {
+                continue;
+            };
             let node = self.network.sources[source.source as usize].node.index();
             let voltage = self.nodes[node].voltage_v;
             let across: Column<N> = std::array::from_fn(|wire| {
@@ -431,7 +433,7 @@ impl<const N: usize> Results<'_, N> {
                 which.push((false, index));
             }
         }
-        let is_fixed = |source: &&crate::circuit::SourceNode<N>| source.admittance.is_none();
+        let is_fixed = |source: &&SourceNode<N>| source.admittance.is_none() || is_stiff(source);
         let at_fixed: Vec<(u32, usize)> = self
             .circuit
             .sources
@@ -513,6 +515,19 @@ impl<const N: usize> Results<'_, N> {
         }
         (largest, place)
     }
+}
+
+/// More than this must not be the rounding of what a source delivers, volt-amperes.
+const SOURCE_ROUNDING_VA: f64 = 1e-3;
+
+/// Whether the voltage across a source's impedance is lost in the last digits of the voltages at
+/// its ends, so that what it delivers cannot be had from it.
+fn is_stiff<const N: usize>(source: &SourceNode<N>) -> bool {
+    let size = |values: &[Complex64]| values.iter().map(|it| magnitude(*it)).fold(0.0, f64::max);
+    let volts = size(&source.voltage);
+    source.admittance.as_ref().is_some_and(|admittance| {
+        size(admittance.as_flattened()) * volts * volts * f64::EPSILON > SOURCE_ROUNDING_VA
+    })
 }
 
 fn loading(state: &LineState, rated: Option<f64>) -> Option<f64> {

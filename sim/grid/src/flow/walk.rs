@@ -89,12 +89,14 @@ pub(super) struct Walk<const N: usize> {
     pub(super) share: f64,
     /// Of Newton's method, in all.
     pub(super) iterations: u32,
+    /// Whether there was no solution even without loads, where nothing can collapse.
+    pub(super) is_stuck: bool,
 }
 
 impl<const N: usize> Walk<N> {
     /// What it found, if it got to all loads.
     pub(super) fn into_solved(self) -> Solved<N> {
-        let Self { voltages, iterations, share } = self;
+        let Self { voltages, iterations, share, .. } = self;
         Solved { voltages, iterations, converged: share == 1.0, method: Method::Newton }
     }
 }
@@ -253,10 +255,10 @@ pub(super) fn up<const N: usize>(
         farthest_pu: if is_raised { FARTHEST_RAISED_PU } else { f64::INFINITY },
         iterations: 0,
     };
-    let mut walk = Walk { voltages: start.to_vec(), share: 0.0, iterations: 0 };
+    let mut walk = Walk { voltages: start.to_vec(), share: 0.0, iterations: 0, is_stuck: false };
     let empty = walker.at(0.0, start, None);
     if !empty.solved.converged {
-        walk.iterations = walker.iterations;
+        (walk.iterations, walk.is_stuck) = (walker.iterations, true);
         return walk;
     }
     walk.voltages = empty.solved.voltages;

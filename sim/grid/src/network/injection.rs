@@ -2,7 +2,7 @@
 
 use num_complex::Complex64;
 
-use super::{Connection, NodeId, Place};
+use super::{Connection, NodeId, Place, Wire};
 
 /// How three (or fewer) single-phase parts are connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,52 @@ pub struct Load {
     pub generator: bool,
     /// Where it was read.
     pub place: Place,
+}
+
+impl Load {
+    /// How many parts it has, of which `power_va` has the powers.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        let wires = self.connection.wires.as_slice();
+        let phases = wires.iter().filter(|wire| **wire != Wire::Neutral).count();
+        match self.configuration {
+            Configuration::Delta if phases == 2 => 1,
+            _ => phases.min(3),
+        }
+    }
+
+    /// What a part is called: by the wires that it is connected to, without the neutral.
+    #[must_use]
+    pub fn part_name(&self, part: usize) -> String {
+        let wires = self.connection.wires.as_slice();
+        match self.configuration {
+            Configuration::Delta => format!("{}{}", wires[part], wires[(part + 1) % wires.len()]),
+            Configuration::Star | Configuration::StarIsolated => wires[part].to_string(),
+        }
+    }
+
+    /// A power of the whole load over its parts, as the powers that it has are split over them:
+    /// active power like active power, reactive power like reactive power or, where it has none,
+    /// like active power; evenly where that has no split either.
+    #[must_use]
+    pub fn split(&self, whole_va: Complex64) -> [Complex64; 3] {
+        let parts = self.parts();
+        let own = &self.power_va[..parts];
+        let shares = |of: &dyn Fn(&Complex64) -> f64| -> Option<[f64; 3]> {
+            let whole: f64 = own.iter().map(of).sum();
+            let mut shares = [0.0; 3];
+            for (share, power) in shares.iter_mut().zip(own) {
+                *share = of(power) / whole;
+            }
+            shares.iter().all(|it| it.is_finite()).then_some(shares)
+        };
+        let even = std::array::from_fn(|part| if part < parts { 1.0 / parts as f64 } else { 0.0 });
+        let active = shares(&|it| it.re).unwrap_or(even);
+        let reactive = shares(&|it| it.im).unwrap_or(active);
+        std::array::from_fn(|part| {
+            Complex64::new(whole_va.re * active[part], whole_va.im * reactive[part])
+        })
+    }
 }
 
 /// A constant admittance.

@@ -17,7 +17,7 @@ pub use injection::{
     Configuration, Load, LoadModel, Shunt, ShuntAdmittance, Source, VoltageBand, ZipShares,
 };
 pub use transformer::{
-    LineDropCompensation, Magnetising, Neutral, Regulator, TapChanger, Transformer, Winding,
+    LineDropCompensation, Magnetising, Neutral, Pace, Regulator, TapChanger, Transformer, Winding,
     WindingKind,
 };
 pub use wire::{Connection, Wire, WireList, Wires};

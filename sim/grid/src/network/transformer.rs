@@ -152,8 +152,25 @@ pub struct LineDropCompensation {
     pub reactive_v: f64,
 }
 
+/// How a regulator gets to its band.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Pace {
+    /// By one position in each round.
+    #[default]
+    OneByOne,
+    /// As `OpenDSS` has it for steady states (`controlmode=static`): by seven tenths of what is
+    /// missing to the set point, but at least by one position, and only those of the shortest delay
+    /// of all that want to move.
+    Towards {
+        /// The most positions at once.
+        most: u32,
+        /// How long it waits before it moves, seconds.
+        delay_s: f64,
+    },
+}
+
 /// Moves the taps of one transformer until the voltage at its relay lies within a band. Regulators
-/// act in the order of their list, one position at a time: the same network ends at the same taps.
+/// act in the order of their list: the same network ends at the same taps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regulator {
     /// Unique among the regulators.
@@ -176,6 +193,8 @@ pub struct Regulator {
     pub bandwidth_v: f64,
     /// Its line drop compensation.
     pub compensation: Option<LineDropCompensation>,
+    /// By how much it moves at once, and when.
+    pub pace: Pace,
     /// Whether it moves at all; otherwise taps stay as they are.
     pub enabled: bool,
     /// Where it was read.

@@ -18,6 +18,9 @@ use crate::network::{
 
 mod transformer;
 
+/// Why a second bus of a delta is rejected.
+const DELTA_OF_TWO: &str = "a delta has no bus2";
+
 /// What is being built.
 pub(super) struct Builder<'w> {
     world: &'w World,
@@ -26,6 +29,7 @@ pub(super) struct Builder<'w> {
     follows: Vec<Follows>,
     /// What is not quite as in `OpenDSS`: the first load, and how many more there are.
     otherwise: BTreeMap<&'static str, (String, usize)>,
+    notes: Vec<String>,
 }
 
 /// The network of the objects that are enabled.
@@ -38,6 +42,7 @@ pub(super) fn network(world: &World, file: &str, mistakes: &mut Mistakes) -> Doc
         nodes: BTreeMap::new(),
         follows: Vec::new(),
         otherwise: BTreeMap::new(),
+        notes: Vec::new(),
     };
     if world.circuit.is_none() && mistakes.is_empty() {
         mistakes.add(file, 0, "there is no circuit: \"new circuit.NAME\" is expected");
@@ -71,7 +76,7 @@ pub(super) fn network(world: &World, file: &str, mistakes: &mut Mistakes) -> Doc
         0 => format!("load {first} {what}"),
         more => format!("load {first} and {more} more: {what}"),
     });
-    let notes = notes.collect();
+    let notes = builder.notes.into_iter().chain(notes).collect();
     Document { network: builder.network, profiles, follows: builder.follows, notes }
 }
 
@@ -137,6 +142,14 @@ impl Builder<'_> {
             return Err("its phases are expected at nodes 1.2.3".to_owned());
         }
         let (z1_ohm, z0_ohm) = own.impedance_ohm()?;
+        if z0_ohm.re < 0.0 || z0_ohm.im < 0.0 {
+            self.notes.push(format!(
+                "vsource {}: its zero-sequence impedance is {:.4} + j {:.4} ohm, negative, since \
+                 its short-circuit powers of three phases and of one do not fit together; OpenDSS \
+                 counts so too. Give both (what is not given is 2000 MVA and 2100 MVA)",
+                object.name, z0_ohm.re, z0_ohm.im
+            ));
+        }
         self.network.sources.push(network::Source {
             name: object.name.as_str().into(),
             node: connection.node,
@@ -210,7 +223,7 @@ impl Builder<'_> {
         place: Place,
     ) -> Told<(Connection, Configuration)> {
         if delta && phases == 2 {
-            return Err("two phases in delta are not known here".to_owned());
+            return Err("two phases in delta are unsupported".to_owned());
         }
         let conductors = if delta && phases == 3 { 3 } else { phases + 1 };
         let mut nodes = bus.conductors(phases, conductors);
@@ -235,8 +248,8 @@ impl Builder<'_> {
     fn load(&mut self, object: &Object, own: &Load) -> Told<()> {
         let (connection, configuration) =
             self.parts(&own.bus, own.phases, own.delta, object.place)?;
-        if own.neutral_ohm.0 >= 0.0 && connection.wires.set().contains(Wire::Neutral) {
-            return Err("an earthing of its star point (rneut) is not known here".to_owned());
+        if own.neutral_ohm >= 0.0 && connection.wires.set().contains(Wire::Neutral) {
+            return Err("an earthing of its star point (rneut) is unsupported".to_owned());
         }
         let volts = if own.delta || own.phases == 1 { own.kv } else { own.kv / 3f64.sqrt() };
         let (active, reactive) = own.exponents;
@@ -258,7 +271,7 @@ impl Builder<'_> {
             let more = self.otherwise.entry(what);
             more.and_modify(|it| it.1 += 1).or_insert_with(|| (object.name.clone(), 0));
         }
-        let factor = if own.fixed { 1.0 } else { self.world.load_factor };
+        let factor = self.world.load_factor(own.fixed);
         let each = Complex64::new(own.kw, own.kvar) * (1000.0 * factor / own.phases as f64);
         let mut power_va = [Complex64::ZERO; 3];
         power_va[..own.phases].fill(each);
@@ -299,6 +312,9 @@ impl Builder<'_> {
     }
 
     fn capacitor(&mut self, object: &Object, own: &Capacitor) -> Told<()> {
+        if own.delta && own.has_second_bus {
+            return Err(DELTA_OF_TWO.to_owned());
+        }
         if !own.on {
             return Ok(());
         }
@@ -323,6 +339,9 @@ impl Builder<'_> {
         let z = Complex64::new(r, x);
         if !(z.norm() > 0.0 && z.norm().is_finite()) {
             return Err("it has no impedance".to_owned());
+        }
+        if own.delta && own.has_second_bus {
+            return Err(DELTA_OF_TWO.to_owned());
         }
         let Some(other) = &own.other else {
             let parts = self.parts(

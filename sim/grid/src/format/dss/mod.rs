@@ -2,26 +2,29 @@
 //! published in.
 //!
 //! Commands, classes and properties may be abbreviated, come in any case and by position, and
-//! have the defaults of `OpenDSS`, which were taken from its source (version 9). What has no
-//! influence on the steady state of one moment is left out and noted; everything else that is not
-//! known here is refused by name and line.
+//! have the defaults of `OpenDSS`, which were taken from its source (version 9). [`table_page`] has
+//! what is obeyed, what is left out with a note since it has no influence on the steady state of
+//! one moment, and what is rejected; everything else is unknown, and rejected too.
 //!
 //! Differences that are known: loads never leap. Those of models 3 and 4 have below `vminpu` a
 //! current that goes on from the one of their model, where `OpenDSS` has that of constant power;
 //! above `vmaxpu` those of model 4 become the impedance that draws at that border what the model
-//! draws there; and a `vlowpu` that is not below `vminpu` counts for nothing. Loops that a script's
-//! control would run through in time are run through in the order of the regulators.
+//! draws there; and a `vlowpu` that is not below `vminpu` counts for nothing. Each of these has a
+//! note.
 
 mod build;
 mod bus;
 mod class;
 mod lex;
 mod script;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use std::collections::BTreeMap;
+
+pub use table::table_page;
 
 use crate::format::Refusal;
 use crate::network::Network;

@@ -2,32 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::class::{Class, LineCode, Role, State};
+use super::class::{Class, LineCode, State};
 use super::lex::{Parameter, Tokens};
+use super::table::{COMMANDS, Entry, Except, Fate, NOTED_CLASSES, find};
 use super::value::{Told, Value};
 use super::{Document, build};
 use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::Place;
 
+mod options;
+
 /// How deep scripts may call scripts, and how many lines may run in all.
 const DEEPEST: usize = 20;
 const MOST_LINES: usize = 10_000_000;
-
-/// Has no influence on the steady state of one moment.
-const IDLE_COMMANDS: &str = "show plot export save help interpolate get dump visualize summary \
-    reset sample closedi close_di totals losses powers currents voltages fileedit formedit panel \
-    about buildy init makebuslist classes userclasses cd set_di cvrtloadshapes quit select";
-const IDLE_CLASSES: &str = "energymeter monitor sensor spectrum tcc_curve growthshape tshape \
-    priceshape xycurve";
-const IDLE_OPTIONS: &str = "mode maxcontroliter maxiterations tolerance datapath voltagebases \
-    algorithm hour sec time h stepsize number random trapezoidal normvminpu normvmaxpu \
-    emergvminpu emergvmaxpu overloadreport voltexceptionreport demandinterval diverbose casename \
-    markercode nodewidth log recorder markswitches switchmarkercode daisysize marktransformers \
-    transmarkercode transmarkersize markcapacitors markregulators markpvsystems markstorage \
-    capmarkercode regmarkercode capmarkersize regmarkersize showexport editor genmult \
-    defaultdaily defaultyearly loadshapeclass earthmodel querylog registryupdate minIterations \
-    zonelock allowduplicates terminal bus tracecontrol keeplist reduceoption miniterations \
-    %mean %stddev %normal %growth class object element type year";
 
 /// An object and where it was made.
 #[derive(Clone, Debug)]
@@ -42,7 +29,7 @@ pub(super) struct Object {
 }
 
 /// What the scripts have made so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct World {
     pub(super) circuit: Option<String>,
     pub(super) frequency_hz: f64,
@@ -51,11 +38,38 @@ pub(super) struct World {
     pub(super) voltage_bases_kv: Vec<f64>,
     pub(super) node_bases_kv: BTreeMap<String, f64>,
     pub(super) positions: BTreeMap<String, (f64, f64)>,
-    pub(super) load_factor: f64,
+    load_multiplier: f64,
+    /// By which loads grow in a year, and the year.
+    growth: f64,
+    year: i32,
     pub(super) controlled: bool,
 }
 
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            circuit: None,
+            frequency_hz: 0.0,
+            objects: Vec::new(),
+            index: BTreeMap::new(),
+            voltage_bases_kv: Vec::new(),
+            node_bases_kv: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            load_multiplier: 1.0,
+            growth: 1.025,
+            year: 0,
+            controlled: true,
+        }
+    }
+}
+
 impl World {
+    /// By what a load's power is multiplied; the load multiplier leaves some alone.
+    pub(super) fn load_factor(&self, is_fixed: bool) -> f64 {
+        let grown = if self.year == 0 { 1.0 } else { self.growth.powi(self.year - 1) };
+        if is_fixed { grown } else { self.load_multiplier * grown }
+    }
+
     pub(super) fn find(&self, class: Class, name: &str) -> Option<usize> {
         self.index.get(&(class, name.to_ascii_lowercase())).copied()
     }
@@ -87,7 +101,8 @@ enum Active {
 struct Runner<'o> {
     world: World,
     mistakes: Mistakes,
-    idle: BTreeSet<String>,
+    /// What was left out, by the kind of thing and the reason: their names.
+    noted: BTreeMap<(String, &'static str), BTreeSet<&'static str>>,
     active: Active,
     last_property: Option<usize>,
     default_hz: f64,
@@ -96,7 +111,7 @@ struct Runner<'o> {
     folder: String,
     line: u32,
     lines_run: usize,
-    told_no_circuit: bool,
+    reported_no_circuit: bool,
     open: &'o mut dyn FnMut(&str) -> Result<String, String>,
 }
 
@@ -106,9 +121,9 @@ pub(super) fn run(
     open: &mut dyn FnMut(&str) -> Result<String, String>,
 ) -> Result<Document, Refusal> {
     let mut runner = Runner {
-        world: World { controlled: true, load_factor: 1.0, ..World::default() },
+        world: World::default(),
         mistakes: Mistakes::default(),
-        idle: BTreeSet::new(),
+        noted: BTreeMap::new(),
         active: Active::Nothing,
         last_property: None,
         default_hz: 60.0,
@@ -116,13 +131,16 @@ pub(super) fn run(
         folder: String::new(),
         line: 0,
         lines_run: 0,
-        told_no_circuit: false,
+        reported_no_circuit: false,
         open,
     };
     runner.script(unmarked(text));
-    let Runner { world, mut mistakes, idle, .. } = runner;
+    let Runner { world, mut mistakes, noted, .. } = runner;
     let mut document = build::network(&world, file, &mut mistakes);
-    document.notes.extend(idle.into_iter().map(|what| format!("{what} left out")));
+    document.notes.extend(noted.into_iter().map(|((kind, why), names)| {
+        let names: Vec<&str> = names.into_iter().collect();
+        format!("{kind} {} left out: {why}", names.join(", "))
+    }));
     mistakes.or(document)
 }
 
@@ -166,39 +184,60 @@ impl Runner<'_> {
         if let Some(name) = first.name {
             return self.property_of(&name, first.value, first.quoted, tokens);
         }
-        match first.value.to_ascii_lowercase().as_str() {
+        if first.value.is_empty() {
+            return Ok(());
+        }
+        let Some((_, command)) = find(COMMANDS, &first.value) else {
+            return Err(format!("unknown command {:?}", first.value));
+        };
+        match command.fate {
+            Fate::Obeyed => self.obey(command.name, tokens),
+            Fate::Noted => {
+                self.note("command", command);
+                Ok(())
+            }
+            Fate::Rejected => Err(rejection("command", command)),
+        }
+    }
+
+    fn obey(&mut self, command: &str, mut tokens: Tokens<'_>) -> Told<()> {
+        match command.to_ascii_lowercase().as_str() {
             "new" => self.new_object(tokens),
             "edit" => self.edit_object(tokens),
-            "more" | "m" => self.edit(tokens),
+            "more" | "m" | "~" => self.edit(tokens),
             "batchedit" => self.batch_edit(tokens),
             "clear" | "clearall" => {
-                self.world = World { controlled: true, load_factor: 1.0, ..World::default() };
+                self.world = World::default();
                 self.active = Active::Nothing;
                 Ok(())
             }
-            "set" => self.options(tokens),
+            "set" | "solve" => self.options(tokens),
             "redirect" => self.call(tokens, false),
             "compile" => self.call(tokens, true),
-            "calcvoltagebases" | "calcv" | "solve" => Ok(()),
+            "cd" => {
+                let folder = tokens.next().ok_or("the name of a folder is expected")?.value;
+                self.change_folder(&folder);
+                Ok(())
+            }
             "buscoords" => self.positions(tokens),
             "setkvbase" => self.node_base(tokens),
             "enable" | "disable" => {
-                let on = first.value.eq_ignore_ascii_case("enable");
+                let on = command.eq_ignore_ascii_case("enable");
                 let at = self.named(tokens.next())?;
                 self.world.objects[at].enabled = on;
                 Ok(())
             }
             "open" | "close" => {
-                let closed = first.value.eq_ignore_ascii_case("close");
+                let closed = command.eq_ignore_ascii_case("close");
                 self.breaker(tokens, closed)
             }
-            command if IDLE_COMMANDS.split_ascii_whitespace().any(|idle| idle == command) => {
-                self.idle.insert(format!("the command {command}"));
-                Ok(())
-            }
-            "//" | "" => Ok(()),
-            other => Err(format!("{other:?} is no command that is known here")),
+            // Comments, and what is done for every network.
+            _ => Ok(()),
         }
+    }
+
+    fn note(&mut self, kind: &str, entry: &'static Entry) {
+        self.noted.entry((kind.to_owned(), entry.remark)).or_default().insert(entry.name);
     }
 
     /// `class.name.property=value`, and more of its properties.
@@ -224,7 +263,7 @@ impl Runner<'_> {
         let (class, name) = path
             .split_once('.')
             .ok_or_else(|| format!("{path:?} is no object: class.name is expected"))?;
-        let class = Class::of(class).ok_or_else(|| format!("{class:?} is no class known here"))?;
+        let class = Class::of(class).ok_or_else(|| format!("unsupported class {class:?}"))?;
         self.world.find(class, name).ok_or_else(|| format!("there is no {} {name:?}", class.name()))
     }
 
@@ -240,24 +279,26 @@ impl Runner<'_> {
         self.active = Active::Idle;
         if class.eq_ignore_ascii_case("circuit") {
             if self.world.circuit.is_some() {
-                return Err("a second circuit; only one is known here".to_owned());
+                return Err("a second circuit; only one is supported".to_owned());
             }
             self.world.circuit = Some(name.to_owned());
             self.world.frequency_hz = self.default_hz;
-            self.make(Class::Source, "source");
+            let at = self.make(Class::Source, "source");
+            if let State::Source(source) = &mut self.world.objects[at].state {
+                source.bus.name = "sourcebus".to_owned();
+            }
             return self.edit(tokens);
         }
-        let lower = class.to_ascii_lowercase();
-        if IDLE_CLASSES.split_ascii_whitespace().any(|idle| idle == lower) {
-            self.idle.insert(format!("objects of class {lower}"));
+        if let Some(noted) = noted_class(class) {
+            self.note("objects of class", noted);
             return Ok(());
         }
-        let class = Class::of(class)
-            .ok_or_else(|| format!("{class} {name}: the class {class} is not known here"))?;
+        let class =
+            Class::of(class).ok_or_else(|| format!("{class} {name}: unsupported class {class}"))?;
         if self.world.circuit.is_none() {
             // Once is enough: all that follows is in the same case.
             self.active = Active::Idle;
-            if std::mem::replace(&mut self.told_no_circuit, true) {
+            if std::mem::replace(&mut self.reported_no_circuit, true) {
                 return Ok(());
             }
             return Err("there is no circuit yet: \"new circuit.NAME\" comes first".to_owned());
@@ -270,7 +311,7 @@ impl Runner<'_> {
         self.edit(tokens)
     }
 
-    fn make(&mut self, class: Class, name: &str) {
+    fn make(&mut self, class: Class, name: &str) -> usize {
         let at = self.world.objects.len();
         self.world.objects.push(Object {
             class,
@@ -283,16 +324,18 @@ impl Runner<'_> {
         self.world.index.insert((class, name.to_ascii_lowercase()), at);
         self.active = Active::Object(at);
         self.last_property = None;
+        at
     }
 
     fn edit_object(&mut self, mut tokens: Tokens<'_>) -> Told<()> {
         let path = tokens.next().ok_or("the name of an object is expected")?.value;
         self.active = Active::Idle;
-        let class = path.split('.').next().unwrap_or("").to_ascii_lowercase();
-        if IDLE_CLASSES.split_ascii_whitespace().any(|idle| idle == class) {
+        let class = path.split('.').next().unwrap_or("");
+        if noted_class(class).is_some() {
             return Ok(());
         }
-        let path = if class == "circuit" { "vsource.source".to_owned() } else { path };
+        let is_circuit = class.eq_ignore_ascii_case("circuit");
+        let path = if is_circuit { "vsource.source".to_owned() } else { path };
         self.active = Active::Object(self.object(&path)?);
         self.last_property = None;
         self.edit(tokens)
@@ -301,10 +344,12 @@ impl Runner<'_> {
     fn batch_edit(&mut self, mut tokens: Tokens<'_>) -> Told<()> {
         let path = tokens.next().ok_or("the name of a class is expected")?.value;
         let (class, pattern) = path.split_once('.').unwrap_or((&path, ""));
-        let class = Class::of(class).ok_or_else(|| format!("{class:?} is no class known here"))?;
+        let class = Class::of(class).ok_or_else(|| format!("unsupported class {class:?}"))?;
         let literal = pattern.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if pattern != ".*" && !literal {
-            return Err(format!("{pattern:?}: of patterns only \".*\" and plain text are known"));
+            return Err(format!(
+                "{pattern:?}: of patterns only \".*\" and plain text are supported"
+            ));
         }
         let pattern = pattern.to_ascii_lowercase();
         let parameters: Vec<Parameter> = tokens.collect();
@@ -329,10 +374,10 @@ impl Runner<'_> {
         for parameter in parameters {
             self.set(parameter)?;
         }
-        if let Active::Object(at) = self.active
-            && let State::Load(load) = &mut self.world.objects[at].state
-        {
-            load.settle();
+        if let Active::Object(at) = self.active {
+            let object = &mut self.world.objects[at];
+            let what = object.state.settle();
+            what.map_err(|what| format!("{} {}: {what}", object.class.name(), object.name))?;
         }
         Ok(())
     }
@@ -346,33 +391,36 @@ impl Runner<'_> {
         };
         let class = self.world.objects[at].class;
         let owner = format!("{} {}", class.name(), self.world.objects[at].name);
-        let property = if let Some(name) = &parameter.name {
-            let found = class.property(name);
-            self.last_property = found.map(|(place, _)| place);
-            found.map(|(_, property)| property).ok_or_else(|| {
-                format!(
-                    "{owner}: {name} is no \
-                property of a {}",
-                    class.name()
-                )
-            })?
-        } else {
-            let place = self.last_property.map_or(0, |last| last + 1);
-            self.last_property = Some(place);
-            class
-                .property_at(place)
-                .ok_or_else(|| format!("{owner}: {:?} is a value too much", parameter.value))?
-        };
-        match property.role {
-            Role::Idle => return Ok(()),
-            Role::Unknown => {
-                return Err(format!("{owner}: the property {} is not known here", property.name));
-            }
-            Role::Used => {}
-        }
+        let property =
+            self.property(class, parameter).map_err(|what| format!("{owner}: {what}"))?;
         let value = Value { text: &parameter.value, quoted: parameter.quoted };
-        self.change(at, property.name, value)
+        let is_harmless = property.is_harmless(value, self.world.frequency_hz);
+        if property.fate == Fate::Rejected && !is_harmless && property.except != Except::Checked {
+            return Err(format!("{owner}: {}", rejection("property", property)));
+        }
+        if property.fate == Fate::Noted {
+            self.note(&format!("properties of {}:", class.name()), property);
+        }
+        if !property.is_read || is_harmless {
+            return Ok(());
+        }
+        self.change(at, &property.name.to_ascii_lowercase(), value)
             .map_err(|what| format!("{owner}: {}: {what}", property.name))
+    }
+
+    /// The property that is meant: by its name, or as the next one.
+    fn property(&mut self, class: Class, parameter: &Parameter) -> Told<&'static Entry> {
+        let properties = class.properties();
+        if let Some(name) = &parameter.name {
+            let found = find(properties, name);
+            self.last_property = found.map(|(place, _)| place);
+            return found
+                .map(|(_, property)| property)
+                .ok_or_else(|| format!("unknown property {name} of a {}", class.name()));
+        }
+        let place = self.last_property.map_or(0, |last| last + 1);
+        self.last_property = Some(place);
+        properties.get(place).ok_or_else(|| format!("unexpected extra value {:?}", parameter.value))
     }
 
     fn change(&mut self, at: usize, property: &str, value: Value<'_>) -> Told<()> {
@@ -387,7 +435,8 @@ impl Runner<'_> {
                     .world
                     .find(class, value.text)
                     .ok_or_else(|| format!("there is no {} {:?}", class.name(), value.text))?;
-                self.world.objects[at].state = self.world.objects[other].state.clone();
+                let state = self.world.objects[at].state.like(&self.world.objects[other].state)?;
+                (self.world.objects[at].state, self.world.objects[at].enabled) = (state, true);
                 return Ok(());
             }
             "tapnum" => return self.tap_number(at, value.whole(-1000, 1000)?),
@@ -428,56 +477,17 @@ impl Runner<'_> {
         Err("its transformer has to be there before".to_owned())
     }
 
-    fn options(&mut self, tokens: Tokens<'_>) -> Told<()> {
-        for parameter in tokens {
-            let Some(name) = &parameter.name else {
-                return Err(format!("set {:?}: name=value is expected", parameter.value));
-            };
-            let name = name.to_ascii_lowercase();
-            let value = Value { text: &parameter.value, quoted: parameter.quoted };
-            self.option(&name, value).map_err(|what| format!("set {name}: {what}"))?;
-        }
-        Ok(())
-    }
-
-    fn option(&mut self, name: &str, value: Value<'_>) -> Told<()> {
-        match name {
-            "defaultbasefrequency" => self.default_hz = value.positive()?,
-            "frequency" | "basefrequency" => {
-                if value.positive()? != self.world.frequency_hz {
-                    return Err(format!(
-                        "the circuit is of {} Hz; set DefaultBaseFrequency before it",
-                        self.world.frequency_hz
-                    ));
-                }
-            }
-            "voltagebases" => self.world.voltage_bases_kv = value.numbers()?,
-            "loadmult" => self.world.load_factor = value.number()?,
-            "controlmode" => {
-                self.world.controlled = !value.text.to_ascii_lowercase().starts_with("off");
-            }
-            "loadmodel" if value.text.to_ascii_lowercase().starts_with('p') => {}
-            _ => {
-                let known = |option: &str| option == name;
-                let begins = |option: &str| name.len() > 3 && option.starts_with(name);
-                let mut options = IDLE_OPTIONS.split_ascii_whitespace();
-                if !options.clone().any(known) && !options.any(begins) {
-                    return Err("the option is not known here".to_owned());
-                }
-                if !matches!(name, "mode" | "number" | "stepsize" | "h" | "time" | "hour") {
-                    return Ok(());
-                }
-                self.idle.insert(format!("set {name}"));
-            }
-        }
-        Ok(())
-    }
-
     /// The text of a file that is named from where the script is.
     fn read(&mut self, name: &str) -> Told<(String, String)> {
         let path = join(&self.folder, name);
         let text = (self.open)(&path).map_err(|why| format!("{path}: {why}"))?;
         Ok((path, unmarked(&text).to_owned()))
+    }
+
+    /// Files are looked for from there until the script that says so ends.
+    fn change_folder(&mut self, name: &str) {
+        let path = join(&self.folder, name);
+        self.folder = if path.is_empty() || path == "/" { path } else { format!("{path}/") };
     }
 
     fn call(&mut self, mut tokens: Tokens<'_>, stays: bool) -> Told<()> {
@@ -540,15 +550,32 @@ impl Runner<'_> {
         })?;
         if let Some(conductor) = tokens.next().filter(|conductor| conductor.value != "0") {
             return Err(format!(
-                "conductor {}: only all conductors at once are known here",
+                "conductor {}: only all conductors at once are supported",
                 conductor.value
             ));
         }
         match &mut self.world.objects[at].state {
             State::Line(line) => line.closed[terminal as usize - 1] = closed,
-            _ => return Err("only lines are opened and closed here".to_owned()),
+            _ => return Err("only lines are opened and closed".to_owned()),
         }
         Ok(())
+    }
+}
+
+/// The class whose objects are left out, if it is one.
+fn noted_class(name: &str) -> Option<&'static Entry> {
+    NOTED_CLASSES.iter().find(|class| class.is(name))
+}
+
+/// Why something is rejected.
+fn rejection(kind: &str, entry: &Entry) -> String {
+    match entry.remark {
+        "unsupported" => format!("unsupported {kind} {}", entry.name),
+        why => format!(
+            "unsupported {kind} {}: {}",
+            entry.name,
+            why.trim_start_matches("unsupported; ")
+        ),
     }
 }
 

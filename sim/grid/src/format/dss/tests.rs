@@ -257,25 +257,49 @@ fn files_are_found_from_the_folder_of_their_script() {
 #[test]
 fn what_is_not_known_is_refused_by_name_and_line() {
     let told = [
-        ("new generator.g kw=5", "main.dss:4: generator g: the class generator is not known here"),
-        ("new line.x geometry=g", "main.dss:4: line x: the property geometry is not known here"),
-        ("new line.x colour=red", "main.dss:4: line x: colour is no property of a line"),
-        ("new line.x length=1m", "main.dss:4: line x: length: \"1m\" is no number"),
-        ("new load.x kw=(1 +)", "main.dss:4: load x: kw: \"1 +\" is no number, nor an expression"),
-        ("new load.x kw=nan", "main.dss:4: load x: kw: \"nan\" is not finite"),
-        ("new load.x model=7", "main.dss:4: load x: model: model 7 is not known here"),
-        ("new line.x linecode=y", "main.dss:4: line x: linecode: there is no linecode \"y\""),
-        ("new line.x bus1=a.5", "main.dss:4: line x: bus1: \"a.5\" has a node 5; here a bus"),
+        ("new generator.g kw=5", "main.dss:4: generator g: unsupported class generator"),
+        (
+            "new line.x geometry=g",
+            "main.dss:4: line x: unsupported property Geometry: give r1, x1, r0, x0 or matrices",
+        ),
+        ("new line.x colour=red", "main.dss:4: line x: unknown property colour of a line"),
+        ("new line.x length=1m", "main.dss:4: line x: Length: \"1m\" is no number"),
+        ("new load.x kw=(1 +)", "main.dss:4: load x: kW: \"1 +\" is no number, nor an expression"),
+        ("new load.x kw=nan", "main.dss:4: load x: kW: \"nan\" is not finite"),
+        ("new load.x model=7", "main.dss:4: load x: Model: model 7 is unsupported (1 to 5 and 8"),
+        ("new line.x linecode=y", "main.dss:4: line x: LineCode: there is no linecode \"y\""),
+        ("new line.x bus1=a.5", "main.dss:4: line x: Bus1: \"a.5\" has a node 5; here a bus"),
         ("new line.x a.0 b", "main.dss:4: line x: its conductors at a go to nodes 0.2.3"),
-        ("new linecode.x rmatrix=[1 | 2]", "main.dss:4: linecode x: rmatrix: 2 rows of 1, 1"),
-        ("~ what=1", "main.dss:4: vsource source: what is no property of a vsource"),
-        ("launch", "main.dss:4: \"launch\" is no command that is known here"),
-        ("set colour=red", "main.dss:4: set colour: the option is not known here"),
+        ("new linecode.x rmatrix=[1 | 2]", "main.dss:4: linecode x: RMatrix: 2 rows of 1, 1"),
+        ("~ what=1", "main.dss:4: vsource source: unknown property what of a vsource"),
+        ("~ bus2=x.1.2.3", "main.dss:4: vsource source: Bus2: it is x.1.2.3; only earth, as"),
+        ("~ basefreq=60", "main.dss:4: vsource source: unsupported property BaseFreq: other freq"),
+        (
+            "new load.x growth=g",
+            "main.dss:4: load x: unsupported property Growth: curves of growth",
+        ),
+        ("new capacitor.x harm=5", "main.dss:4: capacitor x: unsupported property Harm: it makes"),
+        ("launch", "main.dss:4: unknown command \"launch\""),
+        ("allocateloads", "main.dss:4: unsupported command Allocateloads: it changes the loads'"),
+        ("set colour=red", "main.dss:4: set colour: unknown option colour"),
+        ("set object=load.x", "main.dss:4: set object: unsupported option object: it decides"),
+        ("solve mode=direct", "main.dss:4: set mode: mode \"direct\" is unsupported"),
+        ("set defaultbasefreq=60", "main.dss:4: set defaultbasefrequency: the circuit is of 50 Hz"),
+        (
+            "clear\nset loadmult=2",
+            "main.dss:5: set loadmult: there is no circuit yet; set it behind",
+        ),
         ("redirect nowhere.dss", "main.dss:4: nowhere.dss: there is no such file"),
         ("redirect loop.dss", "loop.dss:1: scripts call each other 20 deep"),
         ("load.x.kw=1", "main.dss:4: there is no load \"x\""),
         ("new vsource.source", "main.dss:4: vsource source exists already, from line 3"),
-        ("new load.x bus1=b conn=sideways", "main.dss:4: load x: conn: \"sideways\" is neither"),
+        ("new vsource.x", "main.dss:4: vsource x: it has no bus"),
+        ("new load.x bus1=b conn=sideways", "main.dss:4: load x: Conn: \"sideways\" is neither"),
+        (
+            "new transformer.s phases=1 windings=3 buses=(sourcebus.1 x.1.0 x.0.2) kvs=(7 .1 .1)",
+            "main.dss:4: transformer s: winding 3: x.0.2 begins at earth, as the second half of a \
+             centre-tapped winding does: unsupported",
+        ),
     ];
     for (line, expected) in told {
         let refusal = script(&format!("{HEAD}{line}\n")).unwrap_err();
@@ -382,4 +406,45 @@ fn where_powers_leap_in_opendss_is_noted_once_with_the_first_load() {
     let [c, d, a] = ["load c has vlowpu", "load d has shares of zipv", "load a and 1 more: is of"]
         .map(|begin| told.iter().any(|note| note.starts_with(begin)));
     assert!(a && c && d && told.len() == 3, "{told:?}");
+}
+
+/// The rows of a section of the page, field by field.
+fn rows_of(page: &str, title: &str) -> Vec<Vec<String>> {
+    let heading = format!("\n## {title}\n");
+    let section = page.split_once(&heading).map_or("", |(_, rest)| rest);
+    let section = section.split_once("\n## ").map_or(section, |(own, _)| own);
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let fields =
+        |row: &str| row.trim_matches('|').split('|').map(|it| it.trim().to_owned()).collect();
+    rows.map(|row| fields(&row.replace("\\|", "\u{1}"))).collect()
+}
+
+/// `UPDATE_GOLDEN=1` writes the page anew; the last column is the walk's, which writes it itself.
+#[test]
+fn the_page_has_every_command_option_and_property_with_its_fate() {
+    use std::fmt::Write as _;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/opendss.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let mut fresh =
+        page.split_once("\n## ").map_or(&*page, |(begin, _)| begin).trim_end().to_owned();
+    fresh.push('\n');
+    for (title, rows) in super::table_page() {
+        let before = rows_of(&page, &title);
+        let _ = write!(fresh, "\n## {title}\n\n| name | fate | remark | compared with OpenDSS |\n");
+        fresh.push_str("|---|---|---|---|\n");
+        for [name, fate, remark] in rows {
+            let walked = before.iter().find(|row| row[0] == format!("`{name}`"));
+            let walked = walked.and_then(|row| row.get(3)).map_or("", String::as_str);
+            let walked = walked.replace('\u{1}', "\\|");
+            let _ = writeln!(fresh, "| `{name}` | {fate} | {remark} | {walked} |");
+            if fate == "obeyed" && std::env::var_os("UPDATE_GOLDEN").is_none() {
+                assert!(!walked.is_empty(), "{title}: {name} was compared with nothing");
+            }
+        }
+    }
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, fresh).unwrap();
+    } else {
+        assert_eq!(page, fresh, "docs/opendss.md differs; UPDATE_GOLDEN=1 writes it");
+    }
 }

@@ -352,6 +352,11 @@ impl<'a> Reader<'a> {
             Some(_) => row.positive("sk")?,
         };
         let ratio = row.or("rx_ratio", 0.1)?;
+        let zero_sequence = row.or("z01_ratio", 1.0)?;
+        if zero_sequence < 0.0 {
+            let what = format!("z01_ratio is {zero_sequence}, expected 0 or more");
+            return Err(Wrong(what));
+        }
         let reactance = rated * rated / short_circuit_va / (ratio * ratio + 1.0).sqrt();
         let z1_ohm = Complex64::new(reactance * ratio, reactance);
         self.document.network.sources.push(Source {
@@ -360,7 +365,7 @@ impl<'a> Reader<'a> {
             voltage_v: row.need("u_ref")? * rated,
             angle_rad: row.or("u_ref_angle", 0.0)?,
             z1_ohm,
-            z0_ohm: z1_ohm * row.or("z01_ratio", 1.0)?,
+            z0_ohm: z1_ohm * zero_sequence,
             connected: row.status("status")?,
             place: Place(row.at.0),
         });

@@ -525,13 +525,14 @@ impl Reader {
         let ratio = table.figure("r_to_x", Unit::Share).unwrap_or(0.1);
         let reactance = rated * rated / power / (1.0 + ratio * ratio).sqrt();
         let z1_ohm = Complex64::new(reactance * ratio, reactance);
+        let zero_sequence = table.not_negative("z0_to_z1", Unit::Share, 1.0)?;
         self.network.sources.push(network::Source {
             name: Self::name(table, "source", self.network.sources.len()),
             node,
             voltage_v,
             angle_rad: table.figure("angle", Unit::Degree).unwrap_or(0.0),
             z1_ohm,
-            z0_ohm: z1_ohm * table.figure("z0_to_z1", Unit::Share).unwrap_or(1.0),
+            z0_ohm: z1_ohm * zero_sequence,
             connected: table.truth("connected").unwrap_or(true),
             place: Place(table.line),
         });

@@ -4,7 +4,7 @@ use super::elements::Reader;
 use super::table::Table;
 use super::unit::Unit;
 use crate::network::{
-    LineDropCompensation, Neutral, Place, Regulator, TapChanger, WindingKind, Wire, WireList,
+    LineDropCompensation, Neutral, Pace, Place, Regulator, TapChanger, WindingKind, Wire, WireList,
 };
 
 pub(super) const KEYS: [&str; 9] = [
@@ -73,6 +73,7 @@ pub(super) fn make(reader: &mut Reader, table: &mut Table<'_>) -> Option<()> {
             None => None,
             Some(_) => Some(line_drop(&table.table("line_drop")?)?),
         },
+        pace: Pace::OneByOne,
         enabled: table.truth("enabled").unwrap_or(true),
         place: Place(table.line),
     };

@@ -131,6 +131,20 @@ impl<'a> Table<'a> {
         None
     }
 
+    /// A figure of zero or more, or its default.
+    pub(super) fn not_negative(&self, name: &str, unit: Unit, default: f64) -> Option<f64> {
+        if self.field(name).is_none() {
+            return Some(default);
+        }
+        let figure = self.figure(name, unit)?;
+        if figure >= 0.0 {
+            return Some(figure);
+        }
+        let what = format!("{} is found, 0 or more is expected", self.found(name));
+        self.refuse(self.line_of(&[name]), &what);
+        None
+    }
+
     /// A share that is at most the whole. More is per cent without their sign, as a rule.
     pub(super) fn at_most_whole(&self, name: &str, share: f64) -> Option<f64> {
         if share <= 1.0 {

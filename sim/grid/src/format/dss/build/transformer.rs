@@ -7,13 +7,13 @@ use crate::format::dss::class::{Regulator, Side, Transformer};
 use crate::format::dss::script::Object;
 use crate::format::dss::value::Told;
 use crate::network::{
-    self, LineDropCompensation, Magnetising, Neutral, TapChanger, Winding, WindingKind, Wire,
+    self, LineDropCompensation, Magnetising, Neutral, Pace, TapChanger, Winding, WindingKind, Wire,
 };
 
 impl Builder<'_> {
     pub(super) fn transformer(&mut self, object: &Object, own: &Transformer) -> Told<()> {
         if own.phases == 2 {
-            return Err("two phases are not known here".to_owned());
+            return Err("two phases are unsupported".to_owned());
         }
         let mut windings = Vec::new();
         for (number, side) in own.sides.iter().enumerate() {
@@ -49,11 +49,18 @@ impl Builder<'_> {
     fn winding(&mut self, object: &Object, phases: usize, side: &Side) -> Told<Winding> {
         let mut nodes = side.bus.conductors(phases, phases + 1);
         let end = nodes.pop().unwrap_or(0);
+        if phases == 1 && nodes[0] == 0 && end != 0 {
+            return Err(format!(
+                "{}.0.{end} begins at earth, as the second half of a centre-tapped winding does: \
+                 unsupported",
+                side.bus.name
+            ));
+        }
         let star_point = match end {
             0 => Neutral::Earthed(Complex64::ZERO),
-            4 if side.neutral_ohm.0 < 0.0 => Neutral::Wire,
+            4 if side.neutral_ohm < 0.0 => Neutral::Wire,
             4 => {
-                return Err("an earthing (rneut) besides a neutral wire is not known here".into());
+                return Err("an earthing (rneut) besides a neutral wire is unsupported".into());
             }
             end if phases == 3 && !side.delta => {
                 return Err(format!("its star point is at node {end}"));
@@ -96,7 +103,7 @@ impl Builder<'_> {
             _ => None,
         };
         let compensated = own.resistive_v != 0.0 || own.reactive_v != 0.0;
-        let enabled = own.moves && self.world.controlled;
+        let enabled = own.most_taps > 0 && self.world.controlled;
         if enabled && side.tap.is_none_or(|tap| tap.lowest == tap.highest) {
             return Err("the tap of its winding stands between two positions".to_owned());
         }
@@ -115,6 +122,7 @@ impl Builder<'_> {
                 resistive_v: own.resistive_v,
                 reactive_v: own.reactive_v,
             }),
+            pace: Pace::Towards { most: own.most_taps, delay_s: own.delay_s },
             enabled,
             place,
         });

@@ -1,10 +1,36 @@
 //! `Capacitor`: one bank to earth or between phases.
 
+use super::UNSUPPORTED;
 use crate::format::dss::bus::Bus;
+use crate::format::dss::table::{
+    Entry, RATING, RELIABILITY, base_frequency, noted, obeyed, obeyed_as, rejected, rejected_but,
+    rejected_unless_checked,
+};
 use crate::format::dss::value::{Told, Value};
 
-pub(super) const PROPERTIES: &str = "bus1 bus2 phases kvar kv conn ~cmatrix cuf r xl -harm \
-    numsteps states -normamps -emergamps -faultrate -pctperm -repair -basefreq enabled like";
+pub(super) const PROPERTIES: &[Entry] = &[
+    obeyed("Bus1"),
+    rejected_unless_checked("Bus2", "only nodes of earth, as `bus.0.0.0`"),
+    obeyed_as("Phases", "1 to 3"),
+    obeyed("kvar"),
+    obeyed("kV"),
+    obeyed_as("Conn", "delta of 1 or 3 phases"),
+    rejected("CMatrix", "unsupported; give kvar or cuf"),
+    obeyed("Cuf"),
+    rejected_but("R", &["0"], "an impedance in series is unsupported"),
+    rejected_but("XL", &["0"], "an impedance in series is unsupported"),
+    rejected_but("Harm", &["0"], "it makes a reactor in series, which is unsupported"),
+    rejected_but("NumSteps", &["1"], "banks of several steps are unsupported"),
+    obeyed("States"),
+    noted("NormAmps", RATING),
+    noted("EmergAmps", RATING),
+    noted("FaultRate", RELIABILITY),
+    noted("pctPerm", RELIABILITY),
+    noted("Repair", RELIABILITY),
+    base_frequency(),
+    obeyed("Enabled"),
+    obeyed_as("Like", "not of a delta, which OpenDSS copies with other terminals"),
+];
 
 /// A capacitor.
 #[derive(Clone, Debug)]
@@ -17,6 +43,8 @@ pub(in crate::format::dss) struct Capacitor {
     /// Of each part, if it is given by it.
     pub(in crate::format::dss) farads: Option<f64>,
     pub(in crate::format::dss) on: bool,
+    /// Whether `bus2` was given.
+    pub(in crate::format::dss) has_second_bus: bool,
 }
 
 impl Default for Capacitor {
@@ -29,6 +57,7 @@ impl Default for Capacitor {
             delta: false,
             farads: None,
             on: true,
+            has_second_bus: false,
         }
     }
 }
@@ -37,29 +66,44 @@ impl Capacitor {
     pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
         let one = |value: Value<'_>| match value.numbers()?[..] {
             [one] => Ok(one),
-            _ => Err("only banks of one step are known here".to_owned()),
+            _ => Err("banks of several steps are unsupported".to_owned()),
         };
         match property {
             "bus1" => self.bus = Bus::read(value.text)?,
-            "bus2" => earthed(value)?,
+            "bus2" => {
+                earthed(value)?;
+                self.has_second_bus = true;
+            }
             "phases" => self.phases = value.whole(1, 3)? as usize,
             "kvar" => (self.kvar, self.farads) = (one(value)?, None),
             "kv" => self.kv = value.positive()?,
-            "conn" => self.delta = value.delta()?,
+            "conn" => self.delta = not_back(self.delta, value.delta()?)?,
             "cuf" => self.farads = Some(one(value)? * 1e-6),
-            "r" | "xl" => {
-                if one(value)? != 0.0 {
-                    return Err("an impedance in series is not known here".to_owned());
-                }
-            }
-            "numsteps" => {
-                value.whole(1, 1).map_err(|_| "only banks of one step are known here")?;
-            }
             "states" => self.on = one(value)? != 0.0,
-            _ => return Err("it is not known here".to_owned()),
+            _ => return Err(UNSUPPORTED.to_owned()),
         }
         Ok(())
     }
+
+    /// This with what `like` copies of another one.
+    pub(in crate::format::dss) fn like(&self, other: &Self) -> Told<Self> {
+        if self.delta || other.delta {
+            return Err(DELTA_LIKE.to_owned());
+        }
+        let (bus, has_second_bus) = (self.bus.clone(), self.has_second_bus);
+        Ok(Self { bus, has_second_bus, ..other.clone() })
+    }
+}
+
+/// Why `like` is rejected of a delta.
+pub(super) const DELTA_LIKE: &str = "of a delta OpenDSS copies other terminals; write it out";
+
+/// Whether it is a delta now; of one that was OpenDSS leaves the other terminal open.
+pub(super) fn not_back(before: bool, now: bool) -> Told<bool> {
+    if before && !now {
+        return Err("it was delta before; OpenDSS then leaves its star point open".to_owned());
+    }
+    Ok(now)
 }
 
 /// Whether a second bus is earth.
@@ -68,6 +112,6 @@ pub(super) fn earthed(value: Value<'_>) -> Told<()> {
     if !bus.nodes.is_empty() && bus.nodes.iter().all(|&node| node == 0) {
         Ok(())
     } else {
-        Err(format!("it leads to {}; here its other side is earth", value.text))
+        Err(format!("it is {}; only earth, as `bus.0.0.0`, is supported", value.text))
     }
 }

@@ -1,14 +1,57 @@
 //! `Line`: also what serves as a switch.
 
-use super::LineCode;
 use super::line_code::Impedances;
+use super::{LineCode, UNSUPPORTED};
 use crate::format::dss::bus::Bus;
+use crate::format::dss::table::{
+    Entry, RATING, RELIABILITY, REPORT, base_frequency, noted, obeyed, obeyed_as, rejected,
+};
 use crate::format::dss::value::{Told, Value, units_in};
 
-pub(super) const PROPERTIES: &str = "bus1 bus2 linecode length phases r1 x1 r0 x0 c1 c0 rmatrix \
-    xmatrix cmatrix switch rg xg rho ~geometry units ~spacing ~wires -earthmodel ~cncables \
-    ~tscables b1 b0 -seasons -ratings -linetype normamps -emergamps -faultrate -pctperm -repair \
-    -basefreq enabled like";
+pub(super) const PROPERTIES: &[Entry] = &[
+    obeyed("Bus1"),
+    obeyed("Bus2"),
+    obeyed("LineCode"),
+    obeyed("Length"),
+    obeyed_as("Phases", "1 to 4"),
+    obeyed("R1"),
+    obeyed("X1"),
+    obeyed("R0"),
+    obeyed("X0"),
+    obeyed("C1"),
+    obeyed("C0"),
+    obeyed("RMatrix"),
+    obeyed("XMatrix"),
+    obeyed("CMatrix"),
+    obeyed("Switch"),
+    obeyed_as("Rg", "with a linecode of another base frequency"),
+    obeyed_as("Xg", "with a linecode of another base frequency"),
+    obeyed_as("rho", "with a linecode of another base frequency"),
+    rejected("Geometry", "unsupported; give r1, x1, r0, x0 or matrices"),
+    obeyed("Units"),
+    rejected("Spacing", "unsupported; give r1, x1, r0, x0 or matrices"),
+    rejected("Wires", "unsupported; give r1, x1, r0, x0 or matrices"),
+    noted("EarthModel", "counts for line geometries, which are rejected"),
+    rejected("CNCables", "unsupported; give r1, x1, r0, x0 or matrices"),
+    rejected("TSCables", "unsupported; give r1, x1, r0, x0 or matrices"),
+    obeyed("B1"),
+    obeyed("B0"),
+    noted("Seasons", RATING),
+    noted("Ratings", RATING),
+    noted("LineType", REPORT),
+    obeyed_as("NormAmps", "for its loading"),
+    noted("EmergAmps", RATING),
+    noted("FaultRate", RELIABILITY),
+    noted("pctPerm", RELIABILITY),
+    noted("Repair", RELIABILITY),
+    base_frequency(),
+    obeyed("Enabled"),
+    rejected("Like", "what OpenDSS copies depends on what was solved before; write the line out"),
+];
+
+/// Why matrices are rejected behind figures by symmetrical components.
+const BOTH: &str = "it has r1, x1, r0, x0, c1, c0 or switch before it, and which of them count \
+                    depends for OpenDSS on when it is solved; give one of them";
 
 /// A line.
 #[derive(Clone, Debug)]
@@ -58,6 +101,9 @@ impl Line {
             "linecode" => {
                 let code = code(value.text)
                     .ok_or_else(|| format!("there is no linecode {:?}", value.text))?;
+                if self.figures_changed && !code.impedances.symmetric {
+                    return Err(BOTH.to_owned());
+                }
                 self.take(&code);
             }
             "length" => self.length = value.number()?,
@@ -71,7 +117,9 @@ impl Line {
                         ));
                     }
                     self.impedances.order = order;
-                    self.impedances.fill();
+                    self.impedances.fill_of_line();
+                    // OpenDSS then takes default capacitances for what they are by any unit.
+                    self.figures_changed = false;
                 }
             }
             "switch" => {
@@ -91,10 +139,13 @@ impl Line {
             "normamps" => self.rated_current_a = Some(value.positive()?),
             other => {
                 if !self.impedances.set(other, value)? {
-                    return Err("it is not known here".to_owned());
+                    return Err(UNSUPPORTED.to_owned());
                 }
                 if matches!(other, "c1" | "c0" | "cmatrix" | "b1" | "b0") {
                     self.capacitance_given = true;
+                }
+                if self.figures_changed && !self.impedances.symmetric {
+                    return Err(BOTH.to_owned());
                 }
                 if !matches!(other, "rg" | "xg" | "rho") {
                     // Impedances that are given are by the length's own unit.
@@ -107,13 +158,8 @@ impl Line {
     }
 
     fn take(&mut self, code: &LineCode) {
-        let kept = (!code.impedances.symmetric).then(|| code.impedances.clone());
-        let own = &mut self.impedances;
-        *own = kept.unwrap_or_else(|| {
-            let mut own = code.impedances.clone();
-            own.fill();
-            own
-        });
+        self.impedances.take(&code.impedances);
+        self.rated_current_a = code.rated_current_a.or(self.rated_current_a);
         self.code_unit_m = code.unit_m;
         self.has_code = true;
         self.conversion = units_in(code.unit_m, self.unit_m);
@@ -125,7 +171,7 @@ impl Line {
         (own.r1, own.x1, own.r0, own.x0) = (1.0, 1.0, 1.0, 1.0);
         (own.c1, own.c0) = (1.1e-9, 1.0e-9);
         own.symmetric = true;
-        own.fill();
+        own.fill_of_line();
         self.length = 0.001;
         (self.has_code, self.conversion, self.unit_m) = (false, 1.0, None);
         self.figures_changed = true;
@@ -141,10 +187,7 @@ impl Line {
             own.c0 /= thousands;
         }
         if own.symmetric {
-            if own.order == 1 {
-                (own.r0, own.x0, own.c0) = (own.r1, own.x1, own.c1);
-            }
-            own.fill();
+            own.fill_of_line();
         }
         (own, self.length / self.conversion)
     }

@@ -1,10 +1,42 @@
 //! `LineCode`: impedances of a line by its length.
 
+use super::UNSUPPORTED;
+use crate::format::dss::table::{Entry, RATING, RELIABILITY, REPORT, noted, obeyed, obeyed_as};
 use crate::format::dss::value::{Told, Value};
 
-pub(super) const PROPERTIES: &str = "nphases r1 x1 r0 x0 c1 c0 units rmatrix xmatrix cmatrix \
-    basefreq -normamps -emergamps -faultrate -pctperm -repair kron rg xg rho neutral b1 b0 \
-    -seasons -ratings -linetype like";
+pub(super) const PROPERTIES: &[Entry] = &[
+    obeyed_as("NPhases", "1 to 4"),
+    obeyed("R1"),
+    obeyed("X1"),
+    obeyed("R0"),
+    obeyed("X0"),
+    obeyed("C1"),
+    obeyed("C0"),
+    obeyed("Units"),
+    obeyed("RMatrix"),
+    obeyed("XMatrix"),
+    obeyed("CMatrix"),
+    obeyed("BaseFreq"),
+    obeyed_as("NormAmps", "of the lines that name it, for their loading"),
+    noted("EmergAmps", RATING),
+    noted("FaultRate", RELIABILITY),
+    noted("PctPerm", RELIABILITY),
+    noted("Repair", RELIABILITY),
+    obeyed("Kron"),
+    obeyed_as("Rg", "with a base frequency other than the circuit's"),
+    obeyed_as("Xg", "with a base frequency other than the circuit's"),
+    obeyed_as("rho", "with a base frequency other than the circuit's"),
+    obeyed_as("Neutral", "0 to 4; for kron"),
+    obeyed("B1"),
+    obeyed("B0"),
+    noted("Seasons", RATING),
+    noted("Ratings", RATING),
+    noted("LineType", REPORT),
+    obeyed_as(
+        "Like",
+        "of one by symmetrical components without units; OpenDSS copies no matrices and no units",
+    ),
+];
 
 /// Impedances by unit of length; capacitances in farads.
 #[derive(Clone, Debug)]
@@ -54,8 +86,16 @@ impl Impedances {
         own
     }
 
+    /// The same of a line: of a single conductor the zero sequence is the positive one.
+    pub(super) fn fill_of_line(&mut self) {
+        if self.order == 1 {
+            (self.r0, self.x0, self.c0) = (self.r1, self.x1, self.c1);
+        }
+        self.fill();
+    }
+
     /// The matrices by the six figures.
-    pub(super) fn fill(&mut self) {
+    fn fill(&mut self) {
         let fill = |one: f64, zero: f64| -> Vec<Vec<f64>> {
             let (own, mutual) = ((2.0 * one + zero) / 3.0, (zero - one) / 3.0);
             let row = |i| (0..self.order).map(|j| if i == j { own } else { mutual }).collect();
@@ -63,6 +103,16 @@ impl Impedances {
         };
         (self.r, self.x, self.c) =
             (fill(self.r1, self.r0), fill(self.x1, self.x0), fill(self.c1, self.c0));
+    }
+
+    /// What a line has of a code.
+    pub(super) fn take(&mut self, code: &Self) {
+        if code.symmetric {
+            *self = code.clone();
+            return self.fill_of_line();
+        }
+        let Self { r1, x1, r0, x0, c1, c0, .. } = *self;
+        *self = Self { r1, x1, r0, x0, c1, c0, ..code.clone() };
     }
 
     /// Sets one of the figures that lines and their codes share; whether it is one.
@@ -92,8 +142,8 @@ impl Impedances {
         if matches!(property, "rmatrix" | "xmatrix" | "cmatrix") {
             self.symmetric = false;
         } else if !matches!(property, "rg" | "xg" | "rho") {
+            // The matrices follow behind the command.
             self.symmetric = true;
-            self.fill();
         }
         Ok(true)
     }
@@ -105,12 +155,18 @@ pub(in crate::format::dss) struct LineCode {
     pub(in crate::format::dss) impedances: Impedances,
     /// Its unit of length, metres.
     pub(in crate::format::dss) unit_m: Option<f64>,
+    pub(in crate::format::dss) rated_current_a: Option<f64>,
     neutral: usize,
 }
 
 impl LineCode {
     pub(super) fn new(base_hz: f64) -> Self {
-        Self { impedances: Impedances::new(base_hz), unit_m: None, neutral: 3 }
+        Self {
+            impedances: Impedances::new(base_hz),
+            unit_m: None,
+            rated_current_a: None,
+            neutral: 3,
+        }
     }
 
     pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
@@ -119,9 +175,9 @@ impl LineCode {
                 let order = value.whole(1, 4)? as usize;
                 if order != self.impedances.order {
                     (self.impedances.order, self.neutral) = (order, order);
-                    self.impedances.symmetric = true;
                     self.impedances.fill();
                 }
+                self.impedances.symmetric = true;
             }
             "units" => self.unit_m = value.length_unit()?,
             "basefreq" => {
@@ -133,13 +189,36 @@ impl LineCode {
                     self.without_neutral()?;
                 }
             }
+            "normamps" => self.rated_current_a = Some(value.positive()?),
             other => {
+                let by_matrices = !self.impedances.symmetric;
+                let matrices = self.impedances.clone();
                 if !self.impedances.set(other, value)? {
-                    return Err("it is not known here".to_owned());
+                    return Err(UNSUPPORTED.to_owned());
+                }
+                if other == "c0" && by_matrices {
+                    // To OpenDSS this one figure alone is no reason to leave matrices.
+                    self.impedances = Impedances { c0: self.impedances.c0, ..matrices };
                 }
             }
         }
         Ok(())
+    }
+
+    /// Makes its matrices agree, after it was edited.
+    pub(in crate::format::dss) fn settle(&mut self) {
+        if self.impedances.symmetric {
+            self.impedances.fill();
+        }
+    }
+
+    /// This with what `like` copies of another one.
+    pub(in crate::format::dss) fn like(&self, other: &Self) -> Told<Self> {
+        if self.impedances.symmetric && other.impedances.symmetric && other.unit_m.is_none() {
+            Ok(Self { unit_m: self.unit_m, ..other.clone() })
+        } else {
+            Err("OpenDSS copies no matrices and no units; write it out".to_owned())
+        }
     }
 
     /// Eliminates the neutral conductor, whose voltage is zero all along.

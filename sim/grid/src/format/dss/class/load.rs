@@ -1,13 +1,61 @@
 //! `Load`.
 
+use super::UNSUPPORTED;
 use crate::format::dss::Follows;
 use crate::format::dss::bus::Bus;
+use crate::format::dss::table::{
+    Entry, HARMONICS, MOMENT, RATING, RELIABILITY, REPORT, noted, noted_and_read, obeyed,
+    obeyed_as, rejected,
+};
 use crate::format::dss::value::{Told, Value};
 
-pub(super) const PROPERTIES: &str = "phases bus1 kv kw pf model yearly daily -duty ~growth conn \
-    kvar rneut xneut status -class vminpu vmaxpu -vminnorm -vminemerg ~xfkva ~allocationfactor \
-    kva -%mean -%stddev cvrwatts cvrvars ~kwh ~kwhdays ~cfactor -cvrcurve -numcust zipv \
-    -%seriesrl -relweight vlowpu -puxharm -xrharm -spectrum -basefreq enabled like";
+pub(super) const PROPERTIES: &[Entry] = &[
+    obeyed_as("Phases", "1 to 3"),
+    obeyed_as("Bus1", "a star point at earth or at node 4"),
+    obeyed("kV"),
+    obeyed("kW"),
+    obeyed("PF"),
+    obeyed_as("Model", "1 to 5 and 8"),
+    noted_and_read("Yearly", MOMENT),
+    noted_and_read("Daily", MOMENT),
+    noted_and_read("Duty", MOMENT),
+    rejected("Growth", "curves of growth are unsupported; set %growth"),
+    obeyed_as("Conn", "delta of 1 or 3 phases"),
+    obeyed("kvar"),
+    noted_and_read(
+        "RNeut",
+        "without influence where the star point is earth; at node 4 it is rejected",
+    ),
+    noted("XNeut", "without influence where the star point is earth; at node 4 rneut is rejected"),
+    obeyed("Status"),
+    noted("Class", REPORT),
+    obeyed("VMinpu"),
+    obeyed("VMaxpu"),
+    noted("VMinNorm", RATING),
+    noted("VMinEmerg", RATING),
+    rejected("XfkVA", "allocated loads are unsupported; give kW and kvar"),
+    rejected("AllocationFactor", "allocated loads are unsupported; give kW and kvar"),
+    obeyed("kVA"),
+    noted("%Mean", "counts for Monte Carlo runs"),
+    noted("%StdDev", "counts for Monte Carlo runs"),
+    obeyed_as("CVRWatts", "for model 4"),
+    obeyed_as("CVRVars", "for model 4"),
+    rejected("kWh", "allocated loads are unsupported; give kW and kvar"),
+    rejected("kWhDays", "allocated loads are unsupported; give kW and kvar"),
+    rejected("CFactor", "allocated loads are unsupported; give kW and kvar"),
+    noted("CVRCurve", MOMENT),
+    noted("NumCust", RELIABILITY),
+    obeyed_as("ZIPV", "for model 8; without a cut-off voltage"),
+    noted("%SeriesRL", HARMONICS),
+    noted("RelWeight", RELIABILITY),
+    obeyed("VLowpu"),
+    noted("puXHarm", HARMONICS),
+    noted("XRHarm", HARMONICS),
+    noted("Spectrum", HARMONICS),
+    noted("BaseFreq", "powers are those at any frequency"),
+    obeyed("Enabled"),
+    obeyed_as("Like", "not of a delta, whose third phase OpenDSS copies to earth"),
+];
 
 /// How a load follows the voltage.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +98,7 @@ pub(in crate::format::dss) struct Load {
     pub(in crate::format::dss) zip: Option<[f64; 6]>,
     /// Whether the load multiplier of the circuit leaves it alone.
     pub(in crate::format::dss) fixed: bool,
-    pub(in crate::format::dss) neutral_ohm: (f64, f64),
+    pub(in crate::format::dss) neutral_ohm: f64,
     pub(in crate::format::dss) follows: Follows,
 }
 
@@ -73,7 +121,7 @@ impl Default for Load {
             exponents: (1.0, 2.0),
             zip: None,
             fixed: false,
-            neutral_ohm: (-1.0, 0.0),
+            neutral_ohm: -1.0,
             follows: Follows::default(),
         }
     }
@@ -100,7 +148,7 @@ impl Load {
                 }
             }
             "model" => self.model = model(value)?,
-            "yearly" | "daily" => {
+            "yearly" | "daily" | "duty" => {
                 if is_actual(value.text) {
                     return Err(format!(
                         "{} gives kilowatts (useactual); only factors of the load's own power can \
@@ -109,19 +157,28 @@ impl Load {
                     ));
                 }
                 let name = Some(value.text.to_ascii_lowercase());
-                if property == "daily" {
-                    self.follows.yearly = self.follows.yearly.take().or_else(|| name.clone());
-                    self.follows.daily = name;
-                } else {
-                    self.follows.yearly = name;
+                match property {
+                    "daily" => {
+                        self.follows.yearly = self.follows.yearly.take().or_else(|| name.clone());
+                        self.follows.daily = name;
+                    }
+                    "yearly" => self.follows.yearly = name,
+                    _ => {}
                 }
             }
             "conn" => self.delta = value.delta()?,
-            "rneut" => self.neutral_ohm.0 = value.number()?,
-            "xneut" => self.neutral_ohm.1 = value.number()?,
+            "rneut" => self.neutral_ohm = value.number()?,
             "status" => {
-                // "exempt" is left alone in yearly runs only.
-                self.fixed = value.text.to_ascii_lowercase().starts_with('f');
+                self.fixed = match value.text.trim().bytes().next().map(|b| b.to_ascii_lowercase())
+                {
+                    Some(b'v') => false,
+                    // Fixed and exempt are the same for a power flow of one moment.
+                    Some(b'f' | b'e') => true,
+                    _ => {
+                        let what = "variable, fixed or exempt is expected";
+                        return Err(format!("{:?}: {what}", value.text));
+                    }
+                };
             }
             "vminpu" => self.lowest_pu = value.number()?,
             "vlowpu" => self.turned_pu = value.number()?,
@@ -133,13 +190,21 @@ impl Load {
                     return Err("seven numbers are expected".to_owned());
                 };
                 if cut_off > 0.0 {
-                    return Err(format!("a cut-off voltage ({cut_off}) is not known here"));
+                    return Err(format!("a cut-off voltage ({cut_off}) is unsupported"));
                 }
                 self.zip = Some([zp, ip, pp, zq, iq, pq]);
             }
-            _ => return Err("it is not known here".to_owned()),
+            _ => return Err(UNSUPPORTED.to_owned()),
         }
         Ok(())
+    }
+
+    /// This with what `like` copies of another one.
+    pub(in crate::format::dss) fn like(&self, other: &Self) -> Told<Self> {
+        if self.delta || other.delta {
+            return Err("of a delta OpenDSS copies other terminals; write it out".to_owned());
+        }
+        Ok(Self { bus: self.bus.clone(), ..other.clone() })
     }
 
     /// Makes its powers agree, after it was edited.
@@ -149,7 +214,7 @@ impl Load {
                 self.kva = self.kw.hypot(self.kvar);
                 if self.kva > 0.0 {
                     let sign = if self.kw * self.kvar < 0.0 { -1.0 } else { 1.0 };
-                    self.factor = self.kw.abs() / self.kva * sign;
+                    self.factor = self.kw / self.kva * sign;
                     if self.factor == 0.0 {
                         self.factor = 1.0;
                     }
@@ -173,6 +238,6 @@ fn model(value: Value<'_>) -> Told<Model> {
         4 => Ok(Model::Exponents),
         5 => Ok(Model::Current),
         8 => Ok(Model::Zip),
-        other => Err(format!("model {other} is not known here (1 to 5 and 8 are)")),
+        other => Err(format!("model {other} is unsupported (1 to 5 and 8 are supported)")),
     }
 }

@@ -1,12 +1,38 @@
 //! `LoadShape`.
 
+use super::UNSUPPORTED;
 use crate::format::dss::Profile;
 use crate::format::dss::lex::Tokens;
+use crate::format::dss::table::{Entry, noted, noted_and_read, rejected};
 use crate::format::dss::value::{Told, Value};
 
-pub(super) const PROPERTIES: &str = "npts interval mult ~hour -mean -stddev csvfile ~sngfile \
-    ~dblfile ~action qmult useactual -pmax -qmax sinterval minterval -pbase -qbase pmult \
-    ~pqcsvfile -memorymapping -interpolation like";
+const SHAPE: &str = "counts for runs over time; the network is solved once, as it stands";
+
+pub(super) const PROPERTIES: &[Entry] = &[
+    noted_and_read("NPts", SHAPE),
+    noted_and_read("Interval", SHAPE),
+    noted_and_read("Mult", SHAPE),
+    rejected("Hour", "steps of different length are unsupported"),
+    noted("Mean", "counts for Monte Carlo runs"),
+    noted("StdDev", "counts for Monte Carlo runs"),
+    noted_and_read("CSVFile", SHAPE),
+    rejected("SngFile", "binary files are unsupported"),
+    rejected("DblFile", "binary files are unsupported"),
+    rejected("Action", "unsupported"),
+    noted_and_read("QMult", SHAPE),
+    noted_and_read("UseActual", "rejected where a load names such a shape"),
+    noted("PMax", SHAPE),
+    noted("QMax", SHAPE),
+    noted_and_read("SInterval", SHAPE),
+    noted_and_read("MInterval", SHAPE),
+    noted("PBase", SHAPE),
+    noted("QBase", SHAPE),
+    noted_and_read("PMult", SHAPE),
+    rejected("PQCSVFile", "unsupported; give mult and qmult"),
+    noted("MemoryMapping", SHAPE),
+    noted("Interpolation", SHAPE),
+    noted_and_read("Like", SHAPE),
+];
 
 /// A profile.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +60,7 @@ impl LoadShape {
             "qmult" => self.profile.reactive = Some(values(value, open)?),
             "csvfile" => self.profile.active = column(&open(value.text)?, 1, false)?,
             "useactual" => self.profile.actual = value.truth()?,
-            _ => return Err("it is not known here".to_owned()),
+            _ => return Err(UNSUPPORTED.to_owned()),
         }
         Ok(())
     }
@@ -73,7 +99,7 @@ fn values(value: Value<'_>, open: &mut dyn FnMut(&str) -> Told<String>) -> Told<
             "file" => file = Some(parameter.value.clone()),
             name if name.starts_with("col") => number = value.whole(1, 10_000)? as usize,
             name if name.starts_with("head") => header = value.truth()?,
-            other => return Err(format!("{other:?} is not known here: only a text file is")),
+            other => return Err(format!("{other:?} is unsupported: only a text file is")),
         }
     }
     column(&open(&file.ok_or("a file is expected")?)?, number, header)

@@ -20,6 +20,9 @@ pub(super) use regulator::Regulator;
 pub(super) use source::Source;
 pub(super) use transformer::{Side, Transformer};
 
+use super::table::Entry;
+use super::value::Told;
+
 /// Kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
@@ -35,7 +38,7 @@ pub(super) enum Class {
 }
 
 impl Class {
-    const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Source,
         Self::LineCode,
         Self::LoadShape,
@@ -66,9 +69,8 @@ impl Class {
         Self::ALL.into_iter().find(|class| class.name().eq_ignore_ascii_case(name))
     }
 
-    /// Its properties in order. One with `-` has no influence on a power flow; one with `~` may
-    /// only have a value that means nothing.
-    fn properties(self) -> &'static str {
+    /// Its properties in order.
+    pub(super) fn properties(self) -> &'static [Entry] {
         match self {
             Self::Source => source::PROPERTIES,
             Self::LineCode => line_code::PROPERTIES,
@@ -81,55 +83,10 @@ impl Class {
             Self::Load => load::PROPERTIES,
         }
     }
-
-    /// The property of this name or, as long as no other begins so, abbreviation; and its place.
-    pub(super) fn property(self, name: &str) -> Option<(usize, Property)> {
-        let name = name.to_ascii_lowercase();
-        let find = |fits: &dyn Fn(&str) -> bool| {
-            self.all().enumerate().find(|(_, property)| fits(property.name))
-        };
-        find(&|known| known == name)
-            .or_else(|| find(&|known| !name.is_empty() && known.starts_with(&name)))
-    }
-
-    /// The property at a place, from 0.
-    pub(super) fn property_at(self, place: usize) -> Option<Property> {
-        self.all().nth(place)
-    }
-
-    fn all(self) -> impl Iterator<Item = Property> {
-        self.properties().split_ascii_whitespace().map(|text| {
-            let (name, role) = if let Some(name) = text.strip_prefix('-') {
-                (name, Role::Idle)
-            } else if let Some(name) = text.strip_prefix('~') {
-                (name, Role::Unknown)
-            } else {
-                (text, Role::Used)
-            };
-            Property { name, role }
-        })
-    }
 }
 
-/// A property of a class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Property {
-    /// In lower case.
-    pub(super) name: &'static str,
-    /// What is done with it.
-    pub(super) role: Role,
-}
-
-/// What is done with a property.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// It is part of the network.
-    Used,
-    /// It has no influence on a power flow.
-    Idle,
-    /// It has, but is not known here.
-    Unknown,
-}
+/// What is answered where a class does not know what its table names.
+const UNSUPPORTED: &str = "unsupported";
 
 /// An object's properties.
 #[derive(Clone, Debug)]
@@ -158,6 +115,40 @@ impl State {
             Class::Capacitor => Self::Capacitor(Capacitor::default()),
             Class::Reactor => Self::Reactor(Reactor::default()),
             Class::Load => Self::Load(Load::default()),
+        }
+    }
+    /// This with what `like` copies of another object of its class.
+    pub(super) fn like(&self, other: &Self) -> Told<Self> {
+        Ok(match (self, other) {
+            (Self::Source(own), Self::Source(other)) => Self::Source(own.like(other)),
+            (Self::LineCode(own), Self::LineCode(other)) => Self::LineCode(own.like(other)?),
+            (Self::Transformer(own), Self::Transformer(other)) => {
+                Self::Transformer(own.like(other))
+            }
+            (Self::Capacitor(own), Self::Capacitor(other)) => Self::Capacitor(own.like(other)?),
+            (Self::Reactor(own), Self::Reactor(other)) => Self::Reactor(own.like(other)?),
+            (Self::Load(own), Self::Load(other)) => Self::Load(own.like(other)?),
+            (_, other) => other.clone(),
+        })
+    }
+
+    /// Works out, after a command that edited it, what follows from what it was given.
+    pub(super) fn settle(&mut self) -> Told<()> {
+        match self {
+            Self::Source(own) => own.settle(),
+            Self::LineCode(own) => {
+                own.settle();
+                Ok(())
+            }
+            Self::Transformer(own) => {
+                own.settle();
+                Ok(())
+            }
+            Self::Load(own) => {
+                own.settle();
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -1,11 +1,51 @@
 //! `RegControl`.
 
+use super::UNSUPPORTED;
+use crate::format::dss::table::{
+    Entry, MOMENT, REPORT, noted, obeyed, obeyed_as, rejected, rejected_but,
+    rejected_unless_checked,
+};
 use crate::format::dss::value::{Told, Value};
 
-pub(super) const PROPERTIES: &str = "transformer winding vreg band ptratio ctprim r x ~bus -delay \
-    reversible -revvreg -revband -revr -revx -tapdelay -debugtrace maxtapchange -inversetime \
-    tapwinding vlimit ptphase -revthreshold -revdelay -revneutral -eventlog -remoteptratio tapnum \
-    -reset ldc_z -rev_z cogen -basefreq enabled like";
+const REVERSE: &str = "counts for reversible ones, which are rejected";
+
+pub(super) const PROPERTIES: &[Entry] = &[
+    obeyed("Transformer"),
+    obeyed_as("Winding", "1 to 3"),
+    obeyed("VReg"),
+    obeyed("Band"),
+    obeyed("PTRatio"),
+    obeyed("CTPrim"),
+    obeyed("R"),
+    obeyed("X"),
+    rejected("Bus", "only the winding's own bus is supported"),
+    obeyed_as("Delay", "which regulators act first"),
+    rejected_but("Reversible", &["no"], "only flow in one direction is supported"),
+    noted("RevVReg", REVERSE),
+    noted("RevBand", REVERSE),
+    noted("RevR", REVERSE),
+    noted("RevX", REVERSE),
+    noted("TapDelay", MOMENT),
+    noted("DebugTrace", REPORT),
+    obeyed("MaxTapChange"),
+    rejected_but("InverseTime", &["no"], "delays are fixed here"),
+    rejected_unless_checked("TapWinding", "only the winding that is measured"),
+    rejected_but("VLimit", &["0"], "unsupported"),
+    obeyed_as("PTPhase", "1 to 3"),
+    noted("RevThreshold", REVERSE),
+    noted("RevDelay", REVERSE),
+    noted("RevNeutral", REVERSE),
+    noted("EventLog", REPORT),
+    noted("RemotePTRatio", "counts with bus, which is rejected"),
+    obeyed("TapNum"),
+    noted("Reset", "resets pending actions"),
+    rejected_but("LDC_Z", &["0"], "unsupported; give r and x"),
+    noted("Rev_Z", REVERSE),
+    rejected_but("Cogen", &["no"], "unsupported"),
+    noted("BaseFreq", "without influence"),
+    obeyed("Enabled"),
+    obeyed("Like"),
+];
 
 /// The control of a transformer's taps.
 #[derive(Clone, Debug)]
@@ -20,8 +60,10 @@ pub(in crate::format::dss) struct Regulator {
     pub(in crate::format::dss) resistive_v: f64,
     pub(in crate::format::dss) reactive_v: f64,
     pub(in crate::format::dss) phase: usize,
-    /// Whether it moves at all.
-    pub(in crate::format::dss) moves: bool,
+    /// How many taps it moves at once; none if it does not move at all.
+    pub(in crate::format::dss) most_taps: u32,
+    /// How long it waits.
+    pub(in crate::format::dss) delay_s: f64,
 }
 
 impl Default for Regulator {
@@ -36,7 +78,8 @@ impl Default for Regulator {
             resistive_v: 0.0,
             reactive_v: 0.0,
             phase: 1,
-            moves: true,
+            most_taps: 16,
+            delay_s: 15.0,
         }
     }
 }
@@ -48,7 +91,7 @@ impl Regulator {
             "winding" => self.winding = value.whole(1, 3)?,
             "tapwinding" => {
                 value.whole(self.winding, self.winding).map_err(|_| {
-                    "only taps of the winding that is measured are known here".to_owned()
+                    "only the taps of the winding that is measured are supported".to_owned()
                 })?;
             }
             "vreg" => self.set_point_v = value.positive()?,
@@ -57,23 +100,13 @@ impl Regulator {
             "ctprim" => self.current_transformer_a = value.positive()?,
             "r" => self.resistive_v = value.number()?,
             "x" => self.reactive_v = value.number()?,
-            "maxtapchange" => self.moves = value.whole(0, 1000)? > 0,
+            "maxtapchange" => self.most_taps = value.whole(0, 1000)? as u32,
+            "delay" => self.delay_s = value.number()?,
             "ptphase" => {
                 self.phase =
-                    value.whole(1, 3).map_err(|_| "only one phase, 1 to 3, is known here")?
-                        as usize;
+                    value.whole(1, 3).map_err(|_| "only one phase, 1 to 3, is supported")? as usize;
             }
-            "reversible" | "cogen" => {
-                if value.truth()? {
-                    return Err("it is not known here".to_owned());
-                }
-            }
-            "vlimit" | "ldc_z" => {
-                if value.number()? != 0.0 {
-                    return Err("it is not known here".to_owned());
-                }
-            }
-            _ => return Err("it is not known here".to_owned()),
+            _ => return Err(UNSUPPORTED.to_owned()),
         }
         Ok(())
     }

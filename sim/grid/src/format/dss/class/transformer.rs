@@ -1,13 +1,81 @@
 //! `Transformer`.
 
+use super::UNSUPPORTED;
 use crate::format::dss::bus::Bus;
+use crate::format::dss::table::{
+    Entry, HARMONICS, RATING, RELIABILITY, REPORT, base_frequency, noted, noted_and_read, obeyed,
+    obeyed_as, rejected,
+};
 use crate::format::dss::value::{Told, Value};
 
-pub(super) const PROPERTIES: &str = "phases windings wdg bus conn kv kva tap %r rneut xneut buses \
-    conns kvs kvas taps xhl xht xlt xscarray -thermal -n -m -flrise -hsrise %loadloss \
-    %noloadloss -normhkva -emerghkva -sub maxtap mintap numtaps -subname %imag ppm_antifloat %rs \
-    -bank ~xfmrcode -xrconst x12 x13 x23 leadlag -wdgcurrents -core -rdcohms -seasons -ratings \
-    -normamps -emergamps -faultrate -pctperm -repair -basefreq enabled like";
+pub(super) const PROPERTIES: &[Entry] = &[
+    obeyed_as("Phases", "1 or 3"),
+    obeyed_as("Windings", "2 or 3"),
+    obeyed("Wdg"),
+    obeyed_as("Bus", "a star point at earth or at node 4"),
+    obeyed("Conn"),
+    obeyed("kV"),
+    obeyed("kVA"),
+    obeyed("Tap"),
+    obeyed("%R"),
+    noted_and_read(
+        "RNeut",
+        "without influence where the star point is earth; at node 4 it is rejected",
+    ),
+    noted_and_read(
+        "XNeut",
+        "without influence where the star point is earth; at node 4 rneut is rejected",
+    ),
+    obeyed("Buses"),
+    obeyed("Conns"),
+    obeyed("kVs"),
+    obeyed("kVAs"),
+    obeyed("Taps"),
+    obeyed("XHL"),
+    obeyed("XHT"),
+    obeyed("XLT"),
+    obeyed("XSCArray"),
+    noted("Thermal", RATING),
+    noted("n", RATING),
+    noted("m", RATING),
+    noted("FLRise", RATING),
+    noted("HSRise", RATING),
+    obeyed("%LoadLoss"),
+    obeyed("%NoLoadLoss"),
+    noted("NormHkVA", RATING),
+    noted("EmergHkVA", RATING),
+    noted("Sub", REPORT),
+    obeyed_as("MaxTap", "for regulators"),
+    obeyed_as("MinTap", "for regulators"),
+    obeyed_as("NumTaps", "for regulators"),
+    noted("SubName", REPORT),
+    obeyed("%IMag"),
+    obeyed("ppm_Antifloat"),
+    obeyed("%Rs"),
+    noted("Bank", REPORT),
+    rejected("XfmrCode", "unsupported; write its properties out"),
+    noted("XRConst", HARMONICS),
+    obeyed("X12"),
+    obeyed("X13"),
+    obeyed("X23"),
+    obeyed("LeadLag"),
+    noted("WdgCurrents", REPORT),
+    noted("Core", "counts for geomagnetically induced currents"),
+    noted("RDCOhms", "counts for geomagnetically induced currents"),
+    noted("Seasons", RATING),
+    noted("Ratings", RATING),
+    noted("NormAmps", RATING),
+    noted("EmergAmps", RATING),
+    noted("FaultRate", RELIABILITY),
+    noted("pctPerm", RELIABILITY),
+    noted("Repair", RELIABILITY),
+    base_frequency(),
+    obeyed("Enabled"),
+    obeyed_as(
+        "Like",
+        "without buses, %imag, leadlag and ppm_antifloat, which OpenDSS does not copy",
+    ),
+];
 
 /// One winding.
 #[derive(Clone, Debug)]
@@ -19,7 +87,7 @@ pub(in crate::format::dss) struct Side {
     pub(in crate::format::dss) tap: f64,
     pub(in crate::format::dss) resistance_pu: f64,
     /// Of the neutral; below zero it is not earthed by the winding itself.
-    pub(in crate::format::dss) neutral_ohm: (f64, f64),
+    pub(in crate::format::dss) neutral_ohm: f64,
     pub(in crate::format::dss) lowest_tap: f64,
     pub(in crate::format::dss) highest_tap: f64,
     pub(in crate::format::dss) taps: i32,
@@ -34,7 +102,7 @@ impl Default for Side {
             kva: 1000.0,
             tap: 1.0,
             resistance_pu: 0.002,
-            neutral_ohm: (-1.0, 0.0),
+            neutral_ohm: -1.0,
             lowest_tap: 0.9,
             highest_tap: 1.1,
             taps: 32,
@@ -50,6 +118,9 @@ pub(in crate::format::dss) struct Transformer {
     active: usize,
     /// Reactances between windings 1 and 2, 1 and 3, 2 and 3, per unit.
     pub(in crate::format::dss) reactances_pu: [f64; 3],
+    /// What `xhl`, `xht`, `xlt` were last, which count for all three when one of them is set.
+    by_names_pu: [f64; 3],
+    named: bool,
     pub(in crate::format::dss) no_load_loss_pu: f64,
     pub(in crate::format::dss) magnetising_pu: f64,
     pub(in crate::format::dss) antifloat: f64,
@@ -63,7 +134,9 @@ impl Default for Transformer {
             phases: 3,
             sides: vec![Side::default(), Side::default()],
             active: 0,
-            reactances_pu: [0.07, 0.35, 0.30],
+            reactances_pu: [0.07, 0.30, 0.30],
+            by_names_pu: [0.07, 0.35, 0.30],
+            named: false,
             no_load_loss_pu: 0.0,
             magnetising_pu: 0.0,
             antifloat: 1e-6,
@@ -76,7 +149,13 @@ impl Transformer {
     pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
         match property {
             "phases" => self.phases = value.whole(1, 3)? as usize,
-            "windings" => self.sides = vec![Side::default(); value.whole(2, 3)? as usize],
+            "windings" => {
+                let (before, windings) = (self.sides.len(), value.whole(2, 3)? as usize);
+                self.sides = vec![Side::default(); windings];
+                if windings > before {
+                    (self.reactances_pu[1], self.reactances_pu[2]) = (0.30, 0.30);
+                }
+            }
             "wdg" => self.active = value.whole(1, self.sides.len() as i32)? as usize - 1,
             "kva" => {
                 let kva = value.positive()?;
@@ -95,9 +174,9 @@ impl Transformer {
             "kvas" => self.each(value, "kva")?,
             "taps" => self.each(value, "tap")?,
             "%rs" => self.each(value, "%r")?,
-            "xhl" | "x12" => self.reactances_pu[0] = value.number()? / 100.0,
-            "xht" | "x13" => self.reactances_pu[1] = value.number()? / 100.0,
-            "xlt" | "x23" => self.reactances_pu[2] = value.number()? / 100.0,
+            "xhl" | "x12" => self.name(0, value)?,
+            "xht" | "x13" => self.name(1, value)?,
+            "xlt" | "x23" => self.name(2, value)?,
             "xscarray" => {
                 for (own, given) in self.reactances_pu.iter_mut().zip(value.numbers()?) {
                     *own = given / 100.0;
@@ -117,9 +196,37 @@ impl Transformer {
                     other => return Err(format!("{other:?} is neither lead nor lag")),
                 };
             }
-            _ => return Err("it is not known here".to_owned()),
+            _ => return Err(UNSUPPORTED.to_owned()),
         }
         Ok(())
+    }
+
+    fn name(&mut self, pair: usize, value: Value<'_>) -> Told<()> {
+        (self.by_names_pu[pair], self.named) = (value.number()? / 100.0, true);
+        Ok(())
+    }
+
+    /// Makes its reactances agree, after it was edited.
+    pub(in crate::format::dss) fn settle(&mut self) {
+        if std::mem::take(&mut self.named) {
+            self.reactances_pu = self.by_names_pu;
+        }
+    }
+
+    /// This with what `like` copies of another one.
+    pub(in crate::format::dss) fn like(&self, other: &Self) -> Self {
+        let mut copy = Self {
+            magnetising_pu: self.magnetising_pu,
+            antifloat: self.antifloat,
+            leads: self.leads,
+            named: self.named,
+            active: self.active,
+            ..other.clone()
+        };
+        for (at, side) in copy.sides.iter_mut().enumerate() {
+            side.bus = self.sides.get(at).map(|own| own.bus.clone()).unwrap_or_default();
+        }
+        copy
     }
 
     fn side(&mut self) -> &mut Side {
@@ -136,6 +243,8 @@ impl Transformer {
             };
             side.set(property, value)?;
         }
+        // OpenDSS leaves the last winding active, however many values there are.
+        self.active = windings - 1;
         Ok(())
     }
 }
@@ -149,12 +258,14 @@ impl Side {
             "kva" => self.kva = value.positive()?,
             "tap" => self.tap = value.positive()?,
             "%r" => self.resistance_pu = value.number()? / 100.0,
-            "rneut" => self.neutral_ohm.0 = value.number()?,
-            "xneut" => self.neutral_ohm.1 = value.number()?,
+            "rneut" => self.neutral_ohm = value.number()?,
+            "xneut" => {
+                value.number()?;
+            }
             "maxtap" => self.highest_tap = value.positive()?,
             "mintap" => self.lowest_tap = value.positive()?,
             "numtaps" => self.taps = value.whole(0, 1000)?,
-            _ => return Err("it is not known here".to_owned()),
+            _ => return Err(UNSUPPORTED.to_owned()),
         }
         Ok(())
     }
