@@ -131,7 +131,13 @@ impl Core {
             Ok((working, around)) => (readers(around.clone()), readers(around), Ok(working)),
             Err(error) if error.is_no_room() => {
                 // Only what can be read at all can be served.
-                let Ok(opened) = start.open_alone() else { return Err(error) };
+                let opened = match start.open_alone() {
+                    Ok(opened) => opened,
+                    Err(other) => {
+                        tracing::error!(why = other.in_full(), "nor can the store be read");
+                        return Err(error);
+                    }
+                };
                 let why = error.in_full();
                 tracing::error!(why, "nothing can be written; only reading is served");
                 let around = start.around(&opened.quantities);

@@ -2,9 +2,10 @@
 //!
 //! A journal cannot tell from itself that its end was cut off between two records, nor a store that
 //! it is an older one than yesterday's. So what was acknowledged is noted in a third file, in the
-//! data folder itself: before each acknowledgement, without a sync of its own. A killed process
-//! loses none of it, a power cut at most what was noted in the last second (`SYNC_EVERY`); it never
-//! promises more than is durable in the journal.
+//! data folder itself: before each acknowledgement, without a sync that the acknowledgement would
+//! wait for; the store's thread syncs it once a second. A killed process loses none of it, a power
+//! cut at most what was noted in the last second; it never promises more than is durable in the
+//! journal.
 //!
 //! Three records (journal, store, reports of losses), each written in two places in turn, so that
 //! one is whole whatever happens to the other. A record, little endian: magic, kind u8, three zero
@@ -14,16 +15,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
 
 use crate::files::{self, Identity};
 use crate::metrics::lock;
 
 /// Begins every record; the digit is the format's version.
 const MAGIC: [u8; 4] = *b"LMH1";
-/// Between two syncs while the journal grows.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// Records lie apart, each in a block of its own that disks write whole.
 const BLOCK_BYTES: usize = 512;
 const NUMBERS: usize = 3;
@@ -59,9 +57,12 @@ pub(crate) enum Found {
 pub(crate) trait HeadFile: Send {
     /// Writes at an offset.
     fn write_at(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()>;
-    /// Makes what was written durable.
-    fn sync(&mut self) -> io::Result<()>;
+    /// What makes durable what has been written so far, to be run without holding the file.
+    fn syncing(&mut self) -> io::Result<Syncing>;
 }
+
+/// See [`HeadFile::syncing`].
+pub(crate) type Syncing = Box<dyn FnOnce() -> io::Result<()>>;
 
 /// The head of a running platform; its writers share it.
 pub(crate) struct Head(Mutex<State>);
@@ -70,7 +71,8 @@ struct State {
     file: Box<dyn HeadFile>,
     counts: [u64; KINDS],
     numbers: [[u64; NUMBERS]; KINDS],
-    synced_at: Instant,
+    /// Something was written since the last sync.
+    is_dirty: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -135,7 +137,6 @@ fn decode(bytes: &[u8], kind: usize) -> Option<(u64, [u64; NUMBERS])> {
 
 impl Head {
     /// Goes on from what was found, in a file that is written anew.
-    #[expect(clippy::disallowed_methods, reason = "how often a file is synced is the machine's time")]
     pub(crate) fn new(
         facts: Facts,
         open: impl FnOnce(&[u8]) -> io::Result<Box<dyn HeadFile>>,
@@ -151,7 +152,7 @@ impl Head {
             }
         }
         let file = open(&content)?;
-        let state = State { file, counts: [1; KINDS], numbers, synced_at: Instant::now() };
+        let state = State { file, counts: [1; KINDS], numbers, is_dirty: false };
         Ok(Self(Mutex::new(state)))
     }
 
@@ -161,16 +162,8 @@ impl Head {
     }
 
     /// Notes that the journal is durable up to a sequence; to be called before anybody is told so.
-    #[expect(clippy::disallowed_methods, reason = "how often a file is synced is the machine's time")]
     pub(crate) fn journal(&self, synced: u64) -> io::Result<()> {
-        let mut state = lock(&self.0);
-        state.write(Kind::Journal, [synced, 0, 0])?;
-        let now = Instant::now();
-        if now.saturating_duration_since(state.synced_at) >= SYNC_EVERY {
-            state.synced_at = now;
-            state.file.sync()?;
-        }
-        Ok(())
+        lock(&self.0).write(Kind::Journal, [synced, 0, 0])
     }
 
     /// Notes how far the store has come.
@@ -180,14 +173,23 @@ impl Head {
 
     /// Notes how many losses have been reported, durably.
     pub(crate) fn losses(&self, count: u64) -> io::Result<()> {
-        let mut state = lock(&self.0);
-        state.write(Kind::Losses, [count, 0, 0])?;
-        state.file.sync()
+        lock(&self.0).write(Kind::Losses, [count, 0, 0])?;
+        self.sync()
     }
 
-    /// Makes everything noted durable.
+    /// Makes everything noted durable; the journal goes on meanwhile.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        lock(&self.0).file.sync()
+        let mut state = lock(&self.0);
+        if !std::mem::take(&mut state.is_dirty) {
+            return Ok(());
+        }
+        let syncing = state.file.syncing();
+        drop(state);
+        let synced = syncing.and_then(|sync| sync());
+        if synced.is_err() {
+            lock(&self.0).is_dirty = true;
+        }
+        synced
     }
 }
 
@@ -201,13 +203,14 @@ impl State {
         let offset = (kind * 2 + (count % 2) as usize) * BLOCK_BYTES;
         self.file.write_at(offset, &encode(kind, count, numbers))?;
         (self.counts[kind], self.numbers[kind]) = (count, numbers);
+        self.is_dirty = true;
         Ok(())
     }
 }
 
 struct RealHead {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     identity: Identity,
     content: Vec<u8>,
 }
@@ -217,7 +220,8 @@ impl RealHead {
         files::replace(path, content)?;
         let file = File::options().write(true).open(path)?;
         let identity = Identity::of(&file)?;
-        Ok(Self { path: path.to_owned(), file, identity, content: content.to_owned() })
+        let (path, content) = (path.to_owned(), content.to_owned());
+        Ok(Self { path, file: Arc::new(file), identity, content })
     }
 }
 
@@ -228,13 +232,13 @@ impl HeadFile for RealHead {
     }
 
     /// Somebody may have removed the file meanwhile; then it is made anew.
-    fn sync(&mut self) -> io::Result<()> {
-        if Identity::at(&self.path).ok() == Some(self.identity) {
-            return self.file.sync_data();
+    fn syncing(&mut self) -> io::Result<Syncing> {
+        if Identity::at(&self.path).ok() != Some(self.identity) {
+            tracing::warn!(path = %self.path.display(), "the head was removed; it is written anew");
+            *self = Self::create(&self.path, &self.content)?;
         }
-        tracing::warn!(path = %self.path.display(), "the head was removed; it is written anew");
-        *self = Self::create(&self.path, &self.content)?;
-        Ok(())
+        let file = Arc::clone(&self.file);
+        Ok(Box::new(move || file.sync_data()))
     }
 }
 

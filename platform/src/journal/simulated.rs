@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::file::{Directory, SegmentFile};
-use super::head::{Facts, Head, HeadFile};
+use super::head::{Facts, Head, HeadFile, Syncing};
 
 /// Name of the head.
 pub(crate) const HEAD: &str = "head";
@@ -208,7 +208,8 @@ impl HeadFile for SimulatedFile {
         Ok(())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        SegmentFile::sync(self)
+    fn syncing(&mut self) -> io::Result<Syncing> {
+        let mut file = Self { directory: self.directory.clone(), name: self.name.clone() };
+        Ok(Box::new(move || SegmentFile::sync(&mut file)))
     }
 }

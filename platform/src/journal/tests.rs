@@ -201,11 +201,13 @@ fn do_harm(image: &mut Image, segment: usize, harm: Harm) {
         Harm::CutBetweenRecords(records) => {
             let mut end = record::SEGMENT_HEAD_BYTES;
             for _ in 0..records {
-                end += record::decode(&bytes[end..]).map_or(0, |(_, length)| length);
+                let record = bytes.get(end..).and_then(record::decode);
+                end += record.map_or(0, |(_, length)| length);
             }
             bytes.truncate(end);
         }
         Harm::CutAnywhere(place) => bytes.truncate(place % (bytes.len() + 1)),
+        Harm::Flipped(_) if bytes.is_empty() => {}
         Harm::Flipped(bit) => {
             let bit = bit % (bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);

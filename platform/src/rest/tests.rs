@@ -16,6 +16,8 @@ use crate::config::ClockSource;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
+mod flips;
+mod slow;
 mod unread;
 mod waiting;
 

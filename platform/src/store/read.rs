@@ -104,6 +104,12 @@ impl Reader {
         &self.connection
     }
 
+    /// Runs a statement whose result nobody wants.
+    #[cfg(test)]
+    pub(crate) fn run_for_tests(&self, statement: &str) -> rusqlite::Result<i64> {
+        self.connection.query_row(statement, [], |row| row.get(0))
+    }
+
     /// What is around the file.
     pub(super) fn around(&self) -> &Around {
         &self.around

@@ -122,10 +122,11 @@ pub(crate) fn open_alone(path: &Path) -> StoreResult<Opened> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .map_err(StoreError::doing("open the store's file"))?;
-    prepare_connection(&connection, 16 * 1024).map_err(|error| damaged(path, error))?;
+    // Before anything is read: from then on it would be too late.
     connection
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON;")
         .map_err(|error| damaged(path, error))?;
+    prepare_connection(&connection, 16 * 1024).map_err(|error| damaged(path, error))?;
     let found = format_of(&connection, path)?.unwrap_or(0);
     if found != FORMAT {
         return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });

@@ -21,6 +21,8 @@ use crate::metrics::{Metrics, lock};
 use crate::pipeline::Job;
 use crate::sparse::Sparse;
 
+/// Between two syncs of the head.
+const HEAD_SYNC_EVERY: Duration = Duration::from_secs(1);
 /// Between two attempts at a batch that fails.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -105,6 +107,7 @@ pub(crate) struct Batching {
 impl StoreThread {
     /// Starts the thread on the store in a file. The data folder is this process's as long as
     /// the thread may write: `keep` is kept until then.
+    #[expect(clippy::disallowed_methods, reason = "how often a file is synced is the machine's time")]
     pub(crate) fn start(
         writer: Writer,
         path: &Path,
@@ -121,6 +124,7 @@ impl StoreThread {
             inbox,
             signals,
             failures: Sparse::default(),
+            head_synced: Instant::now(),
             _keep: keep,
         };
         let thread =
@@ -157,6 +161,7 @@ struct Worker {
     inbox: Receiver<Job>,
     signals: Signals,
     failures: Sparse,
+    head_synced: Instant,
     _keep: Arc<FolderLock>,
 }
 
@@ -173,7 +178,7 @@ impl Worker {
     fn run(mut self) {
         let _mark = EndMark(Arc::clone(&self.signals.health));
         let mut batch = Vec::with_capacity(self.batching.jobs_max);
-        while let Ok(first) = self.inbox.recv() {
+        while let Some(first) = self.next() {
             self.gather(first, &mut batch);
             let Some(outcome) = self.apply(&batch) else { return };
             let standing = outcome.standing;
@@ -181,6 +186,29 @@ impl Worker {
             self.signals.progress.reach(standing.totals(), self.writer.now());
             self.count(&outcome);
             answer(&mut batch, outcome);
+        }
+    }
+
+    /// Waits for a job; meanwhile, and at least once a second, the head is made durable.
+    #[expect(clippy::disallowed_methods, reason = "how often a file is synced is the machine's time")]
+    fn next(&mut self) -> Option<Job> {
+        loop {
+            let left = HEAD_SYNC_EVERY.saturating_sub(self.head_synced.elapsed());
+            match self.inbox.recv_timeout(left) {
+                Ok(job) if !left.is_zero() => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                due => {
+                    if let Err(error) = self.signals.head.sync()
+                        && let Some(kept_back) = self.failures.admit()
+                    {
+                        tracing::error!(%error, kept_back, "the head could not be made durable");
+                    }
+                    self.head_synced = Instant::now();
+                    if let Ok(job) = due {
+                        return Some(job);
+                    }
+                }
+            }
         }
     }
 

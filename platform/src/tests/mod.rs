@@ -3,10 +3,15 @@
 
 mod advance;
 mod back_pressure;
+mod format_1;
+mod full;
 mod idempotency;
 mod ingest;
+mod late;
 mod missing;
+mod modes;
 mod recovery;
+mod start;
 mod wall;
 
 use std::collections::BTreeMap;
@@ -130,7 +135,7 @@ impl Bench {
         Self::ready(core, config, folder).await
     }
 
-    async fn ready(core: Core, config: Config, folder: TempDir) -> Self {
+    pub(crate) async fn ready(core: Core, config: Config, folder: TempDir) -> Self {
         core.ready().await.unwrap();
         let devices = Arc::new(Devices::default());
         core.dispatcher.connect(Arc::clone(&devices) as Arc<dyn Outbound>);
