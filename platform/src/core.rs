@@ -167,8 +167,8 @@ impl Core {
         let source = match working {
             Ok(working) => Source::Working(Box::new(working)),
             Err(why) => {
-                let readers = Arc::clone(&readers);
-                Source::Waiting(why, Box::new(move || start.wake_up(&readers)))
+                let (readers, urgent) = (Arc::clone(&readers), Arc::clone(&urgent));
+                Source::Waiting(why, Box::new(move || start.wake_up(&readers, &urgent)))
             }
         };
         let (journal, thread) = Journal::start(source, limits.queue_messages, committed, keep)

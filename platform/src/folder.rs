@@ -71,7 +71,13 @@ impl Places {
 pub(crate) fn lock_folder(data: &Path) -> Result<FolderLock, PlatformError> {
     files::make_folder(data).map_err(PlatformError::io("make the data folder", data))?;
     let folder = File::open(data).map_err(PlatformError::io("open the data folder", data))?;
-    take(&folder, data)?;
+    if let Err(error) = take(&folder, data) {
+        // Not every file system locks folders; then there is the file.
+        if matches!(error, PlatformError::DataInUse { .. }) {
+            return Err(error);
+        }
+        tracing::warn!(why = error.in_full(), "only the lock file keeps other processes out");
+    }
     let mode = folder.metadata().map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o022 != 0 {
         tracing::warn!(

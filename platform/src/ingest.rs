@@ -150,6 +150,7 @@ impl Ingest {
     /// What shows only at the commit (a conflict with something on its way, an unknown invocation)
     /// is judged there, from the journal, and recorded with its content.
     pub(crate) async fn accept(&self, arrival: Arrival) -> Result<Accepted, IngestError> {
+        self.journal.not_yet()?;
         let permit = self.admit(arrival.payload.len()).await?;
         let received = self.clock.now();
         let judged = match self.judge(&arrival) {

@@ -84,6 +84,10 @@ impl Start {
         let clock = Arc::new(Clock::new(config.clock, SimTime(0)));
         let (losses, has_unreadable_reports) = Losses::open(&places.losses, Arc::clone(&clock))
             .map_err(PlatformError::io("read the reports of losses", &places.losses))?;
+        let (open, _) = losses.open_ones();
+        if open > 0 {
+            tracing::warn!(open, "reports of lost or damaged data have not been acknowledged");
+        }
         let head = journal::read_head(&places.head)
             .map_err(PlatformError::io("read the head", &places.head))?;
         Ok(Self {
@@ -285,11 +289,15 @@ impl Start {
 
     /// One attempt to get going after a start at which nothing could be written. Queries are
     /// answered over one connection before, and wait while it is tried.
-    pub(crate) fn wake_up(&self, readers: &Readers) -> Result<Working, String> {
+    pub(crate) fn wake_up(&self, readers: &Readers, urgent: &Readers) -> Result<Working, String> {
         self.probe().map_err(|error| format!("nothing can be written: {error}"))?;
         readers.read_alone(None);
         let error = match self.bring_up() {
-            Ok((working, _)) => return Ok(working),
+            Ok((working, around)) => {
+                readers.renew(around.clone());
+                urgent.renew(around);
+                return Ok(working);
+            }
             Err(error) => error,
         };
         match self.open_alone() {

@@ -75,6 +75,8 @@ pub(crate) struct JournalCounters {
     pub(crate) failures: AtomicU64,
     /// Whether the last group could not be made durable, as on a full disk.
     pub(crate) failing: AtomicBool,
+    /// Nothing could be written since the start.
+    waiting: AtomicBool,
     /// Why the last group that could not be made durable was not.
     cause: Mutex<String>,
 }
@@ -119,6 +121,7 @@ impl Journal {
         let counters = Arc::new(JournalCounters::default());
         if let Source::Waiting(why, _) = &source {
             counters.note(Some(why.clone()));
+            counters.waiting.store(true, Ordering::Release);
         }
         let mut thread = Thread {
             inbox,
@@ -134,6 +137,14 @@ impl Journal {
         };
         let handle = std::thread::Builder::new().name("journal".into()).spawn(run)?;
         Ok((Self { work, capacity: queue_messages, counters }, handle))
+    }
+
+    /// Why nothing is taken, if nothing could be written since the start.
+    pub(crate) fn not_yet(&self) -> Result<(), JournalFailed> {
+        if self.counters.waiting.load(Ordering::Acquire) {
+            return Err(JournalFailed { detail: lock(&self.counters.cause).clone() });
+        }
+        Ok(())
     }
 
     /// Queues something to be made durable; waits while the queue is full.
@@ -225,6 +236,7 @@ impl Thread {
                 Ok(working) => {
                     tracing::info!("it can be written again; messages are taken");
                     self.counters.note(None);
+                    self.counters.waiting.store(false, Ordering::Release);
                     return Some(working);
                 }
                 Err(still) => why = still,

@@ -115,15 +115,12 @@ impl Inspector {
     ) -> (Duration, rusqlite::Connection, bool) {
         let start = Instant::now();
         let mut reader = Reader::new(connection, self.around.clone(), start + SLICE);
-        let result = reader.interrupted_at(start + PAUSE, 1_000_000, |reader| {
-            while !look.is_done() && !reader.is_over() {
-                look.step(reader)?;
+        while !look.is_done() && !reader.is_over() {
+            // Each step sees what is committed by then, which is at least what the book says.
+            if let Err(error) = reader.snapshot(|reader| look.step(reader)) {
+                tracing::warn!(%error, "the store could not be looked at");
+                look.has_failed = true;
             }
-            Ok(())
-        });
-        if let Err(error) = result {
-            tracing::warn!(%error, "the store could not be looked at");
-            look.has_failed = true;
         }
         (start.elapsed(), reader.into_connection(), look.is_done())
     }
@@ -172,8 +169,7 @@ impl Look {
             At::Refusals(_) => At::Device(1, None),
             At::Device(row, _) if row > self.devices => At::Done,
             At::Device(row, None) => {
-                let looked = reader.state(row).map(drop).and_then(|()| commands(reader, row));
-                note(reader, looked, "device", row)?;
+                note(reader, device(reader, row), "device", row)?;
                 At::Device(row, Some(Walk::new(row, EVER, false)))
             }
             At::Device(row, Some(mut walk)) => {
@@ -241,11 +237,13 @@ fn refusals(reader: &Reader, after: u64, last: u64) -> ReadResult<u64> {
     }
 }
 
-/// Looks at all commands of a device.
-fn commands(reader: &Reader, device: i64) -> ReadResult<()> {
-    let Some(known) = reader.book().device(device) else { return Ok(()) };
-    let page = read::Page { offset: known.commands, limit: 1 };
-    reader.invocations_of(device, page)?;
-    reader.invocations(&reader.book().open(Some(&known.hardware_id)))?;
+/// Looks at the state of a device and at all its commands.
+fn device(reader: &Reader, row: i64) -> ReadResult<()> {
+    // Before anything is read of the store: what stands in the book by now is in there.
+    let Some(known) = reader.book().device(row) else { return Ok(()) };
+    let open = reader.book().open(Some(&known.hardware_id));
+    reader.state(row)?;
+    reader.invocations_of(row, read::Page { offset: known.commands, limit: 1 })?;
+    reader.invocations(&open)?;
     Ok(())
 }

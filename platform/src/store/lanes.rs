@@ -65,7 +65,7 @@ impl Around {
 /// The readers of a store.
 pub(crate) struct Readers {
     path: PathBuf,
-    around: Around,
+    around: Mutex<Around>,
     deadline: Duration,
     idle: Mutex<Vec<Connection>>,
     /// The only connection there is, where nothing can be written.
@@ -78,7 +78,7 @@ impl Readers {
     pub(crate) fn new(path: &Path, around: Around, deadline: Duration) -> Arc<Self> {
         Arc::new(Self {
             path: path.to_owned(),
-            around,
+            around: Mutex::new(around),
             deadline,
             idle: Mutex::new(Vec::new()),
             alone: Mutex::new(None),
@@ -89,6 +89,15 @@ impl Readers {
     /// From now on everything is read over this one connection, or, with `None`, over several.
     pub(crate) fn read_alone(&self, connection: Option<Connection>) {
         *lock(&self.alone) = connection;
+    }
+
+    /// From now on this is around the file.
+    pub(crate) fn renew(&self, around: Around) {
+        *lock(&self.around) = around;
+    }
+
+    fn around(&self) -> Around {
+        lock(&self.around).clone()
     }
 
     /// Runs a query that takes one slice at most.
@@ -146,7 +155,7 @@ impl Readers {
     }
 
     fn too_slow(&self) -> StoreError {
-        self.around.metrics.slow_queries.fetch_add(1, Ordering::Relaxed);
+        self.around().metrics.slow_queries.fetch_add(1, Ordering::Relaxed);
         StoreError::TooSlow { limit_s: self.deadline.as_secs_f64() }
     }
 
@@ -187,7 +196,7 @@ impl Readers {
             Some(connection) => connection,
             None => schema::open_for_reading(&self.path)?,
         };
-        let mut reader = Reader::new(connection, self.around.clone(), (now + SLICE).min(end));
+        let mut reader = Reader::new(connection, self.around(), (now + SLICE).min(end));
         let result = reader.interrupted_at(end, STEPS, query);
         let interrupted = matches!(
             &result,
@@ -199,12 +208,12 @@ impl Readers {
             Ok(value) => Ok(value),
             Err(_) if interrupted => Err(self.too_slow()),
             Err(ReadError::Damaged(damage)) => {
-                self.around.report(&damage);
+                self.around().report(&damage);
                 Err(StoreError::DamagedPart(damage))
             }
             Err(ReadError::Sqlite(error)) if is_corrupt(&error) => {
                 let damage = Damage::new(super::STORE_FILE, "", error.to_string());
-                self.around.report(&damage);
+                self.around().report(&damage);
                 Err(StoreError::DamagedPart(damage))
             }
             Err(ReadError::Sqlite(error)) => Err(StoreError::doing("read the store")(error)),

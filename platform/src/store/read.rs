@@ -146,7 +146,7 @@ impl Reader {
     }
 
     /// Everything a query reads is of one moment.
-    fn snapshot<T>(&self, query: impl FnOnce(&Self) -> ReadResult<T>) -> ReadResult<T> {
+    pub(super) fn snapshot<T>(&self, query: impl FnOnce(&Self) -> ReadResult<T>) -> ReadResult<T> {
         self.connection.execute_batch("BEGIN")?;
         let result = query(self);
         let ended = self.connection.execute_batch("COMMIT");
@@ -324,6 +324,7 @@ impl Reader {
         device: i64,
         page: Page,
     ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
+        // Read before the store: by then it has at least what the book says.
         let Some(known) = self.book().device(device) else {
             return Err(Damage::missing("device", device).into());
         };
