@@ -7,12 +7,13 @@ use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{MeasurementMessage, Request, encode_measurements};
 
 use crate::clock::Clock;
-use crate::config::{ClockSource, Config, Token};
+use crate::config::{ClockSource, Config, Limits, Token};
 use crate::core::Core;
 use crate::ingest::{Accepted, Arrival};
-use crate::journal::{Appender, Kind, RealDirectory, recover};
+use crate::journal::{Appender, Facts, Head, Kind, Position, RealDirectory, survey};
+use crate::losses::Losses;
 use crate::pipeline::{Body, Delivery, Job};
-use crate::store::{self, Writer};
+use crate::store::{self, Around, Writer};
 
 /// A journal without its thread.
 pub struct BenchJournal(Appender);
@@ -21,10 +22,11 @@ impl BenchJournal {
     /// A journal in a folder.
     pub fn open(folder: &Path) -> Self {
         let directory = RealDirectory::open(folder).expect("a folder for the journal");
-        let recovered = recover(&directory, 0, |_| Ok::<(), std::convert::Infallible>(()))
-            .expect("a readable journal");
-        let (last, segments) = (recovered.last_sequence, recovered.segments);
-        Self(Appender::new(Box::new(directory), 8 * 1024 * 1024, last, segments))
+        let found = survey(&directory, 0, 0).expect("a readable journal");
+        let head = Head::create(&folder.join("head"), Facts::default()).expect("a head");
+        let position = Position { durable: found.durable, used: found.used };
+        let (directory, head) = (Box::new(directory), Arc::new(head));
+        Self(Appender::new(directory, head, 8 * 1024 * 1024, position, found.segments))
     }
 
     /// Appends a group of equal records and syncs once; removes what is behind.
@@ -45,11 +47,20 @@ pub struct BenchStore {
 impl BenchStore {
     /// A store in a folder; its messages have that many values.
     pub fn open(folder: &Path, values: usize) -> Self {
-        let (connection, quantities) =
-            store::open_for_writing(&folder.join(store::STORE_FILE)).expect("a store");
+        let path = folder.join(store::STORE_FILE);
+        let mut opened = store::open_for_writing(&path).expect("a store");
         let clock = Arc::new(Clock::new(ClockSource::Driven, SimTime(0)));
-        let writer = Writer::new(connection, quantities, clock, 100_000).expect("a writer");
-        let sequence = writer.journal_committed();
+        let losses = Losses::open(&folder.join("losses"), Arc::clone(&clock)).expect("no losses").0;
+        let around = Around {
+            quantities: Arc::new(opened.quantities.clone()),
+            book: Arc::default(),
+            losses: Arc::new(losses),
+            metrics: Arc::default(),
+        };
+        store::load(&mut opened, &around, &path).expect("a sound store");
+        let room = Limits::default().refused_content_bytes;
+        let writer = Writer::new(opened, around, clock, room);
+        let sequence = writer.standing().journal_committed;
         Self { writer, sequence, values: MeasurementId::all().take(values).collect() }
     }
 
@@ -76,6 +87,7 @@ impl BenchStore {
             received: SimTime(0),
             topic: "default/SiteWhere/input/json".to_owned(),
             body: Body::Request(Box::new(Request::Measurements(message))),
+            content: bytes::Bytes::new(),
             _permit: None,
         }))
     }

@@ -96,7 +96,7 @@ pub struct Limits {
     pub batch_wait_ms: u64,
     /// A journal segment is closed once it is larger than this.
     pub segment_bytes: u64,
-    /// Devices that may register themselves by sending.
+    /// Devices that may register themselves by sending; a message of one more is refused.
     pub devices: usize,
     /// A command nobody acknowledged in this time is expired, in seconds.
     pub command_expiry_s: u32,
@@ -113,6 +113,10 @@ pub struct Limits {
     pub tls_handshake_s: u64,
     /// TLS connections at a time; more of them are refused.
     pub tls_connections: usize,
+    /// How long a query may take, its waits included, in seconds; one that takes longer gets 503.
+    pub query_s: u64,
+    /// Content of refused readings that is kept altogether, in bytes.
+    pub refused_content_bytes: u64,
     /// How long a message may wait for its turn before the sender is disconnected, in seconds.
     pub accept_wait_s: u64,
     /// How long stopping may take before what is left is cut off, in seconds.
@@ -136,6 +140,8 @@ impl Default for Limits {
             tls_handshakes: 256,
             tls_handshake_s: 10,
             tls_connections: 20_000,
+            query_s: 10,
+            refused_content_bytes: 256 * 1024 * 1024,
             accept_wait_s: 30,
             shutdown_s: 10,
         }
@@ -221,6 +227,7 @@ impl Config {
             ("limits.tls_handshakes", limits.tls_handshakes),
             ("limits.tls_handshake_s", limits.tls_handshake_s as usize),
             ("limits.tls_connections", limits.tls_connections),
+            ("limits.query_s", limits.query_s as usize),
             ("limits.accept_wait_s", limits.accept_wait_s as usize),
             ("limits.shutdown_s", limits.shutdown_s as usize),
         ];

@@ -2,35 +2,27 @@
 //! together, started from what a stop of any kind left behind.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lastmeter_units::SimTime;
-use lastmeter_wire::flexmeter::{self, DecodeRules};
 use tokio::sync::oneshot;
 
+use crate::book::Book;
 use crate::clock::{Clock, Timer};
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
-use crate::config::{ClockSource, Config, TENANT};
+use crate::config::{ClockSource, Config};
 use crate::error::PlatformError;
+use crate::folder::{FolderLock, lock_folder};
 use crate::ingest::{Ingest, Subscriptions};
-use crate::journal::{
-    self, Appender, Directory, Journal, JournalStopped, Kind, RealDirectory, Record, Recovery,
-};
+use crate::journal::{Journal, JournalStopped, Source};
+use crate::losses::Losses;
 use crate::metrics::{Metrics, lock};
-use crate::pipeline::{self, Body, Change, Delivery, Job, Totals};
-use crate::refusal::RefusalRecord;
-use crate::store::{self, Batching, Health, Progress, Reader, Readers, StoreThread, Writer};
+use crate::pipeline::{Change, Job, Totals};
+use crate::start::{OpenDirectory, Start, Threads, real_directory};
+use crate::store::{Health, Inspection, Progress, Readers};
 
-/// What makes one process at a time use a data folder.
-const LOCK_FILE: &str = "lock";
-/// Folder of the journal's segments within the tenant's.
-const JOURNAL_FOLDER: &str = "journal";
 /// How long a barrier may take before whoever waits for it is told so.
 const BARRIER_LIMIT: Duration = Duration::from_mins(1);
 /// The same where the store does nothing but fail. Whoever waits is told; the store tries on.
@@ -48,15 +40,23 @@ pub(crate) struct Core {
     pub(crate) progress: Arc<Progress>,
     /// Queries.
     pub(crate) readers: Arc<Readers>,
+    /// The devices.
+    pub(crate) book: Arc<Book>,
+    /// What is lost or damaged.
+    pub(crate) losses: Arc<Losses>,
     /// The door for messages.
     pub(crate) ingest: Arc<Ingest>,
     /// Commands.
     pub(crate) dispatcher: Arc<Dispatcher>,
     /// Whether the store works.
     pub(crate) health: Arc<Health>,
+    /// For look-ups that must not wait behind queries.
+    urgent: Arc<Readers>,
     subscriptions: Arc<Subscriptions>,
     advancing: tokio::sync::Mutex<()>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Arc<Mutex<Threads>>,
+    /// At the start nothing could be written.
+    began_reading_only: bool,
 }
 
 /// Why the clock was not advanced.
@@ -112,62 +112,79 @@ pub(crate) struct Advanced {
 impl Core {
     /// Locks the data folder, recovers, and starts the threads. Blocks while it replays.
     pub(crate) fn start(config: &Config) -> Result<Self, PlatformError> {
-        let folder = config.tenant_folder();
-        let lock = lock_folder(&config.data)?;
-        let directory = RealDirectory::open(&folder.join(JOURNAL_FOLDER))
-            .map_err(PlatformError::io("make the journal's folder", &folder))?;
-        Self::start_with(config, Box::new(directory), lock)
+        let keep = lock_folder(&config.data)?;
+        Self::start_with(config, Box::new(real_directory), keep)
     }
 
     /// As `start`, on a given disk for the journal.
     pub(crate) fn start_with(
         config: &Config,
-        directory: Box<dyn Directory>,
-        lock: File,
+        open_directory: OpenDirectory,
+        keep: FolderLock,
     ) -> Result<Self, PlatformError> {
-        let folder = config.tenant_folder();
-        std::fs::create_dir_all(&folder)
-            .map_err(PlatformError::io("make the tenant's folder", &folder))?;
-        let store_path = folder.join(store::STORE_FILE);
-        let (connection, quantities) = store::open_for_writing(&store_path)?;
-        let clock = Arc::new(Clock::new(config.clock, SimTime(0)));
-        let metrics = Arc::new(Metrics::default());
-        let readers = Readers::new(&store_path, quantities.clone());
+        let start = Start::new(config, open_directory, keep)?;
         let limits = &config.limits;
-        let writer = Writer::new(connection, quantities, Arc::clone(&clock), limits.devices)?;
-        if let Some(stands) = writer.clock()? {
-            clock.set(stands);
-        }
-        let stored = writer.journal_committed();
-        let batching = Batching {
-            jobs_max: limits.batch_messages,
-            wait: Duration::from_millis(limits.batch_wait_ms),
-            queue: limits.queue_messages,
+        let deadline = Duration::from_secs(limits.query_s);
+        let path = start.places.store.clone();
+        let readers = |around| Readers::new(&path, around, deadline);
+        let (readers, urgent, working) = match start.bring_up() {
+            Ok((working, around)) => (readers(around.clone()), readers(around), Ok(working)),
+            Err(error) if error.is_no_room() => {
+                // Only what can be read at all can be served.
+                let opened = match start.open_alone() {
+                    Ok(opened) => opened,
+                    Err(other) => {
+                        tracing::error!(why = other.in_full(), "nor can the store be read");
+                        return Err(error);
+                    }
+                };
+                let why = error.in_full();
+                tracing::error!(why, "nothing can be written; only reading is served");
+                let around = start.around(&opened.quantities);
+                let alone = readers(around.clone());
+                alone.read_alone(Some(opened.connection));
+                (alone, readers(around), Err(why))
+            }
+            Err(error) => return Err(error),
         };
-        let lock = Arc::new(lock);
-        let store = StoreThread::start(writer, batching, Arc::clone(&metrics), Arc::clone(&lock))
-            .map_err(PlatformError::io("start the store's thread", &folder))?;
-        let recovery = replay(directory.as_ref(), stored, &store.jobs, &metrics)?;
-        let appender = Appender::new(
-            directory,
-            limits.segment_bytes,
-            recovery.last_sequence,
-            recovery.segments,
-        );
-        let (journal, journal_thread) =
-            Journal::start(appender, limits.queue_messages, store.committed, store.jobs, lock)
-                .map_err(PlatformError::io("start the journal's thread", &folder))?;
+        let began_reading_only = working.is_err();
+        Self::assemble(config, start, (readers, urgent), working)
+            .map(|core| Self { began_reading_only, ..core })
+    }
+
+    fn assemble(
+        config: &Config,
+        start: Start,
+        (readers, urgent): (Arc<Readers>, Arc<Readers>),
+        working: Result<crate::journal::Working, String>,
+    ) -> Result<Self, PlatformError> {
+        let limits = &config.limits;
+        let (clock, metrics) = (Arc::clone(&start.clock), Arc::clone(&start.metrics));
+        let (book, losses) = (Arc::clone(&start.book), Arc::clone(&start.losses));
+        let (health, progress) = (Arc::clone(&start.health), Arc::clone(&start.progress));
+        let (threads, keep) = (Arc::clone(&start.threads), Arc::clone(&start.keep));
+        let (committed, tenant) = (Arc::clone(&start.committed), start.places.tenant.clone());
+        let source = match working {
+            Ok(working) => Source::Working(Box::new(working)),
+            Err(why) => {
+                let (readers, urgent) = (Arc::clone(&readers), Arc::clone(&urgent));
+                Source::Waiting(why, Box::new(move || start.wake_up(&readers, &urgent)))
+            }
+        };
+        let (journal, thread) = Journal::start(source, limits.queue_messages, committed, keep)
+            .map_err(PlatformError::io("start the journal's thread", &tenant))?;
+        lock(&threads).threads.push(thread);
         let subscriptions = Arc::new(Subscriptions::default());
         let ingest = Ingest::new(
             config,
             journal.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&metrics),
+            (Arc::clone(&clock), Arc::clone(&metrics)),
+            (Arc::clone(&book), Arc::clone(&urgent)),
             Arc::clone(&subscriptions),
         );
         let dispatcher = Dispatcher::new(
             journal.clone(),
-            Arc::clone(&readers),
+            (Arc::clone(&book), Arc::clone(&readers)),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );
@@ -175,22 +192,25 @@ impl Core {
             clock,
             metrics,
             journal,
-            progress: store.progress,
+            progress,
             readers,
+            book,
+            losses,
             ingest: Arc::new(ingest),
             dispatcher: Arc::new(dispatcher),
-            health: store.health,
+            health,
+            urgent,
             subscriptions,
             advancing: tokio::sync::Mutex::new(()),
-            threads: Mutex::new(vec![journal_thread, store.thread]),
+            threads,
+            began_reading_only: false,
         })
     }
 
-    /// Waits until what was replayed is committed, and takes up the timers that were running.
+    /// Waits until what was replayed is committed, unless nothing could be written.
     pub(crate) async fn ready(&self) -> Result<(), PlatformError> {
-        self.barrier().await?;
-        for (id, expires) in self.readers.with(Reader::expiries).await? {
-            self.clock.schedule(expires, Timer::ExpireInvocation(id));
+        if !self.began_reading_only {
+            self.barrier().await?;
         }
         Ok(())
     }
@@ -286,7 +306,8 @@ impl Core {
         self.health.give_up.store(true, Ordering::Release);
         let ended = async {
             self.journal.stop().await;
-            let threads = std::mem::take(&mut *lock(&self.threads));
+            let Threads { mut threads, inspection } = std::mem::take(&mut *lock(&self.threads));
+            threads.extend(inspection.map(Inspection::end));
             let joined = tokio::task::spawn_blocking(move || {
                 threads.into_iter().all(|thread| thread.join().is_ok())
             });
@@ -294,85 +315,7 @@ impl Core {
         };
         // The writer leaves a tidy file behind only if it is the last to close it.
         self.readers.close();
+        self.urgent.close();
         tokio::time::timeout(limit, ended).await.unwrap_or(false)
     }
-}
-
-/// Takes the folder for this process alone; the lock ends with the process, however that ends.
-pub(crate) fn lock_folder(data: &Path) -> Result<File, PlatformError> {
-    std::fs::create_dir_all(data).map_err(PlatformError::io("make the data folder", data))?;
-    let path = data.join(LOCK_FILE);
-    let file = File::create(&path).map_err(PlatformError::io("make the lock file", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(PlatformError::DataInUse { path: data.to_owned() })
-        }
-        Err(std::fs::TryLockError::Error(source)) => {
-            Err(PlatformError::io("lock the data folder", &path)(source))
-        }
-    }
-}
-
-/// Hands the store what the journal has and the store does not.
-fn replay(
-    directory: &dyn Directory,
-    stored: u64,
-    store: &SyncSender<Job>,
-    metrics: &Metrics,
-) -> Result<Recovery, PlatformError> {
-    let mut replayed = 0;
-    let recovery = journal::recover(directory, stored, |record| {
-        if record.sequence <= stored {
-            return Ok(());
-        }
-        replayed += 1;
-        store.send(Job::Delivery(Box::new(delivery_of(&record)))).map_err(|_| JournalStopped)
-    })?;
-    metrics.journal_torn.store(recovery.torn, Ordering::Relaxed);
-    metrics.journal_damaged.store(recovery.damage.len() as u64, Ordering::Relaxed);
-    metrics.journal_replayed.store(replayed, Ordering::Relaxed);
-    if replayed > 0 || recovery.torn > 0 {
-        tracing::info!(
-            replayed,
-            torn = recovery.torn,
-            torn_bytes = recovery.torn_bytes,
-            "the journal was read back"
-        );
-    }
-    Ok(recovery)
-}
-
-/// A journal record as it goes to the store. It was accepted once, under the rules of that time,
-/// so it is read under the widest rules; one that cannot be read even so becomes a refusal, never
-/// nothing.
-fn delivery_of(record: &Record<'_>) -> Delivery {
-    let read = match record.kind {
-        Kind::Message => {
-            pipeline::decode_message(record.payload).map(|(received, topic, payload)| {
-                let body = match flexmeter::decode(payload, &DecodeRules::default()) {
-                    Ok(request) => Body::Request(Box::new(request)),
-                    Err(refusal) => Body::Refusal(RefusalRecord {
-                        reason: refusal.reason.as_str().to_owned(),
-                        device: refusal.hardware_id,
-                        topic: topic.to_owned(),
-                        detail: refusal.detail,
-                    }),
-                };
-                (received, topic.to_owned(), body)
-            })
-        }
-        Kind::Refusal => pipeline::decode_refusal(record.payload)
-            .map(|(received, refusal)| (received, refusal.topic.clone(), Body::Refusal(refusal))),
-    };
-    let (received, topic, body) = read.unwrap_or_else(|error| {
-        let refusal = RefusalRecord {
-            reason: "unreadable_entry".to_owned(),
-            device: None,
-            topic: TENANT.to_owned(),
-            detail: error.to_string(),
-        };
-        (SimTime(0), refusal.topic.clone(), Body::Refusal(refusal))
-    });
-    Delivery { sequence: record.sequence, received, topic, body, _permit: None }
 }

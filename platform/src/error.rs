@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::broker::BrokerError;
 use crate::config::ConfigError;
 use crate::core::BarrierError;
+use crate::files;
 use crate::journal::{JournalStopped, RecoverError};
 use crate::store::StoreError;
 use crate::tls::TlsSettingsError;
@@ -62,6 +63,29 @@ pub enum PlatformError {
 }
 
 impl PlatformError {
+    /// Whether it only means that nothing can be written.
+    pub(crate) fn is_no_room(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => files::cannot_write(source),
+            Self::Store(error) => {
+                error.downcast_ref::<StoreError>().is_some_and(StoreError::is_no_room)
+            }
+            _ => false,
+        }
+    }
+
+    /// The error and everything that caused it.
+    pub(crate) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
     /// Makes an error of what the system said while something was done with a path.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

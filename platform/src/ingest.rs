@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use lastmeter_units::{HardwareId, SimTime};
-use lastmeter_wire::flexmeter::{self, DecodeRules, Request};
+use lastmeter_wire::flexmeter::{self, DecodeRules, MeasurementMessage, Request};
 use lastmeter_wire::topics::Topic;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::access;
+use crate::book::{Book, Freshness, Number};
 pub(crate) use crate::broker::Arrival;
 use crate::broker::{BrokerRefusal, IngestPort, NotDurable, Verdict};
 use crate::clock::Clock;
@@ -26,6 +28,7 @@ use crate::metrics::{Metrics, lock};
 use crate::pipeline::{self, Body, Delivery};
 pub(crate) use crate::refusal::RefusalReason;
 use crate::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalRecord, shortened};
+use crate::store::{self, Readers};
 
 /// What a message costs in memory beside its payload, bytes: the decoded values and the queues.
 const MESSAGE_OVERHEAD_BYTES: usize = 2048;
@@ -52,6 +55,12 @@ pub(crate) enum IngestError {
         limit_bytes: u32,
         /// `limits.accept_wait_s`.
         wait_s: u64,
+    },
+    /// What the store has of this reading's number could not be looked up.
+    #[error("the store could not be asked: {why}")]
+    NoAnswer {
+        /// What it said.
+        why: String,
     },
     /// The platform takes nothing more.
     #[error("the platform is stopping")]
@@ -93,6 +102,9 @@ pub(crate) struct Ingest {
     journal: Journal,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
+    book: Arc<Book>,
+    readers: Arc<Readers>,
+    devices_max: usize,
     subscriptions: Arc<Subscriptions>,
     in_flight: Arc<Semaphore>,
     in_flight_bytes: u32,
@@ -102,12 +114,12 @@ pub(crate) struct Ingest {
 }
 
 impl Ingest {
-    /// A door in front of a journal.
+    /// A door in front of a journal, with readers that nobody else's queries hold up.
     pub(crate) fn new(
         config: &Config,
         journal: Journal,
-        clock: Arc<Clock>,
-        metrics: Arc<Metrics>,
+        (clock, metrics): (Arc<Clock>, Arc<Metrics>),
+        (book, readers): (Arc<Book>, Arc<Readers>),
         subscriptions: Arc<Subscriptions>,
     ) -> Self {
         let in_flight_bytes = config.limits.in_flight_bytes;
@@ -115,6 +127,9 @@ impl Ingest {
             journal,
             clock,
             metrics,
+            book,
+            readers,
+            devices_max: config.limits.devices,
             subscriptions,
             in_flight: Arc::new(Semaphore::new(in_flight_bytes as usize)),
             in_flight_bytes,
@@ -132,17 +147,32 @@ impl Ingest {
     /// Takes one message of a device, or refuses it with its reason; durable either way.
     ///
     /// Waits while too much is in flight: that is how back-pressure reaches the sender's socket.
-    /// What only the store can tell (conflicting content, unknown invocation) is judged at the
-    /// commit, from the journal, and recorded there.
+    /// What shows only at the commit (a conflict with something on its way, an unknown invocation)
+    /// is judged there, from the journal, and recorded with its content.
     pub(crate) async fn accept(&self, arrival: Arrival) -> Result<Accepted, IngestError> {
+        self.journal.not_yet()?;
         let permit = self.admit(arrival.payload.len()).await?;
         let received = self.clock.now();
-        match self.judge(&arrival) {
-            Ok(request) => {
+        let judged = match self.judge(&arrival) {
+            Ok(request) => self.judge_by_store(request).await?,
+            Err(refused) => Err(refused),
+        };
+        match judged {
+            Ok((request, guest)) => {
+                let number = numbered(&request);
                 let payload = pipeline::encode_message(received, &arrival.topic, &arrival.payload);
-                let body = Body::Request(Box::new(request));
-                let topic = arrival.topic;
-                self.journal(Kind::Message, payload, received, topic, body, permit).await?;
+                let delivery = Delivery {
+                    sequence: 0,
+                    received,
+                    topic: arrival.topic,
+                    body: Body::Request(Box::new(request)),
+                    content: arrival.payload,
+                    _permit: Some(permit),
+                };
+                self.journal(Kind::Message, payload, delivery).await?;
+                if let Some(guest) = guest {
+                    guest.stays(number);
+                }
                 self.metrics.accepted.fetch_add(1, Ordering::Relaxed);
                 Ok(Accepted::Stored)
             }
@@ -153,7 +183,12 @@ impl Ingest {
                     detail,
                     "refused"
                 );
-                self.record(received, reason, device, &arrival.topic, &detail, permit).await?;
+                if let Some(device) = &device {
+                    self.metrics.count_conflict(reason, device);
+                }
+                let content = reason.keeps_content().then_some(arrival.payload);
+                let refused = Refused { reason, device, topic: &arrival.topic, detail: &detail };
+                self.record(received, refused, content, permit).await?;
                 self.metrics.count_refusal(reason.word());
                 Ok(Accepted::Refused(reason))
             }
@@ -171,7 +206,8 @@ impl Ingest {
     ) -> Result<(), IngestError> {
         tracing::debug!(client = client_id, reason = reason.word(), detail, "refused");
         let permit = self.admit(detail.len()).await?;
-        self.record(self.clock.now(), reason, None, topic, detail, permit).await?;
+        let refused = Refused { reason, device: None, topic, detail };
+        self.record(self.clock.now(), refused, None, permit).await?;
         self.metrics.count_refusal(reason.word());
         Ok(())
     }
@@ -206,10 +242,56 @@ impl Ingest {
         }
     }
 
-    fn judge(
+    /// Judges what only the store can tell, while the sender waits: whether there may be one device
+    /// more, and whether the reading's number has been stored with other content.
+    async fn judge_by_store(
         &self,
-        arrival: &Arrival,
-    ) -> Result<Request, (RefusalReason, Option<HardwareId>, String)> {
+        request: Request,
+    ) -> Result<Judged<(Request, Option<Guest>)>, IngestError> {
+        let device = match &request {
+            Request::Measurements(message) => &message.hardware_id,
+            Request::Alert(message) => &message.hardware_id,
+            // It registers nobody.
+            Request::Acknowledge(_) => return Ok(Ok((request, None))),
+        };
+        if let Err(too_many) = self.book.admit(device, self.devices_max) {
+            let detail = format!("{} devices are registered, no more may be", too_many.0);
+            let refused = (RefusalReason::TooManyDevices, Some(device.clone()), detail);
+            return Ok(Err(refused));
+        }
+        let guest = Guest { book: Arc::clone(&self.book), device: device.clone(), stays: false };
+        if let Request::Measurements(message) = &request
+            && let Some(number) = numbered(&request)
+            && let Some(detail) = self.conflict(message, number).await?
+        {
+            let device = Some(guest.device.clone());
+            return Ok(Err((RefusalReason::ConflictingContent, device, detail)));
+        }
+        Ok(Ok((request, Some(guest))))
+    }
+
+    /// Says so if a reading of this number has been stored with other content.
+    async fn conflict(
+        &self,
+        message: &MeasurementMessage,
+        number: Number,
+    ) -> Result<Option<String>, IngestError> {
+        let Freshness::Unsure(row) = self.book.freshness(&message.hardware_id, number) else {
+            return Ok(None);
+        };
+        let found = self.readers.with(move |reader| reader.numbered(row, number)).await;
+        match found {
+            Ok(stored) => {
+                let conflicts = stored.is_some_and(|row| !store::says_the_same(&row, message));
+                Ok(conflicts.then(|| store::conflict(number)))
+            }
+            // Damage is reported where it is found; at the commit the message is kept beside it.
+            Err(store::StoreError::DamagedPart(_)) => Ok(None),
+            Err(error) => Err(IngestError::NoAnswer { why: error.to_string() }),
+        }
+    }
+
+    fn judge(&self, arrival: &Arrival) -> Judged<Request> {
         let bound_to = match Topic::parse(&arrival.topic) {
             Some(topic) if topic.tenant() != TENANT => {
                 let detail = format!("tenant `{}` is not known here", topic.tenant());
@@ -246,41 +328,85 @@ impl Ingest {
     async fn record(
         &self,
         received: SimTime,
-        reason: RefusalReason,
-        device: Option<HardwareId>,
-        topic: &str,
-        detail: &str,
+        refused: Refused<'_>,
+        content: Option<Bytes>,
         permit: OwnedSemaphorePermit,
     ) -> Result<(), IngestError> {
+        let Refused { reason, device, topic, detail } = refused;
         let record = RefusalRecord {
             reason: reason.word().to_owned(),
             device,
             topic: shortened(topic, REFUSAL_TEXT_BYTES_MAX),
             detail: shortened(detail, REFUSAL_TEXT_BYTES_MAX),
+            content,
         };
         let payload = pipeline::encode_refusal(received, &record);
-        let topic = record.topic.clone();
-        let body = Body::Refusal(record);
-        self.journal(Kind::Refusal, payload, received, topic, body, permit).await
+        let delivery = Delivery {
+            sequence: 0,
+            received,
+            topic: record.topic.clone(),
+            body: Body::Refusal(record),
+            content: Bytes::new(),
+            _permit: Some(permit),
+        };
+        self.journal(Kind::Refusal, payload, delivery).await
     }
 
     async fn journal(
         &self,
         kind: Kind,
         payload: Vec<u8>,
-        received: SimTime,
-        topic: String,
-        body: Body,
-        permit: OwnedSemaphorePermit,
+        delivery: Delivery,
     ) -> Result<(), IngestError> {
         let (done, durable) = oneshot::channel();
-        let delivery = Delivery { sequence: 0, received, topic, body, _permit: Some(permit) };
         let append = Append { kind, payload, delivery, done };
         self.journal.append(append).await.map_err(|_| IngestError::Stopping)?;
         // The sync has no limit in time: whether it happened can only be told by waiting for it.
         durable.await.map_err(|_| IngestError::Stopping)??;
         Ok(())
     }
+}
+
+/// Taken, or refused with the reason, the device if it is known, and what was found.
+type Judged<T> = Result<T, (RefusalReason, Option<HardwareId>, String)>;
+
+/// What is recorded of a refusal beside its content.
+struct Refused<'a> {
+    reason: RefusalReason,
+    device: Option<HardwareId>,
+    topic: &'a str,
+    detail: &'a str,
+}
+
+/// A device that was let in with a message which is not durable yet.
+struct Guest {
+    book: Arc<Book>,
+    device: HardwareId,
+    stays: bool,
+}
+
+impl Guest {
+    /// The message is durable.
+    fn stays(mut self, number: Option<Number>) {
+        self.stays = true;
+        if let Some(number) = number {
+            self.book.let_in(&self.device, number);
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if !self.stays {
+            self.book.withdraw(&self.device);
+        }
+    }
+}
+
+/// Epoch and serial of a reading that has them.
+fn numbered(request: &Request) -> Option<Number> {
+    let Request::Measurements(message) = request else { return None };
+    message.number().map(|(epoch, serial)| (epoch.0, serial.0))
 }
 
 /// The door as the broker sees it.
@@ -319,9 +445,8 @@ impl IngestPort for Ingest {
         let permit = self.admit(detail.len()).await.map_err(not_durable)?;
         // What is no hardware id is in the detail all the same.
         let device = device.and_then(|device| HardwareId::new(device).ok());
-        let recorded =
-            Self::record(self, self.clock.now(), refusal.into(), device, "", detail, permit).await;
-        recorded.map_err(not_durable)
+        let refused = Refused { reason: refusal.into(), device, topic: "", detail };
+        Self::record(self, self.clock.now(), refused, None, permit).await.map_err(not_durable)
     }
 
     fn authenticate(&self, username: &str, password: &[u8]) -> bool {
@@ -345,7 +470,6 @@ impl From<BrokerRefusal> for RefusalReason {
 
 /// A serial or epoch beyond what the store's signed integers hold.
 fn unstorable_number(request: &Request) -> Option<u64> {
-    let Request::Measurements(message) = request else { return None };
-    let (epoch, serial) = message.number()?;
-    [epoch.0, serial.0].into_iter().find(|number| i64::try_from(*number).is_err())
+    let (epoch, serial) = numbered(request)?;
+    [epoch, serial].into_iter().find(|number| i64::try_from(*number).is_err())
 }

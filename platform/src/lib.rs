@@ -23,18 +23,24 @@
 mod access;
 #[doc(hidden)]
 pub mod bench;
+mod book;
 mod broker;
 mod clock;
 mod commands;
 mod config;
 mod core;
 mod error;
+mod files;
+mod folder;
 mod ingest;
 mod journal;
+mod losses;
 mod metrics;
 mod pipeline;
 mod refusal;
 mod rest;
+mod sparse;
+mod start;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -60,7 +66,9 @@ pub struct Platform;
 
 impl Platform {
     /// Recovers what a stop of any kind left behind and starts listening. When this returns,
-    /// everything that was ever acknowledged is committed and both addresses are bound.
+    /// everything that was ever acknowledged is committed, or reported as missing, and both
+    /// addresses are bound. Where nothing can be written, as on a full disk, what is stored is
+    /// served, and messages are taken as soon as they can be.
     ///
     /// # Errors
     /// [`PlatformError`], saying what stands in the way; nothing is left running then.

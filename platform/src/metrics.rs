@@ -2,10 +2,14 @@
 //!
 //! Label sets are closed: reasons come from a closed list, devices are never a label.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use lastmeter_units::HardwareId;
+
+use crate::refusal::RefusalReason;
 
 /// Counters since the start of the process.
 #[derive(Debug, Default)]
@@ -30,10 +34,22 @@ pub(crate) struct Metrics {
     pub(crate) commit_failures: AtomicU64,
     /// Torn tails cut at recovery.
     pub(crate) journal_torn: AtomicU64,
-    /// Unreadable stretches of acknowledged records found at recovery.
-    pub(crate) journal_damaged: AtomicU64,
+    /// Stretches of acknowledged records found missing at recovery.
+    pub(crate) journal_missing: AtomicU64,
+    /// Unreadable stretches of records that the store has, found at recovery.
+    pub(crate) journal_settled: AtomicU64,
     /// Entries replayed from the journal at the start.
     pub(crate) journal_replayed: AtomicU64,
+    /// Queries that met something damaged.
+    pub(crate) damaged_reads: AtomicU64,
+    /// Queries that were broken off at their deadline.
+    pub(crate) slow_queries: AtomicU64,
+    /// Rounds of looking at everything that is stored.
+    pub(crate) inspections: AtomicU64,
+    /// Refusals whose content there was no room for.
+    pub(crate) content_not_kept: AtomicU64,
+    /// Devices that sent a number again with other content.
+    conflicting: Mutex<BTreeSet<HardwareId>>,
     refused: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -47,6 +63,25 @@ impl Metrics {
                 refused.insert(reason.to_owned(), 1);
             }
         }
+    }
+
+    /// Counts the device of a refusal that is a conflict. The first one of each is in the log: its
+    /// readings will go on being refused as long as it counts like that.
+    pub(crate) fn count_conflict(&self, reason: RefusalReason, device: &HardwareId) {
+        if reason == RefusalReason::ConflictingContent
+            && lock(&self.conflicting).insert(device.clone())
+        {
+            tracing::warn!(
+                %device,
+                "it sends numbers again with other content; they are refused, with their content \
+                 in /api/v1/refusals; a device that counts anew has to change its epoch"
+            );
+        }
+    }
+
+    /// Devices that sent a number again with other content.
+    pub(crate) fn conflicting_devices(&self) -> u64 {
+        lock(&self.conflicting).len() as u64
     }
 
     /// Refusals by reason.
@@ -67,8 +102,13 @@ impl Metrics {
             ("store_commits", "transactions of the store", &self.commits),
             ("store_commit_failures", "transactions that failed", &self.commit_failures),
             ("journal_torn_tails", "torn tails cut at recovery", &self.journal_torn),
-            ("journal_damaged", "unreadable acknowledged stretches", &self.journal_damaged),
+            ("journal_missing", "missing stretches of the journal", &self.journal_missing),
+            ("journal_settled", "unreadable stretches the store has", &self.journal_settled),
             ("journal_replayed", "entries replayed at the start", &self.journal_replayed),
+            ("damaged_reads", "queries that met something damaged", &self.damaged_reads),
+            ("slow_queries", "queries broken off at their deadline", &self.slow_queries),
+            ("store_inspections", "rounds of looking at all that is stored", &self.inspections),
+            ("content_not_kept", "refusals there was no room for", &self.content_not_kept),
         ];
         for (name, help, counter) in counters {
             write_counter(out, name, help, counter.load(Ordering::Relaxed));
@@ -124,6 +164,6 @@ mod tests {
         );
         assert!(text.contains("lastmeter_refused_total{reason=\"not_json\"} 2\n"));
         let heads = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!(heads, 13);
+        assert_eq!(heads, 18);
     }
 }

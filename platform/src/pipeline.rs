@@ -3,6 +3,7 @@
 //! Terms: a *delivery* is one durable journal entry on its way into the store; a *change* is what
 //! the platform itself wants stored; a *barrier* answers when everything before it is committed.
 
+use bytes::Bytes;
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::Request;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -18,6 +19,13 @@ pub(crate) enum Job {
     Change(Change, oneshot::Sender<Changed>),
     /// Answers when everything before it is committed.
     Barrier(oneshot::Sender<Totals>),
+    /// What is missing up to here has been reported: it is not looked for again.
+    Settle {
+        /// The last sequence of the journal that was acknowledged.
+        committed: u64,
+        /// Changes there ever were.
+        changes: u64,
+    },
 }
 
 /// One durable journal entry.
@@ -30,6 +38,8 @@ pub(crate) struct Delivery {
     pub(crate) topic: String,
     /// What it is.
     pub(crate) body: Body,
+    /// The message as it came, in case it is refused only now.
+    pub(crate) content: Bytes,
     /// Its share of the memory that may be in flight; given back after the commit.
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
@@ -92,13 +102,18 @@ pub(crate) fn encode_message(received: SimTime, topic: &str, payload: &[u8]) -> 
 }
 
 /// Writes a refusal: received i64, then device (empty: unknown), reason, topic, detail as texts
-/// with a length u16 in front.
+/// with a length u16 in front; where the content is kept, the rest is 1 u8 and the content.
 pub(crate) fn encode_refusal(received: SimTime, record: &RefusalRecord) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + record.topic.len() + record.detail.len());
+    let content = record.content.as_ref().map_or(0, Bytes::len);
+    let mut out = Vec::with_capacity(64 + record.topic.len() + record.detail.len() + content);
     out.extend_from_slice(&received.as_nanoseconds().to_le_bytes());
     put_text(&mut out, record.device.as_ref().map_or("", HardwareId::as_str));
     for text in [&record.reason, &record.topic, &record.detail] {
         put_text(&mut out, text);
+    }
+    if let Some(content) = &record.content {
+        out.push(1);
+        out.extend_from_slice(content);
     }
     out
 }
@@ -118,12 +133,14 @@ pub(crate) fn decode_refusal(entry: &[u8]) -> Result<(SimTime, RefusalRecord), E
         let (device, rest) = take_text(rest)?;
         let (reason, rest) = take_text(rest)?;
         let (topic, rest) = take_text(rest)?;
-        let (detail, _) = take_text(rest)?;
+        let (detail, rest) = take_text(rest)?;
+        let content = rest.split_first().map(|(_, content)| Bytes::copy_from_slice(content));
         let record = RefusalRecord {
             reason: reason.to_owned(),
             device: HardwareId::new(device).ok(),
             topic: topic.to_owned(),
             detail: detail.to_owned(),
+            content,
         };
         Some((received, record))
     };
@@ -165,9 +182,11 @@ mod tests {
         #[test]
         fn a_refusal_entry_reads_back(
             ns in any::<i64>(), device in "[a-z]{0,9}", topic in ".{0,60}", detail in ".{0,60}",
+            content in prop::option::of(prop::collection::vec(any::<u8>(), 0..60)),
         ) {
             let record = RefusalRecord {
                 reason: "not_json".into(), device: HardwareId::new(device).ok(), topic, detail,
+                content: content.map(Bytes::from),
             };
             let entry = encode_refusal(SimTime(ns), &record);
             prop_assert_eq!(decode_refusal(&entry), Ok((SimTime(ns), record)));

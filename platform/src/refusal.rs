@@ -3,6 +3,7 @@
 //! A refusal is data, not an error: it is stored durably with its reason before the sender gets
 //! its acknowledgement, so that a forged, broken or contradictory message leaves a trace.
 
+use bytes::Bytes;
 use lastmeter_units::HardwareId;
 
 use crate::broker::TlsRefusal;
@@ -31,6 +32,12 @@ pub(crate) enum RefusalReason {
 }
 
 impl RefusalReason {
+    /// Whether what was refused was right in itself, so that its content is kept: its sender may
+    /// not learn that it was refused, for MQTT 3.1.1 has no place for it.
+    pub(crate) fn keeps_content(self) -> bool {
+        matches!(self, Self::ConflictingContent | Self::TooManyDevices | Self::UnknownInvocation)
+    }
+
     /// The stable word that stands in the record, the REST answer and the metrics.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -58,6 +65,8 @@ pub(crate) struct RefusalRecord {
     pub(crate) topic: String,
     /// What was found and what was expected.
     pub(crate) detail: String,
+    /// The message itself, where it holds readings that would be lost otherwise.
+    pub(crate) content: Option<Bytes>,
 }
 
 /// The longest detail and topic kept of a refusal, bytes: a hostile payload shall not grow the

@@ -26,12 +26,18 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(data: &Path, mqtt: &str, rest: &str) -> Self {
+        Self::start_logging(data, mqtt, rest, Stdio::inherit())
+    }
+
+    /// With its log somewhere else.
+    pub(crate) fn start_logging(data: &Path, mqtt: &str, rest: &str, log: Stdio) -> Self {
         let mut child = lastmeter()
             .args(["serve", "--clock", "driven", "--token", "secret", "--until-stdin-closes"])
             .args(["--mqtt", mqtt, "--rest", rest, "--data"])
             .arg(data)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();

@@ -28,6 +28,7 @@ use super::counters::{Running, count};
 use super::port::{Arrival, BrokerRefusal, IngestPort, NotDurable, Verdict};
 use super::tls::{Entrance, TlsRefusal};
 use super::{Behind, entrance};
+use crate::sparse::Sparse;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
 const TOO_LARGE: &str = "Max size exceeded";
@@ -41,11 +42,12 @@ pub(super) struct Hooks {
     port: Arc<dyn IngestPort>,
     counters: Arc<Running>,
     behind: Behind,
+    not_durable: Arc<Sparse>,
 }
 
 impl Hooks {
     pub(super) fn new(port: Arc<dyn IngestPort>, counters: Arc<Running>, behind: Behind) -> Self {
-        Self { port, counters, behind }
+        Self { port, counters, behind, not_durable: Arc::default() }
     }
 
     /// Puts the handler behind every hook that it serves.
@@ -151,7 +153,11 @@ impl Hooks {
             }
             Err(error) => {
                 count(&self.counters.publications_failed);
-                tracing::warn!(client = %sender.client_id, %error, "disconnected without PUBACK");
+                // Its clients try again at once, all of them.
+                if let Some(kept_back) = self.not_durable.admit() {
+                    let client = &sender.client_id;
+                    tracing::warn!(%client, %error, kept_back, "disconnected without PUBACK");
+                }
                 PublishAclResult::rejected(true, Some(error.to_string().into()))
             }
         }

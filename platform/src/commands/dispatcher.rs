@@ -13,15 +13,16 @@ use tokio::sync::oneshot;
 
 use super::registry::ArgumentError;
 use super::{CommandKind, InvocationId, InvocationState, NewInvocation, StoredInvocation};
+use crate::book::Book;
 use crate::clock::{Clock, Timer};
 use crate::config::TENANT;
 use crate::journal::{Journal, JournalStopped};
 use crate::metrics::{Metrics, lock};
 use crate::pipeline::{Change, Changed, Job};
-use crate::store::{Reader, Readers, StoreError};
+use crate::store::{Readers, StoreError};
 
 /// Invocations that are read in one go; with it the memory for them is bounded.
-const ROUND_MAX: u32 = 100;
+const ROUND_MAX: usize = 100;
 
 /// The way out to devices: the broker, or a test's stand-in.
 #[async_trait]
@@ -66,6 +67,7 @@ pub(crate) enum Outstanding {
 /// Sends commands.
 pub(crate) struct Dispatcher {
     journal: Journal,
+    book: Arc<Book>,
     readers: Arc<Readers>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
@@ -79,12 +81,13 @@ impl Dispatcher {
     /// A dispatcher that sends nothing until it has a way out.
     pub(crate) fn new(
         journal: Journal,
-        readers: Arc<Readers>,
+        (book, readers): (Arc<Book>, Arc<Readers>),
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             journal,
+            book,
             readers,
             clock,
             metrics,
@@ -135,24 +138,20 @@ impl Dispatcher {
     ) -> Result<(), InvokeError> {
         let Some(outbound) = self.outbound.get() else { return Ok(()) };
         let _one_at_a_time = self.sending.lock().await;
-        let resend = which == Outstanding::Unanswered;
-        let mut after = None;
-        loop {
-            let (device, from) = (device.cloned(), after.take());
-            let round = move |reader: &Reader| {
-                reader.outstanding(device.as_ref(), resend, from.as_ref(), ROUND_MAX)
-            };
-            let outstanding = self.readers.with(round).await?;
-            for invocation in &outstanding {
+        let is_due = |state| match which {
+            Outstanding::Pending => state == InvocationState::Pending,
+            Outstanding::Unanswered => {
+                matches!(state, InvocationState::Pending | InvocationState::Sent)
+            }
+        };
+        for round in self.book.open(device).chunks(ROUND_MAX) {
+            let ids = round.to_vec();
+            let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
+            for invocation in rows.iter().filter(|row| is_due(row.state)) {
                 self.send_one(outbound.as_ref(), invocation).await?;
             }
-            match outstanding.last() {
-                Some(last) if outstanding.len() == ROUND_MAX as usize => {
-                    after = Some((last.hardware_id.clone(), last.id));
-                }
-                _ => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     async fn send_one(

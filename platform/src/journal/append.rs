@@ -2,13 +2,18 @@
 //!
 //! A group is one write and one sync; it succeeds or fails as a whole. After any failure the
 //! segment is left as it is and a new one is begun: what a failed write or sync left behind is
-//! unknown, and a second sync that succeeds would prove nothing. Sequences are never used twice.
+//! unknown, and a second sync that succeeds would prove nothing. A segment that nothing became
+//! durable in is removed again, so that attempts on a full disk leave nothing behind. Sequences are
+//! never used twice.
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 use super::file::{Directory, SegmentFile};
+use super::head::Head;
 use super::record::{self, Kind, Record};
+use crate::sparse::Sparse;
 
 /// Suffix of a segment's name.
 pub(crate) const SEGMENT_SUFFIX: &str = ".segment";
@@ -44,9 +49,19 @@ pub(crate) struct AppendCounts {
     pub(crate) failures: u64,
 }
 
+/// Where a journal goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The last sequence that is durable.
+    pub(crate) durable: u64,
+    /// The last one that may have been used.
+    pub(crate) used: u64,
+}
+
 /// The writing end of a journal.
 pub(crate) struct Appender {
     directory: Box<dyn Directory>,
+    head: Arc<Head>,
     segment_bytes_max: u64,
     active: Option<ActiveSegment>,
     closed: VecDeque<ClosedSegment>,
@@ -54,25 +69,31 @@ pub(crate) struct Appender {
     synced: u64,
     buffer: Vec<u8>,
     counts: AppendCounts,
+    uncut: Sparse,
+    untrimmed: Sparse,
 }
 
 impl Appender {
-    /// Continues after what recovery found: `last_sequence` is the last one ever used.
+    /// Goes on behind what was found, and notes in the head how far it is.
     pub(crate) fn new(
         directory: Box<dyn Directory>,
+        head: Arc<Head>,
         segment_bytes_max: u64,
-        last_sequence: u64,
+        position: Position,
         closed: Vec<ClosedSegment>,
     ) -> Self {
         Self {
             directory,
+            head,
             segment_bytes_max,
             active: None,
             closed: closed.into(),
-            next_sequence: last_sequence + 1,
-            synced: last_sequence,
+            next_sequence: position.used.max(position.durable) + 1,
+            synced: position.durable,
             buffer: Vec::new(),
             counts: AppendCounts::default(),
+            uncut: Sparse::default(),
+            untrimmed: Sparse::default(),
         }
     }
 
@@ -86,9 +107,11 @@ impl Appender {
     pub(crate) fn append_group(&mut self, records: &[(Kind, &[u8])]) -> io::Result<u64> {
         let first = self.next_sequence;
         self.next_sequence += records.len() as u64;
-        match self.try_append(first, records) {
+        let last = self.next_sequence - 1;
+        match self.try_append(first, records).and_then(|()| self.head.journal(last)) {
             Ok(()) => {
-                self.synced = self.next_sequence - 1;
+                self.synced = last;
+                self.close_if_full();
                 Ok(first)
             }
             Err(error) => {
@@ -113,20 +136,20 @@ impl Appender {
             let record = Record { sequence, synced: self.synced, kind: *kind, payload };
             record::encode(&mut self.buffer, &record);
         }
-        let written = active.file.append(&self.buffer).and_then(|()| active.file.sync());
-        let written = if begun { written.and_then(|()| self.directory.sync()) } else { written };
-        let bytes = self.buffer.len() as u64;
+        let bytes = active.bytes + self.buffer.len() as u64;
+        let written = active
+            .file
+            .append(&self.buffer)
+            .and_then(|()| active.file.sync())
+            .and_then(|()| if begun { self.directory.sync() } else { Ok(()) })
+            .and_then(|()| active.file.check_in_place(bytes));
         if written.is_ok() {
-            active.bytes += bytes;
-            active.last_sequence = first + records.len() as u64 - 1;
-            self.counts.bytes += bytes;
+            self.counts.bytes += self.buffer.len() as u64;
             self.counts.syncs += 1;
+            active.bytes = bytes;
+            active.last_sequence = first + records.len() as u64 - 1;
         }
-        let full = active.bytes >= self.segment_bytes_max;
         self.active = Some(active);
-        if full && written.is_ok() {
-            self.close_active();
-        }
         // One group of large payloads shall not keep its memory for ever.
         self.buffer.clear();
         self.buffer.shrink_to(1024 * 1024);
@@ -139,6 +162,12 @@ impl Appender {
         Ok(ActiveSegment { file, name, bytes: 0, last_sequence: self.synced })
     }
 
+    fn close_if_full(&mut self) {
+        if self.active.as_ref().is_some_and(|active| active.bytes >= self.segment_bytes_max) {
+            self.close_active();
+        }
+    }
+
     fn close_active(&mut self) {
         if let Some(active) = self.active.take() {
             self.closed.push_back(ClosedSegment {
@@ -149,14 +178,29 @@ impl Appender {
         }
     }
 
-    /// Leaves a segment after a failure, without what was appended in vain where that is possible.
+    /// Leaves a segment after a failure, without what was appended in vain where that is possible;
+    /// one without anything else is removed.
     fn abandon_active(&mut self) {
-        if let Some(active) = &self.active
-            && let Err(error) = self.directory.truncate(&active.name, active.bytes)
+        let Some(active) = &self.active else { return };
+        if active.bytes == 0 && self.directory.remove(&active.name).is_ok() {
+            self.active = None;
+            return;
+        }
+        // What is left over was never acknowledged; it is cut at the next start or read as it is.
+        if let Err(error) = self.directory.truncate(&active.name, active.bytes)
+            && let Some(kept_back) = self.uncut.admit()
         {
-            tracing::warn!(segment = active.name, %error, "cannot cut what failed to become durable");
+            let segment = &active.name;
+            tracing::warn!(segment, %error, kept_back, "cannot cut what failed to become durable");
         }
         self.close_active();
+    }
+
+    /// Makes the note of how far it is durable: nothing is appended any more.
+    pub(crate) fn end(&self) {
+        if let Err(error) = self.head.sync() {
+            tracing::warn!(%error, "the head could not be made durable");
+        }
     }
 
     /// Removes closed segments of which everything has been committed to the store.
@@ -170,9 +214,17 @@ impl Appender {
             } else {
                 self.directory.remove(&segment.name)
             };
-            if let Err(error) = done {
-                tracing::warn!(segment = segment.name, %error, "cannot trim the journal");
-                return;
+            match done {
+                Ok(()) => {}
+                // Somebody else has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    if let Some(kept_back) = self.untrimmed.admit() {
+                        let segment = &segment.name;
+                        tracing::warn!(segment, %error, kept_back, "cannot trim the journal");
+                    }
+                    return;
+                }
             }
             self.closed.pop_front();
         }

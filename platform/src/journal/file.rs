@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::files::{self, Identity};
+
 /// A folder that holds segments.
 pub(crate) trait Directory: Send {
     /// Names of all files, sorted.
@@ -29,6 +31,9 @@ pub(crate) trait SegmentFile: Send {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Returns when everything appended is durable (`fdatasync`).
     fn sync(&mut self) -> io::Result<()>;
+    /// Makes sure that the file is still where it was made and so long: one that was removed can
+    /// be appended to and synced all the same, and is not there after a restart.
+    fn check_in_place(&self, bytes: u64) -> io::Result<()>;
 }
 
 /// Folders above the journal's that the platform makes: the tenant's, the data folder, and where
@@ -43,7 +48,7 @@ pub(crate) struct RealDirectory {
 impl RealDirectory {
     /// Opens a folder, making it if needed.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
+        files::make_folder(path)?;
         // A folder is only there for good once the one above it has been synced.
         for parent in path.ancestors().skip(1).take(PARENTS).filter(|p| p.is_dir()) {
             fs::File::open(parent)?.sync_all()?;
@@ -65,7 +70,12 @@ impl Directory for RealDirectory {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(Box::new(RealFile(fs::File::create(self.path.join(name))?)))
+        let path = self.path.join(name);
+        // Appended to wherever its end is: cut short by somebody else, it shows as too short.
+        let file = files::private().create(true).append(true).open(&path)?;
+        file.set_len(0)?;
+        let identity = Identity::of(&file)?;
+        Ok(Box::new(RealFile { file, path, identity }))
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
@@ -91,14 +101,35 @@ impl Directory for RealDirectory {
     }
 }
 
-struct RealFile(fs::File);
+struct RealFile {
+    file: fs::File,
+    path: PathBuf,
+    identity: Identity,
+}
 
 impl SegmentFile for RealFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        self.file.write_all(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
+
+    fn check_in_place(&self, bytes: u64) -> io::Result<()> {
+        let (identity, length) = Identity::and_length_at(&self.path)
+            .map_err(|error| io::Error::new(error.kind(), gone(&self.path, &error)))?;
+        if identity != self.identity {
+            return Err(io::Error::other(gone(&self.path, &"another file is in its place")));
+        }
+        if length != bytes {
+            let why = format!("it has {length} bytes, expected {bytes}");
+            return Err(io::Error::other(gone(&self.path, &why)));
+        }
+        Ok(())
+    }
+}
+
+fn gone(path: &Path, why: &dyn std::fmt::Display) -> String {
+    format!("{} was taken away while it was written: {why}", path.display())
 }

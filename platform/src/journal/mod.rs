@@ -2,10 +2,12 @@
 //!
 //! Terms: a *segment* is one append-only file; a *group* is all records that share one sync. The
 //! parts: `record` and `scan` are the format, `append` and `recover` the two ends, `file` what is
-//! asked of a disk, `writer` the thread that makes groups of what many senders append.
+//! asked of a disk, `writer` the thread that makes groups of what many senders append, `head` what
+//! tells how far it all had come should any of it be gone.
 
 mod append;
 mod file;
+mod head;
 mod record;
 mod recover;
 mod scan;
@@ -15,8 +17,9 @@ pub(crate) mod simulated;
 mod tests;
 mod writer;
 
-pub(crate) use append::Appender;
+pub(crate) use append::{Appender, Position};
 pub(crate) use file::{Directory, RealDirectory};
+pub(crate) use head::{Facts, Found, Head, read as read_head};
 pub(crate) use record::{Kind, Record};
-pub(crate) use recover::{RecoverError, Recovery, recover};
-pub(crate) use writer::{Append, Journal, JournalFailed, JournalStopped};
+pub(crate) use recover::{Missing, RecoverError, Survey, replay, survey};
+pub(crate) use writer::{Append, Journal, JournalFailed, JournalStopped, Source, Working};

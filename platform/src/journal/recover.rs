@@ -1,50 +1,59 @@
 //! Reading a journal back after a stop of any kind.
 //!
 //! Terms: a *torn tail* is what a crash left of a group that was never acknowledged; it is cut off
-//! and counted. *Damage* is a stretch that had been durable and cannot be read: the segment is
-//! kept for inspection, the loss is reported, and everything around it is still delivered.
+//! and counted. A *missing stretch* had been acknowledged, cannot be read, and is not in the store
+//! either. An unreadable stretch that the store has is *settled*: it costs nothing.
+//!
+//! What was acknowledged shows in whatever was written after it: each record and each head of a
+//! segment holds up to where the journal was durable then, and the head file (`head`) holds it of
+//! the end. So a stretch is noticed as missing however it went: flipped, cut off between two
+//! records, with its segment, or with all of them.
 
+use std::convert::Infallible;
 use std::io;
 
 use super::append::{ClosedSegment, SEGMENT_SUFFIX};
 use super::file::Directory;
 use super::record::{self, Record};
-use super::scan::{self, Scan};
+use super::scan::{Item, scan};
 
-/// Acknowledged records that cannot be read any more.
+/// Acknowledged records that are neither in the journal nor in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Damage {
-    /// File name of the segment.
-    pub(crate) segment: String,
-    /// Where the unreadable stretch begins, bytes.
-    pub(crate) offset: usize,
-    /// How long it is, bytes.
-    pub(crate) bytes: usize,
-    /// The records lost lie after this sequence.
-    pub(crate) after_sequence: u64,
+pub(crate) struct Missing {
+    /// They come after this sequence,
+    pub(crate) after: u64,
+    /// up to this one.
+    pub(crate) through: u64,
+    /// The segment with unreadable bytes in their place, which is kept, if there is one.
+    pub(crate) segment: Option<String>,
 }
 
-/// What recovery found.
+/// What a journal holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Recovery {
-    /// The last sequence ever used, as far as can be told.
-    pub(crate) last_sequence: u64,
-    /// Whole records read, committed ones included.
+pub(crate) struct Survey {
+    /// The last sequence that was durable: all up to it are in the journal or the store, or are
+    /// missing.
+    pub(crate) durable: u64,
+    /// The last sequence that may have been used; new ones begin behind it.
+    pub(crate) used: u64,
+    /// Whole records read, stored ones included.
     pub(crate) records: u64,
     /// Torn stretches.
     pub(crate) torn: u64,
     /// Bytes in them.
     pub(crate) torn_bytes: u64,
-    /// Acknowledged records that cannot be read.
-    pub(crate) damage: Vec<Damage>,
+    /// Unreadable stretches of records that the store has.
+    pub(crate) settled: u64,
+    /// What is missing.
+    pub(crate) missing: Vec<Missing>,
     /// All segments, oldest first.
     pub(crate) segments: Vec<ClosedSegment>,
 }
 
-/// Why recovery stopped.
+/// Why a journal could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecoverError<E> {
-    /// A file could not be read, cut or listed.
+    /// A file could not be read or listed.
     #[error("read journal segment {segment}")]
     Io {
         /// File name, or `.` for the folder.
@@ -58,34 +67,169 @@ pub(crate) enum RecoverError<E> {
     Deliver(E),
 }
 
-/// Reads all segments in order and shows every whole record to `deliver`. `committed` is the last
-/// sequence the store has: new sequences begin beyond it even if the journal is gone.
-pub(crate) fn recover<E>(
+/// Sequences without a record.
+struct Gap {
+    after: u64,
+    through: u64,
+    /// They were acknowledged only if this sequence was.
+    if_durable: u64,
+}
+
+/// An unreadable stretch of a segment.
+struct Unreadable {
+    segment: usize,
+    offset: usize,
+    bytes: usize,
+    /// The last sequence before it, in this segment or an earlier one.
+    after: u64,
+    /// It reaches the end of its segment.
+    is_tail: bool,
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Reading {
+    last: u64,
+    durable: u64,
+    names: u64,
+    records: u64,
+    gaps: Vec<Gap>,
+    unreadable: Vec<Unreadable>,
+}
+
+impl Reading {
+    /// Something written after everything read so far holds what was durable then.
+    fn hear(&mut self, synced: u64) {
+        self.durable = self.durable.max(synced);
+        let known = self.gaps.last().map_or(0, |gap| gap.through);
+        let after = self.last.max(known);
+        if synced > after {
+            self.gaps.push(Gap { after, through: synced, if_durable: synced });
+        }
+    }
+
+    fn take(&mut self, item: &Item<'_>, segment: usize) {
+        match item {
+            Item::Unreadable { offset, bytes } => self.unreadable.push(Unreadable {
+                segment,
+                offset: *offset,
+                bytes: *bytes,
+                after: self.last,
+                is_tail: true,
+            }),
+            Item::Record(record) => self.take_record(record, segment),
+        }
+    }
+
+    fn take_record(&mut self, record: &Record<'_>, segment: usize) {
+        self.hear(record.synced);
+        let before = self.unreadable.last_mut();
+        if let Some(before) = before.filter(|found| found.segment == segment && found.is_tail) {
+            before.is_tail = false;
+            // Within a group no sequence is left out: what stood there was a record.
+            let known = self.gaps.last().map_or(0, |gap| gap.through);
+            let (after, through) = (self.last.max(known), record.sequence - 1);
+            if record.synced <= after && through > after {
+                self.gaps.push(Gap { after, through, if_durable: record.sequence });
+            }
+        }
+        self.last = record.sequence;
+        self.records += 1;
+    }
+}
+
+/// Looks at all segments and cuts torn tails. `committed` is the last sequence the store has,
+/// `synced` the last one that is known from elsewhere to have been acknowledged.
+pub(crate) fn survey(
     directory: &dyn Directory,
     committed: u64,
-    mut deliver: impl FnMut(Record<'_>) -> Result<(), E>,
-) -> Result<Recovery, RecoverError<E>> {
-    let names = segment_names(directory)?;
-    let mut result = Recovery { last_sequence: 0, ..Recovery::default() };
-    let mut previous: Option<(String, Scan)> = None;
-    for name in names {
+    synced: u64,
+) -> Result<Survey, RecoverError<Infallible>> {
+    let mut reading = Reading::default();
+    let mut segments = Vec::new();
+    for (index, name) in segment_names(directory)?.into_iter().enumerate() {
         let bytes = directory.read(&name).map_err(|source| io_error(&name, source))?;
-        let head_synced = record::read_segment_head(&bytes);
-        if let Some((segment, scan)) = previous.take() {
-            finish_segment(directory, &mut result, segment, &scan, head_synced)?;
+        reading.names = reading.names.max(sequence_in(&name));
+        if let Some(synced) = record::read_segment_head(&bytes) {
+            reading.hear(synced);
         }
-        let scan = scan::scan(&bytes, result.last_sequence, &mut deliver)
-            .map_err(RecoverError::Deliver)?;
-        result.records += scan.records;
-        // The name counts too: a segment of which nothing is left had used that sequence.
-        result.last_sequence = scan.last_sequence.max(sequence_in(&name));
-        previous = Some((name, scan));
+        let last = reading.last;
+        let Ok(()) = scan(&bytes, last, |item| {
+            reading.take(&item, index);
+            Ok::<(), Infallible>(())
+        });
+        segments.push(ClosedSegment { name, last_sequence: reading.last, damaged: false });
     }
-    if let Some((segment, scan)) = previous {
-        finish_segment(directory, &mut result, segment, &scan, None)?;
+    reading.hear(synced.max(committed));
+    Ok(judge(directory, &reading, committed, segments))
+}
+
+/// Tells what is missing from what was never durable, and from what the store has.
+fn judge(
+    directory: &dyn Directory,
+    reading: &Reading,
+    committed: u64,
+    mut segments: Vec<ClosedSegment>,
+) -> Survey {
+    let durable = reading.durable.max(reading.last);
+    let mut survey = Survey {
+        durable,
+        used: durable.max(reading.names),
+        records: reading.records,
+        ..Survey::default()
+    };
+    // Whatever stands before something durable was durable.
+    let is_durable = |gap: &&Gap| gap.if_durable <= reading.durable.max(committed);
+    for gap in reading.gaps.iter().filter(is_durable).filter(|gap| gap.through > committed) {
+        let in_place = reading.unreadable.iter().find(|found| found.after == gap.after);
+        let segment = in_place.map(|found| {
+            segments[found.segment].damaged = true;
+            segments[found.segment].name.clone()
+        });
+        let after = gap.after.max(committed);
+        survey.missing.push(Missing { after, through: gap.through, segment });
     }
-    result.last_sequence = result.last_sequence.max(committed);
-    Ok(result)
+    for found in &reading.unreadable {
+        let mut gaps = reading.gaps.iter().filter(is_durable);
+        match gaps.find(|gap| gap.after == found.after) {
+            Some(gap) if gap.through > committed => {}
+            Some(_) => survey.settled += 1,
+            None => {
+                survey.torn += 1;
+                survey.torn_bytes += found.bytes as u64;
+                let name = &segments[found.segment].name;
+                if found.is_tail
+                    && let Err(error) = directory.truncate(name, found.offset as u64)
+                {
+                    // It is told from durable records at the next start as it was at this one.
+                    tracing::warn!(segment = name, %error, "a torn tail could not be cut");
+                }
+            }
+        }
+    }
+    survey.segments = segments;
+    survey
+}
+
+/// Shows every whole record after a sequence to `deliver`, in order.
+pub(crate) fn replay<E>(
+    directory: &dyn Directory,
+    after: u64,
+    mut deliver: impl FnMut(Record<'_>) -> Result<(), E>,
+) -> Result<(), RecoverError<E>> {
+    let mut last = 0;
+    for name in segment_names(directory)? {
+        let bytes = directory.read(&name).map_err(|source| io_error(&name, source))?;
+        scan(&bytes, last, |item| match item {
+            Item::Record(record) => {
+                last = record.sequence;
+                if record.sequence > after { deliver(record) } else { Ok(()) }
+            }
+            Item::Unreadable { .. } => Ok(()),
+        })
+        .map_err(RecoverError::Deliver)?;
+    }
+    Ok(())
 }
 
 fn segment_names<E>(directory: &dyn Directory) -> Result<Vec<String>, RecoverError<E>> {
@@ -101,42 +245,4 @@ fn sequence_in(name: &str) -> u64 {
 
 fn io_error<E>(segment: &str, source: io::Error) -> RecoverError<E> {
     RecoverError::Io { segment: segment.to_owned(), source }
-}
-
-/// Judges the flaws of a segment now that the head of the next one is known, and cuts its tail.
-fn finish_segment<E>(
-    directory: &dyn Directory,
-    result: &mut Recovery,
-    name: String,
-    scan: &Scan,
-    next_head_synced: Option<u64>,
-) -> Result<(), RecoverError<E>> {
-    let damage_before = result.damage.len();
-    for flaw in &scan.flaws {
-        if flaw.hit_durable(next_head_synced) {
-            tracing::error!(
-                segment = name,
-                offset = flaw.offset,
-                bytes = flaw.bytes,
-                "the journal is damaged: acknowledged records cannot be read"
-            );
-            result.damage.push(Damage {
-                segment: name.clone(),
-                offset: flaw.offset,
-                bytes: flaw.bytes,
-                after_sequence: flaw.after_sequence,
-            });
-            continue;
-        }
-        result.torn += 1;
-        result.torn_bytes += flaw.bytes as u64;
-        if flaw.next_synced.is_none() {
-            directory
-                .truncate(&name, flaw.offset as u64)
-                .map_err(|source| io_error(&name, source))?;
-        }
-    }
-    let damaged = result.damage.len() > damage_before;
-    result.segments.push(ClosedSegment { name, last_sequence: scan.last_sequence, damaged });
-    Ok(())
 }

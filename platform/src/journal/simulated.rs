@@ -5,6 +5,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::file::{Directory, SegmentFile};
+use super::head::{Facts, Head, HeadFile, Syncing};
+
+/// Name of the head.
+pub(crate) const HEAD: &str = "head";
 
 /// One file: what would survive a crash, and what is only in the cache.
 #[derive(Clone, Debug, Default)]
@@ -67,9 +71,27 @@ impl SimulatedDirectory {
         self.state().failing_syncs = count;
     }
 
+    /// A head on the same disk, under a name that is no segment's.
+    pub(crate) fn head(&self, facts: Facts) -> Arc<Head> {
+        let head = Head::new(facts, |content| {
+            let mut file = self.create(HEAD)?;
+            file.append(content)?;
+            file.sync()?;
+            self.sync()?;
+            Ok(Box::new(SimulatedFile { directory: self.clone(), name: HEAD.to_owned() }))
+        });
+        Arc::new(head.unwrap())
+    }
+
     /// What a crash now would leave.
     pub(crate) fn crash_image(&self) -> BTreeMap<String, Vec<u8>> {
         self.state().crash_image()
+    }
+
+    /// What is there while nothing crashes, or only the process.
+    pub(crate) fn image(&self) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state();
+        state.files.iter().map(|(name, file)| (name.clone(), file.cached.clone())).collect()
     }
 
     /// What a crash after each operation so far would have left.
@@ -165,5 +187,29 @@ impl SegmentFile for SimulatedFile {
         }
         state.remember();
         Ok(())
+    }
+
+    fn check_in_place(&self, bytes: u64) -> io::Result<()> {
+        let state = self.directory.state();
+        let file = state.files.get(&self.name).ok_or_else(|| missing(&self.name))?;
+        if file.cached.len() as u64 == bytes {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("{} bytes, expected {bytes}", file.cached.len())))
+    }
+}
+
+impl HeadFile for SimulatedFile {
+    fn write_at(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.directory.state();
+        let file = state.files.get_mut(&self.name).ok_or_else(|| missing(&self.name))?;
+        file.cached[offset..offset + bytes.len()].copy_from_slice(bytes);
+        state.remember();
+        Ok(())
+    }
+
+    fn syncing(&mut self) -> io::Result<Syncing> {
+        let mut file = Self { directory: self.directory.clone(), name: self.name.clone() };
+        Ok(Box::new(move || SegmentFile::sync(&mut file)))
     }
 }

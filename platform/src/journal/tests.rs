@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::append::{Appender, ClosedSegment};
+use super::append::{Appender, Position};
 use super::file::{Directory, RealDirectory};
-use super::record::Kind;
-use super::recover::{Recovery, recover};
-use super::simulated::SimulatedDirectory;
+use super::head::{self, Facts, Found, Head};
+use super::record::{self, Kind};
+use super::recover::{Missing, Survey, replay, survey};
+use super::simulated::{HEAD, SimulatedDirectory};
 
 type Image = BTreeMap<String, Vec<u8>>;
 
@@ -22,25 +24,51 @@ fn payload(number: u64) -> Vec<u8> {
     format!("record {number}").into_bytes()
 }
 
-/// What recovery delivers: sequence and payload.
-fn read_back(directory: &dyn Directory, committed: u64) -> (Vec<(u64, Vec<u8>)>, Recovery) {
-    let mut seen = Vec::new();
-    let recovery = recover(directory, committed, |record| {
-        seen.push((record.sequence, record.payload.to_vec()));
-        Ok::<(), Infallible>(())
-    });
-    (seen, recovery.unwrap())
+/// What the head on the same disk says was acknowledged.
+fn noted(directory: &dyn Directory) -> u64 {
+    match directory.read(HEAD).map(|bytes| head::parse(&bytes)) {
+        Ok(Found::Facts(facts)) => facts.synced,
+        _ => 0,
+    }
 }
 
-fn continue_after(directory: SimulatedDirectory, recovery: &Recovery) -> Appender {
-    let segments = recovery.segments.clone();
-    Appender::new(Box::new(directory), SEGMENT_BYTES, recovery.last_sequence, segments)
+/// What recovery finds and delivers: sequence and payload.
+fn read_back(directory: &dyn Directory, committed: u64) -> (Vec<(u64, Vec<u8>)>, Survey) {
+    let found = survey(directory, committed, noted(directory)).unwrap();
+    let mut seen = Vec::new();
+    replay(directory, 0, |record| {
+        seen.push((record.sequence, record.payload.to_vec()));
+        Ok::<(), Infallible>(())
+    })
+    .unwrap();
+    (seen, found)
+}
+
+fn appender(directory: &SimulatedDirectory, segment_bytes: u64, found: &Survey) -> Appender {
+    let position = Position { durable: found.durable, used: found.used };
+    let head = directory.head(Facts { synced: found.durable, ..Facts::default() });
+    let segments = found.segments.clone();
+    Appender::new(Box::new(directory.clone()), head, segment_bytes, position, segments)
+}
+
+fn continue_after(directory: &SimulatedDirectory, found: &Survey) -> Appender {
+    appender(directory, SEGMENT_BYTES, found)
+}
+
+fn new_journal(directory: &SimulatedDirectory, segment_bytes: u64) -> Appender {
+    appender(directory, segment_bytes, &Survey::default())
+}
+
+fn segments(directory: &dyn Directory) -> Vec<String> {
+    let mut names = directory.list().unwrap();
+    names.retain(|name| name != HEAD);
+    names
 }
 
 /// Appends groups of the given sizes; tells for each operation of the disk how many records had
 /// been acknowledged before a crash right after it.
 fn write_groups(directory: &SimulatedDirectory, groups: &[usize]) -> Vec<u64> {
-    let mut appender = Appender::new(Box::new(directory.clone()), SEGMENT_BYTES, 0, Vec::new());
+    let mut appender = new_journal(directory, SEGMENT_BYTES);
     let mut acknowledged = 0;
     let mut acknowledged_at = Vec::new();
     for size in groups {
@@ -69,10 +97,12 @@ fn losses(directory: &SimulatedDirectory, acknowledged_at: &[u64]) -> Vec<u64> {
     let images = crash_images(directory);
     assert_eq!(images.len(), acknowledged_at.len());
     let lost = |(image, acknowledged): (&Image, &u64)| {
-        let (seen, _) = read_back(&SimulatedDirectory::from_image(image), 0);
+        let (seen, found) = read_back(&SimulatedDirectory::from_image(image), 0);
         for (sequence, bytes) in &seen {
             assert_eq!(*bytes, payload(*sequence));
         }
+        let reported = found.missing.iter().map(|missing| missing.through - missing.after);
+        assert!(reported.sum::<u64>() <= *acknowledged, "{:?}", found.missing);
         let kept = seen.iter().filter(|(sequence, _)| sequence <= acknowledged).count();
         acknowledged - kept as u64
     };
@@ -85,9 +115,13 @@ fn each_acknowledged_record_survives_a_crash_after_every_operation() {
     let acknowledged_at = write_groups(&directory, &[1; 30]);
     assert!(acknowledged_at.len() > 60, "one write and one sync per record at least");
     assert_eq!(losses(&directory, &acknowledged_at).iter().sum::<u64>(), 0);
-    let (seen, recovery) = read_back(&directory, 0);
+    let (seen, found) = read_back(&directory, 0);
     assert_eq!(seen.len(), 30);
-    assert!(recovery.segments.len() > 3, "the test has to cross segments");
+    assert!(found.segments.len() > 3, "the test has to cross segments");
+    // The head never promises more than the journal has: no crash is an alarm.
+    for image in crash_images(&directory) {
+        assert_eq!(read_back(&SimulatedDirectory::from_image(&image), 0).1.missing, []);
+    }
 }
 
 #[test]
@@ -117,49 +151,155 @@ proptest! {
         let directory = SimulatedDirectory::default();
         write_groups(&directory, &vec![1; before]);
         let mut image = directory.crash_image();
+        // Without a head: that the last record had been acknowledged is not known.
+        image.remove(HEAD);
         let (_, last) = image.iter_mut().next_back().unwrap();
         last.truncate(cut.index(last.len() + 1));
 
         let torn = SimulatedDirectory::from_image(&image);
-        let (kept, recovery) = read_back(&torn, 0);
-        prop_assert!(recovery.damage.is_empty());
-        let mut appender = continue_after(torn.clone(), &recovery);
+        let (kept, found) = read_back(&torn, 0);
+        prop_assert!(found.missing.is_empty());
+        let mut appender = continue_after(&torn, &found);
         let first = appender.append_group(&[(Kind::Message, b"after")]).unwrap();
         prop_assert!(kept.iter().all(|(sequence, _)| *sequence < first));
 
-        let (seen, recovery) = read_back(&torn, 0);
+        let (seen, found) = read_back(&torn, 0);
         prop_assert_eq!(&seen[..kept.len()], &kept[..]);
         prop_assert_eq!(seen.last().unwrap(), &(first, b"after".to_vec()));
-        prop_assert_eq!(recovery.torn, 0, "the tail was cut the first time");
+        prop_assert_eq!(found.torn, 0, "the tail was cut the first time");
+    }
+}
+
+/// What can become of a segment.
+#[derive(Clone, Copy, Debug)]
+enum Harm {
+    Deleted,
+    Emptied,
+    /// Cut off behind so many of its records.
+    CutBetweenRecords(usize),
+    CutAnywhere(usize),
+    Flipped(usize),
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    prop_oneof![
+        Just(Harm::Deleted),
+        Just(Harm::Emptied),
+        (0_usize..9).prop_map(Harm::CutBetweenRecords),
+        any::<usize>().prop_map(Harm::CutAnywhere),
+        any::<usize>().prop_map(Harm::Flipped),
+    ]
+}
+
+fn do_harm(image: &mut Image, segment: usize, harm: Harm) {
+    let names: Vec<String> = image.keys().filter(|name| *name != HEAD).cloned().collect();
+    let name = &names[segment % names.len()];
+    let bytes = image.get_mut(name).unwrap();
+    match harm {
+        Harm::Deleted => drop(image.remove(name)),
+        Harm::Emptied => bytes.clear(),
+        Harm::CutBetweenRecords(records) => {
+            let mut end = record::SEGMENT_HEAD_BYTES;
+            for _ in 0..records {
+                let record = bytes.get(end..).and_then(record::decode);
+                end += record.map_or(0, |(_, length)| length);
+            }
+            bytes.truncate(end);
+        }
+        Harm::CutAnywhere(place) => bytes.truncate(place % (bytes.len() + 1)),
+        Harm::Flipped(_) if bytes.is_empty() => {}
+        Harm::Flipped(bit) => {
+            let bit = bit % (bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}
+
+/// The sequences in stretches that are reported.
+fn reported(missing: &[Missing]) -> Vec<u64> {
+    missing.iter().flat_map(|missing| missing.after + 1..=missing.through).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn what_is_missing_is_reported_to_the_record_and_nothing_else_is(
+        groups in prop::collection::vec(1_usize..5, 1..12),
+        harms in prop::collection::vec((any::<usize>(), harm()), 0..3),
+        committed in 0_u64..40,
+    ) {
+        let directory = SimulatedDirectory::default();
+        write_groups(&directory, &groups);
+        let acknowledged = groups.iter().sum::<usize>() as u64;
+        let committed = committed.min(acknowledged);
+        let mut image = directory.image();
+        for (segment, harm) in harms {
+            if image.len() > 1 {
+                do_harm(&mut image, segment, harm);
+            }
+        }
+        let harmed = SimulatedDirectory::from_image(&image);
+        let (seen, found) = read_back(&harmed, committed);
+        let is_lost = |s: &u64| *s > committed && !seen.iter().any(|(sequence, _)| sequence == s);
+        let lost: Vec<u64> = (1..=acknowledged).filter(is_lost).collect();
+        prop_assert_eq!(reported(&found.missing), lost);
+        prop_assert_eq!(found.durable, acknowledged);
+        // Once it is reported, the journal goes on and none of it is missing again.
+        let mut appender = continue_after(&harmed, &found);
+        let first = appender.append_group(&[(Kind::Message, b"after")]).unwrap();
+        prop_assert!(first > acknowledged);
+        let (_, again) = read_back(&harmed, acknowledged);
+        prop_assert_eq!(&again.missing, &[]);
+        prop_assert_eq!(again.durable, first);
     }
 
     #[test]
-    fn a_flipped_bit_is_reported_and_costs_one_record_at_most(
-        file in any::<prop::sample::Index>(), bit in any::<prop::sample::Index>(),
+    fn a_failed_group_between_others_is_nothing_that_is_missing(
+        groups in prop::collection::vec((1_usize..5, any::<bool>()), 1..12),
     ) {
         let directory = SimulatedDirectory::default();
-        write_groups(&directory, &[1; 12]);
-        let mut image = directory.crash_image();
-        let segments = image.len();
-        let file = file.index(segments);
-        let (_, bytes) = image.iter_mut().nth(file).unwrap();
-        let bit = bit.index(bytes.len() * 8);
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        let (seen, recovery) = read_back(&SimulatedDirectory::from_image(&image), 0);
-        prop_assert!(seen.len() >= 11);
-        prop_assert_eq!(recovery.damage.len() as u64 + recovery.torn, 1);
-        // Only the very last record of the journal has nothing behind it that tells that it was
-        // durable; the head of a segment holds no record.
-        if seen.len() == 11 && seen.last().unwrap().0 == 12 {
-            prop_assert_eq!(recovery.damage.len(), 1);
+        let mut appender = new_journal(&directory, SEGMENT_BYTES);
+        for (size, shall_fail) in groups {
+            directory.fail_syncs(shall_fail.into());
+            let group = vec![(Kind::Message, &b"record"[..]); size];
+            prop_assert_eq!(appender.append_group(&group).is_err(), shall_fail);
         }
+        prop_assert_eq!(read_back(&directory, 0).1.missing, vec![]);
+        let image = directory.crash_image();
+        prop_assert_eq!(read_back(&SimulatedDirectory::from_image(&image), 0).1.missing, vec![]);
     }
+}
+
+#[test]
+fn with_every_segment_gone_the_head_still_says_what_there_was() {
+    let directory = SimulatedDirectory::default();
+    write_groups(&directory, &[1; 12]);
+    for name in segments(&directory) {
+        directory.remove(&name).unwrap();
+    }
+    let expected = [Missing { after: 7, through: 12, segment: None }];
+    assert_eq!(read_back(&directory, 7).1.missing, expected);
+    assert_eq!(read_back(&directory, 12).1.missing, []);
+}
+
+#[test]
+fn a_bit_of_a_record_that_the_store_has_is_no_alarm() {
+    let directory = SimulatedDirectory::default();
+    write_groups(&directory, &[1; 12]);
+    let mut image = directory.crash_image();
+    image.values_mut().next().unwrap()[40] ^= 1;
+    let flipped = SimulatedDirectory::from_image(&image);
+    let (_, found) = read_back(&flipped, 1);
+    assert_eq!((found.missing.len(), found.settled, found.torn), (0, 1, 0));
+    let (_, found) = read_back(&flipped, 0);
+    assert_eq!(reported(&found.missing), [1]);
+    assert_eq!(found.missing[0].segment.as_ref(), segments(&flipped).first());
 }
 
 #[test]
 fn a_full_disk_refuses_and_later_goes_on_without_reusing_sequences() {
     let directory = SimulatedDirectory::default();
-    let mut appender = Appender::new(Box::new(directory.clone()), 1 << 20, 0, Vec::new());
+    let mut appender = new_journal(&directory, 1 << 20);
     assert_eq!(appender.append_group(&[(Kind::Message, b"one")]).unwrap(), 1);
     directory.limit_space(Some(30));
     let error = appender.append_group(&[(Kind::Message, b"two"), (Kind::Message, b"three")]);
@@ -168,44 +308,65 @@ fn a_full_disk_refuses_and_later_goes_on_without_reusing_sequences() {
     directory.limit_space(None);
     assert_eq!(appender.append_group(&[(Kind::Message, b"four")]).unwrap(), 4);
 
-    let (seen, recovery) = read_back(&directory, 0);
+    let (seen, found) = read_back(&directory, 0);
     assert_eq!(seen, [(1, b"one".to_vec()), (4, b"four".to_vec())]);
-    assert!(recovery.damage.is_empty());
-    assert_eq!(recovery.torn, 0, "what could not be written was cut at once");
+    assert!(found.missing.is_empty());
+    assert_eq!(found.torn, 0, "what could not be written was cut at once");
+}
+
+#[test]
+fn attempts_on_a_full_disk_leave_nothing_behind() {
+    let directory = SimulatedDirectory::default();
+    let mut appender = new_journal(&directory, 1 << 20);
+    appender.append_group(&[(Kind::Message, b"one")]).unwrap();
+    directory.limit_space(Some(10));
+    for _ in 0..100 {
+        appender.append_group(&[(Kind::Message, b"two")]).unwrap_err();
+        directory.limit_space(Some(0));
+    }
+    let names = segments(&directory);
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!(appender.counts().failures, 100);
+    directory.limit_space(None);
+    appender.append_group(&[(Kind::Message, b"three")]).unwrap();
+    let image = directory.crash_image();
+    let (seen, found) = read_back(&SimulatedDirectory::from_image(&image), 0);
+    assert_eq!(seen.len(), 2);
+    assert_eq!((found.missing.len(), found.torn), (0, 0));
 }
 
 #[test]
 fn after_a_failed_sync_a_new_segment_is_begun() {
     let directory = SimulatedDirectory::default();
-    let mut appender = Appender::new(Box::new(directory.clone()), 1 << 20, 0, Vec::new());
+    let mut appender = new_journal(&directory, 1 << 20);
     appender.append_group(&[(Kind::Message, b"one")]).unwrap();
     directory.fail_syncs(1);
     appender.append_group(&[(Kind::Message, b"two")]).unwrap_err();
     appender.append_group(&[(Kind::Message, b"three")]).unwrap();
-    assert_eq!(directory.list().unwrap().len(), 2);
+    assert_eq!(segments(&directory).len(), 2);
     let image = directory.crash_image();
-    let (seen, recovery) = read_back(&SimulatedDirectory::from_image(&image), 0);
+    let (seen, found) = read_back(&SimulatedDirectory::from_image(&image), 0);
     assert_eq!(seen, [(1, b"one".to_vec()), (3, b"three".to_vec())]);
-    assert!(recovery.damage.is_empty());
+    assert!(found.missing.is_empty());
 }
 
 #[test]
 fn what_is_committed_is_trimmed_and_never_more() {
     let directory = SimulatedDirectory::default();
-    let mut appender = Appender::new(Box::new(directory.clone()), SEGMENT_BYTES, 0, Vec::new());
+    let mut appender = new_journal(&directory, SEGMENT_BYTES);
     for number in 1..=20 {
         appender.append_group(&[(Kind::Message, &payload(number))]).unwrap();
     }
-    let segments = directory.list().unwrap().len();
+    let before = segments(&directory).len();
     for committed in 0..=20 {
         appender.trim(committed);
-        let (seen, recovery) = read_back(&directory, committed);
+        let (seen, found) = read_back(&directory, committed);
         let needed = committed + 1..=20;
         let kept: Vec<u64> = seen.iter().map(|(sequence, _)| *sequence).collect();
         assert!(needed.clone().all(|sequence| kept.contains(&sequence)), "{committed}: {kept:?}");
-        assert_eq!(recovery.last_sequence, 20);
+        assert_eq!((found.durable, found.missing.len()), (20, 0));
     }
-    assert!(directory.list().unwrap().len() < segments);
+    assert!(segments(&directory).len() < before);
 }
 
 #[test]
@@ -217,23 +378,31 @@ fn a_damaged_segment_is_kept_under_another_name() {
     let name = name.clone();
     bytes[40] ^= 1;
     let damaged = SimulatedDirectory::from_image(&image);
-    let (_, recovery) = read_back(&damaged, 0);
-    assert_eq!(recovery.damage[0].segment, name);
-    continue_after(damaged.clone(), &recovery).trim(12);
-    assert_eq!(damaged.list().unwrap(), [name.replace(".segment", ".damaged")]);
+    let (_, found) = read_back(&damaged, 0);
+    assert_eq!(found.missing[0].segment, Some(name.clone()));
+    continue_after(&damaged, &found).trim(12);
+    assert_eq!(segments(&damaged), [name.replace(".segment", ".damaged")]);
 }
 
 #[test]
 fn sequences_go_on_beyond_the_store_even_without_a_journal() {
-    let (_, recovery) = read_back(&SimulatedDirectory::default(), 77);
-    assert_eq!(recovery.last_sequence, 77);
+    let (_, found) = read_back(&SimulatedDirectory::default(), 77);
+    assert_eq!((found.durable, found.used, found.missing.len()), (77, 77, 0));
+}
+
+fn real_appender(folder: &std::path::Path, found: &Survey) -> Appender {
+    let directory = RealDirectory::open(&folder.join("journal")).unwrap();
+    let head = Head::create(&folder.join("head"), Facts::default()).unwrap();
+    let position = Position { durable: found.durable, used: found.used };
+    let segments = found.segments.clone();
+    Appender::new(Box::new(directory), Arc::new(head), SEGMENT_BYTES, position, segments)
 }
 
 #[test]
 fn the_real_disk_does_what_the_simulated_one_does() {
     let folder = tempfile::tempdir().unwrap();
     let open = || RealDirectory::open(&folder.path().join("journal")).unwrap();
-    let mut appender = Appender::new(Box::new(open()), SEGMENT_BYTES, 0, Vec::new());
+    let mut appender = real_appender(folder.path(), &Survey::default());
     for number in 1..=12 {
         appender.append_group(&[(Kind::Refusal, &payload(number))]).unwrap();
     }
@@ -243,13 +412,47 @@ fn the_real_disk_does_what_the_simulated_one_does() {
     let bytes = open().read(last).unwrap();
     open().truncate(last, bytes.len() as u64 - 1).unwrap();
 
-    let (seen, recovery) = read_back(&open(), 0);
+    let (seen, found) = read_back(&open(), 0);
     assert_eq!(seen.len(), 11);
-    assert_eq!((recovery.torn, recovery.damage.len()), (1, 0));
-    let segments: Vec<ClosedSegment> = recovery.segments;
-    let mut appender = Appender::new(Box::new(open()), SEGMENT_BYTES, 12, segments);
+    assert_eq!((found.torn, found.missing.len()), (1, 0));
+    let mut appender = real_appender(folder.path(), &found);
     appender.append_group(&[(Kind::Message, b"more")]).unwrap();
     appender.trim(11);
     let (seen, _) = read_back(&open(), 11);
-    assert_eq!(seen, [(13, b"more".to_vec())]);
+    assert_eq!(seen, [(12, b"more".to_vec())]);
+    let facts = Facts { synced: 12, ..Facts::default() };
+    assert_eq!(head::read(&folder.path().join("head")).unwrap(), Found::Facts(facts));
+}
+
+#[test]
+fn what_is_appended_to_a_file_that_was_taken_away_is_not_durable() {
+    let takes: [(&str, fn(&std::path::Path)); 4] = [
+        ("removed", |path| std::fs::remove_dir_all(path).unwrap()),
+        ("moved", |path| std::fs::rename(path, path.with_extension("away")).unwrap()),
+        ("emptied", |path| {
+            for entry in std::fs::read_dir(path).unwrap() {
+                std::fs::write(entry.unwrap().path(), b"").unwrap();
+            }
+        }),
+        ("replaced", |path| {
+            for entry in std::fs::read_dir(path).unwrap() {
+                let path = entry.unwrap().path();
+                let bytes = std::fs::read(&path).unwrap();
+                std::fs::remove_file(&path).unwrap();
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }),
+    ];
+    for (what, take) in takes {
+        let folder = tempfile::tempdir().unwrap();
+        let mut appender = real_appender(folder.path(), &Survey::default());
+        appender.append_group(&[(Kind::Message, b"one")]).unwrap();
+        take(&folder.path().join("journal"));
+        let error = appender.append_group(&[(Kind::Message, b"two")]).unwrap_err().to_string();
+        assert!(error.contains("was taken away"), "{what}: {error}");
+        appender.trim(1);
+        let is_gone = !folder.path().join("journal").exists();
+        let third = appender.append_group(&[(Kind::Message, b"three")]);
+        assert_eq!(third.is_err(), is_gone, "{what}: {third:?}");
+    }
 }

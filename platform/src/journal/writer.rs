@@ -4,20 +4,31 @@
 //!
 //! Everything that goes to the store passes through here, changes and barriers too, so that a
 //! barrier has everything before it that was appended before it.
+//!
+//! Where nothing could be written at the start, as on a full disk, the thread takes nothing and
+//! tries again from time to time to get going.
 
-use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::Appender;
 use super::record::Kind;
+use crate::folder::FolderLock;
 use crate::metrics::lock;
 use crate::pipeline::{Delivery, Job};
+use crate::sparse::Sparse;
+
+/// Between two attempts to get going.
+const RETRY: Duration = Duration::from_secs(2);
+/// Between two looks at what came meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Records of one group at most; with it a group's memory is bounded.
 const GROUP_RECORDS_MAX: usize = 512;
@@ -64,8 +75,29 @@ pub(crate) struct JournalCounters {
     pub(crate) failures: AtomicU64,
     /// Whether the last group could not be made durable, as on a full disk.
     pub(crate) failing: AtomicBool,
+    /// Nothing could be written since the start.
+    waiting: AtomicBool,
     /// Why the last group that could not be made durable was not.
     cause: Mutex<String>,
+}
+
+/// What the thread writes to.
+pub(crate) struct Working {
+    /// Where records go first.
+    pub(crate) appender: Appender,
+    /// Where they go then.
+    pub(crate) store: SyncSender<Job>,
+}
+
+/// Tries to get going; why it could not, if it could not.
+pub(crate) type WakeUp = Box<dyn FnMut() -> Result<Working, String> + Send>;
+
+/// What the thread begins with.
+pub(crate) enum Source {
+    /// It works.
+    Working(Box<Working>),
+    /// Nothing can be written, for this reason.
+    Waiting(String, WakeUp),
 }
 
 /// The end that senders hold; clones share the thread.
@@ -77,27 +109,42 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Starts the thread. `committed` is what the store has; `store` takes what is durable.
+    /// Starts the thread. `committed` is what the store has; the data folder is this process's as
+    /// long as `keep` is kept.
     pub(crate) fn start(
-        appender: Appender,
+        source: Source,
         queue_messages: usize,
         committed: Arc<AtomicU64>,
-        store: SyncSender<Job>,
-        lock: Arc<File>,
+        keep: Arc<FolderLock>,
     ) -> io::Result<(Self, JoinHandle<()>)> {
         let (work, inbox) = mpsc::channel(queue_messages);
         let counters = Arc::new(JournalCounters::default());
-        let writer = Writer {
-            appender,
+        if let Source::Waiting(why, _) = &source {
+            counters.note(Some(why.clone()));
+            counters.waiting.store(true, Ordering::Release);
+        }
+        let mut thread = Thread {
             inbox,
             committed,
-            store,
             counters: Arc::clone(&counters),
-            _lock: lock,
+            failures: Sparse::default(),
+            _keep: keep,
         };
-        let thread =
-            std::thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
-        Ok((Self { work, capacity: queue_messages, counters }, thread))
+        let run = move || {
+            if let Some(working) = thread.get_going(source) {
+                thread.run(working);
+            }
+        };
+        let handle = std::thread::Builder::new().name("journal".into()).spawn(run)?;
+        Ok((Self { work, capacity: queue_messages, counters }, handle))
+    }
+
+    /// Why nothing is taken, if nothing could be written since the start.
+    pub(crate) fn not_yet(&self) -> Result<(), JournalFailed> {
+        if self.counters.waiting.load(Ordering::Acquire) {
+            return Err(JournalFailed { detail: lock(&self.counters.cause).clone() });
+        }
+        Ok(())
     }
 
     /// Queues something to be made durable; waits while the queue is full.
@@ -136,18 +183,74 @@ impl Journal {
     }
 }
 
-struct Writer {
-    appender: Appender,
-    inbox: mpsc::Receiver<Work>,
-    committed: Arc<AtomicU64>,
-    store: SyncSender<Job>,
-    counters: Arc<JournalCounters>,
-    /// The data folder is this process's as long as this thread may write.
-    _lock: Arc<File>,
+impl JournalCounters {
+    /// Whether it works, and if not, why.
+    fn note(&self, why: Option<String>) {
+        let is_failing = why.is_some();
+        if let Some(why) = why {
+            *lock(&self.cause) = why;
+        }
+        self.failing.store(is_failing, Ordering::Release);
+    }
 }
 
-impl Writer {
-    fn run(mut self) {
+struct Thread {
+    inbox: mpsc::Receiver<Work>,
+    committed: Arc<AtomicU64>,
+    counters: Arc<JournalCounters>,
+    failures: Sparse,
+    _keep: Arc<FolderLock>,
+}
+
+impl Thread {
+    /// Waits until there is something to write to; `None` if the platform stops before.
+    #[expect(clippy::disallowed_methods, reason = "how often a disk is tried is the machine's time")]
+    fn get_going(&mut self, source: Source) -> Option<Working> {
+        let (mut why, mut wake_up) = match source {
+            Source::Working(working) => return Some(*working),
+            Source::Waiting(why, wake_up) => (why, wake_up),
+        };
+        let mut tried = Instant::now();
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Work::Append(append)) => {
+                    // A sender that has gone away needs no answer.
+                    let _ = append.done.send(Err(JournalFailed { detail: why.clone() }));
+                    continue;
+                }
+                // Whoever waits for it notices that it is gone.
+                Ok(Work::Pass(job)) => {
+                    drop(job);
+                    continue;
+                }
+                Ok(Work::Stop) | Err(TryRecvError::Disconnected) => {
+                    self.inbox.close();
+                    return None;
+                }
+                Err(TryRecvError::Empty) => std::thread::sleep(LOOK),
+            }
+            if tried.elapsed() < RETRY {
+                continue;
+            }
+            match wake_up() {
+                Ok(working) => {
+                    tracing::info!("it can be written again; messages are taken");
+                    self.counters.note(None);
+                    self.counters.waiting.store(false, Ordering::Release);
+                    return Some(working);
+                }
+                Err(still) => why = still,
+            }
+            tried = Instant::now();
+            self.counters.note(Some(why.clone()));
+            if let Some(kept_back) = self.failures.admit() {
+                tracing::error!(why, kept_back, "nothing can be written; only reading is served");
+            }
+        }
+    }
+
+    fn run(&mut self, working: Working) {
+        let Working { mut appender, store } = working;
         let mut group: Vec<Append> = Vec::with_capacity(GROUP_RECORDS_MAX);
         while let Some(first) = self.inbox.blocking_recv() {
             let mut next = Some(first);
@@ -166,36 +269,41 @@ impl Writer {
                     next = self.inbox.try_recv().ok();
                 }
             }
-            let store_lives =
-                self.write(&mut group) && passed.is_none_or(|job| self.store.send(job).is_ok());
+            let store_lives = self.write(&mut appender, &store, &mut group)
+                && passed.is_none_or(|job| store.send(job).is_ok());
             if !store_lives {
                 tracing::error!("the store has ended; the journal takes nothing more");
                 return;
             }
-            self.appender.trim(self.committed.load(Ordering::Acquire));
+            appender.trim(self.committed.load(Ordering::Acquire));
         }
+        appender.end();
     }
 
     /// Makes a group durable and completes its waits; `false` if the store is gone.
-    fn write(&mut self, group: &mut Vec<Append>) -> bool {
+    fn write(
+        &self,
+        appender: &mut Appender,
+        store: &SyncSender<Job>,
+        group: &mut Vec<Append>,
+    ) -> bool {
         if group.is_empty() {
             return true;
         }
         let records: Vec<(Kind, &[u8])> =
             group.iter().map(|append| (append.kind, append.payload.as_slice())).collect();
-        let written = self.appender.append_group(&records);
-        let counts = self.appender.counts();
+        let written = appender.append_group(&records);
+        let counts = appender.counts();
         self.counters.bytes.store(counts.bytes, Ordering::Relaxed);
         self.counters.syncs.store(counts.syncs, Ordering::Relaxed);
         self.counters.failures.store(counts.failures, Ordering::Relaxed);
-        if let Err(error) = &written {
-            *lock(&self.counters.cause) = error.to_string();
-        }
-        self.counters.failing.store(written.is_err(), Ordering::Release);
+        self.counters.note(written.as_ref().err().map(ToString::to_string));
         match written {
-            Ok(first) => self.hand_on(group, first),
+            Ok(first) => hand_on(store, group, first),
             Err(error) => {
-                tracing::error!(%error, "the journal cannot be written");
+                if let Some(kept_back) = self.failures.admit() {
+                    tracing::error!(%error, kept_back, "the journal cannot be written");
+                }
                 let failed = JournalFailed { detail: error.to_string() };
                 for append in group.drain(..) {
                     // A sender that has gone away needs no answer.
@@ -205,17 +313,17 @@ impl Writer {
             }
         }
     }
+}
 
-    fn hand_on(&mut self, group: &mut Vec<Append>, first: u64) -> bool {
-        for (sequence, append) in (first..).zip(group.drain(..)) {
-            let Append { mut delivery, done, .. } = append;
-            delivery.sequence = sequence;
-            if self.store.send(Job::Delivery(Box::new(delivery))).is_err() {
-                return false;
-            }
-            // A sender that has gone away needs no answer.
-            let _ = done.send(Ok(()));
+fn hand_on(store: &SyncSender<Job>, group: &mut Vec<Append>, first: u64) -> bool {
+    for (sequence, append) in (first..).zip(group.drain(..)) {
+        let Append { mut delivery, done, .. } = append;
+        delivery.sequence = sequence;
+        if store.send(Job::Delivery(Box::new(delivery))).is_err() {
+            return false;
         }
-        true
+        // A sender that has gone away needs no answer.
+        let _ = done.send(Ok(()));
     }
+    true
 }

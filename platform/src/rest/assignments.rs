@@ -1,6 +1,6 @@
 //! Assignments of devices: last state, measurement events, series.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,10 @@ use super::devices::{self, List};
 use super::extract::{Pairs, PathText};
 use super::{Answer, Api, Problem};
 use crate::config::TENANT;
-use crate::store::{AlertRow, DeviceRow, DeviceState, ReadingRow, SeriesPoint, StateValue};
+use crate::store::{
+    AlertRow, DeviceRow, DeviceState, EventsScan, Page, ReadingRow, SeriesPoint, SeriesScan,
+    StateValue,
+};
 
 /// Identifiers of one series request at most.
 const SERIES_MAX: usize = 128;
@@ -26,7 +29,7 @@ pub(super) struct AssignmentJson {
     device_hardware_id: String,
     site_token: &'static str,
     assignment_type: &'static str,
-    status: String,
+    status: &'static str,
     active_date: SimTime,
     state: StateJson,
 }
@@ -131,7 +134,7 @@ impl From<AlertRow> for AlertJson {
 impl From<DeviceState> for StateJson {
     fn from(state: DeviceState) -> Self {
         Self {
-            last_interaction_date: state.last_interaction,
+            last_interaction_date: Some(state.last_interaction),
             latest_measurements: state.values.into_iter().map(LatestJson::from).collect(),
             latest_alerts: state.alerts.into_iter().map(AlertJson::from).collect(),
         }
@@ -140,12 +143,10 @@ impl From<DeviceState> for StateJson {
 
 impl PointJson {
     fn new(point: SeriesPoint) -> Self {
-        // A negative epoch marks a value without a serial; its second number is no serial.
-        let number = u64::try_from(point.epoch).ok();
         Self {
             event_time: point.event,
-            epoch: number,
-            serial: number.map(|_| point.serial.cast_unsigned()),
+            epoch: point.number.map(|(epoch, _)| epoch),
+            serial: point.number.map(|(_, serial)| serial),
             value: point.value,
         }
     }
@@ -158,7 +159,7 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {
     pairs.finish()?;
-    let device = find(&api, token).await?;
+    let device = find(&api, &token)?;
     with_state(&api, device).await
 }
 
@@ -170,16 +171,15 @@ pub(super) async fn measurements(
 ) -> Answer<List<MeasurementsJson>> {
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
-    let device = find(&api, token).await?;
-    let id = device.id;
-    let (num_results, rows) =
-        api.core.readers.with(move |reader| reader.readings_of(id, range, page)).await?;
+    let device = find(&api, &token)?;
+    let mut scan = EventsScan::new(device.id, range, page);
+    let (num_results, rows) = api.core.readers.scan(move |reader| scan.slice(reader)).await?;
     let results = rows.into_iter().map(|row| event(row, &device.assignment)).collect();
     Ok(Json(List { num_results, results }))
 }
 
 fn event(row: ReadingRow, assignment: &str) -> MeasurementsJson {
-    let mut metadata = row.metadata;
+    let mut metadata = row.metadata();
     if let Some((epoch, serial)) = row.number {
         metadata.insert("epoch".to_owned(), epoch.to_string());
         metadata.insert("serial".to_owned(), serial.to_string());
@@ -192,7 +192,7 @@ fn event(row: ReadingRow, assignment: &str) -> MeasurementsJson {
         assignment_type: "Unassociated",
         event_date: row.event,
         received_date: row.received,
-        measurements: row.values.into_iter().collect(),
+        measurements: row.values.iter().map(|(name, value)| (name.to_string(), *value)).collect(),
         metadata,
     }
 }
@@ -207,19 +207,21 @@ pub(super) async fn series(
     let ids = measurement_ids(&mut pairs)?;
     let (page, range) = (pairs.page()?, pairs.range()?);
     pairs.finish()?;
-    let device = find(&api, token).await?.id;
-    let series = api.core.readers.with(move |reader| {
-        let ids = if ids.is_empty() { reader.quantities_of(device)? } else { ids };
-        let one = |id: MeasurementId| Ok((id, reader.series(device, id, range, page)?));
-        ids.into_iter().map(one).collect::<rusqlite::Result<Vec<_>>>()
-    });
+    let device = find(&api, &token)?.id;
+    let ids = if ids.is_empty() {
+        api.core.readers.with(move |reader| reader.quantities_of(device)).await?
+    } else {
+        ids
+    };
+    let mut scan = SeriesScan::new(device, ids, range, page);
+    let series = api.core.readers.scan(move |reader| scan.slice(reader)).await?;
     let entry =
         |point: SeriesPoint| EntryJson { value: point.value, measurement_date: point.event };
     let one = |(id, points): (MeasurementId, Vec<SeriesPoint>)| SeriesJson {
         measurement_id: id.name().to_owned(),
         entries: points.into_iter().map(entry).collect(),
     };
-    Ok(Json(series.await?.into_iter().map(one).collect()))
+    Ok(Json(series.into_iter().map(one).collect()))
 }
 
 /// `GET /api/v1/series?device=&measurementId=&startDate=&endDate=&after=&limit=`: the same points
@@ -234,36 +236,39 @@ pub(super) async fn series_keyset(State(api): State<Api>, mut pairs: Pairs) -> A
     let after = pairs.one("after")?.map(|text| cursor(&text)).transpose()?;
     let limit = pairs.number("limit", KEYSET_POINTS.0, (1, KEYSET_POINTS.1))? as u32;
     pairs.finish()?;
-    let device = devices::find(&api, hardware_id).await?.id;
-    let points = api
-        .core
-        .readers
-        .with(move |reader| reader.series_after(device, id, range, after, limit))
-        .await?;
+    let device = devices::find(&api, &hardware_id)?.id;
+    let page = Page { offset: 0, limit };
+    let mut scan = SeriesScan::new(device, vec![id], range, page).after(after);
+    let series = api.core.readers.scan(move |reader| scan.slice(reader)).await?;
+    let points: Vec<SeriesPoint> = series.into_iter().flat_map(|(_, points)| points).collect();
     let full = points.len() == limit as usize;
     let next = points
         .last()
         .filter(|_| full)
-        .map(|point| format!("{}.{}.{}", point.event.as_nanoseconds(), point.epoch, point.serial));
+        .map(|point| format!("{}.{}", point.event.as_nanoseconds(), point.sequence));
     Ok(Json(KeysetJson { results: points.into_iter().map(PointJson::new).collect(), next }))
 }
 
-fn cursor(text: &str) -> Result<(SimTime, i64, i64), Problem> {
+/// Event time and commit sequence of the last point before.
+fn cursor(text: &str) -> Result<(i64, i64), Problem> {
     let parts: Result<Vec<i64>, _> = text.split('.').map(str::parse).collect();
-    if let Ok([event_ns, epoch, serial]) = parts.as_deref() {
-        return Ok((SimTime(*event_ns), *epoch, *serial));
+    if let Ok([event_ns, sequence]) = parts.as_deref() {
+        return Ok((*event_ns, *sequence));
     }
     let text = crate::refusal::shortened(text, 80);
     let detail = format!("`after` is `{text}`, expected what `next` said before");
     Err(Problem::bad_request("wrong_parameter", detail))
 }
 
-/// `measurementIds`, repeated, with `[]` behind the name, or separated by commas.
+/// `measurementIds`, repeated, with `[]` behind the name, or separated by commas; each series is
+/// given once, however often it is asked for.
 fn measurement_ids(pairs: &mut Pairs) -> Result<Vec<MeasurementId>, Problem> {
     let mut texts = pairs.all("measurementIds");
     texts.extend(pairs.all("measurementIds[]"));
     let names = texts.iter().flat_map(|text| text.split(',')).filter(|name| !name.is_empty());
-    let ids = names.map(measurement_id).collect::<Result<Vec<_>, _>>()?;
+    let mut seen = BTreeSet::new();
+    let mut ids = names.map(measurement_id).collect::<Result<Vec<_>, _>>()?;
+    ids.retain(|id| seen.insert(id.index()));
     if ids.len() > SERIES_MAX {
         let detail = format!("{} series are asked for, at most {SERIES_MAX} are given", ids.len());
         return Err(Problem::bad_request("too_many_series", detail));
@@ -279,11 +284,9 @@ fn measurement_id(name: &str) -> Result<MeasurementId, Problem> {
     })
 }
 
-pub(super) async fn find(api: &Api, token: String) -> Result<DeviceRow, Problem> {
-    let key = token.clone();
-    let found = api.core.readers.with(move |reader| reader.assigned(&key)).await?;
-    found.ok_or_else(|| {
-        let token = crate::refusal::shortened(&token, 80);
+pub(super) fn find(api: &Api, token: &str) -> Result<DeviceRow, Problem> {
+    api.core.book.assigned(token).ok_or_else(|| {
+        let token = crate::refusal::shortened(token, 80);
         Problem::not_found("unknown_assignment", format!("there is no assignment `{token}`"))
     })
 }
@@ -293,10 +296,10 @@ pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<Assignmen
     let state = api.core.readers.with(move |reader| reader.state(id)).await?;
     Ok(Json(AssignmentJson {
         token: device.assignment,
-        device_hardware_id: device.hardware_id,
+        device_hardware_id: device.hardware_id.to_string(),
         site_token: TENANT,
         assignment_type: "Unassociated",
-        status: device.status,
+        status: "Active",
         active_date: device.created,
         state: state.into(),
     }))

@@ -2,6 +2,7 @@
 //! as it is committed, and driving the clock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -16,7 +17,7 @@ use super::extract::{Body, Pairs};
 use super::serve::Stopping;
 use super::{Answer, Api, Problem};
 use crate::config::ClockSource;
-use crate::store::{ReadingRow, RefusalRow};
+use crate::store::{self, ReadingRow, RefusalRow};
 
 /// Rows unless asked otherwise, and at most.
 const LIMIT: (u64, u64) = (1000, 5000);
@@ -43,7 +44,7 @@ pub(super) struct ReadingJson {
     event_time: SimTime,
     commit_time: SimTime,
     #[serde(serialize_with = "as_map")]
-    values: Vec<(String, f64)>,
+    values: Vec<(Arc<str>, f64)>,
 }
 
 /// A refusal.
@@ -55,12 +56,18 @@ pub(super) struct RefusalJson {
     topic: String,
     detail: String,
     event_time: SimTime,
+    /// The message itself, where it would be lost otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    /// How long that was, whether it was kept or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_bytes: Option<u64>,
 }
 
-fn as_map<S: Serializer>(values: &[(String, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: Serializer>(values: &[(Arc<str>, f64)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(values.len()))?;
     for (name, value) in values {
-        map.serialize_entry(name, value)?;
+        map.serialize_entry(&**name, value)?;
     }
     map.end()
 }
@@ -69,7 +76,7 @@ impl From<ReadingRow> for ReadingJson {
     fn from(row: ReadingRow) -> Self {
         Self {
             sequence: row.sequence,
-            device: row.device,
+            device: row.device.to_string(),
             epoch: row.number.map(|(epoch, _)| epoch),
             serial: row.number.map(|(_, serial)| serial),
             event_time: row.event,
@@ -88,6 +95,9 @@ impl From<RefusalRow> for RefusalJson {
             topic: row.topic,
             detail: row.detail,
             event_time: row.event,
+            // What keeps its content could be read as JSON once, so it is UTF-8.
+            content: row.content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            content_bytes: row.content_bytes,
         }
     }
 }
@@ -133,12 +143,11 @@ async fn wait(
     Ok(())
 }
 
-/// Cuts the one row that was read too many.
-fn rows<R, T: From<R>>(mut found: Vec<R>, after: i64, limit: u32, key: fn(&R) -> u64) -> Rows<T> {
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let last = found.last().map_or(after.unsigned_abs(), key);
-    Rows { results: found.into_iter().map(T::from).collect(), last, more }
+/// Rows as they are answered.
+fn page<R, T: From<R>>(found: store::Rows<R>, after: i64, key: fn(&R) -> u64) -> Rows<T> {
+    let last = found.rows.last().map_or(after.unsigned_abs(), key);
+    let results = found.rows.into_iter().map(T::from).collect();
+    Rows { results, last, more: found.is_more }
 }
 
 /// `GET /api/v1/readings?after=&limit=&wait_ms=`
@@ -151,14 +160,14 @@ pub(super) async fn readings(
     let Asked { after, limit, .. } = asked;
     let progress = &api.core.progress;
     wait(&api, progress.readings(), &asked, stopping).await?;
-    let mut found = api.core.readers.with(move |reader| reader.readings(after, limit + 1)).await?;
     // A commit shows a moment before its instant is known; those readings come with the next call.
     let last = *progress.readings().borrow();
-    found.retain(|row| row.sequence <= last);
-    for row in &mut found {
+    let query = move |reader: &store::Reader| reader.readings(after.unsigned_abs(), limit, last);
+    let mut found = api.core.readers.with(query).await?;
+    for row in &mut found.rows {
         row.commit = progress.committed_at(row.sequence).unwrap_or(row.commit);
     }
-    Ok(Json(rows(found, after, limit, |row| row.sequence)))
+    Ok(Json(page(found, after, |row| row.sequence)))
 }
 
 /// `GET /api/v1/refusals?after=&limit=&wait_ms=`
@@ -169,9 +178,12 @@ pub(super) async fn refusals(
 ) -> Answer<Rows<RefusalJson>> {
     let asked = asked(pairs)?;
     let Asked { after, limit, .. } = asked;
-    wait(&api, api.core.progress.refusals(), &asked, stopping).await?;
-    let found = api.core.readers.with(move |reader| reader.refusals(after, limit + 1)).await?;
-    Ok(Json(rows(found, after, limit, |row| row.sequence)))
+    let progress = &api.core.progress;
+    wait(&api, progress.refusals(), &asked, stopping).await?;
+    let last = *progress.refusals().borrow();
+    let query = move |reader: &store::Reader| reader.refusals(after.unsigned_abs(), limit, last);
+    let found = api.core.readers.with(query).await?;
+    Ok(Json(page(found, after, |row| row.sequence)))
 }
 
 /// The clock.

@@ -35,7 +35,7 @@ pub(super) struct DeviceJson {
 impl From<DeviceRow> for DeviceJson {
     fn from(row: DeviceRow) -> Self {
         Self {
-            hardware_id: row.hardware_id,
+            hardware_id: row.hardware_id.to_string(),
             site_token: TENANT,
             assignment_token: row.assignment,
             created_date: row.created,
@@ -48,7 +48,7 @@ impl From<DeviceRow> for DeviceJson {
 pub(super) async fn list(State(api): State<Api>, mut pairs: Pairs) -> Answer<List<DeviceJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    let (num_results, rows) = api.core.readers.with(move |reader| reader.devices(page)).await?;
+    let (num_results, rows) = api.core.book.page(page.offset, page.limit);
     Ok(Json(List { num_results, results: rows.into_iter().map(DeviceJson::from).collect() }))
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Answer<DeviceJson> {
     pairs.finish()?;
-    Ok(Json(find(&api, hardware_id).await?.into()))
+    Ok(Json(find(&api, &hardware_id)?.into()))
 }
 
 /// `GET /sitewhere/api/devices/{hardwareId}/assignment`
@@ -69,15 +69,13 @@ pub(super) async fn assignment(
     pairs: Pairs,
 ) -> Answer<AssignmentJson> {
     pairs.finish()?;
-    let device = find(&api, hardware_id).await?;
+    let device = find(&api, &hardware_id)?;
     assignments::with_state(&api, device).await
 }
 
-pub(super) async fn find(api: &Api, hardware_id: String) -> Result<DeviceRow, Problem> {
-    let key = hardware_id.clone();
-    let found = api.core.readers.with(move |reader| reader.device(&key)).await?;
-    found.ok_or_else(|| {
-        let hardware_id = crate::refusal::shortened(&hardware_id, 128);
+pub(super) fn find(api: &Api, hardware_id: &str) -> Result<DeviceRow, Problem> {
+    api.core.book.find(hardware_id).ok_or_else(|| {
+        let hardware_id = crate::refusal::shortened(hardware_id, 128);
         Problem::not_found("unknown_device", format!("there is no device `{hardware_id}`"))
     })
 }

@@ -17,21 +17,22 @@ pub(super) async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: messages are taken and committed, and none that was acknowledged is known to be
-/// lost. Damage the recovery found stays until the next start, so that somebody looks at it.
+/// `GET /readyz`: messages are taken and committed, and nothing is known to be lost or damaged that
+/// nobody has acknowledged.
 pub(super) async fn readyz(State(api): State<Api>) -> Result<Json<Value>, Problem> {
-    let damaged = api.core.metrics.journal_damaged.load(Ordering::Relaxed);
-    if damaged > 0 {
-        let detail = format!(
-            "{damaged} stretches of acknowledged records in the journal cannot be read; the log \
-             says where, send those messages again and restart"
-        );
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "damaged_journal", detail));
+    if let Some(why) = api.core.trouble() {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why));
     }
-    match api.core.trouble() {
-        None => Ok(Json(json!({ "status": "ready" }))),
-        Some(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why)),
-    }
+    let (open, Some(first)) = api.core.losses.open_ones() else {
+        return Ok(Json(json!({ "status": "ready" })));
+    };
+    let detail = format!(
+        "{open} reports of lost or damaged data have not been acknowledged; the first, {}: {}; see \
+         /api/v1/losses, and acknowledge each with POST /api/v1/losses/ID/acknowledge",
+        first.kind.word(),
+        first.detail
+    );
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "data_lost", detail))
 }
 
 /// `GET /metrics`: Prometheus text, format 0.0.4.
@@ -66,6 +67,15 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
         "rest_waiting",
         "requests that wait for something to be committed",
         (api.seats_total - api.seats.available_permits()) as u64,
+    );
+    let (open, _) = core.losses.open_ones();
+    write_gauge(&mut out, "losses", "reports of lost or damaged data", core.losses.count());
+    write_gauge(&mut out, "losses_open", "those that nobody has acknowledged", open);
+    write_gauge(
+        &mut out,
+        "conflicting_devices",
+        "devices that sent a number again with other content",
+        core.metrics.conflicting_devices(),
     );
     write_gauge(&mut out, "ready", "1 if messages are taken", u64::from(core.is_ready()));
     let broker = core.dispatcher.outbound().map(|outbound| outbound.counters());

@@ -104,7 +104,7 @@ pub(super) async fn invoke(
     Body(asked): Body<InvokeJson>,
 ) -> Result<(StatusCode, Json<InvocationJson>), Problem> {
     pairs.finish()?;
-    let device = assignments::find(&api, token.clone()).await?;
+    let device = assignments::find(&api, &token)?;
     check_target(&asked, &token)?;
     let expiry_s = asked.expires_after_seconds.unwrap_or(f64::from(api.command_expiry_s));
     if !(expiry_s > 0.0 && expiry_s <= EXPIRY_S_MAX) {
@@ -124,9 +124,7 @@ pub(super) async fn invoke(
         created,
         expires,
     };
-    let hardware_id = lastmeter_units::HardwareId::new(device.hardware_id)
-        .map_err(|error| Problem::bad_request("unknown_device", error.to_string()))?;
-    let stored = api.core.dispatcher.invoke(&hardware_id, new).await?;
+    let stored = api.core.dispatcher.invoke(&device.hardware_id, new).await?;
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
@@ -165,7 +163,7 @@ pub(super) async fn list(
 ) -> Answer<List<InvocationJson>> {
     let page = pairs.page()?;
     pairs.finish()?;
-    let device = assignments::find(&api, token).await?.id;
+    let device = assignments::find(&api, &token)?.id;
     let (num_results, rows) =
         api.core.readers.with(move |reader| reader.invocations_of(device, page)).await?;
     Ok(Json(List { num_results, results: rows.into_iter().map(InvocationJson::from).collect() }))

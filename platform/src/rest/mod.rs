@@ -10,6 +10,7 @@ mod devices;
 mod extract;
 mod health;
 mod invocations;
+mod losses;
 mod problem;
 mod serve;
 #[cfg(test)]
@@ -76,6 +77,8 @@ pub(crate) fn router(core: Arc<Core>, config: &Config) -> Router {
         .route("/api/v1/readings", get(bench::readings))
         .route("/api/v1/refusals", get(bench::refusals))
         .route("/api/v1/series", get(assignments::series_keyset))
+        .route("/api/v1/losses", get(losses::list))
+        .route("/api/v1/losses/{id}/acknowledge", post(losses::acknowledge))
         .route("/api/v1/clock", get(bench::clock))
         .route("/api/v1/clock/advance", post(bench::advance))
         .route("/metrics", get(health::metrics))

@@ -1,8 +1,8 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
@@ -17,12 +17,17 @@ pub(super) struct Problem {
     code: &'static str,
     detail: String,
     members: Map<String, Value>,
+    /// Seconds after which it is worth asking again.
+    retry_after_s: Option<u32>,
 }
+
+/// What is sent with it where a query took too long: others may be done by then.
+const RETRY_AFTER_S: u32 = 5;
 
 impl Problem {
     /// A problem with a stable word and what was found and expected.
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), members: Map::new() }
+        Self { status, code, detail: detail.into(), members: Map::new(), retry_after_s: None }
     }
 
     /// A problem of the request's parameters.
@@ -61,8 +66,12 @@ impl IntoResponse for Problem {
         if let Value::Object(body) = &mut body {
             body.extend(self.members);
         }
-        (self.status, [(CONTENT_TYPE, "application/problem+json")], body.to_string())
-            .into_response()
+        let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
+        let mut response = (self.status, kind, body.to_string()).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -102,19 +111,38 @@ impl From<PathRejection> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::unavailable("store_unavailable", &error)
+        match error {
+            StoreError::DamagedPart(damage) => {
+                let detail = format!(
+                    "what is stored there is damaged ({damage}) and not given; what lies before and \
+                     behind it can be read; see /api/v1/losses"
+                );
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged_store", detail)
+                    .with("part", json!(damage.part))
+                    .with("key", json!(damage.key))
+            }
+            StoreError::TooSlow { limit_s } => {
+                let detail = format!(
+                    "the query took longer than {limit_s} s (`limits.query_s`); ask for a shorter \
+                     range, fewer series or a smaller page"
+                );
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let problem = Self::new(status, "query_too_slow", detail);
+                Self { retry_after_s: Some(RETRY_AFTER_S), ..problem }
+            }
+            error => Self::unavailable("store_unavailable", &error),
+        }
     }
 }
 
 impl From<InvokeError> for Problem {
     fn from(error: InvokeError) -> Self {
-        match &error {
-            InvokeError::UnknownCommand { .. } => {
-                Self::not_found("unknown_command", error.to_string())
-            }
-            InvokeError::Arguments(_) => Self::bad_request("wrong_parameter", error.to_string()),
-            InvokeError::Store(source) => Self::unavailable("store_unavailable", source),
-            InvokeError::Stopped(source) => Self::unavailable("stopping", source),
+        let detail = error.to_string();
+        match error {
+            InvokeError::UnknownCommand { .. } => Self::not_found("unknown_command", detail),
+            InvokeError::Arguments(_) => Self::bad_request("wrong_parameter", detail),
+            InvokeError::Store(source) => source.into(),
+            InvokeError::Stopped(source) => Self::unavailable("stopping", &source),
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::config::ClockSource;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
+mod flips;
+mod slow;
 mod unread;
 mod waiting;
 
@@ -305,7 +307,7 @@ async fn idle_connections_are_closed_and_do_not_keep_others_out() {
 }
 
 #[tokio::test]
-async fn a_platform_that_lost_acknowledged_records_is_not_ready() {
+async fn a_platform_that_lost_acknowledged_records_is_not_ready_until_somebody_has_seen_it() {
     let disk = SimulatedDirectory::default();
     let bench = Bench::start_on(&disk).await;
     for serial in 1..=3 {
@@ -318,7 +320,33 @@ async fn a_platform_that_lost_acknowledged_records_is_not_ready() {
     let bench = Bench::start_on(&SimulatedDirectory::from_image(&image)).await;
     let served = Served::over(bench).await;
     let answer = served.ask("GET", "/readyz", "", "").await;
-    assert_eq!((answer.status, answer.problem().as_str()), (503, "damaged_journal"));
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "data_lost"));
+    let metrics = String::from_utf8(served.get("/metrics").await.body).unwrap();
+    for line in ["lastmeter_losses 1", "lastmeter_losses_open 1", "lastmeter_journal_missing_total 1"] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+    }
+    let losses = served.ok("/api/v1/losses").await;
+    assert_eq!((&losses["unacknowledged"], &losses["further"]), (&json!(1), &json!(0)));
+    let loss = &losses["results"][0];
+    assert_eq!((&loss["id"], &loss["kind"]), (&json!(1), &json!("missing_records")));
+    assert_eq!((&loss["place"], &loss["acknowledged"]), (&json!("1-1"), &Value::Null));
+
+    let path = "/api/v1/losses/1/acknowledge";
+    for (path, body, status, code) in [
+        ("/api/v1/losses/2/acknowledge", json!({"note": "x"}), 404, "unknown_loss"),
+        ("/api/v1/losses/x/acknowledge", json!({"note": "x"}), 404, "unknown_loss"),
+        (path, json!({}), 422, "wrong_body"),
+    ] {
+        let answer = served.post(path, &body).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (status, code), "{path} {body}");
+    }
+    assert_eq!(served.ask("POST", path, "", "").await.status, 401);
+    let answer = served.post(path, &json!({"note": "sent again"})).await;
+    assert_eq!((answer.status, &answer.json()["acknowledged"]["note"]), (200, &json!("sent again")));
+    assert_eq!(served.ask("GET", "/readyz", "", "").await.status, 200);
+    let losses = served.ok("/api/v1/losses").await;
+    assert_eq!(losses["unacknowledged"], 0);
+    assert_eq!(losses["results"][0]["acknowledged"]["note"], "sent again", "it stays known");
     served.stop().await;
 }
 

@@ -8,12 +8,20 @@ use std::sync::Arc;
 
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::Request;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Transaction};
 
-use super::{Quantities, StoreError, StoreResult, content};
+use super::invocations::{self, InvocationRow};
+use super::lanes::Around;
+use super::read::{STATE, STATE_COLUMNS};
+use super::schema::{self, Opened};
+use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
+use super::{DeviceRow, Standing, StoreError, StoreResult, content, tally};
+use crate::book::{Number, device_row};
 use crate::clock::Clock;
-use crate::commands::InvocationId;
-use crate::pipeline::{Body, Change, Changed, Delivery, Job, Totals};
+use crate::commands::{InvocationId, InvocationState, NewInvocation};
+use crate::losses::LossKind;
+use crate::pipeline::{Body, Change, Changed, Delivery, Job};
 use crate::refusal::{RefusalReason, RefusalRecord};
 
 /// What a batch did; counted only once it is committed.
@@ -29,25 +37,25 @@ pub(crate) struct Outcome {
     pub(crate) alerts: u64,
     /// Answers to commands that had ended.
     pub(crate) late_acknowledgements: u64,
-    /// What was refused here, at the commit.
-    pub(crate) refused: Vec<RefusalReason>,
+    /// What was refused here, at the commit, and of which device.
+    pub(crate) refused: Vec<(RefusalReason, HardwareId)>,
+    /// Refusals whose content there was no room for.
+    pub(crate) content_not_kept: u64,
     /// Answers to the batch's changes, in their order.
     pub(crate) changes: Vec<Changed>,
-    /// How far the store has come.
-    pub(crate) totals: Totals,
-    /// The journal entries up to this one are in the store.
-    pub(crate) journal_committed: u64,
+    /// Where the store stands.
+    pub(crate) standing: Standing,
 }
 
 /// The writing end of the store.
 pub(crate) struct Writer {
     connection: Connection,
-    quantities: Quantities,
+    around: Around,
     clock: Arc<Clock>,
-    devices_max: usize,
-    devices: BTreeMap<HardwareId, i64>,
-    totals: Totals,
-    journal_committed: u64,
+    refused_bytes_max: u64,
+    standing: Standing,
+    /// The last number of each device that was stored since the start.
+    newest: BTreeMap<i64, Number>,
 }
 
 /// What a batch has gathered so far; thrown away if the batch fails.
@@ -55,14 +63,17 @@ pub(crate) struct Writer {
 pub(super) struct Batch {
     pub(super) outcome: Outcome,
     pub(super) new_devices: BTreeMap<HardwareId, i64>,
+    /// Rows of `device` that are new or other ones than before.
+    devices: BTreeMap<i64, DeviceRow>,
+    /// Invocations that were opened or ended.
+    opened: Vec<(i64, InvocationId, bool)>,
     touched: BTreeMap<i64, Touched>,
-    pub(super) values: Vec<ValueRow>,
+    /// Readings by device and minute.
+    pub(super) tallies: BTreeMap<(i64, i64), u64>,
+    pub(super) newest: BTreeMap<i64, Number>,
     pub(super) content: Vec<u8>,
     pub(super) commit_ns: i64,
 }
-
-/// Device, event time, epoch, serial, quantity, value: the primary key first (D-22).
-pub(super) type ValueRow = (i64, i64, i64, i64, u16, f64);
 
 /// What a batch changes of a device's state.
 #[derive(Default)]
@@ -72,61 +83,25 @@ pub(super) struct Touched {
     quantities: BTreeSet<u16>,
     /// Last values, of messages that asked for it.
     values: BTreeMap<u16, (i64, f64)>,
+    /// Alerts that asked to be in the state, newest last.
+    pub(super) alerts: Vec<i64>,
 }
 
 impl Writer {
-    /// Takes over an opened store.
+    /// Takes over an opened store, with room for so many bytes of refused content.
     pub(crate) fn new(
-        connection: Connection,
-        quantities: Quantities,
+        opened: Opened,
+        around: Around,
         clock: Arc<Clock>,
-        devices_max: usize,
-    ) -> StoreResult<Self> {
-        let mut writer = Self {
-            connection,
-            quantities,
-            clock,
-            devices_max,
-            devices: BTreeMap::new(),
-            totals: Totals::default(),
-            journal_committed: 0,
-        };
-        writer.load().map_err(StoreError::doing("read where the store stands"))?;
-        Ok(writer)
+        refused_bytes_max: u64,
+    ) -> Self {
+        let Opened { connection, standing, .. } = opened;
+        Self { connection, around, clock, refused_bytes_max, standing, newest: BTreeMap::new() }
     }
 
-    fn load(&mut self) -> rusqlite::Result<()> {
-        let last = |table: &str| {
-            let query = format!("SELECT coalesce(max(sequence), 0) FROM {table}");
-            self.connection.query_row(&query, [], |row| row.get::<_, i64>(0))
-        };
-        let totals =
-            Totals { readings: last("reading")? as u64, refusals: last("refusal")? as u64 };
-        let mut statement = self.connection.prepare("SELECT hardware_id, id FROM device")?;
-        let rows =
-            statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-        let mut devices = BTreeMap::new();
-        for row in rows {
-            let (hardware_id, id) = row?;
-            if let Ok(hardware_id) = HardwareId::new(hardware_id) {
-                devices.insert(hardware_id, id);
-            }
-        }
-        drop(statement);
-        self.journal_committed = meta(&self.connection, "journal_committed")?.unwrap_or(0) as u64;
-        self.totals = totals;
-        self.devices = devices;
-        Ok(())
-    }
-
-    /// The journal entries up to this one are in the store.
-    pub(crate) fn journal_committed(&self) -> u64 {
-        self.journal_committed
-    }
-
-    /// How far the store has come.
-    pub(crate) fn totals(&self) -> Totals {
-        self.totals
+    /// Where the store stands.
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// The platform's time.
@@ -134,54 +109,40 @@ impl Writer {
         self.clock.now()
     }
 
-    /// The driven clock's time when it was last moved, if it ever was.
-    pub(crate) fn clock(&self) -> StoreResult<Option<SimTime>> {
-        meta(&self.connection, "clock_ns")
-            .map(|ns| ns.map(SimTime))
-            .map_err(StoreError::doing("read the clock"))
-    }
-
     /// Applies a batch in one transaction. On an error nothing has changed.
     pub(crate) fn apply(&mut self, jobs: &[Job]) -> StoreResult<Outcome> {
         let mut batch = Batch { commit_ns: self.clock.now().as_nanoseconds(), ..Batch::default() };
-        batch.outcome.totals = self.totals;
-        batch.outcome.journal_committed = self.journal_committed;
+        // Whoever applies keeps a head beside the store.
+        batch.outcome.standing = Standing { is_guarded: true, ..self.standing };
         let transaction =
             self.connection.transaction().map_err(StoreError::doing("begin a transaction"))?;
         let context = Context {
             transaction: &transaction,
-            quantities: &self.quantities,
-            devices: &self.devices,
-            devices_max: self.devices_max,
+            around: &self.around,
+            newest: &self.newest,
+            refused_bytes_max: self.refused_bytes_max,
         };
         context.apply_all(jobs, &mut batch).map_err(StoreError::doing("store a batch"))?;
         transaction.commit().map_err(StoreError::doing("commit a batch"))?;
-        self.devices.append(&mut batch.new_devices);
-        self.totals = batch.outcome.totals;
-        self.journal_committed = batch.outcome.journal_committed;
+        self.standing = batch.outcome.standing;
+        self.newest.append(&mut batch.newest);
+        let book = &self.around.book;
+        for device in batch.devices.into_values() {
+            book.enter(device);
+        }
+        for (device, id, is_open) in batch.opened {
+            book.set_open(device, id, is_open);
+        }
         Ok(batch.outcome)
     }
-}
-
-fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
-    connection
-        .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
-        .optional()
-}
-
-fn set_meta(connection: &Connection, key: &str, value: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?
-        .execute(params![key, value])
-        .map(|_| ())
 }
 
 /// What applying needs and does not change.
 pub(super) struct Context<'a> {
     pub(super) transaction: &'a Transaction<'a>,
-    pub(super) quantities: &'a Quantities,
-    pub(super) devices: &'a BTreeMap<HardwareId, i64>,
-    pub(super) devices_max: usize,
+    pub(super) around: &'a Around,
+    newest: &'a BTreeMap<i64, Number>,
+    refused_bytes_max: u64,
 }
 
 impl Context<'_> {
@@ -190,26 +151,28 @@ impl Context<'_> {
             match job {
                 Job::Delivery(delivery) => self.deliver(delivery, batch)?,
                 Job::Change(change, _) => {
-                    let changed = self.change(change)?;
+                    let changed = self.change(change, batch)?;
+                    batch.outcome.standing.changes += 1;
                     batch.outcome.changes.push(changed);
+                }
+                Job::Settle { committed, changes } => {
+                    let standing = &mut batch.outcome.standing;
+                    standing.journal_committed = standing.journal_committed.max(*committed);
+                    standing.changes = standing.changes.max(*changes);
                 }
                 Job::Barrier(_) => {}
             }
         }
-        self.insert_values(batch)?;
+        tally::add(self.transaction, &batch.tallies, |damage| self.around.report(&damage))?;
         self.update_states(batch)?;
-        set_meta(
-            self.transaction,
-            "journal_committed",
-            batch.outcome.journal_committed.cast_signed(),
-        )
+        schema::write_standing(self.transaction, &batch.outcome.standing)
     }
 
     fn deliver(&self, delivery: &Delivery, batch: &mut Batch) -> rusqlite::Result<()> {
-        if delivery.sequence <= batch.outcome.journal_committed {
+        if delivery.sequence <= batch.outcome.standing.journal_committed {
             return Ok(());
         }
-        batch.outcome.journal_committed = delivery.sequence;
+        batch.outcome.standing.journal_committed = delivery.sequence;
         let refused = match &delivery.body {
             Body::Refusal(record) => {
                 return self.insert_refusal(record, delivery.received, batch);
@@ -222,13 +185,16 @@ impl Context<'_> {
         };
         let Err((reason, detail)) = refused else { return Ok(()) };
         let Body::Request(request) = &delivery.body else { return Ok(()) };
+        let device = request.hardware_id().clone();
         let record = RefusalRecord {
             reason: reason.word().to_owned(),
-            device: Some(request.hardware_id().clone()),
+            device: Some(device.clone()),
             topic: delivery.topic.clone(),
             detail,
+            // It was acknowledged as taken: nobody else has it any more.
+            content: Some(delivery.content.clone()),
         };
-        batch.outcome.refused.push(reason);
+        batch.outcome.refused.push((reason, device));
         self.insert_refusal(&record, delivery.received, batch)
     }
 
@@ -238,93 +204,193 @@ impl Context<'_> {
         received: SimTime,
         batch: &mut Batch,
     ) -> rusqlite::Result<()> {
-        batch.outcome.totals.refusals += 1;
-        self.transaction
-            .prepare_cached("INSERT INTO refusal VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![
-                batch.outcome.totals.refusals.cast_signed(),
-                record.reason,
-                record.device.as_ref().map(HardwareId::as_str),
-                record.topic,
-                record.detail,
-                received.as_nanoseconds(),
-            ])
-            .map(|_| ())
+        let standing = &mut batch.outcome.standing;
+        standing.refusals += 1;
+        let bytes = record.content.as_ref().map(|content| content.len() as u64);
+        let after = standing.refused_bytes + bytes.unwrap_or(0);
+        let content = record.content.as_ref().filter(|_| after <= self.refused_bytes_max);
+        if content.is_some() {
+            standing.refused_bytes = after;
+        } else if bytes.is_some() {
+            batch.outcome.content_not_kept += 1;
+            self.report_full();
+        }
+        let row = [
+            ValueRef::Integer(standing.refusals.cast_signed()),
+            text(&record.reason),
+            record.device.as_ref().map_or(ValueRef::Null, |device| text(device.as_str())),
+            text(&record.topic),
+            text(&record.detail),
+            ValueRef::Integer(received.as_nanoseconds()),
+            content.map_or(ValueRef::Null, |content| ValueRef::Blob(content)),
+            number(bytes.map(u64::cast_signed)),
+        ];
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT INTO refusal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        write_row(&mut statement, "refusal", &row).map(|_| ())
     }
 
-    fn change(&self, change: &Change) -> rusqlite::Result<Changed> {
-        let updated = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
-            let rows = self.transaction.prepare_cached(sql)?.execute(parameters)?;
-            Ok(Changed { invocation: None, changed: rows > 0 })
-        };
+    fn report_full(&self) {
+        let detail = format!(
+            "refused readings whose content would be lost have filled the {} bytes there are for \
+             them (`limits.refused_content_bytes`); of further ones only the reason is kept",
+            self.refused_bytes_max
+        );
+        self.around.losses.note(LossKind::ContentNotKept, "refusals", &detail);
+    }
+
+    fn change(&self, change: &Change, batch: &mut Batch) -> rusqlite::Result<Changed> {
         match change {
-            Change::Invoke(asked) => {
-                self.transaction
-                    .prepare_cached(
-                        "INSERT INTO invocation (device, command, parameters, initiator,
-                         initiator_id, metadata, created_ns, expires_ns, state)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'Pending')",
-                    )?
-                    .execute(params![
-                        asked.device,
-                        asked.command,
-                        json(&asked.parameters),
-                        asked.initiator,
-                        asked.initiator_id,
-                        json(&asked.metadata),
-                        asked.created.as_nanoseconds(),
-                        asked.expires.as_nanoseconds(),
-                    ])?;
-                let id = InvocationId(self.transaction.last_insert_rowid());
-                Ok(Changed { invocation: Some(id), changed: true })
-            }
+            Change::Invoke(asked) => self.invoke(asked, batch),
             // The device's answer may have been faster than this note.
-            Change::Sent(id, at) => updated(
-                "UPDATE invocation SET sent_ns = coalesce(sent_ns, ?2),
-                 state = CASE state WHEN 'Pending' THEN 'Sent' ELSE state END WHERE id = ?1",
-                &[&id.0, &at.as_nanoseconds()],
-            ),
-            Change::Failed(id, at, detail) => updated(
-                "UPDATE invocation SET state = 'Failed', ended_ns = ?2,
-                 metadata = json_set(metadata, '$.failure', ?3)
-                 WHERE id = ?1 AND state IN ('Pending', 'Sent')",
-                &[&id.0, &at.as_nanoseconds(), detail],
-            ),
-            Change::Expire(id, at) => updated(
-                "UPDATE invocation SET state = 'Expired', ended_ns = ?2
-                 WHERE id = ?1 AND state IN ('Pending', 'Sent')",
-                &[&id.0, &at.as_nanoseconds()],
-            ),
+            Change::Sent(id, at) => self.edit(*id, batch, |row| {
+                row.sent = row.sent.or(Some(*at));
+                if row.state == InvocationState::Pending {
+                    row.state = InvocationState::Sent;
+                }
+                true
+            }),
+            Change::Failed(id, at, detail) => self.edit(*id, batch, |row| {
+                if !row.is_open() {
+                    return false;
+                }
+                row.asked.metadata.insert("failure".to_owned(), detail.clone());
+                (row.state, row.ended) = (InvocationState::Failed, Some(*at));
+                true
+            }),
+            Change::Expire(id, at) => self.edit(*id, batch, |row| {
+                if !row.is_open() {
+                    return false;
+                }
+                (row.state, row.ended) = (InvocationState::Expired, Some(*at));
+                true
+            }),
             Change::Clock(now) => {
-                set_meta(self.transaction, "clock_ns", now.as_nanoseconds())?;
+                batch.outcome.standing.clock_ns = Some(now.as_nanoseconds());
                 Ok(Changed { invocation: None, changed: true })
             }
         }
     }
 
-    /// In the order of the key: neighbours share a page of the tree.
-    fn insert_values(&self, batch: &mut Batch) -> rusqlite::Result<()> {
-        batch.values.sort_unstable_by_key(|row| (row.0, row.1, row.2, row.3, row.4));
-        let mut statement =
-            self.transaction.prepare_cached("INSERT INTO value VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-        for row in &batch.values {
-            statement.execute(*row)?;
+    fn invoke(&self, asked: &NewInvocation, batch: &mut Batch) -> rusqlite::Result<Changed> {
+        let known = batch.devices.get(&asked.device).cloned();
+        let Some(mut device) = known.or_else(|| self.around.book.device(asked.device)) else {
+            return Ok(Changed::default());
+        };
+        let standing = &mut batch.outcome.standing;
+        standing.invocations += 1;
+        standing.open += 1;
+        let id = InvocationId(standing.invocations.cast_signed());
+        let row = InvocationRow {
+            id,
+            asked: asked.clone(),
+            state: InvocationState::Pending,
+            sent: None,
+            ended: None,
+            response: None,
+            previous: device.last_command,
+        };
+        invocations::write(self.transaction, &row)?;
+        device.commands += 1;
+        device.last_command = id.0;
+        self.write_device(&device)?;
+        batch.devices.insert(device.id, device);
+        batch.opened.push((asked.device, id, true));
+        Ok(Changed { invocation: Some(id), changed: true })
+    }
+
+    /// Changes an invocation, if it is there; `edit` says whether anything is different.
+    pub(super) fn edit(
+        &self,
+        id: InvocationId,
+        batch: &mut Batch,
+        edit: impl FnOnce(&mut InvocationRow) -> bool,
+    ) -> rusqlite::Result<Changed> {
+        let found = self.sound(invocations::find(self.transaction, id))?.flatten();
+        let Some(mut row) = found else { return Ok(Changed::default()) };
+        let was_open = row.is_open();
+        if !edit(&mut row) {
+            return Ok(Changed::default());
         }
-        Ok(())
+        invocations::write(self.transaction, &row)?;
+        if was_open && !row.is_open() {
+            batch.outcome.standing.open -= 1;
+            batch.opened.push((row.asked.device, id, false));
+        }
+        Ok(Changed { invocation: None, changed: true })
+    }
+
+    /// What was read, or `None` if it is damaged: that is reported, and nothing is made of it.
+    pub(super) fn sound<T>(&self, read: ReadResult<T>) -> rusqlite::Result<Option<T>> {
+        match read {
+            Ok(value) => Ok(Some(value)),
+            Err(ReadError::Damaged(damage)) => {
+                self.around.report(&damage);
+                Ok(None)
+            }
+            Err(ReadError::Sqlite(error)) => Err(error),
+        }
+    }
+
+    /// The row of a device, made with it if it is new here. The door has seen to their number.
+    pub(super) fn device(
+        &self,
+        hardware_id: &HardwareId,
+        received: SimTime,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<i64> {
+        let known = self.around.book.row(hardware_id);
+        if let Some(id) = known.or_else(|| batch.new_devices.get(hardware_id).copied()) {
+            return Ok(id);
+        }
+        let standing = &mut batch.outcome.standing;
+        standing.devices += 1;
+        let id = standing.devices.cast_signed();
+        let device = device_row(id, hardware_id.clone(), received, 0, 0);
+        self.write_device(&device)?;
+        batch.devices.insert(id, device);
+        batch.new_devices.insert(hardware_id.clone(), id);
+        Ok(id)
+    }
+
+    fn write_device(&self, device: &DeviceRow) -> rusqlite::Result<()> {
+        let row = [
+            ValueRef::Integer(device.id),
+            text(device.hardware_id.as_str()),
+            ValueRef::Integer(device.created.as_nanoseconds()),
+            ValueRef::Integer(device.commands.cast_signed()),
+            ValueRef::Integer(device.last_command),
+        ];
+        let mut statement = self
+            .transaction
+            .prepare_cached("INSERT OR REPLACE INTO device VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        write_row(&mut statement, "device", &row).map(|_| ())
+    }
+
+    /// The last number that is known to be stored of a device.
+    pub(super) fn newest(&self, device: i64, batch: &Batch) -> Option<Number> {
+        batch.newest.get(&device).or_else(|| self.newest.get(&device)).copied()
     }
 
     fn update_states(&self, batch: &Batch) -> rusqlite::Result<()> {
-        let mut read = self.transaction.prepare_cached(
-            "SELECT last_interaction_ns, quantities, content FROM state WHERE device = ?1",
-        )?;
+        let mut read = self.transaction.prepare_cached(STATE)?;
         let mut write = self
             .transaction
-            .prepare_cached("INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3, ?4)")?;
+            .prepare_cached("INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
         for (device, touched) in &batch.touched {
-            let stored: Option<(i64, Vec<u8>, Vec<u8>)> = read
-                .query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()?;
-            let (last_ns, quantities, stored) = stored.unwrap_or_default();
+            let mut rows = read.query([device])?;
+            let stored = match rows.next()? {
+                None => Ok(None),
+                Some(row) => check_row("state", row, STATE_COLUMNS).and_then(|()| {
+                    Ok(Some((row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+                }),
+            };
+            drop(rows);
+            // As it is it will go on being noticed; what was made of it would not.
+            let Some(stored) = self.sound(stored)? else { continue };
+            let (last_ns, quantities, stored, alerts): (i64, Vec<u8>, Vec<u8>, Vec<u8>) =
+                stored.unwrap_or_default();
             let mut merged = Touched {
                 last_interaction_ns: last_ns.max(touched.last_interaction_ns),
                 quantities: content::decode_quantities(&quantities),
@@ -337,10 +403,9 @@ impl Context<'_> {
             for (quantity, (event_ns, value)) in &touched.values {
                 merged.offer(*quantity, *event_ns, *value);
             }
-            let quantities = content::encode_quantities(&merged.quantities);
-            let content =
-                content::encode_state(merged.values.iter().map(|(q, (ns, v))| (*q, *ns, *v)));
-            write.execute(params![device, merged.last_interaction_ns, quantities, content])?;
+            let newest_first = touched.alerts.iter().rev().copied();
+            merged.alerts = newest_first.chain(content::decode_alerts(&alerts)).collect();
+            merged.write(*device, &mut write)?;
         }
         Ok(())
     }
@@ -368,8 +433,22 @@ impl Touched {
             self.values.insert(quantity, (event_ns, value));
         }
     }
-}
 
-fn json(texts: &BTreeMap<String, String>) -> String {
-    serde_json::json!(texts).to_string()
+    fn write(
+        &self,
+        device: i64,
+        statement: &mut rusqlite::Statement<'_>,
+    ) -> rusqlite::Result<()> {
+        let quantities = content::encode_quantities(&self.quantities);
+        let values = content::encode_state(self.values.iter().map(|(q, (ns, v))| (*q, *ns, *v)));
+        let alerts = content::encode_alerts(&self.alerts);
+        let row = [
+            ValueRef::Integer(device),
+            ValueRef::Integer(self.last_interaction_ns),
+            ValueRef::Blob(&quantities),
+            ValueRef::Blob(&values),
+            ValueRef::Blob(&alerts),
+        ];
+        write_row(statement, "state", &row).map(|_| ())
+    }
 }

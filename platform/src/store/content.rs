@@ -2,7 +2,7 @@
 //!
 //! A reading: per value the quantity's number u16 and the value f64, little endian, in ascending
 //! order of the number, so that equal content is equal bytes. A state: the event time i64 is put
-//! between the two.
+//! between the two, and of its alerts the sequences i64 are kept, newest first.
 
 use std::collections::BTreeSet;
 
@@ -51,6 +51,19 @@ pub(super) fn decode_state(bytes: &[u8]) -> Vec<(u16, i64, f64)> {
     bytes.as_chunks::<STATE_BYTES>().0.iter().map(one).collect()
 }
 
+/// Alerts kept in a device's state.
+pub(super) const ALERTS_MAX: usize = 10;
+
+/// Writes the sequences of a state's alerts.
+pub(super) fn encode_alerts(sequences: &[i64]) -> Vec<u8> {
+    sequences.iter().take(ALERTS_MAX).flat_map(|sequence| sequence.to_le_bytes()).collect()
+}
+
+/// Reads the sequences of a state's alerts.
+pub(super) fn decode_alerts(bytes: &[u8]) -> Vec<i64> {
+    bytes.as_chunks::<8>().0.iter().map(|number| i64::from_le_bytes(*number)).collect()
+}
+
 /// Writes the quantities a device has values of.
 pub(super) fn encode_quantities(quantities: &BTreeSet<u16>) -> Vec<u8> {
     quantities.iter().flat_map(|quantity| quantity.to_le_bytes()).collect()
@@ -78,6 +91,8 @@ mod tests {
             prop_assert_eq!(decode_values(&bytes), plain);
             let known: BTreeSet<u16> = values.iter().map(|(q, ..)| *q).collect();
             prop_assert_eq!(decode_quantities(&encode_quantities(&known)), known);
+            let alerts: Vec<i64> = values.iter().map(|(_, at, _)| *at).take(ALERTS_MAX).collect();
+            prop_assert_eq!(decode_alerts(&encode_alerts(&alerts)), alerts);
             prop_assert_eq!(decode_state(&encode_state(values.iter().copied())), values);
         }
     }

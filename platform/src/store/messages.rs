@@ -2,53 +2,46 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{AcknowledgeMessage, AlertMessage, MeasurementMessage};
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, params};
 
 use super::apply::{Batch, Context};
-use super::{assignment_token, content};
-use crate::commands::InvocationId;
-use crate::config::TENANT;
+use super::read::Names;
+use super::seal::{Damage, ReadResult, number, text, write_row};
+use super::{ReadingRow, content, invocations, read, tally};
+use crate::book::Number;
+use crate::commands::{InvocationId, InvocationState};
 use crate::pipeline::Delivery;
 use crate::refusal::RefusalReason;
-
-/// The epoch under which values of readings without a serial are kept; real epochs are not
-/// negative.
-const NO_EPOCH: i64 = -1;
 
 /// Done, or refused with the reason and what was found.
 pub(super) type Judged<T> = Result<T, (RefusalReason, String)>;
 
-impl Context<'_> {
-    /// The row of a device, made with its assignment if it is new here.
-    fn device(
-        &self,
-        hardware_id: &HardwareId,
-        received: SimTime,
-        batch: &mut Batch,
-    ) -> rusqlite::Result<Judged<i64>> {
-        let known = self.devices.get(hardware_id).or_else(|| batch.new_devices.get(hardware_id));
-        if let Some(id) = known {
-            return Ok(Ok(*id));
-        }
-        if self.devices.len() + batch.new_devices.len() >= self.devices_max {
-            let detail = format!("{} devices are registered, no more may be", self.devices_max);
-            return Ok(Err((RefusalReason::TooManyDevices, detail)));
-        }
-        let created_ns = received.as_nanoseconds();
-        self.transaction
-            .prepare_cached("INSERT INTO device (hardware_id, created_ns) VALUES (?1, ?2)")?
-            .execute(params![hardware_id.as_str(), created_ns])?;
-        let id = self.transaction.last_insert_rowid();
-        self.transaction
-            .prepare_cached("INSERT INTO assignment VALUES (?1, ?2, ?3, 'Active')")?
-            .execute(params![assignment_token(TENANT, hardware_id.as_str()), id, created_ns])?;
-        batch.new_devices.insert(hardware_id.clone(), id);
-        Ok(Ok(id))
-    }
+/// The detail of the refusal of a number that was stored with other content.
+pub(crate) fn conflict((epoch, serial): Number) -> String {
+    format!(
+        "epoch {epoch}, serial {serial} has been stored with other content; a device that counts \
+         anew has to change its epoch"
+    )
+}
 
+/// Whether a stored reading says the same as a message of its number (D-22). A message without a
+/// date gets a new one each time it is sent: only its being undated is compared.
+pub(crate) fn says_the_same(row: &ReadingRow, message: &MeasurementMessage) -> bool {
+    let bits = |values: &mut Vec<(&str, u64)>| values.sort_unstable();
+    let mut stored: Vec<(&str, u64)> =
+        row.values.iter().map(|(name, value)| (&**name, value.to_bits())).collect();
+    let mut sent: Vec<(&str, u64)> =
+        message.values.iter().map(|(id, value)| (id.name(), value.to_bits())).collect();
+    bits(&mut stored);
+    bits(&mut sent);
+    row.is_dated.then_some(row.event) == message.event_date
+        && row.updates_state == message.update_state
+        && row.extra == extra(message.originator.as_deref(), &message.metadata)
+        && stored == sent
+}
+
+impl Context<'_> {
     /// Stores a reading, unless its number says that it is there already (D-22).
     pub(super) fn measurements(
         &self,
@@ -56,60 +49,37 @@ impl Context<'_> {
         delivery: &Delivery,
         batch: &mut Batch,
     ) -> rusqlite::Result<Judged<()>> {
-        let device = match self.device(&message.hardware_id, delivery.received, batch)? {
-            Ok(device) => device,
-            Err(refused) => return Ok(Err(refused)),
-        };
+        let device = self.device(&message.hardware_id, delivery.received, batch)?;
+        let numbered = message.number().map(|(epoch, serial)| (epoch.0, serial.0));
+        if let Some(numbered) = numbered {
+            let goes_on = |(epoch, serial): Number| epoch == numbered.0 && serial < numbered.1;
+            if !self.newest(device, batch).is_some_and(goes_on)
+                && let Some(judged) = self.stored_before(device, numbered, message, delivery, batch)?
+            {
+                return Ok(judged);
+            }
+        }
         let mut values: content::Values = message
             .values
             .iter()
-            .map(|(id, value)| (self.quantities.number(*id), *value))
+            .map(|(id, value)| (self.around.quantities.number(*id), *value))
             .collect();
         values.sort_unstable_by_key(|(quantity, _)| *quantity);
         content::encode_values(&values, &mut batch.content);
-        let number =
-            message.number().map(|(epoch, serial)| (epoch.0.cast_signed(), serial.0.cast_signed()));
-        let extra = extra(message.originator.as_deref(), &message.metadata);
         let event_ns = message.event_date.unwrap_or(delivery.received).as_nanoseconds();
-        let sequence = (batch.outcome.totals.readings + 1).cast_signed();
-        let inserted = self
-            .transaction
-            .prepare_cached(
-                "INSERT INTO reading VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-                 ON CONFLICT (device, epoch, serial) WHERE serial IS NOT NULL DO NOTHING",
-            )?
-            .execute(params![
-                sequence,
-                device,
-                number.map(|(epoch, _)| epoch),
-                number.map(|(_, serial)| serial),
-                event_ns,
-                message.event_date.is_some(),
-                message.update_state,
-                delivery.received.as_nanoseconds(),
-                batch.commit_ns,
-                batch.content,
-                extra,
-            ])?;
-        if let (0, Some(number)) = (inserted, number) {
-            let same =
-                self.is_repetition(device, number, message, &batch.content, extra.as_deref())?;
-            batch.touch(device, delivery.received);
-            if same {
-                batch.outcome.repetitions += 1;
-                return Ok(Ok(()));
-            }
-            let (epoch, serial) = number;
-            let detail =
-                format!("epoch {epoch}, serial {serial} has been stored with other content");
-            return Ok(Err((RefusalReason::ConflictingContent, detail)));
+        if self.insert_reading(device, event_ns, message, delivery, batch)? == 0 {
+            // Its device goes on from a number that was not its last one.
+            let numbered = numbered.unwrap_or_default();
+            let judged = self.stored_before(device, numbered, message, delivery, batch)?;
+            return Ok(judged.unwrap_or_else(|| Err(damaged(numbered))));
         }
-        batch.outcome.totals.readings += 1;
+        *batch.tallies.entry((device, tally::minute_of(event_ns))).or_default() += 1;
+        batch.outcome.standing.readings += 1;
         batch.outcome.stored += 1;
-        batch.outcome.without_serial += u64::from(number.is_none());
-        let (epoch, serial) = number.unwrap_or((NO_EPOCH, sequence));
-        for (quantity, value) in &values {
-            batch.values.push((device, event_ns, epoch, serial, *quantity, *value));
+        batch.outcome.without_serial += u64::from(numbered.is_none());
+        if let Some(numbered) = numbered {
+            let newest = batch.newest.entry(device).or_insert(numbered);
+            *newest = if newest.0 == numbered.0 { (*newest).max(numbered) } else { numbered };
         }
         let touched = batch.touch(device, delivery.received);
         for (quantity, value) in values {
@@ -121,27 +91,87 @@ impl Context<'_> {
         Ok(Ok(()))
     }
 
-    /// Whether what is stored under this number says the same (D-22). A message without a date
-    /// gets a new one each time it is sent: only its being undated is compared.
-    fn is_repetition(
+    /// Inserts `batch.content` as the next reading; 0 if its number is there already.
+    fn insert_reading(
         &self,
         device: i64,
-        (epoch, serial): (i64, i64),
+        event_ns: i64,
         message: &MeasurementMessage,
-        content: &[u8],
-        extra: Option<&str>,
-    ) -> rusqlite::Result<bool> {
+        delivery: &Delivery,
+        batch: &Batch,
+    ) -> rusqlite::Result<usize> {
+        let numbered = message.number();
+        let extra = extra(message.originator.as_deref(), &message.metadata);
+        let row = [
+            ValueRef::Integer((batch.outcome.standing.readings + 1).cast_signed()),
+            ValueRef::Integer(device),
+            number(numbered.map(|(epoch, _)| epoch.0.cast_signed())),
+            number(numbered.map(|(_, serial)| serial.0.cast_signed())),
+            ValueRef::Integer(event_ns),
+            ValueRef::Integer(message.event_date.is_some().into()),
+            ValueRef::Integer(message.update_state.into()),
+            ValueRef::Integer(delivery.received.as_nanoseconds()),
+            ValueRef::Integer(batch.commit_ns),
+            ValueRef::Blob(&batch.content),
+            extra.as_deref().map_or(ValueRef::Null, text),
+        ];
         let mut statement = self.transaction.prepare_cached(
-            "SELECT dated, event_ns, update_state, content, extra FROM reading
-             WHERE device = ?1 AND epoch = ?2 AND serial = ?3",
+            "INSERT INTO reading VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             ON CONFLICT (device, epoch, serial) WHERE serial IS NOT NULL DO NOTHING",
         )?;
-        statement.query_row(params![device, epoch, serial], |row| {
-            let stored_date = row.get::<_, bool>(0)?.then_some(row.get::<_, i64>(1)?);
-            Ok(stored_date == message.event_date.map(SimTime::as_nanoseconds)
-                && row.get::<_, bool>(2)? == message.update_state
-                && row.get_ref(3)?.as_blob()? == content
-                && text_or_null(row.get_ref(4)?)? == extra)
-        })
+        write_row(&mut statement, "reading", &row)
+    }
+
+    /// What becomes of a message whose number has been stored before; `None` if it has not.
+    fn stored_before(
+        &self,
+        device: i64,
+        numbered: Number,
+        message: &MeasurementMessage,
+        delivery: &Delivery,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<Option<Judged<()>>> {
+        let names = Names { around: self.around, new_devices: Some(&batch.new_devices) };
+        let found = self.sound(self.find(device, numbered, message, names))?;
+        if matches!(found, Some(None)) {
+            return Ok(None);
+        }
+        batch.touch(device, delivery.received);
+        Ok(Some(match found.flatten() {
+            Some(row) if says_the_same(&row, message) => {
+                batch.outcome.repetitions += 1;
+                Ok(())
+            }
+            Some(_) => Err((RefusalReason::ConflictingContent, conflict(numbered))),
+            // What it says cannot be compared any more, so it is kept beside it.
+            None => Err(damaged(numbered)),
+        }))
+    }
+
+    /// The reading of this number, by its number or else by its date: a flipped bit in the index
+    /// of numbers must not let a message be stored twice.
+    fn find(
+        &self,
+        device: i64,
+        numbered: Number,
+        message: &MeasurementMessage,
+        names: Names<'_>,
+    ) -> ReadResult<Option<ReadingRow>> {
+        let connection = &**self.transaction;
+        if let Some(row) = read::numbered(connection, names, device, numbered)? {
+            return Ok(Some(row));
+        }
+        let Some(date) = message.event_date else { return Ok(None) };
+        for sequence in read::sequences_at(connection, device, date)? {
+            let row = read::reading_of(connection, names, sequence)?;
+            if row.device_row == device && row.number == Some(numbered) {
+                let key = format!("{device}, {}, {}", numbered.0, numbered.1);
+                let damage = Damage::new("reading_identity", key, "the entry is missing");
+                self.around.report(&damage);
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     /// Stores an alert.
@@ -151,26 +181,30 @@ impl Context<'_> {
         delivery: &Delivery,
         batch: &mut Batch,
     ) -> rusqlite::Result<Judged<()>> {
-        let device = match self.device(&message.hardware_id, delivery.received, batch)? {
-            Ok(device) => device,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        batch.touch(device, delivery.received);
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO alert (device, event_ns, received_ns, level, type, message,
-                 update_state, extra) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                device,
-                message.event_date.unwrap_or(delivery.received).as_nanoseconds(),
-                delivery.received.as_nanoseconds(),
-                message.level.as_str(),
-                message.alert_type,
-                message.message,
-                message.update_state,
-                extra(message.originator.as_deref(), &message.metadata),
-            ])?;
+        let device = self.device(&message.hardware_id, delivery.received, batch)?;
+        batch.outcome.standing.alerts += 1;
+        let sequence = batch.outcome.standing.alerts.cast_signed();
+        let touched = batch.touch(device, delivery.received);
+        if message.update_state {
+            touched.alerts.push(sequence);
+        }
+        let event = message.event_date.unwrap_or(delivery.received);
+        let extra = extra(message.originator.as_deref(), &message.metadata);
+        let row = [
+            ValueRef::Integer(sequence),
+            ValueRef::Integer(device),
+            ValueRef::Integer(event.as_nanoseconds()),
+            ValueRef::Integer(delivery.received.as_nanoseconds()),
+            text(message.level.as_str()),
+            text(&message.alert_type),
+            text(&message.message),
+            ValueRef::Integer(message.update_state.into()),
+            extra.as_deref().map_or(ValueRef::Null, text),
+        ];
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?;
+        write_row(&mut statement, "alert", &row)?;
         batch.outcome.alerts += 1;
         Ok(Ok(()))
     }
@@ -183,61 +217,59 @@ impl Context<'_> {
         batch: &mut Batch,
     ) -> rusqlite::Result<Judged<()>> {
         let hardware_id = &message.hardware_id;
-        let device =
-            self.devices.get(hardware_id).or_else(|| batch.new_devices.get(hardware_id)).copied();
+        let known = self.around.book.row(hardware_id);
+        let device = known.or_else(|| batch.new_devices.get(hardware_id).copied());
         let id = message.originating_event_id.parse::<InvocationId>().ok();
         let unknown = || {
             let id = crate::refusal::shortened(&message.originating_event_id, 80);
             let detail = format!("`{hardware_id}` has no invocation `{id}`");
             Ok(Err((RefusalReason::UnknownInvocation, detail)))
         };
-        let (Some(device), Some(InvocationId(id))) = (device, id) else { return unknown() };
-        let stored: Option<(String, Option<String>)> = self
-            .transaction
-            .prepare_cached("SELECT state, response FROM invocation WHERE id = ?1 AND device = ?2")?
-            .query_row([id, device], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((state, response)) = stored else { return unknown() };
+        let (Some(device), Some(id)) = (device, id) else { return unknown() };
+        let found = self.sound(invocations::find(self.transaction, id))?.flatten();
+        let Some(row) = found.filter(|row| row.asked.device == device) else { return unknown() };
         batch.touch(device, delivery.received);
-        let ended_ns = message.event_date.unwrap_or(delivery.received).as_nanoseconds();
-        match (state.as_str(), response) {
-            ("Pending" | "Sent", _) => {
-                self.transaction
-                    .prepare_cached(
-                        "UPDATE invocation SET state = 'Acknowledged', ended_ns = ?2, response = ?3
-                         WHERE id = ?1",
-                    )?
-                    .execute(params![id, ended_ns, message.response])?;
+        let ended = message.event_date.unwrap_or(delivery.received);
+        let response = || Some(message.response.clone());
+        match (row.is_open(), row.response) {
+            (true, _) => {
+                self.edit(id, batch, |row| {
+                    row.state = InvocationState::Acknowledged;
+                    (row.ended, row.response) = (Some(ended), response());
+                    true
+                })?;
             }
-            (_, Some(response)) if response == message.response => batch.outcome.repetitions += 1,
-            (_, Some(_)) => {
+            (false, Some(before)) if before == message.response => batch.outcome.repetitions += 1,
+            (false, Some(_)) => {
                 let detail = "the invocation has been answered with another response".to_owned();
                 return Ok(Err((RefusalReason::ConflictingContent, detail)));
             }
             // Expired or failed, and obeyed all the same: the state stays, the answer is kept.
-            (_, None) => {
+            (false, None) => {
                 batch.outcome.late_acknowledgements += 1;
-                self.transaction
-                    .prepare_cached("UPDATE invocation SET response = ?2 WHERE id = ?1")?
-                    .execute(params![id, message.response])?;
+                self.edit(id, batch, |row| {
+                    row.response = response();
+                    true
+                })?;
             }
         }
         Ok(Ok(()))
     }
 }
 
+/// The refusal of a message whose number was stored in a reading that cannot be read any more.
+fn damaged((epoch, serial): Number) -> (RefusalReason, String) {
+    let detail = format!(
+        "epoch {epoch}, serial {serial} has been stored and is damaged there, so that it cannot be \
+         compared"
+    );
+    (RefusalReason::ConflictingContent, detail)
+}
+
 /// Originator and metadata as one text; `None` if there is neither.
-fn extra(originator: Option<&str>, metadata: &BTreeMap<String, String>) -> Option<String> {
+pub(super) fn extra(originator: Option<&str>, metadata: &BTreeMap<String, String>) -> Option<String> {
     if originator.is_none() && metadata.is_empty() {
         return None;
     }
     Some(serde_json::json!({ "originator": originator, "metadata": metadata }).to_string())
-}
-
-/// A column that is a text or null.
-fn text_or_null(column: ValueRef<'_>) -> rusqlite::Result<Option<&str>> {
-    match column {
-        ValueRef::Null => Ok(None),
-        other => other.as_str().map(Some).map_err(Into::into),
-    }
 }

@@ -1,31 +1,53 @@
 //! The store of one tenant: one SQLite file that holds everything queryable.
 //!
 //! Terms: a *reading* is one stored measurement message, its rowid is the *commit sequence*; a
-//! *series* is one quantity of one device, named by their two integers. One thread writes
-//! (`thread`, `apply`, `messages`), any number of readers read committed snapshots (`read`).
-//! SQLite is asked for full durability: the journal is trimmed on the strength of a commit.
+//! *series* is one quantity of one device. One thread writes (`thread`, `apply`, `messages`), any
+//! number of queries read committed snapshots (`lanes`, `read`, `walk`), and one thread looks at
+//! everything from time to time (`inspect`). SQLite is asked for full durability: the journal is
+//! trimmed on the strength of a commit.
+//!
+//! Nothing that was stored is believed unseen: rows have a seal (`seal`), tables are numbered
+//! without gaps up to a number kept apart (`standing`), and secondary indexes are counted (`tally`).
 
 mod apply;
 mod content;
+mod inspect;
+mod invocations;
+mod lanes;
+mod load;
 mod messages;
+mod migrate;
 mod progress;
 mod read;
 mod rows;
 mod schema;
+mod seal;
+mod standing;
+mod tally;
 mod thread;
+mod walk;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub(crate) use apply::Writer;
-use lastmeter_units::MeasurementId;
+pub(crate) use inspect::Inspection;
+pub(crate) use lanes::{Around, Readers};
+use lastmeter_units::{MEASUREMENTS, Measurement, MeasurementId};
+pub(crate) use load::load;
+pub(crate) use messages::{conflict, says_the_same};
 pub(crate) use progress::Progress;
-pub(crate) use read::{Page, Range, Reader, Readers};
+pub(crate) use read::{Page, Range, Reader, Rows};
 pub(crate) use rows::{
     AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
 };
-pub(crate) use schema::open_for_writing;
+pub(crate) use schema::{Opened, open_alone, open_for_writing};
+pub(crate) use seal::Damage;
 use sha2::{Digest, Sha256};
-pub(crate) use thread::{Batching, Health, StoreThread};
+pub(crate) use standing::Standing;
+pub(crate) use thread::{Batching, Health, Signals, StoreThread};
+pub(crate) use walk::{EventsScan, SeriesScan};
 
 /// File name of a tenant's store.
 pub(crate) const STORE_FILE: &str = "store.db";
@@ -68,12 +90,43 @@ pub(crate) enum StoreError {
         /// The format expected.
         expected: i64,
     },
+    /// The file itself could not be opened.
+    #[error("open {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something that was to be read is not what was stored.
+    #[error("{0}")]
+    DamagedPart(Damage),
+    /// A query took too long.
+    #[error("the query took longer than {limit_s} s")]
+    TooSlow {
+        /// `limits.query_s`.
+        limit_s: f64,
+    },
     /// A worker thread has ended.
     #[error("the store's worker has ended")]
     WorkerGone,
 }
 
 impl StoreError {
+    /// Whether it only means that nothing can be written.
+    pub(crate) fn is_no_room(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+        match self {
+            Self::Sqlite { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure)
+            ),
+            Self::File { source, .. } => crate::files::cannot_write(source),
+            _ => false,
+        }
+    }
+
     fn doing(doing: &'static str) -> impl Fn(rusqlite::Error) -> Self {
         move |source| Self::Sqlite { doing, source }
     }
@@ -105,16 +158,27 @@ pub(crate) struct Quantities {
     /// Store number by registry index.
     numbers: Vec<u16>,
     /// Name by store number.
-    names: std::collections::BTreeMap<u16, String>,
+    names: BTreeMap<u16, Arc<str>>,
 }
 
 impl Quantities {
+    /// Quantities by their numbers in the store; what the registry has and the store has not gets
+    /// a number that is nothing's.
+    fn new(names: BTreeMap<u16, String>) -> Self {
+        let by_name: BTreeMap<&str, u16> =
+            names.iter().map(|(number, name)| (name.as_str(), *number)).collect();
+        let number = |measurement: &Measurement| by_name.get(measurement.name).copied();
+        let numbers = MEASUREMENTS.iter().map(|one| number(one).unwrap_or(u16::MAX)).collect();
+        let names = names.iter().map(|(number, name)| (*number, name.as_str().into())).collect();
+        Self { numbers, names }
+    }
+
     fn number(&self, id: MeasurementId) -> u16 {
         self.numbers[id.index()]
     }
 
-    /// The identifier of a stored quantity.
-    fn name(&self, number: u16) -> &str {
-        self.names.get(&number).map_or("?", String::as_str)
+    /// The identifier of a stored quantity, if there is one of that number.
+    fn name(&self, number: u16) -> Option<&Arc<str>> {
+        self.names.get(&number)
     }
 }

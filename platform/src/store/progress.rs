@@ -42,6 +42,16 @@ impl Progress {
         }
     }
 
+    /// Of a store that was opened and stands there.
+    pub(crate) fn begin(&self, totals: Totals) {
+        let mut commits = lock(&self.commits);
+        commits.before = totals.readings;
+        commits.kept.clear();
+        drop(commits);
+        tell(&self.readings, totals.readings);
+        tell(&self.refusals, totals.refusals);
+    }
+
     /// To be called once a commit is done.
     pub(crate) fn reach(&self, totals: Totals, now: SimTime) {
         // The instant first: whoever is told of a reading finds it.
@@ -56,6 +66,11 @@ impl Progress {
         }
         tell(&self.readings, totals.readings);
         tell(&self.refusals, totals.refusals);
+    }
+
+    /// What is committed now.
+    pub(crate) fn totals(&self) -> Totals {
+        Totals { readings: *self.readings.borrow(), refusals: *self.refusals.borrow() }
     }
 
     /// The last reading that is committed, now and as it grows.

@@ -1,24 +1,22 @@
-//! Reading committed snapshots, on a few connections of their own beside the writer's.
+//! What one connection reads of committed snapshots: rows by their keys, each against its seal.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Instant;
 
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tokio::sync::Semaphore;
 
+use super::lanes::Around;
+use super::seal::{Damage, ReadResult, check_row};
 use super::{
-    AlertRow, DeviceRow, DeviceState, Quantities, ReadingRow, RefusalRow, SeriesPoint, StateValue,
-    StoreError, StoreResult, content, schema,
+    AlertRow, DeviceState, ReadingRow, RefusalRow, StateValue, content, invocations, rows,
 };
-use crate::commands::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
-use crate::metrics::lock;
+use crate::book::{Book, Number};
+use crate::commands::{InvocationId, StoredInvocation};
 
-/// Connections for reading; more queries wait.
-const CONNECTIONS: usize = 4;
-/// Alerts shown in a device's state.
-const LATEST_ALERTS: u32 = 10;
+/// Content of rows in one answer at most, bytes; a page ends where it is reached.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// A stretch of event time, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,407 +36,435 @@ pub(crate) struct Page {
     pub(crate) limit: u32,
 }
 
-/// The readers of a store.
-pub(crate) struct Readers {
-    path: PathBuf,
-    quantities: Arc<Quantities>,
-    idle: Mutex<Vec<Connection>>,
-    turns: Semaphore,
+/// Rows in the order of their sequence, without a gap.
+#[derive(Debug)]
+pub(crate) struct Rows<T> {
+    /// The rows.
+    pub(crate) rows: Vec<T>,
+    /// Whether there is more behind them: more rows, or one that is damaged.
+    pub(crate) is_more: bool,
 }
 
-impl Readers {
-    /// Readers of a store that has been opened for writing.
-    pub(crate) fn new(path: &Path, quantities: Quantities) -> Arc<Self> {
-        Arc::new(Self {
-            path: path.to_owned(),
-            quantities: Arc::new(quantities),
-            idle: Mutex::new(Vec::new()),
-            turns: Semaphore::new(CONNECTIONS),
+/// What numbers in rows are called.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    /// The quantities and the devices that are committed.
+    pub(super) around: &'a Around,
+    /// Devices that are not committed yet.
+    pub(super) new_devices: Option<&'a BTreeMap<HardwareId, i64>>,
+}
+
+impl Names<'_> {
+    fn device(&self, row: i64) -> Option<HardwareId> {
+        let is_it = |(_, id): &(&HardwareId, &i64)| **id == row;
+        self.around.book.hardware_id(row).or_else(|| {
+            let found = self.new_devices?.iter().find(is_it);
+            found.map(|(hardware_id, _)| hardware_id.clone())
         })
-    }
-
-    /// Runs a query on a thread where it may block.
-    pub(crate) async fn with<T, Q>(self: &Arc<Self>, query: Q) -> StoreResult<T>
-    where
-        T: Send + 'static,
-        Q: FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
-    {
-        let _turn = self.turns.acquire().await.map_err(|_| StoreError::WorkerGone)?;
-        let readers = Arc::clone(self);
-        let work = move || readers.run(query);
-        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::WorkerGone)?
-    }
-
-    fn run<T>(&self, query: impl FnOnce(&Reader) -> rusqlite::Result<T>) -> StoreResult<T> {
-        let idle = lock(&self.idle).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => schema::open_for_reading(&self.path)?,
-        };
-        let reader = Reader { connection, quantities: Arc::clone(&self.quantities) };
-        let result = reader.snapshot(query);
-        if !self.turns.is_closed() {
-            lock(&self.idle).push(reader.connection);
-        }
-        result.map_err(StoreError::doing("read the store"))
-    }
-
-    /// Answers no more queries and closes the connections.
-    pub(crate) fn close(&self) {
-        self.turns.close();
-        lock(&self.idle).clear();
     }
 }
 
 /// One connection while it runs a query.
 pub(crate) struct Reader {
     connection: Connection,
-    quantities: Arc<Quantities>,
+    around: Around,
+    slice_end: Instant,
 }
 
-const READING: &str = "SELECT r.sequence, d.hardware_id, r.epoch, r.serial, r.event_ns,
-    r.received_ns, r.commit_ns, r.content, r.extra FROM reading r JOIN device d ON d.id = r.device";
+/// The columns of a reading, without the seal.
+pub(super) const READING_COLUMNS: usize = 11;
+const READING: &str = "SELECT sequence, device, epoch, serial, event_ns, dated, update_state,
+    received_ns, commit_ns, content, extra, sum FROM reading";
 
-const INVOCATION: &str = "SELECT i.id, i.device, i.command, i.parameters, i.initiator,
-    i.initiator_id, i.metadata, i.created_ns, i.expires_ns, i.state, i.sent_ns, i.ended_ns,
-    i.response, d.hardware_id, a.token FROM invocation i JOIN device d ON d.id = i.device
-    JOIN assignment a ON a.device = i.device";
+const REFUSAL_COLUMNS: usize = 8;
+const REFUSAL: &str = "SELECT sequence, reason, device, topic, detail, event_ns, content,
+    content_bytes, sum FROM refusal";
 
-const DEVICE: &str = "SELECT d.id, d.hardware_id, d.created_ns, a.token, a.status
-    FROM device d JOIN assignment a ON a.device = d.id";
+const ALERT_COLUMNS: usize = 9;
+const ALERT: &str = "SELECT sequence, device, event_ns, received_ns, level, type, message,
+    update_state, extra, sum FROM alert";
+
+/// The columns of a device's state, without the seal.
+pub(super) const STATE_COLUMNS: usize = 5;
+/// The state of a device.
+pub(super) const STATE: &str = "SELECT device, last_interaction_ns, quantities, content, alerts,
+    sum FROM state WHERE device = ?1";
 
 impl Reader {
+    pub(super) fn new(connection: Connection, around: Around, slice_end: Instant) -> Self {
+        Self { connection, around, slice_end }
+    }
+
+    pub(super) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    /// The connection itself.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Runs a statement whose result nobody wants.
+    #[cfg(test)]
+    pub(crate) fn run_for_tests(&self, statement: &str) -> rusqlite::Result<i64> {
+        self.connection.query_row(statement, [], |row| row.get(0))
+    }
+
+    /// What is around the file.
+    pub(super) fn around(&self) -> &Around {
+        &self.around
+    }
+
+    /// The devices.
+    pub(super) fn book(&self) -> &Arc<Book> {
+        &self.around.book
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names { around: &self.around, new_devices: None }
+    }
+
+    /// Whether it is time to let others have a turn.
+    #[expect(clippy::disallowed_methods, reason = "a slice is the machine's time")]
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.slice_end
+    }
+
+    /// Runs a query that is broken off at an instant, looking at the time after so many steps of
+    /// SQLite's machine.
+    #[expect(clippy::disallowed_methods, reason = "a deadline is the machine's time")]
+    pub(super) fn interrupted_at<T>(
+        &mut self,
+        end: Instant,
+        steps: std::ffi::c_int,
+        query: impl FnOnce(&Self) -> ReadResult<T>,
+    ) -> ReadResult<T> {
+        self.connection.progress_handler(steps, Some(move || Instant::now() >= end))?;
+        let result = self.snapshot(query);
+        self.connection.progress_handler(0, None::<fn() -> bool>)?;
+        result
+    }
+
     /// Everything a query reads is of one moment.
-    fn snapshot<T>(&self, query: impl FnOnce(&Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    pub(super) fn snapshot<T>(&self, query: impl FnOnce(&Self) -> ReadResult<T>) -> ReadResult<T> {
         self.connection.execute_batch("BEGIN")?;
         let result = query(self);
         let ended = self.connection.execute_batch("COMMIT");
         let value = result?;
-        ended.map(|()| value)
+        ended?;
+        Ok(value)
     }
 
-    /// Readings after a commit sequence.
-    pub(crate) fn readings(&self, after: i64, limit: u32) -> rusqlite::Result<Vec<ReadingRow>> {
-        let query = format!("{READING} WHERE r.sequence > ?1 ORDER BY r.sequence LIMIT ?2");
-        let mut statement = self.connection.prepare_cached(&query)?;
-        let rows = statement.query_map(params![after, limit], |row| self.reading(row))?;
-        rows.collect()
-    }
-
-    /// Readings of a device in a range of event time, newest first, and how many there are.
-    pub(crate) fn readings_of(
+    /// Rows of a table after a sequence, without a gap up to the last one there has to be. What
+    /// cannot be read ends the rows before it; if there are none, it is the answer.
+    fn in_order<T>(
         &self,
-        device: i64,
-        range: Range,
-        page: Page,
-    ) -> rusqlite::Result<(u64, Vec<ReadingRow>)> {
-        let (start, end) = (range.start.as_nanoseconds(), range.end.as_nanoseconds());
-        let count: i64 = self
-            .connection
-            .prepare_cached(
-                "SELECT count(*) FROM reading WHERE device = ?1 AND event_ns BETWEEN ?2 AND ?3",
-            )?
-            .query_row([device, start, end], |row| row.get(0))?;
-        let query = format!(
-            "{READING} WHERE r.device = ?1 AND r.event_ns BETWEEN ?2 AND ?3
-             ORDER BY r.event_ns DESC, r.sequence DESC LIMIT ?4 OFFSET ?5"
-        );
+        table: &'static str,
+        select: &str,
+        (after, limit, last): (u64, u32, u64),
+        read: impl Fn(&Row<'_>) -> ReadResult<(T, usize)>,
+    ) -> ReadResult<Rows<T>> {
+        let query = format!("{select} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&query)?;
-        let parameters = params![device, start, end, page.limit, page.offset.cast_signed()];
-        let rows = statement.query_map(parameters, |row| self.reading(row))?;
-        Ok((count.cast_unsigned(), rows.collect::<rusqlite::Result<_>>()?))
+        let mut found = statement.query(params![after.cast_signed(), limit])?;
+        let (mut rows, mut bytes, mut next) = (Vec::new(), 0, after.saturating_add(1));
+        while next <= last && rows.len() < limit as usize && bytes < PAGE_BYTES_MAX {
+            let one = match found.next() {
+                Ok(Some(row)) if row.get::<_, i64>(0) == Ok(next.cast_signed()) => read(row),
+                Ok(_) => Err(Damage::missing(table, next).into()),
+                Err(error) => Err(error.into()),
+            };
+            match one {
+                Ok((row, row_bytes)) => {
+                    rows.push(row);
+                    bytes += row_bytes;
+                    next += 1;
+                }
+                Err(error) => match error.as_damage(table, next) {
+                    Some(damage) if !rows.is_empty() => {
+                        self.around.report(&damage);
+                        break;
+                    }
+                    Some(damage) => return Err(damage.into()),
+                    None => return Err(error),
+                },
+            }
+        }
+        Ok(Rows { rows, is_more: next <= last })
     }
 
-    fn reading(&self, row: &Row<'_>) -> rusqlite::Result<ReadingRow> {
-        let number = match (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<i64>>(3)?) {
-            (Some(epoch), Some(serial)) => Some((epoch.cast_unsigned(), serial.cast_unsigned())),
-            _ => None,
-        };
-        let values = content::decode_values(row.get_ref(7)?.as_blob()?);
-        let named = |(quantity, value)| (self.quantities.name(quantity).to_owned(), value);
-        Ok(ReadingRow {
-            sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-            device: row.get(1)?,
-            number,
-            event: SimTime(row.get(4)?),
-            received: SimTime(row.get(5)?),
-            commit: SimTime(row.get(6)?),
-            values: values.into_iter().map(named).collect(),
-            metadata: extra_metadata(row.get(8)?),
+    /// Readings after a commit sequence, up to the last one that is known to be committed.
+    pub(crate) fn readings(
+        &self,
+        after: u64,
+        limit: u32,
+        last: u64,
+    ) -> ReadResult<Rows<ReadingRow>> {
+        let names = self.names();
+        self.in_order("reading", READING, (after, limit, last), |row| {
+            Ok((reading(names, row)?, row.get_ref(9)?.as_bytes().map_or(0, <[u8]>::len)))
         })
     }
 
-    /// Refusals after a sequence.
-    pub(crate) fn refusals(&self, after: i64, limit: u32) -> rusqlite::Result<Vec<RefusalRow>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, reason, device, topic, detail, event_ns FROM refusal
-             WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![after, limit], |row| {
-            Ok(RefusalRow {
+    /// One reading; it has to be there.
+    pub(super) fn reading_of(&self, sequence: i64) -> ReadResult<ReadingRow> {
+        reading_of(&self.connection, self.names(), sequence)
+    }
+
+    /// The reading that a device sent under a number, if the store has one.
+    pub(crate) fn numbered(&self, device: i64, number: Number) -> ReadResult<Option<ReadingRow>> {
+        numbered(&self.connection, self.names(), device, number)
+    }
+
+    /// Refusals after a sequence, up to the last one that is known to be committed.
+    pub(crate) fn refusals(
+        &self,
+        after: u64,
+        limit: u32,
+        last: u64,
+    ) -> ReadResult<Rows<RefusalRow>> {
+        self.in_order("refusal", REFUSAL, (after, limit, last), |row| {
+            check_row("refusal", row, REFUSAL_COLUMNS)?;
+            let content: Option<Vec<u8>> = row.get(6)?;
+            let bytes = content.as_ref().map_or(0, Vec::len);
+            let refusal = RefusalRow {
                 sequence: row.get::<_, i64>(0)?.cast_unsigned(),
                 reason: row.get(1)?,
                 device: row.get(2)?,
                 topic: row.get(3)?,
                 detail: row.get(4)?,
                 event: SimTime(row.get(5)?),
-            })
-        })?;
-        rows.collect()
-    }
-
-    /// Devices by hardware id, and how many there are.
-    pub(crate) fn devices(&self, page: Page) -> rusqlite::Result<(u64, Vec<DeviceRow>)> {
-        let count: i64 =
-            self.connection.query_row("SELECT count(*) FROM device", [], |row| row.get(0))?;
-        let query = format!("{DEVICE} ORDER BY d.hardware_id LIMIT ?1 OFFSET ?2");
-        let mut statement = self.connection.prepare_cached(&query)?;
-        let rows = statement.query_map(params![page.limit, page.offset.cast_signed()], device)?;
-        Ok((count.cast_unsigned(), rows.collect::<rusqlite::Result<_>>()?))
-    }
-
-    /// The device of a hardware id.
-    pub(crate) fn device(&self, hardware_id: &str) -> rusqlite::Result<Option<DeviceRow>> {
-        self.one_device("d.hardware_id = ?1", hardware_id)
-    }
-
-    /// The device of an assignment.
-    pub(crate) fn assigned(&self, token: &str) -> rusqlite::Result<Option<DeviceRow>> {
-        self.one_device("a.token = ?1", token)
-    }
-
-    fn one_device(&self, condition: &str, key: &str) -> rusqlite::Result<Option<DeviceRow>> {
-        let query = format!("{DEVICE} WHERE {condition}");
-        self.connection.prepare_cached(&query)?.query_row([key], device).optional()
-    }
-
-    /// What is known last of a device.
-    pub(crate) fn state(&self, device: i64) -> rusqlite::Result<DeviceState> {
-        let stored: Option<(i64, Vec<u8>)> = self
-            .connection
-            .prepare_cached("SELECT last_interaction_ns, content FROM state WHERE device = ?1")?
-            .query_row([device], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((last_ns, stored)) = stored else { return Ok(DeviceState::default()) };
-        let named = |(quantity, event_ns, value)| StateValue {
-            name: self.quantities.name(quantity).to_owned(),
-            event: SimTime(event_ns),
-            value,
-        };
-        Ok(DeviceState {
-            last_interaction: Some(SimTime(last_ns)),
-            values: content::decode_state(&stored).into_iter().map(named).collect(),
-            alerts: self.latest_alerts(device)?,
+                content,
+                content_bytes: row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned),
+            };
+            Ok((refusal, bytes))
         })
     }
 
-    fn latest_alerts(&self, device: i64) -> rusqlite::Result<Vec<AlertRow>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, event_ns, received_ns, level, type, message, extra FROM alert
-             WHERE device = ?1 AND update_state ORDER BY sequence DESC LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![device, LATEST_ALERTS], |row| {
-            Ok(AlertRow {
-                sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                event: SimTime(row.get(1)?),
-                received: SimTime(row.get(2)?),
-                level: row.get(3)?,
-                kind: row.get(4)?,
-                message: row.get(5)?,
-                metadata: extra_metadata(row.get(6)?),
-            })
-        })?;
-        rows.collect()
+    /// What is known last of a device.
+    pub(crate) fn state(&self, device: i64) -> ReadResult<DeviceState> {
+        let mut statement = self.connection.prepare_cached(STATE)?;
+        let mut rows = statement.query([device])?;
+        let Some(row) = rows.next()? else {
+            // A device is made together with its state.
+            return Err(Damage::missing("state", device).into());
+        };
+        check_row("state", row, STATE_COLUMNS)?;
+        let mut values = Vec::new();
+        for (quantity, event_ns, value) in content::decode_state(&row.get::<_, Vec<u8>>(3)?) {
+            let Some(name) = self.around.quantities.name(quantity) else {
+                return Err(Damage::missing("quantity", quantity).into());
+            };
+            values.push(StateValue { name: name.to_string(), event: SimTime(event_ns), value });
+        }
+        let alerts = content::decode_alerts(&row.get::<_, Vec<u8>>(4)?);
+        Ok(DeviceState {
+            last_interaction: SimTime(row.get(1)?),
+            values,
+            alerts: alerts
+                .into_iter()
+                .map(|sequence| self.alert(device, sequence))
+                .collect::<ReadResult<_>>()?,
+        })
     }
 
-    /// A page of a series in a range, oldest first.
-    pub(crate) fn series(
-        &self,
-        device: i64,
-        quantity: MeasurementId,
-        range: Range,
-        page: Page,
-    ) -> rusqlite::Result<Vec<SeriesPoint>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT event_ns, epoch, serial, value FROM value
-             WHERE device = ?1 AND event_ns BETWEEN ?2 AND ?3 AND quantity = ?6
-             ORDER BY event_ns, epoch, serial LIMIT ?4 OFFSET ?5",
-        )?;
-        let parameters = params![
-            device,
-            range.start.as_nanoseconds(),
-            range.end.as_nanoseconds(),
-            page.limit,
-            page.offset.cast_signed(),
-            self.quantities.number(quantity),
-        ];
-        let rows = statement.query_map(parameters, point)?;
-        rows.collect()
-    }
-
-    /// The points of a series in a range that come after a given one (or from its start).
-    pub(crate) fn series_after(
-        &self,
-        device: i64,
-        quantity: MeasurementId,
-        range: Range,
-        after: Option<(SimTime, i64, i64)>,
-        limit: u32,
-    ) -> rusqlite::Result<Vec<SeriesPoint>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT event_ns, epoch, serial, value FROM value
-             WHERE device = ?1 AND event_ns BETWEEN ?2 AND ?3 AND quantity = ?8
-             AND (event_ns, epoch, serial) > (?4, ?5, ?6)
-             ORDER BY event_ns, epoch, serial LIMIT ?7",
-        )?;
-        let (event, epoch, serial) = after.unwrap_or((SimTime(i64::MIN), i64::MIN, i64::MIN));
-        let parameters = params![
-            device,
-            range.start.max(event).as_nanoseconds(),
-            range.end.as_nanoseconds(),
-            event.as_nanoseconds(),
-            epoch,
-            serial,
-            limit,
-            self.quantities.number(quantity),
-        ];
-        let rows = statement.query_map(parameters, point)?;
-        rows.collect()
+    fn alert(&self, device: i64, sequence: i64) -> ReadResult<AlertRow> {
+        let mut statement =
+            self.connection.prepare_cached(&format!("{ALERT} WHERE sequence = ?1"))?;
+        let mut rows = statement.query([sequence])?;
+        let Some(row) = rows.next()? else {
+            return Err(Damage::missing("alert", sequence).into());
+        };
+        check_row("alert", row, ALERT_COLUMNS)?;
+        if row.get::<_, i64>(1)? != device {
+            return Err(Damage::new("state", device, "it names another device's alert").into());
+        }
+        Ok(AlertRow {
+            sequence: sequence.cast_unsigned(),
+            event: SimTime(row.get(2)?),
+            received: SimTime(row.get(3)?),
+            level: row.get(4)?,
+            kind: row.get(5)?,
+            message: row.get(6)?,
+            metadata: rows::extra_metadata(row.get::<_, Option<String>>(8)?.as_deref()),
+        })
     }
 
     /// The quantities of which a device has any value.
-    pub(crate) fn quantities_of(&self, device: i64) -> rusqlite::Result<Vec<MeasurementId>> {
-        let stored: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached("SELECT quantities FROM state WHERE device = ?1")?
-            .query_row([device], |row| row.get(0))
-            .optional()?;
-        let known = content::decode_quantities(&stored.unwrap_or_default());
-        Ok(MeasurementId::all().filter(|id| known.contains(&self.quantities.number(*id))).collect())
+    pub(crate) fn quantities_of(&self, device: i64) -> ReadResult<Vec<MeasurementId>> {
+        let mut statement = self.connection.prepare_cached(STATE)?;
+        let mut rows = statement.query([device])?;
+        let Some(row) = rows.next()? else {
+            return Err(Damage::missing("state", device).into());
+        };
+        check_row("state", row, STATE_COLUMNS)?;
+        let known = content::decode_quantities(&row.get::<_, Vec<u8>>(2)?);
+        let quantities = &self.around.quantities;
+        Ok(MeasurementId::all().filter(|id| known.contains(&quantities.number(*id))).collect())
     }
 
     /// One invocation.
-    pub(crate) fn invocation(
-        &self,
-        id: InvocationId,
-    ) -> rusqlite::Result<Option<StoredInvocation>> {
-        let query = format!("{INVOCATION} WHERE i.id = ?1");
-        self.connection.prepare_cached(&query)?.query_row([id.0], invocation).optional()
+    pub(crate) fn invocation(&self, id: InvocationId) -> ReadResult<Option<StoredInvocation>> {
+        let Some(row) = invocations::find(&self.connection, id)? else { return Ok(None) };
+        self.stored(row).map(Some)
     }
 
-    /// Invocations of a device, newest first, and how many there are.
+    /// Several invocations, which have to be there.
+    pub(crate) fn invocations(&self, ids: &[InvocationId]) -> ReadResult<Vec<StoredInvocation>> {
+        let one = |id: &InvocationId| match self.invocation(*id)? {
+            Some(row) => Ok(row),
+            None => Err(Damage::missing("invocation", id.0).into()),
+        };
+        ids.iter().map(one).collect()
+    }
+
+    /// Invocations of a device, newest first, and how many there are: from each to the one before.
     pub(crate) fn invocations_of(
         &self,
         device: i64,
         page: Page,
-    ) -> rusqlite::Result<(u64, Vec<StoredInvocation>)> {
-        let count: i64 = self
-            .connection
-            .prepare_cached("SELECT count(*) FROM invocation WHERE device = ?1")?
-            .query_row([device], |row| row.get(0))?;
-        let query =
-            format!("{INVOCATION} WHERE i.device = ?1 ORDER BY i.id DESC LIMIT ?2 OFFSET ?3");
-        let mut statement = self.connection.prepare_cached(&query)?;
-        let parameters = params![device, page.limit, page.offset.cast_signed()];
-        let rows = statement.query_map(parameters, invocation)?;
-        Ok((count.cast_unsigned(), rows.collect::<rusqlite::Result<_>>()?))
+    ) -> ReadResult<(u64, Vec<StoredInvocation>)> {
+        // Read before the store: by then it has at least what the book says.
+        let Some(known) = self.book().device(device) else {
+            return Err(Damage::missing("device", device).into());
+        };
+        let mut rows = Vec::new();
+        let mut next = known.last_command;
+        for place in 0..known.commands.min(page.offset.saturating_add(page.limit.into())) {
+            let Some(row) = invocations::find(&self.connection, InvocationId(next))? else {
+                return Err(Damage::missing("invocation", next).into());
+            };
+            if row.asked.device != device {
+                let found = format!("it is not of device {device}");
+                return Err(Damage::new("invocation", next, found).into());
+            }
+            next = row.previous;
+            if place >= page.offset {
+                rows.push(self.stored(row)?);
+            }
+        }
+        Ok((known.commands, rows))
     }
 
-    /// Invocations that are to be sent, by (device, id) and after a given one: those that are
-    /// pending, with `resend` also those that were sent and not answered.
-    pub(crate) fn outstanding(
-        &self,
-        hardware_id: Option<&HardwareId>,
-        resend: bool,
-        after: Option<&(HardwareId, InvocationId)>,
-        limit: u32,
-    ) -> rusqlite::Result<Vec<StoredInvocation>> {
-        let query = format!(
-            "{INVOCATION} WHERE (i.state = 'Pending' OR (?1 AND i.state = 'Sent'))
-             AND i.state IN ('Pending', 'Sent') AND (?2 IS NULL OR d.hardware_id = ?2)
-             AND (d.hardware_id, i.id) > (?3, ?4) ORDER BY d.hardware_id, i.id LIMIT ?5"
-        );
-        let mut statement = self.connection.prepare_cached(&query)?;
-        let (device, id) = after.map_or(("", 0), |(device, id)| (device.as_str(), id.0));
-        let hardware_id = hardware_id.map(HardwareId::as_str);
-        let rows =
-            statement.query_map(params![resend, hardware_id, device, id, limit], invocation)?;
-        rows.collect()
-    }
-
-    /// Ids and expiry of everything that can still expire.
-    pub(crate) fn expiries(&self) -> rusqlite::Result<Vec<(InvocationId, SimTime)>> {
-        let mut statement = self
-            .connection
-            .prepare("SELECT id, expires_ns FROM invocation WHERE state IN ('Pending', 'Sent')")?;
-        let rows =
-            statement.query_map([], |row| Ok((InvocationId(row.get(0)?), SimTime(row.get(1)?))))?;
-        rows.collect()
+    fn stored(&self, row: invocations::InvocationRow) -> ReadResult<StoredInvocation> {
+        let Some(device) = self.book().device(row.asked.device) else {
+            return Err(Damage::missing("device", row.asked.device).into());
+        };
+        Ok(StoredInvocation {
+            id: row.id,
+            hardware_id: device.hardware_id,
+            assignment: device.assignment,
+            asked: row.asked,
+            state: row.state,
+            sent: row.sent,
+            ended: row.ended,
+            response: row.response,
+        })
     }
 }
 
-fn device(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
-    Ok(DeviceRow {
-        id: row.get(0)?,
-        hardware_id: row.get(1)?,
-        created: SimTime(row.get(2)?),
-        assignment: row.get(3)?,
-        status: row.get(4)?,
-    })
+/// One reading; it has to be there.
+pub(super) fn reading_of(
+    connection: &Connection,
+    names: Names<'_>,
+    sequence: i64,
+) -> ReadResult<ReadingRow> {
+    let mut statement = connection.prepare_cached(&format!("{READING} WHERE sequence = ?1"))?;
+    let mut rows = statement.query([sequence])?;
+    match rows.next()? {
+        Some(row) => reading(names, row),
+        None => Err(Damage::missing("reading", sequence).into()),
+    }
 }
 
-fn point(row: &Row<'_>) -> rusqlite::Result<SeriesPoint> {
-    Ok(SeriesPoint {
-        event: SimTime(row.get(0)?),
-        epoch: row.get(1)?,
-        serial: row.get(2)?,
-        value: row.get(3)?,
-    })
+/// The reading that a device sent under a number, if the store has one.
+pub(super) fn numbered(
+    connection: &Connection,
+    names: Names<'_>,
+    device: i64,
+    number: Number,
+) -> ReadResult<Option<ReadingRow>> {
+    let Some(sequence) = sequence_of(connection, device, number)? else { return Ok(None) };
+    let row = reading_of(connection, names, sequence)?;
+    if row.device_row == device && row.number == Some(number) {
+        return Ok(Some(row));
+    }
+    let key = format!("{device}, {}, {}", number.0, number.1);
+    Err(Damage::new("reading_identity", key, "it leads to another reading").into())
 }
 
-fn invocation(row: &Row<'_>) -> rusqlite::Result<StoredInvocation> {
-    let unreadable = |column: usize, what: &str| {
-        let kind = rusqlite::types::Type::Text;
-        rusqlite::Error::FromSqlConversionFailure(column, kind, what.into())
+/// Where the index of identities says that a reading is.
+pub(super) fn sequence_of(
+    connection: &Connection,
+    device: i64,
+    (epoch, serial): Number,
+) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT sequence FROM reading INDEXED BY reading_identity
+             WHERE device = ?1 AND epoch = ?2 AND serial = ?3 AND serial IS NOT NULL",
+        )?
+        .query_row(params![device, epoch.cast_signed(), serial.cast_signed()], |row| row.get(0))
+        .optional()
+}
+
+/// Where the index of times says that a device has readings of an instant, the latest of them.
+pub(super) fn sequences_at(
+    connection: &Connection,
+    device: i64,
+    event: SimTime,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence FROM reading INDEXED BY reading_time
+         WHERE device = ?1 AND event_ns = ?2 ORDER BY sequence DESC LIMIT 1000",
+    )?;
+    let rows = statement.query_map([device, event.as_nanoseconds()], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Whether the index of times has an entry of a reading.
+pub(super) fn is_at(
+    connection: &Connection,
+    device: i64,
+    event: SimTime,
+    sequence: i64,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM reading INDEXED BY reading_time
+             WHERE device = ?1 AND event_ns = ?2 AND sequence = ?3",
+        )?
+        .exists([device, event.as_nanoseconds(), sequence])
+}
+
+fn reading(names: Names<'_>, row: &Row<'_>) -> ReadResult<ReadingRow> {
+    check_row("reading", row, READING_COLUMNS)?;
+    let sequence: i64 = row.get(0)?;
+    let device_row: i64 = row.get(1)?;
+    let Some(device) = names.device(device_row) else {
+        return Err(Damage::missing("device", device_row).into());
     };
-    let state: String = row.get(9)?;
-    let hardware_id: String = row.get(13)?;
-    let optional_time = |column| {
-        let ns: rusqlite::Result<Option<i64>> = row.get(column);
-        ns.map(|ns| ns.map(SimTime))
+    let number = match (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<i64>>(3)?) {
+        (Some(epoch), Some(serial)) => Some((epoch.cast_unsigned(), serial.cast_unsigned())),
+        _ => None,
     };
-    Ok(StoredInvocation {
-        id: InvocationId(row.get(0)?),
-        hardware_id: HardwareId::new(hardware_id)
-            .map_err(|_| unreadable(13, "expected a hardware id"))?,
-        assignment: row.get(14)?,
-        asked: NewInvocation {
-            device: row.get(1)?,
-            command: row.get(2)?,
-            parameters: texts(&row.get::<_, String>(3)?),
-            initiator: row.get(4)?,
-            initiator_id: row.get(5)?,
-            metadata: texts(&row.get::<_, String>(6)?),
-            created: SimTime(row.get(7)?),
-            expires: SimTime(row.get(8)?),
-        },
-        state: InvocationState::from_word(&state)
-            .ok_or_else(|| unreadable(9, "expected a state of D-23"))?,
-        sent: optional_time(10)?,
-        ended: optional_time(11)?,
-        response: row.get(12)?,
+    let content = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
+    let named = |(quantity, value)| match names.around.quantities.name(quantity) {
+        Some(name) => Ok((Arc::clone(name), value)),
+        None => Err(Damage::missing("quantity", quantity)),
+    };
+    let values = content::decode_values(content).into_iter().map(named);
+    Ok(ReadingRow {
+        sequence: sequence.cast_unsigned(),
+        device,
+        device_row,
+        number,
+        event: SimTime(row.get(4)?),
+        is_dated: row.get(5)?,
+        updates_state: row.get(6)?,
+        received: SimTime(row.get(7)?),
+        commit: SimTime(row.get(8)?),
+        values: values.collect::<Result<_, _>>()?,
+        extra: row.get(10)?,
     })
-}
-
-fn texts(json: &str) -> BTreeMap<String, String> {
-    serde_json::from_str(json).unwrap_or_default()
-}
-
-fn extra_metadata(extra: Option<String>) -> BTreeMap<String, String> {
-    #[derive(serde::Deserialize)]
-    struct Extra {
-        metadata: BTreeMap<String, String>,
-    }
-    let extra = extra.and_then(|text| serde_json::from_str::<Extra>(&text).ok());
-    extra.map(|extra| extra.metadata).unwrap_or_default()
 }

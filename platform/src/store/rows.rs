@@ -1,8 +1,9 @@
 //! What readers give out, as plain values.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, SimTime};
 
 /// A stored measurement message.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,20 +11,43 @@ pub(crate) struct ReadingRow {
     /// Commit sequence, from 1, without gaps.
     pub(crate) sequence: u64,
     /// Hardware id.
-    pub(crate) device: String,
+    pub(crate) device: HardwareId,
+    /// The device's row.
+    pub(crate) device_row: i64,
     /// Epoch and serial, if the message had a serial (D-22).
     pub(crate) number: Option<(u64, u64)>,
     /// When it was measured.
     pub(crate) event: SimTime,
+    /// Whether the message said so; otherwise it is when it arrived.
+    pub(crate) is_dated: bool,
+    /// Whether its values were to become the device's latest.
+    pub(crate) updates_state: bool,
     /// When it arrived.
     pub(crate) received: SimTime,
     /// When the transaction began that committed it, by the platform's clock. When that was done
     /// cannot stand in the store; `Progress` knows it for a while.
     pub(crate) commit: SimTime,
     /// Identifier and value in the message's unit.
-    pub(crate) values: Vec<(String, f64)>,
+    pub(crate) values: Vec<(Arc<str>, f64)>,
+    /// Originator and metadata other than serial and epoch, as JSON; `None` if there is neither.
+    pub(crate) extra: Option<String>,
+}
+
+impl ReadingRow {
     /// Metadata other than serial and epoch.
-    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) fn metadata(&self) -> BTreeMap<String, String> {
+        extra_metadata(self.extra.as_deref())
+    }
+}
+
+/// What `extra` says of metadata.
+pub(super) fn extra_metadata(extra: Option<&str>) -> BTreeMap<String, String> {
+    #[derive(serde::Deserialize)]
+    struct Extra {
+        metadata: BTreeMap<String, String>,
+    }
+    let extra = extra.and_then(|text| serde_json::from_str::<Extra>(text).ok());
+    extra.map(|extra| extra.metadata).unwrap_or_default()
 }
 
 /// A refusal.
@@ -41,6 +65,10 @@ pub(crate) struct RefusalRow {
     pub(crate) detail: String,
     /// When it arrived.
     pub(crate) event: SimTime,
+    /// What was refused, if it would be lost otherwise and there was room for it.
+    pub(crate) content: Option<Vec<u8>>,
+    /// How long that was, bytes; `None` if the reason is one that keeps no content.
+    pub(crate) content_bytes: Option<u64>,
 }
 
 /// A device.
@@ -49,20 +77,22 @@ pub(crate) struct DeviceRow {
     /// Its row.
     pub(crate) id: i64,
     /// Hardware id.
-    pub(crate) hardware_id: String,
+    pub(crate) hardware_id: HardwareId,
     /// When it was first heard.
     pub(crate) created: SimTime,
     /// Token of its assignment.
     pub(crate) assignment: String,
-    /// The assignment's status.
-    pub(crate) status: String,
+    /// Commands it was ever sent or meant to be.
+    pub(crate) commands: u64,
+    /// The last of them; 0 if there is none.
+    pub(crate) last_command: i64,
 }
 
 /// What is known last of a device.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DeviceState {
     /// When it was last heard.
-    pub(crate) last_interaction: Option<SimTime>,
+    pub(crate) last_interaction: SimTime,
     /// Last values, of messages that asked for it (`updateState`).
     pub(crate) values: Vec<StateValue>,
     /// Last alerts that asked for it, newest first.
@@ -104,10 +134,10 @@ pub(crate) struct AlertRow {
 pub(crate) struct SeriesPoint {
     /// When it was measured.
     pub(crate) event: SimTime,
-    /// Epoch; -1 for a value without a serial.
-    pub(crate) epoch: i64,
-    /// Serial, or the commit sequence of a value without one.
-    pub(crate) serial: i64,
+    /// Commit sequence of its reading.
+    pub(crate) sequence: u64,
+    /// Epoch and serial, if the message had a serial (D-22).
+    pub(crate) number: Option<(u64, u64)>,
     /// In the message's unit.
     pub(crate) value: f64,
 }

@@ -1,85 +1,107 @@
-//! Opening a tenant's file: making it, or making sure that it is one of ours and sound.
+//! Opening a tenant's file: making it, or making sure that it is one of ours.
+//!
+//! The rows are not looked at here: each has its seal (`seal`), which is checked when it is read,
+//! and all of them are read in the background (`inspect`).
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use lastmeter_units::MEASUREMENTS;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{Quantities, StoreError, StoreResult};
+use super::seal::{Damage, ReadError, ReadResult, check_row, is_corrupt, text, write_row};
+use super::standing::Standing;
+use super::{Quantities, StoreError, StoreResult, migrate};
+use crate::files;
 
 /// "LMTR", so that `file` and people can tell.
 const APPLICATION_ID: i64 = 0x4c4d_5452;
 /// Counts changes of the tables.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// The format before seals; such a file is brought up to date when it is opened.
+const FORMAT_BEFORE_SEALS: i64 = 1;
 
 /// The tables. Times are nanoseconds since 1970 UTC. `reading.content` and the blobs of `state` are
-/// described in `content.rs`; the view is for people with an SQLite shell.
+/// described in `content.rs`, `sum` in `seal.rs`, the one row of `meta` in `standing.rs`.
 ///
-/// The key of `value` is that of D-22, a series being (device, quantity), with the quantity last:
-/// the values of one message are neighbours on one page. With the series first they lie on as many
-/// pages as there are values, each of which every commit would write whole. Both layouts measured
-/// in turn, three times each (bench `store`, machine busy): batches of 50 and 1000 messages of 20
-/// values took 2 to 4 times as long with the series first; for single messages no difference
-/// showed. The price is that reading one series passes over the device's other values.
+/// The values of a message are in its `reading` only: a series is read by way of `reading_time`.
+/// `tally` counts the readings of a device by the minute of their event, so that a reading that
+/// `reading_time` lost is noticed. The rows of every table but `state` and `tally` are numbered
+/// from 1 without gaps. Columns that format 1 did not have are the last ones.
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE quantity (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE quantity (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sum INTEGER);
 CREATE TABLE device (
-  id INTEGER PRIMARY KEY, hardware_id TEXT NOT NULL UNIQUE, created_ns INTEGER NOT NULL);
-CREATE TABLE assignment (
-  token TEXT PRIMARY KEY, device INTEGER NOT NULL REFERENCES device, created_ns INTEGER NOT NULL,
-  status TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX assignment_device ON assignment (device);
+  id INTEGER PRIMARY KEY, hardware_id TEXT NOT NULL UNIQUE, created_ns INTEGER NOT NULL, \
+  commands INTEGER, last_command INTEGER, sum INTEGER);
 CREATE TABLE reading (
   sequence INTEGER PRIMARY KEY, device INTEGER NOT NULL, epoch INTEGER, serial INTEGER,
   event_ns INTEGER NOT NULL, dated INTEGER NOT NULL, update_state INTEGER NOT NULL,
-  received_ns INTEGER NOT NULL, commit_ns INTEGER NOT NULL, content BLOB NOT NULL, extra TEXT);
+  received_ns INTEGER NOT NULL, commit_ns INTEGER NOT NULL, content BLOB NOT NULL, extra TEXT, \
+  sum INTEGER);
 CREATE UNIQUE INDEX reading_identity ON reading (device, epoch, serial) WHERE serial IS NOT NULL;
 CREATE INDEX reading_time ON reading (device, event_ns);
-CREATE TABLE value (
-  device INTEGER NOT NULL, event_ns INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  serial INTEGER NOT NULL, quantity INTEGER NOT NULL, value REAL NOT NULL,
-  PRIMARY KEY (device, event_ns, epoch, serial, quantity)) WITHOUT ROWID;
 CREATE TABLE state (
   device INTEGER PRIMARY KEY, last_interaction_ns INTEGER NOT NULL, quantities BLOB NOT NULL,
-  content BLOB NOT NULL);
+  content BLOB NOT NULL, alerts BLOB, sum INTEGER);
 CREATE TABLE alert (
   sequence INTEGER PRIMARY KEY, device INTEGER NOT NULL, event_ns INTEGER NOT NULL,
   received_ns INTEGER NOT NULL, level TEXT NOT NULL, type TEXT NOT NULL, message TEXT NOT NULL,
-  update_state INTEGER NOT NULL, extra TEXT);
-CREATE INDEX alert_device ON alert (device, sequence);
+  update_state INTEGER NOT NULL, extra TEXT, sum INTEGER);
 CREATE TABLE refusal (
   sequence INTEGER PRIMARY KEY, reason TEXT NOT NULL, device TEXT, topic TEXT NOT NULL,
-  detail TEXT NOT NULL, event_ns INTEGER NOT NULL);
+  detail TEXT NOT NULL, event_ns INTEGER NOT NULL, content BLOB, content_bytes INTEGER, \
+  sum INTEGER);
 CREATE TABLE invocation (
   id INTEGER PRIMARY KEY, device INTEGER NOT NULL, command TEXT NOT NULL,
   parameters TEXT NOT NULL, initiator TEXT NOT NULL, initiator_id TEXT NOT NULL,
   metadata TEXT NOT NULL, created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL,
-  state TEXT NOT NULL, sent_ns INTEGER, ended_ns INTEGER, response TEXT);
-CREATE INDEX invocation_device ON invocation (device, id);
-CREATE INDEX invocation_open ON invocation (device, id) WHERE state IN ('Pending', 'Sent');
-CREATE VIEW named_value AS
-  SELECT device.hardware_id, quantity.name, value.event_ns, value.epoch, value.serial, value.value
-  FROM value JOIN device ON device.id = value.device
-  JOIN quantity ON quantity.id = value.quantity;
+  state TEXT NOT NULL, sent_ns INTEGER, ended_ns INTEGER, response TEXT, previous INTEGER, \
+  sum INTEGER);
 ";
 
-/// Opens the file for the one writer, making it if it is not there.
-pub(crate) fn open_for_writing(path: &Path) -> StoreResult<(Connection, Quantities)> {
+/// What format 1 did not have.
+pub(super) const NEW_TABLES: &str = "
+CREATE TABLE tally (
+  device INTEGER NOT NULL, minute INTEGER NOT NULL, readings INTEGER NOT NULL, sum INTEGER,
+  PRIMARY KEY (device, minute)) WITHOUT ROWID;
+CREATE INDEX invocation_open ON invocation (id) WHERE state IN ('Pending', 'Sent');
+";
+
+/// An opened store.
+pub(crate) struct Opened {
+    /// The one connection that writes.
+    pub(crate) connection: Connection,
+    /// The quantities' numbers.
+    pub(crate) quantities: Quantities,
+    /// Where it stands.
+    pub(crate) standing: Standing,
+}
+
+/// Opens the file for the one writer, making it if it is not there, and brings one of the format
+/// before up to date.
+pub(crate) fn open_for_writing(path: &Path) -> StoreResult<Opened> {
+    make_private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+    check_header(path)?;
     let mut connection =
         Connection::open(path).map_err(StoreError::doing("open the store's file"))?;
     prepare_connection(&connection, 16 * 1024).map_err(|error| damaged(path, error))?;
-    check(&connection, path)?;
+    let format = format_of(&connection, path)?;
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
              PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
         )
         .map_err(|error| damaged(path, error))?;
-    make_tables(&mut connection).map_err(|error| damaged(path, error))?;
-    let quantities = number_quantities(&mut connection)?;
-    Ok((connection, quantities))
+    match format {
+        None => make_tables(&mut connection).map_err(|error| damaged(path, error))?,
+        Some(FORMAT_BEFORE_SEALS) => migrate::bring_up(&mut connection, path)?,
+        Some(_) => {}
+    }
+    let (quantities, standing) = begin(&mut connection, path)?;
+    Ok(Opened { connection, quantities, standing })
 }
 
 /// Opens the file for reading only; it must have been opened for writing before.
@@ -93,6 +115,67 @@ pub(super) fn open_for_reading(path: &Path) -> StoreResult<Connection> {
     open().map_err(StoreError::doing("open the store for reading"))
 }
 
+/// Opens the file for reading where nothing can be written, not even beside it: alone, so that
+/// SQLite keeps in memory what several connections would share through a file.
+pub(crate) fn open_alone(path: &Path) -> StoreResult<Opened> {
+    check_header(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)
+        .map_err(StoreError::doing("open the store's file"))?;
+    // Before anything is read: from then on it would be too late.
+    connection
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON;")
+        .map_err(|error| damaged(path, error))?;
+    prepare_connection(&connection, 16 * 1024).map_err(|error| damaged(path, error))?;
+    let found = format_of(&connection, path)?.unwrap_or(0);
+    if found != FORMAT {
+        return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });
+    }
+    check_schema(&connection, path)?;
+    let standing = read_standing(&connection, path)?;
+    let names = read_quantities(&connection, standing.quantities)
+        .map_err(|error| unreadable(path, error))?;
+    Ok(Opened { connection, quantities: Quantities::new(names), standing })
+}
+
+/// An empty file that only its owner can read, if there is none; what is there is tightened.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    files::private().create(true).append(true).open(path)?;
+    files::tighten(path)?;
+    for beside in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(beside);
+        let beside = Path::new(&name);
+        if beside.exists() {
+            files::tighten(beside)?;
+        }
+    }
+    Ok(())
+}
+
+/// What of the file's first bytes never changes, and what SQLite would believe it: the page's
+/// size and reserved part, that no automatic vacuum moves pages, and the encoding of texts.
+fn check_header(path: &Path) -> StoreResult<()> {
+    const BYTES: usize = 100;
+    let file = |source| StoreError::File { path: path.to_owned(), source };
+    let mut bytes = Vec::with_capacity(BYTES);
+    let opened = std::fs::File::open(path).map_err(file)?;
+    opened.take(BYTES as u64).read_to_end(&mut bytes).map_err(file)?;
+    if bytes.len() < BYTES || !bytes.starts_with(b"SQLite format 3\0") {
+        // An empty file is a new one; of any other SQLite itself says that it is none of its own.
+        return Ok(());
+    }
+    let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let is_sound = bytes[16..18] == [0x10, 0x00]
+        && bytes[20..24] == [0, 64, 32, 32]
+        && [number(52), number(56), number(64)] == [0, 1, 0];
+    if is_sound || number(68).cast_signed() as i64 != APPLICATION_ID {
+        return Ok(());
+    }
+    let found = "its header is not what was written".to_owned();
+    Err(StoreError::Damaged { path: path.to_owned(), found })
+}
+
 fn prepare_connection(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -102,8 +185,8 @@ fn prepare_connection(connection: &Connection, cache_kib: i64) -> rusqlite::Resu
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// Refuses what is not ours or not sound, before anything is written to it.
-fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
+/// The format of a store that is there; refuses what is not ours, before anything is written.
+fn format_of(connection: &Connection, path: &Path) -> StoreResult<Option<i64>> {
     let number = |pragma: &str| {
         connection
             .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
@@ -113,73 +196,148 @@ fn check(connection: &Connection, path: &Path) -> StoreResult<()> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| damaged(path, error))?;
     if tables == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let found = number("application_id")?;
     if found != APPLICATION_ID {
         return Err(StoreError::Foreign { path: path.to_owned(), found });
     }
     let found = number("user_version")?;
-    if found != FORMAT {
+    if ![FORMAT, FORMAT_BEFORE_SEALS].contains(&found) {
         return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });
     }
-    let verdict: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|error| damaged(path, error))?;
-    if verdict == "ok" {
-        return Ok(());
-    }
-    Err(StoreError::Damaged { path: path.to_owned(), found: verdict })
+    Ok(Some(found))
 }
 
 /// What SQLite says while a file is opened, as a verdict on the file where it is one.
-fn damaged(path: &Path, error: rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => {
-            StoreError::Damaged { path: path.to_owned(), found: error.to_string() }
+pub(super) fn damaged(path: &Path, error: rusqlite::Error) -> StoreError {
+    if is_corrupt(&error) {
+        return StoreError::Damaged { path: path.to_owned(), found: error.to_string() };
+    }
+    StoreError::Sqlite { doing: "open the store's file", source: error }
+}
+
+/// The same of anything that was read.
+pub(super) fn unreadable(path: &Path, error: ReadError) -> StoreError {
+    match error {
+        ReadError::Sqlite(error) => damaged(path, error),
+        ReadError::Damaged(damage) => {
+            StoreError::Damaged { path: path.to_owned(), found: damage.to_string() }
         }
-        _ => StoreError::Sqlite { doing: "open the store's file", source: error },
     }
 }
 
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let made: i64 =
-        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if made == 0 {
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
-    }
+    transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(NEW_TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    mark_current(&transaction)?;
+    write_standing(&transaction, &Standing::default())?;
     transaction.commit()
 }
 
-/// Numbers the registry's identifiers in the store, keeping the numbers given before.
-fn number_quantities(connection: &mut Connection) -> StoreResult<Quantities> {
-    let error = StoreError::doing("number the quantities");
-    let transaction = connection.transaction().map_err(&error)?;
-    {
-        let mut insert = transaction
-            .prepare("INSERT INTO quantity (name) VALUES (?1) ON CONFLICT DO NOTHING")
-            .map_err(&error)?;
-        for measurement in MEASUREMENTS {
-            insert.execute([measurement.name]).map_err(&error)?;
-        }
-    }
-    let names = read_quantities(&transaction)?;
-    transaction.commit().map_err(&error)?;
-    let by_name: BTreeMap<&str, u16> =
-        names.iter().map(|(number, name)| (name.as_str(), *number)).collect();
-    let numbers = MEASUREMENTS.iter().map(|measurement| by_name[measurement.name]).collect();
-    Ok(Quantities { numbers, names })
+/// Notes that the file is of the current format.
+pub(super) fn mark_current(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", FORMAT)
 }
 
-fn read_quantities(connection: &Connection) -> StoreResult<BTreeMap<u16, String>> {
-    let read = || {
-        let mut statement = connection.prepare("SELECT id, name FROM quantity")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        rows.collect::<rusqlite::Result<_>>()
+/// Everything that has to be right before a row is read or written.
+fn begin(connection: &mut Connection, path: &Path) -> StoreResult<(Quantities, Standing)> {
+    check_schema(connection, path)?;
+    let mut standing = read_standing(connection, path)?;
+    let names = read_quantities(connection, standing.quantities);
+    let mut names = names.map_err(|error| unreadable(path, error))?;
+    let transaction = connection.transaction().map_err(|error| damaged(path, error))?;
+    let added = number_quantities(&transaction, &mut names, &mut standing);
+    added.and_then(|()| transaction.commit()).map_err(|error| damaged(path, error))?;
+    Ok((Quantities::new(names), standing))
+}
+
+type Schema = std::collections::BTreeSet<(String, String, String, Option<String>)>;
+
+fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
+    let mut statement =
+        connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    rows.collect()
+}
+
+/// The tables and indexes have to be the ones of this version, to the letter.
+fn check_schema(connection: &Connection, path: &Path) -> StoreResult<()> {
+    let expected = || {
+        let model = Connection::open_in_memory()?;
+        model.execute_batch(TABLES)?;
+        model.execute_batch(NEW_TABLES)?;
+        schema(&model)
     };
-    read().map_err(StoreError::doing("read the quantities"))
+    let expected = expected().map_err(StoreError::doing("lay out the tables"))?;
+    let found = schema(connection).map_err(|error| damaged(path, error))?;
+    match expected.symmetric_difference(&found).next() {
+        None => Ok(()),
+        Some((kind, name, ..)) => {
+            let found = format!("{kind} `{name}` is not what was made");
+            Err(StoreError::Damaged { path: path.to_owned(), found })
+        }
+    }
+}
+
+fn read_standing(connection: &Connection, path: &Path) -> StoreResult<Standing> {
+    let bytes: Option<Vec<u8>> = connection
+        .query_row("SELECT value FROM meta WHERE key = 'standing'", [], |row| row.get(0))
+        .optional()
+        .map_err(|error| damaged(path, error))?;
+    bytes.as_deref().and_then(Standing::decode).ok_or_else(|| StoreError::Damaged {
+        path: path.to_owned(),
+        found: "where it stands cannot be read".to_owned(),
+    })
+}
+
+/// Writes where the store stands.
+pub(super) fn write_standing(connection: &Connection, standing: &Standing) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('standing', ?1)")?
+        .execute([&standing.encode()[..]])
+        .map(|_| ())
+}
+
+/// Numbers the registry's identifiers in the store, keeping the numbers given before.
+fn number_quantities(
+    connection: &Connection,
+    names: &mut BTreeMap<u16, String>,
+    standing: &mut Standing,
+) -> rusqlite::Result<()> {
+    let known: std::collections::BTreeSet<String> = names.values().cloned().collect();
+    let mut insert = connection.prepare("INSERT INTO quantity VALUES (?1, ?2, ?3)")?;
+    for measurement in MEASUREMENTS.iter().filter(|one| !known.contains(one.name)) {
+        let number = names.len() as u16 + 1;
+        let row = [ValueRef::Integer(number.into()), text(measurement.name)];
+        write_row(&mut insert, "quantity", &row)?;
+        names.insert(number, measurement.name.to_owned());
+    }
+    if standing.quantities != names.len() as u64 {
+        standing.quantities = names.len() as u64;
+        write_standing(connection, standing)?;
+    }
+    Ok(())
+}
+
+/// The quantities; they are numbered from 1 without gaps, and there are so many.
+fn read_quantities(connection: &Connection, count: u64) -> ReadResult<BTreeMap<u16, String>> {
+    let mut statement = connection.prepare("SELECT id, name, sum FROM quantity ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut names = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        check_row("quantity", row, 2)?;
+        names.insert(row.get(0)?, row.get(1)?);
+        if names.last_key_value().map(|(id, _)| usize::from(*id)) != Some(names.len()) {
+            return Err(Damage::missing("quantity", names.len()).into());
+        }
+    }
+    if names.len() as u64 != count {
+        return Err(Damage::missing("quantity", count).into());
+    }
+    Ok(names)
 }

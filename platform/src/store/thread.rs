@@ -4,8 +4,8 @@
 //! been acknowledged, so they may neither be dropped nor overtaken. Meanwhile the queue fills and
 //! senders wait.
 
-use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -14,9 +14,15 @@ use std::time::{Duration, Instant};
 
 use super::Progress;
 use super::apply::{Outcome, Writer};
+use crate::files::Identity;
+use crate::folder::FolderLock;
+use crate::journal::Head;
 use crate::metrics::{Metrics, lock};
 use crate::pipeline::Job;
+use crate::sparse::Sparse;
 
+/// Between two syncs of the head.
+const HEAD_SYNC_EVERY: Duration = Duration::from_secs(1);
 /// Between two attempts at a batch that fails.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -64,16 +70,25 @@ impl Health {
     }
 }
 
-/// The running thread.
-pub(crate) struct StoreThread {
-    /// Takes jobs; the thread ends when all clones are gone.
-    pub(crate) jobs: SyncSender<Job>,
+/// What the thread tells others.
+#[derive(Clone)]
+pub(crate) struct Signals {
     /// Whether it works.
     pub(crate) health: Arc<Health>,
     /// The journal entries up to this one are in the store.
     pub(crate) committed: Arc<AtomicU64>,
     /// How far queries see.
     pub(crate) progress: Arc<Progress>,
+    /// Counters.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The note of how far the store has come that is kept beside it.
+    pub(crate) head: Arc<Head>,
+}
+
+/// The running thread.
+pub(crate) struct StoreThread {
+    /// Takes jobs; the thread ends when all clones are gone.
+    pub(crate) jobs: SyncSender<Job>,
     /// To be waited for at the end.
     pub(crate) thread: JoinHandle<()>,
 }
@@ -90,43 +105,64 @@ pub(crate) struct Batching {
 }
 
 impl StoreThread {
-    /// Starts the thread.
+    /// Starts the thread on the store in a file. The data folder is this process's as long as
+    /// the thread may write: `keep` is kept until then.
+    #[expect(clippy::disallowed_methods, reason = "how often a file is synced is the machine's time")]
     pub(crate) fn start(
         writer: Writer,
+        path: &Path,
         batching: Batching,
-        metrics: Arc<Metrics>,
-        lock: Arc<File>,
+        signals: Signals,
+        keep: Arc<FolderLock>,
     ) -> io::Result<Self> {
         let (jobs, inbox) = sync_channel(batching.queue);
-        let health = Arc::new(Health::default());
-        let committed = Arc::new(AtomicU64::new(writer.journal_committed()));
-        let progress = Arc::new(Progress::new(writer.totals()));
+        signals.committed.store(writer.standing().journal_committed, Ordering::Release);
         let worker = Worker {
             writer,
+            files: Files::of(path)?,
             batching,
             inbox,
-            metrics,
-            health: Arc::clone(&health),
-            committed: Arc::clone(&committed),
-            progress: Arc::clone(&progress),
-            _lock: lock,
+            signals,
+            failures: Sparse::default(),
+            head_synced: Instant::now(),
+            _keep: keep,
         };
         let thread =
             std::thread::Builder::new().name("store".into()).spawn(move || worker.run())?;
-        Ok(Self { jobs, health, committed, progress, thread })
+        Ok(Self { jobs, thread })
+    }
+}
+
+/// The files of a store, to notice that they have been taken away: SQLite would go on writing to
+/// what nobody can open any more.
+struct Files(Vec<(PathBuf, Identity)>);
+
+impl Files {
+    fn of(path: &Path) -> io::Result<Self> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push("-wal");
+        let paths = [path.to_owned(), PathBuf::from(beside)];
+        let known = paths.into_iter().map(|path| Ok((Identity::at(&path)?, path)));
+        let known = known.map(|one| one.map(|(identity, path)| (path, identity)));
+        known.collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Which of them is not where it was.
+    fn gone(&self) -> Option<&Path> {
+        let is_gone = |(path, known): &&(PathBuf, Identity)| Identity::at(path).ok() != Some(*known);
+        self.0.iter().find(is_gone).map(|(path, _)| path.as_path())
     }
 }
 
 struct Worker {
     writer: Writer,
+    files: Files,
     batching: Batching,
     inbox: Receiver<Job>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
-    committed: Arc<AtomicU64>,
-    progress: Arc<Progress>,
-    /// The data folder is this process's as long as this thread may write.
-    _lock: Arc<File>,
+    signals: Signals,
+    failures: Sparse,
+    head_synced: Instant,
+    _keep: Arc<FolderLock>,
 }
 
 /// Marks the end of the thread, however it comes.
@@ -140,15 +176,39 @@ impl Drop for EndMark {
 
 impl Worker {
     fn run(mut self) {
-        let _mark = EndMark(Arc::clone(&self.health));
+        let _mark = EndMark(Arc::clone(&self.signals.health));
         let mut batch = Vec::with_capacity(self.batching.jobs_max);
-        while let Ok(first) = self.inbox.recv() {
+        while let Some(first) = self.next() {
             self.gather(first, &mut batch);
             let Some(outcome) = self.apply(&batch) else { return };
-            self.committed.store(outcome.journal_committed, Ordering::Release);
-            self.progress.reach(outcome.totals, self.writer.now());
+            let standing = outcome.standing;
+            self.signals.committed.store(standing.journal_committed, Ordering::Release);
+            self.signals.progress.reach(standing.totals(), self.writer.now());
             self.count(&outcome);
             answer(&mut batch, outcome);
+        }
+    }
+
+    /// Waits for a job; meanwhile, and at least once a second, the head is made durable.
+    #[expect(clippy::disallowed_methods, reason = "how often a file is synced is the machine's time")]
+    fn next(&mut self) -> Option<Job> {
+        loop {
+            let left = HEAD_SYNC_EVERY.saturating_sub(self.head_synced.elapsed());
+            match self.inbox.recv_timeout(left) {
+                Ok(job) if !left.is_zero() => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                due => {
+                    if let Err(error) = self.signals.head.sync()
+                        && let Some(kept_back) = self.failures.admit()
+                    {
+                        tracing::error!(%error, kept_back, "the head could not be made durable");
+                    }
+                    self.head_synced = Instant::now();
+                    if let Ok(job) = due {
+                        return Some(job);
+                    }
+                }
+            }
         }
     }
 
@@ -178,37 +238,71 @@ impl Worker {
         loop {
             match self.writer.apply(batch) {
                 Ok(outcome) => {
-                    self.health.failing.store(false, Ordering::Release);
+                    self.note(&outcome)?;
+                    self.signals.health.failing.store(false, Ordering::Release);
                     return Some(outcome);
                 }
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::error!(%error, cause, "the store cannot be written; trying again");
-                    *lock(&self.health.cause) = match cause {
+                    let why = match cause {
                         Some(cause) => format!("{error}: {cause}"),
                         None => error.to_string(),
                     };
-                    self.metrics.commit_failures.fetch_add(1, Ordering::Relaxed);
-                    self.health.failing.store(true, Ordering::Release);
-                    if self.health.give_up.load(Ordering::Acquire) {
+                    if !self.fails(why) {
                         return None;
                     }
-                    std::thread::sleep(RETRY);
                 }
             }
         }
     }
 
+    /// Notes in the head what was committed, and makes sure that it was committed to the files
+    /// that the next start will find. `None` only if the platform stops while that is not so.
+    fn note(&self, outcome: &Outcome) -> Option<()> {
+        let standing = &outcome.standing;
+        loop {
+            let noted = self.signals.head.store(standing.journal_committed, standing.changes);
+            let why = match (noted, self.files.gone()) {
+                (Ok(()), None) => return Some(()),
+                (_, Some(path)) => {
+                    format!("{} was taken away while it was in use; restart", path.display())
+                }
+                (Err(error), None) => format!("the head cannot be written: {error}"),
+            };
+            if !self.fails(why) {
+                return None;
+            }
+        }
+    }
+
+    /// Tells that the store fails and waits a moment; `false` if the platform stops.
+    fn fails(&self, why: String) -> bool {
+        let Signals { health, metrics, .. } = &self.signals;
+        if let Some(kept_back) = self.failures.admit() {
+            tracing::error!(why, kept_back, "the store cannot be written; trying again");
+        }
+        *lock(&health.cause) = why;
+        metrics.commit_failures.fetch_add(1, Ordering::Relaxed);
+        health.failing.store(true, Ordering::Release);
+        if health.give_up.load(Ordering::Acquire) {
+            return false;
+        }
+        std::thread::sleep(RETRY);
+        true
+    }
+
     fn count(&self, outcome: &Outcome) {
-        let metrics = &self.metrics;
+        let metrics = &self.signals.metrics;
         metrics.commits.fetch_add(1, Ordering::Relaxed);
         metrics.stored.fetch_add(outcome.stored, Ordering::Relaxed);
         metrics.alerts.fetch_add(outcome.alerts, Ordering::Relaxed);
         metrics.repetitions.fetch_add(outcome.repetitions, Ordering::Relaxed);
         metrics.without_serial.fetch_add(outcome.without_serial, Ordering::Relaxed);
         metrics.late_acknowledgements.fetch_add(outcome.late_acknowledgements, Ordering::Relaxed);
-        for reason in &outcome.refused {
+        metrics.content_not_kept.fetch_add(outcome.content_not_kept, Ordering::Relaxed);
+        for (reason, device) in &outcome.refused {
             metrics.count_refusal(reason.word());
+            metrics.count_conflict(*reason, device);
         }
     }
 }
@@ -219,12 +313,12 @@ fn answer(batch: &mut Vec<Job>, outcome: Outcome) {
     for job in batch.drain(..) {
         // Somebody who has stopped waiting needs no answer.
         match job {
-            Job::Delivery(_) => {}
+            Job::Delivery(_) | Job::Settle { .. } => {}
             Job::Change(_, reply) => {
                 let _ = reply.send(changes.next().unwrap_or_default());
             }
             Job::Barrier(reply) => {
-                let _ = reply.send(outcome.totals);
+                let _ = reply.send(outcome.standing.totals());
             }
         }
     }

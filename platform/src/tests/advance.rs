@@ -9,7 +9,7 @@ use crate::core::AdvanceError;
 const START: &str = "2027-01-18T17:00:00Z";
 
 pub(super) async fn invoke(bench: &Bench, seconds: &str, expires_s: f64) -> StoredInvocation {
-    let device = bench.core.readers.with(|reader| reader.device("home")).await.unwrap().unwrap();
+    let device = bench.core.book.find("home").unwrap();
     let (created, expires) = bench.core.dispatcher.lifetime(expires_s);
     let asked = NewInvocation {
         device: device.id,
@@ -282,7 +282,6 @@ async fn an_unknown_command_is_not_stored() {
     let home = HardwareId::new("home").unwrap();
     let refused = bench.core.dispatcher.invoke(&home, asked).await;
     assert!(matches!(refused, Err(InvokeError::UnknownCommand { .. })), "{refused:?}");
-    let expiries = bench.core.readers.with(crate::store::Reader::expiries).await.unwrap();
-    assert!(expiries.is_empty());
+    assert!(bench.core.book.open(None).is_empty());
     bench.stop().await;
 }

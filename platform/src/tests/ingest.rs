@@ -23,8 +23,8 @@ async fn a_reading_is_read_back_as_it_was_sent() {
     assert_eq!((rows[0].device.as_str(), rows[0].number), ("home", Some((1, 7))));
     assert_eq!(Some(rows[0].event), message.event_date);
     assert_eq!(rows[0].commit, time("2027-01-18T17:00:00Z"));
-    assert_eq!(rows[0].values, [(VOLTAGE.to_owned(), 230.123_456_789_012_34)]);
-    assert_eq!(rows[0].metadata, message.metadata);
+    assert_eq!(rows[0].values, [(VOLTAGE.into(), 230.123_456_789_012_34)]);
+    assert_eq!(rows[0].metadata(), message.metadata);
     bench.stop().await;
 }
 
@@ -96,8 +96,7 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
         assert!(!row.detail.is_empty());
     }
     assert_eq!(bench.core.metrics.refused()["topic_not_allowed"], 4);
-    let devices = bench.core.readers.with(|reader| reader.device("home")).await.unwrap();
-    assert_eq!(devices, None, "what is refused registers no device");
+    assert_eq!(bench.core.book.find("home"), None, "what is refused registers no device");
     bench.stop().await;
 }
 
@@ -141,12 +140,17 @@ async fn the_same_number_with_other_content_is_refused_durably_and_counted() {
     let other_value = reading("home", Some(1), 230.1);
     let conflicts = [other_value, later, noted, stateless];
     store(&bench.core, std::slice::from_ref(&first)).await;
-    store(&bench.core, &conflicts).await;
+    for conflict in &conflicts {
+        let accepted = accept(&bench.core, bytes(conflict)).await.unwrap();
+        assert_eq!(accepted, Accepted::Refused(RefusalReason::ConflictingContent));
+    }
     store(&bench.core, &[first]).await;
     assert_eq!(readings(&bench.core).await.len(), 1);
     let rows = refusals(&bench.core).await;
     assert_eq!(rows.len(), conflicts.len());
     assert!(rows.iter().all(|row| row.reason == "conflicting_content"));
+    let kept: Vec<Vec<u8>> = rows.iter().filter_map(|row| row.content.clone()).collect();
+    assert_eq!(kept, conflicts.each_ref().map(bytes), "what is refused is not lost");
     assert_eq!(rows[0].device.as_deref(), Some("home"));
     assert_eq!(bench.core.metrics.refused()["conflicting_content"], 4);
     assert_eq!(load(|metrics| &metrics.repetitions, &bench.core), 1);
@@ -170,10 +174,18 @@ async fn a_reading_without_a_serial_is_always_stored_and_counted() {
 #[tokio::test]
 async fn one_device_more_than_the_limit_is_refused() {
     let bench = Bench::start_with(ClockSource::Driven, |config| config.limits.devices = 2).await;
-    let messages = ["a", "b", "c", "a"].map(|device| reading(device, None, 230.0));
-    store(&bench.core, &messages).await;
+    let [a, b, c] = ["a", "b", "c"].map(|device| reading(device, None, 230.0));
+    // Before anything is committed, and so before the door can know it from the store.
+    for message in [&a, &b, &a] {
+        assert_eq!(accept(&bench.core, bytes(message)).await.unwrap(), Accepted::Stored);
+    }
+    let refused = accept(&bench.core, bytes(&c)).await.unwrap();
+    assert_eq!(refused, Accepted::Refused(RefusalReason::TooManyDevices));
+    bench.core.barrier().await.unwrap();
     assert_eq!(readings(&bench.core).await.len(), 3);
-    assert_eq!(refusals(&bench.core).await[0].reason, "too_many_devices");
+    let rows = refusals(&bench.core).await;
+    assert_eq!(rows[0].reason, "too_many_devices");
+    assert_eq!(rows[0].content.as_deref(), Some(&*bytes(&c)), "what is refused is not lost");
     bench.stop().await;
 }
 
@@ -184,15 +196,8 @@ async fn the_state_keeps_the_latest_values_of_messages_that_ask_for_it() {
     silent.update_state = false;
     let messages = [reading("home", Some(5), 5.0), silent, reading("home", Some(3), 3.0)];
     store(&bench.core, &messages).await;
-    let state = bench
-        .core
-        .readers
-        .with(|reader| {
-            let device = reader.device("home")?.unwrap();
-            reader.state(device.id)
-        })
-        .await
-        .unwrap();
+    let device = bench.core.book.find("home").unwrap().id;
+    let state = bench.core.readers.with(move |reader| reader.state(device)).await.unwrap();
     assert_eq!(state.values.len(), 1);
     assert_eq!(state.values[0].value, 5.0, "an older reading that comes late changes nothing");
     assert_eq!(Some(state.values[0].event), messages[0].event_date);

@@ -3,9 +3,15 @@
 
 mod advance;
 mod back_pressure;
+mod format_1;
+mod full;
 mod idempotency;
 mod ingest;
+mod late;
+mod missing;
+mod modes;
 mod recovery;
+mod start;
 mod wall;
 
 use std::collections::BTreeMap;
@@ -20,9 +26,11 @@ use tempfile::TempDir;
 
 use crate::commands::Outbound;
 use crate::config::{ClockSource, Config, TENANT, Token};
-use crate::core::{Core, lock_folder};
+use crate::core::Core;
+use crate::folder::lock_folder;
 use crate::ingest::{Accepted, Arrival, IngestError};
 use crate::journal::simulated::SimulatedDirectory;
+use crate::start::OpenDirectory;
 use crate::store::{ReadingRow, RefusalRow};
 
 pub(crate) const TOKEN: &str = "a token of the tests";
@@ -78,11 +86,23 @@ pub(crate) async fn store(core: &Core, messages: &[MeasurementMessage]) {
 }
 
 pub(crate) async fn readings(core: &Core) -> Vec<ReadingRow> {
-    core.readers.with(|reader| reader.readings(0, 1_000_000)).await.unwrap()
+    let last = core.progress.totals().readings;
+    let rows = core.readers.with(move |reader| reader.readings(0, 1_000_000, last)).await.unwrap();
+    assert!(!rows.is_more);
+    rows.rows
 }
 
 pub(crate) async fn refusals(core: &Core) -> Vec<RefusalRow> {
-    core.readers.with(|reader| reader.refusals(0, 1_000_000)).await.unwrap()
+    let last = core.progress.totals().refusals;
+    let rows = core.readers.with(move |reader| reader.refusals(0, 1_000_000, last)).await.unwrap();
+    assert!(!rows.is_more);
+    rows.rows
+}
+
+/// A simulated disk in place of the journal's folder.
+pub(crate) fn on(disk: &SimulatedDirectory) -> OpenDirectory {
+    let disk = disk.clone();
+    Box::new(move |_| Ok(Box::new(disk.clone())))
 }
 
 /// A core on a folder of its own.
@@ -111,11 +131,11 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), ClockSource::Driven);
         let lock = lock_folder(folder.path()).unwrap();
-        let core = Core::start_with(&config, Box::new(disk.clone()), lock).unwrap();
+        let core = Core::start_with(&config, on(disk), lock).unwrap();
         Self::ready(core, config, folder).await
     }
 
-    async fn ready(core: Core, config: Config, folder: TempDir) -> Self {
+    pub(crate) async fn ready(core: Core, config: Config, folder: TempDir) -> Self {
         core.ready().await.unwrap();
         let devices = Arc::new(Devices::default());
         core.dispatcher.connect(Arc::clone(&devices) as Arc<dyn Outbound>);

@@ -1,0 +1,109 @@
+//! The data folder: one process at a time, and for its owner alone.
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, TENANT};
+use crate::error::PlatformError;
+use crate::files;
+
+/// The file that versions before this one lock.
+const LOCK_FILE: &str = "lock";
+/// Folder of the journal's segments within the tenant's.
+const JOURNAL_FOLDER: &str = "journal";
+/// What stands beside the tenant's folder, for it must not go with it.
+const HEAD_SUFFIX: &str = "head";
+const LOSSES_SUFFIX: &str = "losses";
+
+/// What makes one process at a time use a data folder; it ends with the process, however that
+/// ends.
+pub(crate) struct FolderLock {
+    /// The folder itself: whatever is removed from it, it stays locked.
+    _folder: File,
+    _file: Option<File>,
+}
+
+/// Where everything lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The tenant's folder.
+    pub(crate) tenant: PathBuf,
+    /// The journal's folder.
+    pub(crate) journal: PathBuf,
+    /// The store's file.
+    pub(crate) store: PathBuf,
+    /// The head file.
+    pub(crate) head: PathBuf,
+    /// The reports of losses.
+    pub(crate) losses: PathBuf,
+}
+
+impl Places {
+    /// Of these settings.
+    pub(crate) fn of(config: &Config) -> Self {
+        let tenant = config.tenant_folder();
+        Self {
+            journal: tenant.join(JOURNAL_FOLDER),
+            store: tenant.join(crate::store::STORE_FILE),
+            head: config.data.join(format!("{TENANT}.{HEAD_SUFFIX}")),
+            losses: config.data.join(format!("{TENANT}.{LOSSES_SUFFIX}")),
+            tenant,
+        }
+    }
+
+    /// Closes what is there to everybody but its owner. The data folder itself is left as it is
+    /// if it was there before: it may be somebody's whose other files others shall see.
+    pub(crate) fn tighten(&self) -> std::io::Result<()> {
+        for path in [&self.tenant, &self.journal, &self.head, &self.losses] {
+            if path.exists() {
+                files::tighten(path)?;
+            }
+        }
+        for entry in std::fs::read_dir(&self.journal)? {
+            files::tighten(&entry?.path())?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the folder for this process alone.
+pub(crate) fn lock_folder(data: &Path) -> Result<FolderLock, PlatformError> {
+    files::make_folder(data).map_err(PlatformError::io("make the data folder", data))?;
+    let folder = File::open(data).map_err(PlatformError::io("open the data folder", data))?;
+    if let Err(error) = take(&folder, data) {
+        // Not every file system locks folders; then there is the file.
+        if matches!(error, PlatformError::DataInUse { .. }) {
+            return Err(error);
+        }
+        tracing::warn!(why = error.in_full(), "only the lock file keeps other processes out");
+    }
+    let mode = folder.metadata().map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o022 != 0 {
+        tracing::warn!(
+            path = %data.display(),
+            "others than its owner can write to the data folder, and so replace what is in it"
+        );
+    }
+    let path = data.join(LOCK_FILE);
+    let file = match files::private().create(true).append(true).open(&path) {
+        Ok(file) => {
+            take(&file, data)?;
+            Some(file)
+        }
+        // The lock on the folder is the one that counts.
+        Err(error) if files::cannot_write(&error) => None,
+        Err(error) => return Err(PlatformError::io("make the lock file", &path)(error)),
+    };
+    Ok(FolderLock { _folder: folder, _file: file })
+}
+
+fn take(file: &File, data: &Path) -> Result<(), PlatformError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(PlatformError::DataInUse { path: data.to_owned() }),
+        Err(TryLockError::Error(source)) => {
+            Err(PlatformError::io("lock the data folder", data)(source))
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The head: how far the journal and the store had come, kept beside both.
+//!
+//! A journal cannot tell from itself that its end was cut off between two records, nor a store that
+//! it is an older one than yesterday's. So what was acknowledged is noted in a third file, in the
+//! data folder itself: before each acknowledgement, without a sync that the acknowledgement would
+//! wait for; the store's thread syncs it once a second. A killed process loses none of it, a power
+//! cut at most what was noted in the last second; it never promises more than is durable in the
+//! journal.
+//!
+//! Three records (journal, store, reports of losses), each written in two places in turn, so that
+//! one is whole whatever happens to the other. A record, little endian: magic, kind u8, three zero
+//! bytes, count u64, three numbers u64, CRC-32C u32 of all before it; the higher count is the newer.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::files::{self, Identity};
+use crate::metrics::lock;
+
+/// Begins every record; the digit is the format's version.
+const MAGIC: [u8; 4] = *b"LMH1";
+/// Records lie apart, each in a block of its own that disks write whole.
+const BLOCK_BYTES: usize = 512;
+const NUMBERS: usize = 3;
+const RECORD_BYTES: usize = 4 + 4 + 8 + NUMBERS * 8 + 4;
+const KINDS: usize = 3;
+const FILE_BYTES: usize = KINDS * 2 * BLOCK_BYTES;
+
+/// What the head said at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The last sequence of the journal that had been acknowledged.
+    pub(crate) synced: u64,
+    /// The last sequence of the journal that the store had.
+    pub(crate) committed: u64,
+    /// Changes of its own that the platform had stored.
+    pub(crate) changes: u64,
+    /// Losses that had been reported.
+    pub(crate) losses: u64,
+}
+
+/// What was found where the head should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// There is no file.
+    Missing,
+    /// There is one, and it cannot be trusted.
+    Unreadable,
+    /// A head.
+    Facts(Facts),
+}
+
+/// Where the bytes of a head go.
+pub(crate) trait HeadFile: Send {
+    /// Writes at an offset.
+    fn write_at(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()>;
+    /// What makes durable what has been written so far, to be run without holding the file.
+    fn syncing(&mut self) -> io::Result<Syncing>;
+}
+
+/// See [`HeadFile::syncing`].
+pub(crate) type Syncing = Box<dyn FnOnce() -> io::Result<()>>;
+
+/// The head of a running platform; its writers share it.
+pub(crate) struct Head(Mutex<State>);
+
+struct State {
+    file: Box<dyn HeadFile>,
+    counts: [u64; KINDS],
+    numbers: [[u64; NUMBERS]; KINDS],
+    /// Something was written since the last sync.
+    is_dirty: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Journal,
+    Store,
+    Losses,
+}
+
+/// Reads a head.
+pub(crate) fn read(path: &Path) -> io::Result<Found> {
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(error) => return Err(error),
+    };
+    Ok(parse(&bytes))
+}
+
+/// What the bytes of a head say.
+pub(super) fn parse(bytes: &[u8]) -> Found {
+    let newest = |kind: usize| {
+        let place = |turn| bytes.get((kind * 2 + turn) * BLOCK_BYTES..).and_then(|b| decode(b, kind));
+        [place(0), place(1)].into_iter().flatten().max_by_key(|(count, _)| *count)
+    };
+    match [newest(0), newest(1), newest(2)] {
+        [Some((_, journal)), Some((_, store)), Some((_, losses))] => Found::Facts(Facts {
+            synced: journal[0],
+            committed: store[0],
+            changes: store[1],
+            losses: losses[0],
+        }),
+        _ => Found::Unreadable,
+    }
+}
+
+fn encode(kind: usize, count: u64, numbers: [u64; NUMBERS]) -> [u8; RECORD_BYTES] {
+    let mut out = [0; RECORD_BYTES];
+    out[..4].copy_from_slice(&MAGIC);
+    out[4] = kind as u8;
+    out[8..16].copy_from_slice(&count.to_le_bytes());
+    for (place, number) in out[16..16 + NUMBERS * 8].chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    let sum = crc32c::crc32c(&out[..RECORD_BYTES - 4]);
+    out[RECORD_BYTES - 4..].copy_from_slice(&sum.to_le_bytes());
+    out
+}
+
+/// The count and the numbers of a record.
+fn decode(bytes: &[u8], kind: usize) -> Option<(u64, [u64; NUMBERS])> {
+    let (content, sum) = bytes.get(..RECORD_BYTES)?.split_last_chunk::<4>()?;
+    let whole = content[..4] == MAGIC && usize::from(content[4]) == kind;
+    if !whole || crc32c::crc32c(content) != u32::from_le_bytes(*sum) {
+        return None;
+    }
+    let words = content[8..].as_chunks::<8>().0;
+    let number = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
+    Some((number(0), [number(1), number(2), number(3)]))
+}
+
+impl Head {
+    /// Goes on from what was found, in a file that is written anew.
+    pub(crate) fn new(
+        facts: Facts,
+        open: impl FnOnce(&[u8]) -> io::Result<Box<dyn HeadFile>>,
+    ) -> io::Result<Self> {
+        let numbers =
+            [[facts.synced, 0, 0], [facts.committed, facts.changes, 0], [facts.losses, 0, 0]];
+        let mut content = vec![0; FILE_BYTES];
+        for (kind, numbers) in numbers.into_iter().enumerate() {
+            for turn in 0..2 {
+                let at = (kind * 2 + turn) * BLOCK_BYTES;
+                content[at..at + RECORD_BYTES]
+                    .copy_from_slice(&encode(kind, turn as u64, numbers));
+            }
+        }
+        let file = open(&content)?;
+        let state = State { file, counts: [1; KINDS], numbers, is_dirty: false };
+        Ok(Self(Mutex::new(state)))
+    }
+
+    /// In a file of the real file system.
+    pub(crate) fn create(path: &Path, facts: Facts) -> io::Result<Self> {
+        Self::new(facts, |content| Ok(Box::new(RealHead::create(path, content)?)))
+    }
+
+    /// Notes that the journal is durable up to a sequence; to be called before anybody is told so.
+    pub(crate) fn journal(&self, synced: u64) -> io::Result<()> {
+        lock(&self.0).write(Kind::Journal, [synced, 0, 0])
+    }
+
+    /// Notes how far the store has come.
+    pub(crate) fn store(&self, committed: u64, changes: u64) -> io::Result<()> {
+        lock(&self.0).write(Kind::Store, [committed, changes, 0])
+    }
+
+    /// Notes how many losses have been reported, durably.
+    pub(crate) fn losses(&self, count: u64) -> io::Result<()> {
+        lock(&self.0).write(Kind::Losses, [count, 0, 0])?;
+        self.sync()
+    }
+
+    /// Makes everything noted durable; the journal goes on meanwhile.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let mut state = lock(&self.0);
+        if !std::mem::take(&mut state.is_dirty) {
+            return Ok(());
+        }
+        let syncing = state.file.syncing();
+        drop(state);
+        let synced = syncing.and_then(|sync| sync());
+        if synced.is_err() {
+            lock(&self.0).is_dirty = true;
+        }
+        synced
+    }
+}
+
+impl State {
+    fn write(&mut self, kind: Kind, numbers: [u64; NUMBERS]) -> io::Result<()> {
+        let kind = kind as usize;
+        if self.numbers[kind] == numbers {
+            return Ok(());
+        }
+        let count = self.counts[kind] + 1;
+        let offset = (kind * 2 + (count % 2) as usize) * BLOCK_BYTES;
+        self.file.write_at(offset, &encode(kind, count, numbers))?;
+        (self.counts[kind], self.numbers[kind]) = (count, numbers);
+        self.is_dirty = true;
+        Ok(())
+    }
+}
+
+struct RealHead {
+    path: PathBuf,
+    file: Arc<File>,
+    identity: Identity,
+    content: Vec<u8>,
+}
+
+impl RealHead {
+    fn create(path: &Path, content: &[u8]) -> io::Result<Self> {
+        files::replace(path, content)?;
+        let file = File::options().write(true).open(path)?;
+        let identity = Identity::of(&file)?;
+        let (path, content) = (path.to_owned(), content.to_owned());
+        Ok(Self { path, file: Arc::new(file), identity, content })
+    }
+}
+
+impl HeadFile for RealHead {
+    fn write_at(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        self.content[offset..offset + bytes.len()].copy_from_slice(bytes);
+        self.file.write_all_at(bytes, offset as u64)
+    }
+
+    /// Somebody may have removed the file meanwhile; then it is made anew.
+    fn syncing(&mut self) -> io::Result<Syncing> {
+        if Identity::at(&self.path).ok() != Some(self.identity) {
+            tracing::warn!(path = %self.path.display(), "the head was removed; it is written anew");
+            *self = Self::create(&self.path, &self.content)?;
+        }
+        let file = Arc::clone(&self.file);
+        Ok(Box::new(move || file.sync_data()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FACTS: Facts = Facts { synced: 9, committed: 7, changes: 5, losses: 3 };
+
+    fn written() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("default.head");
+        let head = Head::create(&path, Facts::default()).unwrap();
+        for step in 1..=3 {
+            head.journal(step * 3).unwrap();
+            head.store(step * 2 + 1, step + 2).unwrap();
+            head.losses(step).unwrap();
+        }
+        (folder, path)
+    }
+
+    #[test]
+    fn it_says_what_was_noted_last_and_goes_on_from_there() {
+        let (_folder, path) = written();
+        assert_eq!(read(&path).unwrap(), Found::Facts(FACTS));
+        let again = Head::create(&path, FACTS).unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Facts(FACTS));
+        again.journal(10).unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Facts(Facts { synced: 10, ..FACTS }));
+    }
+
+    #[test]
+    fn without_a_file_or_with_anything_else_there_is_no_head() {
+        let (_folder, path) = written();
+        assert_eq!(read(&path.with_extension("x")).unwrap(), Found::Missing);
+        for content in [Vec::new(), vec![0; FILE_BYTES], vec![7; 9999]] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(read(&path).unwrap(), Found::Unreadable);
+        }
+    }
+
+    #[test]
+    fn a_head_that_was_removed_is_written_anew_with_the_next_sync() {
+        let (_folder, path) = written();
+        let head = Head::create(&path, FACTS).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        head.journal(11).unwrap();
+        head.sync().unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Facts(Facts { synced: 11, ..FACTS }));
+    }
+
+    proptest! {
+        #[test]
+        fn a_flipped_bit_never_makes_it_say_more(bit in any::<prop::sample::Index>()) {
+            let (_folder, path) = written();
+            let mut bytes = std::fs::read(&path).unwrap();
+            let bit = bit.index(bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let Found::Facts(found) = parse(&bytes) else { panic!("one place is enough") };
+            // The other place has what was noted before.
+            prop_assert!(found.synced == 9 || found.synced == 6);
+            prop_assert!(found.changes == 5 || found.changes == 4);
+            prop_assert!(found.losses == 3 || found.losses == 2);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What is known to be lost or damaged, and that somebody has looked at it.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use lastmeter_units::SimTime;
+use serde::{Deserialize, Serialize};
+
+use super::extract::{Body, Pairs, PathText};
+use super::{Answer, Api, Problem};
+use crate::losses::{Acknowledged, Loss};
+
+/// All reports, oldest first.
+#[derive(Serialize)]
+pub(super) struct LossesJson {
+    results: Vec<LossJson>,
+    /// Those that nobody has acknowledged.
+    unacknowledged: u64,
+    /// Losses that were found when there were too many reports to keep.
+    further: u64,
+}
+
+/// A report.
+#[derive(Serialize)]
+pub(super) struct LossJson {
+    id: u64,
+    kind: &'static str,
+    place: String,
+    detail: String,
+    found: SimTime,
+    acknowledged: Option<Acknowledged>,
+}
+
+impl From<Loss> for LossJson {
+    fn from(loss: Loss) -> Self {
+        Self {
+            id: loss.id,
+            kind: loss.kind.word(),
+            place: loss.place,
+            detail: loss.detail,
+            found: loss.found,
+            acknowledged: loss.acknowledged,
+        }
+    }
+}
+
+/// `GET /api/v1/losses`
+pub(super) async fn list(State(api): State<Api>, pairs: Pairs) -> Answer<LossesJson> {
+    pairs.finish()?;
+    let (losses, further) = api.core.losses.list();
+    let unacknowledged = api.core.losses.open_ones().0;
+    let results = losses.into_iter().map(LossJson::from).collect();
+    Ok(Json(LossesJson { results, unacknowledged, further }))
+}
+
+/// What is said about a loss.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AcknowledgeJson {
+    /// Who looked at it and what was done.
+    note: String,
+}
+
+/// `POST /api/v1/losses/{id}/acknowledge`: durable when it is answered.
+pub(super) async fn acknowledge(
+    State(api): State<Api>,
+    PathText(text): PathText,
+    pairs: Pairs,
+    Body(said): Body<AcknowledgeJson>,
+) -> Answer<LossJson> {
+    pairs.finish()?;
+    let unknown = || {
+        let text = crate::refusal::shortened(&text, 80);
+        Problem::not_found("unknown_loss", format!("there is no report of a loss `{text}`"))
+    };
+    let id: u64 = text.parse().map_err(|_| unknown())?;
+    let losses = std::sync::Arc::clone(&api.core.losses);
+    let written = tokio::task::spawn_blocking(move || losses.acknowledge(id, &said.note)).await;
+    let unwritten = |why: String| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_written", why)
+    };
+    match written.map_err(|error| unwritten(error.to_string()))? {
+        Ok(loss) => loss.map(|loss| Json(loss.into())).ok_or_else(unknown),
+        Err(error) => Err(unwritten(format!("the acknowledgement could not be written: {error}"))),
+    }
+}

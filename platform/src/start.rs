@@ -1,0 +1,373 @@
+//! Bringing the platform up from what a stop of any kind left behind.
+//!
+//! In this order, so that nothing that is missing goes unnoticed and no restart wipes what shows
+//! it: the reports of losses and the head are read; the store is opened; the journal is looked
+//! through and compared with both; what is missing is reported, durably; only then is anything
+//! else written. Where nothing can be written at all, as on a full disk, what is stored is served,
+//! and the journal's thread tries again from time to time.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use lastmeter_units::SimTime;
+use lastmeter_wire::flexmeter::{self, DecodeRules};
+
+use crate::book::Book;
+use crate::clock::{Clock, Timer};
+use crate::config::{Config, Limits, TENANT};
+use crate::error::PlatformError;
+use crate::files;
+use crate::folder::{FolderLock, Places};
+use crate::journal::{
+    self, Appender, Directory, Facts, Found, Head, JournalStopped, Kind, Missing, Position,
+    RealDirectory, Record, Survey, Working,
+};
+use crate::losses::{LossKind, Losses};
+use crate::metrics::{Metrics, lock};
+use crate::pipeline::{self, Body, Delivery, Job};
+use crate::refusal::RefusalRecord;
+use crate::store::{
+    self, Around, Batching, Health, Inspection, Opened, Progress, Quantities, Readers, Signals,
+    StoreThread, Writer,
+};
+
+/// What is written to see whether there is room again, bytes.
+const PROBE_BYTES: usize = 256 * 1024;
+
+/// How the journal's folder is opened.
+pub(crate) type OpenDirectory = Box<dyn Fn(&Path) -> std::io::Result<Box<dyn Directory>> + Send>;
+
+/// The journal's folder on the real file system.
+pub(crate) fn real_directory(path: &Path) -> std::io::Result<Box<dyn Directory>> {
+    Ok(Box::new(RealDirectory::open(path)?))
+}
+
+/// Threads to be waited for at the end.
+#[derive(Default)]
+pub(crate) struct Threads {
+    /// Those that end when their queue does.
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// The one that has to be told.
+    pub(crate) inspection: Option<Inspection>,
+}
+
+/// What is there from the first moment, and what the rest is made of.
+pub(crate) struct Start {
+    pub(crate) places: Places,
+    limits: Limits,
+    pub(crate) keep: Arc<FolderLock>,
+    open_directory: OpenDirectory,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) losses: Arc<Losses>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) committed: Arc<AtomicU64>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) threads: Arc<Mutex<Threads>>,
+    head: Found,
+    has_unreadable_reports: bool,
+}
+
+impl Start {
+    /// Reads what tells whether anything is missing.
+    pub(crate) fn new(
+        config: &Config,
+        open_directory: OpenDirectory,
+        keep: FolderLock,
+    ) -> Result<Self, PlatformError> {
+        let places = Places::of(config);
+        let clock = Arc::new(Clock::new(config.clock, SimTime(0)));
+        let (losses, has_unreadable_reports) = Losses::open(&places.losses, Arc::clone(&clock))
+            .map_err(PlatformError::io("read the reports of losses", &places.losses))?;
+        let (open, _) = losses.open_ones();
+        if open > 0 {
+            tracing::warn!(open, "reports of lost or damaged data have not been acknowledged");
+        }
+        let head = journal::read_head(&places.head)
+            .map_err(PlatformError::io("read the head", &places.head))?;
+        Ok(Self {
+            places,
+            limits: config.limits.clone(),
+            keep: Arc::new(keep),
+            open_directory,
+            clock,
+            metrics: Arc::default(),
+            book: Arc::default(),
+            losses: Arc::new(losses),
+            health: Arc::default(),
+            committed: Arc::default(),
+            progress: Arc::new(Progress::new(pipeline::Totals::default())),
+            threads: Arc::default(),
+            head,
+            has_unreadable_reports,
+        })
+    }
+
+    /// What queries need beside the file.
+    pub(crate) fn around(&self, quantities: &Quantities) -> Around {
+        Around {
+            quantities: Arc::new(quantities.clone()),
+            book: Arc::clone(&self.book),
+            losses: Arc::clone(&self.losses),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    /// Opens everything for writing, reports what is missing, and starts the store's thread on
+    /// what the journal has and the store has not. Blocks while it replays.
+    pub(crate) fn bring_up(&self) -> Result<(Working, Around), PlatformError> {
+        let Places { tenant, journal, store: path, .. } = &self.places;
+        files::make_folder(tenant).map_err(PlatformError::io("make the tenant's folder", tenant))?;
+        let directory = (self.open_directory)(journal)
+            .map_err(PlatformError::io("make the journal's folder", journal))?;
+        files::make_folder(journal)
+            .and_then(|()| self.places.tighten())
+            .map_err(PlatformError::io("close the data folder to others", tenant))?;
+        let mut opened = store::open_for_writing(path)?;
+        let around = self.around(&opened.quantities);
+        self.enter(&mut opened, &around)?;
+        let survey = self.survey(directory.as_ref(), &opened)?;
+        let head = self.note(&survey, &opened)?;
+        let position = Position { durable: survey.durable, used: survey.used };
+        let stored = opened.standing;
+        let changes = stored.changes.max(self.facts().changes);
+        let jobs = self.start_store(opened, around.clone(), Arc::clone(&head))?;
+        let replayed = replay(directory.as_ref(), stored.journal_committed, &jobs)?;
+        self.metrics.journal_replayed.store(replayed, Ordering::Relaxed);
+        jobs.send(Job::Settle { committed: survey.durable, changes })
+            .map_err(|_| PlatformError::NotReady(Box::new(JournalStopped)))?;
+        if replayed > 0 || survey.torn > 0 {
+            let (torn, torn_bytes) = (survey.torn, survey.torn_bytes);
+            tracing::info!(replayed, torn, torn_bytes, "the journal was read back");
+        }
+        let inspection =
+            Inspection::start(path.clone(), around.clone(), Arc::clone(&self.progress))
+                .map_err(PlatformError::io("start looking at the store", path))?;
+        lock(&self.threads).inspection = Some(inspection);
+        let segment_bytes = self.limits.segment_bytes;
+        let appender = Appender::new(directory, head, segment_bytes, position, survey.segments);
+        Ok((Working { appender, store: jobs }, around))
+    }
+
+    /// What is stored, for reading only, where nothing can be written.
+    pub(crate) fn open_alone(&self) -> Result<Opened, PlatformError> {
+        let mut opened = store::open_alone(&self.places.store)?;
+        let around = self.around(&opened.quantities);
+        self.enter(&mut opened, &around)?;
+        Ok(opened)
+    }
+
+    /// Takes over what is read once.
+    fn enter(&self, opened: &mut Opened, around: &Around) -> Result<(), PlatformError> {
+        for (id, expires) in store::load(opened, around, &self.places.store)? {
+            self.clock.schedule(expires, Timer::ExpireInvocation(id));
+        }
+        if let Some(stands) = opened.standing.clock_ns {
+            self.clock.set(SimTime(stands));
+        }
+        self.progress.begin(opened.standing.totals());
+        Ok(())
+    }
+
+    fn facts(&self) -> Facts {
+        match self.head {
+            Found::Facts(facts) => facts,
+            Found::Missing | Found::Unreadable => Facts::default(),
+        }
+    }
+
+    fn survey(&self, directory: &dyn Directory, opened: &Opened) -> Result<Survey, PlatformError> {
+        let committed = opened.standing.journal_committed;
+        let survey = journal::survey(directory, committed, self.facts().synced)
+            .map_err(|error| PlatformError::Journal(Box::new(error)))?;
+        let metrics = &self.metrics;
+        metrics.journal_torn.store(survey.torn, Ordering::Relaxed);
+        metrics.journal_settled.store(survey.settled, Ordering::Relaxed);
+        metrics.journal_missing.store(survey.missing.len() as u64, Ordering::Relaxed);
+        if survey.settled > 0 {
+            let stretches = survey.settled;
+            tracing::info!(stretches, "unreadable stretches of the journal are all in the store");
+        }
+        Ok(survey)
+    }
+
+    /// Reports what is missing, durably, and begins a head of what there is.
+    fn note(&self, survey: &Survey, opened: &Opened) -> Result<Arc<Head>, PlatformError> {
+        let (standing, facts) = (&opened.standing, self.facts());
+        let report = |kind, place: String, detail: String| {
+            self.losses
+                .report(kind, &place, &detail)
+                .map_err(PlatformError::io("write the reports of losses", &self.places.losses))
+        };
+        for missing in &survey.missing {
+            let Missing { after, through, .. } = missing;
+            report(LossKind::MissingRecords, format!("{}-{through}", after + 1), in_words(missing))?;
+        }
+        if facts.changes > standing.changes {
+            let (from, to) = (standing.changes + 1, facts.changes);
+            let detail = format!(
+                "the store is an older one than it was: {} changes of commands or of the clock are \
+                 missing; look at the commands that were sent last, and send them again",
+                to - standing.changes
+            );
+            report(LossKind::MissingChanges, format!("{from}-{to}"), detail)?;
+        }
+        let is_missing = self.head == Found::Missing && standing.is_guarded;
+        if is_missing || self.head == Found::Unreadable {
+            let detail = format!(
+                "{} is {}: whether the journal and the store have everything that was acknowledged \
+                 last is unknown",
+                self.places.head.display(),
+                if is_missing { "missing" } else { "unreadable" }
+            );
+            report(LossKind::MissingHead, format!("journal {}", survey.durable), detail)?;
+        }
+        let count = self.losses.count();
+        if facts.losses > count || self.has_unreadable_reports {
+            let detail = format!(
+                "of {} reports of losses {count} are there; what the others said is unknown",
+                facts.losses.max(count)
+            );
+            report(LossKind::MissingReports, format!("{count} of {}", facts.losses), detail)?;
+        }
+        self.begin_head(survey, opened)
+    }
+
+    fn begin_head(&self, survey: &Survey, opened: &Opened) -> Result<Arc<Head>, PlatformError> {
+        let facts = Facts {
+            synced: survey.durable,
+            committed: opened.standing.journal_committed,
+            changes: opened.standing.changes.max(self.facts().changes),
+            losses: self.losses.count(),
+        };
+        let head = Head::create(&self.places.head, facts).map(Arc::new);
+        let head = head.and_then(|head| self.losses.count_in(Arc::clone(&head)).map(|()| head));
+        head.map_err(PlatformError::io("write the head", &self.places.head))
+    }
+
+    fn start_store(
+        &self,
+        opened: Opened,
+        around: Around,
+        head: Arc<Head>,
+    ) -> Result<SyncSender<Job>, PlatformError> {
+        let limits = &self.limits;
+        let batching = Batching {
+            jobs_max: limits.batch_messages,
+            wait: std::time::Duration::from_millis(limits.batch_wait_ms),
+            queue: limits.queue_messages,
+        };
+        let signals = Signals {
+            health: Arc::clone(&self.health),
+            committed: Arc::clone(&self.committed),
+            progress: Arc::clone(&self.progress),
+            metrics: Arc::clone(&self.metrics),
+            head,
+        };
+        let path = &self.places.store;
+        let writer =
+            Writer::new(opened, around, Arc::clone(&self.clock), limits.refused_content_bytes);
+        let store = StoreThread::start(writer, path, batching, signals, Arc::clone(&self.keep))
+            .map_err(PlatformError::io("start the store's thread", path))?;
+        lock(&self.threads).threads.push(store.thread);
+        Ok(store.jobs)
+    }
+
+    /// Whether there is room to write again.
+    fn probe(&self) -> std::io::Result<()> {
+        let path = self.places.tenant.join("probe");
+        let written = files::replace(&path, &vec![0; PROBE_BYTES]);
+        // It must not take the room it found; if it was not written there is nothing to remove.
+        let _ = std::fs::remove_file(&path);
+        written
+    }
+
+    /// One attempt to get going after a start at which nothing could be written. Queries are
+    /// answered over one connection before, and wait while it is tried.
+    pub(crate) fn wake_up(&self, readers: &Readers, urgent: &Readers) -> Result<Working, String> {
+        self.probe().map_err(|error| format!("nothing can be written: {error}"))?;
+        readers.read_alone(None);
+        let error = match self.bring_up() {
+            Ok((working, around)) => {
+                readers.renew(around.clone());
+                urgent.renew(around);
+                return Ok(working);
+            }
+            Err(error) => error,
+        };
+        match self.open_alone() {
+            Ok(opened) => readers.read_alone(Some(opened.connection)),
+            Err(error) => tracing::warn!(%error, "the store cannot be read"),
+        }
+        Err(error.in_full())
+    }
+}
+
+fn in_words(missing: &Missing) -> String {
+    let Missing { after, through, segment } = missing;
+    let count = through - after;
+    let kept = segment.as_ref().map_or(String::new(), |name| {
+        format!(" (unreadable bytes in their place are kept in journal/{name})")
+    });
+    format!(
+        "up to {count} messages or refusals that were acknowledged are in neither the journal nor \
+         the store{kept}; restore both from a copy, or have the last messages sent again"
+    )
+}
+
+/// Hands the store what the journal has and the store has not; how many there were.
+fn replay(
+    directory: &dyn Directory,
+    stored: u64,
+    store: &SyncSender<Job>,
+) -> Result<u64, PlatformError> {
+    let mut replayed = 0;
+    journal::replay(directory, stored, |record| {
+        replayed += 1;
+        store.send(Job::Delivery(Box::new(delivery_of(&record)))).map_err(|_| JournalStopped)
+    })?;
+    Ok(replayed)
+}
+
+/// A journal record as it goes to the store. It was accepted once, under the rules of that time,
+/// so it is read under the widest rules; one that cannot be read even so becomes a refusal, never
+/// nothing.
+fn delivery_of(record: &Record<'_>) -> Delivery {
+    let mut content = Bytes::new();
+    let read = match record.kind {
+        Kind::Message => {
+            pipeline::decode_message(record.payload).map(|(received, topic, payload)| {
+                content = Bytes::copy_from_slice(payload);
+                let body = match flexmeter::decode(payload, &DecodeRules::default()) {
+                    Ok(request) => Body::Request(Box::new(request)),
+                    Err(refusal) => Body::Refusal(RefusalRecord {
+                        reason: refusal.reason.as_str().to_owned(),
+                        device: refusal.hardware_id,
+                        topic: topic.to_owned(),
+                        detail: refusal.detail,
+                        content: Some(content.clone()),
+                    }),
+                };
+                (received, topic.to_owned(), body)
+            })
+        }
+        Kind::Refusal => pipeline::decode_refusal(record.payload)
+            .map(|(received, refusal)| (received, refusal.topic.clone(), Body::Refusal(refusal))),
+    };
+    let (received, topic, body) = read.unwrap_or_else(|error| {
+        let refusal = RefusalRecord {
+            reason: "unreadable_entry".to_owned(),
+            device: None,
+            topic: TENANT.to_owned(),
+            detail: error.to_string(),
+            content: Some(Bytes::copy_from_slice(record.payload)),
+        };
+        (SimTime(0), refusal.topic.clone(), Body::Refusal(refusal))
+    });
+    Delivery { sequence: record.sequence, received, topic, body, content, _permit: None }
+}

@@ -1,0 +1,99 @@
+//! How long a start takes does not depend on how much is stored; what is damaged is found all the
+//! same, in the background or when it is read.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::*;
+use crate::bench::BenchStore;
+use crate::losses::LossKind;
+use crate::store::StoreError;
+
+/// Readings unless `LASTMETER_TEST_READINGS` names another number, as `tests/long` does.
+const READINGS: usize = 200_000;
+/// Readings in one transaction of the generator.
+const BATCH: usize = 5000;
+/// The longest that a start may take.
+const START_LIMIT: Duration = Duration::from_secs(2);
+
+/// Writes readings of 50 devices with 5 values each.
+fn generate(config: &Config, readings: usize) {
+    let tenant = config.tenant_folder();
+    fs::create_dir_all(&tenant).unwrap();
+    let mut store = BenchStore::open(&tenant, 5);
+    for _ in 0..readings / BATCH {
+        let batch = store.batch(BATCH, 50);
+        store.apply(&batch);
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how long a start takes is what is tested")]
+async fn a_start_with_many_readings_takes_no_longer_than_its_limit() {
+    let named = std::env::var("LASTMETER_TEST_READINGS").ok();
+    let count = named.map_or(READINGS, |text| text.parse().expect("a number of readings"));
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), ClockSource::Driven);
+    generate(&config, count);
+    let begun = Instant::now();
+    let core = Core::start(&config).unwrap();
+    core.ready().await.unwrap();
+    let took = begun.elapsed();
+    println!("started with {count} readings in {took:?}");
+    assert!(took < START_LIMIT, "{took:?} with {count} readings");
+    let last = core.progress.totals().readings;
+    assert_eq!(last, count as u64);
+    let query = move |reader: &crate::store::Reader| reader.readings(last - 1, 10, last);
+    assert_eq!(core.readers.with(query).await.unwrap().rows.len(), 1);
+    assert!(core.stop(STOP_LIMIT).await);
+}
+
+/// Flips a bit of the one place in a file where these bytes stand.
+fn flip(path: &Path, bytes: &[u8]) {
+    let mut content = fs::read(path).unwrap();
+    let places: Vec<usize> = content
+        .windows(bytes.len())
+        .enumerate()
+        .filter_map(|(place, window)| (window == bytes).then_some(place))
+        .collect();
+    assert_eq!(places.len(), 1, "the bytes stand in one place");
+    content[places[0]] ^= 1;
+    fs::write(path, content).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_reading_is_found_in_the_background_and_never_served() {
+    let bench = Bench::start(ClockSource::Driven).await;
+    let volts = |serial: u64| if serial == 700 { 12_345.678 } else { 230.0 };
+    let messages: Vec<_> =
+        (1..=1000).map(|serial| reading("home", Some(serial), volts(serial))).collect();
+    store(&bench.core, &messages).await;
+    // Out of the state as well: its latest value is another one.
+    let (config, folder) = (bench.config.clone(), bench.folder);
+    assert!(bench.core.stop(STOP_LIMIT).await);
+    drop(bench.core);
+    flip(&folder.path().join("default/store.db"), &12_345.678_f64.to_le_bytes());
+    let core = Core::start(&config).unwrap();
+    let bench = Bench::ready(core, config, folder).await;
+    let found = async {
+        while bench.core.metrics.inspections.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(STOP_LIMIT, found).await.expect("a round of inspection");
+    let (losses, _) = bench.core.losses.list();
+    let places: Vec<(LossKind, &str)> =
+        losses.iter().map(|loss| (loss.kind, loss.place.as_str())).collect();
+    assert_eq!(places, [(LossKind::DamagedStore, "reading 700")]);
+
+    let readers = &bench.core.readers;
+    let before = readers.with(|reader| reader.readings(600, 200, 1000)).await.unwrap();
+    assert_eq!((before.rows.len(), before.is_more), (99, true), "up to the damaged one");
+    let there = readers.with(|reader| reader.readings(699, 200, 1000)).await;
+    assert!(matches!(there, Err(StoreError::DamagedPart(_))), "{there:?}");
+    let behind = readers.with(|reader| reader.readings(700, 1000, 1000)).await.unwrap();
+    assert_eq!((behind.rows.len(), behind.is_more), (300, false));
+    assert!(bench.core.metrics.damaged_reads.load(Ordering::Relaxed) >= 2);
+    bench.stop().await;
+}
