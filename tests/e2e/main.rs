@@ -8,6 +8,7 @@ mod bench;
 mod broken_input;
 mod command_line;
 mod commands;
+mod crowds;
 mod grid;
 mod hostile;
 mod interrupted;

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Server, router};
+use super::{Server, Settings, router};
 use crate::config::ClockSource;
+use crate::gate::Gate;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
@@ -26,6 +27,7 @@ const START: &str = "2027-01-18T17:00:00Z";
 struct Served {
     bench: Bench,
     server: Server,
+    gate: Arc<Gate>,
 }
 
 /// An answer.
@@ -72,10 +74,19 @@ impl Served {
     }
 
     async fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
-        let router = router(Arc::clone(&bench.core), &bench.config);
+        let gate = Arc::<Gate>::default();
+        let settings =
+            Settings { connections, of_peer: connections, limit, gate: Arc::clone(&gate) };
+        Self::with_settings(bench, settings)
+    }
+
+    fn with_settings(bench: Bench, settings: Settings) -> Self {
+        let gate = Arc::clone(&settings.gate);
+        let connections = bench.config.limits.rest_connections;
+        let router = router(Arc::clone(&bench.core), &bench.config, connections, Arc::clone(&gate));
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let server = Server::start(any, router, connections, limit).await.unwrap();
-        Self { bench, server }
+        let server = Server::start(any, router, settings).unwrap();
+        Self { bench, server, gate }
     }
 
     async fn stop(self) {
