@@ -108,7 +108,7 @@ pub struct Limits {
     /// The largest body of a REST request.
     pub rest_body_bytes: usize,
     /// REST connections at a time. Beyond them the oldest that has not shown its token yet is ended
-    /// for a newcomer; where there is none, only health and metrics are answered.
+    /// for a newcomer; where there is none, only health and metrics are answered at once.
     pub rest_connections: usize,
     /// How long a REST client may take for the head of its request, again for its body, and again
     /// for each 64 KiB of the answer, and how long its connection may be idle, in seconds.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use lastmeter_link::http::Client;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use serde_json::Value;
 
 use crate::bench::{call, lastmeter, library, signal};
@@ -362,6 +362,59 @@ fn rest_sockets_that_say_nothing_or_half_a_head_hold_nothing() {
         drop(crowd);
     }
     assert!(platform.log().lines().count() < 100);
+}
+
+/// Processor time that a process has used, of all its threads.
+fn processor_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // Behind the name, which may hold anything: utime and stime are fields 14 and 15 (proc(5)).
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = [11, 12].map(|field| fields[field].parse::<u64>().unwrap()).iter().sum();
+    // A hundred a second, whatever the kernel's own is.
+    Duration::from_millis(10 * ticks)
+}
+
+#[test]
+fn where_no_descriptor_is_left_nothing_spins_and_the_log_stays_small() {
+    let platform = Platform::start("-S -n 1024", &[]);
+    runtime().block_on(async {
+        let mut honest = Honest::open(platform.options("early")).await;
+        honest.deliver("early").await;
+        let (open, limit) = platform.descriptors();
+        let pid = Pid::from_raw(platform.child.id().cast_signed());
+        let limit_to = |soft: usize| {
+            let limit = Rlimit { current: Some(soft as u64), ..getrlimit_of(&platform) };
+            prlimit(pid, Resource::Nofile, limit).unwrap();
+        };
+        limit_to(open);
+        let crowd: Vec<TcpStream> =
+            (0..10).flat_map(|_| [platform.connect(), platform.connect_rest()]).collect();
+        let before = processor_time(platform.child.id());
+        std::thread::sleep(Duration::from_secs(4));
+        let used = processor_time(platform.child.id()) - before;
+        limit_to(limit);
+        println!("used {used:?} of the processor in 4 s");
+        assert!(used < Duration::from_secs(1), "{used:?}");
+        let log = platform.log();
+        assert!(log.contains("could not be accepted"), "{log}");
+        assert!(log.lines().count() < 20, "{log}");
+        // Then everybody is served.
+        honest.deliver("early").await;
+        let failures = ["mqtt", "rest"].map(|door| {
+            platform.metric(&format!("lastmeter_accept_failures_total{{door=\"{door}\"}}"))
+        });
+        assert!(failures.iter().all(|count| (1..40).contains(count)), "{failures:?}");
+        drop(crowd);
+    });
+}
+
+/// The limits of open files that a platform has.
+fn getrlimit_of(platform: &Platform) -> Rlimit {
+    let limits = format!("/proc/{}/limits", platform.child.id());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let mut numbers = line.split_whitespace().skip(3).map(|number| number.parse().ok());
+    Rlimit { current: numbers.next().unwrap(), maximum: numbers.next().unwrap() }
 }
 
 #[test]

@@ -298,8 +298,8 @@ mod tests {
     use super::*;
 
     const OPENING: Opening = Opening {
-        first_byte: Duration::from_secs(5),
-        connect: Duration::from_secs(10),
+        first_byte: Duration::from_millis(400),
+        connect: Duration::from_millis(1200),
         bytes: 1000,
     };
 
@@ -339,7 +339,7 @@ mod tests {
         }
     }
 
-    /// A client that does this, and what becomes of it; time passes by itself.
+    /// A client that sends these, each after a pause, and what becomes of it.
     async fn client(pieces: &[(u64, &[u8])]) -> Result<BytesMut, Turned> {
         let (mut server, mut client) = tokio::io::duplex(64 * 1024);
         let sending = async {
@@ -358,17 +358,19 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_connect_has_to_begin_and_to_end_in_time() {
         let whole = [0x10, 4, 1, 2, 3, 4];
-        assert_eq!(client(&[(4900, &whole[..])]).await.as_deref(), Ok(&whole[..]));
-        assert_eq!(client(&[(5100, &whole[..])]).await, Err(Turned::Silent));
-        assert_eq!(client(&[]).await, Err(Turned::Silent));
-        let pieces: [(u64, &[u8]); 3] = [(4000, &[0x10]), (3000, &[4, 1, 2]), (2900, &[3, 4, 9])];
+        assert_eq!(client(&[(0, &whole[..])]).await.as_deref(), Ok(&whole[..]));
+        let pieces: [(u64, &[u8]); 3] = [(0, &[0x10]), (1, &[4, 1, 2]), (1, &[3, 4, 9])];
         // What comes behind it is the broker's to read.
         assert_eq!(client(&pieces).await.as_deref(), Ok(&[0x10, 4, 1, 2, 3, 4, 9][..]));
-        let drip: Vec<(u64, &[u8])> = whole.chunks(1).map(|byte| (1900, byte)).collect();
-        assert_eq!(client(&drip).await, Err(Turned::Slow), "six bytes, one every 1.9 s");
+        assert_eq!(client(&[]).await, Err(Turned::Silent));
+        assert_eq!(client(&[(900, &whole[..])]).await, Err(Turned::Silent));
+        assert_eq!(client(&[(0, &[0x10]), (3000, &whole[1..])]).await, Err(Turned::Slow));
+        let drip: Vec<(u64, &[u8])> = whole.chunks(1).map(|byte| (300, byte)).collect();
+        let drip = [&[(0, &whole[..1])], &drip[1..]].concat();
+        assert_eq!(client(&drip).await, Err(Turned::Slow), "six bytes, one every 0.3 s");
         assert_eq!(client(&[(0, b"\x10\xe9\x07")]).await, Err(Turned::TooLarge));
         assert_eq!(client(&[(0, b"GET / HTTP/1.1\r\n")]).await, Err(Turned::NotMqtt));
     }

@@ -218,9 +218,9 @@ impl Hooks {
             return;
         }
         match reason {
-            Reason::MessageQueueFull | Reason::MessageExpiration => {
-                count(&self.counters.deliveries_dropped);
-            }
+            // Counted where it is decided (see `queues`).
+            Reason::MessageQueueFull => {}
+            Reason::MessageExpiration => count(&self.counters.deliveries_dropped),
             _ => count(&self.counters.deliveries_abandoned),
         }
     }

@@ -236,6 +236,7 @@ impl Bounded {
         let charged = match self.inner.tx(&relation.1) {
             Some((_, to)) => match self.queues.links.find(&to) {
                 Some(link) => self.queues.charge(&link, message).map_err(|excess| {
+                    count(&self.queues.counters.deliveries_dropped);
                     self.queues.disconnect(&link, excess);
                     (to, Reason::MessageQueueFull)
                 }),

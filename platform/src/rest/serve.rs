@@ -2,11 +2,12 @@
 //! on each stretch of an answer, and an end that lets requests finish.
 //!
 //! Terms: the *anteroom* is for connections for which there is no seat: there health and metrics are
-//! answered, and everything else with 503. It is small, and whoever waits in it longest gives way.
+//! answered, and who asks for something else waits a moment for a seat. It is small, and whoever is
+//! in it longest gives way.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ use crate::gate::{
 /// How long a connection keeps its seat, whoever comes, before it has shown its token. A client
 /// sends its request with the end of the handshake.
 const GRACE: Duration = Duration::from_millis(250);
+/// How long a request waits in the anteroom for a seat.
+const SEAT_WAIT: Duration = Duration::from_secs(2);
 /// What is answered in the anteroom.
 const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -64,13 +67,18 @@ pub(super) struct Visit(Arc<Visitor>);
 
 struct Visitor {
     from: IpAddr,
-    /// Why it is in the anteroom, if it is.
-    no_seat: Option<Turned>,
     has_spoken: AtomicBool,
     has_asked: AtomicBool,
     socket: Socket,
     /// The last to go, after its descriptor.
-    seat: Seat,
+    place: Mutex<Place>,
+}
+
+/// Where a connection is.
+enum Place {
+    Seat(Seat),
+    /// In the anteroom, and why.
+    Anteroom(Turned, #[expect(dead_code, reason = "it is taken until it is dropped")] Seat),
 }
 
 impl Visit {
@@ -82,8 +90,20 @@ impl Visit {
     /// It has shown the token.
     pub(super) fn is_known(&self) {
         // Nobody stays in the anteroom.
-        if self.0.no_seat.is_none() {
-            self.0.seat.is_known();
+        if let Place::Seat(seat) = &*self.place() {
+            seat.is_known();
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why it is in the anteroom, if it is.
+    fn no_seat(&self) -> Option<Turned> {
+        match *self.place() {
+            Place::Seat(_) => None,
+            Place::Anteroom(reason, _) => Some(reason),
         }
     }
 
@@ -200,51 +220,40 @@ impl House {
 
     /// Finds a place for a connection.
     fn receive(&self, socket: Socket, from: IpAddr) -> Option<Visit> {
-        let (seat, no_seat) = match self.seats.ask(Door::Rest, from, &socket) {
-            Answer::Seated(seat) => (Some(seat), None),
-            Answer::Wait(_) => (None, Some(Turned::Full)),
-            Answer::Full(reason) => (None, Some(reason)),
+        let no_seat = match self.seats.ask(Door::Rest, from, &socket) {
+            Answer::Seated(seat) => return Some(Visit::new(from, socket, Place::Seat(seat))),
+            Answer::Wait(_) => Turned::Full,
+            Answer::Full(reason) => reason,
         };
-        let seat = match seat {
-            Some(seat) => seat,
-            None => match self.anteroom.ask(Door::Rest, from, &socket) {
-                Answer::Seated(seat) => seat,
-                Answer::Wait(_) | Answer::Full(_) => {
-                    self.gate.turn_away(Door::Rest, Turned::Full);
-                    return None;
-                }
-            },
-        };
-        let (has_spoken, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
-        Some(Visit(Arc::new(Visitor { from, no_seat, has_spoken, has_asked, socket, seat })))
+        match self.anteroom.ask(Door::Rest, from, &socket) {
+            Answer::Seated(seat) => {
+                Some(Visit::new(from, socket, Place::Anteroom(no_seat, seat)))
+            }
+            Answer::Wait(_) | Answer::Full(_) => {
+                self.gate.turn_away(Door::Rest, Turned::Full);
+                None
+            }
+        }
     }
 
     fn serve(&self, visit: Visit) -> impl Future<Output = ()> + use<> {
-        let (service, gate) = (self.service.clone(), Arc::clone(&self.gate));
-        let (answering, asking) = (Arc::clone(&gate), visit.clone());
+        let (inner, gate) = (self.service.clone(), Arc::clone(&self.gate));
+        let (usher, asking) = (Usher::of(self), visit.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let visit = asking.clone();
+            let (visit, usher) = (asking.clone(), usher.clone());
             visit.0.has_asked.store(true, Ordering::Relaxed);
-            let is_answered = ALWAYS_ANSWERED.contains(&request.uri().path());
-            let refused = visit.0.no_seat.filter(|_| !is_answered);
-            let leaves = visit.0.no_seat.is_some();
-            request.extensions_mut().insert(visit);
-            let answer = match refused {
-                Some(reason) => {
-                    answering.turn_away(Door::Rest, reason);
-                    Err(no_seat(reason))
-                }
-                None => Ok(service.call(request)),
-            };
+            let is_always_answered = ALWAYS_ANSWERED.contains(&request.uri().path());
+            request.extensions_mut().insert(visit.clone());
+            let inner = inner.clone();
             async move {
-                let mut response = match answer {
-                    Ok(answer) => answer.await?,
-                    Err(response) => response,
-                };
-                if leaves {
+                if !is_always_answered && let Err(refused) = usher.seat(&visit).await {
+                    return Ok::<Response, std::convert::Infallible>(refused);
+                }
+                let mut response = inner.call(request).await?;
+                if visit.no_seat().is_some() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<Response, std::convert::Infallible>(response)
+                Ok(response)
             }
         });
         let stream = Impatient::new(visit.0.socket.clone(), self.limit, visit.clone());
@@ -264,7 +273,42 @@ impl House {
     }
 }
 
+/// Finds seats for those in the anteroom.
+#[derive(Clone)]
+struct Usher {
+    seats: Arc<Seats>,
+    gate: Arc<Gate>,
+}
+
+impl Usher {
+    fn of(house: &House) -> Self {
+        Self { seats: Arc::clone(&house.seats), gate: Arc::clone(&house.gate) }
+    }
+
+    /// Takes a connection from the anteroom to a seat, if it is there; the answer to give where
+    /// there is none in time.
+    async fn seat(&self, visit: &Visit) -> Result<(), Response> {
+        let Some(reason) = visit.no_seat() else { return Ok(()) };
+        let (from, socket) = (visit.0.from, &visit.0.socket);
+        match self.seats.wait(Door::Rest, from, socket, SEAT_WAIT).await {
+            Some(seat) => {
+                *visit.place() = Place::Seat(seat);
+                Ok(())
+            }
+            None => {
+                self.gate.turn_away(Door::Rest, reason);
+                Err(no_seat(reason))
+            }
+        }
+    }
+}
+
 impl Visit {
+    fn new(from: IpAddr, socket: Socket, place: Place) -> Self {
+        let (has_spoken, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Visitor { from, has_spoken, has_asked, socket, place: Mutex::new(place) }))
+    }
+
     /// The connection has ended; says so where nobody ever got an answer over it.
     fn ended(&self, ended: &Result<(), hyper::Error>, gate: &Gate) {
         if let Err(error) = ended {
@@ -295,5 +339,6 @@ fn no_seat(reason: Turned) -> Response {
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail);
     let mut response = problem.into_response();
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

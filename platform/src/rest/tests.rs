@@ -17,6 +17,7 @@ use crate::gate::Gate;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
+mod crowd;
 mod unread;
 mod waiting;
 

@@ -116,7 +116,7 @@ async fn a_subscriber_for_which_too_many_bytes_wait_is_disconnected_whatever_its
 #[tokio::test]
 async fn where_all_together_are_too_many_the_one_most_waits_for_goes() {
     let bytes = 4 << 20;
-    let (broker, gate) = start_with(QueueLimits { bytes, all_bytes: 6 << 20, ..ROOMY }).await;
+    let (broker, gate) = start_with(QueueLimits { bytes, all_bytes: 5 << 20, ..ROOMY }).await;
     let (_one, mut greedy) = subscriber(&broker, "greedy", QoS::AtLeastOnce).await;
     for number in 0..50 {
         assert_eq!(broker.publish(TOPIC, payload(number, 64 * 1024)).await.unwrap(), 1);
