@@ -86,7 +86,10 @@ impl Acceptor {
         let Arrived { wire, read, from } = self.arrived;
         let mut parts = FramedParts::new::<MqttPacket>(wire, MqttCodec::Version(VersionCodec));
         parts.read_buf = read;
-        Ok(Dispatcher { io: Framed::from_parts(parts), remote_addr: from, cfg: self.cfg })
+        let mut io = Framed::from_parts(parts);
+        // It begins with 8 KiB, of which most connections never need more than a PUBACK's.
+        *io.write_buffer_mut() = BytesMut::new();
+        Ok(Dispatcher { io, remote_addr: from, cfg: self.cfg })
     }
 }
 

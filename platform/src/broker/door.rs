@@ -30,8 +30,9 @@ const MQTT_CONNECT: u8 = 0x10;
 const LINGER: Duration = Duration::from_secs(2);
 /// Bytes of a refused client that are read and thrown away.
 const WASTE_BYTES: usize = 64 * 1024;
-/// Bytes read at a time until CONNECT is whole.
-const READ_BYTES: usize = 1024;
+/// What is read into until CONNECT is whole, and then by the broker, bytes: as much as a connection
+/// of the broker library begins with, so that it is not made anew.
+const READ_BYTES: usize = 8 * 1024;
 
 /// What a connection may take until it has said CONNECT.
 #[derive(Clone, Copy, Debug)]
@@ -104,13 +105,13 @@ async fn first_packet(
     opening: &Opening,
 ) -> Result<BytesMut, Turned> {
     let begun = Instant::now();
-    let mut read = BytesMut::new();
+    let mut read = BytesMut::with_capacity(READ_BYTES);
     let mut until = begun + opening.first_byte;
     loop {
         if packet_length(&read, opening.bytes)?.is_some_and(|length| read.len() >= length) {
             return Ok(read);
         }
-        read.reserve(READ_BYTES);
+        read.reserve(1);
         match timeout_at(until, stream.read_buf(&mut read)).await {
             Ok(Ok(count)) if count > 0 => until = begun + opening.connect,
             Ok(_) => return Err(Turned::GaveUp),

@@ -77,11 +77,11 @@ pub(super) struct Link {
 impl Links {
     /// Puts a connection down, until the wire made of it goes.
     pub(super) fn join<S>(self: &Arc<Self>, entrance: Entrance, stream: S, link: Link) -> Wire<S> {
-        let (key, link) = ((entrance.listener(), link.from), Arc::new(link));
+        let (listener, link) = (entrance.listener(), Arc::new(link));
         let mut links = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        links.insert(key, Arc::clone(&link));
+        links.insert((listener, link.from), Arc::clone(&link));
         drop(links);
-        Wire { stream, _put_down: PutDown { links: Arc::clone(self), key, link } }
+        Wire { stream, _put_down: PutDown { links: Arc::clone(self), listener, link } }
     }
 
     /// The connection of a client, unless it is gone.
@@ -100,16 +100,17 @@ impl Links {
 
 struct PutDown {
     links: Arc<Links>,
-    key: (u16, SocketAddr),
+    listener: u16,
     link: Arc<Link>,
 }
 
 impl Drop for PutDown {
     fn drop(&mut self) {
         let mut links = self.links.0.write().unwrap_or_else(PoisonError::into_inner);
+        let key = (self.listener, self.link.from);
         // The address may be another connection's already.
-        if links.get(&self.key).is_some_and(|link| Arc::ptr_eq(link, &self.link)) {
-            links.remove(&self.key);
+        if links.get(&key).is_some_and(|link| Arc::ptr_eq(link, &self.link)) {
+            links.remove(&key);
         }
     }
 }

@@ -74,14 +74,10 @@ impl AsyncRead for Socket {
         let stream = &self.0.stream;
         loop {
             ready!(stream.poll_read_ready(context))?;
-            let room = buffer.initialize_unfilled();
-            match stream.try_read(room) {
-                Ok(read) => {
-                    buffer.advance(read);
-                    return Poll::Ready(Ok(()));
-                }
+            // Without a look at what is not filled: buffers are larger than most messages.
+            match stream.try_read_buf(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                read => return Poll::Ready(read.map(drop)),
             }
         }
     }
