@@ -473,8 +473,9 @@ fn guesses_are_slow_counted_and_logged_now_and_then_and_the_right_secret_is_not(
     times.sort();
     let answers: u32 = guessers.into_iter().map(|guesser| guesser.join().unwrap()).sum();
     println!("{answers} guesses in 6 s, honest ones served in {:?} (median)", times[4]);
-    // Ten at once, then one a second and address; those under way at the end come on top.
-    assert!(answers <= 10 + 12 + 20, "{answers}");
+    // Ten at once; then each of the twenty waits five seconds for its answer, as does everybody on
+    // this machine, and some of them are under way at the end.
+    assert!(answers <= 10 + 3 * 20, "{answers}");
     assert!(times[4] < Duration::from_secs(2), "{times:?}");
     let counted = ["mqtt", "rest"]
         .map(|door| platform.metric(&format!("lastmeter_wrong_secrets_total{{door=\"{door}\"}}")));

@@ -263,6 +263,8 @@ impl House {
             tokio::pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
+                // Whatever it waits for, there is nobody any more to be answered.
+                () = visit.0.socket.until_cut() => return,
                 () = stopping.wait() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
