@@ -108,6 +108,8 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         rest: arguments.rest,
         clock: arguments.clock,
         token: arguments.token,
+        device_token: arguments.device_token,
+        limits: arguments.limits,
         strict_table2: arguments.strict_table2,
         until_stdin_closes: arguments.until_stdin_closes,
     })

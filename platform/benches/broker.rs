@@ -21,6 +21,12 @@ use tokio::sync::{mpsc, oneshot};
 #[expect(dead_code, unused_imports, reason = "the benchmark publishes and does nothing else")]
 #[path = "../src/broker/mod.rs"]
 mod broker;
+#[expect(dead_code, unused_imports, reason = "of the platform's ports there is one here")]
+#[path = "../src/gate/mod.rs"]
+mod gate;
+#[expect(unused_imports, reason = "tests are those of the package")]
+#[path = "../src/sparse.rs"]
+mod sparse;
 
 use broker::{Arrival, Broker, BrokerConfig, BrokerRefusal, IngestPort, NotDurable, Verdict};
 

@@ -122,7 +122,11 @@ impl Book {
     }
 
     /// Lets a device in that is known, or if there may be one more; to be followed by `settle`.
-    pub(crate) fn admit(&self, hardware_id: &HardwareId, devices_max: usize) -> Result<(), TooMany> {
+    pub(crate) fn admit(
+        &self,
+        hardware_id: &HardwareId,
+        devices_max: usize,
+    ) -> Result<(), TooMany> {
         if self.row(hardware_id).is_some() {
             return Ok(());
         }
@@ -242,7 +246,8 @@ mod tests {
 
     fn book(names: &[&str]) -> Book {
         let book = Book::default();
-        let devices = (1..).zip(names).map(|(row, name)| device_row(row, id(name), SimTime(0), 0, 0));
+        let devices =
+            (1..).zip(names).map(|(row, name)| device_row(row, id(name), SimTime(0), 0, 0));
         book.fill(devices.collect(), Vec::new());
         book
     }

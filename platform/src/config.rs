@@ -1,14 +1,14 @@
 //! What the platform needs to be told before it starts.
 //!
-//! Terms: the *data folder* holds one folder per tenant; the *token* is the shared secret of REST
-//! (bearer) and MQTT (password). Unknown keys are refused, so that a misspelt limit is no limit
+//! Terms: the *data folder* holds one folder per tenant; the *token* is the secret of REST (bearer),
+//! the *device token* that of MQTT (password). Unknown keys are refused, so that a misspelt limit is no limit
 //! that silently does not hold.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 mod tls;
 
@@ -33,8 +33,13 @@ pub struct Config {
     /// Which clock every timer of the platform uses.
     #[serde(default)]
     pub clock: ClockSource,
-    /// The shared secret: bearer token of REST, password of MQTT user `default`.
+    /// The administrators' secret: bearer token of REST. Without `device_token` it is the password
+    /// of MQTT user `default` as well.
     pub token: Token,
+    /// The meters' secret: password of MQTT user `default`. It opens nothing of REST, and `token`
+    /// then opens nothing of MQTT.
+    #[serde(default)]
+    pub device_token: Option<Token>,
     /// Accept the identifiers of seed 004 Table 2 only, not the `x.*` ones (D-20).
     #[serde(default)]
     pub strict_table2: bool,
@@ -81,7 +86,7 @@ impl fmt::Debug for Token {
 }
 
 /// The bounds of everything that a sender could make grow.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// The largest MQTT packet; a larger one ends the connection without PUBACK.
@@ -102,14 +107,16 @@ pub struct Limits {
     pub command_expiry_s: u32,
     /// The largest body of a REST request.
     pub rest_body_bytes: usize,
-    /// REST connections at a time; more of them wait to be accepted.
+    /// REST connections at a time. Beyond them the oldest that has not shown its token yet is ended
+    /// for a newcomer; where there is none, only health and metrics are answered at once.
     pub rest_connections: usize,
     /// How long a REST client may take for the head of its request, again for its body, and again
     /// for each 64 KiB of the answer, and how long its connection may be idle, in seconds.
     pub rest_header_s: u64,
-    /// TLS handshakes at a time; more of them wait to be accepted.
+    /// TLS connections at a time that have not shown yet who they are; beyond them the oldest is
+    /// ended for a newcomer.
     pub tls_handshakes: usize,
-    /// How long a TLS handshake may take, and again the first byte after it, in seconds.
+    /// How long a TLS handshake may take, and again the CONNECT after it, in seconds.
     pub tls_handshake_s: u64,
     /// TLS connections at a time; more of them are refused.
     pub tls_connections: usize,
@@ -121,6 +128,35 @@ pub struct Limits {
     pub accept_wait_s: u64,
     /// How long stopping may take before what is left is cut off, in seconds.
     pub shutdown_s: u64,
+    /// Connections at a time on all ports; fewer if the system grants fewer open files.
+    pub connections: usize,
+    /// MQTT connections at a time without TLS; more of them are refused.
+    pub mqtt_connections: usize,
+    /// Of these, those that have not shown yet who they are; beyond them the oldest is ended for a
+    /// newcomer.
+    pub mqtt_connecting: usize,
+    /// How long an MQTT connection without TLS may take for its first byte, in seconds.
+    pub mqtt_first_byte_s: u64,
+    /// How long it may take for its whole CONNECT, in seconds.
+    pub mqtt_connect_s: u64,
+    /// The largest CONNECT.
+    pub mqtt_connect_bytes: usize,
+    /// Messages that may wait for one subscriber, those not acknowledged included. A subscriber
+    /// beyond this is disconnected.
+    pub subscriber_messages: usize,
+    /// The same in bytes.
+    pub subscriber_bytes: usize,
+    /// Bytes that may wait for all subscribers. Beyond this the one that most waits for is
+    /// disconnected.
+    pub subscribers_bytes: usize,
+    /// REST connections of one address at a time.
+    pub rest_peer_connections: usize,
+    /// Wrong secrets of one address that are answered at once.
+    pub wrong_secrets: u32,
+    /// Wrong secrets of one address that are answered per minute beyond these.
+    pub wrong_secrets_per_minute: u32,
+    /// The longest that the answer to a wrong secret waits, in seconds.
+    pub wrong_secret_wait_s: u64,
 }
 
 impl Default for Limits {
@@ -144,6 +180,19 @@ impl Default for Limits {
             refused_content_bytes: 256 * 1024 * 1024,
             accept_wait_s: 30,
             shutdown_s: 10,
+            connections: 100_000,
+            mqtt_connections: 100_000,
+            mqtt_connecting: 1024,
+            mqtt_first_byte_s: 5,
+            mqtt_connect_s: 10,
+            mqtt_connect_bytes: 16 * 1024,
+            subscriber_messages: 10_000,
+            subscriber_bytes: 16 * 1024 * 1024,
+            subscribers_bytes: 64 * 1024 * 1024,
+            rest_peer_connections: 128,
+            wrong_secrets: 10,
+            wrong_secrets_per_minute: 60,
+            wrong_secret_wait_s: 5,
         }
     }
 }
@@ -184,6 +233,7 @@ impl Config {
             rest_address: free_port,
             clock,
             token,
+            device_token: None,
             strict_table2: false,
             tls: None,
             limits: Limits::default(),
@@ -197,13 +247,34 @@ impl Config {
         Ok(config)
     }
 
+    /// The password of MQTT.
+    pub fn device_secret(&self) -> &Token {
+        self.device_token.as_ref().unwrap_or(&self.token)
+    }
+
+    /// Refuses secrets that are none.
+    fn check_secrets(&self) -> Result<(), ConfigError> {
+        let error = |key, found: &str, expected| {
+            Err(ConfigError::Value { key, found: found.to_owned(), expected })
+        };
+        let own = self.device_token.as_ref();
+        if self.token.reveal().is_empty() {
+            return error("token", "empty", "give at least one character");
+        }
+        if own.is_some_and(|own| own.reveal().is_empty()) {
+            return error("device_token", "empty", "give at least one character, or leave it out");
+        }
+        if own == Some(&self.token) {
+            return error("device_token", "the same as token", "give another one, or leave it out");
+        }
+        Ok(())
+    }
+
     /// Refuses settings that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
         let limits = &self.limits;
         let error = |key, found: String, expected| Err(ConfigError::Value { key, found, expected });
-        if self.token.reveal().is_empty() {
-            return error("token", "empty".into(), "give at least one character");
-        }
+        self.check_secrets()?;
         if limits.packet_bytes < 1024 {
             let found = limits.packet_bytes.to_string();
             return error("limits.packet_bytes", found, "give at least 1024");
@@ -215,6 +286,18 @@ impl Config {
         if limits.segment_bytes < 4096 {
             let found = limits.segment_bytes.to_string();
             return error("limits.segment_bytes", found, "give at least 4096");
+        }
+        if limits.mqtt_connect_bytes < 1024 {
+            let found = limits.mqtt_connect_bytes.to_string();
+            return error("limits.mqtt_connect_bytes", found, "give at least 1024");
+        }
+        if limits.subscriber_bytes < 2 * limits.packet_bytes as usize {
+            let found = limits.subscriber_bytes.to_string();
+            return error("limits.subscriber_bytes", found, "give at least 2 * packet_bytes");
+        }
+        if limits.subscribers_bytes < limits.subscriber_bytes {
+            let found = limits.subscribers_bytes.to_string();
+            return error("limits.subscribers_bytes", found, "give at least subscriber_bytes");
         }
         let at_least_one = [
             ("limits.queue_messages", limits.queue_messages),
@@ -230,6 +313,15 @@ impl Config {
             ("limits.query_s", limits.query_s as usize),
             ("limits.accept_wait_s", limits.accept_wait_s as usize),
             ("limits.shutdown_s", limits.shutdown_s as usize),
+            ("limits.connections", limits.connections),
+            ("limits.mqtt_connections", limits.mqtt_connections),
+            ("limits.mqtt_connecting", limits.mqtt_connecting),
+            ("limits.mqtt_first_byte_s", limits.mqtt_first_byte_s as usize),
+            ("limits.mqtt_connect_s", limits.mqtt_connect_s as usize),
+            ("limits.subscriber_messages", limits.subscriber_messages),
+            ("limits.rest_peer_connections", limits.rest_peer_connections),
+            ("limits.wrong_secrets", limits.wrong_secrets as usize),
+            ("limits.wrong_secrets_per_minute", limits.wrong_secrets_per_minute as usize),
         ];
         if let Some(tls) = &self.tls {
             tls.check()?;
@@ -269,6 +361,11 @@ mod tests {
             ("data = \"d\"\ntoken = \"t\"\n[limits]\npacket_bytes = 1", "packet_bytes"),
             ("data = \"d\"\ntoken = \"t\"\n[limits]\nin_flight_bytes = 1", "in_flight_bytes"),
             ("data = \"d\"\ntoken = \"t\"\n[limits]\nqueue_messages = 0", "queue_messages"),
+            ("data = \"d\"\ntoken = \"t\"\ndevice_token = \"\"", "device_token"),
+            ("data = \"d\"\ntoken = \"t\"\ndevice_token = \"t\"", "the same as token"),
+            ("data = \"d\"\ntoken = \"t\"\n[limits]\nsubscriber_bytes = 1", "subscriber_bytes"),
+            ("data = \"d\"\ntoken = \"t\"\n[limits]\nsubscribers_bytes = 1", "subscribers_bytes"),
+            ("data = \"d\"\ntoken = \"t\"\n[limits]\nmqtt_connecting = 0", "mqtt_connecting"),
         ] {
             let error = Config::from_toml(text).unwrap_err();
             let shown = match &error {
@@ -280,8 +377,18 @@ mod tests {
     }
 
     #[test]
-    fn the_token_does_not_show_itself() {
-        let config = Config::from_toml("data = \"d\"\ntoken = \"s3cret\"").unwrap();
+    fn the_secrets_do_not_show_themselves() {
+        let text = "data = \"d\"\ntoken = \"s3cret\"\ndevice_token = \"s3crets\"";
+        let config = Config::from_toml(text).unwrap();
         assert!(!format!("{config:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn the_meters_password_is_their_own_secret_where_there_is_one() {
+        let config = |text: &str| Config::from_toml(text).unwrap();
+        let one = config("data = \"d\"\ntoken = \"t\"");
+        assert_eq!(one.device_secret().reveal(), "t");
+        let two = config("data = \"d\"\ntoken = \"t\"\ndevice_token = \"m\"");
+        assert_eq!((two.device_secret().reveal(), two.token.reveal()), ("m", "t"));
     }
 }

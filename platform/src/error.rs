@@ -9,6 +9,7 @@ use crate::broker::BrokerError;
 use crate::config::ConfigError;
 use crate::core::BarrierError;
 use crate::files;
+use crate::gate::TooFewDescriptors;
 use crate::journal::{JournalStopped, RecoverError};
 use crate::store::StoreError;
 use crate::tls::TlsSettingsError;
@@ -51,6 +52,9 @@ pub enum PlatformError {
     /// The certificates for TLS cannot be used.
     #[error("the settings for TLS cannot be used")]
     Tls(#[source] Box<dyn Error + Send + Sync>),
+    /// The system grants too few open files.
+    #[error(transparent)]
+    Descriptors(Box<dyn Error + Send + Sync>),
     /// REST cannot listen.
     #[error("REST cannot listen on {address}; is it taken?")]
     Listen {
@@ -114,6 +118,12 @@ impl From<BarrierError> for PlatformError {
 impl From<BrokerError> for PlatformError {
     fn from(error: BrokerError) -> Self {
         Self::Broker(Box::new(error))
+    }
+}
+
+impl From<TooFewDescriptors> for PlatformError {
+    fn from(error: TooFewDescriptors) -> Self {
+        Self::Descriptors(Box::new(error))
     }
 }
 

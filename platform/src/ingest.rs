@@ -135,7 +135,7 @@ impl Ingest {
             in_flight_bytes,
             accept_wait_s: config.limits.accept_wait_s,
             rules: DecodeRules { strict_table2: config.strict_table2, ..DecodeRules::default() },
-            token: config.token.clone(),
+            token: config.device_secret().clone(),
         }
     }
 

@@ -32,6 +32,7 @@ mod core;
 mod error;
 mod files;
 mod folder;
+mod gate;
 mod ingest;
 mod journal;
 mod losses;
@@ -55,9 +56,10 @@ pub use config::{ClockSource, Config, ConfigError, Limits, Pem, TENANT, TlsConfi
 pub use error::PlatformError;
 use tokio::task::JoinHandle;
 
-use crate::broker::{Broker, BrokerConfig};
+use crate::broker::{Broker, BrokerConfig, Opening, QueueLimits};
 use crate::commands::Outbound;
 use crate::core::Core;
+use crate::gate::{Gate, GuessLimits, Share};
 use crate::rest::Server;
 
 /// The platform.
@@ -74,15 +76,23 @@ impl Platform {
     /// [`PlatformError`], saying what stands in the way; nothing is left running then.
     pub async fn start(config: Config) -> Result<Running, PlatformError> {
         config.check()?;
+        let share = gate::share(config.limits.connections, config.limits.rest_connections)?;
+        if config.device_token.is_none() {
+            tracing::warn!(
+                "one secret is the administrators' token and every meter's password: a meter can \
+                 read and command all others; give the meters their own with `device_token`"
+            );
+        }
         let settings = config.clone();
         let started = tokio::task::spawn_blocking(move || Core::start(&settings)).await;
         let core = Arc::new(started.map_err(|panic| PlatformError::Store(Box::new(panic)))??);
         let stop_limit = Duration::from_secs(config.limits.shutdown_s);
-        match listen(&config, &core).await {
+        match listen(&config, share, &core).await {
             Ok((broker, server)) => {
                 let attending = Attending::start(Arc::clone(&core));
                 let (mqtt, mqtts) = (broker.plain_address(), broker.tls_address());
-                tracing::info!(?mqtt, ?mqtts, rest = %server.address(), "listening");
+                let rest = server.address();
+                tracing::info!(?mqtt, ?mqtts, %rest, connections = ?share, "listening");
                 Ok(Running { core, broker, server, attending, stop_limit })
             }
             Err(error) => {
@@ -93,25 +103,51 @@ impl Platform {
     }
 }
 
-async fn listen(config: &Config, core: &Arc<Core>) -> Result<(Arc<Broker>, Server), PlatformError> {
+async fn listen(
+    config: &Config,
+    share: Share,
+    core: &Arc<Core>,
+) -> Result<(Arc<Broker>, Server), PlatformError> {
     core.ready().await?;
+    let limits = &config.limits;
+    let seconds = Duration::from_secs;
+    let gate = Arc::new(Gate::new(GuessLimits {
+        burst: limits.wrong_secrets,
+        per_minute: limits.wrong_secrets_per_minute,
+        wait: seconds(limits.wrong_secret_wait_s),
+    }));
     let broker_config = BrokerConfig {
-        packet_limit_bytes: config.limits.packet_bytes,
+        packet_limit_bytes: limits.packet_bytes,
         plain: config.tls.as_ref().is_none_or(|tls| tls.plain),
         tls: tls::load(config)?,
+        connections: share.mqtt,
+        plain_connections: limits.mqtt_connections,
+        guests: limits.mqtt_connecting,
+        opening: Opening {
+            first_byte: seconds(limits.mqtt_first_byte_s),
+            connect: seconds(limits.mqtt_connect_s),
+            bytes: limits.mqtt_connect_bytes,
+        },
+        queues: QueueLimits {
+            messages: limits.subscriber_messages,
+            bytes: limits.subscriber_bytes,
+            all_bytes: limits.subscribers_bytes,
+        },
+        gate: Arc::clone(&gate),
         ..BrokerConfig::new(config.mqtt_address)
     };
     let ingest = Arc::clone(&core.ingest);
     let broker = Arc::new(Broker::start(broker_config, ingest).await?);
     core.dispatcher.connect(Arc::new(BrokerLink(Arc::downgrade(&broker))));
-    let server = Server::start(
-        config.rest_address,
-        rest::router(Arc::clone(core), config),
-        config.limits.rest_connections,
-        Duration::from_secs(config.limits.rest_header_s),
-    )
-    .await
-    .map_err(|source| PlatformError::Listen { address: config.rest_address, source })?;
+    let router = rest::router(Arc::clone(core), config, share.rest, Arc::clone(&gate));
+    let settings = rest::Settings {
+        connections: share.rest,
+        of_peer: limits.rest_peer_connections,
+        limit: seconds(limits.rest_header_s),
+        gate,
+    };
+    let server = Server::start(config.rest_address, router, settings)
+        .map_err(|source| PlatformError::Listen { address: config.rest_address, source })?;
     Ok((broker, server))
 }
 

@@ -126,7 +126,10 @@ impl Losses {
         }
         let content = content.flatten().unwrap_or_default();
         let state = Mutex::new(State { content, ..State::default() });
-        Ok((Self { path: path.to_owned(), clock, state, unwritable: Sparse::default() }, is_unreadable))
+        Ok((
+            Self { path: path.to_owned(), clock, state, unwritable: Sparse::default() },
+            is_unreadable,
+        ))
     }
 
     /// From now on the number of reports is noted in the head as well.

@@ -1,9 +1,7 @@
 //! Log lines that a sender could cause as often as it likes, at most so often.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use crate::metrics::lock;
 
 /// Between two lines of one kind.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -22,13 +20,16 @@ struct State {
 
 impl Sparse {
     /// Whether to write a line now: then how many were kept back since the last one.
-    #[expect(clippy::disallowed_methods, reason = "how often a log is written is the machine's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how often a log is written is the machine's time"
+    )]
     pub(crate) fn admit(&self) -> Option<u64> {
         self.admit_at(Instant::now())
     }
 
     fn admit_at(&self, now: Instant) -> Option<u64> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
             state.kept_back += 1;
             return None;

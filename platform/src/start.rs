@@ -122,7 +122,8 @@ impl Start {
     /// what the journal has and the store has not. Blocks while it replays.
     pub(crate) fn bring_up(&self) -> Result<(Working, Around), PlatformError> {
         let Places { tenant, journal, store: path, .. } = &self.places;
-        files::make_folder(tenant).map_err(PlatformError::io("make the tenant's folder", tenant))?;
+        files::make_folder(tenant)
+            .map_err(PlatformError::io("make the tenant's folder", tenant))?;
         let directory = (self.open_directory)(journal)
             .map_err(PlatformError::io("make the journal's folder", journal))?;
         files::make_folder(journal)
@@ -206,7 +207,11 @@ impl Start {
         };
         for missing in &survey.missing {
             let Missing { after, through, .. } = missing;
-            report(LossKind::MissingRecords, format!("{}-{through}", after + 1), in_words(missing))?;
+            report(
+                LossKind::MissingRecords,
+                format!("{}-{through}", after + 1),
+                in_words(missing),
+            )?;
         }
         if facts.changes > standing.changes {
             let (from, to) = (standing.changes + 1, facts.changes);

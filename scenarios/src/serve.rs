@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use lastmeter_platform::{Config, Platform};
 use lastmeter_reports::ExitCode;
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::run::chain;
 use crate::suite::{tell, tell_out};
@@ -36,8 +38,12 @@ pub struct ServeOptions {
     pub rest: Option<String>,
     /// `wall` or `driven`.
     pub clock: Option<String>,
-    /// The shared secret.
+    /// The administrators' secret.
     pub token: Option<String>,
+    /// The meters' secret.
+    pub device_token: Option<String>,
+    /// Bounds, each `NAME=N`.
+    pub limits: Vec<String>,
     /// Accept the identifiers of Table 2 only.
     pub strict_table2: bool,
     /// End when standard input closes.
@@ -76,13 +82,35 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
             return ExitCode::Broken;
         }
     };
+    raise_file_limit();
     let code = runtime.block_on(run(config, options.until_stdin_closes));
     // Standard input is read in a thread that may never come back.
     runtime.shutdown_background();
     code
 }
 
+/// Every connection takes a descriptor, and the soft limit of most systems is from another time:
+/// the hard one is what this process may have.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = Rlimit { current: limit.maximum, ..limit };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, soft = limit.current, "the limit of open files stays as it is");
+        }
+    }
+}
+
 async fn run(config: Config, until_stdin_closes: bool) -> ExitCode {
+    // Before anything durable begins: from here on a signal ends the platform in an orderly way.
+    let mut end = match End::watch(until_stdin_closes) {
+        Ok(end) => end,
+        Err(error) => {
+            tell(&format!("error: signals cannot be waited for: {error}"));
+            return ExitCode::Broken;
+        }
+    };
     let running = match Platform::start(config).await {
         Ok(running) => running,
         Err(error) => {
@@ -101,7 +129,7 @@ async fn run(config: Config, until_stdin_closes: bool) -> ExitCode {
         ready["mqtts"] = address.to_string().into();
     }
     tell_out(&ready.to_string());
-    wait_for_the_end(until_stdin_closes).await;
+    end.wait().await;
     if running.shutdown().await {
         ExitCode::Passed
     } else {
@@ -110,29 +138,38 @@ async fn run(config: Config, until_stdin_closes: bool) -> ExitCode {
     }
 }
 
-async fn wait_for_the_end(until_stdin_closes: bool) {
-    use tokio::io::AsyncReadExt;
-    use tokio::signal::unix::{SignalKind, signal};
-    let stdin_closes = async {
-        if !until_stdin_closes {
-            std::future::pending::<()>().await;
-        }
-        let mut stdin = tokio::io::stdin();
-        let mut buffer = [0; 64];
-        while stdin.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
-    };
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
+/// What ends the platform, watched from before it starts.
+struct End {
+    terminate: Signal,
+    interrupt: Signal,
+    until_stdin_closes: bool,
+}
+
+impl End {
+    fn watch(until_stdin_closes: bool) -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            until_stdin_closes,
+        })
+    }
+
+    /// Returns when it is to end; at once if it was told so meanwhile.
+    async fn wait(&mut self) {
+        let until_stdin_closes = self.until_stdin_closes;
+        let stdin_closes = async {
+            if !until_stdin_closes {
+                std::future::pending::<()>().await;
             }
-            Err(_) => std::future::pending().await,
+            let mut stdin = tokio::io::stdin();
+            let mut buffer = [0; 64];
+            while stdin.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
+        };
+        tokio::select! {
+            () = stdin_closes => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        () = stdin_closes => {}
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }
 
@@ -152,8 +189,10 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
     set("rest_address", address("--rest", options.rest.as_deref())?);
     set("clock", text(&options.clock));
     set("token", text(&options.token));
+    set("device_token", text(&options.device_token));
     set("strict_table2", options.strict_table2.then(|| true.into()));
     set_tls(&mut table, options)?;
+    set_limits(&mut table, &options.limits)?;
     if !table.contains_key("data") {
         return Err(
             "where its data lies is not given: use --data DIR or `data` in --config".to_owned()
@@ -198,6 +237,37 @@ fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String
         }
     }
     Ok(())
+}
+
+/// Puts bounds into their table, which is made if it is not there.
+fn set_limits(table: &mut toml::Table, limits: &[String]) -> Result<(), String> {
+    if limits.is_empty() {
+        return Ok(());
+    }
+    let known = limit_names();
+    let into = table.entry("limits").or_insert_with(|| toml::Table::new().into());
+    let into = into.as_table_mut().ok_or("`limits` in --config is no table")?;
+    for limit in limits {
+        let expected = "expected NAME=N, such as mqtt_connections=2000";
+        let (name, number) =
+            limit.split_once('=').ok_or_else(|| format!("--limit: {expected}, found `{limit}`"))?;
+        if !known.contains_key(name) {
+            let names = known.keys().map(String::as_str);
+            let names = names.collect::<Vec<_>>().join(", ");
+            return Err(format!("--limit: there is no limit `{name}`; there is {names}"));
+        }
+        let number: i64 = number
+            .parse()
+            .map_err(|_| format!("--limit {name}: expected a whole number, found `{number}`"))?;
+        into.insert(name.to_owned(), number.into());
+    }
+    Ok(())
+}
+
+/// The bounds by name, with their defaults.
+pub fn limit_names() -> toml::Table {
+    toml::Table::try_from(lastmeter_platform::Limits::default())
+        .expect("a table of whole numbers is TOML")
 }
 
 fn read_table(path: &Path) -> Result<toml::Table, String> {

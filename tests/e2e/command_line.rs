@@ -29,6 +29,31 @@ fn the_help_of_every_command_names_its_options() {
 }
 
 #[test]
+fn the_help_of_serve_shows_every_limit_with_its_default() {
+    let help = call(&["serve", "--help"]).stdout;
+    let limits = lastmeter_scenarios::serve::limit_names();
+    assert!(limits.len() > 25, "{limits:?}");
+    for (name, default) in &limits {
+        let shown = help.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some(name)).then(|| words.next().unwrap_or_default().to_owned())
+        });
+        assert_eq!(shown, Some(default.to_string()), "{name} in {help}");
+    }
+    for (limit, word) in [
+        ("mqtt_conections=5", "mqtt_connections"),
+        ("queue_messages=many", "many"),
+        ("queue_messages", "NAME=N"),
+        ("queue_messages=0", "limits.queue_messages"),
+    ] {
+        let arguments = ["serve", "--data", "nowhere", "--token", "x", "--limit", limit];
+        let refused = call(&arguments);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.contains(word), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_2() {
     for arguments in [&["fly"][..], &["run"], &["run", "nowhere.toml"], &["run", "--bogus", "x"]] {
         assert_eq!(call(arguments).code, 2, "{arguments:?}");

@@ -8,6 +8,7 @@ mod bench;
 mod broken_input;
 mod command_line;
 mod commands;
+mod crowds;
 mod full_disk;
 mod grid;
 mod hostile;

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
 use rmqtt::context::ServerContext;
-use rmqtt::net::Builder;
+use rmqtt::net::{Arrived, Builder, Listener};
 use rmqtt::server::MqttServer;
+use tokio::net::TcpListener;
 
 /// No wait of a test takes longer.
 const LIMIT: Duration = Duration::from_secs(50);
@@ -17,11 +18,19 @@ const MESSAGES: u64 = 500;
 /// A broker on a free port of its own runtime's, which ends with the test.
 async fn broker() -> String {
     let context = ServerContext::new().busy_check_enable(false).build().await;
-    let listener = Builder::new().laddr(([127, 0, 0, 1], 0).into()).max_mqueue_len(100_000);
-    let listener = listener.bind().unwrap().tcp().unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let sockets = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = sockets.local_addr().unwrap();
+    let settings =
+        Builder { max_mqueue_len: 100_000, allow_anonymous: true, ..Builder::new(address) };
+    let (listener, entry) = Listener::new(settings, 16);
+    tokio::spawn(async move {
+        while let Ok((socket, from)) = sockets.accept().await {
+            let arrived = Arrived { wire: Box::new(socket), read: BytesMut::new(), from };
+            entry.send(arrived).await.unwrap();
+        }
+    });
     tokio::spawn(MqttServer::new(context).listener_by_id(listener, 1).build().run());
-    address
+    address.to_string()
 }
 
 /// Publishes its messages to its own topic and returns what came back, in the order of arrival.

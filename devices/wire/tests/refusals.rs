@@ -89,6 +89,12 @@ const MEASUREMENTS: &[(&str, &str)] = &[
     ("bad_date", r#""measurements":{"water.volume":1},"eventDate":"yesterday""#),
     ("bad_date", r#""measurements":{"water.volume":1},"eventDate":"2016-02-10T19:40:03""#),
     ("bad_date", r#""measurements":{"water.volume":1},"eventDate":"2016-02-30T19:40:03Z""#),
+    ("bad_date", r#""measurements":{"water.volume":1},"eventDate":"2027-01-18T23:59:60Z""#),
+    ("bad_date", r#""measurements":{"water.volume":1},"eventDate":"2027-01-18T17:00:00+25:00""#),
+    (
+        "bad_date",
+        r#""measurements":{"water.volume":1},"eventDate":"2016-02-10T19:40:03+02:00[Europe/Rome]""#,
+    ),
     ("bad_metadata", r#""measurements":{"water.volume":1},"metadata":["serial"]"#),
     ("bad_metadata", r#""measurements":{"water.volume":1},"metadata":{"serial":1}"#),
     ("bad_metadata", r#""measurements":{"water.volume":1},"metadata":{"note":null}"#),

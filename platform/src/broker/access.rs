@@ -32,9 +32,12 @@ pub(super) fn is_free_or_bound_to(device: &str, topic: &str) -> bool {
 }
 
 /// Whether a client of this tenant may subscribe to this filter: everything below its tenant. The
-/// first level must be the tenant itself, so no wildcard can reach another one.
+/// first level must be the tenant itself, so no wildcard can reach another one. Nor may there be
+/// control characters in it (MQTT 3.1.1 section 1.5.3).
 pub(super) fn may_subscribe(tenant: &str, filter: &str) -> bool {
-    is_tenant(tenant) && filter.split_once('/').is_some_and(|(first, _)| first == tenant)
+    is_tenant(tenant)
+        && filter.split_once('/').is_some_and(|(first, _)| first == tenant)
+        && !filter.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -92,9 +95,16 @@ mod tests {
         {
             assert!(may_subscribe("default", filter), "{filter}");
         }
-        for filter in
-            ["#", "+/SiteWhere/commands/home-1", "default", "other/#", "$share/g/default/#", ""]
-        {
+        for filter in [
+            "#",
+            "+/SiteWhere/commands/home-1",
+            "default",
+            "other/#",
+            "$share/g/default/#",
+            "",
+            "default/\0",
+            "default/home\u{85}1",
+        ] {
             assert!(!may_subscribe("default", filter), "{filter}");
         }
         assert!(!may_subscribe("", "/x"));

@@ -65,16 +65,20 @@ counters! {
     tls_handshakes
     /// TLS connections that their clients gave up before the first packet.
     tls_abandoned
-    /// TLS connections that could not be handed to the broker.
-    tls_unserved
-    /// Connections to the ports behind the TLS port that did not come from there.
-    strangers
+    /// Connections refused for a client identifier with control characters.
+    client_ids_refused
     /// Messages that subscribers acknowledged.
     deliveries_acknowledged
-    /// Messages a live subscriber will not get because its queue was full.
+    /// Messages a subscriber will not get because its queue is full, for which it is disconnected.
     deliveries_dropped
     /// Messages a subscriber had not acknowledged when it went away.
     deliveries_abandoned
+    /// Subscribers disconnected because too many messages waited for them.
+    subscribers_cut_for_messages
+    /// Subscribers disconnected because too many bytes waited for them.
+    subscribers_cut_for_bytes
+    /// Subscribers disconnected because too many bytes waited for all together, most for them.
+    subscribers_cut_for_all_bytes
 }
 
 /// Adds one.

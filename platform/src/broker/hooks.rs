@@ -25,13 +25,17 @@ use rmqtt::types::{
 
 use super::access;
 use super::counters::{Running, count};
+use super::links::{Entrance, Link, Links};
 use super::port::{Arrival, BrokerRefusal, IngestPort, NotDurable, Verdict};
-use super::tls::{Entrance, TlsRefusal};
-use super::{Behind, entrance};
+use super::tls::{Reports, TlsRefusal};
+use crate::gate::Gate;
 use crate::sparse::Sparse;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
 const TOO_LARGE: &str = "Max size exceeded";
+
+/// Longest topic filter, bytes: a hardware id has at most 128.
+const FILTER_LIMIT_BYTES: usize = 512;
 
 /// Characters of a client identifier that are told of a refused one.
 const NAME_SHOWN: usize = 128;
@@ -39,17 +43,15 @@ const NAME_SHOWN: usize = 128;
 /// The handler behind all hooks.
 #[derive(Clone)]
 pub(super) struct Hooks {
-    port: Arc<dyn IngestPort>,
-    counters: Arc<Running>,
-    behind: Behind,
-    not_durable: Arc<Sparse>,
+    pub(super) port: Arc<dyn IngestPort>,
+    pub(super) counters: Arc<Running>,
+    pub(super) links: Arc<Links>,
+    pub(super) reports: Arc<Reports>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) not_durable: Arc<Sparse>,
 }
 
 impl Hooks {
-    pub(super) fn new(port: Arc<dyn IngestPort>, counters: Arc<Running>, behind: Behind) -> Self {
-        Self { port, counters, behind, not_durable: Arc::default() }
-    }
-
     /// Puts the handler behind every hook that it serves.
     pub(super) async fn register(self, context: &ServerContext) {
         let register = context.extends.hook_mgr().register();
@@ -69,40 +71,52 @@ impl Hooks {
         register.start().await;
     }
 
-    /// Whether what the TLS door has proved lets this client connect under its identifier.
-    fn passes_the_door(&self, client: &Id) -> bool {
-        let entrance = entrance(client);
-        if entrance == Entrance::Plain {
+    /// Whether what a certificate has proved lets this client connect under its identifier.
+    fn is_who_it_says(&self, client: &Id, link: &Link) -> bool {
+        if Entrance::of(client) != Entrance::Certified
+            || link.device.as_deref() == Some(&*client.client_id)
+        {
             return true;
         }
-        let Some(peer) = client.remote_addr.and_then(|port| self.behind.peers.find(port)) else {
-            // Not by the door, or gone already.
-            count(&self.counters.strangers);
-            return false;
-        };
-        if entrance == Entrance::Tls || peer.device.as_deref() == Some(&*client.client_id) {
-            return true;
-        }
-        let from = peer.from;
+        let from = link.from;
         let name = client.client_id.chars().take(NAME_SHOWN).collect::<String>();
         let detail = format!(
             "{from}, certificate of {:?}: it connects as {name:?}",
-            peer.device.as_deref().unwrap_or_default()
+            link.device.as_deref().unwrap_or_default()
         );
-        self.behind.reports.tell(TlsRefusal::WrongIdentity, peer.device, detail);
+        self.reports.tell(TlsRefusal::WrongIdentity, link.device.clone(), detail);
+        false
+    }
+
+    /// Whether the password is right; if it is not, its sender waits for the answer.
+    async fn has_password(&self, connect: &ConnectInfo, link: &Link) -> bool {
+        let tenant = connect.username().map_or("", |name| &**name);
+        let password = connect.password().map_or(&[][..], |password| password);
+        if self.port.authenticate(tenant, password) {
+            return true;
+        }
+        count(&self.counters.not_authenticated);
+        let client = connect.id();
+        let who: String = client.client_id.chars().take(NAME_SHOWN).collect();
+        let wait = self.gate.wrong_secret(Entrance::of(client).door(), link.from.ip(), &who);
+        // Out of time it is answered; cut off it is not.
+        let _ = tokio::time::timeout(wait, link.socket.until_cut()).await;
         false
     }
 
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
-        if !self.passes_the_door(connect.id()) {
+        let client = connect.id();
+        // One that is gone already does nothing here any more.
+        let Some(link) = self.links.find(client) else { return AuthResult::NotAuthorized };
+        if !self.is_who_it_says(client, &link)
+            || self.gate.is_shut_for(Entrance::of(client).door(), link.from.ip())
+        {
             return AuthResult::NotAuthorized;
         }
-        let tenant = connect.username().map_or("", |name| &**name);
-        let password = connect.password().map_or(&[][..], |password| password);
-        if !self.port.authenticate(tenant, password) {
-            count(&self.counters.not_authenticated);
+        if !self.has_password(connect, &link).await {
             return AuthResult::BadUsernameOrPassword;
         }
+        let tenant = connect.username().map_or("", |name| &**name);
         let will = connect.last_will().map(|will| match will {
             LastWill::V3(will) => will.topic.to_string(),
             LastWill::V5(will) => will.topic.to_string(),
@@ -113,6 +127,7 @@ impl Hooks {
             let _ = self.refuse_topic(connect.id(), &topic, "the last will").await;
             return AuthResult::NotAuthorized;
         }
+        link.seat.is_known();
         AuthResult::Allow(false, None)
     }
 
@@ -177,7 +192,10 @@ impl Hooks {
     }
 
     fn subscription(&self, client: &Id, subscribe: &Subscribe) -> SubscribeReturn {
-        if access::may_subscribe(client.username_ref(), &subscribe.topic_filter) {
+        let filter = &subscribe.topic_filter;
+        if filter.len() <= FILTER_LIMIT_BYTES
+            && access::may_subscribe(client.username_ref(), filter)
+        {
             return SubscribeReturn::new_success(subscribe.opts.qos(), None);
         }
         count(&self.counters.subscriptions_refused);
@@ -206,9 +224,9 @@ impl Hooks {
             return;
         }
         match reason {
-            Reason::MessageQueueFull | Reason::MessageExpiration => {
-                count(&self.counters.deliveries_dropped);
-            }
+            // Counted where it is decided (see `queues`).
+            Reason::MessageQueueFull => {}
+            Reason::MessageExpiration => count(&self.counters.deliveries_dropped),
             _ => count(&self.counters.deliveries_abandoned),
         }
     }
@@ -271,7 +289,7 @@ fn may_publish(client: &Id, tenant: &str, topic: &str) -> bool {
 
 /// Whether the topic is bound to another device than the client's certificate names.
 fn is_anothers(client: &Id, topic: &str) -> bool {
-    entrance(client) == Entrance::Certified
+    Entrance::of(client) == Entrance::Certified
         && !access::is_free_or_bound_to(&client.client_id, topic)
 }
 

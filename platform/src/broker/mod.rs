@@ -3,26 +3,23 @@
 //! Terms: the *port* is what the broker needs from the rest of the platform ([`IngestPort`]), not
 //! to be mixed up with a TCP port.
 //!
-//! With TLS there are two more listeners, on the loopback, which the TLS door (`tls`) connects to:
-//! one for clients with certificate and one for those without.
+//! The ports are ours (`door`): connections are accepted, seated and turned away by the gate, end
+//! TLS where that is spoken, and reach the broker with their CONNECT whole. What waits for
+//! subscribers is bounded by us, too (`queues`).
 //!
-//! On rmqtt 0.24.0, of which nothing shows outside of this module. No session outlives its
-//! connection (nothing that must last relies on a broker session, R-02), nothing is retained, and
-//! shared subscriptions are off. Its TLS feature stays off. Sessions and their queues run on
-//! threads of the broker's own, because rmqtt offers no way to end them: stopping the broker ends
-//! the threads, and with them every task and socket.
+//! On rmqtt 0.24.0, of which nothing shows outside of this module, over connections of our own
+//! (`platform/net`). No session outlives its connection (nothing that must last relies on a broker
+//! session, R-02), nothing is retained, and shared subscriptions are off. Its TLS feature stays off.
+//! Sessions and their queues run on threads of the broker's own, because rmqtt offers no way to end
+//! them: stopping the broker ends the threads, and with them every task and socket.
 //!
 //! What rmqtt 0.24.0 does and this module cannot change:
 //! - A client that comes back while its last connection is still being cleared away may be refused
 //!   once as unavailable (`shared.rs`, `kick` and `try_lock`); it has to try again.
-//! - A connection that never sends a byte has no time limit (`rmqtt-net`, `probe_version`), and one
-//!   whose CONNECT is over the limit ends without a hook, so without a record.
-//! - The socket is left open after DISCONNECT until the client closes it or its keep-alive ends.
 //! - One connection's publications go one at a time through the hook, so one connection gets no
 //!   more through than one message per sync of the journal; many connections share each sync.
-//! - A burst can overflow a subscriber's queue although the subscriber keeps up (`run_loop` picks
-//!   between filling and emptying it at random). So the platform never subscribes to its own
-//!   broker, and `deliveries_dropped` must stay zero where somebody relies on a subscription.
+//! - While a subscriber's socket is full, its session does nothing else, for at most
+//!   [`SEND_LIMIT`]; then the subscriber is disconnected.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -31,7 +28,7 @@ use std::time::Duration;
 
 use rmqtt::codec::types::Publish as Packet;
 use rmqtt::context::ServerContext;
-use rmqtt::net::{Builder, Listener};
+use rmqtt::net::{BadNames, Builder, Entry, Listener};
 use rmqtt::router::DefaultRouter;
 use rmqtt::server::MqttServer;
 use rmqtt::shared::DefaultShared;
@@ -40,16 +37,26 @@ use tokio::runtime::Runtime;
 
 mod access;
 mod counters;
+mod door;
 mod hooks;
+mod links;
 mod port;
+mod queues;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 pub(crate) use counters::BrokerCounters;
+pub(crate) use door::Opening;
+use door::{Hall, TlsDoor};
+use links::{Entrance, Links};
 pub(crate) use port::{Arrival, BrokerRefusal, IngestPort, NotDurable, Verdict};
-use tls::{Door, Entrance, Inner, Peers, Reports};
+pub(crate) use queues::QueueLimits;
+use queues::{Bounded, Queues};
+use tls::Reports;
 pub(crate) use tls::{Naming, Settings as TlsSettings, TlsRefusal};
+
+use crate::gate::{Acceptor, Door, DoorLimits, Gate, Seats};
 
 /// How long stopping waits for the broker's threads.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -60,17 +67,18 @@ const IN_FLIGHT_LIMIT: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 const CLIENT_ID_LIMIT_BYTES: usize = 256;
 /// Subscriptions per connection.
 const SUBSCRIPTION_LIMIT: usize = 1024;
-/// Time for CONNECT to arrive once its first byte is there.
+/// Time for what is decided of a CONNECT.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a subscriber may take to make room in its socket.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
+/// How long a connection keeps its seat, whoever comes, before it has said who it is.
+const GRACE: Duration = Duration::from_secs(1);
+/// Connections on their way from a port to the broker.
+const ARRIVING: usize = 64;
 /// How long a session may outlive its connection: rmqtt reads zero as "for ever".
 const SESSION_EXPIRY: Duration = Duration::from_millis(1);
-/// The names under which rmqtt keeps the listeners.
-const PLAIN: u16 = 1;
-const BEHIND_TLS: u16 = 2;
-const CERTIFIED: u16 = 3;
-
-/// Where the TLS door reaches the broker: a free port of this machine.
-const INNER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// An address for when there is none.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What a broker is told at its start.
 #[derive(Clone, Debug)]
@@ -83,24 +91,64 @@ pub(crate) struct BrokerConfig {
     pub(crate) tls: Option<TlsSettings>,
     /// Largest packet, without its fixed header, bytes. Above it the connection ends.
     pub(crate) packet_limit_bytes: u32,
-    /// Messages waiting for one subscriber; above that the oldest is dropped and counted.
-    pub(crate) queue_limit: usize,
-    /// Connections at a time.
-    pub(crate) connection_limit: u32,
+    /// Connections at a time on all ports.
+    pub(crate) connections: usize,
+    /// Connections at a time without TLS.
+    pub(crate) plain_connections: usize,
+    /// Connections at a time without TLS that have not shown yet who they are.
+    pub(crate) guests: usize,
+    /// What a connection may take until it has said CONNECT.
+    pub(crate) opening: Opening,
+    /// What may wait for subscribers.
+    pub(crate) queues: QueueLimits,
+    /// What the platform's ports have in common.
+    pub(crate) gate: Arc<Gate>,
 }
 
 impl BrokerConfig {
-    /// The defaults: packets to 256 KiB, 10 000 messages waiting per subscriber, 100 000
-    /// connections, no TLS.
+    /// The defaults: packets to 256 KiB, 100 000 connections, 1024 of them unknown, no TLS; 10 000
+    /// messages or 16 MiB waiting per subscriber, 64 MiB for all.
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
             plain: true,
             tls: None,
             packet_limit_bytes: 256 * 1024,
-            queue_limit: 10_000,
-            connection_limit: 100_000,
+            connections: 100_000,
+            plain_connections: 100_000,
+            guests: 1024,
+            opening: Opening {
+                first_byte: Duration::from_secs(5),
+                connect: Duration::from_secs(10),
+                bytes: 16 * 1024,
+            },
+            queues: QueueLimits {
+                messages: 10_000,
+                bytes: 16 * 1024 * 1024,
+                all_bytes: 64 * 1024 * 1024,
+            },
+            gate: Arc::default(),
         }
+    }
+
+    /// Connections at a time that have not shown yet who they are.
+    fn all_guests(&self) -> usize {
+        self.guests + self.tls.as_ref().map_or(0, |tls| tls.handshakes)
+    }
+
+    fn seats(&self) -> Arc<Seats> {
+        let limits = |door, seats, guests| DoorLimits {
+            door,
+            seats,
+            guests,
+            of_peer: usize::MAX,
+            grace: GRACE,
+        };
+        let mut doors = vec![limits(Door::Mqtt, self.plain_connections, self.guests)];
+        if let Some(tls) = &self.tls {
+            doors.push(limits(Door::Mqtts, tls.connections, tls.handshakes));
+        }
+        Seats::new(self.connections, &doors, Arc::clone(&self.gate))
     }
 }
 
@@ -140,28 +188,10 @@ pub(crate) enum BrokerError {
 pub(crate) struct Broker {
     plain_address: Option<SocketAddr>,
     tls_address: Option<SocketAddr>,
-    behind: Behind,
-    #[cfg(test)]
-    inner: Option<Inner>,
+    reports: Arc<Reports>,
     packet_limit_bytes: u32,
     counters: Arc<counters::Running>,
     engine: Option<Engine>,
-}
-
-/// What stands between the TLS door and the broker.
-#[derive(Clone)]
-struct Behind {
-    peers: Arc<Peers>,
-    reports: Arc<Reports>,
-}
-
-/// By which listener a client came.
-fn entrance(client: &Id) -> Entrance {
-    match client.lid {
-        CERTIFIED => Entrance::Certified,
-        BEHIND_TLS => Entrance::Tls,
-        _ => Entrance::Plain,
-    }
 }
 
 /// What has to be ended.
@@ -183,60 +213,64 @@ impl Broker {
             .enable_all()
             .build()
             .map_err(|source| BrokerError::Threads { source })?;
-        let counters = Arc::new(counters::Running::default());
         // The watch on the machine's load would refuse connections by it, and would never end.
-        let context = ServerContext::new()
-            .busy_check_enable(false)
-            .mqtt_max_sessions(config.connection_limit as isize)
-            .build()
-            .await;
-        let behind = Behind { peers: Arc::default(), reports: Reports::new(Arc::clone(&port)) };
+        // Connections, and with them sessions, are bounded at the ports.
+        let context = ServerContext::new().busy_check_enable(false).mqtt_max_sessions(0);
+        let context = context.build().await;
         // From here on dropping `broker` ends what was started, should something fail.
-        let engine = Engine { runtime, context };
         let mut broker = Self {
             plain_address: None,
             tls_address: None,
-            behind: behind.clone(),
-            #[cfg(test)]
-            inner: None,
+            reports: Reports::new(Arc::clone(&port)),
             packet_limit_bytes: config.packet_limit_bytes,
-            counters: counters.clone(),
+            counters: Arc::default(),
             engine: None,
         };
-        let engine = broker.engine.insert(engine);
-        let hooks = hooks::Hooks::new(port, Arc::clone(&counters), behind.clone());
+        let engine = broker.engine.insert(Engine { runtime, context });
+        let links = Arc::new(Links::default());
+        let hooks = hooks::Hooks {
+            port,
+            counters: Arc::clone(&broker.counters),
+            links: Arc::clone(&links),
+            reports: Arc::clone(&broker.reports),
+            gate: Arc::clone(&config.gate),
+            not_durable: Arc::default(),
+        };
         hooks.register(&engine.context).await;
-        let mut server = MqttServer::new(engine.context.clone());
+        let (gate, counters) = (Arc::clone(&config.gate), Arc::clone(&broker.counters));
+        let queues = Queues::new(config.queues, gate, counters, Arc::clone(&links));
+        *engine.context.extends.shared_mut().await =
+            Box::new(Bounded::new(&engine.context, queues));
+        let (server, entries) = engine.listeners(&config, &broker.counters);
+        let hall = Arc::new(Hall {
+            gate: Arc::clone(&config.gate),
+            seats: config.seats(),
+            links,
+            counters: Arc::clone(&broker.counters),
+            opening: config.opening,
+            entries,
+        });
+        let _inside = engine.runtime.enter();
         if config.plain || config.tls.is_none() {
-            let (listener, address) = engine.bind(&config, config.address)?;
-            server = server.listener_by_id(listener, PLAIN);
+            let (acceptor, address) = bind(&config, Entrance::Plain, config.address)?;
             broker.plain_address = Some(address);
+            tokio::spawn(door::serve_plain(Arc::clone(&hall), acceptor));
         }
         if let Some(settings) = &config.tls {
-            let (bare, tls) = engine.bind(&config, INNER)?;
-            let (proven, certified) = engine.bind(&config, INNER)?;
-            server = server.listener_by_id(bare, BEHIND_TLS).listener_by_id(proven, CERTIFIED);
-            let inner = Inner { tls, certified };
-            #[cfg(test)]
-            {
-                broker.inner = Some(inner);
-            }
-            let _inside = engine.runtime.enter();
-            let opened = Door::open(settings, inner, behind.peers, behind.reports, counters);
-            broker.tls_address = Some(opened.map_err(|error| BrokerError::Listen {
-                what: "MQTT over TLS",
-                address: settings.address,
-                why: error.to_string(),
-            })?);
+            let (acceptor, address) = bind(&config, Entrance::Tls, settings.address)?;
+            broker.tls_address = Some(address);
+            let reports = Arc::clone(&broker.reports);
+            tokio::spawn(TlsDoor::new(settings, hall, Arc::clone(&reports)).serve(acceptor));
+            tokio::spawn(async move { reports.attend().await });
         }
-        engine.runtime.spawn(server.build().run());
+        tokio::spawn(server.run());
         Ok(broker)
     }
 
     /// Where it listens, with the real TCP port: without TLS, if it does.
     pub(crate) fn address(&self) -> SocketAddr {
         // It listens on at least one of them.
-        self.plain_address.or(self.tls_address).unwrap_or(INNER)
+        self.plain_address.or(self.tls_address).unwrap_or(NOWHERE)
     }
 
     /// Where it listens without TLS, with the real TCP port.
@@ -297,7 +331,7 @@ impl Broker {
     /// task or socket is left.
     pub(crate) async fn stop(mut self) {
         if let Some(engine) = self.engine.take() {
-            self.behind.reports.settle().await;
+            self.reports.settle().await;
             // Ending a runtime blocks, which is not allowed on a thread of another one.
             let ended = tokio::task::spawn_blocking(move || engine.end()).await;
             if let Err(error) = ended {
@@ -315,50 +349,43 @@ impl Drop for Broker {
     }
 }
 
-impl Engine {
-    fn bind(
-        &self,
-        config: &BrokerConfig,
-        address: SocketAddr,
-    ) -> Result<(Listener, SocketAddr), BrokerError> {
-        self.listener(config, address).map_err(|error| BrokerError::Listen {
-            what: "MQTT",
-            address,
-            why: error.to_string(),
-        })
-    }
+/// Binds a port, on the threads that this is called in.
+fn bind(
+    config: &BrokerConfig,
+    entrance: Entrance,
+    address: SocketAddr,
+) -> Result<(Acceptor, SocketAddr), BrokerError> {
+    let bound = Acceptor::bind(address, entrance.door(), Arc::clone(&config.gate));
+    let listening = bound.and_then(|acceptor| Ok((acceptor.address()?, acceptor)));
+    let (address, acceptor) = listening.map_err(|error| BrokerError::Listen {
+        what: match entrance {
+            Entrance::Plain => "MQTT",
+            Entrance::Tls | Entrance::Certified => "MQTT over TLS",
+        },
+        address,
+        why: error.to_string(),
+    })?;
+    Ok((acceptor, address))
+}
 
-    fn listener(
+impl Engine {
+    /// The server with its listeners, and where connections go into each.
+    fn listeners(
         &self,
         config: &BrokerConfig,
-        address: SocketAddr,
-    ) -> rmqtt::Result<(Listener, SocketAddr)> {
-        // The socket belongs to the broker's own threads.
-        let _inside = self.runtime.enter();
-        let listener = Builder::new()
-            .name("mqtt")
-            .laddr(address)
-            .reuseaddr(Some(true))
-            .nodelay(true)
-            .allow_anonymous(false)
-            .max_packet_size(config.packet_limit_bytes)
-            .max_connections(config.connection_limit as usize)
-            .max_inflight(IN_FLIGHT_LIMIT)
-            .max_mqueue_len(config.queue_limit)
-            .max_clientid_len(CLIENT_ID_LIMIT_BYTES)
-            .max_subscriptions(SUBSCRIPTION_LIMIT)
-            .handshake_timeout(HANDSHAKE_LIMIT)
-            .session_expiry_interval(SESSION_EXPIRY)
-            .max_session_expiry_interval(SESSION_EXPIRY)
-            // A connection that is up delivers in order and once; a repetition is only due on a
-            // new one, and sessions do not outlive theirs.
-            .message_retry_interval(Duration::ZERO)
-            // Zero: never.
-            .message_expiry_interval(Duration::ZERO)
-            .bind()?
-            .tcp()?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
+        counters: &Arc<counters::Running>,
+    ) -> (MqttServer, [Entry; Entrance::ALL.len()]) {
+        let mut server = MqttServer::new(self.context.clone());
+        let mut joined = Vec::new();
+        let entries = Entrance::ALL.map(|entrance| {
+            let (listener, entry) = Listener::new(settings(config, counters), ARRIVING);
+            joined.push((entrance.listener(), listener));
+            entry
+        });
+        for (name, listener) in joined {
+            server = server.listener_by_id(listener, name);
+        }
+        (server.build(), entries)
     }
 
     /// Ends threads, tasks and sockets. Blocks.
@@ -374,5 +401,32 @@ impl Engine {
             Ok(runtime) => runtime.block_on(cut),
             Err(error) => tracing::warn!(%error, "the broker's memory was not freed"),
         }
+    }
+}
+
+/// What rmqtt is told of a listener.
+fn settings(config: &BrokerConfig, counters: &Arc<counters::Running>) -> Builder {
+    let counters = Arc::clone(counters);
+    Builder {
+        max_packet_size: config.packet_limit_bytes,
+        max_connections: config.connections,
+        // So that the answers to wrong secrets, which are kept waiting, keep nobody else waiting.
+        max_handshaking_limit: config.all_guests(),
+        max_inflight: IN_FLIGHT_LIMIT,
+        // Bounded before (see `queues`).
+        max_mqueue_len: config.queues.messages,
+        max_clientid_len: CLIENT_ID_LIMIT_BYTES,
+        max_subscriptions: SUBSCRIPTION_LIMIT,
+        handshake_timeout: HANDSHAKE_LIMIT,
+        send_timeout: SEND_LIMIT,
+        session_expiry_interval: SESSION_EXPIRY,
+        max_session_expiry_interval: SESSION_EXPIRY,
+        // A connection that is up delivers in order and once; a repetition is only due on a new
+        // one, and sessions do not outlive theirs.
+        message_retry_interval: Duration::ZERO,
+        // Zero: never.
+        message_expiry_interval: Duration::ZERO,
+        bad_names: BadNames::to(move || counters::count(&counters.client_ids_refused)),
+        ..Builder::new(config.address)
     }
 }

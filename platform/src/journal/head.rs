@@ -96,7 +96,8 @@ pub(crate) fn read(path: &Path) -> io::Result<Found> {
 /// What the bytes of a head say.
 pub(super) fn parse(bytes: &[u8]) -> Found {
     let newest = |kind: usize| {
-        let place = |turn| bytes.get((kind * 2 + turn) * BLOCK_BYTES..).and_then(|b| decode(b, kind));
+        let place =
+            |turn| bytes.get((kind * 2 + turn) * BLOCK_BYTES..).and_then(|b| decode(b, kind));
         [place(0), place(1)].into_iter().flatten().max_by_key(|(count, _)| *count)
     };
     match [newest(0), newest(1), newest(2)] {
@@ -147,8 +148,7 @@ impl Head {
         for (kind, numbers) in numbers.into_iter().enumerate() {
             for turn in 0..2 {
                 let at = (kind * 2 + turn) * BLOCK_BYTES;
-                content[at..at + RECORD_BYTES]
-                    .copy_from_slice(&encode(kind, turn as u64, numbers));
+                content[at..at + RECORD_BYTES].copy_from_slice(&encode(kind, turn as u64, numbers));
             }
         }
         let file = open(&content)?;

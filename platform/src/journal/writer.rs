@@ -204,7 +204,10 @@ struct Thread {
 
 impl Thread {
     /// Waits until there is something to write to; `None` if the platform stops before.
-    #[expect(clippy::disallowed_methods, reason = "how often a disk is tried is the machine's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how often a disk is tried is the machine's time"
+    )]
     fn get_going(&mut self, source: Source) -> Option<Working> {
         let (mut why, mut wake_up) = match source {
             Source::Working(working) => return Some(*working),

@@ -40,6 +40,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let core = &api.core;
     let mut out = String::new();
     core.metrics.write(&mut out);
+    api.gate.tally.write(&mut out);
     let journal = core.journal.counters();
     let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     write_counter(&mut out, "journal_bytes", "bytes appended to the journal", load(&journal.bytes));

@@ -76,9 +76,7 @@ pub(super) async fn acknowledge(
     let id: u64 = text.parse().map_err(|_| unknown())?;
     let losses = std::sync::Arc::clone(&api.core.losses);
     let written = tokio::task::spawn_blocking(move || losses.acknowledge(id, &said.note)).await;
-    let unwritten = |why: String| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_written", why)
-    };
+    let unwritten = |why: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_written", why);
     match written.map_err(|error| unwritten(error.to_string()))? {
         Ok(loss) => loss.map(|loss| Json(loss.into())).ok_or_else(unknown),
         Err(error) => Err(unwritten(format!("the acknowledgement could not be written: {error}"))),

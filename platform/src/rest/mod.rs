@@ -1,6 +1,6 @@
 //! REST: the paths of SiteWhere 1.9 that this version serves, and the platform's own.
 //!
-//! Everything but `/healthz` and `/readyz` wants the bearer token. Every answer that is not a
+//! Everything but `/healthz` and `/readyz` wants the bearer token; a wrong one is answered late. Every answer that is not a
 //! success is `application/problem+json` (RFC 9457), the framework's own refusals included.
 
 mod assignments;
@@ -21,19 +21,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use problem::Problem;
-pub(crate) use serve::Server;
+use serve::Visit;
+pub(crate) use serve::{Server, Settings};
 use tokio::sync::Semaphore;
 
 use crate::access;
 use crate::config::{Config, TENANT, Token};
 use crate::core::Core;
+use crate::gate::{Door, Gate};
 
 /// What handlers know.
 #[derive(Clone)]
@@ -42,6 +44,7 @@ pub(crate) struct Api {
     token: Token,
     command_expiry_s: u32,
     body_limit: Duration,
+    gate: Arc<Gate>,
     /// For those who wait for something to be committed.
     seats: Arc<Semaphore>,
     seats_total: usize,
@@ -50,15 +53,21 @@ pub(crate) struct Api {
 /// What a handler answers.
 type Answer<T> = Result<Json<T>, Problem>;
 
-/// All routes.
-pub(crate) fn router(core: Arc<Core>, config: &Config) -> Router {
+/// All routes, for so many connections at a time.
+pub(crate) fn router(
+    core: Arc<Core>,
+    config: &Config,
+    connections: usize,
+    gate: Arc<Gate>,
+) -> Router {
     // Half of the connections stay free for everybody else.
-    let seats_total = (config.limits.rest_connections / 2).clamp(1, Semaphore::MAX_PERMITS);
+    let seats_total = (connections / 2).clamp(1, Semaphore::MAX_PERMITS);
     let api = Api {
         core,
         token: config.token.clone(),
         command_expiry_s: config.limits.command_expiry_s,
         body_limit: Duration::from_secs(config.limits.rest_header_s),
+        gate,
         seats: Arc::new(Semaphore::new(seats_total)),
         seats_total,
     };
@@ -96,9 +105,23 @@ pub(crate) fn router(core: Arc<Core>, config: &Config) -> Router {
 
 /// Lets a request pass that carries the token. What lies behind is not told to others: they get
 /// 401 for paths that do not exist, too.
-async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Response {
+async fn authorise(
+    State(api): State<Api>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+    next: Next,
+) -> Response {
     let given = request.headers().get(AUTHORIZATION).and_then(bearer);
+    if given.is_some() && api.gate.is_shut_for(Door::Rest, visit.from()) {
+        let detail = "too many wrong tokens came from your address; wait, then send the right one";
+        let mut response =
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", detail)
+                .into_response();
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return response;
+    }
     if given.is_some_and(|given| access::is_same_secret(given, api.token.reveal().as_bytes())) {
+        visit.is_known();
         // Who asks for another tenant's data must not be answered with this one's.
         return match request.headers().get("X-SiteWhere-Tenant") {
             Some(tenant) if tenant.as_bytes() != TENANT.as_bytes() => {
@@ -111,6 +134,10 @@ async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Resp
                 Err(answer) => answer,
             },
         };
+    }
+    if given.is_some() {
+        let wait = api.gate.wrong_secret(Door::Rest, visit.from(), "");
+        visit.wait(wait).await;
     }
     let detail = "send the header `Authorization: Bearer <token>`";
     let mut response =

@@ -1,20 +1,53 @@
 //! The HTTP server: a bounded number of connections, a time limit on the head of each request and
 //! on each stretch of an answer, and an end that lets requests finish.
+//!
+//! Terms: the *anteroom* is for connections for which there is no seat: there health and metrics are
+//! answered, and who asks for something else waits a moment for a seat. It is small, and whoever is
+//! in it longest gives way.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::problem::Problem;
 use super::unread::Impatient;
+use crate::gate::{
+    ANTEROOM, Acceptor, Answer, Door, DoorLimits, Gate, Seat, Seats, Socket, Turned,
+};
+
+/// How long a connection keeps its seat, whoever comes, before it has shown its token. A client
+/// sends its request with the end of the handshake.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long a request waits in the anteroom for a seat.
+const SEAT_WAIT: Duration = Duration::from_secs(2);
+/// What is answered in the anteroom.
+const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// The bounds of a server.
+pub(crate) struct Settings {
+    /// Connections at a time.
+    pub(crate) connections: usize,
+    /// Connections of one address at a time.
+    pub(crate) of_peer: usize,
+    /// How long the head of a request may take, and how long an answer may be left unread.
+    pub(crate) limit: Duration,
+    /// What the platform's ports have in common.
+    pub(crate) gate: Arc<Gate>,
+}
 
 /// Tells a handler that the server is to stop.
 #[derive(Clone)]
@@ -28,6 +61,73 @@ impl Stopping {
     }
 }
 
+/// One connection, for those who answer its requests.
+#[derive(Clone)]
+pub(super) struct Visit(Arc<Visitor>);
+
+struct Visitor {
+    from: IpAddr,
+    has_spoken: AtomicBool,
+    has_asked: AtomicBool,
+    socket: Socket,
+    /// The last to go, after its descriptor.
+    place: Mutex<Place>,
+}
+
+/// Where a connection is.
+enum Place {
+    Seat(Seat),
+    /// In the anteroom, and why.
+    Anteroom(Turned, #[expect(dead_code, reason = "it is taken until it is dropped")] Seat),
+}
+
+impl Visit {
+    /// Where it comes from.
+    pub(super) fn from(&self) -> IpAddr {
+        self.0.from
+    }
+
+    /// It has shown the token.
+    pub(super) fn is_known(&self) {
+        // Nobody stays in the anteroom.
+        if let Place::Seat(seat) = &*self.place() {
+            seat.is_known();
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why it is in the anteroom, if it is.
+    fn no_seat(&self) -> Option<Turned> {
+        match *self.place() {
+            Place::Seat(_) => None,
+            Place::Anteroom(reason, _) => Some(reason),
+        }
+    }
+
+    /// Something of it was read.
+    pub(super) fn has_spoken(&self) {
+        self.0.has_spoken.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits, and keeps the connection's seat taken for as long even if its client goes away: who
+    /// guesses secrets gains nothing by not waiting for the answers.
+    pub(super) async fn wait(&self, wait: Duration) {
+        if wait.is_zero() {
+            return;
+        }
+        let visit = self.clone();
+        let waiting = tokio::spawn(async move {
+            // Out of time it goes on; cut off it ends.
+            let _ = tokio::time::timeout(wait, visit.0.socket.until_cut()).await;
+        });
+        // It cannot fail but with the server.
+        let _ = waiting.await;
+    }
+}
+
 /// A running server.
 pub(crate) struct Server {
     address: SocketAddr,
@@ -36,23 +136,21 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts serving on an address; port 0 takes a free one. The limit is that of a head, and of
-    /// how long a client may leave its answer unread.
-    pub(crate) async fn start(
+    /// Starts serving on an address; port 0 takes a free one.
+    pub(crate) fn start(
         address: SocketAddr,
         router: Router,
-        connections: usize,
-        limit: Duration,
+        settings: Settings,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
+        let acceptor = Acceptor::bind(address, Door::Rest, Arc::clone(&settings.gate))?;
+        let address = acceptor.address()?;
         let (stop, stopping) = watch::channel(false);
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(limit);
+        http.timer(TokioTimer::new()).header_read_timeout(settings.limit);
         let router = router.layer(Extension(Stopping(stopping.clone())));
-        let turns = Arc::new(Semaphore::new(connections));
-        let accepting =
-            tokio::spawn(accept(listener, router, http, turns, limit, Stopping(stopping)));
+        let service = TowerToHyperService::new(router);
+        let house = House::new(settings, service, http, Stopping(stopping));
+        let accepting = tokio::spawn(house.accept(acceptor));
         Ok(Self { address, stop, accepting })
     }
 
@@ -75,57 +173,172 @@ impl Drop for Server {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    http: http1::Builder,
-    turns: Arc<Semaphore>,
+struct House {
+    seats: Arc<Seats>,
+    anteroom: Arc<Seats>,
+    gate: Arc<Gate>,
     limit: Duration,
-    mut stopping: Stopping,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        let turn = Arc::clone(&turns).acquire_owned();
-        let accepted = async { (turn.await, listener.accept().await) };
-        let (turn, accepted) = tokio::select! {
-            accepted = accepted => accepted,
-            () = stopping.wait() => break,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                // Answers are small and awaited; one that cannot be hurried is still answered.
-                let _ = stream.set_nodelay(true);
-                let stream = Impatient::new(stream, limit);
-                let served = serve(stream, router.clone(), http.clone(), stopping.clone());
-                connections.spawn(async move {
-                    served.await;
-                    drop(turn);
-                });
-            }
-            // Out of descriptors, most often: others must end first.
-            Err(error) => {
-                tracing::warn!(%error, "a REST connection could not be accepted");
-                connections.join_next().await;
-            }
-        }
-        while connections.try_join_next().is_some() {}
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
+    service: TowerToHyperService<Router>,
+    http: http1::Builder,
+    stopping: Stopping,
 }
 
-async fn serve(stream: Impatient, router: Router, http: http1::Builder, mut stopping: Stopping) {
-    let service = TowerToHyperService::new(router);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopping.wait() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a REST connection ended early");
+impl House {
+    fn new(
+        settings: Settings,
+        service: TowerToHyperService<Router>,
+        http: http1::Builder,
+        stopping: Stopping,
+    ) -> Self {
+        let Settings { connections, of_peer, limit, gate } = settings;
+        let bounds = |seats, of_peer, grace| {
+            let limits = DoorLimits { door: Door::Rest, seats, guests: seats, of_peer, grace };
+            Seats::new(seats, &[limits], Arc::clone(&gate))
+        };
+        let seats = bounds(connections, of_peer, GRACE);
+        let anteroom = bounds(ANTEROOM, ANTEROOM, Duration::ZERO);
+        Self { seats, anteroom, gate, limit, service, http, stopping }
     }
+
+    /// Takes connections until it is to stop, then waits for those that are there.
+    async fn accept(self, mut acceptor: Acceptor) {
+        let mut connections = JoinSet::new();
+        let mut stopping = self.stopping.clone();
+        loop {
+            let (socket, from) = tokio::select! {
+                accepted = acceptor.accept() => accepted,
+                () = stopping.wait() => break,
+            };
+            if let Some(visit) = self.receive(socket, from.ip()) {
+                connections.spawn(self.serve(visit));
+            }
+            while connections.try_join_next().is_some() {}
+        }
+        drop(acceptor);
+        while connections.join_next().await.is_some() {}
+    }
+
+    /// Finds a place for a connection.
+    fn receive(&self, socket: Socket, from: IpAddr) -> Option<Visit> {
+        let no_seat = match self.seats.ask(Door::Rest, from, &socket) {
+            Answer::Seated(seat) => return Some(Visit::new(from, socket, Place::Seat(seat))),
+            Answer::Wait(_) => Turned::Full,
+            Answer::Full(reason) => reason,
+        };
+        match self.anteroom.ask(Door::Rest, from, &socket) {
+            Answer::Seated(seat) => Some(Visit::new(from, socket, Place::Anteroom(no_seat, seat))),
+            Answer::Wait(_) | Answer::Full(_) => {
+                self.gate.turn_away(Door::Rest, Turned::Full);
+                None
+            }
+        }
+    }
+
+    fn serve(&self, visit: Visit) -> impl Future<Output = ()> + use<> {
+        let (inner, gate) = (self.service.clone(), Arc::clone(&self.gate));
+        let (usher, asking) = (Usher::of(self), visit.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let (visit, usher) = (asking.clone(), usher.clone());
+            visit.0.has_asked.store(true, Ordering::Relaxed);
+            let is_always_answered = ALWAYS_ANSWERED.contains(&request.uri().path());
+            request.extensions_mut().insert(visit.clone());
+            let inner = inner.clone();
+            async move {
+                if !is_always_answered && let Err(refused) = usher.seat(&visit).await {
+                    return Ok::<Response, std::convert::Infallible>(refused);
+                }
+                let mut response = inner.call(request).await?;
+                if visit.no_seat().is_some() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok(response)
+            }
+        });
+        let stream = Impatient::new(visit.0.socket.clone(), self.limit, visit.clone());
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let mut stopping = self.stopping.clone();
+        async move {
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                // Whatever it waits for, there is nobody any more to be answered.
+                () = visit.0.socket.until_cut() => return,
+                () = stopping.wait() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            visit.ended(&ended, &gate);
+        }
+    }
+}
+
+/// Finds seats for those in the anteroom.
+#[derive(Clone)]
+struct Usher {
+    seats: Arc<Seats>,
+    gate: Arc<Gate>,
+}
+
+impl Usher {
+    fn of(house: &House) -> Self {
+        Self { seats: Arc::clone(&house.seats), gate: Arc::clone(&house.gate) }
+    }
+
+    /// Takes a connection from the anteroom to a seat, if it is there; the answer to give where
+    /// there is none in time.
+    async fn seat(&self, visit: &Visit) -> Result<(), Response> {
+        let Some(reason) = visit.no_seat() else { return Ok(()) };
+        let (from, socket) = (visit.0.from, &visit.0.socket);
+        match self.seats.wait(Door::Rest, from, socket, SEAT_WAIT).await {
+            Some(seat) => {
+                *visit.place() = Place::Seat(seat);
+                Ok(())
+            }
+            None => {
+                self.gate.turn_away(Door::Rest, reason);
+                Err(no_seat(reason))
+            }
+        }
+    }
+}
+
+impl Visit {
+    fn new(from: IpAddr, socket: Socket, place: Place) -> Self {
+        let (has_spoken, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Visitor { from, has_spoken, has_asked, socket, place: Mutex::new(place) }))
+    }
+
+    /// The connection has ended; says so where nobody ever got an answer over it.
+    fn ended(&self, ended: &Result<(), hyper::Error>, gate: &Gate) {
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a REST connection ended early");
+        }
+        let visitor = &self.0;
+        // Who was crowded out is counted as that.
+        if visitor.has_asked.load(Ordering::Relaxed) || visitor.socket.is_cut() {
+            return;
+        }
+        let is_late = ended.as_ref().is_err_and(hyper::Error::is_timeout);
+        let reason = match (is_late, visitor.has_spoken.load(Ordering::Relaxed)) {
+            (true, false) => Turned::Silent,
+            (true, true) => Turned::Slow,
+            (false, _) => Turned::GaveUp,
+        };
+        gate.turn_away(Door::Rest, reason);
+    }
+}
+
+/// The answer to a request for which there is no seat.
+fn no_seat(reason: Turned) -> Response {
+    let whose = match reason {
+        Turned::FullOfPeer => "your address has as many connections as one may have",
+        _ => "every connection is in use",
+    };
+    let detail = format!("{whose}; health and metrics are answered all the same");
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail);
+    let mut response = problem.into_response();
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Server, router};
+use super::{Server, Settings, router};
 use crate::config::ClockSource;
+use crate::gate::Gate;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
 
+mod crowd;
 mod flips;
 mod slow;
 mod unread;
@@ -28,6 +30,7 @@ const START: &str = "2027-01-18T17:00:00Z";
 struct Served {
     bench: Bench,
     server: Server,
+    gate: Arc<Gate>,
 }
 
 /// An answer.
@@ -74,10 +77,19 @@ impl Served {
     }
 
     async fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
-        let router = router(Arc::clone(&bench.core), &bench.config);
+        let gate = Arc::<Gate>::default();
+        let settings =
+            Settings { connections, of_peer: connections, limit, gate: Arc::clone(&gate) };
+        Self::with_settings(bench, settings)
+    }
+
+    fn with_settings(bench: Bench, settings: Settings) -> Self {
+        let gate = Arc::clone(&settings.gate);
+        let connections = bench.config.limits.rest_connections;
+        let router = router(Arc::clone(&bench.core), &bench.config, connections, Arc::clone(&gate));
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let server = Server::start(any, router, connections, limit).await.unwrap();
-        Self { bench, server }
+        let server = Server::start(any, router, settings).unwrap();
+        Self { bench, server, gate }
     }
 
     async fn stop(self) {
@@ -322,7 +334,9 @@ async fn a_platform_that_lost_acknowledged_records_is_not_ready_until_somebody_h
     let answer = served.ask("GET", "/readyz", "", "").await;
     assert_eq!((answer.status, answer.problem().as_str()), (503, "data_lost"));
     let metrics = String::from_utf8(served.get("/metrics").await.body).unwrap();
-    for line in ["lastmeter_losses 1", "lastmeter_losses_open 1", "lastmeter_journal_missing_total 1"] {
+    for line in
+        ["lastmeter_losses 1", "lastmeter_losses_open 1", "lastmeter_journal_missing_total 1"]
+    {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
     let losses = served.ok("/api/v1/losses").await;
@@ -342,7 +356,10 @@ async fn a_platform_that_lost_acknowledged_records_is_not_ready_until_somebody_h
     }
     assert_eq!(served.ask("POST", path, "", "").await.status, 401);
     let answer = served.post(path, &json!({"note": "sent again"})).await;
-    assert_eq!((answer.status, &answer.json()["acknowledged"]["note"]), (200, &json!("sent again")));
+    assert_eq!(
+        (answer.status, &answer.json()["acknowledged"]["note"]),
+        (200, &json!("sent again"))
+    );
     assert_eq!(served.ask("GET", "/readyz", "", "").await.status, 200);
     let losses = served.ok("/api/v1/losses").await;
     assert_eq!(losses["unacknowledged"], 0);

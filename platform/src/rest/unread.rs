@@ -10,15 +10,18 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::serve::Visit;
+use crate::gate::Socket;
 
 /// What has to be taken within the limit, bytes.
 pub(super) const STRETCH_BYTES: usize = 64 * 1024;
 
 /// A TCP connection with a limit on how long what is written may wait.
 pub(super) struct Impatient {
-    stream: TcpStream,
+    stream: Socket,
+    visit: Visit,
     patience: Patience,
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -53,8 +56,8 @@ impl Patience {
 }
 
 impl Impatient {
-    pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, patience: Patience::new(limit), alarm: None }
+    pub(super) fn new(stream: Socket, limit: Duration, visit: Visit) -> Self {
+        Self { stream, visit, patience: Patience::new(limit), alarm: None }
     }
 
     /// What a write came to, with the time it may take.
@@ -90,7 +93,12 @@ impl AsyncRead for Impatient {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.visit.has_spoken();
+        }
+        read
     }
 }
 

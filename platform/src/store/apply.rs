@@ -225,9 +225,9 @@ impl Context<'_> {
             content.map_or(ValueRef::Null, |content| ValueRef::Blob(content)),
             number(bytes.map(u64::cast_signed)),
         ];
-        let mut statement = self.transaction.prepare_cached(
-            "INSERT INTO refusal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?;
+        let mut statement = self
+            .transaction
+            .prepare_cached("INSERT INTO refusal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
         write_row(&mut statement, "refusal", &row).map(|_| ())
     }
 
@@ -382,9 +382,8 @@ impl Context<'_> {
             let mut rows = read.query([device])?;
             let stored = match rows.next()? {
                 None => Ok(None),
-                Some(row) => check_row("state", row, STATE_COLUMNS).and_then(|()| {
-                    Ok(Some((row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
-                }),
+                Some(row) => check_row("state", row, STATE_COLUMNS)
+                    .and_then(|()| Ok(Some((row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))),
             };
             drop(rows);
             // As it is it will go on being noticed; what was made of it would not.
@@ -434,11 +433,7 @@ impl Touched {
         }
     }
 
-    fn write(
-        &self,
-        device: i64,
-        statement: &mut rusqlite::Statement<'_>,
-    ) -> rusqlite::Result<()> {
+    fn write(&self, device: i64, statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<()> {
         let quantities = content::encode_quantities(&self.quantities);
         let values = content::encode_state(self.values.iter().map(|(q, (ns, v))| (*q, *ns, *v)));
         let alerts = content::encode_alerts(&self.alerts);

@@ -5,9 +5,9 @@
 //! one core at most. What it finds is reported as a loss (`losses`), as what any query finds.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -47,9 +47,8 @@ impl Inspection {
     ) -> std::io::Result<Self> {
         let (stop, stopped) = sync_channel(1);
         let inspector = Inspector { path, around, progress, stopped };
-        let thread = std::thread::Builder::new()
-            .name("inspection".into())
-            .spawn(move || inspector.run())?;
+        let thread =
+            std::thread::Builder::new().name("inspection".into()).spawn(move || inspector.run())?;
         Ok(Self { stop, thread })
     }
 
@@ -107,14 +106,17 @@ impl Inspector {
         Ok(Ok(()))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "how much of a core it takes is the machine's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how much of a core it takes is the machine's time"
+    )]
     fn slice(
         &self,
         connection: rusqlite::Connection,
         look: &mut Look,
     ) -> (Duration, rusqlite::Connection, bool) {
         let start = Instant::now();
-        let mut reader = Reader::new(connection, self.around.clone(), start + SLICE);
+        let reader = Reader::new(connection, self.around.clone(), start + SLICE);
         while !look.is_done() && !reader.is_over() {
             // Each step sees what is committed by then, which is at least what the book says.
             if let Err(error) = reader.snapshot(|reader| look.step(reader)) {

@@ -160,11 +160,7 @@ impl Readers {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a slice is the machine's time")]
-    fn run<T>(
-        &self,
-        end: Instant,
-        query: impl FnOnce(&Reader) -> ReadResult<T>,
-    ) -> StoreResult<T> {
+    fn run<T>(&self, end: Instant, query: impl FnOnce(&Reader) -> ReadResult<T>) -> StoreResult<T> {
         let now = Instant::now();
         if now >= end {
             return Err(self.too_slow());

@@ -54,7 +54,8 @@ impl Context<'_> {
         if let Some(numbered) = numbered {
             let goes_on = |(epoch, serial): Number| epoch == numbered.0 && serial < numbered.1;
             if !self.newest(device, batch).is_some_and(goes_on)
-                && let Some(judged) = self.stored_before(device, numbered, message, delivery, batch)?
+                && let Some(judged) =
+                    self.stored_before(device, numbered, message, delivery, batch)?
             {
                 return Ok(judged);
             }
@@ -201,9 +202,9 @@ impl Context<'_> {
             ValueRef::Integer(message.update_state.into()),
             extra.as_deref().map_or(ValueRef::Null, text),
         ];
-        let mut statement = self.transaction.prepare_cached(
-            "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?;
+        let mut statement = self
+            .transaction
+            .prepare_cached("INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
         write_row(&mut statement, "alert", &row)?;
         batch.outcome.alerts += 1;
         Ok(Ok(()))
@@ -267,7 +268,10 @@ fn damaged((epoch, serial): Number) -> (RefusalReason, String) {
 }
 
 /// Originator and metadata as one text; `None` if there is neither.
-pub(super) fn extra(originator: Option<&str>, metadata: &BTreeMap<String, String>) -> Option<String> {
+pub(super) fn extra(
+    originator: Option<&str>,
+    metadata: &BTreeMap<String, String>,
+) -> Option<String> {
     if originator.is_none() && metadata.is_empty() {
         return None;
     }

@@ -56,10 +56,7 @@ const SEALED: &[(&str, &str)] = &[
          content, extra",
     ),
     ("state", "device, last_interaction_ns, quantities, content, alerts"),
-    (
-        "alert",
-        "sequence, device, event_ns, received_ns, level, type, message, update_state, extra",
-    ),
+    ("alert", "sequence, device, event_ns, received_ns, level, type, message, update_state, extra"),
     ("refusal", "sequence, reason, device, topic, detail, event_ns, content, content_bytes"),
     (
         "invocation",
@@ -113,7 +110,8 @@ fn fill_alerts(connection: &Connection) -> rusqlite::Result<()> {
              ORDER BY sequence DESC LIMIT ?2";
         let latest = numbers(connection, query, Some(device))?;
         let alerts = content::encode_alerts(&latest);
-        connection.execute("UPDATE state SET alerts = ?2 WHERE device = ?1", params![device, alerts])?;
+        connection
+            .execute("UPDATE state SET alerts = ?2 WHERE device = ?1", params![device, alerts])?;
     }
     Ok(())
 }
@@ -122,7 +120,8 @@ fn numbers(connection: &Connection, query: &str, of: Option<i64>) -> rusqlite::R
     let mut statement = connection.prepare_cached(query)?;
     let parameters = [of.unwrap_or_default(), content::ALERTS_MAX as i64];
     let count = statement.parameter_count();
-    let rows = statement.query_map(rusqlite::params_from_iter(&parameters[..count]), |row| row.get(0))?;
+    let rows =
+        statement.query_map(rusqlite::params_from_iter(&parameters[..count]), |row| row.get(0))?;
     rows.collect()
 }
 
@@ -131,8 +130,7 @@ fn seal_table(connection: &Connection, table: &str, columns: &str) -> rusqlite::
     let mut read = connection.prepare(&format!(
         "SELECT {columns} FROM {table} WHERE {key} > ?1 ORDER BY {key} LIMIT {CHUNK}"
     ))?;
-    let mut write =
-        connection.prepare(&format!("UPDATE {table} SET sum = ?2 WHERE {key} = ?1"))?;
+    let mut write = connection.prepare(&format!("UPDATE {table} SET sum = ?2 WHERE {key} = ?1"))?;
     let count = read.column_count();
     let mut after = i64::MIN;
     loop {

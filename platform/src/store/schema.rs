@@ -165,7 +165,8 @@ fn check_header(path: &Path) -> StoreResult<()> {
         // An empty file is a new one; of any other SQLite itself says that it is none of its own.
         return Ok(());
     }
-    let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let number =
+        |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let is_sound = bytes[16..18] == [0x10, 0x00]
         && bytes[20..24] == [0, 64, 32, 32]
         && [number(52), number(56), number(64)] == [0, 1, 0];
@@ -259,9 +260,8 @@ type Schema = std::collections::BTreeSet<(String, String, String, Option<String>
 fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
     let mut statement =
         connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
-    let rows = statement.query_map([], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-    })?;
+    let rows =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     rows.collect()
 }
 

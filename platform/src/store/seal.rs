@@ -22,11 +22,7 @@ pub(crate) struct Damage {
 
 impl Damage {
     /// Damage of a part at a key.
-    pub(crate) fn new(
-        part: &'static str,
-        key: impl ToString,
-        found: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn new(part: &'static str, key: impl ToString, found: impl Into<String>) -> Self {
         Self { part, key: key.to_string(), found: found.into() }
     }
 
@@ -72,10 +68,7 @@ pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
 }
 
 /// The seal of a row.
-pub(super) fn seal<'a>(
-    table: &str,
-    columns: impl IntoIterator<Item = ValueRef<'a>>,
-) -> i64 {
+pub(super) fn seal<'a>(table: &str, columns: impl IntoIterator<Item = ValueRef<'a>>) -> i64 {
     let mut sum = crc32c::crc32c(table.as_bytes());
     for column in columns {
         sum = match column {

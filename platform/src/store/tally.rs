@@ -41,7 +41,8 @@ pub(super) fn add(
     let mut read = connection.prepare_cached(
         "SELECT device, minute, readings, sum FROM tally WHERE device = ?1 AND minute = ?2",
     )?;
-    let mut write = connection.prepare_cached("INSERT OR REPLACE INTO tally VALUES (?1, ?2, ?3, ?4)")?;
+    let mut write =
+        connection.prepare_cached("INSERT OR REPLACE INTO tally VALUES (?1, ?2, ?3, ?4)")?;
     for ((device, minute), readings) in more {
         let mut rows = read.query(params![device, minute])?;
         let known = match rows.next()? {
@@ -118,7 +119,8 @@ pub(super) fn read(
     let mut count = 0;
     while let Some(row) = rows.next()? {
         let (minute, readings) = check(row)?;
-        if !(first..=last).contains(&minute) || tallies.readings.insert(minute, readings).is_some() {
+        if !(first..=last).contains(&minute) || tallies.readings.insert(minute, readings).is_some()
+        {
             let key = format!("{device}, minute {minute}");
             return Err(Damage::new("tally", key, "the row is out of its place").into());
         }
@@ -137,7 +139,8 @@ mod tests {
 
     #[test]
     fn every_instant_lies_in_its_minute() {
-        let edges = [i64::MIN, i64::MIN + 1, -MINUTE_NS, -1, 0, 1, MINUTE_NS - 1, MINUTE_NS, i64::MAX];
+        let edges =
+            [i64::MIN, i64::MIN + 1, -MINUTE_NS, -1, 0, 1, MINUTE_NS - 1, MINUTE_NS, i64::MAX];
         for instant in edges {
             let (start, end) = instants_of(minute_of(instant));
             assert!((start..=end).contains(&instant), "{instant}: {start} to {end}");

@@ -107,7 +107,10 @@ pub(crate) struct Batching {
 impl StoreThread {
     /// Starts the thread on the store in a file. The data folder is this process's as long as
     /// the thread may write: `keep` is kept until then.
-    #[expect(clippy::disallowed_methods, reason = "how often a file is synced is the machine's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how often a file is synced is the machine's time"
+    )]
     pub(crate) fn start(
         writer: Writer,
         path: &Path,
@@ -149,7 +152,8 @@ impl Files {
 
     /// Which of them is not where it was.
     fn gone(&self) -> Option<&Path> {
-        let is_gone = |(path, known): &&(PathBuf, Identity)| Identity::at(path).ok() != Some(*known);
+        let is_gone =
+            |(path, known): &&(PathBuf, Identity)| Identity::at(path).ok() != Some(*known);
         self.0.iter().find(is_gone).map(|(path, _)| path.as_path())
     }
 }
@@ -190,7 +194,10 @@ impl Worker {
     }
 
     /// Waits for a job; meanwhile, and at least once a second, the head is made durable.
-    #[expect(clippy::disallowed_methods, reason = "how often a file is synced is the machine's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how often a file is synced is the machine's time"
+    )]
     fn next(&mut self) -> Option<Job> {
         loop {
             let left = HEAD_SYNC_EVERY.saturating_sub(self.head_synced.elapsed());

@@ -47,10 +47,19 @@ impl Walk {
     }
 
     /// The next minutes to be read and what is in them.
-    fn next(&mut self, reader: &Reader, enough: u64) -> ReadResult<Option<(i64, i64, tally::Tallies)>> {
+    fn next(
+        &mut self,
+        reader: &Reader,
+        enough: u64,
+    ) -> ReadResult<Option<(i64, i64, tally::Tallies)>> {
         let Some((first, last)) = self.left else { return Ok(None) };
-        let tallies =
-            tally::read(reader.connection(), self.device, (first, last), self.newest_first, enough)?;
+        let tallies = tally::read(
+            reader.connection(),
+            self.device,
+            (first, last),
+            self.newest_first,
+            enough,
+        )?;
         let through = tallies.through;
         let (from, to, left) = if self.newest_first {
             (through, last, (first, through.saturating_sub(1)))
@@ -79,14 +88,17 @@ impl Walk {
         let (mut places, mut previous) = (Vec::new(), None);
         while let Some(row) = rows.next()? {
             let place: Place = (row.get(0)?, row.get(1)?);
-            let in_order = |before: Place| if self.newest_first { place < before } else { before < place };
+            let in_order =
+                |before: Place| if self.newest_first { place < before } else { before < place };
             if !previous.is_none_or(in_order) {
                 return Err(self.damage(minute_of(place.0), "the entries are out of order"));
             }
             previous = Some(place);
             match expected.readings.get_mut(&minute_of(place.0)) {
                 Some(left) if *left > 0 => *left -= 1,
-                _ => return Err(self.damage(minute_of(place.0), "it has more entries than readings")),
+                _ => {
+                    return Err(self.damage(minute_of(place.0), "it has more entries than readings"));
+                }
             }
             if self.range.contains(&place.0) {
                 places.push(place);
@@ -132,7 +144,11 @@ impl Walk {
     }
 
     /// The reading at a place.
-    pub(super) fn reading(&self, reader: &Reader, (event_ns, sequence): Place) -> ReadResult<ReadingRow> {
+    pub(super) fn reading(
+        &self,
+        reader: &Reader,
+        (event_ns, sequence): Place,
+    ) -> ReadResult<ReadingRow> {
         let row = reader.reading_of(sequence)?;
         if row.device_row != self.device || row.event.as_nanoseconds() != event_ns {
             return Err(self.damage(minute_of(event_ns), "an entry leads to another reading"));
@@ -163,12 +179,8 @@ struct Wanted {
 impl SeriesScan {
     /// A page of each series in a range, oldest first. No identifier may be there twice.
     pub(crate) fn new(device: i64, ids: Vec<MeasurementId>, range: Range, page: Page) -> Self {
-        let wanted = |id| Wanted {
-            id,
-            skip: page.offset,
-            limit: page.limit as usize,
-            points: Vec::new(),
-        };
+        let wanted =
+            |id| Wanted { id, skip: page.offset, limit: page.limit as usize, points: Vec::new() };
         Self {
             walk: Walk::new(device, range, false),
             after: None,
@@ -206,7 +218,9 @@ impl SeriesScan {
             let is_full = self.wanted.iter().all(|wanted| wanted.points.len() >= wanted.limit);
             if is_full || self.walk.is_done() {
                 let wanted = std::mem::take(&mut self.wanted);
-                return Ok(Slice::Done(wanted.into_iter().map(|one| (one.id, one.points)).collect()));
+                return Ok(Slice::Done(
+                    wanted.into_iter().map(|one| (one.id, one.points)).collect(),
+                ));
             }
             if reader.is_over() {
                 return Ok(Slice::More);
@@ -222,7 +236,8 @@ impl SeriesScan {
             }
             let row = self.walk.reading(reader, place)?;
             for (name, value) in &row.values {
-                let wanted = self.by_name.get(&**name).and_then(|index| self.wanted.get_mut(*index));
+                let wanted =
+                    self.by_name.get(&**name).and_then(|index| self.wanted.get_mut(*index));
                 let Some(wanted) = wanted.filter(|one| one.points.len() < one.limit) else {
                     continue;
                 };

@@ -50,7 +50,8 @@ async fn check(core: &Core) {
     let rows = readings(core).await;
     let expected = (1..=12).map(Some).chain([None]).chain((20..=22).map(Some));
     for (row, serial) in rows.iter().zip(expected) {
-        let device = if serial.is_some_and(|s| s % 3 == 0 && s <= 12) { "home-2" } else { "home-1" };
+        let device =
+            if serial.is_some_and(|s| s % 3 == 0 && s <= 12) { "home-2" } else { "home-1" };
         assert_eq!((row.device.as_str(), row.number), (device, serial.map(|s| (1, s))));
         let volts = serial.map_or(99.5, |serial| 230.0 + serial as f64 / 10.0);
         let mut values = row.values.clone();

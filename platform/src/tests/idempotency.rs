@@ -68,7 +68,8 @@ async fn read_model(core: &Core) -> Model {
         match row.number {
             None => found.unnumbered += 1,
             Some((epoch, serial)) => {
-                let before = found.numbered.insert((row.device.to_string(), epoch, serial), row.values[0].1);
+                let before =
+                    found.numbered.insert((row.device.to_string(), epoch, serial), row.values[0].1);
                 assert_eq!(before, None, "stored twice");
             }
         }

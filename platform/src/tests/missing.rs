@@ -282,7 +282,8 @@ async fn a_crash_right_after_the_report_reports_it_once() {
     let bench = start(left.folder).await;
     let losses = bench.core.losses.list().0;
     // As if nothing but the reports had become durable.
-    fs::copy(bench.config.data.join("default.losses"), before.path().join("default.losses")).unwrap();
+    fs::copy(bench.config.data.join("default.losses"), before.path().join("default.losses"))
+        .unwrap();
     bench.stop().await;
     let bench = start(before).await;
     assert_eq!(bench.core.losses.list().0, losses);

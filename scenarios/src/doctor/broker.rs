@@ -18,8 +18,9 @@ use crate::run::chain;
 
 /// How long the platform may take to start, and to stop.
 const PLATFORM_LIMIT: Duration = Duration::from_secs(30);
-/// The secret of a platform that lives for seconds, on loopback only.
+/// The secrets of a platform that lives for seconds, on loopback only.
 const TOKEN: &str = "doctor";
+const DEVICE_TOKEN: &str = "doctor-device";
 /// The 99th percentile up to which all classes from TT5 on can be judged.
 const GOOD_P99_NS: i64 = 1_000_000;
 
@@ -91,6 +92,7 @@ fn start(platforms: &Runtime, folder: &Path, authority: &Authority) -> Result<Ru
     let server = authority.issue_server(&["localhost"]).map_err(|error| chain(&error))?;
     let config = Config {
         tls: Some(TlsConfig::embedded(&server.certificate_pem, &server.key_pem)),
+        device_token: Some(Token::new(DEVICE_TOKEN)),
         ..Config::embedded(folder, Token::new(TOKEN), ClockSource::Wall)
     };
     let starting = platforms.spawn(Platform::start(config));
@@ -119,7 +121,7 @@ fn bench_runtime() -> Result<(Runtime, String), String> {
 fn options(address: &str, tls: Option<&ClientTls>, effort: Effort) -> FloorOptions {
     let session = |client: &str| SessionOptions {
         tls: tls.cloned(),
-        ..SessionOptions::new(address, client, TENANT, TOKEN)
+        ..SessionOptions::new(address, client, TENANT, DEVICE_TOKEN)
     };
     FloorOptions {
         messages: effort.echoes,

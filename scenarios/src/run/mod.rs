@@ -252,7 +252,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
         let options = SessionOptions {
             subscriptions: device.subscriptions(),
             tls: platform.client_tls(&row.name)?,
-            ..SessionOptions::new(&address, &row.name, TENANT, &profile.token)
+            ..SessionOptions::new(&address, &row.name, TENANT, profile.device_password())
         };
         let (session, events) = Session::open(options);
         shells.push(Shell::new(ShellParts {

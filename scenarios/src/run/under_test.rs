@@ -23,7 +23,7 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How long a child may take to end once it is asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// Where a platform listens, and the secret that opens it.
+/// Where a platform listens, and the secrets that open it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -44,8 +44,11 @@ pub struct Profile {
     pub tls_name: Option<String>,
     /// Base URL of REST, such as `http://127.0.0.1:8080`.
     pub rest: String,
-    /// Bearer token, and password of the devices.
+    /// Bearer token; password of the devices as well, unless they have their own.
     pub token: String,
+    /// Password of the devices, where the platform wants another than the token.
+    #[serde(default)]
+    pub device_token: Option<String>,
 }
 
 /// What `serve` prints on its first line once it accepts connections.
@@ -58,6 +61,11 @@ struct Ready {
 }
 
 impl Profile {
+    /// The password of the devices.
+    pub fn device_password(&self) -> &str {
+        self.device_token.as_deref().unwrap_or(&self.token)
+    }
+
     /// Reads a profile file.
     pub fn read(path: &Path) -> Result<Self, BenchError> {
         let text = std::fs::read_to_string(path)
@@ -337,6 +345,8 @@ fn read_authority(certificate: &Path, key: &Path) -> Result<Authority, BenchErro
 const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 const TOKEN: &str = "bench";
+/// The secret of the devices: another one, so that every run shows that the two are apart.
+const DEVICE_TOKEN: &str = "bench-device";
 
 fn own_config(
     options: &StartOptions<'_>,
@@ -362,6 +372,7 @@ fn own_config(
         rest_address: any_port,
         clock: options.clock,
         token: Token::new(TOKEN),
+        device_token: Some(Token::new(DEVICE_TOKEN)),
         strict_table2: options.strict_table2,
         limits: Limits::default(),
         tls,
@@ -377,6 +388,7 @@ fn own_profile(ready: Ready) -> Profile {
         tls_name: None,
         rest: ready.rest,
         token: TOKEN.to_owned(),
+        device_token: Some(DEVICE_TOKEN.to_owned()),
     }
 }
 
@@ -435,6 +447,7 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
     set("rest_address", ready.rest.trim_start_matches("http://").into());
     set("clock", if config.clock == ClockSource::Wall { "wall" } else { "driven" }.into());
     set("token", TOKEN.into());
+    set("device_token", DEVICE_TOKEN.into());
     set("strict_table2", config.strict_table2.into());
     if let (Some(tls), Some(mqtts)) = (&config.tls, &ready.mqtts) {
         table.insert("tls".to_owned(), tls_table(tls, mqtts).into());

@@ -129,17 +129,56 @@ impl fmt::Display for SimTime {
 impl FromStr for SimTime {
     type Err = TimeError;
 
-    /// Reads RFC 3339 with `Z`, `+02:00` or `-0500` (D-10). A date without an offset is refused:
-    /// which instant it means cannot be known.
+    /// Reads RFC 3339 with `Z`, `+02:00` or `-0500` (D-10); the fraction has no or one to nine
+    /// digits, the offset is at most 23:59 (RFC 3339 section 5.6). A date without an offset is
+    /// rejected: which instant it means cannot be known. So is second 60: time has no leap seconds
+    /// here, and only 27 days so far had one.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let error = || TimeError(text.to_owned());
-        let bytes = text.as_bytes();
-        if bytes.len() < 20 || !matches!(bytes[10], b'T' | b't') {
+        if !has_form(text.as_bytes()) {
             return Err(error());
         }
         let timestamp: jiff::Timestamp = text.parse().map_err(|_| error())?;
         i64::try_from(timestamp.as_nanosecond()).map(Self).map_err(|_| error())
     }
+}
+
+/// Whether a text has the form of a date. The library that reads it also takes forms of ISO 8601
+/// (week dates, time zone names, commas), second 60 on any day, and offsets above a day.
+fn has_form(text: &[u8]) -> bool {
+    const DATE_AND_TIME: &[u8] = b"dddd-dd-ddTdd:dd:sd";
+    let Some((head, mut rest)) = text.split_at_checked(DATE_AND_TIME.len()) else {
+        return false;
+    };
+    if !matches(head, DATE_AND_TIME) {
+        return false;
+    }
+    if let [b'.', fraction @ ..] = rest {
+        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if !(1..=9).contains(&digits) {
+            return false;
+        }
+        rest = &fraction[digits..];
+    }
+    match rest {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', offset @ ..] => {
+            (matches(offset, b"dd:sd") || matches(offset, b"ddsd")) && &offset[..2] <= b"23"
+        }
+        _ => false,
+    }
+}
+
+/// Whether a text has digits where the pattern has `d`, those below 6 where it has `s`, and
+/// otherwise what the pattern has.
+fn matches(text: &[u8], pattern: &[u8]) -> bool {
+    text.len() == pattern.len()
+        && text.iter().zip(pattern).all(|(byte, form)| match form {
+            b'd' => byte.is_ascii_digit(),
+            b's' => matches!(byte, b'0'..=b'5'),
+            b'T' => matches!(byte, b'T' | b't'),
+            other => byte == other,
+        })
 }
 
 impl Serialize for SimTime {
@@ -212,8 +251,67 @@ mod tests {
             "2027-13-01T00:00:00Z",
             "2027-01-18 17:00:00Z",
             "9999-01-01T00:00:00Z",
+            "2016-02-10T17:40Z",
+            "2016-02-10T17:40:03.Z",
+            "2016-02-10T17:40:03,391Z",
+            "2016-02-10T17:40:03.3910000000Z",
+            "2016-02-10T19:40:03+02",
+            "2016-02-10T19:40:03+02:00[Europe/Rome]",
+            "2016-02-10T19:40:03Z[UTC]",
+            "2016-02-30T17:40:03Z",
+            "2015-02-29T17:40:03Z",
+            "2016-00-10T17:40:03Z",
+            "2016-02-00T17:40:03Z",
+            "2016-02-10T24:00:00Z",
+            "2016-02-10T17:60:03Z",
+            "2016-W06-3T17:40:03Z",
+            "2016-041T17:40:03Z",
+            "+002016-02-10T17:40:03Z",
+            "2016-02-10T17:40:03\u{2212}05:00",
+            "2016-02-10T17:40:03é",
+            " 2016-02-10T17:40:03Z",
+            "2016-02-10T17:40:03Z ",
         ] {
             assert!(text.parse::<SimTime>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn second_60_names_no_instant_on_any_day() {
+        for text in [
+            "2027-01-18T23:59:60Z",
+            "2027-01-18T17:00:60Z",
+            "2027-01-18T17:00:60.5+01:00",
+            // This one there was, and it has no place of its own in time without leap seconds.
+            "2016-12-31T23:59:60Z",
+            "2027-01-18T17:00:61Z",
+        ] {
+            assert!(text.parse::<SimTime>().is_err(), "{text}");
+        }
+        let last: SimTime = "2027-01-18T23:59:59.999999999Z".parse().unwrap();
+        let next: SimTime = "2027-01-19T00:00:00Z".parse().unwrap();
+        assert_eq!(next.since(last), SimDuration(1));
+    }
+
+    #[test]
+    fn an_offset_is_less_than_a_day() {
+        let at = |text: &str| text.parse::<SimTime>().map(|instant| instant.0 / 1_000_000_000);
+        // 2016-02-10T17:40:03Z is 1455126003 s after 1970, by `date -u -d @1455126003`.
+        for (offset, minutes_east) in [
+            ("+23:59", 1439),
+            ("-23:59", -1439),
+            ("+2359", 1439),
+            ("-00:00", 0),
+            ("+05:45", 345),
+            ("-0930", -570),
+        ] {
+            let read = at(&format!("2016-02-10T17:40:03{offset}"));
+            assert_eq!(read, Ok(1_455_126_003 - minutes_east * 60), "{offset}");
+        }
+        for offset in
+            ["+24:00", "-24:00", "+25:00", "+2500", "+99:00", "+23:60", "-0060", "+02:00:30", "+"]
+        {
+            assert!(at(&format!("2016-02-10T17:40:03{offset}")).is_err(), "{offset}");
         }
     }
 

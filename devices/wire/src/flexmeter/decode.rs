@@ -12,8 +12,7 @@ use super::reader::{
     EnvelopeFields, EnvelopeSeed, MeasurementFields, MetadataFields, RequestFields, Room, Slot,
     TOO_DEEP,
 };
-use super::refusal::{DecodeRules, Refusal, RefusalReason, excerpt};
-use super::{date, refusal::Limits};
+use super::refusal::{DecodeRules, Limits, Refusal, RefusalReason, excerpt};
 
 /// A message and what was left out of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -231,9 +230,9 @@ fn update_state(slot: &Slot<bool>) -> Judged<bool> {
 
 fn event_date(slot: Slot<Cow<'_, str>>) -> Judged<Option<SimTime>> {
     let Some(text) = optional_text(slot, "request.eventDate")? else { return Ok(None) };
-    match date::read(&text) {
-        Some(instant) => Ok(Some(instant)),
-        None => Err((
+    match text.parse() {
+        Ok(instant) => Ok(Some(instant)),
+        Err(_) => Err((
             RefusalReason::BadDate,
             format!("`{}`, expected a date such as 2016-02-10T19:40:03.391+02:00", excerpt(&text)),
         )),

@@ -16,7 +16,6 @@
 //!   first, then judged from the envelope inwards.
 
 mod command;
-mod date;
 mod decode;
 mod encode;
 mod message;

@@ -14,9 +14,11 @@ use tokio::sync::{Notify, Semaphore};
 use super::*;
 
 mod delivery;
+mod door;
 mod echo;
 mod lifecycle;
 mod protocol;
+mod queues;
 mod raw;
 mod refusal;
 mod tls;
@@ -147,6 +149,15 @@ fn config() -> BrokerConfig {
 async fn start() -> (Broker, Arc<Platform>) {
     let platform = Platform::new();
     (Broker::start(config(), platform.clone()).await.unwrap(), platform)
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    soon(what, async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 fn options(broker: &Broker, client: &str) -> SessionOptions {

@@ -70,7 +70,11 @@ async fn six_slow_queries_do_not_hold_up_a_quiet_one() {
     }
     took.sort();
     let median = took[took.len() / 2];
-    println!("{} quiet queries beside six slow ones: median {median:?}, {:?}", took.len(), took.last());
+    println!(
+        "{} quiet queries beside six slow ones: median {median:?}, {:?}",
+        took.len(),
+        took.last()
+    );
     assert!(beside >= 3, "the slow queries were not slow");
     assert!(median < QUIET_LIMIT, "{took:?}");
     end(served).await;

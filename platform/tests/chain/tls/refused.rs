@@ -203,13 +203,42 @@ async fn half_a_handshake_and_silence_costs_no_more_than_its_limit() {
         stream.write_all(&hello[..length]).await.unwrap();
         silent.push(stream);
     }
-    // Who comes now waits for one of them to be thrown out.
+    // Who comes now waits for one of them to be thrown out: by its own limit, or for this one.
     let (session, _events, first) = first_word(lab.options("home-1")).await;
     assert_eq!(first, SessionEvent::Connected);
     session.close().await;
-    let rows = lab.recorded(4).await;
+    let rows = lab.recorded(3).await;
     assert!(rows.iter().all(|row| row["reason"] == "tls_handshake_timeout"), "{rows:?}");
     bystander.stop(&lab).await;
+    drop(silent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handshakes_that_never_end_give_way_to_devices() {
+    let lab = Lab::start_with(|config| {
+        config.limits.tls_handshake_s = 600;
+        config.limits.tls_handshakes = 4;
+    })
+    .await;
+    let bystander = Bystander::start(&lab).await;
+    let mut silent = Vec::new();
+    for number in 0..10 {
+        let mut stream = TcpStream::connect(lab.address()).await.unwrap();
+        if number % 2 == 0 {
+            // A record of type "handshake" that is to come.
+            stream.write_all(&[22, 3, 1]).await.unwrap();
+        }
+        silent.push(stream);
+    }
+    let (session, _events, first) = first_word(lab.options("home-1")).await;
+    assert_eq!(first, SessionEvent::Connected);
+    session.close().await;
+    bystander.stop(&lab).await;
+    // Four of the ten and the device have had a seat at a time, so seven have lost theirs.
+    let metrics = lab.metrics().await;
+    let line = "lastmeter_connections_refused_total{door=\"mqtts\",reason=\"crowded_out\"} ";
+    let crowded_out = metrics.lines().find_map(|text| text.strip_prefix(line)).unwrap();
+    assert_eq!(crowded_out, "7");
     drop(silent);
 }
 

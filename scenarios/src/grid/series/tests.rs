@@ -174,7 +174,10 @@ fn columns_that_cannot_be_followed_are_rejected() {
     let base = json(OWN, 0.0);
     for (head, expected) in [
         ("time,4.p_w.d", "rows.csv:1: `4.p_w.d`: load `4` has no part `d`; its parts are a, b, c"),
-        ("time,4,4.p_w.a", "rows.csv:1: `4.p_w.a`: another column gives the same power of load `4`"),
+        (
+            "time,4,4.p_w.a",
+            "rows.csv:1: `4.p_w.a`: another column gives the same power of load `4`",
+        ),
         ("time,4.p_w.a,4.p_w.a", "rows.csv:1: `4.p_w.a` has two columns"),
         ("time,4.p.a", "rows.csv:1: `4.p.a` is no load of the network; its loads are 4, 6"),
     ] {

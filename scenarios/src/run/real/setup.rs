@@ -132,7 +132,8 @@ impl Parts {
             Some(link) => self.lane(link, client_id).await?.to_string(),
             None => self.platform.broker_address()?.to_string(),
         };
-        let mut options = SessionOptions::new(&address, client_id, TENANT, &profile.token);
+        let mut options =
+            SessionOptions::new(&address, client_id, TENANT, profile.device_password());
         options.tls = self.platform.client_tls(client_id)?;
         if let Some(link) = via {
             // Connecting takes several ways there and back.

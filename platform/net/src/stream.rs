@@ -1,0 +1,273 @@
+//! A connection of MQTT 3 or 5, as packets: each module has what `rmqtt` sends and receives on one.
+
+use std::time::Duration;
+
+use futures_util::SinkExt as _;
+use rmqtt_codec::{MqttCodec, MqttPacket};
+use tokio::io::AsyncWrite;
+use tokio::time::timeout;
+use tokio_util::codec::Framed;
+
+use crate::{MqttError, Result};
+
+/// A connection of either version.
+pub enum MqttStream<Io> {
+    /// MQTT 3.1 or 3.1.1.
+    V3(v3::MqttStream<Io>),
+    /// MQTT 5.
+    V5(v5::MqttStream<Io>),
+}
+
+/// Waits no longer than a limit for room in the socket.
+async fn within<E>(
+    limit: Duration,
+    sending: impl Future<Output = std::result::Result<(), E>>,
+) -> Result<()>
+where
+    MqttError: From<E>,
+{
+    match timeout(limit, sending).await {
+        Ok(sent) => sent.map_err(|error| MqttError::from(error).into()),
+        Err(_) => Err(MqttError::WriteTimeout.into()),
+    }
+}
+
+async fn send<Io: AsyncWrite + Unpin>(
+    io: &mut Framed<Io, MqttCodec>,
+    packet: MqttPacket,
+    limit: Duration,
+) -> Result<()> {
+    within(limit, io.send(packet)).await
+}
+
+async fn close<Io: AsyncWrite + Unpin>(
+    io: &mut Framed<Io, MqttCodec>,
+    limit: Duration,
+) -> Result<()> {
+    within(limit, io.close()).await
+}
+
+/// What both versions have in common, each with its own packets.
+macro_rules! stream {
+    ($variant:ident) => {
+        /// A connection as packets of this version.
+        pub struct MqttStream<Io> {
+            /// The bytes with the codec of this version.
+            pub io: Framed<Io, MqttCodec>,
+            /// Who is at the other end.
+            pub remote_addr: SocketAddr,
+            /// The listener's settings.
+            pub cfg: Arc<Builder>,
+            /// After the client's DISCONNECT nothing is read of it.
+            is_ended: bool,
+        }
+
+        impl<Io> MqttStream<Io> {
+            pub(crate) fn new(
+                io: Framed<Io, MqttCodec>,
+                remote_addr: SocketAddr,
+                cfg: Arc<Builder>,
+            ) -> Self {
+                Self { io, remote_addr, cfg, is_ended: false }
+            }
+        }
+
+        impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
+            /// Waits for CONNECT with an identifier that a client may have.
+            pub async fn recv_connect(&mut self, limit: Duration) -> Result<Box<Connect>> {
+                match timeout(limit, self.next()).await {
+                    Ok(Some(Ok(Packet::Connect(connect)))) => {
+                        if connect.client_id.chars().any(char::is_control) {
+                            self.cfg.bad_names.notify();
+                            return Err(DecodeError::InvalidClientId.into());
+                        }
+                        Ok(connect)
+                    }
+                    Ok(Some(Err(error))) => Err(error),
+                    Ok(_) => Err(MqttError::InvalidProtocol.into()),
+                    Err(_) => Err(MqttError::ReadTimeout.into()),
+                }
+            }
+
+            /// Sends one packet.
+            pub async fn send(&mut self, packet: Packet) -> Result<()> {
+                let packet = MqttPacket::$variant(packet);
+                super::send(&mut self.io, packet, self.cfg.send_timeout).await
+            }
+
+            /// Sends PUBLISH.
+            pub async fn send_publish(&mut self, publish: Box<Publish>) -> Result<()> {
+                self.send(Packet::Publish(publish)).await
+            }
+
+            /// Sends PINGRESP.
+            pub async fn send_ping_response(&mut self) -> Result<()> {
+                self.send(Packet::PingResponse).await
+            }
+
+            /// Ends the connection once what was sent is in the socket.
+            pub async fn close(&mut self) -> Result<()> {
+                super::close(&mut self.io, self.cfg.send_timeout).await
+            }
+        }
+
+        impl<Io: AsyncRead + Unpin> Stream for MqttStream<Io> {
+            type Item = Result<Packet>;
+
+            fn poll_next(
+                mut self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+            ) -> Poll<Option<Self::Item>> {
+                if self.is_ended {
+                    return Poll::Ready(None);
+                }
+                let next = ready!(Pin::new(&mut self.io).poll_next(context));
+                Poll::Ready(next.map(|read| match read {
+                    Ok((MqttPacket::$variant(packet), _)) => {
+                        self.is_ended = matches!(packet, Packet::Disconnect { .. });
+                        Ok(packet)
+                    }
+                    Ok(_) => Err(MqttError::Decode(DecodeError::MalformedPacket).into()),
+                    Err(error) => Err(Error::from(error)),
+                }))
+            }
+        }
+    };
+}
+
+/// MQTT 3.1 and 3.1.1.
+pub mod v3 {
+    use std::net::SocketAddr;
+    use std::num::NonZeroU16;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use futures_core::Stream;
+    use futures_util::StreamExt as _;
+    use rmqtt_codec::error::DecodeError;
+    use rmqtt_codec::types::Publish;
+    use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet, SubscribeReturnCode};
+    use rmqtt_codec::{MqttCodec, MqttPacket};
+    use tokio::io::{AsyncRead, AsyncWrite};
+    use tokio::time::timeout;
+    use tokio_util::codec::Framed;
+
+    use crate::{Builder, Error, MqttError, Result};
+
+    stream!(V3);
+
+    impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
+        /// Sends CONNACK.
+        pub async fn send_connect_ack(
+            &mut self,
+            return_code: ConnectAckReason,
+            session_present: bool,
+        ) -> Result<()> {
+            self.send(Packet::ConnectAck(ConnectAck { session_present, return_code })).await
+        }
+
+        /// Sends PUBACK.
+        pub async fn send_publish_ack(&mut self, packet_id: NonZeroU16) -> Result<()> {
+            self.send(Packet::PublishAck { packet_id }).await
+        }
+
+        /// Sends PUBREC.
+        pub async fn send_publish_received(&mut self, packet_id: NonZeroU16) -> Result<()> {
+            self.send(Packet::PublishReceived { packet_id }).await
+        }
+
+        /// Sends PUBREL.
+        pub async fn send_publish_release(&mut self, packet_id: NonZeroU16) -> Result<()> {
+            self.send(Packet::PublishRelease { packet_id }).await
+        }
+
+        /// Sends PUBCOMP.
+        pub async fn send_publish_complete(&mut self, packet_id: NonZeroU16) -> Result<()> {
+            self.send(Packet::PublishComplete { packet_id }).await
+        }
+
+        /// Sends SUBACK.
+        pub async fn send_subscribe_ack(
+            &mut self,
+            packet_id: NonZeroU16,
+            status: Vec<SubscribeReturnCode>,
+        ) -> Result<()> {
+            self.send(Packet::SubscribeAck { packet_id, status }).await
+        }
+
+        /// Sends UNSUBACK.
+        pub async fn send_unsubscribe_ack(&mut self, packet_id: NonZeroU16) -> Result<()> {
+            self.send(Packet::UnsubscribeAck { packet_id }).await
+        }
+    }
+}
+
+/// MQTT 5.
+pub mod v5 {
+    use std::net::SocketAddr;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use futures_core::Stream;
+    use futures_util::StreamExt as _;
+    use rmqtt_codec::error::DecodeError;
+    use rmqtt_codec::types::Publish;
+    use rmqtt_codec::v5::{
+        Connect, ConnectAck, Disconnect, Packet, PublishAck, PublishAck2, SubscribeAck,
+        UnsubscribeAck,
+    };
+    use rmqtt_codec::{MqttCodec, MqttPacket};
+    use tokio::io::{AsyncRead, AsyncWrite};
+    use tokio::time::timeout;
+    use tokio_util::codec::Framed;
+
+    use crate::{Builder, Error, MqttError, Result};
+
+    stream!(V5);
+
+    impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
+        /// Sends CONNACK.
+        pub async fn send_connect_ack(&mut self, ack: ConnectAck) -> Result<()> {
+            self.send(Packet::ConnectAck(Box::new(ack))).await
+        }
+
+        /// Sends PUBACK.
+        pub async fn send_publish_ack(&mut self, ack: PublishAck) -> Result<()> {
+            self.send(Packet::PublishAck(ack)).await
+        }
+
+        /// Sends PUBREC.
+        pub async fn send_publish_received(&mut self, ack: PublishAck) -> Result<()> {
+            self.send(Packet::PublishReceived(ack)).await
+        }
+
+        /// Sends PUBREL.
+        pub async fn send_publish_release(&mut self, ack: PublishAck2) -> Result<()> {
+            self.send(Packet::PublishRelease(ack)).await
+        }
+
+        /// Sends PUBCOMP.
+        pub async fn send_publish_complete(&mut self, ack: PublishAck2) -> Result<()> {
+            self.send(Packet::PublishComplete(ack)).await
+        }
+
+        /// Sends SUBACK.
+        pub async fn send_subscribe_ack(&mut self, ack: SubscribeAck) -> Result<()> {
+            self.send(Packet::SubscribeAck(ack)).await
+        }
+
+        /// Sends UNSUBACK.
+        pub async fn send_unsubscribe_ack(&mut self, ack: UnsubscribeAck) -> Result<()> {
+            self.send(Packet::UnsubscribeAck(ack)).await
+        }
+
+        /// Sends DISCONNECT.
+        pub async fn send_disconnect(&mut self, disconnect: Disconnect) -> Result<()> {
+            self.send(Packet::Disconnect(disconnect)).await
+        }
+    }
+}

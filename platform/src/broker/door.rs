@@ -1,0 +1,388 @@
+//! The MQTT ports: each connection is accepted, seated, taken through TLS where that is spoken, and
+//! given to the broker with its first packet, which has to be CONNECT and to be there in time.
+//!
+//! The first packet is only framed here (type and length, MQTT 3.1.1 section 2.2); it is the
+//! broker's one parser that reads it, so no byte that a client sends is read in two ways. Tasks and
+//! sockets live on the broker's threads and end with them.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rmqtt::net::{Arrived, Entry, Wire as AnyWire};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::counters::{Running, count};
+use super::links::{Entrance, Link, Links};
+use super::tls::{CLAIMED, Reports, Settings, TlsRefusal, device_name};
+use crate::gate::{Acceptor, Gate, Seat, Seats, Socket, Turned};
+
+/// The first byte of every TLS connection: a record of type "handshake" (RFC 8446 section 5.1).
+const HANDSHAKE_RECORD: u8 = 22;
+/// The first byte of every MQTT connection: CONNECT (MQTT 3.1.1 section 3.1).
+const MQTT_CONNECT: u8 = 0x10;
+/// How long a refused client may take to read why.
+const LINGER: Duration = Duration::from_secs(2);
+/// Bytes of a refused client that are read and thrown away.
+const WASTE_BYTES: usize = 64 * 1024;
+/// What is read into until CONNECT is whole, and then by the broker, bytes: as much as a connection
+/// of the broker library begins with, so that it is not made anew.
+const READ_BYTES: usize = 8 * 1024;
+
+/// What a connection may take until it has said CONNECT.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    /// Time for the first byte.
+    pub(crate) first_byte: Duration,
+    /// Time for the whole packet, from the beginning.
+    pub(crate) connect: Duration,
+    /// Largest CONNECT without its fixed header, bytes.
+    pub(crate) bytes: usize,
+}
+
+/// What both ports share.
+pub(super) struct Hall {
+    pub(super) gate: Arc<Gate>,
+    pub(super) seats: Arc<Seats>,
+    pub(super) links: Arc<Links>,
+    pub(super) counters: Arc<Running>,
+    pub(super) opening: Opening,
+    /// The broker's listeners, in the order of [`Entrance::ALL`].
+    pub(super) entries: [Entry; Entrance::ALL.len()],
+}
+
+/// Serves the port without TLS; never ends.
+pub(super) async fn serve_plain(hall: Arc<Hall>, mut acceptor: Acceptor) {
+    loop {
+        let (socket, from) = acceptor.accept().await;
+        if let Some(seat) = hall.seat(Entrance::Plain, from, &socket).await {
+            tokio::spawn(Arc::clone(&hall).welcome(socket, from, seat));
+        }
+    }
+}
+
+impl Hall {
+    async fn seat(&self, entrance: Entrance, from: SocketAddr, socket: &Socket) -> Option<Seat> {
+        self.seats.sit(entrance.door(), from.ip(), socket).await
+    }
+
+    async fn welcome(self: Arc<Self>, mut socket: Socket, from: SocketAddr, seat: Seat) {
+        match first_packet(&mut socket, &self.opening).await {
+            Ok(read) => {
+                let stream = socket.clone();
+                let link = Link { from, device: None, socket, account: Arc::default(), seat };
+                self.hand_over(Entrance::Plain, stream, link, read).await;
+            }
+            // Who was crowded out is counted as that.
+            Err(_) if socket.is_cut() => {}
+            Err(reason) => self.gate.turn_away(Entrance::Plain.door(), reason),
+        }
+    }
+
+    /// Gives a connection to the broker.
+    async fn hand_over(
+        &self,
+        entrance: Entrance,
+        stream: impl AnyWire + 'static,
+        link: Link,
+        read: BytesMut,
+    ) {
+        let from = link.from;
+        let wire = Box::new(self.links.join(entrance, stream, link));
+        // The broker ends before this does, if at all.
+        let _ = self.entries[entrance as usize].send(Arrived { wire, read, from }).await;
+    }
+}
+
+/// Reads until the first packet is whole, which has to be CONNECT.
+async fn first_packet(
+    stream: &mut (impl AsyncRead + Unpin),
+    opening: &Opening,
+) -> Result<BytesMut, Turned> {
+    let begun = Instant::now();
+    let mut read = BytesMut::with_capacity(READ_BYTES);
+    let mut until = begun + opening.first_byte;
+    loop {
+        if packet_length(&read, opening.bytes)?.is_some_and(|length| read.len() >= length) {
+            return Ok(read);
+        }
+        read.reserve(1);
+        match timeout_at(until, stream.read_buf(&mut read)).await {
+            Ok(Ok(count)) if count > 0 => until = begun + opening.connect,
+            Ok(_) => return Err(Turned::GaveUp),
+            Err(_) if read.is_empty() => return Err(Turned::Silent),
+            Err(_) => return Err(Turned::Slow),
+        }
+    }
+}
+
+/// Length of the CONNECT that begins with these bytes; `None` if it cannot be told yet.
+fn packet_length(read: &[u8], most: usize) -> Result<Option<usize>, Turned> {
+    let Some((&kind, rest)) = read.split_first() else { return Ok(None) };
+    if kind != MQTT_CONNECT {
+        return Err(Turned::NotMqtt);
+    }
+    // Section 2.2.3: seven bits a byte, the lowest first, at most four bytes.
+    let mut length = 0;
+    for (place, &byte) in rest.iter().take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            let whole = 2 + place + length;
+            return if length > most { Err(Turned::TooLarge) } else { Ok(Some(whole)) };
+        }
+    }
+    if rest.len() >= 4 { Err(Turned::NotMqtt) } else { Ok(None) }
+}
+
+/// The port with TLS.
+pub(super) struct TlsDoor {
+    acceptor: TlsAcceptor,
+    settings: Settings,
+    hall: Arc<Hall>,
+    reports: Arc<Reports>,
+}
+
+/// A handshake that was not.
+struct Failed {
+    /// `None`: the client went away.
+    refusal: Option<(TlsRefusal, String)>,
+    /// Whose certificate was shown, if any: a claim.
+    device: Option<String>,
+    stream: Socket,
+}
+
+impl TlsDoor {
+    pub(super) fn new(settings: &Settings, hall: Arc<Hall>, reports: Arc<Reports>) -> Arc<Self> {
+        let acceptor = TlsAcceptor::from(Arc::clone(&settings.server));
+        Arc::new(Self { acceptor, settings: settings.clone(), hall, reports })
+    }
+
+    /// Serves the port; never ends.
+    pub(super) async fn serve(self: Arc<Self>, mut acceptor: Acceptor) {
+        loop {
+            let (socket, from) = acceptor.accept().await;
+            match self.hall.seat(Entrance::Tls, from, &socket).await {
+                Some(seat) => drop(tokio::spawn(Arc::clone(&self).welcome(socket, from, seat))),
+                None => {
+                    let detail = format!("{from}: no seat is free");
+                    self.reports.tell(TlsRefusal::Overloaded, None, detail);
+                }
+            }
+        }
+    }
+
+    /// One connection, until the broker has it.
+    async fn welcome(self: Arc<Self>, socket: Socket, from: SocketAddr, seat: Seat) {
+        let limit = self.settings.handshake_limit;
+        match timeout(limit, self.shake(socket.clone())).await {
+            // It was crowded out, and counted as that.
+            _ if socket.is_cut() => {}
+            Ok(Ok(client)) => {
+                count(&self.hall.counters.tls_handshakes);
+                self.open(client, socket, from, seat).await;
+            }
+            Ok(Err(Failed { refusal: None, .. })) => count(&self.hall.counters.tls_abandoned),
+            Ok(Err(Failed { refusal: Some((reason, found)), device, stream })) => {
+                let whose = match &device {
+                    Some(device) => format!(", certificate of {device:?}"),
+                    None => String::new(),
+                };
+                self.reports.tell(reason, device, format!("{from}{whose}: {found}"));
+                linger(stream).await;
+            }
+            Err(_) => {
+                let detail = format!("{from}: no complete handshake within {limit:?}");
+                self.reports.tell(TlsRefusal::HandshakeTimeout, None, detail);
+            }
+        }
+    }
+
+    async fn shake(&self, stream: Socket) -> Result<TlsStream<Socket>, Failed> {
+        let failed = |refusal, stream| Failed { refusal, device: None, stream };
+        match stream.peek().await {
+            Ok(None) | Err(_) => return Err(failed(None, stream)),
+            Ok(Some(HANDSHAKE_RECORD)) => {}
+            Ok(Some(first)) => {
+                let what = if first == MQTT_CONNECT { ", as plain MQTT does" } else { "" };
+                let found = format!("it begins with 0x{first:02x}{what}, not with TLS");
+                return Err(failed(Some((TlsRefusal::NotTls, found)), stream));
+            }
+        }
+        let accept = self.acceptor.accept(stream).into_fallible();
+        let (shaken, device) = CLAIMED
+            .scope(RefCell::new(None), async {
+                let shaken = accept.await;
+                (shaken, CLAIMED.with(RefCell::take))
+            })
+            .await;
+        shaken.map_err(|(error, stream)| Failed { refusal: TlsRefusal::of(&error), device, stream })
+    }
+
+    /// From the handshake to CONNECT.
+    async fn open(
+        &self,
+        mut client: TlsStream<Socket>,
+        socket: Socket,
+        from: SocketAddr,
+        seat: Seat,
+    ) {
+        let shown = client.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let device = match shown.map(|certificate| device_name(certificate)).transpose() {
+            Ok(device) => device,
+            Err(why) => {
+                self.reports.tell(TlsRefusal::BadCertificate, None, format!("{from}: {why}"));
+                return part(client).await;
+            }
+        };
+        let limit = self.settings.handshake_limit;
+        let opening = Opening { first_byte: limit, connect: limit, ..self.hall.opening };
+        let refused = match first_packet(&mut client, &opening).await {
+            Ok(read) => {
+                let entrance = match device {
+                    Some(_) => Entrance::Certified,
+                    None => Entrance::Tls,
+                };
+                let link = Link { from, device, socket, account: Arc::default(), seat };
+                return self.hall.hand_over(entrance, client, link, read).await;
+            }
+            Err(refused) => refused,
+        };
+        match refused {
+            _ if socket.is_cut() => {}
+            Turned::GaveUp => count(&self.hall.counters.tls_abandoned),
+            Turned::Silent | Turned::Slow => {
+                let detail = format!("{from}: no CONNECT within {limit:?} after the handshake");
+                self.reports.tell(TlsRefusal::NoConnect, device, detail);
+                part(client).await;
+            }
+            other => {
+                self.hall.gate.turn_away(Entrance::Tls.door(), other);
+                part(client).await;
+            }
+        }
+    }
+}
+
+/// Ends a TLS connection that nothing was carried over.
+async fn part(mut client: TlsStream<Socket>) {
+    // Told or not, it ends.
+    let _ = timeout(LINGER, client.shutdown()).await;
+    linger(client.into_inner().0).await;
+}
+
+/// Closes without a reset, which could overtake the alert that says why: reads what the client has
+/// still sent, within bounds.
+async fn linger(mut stream: Socket) {
+    let reading = async {
+        // Whatever happens, the connection is over.
+        let _ = stream.shutdown().await;
+        let (mut waste, mut left) = ([0; 1024], WASTE_BYTES);
+        while let Ok(read) = stream.read(&mut waste).await {
+            left = left.saturating_sub(read);
+            if read == 0 || left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LINGER, reading).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OPENING: Opening = Opening {
+        first_byte: Duration::from_millis(400),
+        connect: Duration::from_millis(1200),
+        bytes: 1000,
+    };
+
+    #[test]
+    fn the_length_of_a_connect_is_told_as_soon_as_it_can_be() {
+        // MQTT 3.1.1 section 2.2.3 has these: 64 is 0x40, 321 is 193 + 2 * 128.
+        for (read, expected) in [
+            (&[][..], Ok(None)),
+            (&[0x10], Ok(None)),
+            (&[0x10, 0], Ok(Some(2))),
+            (&[0x10, 0x40], Ok(Some(66))),
+            (&[0x10, 193], Ok(None)),
+            (&[0x10, 193, 2], Ok(Some(324))),
+            (&[0x10, 0xe8, 0x07], Ok(Some(1003))),
+            (&[0x10, 0xe9, 0x07], Err(Turned::TooLarge)),
+            (&[0x10, 0xff, 0xff, 0xff, 0x7f], Err(Turned::TooLarge)),
+            (&[0x10, 0xff, 0xff, 0xff], Ok(None)),
+            (&[0x10, 0xff, 0xff, 0xff, 0xff], Err(Turned::NotMqtt)),
+            (&[0x11], Err(Turned::NotMqtt)),
+            (&[22, 3, 1], Err(Turned::NotMqtt)),
+            (b"GET /", Err(Turned::NotMqtt)),
+        ] {
+            assert_eq!(packet_length(read, 1000), expected, "{read:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered_and_more_of_them_never_change_the_answer(
+            bytes in proptest::collection::vec(any::<u8>(), 0..12),
+        ) {
+            let answers: Vec<_> =
+                (0..=bytes.len()).map(|end| packet_length(&bytes[..end], 1000)).collect();
+            for pair in answers.windows(2) {
+                prop_assert!(pair[0] == Ok(None) || pair[0] == pair[1], "{answers:?}");
+            }
+        }
+    }
+
+    /// A client that sends these, each after a pause, and what becomes of it.
+    async fn client(pieces: &[(u64, &[u8])]) -> Result<BytesMut, Turned> {
+        let (mut server, mut client) = tokio::io::duplex(64 * 1024);
+        let sending = async {
+            for (after_ms, bytes) in pieces {
+                let pause = timeout(Duration::from_millis(*after_ms), std::future::pending::<()>());
+                let _ = pause.await;
+                if client.write_all(bytes).await.is_err() {
+                    return;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = sending => unreachable!("the client stays"),
+            read = first_packet(&mut server, &OPENING) => read,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connect_has_to_begin_and_to_end_in_time() {
+        let whole = [0x10, 4, 1, 2, 3, 4];
+        assert_eq!(client(&[(0, &whole[..])]).await.as_deref(), Ok(&whole[..]));
+        let pieces: [(u64, &[u8]); 3] = [(0, &[0x10]), (1, &[4, 1, 2]), (1, &[3, 4, 9])];
+        // What comes behind it is the broker's to read.
+        assert_eq!(client(&pieces).await.as_deref(), Ok(&[0x10, 4, 1, 2, 3, 4, 9][..]));
+        assert_eq!(client(&[]).await, Err(Turned::Silent));
+        assert_eq!(client(&[(900, &whole[..])]).await, Err(Turned::Silent));
+        assert_eq!(client(&[(0, &[0x10]), (3000, &whole[1..])]).await, Err(Turned::Slow));
+        let drip: Vec<(u64, &[u8])> = whole.chunks(1).map(|byte| (300, byte)).collect();
+        let drip = [&[(0, &whole[..1])], &drip[1..]].concat();
+        assert_eq!(client(&drip).await, Err(Turned::Slow), "six bytes, one every 0.3 s");
+        assert_eq!(client(&[(0, b"\x10\xe9\x07")]).await, Err(Turned::TooLarge));
+        assert_eq!(client(&[(0, b"GET / HTTP/1.1\r\n")]).await, Err(Turned::NotMqtt));
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_before_that_gave_up() {
+        for sent in [&[][..], &[0x10], &[0x10, 4, 1]] {
+            let (mut server, mut client) = tokio::io::duplex(64);
+            client.write_all(sent).await.unwrap();
+            drop(client);
+            assert_eq!(first_packet(&mut server, &OPENING).await, Err(Turned::GaveUp));
+        }
+    }
+}

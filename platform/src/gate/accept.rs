@@ -1,0 +1,75 @@
+//! Accepting connections, at a pace that never spins where the system gives none.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket};
+
+use super::quiet::Quiet;
+use super::{Door, Gate, LOG_EVERY, Socket};
+
+/// Connections that wait to be accepted, beyond which the system refuses them.
+const BACKLOG: u32 = 1024;
+/// The first pause after the system gave no connection; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A listening port.
+pub(crate) struct Acceptor {
+    listener: TcpListener,
+    door: Door,
+    gate: Arc<Gate>,
+    pause: Duration,
+    log: Quiet,
+}
+
+impl Acceptor {
+    /// Binds an address; port 0 takes a free one.
+    pub(crate) fn bind(address: SocketAddr, door: Door, gate: Arc<Gate>) -> io::Result<Self> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        Ok(Self { listener, door, gate, pause: Duration::ZERO, log: Quiet::new(LOG_EVERY) })
+    }
+
+    /// Where it listens, with the real port.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The next connection. Where the system has none to give, because descriptors or memory have
+    /// run out, it waits ever longer, and says so now and then.
+    pub(crate) async fn accept(&mut self) -> (Socket, SocketAddr) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, from)) => {
+                    self.pause = Duration::ZERO;
+                    return (Socket::new(stream), from);
+                }
+                Err(error) => self.failed(&error).await,
+            }
+        }
+    }
+
+    async fn failed(&mut self, error: &io::Error) {
+        self.gate.tally.accept_failed(self.door);
+        if let Some(unsaid) = self.log.says(self.gate.now()) {
+            let door = self.door.word();
+            tracing::warn!(door, %error, unsaid, "a connection could not be accepted");
+        }
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        rest_for(self.pause).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "there is no event to wait for: descriptors ran out")]
+async fn rest_for(pause: Duration) {
+    tokio::time::sleep(pause).await;
+}

@@ -1,0 +1,91 @@
+//! How the process's file descriptors are shared out among connections. Pure but for asking the
+//! system for its limit.
+//!
+//! A connection is a descriptor. What journal, store, log and runtime may ever need is set aside
+//! first, so that no number of connections can keep a message from being made durable.
+
+use rustix::process::{Resource, getrlimit};
+
+/// Set aside for everything that is no connection: the journal's segments and folder, the store's
+/// connections (three files each), the runtimes' own, the listening ports; and for connections that
+/// are on their way out while others take their seats. About sixty are in use at most.
+pub(crate) const RESERVED: usize = 192;
+/// Connections to REST beyond its limit that are answered about health, and otherwise told that
+/// there is no room.
+pub(crate) const ANTEROOM: usize = 32;
+/// Fewer connections than this are no platform.
+const LEAST: usize = 16;
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// MQTT and MQTT over TLS together.
+    pub(crate) mqtt: usize,
+    /// REST, without the anteroom.
+    pub(crate) rest: usize,
+}
+
+/// There are not enough descriptors to run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the limit of open files is {limit}, and {} are needed; raise it, as with `ulimit -n {}`",
+    RESERVED + ANTEROOM + LEAST,
+    4096
+)]
+pub(crate) struct TooFewDescriptors {
+    /// What the system grants.
+    pub(crate) limit: usize,
+}
+
+/// Shares out what the system grants, and no more than asked for: at most a quarter to REST, what
+/// is left to MQTT.
+pub(crate) fn share(all: usize, rest: usize) -> Result<Share, TooFewDescriptors> {
+    let limit = getrlimit(Resource::Nofile).current;
+    share_of(limit.map_or(usize::MAX, |limit| limit as usize), all, rest)
+}
+
+fn share_of(limit: usize, all: usize, rest: usize) -> Result<Share, TooFewDescriptors> {
+    let left = limit.saturating_sub(RESERVED + ANTEROOM);
+    if left < LEAST {
+        return Err(TooFewDescriptors { limit });
+    }
+    let left = left.min(all);
+    let rest = rest.min((left / 4).max(1));
+    Ok(Share { mqtt: (left - rest).max(1), rest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_and_what_is_set_aside_never_exceed_the_limit() {
+        for limit in [240, 256, 512, 1024, 4096, 65_536, 1 << 20, usize::MAX] {
+            for (all, rest) in [(100_000, 256), (2, 1), (10, 100_000), (usize::MAX, usize::MAX)] {
+                let share = share_of(limit, all, rest).unwrap();
+                let used = share.mqtt + share.rest;
+                assert!(used <= all && share.rest <= rest, "{limit} {share:?}");
+                assert!(used <= limit - RESERVED - ANTEROOM, "{limit} {share:?}");
+                assert!(share.mqtt >= 1 && share.rest >= 1);
+            }
+        }
+    }
+
+    #[test]
+    fn with_room_enough_everybody_has_what_was_asked_for() {
+        let expected = Share { mqtt: 20_000, rest: 256 };
+        assert_eq!(share_of(65_536, 20_256, 256), Ok(expected));
+        // The soft limit of most systems: 800 are left, of which REST has its quarter.
+        assert_eq!(share_of(1024, 100_000, 256), Ok(Share { mqtt: 600, rest: 200 }));
+    }
+
+    #[test]
+    fn too_few_are_told() {
+        let error = share_of(239, 10, 10).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the limit of open files is 239, and 240 are needed; raise it, as with `ulimit -n 4096`"
+        );
+        assert!(share_of(0, 10, 10).is_err());
+    }
+}
