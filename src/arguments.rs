@@ -210,6 +210,10 @@ pub(crate) struct RunArguments {
     /// End a scenario that takes longer in wall time, such as `90 s`
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
+    /// How long a real-time run waits for a machine on which all its checks can be judged, as in
+    /// 2min; then it runs anyway
+    #[arg(long, value_name = "TIME")]
+    pub(crate) wait_quiet: Option<String>,
     /// Ask for no real-time priority, which a run in real time otherwise uses if it is granted
     #[arg(long)]
     pub(crate) normal_priority: bool,
@@ -309,6 +313,10 @@ pub(crate) struct ServeArguments {
     /// End when standard input closes
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
+    /// Ask for real-time priority (SCHED_FIFO), so that a busy machine does not slow it down, and
+    /// say in the first line what was got
+    #[arg(long)]
+    pub(crate) real_time_priority: bool,
 }
 
 #[derive(Debug, Args)]

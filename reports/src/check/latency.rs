@@ -6,7 +6,7 @@ use super::rows::{self, Gather};
 use super::share::{self, Words};
 use super::{Check, CheckContext, CheckKind, Demand};
 use crate::latency::{
-    Claim as Shares, Limit, Population, Requirement, RequirementTable, Span, find_class,
+    Claim as Shares, Limit, Population, Requirement, RequirementTable, Span, Validity, find_class,
     find_profile, told,
 };
 use crate::record::{Event, LatencyRow, Observation, Point, RunFacts};
@@ -177,6 +177,10 @@ struct Latency {
 impl Check for Latency {
     fn demand(&self) -> Option<Demand> {
         Some(self.gather.demand(Some(self.claim.shares)))
+    }
+
+    fn is_not_measurable(&self, validity: &Validity) -> Option<Because> {
+        validity.is_not_measurable(self.claim.limit)
     }
 
     fn begin(&mut self, facts: &RunFacts) {

@@ -56,6 +56,10 @@ pub struct Tally {
     pub over: u64,
     /// Those of which it is not known.
     pub open: u64,
+    /// Those of `over` that load on the machine may have carried over the limit.
+    pub touched: u64,
+    /// Those within the limit that may be so only since load on the machine made them seem shorter.
+    pub shortened: u64,
 }
 
 impl Tally {
@@ -169,6 +173,12 @@ impl Judgement {
     pub fn fails_with(&self, over: u64, n: u64) -> bool {
         let weight = self.fail_weight;
         n > 0 && lower_bound(over as f64 / weight, n as f64 / weight) > self.allowed()
+    }
+
+    /// Whether it would be a pass with so many messages over the limit.
+    pub fn passes_with(&self, over: u64) -> bool {
+        let (weight, n) = (self.pass_weight, self.tally.n as f64);
+        is_within(over as f64 / weight, n / weight, self.allowed())
     }
 
     /// What it rests on, for people: `if no stall lasts longer than 1.4 s (asked: 1 s)`, `n too

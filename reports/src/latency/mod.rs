@@ -17,6 +17,7 @@ mod binomial;
 mod blocks;
 mod compare;
 mod due;
+mod hold_up;
 mod judge;
 mod owed;
 mod population;
@@ -36,6 +37,7 @@ pub use compare::{
     mann_whitney,
 };
 pub use due::{Due, Late};
+pub use hold_up::HoldUps;
 pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, Shown, Tally, judge};
 pub(crate) use owed::{Missing, Owed};
 pub use population::{
@@ -46,5 +48,5 @@ pub use requirement::{
     Requirement, RequirementTable, Standing, find_class, find_profile, requirement_tables,
     transfer_time_classes,
 };
-pub use validity::{FloorBound, Missed, Validity, told};
+pub use validity::{FloorBound, Validity, told};
 pub use values::{Distribution, EXACT_MAX, Values};

@@ -346,7 +346,7 @@ impl Bench {
             let messages = instants.iter().zip(&self.device).zip(&flags);
             let late = Late::of(messages.map(|((&at, &device), &is_late)| (at, device, is_late)));
             let shown = Shown {
-                tally: Tally { n: self.n() as u64, over: over.iter().sum(), open: 0 },
+                tally: Tally { n: self.n() as u64, over: over.iter().sum(), ..Tally::default() },
                 deff: design_effect(&self.blocks, &self.by_block, &over),
                 due: &self.due,
                 late: &late,
