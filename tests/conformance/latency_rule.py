@@ -93,7 +93,8 @@ def design(random):
     fate = random.random(len(due))
     delay = np.where(late, LIMIT + 1 + (fate * SECOND).astype(int), (fate * LIMIT).astype(int))
     is_lost = late & (random.random(len(due)) < 0.3)
-    is_early = random.random(len(due)) < random.choice([0, 0, 0.002])
+    # What never came was not received too early.
+    is_early = ~is_lost & (random.random(len(due)) < random.choice([0, 0, 0.002]))
     received = due + np.where(is_early, -1 - (fate * SECOND).astype(int), delay)
     published = np.where(random.random(len(due)) < 0.5, due, np.minimum(due, received))
     is_early |= published < due
