@@ -159,15 +159,18 @@ fn run_lengths(runs: u32, off: &mut Vec<String>) {
         "\nrun length to pass in 80 % of {runs} runs, in stall/a, true share 0, a/10, a/3, a/2"
     );
     for (name, process, expected) in rows {
-        let design = Design { process, ..PLAIN };
-        let mut found = Vec::new();
-        for (parts, (from, to)) in [0.0, 0.1, 1.0 / 3.0, 0.5].into_iter().zip(expected) {
-            let window_s = length_for(design, parts * design.allowed, runs, true);
-            let times = window_s * design.allowed / design.stall_s;
-            hold(times, (from, to), &format!("{name} at {parts:.2} a"), off);
-            found.push(format!("{times:.1}"));
+        for allowed in [0.03, 0.01, 0.001] {
+            let design = Design { process, allowed, ..PLAIN };
+            let what = format!("{name}, {} %", 100.0 * allowed);
+            let mut found = Vec::new();
+            for (parts, (from, to)) in [0.0, 0.1, 1.0 / 3.0, 0.5].into_iter().zip(expected) {
+                let window_s = length_for(design, parts * allowed, runs, true);
+                let times = window_s * allowed / design.stall_s;
+                hold(times, (from, to), &format!("{what}, at {parts:.2} a"), off);
+                found.push(format!("{times:.1}"));
+            }
+            println!("{what:50} {}", found.join("  "));
         }
-        println!("{name:42} {}", found.join("  "));
     }
     println!("run length to fail in 80 % of runs at 99 %, in s, true share 2 a, 3 a, 10 a");
     for (name, process, expected) in [
