@@ -9,7 +9,7 @@
 
 use chacha20::ChaCha8Rng;
 use lastmeter_reports::latency::{BLOCK_NS, Blocks, design_effect};
-use latency_model::{Bench, Design, Phase, Process, declared};
+use latency_model::{Bench, Design, Phase, Process, declared, drawn};
 use rand::{RngExt as _, SeedableRng as _};
 
 #[path = "latency_model/mod.rs"]
@@ -69,6 +69,19 @@ fn a_verdict_is_wrong_in_at_most_one_of_twenty_runs() {
             wrong.push((name, allowed, found));
         }
     }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// Whatever the bench, the stalls and the process: the first of the designs that the whole draws.
+#[test]
+fn nor_is_it_for_drawn_benches() {
+    let wrong: Vec<_> = (0..12)
+        .map(|number| {
+            let (name, design) = drawn(4_000 + number, 20_000.0);
+            (design, rates(name, design, 2_028_000_000 + 10_000 * number))
+        })
+        .filter(|(_, found)| found.iter().any(|&rate| rate > RATE_MAX))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 

@@ -34,9 +34,11 @@ pub(super) const KIND: CheckKind = CheckKind {
             scenario with less is refused. Each pass states the longest stall with which it would \
             still be one. It is inconclusive, too, where the record lacks rows of messages that \
             were due, where the bench missed more than 0.1 % of its deadlines, unless it fails \
-            with all that this may have delayed counted as in time, where a clock was stepped, or the limit is below ten times the floor of this machine. Messages with a negative delay count against a pass, and not for a fail. `measured` is the \
-            share over the limit, `bound` what was compared with `limit`, all in %; without a \
-            `bound` something else decided. A pass means \
+            with all that this may have delayed counted as in time, where a clock was stepped, or \
+            the limit is below ten times the floor of this machine. Messages with a negative delay \
+            count against a pass, and not for a fail. `measured` is the share over the limit, \
+            `bound` what was compared with `limit`, all in %; without a `bound` something else \
+            decided. A pass means \
             timing consistent with the limit at this coverage in this run, and no compliance with \
             a standard. In virtual time the check is skipped: the delays are the model's.",
         fields: &[

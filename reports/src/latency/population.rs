@@ -403,7 +403,9 @@ impl Population {
         let (window, exact_max) = (self.window, self.exact_max);
         let limits = self.limits.iter().map(|one| one.limit);
         let stream = self.stream.get_or_insert_with(|| Stream::new(window, limits, exact_max / 4));
-        std::mem::take(&mut self.messages).iter().for_each(|message| stream.push(message));
+        for message in std::mem::take(&mut self.messages) {
+            stream.push(&message);
+        }
         stream.push(&message);
     }
 

@@ -80,7 +80,9 @@ impl Stream {
         }
         let (first_ns, last_ns) = self.ends[place];
         self.ends[place] = (first_ns.min(at_ns), last_ns.max(at_ns));
-        self.limits.iter_mut().for_each(|kept| kept.push(message));
+        for kept in &mut self.limits {
+            kept.push(message);
+        }
     }
 
     /// Their delays.
