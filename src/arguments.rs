@@ -261,6 +261,8 @@ Limits (--limit NAME=N, or the table `limits` in --config) and their defaults:
   batch_wait_ms             5         how long the store waits for a batch to fill
   segment_bytes             8388608   of the journal
   devices                   100000    that may register by sending
+  query_s                   10        time for a query to REST, its waits included
+  refused_content_bytes     268435456 content of refused readings that is kept
   command_expiry_s          3600      after which a command is expired
   shutdown_s                10        for stopping")]
 pub(crate) struct ServeArguments {
