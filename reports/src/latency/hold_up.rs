@@ -13,6 +13,10 @@
 
 use crate::record::{LateTick, LoadFacts, LoadSecond, RealTimeFacts, Wait};
 
+/// So often a message waits for a thread of one kind to run: of the bench for the device, its link
+/// on both sides and the observer; of the platform for broker, journal and store.
+const WAKES: i64 = 5;
+
 /// A limit is touched by what is longer than this part of it.
 const PART_OF_LIMIT: i64 = 10;
 
@@ -57,6 +61,22 @@ impl HoldUps {
             }
         }
         held_up_ns
+    }
+
+    /// How long load held up each message of many that went on then, as a rule, in ns: what moves a
+    /// median or a quartile. A thread that waits seldom and long does not, one that waits shortly
+    /// each time it is to run does.
+    pub fn as_a_rule_ns(&self, (from_ns, to_ns): (i64, i64), limit_ns: i64) -> i64 {
+        let seconds = self.load.as_ref().map_or(&[][..], |load| &load.seconds);
+        let first = seconds.partition_point(|second| second.to_ns < from_ns);
+        let shared = seconds[first..].iter().take_while(|second| second.from_ns <= to_ns);
+        let of = |second: &LoadSecond| {
+            let waits = [Some(second.bench), second.platform, second.kernel];
+            let each = |wait: Wait| wait.total_ns.min(wait.each_ns.saturating_mul(WAKES));
+            waits.into_iter().flatten().map(each).sum::<i64>()
+        };
+        let held_up_ns = shared.map(of).max().unwrap_or(0).max(self.by_ticks_ns(from_ns, to_ns));
+        if held_up_ns.saturating_mul(PART_OF_LIMIT) > limit_ns { held_up_ns } else { 0 }
     }
 
     /// Whether load can have decided how something that went on from one instant to another stands
@@ -110,8 +130,11 @@ mod tests {
     const S: i64 = 1_000_000_000;
 
     fn second(from_s: i64, bench: (i64, i64), platform: Option<(i64, i64)>) -> LoadSecond {
-        let wait =
-            |(total_ms, longest_ms)| Wait { total_ns: total_ms * MS, longest_ns: longest_ms * MS };
+        let wait = |(total_ms, longest_ms)| Wait {
+            total_ns: total_ms * MS,
+            longest_ns: longest_ms * MS,
+            each_ns: longest_ms * MS / 10,
+        };
         LoadSecond {
             from_ns: from_s * S,
             to_ns: (from_s + 1) * S,
@@ -137,6 +160,16 @@ mod tests {
         // The whole second: no more than its total.
         assert_eq!(found.at_most_ns(0, 5 * S), 320 * MS);
         assert_eq!(found.at_most_ns(2 * S + 1, 5 * S), 0);
+    }
+
+    #[test]
+    fn a_figure_of_many_messages_is_moved_by_what_threads_wait_each_time() {
+        let seconds = vec![second(0, (30, 10), Some((2, 40))), second(1, (0, 0), None)];
+        let found = hold_ups(seconds, Vec::new());
+        // 5 x 1 ms of the bench, and all 2 ms of the platform, which are less than 5 x 4 ms.
+        assert_eq!(found.as_a_rule_ns((0, 3 * S), 69 * MS), 7 * MS);
+        assert_eq!(found.as_a_rule_ns((0, 3 * S), 70 * MS), 0);
+        assert_eq!(found.as_a_rule_ns((S + 1, 3 * S), 1), 0);
     }
 
     #[test]

@@ -515,7 +515,7 @@ impl Population {
                 return delay;
             }
             let alive = (intended_ns, intended_ns.saturating_add(delay));
-            let held_up_ns = self.hold_ups.touching_ns(alive, limit_ns);
+            let held_up_ns = self.hold_ups.as_a_rule_ns(alive, limit_ns);
             is_touched |= held_up_ns > 0;
             delay.saturating_sub(held_up_ns)
         });

@@ -198,7 +198,7 @@ fn a_fail_is_certain_if_it_holds_without_what_load_may_have_held_up() {
     };
     let load = |total_ns: i64| {
         move |real: &mut RealTimeFacts| {
-            let bench = Wait { total_ns, longest_ns: total_ns };
+            let bench = Wait { total_ns, longest_ns: total_ns, each_ns: 0 };
             let to_ns = 2_000 * MS;
             let seconds = vec![LoadSecond { to_ns, bench, ..LoadSecond::default() }];
             real.load = Some(LoadFacts { look_ns: 100 * MS, seconds });
@@ -253,7 +253,7 @@ fn a_pass_holds_with_what_load_may_have_made_seem_shorter() {
     let claim = Claim { coverage: 0.97, stall_ns: MS };
     let conclude = |from: Point, total_ns: i64| {
         let mut facts = facts(|_| {});
-        let bench = Wait { total_ns, longest_ns: total_ns };
+        let bench = Wait { total_ns, longest_ns: total_ns, each_ns: 0 };
         let seconds = vec![LoadSecond { to_ns: 5_000 * MS, bench, ..LoadSecond::default() }];
         let real = facts.real_time.as_mut().unwrap();
         real.load = Some(LoadFacts { look_ns: 100 * MS, seconds });

@@ -15,6 +15,10 @@ pub struct Wait {
     pub total_ns: i64,
     /// In the worst look of the second.
     pub longest_ns: i64,
+    /// On average each time it ran, of the thread for which this is most; of threads that ran ten
+    /// times in the second, or oftener.
+    #[serde(default)]
+    pub each_ns: i64,
 }
 
 impl Wait {
@@ -23,6 +27,7 @@ impl Wait {
         Self {
             total_ns: self.total_ns + next.total_ns,
             longest_ns: self.longest_ns.max(next.longest_ns),
+            each_ns: self.each_ns.max(next.each_ns),
         }
     }
 }
@@ -103,7 +108,7 @@ mod tests {
 
     #[test]
     fn two_seconds_as_one_keep_sums_and_the_worst() {
-        let wait = |total_ns, longest_ns| Wait { total_ns, longest_ns };
+        let wait = |total_ns, longest_ns| Wait { total_ns, longest_ns, each_ns: longest_ns / 2 };
         let second = |from_ns, to_ns, bench, platform, pressure| LoadSecond {
             from_ns,
             to_ns,

@@ -106,6 +106,23 @@ class Run:
                     total += min(wait["total_ns"], wait["longest_ns"] * looks)
         return total if 10 * total > limit else 0
 
+    def as_a_rule(self, begin, end, limit):
+        """How long load held up each of many messages: five times what threads wait on average
+        when they are to run, in the worst second."""
+        if not self.real:
+            return 0
+        begin, end = int(begin), int(end)
+        most = 0
+        for second in (self.real.get("load") or {"seconds": []})["seconds"]:
+            if second["to_ns"] >= begin and second["from_ns"] <= end:
+                waits = [second.get(threads) for threads in ("bench", "platform", "kernel")]
+                each = [min(5 * wait["each_ns"], wait["total_ns"]) for wait in waits if wait]
+                most = max(most, sum(each))
+        for tick in self.real.get("late_ticks", []):
+            if tick["at_ns"] <= end and tick["at_ns"] + tick["lateness_ns"] >= begin:
+                most = max(most, tick["lateness_ns"])
+        return most if 10 * most > limit else 0
+
     def invalid_beside_lateness(self):
         if not self.real:
             return not self.virtual
@@ -217,7 +234,7 @@ class Population:
     def least(self, limit):
         """The delays without what load may have added to them."""
         held_up = [
-            0 if taken == INFINITE else self.run.held_up(due, int(due) + int(taken), limit)
+            0 if taken == INFINITE else self.run.as_a_rule(due, int(due) + int(taken), limit)
             for due, taken in zip(self.due, self.delay)
         ]
         return self.delay - np.array(held_up, dtype=self.delay.dtype)

@@ -21,6 +21,9 @@ use crate::floor::{Processors, ROOT, text};
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// A thread that runs so many times in a second, or oftener, is one that messages wait for.
+const OFTEN: u64 = 10;
+
 /// So many looks make a second.
 const LOOKS: u32 = 10;
 
@@ -106,19 +109,39 @@ struct Log {
 /// The waits of several threads: when they were looked at last, and in this second.
 #[derive(Default)]
 struct Waits {
-    /// In ns, by thread.
-    so_far: BTreeMap<u32, u64>,
-    in_second: BTreeMap<u32, u64>,
+    /// By thread.
+    so_far: BTreeMap<u32, Ran>,
+    in_second: BTreeMap<u32, Ran>,
     longest_ns: u64,
 }
 
+/// What the kernel has counted of a thread.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ran {
+    /// How long it has waited for a processor.
+    waited_ns: u64,
+    /// How often it got one.
+    times: u64,
+}
+
+impl Ran {
+    fn since(self, before: Self) -> Self {
+        Self {
+            waited_ns: self.waited_ns.saturating_sub(before.waited_ns),
+            times: self.times.saturating_sub(before.times),
+        }
+    }
+}
+
 impl Waits {
-    fn look(&mut self, now: BTreeMap<u32, u64>) {
-        for (thread, wait) in &now {
+    fn look(&mut self, now: BTreeMap<u32, Ran>) {
+        for (thread, ran) in &now {
             // A thread that is new has waited since it began.
-            let since = wait.saturating_sub(self.so_far.get(thread).copied().unwrap_or(0));
-            *self.in_second.entry(*thread).or_default() += since;
-            self.longest_ns = self.longest_ns.max(since);
+            let since = ran.since(self.so_far.get(thread).copied().unwrap_or_default());
+            let second = self.in_second.entry(*thread).or_default();
+            second.waited_ns += since.waited_ns;
+            second.times += since.times;
+            self.longest_ns = self.longest_ns.max(since.waited_ns);
         }
         self.so_far = now;
     }
@@ -126,14 +149,18 @@ impl Waits {
     /// What one thread waited at most in this second; the next one begins.
     fn second(&mut self) -> Wait {
         let of = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
-        let total = std::mem::take(&mut self.in_second).into_values().max().unwrap_or(0);
-        Wait { total_ns: of(total), longest_ns: of(std::mem::take(&mut self.longest_ns)) }
+        let threads = std::mem::take(&mut self.in_second);
+        let total = threads.values().map(|ran| ran.waited_ns).max().unwrap_or(0);
+        let often = threads.values().filter(|ran| ran.times >= OFTEN);
+        let each = often.map(|ran| ran.waited_ns / ran.times).max().unwrap_or(0);
+        let longest = std::mem::take(&mut self.longest_ns);
+        Wait { total_ns: of(total), longest_ns: of(longest), each_ns: of(each) }
     }
 }
 
 /// By thread of a folder of the kernel's, how long it has waited for a processor so far; none if
 /// the kernel does not say.
-fn waits_of(tasks: &Path, is_meant: impl Fn(u32, &str) -> bool) -> BTreeMap<u32, u64> {
+fn waits_of(tasks: &Path, is_meant: impl Fn(u32, &str) -> bool) -> BTreeMap<u32, Ran> {
     let Ok(entries) = std::fs::read_dir(tasks) else { return BTreeMap::new() };
     let of = |entry: std::fs::DirEntry| {
         let thread = entry.file_name().to_str()?.parse().ok()?;
@@ -144,13 +171,15 @@ fn waits_of(tasks: &Path, is_meant: impl Fn(u32, &str) -> bool) -> BTreeMap<u32,
     entries.filter_map(Result::ok).filter_map(of).collect()
 }
 
-fn wait_of(task: &Path) -> Option<u64> {
+fn wait_of(task: &Path) -> Option<Ran> {
     read_wait(&text(task, "schedstat")?)
 }
 
 /// `RUN_NS WAIT_NS SLICES` (Documentation/scheduler/sched-stats).
-fn read_wait(text: &str) -> Option<u64> {
-    text.split_whitespace().nth(1)?.parse().ok()
+fn read_wait(text: &str) -> Option<Ran> {
+    let mut words = text.split_whitespace().skip(1);
+    let mut next = || words.next()?.parse().ok();
+    Some(Ran { waited_ns: next()?, times: next()? })
 }
 
 /// The total of `some`, in us (Documentation/accounting/psi).
@@ -208,7 +237,7 @@ impl Log {
             let task = self.root.join("proc").join(thread);
             Some((thread.parse().ok()?, wait_of(&task)?))
         };
-        let waits: BTreeMap<u32, u64> = self.kernel_threads.iter().filter_map(wait).collect();
+        let waits: BTreeMap<u32, Ran> = self.kernel_threads.iter().filter_map(wait).collect();
         // One that is new was not looked at in the second before, so what it waited is not known.
         for (thread, wait) in &waits {
             self.kernel.so_far.entry(*thread).or_insert(*wait);
@@ -254,7 +283,7 @@ impl Log {
         }
         let has_child = self.watched.child.load(Ordering::Relaxed) != 0;
         let unseen = waited_ns.filter(|_| self.watched.is_unseen);
-        let unseen = unseen.map(|ns| Wait { total_ns: ns, longest_ns: ns });
+        let unseen = unseen.map(|ns| Wait { total_ns: ns, longest_ns: ns, each_ns: ns });
         let platform = self.platform.second();
         let second = LoadSecond {
             bench: self.bench.second(),

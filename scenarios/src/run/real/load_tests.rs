@@ -22,7 +22,9 @@ impl Machine {
     fn thread(&self, process: u32, thread: u32, name: &str, waited_ns: u64) {
         let folder = format!("proc/{process}/task/{thread}");
         self.write(&format!("{folder}/comm"), &format!("{name}\n"));
-        self.write(&format!("{folder}/schedstat"), &format!("5 {waited_ns} 1\n"));
+        // It runs once for each 0.1 ms it waits.
+        let times = waited_ns / 100_000;
+        self.write(&format!("{folder}/schedstat"), &format!("5 {waited_ns} {times}\n"));
     }
 
     fn kernel_thread(&self, thread: u32, name: &str, waited_ns: u64) {
@@ -75,11 +77,13 @@ fn the_thread_that_waited_longest_counts_and_those_that_keep_the_record_do_not()
     let wait = |total: u64, longest: u64| Wait {
         total_ns: (total * MS).cast_signed(),
         longest_ns: (longest * MS).cast_signed(),
+        each_ns: 100_000,
     };
     assert_eq!((second.from_ns, second.to_ns), (0, look(10)));
     assert_eq!(second.bench, wait(9, 6));
     assert_eq!(second.platform, Some(wait(21, 14)));
-    assert_eq!(second.kernel, Some(wait(12, 8)));
+    // Those of the kernel ran seldom.
+    assert_eq!(second.kernel, Some(Wait { each_ns: 0, ..wait(12, 8) }));
     assert_eq!(second.pressure, Some(15.0));
 }
 
