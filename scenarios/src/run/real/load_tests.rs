@@ -1,3 +1,5 @@
+//! The watch over load, on a machine whose kernel these tests write.
+
 use std::fs;
 
 use super::*;
