@@ -175,7 +175,7 @@ impl Runner<'_> {
     }
 
     fn command(&mut self, line: &str) -> Told<()> {
-        let mut tokens = Tokens::of_line(line.strip_prefix('?').map_or(line, |_| "get"));
+        let mut tokens = Tokens::of_line(line.strip_prefix('?').map_or(line, |_| "?"));
         // "~" needs no blank behind it.
         if let Some(rest) = line.strip_prefix('~') {
             return self.edit(Tokens::of_line(rest));
