@@ -285,7 +285,7 @@ impl Runner<'_> {
             self.world.frequency_hz = self.default_hz;
             let at = self.make(Class::Source, "source");
             if let State::Source(source) = &mut self.world.objects[at].state {
-                source.bus.name = "sourcebus".to_owned();
+                "sourcebus".clone_into(&mut source.bus.name);
             }
             return self.edit(tokens);
         }

@@ -108,7 +108,7 @@ pub(super) fn without_second_bus(has_one: bool) -> Told<()> {
     if has_one { Err("a delta has no bus2".to_owned()) } else { Ok(()) }
 }
 
-/// Whether it is a delta now; of one that was OpenDSS leaves the other terminal open.
+/// Whether it is a delta now; of one that was `OpenDSS` leaves the other terminal open.
 pub(super) fn not_back(before: bool, now: bool) -> Told<bool> {
     if before && !now {
         return Err("it was delta before; OpenDSS then leaves its star point open".to_owned());
