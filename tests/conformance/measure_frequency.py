@@ -22,6 +22,9 @@ import os
 import sys
 import tempfile
 
+# Small matrices: threads of the linear algebra only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 
@@ -55,18 +58,30 @@ def left(time, samples, frequency, orders):
     return np.sum((samples - matrix @ solution) ** 2) / total if total > 0 else 1.0
 
 
-def fitted(time, samples, low, high, orders):
-    """The frequency of the best fit, and what that leaves: a grid, then Brent's method."""
-    grid = np.arange(low, high, min(0.25, 0.1 / (time[-1] - time[0])))
+def coarse(time, parts, low, high):
+    """The frequency of the best sine for each of some stretches: a grid, then a parabola."""
+    grid = np.linspace(low, high, int(max((high - low) / 0.25, 10 * (high - low) * time[-1])) + 1)
+    bases = np.stack([np.linalg.qr(columns(time, frequency, [1]))[0] for frequency in grid])
+    explained = np.sum(np.matmul(bases.transpose(0, 2, 1), parts.T) ** 2, axis=1)
+    best = np.clip(np.argmax(explained, axis=0), 1, len(grid) - 2)
+    before, at, after = (explained[best + k, np.arange(len(parts))] for k in (-1, 0, 1))
+    bend = before - 2 * at + after
+    shift = np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, 1), 0)
+    return grid[best] + np.clip(shift, -1, 1) * (grid[1] - grid[0])
+
+
+def fine(time, samples, low, high, orders):
+    """The frequency of the best fit with harmonics: a grid, then Brent's method."""
+    step = 0.2 / time[-1]
+    grid = np.arange(low, high + step, step)
     best = min(grid, key=lambda f: left(time, samples, f, orders))
-    step = grid[1] - grid[0]
     found = minimize_scalar(
         lambda f: left(time, samples, f, orders),
         bounds=(best - step, best + step),
         method="bounded",
-        options={"xatol": 1e-6},
+        options={"xatol": 1e-5},
     )
-    return found.x, found.fun
+    return found.x
 
 
 def independent(samples, rate):
@@ -77,29 +92,23 @@ def independent(samples, rate):
     length = int(0.1 * rate)
     if len(samples) < length:
         time = np.arange(len(samples)) / rate
-        frequency, _ = fitted(time, samples, 42.5, 69, [1])
-        return frequency, len(samples) / rate
+        return fine(time, samples, 42.5, 69, [1]), len(samples) / rate
     orders = range(1, int(min(7, 0.45 * rate / 60)) + 1)
     time = np.arange(length) / rate
-    good = []
-    for first in range(0, len(samples) - length + 1, length // 2):
-        part = samples[first : first + length]
-        frequency, rest = fitted(time, part, 42.5, 69, [1])
-        rest = left(time, part, frequency, orders)
-        good.append((first, frequency, rest))
-    floor = max(3 * min(rest for _, _, rest in good), 2e-5)
+    firsts = range(0, len(samples) - length + 1, length // 2)
+    parts = np.stack([samples[first : first + length] for first in firsts])
+    frequencies = coarse(time, parts, 42.5, 69)
+    rests = [left(time, part, f, orders) for part, f in zip(parts, frequencies)]
+    floor = max(3 * min(rests), 2e-5)
     best, run = [], []
-    for first, frequency, rest in good:
-        if rest > floor:
-            run = []
-            continue
-        run.append((first, frequency))
-        best = max(best, list(run), key=len)
+    for first, frequency, rest in zip(firsts, frequencies, rests):
+        run = [*run, (first, frequency)] if rest <= floor else []
+        best = max(best, run, key=len)
     first, last = best[0][0], best[-1][0] + length
     guess = np.median([frequency for _, frequency in best])
     time = np.arange(last - first) / rate
     width = 0.5 / (last - first) * rate
-    frequency, _ = fitted(time, samples[first:last], guess - width, guess + width, orders)
+    frequency = fine(time, samples[first:last], guess - width, guess + width, orders)
     return frequency, (last - first) / rate
 
 
