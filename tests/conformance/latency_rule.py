@@ -25,16 +25,19 @@ def made_up(random):
     """One population with its claim."""
     devices = int(random.integers(1, 51))
     rate = random.uniform(0.2, 2)
-    stall = 10 ** random.uniform(math.log10(0.05), 1)
+    period = int(SECOND / rate)
+    stall = int(SECOND * 10 ** random.uniform(math.log10(0.05), 1))
+    if random.random() < 0.3:
+        # Whole periods: the message that is due as the stall ends is not hit by it.
+        stall = period * max(1, round(stall / period))
     coverage = float(random.choice([0.8, 0.9, 0.95, 0.97, 0.99, 0.999]))
     # From far too short to some times as long as a pass takes, and no more messages than one can
     # send around.
-    needed = 3 * max(stall, 1 / (devices * rate)) / (1 - coverage)
+    needed = 3 * max(stall / SECOND, 1 / (devices * rate)) / (1 - coverage)
     length = max(30, needed * 10 ** random.uniform(-0.7, 0.7))
     length = max(30, min(length, 4000 / (devices * rate)))
     begin = int(random.choice([0, 10 * SECOND]))
     end = begin + int(length * SECOND)
-    period = int(SECOND / rate)
     phase = random.choice(["staggered", "random", "together"])
     first = {
         "staggered": np.arange(devices) * period // devices,
@@ -47,7 +50,7 @@ def made_up(random):
     inside = due <= end
     due, device = due[inside], device[inside]
     late = lateness(random, due, device, (begin, end), stall, 1 - coverage)
-    return (begin, end), due, device, late, coverage, int(stall * SECOND)
+    return (begin, end), due, device, late, coverage, stall
 
 
 def lateness(random, due, device, window, stall, allowed):
@@ -61,9 +64,9 @@ def lateness(random, due, device, window, stall, allowed):
         late[:] = True
     elif kind == "outage":
         start = random.uniform(*window)
-        late = (due >= start) & (due < start + random.uniform(0.2, 5) * stall * SECOND)
+        late = (due >= start) & (due < start + random.uniform(0.2, 5) * stall)
     elif kind != "none":
-        mean = stall * random.choice([0.3, 1, 2]) * SECOND
+        mean = stall * random.choice([0.3, 1, 2])
         at = window[0] - mean
         while share > 0 and at < window[1]:
             at += random.exponential(mean / max(share, 1e-6))
