@@ -498,7 +498,8 @@ fn guesses_are_slow_counted_and_logged_now_and_then_and_the_right_secret_is_not(
     // Ten at once; then each of the twenty waits five seconds for its answer, as does everybody on
     // this machine, and some of them are under way at the end.
     assert!(answers <= 10 + 3 * 20, "{answers}");
-    assert!(times[4] < Duration::from_secs(2), "{times:?}");
+    // Far less than a guesser waits, on a busy machine too.
+    assert!(times[4] < Duration::from_secs(4), "{times:?}");
     let counted = ["mqtt", "rest"]
         .map(|door| platform.metric(&format!("lastmeter_wrong_secrets_total{{door=\"{door}\"}}")));
     assert_eq!(counted.iter().sum::<u64>(), u64::from(answers), "{counted:?}");
