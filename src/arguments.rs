@@ -373,8 +373,8 @@ pub(crate) struct MeasureArguments {
     /// begin with the clock; without it, what the recording says
     #[arg(long, value_name = "TIME")]
     pub(crate) start: Option<SimTime>,
-    /// Measure only what lies within 15 % of this frequency; without it the signal decides, whatever
-    /// the recording states
+    /// Measure only what lies within 15 % of this frequency; without it the signal decides,
+    /// whatever the recording states
     #[arg(long, value_parser = ["50", "60"])]
     pub(crate) nominal: Option<String>,
     /// The declared voltage in V (of a phase) that dips, swells and EN 50160's limits are relative

@@ -183,9 +183,9 @@ impl Running {
     }
 
     /// Stops listening, commits what was acknowledged, closes everything. Returns whether all of
-    /// it was committed within `limits.shutdown_s`; if not, the journal has what is missing, and the
-    /// next start commits it. REST requests have half of that time to be answered; clients that do
-    /// not end theirs, or do not read the answer, are cut off then, which is no failure.
+    /// it was committed within `limits.shutdown_s`; if not, the journal has what is missing, and
+    /// the next start commits it. REST requests have half of that time to be answered; clients that
+    /// do not end theirs, or do not read the answer, are cut off then, which is no failure.
     pub async fn shutdown(self) -> bool {
         let answered = self.server.stop(self.stop_limit / 2).await;
         if !answered {

@@ -1,5 +1,6 @@
-//! The whole table of wrong verdicts of the latency rule, how long runs have to be for a verdict, and
-//! what happens where stalls are longer than declared. Ends with 1 if something is above its limit.
+//! The whole table of wrong verdicts of the latency rule, how long runs have to be for a verdict,
+//! and what happens where stalls are longer than declared. Ends with 1 if something is above its
+//! limit.
 //!
 //! `latency_rates [RUNS]`: so many runs in each cell, 2,000 if it is left out.
 
@@ -197,8 +198,8 @@ fn hold(found: f64, (from, to): (f64, f64), what: &str, off: &mut Vec<String>) {
     }
 }
 
-/// Only the declaration helps against what a run does not see; the longest stall it holds up to says
-/// what it rests on.
+/// Only the declaration helps against what a run does not see; the longest stall it holds up to
+/// says what it rests on.
 fn longer_than_declared(runs: u32) {
     println!("\nstalls f times as long as declared (1 s at 99 %), true share 1.05 a: wrong passes");
     println!("    f  run length  wrong pass  exp(-3.15 / f)  mean longest stall stated");

@@ -1,9 +1,9 @@
 //! How often a verdict on latency is wrong: simulated runs whose true share of late messages is 5 %
 //! above what the claim allows, and 5 % below.
 //!
-//! Of 500 runs that pass wrongly in 5 % the count has a standard deviation of 1 point: four of them,
-//! 9 %, are the limit here. The whole, with 2,000 runs a cell, a limit of 6.5 % and random designs, is
-//! `tests/long/latency_rates.sh`.
+//! Of 500 runs that pass wrongly in 5 % the count has a standard deviation of 1 point: four of
+//! them, 9 %, are the limit here. The whole, with 2,000 runs a cell, a limit of 6.5 % and random
+//! designs, is `tests/long/latency_rates.sh`.
 
 #![expect(clippy::print_stdout, reason = "the rates are what the tests are about")]
 
@@ -37,8 +37,8 @@ fn rates(name: &str, design: Design, seed: u64) -> [f64; 2] {
     rates
 }
 
-/// Each process as it is declared, in runs from just long enough for a pass with nothing late, where
-/// what was not seen matters most, to eight times that.
+/// Each process as it is declared, in runs from just long enough for a pass with nothing late,
+/// where what was not seen matters most, to eight times that.
 #[test]
 fn a_verdict_is_wrong_in_at_most_one_of_twenty_runs() {
     let stall_s = 2.0;
@@ -85,8 +85,8 @@ fn nor_is_it_for_drawn_benches() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// The same share of late messages, all in stalls as long as declared, would pass in most short runs
-/// if each message counted by itself.
+/// The same share of late messages, all in stalls as long as declared, would pass in most short
+/// runs if each message counted by itself.
 #[test]
 fn without_a_declared_stall_most_such_runs_would_pass() {
     let design = Design {

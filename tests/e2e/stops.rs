@@ -1,5 +1,5 @@
-//! How `serve` ends, and what is there afterwards: stopped amid clients that take nothing, and killed
-//! amid many that send.
+//! How `serve` ends, and what is there afterwards: stopped amid clients that take nothing, and
+//! killed amid many that send.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};

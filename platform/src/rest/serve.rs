@@ -1,9 +1,9 @@
 //! The HTTP server: a bounded number of connections, a time limit on the head of each request and
 //! on each stretch of an answer, and an end that lets requests finish.
 //!
-//! Terms: the *anteroom* is for connections for which there is no seat: there health and metrics are
-//! answered, and who asks for something else waits a moment for a seat. It is small, and whoever is
-//! in it longest gives way.
+//! Terms: the *anteroom* is for connections for which there is no seat: there health and metrics
+//! are answered, and who asks for something else waits a moment for a seat. It is small, and
+//! whoever is in it longest gives way.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -290,15 +290,12 @@ impl Usher {
     async fn seat(&self, visit: &Visit) -> Result<(), Response> {
         let Some(reason) = visit.no_seat() else { return Ok(()) };
         let (from, socket) = (visit.0.from, &visit.0.socket);
-        match self.seats.wait(Door::Rest, from, socket, SEAT_WAIT).await {
-            Some(seat) => {
-                *visit.place() = Place::Seat(seat);
-                Ok(())
-            }
-            None => {
-                self.gate.turn_away(Door::Rest, reason);
-                Err(no_seat(reason))
-            }
+        if let Some(seat) = self.seats.wait(Door::Rest, from, socket, SEAT_WAIT).await {
+            *visit.place() = Place::Seat(seat);
+            Ok(())
+        } else {
+            self.gate.turn_away(Door::Rest, reason);
+            Err(no_seat(reason))
         }
     }
 }

@@ -184,8 +184,8 @@ fn too_few_messages_are_no_pass() {
     assert_eq!(judge(&default, 2_995, |_| Some(1)).status, Status::Pass);
 }
 
-/// A stall of 1 s is the default, and hits ten of these messages: at 99 % 2,981 are needed, of which
-/// no run this short can have seen enough.
+/// A stall of 1 s is the default, and hits ten of these messages: at 99 % 2,981 are needed, of
+/// which no run this short can have seen enough.
 #[test]
 fn a_pass_holds_for_stalls_of_the_declared_length_or_there_is_none() {
     let default = ONE_SECOND.replace("\nstall = \"100 ms\"", "");

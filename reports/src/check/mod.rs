@@ -115,8 +115,8 @@ pub trait Check: Send {
         None
     }
 
-    /// The devices whose missing, altered and unexpected readings it judges, each of them; `None` if
-    /// it leaves that to others.
+    /// The devices whose missing, altered and unexpected readings it judges, each of them; `None`
+    /// if it leaves that to others.
     fn accounts_for(&self) -> Option<&Pattern> {
         None
     }

@@ -253,7 +253,8 @@ impl Gathered {
 }
 
 /// The figures of every path of a run, by path; empty if the run does not record latency. The
-/// warm-up is the one the run's checks give, `None` for the default (rule 2.4), and so is the stall.
+/// warm-up is the one the run's checks give, `None` for the default (rule 2.4), and so is the
+/// stall.
 pub fn analyse(
     reader: &RunReader,
     warm_up_ns: Option<i64>,

@@ -2,10 +2,10 @@
 //!
 //! Terms: a message is *held up* while a thread that is to pass it on is ready to run and gets no
 //! processor. Of each second of a run the record has how long the threads of the bench, of a
-//! platform of its own and of the kernel's disks and interrupts waited; a due instant that the bench
-//! served late has held up whatever was under way then for as long. What holds a message up makes it
-//! later, never earlier: so a message in time is so for certain, and one that is late may owe it to
-//! the machine.
+//! platform of its own and of the kernel's disks and interrupts waited; a due instant that the
+//! bench served late has held up whatever was under way then for as long. What holds a message up
+//! makes it later, never earlier: so a message in time is so for certain, and one that is late may
+//! owe it to the machine.
 //!
 //! A result is *touched* by load if that can have held up what it rests on for longer than a tenth
 //! of its limit. Below that it is not looked at: on an idle machine threads wait as well, and waits

@@ -8,11 +8,11 @@
 //!
 //! What holds messages up, load on the machine or a late tick of the bench, makes measured delays
 //! longer, never shorter, so a message within its limit is so for certain. One over it is *touched*
-//! if it was under way while threads waited for longer than a tenth of the limit ([`super::HoldUps`]). A
-//! fail is said only if it holds with all touched ones counted as good, and then it is said of a run
-//! with too many missed deadlines as well; nothing else is. Where load may have made delays seem
-//! shorter, as between two points behind the instant a message was due, a pass has to hold with
-//! those counted as late.
+//! if it was under way while threads waited for longer than a tenth of the limit
+//! ([`super::HoldUps`]). A fail is said only if it holds with all touched ones counted as good, and
+//! then it is said of a run with too many missed deadlines as well; nothing else is. Where load may
+//! have made delays seem shorter, as between two points behind the instant a message was due, a
+//! pass has to hold with those counted as late.
 
 use super::judge::Judgement;
 use super::population::{Limit, Population};

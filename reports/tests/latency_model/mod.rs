@@ -1,9 +1,9 @@
 //! Made-up late messages, and how often the rule is wrong about them.
 //!
-//! Terms: a *process* says how messages come to be late; a *cell* is a process with a bench, a claim
-//! and a length of the run. The *true share* of late messages is set: a pass above what the claim
-//! allows is wrong, and so is a fail below it. All processes are stationary: a run may begin amid a
-//! stall.
+//! Terms: a *process* says how messages come to be late; a *cell* is a process with a bench, a
+//! claim and a length of the run. The *true share* of late messages is set: a pass above what the
+//! claim allows is wrong, and so is a fail below it. All processes are stationary: a run may begin
+//! amid a stall.
 
 use chacha20::ChaCha8Rng;
 use lastmeter_reports::Status;
@@ -36,7 +36,8 @@ pub(crate) enum Process {
     EachDevice(f64),
     /// The first device alone has stalls, exponential with this mean.
     OneDevice(f64),
-    /// Clusters of about ten stalls of this length, with gaps of about five times that between them.
+    /// Clusters of about ten stalls of this length, with gaps of about five times that between
+    /// them.
     Clusters(f64),
 }
 

@@ -214,16 +214,14 @@ async fn run_bench(
     writer.finish(end).map_err(|e| record(&e))
 }
 
-/// What an error that ended a run says of it: what the platform answered is its own doing, and for a
-/// check to judge.
+/// What an error that ended a run says of it: what the platform answered is its own doing, and for
+/// a check to judge.
 fn broken(now: SimTime, error: &BenchError) -> (RunState, Event) {
-    match error.wrong_answer() {
-        Some(what) => (RunState::Stopped, Event::wrong_answer(now, what)),
-        None => {
-            let text = format!("the bench broke: {}", chain(error));
-            (RunState::Error, Event::note(now, &text))
-        }
+    if let Some(what) = error.wrong_answer() {
+        return (RunState::Stopped, Event::wrong_answer(now, what));
     }
+    let text = format!("the bench broke: {}", chain(error));
+    (RunState::Error, Event::note(now, &text))
 }
 
 /// Starts the platform and connects the devices to it.

@@ -166,7 +166,8 @@ impl UnderTest {
         Ok(Self { kind, profile, security, policy, child_id })
     }
 
-    /// The number of its process, which is another one after a restart; 0 if it has none of its own.
+    /// The number of its process, which is another one after a restart; 0 if it has none of its
+    /// own.
     pub(crate) fn child_id(&self) -> Arc<AtomicU32> {
         Arc::clone(&self.child_id)
     }

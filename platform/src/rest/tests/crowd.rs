@@ -95,7 +95,7 @@ async fn silent_connections_give_their_seats_to_whoever_asks_for_something() {
 #[tokio::test]
 async fn who_never_got_to_the_end_of_a_head_is_counted() {
     let bench = Bench::start(ClockSource::Driven).await;
-    let served = Served::with_limits(bench, 8, Duration::from_millis(300)).await;
+    let served = Served::with_limits(bench, 8, Duration::from_millis(300));
     let silent = served.silent().await;
     let mut slow = served.silent().await;
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();

@@ -26,7 +26,7 @@ async fn with_many() -> Arc<Served> {
     let core = Core::start(&config).unwrap();
     let bench = Bench::ready(core, config, folder).await;
     store(&bench.core, &[reading("quiet", Some(1), 230.0)]).await;
-    Arc::new(Served::with_limits(bench, 32, LIMIT).await)
+    Arc::new(Served::with_limits(bench, 32, LIMIT))
 }
 
 fn series(device: &str, query: &str) -> String {
@@ -102,7 +102,7 @@ async fn a_series_asked_for_many_times_is_read_and_given_once() {
 #[tokio::test]
 async fn a_query_that_takes_longer_than_it_may_is_answered_with_the_limits_name() {
     let bench = Bench::start_with(ClockSource::Driven, |config| config.limits.query_s = 0).await;
-    let served = Served::over(bench).await;
+    let served = Served::over(bench);
     store(&served.bench.core, &[reading("home", Some(1), 230.0)]).await;
     for path in [series("home", ""), "/api/v1/readings".to_owned()] {
         let answer = served.get(&path).await;

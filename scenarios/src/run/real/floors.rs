@@ -54,7 +54,8 @@ impl RealBench<'_> {
     }
 
     /// Measures the floor after the run; once more if that one was worse: what disturbs the machine
-    /// for the few seconds this takes was not there during the run, of which the record has the load.
+    /// for the few seconds this takes was not there during the run, of which the record has the
+    /// load.
     pub(super) async fn measure_floor_after(
         &mut self,
         console: &Console,

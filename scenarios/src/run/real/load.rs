@@ -1,9 +1,9 @@
 //! How busy the machine is while a run in real time goes on, second by second.
 //!
-//! Terms: as in [`lastmeter_reports::record::LoadFacts`]. Watched are the bench's threads that stamp
-//! messages or pass them on, those of a platform of the bench's own, and the kernel's that write to
-//! disks and serve interrupts. Of a platform on this machine whose threads are not known, the
-//! pressure is taken: nothing can have waited longer than something did.
+//! Terms: as in [`lastmeter_reports::record::LoadFacts`]. Watched are the bench's threads that
+//! stamp messages or pass them on, those of a platform of the bench's own, and the kernel's that
+//! write to disks and serve interrupts. Of a platform on this machine whose threads are not known,
+//! the pressure is taken: nothing can have waited longer than something did.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
