@@ -172,7 +172,7 @@ fn a_network_is_told_from_a_scenario() {
     let out = folder.path().join("out").display().to_string();
     let ran = call(&["run", &all, "--out", &out]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stderr.contains("net.toml: a network, and no scenario: passed over"), "{ran:?}");
+    assert!(ran.stderr.contains("net.toml: a network, and no scenario, passed over"), "{ran:?}");
     assert!(ran.stdout.contains("1 scenario: 1 as expected"), "{ran:?}");
     // What a network is solved without is noted; a folder of twins says how to run them.
     let cut = two_homes().replacen("to = 'end'", "to = 'end'\nopen = 'from'", 1);
