@@ -97,7 +97,9 @@ impl Walk {
             match expected.readings.get_mut(&minute_of(place.0)) {
                 Some(left) if *left > 0 => *left -= 1,
                 _ => {
-                    return Err(self.damage(minute_of(place.0), "it has more entries than readings"));
+                    return Err(
+                        self.damage(minute_of(place.0), "it has more entries than readings")
+                    );
                 }
             }
             if self.range.contains(&place.0) {
