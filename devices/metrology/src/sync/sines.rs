@@ -23,6 +23,10 @@ const UNCERTAINTY_MAX: f64 = 2e-4;
 const ENDS_MAX: f64 = 3e-4;
 const ENDS_OF_UNCERTAINTY: f64 = 5.0;
 
+/// Where the residue without that half cycle is more than this part of the whole one, and of that
+/// without the other, the end is not what moves the frequency: an interharmonic is at both.
+const ENDS_BETTER: f64 = 0.7;
+
 /// A constant, a slope, and cosine and sine of each order over a stretch, at right angles.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sines {
@@ -148,11 +152,21 @@ pub(crate) fn fit(samples: &[f64], start: f64, cycles: f64, coarse: f64) -> Opti
     if !is_inside || most > RESIDUES * usual || uncertainty > UNCERTAINTY_MAX {
         return None;
     }
-    // A fit bends towards what is different at an end: it must not depend on either of them.
-    let inner = [&samples[part..], &samples[..samples.len() - part]];
+    // A fit bends towards what is different at an end, and fits far better without it.
+    let without = |inner: &[f64]| {
+        let found = nearest(inner, frequency);
+        let sines = Sines::over(inner.len(), found);
+        let (left, _) = sines.residue(inner);
+        let free = left.len().saturating_sub(sines.count()).max(1) as f64;
+        ((found / frequency - 1.0).abs(), (dot(&left, &left) / free).sqrt())
+    };
+    let ends = [without(&samples[part..]), without(&samples[..samples.len() - part])];
     let allowed = ENDS_MAX.max(ENDS_OF_UNCERTAINTY * uncertainty);
-    let holds = |inner: &[f64]| (nearest(inner, frequency) / frequency - 1.0).abs() <= allowed;
-    inner.into_iter().all(holds).then_some(frequency)
+    let is_bent = |(change, left): (f64, f64), (_, other): (f64, f64)| {
+        change > allowed && left < ENDS_BETTER * deviation.min(other)
+    };
+    let [first, last] = ends;
+    (!is_bent(first, last) && !is_bent(last, first)).then_some(frequency)
 }
 
 /// The frequency near `coarse` that leaves the least of samples, with its harmonics.
