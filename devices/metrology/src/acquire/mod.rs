@@ -39,6 +39,9 @@ const STATED_WEIGHT: f64 = 1.25;
 /// The reference has at least this part of the most steady cycles any channel has.
 const REFERENCE_PART: f64 = 0.5;
 
+/// How far the transform of a short run may be from its fit, relative.
+const NEAR_FIT: f64 = 1e-3;
+
 /// What a recording turned out to be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Acquired {
@@ -153,8 +156,7 @@ fn candidates(input: &AnalysisInput<'_>, stated_hz: Option<f64>) -> Vec<Candidat
         let Some(coarse) = ballot.elect(samples) else { continue };
         let runs = runs(samples, coarse, ballot.group());
         let Some(run) = runs.iter().copied().reduce(better) else { continue };
-        let frequency =
-            if run.is_long { refine(samples, run, &mut scratch) } else { run.frequency };
+        let frequency = refined(samples, run, &mut scratch);
         let frequency_hz = frequency * rate_hz;
         // The ballot stops at the ends of the range; what lies beyond is no mains frequency.
         if !(0.995 * RANGE_HZ.0..=1.005 * RANGE_HZ.1).contains(&frequency_hz) {
@@ -237,6 +239,18 @@ fn briefly(
     }
     let nominal_hz = nominal(frequency_hz, input.nominal_hz, stated_hz);
     Ok(Acquired { frequency_hz, nominal_hz, channel, cycles, steady: None, others: Vec::new() })
+}
+
+/// The frequency of a run. Where a short one is all of the recording, the transform over its whole
+/// cycles sees what is periodic in them apart from the fundamental, if it is near what the fit has.
+fn refined(samples: &[f64], run: Run, scratch: &mut Scratch) -> f64 {
+    let whole = (samples.len() as f64 + 0.5) * run.frequency;
+    if !run.is_long && run.cycles + 1.0 < whole {
+        return run.frequency;
+    }
+    let found = refine(samples, run, scratch);
+    let is_near = (found / run.frequency - 1.0).abs() < NEAR_FIT;
+    if run.is_long || is_near { found } else { run.frequency }
 }
 
 /// The mean frequency over all whole cycles of a run, from stretches that double in length so that
