@@ -1,8 +1,8 @@
 """The latency rule against another implementation, on 500 made-up populations.
 
 Devices that send regularly, staggered, at random phases or all at once; messages that are late one
-by one, in stalls of all devices, of one device, in clusters, or not at all; some never came, some
-before they were due, some after the bench had stopped waiting. The verdict and what it rests on have
+by one, in stalls of all devices, of one device, in clusters, by turns, or not at all; some never
+came, some before they were due, some after the bench had stopped waiting. The verdict and what it rests on have
 to be the same, and so has the longest stall it holds up to, within one message.
 """
 
@@ -25,6 +25,10 @@ def made_up(random):
     """One population with its claim."""
     devices = int(random.integers(1, 51))
     rate = random.uniform(0.2, 2)
+    is_slow = random.random() < 0.1
+    if is_slow:
+        # Few devices for so long that the blocks are a minute and are joined.
+        devices, rate = int(random.integers(1, 4)), random.uniform(0.2, 0.4)
     period = int(SECOND / rate)
     stall = int(SECOND * 10 ** random.uniform(math.log10(0.05), 1))
     if random.random() < 0.3:
@@ -35,7 +39,7 @@ def made_up(random):
     # send around.
     needed = 3 * max(stall / SECOND, 1 / (devices * rate)) / (1 - coverage)
     length = max(30, needed * 10 ** random.uniform(-0.7, 0.7))
-    length = max(30, min(length, 4000 / (devices * rate)))
+    length = max(3000 if is_slow else 30, min(length, 4000 / (devices * rate)))
     begin = int(random.choice([0, 10 * SECOND]))
     end = begin + int(length * SECOND)
     phase = random.choice(["staggered", "random", "together"])
@@ -56,10 +60,14 @@ def made_up(random):
 def lateness(random, due, device, window, stall, allowed):
     """Which messages are late."""
     share = allowed * random.choice([0, 0.1, 0.5, 0.95, 1.05, 2, 10])
-    kind = random.choice(["none", "one by one", "stalls", "one device", "clusters", "all", "outage"])
+    kinds = ["none", "one by one", "stalls", "one device", "clusters", "all", "outage"]
+    # By turns of ten minutes: all blocks of a minute are alike within one.
+    kind = random.choice(kinds) if window[1] - window[0] < 2400 * SECOND else "by turns"
     late = np.zeros(len(due), bool)
     if kind == "one by one":
         late = random.random(len(due)) < share
+    elif kind == "by turns":
+        late = random.random(len(due)) < 2 * share * (due // (600 * SECOND) % 2)
     elif kind == "all":
         late[:] = True
     elif kind == "outage":
