@@ -28,8 +28,13 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn serve(folder: &Path) -> Served {
+    serve_with(folder, &[])
+}
+
+fn serve_with(folder: &Path, options: &[&str]) -> Served {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    Served::start_logging(&folder.join("data"), "127.0.0.1:0", "127.0.0.1:0", log.into())
+    let any = "127.0.0.1:0";
+    Served::start_with(&folder.join("data"), any, any, log.into(), options)
 }
 
 fn log(folder: &Path) -> String {
@@ -148,7 +153,8 @@ fn deaf_clients(served: &Served) -> [TcpStream; 3] {
 fn a_stop_amid_clients_that_take_nothing_is_orderly_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = runtime();
-    let mut served = serve(folder.path());
+    // They may take longer than the platform has for stopping.
+    let mut served = serve_with(folder.path(), &["--limit", "rest_header_s=60"]);
     let heard = Arc::<AtomicU64>::default();
     let send = |device: &str, readings| {
         send(served.mqtt.clone(), device.to_owned(), 1, readings, Arc::clone(&heard))

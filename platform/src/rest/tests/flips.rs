@@ -12,7 +12,7 @@ use crate::tests::{bytes, config};
 
 /// Bits drawn from the whole file and from the bytes that are not zero, unless
 /// `LASTMETER_TEST_FLIPS` names how many of each.
-const FLIPS: usize = 110;
+const FLIPS: usize = 40;
 const DEVICES: [&str; 3] = ["home-1", "home-2", "home-3"];
 
 /// Every list that is read back by sequence.
