@@ -110,7 +110,7 @@ fn a_wrong_rate_is_named_as_what_may_be_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let all = samples(5000, signal);
     let path = comtrade(folder.path(), 5000, RATE_HZ / 10.0, &all);
-    refused(&[&path], &["no channel has a fundamental", "check the sampling rate"]);
+    refused(&[&path], &["no channel has three steady cycles", "check the sampling rate"]);
     let path = comtrade(folder.path(), 5000, 60.0, &all);
     refused(&[&path], &["the sampling rate is 60 Hz; at least 400 Hz are needed"]);
 }
