@@ -8,8 +8,11 @@ open, and records that begin before there is a voltage.
 
 What holds of each: the frequency is within 20 mHz of the truth, or the recording is refused and no
 channel has three clean cycles; at most 2 % are refused, and none whose twin with a right header is
-measured. No window has a frequency that is off by more than 0.1 Hz: what is not to be trusted has
-none. The frequency of a recording in which the signal ends is that of the signal while it lasts.
+measured. How many have no three clean cycles is drawn, too: 1.4 to 3.4 % in the seeds 1 to 5, so
+that another seed than the default may be above the 2 % without anything being wrong.
+
+No window has a frequency that is off by more than 0.1 Hz: what is not to be trusted has none. The
+frequency of a recording in which the signal ends is that of the signal while it lasts.
 
     measure_frequency.py [COUNT [SEED]]        500 recordings of seed 1 by default
 """
@@ -423,7 +426,9 @@ def judge(row, made, found):
     row["left out"] = sum(w["frequency_hz"] is None for w in found["windows"])
     is_told = any(f"states a line frequency of {made.stated} Hz" in n for n in found["notes"])
     is_comtrade = made.number % 5 != 4
-    if made.header in ("wrong", "absurd") and is_comtrade and not is_told:
+    # A network of 60 Hz that is down to 54 Hz does not contradict a header of 50 Hz.
+    contradicts = float(made.stated or 50) != (50 if truth < 55 else 60)
+    if made.header in ("wrong", "absurd") and contradicts and is_comtrade and not is_told:
         row["problems"].append("the note about the header is missing")
 
 
