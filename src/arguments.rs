@@ -315,7 +315,7 @@ pub(crate) struct ServeArguments {
     /// End when standard input closes
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
-    /// Ask for real-time priority (SCHED_FIFO), so that a busy machine does not slow it down, and
+    /// Ask for real-time priority (`SCHED_FIFO`), so that a busy machine does not slow it down, and
     /// say in the first line what was got
     #[arg(long)]
     pub(crate) real_time_priority: bool,

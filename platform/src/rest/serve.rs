@@ -228,13 +228,11 @@ impl House {
             Answer::Wait(_) => Turned::Full,
             Answer::Full(reason) => reason,
         };
-        match self.anteroom.wait(Door::Rest, from, &socket, LEAVING_LIMIT).await {
-            Some(seat) => Some(Visit::new(from, socket, Place::Anteroom(no_seat, seat))),
-            None => {
-                self.gate.turn_away(Door::Rest, Turned::Full);
-                None
-            }
+        let seat = self.anteroom.wait(Door::Rest, from, &socket, LEAVING_LIMIT).await;
+        if seat.is_none() {
+            self.gate.turn_away(Door::Rest, Turned::Full);
         }
+        seat.map(|seat| Visit::new(from, socket, Place::Anteroom(no_seat, seat)))
     }
 
     fn serve(&self, visit: Visit) -> impl Future<Output = ()> + use<> {

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use lastmeter_reports::record::{
-    ClockFacts, Deadlines, Floor, LatencyRow, LinkFacts, Point, RealTimeFacts, RunEnd, RunState,
-    Summary, TimeMode,
+    ClockFacts, Deadlines, Floor, LateTick, LatencyRow, LinkFacts, LoadFacts, LoadSecond, Point,
+    RealTimeFacts, RunEnd, RunState, Summary, TimeMode, Wait,
 };
 use lastmeter_reports::{Event, RecordError, RunWriter};
 use lastmeter_units::{SimDuration, SimTime};
@@ -289,7 +289,24 @@ via = "wan"
             pressure: Some(3.4),
             steal: Some(0.1),
         };
+        let wait = |us: i64| Wait { total_ns: us * 1_000, longest_ns: us * 300, each_ns: 9_000 };
+        let second = |number: i64| LoadSecond {
+            from_ns: number * 1_000 * MILLISECOND,
+            to_ns: (number + 1) * 1_000 * MILLISECOND,
+            bench: wait(200 + number % 7),
+            platform: Some(wait(340 + number % 11)),
+            kernel: Some(wait(90)),
+            pressure: Some(3.4),
+            steal: Some(0.1),
+        };
         RealTimeFacts {
+            platform_policy: Some("SCHED_FIFO 9".to_owned()),
+            platform_policy_refused: None,
+            late_ticks: vec![LateTick { at_ns: 60_000 * MILLISECOND, lateness_ns: 6_100_000 }],
+            load: Some(LoadFacts {
+                look_ns: 100 * MILLISECOND,
+                seconds: (0..self.seconds() as i64 + 10).map(second).collect(),
+            }),
             clock: ClockFacts { source: "tsc".to_owned(), wall_step_ns: 31_000, suspended_ns: 0 },
             timer: "timerfd".to_owned(),
             policy: "SCHED_FIFO 10".to_owned(),
