@@ -15,7 +15,7 @@ use crate::repeats::Served;
 const TOPIC: &str = "default/SiteWhere/input/json";
 /// Clients at a time, and how often each is turned away.
 const CLIENTS: usize = 4;
-const ATTEMPTS: u32 = 50;
+const ATTEMPTS: u32 = 25;
 /// The longest that any one thing may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -37,9 +37,11 @@ impl SmallDisk {
         Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 
+    /// Takes all the room there is, that which was freed since included.
     fn fill(&self) {
         use std::io::Write as _;
-        let mut file = File::create(self.mounted.join("filler")).unwrap();
+        let filler = self.mounted.join("filler");
+        let mut file = File::options().create(true).append(true).open(filler).unwrap();
         for bytes in [64 * 1024, 1024, 1] {
             while file.write_all(&vec![0; bytes]).is_ok() {}
         }
@@ -91,7 +93,7 @@ async fn send(mqtt: &str, device: &str, serial: u64, attempts: u32) -> Result<()
 
 async fn readings(rest: &str) -> usize {
     let client = Client::new(rest, "secret").unwrap();
-    let page: Value = client.get_json("/api/v1/readings?after=0&limit=100").await.unwrap();
+    let page: Value = client.get_json("/api/v1/readings?after=0&limit=500").await.unwrap();
     page["results"].as_array().unwrap().len()
 }
 
@@ -113,11 +115,19 @@ async fn until_ready(rest: &str) {
 
 async fn attack(disk: &SmallDisk, served: &Served, log: &Path) {
     send(&served.mqtt, "first", 1, 1).await.expect("there is room");
-    disk.fill();
-    // What fits into the last block still goes through.
-    let mut stored = 1;
-    while send(&served.mqtt, "last", stored, 1).await.is_ok() {
-        stored += 1;
+    // Acknowledged is durable; it is stored a moment later.
+    let first = async { while readings(&served.rest).await == 0 {} };
+    tokio::time::timeout(LIMIT, first).await.expect("it is stored");
+    // What fits into the last block still goes through, and what is stored frees its segment.
+    let (mut stored, mut refused_in_a_row) = (1, 0);
+    while refused_in_a_row < 5 {
+        disk.fill();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if send(&served.mqtt, "last", stored, 1).await.is_ok() {
+            (stored, refused_in_a_row) = (stored + 1, 0);
+        } else {
+            refused_in_a_row += 1;
+        }
     }
     let (segments, lines) = (disk.segments(), fs::read_to_string(log).unwrap().lines().count());
     let mut clients = tokio::task::JoinSet::new();
@@ -137,6 +147,11 @@ async fn attack(disk: &SmallDisk, served: &Served, log: &Path) {
     disk.free();
     send(&served.mqtt, "first", 2, 5).await.expect("there is room again");
     until_ready(&served.rest).await;
+    // Two of the first one's, and what fitted.
+    let acknowledged = 2 + (stored - 1) as usize;
+    let all = async { while readings(&served.rest).await < acknowledged {} };
+    tokio::time::timeout(LIMIT, all).await.expect("all that was acknowledged is stored");
+    assert_eq!(readings(&served.rest).await, acknowledged);
 }
 
 #[test]
