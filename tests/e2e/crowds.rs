@@ -1,5 +1,6 @@
 //! Crowds at the doors of `serve`: sockets that never speak, subscribers that never read, requests
 //! that never end, passwords that are guessed, and a signal that comes early.
+#![expect(clippy::disallowed_methods, reason = "how long a process takes is the machine's time")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use crate::bench::{call, lastmeter, library, signal};
 
 /// The longest that anything may take that is not asked for in milliseconds.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// The administrators' secret.
 const TOKEN: &str = "secret";
 /// The meters'.
@@ -417,7 +418,7 @@ fn where_no_descriptor_is_left_nothing_spins_and_the_log_stays_small() {
             (0..10).flat_map(|_| [platform.connect(), platform.connect_rest()]).collect();
         let before = processor_time(platform.child.id());
         std::thread::sleep(Duration::from_secs(4));
-        let used = processor_time(platform.child.id()) - before;
+        let used = processor_time(platform.child.id()).saturating_sub(before);
         limit_to(limit);
         println!("used {used:?} of the processor in 4 s");
         assert!(used < Duration::from_secs(1), "{used:?}");

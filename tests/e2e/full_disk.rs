@@ -1,5 +1,6 @@
 //! `lastmeter serve` on a disk that is full: clients that try again and again make neither its
 //! files nor its log grow, what is stored is served, and once there is room everything goes on.
+#![expect(clippy::disallowed_methods, reason = "how long a process takes is the machine's time")]
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ const TOPIC: &str = "default/SiteWhere/input/json";
 const CLIENTS: usize = 4;
 const ATTEMPTS: u32 = 50;
 /// The longest that any one thing may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A file system of a few megabytes in memory; gone when this is dropped.
 struct SmallDisk {

@@ -146,7 +146,7 @@ mod tests {
 
     fn hold_ups(seconds: Vec<LoadSecond>, late_ticks: Vec<LateTick>) -> HoldUps {
         let load = Some(LoadFacts { look_ns: 100 * MS, seconds });
-        HoldUps::of(&RealTimeFacts { load, late_ticks, ..RealTimeFacts::default() })
+        HoldUps::of(&RealTimeFacts { late_ticks, load, ..RealTimeFacts::default() })
     }
 
     #[test]

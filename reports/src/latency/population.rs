@@ -363,7 +363,9 @@ impl Population {
             let is_over = is_known && !is_early;
             one.over += u64::from(is_over);
             one.open += u64::from(!is_over);
-            one.touched += u64::from(is_over && held_up_ns() > 0);
+            // Load makes messages late and loses none.
+            let came = row.at(self.span.to).is_some();
+            one.touched += u64::from(is_over && came && held_up_ns() > 0);
             one.by_block[block] += 1;
         }
         self.name(row.id, intended_ns, delay);
@@ -583,7 +585,8 @@ impl Population {
             let is_known = message.delay < INFINITE || self.window.waited_until_ns >= known_ns;
             let is_over = is_known && !message.is_early;
             let alive = (message.intended_ns, message.intended_ns.saturating_add(least + limit));
-            tally.touched += u64::from(is_over && self.hold_ups.touch(alive, limit));
+            let came = message.delay < INFINITE;
+            tally.touched += u64::from(is_over && came && self.hold_ups.touch(alive, limit));
             tally.over += u64::from(is_over);
             tally.open += u64::from(!is_over);
             by_block[self.blocks.index(message.intended_ns)] += 1;

@@ -237,10 +237,7 @@ fn a_fail_is_certain_if_it_holds_without_what_load_may_have_held_up() {
     assert_eq!(conclude(401, &unknown(1)).reason, Reason::WithinLimit);
     assert_eq!(conclude(401, &unknown(20)).reason, Reason::DeadlinesMissed);
     // More than one in a hundred, and what was sent is not what the scenario says.
-    let many = |real: &mut RealTimeFacts| {
-        ticks(HALF)(real);
-        real.deadlines.scheduled = 900;
-    };
+    let many = |real: &mut RealTimeFacts| (ticks(HALF)(real), real.deadlines.scheduled = 900).1;
     assert_eq!(conclude(401, &many).reason, Reason::DeadlinesMissed);
     assert_eq!(conclude(2, &many).reason, Reason::TooLate);
 }

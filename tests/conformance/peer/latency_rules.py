@@ -204,8 +204,8 @@ class Population:
         if limit is None:
             return 0, 0
         over, shorter = self.delay > limit, 0
-        known = (self.to != NEVER) | (self.run.waited >= self.since + limit)
-        late = np.flatnonzero(over & known & ~self.is_early)
+        # Load makes messages late and loses none.
+        late = np.flatnonzero(over & (self.to != NEVER) & ~self.is_early)
         ends = self.since + np.minimum(self.delay, limit)
         carried = sum(self.run.held_up(self.since[at], ends[at], limit) > 0 for at in late)
         if self.span[0] != "intended":
@@ -219,8 +219,7 @@ class Population:
         came = (self.delay != INFINITE) & ~self.is_early
         least = int(self.delay[came].min()) if np.any(came) else 0
         over = (self.delay == INFINITE) | (self.delay - least > limit)
-        known = (self.delay != INFINITE) | (self.run.waited >= self.due + least + limit)
-        late = np.flatnonzero(over & known & ~self.is_early)
+        late = np.flatnonzero(over & (self.delay != INFINITE) & ~self.is_early)
         until = lambda at: int(self.due[at]) + least + limit
         carried = sum(self.run.held_up(self.due[at], until(at), limit) > 0 for at in late)
         fastest = least
