@@ -188,10 +188,13 @@ fn every_shipped_scenario_says_what_it_covers_and_every_twin_whose_it_is() {
             if is_twin {
                 continue;
             }
-            // What is known to be missed shows nothing of any requirement.
+            // Published rows may stand beside those that are claimed, and what is known to be missed
+            // shows nothing of any requirement.
+            let may_cover_nothing = check["kind"].as_str() == Some("published_table");
             let is_missed = check.get("not_reproduced").is_some();
             let covers = check.get("covers").is_some();
-            assert!(covers != is_missed, "{shown}: check {check_name} covers nothing, or too much");
+            assert!(covers || may_cover_nothing, "{shown}: check {check_name} covers nothing");
+            assert!(!(covers && is_missed), "{shown}: check {check_name} covers what it misses");
             checks.insert(format!("{name}/{check_name}"));
         }
         if is_twin {
