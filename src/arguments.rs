@@ -210,6 +210,10 @@ pub(crate) struct RunArguments {
     /// End a scenario that takes longer in wall time, such as `90 s`
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
+    /// How long a real-time run waits for a machine on which all its checks can be judged, as in
+    /// 2min; then it runs anyway
+    #[arg(long, value_name = "TIME")]
+    pub(crate) wait_quiet: Option<String>,
     /// Ask for no real-time priority, which a run in real time otherwise uses if it is granted
     #[arg(long)]
     pub(crate) normal_priority: bool,
@@ -257,6 +261,8 @@ Limits (--limit NAME=N, or the table `limits` in --config) and their defaults:
   batch_wait_ms             5         how long the store waits for a batch to fill
   segment_bytes             8388608   of the journal
   devices                   100000    that may register by sending
+  query_s                   10        time for a query to REST, its waits included
+  refused_content_bytes     268435456 content of refused readings that is kept
   command_expiry_s          3600      after which a command is expired
   shutdown_s                10        for stopping")]
 pub(crate) struct ServeArguments {
@@ -309,6 +315,10 @@ pub(crate) struct ServeArguments {
     /// End when standard input closes
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
+    /// Ask for real-time priority (SCHED_FIFO), so that a busy machine does not slow it down, and
+    /// say in the first line what was got
+    #[arg(long)]
+    pub(crate) real_time_priority: bool,
 }
 
 #[derive(Debug, Args)]
@@ -363,8 +373,8 @@ pub(crate) struct MeasureArguments {
     /// begin with the clock; without it, what the recording says
     #[arg(long, value_name = "TIME")]
     pub(crate) start: Option<SimTime>,
-    /// Measure only what lies within 15 % of this frequency; without it the signal decides, whatever
-    /// the recording states
+    /// Measure only what lies within 15 % of this frequency; without it the signal decides,
+    /// whatever the recording states
     #[arg(long, value_parser = ["50", "60"])]
     pub(crate) nominal: Option<String>,
     /// The declared voltage in V (of a phase) that dips, swells and EN 50160's limits are relative

@@ -84,6 +84,7 @@ fn run(arguments: RunArguments, color: Color) -> ExitCode {
         must_fail: arguments.must_fail,
         strict: arguments.strict,
         timeout: arguments.timeout,
+        wait_quiet: arguments.wait_quiet,
         real_time_priority: !arguments.normal_priority,
         console: ConsoleOptions {
             json: arguments.format == Format::Json,
@@ -112,6 +113,7 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         limits: arguments.limits,
         strict_table2: arguments.strict_table2,
         until_stdin_closes: arguments.until_stdin_closes,
+        real_time_priority: arguments.real_time_priority,
     })
 }
 

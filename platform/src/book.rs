@@ -191,15 +191,16 @@ impl Inner {
 
     fn enter(&mut self, device: DeviceRow) {
         self.admitted.remove(&device.hardware_id);
-        match usize::try_from(device.id).ok().and_then(|row| self.devices.get_mut(row - 1)) {
-            Some(known) => *known = device,
-            None => {
-                self.by_hardware_id.insert(device.hardware_id.clone(), device.id);
-                if let Some(digits) = digits(&device.assignment) {
-                    self.by_assignment.insert(digits, device.id);
-                }
-                self.devices.push(device);
+        if let Some(known) =
+            usize::try_from(device.id).ok().and_then(|row| self.devices.get_mut(row - 1))
+        {
+            *known = device;
+        } else {
+            self.by_hardware_id.insert(device.hardware_id.clone(), device.id);
+            if let Some(digits) = digits(&device.assignment) {
+                self.by_assignment.insert(digits, device.id);
             }
+            self.devices.push(device);
         }
     }
 

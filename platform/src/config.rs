@@ -1,8 +1,8 @@
 //! What the platform needs to be told before it starts.
 //!
-//! Terms: the *data folder* holds one folder per tenant; the *token* is the secret of REST (bearer),
-//! the *device token* that of MQTT (password). Unknown keys are refused, so that a misspelt limit is no limit
-//! that silently does not hold.
+//! Terms: the *data folder* holds one folder per tenant; the *token* is the secret of REST
+//! (bearer), the *device token* that of MQTT (password). Unknown keys are refused, so that a
+//! misspelt limit is no limit that silently does not hold.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,13 +1,14 @@
-//! The whole table of wrong verdicts of the latency rule, how long runs have to be for a verdict, and
-//! what happens where stalls are longer than declared. Ends with 1 if something is above its limit.
+//! The whole table of wrong verdicts of the latency rule, how long runs have to be for a verdict,
+//! and what happens where stalls are longer than declared. Ends with 1 if something is above its
+//! limit.
 //!
 //! `latency_rates [RUNS]`: so many runs in each cell, 2,000 if it is left out.
 
 #![expect(clippy::print_stdout, reason = "it answers whoever runs it")]
 
 use chacha20::ChaCha8Rng;
-use latency_model::{Bench, Design, Lengths, Phase, Process, cluster_length, declared};
-use rand::{RngExt as _, SeedableRng as _};
+use latency_model::{Bench, Design, Lengths, Phase, Process, cluster_length, declared, drawn};
+use rand::SeedableRng as _;
 
 #[path = "../tests/latency_model/mod.rs"]
 mod latency_model;
@@ -98,23 +99,7 @@ fn wrong_verdicts(runs: u32, off: &mut Vec<String>) {
 fn random_designs(runs: u32, off: &mut Vec<String>) {
     let mut worst = [0.0_f64; 2];
     for number in 0..RANDOM_DESIGNS {
-        let mut rng = ChaCha8Rng::seed_from_u64(4_000 + number);
-        let mut uniform = |from: f64, to: f64| from + (to - from) * rng.random::<f64>();
-        let stall_s = 0.05 * 200.0_f64.powf(uniform(0.0, 1.0));
-        let devices = uniform(1.0, 51.0) as usize;
-        let allowed = [0.05, 0.03, 0.01, 0.001][uniform(0.0, 4.0) as usize];
-        let phase = [Phase::Staggered, Phase::Random, Phase::Together][uniform(0.0, 3.0) as usize];
-        let (name, process) = declared(stall_s)[uniform(0.0, 9.0) as usize];
-        let is_impossible =
-            matches!(process, Process::OneDevice(_)) && 1.1 * allowed * devices as f64 > 0.9;
-        let process = if is_impossible { Process::EachDevice(stall_s / 2.0) } else { process };
-        let per_s = uniform(0.2, 2.0);
-        // Where messages are sparse each counts by itself, and time for so many is needed.
-        let apart_s = stall_s.max(1.0 / (devices as f64 * per_s));
-        let times = 3.0 * 10.0_f64.powf(uniform(0.0, 1.0));
-        let window_s = (times * apart_s / allowed).max(30.0);
-        let window_s = window_s.min(5.0 * MESSAGES_MAX / (devices as f64 * per_s)).max(30.0);
-        let design = Design { process, devices, per_s, phase, window_s, stall_s, allowed };
+        let (name, design) = drawn(4_000 + number, 5.0 * MESSAGES_MAX);
         let what = format!("random design {number}, {name}");
         let found = cell(&what, design, (runs, number * 1_000_000), off);
         worst = [worst[0].max(found[0]), worst[1].max(found[1])];
@@ -175,24 +160,25 @@ fn run_lengths(runs: u32, off: &mut Vec<String>) {
         "\nrun length to pass in 80 % of {runs} runs, in stall/a, true share 0, a/10, a/3, a/2"
     );
     for (name, process, expected) in rows {
-        let design = Design { process, ..PLAIN };
-        let mut found = Vec::new();
-        for (parts, (from, to)) in [0.0, 0.1, 1.0 / 3.0, 0.5].into_iter().zip(expected) {
-            let window_s = length_for(design, parts * design.allowed, runs, true);
-            let times = window_s * design.allowed / design.stall_s;
-            hold(times, (from, to), &format!("{name} at {parts:.2} a"), off);
-            found.push(format!("{times:.1}"));
+        for allowed in [0.03, 0.01, 0.001] {
+            let design = Design { process, allowed, ..PLAIN };
+            let what = format!("{name}, {} %", 100.0 * allowed);
+            let mut found = Vec::new();
+            for (parts, (from, to)) in [0.0, 0.1, 1.0 / 3.0, 0.5].into_iter().zip(expected) {
+                let window_s = length_for(design, parts * allowed, runs, true);
+                let times = window_s * allowed / design.stall_s;
+                hold(times, (from, to), &format!("{what}, at {parts:.2} a"), off);
+                found.push(format!("{times:.1}"));
+            }
+            println!("{what:50} {}", found.join("  "));
         }
-        println!("{name:42} {}", found.join("  "));
     }
     println!("run length to fail in 80 % of runs at 99 %, in s, true share 2 a, 3 a, 10 a");
+    // What is expected was found in steps of a factor of 1.2: from the step before it.
+    let step = |window_s: f64| (window_s / 1.2, window_s);
     for (name, process, expected) in [
-        ("independent", Process::Independent, [(223.0, 223.0), (52.0, 52.0), (0.0, 36.0)]),
-        (
-            "stalls of 1 s",
-            stalls(Lengths::Fixed(1.0)),
-            [(1150.0, 1150.0), (321.0, 321.0), (0.0, 36.0)],
-        ),
+        ("independent", Process::Independent, [step(223.0), step(52.0), (0.0, 36.0)]),
+        ("stalls of 1 s", stalls(Lengths::Fixed(1.0)), [step(1150.0), step(321.0), (0.0, 36.0)]),
     ] {
         let mut found = Vec::new();
         for (parts, range) in [2.0, 3.0, 10.0].into_iter().zip(expected) {
@@ -212,8 +198,8 @@ fn hold(found: f64, (from, to): (f64, f64), what: &str, off: &mut Vec<String>) {
     }
 }
 
-/// Only the declaration helps against what a run does not see; the longest stall it holds up to says
-/// what it rests on.
+/// Only the declaration helps against what a run does not see; the longest stall it holds up to
+/// says what it rests on.
 fn longer_than_declared(runs: u32) {
     println!("\nstalls f times as long as declared (1 s at 99 %), true share 1.05 a: wrong passes");
     println!("    f  run length  wrong pass  exp(-3.15 / f)  mean longest stall stated");

@@ -1,5 +1,5 @@
-//! Answers of the platform that its interface does not allow: a number that is none, a field that is
-//! missing, an error where there should be an answer.
+//! Answers of the platform that its interface does not allow: a number that is none, a field that
+//! is missing, an error where there should be an answer.
 //!
 //! They are what the platform under test did, not what the bench did: the run goes on as far as it
 //! can, and an implicit verdict fails.

@@ -15,12 +15,13 @@ use crate::calibration;
 use crate::check::command_ack::{UNJUDGED_COMMANDS, Unjudged};
 use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext, Pattern};
 use crate::exit::ExitCode;
+use crate::latency::Validity;
 use crate::record::{
-    Event, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts, RunReader, RunState,
-    Torn, changed, file, write_facts, write_whole,
+    Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts, RunReader,
+    RunState, Torn, changed, file, write_facts, write_whole,
 };
 use crate::standard;
-use crate::verdict::{Counts, Reason, Status, Verdict};
+use crate::verdict::{Because, Counts, Reason, Status, Verdict};
 
 /// Why a run could not be judged.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,15 @@ impl Judge {
             check.begin(facts);
         }
         Ok(judge)
+    }
+
+    /// The checks that could say nothing on a machine with this floor, and why.
+    pub fn not_measurable(&self, floor: &Floor) -> Vec<(String, Because)> {
+        let validity = Validity::of_floor(floor);
+        let of = |(context, check): &(CheckContext, Box<dyn Check>)| {
+            Some((context.name.clone(), check.is_not_measurable(&validity)?))
+        };
+        self.checks.iter().filter_map(of).collect()
     }
 
     /// The checks of a scenario as resolved, for the scenario's name: whether they make sense.

@@ -179,7 +179,9 @@ fn document(name: &str, groups: &[Group]) -> String {
             attribute(name)
         ),
     );
-    groups.iter().for_each(|group| add_group(&mut xml, group));
+    for group in groups {
+        add_group(&mut xml, group);
+    }
     xml.push_str("</testsuites>\n");
     xml
 }
@@ -204,7 +206,9 @@ fn add_group(xml: &mut String, group: &Group) {
     xml.push_str(">\n");
     add_properties(xml, &group.properties, "        ");
     let share_s = group.time_s / group.cases.len().max(1) as f64;
-    group.cases.iter().for_each(|case| add_case(xml, case, share_s));
+    for case in &group.cases {
+        add_case(xml, case, share_s);
+    }
     xml.push_str("    </testsuite>\n");
 }
 

@@ -247,7 +247,7 @@ impl<'a> RunJson<'a> {
             exit_code: run.exit_code().number(),
             verdicts: run.counts(),
             seed: facts.map(|facts| facts.seed),
-            overrides: facts.map(|facts| facts.overrides()).unwrap_or_default(),
+            overrides: facts.map(crate::record::RunFacts::overrides).unwrap_or_default(),
             must_fail: run.twin.as_ref(),
             why: run.why(),
         }

@@ -9,8 +9,13 @@ pub(crate) fn append(text: &mut String, more: Arguments<'_>) {
 
 /// `1 reading`, `2 readings`: a count with the word for what is counted, of which `one` is the
 /// singular.
-pub fn plural<N: Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
+pub fn plural<N: Display + Copy + PartialEq + From<u8>>(count: N, one: &str) -> String {
     if count == N::from(1) { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+/// A figure with three digits.
+pub(crate) fn three_digits(value: f64) -> String {
+    crate::console::number(format!("{value:.2e}").parse().unwrap_or(value))
 }
 
 #[cfg(test)]
@@ -23,9 +28,4 @@ mod tests {
         assert_eq!(plural(1_usize, "must-fail twin"), "1 must-fail twin");
         assert_eq!(plural(2_u32, "device"), "2 devices");
     }
-}
-
-/// A figure with three digits.
-pub(crate) fn three_digits(value: f64) -> String {
-    crate::console::number(format!("{value:.2e}").parse().unwrap_or(value))
 }

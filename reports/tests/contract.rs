@@ -304,7 +304,9 @@ fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
         };
         writer.grid(&record).unwrap();
         let mut judge = Judge::of_run(writer.facts(), &start.scenario_toml).unwrap();
-        record.rows.iter().for_each(|row| judge.grid(row));
+        for row in &record.rows {
+            judge.grid(row);
+        }
         let facts = writer.facts().clone();
         let mut open = Vec::new();
         for serial in 1..=2 {

@@ -533,6 +533,7 @@ fn the_suite_folder_holds_its_four_files() {
 /// The word of a run has the run's status, and is the machine's only if nothing else is.
 #[test]
 fn the_reason_of_a_run_is_that_of_its_worst_verdict() {
+    use Reason::{BeyondRange, HostLoad, Modelled, NoFloor, OutsideLimit, WithinLimit};
     let root = tempfile::tempdir().unwrap();
     let mut good = run(root.path(), "good", &Sample::CALM, None);
     let mut reasons = |given: &[Reason]| {
@@ -543,7 +544,6 @@ fn the_reason_of_a_run_is_that_of_its_worst_verdict() {
         }
         (good.status(), good.reason())
     };
-    use Reason::{BeyondRange, HostLoad, Modelled, NoFloor, OutsideLimit, WithinLimit};
     for (given, expected) in [
         (&[Modelled, WithinLimit, WithinLimit, Modelled][..], WithinLimit),
         (&[HostLoad, WithinLimit, NoFloor], HostLoad),

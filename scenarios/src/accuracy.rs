@@ -90,6 +90,7 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
         timeout: None,
         command_line: options.command_line.clone(),
         real_time_priority: false,
+        wait_quiet: None,
     };
     let mut console = Console::new(ConsoleOptions {
         json: false,

@@ -93,28 +93,30 @@ struct Found {
 /// What the name of a file says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Looks {
-    LikeAScenario,
+    Scenario,
     /// Like one that is left out, and why.
-    LikeOneLeftOut(&'static str),
-    LikeSomethingElse,
+    LeftOut(&'static str),
+    SomethingElse,
 }
 
 impl Looks {
     fn of(name: &str) -> Self {
         let name = name.to_lowercase();
         if !name.contains(".toml") {
-            return Self::LikeSomethingElse;
+            return Self::SomethingElse;
         }
         if name.starts_with(".#") || name.starts_with(".~lock") {
-            return Self::LikeOneLeftOut("the lock of an editor");
+            return Self::LeftOut("the lock of an editor");
         }
         if name.starts_with('#') || name.ends_with('~') {
-            return Self::LikeOneLeftOut("the backup of an editor");
+            return Self::LeftOut("the backup of an editor");
         }
-        match (name.starts_with('.'), name.ends_with(".toml")) {
-            (true, _) => Self::LikeOneLeftOut("a hidden file"),
-            (false, true) => Self::LikeAScenario,
-            (false, false) => Self::LikeOneLeftOut("its name does not end in .toml"),
+        if name.starts_with('.') {
+            Self::LeftOut("a hidden file")
+        } else if Path::new(&name).extension().is_some_and(|extension| extension == "toml") {
+            Self::Scenario
+        } else {
+            Self::LeftOut("its name does not end in .toml")
         }
     }
 }
@@ -171,7 +173,7 @@ impl Walk {
             Err(_) if is_hidden(name) => self.leave_out(&path, looks),
             Err(error) => {
                 // Without an ending it may have been a folder.
-                if looks == Looks::LikeAScenario || !name.contains('.') {
+                if looks == Looks::Scenario || !name.contains('.') {
                     let path = path.display();
                     return Err(match error.kind() {
                         io::ErrorKind::PermissionDenied => format!("{path}: {error}"),
@@ -191,19 +193,19 @@ impl Walk {
         rank: Rank,
     ) -> Result<(), String> {
         match Looks::of(name) {
-            Looks::LikeAScenario if is_regular => {
+            Looks::Scenario if is_regular => {
                 let real = fs::canonicalize(&path)
                     .map_err(|error| format!("{}: {error}", path.display()))?;
                 self.found.push(Found { path, real, rank });
             }
-            Looks::LikeAScenario => self.push(&path, "no regular file"),
+            Looks::Scenario => self.push(&path, "no regular file"),
             looks => self.leave_out(&path, looks),
         }
         Ok(())
     }
 
     fn leave_out(&mut self, path: &Path, looks: Looks) {
-        if let Looks::LikeOneLeftOut(why) = looks {
+        if let Looks::LeftOut(why) = looks {
             self.push(path, why);
         }
     }
@@ -244,7 +246,7 @@ fn scenarios_below(folder: &Path) -> usize {
             if kind.is_dir() {
                 folders.push(path);
             } else {
-                count += usize::from(Looks::of(&name) == Looks::LikeAScenario);
+                count += usize::from(Looks::of(&name) == Looks::Scenario);
             }
         }
         if looked_at > HIDDEN_LOOKED_AT_MAX {

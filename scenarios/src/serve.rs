@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::run::chain;
+use crate::run::{Policy, chain, own_policy};
 use crate::suite::{tell, tell_out};
 
 /// What `lastmeter serve` was asked for; what is left out comes from the file or the defaults.
@@ -48,6 +48,8 @@ pub struct ServeOptions {
     pub strict_table2: bool,
     /// End when standard input closes.
     pub until_stdin_closes: bool,
+    /// Ask for real-time priority, and say in the first line what was got.
+    pub real_time_priority: bool,
 }
 
 /// Logs go to standard error: the platform's own from `info` on, its libraries' from `warn` on.
@@ -75,6 +77,8 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
             return ExitCode::BadInput;
         }
     };
+    // Threads take it over from the one that starts them.
+    let policy = options.real_time_priority.then(|| own_policy(true));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -83,7 +87,7 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
         }
     };
     raise_file_limit();
-    let code = runtime.block_on(run(config, options.until_stdin_closes));
+    let code = runtime.block_on(run(config, options.until_stdin_closes, policy));
     // Standard input is read in a thread that may never come back.
     runtime.shutdown_background();
     code
@@ -102,7 +106,7 @@ fn raise_file_limit() {
     }
 }
 
-async fn run(config: Config, until_stdin_closes: bool) -> ExitCode {
+async fn run(config: Config, until_stdin_closes: bool, policy: Option<Policy>) -> ExitCode {
     // Before anything durable begins: from here on a signal ends the platform in an orderly way.
     let mut end = match End::watch(until_stdin_closes) {
         Ok(end) => end,
@@ -127,6 +131,10 @@ async fn run(config: Config, until_stdin_closes: bool) -> ExitCode {
     }
     if let Some(address) = running.mqtts_address() {
         ready["mqtts"] = address.to_string().into();
+    }
+    if let Some((word, refused)) = policy {
+        ready["policy"] = word.into();
+        ready["policy_refused"] = refused.into();
     }
     tell_out(&ready.to_string());
     end.wait().await;

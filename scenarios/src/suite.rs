@@ -44,6 +44,8 @@ pub struct SuiteOptions {
     pub timeout: Option<String>,
     /// Whether real-time runs ask for real-time priority.
     pub real_time_priority: bool,
+    /// How long each real-time run waits for a quieter machine, as written.
+    pub wait_quiet: Option<String>,
     /// How to tell.
     pub console: ConsoleOptions,
 }
@@ -53,6 +55,10 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
     let timeout = match options.timeout.as_deref().map(read_time).transpose() {
         Ok(timeout) => timeout,
         Err(message) => return complain(&format!("--timeout: {message}")),
+    };
+    let wait_quiet = match options.wait_quiet.as_deref().map(read_time).transpose() {
+        Ok(wait) => wait.map(|(time, _)| time),
+        Err(message) => return complain(&format!("--wait-quiet: {message}")),
     };
     if let Some(message) = options.out.as_deref().and_then(occupied) {
         return complain(&message);
@@ -67,7 +73,7 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(run_all(plan, options, timeout)),
+        Ok(runtime) => runtime.block_on(run_all(plan, options, Times { timeout, wait_quiet })),
         Err(error) => {
             tell(&format!("error: the runtime did not start: {error}"));
             ExitCode::Broken
@@ -96,11 +102,15 @@ pub(crate) fn occupied(folder: &Path) -> Option<String> {
     ))
 }
 
-async fn run_all(
-    plan: Plan,
-    options: &SuiteOptions,
+/// The times that were asked for.
+struct Times {
+    /// The longest a run may take, and as it was written.
     timeout: Option<(Duration, String)>,
-) -> ExitCode {
+    /// The longest a run waits for a quiet machine.
+    wait_quiet: Option<Duration>,
+}
+
+async fn run_all(plan: Plan, options: &SuiteOptions, times: Times) -> ExitCode {
     let stop = stop_signal();
     let mut console = Console::new(options.console);
     let name = if options.must_fail { "must-fail" } else { "suite" };
@@ -128,7 +138,7 @@ async fn run_all(
             continue;
         }
         let folder = if only.is_some() { base.clone() } else { base.join(&scenario.name) };
-        let done = run_one(scenario, (options, &timeout), &folder, &mut console, &stop).await;
+        let done = run_one(scenario, (options, &times), &folder, &mut console, &stop).await;
         suite.runs.push(done);
     }
     let exit = suite.exit_code();
@@ -145,14 +155,15 @@ async fn run_all(
 
 async fn run_one(
     scenario: &Scenario,
-    (options, timeout): (&SuiteOptions, &Option<(Duration, String)>),
+    (options, times): (&SuiteOptions, &Times),
     folder: &Path,
     console: &mut Console,
     stop: &Stop,
 ) -> SuiteRun {
     let run = RunOptions {
         out: folder.to_owned(),
-        timeout: timeout.clone(),
+        timeout: times.timeout.clone(),
+        wait_quiet: times.wait_quiet,
         command_line: repeat_command(scenario, options),
         real_time_priority: options.real_time_priority,
     };
@@ -225,6 +236,9 @@ fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
     }
     if let Some(timeout) = &options.timeout {
         command.extend(["--timeout".to_owned(), timeout.clone()]);
+    }
+    if let Some(wait) = &options.wait_quiet {
+        command.extend(["--wait-quiet".to_owned(), wait.clone()]);
     }
     command
 }

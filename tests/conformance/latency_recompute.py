@@ -164,20 +164,20 @@ class Judge:
         floor = self.run.floor()
         return limit is None or floor is None or limit >= 10 * floor[1]
 
-    def concluded(self, population, judged, limit):
+    def concluded(self, population, judged, limit, by_load):
         """The status of a judgement in real time, and whether the run is no ground for one."""
+        carried, shorter = by_load
         refused = population.refused() or not self.measurable(limit)
-        status = "inconclusive" if refused else judged.status
-        if judged.status == "fail" and limit is not None and self.run.real["deadlines"]["missed"]:
-            # A fail stands with all counted as in time that lateness may have delayed, or not at all.
+        if judged.status == "fail":
+            # A fail stands with all counted as in time that load may have held up, or not at all.
             otherwise = self.run.invalid_beside_lateness() or population.refused_by_rows()
-            otherwise |= not self.measurable(limit)
-            certain = rules.fails_without(judged, population.doubtful(limit))
-            refused = otherwise or (refused and not certain)
-            status = "fail" if certain and not otherwise else "inconclusive"
-        return status, refused
+            otherwise |= not self.measurable(limit) or self.run.unknown_ticks()
+            refused = otherwise or (carried > 0 and not rules.fails_without(judged, carried))
+        elif judged.status == "pass":
+            refused |= not rules.passes_with(judged, shorter)
+        return "inconclusive" if refused else judged.status, refused
 
-    def judged(self, label, verdict, population, judged, limit):
+    def judged(self, label, verdict, population, judged, limit, by_load):
         """What latency and jitter have in common."""
         exact, same = self.comparison.exact, self.comparison.same
         exact(f"{label} limit", verdict["limit"], 100 * (1 - judged.coverage), 1e-9)
@@ -185,7 +185,7 @@ class Judge:
             return self.status(label, verdict, "skipped")
         exact(f"{label} n", verdict["n"], judged.n)
         exact(f"{label} share", verdict["measured"], 100 * judged.share)
-        status, refused = self.concluded(population, judged, limit)
+        status, refused = self.concluded(population, judged, limit, by_load)
         self.status(label, verdict, status)
         # Where something else decided, no bound is printed.
         compared = status == judged.status and not refused
@@ -257,7 +257,7 @@ class Judge:
         if population is None:
             return self.status(label, verdict, "skipped" if self.run.virtual else "inconclusive")
         judged = population.judge(limit, coverage, stall_of(check))
-        self.judged(label, verdict, population, judged, limit)
+        self.judged(label, verdict, population, judged, limit, population.by_load(limit))
         if self.run.virtual:
             return None
         told = int(re.match(r"(\d+) (over|lost)", verdict["told"]["measured"]).group(1))
@@ -280,27 +280,33 @@ class Judge:
         if population is None:
             return self.status(label, verdict, "skipped" if self.run.virtual else "inconclusive")
         judged = population.judge_variation(limit, coverage, stall_of(check))
-        return self.judged(label, verdict, population, judged, limit)
+        by_load = population.variation_by_load(limit)
+        return self.judged(label, verdict, population, judged, limit, by_load)
 
     def published(self, label, check, verdict):
         population = self.population(check, [])
         if population is None:
             return self.status(label, verdict, "inconclusive")
-        ascending = np.sort(population.delay)
-        if check["statistic"] == "share_under":
+        is_share = check["statistic"] == "share_under"
+        if is_share:
             value, tolerance = 100 * share(check["value"]), 100 * share(check["tolerance"])
-            under = int(np.sum(ascending < nanoseconds(check["under"])))
-            ours, floor = 100 * under / len(ascending), None
+            limit, floor = nanoseconds(check["under"]), None
         else:
             value, tolerance = (nanoseconds(check[key]) / 1e9 for key in ("value", "tolerance"))
+            limit, floor = int(tolerance * 1e9), self.run.floor()
+
+        def figure(delays):
+            ascending = np.sort(delays)
+            if is_share:
+                return 100 * int(np.sum(ascending < limit)) / len(ascending)
             box = rules.tukey(ascending)
             places = {"whisker_low": 0, "whisker_high": 4}
-            quartiles = {"q1": 0.25, "median": 0.5, "q3": 0.75}
             if check["statistic"] in places:
-                ours = box[places[check["statistic"]]] / 1e9 if box else None
-            else:
-                ours = rules.type_7(ascending, quartiles[check["statistic"]]) / 1e9
-            floor = self.run.floor()
+                return box[places[check["statistic"]]] / 1e9 if box else None
+            quartiles = {"q1": 0.25, "median": 0.5, "q3": 0.75}
+            return rules.type_7(ascending, quartiles[check["statistic"]]) / 1e9
+
+        ours, least = figure(population.delay), figure(population.least(limit))
         off = None if ours is None else abs(ours - value)
         finite = off if off is not None and math.isfinite(off) else None
         if finite is None or verdict["measured"] is None:
@@ -313,6 +319,11 @@ class Judge:
         if check["statistic"] == "share_under":
             refused |= not self.measurable(nanoseconds(check["under"]))
         near = off is not None and off <= tolerance
+        if near:
+            refused |= abs(least - value) > tolerance
+        elif off is not None:
+            # As far off, and to the same side, without what load may have added.
+            refused |= abs(least - value) <= tolerance or (least > value) != (ours > value)
         status = "inconclusive" if refused or off is None else "pass" if near else "fail"
         self.status(label, verdict, status)
         self.comparison.exact(f"{label} limit", verdict["limit"], tolerance)
@@ -335,8 +346,9 @@ class Judge:
         devices = Devices(self, check, path, in_time)
         parts = []
         if "longest_outage" in limits:
-            longest = devices.longest_outage()
-            parts.append((longest > limits["longest_outage"], longest, limits["longest_outage"]))
+            begin, longest = devices.longest_outage()
+            failed = self.over(begin, longest, limits["longest_outage"])
+            parts.append((failed, longest, limits["longest_outage"]))
         if "recover_within" in limits:
             parts.append(devices.recovered(injections, limits["recover_within"]))
         # Fail, inconclusive (None), pass; then what is nearest to its limit.
@@ -349,6 +361,12 @@ class Judge:
         self.comparison.exact(f"{label} measured", verdict["measured"], measured)
         self.comparison.exact(f"{label} limit", verdict["limit"], worst[2] / 1e9)
         return self.comparison.same(f"{label} n", verdict["n"], len(injections))
+
+    def over(self, begin, longest, limit):
+        """Whether a time is over its limit; None if load may be why."""
+        if longest <= limit:
+            return False
+        return True if longest - self.run.held_up(begin, begin + longest, limit) > limit else None
 
     def injections(self):
         """When each broken link and killed process was as before again; None if never."""
@@ -380,7 +398,7 @@ class Devices:
     """How each device fared, for the check of recovery."""
 
     def __init__(self, judge, check, path, in_time):
-        rows, self.run = judge.rows, judge.run
+        self.judge, rows, self.run = judge, judge.rows, judge.run
         first, last = check["path"].split("..")
         mine = rows.path == path
         self.devices = []
@@ -396,15 +414,19 @@ class Devices:
         self.in_time = in_time
 
     def longest_outage(self):
-        longest, end = 0, self.run.duration
+        """When it began, and how long it was."""
+        begin, longest, end = 0, 0, self.run.duration
         for due, to, good in self.devices:
             marks = np.concatenate([[due.min()], np.minimum(np.sort(to[good]), end), [end]])
-            longest = max(longest, int(np.diff(np.maximum.accumulate(marks)).max()))
-        return longest
+            marks = np.maximum.accumulate(marks)
+            at = int(np.argmax(np.diff(marks)))
+            if marks[at + 1] - marks[at] > longest:
+                begin, longest = int(marks[at]), int(marks[at + 1] - marks[at])
+        return begin, longest
 
     def recovered(self, injections, within):
         """Whether it failed, None if unknown; and the longest time."""
-        longest = 0
+        longest, since = 0, 0
         for end in injections:
             if end is None:
                 return None, None, within
@@ -415,13 +437,15 @@ class Devices:
                 if not np.any(good & after):
                     last_due = end + within - self.in_time
                     never = np.any(after) and due[after].min() <= last_due <= self.run.duration
+                    never = never and not self.run.held_up(end, self.run.duration, self.in_time)
                     return (True if never else None), None, within
                 first = due[good & after].min()
                 arrived = to[good & after & (due == first)].min()
                 again = end if first == due[after].min() else arrived
                 back = max([int(again), *map(int, to[before])])
-                longest = max(longest, back - end, 0)
-        return longest > within, longest, within
+                if back - end > longest:
+                    longest, since = back - end, end
+        return self.judge.over(since, longest, within), longest, within
 
 
 class Tables:

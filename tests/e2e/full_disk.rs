@@ -37,9 +37,11 @@ impl SmallDisk {
         Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 
+    /// Takes all the room there is, that which was freed since included.
     fn fill(&self) {
         use std::io::Write as _;
-        let mut file = File::create(self.mounted.join("filler")).unwrap();
+        let filler = self.mounted.join("filler");
+        let mut file = File::options().create(true).append(true).open(filler).unwrap();
         for bytes in [64 * 1024, 1024, 1] {
             while file.write_all(&vec![0; bytes]).is_ok() {}
         }
@@ -111,13 +113,28 @@ async fn until_ready(rest: &str) {
     tokio::time::timeout(LIMIT, ready).await.expect("it is ready again");
 }
 
-async fn attack(disk: &SmallDisk, served: &Served, log: &Path) {
+/// What is acknowledged is durable, and stored a moment later.
+async fn until_stored(served: &Served, count: usize) {
+    let stored = async { while readings(&served.rest).await < count {} };
+    tokio::time::timeout(LIMIT, stored).await.expect("it is stored");
+    assert_eq!(readings(&served.rest).await, count);
+}
+
+/// Returns how many readings were acknowledged.
+async fn attack(disk: &SmallDisk, served: &Served, log: &Path) -> usize {
     send(&served.mqtt, "first", 1, 1).await.expect("there is room");
-    disk.fill();
-    // What fits into the last block still goes through.
-    let mut stored = 1;
-    while send(&served.mqtt, "last", stored, 1).await.is_ok() {
-        stored += 1;
+    until_stored(served, 1).await;
+    // What fits into the last block still goes through, and what is stored frees its segment. The
+    // name is shorter than those of the clients below: what they send is no shorter.
+    let (mut stored, mut refused_in_a_row) = (1, 0);
+    while refused_in_a_row < 5 {
+        disk.fill();
+        if send(&served.mqtt, "l", stored, 1).await.is_ok() {
+            (stored, refused_in_a_row) = (stored + 1, 0);
+        } else {
+            refused_in_a_row += 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
     let (segments, lines) = (disk.segments(), fs::read_to_string(log).unwrap().lines().count());
     let mut clients = tokio::task::JoinSet::new();
@@ -137,6 +154,10 @@ async fn attack(disk: &SmallDisk, served: &Served, log: &Path) {
     disk.free();
     send(&served.mqtt, "first", 2, 5).await.expect("there is room again");
     until_ready(&served.rest).await;
+    // The two of `first`, and those of `l` that still went through.
+    let acknowledged = stored as usize + 1;
+    until_stored(served, acknowledged).await;
+    acknowledged
 }
 
 #[test]
@@ -157,8 +178,7 @@ fn a_full_disk_is_survived_without_growth_and_reading_goes_on() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut served = start();
-    runtime.block_on(attack(&disk, &served, &log));
-    let before = runtime.block_on(readings(&served.rest));
+    let before = runtime.block_on(attack(&disk, &served, &log));
     drop(served.child.stdin.take());
     assert!(served.child.wait().unwrap().success());
 

@@ -169,10 +169,10 @@ fn a_network_is_told_from_a_scenario() {
     let checked = call(&["check", &all]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(checked.stdout.contains("net.toml  (a network)"), "{checked:?}");
-    let out = folder.path().join("out").display().to_string();
-    let ran = call(&["run", &all, "--out", &out]);
+    let out = |name: &str| folder.path().join(name).display().to_string();
+    let ran = call(&["run", &all, "--out", &out("out")]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stderr.contains("net.toml: a network, and no scenario: passed over"), "{ran:?}");
+    assert!(ran.stderr.contains("net.toml: a network, and no scenario, passed over"), "{ran:?}");
     assert!(ran.stdout.contains("1 scenario: 1 as expected"), "{ran:?}");
     // What a network is solved without is noted; a folder of twins says how to run them.
     let cut = two_homes().replacen("to = 'end'", "to = 'end'\nopen = 'from'", 1);
@@ -187,7 +187,7 @@ fn a_network_is_told_from_a_scenario() {
     // One that is named is not passed over.
     let script = write(folder.path(), "small.dss", FEEDER);
     for named in [&network, &script] {
-        let ran = call(&["run", named, "--out", &out]);
+        let ran = call(&["run", named, "--out", &out("named")]);
         assert_eq!(ran.code, 2, "{ran:?}");
         assert!(ran.stderr.contains("this is a network, and no scenario"), "{ran:?}");
         assert!(ran.stderr.contains(&format!("`lastmeter grid {named}`")), "{ran:?}");
@@ -200,7 +200,7 @@ fn a_network_is_told_from_a_scenario() {
     // A scenario without its head is none, and no network: it is not passed over.
     let headless = HOMES.replace("[scenario]", "[scenaro]");
     write(folder.path(), "two-homes.toml", &headless);
-    let ran = call(&["run", &all, "--out", &out]);
+    let ran = call(&["run", &all, "--out", &out("headless")]);
     assert_eq!(ran.code, 2, "{ran:?}");
 }
 

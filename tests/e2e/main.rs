@@ -18,5 +18,6 @@ mod measured_events;
 mod odd_recordings;
 mod repeats;
 mod run_folder;
+mod stops;
 mod suites;
 mod twins;

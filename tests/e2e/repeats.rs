@@ -31,10 +31,22 @@ impl Served {
 
     /// With its log somewhere else.
     pub(crate) fn start_logging(data: &Path, mqtt: &str, rest: &str, log: Stdio) -> Self {
+        Self::start_with(data, mqtt, rest, log, &[])
+    }
+
+    /// With more options.
+    pub(crate) fn start_with(
+        data: &Path,
+        mqtt: &str,
+        rest: &str,
+        log: Stdio,
+        options: &[&str],
+    ) -> Self {
         let mut child = lastmeter()
             .args(["serve", "--clock", "driven", "--token", "secret", "--until-stdin-closes"])
             .args(["--mqtt", mqtt, "--rest", rest, "--data"])
             .arg(data)
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -81,7 +81,6 @@ pub struct Acceptor {
 
 impl Acceptor {
     /// The connection as one that speaks MQTT of a version still to be found.
-    #[expect(clippy::unnecessary_wraps, reason = "rmqtt expects that it can fail")]
     pub fn tcp(self) -> Result<Dispatcher> {
         let Arrived { wire, read, from } = self.arrived;
         let mut parts = FramedParts::new::<MqttPacket>(wire, MqttCodec::Version(VersionCodec));

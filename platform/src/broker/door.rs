@@ -166,12 +166,11 @@ impl TlsDoor {
     pub(super) async fn serve(self: Arc<Self>, mut acceptor: Acceptor) {
         loop {
             let (socket, from) = acceptor.accept().await;
-            match self.hall.seat(Entrance::Tls, from, &socket).await {
-                Some(seat) => drop(tokio::spawn(Arc::clone(&self).welcome(socket, from, seat))),
-                None => {
-                    let detail = format!("{from}: no seat is free");
-                    self.reports.tell(TlsRefusal::Overloaded, None, detail);
-                }
+            if let Some(seat) = self.hall.seat(Entrance::Tls, from, &socket).await {
+                drop(tokio::spawn(Arc::clone(&self).welcome(socket, from, seat)));
+            } else {
+                let detail = format!("{from}: no seat is free");
+                self.reports.tell(TlsRefusal::Overloaded, None, detail);
             }
         }
     }

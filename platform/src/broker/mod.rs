@@ -9,9 +9,9 @@
 //!
 //! On rmqtt 0.24.0, of which nothing shows outside of this module, over connections of our own
 //! (`platform/net`). No session outlives its connection (nothing that must last relies on a broker
-//! session, R-02), nothing is retained, and shared subscriptions are off. Its TLS feature stays off.
-//! Sessions and their queues run on threads of the broker's own, because rmqtt offers no way to end
-//! them: stopping the broker ends the threads, and with them every task and socket.
+//! session, R-02), nothing is retained, and shared subscriptions are off. Its TLS feature stays
+//! off. Sessions and their queues run on threads of the broker's own, because rmqtt offers no way
+//! to end them: stopping the broker ends the threads, and with them every task and socket.
 //!
 //! What rmqtt 0.24.0 does and this module cannot change:
 //! - A client that comes back while its last connection is still being cleared away may be refused

@@ -1,9 +1,9 @@
 //! What waits for subscribers, bounded in messages and bytes, for each of them and for all.
 //!
 //! The broker library bounds a subscriber's queue in messages, and not at all while it waits for
-//! room in the subscriber's socket. So every message is charged to its subscriber before the library
-//! has it, and the charge is part of the message: it is given back when the last copy goes, be that
-//! after the acknowledgement, after sending where there is none, or with the session.
+//! room in the subscriber's socket. So every message is charged to its subscriber before the
+//! library has it, and the charge is part of the message: it is given back when the last copy goes,
+//! be that after the acknowledgement, after sending where there is none, or with the session.
 //!
 //! A subscriber that exceeds its bounds is disconnected, and where all together exceed theirs, the
 //! one that most waits for: it would lose messages either way, and so it knows. A device gets its
@@ -235,19 +235,18 @@ impl Bounded {
         message: &Publish,
         relation: SubRelation,
     ) -> Result<ForwardedRecipients, (ForwardedRecipients, Undelivered)> {
-        let charged = match self.inner.tx(&relation.1) {
-            Some((_, to)) => match self.queues.links.find(&to) {
+        let charged = if let Some((_, to)) = self.inner.tx(&relation.1) {
+            match self.queues.links.find(&to) {
                 Some(link) => self.queues.charge(&link, message).map_err(|excess| {
                     count(&self.queues.counters.deliveries_dropped);
                     self.queues.disconnect(&link, excess);
                     (to, Reason::MessageQueueFull)
                 }),
                 None => Err((to, Reason::from_static("the client has disconnected"))),
-            },
-            None => {
-                let to = Id::from(0, relation.1.clone());
-                Err((to, Reason::from_static("the client has disconnected")))
             }
+        } else {
+            let to = Id::from(0, relation.1.clone());
+            Err((to, Reason::from_static("the client has disconnected")))
         };
         match charged {
             Ok(charged) => {

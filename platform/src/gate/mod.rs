@@ -1,13 +1,13 @@
 //! The gate in front of every port: who gets a place, for how long, and what becomes of the others.
 //!
-//! Terms: a *door* is a port that is listened on; a *seat* is one connection's place at it; a *guest*
-//! has a seat and has not shown yet who it is, a *member* has; to *turn away* is to end a connection
-//! of somebody unknown, which is counted by door and reason and recorded nowhere, because it costs
-//! its sender nothing.
+//! Terms: a *door* is a port that is listened on; a *seat* is one connection's place at it; a
+//! *guest* has a seat and has not shown yet who it is, a *member* has; to *turn away* is to end a
+//! connection of somebody unknown, which is counted by door and reason and recorded nowhere,
+//! because it costs its sender nothing.
 //!
-//! A guest that takes its time cannot keep others out: where there is no seat left, the oldest guest
-//! gives up its own (see `seats`). File descriptors are shared out at the start, so that what the
-//! journal and the store need is never anybody's connection (see `share`).
+//! A guest that takes its time cannot keep others out: where there is no seat left, the oldest
+//! guest gives up its own (see `seats`). File descriptors are shared out at the start, so that what
+//! the journal and the store need is never anybody's connection (see `share`).
 
 mod accept;
 mod guesses;

@@ -210,8 +210,9 @@ impl<T> Book<T> {
             return Room::There;
         };
         let Some((door, id, until)) = guest else { return Room::None(reason) };
-        if until > now {
-            return Room::Later(until - now);
+        let wait = until.saturating_sub(now);
+        if !wait.is_zero() {
+            return Room::Later(wait);
         }
         if self.leaving >= LEAVING_MOST {
             return Room::Later(LEAVING_WAIT);

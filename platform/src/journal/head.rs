@@ -9,7 +9,8 @@
 //!
 //! Three records (journal, store, reports of losses), each written in two places in turn, so that
 //! one is whole whatever happens to the other. A record, little endian: magic, kind u8, three zero
-//! bytes, count u64, three numbers u64, CRC-32C u32 of all before it; the higher count is the newer.
+//! bytes, count u64, three numbers u64, CRC-32C u32 of all before it; the higher count is the
+//! newer.
 
 use std::fs::File;
 use std::io::{self, Read};

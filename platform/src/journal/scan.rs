@@ -69,6 +69,7 @@ mod tests {
     }
 
     /// Sequences and payloads, and where bytes could not be read.
+    #[expect(clippy::type_complexity, reason = "two lists of pairs, for comparisons")]
     fn read(bytes: &[u8]) -> (Vec<(u64, Vec<u8>)>, Vec<(usize, usize)>) {
         let (mut seen, mut unreadable) = (Vec::new(), Vec::new());
         let Ok(()) = scan(bytes, 0, |item| {

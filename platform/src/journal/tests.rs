@@ -426,7 +426,8 @@ fn the_real_disk_does_what_the_simulated_one_does() {
 
 #[test]
 fn what_is_appended_to_a_file_that_was_taken_away_is_not_durable() {
-    let takes: [(&str, fn(&std::path::Path)); 4] = [
+    type Take = fn(&std::path::Path);
+    let takes: [(&str, Take); 4] = [
         ("removed", |path| std::fs::remove_dir_all(path).unwrap()),
         ("moved", |path| std::fs::rename(path, path.with_extension("away")).unwrap()),
         ("emptied", |path| {

@@ -174,11 +174,11 @@ pub(super) async fn measurements(
     let device = find(&api, &token)?;
     let mut scan = EventsScan::new(device.id, range, page);
     let (num_results, rows) = api.core.readers.scan(move |reader| scan.slice(reader)).await?;
-    let results = rows.into_iter().map(|row| event(row, &device.assignment)).collect();
+    let results = rows.iter().map(|row| event(row, &device.assignment)).collect();
     Ok(Json(List { num_results, results }))
 }
 
-fn event(row: ReadingRow, assignment: &str) -> MeasurementsJson {
+fn event(row: &ReadingRow, assignment: &str) -> MeasurementsJson {
     let mut metadata = row.metadata();
     if let Some((epoch, serial)) = row.number {
         metadata.insert("epoch".to_owned(), epoch.to_string());

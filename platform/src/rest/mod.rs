@@ -1,7 +1,8 @@
 //! REST: the paths of SiteWhere 1.9 that this version serves, and the platform's own.
 //!
-//! Everything but `/healthz` and `/readyz` wants the bearer token; a wrong one is answered late. Every answer that is not a
-//! success is `application/problem+json` (RFC 9457), the framework's own refusals included.
+//! Everything but `/healthz` and `/readyz` wants the bearer token; a wrong one is answered late.
+//! Every answer that is not a success is `application/problem+json` (RFC 9457), the framework's own
+//! refusals included.
 
 mod assignments;
 mod bench;

@@ -1,9 +1,9 @@
 //! The HTTP server: a bounded number of connections, a time limit on the head of each request and
 //! on each stretch of an answer, and an end that lets requests finish.
 //!
-//! Terms: the *anteroom* is for connections for which there is no seat: there health and metrics are
-//! answered, and who asks for something else waits a moment for a seat. It is small, and whoever is
-//! in it longest gives way.
+//! Terms: the *anteroom* is for connections for which there is no seat: there health and metrics
+//! are answered, and who asks for something else waits a moment for a seat. It is small, and
+//! whoever is in it longest gives way.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +34,8 @@ use crate::gate::{
 const GRACE: Duration = Duration::from_millis(250);
 /// How long a request waits in the anteroom for a seat.
 const SEAT_WAIT: Duration = Duration::from_secs(2);
+/// How long a connection waits for those to go that were sent away from the anteroom.
+const LEAVING_LIMIT: Duration = Duration::from_secs(1);
 /// What is answered in the anteroom.
 const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -209,7 +211,7 @@ impl House {
                 accepted = acceptor.accept() => accepted,
                 () = stopping.wait() => break,
             };
-            if let Some(visit) = self.receive(socket, from.ip()) {
+            if let Some(visit) = self.receive(socket, from.ip()).await {
                 connections.spawn(self.serve(visit));
             }
             while connections.try_join_next().is_some() {}
@@ -218,16 +220,17 @@ impl House {
         while connections.join_next().await.is_some() {}
     }
 
-    /// Finds a place for a connection.
-    fn receive(&self, socket: Socket, from: IpAddr) -> Option<Visit> {
+    /// Finds a place for a connection. In the anteroom there always is one, as soon as those that
+    /// were sent away for others have gone; the next connections are not accepted before.
+    async fn receive(&self, socket: Socket, from: IpAddr) -> Option<Visit> {
         let no_seat = match self.seats.ask(Door::Rest, from, &socket) {
             Answer::Seated(seat) => return Some(Visit::new(from, socket, Place::Seat(seat))),
             Answer::Wait(_) => Turned::Full,
             Answer::Full(reason) => reason,
         };
-        match self.anteroom.ask(Door::Rest, from, &socket) {
-            Answer::Seated(seat) => Some(Visit::new(from, socket, Place::Anteroom(no_seat, seat))),
-            Answer::Wait(_) | Answer::Full(_) => {
+        match self.anteroom.wait(Door::Rest, from, &socket, LEAVING_LIMIT).await {
+            Some(seat) => Some(Visit::new(from, socket, Place::Anteroom(no_seat, seat))),
+            None => {
                 self.gate.turn_away(Door::Rest, Turned::Full);
                 None
             }
@@ -290,15 +293,12 @@ impl Usher {
     async fn seat(&self, visit: &Visit) -> Result<(), Response> {
         let Some(reason) = visit.no_seat() else { return Ok(()) };
         let (from, socket) = (visit.0.from, &visit.0.socket);
-        match self.seats.wait(Door::Rest, from, socket, SEAT_WAIT).await {
-            Some(seat) => {
-                *visit.place() = Place::Seat(seat);
-                Ok(())
-            }
-            None => {
-                self.gate.turn_away(Door::Rest, reason);
-                Err(no_seat(reason))
-            }
+        if let Some(seat) = self.seats.wait(Door::Rest, from, socket, SEAT_WAIT).await {
+            *visit.place() = Place::Seat(seat);
+            Ok(())
+        } else {
+            self.gate.turn_away(Door::Rest, reason);
+            Err(no_seat(reason))
         }
     }
 }

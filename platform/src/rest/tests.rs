@@ -65,18 +65,18 @@ impl Served {
     }
 
     async fn start_with(clock: ClockSource) -> Self {
-        Self::over(Bench::start(clock).await).await
+        Self::over(Bench::start(clock).await)
     }
 
-    async fn over(bench: Bench) -> Self {
-        Self::with_connections(bench, 8).await
+    fn over(bench: Bench) -> Self {
+        Self::with_connections(bench, 8)
     }
 
-    async fn with_connections(bench: Bench, connections: usize) -> Self {
-        Self::with_limits(bench, connections, Duration::from_millis(300)).await
+    fn with_connections(bench: Bench, connections: usize) -> Self {
+        Self::with_limits(bench, connections, Duration::from_millis(300))
     }
 
-    async fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
+    fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
         let gate = Arc::<Gate>::default();
         let settings =
             Settings { connections, of_peer: connections, limit, gate: Arc::clone(&gate) };
@@ -252,7 +252,7 @@ async fn a_client_that_never_finishes_its_head_is_cut_off() {
 #[tokio::test]
 async fn a_platform_whose_disk_is_full_is_not_ready_until_it_can_write_again() {
     let disk = SimulatedDirectory::default();
-    let served = Served::over(Bench::start_on(&disk).await).await;
+    let served = Served::over(Bench::start_on(&disk).await);
     let message = |serial| crate::tests::bytes(&reading("home", Some(serial), 230.0));
     disk.limit_space(Some(0));
     assert!(accept(&served.bench.core, message(1)).await.is_err());
@@ -275,7 +275,7 @@ async fn rest_of(mut stream: TcpStream) -> String {
 #[tokio::test]
 async fn bodies_that_never_end_are_refused_and_do_not_keep_others_out() {
     let bench = Bench::start_with(ClockSource::Driven, |config| config.limits.rest_header_s = 1);
-    let served = Served::over(bench.await).await;
+    let served = Served::over(bench.await);
     let request = format!(
         "POST /api/v1/clock/advance HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
          Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
@@ -330,7 +330,7 @@ async fn a_platform_that_lost_acknowledged_records_is_not_ready_until_somebody_h
     // One bit of the first record.
     image.values_mut().next().unwrap()[40] ^= 1;
     let bench = Bench::start_on(&SimulatedDirectory::from_image(&image)).await;
-    let served = Served::over(bench).await;
+    let served = Served::over(bench);
     let answer = served.ask("GET", "/readyz", "", "").await;
     assert_eq!((answer.status, answer.problem().as_str()), (503, "data_lost"));
     let metrics = String::from_utf8(served.get("/metrics").await.body).unwrap();

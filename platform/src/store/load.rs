@@ -76,7 +76,9 @@ fn open_invocations(opened: &Opened, around: &Around) -> ReadResult<Vec<Invocati
         let all = 1..=opened.standing.invocations.cast_signed();
         open = still_open(connection, all, &mut damaged)?;
     }
-    damaged.iter().for_each(|damage| around.report(damage));
+    for damage in &damaged {
+        around.report(damage);
+    }
     Ok(open)
 }
 

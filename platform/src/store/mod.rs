@@ -7,7 +7,8 @@
 //! trimmed on the strength of a commit.
 //!
 //! Nothing that was stored is believed unseen: rows have a seal (`seal`), tables are numbered
-//! without gaps up to a number kept apart (`standing`), and secondary indexes are counted (`tally`).
+//! without gaps up to a number kept apart (`standing`), and secondary indexes are counted
+//! (`tally`).
 
 mod apply;
 mod content;
@@ -164,7 +165,7 @@ pub(crate) struct Quantities {
 impl Quantities {
     /// Quantities by their numbers in the store; what the registry has and the store has not gets
     /// a number that is nothing's.
-    fn new(names: BTreeMap<u16, String>) -> Self {
+    fn new(names: &BTreeMap<u16, String>) -> Self {
         let by_name: BTreeMap<&str, u16> =
             names.iter().map(|(number, name)| (name.as_str(), *number)).collect();
         let number = |measurement: &Measurement| by_name.get(measurement.name).copied();

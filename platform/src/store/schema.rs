@@ -135,7 +135,7 @@ pub(crate) fn open_alone(path: &Path) -> StoreResult<Opened> {
     let standing = read_standing(&connection, path)?;
     let names = read_quantities(&connection, standing.quantities)
         .map_err(|error| unreadable(path, error))?;
-    Ok(Opened { connection, quantities: Quantities::new(names), standing })
+    Ok(Opened { connection, quantities: Quantities::new(&names), standing })
 }
 
 /// An empty file that only its owner can read, if there is none; what is there is tightened.
@@ -170,7 +170,7 @@ fn check_header(path: &Path) -> StoreResult<()> {
     let is_sound = bytes[16..18] == [0x10, 0x00]
         && bytes[20..24] == [0, 64, 32, 32]
         && [number(52), number(56), number(64)] == [0, 1, 0];
-    if is_sound || number(68).cast_signed() as i64 != APPLICATION_ID {
+    if is_sound || i64::from(number(68).cast_signed()) != APPLICATION_ID {
         return Ok(());
     }
     let found = "its header is not what was written".to_owned();
@@ -252,7 +252,7 @@ fn begin(connection: &mut Connection, path: &Path) -> StoreResult<(Quantities, S
     let transaction = connection.transaction().map_err(|error| damaged(path, error))?;
     let added = number_quantities(&transaction, &mut names, &mut standing);
     added.and_then(|()| transaction.commit()).map_err(|error| damaged(path, error))?;
-    Ok((Quantities::new(names), standing))
+    Ok((Quantities::new(&names), standing))
 }
 
 type Schema = std::collections::BTreeSet<(String, String, String, Option<String>)>;

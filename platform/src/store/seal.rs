@@ -22,6 +22,7 @@ pub(crate) struct Damage {
 
 impl Damage {
     /// Damage of a part at a key.
+    #[expect(clippy::needless_pass_by_value, reason = "keys are numbers and short texts")]
     pub(crate) fn new(part: &'static str, key: impl ToString, found: impl Into<String>) -> Self {
         Self { part, key: key.to_string(), found: found.into() }
     }
@@ -73,8 +74,8 @@ pub(super) fn seal<'a>(table: &str, columns: impl IntoIterator<Item = ValueRef<'
     for column in columns {
         sum = match column {
             ValueRef::Null => crc32c::crc32c_append(sum, &[0]),
-            ValueRef::Integer(number) => append(sum, 1, &number.to_le_bytes()),
-            ValueRef::Real(number) => append(sum, 2, &number.to_bits().to_le_bytes()),
+            ValueRef::Integer(number) => append(sum, 1, number.to_le_bytes()),
+            ValueRef::Real(number) => append(sum, 2, number.to_bits().to_le_bytes()),
             ValueRef::Text(text) => append_long(sum, 3, text),
             ValueRef::Blob(bytes) => append_long(sum, 4, bytes),
         };
@@ -82,14 +83,14 @@ pub(super) fn seal<'a>(table: &str, columns: impl IntoIterator<Item = ValueRef<'
     i64::from(sum)
 }
 
-fn append(sum: u32, tag: u8, number: &[u8; 8]) -> u32 {
+fn append(sum: u32, tag: u8, number: [u8; 8]) -> u32 {
     let mut bytes = [tag; 9];
-    bytes[1..].copy_from_slice(number);
+    bytes[1..].copy_from_slice(&number);
     crc32c::crc32c_append(sum, &bytes)
 }
 
 fn append_long(sum: u32, tag: u8, bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(append(sum, tag, &(bytes.len() as u64).to_le_bytes()), bytes)
+    crc32c::crc32c_append(append(sum, tag, (bytes.len() as u64).to_le_bytes()), bytes)
 }
 
 /// Runs a statement that writes a whole row: its parameters are the columns in the order of the

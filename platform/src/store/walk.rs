@@ -128,14 +128,9 @@ impl Walk {
             return Err(self.damage(from, "entries and readings are not the same number"));
         }
         // The minutes at the ends may lie in the range in part only.
-        let before = match first < *self.range.start() {
-            true => count(first, self.range.start() - 1)?,
-            false => 0,
-        };
-        let behind = match last > *self.range.end() {
-            true => count(self.range.end() + 1, last)?,
-            false => 0,
-        };
+        let before =
+            if first < *self.range.start() { count(first, self.range.start() - 1)? } else { 0 };
+        let behind = if last > *self.range.end() { count(self.range.end() + 1, last)? } else { 0 };
         Ok((found - before - behind).max(0).cast_unsigned())
     }
 
@@ -158,6 +153,9 @@ impl Walk {
         Ok(row)
     }
 }
+
+/// One series of an answer: the points of one identifier.
+type Series = (MeasurementId, Vec<SeriesPoint>);
 
 /// Several series of a device at once.
 pub(crate) struct SeriesScan {
@@ -204,10 +202,7 @@ impl SeriesScan {
     }
 
     /// Reads on until it is time for others; the answer is a series per identifier.
-    pub(crate) fn slice(
-        &mut self,
-        reader: &Reader,
-    ) -> ReadResult<Slice<Vec<(MeasurementId, Vec<SeriesPoint>)>>> {
+    pub(crate) fn slice(&mut self, reader: &Reader) -> ReadResult<Slice<Vec<Series>>> {
         if !self.is_begun {
             self.is_begun = true;
             // What the device never sent is looked for nowhere.

@@ -34,10 +34,11 @@ impl SmallDisk {
         }
     }
 
-    /// Takes all the room there is.
+    /// Takes all the room there is, that which was freed since included.
     fn fill(&self) {
         use std::io::Write as _;
-        let mut file = fs::File::create(self.mounted.join("filler")).unwrap();
+        let filler = self.mounted.join("filler");
+        let mut file = fs::File::options().create(true).append(true).open(filler).unwrap();
         for bytes in [64 * 1024, 1024, 1] {
             while file.write_all(&vec![0; bytes]).is_ok() {}
         }
@@ -88,11 +89,18 @@ async fn clients_that_try_again_on_a_full_disk_leave_nothing_behind() {
     let core = Core::start(&config).unwrap();
     let bench = Bench::ready(core, config, tempfile::tempdir().unwrap()).await;
     store(&bench.core, &[reading("home", Some(1), 230.0)]).await;
-    disk.fill();
-    // What fits into a block that is there already still goes through.
-    let mut serial = 2;
-    while accept(&bench.core, bytes(&reading("home", Some(serial), 230.0))).await.is_ok() {
-        serial += 1;
+    // What fits into a block that is there already still goes through, and what is stored frees
+    // its segment.
+    let (mut serial, mut refused_in_a_row) = (2, 0);
+    while refused_in_a_row < 5 {
+        disk.fill();
+        let pause = tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>());
+        let _ = pause.await;
+        if accept(&bench.core, bytes(&reading("home", Some(serial), 230.0))).await.is_ok() {
+            (serial, refused_in_a_row) = (serial + 1, 0);
+        } else {
+            refused_in_a_row += 1;
+        }
     }
     let before = disk.files();
     let mut clients = tokio::task::JoinSet::new();

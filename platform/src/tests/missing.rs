@@ -277,7 +277,9 @@ async fn reports_that_are_taken_away_are_missed_themselves() {
 #[tokio::test]
 async fn a_crash_right_after_the_report_reports_it_once() {
     let left = leave().await;
-    segments(left.folder.path()).iter().for_each(|path| fs::remove_file(path).unwrap());
+    for path in segments(left.folder.path()) {
+        fs::remove_file(path).unwrap();
+    }
     let before = image(left.folder.path());
     let bench = start(left.folder).await;
     let losses = bench.core.losses.list().0;

@@ -3,10 +3,11 @@
 //! Terms (VIM): *error* = reported - reference; a *pair* is a value whose reference and report are
 //! both there. A *series* is one quantity of one device.
 //!
-//! Every pair is judged, so there is no statistical bound. A value that is stored and was not due may
-//! be an altered one, of which nobody can say how far off it is: a series with such values passes
-//! nothing. A value that is missing is the business of `no_loss`; only a series that was due and never gave a judged pair makes this check
-//! inconclusive: it never came, its truth is not known, or all of it is below `minimum`.
+//! Every pair is judged, so there is no statistical bound. A value that is stored and was not due
+//! may be an altered one, of which nobody can say how far off it is: a series with such values
+//! passes nothing. A value that is missing is the business of `no_loss`; only a series that was due
+//! and never gave a judged pair makes this check inconclusive: it never came, its truth is not
+//! known, or all of it is below `minimum`.
 //!
 //! Counters of pulses know nothing below one pulse: of their error one pulse is free, and what is
 //! more than that is held against the limit.

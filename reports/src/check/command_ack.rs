@@ -10,6 +10,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use crate::latency::HoldUps;
 use crate::record::{Event, RunFacts, kind};
 use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Verdict};
@@ -165,9 +166,14 @@ impl Check for CommandAck {
         } else if let Some(given) = lost {
             append(&mut why, format_args!("; never: {}", given.told()));
             (Reason::NeverAnswered, Some(given))
-        } else if let Some((_, given)) = late {
+        } else if let Some((took, given)) = late {
             append(&mut why, format_args!("; too late: {}", given.told()));
-            (Reason::TooLate, Some(given))
+            if self.is_touched(facts, given.time, *took) {
+                why.push_str(", which load on this machine may have caused");
+                (Reason::HostLoad, Some(given))
+            } else {
+                (Reason::TooLate, Some(given))
+            }
         } else if let Some(given) = self.open.values().next() {
             append(
                 &mut why,
@@ -207,6 +213,15 @@ impl CommandAck {
             first_disobeyed: None,
             slowest: None,
         }
+    }
+
+    /// Whether a command that took so long may have been in time without load on the machine.
+    fn is_touched(&self, facts: &RunFacts, given: SimTime, took: SimDuration) -> bool {
+        let Some(real) = &facts.real_time else { return false };
+        let from_ns = (given - facts.start).0;
+        let span = (from_ns, from_ns.saturating_add(took.0));
+        let held_up_ns = HoldUps::of(real).touching_ns(span, self.within.0);
+        held_up_ns > 0 && took.0.saturating_sub(held_up_ns) <= self.within.0
     }
 
     /// A command of which it is known what became of it, and when.

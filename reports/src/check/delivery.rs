@@ -7,8 +7,8 @@
 //! stored under the number of one that was due, and is not what was sent: that one is missing, and
 //! what is stored is unexpected. A *stray* is stored and has no row at all.
 //!
-//! A value whose truth nobody knows may be absent from a reading until the device reports it for the
-//! first time: severity of flicker takes ten minutes to be there.
+//! A value whose truth nobody knows may be absent from a reading until the device reports it for
+//! the first time: severity of flicker takes ten minutes to be there.
 
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@ use lastmeter_params::{Entry, Field};
 use super::rows::{self, Gather};
 use super::share::{self, Words};
 use super::{Check, CheckContext, CheckKind, Demand};
-use crate::latency::{Claim, EXACT_MAX, Limit, Population, told};
+use crate::latency::{Claim, EXACT_MAX, Limit, Population, Validity, told};
 use crate::record::{Event, LatencyRow, Observation, RunFacts};
 use crate::verdict::{Because, Reason, Verdict};
 
@@ -49,6 +49,10 @@ struct Jitter {
 impl Check for Jitter {
     fn demand(&self) -> Option<Demand> {
         Some(self.gather.demand(Some(self.claim)))
+    }
+
+    fn is_not_measurable(&self, validity: &Validity) -> Option<Because> {
+        validity.is_not_measurable(Limit::Within(self.limit_ns))
     }
 
     fn begin(&mut self, facts: &RunFacts) {

@@ -25,7 +25,6 @@ fn judge(took_ms: impl Fn(i64) -> Option<i64>) -> Verdict {
 fn a_constant_delay_has_no_variation() {
     let verdict = judge(|_| Some(3_000));
     assert_eq!((verdict.status, verdict.measured), (Status::Pass, Some(0.0)));
-    assert!(verdict.why.contains("fastest 3 s"), "{}", verdict.why);
     assert!(
         verdict.why.starts_with("delay variation within 50 ms of the fastest, 3 s, at p99"),
         "{}",

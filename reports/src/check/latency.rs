@@ -6,7 +6,7 @@ use super::rows::{self, Gather};
 use super::share::{self, Words};
 use super::{Check, CheckContext, CheckKind, Demand};
 use crate::latency::{
-    Claim as Shares, Limit, Population, Requirement, RequirementTable, Span, find_class,
+    Claim as Shares, Limit, Population, Requirement, RequirementTable, Span, Validity, find_class,
     find_profile, told,
 };
 use crate::record::{Event, LatencyRow, Observation, Point, RunFacts};
@@ -34,9 +34,11 @@ pub(super) const KIND: CheckKind = CheckKind {
             scenario with less is refused. Each pass states the longest stall with which it would \
             still be one. It is inconclusive, too, where the record lacks rows of messages that \
             were due, where the bench missed more than 0.1 % of its deadlines, unless it fails \
-            with all that this may have delayed counted as in time, where a clock was stepped, or the limit is below ten times the floor of this machine. Messages with a negative delay count against a pass, and not for a fail. `measured` is the \
-            share over the limit, `bound` what was compared with `limit`, all in %; without a \
-            `bound` something else decided. A pass means \
+            with all that this may have delayed counted as in time, where a clock was stepped, or \
+            the limit is below ten times the floor of this machine. Messages with a negative delay \
+            count against a pass, and not for a fail. `measured` is the share over the limit, \
+            `bound` what was compared with `limit`, all in %; without a `bound` something else \
+            decided. A pass means \
             timing consistent with the limit at this coverage in this run, and no compliance with \
             a standard. In virtual time the check is skipped: the delays are the model's.",
         fields: &[
@@ -177,6 +179,10 @@ struct Latency {
 impl Check for Latency {
     fn demand(&self) -> Option<Demand> {
         Some(self.gather.demand(Some(self.claim.shares)))
+    }
+
+    fn is_not_measurable(&self, validity: &Validity) -> Option<Because> {
+        validity.is_not_measurable(self.claim.limit)
     }
 
     fn begin(&mut self, facts: &RunFacts) {

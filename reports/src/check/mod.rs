@@ -27,9 +27,10 @@ use std::sync::Arc;
 
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 
+use crate::latency::Validity;
 use crate::record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunState};
 use crate::standard::Plan;
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Because, Reason, Verdict};
 
 pub use demand::Demand;
 pub use published_table::each_row_has_its_check;
@@ -114,9 +115,14 @@ pub trait Check: Send {
         None
     }
 
-    /// The devices whose missing, altered and unexpected readings it judges, each of them; `None` if
-    /// it leaves that to others.
+    /// The devices whose missing, altered and unexpected readings it judges, each of them; `None`
+    /// if it leaves that to others.
     fn accounts_for(&self) -> Option<&Pattern> {
+        None
+    }
+
+    /// Why it could say nothing of a run on a machine with this floor; `None` if it could.
+    fn is_not_measurable(&self, _validity: &Validity) -> Option<Because> {
         None
     }
 

@@ -20,7 +20,7 @@ use super::rows::{self, Selection};
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::console::number;
-use crate::latency::{EXACT_MAX, Limit, Validity, told};
+use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, told};
 use crate::record::{Event, LatencyRow, Point, RunFacts, kind};
 use crate::text::{append, plural};
 use crate::verdict::{At, Because, Reason, Told, Verdict};
@@ -164,6 +164,12 @@ struct After {
 impl Check for Recovery {
     fn demand(&self) -> Option<Demand> {
         Some(Demand { needs_breakage: true, ..self.selection.demand() })
+    }
+
+    fn is_not_measurable(&self, validity: &Validity) -> Option<Because> {
+        let limits = [Some(self.in_time_ns), self.longest_outage_ns, self.recover_within_ns];
+        let least = limits.into_iter().flatten().min().map(Limit::Within);
+        least.and_then(|limit| validity.is_not_measurable(limit))
     }
 
     fn begin(&mut self, facts: &RunFacts) {
@@ -325,9 +331,7 @@ impl Recovery {
             let why = "there is no floor from before and after the run";
             return Some(Because::new(Reason::NoFloor, why));
         }
-        let limits = [Some(self.in_time_ns), self.longest_outage_ns, self.recover_within_ns];
-        let least = limits.into_iter().flatten().min().map(Limit::Within);
-        if let Some(because) = least.and_then(|limit| validity.is_not_measurable(limit)) {
+        if let Some(because) = self.is_not_measurable(validity) {
             return Some(because);
         }
         if self.injections.is_empty() {
@@ -450,18 +454,19 @@ impl Recovery {
         if let (Some(limit_ns), Some(worst)) =
             (self.longest_outage_ns, self.longest_outage(devices))
         {
-            let is_over = worst.ns > limit_ns;
+            let hold_ups = hold_ups(facts);
             let text = format!(
                 "longest outage {} of {} from {}",
                 told(worst.ns),
                 worst.device,
                 told(worst.from_ns)
             );
-            let reason = if is_over { Reason::TooLate } else { Reason::WithinLimit };
+            let span = (worst.from_ns, worst.from_ns.saturating_add(worst.ns));
+            let (reason, text) = timed(worst.ns, limit_ns, &hold_ups, span, text);
             parts.push(Part { reason, text, ns: Some(worst.ns), limit_ns, worst: Some(worst) });
         }
         if let Some(limit_ns) = self.recover_within_ns {
-            parts.push(self.recovery_part((path, devices), limit_ns));
+            parts.push(self.recovery_part((path, devices), limit_ns, facts));
         }
         // The worst status first, then what is nearest to its limit.
         let share =
@@ -498,15 +503,18 @@ impl Recovery {
         }
     }
 
-    fn recovery_part(&self, of: OfPath<'_>, limit_ns: i64) -> Part {
+    fn recovery_part(&self, of: OfPath<'_>, limit_ns: i64, facts: &RunFacts) -> Part {
+        let hold_ups = hold_ups(facts);
         match self.recovered(of) {
             Recovered::Within(worst) => {
                 let ns = worst.as_ref().map_or(0, |worst| worst.ns);
-                let reason = if ns > limit_ns { Reason::TooLate } else { Reason::WithinLimit };
                 let of = worst.as_ref().map(|worst| {
                     format!(" of {} after {}", worst.device, self.what(worst.injection))
                 });
                 let text = format!("recovered within {}{}", told(ns), of.unwrap_or_default());
+                let end_ns = worst.as_ref().map_or(0, |worst| worst.from_ns);
+                let span = (end_ns, end_ns.saturating_add(ns));
+                let (reason, text) = timed(ns, limit_ns, &hold_ups, span, text);
                 Part { reason, text, ns: Some(ns), limit_ns, worst }
             }
             Recovered::Never(worst, lost) => {
@@ -520,7 +528,12 @@ impl Recovery {
                 } else {
                     format!("never recovered: {} was not in time again after {what}", worst.device)
                 };
-                Part { reason: Reason::NotRecovered, text, ns: None, limit_ns, worst: Some(worst) }
+                // Load loses nothing, but it may keep every later message from being in time.
+                let later = (worst.from_ns, self.end_ns);
+                let is_touched = lost == 0 && hold_ups.touch(later, self.in_time_ns);
+                let reason = if is_touched { Reason::HostLoad } else { Reason::NotRecovered };
+                let text = if is_touched { format!("{text}, {BY_LOAD}") } else { text };
+                Part { reason, text, ns: None, limit_ns, worst: Some(worst) }
             }
             Recovered::Unknown(text) => {
                 Part { reason: Reason::Incomplete, text, ns: None, limit_ns, worst: None }
@@ -541,6 +554,30 @@ impl Recovery {
             event: injection.map(|injection| injection.line),
             ..At::default()
         }
+    }
+}
+
+/// What is said of a figure that may be the machine's.
+const BY_LOAD: &str = "which load on this machine may have caused";
+
+fn hold_ups(facts: &RunFacts) -> HoldUps {
+    facts.real_time.as_ref().map(HoldUps::of).unwrap_or_default()
+}
+
+/// Whether a time is within its limit: over it only if it is so without what load may have added.
+fn timed(
+    ns: i64,
+    limit_ns: i64,
+    hold_ups: &HoldUps,
+    span: (i64, i64),
+    text: String,
+) -> (Reason, String) {
+    if ns <= limit_ns {
+        (Reason::WithinLimit, text)
+    } else if ns.saturating_sub(hold_ups.touching_ns(span, limit_ns)) > limit_ns {
+        (Reason::TooLate, text)
+    } else {
+        (Reason::HostLoad, format!("{text}, {BY_LOAD}"))
     }
 }
 

@@ -5,14 +5,15 @@
 //! no row of its path passes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 
 use super::select::ByDevice;
 use super::{CheckContext, Demand, Pattern};
 use crate::latency::{
-    Claim, DEFAULT_STALL_NS, Limit, Missing, Named, Owed, Population, Span, Validity, Window,
-    needed_sample_size,
+    Claim, DEFAULT_STALL_NS, HoldUps, Limit, Missing, Named, Owed, Population, Span, Validity,
+    Window, needed_sample_size,
 };
 use crate::record::{Event, LatencyRow, Observation, Point, RunFacts};
 use crate::verdict::{At, Because, Reason, Verdict};
@@ -192,6 +193,7 @@ pub(super) struct Gather {
     by_path: BTreeMap<String, Population>,
     last: String,
     owed: Option<Owed>,
+    hold_ups: Arc<HoldUps>,
 }
 
 impl Gather {
@@ -206,6 +208,7 @@ impl Gather {
             by_path: BTreeMap::new(),
             last: String::new(),
             owed: None,
+            hold_ups: Arc::default(),
             selection,
         })
     }
@@ -222,6 +225,7 @@ impl Gather {
 
     pub(super) fn begin(&mut self, facts: &RunFacts) {
         self.window = Some(Window::of(facts, self.warm_up_ns));
+        self.hold_ups = Arc::new(facts.real_time.as_ref().map(HoldUps::of).unwrap_or_default());
         self.owed = Some(Owed::new(facts, self.selection.device.clone()));
     }
 
@@ -257,7 +261,8 @@ impl Gather {
             return;
         }
         if !self.by_path.contains_key(row.path) {
-            let population = Population::new(self.selection.span, window, &self.limits);
+            let population = Population::new(self.selection.span, window, &self.limits)
+                .held_up_by(Arc::clone(&self.hold_ups));
             self.by_path.insert(row.path.to_owned(), population);
         }
         if let Some(population) = self.by_path.get_mut(row.path) {

@@ -96,8 +96,10 @@ impl<'a> Share<'a> {
         for flag in &self.validity.flags {
             append(&mut why, format_args!("; {flag}"));
         }
-        if self.conclusion.status() == Status::Fail && self.validity.missed.is_some() {
+        if self.conclusion.status() == Status::Fail && self.judged.tally.touched > 0 {
             append(&mut why, format_args!("; {}", self.conclusion.why));
+        }
+        if self.conclusion.status() == Status::Fail {
             for invalid in &self.validity.invalid {
                 append(&mut why, format_args!("; {}", invalid.why));
             }

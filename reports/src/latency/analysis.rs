@@ -4,6 +4,9 @@
 //! between two neighbouring points that messages of the path have stamps of. Figures here are of
 //! the whole path, all devices together; a check may be about fewer.
 
+use std::sync::Arc;
+
+use super::hold_up::HoldUps;
 use super::judge::{Claim, Judgement};
 use super::owed::Owed;
 use super::population::{Limit, Population, Span, Window};
@@ -176,11 +179,13 @@ impl Legs {
 }
 
 impl Gathered {
-    fn new(path: &str, window: Window) -> Self {
+    fn new(path: &str, window: Window, hold_ups: &Arc<HoldUps>) -> Self {
         let limits: Vec<Limit> =
             transfer_time_classes().iter().map(|class| Limit::of(class.limit_ns)).collect();
-        let population =
-            |&to: &Point| Population::new(Span { from: Point::Intended, to }, window, &limits);
+        let population = |&to: &Point| {
+            let span = Span { from: Point::Intended, to };
+            Population::new(span, window, &limits).held_up_by(Arc::clone(hold_ups))
+        };
         let ends = ends_of(path);
         Self {
             path: path.to_owned(),
@@ -248,7 +253,8 @@ impl Gathered {
 }
 
 /// The figures of every path of a run, by path; empty if the run does not record latency. The
-/// warm-up is the one the run's checks give, `None` for the default (rule 2.4), and so is the stall.
+/// warm-up is the one the run's checks give, `None` for the default (rule 2.4), and so is the
+/// stall.
 pub fn analyse(
     reader: &RunReader,
     warm_up_ns: Option<i64>,
@@ -278,6 +284,7 @@ pub struct Analyst {
     validity: Validity,
     stall_ns: i64,
     owed: Owed,
+    hold_ups: Arc<HoldUps>,
     paths: std::collections::BTreeMap<String, Gathered>,
 }
 
@@ -287,7 +294,8 @@ impl Analyst {
         let (window, validity) = (Window::of(facts, warm_up_ns), Validity::of(facts));
         let paths = std::collections::BTreeMap::new();
         let owed = Owed::new(facts, Pattern::new("*"));
-        Self { window, validity, stall_ns, owed, paths }
+        let hold_ups = facts.real_time.as_ref().map(HoldUps::of).unwrap_or_default();
+        Self { window, validity, stall_ns, owed, hold_ups: Arc::new(hold_ups), paths }
     }
 
     /// What the run says of itself.
@@ -308,7 +316,7 @@ impl Analyst {
     /// Takes a latency row of the record.
     pub fn row(&mut self, row: &LatencyRow<'_>) {
         if !self.paths.contains_key(row.path) {
-            let gathered = Gathered::new(row.path, self.window);
+            let gathered = Gathered::new(row.path, self.window, &self.hold_ups);
             self.paths.insert(row.path.to_owned(), gathered);
         }
         if let Some(gathered) = self.paths.get_mut(row.path) {

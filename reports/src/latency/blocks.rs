@@ -67,12 +67,11 @@ impl Blocks {
     /// The block of an instant in the window.
     pub fn index(&self, instant_ns: i64) -> usize {
         let since_ns = instant_ns.saturating_sub(self.from_ns).clamp(0, self.length_ns);
-        let index = match since_ns.checked_mul(i64::from(self.count)) {
-            Some(product) => product / self.length_ns,
-            None => {
-                let product = i128::from(since_ns) * i128::from(self.count);
-                (product / i128::from(self.length_ns)) as i64
-            }
+        let index = if let Some(product) = since_ns.checked_mul(i64::from(self.count)) {
+            product / self.length_ns
+        } else {
+            let product = i128::from(since_ns) * i128::from(self.count);
+            (product / i128::from(self.length_ns)) as i64
         };
         index.min(i64::from(self.count) - 1) as usize
     }

@@ -205,7 +205,9 @@ mod tests {
     fn by_part(instants: &[i64], (from_ns, to_ns): (i64, i64), count: u32) -> Due {
         let parts = Blocks::with_count(from_ns, to_ns, count);
         let mut counts = vec![0; count as usize];
-        instants.iter().for_each(|&instant| counts[parts.index(instant)] += 1);
+        for &instant in instants {
+            counts[parts.index(instant)] += 1;
+        }
         Due::ByPart { parts, counts }
     }
 

@@ -1,17 +1,17 @@
 //! The three-valued verdict on a share of late messages: *messages per stall*.
 //!
-//! Terms: a *claim* is that at least a share (the *coverage*) of all messages is within a limit, and
-//! that no *stall*, a stretch in which one cause may make the messages of all devices late, lasts
-//! longer than the declared one. A message that had not arrived when the bench stopped waiting, and
-//! was not late yet, is *open*, and so is one with a negative delay: open ones count as late against
-//! a pass, and not for a fail.
+//! Terms: a *claim* is that at least a share (the *coverage*) of all messages is within a limit,
+//! and that no *stall*, a stretch in which one cause may make the messages of all devices late,
+//! lasts longer than the declared one. A message that had not arrived when the bench stopped
+//! waiting, and was not late yet, is *open*, and so is one with a negative delay: open ones count
+//! as late against a pass, and not for a fail.
 //!
 //! Messages that one stall makes late are one event. So the exact binomial bounds of Clopper and
 //! Pearson (1934) are taken of k / w late ones in n / w messages, where w messages count as one:
 //!
 //! - a **pass** needs the upper bound to be at most what the coverage leaves, with w the largest of
-//!   the most messages due in any half-open stretch of the declared stall, the design effect between
-//!   blocks of time, and the longest unbroken run of late messages;
+//!   the most messages due in any half-open stretch of the declared stall, the design effect
+//!   between blocks of time, and the longest unbroken run of late messages;
 //! - a **fail** needs the lower bound to be above that, with w only as large as the messages show:
 //!   the largest of the design effect, the most *late* messages in a stretch of the stall, and the
 //!   longest run, that at most a third of all messages;
@@ -56,6 +56,10 @@ pub struct Tally {
     pub over: u64,
     /// Those of which it is not known.
     pub open: u64,
+    /// Those of `over` that load on the machine may have carried over the limit.
+    pub touched: u64,
+    /// Those within the limit that may be so only since load on the machine made them seem shorter.
+    pub shortened: u64,
 }
 
 impl Tally {
@@ -123,8 +127,8 @@ pub struct Judgement {
     pub upper: f64,
     /// The lower bound.
     pub lower: f64,
-    /// The longest stall with which the claim holds, in ns; `None` if with none, or if the run shows
-    /// that messages are late in longer runs than that.
+    /// The longest stall with which the claim holds, in ns; `None` if with none, or if the run
+    /// shows that messages are late in longer runs than that.
     pub holds_up_to_ns: Option<i64>,
     /// How long the judged window would have to be for a pass, with as many late ones as in this
     /// one, in ns; `None` for a pass or a fail, and where no length would be enough.
@@ -169,6 +173,12 @@ impl Judgement {
     pub fn fails_with(&self, over: u64, n: u64) -> bool {
         let weight = self.fail_weight;
         n > 0 && lower_bound(over as f64 / weight, n as f64 / weight) > self.allowed()
+    }
+
+    /// Whether it would be a pass with so many messages over the limit.
+    pub fn passes_with(&self, over: u64) -> bool {
+        let (weight, n) = (self.pass_weight, self.tally.n as f64);
+        is_within(over as f64 / weight, n / weight, self.allowed())
     }
 
     /// What it rests on, for people: `if no stall lasts longer than 1.4 s (asked: 1 s)`, `n too

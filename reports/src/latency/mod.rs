@@ -2,13 +2,14 @@
 //!
 //! Terms: a *delay* is the time a message took between two measuring points; the *population* is
 //! every message that was due in the judged time, lost ones with an infinite delay; a *claim* is
-//! that at least a share of them, the *coverage*, is within a limit, if no *stall* of the whole bench
-//! lasts longer than declared. A verdict has three values and rests on an exact binomial bound at
-//! 95 % confidence, in which the messages that one stall may hit count as one ([`judge()`]).
+//! that at least a share of them, the *coverage*, is within a limit, if no *stall* of the whole
+//! bench lasts longer than declared. A verdict has three values and rests on an exact binomial
+//! bound at 95 % confidence, in which the messages that one stall may hit count as one
+//! ([`judge()`]).
 //!
-//! What a pass may be called: *timing consistent with TT3 at p99.9, 95 % confidence, this run, if no
-//! stall lasts longer than 1.4 s*. It is never compliance with a standard: IEC 61850-5 gives limits
-//! and no percentile.
+//! What a pass may be called: *timing consistent with TT3 at p99.9, 95 % confidence, this run, if
+//! no stall lasts longer than 1.4 s*. It is never compliance with a standard: IEC 61850-5 gives
+//! limits and no percentile.
 //!
 //! Nothing here reads a clock, removes an outlier, or subtracts the floor.
 
@@ -17,6 +18,7 @@ mod binomial;
 mod blocks;
 mod compare;
 mod due;
+mod hold_up;
 mod judge;
 mod owed;
 mod population;
@@ -36,6 +38,7 @@ pub use compare::{
     mann_whitney,
 };
 pub use due::{Due, Late};
+pub use hold_up::HoldUps;
 pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, Shown, Tally, judge};
 pub(crate) use owed::{Missing, Owed};
 pub use population::{
@@ -46,5 +49,5 @@ pub use requirement::{
     Requirement, RequirementTable, Standing, find_class, find_profile, requirement_tables,
     transfer_time_classes,
 };
-pub use validity::{FloorBound, Missed, Validity, told};
+pub use validity::{FloorBound, Validity, told};
 pub use values::{Distribution, EXACT_MAX, Values};

@@ -3,8 +3,8 @@
 //! Terms: a row of the latency record is *owed* for each reading that was due, whatever became of
 //! it, on each path, and for each command. A share of late messages is only worth something if no
 //! row is missing, so what `latency.csv` has is compared with what `observations.csv` and
-//! `events.jsonl` say. Each device lags behind the schedule by some time of its own (so that not all
-//! send at once), which follows from any of its readings that has a row.
+//! `events.jsonl` say. Each device lags behind the schedule by some time of its own (so that not
+//! all send at once), which follows from any of its readings that has a row.
 //!
 //! Memory: readings that follow one another at one distance are kept as one stretch, so a device
 //! costs a few words, and a few more for each change of its period and each reading it never made.

@@ -12,10 +12,13 @@
 //! Memory is bounded: up to [`EXACT_MAX`] messages are kept one by one; beyond that the counts stay
 //! exact, delays go into a histogram, and what stalls can hit is known on the safe side.
 
+use std::sync::Arc;
+
 use lastmeter_units::{Epoch, Serial};
 
 use super::blocks::{Blocks, design_effect};
 use super::due::{Due, Late};
+use super::hold_up::HoldUps;
 use super::judge::{Claim, Judgement, Shown, Tally, judge};
 use super::quantile::{Delay, INFINITE};
 use super::stream::Stream;
@@ -177,6 +180,8 @@ struct Exceedances {
     limit: Limit,
     over: u64,
     open: u64,
+    touched: u64,
+    shortened: u64,
     by_block: Vec<u64>,
 }
 
@@ -209,6 +214,7 @@ pub struct Population {
     senders: Vec<Sender>,
     worst: Option<Named>,
     first_lost: Option<Named>,
+    hold_ups: Arc<HoldUps>,
 }
 
 /// What is known of one device's rows.
@@ -267,7 +273,7 @@ impl Population {
         let by_block = vec![0; blocks.count() as usize];
         let exceedances = |&limit: &Limit| {
             let by_block = by_block.clone();
-            Exceedances { limit, over: 0, open: 0, by_block }
+            Exceedances { limit, over: 0, open: 0, touched: 0, shortened: 0, by_block }
         };
         Self {
             span,
@@ -293,7 +299,15 @@ impl Population {
             senders: Vec::new(),
             worst: None,
             first_lost: None,
+            hold_ups: Arc::default(),
         }
+    }
+
+    /// The same, of a run in which load can have held messages up. To be given before any row.
+    #[must_use]
+    pub fn held_up_by(mut self, hold_ups: Arc<HoldUps>) -> Self {
+        self.hold_ups = hold_ups;
+        self
     }
 
     /// Takes a row of the record.
@@ -331,7 +345,16 @@ impl Population {
         self.senders[device as usize].row(row.id, intended_ns);
         let message = Message { intended_ns, delay, device, is_early };
         for one in &mut self.limits {
+            let limit_ns = one.limit.ns().unwrap_or(i64::MAX);
+            let held_up_ns = || {
+                let end_ns = begun_ns.saturating_add(delay.min(limit_ns));
+                self.hold_ups.touching_ns((begun_ns, end_ns), limit_ns)
+            };
             if !message.is_late(one.limit) {
+                // Only of the instant it was due nothing can be late.
+                let is_longer = self.span.from != Point::Intended
+                    && delay.saturating_add(held_up_ns()) > limit_ns;
+                one.shortened += u64::from(is_longer);
                 continue;
             }
             // It had its time of grace, whenever in the run that was.
@@ -340,6 +363,7 @@ impl Population {
             let is_over = is_known && !is_early;
             one.over += u64::from(is_over);
             one.open += u64::from(!is_over);
+            one.touched += u64::from(is_over && held_up_ns() > 0);
             one.by_block[block] += 1;
         }
         self.name(row.id, intended_ns, delay);
@@ -379,7 +403,9 @@ impl Population {
         let (window, exact_max) = (self.window, self.exact_max);
         let limits = self.limits.iter().map(|one| one.limit);
         let stream = self.stream.get_or_insert_with(|| Stream::new(window, limits, exact_max / 4));
-        std::mem::take(&mut self.messages).iter().for_each(|message| stream.push(message));
+        for message in std::mem::take(&mut self.messages) {
+            stream.push(&message);
+        }
         stream.push(&message);
     }
 
@@ -478,10 +504,35 @@ impl Population {
         }
     }
 
+    /// The delays in order as they are without what load may have added to them, where that touches
+    /// so long a time; the second figure says whether it touches any. `None` if there were too many
+    /// to keep.
+    pub fn least_distribution(&self, limit_ns: i64) -> Option<(Distribution, bool)> {
+        let mut is_touched = false;
+        let least = self.messages()?.iter().map(|message| {
+            let Message { intended_ns, delay, .. } = *message;
+            if delay == INFINITE {
+                return delay;
+            }
+            let alive = (intended_ns, intended_ns.saturating_add(delay));
+            let held_up_ns = self.hold_ups.as_a_rule_ns(alive, limit_ns);
+            is_touched |= held_up_ns > 0;
+            delay.saturating_sub(held_up_ns)
+        });
+        let least = Distribution::of(least.collect());
+        Some((least, is_touched))
+    }
+
+    /// What load can have held up of these messages.
+    pub fn hold_ups(&self) -> &HoldUps {
+        &self.hold_ups
+    }
+
     /// What was counted against a limit; `None` if the population was not asked to.
     pub fn tally(&self, limit: Limit) -> Option<Tally> {
         let found = self.limits.iter().find(|one| one.limit == limit)?;
-        Some(Tally { n: self.n, over: found.over, open: found.open })
+        let Exceedances { over, open, touched, shortened, .. } = *found;
+        Some(Tally { n: self.n, over, open, touched, shortened })
     }
 
     /// The messages in the order in which they were due, to be judged.
@@ -531,10 +582,22 @@ impl Population {
             let known_ns = message.intended_ns.saturating_add(least).saturating_add(limit);
             let is_known = message.delay < INFINITE || self.window.waited_until_ns >= known_ns;
             let is_over = is_known && !message.is_early;
+            let alive = (message.intended_ns, message.intended_ns.saturating_add(least + limit));
+            tally.touched += u64::from(is_over && self.hold_ups.touch(alive, limit));
             tally.over += u64::from(is_over);
             tally.open += u64::from(!is_over);
             by_block[self.blocks.index(message.intended_ns)] += 1;
         }
+        // The fastest may have been faster still: then more of them were late.
+        let came = |message: &&Message| message.delay < INFINITE && !message.is_early;
+        let least_ns = messages.iter().filter(came).map(|message| {
+            let alive = (message.intended_ns, message.intended_ns.saturating_add(message.delay));
+            message.delay.saturating_sub(self.hold_ups.touching_ns(alive, limit))
+        });
+        let least_ns = least_ns.min().unwrap_or(least).min(least);
+        let is_later = |message: &&Message| message.delay.saturating_sub(least_ns) > limit;
+        let later = messages.iter().filter(|message| !is_late(message)).filter(is_later);
+        tally.shortened = later.count() as u64;
         let ordered = self.in_order();
         let late = ordered.late(is_late);
         Some(ordered.judge_by(tally, &by_block, &late, claim))

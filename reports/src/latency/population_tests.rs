@@ -279,7 +279,9 @@ proptest! {
         // Four devices, each every 200 ms: 2,000 messages in the window's 100 s.
         let n = 2_000;
         let mut is_late = vec![false; n];
-        late.iter().for_each(|index| is_late[index.index(n)] = true);
+        for index in &late {
+            is_late[index.index(n)] = true;
+        }
         is_late[outage.0..outage.0 + outage.1].fill(true);
         let mut order: Vec<usize> = (0..n).collect();
         for (index, distance) in swaps {
@@ -292,7 +294,9 @@ proptest! {
             let due_ns = 10 * SECOND + number as i64 * SECOND / 20;
             let received = (!is_late[number]).then_some(due_ns);
             let id = format!("m-{}/1/{}", number % 4, number / 4);
-            both.iter_mut().for_each(|one| feed(one, &id, due_ns, received));
+            for one in &mut both {
+                feed(one, &id, due_ns, received);
+            }
         }
         let claim = Claim { coverage, stall_ns: stall_ms * 1_000_000 };
         let [exact, coarse] = both.map(|one| one.judge(limit, claim).unwrap());

@@ -6,11 +6,11 @@
 //! as counted, a run of late messages is at least so long as it was.
 //!
 //! Rows come in the order in which messages arrived or were given up, so a device's messages need
-//! not come in the order in which they were due. But of two messages in time that were due one after
-//! the other, some step from one row in time of that device to the next leads from one side to the
-//! other: so the longest such step bounds the time in which no message of the device was in time,
-//! and the most late ones due within it bound its longest run. Before the first one in time and
-//! behind the last the time from and to the device's other messages does the same.
+//! not come in the order in which they were due. But of two messages in time that were due one
+//! after the other, some step from one row in time of that device to the next leads from one side
+//! to the other: so the longest such step bounds the time in which no message of the device was in
+//! time, and the most late ones due within it bound its longest run. Before the first one in time
+//! and behind the last the time from and to the device's other messages does the same.
 
 use super::blocks::Blocks;
 use super::due::{Due, Late, most_within};
@@ -80,7 +80,9 @@ impl Stream {
         }
         let (first_ns, last_ns) = self.ends[place];
         self.ends[place] = (first_ns.min(at_ns), last_ns.max(at_ns));
-        self.limits.iter_mut().for_each(|kept| kept.push(message));
+        for kept in &mut self.limits {
+            kept.push(message);
+        }
     }
 
     /// Their delays.

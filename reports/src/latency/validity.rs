@@ -6,16 +6,18 @@
 //! before and after the run, is *not measurable here*; the floor is never subtracted (rule 2.9). In
 //! virtual time a delay is the model's, and there is no verdict about the platform.
 //!
-//! Lateness of the bench makes measured delays longer, never shorter, so a message within its limit
-//! is so for certain. One over it is *doubtful* if it was due while the bench may have stood still,
-//! or up to the limit before. A fail is said only if it holds with as many as there can be of them
-//! counted as good, and then it is said of a run with too many missed deadlines as well; nothing
-//! else is.
+//! What holds messages up, load on the machine or a late tick of the bench, makes measured delays
+//! longer, never shorter, so a message within its limit is so for certain. One over it is *touched*
+//! if it was under way while threads waited for longer than a tenth of the limit
+//! ([`super::HoldUps`]). A fail is said only if it holds with all touched ones counted as good, and
+//! then it is said of a run with too many missed deadlines as well; nothing else is. Where load may
+//! have made delays seem shorter, as between two points behind the instant a message was due, a
+//! pass has to hold with those counted as late.
 
 use super::judge::Judgement;
 use super::population::{Limit, Population};
 use super::quantile::Delay;
-use crate::record::{Deadlines, RealTimeFacts, RunFacts};
+use crate::record::{Floor, RealTimeFacts, RunFacts};
 use crate::text::plural;
 use crate::verdict::{Because, Reason, Status};
 
@@ -23,8 +25,15 @@ use crate::verdict::{Because, Reason, Status};
 /// Less is what two readings of a clock on a busy machine are apart.
 const CLOCK_ERROR_NS: i64 = 1_000_000;
 
-/// More missed deadlines than this share make a run invalid.
-const MISSED_SHARE: f64 = 0.001;
+/// More missed deadlines than this share make a run invalid: what was sent is no longer what the
+/// scenario says. Of fewer each is taken for what it can have touched.
+const MISSED_SHARE: f64 = 0.01;
+
+/// The same where it is not known when they were.
+const MISSED_UNKNOWN_SHARE: f64 = 0.001;
+
+/// More messages than this share with a negative delay make a run invalid.
+const EARLY_SHARE: f64 = 0.001;
 
 /// A limit is to be so many times the floor's 99 %.
 const FLOOR_FACTOR: i64 = 10;
@@ -45,30 +54,6 @@ impl FloorBound {
     }
 }
 
-/// Deadlines that the bench missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missed {
-    /// How many.
-    pub count: u64,
-    /// The worst, in ns.
-    pub worst_ns: i64,
-    /// Whether they are too many for the run to be valid.
-    pub too_many: bool,
-}
-
-impl Missed {
-    /// How many messages of a population these may have carried over a limit, at most: each time
-    /// those that were due in the worst lateness, or in the limit before it. Twice the mean of so
-    /// long a time, and one, for messages are not spread quite evenly.
-    pub fn doubtful(&self, population: &Population, limit_ns: Delay) -> u64 {
-        let window = population.window();
-        let length_ns = (window.to_ns.saturating_sub(window.from_ns)).max(1) as f64;
-        let affected_ns = self.worst_ns as f64 + limit_ns as f64;
-        let each = 1.0 + (2.0 * population.n() as f64 * affected_ns / length_ns).ceil();
-        (self.count as f64 * each).min(population.n() as f64) as u64
-    }
-}
-
 /// What a run says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validity {
@@ -78,8 +63,10 @@ pub struct Validity {
     pub invalid: Vec<Because>,
     /// What a reader has to know although the run is valid.
     pub flags: Vec<String>,
-    /// The deadlines it missed, if any.
-    pub missed: Option<Missed>,
+    /// Whether it is invalid by the deadlines it missed, and these are known one by one.
+    pub missed_too_many: bool,
+    /// Whether it missed deadlines of which it is not known when they were.
+    pub missed_unknown: bool,
     /// The floor; `None` if it was not measured both before and after.
     pub floor: Option<FloorBound>,
 }
@@ -101,6 +88,17 @@ impl Validity {
         validity.clock(real);
         validity.deadlines(real);
         validity.floor(real);
+        validity
+    }
+
+    /// Of a machine with this floor.
+    pub fn of_floor(floor: &Floor) -> Self {
+        let mut validity = Self::default();
+        validity.floor(&RealTimeFacts {
+            floor_before: Some(floor.clone()),
+            floor_after: Some(floor.clone()),
+            ..RealTimeFacts::default()
+        });
         validity
     }
 
@@ -130,14 +128,15 @@ impl Validity {
                 told(deadlines.limit_ns),
                 told(deadlines.worst_ns),
             );
-            let too_many = share > MISSED_SHARE;
-            if too_many {
+            let are_known = real.late_ticks.len() as u64 == deadlines.missed;
+            let allowed = if are_known { MISSED_SHARE } else { MISSED_UNKNOWN_SHARE };
+            self.missed_unknown = !are_known;
+            self.missed_too_many = share > allowed && are_known;
+            if share > allowed {
                 self.invalid.push(Because::new(Reason::DeadlinesMissed, text));
             } else {
                 self.flags.push(text);
             }
-            let Deadlines { missed: count, worst_ns, .. } = deadlines;
-            self.missed = Some(Missed { count, worst_ns, too_many });
         }
     }
 
@@ -146,7 +145,7 @@ impl Validity {
         if before.timer.n == 0 || after.timer.n == 0 {
             return;
         }
-        let p50_ns = |floor: &crate::record::Floor| {
+        let p50_ns = |floor: &Floor| {
             floor.echo.map_or(floor.timer.p50_ns, |echo| echo.p50_ns.max(floor.timer.p50_ns))
         };
         self.floor = Some(FloorBound {
@@ -186,7 +185,7 @@ impl Validity {
     /// The same by the messages and the floor alone.
     fn refuses_by_rows(&self, population: &Population) -> Option<Because> {
         let early = population.early();
-        if early as f64 > MISSED_SHARE * population.n() as f64 {
+        if early as f64 > EARLY_SHARE * population.n() as f64 {
             let messages = plural(early, "message");
             let why = format!("invalid run: {messages} published before they were due");
             return Some(Because::new(Reason::ClockChanged, why));
@@ -222,47 +221,50 @@ impl Validity {
     /// What holds of a judgement in this run: its status, or why there is none.
     pub fn conclude(&self, population: &Population, limit: Limit, judged: &Judgement) -> Because {
         let refused = self.refuses(population).or_else(|| self.is_not_measurable(limit));
-        let doubted = match (self.missed, limit.ns()) {
-            (Some(missed), Some(limit_ns)) if judged.status == Status::Fail => {
-                let doubtful = missed.doubtful(population, limit_ns);
-                Some((doubtful, fails_without(doubtful, judged)))
+        let tally = judged.tally;
+        let held_up = plural(tally.touched, "message");
+        let held_up = format!("{held_up} that load on this machine may have held up");
+        match (judged.status, refused) {
+            (Status::Fail, refused) if self.is_late_at_most(population, limit) => {
+                let fails = judged.fails_with(tally.over - tally.touched, tally.n);
+                match (refused, tally.touched) {
+                    (None, _) if self.missed_unknown => {
+                        let why = "over the bound, but it is not known which messages the missed \
+                                   deadlines may have delayed";
+                        Because::new(Reason::DeadlinesMissed, why)
+                    }
+                    (_, 1..) if fails => {
+                        let why = format!("over the bound, even if {held_up} had been in time");
+                        Because::new(judged.reason(), why)
+                    }
+                    (Some(refused), 1..) => refused,
+                    (None, 1..) => {
+                        let why = format!("over the bound, but not if {held_up} had been in time");
+                        Because::new(Reason::HostLoad, why)
+                    }
+                    (_, 0) => Because::new(judged.reason(), judged.words()),
+                }
             }
-            _ => None,
-        };
-        match (refused, doubted) {
-            (_, Some((doubtful, true))) if self.is_late_at_most(population, limit) => {
+            (_, Some(refused)) => refused,
+            (Status::Pass, None) if !judged.passes_with(tally.k() + tally.shortened) => {
                 let why = format!(
-                    "over the bound, even if {} that the missed deadlines may have delayed had \
-                     been in time",
-                    plural(doubtful, "message")
+                    "within the bound, but not if {} that load on this machine may have made seem \
+                     shorter had been late",
+                    plural(tally.shortened, "message")
                 );
-                Because::new(judged.reason(), why)
+                Because::new(Reason::HostLoad, why)
             }
-            (None, Some((doubtful, false))) => {
-                let why = format!(
-                    "over the bound, but not if {} that the missed deadlines may have delayed had \
-                     been in time",
-                    plural(doubtful, "message")
-                );
-                Because::new(Reason::DeadlinesMissed, why)
-            }
-            (Some(refused), _) => refused,
-            (None, _) => Because::new(judged.reason(), judged.words()),
+            _ => Because::new(judged.reason(), judged.words()),
         }
     }
 
     /// Whether nothing but missed deadlines speaks against a verdict.
     fn is_late_at_most(&self, population: &Population, limit: Limit) -> bool {
-        let by_deadlines = usize::from(self.missed.is_some_and(|missed| missed.too_many));
+        let by_deadlines = usize::from(self.missed_too_many);
         self.invalid.len() == by_deadlines
             && self.refuses_by_rows(population).is_none()
             && self.is_not_measurable(limit).is_none()
     }
-}
-
-/// Whether a judgement fails with so many of the messages over the limit counted as within.
-fn fails_without(doubtful: u64, judged: &Judgement) -> bool {
-    judged.fails_with(judged.tally.over.saturating_sub(doubtful), judged.tally.n)
 }
 
 /// A time for people, from ns: `0.29 ms`, `1.5 s`, `2 h`.

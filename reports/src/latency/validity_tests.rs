@@ -1,8 +1,12 @@
 //! When a run carries a verdict, by the figures of the latency rules.
 
-use super::super::{Claim, Span, Window};
+use std::sync::Arc;
+
+use super::super::{Claim, HoldUps, Span, Window};
 use super::*;
-use crate::record::{Deadlines, Floor, LatencyRow, Point, Summary, TimeMode};
+use crate::record::{
+    Deadlines, LateTick, LatencyRow, LoadFacts, LoadSecond, Point, Summary, TimeMode, Wait,
+};
 
 const MS: i64 = 1_000_000;
 
@@ -155,16 +159,19 @@ fn times_are_told_with_a_fitting_unit() {
     }
 }
 
-/// 400 messages in a second, one of so many late; of one missed deadline of 1 ms and a limit of
-/// 10 ms, 1 + 2 * 400 * 0.011 = 10 are doubtful.
+const HALF: &[i64] = &[0, 100, 200, 300, 400, 500, 600, 700, 800, 900];
+
+/// 400 messages in a second, 2.5 ms apart, one of so many late by 60 ms with a limit of 10 ms.
 #[test]
-fn a_fail_is_certain_if_it_holds_without_what_the_bench_may_have_delayed() {
+fn a_fail_is_certain_if_it_holds_without_what_load_may_have_held_up() {
     let window = Window { from_ns: 0, to_ns: 1_000 * MS, waited_until_ns: i64::MAX };
     let limit = Limit::Within(10 * MS);
     let claim = Claim { coverage: 0.97, stall_ns: MS };
-    let population = |late_each: i64| {
+    let population = |late_each: i64, facts: &RunFacts| {
         let span = Span { from: Point::Intended, to: Point::Received };
-        let mut population = Population::new(span, window, &[limit]);
+        let hold_ups = HoldUps::of(facts.real_time.as_ref().unwrap());
+        let population = Population::new(span, window, &[limit]);
+        let mut population = population.held_up_by(Arc::new(hold_ups));
         for number in 0..400 {
             let due = number * 5 * MS / 2;
             let took = if number % late_each == 0 { 60 * MS } else { MS };
@@ -176,47 +183,93 @@ fn a_fail_is_certain_if_it_holds_without_what_the_bench_may_have_delayed() {
         population
     };
     let conclude = |late_each: i64, change: &dyn Fn(&mut RealTimeFacts)| {
-        let population = population(late_each);
+        let mut facts = facts(|_| {});
+        change(facts.real_time.as_mut().unwrap());
+        let population = population(late_each, &facts);
         let judged = population.judge(limit, claim).unwrap();
-        assert_eq!(judged.status, Status::Fail, "{late_each}");
-        Validity::of(&facts(change)).conclude(&population, limit, &judged)
+        Validity::of(&facts).conclude(&population, limit, &judged)
     };
-    let missed = |count: u64| {
+    let ticks = |at: &'static [i64]| {
         move |real: &mut RealTimeFacts| {
-            real.deadlines.missed = count;
-            real.deadlines.worst_ns = MS;
+            let tick = |&at_ms: &i64| LateTick { at_ns: at_ms * MS, lateness_ns: 2 * MS };
+            real.late_ticks = at.iter().map(tick).collect();
+            real.deadlines.missed = at.len() as u64;
         }
     };
-    let bound = Missed { count: 1, worst_ns: MS, too_many: false };
-    assert_eq!(bound.doubtful(&population(2), 10 * MS), 10);
-    // Half is late: 15 misses of 10,000 make the run invalid, and 150 doubtful leave 50 of 200.
-    assert_eq!(conclude(2, &missed(0)).status(), Status::Fail);
-    assert_eq!(conclude(2, &missed(1)).status(), Status::Fail);
-    let certain = conclude(2, &missed(15));
-    assert_eq!(certain.status(), Status::Fail);
-    assert!(certain.why.contains("even if 150 messages"), "{}", certain.why);
-    // Of 20 misses nothing is left that were late for certain.
-    assert_eq!(conclude(2, &missed(20)).status(), Status::Inconclusive);
-    // Valid, but without 10 of the 20 late ones it is no fail any more.
-    let doubtful = conclude(20, &missed(1));
-    assert_eq!(doubtful.status(), Status::Inconclusive);
+    let load = |total_ns: i64| {
+        move |real: &mut RealTimeFacts| {
+            let bench = Wait { total_ns, longest_ns: total_ns, each_ns: 0 };
+            let to_ns = 2_000 * MS;
+            let seconds = vec![LoadSecond { to_ns, bench, ..LoadSecond::default() }];
+            real.load = Some(LoadFacts { look_ns: 100 * MS, seconds });
+        }
+    };
+    assert_eq!(conclude(2, &ticks(&[])).reason, Reason::TooLate);
+    assert_eq!(conclude(20, &ticks(&[])).reason, Reason::TooLate);
+    // A tick from 100 to 102 ms touches what was due from 90 ms on; of these every second is late.
+    let certain = conclude(2, &ticks(&[100]));
+    assert_eq!(certain.reason, Reason::TooLate);
+    assert!(certain.why.contains("even if 3 messages"), "{}", certain.why);
+    // Ticks that touch half of those that are late leave too few.
+    let doubtful = conclude(20, &ticks(HALF));
+    assert_eq!(doubtful.reason, Reason::HostLoad, "{}", doubtful.why);
     assert!(doubtful.why.contains("not if 10 messages"), "{}", doubtful.why);
-    assert_eq!(conclude(20, &missed(0)).status(), Status::Fail);
-    // A clock that was set, a floor that is too high: lateness is not all that speaks against it.
+    // A wait of a tenth of the limit touches nothing, a longer one all of its second.
+    assert_eq!(conclude(2, &load(MS)).reason, Reason::TooLate);
+    assert_eq!(conclude(2, &load(MS + 1)).reason, Reason::HostLoad);
+    // A clock that was set, a floor that is too high: load is not all that speaks against it.
     let stepped = |real: &mut RealTimeFacts| {
-        missed(15)(real);
+        ticks(&[100])(real);
         real.clock.wall_step_ns = 2 * MS;
     };
-    assert_eq!(conclude(2, &stepped).status(), Status::Inconclusive);
+    assert_eq!(conclude(2, &stepped).reason, Reason::ClockChanged);
     let high = |real: &mut RealTimeFacts| {
-        missed(15)(real);
+        ticks(&[100])(real);
         real.floor_before.as_mut().unwrap().timer.p99_ns = 2 * MS;
     };
-    assert_eq!(conclude(2, &high).status(), Status::Inconclusive);
-    // Nothing that is missing makes a pass: that of a bench that was too late stays none.
-    let in_time = population(401);
-    let judged = in_time.judge(limit, claim).unwrap();
-    assert_eq!((judged.status, judged.tally.over), (Status::Pass, 1));
-    let late = Validity::of(&facts(missed(15))).conclude(&in_time, limit, &judged);
-    assert_eq!(late.status(), Status::Inconclusive);
+    assert_eq!(conclude(2, &high).reason, Reason::NotMeasurableHere);
+    // What is in time is so whatever the load was, and however late a tick.
+    assert_eq!(conclude(401, &load(500 * MS)).reason, Reason::WithinLimit);
+    assert_eq!(conclude(401, &ticks(HALF)).reason, Reason::WithinLimit);
+    // When the missed deadlines were has to be known for that.
+    let unknown = |missed: u64| move |real: &mut RealTimeFacts| real.deadlines.missed = missed;
+    assert_eq!(conclude(2, &unknown(1)).reason, Reason::DeadlinesMissed);
+    assert_eq!(conclude(401, &unknown(1)).reason, Reason::WithinLimit);
+    assert_eq!(conclude(401, &unknown(20)).reason, Reason::DeadlinesMissed);
+    // More than one in a hundred, and what was sent is not what the scenario says.
+    let many = |real: &mut RealTimeFacts| {
+        ticks(HALF)(real);
+        real.deadlines.scheduled = 900;
+    };
+    assert_eq!(conclude(401, &many).reason, Reason::DeadlinesMissed);
+    assert_eq!(conclude(2, &many).reason, Reason::TooLate);
+}
+
+/// Between two points behind the instant a message was due load may hide a part of the delay.
+#[test]
+fn a_pass_holds_with_what_load_may_have_made_seem_shorter() {
+    let window = Window { from_ns: 0, to_ns: 4_000 * MS, waited_until_ns: i64::MAX };
+    let limit = Limit::Within(10 * MS);
+    let claim = Claim { coverage: 0.97, stall_ns: MS };
+    let conclude = |from: Point, total_ns: i64| {
+        let mut facts = facts(|_| {});
+        let bench = Wait { total_ns, longest_ns: total_ns, each_ns: 0 };
+        let seconds = vec![LoadSecond { to_ns: 5_000 * MS, bench, ..LoadSecond::default() }];
+        let real = facts.real_time.as_mut().unwrap();
+        real.load = Some(LoadFacts { look_ns: 100 * MS, seconds });
+        let hold_ups = Arc::new(HoldUps::of(real));
+        let span = Span { from, to: Point::Received };
+        let mut population = Population::new(span, window, &[limit]).held_up_by(hold_ups);
+        for number in 0..400 {
+            let mut points = [Some(number * 10 * MS); Point::COUNT];
+            points[Point::Received as usize] = Some(number * 10 * MS + 8 * MS);
+            let (path, id) = ("reading>o", "m/1/1");
+            population.row(&LatencyRow { path, id, points, bytes: 1, copies: 1 });
+        }
+        let judged = population.judge(limit, claim).unwrap();
+        Validity::of(&facts).conclude(&population, limit, &judged).reason
+    };
+    assert_eq!(conclude(Point::Intended, 3 * MS), Reason::WithinLimit);
+    assert_eq!(conclude(Point::Published, 2 * MS), Reason::WithinLimit);
+    assert_eq!(conclude(Point::Published, 3 * MS), Reason::HostLoad);
 }

@@ -11,6 +11,7 @@ mod event;
 mod facts;
 mod grid;
 mod latency;
+mod load;
 mod number;
 mod observation;
 mod reader;
@@ -27,6 +28,7 @@ pub use facts::{
 };
 pub use grid::{GRID_HEADER, GridRecord, GridRow, GridTable, read_table as read_grid_table};
 pub use latency::{LATENCY_HEADER, LatencyRow, Point};
+pub use load::{LateTick, LoadFacts, LoadSecond, Wait};
 pub use number::write_number;
 pub use observation::{OBSERVATION_HEADER, Observation};
 pub use reader::{EventReader, GridReader, LatencyReader, ObservationReader, RunReader, Torn};

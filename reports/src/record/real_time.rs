@@ -5,6 +5,7 @@
 //! later than allowed. All of it is for the verdicts on latency: without it there is none. Every
 //! duration is in ns.
 
+use super::load::{LateTick, LoadFacts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -145,8 +146,21 @@ pub struct RealTimeFacts {
     /// Whether the bench's memory is locked.
     #[serde(default)]
     pub memory_locked: bool,
+    /// The policy that the threads of a platform of the bench's own got; `None` of another one.
+    #[serde(default)]
+    pub platform_policy: Option<String>,
+    /// Why it is not the one that was tried for.
+    #[serde(default)]
+    pub platform_policy_refused: Option<String>,
     /// How well the bench kept its schedule.
     pub deadlines: Deadlines,
+    /// The deadlines it missed, one by one. Empty with `missed` ones in `deadlines`: there were too
+    /// many to keep.
+    #[serde(default)]
+    pub late_ticks: Vec<LateTick>,
+    /// How busy the machine was. `None`: the kernel does not say.
+    #[serde(default)]
+    pub load: Option<LoadFacts>,
     /// Until when the bench waited for what was still under way, since the schedule began. What did
     /// not come by then may still have come.
     pub waited_until_ns: i64,

@@ -288,7 +288,7 @@ impl ErrorPicture {
         let unit = match any.scale.limit {
             // Axes have room for zeros: only the hours that meters count in are worth a change.
             Limit::Absolute(_, si) => Shown::hours_or_plain(si, chart.reach()),
-            limit => Shown::of_errors(limit, 0.0),
+            limit @ Limit::Percent(_) => Shown::of_errors(limit, 0.0),
         };
         let (name, csv) = (stem(first), csv.finish());
         Some(Self { name, unit, series: chart.series, keys, limit, csv, end_s })

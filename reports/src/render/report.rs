@@ -205,7 +205,10 @@ fn banners(evaluation: &Evaluation, collected: &Collected) -> Vec<Banner> {
             );
         }
         RunState::Stopped => {
-            add(Status::Fail, format!("The run was stopped{cause}{until}. This is what there was."))
+            add(
+                Status::Fail,
+                format!("The run was stopped{cause}{until}. This is what there was."),
+            );
         }
         RunState::Running => add(
             Status::Inconclusive,

@@ -37,6 +37,8 @@ impl Shown {
     /// The unit for figures up to `reach`, in an SI unit: with a prefix where it takes one, of an
     /// energy in hours where it is large.
     pub(super) fn of(unit: SiUnit, reach: f64) -> Self {
+        const PREFIXES: [(f64, &str); 7] =
+            [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
         let plain = Self::hours_or_plain(unit, reach);
         let takes_prefix = !matches!(
             unit,
@@ -45,8 +47,6 @@ impl Shown {
         if plain.factor != 1.0 || !takes_prefix || reach == 0.0 || !reach.is_finite() {
             return plain;
         }
-        const PREFIXES: [(f64, &str); 7] =
-            [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
         let magnitude = reach.abs() * 1.000_5;
         let known = PREFIXES.into_iter().find(|(factor, _)| magnitude >= *factor);
         let (factor, prefix) = known.unwrap_or((1e-9, "n"));

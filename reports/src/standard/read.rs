@@ -288,7 +288,8 @@ fn waveform(values: &Values) -> Waveform {
     }
 }
 
-/// Those of `missing_clauses`, and those of earlier versions' `[[not_simulated]]`; `names` are taken.
+/// Those of `missing_clauses`, and those of earlier versions' `[[not_simulated]]`; `names` are
+/// taken.
 fn missing_clauses<'a>(
     head: &'a Values,
     not_simulated: &'a [Values],

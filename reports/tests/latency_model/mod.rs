@@ -1,9 +1,9 @@
 //! Made-up late messages, and how often the rule is wrong about them.
 //!
-//! Terms: a *process* says how messages come to be late; a *cell* is a process with a bench, a claim
-//! and a length of the run. The *true share* of late messages is set: a pass above what the claim
-//! allows is wrong, and so is a fail below it. All processes are stationary: a run may begin amid a
-//! stall.
+//! Terms: a *process* says how messages come to be late; a *cell* is a process with a bench, a
+//! claim and a length of the run. The *true share* of late messages is set: a pass above what the
+//! claim allows is wrong, and so is a fail below it. All processes are stationary: a run may begin
+//! amid a stall.
 
 use chacha20::ChaCha8Rng;
 use lastmeter_reports::Status;
@@ -36,7 +36,8 @@ pub(crate) enum Process {
     EachDevice(f64),
     /// The first device alone has stalls, exponential with this mean.
     OneDevice(f64),
-    /// Clusters of about ten stalls of this length, with gaps of about five times that between them.
+    /// Clusters of about ten stalls of this length, with gaps of about five times that between
+    /// them.
     Clusters(f64),
 }
 
@@ -237,7 +238,8 @@ impl Bench {
             };
             let count = ((design.window_s - first_s) * design.per_s).ceil().max(0.0) as u64;
             let due = (0..count).map(|number| first_s + number as f64 * period_s);
-            messages.extend(due.map(|at_s| ((at_s * 1e9) as i64, device as u32)));
+            // Rounded: where a stall is ten periods, no eleventh message is to slip into it.
+            messages.extend(due.map(|at_s| ((at_s * 1e9).round() as i64, device as u32)));
         }
         messages.sort_unstable();
         let blocks = Blocks::of(0, (design.window_s * 1e9) as i64);
@@ -247,7 +249,9 @@ impl Bench {
         }
         let block: Vec<u32> = messages.iter().map(|(at, _)| blocks.index(*at) as u32).collect();
         let mut by_block = vec![0; blocks.count() as usize];
-        block.iter().for_each(|&block| by_block[block as usize] += 1);
+        for &block in &block {
+            by_block[block as usize] += 1;
+        }
         let (due, device) = messages.into_iter().unzip();
         Self { design, due: Due::Each(due), device, of_device, blocks, by_block, block }
     }
@@ -274,7 +278,10 @@ impl Bench {
         };
         let each = |late: &mut Vec<bool>, share: f64, rng: &mut ChaCha8Rng| {
             let mut number = 0.0;
-            while share > 0.0 {
+            if share <= 0.0 {
+                return;
+            }
+            loop {
                 number += ((1.0 - rng.random::<f64>()).ln() / (1.0 - share).ln()).floor();
                 let Some(one) = late.get_mut(number as usize) else { return };
                 *one = true;
@@ -334,7 +341,7 @@ impl Bench {
         let instants = self.instants();
         let claim = Claim {
             coverage: 1.0 - self.design.allowed,
-            stall_ns: (self.design.stall_s * 1e9) as i64,
+            stall_ns: (self.design.stall_s * 1e9).round() as i64,
         };
         for run in 0..runs {
             let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(u64::from(run)));
@@ -346,11 +353,11 @@ impl Bench {
             let messages = instants.iter().zip(&self.device).zip(&flags);
             let late = Late::of(messages.map(|((&at, &device), &is_late)| (at, device, is_late)));
             let shown = Shown {
-                tally: Tally { n: self.n() as u64, over: over.iter().sum(), open: 0 },
+                tally: Tally { n: self.n() as u64, over: over.iter().sum(), ..Tally::default() },
                 deff: design_effect(&self.blocks, &self.by_block, &over),
                 due: &self.due,
                 late: &late,
-                window_ns: (self.design.window_s * 1e9) as i64,
+                window_ns: (self.design.window_s * 1e9).round() as i64,
             };
             let judged = judge(&shown, claim);
             counts.passes += u32::from(judged.status == Status::Pass);
@@ -375,8 +382,29 @@ pub(crate) fn declared(stall_s: f64) -> [(&'static str, Process); 9] {
         ("30 % independent, stalls", Process::Mixed(stall_s)),
         ("each device by itself", Process::EachDevice(stall_s / 2.0)),
         ("one device only", Process::OneDevice(stall_s / 2.0)),
-        ("clusters, twice their length declared", {
-            Process::Clusters(stall_s / (2.0 * cluster_length(1.0)))
-        }),
+        ("clusters, a whole one declared", Process::Clusters(stall_s / cluster_length(1.0))),
     ]
+}
+
+/// A drawn bench with any of those processes, of 1 to 50 devices with 0.2 to 2 messages a second,
+/// stalls of 0.05 to 10 s and a window of 30 s or more, that is at most so many messages long
+/// beyond that.
+pub(crate) fn drawn(seed: u64, messages_max: f64) -> (&'static str, Design) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = |from: f64, to: f64| from + (to - from) * rng.random::<f64>();
+    let stall_s = 0.05 * 200.0_f64.powf(uniform(0.0, 1.0));
+    let devices = uniform(1.0, 51.0) as usize;
+    let allowed = [0.05, 0.03, 0.01, 0.001][uniform(0.0, 4.0) as usize];
+    let phase = [Phase::Staggered, Phase::Random, Phase::Together][uniform(0.0, 3.0) as usize];
+    let (name, process) = declared(stall_s)[uniform(0.0, 9.0) as usize];
+    let is_impossible =
+        matches!(process, Process::OneDevice(_)) && 1.1 * allowed * devices as f64 > 0.9;
+    let (name, process) = if is_impossible { declared(stall_s)[6] } else { (name, process) };
+    let per_s = uniform(0.2, 2.0);
+    // Where messages are sparse each counts by itself, and time for so many is needed.
+    let apart_s = stall_s.max(1.0 / (devices as f64 * per_s));
+    let times = 3.0 * 10.0_f64.powf(uniform(0.0, 1.0));
+    let longest_s = messages_max / (devices as f64 * per_s);
+    let window_s = (times * apart_s / allowed).min(longest_s).max(30.0);
+    (name, Design { process, devices, per_s, phase, window_s, stall_s, allowed })
 }

@@ -76,10 +76,8 @@ static HINTS: &[(&str, &str)] = &[
 /// The candidate that a word is another word for.
 pub(crate) fn meant_by<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
-    let ours = SYNONYMS.iter().filter(|(other, _)| *other == word);
-    ours.flat_map(|(_, ours)| candidates.iter().find(|candidate| *candidate == ours))
-        .next()
-        .copied()
+    let mut ours = SYNONYMS.iter().filter(|(other, _)| *other == word);
+    ours.find_map(|(_, ours)| candidates.iter().find(|candidate| *candidate == ours)).copied()
 }
 
 /// In what the two words differ, if they do.

@@ -85,10 +85,7 @@ impl Draft<'_> {
                 .collect::<Option<_>>()?,
             injections: injections?,
             checks: self.checks.into_iter().map(check).collect::<Option<_>>()?,
-            expect: match &expect_values {
-                Some(values) => Some(expect(values)?),
-                None => None,
-            },
+            expect: expect_values.as_ref().map(expect).map_or(Some(None), |read| read.map(Some))?,
             path: path.to_owned(),
             hash: String::new(),
             unavailable: parts.unavailable,

@@ -5,6 +5,7 @@
 //! run ahead concurrently over real sockets; at a sync point the platform's clock is advanced,
 //! what it sent is delivered round by round, and everything it has stored is read back.
 
+mod ahead;
 mod calibrate;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,6 @@ use lastmeter_reports::record::RunWriter;
 use lastmeter_reports::{Counts, Event};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::json;
-use tokio::task::JoinSet;
 
 use super::error::{BenchError, chain};
 use super::host::monotonic;
@@ -31,6 +31,7 @@ use super::under_test::UnderTest;
 use super::until;
 use crate::language::{Action, Injection};
 
+use ahead::Ahead;
 pub(crate) use calibrate::Calibrator;
 
 /// The bench comes to rest at least this often.
@@ -638,59 +639,6 @@ impl Bench {
         }
         let stopped = self.platform.stop().await;
         (self.writer, stopped)
-    }
-}
-
-/// Devices that run ahead to a sync point, each in a task of its own.
-struct Ahead {
-    tasks: JoinSet<(usize, Shell, Result<(), BenchError>)>,
-    names: Vec<(tokio::task::Id, String)>,
-    back: BTreeMap<usize, Shell>,
-    first_error: Option<BenchError>,
-}
-
-impl Ahead {
-    fn start(shells: Vec<Shell>, until: SimTime) -> Self {
-        let mut tasks = JoinSet::new();
-        let mut names = Vec::new();
-        for (index, mut shell) in shells.into_iter().enumerate() {
-            let name = shell.name.clone();
-            let task = tasks.spawn(async move {
-                let mut result = shell.run_to(until).await;
-                if result.is_ok() {
-                    result = shell.drained().await;
-                }
-                (index, shell, result)
-            });
-            names.push((task.id(), name));
-        }
-        Self { tasks, names, back: BTreeMap::new(), first_error: None }
-    }
-
-    /// Takes in one device that has arrived; false when all have.
-    async fn next(&mut self) -> bool {
-        match self.tasks.join_next().await {
-            None => return false,
-            Some(Ok((index, shell, result))) => {
-                if let Err(error) = result {
-                    self.first_error.get_or_insert(error);
-                }
-                self.back.insert(index, shell);
-            }
-            Some(Err(error)) => {
-                let name = self.names.iter().find(|(id, _)| *id == error.id());
-                let device = name.map_or("unknown", |(_, name)| name);
-                self.first_error.get_or_insert_with(|| broken_device(device, error));
-            }
-        }
-        true
-    }
-
-    fn finish(self) -> Result<Vec<Shell>, BenchError> {
-        match self.first_error {
-            Some(error) => Err(error),
-            None => Ok(self.back.into_values().collect()),
-        }
     }
 }
 

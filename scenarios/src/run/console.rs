@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lastmeter_reports::console::{VerdictLine, format_verdicts};
 use lastmeter_reports::record::{Floor, LinkFacts, Override};
-use lastmeter_reports::{Account, Counts, Status, Verdict, plural};
+use lastmeter_reports::{Account, Because, Counts, Status, Verdict, plural};
 use lastmeter_units::SimDuration;
 use serde_json::{Value, json};
 
@@ -135,6 +135,22 @@ impl Console {
             }));
         } else {
             self.line(&format!("  {}  inject  {what}", clock(since_start)));
+        }
+    }
+
+    /// Checks can say nothing on the floor that was measured last.
+    pub(crate) fn not_measurable(&self, checks: &[(String, Because)], has_waited: bool) {
+        if self.options.json {
+            let row = |(check, because): &(String, Because)| json!({ "check": check, "reason": because.reason.word(), "why": because.why });
+            let rows: Vec<Value> = checks.iter().map(row).collect();
+            self.json(json!({ "event": "not_measurable", "checks": rows }));
+            return;
+        }
+        for (check, because) in checks {
+            self.line(&format!("  check {check} can say nothing in this run: {}", because.why));
+        }
+        if !checks.is_empty() && !has_waited {
+            self.line("  a quieter machine may do: --wait-quiet 2min waits for one");
         }
     }
 

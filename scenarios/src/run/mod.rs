@@ -48,6 +48,7 @@ use live::Live;
 pub(crate) use real::stagger;
 use rest::Rest;
 use shell::{Shell, ShellParts};
+pub(crate) use under_test::{Policy, own_policy};
 use under_test::{StartOptions, UnderTest};
 
 /// How to run.
@@ -61,6 +62,8 @@ pub struct RunOptions {
     pub command_line: Vec<String>,
     /// Whether a real-time run asks for real-time priority.
     pub real_time_priority: bool,
+    /// How long a real-time run waits for a quieter machine before it begins; `None`: it does not.
+    pub wait_quiet: Option<Duration>,
 }
 
 /// Why a run stopped before its end.
@@ -112,6 +115,7 @@ pub async fn run_scenario(
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
             tls: scenario.tls,
             authority: scenario.tls_authority.clone(),
+            real_time_priority: is_real && options.real_time_priority,
         };
         if is_real {
             let whole = real::run(scenario, options, console, stop, (writer, live), &place);
@@ -210,16 +214,14 @@ async fn run_bench(
     writer.finish(end).map_err(|e| record(&e))
 }
 
-/// What an error that ended a run says of it: what the platform answered is its own doing, and for a
-/// check to judge.
+/// What an error that ended a run says of it: what the platform answered is its own doing, and for
+/// a check to judge.
 fn broken(now: SimTime, error: &BenchError) -> (RunState, Event) {
-    match error.wrong_answer() {
-        Some(what) => (RunState::Stopped, Event::wrong_answer(now, what)),
-        None => {
-            let text = format!("the bench broke: {}", chain(error));
-            (RunState::Error, Event::note(now, &text))
-        }
+    if let Some(what) = error.wrong_answer() {
+        return (RunState::Stopped, Event::wrong_answer(now, what));
     }
+    let text = format!("the bench broke: {}", chain(error));
+    (RunState::Error, Event::note(now, &text))
 }
 
 /// Starts the platform and connects the devices to it.

@@ -148,7 +148,7 @@ impl Rest {
         let (after, wait_ms) = (self.readings_after, wait.as_millis());
         let path = format!("/api/v1/readings?after={after}&limit={PAGE}&wait_ms={wait_ms}");
         let page: Page<Stored> = self.page(&path, "readings").await?;
-        self.must_go_on("readings", after, page.last, page.more)?;
+        Self::must_go_on("readings", after, page.last, page.more)?;
         self.readings_after = page.last;
         Ok(page.results)
     }
@@ -160,7 +160,7 @@ impl Rest {
             let path = format!("/api/v1/readings?after={}&limit={PAGE}", self.readings_after);
             let page: Page<Stored> = self.page(&path, "readings").await?;
             let before = std::mem::replace(&mut self.readings_after, page.last);
-            self.must_go_on("readings", before, page.last, page.more)?;
+            Self::must_go_on("readings", before, page.last, page.more)?;
             all.extend(page.results);
             if !page.more {
                 return Ok(all);
@@ -198,7 +198,7 @@ impl Rest {
             let path = format!("/api/v1/refusals?after={after}&limit={PAGE}");
             let page: Page<Refused> = self.page(&path, "refusals").await?;
             let before = std::mem::replace(&mut after, page.last);
-            self.must_go_on("refusals", before, page.last, page.more)?;
+            Self::must_go_on("refusals", before, page.last, page.more)?;
             all.extend(page.results);
             if !page.more {
                 // Only now: a page that could not be read would take those before it along.
@@ -211,7 +211,7 @@ impl Rest {
     }
 
     /// A platform that goes back, or promises more without going on, would be asked for ever.
-    fn must_go_on(&self, what: &str, before: u64, last: u64, more: bool) -> Result<(), BenchError> {
+    fn must_go_on(what: &str, before: u64, last: u64, more: bool) -> Result<(), BenchError> {
         if last < before || (more && last == before) {
             return Err(BenchError::WrongAnswer(format!(
                 "after {what} {before} it answered up to {last}, with more to come: {more}"
@@ -312,6 +312,7 @@ impl Rest {
 
     /// Asks, and asks again where the platform answers with an error of its own: it may be busy, or
     /// starting.
+    #[expect(clippy::disallowed_methods, reason = "a busy platform tells no event to wait for")]
     async fn get_text(&mut self, path: &str) -> Result<String, BenchError> {
         let mut pauses = RETRY_PAUSES.iter();
         loop {

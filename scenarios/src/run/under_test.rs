@@ -6,8 +6,11 @@
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{ClockSource, Config, Limits, Pem, Platform, Running, TlsConfig, Token};
 use serde::Deserialize;
@@ -16,6 +19,10 @@ use tokio::process::{Child, ChildStdin};
 
 use super::error::{BenchError, chain};
 use crate::language::{GivenAuthority, PlatformUse, TlsUse};
+
+/// The real-time priority of a platform of the bench's own: just below that of the bench, which has
+/// to stamp what the platform does when it is done.
+const PLATFORM_LEVEL: u8 = DEFAULT_LEVEL - 1;
 
 /// How long a platform may take to say that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -58,7 +65,16 @@ struct Ready {
     #[serde(default)]
     mqtts: Option<String>,
     rest: String,
+    /// Under what its threads run, and why not under what was tried for.
+    #[serde(default)]
+    policy: Option<String>,
+    #[serde(default)]
+    policy_refused: Option<String>,
 }
+
+/// Under what the threads of a platform of the bench's own run, and why not under what was tried
+/// for.
+pub(crate) type Policy = (String, Option<String>);
 
 impl Profile {
     /// The password of the devices.
@@ -82,9 +98,27 @@ impl Profile {
 }
 
 enum Kind {
-    Embedded { running: Running, runtime: OwnRuntime },
-    Child { child: Child, stdin: Option<ChildStdin>, config: PathBuf, log: PathBuf },
+    Embedded {
+        running: Running,
+        runtime: OwnRuntime,
+    },
+    Child {
+        child: Child,
+        stdin: Option<ChildStdin>,
+        config: PathBuf,
+        log: PathBuf,
+        is_raised: bool,
+    },
     External,
+}
+
+impl Kind {
+    fn child_id(&self) -> u32 {
+        match self {
+            Self::Child { child, .. } => child.id().unwrap_or(0),
+            Self::Embedded { .. } | Self::External => 0,
+        }
+    }
 }
 
 /// The platform of one run, started.
@@ -92,6 +126,8 @@ pub(crate) struct UnderTest {
     kind: Kind,
     profile: Profile,
     security: Option<Security>,
+    policy: Option<Policy>,
+    child_id: Arc<AtomicU32>,
 }
 
 /// What a platform of the bench's own is started with.
@@ -104,6 +140,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) tls: TlsUse,
     /// Certificate and key of the authority to use; the bench makes one without.
     pub(crate) authority: Option<GivenAuthority>,
+    /// Whether its threads ask for real-time priority, as those of the bench do.
+    pub(crate) real_time_priority: bool,
 }
 
 impl UnderTest {
@@ -115,15 +153,37 @@ impl UnderTest {
         if let PlatformUse::Profile(file) = choice {
             let profile = Profile::read(file)?;
             let security = Security::of_profile(&profile, options)?;
-            return Ok(Self { kind: Kind::External, profile, security });
+            let (policy, child_id) = (None, Arc::default());
+            return Ok(Self { kind: Kind::External, profile, security, policy, child_id });
         }
         let security = Security::own(options)?;
         let config = own_config(options, security.as_ref())?;
-        let (kind, profile) = match choice {
-            PlatformUse::Embedded => start_embedded(config).await?,
+        let (kind, profile, policy) = match choice {
+            PlatformUse::Embedded => start_embedded(config, options.real_time_priority).await?,
             _ => start_child(&config, options).await?,
         };
-        Ok(Self { kind, profile, security })
+        let child_id = Arc::new(AtomicU32::new(kind.child_id()));
+        Ok(Self { kind, profile, security, policy, child_id })
+    }
+
+    /// The number of its process, which is another one after a restart; 0 if it has none of its
+    /// own.
+    pub(crate) fn child_id(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.child_id)
+    }
+
+    /// Under what its threads run; `None` of somebody else's.
+    pub(crate) fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
+    }
+
+    /// Whether it runs on this machine, as far as its address tells.
+    pub(crate) fn is_here(&self) -> bool {
+        self.is_own()
+            || self.broker_address().is_ok_and(|address| {
+                // Only to an address of its own a machine can listen.
+                address.ip().is_loopback() || std::net::UdpSocket::bind((address.ip(), 0)).is_ok()
+            })
     }
 
     /// Whether it is the bench's own, on this machine and by its clock.
@@ -198,11 +258,12 @@ impl UnderTest {
 
     /// Starts the killed child again, on the same data and the same ports.
     pub(crate) async fn restart(&mut self) -> Result<(), BenchError> {
-        let Kind::Child { child, stdin, config, log } = &mut self.kind else {
+        let Kind::Child { child, stdin, config, log, is_raised } = &mut self.kind else {
             return Err(BenchError::PlatformStart("only a child process starts again".to_owned()));
         };
-        let (new_child, new_stdin, _) = spawn(config, log).await?;
+        let (new_child, new_stdin, _) = spawn(config, log, *is_raised).await?;
         (*child, *stdin) = (new_child, Some(new_stdin));
+        self.child_id.store(self.kind.child_id(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -392,14 +453,24 @@ fn own_profile(ready: Ready) -> Profile {
     }
 }
 
-async fn start_embedded(config: Config) -> Result<(Kind, Profile), BenchError> {
+/// What a platform of the bench's own is reached by and runs under.
+type Started = (Kind, Profile, Option<Policy>);
+
+async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, BenchError> {
     // A runtime of its own, so that the platform is no more than a neighbour of the bench.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("platform")
+        .on_thread_start(move || {
+            if is_raised {
+                // What it is refused is asked for once more below, for the record.
+                let _ = raise_this_thread(PLATFORM_LEVEL);
+            }
+        })
         .enable_all()
         .build()
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
+    let policy = runtime.spawn(async move { own_policy(is_raised) });
     let starting = tokio::time::timeout(READY_LIMIT, runtime.spawn(Platform::start(config)));
     let runtime = OwnRuntime(Some(runtime));
     let started = starting
@@ -410,18 +481,28 @@ async fn start_embedded(config: Config) -> Result<(Kind, Profile), BenchError> {
         })?
         .map_err(|error| BenchError::PlatformStart(error.to_string()))?;
     let running = started.map_err(|error| BenchError::PlatformStart(chain(&error)))?;
+    let policy = policy.await.ok();
     let profile = own_profile(Ready {
+        policy: None,
+        policy_refused: None,
         mqtt: running.mqtt_address().to_string(),
         mqtts: running.mqtts_address().map(|address| address.to_string()),
         rest: format!("http://{}", running.rest_address()),
     });
-    Ok((Kind::Embedded { running, runtime }, profile))
+    Ok((Kind::Embedded { running, runtime }, profile, policy))
 }
 
-async fn start_child(
-    config: &Config,
-    options: &StartOptions<'_>,
-) -> Result<(Kind, Profile), BenchError> {
+/// Asks for a platform's real-time priority if it is to, and says what this thread runs under.
+pub(crate) fn own_policy(is_raised: bool) -> Policy {
+    let refused = if is_raised {
+        raise_this_thread(PLATFORM_LEVEL).err()
+    } else {
+        Some("not asked for".to_owned())
+    };
+    (policy_word(), refused)
+}
+
+async fn start_child(config: &Config, options: &StartOptions<'_>) -> Result<Started, BenchError> {
     std::fs::create_dir_all(options.data)
         .map_err(BenchError::file("cannot create the platform's folder", options.data))?;
     let path = options.data.join("platform.toml");
@@ -430,13 +511,17 @@ async fn start_child(
         mqtt: "127.0.0.1:0".to_owned(),
         mqtts: Some("127.0.0.1:0".to_owned()),
         rest: "127.0.0.1:0".to_owned(),
+        policy: None,
+        policy_refused: None,
     };
+    let is_raised = options.real_time_priority;
     write_config(&path, config, &any_port)?;
-    let (child, stdin, ready) = spawn(&path, &log).await?;
+    let (child, stdin, ready) = spawn(&path, &log, is_raised).await?;
     // Devices come back to the ports they know, so a restart must listen on the same ones.
     write_config(&path, config, &ready)?;
+    let policy = ready.policy.clone().map(|policy| (policy, ready.policy_refused.clone()));
     let profile = own_profile(ready);
-    Ok((Kind::Child { child, stdin: Some(stdin), config: path, log }, profile))
+    Ok((Kind::Child { child, stdin: Some(stdin), config: path, log, is_raised }, profile, policy))
 }
 
 fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), BenchError> {
@@ -474,7 +559,11 @@ fn tls_table(tls: &TlsConfig, address: &str) -> toml::Table {
     table
 }
 
-async fn spawn(config: &Path, log: &Path) -> Result<(Child, ChildStdin, Ready), BenchError> {
+async fn spawn(
+    config: &Path,
+    log: &Path,
+    is_raised: bool,
+) -> Result<(Child, ChildStdin, Ready), BenchError> {
     // Still this very program if its file has been replaced meanwhile, by a build or an update.
     let itself = Path::new("/proc/self/exe");
     let program = if itself.exists() {
@@ -494,6 +583,7 @@ async fn spawn(config: &Path, log: &Path) -> Result<(Child, ChildStdin, Ready), 
         .arg(config)
         // Its end is bound to ours: however the bench dies, the pipe closes.
         .arg("--until-stdin-closes")
+        .args(is_raised.then_some("--real-time-priority"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log_file)

@@ -96,8 +96,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         return Err(complain(&message));
     }
     if let (Some(out), None) = (&options.out, plan.only()) {
-        let folders = scenarios.iter().map(|scenario| out.join(&scenario.name));
-        if let Some(message) = folders.filter_map(|folder| occupied(&folder)).next() {
+        let mut folders = scenarios.iter().map(|scenario| out.join(&scenario.name));
+        if let Some(message) = folders.find_map(|folder| occupied(&folder)) {
             return Err(complain(&message));
         }
     }

@@ -1,5 +1,6 @@
 //! What is said of each run of a suite, and of the whole.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -82,11 +83,11 @@ pub(super) fn tell_suite(console: &Console, suite: &Suite, base: &Path) {
 /// `Suite    3 scenarios: 2 as expected, 1 fail`.
 fn suite_line(runs: Counts) -> String {
     let mut line = format!("Suite    {}", plural(runs.total(), "scenario"));
-    line.push_str(&format!(": {} as expected", runs.pass));
+    let _ = write!(line, ": {} as expected", runs.pass);
     for status in Status::ALL.into_iter().filter(|status| *status != Status::Pass) {
-        match runs.get(status) {
-            0 => {}
-            count => line.push_str(&format!(", {count} {status}")),
+        let count = runs.get(status);
+        if count > 0 {
+            let _ = write!(line, ", {count} {status}");
         }
     }
     line

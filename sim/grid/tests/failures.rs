@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use lastmeter_grid::flow::{self, Failure, Flow, Options};
-use lastmeter_grid::format::toml;
+use lastmeter_grid::format::{pgm, toml};
 use lastmeter_grid::network::LineImpedance;
 use lastmeter_grid::{Complex64, Network};
 
@@ -177,4 +177,141 @@ fn what_hardly_carries_anything_is_solved() {
         let network = homes(&[("one", 0.01, watts[0]), ("two", 0.01, watts[1])]);
         assert!(flow::solve(&network, &Options::default()).is_ok(), "{watts:?}");
     }
+}
+
+/// Homes along branching lines of 0.1 ohm, three links between some of them; any powers of a few
+/// hundred watts. In JSON of power-grid-model, which has links.
+fn linked(mut seed: u64) -> Network {
+    let mut draw = move |low: f64, high: f64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        low + (high - low) * ((seed >> 33) as f64 / (1_u64 << 31) as f64)
+    };
+    let (mut nodes, mut lines, mut links, mut loads) =
+        ("{\"id\":0,\"u_rated\":400}".to_owned(), String::new(), String::new(), String::new());
+    for node in 1..80_u32 {
+        let before = node.saturating_sub(draw(1.0, 4.0) as u32);
+        let _ = write!(nodes, ",{{\"id\":{node},\"u_rated\":400}}");
+        let _ = write!(
+            lines,
+            ",{{\"id\":{},\"from_node\":{before},\"to_node\":{node},\"from_status\":1,\
+             \"to_status\":1,\"r1\":{},\"x1\":{},\"c1\":4e-8,\"tan1\":0,\"r0\":0.3,\"x0\":0.2,\
+             \"c0\":2e-8,\"tan0\":0}}",
+            1000 + node,
+            draw(0.03, 0.1),
+            draw(0.01, 0.05)
+        );
+        let mut powers = |low, high| [(); 3].map(|()| draw(low, high));
+        let (p, q) = (powers(-100.0, 200.0), powers(-50.0, 100.0));
+        let _ = write!(
+            loads,
+            ",{{\"id\":{},\"node\":{node},\"status\":1,\"type\":{},\"p_specified\":{p:?},\
+             \"q_specified\":{q:?}}}",
+            2000 + node,
+            (node * node / 3) % 3
+        );
+    }
+    for link in 0..3 {
+        let [one, other] = [draw(1.0, 40.0), draw(40.0, 80.0)].map(|at| at as u32);
+        let _ = write!(
+            links,
+            ",{{\"id\":{},\"from_node\":{one},\"to_node\":{other},\"from_status\":1,\
+             \"to_status\":1}}",
+            3000 + link
+        );
+    }
+    let text = format!(
+        "{{\"version\":\"1.0\",\"type\":\"input\",\"is_batch\":false,\"attributes\":{{}},\"data\":{{\
+         \"node\":[{nodes}],\"line\":[{}],\"link\":[{}],\"asym_load\":[{}],\"source\":[{{\
+         \"id\":9999,\"node\":0,\"status\":1,\"u_ref\":1,\"sk\":2e8}}]}}}}",
+        &lines[1..],
+        &links[1..],
+        &loads[1..]
+    );
+    pgm::read("net.json", &text).unwrap_or_else(|refusal| panic!("{refusal}")).network
+}
+
+/// What no number of 16 digits can reach is no collapse: links beside usual lines keep voltages
+/// moving by their last digits. Then a coarser tolerance is named that is kept to.
+#[test]
+fn a_tolerance_that_cannot_be_reached_is_no_collapse() {
+    let at = |network: &Network, tolerance_pu: f64| {
+        flow::solve(network, &Options { tolerance_pu, ..Options::default() })
+    };
+    let mut unreached = 0;
+    for seed in 0..150 {
+        let network = linked(seed);
+        let Err(failure) = at(&network, 1e-10) else { continue };
+        let text = failure.to_string();
+        // These loads are far from too much: none of them may be blamed.
+        let Failure::Tolerance { wanted_pu, moving_pu, reached_pu, .. } = failure else {
+            panic!("{seed}: {text}")
+        };
+        let reached = reached_pu.unwrap_or_else(|| panic!("{seed}: {text}"));
+        assert!(wanted_pu < moving_pu && moving_pu < reached, "{seed}: {text}");
+        assert!(text.starts_with("the tolerance of 1e-10 pu cannot be reached"), "{text}");
+        assert!(text.ends_with(&format!("try --tolerance {reached:e}")), "{text}");
+        assert!(at(&network, reached).is_ok(), "{seed}: {text}");
+        unreached += 1;
+    }
+    assert!(unreached > 0, "none of the networks was of that kind");
+    // Of loads that are too much no tolerance makes a question of digits.
+    for tolerance_pu in [1e-13, 1e-8] {
+        let failure = at(&homes(&[("near", 0.1, 2.0 * most_w(0.1))]), tolerance_pu).unwrap_err();
+        assert!(matches!(failure, Failure::Collapse(_)), "{tolerance_pu}: {failure}");
+    }
+}
+
+/// Behind a source of next to no impedance a home's voltage is `V0 / 2 + sqrt(V0^2 / 4 - P R)`.
+#[test]
+fn a_source_without_limits_is_solved_like_any_other() {
+    for power in ["1e9 GVA", "1e20 GVA"] {
+        let mut network = homes(&[("far", 2.0, 3000.0)]);
+        let text = "format = 1\nvoltage = '400 V'\n[[node]]\nname = 'bus'\n[[source]]\n\
+                    node = 'bus'\nshort_circuit_power = 'POWER'\n"
+            .replace("POWER", power);
+        network.sources = toml::read("net.toml", &text).unwrap().sources;
+        let flow = flow::solve(&network, &Options::default())
+            .unwrap_or_else(|failure| panic!("{power}: {failure}"));
+        let half = 200.0 / 3f64.sqrt();
+        let expected = half + (half * half - 3000.0 * 2.0).sqrt();
+        let found = flow.nodes[1].voltage_v[0].norm();
+        assert!((found / expected - 1.0).abs() < 1e-7, "{power}: {found} is not {expected}");
+    }
+}
+
+/// A home behind a transformer of this group; three uneven loads.
+fn behind(group: &str, connection: &str) -> Network {
+    let text = format!(
+        "format = 1\nvoltage = '400 V'\n[[node]]\nname = 'grid'\nvoltage = '10 kV'\n[[node]]\n\
+         name = 'bus'\n[[node]]\nname = 'home'\n[[source]]\nnode = 'grid'\n\
+         short_circuit_power = '250 MVA'\n[[transformer]]\nname = 'T1'\nfrom = 'grid'\nto = 'bus'\n\
+         group = '{group}'\nvoltages = ['10 kV', '400 V']\npower = '400 kVA'\nuk = '4 %'\n[[line]]\n\
+         name = 'l'\nfrom = 'bus'\nto = 'home'\nlength = '10 m'\nr1 = '1 ohm/km'\nx1 = '1 ohm/km'\n\
+         [[load]]\nname = 'h'\nnode = 'home'\np = ['3 kW', '1 kW', '2 kW']\n\
+         connection = '{connection}'\n"
+    );
+    toml::read("net.toml", &text).unwrap_or_else(|refusal| panic!("{refusal}"))
+}
+
+#[test]
+fn a_star_of_loads_behind_a_bare_delta_has_no_way_back() {
+    for (group, kind) in [("YNd11", "a delta"), ("Dd0", "a delta"), ("Dy5", "a star without earth")]
+    {
+        let failure = flow::solve(&behind(group, "star"), &Options::default()).unwrap_err();
+        let text = failure.to_string();
+        assert!(matches!(failure, Failure::Description(_)), "{group}: {text}");
+        let expected = format!(
+            "load `h`: its current has no way back: it draws from `abc` of node `home` to earth, and \
+             nothing there is earthed, as winding 2 of transformer `T1` is {kind}; connect the load \
+             in delta, or earth a star point"
+        );
+        assert!(text.ends_with(&expected), "{group}: {text}");
+        assert!(flow::solve(&behind(group, "delta"), &Options::default()).is_ok(), "{group}");
+    }
+    assert!(flow::solve(&behind("Dyn5", "star"), &Options::default()).is_ok());
+    // What is too much collapses there as elsewhere.
+    let mut network = behind("YNd11", "delta");
+    network.loads[0].power_va = [Complex64::new(1e9, 0.0); 3];
+    let failure = flow::solve(&network, &Options::default()).unwrap_err();
+    assert!(matches!(failure, Failure::Collapse(_)), "{failure}");
 }

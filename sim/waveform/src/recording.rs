@@ -44,7 +44,8 @@ pub struct Channel {
     /// Voltage, current or other.
     pub kind: ChannelKind,
     /// How much later than the recording's sampling instants this channel was sampled, in seconds
-    /// (COMTRADE `skew`): the reader has corrected it, the samples are those of the common instants.
+    /// (COMTRADE `skew`): the reader has corrected it, the samples are those of the common
+    /// instants.
     pub skew_s: f64,
     /// SI primary values, one per sampling instant, always finite.
     pub samples: Vec<f64>,

@@ -75,8 +75,53 @@ class Run:
         if not self.real:
             return not self.virtual
         deadlines = self.real["deadlines"]
-        late = deadlines["missed"] > 0.001 * deadlines["scheduled"]
+        allowed = 0.001 if self.unknown_ticks() else 0.01
+        late = deadlines["missed"] > allowed * deadlines["scheduled"]
         return self.invalid_beside_lateness() or late
+
+    def unknown_ticks(self):
+        """Whether it is not known when the missed deadlines were."""
+        return len(self.real.get("late_ticks", [])) != self.real["deadlines"]["missed"]
+
+    def held_up(self, begin, end, limit):
+        """How long load and late ticks can have held up what went on then, at most, in ns; 0 where
+        that is no more than a tenth of the limit."""
+        if not self.real:
+            return 0
+        begin, end = int(begin), max(int(begin), int(end))
+        late = [
+            tick["lateness_ns"]
+            for tick in self.real.get("late_ticks", [])
+            if tick["at_ns"] <= end and tick["at_ns"] + tick["lateness_ns"] >= begin
+        ]
+        total = max(late, default=0)
+        load = self.real.get("load") or {"seconds": []}
+        for second in load["seconds"]:
+            if second["to_ns"] < begin or second["from_ns"] > end:
+                continue
+            shared = min(end, second["to_ns"]) - max(begin, second["from_ns"])
+            for threads in ("bench", "platform", "kernel"):
+                if wait := second.get(threads):
+                    looks = 2 + max(shared, 0) // load["look_ns"]
+                    total += min(wait["total_ns"], wait["longest_ns"] * looks)
+        return total if 10 * total > limit else 0
+
+    def as_a_rule(self, begin, end, limit):
+        """How long load held up each of many messages: five times what threads wait on average
+        when they are to run, in the worst second."""
+        if not self.real:
+            return 0
+        begin, end = int(begin), int(end)
+        most = 0
+        for second in (self.real.get("load") or {"seconds": []})["seconds"]:
+            if second["to_ns"] >= begin and second["from_ns"] <= end:
+                waits = [second.get(threads) for threads in ("bench", "platform", "kernel")]
+                each = [min(5 * wait["each_ns"], wait["total_ns"]) for wait in waits if wait]
+                most = max(most, sum(each))
+        for tick in self.real.get("late_ticks", []):
+            if tick["at_ns"] <= end and tick["at_ns"] + tick["lateness_ns"] >= begin:
+                most = max(most, tick["lateness_ns"])
+        return most if 10 * most > limit else 0
 
     def invalid_beside_lateness(self):
         if not self.real:
@@ -153,12 +198,46 @@ class Population:
             or (self.run.floor() is None and not self.run.virtual)
         )
 
-    def doubtful(self, limit):
-        """How many messages missed deadlines may have carried over a limit, at most."""
-        deadlines = self.run.real["deadlines"]
-        affected = float(deadlines["worst_ns"]) + float(limit)
-        each = 1 + math.ceil(2 * self.n * affected / max(self.end - self.begin, 1))
-        return min(deadlines["missed"] * each, self.n)
+    def by_load(self, limit):
+        """How many of those over a limit for certain load may have carried over it, and how many of
+        those within it load may have made seem shorter."""
+        if limit is None:
+            return 0, 0
+        over, shorter = self.delay > limit, 0
+        known = (self.to != NEVER) | (self.run.waited >= self.since + limit)
+        late = np.flatnonzero(over & known & ~self.is_early)
+        ends = self.since + np.minimum(self.delay, limit)
+        carried = sum(self.run.held_up(self.since[at], ends[at], limit) > 0 for at in late)
+        if self.span[0] != "intended":
+            for at in np.flatnonzero(~over & ~self.is_early):
+                held_up = self.run.held_up(self.since[at], ends[at], limit)
+                shorter += int(self.delay[at]) + held_up > limit
+        return carried, shorter
+
+    def variation_by_load(self, limit):
+        """The same of the variation beside the fastest message."""
+        came = (self.delay != INFINITE) & ~self.is_early
+        least = int(self.delay[came].min()) if np.any(came) else 0
+        over = (self.delay == INFINITE) | (self.delay - least > limit)
+        known = (self.delay != INFINITE) | (self.run.waited >= self.due + least + limit)
+        late = np.flatnonzero(over & known & ~self.is_early)
+        until = lambda at: int(self.due[at]) + least + limit
+        carried = sum(self.run.held_up(self.due[at], until(at), limit) > 0 for at in late)
+        fastest = least
+        for at in np.flatnonzero(came):
+            taken = int(self.delay[at])
+            held_up = self.run.held_up(self.due[at], int(self.due[at]) + taken, limit)
+            fastest = min(fastest, taken - held_up)
+        shorter = came & ~over & (self.delay - fastest > limit)
+        return carried, int(np.sum(shorter))
+
+    def least(self, limit):
+        """The delays without what load may have added to them."""
+        held_up = [
+            0 if taken == INFINITE else self.run.as_a_rule(due, int(due) + int(taken), limit)
+            for due, taken in zip(self.due, self.delay)
+        ]
+        return self.delay - np.array(held_up, dtype=self.delay.dtype)
 
     def judge(self, limit, coverage, stall):
         certain, unknown, over = self.tally(limit)
@@ -268,6 +347,12 @@ class Judgement:
             good = upper_bound(middle * k, middle * n) <= self.allowed
             low, high = (low, middle) if good else (middle, high)
         return high
+
+
+def passes_with(judged, more):
+    """Whether it passes with so many more messages counted as over the limit."""
+    weight = judged.pass_weight
+    return upper_bound((judged.k + more) / weight, judged.n / weight) <= judged.allowed
 
 
 def fails_without(judged, doubtful):

@@ -407,9 +407,9 @@ impl Measuring {
         })
     }
 
-    /// The frequency of the recording: the mean of the windows', or that of the run of steady cycles
-    /// it was found in, where these are about as long as all windows together: few windows are
-    /// moved by what is too little to see in one of them.
+    /// The frequency of the recording: the mean of the windows', or that of the run of steady
+    /// cycles it was found in, where these are about as long as all windows together: few windows
+    /// are moved by what is too little to see in one of them.
     fn frequency_hz(&self) -> f64 {
         let run = self.acquired.steady.map_or(0.0, |run| run.cycles);
         let windows = f64::from(self.totals.windows) * f64::from(self.cycles);

@@ -60,8 +60,8 @@ impl Sines {
         made
     }
 
-    /// What the columns leave of samples, of which there are as many as in a column; and the peak of
-    /// the fundamental.
+    /// What the columns leave of samples, of which there are as many as in a column; and the peak
+    /// of the fundamental.
     fn residue(&self, samples: &[f64]) -> (Vec<f64>, f64) {
         let mut left = samples.to_vec();
         let mut fundamental = 0.0;
@@ -128,8 +128,8 @@ impl Sines {
     }
 }
 
-/// The frequency (cycles per sample) of a few cycles by least squares, near `coarse`, if the fit is as
-/// good in each half cycle as in the others, and good enough to tell it.
+/// The frequency (cycles per sample) of a few cycles by least squares, near `coarse`, if the fit is
+/// as good in each half cycle as in the others, and good enough to tell it.
 pub(crate) fn fit(samples: &[f64], start: f64, cycles: f64, coarse: f64) -> Option<f64> {
     let first = start.ceil() as usize;
     let end = ((start + cycles / coarse).ceil() as usize).min(samples.len());
@@ -178,8 +178,8 @@ fn nearest(samples: &[f64], coarse: f64) -> f64 {
     golden(coarse * (1.0 - NEAR), coarse * (1.0 + NEAR), 24, explained)
 }
 
-/// Where a function with one maximum between `low` and `high` has it, to within 0.618 to the power of
-/// so many steps of their distance.
+/// Where a function with one maximum between `low` and `high` has it, to within 0.618 to the power
+/// of so many steps of their distance.
 pub(crate) fn golden(mut low: f64, mut high: f64, steps: u32, value: impl Fn(f64) -> f64) -> f64 {
     const RATIO: f64 = 0.618_033_988_749_894_9;
     let (mut a, mut b) = (high - RATIO * (high - low), low + RATIO * (high - low));

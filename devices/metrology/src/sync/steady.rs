@@ -29,8 +29,8 @@ const ENOUGH_PER_CYCLE: f64 = 64.0;
 pub(crate) const MANY: usize = 16;
 
 /// A turn this far from the others is a jump whatever the noise, in radians, among many and among
-/// few. Nearly half of a jump of the phase is in its largest turn, and one of 0.01 rad in the middle
-/// of a window moves its frequency by 20 mHz.
+/// few. Nearly half of a jump of the phase is in its largest turn, and one of 0.01 rad in the
+/// middle of a window moves its frequency by 20 mHz.
 const JUMP: f64 = 3e-3;
 const JUMP_OF_FEW: f64 = 2e-3;
 

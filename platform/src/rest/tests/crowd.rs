@@ -92,10 +92,28 @@ async fn silent_connections_give_their_seats_to_whoever_asks_for_something() {
     served.stop().await;
 }
 
+/// A burst comes faster than those go who are sent away for it.
+#[tokio::test]
+async fn a_burst_of_silent_connections_does_not_turn_health_away() {
+    let served = Served::cramped(1, 1).await;
+    let _member = served.member().await;
+    let mut crowd = Vec::new();
+    for round in 0..5 {
+        for _ in 0..300 {
+            crowd.push(std::net::TcpStream::connect(served.server.address()).unwrap());
+        }
+        let answer = served.get("/healthz").await;
+        assert_eq!(answer.status, 200, "round {round}: {answer:?}");
+    }
+    assert_eq!(served.turned_away(Turned::Full), 0);
+    drop(crowd);
+    served.stop().await;
+}
+
 #[tokio::test]
 async fn who_never_got_to_the_end_of_a_head_is_counted() {
     let bench = Bench::start(ClockSource::Driven).await;
-    let served = Served::with_limits(bench, 8, Duration::from_millis(300)).await;
+    let served = Served::with_limits(bench, 8, Duration::from_millis(300));
     let silent = served.silent().await;
     let mut slow = served.silent().await;
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();

@@ -12,7 +12,7 @@ use crate::tests::{bytes, config};
 
 /// Bits drawn from the whole file and from the bytes that are not zero, unless
 /// `LASTMETER_TEST_FLIPS` names how many of each.
-const FLIPS: usize = 110;
+const FLIPS: usize = 40;
 const DEVICES: [&str; 3] = ["home-1", "home-2", "home-3"];
 
 /// Every list that is read back by sequence.
@@ -181,7 +181,7 @@ async fn try_bit(sound: &Path, file: &[u8], truth: &Truth, bit: usize) -> Shown 
     let config = config(folder.path(), ClockSource::Driven);
     let Ok(core) = Core::start(&config) else { return Shown::AtTheStart };
     let bench = Bench::ready(core, config, folder).await;
-    let served = Served::with_limits(bench, 8, LIMIT).await;
+    let served = Served::with_limits(bench, 8, LIMIT);
     let shown = compare(&served, truth, bit).await;
     if shown == Shown::AsAnError {
         assert!(served.bench.core.losses.open_ones().0 > 0, "no alarm with bit {bit}");
@@ -209,7 +209,7 @@ async fn no_flipped_bit_of_the_store_serves_a_wrong_value() {
     let bench = Bench::start(ClockSource::Driven).await;
     fill(&bench).await;
     let bench = bench.restart().await;
-    let served = Served::with_limits(bench, 8, LIMIT).await;
+    let served = Served::with_limits(bench, 8, LIMIT);
     let truth = truth(&served).await;
     assert_eq!(truth.lists[0].len(), 181);
     assert_eq!(truth.lists[0][6]["values"]["electricity.voltage.rms.l1"], 200.0 + 3.0 / 7.0);

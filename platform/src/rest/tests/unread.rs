@@ -32,7 +32,7 @@ async fn a_client_that_never_reads_is_cut_off_and_does_not_keep_others_out() {
     let bench = Bench::start(ClockSource::Driven).await;
     fill(&bench).await;
     // There is one connection at a time, and this client has it.
-    let served = Served::with_connections(bench, 1).await;
+    let served = Served::with_connections(bench, 1);
     let mut deaf = ask_for_much(&served).await;
     assert_eq!(served.get("/api/v1/clock").await.status, 200);
     // What it was sent is less than what it asked for, and the connection is gone.
@@ -47,7 +47,7 @@ async fn a_client_that_never_reads_is_cut_off_and_does_not_keep_others_out() {
 async fn a_slow_client_that_does_read_gets_everything() {
     let bench = Bench::start(ClockSource::Driven).await;
     fill(&bench).await;
-    let served = Served::with_limits(bench, 1, Duration::from_secs(1)).await;
+    let served = Served::with_limits(bench, 1, Duration::from_secs(1));
     let mut slow = ask_for_much(&served).await;
     let mut bytes: Vec<u8> = Vec::new();
     let mut piece = vec![0; 256 * 1024];

@@ -16,7 +16,7 @@ impl Served {
         let bench = Bench::start_with(ClockSource::Wall, |config| {
             config.limits.rest_connections = 2 * seats;
         });
-        Arc::new(Self::with_connections(bench.await, 2 * seats + 8).await)
+        Arc::new(Self::with_connections(bench.await, 2 * seats + 8))
     }
 
     fn ask_in_background(self: &Arc<Self>, path: &'static str) -> Asking {
@@ -167,7 +167,7 @@ async fn the_commit_time_is_when_the_commit_was_done() {
     // What is left after a restart is when the transaction began.
     let Served { bench, server, .. } = Arc::into_inner(served).unwrap();
     assert!(server.stop(LIMIT).await);
-    let served = Served::over(bench.restart().await).await;
+    let served = Served::over(bench.restart().await);
     assert_eq!(committed(&served.ok("/api/v1/readings?after=0").await), began);
     served.stop().await;
 }

@@ -162,9 +162,10 @@ fn cell(one: &ClassRow, validity: &Validity) -> Cell {
         (status, _) => (status, status.word()),
     };
     let side = if judged.status == Status::Fail { "at least" } else { "at most" };
-    let bound = match is_judged {
-        true => format!("{side} {}", percent(three(judged.bound()))),
-        false => String::new(),
+    let bound = if is_judged {
+        format!("{side} {}", percent(three(judged.bound())))
+    } else {
+        String::new()
     };
     let stall = match judged.holds_up_to_ns.filter(|_| is_judged && judged.status != Status::Fail) {
         Some(ns) => format!("stalls up to {}", duration(nanoseconds(ns))),

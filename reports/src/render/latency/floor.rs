@@ -10,7 +10,7 @@ use super::super::page::{Fact, grouped};
 use super::words::{duration, nanoseconds};
 use crate::console::number;
 use crate::latency::Validity;
-use crate::record::{Floor, LinkFacts, RealTimeFacts, Summary};
+use crate::record::{Floor, LinkFacts, LoadSecond, RealTimeFacts, Summary, Wait};
 
 /// A link injects as asked if its release error's p99 is at most this share of the median delay it
 /// was to inject (latency rules, 4.2).
@@ -183,17 +183,50 @@ fn release_share(link: &LinkFacts) -> Option<f64> {
     (injected_ns > 0).then(|| error.p99_ns as f64 / injected_ns as f64)
 }
 
+/// `60 seconds; threads waited for a processor at most: bench 0.2 ms in a second, ...`.
+fn load_words(facts: &RealTimeFacts) -> String {
+    let Some(load) = &facts.load else {
+        return "not known: the kernel does not say how long threads wait".to_owned();
+    };
+    let seconds = &load.seconds;
+    let longest = |of: fn(&LoadSecond) -> Option<Wait>| {
+        let longest_ns = seconds.iter().filter_map(of).map(|wait| wait.total_ns).max();
+        longest_ns.map_or_else(|| "not known".to_owned(), |ns| duration(ns as f64))
+    };
+    let most = |of: fn(&LoadSecond) -> Option<f64>| {
+        let most = seconds.iter().filter_map(of).fold(None, |most: Option<f64>, share| {
+            Some(most.map_or(share, |most| most.max(share)))
+        });
+        most.map_or_else(|| "not known".to_owned(), |share| format!("{share:.1} %"))
+    };
+    format!(
+        "longest wait of a thread for a processor in any of {} s: bench {}, platform {}, kernel {}; \
+         pressure at most {}, stolen at most {}",
+        seconds.len(),
+        longest(|second| Some(second.bench)),
+        longest(|second| second.platform),
+        longest(|second| second.kernel),
+        most(|second| second.pressure),
+        most(|second| second.steal),
+    )
+}
+
 fn list(facts: &RealTimeFacts) -> Vec<Fact> {
     let deadlines = &facts.deadlines;
     let yes = |set: bool, yes: &str, no: &str| if set { yes } else { no }.to_owned();
-    let refused = facts.policy_refused.as_ref();
-    let policy = match refused {
-        Some(why) => format!("{} (real-time priority refused: {why})", facts.policy),
-        None => facts.policy.clone(),
+    let policy = |word: &str, refused: &Option<String>| match refused {
+        Some(why) => format!("{word} (real-time priority refused: {why})"),
+        None => word.to_owned(),
+    };
+    let of_platform = match &facts.platform_policy {
+        Some(word) => policy(word, &facts.platform_policy_refused),
+        None => "not known: the platform is not the bench's own".to_owned(),
     };
     let clock = &facts.clock;
     let mut list = vec![
-        Fact::new("scheduler policy", policy),
+        Fact::new("scheduler policy", policy(&facts.policy, &facts.policy_refused)),
+        Fact::new("scheduler policy of the platform", of_platform),
+        Fact::new("load during the run", load_words(facts)),
         Fact::new("timer", facts.timer.clone()),
         Fact::new("memory", yes(facts.memory_locked, "locked", "not locked")),
         Fact::new("clock", format!("CLOCK_MONOTONIC, source {}", clock.source)),

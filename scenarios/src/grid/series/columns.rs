@@ -10,8 +10,8 @@
 //! | `NAME.p_w.a`, `NAME.q_var.a` | that of one part: `a`, `b`, `c`, or `ab`, `bc`, `ca` of a delta |
 //!
 //! A power of the whole is split over the parts as the network's file splits it. What has no column
-//! stays as the file has it, but the reactive power of a load, or of a part, of which a column gives
-//! the active power alone: that keeps its power factor.
+//! stays as the file has it, but the reactive power of a load, or of a part, of which a column
+//! gives the active power alone: that keeps its power factor.
 
 use std::path::Path;
 

@@ -141,7 +141,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "recover_within = \"10 s\"",
         "recover_within = \"10 s\"\ndevice = \"direct\"",
-        "S030 55:8 <\"recovery\"> no injection touches what this check is about: the links that \
+        "S030 56:8 <\"recovery\"> no injection touches what this check is about: the links that \
          break carry none of its messages",
     ),
     ("recover_within = \"10 s\"", "recover_within = \"10 s\"\ndevice = \"meter-*\"", ""),

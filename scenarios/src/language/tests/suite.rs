@@ -158,7 +158,7 @@ fn each_published_row_is_said_to_be_reproduced_or_not() {
         (
             fitted,
             less,
-            "13:12 <\"paper-table-1-sinusoidal\"> no check says whether `meter` reproduces `active-power`",
+            "14:12 <\"paper-table-1-sinusoidal\"> no check says whether `meter` reproduces `active-power`",
         ),
         (
             fitted,

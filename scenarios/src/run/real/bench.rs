@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::acts::{Act, Obeyed, OpenCommand};
 use super::deadlines::Punctuality;
 use super::grace::ten_limits_ns;
+use super::load::LoadWatch;
 use super::observer::reading_of;
 use super::recorder::{self, LINGER_NS, Recorder};
 use super::report::Report;
@@ -23,7 +24,6 @@ use super::sender::Control;
 use super::setup::Parts;
 use super::timeline::Timeline;
 use super::{Punctual, reader};
-use crate::floor::measure;
 use crate::language::{Scenario, TlsUse};
 use crate::run::bench::Totals;
 use crate::run::console::{Console, Progress};
@@ -64,7 +64,7 @@ pub(super) struct RealBench<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) parts: Parts,
     writer: RunWriter,
-    live: Live,
+    pub(super) live: Live,
     pub(super) recorder: Recorder,
     pub(super) timeline: Timeline,
     clock: ClockWatch,
@@ -90,8 +90,8 @@ pub(super) struct RealBench<'a> {
     pub(super) refusals_read_ns: i64,
     unreadable: u64,
     pub(super) recorded: SimTime,
-    floor_before: Option<Floor>,
-    floor_after: Option<Floor>,
+    pub(super) floor_before: Option<Floor>,
+    pub(super) floor_after: Option<Floor>,
     pub(super) waited_until_ns: i64,
     /// Wall clock minus monotonic clock, for instants the platform tells.
     wall_offset_ns: i64,
@@ -99,6 +99,8 @@ pub(super) struct RealBench<'a> {
     has_begun: bool,
     /// Processor time spent on taking in reports and writing the record.
     recorder_cpu_ns: i64,
+    /// Over the machine's load, from the schedule's beginning on.
+    load: Option<LoadWatch>,
 }
 
 impl<'a> RealBench<'a> {
@@ -142,6 +144,7 @@ impl<'a> RealBench<'a> {
             latency_rows: 0,
             has_begun: false,
             recorder_cpu_ns: 0,
+            load: None,
         }
     }
 
@@ -200,43 +203,6 @@ impl<'a> RealBench<'a> {
         }
     }
 
-    pub(super) async fn measure_floor_before(
-        &mut self,
-        console: &Console,
-    ) -> Result<(), BenchError> {
-        let floor = self.measure_floor().await?;
-        console.floor(&floor, "before");
-        self.floor_before = Some(floor);
-        Ok(())
-    }
-
-    pub(super) async fn measure_floor_after(
-        &mut self,
-        console: &Console,
-    ) -> Result<(), BenchError> {
-        let floor = self.measure_floor().await?;
-        console.floor(&floor, "after");
-        console.cost(self.recorder_cpu_per_message_ns(), &self.parts.links.facts(self.scenario));
-        self.floor_after = Some(floor);
-        Ok(())
-    }
-
-    async fn measure_floor(&mut self) -> Result<Floor, BenchError> {
-        let options = self.parts.floor_options(self.scenario).await?;
-        let rng = self.scenario.streams().stream("floor");
-        let measuring = self.parts.handle.spawn(async move { measure(&options, rng).await });
-        let measured = measuring
-            .await
-            .map_err(|error| BenchError::Record(format!("the floor was not measured: {error}")))?;
-        let floor = measured
-            .map_err(|error| BenchError::Record(format!("the floor: {}", chain(&error))))?;
-        if self.parts.platform.is_own() && floor.echo_kind.starts_with("TCP") {
-            // Its broker passes echoes on; that it did not is no reason to measure something else.
-            return Err(BenchError::Record(format!("no floor was measured: {}", floor.echo_kind)));
-        }
-        Ok(floor)
-    }
-
     /// Runs the schedule from its beginning to its end.
     pub(super) async fn run(
         &mut self,
@@ -263,8 +229,9 @@ impl<'a> RealBench<'a> {
             let now_ns = monotonic_ns();
             while let Some((at_ns, act)) = self.acts.pop_front_if(|(at, _)| *at <= now_ns) {
                 // What the bench does late is a deadline missed like any other.
-                let lateness_ns = monotonic_ns() - at_ns;
-                self.punctuality.served(lateness_ns, SimDuration::from_seconds(60));
+                let served_ns = monotonic_ns();
+                let lateness_ns = served_ns - at_ns;
+                self.punctuality.served(served_ns, lateness_ns, SimDuration::from_seconds(60));
                 self.act(act, at_ns, console).await?;
             }
             if now_ns >= end_ns {
@@ -296,6 +263,7 @@ impl<'a> RealBench<'a> {
         )
         .with_linger(ten_limits_ns(self.scenario));
         self.clock = ClockWatch::start();
+        self.load = LoadWatch::start(self.parts.watched.clone());
         self.wall_offset_ns = host::wall_now().as_nanoseconds() - monotonic_ns();
         // What came before belongs to nobody's event time.
         self.events.clear();
@@ -332,7 +300,9 @@ impl<'a> RealBench<'a> {
     fn take(&mut self, report: Report) -> Result<(), BenchError> {
         match report {
             Report::Unserved { count } => self.punctuality.never_served(count),
-            Report::Due { lateness_ns, period } => self.punctuality.served(lateness_ns, period),
+            Report::Due { at_ns, lateness_ns, period } => {
+                self.punctuality.served(at_ns, lateness_ns, period);
+            }
             Report::Made { device, made } => {
                 self.parts.accounts[device].made(made).map_err(|message| BenchError::Device {
                     device: self.scenario.devices[device].name.clone(),
@@ -532,7 +502,7 @@ impl<'a> RealBench<'a> {
     }
 
     /// Processor time of the record per message that was published.
-    fn recorder_cpu_per_message_ns(&self) -> i64 {
+    pub(super) fn recorder_cpu_per_message_ns(&self) -> i64 {
         self.recorder_cpu_ns / i64::try_from(self.totals.published.max(1)).unwrap_or(i64::MAX)
     }
 
@@ -564,17 +534,33 @@ impl<'a> RealBench<'a> {
     }
 
     /// What the run says of its clocks, timers, links and floor.
-    pub(super) async fn facts(&self, punctual: &Punctual) -> RealTimeFacts {
+    pub(super) async fn facts(&mut self, punctual: &Punctual) -> RealTimeFacts {
         let (policy, policy_refused) = punctual.policy().await;
+        let origin_ns = self.timeline.origin_ns;
+        let seen = self.load.take().and_then(|watch| watch.end(origin_ns));
+        let (load, furthest_ns) = seen.map_or((None, 0), |(load, step)| (Some(load), step));
+        let mut clock = host::clock_facts(&self.clock);
+        // A step forth and back is none at the end.
+        if furthest_ns.abs() > clock.wall_step_ns.abs() {
+            clock.wall_step_ns = furthest_ns;
+        }
+        let (platform_policy, platform_policy_refused) = match self.parts.platform.policy() {
+            Some((policy, refused)) => (Some(policy.clone()), refused.clone()),
+            None => (None, None),
+        };
         let counted = self.recorder.counted();
         let polls = self.parts.polls.load(Ordering::Relaxed);
         RealTimeFacts {
-            clock: host::clock_facts(&self.clock),
+            clock,
             timer: lastmeter_link::timer::KIND.to_owned(),
             policy,
             policy_refused,
+            platform_policy,
+            platform_policy_refused,
             memory_locked: false,
             deadlines: self.punctuality.facts(),
+            late_ticks: self.punctuality.late_ticks(origin_ns),
+            load,
             waited_until_ns: self.waited_until_ns,
             floor_before: self.floor_before.clone(),
             floor_after: self.floor_after.clone(),

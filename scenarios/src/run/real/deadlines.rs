@@ -5,7 +5,7 @@
 //! account is in the latency, not here.
 
 use hdrhistogram::Histogram;
-use lastmeter_reports::record::Deadlines;
+use lastmeter_reports::record::{Deadlines, LateTick};
 use lastmeter_units::SimDuration;
 
 /// The latest a due instant may be served, however long the period.
@@ -19,6 +19,9 @@ fn limit_ns(period: SimDuration) -> i64 {
     (period.0 / 10).clamp(1, LIMIT_MAX_NS)
 }
 
+/// So many missed ones are kept one by one. More are more than one in a hundred of a million.
+const KEPT_MAX: usize = 10_000;
+
 /// Counts due instants and how late they were served.
 pub(crate) struct Punctuality {
     lateness: Histogram<u64>,
@@ -26,6 +29,10 @@ pub(crate) struct Punctuality {
     missed: u64,
     limit_ns: i64,
     worst_ns: i64,
+    /// The missed ones, by instants of the monotonic clock.
+    missed_ticks: Vec<LateTick>,
+    /// How many of them are not known one by one.
+    unknown: u64,
 }
 
 impl Punctuality {
@@ -37,14 +44,24 @@ impl Punctuality {
             missed: 0,
             limit_ns: LIMIT_MAX_NS,
             worst_ns: 0,
+            missed_ticks: Vec::new(),
+            unknown: 0,
         }
     }
 
-    /// A due instant was served so late.
-    pub(crate) fn served(&mut self, lateness_ns: i64, period: SimDuration) {
+    /// A due instant was served so late, at this instant.
+    pub(crate) fn served(&mut self, at_ns: i64, lateness_ns: i64, period: SimDuration) {
         let limit = limit_ns(period);
         self.scheduled += 1;
-        self.missed += u64::from(lateness_ns > limit);
+        if lateness_ns > limit {
+            self.missed += 1;
+            if self.missed_ticks.len() < KEPT_MAX {
+                let tick = LateTick { at_ns: at_ns.saturating_sub(lateness_ns), lateness_ns };
+                self.missed_ticks.push(tick);
+            } else {
+                self.unknown += 1;
+            }
+        }
         self.limit_ns = self.limit_ns.min(limit);
         self.worst_ns = self.worst_ns.max(lateness_ns);
         self.lateness.saturating_record(lateness_ns.max(0).unsigned_abs());
@@ -54,6 +71,16 @@ impl Punctuality {
     pub(crate) fn never_served(&mut self, count: u64) {
         self.scheduled += count;
         self.missed += count;
+        self.unknown += count;
+    }
+
+    /// The missed ones, since `origin_ns`; none if not all of them are known.
+    pub(crate) fn late_ticks(&self, origin_ns: i64) -> Vec<LateTick> {
+        if self.unknown > 0 {
+            return Vec::new();
+        }
+        let since = |tick: &LateTick| LateTick { at_ns: tick.at_ns - origin_ns, ..*tick };
+        self.missed_ticks.iter().map(since).collect()
     }
 
     pub(crate) fn facts(&self) -> Deadlines {
@@ -84,9 +111,19 @@ mod tests {
             (5_000_001, period(500)),
             (3_000_000_000, period(60_000)),
         ] {
-            punctuality.served(lateness_ns, period);
+            punctuality.served(7_000_000_000, lateness_ns, period);
         }
+        let tick = |at_ns, lateness_ns| LateTick { at_ns, lateness_ns };
+        let ticks = punctuality.late_ticks(4_000_000_000);
+        let expected = [
+            tick(2_998_999_999, 1_000_001),
+            tick(2_994_999_999, 5_000_001),
+            tick(0, 3_000_000_000),
+        ];
+        assert_eq!(ticks, expected);
         punctuality.never_served(2);
+        // When those were nobody knows.
+        assert_eq!(punctuality.late_ticks(0), []);
         let facts = punctuality.facts();
         assert_eq!((facts.scheduled, facts.missed), (7, 5));
         assert_eq!((facts.limit_ns, facts.worst_ns), (1_000_000, 3_000_000_000));

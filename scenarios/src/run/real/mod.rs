@@ -12,8 +12,10 @@ mod acts;
 mod alarm;
 mod bench;
 mod deadlines;
+mod floors;
 mod grace;
 mod links;
+mod load;
 mod observer;
 mod reader;
 mod recorder;
@@ -179,7 +181,7 @@ async fn drive(
 ) -> Result<(), Halt> {
     let whole = async {
         bench.connect().await?;
-        bench.measure_floor_before(console).await?;
+        bench.measure_floor_before(console, options.wait_quiet).await?;
         bench.run(console, started).await?;
         bench.drain(console).await?;
         bench.measure_floor_after(console).await

@@ -14,8 +14,8 @@ use crate::run::shell::DeviceNote;
 pub(crate) enum Report {
     /// Due instants were never served.
     Unserved { count: u64 },
-    /// A due instant was served: its message was handed over so late.
-    Due { lateness_ns: i64, period: SimDuration },
+    /// A due instant was served: its message was handed over at this instant, so late.
+    Due { at_ns: i64, lateness_ns: i64, period: SimDuration },
     /// A device made a reading.
     Made { device: usize, made: Made },
     /// A reading was handed to the link for the first time.

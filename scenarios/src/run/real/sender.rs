@@ -217,8 +217,8 @@ impl Sender {
             self.send_what_waits()?;
             if is_due {
                 // What the bench itself took until the message was handed over counts too.
-                let lateness_ns = monotonic_ns() - intended_ns;
-                self.tell(Report::Due { lateness_ns, period });
+                let at_ns = monotonic_ns();
+                self.tell(Report::Due { at_ns, lateness_ns: at_ns - intended_ns, period });
             }
         }
         Ok(())

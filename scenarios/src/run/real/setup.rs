@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::alarm::Alarm;
 use super::links::Links;
+use super::load::Watched;
 use super::observer::{Devices, observe};
 use super::recorder::Observer;
 use super::report::Report;
@@ -49,6 +50,8 @@ pub(super) struct Parts {
     pub(super) closing: watch::Sender<bool>,
     pub(super) polls: Arc<AtomicBool>,
     pub(super) handle: tokio::runtime::Handle,
+    /// Whose waits for a processor are watched.
+    pub(super) watched: Watched,
 }
 
 /// Starts the platform and opens every connection; the schedule does not begin yet.
@@ -74,7 +77,13 @@ pub(super) async fn assemble(
     };
     let names = scenario.devices.iter().enumerate().map(|(index, row)| (row.name.clone(), index));
     let devices: Devices = Arc::new(names.collect());
+    let watched = Watched {
+        child: platform.child_id(),
+        is_unseen: !platform.is_own() && platform.is_here(),
+        is_raised: place.real_time_priority,
+    };
     let mut parts = Parts {
+        watched,
         platform,
         rest,
         accounts: Vec::new(),

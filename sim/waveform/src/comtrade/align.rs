@@ -4,8 +4,8 @@
 //!
 //! By a windowed sinc on the samples of a section; where it reaches beyond the section, into the
 //! neighbour's values at the instants the section would have had. Beyond the recording's ends
-//! samples are mirrored about the first or last one. Where a sample that is needed is missing, a straight
-//! line between the neighbours takes the sinc's place, and is missing with them.
+//! samples are mirrored about the first or last one. Where a sample that is needed is missing, a
+//! straight line between the neighbours takes the sinc's place, and is missing with them.
 //!
 //! Works on columns of any length one after another and holds the records in reach. What comes out
 //! does not depend on how the samples were cut.

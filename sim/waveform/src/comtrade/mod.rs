@@ -8,8 +8,8 @@
 //!
 //! What is refused rather than guessed: truncated data, swapped byte order, a channel count that
 //! does not fit the data. What is guessed is noted in [`Recording::notes`]. Sections of different
-//! rates are resampled at the highest rate and skewed channels at the common instants, by a windowed
-//! sinc, and that is noted. Never reserves memory for what a header only announces.
+//! rates are resampled at the highest rate and skewed channels at the common instants, by a
+//! windowed sinc, and that is noted. Never reserves memory for what a header only announces.
 
 mod align;
 mod ascii;

@@ -18,9 +18,6 @@ use crate::network::{
 
 mod transformer;
 
-/// Why a second bus of a delta is rejected.
-const DELTA_OF_TWO: &str = "a delta has no bus2";
-
 /// What is being built.
 pub(super) struct Builder<'w> {
     world: &'w World,
@@ -312,9 +309,6 @@ impl Builder<'_> {
     }
 
     fn capacitor(&mut self, object: &Object, own: &Capacitor) -> Told<()> {
-        if own.delta && own.has_second_bus {
-            return Err(DELTA_OF_TWO.to_owned());
-        }
         if !own.on {
             return Ok(());
         }
@@ -339,9 +333,6 @@ impl Builder<'_> {
         let z = Complex64::new(r, x);
         if !(z.norm() > 0.0 && z.norm().is_finite()) {
             return Err("it has no impedance".to_owned());
-        }
-        if own.delta && own.has_second_bus {
-            return Err(DELTA_OF_TWO.to_owned());
         }
         let Some(other) = &own.other else {
             let parts = self.parts(

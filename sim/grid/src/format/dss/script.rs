@@ -175,7 +175,7 @@ impl Runner<'_> {
     }
 
     fn command(&mut self, line: &str) -> Told<()> {
-        let mut tokens = Tokens::of_line(line.strip_prefix('?').map_or(line, |_| "get"));
+        let mut tokens = Tokens::of_line(line.strip_prefix('?').map_or(line, |_| "?"));
         // "~" needs no blank behind it.
         if let Some(rest) = line.strip_prefix('~') {
             return self.edit(Tokens::of_line(rest));
@@ -285,7 +285,7 @@ impl Runner<'_> {
             self.world.frequency_hz = self.default_hz;
             let at = self.make(Class::Source, "source");
             if let State::Source(source) = &mut self.world.objects[at].state {
-                source.bus.name = "sourcebus".to_owned();
+                "sourcebus".clone_into(&mut source.bus.name);
             }
             return self.edit(tokens);
         }

@@ -294,6 +294,15 @@ fn what_is_not_known_is_refused_by_name_and_line() {
         ("load.x.kw=1", "main.dss:4: there is no load \"x\""),
         ("new vsource.source", "main.dss:4: vsource source exists already, from line 3"),
         ("new vsource.x", "main.dss:4: vsource x: it has no bus"),
+        (
+            "new transformer.t buses=[sourcebus b] kvs=[11 .4] maxtap=1.02\n\
+             new regcontrol.r transformer=t winding=2",
+            "main.dss:5: regcontrol r: maxtap and mintap of its winding are no whole numbers of",
+        ),
+        (
+            "new capacitor.x bus1=b conn=delta enabled=no\n~ bus2=b.0.0.0",
+            "main.dss:5: capacitor x: a delta has no bus2",
+        ),
         ("new load.x bus1=b conn=sideways", "main.dss:4: load x: Conn: \"sideways\" is neither"),
         (
             "new transformer.s phases=1 windings=3 buses=(sourcebus.1 x.1.0 x.0.2) kvs=(7 .1 .1)",

@@ -3,7 +3,7 @@
 use num_complex::Complex64;
 
 use super::Builder;
-use crate::format::dss::class::{Regulator, Side, Transformer};
+use crate::format::dss::class::{Class, Regulator, Side, State, Transformer};
 use crate::format::dss::script::Object;
 use crate::format::dss::value::Told;
 use crate::network::{
@@ -107,6 +107,13 @@ impl Builder<'_> {
         if enabled && side.tap.is_none_or(|tap| tap.lowest == tap.highest) {
             return Err("the tap of its winding stands between two positions".to_owned());
         }
+        if enabled && !self.has_whole_taps(&own.transformer, winding) {
+            return Err(
+                "maxtap and mintap of its winding are no whole numbers of taps away from 1; \
+                        OpenDSS then ends between two of them: unsupported"
+                    .to_owned(),
+            );
+        }
         self.network.regulators.push(network::Regulator {
             name: object.name.as_str().into(),
             transformer: at as u32,
@@ -127,6 +134,21 @@ impl Builder<'_> {
             place,
         });
         Ok(())
+    }
+
+    /// Whether the ends of a winding's taps are taps as those between them are.
+    fn has_whole_taps(&self, transformer: &str, winding: usize) -> bool {
+        let found = self.world.find(Class::Transformer, transformer);
+        let Some(State::Transformer(own)) = found.map(|at| &self.world.objects[at].state) else {
+            return false;
+        };
+        own.sides.get(winding).is_some_and(|side| {
+            let whole = |tap: f64| {
+                let taps = (tap - 1.0) / side.tap_step();
+                (taps - taps.round()).abs() <= 1e-6
+            };
+            whole(side.highest_tap) && whole(side.lowest_tap)
+        })
     }
 }
 

@@ -44,7 +44,7 @@ pub(in crate::format::dss) struct Capacitor {
     pub(in crate::format::dss) farads: Option<f64>,
     pub(in crate::format::dss) on: bool,
     /// Whether `bus2` was given.
-    pub(in crate::format::dss) has_second_bus: bool,
+    has_second_bus: bool,
 }
 
 impl Default for Capacitor {
@@ -85,6 +85,11 @@ impl Capacitor {
         Ok(())
     }
 
+    /// Whether its properties fit together, after it was edited.
+    pub(super) fn settle(&self) -> Told<()> {
+        without_second_bus(self.delta && self.has_second_bus)
+    }
+
     /// This with what `like` copies of another one.
     pub(in crate::format::dss) fn like(&self, other: &Self) -> Told<Self> {
         if self.delta || other.delta {
@@ -98,7 +103,12 @@ impl Capacitor {
 /// Why `like` is rejected of a delta.
 pub(super) const DELTA_LIKE: &str = "of a delta OpenDSS copies other terminals; write it out";
 
-/// Whether it is a delta now; of one that was OpenDSS leaves the other terminal open.
+/// That a delta has no second bus: to `OpenDSS` it has one terminal.
+pub(super) fn without_second_bus(has_one: bool) -> Told<()> {
+    if has_one { Err("a delta has no bus2".to_owned()) } else { Ok(()) }
+}
+
+/// Whether it is a delta now; of one that was `OpenDSS` leaves the other terminal open.
 pub(super) fn not_back(before: bool, now: bool) -> Told<bool> {
     if before && !now {
         return Err("it was delta before; OpenDSS then leaves its star point open".to_owned());

@@ -148,6 +148,8 @@ impl State {
                 own.settle();
                 Ok(())
             }
+            Self::Capacitor(own) => own.settle(),
+            Self::Reactor(own) => own.settle(),
             _ => Ok(()),
         }
     }

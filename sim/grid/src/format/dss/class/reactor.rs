@@ -1,7 +1,7 @@
 //! `Reactor`: to earth, between phases, or in series.
 
 use super::UNSUPPORTED;
-use super::capacitor::{DELTA_LIKE, not_back};
+use super::capacitor::{DELTA_LIKE, not_back, without_second_bus};
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
     Entry, RATING, RELIABILITY, base_frequency, noted, obeyed, obeyed_as, rejected, rejected_but,
@@ -45,7 +45,7 @@ pub(in crate::format::dss) struct Reactor {
     /// The other end; earth if there is none.
     pub(in crate::format::dss) other: Option<Bus>,
     /// Whether `bus2` was given.
-    pub(in crate::format::dss) has_second_bus: bool,
+    has_second_bus: bool,
     pub(in crate::format::dss) phases: usize,
     kvar: f64,
     kv: f64,
@@ -89,6 +89,11 @@ impl Reactor {
             _ => return Err(UNSUPPORTED.to_owned()),
         }
         Ok(())
+    }
+
+    /// Whether its properties fit together, after it was edited.
+    pub(super) fn settle(&self) -> Told<()> {
+        without_second_bus(self.delta && self.has_second_bus)
     }
 
     /// This with what `like` copies of another one.

@@ -36,7 +36,10 @@ pub(super) const PROPERTIES: &[Entry] = &[
     rejected_unless_checked("Z2", "only the positive-sequence impedance"),
     obeyed("puZ1"),
     obeyed("puZ0"),
-    rejected_unless_checked("puZ2", "only the positive-sequence impedance"),
+    rejected_unless_checked(
+        "puZ2",
+        "only the positive-sequence impedance; without puZ1 it counts for nothing, as in OpenDSS",
+    ),
     obeyed_as("BaseMVA", "for puZ1 and puZ0"),
     noted("Yearly", MOMENT),
     noted("Daily", MOMENT),
@@ -117,7 +120,7 @@ impl Default for Source {
     fn default() -> Self {
         let ohm = Sequences::new(Complex64::new(1.65, 6.6), Complex64::new(1.9, 5.7));
         let mut own = Self {
-            bus: Bus { name: "sourcebus".to_owned(), nodes: Vec::new() },
+            bus: Bus::default(),
             base_kv: 115.0,
             pu: 1.0,
             angle_deg: 0.0,
@@ -242,7 +245,7 @@ impl Source {
         if self.ohm.z1 == self.ohm.z2 {
             Ok((self.ohm.z1, self.ohm.z0))
         } else {
-            Err("z2 other than z1 is unsupported".to_owned())
+            Err("z2 (puz2) other than z1 (puz1) is unsupported".to_owned())
         }
     }
 

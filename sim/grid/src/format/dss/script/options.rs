@@ -34,6 +34,15 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Rejects a frequency that is not the circuit's.
+    fn is_of_circuit(&self, hertz: f64) -> Told<()> {
+        let own = self.world.frequency_hz;
+        if hertz == own {
+            return Ok(());
+        }
+        Err(format!("the circuit is of {own} Hz; set DefaultBaseFrequency before it"))
+    }
+
     fn option(&mut self, name: &str, value: Value<'_>) -> Told<()> {
         if self.world.circuit.is_none() && !matches!(name, "defaultbasefrequency" | "datapath") {
             return Err("there is no circuit yet; set it behind \"new circuit.NAME\"".to_owned());
@@ -43,12 +52,7 @@ impl Runner<'_> {
                 self.default_hz = value.positive()?;
             }
             "defaultbasefrequency" | "frequency" | "basefrequency" => {
-                if value.positive()? != self.world.frequency_hz {
-                    return Err(format!(
-                        "the circuit is of {} Hz; set DefaultBaseFrequency before it",
-                        self.world.frequency_hz
-                    ));
-                }
+                self.is_of_circuit(value.positive()?)?;
             }
             "voltagebases" => self.world.voltage_bases_kv = value.numbers()?,
             "loadmult" => self.world.load_multiplier = value.number()?,

@@ -1,0 +1,145 @@
+"""Runs the wide-area experiment while the machine is busy: load must not decide a verdict.
+
+Hogs are processes that compute without an end. They are there before a run, while it goes on, or
+for a part of it only. The platform is healthy, or slowed: its messages take 100 ms longer, which
+the published figures do not allow.
+
+- Healthy under load: no check may fail.
+- Slowed under load: no check that a slower platform breaks may pass.
+- Healthy and quiet: 9 of 10 pass. Slowed and quiet: 9 of 10 fail.
+
+Quiet is what the floor measured as quiet: a run that says of itself that checks could not be judged
+on its floor is repeated, at most three times, and not counted.
+
+    load_runs.py            12 short runs: 8 under load, 2 slowed, 2 healthy ones
+    load_runs.py --whole    40 runs as the scenario has them, with a table
+"""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from peer.bench import LASTMETER, Comparison
+
+SCENARIO = "scenarios/library/real-time/communication-performance.toml"
+SLOWED = ["--set", 'link.wan.delay="100 ms"']
+SHORT = ["--set", 'scenario.duration="28 s"']
+# What 100 ms more break for certain: the published median is 140 ms, give or take 5 ms.
+BROKEN_BY_DELAY = ["published-median", "published-q1", "published-q3", "published-lower-whisker"]
+WHEN = ["before", "during", "within"]
+SEED = 20270118
+REPEATS = 3
+HOG = "while True:\n    pass\n"
+
+
+class Hogs:
+    """So many processes that compute, from one instant to another since it was made."""
+
+    def __init__(self, count, when, duration):
+        # Starting and the floor take some 8 s.
+        begin, end = {
+            "none": (None, None),
+            "before": (0, duration + 8),
+            "during": (8, 3600),
+            "within": (12, 12 + duration / 2),
+        }[when]
+        self.count, self.begin, self.end, self.hogs = count, begin, end, []
+        self.made = time.monotonic()
+
+    def look(self):
+        since = time.monotonic() - self.made
+        wanted = self.begin is not None and self.begin <= since < self.end
+        if wanted and not self.hogs:
+            command = [sys.executable, "-c", HOG]
+            self.hogs = [subprocess.Popen(command) for _ in range(self.count)]
+        elif not wanted:
+            self.stop()
+
+    def stop(self):
+        for hog in self.hogs:
+            hog.kill()
+            hog.wait()
+        self.hogs = []
+
+
+def run(folder, arguments, hogs):
+    """Exit code, verdicts by check, and whether its floor was quiet."""
+    command = [LASTMETER, "run", SCENARIO, "--out", str(folder), *arguments]
+    with open(f"{folder}.log", "w", encoding="utf-8") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            while process.poll() is None:
+                hogs.look()
+                time.sleep(0.1)
+        finally:
+            hogs.stop()
+            process.kill()
+            process.wait()
+    verdicts = json.loads((folder / "verdicts.json").read_text())["verdicts"]
+    quiet = not any(one["reason"] == "not-measurable-here" for one in verdicts)
+    return process.returncode, {one["check"]: one for one in verdicts}, quiet
+
+
+def plan(whole):
+    """Healthy or slowed, how many hogs, and when."""
+    draw = random.Random(SEED)
+    loads = [(1 + number % 8, WHEN[number % 3]) for number in range(10 if whole else 8)]
+    draw.shuffle(loads)
+    if whole:
+        cases = [("healthy", *load) for load in loads] + [("slowed", *load) for load in loads]
+        return cases + [("healthy", 0, "none")] * 10 + [("slowed", 0, "none")] * 10
+    cases = [("healthy", *load) for load in loads[:6]] + [("slowed", *load) for load in loads[6:]]
+    return cases + [("slowed", 0, "none")] * 2 + [("healthy", 0, "none")] * 2
+
+
+def main():
+    whole = "--whole" in sys.argv[1:]
+    comparison, counted, rows = Comparison(), {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (platform, count, when) in enumerate(plan(whole)):
+            arguments = ([] if whole else SHORT) + (SLOWED if platform == "slowed" else [])
+            for attempt in range(REPEATS if when == "none" else 1):
+                out = Path(folder) / f"{number}-{attempt}"
+                hogs = Hogs(count, when, 60 if whole else 28)
+                code, verdicts, quiet = run(out, arguments, hogs)
+                if quiet or when != "none":
+                    break
+            label = f"{platform}, {count} hogs, {when}"
+            statuses = {name: one["status"] for name, one in verdicts.items()}
+            failed = [name for name, status in statuses.items() if status in ("fail", "error")]
+            rows.append((label, code, statuses, quiet))
+            told = ", ".join(f"{name} {one['status']} ({one['reason']})" for name, one in verdicts.items()
+                             if one["status"] != "pass")
+            print(f"{label}: exit {code}; {told or 'all pass'}", flush=True)
+            comparison.true(f"{label}: {len(statuses)} verdicts", len(statuses) == 10)
+            if platform == "healthy" and when != "none":
+                whys = [verdicts[name]["why"] for name in failed]
+                comparison.true(f"{label}: no fail from load {failed} {whys}", not failed)
+            elif platform == "slowed" and when != "none":
+                passed = [name for name in BROKEN_BY_DELAY if statuses[name] == "pass"]
+                comparison.true(f"{label}: no pass of a slowed platform {passed}", not passed)
+            elif quiet:
+                good = (code == 0) if platform == "healthy" else (code == 1)
+                counted.setdefault(platform, []).append(good)
+            else:
+                print(f"{label}: the machine was never quiet; not counted")
+    for platform, good in sorted(counted.items()):
+        print(f"quiet, {platform}: {sum(good)} of {len(good)} as they have to")
+        if whole:
+            comparison.true(f"quiet, {platform}", 10 * sum(good) >= 9 * len(good))
+        elif platform == "slowed":
+            comparison.true("quiet, slowed: one fails", any(good))
+    if whole:
+        print("\n| platform, load | exit | pass | fail | inconclusive |\n|---|---|---|---|---|")
+        for label, code, statuses, _ in rows:
+            counts = [list(statuses.values()).count(one) for one in ("pass", "fail", "inconclusive")]
+            print(f"| {label} | {code} | {' | '.join(map(str, counts))} |")
+    comparison.end()
+
+
+if __name__ == "__main__":
+    main()
