@@ -67,10 +67,16 @@ fn the_single_file_sample_is_its_single_precision_numbers() {
     let recording = comtrade::read_cff(&cff).unwrap();
     let data = &cff[cff.len() - 4214..];
     assert_eq!(recording.samples(), 301);
-    for (record, &found) in data.chunks_exact(14).zip(&recording.channels[0].samples) {
-        let value = f32::from_le_bytes([record[8], record[9], record[10], record[11]]);
-        assert_eq!(found, f64::from(value));
+    let value = |record: &[u8]| {
+        f64::from(f32::from_le_bytes([record[8], record[9], record[10], record[11]]))
+    };
+    let values: Vec<f64> = data.chunks_exact(14).map(value).collect();
+    let step = values.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+    // Its header states a skew of 1 us, a ten-thousandth of the time between two samples.
+    for (value, &found) in values.iter().zip(&recording.channels[0].samples) {
+        assert!((found - value).abs() <= 5e-4 * step, "{found} for {value}, step {step}");
     }
+    assert!(values != recording.channels[0].samples);
     assert_eq!((recording.rate_hz, recording.nominal_hz), (100.0, None));
     assert_eq!(recording.channels[0].kind, ChannelKind::Other);
     // Its stamps count milliseconds where the format says nanoseconds.
