@@ -135,10 +135,14 @@ def lengthened(comparison, path, folder):
 
 
 def refilled(comparison, path, folder):
-    """sample_float32.cff with a unit, a rate and a sine, so that it can be measured."""
+    """sample_float32.cff with a unit, a rate and a sine, so that it can be measured; and without its
+    skew, which the foreign reader leaves in."""
     with open(path, "rb") as file:
         text = file.read()
-    for old, new in ((b",none,", b",V,"), (b"100.000000,301", b"1000.000000,301")):
+    for old, new in (
+        (b",none,1.000000,0.000000,1.000000,", b",V,1.000000,0.000000,0.000000,"),
+        (b"100.000000,301", b"1000.000000,301"),
+    ):
         comparison.true(f"{old.decode()} is in the file", text.count(old) == 1)
         text = text.replace(old, new)
     data = b"".join(
