@@ -103,7 +103,8 @@ def broken_and_overridden(comparison, schema):
         broken, whole = groups
         comparison.same("errors of the broken file", broken.attrib["errors"], "1")
         case = broken.find("testcase")
-        comparison.true("it says why", "key `duration`" in case.find("error").attrib["message"], case)
+        why = case.find("error").attrib["message"]
+        comparison.true("it says why", "the scenario has no checks" in why, why)
         comparison.true("and in one word", ("reason", "file-broken") in properties(case), case)
         changed = [value for name, value in properties(whole) if name == "override"]
         comparison.same("what was changed", changed, ["scenario.seed = 4711 (was 2027)"])

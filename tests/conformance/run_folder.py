@@ -29,6 +29,7 @@ FACTS = [
 VERDICT = [
     "check", "scenario", "status", "reason", "measured", "limit", "unit", "n", "bound", "at", "covers", "why",
 ]
+IMPLICIT = ["unjudged-readings", "unjudged-commands", "platform-answers"]
 STATUSES = ["pass", "skipped", "inconclusive", "fail", "error"]
 # A drawing of what is connected to what: it shows no data, so it has none beside it.
 DRAWINGS = {"bench.svg"}
@@ -151,7 +152,10 @@ def scenario(comparison, run, name):
     names = [name for device in document["device"] for name in expanded(device, loads)]
     comparison.same(f"{name}: devices", [d["name"] for d in run.facts["devices"]], names)
     checks = [check["name"] for check in document["check"]]
-    comparison.same(f"{name}: checks", [v["check"] for v in run.verdicts], checks)
+    judged = [v["check"] for v in run.verdicts]
+    # What no check of the scenario judges makes verdicts of its own, behind these.
+    own = [check for check in judged[len(checks):] if check in IMPLICIT]
+    comparison.same(f"{name}: checks", judged, checks + own)
 
 
 def loads_of(run, document):
