@@ -529,7 +529,7 @@ class Tables:
             lines += [(f"{what} {key}", float(row[key]), value) for key, value in expected.items()]
             status = "modelled"
             if not self.run.virtual:
-                status, _ = self.judge.concluded(population, judged, limit)
+                status, _ = self.judge.concluded(population, judged, limit, population.by_load(limit))
             span = (row["from"], row["to"])
             if (row["status"], span) != (status, population.span):
                 words.append((what, row["status"], status))
