@@ -79,7 +79,7 @@ def run(folder, arguments, hogs):
             hogs.stop()
             process.kill()
             process.wait()
-    verdicts = json.loads((folder / "verdicts.json").read_text())["verdicts"]
+    verdicts = json.loads((folder / "verdicts.json").read_text())
     quiet = not any(one["reason"] == "not-measurable-here" for one in verdicts)
     return process.returncode, {one["check"]: one for one in verdicts}, quiet
 
