@@ -188,8 +188,8 @@ fn every_shipped_scenario_says_what_it_covers_and_every_twin_whose_it_is() {
             if is_twin {
                 continue;
             }
-            // Published rows may stand beside those that are claimed, and what is known to be missed
-            // shows nothing of any requirement.
+            // Published rows may stand beside those that are claimed, and what is known to be
+            // missed shows nothing of any requirement.
             let may_cover_nothing = check["kind"].as_str() == Some("published_table");
             let is_missed = check.get("not_reproduced").is_some();
             let covers = check.get("covers").is_some();

@@ -248,7 +248,9 @@ impl Published {
         };
         // A time that would matter: a tenth of the tolerance, or of the delay that counts.
         let limit_ns = figure.under_ns.unwrap_or((figure.tolerance * 1e9) as i64);
-        let Some((least, is_touched)) = population.least_distribution(limit_ns) else {
+        let Some((least, is_touched)) =
+            population.least_distribution(limit_ns, figure.under_ns.is_some())
+        else {
             if population.hold_ups().busy_seconds(limit_ns).0 == 0 {
                 return alone;
             }

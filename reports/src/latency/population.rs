@@ -509,7 +509,11 @@ impl Population {
     /// The delays in order as they are without what load may have added to them, where that touches
     /// so long a time; the second figure says whether it touches any. `None` if there were too many
     /// to keep.
-    pub fn least_distribution(&self, limit_ns: i64) -> Option<(Distribution, bool)> {
+    pub fn least_distribution(
+        &self,
+        limit_ns: i64,
+        is_share: bool,
+    ) -> Option<(Distribution, bool)> {
         let mut is_touched = false;
         let least = self.messages()?.iter().map(|message| {
             let Message { intended_ns, delay, .. } = *message;
@@ -517,7 +521,12 @@ impl Population {
                 return delay;
             }
             let alive = (intended_ns, intended_ns.saturating_add(delay));
-            let held_up_ns = self.hold_ups.as_a_rule_ns(alive, limit_ns);
+            // A share is moved by few messages, a median or a quartile by many.
+            let held_up_ns = if is_share {
+                self.hold_ups.touching_ns(alive, limit_ns)
+            } else {
+                self.hold_ups.as_a_rule_ns(alive, limit_ns)
+            };
             is_touched |= held_up_ns > 0;
             delay.saturating_sub(held_up_ns)
         });

@@ -230,10 +230,11 @@ class Population:
         shorter = came & ~over & (self.delay - fastest > limit)
         return carried, int(np.sum(shorter))
 
-    def least(self, limit):
+    def least(self, limit, is_share):
         """The delays without what load may have added to them."""
+        added = self.run.held_up if is_share else self.run.as_a_rule
         held_up = [
-            0 if taken == INFINITE else self.run.as_a_rule(due, int(due) + int(taken), limit)
+            0 if taken == INFINITE else added(due, int(due) + int(taken), limit)
             for due, taken in zip(self.due, self.delay)
         ]
         return self.delay - np.array(held_up, dtype=self.delay.dtype)
