@@ -101,7 +101,7 @@ pub enum Output {
         payload: Vec<u8>,
     },
     /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
-    /// message, and comes before the reading's own `Publish`.
+    /// message, and comes before the reading's own `Publish`.
     Reading {
         /// The epoch it is numbered in.
         epoch: Epoch,
@@ -177,7 +177,7 @@ pub trait Device: Send {
     /// What its readings contain, in the order of the message.
     fn quantities(&self) -> &[MeasurementId];
 
-    /// How it makes totals (D-21).
+    /// How it makes totals.
     fn netting(&self) -> Netting;
 
     /// The constant on its nameplate, in pulses per kWh and kvarh: what its pulse outputs are to be

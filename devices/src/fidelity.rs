@@ -1,4 +1,4 @@
-//! The test that holds the two fidelities together: the same spectrum rendered sample by
+//! The test that holds the two fidelities together: the same spectrum rendered sample by
 //! sample through front end and engine, and computed in closed form, window by window.
 //!
 //! Limit: 20 ppm of U, I and S, plus five standard deviations of the noise. Interharmonics closer

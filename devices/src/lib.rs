@@ -6,7 +6,7 @@
 //!
 //! Terms: a *terminal* is where a device is connected; a *window* is the measurement interval of
 //! 10 or 12 cycles (IEC 61000-4-30); a *reading* is one report, made of all windows completed
-//! since the last one; the *outbox* holds what the platform has not acknowledged yet.
+//! since the last one; the *outbox* holds what the platform has not acknowledged yet.
 //!
 //! No I/O, no clock. Nothing here computes a reference value: what a device reports and what it
 //! is judged against share no code (architecture invariant 1).

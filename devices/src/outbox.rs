@@ -1,6 +1,6 @@
 //! What a device has to say and the platform has not taken over yet.
 //!
-//! In memory, in order. It survives a simulated reset of the device: whoever resets the
+//! In memory, in order. It survives a simulated reset of the device: whoever resets the
 //! device keeps the outbox and tells it [`Outbox::disconnected`]. Delivery is at least once: a
 //! message leaves only when it is acknowledged, and everything that is left is handed out again,
 //! in order, whenever the link comes back.

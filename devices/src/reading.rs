@@ -1,10 +1,10 @@
 //! From windows to readings: what is averaged, what is registered, what is sent.
 //!
-//! A reading is made of all windows completed since the last one, each weighted with its
+//! A reading is made of all windows completed since the last one, each weighted with its
 //! length: the RMS mean of voltages and currents, the arithmetic mean of powers and of the
 //! frequency. The power factor is that of the means, `P/S`. The total apparent power is the
 //! arithmetic sum of the phases. Registers add up every window, imports and exports apart; total
-//! and direction are made of each window's powers as D-21 says.
+//! and direction are made of each window's powers as `netting` says (docs/decisions.md).
 
 use lastmeter_metrology::{Phasor, Sequence};
 use lastmeter_sim::Netting;
@@ -112,7 +112,7 @@ fn part(value: f64, direction: Direction) -> f64 {
     }
 }
 
-/// A total of one direction (D-21).
+/// A total of one direction.
 fn total_part(phases: &[f64; PHASES_MAX], direction: Direction, netting: Netting) -> f64 {
     match netting {
         Netting::Net => part(phases.iter().sum(), direction),

@@ -13,7 +13,7 @@ use crate::commands::InvocationId;
 use crate::config::TENANT;
 use crate::store::{DeviceRow, assignment_token};
 
-/// Epoch and serial of a reading (D-22).
+/// Epoch and serial of a reading.
 pub(crate) type Number = (u64, u64);
 
 /// The devices.

@@ -1,4 +1,4 @@
-//! The one clock of every platform timer: the machine's, or one that stands still until it
+//! The one clock of every platform timer: the machine's, or one that stands still until it
 //! is driven.
 //!
 //! Transport timers (keep-alive, header time-outs, shutdown) are not on it: they stay on the

@@ -30,7 +30,7 @@ pub struct Config {
     /// Where REST listens; port 0 takes a free one. Default `127.0.0.1:8080`.
     #[serde(default = "default_rest_address")]
     pub rest_address: SocketAddr,
-    /// Which clock every timer of the platform uses.
+    /// Which clock every timer of the platform uses.
     #[serde(default)]
     pub clock: ClockSource,
     /// The administrators' secret: bearer token of REST. Without `device_token` it is the password
@@ -40,7 +40,7 @@ pub struct Config {
     /// then opens nothing of MQTT.
     #[serde(default)]
     pub device_token: Option<Token>,
-    /// Accept the identifiers of seed 004 Table 2 only, not the `x.*` ones (D-20).
+    /// Accept the identifiers of the Flexmeter deliverable's Table 2 only, not the `x.*` ones.
     #[serde(default)]
     pub strict_table2: bool,
     /// TLS in front of the broker; without it there is plain MQTT only.
@@ -58,7 +58,7 @@ pub enum ClockSource {
     /// The machine's clock.
     #[default]
     Wall,
-    /// Stands still until `POST /api/v1/clock/advance` moves it.
+    /// Stands still until `POST /api/v1/clock/advance` moves it.
     Driven,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Debug for Token {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The largest MQTT packet; a larger one ends the connection without PUBACK.
+    /// The largest MQTT packet; a larger one ends the connection without PUBACK.
     pub packet_bytes: u32,
     /// Payload bytes that may be between arrival and commit; more of them wait at the socket.
     pub in_flight_bytes: u32,

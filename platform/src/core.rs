@@ -233,7 +233,7 @@ impl Core {
         tokio::time::timeout(BARRIER_LIMIT, reached).await.unwrap_or(Err(BarrierError::Late))
     }
 
-    /// Moves a driven clock to an instant: commits what is journalled, fires every timer
+    /// Moves a driven clock to an instant: commits what is journalled, fires every timer
     /// due by then in order, each at its own instant, sends what waits for a device, and commits
     /// what came of it.
     pub(crate) async fn advance(&self, to: SimTime) -> Result<Advanced, AdvanceError> {

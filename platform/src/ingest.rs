@@ -1,5 +1,5 @@
 //! The door for everything that devices send: checks it, has it journalled, and only then lets it
-//! be acknowledged.
+//! be acknowledged.
 //!
 //! Terms: an *arrival* is one PUBLISH as the broker took it. `Ok` from any function here means
 //! that what happened is durable, so the broker may acknowledge; an error means that nothing is,

@@ -6,7 +6,7 @@
 //! bounded, and a full one makes the stage before it wait, back to the sender's socket.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
-//! wall's clock in one place (`clock`), which can be driven instead (R-02).
+//! wall's clock in one place (`clock`), which can be driven instead.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), lastmeter_platform::PlatformError> {

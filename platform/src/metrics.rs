@@ -20,9 +20,9 @@ pub(crate) struct Metrics {
     pub(crate) stored: AtomicU64,
     /// Alerts committed to the store.
     pub(crate) alerts: AtomicU64,
-    /// Messages that had been stored before, with the same content (D-22).
+    /// Messages that had been stored before, with the same content.
     pub(crate) repetitions: AtomicU64,
-    /// Readings without a serial: stored always, never recognised as repetitions (D-22).
+    /// Readings without a serial: stored always, never recognised as repetitions.
     pub(crate) without_serial: AtomicU64,
     /// Acknowledgements of commands that had expired or failed.
     pub(crate) late_acknowledgements: AtomicU64,

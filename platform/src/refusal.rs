@@ -1,7 +1,7 @@
 //! Why something that arrived was not taken: the closed list of reasons, each a stable word.
 //!
 //! A refusal is data, not an error: it is stored durably with its reason before the sender gets
-//! its acknowledgement, so that a forged, broken or contradictory message leaves a trace.
+//! its acknowledgement, so that a forged, broken or contradictory message leaves a trace.
 
 use bytes::Bytes;
 use lastmeter_units::HardwareId;
@@ -11,7 +11,7 @@ use crate::broker::TlsRefusal;
 /// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RefusalReason {
-    /// The payload breaks the data format (seed 004 section 4.5).
+    /// The payload breaks the data format (Flexmeter deliverable, section 4.5).
     Format(lastmeter_wire::flexmeter::RefusalReason),
     /// The packet is larger than `limits.packet_bytes`; the connection ends without PUBACK.
     PacketTooLarge,
@@ -21,7 +21,7 @@ pub(crate) enum RefusalReason {
     UnsupportedEncoding,
     /// The message names another device than the topic it came on.
     HardwareIdMismatch,
-    /// The same (device, epoch, serial) with other content has been stored before (D-22).
+    /// The same (device, epoch, serial) with other content has been stored before.
     ConflictingContent,
     /// An acknowledgement names no invocation of that device.
     UnknownInvocation,

@@ -157,9 +157,9 @@ impl fmt::Display for Counts {
 pub struct At {
     /// The device.
     pub device: Option<String>,
-    /// Its epoch (D-22).
+    /// Its epoch.
     pub epoch: Option<u64>,
-    /// The reading's serial number (D-22).
+    /// The reading's serial number.
     pub serial: Option<u64>,
     /// The identifier of the measurement registry.
     pub quantity: Option<String>,

@@ -1,6 +1,6 @@
 //! What a perfect meter's registers hold: energy that went either way, each way by itself.
 //!
-//! A register counts energy, so what was consumed and what was injected never cancel (D-21). They
+//! A register counts energy, so what was consumed and what was injected never cancel. They
 //! do within the interval a meter nets in, which for the reference is:
 //!
 //! - a stretch of constant signal, however long, waves that are cut included;

@@ -10,7 +10,7 @@
 //! follow each other from the span's beginning: the interval over which IEC 61000-4-30 takes RMS
 //! values and from which it aggregates. `PF = P/S`, `N = sqrt(S^2 - P^2)`; the total S is the
 //! arithmetic sum of the phases. Consumed and injected are never negative, and the total is split
-//! after or before summing the phases (D-21). THD is that of the orders 2 to 50 relative to the
+//! after or before summing the phases. THD is that of the orders 2 to 50 relative to the
 //! fundamental (IEC 61000-4-7). Phase angles are relative to the first voltage's fundamental.
 //! Momentary values have no reference.
 //!
@@ -34,7 +34,7 @@ use crate::energy::{Energies, Flows};
 use crate::quality::Quality;
 use crate::terminal::Waveform;
 
-/// What a reading spans, since the scenario's start.
+/// What a reading spans, since the scenario's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReferenceSpan {
     /// Beginning of the span of RMS values and powers, in nanoseconds.
@@ -45,7 +45,7 @@ pub struct ReferenceSpan {
     pub registers_from: SimDuration,
 }
 
-/// How the phases make a total of consumed and of injected power and energy (D-21).
+/// How the phases make a total of consumed and of injected power and energy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Netting {
@@ -332,7 +332,7 @@ pub(crate) fn of_phase(values: &[f64], phase: Phase) -> Option<f64> {
     }
 }
 
-/// The part of a value that flows in a direction, never negative (D-21).
+/// The part of a value that flows in a direction, never negative.
 fn split(values: &[f64], phase: Phase, direction: Direction, netting: Netting) -> Option<f64> {
     let part = |value: f64| match direction {
         Direction::Consumed if value > 0.0 => value,

@@ -430,7 +430,7 @@ class Record:
             self.fault(f"fields {fields}")
         if (serial or "1") != str(int(serial or 1)) or (epoch or "1") != str(int(epoch or 1)):
             self.fault(f"epoch {epoch}, serial {serial}")
-        # The order of R-05: by time; the same length of text sorts as the times do.
+        # In order of time; the same length of text sorts as the times do.
         if len(time) == len(self.last_time) and time < self.last_time:
             self.fault(f"{time} after {self.last_time}")
         self.last_time = time

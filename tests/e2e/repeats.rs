@@ -1,4 +1,4 @@
-//! Repeats of a virtual-time run: identical byte for byte, wherever the platform runs.
+//! Repeats of a virtual-time run: identical byte for byte, wherever the platform runs.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -63,7 +63,7 @@ fn the_modelled_figure_is_the_published_one() {
     let arguments = ["--time", "virtual", "--set", "scenario.duration=5 min"];
     let done = run(&library("communication-performance"), &out, &arguments);
     assert_eq!(done.code, 0, "{done:?}");
-    // Seed 004 section 9: quartiles 0.11 s and 0.15 s, median 0.14 s.
+    // Flexmeter deliverable, section 9: quartiles 0.11 s and 0.15 s, median 0.14 s.
     for (ours, published) in quartiles(&out).into_iter().zip([110.0, 140.0, 150.0]) {
         assert!((ours - published).abs() < 5.0, "{ours} ms, published {published} ms");
     }

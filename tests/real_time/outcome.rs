@@ -31,7 +31,7 @@ pub(crate) const SHORT: [&str; 10] = [
     "check.steady.stall=250 ms",
 ];
 
-/// Whether the machine was too busy for a verdict; then the test prints why it is skipped.
+/// Whether the machine was too busy for a verdict; then the test prints why it is skipped.
 pub(crate) fn is_too_busy(test: &str, folder: &Path) -> bool {
     let verdicts = json(folder, "verdicts.json");
     let reason = verdicts.as_array().unwrap().iter().find_map(|verdict| {

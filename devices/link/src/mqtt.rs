@@ -10,7 +10,7 @@
 //! What was in flight when a connection is lost is forgotten here: rumqttc 0.25.1 wedges when
 //! packet identifiers collide across connections and drops its pending list at will (its issues
 //! 1014 and 1056), so its event loop is thrown away with the connection. The owner publishes again
-//! from its outbox after `Connected`.
+//! from its outbox after `Connected`.
 //!
 //! Over TLS the same holds: each connection begins with a handshake of its own, and what that
 //! says against the broker or against us is the reason told.

@@ -1,4 +1,5 @@
-//! The combined voltage and current transducer of seed 003: its outputs in volts.
+//! The combined voltage and current transducer of the low-cost ARM meter paper: its outputs in
+//! volts.
 //!
 //! Inputs of +-460 sqrt(2) V and +-30 sqrt(2) A become 0..3 V about 1.5 V, inverted; both
 //! amplifiers live on the 5 V that a half-wave rectifier and a linear regulator make of the mains,

@@ -32,7 +32,8 @@ pub(crate) struct Recipe {
     /// 1 or 3.
     pub(crate) phases: usize,
     pub(crate) registers: &'static [Row],
-    /// Whether the transducer of seed 003 stands before a converter of 0 to 3.6 V.
+    /// Whether the transducer of the low-cost ARM meter paper stands before a converter of 0 to
+    /// 3.6 V.
     pub(crate) is_cvct: bool,
     /// Whether it has a breaker with a voltage behind it, and a neutral current.
     pub(crate) has_breaker: bool,

@@ -1,4 +1,5 @@
-//! The smart meter of seed 003: its transducer before the 12-bit converter of an STM32F107.
+//! The smart meter of the low-cost ARM meter paper: its transducer before the 12-bit converter of
+//! an STM32F107.
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 
@@ -66,7 +67,7 @@ pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
             0x400000 is 1.0), UOFFSET1, IOFFSET1 (24 bits, 2^-23 of full scale), PHASE1 (16 bits, \
             thousandths of a degree). Windows are found at zero crossings and resampled by \
             straight lines, as published, to 4096 points (`window_samples = 256` as printed holds \
-            twelve orders, D-01). The paper does not tell its sampling rate; 10 kHz is a choice.",
+            twelve orders). The paper does not tell its sampling rate; 10 kHz is a choice.",
         fields: &FIELDS,
     },
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),

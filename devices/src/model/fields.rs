@@ -36,13 +36,13 @@ const SHARED: &[Field] = &[
         "fidelity",
         Kind::Choice(&["samples", "windows"]),
         "\"samples\"",
-        "Compute every sample, or each 10/12-cycle window in closed form (R-01).",
+        "Compute every sample, or each 10/12-cycle window in closed form.",
     ),
     Field::default(
         "total",
         Kind::Choice(&["net", "per-phase"]),
         "\"net\"",
-        "Whether a total nets the phases before it is split into consumed and injected (D-21).",
+        "Whether a total nets the phases before it is split into consumed and injected.",
     ),
     Field::default(
         "quantities",
@@ -420,7 +420,7 @@ const SHARED: &[Field] = &[
     Field::optional(
         "window_samples",
         Kind::Integer { min: 32, max: 1 << 20 },
-        "Points a window is resampled to, a power of two; 4096 if left out, 256 as published (D-01).",
+        "Points a window is resampled to, a power of two; 4096 if left out, 256 as published.",
     ),
     Field::default(
         "window_gaps",

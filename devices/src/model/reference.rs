@@ -78,8 +78,8 @@ pub(crate) const PXI_6123: DeviceKind = DeviceKind {
     entry: Entry {
         name: "pxi-6123",
         summary: "16-bit acquisition at 500 kS/s: the reference of the static characterisation",
-        description: "The acquisition beside the converter of seed 003 (section 7.1): 16 bits, \
-            500 kS/s, both channels at once, range +-5 V, in which the converter's 0..3 V stands \
+        description: "The acquisition beside the converter of the low-cost ARM meter paper \
+            (section 7.1): 16 bits, 500 kS/s, both channels at once, range +-5 V, in which the converter's 0..3 V stands \
             for 460 V and 30 A. It reports mean values. Noise, gain and offset errors are choices \
             within what it states (0.02 % of full scale, k = 2); the maker's figures were not at \
             hand.",

@@ -1,4 +1,4 @@
-//! Single-phase meter of class 0.2 as with STCOMET or STPM34 (seed 004): shunt in the line, current
+//! Single-phase meter of class 0.2 as with STCOMET or STPM34: shunt in the line, current
 //! transformer in the neutral, a breaker with the voltage behind it, pulse outputs; 140 to 300 V,
 //! 5 A, at most 100 A.
 

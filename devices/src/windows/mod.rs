@@ -1,4 +1,4 @@
-//! `fidelity = "windows"`: each window in closed form from the terminal's tones.
+//! `fidelity = "windows"`: each window in closed form from the terminal's tones.
 //!
 //! Window k lasts 10 (12) cycles of the true fundamental and starts where the one before ended,
 //! the first at time zero. A mean of a product of two tones over a window is a constant if the

@@ -1,4 +1,5 @@
-//! The example messages of seed 004 section 4.5, character by character as printed there.
+//! The example messages of the Flexmeter deliverable, section 4.5, character by character as
+//! printed there.
 
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::flexmeter::{
@@ -192,7 +193,7 @@ fn an_encoded_command_has_the_keys_of_the_example_in_its_order() {
     lastmeter_wire::flexmeter::encode_command(&message, &mut encoded);
     let mut compact: String = COMMAND.split_whitespace().collect();
     // The two places where the spacing of the example is inside a text, and the dates, which are
-    // written in UTC.
+    // written in UTC.
     compact = compact.replace("BlinksanLEDonthedevice.", "Blinks an LED on the device.");
     compact = compact.replace("2016-02-13T13:50:12.352-0500", "2016-02-13T18:50:12.352Z");
     compact = compact.replace("2016-02-13T13:57:08.274-0500", "2016-02-13T18:57:08.274Z");

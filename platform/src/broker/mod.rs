@@ -1,4 +1,4 @@
-//! The embedded MQTT broker: 3.1.1 and 5 on one port, with PUBACK only after the journal.
+//! The embedded MQTT broker: 3.1.1 and 5 on one port, with PUBACK only after the journal.
 //!
 //! Terms: the *port* is what the broker needs from the rest of the platform ([`IngestPort`]), not
 //! to be mixed up with a TCP port.
@@ -9,7 +9,7 @@
 //!
 //! On rmqtt 0.24.0, of which nothing shows outside of this module, over connections of our own
 //! (`platform/net`). No session outlives its connection (nothing that must last relies on a broker
-//! session, R-02), nothing is retained, and shared subscriptions are off. Its TLS feature stays
+//! session), nothing is retained, and shared subscriptions are off. Its TLS feature stays
 //! off. Sessions and their queues run on threads of the broker's own, because rmqtt offers no way
 //! to end them: stopping the broker ends the threads, and with them every task and socket.
 //!

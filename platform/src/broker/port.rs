@@ -20,7 +20,7 @@ pub(crate) struct Arrival {
     pub(crate) payload: Bytes,
 }
 
-/// What became of an arrival. Both are durable, so both are acknowledged.
+/// What became of an arrival. Both are durable, so both are acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is in the journal.

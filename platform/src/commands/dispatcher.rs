@@ -210,7 +210,7 @@ impl Dispatcher {
     }
 }
 
-/// The command as it goes to the device (seed 004 section 4.5.3).
+/// The command as it goes to the device (Flexmeter deliverable, section 4.5.3).
 fn encode(invocation: &StoredInvocation) -> Result<Vec<u8>, InvokeError> {
     let asked = &invocation.asked;
     let kind = CommandKind::find(&asked.command).ok_or_else(|| InvokeError::UnknownCommand {

@@ -1,6 +1,6 @@
 //! Commands to devices: what they are, how far one has come, and how they are sent.
 //!
-//! Terms: an *invocation* is one use of a command. Its states are those of D-23; on the wire and
+//! Terms: an *invocation* is one use of a command. Its states are below; on the wire and
 //! in REST's `status` stands the furthest SiteWhere word that is true of it:
 //!
 //! | state        | means                                              | `status`               |
@@ -44,7 +44,7 @@ impl FromStr for InvocationId {
     }
 }
 
-/// How far an invocation has come (D-23).
+/// How far an invocation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvocationState {
     /// Stored; nobody has been there to take it.

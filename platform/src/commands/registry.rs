@@ -112,7 +112,7 @@ impl CommandKind {
         Ok(arguments)
     }
 
-    /// The definition as it goes to a device (seed 004 section 4.5.3).
+    /// The definition as it goes to a device (Flexmeter deliverable, section 4.5.3).
     pub(crate) fn definition(&self) -> CommandDefinition {
         let parameter = |kind: &ParameterKind| ParameterDefinition {
             name: kind.name.to_owned(),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 
-/// TLS 1.3 and 1.2 in front of the MQTT broker, on a port of its own (R-06, F-03).
+/// TLS 1.3 and 1.2 in front of the MQTT broker, on a port of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {

@@ -1,4 +1,4 @@
-//! The journal: what was accepted or refused, durable before anybody is told so.
+//! The journal: what was accepted or refused, durable before anybody is told so.
 //!
 //! Terms: a *segment* is one append-only file; a *group* is all records that share one sync. The
 //! parts: `record` and `scan` are the format, `append` and `recover` the two ends, `file` what is

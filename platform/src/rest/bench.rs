@@ -219,7 +219,7 @@ pub(super) struct AdvancedJson {
     sent: BTreeMap<String, u64>,
 }
 
-/// `POST /api/v1/clock/advance`: the barrier. Answers when all timers due by then have
+/// `POST /api/v1/clock/advance`: the barrier. Answers when all timers due by then have
 /// fired and everything that was acknowledged before is committed.
 pub(super) async fn advance(
     State(api): State<Api>,

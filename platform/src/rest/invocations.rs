@@ -57,9 +57,9 @@ pub(super) struct InvocationJson {
     target: &'static str,
     command_token: String,
     parameter_values: BTreeMap<String, String>,
-    /// SiteWhere's word (D-23).
+    /// SiteWhere's word.
     status: &'static str,
-    /// Our word (D-23).
+    /// Our word.
     state: &'static str,
     expires_date: SimTime,
     sent_date: Option<SimTime>,

@@ -73,7 +73,7 @@ impl Impatient {
             }
             return Poll::Ready(wrote);
         }
-        // A transport's timer stays on the machine's clock.
+        // A transport's timer stays on the machine's clock.
         let now = Instant::now();
         let until = self.patience.waits(now);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));

@@ -25,7 +25,7 @@ pub(crate) fn conflict((epoch, serial): Number) -> String {
     )
 }
 
-/// Whether a stored reading says the same as a message of its number (D-22). A message without a
+/// Whether a stored reading says the same as a message of its number. A message without a
 /// date gets a new one each time it is sent: only its being undated is compared.
 pub(crate) fn says_the_same(row: &ReadingRow, message: &MeasurementMessage) -> bool {
     let bits = |values: &mut Vec<(&str, u64)>| values.sort_unstable();
@@ -42,7 +42,7 @@ pub(crate) fn says_the_same(row: &ReadingRow, message: &MeasurementMessage) -> b
 }
 
 impl Context<'_> {
-    /// Stores a reading, unless its number says that it is there already (D-22).
+    /// Stores a reading, unless its number says that it is there already.
     pub(super) fn measurements(
         &self,
         message: &MeasurementMessage,

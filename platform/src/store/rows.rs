@@ -14,7 +14,7 @@ pub(crate) struct ReadingRow {
     pub(crate) device: HardwareId,
     /// The device's row.
     pub(crate) device_row: i64,
-    /// Epoch and serial, if the message had a serial (D-22).
+    /// Epoch and serial, if the message had a serial.
     pub(crate) number: Option<(u64, u64)>,
     /// When it was measured.
     pub(crate) event: SimTime,
@@ -136,7 +136,7 @@ pub(crate) struct SeriesPoint {
     pub(crate) event: SimTime,
     /// Commit sequence of its reading.
     pub(crate) sequence: u64,
-    /// Epoch and serial, if the message had a serial (D-22).
+    /// Epoch and serial, if the message had a serial.
     pub(crate) number: Option<(u64, u64)>,
     /// In the message's unit.
     pub(crate) value: f64,

@@ -1,4 +1,4 @@
-//! The driven clock as a barrier, and commands on it (R-02, R-04, D-23).
+//! The driven clock as a barrier, and commands on it.
 
 use super::*;
 use crate::commands::{

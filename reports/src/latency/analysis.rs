@@ -18,7 +18,7 @@ use crate::check::Pattern;
 use crate::record::{Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader};
 use crate::verdict::{Because, Status};
 
-/// The coverages at which a report judges every class (rule 2.6).
+/// The coverages at which a report judges every class.
 pub const COVERAGES: [f64; 3] = [0.97, 0.99, 0.999];
 
 /// Up to so many delays of a leg are kept one by one.
@@ -253,7 +253,7 @@ impl Gathered {
 }
 
 /// The figures of every path of a run, by path; empty if the run does not record latency. The
-/// warm-up is the one the run's checks give, `None` for the default (rule 2.4), and so is the
+/// warm-up is the one the run's checks give, `None` for the default, and so is the
 /// stall.
 pub fn analyse(
     reader: &RunReader,

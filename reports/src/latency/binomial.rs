@@ -12,7 +12,7 @@
 
 use libm::{exp, expm1, lgamma, log, log1p, sqrt};
 
-/// The confidence of every bound, one-sided (rule 2.6).
+/// The confidence of every bound, one-sided.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// The largest share over the limit that k of n leaves possible: `beta.ppf(0.95, k + 1, n - k)`.
@@ -44,7 +44,7 @@ pub(super) fn is_within(k: f64, n: f64, allowed: f64) -> bool {
 }
 
 /// The smallest number of messages of which k may be over the limit and the claim "a share of at
-/// least `coverage` is within it" still passes (the table of rule 2.6). The largest integer if
+/// least `coverage` is within it" still passes. The largest integer if
 /// there is no such number: no finite sample shows a coverage of 1.
 pub fn sample_size_with(coverage: f64, k: u64) -> u64 {
     let allowed = 1.0 - coverage;
@@ -69,13 +69,13 @@ pub fn sample_size_with(coverage: f64, k: u64) -> u64 {
 }
 
 /// The smallest number of messages that can carry a claim at this coverage at all: none may be over
-/// the limit. With fewer the verdict is never a pass (rule 2.6).
+/// the limit. With fewer the verdict is never a pass.
 pub fn needed_sample_size(coverage: f64) -> u64 {
     sample_size_with(coverage, 0)
 }
 
 /// The rank, from 1, of the order statistic that is within the limit if and only if the claim
-/// passes: `binom.ppf(0.95, n, coverage) + 1`. `None` if n is too small (rule 2.6).
+/// passes: `binom.ppf(0.95, n, coverage) + 1`. `None` if n is too small.
 pub fn deciding_rank(n: u64, coverage: f64) -> Option<u64> {
     let allowed = 1.0 - coverage;
     // The claim passes with k over the limit; the bound grows with k.

@@ -1,4 +1,4 @@
-//! The bounds against scipy and the needed sizes against the table of rule 2.6.
+//! The bounds against scipy and the needed sizes against the printed table.
 
 use proptest::prelude::*;
 
@@ -84,7 +84,7 @@ fn none_and_all_have_closed_forms() {
     }
 }
 
-/// The table of rule 2.6, digit for digit.
+/// The table of docs/real-time.md, digit for digit.
 #[test]
 fn the_needed_sizes_are_those_of_the_table() {
     for (coverage, sizes) in [

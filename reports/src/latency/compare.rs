@@ -1,8 +1,8 @@
 //! Whether one version is slower than another: a gate that trips on nothing but a real change.
 //!
 //! Terms: the unit is the *run*, never the message, for messages of one run are not independent; a
-//! *statistic* is one figure of a run, such as its p50. The gate trips only if all three hold
-//! (rule 2.10): the exact two-sided Mann-Whitney test of the run figures has p <= 0.01, the
+//! *statistic* is one figure of a run, such as its p50. The gate trips only if all three hold:
+//! the exact two-sided Mann-Whitney test of the run figures has p <= 0.01, the
 //! Hodges-Lehmann ratio is above a threshold, and the Hodges-Lehmann shift is above three times the
 //! floor's median. Fewer than five runs on a side cannot trip it: 5 against 5 have p >= 2 / 252.
 //! Runs should be interleaved (ABAB) on one host with one list of seeds.

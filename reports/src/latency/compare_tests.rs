@@ -58,7 +58,7 @@ fn fewer_than_five_runs_on_a_side_cannot_trip() {
     assert_eq!(gate(&slow, &five, Statistic::P50, 0), Gate::CannotGate { base: 4, new: 5 });
 }
 
-/// Each of the three conditions of rule 2.10 alone holds the gate open.
+/// Each of the three conditions of the gate alone holds the gate open.
 #[test]
 fn all_three_conditions_are_needed() {
     let base = runs(&[100, 101, 102, 103, 104]);
@@ -206,7 +206,7 @@ fn runs_of_an_unchanged_link_trip_nothing() {
 }
 
 /// A link half as slow again is seen at p50 in at least 95 of 100; the 99 % quantile varies too
-/// much for five runs (rule 2.10: 54 of 100).
+/// much for five runs (54 of 100 by simulation).
 #[test]
 fn a_link_half_as_slow_again_is_seen() {
     let [p50, p99] = trips_of(100, 1.5);

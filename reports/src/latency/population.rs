@@ -2,7 +2,7 @@
 //!
 //! Terms: a *span* goes from one measuring point to another; its *delay* is the time between them.
 //! The *population* is every message whose intended instant lies in the *window*, which begins when
-//! the *warm-up* is over and ends with the schedule (rules 2.2 and 2.4). A message that is lost, or
+//! the *warm-up* is over and ends with the schedule. A message that is lost, or
 //! arrives later than the *grace* after the window's end, has an infinite delay and stays in the
 //! population: nobody leaves it but by time. Of several copies the first counts.
 //!
@@ -64,16 +64,15 @@ impl std::fmt::Display for Span {
     }
 }
 
-/// The shortest warm-up of a real-time run, and the shortest grace, in ns (rules 2.2 and 2.4).
+/// The shortest warm-up of a real-time run, and the shortest grace, in ns.
 const TEN_SECONDS: i64 = 10_000_000_000;
 
-/// The warm-up where a scenario gives none: 5 % of the schedule, at least 10 s (rule 2.4).
+/// The warm-up where a scenario gives none: 5 % of the schedule, at least 10 s.
 pub fn default_warm_up_ns(duration_ns: i64) -> i64 {
     (duration_ns / 20).max(TEN_SECONDS)
 }
 
-/// How long after the schedule's end a message may still arrive: 10 times the limit, at least 10 s
-/// (rule 2.2).
+/// How long after the schedule's end a message may still arrive: 10 times the limit, at least 10 s.
 pub fn grace_ns(limit_ns: Option<Delay>) -> i64 {
     limit_ns.unwrap_or(0).saturating_mul(10).max(TEN_SECONDS)
 }

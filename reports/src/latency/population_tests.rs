@@ -57,7 +57,7 @@ fn who_belongs_is_decided_by_when_it_was_due() {
     assert!(population.tally(Limit::Delivery).is_none());
 }
 
-/// The default of rule 2.4, and the grace of rule 2.2.
+/// The default of the warm-up, and the grace.
 #[test]
 fn the_warm_up_and_the_grace_are_at_least_ten_seconds() {
     for (duration_s, warm_up_s) in [(40, 10), (200, 10), (201, 10), (600, 30), (15_000, 750)] {

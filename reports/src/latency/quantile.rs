@@ -3,8 +3,8 @@
 //! Terms: the *nearest rank* quantile is the smallest value with at least the share at or below it
 //! (numpy's `inverted_cdf`), so that a lost message, which is infinite, is handled; it stands in
 //! class and percentile tables. *Type 7* interpolates linearly (numpy's `linear`, R's default); it
-//! stands in the box plot, whose whiskers are the most extreme values inside the fences
-//! (rule 2.8). Nothing here removes a value.
+//! stands in the box plot, whose whiskers are the most extreme values inside the fences.
+//! Nothing here removes a value.
 
 /// How long a message took, in ns; [`INFINITE`] if it never came.
 pub type Delay = i64;

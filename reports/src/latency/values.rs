@@ -3,7 +3,7 @@
 //! Terms: *exact* values are kept one by one; a *histogram* (`HdrHistogram`, three digits, 0.1 %)
 //! takes over when there are too many, and is labelled as such by [`Distribution::is_exact`].
 //! Counts of lost messages, the least and the largest value stay exact always. Quantiles from a
-//! histogram never decide a verdict: verdicts count (rule 2.8).
+//! histogram never decide a verdict: verdicts count.
 
 use hdrhistogram::Histogram;
 

@@ -2,7 +2,7 @@
 //!
 //! A line is a JSON object that begins with `time`, `source` and `kind`, followed by the fields of
 //! its kind in the order they were given. All times are virtual times or event times, never the
-//! wall clock.
+//! wall clock.
 
 use std::fmt;
 

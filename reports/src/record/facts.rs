@@ -135,7 +135,7 @@ pub struct DeviceFacts {
     /// Whether it is what the run judges.
     #[serde(default)]
     pub under_test: bool,
-    /// `samples` or `windows`.
+    /// `samples` or `windows`.
     #[serde(default)]
     pub fidelity: Option<String>,
     /// Serial number of the thing itself.
@@ -197,7 +197,7 @@ pub struct RunEnd {
     pub recorded_until: SimTime,
     /// The wall clock now.
     pub ended: SimTime,
-    /// The guarantees that held, as sentences.
+    /// The guarantees that held, as sentences.
     pub guarantees: Vec<String>,
     /// Whatever else is worth keeping: reconnects, messages per second, ...
     pub more: Map<String, Value>,

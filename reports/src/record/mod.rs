@@ -3,7 +3,7 @@
 //! Terms: the *record* is `run.json`, `scenario.toml`, `events.jsonl`, `observations.csv`, if the
 //! run records latency `latency.csv`, and if it has a network `grid.csv` with its tables; the
 //! *compared files* are `events.jsonl`, `observations.csv` and `verdicts.json`, identical byte for
-//! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
+//! byte between repeats of a virtual-time run, so no wall-clock time enters them. A process
 //! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record
 //! that was finished has its counts and hashes in `run.json`, so that a later change is noticed.
 

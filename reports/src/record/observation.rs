@@ -12,7 +12,7 @@ pub const OBSERVATION_HEADER: [&str; 8] =
 
 /// One value of one reading: the reference beside what was reported, in the quantity's SI unit.
 ///
-/// The two are joined on (device, epoch, serial, quantity) by whoever writes the record.
+/// The two are joined on (device, epoch, serial, quantity) by whoever writes the record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation<'a> {
     /// The device's name.

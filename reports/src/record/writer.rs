@@ -3,7 +3,7 @@
 //! What is handed over between two [`RunWriter::sync`] calls is written sorted: events by (time,
 //! source, order of handing over), observations by (event time, device, epoch, serial, quantity),
 //! latency rows by (intended instant, path, id).
-//! So the order in which concurrent devices happen to finish does not reach the files. One
+//! So the order in which concurrent devices happen to finish does not reach the files. One
 //! reading's values have to be handed over within one interval.
 
 use std::cmp::Ordering;

@@ -19,9 +19,9 @@ use crate::record::RunReader;
 const TEMPLATE: &str = include_str!("calibration.html");
 
 /// The paper's figures, for comparison.
-const PUBLISHED_STATIC: &str = "published (seed 003, 7.2): deviations before 0.1 to 0.8 %, after \
-    compensation mean error below 0.05 %, standard deviation below 0.03 %";
-const PUBLISHED_PLUG: &str = "published (seed 000): accuracy after calibration 1.1 %";
+const PUBLISHED_STATIC: &str = "published (low-cost ARM meter paper, 7.2): deviations before 0.1 to \
+    0.8 %, after compensation mean error below 0.05 %, standard deviation below 0.03 %";
+const PUBLISHED_PLUG: &str = "published (last-meter paper): accuracy after calibration 1.1 %";
 
 #[derive(Serialize)]
 struct Section {

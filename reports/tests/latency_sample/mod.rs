@@ -179,7 +179,7 @@ via = "wan"
             cause: None,
             recorded_until: start.end,
             ended: start.end + SimDuration::from_milliseconds(12_340),
-            guarantees: vec!["acknowledged means journalled and synced to disk (R-06)".to_owned()],
+            guarantees: vec!["acknowledged means journalled and synced to disk".to_owned()],
             more: serde_json::Map::new(),
         })
     }

@@ -212,7 +212,7 @@ covers = ["F-02"]
             cause: (state != RunState::Finished).then(|| "the user pressed Ctrl-C".to_owned()),
             recorded_until: self.end(),
             ended: Self::start() + SimDuration::from_milliseconds(2_340),
-            guarantees: vec!["acknowledged means journalled and synced to disk (R-06)".to_owned()],
+            guarantees: vec!["acknowledged means journalled and synced to disk".to_owned()],
             more: serde_json::Map::new(),
         })
     }

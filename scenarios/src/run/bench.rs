@@ -1,7 +1,7 @@
 //! The bench of one run in virtual time: what it is made of, and how it moves.
 //!
 //! Terms: a *sync point* is an instant at which everything comes to rest before the bench goes on:
-//! each injection, the end, and at least every 60 s. Between two sync points the devices
+//! each injection, the end, and at least every 60 s. Between two sync points the devices
 //! run ahead concurrently over real sockets; at a sync point the platform's clock is advanced,
 //! what it sent is delivered round by round, and everything it has stored is read back.
 
@@ -34,10 +34,10 @@ use crate::language::{Action, Injection};
 use ahead::Ahead;
 pub(crate) use calibrate::Calibrator;
 
-/// The bench comes to rest at least this often.
+/// The bench comes to rest at least this often.
 pub(crate) const SYNC_EVERY: SimDuration = SimDuration::from_seconds(60);
 
-/// Rounds of a sync point after which something is wrong.
+/// Rounds of a sync point after which something is wrong.
 const ROUNDS_MAX: u32 = 100;
 /// How often a platform that keeps devices waiting is asked whether it works.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -256,7 +256,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Advances the platform's clock and delivers what it sent, until nothing moves.
+    /// Advances the platform's clock and delivers what it sent, until nothing moves.
     async fn come_to_rest(&mut self) -> Result<(), BenchError> {
         for _ in 0..ROUNDS_MAX {
             let advanced = self.rest.advance(self.now).await?;
@@ -358,7 +358,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Hands over what belongs to the time up to the present; the writer sorts it.
+    /// Hands over what belongs to the time up to the present; the writer sorts it.
     fn write(&mut self, rows: Vec<Row>) -> Result<(), BenchError> {
         for event in self.events.drain(..) {
             self.writer.event(&event);

@@ -47,7 +47,7 @@ pub enum BenchError {
         /// For how long, in seconds of wall time.
         limit_s: u64,
     },
-    /// The rounds of a sync point did not come to rest.
+    /// The rounds of a sync point did not come to rest.
     #[error("the bench did not come to rest at {at}: messages still moved after {rounds} rounds")]
     NoRest {
         /// The sync point.

@@ -1,8 +1,8 @@
 //! Joins what was due, what the device made of it, and what the platform gave back.
 //!
 //! Terms: *due* comes from the bench's [`Schedule`]; *made* is what a simulated device hands over
-//! outside its messages, the serial and the exact span of a reading; *stored* is what REST
-//! reads back. Joined on (device, epoch, serial), never on the platform's times alone.
+//! outside its messages, the serial and the exact span of a reading; *stored* is what REST
+//! reads back. Joined on (device, epoch, serial), never on the platform's times alone.
 //! What is due and not stored is a row without reported value; what is stored and was not due is a
 //! row without reference.
 

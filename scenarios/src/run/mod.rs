@@ -439,7 +439,7 @@ fn platform_word(platform: &PlatformUse) -> String {
     }
 }
 
-/// What may be relied on behind the verdicts.
+/// What may be relied on behind the verdicts.
 fn guarantees(platform: &PlatformUse) -> Vec<String> {
     let broker = match platform {
         PlatformUse::Embedded | PlatformUse::Child => {

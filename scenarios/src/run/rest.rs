@@ -81,7 +81,7 @@ pub(crate) struct Invocation {
     /// SiteWhere's word for how far it is.
     #[serde(default)]
     status: String,
-    /// Our word for it, where the platform has one (D-23).
+    /// Our word for it, where the platform has one.
     #[serde(default)]
     state: Option<String>,
     #[serde(default)]
@@ -89,7 +89,7 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// How far it is, in our words (D-23).
+    /// How far it is, in our words.
     pub(crate) fn state(&self) -> &str {
         match (self.state.as_deref(), self.status.as_str()) {
             (Some(state), _) => state,
@@ -134,7 +134,7 @@ impl Rest {
         Ok(())
     }
 
-    /// Advances the platform's clock; returns when everything before has been committed.
+    /// Advances the platform's clock; returns when everything before has been committed.
     pub(crate) async fn advance(&mut self, to: SimTime) -> Result<Advanced, BenchError> {
         self.post("/api/v1/clock/advance", &json!({ "to": to })).await
     }

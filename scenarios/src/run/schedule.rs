@@ -1,8 +1,8 @@
 //! When each device owes a reading, decided by the bench and never by the device.
 //!
 //! A reading is due every reporting period after the scenario's start. An acknowledged change of
-//! the period at an instant T makes the readings due at T + k * new period (R-14 adds outages
-//! later). A frozen or dead device therefore still owes its readings.
+//! the period at an instant T makes the readings due at T + k * new period. A frozen or dead device
+//! therefore still owes its readings.
 
 use std::collections::VecDeque;
 

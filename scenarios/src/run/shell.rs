@@ -3,7 +3,7 @@
 //! The device itself is a synchronous machine that knows no sockets; everything it is told and
 //! everything it says is a message. Between two sync points shells run ahead concurrently; what
 //! arrives for a device is kept in the inbox and handed over at sync points only, so that the
-//! order of network packets never reaches the record.
+//! order of network packets never reaches the record.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

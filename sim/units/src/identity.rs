@@ -1,4 +1,4 @@
-//! Who sent what: hardware ids, epochs and serial numbers (D-22).
+//! Who sent what: hardware ids, epochs and serial numbers.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
 //! The registry of measurement identifiers: what a meter may report, and in which unit.
 //!
-//! Seed 004 Table 2 verbatim, followed by the project's own `x.*` namespace for quantities the
-//! table has no name for (D-20). Table 2 spells units its own way (`KVA`, `HZ`, `kVAR`); they are
-//! kept for reference, shown in the spelling of the SI brochure (D-11), and converted to SI base
-//! units for the record. A power factor is dimensionless although the table says rad (D-19).
+//! Table 2 of the Flexmeter deliverable verbatim, followed by the project's own `x.*` namespace for
+//! quantities the table has no name for. The table spells units its own way (`KVA`, `HZ`, `kVAR`);
+//! they are kept for reference, shown in the spelling of the SI brochure, and converted to SI base
+//! units for the record. A power factor is dimensionless although the table says rad.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl Phase {
     }
 }
 
-/// Whether energy comes from the network or goes to it; both are reported, never negative (D-21).
+/// Whether energy comes from the network or goes to it; both are reported, never negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// Import: from the network to the customer. Positive power.
@@ -68,7 +68,7 @@ pub enum Quantity {
     VoltagePhase,
     /// Momentary value of the voltage.
     VoltageInstant,
-    /// Power factor P/S, dimensionless, -1 to 1 (D-19).
+    /// Power factor P/S, dimensionless, -1 to 1.
     PowerFactor,
     /// Frequency of the fundamental.
     Frequency,
@@ -177,7 +177,7 @@ pub struct Measurement {
     pub quantity: Quantity,
     /// Where.
     pub phase: Phase,
-    /// The unit as seed 004 Table 2 spells it; our own spelling for `x.*`.
+    /// The unit as the Flexmeter deliverable's Table 2 spells it; our own spelling for `x.*`.
     pub table_unit: &'static str,
     /// The unit of values in messages, as shown to people.
     pub unit: &'static str,
@@ -188,7 +188,8 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// Whether seed 004 Table 2 lists it; a tenant with `strict_table2` accepts nothing else.
+    /// Whether the Flexmeter deliverable's Table 2 lists it; a tenant with `strict_table2` accepts
+    /// nothing else.
     pub fn is_table2(&self) -> bool {
         !self.name.starts_with("x.")
     }
@@ -301,7 +302,8 @@ macro_rules! row {
 
 macro_rules! registry {
     ($( $kind:ident $stem:literal $quantity:expr, $table:literal, $unit:literal, $si:ident, $factor:expr; )*) => {
-        /// Every identifier a message may carry: seed 004 Table 2 in its order, then `x.*`.
+        /// Every identifier a message may carry: the Flexmeter deliverable's Table 2 in its order,
+        /// then `x.*`.
         pub static MEASUREMENTS: &[Measurement] = {
             const ROWS: &[&[Measurement]] = &[$( registry!(@$kind $stem, $quantity, $table, $unit, $si, $factor) ),*];
             const COUNT: usize = {
@@ -434,7 +436,7 @@ mod tests {
     #[test]
     fn table_2_has_its_eighty_two_identifiers_in_its_order() {
         let table2: Vec<_> = MEASUREMENTS.iter().filter(|row| row.is_table2()).collect();
-        // Ten quantities in four places, seven in three, twenty-one single: counted in seed 004.
+        // Ten quantities in four places, seven in three, twenty-one single: counted by hand.
         assert_eq!(table2.len(), 10 * 4 + 7 * 3 + 21);
         assert_eq!(table2[0].name, "electricity.power.active.consumed.l1");
         assert_eq!(table2.last().unwrap().name, "water.pressure");

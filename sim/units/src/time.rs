@@ -117,7 +117,7 @@ impl Mul<i64> for SimDuration {
     }
 }
 
-/// RFC 3339 in UTC: milliseconds unless the instant is finer, then up to nanoseconds.
+/// RFC 3339 in UTC: milliseconds unless the instant is finer, then up to nanoseconds.
 impl fmt::Display for SimTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let timestamp = jiff::Timestamp::from_nanosecond(i128::from(self.0))
@@ -129,7 +129,7 @@ impl fmt::Display for SimTime {
 impl FromStr for SimTime {
     type Err = TimeError;
 
-    /// Reads RFC 3339 with `Z`, `+02:00` or `-0500` (D-10); the fraction has no or one to nine
+    /// Reads RFC 3339 with `Z`, `+02:00` or `-0500`; the fraction has no or one to nine
     /// digits, the offset is at most 23:59 (RFC 3339 section 5.6). A date without an offset is
     /// rejected: which instant it means cannot be known. So is second 60: time has no leap seconds
     /// here, and only 27 days so far had one.

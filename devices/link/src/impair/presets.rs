@@ -2,7 +2,7 @@
 //!
 //! `flexmeter-wan` is fitted to a published figure and says which parts of it are this project's
 //! assumption. The others are round figures of this project's own, to have something plausible at
-//! hand; none of them is a standard's, a vendor's, or measured (D-24).
+//! hand; none of them is a standard's, a vendor's, or measured.
 
 use super::{
     Bandwidth, Jitter, JitterLaw, LegSpec, LinkSpec, Loss, RETRANSMISSION_TIMEOUT_NS, Rare, Shift,

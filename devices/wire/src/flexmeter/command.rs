@@ -1,4 +1,4 @@
-//! Commands from the platform to a device (seed 004 section 4.5.3, Table 4).
+//! Commands from the platform to a device (Flexmeter deliverable, section 4.5.3, Table 4).
 //!
 //! The platform writes all keys of the section's example. A device needs of them only the
 //! command's name, the invocation's id and the typed parameters, so that is what decoding insists
@@ -180,7 +180,7 @@ pub struct Invocation {
     /// The arguments as texts.
     #[serde(default, deserialize_with = "or_default")]
     pub parameter_values: BTreeMap<String, String>,
-    /// How far it has come (D-23 maps the words).
+    /// How far it has come.
     #[serde(default, deserialize_with = "or_default")]
     pub status: String,
     /// Further texts by name.
@@ -195,7 +195,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Appends a command (seed 004 section 4.5.3).
+/// Appends a command (Flexmeter deliverable, section 4.5.3).
 pub fn encode_command(message: &CommandMessage, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"command\":");
     serde_json::to_writer(&mut *out, message).expect("texts, numbers and maps of them");

@@ -23,7 +23,7 @@ pub struct Decoded {
     pub ignored_keys: u32,
 }
 
-/// Decodes one message of a device (seed 004 section 4.5).
+/// Decodes one message of a device (Flexmeter deliverable, section 4.5).
 ///
 /// # Errors
 /// [`Refusal`] with the reason, for every payload that is not exactly such a message.

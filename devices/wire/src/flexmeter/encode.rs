@@ -20,7 +20,8 @@ pub fn encode(request: &Request, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a `DeviceMeasurements` message (seed 004 section 4.5.1; serial and epoch as D-22).
+/// Appends a `DeviceMeasurements` message (Flexmeter deliverable, section 4.5.1), with serial and
+/// epoch in `request.metadata` if the reading is numbered.
 pub fn encode_measurements(message: &MeasurementMessage, out: &mut Vec<u8>) {
     out.reserve(256 + 64 * message.values.len());
     envelope(out, message.hardware_id.as_str(), "DeviceMeasurements", message.originator.as_ref());
@@ -45,7 +46,7 @@ pub fn encode_measurements(message: &MeasurementMessage, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
-/// Appends a `DeviceAlert` message (seed 004 section 4.5.2).
+/// Appends a `DeviceAlert` message (Flexmeter deliverable, section 4.5.2).
 pub fn encode_alert(message: &AlertMessage, out: &mut Vec<u8>) {
     envelope(out, message.hardware_id.as_str(), "DeviceAlert", message.originator.as_ref());
     out.extend_from_slice(b"\"type\":");
@@ -59,7 +60,7 @@ pub fn encode_alert(message: &AlertMessage, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
-/// Appends an `Acknowledge` message (seed 004 section 4.5.3, Table 5).
+/// Appends an `Acknowledge` message (Flexmeter deliverable, section 4.5.3, Table 5).
 pub fn encode_acknowledge(message: &AcknowledgeMessage, out: &mut Vec<u8>) {
     envelope(out, message.hardware_id.as_str(), "Acknowledge", None);
     out.extend_from_slice(b"\"response\":");

@@ -9,7 +9,7 @@ use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 /// Any message a device may send to the platform.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// `DeviceMeasurements` (seed 004 section 4.5.1).
+    /// `DeviceMeasurements` (Flexmeter deliverable, section 4.5.1).
     Measurements(MeasurementMessage),
     /// `DeviceAlert` (section 4.5.2).
     Alert(AlertMessage),
@@ -49,9 +49,9 @@ pub struct MeasurementMessage {
     pub event_date: Option<SimTime>,
     /// Whether the device's last known state takes these values over.
     pub update_state: bool,
-    /// `metadata.epoch`: which run of the serial counter (D-22).
+    /// `metadata.epoch`: which run of the serial counter.
     pub epoch: Option<Epoch>,
-    /// `metadata.serial`: the reading's number within the epoch, from 1 (D-22).
+    /// `metadata.serial`: the reading's number within the epoch, from 1.
     pub serial: Option<Serial>,
     /// Id of the invocation this answers, if any (SiteWhere's `originator`).
     pub originator: Option<String>,
@@ -75,7 +75,7 @@ impl MeasurementMessage {
         }
     }
 
-    /// The number under which a repetition is recognised (D-22): a serial without an epoch counts
+    /// The number under which a repetition is recognised: a serial without an epoch counts
     /// in epoch 0, an epoch without a serial numbers nothing.
     pub fn number(&self) -> Option<(Epoch, Serial)> {
         self.serial.map(|serial| (self.epoch.unwrap_or_default(), serial))

@@ -1,4 +1,5 @@
-//! The Flexmeter data format: JSON messages between devices and platform (seed 004 section 4.5).
+//! The Flexmeter data format: JSON messages between devices and platform (Flexmeter
+//! deliverable, section 4.5).
 //!
 //! Terms: the *envelope* is the outer object with `hardwareId`, `type`, `request`; a *reading* is
 //! one `DeviceMeasurements` message; an *invocation* is one use of a command.
@@ -10,8 +11,8 @@
 //! - Keys the section does not name, in the envelope and in the request, are harmless: they are
 //!   left out and counted ([`Decoded::ignored_keys`]).
 //! - `null` for an optional field is the same as leaving it out.
-//! - Dates are read in the three forms of D-10 and written as RFC 3339 in UTC.
-//! - `request.metadata.serial` and `.epoch` number readings (D-22), see [`MeasurementMessage`].
+//! - Dates are read in three forms (docs/decisions.md) and written as RFC 3339 in UTC.
+//! - `request.metadata.serial` and `.epoch` number readings, see [`MeasurementMessage`].
 //! - Why a payload is refused does not depend on the order of its keys: the whole text is read
 //!   first, then judged from the envelope inwards.
 

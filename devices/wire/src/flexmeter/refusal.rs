@@ -54,16 +54,16 @@ reasons! {
     /// More measurements than [`Limits::values_max`].
     TooManyValues "too_many_values";
     /// A measurement identifier that is not in the registry, or not in Table 2 where only that
-    /// counts (D-20).
+    /// counts.
     UnknownIdentifier "unknown_identifier";
     /// A measurement that is no finite number.
     NotANumber "not_a_number";
-    /// A date in none of the three forms of D-10, or beyond the years 1677 to 2262.
+    /// A date in none of the three forms that are read, or beyond the years 1677 to 2262.
     BadDate "bad_date";
     /// An alert level other than Info, Warning, Error, Critical.
     BadAlertLevel "bad_alert_level";
     /// Metadata that is no map of texts, has too many entries, or has a serial or epoch that is no
-    /// decimal number (D-22).
+    /// decimal number.
     BadMetadata "bad_metadata";
 }
 
@@ -115,7 +115,7 @@ impl Default for Limits {
 /// What a decoder accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DecodeRules {
-    /// Accept the identifiers of Table 2 only, not the project's own `x.*` (D-20).
+    /// Accept the identifiers of Table 2 only, not the project's own `x.*`.
     pub strict_table2: bool,
     /// Sizes.
     pub limits: Limits,

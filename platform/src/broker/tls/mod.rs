@@ -1,4 +1,4 @@
-//! What is particular to the TLS port: certificates, who may be whom, and the record of who
+//! What is particular to the TLS port: certificates, who may be whom, and the record of who
 //! was refused.
 //!
 //! Terms: a *device certificate* names a device (see `identity`).
