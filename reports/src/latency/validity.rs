@@ -3,8 +3,8 @@
 //! Terms: a run is *invalid* if the bench did not keep its own schedule, or a clock was stepped or
 //! the machine suspended; it is *flagged* for less, and then judged all the same. A limit below ten
 //! times the *floor*, the worse 99 % of what bench and machine add before and after the run, is
-//! *not measurable here*; the floor is never subtracted (docs/decisions.md). In virtual time a delay
-//! is the model's, and there is no verdict about the platform.
+//! *not measurable here*; the floor is never subtracted (docs/decisions.md). In virtual time a
+//! delay is the model's, and there is no verdict about the platform.
 //!
 //! What holds messages up, load on the machine or a late tick of the bench, makes measured delays
 //! longer, never shorter, so a message within its limit is so for certain. One over it is *touched*
