@@ -11,20 +11,18 @@ its own currents do not add up at that node. There it gets a tenth of a microohm
 """
 
 import json
-import os
 import random
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import numpy as np
 from power_grid_model import PowerGridModel, initialize_array
 from power_grid_model.enum import FaultPhase, FaultType, ShortCircuitVoltageScaling
 from power_grid_model.utils import json_deserialize
 
-ROOT = Path(__file__).resolve().parents[2]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+from peer.bench import example
+
 LIMIT = 1e-6
 STAR, EARTHED_STAR, DELTA, ZIGZAG, EARTHED_ZIGZAG = range(5)
 HIGH, MEDIUM, LOW = 110e3, 10e3, 400.0
@@ -160,13 +158,6 @@ def here(document, scaling, what):
         return json.loads(done.stdout)
 
 
-def program():
-    """The example of lastmeter-grid, built."""
-    command = ["cargo", "build", "--quiet", "-p", "lastmeter-grid", "--example", "short_circuits"]
-    subprocess.run(command, cwd=ROOT, check=True)
-    return TARGET / "debug" / "examples" / "short_circuits"
-
-
 def phasor(row, name):
     """Complex numbers from magnitudes and angles."""
     return np.asarray(row[name]) * np.exp(1j * np.asarray(row[f"{name}_angle"]))
@@ -285,5 +276,5 @@ def main():
 
 
 if __name__ == "__main__":
-    PROGRAM = program()
+    PROGRAM = example("short_circuits")
     main()

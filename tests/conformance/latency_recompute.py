@@ -21,7 +21,7 @@ from decimal import Decimal
 import numpy as np
 
 from peer import latency_rules as rules
-from peer.bench import Comparison
+from peer.bench import Comparison, example
 from peer.latency_rules import INFINITE, NEVER, SECOND
 from peer.record import Run, run_folders
 
@@ -699,13 +699,7 @@ def milliseconds(delay):
     return math.inf if delay == INFINITE else int(delay) / 1e6
 
 
-def example():
-    """The program that writes sample runs; it is built with the tests."""
-    cargo = ["cargo", "run", "--quiet", "-p", "lastmeter-reports"]
-    return [*cargo, "--example", "sample_latency_run", "--"]
-
-
-def bounds(comparison):
+def bounds(comparison, program):
     """10,000 random pairs with their edges, and fractions of messages."""
     random = np.random.default_rng(20270118)
     pairs = []
@@ -718,8 +712,7 @@ def bounds(comparison):
             k, n = k / factor, n / factor
         pairs.append((k, n))
     text = "".join(f"{k!r} {n!r}\n" for k, n in pairs)
-    command = [*example(), "bounds"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    done = subprocess.run([program, "bounds"], input=text, capture_output=True, text=True, check=True)
     found = [tuple(map(float, line.split())) for line in done.stdout.splitlines()]
     off, worst = [], 0.0
     for (k, n), ours in zip(pairs, found):
@@ -738,9 +731,10 @@ def main():
         for folder in sys.argv[1:]:
             Judge(comparison, folder, os.path.basename(os.path.normpath(folder))).all()
         comparison.end()
-    bounds(comparison)
+    program = example("sample_latency_run")
+    bounds(comparison, program)
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([*example(), folder], check=True)
+        subprocess.run([program, folder], check=True)
         for name in ("short", "long", "modelled"):
             Judge(comparison, os.path.join(folder, name), f"sample {name}").all()
     root = os.environ.get("RUNS", "target/test-runs")

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from peer import latency_rules as rules
-from peer.bench import Comparison
+from peer.bench import Comparison, example
 from peer.latency_rules import SECOND
 
 DESIGNS = 500
@@ -141,9 +141,9 @@ def main():
     comparison = Comparison()
     random = np.random.default_rng(20270118)
     designs = [design(random) for _ in range(DESIGNS)]
-    command = ["cargo", "run", "--quiet", "-p", "lastmeter-reports", "--example", "latency_rule"]
     text = "".join(json.dumps(one) + "\n" for one, _ in designs)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    program = example("latency_rule")
+    done = subprocess.run([program], input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
     found = [json.loads(line) for line in done.stdout.splitlines()]

@@ -30,6 +30,23 @@ def runs():
     return folder
 
 
+def example(name):
+    """The path of an example, built.
+
+    All of the workspace are built at once, as `cargo test --workspace` does: one package alone has
+    other features of its dependencies, and would be compiled once more with all of them.
+    """
+    command = ["cargo", "build", "--workspace", "--examples", "--message-format=json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    for line in done.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and message["target"]["name"] == name:
+            return message["executable"]
+    sys.exit(f"no example is called {name}")
+
+
 def call(*arguments):
     """Runs the program; returns exit code, standard output, standard error."""
     done = subprocess.run(
