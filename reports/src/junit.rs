@@ -12,7 +12,7 @@ use crate::console::exact;
 use crate::evaluate::Evaluation;
 use crate::record::RunFacts;
 use crate::suite::{Suite, SuiteRun, reason_of};
-use crate::text::append;
+use crate::text::{append, escape};
 use crate::verdict::{Reason, Status, Verdict};
 
 /// The XML of one or several runs.
@@ -247,43 +247,21 @@ fn add_case(xml: &mut String, case: &Case, time_s: f64) {
             let (word, message) = (case.status.word(), attribute(why));
             append(xml, format_args!("{indent}<{tag} type=\"{word}\" message=\"{message}\""));
             match &case.place {
-                Some(place) => append(xml, format_args!(">{}</{tag}>\n", escaped(place))),
+                Some(place) => append(xml, format_args!(">{}</{tag}>\n", escape(place))),
                 None => xml.push_str("/>\n"),
             }
         }
         None if !why.is_empty() => {
-            append(xml, format_args!("{indent}<system-out>{}</system-out>\n", escaped(why)));
+            append(xml, format_args!("{indent}<system-out>{}</system-out>\n", escape(why)));
         }
         None => {}
     }
     xml.push_str("        </testcase>\n");
 }
 
-/// Text as it may stand between tags.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            c if is_in_xml(c) => escaped.push(c),
-            _ => escaped.push('\u{fffd}'),
-        }
-    }
-    escaped
-}
-
 /// Text as it may stand in an attribute, where a reader would make spaces of line breaks.
 fn attribute(text: &str) -> String {
-    escaped(text).replace('\n', "&#10;").replace('\r', "&#13;").replace('\t', "&#9;")
-}
-
-/// Whether XML 1.0 has the character at all (section 2.2, `Char`).
-const fn is_in_xml(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+    escape(text).replace('\n', "&#10;").replace('\r', "&#13;").replace('\t', "&#9;")
 }
 
 #[cfg(test)]
@@ -292,10 +270,10 @@ mod tests {
 
     #[test]
     fn no_text_breaks_out_of_its_place() {
-        assert_eq!(escaped("a<b>&\"'c"), "a&lt;b&gt;&amp;&quot;&apos;c");
+        assert_eq!(escape("a<b>&\"'c"), "a&lt;b&gt;&amp;&quot;&apos;c");
         assert_eq!(attribute("a\nb\tc\r"), "a&#10;b&#9;c&#13;");
         assert_eq!(
-            escaped("\u{1b}[31m\0\u{ffff}\u{1f600}"),
+            escape("\u{1b}[31m\0\u{ffff}\u{1f600}"),
             "\u{fffd}[31m\u{fffd}\u{fffd}\u{1f600}"
         );
     }

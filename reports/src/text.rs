@@ -18,6 +18,29 @@ pub(crate) fn three_digits(value: f64) -> String {
     crate::console::number(format!("{value:.2e}").parse().unwrap_or(value))
 }
 
+/// Text as it may stand in XML, SVG and HTML, between tags and in quotes; what XML cannot hold is
+/// replaced.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            c if is_in_xml(c) => escaped.push(c),
+            _ => escaped.push('\u{fffd}'),
+        }
+    }
+    escaped
+}
+
+/// Whether XML 1.0 has the character at all (section 2.2, `Char`).
+const fn is_in_xml(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
 #[cfg(test)]
 mod tests {
     use super::plural;

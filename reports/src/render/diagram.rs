@@ -4,7 +4,7 @@
 //! readable on a phone. Colours are the words of the style sheet, as for curves.
 
 use super::plot::clock;
-use crate::text::append;
+use crate::text::{append, escape};
 
 const INK: &str = "#575653";
 const LINE: &str = "#E6E4D9";
@@ -61,23 +61,6 @@ impl Lane {
             Self::Refused | Self::Missing | Self::Unexpected => BAD,
         }
     }
-}
-
-/// Escapes a text for SVG and HTML, leaving out what XML cannot hold.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() && c != '\n' && c != '\t' => escaped.push('\u{FFFD}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 const LANE_HEIGHT: usize = 22;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::record::{RecordError, write_number, write_whole};
-use crate::text::append;
+use crate::text::{append, escape};
 
 /// A picture and the data it shows; either may be absent.
 pub(crate) struct Figure {
@@ -38,7 +38,7 @@ impl Figure {
             .into_iter()
             .filter_map(|(ending, label, kind, content)| {
                 let data = percent_encoded(content.as_ref()?);
-                let name = super::diagram::escape(&self.name);
+                let name = escape(&self.name);
                 Some(format!(
                     "<a download=\"{name}.{ending}\" href=\"data:{kind},{data}\">{label}</a>"
                 ))

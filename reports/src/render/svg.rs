@@ -6,10 +6,9 @@
 
 use lastmeter_units::SiUnit;
 
-use super::diagram::escape;
 use super::page::with_prefix;
 use crate::console::number;
-use crate::text::append;
+use crate::text::{append, escape};
 
 /// Letters and axes.
 pub(crate) const INK: &str = "#575653";
