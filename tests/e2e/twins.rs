@@ -133,15 +133,13 @@ fn every_twin_fails_by_exactly_its_check() {
     let scratch = tempfile::tempdir().unwrap();
     // Where somebody has just run them all, their folders are read; else those in virtual time are
     // run here. Twins in real time want the machine for themselves.
-    let out = match std::env::var_os("LASTMETER_TWINS") {
-        Some(folder) => PathBuf::from(folder),
-        None => {
-            let out = scratch.path().join("twins");
-            let done = run(&virtual_library(scratch.path()), &out, &["--must-fail"]);
-            assert_eq!(done.code, 0, "{done:?}");
-            out
-        }
-    };
+    let run_before = std::env::var_os("LASTMETER_TWINS").map(PathBuf::from);
+    let out = run_before.unwrap_or_else(|| {
+        let out = scratch.path().join("twins");
+        let done = run(&virtual_library(scratch.path()), &out, &["--must-fail"]);
+        assert_eq!(done.code, 0, "{done:?}");
+        out
+    });
     let twins = read(&root().join("scenarios/library/must-fail"));
     assert!(twins.len() > 80, "{} twins", twins.len());
     for (name, twin) in &twins {
