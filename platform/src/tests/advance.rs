@@ -9,20 +9,7 @@ use crate::core::AdvanceError;
 const START: &str = "2027-01-18T17:00:00Z";
 
 pub(super) async fn invoke(bench: &Bench, seconds: &str, expires_s: f64) -> StoredInvocation {
-    let device = bench.core.book.find("home").unwrap();
-    let (created, expires) = bench.core.dispatcher.lifetime(expires_s);
-    let asked = NewInvocation {
-        device: device.id,
-        command: "setReportingPeriod".to_owned(),
-        parameters: BTreeMap::from([("seconds".to_owned(), seconds.to_owned())]),
-        initiator: "REST".to_owned(),
-        initiator_id: "tests".to_owned(),
-        metadata: BTreeMap::new(),
-        created,
-        expires,
-    };
-    let home = HardwareId::new("home").unwrap();
-    bench.core.dispatcher.invoke(&home, asked).await.unwrap()
+    set_period(&bench.core, "home", seconds, expires_s).await
 }
 
 async fn started() -> Bench {

@@ -24,7 +24,7 @@ use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{self, CommandMessage, MeasurementMessage, Request};
 use tempfile::TempDir;
 
-use crate::commands::Outbound;
+use crate::commands::{NewInvocation, Outbound, StoredInvocation};
 use crate::config::{ClockSource, Config, TENANT, Token};
 use crate::core::Core;
 use crate::folder::lock_folder;
@@ -83,6 +83,28 @@ pub(crate) async fn store(core: &Core, messages: &[MeasurementMessage]) {
         assert_eq!(accept(core, bytes(message)).await.unwrap(), Accepted::Stored);
     }
     core.barrier().await.unwrap();
+}
+
+/// Asks a device to report each so many seconds.
+pub(crate) async fn set_period(
+    core: &Core,
+    device: &str,
+    seconds: &str,
+    expires_s: f64,
+) -> StoredInvocation {
+    let device = core.book.find(device).unwrap();
+    let (created, expires) = core.dispatcher.lifetime(expires_s);
+    let asked = NewInvocation {
+        device: device.id,
+        command: "setReportingPeriod".to_owned(),
+        parameters: BTreeMap::from([("seconds".to_owned(), seconds.to_owned())]),
+        initiator: "REST".to_owned(),
+        initiator_id: "tests".to_owned(),
+        metadata: BTreeMap::new(),
+        created,
+        expires,
+    };
+    core.dispatcher.invoke(&device.hardware_id, asked).await.unwrap()
 }
 
 pub(crate) async fn readings(core: &Core) -> Vec<ReadingRow> {

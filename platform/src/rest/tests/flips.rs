@@ -5,10 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::commands::NewInvocation;
 use crate::core::Core;
 use crate::ingest::Accepted;
-use crate::tests::{bytes, config};
+use crate::tests::{bytes, config, set_period};
 
 /// Bits drawn from the whole file and from the bytes that are not zero, unless
 /// `LASTMETER_TEST_FLIPS` names how many of each.
@@ -48,19 +47,7 @@ async fn fill(bench: &Bench) {
     }
     store(core, &[reading(DEVICES[1], None, 5.0)]).await;
     for (device, seconds) in [(0, "1"), (1, "2"), (0, "3"), (0, "4"), (2, "5")] {
-        let device = core.book.find(DEVICES[device]).unwrap();
-        let (created, expires) = core.dispatcher.lifetime(1e6);
-        let asked = NewInvocation {
-            device: device.id,
-            command: "setReportingPeriod".to_owned(),
-            parameters: BTreeMap::from([("seconds".to_owned(), seconds.to_owned())]),
-            initiator: "REST".to_owned(),
-            initiator_id: "tests".to_owned(),
-            metadata: BTreeMap::new(),
-            created,
-            expires,
-        };
-        core.dispatcher.invoke(&device.hardware_id, asked).await.unwrap();
+        set_period(core, DEVICES[device], seconds, 1e6).await;
     }
     core.barrier().await.unwrap();
 }
