@@ -40,12 +40,13 @@ REASONS = {
 KILLED, SURVIVED = ("CaughtMutant", "Timeout"), "MissedMutant"
 
 
-def mutants(package, files, *more):
-    command = ["cargo", "mutants", "--package", package, "--list", "--json", *more]
+def mutants(package, files):
+    """Their names, each with its line and column."""
+    command = ["cargo", "mutants", "--package", package, "--list"]
     for file in files:
         command += ["--file", file]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return sorted(one["name"] for one in json.loads(done.stdout) if "_tests.rs" not in one["name"])
+    return sorted(name for name in done.stdout.splitlines() if "_tests.rs" not in name)
 
 
 def judge(area, count):
@@ -58,7 +59,7 @@ def judge(area, count):
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     # A name is looked for as a regular expression, by lines; an argument each.
-    chosen = [part for name in drawn for part in ("--re", "^" + re.escape(name) + "$")]
+    chosen = [part for name in drawn for part in ("--re", f"^{re.escape(name)}$")]
     command = ["cargo", "mutants", "--package", package, "--timeout", "300"]
     # To optimise takes longer than the tests do.
     plain = f"--config=profile.dev.package.{package}.opt-level=0"
@@ -78,6 +79,9 @@ def judge(area, count):
                 sys.exit(f"{area}: its tests do not pass without any change, see {out}")
             continue
         name = scenario["Mutant"]["name"]
+        if name not in drawn:
+            # Version 27.1 tests deleted fields whatever names it is given.
+            continue
         if summary in KILLED:
             killed += 1
         elif summary == SURVIVED:
