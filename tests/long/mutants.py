@@ -8,7 +8,8 @@ named; it wants a new test, or its reason in `REASONS`.
     mutants.py --count 20 NAME    so many of one area
     mutants.py --list             how many mutants each area has
 
-What is committed is changed, in a copy below target/. The tests have to pass without any change first: where they do not, every change would seem noticed.
+What is committed is changed, in a copy below target/. The tests have to pass without any change
+first: where they do not, every change would seem noticed.
 Wants `cargo install cargo-mutants --locked`. Takes one build with tests for each mutant: hours.
 """
 
