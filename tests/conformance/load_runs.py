@@ -89,12 +89,11 @@ def plan(whole):
     """What runs one after the other: healthy or slowed ones, how many hogs beside them, and when."""
     draw = random.Random(SEED)
     quiet = [(["slowed"], 0, "none")] * 2 + [(["healthy"], 0, "none")] * 2
+    # Two share their hogs, and each is one more to the other.
     if whole:
         loads = [(1 + number % 8, WHEN[number % 3]) for number in range(10)]
         draw.shuffle(loads)
-        cases = [([platform], *load) for platform in ("healthy", "slowed") for load in loads]
-        return cases + quiet * 5
-    # Two share their hogs, and each is one more to the other.
+        return [(["healthy", "slowed"], *load) for load in loads] + quiet * 5
     pairs = [["healthy", "healthy"], ["healthy", "slowed"]]
     loads = zip((1, 3, 5, 8), draw.sample(WHEN, 3) + draw.sample(WHEN, 1))
     return [(pairs[number % 2], *load) for number, load in enumerate(loads)] + quiet

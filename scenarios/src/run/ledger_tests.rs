@@ -1,6 +1,7 @@
 //! The join of due, made and stored readings: every way of going wrong, and all its totals.
 
-use lastmeter_sim::{ChannelSpectrum, Spectrum, Streams, Tone};
+use lastmeter_sim::plan::OperatingPoint;
+use lastmeter_sim::{ChannelSpectrum, Program, Spectrum, Streams, Tone};
 use lastmeter_units::HardwareId;
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
@@ -25,13 +26,20 @@ fn account() -> Account {
 
 /// The same with other quantities.
 fn account_of(quantities: &[MeasurementId]) -> Account {
+    account_at(steady(), quantities)
+}
+
+fn steady() -> Terminal {
     let tone = |rms| ChannelSpectrum {
         tones: vec![Tone { frequency_hz: 50.0, rms, phase_rad: 0.0 }],
         ..ChannelSpectrum::default()
     };
     let spectrum =
         Spectrum { fundamental_hz: 50.0, voltages: vec![tone(230.0)], currents: vec![tone(10.0)] };
-    let terminal = Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap();
+    Terminal::from_spectrum(spectrum, "s", &Streams::new(1)).unwrap()
+}
+
+fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
     Account::open(&AccountStart {
         device: "meter",
         index: 0,
@@ -240,6 +248,33 @@ fn a_dead_device_owes_what_its_register_would_have_shown() {
     }
     let due: Vec<_> = rows.iter().map(|row| row.event_time).collect();
     assert_eq!(due, [at(10), at(20), at(30)]);
+}
+
+/// Each period has a voltage of its own, and what was due for it is held to that one alone.
+#[test]
+fn a_dead_device_owes_each_period_its_own_truth() {
+    let points = [230.0, 220.0, 210.0, 200.0]
+        .map(|voltage_v| OperatingPoint::balanced(seconds(10), 1, 50.0, voltage_v, 10.0));
+    let program = Program::from_points(&points).unwrap();
+    let terminal = Terminal::from_program(&program, "s", &Streams::new(1)).unwrap();
+    let mut rows = Vec::new();
+    account_at(terminal, &[MeasurementId::lookup(VOLTAGE).unwrap()]).settle(at(30), &mut rows);
+    let references: Vec<_> = rows.iter().map(|row| row.reference.unwrap()).collect();
+    for (reference, expected) in references.iter().zip([230.0, 220.0, 210.0]) {
+        assert!((reference - expected).abs() < 1e-6, "{references:?}");
+    }
+}
+
+#[test]
+fn what_was_made_when_nothing_was_due_is_not_waited_for() {
+    let mut account = account();
+    let off = Made { at: at(7), span: ReferenceSpan { to: seconds(7), ..made(1).span }, ..made(1) };
+    account.made(off).unwrap();
+    account.sent(Sent { key: (Epoch(1), Serial(1)), values: stored(1).values });
+    account.stored(Stored { event_time: at(7), ..stored(1) });
+    let settled = account.settle(at(7), &mut Vec::new());
+    assert_eq!(settled, Settled { unexpected: 1, ..Settled::default() });
+    assert!(account.made.is_empty() && account.stored.is_empty());
 }
 
 #[test]
