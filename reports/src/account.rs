@@ -274,6 +274,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_is_not_spoken_of() {
+        let account = Account { due: 5, stored: 3, missing: 2, altered: 1, ..Account::default() };
+        let said = "3 of 5 readings stored as sent, 2 missing, 1 of these altered";
+        assert_eq!(account.to_string(), said);
+        let account = Account { unexpected: 4, foreign: 1, ..Account::default() };
+        assert_eq!(account.to_string(), "no reading was due, 4 unexpected, 1 foreign");
+        let account = Account { due: 1, missing: 1, ..Account::default() };
+        assert_eq!(account.to_string(), "0 of 1 reading stored as sent, 1 missing");
+    }
+
+    #[test]
+    fn the_verdict_counts_everything_and_points_at_the_first() {
+        let missing = |device, serial| row(device, serial, U, Some(230.0), None);
+        let foreign = |device: &str, seconds| {
+            let event = Event::new(at(seconds), "platform", "foreign_reading");
+            event.with("device", device)
+        };
+        let verdict = |rows: &[Observation<'_>], events: &[Event]| {
+            fed(&[], rows, events).verdict(&facts(RunState::Finished)).unwrap()
+        };
+        let extra = row("a", 9, U, None, Some(230.0));
+        let rows = [good("a", 1), missing("b", 4), missing("b", 6), missing("c", 3), extra];
+        let found = verdict(&rows, &[foreign("d", 35), foreign("d", 36), foreign("d", 37)]);
+        assert_eq!((found.measured, found.limit, found.n), (Some(6.0), Some(0.0), 4));
+        assert_eq!((found.check.as_str(), found.scenario.as_str()), (UNJUDGED_READINGS, "s"));
+        assert!(found.why.contains("; of a, b, c and 1 more, which"), "{}", found.why);
+        let place = found.at.unwrap();
+        assert_eq!((place.device.as_deref(), place.time), (Some("c"), Some(at(30))));
+        // What came first may be a stray; of two at once, the first by name is shown.
+        let found = verdict(&rows[..4], &[foreign("d", 29)]);
+        assert!(found.why.contains("; of b, c, d, which"), "{}", found.why);
+        assert_eq!(found.at.unwrap().event, Some(1));
+        let found = verdict(&[missing("b", 3), missing("c", 3)], &[foreign("d", 30)]);
+        assert_eq!(found.at.unwrap().device.as_deref(), Some("b"));
+    }
+
+    #[test]
     fn forged_device_names_do_not_fill_the_memory() {
         let mut accountant = accountant(&[]);
         for number in 0..10_000 {

@@ -69,7 +69,8 @@ mod tests {
         for state in [RunState::Finished, RunState::Stopped, RunState::Interrupted] {
             let verdict = answers.verdict("s", &facts(state)).unwrap();
             assert_eq!((verdict.status, verdict.n), (Status::Fail, 2), "{state:?}");
-            assert_eq!(verdict.at.unwrap().event, Some(2));
+            let place = verdict.at.unwrap();
+            assert_eq!((place.event, place.time), (Some(2), Some(at(2))));
             assert!(verdict.why.starts_with("2 answers") && verdict.why.contains("the first"));
         }
     }

@@ -3,7 +3,7 @@
 use lastmeter_units::Serial;
 use proptest::prelude::*;
 
-use super::super::testing::{check, facts, row, try_check};
+use super::super::testing::{at, check, facts, row, try_check};
 use super::*;
 use crate::record::RunState;
 
@@ -34,8 +34,10 @@ fn the_worst_pair_is_measured_and_located() {
     assert_eq!((verdict.status, verdict.n, verdict.unit.as_str()), (Status::Pass, 3, "%"));
     assert!((verdict.measured.unwrap() - 0.1).abs() < 1e-9);
     assert_eq!(verdict.limit, Some(0.2));
-    let at = verdict.at.unwrap();
-    assert_eq!((at.serial, at.epoch, at.quantity.as_deref()), (Some(2), Some(1), Some(U)));
+    let place = verdict.at.unwrap();
+    assert_eq!((place.device.as_deref(), place.time), (Some("m"), Some(at(20))));
+    assert_eq!((place.epoch, place.serial), (Some(1), Some(2)));
+    assert_eq!(place.quantity.as_deref(), Some(U));
     assert_eq!((verdict.bound, verdict.covers), (None, vec!["F-04".to_owned()]));
     assert_eq!(verdict.why, "all 3 pairs within 0.2 %");
 }

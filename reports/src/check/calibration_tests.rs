@@ -48,6 +48,7 @@ fn a_calibration_passes_if_errors_are_small_after_it_and_were_not_before() {
     let found = verdict("limit = \"0.05 %\"", 0.4, 0.01);
     assert_eq!(found.status, Status::Pass, "{}", found.why);
     assert!((found.measured.unwrap() - 0.01).abs() < 1e-9 && found.n == 3);
+    assert_eq!(found.at.as_ref().unwrap().device.as_deref(), Some("m"));
     // It says that nothing was written; that alone is no failure, the errors are.
     assert!(found.why.contains("no coefficient"), "{}", found.why);
     assert_eq!(verdict("limit = \"0.05 %\"", 0.4, 0.06).status, Status::Fail);

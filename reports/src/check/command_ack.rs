@@ -307,7 +307,7 @@ impl Unjudged {
 mod tests {
     use super::super::testing::{at, check, facts, try_check};
     use super::*;
-    use crate::record::RunState;
+    use crate::record::{LateTick, RealTimeFacts, RunState};
     use crate::verdict::Status;
 
     fn judge(toml: &str, events: &[Event], state: RunState) -> Verdict {
@@ -364,7 +364,9 @@ mod tests {
         let verdict = judge("", &events, RunState::Finished);
         assert_eq!((verdict.status, verdict.measured, verdict.n), (Status::Fail, None, 2));
         assert!(verdict.why.contains("never: setReportingPeriod to a at 2027"), "{}", verdict.why);
-        assert_eq!(verdict.at.unwrap().event, Some(1));
+        let place = verdict.at.unwrap();
+        assert_eq!((place.device.as_deref(), place.time), (Some("a"), Some(at(10))));
+        assert_eq!(place.event, Some(1));
     }
 
     #[test]
@@ -449,6 +451,26 @@ mod tests {
         assert!(verdict.why.contains("never answered: setReporting"), "{}", verdict.why);
         assert_eq!(verdict.at.unwrap().event, Some(2));
         assert_eq!(told(&["b"], &events), None);
+    }
+
+    /// A tenth of the minute that is allowed are 6 s: what is shorter counts for nothing.
+    #[test]
+    fn what_load_may_have_made_late_is_inconclusive() {
+        for (lateness_s, answered, expected) in [
+            (7, 71, Reason::HostLoad),
+            (7, 77, Reason::HostLoad),
+            (7, 78, Reason::TooLate),
+            (6, 71, Reason::TooLate),
+        ] {
+            let late = LateTick { at_ns: 20_000_000_000, lateness_ns: lateness_s * 1_000_000_000 };
+            let real = RealTimeFacts { late_ticks: vec![late], ..RealTimeFacts::default() };
+            let facts = RunFacts { real_time: Some(real), ..facts(RunState::Finished) };
+            let mut check = check("command_ack", "");
+            for (line, event) in (1..).zip([given(10, 1, "a"), answer(answered, 1, "a")]) {
+                check.event(line, &event);
+            }
+            assert_eq!(check.verdict(&facts).reason, expected, "{lateness_s} {answered}");
+        }
     }
 
     #[test]

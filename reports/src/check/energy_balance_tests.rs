@@ -93,6 +93,9 @@ fn each_interval_is_judged_by_itself() {
     let verdict = judged(&every, &shifted);
     assert_eq!(verdict.status, Status::Fail);
     assert!((verdict.measured.unwrap() - 1000.0 / 330.0).abs() < 1e-9, "{verdict:?}");
+    let place = verdict.at.unwrap();
+    assert_eq!((place.device.as_deref(), place.time), (Some("all"), Some(at(10))));
+    assert_eq!(place.quantity.as_deref(), Some(CONSUMED));
     // Of intervals of 20 s only the second register counts.
     let twenty = format!("{CHECK}\nevery = \"20 s\"");
     assert_eq!(judged(&twenty, &shifted).status, Status::Pass);
@@ -251,6 +254,12 @@ fn intervals_with_next_to_no_energy_are_left_out_and_counted() {
     // What reaches the minimum is judged: 30 J are not less than 30.
     let verdict = judged(&minimum("30 J"), &nearly_empty(31.0));
     assert_eq!((verdict.status, verdict.n), (Status::Fail, 2), "{}", verdict.why);
+    // Where none is left out, none is spoken of.
+    let why = judged(&minimum("30 J"), &nearly_empty(31.0)).why;
+    assert!(!why.contains("minimum"), "{why}");
+    // An interval longer than the run has no end in it.
+    let why = judged(&format!("{CHECK}\nevery = \"1 h\""), &balanced(940.0)).why;
+    assert_eq!(why, "no register was due");
     // All left out is no pass.
     let verdict = judged(&minimum("1 kWh"), &nearly_empty(31.0));
     assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 0), "{}", verdict.why);

@@ -222,7 +222,10 @@ mod tests {
         rows[3].reported = None;
         let verdict = judge(&rows, RunState::Finished);
         assert_eq!((verdict.status, verdict.n, verdict.measured), (Status::Fail, 3, Some(1.0)));
-        assert_eq!(verdict.at.as_ref().unwrap().serial, Some(2));
+        assert_eq!(verdict.limit, Some(0.0));
+        let place = verdict.at.as_ref().unwrap();
+        assert_eq!((place.device.as_deref(), place.time), (Some("m"), Some(at(20))));
+        assert_eq!((place.epoch, place.serial), (Some(1), Some(2)));
         assert!(verdict.why.contains("2 of 3 readings"), "{}", verdict.why);
         assert!(
             verdict.why.contains("missing: m serial 2 at 2027-01-15T08:00:20"),

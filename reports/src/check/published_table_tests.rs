@@ -100,6 +100,9 @@ fn measured_and_limit_are_told_in_one_unit() {
     let measured = measured.parse::<f64>().unwrap();
     assert!((4e-5..6e-5).contains(&measured), "{}", told.measured);
     assert_eq!(told.measured.split(", ").nth(1), Some("published 0.67 mHz"));
+    let place = verdict.at.unwrap();
+    assert_eq!(place.device.as_deref(), Some("meter"));
+    assert_eq!(place.quantity.as_deref(), Some("electricity.frequency"));
 }
 
 const ROWS: &str = "rows = [\"voltage\", \"active-power\"]\n";

@@ -65,6 +65,7 @@ fn the_outbox_has_to_be_empty_in_time() {
     assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(11.0)), "{}", verdict.why);
     let place = verdict.at.unwrap();
     assert_eq!((place.device.as_deref(), place.event), (Some("m"), Some(1)));
+    assert_eq!(place.time, Some(at(120)));
     assert_eq!(judge(BOTH, &broken(), late(130)).status, Status::Pass);
 }
 

@@ -240,7 +240,9 @@ mod tests {
             let seen = [("unknown_identifier", Some("m")), refusal];
             let verdict = judge(ONE, &seen, RunState::Finished);
             assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(1.0)));
-            assert_eq!(verdict.at.unwrap().event, Some(2));
+            let place = verdict.at.unwrap();
+            assert_eq!((place.device.as_deref(), place.event), (refusal.1, Some(2)));
+            assert!(place.time.is_some());
             assert!(verdict.why.contains(refusal.0), "{}", verdict.why);
         }
     }
