@@ -297,7 +297,7 @@ mod tests {
         let extra = row("a", 9, U, None, Some(230.0));
         let rows = [good("a", 1), missing("b", 4), missing("b", 6), missing("c", 3), extra];
         let found = verdict(&rows, &[foreign("d", 35), foreign("d", 36), foreign("d", 37)]);
-        assert_eq!((found.measured, found.limit, found.n), (Some(6.0), Some(0.0), 4));
+        assert_eq!((found.measured, found.limit, found.n), (Some(7.0), Some(0.0), 4));
         assert_eq!((found.check.as_str(), found.scenario.as_str()), (UNJUDGED_READINGS, "s"));
         assert!(found.why.contains("; of a, b, c and 1 more, which"), "{}", found.why);
         let place = found.at.unwrap();

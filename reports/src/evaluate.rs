@@ -296,13 +296,10 @@ impl Evaluation {
         }
     }
 
-    /// Writes `verdicts.json` and `junit.xml`; if the record is finished also the exit code and
-    /// the counts into `run.json`.
+    /// Writes `verdicts.json`; if the record is finished also the exit code and the counts into
+    /// `run.json`; and `junit.xml` last: whoever finds one finds a run that has all of it.
     pub fn write(&self, dir: &Path) -> Result<(), RecordError> {
         write_whole(&dir.join(file::VERDICTS), &verdicts_json(&self.verdicts))?;
-        let path = dir.join(file::JUNIT);
-        let junit = crate::junit::of_runs(&self.facts.scenario, [self]);
-        write_whole(&path, junit.as_bytes())?;
         // A running process owns its run.json.
         if self.facts.state != RunState::Running {
             let mut facts = self.facts.clone();
@@ -311,6 +308,8 @@ impl Evaluation {
             facts.account = Some(self.account);
             write_facts(dir, &facts)?;
         }
+        let junit = crate::junit::of_runs(&self.facts.scenario, [self]);
+        write_whole(&dir.join(file::JUNIT), junit.as_bytes())?;
         Ok(())
     }
 }

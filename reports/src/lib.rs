@@ -31,6 +31,6 @@ pub use console::{format_summary, format_verdicts, number};
 pub use evaluate::{EvaluateError, Evaluation, IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
 pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
-pub use render::{RenderError, render, render_evaluated};
+pub use render::{RenderError, complete, render, render_evaluated};
 pub use text::plural;
 pub use verdict::{At, Because, Counts, Reason, Status, Told, Verdict};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use lastmeter_reports::record::{RunState, file};
-use lastmeter_reports::{ExitCode, RunReader, Status, evaluate, render_evaluated};
+use lastmeter_reports::{ExitCode, RunReader, Status, complete, evaluate, render_evaluated};
 use sample::Sample;
 use sha2::Digest;
 
@@ -163,4 +163,19 @@ fn a_figure_of_the_run_that_was_changed_by_hand_is_noticed() {
         facts.to_string()
     });
     assert_error(&without, why);
+}
+
+/// A disk may be full by then: whoever looks for `junit.xml` alone must not find a good one.
+#[test]
+fn what_could_not_be_completed_holds_no_good_verdict() {
+    for blocked in [file::REPORT, file::VERDICTS] {
+        let dir = tempfile::tempdir().unwrap();
+        SMALL.write(dir.path()).unwrap();
+        fs::create_dir_all(dir.path().join(blocked).join("in the way")).unwrap();
+        let evaluation = evaluate(dir.path()).unwrap();
+        complete(dir.path(), &evaluation).unwrap_err();
+        assert!(!dir.path().join(file::JUNIT).exists(), "{blocked}");
+        assert!(!dir.path().join(file::VERDICTS).is_file(), "{blocked}");
+        assert_eq!(RunReader::open(dir.path()).unwrap().facts().exit_code, None, "{blocked}");
+    }
 }

@@ -375,9 +375,7 @@ pub fn schema() -> ExitCode {
 pub fn report(run: &Path, json: bool) -> ExitCode {
     let judged =
         lastmeter_reports::evaluate(run).map_err(|error| chain(&error)).and_then(|judged| {
-            judged.write(run).map_err(|error| chain(&error))?;
-            let page =
-                lastmeter_reports::render_evaluated(run, &judged).map_err(|error| chain(&error))?;
+            let page = lastmeter_reports::complete(run, &judged).map_err(|error| chain(&error))?;
             Ok((judged, page))
         });
     let (judged, page) = match judged {

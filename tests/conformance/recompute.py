@@ -87,7 +87,7 @@ class Accuracy:
         if reported is None:
             self.missed.add((device, quantity))
             return
-        if math.isnan(reference) or abs(reference) < self.minimum:
+        if math.isnan(reference) or (abs(reference) < self.minimum and abs(reported) < self.minimum):
             return
         self.n += 1
         self.paired.add((device, quantity))
@@ -98,7 +98,8 @@ class Accuracy:
             key = (device, quantity)
             self.counts[key] = max(self.counts.get(key, 0.0), abs(reference))
         if self.relative and error != 0:
-            error = math.inf if reference == 0 else 100 * error / abs(reference)
+            whole = max(abs(reference), self.minimum)
+            error = math.inf if whole == 0 else 100 * error / whole
         if math.isnan(error):
             error = math.inf
         self.outside += error > self.limit

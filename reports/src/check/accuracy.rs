@@ -9,6 +9,9 @@
 //! and never gave a judged pair makes this check inconclusive: it never came, its truth is not
 //! known, or all of it is below `minimum`.
 //!
+//! Below `minimum` are values of which the reference and the report are: a meter that reports what
+//! does not flow, as one that creeps does, is judged, in percent of `minimum`.
+//!
 //! Counters of pulses know nothing below one pulse: of their error one pulse is free, and what is
 //! more than that is held against the limit.
 
@@ -24,7 +27,10 @@ use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::console::number;
 use crate::record::{Event, Observation, RunFacts, kind};
 use crate::text::{append, plural};
-use crate::verdict::{At, Reason, Status, Verdict};
+use crate::verdict::{At, Reason, Status, Told, Verdict};
+
+/// So many devices are named of which nothing was compared.
+const NAMED_MAX: usize = 3;
 
 const LIMITS: &[Dimension] = &[
     Dimension::Ratio,
@@ -49,8 +55,9 @@ pub(super) const KIND: CheckKind = CheckKind {
             reading spans; of apparent power, and of the power factor made with it, with the mean of the \
             windows of 10/12 cycles in that interval (IEC 61000-4-30). `limit` in % is relative to the reference, any other unit is absolute \
             and has to be the quantity's own. `device` and `quantity` may contain `*`. Near zero a \
-            relative error says nothing: values whose reference is smaller than `minimum` are left \
-            out, and the verdict says how many. `measured` is the worst absolute error, `at` where \
+            relative error says nothing: values are left out where the reference and the report are \
+            smaller than `minimum`, and the verdict says how many; where the report alone reaches \
+            `minimum`, its error is in percent of that. `measured` is the worst absolute error, `at` where \
             it was. Of a count of pulses one pulse more or less is free, for it has no fractions; the \
             limit holds for the rest; of so few that one pulse is more than the limit nothing can be \
             said, and the check is inconclusive. NaN and infinity are inside no limit. A missing value is not judged here (use \
@@ -77,7 +84,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             Field::optional(
                 "minimum",
                 Kind::QuantityOfAny(LIMITS),
-                "values with a smaller reference are left out, and counted",
+                "values are left out, and counted, where reference and report are smaller",
             ),
         ],
     },
@@ -123,12 +130,17 @@ impl Limit {
     /// Exact agreement is no error even where the reference is zero; any other difference from
     /// zero is infinite in percent.
     pub fn error(self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
+        self.error_of(reference.abs(), quantity, reference, reported)
+    }
+
+    /// [`Self::error`], in percent of `whole` where it is relative.
+    fn error_of(self, whole: f64, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
         let free = resolution(quantity);
         let error = reported - reference;
         let error = if error.abs() <= free { 0.0 } else { error - free.copysign(error) };
         match self {
             Self::Percent(_) if error == 0.0 => 0.0,
-            Self::Percent(_) => 100.0 * error / reference.abs(),
+            Self::Percent(_) => 100.0 * error / whole,
             Self::Absolute(..) => error,
         }
     }
@@ -154,7 +166,7 @@ pub struct Spec {
     pub quantities: Vec<MeasurementId>,
     /// What error is allowed.
     pub limit: Limit,
-    /// In SI units: values with a smaller reference are not judged.
+    /// In SI units: values are not judged where reference and report are smaller.
     pub minimum: Option<f64>,
 }
 
@@ -198,9 +210,16 @@ impl Spec {
         fits.then_some(Self { device, quantity, quantities, limit, minimum })
     }
 
-    /// Whether a value with this reference is judged.
-    pub fn judges(&self, reference: f64) -> bool {
-        self.minimum.is_none_or(|minimum| reference.abs() >= minimum)
+    /// Whether a value is judged. One that is no number is.
+    pub fn judges(&self, reference: f64, reported: f64) -> bool {
+        let is_below = |minimum| reference.abs() < minimum && reported.abs() < minimum;
+        !self.minimum.is_some_and(is_below)
+    }
+
+    /// The signed error of a value that is judged, in the unit of the limit.
+    fn error(&self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
+        let whole = reference.abs().max(self.minimum.unwrap_or(0.0));
+        self.limit.error_of(whole, quantity, reference, reported)
     }
 }
 
@@ -289,13 +308,13 @@ impl Check for Accuracy {
         if reference.is_nan() {
             return;
         }
-        if !self.spec.judges(reference) {
+        if !self.spec.judges(reference, reported) {
             series.below_minimum += 1;
             return;
         }
         series.pairs += 1;
         series.largest = series.largest.max(reference.abs());
-        let error = self.spec.limit.error(observation.quantity, reference, reported).abs();
+        let error = self.spec.error(observation.quantity, reference, reported).abs();
         let error = if error.is_nan() { f64::INFINITY } else { error };
         self.outside += u64::from(error > self.spec.limit.value());
         if self.worst.as_ref().is_none_or(|worst| error > worst.error) {
@@ -346,27 +365,75 @@ impl Check for Accuracy {
         let below: u64 = all().map(|series| series.below_minimum).sum();
         let missing = all().map(|series| series.missing).sum();
         let without_truth = all().map(|series| series.without_truth).sum();
-        for (count, one, rest) in [
-            (below, "value", "below `minimum` not judged"),
-            (missing, "value", "missing"),
-            (without_truth, "value", "without a known reference not judged"),
+        let mut left_out = String::new();
+        for (count, rest) in [
+            (below, "below `minimum` not judged"),
+            (missing, "missing"),
+            (without_truth, "without a known reference not judged"),
         ] {
             if count > 0 {
-                append(&mut why, format_args!("; {} {rest}", plural(count, one)));
+                append(&mut left_out, format_args!("; {} {rest}", plural(count, "value")));
             }
         }
+        if let Some(devices) = self.without_a_pair(facts) {
+            append(&mut left_out, format_args!("; nothing of {devices} to compare"));
+        }
+        let measured = self.worst.as_ref().map(|worst| worst.error);
+        let unit = self.spec.limit.unit();
+        // Whoever sees a pass sees what it is not about.
+        let told = measured.filter(|_| !left_out.is_empty()).map(|measured| Told {
+            measured: format!("{} {unit}", number(measured)),
+            basis: format!("n {n}{}", left_out.replace("; ", ", ")),
+        });
+        why.push_str(&left_out);
         let verdict = Verdict {
-            measured: self.worst.as_ref().map(|worst| worst.error),
+            measured,
             limit: Some(self.spec.limit.value()),
             n,
             at: self.worst.as_ref().map(|worst| worst.at.clone()),
-            ..self.context.verdict(reason, &self.spec.limit.unit(), why)
+            told,
+            ..self.context.verdict(reason, &unit, why)
         };
         finish(verdict, facts)
     }
 }
 
 impl Accuracy {
+    /// The devices that the check is about and of which no value was compared.
+    fn without_a_pair(&self, facts: &RunFacts) -> Option<String> {
+        let compared: BTreeSet<&str> = self
+            .series
+            .iter()
+            .filter(|(_, series)| series.values().any(|series| series.pairs > 0))
+            .map(|(device, _)| device)
+            .collect();
+        let devices = facts.devices.iter().map(|device| device.name.as_str());
+        let about = devices.filter(|name| self.spec.device.matches(name));
+        let silent: Vec<&str> = about.filter(|name| !compared.contains(name)).collect();
+        let more = silent.len().saturating_sub(NAMED_MAX);
+        let named = silent.get(..NAMED_MAX.min(silent.len()))?.join(", ");
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!silent.is_empty()).then(|| named + &more)
+    }
+
+    /// A limit that a voltage or a frequency cannot miss, however small it is reported.
+    fn excludes_nothing(&self) -> Option<String> {
+        let Limit::Absolute(limit, unit) = self.spec.limit else { return None };
+        if !matches!(unit, SiUnit::Volt | SiUnit::Hertz) {
+            return None;
+        }
+        let all = self.series.iter().flat_map(|(_, device)| device.values());
+        let largest = all.map(|series| series.largest).fold(0.0, f64::max);
+        (limit >= largest && largest > 0.0).then(|| {
+            format!(
+                "the limit of {} {unit} is no less than the largest reference, {} {unit}: a meter \
+                 that reports zero would pass",
+                number(limit),
+                number(largest)
+            )
+        })
+    }
+
     /// Of a count that never got so far that what is free of it is within the limit: whatever was
     /// reported says nothing.
     fn too_few(&self) -> Option<String> {
@@ -426,6 +493,9 @@ impl Accuracy {
         }
         if let Some(too_few) = self.too_few() {
             return (Reason::TooFew, too_few);
+        }
+        if let Some(all) = self.excludes_nothing() {
+            return (Reason::NothingToJudge, all);
         }
         (Reason::WithinLimit, format!("all {} within {} {unit}", plural(n, "pair"), number(limit)))
     }

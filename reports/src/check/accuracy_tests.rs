@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::testing::{at, check, facts, row, try_check};
 use super::*;
-use crate::record::RunState;
+use crate::record::{DeviceFacts, Evidence, RunState};
 
 const U: &str = "electricity.voltage.rms.l1";
 const P: &str = "electricity.power.active.consumed.l1";
@@ -81,6 +81,86 @@ fn a_percentage_of_zero_fails_unless_minimum_leaves_it_out() {
     let verdict = judge(&format!("{toml}\nminimum = \"50 W\""), &values);
     assert_eq!((verdict.status, verdict.n), (Status::Pass, 1));
     assert!(verdict.why.ends_with("; 2 values below `minimum` not judged"), "{}", verdict.why);
+}
+
+/// A meter that creeps: nothing flows, and it reports what `minimum` is about.
+#[test]
+fn what_is_reported_though_nothing_flows_is_judged_in_percent_of_the_minimum() {
+    let toml = format!("quantity = \"{P}\"\nlimit = \"2 %\"\nminimum = \"50 W\"");
+    for (reference, reported, expected) in [
+        (0.0, 75.0, Some(150.0)),
+        (0.0, -75.0, Some(150.0)),
+        (49.0, 50.0, Some(2.0)),
+        (49.0, 50.5, Some(3.0)),
+        (0.0, 49.9, None),
+        (-49.9, 49.9, None),
+    ] {
+        let verdict = judge(&toml, &pairs(P, &[(100.0, 100.0), (reference, reported)]));
+        let measured = expected.unwrap_or(0.0);
+        assert!((verdict.measured.unwrap() - measured).abs() < 1e-9, "{verdict:?}");
+        let status = if measured <= 2.0 { Status::Pass } else { Status::Fail };
+        assert_eq!(verdict.status, status, "{reference} {reported}: {}", verdict.why);
+        assert_eq!(verdict.n, 1 + u64::from(expected.is_some()), "{reference} {reported}");
+    }
+    let verdict = judge(&toml, &pairs(P, &[(100.0, 100.0), (0.0, f64::NAN)]));
+    assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+}
+
+#[test]
+fn the_line_of_a_pass_says_what_it_is_not_about() {
+    let device = |name: &str| DeviceFacts {
+        name: name.to_owned(),
+        model: "ideal-1ph".to_owned(),
+        evidence: Evidence::Simulated,
+        at: "source:s".to_owned(),
+        under_test: false,
+        fidelity: None,
+        serial: None,
+        firmware: None,
+    };
+    let told = |toml: &str, devices: &[&str]| {
+        let devices = devices.iter().map(|name| device(name)).collect();
+        let facts = RunFacts { devices, ..facts(RunState::Finished) };
+        let mut check = check("accuracy", toml);
+        for row in pairs(P, &[(100.0, 100.1), (1.0, 1.0)]) {
+            check.observation(&row);
+        }
+        let verdict = check.verdict(&facts);
+        assert_eq!(verdict.status, Status::Pass, "{}", verdict.why);
+        (verdict.why, verdict.told.map(|told| (told.measured, told.basis)))
+    };
+    let toml = format!("quantity = \"{P}\"\nlimit = \"1 %\"");
+    assert_eq!(told(&toml, &["m"]), ("all 2 pairs within 1 %".to_owned(), None));
+    // Whom the check is not about is not spoken of.
+    assert_eq!(told(&format!("{toml}\ndevice = \"m\""), &["m", "x"]).1, None);
+    let (why, line) = told(&format!("{toml}\nminimum = \"50 W\""), &["m", "x"]);
+    let rest = "1 value below `minimum` not judged; nothing of x to compare";
+    assert_eq!(why, format!("all 1 pair within 1 %; {rest}"));
+    let basis = "n 1, 1 value below `minimum` not judged, nothing of x to compare";
+    assert_eq!(line, Some(("0.1 %".to_owned(), basis.to_owned())));
+    let (why, _) = told(&toml, &["m", "a", "b", "c", "d"]);
+    assert!(why.ends_with("; nothing of a, b, c and 1 more to compare"), "{why}");
+    let (why, _) = told(&toml, &["m", "a", "b", "c"]);
+    assert!(why.ends_with("; nothing of a, b, c to compare"), "{why}");
+}
+
+/// As where kilovolts were meant.
+#[test]
+fn an_absolute_limit_that_a_dead_meter_meets_says_nothing() {
+    for (limit, reported, expected) in [
+        ("231 V", 230.0, Reason::NothingToJudge),
+        ("230 V", 0.0, Reason::NothingToJudge),
+        ("229 V", 230.0, Reason::WithinLimit),
+        ("229 V", 0.0, Reason::OutsideLimit),
+        ("231 V", 500.0, Reason::OutsideLimit),
+    ] {
+        let toml = format!("quantity = \"{U}\"\nlimit = \"{limit}\"");
+        let verdict = judge(&toml, &pairs(U, &[(230.0, reported), (100.0, 100.0)]));
+        assert_eq!(verdict.reason, expected, "{limit} {reported}: {}", verdict.why);
+    }
+    // Of a power there may be none.
+    let toml = format!("quantity = \"{P}\"\nlimit = \"5 W\"");
+    assert_eq!(judge(&toml, &pairs(P, &[(1.0, 0.0)])).status, Status::Pass);
 }
 
 #[test]

@@ -393,6 +393,14 @@ mod tests {
             assert_eq!(verdict.status, status, "{toml}: {}", verdict.why);
             assert!(verdict.why.contains(told), "{} lacks {told}", verdict.why);
         }
+        // What came from it though nothing was due makes nothing due.
+        let mut check = check("no_loss", "");
+        let stray = Observation { reference: None, ..good("mute", 1)[0] };
+        for row in [good("m", 1).to_vec(), good("x", 1).to_vec(), vec![stray]].concat() {
+            check.observation(&row);
+        }
+        let why = check.verdict(&facts).why;
+        assert!(why.contains("1 unexpected") && why.contains("due reading: mute"), "{why}");
     }
 
     #[test]

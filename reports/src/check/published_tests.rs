@@ -3,7 +3,7 @@
 use super::super::latency::tests::{MS, SECOND, message, real_time};
 use super::super::testing::{check, facts, try_check};
 use super::*;
-use crate::record::RunState;
+use crate::record::{LateTick, RunState};
 use crate::verdict::Status;
 
 /// Delays of 1 to 1000 ms, each once: median 500.5, quartiles 250.75 and 750.25 ms.
@@ -66,7 +66,36 @@ fn what_is_too_far_fails_and_says_both_figures() {
         "{}",
         verdict.why
     );
+    assert_eq!(verdict.n, 1_000);
     assert_eq!(compared("median", "490 ms", "10.6 ms").status, Status::Pass);
+}
+
+/// A tick that was late every second by 60 ms: without them the median is less, and never more.
+#[test]
+fn what_load_moved_is_a_fail_only_if_it_is_as_far_without_it() {
+    let mut busy = real_time(RunState::Finished);
+    let late = |number: i64| LateTick { at_ns: (30 + number) * SECOND, lateness_ns: 60 * MS };
+    busy.real_time.as_mut().unwrap().late_ticks = (0..100).map(late).collect();
+    for (published, expected) in [
+        ("600 ms", Reason::OutsideLimit),
+        ("490 ms", Reason::HostLoad),
+        ("500 ms", Reason::HostLoad),
+        ("300 ms", Reason::OutsideLimit),
+    ] {
+        let toml = format!(
+            "statistic = \"median\"\nvalue = \"{published}\"\ntolerance = \"10 ms\""
+        );
+        let verdict = judge_in(&toml, &busy, 0);
+        assert_eq!(verdict.reason, expected, "{published}: {}", verdict.why);
+    }
+}
+
+#[test]
+fn a_figure_wants_a_number_of_messages_and_may_be_the_models() {
+    let toml = "path = \"intended..received\"\nsource = \"x\"\nstatistic = \"median\"\n\
+                value = \"1 s\"\ntolerance = \"1 s\"";
+    let demand = check("published", toml).demand().unwrap();
+    assert_eq!((demand.messages_min, demand.in_virtual_time), (MESSAGES_MIN, true));
 }
 
 #[test]

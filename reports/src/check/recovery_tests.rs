@@ -3,7 +3,7 @@
 use super::super::latency::tests::{SECOND, message, real_time};
 use super::super::testing::{at, check, facts, try_check};
 use super::*;
-use crate::record::RunState;
+use crate::record::{LateTick, RunState};
 use crate::verdict::Status;
 
 const BOTH: &str = "path = \"intended..queryable\"\nin_time = \"1 s\"\n\
@@ -66,7 +66,50 @@ fn the_outbox_has_to_be_empty_in_time() {
     let place = verdict.at.unwrap();
     assert_eq!((place.device.as_deref(), place.event), (Some("m"), Some(1)));
     assert_eq!(place.time, Some(at(120)));
+    let told = verdict.told.unwrap();
+    assert_eq!((told.measured.as_str(), told.basis.as_str()), ("11 s", "1 injection"));
     assert_eq!(judge(BOTH, &broken(), late(130)).status, Status::Pass);
+}
+
+/// Of two breaks the one that took longer to recover from decides; of equal ones the first.
+#[test]
+fn the_worst_of_all_injections_is_measured() {
+    let again = Event::inject(at(300), "disconnect", None, "wan reset").with("link", "wan");
+    let events = [&broken()[..], &[again, Event::restored(at(320), "wan", "disconnect")]].concat();
+    for (first, second, measured, event) in
+        [(131, 325, 11.0, 1), (125, 331, 11.0, 3), (131, 331, 11.0, 1), (132, 331, 12.0, 1)]
+    {
+        let arrives = |due| match due {
+            100..120 => Some(first),
+            300..320 => Some(second),
+            _ => Some(due),
+        };
+        let verdict = judge(BOTH, &events, arrives);
+        assert_eq!(verdict.measured, Some(measured), "{}", verdict.why);
+        assert_eq!(verdict.at.unwrap().event, Some(event), "{first} {second}");
+    }
+}
+
+#[test]
+fn what_load_may_have_delayed_is_no_fail_up_to_its_own_length() {
+    for (until, lateness_s, expected) in [
+        (132, 2, Reason::HostLoad),
+        (133, 2, Reason::TooLate),
+        // A tenth of the limit is nothing.
+        (131, 1, Reason::TooLate),
+    ] {
+        let mut busy = real_time(RunState::Finished);
+        let tick = LateTick { at_ns: 125 * SECOND, lateness_ns: lateness_s * SECOND };
+        busy.real_time.as_mut().unwrap().late_ticks = vec![tick];
+        let arrives = late(until);
+        let verdict = judge_with(BOTH, &broken(), &busy, &["m"], |_, second| arrives(second));
+        assert_eq!(verdict.reason, expected, "{until}: {}", verdict.why);
+    }
+}
+
+#[test]
+fn a_check_of_recovery_wants_something_broken() {
+    assert!(check("recovery", BOTH).demand().unwrap().needs_breakage);
 }
 
 #[test]

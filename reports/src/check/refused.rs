@@ -240,6 +240,7 @@ mod tests {
             let seen = [("unknown_identifier", Some("m")), refusal];
             let verdict = judge(ONE, &seen, RunState::Finished);
             assert_eq!((verdict.status, verdict.measured), (Status::Fail, Some(1.0)));
+            assert_eq!(verdict.limit, Some(0.0));
             let place = verdict.at.unwrap();
             assert_eq!((place.device.as_deref(), place.event), (refusal.1, Some(2)));
             assert!(place.time.is_some());

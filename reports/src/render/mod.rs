@@ -54,6 +54,19 @@ pub fn render(dir: &Path) -> Result<PathBuf, RenderError> {
     render_evaluated(dir, &evaluate(dir)?)
 }
 
+/// Completes the folder of a run that was just judged: its page and pictures, and behind them its
+/// verdicts. Gives the page's path.
+///
+/// In this order, for where there is no room for all of it, what is there has to say nothing good.
+///
+/// # Errors
+/// If something cannot be made or written; the rest is not written then.
+pub fn complete(dir: &Path, evaluation: &Evaluation) -> Result<PathBuf, RenderError> {
+    let page = render_evaluated(dir, evaluation)?;
+    evaluation.write(dir)?;
+    Ok(page)
+}
+
 /// Like [`render`], for a run that was just judged.
 pub fn render_evaluated(dir: &Path, evaluation: &Evaluation) -> Result<PathBuf, RenderError> {
     let reader = RunReader::open(dir)?;

@@ -126,10 +126,10 @@ pub async fn run_scenario(
         }
     }
     let evaluation = lastmeter_reports::evaluate(&options.out).map_err(|e| record(&e))?;
-    evaluation.write(&options.out).map_err(|e| record(&e))?;
-    lastmeter_reports::render_evaluated(&options.out, &evaluation).map_err(|e| record(&e))?;
+    // Said before it is written: for that there may be no room.
     console.judged(&evaluation.verdicts);
     console.account(evaluation.account);
+    lastmeter_reports::complete(&options.out, &evaluation).map_err(|e| record(&e))?;
     if evaluation.exit_code().number() == 0 {
         // Nothing to look into: everything that was stored is in the record.
         let _ = std::fs::remove_dir_all(&data);

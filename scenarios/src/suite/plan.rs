@@ -80,14 +80,18 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     }
     // A file that was named runs whatever it is; in a folder twins have a call of their own.
     let before = loaded.items.len();
-    loaded.items.retain(|(named, item)| match item {
+    let (items, twins) = loaded.items.into_iter().partition(|(named, item)| match item {
         Item::Broken(_) => true,
         Item::Run(scenario) if options.must_fail => scenario.expect.is_some(),
         Item::Run(scenario) => *named || scenario.expect.is_none(),
     });
+    loaded.items = items;
     if loaded.items.is_empty() {
         tell(&none_selected(options.must_fail, before));
         return Err(ExitCode::NothingEvaluated);
+    }
+    if !options.must_fail {
+        passed_over.extend(twins_left_out(&twins));
     }
     let items = loaded.items.into_iter().map(|(_, item)| item).collect();
     let plan = Plan { items, passed_over, single };
@@ -238,6 +242,27 @@ fn none_selected(must_fail: bool, count: usize) -> String {
             plural(twins, "must-fail twin")
         ),
     }
+}
+
+/// Twins that a call for scenarios leaves out; it is said how many there are.
+fn twins_left_out(twins: &[(bool, Item)]) -> Vec<PassedOver> {
+    let over = twins.iter().filter_map(|(_, item)| match item {
+        Item::Run(twin) => Some(PassedOver {
+            path: twin.path().display().to_string(),
+            why: "a must-fail twin, which `--must-fail` runs".to_owned(),
+        }),
+        Item::Broken(_) => None,
+    });
+    let over: Vec<PassedOver> = over.collect();
+    match &over[..] {
+        [] => {}
+        [PassedOver { path, why }] => tell(&format!("{path}: {why}, passed over")),
+        [PassedOver { path, .. }, ..] => tell(&format!(
+            "{}, passed over: `--must-fail` runs them; the first is {path}",
+            plural(over.len(), "must-fail twin")
+        )),
+    }
+    over
 }
 
 /// Says what was left out.
