@@ -66,6 +66,33 @@ fn a_failing_scenario_is_found_behind_a_link_and_in_any_case() {
     }
 }
 
+/// A scenario with `[expect]` is taken for a twin, which somebody may not have meant.
+#[test]
+fn twins_that_are_left_out_are_spoken_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("suite");
+    write(&suite, "good.toml", &scenario("good", "2 %"));
+    let expect = "[expect]\nverdict = \"fail\"\ncheck = \"voltage\"\ntwin_of = \"good/voltage\"\n";
+    for (count, told) in [
+        (1, "twin-1.toml: a must-fail twin, which `--must-fail` runs, passed over"),
+        (2, "2 must-fail twins, passed over: `--must-fail` runs them; the first is "),
+    ] {
+        let name = format!("twin-{count}");
+        write(&suite, &format!("{name}.toml"), &format!("{}{expect}", scenario(&name, "0.5 %")));
+        let out = folder.path().join(format!("out-{count}"));
+        let done = run(path(&suite), &out, &[]);
+        assert_eq!((done.code, runs(&out).len()), (0, 1), "{done:?}");
+        assert!(done.stderr.contains(told), "{done:?}");
+        let left = &json(&out, "suite.json")["passed_over"];
+        assert_eq!(left.as_array().unwrap().len(), count, "{left}");
+    }
+    // Named itself, or asked for, it is not left out.
+    let out = folder.path().join("twins");
+    let done = run(path(&suite), &out, &["--must-fail"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(!done.stderr.contains("passed over"), "{done:?}");
+}
+
 #[test]
 fn a_broken_file_is_one_error_and_the_rest_runs_unless_it_is_to_be_strict() {
     let folder = tempfile::tempdir().unwrap();

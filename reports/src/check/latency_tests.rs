@@ -124,6 +124,22 @@ fn the_verdict_is_told_in_the_words_of_the_console() {
     assert_eq!(place.time, Some(at(30) + lastmeter_units::SimDuration(7 * SECOND / 10)));
 }
 
+/// What the bench has to know before a run: how many messages it takes, and from when they count.
+#[test]
+fn a_check_of_a_share_demands_as_many_messages_as_its_coverage_takes() {
+    let demand = |more: &str| {
+        let toml = format!("path = \"intended..received\"\nlimit = \"1 s\"\n{more}");
+        check("latency", &toml).demand().unwrap()
+    };
+    let found = demand("coverage = \"99 %\"\nstall = \"2 s\"\nwarm_up = \"7 s\"");
+    // ln 0.05 / ln 0.99 = 298.07: with nothing late, so many show it.
+    assert_eq!((found.messages_min, found.warm_up_ns), (299, Some(7 * SECOND)));
+    let claim = found.claim.unwrap();
+    assert_eq!((claim.coverage, claim.stall_ns), (0.99, 2 * SECOND));
+    let found = demand("coverage = \"90 %\"");
+    assert_eq!((found.messages_min, found.warm_up_ns), (29, None));
+}
+
 /// The line of the console, as users' terminals show it.
 #[test]
 fn the_console_says_how_many_were_late_and_on_what_that_rests() {
