@@ -124,6 +124,21 @@ fn the_verdict_is_told_in_the_words_of_the_console() {
     assert_eq!(place.time, Some(at(30) + lastmeter_units::SimDuration(7 * SECOND / 10)));
 }
 
+/// Why it is a fail is added only where load had to be thought of.
+#[test]
+fn a_fail_says_everything_once() {
+    let verdict = judge(ONE_SECOND, 5_000, |number| Some(if number % 20 == 7 { 1500 } else { 20 }));
+    assert_eq!(verdict.status, Status::Fail, "{}", verdict.why);
+    let mut parts: Vec<&str> = verdict.why.split("; ").collect();
+    let count = parts.len();
+    parts.sort_unstable();
+    parts.dedup();
+    assert_eq!(parts.len(), count, "{}", verdict.why);
+    for part in &parts {
+        assert_eq!(verdict.why.matches(part).count(), 1, "{part} in {}", verdict.why);
+    }
+}
+
 /// What the bench has to know before a run: how many messages it takes, and from when they count.
 #[test]
 fn a_check_of_a_share_demands_as_many_messages_as_its_coverage_takes() {

@@ -82,9 +82,8 @@ fn what_load_moved_is_a_fail_only_if_it_is_as_far_without_it() {
         ("500 ms", Reason::HostLoad),
         ("300 ms", Reason::OutsideLimit),
     ] {
-        let toml = format!(
-            "statistic = \"median\"\nvalue = \"{published}\"\ntolerance = \"10 ms\""
-        );
+        let toml =
+            format!("statistic = \"median\"\nvalue = \"{published}\"\ntolerance = \"10 ms\"");
         let verdict = judge_in(&toml, &busy, 0);
         assert_eq!(verdict.reason, expected, "{published}: {}", verdict.why);
     }
