@@ -131,8 +131,8 @@ struct Balance {
     throughput: f64,
     homes: f64,
     losses: f64,
-    /// What did flow, in either direction and in every phase, by the plant's truth: the registers of
-    /// a meter at rest count its noise.
+    /// What did flow, in either direction and in every phase, by the plant's truth: registers of a
+    /// meter at rest count its noise.
     flowed: f64,
 }
 
