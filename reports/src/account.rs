@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::delivery::{Delivery, place_of_stray, stray};
 use crate::check::{ByDevice, CheckContext, Pattern, finish};
-use crate::record::{Event, Observation, RunFacts};
+use crate::record::{Event, Observation, RunFacts, kind};
 use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Verdict};
 
@@ -41,6 +41,10 @@ pub struct Account {
     /// What is stored under a device that is not on the bench, without a known value, or with a
     /// value that nobody sent.
     pub foreign: u64,
+    /// Messages that the platform refused. They are not stored, so a reading among them that was due
+    /// is missing; the others are nobody's loss, and are counted only.
+    #[serde(default)]
+    pub refused: u64,
 }
 
 impl Account {
@@ -69,13 +73,14 @@ impl fmt::Display for Account {
             write!(f, "{} of {} stored as sent", self.stored, plural(self.due, "reading"))?;
         }
         if self.is_clean() {
-            return f.write_str(", nothing missing, altered, unexpected or foreign");
+            f.write_str(", nothing missing, altered, unexpected or foreign")?;
         }
         let counts = [
             (self.missing, "missing"),
             (self.altered, "of these altered"),
             (self.unexpected, "unexpected"),
             (self.foreign, "foreign"),
+            (self.refused, "refused"),
         ];
         for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
@@ -92,6 +97,7 @@ pub(crate) struct Accountant {
     devices: ByDevice<Delivery>,
     /// By device, how many and the first.
     strays: BTreeMap<String, (u64, At)>,
+    refused: u64,
 }
 
 impl Accountant {
@@ -102,6 +108,7 @@ impl Accountant {
             judged,
             devices: ByDevice::new(Pattern::new("*")),
             strays: BTreeMap::new(),
+            refused: 0,
         }
     }
 
@@ -112,6 +119,7 @@ impl Accountant {
     }
 
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
+        self.refused += u64::from(event.kind == kind::REFUSED);
         if stray(event).is_none() {
             return;
         }
@@ -124,7 +132,7 @@ impl Accountant {
 
     /// All devices together.
     pub(crate) fn account(&self) -> Account {
-        self.sum(|_| true)
+        Account { refused: self.refused, ..self.sum(|_| true) }
     }
 
     fn sum(&self, is_meant: impl Fn(&str) -> bool) -> Account {
@@ -282,6 +290,17 @@ mod tests {
         assert_eq!(account.to_string(), "no reading was due, 4 unexpected, 1 foreign");
         let account = Account { due: 1, missing: 1, ..Account::default() };
         assert_eq!(account.to_string(), "0 of 1 reading stored as sent, 1 missing");
+    }
+
+    /// Who refuses what was due shows it missing; what else it refuses is said, and no loss.
+    #[test]
+    fn what_the_platform_refused_is_counted() {
+        let refused = || Event::refused(at(3), "not_json", None, "t", "");
+        let accountant = fed(&[], &[good("m", 1)], &[refused(), refused()]);
+        let said = "1 of 1 reading stored as sent, nothing missing, altered, unexpected or foreign, \
+                    2 refused";
+        assert_eq!(accountant.account().to_string(), said);
+        assert!(accountant.verdict(&facts(RunState::Finished)).is_none());
     }
 
     #[test]

@@ -183,7 +183,7 @@ class Account(NoLoss):
     def __init__(self, judged):
         super().__init__({})
         self.judged = judged
-        self.foreign = 0
+        self.foreign, self.refused = 0, 0
 
     def is_judged(self, device):
         return any(fnmatch.fnmatchcase(device, pattern) for pattern in self.judged)
@@ -195,6 +195,7 @@ class Account(NoLoss):
     def event(self, event):
         if event["kind"] in self.STRAYS and not self.is_judged(event.get("device") or ""):
             self.foreign += 1
+        self.refused += event["kind"] == "refused"
 
     @property
     def counts(self):
@@ -202,7 +203,7 @@ class Account(NoLoss):
         return {
             "due": len(self.due), "stored": len(self.due) - missing, "missing": missing,
             "altered": len(self.missing & self.unexpected), "unexpected": len(self.unexpected),
-            "foreign": self.foreign,
+            "foreign": self.foreign, "refused": self.refused,
         }
 
     def is_clean(self):
