@@ -16,7 +16,8 @@ pub(crate) const PICOSECONDS_PER_SECOND: f64 = 1e12;
 /// What the stamps tell.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rate {
-    pub(crate) rate_hz: f64,
+    /// Samples per second.
+    pub(crate) hz: f64,
     /// A sentence about the irregular steps, if there are any.
     pub(crate) note: Option<String>,
     /// Whether they tell of samples that are missing, of a clock that stood still or went back, or
@@ -181,7 +182,7 @@ impl Steps {
             )
         });
         let is_damage = is_damage || (self.count - count) * 100 > self.count;
-        Ok(Rate { rate_hz, note, is_damage })
+        Ok(Rate { hz: rate_hz, note, is_damage })
     }
 
     /// The step in the middle of all steps in order.
@@ -263,7 +264,7 @@ mod tests {
             (0..1537_i64).map(|k| (k * 1_000_000 + 7_680) / 15_360 * MICROSECOND).collect();
         let rate = rate_of(&stamps, MICROSECOND).unwrap();
         // The plain median, 65 us, would give 15,384.6 Hz.
-        assert!((rate.rate_hz - 15_360.0).abs() < 0.2, "{}", rate.rate_hz);
+        assert!((rate.hz - 15_360.0).abs() < 0.2, "{}", rate.hz);
         assert_eq!(rate.note, None);
     }
 
@@ -274,7 +275,7 @@ mod tests {
             *stamp -= 2 * MICROSECOND;
         }
         let rate = rate_of(&stamps, 1000).unwrap();
-        assert_eq!(rate.rate_hz, 50_000.0);
+        assert_eq!(rate.hz, 50_000.0);
         let note = rate.note.unwrap();
         assert!(note.starts_with("1 of 99 time steps are irregular; the worst is 18 us instead"));
         assert!(note.contains("between samples 40 and 41"), "{note}");
@@ -285,7 +286,7 @@ mod tests {
     fn a_lost_row_shows_even_where_a_step_is_one_unit_of_the_stamps() {
         let stamps: Vec<i64> = (0..50).filter(|&k| k != 7).map(|k| k * MICROSECOND).collect();
         let rate = rate_of(&stamps, MICROSECOND).unwrap();
-        assert_eq!(rate.rate_hz, 1e6);
+        assert_eq!(rate.hz, 1e6);
         let note = rate.note.unwrap();
         assert!(note.contains("2 us instead of 1 us, between samples 7 and 8"), "{note}");
         assert!(note.contains("by the stamps 1 is missing there"), "{note}");
@@ -351,7 +352,7 @@ mod tests {
         }
         assert!(steps.bins.len() <= MOST_STEPS);
         let rate = steps.rate(1).unwrap();
-        assert!((rate.rate_hz / 50_000.0 - 1.0).abs() < 1e-6, "{}", rate.rate_hz);
+        assert!((rate.hz / 50_000.0 - 1.0).abs() < 1e-6, "{}", rate.hz);
         let note = rate.note.unwrap();
         assert!(note.starts_with("1 of 393215 time steps are irregular"), "{note}");
         assert!(note.contains("between samples 5001 and 5002"), "{note}");

@@ -91,7 +91,7 @@ fn set_rate(
             };
             ComtradeError::NoRate { why: why.to_owned() }
         })?;
-        recording.rate_hz = rate.rate_hz;
+        recording.rate_hz = rate.hz;
         rate.tell(recording);
         return Ok(());
     }

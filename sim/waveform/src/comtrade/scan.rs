@@ -72,7 +72,7 @@ impl Beyond {
         let is_beyond =
             |&sample: &f64| sample.is_finite() && (sample < self.low || sample > self.high);
         let count = samples.iter().filter(|sample| is_beyond(sample)).count();
-        if let (0, Some(at)) = (self.count, samples.iter().position(|sample| is_beyond(&sample))) {
+        if let (0, Some(at)) = (self.count, samples.iter().position(is_beyond)) {
             self.first = record + at as u64 + 1;
         }
         self.count += count as u64;

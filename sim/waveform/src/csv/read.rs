@@ -481,7 +481,7 @@ fn set_time(
         }
         (None, told) => {
             let rate = told?;
-            let rate_hz = rate.rate_hz;
+            let rate_hz = rate.hz;
             rate.tell(recording);
             rate_hz
         }
