@@ -235,8 +235,9 @@ fn warned(
     text: &str,
     read_file: &dyn Fn(&str) -> Result<Vec<u8>, String>,
 ) -> Vec<String> {
-    let source = SOURCES.iter().find(|source| source.entry.name == kind).unwrap();
-    let values = read_text(text, &[source.entry.fields]).unwrap();
+    let source =
+        SOURCES.iter().find(|source| source.entry.name == kind).expect("a registered kind");
+    let values = read_text(text, &[source.entry.fields]).expect("no mistakes");
     let streams = Streams::new(1);
     let duration = SimDuration::from_seconds(60);
     let context = SourceContext { name: "g", streams: &streams, duration, read_file };
