@@ -317,7 +317,9 @@ pub(super) fn powers(
     let (mut active, of_active) = column("column", values.text("column"))?;
     let default = if values.text("unit") == "kW" { 1e3 } else { 1.0 };
     let own = of_active.unwrap_or(default);
-    active.iter_mut().for_each(|power| *power *= own);
+    for power in &mut active {
+        *power *= own;
+    }
     let factor = values.si("scale");
     let reactive: Vec<f64> = if let Some(written) = values.text_opt("reactive_column") {
         let (mut reactive, of_reactive) = column("reactive_column", written)?;
@@ -331,7 +333,9 @@ pub(super) fn powers(
             return None;
         }
         let own = of_reactive.unwrap_or(default);
-        reactive.iter_mut().for_each(|power| *power *= own);
+        for power in &mut reactive {
+            *power *= own;
+        }
         reactive
     } else {
         let tangent = tangent(values.si_opt("power_factor").unwrap_or(1.0));
