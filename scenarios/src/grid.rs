@@ -133,7 +133,7 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
         let answer = faults::answer(&read, options, wanted, &choices)?;
         out.write_all(answer.as_bytes())?;
     } else if let Some(table) = &options.series {
-        series::answer(&read, options, table, &choices, out)?;
+        series::answer(&mut read, options, table, &choices, out)?;
     } else {
         let flow =
             flow::solve(&read.network, &choices).map_err(|why| format!("error: {shown}: {why}"))?;

@@ -205,6 +205,14 @@ codes! {
          terminals, times `voltage_ratio`. A meter's accuracy is specified near its rated voltage \
          (IEC 62052-11: 0.8 to 1.15 times), and above its headroom it clips. If that is what is to \
          be tested, leave it so: warnings never change an exit code.";
+    DOUBTFUL_FILE "W004" "file that is hardly what was meant"
+        "A file that the scenario names can be played, and its content is hardly what was meant: a \
+         recording that lacks samples, whose time stamps stand still or go back, whose header \
+         contradicts them or whose values leave the range that it declares; a network whose rated \
+         voltages do not belong together; a table whose last line has no end, so that it may be cut \
+         in its last number. `lastmeter measure` shows the same notes of a recording, `lastmeter \
+         grid` those of a network. Get the whole file, or mend it; if the damage is what is to be \
+         tested, leave it so: warnings never change an exit code.";
 }
 
 #[cfg(test)]

@@ -61,7 +61,8 @@ pub(crate) fn understood(
         .map_err(|refusal| refusal.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
     let report = check(&read.network);
     if report.is_sound() {
-        read.notes.extend(report.remarks.iter().map(ToString::to_string));
+        let told = report.remarks.iter().chain(&report.doubts);
+        read.notes.extend(told.map(ToString::to_string));
         return Ok(read);
     }
     let mut lines: Vec<_> = report.faults.iter().map(|fault| format!("{shown}: {fault}")).collect();

@@ -46,14 +46,18 @@ struct Document {
 
 /// Solves all steps. Rows are written as they are solved, a document when all are there.
 pub(super) fn answer(
-    read: &Read,
+    read: &mut Read,
     options: &GridOptions,
     file: &Path,
     choices: &Options,
     out: &mut dyn Write,
 ) -> Result<(), Stop> {
+    let table = columns::table(file, &read.network, choices.phases)?;
+    if table.is_cut {
+        read.notes.push(format!("{}: {}", file.display(), lastmeter_waveform::CUT));
+    }
+    let read = &*read;
     let network = &read.network;
-    let table = columns::table(file, network, choices.phases)?;
     let rows = table.rows.len();
     let change = |step: usize, changed: &mut Network| table.set(step, network, changed);
     let time = |step: usize| &*table.rows[step].0;

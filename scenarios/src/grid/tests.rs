@@ -67,6 +67,37 @@ fn a_feeder_is_told_as_table_csv_and_json_and_drawn() {
     assert!(table.contains("2 nodes, 1 lines, 0 transformers"), "{table}");
 }
 
+/// Rated voltages that do not belong together, in every format: the notes tell.
+#[test]
+fn rated_voltages_that_do_not_belong_together_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let noted = |name: &str, text: &str| -> Vec<String> {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let told = try_grid(&options(file, Format::Json)).unwrap_or_else(|why| panic!("{why}"));
+        let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+        serde_json::from_value(json["lastmeter"]["notes"].clone()).unwrap()
+    };
+    assert_eq!(noted("n.dss", FEEDER), [""; 0]);
+    // A load of 230 V to earth that is written as one of 400 V.
+    let found = noted("n.dss", &FEEDER.replace("kv=0.230940107675850", "kv=0.4"));
+    let expected =
+        "line 3: load `h`: it is rated for 400 V across each part and has 231 V to earth";
+    assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+    let page = include_str!("../../../docs/networks.md");
+    let example = page.split("```toml\n").nth(1).and_then(|it| it.split("```").next()).unwrap();
+    let plate = example.replace("voltages = [\"10 kV\"", "voltages = [\"20 kV\"");
+    assert_ne!(example, plate);
+    let found = noted("n.toml", &plate);
+    assert!(found.len() == 1 && found[0].contains("a winding is rated for 20000 V"), "{found:?}");
+    let json = r#"{"version":"1.0","type":"input","is_batch":false,"attributes":{},"data":{
+        "node":[{"id":1,"u_rated":400}],"source":[{"id":5,"node":1,"status":1,"u_ref":400}],
+        "sym_load":[{"id":4,"node":1,"status":1,"type":0,"p_specified":1,"q_specified":0}]}}"#;
+    let found = noted("n.json", json);
+    let expected = "line 2: source `5`: its voltage is 160000 V, and node `1` is rated for 400 V";
+    assert_eq!(found, [expected]);
+}
+
 /// The example that comes along, against the figures printed with it.
 #[test]
 fn the_feeder_of_baran_and_wu_has_its_published_losses() {

@@ -57,6 +57,7 @@ pub(crate) fn build_source(
         return Built::Unavailable(reason);
     }
     let sound = found.is_empty();
+    found.take_warnings().into_iter().for_each(|warning| diagnostics.warn(warning));
     found.into_sorted().into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
     match terminal {
         Some(terminal) if sound => Built::Terminal(terminal),

@@ -1,6 +1,6 @@
 //! What the sources that read files have in common: opening them and choosing channels.
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostic, Diagnostics, Dimension, Field, Kind, Values};
 use lastmeter_waveform::{Channel, ChannelKind, Recording};
 
 use super::SourceContext;
@@ -63,6 +63,22 @@ pub(super) fn refuse_content(
 ) {
     let message = format!("`{file}` is refused: {}", with_causes(error));
     diagnostics.report(Code::FILE_REFUSED, values.span_of("file"), message, "this file");
+}
+
+/// Warns that the file's content is hardly what was meant.
+pub(super) fn doubt_content(
+    values: &Values,
+    file: &str,
+    what: &str,
+    diagnostics: &mut Diagnostics,
+) {
+    diagnostics.warn(Diagnostic {
+        code: Code::DOUBTFUL_FILE,
+        message: format!("`{file}`: {what}"),
+        span: values.span_of("file"),
+        label: "is played as it is".to_owned(),
+        help: None,
+    });
 }
 
 /// The channels of the voltages and of the currents, as many of one as of the other.

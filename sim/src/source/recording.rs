@@ -4,7 +4,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use lastmeter_waveform::csv::CsvOptions;
 use lastmeter_waveform::{Channel, Recording, comtrade, csv};
 
-use super::files::{self, choose, read_file, refuse_content};
+use super::files::{self, choose, doubt_content, read_file, refuse_content};
 use super::{Signal, SourceContext, SourceKind};
 use crate::looped::Loop;
 
@@ -34,7 +34,9 @@ pub(super) const KIND: SourceKind = SourceKind {
             beginning, so that the loop has no seam. What is played is the Catmull-Rom curve \
             through these points; the reference values are exact integrals of that curve. At \
             least 2.5 cycles are needed. Components above 0.4 of the recording's rate are not \
-            kept; a channel's time skew is corrected.\n\n\
+            kept; a channel's time skew is corrected. What is missing or wrong in it (samples, \
+            time stamps, sample numbers, values beyond the declared range) is warned of, once each, \
+            and played as `lastmeter measure` reads it.\n\n\
             A recording has no spectrum, so devices with `fidelity = \"windows\"` cannot be \
             connected, and nothing can be injected into it; `lastmeter measure FILE --spectrum TABLE` makes a table for the source \
             `spectrum` from it.",
@@ -51,6 +53,14 @@ fn build(
     let file = values.text("file");
     let recording = read(values, file, context, diagnostics)?;
     let (voltages, currents) = choose(&recording, values, diagnostics)?;
+    let is_played = |index: usize| {
+        let channel = recording.channels.get(index);
+        let mut chosen = voltages.iter().chain(&currents);
+        channel.is_some_and(|channel| chosen.any(|chosen| std::ptr::eq(*chosen, channel)))
+    };
+    for damage in recording.damage.iter().filter(|it| it.channel.is_none_or(is_played)) {
+        doubt_content(values, file, &damage.note, diagnostics);
+    }
     let scaled = |channels: &[&Channel], key: &str| -> Vec<Vec<f64>> {
         let scale = values.si(key);
         channels.iter().map(|c| c.samples.iter().map(|s| scale * s).collect()).collect()

@@ -5,7 +5,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use lastmeter_waveform::spectrum::{SpectrumChannel, SpectrumTable};
 use lastmeter_waveform::{Channel, Recording};
 
-use super::files::{self, choose, read_file, refuse_content};
+use super::files::{self, choose, doubt_content, read_file, refuse_content};
 use super::{Signal, SourceContext, SourceKind};
 use crate::program::Program;
 use crate::spectrum::{ChannelSpectrum, Spectrum, Tone};
@@ -53,6 +53,9 @@ fn build(
             return None;
         }
     };
+    if lastmeter_waveform::is_cut(&bytes) {
+        doubt_content(values, file, lastmeter_waveform::CUT, diagnostics);
+    }
     let headers = headers(&table);
     let (voltages, currents) = choose(&headers, values, diagnostics)?;
     let fundamental_hz = values.si_opt("frequency").unwrap_or(table.fundamental_hz);

@@ -229,6 +229,97 @@ fn files_that_are_not_there_or_not_right_are_told_at_the_file() {
     check_mistake(found, channels, Code::DOES_NOT_FIT, "[\"Vb\"]", "Vb");
 }
 
+/// What a source warns of at its file.
+fn warned(
+    kind: &str,
+    text: &str,
+    read_file: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+) -> Vec<String> {
+    let source =
+        SOURCES.iter().find(|source| source.entry.name == kind).expect("a registered kind");
+    let values = read_text(text, &[source.entry.fields]).expect("no mistakes");
+    let streams = Streams::new(1);
+    let duration = SimDuration::from_seconds(60);
+    let context = SourceContext { name: "g", streams: &streams, duration, read_file };
+    let mut diagnostics = Diagnostics::new();
+    assert!((source.build)(&values, &context, &mut diagnostics).is_some(), "{diagnostics:?}");
+    let told = |warning: Diagnostic| {
+        assert_eq!(warning.code, Code::DOUBTFUL_FILE);
+        let at = &text[warning.span.start..warning.span.end];
+        assert!(text.starts_with(&format!("file = {at}")), "{at}");
+        warning.message
+    };
+    diagnostics.take_warnings().into_iter().map(told).collect()
+}
+
+#[test]
+fn a_damaged_recording_is_warned_of_at_its_file() {
+    // 30 cycles of 50 Hz at 5 kHz.
+    let row = |k: u32, stamp: u32| {
+        let wave = (f64::from(k) * std::f64::consts::TAU / 100.0).sin();
+        format!("{:.6},{},{}\n", f64::from(stamp) / 5000.0, 325.0 * wave, 7.0 * wave)
+    };
+    let csv = |stamp: &dyn Fn(u32) -> u32| {
+        let rows: String = (0..3000).map(|k| row(k, stamp(k))).collect();
+        format!("t,Va,Ia\n{rows}")
+    };
+    let told = |text: String| {
+        let read = move |_: &str| Ok(text.clone().into_bytes());
+        warned("recording", "file = \"g.csv\"\nvoltage = [\"Va\"]\ncurrent = [\"Ia\"]", &read)
+    };
+    let whole = csv(&|k| k);
+    assert_eq!(told(whole.clone()), [""; 0]);
+    for (what, text, expected) in [
+        ("a gap", csv(&|k| if k < 1500 { k } else { k + 100 }), "by the stamps 100 are missing"),
+        ("back", csv(&|k| if k < 1500 { 5000 + k } else { k }), "is -999800 us instead of 200 us"),
+        ("still", csv(&|k| if k < 1500 { k } else { k - 1 }), "the worst is 0 us instead of 200"),
+        ("cut", whole.trim_end().to_owned(), "the last line has no end, so it may be cut"),
+    ] {
+        let found = told(text);
+        assert_eq!(found.len(), 1, "{what}: {found:?}");
+        assert!(found[0].starts_with("`g.csv`: ") && found[0].contains(expected), "{found:?}");
+    }
+    // COMTRADE: a rate that the stamps contradict, numbers that jump, missing samples, a range. Of
+    // channels, only those that are played count.
+    let cfg = "s,d,1999\n3,3A,0D\n1,Va,A,,V,0.1,0,0,-32767,32767,1,1,P\n\
+               2,Ia,A,,A,0.1,0,0,-32767,32767,1,1,P\n3,Vx,B,,V,0.1,0,0,-1,1,1,1,P\n50\n1\n\
+               RATE,3000\n01/01/2027,00:00:00.000000\n01/01/2027,00:00:00.000000\nASCII\n1\n";
+    let dat = |number: &dyn Fn(u32) -> u32, lost: bool| -> String {
+        let row = |k: u32| {
+            let wave = (f64::from(k) * std::f64::consts::TAU / 100.0).sin();
+            let voltage = if lost && k == 700 { 99_999.0 } else { (3250.0 * wave).round() };
+            format!("{},{},{voltage},{},5\n", number(k), k * 200, (70.0 * wave).round())
+        };
+        (0..3000).map(row).collect()
+    };
+    let jump = |k: u32| if k < 1500 { k + 1 } else { k + 101 };
+    for (rate, range, dat, expected) in [
+        ("5000", "32767", dat(&|k| k + 1, false), None),
+        ("5100", "32767", dat(&|k| k + 1, false), Some("the time stamps span 0.5998 s, but the")),
+        ("5000", "32767", dat(&jump, false), Some("do not count up by one in 1 place(s), the")),
+        ("5000", "32767", dat(&|k| k + 1, true), Some("`Va`: 1 of 3000 samples are missing")),
+        ("5000", "3249", dat(&|k| k + 1, false), Some("`Va`: 30 of 3000 values are beyond the")),
+    ] {
+        let cfg = cfg.replace("RATE", rate).replacen("32767,32767", &format!("32767,{range}"), 1);
+        let read = |file: &str| Ok(if file == "g.cfg" { &cfg } else { &dat }.clone().into_bytes());
+        let text = "file = \"g.cfg\"\nvoltage = [\"Va\"]\ncurrent = [\"Ia\"]";
+        let found = warned("recording", text, &read);
+        assert_eq!(found.len(), usize::from(expected.is_some()), "{found:?}");
+        let is_told = |expected: &str| found[0].contains(expected);
+        assert!(expected.is_none_or(is_told), "{found:?} lacks {expected:?}");
+    }
+}
+
+#[test]
+fn a_spectrum_table_that_may_be_cut_is_warned_of() {
+    let whole = table("t.csv").unwrap();
+    let text = "file = \"t.csv\"";
+    assert_eq!(warned("spectrum", text, &table), [""; 0]);
+    let cut = move |_: &str| Ok(whole.trim_ascii_end().to_vec());
+    let found = warned("spectrum", text, &cut);
+    assert!(found.len() == 1 && found[0].contains("the last line has no end"), "{found:?}");
+}
+
 /// The folder of recordings, or why the test is skipped; a panic where it is required.
 fn recordings() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os("LASTMETER_RECORDINGS") {

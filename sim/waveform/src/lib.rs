@@ -38,5 +38,6 @@ mod window;
 
 pub use clipping::Clipping;
 pub use lookup::LookupError;
-pub use recording::{Channel, ChannelKind, DigitalChannel, Gap, Recording};
+pub use recording::{Channel, ChannelKind, Damage, DigitalChannel, Gap, Recording};
 pub use stream::{Stream, StreamError};
+pub use text::{CUT, is_cut};

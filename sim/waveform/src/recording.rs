@@ -73,6 +73,15 @@ pub struct Gap {
     pub samples: usize,
 }
 
+/// What a note says that the recording is not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Index into [`Recording::channels`] where it is about one of them, else all are meant.
+    pub channel: Option<usize>,
+    /// The note, which stands in [`Recording::notes`] as well.
+    pub note: String,
+}
+
 /// Channels sampled together at one rate. Readers guarantee that all channels are equally long,
 /// that every sample is finite and that the rate is finite and positive.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,9 +102,18 @@ pub struct Recording {
     /// What a reader of the results should know, one sentence each: irregular time steps, gaps,
     /// assumptions about the file.
     pub notes: Vec<String>,
+    /// Which of the notes tell that something is missing or wrong: whoever plays the recording as
+    /// if it were whole has to say so.
+    pub damage: Vec<Damage>,
 }
 
 impl Recording {
+    /// Notes that something is missing or wrong, in one channel or in all.
+    pub(crate) fn note_damage(&mut self, channel: Option<usize>, note: String) {
+        self.notes.push(note.clone());
+        self.damage.push(Damage { channel, note });
+    }
+
     /// The number of sampling instants.
     pub fn samples(&self) -> usize {
         let analogue = self.channels.first().map(|channel| channel.samples.len());
@@ -111,20 +129,25 @@ impl Recording {
     /// Turns NaN and infinite samples into noted gaps filled by straight lines (held at the ends,
     /// zero where a channel has no sample at all).
     pub(crate) fn close_gaps(&mut self) {
+        let mut told = Vec::new();
         for (index, channel) in self.channels.iter_mut().enumerate() {
             let first_gap = self.gaps.len();
             fill(index, &mut channel.samples, &mut self.gaps);
             let found = &self.gaps[first_gap..];
             if let Some(first) = found.first() {
                 let missing: usize = found.iter().map(|gap| gap.samples).sum();
-                self.notes.push(gaps::note(
+                let note = gaps::note(
                     &channel.name,
                     missing as u64,
                     channel.samples.len() as u64,
                     found.len() as u64,
                     first.first_sample as u64,
-                ));
+                );
+                told.push((index, note));
             }
+        }
+        for (index, note) in told {
+            self.note_damage(Some(index), note);
         }
     }
 }

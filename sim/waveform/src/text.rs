@@ -26,6 +26,28 @@ pub(crate) fn after_mark<R: Read + Seek>(source: &mut R) -> io::Result<u64> {
     source.seek(SeekFrom::Start(start))
 }
 
+/// The note on a text whose last line has no end.
+pub const CUT: &str = "the last line has no end, so it may be cut, and its last number with it; \
+    if the file is whole, put an end of line there";
+
+/// Whether the last line has no end: what is cut anywhere else shows, but not within a number. A
+/// last line that is empty, or a comment, has nothing to lose.
+pub fn is_cut(text: &[u8]) -> bool {
+    let begin = text.iter().rposition(|byte| b"\r\n".contains(byte)).map_or(0, |at| at + 1);
+    let last = text[begin..].trim_ascii();
+    !last.is_empty() && !last.starts_with(b"#")
+}
+
+/// As [`is_cut`], of a file; the end of a longer line than any is looked at.
+pub(crate) fn is_cut_at_end<R: Read + Seek>(source: &mut R) -> io::Result<bool> {
+    const LOOKED_AT: u64 = 1 << 12;
+    let length = source.seek(SeekFrom::End(0))?;
+    source.seek(SeekFrom::Start(length.saturating_sub(LOOKED_AT)))?;
+    let mut end = Vec::new();
+    source.take(LOOKED_AT).read_to_end(&mut end)?;
+    Ok(is_cut(&end))
+}
+
 /// The text in backquotes, cut to 60 characters and without control characters, for messages.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 60;
@@ -114,6 +136,20 @@ mod tests {
         assert_eq!(decode("Köln".as_bytes()), "Köln");
         assert_eq!(decode(b"K\xf6ln"), "Köln");
         assert_eq!(decode(b"\xb5V"), "µV");
+    }
+
+    #[test]
+    fn a_last_line_without_an_end_may_be_cut() {
+        for text in ["1,2", "a\n1,2", "a\r\n1,2 ", "# a\n1"] {
+            assert!(is_cut(text.as_bytes()), "{text:?}");
+            let filled = format!("{}{text}", "0,1\n".repeat(3000));
+            assert!(is_cut_at_end(&mut io::Cursor::new(filled)).unwrap(), "{text:?}");
+        }
+        for text in ["", "\n", "1,2\n", "1,2\r\n", "1,2\r", "1\n  ", "1\n\n", "1\n# end"] {
+            assert!(!is_cut(text.as_bytes()), "{text:?}");
+            let end = &mut io::Cursor::new(text);
+            assert!(!is_cut_at_end(end).unwrap(), "{text:?}");
+        }
     }
 
     #[test]

@@ -8,15 +8,31 @@
 
 use std::collections::BTreeMap;
 
+use crate::recording::Recording;
+
 /// Picoseconds in a second.
 pub(crate) const PICOSECONDS_PER_SECOND: f64 = 1e12;
 
 /// What the stamps tell.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rate {
-    pub(crate) rate_hz: f64,
+    /// Samples per second.
+    pub(crate) hz: f64,
     /// A sentence about the irregular steps, if there are any.
     pub(crate) note: Option<String>,
+    /// Whether they tell of samples that are missing, of a clock that stood still or went back, or
+    /// are more than one in a hundred; else it was a clock that was set right.
+    pub(crate) is_damage: bool,
+}
+
+impl Rate {
+    /// Notes the irregular steps.
+    pub(crate) fn tell(self, recording: &mut Recording) {
+        match self.note {
+            Some(note) if self.is_damage => recording.note_damage(None, note),
+            note => recording.notes.extend(note),
+        }
+    }
 }
 
 /// Why stamps tell no rate.
@@ -122,12 +138,14 @@ impl Steps {
         let regular = |step: i128| step > 0 && (step - median).abs() <= tolerance;
         let (mut count, mut sum) = (0_u64, 0_i128);
         let mut worst: Option<(u64, i128)> = None;
+        let mut is_damage = false;
         for bin in self.bins.values() {
             if regular(bin.step()) {
                 count += bin.count;
                 sum += bin.sum;
                 continue;
             }
+            is_damage |= bin.shortest.0 <= 0 || 2 * bin.longest.0 >= 3 * median;
             for (step, index) in [bin.shortest, bin.longest] {
                 let by = (step - median).abs();
                 let worse = worst.is_none_or(|(first, of)| {
@@ -163,7 +181,8 @@ impl Steps {
                 index + 2,
             )
         });
-        Ok(Rate { rate_hz, note })
+        let is_damage = is_damage || (self.count - count) * 100 > self.count;
+        Ok(Rate { hz: rate_hz, note, is_damage })
     }
 
     /// The step in the middle of all steps in order.
@@ -245,7 +264,7 @@ mod tests {
             (0..1537_i64).map(|k| (k * 1_000_000 + 7_680) / 15_360 * MICROSECOND).collect();
         let rate = rate_of(&stamps, MICROSECOND).unwrap();
         // The plain median, 65 us, would give 15,384.6 Hz.
-        assert!((rate.rate_hz - 15_360.0).abs() < 0.2, "{}", rate.rate_hz);
+        assert!((rate.hz - 15_360.0).abs() < 0.2, "{}", rate.hz);
         assert_eq!(rate.note, None);
     }
 
@@ -256,7 +275,7 @@ mod tests {
             *stamp -= 2 * MICROSECOND;
         }
         let rate = rate_of(&stamps, 1000).unwrap();
-        assert_eq!(rate.rate_hz, 50_000.0);
+        assert_eq!(rate.hz, 50_000.0);
         let note = rate.note.unwrap();
         assert!(note.starts_with("1 of 99 time steps are irregular; the worst is 18 us instead"));
         assert!(note.contains("between samples 40 and 41"), "{note}");
@@ -267,7 +286,7 @@ mod tests {
     fn a_lost_row_shows_even_where_a_step_is_one_unit_of_the_stamps() {
         let stamps: Vec<i64> = (0..50).filter(|&k| k != 7).map(|k| k * MICROSECOND).collect();
         let rate = rate_of(&stamps, MICROSECOND).unwrap();
-        assert_eq!(rate.rate_hz, 1e6);
+        assert_eq!(rate.hz, 1e6);
         let note = rate.note.unwrap();
         assert!(note.contains("2 us instead of 1 us, between samples 7 and 8"), "{note}");
         assert!(note.contains("by the stamps 1 is missing there"), "{note}");
@@ -276,6 +295,28 @@ mod tests {
         let note = rate_of(&hole, MICROSECOND).unwrap().note.unwrap();
         assert!(note.contains("by the stamps 100 are missing there"), "{note}");
         assert!(note.ends_with("cut the recording in two"), "{note}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_is_no_damage_and_lost_samples_are() {
+        // 200 stamps, one of which is moved by so much, and all behind it as well.
+        let moved = |by: i64, at: &[usize]| {
+            let mut stamps: Vec<i64> = (0..200).map(|k| k * 100).collect();
+            for &at in at {
+                stamps[at..].iter_mut().for_each(|stamp| *stamp += by);
+            }
+            let rate = rate_of(&stamps, 1).unwrap();
+            (rate.note.is_some(), rate.is_damage)
+        };
+        assert_eq!(moved(0, &[]), (false, false));
+        assert_eq!(moved(-11, &[50]), (true, false));
+        assert_eq!(moved(49, &[50]), (true, false));
+        // One sample and ten are missing; the clock stands still; it goes back.
+        for by in [100, 1000, -100, -5000] {
+            assert_eq!(moved(by, &[50]), (true, true), "{by}");
+        }
+        // More than one step in a hundred.
+        assert_eq!(moved(10, &[50, 100, 150]), (true, true));
     }
 
     #[test]
@@ -311,7 +352,7 @@ mod tests {
         }
         assert!(steps.bins.len() <= MOST_STEPS);
         let rate = steps.rate(1).unwrap();
-        assert!((rate.rate_hz / 50_000.0 - 1.0).abs() < 1e-6, "{}", rate.rate_hz);
+        assert!((rate.hz / 50_000.0 - 1.0).abs() < 1e-6, "{}", rate.hz);
         let note = rate.note.unwrap();
         assert!(note.starts_with("1 of 393215 time steps are irregular"), "{note}");
         assert!(note.contains("between samples 5001 and 5002"), "{note}");

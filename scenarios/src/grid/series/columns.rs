@@ -42,6 +42,8 @@ pub(super) struct Table {
     columns: Vec<Column>,
     /// Name of each row, and its powers.
     pub(super) rows: Vec<(String, Vec<f64>)>,
+    /// Whether its last line has no end.
+    pub(super) is_cut: bool,
 }
 
 /// The powers that a row gives of one load.
@@ -117,10 +119,10 @@ impl Wanted {
 pub(super) fn table(file: &Path, network: &Network, phases: Phases) -> Result<Table, String> {
     let shown = file.display();
     let failed = |line: u64, why: String| format!("error: {shown}:{line}: {why}");
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(file)
-        .map_err(|error| format!("error: cannot read {shown}: {error}"))?;
+    let text =
+        std::fs::read(file).map_err(|error| format!("error: cannot read {shown}: {error}"))?;
+    let is_cut = lastmeter_waveform::is_cut(&text);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&*text);
     let head = reader.headers().map_err(|error| failed(1, error.to_string()))?.clone();
     let columns = columns(&head, network, phases).map_err(|why| failed(1, why))?;
     let mut rows: Vec<(String, Vec<f64>)> = Vec::new();
@@ -150,7 +152,7 @@ pub(super) fn table(file: &Path, network: &Network, phases: Phases) -> Result<Ta
     if rows.is_empty() {
         return Err(failed(1, "it has no rows".to_owned()));
     }
-    Ok(Table { columns, rows })
+    Ok(Table { columns, rows, is_cut })
 }
 
 /// What each column holds but the first, which has to be the time.

@@ -102,6 +102,19 @@ fn same_as_written(folder: &Folder, network: &str, rows: &str, written: &[String
 const OWN: [[f64; 3]; 2] = [[9000.0, 0.0, 3000.0], [0.0, 4000.0, 0.0]];
 
 #[test]
+fn a_table_that_may_be_cut_is_noted() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let options = folder.options(&json(OWN, 0.0), Some("time,4\n0,12000\n60,6000\n"), true);
+    let network = super::super::read(&options.file).unwrap().network;
+    let file = options.series.unwrap();
+    let phases = lastmeter_grid::flow::Phases::All;
+    let is_cut = || super::columns::table(&file, &network, phases).unwrap().is_cut;
+    assert!(!is_cut());
+    std::fs::write(&file, "time,4\n0,12000\n60,60").unwrap();
+    assert!(is_cut());
+}
+
+#[test]
 fn a_whole_is_split_as_the_file_splits_it() {
     let folder = Folder(tempfile::tempdir().unwrap());
     let base = json(OWN, 0.0);

@@ -6,8 +6,9 @@ use lastmeter_params::{Code, Diagnostics, Values, nearest};
 use lastmeter_sim::grid::{Raster, Rows};
 use lastmeter_units::{SimDuration, SimTime};
 
+use super::header::{Header, Written, header, is_no_power, seconds, vars, watts};
 use super::loads::tangent;
-use super::rows::{Line, lines, place};
+use super::rows::{Line, doubt, lines, place};
 
 const DAY_NS: i64 = 86_400_000_000_000;
 
@@ -50,7 +51,7 @@ pub(super) fn table<'a>(
     if let (Some(given), Some(told)) = (given, told)
         && given != told.every
     {
-        let Told { column, every } = told;
+        let Told { column, every, .. } = told;
         let name = header[column];
         let message = format!("rows of `{file}` follow each other every {every}, by `{name}`");
         let (label, help) = (format!("not every {given}"), "leave `every` out, or that column");
@@ -59,20 +60,69 @@ pub(super) fn table<'a>(
         return None;
     }
     let every = given.or(told.map(|told| told.every)).unwrap_or(raster.step);
+    if let Some(told) = told {
+        one_row_is_enough(&told, &header, rows.len(), values, raster, out);
+    }
     Some(Table { header, rows, every })
+}
+
+/// Warns where the whole scenario lies in the first row, as in one whose seconds are milliseconds.
+/// Rows of whole hours, up to a day, are meant.
+fn one_row_is_enough(
+    told: &Told,
+    header: &[&str],
+    rows: usize,
+    values: &Values,
+    raster: &Raster,
+    out: &mut Diagnostics,
+) {
+    const HOUR: i64 = 3_600_000_000_000;
+    let every = told.every;
+    let is_usual = every.0 < 10_000_000_000_000 || (every.0 % HOUR == 0 && every.0 <= DAY_NS);
+    if !told.is_bare || is_usual || Rows::needed(every, SimDuration::ZERO, raster) > 1 {
+        return;
+    }
+    let name = header[told.column];
+    let what = format!(
+        "its rows follow each other every {every} by the seconds of column `{name}`, so that the \
+         scenario plays the first of {rows} rows and no other"
+    );
+    let help = format!("if they are no seconds, write their unit, as in `{name} [ms]`");
+    doubt(values, &what, Some(help), out);
 }
 
 /// What a first column is called if its numbers are times, beside `time`.
 const SECONDS_NAMES: [&str; 3] = ["t", "seconds", "timestamp"];
 
-fn is_one_of(name: &str, names: &[&str]) -> bool {
+/// Whether a column has one of these names, its unit left out.
+fn is_one_of(column: &str, names: &[&str]) -> bool {
+    let Header { name, .. } = header(column, |unit| seconds(unit).is_some());
     names.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+fn unit_of_time(column: &str) -> Option<Written<'_>> {
+    header(column, |unit| seconds(unit).is_some()).unit
+}
+
+/// The seconds of a number in a column of times, by the unit in its name.
+fn seconds_of(column: &str) -> Result<f64, String> {
+    let Some(unit) = unit_of_time(column) else { return Ok(1.0) };
+    seconds(unit.text).ok_or_else(|| {
+        format!(
+            "the times of column `{column}` are numbers of `{}`, which is no unit of time that is \
+             known here; expected s, ms, us, ns, min, h or d",
+            unit.text
+        )
+    })
 }
 
 /// Whether a time of a column is not later than that of the row before. Clock times may pass
 /// midnight; what cannot be read as times of one form goes on as it likes.
 pub(crate) fn turns_back(column: &str, before: &str, now: &str) -> bool {
-    let (Some((form, begin)), Some((own, end))) = (time(before), time(now)) else { return false };
+    // In whatever unit, times go on.
+    let (Some((form, begin)), Some((own, end))) = (time(before, 1.0), time(now, 1.0)) else {
+        return false;
+    };
     if own != form {
         return false;
     }
@@ -90,6 +140,8 @@ pub(crate) fn turns_back(column: &str, before: &str, now: &str) -> bool {
 struct Told {
     column: usize,
     every: SimDuration,
+    /// Whether they are numbers that nothing but the name of their column says are seconds.
+    is_bare: bool,
 }
 
 /// How a time is written.
@@ -124,6 +176,11 @@ fn times(
     let column = named.unwrap_or(0);
     let is_under_seconds = named.is_some() || is_one_of(header[0], &SECONDS_NAMES);
     let [first, second, ..] = rows else { return Ok(None) };
+    // Clock times and dates are none of the unit's business.
+    let is_number = is_under_seconds && first.fields[column].parse::<f64>().is_ok();
+    let unit_s = if is_number { seconds_of(header[column]) } else { Ok(1.0) };
+    let unit_s = unit_s.map_err(|why| format!("{}: {why}", place(file, 1, column)))?;
+    let time = |text: &str| time(text, unit_s);
     let (form, begin) = match time(first.fields[column]) {
         Some((Form::Seconds, _)) if !is_under_seconds => return Ok(None),
         Some(read) => read,
@@ -175,7 +232,8 @@ fn times(
         }
         before = own;
     }
-    Ok(Some(Told { column, every: SimDuration(every) }))
+    let is_bare = form == Form::Seconds && unit_of_time(header[column]).is_none();
+    Ok(Some(Told { column, every: SimDuration(every), is_bare }))
 }
 
 /// What is meant to be in seconds lies within some two hundred years of 1970.
@@ -187,9 +245,10 @@ fn is_in_milliseconds(text: &str) -> bool {
     text.parse().is_ok_and(|number: f64| number.is_finite() && number.abs() > SECONDS_MAX)
 }
 
-/// A time as it is written, in nanoseconds from some begin.
-fn time(text: &str) -> Option<(Form, i64)> {
-    if let Ok(seconds) = text.parse::<f64>() {
+/// A time as it is written, in nanoseconds from some begin; a number counts so many seconds.
+fn time(text: &str, unit_s: f64) -> Option<(Form, i64)> {
+    if let Ok(number) = text.parse::<f64>() {
+        let seconds = number * unit_s;
         let span = SimDuration::from_seconds_f64(seconds);
         return (seconds.abs() <= SECONDS_MAX).then_some((Form::Seconds, span.0));
     }
@@ -252,13 +311,32 @@ pub(super) fn powers(
     let needed = Rows::needed(every, SimDuration::ZERO, raster);
     let mut column = |key: &str, written: &str| {
         let name = written.replace("{load}", &load.name);
-        figures(&name, key, needed, table, values, out)
+        let figures = figures(&name, key, needed, table, values, out)?;
+        Some((figures, unit((&name, written), key, values, out)?))
     };
-    let active = column("column", values.text("column"))?;
-    let unit = if values.text("unit") == "kW" { 1e3 } else { 1.0 };
-    let factor = unit * values.si("scale");
+    let (mut active, of_active) = column("column", values.text("column"))?;
+    let default = if values.text("unit") == "kW" { 1e3 } else { 1.0 };
+    let own = of_active.unwrap_or(default);
+    for power in &mut active {
+        *power *= own;
+    }
+    let factor = values.si("scale");
     let reactive: Vec<f64> = if let Some(written) = values.text_opt("reactive_column") {
-        column("reactive_column", written)?
+        let (mut reactive, of_reactive) = column("reactive_column", written)?;
+        if of_active.is_some() != of_reactive.is_some() && !values.is_written("unit") {
+            let span = values.span_of("reactive_column");
+            let message =
+                "one of both columns of powers has its unit in its name, the other has not";
+            let help = Some("write `unit`, or both units in the table's header".to_owned());
+            let label = "expected both units, or none";
+            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
+            return None;
+        }
+        let own = of_reactive.unwrap_or(default);
+        for power in &mut reactive {
+            *power *= own;
+        }
+        reactive
     } else {
         let tangent = tangent(values.si_opt("power_factor").unwrap_or(1.0));
         active.iter().map(|watts| watts * tangent).collect()
@@ -275,6 +353,44 @@ pub(super) fn powers(
         return None;
     }
     Some(Rows { every, ahead: SimDuration::ZERO, power_va }.means(raster))
+}
+
+/// What the unit in a column's name makes of its figures, if there is one; a mistake is told. Where
+/// the scenario writes `{load}` it is not looked for: a load may be called `EV 11 kW`.
+#[expect(clippy::option_option, reason = "a mistake, no unit, and a unit are three answers")]
+fn unit(
+    (name, written): (&str, &str),
+    key: &str,
+    values: &Values,
+    out: &mut Diagnostics,
+) -> Option<Option<f64>> {
+    let known = |unit: &str| if key == "column" { watts(unit) } else { vars(unit) };
+    let Some(Written { text, is_marked }) = header(written, |unit| known(unit).is_some()).unit
+    else {
+        return Some(None);
+    };
+    let is_given = values.is_written("unit");
+    let Some(factor) = known(text) else {
+        // With `unit` a word in brackets may be a remark, but no other quantity.
+        if !is_marked || (is_given && !is_no_power(text)) {
+            return Some(None);
+        }
+        let expected = if key == "column" { "W, kW or MW" } else { "var, kvar or Mvar" };
+        let message = format!("column `{name}` is in `{text}`, which is no unit of a power here");
+        let help = "write the unit that it is in; where it is none, say so with `unit`".to_owned();
+        let label = format!("expected {expected}");
+        out.report_with_help(Code::DOES_NOT_FIT, values.span_of(key), message, label, Some(help));
+        return None;
+    };
+    let given = if values.text("unit") == "kW" { 1e3 } else { 1.0 };
+    if is_given && given != factor {
+        let (unit, span) = (values.text("unit"), values.span_of("unit"));
+        let message = format!("`unit` is {unit}, and column `{name}` is in {text} by its name");
+        let help = "leave `unit` out, or mend the table's header".to_owned();
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, "not both", Some(help));
+        return None;
+    }
+    Some(Some(factor))
 }
 
 /// So many figures of a column.
@@ -345,7 +461,7 @@ mod tests {
             ("18.01.2027 00:15", Form::Instant, midnight + 15 * minute),
             ("18.1.2027 00:15:00", Form::Instant, midnight + 15 * minute),
         ] {
-            assert_eq!(time(text), Some((form, expected)), "{text}");
+            assert_eq!(time(text, 1.0), Some((form, expected)), "{text}");
         }
         for text in [
             "",
@@ -367,7 +483,7 @@ mod tests {
             "+1:00",
             "inf",
         ] {
-            assert_eq!(time(text), None, "{text}");
+            assert_eq!(time(text, 1.0), None, "{text}");
         }
     }
 }

@@ -85,8 +85,8 @@ static CSV: Entry = Entry {
     description: "A file with a header and one row after another, the first from the scenario's \
         start on, whatever time it tells. How long a row holds is told by the column `time` (or by \
         the first, if it holds times): clock times, dates with times, or seconds, which have to go \
-        on evenly; numbers are seconds only in a column named `time`, or in a first one named `t`, \
-        `seconds` or `timestamp`. `every` tells it where there are no times (or a first column \
+        on evenly; numbers are times only in a column named `time`, or in a first one named `t`, \
+        `seconds` or `timestamp`. Units in the header are obeyed: `P [kW]`, `P_kW`, `t [ms]`. `every` tells it where there are no times (or a first column \
         of words that are none), and must not contradict them. A step that spans several rows takes their mean, so the energy is the \
         table's. There have to be as many rows as the scenario needs. Powers of a load with \
         several phases are spread as its network's file says.",
@@ -98,7 +98,12 @@ static CSV: Entry = Entry {
             "\"{load}\"",
             "the column of active powers; `{load}` stands for the load's name",
         ),
-        Field::default("unit", Kind::Choice(&["W", "kW"]), "\"W\"", "W (and var), or kW (kvar)"),
+        Field::default(
+            "unit",
+            Kind::Choice(&["W", "kW"]),
+            "\"W\"",
+            "of columns without a unit in their name: W (and var), or kW (kvar)",
+        ),
         Field::optional(
             "reactive_column",
             Kind::Text,

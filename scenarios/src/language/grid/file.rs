@@ -6,6 +6,7 @@ use std::path::Path;
 use lastmeter_grid::Network;
 use lastmeter_params::{Code, Diagnostics, Values};
 
+use super::rows::doubt;
 use crate::grid::{Origin, understood};
 use crate::language::files::Files;
 
@@ -53,7 +54,14 @@ pub(super) fn network(
                 refuse(format!("{name}:{line}: {}, so it cannot be solved by phase", why.what));
                 return None;
             }
-            let unfed = lastmeter_grid::check::check(&read.network).remarks;
+            let report = lastmeter_grid::check::check(&read.network);
+            for what in &report.doubts {
+                doubt(values, &what.to_string(), None, out);
+            }
+            let mut refuse = |message: String| {
+                out.report(Code::FILE_REFUSED, span, message, "the network of this file");
+            };
+            let unfed = report.remarks;
             for remark in unfed.iter().take(MISTAKES_MAX) {
                 let why = match remark.element {
                     "shunt" => "; leave those wires out",

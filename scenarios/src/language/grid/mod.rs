@@ -9,6 +9,7 @@ mod csv;
 mod defects;
 mod fields;
 mod file;
+mod header;
 mod loads;
 mod rows;
 mod standard;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_params::{Code, Diagnostic, Diagnostics, Values};
 
 use super::file::text_of;
 use crate::language::files::Files;
@@ -25,6 +25,9 @@ pub(super) fn table_text(
     match text_of(name, files) {
         Ok(text) => {
             kept.insert(name.to_owned(), text.clone());
+            if lastmeter_waveform::is_cut(text.as_bytes()) {
+                doubt(values, lastmeter_waveform::CUT, None, out);
+            }
             Some(text)
         }
         Err(why) => {
@@ -34,6 +37,17 @@ pub(super) fn table_text(
             None
         }
     }
+}
+
+/// Warns that the file is hardly what was meant.
+pub(super) fn doubt(values: &Values, what: &str, help: Option<String>, out: &mut Diagnostics) {
+    out.warn(Diagnostic {
+        code: Code::DOUBTFUL_FILE,
+        message: format!("`{}`: {what}", values.text("file")),
+        span: values.span_of("file"),
+        label: "is played as it is".to_owned(),
+        help,
+    });
 }
 
 /// The lines of a table, each with as many fields as the first.

@@ -236,6 +236,135 @@ fn milliseconds_are_told_as_such() {
 }
 
 #[test]
+fn units_in_headers_are_obeyed() {
+    let own = |header: &str, row: &str, more: &str| {
+        let text = format!("time,{header}\n0,{row}\n300,{row}\n600,{row}\n");
+        drawn(&folder("own.csv", &text).load(&rows(more)).unwrap())[0]
+    };
+    let near = |found: (f64, f64), expected: (f64, f64)| {
+        let off = (found.0 - expected.0).abs().max((found.1 - expected.1).abs());
+        assert!(off < 1e-3, "{found:?} is not {expected:?}");
+    };
+    let q = |p: &str, q: &str| format!("column = \"{p}\"\nreactive_column = \"{q}\"");
+    near(own("P [kW]", "1.5", "column = \"P [kW]\""), (1500.0, 0.0));
+    near(own("P (MW)", "0.0015", "column = \"P (MW)\""), (1500.0, 0.0));
+    near(own("P_kW", "1.5", "column = \"P_kW\""), (1500.0, 0.0));
+    near(own("P / W", "1.5", "column = \"P / W\""), (1.5, 0.0));
+    near(own("P [kW]", "1.5", "unit = \"kW\"\ncolumn = \"P [kW]\""), (1500.0, 0.0));
+    near(own("h1 [kW]", "2", "column = \"{load} [kW]\""), (2000.0, 0.0));
+    near(own("P [kW],Q [var]", "1,200", &q("P [kW]", "Q [var]")), (1000.0, 200.0));
+    let unit = |p: &str| format!("unit = \"kW\"\n{}", q(p, "Q"));
+    near(own("P [kW],Q", "1,2", &unit("P [kW]")), (1000.0, 2000.0));
+    // What stands in brackets and is no unit is a remark, if `unit` says what the unit is.
+    near(own("P [north]", "1", "unit = \"kW\"\ncolumn = \"P [north]\""), (1000.0, 0.0));
+    for (header, more, expected) in [
+        (
+            "P [kW]",
+            "unit = \"W\"\ncolumn = \"P [kW]\"".to_owned(),
+            "S027 <\"W\"> `unit` is W, and column `P [kW]` is in kW by its name",
+        ),
+        (
+            "P [kWh]",
+            "column = \"P [kWh]\"".to_owned(),
+            "S027 <\"P [kWh]\"> column `P [kWh]` is in `kWh`, which is no unit of a power here",
+        ),
+        (
+            "P [kWh]",
+            "unit = \"kW\"\ncolumn = \"P [kWh]\"".to_owned(),
+            "S027 <\"P [kWh]\"> column `P [kWh]` is in `kWh`, which is no unit of a power here",
+        ),
+        (
+            "P [north]",
+            "column = \"P [north]\"".to_owned(),
+            "S027 <\"P [north]\"> column `P [north]` is in `north`, which is no unit of a power",
+        ),
+        (
+            "P [kW],Q",
+            q("P [kW]", "Q"),
+            "S027 <\"Q\"> one of both columns of powers has its unit in its name, the other has",
+        ),
+    ] {
+        let text = format!("time,{header}\n0,1,1\n300,1,1\n600,1,1\n");
+        let text = if header.contains(',') { text } else { text.replace(",1,1", ",1") };
+        let told = folder("own.csv", &text).mistake(&rows(&more));
+        assert!(told.starts_with(expected), "{told}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn units_of_times_are_obeyed() {
+    // Rows of 150 s: a step of 5 min takes the mean of two.
+    for (name, numbers) in [
+        ("time", ["0", "150", "300", "450"]),
+        ("t [ms]", ["0", "150000", "300000", "450000"]),
+        ("time_ms", ["0", "150000", "300000", "450000"]),
+        ("Time (min)", ["0", "2.5", "5", "7.5"]),
+        ("timestamp [ms]", ["1800000000000", "1800000150000", "1800000300000", "1800000450000"]),
+        ("time [UTC]", ["00:00:00", "00:02:30", "00:05:00", "00:07:30"]),
+    ] {
+        let powers = ["100", "200", "300", "500"];
+        let body: Vec<String> =
+            numbers.iter().zip(powers).map(|(time, power)| format!("{time},{power}\n")).collect();
+        let folder = folder("own.csv", &format!("{name},h1\n{}", body.concat()));
+        close(&drawn(&folder.load(&rows("")).unwrap()), &[150.0, 400.0]);
+    }
+    let told = folder("own.csv", "t [fortnight],h1\n0,1\n1,1\n").mistake(&rows(""));
+    let expected = "S026 <\"own.csv\"> `own.csv`, line 1, column 1: the times of column \
+                    `t [fortnight]` are numbers of `fortnight`, which is no unit of time";
+    assert!(told.starts_with(expected), "{told}");
+}
+
+/// Codes and messages of the warnings.
+fn warned(text: &str, scenario: &str) -> Vec<String> {
+    let scenario = folder("own.csv", text).load(scenario).unwrap();
+    scenario.warnings().iter().map(|it| format!("{} {}", it.code, it.message)).collect()
+}
+
+#[test]
+fn tables_that_are_hardly_what_was_meant_are_warned_of() {
+    let whole = "time,h1\n0,100\n300,200\n";
+    assert_eq!(warned(whole, &rows("")), [""; 0]);
+    let found = warned(whole.trim_end(), &rows(""));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("W004 `own.csv`: the last line has no end, so it may be cut"));
+    // Milliseconds that are read as seconds: one row lasts longer than the scenario.
+    let found = warned("time,h1\n0,100\n300000,200\n600000,300\n", &rows(""));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("W004 `own.csv`: its rows follow each other every "), "{found:?}");
+    assert!(found[0].ends_with("plays the first of 3 rows and no other"), "{found:?}");
+    // Rows of an hour, and of a day, are meant.
+    for usual in ["time,h1\n0,100\n3600,200\n", "time,h1\n0,100\n86400,200\n"] {
+        assert_eq!(warned(usual, &rows("")), [""; 0], "{usual}");
+    }
+}
+
+#[test]
+fn networks_that_are_hardly_what_was_meant_are_warned_of() {
+    let folder = Folder::new();
+    let path = folder.0.path().join("net.toml");
+    let network = std::fs::read_to_string(&path).unwrap();
+    let warned = |network: &str| {
+        std::fs::write(&path, network).unwrap();
+        let scenario = folder.load(&with("")).unwrap();
+        let warnings = scenario.warnings().iter();
+        warnings.filter(|it| it.code.to_string() == "W004").map(|it| it.message.clone()).collect()
+    };
+    let found: Vec<String> = warned(&network);
+    assert_eq!(found, [""; 0]);
+    let bus = "node = \"bus\"\n";
+    let found: Vec<String> = warned(&network.replace(bus, &format!("{bus}voltage = \"690 V\"\n")));
+    assert_eq!(found.len(), 1);
+    let expected = "`net.toml`: line 7: source `supply`: its voltage is 690 V, and node `bus` is";
+    assert!(found[0].starts_with(expected), "{found:?}");
+    // A line between voltages is a mistake.
+    let end = "name = \"end\"\n";
+    std::fs::write(&path, network.replace(end, &format!("{end}voltage = \"230 V\"\n"))).unwrap();
+    let told = folder.mistake(&with(""));
+    let expected = "S026 <\"net.toml\"> net.toml:15: line L1: node bus is rated for 400 V and node";
+    assert!(told.starts_with(expected), "{told}");
+}
+
+#[test]
 fn times_that_go_on_unevenly_are_told_as_far_as_a_scenario_needs_them() {
     for (text, expected) in [
         (

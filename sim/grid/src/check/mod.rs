@@ -4,6 +4,7 @@
 //! Solvers tell the first thing that stops them. This tells all of it, and also what stops nobody
 //! but is not as it should be.
 
+mod doubts;
 mod figures;
 mod structure;
 #[cfg(test)]
@@ -25,6 +26,9 @@ pub struct Report {
     pub left_out: usize,
     /// What is solved all the same, but is hardly meant: loads that no source reaches.
     pub remarks: Vec<Fault>,
+    /// Rated voltages that do not belong together, which is solved all the same: the first ones of
+    /// each kind of element, and how many more there are.
+    pub doubts: Vec<Fault>,
 }
 
 impl Report {
@@ -51,6 +55,7 @@ pub fn check(network: &Network) -> Report {
     structure::names(network, &mut |fault| report.add(fault));
     // Where references lead nowhere nothing can be said about what hangs together.
     if followed {
+        report.doubts = doubts::doubts(network);
         structure::ends(network, &mut |fault| report.add(fault));
         let mut is_looped = false;
         loops(network, &mut |fault| {

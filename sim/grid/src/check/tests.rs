@@ -273,6 +273,63 @@ fn loads_without_a_source_are_remarked_once_for_each_island() {
 }
 
 #[test]
+fn rated_voltages_that_do_not_belong_together_are_doubted() {
+    let told = |change: fn(&mut Network)| -> Vec<String> {
+        let mut network = sound();
+        change(&mut network);
+        let report = check(&network);
+        assert!(report.is_sound(), "{:?}", report.faults);
+        report.doubts.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(told(|_| ()), Vec::<String>::new());
+    // What equipment is rated for is no doubt: 12 kV in 10 kV networks, 420 V and 433 V in 400 V.
+    let usual = told(|it| {
+        it.transformers[0].windings[0].rated_voltage_v = 12e3;
+        it.transformers[0].windings[1].rated_voltage_v = 433.0;
+        it.loads[0].rated_voltage_v = 240.0;
+    });
+    assert_eq!(usual, Vec::<String>::new());
+    let of = |change: fn(&mut Network), expected: &str| assert_eq!(told(change), [expected]);
+    of(
+        |it| it.transformers[0].windings[0].rated_voltage_v = 20e3,
+        "line 6: transformer `t`: a winding is rated for 20000 V and has 10000 V at node `mv`: the \
+         voltages behind it are off by as much; look at its plate and at the node's voltage",
+    );
+    of(
+        |it| it.loads[0].rated_voltage_v = 400.0,
+        "line 9: load `home`: it is rated for 400 V across each part and has 231 V to earth at node \
+         `d`: far from its rated voltage it draws another power than the one written; look at its \
+         voltage",
+    );
+    of(
+        |it| it.loads[0].configuration = Configuration::Delta,
+        "line 9: load `home`: it is rated for 231 V across each part and has 400 V between lines at \
+         node `d`: far from its rated voltage it draws another power than the one written; look at \
+         its voltage",
+    );
+    of(
+        |it| it.sources[0].voltage_v = 1e4 * 1e4,
+        "line 5: source `grid`: its voltage is 100000000 V, and node `mv` is rated for 10000 V",
+    );
+    of(
+        |it| {
+            it.nodes[4].rated_voltage_v = 230.0;
+            it.loads[0].connected = false;
+            it.switches.clear();
+        },
+        "line 7: line `cd`: it joins node `c` of 400 V and node `d` of 230 V, expected the same \
+         rated voltage at both ends: mend the node's, or put a transformer between them",
+    );
+    // Of many alike some are told, and how many more there are.
+    let many = told(|it| {
+        for name in ["1", "2", "3", "4", "5", "6", "7"] {
+            it.loads.push(Load { rated_voltage_v: 10e3, ..load(name, 4) });
+        }
+    });
+    assert_eq!((many.len(), &*many[5]), (6, "load `5`: and 2 more like it"));
+}
+
+#[test]
 fn of_very_many_faults_some_are_told_and_the_others_counted() {
     let mut network = sound();
     for _ in 0..3000 {

@@ -9,7 +9,7 @@ use super::ComtradeError;
 use super::header::Header;
 use super::scan::{Facts, Scale, Wanted, unreadable};
 use crate::columns::{Columns, Sink};
-use crate::text::{LONGEST_LINE, decode, finite, quote, read_line};
+use crate::text::{CUT, LONGEST_LINE, decode, finite, quote, read_line};
 use crate::window::Window;
 
 /// The value that stands for a missing one (IEEE C37.111-1999, 8.4).
@@ -35,8 +35,12 @@ pub(super) fn read<R: Read + Seek>(
     let mut reader = Reader::new(header, wanted);
     let mut lines = Lines::new(dat)?;
     let mut kept: Vec<&[u8]> = Vec::with_capacity(expected + 2);
+    let mut cut = None;
     while Some(reader.facts.records) != announced && lines.next()? {
         let line = lines.shown();
+        // The end-of-file character of DOS is an end, too.
+        let is_cut = wanted.checked && !lines.ended && lines.line.len() == line.len();
+        cut = Some(lines.number).filter(|_| is_cut && !line.trim_ascii().is_empty());
         let mut fields = emptied(kept);
         let of_line = line.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
         // One more shows that there are too many.
@@ -53,21 +57,31 @@ pub(super) fn read<R: Read + Seek>(
             let found = if fields.len() > expected { count(line) } else { fields.len() };
             return Err(lines.wrong_count(header, found, reader.facts.records));
         }
-        reader.take(lines.number, &fields, sink.columns())?;
+        let record = reader.facts.records;
+        let into = sink.columns();
+        let rows = into.rows();
+        reader.take(lines.number, &fields, into)?;
+        if wanted.checked {
+            reader.facts.values(header, into, rows, record);
+        }
         kept = emptied(fields);
         if reader.facts.records.is_multiple_of(turn as u64) && sink.turn().is_break() {
-            return Ok(reader.finish());
+            return reader.finish();
         }
     }
+
     let whole = reader.facts.records;
     if let Some(announced) = announced.filter(|&announced| whole < announced) {
         return Err(ComtradeError::Truncated { whole, announced, partial: String::new() });
     }
     let _ = sink.turn();
     let surplus = if wanted.checked { lines.not_blank(u64::MAX)?.len } else { 0 };
-    let mut facts = reader.finish();
+    let mut facts = reader.finish()?;
+    if let Some(line) = cut.filter(|_| surplus == 0) {
+        facts.damage.push(format!("line {line} of the .dat: {CUT}"));
+    }
     if surplus > 0 {
-        facts.notes.push(format!(
+        facts.damage.push(format!(
             "{surplus} lines follow the {whole} records of the .dat and were left out"
         ));
     }
@@ -259,15 +273,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Facts {
-        self.facts.end(self.facts.records);
+    fn finish(mut self) -> Result<Facts, ComtradeError> {
+        self.facts.end(self.facts.records)?;
         if self.missing_states > 0 {
             self.facts.notes.push(format!(
                 "{} digital values are missing; the states before them were kept",
                 self.missing_states
             ));
         }
-        self.facts
+        Ok(self.facts)
     }
 }
 

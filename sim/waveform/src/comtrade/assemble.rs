@@ -55,7 +55,13 @@ pub(super) fn about(header: &Header, mut facts: Facts) -> Result<Recording, Comt
         ..Recording::default()
     };
     set_rate(header, &mut facts, &mut recording)?;
-    recording.notes.extend(facts.notes);
+    for note in std::mem::take(&mut facts.damage) {
+        recording.note_damage(None, note);
+    }
+    recording.notes.append(&mut facts.notes);
+    for (channel, note) in facts.beyond(header) {
+        recording.note_damage(Some(channel), note);
+    }
     let analogue = header.analogue.iter();
     let channels = analogue.map(|line| channel(header, line, &mut recording.notes));
     recording.channels = channels.collect();
@@ -85,8 +91,8 @@ fn set_rate(
             };
             ComtradeError::NoRate { why: why.to_owned() }
         })?;
-        recording.rate_hz = rate.rate_hz;
-        recording.notes.extend(rate.note);
+        recording.rate_hz = rate.hz;
+        rate.tell(recording);
         return Ok(());
     }
     recording.rate_hz = highest_hz(&header.sections);
@@ -105,10 +111,11 @@ fn set_rate(
         let resolution_s = 2.0 * header.tick_ps / PICOSECONDS_PER_SECOND;
         // Stamps that are all zero say nothing.
         if last_s != 0.0 && (span_s - expected_s).abs() > 0.01 * expected_s + resolution_s {
-            recording.notes.push(format!(
+            let note = format!(
                 "the time stamps span {span_s} s, but the samples at the header's rate span \
                  {expected_s} s; the header's rate holds"
-            ));
+            );
+            recording.note_damage(None, note);
         }
     }
     Ok(())

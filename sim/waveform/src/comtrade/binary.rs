@@ -23,7 +23,7 @@ pub(super) fn read<R: Read + Seek>(
     sink: &mut dyn Sink,
 ) -> Result<Facts, ComtradeError> {
     let mut facts = Facts::default();
-    let records = records(header, dat, &mut facts.notes)?;
+    let records = records(header, dat, &mut facts.damage)?;
     let size = record_bytes(header.kind, header.analogue.len(), header.digital.len());
     let mut heads = Heads::default();
     // The data for every one of these is there: checked above.
@@ -40,8 +40,12 @@ pub(super) fn read<R: Read + Seek>(
             heads.take(header, block, size, &mut facts)?;
         }
         let into = sink.columns();
+        let (rows, record) = (into.rows(), records - left);
         for (&(at, scale), samples) in columns.iter().zip(&mut into.analogue) {
             column(block, size, at, header.kind, scale, samples);
+        }
+        if wanted.checked {
+            facts.values(header, into, rows, record);
         }
         if wanted.digital {
             states(header, block, size, into);
@@ -51,7 +55,7 @@ pub(super) fn read<R: Read + Seek>(
             break;
         }
     }
-    facts.end(records);
+    facts.end(records)?;
     Ok(facts)
 }
 

@@ -155,6 +155,25 @@ pub enum ComtradeError {
         /// The number before it.
         previous: u64,
     },
+    /// The sample numbers belong to no sequence of records.
+    #[error(
+        "record {record} of the .dat has sample number {found} after {previous}, and sample numbers \
+         do not go on as expected in {places} of {records} records; a few are records that were \
+         lost, so many are data that is damaged (bytes missing or too many in it?) or does not \
+         belong to this .cfg: get the whole file again"
+    )]
+    SampleNumbers {
+        /// The first such record, counted from 1.
+        record: u64,
+        /// The number before its own.
+        previous: u64,
+        /// Its number.
+        found: u64,
+        /// How many such records there are.
+        places: u64,
+        /// Of so many.
+        records: u64,
+    },
     /// A line of ASCII data is too long to be one.
     #[error("line {line} of the .dat is longer than 16 MiB; this is no ASCII data")]
     LongLine {

@@ -19,6 +19,8 @@ pub(super) struct Analogue {
     pub(super) skew_s: f64,
     /// What brings a value to the primary side: the ratio if the flag is S, else 1.
     pub(super) to_primary: f64,
+    /// The range of raw numbers that the header declares, if it does.
+    pub(super) range: Option<(f64, f64)>,
 }
 
 /// One digital channel's line.
@@ -279,6 +281,7 @@ fn analogue_line(
         offset: line.number_or(6, "channel offset", 0.0)?,
         skew_s: line.number_or(7, "channel skew", 0.0)? / 1e6,
         to_primary,
+        range: finite(line.field(8)).zip(finite(line.field(9))).filter(|(low, high)| low < high),
     })
 }
 

@@ -9,8 +9,9 @@ use std::io::{self, Read, Seek};
 use super::header::{Analogue, Header};
 use super::numbers::SampleNumbers;
 use super::{ComtradeError, DataKind, ascii, binary};
-use crate::columns::Sink;
+use crate::columns::{Columns, Sink};
 use crate::names::si_unit;
+use crate::text::quote;
 use crate::time_axis::{PICOSECONDS_PER_SECOND, Steps};
 use crate::window::Window;
 
@@ -46,10 +47,44 @@ impl Scale {
     }
 }
 
+/// Values of a channel beyond the range that the header declares for its raw numbers.
+#[derive(Clone, Copy, Debug)]
+struct Beyond {
+    low: f64,
+    high: f64,
+    count: u64,
+    /// The record of the first one, counted from 1.
+    first: u64,
+}
+
+impl Beyond {
+    /// None where no range is declared.
+    fn of(channel: &Analogue) -> Option<Self> {
+        let (low, high) = channel.range?;
+        let ends = [low, high].map(|raw| Scale::of(channel).apply(raw));
+        let (low, high) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
+        Some(Self { low, high, count: 0, first: 0 })
+    }
+
+    /// Takes samples, the first of which is that of a record counted from 0.
+    fn take(&mut self, samples: &[f64], record: u64) {
+        // What is missing is no number, and beyond nothing.
+        let is_beyond =
+            |&sample: &f64| sample.is_finite() && (sample < self.low || sample > self.high);
+        let count = samples.iter().filter(|sample| is_beyond(sample)).count();
+        if let (0, Some(at)) = (self.count, samples.iter().position(is_beyond)) {
+            self.first = record + at as u64 + 1;
+        }
+        self.count += count as u64;
+    }
+}
+
 /// What the records tell, beside their samples.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) records: u64,
+    /// What is missing or wrong.
+    pub(super) damage: Vec<String>,
     pub(super) notes: Vec<String>,
     /// The steps between time stamps, where they alone tell the rate.
     pub(super) steps: Steps,
@@ -57,6 +92,8 @@ pub(super) struct Facts {
     pub(super) first_s: Option<f64>,
     pub(super) last_s: Option<f64>,
     numbers: SampleNumbers,
+    /// Of each channel, where all are read and checked.
+    beyond: Vec<Option<Beyond>>,
 }
 
 impl Facts {
@@ -92,10 +129,40 @@ impl Facts {
         Err(ComtradeError::NoRate { why })
     }
 
+    /// Takes the samples of all channels that were added to the columns since these had so many
+    /// rows; `record` of them were read before.
+    pub(super) fn values(&mut self, header: &Header, columns: &Columns, rows: usize, record: u64) {
+        if self.beyond.is_empty() {
+            self.beyond = header.analogue.iter().map(Beyond::of).collect();
+        }
+        for (beyond, samples) in self.beyond.iter_mut().zip(&columns.analogue) {
+            if let Some(beyond) = beyond {
+                beyond.take(samples.get(rows..).unwrap_or_default(), record);
+            }
+        }
+    }
+
     /// After the last record.
-    pub(super) fn end(&mut self, records: u64) {
+    pub(super) fn end(&mut self, records: u64) -> Result<(), ComtradeError> {
         self.records = records;
-        self.notes.extend(self.numbers.note());
+        self.damage.extend(self.numbers.note(records)?);
+        Ok(())
+    }
+
+    /// Sentences about values beyond the declared range, each with its channel.
+    pub(super) fn beyond(&self, header: &Header) -> Vec<(usize, String)> {
+        let told = |(index, beyond): (usize, &Option<Beyond>)| {
+            let Beyond { count, first, .. } = beyond.filter(|beyond| beyond.count > 0)?;
+            let channel = header.analogue.get(index)?;
+            let (name, (low, high)) = (quote(&channel.name), channel.range?);
+            let note = format!(
+                "channel {name}: {count} of {} values are beyond the range of {low} to {high} that \
+                 the .cfg declares for it, the first at record {first}; they are used as they are",
+                self.records
+            );
+            Some((index, note))
+        };
+        self.beyond.iter().enumerate().filter_map(told).collect()
     }
 }
 

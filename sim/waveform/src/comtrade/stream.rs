@@ -75,9 +75,12 @@ impl<R: Read + Seek> Comtrade<R> {
         let samples = aligner.as_ref().map_or(records, Aligner::count);
         recording.notes.extend(Aligner::note(&header));
         let mut gaps = Vec::with_capacity(analogue);
-        for (tracker, channel) in trackers.into_iter().zip(&recording.channels) {
-            let mut tracked = tracker.finish(&channel.name, block as u64);
-            recording.notes.extend(tracked.note.take());
+        for (index, tracker) in trackers.into_iter().enumerate().take(recording.channels.len()) {
+            let name = &recording.channels[index].name;
+            let mut tracked = tracker.finish(name, block as u64);
+            if let Some(note) = tracked.note.take() {
+                recording.note_damage(Some(index), note);
+            }
             gaps.push(tracked);
         }
         Ok((Self { header, dat, gaps, block }, recording, samples))

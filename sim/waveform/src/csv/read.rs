@@ -14,7 +14,7 @@ use crate::columns::{Collect, Columns, Sink};
 use crate::lookup::{LookupError, select};
 use crate::names::{kind_of_name, phase_of_name, unit_in_name};
 use crate::recording::{Channel, ChannelKind, Recording};
-use crate::text::{after_mark, decode, finite, line_of, list, quote};
+use crate::text::{CUT, after_mark, decode, finite, is_cut_at_end, line_of, list, quote};
 use crate::time_axis::{Alternation, NoRate, Steps};
 
 /// Longer rows are no rows of a recording; a reader of them would need unbounded memory.
@@ -161,6 +161,9 @@ fn scan_rows<R: Read + Seek>(
             set_time(&mut recording, name, form, &mut stamps, options.rate_hz)?;
         }
         None => recording.rate_hz = options.rate_hz.unwrap_or_default(),
+    }
+    if is_cut_at_end(source).map_err(|error| unreadable(&error))? {
+        recording.note_damage(None, CUT.to_owned());
     }
     Ok(Scanned { recording, rows: count, plan })
 }
@@ -471,13 +474,16 @@ fn set_time(
     });
     recording.rate_hz = match (given_hz, told) {
         (Some(given), told) => {
-            recording.notes.extend(told.ok().and_then(|rate| rate.note));
+            if let Ok(rate) = told {
+                rate.tell(recording);
+            }
             given
         }
         (None, told) => {
             let rate = told?;
-            recording.notes.extend(rate.note);
-            rate.rate_hz
+            let rate_hz = rate.hz;
+            rate.tell(recording);
+            rate_hz
         }
     };
     Ok(())

@@ -169,6 +169,65 @@ fn sample_numbers_are_checked_to_the_last() {
 }
 
 #[test]
+fn records_that_are_shifted_are_refused_where_that_begins() {
+    let record = |n: u32| {
+        let head = [n.to_le_bytes(), (1000 * (n - 1)).to_le_bytes()].concat();
+        [head, vec![n as u8, 0, n as u8 & 1, 0]].concat()
+    };
+    let records = |numbers: std::ops::RangeInclusive<u32>| numbers.flat_map(record);
+    let mut dat: Vec<u8> = records(1..=30).chain([7, 7]).chain(records(31..=60)).collect();
+    let said = ["record 31 of the .dat has sample number", " after 30, ", "in 30 of 60 records"];
+    refused(&binary_cfg(60), &dat, &said);
+    // Without the two bytes it is whole.
+    dat.drain(30 * 12..30 * 12 + 2);
+    assert!(read(binary_cfg(60).as_bytes(), &dat).unwrap().damage.is_empty());
+}
+
+#[test]
+fn values_beyond_the_declared_range_are_counted() {
+    let text = b"1,0,9,0\n2,1000,-11,0\n3,2000,99999,0\n4,3000,10,1\n5,4000,12,1\n";
+    let channel = UA.replace("-32767,32767", "-10,10");
+    let cfg = one_and_one(&channel, "1\n1000,5", "ASCII", "1\n");
+    let recording = read(cfg.as_bytes(), text).unwrap();
+    let note = "channel `UA`: 2 of 5 values are beyond the range of -10 to 10 that the .cfg declares \
+                for it, the first at record 2; they are used as they are";
+    assert!(recording.notes.iter().any(|it| it == note), "{:?}", recording.notes);
+    let damage =
+        |it: &lastmeter_waveform::Damage| (it.channel, it.note.as_str()) == (Some(0), note);
+    assert!(recording.damage.iter().any(damage));
+    // The range is that of raw numbers, whatever they stand for.
+    let scaled = channel.replace(",V,1,0,", ",kV,-0.5,3,");
+    let cfg = one_and_one(&scaled, "1\n1000,5", "ASCII", "1\n");
+    let notes = read(cfg.as_bytes(), text).unwrap().notes;
+    assert!(notes.iter().any(|it| it == note), "{notes:?}");
+    // In binary data the same, in the second record and in all from there on; no range, no note.
+    let of = |range: &str| {
+        let cfg = binary_cfg(10).replace("-32767,32767", range);
+        read(cfg.as_bytes(), &ten_records()).unwrap().damage
+    };
+    assert!(of("0,101")[0].note.contains("9 of 10 values are beyond the range of 0 to 101"));
+    assert!(of("0,101")[0].note.contains("the first at record 2;"));
+    for range in ["101,110", "0,0", "110,101", ","] {
+        assert_eq!(of(range), [], "{range}");
+    }
+}
+
+#[test]
+fn data_that_may_be_cut_in_its_last_number_is_noted() {
+    let cfg = one_and_one(UA, "1\n1000,2", "ASCII", "1\n");
+    let damage = |dat: &[u8]| read(cfg.as_bytes(), dat).unwrap().damage;
+    let cut = damage(b"1,0,1,0\n2,1000,9,1");
+    assert_eq!(cut.len(), 1);
+    assert!(cut[0].note.starts_with("line 2 of the .dat: the last line has no end, so it may be"));
+    for whole in
+        ["1,0,1,0\n2,1000,9,1\n", "1,0,1,0\r\n2,1000,9,1\r\n\x1a", "1,0,1,0\n2,1000,9,1\n  "]
+    {
+        assert_eq!(damage(whole.as_bytes()), [], "{whole:?}");
+    }
+    assert_eq!(damage(b"1,0,1,0\n2,1000,9,1\x1a"), []);
+}
+
+#[test]
 fn surplus_data_is_left_out_and_said() {
     let recording = read(binary_cfg(8).as_bytes(), &ten_records()).unwrap();
     assert_eq!(recording.samples(), 8);

@@ -41,6 +41,23 @@ fn columns_are_selected_by_exact_name_or_unique_part_in_the_given_order() {
 }
 
 #[test]
+fn a_last_line_without_an_end_is_noted() {
+    let notes = |text: &str| {
+        let recording = read(text.as_bytes(), &CsvOptions::default()).unwrap();
+        let told: Vec<String> = recording.damage.into_iter().map(|it| it.note).collect();
+        assert_eq!(told, recording.notes);
+        told
+    };
+    let whole = "t,Va,Ia\n0,230,1\n0.001,231,10\n0.002,232,12.5\n";
+    for text in [whole, &format!("{whole}\n"), &whole.replace('\n', "\r\n")] {
+        assert_eq!(notes(text), [""; 0], "{text:?}");
+    }
+    let cut = notes(whole.strip_suffix("2.5\n").unwrap());
+    assert_eq!(cut.len(), 1);
+    assert!(cut[0].starts_with("the last line has no end, so it may be cut, and its last number"));
+}
+
+#[test]
 fn what_is_ambiguous_or_unknown_lists_the_candidates() {
     refused(TYPED, &selected(&["L1"], &[]), &["`L1` fits several columns: `U L1`, `I L1`"]);
     refused(

@@ -118,7 +118,10 @@ impl Row {
         let mut seen = vec![false; known.len()];
         let mut unknown = None;
         for (name, value) in members {
-            if name == NAME && self.name.is_none() {
+            if name == NAME {
+                if self.name.is_some() {
+                    return Err(Wrong(format!("{NAME} stands there twice")));
+                }
                 let wrong =
                     |_| Wrong(format!("{NAME} is {}, expected a text", shorten(value.get())));
                 self.name = Some(serde_json::from_str(value.get()).map_err(wrong)?);

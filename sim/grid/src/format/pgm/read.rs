@@ -157,6 +157,7 @@ impl<'a> Reader<'a> {
     fn root(&mut self, root: &Members<'a>) {
         let mut attributes = Members::default();
         let mut data = None;
+        self.refuse_twice(root, "the file");
         for (name, value) in &root.0 {
             match (&**name, value.get()) {
                 ("version", "\"1.0\"") | ("type", "\"input\"") | ("is_batch", "false") => {}
@@ -184,32 +185,56 @@ impl<'a> Reader<'a> {
             self.mistakes.add(self.file, 0, "there is no \"data\"");
             return;
         };
+        self.attributes(&attributes);
         match serde_json::from_str::<Members<'_>>(data.get()) {
             Ok(data) => self.data(&data, &attributes),
             Err(error) => self.refuse(data, format!("data: {}", within(&error))),
         }
     }
 
+    /// Refuses what stands in an object under the same name again: JSON does not say which one
+    /// holds, and the other would be gone without a word.
+    fn refuse_twice(&mut self, members: &Members<'a>, within: &str) {
+        let mut seen = BTreeSet::new();
+        for (name, value) in &members.0 {
+            if !seen.insert(&**name) {
+                let what = format!("{name:?} stands in {within} twice; keep one of them");
+                self.refuse(value, what);
+            }
+        }
+    }
+
+    /// Refuses orders of attributes of what is no component.
+    fn attributes(&mut self, attributes: &Members<'a>) {
+        self.refuse_twice(attributes, "\"attributes\"");
+        for (name, value) in &attributes.0 {
+            let component = Component::ALL.iter().find(|known| known.name() == name);
+            if component.is_none() && left_out(name).is_none() {
+                let what = format!("\"attributes\": the component {name} is not known here");
+                self.refuse(value, what);
+            }
+        }
+    }
+
     fn data(&mut self, data: &Members<'a>, attributes: &Members<'a>) {
+        self.refuse_twice(data, "\"data\"");
         let mut found: Vec<(Component, &RawValue)> = Vec::new();
         for (name, value) in &data.0 {
             if let Some(component) = Component::ALL.iter().find(|known| known.name() == name) {
-                if found.iter().any(|(known, _)| known == component) {
-                    self.refuse(value, format!("{component} stands in \"data\" twice"));
-                } else {
-                    found.push((*component, value));
-                }
+                found.push((*component, value));
                 continue;
             }
-            let why = match &**name {
-                name if MEASUREMENTS.contains(&name) => "measurements",
-                "transformer_tap_regulator" => "taps stay where they are",
-                name => {
-                    self.refuse(value, format!("the component {name} is not known here"));
-                    continue;
-                }
+            let Some(why) = left_out(name) else {
+                self.refuse(value, format!("the component {name} is not known here"));
+                continue;
             };
-            match serde_json::from_str::<Vec<&RawValue>>(value.get()).map_or(1, |v| v.len()) {
+            let rows = serde_json::from_str::<Vec<&RawValue>>(value.get()).ok();
+            for row in rows.iter().flatten() {
+                if let Ok(row) = serde_json::from_str::<Members<'_>>(row.get()) {
+                    self.refuse_twice(&row, &format!("a {name}"));
+                }
+            }
+            match rows.map_or(1, |rows| rows.len()) {
                 0 => {}
                 count => self.document.notes.push(format!("{count} {name} left out: {why}")),
             }
@@ -436,6 +461,15 @@ impl<'a> Reader<'a> {
             place: Place(row.at.0),
         });
         Ok(self.document.faults.len() - 1)
+    }
+}
+
+/// Why components of this name are left out, if they are.
+fn left_out(name: &str) -> Option<&'static str> {
+    match name {
+        name if MEASUREMENTS.contains(&name) => Some("measurements"),
+        "transformer_tap_regulator" => Some("taps stay where they are"),
+        _ => None,
     }
 }
 

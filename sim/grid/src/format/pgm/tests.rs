@@ -167,6 +167,49 @@ fn mistakes_are_told_with_component_number_and_line() {
 }
 
 #[test]
+fn what_stands_twice_is_refused_at_every_level() {
+    let again = ", \"data\": {\"node\": []}}";
+    let whole = format!("{}{again}", SMALL.trim_end().strip_suffix('}').unwrap());
+    let told = read("f.json", &whole).unwrap_err().mistakes[0].to_string();
+    assert!(told.ends_with(": \"data\" stands in the file twice; keep one of them"), "{told}");
+    let first = "\"attributes\": {\"node\": [\"id\", \"u_rated\"]";
+    let told = [
+        (
+            "\"version\": \"1.0\"",
+            "\"version\": \"1.0\", \"version\": \"1.0\"",
+            "\"version\" stands in the file twice",
+        ),
+        (first, &format!("{first}, \"node\": []"), "\"node\" stands in \"attributes\" twice"),
+        (
+            "\"sym_voltage_sensor\": [",
+            "\"sym_voltage_sensor\": [], \"sym_voltage_sensor\": [",
+            "\"sym_voltage_sensor\" stands in \"data\" twice",
+        ),
+        ("\"fault\": [", "\"fault\": [], \"fault\": [", "\"fault\" stands in \"data\" twice"),
+        ("{\"id\": 11}", "{\"id\": 11, \"id\": 12}", "\"id\" stands in a sym_voltage_sensor twice"),
+        ("\"r1\": 0.25", "\"r1\": 0.25, \"r1\": 1", "line 4: r1 stands there twice"),
+        (
+            "{\"id\": 7,",
+            "{\"id\": 7, \"name\": \"x\", \"name\": \"x\",",
+            "asym_load 7: name stands there twice",
+        ),
+    ];
+    for (from, to, expected) in told {
+        let found = mistake(from, to);
+        assert!(found.contains(expected), "{found}\nlacks\n{expected}");
+    }
+}
+
+#[test]
+fn attributes_of_what_is_no_component_are_refused() {
+    let first = "\"attributes\": {\"node\": [\"id\", \"u_rated\"]";
+    let found = mistake(first, &format!("{first}, \"nods\": [\"id\"]"));
+    assert!(found.ends_with("\"attributes\": the component nods is not known here"), "{found}");
+    let sensors = format!("{first}, \"sym_voltage_sensor\": [\"id\"]");
+    assert!(read("f.json", &SMALL.replacen(first, &sensors, 1)).is_ok());
+}
+
+#[test]
 fn mistakes_of_a_file_on_one_line_are_told_with_their_columns() {
     let line = SMALL.replace('\n', "");
     for (begin, from, to, what) in [

@@ -254,6 +254,23 @@ impl Reader {
         None
     }
 
+    /// What is no transformer joins nodes of one rated voltage.
+    fn same_voltage(&self, table: &Table<'_>, (from, to): (NodeId, NodeId)) -> Option<()> {
+        let [from, to] = [from, to].map(|it| &self.network.nodes[it.index()]);
+        let (from_v, to_v) = (from.rated_voltage_v, to.rated_voltage_v);
+        if (from_v - to_v).abs() <= 1e-9 * from_v {
+            return Some(());
+        }
+        let what = format!(
+            "node {} is rated for {from_v} V and node {} for {to_v} V, but the same voltage is \
+             expected at both ends; the voltage of a node is that between lines, also of one with \
+             a single phase: mend it, or put a transformer between them",
+            from.name, to.name
+        );
+        table.refuse(table.line_of(&["to"]), &what);
+        None
+    }
+
     fn node(&mut self, table: &mut Table<'_>) -> Option<()> {
         let (name, _) = table.need_text("name")?;
         let (wires, _) = Self::wires(table, "wires", "abc")?;
@@ -346,6 +363,7 @@ impl Reader {
     fn line(&mut self, table: &mut Table<'_>) -> Option<()> {
         let (name, _) = table.need_text("name")?;
         let (from, to) = (self.at(table, "from")?, self.at(table, "to")?);
+        self.same_voltage(table, (from, to))?;
         let length_m = table.positive("length", Unit::Metre)?;
         let code = match table.text("code") {
             None => self.impedances(table)?,
@@ -400,6 +418,7 @@ impl Reader {
     fn switch(&mut self, table: &mut Table<'_>) -> Option<()> {
         let (name, _) = table.need_text("name")?;
         let (from, to) = (self.at(table, "from")?, self.at(table, "to")?);
+        self.same_voltage(table, (from, to))?;
         let both = self.wires_of_both(from, to);
         let (wires, _) = Self::wires(table, "wires", &both)?;
         let kind = match table.text("kind") {

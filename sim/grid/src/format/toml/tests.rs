@@ -122,6 +122,23 @@ fn figures_that_are_none_are_told_with_what_to_write() {
     ]);
 }
 
+#[test]
+fn what_is_no_transformer_joins_nodes_of_one_voltage() {
+    are_told(&[
+        (
+            "name = \"home\"\n",
+            "name = \"home\"\nvoltage = \"230 V\"\n",
+            "f.toml:41: line L1: node busbar is rated for 400 V and node home for 230 V, but the \
+             same voltage is expected at both ends; the voltage of a node is that between lines",
+        ),
+        (
+            "[[load]]",
+            "[[switch]]\nname = \"S1\"\nfrom = \"grid\"\nto = \"busbar\"\n\n[[load]]",
+            "f.toml:47: switch S1: node grid is rated for 10000 V and node busbar for 400 V, but",
+        ),
+    ]);
+}
+
 /// What changes of the example are told with.
 fn are_told(changes: &[(&str, &str, &str)]) {
     for (from, to, expected) in changes.iter().copied() {
