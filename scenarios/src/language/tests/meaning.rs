@@ -115,15 +115,16 @@ fn a_recording_that_is_not_on_this_machine_makes_a_scenario_unavailable_and_not_
 fn a_damaged_recording_is_warned_of_where_the_scenario_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let write = |gap: u32| {
-        let mut text = String::from("t,Va,Vb,Vc,Ia,Ib,Ic\n");
-        for k in 0..3000_u32 {
+        let line = |k: u32| {
             let seconds = f64::from(if k < 1500 { k } else { k + gap }) / 5000.0;
             let wave = |phase: f64| (std::f64::consts::TAU * (f64::from(k) / 100.0 - phase)).sin();
             let [a, b, c] = [0.0, 1.0 / 3.0, 2.0 / 3.0].map(wave);
             let row = [325.0 * a, 325.0 * b, 325.0 * c, 7.0 * a, 7.0 * b, 7.0 * c];
             let row = row.map(|value| value.to_string()).join(",");
-            text += &format!("{seconds:.6},{row}\n");
-        }
+            format!("{seconds:.6},{row}\n")
+        };
+        let lines: String = (0..3000).map(line).collect();
+        let text = format!("t,Va,Vb,Vc,Ia,Ib,Ic\n{lines}");
         std::fs::write(folder.path().join("g.csv"), text).unwrap();
         let file = folder.path().join("s.toml");
         std::fs::write(&file, playing("g.csv")).unwrap();
