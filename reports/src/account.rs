@@ -41,8 +41,8 @@ pub struct Account {
     /// What is stored under a device that is not on the bench, without a known value, or with a
     /// value that nobody sent.
     pub foreign: u64,
-    /// Messages that the platform refused. They are not stored, so a reading among them that was due
-    /// is missing; the others are nobody's loss, and are counted only.
+    /// Messages that the platform refused. They are not stored, so a reading among them that was
+    /// due is missing; the others are nobody's loss, and are counted only.
     #[serde(default)]
     pub refused: u64,
 }
