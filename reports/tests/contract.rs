@@ -48,7 +48,9 @@ fn verdicts_json_is_as_promised() {
     for verdict in &list {
         let mut expected = expected.to_vec();
         expected.sort_unstable();
-        let mut keys: Vec<_> = verdict.keys().map(String::as_str).collect();
+        // How it is told on one line is there only where the figures alone say too little.
+        let promised = verdict.keys().map(String::as_str).filter(|key| *key != "told");
+        let mut keys: Vec<_> = promised.collect();
         keys.sort_unstable();
         assert_eq!(keys, expected);
         // The word for machines and the status never contradict each other.

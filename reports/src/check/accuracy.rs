@@ -381,7 +381,8 @@ impl Check for Accuracy {
         let measured = self.worst.as_ref().map(|worst| worst.error);
         let unit = self.spec.limit.unit();
         // Whoever sees a pass sees what it is not about.
-        let told = measured.filter(|_| !left_out.is_empty()).map(|measured| Told {
+        let is_told = reason.status() == Status::Pass && !left_out.is_empty();
+        let told = measured.filter(|_| is_told).map(|measured| Told {
             measured: format!("{} {unit}", number(measured)),
             basis: format!("n {n}{}", left_out.replace("; ", ", ")),
         });
