@@ -71,6 +71,11 @@ fn what_adds_up_passes_and_what_is_missing_fails() {
     let verdict = judged(CHECK, &balanced(940.0));
     assert_eq!((verdict.status, verdict.n, verdict.limit), (Status::Pass, 1, Some(1.0)));
     assert!(verdict.measured.unwrap() < 1e-9, "{verdict:?}");
+    // 8 J of 800 J are one hundredth to the last bit: the limit itself is allowed.
+    let mut exact = balanced(800.0);
+    (exact[3].2, exact[4].2) = (Some(252.0), Some(600.0));
+    let verdict = judged(CHECK, &exact);
+    assert_eq!((verdict.status, verdict.measured), (Status::Pass, Some(1.0)), "{}", verdict.why);
     for (substation, status) in
         [(949.0, Status::Pass), (950.0, Status::Fail), (931.0, Status::Pass), (930.0, Status::Fail)]
     {
