@@ -6,6 +6,8 @@ named; it wants a new test, or its reason in `REASONS`.
 
     mutants.py                    100 drawn mutants of each area
     mutants.py --count 20 NAME    so many of one area
+    mutants.py --seed 2 NAME      another draw
+    mutants.py --out DIR NAME     below another folder, beside a run that is under way
     mutants.py --list             how many mutants each area has
 
 What is committed is changed, in a copy below target/. The tests have to pass without any change
@@ -14,6 +16,7 @@ Wants `cargo install cargo-mutants --locked`. Takes one build with tests for eac
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -23,9 +26,7 @@ import subprocess
 import sys
 
 SEED = 20270118
-OUT = os.path.abspath("target/mutants")
-# The code is changed where it lies, in a copy that stays: only what changed is built anew.
-TREE = os.path.join(OUT, "tree")
+OUT = "target/mutants"
 
 # Package, the files whose code is changed, and which tests are asked first: the quick or the near.
 # All tests of the package are asked about what those do not notice.
@@ -54,27 +55,49 @@ REASONS = {
 KILLED, SURVIVED = ("CaughtMutant", "Timeout"), "MissedMutant"
 
 
-def copy():
-    """Makes the tree that is changed equal to what is committed."""
-    if not os.path.isdir(TREE):
-        subprocess.run(["git", "clone", "--quiet", "--shared", ".", TREE], check=True)
-    subprocess.run(["git", "-C", TREE, "fetch", "--quiet", "origin", "HEAD"], check=True)
-    subprocess.run(["git", "-C", TREE, "reset", "--quiet", "--hard", "FETCH_HEAD"], check=True)
+def copy(out):
+    """Makes the tree that is changed equal to what is committed; where it is.
+
+    The code is changed where it lies, in a copy that stays: only what changed is built anew.
+    """
+    tree = os.path.join(out, "tree")
+    if not os.path.isdir(tree):
+        subprocess.run(["git", "clone", "--quiet", "--shared", ".", tree], check=True)
+    subprocess.run(["git", "-C", tree, "fetch", "--quiet", "origin", "HEAD"], check=True)
+    subprocess.run(["git", "-C", tree, "reset", "--quiet", "--hard", "FETCH_HEAD"], check=True)
+    return tree
 
 
-def mutants(package, files):
+def mutants(tree, package, files):
     """Their names, each with its line and column."""
     command = ["cargo", "mutants", "--package", package, "--list"]
     for file in files:
         command += ["--file", file]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=TREE)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=tree)
     return sorted(name for name in done.stdout.splitlines() if "_tests.rs" not in name)
 
 
-def ask(area, names, tests, round_name, every):
+def lines_of(tree, names):
+    """A diff that adds the lines on which the named mutants begin, and nothing else.
+
+    Version 27.1 tests deleted fields whatever names it is given; lines it keeps to.
+    """
+    places = sorted({(file, int(line)) for file, line, _ in (name.split(":", 2) for name in names)})
+    text = ""
+    for file, places_of_file in itertools.groupby(places, key=lambda place: place[0]):
+        text += f"--- a/{file}\n+++ b/{file}\n"
+        with open(os.path.join(tree, file), encoding="utf-8") as code:
+            code = code.read().split("\n")
+        for added, (_, line) in enumerate(places_of_file):
+            text += f"@@ -{line - added - 1},0 +{line},1 @@\n+{code[line - 1]}\n"
+    return text
+
+
+def ask(area, names, tests, round_name, tree):
     """Runs tests against each of the named mutants; by name, what came of it."""
     package, files, _ = AREAS[area]
-    out = os.path.join(OUT, f"{area}-{round_name}")
+    at = os.path.dirname(tree)
+    out = os.path.join(at, f"{area}-{round_name}")
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     command = ["cargo", "mutants", "--package", package, "--in-place", "--no-shuffle"]
@@ -86,12 +109,12 @@ def ask(area, names, tests, round_name, every):
         command += ["--file", file]
     # A name is looked for as a regular expression, by lines; an argument each.
     command += [part for name in names for part in ("--re", f"^{re.escape(name)}$")]
-    # Version 27.1 tests deleted fields whatever it is asked for.
-    others = [name for name in every if "delete field" in name and name not in names]
-    command += [part for name in others for part in ("--exclude-re", f"^{re.escape(name)}$")]
+    with open(os.path.join(out, "lines.diff"), "w", encoding="utf-8") as file:
+        file.write(lines_of(tree, names))
+    command += ["--in-diff", os.path.join(out, "lines.diff")]
     # A folder of its own for what is built: that of the tests stays as it is.
-    environment = {**os.environ, "CARGO_TARGET_DIR": os.path.join(OUT, "build")}
-    subprocess.run([*command, "--", "--lib", "--", *tests], env=environment, check=False, cwd=TREE)
+    environment = {**os.environ, "CARGO_TARGET_DIR": os.path.join(at, "build")}
+    subprocess.run([*command, "--", "--lib", "--", *tests], env=environment, check=False, cwd=tree)
     with open(os.path.join(out, "mutants.out", "outcomes.json"), encoding="utf-8") as file:
         outcomes = json.load(file)["outcomes"]
     found = {}
@@ -104,17 +127,17 @@ def ask(area, names, tests, round_name, every):
     return {name: found[name] for name in names if name in found}
 
 
-def judge(area, count):
+def judge(area, count, seed, tree):
     """Draws so many mutants and runs them; how many were killed, and which survived."""
     package, files, first = AREAS[area]
-    every = mutants(package, files)
-    drawn = random.Random(f"{SEED} {area}").sample(every, min(count, len(every)))
+    every = mutants(tree, package, files)
+    drawn = random.Random(f"{seed} {area}").sample(every, min(count, len(every)))
     print(f"{area}: {len(drawn)} of {len(every)} mutants", flush=True)
-    found = ask(area, drawn, first, "first", every)
+    found = ask(area, drawn, first, "first", tree)
     again = [name for name, summary in found.items() if summary == SURVIVED]
     if again:
         print(f"{area}: {len(again)} of them before all tests", flush=True)
-        found |= ask(area, again, [], "all", every)
+        found |= ask(area, again, [], "all", tree)
     killed = sum(summary in KILLED for summary in found.values())
     survived = [name for name, summary in found.items() if summary == SURVIVED]
     return killed, survived, len(found) - killed - len(survived), len(drawn)
@@ -123,17 +146,19 @@ def judge(area, count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", default=OUT)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("area", nargs="*", choices=[[], *AREAS])
     asked = parser.parse_args()
-    copy()
+    tree = copy(os.path.abspath(asked.out))
     if asked.list:
         for area, (package, files, _) in AREAS.items():
-            print(f"{area}: {len(mutants(package, files))} mutants")
+            print(f"{area}: {len(mutants(tree, package, files))} mutants")
         return 0
     rows, is_good = [], True
     for area in asked.area or AREAS:
-        killed, survived, unbuilt, drawn = judge(area, asked.count)
+        killed, survived, unbuilt, drawn = judge(area, asked.count, asked.seed, tree)
         excused = [name for name in survived if any(part in name for part in REASONS)]
         judged = killed + len(survived)
         # What does not compile was refused by the compiler and says nothing about the tests.
