@@ -282,3 +282,25 @@ fn an_injection_counts_only_for_whom_it_touches() {
     assert!(touches(&["o.a"], "reading>o", "a") && !touches(&["o.a"], "reading>o", "b"));
     assert!(touches(&["a"], "reading>o", "a") && touches(&["a"], "command", "a"));
 }
+
+/// One arrival is not kept any more: what is judged would not be all that arrived.
+#[test]
+fn more_arrivals_than_are_kept_leave_it_open() {
+    let real = real_time(RunState::Finished);
+    let mut check = check("recovery", BOTH);
+    check.begin(&real);
+    for (line, event) in (1..).zip(broken()) {
+        check.event(line, &event);
+    }
+    let kept = i64::try_from(EXACT_MAX).unwrap();
+    for number in 0..kept {
+        let due_ns = 600 * SECOND / kept * number;
+        message(check.as_mut(), ("reading", "m/1/1"), due_ns, Some(0));
+    }
+    // What is late is not kept.
+    message(check.as_mut(), ("reading", "m/1/1"), 599 * SECOND, Some(1_001));
+    assert_eq!(check.verdict(&real).status, Status::Pass);
+    message(check.as_mut(), ("reading", "m/1/1"), 600 * SECOND, Some(0));
+    let verdict = check.verdict(&real);
+    assert_eq!(verdict.reason, Reason::TooMany, "{}", verdict.why);
+}
