@@ -102,9 +102,11 @@ def ask(area, names, tests, round_name, tree):
     os.makedirs(out)
     command = ["cargo", "mutants", "--package", package, "--in-place", "--no-shuffle"]
     command += ["--output", out, "--minimum-test-timeout", "60"]
-    # To optimise takes longer than the tests do, and nobody looks for lines.
+    # To optimise takes longer than the tests do, nobody looks for lines, and of what is built
+    # only the package's own tests run.
     for setting in (f"package.{package}.opt-level=0", "debug=false"):
         command += ["--cargo-arg", f"--config=profile.dev.{setting}"]
+    command += ["--cargo-arg=--lib"]
     for file in files:
         command += ["--file", file]
     # A name is looked for as a regular expression, by lines; an argument each.
@@ -114,7 +116,7 @@ def ask(area, names, tests, round_name, tree):
     command += ["--in-diff", os.path.join(out, "lines.diff")]
     # A folder of its own for what is built: that of the tests stays as it is.
     environment = {**os.environ, "CARGO_TARGET_DIR": os.path.join(at, "build")}
-    subprocess.run([*command, "--", "--lib", "--", *tests], env=environment, check=False, cwd=tree)
+    subprocess.run([*command, "--", "--", *tests], env=environment, check=False, cwd=tree)
     with open(os.path.join(out, "mutants.out", "outcomes.json"), encoding="utf-8") as file:
         outcomes = json.load(file)["outcomes"]
     found = {}
