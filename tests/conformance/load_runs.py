@@ -13,8 +13,10 @@ on its floor is repeated, at most three times, and not counted.
 
     load_runs.py            12 short runs: 8 under load in pairs, 2 slowed, 2 healthy ones
     load_runs.py --whole    40 runs as the scenario has them, with a table
+    load_runs.py --whole --only "healthy, 0 hogs"    those of them alone
 """
 
+import argparse
 import json
 import random
 import subprocess
@@ -85,6 +87,10 @@ def run(folder, arguments, hogs):
     return process.returncode, {one["check"]: one for one in verdicts}, quiet
 
 
+def label_of(platform, count, when):
+    return f"{platform}, {count} hogs, {when}"
+
+
 def plan(whole):
     """What runs one after the other: healthy or slowed ones, how many hogs beside them, and when."""
     draw = random.Random(SEED)
@@ -94,8 +100,8 @@ def plan(whole):
         loads = [(1 + number % 8, WHEN[number % 3]) for number in range(10)]
         draw.shuffle(loads)
         pairs = [(["healthy", "slowed"], *load) for load in loads]
-        # Whether a pair without hogs is quiet enough, its floors say.
-        return pairs + [(["healthy", "slowed"], 0, "none")] * 10
+        # What shall be quiet runs alone: two are load to each other.
+        return pairs + [([platform], 0, "none") for platform in ["healthy", "slowed"] * 10]
     pairs = [["healthy", "healthy"], ["healthy", "slowed"]]
     loads = zip((1, 3, 5, 8), draw.sample(WHEN, 3) + draw.sample(WHEN, 1))
     return [(pairs[number % 2], *load) for number, load in enumerate(loads)] + quiet
@@ -115,7 +121,7 @@ def one(folder, number, platform, hogs_here, when, whole):
 def judge(comparison, counted, found, load, whole):
     """What load must not do, and what has to be on a quiet machine."""
     (platform, code, verdicts, quiet), (count, when) = found, load
-    label = f"{platform}, {count} hogs, {when}"
+    label = label_of(platform, count, when)
     statuses = {name: it["status"] for name, it in verdicts.items()}
     failed = [name for name, status in statuses.items() if status in ("fail", "error")]
     told = ", ".join(f"{name} {it['status']} ({it['reason']})" for name, it in verdicts.items()
@@ -140,11 +146,16 @@ def judge(comparison, counted, found, load, whole):
 
 
 def main():
-    whole = "--whole" in sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--only", default="", help="what the label of each run has to hold")
+    asked = parser.parse_args()
+    whole = asked.whole
     comparison, counted, rows = Comparison(), {}, []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
         number = 0
         for platforms, count, when in plan(whole):
+            platforms = [it for it in platforms if asked.only in label_of(it, count, when)]
             runs = []
             for place, platform in enumerate(platforms):
                 # The hogs of the first are those of all.

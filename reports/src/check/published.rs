@@ -5,7 +5,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use super::rows::{self, Gather};
 use super::share::{about_population, rounded};
 use super::{Check, CheckContext, CheckKind, Demand, finish};
-use crate::latency::{Distribution, Limit, Population, Validity, told};
+use crate::latency::{Distribution, Limit, MovedBy, Population, Validity, told};
 use crate::record::{Event, LatencyRow, Observation, RunFacts};
 use crate::text::{append, three_digits};
 use crate::verdict::{Because, Reason, Told, Verdict};
@@ -25,7 +25,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             Lost messages are infinite. With fewer than 100 messages, in an invalid run, or with a \
             tolerance below three times the floor's median the check is inconclusive; so it is \
             where load on the machine may have held messages up, unless the figure is as near or as \
-            far without what that may have added. It is judged \
+            far without what that may have added; a whisker is the delay of one message, and the \
+            tenth of them that load may have held up longest is left out for that. It is judged \
             in virtual time too, and then says that the figure is the model's.",
         fields: &[
             rows::PATH,
@@ -98,6 +99,15 @@ impl Figure {
         }
         let [value, tolerance] = numbers;
         Some(Self { statistic, under_ns, value, tolerance })
+    }
+
+    /// How many messages it takes to move it.
+    fn moved_by(&self) -> MovedBy {
+        match self.statistic.as_str() {
+            "share_under" => MovedBy::Few,
+            "whisker_low" | "whisker_high" => MovedBy::One,
+            _ => MovedBy::Many,
+        }
     }
 
     fn unit(&self) -> &'static str {
@@ -248,8 +258,7 @@ impl Published {
         };
         // A time that would matter: a tenth of the tolerance, or of the delay that counts.
         let limit_ns = figure.under_ns.unwrap_or((figure.tolerance * 1e9) as i64);
-        let Some((least, is_touched)) =
-            population.least_distribution(limit_ns, figure.under_ns.is_some())
+        let Some((least, is_touched)) = population.least_distribution(limit_ns, figure.moved_by())
         else {
             if population.hold_ups().busy_seconds(limit_ns).0 == 0 {
                 return alone;

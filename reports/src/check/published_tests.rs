@@ -89,6 +89,49 @@ fn what_load_moved_is_a_fail_only_if_it_is_as_far_without_it() {
     }
 }
 
+/// Ticks that were late by 15 ms while one message each was under way.
+#[test]
+fn a_whisker_is_not_left_open_by_a_tenth_of_the_messages_or_less() {
+    let judge = |statistic: &str, value: &str, late: i64| {
+        let toml = format!(
+            "path = \"intended..received\"\nsource = \"figure 21\"\nstatistic = \"{statistic}\"\n\
+             value = \"{value}\"\ntolerance = \"6 ms\""
+        );
+        let mut busy = real_time(RunState::Finished);
+        let due = |number: i64| 30 * SECOND + number * SECOND / 10;
+        let tick = |number| LateTick { at_ns: due(number), lateness_ns: 15 * MS };
+        busy.real_time.as_mut().unwrap().late_ticks = (0..late).map(tick).collect();
+        let mut check = check("published", &toml);
+        check.begin(&busy);
+        for number in 0..1_000 {
+            let id = format!("m/1/{number}");
+            // The first hundred are the slowest and the fastest.
+            let took_ms = match number {
+                0..50 => 90,
+                50..100 => 20,
+                _ => 30 + number % 6 * 10,
+            };
+            message(check.as_mut(), ("reading", &id), due(number), Some(took_ms));
+        }
+        check.verdict(&busy)
+    };
+    for (statistic, value, late, expected) in [
+        ("whisker_low", "25 ms", 0, Reason::WithinLimit),
+        // Without them 30 ms.
+        ("whisker_low", "25 ms", 100, Reason::WithinLimit),
+        ("whisker_low", "23 ms", 100, Reason::HostLoad),
+        // One more, and all of them count as 15 ms shorter.
+        ("whisker_low", "25 ms", 101, Reason::HostLoad),
+        ("whisker_low", "50 ms", 101, Reason::OutsideLimit),
+        ("whisker_high", "80 ms", 0, Reason::OutsideLimit),
+        ("whisker_high", "80 ms", 100, Reason::HostLoad),
+        ("whisker_high", "100 ms", 100, Reason::OutsideLimit),
+    ] {
+        let verdict = judge(statistic, value, late);
+        assert_eq!(verdict.reason, expected, "{statistic}, {late}: {}", verdict.why);
+    }
+}
+
 #[test]
 fn a_figure_wants_a_number_of_messages_and_may_be_the_models() {
     let toml = "path = \"intended..received\"\nsource = \"x\"\nstatistic = \"median\"\n\

@@ -42,7 +42,7 @@ pub use hold_up::HoldUps;
 pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, Shown, Tally, judge};
 pub(crate) use owed::{Missing, Owed};
 pub use population::{
-    InOrder, Limit, Message, Named, Population, Span, Window, default_warm_up_ns, grace_ns,
+    InOrder, Limit, Message, MovedBy, Named, Population, Span, Window, default_warm_up_ns, grace_ns,
 };
 pub use quantile::{Delay, INFINITE, TukeyBox, nearest_rank, rank, tukey_box, type_7};
 pub use requirement::{

@@ -110,6 +110,21 @@ impl Window {
     }
 }
 
+/// How many messages it takes to move a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MovedBy {
+    /// A median, a quartile.
+    Many,
+    /// A share.
+    Few,
+    /// A whisker: it is one message's delay. Which message that is, is chance; so those that load
+    /// may have held up longest, a tenth at most, are left out.
+    One,
+}
+
+/// One part in so many.
+const LEFT_OUT: usize = 10;
+
 /// One message of the population.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -511,26 +526,32 @@ impl Population {
     pub fn least_distribution(
         &self,
         limit_ns: i64,
-        is_share: bool,
+        moved_by: MovedBy,
     ) -> Option<(Distribution, bool)> {
-        let mut is_touched = false;
-        let least = self.messages()?.iter().map(|message| {
+        let held_up_ns = |message: &Message| {
             let Message { intended_ns, delay, .. } = *message;
-            if delay == INFINITE {
-                return delay;
-            }
             let alive = (intended_ns, intended_ns.saturating_add(delay));
-            // A share is moved by few messages, a median or a quartile by many.
-            let held_up_ns = if is_share {
-                self.hold_ups.touching_ns(alive, limit_ns)
-            } else {
-                self.hold_ups.as_a_rule_ns(alive, limit_ns)
-            };
-            is_touched |= held_up_ns > 0;
-            delay.saturating_sub(held_up_ns)
-        });
-        let least = Distribution::of(least.collect());
-        Some((least, is_touched))
+            match moved_by {
+                _ if delay == INFINITE => 0,
+                MovedBy::Few => self.hold_ups.touching_ns(alive, limit_ns),
+                MovedBy::Many | MovedBy::One => self.hold_ups.as_a_rule_ns(alive, limit_ns),
+            }
+        };
+        let mut least: Vec<(i64, Delay)> = (self.messages()?.iter())
+            .map(|message| (held_up_ns(message), message.delay))
+            .collect();
+        let is_touched = least.iter().any(|(held_up_ns, _)| *held_up_ns > 0);
+        if moved_by == MovedBy::One && is_touched {
+            let mut ascending: Vec<i64> = least.iter().map(|(held_up_ns, _)| *held_up_ns).collect();
+            ascending.sort_unstable();
+            let most_ns = ascending[ascending.len() - ascending.len() / LEFT_OUT - 1];
+            least.retain(|(held_up_ns, _)| *held_up_ns <= most_ns);
+        }
+        let less = |(held_up_ns, delay): (i64, Delay)| match delay {
+            INFINITE => INFINITE,
+            _ => delay.saturating_sub(held_up_ns),
+        };
+        Some((Distribution::of(least.into_iter().map(less).collect()), is_touched))
     }
 
     /// What load can have held up of these messages.
