@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lastmeter_params::read_text;
+use lastmeter_units::SimDuration;
 
 use super::super::testing::{START, facts};
 use super::*;
@@ -36,7 +37,7 @@ fn verdict(toml: &str, before: f64, after: f64) -> Verdict {
         }
         _ => (100.0, 100.0 + 6.0 * 0.2),
     });
-    assert_eq!(rows[0].event_time - START, lastmeter_units::SimDuration::from_seconds(1));
+    assert_eq!(rows[0].event_time - START, SimDuration::from_seconds(1));
     for row in &rows {
         check.observation(row);
     }
@@ -51,10 +52,30 @@ fn a_calibration_passes_if_errors_are_small_after_it_and_were_not_before() {
     assert_eq!(found.at.as_ref().unwrap().device.as_deref(), Some("m"));
     // It says that nothing was written; that alone is no failure, the errors are.
     assert!(found.why.contains("no coefficient"), "{}", found.why);
-    assert_eq!(verdict("limit = \"0.05 %\"", 0.4, 0.06).status, Status::Fail);
+    assert!(!found.why.contains("outside"), "{}", found.why);
+    let found = verdict("limit = \"0.05 %\"", 0.4, 0.06);
+    assert_eq!(found.status, Status::Fail);
+    assert!(found.why.starts_with("3 of 3 figures outside; voltage at"), "{}", found.why);
     // 4.53 * 0.001 / sqrt(3) = 0.0026 is the guard band.
     assert_eq!(verdict("limit = \"0.05 %\"", 0.4, 0.049).status, Status::Inconclusive);
     assert_eq!(verdict("limit = \"0.05 %\"", 0.4, 0.051).status, Status::Inconclusive);
+}
+
+#[test]
+fn a_point_without_its_readings_leaves_it_open() {
+    let mut check = try_check("quantities = [\"voltage\"]\nlimit = \"0.05 %\"").unwrap();
+    check.begin(&facts(RunState::Finished));
+    let rows = fed(&levels(), &[VOLTAGE], |_, due, _| {
+        (100.0, 100.0 + 6.0 * if due <= 15 { 0.4 } else { 0.0 })
+    });
+    // The last point of the sweep after is never measured.
+    let last = rows.iter().map(|row| row.event_time).max().unwrap();
+    for row in rows.iter().filter(|row| last - row.event_time > SimDuration::from_seconds(4)) {
+        check.observation(row);
+    }
+    let found = check.verdict(&facts(RunState::Finished));
+    assert_eq!((found.reason, found.n), (Reason::Incomplete, 2), "{}", found.why);
+    assert!(found.why.starts_with("1 point without enough readings; otherwise"), "{}", found.why);
 }
 
 #[test]

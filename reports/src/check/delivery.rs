@@ -233,6 +233,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_are_named_and_no_more() {
+        let rows: Vec<_> = (1..=4)
+            .flat_map(|n| [row("m", n, U, Some(1.0), None), row("m", 10 + n, U, None, Some(1.0))])
+            .collect();
+        let found = delivery(&rows);
+        assert_eq!((found.missing, found.unexpected), (4, 4));
+        let serials = |places: &[Place]| places.iter().map(|it| it.serial).collect::<Vec<_>>();
+        assert_eq!(serials(&found.first_missing), [1, 2, 3].map(|n| Some(Serial(n))));
+        assert_eq!(serials(&found.first_unexpected), [11, 12, 13].map(|n| Some(Serial(n))));
+    }
+
+    #[test]
     fn what_is_stored_twice_or_renumbered_is_not_altered() {
         let good = row("m", 1, U, Some(230.0), Some(230.0));
         let again = row("m", 1, U, None, Some(230.0));

@@ -138,6 +138,9 @@ fn rows_are_held_to_what_was_published_either_way() {
         "{}",
         verdict.why
     );
+    // Of two outside the farther one decides: 1.5 and 2.1 times what is allowed.
+    let verdict = run(&plan, &at_most, (0.0045, 0.00903), |_| true);
+    assert!(verdict.why.starts_with("active-power: 0.00903 %"), "{}", verdict.why);
 }
 
 /// A row with its limits on the console: what is measured never looks outside on a pass.

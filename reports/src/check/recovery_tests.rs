@@ -126,6 +126,37 @@ fn messages_have_to_be_in_time_again() {
     assert!(verdict.why.starts_with("never recovered: m was not in time again"), "{}", verdict.why);
 }
 
+/// Each message takes 1 s, which is in time.
+#[test]
+fn who_is_in_time_at_once_needs_no_time_to_recover() {
+    let toml = BOTH.replace("25 s", "60 s");
+    let verdict = judge(&toml, &broken(), |second| Some(second + 1));
+    assert!(verdict.why.contains("recovered within 0 s of m"), "{}", verdict.why);
+    // What was due before the end came in time, what was due then and until 124 s did not.
+    let slow = |second| Some(if (120..125).contains(&second) { second + 2 } else { second });
+    let verdict = judge(&toml, &broken(), slow);
+    assert!(verdict.why.contains("recovered within 5 s of m"), "{}", verdict.why);
+}
+
+/// Two are broken on one link at a time; the second is mended first.
+#[test]
+fn an_injection_is_over_with_the_end_of_its_own_number() {
+    let inject = |number: u64| {
+        let event = Event::inject(at(100), "disconnect", None, "wan reset").with("link", "wan");
+        event.with("injection", number)
+    };
+    let restored = |second, number: u64| {
+        Event::restored(at(second), "wan", "disconnect").with("injection", number)
+    };
+    let events = [inject(1), inject(2), restored(110, 2), restored(120, 1)];
+    let toml = BOTH.replace("10 s", "20 s");
+    let verdict = judge(&toml, &events, late(124));
+    assert_eq!((verdict.status, verdict.n), (Status::Pass, 2), "{}", verdict.why);
+    // Until 124 s from 110 s on, and not from 120 s on.
+    assert!(verdict.why.contains("recovered within 14 s of m"), "{}", verdict.why);
+    assert!(judge(&toml.replace("20 s", "13 s"), &events, late(124)).at.unwrap().event == Some(2));
+}
+
 #[test]
 fn a_message_that_never_came_is_never_recovered_from() {
     let lost = |second| late(124)(second).filter(|_| second != 110);

@@ -103,7 +103,7 @@ fn a_gain_error_falls_on_its_side_of_the_limit() {
     assert!(place.time.is_some_and(|time| time > START && time <= START + plan.duration()));
     assert_eq!((inside.limit, inside.unit.as_str()), (Some(0.2), "%"));
     assert_eq!(inside.qualification.as_deref(), Some("clauses missing"));
-    assert!(outside.why.contains("of 8 points fail"), "{}", outside.why);
+    assert!(outside.why.starts_with("6 of 8 points fail"), "{}", outside.why);
     assert_eq!(of(-0.200_01).status, Status::Fail);
     // Below 0.05 In 0.4 % are allowed.
     let low = |point: &Point, _: u64| {
@@ -203,6 +203,7 @@ fn what_is_missing_or_no_number_never_passes() {
     check.begin(&finished);
     let nothing = check.verdict(&finished);
     assert_eq!((nothing.status, nothing.n), (Status::Inconclusive, 0), "{}", nothing.why);
+    assert!(!nothing.why.contains("skipped"), "{}", nothing.why);
     // A device that reports something else is not tested, which is told.
     check.observation(&crate::check::testing::row(
         "meter",
@@ -213,7 +214,23 @@ fn what_is_missing_or_no_number_never_passes() {
     ));
     let skipped = check.verdict(&finished);
     assert_eq!(skipped.status, Status::Skipped);
+    assert!(skipped.why.starts_with("every test is skipped; 1 test skipped"), "{}", skipped.why);
     assert!(skipped.why.contains("does not report active_energy"), "{}", skipped.why);
+}
+
+#[test]
+fn a_meter_whose_input_may_exceed_what_it_models_is_not_passed() {
+    let plan = plan();
+    let mut check = check_of(&plan, "tests = [\"error-pf1\"]").unwrap();
+    let finished = facts(RunState::Finished);
+    check.begin(&finished);
+    let before = check.verdict(&finished);
+    check.event(1, &Event::device(START, "other", "beyond_range", ""));
+    assert_eq!(check.verdict(&finished).why, before.why);
+    check.event(2, &Event::device(START, "meter", "beyond_range", ""));
+    let verdict = check.verdict(&finished);
+    assert_eq!(verdict.reason, Reason::BeyondRange);
+    assert!(verdict.why.ends_with(&format!("otherwise {}", before.why)), "{}", verdict.why);
 }
 
 #[test]

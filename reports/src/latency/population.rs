@@ -537,9 +537,8 @@ impl Population {
                 MovedBy::Many | MovedBy::One => self.hold_ups.as_a_rule_ns(alive, limit_ns),
             }
         };
-        let mut least: Vec<(i64, Delay)> = (self.messages()?.iter())
-            .map(|message| (held_up_ns(message), message.delay))
-            .collect();
+        let mut least: Vec<(i64, Delay)> =
+            (self.messages()?.iter()).map(|message| (held_up_ns(message), message.delay)).collect();
         let is_touched = least.iter().any(|(held_up_ns, _)| *held_up_ns > 0);
         if moved_by == MovedBy::One && is_touched {
             let mut ascending: Vec<i64> = least.iter().map(|(held_up_ns, _)| *held_up_ns).collect();
