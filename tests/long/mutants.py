@@ -66,6 +66,7 @@ def copy(out):
         subprocess.run(["git", "clone", "--quiet", "--shared", ".", tree], check=True)
     subprocess.run(["git", "-C", tree, "fetch", "--quiet", "origin", "HEAD"], check=True)
     subprocess.run(["git", "-C", tree, "reset", "--quiet", "--hard", "FETCH_HEAD"], check=True)
+    subprocess.run(["git", "-C", tree, "clean", "-fdq"], check=True)
     return tree
 
 
@@ -115,8 +116,10 @@ def ask(area, names, tests, round_name, tree):
     with open(os.path.join(out, "lines.diff"), "w", encoding="utf-8") as file:
         file.write(lines_of(tree, names))
     command += ["--in-diff", os.path.join(out, "lines.diff")]
-    # A folder of its own for what is built: that of the tests stays as it is.
+    # A folder of its own for what is built: that of the tests stays as it is. No test may
+    # remember what it drew for another change.
     environment = {**os.environ, "CARGO_TARGET_DIR": os.path.join(at, "build")}
+    environment["PROPTEST_DISABLE_FAILURE_PERSISTENCE"] = "true"
     subprocess.run([*command, "--", "--", *tests], env=environment, check=False, cwd=tree)
     with open(os.path.join(out, "mutants.out", "outcomes.json"), encoding="utf-8") as file:
         outcomes = json.load(file)["outcomes"]
