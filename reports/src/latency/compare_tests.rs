@@ -80,6 +80,10 @@ fn all_three_conditions_are_needed() {
     // Faster is no alarm.
     assert!(!is_slower(&[50, 51, 52, 53, 54], Statistic::P50, 0));
     assert!(is_slower(&[i64::MAX / MS; 5].map(|_| 9_000), Statistic::P50, 0));
+    let gated = gate(&base, &runs(&slower), Statistic::P50, MS);
+    let Gate::Slower(change) = gated else { panic!("{gated:?}") };
+    assert!((change.shift_ns / 30e6 - 1.0).abs() < 1e-9, "{change:?}");
+    assert!((change.ratio / (132.0 / 102.0) - 1.0).abs() < 0.01, "{change:?}");
     let lost = gate(&base, &[INFINITE; 5], Statistic::P50, 0);
     assert!(matches!(lost, Gate::Slower(change) if change.ratio == f64::INFINITY), "{lost:?}");
 }

@@ -150,7 +150,12 @@ fn a_fail_rests_on_what_was_seen() {
         assert_eq!((judged.status, judged.grounds), (Status::Fail, Grounds::Over), "{stall_s}");
     }
     assert_eq!(half.judge(0.97, 0.01).fail_weight, 1.0);
-    assert_eq!(half.judge(0.97, 2.0).fail_weight, 10.0);
+    let judged = half.judge(0.97, 2.0);
+    assert_eq!((judged.fail_weight, judged.weight()), (10.0, 10.0));
+    assert!(judged.pass_weight > 10.0, "{}", judged.pass_weight);
+    let passed = Run { window_s: 20_000.0, is_over: |number| number < 80, ..CALM }.judge(0.97, 1.0);
+    assert_eq!((passed.status, passed.weight()), (Status::Pass, passed.pass_weight));
+    assert!(passed.fail_weight < passed.pass_weight, "{}", passed.fail_weight);
     // scipy: beta.ppf(.05, 250, 4751) = 0.045020.
     assert_eq!(half.judge(0.97, 0.01).words(), "at least 4.5 % late; longest late run 1 message");
     // All late is one run: a third of the messages counts as one, and 0.05^(1/3) is 36.8 %.

@@ -532,6 +532,7 @@ impl Population {
             let Message { intended_ns, delay, .. } = *message;
             let alive = (intended_ns, intended_ns.saturating_add(delay));
             match moved_by {
+                // It stays infinite.
                 _ if delay == INFINITE => 0,
                 MovedBy::Few => self.hold_ups.touching_ns(alive, limit_ns),
                 MovedBy::Many | MovedBy::One => self.hold_ups.as_a_rule_ns(alive, limit_ns),
@@ -546,10 +547,7 @@ impl Population {
             let most_ns = ascending[ascending.len() - ascending.len() / LEFT_OUT - 1];
             least.retain(|(held_up_ns, _)| *held_up_ns <= most_ns);
         }
-        let less = |(held_up_ns, delay): (i64, Delay)| match delay {
-            INFINITE => INFINITE,
-            _ => delay.saturating_sub(held_up_ns),
-        };
+        let less = |(held_up_ns, delay): (i64, Delay)| delay.saturating_sub(held_up_ns);
         Some((Distribution::of(least.into_iter().map(less).collect()), is_touched))
     }
 

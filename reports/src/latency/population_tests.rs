@@ -57,6 +57,30 @@ fn who_belongs_is_decided_by_when_it_was_due() {
     assert!(population.tally(Limit::Delivery).is_none());
 }
 
+/// Nothing that begins or ends nowhere has a delay; where one message has, the rest is lost.
+#[test]
+fn what_has_no_instant_at_an_end_of_its_span_is_not_measured() {
+    let of = |span, rows: &[(Option<i64>, Option<i64>)]| {
+        let mut population = Population::new(span, window(), &[Limit::Delivery]);
+        for (published_ns, received_ns) in rows {
+            let mut points = [None; Point::COUNT];
+            points[Point::Intended.index()] = Some(20 * SECOND);
+            points[Point::Published.index()] = *published_ns;
+            points[Point::Received.index()] = *received_ns;
+            let row = LatencyRow { path: "reading>o", id: "m/1/1", points, bytes: 1, copies: 1 };
+            population.row(&row);
+        }
+        population.is_unmeasured()
+    };
+    let began = Span { from: Point::Published, to: Point::Received };
+    let (at, then) = (Some(20 * SECOND), Some(21 * SECOND));
+    assert!(of(began, &[(None, then), (None, then)]));
+    assert!(!of(began, &[(None, then), (at, then)]));
+    assert!(of(SPAN, &[(at, None), (at, None)]));
+    assert!(!of(SPAN, &[(at, None), (at, then)]));
+    assert!(!of(SPAN, &[]) && !of(began, &[]));
+}
+
 /// The default of the warm-up, and the grace.
 #[test]
 fn the_warm_up_and_the_grace_are_at_least_ten_seconds() {
