@@ -306,7 +306,7 @@ class Judge:
             quartiles = {"q1": 0.25, "median": 0.5, "q3": 0.75}
             return rules.type_7(ascending, quartiles[check["statistic"]]) / 1e9
 
-        ours, least = figure(population.delay), figure(population.least(limit, is_share))
+        ours, least = figure(population.delay), figure(population.least(limit, check["statistic"]))
         off = None if ours is None else abs(ours - value)
         finite = off if off is not None and math.isfinite(off) else None
         if finite is None or verdict["measured"] is None:
