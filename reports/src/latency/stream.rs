@@ -173,3 +173,16 @@ impl InTime {
         self.step_ns.max(before_ns).max(behind_ns)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_time_without_one_in_time_may_be_at_either_end_or_between() {
+        let in_time = InTime { last_ns: 500, step_ns: 30, ends: (100, 500) };
+        assert_eq!(in_time.longest_ns((90, 510)), 30);
+        assert_eq!(in_time.longest_ns((20, 510)), 80);
+        assert_eq!(in_time.longest_ns((90, 700)), 200);
+    }
+}

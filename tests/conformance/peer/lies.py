@@ -426,11 +426,15 @@ def _(page, memory):
 def exchanged(name, *keys):
     @lie(name)
     def _(page, memory):
-        mine = [row for row in page["results"] if row["device"] == page["results"][0]["device"]]
-        if len(mine) > 1 and not memory.done:
-            memory.done = True
-            for key in keys:
-                mine[0][key], mine[1][key] = mine[1][key], mine[0][key]
+        last = {}
+        for row in page["results"]:
+            other = last.get(row["device"])
+            # Two that are equal but for what is exchanged would only change places.
+            if other and other["values"] != row["values"] and not memory.done:
+                memory.done = True
+                for key in keys:
+                    other[key], row[key] = row[key], other[key]
+            last[row["device"]] = row
 
 
 exchanged("exchanges the times of two readings", "event_time")
