@@ -133,3 +133,37 @@ impl SegmentFile for RealFile {
 fn gone(path: &Path, why: &dyn std::fmt::Display) -> String {
     format!("{} was taken away while it was written: {why}", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_does_what_is_asked_and_says_what_it_cannot() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let directory = RealDirectory::open(&path).unwrap();
+        directory.create("a").unwrap().append(b"12345").unwrap();
+        directory.rename("a", "b").unwrap();
+        assert_eq!(directory.list().unwrap(), ["b"]);
+        directory.truncate("b", 3).unwrap();
+        assert_eq!(directory.read("b").unwrap(), b"123");
+        directory.sync().unwrap();
+        assert_eq!(directory.rename("a", "c").unwrap_err().kind(), io::ErrorKind::NotFound);
+        directory.remove("b").unwrap();
+        assert!(directory.list().unwrap().is_empty());
+        fs::remove_dir(&path).unwrap();
+        assert_eq!(directory.sync().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    /// Linux syncs no character device (fsync(2), `EINVAL`).
+    #[test]
+    fn what_cannot_be_made_durable_is_an_error() {
+        let path = PathBuf::from("/dev/null");
+        let file = fs::File::options().append(true).open(&path).unwrap();
+        let identity = Identity::of(&file).unwrap();
+        let mut file = RealFile { file, path, identity };
+        file.append(b"gone").unwrap();
+        assert!(file.sync().is_err());
+    }
+}

@@ -87,7 +87,7 @@ enum Kind {
 pub(crate) fn read(path: &Path) -> io::Result<Found> {
     let mut bytes = Vec::new();
     match File::open(path) {
-        Ok(file) => file.take(FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?,
+        Ok(file) => file.take(FILE_BYTES as u64).read_to_end(&mut bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
         Err(error) => return Err(error),
     };
@@ -261,6 +261,24 @@ mod tests {
             head.losses(step).unwrap();
         }
         (folder, path)
+    }
+
+    /// CRC-32C of the first 40 bytes by another implementation.
+    #[test]
+    fn a_record_has_the_documented_bytes() {
+        let record = encode(1, 2, [3, 4, 5]);
+        let word = |number: u8| [number, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(record[..8], *b"LMH1\x01\0\0\0");
+        assert_eq!(record[8..40], [2, 3, 4, 5].map(word).concat());
+        assert_eq!(record[40..], [0x7c, 0x0e, 0x7b, 0xd5]);
+        assert_eq!(decode(&record, 1), Some((2, [3, 4, 5])));
+        // Whole, and of another kind or another format.
+        assert_eq!(decode(&record, 0), None);
+        let mut other = record;
+        other[3] = b'2';
+        let sum = crc32c::crc32c(&other[..40]);
+        other[40..].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(decode(&other, 1), None);
     }
 
     #[test]

@@ -132,6 +132,18 @@ mod tests {
         assert_eq!(decode(&out), Some((record, 27)));
     }
 
+    /// Longer ones are damage: a length that is one would want memory that there is not.
+    #[test]
+    fn a_payload_has_at_most_16_mebibytes() {
+        let payload = vec![7; 16_777_217];
+        for (length, is_read) in [(16_777_216, true), (16_777_217, false)] {
+            let mut out = Vec::new();
+            let payload = &payload[..length];
+            encode(&mut out, &Record { sequence: 1, synced: 0, kind: Kind::Message, payload });
+            assert_eq!(decode(&out).is_some(), is_read, "{length}");
+        }
+    }
+
     #[test]
     fn crc_is_the_castagnoli_one() {
         // RFC 3720 appendix B.4: 32 bytes of zeroes.
