@@ -145,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_was_durable_before_it_was_written() {
+        for (synced, is_read) in [(4, true), (5, false), (6, false)] {
+            let mut out = Vec::new();
+            encode(&mut out, &Record { sequence: 5, synced, kind: Kind::Message, payload: b"" });
+            assert_eq!(decode(&out).is_some(), is_read, "{synced}");
+        }
+    }
+
+    #[test]
     fn crc_is_the_castagnoli_one() {
         // RFC 3720 appendix B.4: 32 bytes of zeroes.
         assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
