@@ -36,8 +36,6 @@ pub(crate) struct Survey {
     pub(crate) durable: u64,
     /// The last sequence that may have been used; new ones begin behind it.
     pub(crate) used: u64,
-    /// Whole records read, stored ones included.
-    pub(crate) records: u64,
     /// Torn stretches.
     pub(crate) torn: u64,
     /// Bytes in them.
@@ -92,7 +90,6 @@ struct Reading {
     last: u64,
     durable: u64,
     names: u64,
-    records: u64,
     gaps: Vec<Gap>,
     unreadable: Vec<Unreadable>,
 }
@@ -134,7 +131,6 @@ impl Reading {
             }
         }
         self.last = record.sequence;
-        self.records += 1;
     }
 }
 
@@ -172,12 +168,7 @@ fn judge(
     mut segments: Vec<ClosedSegment>,
 ) -> Survey {
     let durable = reading.durable.max(reading.last);
-    let mut survey = Survey {
-        durable,
-        used: durable.max(reading.names),
-        records: reading.records,
-        ..Survey::default()
-    };
+    let mut survey = Survey { durable, used: durable.max(reading.names), ..Survey::default() };
     // Whatever stands before something durable was durable.
     let is_durable = |gap: &&Gap| gap.if_durable <= reading.durable.max(committed);
     for gap in reading.gaps.iter().filter(is_durable).filter(|gap| gap.through > committed) {

@@ -82,6 +82,17 @@ mod tests {
         (seen, unreadable)
     }
 
+    /// A record that was copied behind itself is not a second one.
+    #[test]
+    fn a_sequence_that_was_there_is_unreadable() {
+        let (mut bytes, ends) = segment(&[b"a".to_vec(), b"b".to_vec()]);
+        let copy = bytes[ends[0]..ends[1]].to_vec();
+        bytes.extend_from_slice(&copy);
+        let (seen, unreadable) = read(&bytes);
+        assert_eq!(seen, [(1, b"a".to_vec()), (2, b"b".to_vec())]);
+        assert_eq!(unreadable, [(ends[1], copy.len())]);
+    }
+
     proptest! {
         #[test]
         fn a_cut_anywhere_keeps_every_record_before_it(

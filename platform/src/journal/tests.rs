@@ -390,6 +390,15 @@ fn sequences_go_on_beyond_the_store_even_without_a_journal() {
     assert_eq!((found.durable, found.used, found.missing.len()), (77, 77, 0));
 }
 
+/// Its name says which sequences were given out, even if nothing in it can be read.
+#[test]
+fn the_sequences_of_an_empty_segment_are_not_given_out_again() {
+    let directory = SimulatedDirectory::default();
+    directory.create("00000000000000000050.segment").unwrap();
+    let (records, found) = read_back(&directory, 7);
+    assert_eq!((records.len(), found.durable, found.used), (0, 7, 50));
+}
+
 fn real_appender(folder: &std::path::Path, found: &Survey) -> Appender {
     let directory = RealDirectory::open(&folder.join("journal")).unwrap();
     let head = Head::create(&folder.join("head"), Facts::default()).unwrap();

@@ -330,3 +330,25 @@ fn hand_on(store: &SyncSender<Job>, group: &mut Vec<Append>, first: u64) -> bool
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_how_many_wait_and_whether_it_has_begun() {
+        let (work, mut inbox) = mpsc::channel(4);
+        let journal = Journal { work, capacity: 4, counters: Arc::new(JournalCounters::default()) };
+        assert_eq!(journal.depth(), 0);
+        for _ in 0..3 {
+            assert!(journal.work.try_send(Work::Stop).is_ok());
+        }
+        assert_eq!(journal.depth(), 3);
+        assert!(inbox.try_recv().is_ok());
+        assert_eq!(journal.depth(), 2);
+        assert!(journal.not_yet().is_ok());
+        journal.counters().note(Some("no room".to_owned()));
+        journal.counters().waiting.store(true, Ordering::Release);
+        assert_eq!(journal.not_yet().unwrap_err().detail, "no room");
+    }
+}
