@@ -49,6 +49,9 @@ AREAS = {
 # Mutants that no test can notice: what their names hold, and why.
 REASONS = {
     "impl std::fmt::Debug": "nobody reads it but a programmer",
+    "replace < with <= in Thread::get_going": "an instant that is met exactly: it is tried a moment later",
+    "replace < with <= in Thread::run": "how many share one sync is speed alone",
+    "replace < with == in Thread::run": "how many share one sync is speed alone",
     "replace += with -= in rank_sums": "all counts get the same sign, and only shares of them are used",
     "replace * with + in inverse_incomplete_beta": "a worse step is mended by bisection: the same root, later",
     "replace > with >= in EnergyBalance::balance": "a sum of floats is never exactly a millionth off",

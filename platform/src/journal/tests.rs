@@ -370,6 +370,20 @@ fn what_is_committed_is_trimmed_and_never_more() {
 }
 
 #[test]
+fn a_segment_that_somebody_removed_keeps_none_behind_it() {
+    let directory = SimulatedDirectory::default();
+    let mut appender = new_journal(&directory, SEGMENT_BYTES);
+    for number in 1..=20 {
+        appender.append_group(&[(Kind::Message, &payload(number))]).unwrap();
+    }
+    let names = segments(&directory);
+    assert!(names.len() > 3, "{names:?}");
+    directory.remove(&names[0]).unwrap();
+    appender.trim(20);
+    assert!(!segments(&directory).contains(&names[1]));
+}
+
+#[test]
 fn a_damaged_segment_is_kept_under_another_name() {
     let directory = SimulatedDirectory::default();
     write_groups(&directory, &[1; 12]);
