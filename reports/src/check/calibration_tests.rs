@@ -78,6 +78,25 @@ fn a_point_without_its_readings_leaves_it_open() {
     assert!(found.why.starts_with("1 point without enough readings; otherwise"), "{}", found.why);
 }
 
+/// The points' errors after it, in the order in which they are played.
+#[test]
+fn the_worst_point_is_measured_wherever_it_is() {
+    for errors in [[0.01, 0.02, 0.03], [0.03, 0.01, 0.02], [0.02, 0.03, 0.01]] {
+        let mut check = try_check("quantities = [\"voltage\"]\nlimit = \"0.05 %\"").unwrap();
+        check.begin(&facts(RunState::Finished));
+        let rows = fed(&levels(), &[VOLTAGE], |_, due, _| {
+            let percent = if due <= 15 { 0.4 } else { errors[(due as usize - 16) / 5] };
+            (100.0, 100.0 + 6.0 * percent)
+        });
+        for row in &rows {
+            check.observation(row);
+        }
+        let found = check.verdict(&facts(RunState::Finished));
+        assert_eq!((found.status, found.n), (Status::Pass, 3), "{}", found.why);
+        assert!((found.measured.unwrap() - 0.03).abs() < 1e-9, "{errors:?}: {}", found.why);
+    }
+}
+
 #[test]
 fn one_that_had_nothing_to_do_shows_nothing() {
     let found = verdict("limit = \"0.05 %\"", 0.03, 0.01);
