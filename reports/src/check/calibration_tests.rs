@@ -94,7 +94,18 @@ fn the_worst_point_is_measured_wherever_it_is() {
         let found = check.verdict(&facts(RunState::Finished));
         assert_eq!((found.status, found.n), (Status::Pass, 3), "{}", found.why);
         assert!((found.measured.unwrap() - 0.03).abs() < 1e-9, "{errors:?}: {}", found.why);
+        let level = ["-100", "0", "100"][errors.iter().position(|error| *error == 0.03).unwrap()];
+        let place = format!("voltage at {level} % of full scale: 0.03");
+        assert!(found.why.starts_with(&place), "{}", found.why);
     }
+}
+
+#[test]
+fn a_point_is_told_by_its_level_or_its_current_and_power_factor() {
+    assert_eq!(told(&Conditions::Direct { level: 0.25 }), "25 % of full scale");
+    let half = std::f64::consts::FRAC_PI_3;
+    let sine = Conditions::Sine { voltage_v: 230.0, current_a: 5.0, lag_rad: half };
+    assert_eq!(told(&sine), "5 A, PF 0.5");
 }
 
 #[test]
