@@ -233,6 +233,17 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_that_was_never_made_is_told_by_when_it_was_due() {
+        let never = |number, quantity| Observation {
+            serial: None,
+            epoch: None,
+            ..row("m", number, quantity, Some(1.0), None)
+        };
+        let found = delivery(&[never(1, U), never(1, PST), never(2, U), never(2, PST)]);
+        assert_eq!((found.due, found.missing), (2, 2));
+    }
+
+    #[test]
     fn the_first_are_named_and_no_more() {
         let rows: Vec<_> = (1..=4)
             .flat_map(|n| [row("m", n, U, Some(1.0), None), row("m", 10 + n, U, None, Some(1.0))])
