@@ -49,6 +49,7 @@ AREAS = {
 # Mutants that no test can notice: what their names hold, and why.
 REASONS = {
     "impl std::fmt::Debug": "nobody reads it but a programmer",
+    "match guard *last > at with false": "it saves memory alone",
     "match guard (at - start).0 % every.0.max(1) != 0 with false": "it saves memory alone",
     "replace < with <= in Thread::get_going": "an instant that is met exactly: it is tried a moment later",
     "replace < with <= in Thread::run": "how many share one sync is speed alone",
