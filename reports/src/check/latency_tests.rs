@@ -408,6 +408,33 @@ fn nothing_is_judged_in_virtual_time_or_in_an_invalid_run() {
     assert_eq!(late.verdict(&facts).status, Status::Inconclusive);
 }
 
+/// One message of many is late, or all are; a late tick may have held one up.
+#[test]
+fn a_fail_says_what_load_may_have_held_up_and_a_pass_does_not() {
+    let calm = real_time(RunState::Finished);
+    let mut busy = calm.clone();
+    let tick = crate::record::LateTick { at_ns: 100 * SECOND, lateness_ns: 200 * MS };
+    busy.real_time.as_mut().unwrap().late_ticks = vec![tick];
+    let judged = |facts: &RunFacts, is_late: fn(i64) -> bool| {
+        let mut check = check("latency", ONE_SECOND);
+        check.begin(facts);
+        for number in 0..5_000 {
+            let (id, due) = (format!("m/1/{number}"), 30 * SECOND + number * SECOND / 10);
+            let took_ms = if is_late(number) { 5_000 } else { 100 };
+            message(check.as_mut(), ("reading", &id), due, Some(took_ms));
+        }
+        check.verdict(facts)
+    };
+    let fail = judged(&busy, |_| true);
+    assert_eq!(fail.status, Status::Fail, "{}", fail.why);
+    assert!(fail.why.contains("over the bound, even if"), "{}", fail.why);
+    assert!(!judged(&calm, |_| true).why.contains("even if"));
+    // Due at 100 s.
+    let pass = judged(&busy, |number| number == 700);
+    assert_eq!((pass.status, pass.n), (Status::Pass, 5_000), "{}", pass.why);
+    assert_eq!(pass.why, judged(&calm, |number| number == 700).why);
+}
+
 #[test]
 fn a_message_sent_too_early_is_not_a_fast_one() {
     let mut check = check("latency", ONE_SECOND);

@@ -117,6 +117,7 @@ mod tests {
             ("", "x", false),
         ] {
             assert_eq!(Pattern::new(pattern).matches(name), fits, "{pattern} and {name}");
+            assert_eq!(Pattern::new(pattern).is_name(), !pattern.contains('*'), "{pattern}");
         }
     }
 

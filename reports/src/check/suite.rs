@@ -193,8 +193,8 @@ impl SuiteCheck {
         }
         let figures = worst.and_then(|(_, item)| item.figures.as_ref());
         let unit = figures.map_or("%", |figures| figures.unit.as_str());
-        let reason = match (worst, status) {
-            (None, Status::Inconclusive) => Reason::NothingToJudge,
+        let reason = match (n, status) {
+            (0, Status::Inconclusive) => Reason::NothingToJudge,
             _ => Reason::of(status),
         };
         let mut verdict = self.context.verdict(reason, unit, why);

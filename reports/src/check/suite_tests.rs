@@ -204,6 +204,7 @@ fn what_is_missing_or_no_number_never_passes() {
     let nothing = check.verdict(&finished);
     assert_eq!((nothing.status, nothing.n), (Status::Inconclusive, 0), "{}", nothing.why);
     assert!(!nothing.why.contains("skipped"), "{}", nothing.why);
+    assert_eq!(nothing.reason, Reason::NothingToJudge);
     // A device that reports something else is not tested, which is told.
     check.observation(&crate::check::testing::row(
         "meter",
