@@ -54,6 +54,7 @@ REASONS = {
     "replace < with <= in Thread::get_going": "an instant that is met exactly: it is tried a moment later",
     "replace < with <= in Thread::run": "how many share one sync is speed alone",
     "replace < with == in Thread::run": "how many share one sync is speed alone",
+    "replace > with >= in detectable": "a ratio of 0 trips nothing, and 1e6 is no power of two",
     "replace += with -= in rank_sums": "all counts get the same sign, and only shares of them are used",
     "replace * with + in inverse_incomplete_beta": "a worse step is mended by bisection: the same root, later",
     "replace > with >= in EnergyBalance::balance": "a sum of floats is never exactly a millionth off",

@@ -191,7 +191,8 @@ fn median_of_pairs(base: &[f64], new: &[f64], pair: impl Fn(f64, f64) -> f64) ->
 
 /// The smallest ratio that trips the gate for runs that vary as these do.
 fn detectable(base: &[f64], new: &[f64], ratio: f64, statistic: Statistic, floor_s: f64) -> f64 {
-    if !ratio.is_finite() {
+    // Clocks that disagree make a delay negative, and a negative ratio is no slowness.
+    if !(ratio.is_finite() && ratio > 0.0) {
         return f64::INFINITY;
     }
     let would_trip = |times: f64| {
