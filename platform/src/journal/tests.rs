@@ -59,6 +59,15 @@ fn new_journal(directory: &SimulatedDirectory, segment_bytes: u64) -> Appender {
     appender(directory, segment_bytes, &Survey::default())
 }
 
+/// Holds the records 1 to 20, in several segments.
+fn journal_of_twenty(directory: &SimulatedDirectory) -> Appender {
+    let mut appender = new_journal(directory, SEGMENT_BYTES);
+    for number in 1..=20 {
+        appender.append_group(&[(Kind::Message, &payload(number))]).unwrap();
+    }
+    appender
+}
+
 fn segments(directory: &dyn Directory) -> Vec<String> {
     let mut names = directory.list().unwrap();
     names.retain(|name| name != HEAD);
@@ -353,10 +362,7 @@ fn after_a_failed_sync_a_new_segment_is_begun() {
 #[test]
 fn what_is_committed_is_trimmed_and_never_more() {
     let directory = SimulatedDirectory::default();
-    let mut appender = new_journal(&directory, SEGMENT_BYTES);
-    for number in 1..=20 {
-        appender.append_group(&[(Kind::Message, &payload(number))]).unwrap();
-    }
+    let mut appender = journal_of_twenty(&directory);
     let before = segments(&directory).len();
     for committed in 0..=20 {
         appender.trim(committed);
@@ -372,10 +378,7 @@ fn what_is_committed_is_trimmed_and_never_more() {
 #[test]
 fn a_segment_that_somebody_removed_keeps_none_behind_it() {
     let directory = SimulatedDirectory::default();
-    let mut appender = new_journal(&directory, SEGMENT_BYTES);
-    for number in 1..=20 {
-        appender.append_group(&[(Kind::Message, &payload(number))]).unwrap();
-    }
+    let mut appender = journal_of_twenty(&directory);
     let names = segments(&directory);
     assert!(names.len() > 3, "{names:?}");
     directory.remove(&names[0]).unwrap();
