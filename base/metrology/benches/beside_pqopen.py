@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The window engine beside pqopen-lib, in the same run, one core each.
 
-    devices/metrology/benches/beside_pqopen.py [RATE_HZ [PHASES [RUNS]]]
+    base/metrology/benches/beside_pqopen.py [RATE_HZ [PHASES [RUNS]]]
 
 Installs pqopen-lib 0.10.5 into an environment of its own under the target folder, builds the
 engine's benchmark, and runs the two in turn on the same signal: voltages and currents with a fifth
