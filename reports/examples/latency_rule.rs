@@ -3,8 +3,8 @@
 
 use std::io::BufRead;
 
+use lastmeter_record::{LatencyRow, Point};
 use lastmeter_reports::latency::{Claim, Limit, Population, Span, Window};
-use lastmeter_reports::record::{LatencyRow, Point};
 
 /// Instants in ns; a message is its device, when it was due, published and received.
 #[derive(serde::Deserialize)]

@@ -7,8 +7,8 @@
 use std::io::BufRead;
 use std::path::PathBuf;
 
+use lastmeter_record::TimeMode;
 use lastmeter_reports::latency::{lower_bound, upper_bound};
-use lastmeter_reports::record::TimeMode;
 use lastmeter_reports::{evaluate, render_evaluated};
 use latency_sample::LatencySample;
 

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use lastmeter_reports::record::TimeMode;
+use lastmeter_record::TimeMode;
 use lastmeter_reports::{evaluate, format_summary, format_verdicts, render_evaluated};
 use latency_sample::{CHECKS, LatencySample};
 

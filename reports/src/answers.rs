@@ -5,9 +5,9 @@
 //! can, and an implicit verdict fails.
 
 use crate::check::{CheckContext, finish};
-use crate::record::{Event, RunFacts, kind};
-use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_record::{Event, RunFacts, kind};
+use lastmeter_text::{append, plural};
 
 /// What the verdict about them is called.
 pub const PLATFORM_ANSWERS: &str = "platform-answers";
@@ -56,8 +56,8 @@ impl Answers {
 mod tests {
     use super::*;
     use crate::check::testing::{at, facts};
-    use crate::record::RunState;
-    use crate::verdict::Status;
+    use lastmeter_record::RunState;
+    use lastmeter_record::Status;
 
     #[test]
     fn a_wrong_answer_fails_however_the_run_ended() {

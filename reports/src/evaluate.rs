@@ -9,19 +9,20 @@ use lastmeter_params::{
     parse_document, read_table_of,
 };
 
-use crate::account::{Account, Accountant, UNJUDGED_READINGS};
+use crate::account::{Accountant, UNJUDGED_READINGS};
 use crate::answers::{Answers, PLATFORM_ANSWERS};
 use crate::calibration;
 use crate::check::command_ack::{UNJUDGED_COMMANDS, Unjudged};
 use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext, Pattern};
 use crate::exit::ExitCode;
 use crate::latency::Validity;
-use crate::record::{
-    Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts, RunReader,
-    RunState, Torn, changed, file, write_facts, write_whole,
-};
 use crate::standard;
-use crate::verdict::{Because, Counts, Reason, Status, Verdict};
+use crate::verdict::{Because, Reason, Verdict};
+use lastmeter_record::{
+    Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
+    RunReader, RunState, Torn, changed, file, write_facts, write_whole,
+};
+use lastmeter_record::{Counts, Status};
 
 /// Why a run could not be judged.
 #[derive(Debug, thiserror::Error)]

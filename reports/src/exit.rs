@@ -2,8 +2,8 @@
 //!
 //! Public interface: continuous integration branches on these numbers. Nothing here exits.
 
-use crate::record::{RunState, Signal};
-use crate::verdict::{Counts, Status};
+use lastmeter_record::{Counts, Status};
+use lastmeter_record::{RunState, Signal};
 
 /// What the process says to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,13 @@
 
 use lastmeter_units::SimTime;
 
-use crate::console::exact;
 use crate::evaluate::Evaluation;
-use crate::record::RunFacts;
 use crate::suite::{Suite, SuiteRun, reason_of};
-use crate::text::{append, escape};
-use crate::verdict::{Reason, Status, Verdict};
+use crate::verdict::{Reason, Verdict};
+use lastmeter_record::RunFacts;
+use lastmeter_record::Status;
+use lastmeter_text::exact;
+use lastmeter_text::{append, escape};
 
 /// The XML of one or several runs.
 pub fn of_runs<'a>(name: &str, runs: impl IntoIterator<Item = &'a Evaluation>) -> String {

@@ -1,7 +1,7 @@
-//! The run record, the checks, their verdicts, and the rendering of all of it.
+//! The checks, their verdicts, and the rendering of all of it.
 //!
 //! The run folder is the border between doing and judging: the runner appends to it through
-//! [`record::RunWriter`] as it goes, and everything here is computed from the folder alone, so a
+//! [`lastmeter_record::RunWriter`] as it goes, and everything here is computed from the folder alone, so a
 //! run can be judged and rendered again without running it.
 //!
 //! Terms: an *observation* is one value of one reading, reference beside reported; an *event* is
@@ -18,19 +18,14 @@ mod evaluate;
 pub mod exit;
 pub mod junit;
 pub mod latency;
-pub mod record;
 pub mod render;
 pub mod standard;
 pub mod suite;
-mod text;
 pub mod verdict;
 
-pub use account::Account;
 pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};
-pub use console::{format_summary, format_verdicts, number};
+pub use console::{format_summary, format_verdicts};
 pub use evaluate::{EvaluateError, Evaluation, IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
-pub use record::{Event, Observation, RecordError, RunReader, RunWriter};
 pub use render::{RenderError, complete, render, render_evaluated};
-pub use text::plural;
-pub use verdict::{At, Because, Counts, Reason, Status, Told, Verdict};
+pub use verdict::{At, Because, Reason, Told, Verdict};

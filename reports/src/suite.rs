@@ -9,14 +9,15 @@ use std::path::Path;
 use lastmeter_units::SimTime;
 use serde::Serialize;
 
-use crate::console::number;
 use crate::evaluate::Evaluation;
 use crate::exit::ExitCode;
 use crate::junit;
-use crate::record::{FORMAT_VERSION, Override, RecordError, RunState, write_whole};
 use crate::render::{RenderError, STYLE, fill};
-use crate::text::{append, plural};
-use crate::verdict::{Because, Counts, Reason, Status, judge_twin};
+use crate::verdict::{Because, Reason, judge_twin};
+use lastmeter_record::{Counts, Status};
+use lastmeter_record::{FORMAT_VERSION, Override, RecordError, RunState, write_whole};
+use lastmeter_text::number;
+use lastmeter_text::{append, plural};
 
 const TEMPLATE: &str = include_str!("render/index.html");
 
@@ -247,7 +248,7 @@ impl<'a> RunJson<'a> {
             exit_code: run.exit_code().number(),
             verdicts: run.counts(),
             seed: facts.map(|facts| facts.seed),
-            overrides: facts.map(crate::record::RunFacts::overrides).unwrap_or_default(),
+            overrides: facts.map(lastmeter_record::RunFacts::overrides).unwrap_or_default(),
             must_fail: run.twin.as_ref(),
             why: run.why(),
         }

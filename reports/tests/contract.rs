@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use lastmeter_reports::record::{
+use lastmeter_record::{
     DeviceFacts, Evidence, GridRecord, GridRow, GridTable, RunEnd, RunFacts, RunStart, RunState,
     RunWriter, TimeMode, file,
 };
-use lastmeter_reports::{
-    ExitCode, Judge, Observation, Reason, RunReader, Status, evaluate, verdicts_json,
-};
+use lastmeter_record::{Observation, RunReader, Status};
+use lastmeter_reports::{ExitCode, Judge, Reason, evaluate, verdicts_json};
 use lastmeter_reports::{format_summary, format_verdicts};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 use sample::Sample;

@@ -6,10 +6,9 @@
 use std::fs;
 use std::path::Path;
 
-use lastmeter_reports::record::{
-    LATENCY_HEADER, LatencyRow, Point, RealTimeFacts, RunEnd, RunState, file,
-};
-use lastmeter_reports::{Evaluation, RunReader, RunWriter, Status, evaluate};
+use lastmeter_record::{LATENCY_HEADER, LatencyRow, Point, RealTimeFacts, RunEnd, RunState, file};
+use lastmeter_record::{RunReader, RunWriter, Status};
+use lastmeter_reports::{Evaluation, evaluate};
 use sample::Sample;
 
 #[expect(dead_code, reason = "its values are not written here")]

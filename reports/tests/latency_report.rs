@@ -6,10 +6,11 @@
 use std::fs;
 use std::path::Path;
 
-use lastmeter_reports::record::{
+use lastmeter_record::RunWriter;
+use lastmeter_record::{
     Deadlines, Floor, LatencyRow, Point, RealTimeFacts, RunEnd, RunState, Summary, TimeMode, file,
 };
-use lastmeter_reports::{RunWriter, evaluate, render};
+use lastmeter_reports::{evaluate, render};
 use lastmeter_units::SimDuration;
 use latency_sample::{CHECKS, LatencySample};
 use sample::Sample;

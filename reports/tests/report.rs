@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::Path;
 
-use lastmeter_reports::record::{Override, RunState, file};
+use lastmeter_record::{Event, RunWriter, Status};
+use lastmeter_record::{Override, RunState, file};
 use lastmeter_reports::render_evaluated;
 use lastmeter_reports::suite::{Outcome, PassedOver, Suite, SuiteRun, Twin, reason_of};
-use lastmeter_reports::{Evaluation, Event, ExitCode, Reason, RunWriter, Status, evaluate, render};
+use lastmeter_reports::{Evaluation, ExitCode, Reason, evaluate, render};
 use sample::Sample;
 
 #[path = "sample/mod.rs"]
@@ -36,7 +37,7 @@ fn what_was_never_made_is_shown_where_it_was_due() {
     let (quantity, value) = sample::quantities()[0];
     for number in 1..=9_u64 {
         let made = number != 5;
-        writer.observation(&lastmeter_reports::Observation {
+        writer.observation(&lastmeter_record::Observation {
             device: "meter",
             epoch: made.then_some(lastmeter_units::Epoch(1)),
             serial: made.then_some(lastmeter_units::Serial(number - u64::from(number > 5))),
@@ -139,7 +140,7 @@ fn registers(dir: &Path) -> String {
             ("electricity.energy.active.injected.l1", 0.0, 0.0),
             ("electricity.voltage.rms.l1", 230.0, 0.002),
         ] {
-            writer.observation(&lastmeter_reports::Observation {
+            writer.observation(&lastmeter_record::Observation {
                 device: "meter",
                 epoch: Some(lastmeter_units::Epoch(1)),
                 serial: Some(lastmeter_units::Serial(serial.into())),
@@ -157,7 +158,7 @@ fn registers(dir: &Path) -> String {
 
 /// Ends a run that got to its end.
 fn finish(writer: RunWriter) {
-    let end = lastmeter_reports::record::RunEnd {
+    let end = lastmeter_record::RunEnd {
         state: RunState::Finished,
         cause: None,
         recorded_until: Sample::start(),
@@ -340,7 +341,7 @@ fn hostile_run(dir: &Path) {
     writer.event(&Event::new(start, HOSTILE, HOSTILE).with(HOSTILE, HOSTILE));
     for serial in 1..4 {
         for (quantity, value) in sample::quantities() {
-            writer.observation(&lastmeter_reports::Observation {
+            writer.observation(&lastmeter_record::Observation {
                 device: HOSTILE,
                 epoch: None,
                 serial: Some(lastmeter_units::Serial(serial)),

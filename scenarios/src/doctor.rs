@@ -24,9 +24,9 @@ use std::path::{Path, PathBuf};
 
 use classes::ClassFinding;
 use finding::Finding;
+use lastmeter_record::{Floor, Summary};
 use lastmeter_reports::ExitCode;
 use lastmeter_reports::latency::FloorBound;
-use lastmeter_reports::record::{Floor, Summary};
 use lastmeter_sim::Streams;
 use serde::Serialize;
 use timers::TimerRow;

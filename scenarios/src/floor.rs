@@ -22,7 +22,7 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 pub(crate) use kernel::{Processors, ROOT, load, pressure, text};
 use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::timer::{self, TimerKind};
-use lastmeter_reports::record::{Floor, Summary};
+use lastmeter_record::{Floor, Summary};
 use lastmeter_wire::topics;
 
 use arrivals::Plan;

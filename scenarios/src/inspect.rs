@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use lastmeter_reports::console::format_verdicts;
 use lastmeter_reports::standard::{self, EMBEDDED, Suite, embedded};
-use lastmeter_reports::{ExitCode, Reason, plural, verdicts_json};
+use lastmeter_reports::{ExitCode, Reason, verdicts_json};
+use lastmeter_text::plural;
 use lastmeter_units::MeasurementId;
 use serde_json::json;
 

@@ -10,8 +10,8 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lastmeter_reports::plural;
 use lastmeter_reports::suite::PassedOver;
+use lastmeter_text::plural;
 
 /// Hidden folders are not searched for what they hide without end.
 const HIDDEN_LOOKED_AT_MAX: usize = 10_000;

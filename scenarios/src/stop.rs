@@ -4,8 +4,8 @@
 //! interrupted; the process then exits with 128 and the signal's number. The second signal ends the
 //! process at once. Below `nohup` a SIGHUP is ignored.
 
+use lastmeter_record::Signal;
 use lastmeter_reports::ExitCode;
-use lastmeter_reports::record::Signal;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::watch;
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lastmeter_params::{Dimension, parse_quantity};
-use lastmeter_reports::record::{Signal, file};
+use lastmeter_record::{Signal, file};
 use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
 use lastmeter_reports::{ExitCode, Reason};
 

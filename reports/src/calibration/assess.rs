@@ -4,8 +4,8 @@ use lastmeter_units::SimTime;
 
 use super::gather::{Gatherer, Readings};
 use super::plan::{Conditions, Plan, Procedure, Stage, Subject};
-use crate::record::Observation;
 use crate::standard::{Budget, coverage_factor, deviation, of_value, scatter};
+use lastmeter_record::Observation;
 
 /// Smaller powers than this part of the apparent one have no error relative to themselves.
 const SHARE_MIN: f64 = 0.1;

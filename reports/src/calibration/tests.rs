@@ -4,7 +4,7 @@ use lastmeter_params::{Diagnostics, SourceId, parse_document};
 use lastmeter_units::{Epoch, Serial, SimTime};
 
 use super::*;
-use crate::record::Observation;
+use lastmeter_record::Observation;
 
 const START: SimTime = SimTime(1_800_000_000_000_000_000);
 

@@ -1,6 +1,6 @@
 //! What the bench wrote into the meter's registers, as its events tell.
 
-use crate::record::{Event, kind};
+use lastmeter_record::{Event, kind};
 
 /// One coefficient that was computed.
 #[derive(Clone, Debug, PartialEq)]

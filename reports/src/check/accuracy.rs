@@ -24,10 +24,11 @@ use lastmeter_units::{MeasurementId, Quantity, SiUnit};
 
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
-use crate::console::number;
-use crate::record::{Event, Observation, RunFacts, kind};
-use crate::text::{append, plural};
-use crate::verdict::{At, Reason, Status, Told, Verdict};
+use crate::verdict::{At, Reason, Told, Verdict};
+use lastmeter_record::Status;
+use lastmeter_record::{Event, Observation, RunFacts, kind};
+use lastmeter_text::number;
+use lastmeter_text::{append, plural};
 
 /// So many devices are named of which nothing was compared.
 const NAMED_MAX: usize = 3;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::testing::{at, check, facts, row, try_check};
 use super::*;
-use crate::record::{DeviceFacts, Evidence, RunState};
+use lastmeter_record::{DeviceFacts, Evidence, RunState};
 
 const U: &str = "electricity.voltage.rms.l1";
 const P: &str = "electricity.power.active.consumed.l1";

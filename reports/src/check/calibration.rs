@@ -8,11 +8,12 @@ use super::{Check, CheckContext, CheckKind, finish};
 use crate::calibration::{
     Against, Assessor, Conditions, Figure, Plan, Stage, Subject, SweepPoint, Written, written,
 };
-use crate::console::number;
-use crate::record::{Event, Observation, RunFacts};
 use crate::standard::decide;
-use crate::text::plural;
-use crate::verdict::{At, Reason, Status, Told, Verdict};
+use crate::verdict::{At, Reason, Told, Verdict};
+use lastmeter_record::Status;
+use lastmeter_record::{Event, Observation, RunFacts};
+use lastmeter_text::number;
+use lastmeter_text::plural;
 
 const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
 

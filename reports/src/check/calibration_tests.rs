@@ -8,7 +8,7 @@ use lastmeter_units::SimDuration;
 use super::super::testing::{START, facts};
 use super::*;
 use crate::calibration::tests::{fed, levels};
-use crate::record::{RunState, kind};
+use lastmeter_record::{RunState, kind};
 
 const VOLTAGE: &str = "x.electricity.voltage.mean.l1";
 

@@ -11,9 +11,9 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
 use crate::latency::HoldUps;
-use crate::record::{Event, RunFacts, kind};
-use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_record::{Event, RunFacts, kind};
+use lastmeter_text::{append, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -307,8 +307,8 @@ impl Unjudged {
 mod tests {
     use super::super::testing::{at, check, facts, try_check};
     use super::*;
-    use crate::record::{LateTick, RealTimeFacts, RunState};
-    use crate::verdict::Status;
+    use lastmeter_record::Status;
+    use lastmeter_record::{LateTick, RealTimeFacts, RunState};
 
     fn judge(toml: &str, events: &[Event], state: RunState) -> Verdict {
         let mut check = check("command_ack", toml);

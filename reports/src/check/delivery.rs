@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
-use crate::record::{Event, Observation, kind};
 use crate::verdict::At;
+use lastmeter_record::{Event, Observation, kind};
 
 /// The deliveries of one device.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -11,10 +11,11 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{Epoch, MeasurementId, SimDuration, SimTime};
 
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
-use crate::console::number;
-use crate::record::{Event, GridRow, Observation, RunFacts, kind};
-use crate::text::{append, plural};
-use crate::verdict::{At, Reason, Status, Verdict};
+use crate::verdict::{At, Reason, Verdict};
+use lastmeter_record::Status;
+use lastmeter_record::{Event, GridRow, Observation, RunFacts, kind};
+use lastmeter_text::number;
+use lastmeter_text::{append, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {

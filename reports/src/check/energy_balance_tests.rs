@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::testing::{at, check, facts, id, row};
-use crate::record::{DeviceFacts, Evidence, RunState};
+use lastmeter_record::{DeviceFacts, Evidence, RunState};
 
 const CHECK: &str = "substation = \"all\"\nlimit = \"1 %\"";
 

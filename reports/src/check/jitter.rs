@@ -6,8 +6,8 @@ use super::rows::{self, Gather};
 use super::share::{self, Words};
 use super::{Check, CheckContext, CheckKind, Demand};
 use crate::latency::{Claim, EXACT_MAX, Limit, Population, Validity, told};
-use crate::record::{Event, LatencyRow, Observation, RunFacts};
 use crate::verdict::{Because, Reason, Verdict};
+use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {

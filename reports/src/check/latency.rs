@@ -9,8 +9,8 @@ use crate::latency::{
     Claim as Shares, Limit, Population, Requirement, RequirementTable, Span, Validity, find_class,
     find_profile, told,
 };
-use crate::record::{Event, LatencyRow, Observation, Point, RunFacts};
 use crate::verdict::{Because, Reason, Verdict};
+use lastmeter_record::{Event, LatencyRow, Observation, Point, RunFacts};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {

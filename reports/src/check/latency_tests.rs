@@ -2,10 +2,10 @@
 
 use super::super::testing::{START, at, check, facts, try_check};
 use super::*;
-use crate::record::{
+use lastmeter_record::Status;
+use lastmeter_record::{
     Deadlines, Floor, LatencyRow, Point, RealTimeFacts, RunState, Summary, TimeMode,
 };
-use crate::verdict::Status;
 
 pub(in crate::check) const MS: i64 = 1_000_000;
 pub(in crate::check) const SECOND: i64 = 1_000 * MS;
@@ -397,7 +397,7 @@ fn nothing_is_judged_in_virtual_time_or_in_an_invalid_run() {
     assert_eq!(late.verdict(&facts).status, Status::Fail);
     facts.real_time.as_mut().unwrap().deadlines.missed = 1;
     assert_eq!(late.verdict(&facts).status, Status::Inconclusive);
-    let tick = crate::record::LateTick { at_ns: 100 * SECOND, lateness_ns: 200 * MS };
+    let tick = lastmeter_record::LateTick { at_ns: 100 * SECOND, lateness_ns: 200 * MS };
     facts.real_time.as_mut().unwrap().late_ticks = vec![tick];
     let certain = late.verdict(&facts);
     assert_eq!(certain.status, Status::Fail);

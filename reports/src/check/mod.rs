@@ -28,9 +28,9 @@ use std::sync::Arc;
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 
 use crate::latency::Validity;
-use crate::record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunState};
 use crate::standard::Plan;
 use crate::verdict::{Because, Reason, Verdict};
+use lastmeter_record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunState};
 
 pub use demand::Demand;
 pub use published_table::each_row_has_its_check;
@@ -185,7 +185,7 @@ pub(crate) mod testing {
     use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
     use super::*;
-    use crate::record::TimeMode;
+    use lastmeter_record::TimeMode;
 
     pub(crate) const START: SimTime = SimTime(1_800_000_000_000_000_000);
 
@@ -257,7 +257,7 @@ pub(crate) mod testing {
 mod tests {
     use super::testing::facts;
     use super::*;
-    use crate::verdict::Status;
+    use lastmeter_record::Status;
 
     #[test]
     fn each_kind_is_named_once_and_documented() {

@@ -7,9 +7,9 @@ use lastmeter_params::{Entry, Field, Kind};
 use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
-use crate::record::{Event, Observation, RunFacts};
-use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_record::{Event, Observation, RunFacts};
+use lastmeter_text::{append, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -185,8 +185,8 @@ fn push_named(why: &mut String, what: &str, count: u64, first: &[impl Borrow<str
 mod tests {
     use super::super::testing::{at, check, facts, row};
     use super::*;
-    use crate::record::{DeviceFacts, Evidence, RunState};
-    use crate::verdict::Status;
+    use lastmeter_record::Status;
+    use lastmeter_record::{DeviceFacts, Evidence, RunState};
 
     const U: &str = "electricity.voltage.rms.l1";
     const F: &str = "electricity.frequency";

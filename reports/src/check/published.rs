@@ -6,9 +6,9 @@ use super::rows::{self, Gather};
 use super::share::{about_population, rounded};
 use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::latency::{Distribution, Limit, MovedBy, Population, Validity, told};
-use crate::record::{Event, LatencyRow, Observation, RunFacts};
-use crate::text::{append, three_digits};
 use crate::verdict::{Because, Reason, Told, Verdict};
+use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
+use lastmeter_text::{append, three_digits};
 
 /// With fewer messages a figure is not compared.
 const MESSAGES_MIN: u64 = 100;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
 use super::{Check, CheckContext, CheckKind, finish};
-use crate::console::number;
-use crate::record::{Observation, RunFacts};
 use crate::standard::{Deviation, Deviations, Plan, Published};
-use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Told, Verdict};
+use lastmeter_record::{Observation, RunFacts};
+use lastmeter_text::number;
+use lastmeter_text::{append, plural};
 
 pub use request::each_row_has_its_check;
 pub(crate) use request::{Request, Rule, requests_of};

@@ -8,9 +8,9 @@ use lastmeter_units::{Epoch, Serial, SimDuration};
 use super::*;
 use crate::check::CHECK_FIELDS;
 use crate::check::testing::{START, facts, id};
-use crate::record::RunState;
 use crate::standard::{Connection, tests as testing};
-use crate::verdict::Status;
+use lastmeter_record::RunState;
+use lastmeter_record::Status;
 
 const NAME: &str = "paper-table-1-sinusoidal";
 

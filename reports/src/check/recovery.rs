@@ -19,11 +19,11 @@ use lastmeter_units::SimTime;
 use super::rows::{self, Selection};
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Demand, finish};
-use crate::console::number;
 use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, told};
-use crate::record::{Event, LatencyRow, Point, RunFacts, kind};
-use crate::text::{append, plural};
 use crate::verdict::{At, Because, Reason, Told, Verdict};
+use lastmeter_record::{Event, LatencyRow, Point, RunFacts, kind};
+use lastmeter_text::number;
+use lastmeter_text::{append, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {

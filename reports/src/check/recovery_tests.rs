@@ -3,8 +3,8 @@
 use super::super::latency::tests::{SECOND, message, real_time};
 use super::super::testing::{at, check, facts, try_check};
 use super::*;
-use crate::record::{LateTick, RunState};
-use crate::verdict::Status;
+use lastmeter_record::Status;
+use lastmeter_record::{LateTick, RunState};
 
 const BOTH: &str = "path = \"intended..queryable\"\nin_time = \"1 s\"\n\
     longest_outage = \"25 s\"\nrecover_within = \"10 s\"";

@@ -6,9 +6,9 @@ use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
 use super::select::ByDevice;
 use super::{Check, CheckContext, CheckKind, Pattern, finish};
-use crate::record::{Event, Observation, RunFacts, kind};
-use crate::text::{append, plural};
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_record::{Event, Observation, RunFacts, kind};
+use lastmeter_text::{append, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -206,8 +206,8 @@ fn tell(reason: &str, device: Option<&str>) -> String {
 mod tests {
     use super::super::testing::{at, check, facts, row, try_check};
     use super::*;
-    use crate::record::RunState;
-    use crate::verdict::Status;
+    use lastmeter_record::RunState;
+    use lastmeter_record::Status;
 
     fn judge(expect: &str, refusals: &[(&str, Option<&str>)], state: RunState) -> Verdict {
         let mut check = check("refused", &format!("expect = [{expect}]"));

@@ -15,8 +15,8 @@ use crate::latency::{
     Claim, DEFAULT_STALL_NS, HoldUps, Limit, Missing, Named, Owed, Population, Span, Validity,
     Window, needed_sample_size,
 };
-use crate::record::{Event, LatencyRow, Observation, Point, RunFacts};
 use crate::verdict::{At, Because, Reason, Verdict};
+use lastmeter_record::{Event, LatencyRow, Observation, Point, RunFacts};
 
 /// The key of the span.
 pub(super) const PATH: Field = Field::required(
@@ -323,7 +323,7 @@ pub(super) fn place(named: &Named, facts: &RunFacts) -> At {
 mod tests {
     use super::super::testing::{at, facts};
     use super::*;
-    use crate::record::RunState;
+    use lastmeter_record::RunState;
 
     #[test]
     fn a_message_is_found_by_its_id() {

@@ -3,11 +3,12 @@
 
 use super::rows::{self, Gather};
 use super::{CheckContext, finish};
-use crate::console::number;
 use crate::latency::{Claim, Judgement, Limit, Missing, Population, Validity};
-use crate::record::RunFacts;
-use crate::text::{append, three_digits};
-use crate::verdict::{Because, Reason, Status, Told, Verdict};
+use crate::verdict::{Because, Reason, Told, Verdict};
+use lastmeter_record::RunFacts;
+use lastmeter_record::Status;
+use lastmeter_text::number;
+use lastmeter_text::{append, three_digits};
 
 /// A share of late messages that was judged.
 pub(super) struct Share<'a> {
@@ -177,7 +178,7 @@ pub(super) fn about_population(population: &Population) -> String {
     if warm_up.n() > 0 {
         let delays = warm_up.distribution();
         let [p50, max] = [0.5, 1.0].map(|share| told(delays.quantile(share).unwrap_or(0)));
-        let messages = crate::text::plural(warm_up.n(), "message");
+        let messages = lastmeter_text::plural(warm_up.n(), "message");
         append(
             &mut text,
             format_args!("; {messages} of the warm-up left out (p50 {p50}, max {max})"),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
 
 use super::{Check, CheckContext, CheckKind, Pattern, finish, unfinished};
-use crate::console;
-use crate::record::{Event, Observation, RunFacts};
 use crate::standard::{
     Assessment, Assessor, IN_THIS_PLAN, Item, MISSING, Missing, Plan, TestResult, figure_told,
     named,
 };
-use crate::text::{append, plural};
-use crate::verdict::{At, Because, Reason, Status, Told, Verdict};
+use crate::verdict::{At, Because, Reason, Told, Verdict};
+use lastmeter_record::Status;
+use lastmeter_record::{Event, Observation, RunFacts};
+use lastmeter_text::{append, plural};
 
 /// What a pass by a limit from memory is worth.
 pub(crate) const UNCONFIRMED: &str = "limit unconfirmed";
@@ -250,7 +250,7 @@ fn items<'a>(judged: &'a [&'a TestResult]) -> impl Iterator<Item = &'a Item> {
 pub fn with_uncertainty(item: &Item) -> String {
     let Some(figures) = &item.figures else { return "-".to_owned() };
     let unit = if figures.unit == "1" { "pulses" } else { figures.unit.as_str() };
-    format!("{} {unit}", console::with_uncertainty(figures.value, figures.budget.expanded()))
+    format!("{} {unit}", lastmeter_text::with_uncertainty(figures.value, figures.budget.expanded()))
 }
 
 /// An item's outcome in a few words.

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::check::testing::{START, facts, id};
-use crate::record::RunState;
 use crate::standard::{Connection, Point, tests as testing};
+use lastmeter_record::RunState;
 
 /// The register a reading shows, from the true energy of all points so far.
 type Reported<'a> = &'a dyn Fn(&Point, u64) -> Option<f64>;

@@ -15,8 +15,9 @@ use super::requirement::{Requirement, transfer_time_classes};
 use super::validity::Validity;
 use super::values::{Distribution, Values};
 use crate::check::Pattern;
-use crate::record::{Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader};
-use crate::verdict::{Because, Status};
+use crate::verdict::Because;
+use lastmeter_record::Status;
+use lastmeter_record::{Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader};
 
 /// The coverages at which a report judges every class.
 pub const COVERAGES: [f64; 3] = [0.97, 0.99, 0.999];

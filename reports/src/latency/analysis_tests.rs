@@ -1,7 +1,7 @@
 //! The figures of a path, from a handful of messages counted by hand.
 
 use super::*;
-use crate::record::TimeMode;
+use lastmeter_record::TimeMode;
 
 const MS: i64 = 1_000_000;
 

@@ -11,7 +11,7 @@
 //! of its limit. Below that it is not looked at: on an idle machine threads wait as well, and waits
 //! lead to no more than their own length of delay only as long as nothing fills up behind them.
 
-use crate::record::{LateTick, LoadFacts, LoadSecond, RealTimeFacts, Wait};
+use lastmeter_record::{LateTick, LoadFacts, LoadSecond, RealTimeFacts, Wait};
 
 /// So often a message waits for a thread of one kind to run: of the bench for the device, its link
 /// on both sides and the observer; of the platform for broker, journal and store.

@@ -28,8 +28,9 @@ use super::binomial::{is_within, lower_bound, needed_sample_size, upper_bound};
 use super::blocks::DesignEffect;
 use super::due::{Due, Late};
 use super::validity::told;
-use crate::text::{append, plural, three_digits};
-use crate::verdict::{Reason, Status};
+use crate::verdict::Reason;
+use lastmeter_record::Status;
+use lastmeter_text::{append, plural, three_digits};
 
 /// The longest stall where a scenario gives none, in ns.
 pub const DEFAULT_STALL_NS: i64 = 1_000_000_000;

@@ -14,9 +14,10 @@ use lastmeter_units::{Epoch, Serial, SimTime};
 use super::judge::Judgement;
 use super::population::{Population, Sender};
 use crate::check::{ByDevice, Pattern};
-use crate::record::{Event, Observation, RunFacts, TimeMode, kind};
-use crate::text::plural;
-use crate::verdict::{Because, Reason, Status};
+use crate::verdict::{Because, Reason};
+use lastmeter_record::Status;
+use lastmeter_record::{Event, Observation, RunFacts, TimeMode, kind};
+use lastmeter_text::plural;
 
 /// What the rest of the record says was due or given.
 #[derive(Debug)]

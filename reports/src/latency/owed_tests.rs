@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::population::{Span, Window};
 use super::*;
-use crate::record::{LatencyRow, Point};
+use lastmeter_record::{LatencyRow, Point};
 
 const SECOND: i64 = 1_000_000_000;
 const START: SimTime = SimTime(1_800_000_000 * SECOND);

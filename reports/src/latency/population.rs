@@ -23,7 +23,7 @@ use super::judge::{Claim, Judgement, Shown, Tally, judge};
 use super::quantile::{Delay, INFINITE};
 use super::stream::Stream;
 use super::values::{Distribution, EXACT_MAX, Values};
-use crate::record::{LatencyRow, Point, RunFacts, TimeMode};
+use lastmeter_record::{LatencyRow, Point, RunFacts, TimeMode};
 
 /// From one measuring point to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

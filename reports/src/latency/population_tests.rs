@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::verdict::Status;
+use lastmeter_record::Status;
 
 const SECOND: i64 = 1_000_000_000;
 const SPAN: Span = Span { from: Point::Intended, to: Point::Received };

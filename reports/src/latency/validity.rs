@@ -17,9 +17,10 @@
 use super::judge::Judgement;
 use super::population::{Limit, Population};
 use super::quantile::Delay;
-use crate::record::{Floor, RealTimeFacts, RunFacts};
-use crate::text::plural;
-use crate::verdict::{Because, Reason, Status};
+use crate::verdict::{Because, Reason};
+use lastmeter_record::Status;
+use lastmeter_record::{Floor, RealTimeFacts, RunFacts};
+use lastmeter_text::plural;
 
 /// A wall clock set further than this, in ns, makes a run invalid; also a sleep that is longer.
 /// Less is what two readings of a clock on a busy machine are apart.
@@ -75,7 +76,7 @@ impl Validity {
     /// Of a run.
     pub fn of(facts: &RunFacts) -> Self {
         let Some(real) = &facts.real_time else {
-            let is_virtual = facts.time == crate::record::TimeMode::Virtual;
+            let is_virtual = facts.time == lastmeter_record::TimeMode::Virtual;
             let invalid = "run.json does not say how clock, timers and floor were";
             let invalid = Because::new(Reason::NoFloor, invalid);
             return Self {
@@ -269,7 +270,7 @@ impl Validity {
 
 /// A time for people, from ns: `0.29 ms`, `1.5 s`, `2 h`.
 pub fn told(duration_ns: i64) -> String {
-    use crate::console::number;
+    use lastmeter_text::number;
     if duration_ns == i64::MAX {
         return "never".to_owned();
     }

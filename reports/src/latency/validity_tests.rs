@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::{Claim, HoldUps, Span, Window};
 use super::*;
-use crate::record::{
+use lastmeter_record::{
     Deadlines, LateTick, LatencyRow, LoadFacts, LoadSecond, Point, Summary, TimeMode, Wait,
 };
 

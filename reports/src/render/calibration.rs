@@ -13,8 +13,8 @@ use crate::calibration::{
     written,
 };
 use crate::check::calibration::told;
-use crate::console::number;
-use crate::record::RunReader;
+use lastmeter_record::RunReader;
+use lastmeter_text::number;
 
 const TEMPLATE: &str = include_str!("calibration.html");
 

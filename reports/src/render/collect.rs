@@ -8,8 +8,8 @@ use super::bins::{Bins, Moments};
 use crate::check::accuracy::{Limit, Spec};
 use crate::check::delivery::Delivery;
 use crate::check::{ByDevice, Pattern};
-use crate::record::{Event, Observation, RecordError, RunFacts, RunReader, kind};
 use crate::verdict::{At, Verdict};
+use lastmeter_record::{Event, Observation, RecordError, RunFacts, RunReader, kind};
 
 /// The most marks on the timeline, events listed, and devices with pictures of their deliveries.
 pub(crate) const EVENTS_MAX: usize = 400;
@@ -188,7 +188,7 @@ impl Collected {
     fn empty(facts: &RunFacts, verdicts: &[Verdict]) -> Self {
         let excerpts = verdicts
             .iter()
-            .filter(|verdict| verdict.status != crate::verdict::Status::Pass)
+            .filter(|verdict| verdict.status != lastmeter_record::Status::Pass)
             .filter_map(|verdict| {
                 let at = verdict.at.clone()?;
                 let quantity = at.measurement();

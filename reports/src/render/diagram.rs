@@ -4,7 +4,7 @@
 //! readable on a phone. Colours are the words of the style sheet, as for curves.
 
 use super::plot::clock;
-use crate::text::{append, escape};
+use lastmeter_text::{append, escape};
 
 const INK: &str = "#575653";
 const LINE: &str = "#E6E4D9";

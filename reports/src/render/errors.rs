@@ -17,8 +17,8 @@ use super::pictures::{Key, Picture};
 use super::plot::{Chart, Point, Series};
 use super::units::Shown;
 use crate::check::accuracy::Limit;
-use crate::console::number;
-use crate::text::plural;
+use lastmeter_text::number;
+use lastmeter_text::plural;
 
 /// The most rows of the tables on the page; all of them are in their CSV.
 const ROWS_MAX: usize = 200;

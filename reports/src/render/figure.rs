@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::record::{RecordError, write_number, write_whole};
-use crate::text::{append, escape};
+use lastmeter_record::{RecordError, write_number, write_whole};
+use lastmeter_text::{append, escape};
 
 /// A picture and the data it shows; either may be absent.
 pub(crate) struct Figure {

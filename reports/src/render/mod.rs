@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub use plot::PlotError;
 
 use crate::evaluate::{EvaluateError, Evaluation, evaluate};
-use crate::record::{RecordError, RunReader, file, write_whole};
+use lastmeter_record::{RecordError, RunReader, file, write_whole};
 
 /// The style sheet of all pages.
 pub(crate) const STYLE: &str = include_str!("style.css");

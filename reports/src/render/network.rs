@@ -8,10 +8,11 @@ use super::figure::{Csv, Figure, Key, KeyedPicture as Picture};
 use super::page::Fact;
 use super::svg::{Anchor, Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
 use super::{RenderError, fill};
-use crate::console::number;
 use crate::evaluate::check_tables;
-use crate::record::{GridRow, GridTable, RecordError, RunReader, file, read_grid_table};
-use crate::verdict::{Status, Verdict};
+use crate::verdict::Verdict;
+use lastmeter_record::Status;
+use lastmeter_record::{GridRow, GridTable, RecordError, RunReader, file, read_grid_table};
+use lastmeter_text::number;
 
 const TEMPLATE: &str = include_str!("network.html");
 

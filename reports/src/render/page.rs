@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::collect::{Collected, Excerpt, RowText};
 use super::units::Shown;
-use crate::console::number;
-use crate::record::Event;
-use crate::verdict::{Status, Verdict};
+use crate::verdict::Verdict;
+use lastmeter_record::Event;
+use lastmeter_record::Status;
+use lastmeter_text::number;
 
 /// A name with a value.
 #[derive(Serialize)]

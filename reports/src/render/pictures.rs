@@ -13,8 +13,8 @@ use super::figure::{Csv, Figure};
 use super::page;
 use super::plot::clock;
 use super::report::under_test;
-use crate::record::{Event, RunFacts, kind};
-use crate::text::append;
+use lastmeter_record::{Event, RunFacts, kind};
+use lastmeter_text::append;
 
 /// The most marks of the strip listed below it on a phone.
 const NOTES_MAX: usize = 12;

@@ -129,7 +129,7 @@ impl Chart {
             .y_desc(self.y_label.clone())
             .x_labels(6)
             .y_labels(5)
-            .x_label_formatter(&|time| format!("{} {unit}", crate::console::number(*time)))
+            .x_label_formatter(&|time| format!("{} {unit}", lastmeter_text::number(*time)))
             .y_label_formatter(&|value| axis_figure(*value, reach))
             .draw()
             .map_err(text)?;
@@ -166,7 +166,7 @@ fn time_unit(end_s: f64) -> (f64, &'static str) {
 
 /// A figure at the axis; the library's steps do not quite meet zero.
 fn axis_figure(value: f64, reach: f64) -> String {
-    crate::console::number(if value.abs() < reach * 1e-9 { 0.0 } else { value })
+    lastmeter_text::number(if value.abs() < reach * 1e-9 { 0.0 } else { value })
 }
 
 /// The library's errors borrow their back end; only their text leaves here.

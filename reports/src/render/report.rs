@@ -18,9 +18,9 @@ use super::{RenderError, STYLE, calibration, fill, latency, network, standard};
 use crate::check::accuracy::Spec;
 use crate::console::format_duration;
 use crate::evaluate::{Evaluation, check_tables, read_check};
-use crate::record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file, hexadecimal};
-use crate::text::{append, plural};
-use crate::verdict::Status;
+use lastmeter_record::Status;
+use lastmeter_record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file, hexadecimal};
+use lastmeter_text::{append, plural};
 
 const TEMPLATE: &str = include_str!("report.html");
 /// The most devices in the table of deliveries.

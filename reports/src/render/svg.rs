@@ -7,8 +7,8 @@
 use lastmeter_units::SiUnit;
 
 use super::page::with_prefix;
-use crate::console::number;
-use crate::text::{append, escape};
+use lastmeter_text::number;
+use lastmeter_text::{append, escape};
 
 /// Letters and axes.
 pub(crate) const INK: &str = "#575653";

@@ -73,7 +73,7 @@ impl Shown {
 
     /// A figure for people with its unit behind it.
     pub(super) fn with_symbol(&self, value: f64) -> String {
-        let figure = crate::console::number(self.figure(value));
+        let figure = lastmeter_text::number(self.figure(value));
         if self.symbol.is_empty() { figure } else { format!("{figure} {}", self.symbol) }
     }
 }

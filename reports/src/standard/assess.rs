@@ -8,9 +8,10 @@ use super::point_error::{PointError, Trouble};
 use super::readings::{Gatherer, PointRecord};
 use super::uncertainty::{self, Budget, decide};
 use crate::check::unfinished;
-use crate::console::number;
-use crate::record::{Event, Observation, RunFacts, kind};
-use crate::verdict::{Because, Reason, Status};
+use crate::verdict::{Because, Reason};
+use lastmeter_record::Status;
+use lastmeter_record::{Event, Observation, RunFacts, kind};
+use lastmeter_text::number;
 
 /// The figures of one item.
 #[derive(Clone, Debug, PartialEq)]

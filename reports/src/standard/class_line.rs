@@ -5,8 +5,8 @@ use super::folder::Assessed;
 use super::missing::{IN_THIS_PLAN, MISSING, Missing, named};
 use super::plan::Skip;
 use crate::check::suite::UNCONFIRMED;
-use crate::text::{append, plural};
-use crate::verdict::Status;
+use lastmeter_record::Status;
+use lastmeter_text::{append, plural};
 
 /// What is said of one class.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::model::{LimitFigure, Relative};
 use super::plan::{Coordinates, Plan};
 use super::published::{Along, Published};
 use super::readings::{Gatherer, Got, PointRecord};
-use crate::record::Observation;
+use lastmeter_record::Observation;
 
 /// What came of one published row.
 #[derive(Clone, Debug, PartialEq)]
@@ -268,7 +268,7 @@ impl Deviations {
         };
         // Degrees come from radians; twelve digits are enough for any label.
         let value = (value * 1e9).round() / 1e9;
-        (value, crate::console::number(value))
+        (value, lastmeter_text::number(value))
     }
 }
 

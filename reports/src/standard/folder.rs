@@ -9,7 +9,7 @@ use super::of_scenario::plan_of;
 use super::plan::Plan;
 use super::tell::figure_told;
 use crate::check::suite::with_uncertainty;
-use crate::record::{RecordError, RunReader, changed};
+use lastmeter_record::{RecordError, RunReader, changed};
 
 /// What a run says of its suite.
 #[derive(Clone, Debug)]

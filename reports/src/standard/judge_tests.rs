@@ -12,8 +12,8 @@ use super::plan::{Plan, Point};
 use super::tests::plan;
 use crate::check::Pattern;
 use crate::check::testing::{START, facts};
-use crate::record::{Event, Observation, RunState};
-use crate::verdict::Status;
+use lastmeter_record::Status;
+use lastmeter_record::{Event, Observation, RunState};
 
 pub(super) const CONSUMED: &str = "electricity.energy.active.consumed.total";
 pub(super) const INJECTED: &str = "electricity.energy.active.injected.total";

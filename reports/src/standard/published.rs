@@ -163,8 +163,8 @@ impl Published {
     pub fn figure_told(&self, value: f64) -> String {
         match (self.figure, self.quantity.row().si_unit) {
             (LimitFigure::Percent(_), _) => figure_told(LimitFigure::Percent(value), "%"),
-            (_, SiUnit::Hertz) => format!("{} mHz", crate::console::number(1e3 * value)),
-            (_, SiUnit::One) => crate::console::number(value),
+            (_, SiUnit::Hertz) => format!("{} mHz", lastmeter_text::number(1e3 * value)),
+            (_, SiUnit::One) => lastmeter_text::number(value),
             (_, unit) => figure_told(LimitFigure::Absolute(value), &unit.to_string()),
         }
     }

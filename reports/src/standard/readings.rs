@@ -12,7 +12,7 @@ use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration, Si
 use super::model::Subject;
 use super::plan::Plan;
 use super::register_step::RegisterStep;
-use crate::record::Observation;
+use lastmeter_record::Observation;
 
 /// The values of one reading: reference beside what was reported.
 #[derive(Clone, Debug, Default, PartialEq)]

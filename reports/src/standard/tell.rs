@@ -3,8 +3,8 @@
 use super::missing::IN_THIS_PLAN;
 use super::model::{Connection, LimitFigure, Suite};
 use super::plan::Coordinates;
-use crate::console::number;
-use crate::text::{append, plural};
+use lastmeter_text::number;
+use lastmeter_text::{append, plural};
 
 impl Coordinates {
     /// `0.05 In, PF 0.5 ind, L1 only, 1.1 Un`: what differs from the usual.

@@ -7,7 +7,7 @@
 //! (JCGM 106, 8.3): |e| <= L - U passes, |e| > L + U fails, in between the point is too close to
 //! call.
 
-use crate::verdict::Status;
+use lastmeter_record::Status;
 
 /// Bound of what synthesis and reference add, relative to the apparent energy: both are closed
 /// forms or integrals in 64-bit numbers, whose tests hold them to far less.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Status;
+use lastmeter_record::Status;
 
 /// Declares the reasons: identifier, status, word, meaning.
 macro_rules! reasons {

@@ -6,7 +6,7 @@
 //! amid a stall.
 
 use chacha20::ChaCha8Rng;
-use lastmeter_reports::Status;
+use lastmeter_record::Status;
 use lastmeter_reports::latency::{Blocks, Claim, Due, Late, Shown, Tally, design_effect, judge};
 use rand::{RngExt as _, SeedableRng as _};
 

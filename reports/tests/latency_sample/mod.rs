@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use lastmeter_reports::record::{
+use lastmeter_record::{
     ClockFacts, Deadlines, Floor, LateTick, LatencyRow, LinkFacts, LoadFacts, LoadSecond, Point,
     RealTimeFacts, RunEnd, RunState, Summary, TimeMode, Wait,
 };
-use lastmeter_reports::{Event, RecordError, RunWriter};
+use lastmeter_record::{Event, RecordError, RunWriter};
 use lastmeter_units::{SimDuration, SimTime};
 
 use crate::sample::Sample;

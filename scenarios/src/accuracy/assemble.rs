@@ -7,10 +7,10 @@ use std::sync::Arc;
 use lastmeter_devices::{DEVICES, DeviceKind, group_of};
 use lastmeter_params::{Code, Diagnostic, Values, nearest, quote};
 use lastmeter_reports::check::Pattern;
-use lastmeter_reports::plural;
 use lastmeter_reports::standard::{
     Connection, EMBEDDED, SUITE_BYTES_MAX, SUITE_SOURCE, Subject, Suite, embedded,
 };
+use lastmeter_text::plural;
 
 use super::AccuracyOptions;
 use super::ratings::{Ratings, ratings};

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use lastmeter_record::Status;
 use lastmeter_reports::standard::{
     Assessed, Connection, Item, Missing, Skip, TestResult, figure_told, with_uncertainty,
 };
-use lastmeter_reports::{Because, Evaluation, ExitCode, Status, number, plural};
+use lastmeter_reports::{Because, Evaluation, ExitCode};
+use lastmeter_text::{number, plural};
 use lastmeter_units::MeasurementId;
 use serde_json::{Value, json};
 

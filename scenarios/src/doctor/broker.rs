@@ -7,7 +7,7 @@ use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority;
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{ClockSource, Config, Platform, Running, TENANT, TlsConfig, Token};
-use lastmeter_reports::record::Floor;
+use lastmeter_record::Floor;
 use lastmeter_sim::Streams;
 use tokio::runtime::{Builder, Runtime};
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_reports::record::Summary;
+use lastmeter_record::Summary;
 
 use super::finding::{Finding, Section, ms};
 

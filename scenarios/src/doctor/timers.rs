@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lastmeter_link::priority;
 use lastmeter_link::timer::{TimerKind, probe};
-use lastmeter_reports::record::Summary;
+use lastmeter_record::Summary;
 use lastmeter_sim::Streams;
 use serde::Serialize;
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use lastmeter_devices::DeviceKind;
 use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_params::{Diagnostics, Field, Table, Values, read_table};
-use lastmeter_reports::record::TimeMode;
-use lastmeter_reports::{CheckKind, Status};
+use lastmeter_record::Status;
+use lastmeter_record::TimeMode;
+use lastmeter_reports::CheckKind;
 use lastmeter_sim::{SourceKind, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 

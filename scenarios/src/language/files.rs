@@ -6,7 +6,7 @@ use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
 use lastmeter_params::nearest;
-use lastmeter_reports::record::RunFacts;
+use lastmeter_record::RunFacts;
 
 /// What a name of a recording begins with.
 const RECORDINGS: &str = "recordings:";

@@ -6,9 +6,9 @@
 //! schedule has it due in the judged time.
 
 use lastmeter_params::{Code, Diagnostics, Span};
+use lastmeter_record::{Point, TimeMode};
 use lastmeter_reports::check::Demand;
 use lastmeter_reports::latency::{CONFIDENCE, Due, default_warm_up_ns};
-use lastmeter_reports::record::{Point, TimeMode};
 use lastmeter_units::SimDuration;
 
 use super::interference::Target;

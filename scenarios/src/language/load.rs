@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Span, Table, parse_document,
 };
-use lastmeter_reports::record::TimeMode;
+use lastmeter_record::TimeMode;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;

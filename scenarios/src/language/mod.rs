@@ -39,7 +39,7 @@ pub use failure::LoadFailure;
 pub(crate) use files::{open as open_file, read as read_file};
 pub(crate) use grid::{other_separator, turns_back};
 pub use json_schema::json_schema;
-pub use lastmeter_reports::record::TimeMode;
+pub use lastmeter_record::TimeMode;
 pub use load::{LoadOptions, time_word};
 pub(crate) use load::{Meant, failure};
 pub use scenario::{

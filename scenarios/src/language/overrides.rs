@@ -10,7 +10,7 @@ use lastmeter_params::{
     Code, Diagnostics, Field, Node, NodeValue, Presence, SourceId, Span, Table, TableEntry,
     nearest, parse_override, quote,
 };
-use lastmeter_reports::record::Override;
+use lastmeter_record::Override;
 
 use super::sections::{Section, SingleSection, sections, single_sections};
 use super::texts::Texts;

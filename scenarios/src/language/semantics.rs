@@ -312,7 +312,7 @@ pub(crate) fn limit_can_be_missed<K>(check: &Row<'_, K>, kind: &str, out: &mut D
         return;
     };
     if *si >= 1.0 {
-        let percent = lastmeter_reports::number(100.0 * si);
+        let percent = lastmeter_text::number(100.0 * si);
         let message =
             format!("with a limit of {percent} % a meter that reports nothing would pass");
         let help = "relative limits are below 100 %; near zero, leave values out with `minimum`";

@@ -60,8 +60,8 @@ pub(super) fn is_near_its_rating<K>(row: &Row<'_, K>, terminal: &Terminal, out: 
         return;
     }
     let span = row.table.get("at").map_or(row.span, |node| node.span);
-    let volts = lastmeter_reports::number(volts);
-    let rated = lastmeter_reports::number(rated_v);
+    let volts = lastmeter_text::number(volts);
+    let rated = lastmeter_text::number(rated_v);
     let message = format!("`{name}` is at {volts} V, and rated for {rated} V");
     let label = "far from its rated voltage";
     let help = "change the source's voltage, or `nominal_voltage` or `voltage_ratio` of the device";

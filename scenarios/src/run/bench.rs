@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use lastmeter_devices::ERROR_PREFIX;
 use lastmeter_link::impair::Impairment;
-use lastmeter_reports::record::RunWriter;
-use lastmeter_reports::{Counts, Event};
+use lastmeter_record::RunWriter;
+use lastmeter_record::{Counts, Event};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::json;
 

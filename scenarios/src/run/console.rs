@@ -7,9 +7,11 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lastmeter_record::{Account, Counts, Status};
+use lastmeter_record::{Floor, LinkFacts, Override};
 use lastmeter_reports::console::{VerdictLine, format_verdicts};
-use lastmeter_reports::record::{Floor, LinkFacts, Override};
-use lastmeter_reports::{Account, Because, Counts, Status, Verdict, plural};
+use lastmeter_reports::{Because, Verdict};
+use lastmeter_text::plural;
 use lastmeter_units::SimDuration;
 use serde_json::{Value, json};
 

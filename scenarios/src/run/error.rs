@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lastmeter_reports::record::Signal;
+use lastmeter_record::Signal;
 
 /// What ended a run before its end: exit code 3, unless it is the platform's doing.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use lastmeter_link::clock::ClockWatch;
-use lastmeter_reports::record::ClockFacts;
+use lastmeter_record::ClockFacts;
 use lastmeter_units::SimTime;
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_reports::{Event, Observation};
+use lastmeter_record::{Event, Observation};
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use lastmeter_reports::record::{GridRow, RunFacts, RunState};
-use lastmeter_reports::{Counts, EvaluateError, Judge};
+use lastmeter_record::Counts;
+use lastmeter_record::{GridRow, RunFacts, RunState};
+use lastmeter_reports::{EvaluateError, Judge};
 
 use super::host::monotonic;
 

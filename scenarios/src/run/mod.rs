@@ -29,10 +29,12 @@ pub use error::{BenchError, chain};
 use lastmeter_devices::Device;
 use lastmeter_link::mqtt::{Session, SessionOptions};
 use lastmeter_platform::{ClockSource, TENANT};
-use lastmeter_reports::record::{
+use lastmeter_record::Event;
+use lastmeter_record::{
     DeviceFacts, Evidence, RunEnd, RunStart, RunState, RunWriter, Signal, TimeMode,
 };
-use lastmeter_reports::{Evaluation, Event, plural};
+use lastmeter_reports::Evaluation;
+use lastmeter_text::plural;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, json};
 use tokio::sync::watch;
@@ -154,7 +156,7 @@ fn never_stood(
     mut writer: RunWriter,
     error: &BenchError,
     start: SimTime,
-) -> Result<(), lastmeter_reports::RecordError> {
+) -> Result<(), lastmeter_record::RecordError> {
     let mut state = RunState::Error;
     if let BenchError::Interrupted(signal) = error {
         state = RunState::Interrupted;

@@ -3,7 +3,7 @@
 use lastmeter_grid::Complex64;
 use lastmeter_grid::diagram::{self, Colouring};
 use lastmeter_grid::network::{Network, Wire};
-use lastmeter_reports::record::{GridRecord, GridRow, GridTable};
+use lastmeter_record::{GridRecord, GridRow, GridTable};
 use lastmeter_sim::grid::{Feeder, Step, part_names};
 
 /// Every step of it.

@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use lastmeter_reports::ExitCode;
 use lastmeter_reports::suite::PassedOver;
-use lastmeter_reports::{ExitCode, plural};
+use lastmeter_text::plural;
 
 use super::{SuiteOptions, complain, occupied, tell, tell_out};
 use crate::filter::Filter;

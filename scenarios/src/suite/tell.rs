@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use lastmeter_record::{Counts, Status};
+use lastmeter_reports::format_summary;
 use lastmeter_reports::suite::{Outcome, Suite, SuiteRun};
-use lastmeter_reports::{Counts, Status, format_summary, plural};
+use lastmeter_text::plural;
 use serde_json::json;
 
 use super::{tell, tell_out};

@@ -5,9 +5,10 @@ use serde::Serialize;
 use super::super::figure::Csv;
 use super::super::page::grouped;
 use super::words::{duration, limit, nanoseconds, percent};
-use crate::console::number;
 use crate::latency::{Analysis, COVERAGES, ClassRow, Grounds, Limit, Validity, requirement_tables};
-use crate::verdict::{Because, Reason, Status};
+use crate::verdict::{Because, Reason};
+use lastmeter_record::Status;
+use lastmeter_text::number;
 
 /// What may be said in one sentence.
 #[derive(Serialize)]

@@ -8,11 +8,12 @@ use super::super::figure::{Csv, Figure};
 use super::scatter::LimitLine;
 use crate::check::published;
 use crate::check::rows::{DEFAULT_COVERAGE, Selection, longest_stall_ns, time_ns};
-use crate::console::number;
 use crate::evaluate::{check_tables, read_check};
 use crate::latency::{Span, find_class, find_profile, transfer_time_classes};
-use crate::record::Point;
-use crate::verdict::{Status, Verdict};
+use crate::verdict::Verdict;
+use lastmeter_record::Point;
+use lastmeter_record::Status;
+use lastmeter_text::number;
 
 /// The most letters of a limit's name beside its line.
 const NAME_MAX: usize = 11;

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::super::figure::{Csv, Figure};
 use super::super::page::{Fact, grouped};
 use super::words::{duration, nanoseconds};
-use crate::console::number;
 use crate::latency::Validity;
-use crate::record::{Floor, LinkFacts, LoadSecond, RealTimeFacts, Summary, Wait};
+use lastmeter_record::{Floor, LinkFacts, LoadSecond, RealTimeFacts, Summary, Wait};
+use lastmeter_text::number;
 
 /// A link injects as asked if its release error's p99 is at most this share of the median delay it
 /// was to inject (latency rules, 4.2).

@@ -7,7 +7,7 @@ use super::super::figure::Csv;
 use super::super::svg::{Anchor, Axis, Drawing, Figures, Frame, INK, PARTS, width_of};
 use super::words::{duration, nanoseconds};
 use crate::latency::{Delay, LegFigures, Span};
-use crate::record::Point;
+use lastmeter_record::Point;
 
 /// What happens between two points, in a word or two.
 pub(super) fn name(span: Span) -> String {

@@ -20,8 +20,8 @@ use super::words::{duration, nanoseconds, percent};
 use crate::latency::{
     Analysis, INFINITE, LegFigures, Population, Validity, analyse, requirement_tables, told,
 };
-use crate::record::{Event, LatencyRow, RecordError, RunFacts, RunReader, kind};
 use crate::verdict::Verdict;
+use lastmeter_record::{Event, LatencyRow, RecordError, RunFacts, RunReader, kind};
 
 const TEMPLATE: &str = include_str!("../latency.html");
 /// The most paths with pictures; the tables to download have all of them.
@@ -192,7 +192,7 @@ fn marks(reader: &RunReader, analyses: &[Analysis]) -> Result<Vec<Marks>, Record
 /// A row as the population sees it.
 fn message(population: &Population, row: &LatencyRow<'_>) -> Message {
     let (span, window) = (population.span(), population.window());
-    let at_ns = row.at(crate::record::Point::Intended).unwrap_or(0);
+    let at_ns = row.at(lastmeter_record::Point::Intended).unwrap_or(0);
     let last_ns = window.to_ns.saturating_add(population.grace_ns());
     let came = row.at(span.to).is_some_and(|at| at <= last_ns);
     Message {

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use super::super::figure::Csv;
 use super::super::svg::{Anchor, Axis, BAD, DATA, Drawing, Figures, Frame, INK, LINE};
 use super::words::{duration, milliseconds};
-use crate::console::number;
 use crate::latency::{Delay, INFINITE, TukeyBox};
+use lastmeter_text::number;
 
 /// The most dots for outliers.
 pub(super) const OUTLIERS_MAX: usize = 400;

@@ -1,7 +1,7 @@
 //! Times and shares as people read them.
 
-use crate::console::number;
 use crate::latency::{Delay, INFINITE};
+use lastmeter_text::number;
 
 /// A duration: in ms up to 10 s, with four digits; longer ones in s, min or h.
 pub(super) fn duration(nanoseconds: f64) -> String {

@@ -7,7 +7,7 @@ use super::super::figure::{Csv, Figure};
 use super::super::svg::{Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
 use super::{Key, Picture, caption};
 use crate::standard::{Assessed, Evaluate, Item, LimitFigure};
-use crate::verdict::Status;
+use lastmeter_record::Status;
 
 /// Fewer currents make no curve.
 const CURRENTS_MIN: usize = 3;

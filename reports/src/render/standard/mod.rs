@@ -11,13 +11,13 @@ use serde::Serialize;
 use super::figure::{Csv, Figure, Key, KeyedPicture as Picture};
 use super::page::{Fact, with_prefix};
 use super::{RenderError, fill};
-use crate::console::number;
-use crate::record::RunReader;
 use crate::standard::{
     Assessed, ClassLine, Coordinates, Item, TestResult, figure_told, with_uncertainty,
 };
-use crate::text::plural;
-use crate::verdict::Status;
+use lastmeter_record::RunReader;
+use lastmeter_record::Status;
+use lastmeter_text::number;
+use lastmeter_text::plural;
 
 const TEMPLATE: &str = include_str!("../standard.html");
 

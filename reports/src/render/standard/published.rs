@@ -11,10 +11,10 @@ use super::super::{RenderError, fill};
 use super::surface::short;
 use super::{Key, Picture, transducer};
 use crate::check::published_table::{Request, Rule, requests_of};
-use crate::console::number;
-use crate::record::RunReader;
 use crate::standard::{Deviation, Deviations, Drawn, Plan, Published, Surface, TRANSDUCER_FILE};
-use crate::text::plural;
+use lastmeter_record::RunReader;
+use lastmeter_text::number;
+use lastmeter_text::plural;
 
 const TEMPLATE: &str = include_str!("../published.html");
 

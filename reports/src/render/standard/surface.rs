@@ -4,9 +4,9 @@
 use super::super::figure::{Csv, Figure};
 use super::super::svg::{Anchor, BAD, DATA, Drawing, INJECTED, INK};
 use super::{Key, Picture, caption};
-use crate::console::number;
 use crate::standard::{Assessed, Coordinates, Evaluate, Item, Suite};
-use crate::verdict::Status;
+use lastmeter_record::Status;
+use lastmeter_text::number;
 
 /// The most pictures; the table has all points.
 const PICTURES_MAX: usize = 8;

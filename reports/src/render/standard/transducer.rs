@@ -3,7 +3,7 @@
 use super::super::figure::Figure;
 use super::super::svg::{Anchor, DATA, Drawing, Frame, INJECTED, INK, LINE};
 use super::{Key, Picture};
-use crate::console::number;
+use lastmeter_text::number;
 
 /// A line of the table: where, voltage, current.
 type Line = [f64; 3];

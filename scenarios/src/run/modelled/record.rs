@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_reports::record::Point;
+use lastmeter_record::Point;
 use lastmeter_units::{Epoch, Serial, SimTime};
 
 use super::Downlink;

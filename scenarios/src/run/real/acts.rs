@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_devices::ERROR_PREFIX;
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_reports::Event;
+use lastmeter_record::Event;
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::json;
 

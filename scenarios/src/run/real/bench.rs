@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use lastmeter_link::clock::{ClockWatch, monotonic_ns};
 use lastmeter_link::impair::LegName;
 use lastmeter_link::proxy::LinkRecord;
-use lastmeter_reports::Event;
-use lastmeter_reports::record::{Floor, RealTimeFacts, RunWriter};
+use lastmeter_record::Event;
+use lastmeter_record::{Floor, RealTimeFacts, RunWriter};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 

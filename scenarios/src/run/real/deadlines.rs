@@ -5,7 +5,7 @@
 //! account is in the latency, not here.
 
 use hdrhistogram::Histogram;
-use lastmeter_reports::record::{Deadlines, LateTick};
+use lastmeter_record::{Deadlines, LateTick};
 use lastmeter_units::SimDuration;
 
 /// The latest a due instant may be served, however long the period.

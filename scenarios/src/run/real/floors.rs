@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_reports::record::Floor;
+use lastmeter_record::Floor;
 
 use super::bench::RealBench;
 use crate::floor::measure;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_link::proxy::{LinkRecord, Proxy, ProxyOptions, Spread};
-use lastmeter_reports::record::{LinkFacts, Summary};
+use lastmeter_record::{LinkFacts, Summary};
 use lastmeter_sim::Streams;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 

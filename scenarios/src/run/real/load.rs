@@ -1,6 +1,6 @@
 //! How busy the machine is while a run in real time goes on, second by second.
 //!
-//! Terms: as in [`lastmeter_reports::record::LoadFacts`]. Watched are the bench's threads that
+//! Terms: as in [`lastmeter_record::LoadFacts`]. Watched are the bench's threads that
 //! stamp messages or pass them on, those of a platform of the bench's own, and the kernel's that
 //! write to disks and serve interrupts. Of a platform on this machine whose threads are not known,
 //! the pressure is taken: nothing can have waited longer than something did.
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use lastmeter_link::clock::{ClockWatch, monotonic_ns};
 use lastmeter_link::priority::{DEFAULT_LEVEL, raise_this_thread};
-use lastmeter_reports::record::{LoadFacts, LoadSecond, Wait};
+use lastmeter_record::{LoadFacts, LoadSecond, Wait};
 
 use crate::floor::{Processors, ROOT, text};
 

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use lastmeter_reports::Event;
-use lastmeter_reports::record::{RunState, RunWriter};
+use lastmeter_record::Event;
+use lastmeter_record::{RunState, RunWriter};
 
 pub(crate) use alarm::Alarm;
 pub(crate) use recorder::Row;

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 
-use lastmeter_reports::record::{LatencyRow, Point};
+use lastmeter_record::{LatencyRow, Point};
 use lastmeter_units::{Epoch, Serial};
 
 /// Which reading of which device.

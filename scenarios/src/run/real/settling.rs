@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_reports::Event;
+use lastmeter_record::Event;
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::bench::{BATCH, Held, RealBench, TICK_NS, ended_early};

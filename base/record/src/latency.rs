@@ -136,7 +136,7 @@ impl LatencyRow<'_> {
     }
 
     /// The line's fields, each handed to `write`.
-    pub(crate) fn write_fields(
+    pub fn write_fields(
         &self,
         scratch: &mut Vec<u8>,
         mut write: impl FnMut(&[u8]) -> Result<(), csv::Error>,
@@ -159,7 +159,7 @@ impl LatencyRow<'_> {
     }
 
     /// Reads one record. The error says what was found and what was expected.
-    pub(crate) fn read(record: &csv::ByteRecord) -> Result<LatencyRow<'_>, String> {
+    pub fn read(record: &csv::ByteRecord) -> Result<LatencyRow<'_>, String> {
         if record.len() != LATENCY_HEADER.len() {
             let expected = LATENCY_HEADER.len();
             return Err(format!("found {} fields, expected {expected}", record.len()));

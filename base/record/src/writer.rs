@@ -340,7 +340,7 @@ impl RunWriter {
 }
 
 /// Writes `run.json` whole.
-pub(crate) fn write_facts(dir: &Path, facts: &RunFacts) -> Result<(), RecordError> {
+pub fn write_facts(dir: &Path, facts: &RunFacts) -> Result<(), RecordError> {
     let path = dir.join(file::RUN);
     let mut bytes = serde_json::to_vec_pretty(facts)
         .map_err(|error| RecordError::io("write", &path)(error.into()))?;

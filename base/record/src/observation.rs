@@ -48,7 +48,7 @@ impl Observation<'_> {
     }
 
     /// The line's fields, each written into `field` by `write`.
-    pub(crate) fn write_fields(
+    pub fn write_fields(
         &self,
         scratch: &mut Vec<u8>,
         mut write: impl FnMut(&[u8]) -> Result<(), csv::Error>,

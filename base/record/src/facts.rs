@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::FORMAT_VERSION;
 use super::real_time::RealTimeFacts;
 use super::seal::sha256;
-use crate::account::Account;
-use crate::verdict::Counts;
+use crate::Account;
+use crate::Counts;
 
 /// How far a run got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -75,7 +75,8 @@ impl RunReader {
         self.open_observations(false)
     }
 
-    pub(crate) fn open_observations(&self, hash: bool) -> Result<ObservationReader, RecordError> {
+    /// The observations; hashed as they are read where that is wanted.
+    pub fn open_observations(&self, hash: bool) -> Result<ObservationReader, RecordError> {
         ObservationReader::open(&self.dir.join(file::OBSERVATIONS), hash)
     }
 
@@ -85,7 +86,8 @@ impl RunReader {
         self.open_latency(false)
     }
 
-    pub(crate) fn open_latency(&self, hash: bool) -> Result<Option<LatencyReader>, RecordError> {
+    /// The latency rows, as [`Self::open_observations`]; `None` if the run recorded none.
+    pub fn open_latency(&self, hash: bool) -> Result<Option<LatencyReader>, RecordError> {
         let path = self.dir.join(file::LATENCY);
         match LatencyReader::open(&path, hash) {
             Ok(reader) => Ok(Some(reader)),
@@ -102,7 +104,8 @@ impl RunReader {
         self.open_grid(false)
     }
 
-    pub(crate) fn open_grid(&self, hash: bool) -> Result<Option<GridReader>, RecordError> {
+    /// The steps of the network, as [`Self::open_observations`]; `None` if the run has none.
+    pub fn open_grid(&self, hash: bool) -> Result<Option<GridReader>, RecordError> {
         let path = self.dir.join(file::GRID);
         match Rows::open(&path, file::GRID, &GRID_HEADER, hash) {
             Ok(rows) => Ok(Some(GridReader { rows })),
@@ -114,7 +117,7 @@ impl RunReader {
     }
 
     /// What is to be compared with the seal of a table beside `grid.csv`.
-    pub(crate) fn found_table(&self, name: &'static str) -> Result<Found, RecordError> {
+    pub fn found_table(&self, name: &'static str) -> Result<Found, RecordError> {
         let path = self.dir.join(name);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -131,7 +134,8 @@ impl RunReader {
         self.open_events(false)
     }
 
-    pub(crate) fn open_events(&self, hash: bool) -> Result<EventReader, RecordError> {
+    /// The events, as [`Self::open_observations`].
+    pub fn open_events(&self, hash: bool) -> Result<EventReader, RecordError> {
         EventReader::open(&self.dir.join(file::EVENTS), hash)
     }
 }
@@ -243,7 +247,7 @@ impl ObservationReader {
     }
 
     /// What is to be compared with the seal, once the last row was read: so many were.
-    pub(crate) fn found(&self, lines: u64) -> Found {
+    pub fn found(&self, lines: u64) -> Found {
         self.rows.found(lines)
     }
 
@@ -275,7 +279,7 @@ impl LatencyReader {
     }
 
     /// What is to be compared with the seal, once the last row was read: so many were.
-    pub(crate) fn found(&self, lines: u64) -> Found {
+    pub fn found(&self, lines: u64) -> Found {
         self.rows.found(lines)
     }
 
@@ -295,7 +299,7 @@ pub struct GridReader {
 
 impl GridReader {
     /// What is to be compared with the seal, once the last row was read: so many were.
-    pub(crate) fn found(&self, lines: u64) -> Found {
+    pub fn found(&self, lines: u64) -> Found {
         self.rows.found(lines)
     }
 
@@ -330,7 +334,7 @@ impl EventReader {
     }
 
     /// What is to be compared with the seal, once the last line was read.
-    pub(crate) fn found(&self) -> Found {
+    pub fn found(&self) -> Found {
         let sha256 = self.lines.get_ref().get_ref().so_far();
         Found { file: file::EVENTS, lines: self.line, sha256, torn: self.torn() }
     }

@@ -9,14 +9,15 @@ use std::io::{self, Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::{RunFacts, RunState, Torn, file};
-use crate::text::append;
+use lastmeter_text::append;
 
 /// The SHA-256 of some bytes, in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hexadecimal(Sha256::new_with_prefix(bytes))
 }
 
-pub(crate) fn hexadecimal(hash: Sha256) -> String {
+/// A hash as it is written.
+pub fn hexadecimal(hash: Sha256) -> String {
     let mut text = String::with_capacity(64);
     for byte in hash.finalize() {
         append(&mut text, format_args!("{byte:02x}"));
@@ -69,20 +70,20 @@ impl<T: Read> Read for Hashed<T> {
 
 /// What was found on reading one of the sealed files to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub struct Found {
     /// The file's name in the run folder.
-    pub(crate) file: &'static str,
+    pub file: &'static str,
     /// How many rows or events it holds.
-    pub(crate) lines: u64,
+    pub lines: u64,
     /// The SHA-256 of its whole lines.
-    pub(crate) sha256: Option<String>,
+    pub sha256: Option<String>,
     /// Its unfinished last line.
-    pub(crate) torn: Option<Torn>,
+    pub torn: Option<Torn>,
 }
 
 /// In what the record differs from what the run wrote, as one sentence; `None` if in nothing. A run
 /// that never finished its record left no seal on its files, only on the scenario.
-pub(crate) fn changed(facts: &RunFacts, scenario_toml: &str, found: &[Found]) -> Option<String> {
+pub fn changed(facts: &RunFacts, scenario_toml: &str, found: &[Found]) -> Option<String> {
     let mut said = Vec::new();
     if sha256(scenario_toml.as_bytes()) != facts.scenario_hash {
         said.push(format!(

@@ -7,6 +7,7 @@
 //! that is killed leaves a valid prefix: readers leave out a torn last line and say so. A record
 //! that was finished has its counts and hashes in `run.json`, so that a later change is noticed.
 
+mod account;
 mod event;
 mod facts;
 mod grid;
@@ -17,11 +18,13 @@ mod observation;
 mod reader;
 mod real_time;
 mod seal;
+mod status;
 mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use account::Account;
 pub use event::{Event, kind};
 pub use facts::{
     DeviceFacts, Evidence, Override, RunEnd, RunFacts, RunStart, RunState, Signal, TimeMode,
@@ -33,9 +36,9 @@ pub use number::write_number;
 pub use observation::{OBSERVATION_HEADER, Observation};
 pub use reader::{EventReader, GridReader, LatencyReader, ObservationReader, RunReader, Torn};
 pub use real_time::{ClockFacts, Deadlines, Floor, LinkFacts, RealTimeFacts, Summary};
-pub(crate) use seal::{Found, changed, hexadecimal};
-pub use writer::RunWriter;
-pub(crate) use writer::write_facts;
+pub use seal::{Found, changed, hexadecimal};
+pub use status::{Counts, Status};
+pub use writer::{RunWriter, write_facts};
 
 /// The version of the run folder's format written and read here.
 pub const FORMAT_VERSION: u32 = 1;
@@ -110,7 +113,8 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// What to make of an error of the operating system while a file was to be created or read.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
@@ -121,7 +125,7 @@ impl RecordError {
 }
 
 /// Writes a file whole or not at all: beside it first, then renamed over it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
     let beside = path.with_extension("partial");
     std::fs::write(&beside, bytes).map_err(RecordError::io("write", &beside))?;
     std::fs::rename(&beside, path).map_err(RecordError::io("write", path))

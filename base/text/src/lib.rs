@@ -1,0 +1,122 @@
+//! Text and numbers for people: plurals, figures with so many digits, and what XML may hold.
+
+use std::fmt::{Arguments, Display};
+
+/// Appends formatted text: `append(&mut text, format_args!("{count} more"))`.
+pub fn append(text: &mut String, more: Arguments<'_>) {
+    std::fmt::write(text, more).expect("writing to a string cannot fail");
+}
+
+/// `1 reading`, `2 readings`: a count with the word for what is counted, of which `one` is the
+/// singular.
+pub fn plural<N: Display + Copy + PartialEq + From<u8>>(count: N, one: &str) -> String {
+    if count == N::from(1) { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+/// A figure for people: four significant digits without trailing zeros, never a dozen digits.
+pub fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude == 0.0 || !magnitude.is_finite() {
+        return format!("{value}").replace("inf", "infinity").replace("-0", "0");
+    }
+    if value.fract() == 0.0 && magnitude < 1e9 {
+        return format!("{value}");
+    }
+    let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
+    if (1e-4..1e9).contains(&magnitude) { format!("{rounded}") } else { format!("{rounded:e}") }
+}
+
+/// A figure with all its digits, in powers of ten where it would be a row of zeros.
+pub fn exact(value: f64) -> String {
+    let magnitude = value.abs();
+    let is_plain = magnitude == 0.0 || (1e-6..1e9).contains(&magnitude) || !magnitude.is_finite();
+    if is_plain { value.to_string() } else { format!("{value:e}") }
+}
+
+/// A figure with its uncertainty: that to two digits, the figure to as many as it is known to.
+pub fn with_uncertainty(value: f64, uncertainty: f64) -> String {
+    if !value.is_finite() || !uncertainty.is_finite() {
+        return format!("{} ± {}", number(value), number(uncertainty));
+    }
+    let rounded = |value: f64, digits: usize| {
+        let text = format!("{value:.*e}", digits.saturating_sub(1));
+        let rounded: f64 = text.parse().unwrap_or(value);
+        let plain = rounded == 0.0 || (1e-4..1e9).contains(&rounded.abs());
+        if plain { format!("{rounded}") } else { format!("{rounded:e}") }
+    };
+    let known = libm::log10(value.abs() / uncertainty.max(1e-300)).clamp(0.0, 5.0);
+    format!("{} ± {}", rounded(value, known.ceil() as usize + 2), rounded(uncertainty, 2))
+}
+
+/// A figure with three digits.
+pub fn three_digits(value: f64) -> String {
+    number(format!("{value:.2e}").parse().unwrap_or(value))
+}
+
+/// Text as it may stand in XML, SVG and HTML, between tags and in quotes; what XML cannot hold is
+/// replaced.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            c if is_in_xml(c) => escaped.push(c),
+            _ => escaped.push('\u{fffd}'),
+        }
+    }
+    escaped
+}
+
+/// Whether XML 1.0 has the character at all (section 2.2, `Char`).
+const fn is_in_xml(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one_and_everything_else_is_several() {
+        assert_eq!(plural(0_u64, "run"), "0 runs");
+        assert_eq!(plural(1_usize, "must-fail twin"), "1 must-fail twin");
+        assert_eq!(plural(2_u32, "device"), "2 devices");
+    }
+
+    #[test]
+    fn no_figure_is_a_row_of_zeros() {
+        for (value, told) in [
+            (1e300, "1e300"),
+            (-2.5e-12, "-2.5e-12"),
+            (0.0, "0"),
+            (0.123_456_789, "0.123456789"),
+            (123_456_789.5, "123456789.5"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(exact(value), told);
+            assert!(number(value).len() < 14, "{}", number(value));
+        }
+        assert_eq!((number(1e300), number(1e-300)), ("1e300".to_owned(), "1e-300".to_owned()));
+        assert_eq!(with_uncertainty(1e300, 1e290), "1e300 ± 1e290");
+    }
+
+    #[test]
+    fn a_figure_has_the_digits_its_uncertainty_leaves_it() {
+        for (value, uncertainty, text) in [
+            (0.300_033_46, 3.266e-7, "0.3000335 ± 3.3e-7"),
+            (0.250_63, 0.001_941, "0.25063 ± 0.0019"),
+            (-6.299e-5, 6.404e-4, "-6.3e-5 ± 0.00064"),
+            (-3.385_12, 0.002_833, "-3.38512 ± 0.0028"),
+            (0.0, 2.3e-7, "0 ± 2.3e-7"),
+            (100.0, 0.0, "100 ± 0"),
+            (f64::NAN, 0.1, "NaN ± 0.1"),
+            (1.0, f64::INFINITY, "1 ± infinity"),
+        ] {
+            assert_eq!(with_uncertainty(value, uncertainty), text);
+        }
+    }
+}
