@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use crate::check::delivery::{Delivery, place_of_stray, stray};
-use crate::check::{ByDevice, CheckContext, Pattern, finish};
+use crate::check::{ByDevice, CheckContext, finish};
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_params::Pattern;
 use lastmeter_record::{Account, Event, Observation, RunFacts, kind};
 use lastmeter_text::append;
 

@@ -11,13 +11,13 @@ use lastmeter_params::{
 
 use crate::account::{Accountant, UNJUDGED_READINGS};
 use crate::answers::{Answers, PLATFORM_ANSWERS};
-use crate::calibration;
 use crate::check::command_ack::{UNJUDGED_COMMANDS, Unjudged};
-use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext, Pattern};
+use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext};
 use crate::exit::ExitCode;
 use crate::latency::Validity;
-use crate::standard;
 use crate::verdict::{Because, Reason, Verdict};
+use lastmeter_params::Pattern;
+use lastmeter_plans::{calibration, standard};
 use lastmeter_record::{
     Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
     RunReader, RunState, Torn, changed, file, write_facts, write_whole,

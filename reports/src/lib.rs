@@ -1,8 +1,8 @@
 //! The checks, their verdicts, and the rendering of all of it.
 //!
-//! The run folder is the border between doing and judging: the runner appends to it through
-//! [`lastmeter_record::RunWriter`] as it goes, and everything here is computed from the folder alone, so a
-//! run can be judged and rendered again without running it.
+//! The run folder ([`lastmeter_record`]) is the border between doing and judging: the runner
+//! appends to it as it goes, and everything here is computed from the folder alone, so a run can be
+//! judged and rendered again without running it.
 //!
 //! Terms: an *observation* is one value of one reading, reference beside reported; an *event* is
 //! one thing that happened; a *check* turns the record into a *verdict*; a *suite* is several runs.

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use lastmeter_reports::standard::{EMBEDDED, MissingClause, Suite};
+use lastmeter_plans::standard::{EMBEDDED, MissingClause, Suite};
 
-const BEGIN: &str = "<!-- Made from reports/suites by `UPDATE_GOLDEN=1 cargo test -p \
+const BEGIN: &str = "<!-- Made from base/plans/suites by `UPDATE_GOLDEN=1 cargo test -p \
                      lastmeter-reports --test missing_clauses`: begin -->\n";
 const END: &str = "<!-- end -->\n";
 

@@ -9,8 +9,9 @@ mod told;
 
 use std::path::PathBuf;
 
+use lastmeter_plans::standard::Skip;
 use lastmeter_record::Status;
-use lastmeter_reports::standard::{Assessed, Skip};
+use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{Evaluation, ExitCode, format_summary};
 
 use assemble::{Refused, assemble, is_selected};

@@ -4,7 +4,7 @@
 //! name or a pattern with `*`, `tag:WORD`, or `covers:ROW`, and `!` before it turns it round. Of
 //! several filters all have to fit.
 
-use lastmeter_reports::check::Pattern;
+use lastmeter_params::Pattern;
 
 use crate::language::Scenario;
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use lastmeter_plans::standard::{self, EMBEDDED, Suite, embedded};
 use lastmeter_reports::console::format_verdicts;
-use lastmeter_reports::standard::{self, EMBEDDED, Suite, embedded};
 use lastmeter_reports::{ExitCode, Reason, verdicts_json};
 use lastmeter_text::plural;
 use lastmeter_units::MeasurementId;

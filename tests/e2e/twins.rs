@@ -256,7 +256,7 @@ fn every_twin_of_a_suite_plays_and_judges_all_that_its_scenario_does() {
 
 #[test]
 fn no_test_of_a_suite_is_played_without_being_judged() {
-    let suites: BTreeMap<String, Table> = read(&root().join("reports/suites"))
+    let suites: BTreeMap<String, Table> = read(&root().join("base/plans/suites"))
         .into_values()
         .map(|suite| (text(suite["suite"].as_table().unwrap(), "name").to_owned(), suite))
         .collect();

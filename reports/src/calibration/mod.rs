@@ -8,15 +8,9 @@
 //! [`kind::CALIBRATION`](lastmeter_record::kind::CALIBRATION). Judging needs the record only.
 
 mod assess;
-mod fields;
-mod gather;
-mod plan;
 mod written;
 
 pub use assess::{Against, Assessor, Figure, SweepPoint};
-pub use fields::{CALIBRATION_FIELDS, CALIBRATION_SOURCE};
-pub use gather::{Gatherer, Readings};
-pub use plan::{Conditions, Plan, Point, Procedure, Stage, Subject, plan_of, read_plan};
 pub use written::{Written, written};
 
 #[cfg(test)]

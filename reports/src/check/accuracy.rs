@@ -23,8 +23,9 @@ use lastmeter_params::{
 use lastmeter_units::{MeasurementId, Quantity, SiUnit};
 
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use super::{Check, CheckContext, CheckKind, finish};
 use crate::verdict::{At, Reason, Told, Verdict};
+use lastmeter_params::Pattern;
 use lastmeter_record::Status;
 use lastmeter_record::{Event, Observation, RunFacts, kind};
 use lastmeter_text::number;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
 use super::{Check, CheckContext, CheckKind, finish};
-use crate::calibration::{
-    Against, Assessor, Conditions, Figure, Plan, Stage, Subject, SweepPoint, Written, written,
-};
+use crate::calibration::{Against, Assessor, Figure, SweepPoint, Written, written};
 use crate::standard::decide;
 use crate::verdict::{At, Reason, Told, Verdict};
+use lastmeter_plans::calibration::{Conditions, Plan, Stage, Subject};
 use lastmeter_record::Status;
 use lastmeter_record::{Event, Observation, RunFacts};
 use lastmeter_text::number;

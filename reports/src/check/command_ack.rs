@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use super::{Check, CheckContext, CheckKind, finish};
 use crate::latency::HoldUps;
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_params::Pattern;
 use lastmeter_record::{Event, RunFacts, kind};
 use lastmeter_text::{append, plural};
 

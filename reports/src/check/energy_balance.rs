@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{Epoch, MeasurementId, SimDuration, SimTime};
 
-use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use super::{Check, CheckContext, CheckKind, finish};
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_params::Pattern;
 use lastmeter_record::Status;
 use lastmeter_record::{Event, GridRow, Observation, RunFacts, kind};
 use lastmeter_text::number;

@@ -413,7 +413,7 @@ fn nothing_is_judged_in_virtual_time_or_in_an_invalid_run() {
 fn a_fail_says_what_load_may_have_held_up_and_a_pass_does_not() {
     let calm = real_time(RunState::Finished);
     let mut busy = calm.clone();
-    let tick = crate::record::LateTick { at_ns: 100 * SECOND, lateness_ns: 200 * MS };
+    let tick = lastmeter_record::LateTick { at_ns: 100 * SECOND, lateness_ns: 200 * MS };
     busy.real_time.as_mut().unwrap().late_ticks = vec![tick];
     let judged = |facts: &RunFacts, is_late: fn(i64) -> bool| {
         let mut check = check("latency", ONE_SECOND);

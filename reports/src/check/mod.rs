@@ -25,17 +25,17 @@ pub(crate) mod suite;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lastmeter_params::Pattern;
 use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
 
 use crate::latency::Validity;
-use crate::standard::Plan;
 use crate::verdict::{Because, Reason, Verdict};
+use lastmeter_plans::standard::Plan;
 use lastmeter_record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunState};
 
 pub use demand::Demand;
 pub use published_table::each_row_has_its_check;
 pub(crate) use select::ByDevice;
-pub use select::Pattern;
 
 /// The keys every `[[check]]` table has, besides those of its kind.
 pub static CHECK_FIELDS: &[Field] = &[
@@ -82,7 +82,7 @@ pub struct CheckContext {
     /// The plan of the scenario's `[suite]`, if it has one.
     pub plan: Option<Arc<Plan>>,
     /// The plan of the scenario's `[calibration]`, if it has one.
-    pub calibration: Option<Arc<crate::calibration::Plan>>,
+    pub calibration: Option<Arc<lastmeter_plans::calibration::Plan>>,
 }
 
 impl CheckContext {

@@ -6,8 +6,9 @@ use lastmeter_params::{Entry, Field, Kind};
 
 use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use super::{Check, CheckContext, CheckKind, finish};
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_params::Pattern;
 use lastmeter_record::{Event, Observation, RunFacts};
 use lastmeter_text::{append, plural};
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
 use super::{Check, CheckContext, CheckKind, finish};
-use crate::standard::{Deviation, Deviations, Plan, Published};
+use crate::standard::{Deviation, Deviations};
 use crate::verdict::{At, Reason, Told, Verdict};
+use lastmeter_plans::standard::{Plan, Published};
 use lastmeter_record::{Observation, RunFacts};
 use lastmeter_text::number;
 use lastmeter_text::{append, plural};

@@ -8,7 +8,8 @@ use lastmeter_units::{Epoch, Serial, SimDuration};
 use super::*;
 use crate::check::CHECK_FIELDS;
 use crate::check::testing::{START, facts, id};
-use crate::standard::{Connection, tests as testing};
+use crate::standard::testing;
+use lastmeter_plans::standard::Connection;
 use lastmeter_record::RunState;
 use lastmeter_record::Status;
 

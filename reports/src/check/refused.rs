@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, Pattern, finish};
+use super::{Check, CheckContext, CheckKind, finish};
 use crate::verdict::{At, Reason, Verdict};
+use lastmeter_params::Pattern;
 use lastmeter_record::{Event, Observation, RunFacts, kind};
 use lastmeter_text::{append, plural};
 

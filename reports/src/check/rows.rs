@@ -10,12 +10,13 @@ use std::sync::Arc;
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 
 use super::select::ByDevice;
-use super::{CheckContext, Demand, Pattern};
+use super::{CheckContext, Demand};
 use crate::latency::{
     Claim, DEFAULT_STALL_NS, HoldUps, Limit, Missing, Named, Owed, Population, Span, Validity,
     Window, needed_sample_size,
 };
 use crate::verdict::{At, Because, Reason, Verdict};
+use lastmeter_params::Pattern;
 use lastmeter_record::{Event, LatencyRow, Observation, Point, RunFacts};
 
 /// The key of the span.

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
 
-use super::{Check, CheckContext, CheckKind, Pattern, finish, unfinished};
-use crate::standard::{
-    Assessment, Assessor, IN_THIS_PLAN, Item, MISSING, Missing, Plan, TestResult, figure_told,
-    named,
-};
+use super::{Check, CheckContext, CheckKind, finish, unfinished};
+use crate::standard::{Assessment, Assessor, Item, MISSING, Missing, TestResult, named};
 use crate::verdict::{At, Because, Reason, Told, Verdict};
+use lastmeter_params::Pattern;
+use lastmeter_plans::standard::{IN_THIS_PLAN, Plan, figure_told};
 use lastmeter_record::Status;
 use lastmeter_record::{Event, Observation, RunFacts};
 use lastmeter_text::{append, plural};

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::check::testing::{START, facts, id};
-use crate::standard::{Connection, Point, tests as testing};
+use crate::standard::testing;
+use lastmeter_plans::standard::{Connection, Point};
 use lastmeter_record::RunState;
 
 /// The register a reading shows, from the true energy of all points so far.

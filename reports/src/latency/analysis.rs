@@ -14,8 +14,8 @@ use super::quantile::{Delay, TukeyBox};
 use super::requirement::{Requirement, transfer_time_classes};
 use super::validity::Validity;
 use super::values::{Distribution, Values};
-use crate::check::Pattern;
 use crate::verdict::Because;
+use lastmeter_params::Pattern;
 use lastmeter_record::Status;
 use lastmeter_record::{Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader};
 

@@ -13,8 +13,9 @@ use lastmeter_units::{Epoch, Serial, SimTime};
 
 use super::judge::Judgement;
 use super::population::{Population, Sender};
-use crate::check::{ByDevice, Pattern};
+use crate::check::ByDevice;
 use crate::verdict::{Because, Reason};
+use lastmeter_params::Pattern;
 use lastmeter_record::Status;
 use lastmeter_record::{Event, Observation, RunFacts, TimeMode, kind};
 use lastmeter_text::plural;

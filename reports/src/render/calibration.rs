@@ -8,11 +8,9 @@ use super::figure::{Csv, Figure, Key, KeyedPicture as Picture};
 use super::page::Fact;
 use super::svg::{Axis, Drawing, Figures, Frame, INK, PARTS};
 use super::{RenderError, fill};
-use crate::calibration::{
-    Against, Assessor, Conditions, Plan, Procedure, Stage, Subject, SweepPoint, Written, plan_of,
-    written,
-};
+use crate::calibration::{Against, Assessor, SweepPoint, Written, written};
 use crate::check::calibration::told;
+use lastmeter_plans::calibration::{Conditions, Plan, Procedure, Stage, Subject, plan_of};
 use lastmeter_record::RunReader;
 use lastmeter_text::number;
 

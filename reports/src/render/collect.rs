@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use lastmeter_units::{MeasurementId, Phase, SimTime};
 
 use super::bins::{Bins, Moments};
+use crate::check::ByDevice;
 use crate::check::accuracy::{Limit, Spec};
 use crate::check::delivery::Delivery;
-use crate::check::{ByDevice, Pattern};
 use crate::verdict::{At, Verdict};
+use lastmeter_params::Pattern;
 use lastmeter_record::{Event, Observation, RecordError, RunFacts, RunReader, kind};
 
 /// The most marks on the timeline, events listed, and devices with pictures of their deliveries.

@@ -2,13 +2,13 @@
 
 use lastmeter_units::{MeasurementId, Quantity, SiUnit, SimTime};
 
-use super::model::{Evaluate, Limit, LimitFigure, Subject, Test};
-use super::plan::{Plan, PlannedItem, PlannedTest, Skip};
 use super::point_error::{PointError, Trouble};
 use super::readings::{Gatherer, PointRecord};
 use super::uncertainty::{self, Budget, decide};
 use crate::check::unfinished;
 use crate::verdict::{Because, Reason};
+use lastmeter_plans::standard::{Evaluate, LimitFigure, Subject, Test};
+use lastmeter_plans::standard::{Plan, PlannedItem, PlannedTest, Skip};
 use lastmeter_record::Status;
 use lastmeter_record::{Event, Observation, RunFacts, kind};
 use lastmeter_text::number;
@@ -335,11 +335,4 @@ fn composite(
         }
     }
     Ok((square.sqrt(), budget))
-}
-impl Limit {
-    /// `0.4 %, clause, edition; confirmed in SOURCE`.
-    pub fn told(&self) -> String {
-        let word = if self.confirmed { "confirmed" } else { "not confirmed" };
-        format!("{}, {}: {word}, {}", self.edition, self.clause, self.source)
-    }
 }

@@ -2,9 +2,11 @@
 
 use super::assess::{Assessment, TestResult};
 use super::folder::Assessed;
-use super::missing::{IN_THIS_PLAN, MISSING, Missing, named};
-use super::plan::Skip;
+use lastmeter_plans::standard::IN_THIS_PLAN;
+
+use super::missing::{MISSING, Missing, named};
 use crate::check::suite::UNCONFIRMED;
+use lastmeter_plans::standard::Skip;
 use lastmeter_record::Status;
 use lastmeter_text::{append, plural};
 

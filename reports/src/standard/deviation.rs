@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use lastmeter_units::{MeasurementId, Quantity, SiUnit, SimTime};
 
-use super::model::{LimitFigure, Relative};
-use super::plan::{Coordinates, Plan};
-use super::published::{Along, Published};
 use super::readings::{Gatherer, Got, PointRecord};
+use lastmeter_plans::standard::{Along, Published};
+use lastmeter_plans::standard::{Coordinates, Plan};
+use lastmeter_plans::standard::{LimitFigure, Relative};
 use lastmeter_record::Observation;
 
 /// What came of one published row.

@@ -5,10 +5,10 @@ use std::path::Path;
 use lastmeter_params::{Diagnostics, SourceId, parse_document};
 
 use super::assess::{Assessment, Assessor, Item};
-use super::of_scenario::plan_of;
-use super::plan::Plan;
-use super::tell::figure_told;
 use crate::check::suite::with_uncertainty;
+use lastmeter_plans::standard::Plan;
+use lastmeter_plans::standard::figure_told;
+use lastmeter_plans::standard::plan_of;
 use lastmeter_record::{RecordError, RunReader, changed};
 
 /// What a run says of its suite.

@@ -4,14 +4,14 @@ use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 
 use super::assess::Assessor;
 use super::assess::TestResult;
-use super::claim::Claim;
 use super::class_line::ClassLine;
 use super::folder::Assessed;
-use super::model::{Connection, Suite};
-use super::plan::{Plan, Point};
-use super::tests::plan;
-use crate::check::Pattern;
+use super::testing::plan;
 use crate::check::testing::{START, facts};
+use lastmeter_params::Pattern;
+use lastmeter_plans::standard::Claim;
+use lastmeter_plans::standard::{Connection, Suite};
+use lastmeter_plans::standard::{Plan, Point};
 use lastmeter_record::Status;
 use lastmeter_record::{Event, Observation, RunState};
 
@@ -62,7 +62,7 @@ fn headed(rows: &str) -> String {
 }
 
 fn selected(name: &str, class: &str, connection: Connection, tests: &[&str]) -> Plan {
-    let suite = Suite::read(super::embedded(name).unwrap()).unwrap();
+    let suite = Suite::read(lastmeter_plans::standard::embedded(name).unwrap()).unwrap();
     let class = suite.class(class).unwrap();
     let claim = Claim {
         device: "meter".to_owned(),
@@ -221,7 +221,9 @@ fn a_quantity_is_needed_in_every_phase_of_the_meter() {
         }
     };
     let name = |plan: &Plan| {
-        let fits = |test: &&super::Test| test.quantity.starts_with("electricity.voltage.rms");
+        let fits = |test: &&lastmeter_plans::standard::Test| {
+            test.quantity.starts_with("electricity.voltage.rms")
+        };
         plan.suite.tests.iter().find(fits).unwrap().name.clone()
     };
     let name = name(&plan);
@@ -231,7 +233,7 @@ fn a_quantity_is_needed_in_every_phase_of_the_meter() {
         let third = step / 3.0;
         vec![("electricity.energy.active.consumed.l1", third, third)]
     };
-    let energy = super::tests::plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
+    let energy = super::testing::plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
     assert_eq!(status_of(&energy, "error-pf1", &phases), Status::Inconclusive);
 }
 

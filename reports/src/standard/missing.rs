@@ -6,14 +6,10 @@
 use serde::Serialize;
 
 use super::assess::Assessment;
-use super::plan::Plan;
+use lastmeter_plans::standard::Plan;
 
 /// What a pass by a plan that lacks something of the standard is worth.
 pub(crate) const MISSING: &str = "clauses missing";
-
-/// The words for a class in which everything that was played is within its limits, and which asks
-/// for more than was played.
-pub(crate) const IN_THIS_PLAN: &str = "in the tests that this plan has";
 
 /// Something that a class asks for, and that was not tested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,10 +3,10 @@
 use lastmeter_units::{Direction, MeasurementId, Phase, SiUnit, SimTime};
 
 use super::assess::{Assessor, Figures};
-use super::model::{Relative, Subject, Test};
-use super::plan::PER_KILO_HOUR;
 use super::readings::{Got, PointRecord, Reading};
 use super::uncertainty::{self, Budget, EnergyScale};
+use lastmeter_plans::standard::PER_KILO_HOUR;
+use lastmeter_plans::standard::{Relative, Subject, Test};
 
 /// Why an item has no figures.
 pub(super) enum Trouble {

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration, SimTime};
 
-use super::model::Subject;
-use super::plan::Plan;
 use super::register_step::RegisterStep;
+use lastmeter_plans::standard::Plan;
+use lastmeter_plans::standard::Subject;
 use lastmeter_record::Observation;
 
 /// The values of one reading: reference beside what was reported.

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastmeter_devices::{DEVICES, DeviceKind, group_of};
+use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostic, Values, nearest, quote};
-use lastmeter_reports::check::Pattern;
-use lastmeter_reports::standard::{
+use lastmeter_plans::standard::{
     Connection, EMBEDDED, SUITE_BYTES_MAX, SUITE_SOURCE, Subject, Suite, embedded,
 };
 use lastmeter_text::plural;

@@ -8,7 +8,7 @@ use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Dimension, NodeValue, SourceId, Span, Table, Values,
     parse_document, parse_override, parse_quantity, read_table,
 };
-use lastmeter_reports::standard::{Connection, Suite};
+use lastmeter_plans::standard::{Connection, Suite};
 use lastmeter_text::number;
 use serde_json::{Value, json};
 

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use lastmeter_plans::standard::{Connection, Skip, figure_told};
 use lastmeter_record::Status;
-use lastmeter_reports::standard::{
-    Assessed, Connection, Item, Missing, Skip, TestResult, figure_told, with_uncertainty,
-};
+use lastmeter_reports::standard::{Assessed, Item, Missing, TestResult, with_uncertainty};
 use lastmeter_reports::{Because, Evaluation, ExitCode};
 use lastmeter_text::{number, plural};
 use lastmeter_units::MeasurementId;

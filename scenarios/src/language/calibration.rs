@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lastmeter_devices::calibration::sheet;
 use lastmeter_params::{Code, Diagnostics, Values};
-use lastmeter_reports::calibration::{CALIBRATION_SOURCE, Conditions, Plan, read_plan};
+use lastmeter_plans::calibration::{CALIBRATION_SOURCE, Conditions, Plan, read_plan};
 use lastmeter_sim::plan::OperatingPoint;
 use lastmeter_sim::{Program, Streams, Terminal};
 

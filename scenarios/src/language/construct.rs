@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use lastmeter_devices::{Device, transducer_csv};
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
+use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Values, measurement_help};
+use lastmeter_plans::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_record::TimeMode;
 use lastmeter_reports::CheckContext;
-use lastmeter_reports::check::{Pattern, each_row_has_its_check};
-use lastmeter_reports::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
+use lastmeter_reports::check::each_row_has_its_check;
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
 

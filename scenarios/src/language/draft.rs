@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use lastmeter_devices::{DEVICES, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Table, Values, nearest};
-use lastmeter_reports::calibration::{self, CALIBRATION_FIELDS, CALIBRATION_SOURCE};
-use lastmeter_reports::standard::{Plan, SUITE_FIELDS, SUITE_SOURCE};
+use lastmeter_plans::calibration::{self, CALIBRATION_FIELDS, CALIBRATION_SOURCE};
+use lastmeter_plans::standard::{Plan, SUITE_FIELDS, SUITE_SOURCE};
 use lastmeter_reports::{CHECKS, CheckKind};
 use lastmeter_sim::{SOURCES, SourceKind};
 use lastmeter_units::SimDuration;

@@ -81,7 +81,7 @@ impl Meant {
         if is_named("dss") || is_named("json") {
             return Self::Network;
         }
-        if lastmeter_reports::standard::Suite::is_meant(text) {
+        if lastmeter_plans::standard::Suite::is_meant(text) {
             return Self::Suite;
         }
         let root = parse_document(text, SourceId::FILE, &mut Diagnostics::new());
@@ -191,7 +191,7 @@ pub(crate) fn failure(diagnostics: Vec<Diagnostic>, texts: Texts) -> LoadFailure
 
 /// A suite file where a scenario is due: its mistakes, or that it is none.
 fn suite_instead(text: &str, texts: Texts) -> LoadFailure {
-    let mistakes = lastmeter_reports::standard::Suite::read(text).err().unwrap_or_default();
+    let mistakes = lastmeter_plans::standard::Suite::read(text).err().unwrap_or_default();
     let mut diagnostics = Diagnostics::new();
     if mistakes.is_empty() {
         let message = "this is a suite without mistakes, and no scenario";

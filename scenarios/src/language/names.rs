@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Span, is_name, nearest};
-use lastmeter_reports::check::Pattern;
 
 use super::grid::LOAD_PREFIX;
 use super::read::Row;

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use lastmeter_devices::{DEVICES, DeviceKind, INJECTIONS, InjectionKind};
 use lastmeter_link::impair::{self, Breakage, PRESETS};
 use lastmeter_params::{Dimension, Entry, Field, Kind, Table};
-use lastmeter_reports::calibration::CALIBRATION_FIELDS;
-use lastmeter_reports::standard::SUITE_FIELDS;
+use lastmeter_plans::calibration::CALIBRATION_FIELDS;
+use lastmeter_plans::standard::SUITE_FIELDS;
 use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind};
 use lastmeter_sim::{
     INJECTIONS as SOURCE_INJECTIONS, InjectionKind as SourceInjection, SOURCES, SourceKind,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lastmeter_devices::DeviceKind;
 use lastmeter_params::{Code, Diagnostics, SourceId, Span, Values};
-use lastmeter_reports::standard::{
+use lastmeter_plans::standard::{
     Component, Conditions, EMBEDDED, Plan, SUITE_BYTES_MAX, SUITE_FILE_PREFIX, SUITE_SOURCE, Shape,
     embedded, read_plan,
 };

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Span, Table, Value, Values, read_table_of};
 
 use super::KIND;
-use crate::check::{CHECK_FIELDS, Pattern};
-use crate::standard::{Plan, Published};
+use crate::check::CHECK_FIELDS;
+use lastmeter_params::Pattern;
+use lastmeter_plans::standard::{Plan, Published};
 
 /// How a row is held against what was published; shares of the published figure.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::super::figure::{Csv, Figure};
 use super::super::svg::{Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
 use super::{Key, Picture, caption};
-use crate::standard::{Assessed, Evaluate, Item, LimitFigure};
+use crate::standard::{Assessed, Item};
+use lastmeter_plans::standard::{Evaluate, LimitFigure};
 use lastmeter_record::Status;
 
 /// Fewer currents make no curve.

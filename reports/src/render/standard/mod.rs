@@ -11,9 +11,8 @@ use serde::Serialize;
 use super::figure::{Csv, Figure, Key, KeyedPicture as Picture};
 use super::page::{Fact, with_prefix};
 use super::{RenderError, fill};
-use crate::standard::{
-    Assessed, ClassLine, Coordinates, Item, TestResult, figure_told, with_uncertainty,
-};
+use crate::standard::{Assessed, ClassLine, Item, TestResult, with_uncertainty};
+use lastmeter_plans::standard::{Coordinates, figure_told};
 use lastmeter_record::RunReader;
 use lastmeter_record::Status;
 use lastmeter_text::number;

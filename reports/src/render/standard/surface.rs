@@ -4,7 +4,8 @@
 use super::super::figure::{Csv, Figure};
 use super::super::svg::{Anchor, BAD, DATA, Drawing, INJECTED, INK};
 use super::{Key, Picture, caption};
-use crate::standard::{Assessed, Coordinates, Evaluate, Item, Suite};
+use crate::standard::{Assessed, Item};
+use lastmeter_plans::standard::{Coordinates, Evaluate, Suite};
 use lastmeter_record::Status;
 use lastmeter_text::number;
 

@@ -2,8 +2,8 @@
 //! of the network has one meter that reports its registers when they are needed.
 
 use lastmeter_devices::Device;
+use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostics, Span};
-use lastmeter_reports::check::Pattern;
 use lastmeter_units::SimDuration;
 
 use super::Grid;

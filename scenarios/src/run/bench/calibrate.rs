@@ -10,9 +10,9 @@ use std::sync::Arc;
 use lastmeter_devices::calibration::{
     Change, Line, Measured, Register, Role, Scale, Step, changes, sheet,
 };
+use lastmeter_plans::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
 use lastmeter_record::Event;
 use lastmeter_record::kind;
-use lastmeter_reports::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 

@@ -12,12 +12,12 @@ use super::model::{Evaluate, LimitFigure, PowerFactor, Shape, Subject, Suite, Te
 use super::sweep::{influences, limit_of, points_wanted, sweep};
 
 /// Joules of a kilowatt-hour, and var-seconds of a kilovar-hour.
-pub(super) const PER_KILO_HOUR: f64 = 3.6e6;
+pub const PER_KILO_HOUR: f64 = 3.6e6;
 
 /// More points than these are a slip of the pen.
-pub(super) const POINTS_MAX: usize = 5_000;
+pub(crate) const POINTS_MAX: usize = 5_000;
 /// And so are more figures than these, in all tests together.
-pub(super) const ITEMS_MAX: usize = 100_000;
+pub(crate) const ITEMS_MAX: usize = 100_000;
 /// A longer plan is one too: ten years, as of any scenario.
 const SECONDS_MAX: f64 = 10.0 * 365.25 * 86_400.0;
 
@@ -103,7 +103,7 @@ pub struct Coordinates {
 
 impl Coordinates {
     /// The same current and power factor with everything else at reference.
-    pub(super) fn at_reference(&self, celsius: f64) -> Self {
+    pub(crate) fn at_reference(&self, celsius: f64) -> Self {
         Self {
             loaded: None,
             voltage: 1.0,
@@ -116,7 +116,7 @@ impl Coordinates {
         }
     }
 
-    pub(super) fn conditions(&self, claim: &Claim) -> Conditions {
+    pub(crate) fn conditions(&self, claim: &Claim) -> Conditions {
         let ratios = self.phase_voltages.unwrap_or([self.voltage; 3]);
         let amperes = self.current.as_ref().map_or(0.0, |(_, amperes)| *amperes);
         let is_loaded = |phase: usize| self.loaded.is_none_or(|loaded| loaded == phase);

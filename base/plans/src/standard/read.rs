@@ -17,12 +17,12 @@ use super::read_symbols;
 use super::read_test::{has_limits_everywhere, read_test};
 
 /// The waveform every suite has.
-pub(super) const SINE: &str = "sine";
+pub(crate) const SINE: &str = "sine";
 
 /// Suites are tables, and are written by hand or by a script; a larger file is none.
 pub const SUITE_BYTES_MAX: usize = 16 << 20;
 
-pub(super) const FILE_START: Span = Span { source: SourceId::FILE, start: 0, end: 0 };
+pub(crate) const FILE_START: Span = Span { source: SourceId::FILE, start: 0, end: 0 };
 
 impl Suite {
     /// Reads the text of a suite file; on failure all its mistakes come back.
@@ -166,7 +166,7 @@ fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> 
     Some(suite)
 }
 
-pub(super) fn taken(values: &Values, what: &str, name: &str, out: &mut Diagnostics) {
+pub(crate) fn taken(values: &Values, what: &str, name: &str, out: &mut Diagnostics) {
     let message = format!("there is already a {what} named `{name}`");
     out.report(Code::NAME_TAKEN, values.span_of("name"), message, "used twice");
 }
@@ -220,14 +220,14 @@ fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<Suite> {
     })
 }
 
-pub(super) fn unknown_class(span: Span, class: &str, classes: &[String], out: &mut Diagnostics) {
+pub(crate) fn unknown_class(span: Span, class: &str, classes: &[String], out: &mut Diagnostics) {
     let message = format!("there is no class `{class}`");
     let label = format!("expected one of {}", classes.join(", "));
     out.report(Code::UNKNOWN_REFERENCE, span, message, label);
 }
 
 /// The indices of the classes a list names.
-pub(super) fn classes_of(values: &Values, classes: &[String], out: &mut Diagnostics) -> Vec<usize> {
+pub(crate) fn classes_of(values: &Values, classes: &[String], out: &mut Diagnostics) -> Vec<usize> {
     let mut found = Vec::new();
     for (value, span) in values.list("classes") {
         let Value::Text(name) = value else { continue };
@@ -249,7 +249,7 @@ fn symbol(values: &Values, classes: &[String], out: &mut Diagnostics) -> Symbol 
     }
 }
 
-pub(super) fn expression(text: &str, span: Span, out: &mut Diagnostics) -> Option<Expression> {
+pub(crate) fn expression(text: &str, span: Span, out: &mut Diagnostics) -> Option<Expression> {
     match Expression::read(text) {
         Ok(expression) => Some(expression),
         Err(message) => {

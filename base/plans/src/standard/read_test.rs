@@ -14,10 +14,10 @@ use super::model::{
 use super::plan;
 use super::read::{classes_of, expression, unknown_class};
 use super::sweep;
-use crate::check::Pattern;
+use lastmeter_params::Pattern;
 
 /// A power factor as standards write it, or the angle by which the current lags.
-pub(super) fn power_factor(text: &str) -> Option<PowerFactor> {
+pub(crate) fn power_factor(text: &str) -> Option<PowerFactor> {
     let words: Vec<&str> = text.split_whitespace().collect();
     if let [degrees, "deg"] = words[..] {
         let degrees = degrees.parse::<f64>().ok().filter(|angle| angle.abs() <= 360.0)?;
@@ -42,7 +42,7 @@ pub(super) fn power_factor(text: &str) -> Option<PowerFactor> {
 }
 
 /// The items of a list of texts, each made into something; what cannot be is reported.
-pub(super) fn each<T>(
+pub(crate) fn each<T>(
     values: &Values,
     key: &str,
     label: &str,
@@ -63,7 +63,7 @@ pub(super) fn each<T>(
 }
 
 /// Reads one test.
-pub(super) fn read_test(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Test> {
+pub(crate) fn read_test(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Test> {
     let mistakes = out.len();
     let evaluate = Evaluate::from_word(values.text("evaluate"))?;
     let subject = subject(values, out);
@@ -122,7 +122,7 @@ pub(super) fn read_test(values: &Values, suite: &Suite, out: &mut Diagnostics) -
     (out.len() == mistakes).then_some(test)
 }
 
-pub(super) fn currents(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Vec<Expression> {
+pub(crate) fn currents(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Vec<Expression> {
     let mut made = Vec::new();
     for (value, span) in values.list("current") {
         let Value::Text(text) = value else { continue };
@@ -134,7 +134,7 @@ pub(super) fn currents(values: &Values, suite: &Suite, out: &mut Diagnostics) ->
 }
 
 /// Reports the symbols that nothing explains.
-pub(super) fn known_symbols(
+pub(crate) fn known_symbols(
     current: &Expression,
     suite: &Suite,
     span: Span,
@@ -269,7 +269,7 @@ fn limit(
 const FIGURE_MAX: f64 = 1e9;
 
 /// The figure of a limit, in the unit that belongs to it.
-pub(super) fn figure(
+pub(crate) fn figure(
     text: &str,
     subject: &Subject,
     evaluate: Evaluate,
@@ -414,7 +414,7 @@ fn tests_something(test: &Test, suite: &Suite, values: &Values, out: &mut Diagno
 
 /// Every point of every test has exactly one limit for each class the test is for, whatever the
 /// connection; told at the test.
-pub(super) fn has_limits_everywhere(suite: &Suite, tests: &[Values], out: &mut Diagnostics) {
+pub(crate) fn has_limits_everywhere(suite: &Suite, tests: &[Values], out: &mut Diagnostics) {
     let mut wanted = 0_usize;
     for (test, values) in suite.tests.iter().zip(tests) {
         wanted = wanted.saturating_add(sweep::points_wanted(test).min(plan::POINTS_MAX));

@@ -11,7 +11,7 @@ use super::read_test::known_symbols;
 
 /// Reports symbols that nobody could write, that every suite knows already, that stand there twice
 /// for one class, that rest on unknown ones, or on themselves.
-pub(super) fn are_sound(suite: &Suite, values: &[Values], out: &mut Diagnostics) {
+pub(crate) fn are_sound(suite: &Suite, values: &[Values], out: &mut Diagnostics) {
     let mistakes = out.len();
     let mut known: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (symbol, values) in suite.symbols.iter().zip(values) {

@@ -16,7 +16,7 @@ use super::read_test::{currents, each, figure, power_factor};
 use super::tell::figure_told;
 
 /// Keys of `[[sweep]]`.
-pub(super) static SWEEP: &[Field] = &[
+pub(crate) static SWEEP: &[Field] = &[
     Field::required("name", Kind::Name, "what surfaces call it"),
     Field::required("title", Kind::Text, "what it is"),
     Field::default(
@@ -41,7 +41,7 @@ const EXPLAINED_BY_CHECKS: &str = "the scenario explains the rows that it does n
     `not_reproduced` of a check of kind `published_table`";
 
 /// Keys of `[[published]]`.
-pub(super) static PUBLISHED: &[Field] = &[
+pub(crate) static PUBLISHED: &[Field] = &[
     Field::required("name", Kind::Name, "what checks select it by"),
     Field::required("title", Kind::Text, "what the publication calls it"),
     Field::required("quantity", Kind::Text, "the identifier of what is reported"),
@@ -65,7 +65,7 @@ pub(super) static PUBLISHED: &[Field] = &[
 ];
 
 /// Keys of `[[surface]]`.
-pub(super) static SURFACE: &[Field] = &[
+pub(crate) static SURFACE: &[Field] = &[
     Field::required("name", Kind::Name, "the name of its files"),
     Field::required("title", Kind::Text, "what it shows"),
     Field::required("row", Kind::Name, "the published row whose deviation it shows"),
@@ -193,7 +193,7 @@ pub struct Surface {
 }
 
 /// Reads a sweep.
-pub(super) fn read_sweep(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Sweep> {
+pub(crate) fn read_sweep(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Sweep> {
     let mistakes = out.len();
     let waveforms: Vec<&str> = suite.waveforms.iter().map(|one| one.name.as_str()).collect();
     let known = format!("expected one of {}", waveforms.join(", "));
@@ -238,7 +238,7 @@ pub(super) fn read_sweep(values: &Values, suite: &Suite, out: &mut Diagnostics) 
 }
 
 /// Reads a published row.
-pub(super) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<Published> {
+pub(crate) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<Published> {
     let text = values.text("quantity");
     let Some(quantity) = MeasurementId::lookup(text) else {
         let message = format!("there is no measurement identifier `{text}`");
@@ -266,7 +266,7 @@ pub(super) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
 }
 
 /// Reads a surface.
-pub(super) fn read_surface(
+pub(crate) fn read_surface(
     values: &Values,
     suite: &Suite,
     out: &mut Diagnostics,

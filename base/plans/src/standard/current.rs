@@ -21,10 +21,10 @@ struct Term {
 }
 
 /// Symbols every suite knows.
-pub(super) const BASE: [&str; 4] = ["Ib", "In", "Iref", "Imax"];
+pub(crate) const BASE: [&str; 4] = ["Ib", "In", "Iref", "Imax"];
 
 /// Deeper chains of symbols are taken for circles.
-pub(super) const DEPTH_MAX: usize = 6;
+pub(crate) const DEPTH_MAX: usize = 6;
 
 /// Beyond these a factor is a slip of the pen.
 const FACTOR_MIN: f64 = 1e-9;
@@ -35,18 +35,18 @@ const ALTERNATIVES_MAX: usize = 4;
 
 /// What symbols stand for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ratings {
-    pub(super) connection: Connection,
-    pub(super) class: usize,
+pub(crate) struct Ratings {
+    pub(crate) connection: Connection,
+    pub(crate) class: usize,
     /// In amperes.
-    pub(super) nominal: f64,
+    pub(crate) nominal: f64,
     /// In amperes.
-    pub(super) maximum: f64,
+    pub(crate) maximum: f64,
 }
 
 impl Expression {
     /// Reads an expression; the error says what is wrong with it.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         let alternatives = text.split('|').count();
         if alternatives > ALTERNATIVES_MAX {
             return Err(format!("{alternatives} alternatives; at most {ALTERNATIVES_MAX}"));
@@ -56,7 +56,7 @@ impl Expression {
     }
 
     /// The alternative that is meant, as written, and its current in amperes.
-    pub(super) fn resolve(&self, suite: &Suite, of: &Ratings) -> Result<(String, f64), String> {
+    pub(crate) fn resolve(&self, suite: &Suite, of: &Ratings) -> Result<(String, f64), String> {
         let found = self.terms.iter().find_map(|term| {
             let amperes = term.factor * symbol(&term.symbol, suite, of, 0)?;
             Some((term.to_string(), amperes))
@@ -73,12 +73,12 @@ impl Expression {
     }
 
     /// The symbols it is made of.
-    pub(super) fn symbols(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn symbols(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().map(|term| term.symbol.as_str())
     }
 
     /// The symbols that are neither known to every suite nor to this one.
-    pub(super) fn unknown<'a>(&'a self, suite: &'a Suite) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn unknown<'a>(&'a self, suite: &'a Suite) -> impl Iterator<Item = &'a str> {
         let is_own = |symbol: &str| suite.symbols.iter().any(|row| row.name == symbol);
         self.symbols().filter(move |symbol| !BASE.contains(symbol) && !is_own(symbol))
     }

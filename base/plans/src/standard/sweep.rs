@@ -7,7 +7,7 @@ use super::model::{Connection, Evaluate, LimitFigure, Relative, Shape, Subject, 
 use super::plan::{Conditions, Coordinates, POINTS_MAX};
 
 /// All points of a test's sweep for a class.
-pub(super) fn sweep(
+pub(crate) fn sweep(
     suite: &Suite,
     test: &Test,
     claim: &Claim,
@@ -71,7 +71,7 @@ pub(super) fn sweep(
 }
 
 /// How many points a test's lists multiply to, before any of them is made.
-pub(super) fn points_wanted(test: &Test) -> usize {
+pub(crate) fn points_wanted(test: &Test) -> usize {
     let lists = [
         test.current.len().max(1),
         test.power_factor.len(),
@@ -99,12 +99,12 @@ fn temperatures(test: &Test, at: &Coordinates) -> Vec<Coordinates> {
 }
 
 /// Of a composite: what each influence by itself makes of the point at reference.
-pub(super) fn influences(test: &Test, base: &Coordinates) -> [Vec<Coordinates>; 3] {
+pub(crate) fn influences(test: &Test, base: &Coordinates) -> [Vec<Coordinates>; 3] {
     [voltages(test, base), frequencies(test, base), temperatures(test, base)]
 }
 
 /// The one limit that holds at a point for a class: its row and its figure.
-pub(super) fn limit_of(
+pub(crate) fn limit_of(
     suite: &Suite,
     test: &Test,
     claim: &Claim,
@@ -200,7 +200,7 @@ fn nothing_to_err_in(
 }
 
 /// Whether every point of a test has one limit, for each of its classes and connections.
-pub(super) fn has_limits(suite: &Suite, test: &Test) -> Result<(), String> {
+pub(crate) fn has_limits(suite: &Suite, test: &Test) -> Result<(), String> {
     let connections = suite.connections.iter().copied();
     let connections: Vec<Connection> = connections
         .filter(|one| test.connections.is_empty() || test.connections.contains(one))

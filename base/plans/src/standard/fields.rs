@@ -7,9 +7,9 @@ use super::model::{Connection, Evaluate, Relative};
 use super::published::{PUBLISHED, SURFACE, SWEEP};
 
 /// The version of the suite format.
-pub(super) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 1;
 
-pub(super) const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 10.0 };
+pub(crate) const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 10.0 };
 const VOLTAGE: Kind = Kind::Quantity { dimension: Dimension::Voltage, min: 1e-3, max: 1e6 };
 const CURRENT: Kind = Kind::Quantity { dimension: Dimension::Current, min: 1e-6, max: 1e6 };
 const FREQUENCY: Kind = Kind::Quantity { dimension: Dimension::Frequency, min: 40.0, max: 70.0 };
@@ -21,7 +21,7 @@ const ANGLE: Kind = Kind::Quantity {
 const CELSIUS: Kind = Kind::Integer { min: -60, max: 120 };
 
 /// Keys of `[suite]`.
-pub(super) static HEAD: &[Field] = &[
+pub(crate) static HEAD: &[Field] = &[
     Field::required("name", Kind::Name, "what scenarios call it"),
     Field::required("title", Kind::Text, "the standard, in a line"),
     Field::required("edition", Kind::Text, "the edition of all limits that name no other"),
@@ -51,7 +51,7 @@ pub(super) static HEAD: &[Field] = &[
 ];
 
 /// Keys of one of `missing_clauses`.
-pub(super) static MISSING_CLAUSE: &[Field] = &[
+pub(crate) static MISSING_CLAUSE: &[Field] = &[
     Field::required("clause", Kind::Text, "where in the standard"),
     Field::required("name", Kind::Name, "a short name"),
     Field::required("title", Kind::Text, "what the clause asks for"),
@@ -79,7 +79,7 @@ pub(super) static MISSING_CLAUSE: &[Field] = &[
 ];
 
 /// Keys of `[[symbol]]`.
-pub(super) static SYMBOL: &[Field] = &[
+pub(crate) static SYMBOL: &[Field] = &[
     Field::required("name", Kind::Text, "a current's name, such as `Itr`"),
     Field::default("classes", Kind::List(&Kind::Text), "[]", "classes it holds for; all if empty"),
     Field::required("value", Kind::Text, "what it is, such as `0.1 Ib | 0.05 In`"),
@@ -113,7 +113,7 @@ static MODULATION: &[Field] = &[
 ];
 
 /// Keys of `[[waveform]]`.
-pub(super) static WAVEFORM: &[Field] = &[
+pub(crate) static WAVEFORM: &[Field] = &[
     Field::required("name", Kind::Name, "what tests call it; `sine` is there already"),
     Field::required("title", Kind::Text, "what it is"),
     Field::default("voltage", Kind::List(&Kind::Table(COMPONENT)), "[]", "harmonics of voltages"),
@@ -157,7 +157,7 @@ static LIMIT: &[Field] = &[
 ];
 
 /// Keys of `[[test]]`.
-pub(super) static TEST: &[Field] = &[
+pub(crate) static TEST: &[Field] = &[
     Field::required("name", Kind::Name, "what checks select it by"),
     Field::required("title", Kind::Text, "what it is"),
     Field::default(
@@ -265,7 +265,7 @@ pub(super) static TEST: &[Field] = &[
 ];
 
 /// Keys of `[[not_simulated]]`: how suites of earlier versions wrote `missing_clauses`.
-pub(super) static NOT_SIMULATED: &[Field] = &[
+pub(crate) static NOT_SIMULATED: &[Field] = &[
     Field::required("name", Kind::Name, "what it is called"),
     Field::required("title", Kind::Text, "what it is"),
     Field::required("reason", Kind::Text, "why no simulated meter can be put to it"),
@@ -273,7 +273,7 @@ pub(super) static NOT_SIMULATED: &[Field] = &[
 ];
 
 /// The sections whose tables repeat.
-pub(super) static ROWS: [(&str, &[Field]); 7] = [
+pub(crate) static ROWS: [(&str, &[Field]); 7] = [
     ("symbol", SYMBOL),
     ("waveform", WAVEFORM),
     ("test", TEST),

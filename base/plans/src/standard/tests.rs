@@ -20,7 +20,7 @@ fn suite(name: &str) -> Suite {
     })
 }
 
-pub(crate) fn plan(name: &str, class: &str, connection: Connection) -> Plan {
+fn plan(name: &str, class: &str, connection: Connection) -> Plan {
     let suite = suite(name);
     let class = suite.class(class).unwrap();
     let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, class, connection) };

@@ -5,7 +5,7 @@ use lastmeter_units::SimDuration;
 
 use super::current::Ratings;
 use super::model::{Connection, Suite};
-use crate::check::Pattern;
+use lastmeter_params::Pattern;
 
 /// The name of the source that plays a suite's operating points: devices write
 /// `at = "source:suite"`.
@@ -169,7 +169,7 @@ impl Claim {
     }
 
     /// The claim of somebody who says nothing, for looking at a suite.
-    pub(super) fn usual(suite: &Suite, class: usize, connection: Connection) -> Self {
+    pub fn usual(suite: &Suite, class: usize, connection: Connection) -> Self {
         let (current, maximum) = suite.currents[connection as usize];
         Self {
             device: String::new(),
@@ -189,7 +189,7 @@ impl Claim {
     }
 
     /// What symbols of currents stand for, for a class.
-    pub(super) fn ratings(&self, class: usize) -> Ratings {
+    pub(crate) fn ratings(&self, class: usize) -> Ratings {
         let Self { connection, current, maximum, .. } = *self;
         Ratings { connection, class, nominal: current, maximum }
     }

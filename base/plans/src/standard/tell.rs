@@ -1,7 +1,7 @@
 //! A suite and its items in words.
 
-use super::missing::IN_THIS_PLAN;
-use super::model::{Connection, LimitFigure, Suite};
+use super::model::IN_THIS_PLAN;
+use super::model::{Connection, Limit, LimitFigure, Suite};
 use super::plan::Coordinates;
 use lastmeter_text::number;
 use lastmeter_text::{append, plural};
@@ -127,4 +127,12 @@ pub fn explain_suite(suite: &Suite) -> String {
         }
     }
     text
+}
+
+impl Limit {
+    /// `0.4 %, clause, edition; confirmed in SOURCE`.
+    pub fn told(&self) -> String {
+        let word = if self.confirmed { "confirmed" } else { "not confirmed" };
+        format!("{}, {}: {word}, {}", self.edition, self.clause, self.source)
+    }
 }

@@ -7,6 +7,10 @@ use lastmeter_units::MeasurementId;
 use super::current::Expression;
 use super::published::{Published, Surface, Sweep};
 
+/// The words for a class in which everything that was played is within its limits, and which asks
+/// for more than was played.
+pub const IN_THIS_PLAN: &str = "in the tests that this plan has";
+
 /// How a meter is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Connection {
