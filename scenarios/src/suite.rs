@@ -177,7 +177,7 @@ async fn run_one(
             why: chain(&error),
         },
     };
-    let twin = scenario.expect.as_ref().filter(|_| options.must_fail).map(|expect| Twin {
+    let twin = scenario.expected().filter(|_| options.must_fail).map(|expect| Twin {
         check: expect.check.clone(),
         verdict: expect.verdict,
         twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),

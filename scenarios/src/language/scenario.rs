@@ -4,265 +4,29 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use lastmeter_devices::{Device, DeviceFault, DeviceKind};
-use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
+use lastmeter_devices::Device;
 use lastmeter_params::{Diagnostic, Values};
 use lastmeter_plans::calibration;
 use lastmeter_plans::standard::Plan;
-use lastmeter_record::Status;
-use lastmeter_record::{Override, TimeMode};
+use lastmeter_record::Override;
+use lastmeter_sim::Streams;
 use lastmeter_sim::grid::Feeder;
-use lastmeter_sim::{Streams, Terminal};
-use lastmeter_units::{SimDuration, SimTime};
 
-use super::grid::LOAD_PREFIX;
-use super::parts;
+use super::draft::{FORMAT, Part, Section};
+use super::names::LOAD_PREFIX;
 use super::render;
-use super::sections::{FORMAT, sections};
+use super::section::check::CheckRow;
+use super::section::device::{DevicePlace, DeviceRow, build_device};
+use super::section::expect::Expect;
+use super::section::floor::FloorRow;
+use super::section::inject::Injection;
+use super::section::link::LinkRow;
+use super::section::observer::ObserverRow;
+use super::section::platform::PlatformSetup;
+use super::section::scenario::{About, Schedule};
+use super::section::source::Source;
 use super::texts::Texts;
-
-/// Which platform a scenario runs against.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlatformUse {
-    /// In the bench's own process.
-    Embedded,
-    /// As a child process, which can be killed.
-    Child,
-    /// One that runs already; the file says where.
-    Profile(PathBuf),
-}
-
-/// A source with its terminal.
-#[derive(Clone)]
-pub struct Source {
-    /// Its name.
-    pub name: String,
-    /// The registered kind's name.
-    pub kind: &'static str,
-    /// What devices are connected to; `None` if [`Scenario::unavailable`].
-    pub terminal: Option<Terminal>,
-}
-
-/// How devices and broker protect what they say to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsUse {
-    /// Not at all: plain TCP.
-    None,
-    /// TLS; devices verify the broker's certificate.
-    Server,
-    /// TLS; devices also show certificates, which bear their hardware ids.
-    Mutual,
-}
-
-/// An authority that the scenario gives, instead of one that the bench makes for the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenAuthority {
-    /// The file with its certificate, PEM.
-    pub certificate: PathBuf,
-    /// The file with its private key, PEM. Only somebody else's platform can do without: then the
-    /// bench has no certificate to issue.
-    pub key: Option<PathBuf>,
-}
-
-/// A link between devices or observers and the platform.
-#[derive(Clone)]
-pub struct LinkRow {
-    /// Its name.
-    pub name: String,
-    /// What it does to what passes it.
-    pub spec: LinkSpec,
-    pub(crate) values: Arc<Values>,
-}
-
-/// A device, to be built with [`Scenario::build_device`].
-#[derive(Clone)]
-pub struct DeviceRow {
-    /// Its name, which is also its hardware id.
-    pub name: String,
-    /// The index of the source it is connected to.
-    pub source: usize,
-    /// The registered model.
-    pub kind: &'static DeviceKind,
-    /// The index of the link it is connected through; `None`: straight to the platform.
-    pub via: Option<usize>,
-    /// Wall time a message may stay unacknowledged before the connection counts as lost.
-    pub acknowledge_limit: Duration,
-    /// MQTT keep-alive in wall time; zero: none.
-    pub keep_alive: Duration,
-    /// `TCP_NODELAY` of its connection.
-    pub nodelay: bool,
-    /// The values of its table, which devices made by `count` share.
-    pub(crate) values: Arc<Values>,
-}
-
-/// A subscriber of the bench, which receives what devices publish.
-#[derive(Clone)]
-pub struct ObserverRow {
-    /// Its name.
-    pub name: String,
-    /// The index of the link it is connected through; `None`: straight to the platform.
-    pub via: Option<usize>,
-    /// The indices of the devices whose messages it subscribes to, in order.
-    pub devices: Vec<usize>,
-    /// Whether it has a connection for each of them, or one for all.
-    pub per_device: bool,
-}
-
-/// How the floor is measured, before and after a run in real time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FloorRow {
-    /// Echo messages, and as many timer probes.
-    pub messages: u32,
-    /// From one echo message to the next.
-    pub period: Duration,
-    /// The index of the link the echo goes through; `None`: straight to the platform.
-    pub via: Option<usize>,
-}
-
-/// What an injection does.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// A fault of a device.
-    Device {
-        /// The device's index.
-        device: usize,
-        /// What it is told.
-        fault: DeviceFault,
-    },
-    /// Something that happens to a source; its terminal knows of it from the beginning.
-    Source {
-        /// The source's index.
-        source: usize,
-    },
-    /// A command to a device through the platform.
-    Command {
-        /// The device's index.
-        device: usize,
-        /// The command.
-        command: String,
-        /// Its parameters.
-        parameters: BTreeMap<String, String>,
-        /// Whether the device has to refuse it.
-        refused: bool,
-    },
-    /// The platform's child process is killed and started again.
-    KillPlatform,
-    /// A link gets worse. What ends at an instant ends before what begins then.
-    Impair {
-        /// The link's index.
-        link: usize,
-        /// What is put on top of it.
-        change: Box<Impairment>,
-        /// When that is over, since the start; `None`: not before the end.
-        until: Option<SimDuration>,
-        /// The indices of the devices whose connections it is about, all of which go through the
-        /// link; `None`: whatever goes through it.
-        devices: Option<Vec<usize>>,
-    },
-    /// A link breaks. What ends at an instant ends before what begins then.
-    Disconnect {
-        /// The link's index.
-        link: usize,
-        /// How it breaks.
-        how: Breakage,
-        /// When it is mended, since the start; `None`: not before the end.
-        until: Option<SimDuration>,
-        /// As with [`Action::Impair`].
-        devices: Option<Vec<usize>>,
-    },
-}
-
-/// Something that is done to the bench at an instant.
-#[derive(Clone)]
-pub struct Injection {
-    /// Its name, if it has one.
-    pub name: Option<String>,
-    /// The registered kind's name.
-    pub kind: &'static str,
-    /// When, since the start.
-    pub at: SimDuration,
-    /// What.
-    pub action: Action,
-    pub(crate) values: Arc<Values>,
-}
-
-impl Injection {
-    /// Its keys beside name, time and kind as one line of TOML, for people.
-    pub fn detail(&self) -> String {
-        let own = self.values.to_toml();
-        let mut keys: Vec<&str> = own.lines().collect();
-        keys.retain(|line| {
-            !["name = ", "at = ", "kind = "].iter().any(|key| line.starts_with(key))
-        });
-        keys.join(", ")
-    }
-}
-
-/// A check; the package of the checks reads it again from the resolved scenario.
-#[derive(Clone)]
-pub struct CheckRow {
-    /// Its name.
-    pub name: String,
-    /// The registered kind's name.
-    pub kind: &'static str,
-    /// The requirements it covers.
-    pub covers: Vec<String>,
-    pub(crate) values: Arc<Values>,
-}
-
-/// How a must-fail twin has to end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expect {
-    /// How the named check has to end: [`Status::Fail`] or [`Status::Inconclusive`].
-    pub verdict: Status,
-    /// The check that has to end so; no other may fail or end in error.
-    pub check: String,
-    /// The scenario it mirrors.
-    pub twin_scenario: String,
-    /// The check it mirrors.
-    pub twin_check: String,
-}
-
-/// What a scenario is called and what it is about.
-#[derive(Clone)]
-pub struct About {
-    /// Its name.
-    pub name: String,
-    /// One line for the head of a report.
-    pub title: Option<String>,
-    /// What it is about.
-    pub description: Option<String>,
-    /// Words to select it by.
-    pub tags: Vec<String>,
-}
-
-/// When a scenario happens, and by which clock and dice.
-#[derive(Clone)]
-pub struct Schedule {
-    /// Whether it runs as fast as it can, or by the clock on the wall.
-    pub time: TimeMode,
-    /// Event time of the first sample.
-    pub start: SimTime,
-    /// How long it lasts.
-    pub duration: SimDuration,
-    /// Where all randomness comes from.
-    pub seed: u64,
-}
-
-/// The platform under test, and how the bench speaks to it.
-#[derive(Clone)]
-pub struct PlatformSetup {
-    /// Which platform it is.
-    pub choice: PlatformUse,
-    /// Whether the tenant accepts the identifiers of Table 2 only.
-    pub strict_table2: bool,
-    /// What is between devices and broker.
-    pub tls: TlsUse,
-    /// Who vouches for them, unless the bench makes an authority for the run.
-    pub authority: Option<GivenAuthority>,
-}
 
 /// What makes the voltages and currents that devices measure.
 #[derive(Clone)]
@@ -297,13 +61,13 @@ pub(crate) struct Written {
     pub(crate) files: BTreeMap<String, String>,
     /// Each table with its section, in the order of a file; those of `[platform]` and `[floor]`
     /// also where they are left out and say what is done.
-    pub(crate) tables: Vec<(&'static str, Arc<Values>)>,
+    pub(crate) tables: Vec<(&'static Section, Arc<Values>)>,
 }
 
 impl Written {
     /// The values of a section that stands once, if it does.
     pub(crate) fn single(&self, section: &str) -> Option<&Arc<Values>> {
-        self.tables.iter().find(|(name, _)| *name == section).map(|(_, values)| values)
+        self.tables.iter().find(|(known, _)| known.name == section).map(|(_, values)| values)
     }
 }
 
@@ -330,8 +94,8 @@ pub struct Scenario {
     pub injections: Vec<Injection>,
     /// The checks.
     pub checks: Vec<CheckRow>,
-    /// How it has to end, if it is a must-fail twin.
-    pub expect: Option<Expect>,
+    /// What sections build from nothing but their own tables.
+    pub(crate) parts: Vec<Part>,
     /// What it plays.
     pub(crate) plans: PlayedPlans,
     /// What it was loaded from.
@@ -347,6 +111,16 @@ impl Scenario {
     /// What its `[suite]` plays and judges, if it has one.
     pub fn plan(&self) -> Option<&Plan> {
         self.plans.suite.as_deref()
+    }
+
+    /// What a section has built of this type from its own tables.
+    pub fn part<T: 'static>(&self) -> Option<&T> {
+        self.parts.iter().find_map(|part| part.downcast_ref())
+    }
+
+    /// How it has to end, if it is a must-fail twin.
+    pub fn expected(&self) -> Option<&Expect> {
+        self.part()
     }
 
     /// The network of its `[grid]` with what flows in it, if it has one.
@@ -440,13 +214,13 @@ impl Scenario {
         let row = &self.devices[index];
         let terminal = self.plant.sources[row.source].terminal.as_ref()?;
         let mut diagnostics = lastmeter_params::Diagnostics::new();
-        let place = parts::DevicePlace {
+        let place = DevicePlace {
             name: &row.name,
             start: self.schedule.start,
             streams: self.streams(),
             terminal,
         };
-        parts::build_device(row.kind, &row.values, &place, &mut diagnostics)
+        build_device(row.kind, &row.values, &place, &mut diagnostics)
     }
 
     /// The scenario with every default and override written out: a scenario file that means the
@@ -454,10 +228,8 @@ impl Scenario {
     pub fn resolved_toml(&self) -> String {
         let mut text = format!("format = {FORMAT}\n");
         for (section, values) in &self.written.tables {
-            let repeats = sections().iter().any(|known| known.name == *section);
-            let (open, close) = if repeats { ("[[", "]]") } else { ("[", "]") };
             // Writing to a String cannot fail.
-            let _ = write!(text, "\n{open}{section}{close}\n{}", values.to_toml());
+            let _ = write!(text, "\n{}\n{}", section.header(), values.to_toml());
         }
         text
     }
@@ -466,7 +238,7 @@ impl Scenario {
     pub fn same_meaning(&self, other: &Self) -> bool {
         let (own, other) = (&self.written.tables, &other.written.tables);
         let mut both = own.iter().zip(other);
-        own.len() == other.len() && both.all(|(a, b)| a.0 == b.0 && a.1.same_values(&b.1))
+        own.len() == other.len() && both.all(|(a, b)| a.0.name == b.0.name && a.1.same_values(&b.1))
     }
 }
 

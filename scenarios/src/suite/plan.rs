@@ -83,8 +83,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let before = loaded.items.len();
     let (items, twins) = loaded.items.into_iter().partition(|(named, item)| match item {
         Item::Broken(_) => true,
-        Item::Run(scenario) if options.must_fail => scenario.expect.is_some(),
-        Item::Run(scenario) => *named || scenario.expect.is_none(),
+        Item::Run(scenario) if options.must_fail => scenario.expected().is_some(),
+        Item::Run(scenario) => *named || scenario.expected().is_none(),
     });
     loaded.items = items;
     if loaded.items.is_empty() {
@@ -175,12 +175,12 @@ impl Loaded {
                 Item::Broken(_) => None,
             })
         };
-        let originals = || scenarios().filter(|scenario| scenario.expect.is_none());
+        let originals = || scenarios().filter(|scenario| scenario.expected().is_none());
         if originals().next().is_none() {
             return Ok(());
         }
         for twin in scenarios() {
-            let Some(expect) = &twin.expect else { continue };
+            let Some(expect) = twin.expected() else { continue };
             let has_check = |scenario: &Scenario| {
                 scenario.about.name == expect.twin_scenario
                     && scenario.checks.iter().any(|check| check.name == expect.twin_check)

@@ -253,7 +253,7 @@ fn a_twin_may_expect_that_nothing_can_be_said() {
     let twin =
         "[expect]\nverdict = \"inconclusive\"\ncheck = \"readings-once\"\ntwin_of = \"a/b\"\n";
     let scenario = load(&format!("{LINKED}{twin}")).unwrap();
-    let expect = scenario.expect.as_ref().unwrap();
+    let expect = scenario.expected().unwrap();
     assert_eq!(expect.verdict, lastmeter_record::Status::Inconclusive);
     assert!(load(&scenario.resolved_toml()).unwrap().same_meaning(&scenario));
     let found = mistakes(&format!("{LINKED}{}", twin.replace("inconclusive", "skipped")));

@@ -24,7 +24,7 @@ fn a_scenario_is_loaded_with_its_references_resolved() {
     let device = scenario.build_device(0).unwrap();
     assert_eq!(device.report_period(), SimDuration::from_seconds(10));
     assert_eq!(scenario.checks[0].covers, ["F-04", "C-04"]);
-    assert_eq!(scenario.expect, None);
+    assert_eq!(scenario.expected(), None);
     assert_eq!(scenario.unavailable(), None);
 }
 
