@@ -20,7 +20,7 @@ use crate::suite::{tell, write_out};
 
 mod explain;
 mod faults;
-mod read;
+pub(crate) mod read;
 mod series;
 mod show;
 #[cfg(test)]
@@ -29,7 +29,6 @@ mod tests;
 pub(crate) use explain::explain;
 pub use faults::ShortCircuits;
 pub use lastmeter_grid::short_circuit::Scaling;
-pub(crate) use read::understood;
 pub use read::{Origin, Read, read};
 
 /// How to print.

@@ -82,12 +82,12 @@ fn tell_valid(file: &Path, scenario: &Scenario, json: bool, color: bool) {
         return;
     }
     let note = note.map(|reason| format!("  (cannot run here: {reason})"));
-    let warnings = match scenario.warnings().len() {
+    let warnings = match scenario.written.warnings.len() {
         0 => String::new(),
         count => format!("  ({})", plural(count, "warning")),
     };
     tell_out(&format!("ok  {}{}{warnings}", file.display(), note.unwrap_or_default()));
-    if !scenario.warnings().is_empty() {
+    if !scenario.written.warnings.is_empty() {
         tell(&scenario.render_warnings(color));
     }
 }
@@ -130,22 +130,21 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         _ => {}
     }
     let rows: Vec<_> = language::registry()
-        .into_iter()
-        .filter(|row| what.is_none_or(|what| what == row.heading))
+        .filter(|(section, _)| what.is_none_or(|what| what == section.heading))
         .collect();
     if json {
-        let values: Vec<_> = rows
-            .iter()
-            .map(|row| json!({ "section": row.section, "name": row.name, "summary": row.summary }))
-            .collect();
+        let values = rows.iter().map(|(section, row)| {
+            json!({ "section": section.name, "name": row.name, "summary": row.summary })
+        });
+        let values: Vec<_> = values.collect();
         tell_out(&json!({ "format_version": 1, "registered": values }).to_string());
         return ExitCode::Passed;
     }
-    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let width = rows.iter().map(|(_, row)| row.name.len()).max().unwrap_or(0);
     let mut heading = "";
-    for row in &rows {
-        if row.heading != heading {
-            heading = row.heading;
+    for (section, row) in &rows {
+        if section.heading != heading {
+            heading = section.heading;
             tell_out(&format!("{heading}:"));
         }
         tell_out(&format!("  {:width$}  {}", row.name, row.summary));
@@ -343,7 +342,7 @@ pub fn explain(name: &str) -> ExitCode {
         tell_out(&texts.join("\n\n"));
         return ExitCode::Passed;
     }
-    let names = language::registry().into_iter().map(|row| row.name);
+    let names = language::registry().map(|(_, row)| row.name);
     let names = names.chain(language::section_names());
     let names = names.chain(EMBEDDED.iter().map(|(name, _)| *name));
     let names = names.chain(Reason::ALL.iter().map(|reason| reason.word()));

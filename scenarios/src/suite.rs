@@ -191,7 +191,7 @@ fn suite_run(scenario: &Scenario, outcome: Outcome) -> SuiteRun {
     SuiteRun {
         folder: Some(scenario.about.name.clone()),
         scenario: scenario.about.name.clone(),
-        file: Some(scenario.path().display().to_string()),
+        file: Some(scenario.written.path.display().to_string()),
         twin: None,
         outcome,
     }
@@ -223,7 +223,7 @@ fn broken_run(broken: &Broken) -> SuiteRun {
 /// The command that repeats one run of a suite.
 fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
     let mut command = vec!["lastmeter".to_owned(), "run".to_owned()];
-    command.push(scenario.path().display().to_string());
+    command.push(scenario.written.path.display().to_string());
     for change in &options.load.overrides {
         command.extend(["--set".to_owned(), change.clone()]);
     }

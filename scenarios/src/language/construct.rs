@@ -9,7 +9,6 @@ use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Values, measurement_help};
 use lastmeter_plans::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
-use lastmeter_record::TimeMode;
 use lastmeter_reports::CheckContext;
 use lastmeter_reports::check::each_row_has_its_check;
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
@@ -26,6 +25,7 @@ use super::section::device::{self, DEVICE, DevicePlace, build_device};
 use super::section::grid;
 use super::section::inject::{self, INJECT, InjectKind};
 use super::section::link::LINK;
+use super::section::scenario::{SCENARIO, head, is_in_real_time};
 use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
 use super::section::suite::{self, SUITE};
 use super::warnings;
@@ -58,8 +58,8 @@ impl Draft<'_> {
         (files, plans): (&Files<'_>, &Plans),
         out: &mut Diagnostics,
     ) -> Parts {
-        let seed = self.head_values().map_or(0, |head| head.integer("seed") as u64);
-        let streams = Streams::new(seed);
+        let head = head(self);
+        let streams = Streams::new(head.map_or(0, |head| head.seed));
         let mut unavailable = None;
         let mut terminals: Vec<Option<Terminal>> = self
             .rows(&SOURCE)
@@ -68,7 +68,7 @@ impl Draft<'_> {
             .map(|(source, row)| {
                 let place = SourcePlace {
                     streams,
-                    duration: self.head_values().and_then(|head| head.duration_opt("duration")),
+                    duration: head.and_then(|head| head.duration),
                     injections: self.injections_into(source, references),
                 };
                 match build_source(source::kind_of(row)?, row.values.as_ref()?, &place, files, out)
@@ -168,15 +168,12 @@ impl Draft<'_> {
         streams: Streams,
         out: &mut Diagnostics,
     ) -> Devices {
-        let start = self.head_values().and_then(|head| head.instant_opt("start"));
-        let start = start.unwrap_or_default();
+        let start = head(self).map(|head| head.start).unwrap_or_default();
         let device = |(row, source): (&Row<'_>, &Option<usize>)| {
             let source = (*source)?;
             let terminal = terminals.get(source)?.as_ref();
-            match self.rows(&SOURCE).get(source) {
-                Some(source) => device::has_spectrum_to_work_on(row, source, terminal, out)?,
-                None => device::suite_has_spectra(row, terminal, out)?,
-            }
+            let written = self.rows(&SOURCE).get(source);
+            device::has_spectrum_to_work_on(row, written, terminal, out)?;
             let terminal = terminal?;
             let name = row.name()?;
             let place = DevicePlace { name, start, streams, terminal };
@@ -195,8 +192,7 @@ impl Draft<'_> {
     ) {
         warnings::has_devices(self, out);
         let planned = plans.duration();
-        let duration =
-            planned.or_else(|| self.head_values().and_then(|head| head.duration_opt("duration")));
+        let duration = planned.or_else(|| head(self)?.duration);
         let tables = self.rows(&DEVICE).iter().zip(devices).zip(&references.source_of_table);
         for ((row, device), source) in tables {
             if let (Some(device), Some(duration)) = (device, duration) {
@@ -236,12 +232,12 @@ impl Draft<'_> {
 
     /// Looks whether each command could be carried out by the device it is for.
     fn hold_commands(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
-        let time = self.head_values().map_or("virtual", |head| head.text("time"));
+        let in_real_time = is_in_real_time(self);
         for (row, device) in self.rows(&INJECT).iter().zip(&references.device_of_injection) {
             let device = device.and_then(|device| references.devices.get(device));
             let device = device.and_then(|(_, table)| devices.get(*table)?.as_deref());
             if let (Some(InjectKind::Command), Some(device)) = (inject::kind_of(row), device) {
-                inject::can_be_given(row, device, time == "real", out);
+                inject::can_be_given(row, device, in_real_time, out);
             }
         }
     }
@@ -291,7 +287,7 @@ impl Draft<'_> {
         (files, plans): (&BTreeMap<String, String>, &Plans),
         out: &mut Diagnostics,
     ) {
-        let scenario = self.head_values().map_or("", |head| head.text("name"));
+        let scenario = self.values(&SCENARIO).map_or("", |head| head.text("name"));
         let planned_devices = self.planned_devices(references, devices);
         let planned = self.planned(references, plans.duration(), &planned_devices);
         for (row, of) in self.rows(&CHECK).iter().zip(&references.devices_of_check) {
@@ -364,12 +360,7 @@ impl Draft<'_> {
         planned: Option<SimDuration>,
         devices: &'b [PlannedDevice<'b>],
     ) -> Option<Planned<'b>> {
-        let head = self.head_values()?;
-        let mode = |word: &str| match word {
-            "real" => TimeMode::Real,
-            _ => TimeMode::Virtual,
-        };
-        let time = mode(head.text("time"));
+        let head = head(self)?;
         let breakages = self.rows(&INJECT).iter().zip(&references.target_of_injection);
         let breakages = breakages.filter_map(|(row, target)| match inject::kind_of(row)? {
             InjectKind::Kill => Some(Breakage { what: Broken::Platform, ends: true }),
@@ -385,9 +376,9 @@ impl Draft<'_> {
             Some(((*device)?, row.values.as_ref()?.duration("at")))
         });
         Some(Planned {
-            time,
-            time_in_file: head.text_opt("time_in_file").map_or(time, mode),
-            duration: planned.or(head.duration_opt("duration"))?,
+            time: head.time,
+            time_in_file: head.time_in_file,
+            duration: planned.or(head.duration)?,
             devices,
             observers: &references.observers,
             via_of_observer: &references.via_of_observer,

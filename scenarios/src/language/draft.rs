@@ -164,11 +164,7 @@ pub(crate) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// The tables of a section.
     pub(crate) fn rows(&self, section: &Section) -> &[Row<'a>] {
-        self.rows_of(section.name)
-    }
-
-    fn rows_of(&self, section: &str) -> &[Row<'a>] {
-        let found = self.sections.iter().find(|(known, _)| known.name == section);
+        let found = self.sections.iter().find(|(known, _)| known.name == section.name);
         found.map_or(&[], |(_, rows)| rows)
     }
 
@@ -180,11 +176,6 @@ impl<'a> Draft<'a> {
     /// The values of a section that stands once, if it is there and has no mistake.
     pub(crate) fn values(&self, section: &Section) -> Option<&Arc<Values>> {
         self.single(section)?.values.as_ref()
-    }
-
-    /// The values of `[scenario]`.
-    pub(crate) fn head_values(&self) -> Option<&Values> {
-        self.rows_of("scenario").first()?.values.as_deref()
     }
 
     /// Whether all tables of a section were read.

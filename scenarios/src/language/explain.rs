@@ -2,19 +2,18 @@
 
 use std::fmt::Write as _;
 
-use lastmeter_params::{Code, Field, Kind, Presence, describe_kind};
+use lastmeter_params::{Code, Entry, Field, Kind, Presence, describe_kind};
 
 use super::draft::{Section, once_first};
-use super::registered::{Registered, registry};
-use super::section::SECTIONS;
+use super::section::{SECTIONS, registry};
 
 /// All there is to know about a registered name, a section or an error code; `None` if it is none.
 pub fn explain(name: &str) -> Option<String> {
     if let Some(code) = Code::lookup(name) {
         return Some(format!("{code}: {}\n\n{}\n", code.title(), wrap(code.description())));
     }
-    let registered = registry().into_iter().filter(|registered| registered.name == name);
-    let mut texts: Vec<String> = registered.map(|registered| of_registered(&registered)).collect();
+    let registered = registry().filter(|(_, entry)| entry.name == name);
+    let mut texts: Vec<String> = registered.map(|(section, it)| of_entry(section, it)).collect();
     texts.extend(once_first(SECTIONS).filter(|section| section.name == name).map(of_section));
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
@@ -28,10 +27,9 @@ fn of_section(section: &Section) -> String {
     format!("{}\n\n{doc}\n\n{fields}{kinds}", section.header())
 }
 
-fn of_registered(registered: &Registered) -> String {
-    let Registered { section, name, summary, description, fields, .. } = *registered;
-    let common = SECTIONS.iter().find(|known| known.name == section);
-    let common = common.map_or(&[][..], |section| section.fields);
+fn of_entry(section: &Section, entry: Entry) -> String {
+    let Entry { name, summary, description, fields } = entry;
+    let Section { name: section, fields: common, .. } = *section;
     let own = if fields.is_empty() {
         String::new()
     } else {

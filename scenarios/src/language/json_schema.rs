@@ -15,7 +15,7 @@ pub fn json_schema() -> Value {
     );
     let mut required = vec!["format"];
     for section in once_first(SECTIONS) {
-        let schema = if section.repeats { rows(section) } else { single(section) };
+        let schema = of_section(section);
         match section.within() {
             Some((outer, key)) => properties[outer]["properties"][key] = schema,
             None => _ = properties.insert(section.name.to_owned(), schema),
@@ -32,18 +32,16 @@ pub fn json_schema() -> Value {
     })
 }
 
-/// The schema of a section that stands once.
-fn single(section: &Section) -> Value {
-    let mut object = schema::object(&[section.fields]);
-    object["description"] = json!(section.doc);
-    object
-}
-
-/// The schema of a section's list: each table is one of the registered kinds, if there are kinds.
-fn rows(section: &Section) -> Value {
+/// The schema of a section's table, or of its list: each is one of the registered kinds, if there
+/// are kinds.
+fn of_section(section: &Section) -> Value {
     let Some((kind_key, _)) = section.kind else {
-        let items = schema::object(&[section.fields]);
-        return json!({ "type": "array", "description": section.doc, "items": items });
+        let mut table = schema::object(&[section.fields]);
+        if section.repeats {
+            return json!({ "type": "array", "description": section.doc, "items": table });
+        }
+        table["description"] = json!(section.doc);
+        return table;
     };
     let table = |entry: &lastmeter_params::Entry| {
         let mut table = schema::object(&[section.fields, entry.fields]);

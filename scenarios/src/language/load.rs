@@ -194,15 +194,11 @@ pub(crate) fn failure(diagnostics: Vec<Diagnostic>, texts: Texts) -> LoadFailure
 /// A suite file where a scenario is due: its mistakes, or that it is none.
 fn suite_instead(text: &str, texts: Texts) -> LoadFailure {
     let mistakes = lastmeter_plans::standard::Suite::read(text).err().unwrap_or_default();
-    let mut diagnostics = Diagnostics::new();
     if mistakes.is_empty() {
-        let message = "this is a suite without mistakes, and no scenario";
-        let help =
-            Some("name it with `standard` of `[suite]`, or run `lastmeter accuracy`".to_owned());
-        let label = "needs a scenario to be played in";
-        let code = Code::DOES_NOT_FIT;
-        diagnostics.report_with_help(code, FILE_START, message, label, help);
+        let help = "name it with `standard` of `[suite]`, or run `lastmeter accuracy`".to_owned();
+        return instead("this is a suite without mistakes, and no scenario", help, texts);
     }
+    let mut diagnostics = Diagnostics::new();
     for mistake in mistakes {
         diagnostics.push(mistake);
     }
@@ -211,15 +207,18 @@ fn suite_instead(text: &str, texts: Texts) -> LoadFailure {
 
 /// A network where a scenario is due.
 fn network_instead(path: &Path, texts: Texts) -> LoadFailure {
-    let mut diagnostics = Diagnostics::new();
-    let message = "this is a network, and no scenario";
     let name = path.display();
-    let help = Some(format!(
+    let help = format!(
         "solve it with `lastmeter grid {name}`, or name it with `file` of `[grid]` in a scenario"
-    ));
-    let label = "needs a scenario to be played in";
-    let code = Code::DOES_NOT_FIT;
-    diagnostics.report_with_help(code, FILE_START, message, label, help);
+    );
+    instead("this is a network, and no scenario", help, texts)
+}
+
+/// Something else where a scenario is due.
+fn instead(message: &str, help: String, texts: Texts) -> LoadFailure {
+    let mut diagnostics = Diagnostics::new();
+    let (code, label) = (Code::DOES_NOT_FIT, "needs a scenario to be played in");
+    diagnostics.report_with_help(code, FILE_START, message, label, Some(help));
     LoadFailure { diagnostics: diagnostics.into_sorted(), texts }
 }
 

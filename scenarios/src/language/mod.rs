@@ -8,7 +8,6 @@
 //!
 //! It never runs anything, and reads no files but the scenario and those it names.
 
-mod assemble;
 mod construct;
 mod draft;
 mod explain;
@@ -22,7 +21,6 @@ mod overrides;
 mod plans;
 mod read;
 mod references;
-mod registered;
 mod render;
 mod resolve;
 mod scenario;
@@ -37,7 +35,6 @@ pub use json_schema::json_schema;
 pub use lastmeter_record::TimeMode;
 pub use load::{LoadOptions, time_word};
 pub(crate) use load::{Meant, failure};
-pub use registered::{Registered, registry, section_names};
 pub use scenario::Scenario;
 pub use section::check::CheckRow;
 pub use section::device::DeviceRow;
@@ -50,6 +47,7 @@ pub use section::observer::ObserverRow;
 pub use section::platform::{GivenAuthority, PlatformSetup, PlatformUse, TlsUse};
 pub use section::scenario::{About, Schedule};
 pub use section::source::Source;
+pub(crate) use section::{registry, section_names};
 pub use texts::{Place, Texts};
 
 #[cfg(test)]

@@ -94,20 +94,14 @@ pub(crate) fn apply(
     (option, text): (&str, &str),
     texts: &mut Texts,
     changes: &mut Changes,
-    diagnostics: &mut Diagnostics,
+    out: &mut Diagnostics,
 ) {
     let source = texts.add(option, text);
     let whole = Span { source, start: 0, end: text.len() };
     let Some((address, _)) = text.split_once('=') else {
         let message = "an override has an address, `=` and a value";
         let help = "write for example `--set scenario.duration=\"10 min\"`".to_owned();
-        diagnostics.report_with_help(
-            Code::OVERRIDE_FORM,
-            whole,
-            message,
-            "no `=` here",
-            Some(help),
-        );
+        out.report_with_help(Code::OVERRIDE_FORM, whole, message, "no `=` here", Some(help));
         return;
     };
     let start = address.len() - address.trim_start().len();
@@ -124,14 +118,14 @@ pub(crate) fn apply(
             let one = |(at, kind): (usize, &String)| format!("`{head}.{}.{key}`{kind}", at + 1);
             let each: Vec<String> = kinds.iter().enumerate().map(one).collect();
             let help = Some(format!("write {}", each.join(" or ")));
-            diagnostics.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
+            out.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
         }
         Err(Unfit::Nothing) if !root.incomplete => {
             let near = nearest_address(root, address);
             let message = format!("`{address}` addresses nothing in this scenario");
             let help = near.map(|near| format!("did you mean `{near}`?"));
             let label = "no such value";
-            diagnostics.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
+            out.report_with_help(Code::OVERRIDE_ADDRESS, span, message, label, help);
         }
         Err(Unfit::Nothing) => {}
     }

@@ -9,6 +9,7 @@ use lastmeter_units::SimDuration;
 use super::section::grid::Grid;
 
 /// What a source of its own plays: at most one of them is there.
+#[derive(Clone)]
 pub(crate) struct Plans {
     pub(crate) suite: Option<Arc<Plan>>,
     pub(crate) calibration: Option<Arc<calibration::Plan>>,

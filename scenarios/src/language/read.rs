@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lastmeter_params::{
-    Code, Diagnostics, Entry, Field, Node, NodeValue, Span, Table, nearest, read_named_table,
+    Code, Diagnostics, Entry, Node, NodeValue, Span, Table, nearest, read_named_table,
 };
 
 use super::draft::{Draft, FILE_START, FORMAT, Row, Section, once_first};
@@ -34,9 +34,8 @@ pub(crate) fn draft<'a>(
 fn check_root(
     root: &Table,
     sections: &'static [&'static Section],
-    diagnostics: &mut Diagnostics,
+    out: &mut Diagnostics,
 ) -> Vec<&'static str> {
-    let file = FILE_START;
     let known = once_first(sections).filter(|it| it.within().is_none()).map(|it| it.name);
     let known: Vec<&'static str> = std::iter::once("format").chain(known).collect();
     let mut meant = Vec::new();
@@ -53,19 +52,19 @@ fn check_root(
         };
         let message = format!("unknown section or key `{}`", entry.key);
         let label = "not part of a scenario";
-        diagnostics.report_with_help(Code::UNKNOWN_KEY, entry.key_span, message, label, Some(help));
+        out.report_with_help(Code::UNKNOWN_KEY, entry.key_span, message, label, Some(help));
     }
     match root.get("format") {
         None if root.incomplete || meant.contains(&"format") => {}
-        None => diagnostics.report_with_help(
+        None => out.report_with_help(
             Code::MISSING_KEY,
-            file,
+            FILE_START,
             "key `format` is missing",
             "a scenario begins with its format version",
             Some(format!("write `format = {FORMAT}` on the first line")),
         ),
         Some(Node { value: NodeValue::Integer(FORMAT) | NodeValue::Invalid, .. }) => {}
-        Some(node) => diagnostics.report(
+        Some(node) => out.report(
             Code::FORMAT_VERSION,
             node.span,
             "this version of lastmeter reads another format",
@@ -75,7 +74,7 @@ fn check_root(
     if root.get("scenario").is_none() && !root.incomplete && !meant.contains(&"scenario") {
         let help = "write `[scenario]` with at least `name` and `duration`".to_owned();
         let message = "table `[scenario]` is missing";
-        diagnostics.report_with_help(Code::MISSING_KEY, file, message, "in this file", Some(help));
+        out.report_with_help(Code::MISSING_KEY, FILE_START, message, "in this file", Some(help));
     }
     meant
 }
@@ -85,7 +84,7 @@ fn single<'a>(
     root: &'a Table,
     section: &Section,
     inner: &[&str],
-    diagnostics: &mut Diagnostics,
+    out: &mut Diagnostics,
 ) -> Option<Row<'a>> {
     let (name, fields) = (section.name, section.fields);
     let node = root.get(name)?;
@@ -93,14 +92,14 @@ fn single<'a>(
         NodeValue::Table(table) => {
             let mut own = table.clone();
             own.entries.retain(|entry| !inner.contains(&entry.key.as_str()));
-            let values = read_named_table(&own, node.span, (Some(name), &[fields]), diagnostics);
+            let values = read_named_table(&own, node.span, (Some(name), &[fields]), out);
             Some(Row { table, span: node.span, kind: None, values: values.map(Arc::new) })
         }
         NodeValue::Invalid => None,
         value => {
             let message = format!("`{name}` is one table, and this is {}", value.describe());
             let help = format!("write `[{name}]` with single brackets, once");
-            diagnostics.report_with_help(
+            out.report_with_help(
                 Code::WRONG_KIND,
                 node.span,
                 message,
@@ -122,16 +121,12 @@ pub(crate) fn place_of<'a>(root: &'a Table, section: &Section) -> Option<&'a Nod
 }
 
 /// The tables of a section that repeats, with their places.
-fn tables<'a>(
-    root: &'a Table,
-    section: &Section,
-    diagnostics: &mut Diagnostics,
-) -> Vec<(&'a Table, Span)> {
+fn tables<'a>(root: &'a Table, section: &Section, out: &mut Diagnostics) -> Vec<(&'a Table, Span)> {
     let list = match place_of(root, section).map(|node| (&node.value, node.span)) {
         Some((NodeValue::Array(list), _)) => list.as_slice(),
         None | Some((NodeValue::Invalid, _)) => &[],
         Some((_, span)) => {
-            report_no_table(section, span, diagnostics);
+            report_no_table(section, span, out);
             &[]
         }
     };
@@ -140,39 +135,35 @@ fn tables<'a>(
         match &node.value {
             NodeValue::Table(table) => tables.push((table, node.span)),
             NodeValue::Invalid => {}
-            _ => report_no_table(section, node.span, diagnostics),
+            _ => report_no_table(section, node.span, out),
         }
     }
     tables
 }
 
 /// Reads the tables of a section that repeats.
-fn rows<'a>(root: &'a Table, section: &Section, diagnostics: &mut Diagnostics) -> Vec<Row<'a>> {
+fn rows<'a>(root: &'a Table, section: &Section, out: &mut Diagnostics) -> Vec<Row<'a>> {
     let entries = (section.entries)();
-    let tables = tables(root, section, diagnostics).into_iter();
+    let tables = tables(root, section, out).into_iter();
     let row = |(table, span)| {
-        let (kind, values) = match section.kind {
-            None => {
-                let named = (Some(section.name), &[section.fields][..]);
-                (None, read_named_table(table, span, named, diagnostics))
-            }
-            Some(kind) => {
-                let entry = kind_of((table, span), (section, kind), &entries, diagnostics);
-                let values = entry.and_then(|entry| {
-                    let fields: &[&[Field]] = &[section.fields, entry.fields];
-                    read_named_table(table, span, (Some(entry.name), fields), diagnostics)
-                });
-                (entry.map(|entry| entry.name), values)
-            }
+        let of_kind = |kind| kind_of((table, span), (section, kind), &entries, out);
+        let entry = section.kind.map(of_kind);
+        let values = match entry {
+            None => Some((section.name, &[][..])),
+            Some(entry) => entry.map(|entry| (entry.name, entry.fields)),
         };
+        let values = values.and_then(|(name, own)| {
+            read_named_table(table, span, (Some(name), &[section.fields, own]), out)
+        });
+        let kind = entry.flatten().map(|entry| entry.name);
         Row { table, span, kind, values: values.map(Arc::new) }
     };
     tables.map(row).collect()
 }
 
-fn report_no_table(section: &Section, span: Span, diagnostics: &mut Diagnostics) {
+fn report_no_table(section: &Section, span: Span, out: &mut Diagnostics) {
     let name = section.name;
-    diagnostics.report_with_help(
+    out.report_with_help(
         Code::WRONG_KIND,
         span,
         format!("`{name}` is a section whose tables repeat"),
@@ -186,18 +177,18 @@ fn kind_of(
     (table, span): (&Table, Span),
     (section, (key, noun)): (&Section, (&str, &str)),
     entries: &[Entry],
-    diagnostics: &mut Diagnostics,
+    out: &mut Diagnostics,
 ) -> Option<Entry> {
     let names = || entries.iter().map(|entry| entry.name);
     let Some(node) = table.get(key) else {
-        report_missing_kind((table, span), (section, (key, noun)), entries, diagnostics);
+        report_missing_kind((table, span), (section, (key, noun)), entries, out);
         return None;
     };
     let NodeValue::String(text) = &node.value else {
         if node.value != NodeValue::Invalid {
             let found = node.value.describe();
             let message = format!("`{key}` takes text, and this is {found}");
-            diagnostics.report(Code::WRONG_KIND, node.span, message, "expected text");
+            out.report(Code::WRONG_KIND, node.span, message, "expected text");
         }
         return None;
     };
@@ -209,7 +200,7 @@ fn kind_of(
         };
         let message = format!("unknown {noun} `{text}`");
         let label = "nothing of this name is registered";
-        diagnostics.report_with_help(Code::UNKNOWN_THING, node.span, message, label, Some(help));
+        out.report_with_help(Code::UNKNOWN_THING, node.span, message, label, Some(help));
     }
     found.copied()
 }
@@ -220,7 +211,7 @@ fn report_missing_kind(
     (table, span): (&Table, Span),
     (section, (key, noun)): (&Section, (&str, &str)),
     entries: &[Entry],
-    diagnostics: &mut Diagnostics,
+    out: &mut Diagnostics,
 ) {
     let misspelt = table.entries.iter().find(|entry| {
         let names = section.fields.iter().map(|field| field.name);
@@ -231,12 +222,12 @@ fn report_missing_kind(
         let message = format!("unknown key `{}`", entry.key);
         let help = format!("did you mean `{key}`?");
         let code = Code::UNKNOWN_KEY;
-        diagnostics.report_with_help(code, entry.key_span, message, "not a key here", Some(help));
+        out.report_with_help(code, entry.key_span, message, "not a key here", Some(help));
     } else if !table.incomplete {
         let message = format!("key `{key}` is missing");
         let label = format!("needs a {noun}");
         let names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
         let help = format!("there are {}", names.join(", "));
-        diagnostics.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
+        out.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
     }
 }

@@ -3,34 +3,36 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use lastmeter_params::Diagnostics;
+use lastmeter_params::{Diagnostics, Table, Values, read_table};
 use lastmeter_plans::calibration::CALIBRATION_SOURCE;
 use lastmeter_plans::standard::SUITE_SOURCE;
 
-use super::assemble;
-use super::draft::{Draft, Naming, Row, Section};
+use super::construct::Parts;
+use super::draft::{Draft, FILE_START, Naming, Row, Section};
 use super::files::Files;
 use super::names::Names;
 use super::plans::Plans;
 use super::references::References;
-use super::scenario::Scenario;
+use super::scenario::{Plant, Scenario, Written};
 use super::section::calibration::{self, CALIBRATION};
-use super::section::check::{CHECK, devices_of_check};
-use super::section::device::{DEVICE, sources_of};
+use super::section::check::{CHECK, check, devices_of_check};
+use super::section::device::{DEVICE, devices, sources_of};
 use super::section::expect::twin_is_named;
-use super::section::floor::FLOOR;
+use super::section::floor::{FLOOR, floor};
 use super::section::grid::{self, GRID, Grid};
 use super::section::inject::{
-    Connected, INJECT, Target, device_of, do_not_overlap, kill_has_a_victim, source_of_injection,
-    target_of,
+    Connected, INJECT, Target, device_of, do_not_overlap, injection, kill_has_a_victim,
+    source_of_injection, target_of,
 };
-use super::section::link::{self, LINK, Via};
-use super::section::observer::{OBSERVER, observed, observer_can_tell_devices_apart};
-use super::section::platform::{PlatformUse, authority, platform_use};
-use super::section::scenario::{is_in_time, lasts_so_long};
-use super::section::source::{SOURCE, is_left_to_the_grid, is_left_to_the_plan};
+use super::section::link::{LINK, Via, link, via_of};
+use super::section::observer::{OBSERVER, observed, observer, observer_can_tell_devices_apart};
+use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
+use super::section::scenario::{SCENARIO, Schedule, about, head, is_in_time, lasts_so_long};
+use super::section::source::{SOURCE, is_left_to, sources};
 use super::section::suite::{self, SUITE};
+use super::texts::Texts;
 
 /// The names that tables are referred to by.
 struct AllNames {
@@ -43,12 +45,6 @@ struct AllNames {
     loads: Names,
     /// The place of the network's first source among the sources.
     grid_from: usize,
-}
-
-impl AllNames {
-    fn of(&self, section: &Section) -> &Names {
-        &self.by_section[section.name]
-    }
 }
 
 /// Looks at what holds between the tables and builds the parts; a scenario comes out if
@@ -70,7 +66,7 @@ pub(crate) fn resolve(
     if !out.is_empty() {
         return None;
     }
-    assemble::scenario(draft, path, platform?, &references, (parts, plans))
+    assemble(draft, path, platform?, &references, (parts, plans))
 }
 
 /// The source that plays a plan, if there is one; it stands behind those that are written.
@@ -96,13 +92,15 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
     }
     let mut sources = by_section[SOURCE.name].clone();
     if let Some(player) = player(draft) {
-        is_left_to_the_plan(player, draft.rows(&SOURCE), out);
+        let message = format!("`{player}` is the source that plays `[{player}]`");
+        is_left_to(player, &message, draft.rows(&SOURCE), out);
         sources.add(player);
     }
     let grid_from = sources.len();
     if let Some(grid) = grid {
         for name in &grid.sources {
-            is_left_to_the_grid(name, draft.rows(&SOURCE), out);
+            let message = format!("`{name}` is a source of the network too");
+            is_left_to(name, &message, draft.rows(&SOURCE), out);
             sources.add(name);
         }
         if !grid.loads.is_complete() {
@@ -125,8 +123,8 @@ fn check_between(
     if let Some(platform) = platform {
         kill_has_a_victim(draft.rows(&INJECT), platform, out);
     }
-    twin_is_named(draft, names.of(&CHECK), out);
-    if let Some(head) = draft.head_values() {
+    twin_is_named(draft, &names.by_section[CHECK.name], out);
+    if let Some(head) = draft.values(&SCENARIO) {
         lasts_so_long(head, player(draft).is_some(), out);
         is_in_time(head, plans.duration(), out);
     }
@@ -141,17 +139,17 @@ fn references(
     out: &mut Diagnostics,
 ) -> References {
     let AllNames { sources, devices, loads, grid_from, .. } = names;
-    let links = names.of(&LINK);
+    let links = &names.by_section[LINK.name];
     let devices_of_observer: Vec<Vec<usize>> =
         draft.rows(&OBSERVER).iter().map(|row| observed(row, devices, out)).collect();
     for (row, of) in draft.rows(&OBSERVER).iter().zip(&devices_of_observer) {
         let (rows, tables) = (draft.rows(&DEVICE), table_of_device);
         observer_can_tell_devices_apart(row, of, devices, tables, rows, out);
     }
-    let mut via_of = |row: &Row<'_>| link::via_of(row, links, out);
-    let via_of_table: Vec<Via> = draft.rows(&DEVICE).iter().map(&mut via_of).collect();
-    let via_of_observer: Vec<Via> = draft.rows(&OBSERVER).iter().map(&mut via_of).collect();
-    let via_of_floor = draft.single(&FLOOR).map_or(Ok(None), via_of);
+    let mut via = |row: &Row<'_>| via_of(row, links, out);
+    let via_of_table: Vec<Via> = draft.rows(&DEVICE).iter().map(&mut via).collect();
+    let via_of_observer: Vec<Via> = draft.rows(&OBSERVER).iter().map(&mut via).collect();
+    let via_of_floor = draft.single(&FLOOR).map_or(Ok(None), via);
     let connected = Connected {
         links,
         devices,
@@ -177,7 +175,7 @@ fn references(
         source_of_device: one_by_one(table_of_device, &sources_of_table),
         grid_from: *grid_from,
         via_of_table,
-        observers: names.of(&OBSERVER).clone(),
+        observers: names.by_section[OBSERVER.name].clone(),
         via_of_observer,
         devices_of_observer,
         via_of_floor,
@@ -209,4 +207,78 @@ fn one_by_one(table_of_device: &[usize], sources_of_table: &[Vec<usize>]) -> Vec
         of.get(place).copied()
     };
     table_of_device.iter().map(source).collect()
+}
+
+/// The scenario; `None` only where a mistake was reported before.
+fn assemble(
+    draft: &Draft<'_>,
+    path: &Path,
+    choice: PlatformUse,
+    references: &References,
+    (parts, plans): (Parts, Plans),
+) -> Option<Scenario> {
+    let tables = tables(draft)?;
+    let values = |section: &Section| {
+        let found = tables.iter().find(|(known, _)| known.name == section.name);
+        found.map(|(_, values)| Arc::clone(values)).or_else(|| defaults(section))
+    };
+    let head = head(draft)?;
+    let injections = draft.rows(&INJECT).iter().zip(parts.impairments).enumerate();
+    let injections = injections.map(|(index, row)| injection(row, (index, references), head.start));
+    let observers = draft.rows(&OBSERVER).iter().zip(&references.via_of_observer);
+    let observers = observers.zip(&references.devices_of_observer);
+    let player = plans.player();
+    Some(Scenario {
+        about: about(draft.values(&SCENARIO)?),
+        schedule: Schedule {
+            time: head.time,
+            start: head.start,
+            duration: plans.duration().or(head.duration)?,
+            seed: head.seed,
+        },
+        platform: platform(choice, &*values(&PLATFORM)?, references.authority.clone().ok()?),
+        floor: floor(&*values(&FLOOR)?, references.via_of_floor)?,
+        plant: Plant {
+            sources: sources(draft.rows(&SOURCE), (parts.terminals, parts.grid), player)?,
+            unavailable: parts.unavailable,
+        },
+        links: draft.rows(&LINK).iter().zip(parts.links).map(link).collect::<Option<_>>()?,
+        devices: devices(references, draft.rows(&DEVICE))?,
+        observers: observers
+            .map(|((row, via), of)| observer(row, *via, of))
+            .collect::<Option<_>>()?,
+        injections: injections.collect::<Option<_>>()?,
+        checks: draft.rows(&CHECK).iter().map(check).collect::<Option<_>>()?,
+        parts: draft.sections.iter().filter_map(|(known, rows)| (known.build)(rows)).collect(),
+        plans,
+        written: Written {
+            path: path.to_owned(),
+            hash: String::new(),
+            texts: Texts::default(),
+            overrides: Vec::new(),
+            warnings: Vec::new(),
+            files: parts.files,
+            tables,
+        },
+    })
+}
+
+/// Each table with its section, in the order of a file.
+fn tables(draft: &Draft<'_>) -> Option<Vec<(&'static Section, Arc<Values>)>> {
+    let mut all = Vec::new();
+    for (section, rows) in &draft.sections {
+        for row in rows {
+            all.push((*section, row.values.clone()?));
+        }
+        if rows.is_empty() && (section.is_implied)(draft) {
+            all.push((*section, defaults(section)?));
+        }
+    }
+    Some(all)
+}
+
+/// The values of a table that is not there.
+fn defaults(section: &Section) -> Option<Arc<Values>> {
+    let none = Table::default();
+    read_table(&none, FILE_START, section.fields, &mut Diagnostics::new()).map(Arc::new)
 }

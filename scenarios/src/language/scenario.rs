@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use lastmeter_devices::Device;
 use lastmeter_params::{Diagnostic, Values};
-use lastmeter_plans::calibration;
-use lastmeter_plans::standard::Plan;
 use lastmeter_record::Override;
 use lastmeter_sim::Streams;
 use lastmeter_sim::grid::Feeder;
 
 use super::draft::{FORMAT, Part, Section};
 use super::names::LOAD_PREFIX;
+use super::plans::Plans;
 use super::render;
 use super::section::check::CheckRow;
 use super::section::device::{DevicePlace, DeviceRow, build_device};
@@ -33,17 +32,8 @@ use super::texts::Texts;
 pub struct Plant {
     /// The sources: those that are written, the one that plays a plan, and those of a network.
     pub sources: Vec<Source>,
-    /// The network of `[grid]` with what flows in it, if there is one.
-    pub(crate) feeder: Option<Arc<Feeder>>,
     /// Why it cannot be had on this machine.
     pub(crate) unavailable: Option<String>,
-}
-
-/// What a source of its own plays: at most one of them is there.
-#[derive(Clone)]
-pub(crate) struct PlayedPlans {
-    pub(crate) suite: Option<Arc<Plan>>,
-    pub(crate) calibration: Option<Arc<calibration::Plan>>,
 }
 
 /// What a scenario was loaded from.
@@ -97,22 +87,12 @@ pub struct Scenario {
     /// What sections build from nothing but their own tables.
     pub(crate) parts: Vec<Part>,
     /// What it plays.
-    pub(crate) plans: PlayedPlans,
+    pub(crate) plans: Plans,
     /// What it was loaded from.
     pub(crate) written: Written,
 }
 
 impl Scenario {
-    /// The file it was loaded from.
-    pub fn path(&self) -> &Path {
-        &self.written.path
-    }
-
-    /// What its `[suite]` plays and judges, if it has one.
-    pub fn plan(&self) -> Option<&Plan> {
-        self.plans.suite.as_deref()
-    }
-
     /// What a section has built of this type from its own tables.
     pub fn part<T: 'static>(&self) -> Option<&T> {
         self.parts.iter().find_map(|part| part.downcast_ref())
@@ -125,7 +105,7 @@ impl Scenario {
 
     /// The network of its `[grid]` with what flows in it, if it has one.
     pub fn feeder(&self) -> Option<&Feeder> {
-        self.plant.feeder.as_deref()
+        self.plans.grid.as_ref()?.feeder.as_deref()
     }
 
     /// What the file of its network is called, without folder and ending, if it has one.
@@ -160,21 +140,6 @@ impl Scenario {
         if name.starts_with(LOAD_PREFIX) { name.clone() } else { format!("source:{name}") }
     }
 
-    /// The texts it was loaded from.
-    pub fn texts(&self) -> &Texts {
-        &self.written.texts
-    }
-
-    /// What options of the command line have changed of its file.
-    pub fn overrides(&self) -> &[Override] {
-        &self.written.overrides
-    }
-
-    /// What is odd about it, although it makes sense, ordered by place.
-    pub fn warnings(&self) -> &[Diagnostic] {
-        &self.written.warnings
-    }
-
     /// The warnings as text for people, each with its line and the marked span.
     pub fn render_warnings(&self, color: bool) -> String {
         render::human(&self.written.warnings, &self.written.texts, color)
@@ -183,16 +148,6 @@ impl Scenario {
     /// One object for each warning, with the keys of a mistake.
     pub fn warnings_json(&self) -> Vec<serde_json::Value> {
         render::json(&self.written.warnings, &self.written.texts)
-    }
-
-    /// The texts of the files that checks name, by the names as written: their judge needs them.
-    pub fn files(&self) -> &BTreeMap<String, String> {
-        &self.written.files
-    }
-
-    /// SHA-256 of the file's bytes and the overrides, in hexadecimal.
-    pub fn hash(&self) -> &str {
-        &self.written.hash
     }
 
     /// Why it cannot run on this machine although nothing is wrong with it: a recording that is

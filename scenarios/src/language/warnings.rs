@@ -10,6 +10,7 @@ use lastmeter_units::{MeasurementId, Phase, Quantity, SimDuration};
 
 use super::draft::{Draft, Row};
 use super::section::device::DEVICE;
+use super::section::scenario::SCENARIO;
 
 /// The extended operating range of voltage of IEC 62052-11, relative to the rated one.
 const VOLTAGE_RANGE: std::ops::RangeInclusive<f64> = 0.8..=1.15;
@@ -24,7 +25,7 @@ fn warn(out: &mut Diagnostics, code: Code, span: Span, message: String, label: &
 
 /// A scenario without devices measures nothing.
 pub(super) fn has_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
-    let (true, Some(values)) = (draft.rows(&DEVICE).is_empty(), draft.head_values()) else {
+    let (true, Some(values)) = (draft.rows(&DEVICE).is_empty(), draft.values(&SCENARIO)) else {
         return;
     };
     let message = "the scenario has no device, so nothing is measured or reported".to_owned();

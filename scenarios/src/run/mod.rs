@@ -107,7 +107,7 @@ pub async fn run_scenario(
         scenario.schedule.seed,
         scenario.schedule.duration,
     );
-    console.overridden(scenario.overrides());
+    console.overridden(&scenario.written.overrides);
     let data = options.out.join("platform");
     if let Some(reason) = scenario.unavailable() {
         writer
@@ -412,16 +412,16 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
     RunStart {
         scenario: scenario.about.name.clone(),
         title: scenario.about.title.clone().unwrap_or_default(),
-        scenario_hash: scenario.hash().to_owned(),
+        scenario_hash: scenario.written.hash.clone(),
         scenario_toml: scenario.resolved_toml(),
-        files: scenario.files().clone(),
+        files: scenario.written.files.clone(),
         seed: scenario.schedule.seed,
         time: scenario.schedule.time,
         start: scenario.schedule.start,
         end: scenario.schedule.start + scenario.schedule.duration,
         started: wall_now(),
         command_line: options.command_line.clone(),
-        overrides: scenario.overrides().to_vec(),
+        overrides: scenario.written.overrides.clone(),
         versions: host::versions(),
         platform: platform_word(&scenario.platform.choice),
         devices: devices.collect(),

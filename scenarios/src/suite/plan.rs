@@ -188,7 +188,7 @@ impl Loaded {
             if !originals().any(|scenario| has_check(scenario)) {
                 return Err(format!(
                     "{}: it is the twin of {}/{}, which is not among the scenarios given",
-                    twin.path().display(),
+                    twin.written.path.display(),
                     expect.twin_scenario,
                     expect.twin_check
                 ));
@@ -249,7 +249,7 @@ fn none_selected(must_fail: bool, count: usize) -> String {
 fn twins_left_out(twins: &[(bool, Item)]) -> Vec<PassedOver> {
     let over = twins.iter().filter_map(|(_, item)| match item {
         Item::Run(twin) => Some(PassedOver {
-            path: twin.path().display().to_string(),
+            path: twin.written.path.display().to_string(),
             why: "a must-fail twin, which `--must-fail` runs".to_owned(),
         }),
         Item::Broken(_) => None,
@@ -301,8 +301,8 @@ fn name_twice(scenarios: &[&Scenario]) -> Option<String> {
         if let Some(other) = other {
             return Some(format!(
                 "{} and {} are both named `{}`; their results would overwrite each other",
-                other.path().display(),
-                scenario.path().display(),
+                other.written.path.display(),
+                scenario.written.path.display(),
                 scenario.about.name
             ));
         }

@@ -18,7 +18,7 @@ use crate::run::{Console, ConsoleOptions};
 pub(super) fn tell_warnings(scenario: &Scenario, options: ConsoleOptions) {
     if options.json {
         scenario.warnings_json().iter().for_each(|value| tell_out(&value.to_string()));
-    } else if !scenario.warnings().is_empty() {
+    } else if !scenario.written.warnings.is_empty() {
         tell(scenario.render_warnings(options.color).trim_end());
     }
 }

@@ -12,12 +12,13 @@ use lastmeter_plans::calibration::{
     CALIBRATION_FIELDS, CALIBRATION_SOURCE, Conditions, Plan, read_plan,
 };
 use lastmeter_sim::plan::OperatingPoint;
-use lastmeter_sim::{Program, Streams, Terminal};
+use lastmeter_sim::{Streams, Terminal};
 
 use rand::RngExt as _;
 
 use super::device::DEVICE;
-use super::suite::{Player, SUITE, device_of_player};
+use super::scenario::{SCENARIO, is_in_real_time};
+use super::suite::{Player, SUITE, device_of_player, play};
 use crate::language::draft::{Draft, Section};
 use crate::language::names::Names;
 
@@ -41,8 +42,8 @@ pub(crate) fn plan(draft: &Draft<'_>, out: &mut Diagnostics) -> Option<Arc<Plan>
         out.report(Code::DOES_NOT_FIT, values.span, message, "beside `[suite]`");
         return None;
     }
-    let head = draft.head_values()?;
-    if head.text("time") == "real" {
+    let head = draft.values(&SCENARIO)?;
+    if is_in_real_time(draft) {
         let message = "a calibration runs in virtual time";
         out.report(Code::DOES_NOT_FIT, head.span_of("time"), message, "expected \"virtual\"");
         return None;
@@ -160,15 +161,5 @@ pub(crate) fn terminal(
             }
         })
         .collect();
-    let program = Program::from_points(&points);
-    let terminal =
-        program.and_then(|program| Terminal::from_program(&program, CALIBRATION_SOURCE, &streams));
-    match terminal {
-        Ok(terminal) => Some(terminal),
-        Err(error) => {
-            let label = "these points make no terminal";
-            out.report(Code::DOES_NOT_FIT, values.span, error.to_string(), label);
-            None
-        }
-    }
+    play(&points, CALIBRATION_SOURCE, streams, values, out)
 }

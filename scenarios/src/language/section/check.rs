@@ -123,14 +123,14 @@ pub(crate) fn try_check(
     kind: &CheckKind,
     values: &Values,
     about: CheckContext,
-    diagnostics: &mut Diagnostics,
+    out: &mut Diagnostics,
 ) -> Option<Box<dyn Check>> {
     let context = CheckContext {
         name: values.text("name").to_owned(),
         covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
         ..about
     };
-    (kind.build)(values, context, diagnostics)
+    (kind.build)(values, context, out)
 }
 
 pub(crate) fn check(row: &Row<'_>) -> Option<CheckRow> {

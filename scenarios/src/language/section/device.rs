@@ -32,9 +32,9 @@ pub(crate) static DEVICE: Section = Section {
         Field::required(
             "at",
             Kind::Text,
-            "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*` or \
-         another pattern makes a device for each of the loads, named by this name, a dash and the \
-         load's",
+            "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*` \
+             or another pattern makes a device for each of the loads, named by this name, a dash \
+             and the load's",
         ),
         Field::required("model", Kind::Text, "which device model"),
         Field::default(
@@ -55,8 +55,8 @@ pub(crate) static DEVICE: Section = Section {
             "keep_alive",
             Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 65_535.0 },
             "\"10 s\"",
-            "MQTT keep-alive, in whole seconds of wall time: a silent broker is noticed after one to \
-         two of them; `0 s`: none",
+            "MQTT keep-alive, in whole seconds of wall time: a silent broker is noticed after one \
+             to two of them; `0 s`: none",
         ),
         Field::default(
             "acknowledge_limit",
@@ -111,7 +111,7 @@ pub(crate) fn build_device(
     kind: &DeviceKind,
     values: &Values,
     place: &DevicePlace<'_>,
-    diagnostics: &mut Diagnostics,
+    out: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
     let context = DeviceContext {
         name: place.name,
@@ -123,7 +123,7 @@ pub(crate) fn build_device(
         phases: place.terminal.phases(),
         has_spectrum: place.terminal.is_stretches(),
     };
-    (kind.build)(values, &context, diagnostics)
+    (kind.build)(values, &context, out)
 }
 
 /// Device kinds of later versions are refused, not replaced by something else.
@@ -183,60 +183,48 @@ pub(crate) fn sources_of(
     sources.find(name, span, out).into_iter().collect()
 }
 
-/// A device that computes from spectra is connected to a source that is tones at every instant;
-/// `None` if it is not.
+/// A device that computes from spectra is connected to a source that is tones at every instant, or
+/// to what plays such; `None` if it is not.
 pub(crate) fn has_spectrum_to_work_on(
     device: &Row<'_>,
-    source: &Row<'_>,
+    source: Option<&Row<'_>>,
     terminal: Option<&Terminal>,
     out: &mut Diagnostics,
 ) -> Option<()> {
     // Of a recording that is not here it is known as well.
     let plays_a_recording = match terminal {
         Some(terminal) => terminal.is_recording(),
-        None => source.kind == Some("recording"),
+        None => source.is_some_and(|source| source.kind == Some("recording")),
     };
     let is_tones = !plays_a_recording && terminal.is_none_or(Terminal::is_stretches);
     let values = device.values.as_ref()?;
     if is_tones || values.get("fidelity") != Some(&Value::Text("windows".to_owned())) {
         return Some(());
     }
-    let name = source.name().unwrap_or_default();
-    let (message, help) = if plays_a_recording {
+    let label = "expected `samples` with this source";
+    let name = source.and_then(Row::name).unwrap_or_default();
+    let (message, label, help) = if source.is_none() {
+        (
+            "the suite plays waves that are cut, which have no spectrum to compute from".to_owned(),
+            "expected `samples` with these tests",
+            "write `fidelity = \"samples\"`, or leave those tests out with `tests` of `[suite]`",
+        )
+    } else if plays_a_recording {
         (
             format!("`{name}` plays a recording, which has no spectrum to compute from"),
+            label,
             "write `fidelity = \"samples\"`, or make a spectrum table with `lastmeter measure FILE \
              --spectrum TABLE` and a source of kind `spectrum`",
         )
     } else {
         (
             format!("`{name}` is not made of tones all the time, so it has no spectrum there"),
+            label,
             "write `fidelity = \"samples\"`, or leave out its ramps, transients, notches and cut \
              currents; steps, dips, flicker and steady harmonics have a spectrum",
         )
     };
     let span = values.span_of("fidelity");
-    let label = "expected `samples` with this source";
-    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
-    None
-}
-
-/// A device that computes from spectra is not connected to a suite that plays waves without one.
-pub(crate) fn suite_has_spectra(
-    device: &Row<'_>,
-    terminal: Option<&Terminal>,
-    out: &mut Diagnostics,
-) -> Option<()> {
-    let values = device.values.as_ref()?;
-    if terminal.is_none_or(Terminal::is_stretches)
-        || values.get("fidelity") != Some(&Value::Text("windows".to_owned()))
-    {
-        return Some(());
-    }
-    let message = "the suite plays waves that are cut, which have no spectrum to compute from";
-    let help = "write `fidelity = \"samples\"`, or leave those tests out with `tests` of `[suite]`";
-    let span = values.span_of("fidelity");
-    let label = "expected `samples` with these tests";
     out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
     None
 }

@@ -1,9 +1,7 @@
 //! `[[link]]`: what is between devices or observers and the platform.
 
-use std::sync::Arc;
-
 use lastmeter_link::impair::{self, LinkSpec, PRESETS};
-use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind};
 
 use crate::language::draft::{Draft, Reported, Row, Section};
 use crate::language::names::Names;
@@ -58,7 +56,8 @@ pub struct LinkRow {
     pub name: String,
     /// What it does to what passes it.
     pub spec: LinkSpec,
-    pub(crate) values: Arc<Values>,
+    /// The preset it begins with; `own`: none.
+    pub preset: String,
 }
 
 /// Where connections go through: a link by its index, or straight to the platform.
@@ -85,6 +84,7 @@ pub(crate) fn via_of(row: &Row<'_>, links: &Names, out: &mut Diagnostics) -> Via
 }
 
 pub(crate) fn link((row, spec): (&Row<'_>, Option<LinkSpec>)) -> Option<LinkRow> {
-    let values = row.values.clone()?;
-    Some(LinkRow { name: values.text("name").to_owned(), spec: spec?, values })
+    let values = row.values.as_ref()?;
+    let preset = values.text_opt("preset").unwrap_or("own").to_owned();
+    Some(LinkRow { name: values.text("name").to_owned(), spec: spec?, preset })
 }

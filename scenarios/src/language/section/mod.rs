@@ -14,7 +14,9 @@ pub(crate) mod scenario;
 pub(crate) mod source;
 pub(crate) mod suite;
 
-use super::draft::Section;
+use lastmeter_params::Entry;
+
+use super::draft::{Section, once_first};
 
 /// All sections, in the order of a file.
 pub(crate) static SECTIONS: &[&Section] = &[
@@ -34,3 +36,14 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &check::CHECK,
     &expect::EXPECT,
 ];
+
+/// The names of all sections.
+pub(crate) fn section_names() -> impl Iterator<Item = &'static str> {
+    once_first(SECTIONS).map(|section| section.name)
+}
+
+/// Everything that is registered, section by section.
+pub(crate) fn registry() -> impl Iterator<Item = (&'static Section, Entry)> {
+    let of = |section: &'static Section| (section.entries)().into_iter().map(move |e| (section, e));
+    SECTIONS.iter().copied().flat_map(of)
+}

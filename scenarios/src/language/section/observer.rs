@@ -25,8 +25,8 @@ pub(crate) static OBSERVER: Section = Section {
             "connections",
             Kind::Choice(&["one", "per-device"]),
             "\"one\"",
-            "one: a single subscriber, like a head-end; per-device: one for each device, so that none \
-         waits behind another's messages (needs devices with `input_topic = \"bound\"`)",
+            "one: a single subscriber, like a head-end; per-device: one for each device, so that \
+             none waits behind another's messages (needs devices with `input_topic = \"bound\"`)",
         ),
     ],
     ..Section::REPEATED

@@ -17,7 +17,7 @@ pub(crate) static PLATFORM: Section = Section {
             Kind::Text,
             "\"embedded\"",
             "embedded: in the bench's process; child: a process of its own; or a profile file that \
-         says where a platform runs",
+             says where a platform runs",
         ),
         Field::default(
             "strict_table2",
@@ -30,7 +30,7 @@ pub(crate) static PLATFORM: Section = Section {
             Kind::Choice(&["none", "server", "mutual"]),
             "\"none\"",
             "between devices and broker. none: plain TCP; server: TLS, devices verify the broker; \
-         mutual: devices also show certificates that bear their hardware ids",
+             mutual: devices also show certificates that bear their hardware ids",
         ),
         Field::optional(
             "tls_authority",
@@ -126,12 +126,18 @@ pub(crate) fn platform_use(
     None
 }
 
-pub(crate) fn tls(platform: &Values) -> TlsUse {
-    match platform.text("tls") {
+/// The platform, as the values of its section say.
+pub(crate) fn platform(
+    choice: PlatformUse,
+    values: &Values,
+    authority: Option<GivenAuthority>,
+) -> PlatformSetup {
+    let tls = match values.text("tls") {
         "server" => TlsUse::Server,
         "mutual" => TlsUse::Mutual,
         _ => TlsUse::None,
-    }
+    };
+    PlatformSetup { choice, strict_table2: values.boolean("strict_table2"), tls, authority }
 }
 
 /// The authority that `[platform]` gives.

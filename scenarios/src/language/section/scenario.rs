@@ -21,14 +21,14 @@ pub(crate) static SCENARIO: Section = Section {
             "time",
             Kind::Choice(&["virtual", "real"]),
             "\"virtual\"",
-            "virtual: done as fast as possible, latency not judged; real: as long as it says, by the \
-         clock on the wall",
+            "virtual: done as fast as possible, latency not judged; real: as long as it says, by \
+             the clock on the wall",
         ),
         Field::optional(
             "time_in_file",
             Kind::Choice(&["virtual", "real"]),
             "stands in resolved scenarios: what the file said where `--time` overrode it, so that \
-         checks of latency are known to be skipped, not misplaced",
+             checks of latency are known to be skipped, not misplaced",
         ),
         Field::default(
             "start",
@@ -39,7 +39,8 @@ pub(crate) static SCENARIO: Section = Section {
         Field::optional(
             "duration",
             Kind::Quantity { dimension: Dimension::Time, min: 0.001, max: DURATION_S_MAX },
-            "how long it lasts in event time; with `[suite]` or `[calibration]` as long as its plan",
+            "how long it lasts in event time; with `[suite]` or `[calibration]` as long as its \
+             plan",
         ),
         Field::default(
             "seed",
@@ -88,16 +89,38 @@ pub(crate) fn about(head: &Values) -> About {
     }
 }
 
-pub(crate) fn time_mode(head: &Values) -> TimeMode {
-    match head.text("time") {
-        "real" => TimeMode::Real,
-        _ => TimeMode::Virtual,
-    }
+/// What `[scenario]` says of its time, and the seed.
+#[derive(Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) time: TimeMode,
+    /// What the file says, whatever an option made of it.
+    pub(crate) time_in_file: TimeMode,
+    pub(crate) start: SimTime,
+    /// `None` where it follows from a plan.
+    pub(crate) duration: Option<SimDuration>,
+    pub(crate) seed: u64,
 }
 
-/// Whether the tables say that the clock on the wall is the one to go by.
-pub(super) fn is_in_real_time(draft: &Draft<'_>) -> bool {
-    draft.head_values().is_some_and(|head| time_mode(head) == TimeMode::Real)
+/// The head of a scenario, if it has no mistake.
+pub(crate) fn head(draft: &Draft<'_>) -> Option<Head> {
+    let values = draft.values(&SCENARIO)?;
+    let mode = |word: &str| match word {
+        "real" => TimeMode::Real,
+        _ => TimeMode::Virtual,
+    };
+    let time = mode(values.text("time"));
+    Some(Head {
+        time,
+        time_in_file: values.text_opt("time_in_file").map_or(time, mode),
+        start: values.instant_opt("start")?,
+        duration: values.duration_opt("duration"),
+        seed: values.integer("seed") as u64,
+    })
+}
+
+/// Whether the clock on the wall is the one to go by.
+pub(crate) fn is_in_real_time(draft: &Draft<'_>) -> bool {
+    head(draft).is_some_and(|head| head.time == TimeMode::Real)
 }
 
 /// A duration is given, unless it follows from the plan of a suite.

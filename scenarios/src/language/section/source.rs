@@ -62,7 +62,7 @@ pub(crate) fn build_source(
     values: &Values,
     place: &SourcePlace<'_>,
     files: &Files<'_>,
-    diagnostics: &mut Diagnostics,
+    out: &mut Diagnostics,
 ) -> Built {
     let mut found = Diagnostics::new();
     let read_file = |name: &str| files.read(name);
@@ -79,8 +79,8 @@ pub(crate) fn build_source(
         return Built::Unavailable(reason);
     }
     let sound = found.is_empty();
-    found.take_warnings().into_iter().for_each(|warning| diagnostics.warn(warning));
-    found.into_sorted().into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
+    found.take_warnings().into_iter().for_each(|warning| out.warn(warning));
+    found.into_sorted().into_iter().for_each(|diagnostic| out.push(diagnostic));
     match terminal {
         Some(terminal) if sound => Built::Terminal(terminal),
         _ => Built::Refused,
@@ -121,21 +121,10 @@ fn disturb(
     }
 }
 
-/// The names of a network's sources are taken.
-pub(crate) fn is_left_to_the_grid(taken: &str, sources: &[Row<'_>], out: &mut Diagnostics) {
-    for (name, span) in sources.iter().filter_map(|row| row.text("name")) {
+/// The name of a source that is not written is taken, or another could be measured in its place.
+pub(crate) fn is_left_to(taken: &str, message: &str, rows: &[Row<'_>], out: &mut Diagnostics) {
+    for (name, span) in rows.iter().filter_map(|row| row.text("name")) {
         if name == taken {
-            let message = format!("`{name}` is a source of the network too");
-            out.report(Code::NAME_TAKEN, span, message, "expected another name");
-        }
-    }
-}
-
-/// The name of the source that plays a plan is taken, or another could be measured in its place.
-pub(crate) fn is_left_to_the_plan(player: &str, sources: &[Row<'_>], out: &mut Diagnostics) {
-    for (name, span) in sources.iter().filter_map(|row| row.text("name")) {
-        if name == player {
-            let message = format!("`{name}` is the source that plays `[{name}]`");
             out.report(Code::NAME_TAKEN, span, message, "expected another name");
         }
     }
@@ -148,13 +137,12 @@ pub(crate) fn sources(
     player: Option<&'static str>,
 ) -> Option<Vec<Source>> {
     let played = player.and_then(|kind| Some((kind, terminals.pop()?)));
-    let played =
-        played.map(|(kind, terminal)| Some(Source { name: kind.to_owned(), kind, terminal }));
-    let written = rows.iter().zip(terminals).map(source);
-    written.chain(played).chain(grid.into_iter().map(Some)).collect()
-}
-
-fn source((row, terminal): (&Row<'_>, Option<Terminal>)) -> Option<Source> {
-    let name = row.values.as_ref()?.text("name").to_owned();
-    Some(Source { name, kind: row.kind?, terminal })
+    let played = played.map(|(kind, terminal)| Source { name: kind.to_owned(), kind, terminal });
+    let mut all = Vec::new();
+    for (row, terminal) in rows.iter().zip(terminals) {
+        let name = row.values.as_ref()?.text("name").to_owned();
+        all.push(Source { name, kind: row.kind?, terminal });
+    }
+    all.extend(played.into_iter().chain(grid));
+    Some(all)
 }

@@ -182,10 +182,19 @@ pub(crate) fn terminal(
             }
         }
     }
-    let program = Program::from_points(&points);
-    let terminal =
-        program.and_then(|program| Terminal::from_program(&program, SUITE_SOURCE, &streams));
-    match terminal {
+    play(&points, SUITE_SOURCE, streams, values, out)
+}
+
+/// A source that plays points, one after another.
+pub(super) fn play(
+    points: &[OperatingPoint],
+    source: &str,
+    streams: Streams,
+    values: &Values,
+    out: &mut Diagnostics,
+) -> Option<Terminal> {
+    let program = Program::from_points(points);
+    match program.and_then(|program| Terminal::from_program(&program, source, &streams)) {
         Ok(terminal) => Some(terminal),
         Err(error) => {
             let label = "these points make no terminal";

@@ -127,7 +127,7 @@ fn a_pattern_of_loads_makes_a_device_for_each() {
     // What no table is about keeps what the file says.
     let drawn = feeder.steps()[0].loads[2].power_va.iter().map(|part| part.re).sum::<f64>();
     assert!((drawn - 9000.0).abs() < 1e-3);
-    assert!(scenario.files().contains_key("net.toml"));
+    assert!(scenario.written.files.contains_key("net.toml"));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn profiles_of_one_load_add_up() {
     assert!((drawn - 2750.0).abs() < 1e-3, "{drawn}");
     // Near noon in June at latitude 50: 0.85 of 4 kW times about 0.93.
     assert!((-3400.0..-3000.0).contains(&watts(0, 1)), "{}", watts(0, 1));
-    assert!(scenario.files().contains_key("p.csv"));
+    assert!(scenario.written.files.contains_key("p.csv"));
 }
 
 #[test]
@@ -512,7 +512,7 @@ fn networks_of_other_formats_feed_meters_and_are_kept_with_the_files_they_name()
         panic!("{:?}", failure.diagnostics().iter().map(|it| &it.message).collect::<Vec<_>>())
     });
     assert_eq!(scenario.devices[1].name, "home-h2");
-    let kept: Vec<&String> = scenario.files().keys().collect();
+    let kept: Vec<&String> = scenario.written.files.keys().collect();
     assert_eq!(kept, ["codes.dss", "net.dss"]);
     // As the same network in our own words.
     let own = folder.load(SCENARIO).unwrap();

@@ -405,11 +405,11 @@ fn a_table_of_ones_own_is_read_beside_the_scenario_and_goes_with_it() {
         crate::language::Scenario::from_bytes(&path, text.as_bytes(), &LoadOptions::default())
     };
     let scenario = load("ours.toml").unwrap();
-    assert_eq!(scenario.files().get("ours.toml").map(String::as_str), Some(table));
+    assert_eq!(scenario.written.files.get("ours.toml").map(String::as_str), Some(table));
     let resolved = scenario.resolved_toml();
     // The judge has the folder of the run, and not that of the scenario.
     assert!(lastmeter_reports::Judge::new(&scenario.about.name, &resolved).is_err());
-    lastmeter_reports::Judge::with_files(&scenario.about.name, &resolved, scenario.files())
+    lastmeter_reports::Judge::with_files(&scenario.about.name, &resolved, &scenario.written.files)
         .unwrap();
     let told = |file: &str| {
         let failure = load(file).expect_err(file);

@@ -70,11 +70,11 @@ fn the_resolved_form_writes_defaults_out_and_means_the_same() {
 #[test]
 fn the_hash_covers_the_file_and_the_overrides() {
     let plain = load(VALID).unwrap();
-    assert_eq!(plain.hash().len(), 64);
-    assert_eq!(plain.hash(), load(VALID).unwrap().hash());
-    assert_ne!(plain.hash(), load(&changed("# A meter", "# a meter")).unwrap().hash());
+    assert_eq!(plain.written.hash.len(), 64);
+    assert_eq!(plain.written.hash, load(VALID).unwrap().written.hash);
+    assert_ne!(plain.written.hash, load(&changed("# A meter", "# a meter")).unwrap().written.hash);
     let seed = LoadOptions { seed: Some(7), ..LoadOptions::default() };
-    assert_ne!(plain.hash(), load_with(VALID, &seed).unwrap().hash());
+    assert_ne!(plain.written.hash, load_with(VALID, &seed).unwrap().written.hash);
 }
 
 #[test]
@@ -130,12 +130,14 @@ fn a_damaged_recording_is_warned_of_where_the_scenario_names_it() {
         std::fs::write(&file, playing("g.csv")).unwrap();
         Scenario::load(&file, &LoadOptions::default()).unwrap_or_else(|why| panic!("{why:?}"))
     };
-    assert_eq!(write(0).warnings(), []);
+    assert_eq!(write(0).written.warnings, []);
     let scenario = write(100);
     let shown = scenario.render_warnings(false);
     assert!(shown.starts_with("warning[W004]: `g.csv`: 1 of 2999 time steps are irreg"), "{shown}");
     assert!(shown.contains("by the stamps 100 are missing there"), "{shown}");
-    let [warning] = scenario.warnings() else { panic!("{:?}", scenario.warnings()) };
+    let [warning] = &scenario.written.warnings[..] else {
+        panic!("{:?}", scenario.written.warnings)
+    };
     let text = playing("g.csv");
     assert_eq!(&text[warning.span.start..warning.span.end], "\"g.csv\"");
 }
@@ -158,5 +160,5 @@ fn a_scenario_file_and_what_it_names_are_read_from_its_folder() {
     std::fs::write(folder.path().join("mine.toml"), "").unwrap();
     let scenario = Scenario::load(&file, &LoadOptions::default()).unwrap();
     assert_eq!(scenario.platform.choice, PlatformUse::Profile(folder.path().join("mine.toml")));
-    assert_eq!(scenario.path(), Path::new(&file));
+    assert_eq!(scenario.written.path, Path::new(&file));
 }

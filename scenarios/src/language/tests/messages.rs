@@ -128,8 +128,8 @@ fn a_limit_that_no_meter_can_miss_is_no_limit() {
 fn warnings(text: &str, overrides: &[&str]) -> Vec<String> {
     let overrides = overrides.iter().map(|&text| text.to_owned()).collect();
     let scenario = load_with(text, &LoadOptions { overrides, ..LoadOptions::default() }).unwrap();
-    let texts = scenario.texts();
-    let told = scenario.warnings().iter().map(|warning| {
+    let texts = scenario.written.texts;
+    let told = scenario.written.warnings.iter().map(|warning| {
         let place = texts.place(warning.span);
         let marked = place.line_text.get(place.marked.clone()).unwrap_or("?");
         format!("{} {}:{} <{marked}> {}", warning.code, place.line, place.column, warning.message)

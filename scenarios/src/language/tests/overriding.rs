@@ -129,7 +129,7 @@ fn what_an_override_changed_is_known_and_what_it_did_not_is_not_listed() {
         ])
     };
     let scenario = load_with(VALID, &options).unwrap();
-    let told: Vec<String> = scenario.overrides().iter().map(ToString::to_string).collect();
+    let told: Vec<String> = scenario.written.overrides.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [
@@ -140,10 +140,12 @@ fn what_an_override_changed_is_known_and_what_it_did_not_is_not_listed() {
             "scenario.description = \"words\" (was not set)",
         ]
     );
-    assert!(scenario.overrides().iter().all(|changed| changed.option == "--set"));
+    assert!(scenario.written.overrides.iter().all(|changed| changed.option == "--set"));
     let other = LoadOptions { seed: Some(8), ..LoadOptions::default() };
     let scenario = load_with(VALID, &other).unwrap();
-    let [changed] = scenario.overrides() else { panic!("{:?}", scenario.overrides()) };
+    let [changed] = &scenario.written.overrides[..] else {
+        panic!("{:?}", scenario.written.overrides)
+    };
     assert_eq!((changed.option.as_str(), changed.was.as_deref()), ("--seed", Some("7")));
-    assert_eq!(load(VALID).unwrap().overrides(), []);
+    assert_eq!(load(VALID).unwrap().written.overrides, []);
 }

@@ -91,7 +91,7 @@ fn a_standard_load_profile_is_played_by_month_day_type_and_quarter() {
     let lagging = watts_of(&standard("power_factor = 0.8"));
     assert!((lagging[0].1 - 0.75 * watts(27.44)).abs() < 1e-3, "{lagging:?}");
     let scenario = folder.load(&standard("holidays = [\"2027-06-21\"]")).unwrap();
-    assert!(scenario.files().contains_key("own.csv"));
+    assert!(scenario.written.files.contains_key("own.csv"));
     let again = folder.load(&scenario.resolved_toml()).unwrap();
     assert!(again.same_meaning(&scenario));
 }
@@ -317,7 +317,7 @@ fn units_of_times_are_obeyed() {
 /// Codes and messages of the warnings.
 fn warned(text: &str, scenario: &str) -> Vec<String> {
     let scenario = folder("own.csv", text).load(scenario).unwrap();
-    scenario.warnings().iter().map(|it| format!("{} {}", it.code, it.message)).collect()
+    scenario.written.warnings.iter().map(|it| format!("{} {}", it.code, it.message)).collect()
 }
 
 #[test]
@@ -346,7 +346,7 @@ fn networks_that_are_hardly_what_was_meant_are_warned_of() {
     let warned = |network: &str| {
         std::fs::write(&path, network).unwrap();
         let scenario = folder.load(&with("")).unwrap();
-        let warnings = scenario.warnings().iter();
+        let warnings = scenario.written.warnings.iter();
         warnings.filter(|it| it.code.to_string() == "W004").map(|it| it.message.clone()).collect()
     };
     let found: Vec<String> = warned(&network);

@@ -36,7 +36,7 @@ fn changed(from: &str, to: &str) -> String {
 #[test]
 fn each_point_is_played_as_planned() {
     let scenario = load(PLAYED).unwrap();
-    let plan = scenario.plan().unwrap();
+    let plan = scenario.plans.suite.as_ref().unwrap();
     assert_eq!(scenario.schedule.duration, plan.duration());
     let terminal = scenario.plant.sources[0].terminal.as_ref().unwrap();
     let id = |name: &str| MeasurementId::lookup(name).unwrap();
@@ -97,7 +97,7 @@ fn a_resolved_suite_means_the_same() {
         text.contains("[suite]\nstandard = \"iec-62053-21-2003\"") && !text.contains("[[source]]")
     );
     assert!(load(&text).unwrap().same_meaning(&scenario), "{text}");
-    assert!(scenario.files().contains_key("suite:iec-62053-21-2003"));
+    assert!(scenario.written.files.contains_key("suite:iec-62053-21-2003"));
 }
 
 #[test]

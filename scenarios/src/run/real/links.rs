@@ -118,7 +118,7 @@ impl Links {
             more.insert("blocked".to_owned(), report.blocked.into());
             LinkFacts {
                 name: row.name.clone(),
-                kind: row.values.text_opt("preset").unwrap_or("own").to_owned(),
+                kind: row.preset.clone(),
                 connections: report.connections,
                 chunks: report.chunks.iter().sum(),
                 bytes: report.bytes.iter().sum(),

@@ -20,6 +20,7 @@ use crate::language::files::Files;
 use crate::language::names::{LOAD_PREFIX, Names};
 use crate::language::references::References;
 use crate::language::section::calibration::CALIBRATION;
+use crate::language::section::scenario::{Head, head};
 use crate::language::section::source::Source;
 use crate::language::section::suite::SUITE;
 
@@ -30,6 +31,7 @@ const GRID_SOURCE: &str = "grid";
 const STATES_MAX: usize = 4_000_000;
 
 /// What `[grid]` came to.
+#[derive(Clone)]
 pub(crate) struct Grid {
     /// The names of its loads; more may be there if the network could not be read.
     pub(crate) loads: Names,
@@ -85,9 +87,8 @@ fn setup(
     out: &mut Diagnostics,
 ) -> Option<(Setup, SimTime)> {
     let values = draft.values(&GRID)?;
-    let head = draft.head_values()?;
-    let (start, duration) = (head.instant_opt("start")?, head.duration_opt("duration")?);
-    let raster = Raster::over(start, values.duration("step"), duration);
+    let Head { start, duration, seed, .. } = head(draft)?;
+    let raster = Raster::over(start, values.duration("step"), duration?);
     let states = raster.steps.saturating_mul(network.nodes.len());
     if states > STATES_MAX {
         let (steps, nodes) = (raster.steps, network.nodes.len());
@@ -101,7 +102,7 @@ fn setup(
         network: &network,
         loads: &grid.loads,
         raster,
-        streams: Streams::new(head.integer("seed") as u64),
+        streams: Streams::new(seed),
         files,
     };
     let powers = loads::powers(draft.rows(&GRID_LOAD), &context, &mut grid.files, out);

@@ -14,7 +14,6 @@ const SHARE: Kind = quantity(Dimension::Ratio, 0.0, 1.0);
 const POWER_FACTOR: Kind = quantity(Dimension::Ratio, 0.05, 1.0);
 const STEP: Kind = quantity(Dimension::Time, 1.0, 86_400.0);
 
-/// The network.
 pub(crate) static GRID: Section = Section {
     name: "grid",
     doc: "A network in the plant. Its power flow is solved for every step before anything \
@@ -27,14 +26,15 @@ pub(crate) static GRID: Section = Section {
         Field::required(
             "file",
             Kind::Text,
-            "the network, relative to the scenario: our own TOML (`.toml`), JSON of power-grid-model, \
-         or a script of OpenDSS; what `lastmeter grid` reads",
+            "the network, relative to the scenario: our own TOML (`.toml`), JSON of \
+             power-grid-model, or a script of OpenDSS; what `lastmeter grid` reads",
         ),
         Field::default(
             "step",
             STEP,
             "\"1 min\"",
-            "how long voltages and currents stay as they are: the power flow is solved once for each",
+            "how long voltages and currents stay as they are: the power flow is solved once for \
+             each",
         ),
         Field::optional(
             "frequency",
@@ -45,7 +45,6 @@ pub(crate) static GRID: Section = Section {
     ..Section::ONCE
 };
 
-/// What its loads draw.
 pub(crate) static GRID_LOAD: Section = Section {
     name: "grid.load",
     noun: "load",
@@ -65,7 +64,6 @@ pub(crate) static GRID_LOAD: Section = Section {
     ..Section::REPEATED
 };
 
-/// What is wrong with it.
 pub(crate) static GRID_DEFECT: Section = Section {
     name: "grid.defect",
     noun: "defect",
@@ -134,9 +132,10 @@ static CSV: Entry = Entry {
         start on, whatever time it tells. How long a row holds is told by the column `time` (or by \
         the first, if it holds times): clock times, dates with times, or seconds, which have to go \
         on evenly; numbers are times only in a column named `time`, or in a first one named `t`, \
-        `seconds` or `timestamp`. Units in the header are obeyed: `P [kW]`, `P_kW`, `t [ms]`. `every` tells it where there are no times (or a first column \
-        of words that are none), and must not contradict them. A step that spans several rows takes their mean, so the energy is the \
-        table's. There have to be as many rows as the scenario needs. Powers of a load with \
+        `seconds` or `timestamp`. Units in the header are obeyed: `P [kW]`, `P_kW`, `t [ms]`. \
+        `every` tells it where there are no times (or a first column of words that are none), and \
+        must not contradict them. A step that spans several rows takes their mean, so the energy \
+        is the table's. There have to be as many rows as the scenario needs. Powers of a load with \
         several phases are spread as its network's file says.",
     fields: &[
         Field::required("file", Kind::Text, "the table, relative to the scenario"),

@@ -7,7 +7,7 @@ use lastmeter_grid::Network;
 use lastmeter_params::{Code, Diagnostics, Values};
 
 use super::rows::{doubt, text_of};
-use crate::grid::{Origin, understood};
+use crate::grid::read::{Origin, understood};
 use crate::language::files::Files;
 
 /// Of more mistakes than these a list helps nobody.

@@ -1,4 +1,4 @@
-//! What may be injected: what the runner does itself, faults of devices, and what happens to sources.
+//! What may be injected: what the runner does, faults of devices, and what happens to sources.
 
 use std::sync::LazyLock;
 
@@ -16,10 +16,10 @@ static COMMAND: Entry = Entry {
     summary: "a command to a device, given through the platform's interface",
     description: "The bench asks the platform over REST to invoke a command on a device, as an \
         application would, and waits for the acknowledgement. `command` holds the command's `name` \
-        and its parameters: `command = { name = \"setReportingPeriod\", seconds = 5 }`. The platform \
-        knows a device from its first reading on, so no command can come before. A command that is \
-        refused, fails, expires or is never answered, and that no `command_ack` check judges, \
-        makes the run inconclusive: what it was to test did not happen.",
+        and its parameters: `command = { name = \"setReportingPeriod\", seconds = 5 }`. The \
+        platform knows a device from its first reading on, so no command can come before. A \
+        command that is refused, fails, expires or is never answered, and that no `command_ack` \
+        check judges, makes the run inconclusive: what it was to test did not happen.",
     fields: &[
         Field::required("device", Kind::Name, "the device it is for"),
         Field::required("command", Kind::Texts, "`name`, and the command's parameters"),
@@ -61,10 +61,11 @@ static IMPAIR: LazyLock<Entry> = LazyLock::new(|| {
     Entry {
         name: "impair",
         summary: "a link gets worse for a while: slower, lossy, narrow, corrupting",
-        description: "What it says comes on top of what the link does anyway: delays add up, losses \
-            are further causes of their own, a bandwidth is one more line in series. Connections \
-            stay. In virtual time the same law is computed for each message, and what comes out is \
-            labelled modelled. Two impairments of one link may follow each other, but not overlap.",
+        description: "What it says comes on top of what the link does anyway: delays add up, \
+            losses are further causes of their own, a bandwidth is one more line in series. \
+            Connections stay. In virtual time the same law is computed for each message, and what \
+            comes out is labelled modelled. Two impairments of one link may follow each other, but \
+            not overlap.",
         fields: fields.collect::<Vec<Field>>().leak(),
     }
 });
@@ -76,8 +77,8 @@ static DISCONNECT: Entry = Entry {
     description: "`reset`: connections end with a TCP reset, and new ones as soon as they are \
         there. `close`: the same with an orderly end. `half-open`: connections stay and swallow \
         what is written, and neither end hears of it; what notices is a limit for acknowledgements \
-        (`acknowledge_limit`) or the keep-alive. `stall`: connections stay, everything is held, and \
-        comes out in order afterwards.\n\n\
+        (`acknowledge_limit`) or the keep-alive. `stall`: connections stay, everything is held, \
+        and comes out in order afterwards.\n\n\
         When `for` is over the link works again. Devices connect again by themselves and send what \
         is in their outbox, in order. Two breakages of one link may follow each other, but not \
         overlap.",

@@ -14,6 +14,7 @@ use super::interference::{self, Target};
 use super::kinds::{InjectKind, kind_of};
 use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::Names;
+use crate::language::references::References;
 use crate::language::section::platform::PlatformUse;
 use crate::language::section::scenario::{DURATION_S_MAX, SCENARIO};
 
@@ -116,41 +117,37 @@ impl Injection {
     }
 }
 
-/// What an injection is about, by its kind.
-pub(crate) struct Subject {
-    pub(crate) device: Option<usize>,
-    pub(crate) source: Option<usize>,
-    pub(crate) target: Option<Target>,
-    pub(crate) change: Option<Impairment>,
-}
-
+/// The injection of a row, with what it does to a link, if it does.
 pub(crate) fn injection(
-    kind: InjectKind,
-    values: Arc<Values>,
-    about: Subject,
+    (row, change): (&Row<'_>, Option<Impairment>),
+    (index, references): (usize, &References),
     start: SimTime,
 ) -> Option<Injection> {
+    let (kind, values) = (kind_of(row)?, row.values.clone()?);
+    let device = *references.device_of_injection.get(index)?;
+    let source = *references.source_of_injection.get(index)?;
+    let target = references.target_of_injection.get(index)?.clone();
     let at: SimDuration = values.duration("at");
     let until = |values: &Values| values.duration_opt("for").map(|length| at + length);
     let action = match kind {
         InjectKind::Device(kind) => {
-            Action::Device { device: about.device?, fault: (kind.build)(&values, start + at) }
+            Action::Device { device: device?, fault: (kind.build)(&values, start + at) }
         }
-        InjectKind::Source(_) => Action::Source { source: about.source? },
+        InjectKind::Source(_) => Action::Source { source: source? },
         InjectKind::Command => {
             let mut parameters = values.texts("command");
             let command = parameters.remove("name")?;
             let refused = values.boolean("refused");
-            Action::Command { device: about.device?, command, parameters, refused }
+            Action::Command { device: device?, command, parameters, refused }
         }
         InjectKind::Kill => Action::KillPlatform,
         InjectKind::Impair => {
-            let Target { link, devices } = about.target?;
-            let change = Box::new(about.change?);
+            let Target { link, devices } = target?;
+            let change = Box::new(change?);
             Action::Impair { link, change, until: until(&values), devices }
         }
         InjectKind::Disconnect => {
-            let Target { link, devices } = about.target?;
+            let Target { link, devices } = target?;
             let how = Breakage::from_name(values.text("how"))?;
             Action::Disconnect { link, how, until: until(&values), devices }
         }
