@@ -83,14 +83,13 @@ impl Draft<'_> {
             })
             .collect();
         let suite = self.values(&SUITE);
-        let calibration = self.values(&CALIBRATION);
         let plan = plans.suite.as_ref();
         if self.single(&SUITE).is_some() {
             let both = plan.zip(suite);
             terminals
                 .push(both.and_then(|(plan, values)| suite::terminal(plan, values, streams, out)));
         } else if self.single(&CALIBRATION).is_some() {
-            let both = plans.calibration.as_ref().zip(calibration);
+            let both = plans.calibration.as_ref().zip(self.values(&CALIBRATION));
             terminals.push(
                 both.and_then(|(plan, values)| calibration::terminal(plan, values, streams, out)),
             );
