@@ -131,7 +131,7 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
     }
     let rows: Vec<_> = language::registry()
         .into_iter()
-        .filter(|row| what.is_none_or(|what| what == plural_section(row.section)))
+        .filter(|row| what.is_none_or(|what| what == row.heading))
         .collect();
     if json {
         let values: Vec<_> = rows
@@ -142,11 +142,11 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         return ExitCode::Passed;
     }
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-    let mut section = "";
+    let mut heading = "";
     for row in &rows {
-        if row.section != section {
-            section = row.section;
-            tell_out(&format!("{}:", plural_section(section)));
+        if row.heading != heading {
+            heading = row.heading;
+            tell_out(&format!("{heading}:"));
         }
         tell_out(&format!("  {:width$}  {}", row.name, row.summary));
     }
@@ -160,19 +160,6 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         }
     }
     ExitCode::Passed
-}
-
-fn plural_section(section: &str) -> &str {
-    match section {
-        "source" => "sources",
-        "link" => "links",
-        "device" => "devices",
-        "inject" => "injections",
-        "check" => "checks",
-        "grid.load" => "profiles",
-        "grid.defect" => "defects",
-        other => other,
-    }
 }
 
 /// The standards' suites that come along.
@@ -317,14 +304,14 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
             rows.iter().map(|(file, scenario)| scenario_row(file, scenario)).collect();
         tell_out(&json!({ "format_version": 1, "scenarios": values }).to_string());
     } else {
-        let width = rows.iter().map(|(_, scenario)| scenario.name.len()).max().unwrap_or(0);
+        let width = rows.iter().map(|(_, scenario)| scenario.about.name.len()).max().unwrap_or(0);
         for (_, scenario) in &rows {
-            let twin = if scenario.expect.is_some() { "(must fail) " } else { "" };
-            let title = scenario.title.as_deref().unwrap_or_default();
+            let twin = if scenario.expected().is_some() { "(must fail) " } else { "" };
+            let title = scenario.about.title.as_deref().unwrap_or_default();
             tell_out(&format!(
                 "{:width$}  {:>8}  {twin}{title}",
-                scenario.name,
-                scenario.duration.to_string()
+                scenario.about.name,
+                scenario.schedule.duration.to_string()
             ));
         }
     }
@@ -335,10 +322,11 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
     let covers: std::collections::BTreeSet<&str> =
         scenario.checks.iter().flat_map(|check| check.covers.iter().map(String::as_str)).collect();
     json!({
-        "file": file, "name": scenario.name, "title": scenario.title, "tags": scenario.tags,
-        "duration_s": scenario.duration.as_seconds_f64(), "covers": covers,
+        "file": file, "name": scenario.about.name, "title": scenario.about.title,
+        "tags": scenario.about.tags,
+        "duration_s": scenario.schedule.duration.as_seconds_f64(), "covers": covers,
         "checks": scenario.checks.iter().map(|check| &check.name).collect::<Vec<_>>(),
-        "must_fail": scenario.expect.as_ref().map(|expect| &expect.check),
+        "must_fail": scenario.expected().map(|expect| &expect.check),
         "unavailable": scenario.unavailable(),
     })
 }

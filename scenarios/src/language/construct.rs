@@ -15,20 +15,20 @@ use lastmeter_reports::check::each_row_has_its_check;
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
 
-use super::calibration;
-use super::commands;
-use super::draft::{Draft, Plans, References};
+use super::draft::{Draft, Reported, Row};
 use super::files::Files;
-use super::grid;
 use super::judging::{self, Breakage, Broken, Claim, Planned, PlannedDevice};
-use super::parts::{self, Built, DevicePlace, SourcePlace};
-use super::read::Row;
-use super::scenario::Source;
-use super::sections::InjectKind;
-use super::semantics;
-use super::suite;
+use super::plans::Plans;
+use super::references::References;
+use super::section::calibration::{self, CALIBRATION};
+use super::section::check::{self, CHECK};
+use super::section::device::{self, DEVICE, DevicePlace, build_device};
+use super::section::grid;
+use super::section::inject::{self, INJECT, InjectKind};
+use super::section::link::LINK;
+use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
+use super::section::suite::{self, SUITE};
 use super::warnings;
-use super::wiring::Reported;
 
 /// Requirement tables stand in `run.json`, and are written by hand.
 const TABLE_BYTES_MAX: usize = 1 << 20;
@@ -62,7 +62,7 @@ impl Draft<'_> {
         let streams = Streams::new(seed);
         let mut unavailable = None;
         let mut terminals: Vec<Option<Terminal>> = self
-            .sources
+            .rows(&SOURCE)
             .iter()
             .enumerate()
             .map(|(source, row)| {
@@ -71,7 +71,8 @@ impl Draft<'_> {
                     duration: self.head_values().and_then(|head| head.duration_opt("duration")),
                     injections: self.injections_into(source, references),
                 };
-                match parts::build_source(row.kind?, row.values.as_ref()?, &place, files, out) {
+                match build_source(source::kind_of(row)?, row.values.as_ref()?, &place, files, out)
+                {
                     Built::Terminal(terminal) => Some(terminal),
                     Built::Unavailable(reason) => {
                         unavailable.get_or_insert(reason);
@@ -81,22 +82,22 @@ impl Draft<'_> {
                 }
             })
             .collect();
-        let suite = self.suite.as_ref().and_then(|suite| suite.values.as_ref());
-        let calibration = self.calibration.as_ref().and_then(|section| section.values.as_ref());
+        let suite = self.values(&SUITE);
+        let calibration = self.values(&CALIBRATION);
         let plan = plans.suite.as_ref();
-        if self.suite.is_some() {
+        if self.single(&SUITE).is_some() {
             let both = plan.zip(suite);
             terminals
                 .push(both.and_then(|(plan, values)| suite::terminal(plan, values, streams, out)));
-        } else if self.calibration.is_some() {
+        } else if self.single(&CALIBRATION).is_some() {
             let both = plans.calibration.as_ref().zip(calibration);
             terminals.push(
                 both.and_then(|(plan, values)| calibration::terminal(plan, values, streams, out)),
             );
         }
         let grid = plans.grid.as_ref();
-        let of_grid =
-            grid.map_or_else(Vec::new, |grid| self.grid_sources(grid, references, streams, out));
+        let of_grid = grid
+            .map_or_else(Vec::new, |grid| grid::grid_sources(self, grid, references, streams, out));
         let written = terminals.len();
         terminals.extend(of_grid.iter().map(|source| source.terminal.clone()));
         self.hold_phases(references, &terminals, out);
@@ -105,9 +106,9 @@ impl Draft<'_> {
         terminals.truncate(written);
         self.hold_commands(references, &devices, out);
         self.hold_pulse_constant(plans, &devices, out);
-        let links = self.links.iter();
+        let links = self.rows(&LINK).iter();
         let links = links.map(|row| impair::read_link(row.values.as_ref()?, out)).collect();
-        let impairments = self.injections.iter().map(|row| match row.kind? {
+        let impairments = self.rows(&INJECT).iter().map(|row| match inject::kind_of(row)? {
             InjectKind::Impair => impair::read_impairment(row.values.as_ref()?, out),
             _ => None,
         });
@@ -129,9 +130,9 @@ impl Draft<'_> {
         source: usize,
         references: &References,
     ) -> Vec<(&'static InjectionKind, &Values)> {
-        let about = self.injections.iter().zip(&references.source_of_injection);
-        let into = about.filter_map(|(row, of)| match row.kind? {
-            InjectKind::Source(kind) if *of == Some(source) => Some((kind, row.values.as_ref()?)),
+        let about = self.rows(&INJECT).iter().zip(&references.source_of_injection);
+        let into = about.filter_map(|(row, of)| match inject::kind_of(row)? {
+            InjectKind::Source(kind) if *of == Some(source) => Some((kind, row.values.as_deref()?)),
             _ => None,
         });
         into.collect()
@@ -146,7 +147,7 @@ impl Draft<'_> {
     ) {
         let phases = |source: Option<usize>| Some(terminals.get(source?)?.as_ref()?.phases());
         for (table, (row, first)) in
-            self.devices.iter().zip(&references.source_of_table).enumerate()
+            self.rows(&DEVICE).iter().zip(&references.source_of_table).enumerate()
         {
             let own = references.devices.iter().zip(&references.source_of_device);
             let mut others = own.filter(|((_, of), _)| *of == table);
@@ -169,19 +170,19 @@ impl Draft<'_> {
     ) -> Devices {
         let start = self.head_values().and_then(|head| head.instant_opt("start"));
         let start = start.unwrap_or_default();
-        let device = |(row, source): (&Row<'_, _>, &Option<usize>)| {
+        let device = |(row, source): (&Row<'_>, &Option<usize>)| {
             let source = (*source)?;
             let terminal = terminals.get(source)?.as_ref();
-            match self.sources.get(source) {
-                Some(source) => semantics::has_spectrum_to_work_on(row, source, terminal, out)?,
-                None => semantics::suite_has_spectra(row, terminal, out)?,
+            match self.rows(&SOURCE).get(source) {
+                Some(source) => device::has_spectrum_to_work_on(row, source, terminal, out)?,
+                None => device::suite_has_spectra(row, terminal, out)?,
             }
             let terminal = terminal?;
             let name = row.name()?;
             let place = DevicePlace { name, start, streams, terminal };
-            parts::build_device(row.kind?, row.values.as_ref()?, &place, out)
+            build_device(device::kind_of(row)?, row.values.as_ref()?, &place, out)
         };
-        self.devices.iter().zip(&references.source_of_table).map(device).collect()
+        self.rows(&DEVICE).iter().zip(&references.source_of_table).map(device).collect()
     }
 
     /// What is odd about the devices and what they are connected to.
@@ -196,7 +197,7 @@ impl Draft<'_> {
         let planned = plans.duration();
         let duration =
             planned.or_else(|| self.head_values().and_then(|head| head.duration_opt("duration")));
-        let tables = self.devices.iter().zip(devices).zip(&references.source_of_table);
+        let tables = self.rows(&DEVICE).iter().zip(devices).zip(&references.source_of_table);
         for ((row, device), source) in tables {
             if let (Some(device), Some(duration)) = (device, duration) {
                 warnings::has_readings(row, device.as_ref(), duration, out);
@@ -212,10 +213,10 @@ impl Draft<'_> {
 
     /// A meter whose pulses are reported has the constant that the suite counts by.
     fn hold_pulse_constant(&self, plans: &Plans, devices: &Devices, out: &mut Diagnostics) {
-        let values = self.suite.as_ref().and_then(|suite| suite.values.as_ref());
+        let values = self.values(&SUITE);
         let (Some(plan), Some(values)) = (&plans.suite, values) else { return };
-        let is_tested = |row: &&Row<'_, _>| row.name() == Some(plan.claim.device.as_str());
-        let mut tables = self.devices.iter().zip(devices);
+        let is_tested = |row: &&Row<'_>| row.name() == Some(plan.claim.device.as_str());
+        let mut tables = self.rows(&DEVICE).iter().zip(devices);
         let Some((_, Some(device))) = tables.find(|(row, _)| is_tested(row)) else { return };
         let is_pulses = |id: &MeasurementId| {
             matches!(id.row().quantity, Quantity::ActivePulses | Quantity::ReactivePulses)
@@ -236,11 +237,11 @@ impl Draft<'_> {
     /// Looks whether each command could be carried out by the device it is for.
     fn hold_commands(&self, references: &References, devices: &Devices, out: &mut Diagnostics) {
         let time = self.head_values().map_or("virtual", |head| head.text("time"));
-        for (row, device) in self.injections.iter().zip(&references.device_of_injection) {
+        for (row, device) in self.rows(&INJECT).iter().zip(&references.device_of_injection) {
             let device = device.and_then(|device| references.devices.get(device));
             let device = device.and_then(|(_, table)| devices.get(*table)?.as_deref());
-            if let (Some(InjectKind::Command), Some(device)) = (row.kind, device) {
-                commands::can_be_given(row, device, time == "real", out);
+            if let (Some(InjectKind::Command), Some(device)) = (inject::kind_of(row), device) {
+                inject::can_be_given(row, device, time == "real", out);
             }
         }
     }
@@ -250,10 +251,10 @@ impl Draft<'_> {
         if plan.suite.published.is_empty() {
             return None;
         }
-        let is_tested = |row: &&Row<'_, _>| row.name() == Some(plan.claim.device.as_str());
-        let row = self.devices.iter().find(is_tested)?;
+        let is_tested = |row: &&Row<'_>| row.name() == Some(plan.claim.device.as_str());
+        let row = self.rows(&DEVICE).iter().find(is_tested)?;
         let (kind, values) = (row.kind?, row.values.as_ref()?);
-        (kind.entry.name == "cvct-stm32f107").then(|| {
+        (kind == "cvct-stm32f107").then(|| {
             let corner_hz = values.si("transducer_bandwidth");
             let csv = transducer_csv(corner_hz, values.si("transducer_start"));
             (TRANSDUCER_FILE.to_owned(), csv)
@@ -268,7 +269,7 @@ impl Draft<'_> {
         out: &mut Diagnostics,
     ) -> BTreeMap<String, String> {
         let mut texts = BTreeMap::new();
-        for (name, span) in self.checks.iter().filter_map(|row| row.text("requirements")) {
+        for (name, span) in self.rows(&CHECK).iter().filter_map(|row| row.text("requirements")) {
             let Ok(bytes) = files.read(name) else { continue };
             let text = if (1..=TABLE_BYTES_MAX).contains(&bytes.len()) {
                 String::from_utf8_lossy(&bytes).into_owned()
@@ -293,16 +294,16 @@ impl Draft<'_> {
         let scenario = self.head_values().map_or("", |head| head.text("name"));
         let planned_devices = self.planned_devices(references, devices);
         let planned = self.planned(references, plans.duration(), &planned_devices);
-        for (row, of) in self.checks.iter().zip(&references.devices_of_check) {
-            let (Some(kind), Some(values)) = (row.kind, &row.values) else { continue };
+        for (row, of) in self.rows(&CHECK).iter().zip(&references.devices_of_check) {
+            let (Some(kind), Some(values)) = (check::kind_of(row), &row.values) else { continue };
             let file = row.text("requirements").and_then(|(name, _)| files.get(name));
             if file.is_some_and(String::is_empty) {
                 continue;
             }
             // Without its plan, which has a mistake then, nothing can be said of it.
             let is_without = match kind.entry.name {
-                "suite" => self.suite.is_some() && plans.suite.is_none(),
-                "calibration" => self.calibration.is_some() && plans.calibration.is_none(),
+                "suite" => self.single(&SUITE).is_some() && plans.suite.is_none(),
+                "calibration" => self.single(&CALIBRATION).is_some() && plans.calibration.is_none(),
                 _ => false,
             };
             if is_without {
@@ -316,11 +317,11 @@ impl Draft<'_> {
                 calibration: plans.calibration.clone(),
                 ..CheckContext::default()
             };
-            let check = parts::try_check(kind, values, about, out);
+            let check = check::try_check(kind, values, about, out);
             if out.len() > mistakes {
                 continue;
             }
-            semantics::limit_can_be_missed(row, kind.entry.name, out);
+            check::limit_can_be_missed(row, kind.entry.name, out);
             let mut tables: Vec<Option<usize>> = of
                 .iter()
                 .map(|&device| references.devices.get(device).map(|(_, table)| *table))
@@ -343,15 +344,15 @@ impl Draft<'_> {
     /// Of each published row exactly one check says whether it is reproduced.
     fn hold_published_rows(&self, plan: &Plan, out: &mut Diagnostics) {
         let mut tables = Vec::new();
-        for row in &self.checks {
-            match (row.kind.map(|kind| kind.entry.name), &row.values) {
-                (Some("published_table"), Some(values)) => tables.push(values),
+        for row in self.rows(&CHECK) {
+            match (row.kind, &row.values) {
+                (Some("published_table"), Some(values)) => tables.push(&**values),
                 // With a mistake nobody knows what it would say.
                 (None | Some("published_table"), _) => return,
                 _ => {}
             }
         }
-        if let Some(suite) = self.suite.as_ref().and_then(|suite| suite.values.as_ref()) {
+        if let Some(suite) = self.values(&SUITE) {
             each_row_has_its_check(plan, &tables, suite.span_of("standard"), out);
         }
     }
@@ -369,8 +370,8 @@ impl Draft<'_> {
             _ => TimeMode::Virtual,
         };
         let time = mode(head.text("time"));
-        let breakages = self.injections.iter().zip(&references.target_of_injection);
-        let breakages = breakages.filter_map(|(row, target)| match row.kind? {
+        let breakages = self.rows(&INJECT).iter().zip(&references.target_of_injection);
+        let breakages = breakages.filter_map(|(row, target)| match inject::kind_of(row)? {
             InjectKind::Kill => Some(Breakage { what: Broken::Platform, ends: true }),
             InjectKind::Disconnect => {
                 let what = target.as_ref().map_or(Broken::Unknown, Broken::Link);
@@ -378,9 +379,9 @@ impl Draft<'_> {
             }
             _ => None,
         });
-        let about = self.injections.iter().zip(&references.device_of_injection);
+        let about = self.rows(&INJECT).iter().zip(&references.device_of_injection);
         let commands = about.filter_map(|(row, device)| {
-            matches!(row.kind?, InjectKind::Command).then_some(())?;
+            matches!(inject::kind_of(row)?, InjectKind::Command).then_some(())?;
             Some(((*device)?, row.values.as_ref()?.duration("at")))
         });
         Some(Planned {
@@ -401,7 +402,7 @@ impl Draft<'_> {
         references: &'b References,
         devices: &Devices,
     ) -> Vec<PlannedDevice<'b>> {
-        let about = self.injections.iter().zip(&references.device_of_injection);
+        let about = self.rows(&INJECT).iter().zip(&references.device_of_injection);
         // Whom a command tells another period is not counted by the one it begins with.
         let told: Vec<usize> = about
             .filter_map(|(row, device)| {
@@ -425,8 +426,8 @@ impl Draft<'_> {
 }
 
 /// A check of a quantity is about one that its devices report.
-fn report_what_is_not_measured<K>(
-    check: &Row<'_, K>,
+fn report_what_is_not_measured(
+    check: &Row<'_>,
     tables: &[Option<usize>],
     devices: &[Option<Box<dyn Device>>],
     out: &mut Diagnostics,

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use lastmeter_params::{Code, Field, Kind, Presence, describe_kind};
 
-use super::sections::{Registered, Section, registry, sections, single_sections};
+use super::draft::{Section, once_first};
+use super::registered::{Registered, registry};
+use super::section::SECTIONS;
 
 /// All there is to know about a registered name, a section or an error code; `None` if it is none.
 pub fn explain(name: &str) -> Option<String> {
@@ -13,26 +15,22 @@ pub fn explain(name: &str) -> Option<String> {
     }
     let registered = registry().into_iter().filter(|registered| registered.name == name);
     let mut texts: Vec<String> = registered.map(|registered| of_registered(&registered)).collect();
-    texts.extend(single_sections().iter().filter(|section| section.name == name).map(|section| {
-        let doc = wrap(section.doc);
-        format!("[{name}]\n\n{doc}\n\n{}", fields_table(section.fields))
-    }));
-    texts.extend(sections().iter().filter(|section| section.name == name).map(of_section));
+    texts.extend(once_first(SECTIONS).filter(|section| section.name == name).map(of_section));
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 fn of_section(section: &Section) -> String {
-    let kinds = section.kind_key.map_or_else(String::new, |key| {
-        let names: Vec<&str> = section.entries().iter().map(|entry| entry.name).collect();
+    let kinds = section.kind.map_or_else(String::new, |(key, _)| {
+        let names: Vec<&str> = (section.entries)().iter().map(|entry| entry.name).collect();
         format!("\n{}\n", wrap(&format!("`{key}` is one of {}", names.join(", "))))
     });
     let (doc, fields) = (wrap(section.doc), fields_table(section.fields));
-    format!("[[{}]]\n\n{doc}\n\n{fields}{kinds}", section.name)
+    format!("{}\n\n{doc}\n\n{fields}{kinds}", section.header())
 }
 
 fn of_registered(registered: &Registered) -> String {
-    let Registered { section, name, summary, description, fields } = *registered;
-    let common = sections().into_iter().find(|known| known.name == section);
+    let Registered { section, name, summary, description, fields, .. } = *registered;
+    let common = SECTIONS.iter().find(|known| known.name == section);
     let common = common.map_or(&[][..], |section| section.fields);
     let own = if fields.is_empty() {
         String::new()

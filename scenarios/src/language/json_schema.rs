@@ -3,7 +3,8 @@
 use lastmeter_params::schema;
 use serde_json::{Value, json};
 
-use super::sections::{FORMAT, Section, sections, single_sections};
+use super::draft::{FORMAT, Section, once_first};
+use super::section::SECTIONS;
 
 /// The schema of a scenario file, from the definitions that reading uses.
 pub fn json_schema() -> Value {
@@ -12,30 +13,35 @@ pub fn json_schema() -> Value {
         "format".to_owned(),
         json!({ "const": FORMAT, "description": "the version of the scenario language" }),
     );
-    for section in single_sections() {
-        let mut object = schema::object(&[section.fields]);
-        object["description"] = json!(section.doc);
-        properties.insert(section.name.to_owned(), object);
-    }
-    for section in sections() {
+    let mut required = vec!["format"];
+    for section in once_first(SECTIONS) {
+        let schema = if section.repeats { rows(section) } else { single(section) };
         match section.within() {
-            Some((outer, key)) => properties[outer]["properties"][key] = rows(&section),
-            None => _ = properties.insert(section.name.to_owned(), rows(&section)),
+            Some((outer, key)) => properties[outer]["properties"][key] = schema,
+            None => _ = properties.insert(section.name.to_owned(), schema),
         }
+        required.extend(section.is_required.then_some(section.name));
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "lastmeter scenario",
         "type": "object",
         "properties": properties,
-        "required": ["format", "scenario", "check"],
+        "required": required,
         "additionalProperties": false,
     })
 }
 
+/// The schema of a section that stands once.
+fn single(section: &Section) -> Value {
+    let mut object = schema::object(&[section.fields]);
+    object["description"] = json!(section.doc);
+    object
+}
+
 /// The schema of a section's list: each table is one of the registered kinds, if there are kinds.
 fn rows(section: &Section) -> Value {
-    let Some(kind_key) = section.kind_key else {
+    let Some((kind_key, _)) = section.kind else {
         let items = schema::object(&[section.fields]);
         return json!({ "type": "array", "description": section.doc, "items": items });
     };
@@ -47,6 +53,6 @@ fn rows(section: &Section) -> Value {
             json!({ "const": entry.name, "description": entry.summary });
         table
     };
-    let tables: Vec<Value> = section.entries().into_iter().map(table).collect();
+    let tables: Vec<Value> = (section.entries)().iter().map(table).collect();
     json!({ "type": "array", "description": section.doc, "items": { "oneOf": tables } })
 }

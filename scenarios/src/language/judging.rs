@@ -11,10 +11,10 @@ use lastmeter_reports::check::Demand;
 use lastmeter_reports::latency::{CONFIDENCE, Due, default_warm_up_ns};
 use lastmeter_units::SimDuration;
 
-use super::interference::Target;
+use super::draft::Row;
 use super::names::Names;
-use super::read::Row;
-use super::wiring::Via;
+use super::section::inject::Target;
+use super::section::link::Via;
 use crate::run::stagger;
 
 /// The bench as far as it is known, for what a check demands.
@@ -62,13 +62,13 @@ pub(crate) struct PlannedDevice<'a> {
 }
 
 /// A check of latency: its table, the devices it is about, and what it demands.
-pub(crate) struct Claim<'a, K> {
-    pub(crate) row: &'a Row<'a, K>,
+pub(crate) struct Claim<'a> {
+    pub(crate) row: &'a Row<'a>,
     pub(crate) of: &'a [usize],
     pub(crate) demand: &'a Demand,
 }
 
-impl<K> Claim<'_, K> {
+impl Claim<'_> {
     /// Where a key stands, or else the check's kind.
     fn place(&self, keys: &[&str]) -> Span {
         let of_key = |key: &&str| self.row.table.get(key).map(|node| node.span);
@@ -78,7 +78,7 @@ impl<K> Claim<'_, K> {
 }
 
 /// Reports what keeps a check of latency from ever ending in a verdict.
-pub(crate) fn can_be_judged<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut Diagnostics) {
+pub(crate) fn can_be_judged(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
     has_its_clock(claim, planned, out);
     let observer = is_received(claim, planned, out);
     passes_links(claim, observer, planned, out);
@@ -91,12 +91,12 @@ pub(crate) fn can_be_judged<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out:
 }
 
 /// Whether the check is not judged in this run.
-fn is_skipped<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> bool {
+fn is_skipped(claim: &Claim<'_>, planned: &Planned<'_>) -> bool {
     planned.time == TimeMode::Virtual && !claim.demand.in_virtual_time
 }
 
 /// What platforms and links really take is judged by the clock on the wall only.
-fn has_its_clock<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut Diagnostics) {
+fn has_its_clock(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
     if !is_skipped(claim, planned) || planned.time_in_file == TimeMode::Real {
         return;
     }
@@ -109,11 +109,7 @@ fn has_its_clock<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut Diagn
 }
 
 /// What is received needs somebody who receives it. Returns the observer.
-fn is_received<K>(
-    claim: &Claim<'_, K>,
-    planned: &Planned<'_>,
-    out: &mut Diagnostics,
-) -> Option<usize> {
+fn is_received(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) -> Option<usize> {
     let ends = [claim.demand.span.from, claim.demand.span.to];
     let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
     let point = ends.into_iter().find(|point| at_observer.contains(point));
@@ -149,8 +145,8 @@ fn is_received<K>(
 }
 
 /// An observer receives what all devices of the check send; `None` if not, which is reported.
-fn covers<K>(
-    claim: &Claim<'_, K>,
+fn covers(
+    claim: &Claim<'_>,
     observer: usize,
     span: Span,
     planned: &Planned<'_>,
@@ -170,8 +166,8 @@ fn covers<K>(
 }
 
 /// Only what goes through a link passes its ends.
-fn passes_links<K>(
-    claim: &Claim<'_, K>,
+fn passes_links(
+    claim: &Claim<'_>,
     observer: Option<usize>,
     planned: &Planned<'_>,
     out: &mut Diagnostics,
@@ -203,8 +199,8 @@ fn passes_links<K>(
 }
 
 /// Who shall recover has to be broken first, and mended.
-fn has_something_to_recover_from<K>(
-    claim: &Claim<'_, K>,
+fn has_something_to_recover_from(
+    claim: &Claim<'_>,
     observer: Option<usize>,
     planned: &Planned<'_>,
     out: &mut Diagnostics,
@@ -256,7 +252,7 @@ fn touches(
 }
 
 /// From when on messages are judged, in a run of this duration.
-fn judged_from<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) -> i64 {
+fn judged_from(claim: &Claim<'_>, duration_ns: i64, planned: &Planned<'_>) -> i64 {
     match (claim.demand.warm_up_ns, planned.time) {
         (Some(warm_up_ns), _) => warm_up_ns,
         (None, TimeMode::Real) => default_warm_up_ns(duration_ns),
@@ -265,7 +261,7 @@ fn judged_from<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>)
 }
 
 /// Period and lag of each device a check is about; `None` if nobody can tell.
-fn schedules<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Option<Vec<(i64, i64)>> {
+fn schedules(claim: &Claim<'_>, planned: &Planned<'_>) -> Option<Vec<(i64, i64)>> {
     let schedule = |&device: &usize| {
         let period = planned.devices.get(device)?.period.filter(|period| period.0 > 0)?;
         // In real time each device lags a little behind the one before it.
@@ -279,7 +275,7 @@ fn schedules<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Option<Vec<(i64,
 }
 
 /// When commands are planned for the devices of a check.
-fn commands<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Vec<i64> {
+fn commands(claim: &Claim<'_>, planned: &Planned<'_>) -> Vec<i64> {
     let judged = |(device, at): &(usize, SimDuration)| {
         claim.of.binary_search(device).is_ok().then_some(at.0)
     };
@@ -287,7 +283,7 @@ fn commands<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Vec<i64> {
 }
 
 /// How many messages a check can count on; `None` if nobody can tell.
-fn messages<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) -> Option<u64> {
+fn messages(claim: &Claim<'_>, duration_ns: i64, planned: &Planned<'_>) -> Option<u64> {
     let from_ns = judged_from(claim, duration_ns, planned);
     if claim.demand.of_commands {
         let window = from_ns..=duration_ns;
@@ -306,7 +302,7 @@ fn messages<K>(claim: &Claim<'_, K>, duration_ns: i64, planned: &Planned<'_>) ->
 
 /// The most messages that are planned for any stretch of the claim's stall: so many count as one.
 /// At least 1; no more than there are, and where they are many it is that of a part of the run.
-fn per_stall<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> u64 {
+fn per_stall(claim: &Claim<'_>, planned: &Planned<'_>) -> u64 {
     let Some(shares) = claim.demand.claim else { return 1 };
     let mut instants = if claim.demand.of_commands {
         commands(claim, planned)
@@ -338,7 +334,7 @@ struct Needed {
 
 impl Needed {
     /// With w messages counted as one and none of n late, the upper bound is 1 - 0.05^(w / n).
-    fn by<K>(claim: &Claim<'_, K>, planned: &Planned<'_>) -> Self {
+    fn by(claim: &Claim<'_>, planned: &Planned<'_>) -> Self {
         let per_stall = per_stall(claim, planned);
         let least = claim.demand.messages_min;
         let messages = match claim.demand.claim {
@@ -353,7 +349,7 @@ impl Needed {
 }
 
 /// A claim needs messages, and time: with too few it can never pass.
-fn has_enough_messages<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut Diagnostics) {
+fn has_enough_messages(claim: &Claim<'_>, planned: &Planned<'_>, out: &mut Diagnostics) {
     let duration_ns = planned.duration.0;
     let needed = Needed::by(claim, planned);
     let Some(all) = messages(claim, duration_ns, planned).filter(|all| *all < needed.messages)
@@ -401,11 +397,7 @@ fn has_enough_messages<K>(claim: &Claim<'_, K>, planned: &Planned<'_>, out: &mut
 }
 
 /// The shortest duration, in whole seconds, at which a check has so many messages.
-fn enough_after<K>(
-    claim: &Claim<'_, K>,
-    needed: u64,
-    planned: &Planned<'_>,
-) -> Option<SimDuration> {
+fn enough_after(claim: &Claim<'_>, needed: u64, planned: &Planned<'_>) -> Option<SimDuration> {
     let enough = |seconds: i64| {
         let duration_ns = SimDuration::from_seconds(seconds).0;
         messages(claim, duration_ns, planned).is_some_and(|all| all >= needed)

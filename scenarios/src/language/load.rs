@@ -8,12 +8,14 @@ use lastmeter_params::{
 use lastmeter_record::TimeMode;
 use sha2::{Digest, Sha256};
 
-use super::draft::Draft;
+use super::draft::FILE_START;
 use super::failure::LoadFailure;
 use super::files::{self, Files};
 use super::overrides::{Changes, apply};
+use super::read;
+use super::resolve::resolve;
 use super::scenario::Scenario;
-use super::semantics;
+use super::section::SECTIONS;
 use super::texts::Texts;
 
 /// The variable that says where recordings are.
@@ -129,7 +131,7 @@ impl Scenario {
             Err(error) => {
                 let mut diagnostics = Diagnostics::new();
                 let message = format!("`{}` cannot be read: {error}", path.display());
-                let span = semantics::FILE_START;
+                let span = FILE_START;
                 diagnostics.report(Code::FILE_UNREADABLE, span, message, "this file");
                 let texts = Texts::new(path.display().to_string(), "");
                 Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts })
@@ -163,20 +165,20 @@ impl Scenario {
         let mut changes = Changes::default();
         for (option, change) in options.changes() {
             if option == "--time" {
-                keep_time(&mut root, semantics::FILE_START);
+                keep_time(&mut root, FILE_START);
             }
             let change = (option, change.as_str());
             apply(&mut root, change, &mut texts, &mut changes, &mut diagnostics);
         }
-        let draft = Draft::read(&root, &mut diagnostics);
+        let draft = read::draft(&root, SECTIONS, &mut diagnostics);
         let files = Files::beside(path, options.recordings.as_deref());
-        let scenario = draft.resolve(path, &files, &mut diagnostics);
+        let scenario = resolve(&draft, path, &files, &mut diagnostics);
         match scenario {
             Some(mut scenario) if diagnostics.is_empty() => {
-                scenario.hash = hash(bytes, &texts);
-                scenario.texts = texts;
-                scenario.overrides = changes.into_overrides();
-                scenario.warnings = diagnostics.take_warnings();
+                scenario.written.hash = hash(bytes, &texts);
+                scenario.written.texts = texts;
+                scenario.written.overrides = changes.into_overrides();
+                scenario.written.warnings = diagnostics.take_warnings();
                 Ok(scenario)
             }
             _ => Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts }),
@@ -199,7 +201,7 @@ fn suite_instead(text: &str, texts: Texts) -> LoadFailure {
             Some("name it with `standard` of `[suite]`, or run `lastmeter accuracy`".to_owned());
         let label = "needs a scenario to be played in";
         let code = Code::DOES_NOT_FIT;
-        diagnostics.report_with_help(code, semantics::FILE_START, message, label, help);
+        diagnostics.report_with_help(code, FILE_START, message, label, help);
     }
     for mistake in mistakes {
         diagnostics.push(mistake);
@@ -217,7 +219,7 @@ fn network_instead(path: &Path, texts: Texts) -> LoadFailure {
     ));
     let label = "needs a scenario to be played in";
     let code = Code::DOES_NOT_FIT;
-    diagnostics.report_with_help(code, semantics::FILE_START, message, label, help);
+    diagnostics.report_with_help(code, FILE_START, message, label, help);
     LoadFailure { diagnostics: diagnostics.into_sorted(), texts }
 }
 

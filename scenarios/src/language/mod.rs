@@ -9,44 +9,47 @@
 //! It never runs anything, and reads no files but the scenario and those it names.
 
 mod assemble;
-mod calibration;
-mod commands;
 mod construct;
 mod draft;
 mod explain;
 mod failure;
 mod files;
-mod grid;
-mod interference;
 mod json_schema;
 mod judging;
 mod load;
 mod names;
 mod overrides;
-mod parts;
+mod plans;
 mod read;
+mod references;
+mod registered;
 mod render;
+mod resolve;
 mod scenario;
-mod sections;
-mod semantics;
-mod suite;
+mod section;
 mod texts;
 mod warnings;
-mod wiring;
 
 pub use explain::explain;
 pub use failure::LoadFailure;
 pub(crate) use files::{open as open_file, read as read_file};
-pub(crate) use grid::{other_separator, turns_back};
 pub use json_schema::json_schema;
 pub use lastmeter_record::TimeMode;
 pub use load::{LoadOptions, time_word};
 pub(crate) use load::{Meant, failure};
-pub use scenario::{
-    Action, CheckRow, DeviceRow, Expect, FloorRow, GivenAuthority, Injection, LinkRow, ObserverRow,
-    PlatformUse, Scenario, Source, TlsUse,
-};
-pub use sections::{Registered, registry, section_names};
+pub use registered::{Registered, registry, section_names};
+pub use scenario::Scenario;
+pub use section::check::CheckRow;
+pub use section::device::DeviceRow;
+pub use section::expect::Expect;
+pub use section::floor::FloorRow;
+pub(crate) use section::grid::{other_separator, turns_back};
+pub use section::inject::{Action, Injection};
+pub use section::link::LinkRow;
+pub use section::observer::ObserverRow;
+pub use section::platform::{GivenAuthority, PlatformSetup, PlatformUse, TlsUse};
+pub use section::scenario::{About, Schedule};
+pub use section::source::Source;
 pub use texts::{Place, Texts};
 
 #[cfg(test)]

@@ -9,9 +9,13 @@ use std::collections::BTreeMap;
 use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Span, is_name, nearest};
 
-use super::grid::LOAD_PREFIX;
-use super::read::Row;
-use super::sections::COUNT_MAX;
+use super::draft::Row;
+
+/// What the name of a load's source begins with, as in `at = "load:NAME"`.
+pub(crate) const LOAD_PREFIX: &str = "load:";
+
+/// Most devices that one table makes: a machine's worth of connections, ports included.
+pub(crate) const COUNT_MAX: i64 = 20_000;
 
 /// Of more names than these a list helps nobody.
 const NAMES_LISTED_MAX: usize = 12;
@@ -43,16 +47,14 @@ struct Made {
 impl Names {
     /// The names of rows, each of which stands for one; `all_read` unless there may be rows that
     /// could not be read. A name that stands twice is reported.
-    pub(crate) fn of<K>(
+    pub(crate) fn of(
         what: &'static str,
-        rows: &[Row<'_, K>],
+        rows: &[Row<'_>],
         all_read: bool,
         out: &mut Diagnostics,
     ) -> Self {
-        let one = |row: &Row<'_, K>| Made {
-            names: vec![row.name().map(str::to_owned)],
-            is_several: false,
-        };
+        let one =
+            |row: &Row<'_>| Made { names: vec![row.name().map(str::to_owned)], is_several: false };
         Self::collect(what, rows, one, all_read, out).0
     }
 
@@ -75,15 +77,15 @@ impl Names {
 
     /// The names of the devices that device tables make, and for each device its table. What cannot
     /// be made is reported, as is a name that stands twice. `loads` are those of the network.
-    pub(crate) fn of_devices<K>(
-        rows: &[Row<'_, K>],
+    pub(crate) fn of_devices(
+        rows: &[Row<'_>],
         loads: &Self,
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
         let mut refused = Diagnostics::new();
         let mut room = DEVICES_MAX;
-        let made = |row: &Row<'_, K>| {
+        let made = |row: &Row<'_>| {
             let made = match several_loads(row, loads) {
                 Some(found) => make_at_loads(row, loads, &found, &mut refused),
                 None => make(row, room, &mut refused),
@@ -96,10 +98,10 @@ impl Names {
         names
     }
 
-    fn collect<K>(
+    fn collect(
         what: &'static str,
-        rows: &[Row<'_, K>],
-        mut made: impl FnMut(&Row<'_, K>) -> Made,
+        rows: &[Row<'_>],
+        mut made: impl FnMut(&Row<'_>) -> Made,
         all_read: bool,
         out: &mut Diagnostics,
     ) -> (Self, Vec<usize>) {
@@ -261,7 +263,7 @@ impl Names {
 
 /// The loads that a device table makes a device for each of, as `at = "load:PATTERN"` says; `None`
 /// if it says something else, or fits none.
-pub(crate) fn several_loads<K>(row: &Row<'_, K>, loads: &Names) -> Option<Vec<usize>> {
+pub(crate) fn several_loads(row: &Row<'_>, loads: &Names) -> Option<Vec<usize>> {
     let (at, _) = row.text("at")?;
     let pattern = Pattern::new(at.strip_prefix(LOAD_PREFIX)?);
     let found = if pattern.is_name() { Vec::new() } else { loads.matching(&pattern) };
@@ -269,12 +271,7 @@ pub(crate) fn several_loads<K>(row: &Row<'_, K>, loads: &Names) -> Option<Vec<us
 }
 
 /// The names of the devices that one table makes at loads: the table's name, a dash, the load's.
-fn make_at_loads<K>(
-    row: &Row<'_, K>,
-    loads: &Names,
-    found: &[usize],
-    out: &mut Diagnostics,
-) -> Made {
+fn make_at_loads(row: &Row<'_>, loads: &Names, found: &[usize], out: &mut Diagnostics) -> Made {
     let unknown = Made { names: vec![None; found.len()], is_several: false };
     if let Some(node) = row.table.get("count") {
         let message = "a pattern of loads makes one device for each of them";
@@ -296,7 +293,7 @@ fn make_at_loads<K>(
 }
 
 /// The names of what one device table makes.
-fn make<K>(row: &Row<'_, K>, room: usize, out: &mut Diagnostics) -> Made {
+fn make(row: &Row<'_>, room: usize, out: &mut Diagnostics) -> Made {
     let unknown = Made { names: vec![None], is_several: false };
     let Some(node) = row.table.get("count") else {
         return Made { names: vec![row.name().map(str::to_owned)], is_several: false };
@@ -331,18 +328,21 @@ mod tests {
     use lastmeter_params::{SourceId, parse_document};
 
     use super::*;
+    use crate::language::draft::Section;
     use crate::language::read;
-    use crate::language::sections::OBSERVER;
+
+    // Any section without kinds will do to read tables with a name and a count.
+    static SECTION: Section = Section { name: "d", ..Section::REPEATED };
+    static SECTIONS: &[&Section] = &[&SECTION];
 
     /// The names that device tables make, and what is wrong with them.
     fn made(text: &str) -> (Names, Vec<usize>, Vec<String>) {
         let mut out = Diagnostics::new();
         let root = parse_document(text, SourceId::FILE, &mut out);
-        // Any section without kinds will do to read tables with a name and a count.
-        let section = crate::language::sections::Section { name: "d", ..OBSERVER };
-        let rows = read::plain_rows(&root, &section, &mut Diagnostics::new());
+        let draft = read::draft(&root, SECTIONS, &mut Diagnostics::new());
+        let rows = draft.rows(&SECTION);
         let loads = Names::given("load", std::iter::empty(), true);
-        let (names, tables) = Names::of_devices(&rows, &loads, true, &mut out);
+        let (names, tables) = Names::of_devices(rows, &loads, true, &mut out);
         let told = out.into_sorted().into_iter().map(|d| format!("{} {}", d.code, d.message));
         (names, tables, told.collect())
     }

@@ -12,7 +12,9 @@ use lastmeter_params::{
 };
 use lastmeter_record::Override;
 
-use super::sections::{Section, SingleSection, sections, single_sections};
+use super::draft::{Naming, Section, once_first};
+use super::read::place_of;
+use super::section::SECTIONS;
 use super::texts::Texts;
 
 /// What options have changed of a scenario's file so far.
@@ -167,18 +169,17 @@ fn list_of<'a>(root: &'a mut Table, section: &Section) -> Option<&'a mut Vec<Nod
 
 /// Sets the value at an address.
 fn set(root: &mut Table, address: &str, span: Span, node: Node) -> Result<Replaced, Unfit> {
-    let repeated = |known: &Section| {
-        let rest = address.strip_prefix(known.name)?.strip_prefix('.')?;
-        Some((*known, rest))
+    let addressed = |known: &&'static Section| {
+        Some((*known, address.strip_prefix(known.name)?.strip_prefix('.')?))
     };
-    // Before those that stand once: `grid.load` stands in `[grid]`.
-    if let Some((section, rest)) = sections().iter().find_map(repeated) {
-        let Some(list) = list_of(root, &section) else { return Err(Unfit::Nothing) };
-        return set_row(list, &section, rest, span, node);
+    // `grid.load` stands in `[grid]`: what leaves less of the address is meant.
+    let found = SECTIONS.iter().filter_map(addressed).min_by_key(|(_, rest)| rest.len());
+    let (section, rest) = found.ok_or(Unfit::Nothing)?;
+    if section.repeats {
+        let list = list_of(root, section).ok_or(Unfit::Nothing)?;
+        return set_row(list, section, rest, span, node);
     }
-    let (section, rest) = address.split_once('.').ok_or(Unfit::Nothing)?;
-    let known = single_sections().into_iter().find(|known| known.name == section);
-    let SingleSection { name, fields, .. } = known.ok_or(Unfit::Nothing)?;
+    let Section { name, fields, .. } = *section;
     if root.get(name).is_none() {
         let value = NodeValue::Table(Table::default());
         root.set(name, span, Node { value, span });
@@ -199,7 +200,7 @@ fn set_row(
 ) -> Result<Replaced, Unfit> {
     let (index, key) = find_row(list, section, rest)?;
     let NodeValue::Table(table) = &mut list[index].value else { return Err(Unfit::Nothing) };
-    let replaced = match (section.entry_of(table), section.kind_key) {
+    let replaced = match (section.entry_of(table), section.kind) {
         (Some(entry), _) => set_key(table, Some(&[section.fields, entry.fields]), key, span, node),
         (None, None) => set_key(table, Some(&[section.fields]), key, span, node),
         // Which keys it has is not known.
@@ -231,7 +232,7 @@ fn find_row<'a>(
     let is_named = |index: &usize| named(&list[*index]).is_some_and(|own| own == key);
     let same: Vec<usize> = (0..list.len()).filter(is_named).collect();
     // Where names may not be shared, that they are is told when the tables are read.
-    if !section.may_share_names() {
+    if section.naming != Naming::Shared {
         return Ok((same[0], key));
     }
     match (numbered(key, same.len()), same.as_slice()) {
@@ -297,19 +298,13 @@ fn set_within(place: &mut Node, key: &str, span: Span, node: Node) -> Option<Rep
 /// The right address nearest to one that addresses nothing.
 fn nearest_address(root: &Table, address: &str) -> Option<String> {
     let mut addresses = Vec::new();
-    for SingleSection { name, fields, .. } in single_sections() {
-        addresses.extend(fields.iter().map(|field| format!("{name}.{}", field.name)));
-    }
-    for section in sections() {
-        let table = match section.within() {
-            None => Some(root),
-            Some((outer, _)) => match root.get(outer).map(|node| &node.value) {
-                Some(NodeValue::Table(table)) => Some(table),
-                _ => None,
-            },
-        };
-        let key = section.within().map_or(section.name, |(_, key)| key);
-        let list = table.and_then(|table| table.get(key)).map(|node| &node.value);
+    for section in once_first(SECTIONS) {
+        if !section.repeats {
+            let key = |field: &Field| format!("{}.{}", section.name, field.name);
+            addresses.extend(section.fields.iter().map(key));
+            continue;
+        }
+        let list = place_of(root, section).map(|node| &node.value);
         let Some(NodeValue::Array(list)) = list else { continue };
         let mut met: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, node) in list.iter().enumerate() {
@@ -319,7 +314,7 @@ fn nearest_address(root: &Table, address: &str) -> Option<String> {
                 Some(name) => {
                     let before = met.entry(name).or_default();
                     *before += 1;
-                    let is_shared = section.may_share_names() && is_shared(list, name);
+                    let is_shared = section.naming == Naming::Shared && is_shared(list, name);
                     if is_shared { format!("{name}.{before}") } else { name.to_owned() }
                 }
                 None => (index + 1).to_string(),

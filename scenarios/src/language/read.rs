@@ -1,53 +1,44 @@
-//! From TOML tables to the rows of each section, before anything is looked up across sections.
+//! From TOML to the tables of each section, before anything is looked up across sections.
+
+use std::sync::Arc;
 
 use lastmeter_params::{
-    Code, Diagnostics, Entry, Field, Node, NodeValue, SourceId, Span, Table, Values, nearest,
-    read_named_table,
+    Code, Diagnostics, Entry, Field, Node, NodeValue, Span, Table, nearest, read_named_table,
 };
 
-use super::sections::{FORMAT, Section, sections, single_sections};
+use super::draft::{Draft, FILE_START, FORMAT, Row, Section, once_first};
 
-/// One table of a section that repeats. What is wrong with it has been reported; what can be told
-/// about it can still be asked, so that one mistake does not hide or cause others.
-pub(crate) struct Row<'a, K> {
-    pub(crate) table: &'a Table,
-    pub(crate) span: Span,
-    /// The registered kind, if it has a known one.
-    pub(crate) kind: Option<K>,
-    /// Its checked values, if it has no mistake.
-    pub(crate) values: Option<Values>,
-}
-
-impl<'a, K> Row<'a, K> {
-    pub(crate) fn name(&self) -> Option<&'a str> {
-        self.table.text("name")
+/// Reads every table of these sections, which stand in the order of a file.
+pub(crate) fn draft<'a>(
+    root: &'a Table,
+    sections: &'static [&'static Section],
+    out: &mut Diagnostics,
+) -> Draft<'a> {
+    let misspelt = check_root(root, sections, out);
+    let mut all: Vec<(&'static Section, Vec<Row<'a>>)> = Vec::with_capacity(sections.len());
+    for &section in sections {
+        let rows = if section.repeats {
+            rows(root, section, out)
+        } else {
+            let inner = sections.iter().filter_map(|other| other.within());
+            let inner = inner.filter(|(outer, _)| *outer == section.name).map(|(_, key)| key);
+            single(root, section, &inner.collect::<Vec<_>>(), out).into_iter().collect()
+        };
+        all.push((section, rows));
     }
-
-    /// The text of a key with its place, if it is there and text.
-    pub(crate) fn text(&self, key: &str) -> Option<(&'a str, Span)> {
-        let node = self.table.get(key)?;
-        match &node.value {
-            NodeValue::String(text) => Some((text, node.span)),
-            _ => None,
-        }
-    }
-}
-
-/// A section that stands once.
-pub(crate) struct Single<'a> {
-    pub(crate) table: &'a Table,
-    pub(crate) values: Option<Values>,
+    Draft { root, misspelt, sections: all }
 }
 
 /// Checks the version and the names of the sections; returns the sections that misspelt ones were
 /// probably meant to be, which are then not missing as well.
-pub(crate) fn check_root(root: &Table, diagnostics: &mut Diagnostics) -> Vec<&'static str> {
-    let file = Span { source: SourceId::FILE, start: 0, end: 0 };
-    let known: Vec<&'static str> = ["format"]
-        .into_iter()
-        .chain(single_sections().map(|section| section.name))
-        .chain(sections().into_iter().filter(|it| it.within().is_none()).map(|it| it.name))
-        .collect();
+fn check_root(
+    root: &Table,
+    sections: &'static [&'static Section],
+    diagnostics: &mut Diagnostics,
+) -> Vec<&'static str> {
+    let file = FILE_START;
+    let known = once_first(sections).filter(|it| it.within().is_none()).map(|it| it.name);
+    let known: Vec<&'static str> = std::iter::once("format").chain(known).collect();
     let mut meant = Vec::new();
     for entry in &root.entries {
         if known.contains(&entry.key.as_str()) || entry.node.value == NodeValue::Invalid {
@@ -90,17 +81,20 @@ pub(crate) fn check_root(root: &Table, diagnostics: &mut Diagnostics) -> Vec<&'s
 }
 
 /// Reads a section that stands once, if it is there.
-pub(crate) fn single<'a>(
+fn single<'a>(
     root: &'a Table,
-    name: &str,
-    fields: &[Field],
+    section: &Section,
+    inner: &[&str],
     diagnostics: &mut Diagnostics,
-) -> Option<Single<'a>> {
+) -> Option<Row<'a>> {
+    let (name, fields) = (section.name, section.fields);
     let node = root.get(name)?;
     match &node.value {
         NodeValue::Table(table) => {
-            let values = read_named_table(table, node.span, (Some(name), &[fields]), diagnostics);
-            Some(Single { table, values })
+            let mut own = table.clone();
+            own.entries.retain(|entry| !inner.contains(&entry.key.as_str()));
+            let values = read_named_table(&own, node.span, (Some(name), &[fields]), diagnostics);
+            Some(Row { table, span: node.span, kind: None, values: values.map(Arc::new) })
         }
         NodeValue::Invalid => None,
         value => {
@@ -118,14 +112,22 @@ pub(crate) fn single<'a>(
     }
 }
 
+/// Where a section stands in a file, if it does.
+pub(crate) fn place_of<'a>(root: &'a Table, section: &Section) -> Option<&'a Node> {
+    let Some((outer, key)) = section.within() else { return root.get(section.name) };
+    match &root.get(outer)?.value {
+        NodeValue::Table(table) => table.get(key),
+        _ => None,
+    }
+}
+
 /// The tables of a section that repeats, with their places.
 fn tables<'a>(
     root: &'a Table,
     section: &Section,
     diagnostics: &mut Diagnostics,
 ) -> Vec<(&'a Table, Span)> {
-    let key = section.within().map_or(section.name, |(_, key)| key);
-    let list = match root.get(key).map(|node| (&node.value, node.span)) {
+    let list = match place_of(root, section).map(|node| (&node.value, node.span)) {
         Some((NodeValue::Array(list), _)) => list.as_slice(),
         None | Some((NodeValue::Invalid, _)) => &[],
         Some((_, span)) => {
@@ -145,37 +147,25 @@ fn tables<'a>(
 }
 
 /// Reads the tables of a section that repeats.
-pub(crate) fn rows<'a, K: Copy>(
-    root: &'a Table,
-    section: &Section,
-    kinds: impl Iterator<Item = K>,
-    entry_of: fn(K) -> &'static Entry,
-    diagnostics: &mut Diagnostics,
-) -> Vec<Row<'a, K>> {
-    let kinds: Vec<(&'static Entry, K)> = kinds.map(|kind| (entry_of(kind), kind)).collect();
+fn rows<'a>(root: &'a Table, section: &Section, diagnostics: &mut Diagnostics) -> Vec<Row<'a>> {
+    let entries = (section.entries)();
     let tables = tables(root, section, diagnostics).into_iter();
     let row = |(table, span)| {
-        let kind = kind_of(table, span, section, &kinds, diagnostics);
-        let values = kind.and_then(|(entry, _)| {
-            let fields: &[&[Field]] = &[section.fields, entry.fields];
-            read_named_table(table, span, (Some(entry.name), fields), diagnostics)
-        });
-        Row { table, span, kind: kind.map(|(_, kind)| kind), values }
-    };
-    tables.map(row).collect()
-}
-
-/// Reads the tables of a section that repeats and whose tables are all of one kind.
-pub(crate) fn plain_rows<'a>(
-    root: &'a Table,
-    section: &Section,
-    diagnostics: &mut Diagnostics,
-) -> Vec<Row<'a, ()>> {
-    let tables = tables(root, section, diagnostics).into_iter();
-    let row = |(table, span)| {
-        let named = (Some(section.name), &[section.fields][..]);
-        let values = read_named_table(table, span, named, diagnostics);
-        Row { table, span, kind: Some(()), values }
+        let (kind, values) = match section.kind {
+            None => {
+                let named = (Some(section.name), &[section.fields][..]);
+                (None, read_named_table(table, span, named, diagnostics))
+            }
+            Some(kind) => {
+                let entry = kind_of((table, span), (section, kind), &entries, diagnostics);
+                let values = entry.and_then(|entry| {
+                    let fields: &[&[Field]] = &[section.fields, entry.fields];
+                    read_named_table(table, span, (Some(entry.name), fields), diagnostics)
+                });
+                (entry.map(|entry| entry.name), values)
+            }
+        };
+        Row { table, span, kind, values: values.map(Arc::new) }
     };
     tables.map(row).collect()
 }
@@ -192,17 +182,15 @@ fn report_no_table(section: &Section, span: Span, diagnostics: &mut Diagnostics)
 }
 
 /// Which of the registered kinds a table is.
-fn kind_of<K: Copy>(
-    table: &Table,
-    span: Span,
-    section: &Section,
-    kinds: &[(&'static Entry, K)],
+fn kind_of(
+    (table, span): (&Table, Span),
+    (section, (key, noun)): (&Section, (&str, &str)),
+    entries: &[Entry],
     diagnostics: &mut Diagnostics,
-) -> Option<(&'static Entry, K)> {
-    let key = section.kind_key?;
-    let names = || kinds.iter().map(|(entry, _)| entry.name);
+) -> Option<Entry> {
+    let names = || entries.iter().map(|entry| entry.name);
     let Some(node) = table.get(key) else {
-        report_missing_kind(table, span, section, key, diagnostics);
+        report_missing_kind((table, span), (section, (key, noun)), entries, diagnostics);
         return None;
     };
     let NodeValue::String(text) = &node.value else {
@@ -213,13 +201,13 @@ fn kind_of<K: Copy>(
         }
         return None;
     };
-    let found = kinds.iter().find(|(entry, _)| entry.name == text);
+    let found = entries.iter().find(|entry| entry.name == text);
     if found.is_none() {
         let help = match nearest(text, names()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
         };
-        let message = format!("unknown {} `{text}`", section.noun);
+        let message = format!("unknown {noun} `{text}`");
         let label = "nothing of this name is registered";
         diagnostics.report_with_help(Code::UNKNOWN_THING, node.span, message, label, Some(help));
     }
@@ -229,10 +217,9 @@ fn kind_of<K: Copy>(
 /// Without its kind nothing else is known about a table's keys, so this is all that is said: of a
 /// key that is probably the misspelt one, or else of the table.
 fn report_missing_kind(
-    table: &Table,
-    span: Span,
-    section: &Section,
-    key: &str,
+    (table, span): (&Table, Span),
+    (section, (key, noun)): (&Section, (&str, &str)),
+    entries: &[Entry],
     diagnostics: &mut Diagnostics,
 ) {
     let misspelt = table.entries.iter().find(|entry| {
@@ -247,8 +234,8 @@ fn report_missing_kind(
         diagnostics.report_with_help(code, entry.key_span, message, "not a key here", Some(help));
     } else if !table.incomplete {
         let message = format!("key `{key}` is missing");
-        let label = format!("needs a {}", section.noun);
-        let names: Vec<&str> = section.entries().iter().map(|entry| entry.name).collect();
+        let label = format!("needs a {noun}");
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
         let help = format!("there are {}", names.join(", "));
         diagnostics.report_with_help(Code::MISSING_KEY, span, message, label, Some(help));
     }

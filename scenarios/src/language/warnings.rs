@@ -8,8 +8,8 @@ use lastmeter_params::{Code, Diagnostic, Diagnostics, Span, Values};
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{MeasurementId, Phase, Quantity, SimDuration};
 
-use super::draft::Draft;
-use super::read::Row;
+use super::draft::{Draft, Row};
+use super::section::device::DEVICE;
 
 /// The extended operating range of voltage of IEC 62052-11, relative to the rated one.
 const VOLTAGE_RANGE: std::ops::RangeInclusive<f64> = 0.8..=1.15;
@@ -24,8 +24,9 @@ fn warn(out: &mut Diagnostics, code: Code, span: Span, message: String, label: &
 
 /// A scenario without devices measures nothing.
 pub(super) fn has_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
-    let (true, Some(head)) = (draft.devices.is_empty(), &draft.head) else { return };
-    let Some(values) = &head.values else { return };
+    let (true, Some(values)) = (draft.rows(&DEVICE).is_empty(), draft.head_values()) else {
+        return;
+    };
     let message = "the scenario has no device, so nothing is measured or reported".to_owned();
     let help = "add a `[[device]]`; `lastmeter list devices` shows the models";
     let label = "its checks have nothing to judge";
@@ -33,8 +34,8 @@ pub(super) fn has_devices(draft: &Draft<'_>, out: &mut Diagnostics) {
 }
 
 /// A device whose first reading would be due after the end.
-pub(super) fn has_readings<K>(
-    row: &Row<'_, K>,
+pub(super) fn has_readings(
+    row: &Row<'_>,
     device: &dyn Device,
     duration: SimDuration,
     out: &mut Diagnostics,
@@ -51,7 +52,7 @@ pub(super) fn has_readings<K>(
 }
 
 /// A meter at a voltage that it is not made for.
-pub(super) fn is_near_its_rating<K>(row: &Row<'_, K>, terminal: &Terminal, out: &mut Diagnostics) {
+pub(super) fn is_near_its_rating(row: &Row<'_>, terminal: &Terminal, out: &mut Diagnostics) {
     let Some((values, name)) = row.values.as_ref().zip(row.name()) else { return };
     let Some(rated_v) = rated_v(values) else { return };
     let Some(volts) = volts_at(terminal) else { return };

@@ -83,8 +83,8 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     let before = loaded.items.len();
     let (items, twins) = loaded.items.into_iter().partition(|(named, item)| match item {
         Item::Broken(_) => true,
-        Item::Run(scenario) if options.must_fail => scenario.expect.is_some(),
-        Item::Run(scenario) => *named || scenario.expect.is_none(),
+        Item::Run(scenario) if options.must_fail => scenario.expected().is_some(),
+        Item::Run(scenario) => *named || scenario.expected().is_none(),
     });
     loaded.items = items;
     if loaded.items.is_empty() {
@@ -101,7 +101,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         return Err(complain(&message));
     }
     if let (Some(out), None) = (&options.out, plan.only()) {
-        let mut folders = scenarios.iter().map(|scenario| out.join(&scenario.name));
+        let mut folders = scenarios.iter().map(|scenario| out.join(&scenario.about.name));
         if let Some(message) = folders.find_map(|folder| occupied(&folder)) {
             return Err(complain(&message));
         }
@@ -175,14 +175,14 @@ impl Loaded {
                 Item::Broken(_) => None,
             })
         };
-        let originals = || scenarios().filter(|scenario| scenario.expect.is_none());
+        let originals = || scenarios().filter(|scenario| scenario.expected().is_none());
         if originals().next().is_none() {
             return Ok(());
         }
         for twin in scenarios() {
-            let Some(expect) = &twin.expect else { continue };
+            let Some(expect) = twin.expected() else { continue };
             let has_check = |scenario: &Scenario| {
-                scenario.name == expect.twin_scenario
+                scenario.about.name == expect.twin_scenario
                     && scenario.checks.iter().any(|check| check.name == expect.twin_check)
             };
             if !originals().any(|scenario| has_check(scenario)) {
@@ -200,7 +200,7 @@ impl Loaded {
 
 /// What is wrong with the file that says where a scenario's platform runs.
 fn bad_profile(scenario: &Scenario) -> Option<String> {
-    let PlatformUse::Profile(file) = &scenario.platform else { return None };
+    let PlatformUse::Profile(file) = &scenario.platform.choice else { return None };
     Profile::read(file).err().map(|error| chain(&error))
 }
 
@@ -297,13 +297,13 @@ fn is_meant(path: &Path, filters: &[Filter]) -> bool {
 
 fn name_twice(scenarios: &[&Scenario]) -> Option<String> {
     for (index, scenario) in scenarios.iter().enumerate() {
-        let other = scenarios[..index].iter().find(|other| other.name == scenario.name);
+        let other = scenarios[..index].iter().find(|other| other.about.name == scenario.about.name);
         if let Some(other) = other {
             return Some(format!(
                 "{} and {} are both named `{}`; their results would overwrite each other",
                 other.path().display(),
                 scenario.path().display(),
-                scenario.name
+                scenario.about.name
             ));
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::VALID;
 use super::links::LINKED;
-use crate::language::sections::{sections, single_sections};
+use crate::language::section::SECTIONS;
 use crate::language::{explain, json_schema, registry};
 
 /// A text as if it were never broken into lines.
@@ -33,12 +33,11 @@ fn everything_registered_is_explained_with_its_keys() {
     for code in CODES {
         assert!(explain(code.code()).unwrap().contains(code.title()));
     }
-    let sections = sections().map(|section| (section.name, section.doc, section.fields));
-    let single = single_sections().map(|section| (section.name, section.doc, section.fields));
-    for (section, doc, fields) in sections.into_iter().chain(single) {
-        let text = one_line(&explain(section).unwrap());
-        assert!(text.contains(&one_line(doc)), "{section}");
-        assert!(fields.iter().all(|field| text.contains(&one_line(field.doc))), "{section}");
+    for section in SECTIONS {
+        let (name, fields) = (section.name, section.fields);
+        let text = one_line(&explain(name).unwrap());
+        assert!(text.contains(&one_line(section.doc)), "{name}");
+        assert!(fields.iter().all(|field| text.contains(&one_line(field.doc))), "{name}");
     }
     assert_eq!(explain("no-such-thing"), None);
 }
@@ -57,7 +56,7 @@ fn the_keys_of_tables_within_tables_are_explained_too() {
     for (name, fields) in registry()
         .iter()
         .map(|registered| (registered.name, registered.fields))
-        .chain(sections().map(|section| (section.name, section.fields)))
+        .chain(SECTIONS.iter().map(|section| (section.name, section.fields)))
     {
         let text = one_line(&explain(name).unwrap());
         for field in with_inner(fields) {
@@ -70,8 +69,8 @@ fn the_keys_of_tables_within_tables_are_explained_too() {
 
 #[test]
 fn no_key_of_a_section_is_one_of_its_entries_too() {
-    for section in sections() {
-        for entry in section.entries() {
+    for section in SECTIONS {
+        for entry in (section.entries)() {
             for field in entry.fields {
                 assert!(section.fields.iter().all(|common| common.name != field.name));
                 let same = entry.fields.iter().filter(|other| other.name == field.name);

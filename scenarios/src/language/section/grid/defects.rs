@@ -5,21 +5,21 @@ use lastmeter_grid::network::Wire;
 use lastmeter_params::{Code, Diagnostics, Values, nearest};
 use lastmeter_sim::grid::{Defect, Feeder, part_names};
 
-use super::fields::DefectKind;
+use super::fields::{DefectKind, defect_of};
+use crate::language::draft::Row;
 use crate::language::names::Names;
-use crate::language::read::Row;
 
 /// The defects that have no mistake; the others are told.
 pub(super) fn defects(
-    rows: &[Row<'_, DefectKind>],
+    rows: &[Row<'_>],
     network: &Network,
     loads: &Names,
     out: &mut Diagnostics,
 ) -> Vec<Defect> {
     Names::of("defect", rows, false, out);
     let mut met = Vec::new();
-    let defect = |row: &Row<'_, DefectKind>| {
-        let kind = row.kind?;
+    let defect = |row: &Row<'_>| {
+        let kind = defect_of(row)?;
         let place = match kind {
             DefectKind::Resistance => line(row, network, out)?,
             DefectKind::Bypass | DefectKind::WrongPhase => {
@@ -40,7 +40,7 @@ pub(super) fn defects(
 
 /// Of one kind there is one defect at a load or a line.
 fn is_new(
-    row: &Row<'_, DefectKind>,
+    row: &Row<'_>,
     own: (DefectKind, usize),
     met: &mut Vec<(DefectKind, usize)>,
     out: &mut Diagnostics,
@@ -76,7 +76,7 @@ fn bypass(values: &Values, load: usize, out: &mut Diagnostics) -> Option<Defect>
 }
 
 fn resistance(
-    row: &Row<'_, DefectKind>,
+    row: &Row<'_>,
     values: &Values,
     line: usize,
     out: &mut Diagnostics,
@@ -94,9 +94,9 @@ fn resistance(
 }
 
 /// Every defect, each of a row in this order, changes something in some step.
-pub(super) fn have_effect(rows: &[Row<'_, DefectKind>], feeder: &Feeder, out: &mut Diagnostics) {
+pub(super) fn have_effect(rows: &[Row<'_>], feeder: &Feeder, out: &mut Diagnostics) {
     for row in feeder.idle_defects().into_iter().filter_map(|index| rows.get(index)) {
-        let Some(kind) = row.kind else { continue };
+        let Some(kind) = defect_of(row) else { continue };
         let Some((name, span)) = row.text(target(kind)) else { continue };
         let message = match kind {
             DefectKind::Bypass | DefectKind::WrongPhase => {
@@ -112,7 +112,7 @@ pub(super) fn have_effect(rows: &[Row<'_, DefectKind>], feeder: &Feeder, out: &m
     }
 }
 
-fn line(row: &Row<'_, DefectKind>, network: &Network, out: &mut Diagnostics) -> Option<usize> {
+fn line(row: &Row<'_>, network: &Network, out: &mut Diagnostics) -> Option<usize> {
     let (name, span) = row.text("line")?;
     let found = network.lines.iter().position(|line| &*line.name == name);
     if found.is_none() {
@@ -126,7 +126,7 @@ fn line(row: &Row<'_, DefectKind>, network: &Network, out: &mut Diagnostics) -> 
 }
 
 fn wrong_phase(
-    row: &Row<'_, DefectKind>,
+    row: &Row<'_>,
     load: usize,
     network: &Network,
     out: &mut Diagnostics,

@@ -6,12 +6,9 @@ use std::path::Path;
 use lastmeter_grid::Network;
 use lastmeter_params::{Code, Diagnostics, Values};
 
-use super::rows::doubt;
+use super::rows::{doubt, text_of};
 use crate::grid::{Origin, understood};
 use crate::language::files::Files;
-
-/// Networks stand in `run.json` as they were read.
-const BYTES_MAX: usize = 16 << 20;
 
 /// Of more mistakes than these a list helps nobody.
 const MISTAKES_MAX: usize = 20;
@@ -80,18 +77,4 @@ pub(super) fn network(
             None
         }
     }
-}
-
-/// The text of a file of reasonable size.
-pub(super) fn text_of(name: &str, files: &Files<'_>) -> Result<String, String> {
-    let bytes = files.read(name)?;
-    if bytes.is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    if bytes.len() > BYTES_MAX {
-        let (size, most) = (bytes.len() >> 20, BYTES_MAX >> 20);
-        return Err(format!("it has {size} MiB, expected at most {most} MiB"));
-    }
-    // Older scripts have comments in other encodings; what matters in them is ASCII.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

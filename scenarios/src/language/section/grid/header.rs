@@ -103,6 +103,11 @@ pub(super) fn is_no_power(unit: &str) -> bool {
             .any(|it| others.iter().any(|other| it.eq_ignore_ascii_case(other)))
 }
 
+/// Reactive over active power.
+pub(super) fn tangent(power_factor: f64) -> f64 {
+    (1.0 / (power_factor * power_factor) - 1.0).max(0.0).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use lastmeter_params::{Code, Diagnostic, Diagnostics, Values};
 
-use super::file::text_of;
 use crate::language::files::Files;
+
+/// Networks stand in `run.json` as they were read.
+const BYTES_MAX: usize = 16 << 20;
 
 /// A line that is not blank.
 pub(super) struct Line<'a> {
@@ -37,6 +39,20 @@ pub(super) fn table_text(
             None
         }
     }
+}
+
+/// The text of a file of reasonable size.
+pub(super) fn text_of(name: &str, files: &Files<'_>) -> Result<String, String> {
+    let bytes = files.read(name)?;
+    if bytes.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if bytes.len() > BYTES_MAX {
+        let (size, most) = (bytes.len() >> 20, BYTES_MAX >> 20);
+        return Err(format!("it has {size} MiB, expected at most {most} MiB"));
+    }
+    // Older scripts have comments in other encodings; what matters in them is ASCII.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Warns that the file is hardly what was meant.

@@ -4,10 +4,10 @@
 use lastmeter_params::{Code, Diagnostics, Dimension, Span, parse_quantity};
 use lastmeter_units::SimDuration;
 
-use super::names::Names;
-use super::read::{Row, Single};
-use super::sections::InjectKind;
-use super::wiring::Via;
+use super::kinds::{InjectKind, kind_of};
+use crate::language::draft::Row;
+use crate::language::names::Names;
+use crate::language::section::link::Via;
 
 /// What an injection into a link is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,13 +27,13 @@ pub(crate) struct Connected<'a> {
 }
 
 /// Whether an injection is one into a link.
-pub(crate) fn is_into_link(row: &Row<'_, InjectKind>) -> bool {
-    matches!(row.kind, Some(InjectKind::Impair | InjectKind::Disconnect))
+pub(crate) fn is_into_link(row: &Row<'_>) -> bool {
+    matches!(kind_of(row), Some(InjectKind::Impair | InjectKind::Disconnect))
 }
 
 /// What an injection into a link is about; `None` if it is none, or after a mistake.
 pub(crate) fn target_of(
-    row: &Row<'_, InjectKind>,
+    row: &Row<'_>,
     connected: &Connected<'_>,
     out: &mut Diagnostics,
 ) -> Option<Target> {
@@ -72,7 +72,7 @@ pub(crate) fn target_of(
 }
 
 /// A time as it is written, in ns, with its text and place; `None` if it is not there or wrong.
-fn time<'a, K>(row: &Row<'a, K>, key: &str) -> Option<(i64, &'a str, Span)> {
+fn time<'a>(row: &Row<'a>, key: &str) -> Option<(i64, &'a str, Span)> {
     let (text, span) = row.text(key)?;
     Some((nanoseconds(text)?, text, span))
 }
@@ -83,7 +83,7 @@ fn nanoseconds(text: &str) -> Option<i64> {
 }
 
 /// From when to when an injection lasts, ns since the start.
-fn span_of<K>(row: &Row<'_, K>) -> Option<(i64, i64)> {
+fn span_of(row: &Row<'_>) -> Option<(i64, i64)> {
     let (at, ..) = time(row, "at")?;
     match time(row, "for") {
         Some((length, ..)) => Some((at, at.saturating_add(length))),
@@ -93,14 +93,13 @@ fn span_of<K>(row: &Row<'_, K>) -> Option<(i64, i64)> {
 
 /// An injection into a link or a source is over before the scenario is.
 pub(crate) fn are_over_in_time(
-    injections: &[Row<'_, InjectKind>],
-    head: Option<&Single<'_>>,
+    injections: &[Row<'_>],
+    head: Option<&Row<'_>>,
     out: &mut Diagnostics,
 ) {
     let Some(duration) = head.and_then(|head| head.table.text("duration")) else { return };
     let Some(end) = nanoseconds(duration) else { return };
-    let is_into_source =
-        |row: &&Row<'_, InjectKind>| matches!(row.kind, Some(InjectKind::Source(_)));
+    let is_into_source = |row: &&Row<'_>| matches!(kind_of(row), Some(InjectKind::Source(_)));
     for row in injections.iter().filter(|row| is_into_link(row) || is_into_source(row)) {
         let (Some((at, at_text, _)), Some((length, text, span))) =
             (time(row, "at"), time(row, "for"))
@@ -120,7 +119,7 @@ pub(crate) fn are_over_in_time(
 
 /// On one link there is one impairment at a time, and one breakage.
 pub(crate) fn do_not_overlap(
-    injections: &[Row<'_, InjectKind>],
+    injections: &[Row<'_>],
     targets: &[Option<Target>],
     out: &mut Diagnostics,
 ) {
@@ -133,7 +132,7 @@ pub(crate) fn do_not_overlap(
     }
     let mut lasting: Vec<Lasting<'_>> = Vec::new();
     for (row, target) in injections.iter().zip(targets) {
-        let what = match row.kind {
+        let what = match kind_of(row) {
             Some(InjectKind::Impair) => "impaired",
             Some(InjectKind::Disconnect) => "broken",
             _ => continue,

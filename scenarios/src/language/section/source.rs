@@ -1,21 +1,43 @@
-//! Building the parts of a bench: terminals of the sources, devices at them, and the checks.
-//!
-//! The constructors belong to the packages and report their own mistakes; here they are only
-//! called, with what the scenario says about the place.
+//! `[[source]]`: what makes voltage and current.
 
-use lastmeter_devices::{Device, DeviceContext, DeviceKind};
-use lastmeter_params::{Code, Diagnostics, Values};
-use lastmeter_reports::check::Check;
-use lastmeter_reports::{CheckContext, CheckKind};
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Values};
 use lastmeter_sim::{
-    InjectionContext, InjectionKind, Signal, SourceContext, SourceKind, Streams, Terminal,
+    InjectionContext, InjectionKind, SOURCES, Signal, SourceContext, SourceKind, Streams, Terminal,
 };
-use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_units::SimDuration;
 
-use super::files::Files;
+use crate::language::draft::{Row, Section};
+use crate::language::files::Files;
 
-/// The tenant all devices of a scenario belong to.
-const TENANT: &str = "default";
+pub(crate) static SOURCE: Section = Section {
+    name: "source",
+    noun: "source",
+    doc: "What makes voltage and current.",
+    fields: &[
+        Field::required("name", Kind::Name, "what devices refer to"),
+        Field::required("kind", Kind::Text, "which source"),
+    ],
+    kind: Some(("kind", "source kind")),
+    entries: || SOURCES.iter().map(|kind| kind.entry).collect(),
+    heading: "sources",
+    ..Section::REPEATED
+};
+
+/// The registered kind of a table.
+pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static SourceKind> {
+    row.kind_of(SOURCES, |kind| &kind.entry)
+}
+
+/// A source with its terminal.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// The registered kind's name.
+    pub kind: &'static str,
+    /// What devices are connected to; `None` if [`Scenario::unavailable`].
+    pub terminal: Option<Terminal>,
+}
 
 /// What became of a source.
 pub(crate) enum Built {
@@ -99,45 +121,40 @@ fn disturb(
     }
 }
 
-/// Where a device is put.
-pub(crate) struct DevicePlace<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) start: SimTime,
-    pub(crate) streams: Streams,
-    pub(crate) terminal: &'a Terminal,
+/// The names of a network's sources are taken.
+pub(crate) fn is_left_to_the_grid(taken: &str, sources: &[Row<'_>], out: &mut Diagnostics) {
+    for (name, span) in sources.iter().filter_map(|row| row.text("name")) {
+        if name == taken {
+            let message = format!("`{name}` is a source of the network too");
+            out.report(Code::NAME_TAKEN, span, message, "expected another name");
+        }
+    }
 }
 
-/// Makes a device.
-pub(crate) fn build_device(
-    kind: &DeviceKind,
-    values: &Values,
-    place: &DevicePlace<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Box<dyn Device>> {
-    let context = DeviceContext {
-        name: place.name,
-        // Every name is a hardware id: names are stricter.
-        hardware_id: HardwareId::new(place.name).ok()?,
-        tenant: TENANT,
-        start: place.start,
-        streams: &place.streams,
-        phases: place.terminal.phases(),
-        has_spectrum: place.terminal.is_stretches(),
-    };
-    (kind.build)(values, &context, diagnostics)
+/// The name of the source that plays a plan is taken, or another could be measured in its place.
+pub(crate) fn is_left_to_the_plan(player: &str, sources: &[Row<'_>], out: &mut Diagnostics) {
+    for (name, span) in sources.iter().filter_map(|row| row.text("name")) {
+        if name == player {
+            let message = format!("`{name}` is the source that plays `[{name}]`");
+            out.report(Code::NAME_TAKEN, span, message, "expected another name");
+        }
+    }
 }
 
-/// Makes a check to see whether it can be made; what it says is for the judge of the record.
-pub(crate) fn try_check(
-    kind: &CheckKind,
-    values: &Values,
-    about: CheckContext,
-    diagnostics: &mut Diagnostics,
-) -> Option<Box<dyn Check>> {
-    let context = CheckContext {
-        name: values.text("name").to_owned(),
-        covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
-        ..about
-    };
-    (kind.build)(values, context, diagnostics)
+/// The sources, behind them the one that plays a suite or a calibration, then those of a network.
+pub(crate) fn sources(
+    rows: &[Row<'_>],
+    (mut terminals, grid): (Vec<Option<Terminal>>, Vec<Source>),
+    player: Option<&'static str>,
+) -> Option<Vec<Source>> {
+    let played = player.and_then(|kind| Some((kind, terminals.pop()?)));
+    let played =
+        played.map(|(kind, terminal)| Some(Source { name: kind.to_owned(), kind, terminal }));
+    let written = rows.iter().zip(terminals).map(source);
+    written.chain(played).chain(grid.into_iter().map(Some)).collect()
+}
+
+fn source((row, terminal): (&Row<'_>, Option<Terminal>)) -> Option<Source> {
+    let name = row.values.as_ref()?.text("name").to_owned();
+    Some(Source { name, kind: row.kind?, terminal })
 }

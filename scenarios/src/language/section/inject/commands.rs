@@ -4,12 +4,11 @@
 use lastmeter_devices::{CommandFault, Device};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Span};
 
-use super::read::Row;
-use super::sections::InjectKind;
+use crate::language::draft::Row;
 
 /// Notes what is wrong with the command of an injection.
-pub(super) fn can_be_given(
-    row: &Row<'_, InjectKind>,
+pub(crate) fn can_be_given(
+    row: &Row<'_>,
     device: &dyn Device,
     in_real_time: bool,
     out: &mut Diagnostics,
@@ -24,12 +23,7 @@ pub(super) fn can_be_given(
     is_late_enough(row, device, in_real_time, out);
 }
 
-fn report(
-    row: &Row<'_, InjectKind>,
-    fault: CommandFault,
-    must_be_refused: bool,
-    out: &mut Diagnostics,
-) {
+fn report(row: &Row<'_>, fault: CommandFault, must_be_refused: bool, out: &mut Diagnostics) {
     let (parameter, what, label, help) = match fault {
         // What the device has to refuse is as it should be.
         CommandFault::Refused { .. } if must_be_refused => return,
@@ -46,7 +40,7 @@ fn report(
 }
 
 /// The place of a parameter, else that of the command.
-fn span_of(row: &Row<'_, InjectKind>, parameter: Option<&str>) -> Span {
+fn span_of(row: &Row<'_>, parameter: Option<&str>) -> Span {
     let Some(node) = row.table.get("command") else { return row.span };
     let NodeValue::Table(table) = &node.value else { return node.span };
     parameter.and_then(|name| table.get(name)).map_or(node.span, |value| value.span)
@@ -54,12 +48,7 @@ fn span_of(row: &Row<'_, InjectKind>, parameter: Option<&str>) -> Span {
 
 /// The platform learns of a device by its first reading; in real time devices begin staggered over
 /// a period, and readings take their time.
-fn is_late_enough(
-    row: &Row<'_, InjectKind>,
-    device: &dyn Device,
-    in_real_time: bool,
-    out: &mut Diagnostics,
-) {
+fn is_late_enough(row: &Row<'_>, device: &dyn Device, in_real_time: bool, out: &mut Diagnostics) {
     let (Some(values), period) = (&row.values, device.report_period()) else { return };
     let known_at = if in_real_time { period + period } else { period };
     if values.duration("at") >= known_at {

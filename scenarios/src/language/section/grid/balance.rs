@@ -6,9 +6,9 @@ use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostics, Span};
 use lastmeter_units::SimDuration;
 
-use super::Grid;
-use crate::language::draft::References;
-use crate::language::read::Row;
+use super::feed::Grid;
+use crate::language::draft::Row;
+use crate::language::references::References;
 
 const REGISTERS: [&str; 2] =
     ["electricity.energy.active.consumed.total", "electricity.energy.active.injected.total"];
@@ -29,8 +29,8 @@ const FEEDING: Place = Place { what: "feeding point", key: "substation", address
 const LOAD: Place = Place { what: "load", key: "homes", address: "load" };
 
 /// Reports what keeps the check from ever ending in a verdict; each cause once.
-pub(in crate::language) fn can_add_up<K>(
-    check: &Row<'_, K>,
+pub(crate) fn can_add_up(
+    check: &Row<'_>,
     grid: Option<&Grid>,
     references: &References,
     devices: &[Option<Box<dyn Device>>],

@@ -8,7 +8,7 @@ use lastmeter_params::{Code, Diagnostics, Span, Value, Values};
 use lastmeter_sim::grid::{DayType, Raster, Rows, StandardLoad, StandardProfile};
 use lastmeter_units::SimTime;
 
-use super::loads::tangent;
+use super::header::tangent;
 use super::rows::{Line, lines, place};
 
 const KWH_J: f64 = 3.6e6;

@@ -6,8 +6,7 @@ use lastmeter_params::{Code, Diagnostics, Values, nearest};
 use lastmeter_sim::grid::{Raster, Rows};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::header::{Header, Written, header, is_no_power, seconds, vars, watts};
-use super::loads::tangent;
+use super::header::{Header, Written, header, is_no_power, seconds, tangent, vars, watts};
 use super::rows::{Line, doubt, lines, place};
 
 const DAY_NS: i64 = 86_400_000_000_000;

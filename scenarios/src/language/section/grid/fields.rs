@@ -4,6 +4,8 @@ use std::f64::consts::{PI, TAU};
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 
+use crate::language::draft::{Naming, Row, Section};
+
 const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension, min, max }
 }
@@ -12,38 +14,84 @@ const SHARE: Kind = quantity(Dimension::Ratio, 0.0, 1.0);
 const POWER_FACTOR: Kind = quantity(Dimension::Ratio, 0.05, 1.0);
 const STEP: Kind = quantity(Dimension::Time, 1.0, 86_400.0);
 
-/// Keys of `[grid]` itself.
-pub(crate) static GRID_FIELDS: &[Field] = &[
-    Field::required(
-        "file",
-        Kind::Text,
-        "the network, relative to the scenario: our own TOML (`.toml`), JSON of power-grid-model, \
+/// The network.
+pub(crate) static GRID: Section = Section {
+    name: "grid",
+    doc: "A network in the plant. Its power flow is solved for every step before anything \
+        runs, so that each load and each feeding point has voltages and currents of its \
+        own. A device is connected to a load with `at = \"load:NAME\"`, one to each of \
+        several with a pattern (`at = \"load:*\"`, named by the table's name and the \
+        load's), and to a feeding point with `at = \"source:NAME\"`. What the loads draw \
+        stands in `[[grid.load]]`, what is wrong with the plant in `[[grid.defect]]`.",
+    fields: &[
+        Field::required(
+            "file",
+            Kind::Text,
+            "the network, relative to the scenario: our own TOML (`.toml`), JSON of power-grid-model, \
          or a script of OpenDSS; what `lastmeter grid` reads",
-    ),
-    Field::default(
-        "step",
-        STEP,
-        "\"1 min\"",
-        "how long voltages and currents stay as they are: the power flow is solved once for each",
-    ),
-    Field::optional(
-        "frequency",
-        quantity(Dimension::Frequency, 1.0, 1000.0),
-        "of all voltages and currents; left out, what the network says",
-    ),
-];
+        ),
+        Field::default(
+            "step",
+            STEP,
+            "\"1 min\"",
+            "how long voltages and currents stay as they are: the power flow is solved once for each",
+        ),
+        Field::optional(
+            "frequency",
+            quantity(Dimension::Frequency, 1.0, 1000.0),
+            "of all voltages and currents; left out, what the network says",
+        ),
+    ],
+    ..Section::ONCE
+};
 
-/// Keys every `[[grid.load]]` has.
-pub(crate) static LOAD_FIELDS: &[Field] = &[
-    Field::required("name", Kind::Text, "a load of the network, or a pattern with *"),
-    Field::required("profile", Kind::Text, "what it draws over time"),
-];
+/// What its loads draw.
+pub(crate) static GRID_LOAD: Section = Section {
+    name: "grid.load",
+    noun: "load",
+    doc: "What a load of the network draws over time, or several loads whose names fit a pattern. \
+        Several tables about one load add up. What no table is about keeps what the network's \
+        file says. An override addresses a table by that name or pattern, `--set \
+        grid.load.h1.peak=\"4 kW\"`, and where several have it with the number among them: `--set \
+        grid.load.h1.2.peak=\"4 kW\"`.",
+    fields: &[
+        Field::required("name", Kind::Text, "a load of the network, or a pattern with *"),
+        Field::required("profile", Kind::Text, "what it draws over time"),
+    ],
+    naming: Naming::Shared,
+    kind: Some(("profile", "load profile")),
+    entries: || Profile::ALL.map(|profile| *profile.entry()).to_vec(),
+    heading: "profiles",
+    ..Section::REPEATED
+};
 
-/// Keys every `[[grid.defect]]` has.
-pub(crate) static DEFECT_FIELDS: &[Field] = &[
-    Field::optional("name", Kind::Name, "what it is called"),
-    Field::required("kind", Kind::Text, "which defect"),
-];
+/// What is wrong with it.
+pub(crate) static GRID_DEFECT: Section = Section {
+    name: "grid.defect",
+    noun: "defect",
+    doc: "Something that is wrong with the plant: what makes meters and the declared network \
+        disagree. An override addresses one by its name, or by its number: `--set \
+        grid.defect.1.share=\"20 %\"`.",
+    fields: &[
+        Field::optional("name", Kind::Name, "what it is called"),
+        Field::required("kind", Kind::Text, "which defect"),
+    ],
+    naming: Naming::Free,
+    kind: Some(("kind", "defect")),
+    entries: || DefectKind::ALL.map(|kind| *kind.entry()).to_vec(),
+    heading: "defects",
+    ..Section::REPEATED
+};
+
+/// What a table of `[[grid.load]]` says is drawn.
+pub(super) fn profile_of(row: &Row<'_>) -> Option<Profile> {
+    row.kind_of(Profile::ALL, |profile| profile.entry())
+}
+
+/// What a table of `[[grid.defect]]` says is wrong.
+pub(super) fn defect_of(row: &Row<'_>) -> Option<DefectKind> {
+    row.kind_of(DefectKind::ALL, |kind| kind.entry())
+}
 
 /// What a load may draw over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

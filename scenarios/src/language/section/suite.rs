@@ -5,20 +5,29 @@
 
 use std::sync::Arc;
 
-use lastmeter_devices::DeviceKind;
 use lastmeter_params::{Code, Diagnostics, SourceId, Span, Values};
 use lastmeter_plans::standard::{
-    Component, Conditions, EMBEDDED, Plan, SUITE_BYTES_MAX, SUITE_FILE_PREFIX, SUITE_SOURCE, Shape,
-    embedded, read_plan,
+    Component, Conditions, EMBEDDED, Plan, SUITE_BYTES_MAX, SUITE_FIELDS, SUITE_FILE_PREFIX,
+    SUITE_SOURCE, Shape, embedded, read_plan,
 };
 use lastmeter_sim::plan::{Harmonic, OperatingPoint, PhaseSequence, VoltageModulation, WaveShape};
 use lastmeter_sim::{Program, Streams, Terminal};
 use lastmeter_units::SimDuration;
 
-use super::draft::Draft;
-use super::files::Files;
-use super::names::Names;
-use super::read::Row;
+use super::device::DEVICE;
+use crate::language::draft::{Draft, Row, Section};
+use crate::language::files::Files;
+use crate::language::names::Names;
+
+pub(crate) static SUITE: Section = Section {
+    name: "suite",
+    doc: "A standard's tests, one operating point after another at a source of its own, to \
+        which the device is connected with `at = \"source:suite\"`. How long the scenario \
+        lasts follows from the plan. Checks of kind `suite` judge it. `lastmeter list \
+        suites` shows which come along, `lastmeter explain` one of them all its limits.",
+    fields: SUITE_FIELDS,
+    ..Section::ONCE
+};
 
 /// What plays a plan, and what is said of devices that it cannot be played to.
 pub(super) struct Player<'a> {
@@ -33,67 +42,67 @@ pub(super) struct Player<'a> {
     pub(super) elsewhere: &'static str,
 }
 
-impl Draft<'_> {
-    /// The plan of the scenario's `[suite]`; `None` without one, and after a mistake.
-    pub(super) fn plan(&self, files: &Files<'_>, out: &mut Diagnostics) -> Option<Arc<Plan>> {
-        let values = self.suite.as_ref()?.values.as_ref()?;
-        let text = text_of(values, files, out)?;
-        let device = values.text("device");
-        let of_device = |row: &&Row<'_, _>| row.name() == Some(device);
-        let row = self.devices.iter().find(of_device)?;
-        let period = row.values.as_ref()?.duration_opt("report_every")?;
-        read_plan(values, &text, period, out).map(Arc::new)
-    }
+/// The plan of the scenario's `[suite]`; `None` without one, and after a mistake.
+pub(crate) fn plan(
+    draft: &Draft<'_>,
+    files: &Files<'_>,
+    out: &mut Diagnostics,
+) -> Option<Arc<Plan>> {
+    let values = draft.values(&SUITE)?;
+    let text = text_of(values, files, out)?;
+    let device = values.text("device");
+    let row = draft.rows(&DEVICE).iter().find(|row| row.name() == Some(device))?;
+    let period = row.values.as_ref()?.duration_opt("report_every")?;
+    read_plan(values, &text, period, out).map(Arc::new)
+}
 
-    /// The device under test is there, by itself, and connected to what the suite plays.
-    pub(super) fn suite_has_its_device(
-        &self,
-        devices: &Names,
-        sources: &Names,
-        source_of_table: &[Option<usize>],
-        out: &mut Diagnostics,
-    ) {
-        let Some(suite) = &self.suite else { return };
-        let Some(node) = suite.table.get("device") else { return };
-        let Some(name) = suite.table.text("device") else { return };
-        if devices.find(name, node.span, out).is_none() {
-            return;
-        }
-        let player = Player {
-            source: SUITE_SOURCE,
-            at: sources.position(SUITE_SOURCE),
-            source_of_table,
-            alone: "a suite tests one device with a table of its own",
-            elsewhere: "is tested by the suite, but not connected to it",
-        };
-        self.device_of_player(name, node.span, &player, out);
+/// The device under test is there, by itself, and connected to what the suite plays.
+pub(crate) fn has_its_device(
+    draft: &Draft<'_>,
+    devices: &Names,
+    sources: &Names,
+    source_of_table: &[Option<usize>],
+    out: &mut Diagnostics,
+) {
+    let Some(suite) = draft.single(&SUITE) else { return };
+    let Some(node) = suite.table.get("device") else { return };
+    let Some(name) = suite.table.text("device") else { return };
+    if devices.find(name, node.span, out).is_none() {
+        return;
     }
+    let player = Player {
+        source: SUITE_SOURCE,
+        at: sources.position(SUITE_SOURCE),
+        source_of_table,
+        alone: "a suite tests one device with a table of its own",
+        elsewhere: "is tested by the suite, but not connected to it",
+    };
+    device_of_player(draft, (name, node.span), &player, out);
+}
 
-    /// The table of a device that a plan is about: of one device alone, which is connected to what
-    /// plays the plan; `None` if it is one of several.
-    pub(super) fn device_of_player(
-        &self,
-        name: &str,
-        span: Span,
-        player: &Player<'_>,
-        out: &mut Diagnostics,
-    ) -> Option<&Row<'_, &'static DeviceKind>> {
-        let mut rows = self.devices.iter().enumerate();
-        let Some((place, row)) = rows.find(|(_, row)| row.name() == Some(name)) else {
-            let message = format!("`{name}` is one of several alike");
-            out.report(Code::DOES_NOT_FIT, span, message, player.alone);
-            return None;
-        };
-        let source = player.source_of_table.get(place).copied().flatten();
-        if source.is_some() && source != player.at {
-            let (_, span) = row.text("at").unwrap_or(("", row.span));
-            let message = format!("`{name}` {}", player.elsewhere);
-            let help = Some(format!("write `at = \"source:{}\"`", player.source));
-            let label = "another source";
-            out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
-        }
-        Some(row)
+/// The table of a device that a plan is about: of one device alone, which is connected to what
+/// plays the plan; `None` if it is one of several.
+pub(super) fn device_of_player<'d, 'a>(
+    draft: &'d Draft<'a>,
+    (name, span): (&str, Span),
+    player: &Player<'_>,
+    out: &mut Diagnostics,
+) -> Option<&'d Row<'a>> {
+    let mut rows = draft.rows(&DEVICE).iter().enumerate();
+    let Some((place, row)) = rows.find(|(_, row)| row.name() == Some(name)) else {
+        let message = format!("`{name}` is one of several alike");
+        out.report(Code::DOES_NOT_FIT, span, message, player.alone);
+        return None;
+    };
+    let source = player.source_of_table.get(place).copied().flatten();
+    if source.is_some() && source != player.at {
+        let (_, span) = row.text("at").unwrap_or(("", row.span));
+        let message = format!("`{name}` {}", player.elsewhere);
+        let help = Some(format!("write `at = \"source:{}\"`", player.source));
+        let label = "another source";
+        out.report_with_help(Code::DOES_NOT_FIT, span, message, label, help);
     }
+    Some(row)
 }
 
 /// The text of the suite that is named: one that comes along, or a file.
@@ -156,7 +165,7 @@ fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<
 }
 
 /// What plays the points of a plan.
-pub(super) fn terminal(
+pub(crate) fn terminal(
     plan: &Plan,
     values: &Values,
     streams: Streams,

@@ -8,12 +8,13 @@ use lastmeter_sim::Streams;
 use lastmeter_sim::grid::{ClearSky, Household, Raster, Rows, Season};
 use lastmeter_units::SimDuration;
 
-use super::fields::Profile;
+use super::fields::{Profile, profile_of};
+use super::header::tangent;
 use super::rows::table_text;
 use super::{csv, standard};
+use crate::language::draft::Row;
 use crate::language::files::Files;
 use crate::language::names::Names;
-use crate::language::read::Row;
 
 /// By load, the power of each step; none where the network's file holds.
 pub(super) type Powers = Vec<Option<Vec<Complex64>>>;
@@ -29,7 +30,7 @@ pub(super) struct Context<'a> {
 
 /// Adds up what the rows say of each load.
 pub(super) fn powers(
-    rows: &[Row<'_, Profile>],
+    rows: &[Row<'_>],
     context: &Context<'_>,
     kept: &mut BTreeMap<String, String>,
     out: &mut Diagnostics,
@@ -40,7 +41,7 @@ pub(super) fn powers(
     for row in rows {
         let Some((pattern, span)) = row.text("name") else { continue };
         let found = context.loads.fitting(pattern, span, out);
-        let (Some(profile), Some(values)) = (row.kind, &row.values) else { continue };
+        let (Some(profile), Some(values)) = (profile_of(row), &row.values) else { continue };
         if would_make_generators_draw(profile, &found, (pattern, span), context.network, out) {
             continue;
         }
@@ -124,11 +125,6 @@ fn of_row(
             each.filter_map(|load| Some((load, powers.clone()?))).collect()
         }
     }
-}
-
-/// Reactive over active power.
-pub(super) fn tangent(power_factor: f64) -> f64 {
-    (1.0 / (power_factor * power_factor) - 1.0).max(0.0).sqrt()
 }
 
 fn household(

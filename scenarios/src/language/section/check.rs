@@ -1,0 +1,141 @@
+//! `[[check]]`: what is judged.
+
+use std::sync::Arc;
+
+use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue, Value, Values};
+use lastmeter_reports::check::Check;
+use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind, IMPLICIT_CHECKS};
+
+use crate::language::draft::{Draft, Row, Section};
+use crate::language::names::Names;
+
+pub(crate) static CHECK: Section = Section {
+    name: "check",
+    noun: "check",
+    doc: "What is judged.",
+    fields: CHECK_FIELDS,
+    is_required: true,
+    kind: Some(("kind", "check")),
+    entries: || CHECKS.iter().map(|kind| kind.entry).collect(),
+    heading: "checks",
+    rules: &[requirements_are_rows, no_check_is_called_implicit, there_is_one],
+    ..Section::REPEATED
+};
+
+/// The registered kind of a table.
+pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static CheckKind> {
+    row.kind_of(CHECKS, |kind| &kind.entry)
+}
+
+/// A check; the package of the checks reads it again from the resolved scenario.
+#[derive(Clone)]
+pub struct CheckRow {
+    /// Its name.
+    pub name: String,
+    /// The registered kind's name.
+    pub kind: &'static str,
+    /// The requirements it covers.
+    pub covers: Vec<String>,
+    pub(crate) values: Arc<Values>,
+}
+
+/// `covers` lists requirement rows such as `F-04`.
+fn requirements_are_rows(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for check in draft.rows(&CHECK) {
+        let Some(NodeValue::Array(list)) = check.table.get("covers").map(|node| &node.value) else {
+            continue;
+        };
+        for node in list {
+            let NodeValue::String(text) = &node.value else { continue };
+            if !is_requirement(text) {
+                let message = format!("`{text}` is no requirement");
+                let label = "expected a letter L, C or F, a dash and two digits";
+                let help = Some("write for example `F-04`".to_owned());
+                out.report_with_help(Code::BAD_REQUIREMENT, node.span, message, label, help);
+            }
+        }
+    }
+}
+
+fn is_requirement(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'L' | b'C' | b'F', b'-', tens, ones]
+        if tens.is_ascii_digit() && ones.is_ascii_digit())
+}
+
+/// The names of verdicts that nobody has to write a check for stay free for them.
+fn no_check_is_called_implicit(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for (name, span) in draft.rows(&CHECK).iter().filter_map(|row| row.text("name")) {
+        if IMPLICIT_CHECKS.contains(&name) {
+            let message = format!("`{name}` is no name for a check");
+            let label = "the bench gives this verdict by itself";
+            out.report(Code::BAD_NAME, span, message, label);
+        }
+    }
+}
+
+/// A scenario judges something.
+fn there_is_one(draft: &Draft<'_>, out: &mut Diagnostics) {
+    let Some(entry) = draft.root.entry("scenario").filter(|_| draft.is_left_out(&CHECK)) else {
+        return;
+    };
+    let message = "the scenario has no checks, so it judges nothing";
+    let help =
+        "add for example `[[check]]` with `name = \"readings-once\"` and `kind = \"no_loss\"`";
+    let label = "nothing is checked";
+    out.report_with_help(Code::NO_CHECKS, entry.node.span, message, label, Some(help.to_owned()));
+}
+
+/// The indices of the devices that a check is about; if it names any, one has to be there.
+pub(crate) fn devices_of_check(
+    check: &Row<'_>,
+    devices: &Names,
+    out: &mut Diagnostics,
+) -> Vec<usize> {
+    match check.text("device") {
+        Some((text, span)) => devices.fitting(text, span, out),
+        None => (0..devices.len()).collect(),
+    }
+}
+
+/// A limit that even a meter keeps which reports zero judges nothing.
+pub(crate) fn limit_can_be_missed(check: &Row<'_>, kind: &str, out: &mut Diagnostics) {
+    let Some(values) =
+        check.values.as_ref().filter(|_| ["accuracy", "energy_balance"].contains(&kind))
+    else {
+        return;
+    };
+    let Some(Value::Quantity { si, dimension: Dimension::Ratio, .. }) = values.get("limit") else {
+        return;
+    };
+    if *si >= 1.0 {
+        let percent = lastmeter_text::number(100.0 * si);
+        let message =
+            format!("with a limit of {percent} % a meter that reports nothing would pass");
+        let help = "relative limits are below 100 %; near zero, leave values out with `minimum`";
+        let label = "expected less than 100 %";
+        let span = values.span_of("limit");
+        out.report_with_help(Code::OUT_OF_RANGE, span, message, label, Some(help.to_owned()));
+    }
+}
+
+/// Makes a check to see whether it can be made; what it says is for the judge of the record.
+pub(crate) fn try_check(
+    kind: &CheckKind,
+    values: &Values,
+    about: CheckContext,
+    diagnostics: &mut Diagnostics,
+) -> Option<Box<dyn Check>> {
+    let context = CheckContext {
+        name: values.text("name").to_owned(),
+        covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
+        ..about
+    };
+    (kind.build)(values, context, diagnostics)
+}
+
+pub(crate) fn check(row: &Row<'_>) -> Option<CheckRow> {
+    let values = row.values.clone()?;
+    let name = values.text("name").to_owned();
+    let covers = values.text_list("covers").into_iter().map(str::to_owned).collect();
+    Some(CheckRow { name, kind: row.kind?, covers, values })
+}

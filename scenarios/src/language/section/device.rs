@@ -1,0 +1,260 @@
+//! `[[device]]`: a device, or many alike.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind};
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Value, Values};
+use lastmeter_sim::{Streams, Terminal};
+use lastmeter_units::{HardwareId, SimTime};
+
+use super::floor::wall;
+use super::link::VIA;
+use crate::language::draft::{Draft, Row, Section};
+use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
+use crate::language::references::References;
+
+/// The tenant all devices of a scenario belong to.
+const TENANT: &str = "default";
+
+pub(crate) static DEVICE: Section = Section {
+    name: "device",
+    noun: "device",
+    doc: "A device, or with `count` many alike. An override addresses the table and with it all \
+        of them: `--set device.meter.report_every=\"5 s\"`.",
+    fields: &[
+        Field::required("name", Kind::Name, "what checks and injections refer to; its hardware id"),
+        Field::optional(
+            "count",
+            Kind::Integer { min: 1, max: COUNT_MAX },
+            "makes so many devices of the table, named NAME-1 to NAME-9, NAME-01 to NAME-50, ...",
+        ),
+        Field::required(
+            "at",
+            Kind::Text,
+            "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*` or \
+         another pattern makes a device for each of the loads, named by this name, a dash and the \
+         load's",
+        ),
+        Field::required("model", Kind::Text, "which device model"),
+        Field::default(
+            "as",
+            Kind::Choice(&["simulated", "emulated", "hardware"]),
+            "\"simulated\"",
+            "how it is there; this version has simulated devices only",
+        ),
+        Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
+        VIA,
+        Field::default(
+            "nodelay",
+            Kind::Boolean,
+            "true",
+            "TCP_NODELAY of its connection; off, Nagle's algorithm may hold small packets back",
+        ),
+        Field::default(
+            "keep_alive",
+            Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 65_535.0 },
+            "\"10 s\"",
+            "MQTT keep-alive, in whole seconds of wall time: a silent broker is noticed after one to \
+         two of them; `0 s`: none",
+        ),
+        Field::default(
+            "acknowledge_limit",
+            Kind::Quantity { dimension: Dimension::Time, min: 0.1, max: 86_400.0 },
+            "\"30 s\"",
+            "wall time a message may stay unacknowledged before its connection counts as lost",
+        ),
+    ],
+    kind: Some(("model", "device model")),
+    entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
+    heading: "devices",
+    rules: &[is_available, keep_alive_is_whole],
+    ..Section::REPEATED
+};
+
+/// The registered model of a table.
+pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static DeviceKind> {
+    row.kind_of(DEVICES, |kind| &kind.entry)
+}
+
+/// A device, to be built with [`Scenario::build_device`].
+#[derive(Clone)]
+pub struct DeviceRow {
+    /// Its name, which is also its hardware id.
+    pub name: String,
+    /// The index of the source it is connected to.
+    pub source: usize,
+    /// The registered model.
+    pub kind: &'static DeviceKind,
+    /// The index of the link it is connected through; `None`: straight to the platform.
+    pub via: Option<usize>,
+    /// Wall time a message may stay unacknowledged before the connection counts as lost.
+    pub acknowledge_limit: Duration,
+    /// MQTT keep-alive in wall time; zero: none.
+    pub keep_alive: Duration,
+    /// `TCP_NODELAY` of its connection.
+    pub nodelay: bool,
+    /// The values of its table, which devices made by `count` share.
+    pub(crate) values: Arc<Values>,
+}
+
+/// Where a device is put.
+pub(crate) struct DevicePlace<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) start: SimTime,
+    pub(crate) streams: Streams,
+    pub(crate) terminal: &'a Terminal,
+}
+
+/// Makes a device.
+pub(crate) fn build_device(
+    kind: &DeviceKind,
+    values: &Values,
+    place: &DevicePlace<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Box<dyn Device>> {
+    let context = DeviceContext {
+        name: place.name,
+        // Every name is a hardware id: names are stricter.
+        hardware_id: HardwareId::new(place.name).ok()?,
+        tenant: TENANT,
+        start: place.start,
+        streams: &place.streams,
+        phases: place.terminal.phases(),
+        has_spectrum: place.terminal.is_stretches(),
+    };
+    (kind.build)(values, &context, diagnostics)
+}
+
+/// Device kinds of later versions are refused, not replaced by something else.
+fn is_available(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for (way, span) in draft.rows(&DEVICE).iter().filter_map(|device| device.text("as")) {
+        if matches!(way, "emulated" | "hardware") {
+            let message = format!("{way} devices are not available in this version");
+            let help = "write `as = \"simulated\"`".to_owned();
+            let label = "only `simulated` works";
+            out.report_with_help(Code::NOT_AVAILABLE, span, message, label, Some(help));
+        }
+    }
+}
+
+/// MQTT counts its keep-alive in whole seconds (3.1.1, 3.1.2.10).
+fn keep_alive_is_whole(draft: &Draft<'_>, out: &mut Diagnostics) {
+    for values in draft.rows(&DEVICE).iter().filter_map(|row| row.values.as_ref()) {
+        let seconds = values.si("keep_alive");
+        if seconds != seconds.round() {
+            let message = format!("a keep-alive of {seconds} s is none");
+            let label = "MQTT counts it in whole seconds";
+            out.report(Code::OUT_OF_RANGE, values.span_of("keep_alive"), message, label);
+        }
+    }
+}
+
+/// The indices of the sources that the devices of a table are connected to, as `at` says: one for
+/// all of them, or with a pattern of loads one for each. The loads of a network follow the sources.
+pub(crate) fn sources_of(
+    device: &Row<'_>,
+    sources: &Names,
+    loads: &Names,
+    out: &mut Diagnostics,
+) -> Vec<usize> {
+    let Some((at, span)) = device.text("at") else { return Vec::new() };
+    if let Some(pattern) = at.strip_prefix(LOAD_PREFIX) {
+        if loads.len() == 0 && loads.is_complete() {
+            let message = format!("`{at}` is a load of a network, and there is none");
+            let help = Some("add a `[grid]` with the `file` of one".to_owned());
+            let code = Code::UNKNOWN_REFERENCE;
+            out.report_with_help(code, span, message, "no network in this scenario", help);
+            return Vec::new();
+        }
+        let found = loads.fitting(pattern, span, out);
+        return found.into_iter().map(|load| sources.len() + load).collect();
+    }
+    let Some(name) = at.strip_prefix("source:") else {
+        let help = match sources.iter().find(|name| *name == at).or_else(|| sources.get(0)) {
+            Some(name) => format!("write `at = \"source:{name}\"`"),
+            None => "write `at = \"source:NAME\"`".to_owned(),
+        };
+        let message = format!("`{at}` is no place to connect a device to");
+        let label = "expected `source:` and the name of a source";
+        out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, Some(help));
+        return Vec::new();
+    };
+    sources.find(name, span, out).into_iter().collect()
+}
+
+/// A device that computes from spectra is connected to a source that is tones at every instant;
+/// `None` if it is not.
+pub(crate) fn has_spectrum_to_work_on(
+    device: &Row<'_>,
+    source: &Row<'_>,
+    terminal: Option<&Terminal>,
+    out: &mut Diagnostics,
+) -> Option<()> {
+    // Of a recording that is not here it is known as well.
+    let plays_a_recording = match terminal {
+        Some(terminal) => terminal.is_recording(),
+        None => source.kind == Some("recording"),
+    };
+    let is_tones = !plays_a_recording && terminal.is_none_or(Terminal::is_stretches);
+    let values = device.values.as_ref()?;
+    if is_tones || values.get("fidelity") != Some(&Value::Text("windows".to_owned())) {
+        return Some(());
+    }
+    let name = source.name().unwrap_or_default();
+    let (message, help) = if plays_a_recording {
+        (
+            format!("`{name}` plays a recording, which has no spectrum to compute from"),
+            "write `fidelity = \"samples\"`, or make a spectrum table with `lastmeter measure FILE \
+             --spectrum TABLE` and a source of kind `spectrum`",
+        )
+    } else {
+        (
+            format!("`{name}` is not made of tones all the time, so it has no spectrum there"),
+            "write `fidelity = \"samples\"`, or leave out its ramps, transients, notches and cut \
+             currents; steps, dips, flicker and steady harmonics have a spectrum",
+        )
+    };
+    let span = values.span_of("fidelity");
+    let label = "expected `samples` with this source";
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    None
+}
+
+/// A device that computes from spectra is not connected to a suite that plays waves without one.
+pub(crate) fn suite_has_spectra(
+    device: &Row<'_>,
+    terminal: Option<&Terminal>,
+    out: &mut Diagnostics,
+) -> Option<()> {
+    let values = device.values.as_ref()?;
+    if terminal.is_none_or(Terminal::is_stretches)
+        || values.get("fidelity") != Some(&Value::Text("windows".to_owned()))
+    {
+        return Some(());
+    }
+    let message = "the suite plays waves that are cut, which have no spectrum to compute from";
+    let help = "write `fidelity = \"samples\"`, or leave those tests out with `tests` of `[suite]`";
+    let span = values.span_of("fidelity");
+    let label = "expected `samples` with these tests";
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
+    None
+}
+
+pub(crate) fn devices(references: &References, tables: &[Row<'_>]) -> Option<Vec<DeviceRow>> {
+    let device = |((name, table), source): (&(String, usize), &Option<usize>)| {
+        let table_of_device = tables.get(*table)?;
+        let values = table_of_device.values.as_ref()?;
+        Some(DeviceRow {
+            name: name.clone(),
+            source: (*source)?,
+            kind: kind_of(table_of_device)?,
+            via: (*references.via_of_table.get(*table)?).ok()?,
+            acknowledge_limit: wall(values, "acknowledge_limit"),
+            keep_alive: wall(values, "keep_alive"),
+            nodelay: values.boolean("nodelay"),
+            values: Arc::clone(values),
+        })
+    };
+    references.devices.iter().zip(&references.source_of_device).map(device).collect()
+}

@@ -1,0 +1,80 @@
+//! `[expect]`: how a must-fail twin has to end.
+
+use std::sync::Arc;
+
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Values, nearest};
+use lastmeter_record::Status;
+use lastmeter_reports::IMPLICIT_CHECKS;
+
+use crate::language::draft::{Draft, Part, Section};
+use crate::language::names::Names;
+
+pub(crate) static EXPECT: Section = Section {
+    name: "expect",
+    doc: "Makes the scenario a must-fail twin.",
+    fields: &[
+        Field::required(
+            "verdict",
+            Kind::Choice(&["fail", "inconclusive"]),
+            "how the named check has to end",
+        ),
+        Field::required(
+            "check",
+            Kind::Name,
+            "the check that has to end so; no other one may fail or end in error",
+        ),
+        Field::required("twin_of", Kind::Text, "the check it mirrors, as `SCENARIO/CHECK`"),
+    ],
+    build: |rows| Some(Arc::new(expect(rows.first()?.values.as_ref()?)?) as Part),
+    ..Section::ONCE
+};
+
+/// How a must-fail twin has to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// How the named check has to end: [`Status::Fail`] or [`Status::Inconclusive`].
+    pub verdict: Status,
+    /// The check that has to end so; no other may fail or end in error.
+    pub check: String,
+    /// The scenario it mirrors.
+    pub twin_scenario: String,
+    /// The check it mirrors.
+    pub twin_check: String,
+}
+
+/// A must-fail twin names one of its own checks, or one that nobody has to write, and the check it
+/// mirrors.
+pub(crate) fn twin_is_named(draft: &Draft<'_>, checks: &Names, out: &mut Diagnostics) {
+    let Some(expect) = draft.single(&EXPECT) else { return };
+    if let Some((check, span)) = expect.text("check")
+        && checks.position(check).is_none()
+        && !IMPLICIT_CHECKS.contains(&check)
+        && checks.is_complete()
+    {
+        let help = nearest(check, checks.iter()).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("there is no check named `{check}` that could end so");
+        out.report_with_help(Code::BAD_TWIN, span, message, "not in this scenario", help);
+    }
+    if let Some((twin, span)) = expect.text("twin_of") {
+        let parts: Vec<&str> = twin.split('/').collect();
+        if parts.len() != 2 || !parts.iter().all(|part| lastmeter_params::is_name(part)) {
+            let message = format!("`{twin}` names no check of another scenario");
+            let label = "expected `SCENARIO/CHECK`";
+            let help = Some("write for example `first-light/accuracy-u`".to_owned());
+            out.report_with_help(Code::BAD_TWIN, span, message, label, help);
+        }
+    }
+}
+
+fn expect(values: &Values) -> Option<Expect> {
+    let (scenario, check) = values.text("twin_of").split_once('/')?;
+    Some(Expect {
+        verdict: match values.text("verdict") {
+            "inconclusive" => Status::Inconclusive,
+            _ => Status::Fail,
+        },
+        check: values.text("check").to_owned(),
+        twin_scenario: scenario.to_owned(),
+        twin_check: check.to_owned(),
+    })
+}

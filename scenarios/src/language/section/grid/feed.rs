@@ -1,0 +1,170 @@
+//! From the tables of `[grid]` to a network that is solved, and to the sources it makes.
+//!
+//! The network belongs to its own package and the plant to another; here files are read, names are
+//! looked up, and the feeder is solved for every step, so that a scenario without a solution is
+//! refused before anything runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_grid::Network;
+use lastmeter_params::{Code, Diagnostics, Values};
+use lastmeter_sim::grid::{Feeder, Raster, Setup, StepFailure};
+use lastmeter_sim::{Streams, Terminal};
+use lastmeter_units::SimTime;
+
+use super::fields::{GRID, GRID_DEFECT, GRID_LOAD};
+use super::{defects, file, loads};
+use crate::language::draft::Draft;
+use crate::language::files::Files;
+use crate::language::names::{LOAD_PREFIX, Names};
+use crate::language::references::References;
+use crate::language::section::calibration::CALIBRATION;
+use crate::language::section::source::Source;
+use crate::language::section::suite::SUITE;
+
+/// The kind of the sources that a network makes; no `[[source]]` can be of it.
+const GRID_SOURCE: &str = "grid";
+
+/// Nodes times steps: so many states take some hundred megabytes.
+const STATES_MAX: usize = 4_000_000;
+
+/// What `[grid]` came to.
+pub(crate) struct Grid {
+    /// The names of its loads; more may be there if the network could not be read.
+    pub(crate) loads: Names,
+    /// The names of its sources.
+    pub(crate) sources: Vec<String>,
+    /// None after a mistake.
+    pub(crate) feeder: Option<Arc<Feeder>>,
+    /// The texts of the files it was read from, by the names as written.
+    pub(crate) files: BTreeMap<String, String>,
+}
+
+/// The network of the scenario, solved; `None` without a `[grid]`.
+pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) -> Option<Grid> {
+    let section = draft.single(&GRID)?;
+    let (loads, defects) = (draft.rows(&GRID_LOAD), draft.rows(&GRID_DEFECT));
+    let mut grid = Grid {
+        loads: Names::given("load", std::iter::empty(), false),
+        sources: Vec::new(),
+        feeder: None,
+        files: BTreeMap::new(),
+    };
+    let Some(values) = &section.values else { return Some(grid) };
+    if draft.single(&SUITE).is_some() || draft.single(&CALIBRATION).is_some() {
+        let message = "a network cannot be played beside `[suite]` or `[calibration]`";
+        out.report(Code::DOES_NOT_FIT, values.span, message, "leave one of them out");
+        return Some(grid);
+    }
+    let Some(network) = file::network(values, files, &mut grid.files, out) else {
+        return Some(grid);
+    };
+    let names = network.loads.iter().map(|load| load.name.to_string());
+    grid.loads = Names::given("load", names, true);
+    grid.sources = network.sources.iter().map(|source| source.name.to_string()).collect();
+    let before = out.len();
+    let setup = setup(draft, network, &mut grid, files, out);
+    // Without what has a mistake the plant would be another one.
+    let is_sound =
+        out.len() == before && loads.iter().chain(defects).all(|row| row.values.is_some());
+    if let Some((setup, start)) = setup.filter(|_| is_sound) {
+        grid.feeder = solve(setup, start, values, out);
+        if let Some(feeder) = &grid.feeder {
+            defects::have_effect(defects, feeder, out);
+        }
+    }
+    Some(grid)
+}
+
+fn setup(
+    draft: &Draft<'_>,
+    network: Network,
+    grid: &mut Grid,
+    files: &Files<'_>,
+    out: &mut Diagnostics,
+) -> Option<(Setup, SimTime)> {
+    let values = draft.values(&GRID)?;
+    let head = draft.head_values()?;
+    let (start, duration) = (head.instant_opt("start")?, head.duration_opt("duration")?);
+    let raster = Raster::over(start, values.duration("step"), duration);
+    let states = raster.steps.saturating_mul(network.nodes.len());
+    if states > STATES_MAX {
+        let (steps, nodes) = (raster.steps, network.nodes.len());
+        let message = format!("{steps} steps of {nodes} nodes are too much to keep");
+        let label = format!("expected at most {STATES_MAX} of both multiplied");
+        let help = Some("take a longer `step`, or a shorter `duration`".to_owned());
+        out.report_with_help(Code::OUT_OF_RANGE, values.span_of("step"), message, label, help);
+        return None;
+    }
+    let context = loads::Context {
+        network: &network,
+        loads: &grid.loads,
+        raster,
+        streams: Streams::new(head.integer("seed") as u64),
+        files,
+    };
+    let powers = loads::powers(draft.rows(&GRID_LOAD), &context, &mut grid.files, out);
+    let defects = defects::defects(draft.rows(&GRID_DEFECT), &network, &grid.loads, out);
+    let frequency_hz = values.si_opt("frequency").unwrap_or(network.frequency_hz);
+    Some((Setup { network, frequency_hz, raster, powers, defects }, start))
+}
+
+/// The sources that a network makes, in the order of their places: its feeding points, then its
+/// loads. Only those have a terminal to which something is connected.
+pub(crate) fn grid_sources(
+    draft: &Draft<'_>,
+    grid: &Grid,
+    references: &References,
+    streams: Streams,
+    out: &mut Diagnostics,
+) -> Vec<Source> {
+    let first = references.grid_from;
+    let is_used = |place: usize| references.source_of_device.contains(&Some(first + place));
+    let span = draft.values(&GRID).map(|it| it.span);
+    let mut made = Vec::with_capacity(grid.sources.len() + grid.loads.len());
+    let mut make = |name: String, at: &dyn Fn(&Feeder, &str) -> Made| {
+        let feeder = grid.feeder.as_ref().filter(|_| is_used(made.len()));
+        let terminal = match feeder.map(|feeder| at(feeder, &name)).transpose() {
+            Ok(terminal) => terminal,
+            Err(error) => {
+                let message = format!("`{name}` makes no terminal: {error}");
+                out.report(Code::DOES_NOT_FIT, span.unwrap_or_default(), message, "this network");
+                None
+            }
+        };
+        made.push(Source { name, kind: GRID_SOURCE, terminal });
+    };
+    for (place, name) in grid.sources.iter().enumerate() {
+        let at = |feeder: &Feeder, name: &str| feeder.source_terminal(place, name, streams);
+        make(name.clone(), &at);
+    }
+    for (place, name) in grid.loads.iter().enumerate() {
+        let at = |feeder: &Feeder, name: &str| feeder.load_terminal(place, name, streams);
+        make(format!("{LOAD_PREFIX}{name}"), &at);
+    }
+    made
+}
+
+type Made = Result<Terminal, lastmeter_sim::TerminalError>;
+
+/// Solves every step; one without a solution is told with its time, and where voltages collapse.
+fn solve(
+    setup: Setup,
+    start: SimTime,
+    values: &Values,
+    out: &mut Diagnostics,
+) -> Option<Arc<Feeder>> {
+    let raster = setup.raster;
+    match Feeder::solve(setup) {
+        Ok(feeder) => Some(Arc::new(feeder)),
+        Err(StepFailure { step, is_declared, why }) => {
+            let at = start + raster.begin(step);
+            let which = if is_declared { " of the network without its defects" } else { "" };
+            let message = format!("step {}{which}, at {at}: {why}", step + 1);
+            let label = "this network cannot carry what its loads draw";
+            out.report(Code::DOES_NOT_FIT, values.span_of("file"), message, label);
+            None
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! `[grid]`: a network in the plant, what its loads draw, and what is wrong with it.
+
+mod balance;
+mod csv;
+mod defects;
+mod feed;
+mod fields;
+mod file;
+mod header;
+mod loads;
+mod rows;
+mod standard;
+
+pub(crate) use balance::can_add_up;
+pub(crate) use csv::turns_back;
+pub(crate) use feed::{Grid, grid, grid_sources};
+pub(crate) use fields::{GRID, GRID_DEFECT, GRID_LOAD};
+pub(crate) use rows::other_separator;

@@ -1,0 +1,14 @@
+//! `[[inject]]`: something that is done to the bench at an instant.
+
+mod commands;
+mod interference;
+mod kinds;
+mod row;
+
+pub(crate) use commands::can_be_given;
+pub(crate) use interference::{Connected, Target, do_not_overlap, target_of};
+pub(crate) use kinds::{InjectKind, kind_of};
+pub use row::{Action, Injection};
+pub(crate) use row::{
+    INJECT, Subject, device_of, injection, kill_has_a_victim, source_of_injection,
+};
