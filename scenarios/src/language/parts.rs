@@ -11,11 +11,9 @@ use lastmeter_sim::{
     InjectionContext, InjectionKind, Signal, SourceContext, SourceKind, Streams, Terminal,
 };
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_wire::topics::TENANT;
 
 use super::files::Files;
-
-/// The tenant all devices of a scenario belong to.
-const TENANT: &str = "default";
 
 /// What became of a source.
 pub(crate) enum Built {

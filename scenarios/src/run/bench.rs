@@ -18,6 +18,7 @@ use lastmeter_link::impair::Impairment;
 use lastmeter_record::RunWriter;
 use lastmeter_record::{Counts, Event};
 use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_wire::commands::find;
 use serde_json::json;
 
 use super::error::{BenchError, chain};
@@ -587,12 +588,8 @@ impl Bench {
 
     /// What an acknowledged command promises is from now on what the bench expects.
     fn follow(&mut self, command: &OpenCommand) {
-        if command.name != "setReportingPeriod" {
-            return;
-        }
-        let seconds = command.parameters.get("seconds").and_then(|text| text.parse::<f64>().ok());
-        if let Some(seconds) = seconds.filter(|seconds| *seconds > 0.0) {
-            let period = SimDuration::from_seconds_f64(seconds);
+        let period = find(&command.name).and_then(|kind| kind.new_period(&command.parameters));
+        if let Some(period) = period {
             self.accounts[command.device].change_period(self.now, period);
         }
     }

@@ -14,6 +14,7 @@ use lastmeter_plans::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
 use lastmeter_record::Event;
 use lastmeter_record::kind;
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
+use lastmeter_wire::commands::{read_register, set_register};
 use serde_json::{Map, Value, json};
 
 use super::Bench;
@@ -240,7 +241,8 @@ impl Bench {
                     ("register".to_owned(), coefficient.register.name.to_owned()),
                     ("value".to_owned(), value.to_string()),
                 ]);
-                self.command(calibrator.device, ("setRegister", &parameters), false).await?;
+                self.command(calibrator.device, (set_register::COMMAND.name, &parameters), false)
+                    .await?;
                 coefficient.command = Some(self.commands);
             }
             self.come_to_rest().await?;
@@ -258,7 +260,8 @@ impl Bench {
         for register in calibrator.sheet {
             let name = register.name.to_owned();
             let parameters = BTreeMap::from([("register".to_owned(), name)]);
-            self.command(calibrator.device, ("readRegister", &parameters), false).await?;
+            self.command(calibrator.device, (read_register::COMMAND.name, &parameters), false)
+                .await?;
             asked.push((self.commands, register));
         }
         self.come_to_rest().await?;

@@ -6,6 +6,7 @@ use lastmeter_devices::ERROR_PREFIX;
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_record::Event;
 use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_wire::commands::find;
 use serde_json::json;
 
 use super::bench::RealBench;
@@ -245,12 +246,9 @@ impl RealBench<'_> {
 
     /// What an acknowledged command promises is from then on what the bench expects.
     fn follow(&mut self, open: &OpenCommand, obeyed: Option<&Obeyed>) {
-        let seconds = open.parameters.get("seconds").and_then(|text| text.parse::<f64>().ok());
-        let obeyed = obeyed.map(|obeyed| obeyed.at);
-        if let ("setReportingPeriod", Some(seconds), Some(at)) =
-            (open.name.as_str(), seconds.filter(|seconds| *seconds > 0.0), obeyed)
-        {
-            let period = SimDuration::from_seconds_f64(seconds);
+        let period = find(&open.name).and_then(|kind| kind.new_period(&open.parameters));
+        if let (Some(period), Some(Obeyed { at, .. })) = (period, obeyed) {
+            let at = *at;
             self.parts.accounts[open.device].change_period(at, period);
         }
     }
