@@ -86,7 +86,7 @@ pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
 }
 
 async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) -> ExitCode {
-    let out = options.out.clone().unwrap_or_else(|| default_out(&scenario.name));
+    let out = options.out.clone().unwrap_or_else(|| default_out(&scenario.about.name));
     let run = RunOptions {
         out: out.clone(),
         timeout: None,

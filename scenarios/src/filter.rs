@@ -40,7 +40,7 @@ impl Filter {
     pub fn fits(&self, scenario: &Scenario) -> bool {
         let covers = scenario.checks.iter().flat_map(|check| &check.covers);
         let covers: Vec<&str> = covers.map(String::as_str).collect();
-        self.fits_what(&scenario.name, &scenario.tags, &covers)
+        self.fits_what(&scenario.about.name, &scenario.about.tags, &covers)
     }
 
     fn fits_what(&self, name: &str, tags: &[String], covers: &[&str]) -> bool {

@@ -317,14 +317,14 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
             rows.iter().map(|(file, scenario)| scenario_row(file, scenario)).collect();
         tell_out(&json!({ "format_version": 1, "scenarios": values }).to_string());
     } else {
-        let width = rows.iter().map(|(_, scenario)| scenario.name.len()).max().unwrap_or(0);
+        let width = rows.iter().map(|(_, scenario)| scenario.about.name.len()).max().unwrap_or(0);
         for (_, scenario) in &rows {
             let twin = if scenario.expect.is_some() { "(must fail) " } else { "" };
-            let title = scenario.title.as_deref().unwrap_or_default();
+            let title = scenario.about.title.as_deref().unwrap_or_default();
             tell_out(&format!(
                 "{:width$}  {:>8}  {twin}{title}",
-                scenario.name,
-                scenario.duration.to_string()
+                scenario.about.name,
+                scenario.schedule.duration.to_string()
             ));
         }
     }
@@ -335,8 +335,9 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
     let covers: std::collections::BTreeSet<&str> =
         scenario.checks.iter().flat_map(|check| check.covers.iter().map(String::as_str)).collect();
     json!({
-        "file": file, "name": scenario.name, "title": scenario.title, "tags": scenario.tags,
-        "duration_s": scenario.duration.as_seconds_f64(), "covers": covers,
+        "file": file, "name": scenario.about.name, "title": scenario.about.title,
+        "tags": scenario.about.tags,
+        "duration_s": scenario.schedule.duration.as_seconds_f64(), "covers": covers,
         "checks": scenario.checks.iter().map(|check| &check.name).collect::<Vec<_>>(),
         "must_fail": scenario.expect.as_ref().map(|expect| &expect.check),
         "unavailable": scenario.unavailable(),

@@ -114,7 +114,7 @@ async fn run_all(plan: Plan, options: &SuiteOptions, times: Times) -> ExitCode {
     let stop = stop_signal();
     let mut console = Console::new(options.console);
     let name = if options.must_fail { "must-fail" } else { "suite" };
-    let only = plan.only().map(|scenario| scenario.name.clone());
+    let only = plan.only().map(|scenario| scenario.about.name.clone());
     let base = options.out.clone();
     let base = base.unwrap_or_else(|| default_out(only.as_deref().unwrap_or(name)));
     let mut suite = Suite {
@@ -137,7 +137,7 @@ async fn run_all(plan: Plan, options: &SuiteOptions, times: Times) -> ExitCode {
             suite.runs.push(not_run(scenario, signal));
             continue;
         }
-        let folder = if only.is_some() { base.clone() } else { base.join(&scenario.name) };
+        let folder = if only.is_some() { base.clone() } else { base.join(&scenario.about.name) };
         let done = run_one(scenario, (options, &times), &folder, &mut console, &stop).await;
         suite.runs.push(done);
     }
@@ -189,8 +189,8 @@ async fn run_one(
 
 fn suite_run(scenario: &Scenario, outcome: Outcome) -> SuiteRun {
     SuiteRun {
-        folder: Some(scenario.name.clone()),
-        scenario: scenario.name.clone(),
+        folder: Some(scenario.about.name.clone()),
+        scenario: scenario.about.name.clone(),
         file: Some(scenario.path().display().to_string()),
         twin: None,
         outcome,
@@ -227,7 +227,7 @@ fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
     for change in &options.load.overrides {
         command.extend(["--set".to_owned(), change.clone()]);
     }
-    command.extend(["--seed".to_owned(), scenario.seed.to_string()]);
+    command.extend(["--seed".to_owned(), scenario.schedule.seed.to_string()]);
     if let Some(platform) = &options.load.platform {
         command.extend(["--platform".to_owned(), platform.clone()]);
     }

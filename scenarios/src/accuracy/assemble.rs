@@ -90,7 +90,7 @@ fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, R
 /// What is said of the class that is claimed and how it ends are one thing: no check judges
 /// another.
 fn claimed_class_only(scenario: &Scenario, suite: &Suite) -> Result<(), Refused> {
-    let Some(plan) = &scenario.plan else { return Ok(()) };
+    let Some(plan) = &scenario.plans.suite else { return Ok(()) };
     let claimed = plan.suite.classes.get(plan.claim.class).map_or("", String::as_str);
     for check in &scenario.checks {
         let Some(class) = check.values.text_opt("class").filter(|class| *class != claimed) else {
@@ -102,7 +102,7 @@ fn claimed_class_only(scenario: &Scenario, suite: &Suite) -> Result<(), Refused>
         let help = Some(format!("write `--class {class}` to claim that of {}", suite.name));
         let (code, span) = (Code::DOES_NOT_FIT, check.values.span_of("class"));
         let mistake = Diagnostic { code, message, span, label, help };
-        return Err(Refused::Failure(failure(vec![mistake], scenario.texts.clone())));
+        return Err(Refused::Failure(failure(vec![mistake], scenario.written.texts.clone())));
     }
     Ok(())
 }
@@ -171,7 +171,8 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
             )));
         }
     };
-    let claim = scenario.suite_values.clone().map(|values| (values, scenario.texts.clone()));
+    let suite = scenario.written.single("suite");
+    let claim = suite.map(|values| ((**values).clone(), scenario.written.texts.clone()));
     let (name, values) = (row.name.clone(), Some(Arc::clone(&row.values)));
     Ok(Meter { name, kind: row.kind, values, claim })
 }

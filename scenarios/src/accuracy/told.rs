@@ -34,7 +34,7 @@ pub(super) fn headline(
         plan.suite.classes[plan.claim.class],
         plan.claim.connection.word(),
         plural(plan.points.len(), "point"),
-        scenario.duration,
+        scenario.schedule.duration,
     );
     let claim = &plan.claim;
     let nominal = if claim.connection == Connection::Direct { "Ib" } else { "In" };

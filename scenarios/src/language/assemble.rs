@@ -15,17 +15,16 @@ use lastmeter_units::{SimDuration, SimTime};
 
 use super::construct::Parts;
 use super::draft::{Draft, Plans, References};
-use super::grid::GridTables;
 use super::interference::Target;
 use super::read::{Row, Single};
 use super::scenario::{
-    Action, CheckRow, DeviceRow, Expect, FloorRow, GridValues, Injection, LinkRow, ObserverRow,
-    PlatformUse, Scenario, Source, TlsUse,
+    About, Action, CheckRow, DeviceRow, Expect, FloorRow, Injection, LinkRow, ObserverRow, Plant,
+    PlatformSetup, PlatformUse, PlayedPlans, Scenario, Schedule, Source, TlsUse, Written,
 };
 use super::sections::{self, InjectKind};
 use super::semantics;
 use super::texts::Texts;
-use super::wiring::{Reported, Via};
+use super::wiring::Via;
 
 impl Draft<'_> {
     /// The scenario; `None` only where a mistake was reported before.
@@ -36,76 +35,119 @@ impl Draft<'_> {
         references: &References,
         (parts, plans): (Parts, Plans),
     ) -> Option<Scenario> {
-        let head = self.head?.values?;
-        let platform_values = match self.platform {
-            Some(platform) => platform.values?,
-            None => defaults(sections::PLATFORM_FIELDS)?,
-        };
-        let time = time_mode(&head);
+        let head = self.head.as_ref()?.values.as_ref()?;
         let start = head.instant_opt("start")?;
-        let injections = self.injections.into_iter().enumerate().map(|(index, row)| {
-            let about = About::of(index, references, &parts);
-            injection(row.kind?, row.values?, about?, start)
+        let platform_values =
+            written_or_defaults(self.platform.as_ref(), sections::PLATFORM_FIELDS)?;
+        // In real time a floor is measured, whether something is written about it or not.
+        let floor_values = written_or_defaults(self.floor.as_ref(), sections::FLOOR_FIELDS)?;
+        let measures_floor = self.floor.is_some() || time_mode(head) == TimeMode::Real;
+        let tables = self.tables(&platform_values, measures_floor.then_some(&floor_values))?;
+        let injections = self.injections.iter().enumerate().map(|(index, row)| {
+            let about = Subject::of(index, references, &parts);
+            injection(row.kind?, row.values.clone()?, about?, start)
         });
-        let injections: Option<Vec<Injection>> = injections.collect();
-        let tables = self.devices.into_iter().map(|row| Some((row.kind?, Arc::new(row.values?))));
-        let tables: Vec<(&'static DeviceKind, Arc<Values>)> = tables.collect::<Option<_>>()?;
-        let floor_values = match self.floor {
-            Some(floor) => Some(floor.values?),
-            // In real time a floor is measured, whether something is written about it or not.
-            None if time == TimeMode::Real => defaults(sections::FLOOR_FIELDS),
-            None => None,
-        };
-        let observers = self.observers.into_iter().zip(&references.via_of_observer);
+        let injections = injections.collect::<Option<_>>()?;
+        let observers = self.observers.iter().zip(&references.via_of_observer);
         let observers = observers.zip(&references.devices_of_observer);
-        let suite_values = values_of(self.suite).ok()?;
-        let calibration_values = values_of(self.calibration).ok()?;
-        let sources = sources(self.sources, (parts.terminals, parts.grid), plans.player())?;
-        let grid_tables = grid_values(self.grid).ok()?;
-        let optional = |key: &str| head.text_opt(key).map(str::to_owned);
-        let expect_values = values_of(self.expect).ok()?;
+        let duration = plans.duration().or(head.duration_opt("duration"))?;
+        let player = plans.player();
         Some(Scenario {
-            name: head.text("name").to_owned(),
-            title: optional("title"),
-            description: optional("description"),
-            tags: head.text_list("tags").into_iter().map(str::to_owned).collect(),
-            time,
-            start,
-            duration: plans.duration().or(head.duration_opt("duration"))?,
-            seed: head.integer("seed") as u64,
-            platform,
-            strict_table2: platform_values.boolean("strict_table2"),
-            tls: tls(&platform_values),
-            tls_authority: references.authority.clone().ok()?,
-            floor: floor(floor_values.as_ref(), references.via_of_floor)?,
-            sources,
-            links: self.links.into_iter().zip(parts.links).map(link).collect::<Option<_>>()?,
-            devices: devices(references, &tables)?,
+            about: about(head),
+            schedule: Schedule {
+                time: time_mode(head),
+                start,
+                duration,
+                seed: head.integer("seed") as u64,
+            },
+            platform: PlatformSetup {
+                choice: platform,
+                strict_table2: platform_values.boolean("strict_table2"),
+                tls: tls(&platform_values),
+                authority: references.authority.clone().ok()?,
+            },
+            floor: floor(&floor_values, references.via_of_floor)?,
+            plant: Plant {
+                sources: sources(&self.sources, (parts.terminals, parts.grid), player)?,
+                feeder: plans.grid.and_then(|grid| grid.feeder),
+                unavailable: parts.unavailable,
+            },
+            links: self.links.iter().zip(parts.links).map(link).collect::<Option<_>>()?,
+            devices: devices(references, &self.devices)?,
             observers: observers
                 .map(|((row, via), of)| observer(row, *via, of))
                 .collect::<Option<_>>()?,
-            injections: injections?,
-            checks: self.checks.into_iter().map(check).collect::<Option<_>>()?,
-            expect: expect_values.as_ref().map(expect).map_or(Some(None), |read| read.map(Some))?,
-            path: path.to_owned(),
-            hash: String::new(),
-            unavailable: parts.unavailable,
-            texts: Texts::default(),
-            overrides: Vec::new(),
-            warnings: Vec::new(),
-            files: parts.files,
-            head,
-            platform_values,
-            suite_values,
-            calibration_values,
-            grid_tables,
-            feeder: plans.grid.and_then(|grid| grid.feeder),
-            plan: plans.suite,
-            calibration: plans.calibration,
-            floor_values,
-            device_tables: tables.into_iter().map(|(_, values)| values).collect(),
-            expect_values,
+            injections,
+            checks: self.checks.iter().map(check).collect::<Option<_>>()?,
+            expect: match &self.expect {
+                Some(section) => Some(expect(section.values.as_ref()?)?),
+                None => None,
+            },
+            plans: PlayedPlans { suite: plans.suite, calibration: plans.calibration },
+            written: Written {
+                path: path.to_owned(),
+                hash: String::new(),
+                texts: Texts::default(),
+                overrides: Vec::new(),
+                warnings: Vec::new(),
+                files: parts.files,
+                tables,
+            },
         })
+    }
+
+    /// Each table with its section, in the order of a file.
+    fn tables(
+        &self,
+        platform: &Arc<Values>,
+        floor: Option<&Arc<Values>>,
+    ) -> Option<Vec<(&'static str, Arc<Values>)>> {
+        let grid = self.grid.as_ref();
+        let all = one("scenario", self.head.as_ref())
+            .chain([("platform", Some(Arc::clone(platform)))])
+            .chain(floor.map(|floor| ("floor", Some(Arc::clone(floor)))))
+            .chain(one("suite", self.suite.as_ref()))
+            .chain(one("calibration", self.calibration.as_ref()))
+            .chain(one("grid", grid.map(|grid| &grid.own)))
+            .chain(rows("grid.load", grid.map_or(&[], |grid| &grid.loads)))
+            .chain(rows("grid.defect", grid.map_or(&[], |grid| &grid.defects)))
+            .chain(rows("source", &self.sources))
+            .chain(rows("link", &self.links))
+            .chain(rows("device", &self.devices))
+            .chain(rows("observer", &self.observers))
+            .chain(rows("inject", &self.injections))
+            .chain(rows("check", &self.checks))
+            .chain(one("expect", self.expect.as_ref()));
+        all.map(|(section, values)| Some((section, values?))).collect()
+    }
+}
+
+/// A table with its section; without values it has a mistake.
+type Listed = (&'static str, Option<Arc<Values>>);
+
+fn one(section: &'static str, single: Option<&Single<'_>>) -> impl Iterator<Item = Listed> {
+    single.map(|single| (section, single.values.clone())).into_iter()
+}
+
+fn rows<K>(section: &'static str, rows: &[Row<'_, K>]) -> impl Iterator<Item = Listed> {
+    rows.iter().map(move |row| (section, row.values.clone()))
+}
+
+/// The values of a section, or those of one that is left out.
+fn written_or_defaults(section: Option<&Single<'_>>, fields: &[Field]) -> Option<Arc<Values>> {
+    match section {
+        Some(section) => section.values.clone(),
+        None => defaults(fields).map(Arc::new),
+    }
+}
+
+fn about(head: &Values) -> About {
+    let optional = |key: &str| head.text_opt(key).map(str::to_owned);
+    About {
+        name: head.text("name").to_owned(),
+        title: optional("title"),
+        description: optional("description"),
+        tags: head.text_list("tags").into_iter().map(str::to_owned).collect(),
     }
 }
 
@@ -116,39 +158,17 @@ fn time_mode(head: &Values) -> TimeMode {
     }
 }
 
-/// The values of `[grid]` and of the tables in it.
-fn grid_values(tables: Option<GridTables<'_>>) -> Result<Option<GridValues>, Reported> {
-    let values = |tables: GridTables<'_>| {
-        Some(GridValues {
-            own: tables.own.values?,
-            loads: tables.loads.into_iter().map(|row| row.values).collect::<Option<_>>()?,
-            defects: tables.defects.into_iter().map(|row| row.values).collect::<Option<_>>()?,
-        })
-    };
-    tables.map(|tables| values(tables).ok_or(Reported)).transpose()
-}
-
-/// The values of a section that may be left out.
-fn values_of(section: Option<Single<'_>>) -> Result<Option<Values>, Reported> {
-    section.map(|section| section.values.ok_or(Reported)).transpose()
-}
-
 /// The sources, behind them the one that plays a suite or a calibration, then those of a network.
 fn sources(
-    rows: Vec<Row<'_, &'static SourceKind>>,
+    rows: &[Row<'_, &'static SourceKind>],
     (mut terminals, grid): (Vec<Option<Terminal>>, Vec<Source>),
     player: Option<&'static str>,
 ) -> Option<Vec<Source>> {
     let played = player.and_then(|kind| Some((kind, terminals.pop()?)));
-    let played = played.map(|(kind, terminal)| {
-        Some(Source { name: kind.to_owned(), kind, terminal, values: Values::default() })
-    });
-    rows.into_iter()
-        .zip(terminals)
-        .map(source)
-        .chain(played)
-        .chain(grid.into_iter().map(Some))
-        .collect()
+    let played =
+        played.map(|(kind, terminal)| Some(Source { name: kind.to_owned(), kind, terminal }));
+    let written = rows.iter().zip(terminals).map(source);
+    written.chain(played).chain(grid.into_iter().map(Some)).collect()
 }
 
 /// The values of a table that is not there.
@@ -169,9 +189,7 @@ fn wall(values: &Values, key: &str) -> Duration {
     Duration::from_secs_f64(values.si(key))
 }
 
-fn floor(values: Option<&Values>, via: Via) -> Option<FloorRow> {
-    let defaults = defaults(sections::FLOOR_FIELDS)?;
-    let values = values.unwrap_or(&defaults);
+fn floor(values: &Values, via: Via) -> Option<FloorRow> {
     Some(FloorRow {
         messages: u32::try_from(values.integer("messages")).ok()?,
         period: wall(values, "period"),
@@ -179,27 +197,27 @@ fn floor(values: Option<&Values>, via: Via) -> Option<FloorRow> {
     })
 }
 
-fn source((row, terminal): (Row<'_, &'static SourceKind>, Option<Terminal>)) -> Option<Source> {
-    let values = row.values?;
-    let name = values.text("name").to_owned();
-    Some(Source { name, kind: row.kind?.entry.name, terminal, values })
+fn source((row, terminal): (&Row<'_, &'static SourceKind>, Option<Terminal>)) -> Option<Source> {
+    let name = row.values.as_ref()?.text("name").to_owned();
+    Some(Source { name, kind: row.kind?.entry.name, terminal })
 }
 
-fn link((row, spec): (Row<'_, ()>, Option<LinkSpec>)) -> Option<LinkRow> {
-    let values = row.values?;
+fn link((row, spec): (&Row<'_, ()>, Option<LinkSpec>)) -> Option<LinkRow> {
+    let values = row.values.clone()?;
     Some(LinkRow { name: values.text("name").to_owned(), spec: spec?, values })
 }
 
 fn devices(
     references: &References,
-    tables: &[(&'static DeviceKind, Arc<Values>)],
+    tables: &[Row<'_, &'static DeviceKind>],
 ) -> Option<Vec<DeviceRow>> {
     let device = |((name, table), source): (&(String, usize), &Option<usize>)| {
-        let (kind, values) = tables.get(*table)?;
+        let table_of_device = tables.get(*table)?;
+        let values = table_of_device.values.as_ref()?;
         Some(DeviceRow {
             name: name.clone(),
             source: (*source)?,
-            kind,
+            kind: table_of_device.kind?,
             via: (*references.via_of_table.get(*table)?).ok()?,
             acknowledge_limit: wall(values, "acknowledge_limit"),
             keep_alive: wall(values, "keep_alive"),
@@ -210,33 +228,32 @@ fn devices(
     references.devices.iter().zip(&references.source_of_device).map(device).collect()
 }
 
-fn observer(row: Row<'_, ()>, via: Via, devices: &[usize]) -> Option<ObserverRow> {
-    let values = row.values?;
+fn observer(row: &Row<'_, ()>, via: Via, devices: &[usize]) -> Option<ObserverRow> {
+    let values = row.values.clone()?;
     Some(ObserverRow {
         name: values.text("name").to_owned(),
         via: via.ok()?,
         devices: devices.to_vec(),
         per_device: values.text("connections") == "per-device",
-        values,
     })
 }
 
-fn check(row: Row<'_, &'static CheckKind>) -> Option<CheckRow> {
-    let values = row.values?;
+fn check(row: &Row<'_, &'static CheckKind>) -> Option<CheckRow> {
+    let values = row.values.clone()?;
     let name = values.text("name").to_owned();
     let covers = values.text_list("covers").into_iter().map(str::to_owned).collect();
     Some(CheckRow { name, kind: row.kind?.entry.name, covers, values })
 }
 
 /// What an injection is about, by its kind.
-struct About {
+struct Subject {
     device: Option<usize>,
     source: Option<usize>,
     target: Option<Target>,
     change: Option<Impairment>,
 }
 
-impl About {
+impl Subject {
     /// Of the injection of an index.
     fn of(index: usize, references: &References, parts: &Parts) -> Option<Self> {
         Some(Self {
@@ -248,7 +265,12 @@ impl About {
     }
 }
 
-fn injection(kind: InjectKind, values: Values, about: About, start: SimTime) -> Option<Injection> {
+fn injection(
+    kind: InjectKind,
+    values: Arc<Values>,
+    about: Subject,
+    start: SimTime,
+) -> Option<Injection> {
     let at: SimDuration = values.duration("at");
     let until = |values: &Values| values.duration_opt("for").map(|length| at + length);
     let action = match kind {

@@ -132,7 +132,7 @@ impl Draft<'_> {
     ) -> Vec<(&'static InjectionKind, &Values)> {
         let about = self.injections.iter().zip(&references.source_of_injection);
         let into = about.filter_map(|(row, of)| match row.kind? {
-            InjectKind::Source(kind) if *of == Some(source) => Some((kind, row.values.as_ref()?)),
+            InjectKind::Source(kind) if *of == Some(source) => Some((kind, row.values.as_deref()?)),
             _ => None,
         });
         into.collect()
@@ -346,7 +346,7 @@ impl Draft<'_> {
         let mut tables = Vec::new();
         for row in &self.checks {
             match (row.kind.map(|kind| kind.entry.name), &row.values) {
-                (Some("published_table"), Some(values)) => tables.push(values),
+                (Some("published_table"), Some(values)) => tables.push(&**values),
                 // With a mistake nobody knows what it would say.
                 (None | Some("published_table"), _) => return,
                 _ => {}

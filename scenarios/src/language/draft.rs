@@ -148,7 +148,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn head_values(&self) -> Option<&Values> {
-        self.head.as_ref()?.values.as_ref()
+        self.head.as_ref()?.values.as_deref()
     }
 
     /// Whether all tables of a section were read.

@@ -173,10 +173,10 @@ impl Scenario {
         let scenario = draft.resolve(path, &files, &mut diagnostics);
         match scenario {
             Some(mut scenario) if diagnostics.is_empty() => {
-                scenario.hash = hash(bytes, &texts);
-                scenario.texts = texts;
-                scenario.overrides = changes.into_overrides();
-                scenario.warnings = diagnostics.take_warnings();
+                scenario.written.hash = hash(bytes, &texts);
+                scenario.written.texts = texts;
+                scenario.written.overrides = changes.into_overrides();
+                scenario.written.warnings = diagnostics.take_warnings();
                 Ok(scenario)
             }
             _ => Err(LoadFailure { diagnostics: diagnostics.into_sorted(), texts }),

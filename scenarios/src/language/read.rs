@@ -1,5 +1,7 @@
 //! From TOML tables to the rows of each section, before anything is looked up across sections.
 
+use std::sync::Arc;
+
 use lastmeter_params::{
     Code, Diagnostics, Entry, Field, Node, NodeValue, SourceId, Span, Table, Values, nearest,
     read_named_table,
@@ -15,7 +17,7 @@ pub(crate) struct Row<'a, K> {
     /// The registered kind, if it has a known one.
     pub(crate) kind: Option<K>,
     /// Its checked values, if it has no mistake.
-    pub(crate) values: Option<Values>,
+    pub(crate) values: Option<Arc<Values>>,
 }
 
 impl<'a, K> Row<'a, K> {
@@ -36,7 +38,7 @@ impl<'a, K> Row<'a, K> {
 /// A section that stands once.
 pub(crate) struct Single<'a> {
     pub(crate) table: &'a Table,
-    pub(crate) values: Option<Values>,
+    pub(crate) values: Option<Arc<Values>>,
 }
 
 /// Checks the version and the names of the sections; returns the sections that misspelt ones were
@@ -100,7 +102,7 @@ pub(crate) fn single<'a>(
     match &node.value {
         NodeValue::Table(table) => {
             let values = read_named_table(table, node.span, (Some(name), &[fields]), diagnostics);
-            Some(Single { table, values })
+            Some(Single { table, values: values.map(Arc::new) })
         }
         NodeValue::Invalid => None,
         value => {
@@ -160,7 +162,7 @@ pub(crate) fn rows<'a, K: Copy>(
             let fields: &[&[Field]] = &[section.fields, entry.fields];
             read_named_table(table, span, (Some(entry.name), fields), diagnostics)
         });
-        Row { table, span, kind: kind.map(|(_, kind)| kind), values }
+        Row { table, span, kind: kind.map(|(_, kind)| kind), values: values.map(Arc::new) }
     };
     tables.map(row).collect()
 }
@@ -175,7 +177,7 @@ pub(crate) fn plain_rows<'a>(
     let row = |(table, span)| {
         let named = (Some(section.name), &[section.fields][..]);
         let values = read_named_table(table, span, named, diagnostics);
-        Row { table, span, kind: Some(()), values }
+        Row { table, span, kind: Some(()), values: values.map(Arc::new) }
     };
     tables.map(row).collect()
 }

@@ -9,18 +9,18 @@ use std::time::Duration;
 use lastmeter_devices::{Device, DeviceFault, DeviceKind};
 use lastmeter_link::impair::{Breakage, Impairment, LinkSpec};
 use lastmeter_params::{Diagnostic, Values};
-use lastmeter_plans::calibration::{self, CALIBRATION_SOURCE};
-use lastmeter_plans::standard::{Plan, SUITE_SOURCE};
+use lastmeter_plans::calibration;
+use lastmeter_plans::standard::Plan;
 use lastmeter_record::Status;
 use lastmeter_record::{Override, TimeMode};
 use lastmeter_sim::grid::Feeder;
 use lastmeter_sim::{Streams, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::grid::{GRID_SOURCE, LOAD_PREFIX};
+use super::grid::LOAD_PREFIX;
 use super::parts;
 use super::render;
-use super::sections::FORMAT;
+use super::sections::{FORMAT, sections};
 use super::texts::Texts;
 
 /// Which platform a scenario runs against.
@@ -43,7 +43,6 @@ pub struct Source {
     pub kind: &'static str,
     /// What devices are connected to; `None` if [`Scenario::unavailable`].
     pub terminal: Option<Terminal>,
-    pub(crate) values: Values,
 }
 
 /// How devices and broker protect what they say to each other.
@@ -74,7 +73,7 @@ pub struct LinkRow {
     pub name: String,
     /// What it does to what passes it.
     pub spec: LinkSpec,
-    pub(crate) values: Values,
+    pub(crate) values: Arc<Values>,
 }
 
 /// A device, to be built with [`Scenario::build_device`].
@@ -109,7 +108,6 @@ pub struct ObserverRow {
     pub devices: Vec<usize>,
     /// Whether it has a connection for each of them, or one for all.
     pub per_device: bool,
-    pub(crate) values: Values,
 }
 
 /// How the floor is measured, before and after a run in real time.
@@ -187,7 +185,7 @@ pub struct Injection {
     pub at: SimDuration,
     /// What.
     pub action: Action,
-    pub(crate) values: Values,
+    pub(crate) values: Arc<Values>,
 }
 
 impl Injection {
@@ -211,7 +209,7 @@ pub struct CheckRow {
     pub kind: &'static str,
     /// The requirements it covers.
     pub covers: Vec<String>,
-    pub(crate) values: Values,
+    pub(crate) values: Arc<Values>,
 }
 
 /// How a must-fail twin has to end.
@@ -227,17 +225,9 @@ pub struct Expect {
     pub twin_check: String,
 }
 
-/// The values of `[grid]` and of the tables in it.
+/// What a scenario is called and what it is about.
 #[derive(Clone)]
-pub(crate) struct GridValues {
-    pub(crate) own: Values,
-    pub(crate) loads: Vec<Values>,
-    pub(crate) defects: Vec<Values>,
-}
-
-/// A scenario that makes sense.
-#[derive(Clone)]
-pub struct Scenario {
+pub struct About {
     /// Its name.
     pub name: String,
     /// One line for the head of a report.
@@ -246,6 +236,11 @@ pub struct Scenario {
     pub description: Option<String>,
     /// Words to select it by.
     pub tags: Vec<String>,
+}
+
+/// When a scenario happens, and by which clock and dice.
+#[derive(Clone)]
+pub struct Schedule {
     /// Whether it runs as fast as it can, or by the clock on the wall.
     pub time: TimeMode,
     /// Event time of the first sample.
@@ -254,18 +249,77 @@ pub struct Scenario {
     pub duration: SimDuration,
     /// Where all randomness comes from.
     pub seed: u64,
-    /// Which platform it runs against.
-    pub platform: PlatformUse,
+}
+
+/// The platform under test, and how the bench speaks to it.
+#[derive(Clone)]
+pub struct PlatformSetup {
+    /// Which platform it is.
+    pub choice: PlatformUse,
     /// Whether the tenant accepts the identifiers of Table 2 only.
     pub strict_table2: bool,
     /// What is between devices and broker.
     pub tls: TlsUse,
     /// Who vouches for them, unless the bench makes an authority for the run.
-    pub tls_authority: Option<GivenAuthority>,
+    pub authority: Option<GivenAuthority>,
+}
+
+/// What makes the voltages and currents that devices measure.
+#[derive(Clone)]
+pub struct Plant {
+    /// The sources: those that are written, the one that plays a plan, and those of a network.
+    pub sources: Vec<Source>,
+    /// The network of `[grid]` with what flows in it, if there is one.
+    pub(crate) feeder: Option<Arc<Feeder>>,
+    /// Why it cannot be had on this machine.
+    pub(crate) unavailable: Option<String>,
+}
+
+/// What a source of its own plays: at most one of them is there.
+#[derive(Clone)]
+pub(crate) struct PlayedPlans {
+    pub(crate) suite: Option<Arc<Plan>>,
+    pub(crate) calibration: Option<Arc<calibration::Plan>>,
+}
+
+/// What a scenario was loaded from.
+#[derive(Clone)]
+pub(crate) struct Written {
+    pub(crate) path: PathBuf,
+    /// SHA-256 of the file's bytes and the overrides, in hexadecimal.
+    pub(crate) hash: String,
+    pub(crate) texts: Texts,
+    /// What options of the command line have changed.
+    pub(crate) overrides: Vec<Override>,
+    /// What is odd about it, ordered by place.
+    pub(crate) warnings: Vec<Diagnostic>,
+    /// The texts of the files that checks name, by the names as written.
+    pub(crate) files: BTreeMap<String, String>,
+    /// Each table with its section, in the order of a file; those of `[platform]` and `[floor]`
+    /// also where they are left out and say what is done.
+    pub(crate) tables: Vec<(&'static str, Arc<Values>)>,
+}
+
+impl Written {
+    /// The values of a section that stands once, if it does.
+    pub(crate) fn single(&self, section: &str) -> Option<&Arc<Values>> {
+        self.tables.iter().find(|(name, _)| *name == section).map(|(_, values)| values)
+    }
+}
+
+/// A scenario that makes sense.
+#[derive(Clone)]
+pub struct Scenario {
+    /// What it is called and what it is about.
+    pub about: About,
+    /// When it happens.
+    pub schedule: Schedule,
+    /// What it runs against.
+    pub platform: PlatformSetup,
     /// How the floor is measured.
     pub floor: FloorRow,
-    /// The sources.
-    pub sources: Vec<Source>,
+    /// What makes voltages and currents.
+    pub plant: Plant,
     /// The links.
     pub links: Vec<LinkRow>,
     /// The devices, those that `count` makes each by itself.
@@ -278,51 +332,31 @@ pub struct Scenario {
     pub checks: Vec<CheckRow>,
     /// How it has to end, if it is a must-fail twin.
     pub expect: Option<Expect>,
-    pub(crate) path: PathBuf,
-    pub(crate) hash: String,
-    pub(crate) unavailable: Option<String>,
-    pub(crate) texts: Texts,
-    /// What options of the command line have changed.
-    pub(crate) overrides: Vec<Override>,
-    /// What is odd about it, ordered by place.
-    pub(crate) warnings: Vec<Diagnostic>,
-    pub(crate) files: BTreeMap<String, String>,
-    pub(crate) head: Values,
-    pub(crate) platform_values: Values,
-    pub(crate) suite_values: Option<Values>,
-    pub(crate) plan: Option<Arc<Plan>>,
-    pub(crate) calibration_values: Option<Values>,
-    /// What its `[calibration]` plays, if it has one.
-    pub(crate) calibration: Option<Arc<calibration::Plan>>,
-    pub(crate) grid_tables: Option<GridValues>,
-    /// What its `[grid]` feeds, if it has one.
-    pub(crate) feeder: Option<Arc<Feeder>>,
-    /// `None` where nothing is written about the floor and nothing is measured.
-    pub(crate) floor_values: Option<Values>,
-    /// The device tables, each once whatever it makes.
-    pub(crate) device_tables: Vec<Arc<Values>>,
-    pub(crate) expect_values: Option<Values>,
+    /// What it plays.
+    pub(crate) plans: PlayedPlans,
+    /// What it was loaded from.
+    pub(crate) written: Written,
 }
 
 impl Scenario {
     /// The file it was loaded from.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.written.path
     }
 
     /// What its `[suite]` plays and judges, if it has one.
     pub fn plan(&self) -> Option<&Plan> {
-        self.plan.as_deref()
+        self.plans.suite.as_deref()
     }
 
     /// The network of its `[grid]` with what flows in it, if it has one.
     pub fn feeder(&self) -> Option<&Feeder> {
-        self.feeder.as_deref()
+        self.plant.feeder.as_deref()
     }
 
     /// What the file of its network is called, without folder and ending, if it has one.
     pub fn network_name(&self) -> Option<String> {
-        let file = Path::new(self.grid_tables.as_ref()?.own.text("file"));
+        let file = Path::new(self.written.single("grid")?.text("file"));
         Some(file.file_stem()?.to_string_lossy().into_owned())
     }
 
@@ -348,54 +382,54 @@ impl Scenario {
 
     /// Where a device is connected, as a scenario writes it: `source:NAME` or `load:NAME`.
     pub(crate) fn place_of(&self, device: &DeviceRow) -> String {
-        let name = &self.sources[device.source].name;
+        let name = &self.plant.sources[device.source].name;
         if name.starts_with(LOAD_PREFIX) { name.clone() } else { format!("source:{name}") }
     }
 
     /// The texts it was loaded from.
     pub fn texts(&self) -> &Texts {
-        &self.texts
+        &self.written.texts
     }
 
     /// What options of the command line have changed of its file.
     pub fn overrides(&self) -> &[Override] {
-        &self.overrides
+        &self.written.overrides
     }
 
     /// What is odd about it, although it makes sense, ordered by place.
     pub fn warnings(&self) -> &[Diagnostic] {
-        &self.warnings
+        &self.written.warnings
     }
 
     /// The warnings as text for people, each with its line and the marked span.
     pub fn render_warnings(&self, color: bool) -> String {
-        render::human(&self.warnings, &self.texts, color)
+        render::human(&self.written.warnings, &self.written.texts, color)
     }
 
     /// One object for each warning, with the keys of a mistake.
     pub fn warnings_json(&self) -> Vec<serde_json::Value> {
-        render::json(&self.warnings, &self.texts)
+        render::json(&self.written.warnings, &self.written.texts)
     }
 
     /// The texts of the files that checks name, by the names as written: their judge needs them.
     pub fn files(&self) -> &BTreeMap<String, String> {
-        &self.files
+        &self.written.files
     }
 
     /// SHA-256 of the file's bytes and the overrides, in hexadecimal.
     pub fn hash(&self) -> &str {
-        &self.hash
+        &self.written.hash
     }
 
     /// Why it cannot run on this machine although nothing is wrong with it: a recording that is
     /// not here. Such a scenario is skipped with this reason.
     pub fn unavailable(&self) -> Option<&str> {
-        self.unavailable.as_deref()
+        self.plant.unavailable.as_deref()
     }
 
     /// The scenario's random streams.
     pub fn streams(&self) -> Streams {
-        Streams::new(self.seed)
+        Streams::new(self.schedule.seed)
     }
 
     /// Makes the device of this index, in its initial state; `None` if its source is unavailable.
@@ -404,11 +438,11 @@ impl Scenario {
     /// If there is no device of that index.
     pub fn build_device(&self, index: usize) -> Option<Box<dyn Device>> {
         let row = &self.devices[index];
-        let terminal = self.sources[row.source].terminal.as_ref()?;
+        let terminal = self.plant.sources[row.source].terminal.as_ref()?;
         let mut diagnostics = lastmeter_params::Diagnostics::new();
         let place = parts::DevicePlace {
             name: &row.name,
-            start: self.start,
+            start: self.schedule.start,
             streams: self.streams(),
             terminal,
         };
@@ -418,68 +452,29 @@ impl Scenario {
     /// The scenario with every default and override written out: a scenario file that means the
     /// same, as long as it lies in the same folder.
     pub fn resolved_toml(&self) -> String {
-        let mut text = format!("format = {FORMAT}\n\n[scenario]\n{}", self.head.to_toml());
-        let mut section = |header: &str, values: &Values| {
+        let mut text = format!("format = {FORMAT}\n");
+        for (section, values) in &self.written.tables {
+            let repeats = sections().iter().any(|known| known.name == *section);
+            let (open, close) = if repeats { ("[[", "]]") } else { ("[", "]") };
             // Writing to a String cannot fail.
-            let _ = write!(text, "\n{header}\n{}", values.to_toml());
-        };
-        section("[platform]", &self.platform_values);
-        self.floor_values.iter().for_each(|values| section("[floor]", values));
-        self.suite_values.iter().for_each(|values| section("[suite]", values));
-        let calibration = self.calibration_values.iter();
-        calibration.for_each(|values| section("[calibration]", values));
-        if let Some(grid) = &self.grid_tables {
-            section("[grid]", &grid.own);
-            grid.loads.iter().for_each(|values| section("[[grid.load]]", values));
-            grid.defects.iter().for_each(|values| section("[[grid.defect]]", values));
+            let _ = write!(text, "\n{open}{section}{close}\n{}", values.to_toml());
         }
-        let played = [SUITE_SOURCE, CALIBRATION_SOURCE, GRID_SOURCE];
-        let sources = self.sources.iter().filter(|row| !played.contains(&row.kind));
-        sources.for_each(|row| section("[[source]]", &row.values));
-        self.links.iter().for_each(|row| section("[[link]]", &row.values));
-        self.device_tables.iter().for_each(|values| section("[[device]]", values));
-        self.observers.iter().for_each(|row| section("[[observer]]", &row.values));
-        self.injections.iter().for_each(|row| section("[[inject]]", &row.values));
-        self.checks.iter().for_each(|row| section("[[check]]", &row.values));
-        self.expect_values.iter().for_each(|values| section("[expect]", values));
         text
     }
 
     /// Whether both mean the same, wherever and however they are written.
     pub fn same_meaning(&self, other: &Self) -> bool {
-        let same = |a: &[&Values], b: &[&Values]| {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same_values(b))
-        };
-        self.values().iter().zip(&other.values()).all(|(a, b)| same(a, b))
-    }
-
-    /// The values of all tables, section by section.
-    fn values(&self) -> [Vec<&Values>; 14] {
-        let grid = self.grid_tables.as_ref();
-        [
-            grid.iter().map(|grid| &grid.own).collect(),
-            grid.iter().flat_map(|grid| &grid.loads).collect(),
-            grid.iter().flat_map(|grid| &grid.defects).collect(),
-            vec![&self.head, &self.platform_values],
-            self.floor_values.iter().collect(),
-            self.suite_values.iter().collect(),
-            self.calibration_values.iter().collect(),
-            self.sources.iter().map(|row| &row.values).collect(),
-            self.links.iter().map(|row| &row.values).collect(),
-            self.device_tables.iter().map(|values| &**values).collect(),
-            self.observers.iter().map(|row| &row.values).collect(),
-            self.injections.iter().map(|row| &row.values).collect(),
-            self.checks.iter().map(|row| &row.values).collect(),
-            self.expect_values.iter().collect(),
-        ]
+        let (own, other) = (&self.written.tables, &other.written.tables);
+        let mut both = own.iter().zip(other);
+        own.len() == other.len() && both.all(|(a, b)| a.0 == b.0 && a.1.same_values(&b.1))
     }
 }
 
 impl std::fmt::Debug for Scenario {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scenario")
-            .field("name", &self.name)
-            .field("hash", &self.hash)
+            .field("name", &self.about.name)
+            .field("hash", &self.written.hash)
             .finish_non_exhaustive()
     }
 }

@@ -101,22 +101,27 @@ pub async fn run_scenario(
         let steps = flows.iter().flat_map(|flows| &flows.rows);
         Live::new(writer.facts(), &start.scenario_toml, steps).map_err(|e| record(&e))?
     };
-    console.started(&headline(scenario), &scenario.name, scenario.seed, scenario.duration);
+    console.started(
+        &headline(scenario),
+        &scenario.about.name,
+        scenario.schedule.seed,
+        scenario.schedule.duration,
+    );
     console.overridden(scenario.overrides());
     let data = options.out.join("platform");
     if let Some(reason) = scenario.unavailable() {
         writer
-            .finish(ending(RunState::Skipped, Some(reason), scenario.start))
+            .finish(ending(RunState::Skipped, Some(reason), scenario.schedule.start))
             .map_err(|e| record(&e))?;
     } else {
-        let is_real = scenario.time == TimeMode::Real;
+        let is_real = scenario.schedule.time == TimeMode::Real;
         let place = StartOptions {
             data: &data,
             logs: &logs,
-            strict_table2: scenario.strict_table2,
+            strict_table2: scenario.platform.strict_table2,
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
-            tls: scenario.tls,
-            authority: scenario.tls_authority.clone(),
+            tls: scenario.platform.tls,
+            authority: scenario.platform.authority.clone(),
             real_time_priority: is_real && options.real_time_priority,
         };
         if is_real {
@@ -184,10 +189,10 @@ async fn run_bench(
     let parts = match assembled {
         Ok(parts) => parts,
         Err(error) => {
-            return never_stood(writer, &error, scenario.start).map_err(|e| record(&e));
+            return never_stood(writer, &error, scenario.schedule.start).map_err(|e| record(&e));
         }
     };
-    let mut bench = Bench::new(parts, writer, live, scenario.start);
+    let mut bench = Bench::new(parts, writer, live, scenario.schedule.start);
     let halt = drive(&mut bench, scenario, options, console, stop, started).await.err();
     let (state, cause) = match &halt {
         None => (RunState::Finished, None),
@@ -204,7 +209,7 @@ async fn run_bench(
     };
     bench.flush()?;
     let mut end = ending(state, cause.as_deref(), bench.recorded());
-    end.guarantees = guarantees(&scenario.platform);
+    end.guarantees = guarantees(&scenario.platform.choice);
     end.more = measured(&bench, started.elapsed());
     let (mut writer, stopped) = Box::pin(bench.close()).await;
     if let Some(Halt::Interrupted(signal)) = halt {
@@ -228,14 +233,14 @@ fn broken(now: SimTime, error: &BenchError) -> (RunState, Event) {
 
 /// Starts the platform and connects the devices to it.
 async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts, BenchError> {
-    let platform = UnderTest::start(&scenario.platform, place).await?;
+    let platform = UnderTest::start(&scenario.platform.choice, place).await?;
     let profile = platform.profile().clone();
     let rest = Rest::new(&profile)?;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
     let (mut shells, mut accounts) = (Vec::new(), Vec::new());
     for (index, row) in scenario.devices.iter().enumerate() {
-        let terminal = scenario.sources[row.source].terminal.clone();
+        let terminal = scenario.plant.sources[row.source].terminal.clone();
         let (Some(device), Some(terminal)) = (scenario.build_device(index), terminal) else {
             return Err(BenchError::Device {
                 device: row.name.clone(),
@@ -249,7 +254,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
             netting: device.netting(),
             pulse_constant: device.pulse_constant(),
             quantities: device.quantities(),
-            start: scenario.start,
+            start: scenario.schedule.start,
             period: due_every(row, device.as_ref())?,
         }));
         let address = platform.broker_address()?.to_string();
@@ -265,7 +270,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
             terminal,
             session,
             events,
-            start: scenario.start,
+            start: scenario.schedule.start,
             acknowledged: Arc::clone(&acknowledged),
             uplink: modelled::uplink(scenario, row),
             records_latency,
@@ -279,7 +284,7 @@ async fn assemble(scenario: &Scenario, place: &StartOptions<'_>) -> Result<Parts
         acknowledged,
         modelled: records_latency.then(|| modelled::record(scenario)),
         links: scenario.links.iter().map(|link| link.name.clone()).collect(),
-        sources: scenario.sources.iter().map(|source| source.name.clone()).collect(),
+        sources: scenario.plant.sources.iter().map(|source| source.name.clone()).collect(),
         via: scenario.devices.iter().map(|row| row.via).collect(),
         calibrator: Calibrator::of(scenario),
     })
@@ -312,9 +317,9 @@ async fn drive(
     let whole = async {
         bench.connect().await?;
         let mut acts = acts(scenario).into_iter().peekable();
-        let end = scenario.start + scenario.duration;
+        let end = scenario.schedule.start + scenario.schedule.duration;
         loop {
-            let since_start = bench.now() - scenario.start;
+            let since_start = bench.now() - scenario.schedule.start;
             while let Some((_, injection, begins)) = acts.next_if(|next| next.0 <= since_start) {
                 if !begins {
                     bench.end_act(injection);
@@ -330,12 +335,15 @@ async fn drive(
             if bench.now() >= end && !bench.kill_pending() {
                 return bench.let_go().await;
             }
-            let planned = acts.peek().map_or(end, |next| scenario.start + next.0);
+            let planned = acts.peek().map_or(end, |next| scenario.schedule.start + next.0);
             let planned = bench.next_calibration().map_or(planned, |at| planned.min(at));
             let next = planned.min(bench.now() + SYNC_EVERY).min(end);
             bench.run_to(next).await?;
             if console.shows_progress() {
-                console.progress(scenario.duration, &progress(bench, scenario, started.elapsed()));
+                console.progress(
+                    scenario.schedule.duration,
+                    &progress(bench, scenario, started.elapsed()),
+                );
             }
         }
     };
@@ -379,7 +387,7 @@ fn progress(bench: &mut Bench, scenario: &Scenario, wall: Duration) -> Progress 
     let verdicts = bench.verdicts_so_far();
     let totals = &bench.totals;
     Progress {
-        simulated: bench.now() - scenario.start,
+        simulated: bench.now() - scenario.schedule.start,
         wall,
         published: totals.published,
         stored: totals.settled.stored,
@@ -402,20 +410,20 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         firmware: None,
     });
     RunStart {
-        scenario: scenario.name.clone(),
-        title: scenario.title.clone().unwrap_or_default(),
+        scenario: scenario.about.name.clone(),
+        title: scenario.about.title.clone().unwrap_or_default(),
         scenario_hash: scenario.hash().to_owned(),
         scenario_toml: scenario.resolved_toml(),
         files: scenario.files().clone(),
-        seed: scenario.seed,
-        time: scenario.time,
-        start: scenario.start,
-        end: scenario.start + scenario.duration,
+        seed: scenario.schedule.seed,
+        time: scenario.schedule.time,
+        start: scenario.schedule.start,
+        end: scenario.schedule.start + scenario.schedule.duration,
         started: wall_now(),
         command_line: options.command_line.clone(),
         overrides: scenario.overrides().to_vec(),
         versions: host::versions(),
-        platform: platform_word(&scenario.platform),
+        platform: platform_word(&scenario.platform.choice),
         devices: devices.collect(),
         host: host::facts(),
         more: Map::new(),
@@ -487,11 +495,11 @@ fn headline(scenario: &Scenario) -> String {
     format!(
         "lastmeter {}  {}  seed {}  {} time, {}  platform {}{grid}  {}",
         env!("CARGO_PKG_VERSION"),
-        scenario.name,
-        scenario.seed,
-        if scenario.time == TimeMode::Real { "real" } else { "virtual" },
-        scenario.duration,
-        platform_word(&scenario.platform),
+        scenario.about.name,
+        scenario.schedule.seed,
+        if scenario.schedule.time == TimeMode::Real { "real" } else { "virtual" },
+        scenario.schedule.duration,
+        platform_word(&scenario.platform.choice),
         plural(scenario.devices.len(), "device"),
     )
 }

@@ -101,7 +101,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         return Err(complain(&message));
     }
     if let (Some(out), None) = (&options.out, plan.only()) {
-        let mut folders = scenarios.iter().map(|scenario| out.join(&scenario.name));
+        let mut folders = scenarios.iter().map(|scenario| out.join(&scenario.about.name));
         if let Some(message) = folders.find_map(|folder| occupied(&folder)) {
             return Err(complain(&message));
         }
@@ -182,7 +182,7 @@ impl Loaded {
         for twin in scenarios() {
             let Some(expect) = &twin.expect else { continue };
             let has_check = |scenario: &Scenario| {
-                scenario.name == expect.twin_scenario
+                scenario.about.name == expect.twin_scenario
                     && scenario.checks.iter().any(|check| check.name == expect.twin_check)
             };
             if !originals().any(|scenario| has_check(scenario)) {
@@ -200,7 +200,7 @@ impl Loaded {
 
 /// What is wrong with the file that says where a scenario's platform runs.
 fn bad_profile(scenario: &Scenario) -> Option<String> {
-    let PlatformUse::Profile(file) = &scenario.platform else { return None };
+    let PlatformUse::Profile(file) = &scenario.platform.choice else { return None };
     Profile::read(file).err().map(|error| chain(&error))
 }
 
@@ -297,13 +297,13 @@ fn is_meant(path: &Path, filters: &[Filter]) -> bool {
 
 fn name_twice(scenarios: &[&Scenario]) -> Option<String> {
     for (index, scenario) in scenarios.iter().enumerate() {
-        let other = scenarios[..index].iter().find(|other| other.name == scenario.name);
+        let other = scenarios[..index].iter().find(|other| other.about.name == scenario.about.name);
         if let Some(other) = other {
             return Some(format!(
                 "{} and {} are both named `{}`; their results would overwrite each other",
                 other.path().display(),
                 scenario.path().display(),
-                scenario.name
+                scenario.about.name
             ));
         }
     }

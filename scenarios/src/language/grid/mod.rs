@@ -76,7 +76,7 @@ pub(super) fn tables<'a>(root: &'a Table, out: &mut Diagnostics) -> Option<GridT
     own.entries.retain(|entry| !["load", "defect"].contains(&entry.key.as_str()));
     let values = read_table(&own, node.span, GRID_FIELDS, out);
     Some(GridTables {
-        own: Single { table, values },
+        own: Single { table, values: values.map(Arc::new) },
         loads: read::rows(table, &GRID_LOAD, Profile::ALL.into_iter(), Profile::entry, out),
         defects: read::rows(
             table,
@@ -187,7 +187,7 @@ impl Draft<'_> {
                     None
                 }
             };
-            made.push(Source { name, kind: GRID_SOURCE, terminal, values: Values::default() });
+            made.push(Source { name, kind: GRID_SOURCE, terminal });
         };
         for (place, name) in grid.sources.iter().enumerate() {
             let at = |feeder: &Feeder, name: &str| feeder.source_terminal(place, name, streams);

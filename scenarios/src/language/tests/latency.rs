@@ -408,8 +408,9 @@ fn a_table_of_ones_own_is_read_beside_the_scenario_and_goes_with_it() {
     assert_eq!(scenario.files().get("ours.toml").map(String::as_str), Some(table));
     let resolved = scenario.resolved_toml();
     // The judge has the folder of the run, and not that of the scenario.
-    assert!(lastmeter_reports::Judge::new(&scenario.name, &resolved).is_err());
-    lastmeter_reports::Judge::with_files(&scenario.name, &resolved, scenario.files()).unwrap();
+    assert!(lastmeter_reports::Judge::new(&scenario.about.name, &resolved).is_err());
+    lastmeter_reports::Judge::with_files(&scenario.about.name, &resolved, scenario.files())
+        .unwrap();
     let told = |file: &str| {
         let failure = load(file).expect_err(file);
         let [found] = failure.diagnostics() else { panic!("{failure}") };

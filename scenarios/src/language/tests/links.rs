@@ -104,8 +104,8 @@ fn set(overrides: &[&str]) -> LoadOptions {
 #[test]
 fn links_observers_floor_and_tls_are_loaded_with_their_references_resolved() {
     let scenario = load(LINKED).unwrap();
-    assert_eq!((scenario.time, scenario.tls), (TimeMode::Real, TlsUse::Mutual));
-    assert_eq!(scenario.tls_authority, None);
+    assert_eq!((scenario.schedule.time, scenario.platform.tls), (TimeMode::Real, TlsUse::Mutual));
+    assert_eq!(scenario.platform.authority, None);
     let expected = FloorRow { messages: 500, period: Duration::from_millis(1), via: Some(1) };
     assert_eq!(scenario.floor, expected);
     let [wan, slow] = scenario.links.as_slice() else { panic!() };
@@ -201,7 +201,7 @@ fn the_resolved_form_means_the_same_and_a_change_of_any_section_does_not() {
     let again = load(&resolved).unwrap();
     assert!(again.same_meaning(&scenario));
     assert_eq!(again.resolved_toml(), resolved);
-    lastmeter_reports::Judge::new(&scenario.name, &resolved).unwrap();
+    lastmeter_reports::Judge::new(&scenario.about.name, &resolved).unwrap();
     for (from, to) in [
         ("delay = \"20 ms\"", "delay = \"21 ms\""),
         ("messages = 500", "messages = 501"),
@@ -231,7 +231,7 @@ fn a_floor_is_measured_in_real_time_whether_something_is_written_about_it_or_not
 fn an_option_replaces_the_time_and_the_resolved_form_tells_both() {
     let virtual_time = LoadOptions { time: Some(TimeMode::Virtual), ..LoadOptions::default() };
     let scenario = load_with(LINKED, &virtual_time).unwrap();
-    assert_eq!(scenario.time, TimeMode::Virtual);
+    assert_eq!(scenario.schedule.time, TimeMode::Virtual);
     let resolved = scenario.resolved_toml();
     assert!(resolved.contains("time = \"virtual\"\ntime_in_file = \"real\"\n"), "{resolved}");
     let again = load(&resolved).unwrap();
@@ -464,7 +464,7 @@ fn a_given_authority_has_to_be_there_and_whole() {
         })
     };
     let (cert, key) = ("tls_authority = \"ca.pem\"\n", "tls_authority_key = \"key.pem\"\n");
-    let given = load("server", &format!("{cert}{key}")).unwrap().tls_authority.unwrap();
+    let given = load("server", &format!("{cert}{key}")).unwrap().platform.authority.unwrap();
     assert_eq!(given.certificate, folder.path().join("ca.pem"));
     assert_eq!(given.key, Some(folder.path().join("key.pem")));
     let told = |tls: &str, more: &str| load(tls, more).expect_err(more);
@@ -495,7 +495,7 @@ fn a_given_authority_has_to_be_there_and_whole() {
     let path = folder.path().join("s.toml");
     let options = LoadOptions::default();
     let scenario = crate::language::Scenario::from_bytes(&path, text.as_bytes(), &options).unwrap();
-    assert_eq!(scenario.tls_authority.unwrap().key, None);
+    assert_eq!(scenario.platform.authority.unwrap().key, None);
 }
 
 #[test]

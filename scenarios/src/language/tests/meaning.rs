@@ -11,15 +11,15 @@ use crate::language::{Action, LoadOptions, PlatformUse, Scenario};
 #[test]
 fn a_scenario_is_loaded_with_its_references_resolved() {
     let scenario = load(VALID).unwrap();
-    assert_eq!(scenario.name, "first");
-    assert_eq!(scenario.title.as_deref(), Some("Ten minutes – mit Ümläuten"));
-    assert_eq!(scenario.tags, ["quick"]);
-    assert_eq!(scenario.start, "2027-01-18T17:00:00Z".parse::<SimTime>().unwrap());
-    assert_eq!(scenario.duration, SimDuration::from_seconds(600));
-    assert_eq!(scenario.seed, 7);
-    assert_eq!(scenario.platform, PlatformUse::Child);
-    assert!(scenario.strict_table2);
-    assert_eq!(scenario.sources[0].terminal.as_ref().unwrap().phases(), 3);
+    assert_eq!(scenario.about.name, "first");
+    assert_eq!(scenario.about.title.as_deref(), Some("Ten minutes – mit Ümläuten"));
+    assert_eq!(scenario.about.tags, ["quick"]);
+    assert_eq!(scenario.schedule.start, "2027-01-18T17:00:00Z".parse::<SimTime>().unwrap());
+    assert_eq!(scenario.schedule.duration, SimDuration::from_seconds(600));
+    assert_eq!(scenario.schedule.seed, 7);
+    assert_eq!(scenario.platform.choice, PlatformUse::Child);
+    assert!(scenario.platform.strict_table2);
+    assert_eq!(scenario.plant.sources[0].terminal.as_ref().unwrap().phases(), 3);
     assert_eq!((scenario.devices[0].name.as_str(), scenario.devices[0].source), ("home", 0));
     let device = scenario.build_device(0).unwrap();
     assert_eq!(device.report_period(), SimDuration::from_seconds(10));
@@ -61,7 +61,7 @@ fn the_resolved_form_writes_defaults_out_and_means_the_same() {
         assert!(again.same_meaning(&scenario));
         assert_eq!(again.resolved_toml(), resolved);
         // The record is judged by the resolved form.
-        lastmeter_reports::Judge::new(&scenario.name, &resolved).unwrap();
+        lastmeter_reports::Judge::new(&scenario.about.name, &resolved).unwrap();
     }
     let other = load(&changed("seed = 7", "seed = 8")).unwrap();
     assert!(!other.same_meaning(&load(VALID).unwrap()));
@@ -82,9 +82,9 @@ fn left_out_sections_and_values_have_their_defaults() {
     let text = "format = 1\n[scenario]\nname = \"s\"\nduration = \"1 s\"\n\
                 [[check]]\nname = \"c\"\nkind = \"refused\"\n";
     let scenario = load(text).unwrap();
-    assert_eq!(scenario.platform, PlatformUse::Embedded);
-    assert!(!scenario.strict_table2);
-    assert_eq!((scenario.seed, scenario.title.clone()), (1, None));
+    assert_eq!(scenario.platform.choice, PlatformUse::Embedded);
+    assert!(!scenario.platform.strict_table2);
+    assert_eq!((scenario.schedule.seed, scenario.about.title.clone()), (1, None));
     assert!(load(&scenario.resolved_toml()).unwrap().same_meaning(&scenario));
 }
 
@@ -157,6 +157,6 @@ fn a_scenario_file_and_what_it_names_are_read_from_its_folder() {
     assert_eq!(missing.diagnostics()[0].message, "there is no profile file `mine.toml`");
     std::fs::write(folder.path().join("mine.toml"), "").unwrap();
     let scenario = Scenario::load(&file, &LoadOptions::default()).unwrap();
-    assert_eq!(scenario.platform, PlatformUse::Profile(folder.path().join("mine.toml")));
+    assert_eq!(scenario.platform.choice, PlatformUse::Profile(folder.path().join("mine.toml")));
     assert_eq!(scenario.path(), Path::new(&file));
 }

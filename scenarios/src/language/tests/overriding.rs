@@ -26,7 +26,7 @@ fn any_value_can_be_set_by_its_address() {
         "check.accuracy-u.covers=[\"F-01\"]",
     ]);
     let scenario = load_with(VALID, &options).unwrap();
-    assert_eq!(scenario.duration, SimDuration::from_seconds(3600));
+    assert_eq!(scenario.schedule.duration, SimDuration::from_seconds(3600));
     assert_eq!(scenario.build_device(0).unwrap().report_period(), SimDuration::from_seconds(5));
     assert_eq!(scenario.injections[0].at, SimDuration::from_seconds(120));
     assert_eq!(scenario.checks[0].covers, ["F-01"]);
@@ -53,7 +53,7 @@ fn seed_and_platform_have_options_of_their_own() {
     };
     let text = VALID.replace("[platform]\nuse = \"child\"\nstrict_table2 = true\n", "");
     let scenario = load_with(&text, &options).unwrap();
-    assert_eq!((scenario.seed, scenario.platform), (99, PlatformUse::Child));
+    assert_eq!((scenario.schedule.seed, scenario.platform.choice), (99, PlatformUse::Child));
     let huge = LoadOptions { seed: Some(u64::MAX), ..LoadOptions::default() };
     assert_eq!(
         mistakes_with(VALID, &huge),

@@ -37,8 +37,8 @@ fn changed(from: &str, to: &str) -> String {
 fn each_point_is_played_as_planned() {
     let scenario = load(PLAYED).unwrap();
     let plan = scenario.plan().unwrap();
-    assert_eq!(scenario.duration, plan.duration());
-    let terminal = scenario.sources[0].terminal.as_ref().unwrap();
+    assert_eq!(scenario.schedule.duration, plan.duration());
+    let terminal = scenario.plant.sources[0].terminal.as_ref().unwrap();
     let id = |name: &str| MeasurementId::lookup(name).unwrap();
     let current = id("electricity.current.rms.l2");
     let power = id("electricity.power.active.consumed.l2");

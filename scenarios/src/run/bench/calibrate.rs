@@ -54,7 +54,7 @@ struct Coefficient {
 impl Calibrator {
     /// What a scenario's `[calibration]` asks for; `None` without one.
     pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
-        let plan = Arc::clone(scenario.calibration.as_ref()?);
+        let plan = Arc::clone(scenario.plans.calibration.as_ref()?);
         let device = scenario.devices.iter().position(|row| row.name == plan.device)?;
         let row = &scenario.devices[device];
         let full = |kind: &str| {
@@ -62,7 +62,7 @@ impl Calibrator {
             row.values.si(&format!("nominal_{kind}")) * si("headroom") * si("ratio")
         };
         Some(Self {
-            start: scenario.start,
+            start: scenario.schedule.start,
             device,
             sheet: sheet(row.kind.entry.name)?,
             scale: Scale { voltage_v: full("voltage"), current_a: full("current") },

@@ -49,7 +49,7 @@ pub(crate) fn record(scenario: &Scenario) -> ModelledRecord {
         Downlink::new(&row.name, row.via, covers, down_legs, broken)
     });
     let devices = scenario.devices.iter().map(|row| row.name.clone()).collect();
-    ModelledRecord::new(scenario.start, devices, observers.collect())
+    ModelledRecord::new(scenario.schedule.start, devices, observers.collect())
 }
 
 struct LinkLegs {
@@ -74,8 +74,9 @@ fn outages(scenario: &Scenario, link: usize, device: usize) -> Vec<Outage> {
             return None;
         };
         let is_meant = devices.as_ref().is_none_or(|devices| devices.contains(&device));
-        let from = scenario.start + injection.at;
-        let to = until(injection).map_or(SimTime(i64::MAX), |until| scenario.start + until);
+        let from = scenario.schedule.start + injection.at;
+        let to =
+            until(injection).map_or(SimTime(i64::MAX), |until| scenario.schedule.start + until);
         (*broken == link && is_meant).then_some(Outage { from, to, how: *how })
     };
     let mut outages: Vec<Outage> = scenario.injections.iter().filter_map(of).collect();

@@ -77,7 +77,7 @@ impl RealBench<'_> {
         detail: &str,
     ) -> Result<(), BenchError> {
         let at = self.now();
-        let until = until(injection).map(|until| self.scenario.start + until);
+        let until = until(injection).map(|until| self.scenario.schedule.start + until);
         let noted = |device: Option<&str>| {
             let event = Event::inject(at, injection.kind, device, detail);
             match until {
@@ -93,7 +93,7 @@ impl RealBench<'_> {
             }
             Action::Source { source } => {
                 // Its terminal carries it out by itself.
-                let name = &self.scenario.sources[*source].name;
+                let name = &self.scenario.plant.sources[*source].name;
                 let event = noted(None).with("into", format!("source:{name}"));
                 self.note(event);
             }

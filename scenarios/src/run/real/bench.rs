@@ -111,7 +111,7 @@ impl<'a> RealBench<'a> {
     ) -> Self {
         let devices: Vec<String> = scenario.devices.iter().map(|row| row.name.clone()).collect();
         let count = devices.len();
-        let timeline = Timeline { start: scenario.start, origin_ns: monotonic_ns() };
+        let timeline = Timeline { start: scenario.schedule.start, origin_ns: monotonic_ns() };
         Self {
             recorder: Recorder::new(timeline.origin_ns, devices, parts.observers.clone()),
             scenario,
@@ -136,7 +136,7 @@ impl<'a> RealBench<'a> {
             obeyed: Vec::new(),
             refusals_read_ns: monotonic_ns(),
             unreadable: 0,
-            recorded: scenario.start,
+            recorded: scenario.schedule.start,
             floor_before: None,
             floor_after: None,
             waited_until_ns: 0,
@@ -150,7 +150,9 @@ impl<'a> RealBench<'a> {
 
     /// Event time now, as the scenario's clock has it.
     pub(super) fn now(&self) -> SimTime {
-        self.timeline.event_time(monotonic_ns(), SimDuration::ZERO).max(self.scenario.start)
+        self.timeline
+            .event_time(monotonic_ns(), SimDuration::ZERO)
+            .max(self.scenario.schedule.start)
     }
 
     pub(super) fn note(&mut self, event: Event) {
@@ -210,8 +212,10 @@ impl<'a> RealBench<'a> {
         started: Instant,
     ) -> Result<(), BenchError> {
         self.begin();
-        let end_ns =
-            self.timeline.instant(self.scenario.start + self.scenario.duration, self.longest_lag());
+        let end_ns = self.timeline.instant(
+            self.scenario.schedule.start + self.scenario.schedule.duration,
+            self.longest_lag(),
+        );
         let mut batch = Vec::new();
         let mut tick_ns = self.timeline.origin_ns + TICK_NS;
         loop {
@@ -242,7 +246,10 @@ impl<'a> RealBench<'a> {
                 tick_ns = now_ns + TICK_NS;
                 self.update(now_ns).await?;
                 if console.shows_progress() {
-                    console.progress(self.scenario.duration, &self.progress(started.elapsed()));
+                    console.progress(
+                        self.scenario.schedule.duration,
+                        &self.progress(started.elapsed()),
+                    );
                 }
             }
         }
@@ -270,7 +277,7 @@ impl<'a> RealBench<'a> {
         let mut acts = Vec::new();
         for (index, injection) in self.scenario.injections.iter().enumerate() {
             let instant = |at: SimDuration| {
-                self.timeline.instant(self.scenario.start + at, SimDuration::ZERO)
+                self.timeline.instant(self.scenario.schedule.start + at, SimDuration::ZERO)
             };
             acts.push((instant(injection.at), Act::Begin(index)));
             if let Some(until) = until(injection) {
@@ -370,7 +377,8 @@ impl<'a> RealBench<'a> {
     }
 
     fn connection(&mut self, device: usize, at_ns: i64, what: &str, detail: &str) {
-        let at = self.timeline.event_time(at_ns, SimDuration::ZERO).max(self.scenario.start);
+        let at =
+            self.timeline.event_time(at_ns, SimDuration::ZERO).max(self.scenario.schedule.start);
         let name = &self.scenario.devices[device].name;
         self.events.push(Event::device(at, name, what, detail));
     }
@@ -433,7 +441,7 @@ impl<'a> RealBench<'a> {
             let held = self.held[index].values().map(|held| held.due).min();
             let until = held.map_or(until, |held| until.min(held - SimDuration(1)));
             oldest = oldest.min(until);
-            if until > self.scenario.start {
+            if until > self.scenario.schedule.start {
                 self.settle(index, until, &mut settled);
             }
         }
@@ -471,7 +479,7 @@ impl<'a> RealBench<'a> {
             let _ = self.take(report);
         }
         let mut rows = Vec::new();
-        let end = self.scenario.start + self.scenario.duration;
+        let end = self.scenario.schedule.start + self.scenario.schedule.duration;
         if is_finished {
             for index in 0..self.parts.accounts.len() {
                 self.settle(index, end, &mut rows);
@@ -490,7 +498,7 @@ impl<'a> RealBench<'a> {
 
     fn progress(&mut self, wall: Duration) -> Progress {
         Progress {
-            simulated: self.now() - self.scenario.start,
+            simulated: self.now() - self.scenario.schedule.start,
             wall,
             published: self.totals.published,
             stored: self.totals.settled.stored,
@@ -566,7 +574,7 @@ impl<'a> RealBench<'a> {
             floor_after: self.floor_after.clone(),
             links: self.parts.links.facts(self.scenario),
             nodelay: self.scenario.devices.iter().all(|row| row.nodelay),
-            tls: match self.scenario.tls {
+            tls: match self.scenario.platform.tls {
                 TlsUse::None => "none",
                 TlsUse::Server => "server",
                 TlsUse::Mutual => "mutual",

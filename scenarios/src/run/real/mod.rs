@@ -139,7 +139,7 @@ pub(super) async fn run(
     let parts = match assembled {
         Ok(parts) => parts,
         Err(error) => {
-            return never_stood(writer, &error, scenario.start).map_err(|e| record(&e));
+            return never_stood(writer, &error, scenario.schedule.start).map_err(|e| record(&e));
         }
     };
     let mut bench = RealBench::new(scenario, parts, (writer, live));
@@ -158,7 +158,7 @@ pub(super) async fn run(
     };
     bench.close_record(state == RunState::Finished)?;
     let mut end = ending(state, cause.as_deref(), bench.recorded());
-    end.guarantees = guarantees(&scenario.platform);
+    end.guarantees = guarantees(&scenario.platform.choice);
     end.more = bench.measured(started.elapsed());
     let facts = bench.facts(&punctual).await;
     let (mut writer, stopped) = bench.close().await;

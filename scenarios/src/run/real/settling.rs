@@ -121,7 +121,8 @@ impl RealBench<'_> {
         self.totals.refused += 1;
         let now = self.now();
         // The platform's clock is the wall clock here, event time is the scenario's.
-        let told = refused.event_time.filter(|at| (self.scenario.start..=now).contains(at));
+        let told =
+            refused.event_time.filter(|at| (self.scenario.schedule.start..=now).contains(at));
         self.note(Event::refused(
             told.unwrap_or(now),
             &refused.reason,
@@ -143,7 +144,7 @@ impl RealBench<'_> {
             let held = self.held[index].values().map(|held| held.due).min();
             let until = held.map_or(until, |held| until.min(held - SimDuration(1)));
             oldest = oldest.min(until);
-            if until > self.scenario.start {
+            if until > self.scenario.schedule.start {
                 self.settle(index, until, rows);
             }
         }

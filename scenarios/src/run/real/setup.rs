@@ -61,7 +61,7 @@ pub(super) async fn assemble(
     punctual: &Punctual,
 ) -> Result<Parts, BenchError> {
     raise_file_limit(scenario);
-    let platform = UnderTest::start(&scenario.platform, place).await?;
+    let platform = UnderTest::start(&scenario.platform.choice, place).await?;
     let handle = punctual.handle();
     let rest = Rest::new(platform.profile())?;
     let (teller, reports) = unbounded_channel();
@@ -218,11 +218,11 @@ impl Parts {
         injections.sort_by_key(|injection| injection.at);
         for injection in injections {
             if let Action::Device { device, fault } = &injection.action {
-                let at = scenario.start + injection.at;
+                let at = scenario.schedule.start + injection.at;
                 faults.entry(*device).or_default().push_back((at, fault.clone()));
             }
         }
-        let end = scenario.start + scenario.duration;
+        let end = scenario.schedule.start + scenario.schedule.duration;
         for index in 0..scenario.devices.len() {
             let parts = faults.remove(&index).unwrap_or_default();
             self.open_device(scenario, index, parts, end).await?;
@@ -238,7 +238,7 @@ impl Parts {
         end: SimTime,
     ) -> Result<(), BenchError> {
         let row = &scenario.devices[index];
-        let terminal = scenario.sources[row.source].terminal.clone();
+        let terminal = scenario.plant.sources[row.source].terminal.clone();
         let (Some(device), Some(terminal)) = (scenario.build_device(index), terminal) else {
             return Err(BenchError::Device {
                 device: row.name.clone(),
@@ -253,7 +253,7 @@ impl Parts {
             netting: device.netting(),
             pulse_constant: device.pulse_constant(),
             quantities: device.quantities(),
-            start: scenario.start,
+            start: scenario.schedule.start,
             period,
         }));
         let lag = stagger(index, scenario.devices.len(), period);
@@ -273,7 +273,7 @@ impl Parts {
             terminal,
             session,
             events,
-            start: scenario.start,
+            start: scenario.schedule.start,
             end,
             lag,
             faults,
