@@ -15,7 +15,7 @@ use super::interference::Target;
 use super::names::Names;
 use super::read::Row;
 use super::wiring::Via;
-use crate::run::stagger;
+use crate::stagger::stagger;
 
 /// The bench as far as it is known, for what a check demands.
 pub(crate) struct Planned<'a> {
