@@ -14,6 +14,7 @@ use lastmeter_reports::CheckContext;
 use lastmeter_reports::check::each_row_has_its_check;
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
+use lastmeter_wire::commands::{Effect, find};
 
 use super::draft::{Draft, Reported, Row};
 use super::files::Files;
@@ -409,7 +410,8 @@ impl Draft<'_> {
                 let NodeValue::Table(command) = &row.table.get("command")?.value else {
                     return None;
                 };
-                (command.text("name")? == "setReportingPeriod").then_some(*device)?
+                let effect = find(command.text("name")?)?.effect;
+                matches!(effect, Effect::ReportsEvery(_)).then_some(*device)?
             })
             .collect();
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {

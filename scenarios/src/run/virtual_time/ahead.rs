@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use lastmeter_units::SimTime;
 use tokio::task::JoinSet;
 
-use super::broken_device;
 use crate::run::error::BenchError;
 use crate::run::shell::Shell;
 
@@ -48,7 +47,7 @@ impl Ahead {
             Some(Err(error)) => {
                 let name = self.names.iter().find(|(id, _)| *id == error.id());
                 let device = name.map_or("unknown", |(_, name)| name);
-                self.first_error.get_or_insert_with(|| broken_device(device, error));
+                self.first_error.get_or_insert_with(|| BenchError::broken_device(device, error));
             }
         }
         true

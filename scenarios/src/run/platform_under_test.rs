@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
 use lastmeter_platform::{ClockSource, Config, Limits, Pem, Platform, Running, TlsConfig, Token};
+use lastmeter_wire::topics::TENANT;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin};
@@ -208,7 +210,7 @@ impl UnderTest {
     }
 
     /// What a client of this name needs in order to connect; `None` without TLS.
-    pub(crate) fn client_tls(&self, client_id: &str) -> Result<Option<ClientTls>, BenchError> {
+    fn client_tls(&self, client_id: &str) -> Result<Option<ClientTls>, BenchError> {
         let wrong = |error: lastmeter_link::tls::TlsError| {
             BenchError::PlatformStart(format!("a certificate for `{client_id}`: {}", chain(&error)))
         };
@@ -220,6 +222,18 @@ impl UnderTest {
             Some(identity) => tls.with_identity(identity),
             None => tls,
         }))
+    }
+
+    /// How a client of this name connects at an address, that of the broker or of a link before it.
+    pub(crate) fn session_options(
+        &self,
+        client_id: &str,
+        address: SocketAddr,
+    ) -> Result<SessionOptions, BenchError> {
+        let (address, password) = (address.to_string(), self.profile.device_password());
+        let mut options = SessionOptions::new(&address, client_id, TENANT, password);
+        options.tls = self.client_tls(client_id)?;
+        Ok(options)
     }
 
     pub(crate) fn profile(&self) -> &Profile {

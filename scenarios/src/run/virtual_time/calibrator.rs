@@ -1,5 +1,5 @@
-//! The bench as the one who calibrates: from what meter and reference meter reported through the
-//! platform to words in the meter's registers, sent as commands through the platform.
+//! What a calibration finds: from what meter and reference meter reported through the
+//! platform to words in the meter's registers, to be sent as commands.
 //!
 //! It sees what a service tool sees: reported values, answers to commands, the data sheet. The
 //! reference values of the record never come here.
@@ -11,43 +11,39 @@ use lastmeter_devices::calibration::{
     Change, Line, Measured, Register, Role, Scale, Step, changes, sheet,
 };
 use lastmeter_plans::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
-use lastmeter_record::Event;
-use lastmeter_record::kind;
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
-use super::Bench;
 use crate::language::Scenario;
-use crate::run::error::BenchError;
 
 /// A calibration that is going on.
 pub(crate) struct Calibrator {
-    plan: Arc<Plan>,
-    start: SimTime,
+    pub(super) plan: Arc<Plan>,
+    pub(super) start: SimTime,
     /// The meter, as the bench counts its devices.
-    device: usize,
-    sheet: &'static [Register],
+    pub(super) device: usize,
+    pub(super) sheet: &'static [Register],
     scale: Scale,
     reported: Gatherer,
     reference: Gatherer,
-    steps: VecDeque<(SimDuration, Stage)>,
+    pub(super) steps: VecDeque<(SimDuration, Stage)>,
     /// The values in the registers, as the meter told.
-    values: BTreeMap<&'static str, i64>,
-    has_asked: bool,
+    pub(super) values: BTreeMap<&'static str, i64>,
+    pub(super) has_asked: bool,
 }
 
 /// A coefficient on its way into a register.
-struct Coefficient {
-    register: &'static Register,
-    before: i64,
-    wanted: f64,
+pub(super) struct Coefficient {
+    pub(super) register: &'static Register,
+    pub(super) before: i64,
+    pub(super) wanted: f64,
     /// The value it is sent as; `None` if the register cannot hold it.
-    value: Option<i64>,
+    pub(super) value: Option<i64>,
     /// What it rests on.
-    basis: Map<String, Value>,
+    pub(super) basis: Map<String, Value>,
     /// The command that carries it.
-    command: Option<u64>,
-    refusal: String,
+    pub(super) command: Option<u64>,
+    pub(super) refusal: String,
 }
 
 impl Calibrator {
@@ -99,7 +95,7 @@ impl Calibrator {
     }
 
     /// What a step asks for. All readings up to now have been taken in.
-    fn coefficients(&mut self, stage: Stage) -> Vec<Coefficient> {
+    pub(super) fn coefficients(&mut self, stage: Stage) -> Vec<Coefficient> {
         self.reported.close(&self.plan);
         self.reference.close(&self.plan);
         let points = self.plan.points.iter().enumerate();
@@ -213,97 +209,5 @@ impl Calibrator {
             Err(error) => (None, error.to_string()),
         };
         Some(Coefficient { register, before, wanted, value, basis, command: None, refusal })
-    }
-}
-
-impl Bench {
-    /// Does what the calibration asks for at the present instant.
-    pub(crate) async fn calibrate(&mut self) -> Result<(), BenchError> {
-        let Some(mut calibrator) = self.calibrator.take() else { return Ok(()) };
-        let done = self.calibrate_by(&mut calibrator).await;
-        self.calibrator = Some(calibrator);
-        done
-    }
-
-    async fn calibrate_by(&mut self, calibrator: &mut Calibrator) -> Result<(), BenchError> {
-        if !calibrator.has_asked {
-            calibrator.has_asked = true;
-            self.ask_for_registers(calibrator).await?;
-        }
-        while let Some((_, stage)) =
-            calibrator.steps.pop_front_if(|(at, _)| calibrator.start + *at <= self.now)
-        {
-            let mut found = calibrator.coefficients(stage);
-            for coefficient in &mut found {
-                let Some(value) = coefficient.value else { continue };
-                let parameters = BTreeMap::from([
-                    ("register".to_owned(), coefficient.register.name.to_owned()),
-                    ("value".to_owned(), value.to_string()),
-                ]);
-                self.command(calibrator.device, ("setRegister", &parameters), false).await?;
-                coefficient.command = Some(self.commands);
-            }
-            self.come_to_rest().await?;
-            self.settle_commands().await?;
-            for coefficient in found {
-                self.tell(calibrator, stage, coefficient);
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks the meter what is in its registers.
-    async fn ask_for_registers(&mut self, calibrator: &mut Calibrator) -> Result<(), BenchError> {
-        let mut asked = Vec::new();
-        for register in calibrator.sheet {
-            let name = register.name.to_owned();
-            let parameters = BTreeMap::from([("register".to_owned(), name)]);
-            self.command(calibrator.device, ("readRegister", &parameters), false).await?;
-            asked.push((self.commands, register));
-        }
-        self.come_to_rest().await?;
-        self.settle_commands().await?;
-        for (command, register) in asked {
-            let answer = self.answers.remove(&command);
-            let value = answer.and_then(|answer| register.value_told(&answer));
-            calibrator.values.extend(value.map(|value| (register.name, value)));
-        }
-        Ok(())
-    }
-
-    /// Notes what became of a coefficient.
-    fn tell(&mut self, calibrator: &mut Calibrator, stage: Stage, found: Coefficient) {
-        let Coefficient { register, before, wanted, value, basis, command, refusal } = found;
-        let answer = command.and_then(|command| self.answers.remove(&command));
-        let response = answer.unwrap_or(refusal);
-        if let Some(value) = register.value_told(&response) {
-            calibrator.values.insert(register.name, value);
-        }
-        let after = value.unwrap_or(before);
-        let step = match (calibrator.plan.procedure, stage) {
-            (Procedure::Static, _) => "line",
-            (Procedure::EnergyChip, stage) => stage.word(),
-        };
-        let mut event = Event::new(self.now, "bench", kind::CALIBRATION)
-            .with("device", calibrator.plan.device.as_str())
-            .with("step", step)
-            .with("register", register.name)
-            .with("meaning", register.role.meaning())
-            .with("unit", register.unit.word())
-            .with("word_before", register.word(before))
-            .with("before", register.coefficient(before))
-            .with("wanted", wanted)
-            .with("word", value.map(|value| register.word(value)).unwrap_or_default())
-            .with("after", register.coefficient(after))
-            .with("response", response);
-        for (name, value) in basis {
-            event = event.with(&name, value);
-        }
-        self.note(event);
-    }
-
-    /// When the calibration has something to do next.
-    pub(crate) fn next_calibration(&self) -> Option<SimTime> {
-        self.calibrator.as_ref()?.next()
     }
 }
