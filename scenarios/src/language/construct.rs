@@ -10,8 +10,8 @@ use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Values, measurement_help};
 use lastmeter_plans::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_record::TimeMode;
-use lastmeter_reports::CheckContext;
-use lastmeter_reports::check::each_row_has_its_check;
+use lastmeter_reports::check::Needs;
+use lastmeter_reports::{CHECKS, CheckContext, CheckKind};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
 
@@ -300,10 +300,10 @@ impl Draft<'_> {
                 continue;
             }
             // Without its plan, which has a mistake then, nothing can be said of it.
-            let is_without = match kind.entry.name {
-                "suite" => self.suite.is_some() && plans.suite.is_none(),
-                "calibration" => self.calibration.is_some() && plans.calibration.is_none(),
-                _ => false,
+            let is_without = match kind.needs {
+                Needs::TestPlan => self.suite.is_some() && plans.suite.is_none(),
+                Needs::Calibration => self.calibration.is_some() && plans.calibration.is_none(),
+                Needs::Network | Needs::Nothing => false,
             };
             if is_without {
                 continue;
@@ -320,14 +320,16 @@ impl Draft<'_> {
             if out.len() > mistakes {
                 continue;
             }
-            semantics::limit_can_be_missed(row, kind.entry.name, out);
+            if kind.is_limit_of_report {
+                semantics::limit_can_be_missed(values, out);
+            }
             let mut tables: Vec<Option<usize>> = of
                 .iter()
                 .map(|&device| references.devices.get(device).map(|(_, table)| *table))
                 .collect();
             tables.dedup();
             report_what_is_not_measured(row, &tables, devices, out);
-            if kind.entry.name == "energy_balance" {
+            if kind.needs == Needs::Network {
                 grid::can_add_up(row, plans.grid.as_ref(), references, devices, out);
             }
             let demand = check.and_then(|check| check.demand());
@@ -335,25 +337,27 @@ impl Draft<'_> {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);
             }
         }
-        if let Some(plan) = plans.suite.as_deref().filter(|plan| !plan.suite.published.is_empty()) {
-            self.hold_published_rows(plan, out);
+        let suite = self.suite.as_ref().and_then(|suite| suite.values.as_ref());
+        let Some((plan, suite)) = plans.suite.as_deref().zip(suite) else { return };
+        for kind in CHECKS {
+            if let (Some(rule), Some(tables)) = (kind.together, self.tables_of(kind)) {
+                rule(plan, &tables, suite.span_of("standard"), out);
+            }
         }
     }
 
-    /// Of each published row exactly one check says whether it is reproduced.
-    fn hold_published_rows(&self, plan: &Plan, out: &mut Diagnostics) {
+    /// The tables of all checks of a kind; `None` where one has a mistake, since nobody knows what
+    /// it would say.
+    fn tables_of(&self, kind: &CheckKind) -> Option<Vec<&Values>> {
         let mut tables = Vec::new();
         for row in &self.checks {
-            match (row.kind.map(|kind| kind.entry.name), &row.values) {
-                (Some("published_table"), Some(values)) => tables.push(values),
-                // With a mistake nobody knows what it would say.
-                (None | Some("published_table"), _) => return,
-                _ => {}
+            match (row.kind, &row.values) {
+                (Some(own), _) if own.entry.name != kind.entry.name => {}
+                (Some(_), Some(values)) => tables.push(values),
+                _ => return None,
             }
         }
-        if let Some(suite) = self.suite.as_ref().and_then(|suite| suite.values.as_ref()) {
-            each_row_has_its_check(plan, &tables, suite.span_of("standard"), out);
-        }
+        Some(tables)
     }
 
     /// What is planned, for checks of latency; `None` if too much of it could not be read.

@@ -302,12 +302,7 @@ pub(crate) fn report_no_checks(head_span: Span, out: &mut Diagnostics) {
 }
 
 /// A limit that even a meter keeps which reports zero judges nothing.
-pub(crate) fn limit_can_be_missed<K>(check: &Row<'_, K>, kind: &str, out: &mut Diagnostics) {
-    let Some(values) =
-        check.values.as_ref().filter(|_| ["accuracy", "energy_balance"].contains(&kind))
-    else {
-        return;
-    };
+pub(crate) fn limit_can_be_missed(values: &Values, out: &mut Diagnostics) {
     let Some(Value::Quantity { si, dimension: Dimension::Ratio, .. }) = values.get("limit") else {
         return;
     };
