@@ -65,6 +65,7 @@ pub(crate) enum Time {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MeasureFormat {
     /// A table for people
+    #[value(alias = "human")]
     Table,
     /// One JSON document
     Json,
@@ -364,8 +365,8 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     pub(crate) current: Vec<String>,
     /// The column of a CSV file that holds the time
-    #[arg(long, value_name = "COLUMN", conflicts_with = "rate")]
-    pub(crate) time: Option<String>,
+    #[arg(long, alias = "time", value_name = "COLUMN", conflicts_with = "rate")]
+    pub(crate) time_column: Option<String>,
     /// Samples per second of a CSV file without time column
     #[arg(long, value_name = "HERTZ", value_parser = bare_number)]
     pub(crate) rate: Option<f64>,
@@ -406,7 +407,7 @@ pub(crate) struct MeasureArguments {
 
 /// What the colours of a diagram mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GridColour {
+pub(crate) enum GridColor {
     /// The lowest voltage of a node, per unit
     Voltage,
     /// What flows through an element as a share of its rating: current of lines and switches, power
@@ -418,7 +419,7 @@ pub(crate) enum GridColour {
 #[command(after_help = "Examples:
   lastmeter grid feeder.dss
   lastmeter grid network.json --asym --format json
-  lastmeter grid feeder.dss --svg feeder.svg --colour loading --time
+  lastmeter grid feeder.dss --svg feeder.svg --color-by loading --timings
   lastmeter grid network.json --sc --format json
   lastmeter grid feeder.dss --sc --fault ag@671 --fault abc@650632:0.5
   lastmeter grid feeder.dss --sc --fault abc@671 --loaded --svg fault.svg
@@ -443,21 +444,21 @@ pub(crate) struct GridArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
     /// What its colours mean
-    #[arg(long, value_enum, default_value_t = GridColour::Voltage, requires = "svg")]
-    pub(crate) colour: GridColour,
+    #[arg(long, alias = "colour", value_enum, default_value_t = GridColor::Voltage, requires = "svg")]
+    pub(crate) color_by: GridColor,
     /// Write the network as JSON of power-grid-model
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
     /// Solve step by step with loads of a table: CSV `time,LOAD,...`, watts (`LOAD.q_var`: vars);
     /// of a generator what it delivers
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "sc", "svg", "colour", "write", "faults", "fault_sweep", "fault_resistance",
+        "sc", "svg", "color_by", "write", "faults", "fault_sweep", "fault_resistance",
         "fault_reactance", "loaded", "sources",
     ])]
     pub(crate) series: Option<PathBuf>,
     /// Tell what reading and solving took
-    #[arg(long)]
-    pub(crate) time: bool,
+    #[arg(long, alias = "time")]
+    pub(crate) timings: bool,
     /// Short circuits instead of the power flow: those of the file (`fault` of power-grid-model),
     /// or those of --fault or --fault-sweep
     #[arg(long)]
@@ -536,4 +537,52 @@ pub(crate) struct CertificatesArguments {
 /// A number whose unit is fixed.
 fn bare_number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "expected a number without its unit, as in 230".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    fn read(line: &str) -> Command {
+        let words = std::iter::once("lastmeter").chain(line.split(' '));
+        Arguments::try_parse_from(words).unwrap().command
+    }
+
+    #[test]
+    fn options_that_had_another_name_still_go_by_it() {
+        for column in ["--time-column", "--time"] {
+            let line = format!("measure a.csv {column} seconds");
+            let Command::Measure(measure) = read(&line) else { panic!("{line}") };
+            assert_eq!(measure.time_column.as_deref(), Some("seconds"), "{line}");
+        }
+        for names in ["--timings --color-by", "--time --colour"] {
+            let line = format!("grid a.dss --svg a.svg {names} loading");
+            let Command::Grid(grid) = read(&line) else { panic!("{line}") };
+            assert_eq!((grid.timings, grid.color_by), (true, GridColor::Loading), "{line}");
+        }
+        let Command::Measure(measure) = read("measure a.csv --format human") else { panic!() };
+        assert_eq!(measure.format, MeasureFormat::Table);
+    }
+
+    #[test]
+    fn time_and_color_mean_one_thing_each() {
+        let mut command = Arguments::command();
+        command.build();
+        let options: Vec<_> =
+            command.get_subcommands().flat_map(clap::Command::get_arguments).collect();
+        for (name, values) in
+            [("time", &["virtual", "real"][..]), ("color", &["auto", "always", "never"])]
+        {
+            let same: Vec<_> =
+                options.iter().filter(|option| option.get_long() == Some(name)).collect();
+            assert!(same.len() >= 2, "{name}");
+            for option in same {
+                let found = option.get_possible_values();
+                let found: Vec<&str> = found.iter().map(|value| value.get_name()).collect();
+                assert_eq!(found, values, "{name}");
+            }
+        }
+    }
 }

@@ -12,13 +12,14 @@ use lastmeter_scenarios::grid::{self, Colouring, GridOptions};
 use lastmeter_scenarios::inspect;
 use lastmeter_scenarios::language::{LoadOptions, TimeMode};
 use lastmeter_scenarios::measure::{self, MeasureOptions};
+use lastmeter_scenarios::output::write_out;
 use lastmeter_scenarios::run::ConsoleOptions;
 use lastmeter_scenarios::serve::{self, ServeOptions};
 use lastmeter_scenarios::suite::{self, SuiteOptions};
 
 use crate::arguments::{
     AccuracyArguments, Arguments, CertificatesArguments, Color, Command, DoctorArguments, Format,
-    GridArguments, GridColour, GridSources, MeasureArguments, MeasureFormat, RunArguments,
+    GridArguments, GridColor, GridSources, MeasureArguments, MeasureFormat, RunArguments,
     ServeArguments, Time,
 };
 
@@ -44,7 +45,9 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Doctor(arguments) => doctor(arguments, color),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "lastmeter", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "lastmeter", &mut script);
+            write_out(|out| out.write_all(&script));
             ExitCode::Passed
         }
     }
@@ -132,7 +135,7 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         file: arguments.file,
         voltage: arguments.voltage,
         current: arguments.current,
-        time: arguments.time,
+        time: arguments.time_column,
         rate_hz: arguments.rate,
         start: arguments.start,
         nominal_hz: arguments.nominal.and_then(|text| text.parse().ok()),
@@ -163,12 +166,12 @@ fn grid(arguments: GridArguments) -> ExitCode {
             MeasureFormat::Csv => grid::Format::Csv,
         },
         svg: arguments.svg,
-        colouring: match arguments.colour {
-            GridColour::Voltage => Colouring::Voltage,
-            GridColour::Loading => Colouring::Loading,
+        colouring: match arguments.color_by {
+            GridColor::Voltage => Colouring::Voltage,
+            GridColor::Loading => Colouring::Loading,
         },
         write: arguments.write,
-        timings: arguments.time,
+        timings: arguments.timings,
         series: arguments.series,
         short_circuits: arguments.sc.then_some(grid::ShortCircuits {
             faults: arguments.faults,

@@ -1,14 +1,14 @@
 //! Commands to a meter: what it understands, and how it answers.
 //!
-//! `setReportingPeriod` with the parameter `seconds`; `setRegister` with `register` (a name or an
-//! address) and `value`; `readRegister` with `register`; `setBreaker` with `state` (`open` or
-//! `closed`). Every invocation is answered by an `Acknowledge` message; the answer to one that
-//! cannot be carried out begins with [`ERROR_PREFIX`]. An invocation that comes again (delivery is
-//! at least once) is answered again with the same words, and not carried out again.
+//! The commands are the rows of [`lastmeter_wire::commands`]. Every invocation is answered by an
+//! `Acknowledge` message; the answer to one that cannot be carried out begins with
+//! [`ERROR_PREFIX`]. An invocation that comes again (delivery is at least once) is answered again
+//! with the same words, and not carried out again.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use lastmeter_units::SimDuration;
+use lastmeter_wire::commands::{self, ArgumentError, Arguments, CommandKind, Order};
 use lastmeter_wire::flexmeter::{Limits, ParameterValue, Refusal, decode_command};
 
 /// What an answer begins with if the command was not carried out.
@@ -19,19 +19,6 @@ const REMEMBERED: usize = 256;
 
 /// The longest reporting period in seconds.
 const PERIOD_MAX_S: f64 = 86_400.0;
-
-/// What a command asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Order {
-    /// Report this often from now on.
-    SetPeriod(SimDuration),
-    /// Write this into a register.
-    SetRegister { register: String, value: String },
-    /// Tell what a register holds.
-    ReadRegister { register: String },
-    /// Open the breaker, or close it.
-    SetBreaker { is_open: bool },
-}
 
 /// What became of a payload.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,13 +37,13 @@ pub(crate) struct CommandDesk {
 
 impl CommandDesk {
     /// Judges a payload.
-    pub(crate) fn judge(&self, payload: &[u8], period_min: SimDuration) -> Result<Judged, Refusal> {
+    pub(crate) fn judge(&self, payload: &[u8]) -> Result<Judged, Refusal> {
         let command = decode_command(payload, &Limits::default())?;
         let invocation = command.invocation.id.clone();
         if let Some((_, response)) = self.answered.iter().find(|(id, _)| *id == invocation) {
             return Ok(Judged::Again { invocation, response: response.clone() });
         }
-        let order = order(&command.definition.name, &command.parameters, period_min);
+        let order = order(&command.definition.name, &command.parameters);
         Ok(Judged::New { invocation, order })
     }
 
@@ -98,90 +85,49 @@ impl CommandFault {
     }
 }
 
-/// The commands that meters know, with their parameters, all of which have to be given.
-const COMMANDS: &[(&str, &[&str])] = &[
-    ("setReportingPeriod", &["seconds"]),
-    ("setRegister", &["register", "value"]),
-    ("readRegister", &["register"]),
-    ("setBreaker", &["state"]),
-];
-
-/// What a command asks for that is given by texts, as a scenario does.
+/// What a command orders that is given by texts, as a scenario does.
 pub(crate) fn understood(
     name: &str,
     given: &BTreeMap<String, String>,
-    period_min: SimDuration,
 ) -> Result<Order, CommandFault> {
-    let Some((_, known)) = COMMANDS.iter().find(|(known, _)| *known == name) else {
-        let names: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
-        let what = format!("unknown command `{name}`; there are {}", names.join(", "));
+    let Some(kind) = commands::find(name) else {
+        let what = format!("unknown command `{name}`; there are {}", commands::names());
         return Err(CommandFault::impossible(None, what));
     };
-    if let Some(other) = given.keys().find(|key| !known.contains(&key.as_str())) {
-        let what = format!("`{name}` has no parameter `{other}`; it has {}", known.join(", "));
-        return Err(CommandFault::impossible(Some(other), what));
-    }
-    if let Some(missing) = known.iter().find(|key| !given.contains_key(**key)) {
-        let what = format!("`{name}` needs the parameter `{missing}`");
-        return Err(CommandFault::impossible(None, what));
-    }
-    let seconds = given.get("seconds").map(|text| (text, text.parse::<f64>().ok()));
-    if let Some((text, number)) = seconds
-        && !number.is_some_and(|number| number.is_finite() && number > 0.0)
-    {
-        let what = format!("`seconds` is `{text}`, expected a number above zero");
-        return Err(CommandFault::impossible(Some("seconds"), what));
-    }
-    // As the platform types them.
-    let typed = |(key, text): (&String, &String)| {
-        let number = text.parse().ok().filter(|_| key == "seconds");
-        let text = || ParameterValue::Text(text.clone());
-        (key.clone(), number.map_or_else(text, ParameterValue::Number))
-    };
-    let only = known.first().copied().filter(|_| known.len() == 1);
-    order(name, &given.iter().map(typed).collect(), period_min)
-        .map_err(|what| CommandFault::refused(only, what))
+    let arguments = kind.arguments(given).map_err(|error| misfit(kind, error))?;
+    let only = kind.parameters.first().map(|known| known.name);
+    let only = only.filter(|_| kind.parameters.len() == 1);
+    (kind.order)(&Arguments(&arguments)).map_err(|what| CommandFault::refused(only, what))
 }
 
-fn order(
-    command: &str,
-    parameters: &BTreeMap<String, ParameterValue>,
-    period_min: SimDuration,
-) -> Result<Order, String> {
-    let text = |name: &str| match parameters.get(name) {
-        Some(ParameterValue::Text(text)) => Ok(text.clone()),
-        Some(other) => other
-            .as_number()
-            .map(|number| number.to_string())
-            .ok_or_else(|| format!("the parameter `{name}` is neither a text nor a number")),
-        None => Err(format!("the parameter `{name}` is missing")),
-    };
-    match command {
-        "setReportingPeriod" => period(parameters, period_min).map(Order::SetPeriod),
-        "setRegister" => {
-            Ok(Order::SetRegister { register: text("register")?, value: text("value")? })
+fn misfit(kind: &CommandKind, error: ArgumentError) -> CommandFault {
+    let name = kind.name;
+    match error {
+        ArgumentError::Unknown(other) => {
+            let known: Vec<&str> = kind.parameters.iter().map(|known| known.name).collect();
+            let what = format!("`{name}` has no parameter `{other}`; it has {}", known.join(", "));
+            CommandFault::impossible(Some(&other), what)
         }
-        "readRegister" => Ok(Order::ReadRegister { register: text("register")? }),
-        "setBreaker" => match text("state")?.as_str() {
-            "open" => Ok(Order::SetBreaker { is_open: true }),
-            "closed" => Ok(Order::SetBreaker { is_open: false }),
-            _ => Err("`state` has to be `open` or `closed`".to_owned()),
-        },
-        name => {
-            let name: String = name.chars().take(64).collect();
-            Err(format!("unknown command `{name}`"))
+        ArgumentError::Missing(missing) => {
+            CommandFault::impossible(None, format!("`{name}` needs the parameter `{missing}`"))
+        }
+        ArgumentError::Wrong { parameter, found } => {
+            let what =
+                format!("`{}` is `{found}`, expected {}", parameter.name, parameter.expected());
+            CommandFault::impossible(Some(parameter.name), what)
         }
     }
 }
 
-fn period(
-    parameters: &BTreeMap<String, ParameterValue>,
-    period_min: SimDuration,
-) -> Result<SimDuration, String> {
-    let seconds = parameters.get("seconds").and_then(ParameterValue::as_number);
-    let Some(seconds) = seconds else {
-        return Err("the parameter `seconds` is missing or no number".to_owned());
-    };
+fn order(command: &str, parameters: &BTreeMap<String, ParameterValue>) -> Result<Order, String> {
+    match commands::find(command) {
+        Some(kind) => (kind.order)(&Arguments(parameters)),
+        None => Err(format!("unknown command `{}`", command.chars().take(64).collect::<String>())),
+    }
+}
+
+/// A reporting period that a device can keep.
+pub(crate) fn period(seconds: f64, period_min: SimDuration) -> Result<SimDuration, String> {
     let period_min_s = period_min.as_seconds_f64();
     if !(period_min_s..=PERIOD_MAX_S).contains(&seconds) {
         return Err(format!(

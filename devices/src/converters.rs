@@ -6,7 +6,7 @@ use lastmeter_sim::Block;
 use crate::front_end::Sampling;
 use crate::front_end::group::FrontEnd;
 use crate::model;
-use crate::registry::DeviceContext;
+use crate::model::kind::DeviceContext;
 
 /// The converters of an ideal meter with whatever errors its fields plant: what a benchmark, a
 /// recorder or a fault locator sees of a terminal.

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use lastmeter_sim::{Block, Netting, ReferenceSpan, Spectrum};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_wire::commands::Order;
 use lastmeter_wire::flexmeter::{
     AcknowledgeMessage, MeasurementMessage, encode_acknowledge, encode_measurements,
 };
 use lastmeter_wire::topics;
 
-use crate::answer::{CommandDesk, CommandFault, ERROR_PREFIX, Judged, Order, understood};
+use crate::answer::{CommandDesk, CommandFault, ERROR_PREFIX, Judged, period, understood};
 use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use crate::front_end::{Calibration, ChannelError};
 use crate::outbox::Outbox;
@@ -326,7 +327,7 @@ impl Meter {
         if !self.parts.obeys_commands {
             return event(out, EventKind::CommandIgnored, "obey_commands = false");
         }
-        let judged = match self.desk.judge(payload, PERIOD_MIN) {
+        let judged = match self.desk.judge(payload) {
             Ok(judged) => judged,
             Err(refusal) => {
                 return event(out, EventKind::CommandMalformed, &refusal.to_string());
@@ -362,7 +363,8 @@ impl Meter {
     /// Carries out a command; what to answer.
     fn obey(&mut self, now: SimTime, order: Order) -> Result<String, String> {
         match order {
-            Order::SetPeriod(period) => {
+            Order::SetPeriod { seconds } => {
+                let period = period(seconds, PERIOD_MIN)?;
                 self.parts.period = period;
                 self.next_due = now - self.parts.start + period;
                 Ok(format!("reporting period set to {period}"))
@@ -499,7 +501,7 @@ impl Device for Meter {
         command: &str,
         parameters: &BTreeMap<String, String>,
     ) -> Option<CommandFault> {
-        let order = match understood(command, parameters, PERIOD_MIN) {
+        let order = match understood(command, parameters) {
             Ok(order) => order,
             Err(fault) => return Some(fault),
         };
@@ -517,7 +519,10 @@ impl Device for Meter {
             Order::SetBreaker { .. } if !self.parts.has_breaker => {
                 refused(None, NO_BREAKER.to_owned())
             }
-            Order::SetBreaker { .. } | Order::SetPeriod(_) => None,
+            Order::SetPeriod { seconds } => {
+                period(seconds, PERIOD_MIN).err().and_then(|what| refused(Some("seconds"), what))
+            }
+            Order::SetBreaker { .. } => None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the benchmarks in `benches/` drive; no part of the platform's interface.
+//! What benchmarks and fuzzers drive; no part of the platform's interface.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::{ClockSource, Config, Limits, Token};
 use crate::core::Core;
 use crate::ingest::{Accepted, Arrival};
-use crate::journal::{Appender, Facts, Head, Kind, Position, RealDirectory, survey};
+use crate::journal::{Appender, Facts, Head, Item, Kind, Position, RealDirectory, scan, survey};
 use crate::losses::Losses;
 use crate::pipeline::{Body, Delivery, Job};
 use crate::store::{self, Around, Writer};
@@ -35,6 +35,16 @@ impl BenchJournal {
         let first = self.0.append_group(&group).expect("a writable journal");
         self.0.trim(first);
     }
+}
+
+/// How many whole records stand in a journal's segment.
+pub fn records_in(segment: &[u8]) -> usize {
+    let mut records = 0;
+    let Ok(()) = scan(segment, 0, |item| {
+        records += usize::from(matches!(item, Item::Record(_)));
+        Ok::<(), std::convert::Infallible>(())
+    });
+    records
 }
 
 /// A store without its thread.

@@ -15,7 +15,7 @@ mod tls;
 pub use tls::{Pem, TlsConfig};
 
 /// The one tenant of this version; its data lies in `{data}/default/`.
-pub const TENANT: &str = "default";
+pub use lastmeter_wire::topics::TENANT;
 
 /// The settings of a platform, in TOML or built in code.
 #[derive(Clone, Debug, Deserialize)]

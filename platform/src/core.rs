@@ -13,8 +13,9 @@ use crate::book::Book;
 use crate::clock::{Clock, Timer};
 use crate::commands::{Dispatcher, InvokeError, Outstanding};
 use crate::config::{ClockSource, Config};
-use crate::error::PlatformError;
-use crate::folder::{FolderLock, lock_folder};
+use crate::error::{BARRIER_LIMIT, BarrierError, FAILING_LIMIT, PlatformError};
+use crate::files::FolderLock;
+use crate::folder::lock_folder;
 use crate::ingest::{Ingest, Subscriptions};
 use crate::journal::{Journal, JournalStopped, Source};
 use crate::losses::Losses;
@@ -22,11 +23,6 @@ use crate::metrics::{Metrics, lock};
 use crate::pipeline::{Change, Job, Totals};
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store::{Health, Inspection, Progress, Readers};
-
-/// How long a barrier may take before whoever waits for it is told so.
-const BARRIER_LIMIT: Duration = Duration::from_mins(1);
-/// The same where the store does nothing but fail. Whoever waits is told; the store tries on.
-const FAILING_LIMIT: Duration = Duration::from_secs(10);
 
 /// The parts, running.
 pub(crate) struct Core {
@@ -79,23 +75,6 @@ pub(crate) enum AdvanceError {
     /// The barrier was not reached.
     #[error(transparent)]
     Barrier(#[from] BarrierError),
-}
-
-/// Why a barrier was not reached.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum BarrierError {
-    /// The platform takes nothing more.
-    #[error(transparent)]
-    Stopped(#[from] JournalStopped),
-    /// The store fails, and goes on failing.
-    #[error("the store could not be written for {} s: {cause}", FAILING_LIMIT.as_secs())]
-    Failing {
-        /// Why.
-        cause: String,
-    },
-    /// The store is too far behind.
-    #[error("what is in the journal was not committed within {} s", BARRIER_LIMIT.as_secs())]
-    Late,
 }
 
 /// What an advance of the clock brought.

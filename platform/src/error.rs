@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 
 use crate::broker::BrokerError;
 use crate::config::ConfigError;
-use crate::core::BarrierError;
-use crate::files;
 use crate::gate::TooFewDescriptors;
 use crate::journal::{JournalStopped, RecoverError};
 use crate::store::StoreError;
 use crate::tls::TlsSettingsError;
+use crate::{Duration, files};
+
+/// How long a barrier may take before whoever waits for it is told so.
+pub(crate) const BARRIER_LIMIT: Duration = Duration::from_mins(1);
+
+/// The same where the store does nothing but fail. Whoever waits is told; the store tries on.
+pub(crate) const FAILING_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why the platform does not start.
 #[derive(Debug, thiserror::Error)]
@@ -131,4 +136,21 @@ impl From<TlsSettingsError> for PlatformError {
     fn from(error: TlsSettingsError) -> Self {
         Self::Tls(Box::new(error))
     }
+}
+
+/// Why a barrier was not reached.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum BarrierError {
+    /// The platform takes nothing more.
+    #[error(transparent)]
+    Stopped(#[from] JournalStopped),
+    /// The store fails, and goes on failing.
+    #[error("the store could not be written for {} s: {cause}", FAILING_LIMIT.as_secs())]
+    Failing {
+        /// Why.
+        cause: String,
+    },
+    /// The store is too far behind.
+    #[error("what is in the journal was not committed within {} s", BARRIER_LIMIT.as_secs())]
+    Late,
 }

@@ -82,6 +82,14 @@ pub(crate) fn cannot_write(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }
 
+/// What makes one process at a time use a data folder; it ends with the process, however that
+/// ends.
+pub(crate) struct FolderLock {
+    /// The folder itself: whatever is removed from it, it stays locked.
+    pub(crate) _folder: File,
+    pub(crate) _file: Option<File>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, TENANT};
 use crate::error::PlatformError;
 use crate::files;
+use crate::files::FolderLock;
 
 /// The file that versions before this one lock.
 const LOCK_FILE: &str = "lock";
@@ -15,14 +16,6 @@ const JOURNAL_FOLDER: &str = "journal";
 /// What stands beside the tenant's folder, for it must not go with it.
 const HEAD_SUFFIX: &str = "head";
 const LOSSES_SUFFIX: &str = "losses";
-
-/// What makes one process at a time use a data folder; it ends with the process, however that
-/// ends.
-pub(crate) struct FolderLock {
-    /// The folder itself: whatever is removed from it, it stays locked.
-    _folder: File,
-    _file: Option<File>,
-}
 
 /// Where everything lies.
 #[derive(Clone, Debug)]

@@ -21,7 +21,8 @@ use crate::clock::{Clock, Timer};
 use crate::config::{Config, Limits, TENANT};
 use crate::error::PlatformError;
 use crate::files;
-use crate::folder::{FolderLock, Places};
+use crate::files::FolderLock;
+use crate::folder::Places;
 use crate::journal::{
     self, Appender, Directory, Facts, Found, Head, JournalStopped, Kind, Missing, Position,
     RealDirectory, Record, Survey, Working,

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::check::delivery::{Delivery, place_of_stray, stray};
-use crate::check::{ByDevice, CheckContext, finish};
+use crate::check::kind::{CheckContext, finish};
+use crate::check::select::ByDevice;
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_params::Pattern;
 use lastmeter_record::{Account, Event, Observation, RunFacts, kind};

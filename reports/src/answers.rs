@@ -4,7 +4,7 @@
 //! They are what the platform under test did, not what the bench did: the run goes on as far as it
 //! can, and an implicit verdict fails.
 
-use crate::check::{CheckContext, finish};
+use crate::check::kind::{CheckContext, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, RunFacts, kind};
 use lastmeter_text::{append, plural};

@@ -2,49 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-
-use lastmeter_params::{
-    Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Table, Values, nearest,
-    parse_document, read_table_of,
-};
 
 use crate::account::{Accountant, UNJUDGED_READINGS};
 use crate::answers::{Answers, PLATFORM_ANSWERS};
 use crate::check::command_ack::{UNJUDGED_COMMANDS, Unjudged};
-use crate::check::{CHECK_FIELDS, CHECKS, Check, CheckContext};
+use crate::check::kind::{Check, CheckContext, RecordTable, ScenarioCheck, ScenarioChecks};
+use crate::error::EvaluateError;
 use crate::exit::ExitCode;
 use crate::latency::Validity;
 use crate::verdict::{Because, Reason, Verdict};
-use lastmeter_params::Pattern;
-use lastmeter_plans::{calibration, standard};
 use lastmeter_record::{
-    Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
-    RunReader, RunState, Torn, changed, file, write_facts, write_whole,
+    Account, Counts, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
+    RunReader, RunState, Status, Torn, changed, file, write_facts, write_whole,
 };
-use lastmeter_record::{Counts, Status};
-
-/// Why a run could not be judged.
-#[derive(Debug, thiserror::Error)]
-pub enum EvaluateError {
-    /// The record cannot be read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// The `[[check]]` tables of the scenario make no sense to this version.
-    #[error("{}", list(.0))]
-    Scenario(Vec<Diagnostic>),
-}
-
-fn list(diagnostics: &[Diagnostic]) -> String {
-    let told: Vec<String> =
-        diagnostics.iter().map(|d| format!("scenario.toml: {}: {}", d.code, d.message)).collect();
-    told.join("\n")
-}
 
 /// The checks of one scenario at work. The runner keeps one of its run to show verdicts so far
 /// ([`Self::of_run`]); the final word is [`evaluate`]'s.
 pub struct Judge {
-    checks: Vec<(CheckContext, Box<dyn Check>)>,
+    checks: Vec<ScenarioCheck>,
     /// Commands that none of them is about; a calibration judges its own.
     unjudged: Option<Unjudged>,
     accountant: Accountant,
@@ -58,8 +33,8 @@ impl Judge {
     /// ready for its record.
     pub fn of_run(facts: &RunFacts, scenario_toml: &str) -> Result<Self, EvaluateError> {
         let mut judge = Self::with_files(&facts.scenario, scenario_toml, &facts.files)?;
-        for (_, check) in &mut judge.checks {
-            check.begin(facts);
+        for one in &mut judge.checks {
+            one.check.begin(facts);
         }
         Ok(judge)
     }
@@ -67,8 +42,8 @@ impl Judge {
     /// The checks that could say nothing on a machine with this floor, and why.
     pub fn not_measurable(&self, floor: &Floor) -> Vec<(String, Because)> {
         let validity = Validity::of_floor(floor);
-        let of = |(context, check): &(CheckContext, Box<dyn Check>)| {
-            Some((context.name.clone(), check.is_not_measurable(&validity)?))
+        let of = |one: &ScenarioCheck| {
+            Some((one.context.name.clone(), one.check.is_not_measurable(&validity)?))
         };
         self.checks.iter().filter_map(of).collect()
     }
@@ -85,53 +60,37 @@ impl Judge {
         scenario_toml: &str,
         files: &BTreeMap<String, String>,
     ) -> Result<Self, EvaluateError> {
-        let mut diagnostics = Diagnostics::new();
-        let document = parse_document(scenario_toml, SourceId::FILE, &mut diagnostics);
-        let plan = standard::plan_of(&document, files, &mut diagnostics).map(Arc::new);
-        let about = CheckContext {
-            scenario: scenario.to_owned(),
-            files: files.clone(),
-            plan,
-            calibration: calibration::plan_of(&document, &mut diagnostics).map(Arc::new),
-            ..CheckContext::default()
+        let scenario_checks = ScenarioChecks::read(scenario, scenario_toml, files)?;
+        let checks = || scenario_checks.checks.iter().map(|one| &one.check);
+        let commands = checks().filter_map(|check| check.accounts_for_commands().cloned());
+        let unjudged = match scenario_checks.calibration {
+            None => Some(Unjudged::new(scenario, commands.collect())),
+            Some(_) => None,
         };
-        let unjudged = about.calibration.is_none().then(|| {
-            let tables = check_tables(&document).into_iter().filter_map(|node| match &node.value {
-                NodeValue::Table(table) => Some(table),
-                _ => None,
-            });
-            let commands = tables.filter(|table| table.text("kind") == Some("command_ack"));
-            let patterns = commands.map(|table| Pattern::new(table.text("device").unwrap_or("*")));
-            Unjudged::new(scenario, patterns.collect())
-        });
-        let checks: Vec<_> = check_tables(&document)
-            .into_iter()
-            .filter_map(|node| build(node, &about, &mut diagnostics))
-            .collect();
-        let judged = checks.iter().filter_map(|(_, check)| check.accounts_for().cloned());
-        let accountant = Accountant::new(scenario, judged.collect());
-        if diagnostics.is_empty() {
-            let (scenario, answers) = (scenario.to_owned(), Answers::default());
-            Ok(Self { checks, unjudged, accountant, answers, scenario, lines: 0 })
-        } else {
-            Err(EvaluateError::Scenario(diagnostics.into_sorted()))
+        let readings = checks().filter_map(|check| check.accounts_for().cloned());
+        let accountant = Accountant::new(scenario, readings.collect());
+        let (checks, answers) = (scenario_checks.checks, Answers::default());
+        Ok(Self { checks, unjudged, accountant, answers, scenario: scenario.to_owned(), lines: 0 })
+    }
+
+    /// Hands a row of a table to those checks that are fed it.
+    fn feed(&mut self, table: RecordTable, mut row: impl FnMut(&mut dyn Check)) {
+        for one in self.checks.iter_mut().filter(|one| one.kind.tables.contains(&table)) {
+            row(&mut *one.check);
         }
     }
 
     /// Takes the next value of the record.
     pub fn observation(&mut self, observation: &Observation<'_>) {
         self.accountant.observation(observation);
-        for (_, check) in &mut self.checks {
-            check.observation(observation);
-        }
+        self.feed(RecordTable::Observations, |check| check.observation(observation));
     }
 
     /// Takes the next event of the record.
     pub fn event(&mut self, event: &Event) {
         self.lines += 1;
-        for (_, check) in &mut self.checks {
-            check.event(self.lines, event);
-        }
+        let line = self.lines;
+        self.feed(RecordTable::Events, |check| check.event(line, event));
         if let Some(unjudged) = &mut self.unjudged {
             unjudged.event(self.lines, event);
         }
@@ -141,16 +100,12 @@ impl Judge {
 
     /// Takes the next step of the plant's network.
     pub fn grid(&mut self, row: &GridRow) {
-        for (_, check) in &mut self.checks {
-            check.grid(row);
-        }
+        self.feed(RecordTable::Grid, |check| check.grid(row));
     }
 
     /// Takes the next latency row of the record.
     pub fn latency(&mut self, row: &LatencyRow<'_>) {
-        for (_, check) in &mut self.checks {
-            check.latency(row);
-        }
+        self.feed(RecordTable::Latency, |check| check.latency(row));
     }
 
     /// What the checks say of the record so far, in the scenario's order, and behind them what no
@@ -159,11 +114,11 @@ impl Judge {
         if facts.state == RunState::Skipped {
             let why = facts.cause.as_deref().unwrap_or("the run was skipped");
             let skipped = |context: &CheckContext| context.verdict(Reason::RunSkipped, "1", why);
-            return self.checks.iter().map(|(context, _)| skipped(context)).collect();
+            return self.checks.iter().map(|one| skipped(&one.context)).collect();
         }
         let commands = self.unjudged.as_ref().and_then(|unjudged| unjudged.verdict(facts));
         let readings = self.accountant.verdict(facts);
-        let checks = self.checks.iter().map(|(_, check)| check.verdict(facts));
+        let checks = self.checks.iter().map(|one| one.check.verdict(facts));
         let answers = self.answers.verdict(&self.scenario, facts);
         checks.chain(commands).chain(readings).chain(answers).collect()
     }
@@ -175,63 +130,8 @@ impl Judge {
 
     /// What the checks say of a run whose record cannot be read, or not be trusted.
     fn errors(&self, reason: Reason, why: &str) -> Vec<Verdict> {
-        self.checks.iter().map(|(context, _)| context.verdict(reason, "1", why)).collect()
+        self.checks.iter().map(|one| one.context.verdict(reason, "1", why)).collect()
     }
-}
-
-/// The `[[check]]` tables of a scenario.
-pub(crate) fn check_tables(document: &Table) -> Vec<&Node> {
-    match document.get("check").map(|node| &node.value) {
-        Some(NodeValue::Array(list)) => list.iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Reads the keys of one `[[check]]` table: those all have, and those of its kind.
-pub(crate) fn read_check(
-    node: &Node,
-    diagnostics: &mut Diagnostics,
-) -> Option<(&'static crate::check::CheckKind, Values)> {
-    let NodeValue::Table(table) = &node.value else {
-        diagnostics.report(
-            Code::WRONG_KIND,
-            node.span,
-            "a check is not a table",
-            "expected [[check]]",
-        );
-        return None;
-    };
-    let name = table.text("kind").unwrap_or_default();
-    let names = || CHECKS.iter().map(|kind| kind.entry.name);
-    let Some(kind) = CHECKS.iter().find(|kind| kind.entry.name == name) else {
-        let span = table.get("kind").map_or(node.span, |kind| kind.span);
-        let help = nearest(name, names()).map(|near| format!("did you mean `{near}`?"));
-        diagnostics.report_with_help(
-            Code::UNKNOWN_THING,
-            span,
-            format!("unknown check kind `{name}`"),
-            format!("expected one of {}", names().collect::<Vec<_>>().join(", ")),
-            help,
-        );
-        return None;
-    };
-    let values = read_table_of(table, node.span, &[CHECK_FIELDS, kind.entry.fields], diagnostics)?;
-    Some((kind, values))
-}
-
-fn build(
-    node: &Node,
-    about: &CheckContext,
-    diagnostics: &mut Diagnostics,
-) -> Option<(CheckContext, Box<dyn Check>)> {
-    let (kind, values) = read_check(node, diagnostics)?;
-    let context = CheckContext {
-        name: values.text("name").to_owned(),
-        covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
-        ..about.clone()
-    };
-    let check = (kind.build)(&values, context.clone(), diagnostics)?;
-    Some((context, check))
 }
 
 /// The names of verdicts that nobody has to write a check for: they are there where something

@@ -14,6 +14,7 @@ pub mod answers;
 pub mod calibration;
 pub mod check;
 pub mod console;
+mod error;
 mod evaluate;
 pub mod exit;
 pub mod junit;
@@ -25,7 +26,8 @@ pub mod verdict;
 
 pub use check::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind};
 pub use console::{format_summary, format_verdicts};
-pub use evaluate::{EvaluateError, Evaluation, IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
+pub use error::{EvaluateError, RenderError};
+pub use evaluate::{Evaluation, IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
 pub use exit::ExitCode;
-pub use render::{RenderError, complete, render, render_evaluated};
+pub use render::{complete, render, render_evaluated};
 pub use verdict::{At, Because, Reason, Told, Verdict};

@@ -9,10 +9,11 @@ use std::path::Path;
 use lastmeter_units::SimTime;
 use serde::Serialize;
 
+use crate::error::RenderError;
 use crate::evaluate::Evaluation;
 use crate::exit::ExitCode;
 use crate::junit;
-use crate::render::{RenderError, STYLE, fill};
+use crate::render::template::{STYLE, fill};
 use crate::verdict::{Because, Reason, judge_twin};
 use lastmeter_record::{Counts, Status};
 use lastmeter_record::{FORMAT_VERSION, Override, RecordError, RunState, write_whole};

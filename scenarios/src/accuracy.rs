@@ -4,51 +4,29 @@
 //! for each test. The run folder holds it resolved, so that `lastmeter run` repeats it.
 
 mod assemble;
+mod meter;
+mod options;
 mod ratings;
 mod told;
-
-use std::path::PathBuf;
 
 use lastmeter_plans::standard::Skip;
 use lastmeter_record::Status;
 use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{Evaluation, ExitCode, format_summary};
 
-use assemble::{Refused, assemble, is_selected};
+use assemble::{assemble, is_selected};
+use meter::Refused;
+pub use options::AccuracyOptions;
 use ratings::Ratings;
 use told::{document, headline, told};
 
 use crate::language::Scenario;
+use crate::out_folder::occupied;
+use crate::output::{tell, tell_out};
 use crate::run::{
     Console, ConsoleOptions, RunOptions, chain, default_out, monotonic, run_scenario,
 };
 use crate::stop::stop_signal;
-use crate::suite::{occupied, tell, tell_out};
-
-/// What `lastmeter accuracy` was asked for.
-#[derive(Clone, Debug)]
-pub struct AccuracyOptions {
-    /// A device model, or a scenario file with one device under test.
-    pub meter: String,
-    /// A suite's name, or a suite file.
-    pub suite: String,
-    /// The class that is claimed.
-    pub class: Option<String>,
-    /// `direct` or `transformer`.
-    pub connection: Option<String>,
-    /// The tests to play, as names or patterns.
-    pub tests: Vec<String>,
-    /// Overrides: `meter.KEY=VALUE`, `suite.KEY=VALUE`, or any address of the scenario.
-    pub set: Vec<String>,
-    /// Where the results go.
-    pub out: Option<PathBuf>,
-    /// JSON instead of text.
-    pub json: bool,
-    /// Colour the words.
-    pub color: bool,
-    /// The command as it was given.
-    pub command_line: Vec<String>,
-}
 
 /// Runs a suite on a meter; says how it ended.
 pub fn accuracy(options: &AccuracyOptions) -> ExitCode {

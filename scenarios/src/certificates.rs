@@ -15,8 +15,8 @@ use std::time::Duration;
 use lastmeter_link::tls::{Authority, Identity, TlsError, Validity};
 use lastmeter_reports::ExitCode;
 
+use crate::output::{tell, tell_out};
 use crate::run::chain;
-use crate::suite::{tell, tell_out};
 
 /// What `lastmeter certificates` was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

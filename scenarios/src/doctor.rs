@@ -32,7 +32,7 @@ use serde::Serialize;
 use timers::TimerRow;
 
 use crate::floor::ROOT;
-use crate::suite::{tell, tell_out};
+use crate::output::{tell, tell_out};
 
 /// What `lastmeter doctor` was asked for.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use lastmeter_grid::flow::{self, Flow, Options, Phases};
 use lastmeter_grid::format::pgm;
 use lastmeter_reports::ExitCode;
 
-use crate::suite::{tell, write_out};
+use crate::output::{tell, write_out};
 
 mod explain;
 mod faults;

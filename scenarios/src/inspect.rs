@@ -11,9 +11,10 @@ use serde_json::json;
 
 use crate::grid;
 use crate::language::{self, LoadOptions, Meant, Scenario, read_file};
+use crate::output::{tell, tell_out};
 use crate::run::chain;
 use crate::select::{Selected, select};
-use crate::suite::{passed_over, tell, tell_out, tell_passed_over};
+use crate::suite::{passed_over, tell_passed_over};
 
 /// Validates scenario files; prints every mistake of every file.
 pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {

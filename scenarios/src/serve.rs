@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::output::{tell, tell_out};
 use crate::run::{Policy, chain, own_policy};
-use crate::suite::{tell, tell_out};
 
 /// What `lastmeter serve` was asked for; what is left out comes from the file or the defaults.
 #[derive(Clone, Debug, Default)]

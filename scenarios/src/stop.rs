@@ -9,8 +9,8 @@ use lastmeter_reports::ExitCode;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::output::tell;
 use crate::run::Stop;
-use crate::suite::tell;
 
 /// Listens from now on; holds the first signal that came.
 pub(crate) fn stop_signal() -> Stop {

@@ -3,52 +3,29 @@
 //! Terms: a *suite* is several runs under one folder; a *twin* is a scenario that has to fail by
 //! exactly one named check, which proves that the check can.
 
+mod options;
 mod plan;
 mod tell;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 use std::time::Duration;
 
 use lastmeter_params::{Dimension, parse_quantity};
-use lastmeter_record::{Signal, file};
+use lastmeter_record::Signal;
 use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
 use lastmeter_reports::{ExitCode, Reason};
 
-use crate::language::{LoadOptions, Scenario, time_word};
+use crate::language::{Scenario, time_word};
+use crate::out_folder::occupied;
+use crate::output::{complain, tell};
 use crate::run::{
-    Console, ConsoleOptions, RunOptions, Stop, chain, default_out, host_name, monotonic,
-    run_scenario, wall_now,
+    Console, RunOptions, Stop, chain, default_out, host_name, monotonic, run_scenario, wall_now,
 };
 use crate::stop::stop_signal;
+pub use options::SuiteOptions;
 use plan::{Broken, Item, Plan};
 pub(crate) use plan::{passed_over, tell_passed_over};
 use tell::{tell_run, tell_suite, tell_warnings};
-
-/// What `lastmeter run` was asked for.
-#[derive(Clone, Debug)]
-pub struct SuiteOptions {
-    /// Scenario files and folders.
-    pub paths: Vec<PathBuf>,
-    /// Where the results go.
-    pub out: Option<PathBuf>,
-    /// Which of the scenarios found there are meant; all of these have to fit.
-    pub filters: Vec<String>,
-    /// Overrides, seed, platform and time.
-    pub load: LoadOptions,
-    /// Run twins only, and turn them round.
-    pub must_fail: bool,
-    /// Run nothing if one of the files is broken.
-    pub strict: bool,
-    /// Longest wall time of one scenario, as written.
-    pub timeout: Option<String>,
-    /// Whether real-time runs ask for real-time priority.
-    pub real_time_priority: bool,
-    /// How long each real-time run waits for a quieter machine, as written.
-    pub wait_quiet: Option<String>,
-    /// How to tell.
-    pub console: ConsoleOptions,
-}
 
 /// Runs what was asked for; says how it ended.
 pub fn run(options: &SuiteOptions) -> ExitCode {
@@ -79,27 +56,6 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
             ExitCode::Broken
         }
     }
-}
-
-/// What keeps results from going to a folder: it is none, or holds some already.
-pub(crate) fn occupied(folder: &Path) -> Option<String> {
-    let about = folder.metadata().ok()?;
-    let shown = folder.display();
-    if !about.is_dir() {
-        return Some(format!("--out: {shown} is a file; give a folder"));
-    }
-    let of_a_suite = ["suite.json", "summary.md", "index.html"];
-    let of_a_run =
-        [file::RUN, file::SCENARIO, file::EVENTS, file::OBSERVATIONS, file::VERDICTS, file::JUNIT];
-    let holds = |files: &[&str]| files.iter().any(|name| folder.join(name).exists());
-    let what = match (holds(&of_a_suite), holds(&of_a_run)) {
-        (true, _) => "a suite",
-        (false, true) => "a run",
-        (false, false) => return None,
-    };
-    Some(format!(
-        "--out: {shown} already holds {what}; give another folder, results are never overwritten"
-    ))
 }
 
 /// The times that were asked for.
@@ -251,39 +207,4 @@ fn read_time(text: &str) -> Result<(Duration, String), String> {
     } else {
         Err(format!("expected a time between 0 and 1e9 s, found `{text}`"))
     }
-}
-
-fn complain(message: &str) -> ExitCode {
-    tell(&format!("error: {message}"));
-    ExitCode::BadInput
-}
-
-/// A line to standard error; that nobody reads it is no reason to stop.
-pub fn tell(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// A line to standard output. That nobody reads it is no reason to stop (`| head`); that it could
-/// not be written is remembered, see [`output_was_lost`].
-pub fn tell_out(text: &str) {
-    write_out(|out| writeln!(out, "{text}"));
-}
-
-/// As [`tell_out`], for what is too long for one text.
-pub(crate) fn write_out(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) {
-    use std::io::Write;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    if let Err(error) = write(&mut out).and_then(|()| out.flush())
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
-        OUTPUT_LOST.store(true, Ordering::Relaxed);
-    }
-}
-
-static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
-
-/// Whether something meant for standard output could not be written: the disk is full, say.
-pub fn output_was_lost() -> bool {
-    OUTPUT_LOST.load(Ordering::Relaxed)
 }

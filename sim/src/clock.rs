@@ -3,8 +3,7 @@
 //! The frequency is constant or changes linearly from one *segment* to the next; the angle is
 //! continuous. It is given as turns, a cosine's angle: 0 where the cosine has its maximum.
 
-use crate::gate::{turns_within, wrap};
-use crate::instant::Instant;
+use crate::instant::{Instant, turns_within, wrap};
 use crate::phase::turns;
 use crate::track::Track;
 

@@ -18,7 +18,19 @@
 
 use lastmeter_units::{Direction, Phase};
 
-use crate::truth::{Netting, SpanMeans, of_phase};
+use serde::{Deserialize, Serialize};
+
+use crate::means::SpanMeans;
+
+/// How the phases make a total of consumed and of injected power and energy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Netting {
+    /// Sum the phases, then split by sign.
+    Net,
+    /// Split each phase by sign, then sum.
+    PerPhase,
+}
 
 /// Length in seconds below which energy of both directions is netted: a window of 10/12 cycles
 /// (IEC 61000-4-30, 4.4).
@@ -131,5 +143,14 @@ impl Energies {
         for (sum, other) in self.apparent.iter_mut().zip(&other.apparent) {
             *sum += other * times;
         }
+    }
+}
+
+/// The value of a phase, or the sum over the phases.
+pub(crate) fn of_phase(values: &[f64], phase: Phase) -> Option<f64> {
+    match phase {
+        Phase::Total => Some(values.iter().sum()),
+        Phase::L1 | Phase::L2 | Phase::L3 => values.get(phase.index()?).copied(),
+        Phase::None => None,
     }
 }

@@ -5,8 +5,7 @@
 //! commutation notches are gates; several gates of one channel multiply.
 
 use crate::closed_form::Comb;
-use crate::instant::Instant;
-use crate::phase::turns;
+use crate::instant::{Instant, turns_within, wrap};
 use crate::plan::WaveShape;
 
 /// Positions nearer to each other than this, in turns, are one.
@@ -45,19 +44,6 @@ pub(crate) fn cuts_of(shape: &WaveShape) -> Option<(u32, Vec<Cut>)> {
             Some((on.saturating_add(off), vec![nothing(f64::from(on), all)]))
         }
     }
-}
-
-/// A number of turns within so many cycles: from 0 to below `cycles`.
-pub(crate) fn wrap(turns: f64, cycles: u32) -> f64 {
-    let cycles = f64::from(cycles);
-    let wrapped = turns - cycles * (turns / cycles).floor();
-    if wrapped < cycles { wrapped } else { 0.0 }
-}
-
-/// Turns since another instant, within so many cycles, without loss after any length of time.
-pub(crate) fn turns_within(since: Instant, at: Instant, frequency_hz: f64, cycles: u32) -> f64 {
-    let whole = turns(frequency_hz, at.ns.saturating_sub(since.ns), f64::from(cycles) * 1e9);
-    wrap(whole * f64::from(cycles) + frequency_hz * (at.part - since.part) / 1e9, cycles)
 }
 
 impl Gate {

@@ -1,4 +1,4 @@
-//! The registry of what may be done to a running source.
+//! The kinds of what may be done to a running source.
 //!
 //! A kind says which keys its `[[inject]]` table takes beside `name`, `at` and `kind`, and makes
 //! the change of the checked values. All kinds have `source`, the source it happens to; those that
@@ -6,9 +6,9 @@
 //! are known when it is.
 
 pub(crate) mod components;
-mod levels;
+pub(crate) mod levels;
 pub(crate) mod shapes;
-mod steps;
+pub(crate) mod steps;
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 use lastmeter_units::SimDuration;
@@ -33,28 +33,6 @@ pub struct InjectionKind {
     /// The constructor.
     pub build: BuildChange,
 }
-
-/// Every kind of injection into a source.
-pub static INJECTIONS: &[InjectionKind] = &[
-    steps::AMPLITUDE,
-    steps::FREQUENCY,
-    steps::ANGLE,
-    steps::TEMPERATURE,
-    levels::DIP,
-    levels::SWELL,
-    levels::INTERRUPTION,
-    levels::RAPID_CHANGE,
-    levels::UNBALANCE,
-    levels::REVERSED_SEQUENCE,
-    components::HARMONIC,
-    components::INTERHARMONIC,
-    components::FLICKER,
-    components::TRANSIENT,
-    components::DC,
-    components::NOISE,
-    shapes::NOTCHES,
-    shapes::CURRENT_SHAPE,
-];
 
 impl InjectionKind {
     /// The disturbance that a table describes; `until` is the scenario's end, which whatever has no

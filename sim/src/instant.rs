@@ -102,6 +102,19 @@ pub(crate) fn half_rotation(frequency_hz: f64, ns: i64, part: f64) -> Complex64 
     cis(TAU * turned)
 }
 
+/// A number of turns within so many cycles: from 0 to below `cycles`.
+pub(crate) fn wrap(turns: f64, cycles: u32) -> f64 {
+    let cycles = f64::from(cycles);
+    let wrapped = turns - cycles * (turns / cycles).floor();
+    if wrapped < cycles { wrapped } else { 0.0 }
+}
+
+/// Turns since another instant, within so many cycles, without loss after any length of time.
+pub(crate) fn turns_within(since: Instant, at: Instant, frequency_hz: f64, cycles: u32) -> f64 {
+    let whole = turns(frequency_hz, at.ns.saturating_sub(since.ns), f64::from(cycles) * 1e9);
+    wrap(whole * f64::from(cycles) + frequency_hz * (at.part - since.part) / 1e9, cycles)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

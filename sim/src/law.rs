@@ -5,9 +5,27 @@ use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2, TAU};
 use crate::clock::Segment;
 use crate::gate::Gate;
 use crate::instant::Instant;
-use crate::program::{Line, Place};
 use crate::spectrum::{ChannelSpectrum, Tone};
 use crate::track;
+
+/// Where in the spectrum a line is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// A multiple of the fundamental, which it follows.
+    Order(u32),
+    /// A frequency of its own, in hertz.
+    Hertz(f64),
+}
+
+/// One tone of a stage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Line {
+    pub(crate) place: Place,
+    pub(crate) rms: f64,
+    /// Angle of the cosine in turns: beside the fundamental's angle times the order, or at the
+    /// scenario's start.
+    pub(crate) turns: f64,
+}
 
 /// Something that multiplies.
 #[derive(Clone, Copy, Debug, PartialEq)]

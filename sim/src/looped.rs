@@ -21,9 +21,9 @@ use lastmeter_units::SimDuration;
 use num_complex::Complex64;
 
 use crate::energy::{Flows, NETTED_S};
+use crate::means::{PhaseHarmonics, PhaseMeans};
 use crate::phase::{cis, turns};
-use crate::stationary::ORDER_MAX;
-use crate::truth::{PhaseHarmonics, PhaseMeans};
+use crate::quality::ORDER_MAX;
 
 /// Cycles whose energy is netted.
 const NETTED_CYCLES: u32 = 10;

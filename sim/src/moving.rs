@@ -10,12 +10,10 @@ use std::sync::LazyLock;
 use num_complex::Complex64;
 
 use crate::clock::Segment;
-use crate::gate::wrap;
-use crate::instant::Instant;
-use crate::law::{Law, product};
+use crate::instant::{Instant, wrap};
+use crate::law::{Law, Place, product};
+use crate::means::{PhaseHarmonics, SpanMeans};
 use crate::phase::cis;
-use crate::program::Place;
-use crate::truth::{PhaseHarmonics, SpanMeans};
 
 /// Points of the rule.
 const POINTS: usize = 10;

@@ -13,7 +13,9 @@
 
 use lastmeter_units::SimDuration;
 
-use crate::terminal::REFERENCE_CELSIUS;
+/// The ambient temperature where nothing else is said, in degrees Celsius: the reference
+/// temperature of the meter standards (IEC 62052-11).
+pub const REFERENCE_CELSIUS: f64 = 23.0;
 
 /// A component at a multiple of the fundamental's frequency.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,31 +13,12 @@ use lastmeter_units::SimDuration;
 
 use crate::disturbance::{Change, Disturbance, Modulation, Phases};
 use crate::instant::Instant;
-use crate::plan::{Harmonic, OperatingPoint, PhaseSequence, VoltageModulation, WaveShape};
-use crate::random::Streams;
-use crate::spectrum::{ChannelSpectrum, Spectrum};
-use crate::stationary::ORDER_TOLERANCE;
-use crate::terminal::{REFERENCE_CELSIUS, TerminalError};
-use crate::timeline::Timeline;
-
-/// Where in the spectrum a line is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Place {
-    /// A multiple of the fundamental, which it follows.
-    Order(u32),
-    /// A frequency of its own, in hertz.
-    Hertz(f64),
-}
-
-/// One tone of a stage.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Line {
-    pub(crate) place: Place,
-    pub(crate) rms: f64,
-    /// Angle of the cosine in turns: beside the fundamental's angle times the order, or at the
-    /// scenario's start.
-    pub(crate) turns: f64,
-}
+use crate::law::{Line, Place};
+use crate::plan::{
+    Harmonic, OperatingPoint, PhaseSequence, REFERENCE_CELSIUS, VoltageModulation, WaveShape,
+};
+use crate::quality::ORDER_TOLERANCE;
+use crate::spectrum::{ChannelSpectrum, Spectrum, TerminalError};
 
 /// The voltage or the current of one phase in a stage.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -134,13 +115,6 @@ impl Program {
     fn stage_at(&self, at: Instant) -> &Stage {
         let later = self.stages.partition_point(|stage| Instant::from(stage.from) <= at);
         &self.stages[later.saturating_sub(1)]
-    }
-
-    pub(crate) fn timeline(&self, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
-        if let (Some(spectrum), []) = (&self.spectrum, &self.disturbances[..]) {
-            return Timeline::of_spectrum(spectrum.clone(), name, streams);
-        }
-        compose::timeline(self, name, streams)
     }
 }
 

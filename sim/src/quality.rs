@@ -14,8 +14,14 @@
 
 use num_complex::Complex64;
 
-use crate::stationary::ORDER_MAX;
-use crate::truth::{AGREEMENT, PhaseHarmonics};
+use crate::means::{AGREEMENT, PhaseHarmonics};
+
+/// Highest order that counts for THD (IEC 61000-4-7).
+pub(crate) const ORDER_MAX: u32 = 50;
+
+/// How far, relative to itself, a tone may lie from a multiple of the fundamental to count as its
+/// harmonic: far more than rounding, far less than any interharmonic meant as such.
+pub(crate) const ORDER_TOLERANCE: f64 = 1e-9;
 
 /// How many orders there are, 2 to 50.
 const ORDERS: usize = ORDER_MAX as usize - 1;

@@ -1,13 +1,13 @@
-//! The registry of sources: what a scenario may connect devices to.
+//! Sources: what a scenario may connect devices to.
 //!
 //! A source's entry says which keys its `[[source]]` table takes beside `name` and `kind`, and its
 //! constructor makes a signal of the checked values. What is wrong is told in the scenario
 //! author's terms, at the value that causes it.
 
 mod files;
-mod recording;
-mod spectrum_table;
-mod synthetic;
+pub(crate) mod recording;
+pub(crate) mod spectrum_table;
+pub(crate) mod synthetic;
 
 use lastmeter_params::{Diagnostics, Entry, Values};
 
@@ -16,7 +16,8 @@ use lastmeter_units::SimDuration;
 use crate::looped::Loop;
 use crate::program::Program;
 use crate::random::Streams;
-use crate::terminal::{Terminal, TerminalError};
+use crate::spectrum::TerminalError;
+use crate::terminal::Terminal;
 
 /// What a source's constructor may look at besides its own values.
 pub struct SourceContext<'a> {
@@ -67,6 +68,3 @@ pub struct SourceKind {
     /// The constructor.
     pub build: BuildSource,
 }
-
-/// Every kind of source.
-pub static SOURCES: &[SourceKind] = &[synthetic::KIND, recording::KIND, spectrum_table::KIND];

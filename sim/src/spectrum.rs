@@ -5,7 +5,49 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::terminal::TerminalError;
+/// Why something is no terminal.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TerminalError {
+    /// Neither one phase nor three, or voltages without currents.
+    #[error(
+        "found {voltages} voltages and {currents} currents; a terminal has one of each or three"
+    )]
+    Phases {
+        /// Voltages found.
+        voltages: usize,
+        /// Currents found.
+        currents: usize,
+    },
+    /// The fundamental frequency is not a positive number.
+    #[error("the fundamental frequency is {0} Hz; it has to be positive and finite")]
+    Fundamental(f64),
+    /// A program without operating points.
+    #[error("the program has no operating point")]
+    Empty,
+    /// A program whose points have different numbers of phases.
+    #[error("one operating point has {first} phases, a later one {later}; all need the same")]
+    PhasesDiffer {
+        /// Phases of the first point.
+        first: usize,
+        /// Phases of another.
+        later: usize,
+    },
+    /// A rectangular modulation without an end.
+    #[error("a rectangular modulation needs an end")]
+    Endless,
+    /// More changes than can be kept.
+    #[error("more than {most} changes; let what comes again and again end earlier")]
+    TooMany {
+        /// Most there may be.
+        most: usize,
+    },
+    /// A value that is infinite or not a number.
+    #[error("channel {channel} contains a value that is not a finite number")]
+    NotFinite {
+        /// Its number, voltages first.
+        channel: usize,
+    },
+}
 
 /// One cosine: `sqrt(2) * rms * cos(2 pi * frequency_hz * t + phase_rad)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,19 +12,11 @@ use num_complex::Complex64;
 use crate::closed_form::{SpanWeights, mean_product};
 use crate::gate::Cycle;
 use crate::instant::Instant;
+use crate::means::{PhaseHarmonics, PhaseMeans};
 use crate::phase::cis;
-use crate::quality::{Orders, Quality};
-use crate::spectrum::{ChannelSpectrum, Spectrum};
-use crate::terminal::TerminalError;
+use crate::quality::{ORDER_MAX, ORDER_TOLERANCE, Orders, Quality};
+use crate::spectrum::{ChannelSpectrum, Spectrum, TerminalError};
 use crate::tones::ToneBank;
-use crate::truth::{PhaseHarmonics, PhaseMeans};
-
-/// Highest order that counts for THD (IEC 61000-4-7).
-pub(crate) const ORDER_MAX: u32 = 50;
-
-/// How far, relative to itself, a tone may lie from a multiple of the fundamental to count as its
-/// harmonic: far more than rounding, far less than any interharmonic meant as such.
-pub(crate) const ORDER_TOLERANCE: f64 = 1e-9;
 
 /// Tones and noise of one or three phases.
 #[derive(Debug)]

@@ -9,6 +9,7 @@
 //! whole pieces are kept once they have been asked for, so that registers over a plan of many
 //! hours cost two pieces and a look-up.
 
+mod piece;
 mod registers;
 mod windows;
 
@@ -16,35 +17,42 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lastmeter_units::SimDuration;
 use num_complex::Complex64;
+use serde::{Deserialize, Serialize};
 
 use crate::instant::Instant;
-use crate::moving::{GAUSS, Moving};
+use crate::means::{PhaseHarmonics, PhaseMeans, SpanMeans};
+use crate::moving::GAUSS;
 use crate::noise::Noise;
-use crate::quality::{Orders, Quality, unbalance};
+use crate::plan::REFERENCE_CELSIUS;
+use crate::quality::{Quality, unbalance};
 use crate::random::Streams;
-use crate::spectrum::Spectrum;
+use crate::spectrum::{Spectrum, TerminalError};
 use crate::stationary::Stationary;
-use crate::terminal::{REFERENCE_CELSIUS, Stretch, TemperatureChange, TerminalError};
-use crate::truth::{PhaseHarmonics, PhaseMeans, SpanMeans};
-use registers::Registers;
+use piece::Registers;
+pub(crate) use piece::{Piece, Wave};
 
 /// Up to so many pieces are summed one by one: what is kept from the beginning has lost digits.
 const DIRECTLY: usize = 64;
 
-/// One waveform from an instant until the next piece begins.
-#[derive(Clone, Debug)]
-pub(crate) struct Piece {
-    pub(crate) from: Instant,
-    pub(crate) wave: Arc<Wave>,
+/// A stretch of time in which a terminal carries tones that do not change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stretch {
+    /// The tones; their phases count from the scenario's start.
+    pub spectrum: Arc<Spectrum>,
+    /// When something changes next, since the scenario's start; `None`: never. What changes
+    /// between two nanoseconds changes at the nearer one here.
+    pub until: Option<SimDuration>,
+    /// The ambient temperature in degrees Celsius.
+    pub temperature_celsius: f64,
 }
 
-/// The waveform of a piece.
-#[derive(Debug)]
-pub(crate) enum Wave {
-    /// Tones that do not change, whole or cut.
-    Stationary(Stationary),
-    /// Something moves.
-    Moving(Moving),
+/// A new ambient temperature.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TemperatureChange {
+    /// The first sample of the block it holds at.
+    pub sample: usize,
+    /// The temperature in degrees Celsius.
+    pub celsius: f64,
 }
 
 /// Pieces in order of time; the first begins at zero, the last never ends.
@@ -115,78 +123,6 @@ const UNBALANCE_PANEL_S: f64 = 0.1;
 
 /// No span is cut into more of them; the longest ramps are the slowest.
 const UNBALANCE_PANELS_MAX: f64 = 1000.0;
-
-impl Wave {
-    fn noise_rms(&self) -> Vec<f64> {
-        match self {
-            Self::Stationary(stationary) => stationary.noise_rms().collect(),
-            Self::Moving(moving) => moving.noise_rms().collect(),
-        }
-    }
-
-    fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
-        match self {
-            Self::Stationary(stationary) => stationary.render(first_sample, rate_hz, channels),
-            Self::Moving(moving) => moving.render(first_sample, rate_hz, channels),
-        }
-    }
-
-    fn means(&self, from: Instant, to: Instant) -> Vec<SpanMeans> {
-        match self {
-            Self::Stationary(stationary) => {
-                let frequency_hz = stationary.fundamental_hz();
-                let phases = stationary.means(from, to).into_iter().zip(stationary.harmonics());
-                let means = phases.map(|(phase, harmonics)| SpanMeans {
-                    phase,
-                    q1_var: harmonics.q1_var(),
-                    s_va: phase.apparent_power_va(),
-                    frequency_hz,
-                });
-                means.collect()
-            }
-            Self::Moving(moving) => moving.means(from, to),
-        }
-    }
-
-    fn spectrum(&self) -> Option<&Arc<Spectrum>> {
-        match self {
-            Self::Stationary(stationary) => stationary.spectrum(),
-            Self::Moving(_) => None,
-        }
-    }
-
-    fn harmonics(&self, at: Instant) -> Vec<PhaseHarmonics> {
-        match self {
-            Self::Stationary(stationary) => stationary.harmonics().to_vec(),
-            Self::Moving(moving) => moving.harmonics(at),
-        }
-    }
-
-    fn quality(&self) -> Quality {
-        match self {
-            Self::Stationary(stationary) => stationary.quality(),
-            // What moves has other fundamentals at every instant.
-            Self::Moving(moving) => {
-                let channels = vec![Orders::UNKNOWN; 2 * moving.phases()];
-                Quality { channels, negative: f64::NAN, zero: f64::NAN }
-            }
-        }
-    }
-
-    fn phases(&self) -> usize {
-        match self {
-            Self::Stationary(stationary) => stationary.phases(),
-            Self::Moving(moving) => moving.phases(),
-        }
-    }
-
-    fn fundamental_hz(&self) -> f64 {
-        match self {
-            Self::Stationary(stationary) => stationary.fundamental_hz(),
-            Self::Moving(moving) => moving.fundamental_hz(),
-        }
-    }
-}
 
 impl Timeline {
     /// Pieces and temperatures in order of time, each list with a first entry at zero; `name` is

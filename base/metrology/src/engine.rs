@@ -17,7 +17,7 @@ use std::f64::consts::TAU;
 
 use crate::config::WINDOW_SAMPLES;
 use crate::edge::{EDGE_SAMPLES, Edge};
-use crate::harmonics::{ORDER_MAX, Transform, group};
+use crate::harmonics::{Transform, group};
 use crate::numeric::wrap;
 use crate::quantities::Frame;
 use crate::resample::kernel::{Kernel, REACH, repeat};
@@ -27,7 +27,7 @@ use crate::sync::dft::{Estimate, SHARE_MIN, Scratch, estimate};
 use crate::sync::steady::Memory;
 use crate::sync::{Synchronisation, crossing};
 use crate::ticks::Ticks;
-use crate::window::{BeforeTick, PhaseHarmonics, Window};
+use crate::window::{BeforeTick, ORDER_MAX, PhaseHarmonics, Window};
 
 pub use crate::config::{EngineConfig, EngineError};
 

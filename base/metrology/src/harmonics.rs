@@ -7,10 +7,7 @@
 use crate::fft::{Pair, RealFft, Spare};
 use crate::resample::Resampler;
 use crate::rows::Rows;
-use crate::window::{Harmonics, Phasor};
-
-/// Highest order that is reported.
-pub(crate) const ORDER_MAX: usize = 50;
+use crate::window::{Harmonics, ORDER_MAX, Phasor};
 
 /// Windows shorter than this many cycles have no bins between the harmonics to group.
 const GROUP_CYCLES_MIN: u32 = 4;

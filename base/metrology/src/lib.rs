@@ -47,7 +47,6 @@ pub use energy::{
 pub use engine::{EngineConfig, EngineError, WindowEngine};
 pub use power_theory::{EffectiveMeans, EffectivePower, PowerMeans, PowerTheory, Wires};
 pub use recording::{AnalysisError, AnalysisInput};
-pub use resample::synchronous::SynchronousSamples;
 pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
 pub use result::{
     Aggregates, Analysis, CurrentEvent, Energy, Event, HalfCycleAnalysis, HarmonicLine,
@@ -59,5 +58,5 @@ pub use sync::Synchronisation;
 pub use unbalance::{Sequence, Unbalance};
 pub use window::{
     BeforeTick, Effective, EffectiveResidue, Harmonics, PhaseHarmonics, PhaseQuantities, Phasor,
-    Residue, TenMinutes, Window,
+    Residue, SynchronousSamples, TenMinutes, Window,
 };

@@ -296,6 +296,11 @@ pub(crate) fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
+/// A quotient; `None` where there is nothing to divide by.
+pub(crate) fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

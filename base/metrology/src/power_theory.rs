@@ -9,6 +9,7 @@
 
 use serde::Serialize;
 
+use crate::numeric::ratio;
 use crate::quantities::non_active;
 use crate::window::{Effective, EffectiveResidue, PhaseQuantities, Phasor, Residue, Window};
 
@@ -60,11 +61,6 @@ impl PowerMeans {
 /// The root of what is a square but for rounding; 0 below 0.
 pub(crate) fn non_negative_root(square: f64) -> f64 {
     square.max(0.0).sqrt()
-}
-
-/// A quotient; `None` where there is nothing to divide by.
-pub(crate) fn ratio(part: f64, whole: f64) -> Option<f64> {
-    (whole > 0.0).then(|| part / whole)
 }
 
 /// Re(U I*).

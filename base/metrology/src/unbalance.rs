@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::power_theory::ratio;
+use crate::numeric::ratio;
 use crate::window::Phasor;
 
 /// Symmetrical components (Fortescue) of three phasors in the order a, b, c.

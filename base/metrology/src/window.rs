@@ -1,8 +1,11 @@
 //! What is measured in one window: the result types of the streaming engine.
 
+use std::f64::consts::{SQRT_2, TAU};
+
 use serde::Serialize;
 
-use crate::resample::synchronous::SynchronousSamples;
+/// Highest order that is reported.
+pub(crate) const ORDER_MAX: usize = 50;
 
 /// An RMS phasor in the cosine convention: x(t) = sqrt(2) |X| cos(2 pi f t + arg X).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -214,4 +217,35 @@ pub(crate) fn distortion_pct(mut squares: impl Iterator<Item = f64>) -> Option<f
     let fundamental = squares.next()?;
     let rest: f64 = squares.sum();
     (fundamental > 0.0).then(|| 100.0 * (rest / fundamental).sqrt())
+}
+
+/// The waveforms of a window at equidistant points, a whole number of them per cycle; the first is
+/// at the window's start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SynchronousSamples {
+    /// Points per cycle.
+    pub per_cycle: usize,
+    /// One list per voltage, in V.
+    pub voltages: Vec<Vec<f64>>,
+    /// One list per current, in A.
+    pub currents: Vec<Vec<f64>>,
+}
+
+impl SynchronousSamples {
+    /// The fundamental's RMS phasor in each cycle of one of the lists, phases relative to the
+    /// cycle's start. A cycle in which the signal changes has a phasor that is neither the one
+    /// before nor the one after.
+    pub fn cycle_phasors(&self, samples: &[f64]) -> Vec<Phasor> {
+        let n = self.per_cycle.max(1);
+        let turns: Vec<(f64, f64)> =
+            (0..n).map(|k| libm::sincos(TAU * k as f64 / n as f64)).collect();
+        let phasor = |cycle: &[f64]| {
+            let sum = |part: fn(&(f64, f64)) -> f64| -> f64 {
+                cycle.iter().zip(&turns).map(|(x, turn)| x * part(turn)).sum()
+            };
+            let scale = SQRT_2 / n as f64;
+            Phasor { re: scale * sum(|turn| turn.1), im: -scale * sum(|turn| turn.0) }
+        };
+        samples.chunks_exact(n).map(phasor).collect()
+    }
 }

@@ -4,5 +4,6 @@
 //! a *refusal* the reason why a payload is not accepted. Nothing here opens a socket, reads a
 //! clock, or panics on any input.
 
+pub mod commands;
 pub mod flexmeter;
 pub mod topics;

@@ -12,6 +12,9 @@ use std::fmt;
 
 use lastmeter_units::HardwareId;
 
+/// The one tenant of this version, that all devices of a scenario belong to.
+pub const TENANT: &str = "default";
+
 /// A topic that means something to the platform or to a device.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {

@@ -5,8 +5,8 @@ use lastmeter_params::{Entry, Field};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
+use crate::model::kind::DeviceKind;
 use crate::register::ade7953;
-use crate::registry::DeviceKind;
 
 static FIELDS: [Field; count(&[])] = of_model(
     &[],

@@ -17,9 +17,9 @@ use crate::front_end::wander::Wander;
 use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
 use crate::gaussian::Gaussian;
 use crate::meter::{Acquisition, InputTopic, Meter, MeterParts, PERIOD_MIN};
+use crate::model::kind::DeviceContext;
 use crate::reading::{BREAKER_GROUPS, Energy, SAMPLE_GROUPS, UNBALANCE_GROUP, identifiers};
 use crate::register::{FullScale, Registers, Row};
-use crate::registry::DeviceContext;
 use crate::sampled::Sampled;
 use crate::windows::ClosedForm;
 

@@ -7,8 +7,8 @@ use super::build::{Recipe, build, front_end as front_end_of};
 use super::fields::{count, of_model};
 use crate::front_end::Sampling;
 use crate::front_end::group::FrontEnd;
+use crate::model::kind::{DeviceContext, DeviceKind};
 use crate::register::plain;
-use crate::registry::{DeviceContext, DeviceKind};
 
 static FIELDS: [Field; count(&[])] = of_model(
     &[],

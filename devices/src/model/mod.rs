@@ -5,6 +5,7 @@ mod build;
 pub(crate) mod cvct_stm32f107;
 mod fields;
 pub(crate) mod ideal;
+pub(crate) mod kind;
 pub(crate) mod reference;
 pub(crate) mod stpm34_1ph;
 pub(crate) mod stpm34_3ph;

@@ -5,7 +5,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
-use crate::registry::DeviceKind;
+use crate::model::kind::DeviceKind;
 
 const fn stated(default: &'static str) -> [Field; 1] {
     [Field::default(

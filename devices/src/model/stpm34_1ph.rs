@@ -6,8 +6,8 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
+use crate::model::kind::DeviceKind;
 use crate::register::stpm3x;
-use crate::registry::DeviceKind;
 
 const OWN: &[Field] = &[
     Field::default(

@@ -9,8 +9,8 @@ use lastmeter_params::{Entry, Field};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
+use crate::model::kind::DeviceKind;
 use crate::register::stpm3x;
-use crate::registry::DeviceKind;
 
 static FIELDS: [Field; count(&[])] = of_model(&[], &[]);
 

@@ -5,8 +5,11 @@ use std::f64::consts::SQRT_2;
 use lastmeter_sim::ChannelSpectrum;
 use num_complex::Complex64;
 
-use super::ON_GRID;
 use crate::front_end::Channel;
+
+/// How far, in parts of a cycle per window, a frequency may be off a zero of the window's response
+/// to count as being on it.
+pub(super) const ON_GRID: f64 = 1e-7;
 
 /// Orders that make the total harmonic distortion.
 const ORDER_MAX: usize = 50;

@@ -20,6 +20,7 @@
 //! oscillate.
 
 mod converted;
+mod plan;
 mod spread;
 mod straddle;
 
@@ -30,7 +31,8 @@ use std::sync::Arc;
 use lastmeter_sim::{ChannelSpectrum, Spectrum, Streams};
 use num_complex::Complex64;
 
-use converted::{Components, Converted};
+use converted::{Converted, ON_GRID};
+use plan::{Oscillation, PhaseOscillation, PhasePlan, Plan, Sums, unit};
 use straddle::Part;
 
 use crate::front_end::{Calibration, Channel, ChannelError, Sampling};
@@ -48,62 +50,9 @@ const EDGE_STOP: f64 = 0.2;
 /// Oscillations smaller than this, relative to the channels they are made of, are left out.
 const NEGLIGIBLE: f64 = 1e-10;
 
-/// How far, in parts of a cycle per window, a frequency may be off a zero of the window's response
-/// to count as being on it.
-const ON_GRID: f64 = 1e-7;
-
 /// Spread of the frequency estimate over a window of n samples: `rate * noise/signal * this /
 /// n^1.5`, from the noise of the estimator's two sums under its Nuttall weights.
 const FREQUENCY_SPREAD: f64 = 0.92;
-
-/// Means over a window, or amplitudes of their oscillation.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums<T> {
-    u2: T,
-    i2: T,
-    ui: T,
-}
-
-/// The constant part of one phase.
-#[derive(Clone, Debug, Default)]
-struct PhasePlan {
-    means: Sums<f64>,
-    u_components: Components,
-    i_components: Components,
-    u1: Complex64,
-    i1: Complex64,
-    u_thd2: f64,
-    i_thd2: f64,
-    u_variance: f64,
-    i_variance: f64,
-}
-
-/// What oscillates at one frequency, of one phase. Means: `re(amplitude e^(i angle))`;
-/// fundamentals: `ahead e^(i angle) + behind e^(-i angle)`.
-#[derive(Clone, Copy, Debug, Default)]
-struct PhaseOscillation {
-    means: Sums<Complex64>,
-    u1: [Complex64; 2],
-    i1: [Complex64; 2],
-}
-
-#[derive(Clone, Debug, Default)]
-struct Oscillation {
-    frequency_hz: f64,
-    phases: [PhaseOscillation; PHASES_MAX],
-}
-
-/// All that depends on the spectrum but not on the window.
-#[derive(Clone, Debug)]
-struct Plan {
-    length_s: f64,
-    samples: f64,
-    frequency_hz: f64,
-    frequency_spread_hz: f64,
-    phases: Vec<PhasePlan>,
-    oscillations: Vec<Oscillation>,
-    is_beyond_range: bool,
-}
 
 /// Closed-form windows of one meter.
 #[derive(Debug)]
@@ -479,12 +428,6 @@ impl Planner<'_> {
         }
         constant
     }
-}
-
-/// `e^(i 2 pi cycles)`.
-fn unit(cycles: f64) -> Complex64 {
-    let (sin, cos) = libm::sincos(TAU * (cycles - cycles.floor()));
-    Complex64::new(cos, sin)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::f64::consts::SQRT_2;
 
 use num_complex::Complex64;
 
-use super::{PhasePlan, Plan, Sums};
+use super::plan::{PhasePlan, Plan, Sums};
 use crate::gaussian::Gaussian;
 use crate::window::MeasuredPhase;
 

@@ -10,8 +10,8 @@ use std::f64::consts::PI;
 use num_complex::Complex64;
 
 use super::converted::Components;
+use super::plan::{Plan, unit};
 use super::spread::Spread;
-use super::{Plan, unit};
 use crate::gaussian::Gaussian;
 use crate::window::MeasuredPhase;
 

@@ -7,13 +7,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use rmqtt::types::Id;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::queues::Account;
 use crate::gate::{Door, Seat, Socket};
 
 /// By which listener a connection came to the broker.
@@ -153,5 +152,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// What waits for one subscriber.
+#[derive(Debug, Default)]
+pub(super) struct Account(Mutex<Owed>);
+
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+    /// It has been cut; what it still holds is about to go.
+    pub(super) is_closed: bool,
+}
+
+impl Account {
+    pub(super) fn owed(&self) -> MutexGuard<'_, Owed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that wait; none if it has been cut.
+    pub(super) fn open_bytes(&self) -> usize {
+        let owed = self.owed();
+        if owed.is_closed { 0 } else { owed.bytes }
     }
 }

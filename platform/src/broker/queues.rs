@@ -12,7 +12,7 @@
 //! What is charged is a copy, for a message in the library is a slice of the buffer that its
 //! sender's packets were read into, and would keep all of that.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use rmqtt::types::{
 };
 
 use super::counters::{Running, count};
-use super::links::{Link, Links};
+use super::links::{Account, Link, Links};
 use crate::gate::Gate;
 
 /// What a message takes beside its texts and its payload, in the library's queues.
@@ -40,30 +40,6 @@ pub(crate) struct QueueLimits {
     pub(crate) bytes: usize,
     /// Bytes for all.
     pub(crate) all_bytes: usize,
-}
-
-/// What waits for one subscriber.
-#[derive(Debug, Default)]
-pub(super) struct Account(Mutex<Owed>);
-
-#[derive(Debug, Default)]
-struct Owed {
-    messages: usize,
-    bytes: usize,
-    /// It has been cut; what it still holds is about to go.
-    is_closed: bool,
-}
-
-impl Account {
-    fn owed(&self) -> MutexGuard<'_, Owed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Bytes that wait; none if it has been cut.
-    pub(super) fn open_bytes(&self) -> usize {
-        let owed = self.owed();
-        if owed.is_closed { 0 } else { owed.bytes }
-    }
 }
 
 /// Which bound was exceeded.

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
+use lastmeter_wire::commands::{self, ArgumentError};
 use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
 use lastmeter_wire::topics;
 use tokio::sync::oneshot;
 
-use super::registry::ArgumentError;
-use super::{CommandKind, InvocationId, InvocationState, NewInvocation, StoredInvocation};
+use super::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
 use crate::book::Book;
 use crate::clock::{Clock, Timer};
 use crate::config::TENANT;
@@ -113,11 +113,10 @@ impl Dispatcher {
         hardware_id: &HardwareId,
         asked: NewInvocation,
     ) -> Result<StoredInvocation, InvokeError> {
-        let Some(kind) = CommandKind::find(&asked.command) else {
-            let known: Vec<&str> = super::COMMANDS.iter().map(|kind| kind.name).collect();
+        let Some(kind) = commands::find(&asked.command) else {
             return Err(InvokeError::UnknownCommand {
                 name: crate::refusal::shortened(&asked.command, 80),
-                known: known.join(", "),
+                known: commands::names(),
             });
         };
         kind.arguments(&asked.parameters)?;
@@ -213,7 +212,7 @@ impl Dispatcher {
 /// The command as it goes to the device (Flexmeter deliverable, section 4.5.3).
 fn encode(invocation: &StoredInvocation) -> Result<Vec<u8>, InvokeError> {
     let asked = &invocation.asked;
-    let kind = CommandKind::find(&asked.command).ok_or_else(|| InvokeError::UnknownCommand {
+    let kind = commands::find(&asked.command).ok_or_else(|| InvokeError::UnknownCommand {
         name: asked.command.clone(),
         known: "no such command in this version".to_owned(),
     })?;

@@ -12,7 +12,6 @@
 //! | Expired      | nobody answered in time                            | `Sent`, else `Pending` |
 
 mod dispatcher;
-mod registry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +19,6 @@ use std::str::FromStr;
 
 pub(crate) use dispatcher::{Dispatcher, InvokeError, Outbound, Outstanding};
 use lastmeter_units::{HardwareId, SimTime};
-pub(crate) use registry::{COMMANDS, CommandKind};
 
 /// Names an invocation; written as 24 hexadecimal digits, as in the data format's example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

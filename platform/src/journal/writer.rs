@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::append::Appender;
 use super::record::Kind;
-use crate::folder::FolderLock;
+use crate::files::FolderLock;
 use crate::metrics::lock;
 use crate::pipeline::{Delivery, Job};
 use crate::sparse::Sparse;

@@ -304,3 +304,14 @@ pub(super) async fn with_state(api: &Api, device: DeviceRow) -> Answer<Assignmen
         state: state.into(),
     }))
 }
+
+/// `GET /sitewhere/api/devices/{hardwareId}/assignment`
+pub(super) async fn assignment(
+    State(api): State<Api>,
+    PathText(hardware_id): PathText,
+    pairs: Pairs,
+) -> Answer<AssignmentJson> {
+    pairs.finish()?;
+    let device = devices::find(&api, &hardware_id)?;
+    with_state(&api, device).await
+}

@@ -5,9 +5,8 @@ use axum::extract::State;
 use lastmeter_units::SimTime;
 use serde::Serialize;
 
-use super::assignments::AssignmentJson;
 use super::extract::{Pairs, PathText};
-use super::{Answer, Api, Problem, assignments};
+use super::{Answer, Api, Problem};
 use crate::config::TENANT;
 use crate::store::DeviceRow;
 
@@ -60,17 +59,6 @@ pub(super) async fn one(
 ) -> Answer<DeviceJson> {
     pairs.finish()?;
     Ok(Json(find(&api, &hardware_id)?.into()))
-}
-
-/// `GET /sitewhere/api/devices/{hardwareId}/assignment`
-pub(super) async fn assignment(
-    State(api): State<Api>,
-    PathText(hardware_id): PathText,
-    pairs: Pairs,
-) -> Answer<AssignmentJson> {
-    pairs.finish()?;
-    let device = find(&api, &hardware_id)?;
-    assignments::with_state(&api, device).await
 }
 
 pub(super) fn find(api: &Api, hardware_id: &str) -> Result<DeviceRow, Problem> {

@@ -17,6 +17,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod unread;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +30,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use problem::Problem;
-use serve::Visit;
 pub(crate) use serve::{Server, Settings};
 use tokio::sync::Semaphore;
+use visit::Visit;
 
 use crate::access;
 use crate::config::{Config, TENANT, Token};
@@ -75,7 +76,7 @@ pub(crate) fn router(
     let guarded = Router::new()
         .route("/sitewhere/api/devices", get(devices::list))
         .route("/sitewhere/api/devices/{hardware_id}", get(devices::one))
-        .route("/sitewhere/api/devices/{hardware_id}/assignment", get(devices::assignment))
+        .route("/sitewhere/api/devices/{hardware_id}/assignment", get(assignments::assignment))
         .route("/sitewhere/api/assignments/{token}", get(assignments::one))
         .route("/sitewhere/api/assignments/{token}/measurements", get(assignments::measurements))
         .route("/sitewhere/api/assignments/{token}/measurements/series", get(assignments::series))

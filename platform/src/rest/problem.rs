@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::commands::InvokeError;
-use crate::core::{AdvanceError, BarrierError};
+use crate::core::AdvanceError;
+use crate::error::BarrierError;
 use crate::store::StoreError;
 
 /// An answer that is not a success.

@@ -7,8 +7,8 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::header::{CONNECTION, RETRY_AFTER};
@@ -25,9 +25,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::problem::Problem;
 use super::unread::Impatient;
-use crate::gate::{
-    ANTEROOM, Acceptor, Answer, Door, DoorLimits, Gate, Seat, Seats, Socket, Turned,
-};
+use crate::gate::{ANTEROOM, Acceptor, Answer, Door, DoorLimits, Gate, Seats, Socket, Turned};
+use crate::rest::Visit;
+use crate::rest::visit::Place;
 
 /// How long a connection keeps its seat, whoever comes, before it has shown its token. A client
 /// sends its request with the end of the handshake.
@@ -60,73 +60,6 @@ impl Stopping {
     pub(super) async fn wait(&mut self) {
         // An error means that the server is gone, which is a stop too.
         let _ = self.0.wait_for(|stop| *stop).await;
-    }
-}
-
-/// One connection, for those who answer its requests.
-#[derive(Clone)]
-pub(super) struct Visit(Arc<Visitor>);
-
-struct Visitor {
-    from: IpAddr,
-    has_spoken: AtomicBool,
-    has_asked: AtomicBool,
-    socket: Socket,
-    /// The last to go, after its descriptor.
-    place: Mutex<Place>,
-}
-
-/// Where a connection is.
-enum Place {
-    Seat(Seat),
-    /// In the anteroom, and why.
-    Anteroom(Turned, #[expect(dead_code, reason = "it is taken until it is dropped")] Seat),
-}
-
-impl Visit {
-    /// Where it comes from.
-    pub(super) fn from(&self) -> IpAddr {
-        self.0.from
-    }
-
-    /// It has shown the token.
-    pub(super) fn is_known(&self) {
-        // Nobody stays in the anteroom.
-        if let Place::Seat(seat) = &*self.place() {
-            seat.is_known();
-        }
-    }
-
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Why it is in the anteroom, if it is.
-    fn no_seat(&self) -> Option<Turned> {
-        match *self.place() {
-            Place::Seat(_) => None,
-            Place::Anteroom(reason, _) => Some(reason),
-        }
-    }
-
-    /// Something of it was read.
-    pub(super) fn has_spoken(&self) {
-        self.0.has_spoken.store(true, Ordering::Relaxed);
-    }
-
-    /// Waits, and keeps the connection's seat taken for as long even if its client goes away: who
-    /// guesses secrets gains nothing by not waiting for the answers.
-    pub(super) async fn wait(&self, wait: Duration) {
-        if wait.is_zero() {
-            return;
-        }
-        let visit = self.clone();
-        let waiting = tokio::spawn(async move {
-            // Out of time it goes on; cut off it ends.
-            let _ = tokio::time::timeout(wait, visit.0.socket.until_cut()).await;
-        });
-        // It cannot fail but with the server.
-        let _ = waiting.await;
     }
 }
 
@@ -298,32 +231,6 @@ impl Usher {
             self.gate.turn_away(Door::Rest, reason);
             Err(no_seat(reason))
         }
-    }
-}
-
-impl Visit {
-    fn new(from: IpAddr, socket: Socket, place: Place) -> Self {
-        let (has_spoken, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self(Arc::new(Visitor { from, has_spoken, has_asked, socket, place: Mutex::new(place) }))
-    }
-
-    /// The connection has ended; says so where nobody ever got an answer over it.
-    fn ended(&self, ended: &Result<(), hyper::Error>, gate: &Gate) {
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a REST connection ended early");
-        }
-        let visitor = &self.0;
-        // Who was crowded out is counted as that.
-        if visitor.has_asked.load(Ordering::Relaxed) || visitor.socket.is_cut() {
-            return;
-        }
-        let is_late = ended.as_ref().is_err_and(hyper::Error::is_timeout);
-        let reason = match (is_late, visitor.has_spoken.load(Ordering::Relaxed)) {
-            (true, false) => Turned::Silent,
-            (true, true) => Turned::Slow,
-            (false, _) => Turned::GaveUp,
-        };
-        gate.turn_away(Door::Rest, reason);
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::serve::Visit;
+use super::visit::Visit;
 use crate::gate::Socket;
 
 /// What has to be taken within the limit, bytes.

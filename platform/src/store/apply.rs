@@ -12,10 +12,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Transaction};
 
 use super::invocations::{self, InvocationRow};
-use super::lanes::Around;
-use super::read::{STATE, STATE_COLUMNS};
-use super::schema::{self, Opened};
+use super::read::{Around, STATE, STATE_COLUMNS};
+use super::schema::Opened;
 use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
+use super::tables::write_standing;
 use super::{DeviceRow, Standing, StoreError, StoreResult, content, tally};
 use crate::book::{Number, device_row};
 use crate::clock::Clock;
@@ -165,7 +165,7 @@ impl Context<'_> {
         }
         tally::add(self.transaction, &batch.tallies, |damage| self.around.report(&damage))?;
         self.update_states(batch)?;
-        schema::write_standing(self.transaction, &batch.outcome.standing)
+        write_standing(self.transaction, &batch.outcome.standing)
     }
 
     fn deliver(&self, delivery: &Delivery, batch: &mut Batch) -> rusqlite::Result<()> {

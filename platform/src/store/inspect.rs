@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use lastmeter_units::SimTime;
 
-use super::lanes::Around;
 use super::progress::Progress;
+use super::read::Around;
 use super::read::{Range, Reader};
 use super::seal::{Damage, ReadError, ReadResult};
 use super::walk::Walk;

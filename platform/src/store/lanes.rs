@@ -15,10 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::read::Reader;
 use super::seal::{Damage, ReadError, ReadResult, is_corrupt};
-use super::{Quantities, StoreError, StoreResult, schema};
-use crate::book::Book;
-use crate::losses::{LossKind, Losses};
-use crate::metrics::{Metrics, lock};
+use super::{StoreError, StoreResult, schema};
+use crate::metrics::lock;
+use crate::store::read::Around;
 
 /// Queries at a time; more wait for their turn.
 const CONNECTIONS: usize = 4;
@@ -34,32 +33,6 @@ pub(crate) enum Slice<T> {
     Done(T),
     /// There is more to read.
     More,
-}
-
-/// What queries need beside the file.
-#[derive(Clone)]
-pub(crate) struct Around {
-    /// The store's numbers of quantities.
-    pub(crate) quantities: Arc<Quantities>,
-    /// The devices.
-    pub(crate) book: Arc<Book>,
-    /// Where damage is reported.
-    pub(crate) losses: Arc<Losses>,
-    /// Where it is counted.
-    pub(crate) metrics: Arc<Metrics>,
-}
-
-impl Around {
-    /// Counts and reports damage that was found while something was read.
-    pub(super) fn report(&self, damage: &Damage) {
-        self.metrics.damaged_reads.fetch_add(1, Ordering::Relaxed);
-        let place = format!("{} {}", damage.part, damage.key);
-        let detail = format!(
-            "{}; it is answered with an error, never with its value; restore the store from a copy",
-            damage.found
-        );
-        self.losses.note(LossKind::DamagedStore, &place, &detail);
-    }
 }
 
 /// The readers of a store.

@@ -9,9 +9,10 @@ use lastmeter_units::{HardwareId, SimTime};
 use rusqlite::Connection;
 
 use super::invocations::InvocationRow;
-use super::lanes::Around;
-use super::schema::{Opened, unreadable};
+use super::read::Around;
+use super::schema::Opened;
 use super::seal::{Damage, ReadResult, check_row};
+use super::tables::unreadable;
 use super::{DeviceRow, StoreResult, invocations};
 use crate::book::device_row;
 use crate::commands::InvocationId;

@@ -8,9 +8,9 @@ use std::path::Path;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::schema::{NEW_TABLES, damaged, mark_current, write_standing};
 use super::seal::seal;
 use super::standing::Standing;
+use super::tables::{NEW_TABLES, damaged, mark_current, write_standing};
 use super::{StoreError, StoreResult, content, tally};
 
 /// What format 1 had and this one has not, and columns that are new.

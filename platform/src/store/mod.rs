@@ -24,6 +24,7 @@ mod rows;
 mod schema;
 mod seal;
 mod standing;
+mod tables;
 mod tally;
 mod thread;
 mod walk;
@@ -34,12 +35,12 @@ use std::sync::Arc;
 
 pub(crate) use apply::Writer;
 pub(crate) use inspect::Inspection;
-pub(crate) use lanes::{Around, Readers};
+pub(crate) use lanes::Readers;
 use lastmeter_units::{MEASUREMENTS, Measurement, MeasurementId};
 pub(crate) use load::load;
 pub(crate) use messages::{conflict, says_the_same};
 pub(crate) use progress::Progress;
-pub(crate) use read::{Page, Range, Reader, Rows};
+pub(crate) use read::{Around, Page, Range, Reader, Rows};
 pub(crate) use rows::{
     AlertRow, DeviceRow, DeviceState, ReadingRow, RefusalRow, SeriesPoint, StateValue,
 };

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use lastmeter_units::{HardwareId, MeasurementId, SimTime};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::lanes::Around;
 use super::seal::{Damage, ReadResult, check_row};
 use super::{
-    AlertRow, DeviceState, ReadingRow, RefusalRow, StateValue, content, invocations, rows,
+    AlertRow, DeviceState, Quantities, ReadingRow, RefusalRow, StateValue, content, invocations,
+    rows,
 };
 use crate::book::{Book, Number};
 use crate::commands::{InvocationId, StoredInvocation};
+use crate::losses::{LossKind, Losses};
+use crate::metrics::Metrics;
 
 /// Content of rows in one answer at most, bytes; a page ends where it is reached.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -467,4 +470,30 @@ fn reading(names: Names<'_>, row: &Row<'_>) -> ReadResult<ReadingRow> {
         values: values.collect::<Result<_, _>>()?,
         extra: row.get(10)?,
     })
+}
+
+/// What queries need beside the file.
+#[derive(Clone)]
+pub(crate) struct Around {
+    /// The store's numbers of quantities.
+    pub(crate) quantities: Arc<Quantities>,
+    /// The devices.
+    pub(crate) book: Arc<Book>,
+    /// Where damage is reported.
+    pub(crate) losses: Arc<Losses>,
+    /// Where it is counted.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Around {
+    /// Counts and reports damage that was found while something was read.
+    pub(super) fn report(&self, damage: &Damage) {
+        self.metrics.damaged_reads.fetch_add(1, Ordering::Relaxed);
+        let place = format!("{} {}", damage.part, damage.key);
+        let detail = format!(
+            "{}; it is answered with an error, never with its value; restore the store from a copy",
+            damage.found
+        );
+        self.losses.note(LossKind::DamagedStore, &place, &detail);
+    }
 }

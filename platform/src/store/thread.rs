@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::Progress;
 use super::apply::{Outcome, Writer};
-use crate::files::Identity;
-use crate::folder::FolderLock;
+use crate::files::{FolderLock, Identity};
 use crate::journal::Head;
 use crate::metrics::{Metrics, lock};
 use crate::pipeline::Job;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Dimension, Entry, Field, Kind};
 use lastmeter_units::{SimDuration, SimTime};
 
-use super::{Check, CheckContext, CheckKind, finish};
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use crate::latency::HoldUps;
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_params::Pattern;
@@ -47,6 +47,8 @@ pub(super) const KIND: CheckKind = CheckKind {
         let device = Pattern::new(values.text("device"));
         Some(Box::new(CommandAck::new(context, device, values.duration("within"))))
     },
+    tables: &[RecordTable::Events],
+    ..CheckKind::PLAIN
 };
 
 struct CommandAck {
@@ -121,6 +123,10 @@ impl Given {
 }
 
 impl Check for CommandAck {
+    fn accounts_for_commands(&self) -> Option<&Pattern> {
+        Some(&self.device)
+    }
+
     fn event(&mut self, line: u64, event: &Event) {
         let (Some(id), Some(device)) = (event.number("id"), event.text("device")) else { return };
         if !self.device.matches(device) {

@@ -2,9 +2,11 @@
 
 use lastmeter_params::{Entry, Field};
 
+use super::demand::Demand;
+use super::kind::{Check, CheckContext, CheckKind, RecordTable};
 use super::rows::{self, Gather};
+use super::selection::Selection;
 use super::share::{self, Words};
-use super::{Check, CheckContext, CheckKind, Demand};
 use crate::latency::{Claim, EXACT_MAX, Limit, Population, Validity, told};
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
@@ -37,6 +39,8 @@ pub(super) const KIND: CheckKind = CheckKind {
         let claim = rows::shares(values, None)?;
         Some(Box::new(Jitter { context, limit_ns, claim, gather }))
     },
+    tables: &[RecordTable::Observations, RecordTable::Events, RecordTable::Latency],
+    ..CheckKind::PLAIN
 };
 
 struct Jitter {
@@ -47,6 +51,10 @@ struct Jitter {
 }
 
 impl Check for Jitter {
+    fn messages(&self) -> Option<&Selection> {
+        Some(&self.gather.selection)
+    }
+
     fn demand(&self) -> Option<Demand> {
         Some(self.gather.demand(Some(self.claim)))
     }

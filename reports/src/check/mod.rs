@@ -1,8 +1,8 @@
 //! The checks: what may stand in a `[[check]]` table, and how the record is judged by it.
 //!
 //! A check is fed the record in its order and keeps a bounded summary of it; it may be asked for
-//! its verdict at any time, so progress can be shown while a run goes on. One file per check, one
-//! line in [`CHECKS`].
+//! its verdict at any time, so progress can be shown while a run goes on. One file or folder per
+//! check, one line in [`CHECKS`].
 
 pub mod accuracy;
 pub(crate) mod calibration;
@@ -11,46 +11,22 @@ pub mod delivery;
 mod demand;
 mod energy_balance;
 mod jitter;
+pub(crate) mod kind;
 mod latency;
 mod no_loss;
-pub(crate) mod published;
-pub(crate) mod published_table;
+mod published;
+mod published_table;
+pub(crate) mod read;
 mod recovery;
 mod refused;
-pub(crate) mod rows;
-mod select;
+mod rows;
+pub(crate) mod select;
+pub(crate) mod selection;
 mod share;
-pub(crate) mod suite;
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use lastmeter_params::Pattern;
-use lastmeter_params::{Diagnostics, Entry, Field, Kind, Values};
-
-use crate::latency::Validity;
-use crate::verdict::{Because, Reason, Verdict};
-use lastmeter_plans::standard::Plan;
-use lastmeter_record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunState};
+mod suite;
 
 pub use demand::Demand;
-pub use published_table::each_row_has_its_check;
-pub(crate) use select::ByDevice;
-
-/// The keys every `[[check]]` table has, besides those of its kind.
-pub static CHECK_FIELDS: &[Field] = &[
-    Field::required("name", Kind::Name, "what verdicts and reports call it"),
-    Field::required("kind", Kind::Name, "which check"),
-    Field::default("covers", Kind::List(&Kind::Text), "[]", "ids of the requirements it covers"),
-];
-
-/// One kind of check.
-pub struct CheckKind {
-    /// Its word in a scenario, its keys, its help.
-    pub entry: Entry,
-    /// Makes the check from its table. `None` if the table makes no sense; `diagnostics` has why.
-    pub build: fn(&Values, CheckContext, &mut Diagnostics) -> Option<Box<dyn Check>>,
-}
+pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, Needs, RecordTable};
 
 /// Every kind of check.
 pub static CHECKS: &[CheckKind] = &[
@@ -68,124 +44,17 @@ pub static CHECKS: &[CheckKind] = &[
     energy_balance::KIND,
 ];
 
-/// What a check is told about itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CheckContext {
-    /// Its name in the scenario.
-    pub name: String,
-    /// The scenario's name.
-    pub scenario: String,
-    /// Ids of the requirements it covers.
-    pub covers: Vec<String>,
-    /// The texts of the files that the check's table names, by the names as written there.
-    pub files: BTreeMap<String, String>,
-    /// The plan of the scenario's `[suite]`, if it has one.
-    pub plan: Option<Arc<Plan>>,
-    /// The plan of the scenario's `[calibration]`, if it has one.
-    pub calibration: Option<Arc<lastmeter_plans::calibration::Plan>>,
-}
-
-impl CheckContext {
-    /// A verdict of this check about nothing yet.
-    pub fn verdict(&self, reason: Reason, unit: &str, why: impl Into<String>) -> Verdict {
-        Verdict {
-            check: self.name.clone(),
-            scenario: self.scenario.clone(),
-            status: reason.status(),
-            reason,
-            measured: None,
-            limit: None,
-            limit_low: None,
-            unit: unit.to_owned(),
-            n: 0,
-            bound: None,
-            at: None,
-            covers: self.covers.clone(),
-            why: why.into(),
-            told: None,
-            qualification: None,
-        }
-    }
-}
-
-/// A check at work.
-pub trait Check: Send {
-    /// What it needs of the bench if it is about latency; `None` if it is not.
-    fn demand(&self) -> Option<Demand> {
-        None
-    }
-
-    /// The devices whose missing, altered and unexpected readings it judges, each of them; `None`
-    /// if it leaves that to others.
-    fn accounts_for(&self) -> Option<&Pattern> {
-        None
-    }
-
-    /// Why it could say nothing of a run on a machine with this floor; `None` if it could.
-    fn is_not_measurable(&self, _validity: &Validity) -> Option<Because> {
-        None
-    }
-
-    /// Is told about the run before the record is fed to it.
-    fn begin(&mut self, _facts: &RunFacts) {}
-
-    /// Takes the next value of the record.
-    fn observation(&mut self, _observation: &Observation<'_>) {}
-
-    /// Takes the next event of the record, with its line in `events.jsonl`, from 1.
-    fn event(&mut self, _line: u64, _event: &Event) {}
-
-    /// Takes the next step of the plant's network: after all values and events, before latency, or,
-    /// while the run goes on, before them all.
-    fn grid(&mut self, _row: &GridRow) {}
-
-    /// Takes the next latency row of the record, after all values and events.
-    fn latency(&mut self, _row: &LatencyRow<'_>) {}
-
-    /// What it says of the record so far, given how far the run got. What was never seen because
-    /// the run ended early is inconclusive, not a failure; what was seen and is wrong fails.
-    fn verdict(&self, facts: &RunFacts) -> Verdict;
-}
-
-/// Holds a verdict to the rules that bind every check: a run that did not get to its end passes
-/// nothing, and a figure that is no number is not written as one.
-pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
-    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
-    verdict.measured = finite(verdict.measured);
-    verdict.limit = finite(verdict.limit);
-    verdict.limit_low = finite(verdict.limit_low);
-    verdict.bound = finite(verdict.bound);
-    let Some((reason, what)) = unfinished(facts) else { return verdict };
-    if verdict.status <= reason.status() {
-        verdict.set_reason(reason);
-        verdict.why = format!("{what}; until then {}", verdict.why);
-    }
-    verdict
-}
-
-/// What a run that did not run to its end comes to at best, and why; `None` of one that did.
-pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Reason, String)> {
-    let (reason, what) = match facts.state {
-        RunState::Finished => return None,
-        RunState::Interrupted => (Reason::Unfinished, "the run was interrupted"),
-        RunState::Stopped => (Reason::Unfinished, "the run was stopped"),
-        RunState::Running => (Reason::Unfinished, "the run never finished its record"),
-        RunState::Error => (Reason::BenchBroke, "the bench broke"),
-        RunState::Skipped => (Reason::RunSkipped, "the run was skipped"),
-    };
-    let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    Some((reason, format!("{what}{cause}")))
-}
-
 #[cfg(test)]
 pub(crate) mod testing {
     //! What the tests of the checks have in common.
 
-    use lastmeter_params::read_text;
+    use std::collections::BTreeMap;
+
+    use lastmeter_params::{Diagnostics, read_text};
     use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
     use super::*;
-    use lastmeter_record::TimeMode;
+    use lastmeter_record::{Observation, RunFacts, RunState, TimeMode};
 
     pub(crate) const START: SimTime = SimTime(1_800_000_000_000_000_000);
 
@@ -255,9 +124,11 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use super::kind::finish;
     use super::testing::facts;
     use super::*;
-    use lastmeter_record::Status;
+    use crate::verdict::Reason;
+    use lastmeter_record::{RunState, Status};
 
     #[test]
     fn each_kind_is_named_once_and_documented() {

@@ -5,8 +5,8 @@ use std::borrow::Borrow;
 use lastmeter_params::{Entry, Field, Kind};
 
 use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_params::Pattern;
 use lastmeter_record::{Event, Observation, RunFacts};
@@ -35,6 +35,8 @@ pub(super) const KIND: CheckKind = CheckKind {
         let devices = ByDevice::new(Pattern::new(values.text("device")));
         Some(Box::new(NoLoss { context, devices, strays: 0, first_strays: Vec::new() }))
     },
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    ..CheckKind::PLAIN
 };
 
 struct NoLoss {

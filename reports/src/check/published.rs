@@ -2,9 +2,11 @@
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values};
 
+use super::demand::Demand;
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::rows::{self, Gather};
+use super::selection::Selection;
 use super::share::{about_population, rounded};
-use super::{Check, CheckContext, CheckKind, Demand, finish};
 use crate::latency::{Distribution, Limit, MovedBy, Population, Validity, told};
 use crate::verdict::{Because, Reason, Told, Verdict};
 use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
@@ -55,6 +57,8 @@ pub(super) const KIND: CheckKind = CheckKind {
         let source = values.text("source").to_owned();
         Some(Box::new(Published { context, figure, source, gather }))
     },
+    tables: &[RecordTable::Observations, RecordTable::Events, RecordTable::Latency],
+    ..CheckKind::PLAIN
 };
 
 const DIMENSIONS: &[Dimension] = &[Dimension::Time, Dimension::Ratio];
@@ -152,14 +156,18 @@ impl Figure {
     }
 }
 
-struct Published {
+pub(super) struct Published {
     context: CheckContext,
-    figure: Figure,
-    source: String,
+    pub(super) figure: Figure,
+    pub(super) source: String,
     gather: Gather,
 }
 
 impl Check for Published {
+    fn messages(&self) -> Option<&Selection> {
+        Some(&self.gather.selection)
+    }
+
     fn demand(&self) -> Option<Demand> {
         let messages_min = MESSAGES_MIN;
         Some(Demand { messages_min, in_virtual_time: true, ..self.gather.demand(None) })

@@ -16,9 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use lastmeter_params::{Code, Entry, Field};
 use lastmeter_units::SimTime;
 
-use super::rows::{self, Selection};
+use super::demand::Demand;
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
+use super::rows;
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, Demand, finish};
+use super::selection::Selection;
 use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, told};
 use crate::verdict::{At, Because, Reason, Told, Verdict};
 use lastmeter_record::{Event, LatencyRow, Point, RunFacts, kind};
@@ -76,6 +78,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             kept: 0,
         }))
     },
+    tables: &[RecordTable::Events, RecordTable::Latency],
+    ..CheckKind::PLAIN
 };
 
 struct Recovery {
@@ -162,6 +166,10 @@ struct After {
 }
 
 impl Check for Recovery {
+    fn messages(&self) -> Option<&Selection> {
+        Some(&self.selection)
+    }
+
     fn demand(&self) -> Option<Demand> {
         Some(Demand { needs_breakage: true, ..self.selection.demand() })
     }

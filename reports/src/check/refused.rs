@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
 
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
-use super::{Check, CheckContext, CheckKind, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_params::Pattern;
 use lastmeter_record::{Event, Observation, RunFacts, kind};
@@ -36,6 +36,8 @@ pub(super) const KIND: CheckKind = CheckKind {
             readings: ByDevice::new(Pattern::new("*")),
         }))
     },
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    ..CheckKind::PLAIN
 };
 
 const EXPECT: &[Field] = &[

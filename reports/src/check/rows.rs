@@ -1,23 +1,21 @@
-//! Which latency rows a check is about, and the populations they make.
+//! The common keys of checks of delays, and the populations that their rows make.
 //!
-//! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER` or `command`. A check
-//! names a span and, where that is not enough, the observer; the path follows. A check that finds
-//! no row of its path passes nothing.
+//! A check that finds no row of its path passes nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
+use lastmeter_params::{Diagnostics, Dimension, Field, Kind, Values};
 
+use super::demand::Demand;
+use super::kind::CheckContext;
 use super::select::ByDevice;
-use super::{CheckContext, Demand};
+use super::selection::Selection;
 use crate::latency::{
-    Claim, DEFAULT_STALL_NS, HoldUps, Limit, Missing, Named, Owed, Population, Span, Validity,
-    Window, needed_sample_size,
+    Claim, HoldUps, Limit, Missing, Named, Owed, Population, Validity, Window, needed_sample_size,
 };
 use crate::verdict::{At, Because, Reason, Verdict};
-use lastmeter_params::Pattern;
-use lastmeter_record::{Event, LatencyRow, Observation, Point, RunFacts};
+use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
 
 /// The key of the span.
 pub(super) const PATH: Field = Field::required(
@@ -86,109 +84,10 @@ pub(crate) fn shares(values: &Values, of_table: Option<f64>) -> Option<Claim> {
     Some(Claim { coverage, stall_ns: time_ns(values, "stall")? })
 }
 
-/// The longest stall that some checks declare, in ns.
-pub(crate) fn longest_stall_ns<'a>(checks: impl Iterator<Item = &'a Values>) -> i64 {
-    checks.filter_map(|values| time_ns(values, "stall")).max().unwrap_or(DEFAULT_STALL_NS)
-}
-
-/// Whose rows a check is about.
-#[derive(Clone, Debug)]
-pub(crate) struct Selection {
-    pub(crate) span: Span,
-    pub(super) device: Pattern,
-    observer: Option<String>,
-    /// The path of the rows; `None` if it depends on which observers there are.
-    path: Option<String>,
-}
-
-impl Selection {
-    /// Reads the common keys.
-    pub(crate) fn read(values: &Values, out: &mut Diagnostics) -> Option<Self> {
-        let span = match Span::read(values.text("path")) {
-            Ok(span) => span,
-            Err(why) => {
-                let label = "no span of measuring points";
-                out.report(Code::CANNOT_MEASURE, values.span_of("path"), why, label);
-                return None;
-            }
-        };
-        let of_command = match values.text_opt("messages") {
-            Some(word) => word == "command",
-            None => span.to == Point::Obeyed || span.from == Point::Obeyed,
-        };
-        let observer = values.text_opt("observer").map(str::to_owned);
-        if of_command && observer.is_some() {
-            let (message, label) = ("an observer receives readings", "commands go to devices");
-            out.report(Code::DOES_NOT_FIT, values.span_of("observer"), message, label);
-            return None;
-        }
-        let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
-        let path = match &observer {
-            Some(observer) => Some(format!("reading>{observer}")),
-            None if of_command => Some("command".to_owned()),
-            None if [span.from, span.to].iter().any(|point| at_observer.contains(point)) => None,
-            None => Some("reading".to_owned()),
-        };
-        let device = Pattern::new(values.text("device"));
-        Some(Self { span, device, observer, path })
-    }
-
-    /// What the common keys demand of the bench; each check adds its own.
-    pub(super) fn demand(&self) -> Demand {
-        Demand {
-            span: self.span,
-            of_commands: self.path.as_deref() == Some("command"),
-            messages_min: 1,
-            claim: None,
-            warm_up_ns: Some(0),
-            in_virtual_time: false,
-            needs_breakage: false,
-        }
-    }
-
-    /// Whether rows of this path may be among them.
-    pub(crate) fn takes(&self, path: &str) -> bool {
-        match &self.path {
-            Some(own) => own == path,
-            None => path == "reading" || path.starts_with("reading>"),
-        }
-    }
-
-    /// Which of the paths that there are rows of is judged: the named one, else that of the one
-    /// observer there is, else the readings' own. Of several observers one has to be named.
-    pub(super) fn judged_path<'a>(
-        &'a self,
-        paths: impl Iterator<Item = &'a str>,
-    ) -> Result<&'a str, String> {
-        if let Some(path) = &self.path {
-            return Ok(path);
-        }
-        let observed: Vec<&str> = paths.filter(|path| path.contains('>')).collect();
-        match observed[..] {
-            [] => Ok("reading"),
-            [one] => Ok(one),
-            _ => {
-                let names = observed.iter().filter_map(|path| Some(path.split_once('>')?.1));
-                let names: Vec<&str> = names.collect();
-                Err(format!("several observers received them ({}): name one", names.join(", ")))
-            }
-        }
-    }
-
-    /// What is not there, for people.
-    pub(super) fn told(&self) -> String {
-        match &self.observer {
-            Some(observer) => format!("device {} at observer {observer}", self.device),
-            None => format!("device {}", self.device),
-        }
-    }
-}
-
 /// The populations of a check, by path.
 pub(super) struct Gather {
     pub(super) selection: Selection,
     limits: Vec<Limit>,
-    warm_up_ns: Option<i64>,
     window: Option<Window>,
     wanted: ByDevice<()>,
     by_path: BTreeMap<String, Population>,
@@ -203,7 +102,6 @@ impl Gather {
         let selection = Selection::read(values, out)?;
         Some(Self {
             limits: limits.to_vec(),
-            warm_up_ns: time_ns(values, "warm_up"),
             window: None,
             wanted: ByDevice::new(selection.device.clone()),
             by_path: BTreeMap::new(),
@@ -219,13 +117,13 @@ impl Gather {
         Demand {
             messages_min: claim.map_or(1, |claim| needed_sample_size(claim.coverage)),
             claim,
-            warm_up_ns: self.warm_up_ns,
+            warm_up_ns: self.selection.warm_up_ns,
             ..self.selection.demand()
         }
     }
 
     pub(super) fn begin(&mut self, facts: &RunFacts) {
-        self.window = Some(Window::of(facts, self.warm_up_ns));
+        self.window = Some(Window::of(facts, self.selection.warm_up_ns));
         self.hold_ups = Arc::new(facts.real_time.as_ref().map(HoldUps::of).unwrap_or_default());
         self.owed = Some(Owed::new(facts, self.selection.device.clone()));
     }

@@ -1,8 +1,8 @@
 //! What the checks on a share of late messages, `latency` and `jitter`, have in common: how a
 //! judgement becomes a verdict, and its words.
 
+use super::kind::{CheckContext, finish};
 use super::rows::{self, Gather};
-use super::{CheckContext, finish};
 use crate::latency::{Claim, Judgement, Limit, Missing, Population, Validity};
 use crate::verdict::{Because, Reason, Told, Verdict};
 use lastmeter_record::RunFacts;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use lastmeter_units::{MeasurementId, Phase, SimTime};
 
 use super::bins::{Bins, Moments};
-use crate::check::ByDevice;
-use crate::check::accuracy::{Limit, Spec};
+use crate::check::accuracy::spec::{Limit, Spec};
 use crate::check::delivery::Delivery;
+use crate::check::select::ByDevice;
 use crate::verdict::{At, Verdict};
 use lastmeter_params::Pattern;
 use lastmeter_record::{Event, Observation, RecordError, RunFacts, RunReader, kind};
@@ -100,7 +100,7 @@ impl Scale {
     }
 
     /// The scale of the check that judges a quantity of a device, or the SI unit.
-    fn of(specs: &[Spec], device: &str, quantity: MeasurementId) -> Self {
+    fn of(specs: &[&Spec], device: &str, quantity: MeasurementId) -> Self {
         let spec = specs
             .iter()
             .find(|spec| spec.device.matches(device) && spec.quantities.contains(&quantity));
@@ -162,7 +162,7 @@ pub(crate) fn family(id: MeasurementId) -> MeasurementId {
 
 impl Collected {
     /// Reads a record as far as it can be read, for a report that shows these checks and verdicts.
-    pub(crate) fn read(reader: &RunReader, specs: &[Spec], verdicts: &[Verdict]) -> Self {
+    pub(crate) fn read(reader: &RunReader, specs: &[&Spec], verdicts: &[Verdict]) -> Self {
         let mut collected = Self::empty(reader.facts(), verdicts);
         let read = collected.read_events(reader);
         let read = collected.read_rows(reader, specs).and(read);
@@ -178,7 +178,7 @@ impl Collected {
         Ok(())
     }
 
-    fn read_rows(&mut self, reader: &RunReader, specs: &[Spec]) -> Result<(), RecordError> {
+    fn read_rows(&mut self, reader: &RunReader, specs: &[&Spec]) -> Result<(), RecordError> {
         let mut rows = reader.observations()?;
         while let Some(row) = rows.next_row()? {
             self.row(&row, specs, reader.facts());
@@ -227,7 +227,7 @@ impl Collected {
         }
     }
 
-    fn row(&mut self, row: &Observation<'_>, specs: &[Spec], facts: &RunFacts) {
+    fn row(&mut self, row: &Observation<'_>, specs: &[&Spec], facts: &RunFacts) {
         self.rows_total += 1;
         if row.reported.is_none() {
             self.missing.push(row.event_time, 1.0);
@@ -257,7 +257,7 @@ impl Collected {
 impl DeviceRecord {
     /// Takes a value. Of a pair, the scale on which its error is told, and the error unless it is
     /// left out.
-    fn row(&mut self, row: &Observation<'_>, specs: &[Spec]) -> Option<(Scale, Option<f64>)> {
+    fn row(&mut self, row: &Observation<'_>, specs: &[&Spec]) -> Option<(Scale, Option<f64>)> {
         self.delivery.observation(row);
         let (reference, reported) = row.pair()?;
         let series = self.accuracy.entry(row.quantity).or_insert_with(|| Series {

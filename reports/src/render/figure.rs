@@ -102,19 +102,19 @@ fn quoted(text: &str) -> String {
 
 /// A picture with its keys.
 #[derive(Serialize)]
-pub(super) struct KeyedPicture {
-    pub(super) title: String,
-    pub(super) svg: String,
-    pub(super) caption: String,
-    pub(super) links: String,
-    pub(super) keys: Vec<Key>,
+pub(crate) struct KeyedPicture {
+    pub(crate) title: String,
+    pub(crate) svg: String,
+    pub(crate) caption: String,
+    pub(crate) links: String,
+    pub(crate) keys: Vec<Key>,
 }
 
 /// What a colour of a picture means.
 #[derive(Serialize)]
-pub(super) struct Key {
-    pub(super) colour: usize,
-    pub(super) name: String,
+pub(crate) struct Key {
+    pub(crate) colour: usize,
+    pub(crate) name: String,
 }
 
 #[cfg(test)]

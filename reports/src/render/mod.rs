@@ -4,49 +4,25 @@
 //! pictures, in bounded memory. The page needs no network and no other file; texts of the record
 //! (device names, refused payloads) are escaped wherever they stand.
 
-mod bins;
-mod calibration;
-mod collect;
+pub(crate) mod bins;
+pub(crate) mod collect;
 mod diagram;
-mod errors;
-mod figure;
-mod latency;
-mod network;
-mod page;
-mod pictures;
-mod plot;
+pub(crate) mod figure;
+pub(crate) mod page;
+pub(crate) mod pictures;
+pub(crate) mod plot;
 mod report;
-mod standard;
-mod svg;
-mod units;
+pub(crate) mod svg;
+pub(crate) mod template;
+mod under_test;
+pub(crate) mod units;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use plot::PlotError;
-
-use crate::evaluate::{EvaluateError, Evaluation, evaluate};
+use crate::error::RenderError;
+use crate::evaluate::{Evaluation, evaluate};
 use lastmeter_record::{RecordError, RunReader, file, write_whole};
-
-/// The style sheet of all pages.
-pub(crate) const STYLE: &str = include_str!("style.css");
-
-/// Why a report could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum RenderError {
-    /// The run could not be judged.
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
-    /// The record could not be read, or the report not be written.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A picture could not be drawn.
-    #[error(transparent)]
-    Plot(#[from] PlotError),
-    /// The page could not be put together.
-    #[error("failed to fill in a page: {0}")]
-    Page(#[from] minijinja::Error),
-}
 
 /// Judges a run by its folder and writes `report.html` and `figures/` into it. Gives the page's
 /// path. Nothing else in the folder changes.
@@ -82,16 +58,4 @@ pub fn render_evaluated(dir: &Path, evaluation: &Evaluation) -> Result<PathBuf, 
     let path = dir.join(file::REPORT);
     write_whole(&path, page.as_bytes())?;
     Ok(path)
-}
-
-/// Fills in a page. Names ending in `.html` are escaped by the template engine.
-pub(crate) fn fill(
-    name: &'static str,
-    template: &'static str,
-    content: &impl serde::Serialize,
-) -> Result<String, minijinja::Error> {
-    let mut environment = minijinja::Environment::new();
-    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    environment.add_template(name, template)?;
-    environment.get_template(name)?.render(minijinja::value::Serde(content))
 }

@@ -12,7 +12,7 @@ use super::diagram::{self, Bench, Lane, Mark};
 use super::figure::{Csv, Figure};
 use super::page;
 use super::plot::clock;
-use super::report::under_test;
+use super::under_test::under_test;
 use lastmeter_record::{Event, RunFacts, kind};
 use lastmeter_text::append;
 
@@ -20,25 +20,25 @@ use lastmeter_text::append;
 const NOTES_MAX: usize = 12;
 
 #[derive(Serialize)]
-pub(super) struct Picture {
+pub(crate) struct Picture {
     title: String,
     svg: String,
     caption: String,
     links: String,
-    pub(super) keys: Vec<Key>,
+    pub(crate) keys: Vec<Key>,
     /// What a phone has no room for inside the picture.
     notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Key {
-    pub(super) colour: usize,
-    pub(super) name: &'static str,
+pub(crate) struct Key {
+    pub(crate) colour: usize,
+    pub(crate) name: &'static str,
 }
 
 impl Picture {
     /// The picture of a figure, which is kept for its files.
-    pub(super) fn of(
+    pub(crate) fn of(
         figure: Figure,
         title: &str,
         caption: String,
@@ -57,7 +57,7 @@ impl Picture {
     }
 }
 
-pub(super) fn timeline(
+pub(crate) fn timeline(
     facts: &RunFacts,
     collected: &Collected,
     end_s: f64,
@@ -103,7 +103,7 @@ pub(super) fn timeline(
 
 /// Until when the first of these events lasts: as it says, or, of a kill, until its target is there
 /// again.
-pub(super) fn until(events: &[(u64, Event)]) -> Option<SimTime> {
+pub(crate) fn until(events: &[(u64, Event)]) -> Option<SimTime> {
     let (_, event) = events.first()?;
     if event.kind != kind::KILL {
         return event.text("until").and_then(|until| until.parse().ok());
@@ -115,7 +115,7 @@ pub(super) fn until(events: &[(u64, Event)]) -> Option<SimTime> {
 }
 
 /// A few words for a mark on the strip, where it has room for them.
-pub(super) fn label(event: &Event) -> String {
+pub(crate) fn label(event: &Event) -> String {
     let about = event.about().or_else(|| event.text("link")).or_else(|| event.text("target"));
     let (what, about) = match event.kind.as_str() {
         kind::INJECT => (event.text("inject").unwrap_or_default(), about),
@@ -159,7 +159,7 @@ fn spans(lane: Lane, bins: &Bins) -> Vec<Mark> {
     spans.into_iter().map(mark).collect()
 }
 
-pub(super) fn bench(facts: &RunFacts, document: &Table, figures: &mut Vec<Figure>) -> Picture {
+pub(crate) fn bench(facts: &RunFacts, document: &Table, figures: &mut Vec<Figure>) -> Picture {
     let mut sources: Vec<String> = tables(document, "source")
         .map(|table| format!("{} ({})", word(table, "name"), word(table, "kind")))
         .collect();

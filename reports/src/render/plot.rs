@@ -80,7 +80,7 @@ pub(crate) struct Chart {
 
 impl Chart {
     /// The largest absolute value of the curves.
-    pub(super) fn reach(&self) -> f64 {
+    pub(crate) fn reach(&self) -> f64 {
         let points = self.series.iter().flat_map(|series| &series.points);
         points
             .filter_map(|point| point.drawn(1.0, DRAWN_MAX))

@@ -1,26 +1,27 @@
 //! Puts the report together: facts, pictures and tables, handed to the template.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use lastmeter_params::{Diagnostics, SourceId, Table, parse_document};
 use lastmeter_units::SimTime;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::collect::Collected;
-use super::errors::{self, Accuracy};
 use super::figure::Figure;
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
 use super::pictures::{self, Picture};
-use super::{RenderError, STYLE, calibration, fill, latency, network, standard};
-use crate::check::accuracy::Spec;
+use super::template::{STYLE, fill};
+use super::under_test::{UnderTest, under_test};
+use crate::check::CHECKS;
+use crate::check::accuracy::Accuracy;
+use crate::check::kind::{ScenarioChecks, SectionInput};
 use crate::console::format_duration;
-use crate::evaluate::{Evaluation, check_tables, read_check};
+use crate::error::RenderError;
+use crate::evaluate::Evaluation;
 use lastmeter_record::Status;
 use lastmeter_record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file, hexadecimal};
-use lastmeter_text::{append, plural};
+use lastmeter_text::plural;
 
 const TEMPLATE: &str = include_str!("report.html");
 /// The most devices in the table of deliveries.
@@ -48,11 +49,8 @@ struct Page {
     timeline: Option<Picture>,
     trouble: Vec<Trouble>,
     bench: Picture,
-    accuracy: Accuracy,
-    standard: Option<String>,
-    calibration: Option<String>,
-    network: Option<String>,
-    latency: Option<String>,
+    /// Of the kinds of checks.
+    sections: Vec<String>,
     delivery: Delivery,
     refused: Vec<RefusedRow>,
     coverage: Vec<CoverageRow>,
@@ -66,13 +64,6 @@ struct Page {
 struct Banner {
     status: Status,
     text: String,
-}
-
-#[derive(Serialize)]
-pub(super) struct UnderTest {
-    pub(super) name: String,
-    pub(super) detail: String,
-    pub(super) evidence: &'static str,
 }
 
 #[derive(Serialize)]
@@ -93,14 +84,14 @@ struct Events {
 }
 
 /// The page and the figures on it.
-pub(super) fn page(
+pub(crate) fn page(
     reader: &RunReader,
     evaluation: &Evaluation,
 ) -> Result<(String, Vec<Figure>), RenderError> {
     let facts = &evaluation.facts;
     let scenario_toml = reader.scenario_toml()?;
-    let document = parse_document(&scenario_toml, SourceId::FILE, &mut Diagnostics::new());
-    let specs = specs(&document);
+    let scenario = ScenarioChecks::read(&facts.scenario, &scenario_toml, &facts.files)?;
+    let specs: Vec<_> = scenario.of::<Accuracy>().map(|check| &check.spec).collect();
     let collected = Collected::read(reader, &specs, &evaluation.verdicts);
     let mut figures = Vec::new();
     let end_s = shown_until(facts, &collected);
@@ -109,8 +100,9 @@ pub(super) fn page(
         total: collected.events_total,
         more: collected.events_total > collected.events.len() as u64,
     };
-    let (scenario, verdicts) = (&document, &evaluation.verdicts);
-    let latency = latency::section(reader, scenario, verdicts, &collected.events, &mut figures)?;
+    let (collected, verdicts) = (&collected, &evaluation.verdicts[..]);
+    let input = SectionInput { reader, scenario: &scenario, verdicts, collected, end_s };
+    let (sections, evidence) = sections(&input, &mut figures)?;
     let page = Page {
         style: STYLE,
         status: evaluation.status(),
@@ -118,29 +110,22 @@ pub(super) fn page(
         scenario: facts.scenario.clone(),
         counts: evaluation.counts().to_string(),
         exit_code: evaluation.exit_code().number(),
-        banners: banners(evaluation, &collected),
+        banners: banners(evaluation, collected),
         under_test: under_test(facts),
-        evidence: latency.as_ref().map(|_| match facts.time {
-            TimeMode::Real => "measured",
-            TimeMode::Virtual => "modelled",
-        }),
+        evidence,
         facts: facts_list(facts),
         overrides: overrides(facts),
         command: command(&facts.command_line),
-        checks: page::checks(&evaluation.verdicts),
-        timeline: pictures::timeline(facts, &collected, end_s, &mut figures),
-        trouble: page::trouble(&evaluation.verdicts, &collected),
-        bench: pictures::bench(facts, &document, &mut figures),
-        accuracy: errors::accuracy(&collected, end_s, &mut figures)?,
-        standard: standard::section(reader, &mut figures)?,
-        calibration: calibration::section(reader, &document, &mut figures)?,
-        network: network::section(reader, &document, verdicts, &mut figures)?,
-        latency,
-        delivery: delivery(&collected),
-        refused: page::refusals(&collected),
-        coverage: page::coverage(&evaluation.verdicts),
+        checks: page::checks(verdicts),
+        timeline: pictures::timeline(facts, collected, end_s, &mut figures),
+        trouble: page::trouble(verdicts, collected),
+        bench: pictures::bench(facts, &scenario.document, &mut figures),
+        sections,
+        delivery: delivery(collected),
+        refused: page::refusals(collected),
+        coverage: page::coverage(verdicts),
         events,
-        environment: environment(reader.dir(), evaluation, &collected)?,
+        environment: environment(reader.dir(), evaluation, collected)?,
         scenario_toml,
         footer: format!(
             "lastmeter {}. Times are UTC. Nothing here is a certification; the timing classes of \
@@ -165,15 +150,22 @@ fn delivery(collected: &Collected) -> Delivery {
     Delivery { rows, more, summary, open: bad > 0 || devices <= DELIVERY_OPEN_MAX }
 }
 
-/// What the accuracy checks of a scenario were asked to do.
-fn specs(document: &Table) -> Vec<Spec> {
-    let mut ignored = Diagnostics::new();
-    check_tables(document)
-        .into_iter()
-        .filter_map(|node| read_check(node, &mut ignored))
-        .filter(|(kind, _)| kind.entry.name == "accuracy")
-        .filter_map(|(_, values)| Spec::read(&values, &mut Diagnostics::new()))
-        .collect()
+/// The sections of all kinds of checks, each in its place; and what the run's latency is, if one
+/// of them shows it.
+fn sections(
+    input: &SectionInput<'_>,
+    figures: &mut Vec<Figure>,
+) -> Result<(Vec<String>, Option<&'static str>), RenderError> {
+    let mut kinds: Vec<_> = CHECKS.iter().filter_map(|kind| kind.section).collect();
+    kinds.sort_by_key(|section| section.place);
+    let (mut sections, mut evidence) = (Vec::new(), None);
+    for kind in kinds {
+        if let Some(section) = (kind.make)(input, figures)? {
+            sections.push(section.html);
+            evidence = evidence.or(section.evidence);
+        }
+    }
+    Ok((sections, evidence))
 }
 
 /// The end of all time axes, in seconds since the start.
@@ -229,45 +221,6 @@ fn banners(evaluation: &Evaluation, collected: &Collected) -> Vec<Banner> {
         add(Status::Error, format!("The record is not what the run wrote: {what}."));
     }
     banners
-}
-
-/// The devices that are judged; if none is marked, each of them may be.
-pub(super) fn under_test(facts: &RunFacts) -> Vec<UnderTest> {
-    let any = facts.devices.iter().any(|device| device.under_test);
-    let shown = facts.devices.iter().filter(|device| device.under_test || !any);
-    let mut groups: BTreeMap<(&str, &str, String), Vec<&str>> = BTreeMap::new();
-    for device in shown {
-        let mut detail = device.model.clone();
-        for (what, value) in [
-            ("fidelity", &device.fidelity),
-            ("serial", &device.serial),
-            ("firmware", &device.firmware),
-        ] {
-            if let Some(value) = value {
-                append(&mut detail, format_args!(", {what} {value}"));
-            }
-        }
-        groups
-            .entry((&device.model, device.evidence.word(), detail))
-            .or_default()
-            .push(&device.name);
-    }
-    groups
-        .into_iter()
-        .map(|((_, evidence, detail), names)| UnderTest {
-            name: names_of(&names),
-            detail,
-            evidence,
-        })
-        .collect()
-}
-
-/// `meter`, `a, b`, or `meter-01 … meter-10 (10)`.
-fn names_of(names: &[&str]) -> String {
-    match names {
-        [first, .., last] if names.len() > 3 => format!("{first} … {last} ({})", names.len()),
-        _ => names.join(", "),
-    }
 }
 
 fn facts_list(facts: &RunFacts) -> Vec<Fact> {
@@ -378,11 +331,5 @@ mod tests {
         let words = ["lastmeter", "run", "a b.toml", "--set", "x=\"1 %\"", "it's", ""];
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         assert_eq!(command(&words), r#"lastmeter run 'a b.toml' --set 'x="1 %"' 'it'\''s' ''"#);
-    }
-
-    #[test]
-    fn many_names_are_told_by_first_and_last() {
-        assert_eq!(names_of(&["a", "b"]), "a, b");
-        assert_eq!(names_of(&["a", "b", "c", "d"]), "a … d (4)");
     }
 }

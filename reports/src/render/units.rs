@@ -3,7 +3,7 @@
 
 use lastmeter_units::SiUnit;
 
-use crate::check::accuracy::Limit;
+use crate::check::accuracy::spec::Limit;
 
 /// From this on an energy is told in the hours that meters count in: 10 Wh in joules.
 const HOURS_FROM: f64 = 3.6e4;
@@ -11,15 +11,15 @@ const WATT_HOUR: f64 = 3.6e3;
 
 /// A unit with the factor that makes it of the SI unit, or of percent.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     factor: f64,
     /// Its symbol; empty for a bare number.
-    pub(super) symbol: String,
+    pub(crate) symbol: String,
 }
 
 impl Shown {
     /// The SI unit, or of a large energy the hours that meters count in.
-    pub(super) fn hours_or_plain(unit: SiUnit, reach: f64) -> Self {
+    pub(crate) fn hours_or_plain(unit: SiUnit, reach: f64) -> Self {
         let hours = match unit {
             SiUnit::Joule => "Wh",
             SiUnit::VarSecond => "varh",
@@ -36,7 +36,7 @@ impl Shown {
 
     /// The unit for figures up to `reach`, in an SI unit: with a prefix where it takes one, of an
     /// energy in hours where it is large.
-    pub(super) fn of(unit: SiUnit, reach: f64) -> Self {
+    pub(crate) fn of(unit: SiUnit, reach: f64) -> Self {
         const PREFIXES: [(f64, &str); 7] =
             [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
         let plain = Self::hours_or_plain(unit, reach);
@@ -54,7 +54,7 @@ impl Shown {
     }
 
     /// The unit of errors that are compared with a limit.
-    pub(super) fn of_errors(limit: Limit, reach: f64) -> Self {
+    pub(crate) fn of_errors(limit: Limit, reach: f64) -> Self {
         match limit {
             Limit::Percent(_) => Self { factor: 1.0, symbol: "%".to_owned() },
             Limit::Absolute(_, unit) => Self::of(unit, reach),
@@ -62,17 +62,17 @@ impl Shown {
     }
 
     /// A figure in this unit.
-    pub(super) fn figure(&self, value: f64) -> f64 {
+    pub(crate) fn figure(&self, value: f64) -> f64 {
         value / self.factor
     }
 
     /// `error in V`, or only `error` of what has no unit.
-    pub(super) fn label(&self, what: &str) -> String {
+    pub(crate) fn label(&self, what: &str) -> String {
         if self.symbol.is_empty() { what.to_owned() } else { format!("{what} in {}", self.symbol) }
     }
 
     /// A figure for people with its unit behind it.
-    pub(super) fn with_symbol(&self, value: f64) -> String {
+    pub(crate) fn with_symbol(&self, value: f64) -> String {
         let figure = lastmeter_text::number(self.figure(value));
         if self.symbol.is_empty() { figure } else { format!("{figure} {}", self.symbol) }
     }

@@ -5,7 +5,7 @@ use lastmeter_units::{MeasurementId, Quantity, SiUnit, SimTime};
 use super::point_error::{PointError, Trouble};
 use super::readings::{Gatherer, PointRecord};
 use super::uncertainty::{self, Budget, decide};
-use crate::check::unfinished;
+use crate::check::kind::unfinished;
 use crate::verdict::{Because, Reason};
 use lastmeter_plans::standard::{Evaluate, LimitFigure, Subject, Test};
 use lastmeter_plans::standard::{Plan, PlannedItem, PlannedTest, Skip};
@@ -81,6 +81,13 @@ impl TestResult {
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         })
     }
+}
+
+/// `0.012 % ± 0.0004 %`.
+pub fn with_uncertainty(item: &Item) -> String {
+    let Some(figures) = &item.figures else { return "-".to_owned() };
+    let unit = if figures.unit == "1" { "pulses" } else { figures.unit.as_str() };
+    format!("{} {unit}", lastmeter_text::with_uncertainty(figures.value, figures.budget.expanded()))
 }
 
 /// What the record says of a plan, for one class.

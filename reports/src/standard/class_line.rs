@@ -4,8 +4,7 @@ use super::assess::{Assessment, TestResult};
 use super::folder::Assessed;
 use lastmeter_plans::standard::IN_THIS_PLAN;
 
-use super::missing::{MISSING, Missing, named};
-use crate::check::suite::UNCONFIRMED;
+use super::missing::{MISSING, Missing, UNCONFIRMED, named};
 use lastmeter_plans::standard::Skip;
 use lastmeter_record::Status;
 use lastmeter_text::{append, plural};

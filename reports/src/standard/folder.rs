@@ -4,8 +4,7 @@ use std::path::Path;
 
 use lastmeter_params::{Diagnostics, SourceId, parse_document};
 
-use super::assess::{Assessment, Assessor, Item};
-use crate::check::suite::with_uncertainty;
+use super::assess::{Assessment, Assessor, Item, with_uncertainty};
 use lastmeter_plans::standard::Plan;
 use lastmeter_plans::standard::figure_told;
 use lastmeter_plans::standard::plan_of;
@@ -23,18 +22,17 @@ pub struct Assessed {
 impl Assessed {
     /// Reads a run folder; `None` if its scenario has no suite, or none that this version reads.
     pub fn read(dir: &Path) -> Result<Option<Self>, RecordError> {
-        Self::of(&RunReader::open(dir)?)
-    }
-
-    /// Like [`Self::read`], of an open folder. A record that cannot be read to its end, or that is
-    /// not what the run wrote, is in doubt as a whole.
-    pub(crate) fn of(reader: &RunReader) -> Result<Option<Self>, RecordError> {
+        let reader = RunReader::open(dir)?;
         let text = reader.scenario_toml()?;
         let document = parse_document(&text, SourceId::FILE, &mut Diagnostics::new());
-        let facts = reader.facts();
-        let Some(plan) = plan_of(&document, &facts.files, &mut Diagnostics::new()) else {
-            return Ok(None);
-        };
+        let plan = plan_of(&document, &reader.facts().files, &mut Diagnostics::new());
+        plan.map(|plan| Self::of(&reader, plan)).transpose()
+    }
+
+    /// Like [`Self::read`], of an open folder and its plan. A record that cannot be read to its
+    /// end, or that is not what the run wrote, is in doubt as a whole.
+    pub(crate) fn of(reader: &RunReader, plan: Plan) -> Result<Self, RecordError> {
+        let (facts, text) = (reader.facts(), reader.scenario_toml()?);
         let mut assessor = Assessor::new(plan, facts.start);
         let mut events = reader.open_events(true)?;
         for event in &mut events {
@@ -63,7 +61,7 @@ impl Assessed {
         }
         let plan = assessor.plan().clone();
         let classes = (0..plan.suite.classes.len()).map(|class| assessor.assessment(class, facts));
-        Ok(Some(Self { classes: classes.collect(), plan }))
+        Ok(Self { classes: classes.collect(), plan })
     }
 
     /// What is said of the claimed class.

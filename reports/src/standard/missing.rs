@@ -8,6 +8,9 @@ use serde::Serialize;
 use super::assess::Assessment;
 use lastmeter_plans::standard::Plan;
 
+/// What a pass by a limit from memory is worth.
+pub(crate) const UNCONFIRMED: &str = "limit unconfirmed";
+
 /// What a pass by a plan that lacks something of the standard is worth.
 pub(crate) const MISSING: &str = "clauses missing";
 

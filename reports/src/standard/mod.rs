@@ -25,12 +25,11 @@ mod judge_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use crate::check::suite::with_uncertainty;
-pub use assess::{Assessment, Assessor, Figures, Item, TestResult};
+pub use assess::{Assessment, Assessor, Figures, Item, TestResult, with_uncertainty};
 pub use class_line::ClassLine;
 pub use deviation::{Cell, Deviation, Deviations, Drawn};
 pub use folder::Assessed;
 pub use missing::Missing;
-pub(crate) use missing::{MISSING, named};
+pub(crate) use missing::{MISSING, UNCONFIRMED, named};
 pub use uncertainty::{Budget, coverage_factor};
 pub(crate) use uncertainty::{decide, deviation, of_value, scatter};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use lastmeter_devices::{DEVICES, DeviceKind, group_of};
+use lastmeter_devices::{DEVICES, group_of};
 use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostic, Values, nearest, quote};
 use lastmeter_plans::standard::{
@@ -12,7 +12,8 @@ use lastmeter_plans::standard::{
 };
 use lastmeter_text::plural;
 
-use super::AccuracyOptions;
+use super::meter::{Meter, Refused};
+use super::options::AccuracyOptions;
 use super::ratings::{Ratings, ratings};
 use crate::language::{LoadFailure, LoadOptions, Scenario, Texts, failure, read_file};
 
@@ -21,22 +22,6 @@ const REPORT_EVERY: &str = "500 ms";
 
 /// The same for flicker, of which there is a figure every ten minutes, and so many count.
 const REPORT_FLICKER: (&str, u32) = ("10 min", 3);
-
-/// A meter, ready to be put into a scenario.
-pub(super) struct Meter {
-    pub(super) name: String,
-    pub(super) kind: &'static DeviceKind,
-    /// Its table, if a scenario has one.
-    pub(super) values: Option<Arc<Values>>,
-    /// What that scenario says in its `[suite]`, and the texts it is in.
-    pub(super) claim: Option<(Values, Texts)>,
-}
-
-/// Why there is no scenario.
-pub(super) enum Refused {
-    Told(String),
-    Failure(LoadFailure),
-}
 
 /// The scenario, and what the meter is rated for in it.
 pub(super) fn assemble(options: &AccuracyOptions) -> Result<(Scenario, Ratings), Refused> {

@@ -12,8 +12,8 @@ use lastmeter_plans::standard::{Connection, Suite};
 use lastmeter_text::number;
 use serde_json::{Value, json};
 
-use super::AccuracyOptions;
-use super::assemble::{Meter, Refused};
+use super::meter::{Meter, Refused};
+use super::options::AccuracyOptions;
 use crate::language::{Texts, failure};
 
 /// Above the largest sine of the nominal range there has to be room for crests, where nobody says

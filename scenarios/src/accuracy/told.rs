@@ -11,7 +11,7 @@ use lastmeter_text::{number, plural};
 use lastmeter_units::MeasurementId;
 use serde_json::{Value, json};
 
-use super::AccuracyOptions;
+use super::options::AccuracyOptions;
 use super::ratings::Ratings;
 use crate::language::Scenario;
 

@@ -1,6 +1,6 @@
 //! When each echo was due and when it came: pure bookkeeping.
 
-use super::FloorOptions;
+use super::options::FloorOptions;
 
 /// The schedule of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::arrivals::{Arrivals, Plan, WARM_UP};
-use super::{FloorError, FloorOptions};
+use super::options::{FloorError, FloorOptions};
 
 /// Why there are no latencies.
 pub(super) enum EchoError {

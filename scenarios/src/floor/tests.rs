@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_platform::{ClockSource, Config, Platform, Running, Token};
 use proptest::prelude::*;
 

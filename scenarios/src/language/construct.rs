@@ -9,10 +9,11 @@ use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::Pattern;
 use lastmeter_params::{Code, Diagnostics, NodeValue, Values, measurement_help};
 use lastmeter_plans::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
-use lastmeter_reports::CheckContext;
-use lastmeter_reports::check::each_row_has_its_check;
+use lastmeter_reports::check::Needs;
+use lastmeter_reports::{CHECKS, CheckContext, CheckKind};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
+use lastmeter_wire::commands::{Effect, find};
 
 use super::draft::{Draft, Reported, Row};
 use super::files::Files;
@@ -296,10 +297,12 @@ impl Draft<'_> {
                 continue;
             }
             // Without its plan, which has a mistake then, nothing can be said of it.
-            let is_without = match kind.entry.name {
-                "suite" => self.single(&SUITE).is_some() && plans.suite.is_none(),
-                "calibration" => self.single(&CALIBRATION).is_some() && plans.calibration.is_none(),
-                _ => false,
+            let is_without = match kind.needs {
+                Needs::TestPlan => self.single(&SUITE).is_some() && plans.suite.is_none(),
+                Needs::Calibration => {
+                    self.single(&CALIBRATION).is_some() && plans.calibration.is_none()
+                }
+                Needs::Network | Needs::Nothing => false,
             };
             if is_without {
                 continue;
@@ -316,14 +319,16 @@ impl Draft<'_> {
             if out.len() > mistakes {
                 continue;
             }
-            check::limit_can_be_missed(row, kind.entry.name, out);
+            if kind.is_limit_of_report {
+                check::limit_can_be_missed(values, out);
+            }
             let mut tables: Vec<Option<usize>> = of
                 .iter()
                 .map(|&device| references.devices.get(device).map(|(_, table)| *table))
                 .collect();
             tables.dedup();
             report_what_is_not_measured(row, &tables, devices, out);
-            if kind.entry.name == "energy_balance" {
+            if kind.needs == Needs::Network {
                 grid::can_add_up(row, plans.grid.as_ref(), references, devices, out);
             }
             let demand = check.and_then(|check| check.demand());
@@ -331,25 +336,26 @@ impl Draft<'_> {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);
             }
         }
-        if let Some(plan) = plans.suite.as_deref().filter(|plan| !plan.suite.published.is_empty()) {
-            self.hold_published_rows(plan, out);
+        let Some((plan, suite)) = plans.suite.as_deref().zip(self.values(&SUITE)) else { return };
+        for kind in CHECKS {
+            if let (Some(rule), Some(tables)) = (kind.together, self.tables_of(kind)) {
+                rule(plan, &tables, suite.span_of("standard"), out);
+            }
         }
     }
 
-    /// Of each published row exactly one check says whether it is reproduced.
-    fn hold_published_rows(&self, plan: &Plan, out: &mut Diagnostics) {
+    /// The tables of all checks of a kind; `None` where one has a mistake, since nobody knows what
+    /// it would say.
+    fn tables_of(&self, kind: &CheckKind) -> Option<Vec<&Values>> {
         let mut tables = Vec::new();
         for row in self.rows(&CHECK) {
             match (row.kind, &row.values) {
-                (Some("published_table"), Some(values)) => tables.push(&**values),
-                // With a mistake nobody knows what it would say.
-                (None | Some("published_table"), _) => return,
-                _ => {}
+                (Some(own), _) if own != kind.entry.name => {}
+                (Some(_), Some(values)) => tables.push(&**values),
+                _ => return None,
             }
         }
-        if let Some(suite) = self.values(&SUITE) {
-            each_row_has_its_check(plan, &tables, suite.span_of("standard"), out);
-        }
+        Some(tables)
     }
 
     /// What is planned, for checks of latency; `None` if too much of it could not be read.
@@ -399,7 +405,8 @@ impl Draft<'_> {
                 let NodeValue::Table(command) = &row.table.get("command")?.value else {
                     return None;
                 };
-                (command.text("name")? == "setReportingPeriod").then_some(*device)?
+                let effect = find(command.text("name")?)?.effect;
+                matches!(effect, Effect::ReportsEvery(_)).then_some(*device)?
             })
             .collect();
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {

@@ -15,7 +15,7 @@ use super::draft::Row;
 use super::names::Names;
 use super::section::inject::Target;
 use super::section::link::Via;
-use crate::run::stagger;
+use crate::stagger::stagger;
 
 /// The bench as far as it is known, for what a check demands.
 pub(crate) struct Planned<'a> {

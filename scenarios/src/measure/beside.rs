@@ -12,7 +12,7 @@ use std::path::Path;
 use lastmeter_metrology::{Analyser, Analysis, HalfCycleAnalysis, WaveformAnalysis};
 use tempfile::SpooledTempFile;
 
-use super::MeasureOptions;
+use super::options::MeasureOptions;
 
 /// Bytes of a table kept in memory.
 const IN_MEMORY: usize = 1 << 22;

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lastmeter_waveform::csv::CsvOptions;
 use lastmeter_waveform::{Channel, ChannelKind, Clipping, Recording, Stream};
 
-use super::MeasureOptions;
+use super::options::MeasureOptions;
 use crate::language::{open_file, read_file};
 use crate::run::chain;
 

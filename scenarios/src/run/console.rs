@@ -15,6 +15,8 @@ use lastmeter_text::plural;
 use lastmeter_units::SimDuration;
 use serde_json::{Value, json};
 
+use crate::language::Injection;
+
 /// How to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "four switches of one output")]
@@ -58,7 +60,7 @@ impl Console {
         if self.options.silent {
             return;
         }
-        self.bar.suspend(|| crate::suite::tell_out(text));
+        self.bar.suspend(|| crate::output::tell_out(text));
     }
 
     fn json(&self, mut value: Value) {
@@ -130,7 +132,8 @@ impl Console {
     }
 
     /// Something was done to the bench.
-    pub(crate) fn injected(&self, since_start: SimDuration, what: &str) {
+    pub(crate) fn injected(&self, since_start: SimDuration, injection: &Injection) {
+        let what = format!("{}  {}", injection.kind, injection.detail());
         if self.options.json {
             self.json(json!({
                 "event": "injected", "at_s": since_start.as_seconds_f64(), "what": what,

@@ -83,6 +83,19 @@ impl BenchError {
         }
     }
 
+    /// A device whose task panicked.
+    pub(crate) fn broken_device(device: &str, error: tokio::task::JoinError) -> Self {
+        let message = match error.try_into_panic() {
+            Ok(panic) => panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_else(|| "panicked without a message".to_owned()),
+            Err(error) => error.to_string(),
+        };
+        Self::Device { device: device.to_owned(), message }
+    }
+
     /// Wraps an I/O error with what was to be done.
     pub(crate) fn file(
         what: &'static str,

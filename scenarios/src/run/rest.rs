@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::alarm::Alarm;
 use super::error::{BenchError, chain};
 use super::ledger::Stored;
-use super::real::Alarm;
-use super::under_test::Profile;
+use super::platform_under_test::Profile;
 
 /// Readings or refusals asked for at once.
 const PAGE: u32 = 1000;
@@ -96,6 +96,11 @@ impl Invocation {
             (None, "Responded") => "Acknowledged",
             (None, status) => status,
         }
+    }
+
+    /// Whether it will not get any further.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.state(), "Acknowledged" | "Failed" | "Expired")
     }
 }
 
@@ -269,7 +274,7 @@ impl Rest {
         alarm: &Alarm,
     ) -> Result<Invocation, BenchError> {
         let mut invocation = self.invoke(device, command, parameters).await?;
-        while !matches!(invocation.state(), "Acknowledged" | "Failed" | "Expired") {
+        while !invocation.is_final() {
             alarm.until(monotonic_ns() + COMMAND_POLL_NS).await;
             invocation = self.invocation(&invocation.id).await?;
         }

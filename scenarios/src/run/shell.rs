@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lastmeter_devices::{Device, DeviceFault, EventKind, Input, Output};
+use lastmeter_devices::{Device, DeviceFault, Input, Output};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_sim::Terminal;
 use lastmeter_units::{Epoch, Serial, SimTime};
 
+use super::device_note::DeviceNote;
 use super::error::BenchError;
 use super::feeder::Feeder;
 use super::ledger::{Made, Sent};
@@ -22,14 +23,6 @@ use super::modelled::Uplink;
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
-
-/// Something a device said besides its messages.
-#[derive(Clone, Debug)]
-pub(crate) struct DeviceNote {
-    pub(crate) at: SimTime,
-    pub(crate) kind: EventKind,
-    pub(crate) detail: String,
-}
 
 /// One device with its connections.
 pub(crate) struct Shell {

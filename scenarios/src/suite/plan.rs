@@ -10,9 +10,11 @@ use lastmeter_reports::ExitCode;
 use lastmeter_reports::suite::PassedOver;
 use lastmeter_text::plural;
 
-use super::{SuiteOptions, complain, occupied, tell, tell_out};
+use super::options::SuiteOptions;
 use crate::filter::Filter;
 use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
+use crate::out_folder::occupied;
+use crate::output::{complain, tell, tell_out};
 use crate::run::{Profile, chain};
 use crate::select::{Selected, select};
 

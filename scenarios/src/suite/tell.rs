@@ -10,8 +10,8 @@ use lastmeter_reports::suite::{Outcome, Suite, SuiteRun};
 use lastmeter_text::plural;
 use serde_json::json;
 
-use super::{tell, tell_out};
 use crate::language::Scenario;
+use crate::output::{tell, tell_out};
 use crate::run::{Console, ConsoleOptions};
 
 /// What is odd about a scenario that makes sense; it runs all the same.

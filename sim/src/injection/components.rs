@@ -92,7 +92,7 @@ fn added(
     Some(Change::Component { phases, component })
 }
 
-pub(super) const HARMONIC: InjectionKind = InjectionKind {
+pub(crate) const HARMONIC: InjectionKind = InjectionKind {
     entry: Entry {
         name: "harmonic",
         summary: "a harmonic on a source's voltage or current for a while",
@@ -107,7 +107,7 @@ pub(super) const HARMONIC: InjectionKind = InjectionKind {
     },
 };
 
-pub(super) const INTERHARMONIC: InjectionKind = InjectionKind {
+pub(crate) const INTERHARMONIC: InjectionKind = InjectionKind {
     entry: Entry {
         name: "interharmonic",
         summary: "a component of any frequency on a source's voltage or current for a while",
@@ -121,7 +121,7 @@ pub(super) const INTERHARMONIC: InjectionKind = InjectionKind {
     },
 };
 
-pub(super) const FLICKER: InjectionKind = InjectionKind {
+pub(crate) const FLICKER: InjectionKind = InjectionKind {
     entry: Entry {
         name: "flicker",
         summary: "a source's voltage is modulated, as in the tests of IEC 61000-4-15",
@@ -187,7 +187,7 @@ pub(crate) fn flicker(
     Some((modulation, values.si("depth"), hz))
 }
 
-pub(super) const TRANSIENT: InjectionKind = InjectionKind {
+pub(crate) const TRANSIENT: InjectionKind = InjectionKind {
     entry: Entry {
         name: "transient",
         summary: "an oscillation on a source's voltage that dies away",
@@ -219,7 +219,7 @@ pub(super) const TRANSIENT: InjectionKind = InjectionKind {
     },
 };
 
-pub(super) const DC: InjectionKind = InjectionKind {
+pub(crate) const DC: InjectionKind = InjectionKind {
     entry: Entry {
         name: "dc",
         summary: "a direct component on a source's voltage or current for a while",
@@ -251,7 +251,7 @@ pub(super) const DC: InjectionKind = InjectionKind {
     },
 };
 
-pub(super) const NOISE: InjectionKind = InjectionKind {
+pub(crate) const NOISE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "noise",
         summary: "white noise on a source's voltage or current for a while",

@@ -54,7 +54,7 @@ fn to_level(
     })
 }
 
-pub(super) const DIP: InjectionKind = InjectionKind {
+pub(crate) const DIP: InjectionKind = InjectionKind {
     entry: Entry {
         name: "dip",
         summary: "a source's voltage falls to a part of itself for a while",
@@ -66,7 +66,7 @@ pub(super) const DIP: InjectionKind = InjectionKind {
     build: |values, context, diagnostics| to_level(values, context, diagnostics, values.si("to")),
 };
 
-pub(super) const SWELL: InjectionKind = InjectionKind {
+pub(crate) const SWELL: InjectionKind = InjectionKind {
     entry: Entry {
         name: "swell",
         summary: "a source's voltage rises for a while",
@@ -77,7 +77,7 @@ pub(super) const SWELL: InjectionKind = InjectionKind {
     build: |values, context, diagnostics| to_level(values, context, diagnostics, values.si("to")),
 };
 
-pub(super) const INTERRUPTION: InjectionKind = InjectionKind {
+pub(crate) const INTERRUPTION: InjectionKind = InjectionKind {
     entry: Entry {
         name: "interruption",
         summary: "a source's voltage is gone for a while",
@@ -87,7 +87,7 @@ pub(super) const INTERRUPTION: InjectionKind = InjectionKind {
     build: |values, context, diagnostics| to_level(values, context, diagnostics, 0.0),
 };
 
-pub(super) const RAPID_CHANGE: InjectionKind = InjectionKind {
+pub(crate) const RAPID_CHANGE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "rapid_change",
         summary: "a source's voltage changes from one steady level to another",
@@ -98,7 +98,7 @@ pub(super) const RAPID_CHANGE: InjectionKind = InjectionKind {
     build: |values, context, diagnostics| to_level(values, context, diagnostics, values.si("to")),
 };
 
-pub(super) const UNBALANCE: InjectionKind = InjectionKind {
+pub(crate) const UNBALANCE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "unbalance",
         summary: "a source's voltages are on different levels for a while",
@@ -137,7 +137,7 @@ pub(super) const UNBALANCE: InjectionKind = InjectionKind {
     },
 };
 
-pub(super) const REVERSED_SEQUENCE: InjectionKind = InjectionKind {
+pub(crate) const REVERSED_SEQUENCE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "reversed_sequence",
         summary: "a source's phases follow each other in reversed order for a while",

@@ -61,7 +61,7 @@ pub(crate) fn shape(
     })
 }
 
-pub(super) const CURRENT_SHAPE: InjectionKind = InjectionKind {
+pub(crate) const CURRENT_SHAPE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "current_shape",
         summary: "a source's current is cut or shaped as in the class tests for a while",
@@ -130,7 +130,7 @@ pub(crate) fn notches(
 static NOTCH_FIELDS: [Field; 7] =
     [SOURCE, NOTCH_KEYS[0], NOTCH_KEYS[1], NOTCH_KEYS[2], NOTCH_KEYS[3], PHASES, FOR];
 
-pub(super) const NOTCHES: InjectionKind = InjectionKind {
+pub(crate) const NOTCHES: InjectionKind = InjectionKind {
     entry: Entry {
         name: "notches",
         summary: "commutation notches in a source's voltage for a while",

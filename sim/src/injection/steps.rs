@@ -18,7 +18,7 @@ fn side(word: &str) -> Side {
     }
 }
 
-pub(super) const AMPLITUDE: InjectionKind = InjectionKind {
+pub(crate) const AMPLITUDE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "amplitude",
         summary: "a source's voltage or current steps or ramps to a part of what it was given as",
@@ -48,7 +48,7 @@ pub(super) const AMPLITUDE: InjectionKind = InjectionKind {
     },
 };
 
-pub(super) const FREQUENCY: InjectionKind = InjectionKind {
+pub(crate) const FREQUENCY: InjectionKind = InjectionKind {
     entry: Entry {
         name: "frequency",
         summary: "a source's frequency steps or ramps to another",
@@ -66,7 +66,7 @@ pub(super) const FREQUENCY: InjectionKind = InjectionKind {
     },
 };
 
-pub(super) const ANGLE: InjectionKind = InjectionKind {
+pub(crate) const ANGLE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "angle",
         summary: "a source's wave jumps or glides ahead by an angle",
@@ -92,7 +92,7 @@ pub(super) const ANGLE: InjectionKind = InjectionKind {
     },
 };
 
-pub(super) const TEMPERATURE: InjectionKind = InjectionKind {
+pub(crate) const TEMPERATURE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "temperature",
         summary: "the ambient temperature of the devices at a source steps or ramps to another",

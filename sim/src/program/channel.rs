@@ -2,15 +2,37 @@
 
 use std::f64::consts::TAU;
 
-use super::compose::{Active, Tracks};
-use super::{Channel, Line, Place, Stage};
+use super::{Channel, Stage};
 use crate::clock::{Clock, Segment};
 use crate::disturbance::{Change, Component, ComponentPlace, Modulation};
 use crate::gate::{Cut, Gate, cuts_of};
 use crate::instant::Instant;
-use crate::law::{Factor, Law, LawLine, Ring};
+use crate::law::{Factor, Law, LawLine, Line, Place, Ring};
 use crate::plan::WaveShape;
 use crate::track;
+use crate::track::Track;
+
+/// A disturbance with its exact instants.
+#[derive(Clone, Copy)]
+pub(super) struct Active<'a> {
+    pub(super) from: Instant,
+    pub(super) until: Option<Instant>,
+    pub(super) change: &'a Change,
+}
+
+impl Active<'_> {
+    pub(super) fn is_under_way(&self, at: Instant) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// What is set over time: per phase the amplitudes and the angles in turns, voltages first.
+pub(super) struct Tracks {
+    pub(super) amplitudes: Vec<Track>,
+    pub(super) angles: Vec<Track>,
+    pub(super) celsius: Track,
+    pub(super) frequency: Track,
+}
 
 /// What holds between two borders.
 pub(super) struct Composer<'a> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lastmeter_units::SimDuration;
 
-use super::channel::Composer;
+use super::channel::{Active, Composer, Tracks};
 use super::{Program, Stage};
 use crate::clock::Clock;
 use crate::disturbance::{Change, Disturbance, Modulation, PointOnWave, Side};
@@ -17,9 +17,8 @@ use crate::instant::Instant;
 use crate::law::Law;
 use crate::moving::Moving;
 use crate::random::Streams;
-use crate::spectrum::{ChannelSpectrum, Spectrum};
+use crate::spectrum::{ChannelSpectrum, Spectrum, TerminalError};
 use crate::stationary::Stationary;
-use crate::terminal::TerminalError;
 use crate::timeline::{Piece, Timeline, Wave};
 use crate::track::Track;
 
@@ -32,39 +31,22 @@ const TRANSIENT_DECAYS: f64 = 40.0;
 /// So many pieces back an equal one is looked for.
 const SHARED_WITH: usize = 6;
 
-/// A disturbance with its exact instants.
-#[derive(Clone, Copy)]
-pub(super) struct Active<'a> {
-    pub(super) from: Instant,
-    pub(super) until: Option<Instant>,
-    pub(super) change: &'a Change,
-}
-
-impl Active<'_> {
-    fn is_under_way(&self, at: Instant) -> bool {
-        self.from <= at && self.until.is_none_or(|until| at < until)
-    }
-}
-
-/// What is set over time: per phase the amplitudes and the angles in turns, voltages first.
-pub(super) struct Tracks {
-    pub(super) amplitudes: Vec<Track>,
-    pub(super) angles: Vec<Track>,
-    celsius: Track,
-    frequency: Track,
-}
-
 /// The largest step of a stair that stands for a ramp of the temperature, in kelvin.
 const STEP_K: f64 = 0.25;
 
 /// Steps of a ramp, at most: from one end of what can be given to the other there are fewer.
 const STEPS_MAX: f64 = 1000.0;
 
-pub(super) fn timeline(
-    program: &Program,
-    name: &str,
-    streams: Streams,
-) -> Result<Timeline, TerminalError> {
+impl Program {
+    pub(crate) fn timeline(&self, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
+        if let (Some(spectrum), []) = (&self.spectrum, &self.disturbances[..]) {
+            return Timeline::of_spectrum(spectrum.clone(), name, streams);
+        }
+        composed(self, name, streams)
+    }
+}
+
+fn composed(program: &Program, name: &str, streams: Streams) -> Result<Timeline, TerminalError> {
     let tracks = Tracks::new(program)?;
     let clock = Clock::new(&tracks.frequency);
     let active = resolve(program, &tracks, &clock);

@@ -22,7 +22,7 @@ static FIELDS: [Field; 7] = [
     files::CURRENT_SCALE,
 ];
 
-pub(super) const KIND: SourceKind = SourceKind {
+pub(crate) const KIND: SourceKind = SourceKind {
     entry: Entry {
         name: "recording",
         summary: "a COMTRADE or CSV recording, played in a loop of whole cycles",

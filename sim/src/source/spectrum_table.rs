@@ -23,7 +23,7 @@ static FIELDS: [Field; 6] = [
     ),
 ];
 
-pub(super) const KIND: SourceKind = SourceKind {
+pub(crate) const KIND: SourceKind = SourceKind {
     entry: Entry {
         name: "spectrum",
         summary: "a spectrum table: order, RMS value and phase of each channel's components",

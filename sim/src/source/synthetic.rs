@@ -149,7 +149,7 @@ static FIELDS: [Field; 25] = [
     ),
 ];
 
-pub(super) const KIND: SourceKind = SourceKind {
+pub(crate) const KIND: SourceKind = SourceKind {
     entry: Entry {
         name: "synthetic",
         summary: "one or three phases given as fundamental, harmonics, interharmonics and noise",

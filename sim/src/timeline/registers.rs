@@ -3,43 +3,12 @@
 //! A *group* is a long piece, or short ones up to the length of an interval. A register that spans
 //! many groups costs two at each end and a look-up.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
-use super::{DIRECTLY, Piece, Timeline, Wave};
+use super::piece::{Wave, is_long_movement};
+use super::{DIRECTLY, Timeline};
 use crate::energy::{Energies, NETTED_S};
 use crate::instant::Instant;
-
-/// Where groups begin, and what they hold.
-#[derive(Debug)]
-pub(super) struct Registers {
-    /// The first piece of each group.
-    groups: Vec<usize>,
-    /// Energies from zero to the end of each of the first groups, as far as asked for.
-    kept: Mutex<Vec<Energies>>,
-}
-
-impl Registers {
-    pub(super) fn new(pieces: &[Piece]) -> Self {
-        let mut groups: Vec<usize> = Vec::new();
-        for (index, piece) in pieces.iter().enumerate() {
-            let is_full = |group: &usize| {
-                piece.from.seconds_since(pieces[*group].from) >= NETTED_S
-                    || is_long_movement(pieces, index)
-            };
-            if groups.last().is_none_or(is_full) {
-                groups.push(index);
-            }
-        }
-        Self { groups, kept: Mutex::new(Vec::new()) }
-    }
-}
-
-/// Whether something moves for longer than an interval in a piece.
-fn is_long_movement(pieces: &[Piece], index: usize) -> bool {
-    let until = pieces.get(index + 1).map(|next| next.from);
-    let is_long = until.is_none_or(|until| until.seconds_since(pieces[index].from) > NETTED_S);
-    is_long && matches!(*pieces[index].wave, Wave::Moving(_))
-}
 
 impl Timeline {
     /// What registers that stood at zero at an instant hold at a later one.

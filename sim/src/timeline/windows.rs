@@ -4,7 +4,8 @@
 //! mean of what it is over the span's parts. So it matters over which length RMS values are taken,
 //! and that is a window of 10/12 cycles (IEC 61000-4-30, 4.4); `truth` says which.
 
-use super::{Timeline, Wave};
+use super::Timeline;
+use super::piece::Wave;
 use crate::instant::Instant;
 
 impl Timeline {

@@ -18,8 +18,9 @@ use rumqttc::{
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
+use super::reason;
+use super::shared::{IN_FLIGHT_LIMIT, Live, Queued, SessionEvent, SessionOptions, Shared};
 use super::tunnel::{Dialer, Tunnel};
-use super::{IN_FLIGHT_LIMIT, Live, Queued, SessionEvent, SessionOptions, Shared, reason};
 
 /// First wait before connecting again; doubled per failure.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(20);

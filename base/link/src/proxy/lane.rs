@@ -3,8 +3,8 @@
 //! Each connection is one task, which ends with the connection, with a breakage, or with the proxy.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt as _, Interest};
@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::meter::count;
+use super::meter::{count, lock};
 use super::pump::{Cut, Pump, with_scratch};
-use super::{Shared, lock};
+use super::shared::{Control, Lane};
 use crate::clock::monotonic_ns;
-use crate::impair::{Breakage, Leg, LegName};
+use crate::impair::{Breakage, LegName};
 
 /// How long the platform may take to accept a connection.
 const UPSTREAM_LIMIT: Duration = Duration::from_secs(5);
@@ -27,60 +27,6 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 const WAIT_STEP: Duration = Duration::from_secs(1);
 /// How long nothing is accepted after the process had no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What a lane is told to do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Control {
-    /// How it is broken now.
-    pub(super) broken: Option<Breakage>,
-    /// How often its connections were cut, whether or not they had the time to notice; and how.
-    cuts: u64,
-    cut_by: Breakage,
-    /// When it was mended last.
-    pub(super) mended_ns: i64,
-}
-
-impl Control {
-    pub(super) const fn new(broken: Option<Breakage>) -> Self {
-        Self { broken, cuts: 0, cut_by: Breakage::Reset, mended_ns: i64::MIN }
-    }
-
-    pub(super) fn break_by(&mut self, how: Breakage) {
-        if how != Breakage::Stall {
-            self.cuts += 1;
-            self.cut_by = how;
-        }
-        self.broken = Some(how);
-    }
-
-    pub(super) fn mend(&mut self, now_ns: i64) {
-        if self.broken.take().is_some() {
-            self.mended_ns = now_ns;
-        }
-    }
-}
-
-/// What all connections of a lane share.
-#[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) owner: Arc<str>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) legs: [Mutex<Leg>; 2],
-}
-
-impl Lane {
-    pub(super) fn new(owner: &str, shared: Arc<Shared>) -> Self {
-        let leg = |name: LegName| {
-            let stream = format!("link/{}/{owner}/{}", shared.name, name.name());
-            Mutex::new(Leg::new(&shared.spec, name, &(shared.stream)(&stream)))
-        };
-        Self { legs: LegName::BOTH.map(leg), owner: Arc::from(owner), shared }
-    }
-
-    pub(super) fn leg(&self, name: LegName) -> &Mutex<Leg> {
-        &self.legs[name as usize]
-    }
-}
 
 /// Accepts connections until the proxy is gone.
 pub(super) async fn serve(

@@ -1,11 +1,10 @@
 //! What a proxy counts, from all its lanes at once.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
 
-use super::{ProxyReport, Spread, lock};
 use crate::impair::LegName;
 
 /// Three digits: a thousandth of the value.
@@ -111,6 +110,52 @@ fn spread(histogram: &Histogram<u64>) -> Spread {
         p999_ns: at(0.999),
         max_ns: i64::try_from(histogram.max()).unwrap_or(i64::MAX),
     }
+}
+
+/// What a proxy has seen so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyReport {
+    /// Lanes opened.
+    pub lanes: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections that the platform did not take; their owners were reset.
+    pub upstream_refused: u64,
+    /// Connections ended or frozen by a breakage.
+    pub broken: u64,
+    /// Connections reset by one of their ends.
+    pub resets: u64,
+    /// Chunks released, up and down.
+    pub chunks: [u64; 2],
+    /// Bytes released, up and down.
+    pub bytes: [u64; 2],
+    /// Bytes changed, up and down.
+    pub flipped_bytes: [u64; 2],
+    /// Releases that waited for a receiver who did not read; they are in no other figure below.
+    pub blocked: u64,
+    /// Errors of all other releases, ns.
+    pub release_error: Spread,
+    /// Delays they were to have, from reading to intended release, ns.
+    pub injected_delay: Spread,
+}
+
+/// Quantiles of some numbers, to three digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many there are.
+    pub count: u64,
+    /// Median.
+    pub p50_ns: i64,
+    /// Quantile 99 %.
+    pub p99_ns: i64,
+    /// Quantile 99.9 %.
+    pub p999_ns: i64,
+    /// Greatest.
+    pub max_ns: i64,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

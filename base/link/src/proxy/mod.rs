@@ -16,13 +16,11 @@
 //! dropped.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use chacha20::ChaCha8Rng;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
@@ -31,15 +29,18 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::clock::monotonic_ns;
-use crate::impair::{Breakage, Impairment, Leg, LegName, LinkSpec};
+use crate::impair::{Breakage, Impairment, Leg, LinkSpec};
 
 mod framer;
 mod lane;
 mod meter;
 mod pump;
+mod shared;
 
-use lane::{Control, Lane};
-use meter::Meter;
+use meter::{Meter, lock};
+pub use meter::{ProxyReport, Spread};
+pub use shared::LinkRecord;
+use shared::{Control, Lane, Shared};
 
 /// How long [`Proxy::stop`] waits for the tasks to end, which have nothing left to wait for.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -56,39 +57,6 @@ pub struct ProxyOptions<'a> {
     pub stream: Box<dyn Fn(&str) -> ChaCha8Rng + Send + Sync>,
     /// Where each release, and each MQTT PUBLISH of a plain stream, is told.
     pub records: Option<UnboundedSender<LinkRecord>>,
-}
-
-/// What passed a link; all instants are stamps of [`crate::clock::monotonic_ns`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkRecord {
-    /// A chunk was released.
-    Release {
-        /// The lane's owner.
-        lane: Arc<str>,
-        /// Which way it went.
-        leg: LegName,
-        /// Its length.
-        bytes: u32,
-        /// When it was read.
-        in_ns: i64,
-        /// When it should have been released.
-        intended_ns: i64,
-        /// When the call that handed over its last byte began.
-        actual_ns: i64,
-    },
-    /// An MQTT PUBLISH packet was released, whole.
-    Publish {
-        /// The lane's owner.
-        lane: Arc<str>,
-        /// Which way it went.
-        leg: LegName,
-        /// The application message as it entered the link.
-        payload: Bytes,
-        /// When the chunk with its first byte was read.
-        in_ns: i64,
-        /// When the chunk with its last byte was released.
-        out_ns: i64,
-    },
 }
 
 /// A link in real time. See the module's documentation.
@@ -113,69 +81,6 @@ struct OpenLane {
     /// Its drop ends the lane's tasks.
     control: watch::Sender<Control>,
     task: JoinHandle<()>,
-}
-
-/// What all lanes share.
-struct Shared {
-    name: String,
-    upstream: SocketAddr,
-    spec: LinkSpec,
-    stream: Box<dyn Fn(&str) -> ChaCha8Rng + Send + Sync>,
-    records: Option<UnboundedSender<LinkRecord>>,
-    meter: Meter,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Shared")
-            .field("name", &self.name)
-            .field("upstream", &self.upstream)
-            .field("spec", &self.spec)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a proxy has seen so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProxyReport {
-    /// Lanes opened.
-    pub lanes: u64,
-    /// Connections accepted.
-    pub connections: u64,
-    /// Connections that the platform did not take; their owners were reset.
-    pub upstream_refused: u64,
-    /// Connections ended or frozen by a breakage.
-    pub broken: u64,
-    /// Connections reset by one of their ends.
-    pub resets: u64,
-    /// Chunks released, up and down.
-    pub chunks: [u64; 2],
-    /// Bytes released, up and down.
-    pub bytes: [u64; 2],
-    /// Bytes changed, up and down.
-    pub flipped_bytes: [u64; 2],
-    /// Releases that waited for a receiver who did not read; they are in no other figure below.
-    pub blocked: u64,
-    /// Errors of all other releases, ns.
-    pub release_error: Spread,
-    /// Delays they were to have, from reading to intended release, ns.
-    pub injected_delay: Spread,
-}
-
-/// Quantiles of some numbers, to three digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spread {
-    /// How many there are.
-    pub count: u64,
-    /// Median.
-    pub p50_ns: i64,
-    /// Quantile 99 %.
-    pub p99_ns: i64,
-    /// Quantile 99.9 %.
-    pub p999_ns: i64,
-    /// Greatest.
-    pub max_ns: i64,
 }
 
 impl Proxy {
@@ -319,8 +224,4 @@ fn each_leg(lane: &Lane, change: impl Fn(&mut Leg)) {
     for leg in &lane.legs {
         change(&mut lock(leg));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

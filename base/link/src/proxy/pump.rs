@@ -13,10 +13,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
-use super::LinkRecord;
 use super::framer::{Framer, Seen};
-use super::lane::{Control, Lane};
-use super::lock;
+use super::meter::lock;
+use super::shared::{Control, Lane, LinkRecord};
 use crate::clock::monotonic_ns;
 use crate::impair::{Breakage, LegName};
 use crate::timer::Timer;

@@ -16,7 +16,8 @@ use serde::Serialize;
 pub use frequency::{Frequency, FrequencyMeter};
 
 use crate::flagging::Flags;
-use crate::power_theory::{non_negative_root, ratio};
+use crate::numeric::ratio;
+use crate::power_theory::non_negative_root;
 use crate::unbalance::{Sequence, Unbalance};
 use crate::window::{Harmonics, Phasor, Window};
 

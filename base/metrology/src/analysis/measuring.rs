@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use super::notes;
 use super::notes::{LeftOut, WindowFacts};
+use super::setup::{AnalyserSetup, Described, TRACKABLE_CYCLES, full_cycles};
 use super::totals::{Distortion, PhaseTotals, Totals, has_signal, total, window_unbalance};
 use super::watch::{CurrentWatch, FlickerWatch, HalfCycleWatch, VoltageWatch};
-use super::{AnalyserSetup, Described, TRACKABLE_CYCLES, full_cycles, notes};
 use crate::acquire::Acquired;
 use crate::aggregate::{Aggregator, TEN_MINUTES_S};
 use crate::en50160::{TEN_MINUTES_PER_WEEK, WEEK_S, WeeklyJudge};

@@ -1,11 +1,11 @@
 //! What a reader must know about the values, in whole sentences.
 
+use super::setup::{Described, TRACKABLE_CYCLES};
 use super::totals::Totals;
-use super::{Described, TRACKABLE_CYCLES};
 use crate::acquire::Acquired;
 use crate::aggregate::TEN_MINUTES_S;
-use crate::harmonics::ORDER_MAX;
 use crate::result::{PhaseAnalysis, WindowAnalysis};
+use crate::window::ORDER_MAX;
 
 /// Windows without a trustworthy fundamental.
 #[derive(Clone, Debug, Default)]

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use multiversion::multiversion;
 
-use crate::harmonics::ORDER_MAX;
 use crate::rows::Rows;
+use crate::window::ORDER_MAX;
 use kernel::{Kernel, Shape};
 
 /// How values between the samples are found.

@@ -6,8 +6,9 @@
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::ComtradeError;
+use super::error::unreadable;
 use super::header::Header;
-use super::scan::{Facts, Scale, Wanted, unreadable};
+use super::scan::{Facts, Scale, Wanted};
 use crate::columns::{Columns, Sink};
 use crate::text::{CUT, LONGEST_LINE, decode, finite, quote, read_line};
 use crate::window::Window;

@@ -3,11 +3,11 @@
 use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
-use super::ComtradeError;
 use super::align::{Aligner, corrected_s, highest_hz};
 use super::header::{Analogue, Header, Section};
-use super::scan::{Facts, Wanted, scan};
-use crate::columns::{Collect, Columns};
+use super::scan::{Facts, Wanted};
+use super::{ComtradeError, DataKind, ascii, binary};
+use crate::columns::{Collect, Columns, Sink};
 use crate::names::{phase_of_name, phase_symbol, si_unit};
 use crate::recording::{Channel, ChannelKind, DigitalChannel, Recording};
 use crate::time_axis::{NoRate, PICOSECONDS_PER_SECOND};
@@ -151,5 +151,18 @@ fn channel(header: &Header, line: &Analogue, notes: &mut Vec<String>) -> Channel
         kind: unit.kind,
         skew_s: corrected_s,
         samples: Vec::new(),
+    }
+}
+
+/// Reads the records to the end, or until the sink has had enough.
+pub(super) fn scan<R: Read + Seek>(
+    header: &Header,
+    dat: &mut Window<R>,
+    wanted: &Wanted,
+    sink: &mut dyn Sink,
+) -> Result<Facts, ComtradeError> {
+    match header.kind {
+        DataKind::Ascii => ascii::read(header, dat, wanted, sink),
+        _ => binary::read(header, dat, wanted, sink),
     }
 }

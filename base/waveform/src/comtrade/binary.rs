@@ -5,9 +5,10 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::error::unreadable;
 use super::header::Header;
 use super::layout::{record_bytes, records, word_at};
-use super::scan::{Facts, Scale, Wanted, unreadable};
+use super::scan::{Facts, Scale, Wanted};
 use super::{ComtradeError, DataKind};
 use crate::columns::{Columns, Sink};
 use crate::window::Window;

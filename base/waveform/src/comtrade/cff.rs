@@ -6,8 +6,8 @@
 
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 
+use super::error::unreadable;
 use super::header::{Header, parse};
-use super::scan::unreadable;
 use super::write::{WriteError, write};
 use super::{ComtradeError, DataKind, Revision, assemble};
 use crate::recording::Recording;

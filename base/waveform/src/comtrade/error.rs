@@ -2,6 +2,8 @@
 //!
 //! Lines of text and records count from 1. Messages are lower-case fragments.
 
+use std::io;
+
 use crate::text::quote;
 
 /// Why bytes are no COMTRADE recording.
@@ -229,4 +231,10 @@ pub enum ComtradeError {
         /// What is missing or wrong and what to do.
         why: String,
     },
+}
+
+/// The error where the bytes themselves cannot be had.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(super) fn unreadable(error: io::Error) -> ComtradeError {
+    ComtradeError::Unreadable { why: error.to_string() }
 }

@@ -6,7 +6,7 @@
 
 use std::io::{Read, Seek};
 
-use super::scan::unreadable;
+use super::error::unreadable;
 use super::{ComtradeError, DataKind, header::Header};
 use crate::window::Window;
 

@@ -4,16 +4,13 @@
 //! Used for whole recordings (once, everything wanted) and for those read in blocks: once for the
 //! facts, and then again for the samples of some channels.
 
-use std::io::{self, Read, Seek};
-
+use super::ComtradeError;
 use super::header::{Analogue, Header};
 use super::numbers::SampleNumbers;
-use super::{ComtradeError, DataKind, ascii, binary};
-use crate::columns::{Columns, Sink};
+use crate::columns::Columns;
 use crate::names::si_unit;
 use crate::text::quote;
 use crate::time_axis::{PICOSECONDS_PER_SECOND, Steps};
-use crate::window::Window;
 
 /// What is wanted of each record.
 #[derive(Clone, Debug)]
@@ -164,23 +161,4 @@ impl Facts {
         };
         self.beyond.iter().enumerate().filter_map(told).collect()
     }
-}
-
-/// Reads the records to the end, or until the sink has had enough.
-pub(super) fn scan<R: Read + Seek>(
-    header: &Header,
-    dat: &mut Window<R>,
-    wanted: &Wanted,
-    sink: &mut dyn Sink,
-) -> Result<Facts, ComtradeError> {
-    match header.kind {
-        DataKind::Ascii => ascii::read(header, dat, wanted, sink),
-        _ => binary::read(header, dat, wanted, sink),
-    }
-}
-
-/// The error where the bytes themselves cannot be had.
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-pub(super) fn unreadable(error: io::Error) -> ComtradeError {
-    ComtradeError::Unreadable { why: error.to_string() }
 }

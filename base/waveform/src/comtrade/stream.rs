@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use super::ComtradeError;
 use super::align::Aligner;
-use super::assemble::about;
+use super::assemble::{about, scan};
 use super::cff::{CffParts, parts};
+use super::error::unreadable;
 use super::header::{Header, parse};
-use super::scan::{Wanted, scan, unreadable};
+use super::scan::Wanted;
 use crate::blocks::{Blocks, Pieces, Take};
 use crate::columns::Columns;
 use crate::gaps::{Filler, Tracked, Tracker};

@@ -57,7 +57,7 @@ pub enum CsvError {
     /// Neither a rate nor a time column.
     #[error(
         "the sampling rate cannot be told: give a rate (--rate 50000) or the time column \
-         (--time) out of: {candidates}"
+         (--time-column) out of: {candidates}"
     )]
     NoTime {
         /// The names there are, quoted.

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, NodeValue, Span, Table, Value, Values, read_table_of};
-
-use super::KIND;
-use crate::check::CHECK_FIELDS;
-use lastmeter_params::Pattern;
+use lastmeter_params::{Code, Diagnostics, Pattern, Span, Value, Values};
 use lastmeter_plans::standard::{Plan, Published};
 
 /// How a row is held against what was published; shares of the published figure.
@@ -179,29 +175,21 @@ fn not_reproduced(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(u
     rows
 }
 
-/// The checks of this kind in a scenario document, as far as they make sense.
-pub(crate) fn requests_of(document: &Table, plan: &Plan) -> Vec<Request> {
-    let Some(NodeValue::Array(list)) = document.get("check").map(|node| &node.value) else {
-        return Vec::new();
-    };
-    let request = |node: &lastmeter_params::Node| {
-        let NodeValue::Table(table) = &node.value else { return None };
-        let fields = [CHECK_FIELDS, KIND.entry.fields];
-        let is_of_kind = table.text("kind") == Some(KIND.entry.name);
-        let out = &mut Diagnostics::new();
-        let values = is_of_kind.then(|| read_table_of(table, node.span, &fields, out))??;
-        Request::read(&values, plan, out)
-    };
-    list.iter().filter_map(request).collect()
-}
-
 /// Reports published rows of which no check, or more than one, says whether they are reproduced: by
 /// the suite's device, and by any other device of which a check says it.
 ///
 /// `checks` are the tables of the scenario's checks of kind `published_table`, `suite` is where the
 /// scenario names the suite.
-pub fn each_row_has_its_check(plan: &Plan, checks: &[&Values], suite: Span, out: &mut Diagnostics) {
+pub(super) fn each_row_has_its_check(
+    plan: &Plan,
+    checks: &[&Values],
+    suite: Span,
+    out: &mut Diagnostics,
+) {
     let published = &plan.suite.published;
+    if published.is_empty() {
+        return;
+    }
     let mut named: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
     named.insert(plan.claim.device.clone(), vec![None; published.len()]);
     for values in checks {

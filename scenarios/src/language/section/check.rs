@@ -98,12 +98,7 @@ pub(crate) fn devices_of_check(
 }
 
 /// A limit that even a meter keeps which reports zero judges nothing.
-pub(crate) fn limit_can_be_missed(check: &Row<'_>, kind: &str, out: &mut Diagnostics) {
-    let Some(values) =
-        check.values.as_ref().filter(|_| ["accuracy", "energy_balance"].contains(&kind))
-    else {
-        return;
-    };
+pub(crate) fn limit_can_be_missed(values: &Values, out: &mut Diagnostics) {
     let Some(Value::Quantity { si, dimension: Dimension::Ratio, .. }) = values.get("limit") else {
         return;
     };

@@ -7,15 +7,13 @@ use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Value, Values};
 use lastmeter_sim::{Streams, Terminal};
 use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::topics::TENANT;
 
 use super::floor::wall;
 use super::link::VIA;
 use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
 use crate::language::references::References;
-
-/// The tenant all devices of a scenario belong to.
-const TENANT: &str = "default";
 
 pub(crate) static DEVICE: Section = Section {
     name: "device",

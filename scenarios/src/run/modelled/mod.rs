@@ -13,7 +13,7 @@ use lastmeter_link::impair::{Leg, LegName};
 use lastmeter_units::{SimDuration, SimTime};
 
 use crate::language::{Action, DeviceRow, Scenario};
-use crate::run::until;
+use crate::run::injecting::until;
 pub(crate) use downlink::Downlink;
 pub(crate) use record::ModelledRecord;
 pub(crate) use uplink::{Outage, Uplink};

@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 
 use lastmeter_record::Point;
-use lastmeter_units::{Epoch, Serial, SimTime};
+use lastmeter_units::SimTime;
 
 use super::Downlink;
-use crate::run::real::Row;
+use crate::run::latency_row::{Key, LatencyRecord};
 use crate::run::shell::Left;
-
-/// Which reading of which device.
-type Key = (usize, Epoch, Serial);
 
 /// Puts the rows together.
 pub(crate) struct ModelledRecord {
@@ -19,7 +16,7 @@ pub(crate) struct ModelledRecord {
     pub(crate) observers: Vec<Downlink>,
     /// Readings that were made and have not left yet.
     open: BTreeMap<Key, SimTime>,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<LatencyRecord>,
 }
 
 impl ModelledRecord {
@@ -50,7 +47,7 @@ impl ModelledRecord {
             let id = format!("{}/{}/{}", self.devices[device], left.key.0.0, left.key.1.0);
             let start = self.start;
             let (path, bytes) = ("reading".to_owned(), left.bytes as u32);
-            self.rows.push(Row { path, id: id.clone(), points, bytes, copies: 1 });
+            self.rows.push(LatencyRecord { path, id: id.clone(), points, bytes, copies: 1 });
             for observer in &mut self.observers {
                 if !observer.covers.get(device).copied().unwrap_or(false) {
                     continue;
@@ -63,7 +60,7 @@ impl ModelledRecord {
                     points[Point::ProxyOutDown as usize] = received;
                 }
                 points[Point::Received as usize] = received;
-                self.rows.push(Row {
+                self.rows.push(LatencyRecord {
                     path: format!("reading>{}", observer.name),
                     id: id.clone(),
                     points,
@@ -94,7 +91,7 @@ impl ModelledRecord {
         let observed = self.observers.iter().filter(covers);
         let observed = observed.map(|observer| format!("reading>{}", observer.name));
         for path in std::iter::once("reading".to_owned()).chain(observed).collect::<Vec<_>>() {
-            self.rows.push(Row { path, id: id.to_owned(), points, bytes: 0, copies: 0 });
+            self.rows.push(LatencyRecord { path, id: id.to_owned(), points, bytes: 0, copies: 0 });
         }
     }
 }

@@ -7,7 +7,7 @@ use lastmeter_link::clock::monotonic_ns;
 use lastmeter_record::Floor;
 
 use super::bench::RealBench;
-use crate::floor::measure;
+use crate::floor::{FloorOptions, measure};
 use crate::run::console::Console;
 use crate::run::error::{BenchError, chain};
 
@@ -34,11 +34,11 @@ impl RealBench<'_> {
         for measured in 1.. {
             let floor = self.measure_floor().await?;
             console.floor(&floor, "before");
-            let not_measurable = self.live.judge.not_measurable(&floor);
+            let not_measurable = self.recording.live.judge.not_measurable(&floor);
             let is_busy =
                 wait_quiet.is_some() && floor.pressure.is_some_and(|share| share > QUIET_PRESSURE);
             let is_quiet = not_measurable.is_empty() && !is_busy;
-            self.floor_before = Some(floor);
+            self.floors.before = Some(floor);
             let is_over = match limit_ns {
                 Some(limit_ns) => monotonic_ns() - began_ns >= limit_ns,
                 None => measured >= FLOORS_MAX,
@@ -47,7 +47,7 @@ impl RealBench<'_> {
                 console.not_measurable(&not_measurable, wait_quiet.is_some());
                 break;
             }
-            let alarm = self.parts.alarm.clone();
+            let alarm = self.workers.alarm.clone();
             alarm.until(monotonic_ns() + FLOOR_PAUSE_NS).await;
         }
         Ok(())
@@ -61,7 +61,7 @@ impl RealBench<'_> {
         console: &Console,
     ) -> Result<(), BenchError> {
         let mut floor = self.measure_floor().await?;
-        let before_ns = self.floor_before.as_ref().map_or(i64::MAX, Floor::p99_ns);
+        let before_ns = self.floors.before.as_ref().map_or(i64::MAX, Floor::p99_ns);
         if floor.p99_ns() > before_ns.saturating_mul(3) {
             console.floor(&floor, "after");
             let again = self.measure_floor().await?;
@@ -70,21 +70,33 @@ impl RealBench<'_> {
             }
         }
         console.floor(&floor, "after");
-        console.cost(self.recorder_cpu_per_message_ns(), &self.parts.links.facts(self.scenario));
-        self.floor_after = Some(floor);
+        console.cost(self.recorder_cpu_per_message_ns(), &self.access.links.facts(self.scenario));
+        self.floors.after = Some(floor);
         Ok(())
     }
 
+    /// How the floor is measured: two sessions like those of devices and observers.
+    async fn floor_options(&self) -> Result<FloorOptions, BenchError> {
+        let row = &self.scenario.floor;
+        let publisher = self.access.session_options("floor-out", row.via).await?;
+        let subscriber = self.access.session_options("floor-in", None).await?;
+        let mut options = FloorOptions::new(publisher, subscriber);
+        options.messages = row.messages;
+        options.probes = row.messages;
+        options.pace = row.period;
+        Ok(options)
+    }
+
     async fn measure_floor(&mut self) -> Result<Floor, BenchError> {
-        let options = self.parts.floor_options(self.scenario).await?;
+        let options = self.floor_options().await?;
         let rng = self.scenario.streams().stream("floor");
-        let measuring = self.parts.handle.spawn(async move { measure(&options, rng).await });
+        let measuring = self.access.handle.spawn(async move { measure(&options, rng).await });
         let measured = measuring
             .await
             .map_err(|error| BenchError::Record(format!("the floor was not measured: {error}")))?;
         let floor = measured
             .map_err(|error| BenchError::Record(format!("the floor: {}", chain(&error))))?;
-        if self.parts.platform.is_own() && floor.echo_kind.starts_with("TCP") {
+        if self.access.under_test.is_own() && floor.echo_kind.starts_with("TCP") {
             // Its broker passes echoes on; that it did not is no reason to measure something else.
             return Err(BenchError::Record(format!("no floor was measured: {}", floor.echo_kind)));
         }

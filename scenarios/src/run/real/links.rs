@@ -9,7 +9,7 @@ use lastmeter_record::{LinkFacts, Summary};
 use lastmeter_sim::Streams;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::Report;
+use super::report::Report;
 use crate::language::{LinkRow, Scenario};
 use crate::run::error::BenchError;
 

@@ -1,6 +1,6 @@
 //! Subscribers of the bench: they receive what the platform's broker passes on, and say when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lastmeter_link::clock::monotonic_ns;
@@ -10,11 +10,36 @@ use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use super::Report;
-use super::recorder::{Key, digest};
+use super::recorder::{Observer, digest};
+use super::report::Report;
+use crate::run::latency_row::Key;
 
 /// Which devices there are, by name.
 pub(crate) type Devices = Arc<BTreeMap<String, usize>>;
+
+/// The observers of a run, and their connections.
+#[derive(Default)]
+pub(super) struct Observers {
+    pub(super) rows: Vec<Observer>,
+    /// Connections of all observers together.
+    pub(super) wanted: usize,
+    /// Those that have been there.
+    there: BTreeSet<String>,
+    pub(super) connections: u64,
+    /// Messages that are no reading of the bench.
+    pub(super) unreadable: u64,
+}
+
+impl Observers {
+    pub(super) fn connected(&mut self, connection: String) {
+        self.connections += 1;
+        self.there.insert(connection);
+    }
+
+    pub(super) fn are_all_there(&self) -> bool {
+        self.there.len() >= self.wanted
+    }
+}
 
 /// The reading a payload is, if it is one of a device of the bench, with the payload's digest.
 pub(crate) fn reading_of(payload: &[u8], devices: &Devices) -> Option<(Key, u64)> {

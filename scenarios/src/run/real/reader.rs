@@ -13,8 +13,8 @@ use lastmeter_link::clock::monotonic_ns;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use super::Report;
-use super::alarm::Alarm;
+use super::report::Report;
+use crate::run::alarm::Alarm;
 use crate::run::error::BenchError;
 use crate::run::rest::Rest;
 

@@ -11,11 +11,10 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 
-use lastmeter_record::{LatencyRow, Point};
+use lastmeter_record::Point;
 use lastmeter_units::{Epoch, Serial};
 
-/// Which reading of which device.
-pub(crate) type Key = (usize, Epoch, Serial);
+use crate::run::latency_row::{Key, LatencyRecord, Stamps};
 
 /// How long a complete message is watched for repetitions.
 const REPEAT_NS: i64 = 2_000_000_000;
@@ -29,9 +28,6 @@ pub(crate) fn digest(payload: &[u8]) -> u64 {
     hasher.write(payload);
     hasher.finish()
 }
-
-/// Instants of the monotonic clock, by point.
-type Stamps = [Option<i64>; Point::COUNT];
 
 /// What one observer saw of a message.
 #[derive(Clone, Debug, Default)]
@@ -52,29 +48,6 @@ struct Open {
     given_up: Option<i64>,
     seen: Vec<Seen>,
     complete: Option<i64>,
-}
-
-/// A finished row, instants since the beginning of the schedule.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Row {
-    pub(crate) path: String,
-    pub(crate) id: String,
-    pub(crate) points: Stamps,
-    pub(crate) bytes: u32,
-    pub(crate) copies: u32,
-}
-
-impl Row {
-    /// The row as the record takes it.
-    pub(crate) fn view(&self) -> LatencyRow<'_> {
-        LatencyRow {
-            path: &self.path,
-            id: &self.id,
-            points: self.points,
-            bytes: self.bytes,
-            copies: self.copies,
-        }
-    }
 }
 
 /// What was counted on the way.
@@ -260,7 +233,7 @@ impl Recorder {
     }
 
     /// Takes out the rows of messages nothing more is expected of.
-    pub(crate) fn take(&mut self, now_ns: i64, rows: &mut Vec<Row>) {
+    pub(crate) fn take(&mut self, now_ns: i64, rows: &mut Vec<LatencyRecord>) {
         let is_over = |open: &Open| match (open.complete, open.given_up) {
             (Some(complete), _) => now_ns - complete > REPEAT_NS,
             (None, Some(given_up)) => now_ns - given_up > self.linger_ns,
@@ -274,7 +247,7 @@ impl Recorder {
     }
 
     /// Takes out everything: what has not arrived by now is lost.
-    pub(crate) fn take_all(&mut self, rows: &mut Vec<Row>) {
+    pub(crate) fn take_all(&mut self, rows: &mut Vec<LatencyRecord>) {
         while let Some((&key, _)) = self.open.first_key_value() {
             self.finish(key, rows);
         }
@@ -286,7 +259,7 @@ impl Recorder {
         device: usize,
         number: u64,
         intended_ns: i64,
-        rows: &mut Vec<Row>,
+        rows: &mut Vec<LatencyRecord>,
     ) {
         let mut stamps = Stamps::default();
         stamps[Point::Intended as usize] = Some(intended_ns);
@@ -302,13 +275,13 @@ impl Recorder {
         id: u64,
         (intended_ns, given_ns): (i64, i64),
         (obeyed_ns, acknowledged_ns): (Option<i64>, Option<i64>),
-    ) -> Row {
+    ) -> LatencyRecord {
         let mut points = Stamps::default();
         points[Point::Intended as usize] = Some(intended_ns - self.origin_ns);
         points[Point::Published as usize] = Some(given_ns - self.origin_ns);
         points[Point::Obeyed as usize] = obeyed_ns.map(|at| at - self.origin_ns);
         points[Point::Acknowledged as usize] = acknowledged_ns.map(|at| at - self.origin_ns);
-        Row {
+        LatencyRecord {
             path: "command".to_owned(),
             id: format!("{}//{id}", self.devices[device]),
             points,
@@ -317,7 +290,7 @@ impl Recorder {
         }
     }
 
-    fn finish(&mut self, key: Key, rows: &mut Vec<Row>) {
+    fn finish(&mut self, key: Key, rows: &mut Vec<LatencyRecord>) {
         let Some(open) = self.open.remove(&key) else { return };
         let (device, epoch, serial) = key;
         let id = format!("{}/{}/{}", self.devices[device], epoch.0, serial.0);
@@ -331,13 +304,13 @@ impl Recorder {
         id: &str,
         (stamps, bytes): (Stamps, u32),
         seen: &[Seen],
-        rows: &mut Vec<Row>,
+        rows: &mut Vec<LatencyRecord>,
     ) {
         let mut push = |path: String, mut stamps: Stamps, copies: u32| {
             for stamp in stamps.iter_mut().flatten() {
                 *stamp -= self.origin_ns;
             }
-            rows.push(Row { path, id: id.to_owned(), points: stamps, bytes, copies });
+            rows.push(LatencyRecord { path, id: id.to_owned(), points: stamps, bytes, copies });
         };
         let copies = u32::from(stamps[Point::Queryable as usize].is_some());
         push("reading".to_owned(), stamps, copies);
@@ -375,13 +348,13 @@ mod tests {
         recorder
     }
 
-    fn all(mut recorder: Recorder) -> Vec<Row> {
+    fn all(mut recorder: Recorder) -> Vec<LatencyRecord> {
         let mut rows = Vec::new();
         recorder.take_all(&mut rows);
         rows
     }
 
-    fn point(row: &Row, point: Point) -> Option<i64> {
+    fn point(row: &LatencyRecord, point: Point) -> Option<i64> {
         row.points[point as usize]
     }
 

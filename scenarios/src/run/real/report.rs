@@ -4,10 +4,10 @@ use bytes::Bytes;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
-use super::recorder::Key;
+use crate::run::device_note::DeviceNote;
+use crate::run::latency_row::Key;
 use crate::run::ledger::{Made, Sent, Stored};
 use crate::run::rest::Invocation;
-use crate::run::shell::DeviceNote;
 
 /// One thing that happened; instants are those of the monotonic clock.
 #[derive(Debug)]

@@ -15,20 +15,20 @@ use lastmeter_sim::Terminal;
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::Report;
-use super::alarm::Alarm;
+use super::report::Report;
 use super::timeline::Timeline;
+use crate::run::alarm::Alarm;
+use crate::run::device_note::DeviceNote;
 use crate::run::error::BenchError;
 use crate::run::feeder::Feeder;
 use crate::run::ledger::{Made, Sent};
 use crate::run::schedule::Schedule;
-use crate::run::shell::DeviceNote;
 
 /// How often a device that works on samples is fed between its readings.
 const SLICE: SimDuration = SimDuration::from_milliseconds(20);
 
 /// What a sender is told.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Control {
     /// The schedule begins.
     Begin(Timeline),

@@ -1,79 +1,56 @@
 //! Puts a real-time bench together: platform, links, devices, observers, reader.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use lastmeter_link::mqtt::{Session, SessionEvents, SessionOptions};
-use lastmeter_platform::TENANT;
-use lastmeter_units::{SimDuration, SimTime};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use lastmeter_devices::DeviceFault;
+use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_wire::topics::{self, TENANT};
+use tokio::sync::mpsc::unbounded_channel;
 
-use super::alarm::Alarm;
+use super::access::PlatformAccess;
+use super::clocks::Clocks;
 use super::links::Links;
 use super::load::Watched;
-use super::observer::{Devices, observe};
+use super::observer::{Devices, Observers, observe};
+use super::reader;
 use super::recorder::Observer;
-use super::report::Report;
-use super::sender::{Control, Sender, SenderParts};
-use super::stagger;
-use super::{Punctual, reader};
-use crate::floor::FloorOptions;
-use crate::language::{Action, Scenario};
-use crate::run::due_every;
+use super::sender::{Sender, SenderParts};
+use super::senders::Senders;
+use super::workers::Workers;
+use crate::language::{Action, ObserverRow, Scenario};
+use crate::run::device_setup::device_setup;
 use crate::run::error::BenchError;
-use crate::run::ledger::{Account, AccountStart};
+use crate::run::joining::Ledger;
+use crate::run::platform_under_test::{StartOptions, UnderTest};
 use crate::run::rest::Rest;
-use crate::run::under_test::{StartOptions, UnderTest};
+use crate::stagger::stagger;
 
 /// Everything that runs, before the schedule begins.
-pub(super) struct Parts {
-    pub(super) platform: UnderTest,
-    pub(super) rest: Rest,
-    pub(super) accounts: Vec<Account>,
-    pub(super) lags: Vec<SimDuration>,
-    pub(super) controls: Vec<UnboundedSender<Control>>,
-    pub(super) observers: Vec<Observer>,
-    /// Connections of all observers together.
-    pub(super) observer_connections: usize,
-    pub(super) links: Links,
-    pub(super) alarm: Alarm,
-    pub(super) devices: Devices,
-    pub(super) reports: UnboundedReceiver<Report>,
-    /// For tasks that are started later.
-    pub(super) teller: UnboundedSender<Report>,
-    pub(super) tasks: JoinSet<Result<(), BenchError>>,
-    pub(super) closing: watch::Sender<bool>,
-    pub(super) polls: Arc<AtomicBool>,
-    pub(super) handle: tokio::runtime::Handle,
-    /// Whose waits for a processor are watched.
-    pub(super) watched: Watched,
+pub(crate) struct Parts<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) access: PlatformAccess,
+    pub(super) ledger: Ledger,
+    pub(super) senders: Senders,
+    pub(super) observers: Observers,
+    pub(super) workers: Workers,
+    pub(super) clocks: Clocks,
 }
 
 /// Starts the platform and opens every connection; the schedule does not begin yet.
-pub(super) async fn assemble(
-    scenario: &Scenario,
+pub(crate) async fn assemble<'a>(
+    scenario: &'a Scenario,
     place: &StartOptions<'_>,
-    punctual: &Punctual,
-) -> Result<Parts, BenchError> {
+) -> Result<Parts<'a>, BenchError> {
     raise_file_limit(scenario);
+    let workers = Workers::start(place.real_time_priority)?;
     let platform = UnderTest::start(&scenario.platform.choice, place).await?;
-    let handle = punctual.handle();
+    let handle = workers.punctual.handle();
     let rest = Rest::new(platform.profile())?;
-    let (teller, reports) = unbounded_channel();
-    let (closing, closing_seen) = watch::channel(false);
-    let (alarm, alarm_task) = {
-        let _within = handle.enter();
-        Alarm::start().map_err(BenchError::file("cannot make a timer", "timerfd"))?
-    };
     let upstream = platform.broker_address()?;
     let links = {
         let _within = handle.enter();
-        Links::start(scenario, upstream, &teller)
+        Links::start(scenario, upstream, &workers.reporter)
     };
     let names = scenario.devices.iter().enumerate().map(|(index, row)| (row.name.clone(), index));
     let devices: Devices = Arc::new(names.collect());
@@ -83,37 +60,20 @@ pub(super) async fn assemble(
         is_raised: place.real_time_priority,
     };
     let mut parts = Parts {
-        watched,
-        platform,
-        rest,
-        accounts: Vec::new(),
-        lags: Vec::new(),
-        controls: Vec::new(),
-        observers: Vec::new(),
-        observer_connections: 0,
-        links,
-        alarm,
-        devices,
-        reports,
-        teller,
-        tasks: JoinSet::new(),
-        closing,
-        polls: Arc::new(AtomicBool::new(false)),
-        handle,
+        scenario,
+        access: PlatformAccess::new(platform, rest, links, handle),
+        ledger: Ledger::default(),
+        senders: Senders::new(devices),
+        observers: Observers::default(),
+        workers,
+        clocks: Clocks::new(scenario.schedule.start, watched),
     };
-    parts.tasks.spawn_on(
-        async move {
-            match alarm_task.await {
-                Ok(error) => Err(BenchError::file("cannot wait with", "timerfd")(error)),
-                Err(error) => Err(BenchError::Record(format!("the bench's timer: {error}"))),
-            }
-        },
-        &parts.handle,
-    );
-    parts.rest.require_empty().await?;
-    parts.open_observers(scenario, &closing_seen).await?;
-    parts.open_devices(scenario).await?;
-    parts.start_reader(closing_seen)?;
+    parts.access.rest.require_empty().await?;
+    for (index, row) in scenario.observers.iter().enumerate() {
+        parts.open_observer(index, row).await?;
+    }
+    parts.open_devices().await?;
+    parts.start_reader()?;
     Ok(parts)
 }
 
@@ -129,182 +89,110 @@ fn raise_file_limit(scenario: &Scenario) {
     }
 }
 
-impl Parts {
-    /// Where the owner of a connection connects to, and as whom.
-    async fn session_options(
-        &self,
-        client_id: &str,
-        via: Option<usize>,
-    ) -> Result<SessionOptions, BenchError> {
-        let profile = self.platform.profile();
-        let address = match via {
-            Some(link) => self.lane(link, client_id).await?.to_string(),
-            None => self.platform.broker_address()?.to_string(),
-        };
-        let mut options =
-            SessionOptions::new(&address, client_id, TENANT, profile.device_password());
-        options.tls = self.platform.client_tls(client_id)?;
-        if let Some(link) = via {
-            // Connecting takes several ways there and back.
-            let spec = self.links.spec(link);
-            let way_ns = (spec.up.delay_ns + spec.down.delay_ns).max(0.0);
-            options.connect_limit += Duration::from_nanos(way_ns as u64).saturating_mul(8);
+/// What an observer subscribes to, by the client identifiers of its connections.
+fn subscriptions(scenario: &Scenario, row: &ObserverRow) -> Vec<(String, Vec<String>)> {
+    if !row.per_device {
+        let [all, _batches, each] = topics::input_filters(TENANT);
+        return vec![(row.name.clone(), vec![all, each])];
+    }
+    let of = |&device: &usize| {
+        let device = &scenario.devices[device].name;
+        // Every name is a hardware id: names are stricter.
+        let topic = HardwareId::new(device).map(|id| topics::device_input(TENANT, &id));
+        (format!("{}.{device}", row.name), topic.into_iter().collect())
+    };
+    row.devices.iter().map(of).collect()
+}
+
+impl Parts<'_> {
+    async fn open_observer(&mut self, index: usize, row: &ObserverRow) -> Result<(), BenchError> {
+        let mut covers = vec![false; self.scenario.devices.len()];
+        for &device in &row.devices {
+            covers[device] = true;
         }
-        Ok(options)
-    }
-
-    async fn lane(&self, link: usize, owner: &str) -> Result<SocketAddr, BenchError> {
-        // The lane's tasks belong to the punctual runtime.
-        let (links, owner) = (self.links.clone(), owner.to_owned());
-        self.handle
-            .spawn(async move { links.lane(link, &owner).await })
-            .await
-            .map_err(|error| BenchError::Record(format!("a link's lane: {error}")))?
-    }
-
-    fn open(&self, options: SessionOptions) -> (Session, SessionEvents) {
-        let _within = self.handle.enter();
-        Session::open(options)
-    }
-
-    async fn open_observers(
-        &mut self,
-        scenario: &Scenario,
-        closing: &watch::Receiver<bool>,
-    ) -> Result<(), BenchError> {
-        for (index, row) in scenario.observers.iter().enumerate() {
-            let mut covers = vec![false; scenario.devices.len()];
-            for &device in &row.devices {
-                covers[device] = true;
-            }
-            self.observers.push(Observer { name: row.name.clone(), covers });
-            let connections: Vec<(String, Vec<String>)> = if row.per_device {
-                let of = |&device: &usize| {
-                    let device = &scenario.devices[device].name;
-                    let topic = format!("{TENANT}/device/{device}/input/json");
-                    (format!("{}.{device}", row.name), vec![topic])
-                };
-                row.devices.iter().map(of).collect()
-            } else {
-                let topics = vec![
-                    format!("{TENANT}/SiteWhere/input/json"),
-                    format!("{TENANT}/device/+/input/json"),
-                ];
-                vec![(row.name.clone(), topics)]
-            };
-            for (client_id, subscriptions) in connections {
-                let mut options = self.session_options(&client_id, row.via).await?;
-                options.subscriptions = subscriptions;
-                let session = self.open(options);
-                let (devices, reports) = (Arc::clone(&self.devices), self.teller.clone());
-                let who = (index, client_id);
-                let task = observe(who, session, devices, reports, closing.clone());
-                self.observer_connections += 1;
-                self.tasks.spawn_on(
-                    async move {
-                        task.await;
-                        Ok(())
-                    },
-                    &self.handle,
-                );
-            }
+        self.observers.rows.push(Observer { name: row.name.clone(), covers });
+        for (client_id, subscriptions) in subscriptions(self.scenario, row) {
+            let mut options = self.access.session_options(&client_id, row.via).await?;
+            options.subscriptions = subscriptions;
+            let session = self.access.open(options);
+            let (devices, reports) =
+                (Arc::clone(&self.senders.by_name), self.workers.reporter.clone());
+            let closing = self.workers.closing();
+            let task = observe((index, client_id), session, devices, reports, closing);
+            self.observers.wanted += 1;
+            self.workers.spawn(async move {
+                task.await;
+                Ok(())
+            });
         }
         Ok(())
     }
 
-    async fn open_devices(&mut self, scenario: &Scenario) -> Result<(), BenchError> {
+    async fn open_devices(&mut self) -> Result<(), BenchError> {
+        let start = self.scenario.schedule.start;
         let mut faults: BTreeMap<usize, VecDeque<_>> = BTreeMap::new();
-        let mut injections: Vec<_> = scenario.injections.iter().collect();
+        let mut injections: Vec<_> = self.scenario.injections.iter().collect();
         injections.sort_by_key(|injection| injection.at);
         for injection in injections {
             if let Action::Device { device, fault } = &injection.action {
-                let at = scenario.schedule.start + injection.at;
+                let at = start + injection.at;
                 faults.entry(*device).or_default().push_back((at, fault.clone()));
             }
         }
-        let end = scenario.schedule.start + scenario.schedule.duration;
-        for index in 0..scenario.devices.len() {
-            let parts = faults.remove(&index).unwrap_or_default();
-            self.open_device(scenario, index, parts, end).await?;
+        for index in 0..self.scenario.devices.len() {
+            self.open_device(index, faults.remove(&index).unwrap_or_default()).await?;
         }
         Ok(())
     }
 
     async fn open_device(
         &mut self,
-        scenario: &Scenario,
         index: usize,
-        faults: VecDeque<(SimTime, lastmeter_devices::DeviceFault)>,
-        end: SimTime,
+        faults: VecDeque<(SimTime, DeviceFault)>,
     ) -> Result<(), BenchError> {
-        let row = &scenario.devices[index];
-        let terminal = scenario.plant.sources[row.source].terminal.clone();
-        let (Some(device), Some(terminal)) = (scenario.build_device(index), terminal) else {
-            return Err(BenchError::Device {
-                device: row.name.clone(),
-                message: "it could not be made, although the scenario was checked".to_owned(),
-            });
-        };
-        let period = due_every(row, device.as_ref())?;
-        self.accounts.push(Account::open(&AccountStart {
-            device: &row.name,
-            index,
-            terminal: terminal.clone(),
-            netting: device.netting(),
-            pulse_constant: device.pulse_constant(),
-            quantities: device.quantities(),
-            start: scenario.schedule.start,
-            period,
-        }));
-        let lag = stagger(index, scenario.devices.len(), period);
-        self.lags.push(lag);
-        let mut options = self.session_options(&row.name, row.via).await?;
-        options.subscriptions = device.subscriptions();
+        let row = &self.scenario.devices[index];
+        let setup = device_setup(self.scenario, index)?;
+        self.ledger.accounts.push(setup.account);
+        let lag = stagger(index, self.scenario.devices.len(), setup.period);
+        let mut options = self.access.session_options(&row.name, row.via).await?;
+        options.subscriptions = setup.device.subscriptions();
         options.nodelay = row.nodelay;
         options.keep_alive = row.keep_alive;
         options.acknowledge_limit = row.acknowledge_limit;
-        let (session, events) = self.open(options);
+        let (session, events) = self.access.open(options);
         let (control_sender, control) = unbounded_channel();
-        self.controls.push(control_sender);
+        self.senders.push(control_sender, lag);
+        let schedule = &self.scenario.schedule;
         let sender = Sender::new(SenderParts {
             index,
             name: row.name.clone(),
-            device,
-            terminal,
+            device: setup.device,
+            terminal: setup.terminal,
             session,
             events,
-            start: scenario.schedule.start,
-            end,
+            start: schedule.start,
+            end: schedule.start + schedule.duration,
             lag,
             faults,
-            alarm: self.alarm.clone(),
-            reports: self.teller.clone(),
+            alarm: self.workers.alarm.clone(),
+            reports: self.workers.reporter.clone(),
             control,
         });
-        self.tasks.spawn_on(sender.run(), &self.handle);
+        self.workers.spawn(sender.run());
         Ok(())
     }
 
-    /// How the floor of this bench is measured: two sessions like those of devices and observers.
-    pub(super) async fn floor_options(
-        &self,
-        scenario: &Scenario,
-    ) -> Result<FloorOptions, BenchError> {
-        let row = &scenario.floor;
-        let publisher = self.session_options("floor-out", row.via).await?;
-        let subscriber = self.session_options("floor-in", None).await?;
-        let mut options = FloorOptions::new(publisher, subscriber);
-        options.messages = row.messages;
-        options.probes = row.messages;
-        options.pace = row.period;
-        Ok(options)
-    }
-
-    fn start_reader(&mut self, closing: watch::Receiver<bool>) -> Result<(), BenchError> {
-        let rest = Rest::new(self.platform.profile())?;
-        let (alarm, polls) = (self.alarm.clone(), Arc::clone(&self.polls));
-        let task = reader::read(rest, alarm, polls, self.teller.clone(), closing);
-        self.tasks.spawn_on(task, &self.handle);
+    fn start_reader(&mut self) -> Result<(), BenchError> {
+        let rest = Rest::new(self.access.under_test.profile())?;
+        let workers = &mut self.workers;
+        let (alarm, polls) = (workers.alarm.clone(), Arc::clone(&workers.polls));
+        workers.spawn(reader::read(
+            rest,
+            alarm,
+            polls,
+            workers.reporter.clone(),
+            workers.closing(),
+        ));
         Ok(())
     }
 }

@@ -23,13 +23,6 @@ impl Timeline {
     }
 }
 
-/// How far each of `devices` devices lags behind the first, so that their messages do not fall on
-/// one instant: meters in the field are not synchronised. Even over the reporting period.
-pub(crate) fn stagger(index: usize, devices: usize, period: SimDuration) -> SimDuration {
-    let share = i128::from(period.0) * index as i128 / devices.max(1) as i128;
-    SimDuration(i64::try_from(share).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,13 +33,5 @@ mod tests {
         let lag = SimDuration(7);
         assert_eq!(timeline.instant(SimTime(1_100), lag), 157);
         assert_eq!(timeline.event_time(157, lag), SimTime(1_100));
-    }
-
-    #[test]
-    fn devices_are_spread_evenly_over_their_period() {
-        let period = SimDuration::from_milliseconds(500);
-        let lags: Vec<i64> = (0..4).map(|index| stagger(index, 4, period).0 / 1_000_000).collect();
-        assert_eq!(lags, [0, 125, 250, 375]);
-        assert_eq!(stagger(0, 0, period), SimDuration::ZERO);
     }
 }

@@ -7,61 +7,12 @@
 
 mod order;
 
+use order::DIAGONAL;
+pub use order::Symbolic;
+
 use multiversion::multiversion;
 
 use crate::block::{Block, Column, Scalar, apply, inverse, product, sub_apply, sub_product, zero};
-
-/// The pattern of a matrix and of its factors.
-#[derive(Clone, Debug)]
-pub struct Symbolic {
-    /// The row of each node.
-    row_of: Vec<u32>,
-    /// Where each row's entries to the right of the diagonal begin.
-    first: Vec<u32>,
-    /// Their columns, ascending.
-    column: Vec<u32>,
-    /// Where each pair is: its entry, and whether its first node comes first.
-    pairs: Vec<(u32, bool)>,
-}
-
-/// No entry: a pair of a node with itself.
-const DIAGONAL: u32 = u32::MAX;
-
-impl Symbolic {
-    /// For nodes `0..nodes` of which these pairs have entries beside the diagonal.
-    pub fn new(nodes: usize, pairs: &[(u32, u32)]) -> Self {
-        let graph = crate::topology::Graph::new(nodes, pairs.to_vec());
-        let mut symbolic = order::factor_pattern(&graph, &order::minimum_degree(&graph));
-        symbolic.pairs = pairs
-            .iter()
-            .map(|&(a, b)| {
-                let (a, b) = (symbolic.row_of[a as usize], symbolic.row_of[b as usize]);
-                if a == b {
-                    return (DIAGONAL, true);
-                }
-                let range = symbolic.range(a.min(b) as usize);
-                let columns = &symbolic.column[range.clone()];
-                let at = columns.partition_point(|&column| column < a.max(b));
-                ((range.start + at) as u32, a < b)
-            })
-            .collect();
-        symbolic
-    }
-
-    /// How many nodes there are.
-    pub fn nodes(&self) -> usize {
-        self.row_of.len()
-    }
-
-    /// How many blocks the factors have beside the diagonal, on each side of it.
-    pub fn entries(&self) -> usize {
-        self.column.len()
-    }
-
-    fn range(&self, row: usize) -> std::ops::Range<usize> {
-        self.first[row] as usize..self.first[row + 1] as usize
-    }
-}
 
 /// A node at which the matrix cannot be inverted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

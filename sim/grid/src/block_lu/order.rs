@@ -1,12 +1,11 @@
 //! In which order to eliminate, and what that fills in.
 
-use super::Symbolic;
 use crate::topology::{Graph, NONE};
 
 /// An order of little fill: always a node of (nearly) the fewest neighbours next, as Amestoy, Davis
 /// and Duff count them (An approximate minimum degree ordering algorithm, 1996). What was
 /// eliminated is kept as elements, whose members are neighbours of each other.
-pub(super) fn minimum_degree(graph: &Graph) -> Vec<u32> {
+fn minimum_degree(graph: &Graph) -> Vec<u32> {
     let nodes = graph.nodes();
     let mut state = Quotient::new(graph);
     let mut order = Vec::with_capacity(nodes);
@@ -157,7 +156,7 @@ impl Quotient {
 
 /// The pattern of the factors when nodes are eliminated in this order, or in one that fills in the
 /// same and keeps what belongs together close together.
-pub(super) fn factor_pattern(graph: &Graph, order: &[u32]) -> Symbolic {
+fn factor_pattern(graph: &Graph, order: &[u32]) -> Symbolic {
     let nodes = graph.nodes();
     let mut rank = vec![0_u32; nodes];
     for (at, &node) in order.iter().enumerate() {
@@ -257,4 +256,56 @@ fn post_order(parent: &[u32]) -> Vec<u32> {
         }
     }
     order
+}
+
+/// The pattern of a matrix and of its factors.
+#[derive(Clone, Debug)]
+pub struct Symbolic {
+    /// The row of each node.
+    pub(super) row_of: Vec<u32>,
+    /// Where each row's entries to the right of the diagonal begin.
+    pub(super) first: Vec<u32>,
+    /// Their columns, ascending.
+    pub(super) column: Vec<u32>,
+    /// Where each pair is: its entry, and whether its first node comes first.
+    pub(super) pairs: Vec<(u32, bool)>,
+}
+
+/// No entry: a pair of a node with itself.
+pub(super) const DIAGONAL: u32 = u32::MAX;
+
+impl Symbolic {
+    /// For nodes `0..nodes` of which these pairs have entries beside the diagonal.
+    pub fn new(nodes: usize, pairs: &[(u32, u32)]) -> Self {
+        let graph = Graph::new(nodes, pairs.to_vec());
+        let mut symbolic = factor_pattern(&graph, &minimum_degree(&graph));
+        symbolic.pairs = pairs
+            .iter()
+            .map(|&(a, b)| {
+                let (a, b) = (symbolic.row_of[a as usize], symbolic.row_of[b as usize]);
+                if a == b {
+                    return (DIAGONAL, true);
+                }
+                let range = symbolic.range(a.min(b) as usize);
+                let columns = &symbolic.column[range.clone()];
+                let at = columns.partition_point(|&column| column < a.max(b));
+                ((range.start + at) as u32, a < b)
+            })
+            .collect();
+        symbolic
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.row_of.len()
+    }
+
+    /// How many blocks the factors have beside the diagonal, on each side of it.
+    pub fn entries(&self) -> usize {
+        self.column.len()
+    }
+
+    pub(super) fn range(&self, row: usize) -> std::ops::Range<usize> {
+        self.first[row] as usize..self.first[row + 1] as usize
+    }
 }

@@ -10,7 +10,7 @@ use super::{
     Branch, Circuit, Coupling, LineModel, Part, SWITCH_OHM, Shunts, SourceNode, TwoPort, Windings,
     line_model, series_admittance, shunt_admittance, transformer_admittance,
 };
-use crate::block::{Block, Column, apply, inverse, is_finite, sub_apply, zero};
+use crate::block::{Block, inverse, is_finite, zero};
 use crate::network::{
     Connection, Fault, Line, LineImpedance, Load, Network, SequenceImpedance, Source, Wire,
     WireList, Wires, check_references,
@@ -644,52 +644,4 @@ fn source_node<const N: usize>(
         Some(series_admittance(&impedance, Wires::ABC).ok_or_else(|| fault(singular))?)
     };
     Ok(SourceNode { source: index, node, voltage, impedance, admittance })
-}
-
-pub(super) fn flat_voltages<const N: usize>(circuit: &Circuit<N>) -> Vec<Column<N>> {
-    let mut voltages = vec![[Complex64::ZERO; N]; circuit.nodes()];
-    for source in circuit.sources.iter().rev() {
-        voltages[source.node as usize] = source.voltage;
-    }
-    for node in 0..circuit.nodes() {
-        let branch = circuit.parent_branch[node];
-        if branch == NONE {
-            continue;
-        }
-        let branch = &circuit.branches[branch as usize];
-        let above = voltages[circuit.parent[node] as usize];
-        voltages[node] = match &branch.coupling {
-            Coupling::Alike { .. } | Coupling::Series { .. } => above,
-            Coupling::TwoPort(it) => {
-                // What stands at `to` when nothing is drawn there.
-                let mut current = [Complex64::ZERO; N];
-                sub_apply(&mut current, &it.tf, &above);
-                if let Some(tt) = inverse(&filled(circuit, node as u32, &it.tt)) {
-                    apply(&tt, &current)
-                } else {
-                    let rated = |node: usize| circuit.rated_voltage_v[node];
-                    let ratio = rated(node) / rated(circuit.parent[node] as usize);
-                    above.map(|voltage| voltage * ratio)
-                }
-            }
-        };
-        for (wire, voltage) in voltages[node].iter_mut().enumerate() {
-            if !circuit.has_wire(node as u32, wire) {
-                *voltage = Complex64::ZERO;
-            } else if *voltage == Complex64::ZERO && wire < 3 {
-                *voltage = positive_sequence()[wire] * circuit.rated_voltage_v[node];
-            }
-        }
-    }
-    voltages
-}
-
-/// With a one on the diagonal of wires that are not to be found.
-fn filled<const N: usize>(circuit: &Circuit<N>, node: u32, block: &Block<N>) -> Block<N> {
-    let mut block = *block;
-    for wire in (0..N).filter(|&wire| !circuit.has_wire(node, wire)) {
-        block[wire] = [Complex64::ZERO; N];
-        block[wire][wire] = Complex64::ONE;
-    }
-    block
 }

@@ -5,9 +5,20 @@ use std::fmt::Write as _;
 
 use num_complex::Complex64;
 
-use super::Colouring;
 use crate::flow::Flow;
 use crate::network::{Network, Node, NodeId, Wire};
+
+/// What colours mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colouring {
+    /// The lowest voltage of a node's wires, per unit.
+    #[default]
+    Voltage,
+    /// The voltage of a node's wires that is farthest from the rated one, per unit.
+    Farthest,
+    /// The largest current of an element as a share of its rated one.
+    Loading,
+}
 
 /// Pixels around the picture.
 const MARGIN: f64 = 50.0;

@@ -6,20 +6,10 @@
 mod draw;
 mod layout;
 
+pub use draw::Colouring;
+
 use crate::flow::Flow;
 use crate::network::Network;
-
-/// What colours mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Colouring {
-    /// The lowest voltage of a node's wires, per unit.
-    #[default]
-    Voltage,
-    /// The voltage of a node's wires that is farthest from the rated one, per unit.
-    Farthest,
-    /// The largest current of an element as a share of its rated one.
-    Loading,
-}
 
 /// Draws a network with the results of its power flow; what no source reaches is grey.
 pub fn svg(network: &Network, flow: &Flow, colouring: Colouring) -> String {

@@ -9,7 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use num_complex::Complex64;
 
-use super::{Failure, Nodal, Options, solve_circuit, walk};
+use super::attempt::solve_circuit;
+use super::failure::Failure;
+use super::nodal::Nodal;
+use super::options::Options;
+use super::walk;
 use crate::block::Column;
 use crate::circuit::{Circuit, Fixed, Part, compile, compile_for_cases};
 use crate::network::{Configuration, Load, Network};

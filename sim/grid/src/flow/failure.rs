@@ -4,8 +4,11 @@ use std::fmt;
 
 use num_complex::Complex64;
 
+use super::nodal::Nodal;
+use super::options::Options;
+use super::result::Flow;
 use super::walk::Walk;
-use super::{Flow, Nodal, Options, newton, way_back};
+use super::{newton, way_back};
 use crate::block::{Column, magnitude};
 use crate::block_lu::Singular;
 use crate::circuit::{Circuit, EARTH, Part};
@@ -378,4 +381,10 @@ fn per_unit<const N: usize>(
     wire: usize,
 ) -> f64 {
     magnitude(voltages[node as usize][wire]) / circuit.rated_voltage_v[node as usize]
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Description(fault)
+    }
 }

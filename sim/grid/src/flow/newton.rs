@@ -6,8 +6,8 @@
 use num_complex::Complex64;
 
 use super::nodal::{Admittances, fixed_nodes, masked, pattern};
+use super::options::{Method, Options, Solved, add_drawn, largest_change};
 use super::rounding::{self, Rounding};
-use super::{Method, Options, Solved, add_drawn, largest_change};
 use crate::block::{Block, Column};
 use crate::block_lu::{Matrix, Symbolic};
 use crate::circuit::{Circuit, EARTH, Part};

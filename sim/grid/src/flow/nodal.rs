@@ -3,7 +3,7 @@
 
 use num_complex::Complex64;
 
-use super::{Method, Options, Solved, add_drawn, largest_change};
+use super::options::{Method, Options, Solved, add_drawn, largest_change};
 use crate::block::{Block, Column, add_to, apply, identity, magnitude, zero};
 use crate::block_lu::{Matrix, Singular, Symbolic};
 use crate::circuit::{Branch, Circuit, EARTH, TwoPort};

@@ -5,7 +5,8 @@
 //! the way across looks like one without a collapse. It is told from one by the laws on either side
 //! of the corner, each continued beyond it: they have no corners, and lead across as well.
 
-use super::Complex64;
+use num_complex::Complex64;
+
 use crate::block::{Column, magnitude};
 use crate::circuit::{Circuit, EARTH, Law, Part};
 

@@ -9,7 +9,10 @@
 
 use num_complex::Complex64;
 
-use super::{Failure, Flow, Options, solve_as_it_stands};
+use super::attempt::solve_as_it_stands;
+use super::failure::Failure;
+use super::options::Options;
+use super::result::Flow;
 use crate::block::magnitude;
 use crate::network::{Network, Pace, Regulator, Winding, WindingKind, Wire};
 

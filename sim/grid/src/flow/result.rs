@@ -5,7 +5,7 @@
 
 use num_complex::Complex64;
 
-use super::{Method, Solved};
+use super::options::{Method, Solved};
 use crate::block::{Block, Column, apply, magnitude, zero};
 use crate::circuit::{
     Circuit, EARTH, Fixed, SWITCH_OHM, SourceNode, line_model, positive_sequence, project,

@@ -8,7 +8,7 @@
 
 use num_complex::Complex64;
 
-use super::largest_change;
+use super::options::largest_change;
 use crate::block::{Column, magnitude};
 use crate::circuit::Circuit;
 

@@ -17,7 +17,9 @@
 //! those, but what it leaves undoubted is far from any collapse.
 
 use super::newton::{self, Followed};
-use super::{Method, Nodal, Options, Solved, largest_change, pieces};
+use super::nodal::Nodal;
+use super::options::{Method, Options, Solved, largest_change};
+use super::pieces;
 use crate::block::Column;
 use crate::circuit::Circuit;
 

@@ -9,17 +9,9 @@
 use multiversion::multiversion;
 
 use super::loads::{Extra, Loads};
-use super::loops::Step;
-use super::{Item, Kind, Sweep};
+use super::prepared::{Item, Kind, Phasors, Step, Sweep, nothing};
 use crate::block::Block;
 use crate::circuit::EARTH;
-
-/// Phasors of the wires of a node: real parts and imaginary ones, lane by lane.
-pub(super) type Phasors<const N: usize, const W: usize> = [[[f64; W]; 2]; N];
-
-pub(super) const fn nothing<const N: usize, const W: usize>() -> Phasors<N, W> {
-    [[[0.0; W]; 2]; N]
-}
 
 /// Below this square of a voltage a load draws nothing; it keeps wires that are not there from
 /// dividing by zero.

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use num_complex::Complex64;
 
-use super::kernel::{Phasors, nothing};
-use super::{Constant, Sweep};
+use super::prepared::{Constant, Phasors, Sweep, nothing};
 use crate::circuit::{Circuit, EARTH, Law, Part, rated_across};
 use crate::network::{Configuration, Load};
 

@@ -10,41 +10,12 @@
 use multiversion::multiversion;
 use num_complex::Complex64;
 
-use super::kernel::{Phasors, nothing, parent_current, tree_voltage};
-use super::{Kind, Sweep, Unfit};
+use super::kernel::{parent_current, tree_voltage};
+use super::prepared::{Cut, Loops, Phasors, Step, Sweep, Unfit, nothing};
 use crate::block::Block;
 use crate::circuit::Circuit;
 use crate::network::Wire;
 use crate::topology::NONE;
-
-/// A row that is on the way from a cut to a source.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    pub(super) row: u32,
-    /// Which step is its parent; [`NONE`] where a source is.
-    parent: u32,
-    pub(super) kind: Kind,
-    /// Where its figures are.
-    pub(super) place: u32,
-}
-
-/// A line that was cut.
-#[derive(Clone, Copy, Debug)]
-struct Cut {
-    /// Steps of both ends.
-    ends: [u32; 2],
-    wires: [bool; 4],
-}
-
-/// The loops of a circuit.
-#[derive(Clone, Debug)]
-pub(super) struct Loops {
-    /// Parents first.
-    steps: Vec<Step>,
-    cuts: Vec<Cut>,
-    /// Currents through the cuts by the voltages across them, siemens; row by row.
-    admittance: Vec<Complex64>,
-}
 
 /// How many currents through cuts are worth it for this many unknown voltages: their dense matrix
 /// is applied in each iteration, while a factored matrix of the whole costs three times what the

@@ -27,106 +27,22 @@ mod loops;
 #[cfg(test)]
 pub(crate) mod networks;
 mod prepare;
+mod prepared;
 #[cfg(test)]
 mod tests;
-
-use std::ops::Range;
 
 use num_complex::Complex64;
 
 pub use loads::{LoadMap, Loads};
+pub use prepared::{Constant, Sweep, Unfit};
 
-use crate::block::{Block, Column, apply};
+use crate::block::{Column, apply};
 use crate::circuit::{Circuit, Coupling};
-use crate::network::{Wire, Wires};
+use crate::network::Wire;
 use crate::topology::NONE;
-use kernel::{Phasors, draw_all, iterate, nothing};
-use loops::{Loops, close};
-
-/// Where loads of constant impedance are seen to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Constant {
-    /// In the matrices: fewer iterations, but these loads cannot change any more.
-    InMatrix,
-    /// As currents, like all other loads: they can change from case to case.
-    Injected,
-}
-
-/// Why a circuit cannot be swept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
-    /// It has this many loops, which are too many, or made by transformers.
-    Loops(usize),
-    /// A second source whose voltage is fixed is in the same tree, at this node.
-    FixedSource(u32),
-    /// A wire of this node is not fed along the tree, but by a loop, or by what earths it.
-    Wire(u32),
-    /// What is downstream of this node cannot be reduced to an admittance.
-    Singular(u32),
-}
-
-/// A circuit prepared for sweeping.
-#[derive(Clone, Debug)]
-pub struct Sweep<const N: usize> {
-    constant: Constant,
-    /// By root: the voltage behind the source's impedance. The first rows are these.
-    emf: Vec<Column<N>>,
-    /// By row: the row towards the source.
-    parent: Vec<u32>,
-    /// By row: one over the square of the rated voltage.
-    weight: Vec<f64>,
-    /// By node: its wires.
-    wires: Vec<Wires>,
-    /// All rows but those of the sources, piece by piece, in order.
-    items: Vec<Item>,
-    /// Self impedances less the mutual ones, and mutual ones, of lines whose conductors are alike.
-    alike: Vec<[f64; 4]>,
-    /// `B` of all other rows.
-    full: Vec<Block<N>>,
-    /// For each of these the index of its `A` and `M`; [`NONE`] for identities.
-    slot: Vec<u32>,
-    through: Vec<Through<N>>,
-    /// By row: currents drawn by sources that are not at a tree's root.
-    injections: Vec<(u32, Column<N>)>,
-    loops: Option<Loops>,
-}
-
-/// What stands between a node and its parent if that is not an impedance alone.
-#[derive(Clone, Debug)]
-struct Through<const N: usize> {
-    /// `-A`: the voltage that the parent's leaves here.
-    voltage: Block<N>,
-    /// `-M`: the current that arrives at the parent.
-    current: Block<N>,
-}
-
-/// Consecutive rows that are swept together.
-#[derive(Clone, Copy, Debug)]
-struct Item {
-    first: u32,
-    end: u32,
-    kind: Kind,
-    /// Whether rows of later items are downstream, so that currents are added up at the end only.
-    trunk: bool,
-    /// Where the figures of the first row are.
-    first_matrix: u32,
-}
-
-impl Item {
-    fn rows(&self) -> Range<usize> {
-        self.first as usize..self.end as usize
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    /// Impedances of conductors that are alike.
-    Alike,
-    /// Impedances.
-    Full,
-    /// Anything.
-    General,
-}
+use kernel::{draw_all, iterate};
+use loops::close;
+use prepared::{Loops, Phasors, nothing};
 
 /// How far iterations have come.
 #[derive(Clone, Debug)]
@@ -174,10 +90,6 @@ impl<const N: usize> Sweep<N> {
             *row = emf.map(|emf| [[emf.re; W], [emf.im; W]]);
         }
         state
-    }
-
-    fn row(&self, node: u32) -> u32 {
-        node + self.emf.len() as u32
     }
 
     /// Solves until no voltage changes by more than the tolerance, per unit of the rated one. A

@@ -3,8 +3,7 @@
 use num_complex::Complex64;
 
 use super::loads::in_matrix;
-use super::loops::Loops;
-use super::{Constant, Item, Kind, Sweep, Through, Unfit};
+use super::prepared::{Constant, Item, Kind, Loops, Sweep, Through, Unfit};
 use crate::block::{Block, add_to, apply, identity, inverse, is_finite, negative, product, zero};
 use crate::circuit::{Circuit, Coupling, EARTH, SourceNode, TwoPort, series_admittance};
 use crate::network::Wires;

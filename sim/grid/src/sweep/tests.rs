@@ -5,7 +5,7 @@ use num_complex::Complex64;
 
 use super::networks::{Wanted, network};
 use super::*;
-use crate::block::magnitude;
+use crate::block::{Block, magnitude};
 use crate::circuit::{EARTH, compile};
 use crate::network::Network;
 

@@ -6,8 +6,8 @@ use num_complex::Complex64;
 
 use super::bus::Bus;
 use super::class::{Capacitor, Class, Line, Load, Model, Reactor, Source, State};
-use super::script::{Object, World};
 use super::value::Told;
+use super::world::{Object, World};
 use super::{Document, Follows};
 use crate::format::Mistakes;
 use crate::network::{

@@ -21,6 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod value;
+mod world;
 
 use std::collections::BTreeMap;
 

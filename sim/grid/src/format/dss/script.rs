@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::class::{Class, LineCode, State};
+use super::class::{Class, State};
 use super::lex::{Parameter, Tokens};
 use super::table::{COMMANDS, Entry, Except, Fate, NOTED_CLASSES, find};
 use super::value::{Told, Value};
+use super::world::{Object, World};
 use super::{Document, build};
 use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::Place;
@@ -15,80 +16,6 @@ mod options;
 /// How deep scripts may call scripts, and how many lines may run in all.
 const DEEPEST: usize = 20;
 const MOST_LINES: usize = 10_000_000;
-
-/// An object and where it was made.
-#[derive(Clone, Debug)]
-pub(super) struct Object {
-    pub(super) class: Class,
-    pub(super) name: String,
-    pub(super) state: State,
-    pub(super) enabled: bool,
-    pub(super) place: Place,
-    /// The file of that place.
-    pub(super) file: String,
-}
-
-/// What the scripts have made so far.
-#[derive(Debug)]
-pub(super) struct World {
-    pub(super) circuit: Option<String>,
-    pub(super) frequency_hz: f64,
-    pub(super) objects: Vec<Object>,
-    index: BTreeMap<(Class, String), usize>,
-    pub(super) voltage_bases_kv: Vec<f64>,
-    pub(super) node_bases_kv: BTreeMap<String, f64>,
-    pub(super) positions: BTreeMap<String, (f64, f64)>,
-    load_multiplier: f64,
-    /// By which loads grow in a year, and the year.
-    growth: f64,
-    year: i32,
-    pub(super) controlled: bool,
-}
-
-impl Default for World {
-    fn default() -> Self {
-        Self {
-            circuit: None,
-            frequency_hz: 0.0,
-            objects: Vec::new(),
-            index: BTreeMap::new(),
-            voltage_bases_kv: Vec::new(),
-            node_bases_kv: BTreeMap::new(),
-            positions: BTreeMap::new(),
-            load_multiplier: 1.0,
-            growth: 1.025,
-            year: 0,
-            controlled: true,
-        }
-    }
-}
-
-impl World {
-    /// By what a load's power is multiplied; the load multiplier leaves some alone.
-    pub(super) fn load_factor(&self, is_fixed: bool) -> f64 {
-        let grown = if self.year == 0 { 1.0 } else { self.growth.powi(self.year - 1) };
-        if is_fixed { grown } else { self.load_multiplier * grown }
-    }
-
-    pub(super) fn find(&self, class: Class, name: &str) -> Option<usize> {
-        self.index.get(&(class, name.to_ascii_lowercase())).copied()
-    }
-
-    fn line_code(&self, name: &str) -> Option<LineCode> {
-        match &self.objects[self.find(Class::LineCode, name)?].state {
-            State::LineCode(code) => Some(code.clone()),
-            _ => None,
-        }
-    }
-
-    /// Whether a load shape gives kilowatts.
-    fn is_actual(&self, name: &str) -> bool {
-        self.find(Class::LoadShape, name).is_some_and(|at| match &self.objects[at].state {
-            State::LoadShape(shape) => shape.is_actual(),
-            _ => false,
-        })
-    }
-}
 
 /// What is being edited: an object, or something that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use num_complex::Complex64;
 
 use super::Component;
+use super::document::Reader;
 use super::json::{Row, Wrong};
-use super::read::Reader;
 use crate::network::{
     Connection, Line, LineImpedance, Magnetising, Matrix, Neutral, Node, NodeId, Place,
     SequenceImpedance, TapChanger, Transformer, Winding, WindingKind, Wires,

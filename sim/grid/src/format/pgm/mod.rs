@@ -5,6 +5,7 @@
 
 mod attributes;
 mod branch;
+mod document;
 mod json;
 mod output;
 mod read;
@@ -13,8 +14,9 @@ mod short_circuit;
 mod tests;
 mod write;
 
+pub use document::{Document, Element, FaultKind, FaultRow, SymmetricOnly};
 pub use output::{Extra, output, output_by_number};
-pub use read::{Document, Element, FaultKind, FaultRow, SymmetricOnly, read};
+pub use read::read;
 pub use short_circuit::{short_circuit_output, sweep_output};
 pub use write::{Written, write};
 

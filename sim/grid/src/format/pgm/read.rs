@@ -1,83 +1,17 @@
 //! Reads input data into a network.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use num_complex::Complex64;
 use serde_json::value::RawValue;
 
-use super::branch;
-use super::json::{Lines, Members, Row, Wrong, within};
-use super::{Component, FREQUENCY_HZ};
+use super::document::{Document, Element, FaultKind, FaultRow, Reader};
+use super::json::{Members, Row, Wrong, within};
+use super::{Component, branch};
 use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::{
-    Configuration, Connection, Load, LoadModel, Network, Node, NodeId, Place, Shunt,
-    ShuntAdmittance, Source, Wires,
+    Configuration, Connection, Load, LoadModel, Node, Place, Shunt, ShuntAdmittance, Source, Wires,
 };
-
-/// One component of a file and where it is in the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Element {
-    /// What it is.
-    pub component: Component,
-    /// Its number in the file.
-    pub id: i32,
-    /// Index into the network's nodes, lines (also of links), transformers (also of generic
-    /// branches; the first of three for three windings, whose `from` ends are its sides), shunts,
-    /// sources, loads (also of generators), or into [`Document::faults`].
-    pub at: u32,
-}
-
-/// What kind of short circuit it is, and of which phases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// All three phases.
-    ThreePhase,
-    /// One phase, 0 to 2, to earth.
-    SinglePhaseToGround(u8),
-    /// Two phases, 0 to 2.
-    TwoPhase(u8, u8),
-    /// Two phases, 0 to 2, and earth.
-    TwoPhaseToGround(u8, u8),
-}
-
-/// A short circuit that the file asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FaultRow {
-    /// Whether it is there.
-    pub active: bool,
-    /// What it is.
-    pub kind: FaultKind,
-    /// Where.
-    pub node: NodeId,
-    /// Impedance of the fault, ohm.
-    pub impedance_ohm: Complex64,
-    /// Where it was read.
-    pub place: Place,
-}
-
-/// Why a file cannot be calculated phase by phase.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SymmetricOnly {
-    /// What, and what it lacks.
-    pub what: String,
-    /// Where it was read.
-    pub place: Place,
-}
-
-/// What a file says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Document {
-    /// The network; its elements are named by their numbers, or as an attribute `name` says.
-    pub network: Network,
-    /// All components, kind by kind in the order of [`Component::ALL`], each in the file's order.
-    pub elements: Vec<Element>,
-    /// The short circuits it asks for.
-    pub faults: Vec<FaultRow>,
-    /// The first thing that lacks figures of the zero sequence, if any does.
-    pub symmetric_only: Option<SymmetricOnly>,
-    /// What was left out because it has no influence on the power flow.
-    pub notes: Vec<String>,
-}
 
 /// Has no influence on a power flow.
 const MEASUREMENTS: [&str; 6] = [
@@ -116,40 +50,7 @@ pub fn read(file: &str, text: &str) -> Result<Document, Refusal> {
     mistakes.or(document)
 }
 
-/// What has been read so far.
-pub(super) struct Reader<'a> {
-    file: &'a str,
-    lines: Lines<'a>,
-    mistakes: Mistakes,
-    /// Numbers of all components, with line and column; and which of them are nodes.
-    seen: BTreeMap<i32, ((u32, u32), Component)>,
-    nodes: BTreeMap<i32, NodeId>,
-    /// Names of elements, by the list of the network that they are in; and how many were not taken.
-    names: BTreeSet<(u8, String)>,
-    names_left_out: usize,
-    pub(super) document: Document,
-}
-
 impl<'a> Reader<'a> {
-    fn new(file: &'a str, text: &'a str) -> Self {
-        Self {
-            file,
-            lines: Lines::new(text),
-            mistakes: Mistakes::default(),
-            seen: BTreeMap::new(),
-            nodes: BTreeMap::new(),
-            names: BTreeSet::new(),
-            names_left_out: 0,
-            document: Document {
-                network: Network::new("", FREQUENCY_HZ),
-                elements: Vec::new(),
-                faults: Vec::new(),
-                symmetric_only: None,
-                notes: Vec::new(),
-            },
-        }
-    }
-
     fn refuse(&mut self, at: &RawValue, what: impl Into<String>) {
         self.mistakes.add_at(self.file, self.lines.of(at), what);
     }
@@ -318,24 +219,6 @@ impl<'a> Reader<'a> {
             self.names_left_out += 1;
         } else {
             *own = name.into();
-        }
-    }
-
-    /// The node of this number, and its rated voltage between lines.
-    pub(super) fn node_of(&self, row: &Row, name: &str) -> Result<(NodeId, f64), Wrong> {
-        let id = row.id(name)?;
-        let node = *self
-            .nodes
-            .get(&id)
-            .ok_or_else(|| Wrong(format!("{name} is {id}, but there is no such node")))?;
-        Ok((node, self.document.network.nodes[node.index()].rated_voltage_v))
-    }
-
-    /// Notes that something can be calculated by its positive sequence only.
-    pub(super) fn symmetric_only(&mut self, component: Component, row: &Row, lacks: &str) {
-        if self.document.symmetric_only.is_none() {
-            let what = format!("{component} {} {lacks}", row.id);
-            self.document.symmetric_only = Some(SymmetricOnly { what, place: Place(row.at.0) });
         }
     }
 

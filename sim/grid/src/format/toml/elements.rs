@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use num_complex::Complex64;
 use toml::de::{DeTable, DeValue};
 
+use super::reader::{Code, Reader};
 use super::table::{Source, Table};
 use super::unit::Unit;
 use super::{loads, regulator};
 use crate::format::Refusal;
 use crate::network::{
-    self, Connection, Line, LineImpedance, Magnetising, Matrix, Network, Neutral, Node, NodeId,
-    Place, SequenceImpedance, Switch, SwitchKind, TapChanger, Transformer, Winding, WindingKind,
-    Wire, WireList, Wires,
+    self, Line, LineImpedance, Magnetising, Matrix, Network, Neutral, Node, NodeId, Place,
+    SequenceImpedance, Switch, SwitchKind, TapChanger, Transformer, Winding, WindingKind, Wire,
+    WireList,
 };
 
 pub(super) fn read(file: &str, text: &str) -> Result<Network, Refusal> {
@@ -28,23 +29,6 @@ pub(super) fn read(file: &str, text: &str) -> Result<Network, Refusal> {
         network = Reader::new(&table).all(&table);
     }
     source.mistakes.into_inner().or(network)
-}
-
-/// A line code: impedances by metre.
-#[derive(Clone, Debug)]
-struct Code {
-    impedance: LineImpedance,
-    conductors: Option<usize>,
-    rated_current_a: Option<f64>,
-}
-
-pub(super) struct Reader {
-    pub(super) network: Network,
-    nodes: BTreeMap<String, NodeId>,
-    codes: BTreeMap<String, Code>,
-    /// Kinds and names of what was refused, so that nobody is told that it is not there.
-    refused: BTreeSet<(&'static str, String)>,
-    voltage_v: Option<f64>,
 }
 
 /// Makes the element of a table; none if it cannot be made, which then has been told.
@@ -181,77 +165,6 @@ impl Reader {
         let kinds = KINDS.map(|kind| kind.name);
         root.end(&[&["format", "name", "frequency", "voltage"], &kinds]);
         self.network
-    }
-
-    /// Tells that what a key names is not there, unless it is and was refused itself.
-    pub(super) fn not_there(
-        &self,
-        table: &Table<'_>,
-        key: &str,
-        (kind, name): (&'static str, &str),
-        line: u32,
-    ) {
-        if !self.refused.contains(&(kind, name.to_owned())) {
-            table.refuse(line, &format!("{key} is {name:?}, but there is no such {kind}"));
-        }
-    }
-
-    /// The name, or the kind and a number.
-    pub(super) fn name(table: &Table<'_>, kind: &str, count: usize) -> Box<str> {
-        table
-            .text("name")
-            .map_or_else(|| format!("{kind} {}", count + 1), |it| it.0.to_owned())
-            .into()
-    }
-
-    pub(super) fn wires<'a>(
-        table: &Table<'a>,
-        name: &str,
-        default: &'a str,
-    ) -> Option<(WireList, u32)> {
-        let (text, line) = table.text(name).unwrap_or((default, table.line));
-        let wires: Option<Vec<Wire>> =
-            text.chars().map(|letter| "abcn".find(letter).map(|at| Wire::ALL[at])).collect();
-        let list = wires.filter(|it| !it.is_empty()).and_then(|wires| WireList::new(&wires));
-        if list.is_none() {
-            table.refuse(
-                line,
-                &format!("{name} is {text:?}, different letters of abcn are expected"),
-            );
-        }
-        Some((list?, line))
-    }
-
-    /// The letters of the wires that two nodes have, `abc` if they have none in common.
-    fn wires_of_both(&self, from: NodeId, to: NodeId) -> String {
-        let [from, to] = [from, to].map(|it| self.network.nodes[it.index()].wires);
-        let both = from.common(to);
-        if both.is_empty() { Wires::ABC.to_string() } else { both.to_string() }
-    }
-
-    pub(super) fn at(&self, table: &Table<'_>, name: &str) -> Option<NodeId> {
-        let (node, line) = table.need_text(name)?;
-        let found = self.nodes.get(node).copied();
-        if found.is_none() {
-            self.not_there(table, name, ("node", node), line);
-        }
-        found
-    }
-
-    /// Connects wires to the node of a key, which has to have them.
-    pub(super) fn connect(
-        &self,
-        table: &Table<'_>,
-        (key, node): (&str, NodeId),
-        wires: WireList,
-    ) -> Option<Connection> {
-        let own = &self.network.nodes[node.index()];
-        if own.wires.contains_all(wires.set()) {
-            return Some(Connection { node, wires });
-        }
-        let what = format!("node {} has wires {}, not all of {wires}", own.name, own.wires);
-        table.refuse(table.line_of(&["wires", key]), &what);
-        None
     }
 
     /// What is no transformer joins nodes of one rated voltage.

@@ -2,7 +2,7 @@
 
 use num_complex::Complex64;
 
-use super::elements::Reader;
+use super::reader::Reader;
 use super::table::Table;
 use super::unit::Unit;
 use crate::network::{

@@ -55,6 +55,7 @@
 
 mod elements;
 mod loads;
+mod reader;
 mod regulator;
 mod table;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Regulators: what moves the taps of a transformer.
 
-use super::elements::Reader;
+use super::reader::Reader;
 use super::table::Table;
 use super::unit::Unit;
 use crate::network::{

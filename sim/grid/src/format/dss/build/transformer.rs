@@ -4,8 +4,8 @@ use num_complex::Complex64;
 
 use super::Builder;
 use crate::format::dss::class::{Class, Regulator, Side, State, Transformer};
-use crate::format::dss::script::Object;
 use crate::format::dss::value::Told;
+use crate::format::dss::world::Object;
 use crate::network::{
     self, LineDropCompensation, Magnetising, Neutral, Pace, TapChanger, Winding, WindingKind, Wire,
 };

@@ -1,10 +1,9 @@
 //! `Capacitor`: one bank to earth or between phases.
 
-use super::UNSUPPORTED;
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
-    Entry, RATING, RELIABILITY, base_frequency, noted, obeyed, obeyed_as, rejected, rejected_but,
-    rejected_unless_checked,
+    Entry, RATING, RELIABILITY, UNSUPPORTED, base_frequency, noted, obeyed, obeyed_as, rejected,
+    rejected_but, rejected_unless_checked,
 };
 use crate::format::dss::value::{Told, Value};
 

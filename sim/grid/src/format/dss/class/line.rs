@@ -1,10 +1,11 @@
 //! `Line`: also what serves as a switch.
 
+use super::LineCode;
 use super::line_code::Impedances;
-use super::{LineCode, UNSUPPORTED};
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
-    Entry, RATING, RELIABILITY, REPORT, base_frequency, noted, obeyed, obeyed_as, rejected,
+    Entry, RATING, RELIABILITY, REPORT, UNSUPPORTED, base_frequency, noted, obeyed, obeyed_as,
+    rejected,
 };
 use crate::format::dss::value::{Told, Value, units_in};
 

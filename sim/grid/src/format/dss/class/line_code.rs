@@ -1,7 +1,8 @@
 //! `LineCode`: impedances of a line by its length.
 
-use super::UNSUPPORTED;
-use crate::format::dss::table::{Entry, RATING, RELIABILITY, REPORT, noted, obeyed, obeyed_as};
+use crate::format::dss::table::{
+    Entry, RATING, RELIABILITY, REPORT, UNSUPPORTED, noted, obeyed, obeyed_as,
+};
 use crate::format::dss::value::{Told, Value};
 
 pub(super) const PROPERTIES: &[Entry] = &[

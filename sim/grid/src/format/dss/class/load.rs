@@ -1,11 +1,10 @@
 //! `Load`.
 
-use super::UNSUPPORTED;
 use crate::format::dss::Follows;
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
-    Entry, HARMONICS, MOMENT, RATING, RELIABILITY, REPORT, noted, noted_and_read, obeyed,
-    obeyed_as, rejected,
+    Entry, HARMONICS, MOMENT, RATING, RELIABILITY, REPORT, UNSUPPORTED, noted, noted_and_read,
+    obeyed, obeyed_as, rejected,
 };
 use crate::format::dss::value::{Told, Value};
 

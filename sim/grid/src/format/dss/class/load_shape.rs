@@ -1,9 +1,8 @@
 //! `LoadShape`.
 
-use super::UNSUPPORTED;
 use crate::format::dss::Profile;
 use crate::format::dss::lex::Tokens;
-use crate::format::dss::table::{Entry, noted, noted_and_read, rejected};
+use crate::format::dss::table::{Entry, UNSUPPORTED, noted, noted_and_read, rejected};
 use crate::format::dss::value::{Told, Value};
 
 const SHAPE: &str = "counts for runs over time; the network is solved once, as it stands";

@@ -85,9 +85,6 @@ impl Class {
     }
 }
 
-/// What is answered where a class does not know what its table names.
-const UNSUPPORTED: &str = "unsupported";
-
 /// An object's properties.
 #[derive(Clone, Debug)]
 pub(super) enum State {

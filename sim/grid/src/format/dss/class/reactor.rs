@@ -1,10 +1,10 @@
 //! `Reactor`: to earth, between phases, or in series.
 
-use super::UNSUPPORTED;
 use super::capacitor::{DELTA_LIKE, not_back, without_second_bus};
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
-    Entry, RATING, RELIABILITY, base_frequency, noted, obeyed, obeyed_as, rejected, rejected_but,
+    Entry, RATING, RELIABILITY, UNSUPPORTED, base_frequency, noted, obeyed, obeyed_as, rejected,
+    rejected_but,
 };
 use crate::format::dss::value::{Told, Value};
 

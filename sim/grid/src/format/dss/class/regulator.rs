@@ -1,8 +1,7 @@
 //! `RegControl`.
 
-use super::UNSUPPORTED;
 use crate::format::dss::table::{
-    Entry, MOMENT, REPORT, noted, obeyed, obeyed_as, rejected, rejected_but,
+    Entry, MOMENT, REPORT, UNSUPPORTED, noted, obeyed, obeyed_as, rejected, rejected_but,
     rejected_unless_checked,
 };
 use crate::format::dss::value::{Told, Value};

@@ -2,12 +2,11 @@
 
 use num_complex::Complex64;
 
-use super::UNSUPPORTED;
 use super::capacitor::earthed;
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
-    Entry, HARMONICS, MOMENT, base_frequency, circuit_frequency, noted, obeyed, obeyed_as,
-    rejected_but, rejected_unless_checked,
+    Entry, HARMONICS, MOMENT, UNSUPPORTED, base_frequency, circuit_frequency, noted, obeyed,
+    obeyed_as, rejected_but, rejected_unless_checked,
 };
 use crate::format::dss::value::{Told, Value};
 

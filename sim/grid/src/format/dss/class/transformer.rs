@@ -1,10 +1,9 @@
 //! `Transformer`.
 
-use super::UNSUPPORTED;
 use crate::format::dss::bus::Bus;
 use crate::format::dss::table::{
-    Entry, HARMONICS, RATING, RELIABILITY, REPORT, base_frequency, noted, noted_and_read, obeyed,
-    obeyed_as, rejected,
+    Entry, HARMONICS, RATING, RELIABILITY, REPORT, UNSUPPORTED, base_frequency, noted,
+    noted_and_read, obeyed, obeyed_as, rejected,
 };
 use crate::format::dss::value::{Told, Value};
 

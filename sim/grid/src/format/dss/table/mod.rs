@@ -16,6 +16,9 @@ pub use page::page as table_page;
 
 use super::value::Value;
 
+/// What is answered where a class does not know what its table names.
+pub(super) const UNSUPPORTED: &str = "unsupported";
+
 /// What becomes of something that a script sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {

@@ -1,0 +1,63 @@
+//! A plan of windows: all that depends on the spectrum but not on the window.
+
+use std::f64::consts::TAU;
+
+use num_complex::Complex64;
+
+use super::converted::Components;
+use crate::window::PHASES_MAX;
+
+/// Means over a window, or amplitudes of their oscillation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums<T> {
+    pub(super) u2: T,
+    pub(super) i2: T,
+    pub(super) ui: T,
+}
+
+/// The constant part of one phase.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PhasePlan {
+    pub(super) means: Sums<f64>,
+    pub(super) u_components: Components,
+    pub(super) i_components: Components,
+    pub(super) u1: Complex64,
+    pub(super) i1: Complex64,
+    pub(super) u_thd2: f64,
+    pub(super) i_thd2: f64,
+    pub(super) u_variance: f64,
+    pub(super) i_variance: f64,
+}
+
+/// What oscillates at one frequency, of one phase. Means: `re(amplitude e^(i angle))`;
+/// fundamentals: `ahead e^(i angle) + behind e^(-i angle)`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PhaseOscillation {
+    pub(super) means: Sums<Complex64>,
+    pub(super) u1: [Complex64; 2],
+    pub(super) i1: [Complex64; 2],
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Oscillation {
+    pub(super) frequency_hz: f64,
+    pub(super) phases: [PhaseOscillation; PHASES_MAX],
+}
+
+/// All that depends on the spectrum but not on the window.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) length_s: f64,
+    pub(super) samples: f64,
+    pub(super) frequency_hz: f64,
+    pub(super) frequency_spread_hz: f64,
+    pub(super) phases: Vec<PhasePlan>,
+    pub(super) oscillations: Vec<Oscillation>,
+    pub(super) is_beyond_range: bool,
+}
+
+/// `e^(i 2 pi cycles)`.
+pub(super) fn unit(cycles: f64) -> Complex64 {
+    let (sin, cos) = libm::sincos(TAU * (cycles - cycles.floor()));
+    Complex64::new(cos, sin)
+}

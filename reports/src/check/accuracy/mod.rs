@@ -1,0 +1,358 @@
+//! `accuracy`: every reported value within a limit of its reference.
+//!
+//! Terms (VIM): *error* = reported - reference; a *pair* is a value whose reference and report are
+//! both there. A *series* is one quantity of one device.
+//!
+//! Every pair is judged, so there is no statistical bound. A value that is stored and was not due
+//! may be an altered one, of which nobody can say how far off it is: a series with such values
+//! passes nothing. A value that is missing is the business of `no_loss`; only a series that was due
+//! and never gave a judged pair makes this check inconclusive: it never came, its truth is not
+//! known, or all of it is below `minimum`.
+//!
+//! Below `minimum` are values of which the reference and the report are: a meter that reports what
+//! does not flow, as one that creeps does, is judged, in percent of `minimum`.
+//!
+//! Counters of pulses know nothing below one pulse: of their error one pulse is free, and what is
+//! more than that is held against the limit.
+
+mod section;
+pub mod spec;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_units::{MeasurementId, SiUnit};
+
+use self::spec::{Limit, Spec, resolution};
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
+use super::select::ByDevice;
+use crate::verdict::{At, Reason, Told, Verdict};
+use lastmeter_record::Status;
+use lastmeter_record::{Event, Observation, RunFacts, kind};
+use lastmeter_text::number;
+use lastmeter_text::{append, plural};
+
+/// So many devices are named of which nothing was compared.
+const NAMED_MAX: usize = 3;
+
+const LIMITS: &[Dimension] = &[
+    Dimension::Ratio,
+    Dimension::Frequency,
+    Dimension::Voltage,
+    Dimension::Current,
+    Dimension::ActivePower,
+    Dimension::ReactivePower,
+    Dimension::ApparentPower,
+    Dimension::ActiveEnergy,
+    Dimension::ReactiveEnergy,
+    Dimension::ApparentEnergy,
+    Dimension::Angle,
+];
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "accuracy",
+        summary: "every reported value within a limit of its reference",
+        description: "Compares each reported value with the true value over the interval the \
+            reading spans; of apparent power, and of the power factor made with it, with the mean of the \
+            windows of 10/12 cycles in that interval (IEC 61000-4-30). `limit` in % is relative to the reference, any other unit is absolute \
+            and has to be the quantity's own. `device` and `quantity` may contain `*`. Near zero a \
+            relative error says nothing: values are left out where the reference and the report are \
+            smaller than `minimum`, and the verdict says how many; where the report alone reaches \
+            `minimum`, its error is in percent of that. `measured` is the worst absolute error, `at` where \
+            it was. Of a count of pulses one pulse more or less is free, for it has no fractions; the \
+            limit holds for the rest; of so few that one pulse is more than the limit nothing can be \
+            said, and the check is inconclusive. NaN and infinity are inside no limit. A missing value is not judged here (use \
+            `no_loss`); with values stored that nobody sent, altered ones say, the check passes \
+            nothing, and a quantity that was due and of which no value could be judged makes \
+            the check inconclusive.",
+        fields: &[
+            Field::default(
+                "device",
+                Kind::Text,
+                "\"*\"",
+                "name of the device, or a pattern with *",
+            ),
+            Field::required(
+                "quantity",
+                Kind::Text,
+                "measurement identifier, or a pattern such as electricity.voltage.rms.*",
+            ),
+            Field::required(
+                "limit",
+                Kind::QuantityOfAny(LIMITS),
+                "largest error allowed: in % of the reference, or absolute",
+            ),
+            Field::optional(
+                "minimum",
+                Kind::QuantityOfAny(LIMITS),
+                "values are left out, and counted, where reference and report are smaller",
+            ),
+        ],
+    },
+    build: |values, context, diagnostics| {
+        let spec = Spec::read(values, diagnostics)?;
+        Some(Box::new(Accuracy {
+            context,
+            series: ByDevice::new(spec.device.clone()),
+            spec,
+            worst: None,
+            outside: 0,
+            beyond_range: BTreeSet::new(),
+        }))
+    },
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    is_limit_of_report: true,
+    section: Some(Section { place: 30, make: section::section }),
+    ..CheckKind::PLAIN
+};
+
+/// How often each thing happened in one series.
+#[derive(Clone, Copy, Debug, Default)]
+struct Series {
+    pairs: u64,
+    missing: u64,
+    below_minimum: u64,
+    without_truth: u64,
+    /// Values stored that were not due as they are: altered readings, copies, others.
+    unexpected: u64,
+    /// The largest reference, absolute, that was judged.
+    largest: f64,
+}
+
+pub(crate) struct Accuracy {
+    context: CheckContext,
+    pub(crate) spec: Spec,
+    series: ByDevice<BTreeMap<MeasurementId, Series>>,
+    worst: Option<Worst>,
+    outside: u64,
+    /// Devices that say their input may exceed what they model.
+    beyond_range: BTreeSet<String>,
+}
+
+struct Worst {
+    /// Absolute; infinite for what is no number.
+    error: f64,
+    reference: f64,
+    reported: f64,
+    at: At,
+}
+
+impl Check for Accuracy {
+    fn observation(&mut self, observation: &Observation<'_>) {
+        if self.spec.quantities.binary_search(&observation.quantity).is_err() {
+            return;
+        }
+        let Some(device) = self.series.entry(observation.device) else { return };
+        let series = device.entry(observation.quantity).or_default();
+        let Some(reference) = observation.reference else {
+            series.unexpected += u64::from(observation.reported.is_some());
+            return;
+        };
+        // Said of missing values too: a truth that is not known is never passed over.
+        series.without_truth += u64::from(reference.is_nan());
+        let Some(reported) = observation.reported else {
+            series.missing += 1;
+            return;
+        };
+        if reference.is_nan() {
+            return;
+        }
+        if !self.spec.judges(reference, reported) {
+            series.below_minimum += 1;
+            return;
+        }
+        series.pairs += 1;
+        series.largest = series.largest.max(reference.abs());
+        let error = self.spec.error(observation.quantity, reference, reported).abs();
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        self.outside += u64::from(error > self.spec.limit.value());
+        if self.worst.as_ref().is_none_or(|worst| error > worst.error) {
+            let at = At {
+                device: Some(observation.device.to_owned()),
+                epoch: observation.epoch.map(|epoch| epoch.0),
+                serial: observation.serial.map(|serial| serial.0),
+                quantity: Some(observation.quantity.name().to_owned()),
+                time: Some(observation.event_time),
+                event: None,
+            };
+            self.worst = Some(Worst { error, reference, reported, at });
+        }
+    }
+
+    fn event(&mut self, _line: u64, event: &Event) {
+        if event.kind == kind::DEVICE
+            && event.text("what") == Some("beyond_range")
+            && let Some(device) = event.about()
+            && self.series.entry(device).is_some()
+        {
+            self.beyond_range.insert(device.to_owned());
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let all = || self.series.iter().flat_map(|(_, device)| device.values());
+        let n: u64 = all().map(|series| series.pairs).sum();
+        let (mut reason, mut why) = self.judge(n);
+        if reason.status() == Status::Pass && !self.beyond_range.is_empty() {
+            reason = Reason::BeyondRange;
+            let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
+            why = format!(
+                "the input of {} may exceed the converter's range, which is modelled with \
+                 fidelity = \"samples\" only; use it, or see the ratios and nominal values of the \
+                 device; otherwise {why}",
+                devices.join(", ")
+            );
+        }
+        let unexpected: u64 = all().map(|series| series.unexpected).sum();
+        if unexpected > 0 && reason.status() == Status::Pass {
+            reason = Reason::AlteredReadings;
+            why = format!(
+                "{} stored that no device sent like this, altered ones maybe; otherwise {why}",
+                plural(unexpected, "value")
+            );
+        }
+        let below: u64 = all().map(|series| series.below_minimum).sum();
+        let missing = all().map(|series| series.missing).sum();
+        let without_truth = all().map(|series| series.without_truth).sum();
+        let mut left_out = String::new();
+        for (count, rest) in [
+            (below, "below `minimum` not judged"),
+            (missing, "missing"),
+            (without_truth, "without a known reference not judged"),
+        ] {
+            if count > 0 {
+                append(&mut left_out, format_args!("; {} {rest}", plural(count, "value")));
+            }
+        }
+        if let Some(devices) = self.without_a_pair(facts) {
+            append(&mut left_out, format_args!("; nothing of {devices} to compare"));
+        }
+        let measured = self.worst.as_ref().map(|worst| worst.error);
+        let unit = self.spec.limit.unit();
+        // Whoever sees a pass sees what it is not about.
+        let is_told = reason.status() == Status::Pass && !left_out.is_empty();
+        let told = measured.filter(|_| is_told).map(|measured| Told {
+            measured: format!("{} {unit}", number(measured)),
+            basis: format!("n {n}{}", left_out.replace("; ", ", ")),
+        });
+        why.push_str(&left_out);
+        let verdict = Verdict {
+            measured,
+            limit: Some(self.spec.limit.value()),
+            n,
+            at: self.worst.as_ref().map(|worst| worst.at.clone()),
+            told,
+            ..self.context.verdict(reason, &unit, why)
+        };
+        finish(verdict, facts)
+    }
+}
+
+impl Accuracy {
+    /// The devices that the check is about and of which no value was compared.
+    fn without_a_pair(&self, facts: &RunFacts) -> Option<String> {
+        let compared: BTreeSet<&str> = self
+            .series
+            .iter()
+            .filter(|(_, series)| series.values().any(|series| series.pairs > 0))
+            .map(|(device, _)| device)
+            .collect();
+        let devices = facts.devices.iter().map(|device| device.name.as_str());
+        let about = devices.filter(|name| self.spec.device.matches(name));
+        let silent: Vec<&str> = about.filter(|name| !compared.contains(name)).collect();
+        let more = silent.len().saturating_sub(NAMED_MAX);
+        let named = silent.get(..NAMED_MAX.min(silent.len()))?.join(", ");
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!silent.is_empty()).then(|| named + &more)
+    }
+
+    /// A limit that a voltage or a frequency cannot miss, however small it is reported.
+    fn excludes_nothing(&self) -> Option<String> {
+        let Limit::Absolute(limit, unit) = self.spec.limit else { return None };
+        if !matches!(unit, SiUnit::Volt | SiUnit::Hertz) {
+            return None;
+        }
+        let all = self.series.iter().flat_map(|(_, device)| device.values());
+        let largest = all.map(|series| series.largest).fold(0.0, f64::max);
+        (limit >= largest && largest > 0.0).then(|| {
+            format!(
+                "the limit of {} {unit} is no less than the largest reference, {} {unit}: a meter \
+                 that reports zero would pass",
+                number(limit),
+                number(largest)
+            )
+        })
+    }
+
+    /// Of a count that never got so far that what is free of it is within the limit: whatever was
+    /// reported says nothing.
+    fn too_few(&self) -> Option<String> {
+        let Limit::Percent(percent) = self.spec.limit else { return None };
+        let (device, id, series) = self
+            .series
+            .iter()
+            .flat_map(|(device, all)| all.iter().map(move |(id, series)| (device, id, series)))
+            .find(|(_, id, series)| percent / 100.0 * series.largest < resolution(**id))?;
+        let (seen, needed) = (number(series.largest), number((100.0 / percent).ceil()));
+        Some(format!(
+            "{id} of {device} came to {seen} only, of which one is more than the limit: at least \
+             {needed} are needed"
+        ))
+    }
+
+    fn judge(&self, n: u64) -> (Reason, String) {
+        let (limit, unit) = (self.spec.limit.value(), self.spec.limit.unit());
+        if self.outside > 0
+            && let Some(worst) = &self.worst
+        {
+            let si = worst.at.measurement().map(|id| id.row().si_unit.to_string());
+            let si = si.unwrap_or_default();
+            let mut why = format!(
+                "{} of {n} outside; worst: reported {} {si}, reference {} {si}",
+                self.outside,
+                number(worst.reported),
+                number(worst.reference),
+            );
+            if !worst.reported.is_finite() {
+                why.push_str(", which is inside no limit");
+            } else if worst.error.is_infinite() {
+                why.push_str("; a percentage of zero says nothing, see `minimum`");
+            }
+            return (Reason::OutsideLimit, why);
+        }
+        if n == 0 {
+            let about = format!("{} of device {}", self.spec.quantity, self.series.pattern());
+            return (Reason::NothingToJudge, format!("no pair of {about} in the record"));
+        }
+        let silent: Vec<String> = self
+            .series
+            .iter()
+            .flat_map(|(device, series)| {
+                series.iter().map(move |(id, series)| (device, id, series))
+            })
+            // What was not due is unexpected: it was reported above.
+            .filter(|(_, _, series)| series.pairs == 0)
+            .map(|(device, id, _)| format!("{id} of {device}"))
+            .collect();
+        if let Some(first) = silent.first() {
+            let more = silent.len() - 1;
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            return (
+                Reason::Incomplete,
+                format!("{first}{more}: due, but no pair of it could be judged"),
+            );
+        }
+        if let Some(too_few) = self.too_few() {
+            return (Reason::TooFew, too_few);
+        }
+        if let Some(all) = self.excludes_nothing() {
+            return (Reason::NothingToJudge, all);
+        }
+        (Reason::WithinLimit, format!("all {} within {} {unit}", plural(n, "pair"), number(limit)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

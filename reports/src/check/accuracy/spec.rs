@@ -1,0 +1,156 @@
+//! What an `accuracy` check was asked to do, and how it counts errors.
+
+use lastmeter_params::{
+    Code, Diagnostics, Dimension, Pattern, Value, Values, registered_measurement_help,
+};
+use lastmeter_units::{MeasurementId, Quantity, SiUnit};
+
+/// What error is allowed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// In percent of the reference.
+    Percent(f64),
+    /// In the quantity's SI unit.
+    Absolute(f64, SiUnit),
+}
+
+impl Limit {
+    /// The figure in [`Self::unit`].
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Percent(value) | Self::Absolute(value, _) => value,
+        }
+    }
+
+    /// `%`, or the SI unit.
+    pub fn unit(self) -> String {
+        match self {
+            Self::Percent(_) => "%".to_owned(),
+            Self::Absolute(_, unit) => unit.to_string(),
+        }
+    }
+
+    /// The signed error of a quantity in [`Self::unit`], beyond the [`resolution`] that is free.
+    /// Exact agreement is no error even where the reference is zero; any other difference from
+    /// zero is infinite in percent.
+    pub fn error(self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
+        self.error_of(reference.abs(), quantity, reference, reported)
+    }
+
+    /// [`Self::error`], in percent of `whole` where it is relative.
+    fn error_of(self, whole: f64, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
+        let free = resolution(quantity);
+        let error = reported - reference;
+        let error = if error.abs() <= free { 0.0 } else { error - free.copysign(error) };
+        match self {
+            Self::Percent(_) if error == 0.0 => 0.0,
+            Self::Percent(_) => 100.0 * error / whole,
+            Self::Absolute(..) => error,
+        }
+    }
+}
+
+/// What a quantity cannot tell apart by its nature, in its SI unit: a count of pulses has no
+/// fractions. Zero of all others.
+pub fn resolution(quantity: MeasurementId) -> f64 {
+    match quantity.row().quantity {
+        Quantity::ActivePulses | Quantity::ReactivePulses => 1.0,
+        _ => 0.0,
+    }
+}
+
+/// What an accuracy check was asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Which devices.
+    pub device: Pattern,
+    /// Which quantities, as written.
+    pub quantity: Pattern,
+    /// Which quantities, in the registry's order.
+    pub quantities: Vec<MeasurementId>,
+    /// What error is allowed.
+    pub limit: Limit,
+    /// In SI units: values are not judged where reference and report are smaller.
+    pub minimum: Option<f64>,
+}
+
+impl Spec {
+    /// Reads the keys of a check table.
+    pub fn read(values: &Values, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let quantity = Pattern::new(values.text("quantity"));
+        let quantities: Vec<_> =
+            MeasurementId::all().filter(|id| quantity.matches(id.name())).collect();
+        if quantities.is_empty() {
+            diagnostics.report_with_help(
+                Code::UNKNOWN_MEASUREMENT,
+                values.span_of("quantity"),
+                format!("no measurement identifier fits `{quantity}`"),
+                "fits nothing",
+                Some(registered_measurement_help(quantity.as_str())),
+            );
+            return None;
+        }
+        let (limit, dimension) = quantity_of(values, "limit")?;
+        let unit = quantities[0].row().si_unit;
+        let limit = if dimension == Dimension::Ratio {
+            Limit::Percent(in_percent(limit))
+        } else {
+            Limit::Absolute(limit, unit)
+        };
+        let mut fits = true;
+        for name in ["limit", "minimum"] {
+            let Some((_, dimension)) = quantity_of(values, name) else { continue };
+            let relative = name == "limit" && dimension == Dimension::Ratio;
+            let other = quantities
+                .iter()
+                .find(|id| Dimension::of_unit(id.row().si_unit) != Some(dimension));
+            if let Some(other) = other.filter(|_| !relative) {
+                fits = false;
+                report_dimension(values, name, dimension, *other, diagnostics);
+            }
+        }
+        let minimum = values.si_opt("minimum");
+        let device = Pattern::new(values.text("device"));
+        fits.then_some(Self { device, quantity, quantities, limit, minimum })
+    }
+
+    /// Whether a value is judged. One that is no number is.
+    pub fn judges(&self, reference: f64, reported: f64) -> bool {
+        let is_below = |minimum| reference.abs() < minimum && reported.abs() < minimum;
+        !self.minimum.is_some_and(is_below)
+    }
+
+    /// The signed error of a value that is judged, in the unit of the limit.
+    pub(super) fn error(&self, quantity: MeasurementId, reference: f64, reported: f64) -> f64 {
+        let whole = reference.abs().max(self.minimum.unwrap_or(0.0));
+        self.limit.error_of(whole, quantity, reference, reported)
+    }
+}
+
+fn quantity_of(values: &Values, name: &str) -> Option<(f64, Dimension)> {
+    match values.get(name)? {
+        Value::Quantity { si, dimension, .. } => Some((*si, *dimension)),
+        _ => None,
+    }
+}
+
+fn report_dimension(
+    values: &Values,
+    name: &str,
+    dimension: Dimension,
+    quantity: MeasurementId,
+    diagnostics: &mut Diagnostics,
+) {
+    diagnostics.report(
+        Code::WRONG_DIMENSION,
+        values.span_of(name),
+        format!("`{name}` is of dimension {dimension}, which {quantity} is not"),
+        format!("expected a value in {} here", quantity.row().si_unit),
+    );
+}
+
+/// A ratio in percent, without the last bits that the conversion from `0.07 %` and back adds.
+fn in_percent(ratio: f64) -> f64 {
+    let percent = 100.0 * ratio;
+    format!("{percent:.13e}").parse().unwrap_or(percent)
+}

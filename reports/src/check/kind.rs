@@ -1,0 +1,298 @@
+//! What a kind of check is: the row of the registry, the check at work, and what both may ask for.
+//!
+//! A row says all that is particular to its kind, so that nobody else asks for its name: its keys,
+//! which tables of the record it is fed, what it needs of the scenario, its section of the report.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lastmeter_params::{Diagnostics, Entry, Field, Kind, Pattern, Span, Table, Values};
+use lastmeter_plans::{calibration, standard};
+use lastmeter_record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, RunState};
+
+use super::demand::Demand;
+use super::selection::Selection;
+use crate::error::RenderError;
+use crate::latency::Validity;
+use crate::render::collect::Collected;
+use crate::render::figure::Figure;
+use crate::verdict::{Because, Reason, Verdict};
+
+/// The keys every `[[check]]` table has, besides those of its kind.
+pub static CHECK_FIELDS: &[Field] = &[
+    Field::required("name", Kind::Name, "what verdicts and reports call it"),
+    Field::required("kind", Kind::Name, "which check"),
+    Field::default("covers", Kind::List(&Kind::Text), "[]", "ids of the requirements it covers"),
+];
+
+/// One kind of check.
+pub struct CheckKind {
+    /// Its word in a scenario, its keys, its help.
+    pub entry: Entry,
+    /// Makes the check from its table. `None` if the table makes no sense; `diagnostics` has why.
+    pub build: fn(&Values, CheckContext, &mut Diagnostics) -> Option<Box<dyn Check>>,
+    /// The tables of the record whose rows it is fed.
+    pub tables: &'static [RecordTable],
+    /// Without what of the scenario it could judge nothing.
+    pub needs: Needs,
+    /// Whether a `limit` in % is one of what is reported, so that at 100 % nothing could miss it.
+    pub is_limit_of_report: bool,
+    /// What has to hold of all checks of the kind in one scenario together, which has this plan;
+    /// the place is where the scenario names the plan's suite.
+    pub together: Option<fn(&standard::Plan, &[&Values], Span, &mut Diagnostics)>,
+    /// Its section of the report.
+    pub(crate) section: Option<Section>,
+}
+
+impl CheckKind {
+    /// A kind with nothing particular, to begin a row with.
+    pub(super) const PLAIN: Self = Self {
+        entry: Entry { name: "", summary: "", description: "", fields: &[] },
+        build: |_, _, _| None,
+        tables: &[],
+        needs: Needs::Nothing,
+        is_limit_of_report: false,
+        together: None,
+        section: None,
+    };
+}
+
+/// A table of the record, as checks are fed its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordTable {
+    /// `events.jsonl`.
+    Events,
+    /// `observations.csv`.
+    Observations,
+    /// `grid.csv`.
+    Grid,
+    /// `latency.csv`.
+    Latency,
+}
+
+/// What a scenario must have for a check to judge anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing besides devices; what more it takes its [`Demand`] says.
+    Nothing,
+    /// A `[suite]`.
+    TestPlan,
+    /// A `[calibration]`.
+    Calibration,
+    /// A `[grid]`.
+    Network,
+}
+
+/// A kind's section of the report.
+#[derive(Clone, Copy)]
+pub(crate) struct Section {
+    /// Where it stands: smaller numbers come first.
+    pub(crate) place: u8,
+    /// Makes it, and adds its pictures and tables to the figures. `None` of a run that has nothing
+    /// to show in it.
+    pub(crate) make: MakeSection,
+}
+
+type MakeSection =
+    fn(&SectionInput<'_>, &mut Vec<Figure>) -> Result<Option<SectionHtml>, RenderError>;
+
+/// What a section of the report is made from.
+pub(crate) struct SectionInput<'a> {
+    /// The run folder.
+    pub(crate) reader: &'a RunReader,
+    /// The scenario's checks and plans, as they were read for judging.
+    pub(crate) scenario: &'a ScenarioChecks,
+    /// What the checks came to.
+    pub(crate) verdicts: &'a [Verdict],
+    /// What one pass over events and observations gathered.
+    pub(crate) collected: &'a Collected,
+    /// The end of all time axes, in seconds since the start.
+    pub(crate) end_s: f64,
+}
+
+impl<'a> SectionInput<'a> {
+    /// The checks that were judged, each with what it came to, in the scenario's order.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = (&'a dyn Check, &'a Verdict)> {
+        self.scenario.judged(self.verdicts)
+    }
+}
+
+/// A section as it stands in the page.
+pub(crate) struct SectionHtml {
+    /// The text.
+    pub(crate) html: String,
+    /// `measured` or `modelled`, where it shows latency.
+    pub(crate) evidence: Option<&'static str>,
+}
+
+impl From<String> for SectionHtml {
+    fn from(html: String) -> Self {
+        Self { html, evidence: None }
+    }
+}
+
+/// The checks of one scenario and what they are judged by, read once for judging and for the report.
+pub(crate) struct ScenarioChecks {
+    /// The scenario as resolved.
+    pub(crate) document: Table,
+    /// The plan of its `[suite]`.
+    pub(crate) plan: Option<Arc<standard::Plan>>,
+    /// The plan of its `[calibration]`.
+    pub(crate) calibration: Option<Arc<calibration::Plan>>,
+    /// In the scenario's order.
+    pub(crate) checks: Vec<ScenarioCheck>,
+}
+
+/// One `[[check]]` table, read and built.
+pub(crate) struct ScenarioCheck {
+    /// Its row of the registry.
+    pub(crate) kind: &'static CheckKind,
+    /// What it was told about itself.
+    pub(crate) context: CheckContext,
+    /// The check, with its parameters.
+    pub(crate) check: Box<dyn Check>,
+}
+
+impl ScenarioChecks {
+    /// Those that came to one of these verdicts, each with its own.
+    pub(crate) fn judged<'a>(
+        &'a self,
+        verdicts: &'a [Verdict],
+    ) -> impl Iterator<Item = (&'a dyn Check, &'a Verdict)> {
+        self.checks.iter().filter_map(move |one| {
+            let verdict = verdicts.iter().find(|verdict| verdict.check == one.context.name)?;
+            Some((&*one.check, verdict))
+        })
+    }
+
+    /// The checks of one type.
+    pub(crate) fn of<T: Check>(&self) -> impl Iterator<Item = &T> {
+        self.checks.iter().filter_map(|one| as_type(&*one.check))
+    }
+}
+
+/// The check as its own type, if it is of that one.
+pub(crate) fn as_type<T: Check>(check: &dyn Check) -> Option<&T> {
+    (check as &dyn Any).downcast_ref()
+}
+
+/// What a check is told about itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CheckContext {
+    /// Its name in the scenario.
+    pub name: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Ids of the requirements it covers.
+    pub covers: Vec<String>,
+    /// The texts of the files that the check's table names, by the names as written there.
+    pub files: BTreeMap<String, String>,
+    /// The plan of the scenario's `[suite]`, if it has one.
+    pub plan: Option<Arc<standard::Plan>>,
+    /// The plan of the scenario's `[calibration]`, if it has one.
+    pub calibration: Option<Arc<calibration::Plan>>,
+}
+
+impl CheckContext {
+    /// A verdict of this check about nothing yet.
+    pub fn verdict(&self, reason: Reason, unit: &str, why: impl Into<String>) -> Verdict {
+        Verdict {
+            check: self.name.clone(),
+            scenario: self.scenario.clone(),
+            status: reason.status(),
+            reason,
+            measured: None,
+            limit: None,
+            limit_low: None,
+            unit: unit.to_owned(),
+            n: 0,
+            bound: None,
+            at: None,
+            covers: self.covers.clone(),
+            why: why.into(),
+            told: None,
+            qualification: None,
+        }
+    }
+}
+
+/// A check at work.
+pub trait Check: Any + Send {
+    /// What it needs of the bench if it is about latency; `None` if it is not.
+    fn demand(&self) -> Option<Demand> {
+        None
+    }
+
+    /// The devices whose missing, altered and unexpected readings it judges, each of them; `None`
+    /// if it leaves that to others.
+    fn accounts_for(&self) -> Option<&Pattern> {
+        None
+    }
+
+    /// The devices of which it judges whether they obeyed commands; `None` if it leaves that to
+    /// others.
+    fn accounts_for_commands(&self) -> Option<&Pattern> {
+        None
+    }
+
+    /// The messages whose delays it judges; `None` if it is not about delays.
+    fn messages(&self) -> Option<&Selection> {
+        None
+    }
+
+    /// Why it could say nothing of a run on a machine with this floor; `None` if it could.
+    fn is_not_measurable(&self, _validity: &Validity) -> Option<Because> {
+        None
+    }
+
+    /// Is told about the run before the record is fed to it.
+    fn begin(&mut self, _facts: &RunFacts) {}
+
+    /// Takes the next value of the record.
+    fn observation(&mut self, _observation: &Observation<'_>) {}
+
+    /// Takes the next event of the record, with its line in `events.jsonl`, from 1.
+    fn event(&mut self, _line: u64, _event: &Event) {}
+
+    /// Takes the next step of the plant's network: after all values and events, before latency, or,
+    /// while the run goes on, before them all.
+    fn grid(&mut self, _row: &GridRow) {}
+
+    /// Takes the next latency row of the record, after all values and events.
+    fn latency(&mut self, _row: &LatencyRow<'_>) {}
+
+    /// What it says of the record so far, given how far the run got. What was never seen because
+    /// the run ended early is inconclusive, not a failure; what was seen and is wrong fails.
+    fn verdict(&self, facts: &RunFacts) -> Verdict;
+}
+
+/// Holds a verdict to the rules that bind every check: a run that did not get to its end passes
+/// nothing, and a figure that is no number is not written as one.
+pub(crate) fn finish(mut verdict: Verdict, facts: &RunFacts) -> Verdict {
+    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    verdict.measured = finite(verdict.measured);
+    verdict.limit = finite(verdict.limit);
+    verdict.limit_low = finite(verdict.limit_low);
+    verdict.bound = finite(verdict.bound);
+    let Some((reason, what)) = unfinished(facts) else { return verdict };
+    if verdict.status <= reason.status() {
+        verdict.set_reason(reason);
+        verdict.why = format!("{what}; until then {}", verdict.why);
+    }
+    verdict
+}
+
+/// What a run that did not run to its end comes to at best, and why; `None` of one that did.
+pub(crate) fn unfinished(facts: &RunFacts) -> Option<(Reason, String)> {
+    let (reason, what) = match facts.state {
+        RunState::Finished => return None,
+        RunState::Interrupted => (Reason::Unfinished, "the run was interrupted"),
+        RunState::Stopped => (Reason::Unfinished, "the run was stopped"),
+        RunState::Running => (Reason::Unfinished, "the run never finished its record"),
+        RunState::Error => (Reason::BenchBroke, "the bench broke"),
+        RunState::Skipped => (Reason::RunSkipped, "the run was skipped"),
+    };
+    let cause = facts.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Some((reason, format!("{what}{cause}")))
+}

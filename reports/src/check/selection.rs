@@ -1,0 +1,106 @@
+//! Which messages a check of delays is about, as its common keys say.
+//!
+//! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER` or `command`. A check
+//! names a span and, where that is not enough, the observer; the path follows.
+
+use lastmeter_params::{Code, Diagnostics, Pattern, Values};
+use lastmeter_record::Point;
+
+use super::demand::Demand;
+use crate::latency::Span;
+
+/// Whose rows a check is about.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    pub(crate) span: Span,
+    pub(super) device: Pattern,
+    observer: Option<String>,
+    /// The path of the rows; `None` if it depends on which observers there are.
+    path: Option<String>,
+    /// Messages due earlier are not judged, if it says so.
+    pub(crate) warm_up_ns: Option<i64>,
+}
+
+impl Selection {
+    /// Reads the common keys.
+    pub(crate) fn read(values: &Values, out: &mut Diagnostics) -> Option<Self> {
+        let span = match Span::read(values.text("path")) {
+            Ok(span) => span,
+            Err(why) => {
+                let label = "no span of measuring points";
+                out.report(Code::CANNOT_MEASURE, values.span_of("path"), why, label);
+                return None;
+            }
+        };
+        let of_command = match values.text_opt("messages") {
+            Some(word) => word == "command",
+            None => span.to == Point::Obeyed || span.from == Point::Obeyed,
+        };
+        let observer = values.text_opt("observer").map(str::to_owned);
+        if of_command && observer.is_some() {
+            let (message, label) = ("an observer receives readings", "commands go to devices");
+            out.report(Code::DOES_NOT_FIT, values.span_of("observer"), message, label);
+            return None;
+        }
+        let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
+        let path = match &observer {
+            Some(observer) => Some(format!("reading>{observer}")),
+            None if of_command => Some("command".to_owned()),
+            None if [span.from, span.to].iter().any(|point| at_observer.contains(point)) => None,
+            None => Some("reading".to_owned()),
+        };
+        let device = Pattern::new(values.text("device"));
+        let warm_up_ns = values.duration_opt("warm_up").map(|warm_up| warm_up.0);
+        Some(Self { span, device, observer, path, warm_up_ns })
+    }
+
+    /// What the common keys demand of the bench; each check adds its own.
+    pub(super) fn demand(&self) -> Demand {
+        Demand {
+            span: self.span,
+            of_commands: self.path.as_deref() == Some("command"),
+            messages_min: 1,
+            claim: None,
+            warm_up_ns: Some(0),
+            in_virtual_time: false,
+            needs_breakage: false,
+        }
+    }
+
+    /// Whether rows of this path may be among them.
+    pub(crate) fn takes(&self, path: &str) -> bool {
+        match &self.path {
+            Some(own) => own == path,
+            None => path == "reading" || path.starts_with("reading>"),
+        }
+    }
+
+    /// Which of the paths that there are rows of is judged: the named one, else that of the one
+    /// observer there is, else the readings' own. Of several observers one has to be named.
+    pub(super) fn judged_path<'a>(
+        &'a self,
+        paths: impl Iterator<Item = &'a str>,
+    ) -> Result<&'a str, String> {
+        if let Some(path) = &self.path {
+            return Ok(path);
+        }
+        let observed: Vec<&str> = paths.filter(|path| path.contains('>')).collect();
+        match observed[..] {
+            [] => Ok("reading"),
+            [one] => Ok(one),
+            _ => {
+                let names = observed.iter().filter_map(|path| Some(path.split_once('>')?.1));
+                let names: Vec<&str> = names.collect();
+                Err(format!("several observers received them ({}): name one", names.join(", ")))
+            }
+        }
+    }
+
+    /// What is not there, for people.
+    pub(super) fn told(&self) -> String {
+        match &self.observer {
+            Some(observer) => format!("device {} at observer {observer}", self.device),
+            None => format!("device {}", self.device),
+        }
+    }
+}

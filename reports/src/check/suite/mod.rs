@@ -1,0 +1,264 @@
+//! `suite`: the tests of a standard, judged point by point with the bench's own uncertainty.
+
+pub(super) mod section;
+
+use std::sync::Arc;
+
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
+
+use super::kind::{
+    Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish, unfinished,
+};
+use crate::standard::{
+    Assessment, Assessor, Item, MISSING, Missing, TestResult, UNCONFIRMED, named, with_uncertainty,
+};
+use crate::verdict::{At, Because, Reason, Told, Verdict};
+use lastmeter_params::Pattern;
+use lastmeter_plans::standard::{IN_THIS_PLAN, Plan, figure_told};
+use lastmeter_record::Status;
+use lastmeter_record::{Event, Observation, RunFacts};
+use lastmeter_text::{append, plural};
+
+/// The registry's row.
+pub(super) const KIND: CheckKind = CheckKind {
+    entry: Entry {
+        name: "suite",
+        summary: "tests of a standard's suite: within the limits of a class, with guard band",
+        description: "Judges what the source of `[suite]` played, point by point: the readings \
+            whose spans lie wholly within a point's measuring time make its error, its variation \
+            against the point at reference conditions, its pulses without load and so on, as the \
+            suite says. The bench computes its own expanded uncertainty U (k = 2) of each figure: \
+            scatter of the readings, arithmetic, resolution, ends of spans, and what \
+            `bench_uncertainty` says. |figure| <= limit - U passes, |figure| > limit + U fails, in \
+            between it is too close to call and inconclusive. `tests` selects by name, also with \
+            `*`; `class` holds the same points against another class than the claimed one. \
+            `measured` and `limit` are those of the point that uses most of its limit.\n\n\
+            A limit whose figure was not confirmed in a source gives at best a pass with the \
+            qualification `limit unconfirmed`, and a class of which the suite lacks a clause, or of \
+            which a test was skipped, a pass with `clauses missing`, which names them. A test that needs what the device does not report \
+            is skipped with the reason, and so is one that does not fit the claim.",
+        fields: &[
+            Field::default(
+                "tests",
+                Kind::List(&Kind::Text),
+                "[\"*\"]",
+                "names of the suite's tests, also with *",
+            ),
+            Field::optional("class", Kind::Text, "the class; the claimed one if left out"),
+        ],
+    },
+    build,
+    tables: &[RecordTable::Observations, RecordTable::Events],
+    needs: Needs::TestPlan,
+    section: Some(Section { place: 10, make: section::section }),
+    ..CheckKind::PLAIN
+};
+
+struct SuiteCheck {
+    context: CheckContext,
+    plan: Arc<Plan>,
+    /// From the start of the run on.
+    assessor: Option<Assessor>,
+    tests: Vec<Pattern>,
+    class: usize,
+}
+
+fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Option<Box<dyn Check>> {
+    let Some(plan) = context.plan.clone() else {
+        let message = "a check of kind `suite` needs a `[suite]` in the scenario";
+        let help = Some("write `[suite]` with `standard` and `device`".to_owned());
+        let label = "nothing says which standard";
+        out.report_with_help(Code::DOES_NOT_FIT, values.span_of("kind"), message, label, help);
+        return None;
+    };
+    let mistakes = out.len();
+    let class = match values.text_opt("class") {
+        None => Some(plan.claim.class),
+        Some(name) => plan.suite.class(name),
+    };
+    if class.is_none() {
+        let message = format!("{} has no such class", plan.suite.name);
+        let label = format!("expected one of {}", plan.suite.classes.join(", "));
+        out.report(Code::UNKNOWN_REFERENCE, values.span_of("class"), message, label);
+    }
+    let played = || plan.suite.tests.iter().filter(|test| plan.is_selected(test));
+    let mut tests = Vec::new();
+    for (value, span) in values.list("tests") {
+        let Value::Text(text) = value else { continue };
+        let pattern = Pattern::new(text);
+        if !played().any(|test| pattern.matches(&test.name)) {
+            let names: Vec<&str> = played().map(|test| test.name.as_str()).collect();
+            let message = format!("no test that is played fits `{text}`");
+            let label = format!("there are {}", names.join(", "));
+            out.report(Code::UNKNOWN_REFERENCE, *span, message, label);
+        }
+        tests.push(pattern);
+    }
+    if tests.is_empty() {
+        let message = "a check of no tests judges nothing";
+        out.report(Code::OUT_OF_RANGE, values.span_of("tests"), message, "expected a test");
+    }
+    let class = class.filter(|_| out.len() == mistakes)?;
+    Some(Box::new(SuiteCheck { context, plan, assessor: None, tests, class }))
+}
+
+impl Check for SuiteCheck {
+    fn begin(&mut self, facts: &RunFacts) {
+        self.assessor = Some(Assessor::new((*self.plan).clone(), facts.start));
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        if let Some(assessor) = &mut self.assessor {
+            assessor.observation(observation);
+        }
+    }
+
+    fn event(&mut self, _line: u64, event: &Event) {
+        if let Some(assessor) = &mut self.assessor {
+            assessor.event(event);
+        }
+    }
+
+    fn verdict(&self, facts: &RunFacts) -> Verdict {
+        let fresh;
+        let assessor = if let Some(assessor) = &self.assessor {
+            assessor
+        } else {
+            fresh = Assessor::new((*self.plan).clone(), facts.start);
+            &fresh
+        };
+        let mut assessment = assessor.assessment(self.class, facts);
+        let missing = assessment.missing(&self.plan);
+        let tests = &self.plan.suite.tests;
+        assessment.tests.retain(|result| {
+            self.tests.iter().any(|pattern| pattern.matches(&tests[result.test].name))
+        });
+        let mut verdict = self.judged(&assessment, &missing);
+        // Of a run that was cut short every check says so in the same words.
+        if unfinished(facts).is_some() {
+            return finish(verdict, facts);
+        }
+        let doubt = assessment.doubt(verdict.status);
+        if let Some(Because { reason, why: doubt }) = doubt {
+            verdict.set_reason(*reason);
+            verdict.why = format!("{doubt}; otherwise {}", verdict.why);
+        }
+        finish(verdict, facts)
+    }
+}
+
+impl SuiteCheck {
+    fn judged(&self, assessment: &Assessment, missing: &[Missing]) -> Verdict {
+        let plan = &self.plan;
+        let class = &plan.suite.classes[self.class];
+        let judged: Vec<&TestResult> =
+            assessment.tests.iter().filter(|test| test.skipped.is_none()).collect();
+        let skipped: Vec<String> = assessment
+            .tests
+            .iter()
+            .filter_map(|test| {
+                let name = &plan.suite.tests[test.test].name;
+                Some(format!("{name}: {}", test.skipped.as_ref()?.reason()))
+            })
+            .collect();
+        let status = assessment.status().unwrap_or(Status::Inconclusive);
+        let worst = judged
+            .iter()
+            .filter_map(|test| Some((*test, test.worst()?)))
+            .max_by(|a, b| a.1.status.cmp(&b.1.status).then(a.1.share().total_cmp(&b.1.share())));
+        let n = judged.iter().flat_map(|test| &test.items);
+        let n = n.filter(|item| item.figures.is_some()).count() as u64;
+        let mut why = match worst {
+            Some((test, item)) => {
+                let name = &plan.suite.tests[test.test].name;
+                format!("{name} at {}: {}", item.planned.coordinates.told(&plan.suite), told(item))
+            }
+            None if skipped.is_empty() => "nothing was judged".to_owned(),
+            None => "every test is skipped".to_owned(),
+        };
+        let outside = items(&judged).filter(|item| item.status == status).count() as u64;
+        if status >= Status::Inconclusive && outside > 1 {
+            why = format!("{outside} of {} points {status}; {why}", items(&judged).count());
+        }
+        if !skipped.is_empty() {
+            let count = plural(skipped.len() as u64, "test");
+            why = format!("{why}; {count} skipped ({})", skipped.join("; "));
+        }
+        let qualification = self.qualification(assessment, status, missing);
+        let mut of_class = format!("class {class}");
+        if status == Status::Pass && !missing.is_empty() {
+            append(
+                &mut why,
+                format_args!("; {of_class} {IN_THIS_PLAN}, not in {}", named(missing)),
+            );
+            append(&mut of_class, format_args!(" {IN_THIS_PLAN}"));
+        }
+        let mut basis = format!("{of_class}, {}", plural(n, "point"));
+        if let Some(qualification) = &qualification {
+            append(&mut basis, format_args!(", {qualification}"));
+        }
+        let figures = worst.and_then(|(_, item)| item.figures.as_ref());
+        let unit = figures.map_or("%", |figures| figures.unit.as_str());
+        let reason = match (n, status) {
+            (0, Status::Inconclusive) => Reason::NothingToJudge,
+            _ => Reason::of(status),
+        };
+        let mut verdict = self.context.verdict(reason, unit, why);
+        verdict.n = n;
+        verdict.qualification = qualification;
+        if let (Some((_, item)), Some(figures)) = (worst, figures) {
+            verdict.measured = Some(figures.value.abs());
+            verdict.limit = Some(item.planned.figure.value());
+            verdict.told = Some(Told { measured: with_uncertainty(item), basis });
+            verdict.at = Some(At {
+                device: Some(plan.claim.device.clone()),
+                quantity: figures.quantity.map(|id| id.name().to_owned()),
+                time: figures.at,
+                ..At::default()
+            });
+        }
+        verdict
+    }
+
+    /// What the status is worth less by: what decides rests on limits from memory, or a pass is by
+    /// a plan that lacks something of the class.
+    fn qualification(
+        &self,
+        assessment: &Assessment,
+        status: Status,
+        missing: &[Missing],
+    ) -> Option<String> {
+        let mut unconfirmed = assessment.unconfirmed(&self.plan);
+        let is_from_memory = match status {
+            Status::Pass => unconfirmed.next().is_some(),
+            // Against one confirmed limit a fail is a fail.
+            Status::Fail => {
+                let failed = |item: &&Item| item.status == Status::Fail;
+                let all = assessment.tests.iter().flat_map(|test| &test.items).filter(failed);
+                let all = all.count();
+                unconfirmed.filter(failed).count() == all
+            }
+            _ => false,
+        };
+        let lacks = status == Status::Pass && !missing.is_empty();
+        let worth = [(is_from_memory, UNCONFIRMED), (lacks, MISSING)];
+        let worth: Vec<&str> =
+            worth.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+        (!worth.is_empty()).then(|| worth.join(", "))
+    }
+}
+
+fn items<'a>(judged: &'a [&'a TestResult]) -> impl Iterator<Item = &'a Item> {
+    judged.iter().flat_map(|test| &test.items)
+}
+
+/// An item's outcome in a few words.
+fn told(item: &Item) -> String {
+    let Some(figures) = &item.figures else { return item.why.clone() };
+    let limit = figure_told(item.planned.figure, &figures.unit);
+    let why = if item.why.is_empty() { String::new() } else { format!(": {}", item.why) };
+    format!("{}, limit {limit}{why}", with_uncertainty(item))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,24 @@
+//! The meter that a standard is claimed for, as it was found.
+
+use std::sync::Arc;
+
+use lastmeter_devices::DeviceKind;
+use lastmeter_params::Values;
+
+use crate::language::{LoadFailure, Texts};
+
+/// A meter, ready to be put into a scenario.
+pub(super) struct Meter {
+    pub(super) name: String,
+    pub(super) kind: &'static DeviceKind,
+    /// Its table, if a scenario has one.
+    pub(super) values: Option<Arc<Values>>,
+    /// What that scenario says in its `[suite]`, and the texts it is in.
+    pub(super) claim: Option<(Values, Texts)>,
+}
+
+/// Why there is no scenario.
+pub(super) enum Refused {
+    Told(String),
+    Failure(LoadFailure),
+}

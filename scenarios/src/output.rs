@@ -1,0 +1,40 @@
+//! What a command prints: the one place from which standard output and standard error are written.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lastmeter_reports::ExitCode;
+
+/// A line to standard error; that nobody reads it is no reason to stop.
+pub fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A mistake of whoever called, to standard error.
+pub(crate) fn complain(message: &str) -> ExitCode {
+    tell(&format!("error: {message}"));
+    ExitCode::BadInput
+}
+
+/// A line to standard output. That nobody reads it is no reason to stop (`| head`); that it could
+/// not be written is remembered, see [`output_was_lost`].
+pub fn tell_out(text: &str) {
+    write_out(|out| writeln!(out, "{text}"));
+}
+
+/// As [`tell_out`], for what is too long for one text.
+pub fn write_out(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    if let Err(error) = write(&mut out).and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        OUTPUT_LOST.store(true, Ordering::Relaxed);
+    }
+}
+
+static OUTPUT_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether something meant for standard output could not be written: the disk is full, say.
+pub fn output_was_lost() -> bool {
+    OUTPUT_LOST.load(Ordering::Relaxed)
+}

@@ -1,0 +1,57 @@
+//! What both benches make of a device of the scenario before it is connected.
+
+use lastmeter_devices::Device;
+use lastmeter_sim::Terminal;
+use lastmeter_units::SimDuration;
+
+use super::error::BenchError;
+use super::ledger::{Account, AccountStart};
+use crate::language::{DeviceRow, Scenario};
+
+/// A device at its terminal, with the account of what it owes.
+pub(crate) struct DeviceSetup {
+    pub(crate) device: Box<dyn Device>,
+    pub(crate) terminal: Terminal,
+    pub(crate) account: Account,
+    /// Its reporting period.
+    pub(crate) period: SimDuration,
+}
+
+/// Builds the device of an index.
+pub(crate) fn device_setup(scenario: &Scenario, index: usize) -> Result<DeviceSetup, BenchError> {
+    let row = &scenario.devices[index];
+    let terminal = scenario.plant.sources[row.source].terminal.clone();
+    let (Some(device), Some(terminal)) = (scenario.build_device(index), terminal) else {
+        return Err(BenchError::Device {
+            device: row.name.clone(),
+            message: "it could not be made, although the scenario was checked".to_owned(),
+        });
+    };
+    let period = due_every(row, device.as_ref())?;
+    let account = Account::open(&AccountStart {
+        device: &row.name,
+        index,
+        terminal: terminal.clone(),
+        netting: device.netting(),
+        pulse_constant: device.pulse_constant(),
+        quantities: device.quantities(),
+        start: scenario.schedule.start,
+        period,
+    });
+    Ok(DeviceSetup { device, terminal, account, period })
+}
+
+/// The period the scenario asks for; that the device follows it is for the checks to find out, but
+/// one that does not even claim to is broken.
+fn due_every(row: &DeviceRow, device: &dyn Device) -> Result<SimDuration, BenchError> {
+    let Some(asked) = row.values.duration_opt("report_every") else {
+        return Ok(device.report_period());
+    };
+    if device.report_period() == asked {
+        return Ok(asked);
+    }
+    Err(BenchError::Device {
+        device: row.name.clone(),
+        message: format!("it reports every {}, not every {asked}", device.report_period()),
+    })
+}

@@ -1,0 +1,115 @@
+//! What a scenario does to a real-time bench at its instants: injections, commands, kills.
+
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_record::Event;
+use lastmeter_units::SimDuration;
+
+use super::bench::{Given, RealBench};
+use super::report::Report;
+use crate::language::Action;
+use crate::run::commands::CommandOrder;
+use crate::run::console::Console;
+use crate::run::error::{BenchError, chain};
+use crate::run::injecting::{Act, noted};
+use crate::run::rest::{Invocation, Rest};
+
+impl RealBench<'_> {
+    /// Does something to the bench that was due at an instant.
+    pub(super) async fn act(
+        &mut self,
+        act: Act,
+        at_ns: i64,
+        console: &Console,
+    ) -> Result<(), BenchError> {
+        let scenario = self.scenario;
+        let (Act::Begin(index) | Act::End(index)) = act;
+        let (injection, begins) = (&scenario.injections[index], matches!(act, Act::Begin(_)));
+        if begins {
+            console.injected(injection.at, injection);
+        }
+        self.recording.events.extend(noted(scenario, act, self.clocks.now()));
+        // The lanes of a link that belong to these devices: their own, and their observers'.
+        let owners = |link: usize, devices: &Option<Vec<usize>>| {
+            devices.as_deref().map(|devices| scenario.lanes(link, Some(devices)))
+        };
+        let links = &self.access.links;
+        match &injection.action {
+            // The device's own task does it, at its event time; or the source's terminal.
+            Action::Device { .. } | Action::Source { .. } => {}
+            Action::Command { device, command, parameters, refused } => {
+                let (device, must_be_refused) = (*device, *refused);
+                let order = CommandOrder { device, command, parameters, must_be_refused };
+                self.command(order, at_ns)?;
+            }
+            Action::KillPlatform => self.kill().await?,
+            Action::Impair { link, change, devices, .. } => {
+                let owners = owners(*link, devices);
+                match begins {
+                    true => links.impair(*link, change, owners.as_deref()),
+                    false => links.restore(*link, owners.as_deref()),
+                }
+            }
+            Action::Disconnect { link, how, devices, .. } => {
+                let owners = owners(*link, devices);
+                match begins {
+                    true => links.break_link(*link, *how, owners.as_deref()),
+                    false => links.mend(*link, owners.as_deref()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> Result<(), BenchError> {
+        self.recording.note(Event::kill(self.clocks.now(), "platform"));
+        self.access.under_test.kill().await?;
+        self.access.under_test.restart().await?;
+        self.recording.note(Event::restarted(self.clocks.now(), "platform"));
+        Ok(())
+    }
+
+    fn command(&mut self, order: CommandOrder<'_>, intended_ns: i64) -> Result<(), BenchError> {
+        let name = self.scenario.devices[order.device].name.clone();
+        let at_device = (name.as_str(), self.senders.delivered_to(order.device));
+        let given = Given { intended_ns, given_ns: monotonic_ns() };
+        let (id, event) = self.commands.give(self.clocks.now(), order, at_device, given);
+        self.recording.note(event);
+        let mut rest = Rest::new(self.access.under_test.profile())?;
+        let (alarm, reporter) = (self.workers.alarm.clone(), self.workers.reporter.clone());
+        let (command, parameters) = (order.command.to_owned(), order.parameters.clone());
+        self.workers.spawn(async move {
+            let state = rest.carry_through(&name, &command, &parameters, &alarm).await;
+            let state = state.map_err(|error| chain(&error));
+            let _ = reporter.send(Report::Command { id, state, at_ns: monotonic_ns() });
+            std::future::pending().await
+        });
+        Ok(())
+    }
+
+    pub(super) fn command_ended(&mut self, id: u64, state: Result<Invocation, String>, at_ns: i64) {
+        let Some(open) = self.commands.get_mut(id) else { return };
+        let device = open.device;
+        let at = self.clocks.timeline.event_time(at_ns, SimDuration::ZERO);
+        let invocation = state.as_ref().map_or("", |state| state.id.as_str());
+        let obeyed = self.senders.take_obeyed(device, invocation);
+        let answer = match &state {
+            Ok(state) => (state.state(), state.response.clone().unwrap_or_default()),
+            Err(error) => ("Failed", error.clone()),
+        };
+        let delivered = self.senders.delivered_to(device);
+        let Some(ended) = self.commands.end(id, at, answer, delivered) else { return };
+        if let (true, Some(obeyed)) = (ended.is_acknowledged, &obeyed) {
+            self.ledger.follow(&ended.command, obeyed.at);
+        }
+        self.recording.note(ended.event);
+        let Given { intended_ns, given_ns } = ended.command.way;
+        let acknowledged_ns = ended.is_acknowledged.then_some(at_ns);
+        let row = self.recorder.command(
+            device,
+            id,
+            (intended_ns, given_ns),
+            (obeyed.map(|obeyed| obeyed.at_ns), acknowledged_ns),
+        );
+        self.recording.latency.push(row);
+    }
+}

@@ -1,0 +1,96 @@
+//! What is written of a run while it goes, and the checks that watch it.
+
+use std::time::Duration;
+
+use lastmeter_record::{Counts, Event, RunWriter};
+use lastmeter_units::SimTime;
+
+use super::error::{BenchError, chain};
+use super::host;
+use super::joining::Ledger;
+use super::latency_row::LatencyRecord;
+use super::ledger::Row;
+use super::live::Live;
+use super::rest::Rest;
+
+/// The record of a run that goes on.
+pub(crate) struct Recording {
+    writer: RunWriter,
+    pub(crate) live: Live,
+    /// Noted, and not yet written.
+    pub(crate) events: Vec<Event>,
+    /// Rows of the latency record that are not yet written.
+    pub(crate) latency: Vec<LatencyRecord>,
+    /// Up to when the record is complete.
+    pub(crate) recorded: SimTime,
+    pub(crate) observations: u64,
+    pub(crate) latency_rows: u64,
+    /// Processor time spent on taking in reports and writing the record.
+    pub(crate) cpu_ns: i64,
+}
+
+impl Recording {
+    pub(crate) fn new(writer: RunWriter, live: Live, start: SimTime) -> Self {
+        Self {
+            writer,
+            live,
+            events: Vec::new(),
+            latency: Vec::new(),
+            recorded: start,
+            observations: 0,
+            latency_rows: 0,
+            cpu_ns: 0,
+        }
+    }
+
+    /// Notes something that happened.
+    pub(crate) fn note(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// What the platform answered and could not be read is an event each.
+    pub(crate) fn note_wrong_answers(&mut self, now: SimTime, rest: &mut Rest) {
+        for detail in rest.take_wrong() {
+            self.note(Event::wrong_answer(now, &detail));
+        }
+    }
+
+    /// Hands over what was noted and these rows; the writer sorts them.
+    pub(crate) fn write(&mut self, ledger: &Ledger, rows: &[Row]) -> Result<(), BenchError> {
+        let began_ns = host::thread_cpu_ns();
+        let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
+        for event in self.events.drain(..) {
+            self.writer.event(&event);
+            self.live.judge.event(&event);
+        }
+        self.observations += rows.len() as u64;
+        for row in rows {
+            let observation = row.observation(&ledger.accounts[row.device].device);
+            self.writer.observation(&observation);
+            self.live.judge.observation(&observation);
+        }
+        for row in self.latency.drain(..) {
+            self.writer.latency(&row.view()).map_err(|e| record(&e))?;
+            self.live.judge.latency(&row.view());
+            self.latency_rows += 1;
+        }
+        let written = self.writer.sync().map_err(|e| record(&e));
+        self.cpu_ns += host::thread_cpu_ns() - began_ns;
+        written
+    }
+
+    /// How many checks stand at each status, were the run to end here.
+    pub(crate) fn verdicts(&self) -> Counts {
+        self.live.now(self.writer.facts())
+    }
+
+    /// The same, as it was not long ago.
+    pub(crate) fn verdicts_so_far(&mut self, at_most_every: Duration) -> Counts {
+        self.live.now_and_then(self.writer.facts(), at_most_every)
+    }
+
+    /// The writer, to finish the record.
+    pub(crate) fn into_writer(self) -> RunWriter {
+        self.writer
+    }
+}

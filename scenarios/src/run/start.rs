@@ -1,0 +1,162 @@
+//! One run from its beginning to its verdicts: what it is called, where it goes, who judges it.
+
+use std::path::{Path, PathBuf};
+
+use lastmeter_platform::ClockSource;
+use lastmeter_record::{DeviceFacts, Evidence, RunStart, RunState, RunWriter, TimeMode};
+use lastmeter_reports::Evaluation;
+use lastmeter_text::plural;
+use serde_json::Map;
+
+use super::console::Console;
+use super::error::{BenchError, chain};
+use super::host::{self, stamp, wall_now};
+use super::live::Live;
+use super::moving::{RunOptions, Stop, carry_out, ending};
+use super::network;
+use super::platform_under_test::StartOptions;
+use super::real::{self, RealBench};
+use super::virtual_time::{self, VirtualBench};
+use crate::language::{PlatformUse, Scenario};
+
+/// Runs a scenario and has it judged; the run folder is complete afterwards, however it ended.
+///
+/// `stop` holds the signal that asks for an end, once one came.
+///
+/// # Errors
+/// Only if there is no record to speak of: the run folder cannot be written, or not be judged.
+/// A bench that broke is in the record, and gives an evaluation in error.
+pub async fn run_scenario(
+    scenario: &Scenario,
+    options: &RunOptions,
+    console: &mut Console,
+    stop: Stop,
+) -> Result<Evaluation, BenchError> {
+    let record = |error: &dyn std::error::Error| BenchError::Record(chain(error));
+    let logs = options.out.join("logs");
+    std::fs::create_dir_all(&logs)
+        .map_err(BenchError::file("cannot create the run folder", &options.out))?;
+    let start = run_start(scenario, options);
+    let mut writer = RunWriter::create(&options.out, &start).map_err(|e| record(&e))?;
+    let live = {
+        let flows = scenario.feeder().map(network::record);
+        if let Some(flows) = &flows {
+            writer.grid(flows).map_err(|e| record(&e))?;
+        }
+        let steps = flows.iter().flat_map(|flows| &flows.rows);
+        Live::new(writer.facts(), &start.scenario_toml, steps).map_err(|e| record(&e))?
+    };
+    console.started(
+        &headline(scenario),
+        &scenario.about.name,
+        scenario.schedule.seed,
+        scenario.schedule.duration,
+    );
+    console.overridden(&scenario.written.overrides);
+    let data = options.out.join("platform");
+    if let Some(reason) = scenario.unavailable() {
+        writer
+            .finish(ending(RunState::Skipped, Some(reason), scenario.schedule.start))
+            .map_err(|e| record(&e))?;
+    } else {
+        let is_real = scenario.schedule.time == TimeMode::Real;
+        let place = StartOptions {
+            data: &data,
+            logs: &logs,
+            strict_table2: scenario.platform.strict_table2,
+            clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
+            tls: scenario.platform.tls,
+            authority: scenario.platform.authority.clone(),
+            real_time_priority: is_real && options.real_time_priority,
+        };
+        let about = (scenario, options);
+        if is_real {
+            writer.record_latency().map_err(|e| record(&e))?;
+            let parts = real::assemble(scenario, &place);
+            let whole = carry_out::<RealBench<'_>>(about, console, stop, (writer, live), parts);
+            Box::pin(whole).await?;
+        } else {
+            let parts = virtual_time::assemble(scenario, &place);
+            let whole = carry_out::<VirtualBench<'_>>(about, console, stop, (writer, live), parts);
+            Box::pin(whole).await?;
+        }
+    }
+    let evaluation = lastmeter_reports::evaluate(&options.out).map_err(|e| record(&e))?;
+    // Said before it is written: for that there may be no room.
+    console.judged(&evaluation.verdicts);
+    console.account(evaluation.account);
+    lastmeter_reports::complete(&options.out, &evaluation).map_err(|e| record(&e))?;
+    if evaluation.exit_code().number() == 0 {
+        // Nothing to look into: everything that was stored is in the record.
+        let _ = std::fs::remove_dir_all(&data);
+    }
+    Ok(evaluation)
+}
+
+fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
+    let devices = scenario.devices.iter().map(|row| DeviceFacts {
+        name: row.name.clone(),
+        model: row.kind.entry.name.to_owned(),
+        evidence: Evidence::Simulated,
+        at: scenario.place_of(row),
+        under_test: row.values.boolean("under_test"),
+        fidelity: row.values.text_opt("fidelity").map(str::to_owned),
+        serial: None,
+        firmware: None,
+    });
+    RunStart {
+        scenario: scenario.about.name.clone(),
+        title: scenario.about.title.clone().unwrap_or_default(),
+        scenario_hash: scenario.written.hash.clone(),
+        scenario_toml: scenario.resolved_toml(),
+        files: scenario.written.files.clone(),
+        seed: scenario.schedule.seed,
+        time: scenario.schedule.time,
+        start: scenario.schedule.start,
+        end: scenario.schedule.start + scenario.schedule.duration,
+        started: wall_now(),
+        command_line: options.command_line.clone(),
+        overrides: scenario.written.overrides.clone(),
+        versions: host::versions(),
+        platform: platform_word(&scenario.platform.choice),
+        devices: devices.collect(),
+        host: host::facts(),
+        more: Map::new(),
+    }
+}
+
+fn platform_word(platform: &PlatformUse) -> String {
+    match platform {
+        PlatformUse::Embedded => "embedded".to_owned(),
+        PlatformUse::Child => "child".to_owned(),
+        PlatformUse::Profile(path) => path.display().to_string(),
+    }
+}
+
+/// `lastmeter 0.1.0  first-light  seed 2027  virtual time, 10 min  platform embedded  1 meter`.
+fn headline(scenario: &Scenario) -> String {
+    let grid = scenario.network_name().map(|name| format!("  grid {name}")).unwrap_or_default();
+    format!(
+        "lastmeter {}  {}  seed {}  {} time, {}  platform {}{grid}  {}",
+        env!("CARGO_PKG_VERSION"),
+        scenario.about.name,
+        scenario.schedule.seed,
+        if scenario.schedule.time == TimeMode::Real { "real" } else { "virtual" },
+        scenario.schedule.duration,
+        platform_word(&scenario.platform.choice),
+        plural(scenario.devices.len(), "device"),
+    )
+}
+
+/// The default run folder: `runs/<name>-<UTC time>`, with a number where two fall into one second.
+pub fn default_out(name: &str) -> PathBuf {
+    let first = format!("{name}-{}", stamp());
+    let others = (2..1000).map(|number| format!("{first}-{number}"));
+    let runs = Path::new("runs");
+    // Making the folder is what claims the name: another run may be looking for one right now.
+    let claimed =
+        std::iter::once(first.clone()).chain(others).map(|name| runs.join(name)).find(|folder| {
+            std::fs::create_dir_all(runs).is_ok() && std::fs::create_dir(folder).is_ok()
+        });
+    claimed.unwrap_or_else(|| runs.join(first))
+}

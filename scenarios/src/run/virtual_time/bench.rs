@@ -1,0 +1,442 @@
+//! The bench of one run in virtual time: what it is made of, and how it moves.
+//!
+//! Terms: a *sync point* is an instant at which everything comes to rest before the bench goes on:
+//! each injection, the end, and at least every 60 s. Between two sync points the devices
+//! run ahead concurrently over real sockets; at a sync point the platform's clock is advanced,
+//! what it sent is delivered round by round, and everything it has stored is read back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use lastmeter_link::impair::Impairment;
+use lastmeter_record::{Event, RealTimeFacts, RunWriter};
+use lastmeter_units::{SimDuration, SimTime};
+use serde_json::{Map, Value, json};
+
+use super::ahead::Ahead;
+use super::calibrator::Calibrator;
+use super::platform::{DrivenPlatform, Kill};
+use super::setup::Parts;
+use crate::language::{Action, Scenario};
+use crate::run::commands::{CommandOrder, Commands};
+use crate::run::console::Console;
+use crate::run::error::BenchError;
+use crate::run::host::monotonic;
+use crate::run::injecting::{Act, acts, noted};
+use crate::run::joining::Ledger;
+use crate::run::ledger::{Account, Row};
+use crate::run::modelled::ModelledRecord;
+use crate::run::moving::{Bench, Run};
+use crate::run::recording::Recording;
+use crate::run::shell::Shell;
+
+/// The bench comes to rest at least this often.
+const SYNC_EVERY: SimDuration = SimDuration::from_seconds(60);
+
+/// Rounds of a sync point after which something is wrong.
+const ROUNDS_MAX: u32 = 100;
+/// How often a platform that keeps devices waiting is asked whether it works.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often it may answer that it does not before the run ends.
+const TROUBLED_MAX: u32 = 5;
+
+/// Everything that runs.
+pub(crate) struct VirtualBench<'a> {
+    scenario: &'a Scenario,
+    shells: Vec<Shell>,
+    ledger: Ledger,
+    platform: DrivenPlatform,
+    pub(super) recording: Recording,
+    /// With the platform's names for those it has taken.
+    pub(super) commands: Commands<String>,
+    /// The latency record, where links or observers are modelled.
+    modelled: Option<ModelledRecord>,
+    pub(super) calibrator: Option<Calibrator>,
+    pub(super) now: SimTime,
+    acknowledged: Arc<AtomicU64>,
+    /// Wall time spent on reading back and writing the record.
+    read_back: Duration,
+}
+
+impl<'a> Bench for VirtualBench<'a> {
+    type Parts = Parts<'a>;
+
+    fn stand(parts: Parts<'a>, recording: Recording) -> Self {
+        let Parts { scenario, shells, ledger, platform, acknowledged, modelled, calibrator } =
+            parts;
+        Self {
+            scenario,
+            shells,
+            ledger,
+            platform,
+            recording,
+            commands: Commands::new(),
+            modelled,
+            calibrator,
+            now: scenario.schedule.start,
+            acknowledged,
+            read_back: Duration::ZERO,
+        }
+    }
+
+    /// Moves from sync point to sync point.
+    async fn run(&mut self, run: &Run<'_>, console: &Console) -> Result<(), BenchError> {
+        self.connect().await?;
+        let schedule = &self.scenario.schedule;
+        let (start, end) = (schedule.start, schedule.start + schedule.duration);
+        let mut acts = acts(self.scenario);
+        loop {
+            let since_start = self.now - start;
+            while let Some((at, act)) = acts.pop_front_if(|(at, _)| *at <= since_start) {
+                if let Act::Begin(index) = act {
+                    console.injected(at, &self.scenario.injections[index]);
+                }
+                self.act(act).await?;
+            }
+            let next_calibration = self.calibrator.as_ref().and_then(Calibrator::next);
+            if next_calibration.is_some_and(|at| at <= self.now) {
+                self.calibrate().await?;
+            }
+            if self.now >= end && self.platform.kills_ordered == 0 {
+                return self.release_held().await;
+            }
+            let planned = acts.front().map_or(end, |(at, _)| start + *at);
+            let next_calibration = self.calibrator.as_ref().and_then(Calibrator::next);
+            let planned = next_calibration.map_or(planned, |at| planned.min(at));
+            self.run_to(planned.min(self.now + SYNC_EVERY).min(end)).await?;
+            if console.shows_progress() {
+                let verdicts = match self.now >= end {
+                    true => self.recording.verdicts(),
+                    false => self.recording.verdicts_so_far(Duration::ZERO),
+                };
+                let wall = run.started.elapsed();
+                let progress = self.ledger.progress(self.now - start, wall, verdicts);
+                console.progress(schedule.duration, &progress);
+            }
+        }
+    }
+
+    fn now(&self) -> SimTime {
+        self.now
+    }
+
+    fn recording(&mut self) -> &mut Recording {
+        &mut self.recording
+    }
+
+    fn close_record(&mut self, _is_finished: bool) -> Result<(), BenchError> {
+        self.recording.write(&self.ledger, &[])
+    }
+
+    fn measured(&self, wall: Duration) -> Map<String, Value> {
+        let more = json!({
+            "read_back_wall_s": self.read_back.as_secs_f64(),
+            "messages_per_second": self.ledger.published as f64 / wall.as_secs_f64().max(1e-9),
+            "values_unknown": self.ledger.unknown_values(),
+            "observations": self.recording.observations,
+            "platform_kills": self.platform.kills,
+            "connections": self.shells.iter().map(Shell::connections).sum::<u64>(),
+        });
+        self.ledger.measured(wall, more)
+    }
+
+    async fn facts(&mut self) -> Option<RealTimeFacts> {
+        None
+    }
+
+    async fn close(self) -> (RunWriter, Result<(), BenchError>) {
+        for shell in self.shells {
+            shell.close().await;
+        }
+        let stopped = self.platform.under_test.stop().await;
+        (self.recording.into_writer(), stopped)
+    }
+}
+
+impl VirtualBench<'_> {
+    /// Waits for every device's connection, and takes the platform's clock to the start.
+    async fn connect(&mut self) -> Result<(), BenchError> {
+        self.platform.rest.require_empty().await?;
+        self.platform.rest.advance(self.now).await?;
+        for shell in &mut self.shells {
+            shell.connected_after(0).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves everything to the next sync point, and brings it to rest there.
+    async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
+        if self.platform.kills_ordered > 0 {
+            self.run_devices_through_a_kill(until).await?;
+        } else {
+            self.run_devices(until).await?;
+        }
+        self.now = until;
+        self.come_to_rest().await?;
+        let began = monotonic();
+        let read = self.read_back().await;
+        self.read_back += began.elapsed();
+        read
+    }
+
+    /// Runs the devices ahead, each in a task of its own.
+    async fn run_devices(&mut self, until: SimTime) -> Result<(), BenchError> {
+        let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
+        let mut troubled = 0;
+        loop {
+            match tokio::time::timeout(LOOK_AGAIN, ahead.next()).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                // Devices send again what is not acknowledged, and cannot know that it is in vain.
+                Err(_) => match self.platform.rest.trouble().await {
+                    None => troubled = 0,
+                    Some(why) if troubled >= TROUBLED_MAX => {
+                        return Err(BenchError::PlatformTroubled(why));
+                    }
+                    Some(_) => troubled += 1,
+                },
+            }
+        }
+        self.shells = ahead.finish()?;
+        Ok(())
+    }
+
+    /// Runs the devices ahead, and kills the platform once half of their messages have arrived.
+    ///
+    /// The other half is then on its way, journaled or not, and has to survive. At which message
+    /// the kill falls differs from run to run; what the record says afterwards must not.
+    async fn run_devices_through_a_kill(&mut self, until: SimTime) -> Result<(), BenchError> {
+        let at_kill = self.now;
+        let due = |account: &Account| account.schedule.clone().take_until(until).len();
+        let expected: usize = self.ledger.accounts.iter().map(due).sum();
+        let before = self.acknowledged.load(Ordering::Relaxed);
+        let enough = before + (expected as u64).div_ceil(2);
+        let connections: Vec<u64> = self.shells.iter().map(Shell::connections).collect();
+        let mut ahead = Ahead::start(std::mem::take(&mut self.shells), until);
+        let mut tick = tokio::time::interval(Duration::from_millis(1));
+        while self.acknowledged.load(Ordering::Relaxed) < enough {
+            tokio::select! {
+                more = ahead.next() => if !more { break },
+                _ = tick.tick() => {}
+            }
+        }
+        for _ in 0..std::mem::take(&mut self.platform.kills_ordered) {
+            let acknowledged = self.acknowledged.load(Ordering::Relaxed) - before;
+            self.platform.under_test.kill().await?;
+            self.platform.under_test.restart().await?;
+            self.platform.kills.push(Kill { expected: expected as u64, acknowledged });
+            self.recording.note(Event::kill(at_kill, "platform"));
+            self.recording.note(Event::restarted(at_kill, "platform"));
+        }
+        while ahead.next().await {}
+        self.shells = ahead.finish()?;
+        // A device that had nothing to send may not have noticed yet.
+        for (shell, connections) in self.shells.iter_mut().zip(connections) {
+            shell.connected_after(connections).await?;
+            shell.drained().await?;
+        }
+        Ok(())
+    }
+
+    /// Advances the platform's clock and delivers what it sent, until nothing moves.
+    pub(super) async fn come_to_rest(&mut self) -> Result<(), BenchError> {
+        for _ in 0..ROUNDS_MAX {
+            self.platform.advance(self.now).await?;
+            let mut moved = false;
+            for shell in &mut self.shells {
+                shell.arrived(self.platform.sent_to(&shell.name)).await?;
+                moved |= shell.deliver().await?;
+                shell.drained().await?;
+            }
+            if !moved {
+                return Ok(());
+            }
+        }
+        Err(BenchError::NoRest { at: self.now.to_string(), rounds: ROUNDS_MAX })
+    }
+
+    /// Reads back what the platform has made of it, and writes the record up to the present.
+    async fn read_back(&mut self) -> Result<(), BenchError> {
+        self.take_from_devices()?;
+        let readings = self.platform.rest.readings().await?;
+        self.recording.note_wrong_answers(self.now, &mut self.platform.rest);
+        self.recording.events.extend(self.ledger.stored(readings, self.now));
+        for refused in self.platform.rest.refusals().await? {
+            let at = refused.event_time.unwrap_or(self.now).min(self.now);
+            self.recording.note(self.ledger.refused(&refused, at));
+        }
+        self.recording.note_wrong_answers(self.now, &mut self.platform.rest);
+        let mut rows = Vec::new();
+        self.recording.recorded = self.now;
+        for (index, shell) in self.shells.iter().enumerate() {
+            // What a link still holds is neither stored nor missing.
+            let held = shell.oldest_held();
+            let until = held.map_or(self.now, |held| self.now.min(held - SimDuration(1)));
+            let never_made = self.ledger.settle(index, until, &mut rows);
+            self.recording.recorded = self.recording.recorded.min(until);
+            if let Some(modelled) = &mut self.modelled {
+                for (number, due) in never_made {
+                    modelled.never_made(index, number, due);
+                }
+            }
+        }
+        self.ledger.published = self.shells.iter().map(|shell| shell.published).sum();
+        self.write(&rows)?;
+        // What was due until now was due by the old schedule; only then does a new one hold.
+        self.settle_commands().await
+    }
+
+    fn take_from_devices(&mut self) -> Result<(), BenchError> {
+        let mut left = Vec::new();
+        for (index, shell) in self.shells.iter_mut().enumerate() {
+            for made in shell.made.drain(..) {
+                if let Some(modelled) = &mut self.modelled {
+                    modelled.made((index, made.epoch, made.serial), made.at);
+                }
+                self.ledger.made(index, made)?;
+            }
+            for sent in shell.sent.drain(..) {
+                self.ledger.sent(index, sent);
+            }
+            let has_uplink = shell.uplink().is_some();
+            let gone = shell.left.iter_mut().flat_map(|left| left.drain(..));
+            left.extend(gone.map(|gone| (index, gone, has_uplink)));
+            let notes = shell.notes.drain(..).map(|note| note.event(&shell.name));
+            self.recording.events.extend(notes);
+        }
+        if let Some(modelled) = &mut self.modelled {
+            modelled.left(left);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, rows: &[Row]) -> Result<(), BenchError> {
+        if let Some(calibrator) = &mut self.calibrator {
+            for row in rows {
+                let device = &self.ledger.accounts[row.device].device;
+                if let Some(reported) = row.reported {
+                    calibrator.reported(device, (row.event_time, row.quantity), reported);
+                }
+            }
+        }
+        if let Some(modelled) = &mut self.modelled {
+            self.recording.latency.append(&mut modelled.rows);
+        }
+        self.recording.write(&self.ledger, rows)
+    }
+
+    /// Does something to the bench at the present instant, and lets it come to rest again.
+    async fn act(&mut self, act: Act) -> Result<(), BenchError> {
+        self.recording.events.extend(noted(self.scenario, act, self.now));
+        let (Act::Begin(index) | Act::End(index)) = act;
+        let begins = matches!(act, Act::Begin(_));
+        match &self.scenario.injections[index].action {
+            Action::Device { device, fault } => self.shells[*device].fault(fault.clone()).await?,
+            Action::Command { device, command, parameters, refused } => {
+                let (device, must_be_refused) = (*device, *refused);
+                self.command(CommandOrder { device, command, parameters, must_be_refused }).await?;
+            }
+            Action::KillPlatform => self.platform.kills_ordered += 1,
+            Action::Impair { link, change, devices, .. } => {
+                self.change_link(*link, devices.as_deref(), begins.then_some(change));
+            }
+            // Terminals and links know of it from the beginning.
+            Action::Source { .. } | Action::Disconnect { .. } => {}
+        }
+        if begins {
+            self.come_to_rest().await?;
+            self.settle_commands().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a link get worse, or be itself again.
+    fn change_link(
+        &mut self,
+        link: usize,
+        devices: Option<&[usize]>,
+        change: Option<&Box<Impairment>>,
+    ) {
+        let meant = |index: usize| devices.is_none_or(|devices| devices.contains(&index));
+        for (index, (shell, row)) in self.shells.iter_mut().zip(&self.scenario.devices).enumerate()
+        {
+            if !meant(index) || row.via != Some(link) {
+                continue;
+            }
+            match (shell.uplink(), change) {
+                (Some(uplink), Some(change)) => uplink.impair(self.now, change),
+                (Some(uplink), None) => uplink.restore(self.now),
+                (None, _) => {}
+            }
+        }
+        for observer in self.modelled.iter_mut().flat_map(|modelled| &mut modelled.observers) {
+            if observer.via == Some(link) {
+                match change {
+                    Some(change) => observer.impair(self.now, change, devices),
+                    None => observer.restore(self.now, devices),
+                }
+            }
+        }
+    }
+
+    /// After the end: what links still hold arrives late, but arrives.
+    async fn release_held(&mut self) -> Result<(), BenchError> {
+        if self.shells.iter().any(|shell| shell.oldest_held().is_some()) {
+            for shell in &mut self.shells {
+                shell.release_all().await?;
+                shell.drained().await?;
+            }
+            self.come_to_rest().await?;
+            self.read_back().await?;
+        }
+        if let Some(modelled) = &mut self.modelled {
+            modelled.finish();
+        }
+        self.write(&[])
+    }
+
+    /// Gives a command; its number.
+    pub(super) async fn command(&mut self, order: CommandOrder<'_>) -> Result<u64, BenchError> {
+        let shell = &self.shells[order.device];
+        let at_device = (shell.name.as_str(), shell.received());
+        let (id, event) = self.commands.give(self.now, order, at_device, String::new());
+        self.recording.note(event);
+        let rest = &mut self.platform.rest;
+        match rest.invoke(&shell.name, order.command, order.parameters).await {
+            Ok(invocation) => {
+                if let Some(open) = self.commands.get_mut(id) {
+                    open.way = invocation.id;
+                }
+            }
+            // The platform does not know the device yet, or will not have the command.
+            Err(BenchError::Refused(response)) => {
+                let ended = self.commands.end(id, self.now, ("Failed", response), 0);
+                self.recording.events.extend(ended.map(|ended| ended.event));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(id)
+    }
+
+    /// Asks the platform what has become of the commands that are still open.
+    pub(super) async fn settle_commands(&mut self) -> Result<(), BenchError> {
+        for id in self.commands.open() {
+            let Some(open) = self.commands.get_mut(id) else { continue };
+            let delivered = self.shells[open.device].received();
+            let invocation = self.platform.rest.invocation(&open.way).await?;
+            if !invocation.is_final() {
+                continue;
+            }
+            let answer = (invocation.state(), invocation.response.clone().unwrap_or_default());
+            let ended = self.commands.end(id, self.now, answer, delivered);
+            if let Some(ended) = ended {
+                if ended.is_acknowledged {
+                    self.ledger.follow(&ended.command, self.now);
+                }
+                self.recording.note(ended.event);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! The bench as the one who calibrates: asks a meter for its registers, and sends what a
+//! calibration finds as commands through the platform.
+
+use std::collections::BTreeMap;
+
+use lastmeter_plans::calibration::{Procedure, Stage};
+use lastmeter_record::{Event, kind};
+use lastmeter_wire::commands::{read_register, set_register};
+
+use super::bench::VirtualBench;
+use super::calibrator::{Calibrator, Coefficient};
+use crate::run::commands::CommandOrder;
+use crate::run::error::BenchError;
+
+impl VirtualBench<'_> {
+    /// Does what the calibration asks for at the present instant.
+    pub(super) async fn calibrate(&mut self) -> Result<(), BenchError> {
+        let Some(mut calibrator) = self.calibrator.take() else { return Ok(()) };
+        let done = self.calibrate_by(&mut calibrator).await;
+        self.calibrator = Some(calibrator);
+        done
+    }
+
+    async fn calibrate_by(&mut self, calibrator: &mut Calibrator) -> Result<(), BenchError> {
+        if !calibrator.has_asked {
+            calibrator.has_asked = true;
+            self.ask_for_registers(calibrator).await?;
+        }
+        while let Some((_, stage)) =
+            calibrator.steps.pop_front_if(|(at, _)| calibrator.start + *at <= self.now)
+        {
+            let mut found = calibrator.coefficients(stage);
+            for coefficient in &mut found {
+                let Some(value) = coefficient.value else { continue };
+                let parameters = BTreeMap::from([
+                    ("register".to_owned(), coefficient.register.name.to_owned()),
+                    ("value".to_owned(), value.to_string()),
+                ]);
+                let command =
+                    self.order(calibrator, set_register::COMMAND.name, &parameters).await?;
+                coefficient.command = Some(command);
+            }
+            self.come_to_rest().await?;
+            self.settle_commands().await?;
+            for coefficient in found {
+                self.tell(calibrator, stage, coefficient);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the meter a command; its number.
+    async fn order(
+        &mut self,
+        calibrator: &Calibrator,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<u64, BenchError> {
+        let device = calibrator.device;
+        self.command(CommandOrder { device, command, parameters, must_be_refused: false }).await
+    }
+
+    /// Asks the meter what is in its registers.
+    async fn ask_for_registers(&mut self, calibrator: &mut Calibrator) -> Result<(), BenchError> {
+        let mut asked = Vec::new();
+        for register in calibrator.sheet {
+            let name = register.name.to_owned();
+            let parameters = BTreeMap::from([("register".to_owned(), name)]);
+            let command = self.order(calibrator, read_register::COMMAND.name, &parameters).await?;
+            asked.push((command, register));
+        }
+        self.come_to_rest().await?;
+        self.settle_commands().await?;
+        for (command, register) in asked {
+            let answer = self.commands.take_answer(command);
+            let value = answer.and_then(|answer| register.value_told(&answer));
+            calibrator.values.extend(value.map(|value| (register.name, value)));
+        }
+        Ok(())
+    }
+
+    /// Notes what became of a coefficient.
+    fn tell(&mut self, calibrator: &mut Calibrator, stage: Stage, found: Coefficient) {
+        let Coefficient { register, before, wanted, value, basis, command, refusal } = found;
+        let answer = command.and_then(|command| self.commands.take_answer(command));
+        let response = answer.unwrap_or(refusal);
+        if let Some(value) = register.value_told(&response) {
+            calibrator.values.insert(register.name, value);
+        }
+        let after = value.unwrap_or(before);
+        let step = match (calibrator.plan.procedure, stage) {
+            (Procedure::Static, _) => "line",
+            (Procedure::EnergyChip, stage) => stage.word(),
+        };
+        let mut event = Event::new(self.now, "bench", kind::CALIBRATION)
+            .with("device", calibrator.plan.device.as_str())
+            .with("step", step)
+            .with("register", register.name)
+            .with("meaning", register.role.meaning())
+            .with("unit", register.unit.word())
+            .with("word_before", register.word(before))
+            .with("before", register.coefficient(before))
+            .with("wanted", wanted)
+            .with("word", value.map(|value| register.word(value)).unwrap_or_default())
+            .with("after", register.coefficient(after))
+            .with("response", response);
+        for (name, value) in basis {
+            event = event.with(&name, value);
+        }
+        self.recording.note(event);
+    }
+}

@@ -1,0 +1,128 @@
+//! What a file of power-grid-model says, and what has been read of it so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::json::{Lines, Row, Wrong};
+use super::{Component, FREQUENCY_HZ};
+use num_complex::Complex64;
+
+use crate::format::Mistakes;
+use crate::network::{Network, NodeId, Place};
+
+/// One component of a file and where it is in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// What it is.
+    pub component: Component,
+    /// Its number in the file.
+    pub id: i32,
+    /// Index into the network's nodes, lines (also of links), transformers (also of generic
+    /// branches; the first of three for three windings, whose `from` ends are its sides), shunts,
+    /// sources, loads (also of generators), or into [`Document::faults`].
+    pub at: u32,
+}
+
+/// What kind of short circuit it is, and of which phases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// All three phases.
+    ThreePhase,
+    /// One phase, 0 to 2, to earth.
+    SinglePhaseToGround(u8),
+    /// Two phases, 0 to 2.
+    TwoPhase(u8, u8),
+    /// Two phases, 0 to 2, and earth.
+    TwoPhaseToGround(u8, u8),
+}
+
+/// A short circuit that the file asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FaultRow {
+    /// Whether it is there.
+    pub active: bool,
+    /// What it is.
+    pub kind: FaultKind,
+    /// Where.
+    pub node: NodeId,
+    /// Impedance of the fault, ohm.
+    pub impedance_ohm: Complex64,
+    /// Where it was read.
+    pub place: Place,
+}
+
+/// Why a file cannot be calculated phase by phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SymmetricOnly {
+    /// What, and what it lacks.
+    pub what: String,
+    /// Where it was read.
+    pub place: Place,
+}
+
+/// What a file says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// The network; its elements are named by their numbers, or as an attribute `name` says.
+    pub network: Network,
+    /// All components, kind by kind in the order of [`Component::ALL`], each in the file's order.
+    pub elements: Vec<Element>,
+    /// The short circuits it asks for.
+    pub faults: Vec<FaultRow>,
+    /// The first thing that lacks figures of the zero sequence, if any does.
+    pub symmetric_only: Option<SymmetricOnly>,
+    /// What was left out because it has no influence on the power flow.
+    pub notes: Vec<String>,
+}
+
+/// What has been read so far.
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a str,
+    pub(super) lines: Lines<'a>,
+    pub(super) mistakes: Mistakes,
+    /// Numbers of all components, with line and column; and which of them are nodes.
+    pub(super) seen: BTreeMap<i32, ((u32, u32), Component)>,
+    pub(super) nodes: BTreeMap<i32, NodeId>,
+    /// Names of elements, by the list of the network that they are in; and how many were not taken.
+    pub(super) names: BTreeSet<(u8, String)>,
+    pub(super) names_left_out: usize,
+    pub(super) document: Document,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(file: &'a str, text: &'a str) -> Self {
+        Self {
+            file,
+            lines: Lines::new(text),
+            mistakes: Mistakes::default(),
+            seen: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            names: BTreeSet::new(),
+            names_left_out: 0,
+            document: Document {
+                network: Network::new("", FREQUENCY_HZ),
+                elements: Vec::new(),
+                faults: Vec::new(),
+                symmetric_only: None,
+                notes: Vec::new(),
+            },
+        }
+    }
+
+    /// The node of this number, and its rated voltage between lines.
+    pub(super) fn node_of(&self, row: &Row, name: &str) -> Result<(NodeId, f64), Wrong> {
+        let id = row.id(name)?;
+        let node = *self
+            .nodes
+            .get(&id)
+            .ok_or_else(|| Wrong(format!("{name} is {id}, but there is no such node")))?;
+        Ok((node, self.document.network.nodes[node.index()].rated_voltage_v))
+    }
+
+    /// Notes that something can be calculated by its positive sequence only.
+    pub(super) fn symmetric_only(&mut self, component: Component, row: &Row, lacks: &str) {
+        if self.document.symmetric_only.is_none() {
+            let what = format!("{component} {} {lacks}", row.id);
+            self.document.symmetric_only = Some(SymmetricOnly { what, place: Place(row.at.0) });
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The pieces of a timeline, and the groups of them whose energy is netted.
+
+use std::sync::{Arc, Mutex};
+
+use crate::energy::{Energies, NETTED_S};
+use crate::instant::Instant;
+use crate::means::{PhaseHarmonics, SpanMeans};
+use crate::moving::Moving;
+use crate::quality::{Orders, Quality};
+use crate::spectrum::Spectrum;
+use crate::stationary::Stationary;
+
+/// One waveform from an instant until the next piece begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) from: Instant,
+    pub(crate) wave: Arc<Wave>,
+}
+
+/// The waveform of a piece.
+#[derive(Debug)]
+pub(crate) enum Wave {
+    /// Tones that do not change, whole or cut.
+    Stationary(Stationary),
+    /// Something moves.
+    Moving(Moving),
+}
+
+impl Wave {
+    pub(super) fn noise_rms(&self) -> Vec<f64> {
+        match self {
+            Self::Stationary(stationary) => stationary.noise_rms().collect(),
+            Self::Moving(moving) => moving.noise_rms().collect(),
+        }
+    }
+
+    pub(super) fn render(&self, first_sample: u64, rate_hz: f64, channels: &mut [&mut [f64]]) {
+        match self {
+            Self::Stationary(stationary) => stationary.render(first_sample, rate_hz, channels),
+            Self::Moving(moving) => moving.render(first_sample, rate_hz, channels),
+        }
+    }
+
+    pub(super) fn means(&self, from: Instant, to: Instant) -> Vec<SpanMeans> {
+        match self {
+            Self::Stationary(stationary) => {
+                let frequency_hz = stationary.fundamental_hz();
+                let phases = stationary.means(from, to).into_iter().zip(stationary.harmonics());
+                let means = phases.map(|(phase, harmonics)| SpanMeans {
+                    phase,
+                    q1_var: harmonics.q1_var(),
+                    s_va: phase.apparent_power_va(),
+                    frequency_hz,
+                });
+                means.collect()
+            }
+            Self::Moving(moving) => moving.means(from, to),
+        }
+    }
+
+    pub(super) fn spectrum(&self) -> Option<&Arc<Spectrum>> {
+        match self {
+            Self::Stationary(stationary) => stationary.spectrum(),
+            Self::Moving(_) => None,
+        }
+    }
+
+    pub(super) fn harmonics(&self, at: Instant) -> Vec<PhaseHarmonics> {
+        match self {
+            Self::Stationary(stationary) => stationary.harmonics().to_vec(),
+            Self::Moving(moving) => moving.harmonics(at),
+        }
+    }
+
+    pub(super) fn quality(&self) -> Quality {
+        match self {
+            Self::Stationary(stationary) => stationary.quality(),
+            // What moves has other fundamentals at every instant.
+            Self::Moving(moving) => {
+                let channels = vec![Orders::UNKNOWN; 2 * moving.phases()];
+                Quality { channels, negative: f64::NAN, zero: f64::NAN }
+            }
+        }
+    }
+
+    pub(super) fn phases(&self) -> usize {
+        match self {
+            Self::Stationary(stationary) => stationary.phases(),
+            Self::Moving(moving) => moving.phases(),
+        }
+    }
+
+    pub(super) fn fundamental_hz(&self) -> f64 {
+        match self {
+            Self::Stationary(stationary) => stationary.fundamental_hz(),
+            Self::Moving(moving) => moving.fundamental_hz(),
+        }
+    }
+}
+
+/// Where groups begin, and what they hold.
+#[derive(Debug)]
+pub(super) struct Registers {
+    /// The first piece of each group.
+    pub(super) groups: Vec<usize>,
+    /// Energies from zero to the end of each of the first groups, as far as asked for.
+    pub(super) kept: Mutex<Vec<Energies>>,
+}
+
+impl Registers {
+    pub(super) fn new(pieces: &[Piece]) -> Self {
+        let mut groups: Vec<usize> = Vec::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            let is_full = |group: &usize| {
+                piece.from.seconds_since(pieces[*group].from) >= NETTED_S
+                    || is_long_movement(pieces, index)
+            };
+            if groups.last().is_none_or(is_full) {
+                groups.push(index);
+            }
+        }
+        Self { groups, kept: Mutex::new(Vec::new()) }
+    }
+}
+
+/// Whether something moves for longer than an interval in a piece.
+pub(super) fn is_long_movement(pieces: &[Piece], index: usize) -> bool {
+    let until = pieces.get(index + 1).map(|next| next.from);
+    let is_long = until.is_none_or(|until| until.seconds_since(pieces[index].from) > NETTED_S);
+    is_long && matches!(*pieces[index].wave, Wave::Moving(_))
+}

@@ -1,0 +1,104 @@
+//! What a terminal carries: what happens to tones and noise over time, or a recording.
+
+use lastmeter_units::SimDuration;
+
+use crate::energy::Energies;
+use crate::looped::Loop;
+use crate::means::{PhaseHarmonics, SpanMeans};
+use crate::quality::{Orders, Quality};
+use crate::timeline::Timeline;
+
+/// What a terminal carries.
+#[derive(Debug)]
+pub(crate) enum Waveform {
+    /// Tones and noise, and what happens to them.
+    Timeline(Timeline),
+    /// A recording, played again and again.
+    Loop(Loop),
+}
+
+impl Waveform {
+    pub(crate) fn phases(&self) -> usize {
+        match self {
+            Self::Timeline(timeline) => timeline.phases(),
+            Self::Loop(table) => table.harmonics().len(),
+        }
+    }
+
+    /// What the harmonics of each phase tell; what is not the same all over the span is not a
+    /// number.
+    pub(crate) fn harmonics(&self, from: SimDuration, to: SimDuration) -> Vec<PhaseHarmonics> {
+        match self {
+            Self::Timeline(timeline) => timeline.harmonics(from, to),
+            Self::Loop(table) => table.harmonics().to_vec(),
+        }
+    }
+
+    /// Mean voltage and current of each phase over `[from, to]`, `from < to`; none where they are
+    /// not known in closed form.
+    pub(crate) fn averages(&self, from: SimDuration, to: SimDuration) -> Vec<(f64, f64)> {
+        match self {
+            Self::Timeline(timeline) => timeline.averages(from, to).unwrap_or_default(),
+            Self::Loop(_) => Vec::new(),
+        }
+    }
+
+    /// Harmonics one by one, and unbalance; what is not the same all over the span is not a number.
+    pub(crate) fn quality(&self, from: SimDuration, to: SimDuration) -> Quality {
+        match self {
+            Self::Timeline(timeline) => timeline.quality(from, to),
+            Self::Loop(table) => {
+                let channels = vec![Orders::UNKNOWN; 2 * self.phases()];
+                Quality::new(channels, table.harmonics())
+            }
+        }
+    }
+
+    /// Means over `[from, to]` of each phase, `from < to`.
+    pub(crate) fn means(&self, from: SimDuration, to: SimDuration) -> Vec<SpanMeans> {
+        match self {
+            Self::Timeline(timeline) => timeline.means(from, to),
+            Self::Loop(table) => {
+                let frequency_hz = table.fundamental_hz();
+                let phases = table.means(from, to).into_iter().zip(table.harmonics());
+                let means = phases.map(|(phase, harmonics)| SpanMeans {
+                    phase,
+                    q1_var: harmonics.q1_var(),
+                    s_va: phase.apparent_power_va(),
+                    frequency_hz,
+                });
+                means.collect()
+            }
+        }
+    }
+
+    /// The mean of each phase's apparent power over so many windows of one length, each of so many
+    /// cycles, that make up `[from, to]`, `from < to`.
+    pub(crate) fn apparent_powers(
+        &self,
+        from: SimDuration,
+        to: SimDuration,
+        (windows, cycles): (u64, u32),
+    ) -> Vec<f64> {
+        match self {
+            Self::Timeline(timeline) => {
+                timeline.apparent_powers(from.into(), to.into(), windows, cycles)
+            }
+            Self::Loop(table) => table.apparent_powers(from, to, windows, cycles),
+        }
+    }
+
+    /// What registers that stood at zero at an instant hold at a later one.
+    pub(crate) fn energies(&self, from: SimDuration, to: SimDuration) -> Energies {
+        match self {
+            Self::Timeline(timeline) => timeline.energies(from.into(), to.into()),
+            Self::Loop(table) => {
+                let mut energies = Energies::new(self.phases());
+                table.count_active(from, to, &mut energies.active);
+                let length_s = to.0.saturating_sub(from.0) as f64 / 1e9;
+                energies.add_beside_active(&self.means(from, to), length_s);
+                energies
+            }
+        }
+    }
+}
