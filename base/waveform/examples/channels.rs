@@ -35,7 +35,7 @@ fn one_cycle() -> Recording {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let recording = match std::env::args().nth(1) {
-        Some(path) if path.ends_with(".csv") => {
+        Some(path) if Path::new(&path).extension().is_some_and(|end| end == "csv") => {
             csv::read(&std::fs::read(path)?, &csv::CsvOptions::default())?
         }
         Some(path) => {

@@ -26,11 +26,12 @@ pub struct AnalysisOptions {
     /// Whether the waveforms of all windows are wanted, at so many points per cycle (a power of
     /// two): see [`super::Analyser::take_waveforms`].
     pub samples_per_cycle: Option<usize>,
-    /// Whether the values of every half cycle are wanted: see [`super::Analyser::take_half_cycles`].
+    /// Whether the values of every half cycle are wanted: see
+    /// [`super::Analyser::take_half_cycles`].
     pub half_cycles: bool,
 }
 
-/// What an [`Analyser`] is to be fed with.
+/// What an [`super::Analyser`] is to be fed with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnalyserSetup {
     /// Samples per second and channel.

@@ -1,0 +1,7 @@
+//! Fuzzes `params` of the table in `src/lib.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    lastmeter_fuzz::params(bytes);
+});

@@ -1,0 +1,7 @@
+//! Fuzzes `pgm` of the table in `src/lib.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    lastmeter_fuzz::pgm(bytes);
+});

@@ -1,0 +1,192 @@
+//! What is fuzzed: every decoder of bytes from outside, by name, with inputs to begin from.
+//!
+//! A target takes any bytes: it neither panics nor asks for memory that they do not justify. The
+//! fuzzers under `fuzz_targets` and the test `tests/decoders.rs` run the same ones.
+
+use std::path::Path;
+
+use lastmeter_grid::format::{dss, pgm, toml};
+use lastmeter_params::{Diagnostics, SourceId, parse_document, parse_override};
+use lastmeter_plans::standard::Suite;
+use lastmeter_scenarios::language::{LoadOptions, Scenario};
+use lastmeter_waveform::{Recording, comtrade, csv, spectrum};
+use lastmeter_wire::flexmeter::{self, DecodeRules, Limits};
+
+/// A decoder.
+pub struct Target {
+    /// As its binary is called.
+    pub name: &'static str,
+    /// Decodes; whether that went well.
+    pub run: fn(&[u8]) -> bool,
+    /// What is decoded without a mistake.
+    pub seeds: &'static [&'static [u8]],
+}
+
+const fn target(
+    name: &'static str,
+    run: fn(&[u8]) -> bool,
+    seeds: &'static [&'static [u8]],
+) -> Target {
+    Target { name, run, seeds }
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    target("comtrade", comtrade, &[COMTRADE_ASCII, COMTRADE_BINARY, COMTRADE_CFF]),
+    target("csv", csv, &[CSV, b"Ua_V,Ia_A\n2.5,1\n4,2\n6,3\n"]),
+    target("spectrum", spectrum, &[SPECTRUM]),
+    target("dss", dss, &[DSS]),
+    target("pgm", pgm, &[PGM]),
+    target("grid_toml", grid_toml, &[GRID_TOML]),
+    target(
+        "scenario",
+        scenario,
+        &[
+            include_bytes!("../../scenarios/library/source-disturbances.toml"),
+            include_bytes!("../../scenarios/library/energy-reversal.toml"),
+        ],
+    ),
+    target("params", params, &[b"a = \"230 V\"\n[[b]]\nc = [1, 2.5]\nd = { e = 1e3 }\n"]),
+    target("suite", suite, &[include_bytes!("../../base/plans/suites/iec-61000-4-7.toml")]),
+    target("flexmeter", flexmeter, &[MEASUREMENTS, ALERT, COMMAND]),
+    target("journal", journal, &[SEGMENT]),
+];
+
+/// Ends the header and begins the data of a COMTRADE input; no header has an empty line.
+const BETWEEN: &[u8] = b"\n\n";
+
+const COMTRADE_ASCII: &[u8] =
+    b"s,d,2013\n2,1A,1D\n1,UA,A,,kV,0.5,1,0,-9,9,10,2,S\n1,D,,,0\n50\n1\n\
+    1000,3\n01/02/2003,04:05:06.000007\n01/02/2003,04:05:06.000007\nASCII\n1\n0,0\n0,0\n\n\
+    1,0,7,0\n2,1000,14,1\n3,2000,21,0\n";
+const COMTRADE_BINARY: &[u8] = b"s,d,1999\n1,1A,0D\n1,UA,A,,V,0.5,1,0,-9,9,10,2,P\n50\n1\n1000,2\n\
+    01/02/2003,04:05:06.000007\n01/02/2003,04:05:06.000007\nBINARY\n1\n\n\
+    \x01\0\0\0\0\0\0\0\x07\0\x02\0\0\0\xe8\x03\0\0\x0e\0";
+const COMTRADE_CFF: &[u8] = b"--- file type: CFG ---\ns,d,2013\n1,1A,0D\n\
+    1,UA,A,,V,0.5,1,0,-9,9,10,2,P\n50\n1\n1000,3\n01/02/2003,04:05:06.000007\n\
+    01/02/2003,04:05:06.000007\nASCII\n1\n0,0\n0,0\n--- file type: DAT ASCII ---\n\
+    1,0,7\n2,1000,14\n3,2000,21\n";
+const CSV: &[u8] = b"Time_UTC,Va_V,Vb_kV,Ia_A\n2020-02-24 18:15:21.499998208,1,-2,3e2\n\
+    2020-02-24 18:15:21.500018208,4,5.5,-6\n2020-02-24 18:15:21.500038209,7,8,9\n";
+const SPECTRUM: &[u8] = b"# lastmeter spectrum table, format 1\n# fundamental_hz = 50\n\
+    channel,phase,unit,order,rms,phase_deg\nVa,a,V,0,-1,0\nVa,a,V,1,230,0\nIa,a,mA,2.5,16,-30\n";
+const DSS: &[u8] = b"clear\nnew circuit.c basekv=11 pu=1.02 mvasc3=200\n\
+    new linecode.lc nphases=3 rmatrix=[.1|.02 .1|.02 .02 .1] xmatrix=[.2|.1 .2|.1 .1 .2] units=km\n\
+    new loadshape.day npts=4 interval=6 mult=(.4 .6 1 .7)\n\
+    new transformer.t buses=[sourcebus 1] conns=[delta wye] kvs=[11 .4] kvas=[400 400] xhl=4\n\
+    new regcontrol.r transformer=t winding=2 vreg=120 band=2 ptratio=2 maxtapchange=1\n\
+    new line.one bus1=1 bus2=2 linecode=lc length=120 units=m\n\
+    new capacitor.k bus1=2 kvar=10 kv=.4\nnew reactor.n bus1=1.4 bus2=1.0 phases=1 r=5 x=0\n\
+    new load.l bus1=2.2 phases=1 kv=.23 kw=8 pf=.95 model=8 zipv=(.3 .3 .4 .3 .3 .4 0) daily=day\n\
+    ~ vminpu=.8\nset voltagebases=[11 .4]\ncalcvoltagebases\nset loadmult=.9\nsolve\n";
+const PGM: &[u8] = br#"{"version":"1.0","type":"input","is_batch":false,"attributes":
+    {"node":["id","u_rated"]},"data":{"node":[[1,10500],[2,400],[3,400]],"line":[{"id":5,
+    "from_node":2,"to_node":3,"from_status":1,"to_status":1,"r1":0.1,"x1":0.1,"c1":1e-8,"tan1":0,
+    "i_n":100}],"source":[{"id":6,"node":1,"status":1,"u_ref":1.02,"sk":1e9,"rx_ratio":0.1}],
+    "transformer":[{"id":7,"from_node":1,"to_node":2,"from_status":1,"to_status":1,"u1":10500,
+    "u2":400,"sn":4e5,"uk":0.04,"pk":4600,"i0":0.01,"p0":600,"winding_from":2,"winding_to":1,
+    "clock":5,"tap_side":0,"tap_pos":0,"tap_min":-2,"tap_max":2,"tap_size":250}],"sym_load":[
+    {"id":8,"node":3,"status":1,"type":0,"p_specified":2500,"q_specified":500}]}}"#;
+const GRID_TOML: &[u8] = b"format = 1\nname = \"g\"\nvoltage = \"400 V\"\n[[node]]\nname = \"a\"\n\
+    voltage = \"10 kV\"\n[[node]]\nname = \"b\"\nwires = \"abcn\"\nat = [1, 2]\n[[node]]\n\
+    name = \"c\"\nwires = \"abcn\"\n[[code]]\nname = \"k\"\nr1 = \"0.6 ohm/km\"\n\
+    x1 = \"0.08 ohm/km\"\nr0 = \"2.4 ohm/km\"\nx0 = \"0.3 ohm/km\"\n[[source]]\nnode = \"a\"\n\
+    short_circuit_power = \"250 MVA\"\n[[transformer]]\nname = \"T\"\nfrom = \"a\"\nto = \"b\"\n\
+    group = \"Dyn5\"\nvoltages = [\"10 kV\", \"400 V\"]\npower = \"400 kVA\"\nuk = \"4 %\"\n\
+    copper_loss = \"4.6 kW\"\n[[line]]\nname = \"l\"\nfrom = \"b\"\nto = \"c\"\ncode = \"k\"\nlength = \"90 m\"\n\
+    [[load]]\nnode = \"c\"\nwires = \"b\"\np = \"2.5 kW\"\npower_factor = 0.95\n[[earthing]]\n\
+    node = \"b\"\nresistance = \"2 ohm\"\n";
+const MEASUREMENTS: &[u8] = br#"{"hardwareId":"m1","type":"DeviceMeasurements","request":
+    {"measurements":{"electricity.power.active.consumed.l1":87.1},"updateState":true,
+    "eventDate":"2020-02-24T18:15:21.499Z","metadata":{"serial":"7","epoch":"2","k":"v"}}}"#;
+const ALERT: &[u8] = br#"{"hardwareId":"m1","type":"DeviceAlert","originator":"o","request":
+    {"type":"t","level":"Warning","message":"m","eventDate":"2020-02-24T18:15:21Z","extra":[1,null]}}"#;
+const COMMAND: &[u8] = br#"{"command":{"command":{"name":"read","parameters":[{"name":"a","type":
+    "Int32","required":true}]},"invocation":{"id":"7","eventDate":"2016-02-13T13:57:08.274-0500",
+    "parameterValues":{"a":"1"},"status":"Pending"},"parameters":{"a":1}}}"#;
+/// A head and two records, of 2 bytes each.
+const SEGMENT: &[u8] =
+    b"LMJRNL1\n\0\0\0\0\0\0\0\0\x06\xfb@\xe5\x02\0\0\0t \xc4h\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    \0\x01{}\x02\0\0\0\xac\x0b\xb2H\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02no";
+
+fn check(recording: &Recording, bytes: &[u8]) {
+    let values = recording.samples() * (recording.channels.len() + recording.digital.len());
+    assert!(values <= 64 + 64 * bytes.len(), "{values} values of {} bytes", bytes.len());
+}
+
+/// Both files, with an empty line between them, or one that holds both.
+pub fn comtrade(bytes: &[u8]) -> bool {
+    let at = bytes.windows(BETWEEN.len()).position(|two| two == BETWEEN);
+    let two = at.map(|at| comtrade::read(&bytes[..=at], &bytes[at + BETWEEN.len()..]));
+    let read = [two.and_then(Result::ok), comtrade::read_cff(bytes).ok()];
+    read.iter().flatten().map(|recording| check(recording, bytes)).count() > 0
+}
+
+/// A recording as text.
+pub fn csv(bytes: &[u8]) -> bool {
+    let read = |rate_hz| csv::read(bytes, &csv::CsvOptions { rate_hz, ..Default::default() }).ok();
+    let read = [None, Some(1000.0)].map(read);
+    read.iter().flatten().map(|recording| check(recording, bytes)).count() > 0
+}
+
+/// A table of orders; what is read is read the same again as it is written.
+pub fn spectrum(bytes: &[u8]) -> bool {
+    let Ok(table) = spectrum::read(bytes) else { return false };
+    assert_eq!(spectrum::read(&spectrum::write(&table)).as_ref(), Ok(&table));
+    true
+}
+
+/// An `OpenDSS` script that finds no other file.
+pub fn dss(bytes: &[u8]) -> bool {
+    let none = &mut |_: &str| Err("there is none".to_owned());
+    dss::read("fuzz.dss", &String::from_utf8_lossy(bytes), none).is_ok()
+}
+
+/// A network of power-grid-model; what is read can be asked for as such a file again.
+pub fn pgm(bytes: &[u8]) -> bool {
+    let read = pgm::read("fuzz.json", &String::from_utf8_lossy(bytes));
+    read.map(|document| pgm::write(&document.network)).is_ok()
+}
+
+/// A network as tables.
+pub fn grid_toml(bytes: &[u8]) -> bool {
+    toml::read("fuzz.toml", &String::from_utf8_lossy(bytes)).is_ok()
+}
+
+/// A scenario; every mistake has a text.
+pub fn scenario(bytes: &[u8]) -> bool {
+    let read = Scenario::from_bytes(Path::new("fuzz.toml"), bytes, &LoadOptions::default());
+    read.map_err(|failure| assert!(!failure.to_string().is_empty())).is_ok()
+}
+
+/// What all of the language is made of.
+pub fn params(bytes: &[u8]) -> bool {
+    let (text, mut diagnostics) = (String::from_utf8_lossy(bytes), Diagnostics::new());
+    let _ = parse_document(&text, SourceId(0), &mut diagnostics);
+    let _ = parse_override(&text, 0, SourceId(0));
+    diagnostics.is_empty()
+}
+
+/// A test plan of a standard.
+pub fn suite(bytes: &[u8]) -> bool {
+    Suite::read(&String::from_utf8_lossy(bytes)).is_ok()
+}
+
+/// A message of a device, or one to it; what is read is read the same again as it is written.
+pub fn flexmeter(bytes: &[u8]) -> bool {
+    let rules = DecodeRules::default();
+    if let Ok(request) = flexmeter::decode(bytes, &rules) {
+        let mut again = Vec::new();
+        flexmeter::encode(&request, &mut again);
+        assert_eq!(flexmeter::decode(&again, &rules).as_ref(), Ok(&request));
+        return true;
+    }
+    flexmeter::decode_command(bytes, &Limits::default()).is_ok()
+}
+
+/// A segment of the platform's journal.
+pub fn journal(bytes: &[u8]) -> bool {
+    let records = lastmeter_platform::bench::records_in(bytes);
+    assert!(records <= bytes.len());
+    records > 0
+}
