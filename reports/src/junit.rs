@@ -8,8 +8,8 @@
 
 use lastmeter_units::SimTime;
 
-use crate::evaluate::Evaluation;
-use crate::suite::{Suite, SuiteRun, reason_of};
+use crate::evaluation::Evaluation;
+use crate::suite::{Suite, SuiteRun};
 use crate::verdict::{Reason, Verdict};
 use lastmeter_record::RunFacts;
 use lastmeter_record::Status;
@@ -57,7 +57,7 @@ fn of_run(run: &Evaluation) -> Group {
     let mut properties = vec![
         ("seed", facts.seed.to_string()),
         ("exit_code", run.exit_code().number().to_string()),
-        ("reason", reason_of(run).word().to_owned()),
+        ("reason", run.reason().word().to_owned()),
     ];
     properties.extend(facts.overrides().iter().map(|changed| ("override", changed.to_string())));
     Group {

@@ -9,7 +9,7 @@ use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_params::Pattern;
-use lastmeter_record::{Event, Observation, RunFacts};
+use lastmeter_record::{Event, Observation, RunFacts, field};
 use lastmeter_text::{append, plural};
 
 /// The registry's row.
@@ -62,7 +62,7 @@ impl Check for NoLoss {
 
     fn event(&mut self, line: u64, event: &Event) {
         let Some(what) = stray(event) else { return };
-        let device = event.text("device").unwrap_or_default();
+        let device = event.text(field::DEVICE).unwrap_or_default();
         if !self.devices.pattern().matches(device) {
             return;
         }
@@ -290,7 +290,7 @@ mod tests {
     fn stray(kind: &str, device: &str, serial: Option<u64>) -> Event {
         let event = Event::new(at(35), "platform", kind).with("device", device);
         match serial {
-            Some(serial) => event.with("epoch", 1).with("serial", serial),
+            Some(serial) => event.with(field::EPOCH, 1).with("serial", serial),
             None => event,
         }
     }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::hold_up::HoldUps;
 use super::judge::{Claim, Judgement};
+use super::message::{Limit, Span, Window};
 use super::owed::Owed;
-use super::population::{Limit, Population, Span, Window};
+use super::population::Population;
 use super::quantile::{Delay, TukeyBox};
 use super::requirement::{Requirement, transfer_time_classes};
 use super::validity::Validity;

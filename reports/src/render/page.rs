@@ -158,7 +158,7 @@ pub(crate) fn event_row(line: u64, event: &Event, here: bool) -> EventRow {
         line,
         time: event.time.to_string(),
         source: event.source.clone(),
-        kind: event.kind.clone(),
+        kind: event.kind.to_string(),
         detail: shortened(event.detail()),
     }
 }

@@ -18,7 +18,7 @@ use crate::check::accuracy::Accuracy;
 use crate::check::kind::{ScenarioChecks, SectionInput};
 use crate::console::format_duration;
 use crate::error::RenderError;
-use crate::evaluate::Evaluation;
+use crate::evaluation::Evaluation;
 use lastmeter_record::Status;
 use lastmeter_record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file, hexadecimal};
 use lastmeter_text::plural;

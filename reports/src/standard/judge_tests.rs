@@ -2,8 +2,8 @@
 
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 
-use super::assess::Assessor;
 use super::assess::TestResult;
+use super::assessor::Assessor;
 use super::class_line::ClassLine;
 use super::folder::Assessed;
 use super::testing::plan;

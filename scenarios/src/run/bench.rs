@@ -16,7 +16,7 @@ use std::time::Duration;
 use lastmeter_devices::ERROR_PREFIX;
 use lastmeter_link::impair::Impairment;
 use lastmeter_record::RunWriter;
-use lastmeter_record::{Counts, Event};
+use lastmeter_record::{Counts, Event, EventKind, field};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::json;
 
@@ -398,7 +398,7 @@ impl Bench {
                 // Its terminal carries it out by itself.
                 let detail = injection.detail();
                 let event = Event::inject(self.now, injection.kind, None, &detail);
-                self.note(event.with("into", format!("source:{}", self.sources[*source])));
+                self.note(event.with(field::INTO, format!("source:{}", self.sources[*source])));
             }
             Action::Command { device, command, parameters, refused } => {
                 self.command(*device, (command, parameters), *refused).await?;
@@ -430,10 +430,7 @@ impl Bench {
             | Action::Command { .. }
             | Action::KillPlatform => return,
         };
-        let event = Event::new(self.now, format!("link:{link}"), "restored")
-            .with("link", link)
-            .with("inject", injection.kind);
-        self.note(event);
+        self.note(Event::restored(self.now, &link, injection.kind));
     }
 
     fn change_link(
@@ -451,10 +448,10 @@ impl Bench {
         let detail = injection.detail();
         let event = Event::inject(self.now, injection.kind, None, &detail);
         let event = match until(injection) {
-            Some(until) => event.with("until", (self.start + until).to_string()),
+            Some(until) => event.with(field::UNTIL, (self.start + until).to_string()),
             None => event,
         };
-        self.note(event.with("link", self.links[link].as_str()));
+        self.note(event.with(field::LINK, self.links[link].as_str()));
     }
 
     fn change_link_legs(
@@ -515,19 +512,20 @@ impl Bench {
         let id = self.commands;
         let name = self.shells[device].name.clone();
         let event = Event::command(self.now, id, &name, command);
-        let event = event.with("parameters", json!(parameters));
+        let event = event.with(field::PARAMETERS, json!(parameters));
         self.note(if must_be_refused { event.must_be_refused() } else { event });
         let received = self.shells[device].received();
         let invocation = match self.rest.invoke(&name, command, parameters).await {
             Ok(invocation) => invocation,
             // The platform does not know the device yet, or will not have the command.
             Err(BenchError::Refused(response)) => {
-                self.note(
-                    Event::new(self.now, "platform", "command_failed")
-                        .with("id", id)
-                        .with("device", name)
-                        .with("response", response),
-                );
+                self.note(Event::not_obeyed(
+                    self.now,
+                    EventKind::CommandFailed,
+                    id,
+                    &name,
+                    &response,
+                ));
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -556,29 +554,34 @@ impl Bench {
                 // The platform's word alone does not do.
                 "Acknowledged" if self.shells[open.device].received() == open.received => {
                     let response = "nothing has reached the device, whatever the platform says";
-                    self.note(
-                        Event::new(self.now, "platform", "command_failed")
-                            .with("id", open.id)
-                            .with("device", device)
-                            .with("response", response),
-                    );
+                    self.note(Event::not_obeyed(
+                        self.now,
+                        EventKind::CommandFailed,
+                        open.id,
+                        &device,
+                        &response,
+                    ));
                 }
-                "Acknowledged" if response.starts_with(ERROR_PREFIX) => self.note(
-                    Event::new(self.now, "platform", "command_refused")
-                        .with("id", open.id)
-                        .with("device", device)
-                        .with("response", response),
-                ),
+                "Acknowledged" if response.starts_with(ERROR_PREFIX) => {
+                    self.note(Event::not_obeyed(
+                        self.now,
+                        EventKind::CommandRefused,
+                        open.id,
+                        &device,
+                        &response,
+                    ))
+                }
                 "Acknowledged" => {
                     self.note(Event::acknowledged(self.now, open.id, &device, &response));
                     self.follow(&open);
                 }
-                status @ ("Failed" | "Expired") => self.note(
-                    Event::new(self.now, "platform", format!("command_{}", status.to_lowercase()))
-                        .with("id", open.id)
-                        .with("device", device)
-                        .with("response", response),
-                ),
+                status @ ("Failed" | "Expired") => self.note(Event::not_obeyed(
+                    self.now,
+                    format!("command_{}", status.to_lowercase()).into(),
+                    open.id,
+                    &device,
+                    &response,
+                )),
                 _ => self.open_commands.push(open),
             }
         }

@@ -3,8 +3,9 @@
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
 use lastmeter_units::SimDuration;
 
-use super::current::Ratings;
-use super::model::{Connection, Suite};
+use super::model::Connection;
+use super::ratings::Ratings;
+use super::suite::Suite;
 use lastmeter_params::Pattern;
 
 /// The name of the source that plays a suite's operating points: devices write

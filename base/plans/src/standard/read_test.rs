@@ -9,11 +9,12 @@ use lastmeter_units::{MEASUREMENTS, MeasurementId, SiUnit};
 
 use super::current::Expression;
 use super::model::{
-    Connection, Evaluate, Limit, LimitFigure, PowerFactor, Relative, Subject, Suite, Test,
+    Connection, Evaluate, Limit, LimitFigure, PowerFactor, Relative, Subject, Test,
 };
-use super::plan;
-use super::read::{classes_of, expression, unknown_class};
+use super::read_values::{classes_of, expression, unknown_class};
+use super::suite::Suite;
 use super::sweep;
+use super::{coordinates, plan};
 use lastmeter_params::Pattern;
 
 /// A power factor as standards write it, or the angle by which the current lags.
@@ -417,7 +418,7 @@ fn tests_something(test: &Test, suite: &Suite, values: &Values, out: &mut Diagno
 pub(crate) fn has_limits_everywhere(suite: &Suite, tests: &[Values], out: &mut Diagnostics) {
     let mut wanted = 0_usize;
     for (test, values) in suite.tests.iter().zip(tests) {
-        wanted = wanted.saturating_add(sweep::points_wanted(test).min(plan::POINTS_MAX));
+        wanted = wanted.saturating_add(sweep::points_wanted(test).min(coordinates::POINTS_MAX));
         if wanted > plan::ITEMS_MAX {
             let message = format!("more than {} points in all tests together", plan::ITEMS_MAX);
             let label = "up to this test";

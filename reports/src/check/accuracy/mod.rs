@@ -28,7 +28,7 @@ use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
 use super::select::ByDevice;
 use crate::verdict::{At, Reason, Told, Verdict};
 use lastmeter_record::Status;
-use lastmeter_record::{Event, Observation, RunFacts, kind};
+use lastmeter_record::{Event, Observation, RunFacts};
 use lastmeter_text::number;
 use lastmeter_text::{append, plural};
 
@@ -182,8 +182,7 @@ impl Check for Accuracy {
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
-        if event.kind == kind::DEVICE
-            && event.text("what") == Some("beyond_range")
+        if event.is_beyond_range()
             && let Some(device) = event.about()
             && self.series.entry(device).is_some()
         {

@@ -16,7 +16,7 @@ use super::kind::{Check, CheckContext, CheckKind, Needs, RecordTable, Section, f
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_params::Pattern;
 use lastmeter_record::Status;
-use lastmeter_record::{Event, GridRow, Observation, RunFacts, kind};
+use lastmeter_record::{Event, GridRow, Observation, RunFacts};
 use lastmeter_text::number;
 use lastmeter_text::{append, plural};
 
@@ -246,8 +246,7 @@ impl Check for EnergyBalance {
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
-        if event.kind == kind::DEVICE
-            && event.text("what") == Some("beyond_range")
+        if event.is_beyond_range()
             && let Some(device) = event.about()
             && self.number_of.contains_key(device)
         {

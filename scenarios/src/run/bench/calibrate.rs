@@ -11,8 +11,7 @@ use lastmeter_devices::calibration::{
     Change, Line, Measured, Register, Role, Scale, Step, changes, sheet,
 };
 use lastmeter_plans::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
-use lastmeter_record::Event;
-use lastmeter_record::kind;
+use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
@@ -284,18 +283,18 @@ impl Bench {
             (Procedure::Static, _) => "line",
             (Procedure::EnergyChip, stage) => stage.word(),
         };
-        let mut event = Event::new(self.now, "bench", kind::CALIBRATION)
-            .with("device", calibrator.plan.device.as_str())
-            .with("step", step)
-            .with("register", register.name)
-            .with("meaning", register.role.meaning())
-            .with("unit", register.unit.word())
-            .with("word_before", register.word(before))
-            .with("before", register.coefficient(before))
-            .with("wanted", wanted)
-            .with("word", value.map(|value| register.word(value)).unwrap_or_default())
-            .with("after", register.coefficient(after))
-            .with("response", response);
+        let mut event = Event::new(self.now, "bench", EventKind::Calibration)
+            .with(field::DEVICE, calibrator.plan.device.as_str())
+            .with(field::STEP, step)
+            .with(field::REGISTER, register.name)
+            .with(field::MEANING, register.role.meaning())
+            .with(field::UNIT, register.unit.word())
+            .with(field::WORD_BEFORE, register.word(before))
+            .with(field::BEFORE, register.coefficient(before))
+            .with(field::WANTED, wanted)
+            .with(field::WORD, value.map(|value| register.word(value)).unwrap_or_default())
+            .with(field::AFTER, register.coefficient(after))
+            .with(field::RESPONSE, response);
         for (name, value) in basis {
             event = event.with(&name, value);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_devices::ERROR_PREFIX;
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_record::Event;
+use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::json;
 
@@ -80,7 +80,7 @@ impl RealBench<'_> {
         let noted = |device: Option<&str>| {
             let event = Event::inject(at, injection.kind, device, detail);
             match until {
-                Some(until) => event.with("until", until.to_string()),
+                Some(until) => event.with(field::UNTIL, until.to_string()),
                 None => event,
             }
         };
@@ -93,7 +93,7 @@ impl RealBench<'_> {
             Action::Source { source } => {
                 // Its terminal carries it out by itself.
                 let name = &self.scenario.sources[*source].name;
-                let event = noted(None).with("into", format!("source:{name}"));
+                let event = noted(None).with(field::INTO, format!("source:{name}"));
                 self.note(event);
             }
             Action::Command { device, command, parameters, refused } => {
@@ -103,18 +103,18 @@ impl RealBench<'_> {
             Action::Impair { link, change, devices, .. } => {
                 let owners = self.owners(*link, devices.as_deref());
                 self.parts.links.impair(*link, change, owners.as_deref());
-                let event = noted(None).with("link", self.scenario.links[*link].name.as_str());
+                let event = noted(None).with(field::LINK, self.scenario.links[*link].name.as_str());
                 // By this its end is found, whatever else is broken meanwhile.
-                self.note(event.with("injection", index));
+                self.note(event.with(field::INJECTION, index));
             }
             Action::Disconnect { link, how, devices, .. } => {
                 let owners = self.owners(*link, devices.as_deref());
                 self.parts.links.break_link(*link, *how, owners.as_deref());
                 let lanes = self.scenario.lanes(*link, devices.as_deref());
-                let event = noted(None).with("link", self.scenario.links[*link].name.as_str());
-                let event = event.with("lanes", lanes);
+                let event = noted(None).with(field::LINK, self.scenario.links[*link].name.as_str());
+                let event = event.with(field::LANES, lanes);
                 // By this its end is found, whatever else is broken meanwhile.
-                self.note(event.with("injection", index));
+                self.note(event.with(field::INJECTION, index));
             }
         }
         Ok(())
@@ -138,11 +138,8 @@ impl RealBench<'_> {
             | Action::KillPlatform => return,
         };
         let name = self.scenario.links[link].name.as_str();
-        let event = Event::new(self.now(), format!("link:{name}"), "restored")
-            .with("link", name)
-            .with("inject", injection.kind)
-            .with("injection", index);
-        self.note(event);
+        let event = Event::restored(self.now(), name, injection.kind);
+        self.note(event.with(field::INJECTION, index));
     }
 
     /// The lanes of a link that belong to these devices: their own, and their observers'.
@@ -169,7 +166,7 @@ impl RealBench<'_> {
         let id = self.command_count;
         let name = self.scenario.devices[device].name.clone();
         let event = Event::command(self.now(), id, &name, command);
-        let event = event.with("parameters", json!(parameters));
+        let event = event.with(field::PARAMETERS, json!(parameters));
         self.note(if must_be_refused { event.must_be_refused() } else { event });
         let open = OpenCommand {
             device,
@@ -200,12 +197,8 @@ impl RealBench<'_> {
         let device = self.scenario.devices[open.device].name.clone();
         let at = self.timeline.event_time(at_ns, SimDuration::ZERO);
         let reached = self.delivered[open.device] > open.delivered;
-        let failed = |kind: String, response: String| {
-            Event::new(at, "platform", kind)
-                .with("id", id)
-                .with("device", device.clone())
-                .with("response", response)
-        };
+        let failed =
+            |kind: EventKind, response: &str| Event::not_obeyed(at, kind, id, &device, response);
         let invocation = state.as_ref().map(|state| state.id.clone()).unwrap_or_default();
         let found = self
             .obeyed
@@ -219,18 +212,18 @@ impl RealBench<'_> {
         let mut acknowledged_ns = None;
         let event = match word.as_str() {
             "Acknowledged" if !reached => failed(
-                "command_failed".to_owned(),
-                "nothing has reached the device, whatever the platform says".to_owned(),
+                EventKind::CommandFailed,
+                "nothing has reached the device, whatever the platform says",
             ),
             "Acknowledged" if response.starts_with(ERROR_PREFIX) => {
-                failed("command_refused".to_owned(), response)
+                failed(EventKind::CommandRefused, &response)
             }
             "Acknowledged" => {
                 acknowledged_ns = Some(at_ns);
                 self.follow(&open, obeyed.as_ref());
                 Event::acknowledged(at, id, &device, &response)
             }
-            other => failed(format!("command_{}", other.to_lowercase()), response),
+            other => failed(format!("command_{}", other.to_lowercase()).into(), &response),
         };
         self.note(event);
         let obeyed_ns = obeyed.map(|obeyed| obeyed.at_ns);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lastmeter_link::clock::{ClockWatch, monotonic_ns};
 use lastmeter_link::impair::LegName;
 use lastmeter_link::proxy::LinkRecord;
-use lastmeter_record::Event;
+use lastmeter_record::{Event, EventKind, field};
 use lastmeter_record::{Floor, RealTimeFacts, RunWriter};
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
@@ -180,8 +180,8 @@ impl<'a> RealBench<'a> {
     }
 
     fn last_loss(&self) -> String {
-        let lost = self.events.iter().rev().find(|event| event.text("what") == Some("lost"));
-        let reason = lost.and_then(|event| event.text("detail"));
+        let lost = self.events.iter().rev().find(|event| event.text(field::WHAT) == Some("lost"));
+        let reason = lost.and_then(|event| event.text(field::DETAIL));
         reason.map(|reason| format!(" (last: {reason})")).unwrap_or_default()
     }
 
@@ -358,8 +358,8 @@ impl<'a> RealBench<'a> {
             }
             Report::ObserverDisconnected { observer, reason } => {
                 let name = &self.scenario.observers[observer].name;
-                let event = Event::new(self.now(), format!("observer:{name}"), "lost");
-                self.events.push(event.with("detail", reason));
+                let event = Event::new(self.now(), format!("observer:{name}"), EventKind::Lost);
+                self.events.push(event.with(field::DETAIL, reason));
             }
             Report::Stored { page, at_ns } => self.stored(page, at_ns),
             Report::WrongAnswer { detail } => self.note(Event::wrong_answer(self.now(), &detail)),
