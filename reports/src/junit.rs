@@ -11,10 +11,8 @@ use lastmeter_units::SimTime;
 use crate::evaluation::Evaluation;
 use crate::suite::{Suite, SuiteRun};
 use crate::verdict::{Reason, Verdict};
-use lastmeter_record::RunFacts;
-use lastmeter_record::Status;
-use lastmeter_text::exact;
-use lastmeter_text::{append, escape};
+use lastmeter_record::{RunFacts, Status};
+use lastmeter_text::{append, escape, exact};
 
 /// The XML of one or several runs.
 pub fn of_runs<'a>(name: &str, runs: impl IntoIterator<Item = &'a Evaluation>) -> String {

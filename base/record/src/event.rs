@@ -102,66 +102,45 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// The names of the fields of events.
-pub mod field {
-    /// The coefficient afterwards.
-    pub const AFTER: &str = "after";
-    /// The coefficient before.
-    pub const BEFORE: &str = "before";
-    /// More about it, for people.
-    pub const DETAIL: &str = "detail";
-    /// The device it is about.
-    pub const DEVICE: &str = "device";
-    /// A reading's epoch.
-    pub const EPOCH: &str = "epoch";
-    /// What a command has to come to, if not to be obeyed.
-    pub const EXPECTED: &str = "expected";
-    /// The number of a command.
-    pub const ID: &str = "id";
-    /// The kind of an injection.
-    pub const INJECT: &str = "inject";
-    /// Which injection of the scenario, so that its end is found.
-    pub const INJECTION: &str = "injection";
-    /// Into which source something is injected.
-    pub const INTO: &str = "into";
-    /// Whose connections broke.
-    pub const LANES: &str = "lanes";
-    /// The link.
-    pub const LINK: &str = "link";
-    /// What a register corrects.
-    pub const MEANING: &str = "meaning";
-    /// The name of a command, or of a value.
-    pub const NAME: &str = "name";
-    /// The parameters of a command.
-    pub const PARAMETERS: &str = "parameters";
-    /// The platform's word for why it refused.
-    pub const REASON: &str = "reason";
-    /// The register.
-    pub const REGISTER: &str = "register";
-    /// What was answered.
-    pub const RESPONSE: &str = "response";
-    /// A reading's serial number.
-    pub const SERIAL: &str = "serial";
-    /// The step of a calibration.
-    pub const STEP: &str = "step";
-    /// The process.
-    pub const TARGET: &str = "target";
-    /// The text of a remark.
-    pub const TEXT: &str = "text";
-    /// The topic of a message.
-    pub const TOPIC: &str = "topic";
-    /// What coefficients are counted in.
-    pub const UNIT: &str = "unit";
-    /// Until when it lasts.
-    pub const UNTIL: &str = "until";
-    /// The coefficient that was wanted.
-    pub const WANTED: &str = "wanted";
-    /// What a device told.
-    pub const WHAT: &str = "what";
-    /// The word of the register afterwards.
-    pub const WORD: &str = "word";
-    /// The word of the register before.
-    pub const WORD_BEFORE: &str = "word_before";
+macro_rules! fields {
+    ($($name:ident $word:literal $doc:literal,)*) => {
+        /// The names of the fields of events.
+        pub mod field {
+            $(#[doc = $doc] pub const $name: &str = $word;)*
+        }
+    };
+}
+
+fields! {
+    AFTER "after" "The coefficient afterwards.",
+    BEFORE "before" "The coefficient before.",
+    DETAIL "detail" "More about it, for people.",
+    DEVICE "device" "The device it is about.",
+    EPOCH "epoch" "A reading's epoch.",
+    EXPECTED "expected" "What a command has to come to, if not to be obeyed.",
+    ID "id" "The number of a command.",
+    INJECT "inject" "The kind of an injection.",
+    INJECTION "injection" "Which injection of the scenario, so that its end is found.",
+    INTO "into" "Into which source something is injected.",
+    LANES "lanes" "Whose connections broke.",
+    LINK "link" "The link.",
+    MEANING "meaning" "What a register corrects.",
+    NAME "name" "The name of a command, or of a value.",
+    PARAMETERS "parameters" "The parameters of a command.",
+    REASON "reason" "The platform's word for why it refused.",
+    REGISTER "register" "The register.",
+    RESPONSE "response" "What was answered.",
+    SERIAL "serial" "A reading's serial number.",
+    STEP "step" "The step of a calibration.",
+    TARGET "target" "The process.",
+    TEXT "text" "The text of a remark.",
+    TOPIC "topic" "The topic of a message.",
+    UNIT "unit" "What coefficients are counted in.",
+    UNTIL "until" "Until when it lasts.",
+    WANTED "wanted" "The coefficient that was wanted.",
+    WHAT "what" "What a device told.",
+    WORD "word" "The word of the register afterwards.",
+    WORD_BEFORE "word_before" "The word of the register before.",
 }
 
 const TIME: &str = "time";

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
+use crate::check::selection::DEVICE;
 use crate::latency::HoldUps;
 use crate::verdict::{At, Reason, Verdict};
-use lastmeter_params::Pattern;
 use lastmeter_record::{Event, EventKind, RunFacts, field};
 use lastmeter_text::{append, plural};
 
@@ -29,12 +29,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             command that the scenario marks as `refused = true` has to be refused, and fails if it \
             is obeyed. Without any command the check is inconclusive.",
         fields: &[
-            Field::default(
-                "device",
-                Kind::Text,
-                "\"*\"",
-                "name of the device, or a pattern with *",
-            ),
+            DEVICE,
             Field::default(
                 "within",
                 Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },

@@ -2,13 +2,13 @@
 
 use std::borrow::Borrow;
 
-use lastmeter_params::{Entry, Field, Kind};
+use lastmeter_params::{Entry, Pattern};
 
 use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
+use crate::check::selection::DEVICE;
 use crate::verdict::{At, Reason, Verdict};
-use lastmeter_params::Pattern;
 use lastmeter_record::{Event, Observation, RunFacts, field};
 use lastmeter_text::{append, plural};
 
@@ -24,12 +24,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             numbers, or of which no reading was due, cannot be judged, and the check is \
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
             were due.",
-        fields: &[Field::default(
-            "device",
-            Kind::Text,
-            "\"*\"",
-            "name of the device, or a pattern with *",
-        )],
+        fields: &[DEVICE],
     },
     build: |values, context, _| {
         let devices = ByDevice::new(Pattern::new(values.text("device")));

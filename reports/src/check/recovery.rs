@@ -20,12 +20,11 @@ use super::demand::Demand;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::rows;
 use super::select::ByDevice;
-use super::selection::Selection;
+use super::selection::{DEVICE, Selection};
 use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, told};
 use crate::verdict::{At, Because, Reason, Told, Verdict};
 use lastmeter_record::{Event, EventKind, LatencyRow, Point, RunFacts, field};
-use lastmeter_text::number;
-use lastmeter_text::{append, plural};
+use lastmeter_text::{append, number, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -51,7 +50,7 @@ pub(super) const KIND: CheckKind = CheckKind {
                 rows::LIMIT_KIND,
                 "longest time from an injection's end until all is as before",
             ),
-            rows::DEVICE,
+            DEVICE,
             rows::OBSERVER,
             rows::MESSAGES,
         ],

@@ -3,8 +3,7 @@
 use super::super::latency::tests::{SECOND, message, real_time};
 use super::super::testing::{at, check, facts, try_check};
 use super::*;
-use lastmeter_record::{LateTick, RunState};
-use lastmeter_record::{Status, field};
+use lastmeter_record::{LateTick, RunState, Status, field};
 
 const BOTH: &str = "path = \"intended..queryable\"\nin_time = \"1 s\"\n\
     longest_outage = \"25 s\"\nrecover_within = \"10 s\"";

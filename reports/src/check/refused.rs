@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Values};
 
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
 use crate::verdict::{At, Reason, Verdict};
-use lastmeter_params::Pattern;
 use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_text::{append, plural};
 

@@ -17,8 +17,9 @@ use super::validity::Validity;
 use super::values::{Distribution, Values};
 use crate::verdict::Because;
 use lastmeter_params::Pattern;
-use lastmeter_record::Status;
-use lastmeter_record::{Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader};
+use lastmeter_record::{
+    Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader, Status,
+};
 
 /// The coverages at which a report judges every class.
 pub const COVERAGES: [f64; 3] = [0.97, 0.99, 0.999];

@@ -16,8 +16,7 @@ use super::population::{Population, Sender};
 use crate::check::select::ByDevice;
 use crate::verdict::{Because, Reason};
 use lastmeter_params::Pattern;
-use lastmeter_record::Status;
-use lastmeter_record::{Event, EventKind, Observation, RunFacts, TimeMode, field};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, Status, TimeMode, field};
 use lastmeter_text::plural;
 
 /// What the rest of the record says was due or given.

@@ -19,8 +19,7 @@ use super::message::{Limit, told};
 use super::population::Population;
 use super::quantile::Delay;
 use crate::verdict::{Because, Reason};
-use lastmeter_record::Status;
-use lastmeter_record::{Floor, RealTimeFacts, RunFacts};
+use lastmeter_record::{Floor, RealTimeFacts, RunFacts, Status};
 use lastmeter_text::plural;
 
 /// A wall clock set further than this, in ns, makes a run invalid; also a sleep that is longer.

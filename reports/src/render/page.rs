@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::collect::{Collected, Excerpt, RowText};
 use super::units::Shown;
 use crate::verdict::Verdict;
-use lastmeter_record::Event;
-use lastmeter_record::Status;
+use lastmeter_record::{Event, Status};
 use lastmeter_text::number;
 
 /// A name with a value.

@@ -19,8 +19,9 @@ use crate::check::kind::{ScenarioChecks, SectionInput};
 use crate::console::format_duration;
 use crate::error::RenderError;
 use crate::evaluation::Evaluation;
-use lastmeter_record::Status;
-use lastmeter_record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file, hexadecimal};
+use lastmeter_record::{
+    RecordError, RunFacts, RunReader, RunState, Status, TimeMode, file, hexadecimal,
+};
 use lastmeter_text::plural;
 
 const TEMPLATE: &str = include_str!("report.html");

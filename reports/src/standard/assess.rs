@@ -10,8 +10,7 @@ use crate::check::kind::unfinished;
 use crate::verdict::{Because, Reason};
 use lastmeter_plans::standard::{Evaluate, LimitFigure, Subject, Test};
 use lastmeter_plans::standard::{Plan, PlannedItem, PlannedTest, Skip};
-use lastmeter_record::RunFacts;
-use lastmeter_record::Status;
+use lastmeter_record::{RunFacts, Status};
 use lastmeter_text::number;
 
 /// One item, judged.

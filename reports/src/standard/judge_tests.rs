@@ -12,8 +12,7 @@ use lastmeter_params::Pattern;
 use lastmeter_plans::standard::Claim;
 use lastmeter_plans::standard::{Connection, Suite};
 use lastmeter_plans::standard::{Plan, Point};
-use lastmeter_record::Status;
-use lastmeter_record::{Event, Observation, RunState};
+use lastmeter_record::{Event, Observation, RunState, Status};
 
 pub(super) const CONSUMED: &str = "electricity.energy.active.consumed.total";
 pub(super) const INJECTED: &str = "electricity.energy.active.injected.total";

@@ -559,29 +559,21 @@ impl Bench {
                         EventKind::CommandFailed,
                         open.id,
                         &device,
-                        &response,
+                        response,
                     ));
                 }
                 "Acknowledged" if response.starts_with(ERROR_PREFIX) => {
-                    self.note(Event::not_obeyed(
-                        self.now,
-                        EventKind::CommandRefused,
-                        open.id,
-                        &device,
-                        &response,
-                    ))
+                    let kind = EventKind::CommandRefused;
+                    self.note(Event::not_obeyed(self.now, kind, open.id, &device, &response));
                 }
                 "Acknowledged" => {
                     self.note(Event::acknowledged(self.now, open.id, &device, &response));
                     self.follow(&open);
                 }
-                status @ ("Failed" | "Expired") => self.note(Event::not_obeyed(
-                    self.now,
-                    format!("command_{}", status.to_lowercase()).into(),
-                    open.id,
-                    &device,
-                    &response,
-                )),
+                status @ ("Failed" | "Expired") => {
+                    let kind = format!("command_{}", status.to_lowercase()).into();
+                    self.note(Event::not_obeyed(self.now, kind, open.id, &device, &response));
+                }
                 _ => self.open_commands.push(open),
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_params::{
-    Code, Diagnostics, Dimension, Span, Value, Values, nearest, parse_quantity,
+    Code, Diagnostics, Dimension, Pattern, Span, Value, Values, nearest, parse_quantity,
 };
 use lastmeter_units::{MEASUREMENTS, MeasurementId, SiUnit};
 
@@ -15,7 +15,6 @@ use super::read_values::{classes_of, expression, unknown_class};
 use super::suite::Suite;
 use super::sweep;
 use super::{coordinates, plan};
-use lastmeter_params::Pattern;
 
 /// A power factor as standards write it, or the angle by which the current lags.
 pub(crate) fn power_factor(text: &str) -> Option<PowerFactor> {

@@ -3,8 +3,7 @@
 use super::coordinates::Coordinates;
 use super::model::{Connection, IN_THIS_PLAN, Limit, figure_told};
 use super::suite::Suite;
-use lastmeter_text::number;
-use lastmeter_text::{append, plural};
+use lastmeter_text::{append, number, plural};
 
 impl Coordinates {
     /// `0.05 In, PF 0.5 ind, L1 only, 1.1 Un`: what differs from the usual.

@@ -19,8 +19,7 @@ use crate::render::pictures::{Key, Picture};
 use crate::render::plot::{Chart, Point, Series};
 use crate::render::template::fill;
 use crate::render::units::Shown;
-use lastmeter_text::number;
-use lastmeter_text::plural;
+use lastmeter_text::{number, plural};
 
 /// The most rows of the tables on the page; all of them are in their CSV.
 const ROWS_MAX: usize = 200;

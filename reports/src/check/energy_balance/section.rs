@@ -10,8 +10,7 @@ use crate::render::figure::{Csv, Figure, Key, KeyedPicture as Picture};
 use crate::render::page::Fact;
 use crate::render::svg::{Anchor, Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
 use crate::render::template::fill;
-use lastmeter_record::Status;
-use lastmeter_record::{GridRow, GridTable, RecordError, RunReader, file, read_grid_table};
+use lastmeter_record::{GridRow, GridTable, RecordError, RunReader, Status, file, read_grid_table};
 use lastmeter_text::number;
 
 const TEMPLATE: &str = include_str!("section.html");

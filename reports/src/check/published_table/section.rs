@@ -16,8 +16,7 @@ use crate::render::svg::{Anchor, DATA, Drawing, INK};
 use crate::render::template::fill;
 use crate::standard::{Deviation, Deviations, Drawn};
 use lastmeter_plans::standard::{Plan, Published, Surface, TRANSDUCER_FILE};
-use lastmeter_text::number;
-use lastmeter_text::plural;
+use lastmeter_text::{number, plural};
 
 const TEMPLATE: &str = include_str!("section.html");
 
