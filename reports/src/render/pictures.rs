@@ -4,12 +4,11 @@ use std::path::Path;
 
 use lastmeter_params::{NodeValue, Table};
 use lastmeter_units::SimTime;
-use serde::Serialize;
 
 use super::bins::Bins;
 use super::collect::Collected;
 use super::diagram::{self, Bench, Lane, Mark};
-use super::figure::{Csv, Figure};
+use super::figure::{Csv, Figure, Picture};
 use super::page;
 use super::plot::clock;
 use super::under_test::under_test;
@@ -18,44 +17,6 @@ use lastmeter_text::append;
 
 /// The most marks of the strip listed below it on a phone.
 const NOTES_MAX: usize = 12;
-
-#[derive(Serialize)]
-pub(crate) struct Picture {
-    title: String,
-    svg: String,
-    caption: String,
-    links: String,
-    pub(crate) keys: Vec<Key>,
-    /// What a phone has no room for inside the picture.
-    notes: Vec<String>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Key {
-    pub(crate) colour: usize,
-    pub(crate) name: &'static str,
-}
-
-impl Picture {
-    /// The picture of a figure, which is kept for its files.
-    pub(crate) fn of(
-        figure: Figure,
-        title: &str,
-        caption: String,
-        figures: &mut Vec<Figure>,
-    ) -> Self {
-        let picture = Self {
-            title: title.to_owned(),
-            svg: figure.svg.clone().unwrap_or_default(),
-            caption,
-            links: figure.links(),
-            keys: Vec::new(),
-            notes: Vec::new(),
-        };
-        figures.push(figure);
-        picture
-    }
-}
 
 pub(crate) fn timeline(
     facts: &RunFacts,

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::collect::Collected;
 use super::figure::Figure;
+use super::figure::Picture;
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
-use super::pictures::{self, Picture};
+use super::pictures;
 use super::template::{STYLE, fill};
 use super::under_test::{UnderTest, under_test};
 use crate::check::CHECKS;

@@ -14,8 +14,8 @@ use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::render::collect::{Basis, Collected, Curve, Series as Collection, family};
 use crate::render::figure::{Csv, Figure};
+use crate::render::figure::{Key, Picture};
 use crate::render::page::{grouped, to_the_second};
-use crate::render::pictures::{Key, Picture};
 use crate::render::plot::{Chart, Point, Series};
 use crate::render::template::fill;
 use crate::render::units::Shown;
@@ -280,7 +280,7 @@ impl ErrorPicture {
             }
             let (colour, name) = colour_of(*id);
             if !points.is_empty() {
-                keys.push(Key { colour, name });
+                keys.push(Key { colour, name: name.to_owned() });
                 series.push(Series { colour, points });
             }
             if curve.scale.basis() != Basis::NotJudged {

@@ -17,9 +17,10 @@ use crate::error::RenderError;
 use crate::latency::{
     Analysis, INFINITE, LegFigures, Population, Validity, analyse, requirement_tables, told,
 };
+use crate::render::figure::Picture;
 use crate::render::figure::{Csv, Figure};
 use crate::render::page::{Fact, grouped};
-use crate::render::pictures::{Picture, label, until};
+use crate::render::pictures::{label, until};
 use crate::render::template::fill;
 use lastmeter_record::{
     Event, EventKind, LatencyRow, RecordError, RunFacts, RunReader, TimeMode, field,
