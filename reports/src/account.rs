@@ -11,7 +11,7 @@ use crate::check::kind::{CheckContext, finish};
 use crate::check::select::ByDevice;
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_params::Pattern;
-use lastmeter_record::{Account, Event, Observation, RunFacts, kind};
+use lastmeter_record::{Account, Event, EventKind, Observation, RunFacts, field};
 use lastmeter_text::append;
 
 /// What the verdict about unjudged readings is called.
@@ -64,11 +64,11 @@ impl Accountant {
     }
 
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
-        self.refused += u64::from(event.kind == kind::REFUSED);
+        self.refused += u64::from(event.kind == EventKind::Refused);
         if stray(event).is_none() {
             return;
         }
-        let device = event.text("device").unwrap_or_default();
+        let device = event.text(field::DEVICE).unwrap_or_default();
         let is_full = self.strays.len() >= STRAY_DEVICES_MAX && !self.strays.contains_key(device);
         let device = if is_full { "" } else { device };
         let first = || (0, place_of_stray(event, line));
@@ -253,7 +253,7 @@ mod tests {
         let missing = |device, serial| row(device, serial, U, Some(230.0), None);
         let foreign = |device: &str, seconds| {
             let event = Event::new(at(seconds), "platform", "foreign_reading");
-            event.with("device", device)
+            event.with(field::DEVICE, device)
         };
         let verdict = |rows: &[Observation<'_>], events: &[Event]| {
             fed(&[], rows, events).verdict(&facts(RunState::Finished)).unwrap()
@@ -279,7 +279,7 @@ mod tests {
         let mut accountant = accountant(&[]);
         for number in 0..10_000 {
             let event = Event::new(at(1), "platform", "foreign_reading");
-            accountant.event(number + 1, &event.with("device", format!("ghost-{number}")));
+            accountant.event(number + 1, &event.with(field::DEVICE, format!("ghost-{number}")));
         }
         assert!(accountant.strays.len() <= STRAY_DEVICES_MAX + 1);
         assert_eq!(accountant.account().foreign, 10_000);

@@ -6,7 +6,7 @@
 
 use crate::check::kind::{CheckContext, finish};
 use crate::verdict::{At, Reason, Verdict};
-use lastmeter_record::{Event, RunFacts, kind};
+use lastmeter_record::{Event, EventKind, RunFacts, field};
 use lastmeter_text::{append, plural};
 
 /// What the verdict about them is called.
@@ -21,13 +21,13 @@ pub(crate) struct Answers {
 
 impl Answers {
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
-        if event.kind != kind::WRONG_ANSWER {
+        if event.kind != EventKind::WrongAnswer {
             return;
         }
         self.wrong += 1;
         if self.first.is_none() {
             let at = At { time: Some(event.time), event: Some(line), ..At::default() };
-            self.first = Some((at, event.text("detail").unwrap_or_default().to_owned()));
+            self.first = Some((at, event.text(field::DETAIL).unwrap_or_default().to_owned()));
         }
     }
 

@@ -8,12 +8,12 @@ use crate::answers::{Answers, PLATFORM_ANSWERS};
 use crate::check::command_ack::{UNJUDGED_COMMANDS, Unjudged};
 use crate::check::kind::{Check, CheckContext, RecordTable, ScenarioCheck, ScenarioChecks};
 use crate::error::EvaluateError;
-use crate::exit::ExitCode;
+use crate::evaluation::Evaluation;
 use crate::latency::Validity;
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::{
-    Account, Counts, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
-    RunReader, RunState, Status, Torn, changed, file, write_facts, write_whole,
+    Account, Event, Floor, Found, GridRow, LatencyRow, Observation, RecordError, RunFacts,
+    RunReader, RunState, changed, file, write_facts, write_whole,
 };
 
 /// The checks of one scenario at work. The runner keeps one of its run to show verdicts so far
@@ -138,65 +138,7 @@ impl Judge {
 /// happened that no check is about.
 pub const IMPLICIT_CHECKS: [&str; 3] = [UNJUDGED_COMMANDS, UNJUDGED_READINGS, PLATFORM_ANSWERS];
 
-/// What a run is worth.
-#[derive(Clone, Debug)]
-pub struct Evaluation {
-    /// What `run.json` says.
-    pub facts: RunFacts,
-    /// What the checks say, in the scenario's order.
-    pub verdicts: Vec<Verdict>,
-    /// What became of the readings that were due.
-    pub account: Account,
-    /// Files whose last line was torn.
-    pub torn: Vec<Torn>,
-    /// What could not be read, if so; then every verdict is an error.
-    pub unreadable: Option<String>,
-    /// In what the record differs from what the run wrote, if so; then too every verdict is an
-    /// error.
-    pub changed: Option<String>,
-}
-
 impl Evaluation {
-    /// How many checks ended with each status.
-    pub fn counts(&self) -> Counts {
-        Counts::of(self.verdicts.iter().map(|verdict| verdict.status))
-    }
-
-    /// Whether the record could be read and is, as far as can be told, what the run wrote. That of
-    /// a run that never finished its record may end early.
-    pub fn is_whole(&self) -> bool {
-        self.unreadable.is_none() && self.changed.is_none()
-    }
-
-    /// The exit code of this run alone.
-    pub fn exit_code(&self) -> ExitCode {
-        match ExitCode::of_run(self.facts.state, self.counts()) {
-            ExitCode::Interrupted => {
-                self.facts.signal.map_or(ExitCode::Interrupted, ExitCode::of_signal)
-            }
-            // Without checks there is no verdict that could be an error.
-            ExitCode::NothingEvaluated if !self.is_whole() => ExitCode::Broken,
-            code => code,
-        }
-    }
-
-    /// The status of the whole run; error if the bench broke or the record is not whole, at best
-    /// inconclusive if the run did not get to its end or nothing was checked.
-    pub fn status(&self) -> Status {
-        if !self.is_whole() {
-            return Status::Error;
-        }
-        let checks = self.counts().status();
-        match self.facts.state {
-            RunState::Finished => checks.unwrap_or(Status::Inconclusive),
-            RunState::Error => Status::Error,
-            RunState::Skipped => Status::Skipped,
-            RunState::Interrupted | RunState::Stopped | RunState::Running => {
-                checks.unwrap_or(Status::Inconclusive).max(Status::Inconclusive)
-            }
-        }
-    }
-
     /// Writes `verdicts.json`; if the record is finished also the exit code and the counts into
     /// `run.json`; and `junit.xml` last: whoever finds one finds a run that has all of it.
     pub fn write(&self, dir: &Path) -> Result<(), RecordError> {

@@ -2,8 +2,7 @@
 //!
 //! Public interface: continuous integration branches on these numbers. Nothing here exits.
 
-use lastmeter_record::{Counts, Status};
-use lastmeter_record::{RunState, Signal};
+use lastmeter_record::{Counts, RunState, Signal, Status};
 
 /// What the process says to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,13 +8,11 @@
 
 use lastmeter_units::SimTime;
 
-use crate::evaluate::Evaluation;
-use crate::suite::{Suite, SuiteRun, reason_of};
+use crate::evaluation::Evaluation;
+use crate::suite::{Suite, SuiteRun};
 use crate::verdict::{Reason, Verdict};
-use lastmeter_record::RunFacts;
-use lastmeter_record::Status;
-use lastmeter_text::exact;
-use lastmeter_text::{append, escape};
+use lastmeter_record::{RunFacts, Status};
+use lastmeter_text::{append, escape, exact};
 
 /// The XML of one or several runs.
 pub fn of_runs<'a>(name: &str, runs: impl IntoIterator<Item = &'a Evaluation>) -> String {
@@ -57,7 +55,7 @@ fn of_run(run: &Evaluation) -> Group {
     let mut properties = vec![
         ("seed", facts.seed.to_string()),
         ("exit_code", run.exit_code().number().to_string()),
-        ("reason", reason_of(run).word().to_owned()),
+        ("reason", run.reason().word().to_owned()),
     ];
     properties.extend(facts.overrides().iter().map(|changed| ("override", changed.to_string())));
     Group {

@@ -8,7 +8,7 @@ use std::path::Path;
 use lastmeter_record::{Event, RunWriter, Status};
 use lastmeter_record::{Override, RunState, file};
 use lastmeter_reports::render_evaluated;
-use lastmeter_reports::suite::{Outcome, PassedOver, Suite, SuiteRun, Twin, reason_of};
+use lastmeter_reports::suite::{Outcome, PassedOver, Suite, SuiteRun, Twin};
 use lastmeter_reports::{Evaluation, ExitCode, Reason, evaluate, render};
 use sample::Sample;
 
@@ -567,7 +567,7 @@ fn the_reason_of_a_run_is_that_of_its_worst_verdict() {
     }
     fs::write(root.path().join("good/observations.csv"), "x\n").unwrap();
     let unreadable = evaluate(&root.path().join("good")).unwrap();
-    assert_eq!(reason_of(&unreadable), Reason::RecordUnreadable);
+    assert_eq!(unreadable.reason(), Reason::RecordUnreadable);
 }
 
 /// What CI lists beside a test: how long it took, when, where, with what changed.

@@ -12,55 +12,145 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// The kinds of events this version knows; readers keep others as they are.
-pub mod kind {
+macro_rules! event_kinds {
+    ($($(#[$doc:meta])* $kind:ident $word:literal,)*) => {
+        /// What happened: the kinds of events this version writes, and others as they were read.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum EventKind {
+            $($(#[$doc])* $kind,)*
+            /// A kind of another version.
+            Other(String),
+        }
+
+        impl EventKind {
+            /// The word in the record.
+            pub fn word(&self) -> &str {
+                match self {
+                    $(Self::$kind => $word,)*
+                    Self::Other(word) => word,
+                }
+            }
+        }
+
+        impl From<String> for EventKind {
+            fn from(word: String) -> Self {
+                match word.as_str() {
+                    $($word => Self::$kind,)*
+                    _ => Self::Other(word),
+                }
+            }
+        }
+    };
+}
+
+event_kinds! {
     /// The bench did something to the system: fields `inject`, `device`, `detail`, `until`.
-    pub const INJECT: &str = "inject";
+    Inject "inject",
     /// A command was given: fields `id`, `device`, `name`.
-    pub const COMMAND: &str = "command";
+    Command "command",
     /// A device said that it got a command: fields `id`, `device`, `response`.
-    pub const ACKNOWLEDGED: &str = "acknowledged";
+    Acknowledged "acknowledged",
     /// A device answered that it will not do what a command says: fields `id`, `device`,
     /// `response`.
-    pub const COMMAND_REFUSED: &str = "command_refused";
+    CommandRefused "command_refused",
     /// The platform gave a command up: fields `id`, `device`, `response`.
-    pub const COMMAND_FAILED: &str = "command_failed";
+    CommandFailed "command_failed",
     /// A command got too old before a device answered: fields `id`, `device`, `response`.
-    pub const COMMAND_EXPIRED: &str = "command_expired";
+    CommandExpired "command_expired",
     /// A reading is stored under a device that is not on the bench: field `device`.
-    pub const FOREIGN_READING: &str = "foreign_reading";
+    ForeignReading "foreign_reading",
     /// A reading is stored without any value the registry knows: fields `device`, `epoch`,
     /// `serial`.
-    pub const VALUELESS_READING: &str = "valueless_reading";
+    ValuelessReading "valueless_reading",
     /// A stored reading carries a value under an identifier nobody sent: fields `device`, `epoch`,
     /// `serial`, `name`.
-    pub const UNKNOWN_VALUE: &str = "unknown_value";
+    UnknownValue "unknown_value",
     /// The platform answered what its interface does not allow: field `detail`.
-    pub const WRONG_ANSWER: &str = "wrong_answer";
+    WrongAnswer "wrong_answer",
     /// The platform refused a message: fields `reason`, `device`, `topic`, `detail`.
-    pub const REFUSED: &str = "refused";
+    Refused "refused",
     /// A link is as it was before an injection again, told by `link:NAME`: fields `inject` (which
     /// kind of injection is over) and `link`.
-    pub const RESTORED: &str = "restored";
+    Restored "restored",
     /// A process was killed: field `target`.
-    pub const KILL: &str = "kill";
+    Kill "kill",
     /// A process is there again: field `target`.
-    pub const RESTARTED: &str = "restarted";
+    Restarted "restarted",
+    /// An observer lost its connection: field `detail`.
+    Lost "lost",
     /// Something a device told about itself: fields `what`, `detail`.
-    pub const DEVICE: &str = "device";
+    Device "device",
     /// The bench computed a coefficient and sent it to a meter: fields `step`, `device`,
     /// `register`, `meaning`, `unit`, `word_before`, `before`, `wanted`, `word`, `after`,
     /// `response`, and what it rests on.
-    pub const CALIBRATION: &str = "calibration";
+    Calibration "calibration",
     /// A remark of the bench: field `text`.
-    pub const NOTE: &str = "note";
+    Note "note",
     /// The run was interrupted here: field `detail`.
-    pub const INTERRUPTED: &str = "interrupted";
+    Interrupted "interrupted",
+}
+
+impl From<&str> for EventKind {
+    fn from(word: &str) -> Self {
+        word.to_owned().into()
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+macro_rules! fields {
+    ($($name:ident $word:literal $doc:literal,)*) => {
+        /// The names of the fields of events.
+        pub mod field {
+            $(#[doc = $doc] pub const $name: &str = $word;)*
+        }
+    };
+}
+
+fields! {
+    AFTER "after" "The coefficient afterwards.",
+    BEFORE "before" "The coefficient before.",
+    DETAIL "detail" "More about it, for people.",
+    DEVICE "device" "The device it is about.",
+    EPOCH "epoch" "A reading's epoch.",
+    EXPECTED "expected" "What a command has to come to, if not to be obeyed.",
+    ID "id" "The number of a command.",
+    INJECT "inject" "The kind of an injection.",
+    INJECTION "injection" "Which injection of the scenario, so that its end is found.",
+    INTO "into" "Into which source something is injected.",
+    LANES "lanes" "Whose connections broke.",
+    LINK "link" "The link.",
+    MEANING "meaning" "What a register corrects.",
+    NAME "name" "The name of a command, or of a value.",
+    PARAMETERS "parameters" "The parameters of a command.",
+    REASON "reason" "The platform's word for why it refused.",
+    REGISTER "register" "The register.",
+    RESPONSE "response" "What was answered.",
+    SERIAL "serial" "A reading's serial number.",
+    STEP "step" "The step of a calibration.",
+    TARGET "target" "The process.",
+    TEXT "text" "The text of a remark.",
+    TOPIC "topic" "The topic of a message.",
+    UNIT "unit" "What coefficients are counted in.",
+    UNTIL "until" "Until when it lasts.",
+    WANTED "wanted" "The coefficient that was wanted.",
+    WHAT "what" "What a device told.",
+    WORD "word" "The word of the register afterwards.",
+    WORD_BEFORE "word_before" "The word of the register before.",
 }
 
 const TIME: &str = "time";
 const SOURCE: &str = "source";
 const KIND: &str = "kind";
+
+/// The value of [`field::EXPECTED`] of a command that its device has to refuse.
+const REFUSED: &str = "refused";
+/// The value of [`field::WHAT`] where a device says that its input may exceed what it models.
+const BEYOND_RANGE: &str = "beyond_range";
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,15 +159,15 @@ pub struct Event {
     pub time: SimTime,
     /// Who says so: `bench`, `platform`, or a device's name.
     pub source: String,
-    /// What kind of thing, a word of [`kind`] or another.
-    pub kind: String,
+    /// What kind of thing.
+    pub kind: EventKind,
     /// What else there is to say, in the order of writing.
     pub fields: Vec<(String, Value)>,
 }
 
 impl Event {
     /// An event without fields.
-    pub fn new(time: SimTime, source: impl Into<String>, kind: impl Into<String>) -> Self {
+    pub fn new(time: SimTime, source: impl Into<String>, kind: impl Into<EventKind>) -> Self {
         Self { time, source: source.into(), kind: kind.into(), fields: Vec::new() }
     }
 
@@ -95,37 +185,62 @@ impl Event {
 
     /// The bench did something to the system; add `until` with [`Self::with`] if it lasts.
     pub fn inject(time: SimTime, inject: &str, device: Option<&str>, detail: &str) -> Self {
-        Self::new(time, "bench", kind::INJECT)
-            .with("inject", inject)
-            .with("device", device)
-            .with("detail", detail)
+        Self::new(time, "bench", EventKind::Inject)
+            .with(field::INJECT, inject)
+            .with(field::DEVICE, device)
+            .with(field::DETAIL, detail)
     }
 
     /// The platform answered what its interface does not allow.
     pub fn wrong_answer(time: SimTime, detail: &str) -> Self {
-        Self::new(time, "platform", kind::WRONG_ANSWER).with("detail", detail)
+        Self::new(time, "platform", EventKind::WrongAnswer).with(field::DETAIL, detail)
     }
 
     /// Command number `id` of this run was given to a device.
     pub fn command(time: SimTime, id: u64, device: &str, name: &str) -> Self {
-        Self::new(time, "bench", kind::COMMAND)
-            .with("id", id)
-            .with("device", device)
-            .with("name", name)
+        Self::new(time, "bench", EventKind::Command)
+            .with(field::ID, id)
+            .with(field::DEVICE, device)
+            .with(field::NAME, name)
     }
 
     /// The command has to be refused by its device.
     #[must_use]
     pub fn must_be_refused(self) -> Self {
-        self.with("expected", "refused")
+        self.with(field::EXPECTED, REFUSED)
+    }
+
+    /// Whether it is a command that its device has to refuse.
+    pub fn is_to_be_refused(&self) -> bool {
+        self.text(field::EXPECTED) == Some(REFUSED)
     }
 
     /// A device acknowledged command number `id`.
     pub fn acknowledged(time: SimTime, id: u64, device: &str, response: &str) -> Self {
-        Self::new(time, device, kind::ACKNOWLEDGED)
-            .with("id", id)
-            .with("device", device)
-            .with("response", response)
+        Self::ended((time, device), EventKind::Acknowledged, (id, device), response)
+    }
+
+    /// The platform says that command number `id` was not obeyed, as this kind of event tells.
+    pub fn not_obeyed(
+        time: SimTime,
+        kind: EventKind,
+        id: u64,
+        device: &str,
+        response: &str,
+    ) -> Self {
+        Self::ended((time, "platform"), kind, (id, device), response)
+    }
+
+    fn ended(
+        (time, source): (SimTime, &str),
+        kind: EventKind,
+        (id, device): (u64, &str),
+        response: &str,
+    ) -> Self {
+        Self::new(time, source, kind)
+            .with(field::ID, id)
+            .with(field::DEVICE, device)
+            .with(field::RESPONSE, response)
     }
 
     /// The platform refused a message.
@@ -136,43 +251,45 @@ impl Event {
         topic: &str,
         detail: &str,
     ) -> Self {
-        Self::new(time, "platform", kind::REFUSED)
-            .with("reason", reason)
-            .with("device", device)
-            .with("topic", topic)
-            .with("detail", detail)
+        Self::new(time, "platform", EventKind::Refused)
+            .with(field::REASON, reason)
+            .with(field::DEVICE, device)
+            .with(field::TOPIC, topic)
+            .with(field::DETAIL, detail)
     }
 
     /// A link is as it was before an injection of this kind.
     pub fn restored(time: SimTime, link: &str, inject: &str) -> Self {
-        Self::new(time, format!("link:{link}"), kind::RESTORED)
-            .with("inject", inject)
-            .with("link", link)
+        Self::new(time, format!("link:{link}"), EventKind::Restored)
+            .with(field::LINK, link)
+            .with(field::INJECT, inject)
     }
 
     /// A process was killed.
     pub fn kill(time: SimTime, target: &str) -> Self {
-        Self::new(time, "bench", kind::KILL).with("target", target)
+        Self::new(time, "bench", EventKind::Kill).with(field::TARGET, target)
     }
 
     /// A process is there again.
     pub fn restarted(time: SimTime, target: &str) -> Self {
-        Self::new(time, "bench", kind::RESTARTED).with("target", target)
+        Self::new(time, "bench", EventKind::Restarted).with(field::TARGET, target)
     }
 
     /// Something a device told about itself.
     pub fn device(time: SimTime, device: &str, what: &str, detail: &str) -> Self {
-        Self::new(time, device, kind::DEVICE).with("what", what).with("detail", detail)
+        Self::new(time, device, EventKind::Device)
+            .with(field::WHAT, what)
+            .with(field::DETAIL, detail)
     }
 
     /// A remark of the bench.
     pub fn note(time: SimTime, text: &str) -> Self {
-        Self::new(time, "bench", kind::NOTE).with("text", text)
+        Self::new(time, "bench", EventKind::Note).with(field::TEXT, text)
     }
 
     /// The run was interrupted here.
     pub fn interrupted(time: SimTime, detail: &str) -> Self {
-        Self::new(time, "bench", kind::INTERRUPTED).with("detail", detail)
+        Self::new(time, "bench", EventKind::Interrupted).with(field::DETAIL, detail)
     }
 
     /// A field's value.
@@ -192,8 +309,13 @@ impl Event {
 
     /// The device it is about: the field `device`, or the source of a device's own event.
     pub fn about(&self) -> Option<&str> {
-        let own = || (self.kind == kind::DEVICE).then_some(self.source.as_str());
-        self.text("device").or_else(own)
+        let own = || (self.kind == EventKind::Device).then_some(self.source.as_str());
+        self.text(field::DEVICE).or_else(own)
+    }
+
+    /// Whether a device says that its input may exceed what it models.
+    pub fn is_beyond_range(&self) -> bool {
+        self.kind == EventKind::Device && self.text(field::WHAT) == Some(BEYOND_RANGE)
     }
 
     /// The fields as `name value` pairs for people, without those that are `null` or empty.
@@ -216,7 +338,7 @@ impl Serialize for Event {
         let mut map = serializer.serialize_map(Some(3 + self.fields.len()))?;
         map.serialize_entry(TIME, &self.time)?;
         map.serialize_entry(SOURCE, &self.source)?;
-        map.serialize_entry(KIND, &self.kind)?;
+        map.serialize_entry(KIND, self.kind.word())?;
         for (name, value) in &self.fields {
             map.serialize_entry(name, value)?;
         }
@@ -245,7 +367,7 @@ impl<'de> Visitor<'de> for EventVisitor {
             match name.as_str() {
                 TIME => time = Some(map.next_value()?),
                 SOURCE => source = Some(map.next_value()?),
-                KIND => kind = Some(map.next_value()?),
+                KIND => kind = Some(map.next_value::<String>()?.into()),
                 _ => fields.push((name, map.next_value()?)),
             }
         }

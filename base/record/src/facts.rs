@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::FORMAT_VERSION;
+use super::hash::sha256;
 use super::real_time::RealTimeFacts;
-use super::seal::sha256;
 use crate::Account;
 use crate::Counts;
 

@@ -11,6 +11,7 @@ mod account;
 mod event;
 mod facts;
 mod grid;
+mod hash;
 mod latency;
 mod load;
 mod number;
@@ -25,18 +26,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use account::Account;
-pub use event::{Event, kind};
+pub use event::{Event, EventKind, field};
 pub use facts::{
     DeviceFacts, Evidence, Override, RunEnd, RunFacts, RunStart, RunState, Signal, TimeMode,
 };
 pub use grid::{GRID_HEADER, GridRecord, GridRow, GridTable, read_table as read_grid_table};
+pub use hash::hexadecimal;
 pub use latency::{LATENCY_HEADER, LatencyRow, Point};
 pub use load::{LateTick, LoadFacts, LoadSecond, Wait};
 pub use number::write_number;
 pub use observation::{OBSERVATION_HEADER, Observation};
-pub use reader::{EventReader, GridReader, LatencyReader, ObservationReader, RunReader, Torn};
+pub use reader::{EventReader, GridReader, LatencyReader, ObservationReader, RunReader};
 pub use real_time::{ClockFacts, Deadlines, Floor, LinkFacts, RealTimeFacts, Summary};
-pub use seal::{Found, changed, hexadecimal};
+pub use seal::{Found, Torn, changed};
 pub use status::{Counts, Status};
 pub use writer::{RunWriter, write_facts};
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::facts::RunFacts;
 use super::grid::{GRID_HEADER, GridRow};
+use super::hash::{Hashed, sha256};
 use super::latency::{LATENCY_HEADER, LatencyRow};
 use super::observation::{FieldReader, OBSERVATION_HEADER, Observation};
-use super::seal::{Found, Hashed};
+use super::seal::{Found, Torn};
 use super::{Event, FORMAT_VERSION, RecordError, file};
 
 /// A run folder, opened for reading.
@@ -16,21 +17,6 @@ use super::{Event, FORMAT_VERSION, RecordError, file};
 pub struct RunReader {
     dir: PathBuf,
     facts: RunFacts,
-}
-
-/// The unfinished last line of a file whose writer was killed; it was left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Torn {
-    /// The file's name in the run folder.
-    pub file: &'static str,
-    /// How many bytes were left out.
-    pub bytes: u64,
-}
-
-impl std::fmt::Display for Torn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the last line of {} is torn; its {} bytes were left out", self.file, self.bytes)
-    }
 }
 
 impl RunReader {
@@ -125,7 +111,7 @@ impl RunReader {
             Err(error) => return Err(RecordError::io("read", &path)(error)),
         };
         let lines = bytes.split(|byte| *byte == b'\n').count().saturating_sub(1) as u64;
-        let sha256 = Some(super::seal::sha256(&bytes));
+        let sha256 = Some(sha256(&bytes));
         Ok(Found { file: name, lines: lines.saturating_sub(1), sha256, torn: None })
     }
 

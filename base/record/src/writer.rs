@@ -16,10 +16,10 @@ use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
 use super::facts::{RunEnd, RunFacts, RunStart, Signal};
 use super::grid::GridRecord;
+use super::hash::{Hashed, sha256};
 use super::latency::{LATENCY_HEADER, LatencyRow, Point};
 use super::observation::{OBSERVATION_HEADER, Observation};
 use super::real_time::RealTimeFacts;
-use super::seal::{Hashed, sha256};
 use super::{Event, RecordError, file, write_whole};
 
 /// Appends to a run folder. Dropped without [`Self::finish`] it leaves a valid, unfinished record.

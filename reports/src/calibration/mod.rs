@@ -5,7 +5,7 @@
 //! points of the procedure, the same sweep again. At the end of each step the bench computes
 //! coefficients from what the meter and the reference meter reported through the platform, and
 //! sends them to the meter as commands; what it did stands in the record as events of the kind
-//! [`kind::CALIBRATION`](lastmeter_record::kind::CALIBRATION). Judging needs the record only.
+//! [`Calibration`](lastmeter_record::EventKind::Calibration). Judging needs the record only.
 
 mod assess;
 mod written;

@@ -1,6 +1,6 @@
 //! What the bench wrote into the meter's registers, as its events tell.
 
-use lastmeter_record::{Event, kind};
+use lastmeter_record::{Event, EventKind, field};
 
 /// One coefficient that was computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,19 +25,19 @@ pub struct Written {
 
 /// The coefficient an event tells of; `None` of any other event.
 pub fn written(event: &Event) -> Option<Written> {
-    if event.kind != kind::CALIBRATION {
+    if event.kind != EventKind::Calibration {
         return None;
     }
     let text = |name: &str| Some(event.text(name)?.to_owned());
     let number = |name: &str| event.get(name)?.as_f64();
     Some(Written {
-        step: text("step")?,
-        register: text("register")?,
-        meaning: text("meaning")?,
-        unit: text("unit")?,
-        before: (text("word_before")?, number("before")?),
-        wanted: number("wanted")?,
-        after: (text("word")?, number("after")?),
-        response: text("response")?,
+        step: text(field::STEP)?,
+        register: text(field::REGISTER)?,
+        meaning: text(field::MEANING)?,
+        unit: text(field::UNIT)?,
+        before: (text(field::WORD_BEFORE)?, number(field::BEFORE)?),
+        wanted: number(field::WANTED)?,
+        after: (text(field::WORD)?, number(field::AFTER)?),
+        response: text(field::RESPONSE)?,
     })
 }

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern};
 use lastmeter_units::{SimDuration, SimTime};
 
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
+use crate::check::selection::DEVICE;
 use crate::latency::HoldUps;
 use crate::verdict::{At, Reason, Verdict};
-use lastmeter_params::Pattern;
-use lastmeter_record::{Event, RunFacts, kind};
+use lastmeter_record::{Event, EventKind, RunFacts, field};
 use lastmeter_text::{append, plural};
 
 /// The registry's row.
@@ -29,12 +29,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             command that the scenario marks as `refused = true` has to be refused, and fails if it \
             is obeyed. Without any command the check is inconclusive.",
         fields: &[
-            Field::default(
-                "device",
-                Kind::Text,
-                "\"*\"",
-                "name of the device, or a pattern with *",
-            ),
+            DEVICE,
             Field::default(
                 "within",
                 Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
@@ -81,19 +76,19 @@ enum Outcome {
 
 impl Outcome {
     fn of(event: &Event) -> Option<Self> {
-        let what = match event.kind.as_str() {
-            kind::ACKNOWLEDGED => return Some(Self::Acknowledged),
-            kind::COMMAND_REFUSED => "refused",
-            kind::COMMAND_FAILED => "failed",
-            kind::COMMAND_EXPIRED => "expired",
+        let what = match &event.kind {
+            EventKind::Acknowledged => return Some(Self::Acknowledged),
+            EventKind::CommandRefused => "refused",
+            EventKind::CommandFailed => "failed",
+            EventKind::CommandExpired => "expired",
             _ => return None,
         };
-        let response = event.text("response").filter(|response| !response.is_empty());
+        let response = event.text(field::RESPONSE).filter(|response| !response.is_empty());
         let told = match response {
             Some(response) => format!("{what} with `{response}`"),
             None => format!("{what} without a response"),
         };
-        let is_answer = event.kind == kind::COMMAND_REFUSED;
+        let is_answer = event.kind == EventKind::CommandRefused;
         Some(if is_answer { Self::Refused(told) } else { Self::Disobeyed(told) })
     }
 }
@@ -128,15 +123,17 @@ impl Check for CommandAck {
     }
 
     fn event(&mut self, line: u64, event: &Event) {
-        let (Some(id), Some(device)) = (event.number("id"), event.text("device")) else { return };
+        let (Some(id), Some(device)) = (event.number(field::ID), event.text(field::DEVICE)) else {
+            return;
+        };
         if !self.device.matches(device) {
             return;
         }
         // What another device says of a command says nothing of this one's.
         let key = (id, device.to_owned());
-        if event.kind == kind::COMMAND {
-            let name = event.text("name").unwrap_or("command").to_owned();
-            let must_be_refused = event.text("expected") == Some("refused");
+        if event.kind == EventKind::Command {
+            let name = event.text(field::NAME).unwrap_or("command").to_owned();
+            let must_be_refused = event.is_to_be_refused();
             let (time, device) = (event.time, device.to_owned());
             let given = Given { time, device, name, line, must_be_refused };
             match self.early.remove(&key) {
@@ -282,7 +279,7 @@ impl Unjudged {
 
     /// Takes the next event of the record.
     pub(crate) fn event(&mut self, line: u64, event: &Event) {
-        let device = event.text("device").unwrap_or_default();
+        let device = event.text(field::DEVICE).unwrap_or_default();
         if !self.judged.iter().any(|pattern| pattern.matches(device)) {
             self.all.event(line, event);
         }

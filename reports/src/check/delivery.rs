@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimTime};
 
 use crate::verdict::At;
-use lastmeter_record::{Event, Observation, kind};
+use lastmeter_record::{Event, EventKind, Observation, field};
 
 /// The deliveries of one device.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -178,11 +178,11 @@ impl Delivery {
 
 /// Something that is stored and has no row, with what is wrong about it; `None` of other events.
 pub(crate) fn stray(event: &Event) -> Option<String> {
-    Some(match event.kind.as_str() {
-        kind::FOREIGN_READING => "not on the bench".to_owned(),
-        kind::VALUELESS_READING => "no known value".to_owned(),
-        kind::UNKNOWN_VALUE => {
-            format!("nobody sent its `{}`", event.text("name").unwrap_or_default())
+    Some(match &event.kind {
+        EventKind::ForeignReading => "not on the bench".to_owned(),
+        EventKind::ValuelessReading => "no known value".to_owned(),
+        EventKind::UnknownValue => {
+            format!("nobody sent its `{}`", event.text(field::NAME).unwrap_or_default())
         }
         _ => return None,
     })
@@ -191,9 +191,9 @@ pub(crate) fn stray(event: &Event) -> Option<String> {
 /// Where a stray is in the record.
 pub(crate) fn place_of_stray(event: &Event, line: u64) -> At {
     At {
-        device: event.text("device").map(str::to_owned),
-        epoch: event.number("epoch"),
-        serial: event.number("serial"),
+        device: event.text(field::DEVICE).map(str::to_owned),
+        epoch: event.number(field::EPOCH),
+        serial: event.number(field::SERIAL),
         quantity: None,
         time: Some(event.time),
         event: Some(line),

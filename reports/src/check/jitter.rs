@@ -5,7 +5,7 @@ use lastmeter_params::{Entry, Field};
 use super::demand::Demand;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable};
 use super::rows::{self, Gather};
-use super::selection::Selection;
+use super::selection::{DEVICE, Selection};
 use super::share::{self, Words};
 use crate::latency::{Claim, EXACT_MAX, Limit, Population, Validity, told};
 use crate::verdict::{Because, Reason, Verdict};
@@ -28,7 +28,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             rows::COVERAGE,
             rows::STALL,
             rows::WARM_UP,
-            rows::DEVICE,
+            DEVICE,
             rows::OBSERVER,
             rows::MESSAGES,
         ],

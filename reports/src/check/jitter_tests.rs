@@ -3,8 +3,7 @@
 use super::super::latency::tests::{SECOND, message, real_time};
 use super::super::testing::{check, facts, try_check};
 use super::*;
-use lastmeter_record::RunState;
-use lastmeter_record::Status;
+use lastmeter_record::{RunState, Status};
 
 const TOML: &str = "path = \"intended..received\"\nlimit = \"50 ms\"\ncoverage = \"99 %\"\n\
                     stall = \"100 ms\"";

@@ -40,10 +40,13 @@ pub struct CheckKind {
     pub is_limit_of_report: bool,
     /// What has to hold of all checks of the kind in one scenario together, which has this plan;
     /// the place is where the scenario names the plan's suite.
-    pub together: Option<fn(&standard::Plan, &[&Values], Span, &mut Diagnostics)>,
+    pub together: Option<RuleOfAll>,
     /// Its section of the report.
     pub(crate) section: Option<Section>,
 }
+
+/// Reports what is wrong with the checks of a kind together.
+type RuleOfAll = fn(&standard::Plan, &[&Values], Span, &mut Diagnostics);
 
 impl CheckKind {
     /// A kind with nothing particular, to begin a row with.
@@ -132,7 +135,7 @@ impl From<String> for SectionHtml {
     }
 }
 
-/// The checks of one scenario and what they are judged by, read once for judging and for the report.
+/// The checks of one scenario and what they are judged by, read once to judge and to report.
 pub(crate) struct ScenarioChecks {
     /// The scenario as resolved.
     pub(crate) document: Table,

@@ -2,14 +2,14 @@
 
 use std::borrow::Borrow;
 
-use lastmeter_params::{Entry, Field, Kind};
+use lastmeter_params::{Entry, Pattern};
 
 use super::delivery::{Delivery, NAMED_MAX, Place, place_of_stray, stray};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
+use crate::check::selection::DEVICE;
 use crate::verdict::{At, Reason, Verdict};
-use lastmeter_params::Pattern;
-use lastmeter_record::{Event, Observation, RunFacts};
+use lastmeter_record::{Event, Observation, RunFacts, field};
 use lastmeter_text::{append, plural};
 
 /// The registry's row.
@@ -24,12 +24,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             numbers, or of which no reading was due, cannot be judged, and the check is \
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
             were due.",
-        fields: &[Field::default(
-            "device",
-            Kind::Text,
-            "\"*\"",
-            "name of the device, or a pattern with *",
-        )],
+        fields: &[DEVICE],
     },
     build: |values, context, _| {
         let devices = ByDevice::new(Pattern::new(values.text("device")));
@@ -62,7 +57,7 @@ impl Check for NoLoss {
 
     fn event(&mut self, line: u64, event: &Event) {
         let Some(what) = stray(event) else { return };
-        let device = event.text("device").unwrap_or_default();
+        let device = event.text(field::DEVICE).unwrap_or_default();
         if !self.devices.pattern().matches(device) {
             return;
         }
@@ -290,7 +285,7 @@ mod tests {
     fn stray(kind: &str, device: &str, serial: Option<u64>) -> Event {
         let event = Event::new(at(35), "platform", kind).with("device", device);
         match serial {
-            Some(serial) => event.with("epoch", 1).with("serial", serial),
+            Some(serial) => event.with(field::EPOCH, 1).with("serial", serial),
             None => event,
         }
     }

@@ -5,7 +5,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use super::demand::Demand;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::rows::{self, Gather};
-use super::selection::Selection;
+use super::selection::{DEVICE, Selection};
 use super::share::{about_population, rounded};
 use crate::latency::{Distribution, Limit, MovedBy, Population, Validity, told};
 use crate::verdict::{Because, Reason, Told, Verdict};
@@ -46,7 +46,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             ),
             Field::required("source", Kind::Text, "where it was published"),
             rows::WARM_UP,
-            rows::DEVICE,
+            DEVICE,
             rows::OBSERVER,
             rows::MESSAGES,
         ],

@@ -3,8 +3,7 @@
 use super::super::latency::tests::{MS, SECOND, message, real_time};
 use super::super::testing::{check, facts, try_check};
 use super::*;
-use lastmeter_record::Status;
-use lastmeter_record::{LateTick, RunState};
+use lastmeter_record::{LateTick, RunState, Status};
 
 /// Delays of 1 to 1000 ms, each once: median 500.5, quartiles 250.75 and 750.25 ms.
 fn judge_in(toml: &str, facts: &RunFacts, lost: i64) -> Verdict {

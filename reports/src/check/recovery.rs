@@ -20,12 +20,11 @@ use super::demand::Demand;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::rows;
 use super::select::ByDevice;
-use super::selection::Selection;
+use super::selection::{DEVICE, Selection};
 use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, told};
 use crate::verdict::{At, Because, Reason, Told, Verdict};
-use lastmeter_record::{Event, LatencyRow, Point, RunFacts, kind};
-use lastmeter_text::number;
-use lastmeter_text::{append, plural};
+use lastmeter_record::{Event, EventKind, LatencyRow, Point, RunFacts, field};
+use lastmeter_text::{append, number, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -51,7 +50,7 @@ pub(super) const KIND: CheckKind = CheckKind {
                 rows::LIMIT_KIND,
                 "longest time from an injection's end until all is as before",
             ),
-            rows::DEVICE,
+            DEVICE,
             rows::OBSERVER,
             rows::MESSAGES,
         ],
@@ -114,11 +113,11 @@ struct Injection {
 
 impl Injection {
     fn new(line: u64, event: &Event, at_ns: i64, what: String, ends_with: Ends) -> Self {
-        let lanes = event.get("lanes").and_then(serde_json::Value::as_array);
+        let lanes = event.get(field::LANES).and_then(serde_json::Value::as_array);
         let lanes = lanes.map(|lanes| {
             lanes.iter().filter_map(|lane| lane.as_str().map(str::to_owned)).collect()
         });
-        let number = event.number("injection");
+        let number = event.number(field::INJECTION);
         Self { line, what, at_ns, end_ns: None, ends_with, number, lanes }
     }
 
@@ -190,20 +189,20 @@ impl Check for Recovery {
     fn event(&mut self, line: u64, event: &Event) {
         let at_ns = (event.time - self.start).0;
         let text = |name: &str| event.text(name).map(str::to_owned);
-        match event.kind.as_str() {
-            kind::INJECT if event.text("inject") == Some("disconnect") => {
-                let detail = text("detail").filter(|detail| !detail.is_empty());
+        match &event.kind {
+            EventKind::Inject if event.text(field::INJECT) == Some("disconnect") => {
+                let detail = text(field::DETAIL).filter(|detail| !detail.is_empty());
                 let what = detail.map_or("disconnect".to_owned(), |d| format!("disconnect {d}"));
-                let ends_with = Ends::Restored(text("link"));
+                let ends_with = Ends::Restored(text(field::LINK));
                 self.injections.push(Injection::new(line, event, at_ns, what, ends_with));
             }
-            kind::KILL => {
-                let target = text("target").unwrap_or_default();
+            EventKind::Kill => {
+                let target = text(field::TARGET).unwrap_or_default();
                 let what = format!("kill {target}");
                 let ends_with = Ends::Restarted(target);
                 self.injections.push(Injection::new(line, event, at_ns, what, ends_with));
             }
-            kind::RESTORED | kind::RESTARTED => self.end(event, at_ns),
+            EventKind::Restored | EventKind::Restarted => self.end(event, at_ns),
             _ => {}
         }
     }
@@ -305,21 +304,22 @@ enum Recovered {
 impl Recovery {
     /// Ends the last injection that fits and is not over.
     fn end(&mut self, event: &Event, at_ns: i64) {
-        let link = event.text("link").or(event.source.strip_prefix("link:"));
-        let is_disconnect = event.text("inject").is_none_or(|inject| inject == "disconnect");
+        let link = event.text(field::LINK).or(event.source.strip_prefix("link:"));
+        let is_disconnect = event.text(field::INJECT).is_none_or(|inject| inject == "disconnect");
         let fits = |injection: &&mut Injection| {
             let is_same = match &injection.ends_with {
                 Ends::Restored(own) => {
-                    event.kind == kind::RESTORED
+                    event.kind == EventKind::Restored
                         && is_disconnect
                         && own.as_deref().is_none_or(|own| link.is_none_or(|link| link == own))
                 }
                 Ends::Restarted(own) => {
-                    event.kind == kind::RESTARTED && event.text("target") == Some(own.as_str())
+                    event.kind == EventKind::Restarted
+                        && event.text(field::TARGET) == Some(own.as_str())
                 }
             };
             // Several may be broken at a time, each for its own devices.
-            let number = event.number("injection");
+            let number = event.number(field::INJECTION);
             let is_other = injection.number.is_some() && number.is_some();
             injection.end_ns.is_none() && is_same && (!is_other || injection.number == number)
         };

@@ -3,8 +3,7 @@
 use super::super::latency::tests::{SECOND, message, real_time};
 use super::super::testing::{at, check, facts, try_check};
 use super::*;
-use lastmeter_record::Status;
-use lastmeter_record::{LateTick, RunState};
+use lastmeter_record::{LateTick, RunState, Status, field};
 
 const BOTH: &str = "path = \"intended..queryable\"\nin_time = \"1 s\"\n\
     longest_outage = \"25 s\"\nrecover_within = \"10 s\"";
@@ -143,7 +142,7 @@ fn who_is_in_time_at_once_needs_no_time_to_recover() {
 fn an_injection_is_over_with_the_end_of_its_own_number() {
     let inject = |number: u64| {
         let event = Event::inject(at(100), "disconnect", None, "wan reset").with("link", "wan");
-        event.with("injection", number)
+        event.with(field::INJECTION, number)
     };
     let restored = |second, number: u64| {
         Event::restored(at(second), "wan", "disconnect").with("injection", number)
@@ -286,7 +285,10 @@ fn an_injection_counts_only_for_whom_it_touches() {
     let real = real_time(RunState::Finished);
     let lanes = |lanes: &[&str]| {
         let inject = Event::inject(at(100), "disconnect", None, "la reset").with("link", "la");
-        vec![inject.with("lanes", lanes.to_vec()), Event::restored(at(120), "la", "disconnect")]
+        vec![
+            inject.with(field::LANES, lanes.to_vec()),
+            Event::restored(at(120), "la", "disconnect"),
+        ]
     };
     let arrives = |device: &str, second: i64| {
         let is_late = device == "a" && (100..120).contains(&second);

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Values};
 
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::select::ByDevice;
 use crate::verdict::{At, Reason, Verdict};
-use lastmeter_params::Pattern;
-use lastmeter_record::{Event, Observation, RunFacts, kind};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, field};
 use lastmeter_text::{append, plural};
 
 /// The registry's row.
@@ -117,11 +116,11 @@ impl Check for Refused {
     }
 
     fn event(&mut self, line: u64, event: &Event) {
-        if event.kind != kind::REFUSED {
+        if event.kind != EventKind::Refused {
             return;
         }
-        let reason = event.text("reason").unwrap_or("unknown").to_owned();
-        let device = event.text("device").map(str::to_owned);
+        let reason = event.text(field::REASON).unwrap_or("unknown").to_owned();
+        let device = event.text(field::DEVICE).map(str::to_owned);
         let known = |device: Option<String>| (reason.clone(), device);
         let full = self.seen.len() >= SEEN_MAX && !self.seen.contains_key(&known(device.clone()));
         let key = known(if full { None } else { device.clone() });

@@ -24,10 +24,6 @@ pub(super) const PATH: Field = Field::required(
     "from one measuring point to another, such as intended..received",
 );
 
-/// The key of the devices.
-pub(super) const DEVICE: Field =
-    Field::default("device", Kind::Text, "\"*\"", "name of the device, or a pattern with *");
-
 /// The key of the observer.
 pub(super) const OBSERVER: Field = Field::optional(
     "observer",

@@ -3,11 +3,15 @@
 //! Terms: a *path* is what a row's message did: `reading`, `reading>OBSERVER` or `command`. A check
 //! names a span and, where that is not enough, the observer; the path follows.
 
-use lastmeter_params::{Code, Diagnostics, Pattern, Values};
+use lastmeter_params::{Code, Diagnostics, Field, Kind, Pattern, Values};
 use lastmeter_record::Point;
 
 use super::demand::Demand;
 use crate::latency::Span;
+
+/// The key of the devices that a check is about.
+pub(super) const DEVICE: Field =
+    Field::default("device", Kind::Text, "\"*\"", "name of the device, or a pattern with *");
 
 /// Whose rows a check is about.
 #[derive(Clone, Debug)]

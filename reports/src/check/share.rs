@@ -5,10 +5,8 @@ use super::kind::{CheckContext, finish};
 use super::rows::{self, Gather};
 use crate::latency::{Claim, Judgement, Limit, Missing, Population, Validity};
 use crate::verdict::{Because, Reason, Told, Verdict};
-use lastmeter_record::RunFacts;
-use lastmeter_record::Status;
-use lastmeter_text::number;
-use lastmeter_text::{append, three_digits};
+use lastmeter_record::{RunFacts, Status};
+use lastmeter_text::{append, number, three_digits};
 
 /// A share of late messages that was judged.
 pub(super) struct Share<'a> {

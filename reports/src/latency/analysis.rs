@@ -8,16 +8,18 @@ use std::sync::Arc;
 
 use super::hold_up::HoldUps;
 use super::judge::{Claim, Judgement};
+use super::message::{Limit, Span, Window};
 use super::owed::Owed;
-use super::population::{Limit, Population, Span, Window};
+use super::population::Population;
 use super::quantile::{Delay, TukeyBox};
 use super::requirement::{Requirement, transfer_time_classes};
 use super::validity::Validity;
 use super::values::{Distribution, Values};
 use crate::verdict::Because;
 use lastmeter_params::Pattern;
-use lastmeter_record::Status;
-use lastmeter_record::{Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader};
+use lastmeter_record::{
+    Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader, Status,
+};
 
 /// The coverages at which a report judges every class.
 pub const COVERAGES: [f64; 3] = [0.97, 0.99, 0.999];

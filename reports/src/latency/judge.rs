@@ -27,7 +27,7 @@
 use super::binomial::{is_within, lower_bound, needed_sample_size, upper_bound};
 use super::blocks::DesignEffect;
 use super::due::{Due, Late};
-use super::validity::told;
+use super::message::told;
 use crate::verdict::Reason;
 use lastmeter_record::Status;
 use lastmeter_text::{append, plural, three_digits};

@@ -20,6 +20,7 @@ mod compare;
 mod due;
 mod hold_up;
 mod judge;
+mod message;
 mod owed;
 mod population;
 mod quantile;
@@ -40,14 +41,13 @@ pub use compare::{
 pub use due::{Due, Late};
 pub use hold_up::HoldUps;
 pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, Shown, Tally, judge};
+pub use message::{Limit, Message, Named, Span, Window, default_warm_up_ns, grace_ns, told};
 pub(crate) use owed::{Missing, Owed};
-pub use population::{
-    InOrder, Limit, Message, MovedBy, Named, Population, Span, Window, default_warm_up_ns, grace_ns,
-};
+pub use population::{InOrder, MovedBy, Population};
 pub use quantile::{Delay, INFINITE, TukeyBox, nearest_rank, rank, tukey_box, type_7};
 pub use requirement::{
     Requirement, RequirementTable, Standing, find_class, find_profile, requirement_tables,
     transfer_time_classes,
 };
-pub use validity::{FloorBound, Validity, told};
+pub use validity::{FloorBound, Validity};
 pub use values::{Distribution, EXACT_MAX, Values};

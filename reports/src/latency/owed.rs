@@ -16,8 +16,7 @@ use super::population::{Population, Sender};
 use crate::check::select::ByDevice;
 use crate::verdict::{Because, Reason};
 use lastmeter_params::Pattern;
-use lastmeter_record::Status;
-use lastmeter_record::{Event, Observation, RunFacts, TimeMode, kind};
+use lastmeter_record::{Event, EventKind, Observation, RunFacts, Status, TimeMode, field};
 use lastmeter_text::plural;
 
 /// What the rest of the record says was due or given.
@@ -168,7 +167,7 @@ impl Owed {
 
     /// Takes the next event of the record.
     pub(crate) fn event(&mut self, event: &Event) {
-        let device = event.text("device").filter(|_| event.kind == kind::COMMAND);
+        let device = event.text(field::DEVICE).filter(|_| event.kind == EventKind::Command);
         let is_wanted = |device: &str| self.readings.pattern().matches(device);
         self.commands += u64::from(self.is_judged && device.is_some_and(is_wanted));
     }

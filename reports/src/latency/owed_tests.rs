@@ -3,7 +3,7 @@
 use lastmeter_units::{MeasurementId, SimDuration};
 use proptest::prelude::*;
 
-use super::super::population::{Span, Window};
+use super::super::message::{Span, Window};
 use super::*;
 use lastmeter_record::{LatencyRow, Point};
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::message::default_warm_up_ns;
 use super::*;
 use lastmeter_record::Status;
 

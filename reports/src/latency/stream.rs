@@ -14,7 +14,7 @@
 
 use super::blocks::Blocks;
 use super::due::{Due, Late, most_within};
-use super::population::{Limit, Message, Window};
+use super::message::{Limit, Message, Window};
 use super::values::{Distribution, Values};
 
 /// So many parts of the window are counted each by itself.

@@ -15,11 +15,11 @@
 //! pass has to hold with those counted as late.
 
 use super::judge::Judgement;
-use super::population::{Limit, Population};
+use super::message::{Limit, told};
+use super::population::Population;
 use super::quantile::Delay;
 use crate::verdict::{Because, Reason};
-use lastmeter_record::Status;
-use lastmeter_record::{Floor, RealTimeFacts, RunFacts};
+use lastmeter_record::{Floor, RealTimeFacts, RunFacts, Status};
 use lastmeter_text::plural;
 
 /// A wall clock set further than this, in ns, makes a run invalid; also a sleep that is longer.
@@ -265,31 +265,6 @@ impl Validity {
         self.invalid.len() == by_deadlines
             && self.refuses_by_rows(population).is_none()
             && self.is_not_measurable(limit).is_none()
-    }
-}
-
-/// A time for people, from ns: `0.29 ms`, `1.5 s`, `2 h`.
-pub fn told(duration_ns: i64) -> String {
-    use lastmeter_text::number;
-    if duration_ns == i64::MAX {
-        return "never".to_owned();
-    }
-    let ns = duration_ns as f64;
-    let magnitude = ns.abs();
-    if magnitude == 0.0 {
-        "0 s".to_owned()
-    } else if magnitude < 1e3 {
-        format!("{} ns", number(ns))
-    } else if magnitude < 10e3 {
-        format!("{} us", number(ns / 1e3))
-    } else if magnitude < 1e9 {
-        format!("{} ms", number(ns / 1e6))
-    } else if magnitude < 120e9 {
-        format!("{} s", number(ns / 1e9))
-    } else if magnitude < 7200e9 {
-        format!("{} min", number(ns / 60e9))
-    } else {
-        format!("{} h", number(ns / 3600e9))
     }
 }
 

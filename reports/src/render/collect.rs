@@ -10,7 +10,7 @@ use crate::check::delivery::Delivery;
 use crate::check::select::ByDevice;
 use crate::verdict::{At, Verdict};
 use lastmeter_params::Pattern;
-use lastmeter_record::{Event, Observation, RecordError, RunFacts, RunReader, kind};
+use lastmeter_record::{Event, EventKind, Observation, RecordError, RunFacts, RunReader, field};
 
 /// The most marks on the timeline, events listed, and devices with pictures of their deliveries.
 pub(crate) const EVENTS_MAX: usize = 400;
@@ -212,8 +212,8 @@ impl Collected {
 
     fn event(&mut self, line: u64, event: Event) {
         self.events_total += 1;
-        if event.kind == kind::REFUSED {
-            let reason = event.text("reason").unwrap_or("unknown");
+        if event.kind == EventKind::Refused {
+            let reason = event.text(field::REASON).unwrap_or("unknown");
             let full = self.refused.len() >= REASONS_MAX && !self.refused.contains_key(reason);
             let reason = if full { "others" } else { reason }.to_owned();
             let first = || (0, event.about().map(str::to_owned));

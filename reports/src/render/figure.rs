@@ -100,14 +100,16 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// A picture with its keys.
+/// A picture as it stands in the page.
 #[derive(Serialize)]
-pub(crate) struct KeyedPicture {
-    pub(crate) title: String,
+pub(crate) struct Picture {
+    title: String,
     pub(crate) svg: String,
-    pub(crate) caption: String,
-    pub(crate) links: String,
+    caption: String,
+    links: String,
     pub(crate) keys: Vec<Key>,
+    /// What a phone has no room for inside the picture.
+    pub(crate) notes: Vec<String>,
 }
 
 /// What a colour of a picture means.
@@ -115,6 +117,27 @@ pub(crate) struct KeyedPicture {
 pub(crate) struct Key {
     pub(crate) colour: usize,
     pub(crate) name: String,
+}
+
+impl Picture {
+    /// The picture of a figure, which is kept for its files.
+    pub(crate) fn of(
+        figure: Figure,
+        title: impl Into<String>,
+        caption: impl Into<String>,
+        figures: &mut Vec<Figure>,
+    ) -> Self {
+        let svg = figure.svg.clone().unwrap_or_default();
+        let (title, caption, links) = (title.into(), caption.into(), figure.links());
+        figures.push(figure);
+        Self { title, svg, caption, links, keys: Vec::new(), notes: Vec::new() }
+    }
+
+    /// The picture with these keys.
+    pub(crate) fn with_keys(mut self, keys: impl IntoIterator<Item = Key>) -> Self {
+        self.keys = keys.into_iter().collect();
+        self
+    }
 }
 
 #[cfg(test)]

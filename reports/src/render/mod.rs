@@ -21,7 +21,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::RenderError;
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::evaluate;
+use crate::evaluation::Evaluation;
 use lastmeter_record::{RecordError, RunReader, file, write_whole};
 
 /// Judges a run by its folder and writes `report.html` and `figures/` into it. Gives the page's

@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::collect::{Collected, Excerpt, RowText};
 use super::units::Shown;
 use crate::verdict::Verdict;
-use lastmeter_record::Event;
-use lastmeter_record::Status;
+use lastmeter_record::{Event, Status};
 use lastmeter_text::number;
 
 /// A name with a value.
@@ -158,7 +157,7 @@ pub(crate) fn event_row(line: u64, event: &Event, here: bool) -> EventRow {
         line,
         time: event.time.to_string(),
         source: event.source.clone(),
-        kind: event.kind.clone(),
+        kind: event.kind.to_string(),
         detail: shortened(event.detail()),
     }
 }

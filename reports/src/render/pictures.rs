@@ -4,58 +4,19 @@ use std::path::Path;
 
 use lastmeter_params::{NodeValue, Table};
 use lastmeter_units::SimTime;
-use serde::Serialize;
 
 use super::bins::Bins;
 use super::collect::Collected;
 use super::diagram::{self, Bench, Lane, Mark};
-use super::figure::{Csv, Figure};
+use super::figure::{Csv, Figure, Picture};
 use super::page;
 use super::plot::clock;
 use super::under_test::under_test;
-use lastmeter_record::{Event, RunFacts, kind};
+use lastmeter_record::{Event, EventKind, RunFacts, field};
 use lastmeter_text::append;
 
 /// The most marks of the strip listed below it on a phone.
 const NOTES_MAX: usize = 12;
-
-#[derive(Serialize)]
-pub(crate) struct Picture {
-    title: String,
-    svg: String,
-    caption: String,
-    links: String,
-    pub(crate) keys: Vec<Key>,
-    /// What a phone has no room for inside the picture.
-    notes: Vec<String>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Key {
-    pub(crate) colour: usize,
-    pub(crate) name: &'static str,
-}
-
-impl Picture {
-    /// The picture of a figure, which is kept for its files.
-    pub(crate) fn of(
-        figure: Figure,
-        title: &str,
-        caption: String,
-        figures: &mut Vec<Figure>,
-    ) -> Self {
-        let picture = Self {
-            title: title.to_owned(),
-            svg: figure.svg.clone().unwrap_or_default(),
-            caption,
-            links: figure.links(),
-            keys: Vec::new(),
-            notes: Vec::new(),
-        };
-        figures.push(figure);
-        picture
-    }
-}
 
 pub(crate) fn timeline(
     facts: &RunFacts,
@@ -66,17 +27,19 @@ pub(crate) fn timeline(
     let since = |time: SimTime| (time - facts.start).as_seconds_f64();
     let (mut marks, mut killed) = (Vec::new(), Vec::new());
     for (place, (_, event)) in collected.events.iter().enumerate() {
-        let lane = match event.kind.as_str() {
+        let lane = match &event.kind {
             // What a kill began ends there.
-            kind::RESTARTED if killed.contains(&event.text("target")) => continue,
-            kind::INJECT | kind::KILL | kind::RESTARTED | kind::INTERRUPTED => Lane::Injected,
-            kind::COMMAND | kind::ACKNOWLEDGED => Lane::Commands,
-            kind::REFUSED => Lane::Refused,
+            EventKind::Restarted if killed.contains(&event.text(field::TARGET)) => continue,
+            EventKind::Inject | EventKind::Kill | EventKind::Restarted | EventKind::Interrupted => {
+                Lane::Injected
+            }
+            EventKind::Command | EventKind::Acknowledged => Lane::Commands,
+            EventKind::Refused => Lane::Refused,
             _ => continue,
         };
         let from_s = since(event.time);
-        if event.kind == kind::KILL {
-            killed.push(event.text("target"));
+        if event.kind == EventKind::Kill {
+            killed.push(event.text(field::TARGET));
         }
         let until = until(&collected.events[place..]);
         let to_s = until.map_or(from_s, since).max(from_s);
@@ -105,25 +68,26 @@ pub(crate) fn timeline(
 /// again.
 pub(crate) fn until(events: &[(u64, Event)]) -> Option<SimTime> {
     let (_, event) = events.first()?;
-    if event.kind != kind::KILL {
-        return event.text("until").and_then(|until| until.parse().ok());
+    if event.kind != EventKind::Kill {
+        return event.text(field::UNTIL).and_then(|until| until.parse().ok());
     }
     let is_back = |other: &&Event| {
-        other.kind == kind::RESTARTED && other.text("target") == event.text("target")
+        other.kind == EventKind::Restarted && other.text(field::TARGET) == event.text(field::TARGET)
     };
     events.iter().map(|(_, other)| other).find(is_back).map(|other| other.time)
 }
 
 /// A few words for a mark on the strip, where it has room for them.
 pub(crate) fn label(event: &Event) -> String {
-    let about = event.about().or_else(|| event.text("link")).or_else(|| event.text("target"));
-    let (what, about) = match event.kind.as_str() {
-        kind::INJECT => (event.text("inject").unwrap_or_default(), about),
-        kind::COMMAND => (event.text("name").unwrap_or_default(), about),
-        kind::REFUSED => (event.text("reason").unwrap_or_default(), about),
+    let about =
+        event.about().or_else(|| event.text(field::LINK)).or_else(|| event.text(field::TARGET));
+    let (what, about) = match &event.kind {
+        EventKind::Inject => (event.text(field::INJECT).unwrap_or_default(), about),
+        EventKind::Command => (event.text(field::NAME).unwrap_or_default(), about),
+        EventKind::Refused => (event.text(field::REASON).unwrap_or_default(), about),
         // It stands right beside what it answers, or ends.
-        kind::ACKNOWLEDGED | kind::RESTARTED => ("", None),
-        other => (other, about),
+        EventKind::Acknowledged | EventKind::Restarted => ("", None),
+        other => (other.word(), about),
     };
     match about {
         Some(about) => format!("{what} {about}"),

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::collect::Collected;
 use super::figure::Figure;
+use super::figure::Picture;
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
-use super::pictures::{self, Picture};
+use super::pictures;
 use super::template::{STYLE, fill};
 use super::under_test::{UnderTest, under_test};
 use crate::check::CHECKS;
@@ -18,9 +19,10 @@ use crate::check::accuracy::Accuracy;
 use crate::check::kind::{ScenarioChecks, SectionInput};
 use crate::console::format_duration;
 use crate::error::RenderError;
-use crate::evaluate::Evaluation;
-use lastmeter_record::Status;
-use lastmeter_record::{RecordError, RunFacts, RunReader, RunState, TimeMode, file, hexadecimal};
+use crate::evaluation::Evaluation;
+use lastmeter_record::{
+    RecordError, RunFacts, RunReader, RunState, Status, TimeMode, file, hexadecimal,
+};
 use lastmeter_text::plural;
 
 const TEMPLATE: &str = include_str!("report.html");

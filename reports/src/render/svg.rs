@@ -7,8 +7,7 @@
 use lastmeter_units::SiUnit;
 
 use super::page::with_prefix;
-use lastmeter_text::number;
-use lastmeter_text::{append, escape};
+use lastmeter_text::{append, escape, number};
 
 /// Letters and axes.
 pub(crate) const INK: &str = "#575653";

@@ -1,40 +1,17 @@
 //! Holds what the record says of a plan against a class.
 
-use lastmeter_units::{MeasurementId, Quantity, SiUnit, SimTime};
+use lastmeter_units::Quantity;
 
+use super::assessor::{Assessor, Figures};
 use super::point_error::{PointError, Trouble};
-use super::readings::{Gatherer, PointRecord};
+use super::readings::PointRecord;
 use super::uncertainty::{self, Budget, decide};
 use crate::check::kind::unfinished;
 use crate::verdict::{Because, Reason};
 use lastmeter_plans::standard::{Evaluate, LimitFigure, Subject, Test};
 use lastmeter_plans::standard::{Plan, PlannedItem, PlannedTest, Skip};
-use lastmeter_record::Status;
-use lastmeter_record::{Event, Observation, RunFacts, kind};
+use lastmeter_record::{RunFacts, Status};
 use lastmeter_text::number;
-
-/// The figures of one item.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Figures {
-    /// What is held against the limit, with its sign, in [`Self::unit`].
-    pub value: f64,
-    /// `%`, `%/K`, an SI unit, or `1` for pulses.
-    pub unit: String,
-    /// The bench's expanded uncertainty (k = 2) of it.
-    pub budget: Budget,
-    /// What was reported at the point, in [`Self::quantity_unit`].
-    pub reported: f64,
-    /// What was true.
-    pub reference: f64,
-    /// The unit of both.
-    pub quantity_unit: SiUnit,
-    /// Which of several quantities was worst.
-    pub quantity: Option<MeasurementId>,
-    /// How many readings it rests on.
-    pub readings: usize,
-    /// When the last of them was due.
-    pub at: Option<SimTime>,
-}
 
 /// One item, judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,44 +98,7 @@ impl Assessment {
     }
 }
 
-/// Takes in a record, and says how it stands.
-#[derive(Clone, Debug)]
-pub struct Assessor {
-    pub(super) plan: Plan,
-    pub(super) gathered: Gatherer,
-    beyond_range: bool,
-    unreadable: Option<String>,
-}
-
 impl Assessor {
-    /// Of a run of this plan that begins at an instant.
-    pub fn new(plan: Plan, start: SimTime) -> Self {
-        let gathered = Gatherer::new(&plan, start);
-        Self { plan, gathered, beyond_range: false, unreadable: None }
-    }
-
-    /// The plan.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// Takes the next row of the record.
-    pub fn observation(&mut self, row: &Observation<'_>) {
-        self.gathered.observation(row);
-    }
-
-    /// Takes the next event of the record.
-    pub fn event(&mut self, event: &Event) {
-        self.beyond_range |= event.kind == kind::DEVICE
-            && event.text("what") == Some("beyond_range")
-            && event.about() == Some(self.plan.claim.device.as_str());
-    }
-
-    /// Notes that the record could not be read to its end.
-    pub fn unreadable(&mut self, why: String) {
-        self.unreadable.get_or_insert(why);
-    }
-
     /// How it stands with a class after such a run.
     pub fn assessment(&self, class: usize, facts: &RunFacts) -> Assessment {
         let points = self.gathered.points();

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use lastmeter_params::{Diagnostics, SourceId, parse_document};
 
-use super::assess::{Assessment, Assessor, Item, with_uncertainty};
+use super::assess::{Assessment, Item, with_uncertainty};
+use super::assessor::Assessor;
 use lastmeter_plans::standard::Plan;
 use lastmeter_plans::standard::figure_told;
 use lastmeter_plans::standard::plan_of;

@@ -2,8 +2,8 @@
 
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 
-use super::assess::Assessor;
 use super::assess::TestResult;
+use super::assessor::Assessor;
 use super::class_line::ClassLine;
 use super::folder::Assessed;
 use super::testing::plan;
@@ -12,8 +12,7 @@ use lastmeter_params::Pattern;
 use lastmeter_plans::standard::Claim;
 use lastmeter_plans::standard::{Connection, Suite};
 use lastmeter_plans::standard::{Plan, Point};
-use lastmeter_record::Status;
-use lastmeter_record::{Event, Observation, RunState};
+use lastmeter_record::{Event, Observation, RunState, Status};
 
 pub(super) const CONSUMED: &str = "electricity.energy.active.consumed.total";
 pub(super) const INJECTED: &str = "electricity.energy.active.injected.total";

@@ -11,6 +11,7 @@
 //! came of them.
 
 mod assess;
+mod assessor;
 mod class_line;
 mod deviation;
 mod folder;
@@ -25,7 +26,8 @@ mod judge_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use assess::{Assessment, Assessor, Figures, Item, TestResult, with_uncertainty};
+pub use assess::{Assessment, Item, TestResult, with_uncertainty};
+pub use assessor::{Assessor, Figures};
 pub use class_line::ClassLine;
 pub use deviation::{Cell, Deviation, Deviations, Drawn};
 pub use folder::Assessed;

@@ -2,7 +2,7 @@
 
 use lastmeter_units::{Direction, MeasurementId, Phase, SiUnit, SimTime};
 
-use super::assess::{Assessor, Figures};
+use super::assessor::{Assessor, Figures};
 use super::readings::{Got, PointRecord, Reading};
 use super::uncertainty::{self, Budget, EnergyScale};
 use lastmeter_plans::standard::PER_KILO_HOUR;

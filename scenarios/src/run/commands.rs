@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_devices::ERROR_PREFIX;
-use lastmeter_record::Event;
+use lastmeter_record::{Event, EventKind, field};
 use lastmeter_units::{SimDuration, SimTime};
 use lastmeter_wire::commands::find;
 use serde_json::json;
@@ -57,11 +57,8 @@ impl<T> OpenCommand<T> {
         find(&self.command)?.new_period(&self.parameters)
     }
 
-    fn failed(&self, id: u64, at: SimTime, kind: String, response: String) -> Event {
-        Event::new(at, "platform", kind)
-            .with("id", id)
-            .with("device", self.device_name.as_str())
-            .with("response", response)
+    fn failed(&self, id: u64, at: SimTime, kind: EventKind, response: &str) -> Event {
+        Event::not_obeyed(at, kind, id, &self.device_name, response)
     }
 }
 
@@ -90,7 +87,7 @@ impl<T> Commands<T> {
         };
         self.open.insert(self.count, open);
         let event = Event::command(at, self.count, device_name, order.command)
-            .with("parameters", json!(order.parameters));
+            .with(field::PARAMETERS, json!(order.parameters));
         (self.count, if order.must_be_refused { event.must_be_refused() } else { event })
     }
 
@@ -103,7 +100,7 @@ impl<T> Commands<T> {
         delivered: u64,
     ) -> Option<EndedCommand<T>> {
         let command = self.open.remove(&id)?;
-        let failed = |kind: String, response| command.failed(id, at, kind, response);
+        let failed = |kind: EventKind, response: &str| command.failed(id, at, kind, response);
         let mut is_acknowledged = false;
         if state == "Acknowledged" {
             self.answers.insert(id, response.clone());
@@ -111,17 +108,17 @@ impl<T> Commands<T> {
         let event = match state {
             // The platform's word alone does not do.
             "Acknowledged" if delivered <= command.delivered => failed(
-                "command_failed".to_owned(),
-                "nothing has reached the device, whatever the platform says".to_owned(),
+                EventKind::CommandFailed,
+                "nothing has reached the device, whatever the platform says",
             ),
             "Acknowledged" if response.starts_with(ERROR_PREFIX) => {
-                failed("command_refused".to_owned(), response)
+                failed(EventKind::CommandRefused, &response)
             }
             "Acknowledged" => {
                 is_acknowledged = true;
                 Event::acknowledged(at, id, &command.device_name, &response)
             }
-            other => failed(format!("command_{}", other.to_lowercase()), response),
+            other => failed(format!("command_{}", other.to_lowercase()).into(), &response),
         };
         Some(EndedCommand { command, event, is_acknowledged })
     }

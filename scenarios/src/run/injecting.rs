@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use lastmeter_record::{Event, TimeMode};
+use lastmeter_record::{Event, TimeMode, field};
 use lastmeter_units::{SimDuration, SimTime};
 
 use crate::language::{Action, Injection, Scenario};
@@ -53,22 +53,22 @@ fn begun(scenario: &Scenario, index: usize, at: SimTime) -> Option<Event> {
     let event = |device: Option<&str>| {
         let event = Event::inject(at, injection.kind, device, &injection.detail());
         match until(injection) {
-            Some(until) => event.with("until", (scenario.schedule.start + until).to_string()),
+            Some(until) => event.with(field::UNTIL, (scenario.schedule.start + until).to_string()),
             None => event,
         }
     };
-    let of_link = |link: usize| event(None).with("link", scenario.links[link].name.as_str());
+    let of_link = |link: usize| event(None).with(field::LINK, scenario.links[link].name.as_str());
     Some(match &injection.action {
         Action::Device { device, .. } => event(Some(&scenario.devices[*device].name)),
         Action::Source { source } => {
             let name = &scenario.plant.sources[*source].name;
-            event(None).with("into", format!("source:{name}"))
+            event(None).with(field::INTO, format!("source:{name}"))
         }
         Action::Impair { link, .. } => numbered(scenario, of_link(*link), index),
         Action::Disconnect { link, devices, .. } => {
             let mut event = of_link(*link);
             if scenario.schedule.time == TimeMode::Real {
-                event = event.with("lanes", scenario.lanes(*link, devices.as_deref()));
+                event = event.with(field::LANES, scenario.lanes(*link, devices.as_deref()));
             }
             numbered(scenario, event, index)
         }
@@ -82,16 +82,14 @@ fn ended(scenario: &Scenario, index: usize, at: SimTime) -> Option<Event> {
         return None;
     };
     let name = scenario.links[*link].name.as_str();
-    let event = Event::new(at, format!("link:{name}"), "restored")
-        .with("link", name)
-        .with("inject", injection.kind);
+    let event = Event::restored(at, name, injection.kind);
     Some(numbered(scenario, event, index))
 }
 
 /// In real time what is broken overlaps: by its number the end of an injection is found.
 fn numbered(scenario: &Scenario, event: Event, index: usize) -> Event {
     match scenario.schedule.time {
-        TimeMode::Real => event.with("injection", index),
+        TimeMode::Real => event.with(field::INJECTION, index),
         TimeMode::Virtual => event,
     }
 }

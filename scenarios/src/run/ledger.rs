@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_record::{Event, Observation};
+use lastmeter_record::{Event, EventKind, Observation, field};
 use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
@@ -371,29 +371,21 @@ pub(crate) fn take_readings(
     // In which order several devices' readings were committed is chance.
     readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
     for reading in readings {
-        for name in reading.unknown_values() {
+        let event = |kind: EventKind| {
             let (device, epoch, serial) = reading.key();
-            events.push(
-                Event::new(now, "platform", "unknown_value")
-                    .with("device", device)
-                    .with("epoch", epoch)
-                    .with("serial", serial)
-                    .with("name", name),
-            );
-        }
-        let event = if reading.has_known_value() {
-            match accounts.iter_mut().find(|account| account.device == reading.device) {
-                Some(account) => {
-                    account.stored(reading);
-                    continue;
-                }
-                None => Event::new(now, "platform", "foreign_reading"),
-            }
-        } else {
-            Event::new(now, "platform", "valueless_reading")
+            let event = Event::new(now, "platform", kind).with(field::DEVICE, device);
+            event.with(field::EPOCH, epoch).with(field::SERIAL, serial)
         };
-        let (device, epoch, serial) = reading.key();
-        events.push(event.with("device", device).with("epoch", epoch).with("serial", serial));
+        let unknown = reading.unknown_values();
+        events.extend(unknown.map(|name| event(EventKind::UnknownValue).with(field::NAME, name)));
+        if !reading.has_known_value() {
+            events.push(event(EventKind::ValuelessReading));
+            continue;
+        }
+        match accounts.iter_mut().find(|account| account.device == reading.device) {
+            Some(account) => account.stored(reading),
+            None => events.push(event(EventKind::ForeignReading)),
+        }
     }
 }
 

@@ -364,7 +364,7 @@ fn readings_go_to_their_accounts_and_what_belongs_to_none_is_an_event() {
         .iter()
         .map(|event| {
             let of = |name| event.get(name).map(ToString::to_string).unwrap_or_default();
-            (event.time, event.kind.clone(), of("device"), of("serial"), of("name"))
+            (event.time, event.kind.to_string(), of("device"), of("serial"), of("name"))
         })
         .collect();
     let expected = [

@@ -1,11 +1,11 @@
 //! What a scenario says of the meter and how it is tested: the section `[suite]`.
 
-use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Values};
+use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Values};
 use lastmeter_units::SimDuration;
 
-use super::current::Ratings;
-use super::model::{Connection, Suite};
-use lastmeter_params::Pattern;
+use super::model::Connection;
+use super::ratings::Ratings;
+use super::suite::Suite;
 
 /// The name of the source that plays a suite's operating points: devices write
 /// `at = "source:suite"`.

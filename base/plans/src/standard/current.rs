@@ -4,27 +4,22 @@
 //! meant: `Ib` is the base current of a meter that is connected directly, `In` the nominal one of a
 //! meter at a transformer, `Iref` either, `Imax` the maximum. A suite may name more.
 
-use super::model::{Connection, Suite};
-
 /// One current, as written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expression {
     /// As written.
     pub text: String,
-    terms: Vec<Term>,
+    pub(super) terms: Vec<Term>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Term {
-    factor: f64,
-    symbol: String,
+pub(super) struct Term {
+    pub(super) factor: f64,
+    pub(super) symbol: String,
 }
 
 /// Symbols every suite knows.
 pub(crate) const BASE: [&str; 4] = ["Ib", "In", "Iref", "Imax"];
-
-/// Deeper chains of symbols are taken for circles.
-pub(crate) const DEPTH_MAX: usize = 6;
 
 /// Beyond these a factor is a slip of the pen.
 const FACTOR_MIN: f64 = 1e-9;
@@ -32,17 +27,6 @@ const FACTOR_MAX: f64 = 1e6;
 
 /// There are two connections; more alternatives than these only multiply with the depth.
 const ALTERNATIVES_MAX: usize = 4;
-
-/// What symbols stand for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ratings {
-    pub(crate) connection: Connection,
-    pub(crate) class: usize,
-    /// In amperes.
-    pub(crate) nominal: f64,
-    /// In amperes.
-    pub(crate) maximum: f64,
-}
 
 impl Expression {
     /// Reads an expression; the error says what is wrong with it.
@@ -55,32 +39,9 @@ impl Expression {
         Ok(Self { text: text.trim().to_owned(), terms: terms? })
     }
 
-    /// The alternative that is meant, as written, and its current in amperes.
-    pub(crate) fn resolve(&self, suite: &Suite, of: &Ratings) -> Result<(String, f64), String> {
-        let found = self.terms.iter().find_map(|term| {
-            let amperes = term.factor * symbol(&term.symbol, suite, of, 0)?;
-            Some((term.to_string(), amperes))
-        });
-        match found {
-            Some((text, amperes)) if amperes.is_finite() && amperes >= 0.0 => Ok((text, amperes)),
-            _ => Err(format!(
-                "`{}` is no current of a meter with connection {} and class {}",
-                self.text,
-                of.connection.word(),
-                suite.classes.get(of.class).map_or("?", String::as_str),
-            )),
-        }
-    }
-
     /// The symbols it is made of.
     pub(crate) fn symbols(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().map(|term| term.symbol.as_str())
-    }
-
-    /// The symbols that are neither known to every suite nor to this one.
-    pub(crate) fn unknown<'a>(&'a self, suite: &'a Suite) -> impl Iterator<Item = &'a str> {
-        let is_own = |symbol: &str| suite.symbols.iter().any(|row| row.name == symbol);
-        self.symbols().filter(move |symbol| !BASE.contains(symbol) && !is_own(symbol))
     }
 }
 
@@ -135,29 +96,6 @@ impl std::fmt::Display for Term {
             f.write_str(&self.symbol)
         } else {
             write!(f, "{} {}", self.factor, self.symbol)
-        }
-    }
-}
-
-fn symbol(name: &str, suite: &Suite, of: &Ratings, depth: usize) -> Option<f64> {
-    if depth > DEPTH_MAX {
-        return None;
-    }
-    match (name, of.connection) {
-        ("Ib", Connection::Direct) | ("In", Connection::Transformer) | ("Iref", _) => {
-            Some(of.nominal)
-        }
-        ("Imax", _) => Some(of.maximum),
-        ("Ib" | "In", _) => None,
-        _ => {
-            let fits = |row: &&super::model::Symbol| {
-                row.name == name && (row.classes.is_empty() || row.classes.contains(&of.class))
-            };
-            suite.symbols.iter().filter(fits).find_map(|row| {
-                row.value.terms.iter().find_map(|term| {
-                    Some(term.factor * symbol(&term.symbol, suite, of, depth + 1)?)
-                })
-            })
         }
     }
 }

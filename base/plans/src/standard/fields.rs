@@ -4,7 +4,7 @@ use lastmeter_params::{Dimension, Field, Kind, schema};
 use serde_json::{Value, json};
 
 use super::model::{Connection, Evaluate, Relative};
-use super::published::{PUBLISHED, SURFACE, SWEEP};
+use super::published::Along;
 
 /// The version of the suite format.
 pub(crate) const FORMAT: i64 = 1;
@@ -270,6 +270,65 @@ pub(crate) static NOT_SIMULATED: &[Field] = &[
     Field::required("title", Kind::Text, "what it is"),
     Field::required("reason", Kind::Text, "why no simulated meter can be put to it"),
     Field::default("clause", Kind::Text, "\"\"", "where in the standard"),
+];
+
+/// Keys of `[[sweep]]`.
+static SWEEP: &[Field] = &[
+    Field::required("name", Kind::Name, "what surfaces call it"),
+    Field::required("title", Kind::Text, "what it is"),
+    Field::default(
+        "current",
+        Kind::List(&Kind::Text),
+        "[]",
+        "currents, such as `0.5 Imax`; none flows if empty",
+    ),
+    Field::default(
+        "power_factor",
+        Kind::List(&Kind::Text),
+        "[\"1\"]",
+        "`0.5 ind`, or the angle by which the current lags, such as `-45 deg`",
+    ),
+    Field::default("voltage", Kind::List(&RATIO), "[1]", "voltages over nominal"),
+    Field::default("frequency", Kind::List(&RATIO), "[1]", "frequencies over nominal"),
+    Field::default("waveform", Kind::List(&Kind::Name), "[\"sine\"]", "waveforms"),
+];
+
+/// Where explanations stand now.
+const EXPLAINED_BY_CHECKS: &str = "the scenario explains the rows that it does not reproduce: \
+    `not_reproduced` of a check of kind `published_table`";
+
+/// Keys of `[[published]]`.
+pub(crate) static PUBLISHED: &[Field] = &[
+    Field::required("name", Kind::Name, "what checks select it by"),
+    Field::required("title", Kind::Text, "what the publication calls it"),
+    Field::required("quantity", Kind::Text, "the identifier of what is reported"),
+    Field::required("figure", Kind::Text, "the published r.m.s. deviation"),
+    Field::default(
+        "relative_to",
+        Kind::Choice(&["reading", "absolute"]),
+        "\"reading\"",
+        "of what a figure in % is a share; absolute: percentage points",
+    ),
+    Field::default(
+        "counts_from",
+        RATIO,
+        "0",
+        "readings whose reference is smaller than this share of the point's apparent power (or of \
+         Un, of Imax) do not count",
+    ),
+    Field::default("fitted", Kind::Boolean, "false", "whether the model was fitted to it"),
+    Field::retired("explanation", EXPLAINED_BY_CHECKS),
+    Field::retired("explained_ratio", EXPLAINED_BY_CHECKS),
+];
+
+/// Keys of `[[surface]]`.
+static SURFACE: &[Field] = &[
+    Field::required("name", Kind::Name, "the name of its files"),
+    Field::required("title", Kind::Text, "what it shows"),
+    Field::required("row", Kind::Name, "the published row whose deviation it shows"),
+    Field::required("sweep", Kind::Name, "over which sweep"),
+    Field::required("x", Kind::Choice(Along::WORDS), "what changes from left to right"),
+    Field::required("y", Kind::Choice(Along::WORDS), "what changes from below to above"),
 ];
 
 /// The sections whose tables repeat.

@@ -7,6 +7,7 @@
 //! *missing* if no test of the suite plays it.
 
 mod claim;
+mod coordinates;
 mod current;
 mod embedded;
 mod fields;
@@ -14,9 +15,13 @@ mod model;
 mod of_scenario;
 mod plan;
 mod published;
+mod ratings;
 mod read;
+mod read_published;
 mod read_symbols;
 mod read_test;
+mod read_values;
+mod suite;
 mod sweep;
 mod tell;
 
@@ -24,17 +29,17 @@ mod tell;
 mod tests;
 
 pub use claim::{Claim, SUITE_FIELDS, SUITE_SOURCE};
+pub use coordinates::{Conditions, Coordinates};
 pub use embedded::{EMBEDDED, SUITE_FILE_PREFIX, TRANSDUCER_FILE, embedded};
 pub use fields::suite_json_schema;
 pub use model::{
     Component, Connection, Evaluate, IN_THIS_PLAN, Limit, LimitFigure, MissingClause, Modulation,
-    Relative, Shape, Subject, Suite, Test, Waveform,
+    Relative, Shape, Subject, Test, Waveform, figure_told,
 };
 pub(crate) use of_scenario::period_of;
 pub use of_scenario::{plan_of, read_plan};
-pub use plan::{
-    Conditions, Coordinates, PER_KILO_HOUR, Plan, PlannedItem, PlannedTest, Point, Skip, Swept,
-};
+pub use plan::{PER_KILO_HOUR, Plan, PlannedItem, PlannedTest, Point, Skip, Swept};
 pub use published::{Along, Published, Surface, Sweep};
 pub use read::SUITE_BYTES_MAX;
-pub use tell::{explain_suite, figure_told};
+pub use suite::Suite;
+pub use tell::explain_suite;

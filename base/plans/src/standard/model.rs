@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_units::MeasurementId;
 
 use super::current::Expression;
-use super::published::{Published, Surface, Sweep};
+use lastmeter_text::number;
 
 /// The words for a class in which everything that was played is within its limits, and which asks
 /// for more than was played.
@@ -336,60 +336,12 @@ impl MissingClause {
     }
 }
 
-/// A standard's tests.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Suite {
-    /// Its name.
-    pub name: String,
-    /// What it is, for people.
-    pub title: String,
-    /// The edition all limits are of that name no other.
-    pub edition: String,
-    /// What it leaves open, for people.
-    pub notes: String,
-    /// The classes, strictest first.
-    pub classes: Vec<String>,
-    /// The class that is claimed where a scenario names none.
-    pub default_class: usize,
-    /// The connections it is for.
-    pub connections: Vec<Connection>,
-    /// Nominal voltage in volts.
-    pub nominal_voltage: f64,
-    /// By connection: nominal and maximum current in amperes.
-    pub currents: [(f64, f64); 2],
-    /// Nominal frequency in hertz.
-    pub frequency: f64,
-    /// Reference temperature in degrees Celsius.
-    pub temperature: f64,
-    /// Named currents.
-    pub symbols: Vec<Symbol>,
-    /// Waveforms; the first is the sine.
-    pub waveforms: Vec<Waveform>,
-    /// The tests.
-    pub tests: Vec<Test>,
-    /// The clauses of the standard that none of them plays.
-    pub missing_clauses: Vec<MissingClause>,
-    /// Sweeps that no limit belongs to: they are compared with published figures.
-    pub sweeps: Vec<Sweep>,
-    /// Those figures.
-    pub published: Vec<Published>,
-    /// What is drawn over the sweeps.
-    pub surfaces: Vec<Surface>,
-    /// The text it was read from.
-    pub text: String,
-}
-
-impl Suite {
-    /// The index of a class.
-    pub fn class(&self, name: &str) -> Option<usize> {
-        self.classes.iter().position(|class| class == name)
-    }
-
-    /// How many figures of limits there are, and how many of them are confirmed.
-    pub fn confirmation(&self) -> (usize, usize) {
-        let rows = || self.tests.iter().flat_map(|test| &test.limits);
-        let all = rows().map(|limit| limit.values.len()).sum();
-        let confirmed = rows().filter(|limit| limit.confirmed);
-        (all, confirmed.map(|limit| limit.values.len()).sum())
+/// `0.4 %` or `0.01 Hz`.
+pub fn figure_told(figure: LimitFigure, unit: &str) -> String {
+    match (figure, unit) {
+        (LimitFigure::Percent(value), "%/K") => format!("{} %/K", number(value)),
+        (LimitFigure::Percent(value), _) => format!("{} %", number(value)),
+        (LimitFigure::Absolute(value), "1") => number(value),
+        (LimitFigure::Absolute(value), unit) => format!("{} {unit}", number(value)),
     }
 }

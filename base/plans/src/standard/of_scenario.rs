@@ -9,8 +9,8 @@ use lastmeter_units::SimDuration;
 
 use super::claim::{Claim, SUITE_FIELDS};
 use super::embedded::{SUITE_FILE_PREFIX, embedded};
-use super::model::Suite;
 use super::plan::Plan;
+use super::suite::Suite;
 
 /// How often a meter reports whose table says nothing about it.
 const REPORT_EVERY: SimDuration = SimDuration::from_seconds(10);

@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 
 use lastmeter_params::{
-    Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Span, Table, Value, Values, nearest,
+    Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Span, Table, Values, nearest,
     parse_document, read_table,
 };
 
-use super::current::Expression;
 use super::fields::{FORMAT, HEAD, ROWS};
-use super::model::{
-    Component, Connection, MissingClause, Modulation, Shape, Suite, Symbol, Waveform,
-};
-use super::published::{read_published, read_surface, read_sweep};
+use super::model::{Component, Connection, MissingClause, Modulation, Shape, Symbol, Waveform};
+use super::read_published::{read_published, read_surface, read_sweep};
 use super::read_symbols;
 use super::read_test::{has_limits_everywhere, read_test};
+use super::read_values::{classes_of, expression, taken, unknown_class};
+use super::suite::Suite;
 
 /// The waveform every suite has.
 pub(crate) const SINE: &str = "sine";
@@ -166,11 +165,6 @@ fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> 
     Some(suite)
 }
 
-pub(crate) fn taken(values: &Values, what: &str, name: &str, out: &mut Diagnostics) {
-    let message = format!("there is already a {what} named `{name}`");
-    out.report(Code::NAME_TAKEN, values.span_of("name"), message, "used twice");
-}
-
 fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<Suite> {
     let classes: Vec<String> = head.text_list("classes").into_iter().map(str::to_owned).collect();
     let default = head.text("default_class");
@@ -220,25 +214,6 @@ fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<Suite> {
     })
 }
 
-pub(crate) fn unknown_class(span: Span, class: &str, classes: &[String], out: &mut Diagnostics) {
-    let message = format!("there is no class `{class}`");
-    let label = format!("expected one of {}", classes.join(", "));
-    out.report(Code::UNKNOWN_REFERENCE, span, message, label);
-}
-
-/// The indices of the classes a list names.
-pub(crate) fn classes_of(values: &Values, classes: &[String], out: &mut Diagnostics) -> Vec<usize> {
-    let mut found = Vec::new();
-    for (value, span) in values.list("classes") {
-        let Value::Text(name) = value else { continue };
-        match classes.iter().position(|class| class == name) {
-            Some(class) => found.push(class),
-            None => unknown_class(*span, name, classes, out),
-        }
-    }
-    found
-}
-
 fn symbol(values: &Values, classes: &[String], out: &mut Diagnostics) -> Symbol {
     let value = expression(values.text("value"), values.span_of("value"), out);
     Symbol {
@@ -246,16 +221,6 @@ fn symbol(values: &Values, classes: &[String], out: &mut Diagnostics) -> Symbol 
         classes: classes_of(values, classes, out),
         // It is named, so that what uses it is no mistake as well.
         value: value.unwrap_or_default(),
-    }
-}
-
-pub(crate) fn expression(text: &str, span: Span, out: &mut Diagnostics) -> Option<Expression> {
-    match Expression::read(text) {
-        Ok(expression) => Some(expression),
-        Err(message) => {
-            out.report(Code::BAD_NUMBER, span, message, "expected such as `0.05 Ib | 0.02 In`");
-            None
-        }
     }
 }
 

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_params::{Code, Diagnostics, Values};
 
-use super::current::{BASE, DEPTH_MAX};
-use super::model::{Suite, Symbol};
-use super::read::taken;
+use super::current::BASE;
+use super::model::Symbol;
+use super::ratings::DEPTH_MAX;
 use super::read_test::known_symbols;
+use super::read_values::taken;
+use super::suite::Suite;
 
 /// Reports symbols that nobody could write, that every suite knows already, that stand there twice
 /// for one class, that rest on unknown ones, or on themselves.

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use lastmeter_params::{
-    Code, Diagnostics, Dimension, Span, Value, Values, nearest, parse_quantity,
+    Code, Diagnostics, Dimension, Pattern, Span, Value, Values, nearest, parse_quantity,
 };
 use lastmeter_units::{MEASUREMENTS, MeasurementId, SiUnit};
 
 use super::current::Expression;
 use super::model::{
-    Connection, Evaluate, Limit, LimitFigure, PowerFactor, Relative, Subject, Suite, Test,
+    Connection, Evaluate, Limit, LimitFigure, PowerFactor, Relative, Subject, Test,
 };
-use super::plan;
-use super::read::{classes_of, expression, unknown_class};
+use super::read_values::{classes_of, expression, unknown_class};
+use super::suite::Suite;
 use super::sweep;
-use lastmeter_params::Pattern;
+use super::{coordinates, plan};
 
 /// A power factor as standards write it, or the angle by which the current lags.
 pub(crate) fn power_factor(text: &str) -> Option<PowerFactor> {
@@ -417,7 +417,7 @@ fn tests_something(test: &Test, suite: &Suite, values: &Values, out: &mut Diagno
 pub(crate) fn has_limits_everywhere(suite: &Suite, tests: &[Values], out: &mut Diagnostics) {
     let mut wanted = 0_usize;
     for (test, values) in suite.tests.iter().zip(tests) {
-        wanted = wanted.saturating_add(sweep::points_wanted(test).min(plan::POINTS_MAX));
+        wanted = wanted.saturating_add(sweep::points_wanted(test).min(coordinates::POINTS_MAX));
         if wanted > plan::ITEMS_MAX {
             let message = format!("more than {} points in all tests together", plan::ITEMS_MAX);
             let label = "up to this test";

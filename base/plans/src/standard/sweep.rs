@@ -3,8 +3,9 @@
 use lastmeter_units::{Quantity, SiUnit};
 
 use super::claim::Claim;
-use super::model::{Connection, Evaluate, LimitFigure, Relative, Shape, Subject, Suite, Test};
-use super::plan::{Conditions, Coordinates, POINTS_MAX};
+use super::coordinates::{Conditions, Coordinates, POINTS_MAX};
+use super::model::{Connection, Evaluate, LimitFigure, Relative, Shape, Subject, Test};
+use super::suite::Suite;
 
 /// All points of a test's sweep for a class.
 pub(crate) fn sweep(

@@ -1,10 +1,9 @@
 //! A suite and its items in words.
 
-use super::model::IN_THIS_PLAN;
-use super::model::{Connection, Limit, LimitFigure, Suite};
-use super::plan::Coordinates;
-use lastmeter_text::number;
-use lastmeter_text::{append, plural};
+use super::coordinates::Coordinates;
+use super::model::{Connection, IN_THIS_PLAN, Limit, figure_told};
+use super::suite::Suite;
+use lastmeter_text::{append, number, plural};
 
 impl Coordinates {
     /// `0.05 In, PF 0.5 ind, L1 only, 1.1 Un`: what differs from the usual.
@@ -45,16 +44,6 @@ impl Coordinates {
             parts.push("reversed sequence".to_owned());
         }
         parts.join(", ")
-    }
-}
-
-/// `0.4 %` or `0.01 Hz`.
-pub fn figure_told(figure: LimitFigure, unit: &str) -> String {
-    match (figure, unit) {
-        (LimitFigure::Percent(value), "%/K") => format!("{} %/K", number(value)),
-        (LimitFigure::Percent(value), _) => format!("{} %", number(value)),
-        (LimitFigure::Absolute(value), "1") => number(value),
-        (LimitFigure::Absolute(value), unit) => format!("{} {unit}", number(value)),
     }
 }
 

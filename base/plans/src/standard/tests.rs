@@ -4,9 +4,11 @@ use lastmeter_params::{Code, Diagnostics, read_text};
 use lastmeter_units::SimDuration;
 
 use super::claim::Claim;
-use super::model::{Connection, LimitFigure, Suite};
+use super::fields::PUBLISHED;
+use super::model::{Connection, LimitFigure};
 use super::plan::{Plan, Skip};
-use super::published::{PUBLISHED, read_published};
+use super::read_published::read_published;
+use super::suite::Suite;
 use super::{EMBEDDED, explain_suite, suite_json_schema};
 
 fn suite(name: &str) -> Suite {

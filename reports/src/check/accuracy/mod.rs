@@ -26,11 +26,10 @@ use lastmeter_units::{MeasurementId, SiUnit};
 use self::spec::{Limit, Spec, resolution};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
 use super::select::ByDevice;
+use crate::check::selection::DEVICE;
 use crate::verdict::{At, Reason, Told, Verdict};
-use lastmeter_record::Status;
-use lastmeter_record::{Event, Observation, RunFacts, kind};
-use lastmeter_text::number;
-use lastmeter_text::{append, plural};
+use lastmeter_record::{Event, Observation, RunFacts, Status};
+use lastmeter_text::{append, number, plural};
 
 /// So many devices are named of which nothing was compared.
 const NAMED_MAX: usize = 3;
@@ -68,12 +67,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             nothing, and a quantity that was due and of which no value could be judged makes \
             the check inconclusive.",
         fields: &[
-            Field::default(
-                "device",
-                Kind::Text,
-                "\"*\"",
-                "name of the device, or a pattern with *",
-            ),
+            DEVICE,
             Field::required(
                 "quantity",
                 Kind::Text,
@@ -182,8 +176,7 @@ impl Check for Accuracy {
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
-        if event.kind == kind::DEVICE
-            && event.text("what") == Some("beyond_range")
+        if event.is_beyond_range()
             && let Some(device) = event.about()
             && self.series.entry(device).is_some()
         {

@@ -14,13 +14,12 @@ use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::render::collect::{Basis, Collected, Curve, Series as Collection, family};
 use crate::render::figure::{Csv, Figure};
+use crate::render::figure::{Key, Picture};
 use crate::render::page::{grouped, to_the_second};
-use crate::render::pictures::{Key, Picture};
 use crate::render::plot::{Chart, Point, Series};
 use crate::render::template::fill;
 use crate::render::units::Shown;
-use lastmeter_text::number;
-use lastmeter_text::plural;
+use lastmeter_text::{number, plural};
 
 /// The most rows of the tables on the page; all of them are in their CSV.
 const ROWS_MAX: usize = 200;
@@ -281,7 +280,7 @@ impl ErrorPicture {
             }
             let (colour, name) = colour_of(*id);
             if !points.is_empty() {
-                keys.push(Key { colour, name });
+                keys.push(Key { colour, name: name.to_owned() });
                 series.push(Series { colour, points });
             }
             if curve.scale.basis() != Basis::NotJudged {

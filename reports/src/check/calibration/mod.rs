@@ -11,10 +11,8 @@ use crate::calibration::{Against, Assessor, Figure, SweepPoint, Written, written
 use crate::standard::decide;
 use crate::verdict::{At, Reason, Told, Verdict};
 use lastmeter_plans::calibration::{Conditions, Plan, Stage, Subject};
-use lastmeter_record::Status;
-use lastmeter_record::{Event, Observation, RunFacts};
-use lastmeter_text::number;
-use lastmeter_text::plural;
+use lastmeter_record::{Event, Observation, RunFacts, Status};
+use lastmeter_text::{number, plural};
 
 const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 1.0 };
 

@@ -7,7 +7,7 @@ use super::told;
 use crate::calibration::{Against, Assessor, SweepPoint, Written, written};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, Key, KeyedPicture as Picture};
+use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::page::Fact;
 use crate::render::svg::{Axis, Drawing, Figures, Frame, INK, PARTS};
 use crate::render::template::fill;
@@ -336,20 +336,12 @@ fn picture(
         csv: Some(csv.finish()),
     };
     let keys = curves.iter().enumerate();
-    let picture = Picture {
-        title,
-        svg: figure.svg.clone().unwrap_or_default(),
-        caption: format!(
-            "mean error in % of {}; bars: expanded uncertainty (k = 2)",
-            if is_direct { "full scale" } else { "the reading" }
-        ),
-        links: figure.links(),
-        keys: keys
-            .map(|(place, (name, _))| Key { colour: colour_of(place), name: name.clone() })
-            .collect(),
-    };
-    figures.push(figure);
-    picture
+    let caption = format!(
+        "mean error in % of {}; bars: expanded uncertainty (k = 2)",
+        if is_direct { "full scale" } else { "the reading" }
+    );
+    let keys = keys.map(|(place, (name, _))| Key { colour: colour_of(place), name: name.clone() });
+    Picture::of(figure, title, caption, figures).with_keys(keys)
 }
 
 /// The place of a curve's colour among the words for parts of a whole; the first there is grey.

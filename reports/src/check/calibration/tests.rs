@@ -8,7 +8,7 @@ use lastmeter_units::SimDuration;
 use super::super::testing::{START, facts};
 use super::*;
 use crate::calibration::tests::{fed, levels};
-use lastmeter_record::{RunState, kind};
+use lastmeter_record::{EventKind, RunState};
 
 const VOLTAGE: &str = "x.electricity.voltage.mean.l1";
 
@@ -169,7 +169,7 @@ fn registers_that_did_not_take_their_words_are_named() {
     let mut check = try_check("limit = \"1 %\"").unwrap();
     check.begin(&facts(RunState::Finished));
     for (register, response) in [("A", "A is 0x1 (1)"), ("B", "error: no"), ("C", "")] {
-        let event = Event::new(START, "bench", kind::CALIBRATION)
+        let event = Event::new(START, "bench", EventKind::Calibration)
             .with("step", "line")
             .with("register", register)
             .with("meaning", "x")

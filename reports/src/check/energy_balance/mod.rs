@@ -9,16 +9,13 @@ mod section;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern};
 use lastmeter_units::{Epoch, MeasurementId, SimDuration, SimTime};
 
 use super::kind::{Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish};
 use crate::verdict::{At, Reason, Verdict};
-use lastmeter_params::Pattern;
-use lastmeter_record::Status;
-use lastmeter_record::{Event, GridRow, Observation, RunFacts, kind};
-use lastmeter_text::number;
-use lastmeter_text::{append, plural};
+use lastmeter_record::{Event, GridRow, Observation, RunFacts, Status};
+use lastmeter_text::{append, number, plural};
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -246,8 +243,7 @@ impl Check for EnergyBalance {
     }
 
     fn event(&mut self, _line: u64, event: &Event) {
-        if event.kind == kind::DEVICE
-            && event.text("what") == Some("beyond_range")
+        if event.is_beyond_range()
             && let Some(device) = event.about()
             && self.number_of.contains_key(device)
         {

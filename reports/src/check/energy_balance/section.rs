@@ -6,12 +6,11 @@ use serde::Serialize;
 use super::EnergyBalance;
 use crate::check::kind::{SectionHtml, SectionInput, as_type};
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, Key, KeyedPicture as Picture};
+use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::page::Fact;
 use crate::render::svg::{Anchor, Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
 use crate::render::template::fill;
-use lastmeter_record::Status;
-use lastmeter_record::{GridRow, GridTable, RecordError, RunReader, file, read_grid_table};
+use lastmeter_record::{GridRow, GridTable, RecordError, RunReader, Status, file, read_grid_table};
 use lastmeter_text::number;
 
 const TEMPLATE: &str = include_str!("section.html");
@@ -186,19 +185,12 @@ fn diagrams(
         }
         let figure = Figure {
             name: name.trim_end_matches(".svg").to_owned(),
-            svg: Some(svg.clone()),
+            svg: Some(svg),
             csv: Some(csv.finish()),
         };
-        pictures.push(Picture {
-            title: format!("{word}: {}", row.time),
-            svg,
-            caption: "nodes and lines coloured by that of their voltages which is farthest from \
-                      the rated one; point at one for its figures"
-                .to_owned(),
-            links: figure.links(),
-            keys: Vec::new(),
-        });
-        figures.push(figure);
+        let caption = "nodes and lines coloured by that of their voltages which is farthest from \
+                       the rated one; point at one for its figures";
+        pictures.push(Picture::of(figure, format!("{word}: {}", row.time), caption, figures));
     }
     Ok(pictures)
 }
@@ -394,10 +386,8 @@ fn keyed(
     keys: Vec<Key>,
     figures: &mut Vec<Figure>,
 ) -> Picture {
-    let figure = Figure { name: name.to_owned(), svg: Some(svg.clone()), csv: Some(csv) };
-    let links = figure.links();
-    figures.push(figure);
-    Picture { title: title.to_owned(), svg, caption: caption.to_owned(), links, keys }
+    let figure = Figure { name: name.to_owned(), svg: Some(svg), csv: Some(csv) };
+    Picture::of(figure, title, caption, figures).with_keys(keys)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use self::claim::Claim;
 use super::demand::Demand;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section};
 use super::rows::{self, Gather};
-use super::selection::Selection;
+use super::selection::{DEVICE, Selection};
 use super::share::{self, Words};
 use crate::latency::{Population, Validity};
 use crate::verdict::{Because, Reason, Verdict};
@@ -57,7 +57,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             rows::COVERAGE,
             rows::STALL,
             rows::WARM_UP,
-            rows::DEVICE,
+            DEVICE,
             rows::OBSERVER,
             rows::MESSAGES,
         ],

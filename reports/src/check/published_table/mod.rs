@@ -13,8 +13,7 @@ use crate::standard::{Deviation, Deviations};
 use crate::verdict::{At, Reason, Told, Verdict};
 use lastmeter_plans::standard::{Plan, Published};
 use lastmeter_record::{Observation, RunFacts};
-use lastmeter_text::number;
-use lastmeter_text::{append, plural};
+use lastmeter_text::{append, number, plural};
 
 use request::{Request, Rule, each_row_has_its_check};
 

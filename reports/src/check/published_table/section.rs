@@ -10,14 +10,13 @@ use super::transducer;
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::check::suite::section::surface::short;
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, Key, KeyedPicture as Picture};
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::Fact;
 use crate::render::svg::{Anchor, DATA, Drawing, INK};
 use crate::render::template::fill;
 use crate::standard::{Deviation, Deviations, Drawn};
 use lastmeter_plans::standard::{Plan, Published, Surface, TRANSDUCER_FILE};
-use lastmeter_text::number;
-use lastmeter_text::plural;
+use lastmeter_text::{number, plural};
 
 const TEMPLATE: &str = include_str!("section.html");
 
@@ -316,18 +315,11 @@ fn picture(
         unit if unit.is_empty() => String::new(),
         unit => format!(" in {unit}"),
     };
-    let picture = Picture {
-        title: surface.title.clone(),
-        svg: figure.svg.clone().unwrap_or_default(),
-        caption: format!(
-            "r.m.s. deviation{unit} of {}; the fuller the colour, the larger{empty}",
-            devices[0]
-        ),
-        links: figure.links(),
-        keys: Vec::<Key>::new(),
-    };
-    figures.push(figure);
-    Some(picture)
+    let caption = format!(
+        "r.m.s. deviation{unit} of {}; the fuller the colour, the larger{empty}",
+        devices[0]
+    );
+    Some(Picture::of(figure, &surface.title, caption, figures))
 }
 
 fn svg(title: &str, surface: &Surface, row: &Published, drawn: &Drawn) -> String {

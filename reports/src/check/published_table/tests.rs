@@ -10,8 +10,7 @@ use crate::check::CHECK_FIELDS;
 use crate::check::testing::{START, facts, id};
 use crate::standard::testing;
 use lastmeter_plans::standard::Connection;
-use lastmeter_record::RunState;
-use lastmeter_record::Status;
+use lastmeter_record::{RunState, Status};
 
 const NAME: &str = "paper-table-1-sinusoidal";
 

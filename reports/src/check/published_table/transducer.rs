@@ -1,6 +1,6 @@
 //! The transducer's own figures: inputs, outputs with their start, and the response.
 
-use crate::render::figure::{Figure, Key, KeyedPicture as Picture};
+use crate::render::figure::{Figure, Key, Picture};
 use crate::render::svg::{Anchor, DATA, Drawing, Frame, INJECTED, INK, LINE};
 use lastmeter_text::number;
 
@@ -82,17 +82,9 @@ pub(super) fn pictures(csv: &str, figures: &mut Vec<Figure>) -> Vec<Picture> {
         }
         let svg = svg(look, &lines);
         let figure = Figure { name: look.name.to_owned(), svg: Some(svg), csv: Some(table) };
-        made.push(Picture {
-            title: look.title.to_owned(),
-            svg: figure.svg.clone().unwrap_or_default(),
-            caption: look.caption.to_owned(),
-            links: figure.links(),
-            keys: vec![
-                Key { colour: 1, name: "voltage".to_owned() },
-                Key { colour: 4, name: "current, dashed".to_owned() },
-            ],
-        });
-        figures.push(figure);
+        let keys = [(1, "voltage"), (4, "current, dashed")];
+        let keys = keys.map(|(colour, name)| Key { colour, name: name.to_owned() });
+        made.push(Picture::of(figure, look.title, look.caption, figures).with_keys(keys));
     }
     made
 }

@@ -4,7 +4,7 @@ pub(super) mod section;
 
 use std::sync::Arc;
 
-use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Value, Values};
+use lastmeter_params::{Code, Diagnostics, Entry, Field, Kind, Pattern, Value, Values};
 
 use super::kind::{
     Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish, unfinished,
@@ -13,10 +13,8 @@ use crate::standard::{
     Assessment, Assessor, Item, MISSING, Missing, TestResult, UNCONFIRMED, named, with_uncertainty,
 };
 use crate::verdict::{At, Because, Reason, Told, Verdict};
-use lastmeter_params::Pattern;
 use lastmeter_plans::standard::{IN_THIS_PLAN, Plan, figure_told};
-use lastmeter_record::Status;
-use lastmeter_record::{Event, Observation, RunFacts};
+use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{append, plural};
 
 /// The registry's row.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lastmeter_link::clock::monotonic_ns;
-use lastmeter_record::{Event, Floor, RealTimeFacts, RunWriter};
+use lastmeter_record::{Event, Floor, RealTimeFacts, RunWriter, field};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
 
@@ -222,9 +222,9 @@ impl RealBench<'_> {
     }
 
     fn last_loss(&self) -> String {
-        let lost = |event: &&Event| event.text("what") == Some("lost");
+        let lost = |event: &&Event| event.text(field::WHAT) == Some("lost");
         let lost = self.recording.events.iter().rev().find(lost);
-        let reason = lost.and_then(|event| event.text("detail"));
+        let reason = lost.and_then(|event| event.text(field::DETAIL));
         reason.map(|reason| format!(" (last: {reason})")).unwrap_or_default()
     }
 

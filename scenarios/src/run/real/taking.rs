@@ -2,7 +2,7 @@
 
 use lastmeter_link::impair::LegName;
 use lastmeter_link::proxy::LinkRecord;
-use lastmeter_record::Event;
+use lastmeter_record::{Event, EventKind, field};
 
 use super::bench::RealBench;
 use super::observer::reading_of;
@@ -72,8 +72,9 @@ impl RealBench<'_> {
             Report::ObserverConnected { connection } => self.observers.connected(connection),
             Report::ObserverDisconnected { observer, reason } => {
                 let name = &self.scenario.observers[observer].name;
-                let event = Event::new(self.clocks.now(), format!("observer:{name}"), "lost");
-                self.recording.note(event.with("detail", reason));
+                let event =
+                    Event::new(self.clocks.now(), format!("observer:{name}"), EventKind::Lost);
+                self.recording.note(event.with(field::DETAIL, reason));
             }
             Report::Stored { page, at_ns } => self.stored(page, at_ns),
             Report::WrongAnswer { detail } => {

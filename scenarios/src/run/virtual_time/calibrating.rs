@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_plans::calibration::{Procedure, Stage};
-use lastmeter_record::{Event, kind};
+use lastmeter_record::{Event, EventKind, field};
 use lastmeter_wire::commands::{read_register, set_register};
 
 use super::bench::VirtualBench;
@@ -92,18 +92,18 @@ impl VirtualBench<'_> {
             (Procedure::Static, _) => "line",
             (Procedure::EnergyChip, stage) => stage.word(),
         };
-        let mut event = Event::new(self.now, "bench", kind::CALIBRATION)
-            .with("device", calibrator.plan.device.as_str())
-            .with("step", step)
-            .with("register", register.name)
-            .with("meaning", register.role.meaning())
-            .with("unit", register.unit.word())
-            .with("word_before", register.word(before))
-            .with("before", register.coefficient(before))
-            .with("wanted", wanted)
-            .with("word", value.map(|value| register.word(value)).unwrap_or_default())
-            .with("after", register.coefficient(after))
-            .with("response", response);
+        let mut event = Event::new(self.now, "bench", EventKind::Calibration)
+            .with(field::DEVICE, calibrator.plan.device.as_str())
+            .with(field::STEP, step)
+            .with(field::REGISTER, register.name)
+            .with(field::MEANING, register.role.meaning())
+            .with(field::UNIT, register.unit.word())
+            .with(field::WORD_BEFORE, register.word(before))
+            .with(field::BEFORE, register.coefficient(before))
+            .with(field::WANTED, wanted)
+            .with(field::WORD, value.map(|value| register.word(value)).unwrap_or_default())
+            .with(field::AFTER, register.coefficient(after))
+            .with(field::RESPONSE, response);
         for (name, value) in basis {
             event = event.with(&name, value);
         }

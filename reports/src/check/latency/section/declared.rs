@@ -12,8 +12,7 @@ use crate::check::selection::Selection;
 use crate::latency::{DEFAULT_STALL_NS, Span, transfer_time_classes};
 use crate::render::figure::{Csv, Figure};
 use crate::verdict::Verdict;
-use lastmeter_record::Point;
-use lastmeter_record::Status;
+use lastmeter_record::{Point, Status};
 use lastmeter_text::number;
 
 /// The most letters of a limit's name beside its line.

@@ -17,11 +17,14 @@ use crate::error::RenderError;
 use crate::latency::{
     Analysis, INFINITE, LegFigures, Population, Validity, analyse, requirement_tables, told,
 };
+use crate::render::figure::Picture;
 use crate::render::figure::{Csv, Figure};
 use crate::render::page::{Fact, grouped};
-use crate::render::pictures::{Picture, label, until};
+use crate::render::pictures::{label, until};
 use crate::render::template::fill;
-use lastmeter_record::{Event, LatencyRow, RecordError, RunFacts, RunReader, TimeMode, kind};
+use lastmeter_record::{
+    Event, EventKind, LatencyRow, RecordError, RunFacts, RunReader, TimeMode, field,
+};
 
 const TEMPLATE: &str = include_str!("../section.html");
 /// The most paths with pictures; the tables to download have all of them.
@@ -211,12 +214,12 @@ fn injections(facts: &RunFacts, events: &[(u64, Event)]) -> Vec<Injection> {
     let since = |time: SimTime| (time - facts.start).as_seconds_f64();
     let mut injections = Vec::new();
     for (place, (_, event)) in events.iter().enumerate() {
-        if ![kind::INJECT, kind::KILL, kind::INTERRUPTED].contains(&event.kind.as_str()) {
+        if ![EventKind::Inject, EventKind::Kill, EventKind::Interrupted].contains(&event.kind) {
             continue;
         }
         let until = until(&events[place..]);
         let from_s = since(event.time);
-        let text = match condensed(event.text("detail").unwrap_or_default()) {
+        let text = match condensed(event.text(field::DETAIL).unwrap_or_default()) {
             detail if detail.is_empty() => label(event),
             detail => format!("{}: {detail}", label(event)),
         };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::render::figure::{Csv, Figure, Key, KeyedPicture as Picture};
+use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::svg::{Axis, BAD, Drawing, Figures, Frame, INK, PARTS};
 use crate::standard::{Assessed, Item};
 use lastmeter_plans::standard::{Evaluate, LimitFigure};
@@ -110,18 +110,11 @@ fn picture(
             format!("PF {}", series.name)
         },
     });
-    let picture = Picture {
-        title,
-        svg: figure.svg.clone().unwrap_or_default(),
-        caption: format!(
-            "{}; limits dashed, bars are the bench's expanded uncertainty (k = 2)",
-            caption(&items)
-        ),
-        links: figure.links(),
-        keys: keys.collect(),
-    };
-    figures.push(figure);
-    picture
+    let caption = format!(
+        "{}; limits dashed, bars are the bench's expanded uncertainty (k = 2)",
+        caption(&items)
+    );
+    Picture::of(figure, title, caption, figures).with_keys(keys)
 }
 
 /// The place of a curve's colour among the words for parts of a whole; the first there is grey.

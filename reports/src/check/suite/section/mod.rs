@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
-use crate::render::figure::{Csv, Figure, KeyedPicture as Picture};
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::{Fact, with_prefix};
 use crate::render::template::fill;
 use crate::standard::{Assessed, ClassLine, Item, TestResult, with_uncertainty};

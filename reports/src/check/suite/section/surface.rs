@@ -2,7 +2,7 @@
 //! of the limit that is used.
 
 use super::curves::caption;
-use crate::render::figure::{Csv, Figure, Key, KeyedPicture as Picture};
+use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::svg::{Anchor, BAD, DATA, Drawing, INJECTED, INK};
 use crate::standard::{Assessed, Item};
 use lastmeter_plans::standard::{Coordinates, Evaluate, Suite};
@@ -94,17 +94,10 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
         let name = format!("surface-{}", test.name);
         let figure = Figure { name, svg: Some(svg), csv: Some(csv.finish()) };
         let items: Vec<&Item> = result.items.iter().collect();
-        made.push(Picture {
-            title,
-            svg: figure.svg.clone().unwrap_or_default(),
-            caption: format!("{}; the fuller the colour, the more of the limit", caption(&items)),
-            links: figure.links(),
-            keys: vec![
-                Key { colour: 1, name: "positive".to_owned() },
-                Key { colour: 4, name: "negative".to_owned() },
-            ],
-        });
-        figures.push(figure);
+        let caption = format!("{}; the fuller the colour, the more of the limit", caption(&items));
+        let keys = [(1, "positive"), (4, "negative")];
+        let keys = keys.map(|(colour, name)| Key { colour, name: name.to_owned() });
+        made.push(Picture::of(figure, title, caption, figures).with_keys(keys));
     }
     made
 }
