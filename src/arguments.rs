@@ -580,7 +580,8 @@ mod tests {
             assert!(same.len() >= 2, "{name}");
             for option in same {
                 let found = option.get_possible_values();
-                let found: Vec<&str> = found.iter().map(|value| value.get_name()).collect();
+                let found: Vec<&str> =
+                    found.iter().map(clap::builder::PossibleValue::get_name).collect();
                 assert_eq!(found, values, "{name}");
             }
         }

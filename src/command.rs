@@ -12,7 +12,7 @@ use lastmeter_scenarios::grid::{self, Colouring, GridOptions};
 use lastmeter_scenarios::inspect;
 use lastmeter_scenarios::language::{LoadOptions, TimeMode};
 use lastmeter_scenarios::measure::{self, MeasureOptions};
-use lastmeter_scenarios::output::write_out;
+use lastmeter_scenarios::output::{self, write_out};
 use lastmeter_scenarios::run::ConsoleOptions;
 use lastmeter_scenarios::serve::{self, ServeOptions};
 use lastmeter_scenarios::suite::{self, SuiteOptions};
@@ -141,11 +141,7 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         nominal_hz: arguments.nominal.and_then(|text| text.parse().ok()),
         declared_voltage_v: arguments.declared_voltage,
         lamp_v: arguments.lamp.and_then(|text| text.parse().ok()),
-        format: match arguments.format {
-            MeasureFormat::Table => measure::Format::Table,
-            MeasureFormat::Json => measure::Format::Json,
-            MeasureFormat::Csv => measure::Format::Csv,
-        },
+        format: printed(arguments.format),
         spectrum: arguments.spectrum,
         waveform: arguments.waveform,
         per_cycle: arguments.per_cycle,
@@ -160,11 +156,7 @@ fn grid(arguments: GridArguments) -> ExitCode {
         by_phase: arguments.asym,
         tolerance_pu: arguments.tolerance,
         fixed_taps: arguments.fixed_taps,
-        format: match arguments.format {
-            MeasureFormat::Table => grid::Format::Table,
-            MeasureFormat::Json => grid::Format::Json,
-            MeasureFormat::Csv => grid::Format::Csv,
-        },
+        format: printed(arguments.format),
         svg: arguments.svg,
         colouring: match arguments.color_by {
             GridColor::Voltage => Colouring::Voltage,
@@ -188,6 +180,14 @@ fn grid(arguments: GridArguments) -> ExitCode {
             ),
         }),
     })
+}
+
+fn printed(format: MeasureFormat) -> output::Format {
+    match format {
+        MeasureFormat::Table => output::Format::Table,
+        MeasureFormat::Json => output::Format::Json,
+        MeasureFormat::Csv => output::Format::Csv,
+    }
 }
 
 fn mode(time: Time) -> TimeMode {

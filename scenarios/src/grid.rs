@@ -16,7 +16,7 @@ use lastmeter_grid::flow::{self, Flow, Options, Phases};
 use lastmeter_grid::format::pgm;
 use lastmeter_reports::ExitCode;
 
-use crate::output::{tell, write_out};
+use crate::output::{Format, tell, write_out};
 
 mod explain;
 mod faults;
@@ -31,17 +31,6 @@ pub use faults::ShortCircuits;
 pub use lastmeter_grid::short_circuit::Scaling;
 pub(crate) use read::understood;
 pub use read::{Origin, Read, read};
-
-/// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// One document, in the output format of power-grid-model.
-    Json,
-    /// One row per node or element and wire.
-    Csv,
-}
 
 /// What `lastmeter grid` was asked for.
 #[derive(Clone, Debug)]

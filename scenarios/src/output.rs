@@ -5,6 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lastmeter_reports::ExitCode;
 
+/// What figures are printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One document.
+    Json,
+    /// One row per window and phase, or per element and wire.
+    Csv,
+}
+
 /// A line to standard error; that nobody reads it is no reason to stop.
 pub fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
