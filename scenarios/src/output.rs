@@ -3,16 +3,18 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use clap::ValueEnum;
 use lastmeter_reports::ExitCode;
 
-/// What figures are printed as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What to print measured quantities as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// A table for people
+    #[value(alias = "human")]
     Table,
-    /// One document.
+    /// One JSON document
     Json,
-    /// One row per window and phase, or per element and wire.
+    /// One row per window and phase, or per element and wire
     Csv,
 }
 
