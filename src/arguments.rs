@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lastmeter_scenarios::certificates::CertificatesOptions;
 use lastmeter_scenarios::measure::SimTime;
+use lastmeter_scenarios::output;
+use lastmeter_scenarios::serve::ServeOptions;
 
 /// Simulation and test bench for smart metering.
 #[derive(Debug, Parser)]
@@ -61,18 +64,6 @@ pub(crate) enum Time {
     Real,
 }
 
-/// What to print measured quantities as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MeasureFormat {
-    /// A table for people
-    #[value(alias = "human")]
-    Table,
-    /// One JSON document
-    Json,
-    /// One row per window and phase, or per element and wire
-    Csv,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run scenario files or folders
@@ -126,9 +117,9 @@ pub(crate) enum Command {
     /// Print the JSON Schema of the scenario language
     Schema,
     /// Run the metering platform alone
-    Serve(ServeArguments),
+    Serve(ServeOptions),
     /// Make certificates for the platform and its devices
-    Certificates(CertificatesArguments),
+    Certificates(CertificatesOptions),
     /// Measure a COMTRADE or CSV recording
     Measure(MeasureArguments),
     /// Solve the power flow of a network
@@ -228,102 +219,6 @@ pub(crate) struct RunArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  lastmeter serve --data platform-data --token SECRET --device-token ANOTHER
-  lastmeter serve --config platform.toml --clock driven
-  lastmeter serve --data platform-data --token SECRET --limit mqtt_connections=2000
-  lastmeter serve --data platform-data --token SECRET --mqtts 0.0.0.0:8883 \\
-    --certificate tls/server.pem --key tls/server.key --client-authority tls/authority.pem
-
-Limits (--limit NAME=N, or the table `limits` in --config) and their defaults:
-  connections               100000    at a time on all ports; fewer if open files are fewer
-  mqtt_connections          100000    at a time without TLS
-  mqtt_connecting           1024      of these, without CONNECT yet
-  mqtt_first_byte_s         5         time for the first byte
-  mqtt_connect_s            10        time for the whole CONNECT
-  mqtt_connect_bytes        16384     largest CONNECT
-  tls_connections           20000     at a time over TLS
-  tls_handshakes            256       of these, without CONNECT yet
-  tls_handshake_s           10        time for the handshake, and again for CONNECT
-  rest_connections          256       at a time to REST
-  rest_peer_connections     128       of these, from one address
-  rest_header_s             10        time for a request's head, its body, 64 KiB of the answer
-  rest_body_bytes           1048576   largest request
-  packet_bytes              262144    largest MQTT packet
-  subscriber_messages       10000     waiting for one subscriber, which is disconnected beyond it
-  subscriber_bytes          16777216  the same in bytes
-  subscribers_bytes         67108864  waiting for all; beyond it the one that most waits for goes
-  wrong_secrets             10        of one address, answered at once
-  wrong_secrets_per_minute  60        answered beyond these
-  wrong_secret_wait_s       5         longest wait for such an answer
-  in_flight_bytes           4194304   between arrival and commit
-  queue_messages            1024      waiting for the journal, and again for the store
-  accept_wait_s             30        how long a message may wait for its turn
-  batch_messages            1000      in one transaction
-  batch_wait_ms             5         how long the store waits for a batch to fill
-  segment_bytes             8388608   of the journal
-  devices                   100000    that may register by sending
-  query_s                   10        time for a query to REST, its waits included
-  refused_content_bytes     268435456 content of refused readings that is kept
-  command_expiry_s          3600      after which a command is expired
-  shutdown_s                10        for stopping")]
-pub(crate) struct ServeArguments {
-    /// Configuration as TOML; the options below override it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Folder of the platform's data
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// Address of the MQTT broker; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) mqtt: Option<String>,
-    /// Address of MQTT over TLS; port 0 takes a free one [default: 127.0.0.1:8883, with a
-    /// certificate]
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) mqtts: Option<String>,
-    /// The server's certificate, PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) certificate: Option<PathBuf>,
-    /// The server's private key, PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    /// Whose device certificates are taken, PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) client_authority: Option<PathBuf>,
-    /// Refuse devices without a certificate
-    #[arg(long)]
-    pub(crate) require_client_certificate: bool,
-    /// No MQTT without TLS
-    #[arg(long)]
-    pub(crate) no_plain: bool,
-    /// Address of REST; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) rest: Option<String>,
-    /// The platform's clock: the machine's, or driven by an administrator's calls
-    #[arg(long, value_parser = ["wall", "driven"])]
-    pub(crate) clock: Option<String>,
-    /// Bearer token of REST; password of the devices as well, unless they have their own
-    #[arg(long, env = "LASTMETER_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
-    /// Password of the devices, which opens nothing of REST; the token then opens nothing of MQTT
-    #[arg(long, env = "LASTMETER_DEVICE_TOKEN", hide_env_values = true)]
-    pub(crate) device_token: Option<String>,
-    /// A bound, by its name below; may be repeated
-    #[arg(long = "limit", value_name = "NAME=N")]
-    pub(crate) limits: Vec<String>,
-    /// Accept the identifiers of Table 2 only, without the `x.*` namespace
-    #[arg(long)]
-    pub(crate) strict_table2: bool,
-    /// End when standard input closes
-    #[arg(long)]
-    pub(crate) until_stdin_closes: bool,
-    /// Ask for real-time priority (`SCHED_FIFO`), so that a busy machine does not slow it down, and
-    /// say in the first line what was got
-    #[arg(long)]
-    pub(crate) real_time_priority: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
   lastmeter doctor
   lastmeter doctor --quick --format json
   lastmeter doctor --out /srv/results
@@ -386,8 +281,8 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_parser = ["230", "120"])]
     pub(crate) lamp: Option<String>,
     /// A table for people, one JSON document, or CSV rows
-    #[arg(long, value_enum, default_value_t = MeasureFormat::Table)]
-    pub(crate) format: MeasureFormat,
+    #[arg(long, value_enum, default_value_t = output::Format::Table)]
+    pub(crate) format: output::Format,
     /// Write the recording's spectrum table, which a `spectrum` source plays back
     #[arg(long, value_name = "FILE")]
     pub(crate) spectrum: Option<PathBuf>,
@@ -438,8 +333,8 @@ pub(crate) struct GridArguments {
     #[arg(long)]
     pub(crate) fixed_taps: bool,
     /// A table for people, one JSON document, or CSV rows
-    #[arg(long, value_enum, default_value_t = MeasureFormat::Table)]
-    pub(crate) format: MeasureFormat,
+    #[arg(long, value_enum, default_value_t = output::Format::Table)]
+    pub(crate) format: output::Format,
     /// Write the one-line diagram, of the power flow or of one short circuit
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
@@ -513,27 +408,6 @@ fn tolerance(text: &str) -> Result<f64, String> {
     }
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  lastmeter certificates tls --server localhost,127.0.0.1 --device home-1 --device home-2
-  lastmeter certificates tls --device home-1 --expired")]
-pub(crate) struct CertificatesArguments {
-    /// Folder of the files; an authority that is there is used, else one is made
-    pub(crate) folder: PathBuf,
-    /// Make the platform's certificate, for these names and addresses
-    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
-    pub(crate) server: Vec<String>,
-    /// Make the certificate of the device with this hardware id
-    #[arg(long, value_name = "ID")]
-    pub(crate) device: Vec<String>,
-    /// How long the certificates are valid
-    #[arg(long, value_name = "DAYS", default_value_t = 397)]
-    pub(crate) days: u32,
-    /// Make certificates whose time is over, to see them refused
-    #[arg(long, conflicts_with = "days")]
-    pub(crate) expired: bool,
-}
-
 /// A number whose unit is fixed.
 fn bare_number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| "expected a number without its unit, as in 230".to_owned())
@@ -563,7 +437,7 @@ mod tests {
             assert_eq!((grid.timings, grid.color_by), (true, GridColor::Loading), "{line}");
         }
         let Command::Measure(measure) = read("measure a.csv --format human") else { panic!() };
-        assert_eq!(measure.format, MeasureFormat::Table);
+        assert_eq!(measure.format, output::Format::Table);
     }
 
     #[test]
@@ -580,7 +454,8 @@ mod tests {
             assert!(same.len() >= 2, "{name}");
             for option in same {
                 let found = option.get_possible_values();
-                let found: Vec<&str> = found.iter().map(|value| value.get_name()).collect();
+                let found: Vec<&str> =
+                    found.iter().map(clap::builder::PossibleValue::get_name).collect();
                 assert_eq!(found, values, "{name}");
             }
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 use lastmeter_reports::ExitCode;
 use lastmeter_scenarios::accuracy::{self, AccuracyOptions};
-use lastmeter_scenarios::certificates::{self, CertificatesOptions};
+use lastmeter_scenarios::certificates;
 use lastmeter_scenarios::doctor::{self, DoctorOptions};
 use lastmeter_scenarios::grid::{self, Colouring, GridOptions};
 use lastmeter_scenarios::inspect;
@@ -14,13 +14,12 @@ use lastmeter_scenarios::language::{LoadOptions, TimeMode};
 use lastmeter_scenarios::measure::{self, MeasureOptions};
 use lastmeter_scenarios::output::write_out;
 use lastmeter_scenarios::run::ConsoleOptions;
-use lastmeter_scenarios::serve::{self, ServeOptions};
+use lastmeter_scenarios::serve;
 use lastmeter_scenarios::suite::{self, SuiteOptions};
 
 use crate::arguments::{
-    AccuracyArguments, Arguments, CertificatesArguments, Color, Command, DoctorArguments, Format,
-    GridArguments, GridColor, GridSources, MeasureArguments, MeasureFormat, RunArguments,
-    ServeArguments, Time,
+    AccuracyArguments, Arguments, Color, Command, DoctorArguments, Format, GridArguments,
+    GridColor, GridSources, MeasureArguments, RunArguments, Time,
 };
 
 /// Carries out one command.
@@ -38,8 +37,8 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Explain { name } => inspect::explain(&name),
         Command::Report { run, format } => inspect::report(&run, json(format)),
         Command::Schema => inspect::schema(),
-        Command::Serve(arguments) => serve(arguments),
-        Command::Certificates(arguments) => certificates(arguments),
+        Command::Serve(options) => serve::serve(&options),
+        Command::Certificates(options) => certificates::certificates(&options),
         Command::Measure(arguments) => measure(arguments),
         Command::Grid(arguments) => grid(arguments),
         Command::Doctor(arguments) => doctor(arguments, color),
@@ -98,38 +97,6 @@ fn run(arguments: RunArguments, color: Color) -> ExitCode {
     })
 }
 
-fn serve(arguments: ServeArguments) -> ExitCode {
-    serve::serve(&ServeOptions {
-        config: arguments.config,
-        data: arguments.data,
-        mqtt: arguments.mqtt,
-        mqtts: arguments.mqtts,
-        certificate: arguments.certificate,
-        key: arguments.key,
-        client_authority: arguments.client_authority,
-        require_client_certificate: arguments.require_client_certificate,
-        no_plain: arguments.no_plain,
-        rest: arguments.rest,
-        clock: arguments.clock,
-        token: arguments.token,
-        device_token: arguments.device_token,
-        limits: arguments.limits,
-        strict_table2: arguments.strict_table2,
-        until_stdin_closes: arguments.until_stdin_closes,
-        real_time_priority: arguments.real_time_priority,
-    })
-}
-
-fn certificates(arguments: CertificatesArguments) -> ExitCode {
-    certificates::certificates(&CertificatesOptions {
-        folder: arguments.folder,
-        server: arguments.server,
-        devices: arguments.device,
-        days: arguments.days,
-        expired: arguments.expired,
-    })
-}
-
 fn measure(arguments: MeasureArguments) -> ExitCode {
     measure::measure(&MeasureOptions {
         file: arguments.file,
@@ -141,11 +108,7 @@ fn measure(arguments: MeasureArguments) -> ExitCode {
         nominal_hz: arguments.nominal.and_then(|text| text.parse().ok()),
         declared_voltage_v: arguments.declared_voltage,
         lamp_v: arguments.lamp.and_then(|text| text.parse().ok()),
-        format: match arguments.format {
-            MeasureFormat::Table => measure::Format::Table,
-            MeasureFormat::Json => measure::Format::Json,
-            MeasureFormat::Csv => measure::Format::Csv,
-        },
+        format: arguments.format,
         spectrum: arguments.spectrum,
         waveform: arguments.waveform,
         per_cycle: arguments.per_cycle,
@@ -160,11 +123,7 @@ fn grid(arguments: GridArguments) -> ExitCode {
         by_phase: arguments.asym,
         tolerance_pu: arguments.tolerance,
         fixed_taps: arguments.fixed_taps,
-        format: match arguments.format {
-            MeasureFormat::Table => grid::Format::Table,
-            MeasureFormat::Json => grid::Format::Json,
-            MeasureFormat::Csv => grid::Format::Csv,
-        },
+        format: arguments.format,
         svg: arguments.svg,
         colouring: match arguments.color_by {
             GridColor::Voltage => Colouring::Voltage,

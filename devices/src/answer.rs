@@ -105,7 +105,8 @@ fn misfit(kind: &CommandKind, error: ArgumentError) -> CommandFault {
     match error {
         ArgumentError::Unknown(other) => {
             let known: Vec<&str> = kind.parameters.iter().map(|known| known.name).collect();
-            let what = format!("`{name}` has no parameter `{other}`; it has {}", known.join(", "));
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let what = format!("`{name}` has no parameter `{other}`; it has {known}");
             CommandFault::impossible(Some(&other), what)
         }
         ArgumentError::Missing(missing) => {

@@ -26,7 +26,7 @@ use crate::output::{tell, tell_out};
 use crate::run::{
     Console, ConsoleOptions, RunOptions, chain, default_out, monotonic, run_scenario,
 };
-use crate::stop::stop_signal;
+use crate::stop::{block_on, stop_signal};
 
 /// Runs a suite on a meter; says how it ended.
 pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
@@ -49,18 +49,7 @@ pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
             return ExitCode::BadInput;
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("bench")
-        .enable_all()
-        .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(run(&scenario, &ratings, options)),
-        Err(error) => {
-            tell(&format!("error: the runtime did not start: {error}"));
-            ExitCode::Broken
-        }
-    }
+    block_on(run(&scenario, &ratings, options))
 }
 
 async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) -> ExitCode {

@@ -12,24 +12,32 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use lastmeter_link::tls::{Authority, Identity, TlsError, Validity};
 use lastmeter_reports::ExitCode;
 
 use crate::output::{tell, tell_out};
 use crate::run::chain;
 
-/// What `lastmeter certificates` was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What `lastmeter certificates` is asked with.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  lastmeter certificates tls --server localhost,127.0.0.1 --device home-1 --device home-2
+  lastmeter certificates tls --device home-1 --expired")]
 pub struct CertificatesOptions {
-    /// Where the files go.
+    /// Folder of the files; an authority that is there is used, else one is made
     pub folder: PathBuf,
-    /// Names and addresses of the platform; without any, it gets no certificate.
+    /// Make the platform's certificate, for these names and addresses
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     pub server: Vec<String>,
-    /// Hardware ids of devices.
+    /// Make the certificate of the device with this hardware id
+    #[arg(long = "device", value_name = "ID")]
     pub devices: Vec<String>,
-    /// How long the certificates are valid, days.
+    /// How long the certificates are valid
+    #[arg(long, value_name = "DAYS", default_value_t = 397)]
     pub days: u32,
-    /// Make certificates whose time is over, to see them refused.
+    /// Make certificates whose time is over, to see them refused
+    #[arg(long, conflicts_with = "days")]
     pub expired: bool,
 }
 

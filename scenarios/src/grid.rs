@@ -16,7 +16,7 @@ use lastmeter_grid::flow::{self, Flow, Options, Phases};
 use lastmeter_grid::format::pgm;
 use lastmeter_reports::ExitCode;
 
-use crate::output::{tell, write_out};
+use crate::output::{Format, tell, write_out};
 
 mod explain;
 mod faults;
@@ -30,17 +30,6 @@ pub(crate) use explain::explain;
 pub use faults::ShortCircuits;
 pub use lastmeter_grid::short_circuit::Scaling;
 pub use read::{Origin, Read, read};
-
-/// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// One document, in the output format of power-grid-model.
-    Json,
-    /// One row per node or element and wire.
-    Csv,
-}
 
 /// What `lastmeter grid` was asked for.
 #[derive(Clone, Debug)]

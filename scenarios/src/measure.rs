@@ -25,7 +25,7 @@ mod table;
 mod windows;
 
 use beside::Beside;
-pub use options::{Format, MeasureOptions};
+pub use options::MeasureOptions;
 use signals::Signals;
 use windows::Windows;
 
@@ -205,6 +205,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::output::Format;
 
     /// Window starts in s of two seconds at 50 Hz and 2 kS/s in a file, its stamps as given.
     fn starts(stamp: impl Fn(u32) -> String, start: Option<&str>) -> Vec<f64> {

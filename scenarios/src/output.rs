@@ -3,7 +3,20 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use clap::ValueEnum;
 use lastmeter_reports::ExitCode;
+
+/// What to print measured quantities as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people
+    #[value(alias = "human")]
+    Table,
+    /// One JSON document
+    Json,
+    /// One row per window and phase, or per element and wire
+    Csv,
+}
 
 /// A line to standard error; that nobody reads it is no reason to stop.
 pub fn tell(text: &str) {

@@ -1,6 +1,8 @@
 //! The platform alone: settings from a file and the command line, a line when it is ready, and an
 //! orderly end at a signal.
 
+mod options;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,47 +12,10 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+pub use options::ServeOptions;
+
 use crate::output::{tell, tell_out};
 use crate::run::{Policy, chain, own_policy};
-
-/// What `lastmeter serve` was asked for; what is left out comes from the file or the defaults.
-#[derive(Clone, Debug, Default)]
-pub struct ServeOptions {
-    /// Settings as TOML.
-    pub config: Option<PathBuf>,
-    /// Folder of the platform's data.
-    pub data: Option<PathBuf>,
-    /// Where MQTT without TLS listens.
-    pub mqtt: Option<String>,
-    /// Where MQTT over TLS listens.
-    pub mqtts: Option<String>,
-    /// The server's certificate.
-    pub certificate: Option<PathBuf>,
-    /// The server's private key.
-    pub key: Option<PathBuf>,
-    /// Whose device certificates are taken.
-    pub client_authority: Option<PathBuf>,
-    /// Refuse devices without a certificate.
-    pub require_client_certificate: bool,
-    /// No MQTT without TLS.
-    pub no_plain: bool,
-    /// Where REST listens.
-    pub rest: Option<String>,
-    /// `wall` or `driven`.
-    pub clock: Option<String>,
-    /// The administrators' secret.
-    pub token: Option<String>,
-    /// The meters' secret.
-    pub device_token: Option<String>,
-    /// Bounds, each `NAME=N`.
-    pub limits: Vec<String>,
-    /// Accept the identifiers of Table 2 only.
-    pub strict_table2: bool,
-    /// End when standard input closes.
-    pub until_stdin_closes: bool,
-    /// Ask for real-time priority, and say in the first line what was got.
-    pub real_time_priority: bool,
-}
 
 /// Logs go to standard error: the platform's own from `info` on, its libraries' from `warn` on.
 fn log_to_stderr() {

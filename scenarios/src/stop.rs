@@ -12,6 +12,22 @@ use tokio::sync::watch;
 use crate::output::tell;
 use crate::run::Stop;
 
+/// Carries runs out on the bench's own threads; says how they ended.
+pub(crate) fn block_on(runs: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("bench")
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(runs),
+        Err(error) => {
+            tell(&format!("error: the runtime did not start: {error}"));
+            ExitCode::Broken
+        }
+    }
+}
+
 /// Listens from now on; holds the first signal that came.
 pub(crate) fn stop_signal() -> Stop {
     let (sender, receiver) = watch::channel(None);

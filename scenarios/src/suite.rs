@@ -21,7 +21,7 @@ use crate::output::{complain, tell};
 use crate::run::{
     Console, RunOptions, Stop, chain, default_out, host_name, monotonic, run_scenario, wall_now,
 };
-use crate::stop::stop_signal;
+use crate::stop::{block_on, stop_signal};
 pub use options::SuiteOptions;
 use plan::{Broken, Item, Plan};
 pub(crate) use plan::{passed_over, tell_passed_over};
@@ -44,18 +44,7 @@ pub fn run(options: &SuiteOptions) -> ExitCode {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("bench")
-        .enable_all()
-        .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(run_all(plan, options, Times { timeout, wait_quiet })),
-        Err(error) => {
-            tell(&format!("error: the runtime did not start: {error}"));
-            ExitCode::Broken
-        }
-    }
+    block_on(run_all(plan, options, Times { timeout, wait_quiet }))
 }
 
 /// The times that were asked for.

@@ -11,9 +11,10 @@ use lastmeter_grid::short_circuit::{
 use lastmeter_grid::{Complex64, network::Wire};
 use lastmeter_params::nearest;
 
+use super::GridOptions;
 use super::read::{Origin, Read};
 use super::show::heads;
-use super::{Format, GridOptions};
+use crate::output::Format;
 
 /// Which short circuits are wanted.
 #[derive(Clone, Debug)]

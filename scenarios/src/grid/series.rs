@@ -10,7 +10,8 @@ use lastmeter_grid::{Complex64, Network};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Format, GridOptions, Read, Stop};
+use super::{GridOptions, Read, Stop};
+use crate::output::Format;
 
 mod columns;
 #[cfg(test)]

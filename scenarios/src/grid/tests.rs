@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use lastmeter_grid::Complex64;
 use lastmeter_grid::diagram::Colouring;
 
-use super::{Format, GridOptions, Scaling, ShortCircuits, Stop};
+use super::{GridOptions, Scaling, ShortCircuits, Stop};
+use crate::output::Format;
 
 /// A home of 2 kW at the end of 0.1 ohm, behind a stiff source.
 const FEEDER: &str = "new circuit.small basekv=0.4 mvasc3=1000 mvasc1=1000\n\

@@ -4,16 +4,7 @@ use std::path::PathBuf;
 
 use lastmeter_units::SimTime;
 
-/// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// One document.
-    Json,
-    /// One row per window and phase.
-    Csv,
-}
+use crate::output::Format;
 
 /// What `lastmeter measure` was asked for.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use std::io::{self, Seek, Write};
 use lastmeter_metrology::{Analysis, WindowAnalysis};
 use tempfile::SpooledTempFile;
 
-use super::options::Format;
 use super::table::{COLUMNS, as_table};
+use crate::output::Format;
 
 /// Bytes of windows kept in memory.
 const IN_MEMORY: usize = 1 << 23;

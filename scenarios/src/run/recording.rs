@@ -79,14 +79,11 @@ impl Recording {
         written
     }
 
-    /// How many checks stand at each status, were the run to end here.
-    pub(crate) fn verdicts(&self) -> Counts {
-        self.live.now(self.writer.facts())
-    }
-
-    /// The same, as it was not long ago.
-    pub(crate) fn verdicts_so_far(&mut self, at_most_every: Duration) -> Counts {
-        self.live.now_and_then(self.writer.facts(), at_most_every)
+    /// How many checks stand at each status, were the run to end here; as it was not long ago
+    /// unless this is its end.
+    pub(crate) fn verdicts_so_far(&mut self, at_most_every: Duration, is_end: bool) -> Counts {
+        let facts = self.writer.facts();
+        if is_end { self.live.now(facts) } else { self.live.now_and_then(facts, at_most_every) }
     }
 
     /// The writer, to finish the record.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::alarm::Alarm;
 use super::error::{BenchError, chain};
 use super::ledger::Stored;
-use super::platform_under_test::Profile;
+use super::run_platform::Profile;
 
 /// Readings or refusals asked for at once.
 const PAGE: u32 = 1000;

@@ -14,8 +14,8 @@ use super::host::{self, stamp, wall_now};
 use super::live::Live;
 use super::moving::{RunOptions, Stop, carry_out, ending};
 use super::network;
-use super::platform_under_test::StartOptions;
 use super::real::{self, RealBench};
+use super::run_platform::StartOptions;
 use super::virtual_time::{self, VirtualBench};
 use crate::language::{PlatformUse, Scenario};
 

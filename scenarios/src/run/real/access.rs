@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 
 use super::links::Links;
 use crate::run::error::BenchError;
-use crate::run::platform_under_test::UnderTest;
 use crate::run::rest::Rest;
+use crate::run::run_platform::UnderTest;
 
 /// How the platform is reached.
 pub(super) struct PlatformAccess {

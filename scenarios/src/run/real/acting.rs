@@ -43,18 +43,11 @@ impl RealBench<'_> {
             }
             Action::KillPlatform => self.kill().await?,
             Action::Impair { link, change, devices, .. } => {
-                let owners = owners(*link, devices);
-                match begins {
-                    true => links.impair(*link, change, owners.as_deref()),
-                    false => links.restore(*link, owners.as_deref()),
-                }
+                let change = begins.then_some(change.as_ref());
+                links.impair(*link, change, owners(*link, devices).as_deref());
             }
             Action::Disconnect { link, how, devices, .. } => {
-                let owners = owners(*link, devices);
-                match begins {
-                    true => links.break_link(*link, *how, owners.as_deref()),
-                    false => links.mend(*link, owners.as_deref()),
-                }
+                links.disconnect(*link, begins.then_some(*how), owners(*link, devices).as_deref());
             }
         }
         Ok(())
@@ -70,7 +63,7 @@ impl RealBench<'_> {
 
     fn command(&mut self, order: CommandOrder<'_>, intended_ns: i64) -> Result<(), BenchError> {
         let name = self.scenario.devices[order.device].name.clone();
-        let at_device = (name.as_str(), self.senders.delivered_to(order.device));
+        let at_device = (name.as_str(), self.senders.states[order.device].delivered);
         let given = Given { intended_ns, given_ns: monotonic_ns() };
         let (id, event) = self.commands.give(self.clocks.now(), order, at_device, given);
         self.recording.note(event);
@@ -86,17 +79,22 @@ impl RealBench<'_> {
         Ok(())
     }
 
-    pub(super) fn command_ended(&mut self, id: u64, state: Result<Invocation, String>, at_ns: i64) {
+    pub(super) fn command_ended(
+        &mut self,
+        id: u64,
+        state: &Result<Invocation, String>,
+        at_ns: i64,
+    ) {
         let Some(open) = self.commands.get_mut(id) else { return };
         let device = open.device;
         let at = self.clocks.timeline.event_time(at_ns, SimDuration::ZERO);
         let invocation = state.as_ref().map_or("", |state| state.id.as_str());
         let obeyed = self.senders.take_obeyed(device, invocation);
-        let answer = match &state {
+        let answer = match state {
             Ok(state) => (state.state(), state.response.clone().unwrap_or_default()),
             Err(error) => ("Failed", error.clone()),
         };
-        let delivered = self.senders.delivered_to(device);
+        let delivered = self.senders.states[device].delivered;
         let Some(ended) = self.commands.end(id, at, answer, delivered) else { return };
         if let (true, Some(obeyed)) = (ended.is_acknowledged, &obeyed) {
             self.ledger.follow(&ended.command, obeyed.at);

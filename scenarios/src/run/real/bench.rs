@@ -127,7 +127,7 @@ impl<'a> Bench for RealBench<'a> {
         }
         for id in self.commands.open() {
             let gone = Err("no answer before the end".to_owned());
-            self.command_ended(id, gone, monotonic_ns());
+            self.command_ended(id, &gone, monotonic_ns());
         }
         self.recorder.take_all(&mut self.recording.latency);
         self.recording.write(&self.ledger, &rows)
@@ -283,7 +283,7 @@ impl RealBench<'_> {
                 self.update(now_ns).await?;
                 if console.shows_progress() {
                     let schedule = &self.scenario.schedule;
-                    let verdicts = self.recording.verdicts_so_far(VERDICTS_EVERY);
+                    let verdicts = self.recording.verdicts_so_far(VERDICTS_EVERY, false);
                     let simulated = self.clocks.now() - schedule.start;
                     let wall = run.started.elapsed();
                     let progress = self.ledger.progress(simulated, wall, verdicts);
@@ -315,7 +315,7 @@ impl RealBench<'_> {
         let mut settled = Vec::new();
         let mut oldest = self.clocks.now();
         for index in 0..self.ledger.accounts.len() {
-            let lag = self.senders.lag(index);
+            let lag = self.senders.states[index].lag;
             let until = self.clocks.timeline.event_time(now_ns, lag) - SETTLE_AFTER;
             // What its device has got rid of may still be on its way into the store.
             self.senders.forget(index, now_ns);

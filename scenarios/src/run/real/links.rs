@@ -67,32 +67,37 @@ impl Links {
         proxy.lane(owner).await.map_err(BenchError::file(what, self.names[link].as_str()))
     }
 
-    pub(crate) fn impair(&self, link: usize, change: &Impairment, owners: Option<&[String]>) {
+    /// Puts something on top of a link, or takes it away again.
+    pub(crate) fn impair(
+        &self,
+        link: usize,
+        change: Option<&Impairment>,
+        owners: Option<&[String]>,
+    ) {
         let proxy = &self.proxies[link];
-        match owners {
-            None => proxy.impair(change),
-            Some(owners) => owners.iter().for_each(|owner| {
+        match (change, owners) {
+            (Some(change), None) => proxy.impair(change),
+            (None, None) => proxy.restore(),
+            (Some(change), Some(owners)) => owners.iter().for_each(|owner| {
                 proxy.impair_lane(owner, change);
             }),
-        }
-    }
-
-    pub(crate) fn restore(&self, link: usize, owners: Option<&[String]>) {
-        let proxy = &self.proxies[link];
-        match owners {
-            None => proxy.restore(),
-            Some(owners) => owners.iter().for_each(|owner| {
+            (None, Some(owners)) => owners.iter().for_each(|owner| {
                 proxy.restore_lane(owner);
             }),
         }
     }
 
-    pub(crate) fn break_link(&self, link: usize, how: Breakage, owners: Option<&[String]>) {
+    /// Breaks a link, or mends it again.
+    pub(crate) fn disconnect(&self, link: usize, how: Option<Breakage>, owners: Option<&[String]>) {
         let proxy = &self.proxies[link];
-        match owners {
-            None => proxy.break_link(how),
-            Some(owners) => owners.iter().for_each(|owner| {
+        match (how, owners) {
+            (Some(how), None) => proxy.break_link(how),
+            (None, None) => proxy.mend(),
+            (Some(how), Some(owners)) => owners.iter().for_each(|owner| {
                 proxy.break_lane(owner, how);
+            }),
+            (None, Some(owners)) => owners.iter().for_each(|owner| {
+                proxy.mend_lane(owner);
             }),
         }
     }
@@ -140,16 +145,6 @@ impl Links {
             if let Some(proxy) = Arc::into_inner(proxy) {
                 proxy.stop().await;
             }
-        }
-    }
-
-    pub(crate) fn mend(&self, link: usize, owners: Option<&[String]>) {
-        let proxy = &self.proxies[link];
-        match owners {
-            None => proxy.mend(),
-            Some(owners) => owners.iter().for_each(|owner| {
-                proxy.mend_lane(owner);
-            }),
         }
     }
 }

@@ -11,10 +11,10 @@ use super::sender::Control;
 
 /// A reading that is not back yet.
 #[derive(Clone, Copy, Debug)]
-struct Held {
-    due: SimTime,
+pub(super) struct Held {
+    pub(super) due: SimTime,
     /// When its device got rid of it: acknowledged, or never to be sent.
-    given_up_ns: Option<i64>,
+    pub(super) given_up_ns: Option<i64>,
 }
 
 /// A command that a device has obeyed.
@@ -28,22 +28,25 @@ pub(super) struct Obeyed {
 }
 
 /// One device's sender.
-struct SenderState {
+pub(super) struct SenderState {
     control: UnboundedSender<Control>,
-    lag: SimDuration,
+    /// How far it lags behind the scenario's clock.
+    pub(super) lag: SimDuration,
     /// What the device holds.
-    held: BTreeMap<(Epoch, Serial), Held>,
-    delivered: u64,
-    connections: u64,
+    pub(super) held: BTreeMap<(Epoch, Serial), Held>,
+    /// Messages of the platform that have reached it.
+    pub(super) delivered: u64,
+    pub(super) connections: u64,
 }
 
 /// The senders of all devices, in the scenario's order.
 pub(super) struct Senders {
     pub(super) by_name: Devices,
-    states: Vec<SenderState>,
+    pub(super) states: Vec<SenderState>,
     /// Devices that have done everything and hold nothing more.
     pub(super) finished: usize,
-    obeyed: Vec<Obeyed>,
+    /// Commands that have been obeyed, until the platform says so too.
+    pub(super) obeyed: Vec<Obeyed>,
 }
 
 impl Senders {
@@ -65,16 +68,8 @@ impl Senders {
         }
     }
 
-    pub(super) fn lag(&self, device: usize) -> SimDuration {
-        self.states[device].lag
-    }
-
     pub(super) fn longest_lag(&self) -> SimDuration {
         self.states.iter().map(|state| state.lag).max().unwrap_or(SimDuration::ZERO)
-    }
-
-    pub(super) fn connected(&mut self, device: usize) {
-        self.states[device].connections += 1;
     }
 
     /// The first device that has never been connected.
@@ -86,34 +81,10 @@ impl Senders {
         self.states.iter().map(|state| state.connections).sum()
     }
 
-    pub(super) fn delivered(&mut self, device: usize) {
-        self.states[device].delivered += 1;
-    }
-
-    /// Messages of the platform that have reached a device.
-    pub(super) fn delivered_to(&self, device: usize) -> u64 {
-        self.states[device].delivered
-    }
-
-    pub(super) fn made(&mut self, device: usize, key: (Epoch, Serial), due: SimTime) {
-        self.states[device].held.insert(key, Held { due, given_up_ns: None });
-    }
-
-    pub(super) fn acknowledged(&mut self, device: usize, key: (Epoch, Serial), at_ns: i64) {
-        if let Some(held) = self.states[device].held.get_mut(&key) {
-            held.given_up_ns.get_or_insert(at_ns);
-        }
-    }
-
     pub(super) fn idle(&mut self, device: usize, at_ns: i64) {
         for held in self.states[device].held.values_mut() {
             held.given_up_ns.get_or_insert(at_ns);
         }
-    }
-
-    /// A reading is back.
-    pub(super) fn stored(&mut self, device: usize, key: (Epoch, Serial)) {
-        self.states[device].held.remove(&key);
     }
 
     /// Forgets what a device got rid of so long ago that it cannot be on its way any more.
@@ -134,10 +105,6 @@ impl Senders {
         let mut held = self.states.iter().flat_map(|state| state.held.values());
         // A device may hold what is no reading, such as what a fault made it send.
         self.finished == self.states.len() && held.all(|held| held.given_up_ns.is_some())
-    }
-
-    pub(super) fn obeyed(&mut self, obeyed: Obeyed) {
-        self.obeyed.push(obeyed);
     }
 
     /// Takes out what a device has said of the command of an invocation.

@@ -118,7 +118,7 @@ impl RealBench<'_> {
         let mut oldest = end;
         for index in 0..self.ledger.accounts.len() {
             // A device may just be about to make one.
-            let now = self.clocks.timeline.event_time(now_ns, self.senders.lag(index));
+            let now = self.clocks.timeline.event_time(now_ns, self.senders.states[index].lag);
             let until = (now - SimDuration::from_seconds(1)).min(end);
             let until = self.senders.settled_until(index, until);
             oldest = oldest.min(until);
@@ -133,7 +133,7 @@ impl RealBench<'_> {
             return;
         }
         for (number, at) in self.ledger.settle(index, until, rows) {
-            let intended_ns = self.clocks.timeline.instant(at, self.senders.lag(index));
+            let intended_ns = self.clocks.timeline.instant(at, self.senders.states[index].lag);
             let rows = &mut self.recording.latency;
             self.recorder.never_made(index, number, intended_ns, rows);
         }

@@ -22,8 +22,8 @@ use crate::language::{Action, ObserverRow, Scenario};
 use crate::run::device_setup::device_setup;
 use crate::run::error::BenchError;
 use crate::run::joining::Ledger;
-use crate::run::platform_under_test::{StartOptions, UnderTest};
 use crate::run::rest::Rest;
+use crate::run::run_platform::{StartOptions, UnderTest};
 use crate::stagger::stagger;
 
 /// Everything that runs, before the schedule begins.

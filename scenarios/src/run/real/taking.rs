@@ -7,7 +7,7 @@ use lastmeter_record::{Event, EventKind, field};
 use super::bench::RealBench;
 use super::observer::reading_of;
 use super::report::Report;
-use super::senders::Obeyed;
+use super::senders::{Held, Obeyed};
 use crate::run::error::BenchError;
 use crate::run::host;
 use crate::run::ledger::Stored;
@@ -32,8 +32,10 @@ impl RealBench<'_> {
             }
             Report::Made { device, made } => {
                 self.ledger.made(device, made)?;
-                self.senders.made(device, (made.epoch, made.serial), made.at);
-                let intended_ns = self.clocks.timeline.instant(made.at, self.senders.lag(device));
+                let sender = &mut self.senders.states[device];
+                let held = Held { due: made.at, given_up_ns: None };
+                sender.held.insert((made.epoch, made.serial), held);
+                let intended_ns = self.clocks.timeline.instant(made.at, sender.lag);
                 self.recorder.made((device, made.epoch, made.serial), intended_ns);
             }
             Report::Published { device, sent, at_ns, payload } => {
@@ -43,7 +45,9 @@ impl RealBench<'_> {
                 self.ledger.sent(device, sent);
             }
             Report::Acknowledged { device, key, at_ns } => {
-                self.senders.acknowledged(device, key, at_ns);
+                if let Some(held) = self.senders.states[device].held.get_mut(&key) {
+                    held.given_up_ns.get_or_insert(at_ns);
+                }
                 self.recorder.acknowledged((device, key.0, key.1), at_ns);
             }
             Report::Idle { device, at_ns } => {
@@ -52,14 +56,14 @@ impl RealBench<'_> {
             }
             Report::Finished => self.senders.finished += 1,
             Report::Obeyed { device, invocation, at, at_ns } => {
-                self.senders.obeyed(Obeyed { device, invocation, at, at_ns });
+                self.senders.obeyed.push(Obeyed { device, invocation, at, at_ns });
             }
             Report::Note { device, note } => {
                 self.recording.note(note.event(&self.scenario.devices[device].name));
             }
-            Report::Delivered { device } => self.senders.delivered(device),
+            Report::Delivered { device } => self.senders.states[device].delivered += 1,
             Report::Connected { device, at_ns } => {
-                self.senders.connected(device);
+                self.senders.states[device].connections += 1;
                 self.connection(device, at_ns, "connected", "");
             }
             Report::Disconnected { device, reason, at_ns } => {
@@ -80,7 +84,7 @@ impl RealBench<'_> {
             Report::WrongAnswer { detail } => {
                 self.recording.note(Event::wrong_answer(self.clocks.now(), &detail));
             }
-            Report::Command { id, state, at_ns } => self.command_ended(id, state, at_ns),
+            Report::Command { id, state, at_ns } => self.command_ended(id, &state, at_ns),
             Report::Link { link, record } => self.passed(link, &record),
         }
         Ok(())
@@ -129,7 +133,7 @@ impl RealBench<'_> {
                 continue;
             }
             self.recorder.readable((device, epoch, serial), committed, at_ns);
-            self.senders.stored(device, (epoch, serial));
+            self.senders.states[device].held.remove(&(epoch, serial));
         }
         self.recording.events.extend(self.ledger.stored(page, self.clocks.now()));
     }

@@ -106,10 +106,7 @@ impl<'a> Bench for VirtualBench<'a> {
             let planned = next_calibration.map_or(planned, |at| planned.min(at));
             self.run_to(planned.min(self.now + SYNC_EVERY).min(end)).await?;
             if console.shows_progress() {
-                let verdicts = match self.now >= end {
-                    true => self.recording.verdicts(),
-                    false => self.recording.verdicts_so_far(Duration::ZERO),
-                };
+                let verdicts = self.recording.verdicts_so_far(Duration::ZERO, self.now >= end);
                 let wall = run.started.elapsed();
                 let progress = self.ledger.progress(self.now - start, wall, verdicts);
                 console.progress(schedule.duration, &progress);
@@ -339,7 +336,7 @@ impl VirtualBench<'_> {
             }
             Action::KillPlatform => self.platform.kills_ordered += 1,
             Action::Impair { link, change, devices, .. } => {
-                self.change_link(*link, devices.as_deref(), begins.then_some(change));
+                self.change_link(*link, devices.as_deref(), begins.then_some(change.as_ref()));
             }
             // Terminals and links know of it from the beginning.
             Action::Source { .. } | Action::Disconnect { .. } => {}
@@ -352,12 +349,7 @@ impl VirtualBench<'_> {
     }
 
     /// Lets a link get worse, or be itself again.
-    fn change_link(
-        &mut self,
-        link: usize,
-        devices: Option<&[usize]>,
-        change: Option<&Box<Impairment>>,
-    ) {
+    fn change_link(&mut self, link: usize, devices: Option<&[usize]>, change: Option<&Impairment>) {
         let meant = |index: usize| devices.is_none_or(|devices| devices.contains(&index));
         for (index, (shell, row)) in self.shells.iter_mut().zip(&self.scenario.devices).enumerate()
         {

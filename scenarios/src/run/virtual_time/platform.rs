@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lastmeter_units::SimTime;
 
 use crate::run::error::BenchError;
-use crate::run::platform_under_test::UnderTest;
 use crate::run::rest::Rest;
+use crate::run::run_platform::UnderTest;
 
 /// How far the devices' messages were when the platform was killed: wall-clock chance.
 #[derive(Clone, Copy, Debug, serde::Serialize)]

@@ -12,8 +12,8 @@ use crate::run::device_setup::device_setup;
 use crate::run::error::BenchError;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
-use crate::run::platform_under_test::{StartOptions, UnderTest};
 use crate::run::rest::Rest;
+use crate::run::run_platform::{StartOptions, UnderTest};
 use crate::run::shell::{Shell, ShellParts};
 
 /// What a bench is assembled from, before there is anything to record.
