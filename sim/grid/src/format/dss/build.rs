@@ -401,7 +401,8 @@ impl Builder<'_> {
         }
         while let Some((node, volts)) = next.pop_front() {
             let rated = &mut self.network.nodes[node.index()].rated_voltage_v;
-            if *rated > 0.0 {
+            // What came to nothing, by ratios out of all proportion, would be told for ever.
+            if *rated > 0.0 || volts.is_nan() || volts <= 0.0 {
                 continue;
             }
             *rated = volts;

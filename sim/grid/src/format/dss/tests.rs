@@ -457,3 +457,12 @@ fn the_page_has_every_command_option_and_property_with_its_fate() {
         assert_eq!(page, fresh, "docs/opendss.md differs; UPDATE_GOLDEN=1 writes it");
     }
 }
+
+/// Two nodes behind such a transformer once told each other of nothing, and never ended.
+#[test]
+fn ratios_out_of_all_proportion_end() {
+    let script = "new circuit.c basekv=11\n\
+        new transformer.t buses=[sourcebus 1] conns=[delta wye] kvs=[1e308 1e-20] kvas=[9 9]\n\
+        new line.l bus1=1 bus2=2 r1=.1 x1=.1 c1=0 c0=0\nset voltagebases=[11]\ncalcvoltagebases\n";
+    let _ = super::read("f", script, &mut |_| Err(String::new()));
+}
