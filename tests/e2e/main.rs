@@ -18,6 +18,7 @@ mod measured_events;
 mod odd_recordings;
 mod repeats;
 mod run_folder;
+mod stable;
 mod stops;
 mod suites;
 mod twins;
