@@ -99,7 +99,7 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
-    /// Tell all about a registered thing or an error code
+    /// Describe a registered thing or an error code
     Explain {
         /// A source, link preset, device, injection, check, profile, defect, section, suite,
         /// `network` or a key of one, the reason of a verdict such as host-load, or an error code
@@ -124,7 +124,7 @@ pub(crate) enum Command {
     Measure(MeasureArguments),
     /// Solve the power flow of a network
     Grid(GridArguments),
-    /// Tell what this machine can measure, what it cannot, and what to do about it
+    /// Report what this machine can measure, what it cannot, and what to do about it
     Doctor(DoctorArguments),
     /// Print a shell's completion script
     Completions {
@@ -145,7 +145,7 @@ pub(crate) struct AccuracyArguments {
     /// A suite (`lastmeter list suites`), or a suite file
     #[arg(long, value_name = "SUITE")]
     pub(crate) suite: String,
-    /// The class that is claimed [default: what the suite says]
+    /// The class that is claimed [default: the suite's]
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
     /// How the meter is connected [default: the suite's first]
@@ -189,7 +189,7 @@ pub(crate) struct RunArguments {
     /// skipped
     #[arg(long, value_enum)]
     pub(crate) time: Option<Time>,
-    /// embedded, child, or a profile file that says where a platform runs
+    /// embedded, child, or a profile file with the addresses of a platform
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
     /// Run only the must-fail twins, and pass if each fails by its named check
@@ -223,7 +223,7 @@ pub(crate) struct RunArguments {
   lastmeter doctor --quick --format json
   lastmeter doctor --out /srv/results
 
-Tells of rights, processors, clocks and timers, the disk, the way through a broker, and equipment,
+Reports rights, processors, clocks and timers, the disk, the way through a broker, and equipment,
 each as ok, limited or no with what to do about it; and which transfer-time classes TT6 to TT0 can
 be judged here: those whose limit is at least ten times the floor's 99th percentile.
 
@@ -266,7 +266,7 @@ pub(crate) struct MeasureArguments {
     #[arg(long, value_name = "HERTZ", value_parser = bare_number)]
     pub(crate) rate: Option<f64>,
     /// When the first sample was taken, as in 2026-11-20T09:59:58.5Z: intervals of ten minutes
-    /// begin with the clock; without it, what the recording says
+    /// begin with the clock; without it, the recording's start
     #[arg(long, value_name = "TIME")]
     pub(crate) start: Option<SimTime>,
     /// Measure only what lies within 15 % of this frequency; without it the signal decides,
@@ -351,7 +351,7 @@ pub(crate) struct GridArguments {
         "fault_reactance", "loaded", "sources",
     ])]
     pub(crate) series: Option<PathBuf>,
-    /// Tell what reading and solving took
+    /// Report what reading and solving took
     #[arg(long, alias = "time")]
     pub(crate) timings: bool,
     /// Short circuits instead of the power flow: those of the file (`fault` of power-grid-model),

@@ -6,16 +6,14 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 use lastmeter_reports::ExitCode;
 use lastmeter_scenarios::accuracy::{self, AccuracyOptions};
-use lastmeter_scenarios::certificates;
 use lastmeter_scenarios::doctor::{self, DoctorOptions};
 use lastmeter_scenarios::grid::{self, Colouring, GridOptions};
-use lastmeter_scenarios::inspect;
 use lastmeter_scenarios::language::{LoadOptions, TimeMode};
 use lastmeter_scenarios::measure::{self, MeasureOptions};
 use lastmeter_scenarios::output::write_out;
 use lastmeter_scenarios::run::ConsoleOptions;
-use lastmeter_scenarios::serve;
 use lastmeter_scenarios::suite::{self, SuiteOptions};
+use lastmeter_scenarios::{certificates, inspect, serve};
 
 use crate::arguments::{
     AccuracyArguments, Arguments, Color, Command, DoctorArguments, Format, GridArguments,

@@ -15,7 +15,7 @@ fn main() -> std::process::ExitCode {
         std::panic::catch_unwind(|| command::dispatch(arguments.command, arguments.color));
     let code = outcome.unwrap_or(ExitCode::Broken);
     if lastmeter_scenarios::output::output_was_lost() {
-        lastmeter_scenarios::output::tell("error: standard output could not be written");
+        lastmeter_scenarios::output::print_err("error: standard output could not be written");
         return ExitCode::worst_of([code, ExitCode::Broken]).into();
     }
     code.into()

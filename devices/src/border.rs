@@ -186,8 +186,11 @@ pub trait Device: Send {
 
     /// What is wrong with a command, its parameters written as texts, as far as can be told without
     /// giving it; `None` of one that the device understands and should carry out.
-    fn foresee(&self, command: &str, parameters: &BTreeMap<String, String>)
-    -> Option<CommandFault>;
+    fn validate_command(
+        &self,
+        command: &str,
+        parameters: &BTreeMap<String, String>,
+    ) -> Option<CommandFault>;
 
     /// The topics it listens to.
     fn subscriptions(&self) -> Vec<String>;

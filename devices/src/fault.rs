@@ -44,7 +44,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
             name: "renumber_reading",
             summary: "a reading is sent a second time under a fresh serial number",
             description: "The device sends its next reading twice, the second time under the \
-                following serial number, so that the platform cannot tell it from a new reading. \
+                following serial number, so that the platform cannot distinguish it from a new reading. \
                 Only the first is announced to the record; a `no_loss` check has to find the \
                 second one too many.",
             fields: &[DEVICE],
@@ -57,7 +57,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
             summary: "a message with a measurement identifier that exists nowhere",
             description: "Beside its readings the device sends one message, without a serial \
                 number, whose measurement identifier is not in the registry. The platform has to \
-                refuse it and to say so.",
+                refuse it and to report that.",
             fields: &[DEVICE],
         },
         build: |_, _| DeviceFault::UnknownIdentifier,
@@ -74,7 +74,7 @@ pub static INJECTIONS: &[InjectionKind] = &[
                 Field::optional(
                     "for",
                     Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 1e9 },
-                    "How long; for ever if left out.",
+                    "How long; to the end if left out.",
                 ),
             ],
         },

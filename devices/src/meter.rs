@@ -496,7 +496,7 @@ impl Device for Meter {
         self.parts.pulse_constant
     }
 
-    fn foresee(
+    fn validate_command(
         &self,
         command: &str,
         parameters: &BTreeMap<String, String>,

@@ -99,14 +99,14 @@ mod tests {
 
     /// A link that loses whatever is under way when it breaks, and the platform behind it.
     #[derive(Default)]
-    struct World {
+    struct SimulatedLink {
         outbox: Outbox,
         put: u64,
         under_way: VecDeque<u64>,
         received: Vec<u64>,
     }
 
-    impl World {
+    impl SimulatedLink {
         fn take(&mut self, out: Vec<Output>) {
             for output in out {
                 let Output::Publish { message, topic, payload } = output else {
@@ -154,7 +154,7 @@ mod tests {
         fn every_message_arrives_in_order_and_at_least_once(
             happenings in prop::collection::vec(happening(), 0..200),
         ) {
-            let mut world = World::default();
+            let mut world = SimulatedLink::default();
             for happening in &happenings {
                 world.happen(happening);
                 let open: Vec<_> = world.outbox.open().map(|message| message.number).collect();

@@ -294,7 +294,7 @@ impl Ingest {
     fn judge(&self, arrival: &Arrival) -> Judged<Request> {
         let bound_to = match Topic::parse(&arrival.topic) {
             Some(topic) if topic.tenant() != TENANT => {
-                let detail = format!("tenant `{}` is not known here", topic.tenant());
+                let detail = format!("unknown tenant `{}`", topic.tenant());
                 return Err((RefusalReason::TopicNotAllowed, None, detail));
             }
             Some(Topic::Input { .. }) => None,
@@ -314,7 +314,7 @@ impl Ingest {
         })?;
         let device = request.hardware_id();
         if let Some(bound_to) = bound_to.filter(|bound_to| bound_to != device) {
-            let detail = format!("the message says `{device}`, the topic `{bound_to}`");
+            let detail = format!("the message names `{device}`, the topic `{bound_to}`");
             return Err((RefusalReason::HardwareIdMismatch, Some(device.clone()), detail));
         }
         if let Some(number) = unstorable_number(&request) {

@@ -74,7 +74,7 @@ impl Metrics {
             tracing::warn!(
                 %device,
                 "it sends numbers again with other content; they are refused, with their content \
-                 in /api/v1/refusals; a device that counts anew has to change its epoch"
+                 in /api/v1/refusals; a device that restarts its count has to change its epoch"
             );
         }
     }

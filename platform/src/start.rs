@@ -236,7 +236,7 @@ impl Start {
         let count = self.losses.count();
         if facts.losses > count || self.has_unreadable_reports {
             let detail = format!(
-                "of {} reports of losses {count} are there; what the others said is unknown",
+                "of {} reports of losses {count} are readable; the content of the others is unknown",
                 facts.losses.max(count)
             );
             report(LossKind::MissingReports, format!("{count} of {}", facts.losses), detail)?;

@@ -5,8 +5,7 @@
 //! `sample_report DIR 50 20000 latency`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lastmeter_record::{LatencyRow, Point};
-use lastmeter_record::{RunReader, RunWriter};
+use lastmeter_record::{LatencyRow, Point, RunReader, RunWriter};
 use lastmeter_reports::latency::{DEFAULT_STALL_NS, analyse, lower_bound, upper_bound};
 use lastmeter_reports::{evaluate, render_evaluated};
 use latency_sample::LatencySample;

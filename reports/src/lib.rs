@@ -32,4 +32,4 @@ pub use evaluate::{IMPLICIT_CHECKS, Judge, evaluate, verdicts_json};
 pub use evaluation::Evaluation;
 pub use exit::ExitCode;
 pub use render::{complete, render, render_evaluated};
-pub use verdict::{At, Because, Reason, Told, Verdict};
+pub use verdict::{At, Because, Reason, Verdict, VerdictText};

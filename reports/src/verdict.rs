@@ -62,7 +62,7 @@ impl fmt::Display for At {
 
 /// How a verdict is told on one line where its figures alone say too little.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct VerdictText {
     /// What was measured: `66 over 1 s, bound 0.49 %`.
     pub measured: String,
     /// On what it rests: `TT1 at 99 %, n 18408, deff 2.3`.
@@ -102,7 +102,7 @@ pub struct Verdict {
     pub why: String,
     /// How the console tells it, where a check has more to say than the figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Told>,
+    pub told: Option<VerdictText>,
     /// What a pass is worth less by, or a fail: `limit unconfirmed`, `clauses missing`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualification: Option<String>,

@@ -5,8 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use lastmeter_record::{RunReader, Status};
-use lastmeter_record::{RunState, file};
+use lastmeter_record::{RunReader, RunState, Status, file};
 use lastmeter_reports::{ExitCode, complete, evaluate, render_evaluated};
 use sample::Sample;
 use sha2::Digest;

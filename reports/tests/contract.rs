@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use lastmeter_record::{
-    DeviceFacts, Evidence, GridRecord, GridRow, GridTable, RunEnd, RunFacts, RunStart, RunState,
-    RunWriter, TimeMode, file,
+    DeviceFacts, Evidence, GridRecord, GridRow, GridTable, Observation, RunEnd, RunFacts,
+    RunReader, RunStart, RunState, RunWriter, Status, TimeMode, file,
 };
-use lastmeter_record::{Observation, RunReader, Status};
-use lastmeter_reports::{ExitCode, Judge, Reason, evaluate, verdicts_json};
-use lastmeter_reports::{format_summary, format_verdicts};
+use lastmeter_reports::{
+    ExitCode, Judge, Reason, evaluate, format_summary, format_verdicts, verdicts_json,
+};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration};
 use sample::Sample;
 
@@ -115,7 +115,7 @@ fn a_gain_error_of_one_percent_is_measured_as_one_percent() {
 }
 
 #[test]
-fn an_early_end_never_passes_and_exits_as_told() {
+fn an_early_end_never_passes_and_exits_as_reported() {
     for (ends, exit, worst) in [
         (Some(RunState::Interrupted), 130, Status::Inconclusive),
         (None, 130, Status::Inconclusive),

@@ -6,8 +6,10 @@
 use std::fs;
 use std::path::Path;
 
-use lastmeter_record::{LATENCY_HEADER, LatencyRow, Point, RealTimeFacts, RunEnd, RunState, file};
-use lastmeter_record::{RunReader, RunWriter, Status};
+use lastmeter_record::{
+    LATENCY_HEADER, LatencyRow, Point, RealTimeFacts, RunEnd, RunReader, RunState, RunWriter,
+    Status, file,
+};
 use lastmeter_reports::{Evaluation, evaluate};
 use sample::Sample;
 

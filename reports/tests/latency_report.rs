@@ -6,9 +6,9 @@
 use std::fs;
 use std::path::Path;
 
-use lastmeter_record::RunWriter;
 use lastmeter_record::{
-    Deadlines, Floor, LatencyRow, Point, RealTimeFacts, RunEnd, RunState, Summary, TimeMode, file,
+    Deadlines, Floor, LatencyRow, Point, RealTimeFacts, RunEnd, RunState, RunWriter, Summary,
+    TimeMode, file,
 };
 use lastmeter_reports::{evaluate, render};
 use lastmeter_units::SimDuration;

@@ -6,8 +6,10 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use lastmeter_record::{Event, Observation, RecordError, RunReader, RunWriter, Status};
-use lastmeter_record::{OBSERVATION_HEADER, RunState, file};
+use lastmeter_record::{
+    Event, OBSERVATION_HEADER, Observation, RecordError, RunReader, RunState, RunWriter, Status,
+    file,
+};
 use lastmeter_reports::evaluate;
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use proptest::prelude::*;

@@ -5,11 +5,9 @@
 use std::fs;
 use std::path::Path;
 
-use lastmeter_record::{Event, RunWriter, Status};
-use lastmeter_record::{Override, RunState, file};
-use lastmeter_reports::render_evaluated;
+use lastmeter_record::{Event, Override, RunState, RunWriter, Status, file};
 use lastmeter_reports::suite::{Outcome, PassedOver, Suite, SuiteRun, Twin};
-use lastmeter_reports::{Evaluation, ExitCode, Reason, evaluate, render};
+use lastmeter_reports::{Evaluation, ExitCode, Reason, evaluate, render, render_evaluated};
 use sample::Sample;
 
 #[path = "sample/mod.rs"]

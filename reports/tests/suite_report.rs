@@ -8,8 +8,7 @@ use std::path::Path;
 
 use lastmeter_params::{Diagnostics, SourceId, parse_document};
 use lastmeter_plans::standard::plan_of;
-use lastmeter_record::{Observation, RunWriter, Status};
-use lastmeter_record::{RunEnd, RunStart, RunState, TimeMode};
+use lastmeter_record::{Observation, RunEnd, RunStart, RunState, RunWriter, Status, TimeMode};
 use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{evaluate, junit, render};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};

@@ -7,7 +7,7 @@ mod assemble;
 mod meter;
 mod options;
 mod ratings;
-mod told;
+mod summary;
 
 use lastmeter_plans::standard::Skip;
 use lastmeter_record::Status;
@@ -18,11 +18,11 @@ use assemble::{assemble, is_selected};
 use meter::Refused;
 pub use options::AccuracyOptions;
 use ratings::Ratings;
-use told::{document, headline, told};
+use summary::{describe, document, headline};
 
 use crate::language::Scenario;
 use crate::out_folder::occupied;
-use crate::output::{tell, tell_out};
+use crate::output::{print_err, print_out};
 use crate::run::{
     Console, ConsoleOptions, RunOptions, chain, default_out, monotonic, run_scenario,
 };
@@ -31,20 +31,20 @@ use crate::stop::{block_on, stop_signal};
 /// Runs a suite on a meter; says how it ended.
 pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
     if let Some(message) = options.out.as_deref().and_then(occupied) {
-        tell(&format!("error: {message}"));
+        print_err(&format!("error: {message}"));
         return ExitCode::BadInput;
     }
     let (scenario, ratings) = match assemble(options) {
         Ok(assembled) => assembled,
-        Err(Refused::Told(message)) => {
-            tell(&format!("error: {message}"));
+        Err(Refused::Message(message)) => {
+            print_err(&format!("error: {message}"));
             return ExitCode::BadInput;
         }
         Err(Refused::Failure(failure)) => {
             if options.json {
-                failure.to_json().iter().for_each(|value| tell_out(&value.to_string()));
+                failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
             } else {
-                tell(&failure.render(options.color));
+                print_err(&failure.render(options.color));
             }
             return ExitCode::BadInput;
         }
@@ -72,32 +72,32 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
     let evaluation = match judged {
         Ok(evaluation) => evaluation,
         Err(error) => {
-            tell(&format!("error: {}", chain(&error)));
+            print_err(&format!("error: {}", chain(&error)));
             return ExitCode::Broken;
         }
     };
     if let Some(cause) = &evaluation.facts.cause {
-        tell(&format!("error: {cause}"));
+        print_err(&format!("error: {cause}"));
     }
     let assessed = match Assessed::read(&out) {
         Ok(Some(assessed)) => assessed,
         Ok(None) => {
-            tell("error: the run folder has no suite");
+            print_err("error: the run folder has no suite");
             return ExitCode::Broken;
         }
         Err(error) => {
-            tell(&format!("error: {}", chain(&error)));
+            print_err(&format!("error: {}", chain(&error)));
             return ExitCode::Broken;
         }
     };
     let exit = exit_code(&assessed, &evaluation, options);
     if options.json {
-        tell_out(&document(&assessed, &evaluation, exit, &out, ratings).to_string());
+        print_out(&document(&assessed, &evaluation, exit, &out, ratings).to_string());
     } else {
-        tell_out(headline(scenario, options, &assessed, ratings).trim_end());
-        tell_out(told(&assessed, options.color).trim_end());
-        tell_out(&format_summary(evaluation.counts(), started.elapsed(), exit));
-        tell_out(&format!("         {}", out.join("report.html").display()));
+        print_out(headline(scenario, options, &assessed, ratings).trim_end());
+        print_out(describe(&assessed, options.color).trim_end());
+        print_out(&format_summary(evaluation.counts(), started.elapsed(), exit));
+        print_out(&format!("         {}", out.join("report.html").display()));
     }
     exit
 }

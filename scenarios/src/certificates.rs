@@ -16,7 +16,7 @@ use clap::Args;
 use lastmeter_link::tls::{Authority, Identity, TlsError, Validity};
 use lastmeter_reports::ExitCode;
 
-use crate::output::{tell, tell_out};
+use crate::output::{print_err, print_out};
 use crate::run::chain;
 
 /// What `lastmeter certificates` is asked with.
@@ -64,12 +64,12 @@ pub fn certificates(options: &CertificatesOptions) -> ExitCode {
     match make(options) {
         Ok(files) => {
             for file in files {
-                tell_out(&file.display().to_string());
+                print_out(&file.display().to_string());
             }
             ExitCode::Passed
         }
         Err(error) => {
-            tell(&format!("error: {}", chain(&error)));
+            print_err(&format!("error: {}", chain(&error)));
             match error {
                 CertificatesError::File { .. } => ExitCode::Broken,
                 _ => ExitCode::BadInput,
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_authority_and_names_that_are_none_are_told() {
+    fn half_an_authority_and_names_that_are_none_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         make(&CertificatesOptions { devices: vec![], server: vec![], ..options(folder.path()) })
             .unwrap();

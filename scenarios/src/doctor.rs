@@ -32,7 +32,7 @@ use serde::Serialize;
 use timers::TimerRow;
 
 use crate::floor::ROOT;
-use crate::output::{tell, tell_out};
+use crate::output::{print_err, print_out};
 
 /// What `lastmeter doctor` was asked for.
 #[derive(Clone, Debug)]
@@ -102,15 +102,15 @@ pub fn doctor(options: &DoctorOptions) -> ExitCode {
     let examination = examine(options);
     if options.json {
         match serde_json::to_string_pretty(&examination) {
-            Ok(text) => tell_out(&text),
+            Ok(text) => print_out(&text),
             Err(error) => {
-                tell(&format!("error: the findings cannot be written as JSON: {error}"));
+                print_err(&format!("error: the findings cannot be written as JSON: {error}"));
                 return ExitCode::Broken;
             }
         }
     } else {
         for line in show::lines(&examination, options.color) {
-            tell_out(&line);
+            print_out(&line);
         }
     }
     if examination.complete { ExitCode::Passed } else { ExitCode::Broken }
@@ -122,7 +122,7 @@ fn examine(options: &DoctorOptions) -> Examination {
     let streams = Streams::new(1);
     let note = |what: &str| {
         if options.progress {
-            tell(&format!("  {what} ..."));
+            print_err(&format!("  {what} ..."));
         }
     };
     let mut findings = rights::findings(root);

@@ -68,7 +68,9 @@ impl Term {
             Some((kind, "")) => return Err(format!("nothing behind `{kind}:`; {expected}")),
             Some(("tag", tag)) => What::Tag(tag.to_owned()),
             Some(("covers", row)) => What::Covers(row.to_owned()),
-            Some((kind, _)) => return Err(format!("`{kind}:` is no kind of term; {expected}")),
+            Some((kind, _)) => {
+                return Err(format!("`{kind}:` is an unsupported kind of term; {expected}"));
+            }
         };
         Ok(Self { what, is_turned })
     }
@@ -109,7 +111,7 @@ mod tests {
             ("a,", "a term is empty"),
             ("!", "a term is empty"),
             ("tag:", "nothing behind `tag:`"),
-            ("name:x", "`name:` is no kind of term"),
+            ("name:x", "`name:` is an unsupported kind of term"),
         ] {
             let error = Filter::read(text).expect_err(text);
             assert!(error.starts_with(expected), "{error}");

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub use lastmeter_grid::Complex64;
-use lastmeter_grid::Network;
-use lastmeter_grid::diagram;
 pub use lastmeter_grid::diagram::Colouring;
 use lastmeter_grid::flow::{self, Flow, Options, Phases};
 use lastmeter_grid::format::pgm;
+use lastmeter_grid::{Network, diagram};
 use lastmeter_reports::ExitCode;
 
-use crate::output::{Format, tell, write_out};
+use crate::output::{Format, print_err, write_out};
 
 mod explain;
 mod faults;
@@ -93,7 +92,7 @@ pub fn grid(options: &GridOptions) -> ExitCode {
     match refused {
         None => ExitCode::Passed,
         Some(message) => {
-            tell(&printable(&message));
+            print_err(&printable(&message));
             ExitCode::BadInput
         }
     }
@@ -136,27 +135,27 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
             Format::Json => one_json(&read, &flow, phases, Some(solve_ms)),
         };
         if options.format == Format::Csv {
-            tell_notes(&read);
+            print_notes(&read);
         }
-        tell_times(options, read_ms, "solved", solve_ms);
+        print_times(options, read_ms, "solved", solve_ms);
         out.write_all(answer.as_bytes())?;
         return Ok(());
     }
-    tell_notes(&read);
-    tell_times(options, read_ms, "solved and told", milliseconds(begin));
+    print_notes(&read);
+    print_times(options, read_ms, "solved and reported", milliseconds(begin));
     Ok(())
 }
 
 /// Prints the notes beside an answer that has no place for them.
-fn tell_notes(read: &Read) {
+fn print_notes(read: &Read) {
     for note in &read.notes {
-        tell(&printable(&format!("note: {note}")));
+        print_err(&printable(&format!("note: {note}")));
     }
 }
 
-fn tell_times(options: &GridOptions, read_ms: f64, done: &str, took_ms: f64) {
+fn print_times(options: &GridOptions, read_ms: f64, done: &str, took_ms: f64) {
     if options.timings {
-        tell(&format!("read and checked in {read_ms:.3} ms, {done} in {took_ms:.3} ms"));
+        print_err(&format!("read and checked in {read_ms:.3} ms, {done} in {took_ms:.3} ms"));
     }
 }
 
@@ -171,7 +170,7 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "what a step takes is told, and decides nothing")]
+#[expect(clippy::disallowed_methods, reason = "what a step takes is reported, and decides nothing")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -182,7 +181,7 @@ fn milliseconds(since: Instant) -> f64 {
 
 /// Notes of regulators that have no more taps to bring the voltage into their band.
 fn at_their_ends(network: &Network, flow: &Flow) -> Vec<String> {
-    let told = |end: flow::AtItsEnd| {
+    let describe = |end: flow::AtItsEnd| {
         let own = &network.regulators[end.regulator];
         let of = &network.transformers[own.transformer as usize].name;
         let which = if end.is_highest { "highest" } else { "lowest" };
@@ -196,7 +195,7 @@ fn at_their_ends(network: &Network, flow: &Flow) -> Vec<String> {
             0.5 * own.bandwidth_v
         )
     };
-    flow::at_their_ends(network, flow).into_iter().map(told).collect()
+    flow::at_their_ends(network, flow).into_iter().map(describe).collect()
 }
 
 /// A file of power-grid-model is calculated by its positive sequence unless asked otherwise, as
@@ -237,6 +236,6 @@ fn write_file(path: &Path, network: &Path, text: &str) -> Result<(), String> {
     }
     std::fs::write(path, text)
         .map_err(|error| format!("error: cannot write {}: {error}", path.display()))?;
-    tell(&printable(&format!("wrote {}", path.display())));
+    print_err(&printable(&format!("wrote {}", path.display())));
     Ok(())
 }

@@ -11,20 +11,20 @@ use serde_json::json;
 
 use crate::grid;
 use crate::language::{self, LoadOptions, Meant, Scenario, read_file};
-use crate::output::{tell, tell_out};
+use crate::output::{print_err, print_out};
 use crate::run::chain;
 use crate::select::{Selected, select};
-use crate::suite::{passed_over, tell_passed_over};
+use crate::suite::{passed_over, print_left_out};
 
 /// Validates scenario files; prints every mistake of every file.
 pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
     let files = match select(paths) {
         Ok(selection) => {
-            tell_passed_over(&selection.passed_over);
+            print_left_out(&selection.passed_over);
             selection.files
         }
         Err(message) => {
-            tell(&format!("error: {message}"));
+            print_err(&format!("error: {message}"));
             return ExitCode::BadInput;
         }
     };
@@ -35,7 +35,7 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
         if meant == Meant::Suite && Suite::read(&text).is_ok() {
             let value = json!({ "file": file, "valid": true, "suite": true });
             let line = format!("ok  {}  (a suite)", file.display());
-            tell_out(&if json { value.to_string() } else { line });
+            print_out(&if json { value.to_string() } else { line });
             continue;
         }
         if meant == Meant::Network {
@@ -45,20 +45,20 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
             continue;
         }
         match Scenario::load(file, options) {
-            Ok(scenario) => tell_valid(file, &scenario, json, color),
+            Ok(scenario) => print_valid(file, &scenario, json, color),
             Err(failure) => {
                 wrong += 1;
                 errors += failure.diagnostics().len();
                 if json {
-                    failure.to_json().iter().for_each(|value| tell_out(&value.to_string()));
+                    failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
                 } else {
-                    tell(&failure.render(color));
+                    print_err(&failure.render(color));
                 }
             }
         }
     }
     if files.is_empty() {
-        tell("no scenario file was found");
+        print_err("no scenario file was found");
         return ExitCode::NothingEvaluated;
     }
     if errors == 0 {
@@ -66,20 +66,20 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
     }
     if !json {
         let (errors, wrong) = (plural(errors, "error"), plural(wrong, "file"));
-        tell(&format!("{errors} in {wrong}"));
+        print_err(&format!("{errors} in {wrong}"));
     }
     ExitCode::BadInput
 }
 
 /// Says that a scenario makes sense, and what is odd about it.
-fn tell_valid(file: &Path, scenario: &Scenario, json: bool, color: bool) {
+fn print_valid(file: &Path, scenario: &Scenario, json: bool, color: bool) {
     let note = scenario.unavailable();
     if json {
         let value = json!({
             "file": file, "valid": true, "unavailable": note,
             "warnings": scenario.warnings_json(),
         });
-        tell_out(&value.to_string());
+        print_out(&value.to_string());
         return;
     }
     let note = note.map(|reason| format!("  (cannot run here: {reason})"));
@@ -87,9 +87,9 @@ fn tell_valid(file: &Path, scenario: &Scenario, json: bool, color: bool) {
         0 => String::new(),
         count => format!("  ({})", plural(count, "warning")),
     };
-    tell_out(&format!("ok  {}{}{warnings}", file.display(), note.unwrap_or_default()));
+    print_out(&format!("ok  {}{}{warnings}", file.display(), note.unwrap_or_default()));
     if !scenario.written.warnings.is_empty() {
-        tell(&scenario.render_warnings(color));
+        print_err(&scenario.render_warnings(color));
     }
 }
 
@@ -107,15 +107,15 @@ fn check_network(file: &Path, json: bool) -> usize {
         if !mistakes.is_empty() {
             value["errors"] = json!(mistakes);
         }
-        tell_out(&value.to_string());
+        print_out(&value.to_string());
     } else if mistakes.is_empty() {
-        tell_out(&format!("ok  {}  (a network)", file.display()));
+        print_out(&format!("ok  {}  (a network)", file.display()));
         for note in &notes {
-            tell_out(&grid::printable(&format!("    note: {note}")));
+            print_out(&grid::printable(&format!("    note: {note}")));
         }
     } else {
         for line in &mistakes {
-            tell(&grid::printable(line));
+            print_err(&grid::printable(line));
         }
     }
     mistakes.len()
@@ -138,7 +138,7 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
             json!({ "section": section.name, "name": row.name, "summary": row.summary })
         });
         let values: Vec<_> = values.collect();
-        tell_out(&json!({ "format_version": 1, "registered": values }).to_string());
+        print_out(&json!({ "format_version": 1, "registered": values }).to_string());
         return ExitCode::Passed;
     }
     let width = rows.iter().map(|(_, row)| row.name.len()).max().unwrap_or(0);
@@ -146,17 +146,17 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
     for (section, row) in &rows {
         if section.heading != heading {
             heading = section.heading;
-            tell_out(&format!("{heading}:"));
+            print_out(&format!("{heading}:"));
         }
-        tell_out(&format!("  {:width$}  {}", row.name, row.summary));
+        print_out(&format!("  {:width$}  {}", row.name, row.summary));
     }
     if what.is_none() {
-        tell_out("suites:");
+        print_out("suites:");
         let suites: Vec<Suite> =
             EMBEDDED.iter().filter_map(|(_, text)| Suite::read(text).ok()).collect();
         let width = suites.iter().map(|suite| suite.name.len()).max().unwrap_or(0);
         for suite in &suites {
-            tell_out(&format!("  {:width$}  {}", suite.name, suite.title));
+            print_out(&format!("  {:width$}  {}", suite.name, suite.title));
         }
     }
     ExitCode::Passed
@@ -178,14 +178,14 @@ fn list_suites(json: bool) -> ExitCode {
                 })
             })
             .collect();
-        tell_out(&json!({ "format_version": 1, "suites": values }).to_string());
+        print_out(&json!({ "format_version": 1, "suites": values }).to_string());
         return ExitCode::Passed;
     }
     let width = suites.iter().map(|suite| suite.name.len()).max().unwrap_or(0);
     for suite in &suites {
         let (limits, confirmed) = suite.confirmation();
         let tests = plural(suite.tests.len(), "test");
-        tell_out(&format!(
+        print_out(&format!(
             "{:width$}  {} ({tests}; {confirmed} of {limits} limits confirmed)",
             suite.name, suite.title
         ));
@@ -219,12 +219,12 @@ fn list_quantities(json: bool) -> ExitCode {
                 })
             })
             .collect();
-        tell_out(&json!({ "format_version": 1, "quantities": values }).to_string());
+        print_out(&json!({ "format_version": 1, "quantities": values }).to_string());
         return ExitCode::Passed;
     }
-    tell_out("identifier                                     in messages  in the record");
+    print_out(&format!("{:46} {:12} {}", "identifier", "in messages", "in the record"));
     for row in rows {
-        tell_out(&format!("{:46} {:12} {}", row.name, row.unit, row.si_unit));
+        print_out(&format!("{:46} {:12} {}", row.name, row.unit, row.si_unit));
     }
     ExitCode::Passed
 }
@@ -239,14 +239,14 @@ fn list_reasons(json: bool) -> ExitCode {
             })
         };
         let values: Vec<_> = Reason::ALL.iter().map(value).collect();
-        tell_out(&json!({ "format_version": 1, "reasons": values }).to_string());
+        print_out(&json!({ "format_version": 1, "reasons": values }).to_string());
         return ExitCode::Passed;
     }
     let width = Reason::ALL.iter().map(|reason| reason.word().len()).max().unwrap_or(0);
     for reason in Reason::ALL {
         let machine = if reason.is_of_the_machine() { " (of the machine)" } else { "" };
         let (status, meaning) = (reason.status(), reason.meaning());
-        tell_out(&format!("{:width$}  {status:12}  {meaning}{machine}", reason.word()));
+        print_out(&format!("{:width$}  {status:12}  {meaning}{machine}", reason.word()));
     }
     ExitCode::Passed
 }
@@ -256,15 +256,15 @@ fn explain_reason(word: &str) -> Option<String> {
     let reason = Reason::lookup(word)?;
     let status = reason.status();
     let machine = if reason.is_of_the_machine() {
-        "\n\nThe machine, and not what is under test, is why nothing could be said: another run on \
-         a quiet\nmachine may tell. `lastmeter doctor` shows what this machine can measure."
+        "\n\nThe machine, and not what is under test, is why nothing could be judged: another run on \
+         a quiet\nmachine may decide. `lastmeter doctor` shows what this machine can measure."
     } else {
         ""
     };
     let meaning = reason.meaning();
     let where_it_stands = "It stands as `reason` in verdicts.json, suite.json, junit.xml and \
                            summary.md.\n`lastmeter list reasons` has them all; docs/verdicts.md \
-                           says how a whole follows from its parts.";
+                           describes how a whole follows from its parts.";
     Some(format!("{word} (a verdict that is {status})\n\n{meaning}{machine}\n\n{where_it_stands}"))
 }
 
@@ -273,11 +273,11 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     let paths = if paths.is_empty() { &default } else { paths };
     let files = match select(paths) {
         Ok(selection) => {
-            tell_passed_over(&selection.passed_over);
+            print_left_out(&selection.passed_over);
             selection.files
         }
         Err(message) => {
-            tell(&format!("error: {message}"));
+            print_err(&format!("error: {message}"));
             return ExitCode::BadInput;
         }
     };
@@ -291,7 +291,7 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
             Ok(scenario) => rows.push((file, scenario)),
             Err(failure) => {
                 unreadable += 1;
-                tell(&format!(
+                print_err(&format!(
                     "{}: {}; see `lastmeter check`",
                     file.display(),
                     plural(failure.diagnostics().len(), "error")
@@ -302,13 +302,13 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     if json {
         let values: Vec<_> =
             rows.iter().map(|(file, scenario)| scenario_row(file, scenario)).collect();
-        tell_out(&json!({ "format_version": 1, "scenarios": values }).to_string());
+        print_out(&json!({ "format_version": 1, "scenarios": values }).to_string());
     } else {
         let width = rows.iter().map(|(_, scenario)| scenario.about.name.len()).max().unwrap_or(0);
         for (_, scenario) in &rows {
             let twin = if scenario.expected().is_some() { "(must fail) " } else { "" };
             let title = scenario.about.title.as_deref().unwrap_or_default();
-            tell_out(&format!(
+            print_out(&format!(
                 "{:width$}  {:>8}  {twin}{title}",
                 scenario.about.name,
                 scenario.schedule.duration.to_string()
@@ -340,7 +340,7 @@ pub fn explain(name: &str) -> ExitCode {
     let texts: Vec<String> = texts.collect();
     if !texts.is_empty() {
         let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).collect();
-        tell_out(&texts.join("\n\n"));
+        print_out(&texts.join("\n\n"));
         return ExitCode::Passed;
     }
     let names = language::registry().map(|(_, row)| row.name);
@@ -349,14 +349,14 @@ pub fn explain(name: &str) -> ExitCode {
     let names = names.chain(Reason::ALL.iter().map(|reason| reason.word()));
     let near = lastmeter_params::nearest(name, names);
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    tell(&format!("error: nothing is called `{name}`{near} (see `lastmeter list`)"));
+    print_err(&format!("error: unknown name `{name}`{near} (see `lastmeter list`)"));
     ExitCode::BadInput
 }
 
 /// Prints the JSON Schema of the scenario language.
 pub fn schema() -> ExitCode {
     let text = serde_json::to_string_pretty(&language::json_schema()).unwrap_or_default();
-    tell_out(&text);
+    print_out(&text);
     ExitCode::Passed
 }
 
@@ -370,19 +370,19 @@ pub fn report(run: &Path, json: bool) -> ExitCode {
     let (judged, page) = match judged {
         Ok(done) => done,
         Err(message) => {
-            tell(&format!("error: {message}"));
+            print_err(&format!("error: {message}"));
             return if run.is_dir() { ExitCode::Broken } else { ExitCode::BadInput };
         }
     };
     if json {
-        tell_out(String::from_utf8_lossy(&verdicts_json(&judged.verdicts)).trim_end());
+        print_out(String::from_utf8_lossy(&verdicts_json(&judged.verdicts)).trim_end());
     } else {
         for line in format_verdicts(&judged.verdicts) {
-            tell_out(&line.to_string());
+            print_out(&line.to_string());
         }
         let state = judged.facts.cause.as_deref().map(|cause| format!("  ({cause})"));
         let exit = judged.exit_code();
-        tell_out(&format!(
+        print_out(&format!(
             "Report   {}  exit {}{}",
             page.display(),
             exit.number(),

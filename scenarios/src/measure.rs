@@ -15,7 +15,7 @@ use lastmeter_reports::ExitCode;
 pub use lastmeter_units::SimTime;
 use lastmeter_waveform::spectrum::{Line, SpectrumChannel, SpectrumTable};
 
-use crate::output::{tell, write_out};
+use crate::output::{print_err, write_out};
 use crate::run::chain;
 
 mod beside;
@@ -37,7 +37,7 @@ pub fn measure(options: &MeasureOptions) -> ExitCode {
             ExitCode::Passed
         }
         Err(message) => {
-            tell(&format!("error: {}: {message}", options.file.display()));
+            print_err(&format!("error: {}: {message}", options.file.display()));
             ExitCode::BadInput
         }
     }

@@ -19,23 +19,23 @@ pub enum Format {
 }
 
 /// A line to standard error; that nobody reads it is no reason to stop.
-pub fn tell(text: &str) {
+pub fn print_err(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// A mistake of whoever called, to standard error.
 pub(crate) fn complain(message: &str) -> ExitCode {
-    tell(&format!("error: {message}"));
+    print_err(&format!("error: {message}"));
     ExitCode::BadInput
 }
 
 /// A line to standard output. That nobody reads it is no reason to stop (`| head`); that it could
 /// not be written is remembered, see [`output_was_lost`].
-pub fn tell_out(text: &str) {
+pub fn print_out(text: &str) {
     write_out(|out| writeln!(out, "{text}"));
 }
 
-/// As [`tell_out`], for what is too long for one text.
+/// As [`print_out`], for what is too long for one text.
 pub fn write_out(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if let Err(error) = write(&mut out).and_then(|()| out.flush())

@@ -44,7 +44,7 @@ pub fn select(paths: &[PathBuf]) -> Result<Selection, String> {
     for path in paths {
         let about = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
-                format!("{}: there is no such file or folder", path.display())
+                format!("{}: no such file or folder", path.display())
             }
             _ => format!("{}: {error}", path.display()),
         })?;
@@ -147,11 +147,11 @@ impl Walk {
     }
 
     fn folder(&mut self, folder: &Path, rank: Rank) -> Result<(), String> {
-        let told = |error: io::Error| format!("{}: {error}", folder.display());
-        if !self.walked.insert(fs::canonicalize(folder).map_err(told)?) {
+        let describe = |error: io::Error| format!("{}: {error}", folder.display());
+        if !self.walked.insert(fs::canonicalize(folder).map_err(describe)?) {
             return Ok(());
         }
-        for (path, name, kind) in entries(folder).map_err(told)? {
+        for (path, name, kind) in entries(folder).map_err(describe)? {
             if kind.is_dir() {
                 if is_hidden(&name) { self.hidden_folder(&path) } else { self.folder(&path, rank)? }
             } else if kind.is_symlink() {

@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use options::ServeOptions;
 
-use crate::output::{tell, tell_out};
+use crate::output::{print_err, print_out};
 use crate::run::{Policy, chain, own_policy};
 
 /// Logs go to standard error: the platform's own from `info` on, its libraries' from `warn` on.
@@ -38,7 +38,7 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
     let config = match settings(options) {
         Ok(config) => config,
         Err(message) => {
-            tell(&format!("error: {message}"));
+            print_err(&format!("error: {message}"));
             return ExitCode::BadInput;
         }
     };
@@ -47,7 +47,7 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tell(&format!("error: the runtime did not start: {error}"));
+            print_err(&format!("error: the runtime did not start: {error}"));
             return ExitCode::Broken;
         }
     };
@@ -76,14 +76,14 @@ async fn run(config: Config, until_stdin_closes: bool, policy: Option<Policy>) -
     let mut end = match End::watch(until_stdin_closes) {
         Ok(end) => end,
         Err(error) => {
-            tell(&format!("error: signals cannot be waited for: {error}"));
+            print_err(&format!("error: signals cannot be waited for: {error}"));
             return ExitCode::Broken;
         }
     };
     let running = match Platform::start(config).await {
         Ok(running) => running,
         Err(error) => {
-            tell(&format!("error: {}", chain(&error)));
+            print_err(&format!("error: {}", chain(&error)));
             return ExitCode::Broken;
         }
     };
@@ -101,12 +101,14 @@ async fn run(config: Config, until_stdin_closes: bool, policy: Option<Policy>) -
         ready["policy"] = word.into();
         ready["policy_refused"] = refused.into();
     }
-    tell_out(&ready.to_string());
+    print_out(&ready.to_string());
     end.wait().await;
     if running.shutdown().await {
         ExitCode::Passed
     } else {
-        tell("error: the platform could not store everything in time; it will at the next start");
+        print_err(
+            "error: the platform could not store everything in time; it will at the next start",
+        );
         ExitCode::Broken
     }
 }

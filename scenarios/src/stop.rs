@@ -9,7 +9,7 @@ use lastmeter_reports::ExitCode;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::output::tell;
+use crate::output::print_err;
 use crate::run::Stop;
 
 /// Carries runs out on the bench's own threads; says how they ended.
@@ -22,7 +22,7 @@ pub(crate) fn block_on(runs: impl Future<Output = ExitCode>) -> ExitCode {
     match runtime {
         Ok(runtime) => runtime.block_on(runs),
         Err(error) => {
-            tell(&format!("error: the runtime did not start: {error}"));
+            print_err(&format!("error: the runtime did not start: {error}"));
             ExitCode::Broken
         }
     }
@@ -35,7 +35,7 @@ pub(crate) fn stop_signal() -> Stop {
         let (Ok(mut interrupt), Ok(mut terminate)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
-            tell("warning: signals cannot be caught here; Ctrl-C ends without a report");
+            print_err("warning: signals cannot be caught here; Ctrl-C ends without a report");
             std::future::pending::<()>().await;
             return;
         };
@@ -50,7 +50,7 @@ pub(crate) fn stop_signal() -> Stop {
             };
             if time == 0 {
                 let word = came.word();
-                tell(&format!("{word}: finishing the record (a second signal ends at once)"));
+                print_err(&format!("{word}: finishing the record (a second signal ends at once)"));
                 let _ = sender.send(Some(came));
             } else {
                 end_at_once(came);

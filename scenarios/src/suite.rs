@@ -3,9 +3,9 @@
 //! Terms: a *suite* is several runs under one folder; a *twin* is a scenario that has to fail by
 //! exactly one named check, which proves that the check can.
 
+mod messages;
 mod options;
 mod plan;
-mod tell;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use lastmeter_reports::{ExitCode, Reason};
 
 use crate::language::{Scenario, time_word};
 use crate::out_folder::occupied;
-use crate::output::{complain, tell};
+use crate::output::{complain, print_err};
 use crate::run::{
     Console, RunOptions, Stop, chain, default_out, host_name, monotonic, run_scenario, wall_now,
 };
 use crate::stop::{block_on, stop_signal};
+use messages::{print_run, print_suite, print_warnings};
 pub use options::SuiteOptions;
 use plan::{Broken, Item, Plan};
-pub(crate) use plan::{passed_over, tell_passed_over};
-use tell::{tell_run, tell_suite, tell_warnings};
+pub(crate) use plan::{passed_over, print_left_out};
 
 /// Runs what was asked for; says how it ended.
 pub fn run(options: &SuiteOptions) -> ExitCode {
@@ -91,10 +91,10 @@ async fn run_all(plan: Plan, options: &SuiteOptions, times: Times) -> ExitCode {
         return exit;
     }
     if let Err(error) = suite.write(&base) {
-        tell(&format!("error: {}", chain(&error)));
+        print_err(&format!("error: {}", chain(&error)));
         return ExitCode::worst_of([exit, ExitCode::Broken]);
     }
-    tell_suite(&console, &suite, &base);
+    print_suite(&console, &suite, &base);
     exit
 }
 
@@ -112,7 +112,7 @@ async fn run_one(
         command_line: repeat_command(scenario, options),
         real_time_priority: options.real_time_priority,
     };
-    tell_warnings(scenario, options.console);
+    print_warnings(scenario, options.console);
     let started = monotonic();
     let outcome = match Box::pin(run_scenario(scenario, &run, console, stop.clone())).await {
         Ok(evaluation) => Outcome::Judged(Box::new(evaluation)),
@@ -128,7 +128,7 @@ async fn run_one(
         twin_of: format!("{}/{}", expect.twin_scenario, expect.twin_check),
     });
     let done = SuiteRun { twin, ..suite_run(scenario, outcome) };
-    tell_run(console, &done, folder, started.elapsed());
+    print_run(console, &done, folder, started.elapsed());
     done
 }
 

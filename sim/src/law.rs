@@ -71,7 +71,7 @@ pub(crate) fn product(factors: &[Factor], at: Instant) -> f64 {
 
 /// A line with the factors of its own.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LawLine {
+pub(crate) struct ClosedFormLine {
     pub(crate) line: Line,
     pub(crate) factors: Vec<Factor>,
 }
@@ -95,8 +95,8 @@ impl Ring {
 
 /// The law of one channel.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Law {
-    pub(crate) lines: Vec<LawLine>,
+pub(crate) struct ClosedForm {
+    pub(crate) lines: Vec<ClosedFormLine>,
     pub(crate) dc: f64,
     pub(crate) gates: Vec<Gate>,
     pub(crate) factors: Vec<Factor>,
@@ -108,7 +108,7 @@ pub(crate) struct Law {
     pub(crate) noise_rms: f64,
 }
 
-impl Law {
+impl ClosedForm {
     /// Whether anything changes otherwise than tones and gates do.
     pub(crate) fn is_moving(&self) -> bool {
         self.shift.is_some()
@@ -125,7 +125,7 @@ impl Law {
                 half_depth.is_finite() && hz.is_finite() && turns.is_finite()
             }
         };
-        let line = |line: &LawLine| {
+        let line = |line: &ClosedFormLine| {
             let place = match line.line.place {
                 Place::Order(_) => true,
                 Place::Hertz(hz) => hz.is_finite(),
@@ -188,7 +188,7 @@ impl Law {
     /// What the gates reach, and what nothing reaches, as tones; nothing may be moving.
     pub(crate) fn spectra(&self, segment: &Segment) -> (ChannelSpectrum, ChannelSpectrum) {
         let mut tones = Vec::new();
-        for LawLine { line, factors } in &self.lines {
+        for ClosedFormLine { line, factors } in &self.lines {
             let (frequency_hz, turns) = match line.place {
                 Place::Order(order) => {
                     let order = f64::from(order);

@@ -11,7 +11,7 @@ use num_complex::Complex64;
 
 use crate::clock::Segment;
 use crate::instant::{Instant, wrap};
-use crate::law::{Law, Place, product};
+use crate::law::{ClosedForm, Place, product};
 use crate::means::{PhaseHarmonics, SpanMeans};
 use crate::phase::cis;
 
@@ -45,7 +45,7 @@ pub(crate) static GAUSS: LazyLock<[(f64, f64); POINTS]> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(crate) struct Moving {
     segment: Segment,
-    channels: Vec<Law>,
+    channels: Vec<ClosedForm>,
     orders: Vec<u32>,
     hertz: Vec<f64>,
     /// By channel and line: where its rotation stands in the table, and its peak phasor.
@@ -55,7 +55,7 @@ pub(crate) struct Moving {
 }
 
 impl Moving {
-    pub(crate) fn new(segment: Segment, channels: Vec<Law>, at: Instant) -> Self {
+    pub(crate) fn new(segment: Segment, channels: Vec<ClosedForm>, at: Instant) -> Self {
         let places = || channels.iter().flat_map(|law| &law.lines).map(|line| line.line.place);
         let mut orders: Vec<u32> = places()
             .filter_map(|place| if let Place::Order(order) = place { Some(order) } else { None })
@@ -73,8 +73,8 @@ impl Moving {
                 orders.len() + hertz.binary_search_by(|f| f.total_cmp(&hz)).unwrap_or(0)
             }
         };
-        let phasors = |law: &Law| {
-            let line = |line: &crate::law::LawLine| {
+        let phasors = |law: &ClosedForm| {
+            let line = |line: &crate::law::ClosedFormLine| {
                 (index_of(line.line.place), cis(TAU * line.line.turns) * (SQRT_2 * line.line.rms))
             };
             law.lines.iter().map(line).collect()
@@ -155,7 +155,7 @@ impl Moving {
         inner * product(&law.factors, at) + law.added_dc + rings
     }
 
-    fn gated(&self, law: &Law, at: Instant, shift: f64, on_edges: bool) -> f64 {
+    fn gated(&self, law: &ClosedForm, at: Instant, shift: f64, on_edges: bool) -> f64 {
         let tolerance = at.nearness_s() * self.segment.frequency_at(at);
         let factor = |gate: &crate::gate::Gate| {
             let position = gate.offset + self.segment.turns_within(at, gate.cycles) + shift;
@@ -309,7 +309,7 @@ impl Moving {
 
 /// What gates leave of a channel's fundamental: the Fourier coefficient of the cut wave, its lines
 /// as they are at an instant, over that of the whole one.
-fn cut_fundamental(law: &Law, segment: &Segment, at: Instant) -> Complex64 {
+fn cut_fundamental(law: &ClosedForm, segment: &Segment, at: Instant) -> Complex64 {
     let whole: Complex64 =
         law.fundamental(at).into_iter().map(|(rms, turns)| cis(TAU * turns) * rms).sum();
     if law.gates.is_empty() || whole == Complex64::ZERO {

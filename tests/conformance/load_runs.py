@@ -2,7 +2,7 @@
 
 Hogs are processes that compute without an end. They are there before a run, while it goes on, or
 for a part of it only. The platform is healthy, or slowed: its messages take 100 ms longer, which
-the published figures do not allow.
+the published values do not allow.
 
 - Healthy under load: no check may fail.
 - Slowed under load: no check that a slower platform breaks may pass.

@@ -316,7 +316,7 @@ limit = [{ values = { fine = "0.2 %" }, clause = "2", confirmed = true, source =
 }
 
 #[test]
-fn what_cannot_be_tested_is_told() {
+fn what_cannot_be_tested_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("broken.toml");
     std::fs::write(&broken, SUITE.replace("confirmed = true, ", "")).unwrap();

@@ -180,7 +180,7 @@ fn a_filter_leaves_out_what_does_not_fit_and_is_told_if_it_is_none() {
     assert_eq!(meant.stderr.matches("error[S023]").count(), 1, "{meant:?}");
     let bad = call(&["run", folder, "--filter", "about:meters"]);
     assert_eq!(bad.code, 2, "{bad:?}");
-    assert!(bad.stderr.contains("--filter: `about:` is no kind of term"), "{bad:?}");
+    assert!(bad.stderr.contains("--filter: `about:` is an unsupported kind of term"), "{bad:?}");
 }
 
 #[test]

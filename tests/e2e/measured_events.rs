@@ -29,7 +29,7 @@ fn json(arguments: &[&str]) -> serde_json::Value {
 }
 
 #[test]
-fn a_dip_and_a_current_that_stops_are_told() {
+fn a_dip_and_a_current_that_stops_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = recording(folder.path());
     let found = json(&[&path]);

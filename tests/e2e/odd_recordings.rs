@@ -77,7 +77,7 @@ fn one_sample_is_less_than_a_cycle_and_tells_no_rate() {
     let path = folder.path().join("row.csv");
     std::fs::write(&path, "t,Va,Ia\n0,1,2\n").unwrap();
     let path = path.to_str().unwrap();
-    refused(&[path], &["one row tells no rate", "--rate"]);
+    refused(&[path], &["one row determines no rate", "--rate"]);
     refused(&[path, "--rate", "1000"], &["0.001 s, less than one cycle"]);
 }
 

@@ -250,7 +250,7 @@ async fn an_unexpected_or_empty_answer_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_and_a_url_that_is_none_are_told() {
+async fn a_server_that_is_not_there_and_a_url_that_is_none_are_reported() {
     let url = Server::listen().await.url();
     let client = Client::new(&url, "").unwrap();
     let error = client.get_text("/x").await.unwrap_err();

@@ -83,7 +83,7 @@ async fn sessions_side_by_side_each_get_their_own_messages_once_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_whose_client_identifier_is_taken_over_is_told() {
+async fn a_session_whose_client_identifier_is_taken_over_is_reported() {
     let address = broker().await;
     let options = SessionOptions::new(&address, "same", "u", "p");
     let (first, mut first_events) = Session::open(options.clone());

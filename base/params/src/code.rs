@@ -163,7 +163,7 @@ codes! {
         "`covers` lists requirement rows: a letter L, C or F, a dash and two digits, such as \
          `F-04`.";
     BAD_TWIN "S029" "expectation that cannot be met"
-        "`[expect]` names a check of this scenario that has to end as told, and in `twin_of` the \
+        "`[expect]` names a check of this scenario that has to end as stated, and in `twin_of` the \
          check it mirrors, as `SCENARIO/CHECK`.";
     CANNOT_MEASURE "S030" "the check cannot judge this"
         "The check is about something that the named device does not report, or that this kind \
@@ -192,7 +192,7 @@ codes! {
     BAD_COMMAND "S035" "command that would not be carried out"
         "The device's model has no such command, register or value, or does not exist for the \
          platform yet: it learns of a device by its first reading. Without this the run would end \
-         in an error, or test another device than it says. If the refusal itself is tested, write \
+         in an error, or test another device than it names. If the refusal itself is tested, write \
          `refused = true` beside the command; then `command_ack` fails if it is obeyed.";
     NO_DEVICE "W001" "no device"
         "A scenario without a `[[device]]` measures nothing and reports nothing, so its checks have \

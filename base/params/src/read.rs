@@ -140,7 +140,7 @@ fn report_unknown_key<'a>(
     };
     let message = format!("unknown key `{}`", entry.key);
     let code = Code::UNKNOWN_KEY;
-    diagnostics.report_with_help(code, entry.key_span, message, "not a key here", help);
+    diagnostics.report_with_help(code, entry.key_span, message, "unexpected here", help);
     meant
 }
 

@@ -138,7 +138,7 @@ fields! {
     UNIT "unit" "What coefficients are counted in.",
     UNTIL "until" "Until when it lasts.",
     WANTED "wanted" "The coefficient that was wanted.",
-    WHAT "what" "What a device told.",
+    WHAT "what" "What a device reported.",
     WORD "word" "The word of the register afterwards.",
     WORD_BEFORE "word_before" "The word of the register before.",
 }
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_told() {
+    fn what_is_not_there_is_not_reported() {
         let event = Event::refused(SimTime(0), "not_json", None, "t", "");
         assert_eq!(event.detail(), "reason not_json, topic t");
         assert_eq!(event.about(), None);

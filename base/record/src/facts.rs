@@ -11,8 +11,7 @@ use serde_json::{Map, Value};
 use super::FORMAT_VERSION;
 use super::hash::sha256;
 use super::real_time::RealTimeFacts;
-use crate::Account;
-use crate::Counts;
+use crate::{Account, Counts};
 
 /// How far a run got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

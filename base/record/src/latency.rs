@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_device_and_the_observer_are_told() {
+    fn the_device_and_the_observer_are_reported() {
         let row = |path, id| LatencyRow {
             path,
             id,

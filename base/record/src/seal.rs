@@ -50,7 +50,7 @@ pub fn changed(facts: &RunFacts, scenario_toml: &str, found: &[Found]) -> Option
     if facts.state != RunState::Running {
         if !facts.is_as_written() {
             said.push(format!(
-                "{} was changed after the run: it is not what its own hash says",
+                "{} was changed after the run: it does not match its own hash",
                 file::RUN
             ));
         }
@@ -89,7 +89,7 @@ fn difference(facts: &RunFacts, found: &Found) -> Option<String> {
     };
     let (Some(count), Some(sha256)) = (count, facts.hashes.get(name)) else {
         return Some(format!(
-            "{} does not say how many {what} {name} held at the end of the run, or not its \
+            "{} does not state how many {what} {name} held at the end of the run, or not its \
              SHA-256: it was changed after the run, or is of a version that did not finish it",
             file::RUN
         ));

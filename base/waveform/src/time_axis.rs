@@ -27,7 +27,7 @@ pub(crate) struct Rate {
 
 impl Rate {
     /// Notes the irregular steps.
-    pub(crate) fn tell(self, recording: &mut Recording) {
+    pub(crate) fn report(self, recording: &mut Recording) {
         match self.note {
             Some(note) if self.is_damage => recording.note_damage(None, note),
             note => recording.notes.extend(note),

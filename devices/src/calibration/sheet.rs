@@ -138,7 +138,7 @@ impl Register {
     }
 
     /// The value in what a meter answers about a register: `AVGAIN is 0x400000 (4194304)`.
-    pub fn value_told(&self, answer: &str) -> Option<i64> {
+    pub fn value_reported(&self, answer: &str) -> Option<i64> {
         let rest = answer.strip_prefix(self.name)?.strip_prefix(" is 0x")?;
         let (_, value) = rest.strip_suffix(')')?.split_once(" (")?;
         value.parse().ok().filter(|value| (self.range.0..=self.range.1).contains(value))

@@ -142,7 +142,7 @@ proptest! {
         let phase = register("ade7953-1ph", Role::Delay);
         prop_assert_eq!(phase.value(phase.coefficient(value) + 0.0099).unwrap(), value);
         let told = format!("PHCALA is {} ({value})", phase.word(value));
-        prop_assert_eq!(phase.value_told(&told), Some(value));
+        prop_assert_eq!(phase.value_reported(&told), Some(value));
     }
 
     #[test]
@@ -192,8 +192,8 @@ fn words_are_those_of_the_data_sheets() {
     assert_eq!((phase.word(-5), phase.value(-0.1).unwrap()), ("0x8005".to_owned(), -5));
     let offset = register("ideal-1ph", Role::CurrentOffset);
     assert_eq!(offset.word(-1), "0xFFFFFF");
-    assert_eq!(offset.value_told("IOFFSET1 is 0xFFFFFF (-1)"), Some(-1));
-    assert_eq!(offset.value_told("IOFFSET10 is 0xFFFFFF (-1)"), None);
-    assert_eq!(offset.value_told("error: unknown register"), None);
+    assert_eq!(offset.value_reported("IOFFSET1 is 0xFFFFFF (-1)"), Some(-1));
+    assert_eq!(offset.value_reported("IOFFSET10 is 0xFFFFFF (-1)"), None);
+    assert_eq!(offset.value_reported("error: unknown register"), None);
     assert!(sheet("stpm34-3ph").is_none());
 }

@@ -19,7 +19,7 @@ const OWN: &[Field] = &[
         "transducer_bandwidth",
         Kind::Quantity { dimension: Dimension::Frequency, min: 1e3, max: 1e7 },
         "\"100 kHz\"",
-        "Corner of the transducer, unless `anti_alias` gives another.",
+        "Corner frequency of the transducer, unless `anti_alias` gives another.",
     ),
     Field::default(
         "transducer_start",
@@ -60,14 +60,14 @@ pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
         name: "cvct-stm32f107",
         summary: "the paper's smart meter: CVCT and 12-bit converter of an STM32F107",
         description: "Divider and shunt with differential amplifiers bring 460 V and 30 A (RMS of \
-            the largest sines) to 0..3 V about 1.5 V, inverted, of which a 12-bit converter of \
+            a full-scale sine) to 0..3 V about 1.5 V, inverted, of which a 12-bit converter of \
             0..3.6 V makes steps of 0.381 V and 24.9 mA; the middle lies between two of them. The \
             supply comes up with the voltage (`transducer_start`), so the first window is off. \
             The firmware keeps coefficients that `setRegister` writes: UGAIN1, IGAIN1 (24 bits, \
             0x400000 is 1.0), UOFFSET1, IOFFSET1 (24 bits, 2^-23 of full scale), PHASE1 (16 bits, \
             thousandths of a degree). Windows are found at zero crossings and resampled by \
             straight lines, as published, to 4096 points (`window_samples = 256` as printed holds \
-            twelve orders). The paper does not tell its sampling rate; 10 kHz is a choice.",
+            twelve orders). The paper does not state its sampling rate; 10 kHz is a choice.",
         fields: &FIELDS,
     },
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),

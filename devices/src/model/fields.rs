@@ -151,13 +151,13 @@ const SHARED: &[Field] = &[
         "voltage_offset",
         either_way(Dimension::Voltage, 1e6),
         "\"0 V\"",
-        "Direct component the converters add, at the meter's terminals.",
+        "DC component the converters add, at the meter's terminals.",
     ),
     Field::default(
         "current_offset",
         either_way(Dimension::Current, 1e6),
         "\"0 A\"",
-        "Direct component the converters add, at the meter's terminals.",
+        "DC component the converters add, at the meter's terminals.",
     ),
     Field::default(
         "phase_error",
@@ -296,10 +296,18 @@ const SHARED: &[Field] = &[
     Field::optional(
         "anti_alias",
         CORNER,
-        "Corner of an RC before the converters; the feed is then four times as dense.",
+        "Corner frequency of an RC before the converters; the feed is then four times as dense.",
     ),
-    Field::optional("voltage_high_pass", CORNER, "Corner of a digital high-pass, voltages."),
-    Field::optional("current_high_pass", CORNER, "Corner of a digital high-pass, currents."),
+    Field::optional(
+        "voltage_high_pass",
+        CORNER,
+        "Corner frequency of a digital high-pass, voltages.",
+    ),
+    Field::optional(
+        "current_high_pass",
+        CORNER,
+        "Corner frequency of a digital high-pass, currents.",
+    ),
     Field::default(
         "divider_lag",
         positive(Dimension::Time, 1e-3),
@@ -346,7 +354,7 @@ const SHARED: &[Field] = &[
         "rogowski_corner",
         between(Dimension::Frequency, 1e-4, 10.0),
         "\"0.1 Hz\"",
-        "Corner of a Rogowski coil's leaky integrator.",
+        "Corner frequency of a Rogowski coil's leaky integrator.",
     ),
     Field::default(
         "voltage_gain_temperature",
@@ -396,7 +404,7 @@ const SHARED: &[Field] = &[
         "ten_minute_ticks",
         Kind::Boolean,
         "false",
-        "Begin windows anew at each ten-minute tick of the clock (IEC 61000-4-30, class A). What is \
+        "Restart windows at each ten-minute tick of the clock (IEC 61000-4-30, class A). What is \
          due up to 0.5 s after a tick then ends with it: let the scenario start so much past one.",
     ),
     Field::default(
@@ -446,7 +454,7 @@ const SHARED: &[Field] = &[
         "pulse_constant_error",
         between(Dimension::Ratio, -1.0, 1000.0),
         "\"0 %\"",
-        "By how much the outputs give more pulses than the nameplate says: a wrong constant in the \
+        "By how much the outputs give more pulses than the nameplate states: a wrong constant in the \
          firmware, relative.",
     ),
 ];

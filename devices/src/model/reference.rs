@@ -35,7 +35,7 @@ static METER: [Field; count(&[stated("\"0.04 %\"")[0]])] = of_model(
 static ACQUISITION: [Field; count(&[stated("\"0.02 %\"")[0]])] = of_model(
     &stated("\"0.02 %\""),
     &[
-        // The converter's 0..3 V of 460 V and 30 A (RMS of the largest sines) within +-5 V.
+        // The converter's 0..3 V of 460 V and 30 A (RMS of a full-scale sine) within +-5 V.
         ("nominal_voltage", "\"460 V\""),
         ("voltage_headroom", "3.3333"),
         ("nominal_current", "\"30 A\""),
@@ -81,8 +81,8 @@ pub(crate) const PXI_6123: DeviceKind = DeviceKind {
         description: "The acquisition beside the converter of the low-cost ARM meter paper \
             (section 7.1): 16 bits, 500 kS/s, both channels at once, range +-5 V, in which the converter's 0..3 V stands \
             for 460 V and 30 A. It reports mean values. Noise, gain and offset errors are choices \
-            within what it states (0.02 % of full scale, k = 2); the maker's figures were not at \
-            hand.",
+            within what it states (0.02 % of full scale, k = 2); the manufacturer's values were not \
+            available.",
         fields: &ACQUISITION,
     },
     build: |values, context, diagnostics| build(&RECIPE, values, context, diagnostics),

@@ -24,7 +24,7 @@ pub(crate) const STPM34_3PH: DeviceKind = DeviceKind {
         name: "stpm34-3ph",
         summary: "three-phase meter with STPM3x converters: U, I, P, Q, S, PF, f, energies",
         description: "Three voltages and three currents go through a front end (ratio, gain and \
-            phase error, offset, noise, range, converter steps, and what else its fields say) into \
+            phase error, offset, noise, range, converter steps, and the other parameters) into \
             a metrology engine with gapless windows of 10 cycles (50 Hz) or 12 (60 Hz). Every \
             `report_every` the meter publishes one reading with its serial number over MQTT: RMS \
             means of voltages and currents, means of powers, the power factor P/S of those means, \

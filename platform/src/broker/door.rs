@@ -170,7 +170,7 @@ impl TlsDoor {
                 drop(tokio::spawn(Arc::clone(&self).welcome(socket, from, seat)));
             } else {
                 let detail = format!("{from}: no seat is free");
-                self.reports.tell(TlsRefusal::Overloaded, None, detail);
+                self.reports.report(TlsRefusal::Overloaded, None, detail);
             }
         }
     }
@@ -191,12 +191,12 @@ impl TlsDoor {
                     Some(device) => format!(", certificate of {device:?}"),
                     None => String::new(),
                 };
-                self.reports.tell(reason, device, format!("{from}{whose}: {found}"));
+                self.reports.report(reason, device, format!("{from}{whose}: {found}"));
                 linger(stream).await;
             }
             Err(_) => {
                 let detail = format!("{from}: no complete handshake within {limit:?}");
-                self.reports.tell(TlsRefusal::HandshakeTimeout, None, detail);
+                self.reports.report(TlsRefusal::HandshakeTimeout, None, detail);
             }
         }
     }
@@ -234,7 +234,7 @@ impl TlsDoor {
         let device = match shown.map(|certificate| device_name(certificate)).transpose() {
             Ok(device) => device,
             Err(why) => {
-                self.reports.tell(TlsRefusal::BadCertificate, None, format!("{from}: {why}"));
+                self.reports.report(TlsRefusal::BadCertificate, None, format!("{from}: {why}"));
                 return part(client).await;
             }
         };
@@ -256,7 +256,7 @@ impl TlsDoor {
             Turned::GaveUp => count(&self.hall.counters.tls_abandoned),
             Turned::Silent | Turned::Slow => {
                 let detail = format!("{from}: no CONNECT within {limit:?} after the handshake");
-                self.reports.tell(TlsRefusal::NoConnect, device, detail);
+                self.reports.report(TlsRefusal::NoConnect, device, detail);
                 part(client).await;
             }
             other => {

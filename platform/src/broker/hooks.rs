@@ -84,7 +84,7 @@ impl Hooks {
             "{from}, certificate of {:?}: it connects as {name:?}",
             link.device.as_deref().unwrap_or_default()
         );
-        self.reports.tell(TlsRefusal::WrongIdentity, link.device.clone(), detail);
+        self.reports.report(TlsRefusal::WrongIdentity, link.device.clone(), detail);
         false
     }
 

@@ -88,7 +88,7 @@ impl TlsConfig {
             return Err(ConfigError::Value {
                 key: "tls.require_client_certificate",
                 found: "true without tls.client_authority".to_owned(),
-                expected: "say whose certificates are taken",
+                expected: "name the CA certificates used to verify clients",
             });
         }
         Ok(())

@@ -187,12 +187,12 @@ impl<T> Book<T> {
 
     fn at(&self, door: Door) -> &DoorBook<T> {
         let found = self.doors.iter().find(|book| book.limits.door == door);
-        found.expect("seats are asked for at their own doors")
+        found.expect("connections are admitted by their own interface")
     }
 
     fn at_mut(&mut self, door: Door) -> &mut DoorBook<T> {
         let found = self.doors.iter_mut().find(|book| book.limits.door == door);
-        found.expect("seats are asked for at their own doors")
+        found.expect("connections are admitted by their own interface")
     }
 
     fn room(&self, door: Door, peer: IpAddr, now: Duration) -> Room {

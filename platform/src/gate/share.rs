@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_are_told() {
+    fn too_few_are_reported() {
         let error = share_of(239, 10, 10).unwrap_err();
         assert_eq!(
             error.to_string(),

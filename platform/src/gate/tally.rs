@@ -156,7 +156,7 @@ impl Tally {
     /// All of it as Prometheus text.
     pub(crate) fn write(&self, out: &mut String) {
         let name = "connections_refused_total";
-        head(out, name, "connections turned away by door and reason", "counter");
+        head(out, name, "connections rejected, by interface (`door`) and reason", "counter");
         for door in Door::ALL {
             for reason in Turned::ALL {
                 let count =

@@ -235,7 +235,7 @@ impl HeadFile for RealHead {
     /// Somebody may have removed the file meanwhile; then it is made anew.
     fn syncing(&mut self) -> io::Result<Syncing> {
         if Identity::at(&self.path).ok() != Some(self.identity) {
-            tracing::warn!(path = %self.path.display(), "the head was removed; it is written anew");
+            tracing::warn!(path = %self.path.display(), "the head was removed; it is written again");
             *self = Self::create(&self.path, &self.content)?;
         }
         let file = Arc::clone(&self.file);

@@ -256,7 +256,7 @@ fn cursor(text: &str) -> Result<(i64, i64), Problem> {
         return Ok((*event_ns, *sequence));
     }
     let text = crate::refusal::shortened(text, 80);
-    let detail = format!("`after` is `{text}`, expected what `next` said before");
+    let detail = format!("`after` is `{text}`, expected the `next` of an earlier answer");
     Err(Problem::bad_request("wrong_parameter", detail))
 }
 

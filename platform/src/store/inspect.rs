@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use lastmeter_units::SimTime;
 
 use super::progress::Progress;
-use super::read::Around;
-use super::read::{Range, Reader};
+use super::read::{Around, Range, Reader};
 use super::seal::{Damage, ReadError, ReadResult};
 use super::walk::Walk;
 use super::{StoreResult, read, schema};

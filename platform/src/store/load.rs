@@ -72,7 +72,7 @@ fn open_invocations(opened: &Opened, around: &Around) -> ReadResult<Vec<Invocati
     let mut damaged = Vec::new();
     let mut open = still_open(connection, indexed?.into_iter(), &mut damaged)?;
     if open.len() as u64 != opened.standing.open || !damaged.is_empty() {
-        around.report(&Damage::new("invocation_open", "", "it is not what the table says"));
+        around.report(&Damage::new("invocation_open", "", "it does not match the table"));
         damaged.clear();
         let all = 1..=opened.standing.invocations.cast_signed();
         open = still_open(connection, all, &mut damaged)?;

@@ -20,8 +20,8 @@ pub(super) type Judged<T> = Result<T, (RefusalReason, String)>;
 /// The detail of the refusal of a number that was stored with other content.
 pub(crate) fn conflict((epoch, serial): Number) -> String {
     format!(
-        "epoch {epoch}, serial {serial} has been stored with other content; a device that counts \
-         anew has to change its epoch"
+        "epoch {epoch}, serial {serial} has been stored with other content; a device that restarts \
+         its count has to change its epoch"
     )
 }
 

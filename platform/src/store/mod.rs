@@ -67,7 +67,9 @@ pub(crate) enum StoreError {
         source: rusqlite::Error,
     },
     /// The file is not a sound store.
-    #[error("{path} is damaged: {found}; restore it from a copy, or move it away to begin anew")]
+    #[error(
+        "{path} is damaged: {found}; restore it from a copy, or move it away to begin with an empty one"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

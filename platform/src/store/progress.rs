@@ -48,8 +48,8 @@ impl Progress {
         commits.before = totals.readings;
         commits.kept.clear();
         drop(commits);
-        tell(&self.readings, totals.readings);
-        tell(&self.refusals, totals.refusals);
+        report(&self.readings, totals.readings);
+        report(&self.refusals, totals.refusals);
     }
 
     /// To be called once a commit is done.
@@ -64,8 +64,8 @@ impl Progress {
             }
             commits.kept.push_back((totals.readings, now));
         }
-        tell(&self.readings, totals.readings);
-        tell(&self.refusals, totals.refusals);
+        report(&self.readings, totals.readings);
+        report(&self.refusals, totals.refusals);
     }
 
     /// What is committed now.
@@ -96,7 +96,7 @@ impl Progress {
 }
 
 /// Wakes waiters only if there is something new to them.
-fn tell(sender: &watch::Sender<u64>, last: u64) {
+fn report(sender: &watch::Sender<u64>, last: u64) {
     sender.send_if_modified(|known| {
         let is_new = *known < last;
         *known = last.max(*known);

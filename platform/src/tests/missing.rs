@@ -14,7 +14,7 @@ const ON_THE_WAY: u64 = 30;
 
 /// A data folder as a crash leaves it: with readings 1 to `STORED` in the store, most of their
 /// segments trimmed, and `ON_THE_WAY` more acknowledged ones in the journal only.
-struct Left {
+struct CrashedFolder {
     folder: TempDir,
     /// The same folder before the last readings were stored, and before the second command.
     earlier: TempDir,
@@ -47,7 +47,7 @@ fn numbered(serials: std::ops::RangeInclusive<u64>) -> Vec<MeasurementMessage> {
     serials.map(|serial| reading("home", Some(serial), serial as f64)).collect()
 }
 
-async fn leave() -> Left {
+async fn leave() -> CrashedFolder {
     let bench = Bench::start_with(ClockSource::Driven, small).await;
     store(&bench.core, &numbered(1..=STORED / 2)).await;
     invoke(&bench, "5", 60.0).await;
@@ -66,7 +66,7 @@ async fn leave() -> Left {
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);
     bench.stop().await;
-    Left { folder, earlier }
+    CrashedFolder { folder, earlier }
 }
 
 fn segments(folder: &Path) -> Vec<std::path::PathBuf> {
@@ -220,7 +220,7 @@ async fn start(folder: TempDir) -> Bench {
     Bench::ready(core, config, folder).await
 }
 
-async fn check(left: &Left, (what, harm, kinds): &Case) {
+async fn check(left: &CrashedFolder, (what, harm, kinds): &Case) {
     let folder = image(left.folder.path());
     harm(folder.path(), left.earlier.path());
     let bench = start(folder).await;

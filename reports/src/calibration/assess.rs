@@ -3,8 +3,9 @@
 use lastmeter_units::SimTime;
 
 use crate::standard::{Budget, coverage_factor, deviation, of_value, scatter};
-use lastmeter_plans::calibration::{Conditions, Plan, Procedure, Stage, Subject};
-use lastmeter_plans::calibration::{Gatherer, Readings};
+use lastmeter_plans::calibration::{
+    Conditions, Gatherer, Plan, Procedure, Readings, Stage, Subject,
+};
 use lastmeter_record::Observation;
 
 /// Smaller powers than this part of the apparent one have no error relative to themselves.

@@ -51,7 +51,7 @@ struct CommandAck {
     device: Pattern,
     within: SimDuration,
     /// Commands that wait for their acknowledgement, by number and device.
-    open: BTreeMap<(u64, String), Given>,
+    open: BTreeMap<(u64, String), IssuedCommand>,
     /// What became of commands whose own line has not come yet; the first of each counts.
     early: BTreeMap<(u64, String), (SimTime, Outcome)>,
     acknowledged: u64,
@@ -60,8 +60,8 @@ struct CommandAck {
     /// Commands that were refused, given up or let expire.
     disobeyed: u64,
     /// The first of them, with what became of it.
-    first_disobeyed: Option<(Given, String)>,
-    slowest: Option<(SimDuration, Given)>,
+    first_disobeyed: Option<(IssuedCommand, String)>,
+    slowest: Option<(SimDuration, IssuedCommand)>,
 }
 
 /// What became of a command.
@@ -94,7 +94,7 @@ impl Outcome {
 }
 
 #[derive(Clone)]
-struct Given {
+struct IssuedCommand {
     time: SimTime,
     device: String,
     name: String,
@@ -102,7 +102,7 @@ struct Given {
     must_be_refused: bool,
 }
 
-impl Given {
+impl IssuedCommand {
     fn at(&self) -> At {
         At {
             device: Some(self.device.clone()),
@@ -112,7 +112,7 @@ impl Given {
         }
     }
 
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         format!("{} to {} at {}", self.name, self.device, self.time)
     }
 }
@@ -135,7 +135,7 @@ impl Check for CommandAck {
             let name = event.text(field::NAME).unwrap_or("command").to_owned();
             let must_be_refused = event.is_to_be_refused();
             let (time, device) = (event.time, device.to_owned());
-            let given = Given { time, device, name, line, must_be_refused };
+            let given = IssuedCommand { time, device, name, line, must_be_refused };
             match self.early.remove(&key) {
                 Some((time, outcome)) => self.close(given, time, outcome),
                 None => drop(self.open.insert(key, given)),
@@ -162,16 +162,16 @@ impl Check for CommandAck {
             append(&mut why, format_args!(", {} of them refused as expected", self.refused));
         }
         let (reason, about) = if let Some((given, what)) = &self.first_disobeyed {
-            append(&mut why, format_args!("; {what}: {}", given.told()));
+            append(&mut why, format_args!("; {what}: {}", given.describe()));
             if self.disobeyed > 1 {
                 append(&mut why, format_args!(" and {} more not obeyed", self.disobeyed - 1));
             }
             (Reason::NotObeyed, Some(given))
         } else if let Some(given) = lost {
-            append(&mut why, format_args!("; never: {}", given.told()));
+            append(&mut why, format_args!("; never: {}", given.describe()));
             (Reason::NeverAnswered, Some(given))
         } else if let Some((took, given)) = late {
-            append(&mut why, format_args!("; too late: {}", given.told()));
+            append(&mut why, format_args!("; too late: {}", given.describe()));
             if self.is_touched(facts, given.time, *took) {
                 why.push_str(", which load on this machine may have caused");
                 (Reason::HostLoad, Some(given))
@@ -181,7 +181,7 @@ impl Check for CommandAck {
         } else if let Some(given) = self.open.values().next() {
             append(
                 &mut why,
-                format_args!("; the record ends before the time is up: {}", given.told()),
+                format_args!("; the record ends before the time is up: {}", given.describe()),
             );
             (Reason::Unanswered, Some(given))
         } else if commands == 0 {
@@ -195,7 +195,7 @@ impl Check for CommandAck {
             measured: slowest_s.filter(|_| self.open.is_empty() && self.disobeyed == 0),
             limit: Some(self.within.as_seconds_f64()),
             n: commands,
-            at: about.map(Given::at),
+            at: about.map(IssuedCommand::at),
             ..self.context.verdict(reason, "s", why)
         };
         finish(verdict, facts)
@@ -229,7 +229,7 @@ impl CommandAck {
     }
 
     /// A command of which it is known what became of it, and when.
-    fn close(&mut self, given: Given, time: SimTime, outcome: Outcome) {
+    fn close(&mut self, given: IssuedCommand, time: SimTime, outcome: Outcome) {
         let what = match (outcome, given.must_be_refused) {
             (Outcome::Acknowledged, false) | (Outcome::Refused(_), true) => None,
             (Outcome::Acknowledged, true) => Some("obeyed, though it has to be refused".to_owned()),
@@ -296,7 +296,7 @@ impl Unjudged {
         let count = plural(n, "command");
         let why = format!(
             "{count} not carried out, and no `command_ack` check about it; first {what}: {}",
-            given.told()
+            given.describe()
         );
         let verdict = Verdict {
             n,
@@ -431,7 +431,7 @@ mod tests {
 
     #[test]
     fn a_command_that_was_not_obeyed_is_told_where_no_check_is_about_it() {
-        let told = |judged: &[&str], events: &[Event]| {
+        let describe = |judged: &[&str], events: &[Event]| {
             let patterns = judged.iter().map(|text| Pattern::new(text)).collect();
             let mut unjudged = Unjudged::new("s", patterns);
             for (line, event) in (1..).zip(events) {
@@ -440,21 +440,21 @@ mod tests {
             unjudged.verdict(&facts(RunState::Finished))
         };
         let refused = || ended(11, "command_refused", 1, "a", "error: no");
-        let verdict = told(&[], &[given(10, 1, "a"), refused()]).unwrap();
+        let verdict = describe(&[], &[given(10, 1, "a"), refused()]).unwrap();
         assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1));
         assert_eq!(verdict.check, "unjudged-commands");
         assert!(verdict.why.contains("refused with `error: no`: setReporting"), "{}", verdict.why);
         assert_eq!(verdict.at.unwrap().event, Some(1));
-        assert_eq!(told(&["b", "a*"], &[given(10, 1, "a"), refused()]), None);
-        assert_eq!(told(&[], &[given(10, 1, "a"), answer(11, 1, "a")]), None);
-        assert_eq!(told(&[], &[given(10, 1, "a").must_be_refused(), refused()]), None);
+        assert_eq!(describe(&["b", "a*"], &[given(10, 1, "a"), refused()]), None);
+        assert_eq!(describe(&[], &[given(10, 1, "a"), answer(11, 1, "a")]), None);
+        assert_eq!(describe(&[], &[given(10, 1, "a").must_be_refused(), refused()]), None);
         // Nobody knows whether one without an answer was carried out.
         let events = [given(10, 1, "a"), given(12, 2, "b"), answer(13, 1, "a")];
-        let verdict = told(&[], &events).unwrap();
+        let verdict = describe(&[], &events).unwrap();
         assert_eq!((verdict.status, verdict.n), (Status::Inconclusive, 1));
         assert!(verdict.why.contains("never answered: setReporting"), "{}", verdict.why);
         assert_eq!(verdict.at.unwrap().event, Some(2));
-        assert_eq!(told(&["b"], &events), None);
+        assert_eq!(describe(&["b"], &events), None);
     }
 
     /// A tenth of the minute that is allowed are 6 s: what is shorter counts for nothing.

@@ -7,7 +7,7 @@ use super::kind::{Check, CheckContext, CheckKind, RecordTable};
 use super::rows::{self, Gather};
 use super::selection::{DEVICE, Selection};
 use super::share::{self, Words};
-use crate::latency::{Claim, EXACT_MAX, Limit, Population, Validity, told};
+use crate::latency::{Claim, EXACT_MAX, Limit, Population, Validity, describe};
 use crate::verdict::{Because, Reason, Verdict};
 use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
 
@@ -89,10 +89,10 @@ impl Check for Jitter {
                 Because::new(Reason::TooMany, why)
             })
         };
-        let limit = told(self.limit_ns);
+        let limit = describe(self.limit_ns);
         let of = (&self.gather, Limit::Within(self.limit_ns));
         share::verdict((&self.context, facts), of, self.claim, judge, |population, judged| {
-            let fastest = told(population.fastest().unwrap_or(i64::MAX));
+            let fastest = describe(population.fastest().unwrap_or(i64::MAX));
             let k = judged.tally.k();
             Words {
                 pass: format!("delay variation within {limit} of the fastest, {fastest},"),

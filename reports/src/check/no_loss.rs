@@ -20,7 +20,7 @@ pub(super) const KIND: CheckKind = CheckKind {
         description: "Every reading that was due has to be stored once, with all its values, and \
             nothing else may be stored: no reading twice or altered, none under a device that is not on the \
             bench, none without a known value, no value under an identifier nobody sent. Readings \
-            are told apart by epoch and serial number; a device that sends no serial \
+            are distinguished by epoch and serial number; a device that sends no serial \
             numbers, or of which no reading was due, cannot be judged, and the check is \
             inconclusive. `measured` counts what is missing or unexpected, `n` the readings that \
             were due.",

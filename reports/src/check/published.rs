@@ -7,8 +7,8 @@ use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::rows::{self, Gather};
 use super::selection::{DEVICE, Selection};
 use super::share::{about_population, rounded};
-use crate::latency::{Distribution, Limit, MovedBy, Population, Validity, told};
-use crate::verdict::{Because, Reason, Told, Verdict};
+use crate::latency::{Distribution, Limit, MovedBy, Population, Validity, describe};
+use crate::verdict::{Because, Reason, Verdict, VerdictText};
 use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
 use lastmeter_text::{append, three_digits};
 
@@ -19,26 +19,26 @@ const MESSAGES_MIN: u64 = 100;
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "published",
-        summary: "a figure of this run is near one that was published",
-        description: "Compares one figure of a path's delays with a published `value`: it passes \
+        summary: "a value of this run is near one that was published",
+        description: "Compares one statistic of a path's delays with a published `value`: it passes \
             if they differ by at most `tolerance`. Quartiles and median are interpolated (type 7), \
             whiskers are the most extreme delays within 1.5 times the interquartile range, as in a \
             box plot after Tukey; `share_under` is the share of all messages below `under`, in %. \
             Lost messages are infinite. With fewer than 100 messages, in an invalid run, or with a \
             tolerance below three times the floor's median the check is inconclusive; so it is \
-            where load on the machine may have held messages up, unless the figure is as near or as \
+            where load on the machine may have held messages up, unless the value is as near or as \
             far without what that may have added; a whisker is the delay of one message, and the \
             tenth of them that load may have held up longest is left out for that. It is judged \
-            in virtual time too, and then says that the figure is the model's.",
+            in virtual time too, and then states that the value is the model's.",
         fields: &[
             rows::PATH,
             Field::required(
                 "statistic",
                 Kind::Choice(&["median", "q1", "q3", "whisker_low", "whisker_high", "share_under"]),
-                "which figure",
+                "which statistic",
             ),
             Field::optional("under", rows::LIMIT_KIND, "the delay that share_under counts below"),
-            Field::required("value", Kind::QuantityOfAny(DIMENSIONS), "the published figure"),
+            Field::required("value", Kind::QuantityOfAny(DIMENSIONS), "the published value"),
             Field::required(
                 "tolerance",
                 Kind::QuantityOfAny(DIMENSIONS),
@@ -137,20 +137,20 @@ impl Figure {
     }
 
     /// `140 ms`, `96.6 %`.
-    pub(crate) fn told(&self, value: f64) -> String {
+    pub(crate) fn describe(&self, value: f64) -> String {
         if !value.is_finite() {
             return "never".to_owned();
         }
         match self.under_ns {
             Some(_) => format!("{} %", three_digits(value)),
-            None => told((value * 1e9).round() as i64),
+            None => describe((value * 1e9).round() as i64),
         }
     }
 
     /// `median`, `share under 210 ms`.
     pub(crate) fn name(&self) -> String {
         match self.under_ns {
-            Some(under_ns) => format!("share under {}", told(under_ns)),
+            Some(under_ns) => format!("share under {}", describe(under_ns)),
             None => self.statistic.replace('_', " "),
         }
     }
@@ -182,7 +182,7 @@ impl Check for Published {
         (self.figure.tolerance < least_s).then(|| {
             let why = format!(
                 "not measurable here: the tolerance is below 3 times the floor's median, {}",
-                told(floor.p50_ns)
+                describe(floor.p50_ns)
             );
             Because::new(Reason::NotMeasurableHere, why)
         })
@@ -223,17 +223,17 @@ impl Published {
         let off = ours.map(|ours| (ours - figure.value).abs());
         let because = match (self.refused(population, &delays, validity), ours) {
             (Some(refused), _) => refused,
-            (None, None) => Because::new(Reason::NothingToJudge, "there is no such figure"),
+            (None, None) => Because::new(Reason::NothingToJudge, "there is no such statistic"),
             (None, Some(ours)) => self.judge(ours, population),
         };
-        let told_ours = ours.map_or_else(|| "-".to_owned(), |ours| figure.told(ours));
-        let published = figure.told(figure.value);
+        let told_ours = ours.map_or_else(|| "-".to_owned(), |ours| figure.describe(ours));
+        let published = figure.describe(figure.value);
         let mut why = format!(
             "{}: {} {told_ours}, published {published} ({}), tolerance {}",
             because.why,
             figure.name(),
             self.source,
-            figure.told(figure.tolerance)
+            figure.describe(figure.tolerance)
         );
         if validity.modelled {
             why.push_str("; modelled: the delays are the link model's, not the platform's");
@@ -244,11 +244,11 @@ impl Published {
         }
         let modelled = if validity.modelled { ", modelled" } else { "" };
         // The limit beside it is one of the distance.
-        let apart = off.map_or_else(String::new, |off| format!(", {} off", figure.told(off)));
+        let apart = off.map_or_else(String::new, |off| format!(", {} off", figure.describe(off)));
         Verdict {
             measured: off,
             n: delays.n(),
-            told: Some(Told {
+            told: Some(VerdictText {
                 measured: format!("{} {told_ours}, published {published}{apart}", figure.name()),
                 basis: format!("n {}{modelled}", delays.n()),
             }),
@@ -272,7 +272,7 @@ impl Published {
                 return alone;
             }
             let why = "load on this machine may have held messages up, and there are too many of \
-                       them to say which";
+                       them to name which";
             return Because::new(Reason::HostLoad, why);
         };
         let Some(least) = figure.of(&least).filter(|_| is_touched) else { return alone };
@@ -287,7 +287,7 @@ impl Published {
         let why = format!(
             "{}, but {} without what load on this machine may have added",
             alone.why,
-            figure.told(least)
+            figure.describe(least)
         );
         Because::new(Reason::HostLoad, why)
     }

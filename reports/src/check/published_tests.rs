@@ -170,7 +170,7 @@ fn lost_messages_are_infinite() {
     let whisker = "statistic = \"whisker_high\"\nvalue = \"1 s\"\ntolerance = \"2 ms\"";
     let verdict = judge_in(whisker, &real, 300);
     assert_eq!(verdict.status, Status::Inconclusive);
-    assert!(verdict.why.starts_with("there is no such figure"), "{}", verdict.why);
+    assert!(verdict.why.starts_with("there is no such statistic"), "{}", verdict.why);
 }
 
 #[test]

@@ -21,8 +21,8 @@ use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::rows;
 use super::select::ByDevice;
 use super::selection::{DEVICE, Selection};
-use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, told};
-use crate::verdict::{At, Because, Reason, Told, Verdict};
+use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, describe};
+use crate::verdict::{At, Because, Reason, Verdict, VerdictText};
 use lastmeter_record::{Event, EventKind, LatencyRow, Point, RunFacts, field};
 use lastmeter_text::{append, number, plural};
 
@@ -31,7 +31,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "recovery",
         summary: "no outage was too long, and all came again soon after each injection",
-        description: "Judges what broken links and killed processes do to messages. `in_time` says \
+        description: "Judges what broken links and killed processes do to messages. `in_time` states \
             which arrivals count. `longest_outage` limits the longest stretch of the schedule in \
             which no message of a device arrived in time; it includes the device's period. \
             `recover_within` limits the time from each injection's end until everything that was \
@@ -39,7 +39,7 @@ pub(super) const KIND: CheckKind = CheckKind {
             is needed. Injections are those of kind disconnect, and kills; with nothing injected, or \
             an injection that is not over when the record ends, the check is inconclusive, as in a \
             run that carries no verdict on latency, and so is a check of devices that none of them touches. A message that was due before the end and \
-            never arrived fails. `measured` and `limit` are in s, of the figure nearest to its limit. In \
+            never arrived fails. `measured` and `limit` are in s, of the value nearest to its limit. In \
             virtual time the check is skipped.",
         fields: &[
             rows::PATH,
@@ -361,7 +361,7 @@ impl Recovery {
         let path = self.selection.judged_path(self.by_path.keys().map(String::as_str))?;
         let devices = self.by_path.get(path);
         let devices = devices.filter(|devices| devices.iter().next().is_some());
-        let told = self.selection.told();
+        let told = self.selection.describe();
         let devices = devices.ok_or_else(|| format!("the record has no latency of {told}"))?;
         if self.touching((path, devices)).next().is_none() {
             return Err(format!("no injection touched the messages of {told}"));
@@ -465,9 +465,9 @@ impl Recovery {
             let hold_ups = hold_ups(facts);
             let text = format!(
                 "longest outage {} of {} from {}",
-                told(worst.ns),
+                describe(worst.ns),
                 worst.device,
-                told(worst.from_ns)
+                describe(worst.from_ns)
             );
             let span = (worst.from_ns, worst.from_ns.saturating_add(worst.ns));
             let (reason, text) = timed(worst.ns, limit_ns, &hold_ups, span, text);
@@ -487,7 +487,7 @@ impl Recovery {
         };
         let mut why = String::new();
         for part in &parts {
-            let limit = told(part.limit_ns);
+            let limit = describe(part.limit_ns);
             let separator = if why.is_empty() { "" } else { "; " };
             append(&mut why, format_args!("{separator}{}, limit {limit}", part.text));
         }
@@ -503,7 +503,7 @@ impl Recovery {
             limit: Some(seconds(first.limit_ns)),
             n: count,
             at: first.worst.as_ref().map(|worst| self.place(worst, facts)),
-            told: Some(Told {
+            told: Some(VerdictText {
                 measured: measured.map_or("never".to_owned(), |s| format!("{} s", number(s))),
                 basis: plural(count, "injection"),
             }),
@@ -519,7 +519,7 @@ impl Recovery {
                 let of = worst.as_ref().map(|worst| {
                     format!(" of {} after {}", worst.device, self.what(worst.injection))
                 });
-                let text = format!("recovered within {}{}", told(ns), of.unwrap_or_default());
+                let text = format!("recovered within {}{}", describe(ns), of.unwrap_or_default());
                 let end_ns = worst.as_ref().map_or(0, |worst| worst.from_ns);
                 let span = (end_ns, end_ns.saturating_add(ns));
                 let (reason, text) = timed(ns, limit_ns, &hold_ups, span, text);

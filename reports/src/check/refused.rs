@@ -15,7 +15,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "refused",
         summary: "exactly these messages were refused by the platform",
-        description: "Compares the refusals the platform told, by reason and device, with the \
+        description: "Compares the refusals the platform reported, by reason and device, with the \
             list `expect`; an empty list means that nothing may be refused. `measured` counts \
             refusals too many and too few, `n` the readings and refusals that were there to \
             judge by; with none the check is inconclusive.",
@@ -167,11 +167,11 @@ impl Check for Refused {
 }
 
 /// Refusals told as `REASON of DEVICE`, with their number.
-type Told = Vec<(String, u64)>;
+type RefusalCounts = Vec<(String, u64)>;
 
 impl Refused {
     /// What is missing, what is too much, and the first of the latter.
-    fn compare(&self) -> (Told, Told, Option<At>) {
+    fn compare(&self) -> (RefusalCounts, RefusalCounts, Option<At>) {
         let mut left: BTreeMap<_, u64> =
             self.seen.iter().map(|(key, seen)| (key, seen.count)).collect();
         let mut missing = Vec::new();
@@ -187,20 +187,20 @@ impl Refused {
                 }
             }
             if wanted > 0 {
-                missing.push((tell(&expected.reason, expected.device.as_deref()), wanted));
+                missing.push((report(&expected.reason, expected.device.as_deref()), wanted));
             }
         }
         left.retain(|_, count| *count > 0);
         let at = left.keys().map(|key| &self.seen[*key].first).min_by_key(|at| at.event).cloned();
         let surplus = left
             .into_iter()
-            .map(|((reason, device), count)| (tell(reason, device.as_deref()), count))
+            .map(|((reason, device), count)| (report(reason, device.as_deref()), count))
             .collect();
         (missing, surplus, at)
     }
 }
 
-fn tell(reason: &str, device: Option<&str>) -> String {
+fn report(reason: &str, device: Option<&str>) -> String {
     device.map_or_else(|| reason.to_owned(), |device| format!("{reason} of {device}"))
 }
 

@@ -176,13 +176,13 @@ impl Gather {
 
     fn judged(&self) -> Result<&Population, String> {
         let Some(window) = self.window else {
-            return Err("the check was not told about the run".to_owned());
+            return Err("the check has no facts about the run".to_owned());
         };
         let Some(population) = self.by_path.get(self.path()?) else {
-            return Err(format!("the record has no latency of {}", self.selection.told()));
+            return Err(format!("the record has no latency of {}", self.selection.describe()));
         };
         if population.n() == 0 {
-            let from = crate::latency::told(window.from_ns);
+            let from = crate::latency::describe(window.from_ns);
             return Err(format!("no message was due after the warm-up of {from}"));
         }
         Ok(population)

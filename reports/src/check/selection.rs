@@ -101,7 +101,7 @@ impl Selection {
     }
 
     /// What is not there, for people.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match &self.observer {
             Some(observer) => format!("device {} at observer {observer}", self.device),
             None => format!("device {}", self.device),

@@ -4,7 +4,7 @@
 use super::kind::{CheckContext, finish};
 use super::rows::{self, Gather};
 use crate::latency::{Claim, Judgement, Limit, Missing, Population, Validity};
-use crate::verdict::{Because, Reason, Told, Verdict};
+use crate::verdict::{Because, Reason, Verdict, VerdictText};
 use lastmeter_record::{RunFacts, Status};
 use lastmeter_text::{append, number, three_digits};
 
@@ -116,7 +116,7 @@ impl<'a> Share<'a> {
             bound,
             n: self.judged.tally.n,
             at: named.map(|named| rows::place(named, facts)),
-            told: Some(Told {
+            told: Some(VerdictText {
                 measured: format!("{}{}", words.late, told.unwrap_or_default()),
                 basis: self.basis(&words.name),
             }),
@@ -159,7 +159,7 @@ pub(super) fn rounded(percent: f64) -> f64 {
 
 /// What else is to be known of the messages.
 pub(super) fn about_population(population: &Population) -> String {
-    use crate::latency::told;
+    use crate::latency::describe;
     let mut text = format!("{} lost", population.lost());
     let counts = [
         (population.too_late(), "came after the grace"),
@@ -170,12 +170,12 @@ pub(super) fn about_population(population: &Population) -> String {
         append(&mut text, format_args!(", {count} {what}"));
     }
     if let Some(worst) = population.worst() {
-        append(&mut text, format_args!(", slowest {}", told(worst.delay)));
+        append(&mut text, format_args!(", slowest {}", describe(worst.delay)));
     }
     let warm_up = population.warm_up();
     if warm_up.n() > 0 {
         let delays = warm_up.distribution();
-        let [p50, max] = [0.5, 1.0].map(|share| told(delays.quantile(share).unwrap_or(0)));
+        let [p50, max] = [0.5, 1.0].map(|share| describe(delays.quantile(share).unwrap_or(0)));
         let messages = lastmeter_text::plural(warm_up.n(), "message");
         append(
             &mut text,

@@ -72,7 +72,7 @@ fn the_headline_ends_where_the_messages_of_the_path_do() {
 
 /// 1000 messages of 50 ms: TT3 passes at 97 and 99 %, and is too few for 99.9 %.
 #[test]
-fn the_strictest_class_that_passes_is_told() {
+fn the_strictest_class_that_passes_is_reported() {
     let mut analyst = Analyst::new(&facts(TimeMode::Virtual), None, MS);
     feed(&mut analyst, "reading>o", &[(Point::Received, 50)], 1_000);
     let [analysis] = &analyst.finish()[..] else { panic!("one path") };

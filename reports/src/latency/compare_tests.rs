@@ -89,7 +89,7 @@ fn all_three_conditions_are_needed() {
 }
 
 #[test]
-fn what_would_have_been_seen_is_told() {
+fn what_would_have_been_seen_is_reported() {
     let base = runs(&[100, 101, 102, 103, 104]);
     let Gate::NoChange(change) = gate(&base, &base, Statistic::P50, 0) else { panic!("no change") };
     assert_eq!((change.ratio, change.shift_ns), (1.0, 0.0));

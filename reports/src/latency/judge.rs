@@ -27,7 +27,7 @@
 use super::binomial::{is_within, lower_bound, needed_sample_size, upper_bound};
 use super::blocks::DesignEffect;
 use super::due::{Due, Late};
-use super::message::told;
+use super::message::describe;
 use crate::verdict::Reason;
 use lastmeter_record::Status;
 use lastmeter_text::{append, plural, three_digits};
@@ -185,8 +185,8 @@ impl Judgement {
     /// What it rests on, for people: `if no stall lasts longer than 1.4 s (asked: 1 s)`, `n too
     /// small: 120 of 299; run at least 300 s after the warm-up`.
     pub fn words(&self) -> String {
-        let stall = told(self.claim.stall_ns);
-        let up_to = told(readable(self.holds_up_to_ns.unwrap_or(0)));
+        let stall = describe(self.claim.stall_ns);
+        let up_to = describe(readable(self.holds_up_to_ns.unwrap_or(0)));
         let mut text = match self.grounds {
             Grounds::Within => format!("if no stall lasts longer than {up_to} (asked: {stall})"),
             Grounds::Over => {
@@ -194,7 +194,7 @@ impl Judgement {
                 let run = plural(self.longest_run, "message");
                 format!("at least {lower} % late; longest late run {run}")
             }
-            Grounds::Between => "cannot say at 95 % confidence".to_owned(),
+            Grounds::Between => "undecided at 95 % confidence".to_owned(),
             Grounds::StallTooShort => {
                 format!("holds only if no stall lasts longer than {up_to} (asked: {stall})")
             }
@@ -210,7 +210,7 @@ impl Judgement {
             );
         }
         if let Some(gap_ns) = self.gap_ns {
-            let gap = told(readable(gap_ns));
+            let gap = describe(readable(gap_ns));
             append(
                 &mut text,
                 format_args!(
@@ -233,8 +233,8 @@ impl Judgement {
     /// The stall it holds up to, or the one that was declared: `no stall above 1.4 s`, `stall 1 s`.
     pub fn stall_words(&self, concluded: Status) -> String {
         match self.holds_up_to_ns.filter(|_| concluded == Status::Pass) {
-            Some(ns) => format!("no stall above {}", told(readable(ns))),
-            None => format!("stall {}", told(self.claim.stall_ns)),
+            Some(ns) => format!("no stall above {}", describe(readable(ns))),
+            None => format!("stall {}", describe(self.claim.stall_ns)),
         }
     }
 
@@ -252,12 +252,12 @@ impl Judgement {
                  late run {}",
                 three_digits(deff.estimate),
                 deff.blocks,
-                told(deff.block_ns),
+                describe(deff.block_ns),
                 self.longest_run,
             ),
         );
         if let Some(part_ns) = self.part_ns {
-            append(&mut text, format_args!(", counted by {}", told(readable(part_ns))));
+            append(&mut text, format_args!(", counted by {}", describe(readable(part_ns))));
         }
         text.push(')');
         text

@@ -155,7 +155,7 @@ impl Limit {
 }
 
 /// A time for people, from ns: `0.29 ms`, `1.5 s`, `2 h`.
-pub fn told(duration_ns: i64) -> String {
+pub fn describe(duration_ns: i64) -> String {
     if duration_ns == i64::MAX {
         return "never".to_owned();
     }

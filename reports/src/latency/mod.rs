@@ -41,7 +41,7 @@ pub use compare::{
 pub use due::{Due, Late};
 pub use hold_up::HoldUps;
 pub use judge::{Claim, DEFAULT_STALL_NS, Grounds, Judgement, Shown, Tally, judge};
-pub use message::{Limit, Message, Named, Span, Window, default_warm_up_ns, grace_ns, told};
+pub use message::{Limit, Message, Named, Span, Window, default_warm_up_ns, describe, grace_ns};
 pub(crate) use owed::{Missing, Owed};
 pub use population::{InOrder, MovedBy, Population};
 pub use quantile::{Delay, INFINITE, TukeyBox, nearest_rank, rank, tukey_box, type_7};

@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(type_7(&[INFINITE, INFINITE], 0.5), Some(f64::INFINITY));
     }
 
-    /// The whisker is the most extreme value inside the fence, not the fence: the published figure
+    /// The whisker is the most extreme value inside the fence, not the fence: the published value
     /// has Q1 110, median 140, Q3 150, so fences at 50 and 210 ms, and its least value is 100 ms.
     #[test]
     fn a_whisker_ends_at_a_value() {

@@ -40,7 +40,7 @@ impl Standing {
         match self {
             Self::Original => "confirmed in the original",
             Self::Secondary => "seen in a text that cites it",
-            Self::Memory => "from memory, not confirmed",
+            Self::Memory => "unverified",
         }
     }
 }
@@ -121,10 +121,10 @@ impl RequirementTable {
     pub fn read(id: &str, text: &str) -> Result<Self, Vec<String>> {
         let mut found = Diagnostics::new();
         let table = Self::read_into(id, text, &mut found);
-        let told = |one: Diagnostic| format!("{}: {}", one.code, one.message);
+        let describe = |one: Diagnostic| format!("{}: {}", one.code, one.message);
         match table {
             Some(table) if found.is_empty() => Ok(table),
-            _ => Err(found.into_sorted().into_iter().map(told).collect()),
+            _ => Err(found.into_sorted().into_iter().map(describe).collect()),
         }
     }
 

@@ -15,7 +15,7 @@
 //! pass has to hold with those counted as late.
 
 use super::judge::Judgement;
-use super::message::{Limit, told};
+use super::message::{Limit, describe};
 use super::population::Population;
 use super::quantile::Delay;
 use crate::verdict::{Because, Reason};
@@ -77,7 +77,7 @@ impl Validity {
     pub fn of(facts: &RunFacts) -> Self {
         let Some(real) = &facts.real_time else {
             let is_virtual = facts.time == lastmeter_record::TimeMode::Virtual;
-            let invalid = "run.json does not say how clock, timers and floor were";
+            let invalid = "run.json does not state how clock, timers and floor were";
             let invalid = Because::new(Reason::NoFloor, invalid);
             return Self {
                 modelled: is_virtual,
@@ -106,11 +106,11 @@ impl Validity {
     fn clock(&mut self, real: &RealTimeFacts) {
         let (step_ns, asleep_ns) = (real.clock.wall_step_ns, real.clock.suspended_ns);
         if step_ns.unsigned_abs() > CLOCK_ERROR_NS as u64 {
-            let why = format!("the wall clock was set by {}", told(step_ns));
+            let why = format!("the wall clock was set by {}", describe(step_ns));
             self.invalid.push(Because::new(Reason::ClockChanged, why));
         }
         if asleep_ns.unsigned_abs() > CLOCK_ERROR_NS as u64 {
-            let why = format!("the machine was suspended for {}", told(asleep_ns));
+            let why = format!("the machine was suspended for {}", describe(asleep_ns));
             self.invalid.push(Because::new(Reason::ClockChanged, why));
         }
     }
@@ -126,8 +126,8 @@ impl Validity {
                 "{} of {} deadlines missed by more than {}, the worst by {}",
                 deadlines.missed,
                 deadlines.scheduled,
-                told(deadlines.limit_ns),
-                told(deadlines.worst_ns),
+                describe(deadlines.limit_ns),
+                describe(deadlines.worst_ns),
             );
             let are_known = real.late_ticks.len() as u64 == deadlines.missed;
             let allowed = if are_known { MISSED_SHARE } else { MISSED_UNKNOWN_SHARE };
@@ -156,8 +156,8 @@ impl Validity {
         if after.p99_ns() > before.p99_ns().saturating_mul(3) {
             self.flags.push(format!(
                 "disturbed: the floor's 99 % rose from {} to {}",
-                told(before.p99_ns()),
-                told(after.p99_ns())
+                describe(before.p99_ns()),
+                describe(after.p99_ns())
             ));
         }
         if before.echo.is_none_or(|echo| echo.n == 0) || after.echo.is_none_or(|echo| echo.n == 0) {
@@ -212,8 +212,8 @@ impl Validity {
         (limit_ns < floor.least_limit_ns()).then(|| {
             let why = format!(
                 "not measurable here: {} is below {FLOOR_FACTOR} times the floor's 99 %, {}",
-                told(limit_ns),
-                told(floor.p99_ns)
+                describe(limit_ns),
+                describe(floor.p99_ns)
             );
             Because::new(Reason::NotMeasurableHere, why)
         })

@@ -155,7 +155,7 @@ fn times_are_told_with_a_fitting_unit() {
         (14_400_000 * MS, "4 h"),
         (i64::MAX, "never"),
     ] {
-        assert_eq!(told(ns), text);
+        assert_eq!(describe(ns), text);
     }
 }
 

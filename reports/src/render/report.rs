@@ -8,8 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::collect::Collected;
-use super::figure::Figure;
-use super::figure::Picture;
+use super::figure::{Figure, Picture};
 use super::page::{self, CheckRow, CoverageRow, DeliveryRow, EventRow, Fact, RefusedRow, Trouble};
 use super::pictures;
 use super::template::{STYLE, fill};

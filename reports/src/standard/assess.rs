@@ -8,8 +8,9 @@ use super::readings::PointRecord;
 use super::uncertainty::{self, Budget, decide};
 use crate::check::kind::unfinished;
 use crate::verdict::{Because, Reason};
-use lastmeter_plans::standard::{Evaluate, LimitFigure, Subject, Test};
-use lastmeter_plans::standard::{Plan, PlannedItem, PlannedTest, Skip};
+use lastmeter_plans::standard::{
+    Evaluate, LimitFigure, Plan, PlannedItem, PlannedTest, Skip, Subject, Test,
+};
 use lastmeter_record::{RunFacts, Status};
 use lastmeter_text::number;
 
@@ -169,7 +170,7 @@ impl Assessor {
                 let mut why = match status {
                     _ if is_undefined => {
                         let reference = number(figures.reference);
-                        format!("the reference is {reference}: no share of it can be told")
+                        format!("the reference is {reference}: no error relative to it is defined")
                     }
                     Status::Inconclusive => "too close to call".to_owned(),
                     Status::Fail if !figures.value.is_finite() => {

@@ -2,10 +2,9 @@
 
 use super::assess::{Assessment, TestResult};
 use super::folder::Assessed;
-use lastmeter_plans::standard::IN_THIS_PLAN;
+use lastmeter_plans::standard::{IN_THIS_PLAN, Skip};
 
 use super::missing::{MISSING, Missing, UNCONFIRMED, named};
-use lastmeter_plans::standard::Skip;
 use lastmeter_record::Status;
 use lastmeter_text::{append, plural};
 
@@ -122,10 +121,10 @@ impl Assessed {
     fn not_met(&self, status: Status, judged: &[&TestResult]) -> (Status, String, Option<String>) {
         let suite = &self.plan.suite;
         let bad: Vec<&&TestResult> = judged.iter().filter(|test| test.status == status).collect();
-        let word = if status == Status::Fail { "fails" } else { "cannot say" };
+        let word = if status == Status::Fail { "fails" } else { "undecided" };
         let first = bad.first().and_then(|test| Some((*test, test.worst()?)));
         let place = first.map_or_else(String::new, |(test, item)| {
-            format!(" at {}, {}", suite.tests[test.test].name, self.item_told(item))
+            format!(" at {}, {}", suite.tests[test.test].name, self.describe_item(item))
         });
         let more = match bad.len() {
             0 | 1 => String::new(),

@@ -9,9 +9,7 @@ use std::collections::BTreeSet;
 use lastmeter_units::{MeasurementId, Quantity, SiUnit, SimTime};
 
 use super::readings::{Gatherer, Got, PointRecord};
-use lastmeter_plans::standard::{Along, Published};
-use lastmeter_plans::standard::{Coordinates, Plan};
-use lastmeter_plans::standard::{LimitFigure, Relative};
+use lastmeter_plans::standard::{Along, Coordinates, LimitFigure, Plan, Published, Relative};
 use lastmeter_record::Observation;
 
 /// What came of one published row.

@@ -6,9 +6,7 @@ use lastmeter_params::{Diagnostics, SourceId, parse_document};
 
 use super::assess::{Assessment, Item, with_uncertainty};
 use super::assessor::Assessor;
-use lastmeter_plans::standard::Plan;
-use lastmeter_plans::standard::figure_told;
-use lastmeter_plans::standard::plan_of;
+use lastmeter_plans::standard::{Plan, plan_of, value_text};
 use lastmeter_record::{RecordError, RunReader, changed};
 
 /// What a run says of its suite.
@@ -71,12 +69,12 @@ impl Assessed {
     }
 
     /// `In, PF 1: 0.31 ± 0.002 %, limit 0.2 %`.
-    pub fn item_told(&self, item: &Item) -> String {
-        let place = item.planned.coordinates.told(&self.plan.suite);
+    pub fn describe_item(&self, item: &Item) -> String {
+        let place = item.planned.coordinates.describe(&self.plan.suite);
         match &item.figures {
             None => format!("{place}: {}", item.why),
             Some(figures) => {
-                let limit = figure_told(item.planned.figure, &figures.unit);
+                let limit = value_text(item.planned.figure, &figures.unit);
                 format!("{place}: {}, limit {limit}", with_uncertainty(item))
             }
         }

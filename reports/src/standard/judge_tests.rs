@@ -9,9 +9,7 @@ use super::folder::Assessed;
 use super::testing::plan;
 use crate::check::testing::{START, facts};
 use lastmeter_params::Pattern;
-use lastmeter_plans::standard::Claim;
-use lastmeter_plans::standard::{Connection, Suite};
-use lastmeter_plans::standard::{Plan, Point};
+use lastmeter_plans::standard::{Claim, Connection, Plan, Point, Suite};
 use lastmeter_record::{Event, Observation, RunState, Status};
 
 pub(super) const CONSUMED: &str = "electricity.energy.active.consumed.total";

@@ -5,8 +5,7 @@ use lastmeter_units::{Direction, MeasurementId, Phase, SiUnit, SimTime};
 use super::assessor::{Assessor, Figures};
 use super::readings::{Got, PointRecord, Reading};
 use super::uncertainty::{self, Budget, EnergyScale};
-use lastmeter_plans::standard::PER_KILO_HOUR;
-use lastmeter_plans::standard::{Relative, Subject, Test};
+use lastmeter_plans::standard::{PER_KILO_HOUR, Relative, Subject, Test};
 
 /// Why an item has no figures.
 pub(super) enum Trouble {

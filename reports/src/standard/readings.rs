@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lastmeter_units::{Direction, MeasurementId, Phase, Quantity, SimDuration, SimTime};
 
 use super::register_step::RegisterStep;
-use lastmeter_plans::standard::Plan;
-use lastmeter_plans::standard::Subject;
+use lastmeter_plans::standard::{Plan, Subject};
 use lastmeter_record::Observation;
 
 /// The values of one reading: reference beside what was reported.

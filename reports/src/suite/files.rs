@@ -48,7 +48,7 @@ struct Index<'a> {
     style: &'static str,
     status: Status,
     name: &'a str,
-    runs_told: String,
+    describe_runs: String,
     checks_told: String,
     exit_code: u8,
     runs: Vec<IndexRow<'a>>,
@@ -131,7 +131,7 @@ impl Suite {
         bytes
     }
 
-    fn runs_told(&self) -> String {
+    fn describe_runs(&self) -> String {
         Counts::of(self.runs.iter().map(SuiteRun::status)).to_string()
     }
 
@@ -142,7 +142,7 @@ impl Suite {
             cell(&self.name),
             self.status(),
             plural(self.runs.len(), "run"),
-            self.runs_told(),
+            self.describe_runs(),
             self.counts(),
             self.exit_code().number()
         );
@@ -168,7 +168,7 @@ impl Suite {
             style: STYLE,
             status: self.status(),
             name: &self.name,
-            runs_told: self.runs_told(),
+            describe_runs: self.describe_runs(),
             checks_told: self.counts().to_string(),
             exit_code: self.exit_code().number(),
             runs: self.runs.iter().map(IndexRow::of).collect(),

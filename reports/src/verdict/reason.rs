@@ -54,7 +54,7 @@ reasons! {
     WithinLimit, Pass, "within-limit", "Everything that was asked for holds.";
 
     RunSkipped, Skipped, "run-skipped",
-        "The run could not take place on this machine; its cause says what is missing.";
+        "The run could not take place on this machine; its cause names what is missing.";
     Modelled, Skipped, "modelled",
         "Latency in virtual time is the link model's, not the platform's.";
     NotReproduced, Skipped, "not-reproduced",
@@ -159,8 +159,8 @@ impl Reason {
         }
     }
 
-    /// Whether the machine, and not what is under test, is why nothing could be said: another run
-    /// on a quiet machine may tell.
+    /// Whether the machine, and not what is under test, is why nothing could be judged: another run
+    /// on a quiet machine may decide.
     pub const fn is_of_the_machine(self) -> bool {
         matches!(
             self,

@@ -4,10 +4,9 @@
 use std::path::Path;
 
 use lastmeter_record::{
-    ClockFacts, Deadlines, Floor, LateTick, LatencyRow, LinkFacts, LoadFacts, LoadSecond, Point,
-    RealTimeFacts, RunEnd, RunState, Summary, TimeMode, Wait,
+    ClockFacts, Deadlines, Event, Floor, LateTick, LatencyRow, LinkFacts, LoadFacts, LoadSecond,
+    Point, RealTimeFacts, RecordError, RunEnd, RunState, RunWriter, Summary, TimeMode, Wait,
 };
-use lastmeter_record::{Event, RecordError, RunWriter};
 use lastmeter_units::{SimDuration, SimTime};
 
 use crate::sample::Sample;

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lastmeter_record::{DeviceFacts, Evidence, RunEnd, RunStart, RunState, TimeMode};
-use lastmeter_record::{Event, Observation, RecordError, RunWriter};
+use lastmeter_record::{
+    DeviceFacts, Event, Evidence, Observation, RecordError, RunEnd, RunStart, RunState, RunWriter,
+    TimeMode,
+};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
 /// What the run is like.

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastmeter_devices::{DEVICES, group_of};
-use lastmeter_params::Pattern;
-use lastmeter_params::{Code, Diagnostic, Values, nearest, quote};
+use lastmeter_params::{Code, Diagnostic, Pattern, Values, nearest, quote};
 use lastmeter_plans::standard::{
     Connection, EMBEDDED, SUITE_BYTES_MAX, SUITE_SOURCE, Subject, Suite, embedded,
 };
@@ -42,14 +41,16 @@ fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, R
     let name = &suite.name;
     if suite.tests.is_empty() {
         let message = format!(
-            "{name} has no tests of a class, but sweeps to hold against published figures: see \
+            "{name} has no tests of a class, but sweeps to compare with published values: see \
              docs/paper-table-1.md, and `lastmeter run scenarios/library/table-1-sinusoidal.toml`"
         );
-        return Err(Refused::Told(message));
+        return Err(Refused::Message(message));
     }
     if let Some(class) = options.class.as_deref().filter(|class| suite.class(class).is_none()) {
         let classes = suite.classes.join(", ");
-        return Err(Refused::Told(format!("{name} has no class `{class}`; there are {classes}")));
+        return Err(Refused::Message(format!(
+            "{name} has no class `{class}`; there are {classes}"
+        )));
     }
     let all: Vec<&str> = suite.connections.iter().map(|one| one.word()).collect();
     let connection = match options.connection.as_deref() {
@@ -58,7 +59,7 @@ fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, R
             .filter(|one| suite.connections.contains(one))
             .ok_or_else(|| {
                 let known = all.join(", ");
-                Refused::Told(format!("{name} is not for connection `{word}`; there is {known}"))
+                Refused::Message(format!("{name} is not for connection `{word}`; there is {known}"))
             })?,
     };
     for text in &options.tests {
@@ -66,7 +67,7 @@ fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, R
         let tests: Vec<&str> = suite.tests.iter().map(|test| test.name.as_str()).collect();
         if !tests.iter().any(|test| pattern.matches(test)) {
             let help = instead(text, &tests);
-            return Err(Refused::Told(format!("{name} has no test `{text}`; {help}")));
+            return Err(Refused::Message(format!("{name} has no test `{text}`; {help}")));
         }
     }
     Ok(connection)
@@ -108,18 +109,18 @@ fn suite_text(name: &str) -> Result<(String, String), Refused> {
     let path = Path::new(name);
     if path.is_file() {
         let bytes = read_file(path)
-            .map_err(|error| Refused::Told(format!("`{name}` cannot be read: {error}")))?;
+            .map_err(|error| Refused::Message(format!("`{name}` cannot be read: {error}")))?;
         if !(1..=SUITE_BYTES_MAX).contains(&bytes.len()) {
             let most = SUITE_BYTES_MAX >> 20;
             let message = format!("`{name}` is refused: it is empty, or larger than {most} MiB");
-            return Err(Refused::Told(message));
+            return Err(Refused::Message(message));
         }
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         return Ok((String::from_utf8_lossy(&bytes).into_owned(), path.display().to_string()));
     }
     let names: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
     let help = instead(name, &names);
-    Err(Refused::Told(format!("there is no suite and no file `{name}`; {help}")))
+    Err(Refused::Message(format!("there is no suite and no file `{name}`; {help}")))
 }
 
 fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
@@ -132,12 +133,12 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
         let models: Vec<&str> = DEVICES.iter().map(|kind| kind.entry.name).collect();
         let help = instead(name, &models);
         let message = format!("there is no device model and no scenario file `{name}`; {help}");
-        return Err(Refused::Told(message));
+        return Err(Refused::Message(message));
     }
     let scenario = Scenario::load(path, &LoadOptions::from_environment());
     let scenario = scenario.map_err(Refused::Failure)?;
     if !scenario.injections.is_empty() {
-        return Err(Refused::Told(format!(
+        return Err(Refused::Message(format!(
             "{name} has {}, which would be left out: a suite plays its own points; take injections \
              out, or write a scenario with `[suite]`",
             plural(scenario.injections.len(), "injection")
@@ -149,7 +150,7 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
         ([row], _) => *row,
         ([], [row]) => row,
         (marked, all) => {
-            return Err(Refused::Told(format!(
+            return Err(Refused::Message(format!(
                 "{name} has {}, {} of them with `under_test = true`; expected one",
                 plural(all.len(), "device"),
                 marked.len()

@@ -19,6 +19,6 @@ pub(super) struct Meter {
 
 /// Why there is no scenario.
 pub(super) enum Refused {
-    Told(String),
+    Message(String),
     Failure(LoadFailure),
 }

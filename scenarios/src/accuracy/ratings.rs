@@ -219,8 +219,8 @@ impl<'a> Book<'a> {
         };
         if let Some(given) = self.of_user(key) {
             if differs(given.si) && self.meter_says(key.meter) {
-                let told = |si: f64| format!("{} {}", number(si), key.unit);
-                let (given_si, meters) = (told(given.si), told(of_meter.unwrap_or(0.0)));
+                let describe = |si: f64| format!("{} {}", number(si), key.unit);
+                let (given_si, meters) = (describe(given.si), describe(of_meter.unwrap_or(0.0)));
                 let message = format!("`{}` is {given_si}, and the meter's is {meters}", key.suite);
                 let label = format!("expected {meters}, or another meter");
                 return Err(contradiction(given, message, label));
@@ -315,7 +315,7 @@ fn overridden(text: &str, address: &str, dimension: Dimension) -> Option<(f64, S
 
 fn contradiction(given: Written, message: String, label: String) -> Refused {
     let Written { texts, span, .. } = given;
-    let help = Some("one of them has to go".to_owned());
+    let help = Some("remove one of them".to_owned());
     let code = Code::DOES_NOT_FIT;
     Refused::Failure(failure(vec![Diagnostic { code, message, span, label, help }], texts))
 }

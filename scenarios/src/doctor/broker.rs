@@ -42,7 +42,7 @@ pub(super) fn measure(effort: Effort, streams: Streams) -> (Vec<BrokerFloor>, Ve
 }
 
 fn unmeasured(name: &'static str, why: &str) -> Finding {
-    let advice = "without it no class can be judged here; see what the system said";
+    let advice = "without it no class can be judged here; see the system's message";
     Finding::unmeasured(Section::Broker, name, why, advice)
 }
 

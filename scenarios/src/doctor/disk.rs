@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_disk_is_told() {
+    fn a_slow_disk_is_reported() {
         let of = |p50_ns| {
             let took = Summary { p50_ns, ..Summary::default() };
             finding("sync", Path::new("runs"), took).status

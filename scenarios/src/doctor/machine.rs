@@ -43,7 +43,7 @@ pub(super) fn findings(root: &Path) -> Vec<Finding> {
 }
 
 fn unknown(section: Section, name: &'static str, advice: &str) -> Finding {
-    Finding::no(section, name, "not told by the kernel", advice)
+    Finding::no(section, name, "not reported by the kernel", advice)
 }
 
 fn enough_cores(cores: usize) -> Finding {
@@ -59,7 +59,7 @@ fn enough_cores(cores: usize) -> Finding {
 fn quota(cpu_max: Option<&str>) -> Finding {
     const NAME: &str = "processor_quota";
     let Some((quota, period)) = cpu_max.and_then(|text| text.split_once(' ')) else {
-        return Finding::ok(Section::Processors, NAME, "none told");
+        return Finding::ok(Section::Processors, NAME, "none reported");
     };
     if quota == "max" {
         return Finding::ok(Section::Processors, NAME, "none");
@@ -92,9 +92,9 @@ fn waiting(pressure: Option<f64>) -> Finding {
     const NAME: &str = "pressure";
     let advice = "something waits for a processor all the time; stop what else is running";
     match pressure {
-        None => unknown(Section::Processors, NAME, "a kernel with PSI tells more about load"),
+        None => unknown(Section::Processors, NAME, "a kernel with PSI reports more about load"),
         Some(share) => {
-            let found = format!("{share:.1} % of 10 s somebody waited for a processor");
+            let found = format!("{share:.1} % of 10 s some task waited for a processor");
             match share {
                 share if share <= 10.0 => Finding::ok(Section::Processors, NAME, found),
                 _ => Finding::limited(Section::Processors, NAME, found, advice),
@@ -138,7 +138,7 @@ fn preemption(root: &Path) -> Finding {
         }
         (built, active) => {
             let hz = tick_hz(root).map_or_else(String::new, |hz| format!(", {hz} Hz tick"));
-            let model = active.unwrap_or_else(|| "model not told".to_owned());
+            let model = active.unwrap_or_else(|| "model not reported".to_owned());
             format!("{}, {model}{hz}", built.unwrap_or("not dynamic"))
         }
     };
@@ -200,7 +200,7 @@ fn synchronised(root: &Path) -> Finding {
             return Finding::limited(
                 Section::Time,
                 NAME,
-                format!("{service} runs; how well it keeps the clock is not told here"),
+                format!("{service} runs; how well it keeps the clock is not reported here"),
                 "ask it (`chronyc tracking`, `ntpq -p`) before latencies between two hosts are \
                  believed; on one host it does not matter",
             );

@@ -67,7 +67,7 @@ fn real_time_share(runtime_us: Option<&str>) -> Finding {
         None => Finding::no(
             Section::Rights,
             NAME,
-            "not told by the kernel",
+            "not reported by the kernel",
             "nothing to do: threads of the bench wait rather than spin",
         ),
         Some(-1) => Finding::ok(Section::Rights, NAME, "not held back"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn few_open_files_are_told() {
+    fn few_open_files_are_reported() {
         let status = |current| open_files(rlimit(current)).status;
         assert_eq!(status(Some(1024)), Status::No);
         assert_eq!(status(Some(20_000)), Status::Limited);

@@ -88,5 +88,5 @@ fn summary(examination: &Examination) -> String {
         .collect();
     let told = if told.is_empty() { "no class".to_owned() } else { told.join(", ") };
     let whole = if examination.complete { "" } else { "; something could not be measured" };
-    format!("Summary  can judge: {told}{whole}")
+    format!("{:9}can judge: {told}{whole}", "Summary")
 }

@@ -29,7 +29,7 @@ fn a_machine_whose_kernel_tells_nothing_is_examined_all_the_same() {
         let finding = found(&findings, name);
         assert_eq!(
             (finding.status, finding.found.as_str()),
-            (Status::No, "not told by the kernel")
+            (Status::No, "not reported by the kernel")
         );
     }
     assert!(machine::title(root.path()).starts_with("unknown processor, "));

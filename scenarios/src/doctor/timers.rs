@@ -93,7 +93,7 @@ fn finding(kind: TimerKind, rows: &[TimerRow], failure: Option<&str>) -> Finding
         TimerKind::ClockNanosleep => "timer_clock_nanosleep",
     };
     if let Some(why) = failure {
-        return Finding::unmeasured(Section::Time, name, why, "see what the system said");
+        return Finding::unmeasured(Section::Time, name, why, "see the system's message");
     }
     let own: Vec<&TimerRow> = rows.iter().filter(|row| row.kind == kind.name()).collect();
     let shown: Vec<String> = own

@@ -66,7 +66,7 @@ async fn connect(
 ) -> Result<(Session, SessionEvents), EchoError> {
     let address = options.address.clone();
     let (session, mut events) = Session::open(options);
-    let mut last = "it said nothing".to_owned();
+    let mut last = "it printed nothing".to_owned();
     let connected = async {
         loop {
             match events.recv().await {

@@ -50,9 +50,9 @@ mod tests {
     fn every_table_and_key_of_a_network_is_explained() {
         let known = |text: &str| -> Vec<String> {
             let told = toml::read("n.toml", text).unwrap_err().to_string();
-            let at = told.find("is not known; known are ").unwrap_or_else(|| panic!("{told}"));
+            let at = told.find("is unknown; expected one of ").unwrap_or_else(|| panic!("{told}"));
             let list = told[at..].lines().next().unwrap();
-            let list = list.trim_start_matches("is not known; known are ");
+            let list = list.trim_start_matches("is unknown; expected one of ");
             list.split(", ").map(str::to_owned).collect()
         };
         let head = known("format = 1\nbogus = 1\n");

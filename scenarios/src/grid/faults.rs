@@ -244,7 +244,7 @@ fn table(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String 
     for row in rows {
         let _ = write!(text, "{:<8} {:<width$}", row.kind.to_string(), row.place);
         if !row.state.energized {
-            text.push_str("  no source reaches this place\n");
+            text.push_str("  this place is de-energised\n");
             continue;
         }
         for current in &row.state.current_a[..wires.len()] {

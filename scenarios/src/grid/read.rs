@@ -96,12 +96,12 @@ fn described(
 }
 
 fn text_of(path: &Path) -> Result<String, String> {
-    let told = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    let size = std::fs::metadata(path).map_err(told)?.len();
+    let describe = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let size = std::fs::metadata(path).map_err(describe)?.len();
     if size > MOST_BYTES {
         return Err(format!("{} has {size} bytes, more than 1 GiB", path.display()));
     }
-    let bytes = std::fs::read(path).map_err(told)?;
+    let bytes = std::fs::read(path).map_err(describe)?;
     // Older scripts have comments in other encodings; what matters in them is ASCII.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -191,13 +191,13 @@ fn json(steps: Vec<StepOfDocument>) -> String {
         is_batch: bool,
         attributes: Box<RawValue>,
         data: Vec<Box<RawValue>>,
-        lastmeter: Told,
+        lastmeter: StepResults,
     }
     #[derive(Serialize)]
-    struct Told {
+    struct StepResults {
         steps: Vec<OfStep>,
     }
-    let mut told = Told { steps: Vec::with_capacity(steps.len()) };
+    let mut told = StepResults { steps: Vec::with_capacity(steps.len()) };
     let (mut head, mut data) = (None, Vec::with_capacity(steps.len()));
     for StepOfDocument { told: of_step, document } in steps {
         let Document { version, r#type, attributes, data: own, .. } = document;

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use lastmeter_grid::Complex64;
-use lastmeter_grid::Network;
 use lastmeter_grid::flow::{EndState, Flow, Method, Phases};
 use lastmeter_grid::network::{Connection, Wire};
+use lastmeter_grid::{Complex64, Network};
 
 use super::Read;
 

@@ -200,18 +200,18 @@ fn a_network_that_is_written_as_json_has_the_same_voltages() {
 fn what_cannot_be_read_or_solved_is_told_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.dss");
-    let told = |text: &str| {
+    let describe = |text: &str| {
         std::fs::write(&file, text).unwrap();
         try_grid(&options(file.clone(), Format::Table)).unwrap_err()
     };
     let shown = file.display().to_string();
-    let unknown = told(&format!("{FEEDER}new pvsystem.p\n"));
+    let unknown = describe(&format!("{FEEDER}new pvsystem.p\n"));
     assert!(unknown.starts_with(&format!("error: {shown}:4: pvsystem p: ")), "{unknown}");
-    let twice = told(&format!(
+    let twice = describe(&format!(
         "{FEEDER}new line.k bus1=sourcebus.1 bus2=home.1 phases=1 r1=-1 x1=0 c1=0\n"
     ));
     assert!(twice.starts_with(&format!("error: {shown}: line 4: line `k`: ")), "{twice}");
-    let collapse = told(&FEEDER.replace("kw=2", "kw=900 vminpu=0.01"));
+    let collapse = describe(&FEEDER.replace("kw=2", "kw=900 vminpu=0.01"));
     assert!(collapse.contains("home"), "{collapse}");
 }
 
@@ -328,7 +328,7 @@ fn loads_follow_a_table_step_by_step() {
 /// 0.9 of the rated voltage, and taps for 5 % of it: their regulator ends below its band. With a
 /// set point that they reach nothing is told, nor where taps stay as they are.
 #[test]
-fn a_regulator_without_more_taps_is_told() {
+fn a_regulator_without_more_taps_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("n.toml");
     let network = "format = 1\nvoltage = '400 V'\n[[node]]\nname = 'high'\nvoltage = '10 kV'\n\

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_devices::{Device, transducer_csv};
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
-use lastmeter_params::Pattern;
-use lastmeter_params::{Code, Diagnostics, NodeValue, Values, measurement_help};
+use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Values, measurement_help};
 use lastmeter_plans::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_reports::check::Needs;
 use lastmeter_reports::{CHECKS, CheckContext, CheckKind};
@@ -222,7 +221,7 @@ impl Draft<'_> {
             return;
         }
         let message = format!(
-            "the suite counts {counted} pulses per kWh, the meter's nameplate says {nameplate}"
+            "the suite counts {counted} pulses per kWh, the meter's nameplate states {nameplate}"
         );
         let help = "write the same `pulse_constant` under `[suite]` and in the device's table";
         let label = "another constant than the meter's";

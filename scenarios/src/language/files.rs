@@ -75,8 +75,8 @@ impl<'a> Files<'a> {
         }
         let Some(path) = self.path(name) else {
             let reason = format!(
-                "`{name}` is a recording, and the environment variable LASTMETER_RECORDINGS does \
-                 not say where recordings are"
+                "`{name}` is a recording, and the environment variable LASTMETER_RECORDINGS is \
+                 not set to the folder of recordings"
             );
             *self.unavailable.borrow_mut() = Some(reason.clone());
             return Err(reason);

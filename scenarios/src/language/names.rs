@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_params::Pattern;
-use lastmeter_params::{Code, Diagnostics, NodeValue, Span, is_name, nearest};
+use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Span, is_name, nearest};
 
 use super::draft::Row;
 

@@ -237,11 +237,12 @@ fn find_row<'a>(
                 NodeValue::Table(table) => section.entry_of(table),
                 _ => None,
             };
-            let told = |index| what(index).map_or_else(String::new, |it| format!(" ({})", it.name));
+            let describe =
+                |index| what(index).map_or_else(String::new, |it| format!(" ({})", it.name));
             Err(Unfit::Shared {
                 head: format!("{}.{name}", section.name),
                 key: key.to_owned(),
-                kinds: several.iter().map(told).collect(),
+                kinds: several.iter().map(describe).collect(),
             })
         }
     }

@@ -222,7 +222,7 @@ fn report_missing_kind(
         let message = format!("unknown key `{}`", entry.key);
         let help = format!("did you mean `{key}`?");
         let code = Code::UNKNOWN_KEY;
-        out.report_with_help(code, entry.key_span, message, "not a key here", Some(help));
+        out.report_with_help(code, entry.key_span, message, "unexpected here", Some(help));
     } else if !table.incomplete {
         let message = format!("key `{key}` is missing");
         let label = format!("needs a {noun}");

@@ -228,7 +228,7 @@ fn beside(path: &Path) -> Result<PathBuf, String> {
         .iter()
         .find(|candidate| candidate.is_file())
         .cloned()
-        .ok_or_else(|| format!("its data {} is not there", candidates[0].display()))
+        .ok_or_else(|| format!("its data file {} is missing", candidates[0].display()))
 }
 
 /// The voltages and the currents that are measured, as indices of the recording's channels.

@@ -109,7 +109,7 @@ impl<T> Commands<T> {
             // The platform's word alone does not do.
             "Acknowledged" if delivered <= command.delivered => failed(
                 EventKind::CommandFailed,
-                "nothing has reached the device, whatever the platform says",
+                "nothing has reached the device, whatever the platform reports",
             ),
             "Acknowledged" if response.starts_with(ERROR_PREFIX) => {
                 failed(EventKind::CommandRefused, &response)

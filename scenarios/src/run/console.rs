@@ -7,8 +7,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lastmeter_record::{Account, Counts, Status};
-use lastmeter_record::{Floor, LinkFacts, Override};
+use lastmeter_record::{Account, Counts, Floor, LinkFacts, Override, Status};
 use lastmeter_reports::console::{VerdictLine, format_verdicts};
 use lastmeter_reports::{Because, Verdict};
 use lastmeter_text::plural;
@@ -60,7 +59,7 @@ impl Console {
         if self.options.silent {
             return;
         }
-        self.bar.suspend(|| crate::output::tell_out(text));
+        self.bar.suspend(|| crate::output::print_out(text));
     }
 
     fn json(&self, mut value: Value) {
@@ -120,7 +119,7 @@ impl Console {
         }
         self.bar.set_position((simulated / duration.as_seconds_f64() * 1000.0) as u64);
         self.bar.set_message(format!(
-            "{} of {}  {wall:.0} s, {:.0}x  {}, {} missing, {} refused  so far {}",
+            "{} of {}  {wall:.0} s, {:.0}x  {}, {} missing, {} refused; so far {}",
             SimDuration::from_seconds(simulated as i64),
             duration,
             simulated / wall,
@@ -152,7 +151,7 @@ impl Console {
             return;
         }
         for (check, because) in checks {
-            self.line(&format!("  check {check} can say nothing in this run: {}", because.why));
+            self.line(&format!("  check {check} cannot be judged in this run: {}", because.why));
         }
         if !checks.is_empty() && !has_waited {
             self.line("  a quieter machine may do: --wait-quiet 2min waits for one");
@@ -167,15 +166,15 @@ impl Console {
         }
         let milliseconds = |ns: i64| ns as f64 / 1e6;
         // An echo that was lost took for ever.
-        let told = |ns: i64| match ns {
+        let describe = |ns: i64| match ns {
             i64::MAX => "never".to_owned(),
             ns => format!("{:.2} ms", milliseconds(ns)),
         };
         let what = match &floor.echo {
             Some(echo) => format!(
                 "p50 {}, p99 {} ({}, n {})",
-                told(echo.p50_ns),
-                told(echo.p99_ns),
+                describe(echo.p50_ns),
+                describe(echo.p99_ns),
                 floor.echo_kind,
                 echo.n
             ),

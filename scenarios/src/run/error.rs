@@ -48,7 +48,9 @@ pub enum BenchError {
         limit_s: u64,
     },
     /// The rounds of a sync point did not come to rest.
-    #[error("the bench did not come to rest at {at}: messages still moved after {rounds} rounds")]
+    #[error(
+        "the bench did not become quiescent at {at}: messages still moved after {rounds} rounds"
+    )]
     NoRest {
         /// The sync point.
         at: String,

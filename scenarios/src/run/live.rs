@@ -5,8 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use lastmeter_record::Counts;
-use lastmeter_record::{GridRow, RunFacts, RunState};
+use lastmeter_record::{Counts, GridRow, RunFacts, RunState};
 use lastmeter_reports::{EvaluateError, Judge};
 
 use super::host::monotonic;

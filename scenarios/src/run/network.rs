@@ -94,7 +94,7 @@ fn row(feeder: &Feeder, number: usize, step: &Step, wires: &[NodeWire]) -> GridR
         }
     }
     // Without a live node there is neither; then both are zero at no place.
-    let told = |(voltage, at): (f64, Option<NodeWire>)| {
+    let describe = |(voltage, at): (f64, Option<NodeWire>)| {
         at.map_or((0.0, String::new()), |at| (voltage, name(network, at)))
     };
     GridRow {
@@ -105,7 +105,7 @@ fn row(feeder: &Feeder, number: usize, step: &Step, wires: &[NodeWire]) -> GridR
         loads: (drawn.re, drawn.im),
         losses: (step.losses_va.re, step.losses_va.im),
         declared_losses: (step.declared_losses_va.re, step.declared_losses_va.im),
-        lowest: told(lowest),
-        highest: told(highest),
+        lowest: describe(lowest),
+        highest: describe(highest),
     }
 }

@@ -317,7 +317,7 @@ impl Rest {
 
     /// Asks, and asks again where the platform answers with an error of its own: it may be busy, or
     /// starting.
-    #[expect(clippy::disallowed_methods, reason = "a busy platform tells no event to wait for")]
+    #[expect(clippy::disallowed_methods, reason = "a busy platform reports no event to wait for")]
     async fn get_text(&mut self, path: &str) -> Result<String, BenchError> {
         let mut pauses = RETRY_PAUSES.iter();
         loop {

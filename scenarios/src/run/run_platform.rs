@@ -199,7 +199,7 @@ impl UnderTest {
             (None, _) => &self.profile.mqtt,
             (Some(_), Some(mqtts)) => mqtts,
             (Some(_), None) => {
-                let why = "the scenario wants TLS, and it says of no `mqtts` address";
+                let why = "the scenario wants TLS, and its profile has no `mqtts` address";
                 return Err(BenchError::PlatformStart(why.to_owned()));
             }
         };
@@ -241,7 +241,7 @@ impl UnderTest {
     }
 
     /// Says so if a child has ended by itself.
-    pub(crate) fn must_be_there(&mut self) -> Result<(), BenchError> {
+    pub(crate) fn ensure_running(&mut self) -> Result<(), BenchError> {
         let Kind::Child { child, log, .. } = &mut self.kind else { return Ok(()) };
         let ended = child.try_wait().map_err(BenchError::file("cannot look after", "serve"))?;
         match ended {
@@ -618,7 +618,7 @@ async fn spawn(
         }
         Err(_) => {
             return Err(BenchError::TimedOut {
-                what: "the platform's child process to say that it is ready".to_owned(),
+                what: "the platform's child process to report that it is ready".to_owned(),
                 limit_s: READY_LIMIT.as_secs(),
             });
         }

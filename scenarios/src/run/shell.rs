@@ -44,7 +44,7 @@ pub(crate) struct Shell {
     /// The modelled link to the platform; without one messages leave at once.
     uplink: Option<Uplink>,
     /// What has left for the platform, where the run records modelled latency.
-    pub(crate) left: Option<Vec<Left>>,
+    pub(crate) left: Option<Vec<ReleasedReading>>,
     /// When the last reading was due.
     last_due: SimTime,
     /// The highest message number so far; a lower one comes again.
@@ -53,7 +53,7 @@ pub(crate) struct Shell {
 
 /// A reading on its way through the modelled link.
 #[derive(Clone, Debug)]
-pub(crate) struct Left {
+pub(crate) struct ReleasedReading {
     pub(crate) key: (Epoch, Serial),
     /// When it was handed over.
     pub(crate) handed: SimTime,
@@ -192,7 +192,7 @@ impl Shell {
             }
         } else if let (Some(left), Some(sent), true) = (&mut self.left, &sent, is_new) {
             let bytes = payload.len();
-            left.push(Left { key: sent.key(), handed: at, released: at, bytes });
+            left.push(ReleasedReading { key: sent.key(), handed: at, released: at, bytes });
         }
         self.published += 1;
         self.sent.extend(sent);
@@ -204,7 +204,7 @@ impl Shell {
         while let Some(held) = self.uplink.as_mut().and_then(|uplink| uplink.released(by)) {
             if let (Some(left), Some(sent)) = (&mut self.left, Sent::read(&held.payload)) {
                 let (handed, released, bytes) = (held.handed, held.release, held.payload.len());
-                left.push(Left { key: sent.key(), handed, released, bytes });
+                left.push(ReleasedReading { key: sent.key(), handed, released, bytes });
             }
             self.published += 1;
             self.publish(held.message, &held.topic, held.payload).await?;

@@ -65,7 +65,7 @@ pub struct ServeOptions {
     /// The server's private key, PEM
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Whose device certificates are taken, PEM
+    /// CA certificates used to verify devices, PEM
     #[arg(long, value_name = "FILE")]
     pub client_authority: Option<PathBuf>,
     /// Refuse devices without a certificate
@@ -96,7 +96,7 @@ pub struct ServeOptions {
     #[arg(long)]
     pub until_stdin_closes: bool,
     /// Ask for real-time priority (`SCHED_FIFO`), so that a busy machine does not slow it down, and
-    /// say in the first line what was got
+    /// report in the first line what was granted
     #[arg(long)]
     pub real_time_priority: bool,
 }

@@ -14,7 +14,7 @@ use super::options::SuiteOptions;
 use crate::filter::Filter;
 use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
 use crate::out_folder::occupied;
-use crate::output::{complain, tell, tell_out};
+use crate::output::{complain, print_err, print_out};
 use crate::run::{Profile, chain};
 use crate::select::{Selected, select};
 
@@ -63,7 +63,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
         options.filters.iter().map(|text| Filter::read(text)).collect();
     let filters = filters.map_err(|message| complain(&format!("--filter: {message}")))?;
     let mut passed_over = selection.passed_over;
-    tell_passed_over(&passed_over);
+    print_left_out(&passed_over);
     let mut loaded = Loaded::default();
     for Selected { path, named } in &selection.files {
         if !is_meant(path, &filters) {
@@ -90,7 +90,7 @@ pub(super) fn plan(options: &SuiteOptions) -> Result<Plan, ExitCode> {
     });
     loaded.items = items;
     if loaded.items.is_empty() {
-        tell(&none_selected(options.must_fail, before));
+        print_err(&none_selected(options.must_fail, before));
         return Err(ExitCode::NothingEvaluated);
     }
     if !options.must_fail {
@@ -127,7 +127,7 @@ impl Loaded {
             Ok(scenario) => match bad_profile(&scenario) {
                 None => Item::Run(Box::new(scenario)),
                 Some(message) => {
-                    tell(&format!("error: {}: {message}", path.display()));
+                    print_err(&format!("error: {}: {message}", path.display()));
                     if options.load.platform.is_some() {
                         self.misasked += 1;
                         return;
@@ -136,7 +136,7 @@ impl Loaded {
                 }
             },
             Err(failure) => {
-                tell_failure(&failure, options);
+                print_failure(&failure, options);
                 if is_fault_of_options(path, options) {
                     self.misasked += failure.diagnostics().len();
                     return;
@@ -152,7 +152,7 @@ impl Loaded {
     fn can_go_on(&self, single: bool, options: &SuiteOptions) -> Result<(), ExitCode> {
         if self.misasked > 0 {
             let mistakes = plural(self.misasked, "error");
-            tell(&format!("{mistakes} in what the command line changes; nothing was run"));
+            print_err(&format!("{mistakes} in what the command line changes; nothing was run"));
             return Err(ExitCode::BadInput);
         }
         if self.broken == 0 {
@@ -160,11 +160,13 @@ impl Loaded {
         }
         let files = plural(self.broken, "broken file");
         if single || options.strict {
-            tell(&format!("{files}; nothing was run"));
+            print_err(&format!("{files}; nothing was run"));
             return Err(ExitCode::BadInput);
         }
         let one = if self.broken == 1 { "it is an error" } else { "each is an error" };
-        tell(&format!("{files}: {one} of the suite, and the rest runs (`--strict`: nothing does)"));
+        print_err(&format!(
+            "{files}: {one} of the suite, and the rest runs (`--strict`: nothing does)"
+        ));
         Ok(())
     }
 
@@ -224,11 +226,11 @@ fn first_of(failure: &LoadFailure) -> String {
     format!("{} (line {line}, {}){more}", first.message, first.code)
 }
 
-fn tell_failure(failure: &LoadFailure, options: &SuiteOptions) {
+fn print_failure(failure: &LoadFailure, options: &SuiteOptions) {
     if options.console.json {
-        failure.to_json().iter().for_each(|value| tell_out(&value.to_string()));
+        failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
     } else {
-        tell(&failure.render(options.console.color));
+        print_err(&failure.render(options.console.color));
     }
 }
 
@@ -259,8 +261,8 @@ fn twins_left_out(twins: &[(bool, Item)]) -> Vec<PassedOver> {
     let over: Vec<PassedOver> = over.collect();
     match &over[..] {
         [] => {}
-        [PassedOver { path, why }] => tell(&format!("{path}: {why}, passed over")),
-        [PassedOver { path, .. }, ..] => tell(&format!(
+        [PassedOver { path, why }] => print_err(&format!("{path}: {why}, passed over")),
+        [PassedOver { path, .. }, ..] => print_err(&format!(
             "{}, passed over: `--must-fail` runs them; the first is {path}",
             plural(over.len(), "must-fail twin")
         )),
@@ -269,9 +271,9 @@ fn twins_left_out(twins: &[(bool, Item)]) -> Vec<PassedOver> {
 }
 
 /// Says what was left out.
-pub(crate) fn tell_passed_over(left_out: &[PassedOver]) {
+pub(crate) fn print_left_out(left_out: &[PassedOver]) {
     for PassedOver { path, why } in left_out {
-        tell(&format!("{path}: {why}, passed over"));
+        print_err(&format!("{path}: {why}, passed over"));
     }
 }
 
@@ -283,7 +285,7 @@ pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
         Meant::Network => "a network, and no scenario",
     };
     let over = PassedOver { path: path.display().to_string(), why: what.to_owned() };
-    tell_passed_over(std::slice::from_ref(&over));
+    print_left_out(std::slice::from_ref(&over));
     Some(over)
 }
 

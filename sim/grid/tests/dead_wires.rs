@@ -178,7 +178,7 @@ fn a_loop_of_such_conductors_is_refused() {
                   length = \"500 m\"\nr1 = \"0.3 ohm/km\"\nx1 = \"0.3 ohm/km\"\n";
     assert_eq!(
         refused(&lateral("abc", beside)),
-        "line `third`: its conductor `b` closes a loop that no source reaches, in which the \
+        "line `third`: its conductor `b` closes a de-energised loop, in which the \
          conductors beside it would drive a current; open it, or leave out wires that are not fed"
     );
     assert!(check::check(&lateral("a", beside)).is_sound());

@@ -295,7 +295,7 @@ fn behind(group: &str, connection: &str) -> Network {
 
 #[test]
 fn a_star_of_loads_behind_a_bare_delta_has_no_way_back() {
-    for (group, kind) in [("YNd11", "a delta"), ("Dd0", "a delta"), ("Dy5", "a star without earth")]
+    for (group, kind) in [("YNd11", "a delta"), ("Dd0", "a delta"), ("Dy5", "a wye without earth")]
     {
         let failure = flow::solve(&behind(group, "star"), &Options::default()).unwrap_err();
         let text = failure.to_string();
@@ -303,7 +303,7 @@ fn a_star_of_loads_behind_a_bare_delta_has_no_way_back() {
         let expected = format!(
             "load `h`: its current has no way back: it draws from `abc` of node `home` to earth, and \
              nothing there is earthed, as winding 2 of transformer `T1` is {kind}; connect the load \
-             in delta, or earth a star point"
+             in delta, or earth a neutral point"
         );
         assert!(text.ends_with(&expected), "{group}: {text}");
         assert!(flow::solve(&behind(group, "delta"), &Options::default()).is_ok(), "{group}");

@@ -161,8 +161,8 @@ fn a_neutral_can_be_earthed_at_other_places_too() {
 fn loads_whose_current_has_no_way_back_are_refused() {
     for network in [behind("Dy5", ""), behind("Dyn5", r#"wires = "abc""#)] {
         let expected = "load `heater`: its current from `a` has no way back: no conductor leads \
-                        from `n` of node `home` to an earthed star point or a source; give the \
-                        lines there a wire `n`, earth the star point, or `n` itself";
+                        from `n` of node `home` to an earthed neutral point or a source; give the \
+                        lines there a wire `n`, earth the neutral point, or `n` itself";
         let faults = check::check(&network).faults;
         let [fault] = &faults[..] else { panic!("{faults:?}") };
         assert_eq!(fault.to_string(), format!("line 10: {expected}"));

@@ -127,7 +127,7 @@ pub(crate) const FLICKER: InjectionKind = InjectionKind {
         summary: "a source's voltage is modulated, as in the tests of IEC 61000-4-15",
         description: "The voltage is multiplied by `1 + depth/2 sin(2 pi f t)`, or by `1 + depth/2` \
             and `1 - depth/2` in turn. `depth` is dV/V of the standard: from the highest to the \
-            lowest level, relative to the mean. How often is told by `frequency`, or by \
+            lowest level, relative to the mean. How often is given by `frequency`, or by \
             `changes_per_minute`, two of which are one period. The sine is a carrier with two side \
             bands, and each half of the rectangle a piece of its own, so truth is in closed form.",
         fields: &FLICKER_FIELDS,
@@ -168,13 +168,13 @@ pub(crate) fn flicker(
         (Some(hz), None) => hz,
         (None, Some(changes)) => changes / 120.0,
         (Some(_), Some(_)) => {
-            let message = "`changes_per_minute` and `frequency` say the same thing twice";
+            let message = "`changes_per_minute` and `frequency` give the same thing twice";
             let span = values.span_of("changes_per_minute");
             diagnostics.report(Code::DOES_NOT_FIT, span, message, "leave out this or `frequency`");
             return None;
         }
         (None, None) => {
-            let message = "nothing says how often the voltage changes";
+            let message = "how often the voltage changes is missing";
             let label = "needs `frequency` or `changes_per_minute`";
             diagnostics.report(Code::MISSING_KEY, values.span, message, label);
             return None;
@@ -222,7 +222,7 @@ pub(crate) const TRANSIENT: InjectionKind = InjectionKind {
 pub(crate) const DC: InjectionKind = InjectionKind {
     entry: Entry {
         name: "dc",
-        summary: "a direct component on a source's voltage or current for a while",
+        summary: "a DC component on a source's voltage or current for a while",
         description: "It is added last: dips and cut currents do not reach it.",
         fields: &[
             SOURCE,

@@ -71,7 +71,7 @@ pub(crate) const CURRENT_SHAPE: InjectionKind = InjectionKind {
             the source's keys make it, by the angle of its own fundamental: a half wave of 10 A \
             has 7.07 A. `quadriform` and `peaked` add harmonics 3, 5, 7, 11 and 13 of 30, 18, 14, 9 \
             and 5 %, all in phase at the zero crossing, or with the sign of sin(90 degrees h) (OIML \
-            R 46-2:2012; the figures are from memory). `sine` puts an end to the source's own \
+            R 46-2:2012; the values are unverified). `sine` puts an end to the source's own \
             shape.\n\nA cut current has no spectrum, so devices with `fidelity = \"windows\"` cannot \
             be connected to its source; truth is in closed form all the same.",
         fields: &[

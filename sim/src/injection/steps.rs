@@ -22,8 +22,8 @@ pub(crate) const AMPLITUDE: InjectionKind = InjectionKind {
     entry: Entry {
         name: "amplitude",
         summary: "a source's voltage or current steps or ramps to a part of what it was given as",
-        description: "All that the channel carries, harmonics and direct component included, goes \
-            to `to` of what the source's own keys say, and stays there; a later `amplitude` starts \
+        description: "All that the channel carries, harmonics and DC component included, goes \
+            to `to` of what the source's own keys give, and stays there; a later `amplitude` starts \
             from where it is then. `current` with `to = \"0 %\"` switches the load off. What happens \
             for a while only is a `dip`, a `swell` or a `rapid_change`, which multiply with it.",
         fields: &[

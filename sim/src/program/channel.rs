@@ -7,7 +7,7 @@ use crate::clock::{Clock, Segment};
 use crate::disturbance::{Change, Component, ComponentPlace, Modulation};
 use crate::gate::{Cut, Gate, cuts_of};
 use crate::instant::Instant;
-use crate::law::{Factor, Law, LawLine, Line, Place, Ring};
+use crate::law::{ClosedForm, ClosedFormLine, Factor, Line, Place, Ring};
 use crate::plan::WaveShape;
 use crate::track;
 use crate::track::Track;
@@ -57,25 +57,26 @@ struct Draft<'a> {
     turns: f64,
     /// Turns by which the whole wave is ahead.
     shift: f64,
-    law: Law,
+    law: ClosedForm,
 }
 
 impl Composer<'_> {
     /// The laws of all channels, voltages first.
-    pub(super) fn laws(&self) -> Vec<Law> {
+    pub(super) fn laws(&self) -> Vec<ClosedForm> {
         let phases = self.stage.voltages.len();
         (0..2 * phases).map(|channel| self.law(channel % phases, channel < phases)).collect()
     }
 
-    fn law(&self, phase: usize, is_voltage: bool) -> Law {
+    fn law(&self, phase: usize, is_voltage: bool) -> ClosedForm {
         let phases = self.stage.voltages.len();
         let swapped = self.is(|change| matches!(change, Change::ReversedSequence));
         let of = if swapped && phases == 3 { [0, 2, 1][phase] } else { phase };
         let side = if is_voltage { &self.stage.voltages } else { &self.stage.currents };
         let channel = &side[of];
         let (rms, turns) = channel.fundamental().unwrap_or_default();
-        let lines = channel.lines.iter().map(|line| LawLine { line: *line, factors: Vec::new() });
-        let law = Law { lines: lines.collect(), dc: channel.dc, ..Law::default() };
+        let lines =
+            channel.lines.iter().map(|line| ClosedFormLine { line: *line, factors: Vec::new() });
+        let law = ClosedForm { lines: lines.collect(), dc: channel.dc, ..ClosedForm::default() };
         let voltage = &self.stage.voltages[of];
         let mut draft = Draft { phase, is_voltage, channel, voltage, rms, turns, shift: 0.0, law };
         self.shift(&mut draft, if is_voltage { phase } else { phases + phase });
@@ -190,7 +191,7 @@ impl Composer<'_> {
         if component.swing != 0.0 {
             factors.push(swing(component.swing, component.swing_hz, active.from));
         }
-        draft.law.lines.push(LawLine { line, factors });
+        draft.law.lines.push(ClosedFormLine { line, factors });
     }
 
     fn flicker(&self, active: &Active<'_>, modulation: Modulation, depth: f64, hz: f64) -> Factor {
@@ -223,7 +224,7 @@ impl Composer<'_> {
             let turns = order * (draft.turns + 0.25) + harmonic.angle_rad / TAU - 0.25;
             let (place, rms) = (Place::Order(harmonic.order), draft.rms * harmonic.share);
             let line = Line { place, rms, turns: turns - turns.round() };
-            draft.law.lines.push(LawLine { line, factors: Vec::new() });
+            draft.law.lines.push(ClosedFormLine { line, factors: Vec::new() });
         }
         let Some((cycles, cuts)) = cuts_of(&shape) else { return };
         let here = self.clock.turns_within(self.segment.from, cycles);
@@ -256,13 +257,13 @@ impl Composer<'_> {
 
 impl Draft<'_> {
     /// Moves the whole wave, its gates included, by the shift that does not change.
-    fn finish(mut self, frequency_hz: f64) -> Law {
+    fn finish(mut self, frequency_hz: f64) -> ClosedForm {
         if let Some(moving) = &mut self.law.shift {
             moving.value += self.shift;
             return self.law;
         }
         if self.shift != 0.0 {
-            for LawLine { line, .. } in &mut self.law.lines {
+            for ClosedFormLine { line, .. } in &mut self.law.lines {
                 let orders = match line.place {
                     Place::Order(order) => f64::from(order),
                     Place::Hertz(hz) => hz / frequency_hz,

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::disturbance::{Change, Disturbance, Modulation, PointOnWave, Side};
 use crate::gate::Cycle;
 use crate::instant::Instant;
-use crate::law::Law;
+use crate::law::ClosedForm;
 use crate::moving::Moving;
 use crate::random::Streams;
 use crate::spectrum::{ChannelSpectrum, Spectrum, TerminalError};
@@ -52,7 +52,7 @@ fn composed(program: &Program, name: &str, streams: Streams) -> Result<Timeline,
     let active = resolve(program, &tracks, &clock);
     let borders = borders(program, &tracks, &clock, &active)?;
     let mut pieces: Vec<Piece> = Vec::with_capacity(borders.len());
-    let mut recent: Vec<(Vec<Law>, usize, Arc<Wave>)> = Vec::new();
+    let mut recent: Vec<(Vec<ClosedForm>, usize, Arc<Wave>)> = Vec::new();
     for (index, &from) in borders.iter().enumerate() {
         let until = borders.get(index + 1).copied();
         let under_way: Vec<Active<'_>> =
@@ -68,7 +68,7 @@ fn composed(program: &Program, name: &str, streams: Streams) -> Result<Timeline,
             until,
         };
         let laws = composer.laws();
-        let same = |(known, segment, _): &&(Vec<Law>, usize, Arc<Wave>)| {
+        let same = |(known, segment, _): &&(Vec<ClosedForm>, usize, Arc<Wave>)| {
             *segment == segment_index && *known == laws
         };
         let wave = match recent.iter().find(same) {
@@ -274,11 +274,12 @@ fn borders(
 
 impl Composer<'_> {
     /// The waveform of these laws.
-    fn wave(&self, laws: &[Law]) -> Result<Wave, TerminalError> {
+    fn wave(&self, laws: &[ClosedForm]) -> Result<Wave, TerminalError> {
         if let Some(channel) = laws.iter().position(|law| !law.is_finite()) {
             return Err(TerminalError::NotFinite { channel });
         }
-        let is_moving = self.segment.slope_hz_per_s != 0.0 || laws.iter().any(Law::is_moving);
+        let is_moving =
+            self.segment.slope_hz_per_s != 0.0 || laws.iter().any(ClosedForm::is_moving);
         if is_moving {
             return Ok(Wave::Moving(Moving::new(self.segment, laws.to_vec(), self.from)));
         }

@@ -21,7 +21,7 @@ pub(super) const VOLTAGE: Field = Field::optional(
 pub(super) const CURRENT: Field = Field::optional(
     "current",
     Kind::List(&Kind::Text),
-    "The current channels, in the order of the voltages; told as `voltage`",
+    "The current channels, in the order of the voltages; written as `voltage`",
 );
 
 const SCALE: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: -1e6, max: 1e6 };

@@ -16,7 +16,7 @@ static FIELDS: [Field; 7] = [
     Field::optional(
         "rate",
         Kind::Quantity { dimension: Dimension::Frequency, min: 1.0, max: 1e9 },
-        "CSV: the sampling rate, instead of what the time column says",
+        "CSV: the sampling rate, instead of what the time column gives",
     ),
     files::VOLTAGE_SCALE,
     files::CURRENT_SCALE,
@@ -26,9 +26,9 @@ pub(crate) const KIND: SourceKind = SourceKind {
     entry: Entry {
         name: "recording",
         summary: "a COMTRADE or CSV recording, played in a loop of whole cycles",
-        description: "Plays a recording for ever. COMTRADE is told by `.cfg` (with its `.dat` \
+        description: "Plays a recording in a loop. COMTRADE is recognised by `.cfg` (with its `.dat` \
             beside it) or `.cff`, CSV by `.csv` or `.txt`.\n\n\
-            The fundamental is found in the first voltage, whatever a header says. The longest \
+            The fundamental is found in the first voltage, whatever a header states. The longest \
             whole number of cycles that leaves a quarter to one cycle over is resampled to at \
             least 512 points per cycle, and its end cross-faded into what came before its \
             beginning, so that the loop has no seam. What is played is the Catmull-Rom curve \
@@ -144,7 +144,7 @@ fn refuse_csv_keys(values: &Values, diagnostics: &mut Diagnostics) -> Option<()>
     diagnostics.report(
         Code::DOES_NOT_FIT,
         values.span_of(key),
-        format!("`{key}` belongs to CSV files; a COMTRADE file says it itself"),
+        format!("`{key}` belongs to CSV files; a COMTRADE file has it itself"),
         "leave it out",
     );
     None

@@ -27,11 +27,11 @@ pub(crate) const KIND: SourceKind = SourceKind {
     entry: Entry {
         name: "spectrum",
         summary: "a spectrum table: order, RMS value and phase of each channel's components",
-        description: "Plays a spectrum table for ever: each line is one cosine, `sqrt(2) * rms * \
+        description: "Plays a spectrum table in a loop: each line is one cosine, `sqrt(2) * rms * \
             cos(2 pi order f0 t + phase)`, at the scenario's start with the phase of the table; \
-            order 0 is the direct component. The reference values are known in closed form. \
+            order 0 is the DC component. The reference values are known in closed form. \
             `lastmeter measure FILE --spectrum TABLE` writes such a table from a recording.\n\n\
-            The voltage and current channels are told by their units and phases, or named in \
+            The voltage and current channels are recognised by their units and phases, or named in \
             `voltage` and `current`. The lines may be scaled, and moved to another fundamental \
             frequency.",
         fields: &FIELDS,

@@ -127,13 +127,13 @@ static FIELDS: [Field; 25] = [
         "voltage_dc",
         quantity(Dimension::Voltage, -1e7, 1e7),
         "\"0 V\"",
-        "Direct component of each voltage",
+        "DC component of each voltage",
     ),
     Field::default(
         "current_dc",
         quantity(Dimension::Current, -1e6, 1e6),
         "\"0 A\"",
-        "Direct component of each current",
+        "DC component of each current",
     ),
     Field::default("voltage_noise", VOLTAGE, "\"0 V\"", "RMS value of white noise on each voltage"),
     Field::default("current_noise", CURRENT, "\"0 A\"", "RMS value of white noise on each current"),
@@ -157,7 +157,7 @@ pub(crate) const KIND: SourceKind = SourceKind {
             are known in closed form.\n\n\
             Every phase carries the same waveform, a third of a period later than the one before. \
             The current lags the voltage by `current_lag`, or by what `power_factor` and `reactive` \
-            say; a negative power factor exports. A `current_shape` is cut from that, or adds to it. `phase_voltages`, `phase_currents` and \
+            give; a negative power factor exports. A `current_shape` is cut from that, or adds to it. `phase_voltages`, `phase_currents` and \
             `phase_current_lags` give the fundamentals phase by phase instead. Harmonics and \
             interharmonics are relative to their phase's fundamental; their angles, also those of \
             the current, are those of cosines at the instant where the first voltage's fundamental \
@@ -304,7 +304,7 @@ fn lags(values: &Values, phases: usize, diagnostics: &mut Diagnostics) -> Vec<f6
         refuse_both(values, second, first, diagnostics);
     }
     if !values.is_default("reactive") && values.get("power_factor").is_none() {
-        let message = "`reactive` says which way `power_factor` goes, but there is none";
+        let message = "`reactive` is the direction of `power_factor`, which is missing";
         let span = values.span_of("reactive");
         diagnostics.report(Code::DOES_NOT_FIT, span, message, "has no effect without it");
     }
@@ -340,7 +340,7 @@ fn refuse_both(values: &Values, here: &str, other: &str, diagnostics: &mut Diagn
     diagnostics.report(
         Code::DOES_NOT_FIT,
         values.span_of(here),
-        format!("`{here}` and `{other}` say the same thing twice"),
+        format!("`{here}` and `{other}` give the same thing twice"),
         format!("leave out this or `{other}`"),
     );
 }

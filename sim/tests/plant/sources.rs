@@ -154,7 +154,7 @@ fn mistakes_in_a_synthetic_source_are_told_at_their_place() {
         "power_factor = 0.9\ncurrent_lag = \"3 deg\"",
         Code::DOES_NOT_FIT,
         "0.9",
-        "say the same thing twice",
+        "give the same thing twice",
     );
     check(
         "voltage = \"231 V\"\nphase_voltages = [\"1 V\", \"1 V\", \"1 V\"]",
@@ -243,13 +243,13 @@ fn warned(
     let context = SourceContext { name: "g", streams: &streams, duration, read_file };
     let mut diagnostics = Diagnostics::new();
     assert!((source.build)(&values, &context, &mut diagnostics).is_some(), "{diagnostics:?}");
-    let told = |warning: Diagnostic| {
+    let describe = |warning: Diagnostic| {
         assert_eq!(warning.code, Code::DOUBTFUL_FILE);
         let at = &text[warning.span.start..warning.span.end];
         assert!(text.starts_with(&format!("file = {at}")), "{at}");
         warning.message
     };
-    diagnostics.take_warnings().into_iter().map(told).collect()
+    diagnostics.take_warnings().into_iter().map(describe).collect()
 }
 
 #[test]
@@ -263,19 +263,19 @@ fn a_damaged_recording_is_warned_of_at_its_file() {
         let rows: String = (0..3000).map(|k| row(k, stamp(k))).collect();
         format!("t,Va,Ia\n{rows}")
     };
-    let told = |text: String| {
+    let describe = |text: String| {
         let read = move |_: &str| Ok(text.clone().into_bytes());
         warned("recording", "file = \"g.csv\"\nvoltage = [\"Va\"]\ncurrent = [\"Ia\"]", &read)
     };
     let whole = csv(&|k| k);
-    assert_eq!(told(whole.clone()), [""; 0]);
+    assert_eq!(describe(whole.clone()), [""; 0]);
     for (what, text, expected) in [
         ("a gap", csv(&|k| if k < 1500 { k } else { k + 100 }), "by the stamps 100 are missing"),
         ("back", csv(&|k| if k < 1500 { 5000 + k } else { k }), "is -999800 us instead of 200 us"),
         ("still", csv(&|k| if k < 1500 { k } else { k - 1 }), "the worst is 0 us instead of 200"),
         ("cut", whole.trim_end().to_owned(), "the last line has no end, so it may be cut"),
     ] {
-        let found = told(text);
+        let found = describe(text);
         assert_eq!(found.len(), 1, "{what}: {found:?}");
         assert!(found[0].starts_with("`g.csv`: ") && found[0].contains(expected), "{found:?}");
     }

@@ -135,14 +135,14 @@ pub static LINK_FIELDS: &[Field] = &[
     Field::optional(
         "nodelay",
         Kind::Boolean,
-        "TCP_NODELAY on all sockets of the link; `true` unless the preset says otherwise. `false` \
+        "TCP_NODELAY on all sockets of the link; `true` unless the preset has another value. `false` \
          lets Nagle's algorithm hold small writes back until earlier ones are acknowledged",
     ),
     Field::optional(
         "two_writes",
         Kind::Boolean,
         "Whether what goes up is written in two pieces, as clients do that write a message's header \
-         and its payload apart; `false` unless the preset says otherwise. Matters without `nodelay`",
+         and its payload apart; `false` unless the preset has another value. Matters without `nodelay`",
     ),
     DELAY_FIELD,
     JITTER_FIELD,
@@ -328,7 +328,7 @@ fn read_jitter(table: &Values, out: &mut Diagnostics) -> Option<Jitter> {
 fn refuse_burst_without_line(values: &Values, legs: &[&LegSpec], out: &mut Diagnostics) {
     let lines = legs.iter().filter(|leg| leg.bandwidth.bits_per_s.is_finite()).count();
     if lines == 0 && values.get("burst_bytes").is_some() && values.get("bandwidth").is_none() {
-        let message = "`burst_bytes` says how a `bandwidth` begins, but there is none";
+        let message = "`burst_bytes` belongs to a `bandwidth`, which is missing";
         let span = values.span_of("burst_bytes");
         out.report(Code::DOES_NOT_FIT, span, message, "has no effect without it");
     }

@@ -37,7 +37,7 @@ const MEGABIT: f64 = 1e6;
 pub(super) const NAMES: &[&str] =
     &["flexmeter-wan", "flexmeter-nagle", "lan", "wifi", "lte", "umts", "6lowpan", "plc-slow"];
 
-/// The leg down of the published figure's model; the leg up has the slow mode besides.
+/// The leg down of the published value's model; the leg up has the slow mode besides.
 const WAN_LEG: LegSpec = LegSpec {
     delay_ns: 50.0 * MILLISECOND,
     jitter: Jitter {
@@ -83,7 +83,7 @@ const fn link(up: LegSpec, down: LegSpec) -> LinkSpec {
 pub static PRESETS: &[Preset] = &[
     Preset {
         name: "flexmeter-wan",
-        summary: "the wide-area network of the published latency figure: 100 to 210 ms, some longer",
+        summary: "the wide-area network of the published latency histogram: 100 to 210 ms, some longer",
         description: "Fitted to the published box plot of 30 000 messages, one every 500 ms, from \
             publisher to subscriber: quartiles 110, 140 and 150 ms, whiskers 100 and 210 ms, about \
             97 % below 210 ms.\n\n\
@@ -91,7 +91,7 @@ pub static PRESETS: &[Preset] = &[
             correlation 0.3 from message to message), plus, with a probability of 1.8 %, a \
             lognormal delay (median 180 ms, sigma 0.9). The leg up has a slow mode of 39 ms more \
             (deviation 5 ms), entered for 27.6 s on average after 20 s without it.\n\n\
-            The figure shows no numbers above 210 ms and nothing about time: the long tail and \
+            The histogram shows no values above 210 ms and nothing about time: the long tail and \
             the dwell times are assumptions of this project. Messages that follow each other \
             faster than every 500 ms wait for each other and see another law; use more devices \
             instead.",
@@ -100,7 +100,7 @@ pub static PRESETS: &[Preset] = &[
     Preset {
         name: "flexmeter-nagle",
         summary: "the same network without its slow mode, but with Nagle's algorithm at work",
-        description: "The other reading of the published figure: its two modes are 39 ms apart, and \
+        description: "The other reading of the published histogram: its two modes are 39 ms apart, and \
             Linux delays an acknowledgement by at least 40 ms. A client that writes a message's \
             header and its payload apart, without TCP_NODELAY, has its payload held back by \
             Nagle's algorithm until the header is acknowledged.\n\n\
@@ -118,7 +118,7 @@ pub static PRESETS: &[Preset] = &[
         name: "lan",
         summary: "a switched network within one building",
         description: "0.1 ms each way with a jitter of 0.05 ms on average, 100 Mbit/s, no losses. \
-            Round figures of this project's own.",
+            Round values of this project's own.",
         link: {
             let leg = plain_leg(0.1, (2.0, 0.025, 0.0), 100.0 * MEGABIT, 65_536, 0.0);
             link(leg, leg)
@@ -128,7 +128,7 @@ pub static PRESETS: &[Preset] = &[
         name: "wifi",
         summary: "a busy radio network within one house",
         description: "2 ms each way with a jitter of 3 ms on average that bunches (correlation \
-            0.5), 20 Mbit/s, and one message in 200 delayed by 40 ms or so. Round figures of this \
+            0.5), 20 Mbit/s, and one message in 200 delayed by 40 ms or so. Round values of this \
             project's own, not those of IEEE 802.11.",
         link: {
             let leg = LegSpec {
@@ -142,7 +142,7 @@ pub static PRESETS: &[Preset] = &[
         name: "lte",
         summary: "a mobile network of the fourth generation",
         description: "20 ms each way with a jitter of 10 ms on average (correlation 0.4), 10 Mbit/s \
-            up and 30 Mbit/s down, and one message in 200 delayed by 150 ms or so. Round figures \
+            up and 30 Mbit/s down, and one message in 200 delayed by 150 ms or so. Round values \
             of this project's own, not those of 3GPP or of any operator.",
         link: {
             let rare =
@@ -158,7 +158,7 @@ pub static PRESETS: &[Preset] = &[
         name: "umts",
         summary: "a mobile network of the third generation",
         description: "60 ms each way with a jitter of 30 ms on average (correlation 0.4), 384 kbit/s \
-            up and 2 Mbit/s down, and one message in 100 delayed by 500 ms or so. Round figures of \
+            up and 2 Mbit/s down, and one message in 100 delayed by 500 ms or so. Round values of \
             this project's own, not those of 3GPP or of any operator.",
         link: {
             let rare = Some(Rare { probability: 0.01, median_ns: 500.0 * MILLISECOND, sigma: 0.7 });
@@ -173,7 +173,7 @@ pub static PRESETS: &[Preset] = &[
         name: "6lowpan",
         summary: "a low-power radio mesh of a few hops",
         description: "30 ms each way with a jitter of 30 ms on average (correlation 0.3), 50 kbit/s \
-            of payload, and 2 % of the segments lost. Round figures of this project's own, not \
+            of payload, and 2 % of the segments lost. Round values of this project's own, not \
             those of IEEE 802.15.4 or of an RFC; the mesh's own retransmissions are in the jitter.",
         link: {
             let leg = plain_leg(30.0, (1.5, 20.0, 0.3), 50.0 * KILOBIT, 127, 0.02);
@@ -185,7 +185,7 @@ pub static PRESETS: &[Preset] = &[
         summary: "a narrow-band power line to a concentrator, slow and noisy",
         description: "80 ms each way with a jitter of 60 ms on average (correlation 0.5), 10 kbit/s \
             of payload, and 5 % of the segments lost. A message of 1.3 kB is over a second on the \
-            line. Round figures of this project's own, not those of PRIME, G3 or IEEE 1901.2.",
+            line. Round values of this project's own, not those of PRIME, G3 or IEEE 1901.2.",
         link: {
             let leg = plain_leg(80.0, (1.5, 40.0, 0.5), 10.0 * KILOBIT, 0, 0.05);
             link(leg, leg)

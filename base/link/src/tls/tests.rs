@@ -215,7 +215,7 @@ fn an_authority_below_another_sends_its_own_certificate_along() {
 }
 
 #[test]
-fn texts_that_cannot_be_used_are_told() {
+fn texts_that_cannot_be_used_are_reported() {
     let authority = Authority::generate("bench").unwrap();
     let another = Authority::generate("another").unwrap();
     let device = authority.issue_device("home-1").unwrap();

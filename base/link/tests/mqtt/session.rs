@@ -118,7 +118,7 @@ async fn every_refusal_of_a_connection_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_told() {
+async fn an_address_that_is_none_is_reported() {
     for address in ["", "localhost", "localhost:", ":1883", "localhost:http"] {
         let (_session, mut events) = Session::open(SessionOptions::new(address, "c", "u", "p"));
         let expected = format!("{address:?} is no broker address; write it as host:port");

@@ -134,7 +134,7 @@ async fn a_server_of_another_authority_is_not_spoken_to() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_is_told() {
+async fn a_server_that_speaks_no_tls_is_reported() {
     let authority = Authority::generate("bench").unwrap();
     for (says, words) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the broker does not speak TLS on this port"),
@@ -168,7 +168,7 @@ async fn a_server_that_says_nothing_costs_no_more_than_the_limit() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_used_are_told() {
+async fn settings_that_cannot_be_used_are_reported() {
     let authority = Authority::generate("bench").unwrap();
     let good = options("127.0.0.1:1", &authority);
     let bad_name = ClientTls::new(authority.certificate_pem(), "no name");

@@ -30,7 +30,7 @@ async fn pass(to: &mut TcpStream, from: &mut TcpStream, bytes: &[u8]) -> Vec<u8>
 type Told = (LegName, Bytes, i64, i64, Vec<(i64, i64)>);
 
 /// The publications told so far.
-fn told(bench: &mut Bench) -> Vec<Told> {
+fn describe(bench: &mut Bench) -> Vec<Told> {
     let (mut releases, mut found) = ([vec![], vec![]], vec![]);
     while let Ok(record) = bench.records.try_recv() {
         match record {
@@ -60,7 +60,7 @@ async fn publications_are_told_both_ways_however_they_are_cut() {
     // The record is told after the release that the reader was waiting for.
     bench.proxy.break_link(lastmeter_link::impair::Breakage::Close);
     within("the end", near.read(&mut [0])).await.unwrap();
-    let found = told(&mut bench);
+    let found = describe(&mut bench);
     let texts: Vec<(LegName, &[u8])> = found.iter().map(|row| (row.0, &row.1[..])).collect();
     assert_eq!(
         texts,
@@ -92,7 +92,7 @@ async fn a_publication_is_told_as_it_was_before_the_link_spoilt_it() {
     assert!(came.iter().zip(&sent).all(|(a, b)| (a ^ b).is_power_of_two()));
     bench.proxy.break_link(lastmeter_link::impair::Breakage::Close);
     within("the end", near.read(&mut [0])).await.unwrap();
-    let found = told(&mut bench);
+    let found = describe(&mut bench);
     assert_eq!(found.len(), 1);
     assert_eq!(&found[0].1[..], b"as it was");
     let flipped = (CONNECT.len() + sent.len()) as u64;

@@ -478,7 +478,7 @@ impl Measuring {
         };
         if let (Some(volts), true) = self.declared_v {
             notes.push(format!(
-                "the declared voltage of {volts} V was told from the first voltage, which begins \
+                "the declared voltage of {volts} V was inferred from the first voltage, which begins \
                  near it"
             ));
         }

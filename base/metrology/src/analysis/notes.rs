@@ -70,7 +70,7 @@ pub(super) fn frequency(described: &Described<'_>, notes: &mut Vec<String>) {
         }
         (None, Some(_)) => {}
         (None, None) => notes.push(format!(
-            "the nominal frequency of {nominal_hz} Hz was told from the signal's \
+            "the nominal frequency of {nominal_hz} Hz was inferred from the signal's \
              {frequency_hz:.3} Hz"
         )),
     }
@@ -145,7 +145,7 @@ pub(super) fn basis(described: &Described<'_>, windows: &WindowFacts<'_>, notes:
     steadiness(described, windows, notes);
     if overlapping > 0 {
         notes.push(format!(
-            "windows begin anew at each ten-minute tick of the clock: {overlapping} of them run \
+            "windows restart at each ten-minute tick of the clock: {overlapping} of them run \
              across one, overlap the next, and count for energies up to the tick"
         ));
     }
@@ -153,7 +153,7 @@ pub(super) fn basis(described: &Described<'_>, windows: &WindowFacts<'_>, notes:
     if !described.has_clock && seconds >= TEN_MINUTES_S {
         notes.push(
             "when the first sample was taken is not known: intervals of ten minutes begin with \
-             it, and windows do not begin anew at ticks of the clock"
+             it, and windows do not restart at ticks of the clock"
                 .to_owned(),
         );
     }
@@ -164,7 +164,7 @@ pub(super) fn basis(described: &Described<'_>, windows: &WindowFacts<'_>, notes:
     }
     if cycles < 4 {
         notes.push(
-            "fewer than four cycles: sub-groups cannot be told from plain harmonics".to_owned(),
+            "fewer than four cycles: sub-groups cannot be distinguished from harmonics".to_owned(),
         );
     } else if cycles != described.full_cycles() {
         notes.push(format!(

@@ -116,12 +116,13 @@ impl VoltageWatch {
         });
         let (system, single): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|event| event.scope == Scope::System);
-        let told =
-            |list: Vec<VoltageEvent>| list.iter().map(|event| self.told(event, names)).collect();
-        (told(single), told(system))
+        let describe = |list: Vec<VoltageEvent>| {
+            list.iter().map(|event| self.describe(event, names)).collect()
+        };
+        (describe(single), describe(system))
     }
 
-    fn told(&self, event: &VoltageEvent, names: &[String]) -> Event {
+    fn describe(&self, event: &VoltageEvent, names: &[String]) -> Event {
         let kind = match event.kind {
             EventKind::Dip => "dip",
             EventKind::Swell => "swell",

@@ -65,7 +65,7 @@ fn only_readings_wholly_within_the_measuring_time_count() {
 }
 
 #[test]
-fn what_makes_no_calibration_is_told() {
+fn what_makes_no_calibration_is_reported() {
     for (keys, part) in [
         ("procedure = \"static\"\nlevels = [\"0 %\", \"1 %\"]", "three levels"),
         ("procedure = \"static\"\nlevels = [\"0 %\", \"0 %\", \"1 %\", \"1 %\"]", "three levels"),

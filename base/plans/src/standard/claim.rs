@@ -20,10 +20,14 @@ pub static SUITE_FIELDS: &[Field] = &[
     Field::required(
         "standard",
         Kind::Text,
-        "a suite that comes along (`lastmeter list suites`), or the path of a suite file",
+        "a built-in suite (`lastmeter list suites`), or the path of a suite file",
     ),
     Field::required("device", Kind::Name, "the device under test, `at = \"source:suite\"`"),
-    Field::optional("class", Kind::Text, "the class that is claimed; the suite says which if not"),
+    Field::optional(
+        "class",
+        Kind::Text,
+        "the class that is claimed; left out, the suite's default",
+    ),
     Field::optional(
         "connection",
         Kind::Choice(Connection::WORDS),

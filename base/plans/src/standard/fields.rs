@@ -27,12 +27,12 @@ pub(crate) static HEAD: &[Field] = &[
     Field::required("edition", Kind::Text, "the edition of all limits that name no other"),
     Field::default("notes", Kind::Text, "\"\"", "what it leaves open, and on what it rests"),
     Field::required("classes", Kind::List(&Kind::Text), "accuracy classes, strictest first"),
-    Field::required("default_class", Kind::Text, "the class claimed where nobody names one"),
+    Field::required("default_class", Kind::Text, "the default class"),
     Field::default(
         "connections",
         Kind::List(&Kind::Choice(Connection::WORDS)),
         "[\"direct\", \"transformer\"]",
-        "how such meters are connected; the first is meant where nobody says",
+        "how such meters are connected; the first is the default",
     ),
     Field::default("nominal_voltage", VOLTAGE, "\"230 V\"", "where a scenario gives none"),
     Field::default("base_current", CURRENT, "\"5 A\"", "nominal current of direct connection"),
@@ -140,7 +140,7 @@ static LIMIT: &[Field] = &[
     Field::required(
         "values",
         Kind::Texts,
-        "by class: the largest figure allowed, in % or in the quantity's unit",
+        "by class: the largest value allowed, in % or in the quantity's unit",
     ),
     Field::optional("from", Kind::Text, "currents from here on, included"),
     Field::optional("below", Kind::Text, "currents below this, which is not included"),
@@ -152,8 +152,12 @@ static LIMIT: &[Field] = &[
     ),
     Field::required("clause", Kind::Text, "where in the standard"),
     Field::optional("edition", Kind::Text, "if it is not the suite's"),
-    Field::required("confirmed", Kind::Boolean, "whether the figures were read in a source"),
-    Field::required("source", Kind::Text, "in which source, or that they are from memory"),
+    Field::required("confirmed", Kind::Boolean, "whether the value was read in a source"),
+    Field::required(
+        "source",
+        Kind::Text,
+        "the source in which it was read, or that it is unverified",
+    ),
 ];
 
 /// Keys of `[[test]]`.
@@ -307,7 +311,7 @@ pub(crate) static PUBLISHED: &[Field] = &[
         "relative_to",
         Kind::Choice(&["reading", "absolute"]),
         "\"reading\"",
-        "of what a figure in % is a share; absolute: percentage points",
+        "of what a value in % is a share; absolute: percentage points",
     ),
     Field::default(
         "counts_from",

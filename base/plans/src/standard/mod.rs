@@ -9,6 +9,7 @@
 mod claim;
 mod coordinates;
 mod current;
+mod describe;
 mod embedded;
 mod fields;
 mod model;
@@ -23,18 +24,18 @@ mod read_test;
 mod read_values;
 mod suite;
 mod sweep;
-mod tell;
 
 #[cfg(test)]
 mod tests;
 
 pub use claim::{Claim, SUITE_FIELDS, SUITE_SOURCE};
 pub use coordinates::{Conditions, Coordinates};
+pub use describe::explain_suite;
 pub use embedded::{EMBEDDED, SUITE_FILE_PREFIX, TRANSDUCER_FILE, embedded};
 pub use fields::suite_json_schema;
 pub use model::{
     Component, Connection, Evaluate, IN_THIS_PLAN, Limit, LimitFigure, MissingClause, Modulation,
-    Relative, Shape, Subject, Test, Waveform, figure_told,
+    Relative, Shape, Subject, Test, Waveform, value_text,
 };
 pub(crate) use of_scenario::period_of;
 pub use of_scenario::{plan_of, read_plan};
@@ -42,4 +43,3 @@ pub use plan::{PER_KILO_HOUR, Plan, PlannedItem, PlannedTest, Point, Skip, Swept
 pub use published::{Along, Published, Surface, Sweep};
 pub use read::SUITE_BYTES_MAX;
 pub use suite::Suite;
-pub use tell::explain_suite;

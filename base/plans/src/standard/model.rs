@@ -337,7 +337,7 @@ impl MissingClause {
 }
 
 /// `0.4 %` or `0.01 Hz`.
-pub fn figure_told(figure: LimitFigure, unit: &str) -> String {
+pub fn value_text(figure: LimitFigure, unit: &str) -> String {
     match (figure, unit) {
         (LimitFigure::Percent(value), "%/K") => format!("{} %/K", number(value)),
         (LimitFigure::Percent(value), _) => format!("{} %", number(value)),

@@ -32,8 +32,8 @@ pub fn plan_of(
     let standard = values.text("standard");
     let kept = files.get(&format!("{SUITE_FILE_PREFIX}{standard}")).map(String::as_str);
     let Some(text) = kept.or_else(|| embedded(standard)) else {
-        let message = format!("there is no suite `{standard}`");
-        out.report(Code::UNKNOWN_THING, values.span_of("standard"), message, "not known here");
+        let message = format!("there is no built-in test plan `{standard}`");
+        out.report(Code::UNKNOWN_THING, values.span_of("standard"), message, "unknown test plan");
         return None;
     };
     let period = period_of(document, values.text("device"));

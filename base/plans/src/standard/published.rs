@@ -7,7 +7,7 @@
 
 use lastmeter_units::{MeasurementId, SiUnit};
 
-use super::model::{LimitFigure, Relative, Test, figure_told};
+use super::model::{LimitFigure, Relative, Test, value_text};
 
 /// A coordinate that a surface is drawn along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Along {
     }
 
     /// What stands at the axis.
-    pub fn told(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Frequency => "frequency in Hz",
             Self::Angle => "phase angle in degrees",
@@ -95,18 +95,18 @@ impl Published {
     }
 
     /// Any figure of this row, for people: `0.03 %`, `0.67 mHz`.
-    pub fn figure_told(&self, value: f64) -> String {
+    pub fn value_text(&self, value: f64) -> String {
         match (self.figure, self.quantity.row().si_unit) {
-            (LimitFigure::Percent(_), _) => figure_told(LimitFigure::Percent(value), "%"),
+            (LimitFigure::Percent(_), _) => value_text(LimitFigure::Percent(value), "%"),
             (_, SiUnit::Hertz) => format!("{} mHz", lastmeter_text::number(1e3 * value)),
             (_, SiUnit::One) => lastmeter_text::number(value),
-            (_, unit) => figure_told(LimitFigure::Absolute(value), &unit.to_string()),
+            (_, unit) => value_text(LimitFigure::Absolute(value), &unit.to_string()),
         }
     }
 
     /// The published figure, for people.
-    pub fn told(&self) -> String {
-        self.figure_told(self.figure.value())
+    pub fn describe(&self) -> String {
+        self.value_text(self.figure.value())
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
     let figure = match figure(values.text("figure"), &subject, Evaluate::Error) {
         Ok(figure) => figure,
         Err(message) => {
-            out.report(Code::BAD_NUMBER, values.span_of("figure"), message, "expected a figure");
+            out.report(Code::BAD_NUMBER, values.span_of("figure"), message, "expected a value");
             return None;
         }
     };

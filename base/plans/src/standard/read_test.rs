@@ -13,8 +13,7 @@ use super::model::{
 };
 use super::read_values::{classes_of, expression, unknown_class};
 use super::suite::Suite;
-use super::sweep;
-use super::{coordinates, plan};
+use super::{coordinates, plan, sweep};
 
 /// A power factor as standards write it, or the angle by which the current lags.
 pub(crate) fn power_factor(text: &str) -> Option<PowerFactor> {
@@ -141,7 +140,7 @@ pub(crate) fn known_symbols(
     out: &mut Diagnostics,
 ) {
     for symbol in current.unknown(suite) {
-        let message = format!("nothing says what the current `{symbol}` is");
+        let message = format!("the current `{symbol}` is undefined");
         let help = Some(format!("add `[[symbol]]` with `name = \"{symbol}\"`"));
         let label = "expected Ib, In, Iref, Imax or a symbol of the suite";
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, help);
@@ -336,10 +335,10 @@ fn makes_sense(test: &Test, values: &Values, out: &mut Diagnostics) {
         Subject::ActiveEnergy | Subject::ReactiveEnergy => false,
     };
     if test.expected.is_some() && !is_number {
-        refuse("expected", "what this quantity has to be is told by the plant", "leave it out");
+        refuse("expected", "what this quantity has to be follows from the plant", "leave it out");
     }
     if test.evaluate == Evaluate::NoLoad && test.no_load_constant.is_empty() {
-        refuse("no_load_constant", "nothing says how long the test lasts", "expected constants");
+        refuse("no_load_constant", "how long the test lasts is missing", "expected constants");
     }
     if test.current.is_empty() && is_energy && test.evaluate != Evaluate::NoLoad {
         refuse("current", "an error of energy needs a current", "expected one");
@@ -361,7 +360,7 @@ fn tests_something(test: &Test, suite: &Suite, values: &Values, out: &mut Diagno
     };
     let is_reference = |celsius: &f64| *celsius == suite.temperature;
     if !test.phase_voltages.is_empty() && test.voltage != [1.0] {
-        refuse("voltage", "`phase_voltages` say all voltages already", "would be ignored");
+        refuse("voltage", "`phase_voltages` has all voltages already", "would be ignored");
     }
     let voltages_include_reference = match test.phase_voltages.as_slice() {
         [] => test.voltage.contains(&1.0),

@@ -135,14 +135,18 @@ pub(crate) fn limit_of(
             }
         }
         if found.is_some() {
-            return Err(format!("two limits for class {} at {}", suite.classes[class], told(at)));
+            return Err(format!(
+                "two limits for class {} at {}",
+                suite.classes[class],
+                describe(at)
+            ));
         }
         found = Some((row, *figure));
     }
-    found.ok_or_else(|| format!("no limit for class {} at {}", suite.classes[class], told(at)))
+    found.ok_or_else(|| format!("no limit for class {} at {}", suite.classes[class], describe(at)))
 }
 
-fn told(at: &Coordinates) -> String {
+fn describe(at: &Coordinates) -> String {
     let current = at.current.as_ref().map_or("no current", |(text, _)| text.as_str());
     format!("{current}, power factor {}", at.power_factor.text)
 }
@@ -225,7 +229,7 @@ pub(crate) fn has_limits(suite: &Suite, test: &Test) -> Result<(), String> {
                 for at in std::iter::once(&coordinates).chain(&of_composite) {
                     let conditions = at.conditions(&claim);
                     if let Some(why) = nothing_to_err_in(suite, test, figure, &conditions) {
-                        return Err(format!("{}: {why}", at.told(suite)));
+                        return Err(format!("{}: {why}", at.describe(suite)));
                     }
                 }
             }

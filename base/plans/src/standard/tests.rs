@@ -159,13 +159,13 @@ fn what_would_never_end_is_refused_at_once() {
         (0..3000).map(|k| format!("{:.5}", 0.9 + 1e-5 * f64::from(k))).collect();
     let ratios = ratios.join(", ");
     let lists = format!("voltage = [{ratios}]\nfrequency = [{ratios}]\npower_factor =");
-    let told = |text: &str| format!("{:?}", Suite::read(text).unwrap_err());
-    let many = told(&SMALL.replacen("power_factor =", &lists, 1));
+    let describe = |text: &str| format!("{:?}", Suite::read(text).unwrap_err());
+    let many = describe(&SMALL.replacen("power_factor =", &lists, 1));
     assert!(many.contains("54000000 operating points; at most 5000"), "{many}");
     let itself = vec!["Itr"; 60].join(" | ");
-    let circle = told(&SMALL.replacen("0.1 Ib", &itself, 1));
+    let circle = describe(&SMALL.replacen("0.1 Ib", &itself, 1));
     assert!(circle.contains("60 alternatives; at most 4"), "{circle}");
-    assert!(!told(&SMALL.replacen("0.1 Ib", "Itr | Itr | Itr | Itr", 1)).is_empty());
+    assert!(!describe(&SMALL.replacen("0.1 Ib", "Itr | Itr | Itr | Itr", 1)).is_empty());
 }
 
 /// A root cause is told once: what uses a symbol with a mistake is none, nor is one symbol for each
@@ -203,10 +203,14 @@ fn twenty_thousand_tests_are_read_at_once() {
         format!("{}{}", SMALL.split_once("[[test]]").unwrap().0, tests.collect::<String>())
     };
     assert_eq!(Suite::read(&many(10_000)).unwrap().tests.len(), 10_000);
-    let told = |text: &str| format!("{:?}", Suite::read(text).unwrap_err());
-    assert!(told(&many(20_000)).contains("more than 100000 points in all tests together"));
+    let describe = |text: &str| format!("{:?}", Suite::read(text).unwrap_err());
+    assert!(describe(&many(20_000)).contains("more than 100000 points in all tests together"));
     let huge = "#".repeat(super::SUITE_BYTES_MAX + 1);
-    assert!(told(&huge).contains("16777217 bytes long; at most 16777216"), "{}", told(&huge));
+    assert!(
+        describe(&huge).contains("16777217 bytes long; at most 16777216"),
+        "{}",
+        describe(&huge)
+    );
 }
 
 /// Tables 4 and 5 of IEC 62053-22:2003, In = 5 A; and 900 * 10^6 / (k m Un Imax) minutes.

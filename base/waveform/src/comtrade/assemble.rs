@@ -92,7 +92,7 @@ fn set_rate(
             ComtradeError::NoRate { why: why.to_owned() }
         })?;
         recording.rate_hz = rate.hz;
-        rate.tell(recording);
+        rate.report(recording);
         return Ok(());
     }
     recording.rate_hz = highest_hz(&header.sections);
@@ -132,7 +132,7 @@ fn channel(header: &Header, line: &Analogue, notes: &mut Vec<String>) -> Channel
     let corrected_s = corrected_s(header, line.skew_s);
     if line.skew_s != 0.0 {
         notes.push(format!(
-            "channel {} was sampled {} us later than the time stamps say; {}",
+            "channel {} was sampled {} us later than the time stamps state; {}",
             crate::text::quote(&line.name),
             line.skew_s * 1e6,
             if corrected_s != 0.0 {

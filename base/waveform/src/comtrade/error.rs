@@ -189,7 +189,9 @@ pub enum ComtradeError {
         why: String,
     },
     /// The data is of another kind than the header says.
-    #[error("the .cfg says {stated} data, but the .dat {looks}; correct the file type in the .cfg")]
+    #[error(
+        "the .cfg states {stated} data, but the .dat {looks}; correct the file type in the .cfg"
+    )]
     DataKind {
         /// The kind as stated.
         stated: String,
@@ -203,7 +205,7 @@ pub enum ComtradeError {
         what: &'static str,
     },
     /// The header gives no rate and the time stamps do not either.
-    #[error("the .cfg gives no sampling rate and the time stamps tell none: {why}")]
+    #[error("the .cfg gives no sampling rate and none follows from the time stamps: {why}")]
     NoRate {
         /// What is wrong with the stamps.
         why: String,

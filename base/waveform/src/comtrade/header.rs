@@ -157,7 +157,7 @@ pub(super) fn parse(cfg: &[u8]) -> Result<Header, ComtradeError> {
     }
     if revision == Revision::R1991 && !analogue.is_empty() {
         notes.push(
-            "a header of 1991 does not say whether values are primary or secondary; taken as primary"
+            "a header of 1991 does not state whether values are primary or secondary; taken as primary"
                 .to_owned(),
         );
     }
@@ -351,7 +351,7 @@ fn dates(
     // The trigger time is not used; the line must be there for the next ones to be found.
     lines.next(|| "the date and time of the trigger".to_owned())?;
     if line.count() == 0 {
-        notes.push("the header tells no start time".to_owned());
+        notes.push("the header has no start time".to_owned());
         return Ok((None, false));
     }
     let stamp = date::stamp(line.field(0), line.field(1), revision).ok_or_else(|| {
@@ -398,7 +398,7 @@ fn zone(lines: &mut Lines<'_>, revision: Revision, notes: &mut Vec<String>) -> i
             quote(line.field(0))
         )),
         (None, _) => {
-            notes.push("the header tells no time zone; the start time is taken as UTC".to_owned());
+            notes.push("the header has no time zone; the start time is taken as UTC".to_owned());
         }
     }
     if let Some(quality) = code.and_then(|_| lines.optional()) {

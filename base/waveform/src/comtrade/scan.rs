@@ -148,7 +148,7 @@ impl Facts {
 
     /// Sentences about values beyond the declared range, each with its channel.
     pub(super) fn beyond(&self, header: &Header) -> Vec<(usize, String)> {
-        let told = |(index, beyond): (usize, &Option<Beyond>)| {
+        let describe = |(index, beyond): (usize, &Option<Beyond>)| {
             let Beyond { count, first, .. } = beyond.filter(|beyond| beyond.count > 0)?;
             let channel = header.analogue.get(index)?;
             let (name, (low, high)) = (quote(&channel.name), channel.range?);
@@ -159,6 +159,6 @@ impl Facts {
             );
             Some((index, note))
         };
-        self.beyond.iter().enumerate().filter_map(told).collect()
+        self.beyond.iter().enumerate().filter_map(describe).collect()
     }
 }

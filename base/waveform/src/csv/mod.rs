@@ -56,7 +56,7 @@ pub enum CsvError {
     },
     /// Neither a rate nor a time column.
     #[error(
-        "the sampling rate cannot be told: give a rate (--rate 50000) or the time column \
+        "the sampling rate is unknown: give a rate (--rate 50000) or the time column \
          (--time-column) out of: {candidates}"
     )]
     NoTime {

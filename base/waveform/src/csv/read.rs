@@ -469,20 +469,20 @@ fn set_time(
     }
     let told = stamps.steps.rate(stamps.resolution_ps.unwrap_or(1));
     let told = told.map_err(|error| match error {
-        NoRate::TooFew => wrong("one row tells no rate"),
+        NoRate::TooFew => wrong("one row determines no rate"),
         NoRate::NotAdvancing => wrong("the time does not advance from row to row"),
     });
     recording.rate_hz = match (given_hz, told) {
         (Some(given), told) => {
             if let Ok(rate) = told {
-                rate.tell(recording);
+                rate.report(recording);
             }
             given
         }
         (None, told) => {
             let rate = told?;
             let rate_hz = rate.hz;
-            rate.tell(recording);
+            rate.report(recording);
             rate_hz
         }
     };

@@ -237,7 +237,7 @@ fn sections_of_different_rates_are_joined_at_the_highest() {
 }
 
 #[test]
-fn zones_clock_quality_and_skew_are_told() {
+fn zones_clock_quality_and_skew_are_reported() {
     let line = "1,UA,A,,V,1,0,12.5,-32767,32767,1,1,P";
     let cfg = one_and_one(line, "1\n1000,1", "ASCII", "1\n-5h30,-5h30\nB,1\n");
     let recording = read(cfg.replace("1999", "2013").as_bytes(), b"1,0,1,0\n").unwrap();

@@ -115,7 +115,11 @@ fn times_are_dates_seconds_or_their_parts_and_a_given_rate_wins() {
         refused(TYPED, &options, &["the rate must be a number of hertz above zero"]);
     }
     refused("Va,Ia\n1,2\n", &CsvOptions::default(), &["cannot be told", "--rate", "`Va`, `Ia`"]);
-    refused("t,Va\n0,1\n", &CsvOptions::default(), &["time column `t`: one row tells no rate"]);
+    refused(
+        "t,Va\n0,1\n",
+        &CsvOptions::default(),
+        &["time column `t`: one row determines no rate"],
+    );
     refused("t,Va\n3,1\n2,1\n1,1\n", &CsvOptions::default(), &["the time does not advance"]);
     let far = "t,Va\n0,1\n99999999999,1\n";
     refused(far, &CsvOptions::default(), &["spans more than 106 days"]);

@@ -94,7 +94,7 @@ async fn what_cannot_be_made_durable_is_not_acknowledged_and_ends_the_connection
 }
 
 #[tokio::test]
-async fn a_command_reaches_its_subscribers_and_their_number_is_told() {
+async fn a_command_reaches_its_subscribers_and_their_number_is_reported() {
     let (broker, platform) = start().await;
     let topic = "default/SiteWhere/commands/meter";
     assert_eq!(broker.publish(topic, b"nobody".to_vec()).await.unwrap(), 0);

@@ -71,7 +71,7 @@ async fn a_dropped_broker_ends_too() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_told() {
+async fn an_address_that_is_taken_is_reported() {
     let (broker, platform) = start().await;
     let config = BrokerConfig { address: broker.address(), ..config() };
     let Err(error) = Broker::start(config, platform.clone()).await else { panic!("it started") };

@@ -131,5 +131,5 @@ fn of_alert(alert: AlertDescription) -> (TlsRefusal, String) {
         }
         _ => TlsRefusal::Malformed,
     };
-    (reason, format!("the client said {alert:?} about the platform"))
+    (reason, format!("the client rejected the platform's certificate: {alert:?}"))
 }

@@ -9,9 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::super::port::{BrokerRefusal, IngestPort};
-use super::TlsRefusal;
-use super::lock;
 use super::ration::Ration;
+use super::{TlsRefusal, lock};
 
 /// Records that wait for the journal; more than that are told in the sum.
 const WAITING: usize = 64;
@@ -54,7 +53,7 @@ impl Reports {
     }
 
     /// Tells of one refusal: what was found of whom. Neither waits nor fails.
-    pub(crate) fn tell(&self, reason: TlsRefusal, device: Option<String>, detail: String) {
+    pub(crate) fn report(&self, reason: TlsRefusal, device: Option<String>, detail: String) {
         self.port.count(BrokerRefusal::Tls(reason));
         tracing::debug!(reason = reason.word(), device, detail, "refused at the TLS port");
         let mut waiting = lock(&self.waiting);

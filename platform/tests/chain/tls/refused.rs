@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_device_of_an_unknown_authority_is_refused_and_told() {
+async fn a_device_of_an_unknown_authority_is_refused_and_reported() {
     let lab = Lab::start().await;
     let bystander = Bystander::start(&lab).await;
     let another = Authority::generate("another").unwrap();
@@ -34,7 +34,7 @@ async fn a_client_that_does_not_trust_the_platform_goes_and_that_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_expired_device_certificate_is_refused_and_told() {
+async fn an_expired_device_certificate_is_refused_and_reported() {
     let lab = Lab::start().await;
     let expired = lab.authority.issue_device_valid("home-1", Validity::expired()).unwrap();
     let reason = why_not(lab.options_as("home-1", Some(expired))).await;

@@ -27,7 +27,7 @@ use self::spec::{Limit, Spec, resolution};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
 use super::select::ByDevice;
 use crate::check::selection::DEVICE;
-use crate::verdict::{At, Reason, Told, Verdict};
+use crate::verdict::{At, Reason, Verdict, VerdictText};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{append, number, plural};
 
@@ -57,13 +57,13 @@ pub(super) const KIND: CheckKind = CheckKind {
             reading spans; of apparent power, and of the power factor made with it, with the mean of the \
             windows of 10/12 cycles in that interval (IEC 61000-4-30). `limit` in % is relative to the reference, any other unit is absolute \
             and has to be the quantity's own. `device` and `quantity` may contain `*`. Near zero a \
-            relative error says nothing: values are left out where the reference and the report are \
-            smaller than `minimum`, and the verdict says how many; where the report alone reaches \
+            relative error is meaningless: values are left out where the reference and the report are \
+            smaller than `minimum`, and the verdict reports how many; where the report alone reaches \
             `minimum`, its error is in percent of that. `measured` is the worst absolute error, `at` where \
             it was. Of a count of pulses one pulse more or less is free, for it has no fractions; the \
             limit holds for the rest; of so few that one pulse is more than the limit nothing can be \
-            said, and the check is inconclusive. NaN and infinity are inside no limit. A missing value is not judged here (use \
-            `no_loss`); with values stored that nobody sent, altered ones say, the check passes \
+            judged, and the check is inconclusive. NaN and infinity are inside no limit. A missing value is not judged here (use \
+            `no_loss`); with values stored that nobody sent, such as altered ones, the check passes \
             nothing, and a quantity that was due and of which no value could be judged makes \
             the check inconclusive.",
         fields: &[
@@ -226,7 +226,7 @@ impl Check for Accuracy {
         let unit = self.spec.limit.unit();
         // Whoever sees a pass sees what it is not about.
         let is_told = reason.status() == Status::Pass && !left_out.is_empty();
-        let told = measured.filter(|_| is_told).map(|measured| Told {
+        let told = measured.filter(|_| is_told).map(|measured| VerdictText {
             measured: format!("{} {unit}", number(measured)),
             basis: format!("n {n}{}", left_out.replace("; ", ", ")),
         });
@@ -311,7 +311,7 @@ impl Accuracy {
             if !worst.reported.is_finite() {
                 why.push_str(", which is inside no limit");
             } else if worst.error.is_infinite() {
-                why.push_str("; a percentage of zero says nothing, see `minimum`");
+                why.push_str("; a percentage of zero is undefined, see `minimum`");
             }
             return (Reason::OutsideLimit, why);
         }

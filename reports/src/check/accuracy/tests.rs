@@ -118,7 +118,7 @@ fn the_line_of_a_pass_says_what_it_is_not_about() {
         serial: None,
         firmware: None,
     };
-    let told = |toml: &str, devices: &[&str]| {
+    let describe = |toml: &str, devices: &[&str]| {
         let devices = devices.iter().map(|name| device(name)).collect();
         let facts = RunFacts { devices, ..facts(RunState::Finished) };
         let mut check = check("accuracy", toml);
@@ -130,17 +130,17 @@ fn the_line_of_a_pass_says_what_it_is_not_about() {
         (verdict.why, verdict.told.map(|told| (told.measured, told.basis)))
     };
     let toml = format!("quantity = \"{P}\"\nlimit = \"1 %\"");
-    assert_eq!(told(&toml, &["m"]), ("all 2 pairs within 1 %".to_owned(), None));
+    assert_eq!(describe(&toml, &["m"]), ("all 2 pairs within 1 %".to_owned(), None));
     // Whom the check is not about is not spoken of.
-    assert_eq!(told(&format!("{toml}\ndevice = \"m\""), &["m", "x"]).1, None);
-    let (why, line) = told(&format!("{toml}\nminimum = \"50 W\""), &["m", "x"]);
+    assert_eq!(describe(&format!("{toml}\ndevice = \"m\""), &["m", "x"]).1, None);
+    let (why, line) = describe(&format!("{toml}\nminimum = \"50 W\""), &["m", "x"]);
     let rest = "1 value below `minimum` not judged; nothing of x to compare";
     assert_eq!(why, format!("all 1 pair within 1 %; {rest}"));
     let basis = "n 1, 1 value below `minimum` not judged, nothing of x to compare";
     assert_eq!(line, Some(("0.1 %".to_owned(), basis.to_owned())));
-    let (why, _) = told(&toml, &["m", "a", "b", "c", "d"]);
+    let (why, _) = describe(&toml, &["m", "a", "b", "c", "d"]);
     assert!(why.ends_with("; nothing of a, b, c and 1 more to compare"), "{why}");
-    let (why, _) = told(&toml, &["m", "a", "b", "c"]);
+    let (why, _) = describe(&toml, &["m", "a", "b", "c"]);
     assert!(why.ends_with("; nothing of a, b, c to compare"), "{why}");
 }
 

@@ -9,7 +9,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use super::kind::{Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish};
 use crate::calibration::{Against, Assessor, Figure, SweepPoint, Written, written};
 use crate::standard::decide;
-use crate::verdict::{At, Reason, Told, Verdict};
+use crate::verdict::{At, Reason, Verdict, VerdictText};
 use lastmeter_plans::calibration::{Conditions, Plan, Stage, Subject};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{number, plural};
@@ -25,11 +25,11 @@ pub(super) const KIND: CheckKind = CheckKind {
             readings (`figure = \"mean\"`) or their standard deviation (`\"deviation\"`), in % of \
             the reading, or of the full scale where levels are direct. Errors are counted from the \
             truth, or `against = \"reference\"` from what the reference meter reported, as a \
-            laboratory has to; its stated uncertainty then enters. |figure| <= limit - U passes, \
-            |figure| > limit + U fails, in between it is too close to call. A calibration that \
+            laboratory has to; its stated uncertainty then enters. |value| <= limit - U passes, \
+            |value| > limit + U fails, in between it is too close to call. A calibration that \
             had nothing to do proves nothing: if no error of the sweep before is larger than \
             `before` (`limit` if left out), a pass is inconclusive. `before_range` holds the worst \
-            and the least error before to a range, as a paper tells them.",
+            and the least error before to a range, as papers state them.",
         fields: &[
             Field::default(
                 "quantities",
@@ -49,7 +49,7 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "\"point\"",
                 "the readings of each point by themselves, or of the whole sweep together",
             ),
-            Field::required("limit", RATIO, "largest figure allowed after the calibration"),
+            Field::required("limit", RATIO, "largest value allowed after the calibration"),
             Field::default(
                 "against",
                 Kind::Choice(Against::WORDS),
@@ -66,7 +66,7 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "before_range",
                 Kind::List(&RATIO),
                 "[]",
-                "two figures: every error before lies between them",
+                "two values: every error before lies between them",
             ),
         ],
     },
@@ -97,7 +97,7 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
     let Some(plan) = context.calibration.clone() else {
         let message = "a check of kind `calibration` needs a `[calibration]` in the scenario";
         let help = Some("write `[calibration]` with `procedure`, `device`, `reference`".to_owned());
-        let label = "nothing says what is calibrated";
+        let label = "`[calibration]` is missing";
         out.report_with_help(Code::DOES_NOT_FIT, values.span_of("kind"), message, label, help);
         return None;
     };
@@ -108,7 +108,7 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
         [] => None,
         [least, most] if least < most => Some((least, most)),
         _ => {
-            let (message, label) = ("a range has two figures", "expected the least and the most");
+            let (message, label) = ("a range has two values", "expected the least and the most");
             out.report(Code::DOES_NOT_FIT, values.span_of("before_range"), message, label);
             return None;
         }
@@ -216,7 +216,7 @@ impl CalibrationCheck {
         let mut why = format!("{place}: {shown}, limit {} %", number(self.limit));
         let mut reason = Reason::of(status);
         if outside > 1 {
-            why = format!("{outside} of {} figures outside; {why}", figures.len());
+            why = format!("{outside} of {} values outside; {why}", figures.len());
         }
         for (doubt, text) in self.doubts(&before, missing) {
             if reason.status() <= doubt.status() {
@@ -234,7 +234,7 @@ impl CalibrationCheck {
         verdict.n = n;
         verdict.measured = Some(value.abs());
         verdict.limit = Some(self.limit);
-        verdict.told = Some(Told { measured: shown, basis });
+        verdict.told = Some(VerdictText { measured: shown, basis });
         verdict.at = Some(At { device: Some(self.plan.device.clone()), ..At::default() });
         verdict
     }
@@ -244,7 +244,7 @@ impl CalibrationCheck {
         let measured = points.iter().filter_map(|point| Some((point, point.figure?)));
         if !self.is_over_sweep {
             let place = |point: &SweepPoint| {
-                format!("{} at {}", point.subject.word(), told(&point.conditions))
+                format!("{} at {}", point.subject.word(), describe(&point.conditions))
             };
             return measured.map(|(point, figure)| (place(point), figure)).collect();
         }
@@ -326,7 +326,7 @@ impl CalibrationCheck {
 }
 
 /// Where a point lies, in a few words.
-pub(crate) fn told(conditions: &Conditions) -> String {
+pub(crate) fn describe(conditions: &Conditions) -> String {
     match conditions {
         Conditions::Sine { current_a, lag_rad, .. } => {
             let power_factor = (1e6 * libm::cos(*lag_rad)).round() / 1e6;

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::told;
+use super::describe;
 use crate::calibration::{Against, Assessor, SweepPoint, Written, written};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
@@ -216,7 +216,7 @@ fn summary(subject: Subject, pairs: &[Pair<'_>]) -> Summary {
 fn point_row(pair: &Pair<'_>) -> PointRow {
     PointRow {
         subject: pair.before.subject.word(),
-        place: told(&pair.before.conditions),
+        place: describe(&pair.before.conditions),
         before: of(pair.before, |figure| figure.error),
         deviation_before: of(pair.before, |figure| figure.deviation),
         after: of(pair.after, |figure| figure.error),
@@ -254,7 +254,7 @@ fn points_csv(pairs: &[Pair<'_>]) -> String {
             after.deviation,
             seen.map_or(f64::NAN, |figure| figure.error),
         ];
-        csv.line(&[pair.before.subject.word(), &told(&pair.before.conditions)], &numbers);
+        csv.line(&[pair.before.subject.word(), &describe(&pair.before.conditions)], &numbers);
     }
     csv.finish()
 }

@@ -102,10 +102,10 @@ fn the_worst_point_is_measured_wherever_it_is() {
 
 #[test]
 fn a_point_is_told_by_its_level_or_its_current_and_power_factor() {
-    assert_eq!(told(&Conditions::Direct { level: 0.25 }), "25 % of full scale");
+    assert_eq!(describe(&Conditions::Direct { level: 0.25 }), "25 % of full scale");
     let half = std::f64::consts::FRAC_PI_3;
     let sine = Conditions::Sine { voltage_v: 230.0, current_a: 5.0, lag_rad: half };
-    assert_eq!(told(&sine), "5 A, PF 0.5");
+    assert_eq!(describe(&sine), "5 A, PF 0.5");
 }
 
 #[test]

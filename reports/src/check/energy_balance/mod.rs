@@ -21,24 +21,24 @@ use lastmeter_text::{append, number, plural};
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "energy_balance",
-        summary: "registers of homes and losses of the network make the substation's register",
+        summary: "registers of households and losses of the network add up to the substation's register",
         description: "Takes the energy registers that came back through the platform, consumed \
-            less injected, of the meters at loads (`homes`) and of those at feeding points \
+            less injected, of the meters at loads (`homes`) and of those at infeeds \
             (`substation`), and the losses of the network as it is written down, computed with \
             the loads of the plant. Over the whole run up to the last reading, or over each \
-            interval of `every`, the substation's energy less the homes' and the losses, relative \
+            interval of `every`, the substation's energy less the households' and the losses, relative \
             to what the substation counted in both directions, has to be within `limit`. \
             `measured` is the largest in %, `n` the intervals that could be judged. Where a \
-            register is missing, or a meter has begun anew, an interval is inconclusive, and so is \
+            register is missing, or a meter has restarted, an interval is inconclusive, and so is \
             what is left of the run behind the last of them. Where next to nothing flowed a share of \
-            it says nothing: intervals in which neither the substation's registers nor homes and \
-            losses came to `minimum` are left out, and the verdict says how many; where all are, \
+            it is meaningless: intervals in which neither the substation's registers nor households and \
+            losses came to `minimum` are left out, and the verdict reports how many; where all are, \
             it is inconclusive. Registers are taken to begin at zero.",
         fields: &[
             Field::required(
                 "substation",
                 Kind::Text,
-                "the device at the feeding point: a name, or a pattern with *",
+                "the device at the infeed: a name, or a pattern with *",
             ),
             Field::default(
                 "homes",
@@ -172,7 +172,7 @@ enum Gap<'a> {
 }
 
 impl Gap<'_> {
-    fn told(self, from: SimTime, to: SimTime) -> String {
+    fn describe(self, from: SimTime, to: SimTime) -> String {
         match self {
             Self::Energy(meter) => format!("no energy of `{meter}` from {from} to {to}"),
             Self::Losses => format!("no losses of the network for all of {from} to {to}"),
@@ -256,7 +256,7 @@ impl Check for EnergyBalance {
         if let Some(from) = found.until.filter(|from| *from < facts.end) {
             found.misses(|| format!("no interval ends after {from}, and the run at {}", facts.end));
         }
-        let mut verdict = self.told(&found);
+        let mut verdict = self.describe(&found);
         if verdict.status == Status::Pass && !self.beyond_range.is_empty() {
             let devices: Vec<&str> = self.beyond_range.iter().map(String::as_str).collect();
             verdict.set_reason(Reason::BeyondRange);
@@ -297,7 +297,7 @@ impl EnergyBalance {
             match self.balance(pair[0], pair[1]) {
                 Ok(balance) if balance.energy_j() < self.minimum_j => found.left_out += 1,
                 Ok(balance) => found.judged.push(balance),
-                Err(gap) => found.misses(|| gap.told(pair[0], pair[1])),
+                Err(gap) => found.misses(|| gap.describe(pair[0], pair[1])),
             }
         }
         found
@@ -344,7 +344,7 @@ impl EnergyBalance {
         Ok(Balance { from, to, substation, throughput, homes, losses, flowed })
     }
 
-    fn told(&self, found: &Found) -> Verdict {
+    fn describe(&self, found: &Found) -> Verdict {
         let Found { judged, missing, left_out, .. } = found;
         let [substations, homes] = [true, false]
             .map(|role| self.meters.iter().filter(|meter| meter.is_substation == role).count());
@@ -365,7 +365,7 @@ impl EnergyBalance {
         };
         let kwh = |joules: f64| number(joules / KWH);
         let mut why = format!(
-            "substation {} kWh, {homes} homes {} kWh, losses {} kWh: {} kWh unaccounted for",
+            "substation {} kWh, {homes} households {} kWh, losses {} kWh: {} kWh unaccounted for",
             kwh(worst.substation),
             kwh(worst.homes),
             kwh(worst.losses),

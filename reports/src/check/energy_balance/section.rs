@@ -97,12 +97,12 @@ fn notes(rows: &[GridRow], phases: &[Range; 3]) -> Vec<String> {
     let low = rows.iter().min_by(|a, b| a.lowest.0.total_cmp(&b.lowest.0));
     let high = rows.iter().max_by(|a, b| a.highest.0.total_cmp(&b.highest.0));
     if let (Some(low), Some(high)) = (low, high) {
-        let told = |(voltage, at): &(f64, String)| format!("{:.2} % at {at}", 100.0 * voltage);
+        let describe = |(voltage, at): &(f64, String)| format!("{:.2} % at {at}", 100.0 * voltage);
         notes.push(format!(
             "The lowest voltage was {} ({}), the highest {} ({}).",
-            told(&low.lowest),
+            describe(&low.lowest),
             low.time,
-            told(&high.highest),
+            describe(&high.highest),
             high.time
         ));
     }
@@ -189,7 +189,7 @@ fn diagrams(
             csv: Some(csv.finish()),
         };
         let caption = "nodes and lines coloured by that of their voltages which is farthest from \
-                       the rated one; point at one for its figures";
+                       the rated one; point at one for its values";
         pictures.push(Picture::of(figure, format!("{word}: {}", row.time), caption, figures));
     }
     Ok(pictures)

@@ -6,7 +6,7 @@ use lastmeter_record::Point;
 use crate::check::kind::CheckContext;
 use crate::check::rows;
 use crate::latency::{
-    Claim as Shares, Limit, Requirement, RequirementTable, Span, find_class, find_profile, told,
+    Claim as Shares, Limit, Requirement, RequirementTable, Span, describe, find_class, find_profile,
 };
 
 /// What is to be shown.
@@ -54,7 +54,8 @@ impl Claim {
         if let Ok(span) = Span::read(values.text("path"))
             && span.from != Point::Intended
         {
-            let message = format!("a {key} is about the whole way, from when a message was due");
+            let message =
+                format!("a {key} is about the end-to-end delay, from when a message was due");
             let help = "write `intended..` at the beginning of `path`, or a plain `limit`";
             let (label, place) = ("leaves the sender's lag out", values.span_of("path"));
             let help = Some(help.to_owned());
@@ -80,14 +81,18 @@ impl Claim {
     }
 
     /// `TT1`, or `1 s` without a class.
-    pub(super) fn told(&self) -> String {
-        if self.name.is_empty() { told(self.limit.ns().unwrap_or(0)) } else { self.name.clone() }
+    pub(super) fn describe(&self) -> String {
+        if self.name.is_empty() {
+            describe(self.limit.ns().unwrap_or(0))
+        } else {
+            self.name.clone()
+        }
     }
 
     /// `66 over 1 s`, `66 lost` where delivery alone is asked for.
     pub(super) fn over(&self, k: u64) -> String {
         match self.limit.ns() {
-            Some(limit_ns) => format!("{k} over {}", told(limit_ns)),
+            Some(limit_ns) => format!("{k} over {}", describe(limit_ns)),
             None => format!("{k} lost"),
         }
     }

@@ -124,7 +124,7 @@ impl Check for Latency {
         let about = (&self.context, facts);
         let mut verdict =
             share::verdict(about, (&self.gather, limit), shares, judge, |_, judged| {
-                let name = self.claim.told();
+                let name = self.claim.describe();
                 Words {
                     pass: format!("timing consistent with {name}"),
                     fail: format!("timing not consistent with {name}"),

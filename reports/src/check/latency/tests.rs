@@ -117,7 +117,7 @@ fn the_verdict_is_told_in_the_words_of_the_console() {
                  28.5 s, longest late run 1); 0 lost, ";
     assert!(verdict.why.starts_with(first), "{}", verdict.why);
     assert!(!verdict.why.to_lowercase().contains("complian"), "{}", verdict.why);
-    assert!(verdict.why.contains("IEC 61850-5 Ed. 2 (2013), from memory, not confirmed"));
+    assert!(verdict.why.contains("IEC 61850-5 Ed. 2 (2013), unverified"));
     let place = verdict.at.unwrap();
     assert_eq!((place.device.as_deref(), place.epoch, place.serial), (Some("m"), Some(1), Some(7)));
     assert_eq!(place.time, Some(at(30) + lastmeter_units::SimDuration(7 * SECOND / 10)));
@@ -339,7 +339,7 @@ fn a_record_without_latency_of_the_path_passes_nothing() {
 }
 
 #[test]
-fn the_warm_up_is_left_out_by_time_and_told() {
+fn the_warm_up_is_left_out_by_time_and_reported() {
     // The first 300 of the messages are due from 30 s to 60 s.
     let toml = format!("{ONE_SECOND}\nwarm_up = \"60 s\"");
     let slow_start = |number| Some(if number < 300 { 5_000 } else { 1 });

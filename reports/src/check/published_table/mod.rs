@@ -10,7 +10,7 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 
 use super::kind::{Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish};
 use crate::standard::{Deviation, Deviations};
-use crate::verdict::{At, Reason, Told, Verdict};
+use crate::verdict::{At, Reason, Verdict, VerdictText};
 use lastmeter_plans::standard::{Plan, Published};
 use lastmeter_record::{Observation, RunFacts};
 use lastmeter_text::{append, number, plural};
@@ -30,7 +30,7 @@ const NOT_REPRODUCED: &[Field] = &[
     Field::required(
         "explanation",
         Kind::Text,
-        "why the model misses it, and what would explain the published figure",
+        "why the model misses it, and what would explain the published value",
     ),
 ];
 
@@ -39,14 +39,14 @@ pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "published_table",
         summary: "r.m.s. deviations over a suite's sweep beside published ones",
-        description: "For a scenario whose `[suite]` has sweeps and published figures: the r.m.s. \
+        description: "For a scenario whose `[suite]` has sweeps and published values: the r.m.s. \
             of all deviations of a quantity over all points of the sweeps, held against what was \
             published. `within`: a row is reproduced if it is no farther away than this share of \
-            the published figure, either way. `at_most`: no more than this share of it. `rows` \
+            the published value, either way. `at_most`: no more than this share of it. `rows` \
             selects published rows by name, also with `*`.\n\n\
             Rows that are known to miss the band of `within` stand in a check of their own, in \
             `not_reproduced` instead of `rows`, each with its explanation. Such a check is skipped \
-            with the reason `not-reproduced`, shows both figures, and may cover no requirement; \
+            with the reason `not-reproduced`, shows both values, and may cover no requirement; \
             if one of its rows is within the band after all, it fails, since the explanation is \
             out of date. Each published row of the suite's device, and of any other device that \
             is held to `within`, stands in exactly one check with `within`.\n\n\
@@ -60,8 +60,8 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "[\"*\"]",
                 "names of the suite's published rows, also with *",
             ),
-            Field::optional("within", RATIO, "largest distance from the published figure"),
-            Field::optional("at_most", RATIO, "largest share of the published figure"),
+            Field::optional("within", RATIO, "largest distance from the published value"),
+            Field::optional("at_most", RATIO, "largest share of the published value"),
             Field::default(
                 "not_reproduced",
                 Kind::List(&Kind::Table(NOT_REPRODUCED)),
@@ -96,7 +96,7 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
     let mistakes = out.len();
     let plan = context.plan.clone().filter(|plan| !plan.suite.published.is_empty());
     let Some(plan) = plan else {
-        let message = "a check of kind `published_table` needs a `[suite]` with published figures";
+        let message = "a check of kind `published_table` needs a `[suite]` with published values";
         let label = "nothing was published of it";
         out.report(Code::DOES_NOT_FIT, values.span_of("kind"), message, label);
         return None;
@@ -143,7 +143,7 @@ impl Check for TableCheck {
             let verdict = self.context.verdict(Reason::NothingToJudge, "%", "nothing was recorded");
             return finish(verdict, facts);
         };
-        finish(self.told(worst, &judged), facts)
+        finish(self.describe(worst, &judged), facts)
     }
 }
 
@@ -189,10 +189,10 @@ impl TableCheck {
         let mut why = format!(
             "{}{kind}: {}, published {}, ratio {}, {}",
             row.name,
-            found.rms.map_or_else(|| "-".to_owned(), |rms| row.figure_told(rms)),
-            row.told(),
+            found.rms.map_or_else(|| "-".to_owned(), |rms| row.value_text(rms)),
+            row.describe(),
             number(ratio),
-            rule.told(row),
+            rule.describe(row),
         );
         if found.missing > 0 {
             append(&mut why, format_args!(", {} readings missing", found.missing));
@@ -209,7 +209,7 @@ impl TableCheck {
         Judged { row, found, reason, share, why }
     }
 
-    fn told(&self, worst: &Judged<'_>, judged: &[Judged<'_>]) -> Verdict {
+    fn describe(&self, worst: &Judged<'_>, judged: &[Judged<'_>]) -> Verdict {
         let (row, rule) = (worst.row, &self.request.rule);
         let unit = row.unit();
         let unit = if unit.is_empty() { "1" } else { &unit };
@@ -240,13 +240,13 @@ impl TableCheck {
             Some(rms) if verdict.limit_low.is_none() && verdict.limit.is_some() => {
                 format!("{} {}", number(rms), row.unit()).trim_end().to_owned()
             }
-            Some(rms) => row.figure_told(rms),
+            Some(rms) => row.value_text(rms),
         };
-        let mut measured = format!("{measured}, published {}", row.told());
+        let mut measured = format!("{measured}, published {}", row.describe());
         if self.request.is_about_the_band() {
-            append(&mut measured, format_args!(", {}", rule.told(row)));
+            append(&mut measured, format_args!(", {}", rule.describe(row)));
         }
-        verdict.told = Some(Told { measured, basis });
+        verdict.told = Some(VerdictText { measured, basis });
         verdict.at = Some(At {
             device: Some(self.request.device.clone()),
             quantity: Some(row.quantity.name().to_owned()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_params::{Code, Diagnostics, Pattern, Span, Value, Values};
 use lastmeter_plans::standard::{Plan, Published};
 
-/// How a row is held against what was published; shares of the published figure.
+/// How a row is held against what was published; shares of the published value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Rule {
     /// No farther away than this, either way.
@@ -17,7 +17,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// Whether a ratio to the published figure is inside.
+    /// Whether a ratio to the published value is inside.
     pub(crate) fn allows(self, ratio: f64) -> bool {
         match self {
             Self::Within(part) | Self::NotReproduced(part) => (ratio - 1.0).abs() <= part,
@@ -37,11 +37,11 @@ impl Rule {
     }
 
     /// `allowed 0.032 to 0.048 %`.
-    pub(crate) fn told(self, row: &Published) -> String {
+    pub(crate) fn describe(self, row: &Published) -> String {
         let (low, high) = self.band(row);
-        let high = row.figure_told(high);
+        let high = row.value_text(high);
         let Some(low) = low else { return format!("allowed up to {high}") };
-        let low = row.figure_told(low);
+        let low = row.value_text(low);
         let low = low.split_once(' ').map_or(low.as_str(), |(number, _)| number);
         match self {
             Self::NotReproduced(_) => format!("the band is {low} to {high}"),
@@ -115,7 +115,7 @@ fn rule_of(values: &Values, out: &mut Diagnostics) -> Option<Rule> {
             values.span_of("not_reproduced"),
         ),
         (_, _, false) => (
-            "one of `within` and `at_most` says how rows are judged",
+            "one of `within` and `at_most` states how rows are judged",
             "expected exactly one",
             values.span,
         ),
@@ -219,7 +219,7 @@ pub(super) fn each_row_has_its_check(
             continue;
         }
         let left = left.join(", ");
-        let message = format!("no check says whether `{device}` reproduces {left}");
+        let message = format!("no check states whether `{device}` reproduces {left}");
         let label = "each published row stands in exactly one check";
         let help = "name it in `rows` of a check `published_table` with `within`, or in \
                     `not_reproduced` with its explanation"

@@ -4,9 +4,8 @@
 use lastmeter_params::{NodeValue, Table};
 use serde::Serialize;
 
-use super::TableCheck;
 use super::request::{Request, Rule};
-use super::transducer;
+use super::{TableCheck, transducer};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::check::suite::section::surface::short;
 use crate::error::RenderError;
@@ -35,7 +34,7 @@ struct Section {
     links: String,
 }
 
-/// A meter, beside the published figures.
+/// A meter, beside the published values.
 #[derive(Serialize)]
 struct Column {
     name: String,
@@ -182,7 +181,7 @@ impl Beside<'_> {
         Row {
             title: row.title.clone(),
             fitted: row.fitted,
-            published: row.told(),
+            published: row.describe(),
             cells: cells.map(|(device, table)| self.cell(device, &table[index], row)).collect(),
             readings: self.tables[0][index].readings,
             left_out: self.tables[0][index].left_out,
@@ -203,7 +202,7 @@ impl Beside<'_> {
             _ => String::new(),
         };
         Cell {
-            value: found.rms.map_or_else(|| "-".to_owned(), |rms| row.figure_told(rms)),
+            value: found.rms.map_or_else(|| "-".to_owned(), |rms| row.value_text(rms)),
             ratio: ratio.map_or_else(|| "-".to_owned(), number),
             outcome,
             is_good: is_inside,
@@ -231,7 +230,7 @@ impl Beside<'_> {
                     title: row.title.clone(),
                     device: request.device.clone(),
                     value: cell.value,
-                    published: row.told(),
+                    published: row.describe(),
                     ratio: cell.ratio,
                     text: text.clone(),
                 });
@@ -296,7 +295,8 @@ fn picture(
 ) -> Option<Picture> {
     let row = &deviations.plan().suite.published[surface.row];
     let shown = deviations.surface(index, &devices[0])?;
-    let mut csv = Csv::new(&["device", surface.x.told(), surface.y.told(), "rms", "readings"]);
+    let mut csv =
+        Csv::new(&["device", surface.x.describe(), surface.y.describe(), "rms", "readings"]);
     for device in devices {
         let drawn = deviations.surface(index, device)?;
         for cell in &drawn.cells {
@@ -328,9 +328,9 @@ fn svg(title: &str, surface: &Surface, row: &Published, drawn: &Drawn) -> String
     let width = (right - left) / drawn.x.len().max(1) as f64;
     let bottom = top + height * drawn.y.len() as f64;
     let mut drawing = Drawing::new(560.0, bottom + 44.0, title);
-    drawing.text((0.0, 13.0), Anchor::Start, INK, surface.y.told());
+    drawing.text((0.0, 13.0), Anchor::Start, INK, surface.y.describe());
     let middle = f64::midpoint(left, right);
-    drawing.text((middle, bottom + 36.0), Anchor::Middle, INK, surface.x.told());
+    drawing.text((middle, bottom + 36.0), Anchor::Middle, INK, surface.x.describe());
     for (place, label) in drawn.y.iter().enumerate() {
         let y = bottom - height * (place as f64 + 0.5) + 4.0;
         drawing.text((left - 7.0, y), Anchor::End, INK, label);
@@ -351,7 +351,7 @@ fn svg(title: &str, surface: &Surface, row: &Published, drawn: &Drawn) -> String
         let share = if largest > 0.0 { rms / largest } else { 0.0 };
         let share = if share.is_finite() { share } else { 1.0 };
         let opacity = (100.0 * (0.05 + 0.5 * share)).round() / 100.0;
-        let told = format!("{}, {}", row.figure_told(rms), plural(cell.readings, "reading"));
+        let told = format!("{}, {}", row.value_text(rms), plural(cell.readings, "reading"));
         drawing.block((x, y), size, (DATA, opacity), &told);
         let at = (x + size.0 / 2.0, y + size.1 / 2.0 + 4.0);
         drawing.sized_text(at, Anchor::Middle, INK, 11.0, &short(rms));

@@ -18,7 +18,7 @@ fn plan() -> Arc<Plan> {
     Arc::new(testing::plan(NAME, "published", Connection::Direct))
 }
 
-fn told(mistakes: Vec<Diagnostic>) -> String {
+fn describe(mistakes: Vec<Diagnostic>) -> String {
     mistakes.into_iter().fold(String::new(), |mut text, mistake| {
         let _ = write!(text, "{}; ", mistake.message);
         text
@@ -26,7 +26,7 @@ fn told(mistakes: Vec<Diagnostic>) -> String {
 }
 
 fn check_of(plan: &Arc<Plan>, toml: &str) -> Result<Box<dyn Check>, String> {
-    let values = read_text(toml, &[CHECK_FIELDS, KIND.entry.fields]).map_err(told)?;
+    let values = read_text(toml, &[CHECK_FIELDS, KIND.entry.fields]).map_err(describe)?;
     let context = CheckContext {
         name: "c".to_owned(),
         plan: Some(Arc::clone(plan)),
@@ -35,7 +35,7 @@ fn check_of(plan: &Arc<Plan>, toml: &str) -> Result<Box<dyn Check>, String> {
     };
     let mut out = Diagnostics::new();
     let check = build(&values, context, &mut out);
-    check.ok_or_else(|| told(out.into_sorted()))
+    check.ok_or_else(|| describe(out.into_sorted()))
 }
 
 /// Feeds a record of voltages and powers that deviate alternately by plus and minus these shares
@@ -268,7 +268,7 @@ fn each_published_row_stands_in_exactly_one_check() {
         let mut out = Diagnostics::new();
         let values: Vec<&Values> = values.iter().collect();
         each_row_has_its_check(&plan, &values, lastmeter_params::Span::default(), &mut out);
-        told(out.into_sorted())
+        describe(out.into_sorted())
     };
     let other = format!("device = \"other\"\n{BAND}");
     let other_rest = format!("device = \"other\"\n{REST}");

@@ -12,8 +12,8 @@ use super::kind::{
 use crate::standard::{
     Assessment, Assessor, Item, MISSING, Missing, TestResult, UNCONFIRMED, named, with_uncertainty,
 };
-use crate::verdict::{At, Because, Reason, Told, Verdict};
-use lastmeter_plans::standard::{IN_THIS_PLAN, Plan, figure_told};
+use crate::verdict::{At, Because, Reason, Verdict, VerdictText};
+use lastmeter_plans::standard::{IN_THIS_PLAN, Plan, value_text};
 use lastmeter_record::{Event, Observation, RunFacts, Status};
 use lastmeter_text::{append, plural};
 
@@ -25,13 +25,13 @@ pub(super) const KIND: CheckKind = CheckKind {
         description: "Judges what the source of `[suite]` played, point by point: the readings \
             whose spans lie wholly within a point's measuring time make its error, its variation \
             against the point at reference conditions, its pulses without load and so on, as the \
-            suite says. The bench computes its own expanded uncertainty U (k = 2) of each figure: \
-            scatter of the readings, arithmetic, resolution, ends of spans, and what \
-            `bench_uncertainty` says. |figure| <= limit - U passes, |figure| > limit + U fails, in \
+            suite states. The bench computes its own expanded uncertainty U (k = 2) of each value: \
+            scatter of the readings, arithmetic, resolution, ends of spans, and \
+            `bench_uncertainty`. |value| <= limit - U passes, |value| > limit + U fails, in \
             between it is too close to call and inconclusive. `tests` selects by name, also with \
             `*`; `class` holds the same points against another class than the claimed one. \
             `measured` and `limit` are those of the point that uses most of its limit.\n\n\
-            A limit whose figure was not confirmed in a source gives at best a pass with the \
+            A limit whose value was not confirmed in a source gives at best a pass with the \
             qualification `limit unconfirmed`, and a class of which the suite lacks a clause, or of \
             which a test was skipped, a pass with `clauses missing`, which names them. A test that needs what the device does not report \
             is skipped with the reason, and so is one that does not fit the claim.",
@@ -65,7 +65,7 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
     let Some(plan) = context.plan.clone() else {
         let message = "a check of kind `suite` needs a `[suite]` in the scenario";
         let help = Some("write `[suite]` with `standard` and `device`".to_owned());
-        let label = "nothing says which standard";
+        let label = "`[suite]` is missing";
         out.report_with_help(Code::DOES_NOT_FIT, values.span_of("kind"), message, label, help);
         return None;
     };
@@ -169,7 +169,11 @@ impl SuiteCheck {
         let mut why = match worst {
             Some((test, item)) => {
                 let name = &plan.suite.tests[test.test].name;
-                format!("{name} at {}: {}", item.planned.coordinates.told(&plan.suite), told(item))
+                format!(
+                    "{name} at {}: {}",
+                    item.planned.coordinates.describe(&plan.suite),
+                    describe(item)
+                )
             }
             None if skipped.is_empty() => "nothing was judged".to_owned(),
             None => "every test is skipped".to_owned(),
@@ -207,7 +211,7 @@ impl SuiteCheck {
         if let (Some((_, item)), Some(figures)) = (worst, figures) {
             verdict.measured = Some(figures.value.abs());
             verdict.limit = Some(item.planned.figure.value());
-            verdict.told = Some(Told { measured: with_uncertainty(item), basis });
+            verdict.told = Some(VerdictText { measured: with_uncertainty(item), basis });
             verdict.at = Some(At {
                 device: Some(plan.claim.device.clone()),
                 quantity: figures.quantity.map(|id| id.name().to_owned()),
@@ -251,9 +255,9 @@ fn items<'a>(judged: &'a [&'a TestResult]) -> impl Iterator<Item = &'a Item> {
 }
 
 /// An item's outcome in a few words.
-fn told(item: &Item) -> String {
+fn describe(item: &Item) -> String {
     let Some(figures) = &item.figures else { return item.why.clone() };
-    let limit = figure_told(item.planned.figure, &figures.unit);
+    let limit = value_text(item.planned.figure, &figures.unit);
     let why = if item.why.is_empty() { String::new() } else { format!(": {}", item.why) };
     format!("{}, limit {limit}{why}", with_uncertainty(item))
 }

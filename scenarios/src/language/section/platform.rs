@@ -16,8 +16,8 @@ pub(crate) static PLATFORM: Section = Section {
             "use",
             Kind::Text,
             "\"embedded\"",
-            "embedded: in the bench's process; child: a process of its own; or a profile file that \
-             says where a platform runs",
+            "embedded: in the bench's process; child: a process of its own; or a profile file with \
+             the addresses of a platform",
         ),
         Field::default(
             "strict_table2",

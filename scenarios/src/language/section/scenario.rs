@@ -21,13 +21,13 @@ pub(crate) static SCENARIO: Section = Section {
             "time",
             Kind::Choice(&["virtual", "real"]),
             "\"virtual\"",
-            "virtual: done as fast as possible, latency not judged; real: as long as it says, by \
-             the clock on the wall",
+            "virtual: done as fast as possible, latency not judged; real: as long as stated, by the \
+             clock on the wall",
         ),
         Field::optional(
             "time_in_file",
             Kind::Choice(&["virtual", "real"]),
-            "stands in resolved scenarios: what the file said where `--time` overrode it, so that \
+            "stands in resolved scenarios: the file's value where `--time` overrode it, so that \
              checks of latency are known to be skipped, not misplaced",
         ),
         Field::default(

@@ -24,7 +24,7 @@ pub(crate) static SUITE: Section = Section {
     doc: "A standard's tests, one operating point after another at a source of its own, to \
         which the device is connected with `at = \"source:suite\"`. How long the scenario \
         lasts follows from the plan. Checks of kind `suite` judge it. `lastmeter list \
-        suites` shows which come along, `lastmeter explain` one of them all its limits.",
+        suites` shows the built-in ones, `lastmeter explain` one of them all its limits.",
     fields: SUITE_FIELDS,
     ..Section::ONCE
 };
@@ -140,8 +140,8 @@ fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<
                 format!("there are {}; or write a path", names.collect::<Vec<_>>().join(", "))
             }
         };
-        let message = format!("there is no suite `{standard}`");
-        let label = "nothing of this name comes along";
+        let message = format!("there is no built-in test plan `{standard}`");
+        let label = "nothing of this name is built in";
         out.report_with_help(Code::UNKNOWN_THING, span, message, label, Some(help));
         return None;
     }

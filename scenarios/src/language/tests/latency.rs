@@ -411,18 +411,18 @@ fn a_table_of_ones_own_is_read_beside_the_scenario_and_goes_with_it() {
     assert!(lastmeter_reports::Judge::new(&scenario.about.name, &resolved).is_err());
     lastmeter_reports::Judge::with_files(&scenario.about.name, &resolved, &scenario.written.files)
         .unwrap();
-    let told = |file: &str| {
+    let describe = |file: &str| {
         let failure = load(file).expect_err(file);
         let [found] = failure.diagnostics() else { panic!("{failure}") };
         found.code.code()
     };
-    assert_eq!(told("no.toml"), "S025");
+    assert_eq!(describe("no.toml"), "S025");
     std::fs::write(folder.path().join("empty.toml"), "").unwrap();
-    assert_eq!(told("empty.toml"), "S026");
+    assert_eq!(describe("empty.toml"), "S026");
     std::fs::write(folder.path().join("bad.toml"), "format = 1").unwrap();
-    assert_eq!(told("bad.toml"), "S026");
+    assert_eq!(describe("bad.toml"), "S026");
     std::fs::write(folder.path().join("huge.toml"), vec![b' '; (1 << 20) + 1]).unwrap();
-    assert_eq!(told("huge.toml"), "S026");
+    assert_eq!(describe("huge.toml"), "S026");
 }
 
 #[test]

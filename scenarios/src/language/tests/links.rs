@@ -331,7 +331,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "bandwidth = \"64 kbit/s\"",
         "burst_bytes = 1000",
-        "S027 31:15 <1000> `burst_bytes` says how a `bandwidth` begins, but there is none",
+        "S027 31:15 <1000> `burst_bytes` belongs to a `bandwidth`, which is missing",
     ),
     (
         "preset = \"flexmeter-wan\"",
@@ -467,23 +467,23 @@ fn a_given_authority_has_to_be_there_and_whole() {
     let given = load("server", &format!("{cert}{key}")).unwrap().platform.authority.unwrap();
     assert_eq!(given.certificate, folder.path().join("ca.pem"));
     assert_eq!(given.key, Some(folder.path().join("key.pem")));
-    let told = |tls: &str, more: &str| load(tls, more).expect_err(more);
+    let describe = |tls: &str, more: &str| load(tls, more).expect_err(more);
     assert_eq!(
-        told("server", cert),
+        describe("server", cert),
         ["S027 this authority can issue no certificates without its key"]
     );
-    assert_eq!(told("mutual", key), ["S027 the key of an authority without its certificate"]);
+    assert_eq!(describe("mutual", key), ["S027 the key of an authority without its certificate"]);
     let swapped = "tls_authority = \"key.pem\"\ntls_authority_key = \"ca.pem\"\n";
     assert_eq!(
-        told("mutual", swapped),
+        describe("mutual", swapped),
         [
             "S026 `key.pem` is refused: it holds no `-----BEGIN CERTIFICATE-----` in PEM",
             "S026 `ca.pem` is refused: it holds no `-----BEGIN PRIVATE KEY-----` in PEM",
         ]
     );
-    let missing = told("server", &format!("tls_authority = \"no.pem\"\n{key}"));
+    let missing = describe("server", &format!("tls_authority = \"no.pem\"\n{key}"));
     assert!(missing[0].starts_with("S025 `no.pem` cannot be read"), "{missing:?}");
-    let unfit = told("server", &format!("{cert}tls_authority_key = \"other.pem\"\n"));
+    let unfit = describe("server", &format!("{cert}tls_authority_key = \"other.pem\"\n"));
     assert!(unfit[0].starts_with("S026 the authority is refused: "), "{unfit:?}");
     assert_eq!(unfit.len(), 1);
     // Somebody else's broker has its own certificate: to verify it, no key is needed.

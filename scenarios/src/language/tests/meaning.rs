@@ -103,7 +103,7 @@ fn a_recording_that_is_not_on_this_machine_makes_a_scenario_unavailable_and_not_
         scenario.unavailable(),
         Some(
             "`recordings:no-such.cfg` is a recording, and the environment variable \
-             LASTMETER_RECORDINGS does not say where recordings are"
+             LASTMETER_RECORDINGS is not set to the folder of recordings"
         )
     );
     assert!(scenario.build_device(0).is_none());

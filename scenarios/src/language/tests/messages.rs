@@ -4,7 +4,7 @@ use super::{VALID, changed, load, load_with};
 use crate::language::LoadOptions;
 
 /// Label and help of the only mistake.
-fn told(text: &str) -> (String, String) {
+fn describe(text: &str) -> (String, String) {
     let failure = load(text).expect_err("a mistake");
     let [found] = failure.diagnostics() else { panic!("{failure}") };
     (found.label.clone(), found.help.clone().unwrap_or_default())
@@ -20,26 +20,26 @@ fn with_dip(lines: &str) -> String {
 
 #[test]
 fn an_angle_without_unit_is_most_likely_in_degrees() {
-    let (_, help) = told(&with_dip("to = \"70 %\"\nstart_phase = \"90\""));
+    let (_, help) = describe(&with_dip("to = \"70 %\"\nstart_phase = \"90\""));
     assert_eq!(help, "write `\"90 deg\"` or `\"90 rad\"`");
 }
 
 #[test]
 fn a_limit_without_unit_is_offered_those_of_its_quantity_only() {
-    let (label, help) = told(&changed("limit = \"0.5 %\"", "limit = 0.1"));
+    let (label, help) = describe(&changed("limit = \"0.5 %\"", "limit = 0.1"));
     assert_eq!(help, "write `\"0.1 %\"` or `\"0.1 V\"`");
     assert_eq!(label, "expected a ratio or a voltage with its unit, as text");
-    let (_, help) = told(&changed("limit = \"0.5 %\"", "limit = \"1 Volt\""));
+    let (_, help) = describe(&changed("limit = \"0.5 %\"", "limit = \"1 Volt\""));
     assert_eq!(help, "units that fit: %, ppm, V, kV, mV, uV");
     // Of quantities of several units all may be meant.
     let several = VALID.replace("electricity.voltage.rms.*", "electricity.*");
-    let (_, help) = told(&several.replace("limit = \"0.5 %\"", "limit = 0.1"));
+    let (_, help) = describe(&several.replace("limit = \"0.5 %\"", "limit = 0.1"));
     assert_eq!(help.matches(" or ").count(), 11, "{help}");
 }
 
 #[test]
 fn an_unknown_quantity_is_answered_with_those_that_are_near_or_the_command_that_lists_them() {
-    let help = |quantity: &str| told(&VALID.replace("electricity.voltage.rms.*", quantity)).1;
+    let help = |quantity: &str| describe(&VALID.replace("electricity.voltage.rms.*", quantity)).1;
     assert!(help("electricity.voltage.l1").contains("`electricity.voltage.rms.l1`"));
     assert!(help("electricity.power.active.l1").contains("`electricity.power.active.consumed.l1`"));
     assert!(help("nonsense").contains("`lastmeter list quantities`"));
@@ -47,10 +47,10 @@ fn an_unknown_quantity_is_answered_with_those_that_are_near_or_the_command_that_
 
 #[test]
 fn a_key_that_a_device_does_not_have_is_answered_with_the_command_that_lists_those_it_has() {
-    let (_, help) = told(&changed("report_every", "class = 1\nreport_every"));
+    let (_, help) = describe(&changed("report_every", "class = 1\nreport_every"));
     assert!(help.contains("`lastmeter explain stpm34-3ph`"), "{help}");
     assert!(help.contains("`lastmeter accuracy MODEL --suite NAME --class CLASS`"), "{help}");
-    let (_, help) = told(&changed("report_every", "colour = 1\nreport_every"));
+    let (_, help) = describe(&changed("report_every", "colour = 1\nreport_every"));
     assert_eq!(help, "`lastmeter explain stpm34-3ph` lists the keys");
 }
 
@@ -64,16 +64,16 @@ fn a_date_is_answered_with_how_it_is_written() {
         ("2027-01-01", "write `2027-01-01T00:00:00Z`"),
         ("2027-01-18T17:05:00", "write `2027-01-18T17:05:00Z`"),
     ] {
-        let (_, help) = told(&changed("2027-01-18T17:00:00Z", written));
+        let (_, help) = describe(&changed("2027-01-18T17:00:00Z", written));
         assert_eq!(help, meant, "{written}");
     }
 }
 
 #[test]
 fn other_words_for_a_kind_or_a_key_are_known() {
-    let (_, help) = told(&with_dip("to = \"70 %\"").replace("\"dip\"", "\"sag\""));
+    let (_, help) = describe(&with_dip("to = \"70 %\"").replace("\"dip\"", "\"sag\""));
     assert_eq!(help, "did you mean `dip`?");
-    let (_, help) = told(&with_dip("depth = \"30 %\""));
+    let (_, help) = describe(&with_dip("depth = \"30 %\""));
     let expected = "did you mean `to`? `to` is what is left of the voltage: a dip by 30 % is \
                     `to = \"70 %\"`";
     assert_eq!(help, expected);
@@ -98,7 +98,7 @@ fn who_writes_percent_is_answered_in_percent() {
         ),
         ("\"10 min\"", "\"4000 d\"", "from 0.001 s to 3652.5 d"),
     ] {
-        let (found, _) = told(&changed(from, to));
+        let (found, _) = describe(&changed(from, to));
         assert_eq!(found, label, "{to}");
     }
 }

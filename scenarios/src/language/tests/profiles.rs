@@ -441,7 +441,7 @@ fn a_generator_that_would_draw_its_column_needs_a_scale() {
     let told = folder.mistake(&rows(""));
     assert!(told.starts_with("S027 "), "{told}");
     assert!(
-        told.ends_with("generator `h1` would draw what its column says, all the time"),
+        told.ends_with("generator `h1` would draw what its column holds, all the time"),
         "{told}"
     );
     assert!((first("scale = -1") + 100.0).abs() < 1e-9);

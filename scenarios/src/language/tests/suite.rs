@@ -1,7 +1,6 @@
 //! Tests of `[suite]`: what its points become at the terminal, and what does not fit.
 
-use lastmeter_sim::Netting;
-use lastmeter_sim::ReferenceSpan;
+use lastmeter_sim::{Netting, ReferenceSpan};
 use lastmeter_units::{MeasurementId, SimDuration};
 
 use super::{load, mistakes};
@@ -145,7 +144,7 @@ fn a_meter_that_reports_pulses_has_the_constant_that_the_suite_counts_by() {
 #[test]
 fn each_published_row_is_said_to_be_reproduced_or_not() {
     const TABLE: &str = include_str!("../../../library/table-1-sinusoidal.toml");
-    let told = |from: &str, to: &str| {
+    let describe = |from: &str, to: &str| {
         assert!(TABLE.contains(from), "{from}");
         let text = TABLE.replacen(from, to, 1);
         if load(&text).is_ok() { String::new() } else { mistakes(&text).join("\n") }
@@ -177,7 +176,7 @@ fn each_published_row_is_said_to_be_reproduced_or_not() {
         ),
         ("device = \"meter-24k\"\nwithin", "within", "`frequency` of `meter` stands in two checks"),
     ] {
-        let found = told(from, to);
+        let found = describe(from, to);
         assert!(
             found.contains(message) && found.is_empty() == message.is_empty(),
             "{from}: {found}"

@@ -7,7 +7,7 @@ use lastmeter_units::SimTime;
 
 use super::Downlink;
 use crate::run::latency_row::{Key, LatencyRecord};
-use crate::run::shell::Left;
+use crate::run::shell::ReleasedReading;
 
 /// Puts the rows together.
 pub(crate) struct ModelledRecord {
@@ -30,7 +30,7 @@ impl ModelledRecord {
     }
 
     /// Readings have reached the platform, of all devices since the last call.
-    pub(crate) fn left(&mut self, mut left: Vec<(usize, Left, bool)>) {
+    pub(crate) fn left(&mut self, mut left: Vec<(usize, ReleasedReading, bool)>) {
         // Connections that devices share pass on in the order of arrival.
         left.sort_by_key(|(device, left, _)| (left.released, *device, left.key));
         for (device, left, has_uplink) in left {

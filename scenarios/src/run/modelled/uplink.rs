@@ -23,7 +23,7 @@ pub(crate) struct Outage {
 
 /// A message that the link has not released yet.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct DelayedMessage {
     /// When its device handed it over.
     pub(crate) handed: SimTime,
     /// When the link releases it.
@@ -39,7 +39,7 @@ pub(crate) struct Uplink {
     outages: Vec<Outage>,
     /// How long a device takes to notice that nothing is acknowledged.
     acknowledge_limit: SimDuration,
-    held: VecDeque<Held>,
+    held: VecDeque<DelayedMessage>,
 }
 
 impl Uplink {
@@ -53,7 +53,7 @@ impl Uplink {
         // The order of one connection holds: nobody overtakes.
         let after = self.held.back().map_or(at, |last| last.release.max(at));
         let release = self.release(at, payload.len()).max(after);
-        self.held.push_back(Held { handed: at, release, message, topic, payload });
+        self.held.push_back(DelayedMessage { handed: at, release, message, topic, payload });
     }
 
     fn release(&mut self, at: SimTime, bytes: usize) -> SimTime {
@@ -92,7 +92,7 @@ impl Uplink {
     }
 
     /// Takes out the next message that is released by an instant.
-    pub(crate) fn released(&mut self, by: SimTime) -> Option<Held> {
+    pub(crate) fn released(&mut self, by: SimTime) -> Option<DelayedMessage> {
         self.held.pop_front_if(|first| first.release <= by)
     }
 

@@ -309,7 +309,7 @@ impl RealBench<'_> {
 
     /// Brings the record up to date: rows that are complete, readings that are settled.
     async fn update(&mut self, now_ns: i64) -> Result<(), BenchError> {
-        self.access.under_test.must_be_there()?;
+        self.access.under_test.ensure_running()?;
         self.recorder.take(now_ns, &mut self.recording.latency);
         self.read_refusals(now_ns).await?;
         let mut settled = Vec::new();

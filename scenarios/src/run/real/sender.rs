@@ -117,7 +117,7 @@ impl Sender {
         }
     }
 
-    fn tell(&self, report: Report) {
+    fn report(&self, report: Report) {
         // Nobody listens any more: the run has ended.
         let _ = self.reports.send(report);
     }
@@ -157,7 +157,7 @@ impl Sender {
                 }
             }
             self.send_what_waits()?;
-            self.tell_if_idle();
+            self.report_if_idle();
         }
     }
 
@@ -218,7 +218,7 @@ impl Sender {
             if is_due {
                 // What the bench itself took until the message was handed over counts too.
                 let at_ns = monotonic_ns();
-                self.tell(Report::Due { at_ns, lateness_ns: at_ns - intended_ns, period });
+                self.report(Report::Due { at_ns, lateness_ns: at_ns - intended_ns, period });
             }
         }
         Ok(())
@@ -233,7 +233,7 @@ impl Sender {
         self.is_finished = true;
         let count = self.schedule.take_until(self.end).len() as u64;
         if count > 0 {
-            self.tell(Report::Unserved { count });
+            self.report(Report::Unserved { count });
         }
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Sender {
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;
                     let made = Made { epoch, serial, at, span };
-                    self.tell(Report::Made { device: self.index, made });
+                    self.report(Report::Made { device: self.index, made });
                 }
                 Output::Event { kind, detail } => self.note(kind, detail),
             }
@@ -270,9 +270,9 @@ impl Sender {
             self.schedule.change_period(at, period);
             let invocation = detail.split(':').next().unwrap_or_default().to_owned();
             let at_ns = monotonic_ns();
-            self.tell(Report::Obeyed { device: self.index, invocation, at, at_ns });
+            self.report(Report::Obeyed { device: self.index, invocation, at, at_ns });
         }
-        self.tell(Report::Note { device: self.index, note: DeviceNote { at, kind, detail } });
+        self.report(Report::Note { device: self.index, note: DeviceNote { at, kind, detail } });
     }
 
     /// Hands over what the link takes without waiting.
@@ -300,7 +300,12 @@ impl Sender {
         let Some(sent) = Sent::read(payload) else { return };
         self.readings.insert(message, sent.key());
         let at_ns = monotonic_ns();
-        self.tell(Report::Published { device: self.index, sent, at_ns, payload: payload.clone() });
+        self.report(Report::Published {
+            device: self.index,
+            sent,
+            at_ns,
+            payload: payload.clone(),
+        });
     }
 
     fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), BenchError> {
@@ -322,22 +327,22 @@ impl Sender {
         let now = self.event_time();
         match event {
             SessionEvent::Connected => {
-                self.tell(Report::Connected { device: self.index, at_ns });
+                self.report(Report::Connected { device: self.index, at_ns });
                 self.device.step(now, Input::Connected, &mut self.output);
             }
             SessionEvent::Disconnected { reason } => {
                 self.waiting.clear();
-                self.tell(Report::Disconnected { device: self.index, reason, at_ns });
+                self.report(Report::Disconnected { device: self.index, reason, at_ns });
                 self.device.step(now, Input::Disconnected, &mut self.output);
             }
             SessionEvent::Acknowledged { message } => {
                 if let Some(key) = self.readings.remove(&message) {
-                    self.tell(Report::Acknowledged { device: self.index, key, at_ns });
+                    self.report(Report::Acknowledged { device: self.index, key, at_ns });
                 }
                 self.device.step(now, Input::Acknowledged { message }, &mut self.output);
             }
             SessionEvent::Received { topic, payload } => {
-                self.tell(Report::Delivered { device: self.index });
+                self.report(Report::Delivered { device: self.index });
                 // What lies before it has been seen, and sent, when it is obeyed.
                 self.wake()?;
                 let now = self.event_time().min(self.schedule.next() - SimDuration(1));
@@ -352,14 +357,14 @@ impl Sender {
     }
 
     /// Tells once when the device holds nothing more.
-    fn tell_if_idle(&mut self) {
+    fn report_if_idle(&mut self) {
         let is_idle = self.device.unacknowledged() == 0 && self.waiting.is_empty();
         if is_idle && !self.was_idle {
-            self.tell(Report::Idle { device: self.index, at_ns: monotonic_ns() });
+            self.report(Report::Idle { device: self.index, at_ns: monotonic_ns() });
         }
         self.was_idle = is_idle;
         if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {
-            self.tell(Report::Finished);
+            self.report(Report::Finished);
         }
     }
 }

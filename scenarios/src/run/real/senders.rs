@@ -11,7 +11,7 @@ use super::sender::Control;
 
 /// A reading that is not back yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
+pub(super) struct PendingReading {
     pub(super) due: SimTime,
     /// When its device got rid of it: acknowledged, or never to be sent.
     pub(super) given_up_ns: Option<i64>,
@@ -33,7 +33,7 @@ pub(super) struct SenderState {
     /// How far it lags behind the scenario's clock.
     pub(super) lag: SimDuration,
     /// What the device holds.
-    pub(super) held: BTreeMap<(Epoch, Serial), Held>,
+    pub(super) held: BTreeMap<(Epoch, Serial), PendingReading>,
     /// Messages of the platform that have reached it.
     pub(super) delivered: u64,
     pub(super) connections: u64,

@@ -7,7 +7,7 @@ use lastmeter_record::{Event, EventKind, field};
 use super::bench::RealBench;
 use super::observer::reading_of;
 use super::report::Report;
-use super::senders::{Held, Obeyed};
+use super::senders::{Obeyed, PendingReading};
 use crate::run::error::BenchError;
 use crate::run::host;
 use crate::run::ledger::Stored;
@@ -33,7 +33,7 @@ impl RealBench<'_> {
             Report::Made { device, made } => {
                 self.ledger.made(device, made)?;
                 let sender = &mut self.senders.states[device];
-                let held = Held { due: made.at, given_up_ns: None };
+                let held = PendingReading { due: made.at, given_up_ns: None };
                 sender.held.insert((made.epoch, made.serial), held);
                 let intended_ns = self.clocks.timeline.instant(made.at, sender.lag);
                 self.recorder.made((device, made.epoch, made.serial), intended_ns);

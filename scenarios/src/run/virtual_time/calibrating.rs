@@ -43,7 +43,7 @@ impl VirtualBench<'_> {
             self.come_to_rest().await?;
             self.settle_commands().await?;
             for coefficient in found {
-                self.tell(calibrator, stage, coefficient);
+                self.report(calibrator, stage, coefficient);
             }
         }
         Ok(())
@@ -73,18 +73,18 @@ impl VirtualBench<'_> {
         self.settle_commands().await?;
         for (command, register) in asked {
             let answer = self.commands.take_answer(command);
-            let value = answer.and_then(|answer| register.value_told(&answer));
+            let value = answer.and_then(|answer| register.value_reported(&answer));
             calibrator.values.extend(value.map(|value| (register.name, value)));
         }
         Ok(())
     }
 
     /// Notes what became of a coefficient.
-    fn tell(&mut self, calibrator: &mut Calibrator, stage: Stage, found: Coefficient) {
+    fn report(&mut self, calibrator: &mut Calibrator, stage: Stage, found: Coefficient) {
         let Coefficient { register, before, wanted, value, basis, command, refusal } = found;
         let answer = command.and_then(|command| self.commands.take_answer(command));
         let response = answer.unwrap_or(refusal);
-        if let Some(value) = register.value_told(&response) {
+        if let Some(value) = register.value_reported(&response) {
             calibrator.values.insert(register.name, value);
         }
         let after = value.unwrap_or(before);

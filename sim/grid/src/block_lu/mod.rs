@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn trees_have_no_fill_and_a_singular_block_is_told() {
+    fn trees_have_no_fill_and_a_singular_block_is_reported() {
         let pairs: Vec<(u32, u32)> = (1..1000_u32).map(|node| (node, node * 7919 % node)).collect();
         assert_eq!(Symbolic::new(1000, &pairs).entries(), 999);
 

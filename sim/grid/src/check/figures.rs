@@ -10,11 +10,11 @@ use crate::network::{
 /// Behind more than this a source is none: voltages and currents would be beyond all digits.
 const SOURCE_OHM_MOST: f64 = 1e12;
 
-type Wrong = Result<(), String>;
+type FieldResult = Result<(), String>;
 
 /// Tells each element's first figure that cannot be.
 pub(super) fn check(network: &Network, found: &mut impl FnMut(Fault)) {
-    let mut tell = |element, name: &str, place, wrong: Wrong| {
+    let mut tell = |element, name: &str, place, wrong: FieldResult| {
         if let Err(what) = wrong {
             found(Fault::new(element, name, place, what));
         }
@@ -54,21 +54,21 @@ pub(super) fn check(network: &Network, found: &mut impl FnMut(Fault)) {
     }
 }
 
-fn finite(what: &str, value: f64) -> Wrong {
+fn finite(what: &str, value: f64) -> FieldResult {
     if value.is_finite() {
         return Ok(());
     }
     Err(format!("{what} is {value}, expected a finite number"))
 }
 
-fn finite_complex(what: &str, value: Complex64) -> Wrong {
+fn finite_complex(what: &str, value: Complex64) -> FieldResult {
     if value.re.is_finite() && value.im.is_finite() {
         return Ok(());
     }
     Err(format!("{what} is {value}, expected finite numbers"))
 }
 
-fn above_zero(what: &str, value: f64, unit: &str) -> Wrong {
+fn above_zero(what: &str, value: f64, unit: &str) -> FieldResult {
     finite(what, value)?;
     if value > 0.0 {
         return Ok(());
@@ -76,7 +76,7 @@ fn above_zero(what: &str, value: f64, unit: &str) -> Wrong {
     Err(format!("{what} is {value} {unit}, expected more than 0 {unit}"))
 }
 
-fn at_least_zero(what: &str, value: f64, unit: &str) -> Wrong {
+fn at_least_zero(what: &str, value: f64, unit: &str) -> FieldResult {
     finite(what, value)?;
     if value >= 0.0 {
         return Ok(());
@@ -85,16 +85,16 @@ fn at_least_zero(what: &str, value: f64, unit: &str) -> Wrong {
 }
 
 /// An impedance that takes up power, or none.
-fn passive(what: &str, value: Complex64, unit: &str) -> Wrong {
+fn passive(what: &str, value: Complex64, unit: &str) -> FieldResult {
     finite_complex(what, value)?;
     at_least_zero(&format!("the real part of {what}"), value.re, unit)
 }
 
-fn rated_current(value: Option<f64>) -> Wrong {
+fn rated_current(value: Option<f64>) -> FieldResult {
     value.map_or(Ok(()), |value| above_zero("its rated current", value, "A"))
 }
 
-fn matrix(what: &str, matrix: &Matrix, unit: &str) -> Wrong {
+fn matrix(what: &str, matrix: &Matrix, unit: &str) -> FieldResult {
     for (k, row) in matrix.rows.iter().enumerate().take(matrix.size.min(4)) {
         for (j, &value) in row.iter().enumerate() {
             finite_complex(&format!("{what} in row {}, column {}", k + 1, j + 1), value)?;
@@ -107,7 +107,7 @@ fn matrix(what: &str, matrix: &Matrix, unit: &str) -> Wrong {
 
 /// Whether a line between these conductors could be built: what one does to another the other does
 /// to it, and no currents get power from its resistances. One digit that is wrong seldom is so.
-fn takes_up_power(series_ohm: &Matrix) -> Wrong {
+fn takes_up_power(series_ohm: &Matrix) -> FieldResult {
     const ROUNDING: f64 = 1e-6;
     let (size, rows) = (series_ohm.size.min(4), &series_ohm.rows);
     let most = rows.as_flattened().iter().fold(0.0, |most: f64, it| most.max(it.norm()));
@@ -148,7 +148,7 @@ fn takes_up_power(series_ohm: &Matrix) -> Wrong {
     Ok(())
 }
 
-fn line(line: &Line) -> Wrong {
+fn line(line: &Line) -> FieldResult {
     if let Some(length) = line.length_m {
         at_least_zero("its length", length, "m")?;
     }
@@ -168,7 +168,7 @@ fn line(line: &Line) -> Wrong {
     }
 }
 
-fn transformer(transformer: &Transformer) -> Wrong {
+fn transformer(transformer: &Transformer) -> FieldResult {
     above_zero("its rated power", transformer.rated_power_va, "VA")?;
     if let Some(clock) = transformer.clock.iter().find(|&&clock| clock > 11) {
         return Err(format!("its clock number is {clock}, expected 0 to 11"));
@@ -193,7 +193,7 @@ fn transformer(transformer: &Transformer) -> Wrong {
         if let WindingKind::Star(Neutral::Earthed(through))
         | WindingKind::Zigzag(Neutral::Earthed(through)) = winding.kind
         {
-            passive("the impedance that earths a star point", through, "ohm")?;
+            passive("the impedance that earths a neutral point", through, "ohm")?;
         }
         let Some(tap) = winding.tap else { continue };
         finite("the step of its taps", tap.step)?;
@@ -218,7 +218,7 @@ fn transformer(transformer: &Transformer) -> Wrong {
 const MOST_OFF: f64 = 4.0;
 
 /// Windings belong to their nodes; those that are interchanged do not.
-fn voltages(transformer: &Transformer, network: &Network) -> Wrong {
+fn voltages(transformer: &Transformer, network: &Network) -> FieldResult {
     for winding in &transformer.windings {
         let Some(node) = network.nodes.get(winding.connection.node.index()) else { continue };
         let (own, rated) = (winding.rated_voltage_v, node.rated_voltage_v);
@@ -233,7 +233,7 @@ fn voltages(transformer: &Transformer, network: &Network) -> Wrong {
     Ok(())
 }
 
-fn regulator(regulator: &Regulator) -> Wrong {
+fn regulator(regulator: &Regulator) -> FieldResult {
     above_zero("the voltage transformer's ratio", regulator.voltage_transformer_ratio, "V/V")?;
     above_zero("its set point", regulator.set_point_v, "V")?;
     above_zero("its bandwidth", regulator.bandwidth_v, "V")?;
@@ -245,7 +245,7 @@ fn regulator(regulator: &Regulator) -> Wrong {
     Ok(())
 }
 
-fn shunt(shunt: &Shunt) -> Wrong {
+fn shunt(shunt: &Shunt) -> FieldResult {
     match shunt.admittance {
         ShuntAdmittance::Sequence { y1_s, y0_s } => {
             finite_complex("its admittance", y1_s)?;
@@ -257,7 +257,7 @@ fn shunt(shunt: &Shunt) -> Wrong {
     }
 }
 
-fn source(source: &Source) -> Wrong {
+fn source(source: &Source) -> FieldResult {
     above_zero("its voltage", source.voltage_v, "V")?;
     finite("its angle", source.angle_rad)?;
     passive("its positive-sequence impedance", source.z1_ohm, "ohm")?;
@@ -273,7 +273,7 @@ fn source(source: &Source) -> Wrong {
     Ok(())
 }
 
-fn load(load: &Load) -> Wrong {
+fn load(load: &Load) -> FieldResult {
     for power in load.power_va {
         finite_complex("its power", power)?;
     }

@@ -79,7 +79,7 @@ pub(super) fn reach(network: &Network, found: &mut impl FnMut(Fault)) -> Result<
         if remarks.len() < super::TOLD && !unreached.is_empty() {
             let node = &network.nodes[load.connection.node.index()].name;
             let what = format!(
-                "no source reaches `{unreached}` of node `{node}`: nothing is drawn from there"
+                "`{unreached}` of node `{node}` is de-energised: nothing is drawn from there"
             );
             remarks.push(Fault::new("load", &load.name, load.place, what));
         }
@@ -114,7 +114,7 @@ fn shunts(
         if remarks.len() < super::TOLD && !unreached.is_empty() {
             let node = &network.nodes[shunt.connection.node.index()].name;
             let what = format!(
-                "no source reaches `{unreached}` of node `{node}`: nothing is drawn from there"
+                "`{unreached}` of node `{node}` is de-energised: nothing is drawn from there"
             );
             remarks.push(Fault::new("shunt", &shunt.name, shunt.place, what));
         }
@@ -140,7 +140,7 @@ fn islands(network: &Network, supply: &Supply) -> Vec<Fault> {
         if loads > 0 {
             let node = &network.nodes[index];
             let loads = if loads == 1 { "a load".to_owned() } else { format!("{loads} loads") };
-            let what = format!("no source reaches its island, which has {loads}: nothing is drawn");
+            let what = format!("its island is de-energised and has {loads}: nothing is drawn");
             remarks.push(Fault::new("node", &node.name, node.place, what));
             if remarks.len() == super::TOLD {
                 break;

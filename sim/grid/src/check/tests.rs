@@ -103,7 +103,7 @@ fn sound() -> Network {
 }
 
 /// What is told about the sound network after something was done to it.
-fn told(change: impl FnOnce(&mut Network)) -> Vec<String> {
+fn describe(change: impl FnOnce(&mut Network)) -> Vec<String> {
     let mut network = sound();
     change(&mut network);
     check(&network).faults.iter().map(ToString::to_string).collect()
@@ -123,7 +123,7 @@ fn a_sound_network_is_told_nothing() {
 
 #[test]
 fn each_fault_is_told_with_its_element_and_its_line() {
-    let one = |change: fn(&mut Network), expected: &str| assert_eq!(told(change), [expected]);
+    let one = |change: fn(&mut Network), expected: &str| assert_eq!(describe(change), [expected]);
     one(
         |it| it.lines[0].length_m = Some(-3.0),
         "line 7: line `ab`: its length is -3 m, expected 0 m or more",
@@ -186,8 +186,8 @@ fn each_fault_is_told_with_its_element_and_its_line() {
 }
 
 #[test]
-fn a_band_of_voltages_that_cannot_be_is_told() {
-    let one = |change: fn(&mut Network), expected: &str| assert_eq!(told(change), [expected]);
+fn a_band_of_voltages_that_cannot_be_is_reported() {
+    let one = |change: fn(&mut Network), expected: &str| assert_eq!(describe(change), [expected]);
     one(
         |it| {
             let turned = Some(0.95);
@@ -203,16 +203,16 @@ fn a_band_of_voltages_that_cannot_be_is_told() {
 }
 
 #[test]
-fn a_source_behind_an_absurd_impedance_is_told() {
+fn a_source_behind_an_absurd_impedance_is_reported() {
     let expected = "line 5: source `grid`: its impedance is 1e13 ohm, expected 1e12 ohm at most: \
                     look at its short-circuit power";
-    assert_eq!(told(|it| it.sources[0].z1_ohm = 1e13.into()), [expected]);
+    assert_eq!(describe(|it| it.sources[0].z1_ohm = 1e13.into()), [expected]);
 }
 
 #[test]
-fn lines_that_nobody_could_build_are_told() {
+fn lines_that_nobody_could_build_are_reported() {
     let of = |mutual: f64, below: f64| {
-        told(|it| {
+        describe(|it| {
             let own = |i: usize, j: usize| if i == j { 1.0 } else { mutual };
             let mut series_ohm = Matrix::from_fn(3, |i, j| Complex64::new(own(i, j), 0.3));
             series_ohm.rows[2][1].re += below;
@@ -239,8 +239,8 @@ fn lines_that_nobody_could_build_are_told() {
 }
 
 #[test]
-fn every_loop_without_impedance_is_told() {
-    let found = told(|it| {
+fn every_loop_without_impedance_is_reported() {
+    let found = describe(|it| {
         it.switches[0].closed = true;
         it.switches.push(switch("second", 1, 4, true));
         it.switches.push(switch("third", 4, 1, true));
@@ -274,22 +274,22 @@ fn loads_without_a_source_are_remarked_once_for_each_island() {
 
 #[test]
 fn rated_voltages_that_do_not_belong_together_are_doubted() {
-    let told = |change: fn(&mut Network)| -> Vec<String> {
+    let describe = |change: fn(&mut Network)| -> Vec<String> {
         let mut network = sound();
         change(&mut network);
         let report = check(&network);
         assert!(report.is_sound(), "{:?}", report.faults);
         report.doubts.iter().map(ToString::to_string).collect()
     };
-    assert_eq!(told(|_| ()), Vec::<String>::new());
+    assert_eq!(describe(|_| ()), Vec::<String>::new());
     // What equipment is rated for is no doubt: 12 kV in 10 kV networks, 420 V and 433 V in 400 V.
-    let usual = told(|it| {
+    let usual = describe(|it| {
         it.transformers[0].windings[0].rated_voltage_v = 12e3;
         it.transformers[0].windings[1].rated_voltage_v = 433.0;
         it.loads[0].rated_voltage_v = 240.0;
     });
     assert_eq!(usual, Vec::<String>::new());
-    let of = |change: fn(&mut Network), expected: &str| assert_eq!(told(change), [expected]);
+    let of = |change: fn(&mut Network), expected: &str| assert_eq!(describe(change), [expected]);
     of(
         |it| it.transformers[0].windings[0].rated_voltage_v = 20e3,
         "line 6: transformer `t`: a winding is rated for 20000 V and has 10000 V at node `mv`: the \
@@ -321,7 +321,7 @@ fn rated_voltages_that_do_not_belong_together_are_doubted() {
          rated voltage at both ends: mend the node's, or put a transformer between them",
     );
     // Of many alike some are told, and how many more there are.
-    let many = told(|it| {
+    let many = describe(|it| {
         for name in ["1", "2", "3", "4", "5", "6", "7"] {
             it.loads.push(Load { rated_voltage_v: 10e3, ..load(name, 4) });
         }
@@ -341,7 +341,7 @@ fn of_very_many_faults_some_are_told_and_the_others_counted() {
 
 proptest! {
     #[test]
-    fn every_fault_that_is_planted_is_told(which in 0..9_usize, what in 0..4_usize) {
+    fn every_fault_that_is_planted_is_reported(which in 0..9_usize, what in 0..4_usize) {
         let figure = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -5.0][what];
         let element = ["node", "line", "line", "transformer", "transformer", "source", "source",
                        "load", "network"][which];

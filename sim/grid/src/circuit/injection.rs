@@ -13,7 +13,7 @@ pub const EARTH: u8 = u8::MAX;
 
 /// How the power of a part follows the voltage across it, as a share of the rated one.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Law {
+pub enum VoltageDependence {
     /// The same power.
     Power,
     /// Its power times the share.
@@ -37,7 +37,7 @@ pub struct Follows {
     /// Rated voltage across the part, volts.
     pub rated_voltage_v: f64,
     /// How its power follows that.
-    pub law: Law,
+    pub law: VoltageDependence,
     /// Within which voltages.
     pub band: Option<VoltageBand>,
 }
@@ -82,7 +82,7 @@ impl Part {
 
     /// Its power below the band, at about this share of the rated voltage: what goes with the share
     /// and what with its square, VA.
-    fn below(&self, law: &Law, band: &VoltageBand, share: f64) -> [Complex64; 2] {
+    fn below(&self, law: &VoltageDependence, band: &VoltageBand, share: f64) -> [Complex64; 2] {
         let border = self.within(law, band.lowest) / band.lowest;
         match band.turned {
             None => [Complex64::ZERO, border / band.lowest],
@@ -95,15 +95,15 @@ impl Part {
         }
     }
 
-    fn within(&self, law: &Law, share: f64) -> Complex64 {
+    fn within(&self, law: &VoltageDependence, share: f64) -> Complex64 {
         match law {
-            Law::Power => self.power_va,
-            Law::Current => self.power_va * share,
-            Law::Impedance => self.power_va * (share * share),
-            Law::Mixed([impedance, current, power]) => {
+            VoltageDependence::Power => self.power_va,
+            VoltageDependence::Current => self.power_va * share,
+            VoltageDependence::Impedance => self.power_va * (share * share),
+            VoltageDependence::Mixed([impedance, current, power]) => {
                 (impedance * share + current) * share + power
             }
-            Law::Exponential { active, reactive } => Complex64::new(
+            VoltageDependence::Exponential { active, reactive } => Complex64::new(
                 self.power_va.re * libm::pow(share, *active),
                 self.power_va.im * libm::pow(share, *reactive),
             ),
@@ -122,13 +122,13 @@ impl Part {
 
     /// Its admittance if it is a constant one, siemens.
     pub fn admittance(&self) -> Option<Complex64> {
-        let it = self.follows.as_ref().filter(|it| it.law == Law::Impedance)?;
+        let it = self.follows.as_ref().filter(|it| it.law == VoltageDependence::Impedance)?;
         Some(self.power_va.conj() / (it.rated_voltage_v * it.rated_voltage_v))
     }
 
     /// Whether it is a constant admittance.
     pub fn is_constant(&self) -> bool {
-        self.follows.as_ref().is_some_and(|it| it.law == Law::Impedance)
+        self.follows.as_ref().is_some_and(|it| it.law == VoltageDependence::Impedance)
     }
 
     /// How the power changes with the voltage across the part, VA by volt.
@@ -144,11 +144,11 @@ impl Part {
                 self.within(&it.law, band.highest) * (2.0 * share / (band.highest * band.highest))
             }
             _ => match &it.law {
-                Law::Power => Complex64::ZERO,
-                Law::Current => self.power_va,
-                Law::Impedance => self.power_va * (2.0 * share),
-                Law::Mixed(mixed) => mixed[0] * (2.0 * share) + mixed[1],
-                Law::Exponential { active, reactive } => Complex64::new(
+                VoltageDependence::Power => Complex64::ZERO,
+                VoltageDependence::Current => self.power_va,
+                VoltageDependence::Impedance => self.power_va * (2.0 * share),
+                VoltageDependence::Mixed(mixed) => mixed[0] * (2.0 * share) + mixed[1],
+                VoltageDependence::Exponential { active, reactive } => Complex64::new(
                     self.power_va.re * active * libm::pow(share, active - 1.0),
                     self.power_va.im * reactive * libm::pow(share, reactive - 1.0),
                 ),
@@ -160,7 +160,9 @@ impl Part {
     /// With all its powers multiplied by this.
     pub fn scale(&mut self, by: f64) {
         self.power_va *= by;
-        if let Some(Follows { law: Law::Mixed(mixed), .. }) = self.follows.as_deref_mut() {
+        if let Some(Follows { law: VoltageDependence::Mixed(mixed), .. }) =
+            self.follows.as_deref_mut()
+        {
             for power in mixed {
                 *power *= by;
             }
@@ -258,10 +260,10 @@ fn mesh_of_star(wires: &[Wire], star: [Complex64; 3]) -> Vec<(Wire, Wire, Comple
 /// Whether a load can have parts between three wires or four.
 pub(super) fn has_parts(load: &Load) -> Result<(), &'static str> {
     match parts_between(&load.connection, load.configuration) {
-        None if load.model != LoadModel::ConstantImpedance || load.band.is_some() => {
-            Err("its star point is isolated: only constant impedances without a band of voltages \
-                 can be solved there; describe it as a delta")
-        }
+        None if load.model != LoadModel::ConstantImpedance || load.band.is_some() => Err(
+            "its neutral point is isolated: only constant impedances without a band of voltages \
+                 can be solved there; describe it as a delta",
+        ),
         Some(between) if between.count == 0 || between.count > 3 => {
             Err("its wires make no parts, expected one to three phases")
         }
@@ -328,15 +330,17 @@ pub(super) fn balanced_part(
 }
 
 /// How a load of this model and this power follows the voltage.
-pub(crate) fn law(model: LoadModel, power: Complex64) -> Law {
+pub(crate) fn law(model: LoadModel, power: Complex64) -> VoltageDependence {
     match model {
-        LoadModel::ConstantPower => Law::Power,
-        LoadModel::ConstantCurrent => Law::Current,
-        LoadModel::ConstantImpedance => Law::Impedance,
-        LoadModel::Exponential { active, reactive } => Law::Exponential { active, reactive },
+        LoadModel::ConstantPower => VoltageDependence::Power,
+        LoadModel::ConstantCurrent => VoltageDependence::Current,
+        LoadModel::ConstantImpedance => VoltageDependence::Impedance,
+        LoadModel::Exponential { active, reactive } => {
+            VoltageDependence::Exponential { active, reactive }
+        }
         LoadModel::Zip { active, reactive } => {
             let share = |p: f64, q: f64| Complex64::new(power.re * p, power.im * q);
-            Law::Mixed([
+            VoltageDependence::Mixed([
                 share(active.impedance, reactive.impedance),
                 share(active.current, reactive.current),
                 share(active.power, reactive.power),

@@ -22,7 +22,7 @@ use num_complex::Complex64;
 
 pub use compile::{Fixed, compile};
 pub(crate) use compile::{compile_for_cases, project};
-pub use injection::{EARTH, Follows, Law, Part};
+pub use injection::{EARTH, Follows, Part, VoltageDependence};
 pub(crate) use injection::{law, rated_across, shunt_admittance};
 pub(crate) use line::{LineModel, line_model};
 pub(crate) use reach::{dead_loop, half_reached_load, is_whole, misplaced_shunt, unreached};

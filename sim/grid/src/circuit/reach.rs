@@ -29,8 +29,8 @@ pub(crate) fn misplaced_shunt(network: &Network, shunt: &Shunt, supply: &Supply)
     let reached = supply.reached[group as usize];
     if *shunt.connection.wires.as_slice() == [Wire::Neutral] && supply.is_neutral_earthed(group) {
         let what = format!(
-            "`n` of node `{}` is earth already, by its source or its star point: this would change \
-             nothing; leave it out",
+            "`n` of node `{}` is earth already, by its source or its neutral point: redundant grounding; leave \
+             it out",
             network.nodes[node.index()].name
         );
         return Some(Fault::new("shunt", &shunt.name, shunt.place, what));
@@ -56,13 +56,13 @@ fn what_is_half_reached(network: &Network, node: NodeId, one: Wire, other: Wire)
     if other == Wire::Neutral {
         format!(
             "its current from `{one}` has no way back: no conductor leads from `n` of node \
-             `{node}` to an earthed star point or a source; give the lines there a wire `n`, earth \
-             the star point, or `n` itself"
+             `{node}` to an earthed neutral point or a source; give the lines there a wire `n`, earth \
+             the neutral point, or `n` itself"
         )
     } else {
         format!(
-            "it stands between `{one}` and `{other}` of node `{node}`, but no source reaches \
-             `{other}` there; give the lines there that wire, or leave it out"
+            "it stands between `{one}` and `{other}` of node `{node}`, but `{other}` is de-energised \
+             there; give the lines there that wire, or leave it out"
         )
     }
 }
@@ -126,7 +126,7 @@ impl<'a> DeadWires<'a> {
             };
             if self.groups.find(at_a) == self.groups.find(at_b) {
                 return Err(format!(
-                    "its conductor `{a}` closes a loop that no source reaches, in which the \
+                    "its conductor `{a}` closes a de-energised loop, in which the \
                      conductors beside it would drive a current; open it, or leave out wires that \
                      are not fed"
                 ));

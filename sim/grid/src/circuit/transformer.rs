@@ -162,7 +162,7 @@ fn zero_sequence(
         }
         WindingKind::Delta => Ok(Path::Delta),
         WindingKind::Star(Neutral::Wire) | WindingKind::Zigzag(Neutral::Wire) => {
-            Err("magnetising by sequence is not for star points with a neutral wire".to_owned())
+            Err("magnetising by sequence is not for neutral points with a neutral wire".to_owned())
         }
     };
     let ends = [path(0)?, path(1)?];

@@ -94,7 +94,7 @@ fn attempt<const N: usize>(
         let solved = newton::solve(circuit, start.clone(), options);
         if solved.converged
             && !never_sure
-            && walk::is_sure_at(circuit, &mut nodal, &start, &solved.voltages)
+            && walk::is_determined_at(circuit, &mut nodal, &start, &solved.voltages)
         {
             return Ok(solved);
         }

@@ -106,7 +106,7 @@ impl fmt::Display for Failure {
             Self::Description(fault) => fault.fmt(f),
             Self::Regulators { rounds, name } => write!(
                 f,
-                "regulators did not come to rest in {rounds} rounds; `{name}` still moves: its band \
+                "regulators did not settle in {rounds} rounds; `{name}` still moves: its band \
                  may be narrower than a tap"
             ),
             Self::Inexact { node, wire, residual_va, allowed_va } => write!(

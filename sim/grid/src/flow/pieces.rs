@@ -8,7 +8,7 @@
 use num_complex::Complex64;
 
 use crate::block::{Column, magnitude};
-use crate::circuit::{Circuit, EARTH, Law, Part};
+use crate::circuit::{Circuit, EARTH, Part, VoltageDependence};
 
 /// Of a part's law, which piece it follows at a voltage.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) fn hold<const N: usize>(part: &mut Part, voltages: &[Column<N>]) {
         let slope = slope * it.rated_voltage_v;
         let by_square = (slope * share - power) / (share * share);
         let by_share = (power - slope * share * 0.5) * 2.0 / share;
-        it.law = Law::Mixed([by_square, by_share, Complex64::ZERO]);
+        it.law = VoltageDependence::Mixed([by_square, by_share, Complex64::ZERO]);
         it.band = None;
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn is_sure(iterations: u32, options: &Options) -> bool {
 
 /// The same of a solution that was not found by it: from a little towards no load, whose voltages
 /// `start` are.
-pub(super) fn is_sure_at<const N: usize>(
+pub(super) fn is_determined_at<const N: usize>(
     circuit: &Circuit<N>,
     nodal: &mut Nodal<N>,
     start: &[Column<N>],

@@ -45,12 +45,12 @@ pub(super) fn missing(network: &Network, node: NodeId) -> Option<Fault> {
     let what = format!(
         "its current has no way back: it draws from `{}` of node `{}` to earth, and nothing there \
          is earthed, as winding {number} of transformer `{transformer}` is {}; connect the load in \
-         delta, or earth a star point",
+         delta, or earth a neutral point",
         load.connection.wires,
         network.nodes[load.connection.node.index()].name,
         match kind {
             WindingKind::Delta => "a delta",
-            WindingKind::Star(_) | WindingKind::Zigzag(_) => "a star without earth",
+            WindingKind::Star(_) | WindingKind::Zigzag(_) => "a wye without earth",
         }
     );
     Some(Fault::new("load", &load.name, load.place, what))

@@ -167,7 +167,7 @@ fn windings(network: &Network, transformer: &super::Transformer) -> Result<(), S
             (3, _) => 3,
             (1, false) | (2, true) => 1,
             _ => {
-                let kind = if delta { "delta" } else { "star or zigzag" };
+                let kind = if delta { "delta" } else { "wye or zigzag" };
                 return Err(format!("its {kind} winding is connected to {wires} wires"));
             }
         };

@@ -27,7 +27,7 @@ pub use sweep::{Sweep, sweep};
 
 use crate::block::{Column, magnitude};
 use crate::circuit::{
-    Circuit, EARTH, Fixed, Follows, Law, compile, positive_sequence, rated_across,
+    Circuit, EARTH, Fixed, Follows, VoltageDependence, compile, positive_sequence, rated_across,
 };
 use crate::flow::{self, Failure, Flow, Method, Nodal, Phases, Solved};
 use crate::network::{Network, NodeId, Wire};
@@ -203,7 +203,7 @@ fn loads_as_admittances<const N: usize>(
         let rated_voltage_v = rated_across(&network.loads[part.load as usize], N == 1);
         let share = voltage / rated_voltage_v;
         part.power_va = part.power(voltage) / (share * share);
-        let follows = Follows { rated_voltage_v, law: Law::Impedance, band: None };
+        let follows = Follows { rated_voltage_v, law: VoltageDependence::Impedance, band: None };
         part.follows = Some(Box::new(follows));
         share > 0.0
     });

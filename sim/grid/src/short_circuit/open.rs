@@ -7,10 +7,9 @@
 
 use num_complex::Complex64;
 
-use super::FaultState;
 use super::along::share_of;
-use super::dense;
 use super::place::{Open, wrong};
+use super::{FaultState, dense};
 use crate::block::{magnitude, zero};
 use crate::circuit::{Circuit, Coupling, TwoPort, line_model};
 use crate::flow::{EndState, Flow, Solved};

@@ -229,7 +229,7 @@ impl<'a, const N: usize> Paths<'a, N> {
                     refused(
                         placed,
                         short,
-                        "it needs wires that no source reaches there, or joins earth with earth",
+                        "it needs wires that are de-energised there, or joins earth with earth",
                     )
                 })?;
             }

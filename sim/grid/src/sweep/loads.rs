@@ -5,7 +5,7 @@ use std::ops::Range;
 use num_complex::Complex64;
 
 use super::prepared::{Constant, Phasors, Sweep, nothing};
-use crate::circuit::{Circuit, EARTH, Law, Part, rated_across};
+use crate::circuit::{Circuit, EARTH, Part, VoltageDependence, rated_across};
 use crate::network::{Configuration, Load};
 
 /// What is drawn in each of `W` load cases.
@@ -16,7 +16,7 @@ pub struct Loads<const N: usize, const W: usize> {
     /// By row, everything else that draws in proportion to a power.
     pub(super) extras: Vec<Extra<W>>,
     /// By row, what is left: laws with exponents or bands of voltages, and fixed currents.
-    pub(super) odd: Vec<Odd<N, W>>,
+    pub(super) odd: Vec<IrregularLoad<N, W>>,
     /// After each item of the sweep: how many of both were seen to.
     until: Vec<[u32; 2]>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Extra<const W: usize> {
 
 /// What no formula for all lanes is for.
 #[derive(Clone, Debug)]
-pub(super) struct Odd<const N: usize, const W: usize> {
+pub(super) struct IrregularLoad<const N: usize, const W: usize> {
     pub(super) row: u32,
     what: What<N, W>,
 }
@@ -50,7 +50,7 @@ enum What<const N: usize, const W: usize> {
     Parts(Box<[Part; W]>),
 }
 
-impl<const N: usize, const W: usize> Odd<N, W> {
+impl<const N: usize, const W: usize> IrregularLoad<N, W> {
     #[inline]
     pub(super) fn draw(&self, voltage: &Phasors<N, W>, current: &mut Phasors<N, W>) {
         match &self.what {
@@ -90,7 +90,7 @@ enum Target {
     /// Constant power from this wire of this row to earth; whether it is the first one there.
     Plain(u32, u8, bool),
     Extra(u32),
-    Odd(u32),
+    IrregularLoad(u32),
 }
 
 /// Which load's figures go where, to change the powers of prepared loads.
@@ -115,21 +115,23 @@ fn live_ends<const N: usize>(circuit: &Circuit<N>, part: &Part) -> Option<(u8, u
 /// Power, current and admittance of a law without bands or exponents: VA, A and siemens by which
 /// the voltage is multiplied (divided by its square, its magnitude, by nothing).
 fn coefficients(part: &Part) -> Option<[Complex64; 3]> {
-    let Some(it) = &part.follows else { return figures(&Law::Power, part.power_va, 1.0) };
-    if it.band.is_some() && it.law != Law::Impedance {
+    let Some(it) = &part.follows else {
+        return figures(&VoltageDependence::Power, part.power_va, 1.0);
+    };
+    if it.band.is_some() && it.law != VoltageDependence::Impedance {
         return None;
     }
     figures(&it.law, part.power_va, it.rated_voltage_v)
 }
 
-fn figures(law: &Law, of: Complex64, rated: f64) -> Option<[Complex64; 3]> {
+fn figures(law: &VoltageDependence, of: Complex64, rated: f64) -> Option<[Complex64; 3]> {
     let zero = Complex64::ZERO;
     let [impedance, current, power] = match law {
-        Law::Power => [zero, zero, of],
-        Law::Current => [zero, of, zero],
-        Law::Impedance => [of, zero, zero],
-        Law::Mixed(mixed) => *mixed,
-        Law::Exponential { .. } => return None,
+        VoltageDependence::Power => [zero, zero, of],
+        VoltageDependence::Current => [zero, of, zero],
+        VoltageDependence::Impedance => [of, zero, zero],
+        VoltageDependence::Mixed(mixed) => *mixed,
+        VoltageDependence::Exponential { .. } => return None,
     };
     Some([power.conj(), current.conj() / rated, impedance.conj() / (rated * rated)])
 }
@@ -184,7 +186,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
                     *first = !std::mem::replace(taken, true);
                 }
                 Target::Extra(at) => *at = extras[*at as usize],
-                Target::Odd(at) => *at = odd[*at as usize],
+                Target::IrregularLoad(at) => *at = odd[*at as usize],
             }
         }
         (loads, LoadMap { targets })
@@ -200,7 +202,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         };
         for &(row, ref current) in &sweep.injections {
             let fixed = current.map(|current| [[current.re; W], [current.im; W]]);
-            loads.odd.push(Odd { row, what: What::Fixed(Box::new(fixed)) });
+            loads.odd.push(IrregularLoad { row, what: What::Fixed(Box::new(fixed)) });
         }
         loads
     }
@@ -219,8 +221,8 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         }
         let Some(mut figures) = coefficients(part) else {
             let parts = std::array::from_fn(|_| Part { wire, against, ..part.clone() });
-            self.odd.push(Odd { row, what: What::Parts(Box::new(parts)) });
-            return Some(Target::Odd(self.odd.len() as u32 - 1));
+            self.odd.push(IrregularLoad { row, what: What::Parts(Box::new(parts)) });
+            return Some(Target::IrregularLoad(self.odd.len() as u32 - 1));
         };
         if sweep.constant == Constant::InMatrix {
             figures[2] = Complex64::ZERO;
@@ -298,7 +300,7 @@ impl<const N: usize, const W: usize> Loads<N, W> {
         match target {
             Target::Plain(..) => {}
             Target::Extra(at) => self.extras[at as usize].set(lane, load, power, N == 1),
-            Target::Odd(at) => {
+            Target::IrregularLoad(at) => {
                 if let What::Parts(parts) = &mut self.odd[at as usize].what {
                     parts[lane].set(load.model, power);
                 }

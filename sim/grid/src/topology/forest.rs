@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn trees_are_numbered_depth_first_and_loops_are_told() {
+    fn trees_are_numbered_depth_first_and_loops_are_reported() {
         let forest = graph().forest(&[0, 7, 5]);
         assert_eq!(forest.order, [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(forest.parent, [NONE, 0, 1, 1, 0, 4, 5, NONE]);

@@ -190,7 +190,7 @@ impl Declared {
 
 fn published_row(check: &Published, verdict: &Verdict) -> PublishedRow {
     let figure = &check.figure;
-    let (statistic, published) = (figure.name(), figure.told(figure.value));
+    let (statistic, published) = (figure.name(), figure.describe(figure.value));
     // The verdict tells ours between these two.
     let told = verdict.told.as_ref().map_or("", |told| told.measured.as_str());
     let ours = told
@@ -199,7 +199,7 @@ fn published_row(check: &Published, verdict: &Verdict) -> PublishedRow {
         .map_or("-", |(ours, _)| ours);
     let is_share = verdict.unit == "%";
     let apart = |value: f64| match (is_share, number(value)) {
-        (false, _) => figure.told(value),
+        (false, _) => figure.describe(value),
         (true, one) if one == "1" => "1 point".to_owned(),
         (true, many) => format!("{many} points"),
     };
@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
     use crate::check::kind::{CheckContext, ScenarioChecks};
-    use crate::verdict::Told;
+    use crate::verdict::VerdictText;
 
     const CHECKS: &str = r#"
 [[check]]
@@ -265,7 +265,7 @@ warm_up = "5 s"
                 let measured = "median 141.2 ms, published 140 ms, 1.2 ms off".to_owned();
                 Verdict {
                     measured: Some(0.0012),
-                    told: Some(Told { measured, basis: String::new() }),
+                    told: Some(VerdictText { measured, basis: String::new() }),
                     ..context.verdict(crate::verdict::Reason::WithinLimit, "s", "near")
                 }
             })

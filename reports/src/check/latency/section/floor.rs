@@ -186,7 +186,7 @@ fn release_share(link: &LinkFacts) -> Option<f64> {
 /// `60 seconds; threads waited for a processor at most: bench 0.2 ms in a second, ...`.
 fn load_words(facts: &RealTimeFacts) -> String {
     let Some(load) = &facts.load else {
-        return "not known: the kernel does not say how long threads wait".to_owned();
+        return "unknown: the kernel does not report how long threads wait".to_owned();
     };
     let seconds = &load.seconds;
     let longest = |of: fn(&LoadSecond) -> Option<Wait>| {
@@ -263,7 +263,7 @@ fn list(facts: &RealTimeFacts) -> Vec<Fact> {
         ),
     ];
     match facts.poll_ns {
-        Some(0) => list.push(Fact::new("queryable", "told by the platform, no polling")),
+        Some(0) => list.push(Fact::new("queryable", "pushed by the platform, no polling")),
         Some(poll_ns) => {
             let text =
                 format!("asked every {} or sooner, which adds as much", duration(poll_ns as f64));

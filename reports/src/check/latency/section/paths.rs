@@ -15,10 +15,9 @@ use super::words::{duration, nanoseconds, percent};
 use crate::check::kind::{SectionHtml, SectionInput};
 use crate::error::RenderError;
 use crate::latency::{
-    Analysis, INFINITE, LegFigures, Population, Validity, analyse, requirement_tables, told,
+    Analysis, INFINITE, LegFigures, Population, Validity, analyse, describe, requirement_tables,
 };
-use crate::render::figure::Picture;
-use crate::render::figure::{Csv, Figure};
+use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::{Fact, grouped};
 use crate::render::pictures::{label, until};
 use crate::render::template::fill;
@@ -412,7 +411,7 @@ impl Path<'_> {
         };
         format!(
             "Left out by time as warm-up: the first {}, {} messages ({} lost{figures}).",
-            told(window.from_ns),
+            describe(window.from_ns),
             grouped(warm_up.n()),
             grouped(warm_up.infinite())
         )
@@ -443,7 +442,7 @@ impl Path<'_> {
             format!(
                 "Each {} has a bar from its shortest to its longest latency and a dot at the \
                  median; {outliers} above the upper fence have dots of their own.",
-                told(marks.width_ns)
+                describe(marks.width_ns)
             )
         };
         if lines.iter().any(|line| line.declared && !scatter.is_shown(line)) {
@@ -493,7 +492,7 @@ impl Path<'_> {
         add("percentiles", plot.svg(), Some(plot.csv(path)), "Percentiles", caption);
         if !self.analysis.legs.is_empty() {
             let caption = "Each part has its own percentile; those of the parts do not add up to \
-                that of the whole way, whose own is marked.";
+                that of the end-to-end delay, whose own is marked.";
             // Its data is the table of all paths.
             let legs = self.legs();
             let mut csv = Csv::new(&Legs::COLUMNS);

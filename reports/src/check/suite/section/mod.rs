@@ -12,7 +12,7 @@ use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::{Fact, with_prefix};
 use crate::render::template::fill;
 use crate::standard::{Assessed, ClassLine, Item, TestResult, with_uncertainty};
-use lastmeter_plans::standard::{Coordinates, figure_told};
+use lastmeter_plans::standard::{Coordinates, value_text};
 use lastmeter_record::Status;
 use lastmeter_text::number;
 
@@ -150,10 +150,10 @@ fn test(assessed: &Assessed, result: &TestResult) -> Option<Test> {
         name: test.name.clone(),
         title: test.title.clone(),
         worst: with_uncertainty(worst),
-        limit: figure_told(worst.planned.figure, unit),
+        limit: value_text(worst.planned.figure, unit),
         unconfirmed: result.items.iter().any(used),
         points: result.items.len(),
-        place: format!("{} {}", worst.planned.coordinates.told(suite), worst.why),
+        place: format!("{} {}", worst.planned.coordinates.describe(suite), worst.why),
     })
 }
 
@@ -180,11 +180,11 @@ fn row(assessed: &Assessed, result: &TestResult, item: &Item) -> Row {
     Row {
         status: item.status,
         test: test.name.clone(),
-        place: item.planned.coordinates.told(suite),
+        place: item.planned.coordinates.describe(suite),
         reported: some(figures.map(|f| with_prefix(f.reported, f.quantity_unit))),
         reference: some(figures.map(|f| with_prefix(f.reference, f.quantity_unit))),
         figure: some(figures.map(|f| number(f.value))),
-        limit: figure_told(item.planned.figure, unit),
+        limit: value_text(item.planned.figure, unit),
         clause: format!("{}, {}", limit.edition, limit.clause),
         confirmed: limit.confirmed,
         source: limit.source.clone(),
@@ -243,7 +243,7 @@ fn points_csv(assessed: &Assessed) -> String {
                 &[
                     &test.name,
                     test.evaluate.word(),
-                    &at.told(suite),
+                    &at.describe(suite),
                     item.status.word(),
                     quantity.map_or(&test.quantity, |id| id.name()),
                     figures.map_or("", |figures| &figures.unit),

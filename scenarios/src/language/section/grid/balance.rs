@@ -2,8 +2,7 @@
 //! of the network has one meter that reports its registers when they are needed.
 
 use lastmeter_devices::Device;
-use lastmeter_params::Pattern;
-use lastmeter_params::{Code, Diagnostics, Span};
+use lastmeter_params::{Code, Diagnostics, Pattern, Span};
 use lastmeter_units::SimDuration;
 
 use super::feed::Grid;
@@ -25,7 +24,7 @@ struct Place {
     address: &'static str,
 }
 
-const FEEDING: Place = Place { what: "feeding point", key: "substation", address: "source" };
+const FEEDING: Place = Place { what: "infeed", key: "substation", address: "source" };
 const LOAD: Place = Place { what: "load", key: "homes", address: "load" };
 
 /// Reports what keeps the check from ever ending in a verdict; each cause once.
@@ -57,8 +56,8 @@ pub(crate) fn can_add_up(
     });
     if let Some(meter) = elsewhere.first() {
         let (name, _) = &references.devices[meter.device];
-        let message = format!("`{substation}` fits `{name}`, which is at no feeding point");
-        let help = Some("choose the meters at feeding points alone".to_owned());
+        let message = format!("`{substation}` fits `{name}`, which is at no infeed");
+        let help = Some("choose the meters at infeeds alone".to_owned());
         let label = "its energy would be counted as the substation's";
         out.report_with_help(Code::CANNOT_MEASURE, span, message, label, help);
         return;

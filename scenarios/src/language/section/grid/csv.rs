@@ -50,7 +50,7 @@ pub(super) fn table<'a>(
     if let (Some(given), Some(told)) = (given, told)
         && given != told.every
     {
-        let Told { column, every, .. } = told;
+        let TimeColumn { column, every, .. } = told;
         let name = header[column];
         let message = format!("rows of `{file}` follow each other every {every}, by `{name}`");
         let (label, help) = (format!("not every {given}"), "leave `every` out, or that column");
@@ -68,7 +68,7 @@ pub(super) fn table<'a>(
 /// Warns where the whole scenario lies in the first row, as in one whose seconds are milliseconds.
 /// Rows of whole hours, up to a day, are meant.
 fn one_row_is_enough(
-    told: &Told,
+    told: &TimeColumn,
     header: &[&str],
     rows: usize,
     values: &Values,
@@ -136,7 +136,7 @@ pub(crate) fn turns_back(column: &str, before: &str, now: &str) -> bool {
 
 /// What a column of times tells.
 #[derive(Clone, Copy)]
-struct Told {
+struct TimeColumn {
     column: usize,
     every: SimDuration,
     /// Whether they are numbers that nothing but the name of their column says are seconds.
@@ -170,7 +170,7 @@ fn times(
     rows: &[Line<'_>],
     is_given: bool,
     raster: &Raster,
-) -> Result<Option<Told>, String> {
+) -> Result<Option<TimeColumn>, String> {
     let named = header.iter().position(|name| is_one_of(name, &["time"]));
     let column = named.unwrap_or(0);
     let is_under_seconds = named.is_some() || is_one_of(header[0], &SECONDS_NAMES);
@@ -189,7 +189,7 @@ fn times(
             let (place, found) = (place(file, first.number, column), first.fields[column]);
             let why = if is_in_milliseconds(found) { MILLISECONDS } else { "" };
             return Err(format!(
-                "{place}: `{found}` is no time that is known here{why}, so `every` has to tell how \
+                "{place}: `{found}` is no supported time{why}, so `every` has to state how \
                  far rows are apart"
             ));
         }
@@ -232,7 +232,7 @@ fn times(
         before = own;
     }
     let is_bare = form == Form::Seconds && unit_of_time(header[column]).is_none();
-    Ok(Some(Told { column, every: SimDuration(every), is_bare }))
+    Ok(Some(TimeColumn { column, every: SimDuration(every), is_bare }))
 }
 
 /// What is meant to be in seconds lies within some two hundred years of 1970.
@@ -345,7 +345,7 @@ pub(super) fn powers(
     let is_drawn = active.iter().all(|&watts| watts >= 0.0) && active.iter().any(|&it| it > 0.0);
     if load.generator && is_drawn && !values.is_written("scale") {
         let (name, span) = (&load.name, values.span_of("column"));
-        let message = format!("generator `{name}` would draw what its column says, all the time");
+        let message = format!("generator `{name}` would draw what its column holds, all the time");
         let label = "powers of `[[grid.load]]` are drawn, also by a generator";
         let help = "write `scale = -1` if it delivers them, or `scale = 1` if it does draw them";
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
@@ -376,7 +376,7 @@ fn unit(
         }
         let expected = if key == "column" { "W, kW or MW" } else { "var, kvar or Mvar" };
         let message = format!("column `{name}` is in `{text}`, which is no unit of a power here");
-        let help = "write the unit that it is in; where it is none, say so with `unit`".to_owned();
+        let help = "write the unit that it is in; where it is none, give `unit`".to_owned();
         let label = format!("expected {expected}");
         out.report_with_help(Code::DOES_NOT_FIT, values.span_of(key), message, label, Some(help));
         return None;

@@ -92,7 +92,7 @@ fn setup(
     let states = raster.steps.saturating_mul(network.nodes.len());
     if states > STATES_MAX {
         let (steps, nodes) = (raster.steps, network.nodes.len());
-        let message = format!("{steps} steps of {nodes} nodes are too much to keep");
+        let message = format!("{steps} steps of {nodes} nodes are more than can be kept");
         let label = format!("expected at most {STATES_MAX} of both multiplied");
         let help = Some("take a longer `step`, or a shorter `duration`".to_owned());
         out.report_with_help(Code::OUT_OF_RANGE, values.span_of("step"), message, label, help);

@@ -17,10 +17,10 @@ const STEP: Kind = quantity(Dimension::Time, 1.0, 86_400.0);
 pub(crate) static GRID: Section = Section {
     name: "grid",
     doc: "A network in the plant. Its power flow is solved for every step before anything \
-        runs, so that each load and each feeding point has voltages and currents of its \
+        runs, so that each load and each infeed has voltages and currents of its \
         own. A device is connected to a load with `at = \"load:NAME\"`, one to each of \
         several with a pattern (`at = \"load:*\"`, named by the table's name and the \
-        load's), and to a feeding point with `at = \"source:NAME\"`. What the loads draw \
+        load's), and to an infeed with `at = \"source:NAME\"`. What the loads draw \
         stands in `[[grid.load]]`, what is wrong with the plant in `[[grid.defect]]`.",
     fields: &[
         Field::required(
@@ -39,7 +39,7 @@ pub(crate) static GRID: Section = Section {
         Field::optional(
             "frequency",
             quantity(Dimension::Frequency, 1.0, 1000.0),
-            "of all voltages and currents; left out, what the network says",
+            "of all voltages and currents; left out, the network's own",
         ),
     ],
     ..Section::ONCE
@@ -50,7 +50,7 @@ pub(crate) static GRID_LOAD: Section = Section {
     noun: "load",
     doc: "What a load of the network draws over time, or several loads whose names fit a pattern. \
         Several tables about one load add up. What no table is about keeps what the network's \
-        file says. An override addresses a table by that name or pattern, `--set \
+        file has. An override addresses a table by that name or pattern, `--set \
         grid.load.h1.peak=\"4 kW\"`, and where several have it with the number among them: `--set \
         grid.load.h1.2.peak=\"4 kW\"`.",
     fields: &[
@@ -118,8 +118,8 @@ impl Profile {
 
 static CONSTANT: Entry = Entry {
     name: "constant",
-    summary: "what the network's file says of a load, all the time",
-    description: "The power that the network's file says, in every step. A load that no \
+    summary: "what the network's file has for a load, all the time",
+    description: "The power in the network's file, in every step. A load that no \
         `[[grid.load]]` is about keeps it too; written down it can be added to another profile, \
         such as the photovoltaics on its roof.",
     fields: &[],
@@ -129,14 +129,14 @@ static CSV: Entry = Entry {
     name: "csv",
     summary: "powers from a table, one row after another",
     description: "A file with a header and one row after another, the first from the scenario's \
-        start on, whatever time it tells. How long a row holds is told by the column `time` (or by \
+        start on, whatever time it has. How long a row holds follows from the column `time` (or by \
         the first, if it holds times): clock times, dates with times, or seconds, which have to go \
         on evenly; numbers are times only in a column named `time`, or in a first one named `t`, \
         `seconds` or `timestamp`. Units in the header are obeyed: `P [kW]`, `P_kW`, `t [ms]`. \
-        `every` tells it where there are no times (or a first column of words that are none), and \
+        `every` gives it where there are no times (or a first column of words that are none), and \
         must not contradict them. A step that spans several rows takes their mean, so the energy \
         is the table's. There have to be as many rows as the scenario needs. Powers of a load with \
-        several phases are spread as its network's file says.",
+        several phases are spread as in its network's file.",
     fields: &[
         Field::required("file", Kind::Text, "the table, relative to the scenario"),
         Field::default(
@@ -166,12 +166,12 @@ static CSV: Entry = Entry {
             quantity(Dimension::Ratio, -1e9, 1e9),
             "1",
             "what all its powers are multiplied by; -1 for what is delivered, which has to be \
-             written for a generator, as even its powers are drawn (1 says that they are)",
+             written for a generator, as even its powers are drawn (1 confirms that they are)",
         ),
         Field::optional(
             "every",
             STEP,
-            "how long a row holds; left out, what the times of the table say, or if it has none a \
+            "how long a row holds; left out, what the times of the table give, or if it has none a \
              step of the grid",
         ),
     ],
@@ -180,7 +180,7 @@ static CSV: Entry = Entry {
 static HOUSEHOLD: Entry = Entry {
     name: "household",
     summary: "a synthetic household: base load, mornings and evenings, appliances",
-    description: "Made minute by minute from figures of our own: 22 % of the energy is always on, \
+    description: "Made minute by minute from values of this project's own: 22 % of the energy is always on, \
         12 % a refrigerator's cycles, 26 % light and electronics that follow how many are at home \
         and awake (most from 17 to 22 h, a smaller peak from 6 to 9 h), 40 % appliances from a \
         kettle of 2 kW for 3 min to a dryer of 2.3 kW for 45 min, switched on at random times. \
@@ -250,7 +250,7 @@ static STANDARD: Entry = Entry {
         `dynamic` a day's powers are multiplied by BDEW's factor of its number t in the year from \
         1, not rounded: -3.92e-10 t^4 + 3.2e-7 t^3 - 7.02e-5 t^2 + 2.1e-3 t + 1.24. A step that \
         spans several quarters takes their mean. Energy of a real year differs by some per cent, \
-        as it does by the published tables: nothing is normalised anew. Generators are refused.",
+        as it does by the published tables: nothing is normalised again. Generators are refused.",
     fields: &[
         Field::required("file", Kind::Text, "the table, relative to the scenario"),
         Field::required(
@@ -288,7 +288,7 @@ static STANDARD: Entry = Entry {
             "power_factor",
             POWER_FACTOR,
             "1",
-            "lagging; the tables tell no reactive power",
+            "lagging; the tables have no reactive power",
         ),
     ],
 };
@@ -342,7 +342,7 @@ static RESISTANCE: Entry = Entry {
     summary: "a line has more resistance than is written down: a corroded joint",
     description: "The plant is solved with another resistance of each of the line's conductors, \
         while the declared network, whose losses the energy balance counts with, keeps what its \
-        file says.",
+        file has.",
     fields: &[
         Field::required("line", Kind::Text, "the line of the network"),
         Field::default(

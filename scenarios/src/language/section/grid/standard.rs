@@ -60,7 +60,7 @@ pub(super) fn powers(
     if off.abs() > YEAR_MAY_DIFFER {
         let (found, expected) = (profile.annual_energy_j() / KWH_J, profile_energy_j / KWH_J);
         let message = format!("a year of `{file}` has {found:.1} kWh, expected {expected} kWh");
-        let help = "`profile_energy` tells the year that the table is made for".to_owned();
+        let help = "`profile_energy` is the yearly energy that the table is made for".to_owned();
         let label = "the energies of this table";
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
         return None;

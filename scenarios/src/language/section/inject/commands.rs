@@ -17,7 +17,7 @@ pub(crate) fn can_be_given(
     let mut parameters = values.texts("command");
     // Without a name it has been told already.
     let Some(name) = parameters.remove("name") else { return };
-    if let Some(fault) = device.foresee(&name, &parameters) {
+    if let Some(fault) = device.validate_command(&name, &parameters) {
         report(row, fault, values.boolean("refused"), out);
     }
     is_late_enough(row, device, in_real_time, out);

@@ -61,7 +61,7 @@ static IMPAIR: LazyLock<Entry> = LazyLock::new(|| {
     Entry {
         name: "impair",
         summary: "a link gets worse for a while: slower, lossy, narrow, corrupting",
-        description: "What it says comes on top of what the link does anyway: delays add up, \
+        description: "Its effect comes on top of what the link does anyway: delays add up, \
             losses are further causes of their own, a bandwidth is one more line in series. \
             Connections stay. In virtual time the same law is computed for each message, and what \
             comes out is labelled modelled. Two impairments of one link may follow each other, but \

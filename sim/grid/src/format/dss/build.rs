@@ -6,8 +6,8 @@ use num_complex::Complex64;
 
 use super::bus::Bus;
 use super::class::{Capacitor, Class, Line, Load, Model, Reactor, Source, State};
-use super::value::Told;
-use super::world::{Object, World};
+use super::value::ValueResult;
+use super::world::{Object, ScriptState};
 use super::{Document, Follows};
 use crate::format::Mistakes;
 use crate::network::{
@@ -20,7 +20,7 @@ mod transformer;
 
 /// What is being built.
 pub(super) struct Builder<'w> {
-    world: &'w World,
+    world: &'w ScriptState,
     network: Network,
     nodes: BTreeMap<String, NodeId>,
     follows: Vec<Follows>,
@@ -30,7 +30,7 @@ pub(super) struct Builder<'w> {
 }
 
 /// The network of the objects that are enabled.
-pub(super) fn network(world: &World, file: &str, mistakes: &mut Mistakes) -> Document {
+pub(super) fn network(world: &ScriptState, file: &str, mistakes: &mut Mistakes) -> Document {
     let name = world.circuit.clone().unwrap_or_default();
     let frequency_hz = if world.frequency_hz > 0.0 { world.frequency_hz } else { 60.0 };
     let mut builder = Builder {
@@ -83,7 +83,7 @@ fn wire(node: u8) -> Option<Wire> {
 }
 
 impl Builder<'_> {
-    fn object(&mut self, object: &Object) -> Told<()> {
+    fn object(&mut self, object: &Object) -> ValueResult<()> {
         match &object.state {
             State::Source(own) => self.source(object, own),
             State::Line(own) => self.line(object, own),
@@ -95,7 +95,7 @@ impl Builder<'_> {
         }
     }
 
-    fn node(&mut self, bus: &Bus, place: Place) -> Told<NodeId> {
+    fn node(&mut self, bus: &Bus, place: Place) -> ValueResult<NodeId> {
         if bus.name.is_empty() {
             return Err("it has no bus".to_owned());
         }
@@ -115,7 +115,7 @@ impl Builder<'_> {
     }
 
     /// Connects conductors to nodes of a bus, none of which is earth.
-    fn connect(&mut self, bus: &Bus, nodes: &[u8], place: Place) -> Told<Connection> {
+    fn connect(&mut self, bus: &Bus, nodes: &[u8], place: Place) -> ValueResult<Connection> {
         let wires: Option<Vec<Wire>> = nodes.iter().map(|&node| wire(node)).collect();
         let wires = wires.and_then(|wires| WireList::new(&wires)).ok_or_else(|| {
             let shown: Vec<_> = nodes.iter().map(u8::to_string).collect();
@@ -132,7 +132,7 @@ impl Builder<'_> {
         Ok(Connection { node, wires })
     }
 
-    fn source(&mut self, object: &Object, own: &Source) -> Told<()> {
+    fn source(&mut self, object: &Object, own: &Source) -> ValueResult<()> {
         let nodes = own.bus.conductors(3, 3);
         let connection = self.connect(&own.bus, &nodes, object.place)?;
         if connection.wires != WireList::ABC {
@@ -160,7 +160,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn line(&mut self, object: &Object, own: &Line) -> Told<()> {
+    fn line(&mut self, object: &Object, own: &Line) -> ValueResult<()> {
         let (each, length) = own.total();
         let order = each.order;
         let [one, other] = [0, 1].map(|end| own.buses[end].conductors(order, order));
@@ -218,7 +218,7 @@ impl Builder<'_> {
         phases: usize,
         delta: bool,
         place: Place,
-    ) -> Told<(Connection, Configuration)> {
+    ) -> ValueResult<(Connection, Configuration)> {
         if delta && phases == 2 {
             return Err("two phases in delta are unsupported".to_owned());
         }
@@ -237,16 +237,16 @@ impl Builder<'_> {
                 nodes.push(end);
                 return Ok((self.connect(bus, &nodes, place)?, Configuration::Delta));
             }
-            (_, Some(end)) => return Err(format!("its star point is at node {end}")),
+            (_, Some(end)) => return Err(format!("its neutral point is at node {end}")),
         }
         Ok((self.connect(bus, &nodes, place)?, Configuration::Star))
     }
 
-    fn load(&mut self, object: &Object, own: &Load) -> Told<()> {
+    fn load(&mut self, object: &Object, own: &Load) -> ValueResult<()> {
         let (connection, configuration) =
             self.parts(&own.bus, own.phases, own.delta, object.place)?;
         if own.neutral_ohm >= 0.0 && connection.wires.set().contains(Wire::Neutral) {
-            return Err("an earthing of its star point (rneut) is unsupported".to_owned());
+            return Err("an impedance at its neutral point (rneut) is unsupported".to_owned());
         }
         let volts = if own.delta || own.phases == 1 { own.kv } else { own.kv / 3f64.sqrt() };
         let (active, reactive) = own.exponents;
@@ -308,7 +308,7 @@ impl Builder<'_> {
         });
     }
 
-    fn capacitor(&mut self, object: &Object, own: &Capacitor) -> Told<()> {
+    fn capacitor(&mut self, object: &Object, own: &Capacitor) -> ValueResult<()> {
         if !own.on {
             return Ok(());
         }
@@ -328,7 +328,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn reactor(&mut self, object: &Object, own: &Reactor) -> Told<()> {
+    fn reactor(&mut self, object: &Object, own: &Reactor) -> ValueResult<()> {
         let (r, x) = own.impedance_ohm();
         let z = Complex64::new(r, x);
         if !(z.norm() > 0.0 && z.norm().is_finite()) {

@@ -1,6 +1,6 @@
 //! Buses: a name, and the nodes of it to which an element's conductors are connected.
 
-use super::value::Told;
+use super::value::ValueResult;
 
 /// Where one terminal is connected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) struct Bus {
 
 impl Bus {
     /// Reads `name.1.2.3`.
-    pub(super) fn read(text: &str) -> Told<Self> {
+    pub(super) fn read(text: &str) -> ValueResult<Self> {
         let mut parts = text.trim().split('.');
         let name = parts.next().unwrap_or("").trim().to_owned();
         if name.is_empty() {
@@ -25,7 +25,7 @@ impl Bus {
                 _ => Err(format!("{text:?} has a node {part}; here a bus has nodes 0 to 4")),
             }
         });
-        Ok(Self { nodes: nodes.collect::<Told<_>>()?, name })
+        Ok(Self { nodes: nodes.collect::<ValueResult<_>>()?, name })
     }
 
     /// As capacitors and reactors read it: a star passes over further nodes, and its other ends are

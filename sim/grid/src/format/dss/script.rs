@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::class::{Class, State};
 use super::lex::{Parameter, Tokens};
 use super::table::{COMMANDS, Entry, Except, Fate, NOTED_CLASSES, find};
-use super::value::{Told, Value};
-use super::world::{Object, World};
+use super::value::{Value, ValueResult};
+use super::world::{Object, ScriptState};
 use super::{Document, build};
 use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::Place;
@@ -26,7 +26,7 @@ enum Active {
 }
 
 struct Runner<'o> {
-    world: World,
+    world: ScriptState,
     mistakes: Mistakes,
     /// What was left out, by the kind of thing and the reason: their names.
     noted: BTreeMap<(String, &'static str), BTreeSet<&'static str>>,
@@ -48,7 +48,7 @@ pub(super) fn run(
     open: &mut dyn FnMut(&str) -> Result<String, String>,
 ) -> Result<Document, Refusal> {
     let mut runner = Runner {
-        world: World::default(),
+        world: ScriptState::default(),
         mistakes: Mistakes::default(),
         noted: BTreeMap::new(),
         active: Active::Nothing,
@@ -101,7 +101,7 @@ impl Runner<'_> {
         }
     }
 
-    fn command(&mut self, line: &str) -> Told<()> {
+    fn command(&mut self, line: &str) -> ValueResult<()> {
         let mut tokens = Tokens::of_line(line.strip_prefix('?').map_or(line, |_| "?"));
         // "~" needs no blank behind it.
         if let Some(rest) = line.strip_prefix('~') {
@@ -127,14 +127,14 @@ impl Runner<'_> {
         }
     }
 
-    fn obey(&mut self, command: &str, mut tokens: Tokens<'_>) -> Told<()> {
+    fn obey(&mut self, command: &str, mut tokens: Tokens<'_>) -> ValueResult<()> {
         match command.to_ascii_lowercase().as_str() {
             "new" => self.new_object(tokens),
             "edit" => self.edit_object(tokens),
             "more" | "m" | "~" => self.edit(tokens),
             "batchedit" => self.batch_edit(tokens),
             "clear" | "clearall" => {
-                self.world = World::default();
+                self.world = ScriptState::default();
                 self.active = Active::Nothing;
                 Ok(())
             }
@@ -174,7 +174,7 @@ impl Runner<'_> {
         value: String,
         quoted: bool,
         rest: Tokens<'_>,
-    ) -> Told<()> {
+    ) -> ValueResult<()> {
         let Some((object, property)) = path.rsplit_once('.') else {
             return Err(format!("{path:?} is neither a command nor a property of an object"));
         };
@@ -186,7 +186,7 @@ impl Runner<'_> {
     }
 
     /// The object `class.name`.
-    fn object(&self, path: &str) -> Told<usize> {
+    fn object(&self, path: &str) -> ValueResult<usize> {
         let (class, name) = path
             .split_once('.')
             .ok_or_else(|| format!("{path:?} is no object: class.name is expected"))?;
@@ -194,11 +194,11 @@ impl Runner<'_> {
         self.world.find(class, name).ok_or_else(|| format!("there is no {} {name:?}", class.name()))
     }
 
-    fn named(&self, parameter: Option<Parameter>) -> Told<usize> {
+    fn named(&self, parameter: Option<Parameter>) -> ValueResult<usize> {
         self.object(&parameter.ok_or("the name of an object is expected")?.value)
     }
 
-    fn new_object(&mut self, mut tokens: Tokens<'_>) -> Told<()> {
+    fn new_object(&mut self, mut tokens: Tokens<'_>) -> ValueResult<()> {
         let path = tokens.next().ok_or("the name of an object is expected")?.value;
         let (class, name) = path
             .split_once('.')
@@ -254,7 +254,7 @@ impl Runner<'_> {
         at
     }
 
-    fn edit_object(&mut self, mut tokens: Tokens<'_>) -> Told<()> {
+    fn edit_object(&mut self, mut tokens: Tokens<'_>) -> ValueResult<()> {
         let path = tokens.next().ok_or("the name of an object is expected")?.value;
         self.active = Active::Idle;
         let class = path.split('.').next().unwrap_or("");
@@ -268,7 +268,7 @@ impl Runner<'_> {
         self.edit(tokens)
     }
 
-    fn batch_edit(&mut self, mut tokens: Tokens<'_>) -> Told<()> {
+    fn batch_edit(&mut self, mut tokens: Tokens<'_>) -> ValueResult<()> {
         let path = tokens.next().ok_or("the name of a class is expected")?.value;
         let (class, pattern) = path.split_once('.').unwrap_or((&path, ""));
         let class = Class::of(class).ok_or_else(|| format!("unsupported class {class:?}"))?;
@@ -292,12 +292,12 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn edit(&mut self, tokens: Tokens<'_>) -> Told<()> {
+    fn edit(&mut self, tokens: Tokens<'_>) -> ValueResult<()> {
         let parameters: Vec<Parameter> = tokens.collect();
         self.set_all(parameters.iter())
     }
 
-    fn set_all<'p>(&mut self, parameters: impl Iterator<Item = &'p Parameter>) -> Told<()> {
+    fn set_all<'p>(&mut self, parameters: impl Iterator<Item = &'p Parameter>) -> ValueResult<()> {
         for parameter in parameters {
             self.set(parameter)?;
         }
@@ -310,7 +310,7 @@ impl Runner<'_> {
     }
 
     /// Sets one property of what is being edited.
-    fn set(&mut self, parameter: &Parameter) -> Told<()> {
+    fn set(&mut self, parameter: &Parameter) -> ValueResult<()> {
         let at = match self.active {
             Active::Idle => return Ok(()),
             Active::Nothing => return Err("there is nothing to edit".to_owned()),
@@ -336,7 +336,7 @@ impl Runner<'_> {
     }
 
     /// The property that is meant: by its name, or as the next one.
-    fn property(&mut self, class: Class, parameter: &Parameter) -> Told<&'static Entry> {
+    fn property(&mut self, class: Class, parameter: &Parameter) -> ValueResult<&'static Entry> {
         let properties = class.properties();
         if let Some(name) = &parameter.name {
             let found = find(properties, name);
@@ -350,7 +350,7 @@ impl Runner<'_> {
         properties.get(place).ok_or_else(|| format!("unexpected extra value {:?}", parameter.value))
     }
 
-    fn change(&mut self, at: usize, property: &str, value: Value<'_>) -> Told<()> {
+    fn change(&mut self, at: usize, property: &str, value: Value<'_>) -> ValueResult<()> {
         let class = self.world.objects[at].class;
         match property {
             "enabled" => {
@@ -389,7 +389,7 @@ impl Runner<'_> {
     }
 
     /// Moves the taps of a regulator's transformer.
-    fn tap_number(&mut self, at: usize, number: i32) -> Told<()> {
+    fn tap_number(&mut self, at: usize, number: i32) -> ValueResult<()> {
         let State::Regulator(regulator) = &self.world.objects[at].state else { return Ok(()) };
         let winding = regulator.winding as usize - 1;
         let found = self.world.find(Class::Transformer, &regulator.transformer);
@@ -405,7 +405,7 @@ impl Runner<'_> {
     }
 
     /// The text of a file that is named from where the script is.
-    fn read(&mut self, name: &str) -> Told<(String, String)> {
+    fn read(&mut self, name: &str) -> ValueResult<(String, String)> {
         let path = join(&self.folder, name);
         let text = (self.open)(&path).map_err(|why| format!("{path}: {why}"))?;
         Ok((path, unmarked(&text).to_owned()))
@@ -417,7 +417,7 @@ impl Runner<'_> {
         self.folder = if path.is_empty() || path == "/" { path } else { format!("{path}/") };
     }
 
-    fn call(&mut self, mut tokens: Tokens<'_>, stays: bool) -> Told<()> {
+    fn call(&mut self, mut tokens: Tokens<'_>, stays: bool) -> ValueResult<()> {
         let name = tokens.next().ok_or("the name of a file is expected")?.value;
         if self.files.len() >= DEEPEST {
             return Err(format!("scripts call each other {DEEPEST} deep"));
@@ -433,7 +433,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn positions(&mut self, mut tokens: Tokens<'_>) -> Told<()> {
+    fn positions(&mut self, mut tokens: Tokens<'_>) -> ValueResult<()> {
         let name = tokens.next().ok_or("the name of a file is expected")?.value;
         let (path, text) = self.read(&name)?;
         for (at, line) in text.lines().enumerate() {
@@ -452,7 +452,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn node_base(&mut self, tokens: Tokens<'_>) -> Told<()> {
+    fn node_base(&mut self, tokens: Tokens<'_>) -> ValueResult<()> {
         let (mut bus, mut kv) = (None, None);
         for (place, parameter) in tokens.enumerate() {
             let value = Value { text: &parameter.value, quoted: parameter.quoted };
@@ -470,7 +470,7 @@ impl Runner<'_> {
     }
 
     /// Opens or closes all conductors at one end of a line.
-    fn breaker(&mut self, mut tokens: Tokens<'_>, closed: bool) -> Told<()> {
+    fn breaker(&mut self, mut tokens: Tokens<'_>, closed: bool) -> ValueResult<()> {
         let at = self.named(tokens.next())?;
         let terminal = tokens.next().map_or(Ok(1), |parameter| {
             Value { text: &parameter.value, quoted: parameter.quoted }.whole(1, 2)

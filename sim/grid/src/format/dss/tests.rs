@@ -464,5 +464,5 @@ fn ratios_out_of_all_proportion_end() {
     let script = "new circuit.c basekv=11\n\
         new transformer.t buses=[sourcebus 1] conns=[delta wye] kvs=[1e308 1e-20] kvas=[9 9]\n\
         new line.l bus1=1 bus2=2 r1=.1 x1=.1 c1=0 c0=0\nset voltagebases=[11]\ncalcvoltagebases\n";
-    let _ = super::read("f", script, &mut |_| Err(String::new()));
+    let _ = read("f", script, &mut |_| Err(String::new()));
 }

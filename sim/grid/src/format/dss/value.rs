@@ -12,11 +12,11 @@ pub(super) struct Value<'a> {
 }
 
 /// What is wrong with a value.
-pub(super) type Told<T> = Result<T, String>;
+pub(super) type ValueResult<T> = Result<T, String>;
 
 impl<'a> Value<'a> {
     /// A number.
-    pub(super) fn number(self) -> Told<f64> {
+    pub(super) fn number(self) -> ValueResult<f64> {
         let text = self.text.trim();
         let number = match text.parse::<f64>() {
             Ok(number) => number,
@@ -27,13 +27,13 @@ impl<'a> Value<'a> {
     }
 
     /// A number above zero.
-    pub(super) fn positive(self) -> Told<f64> {
+    pub(super) fn positive(self) -> ValueResult<f64> {
         let number = self.number()?;
         if number > 0.0 { Ok(number) } else { Err(format!("{number} is not more than 0")) }
     }
 
     /// A whole number within limits.
-    pub(super) fn whole(self, lowest: i32, highest: i32) -> Told<i32> {
+    pub(super) fn whole(self, lowest: i32, highest: i32) -> ValueResult<i32> {
         let number = self.number()?;
         if number.fract() == 0.0 && number >= f64::from(lowest) && number <= f64::from(highest) {
             Ok(number as i32)
@@ -43,7 +43,7 @@ impl<'a> Value<'a> {
     }
 
     /// Yes or no, true or false.
-    pub(super) fn truth(self) -> Told<bool> {
+    pub(super) fn truth(self) -> ValueResult<bool> {
         match self.text.bytes().next().map(|byte| byte.to_ascii_lowercase()) {
             Some(b'y' | b't') => Ok(true),
             Some(b'n' | b'f') => Ok(false),
@@ -52,7 +52,7 @@ impl<'a> Value<'a> {
     }
 
     /// Whether it is a delta; otherwise it is a star.
-    pub(super) fn delta(self) -> Told<bool> {
+    pub(super) fn delta(self) -> ValueResult<bool> {
         match self.text.to_ascii_lowercase().as_str() {
             "d" | "delta" | "ll" => Ok(true),
             "w" | "wye" | "y" | "ln" | "star" => Ok(false),
@@ -67,12 +67,12 @@ impl<'a> Value<'a> {
     }
 
     /// A list of numbers.
-    pub(super) fn numbers(self) -> Told<Vec<f64>> {
+    pub(super) fn numbers(self) -> ValueResult<Vec<f64>> {
         self.list().map(Value::number).collect()
     }
 
     /// A symmetric matrix of this order: by its lower triangle, or in full.
-    pub(super) fn matrix(self, order: usize) -> Told<Vec<Vec<f64>>> {
+    pub(super) fn matrix(self, order: usize) -> ValueResult<Vec<Vec<f64>>> {
         let mut rows: Vec<Vec<f64>> = vec![Vec::new()];
         let mut tokens = Tokens::of_list(self.text);
         while let Some((text, quoted, ends)) = tokens.value() {
@@ -108,7 +108,7 @@ impl<'a> Value<'a> {
     }
 
     /// A unit of length, metres.
-    pub(super) fn length_unit(self) -> Told<Option<f64>> {
+    pub(super) fn length_unit(self) -> ValueResult<Option<f64>> {
         let text = self.text.to_ascii_lowercase();
         Ok(Some(match text.get(..2).unwrap_or(&text) {
             "no" => return Ok(None),
@@ -134,7 +134,7 @@ pub(super) fn units_in(one: Option<f64>, other: Option<f64>) -> f64 {
 }
 
 /// Works out an expression in reverse Polish notation, angles in degrees.
-fn reverse_polish(text: &str) -> Told<f64> {
+fn reverse_polish(text: &str) -> ValueResult<f64> {
     let mut stack: Vec<f64> = Vec::new();
     for (word, _, _) in std::iter::from_fn({
         let mut tokens = Tokens::of_list(text);

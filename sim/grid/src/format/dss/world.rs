@@ -19,7 +19,7 @@ pub(super) struct Object {
 
 /// What the scripts have made so far.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct ScriptState {
     pub(super) circuit: Option<String>,
     pub(super) frequency_hz: f64,
     pub(super) objects: Vec<Object>,
@@ -34,7 +34,7 @@ pub(super) struct World {
     pub(super) controlled: bool,
 }
 
-impl Default for World {
+impl Default for ScriptState {
     fn default() -> Self {
         Self {
             circuit: None,
@@ -52,7 +52,7 @@ impl Default for World {
     }
 }
 
-impl World {
+impl ScriptState {
     /// By what a load's power is multiplied; the load multiplier leaves some alone.
     pub(super) fn load_factor(&self, is_fixed: bool) -> f64 {
         let grown = if self.year == 0 { 1.0 } else { self.growth.powi(self.year - 1) };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::json::{Lines, Row, Wrong};
+use super::json::{Lines, Row, RowError};
 use super::{Component, FREQUENCY_HZ};
 use num_complex::Complex64;
 
@@ -109,12 +109,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The node of this number, and its rated voltage between lines.
-    pub(super) fn node_of(&self, row: &Row, name: &str) -> Result<(NodeId, f64), Wrong> {
+    pub(super) fn node_of(&self, row: &Row, name: &str) -> Result<(NodeId, f64), RowError> {
         let id = row.id(name)?;
         let node = *self
             .nodes
             .get(&id)
-            .ok_or_else(|| Wrong(format!("{name} is {id}, but there is no such node")))?;
+            .ok_or_else(|| RowError(format!("{name} is {id}, but there is no such node")))?;
         Ok((node, self.document.network.nodes[node.index()].rated_voltage_v))
     }
 

@@ -6,7 +6,7 @@ use num_complex::Complex64;
 use serde_json::value::RawValue;
 
 use super::document::{Document, Element, FaultKind, FaultRow, Reader};
-use super::json::{Members, Row, Wrong, within};
+use super::json::{Members, Row, RowError, within};
 use super::{Component, branch};
 use crate::format::{Mistakes, Refusal, unmarked};
 use crate::network::{
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         for (name, value) in &attributes.0 {
             let component = Component::ALL.iter().find(|known| known.name() == name);
             if component.is_none() && left_out(name).is_none() {
-                let what = format!("\"attributes\": the component {name} is not known here");
+                let what = format!("\"attributes\": unknown component {name}");
                 self.refuse(value, what);
             }
         }
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let Some(why) = left_out(name) else {
-                self.refuse(value, format!("the component {name} is not known here"));
+                self.refuse(value, format!("unknown component {name}"));
                 continue;
             };
             let rows = serde_json::from_str::<Vec<&RawValue>>(value.get()).ok();
@@ -160,15 +160,15 @@ impl<'a> Reader<'a> {
             let at = self.lines.of(raw);
             let read = Row::read(component, compact.as_deref(), raw, at)
                 .and_then(|row| self.row(component, &row).map_err(|wrong| (row.id, wrong)));
-            if let Err((id, Wrong(what))) = read {
+            if let Err((id, RowError(what))) = read {
                 self.mistakes.add_at(self.file, at, format!("{component} {id}: {what}"));
             }
         }
     }
 
-    fn row(&mut self, component: Component, row: &Row) -> Result<(), Wrong> {
+    fn row(&mut self, component: Component, row: &Row) -> Result<(), RowError> {
         if let Some(((line, column), other)) = self.seen.insert(row.id, (row.at, component)) {
-            return Err(Wrong(format!(
+            return Err(RowError(format!(
                 "its number is that of a {other} on line {line}, column {column}; numbers are unique"
             )));
         }
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn node(&mut self, row: &Row) -> Result<usize, Wrong> {
+    fn node(&mut self, row: &Row) -> Result<usize, RowError> {
         let node = self.document.network.push_node(Node {
             name: row.id.to_string().into(),
             wires: Wires::ABC,
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
         Ok(node.index())
     }
 
-    fn shunt(&mut self, row: &Row) -> Result<usize, Wrong> {
+    fn shunt(&mut self, row: &Row) -> Result<usize, RowError> {
         let (node, _) = self.node_of(row, "node")?;
         let y1_s = Complex64::new(row.need("g1")?, row.need("b1")?);
         let y0_s = if let (Some(g0), Some(b0)) = (row.number("g0")?, row.number("b0")?) {
@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
         Ok(self.document.network.shunts.len() - 1)
     }
 
-    fn source(&mut self, row: &Row) -> Result<usize, Wrong> {
+    fn source(&mut self, row: &Row) -> Result<usize, RowError> {
         let (node, rated) = self.node_of(row, "node")?;
         let short_circuit_va = match row.number("sk")? {
             None => 1e10,
@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
         let zero_sequence = row.or("z01_ratio", 1.0)?;
         if zero_sequence < 0.0 {
             let what = format!("z01_ratio is {zero_sequence}, expected 0 or more");
-            return Err(Wrong(what));
+            return Err(RowError(what));
         }
         let reactance = rated * rated / short_circuit_va / (ratio * ratio + 1.0).sqrt();
         let z1_ohm = Complex64::new(reactance * ratio, reactance);
@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
         Ok(self.document.network.sources.len() - 1)
     }
 
-    fn load(&mut self, row: &Row, by_phase: bool, generator: bool) -> Result<usize, Wrong> {
+    fn load(&mut self, row: &Row, by_phase: bool, generator: bool) -> Result<usize, RowError> {
         let (node, rated) = self.node_of(row, "node")?;
         let [active, reactive] = if by_phase {
             [row.phases("p_specified")?, row.phases("q_specified")?]
@@ -292,7 +292,7 @@ impl<'a> Reader<'a> {
             0 => LoadModel::ConstantPower,
             1 => LoadModel::ConstantImpedance,
             2 => LoadModel::ConstantCurrent,
-            found => return Err(Wrong(format!("type is {found}, expected 0, 1 or 2"))),
+            found => return Err(RowError(format!("type is {found}, expected 0, 1 or 2"))),
         };
         self.document.network.loads.push(Load {
             name: row.id.to_string().into(),
@@ -309,14 +309,16 @@ impl<'a> Reader<'a> {
         Ok(self.document.network.loads.len() - 1)
     }
 
-    fn fault(&mut self, row: &Row) -> Result<usize, Wrong> {
+    fn fault(&mut self, row: &Row) -> Result<usize, RowError> {
         let (node, _) = self.node_of(row, "fault_object")?;
         let phase = row.small("fault_phase")?.unwrap_or(-1);
         let pair = |phase| match phase {
             -1 | 6 => Ok((1, 2)),
             5 => Ok((0, 2)),
             4 => Ok((0, 1)),
-            found => Err(Wrong(format!("fault_phase is {found}, expected two phases: 4, 5 or 6"))),
+            found => {
+                Err(RowError(format!("fault_phase is {found}, expected two phases: 4, 5 or 6")))
+            }
         };
         let kind = match (row.need_small("fault_type")?, phase) {
             (0, -1 | 0) => FaultKind::ThreePhase,
@@ -330,10 +332,10 @@ impl<'a> Reader<'a> {
             (kind @ (0 | 1), found) => {
                 let what =
                     format!("fault_phase is {found}, which a fault of type {kind} cannot be");
-                return Err(Wrong(what));
+                return Err(RowError(what));
             }
             (found, _) => {
-                return Err(Wrong(format!("fault_type is {found}, expected 0, 1, 2 or 3")));
+                return Err(RowError(format!("fault_type is {found}, expected 0, 1, 2 or 3")));
             }
         };
         self.document.faults.push(FaultRow {

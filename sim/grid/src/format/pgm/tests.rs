@@ -319,7 +319,7 @@ fn elements_keep_their_names_through_a_file() {
 }
 
 #[test]
-fn names_that_cannot_be_taken_are_told() {
+fn names_that_cannot_be_taken_are_reported() {
     for name in ["", "7", "1e3", "homes"] {
         let text = SMALL.replace("{\"id\": 8,", "{\"id\": 8, \"name\": \"homes\",");
         let text = text.replace("{\"id\": 7,", &format!("{{\"id\": 7, \"name\": \"{name}\","));

@@ -122,7 +122,7 @@ const WHOLE: [&str; 14] = [
 ];
 
 /// Why an element cannot be written.
-type Told<T> = Result<T, String>;
+type WriteResult<T> = Result<T, String>;
 
 impl Writer<'_> {
     fn all(&mut self) {
@@ -139,7 +139,7 @@ impl Writer<'_> {
             let row = [Some(node.rated_voltage_v)];
             self.push(Component::Node, "id u_rated", (id, &node.name), &row);
         }
-        let each = |writer: &mut Self, kind: &str, name: &str, line: u32, told: Told<()>| {
+        let each = |writer: &mut Self, kind: &str, name: &str, line: u32, told: WriteResult<()>| {
             if let Err(what) = told {
                 writer.mistakes.add(&network.name, line, format!("{kind} {name}: {what}"));
             }
@@ -206,7 +206,7 @@ impl Writer<'_> {
         self.rows.entry(kind).or_insert((names, Vec::new())).1.push(text);
     }
 
-    fn node(&self, connection: &Connection) -> Told<Option<f64>> {
+    fn node(&self, connection: &Connection) -> WriteResult<Option<f64>> {
         if connection.wires.as_slice() != Wire::PHASES {
             return Err(format!(
                 "its conductors are {}; power-grid-model has abc everywhere",
@@ -220,7 +220,7 @@ impl Writer<'_> {
         self.ids.0.get(node.index()).map(|&id| f64::from(id))
     }
 
-    fn line(&mut self, line: &Line, id: i32) -> Told<()> {
+    fn line(&mut self, line: &Line, id: i32) -> WriteResult<()> {
         let mut row = vec![
             self.node(&line.from)?,
             self.node(&line.to)?,
@@ -258,7 +258,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn switch(&mut self, switch: &Switch, id: i32) -> Told<()> {
+    fn switch(&mut self, switch: &Switch, id: i32) -> WriteResult<()> {
         let closed = Some(status(switch.closed));
         let row = [self.node(&switch.from)?, self.node(&switch.to)?, closed, closed];
         let names = "id from_node to_node from_status to_status";
@@ -266,7 +266,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn transformer(&mut self, transformer: &Transformer, id: i32) -> Told<()> {
+    fn transformer(&mut self, transformer: &Transformer, id: i32) -> WriteResult<()> {
         let [one, other] = &transformer.windings[..] else {
             return Err("only two windings can be written".to_owned());
         };
@@ -314,7 +314,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn shunt(&mut self, shunt: &Shunt, id: i32) -> Told<()> {
+    fn shunt(&mut self, shunt: &Shunt, id: i32) -> WriteResult<()> {
         let node = self.node(&shunt.connection)?;
         let (y1, y0) = match shunt.admittance {
             ShuntAdmittance::Sequence { y1_s, y0_s } => (y1_s, y0_s),
@@ -336,7 +336,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn source(&mut self, source: &Source, id: i32) -> Told<()> {
+    fn source(&mut self, source: &Source, id: i32) -> WriteResult<()> {
         let rated = self
             .network
             .nodes
@@ -364,7 +364,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn load(&mut self, load: &Load, id: i32) -> Told<()> {
+    fn load(&mut self, load: &Load, id: i32) -> WriteResult<()> {
         let node = load.connection.node;
         let rated =
             self.network.nodes.get(node.index()).ok_or("its node is not there")?.rated_voltage_v;
@@ -380,7 +380,7 @@ impl Writer<'_> {
             return Err("its model holds within a band of voltages".to_owned());
         }
         if load.configuration != Configuration::Star {
-            return Err("it is not a star to earth".to_owned());
+            return Err("it is not a wye to earth".to_owned());
         }
         let expected = rated / 3f64.sqrt();
         if kind != 0.0 && (load.rated_voltage_v - expected).abs() > 1e-9 * expected {
@@ -417,12 +417,12 @@ fn symmetric(matrix: &Matrix) -> bool {
     matrix.size == 3 && (0..3).all(|i| (0..i).all(|j| matrix.rows[i][j] == matrix.rows[j][i]))
 }
 
-fn winding(kind: WindingKind) -> Told<(f64, Complex64)> {
+fn winding(kind: WindingKind) -> WriteResult<(f64, Complex64)> {
     let earthing = |neutral, isolated: f64| match neutral {
         Neutral::Earthed(z) => Ok((isolated + 1.0, z)),
         Neutral::Isolated => Ok((isolated, Complex64::ZERO)),
         Neutral::Wire | Neutral::EarthedWire => {
-            Err("a star point is brought to a neutral wire".to_owned())
+            Err("a neutral point is brought to a neutral wire".to_owned())
         }
     };
     match kind {

@@ -73,7 +73,7 @@ pub(super) fn load(reader: &mut Reader, table: &mut Table<'_>, generator: bool) 
             active.map(|p| p * tangent)
         }
         (None, Some(_)) => {
-            let what = "is found, a figure from -1 to 1 without 0 is expected";
+            let what = "is found, a number from -1 to 1 without 0 is expected";
             let found = table.found("power_factor");
             table.refuse(table.line_of(&["power_factor"]), &format!("{found} {what}"));
             return None;
@@ -159,7 +159,7 @@ fn spread(
         each[..parts].copy_from_slice(&figures);
     } else {
         let count = figures.len();
-        table.refuse(line, &format!("{name} has {count} figures; one, or {parts} are expected"));
+        table.refuse(line, &format!("{name} has {count} values; one, or {parts} are expected"));
         return None;
     }
     Some(each)

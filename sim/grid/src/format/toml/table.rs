@@ -208,7 +208,7 @@ impl<'a> Table<'a> {
         for row in rows {
             let line = self.source.line(row.span().start);
             let DeValue::Array(items) = row.get_ref() else {
-                self.refuse(line, &format!("{name}: a row is a list of figures"));
+                self.refuse(line, &format!("{name}: a row is a list of numbers"));
                 return None;
             };
             let figures = items.iter().map(|item| self.value(name, item.get_ref(), line, unit));
@@ -224,9 +224,7 @@ impl<'a> Table<'a> {
             DeValue::Float(number) if unit == Unit::Share => unit.read(number.as_str()),
             DeValue::Integer(number) => Err(unit.without(number.as_str())),
             DeValue::Float(number) => Err(unit.without(number.as_str())),
-            _ => {
-                Err(format!("a figure with its unit is expected, such as {}", unit.example("2.5")))
-            }
+            _ => Err(format!("a value with its unit is expected, such as {}", unit.example("2.5"))),
         };
         read.map_err(|what| self.refuse(line, &format!("{name}: {what}"))).ok()
     }
@@ -271,7 +269,10 @@ impl<'a> Table<'a> {
             if !known.contains(&&**name.get_ref()) {
                 let line = self.source.line(name.span().start);
                 let listed = known.join(", ");
-                self.refuse(line, &format!("{} is not known; known are {listed}", name.get_ref()));
+                self.refuse(
+                    line,
+                    &format!("{} is unknown; expected one of {listed}", name.get_ref()),
+                );
             }
         }
     }

@@ -50,11 +50,11 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
         ("format = 1\n", "", "f.toml:1: the file: format is missing; write `format = 1` on top"),
         ("= 1\n", "= 2\n", "f.toml:1: the file: format = 2 is found, `format = 1` is expected on"),
         ("0.642 ohm/km", "0.642", "f.toml:7: code NAYY 4x50: r1: \"0.642\" is found, its unit"),
-        ("0.642 ohm/km", "ohm", "f.toml:7: code NAYY 4x50: r1: \"ohm\" is found, a figure like"),
+        ("0.642 ohm/km", "ohm", "f.toml:7: code NAYY 4x50: r1: \"ohm\" is found, a value like"),
         (
             "r0 = ",
             "r2 = ",
-            "f.toml:9: code NAYY 4x50: r2 is not known; known are name, rated_current, r1",
+            "f.toml:9: code NAYY 4x50: r2 is unknown; expected one of name, rated_current, r1",
         ),
         ("voltage = \"10 kV\"", "", "f.toml: "),
         ("to = \"home\"", "to = \"house\"", "f.toml:40: line L1: to is \"house\", but there is no"),
@@ -73,7 +73,7 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
             "name = \"grid\"\n",
             "f.toml:21: node grid: the name stands on line 13 too",
         ),
-        ("[[source]]", "[[sauce]]", "f.toml:23: the file: sauce is not known; known are"),
+        ("[[source]]", "[[sauce]]", "f.toml:23: the file: sauce is unknown; expected one of"),
         ("name = \"T1\"", "name = T1", "f.toml:28: not TOML: "),
         ("\"400 kVA\"", "\"0 kVA\"", "f.toml:33: transformer T1: power = \"0 kVA\" is found"),
         ("\"2.5 kW\"", "\"nan kW\"", "f.toml:48: load home: p: \"nan kW\" is found, a figure"),
@@ -115,10 +115,10 @@ fn figures_that_are_none_are_told_with_what_to_write() {
         (
             "\"2.5 kW\"",
             "4000",
-            "f.toml:48: load home: p: 4000 is found, a figure with its unit in quotes is expected, \
+            "f.toml:48: load home: p: 4000 is found, a value with its unit in quotes is expected, \
              such as \"4000 W\" or \"4000 kW\"",
         ),
-        ("\"2.5 kW\"", "true", "f.toml:48: load home: p: a figure with its unit is expected, such"),
+        ("\"2.5 kW\"", "true", "f.toml:48: load home: p: a value with its unit is expected, such"),
     ]);
 }
 
@@ -179,7 +179,7 @@ fn an_unknown_key_and_a_missing_one_of_a_table_are_told_together() {
     let refusal = read("f.toml", &(example() + wrong)).unwrap_err();
     let found: Vec<String> = refusal.mistakes.iter().map(|it| it.what.clone()).collect();
     let expected = [
-        "transformer T2: tap: site is not known; known are step, side, position, lowest, highest",
+        "transformer T2: tap: site is unknown; expected one of step, side, position, lowest, highest",
         "transformer T2: tap: step is missing",
         "load: model is \"x\"; power, current, impedance exist",
         "load: wires b make no delta",
@@ -209,24 +209,24 @@ fn one_broken_key_is_told_once() {
 #[test]
 fn two_phases_without_a_neutral_need_a_connection() {
     let load = "[[node]]\nname='four'\nwires='abcn'\n[[load]]\nnode='four'\np='1 kW'\n";
-    let told = |more: &str| {
+    let describe = |more: &str| {
         let read = read("f.toml", &format!("{}{load}{more}", example()));
         read.map(|network| network.loads[1].configuration)
             .map_err(|refusal| refusal.mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
-    let told_once = told("wires='ab'\n").unwrap_err();
+    let told_once = describe("wires='ab'\n").unwrap_err();
     assert_eq!(told_once.len(), 1, "{told_once:?}");
     let expected = "f.toml:56: load: wires ab are two phases without a neutral; write connection =";
     assert!(told_once[0].starts_with(expected), "{told_once:?}");
-    assert_eq!(told("wires='ab'\nconnection='delta'\n"), Ok(Configuration::Delta));
-    assert_eq!(told("wires='ab'\nconnection='star'\n"), Ok(Configuration::Star));
-    assert_eq!(told("wires='abn'\n"), Ok(Configuration::Star));
+    assert_eq!(describe("wires='ab'\nconnection='delta'\n"), Ok(Configuration::Delta));
+    assert_eq!(describe("wires='ab'\nconnection='star'\n"), Ok(Configuration::Star));
+    assert_eq!(describe("wires='abn'\n"), Ok(Configuration::Star));
     for (more, help) in [
         ("", "; a delta has no neutral: write wires = \"abc\""),
         ("wires='bcn'\n", "; a delta has no neutral: write wires = \"bc\""),
         ("wires='an'\n", ""),
     ] {
-        let told = told(&format!("connection='delta'\n{more}")).unwrap_err();
+        let told = describe(&format!("connection='delta'\n{more}")).unwrap_err();
         assert!(told[0].ends_with(&format!(" make no delta{help}")), "{told:?}");
     }
 }
@@ -369,7 +369,12 @@ fn mistakes_of_regulators_are_told_with_the_line_of_their_key() {
         ("'4 V'", "'4'", 4, "band: \"4\" is found, its unit is expected"),
         ("band='4 V'", "side='up'", 4, "side is \"up\", \"from\" or \"to\" is expected"),
         ("name='g'", "name='g'\nwire='n'", 2, "wire is \"n\"; a, b or c is expected"),
-        ("band='4 V'", "bands='4 V'", 4, "bands is not known; known are name, transformer, side"),
+        (
+            "band='4 V'",
+            "bands='4 V'",
+            4,
+            "bands is unknown; expected one of name, transformer, side",
+        ),
         (
             "band='4 V'",
             "band='4 V'\nside='to'\nline_drop={ current_transformer='1 A' }",

@@ -46,9 +46,7 @@ impl Unit {
     /// What is said of a bare number, which may be meant in several units.
     pub(super) fn without(self, number: &str) -> String {
         let example = self.example(number);
-        format!(
-            "{number} is found, a figure with its unit in quotes is expected, such as {example}"
-        )
+        format!("{number} is found, a value with its unit in quotes is expected, such as {example}")
     }
 
     /// The figure in the unit of the model (by metre where it is by length).
@@ -60,7 +58,7 @@ impl Unit {
         // An exponent needs its digits; otherwise the letter begins the unit.
         let (number, unit) = text.split_at(end);
         let example = self.spellings()[0].0;
-        let expected = || format!("{text:?} is found, a figure like \"2.5 {example}\" is expected");
+        let expected = || format!("{text:?} is found, a value like \"2.5 {example}\" is expected");
         let number: f64 = number.trim().parse().map_err(|_| expected())?;
         let unit = unit.trim();
         if unit.starts_with(',') {

@@ -4,14 +4,14 @@ use num_complex::Complex64;
 
 use super::Builder;
 use crate::format::dss::class::{Class, Regulator, Side, State, Transformer};
-use crate::format::dss::value::Told;
+use crate::format::dss::value::ValueResult;
 use crate::format::dss::world::Object;
 use crate::network::{
     self, LineDropCompensation, Magnetising, Neutral, Pace, TapChanger, Winding, WindingKind, Wire,
 };
 
 impl Builder<'_> {
-    pub(super) fn transformer(&mut self, object: &Object, own: &Transformer) -> Told<()> {
+    pub(super) fn transformer(&mut self, object: &Object, own: &Transformer) -> ValueResult<()> {
         if own.phases == 2 {
             return Err("two phases are unsupported".to_owned());
         }
@@ -46,7 +46,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn winding(&mut self, object: &Object, phases: usize, side: &Side) -> Told<Winding> {
+    fn winding(&mut self, object: &Object, phases: usize, side: &Side) -> ValueResult<Winding> {
         let mut nodes = side.bus.conductors(phases, phases + 1);
         let end = nodes.pop().unwrap_or(0);
         if phases == 1 && nodes[0] == 0 && end != 0 {
@@ -60,10 +60,10 @@ impl Builder<'_> {
             0 => Neutral::Earthed(Complex64::ZERO),
             4 if side.neutral_ohm < 0.0 => Neutral::Wire,
             4 => {
-                return Err("an earthing (rneut) besides a neutral wire is unsupported".into());
+                return Err("an impedance (rneut) besides a neutral wire is unsupported".into());
             }
             end if phases == 3 && !side.delta => {
-                return Err(format!("its star point is at node {end}"));
+                return Err(format!("its neutral point is at node {end}"));
             }
             _ => Neutral::Wire,
         };
@@ -85,7 +85,7 @@ impl Builder<'_> {
         Ok(Winding { connection, kind, rated_voltage_v: side.kv * 1000.0, tap: taps(side) })
     }
 
-    pub(super) fn regulator(&mut self, object: &Object, own: &Regulator) -> Told<()> {
+    pub(super) fn regulator(&mut self, object: &Object, own: &Regulator) -> ValueResult<()> {
         let at = self
             .transformer_at(&own.transformer)
             .ok_or_else(|| format!("there is no transformer {:?}", own.transformer))?;

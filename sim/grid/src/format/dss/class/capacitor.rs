@@ -5,7 +5,7 @@ use crate::format::dss::table::{
     Entry, RATING, RELIABILITY, UNSUPPORTED, base_frequency, noted, obeyed, obeyed_as, rejected,
     rejected_but, rejected_unless_checked,
 };
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("Bus1"),
@@ -62,7 +62,11 @@ impl Default for Capacitor {
 }
 
 impl Capacitor {
-    pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+    pub(in crate::format::dss) fn set(
+        &mut self,
+        property: &str,
+        value: Value<'_>,
+    ) -> ValueResult<()> {
         let one = |value: Value<'_>| match value.numbers()?[..] {
             [one] => Ok(one),
             _ => Err("banks of several steps are unsupported".to_owned()),
@@ -85,12 +89,12 @@ impl Capacitor {
     }
 
     /// Whether its properties fit together, after it was edited.
-    pub(super) fn settle(&self) -> Told<()> {
+    pub(super) fn settle(&self) -> ValueResult<()> {
         without_second_bus(self.delta && self.has_second_bus)
     }
 
     /// This with what `like` copies of another one.
-    pub(in crate::format::dss) fn like(&self, other: &Self) -> Told<Self> {
+    pub(in crate::format::dss) fn like(&self, other: &Self) -> ValueResult<Self> {
         if self.delta || other.delta {
             return Err(DELTA_LIKE.to_owned());
         }
@@ -103,20 +107,20 @@ impl Capacitor {
 pub(super) const DELTA_LIKE: &str = "of a delta OpenDSS copies other terminals; write it out";
 
 /// That a delta has no second bus: to `OpenDSS` it has one terminal.
-pub(super) fn without_second_bus(has_one: bool) -> Told<()> {
+pub(super) fn without_second_bus(has_one: bool) -> ValueResult<()> {
     if has_one { Err("a delta has no bus2".to_owned()) } else { Ok(()) }
 }
 
 /// Whether it is a delta now; of one that was `OpenDSS` leaves the other terminal open.
-pub(super) fn not_back(before: bool, now: bool) -> Told<bool> {
+pub(super) fn not_back(before: bool, now: bool) -> ValueResult<bool> {
     if before && !now {
-        return Err("it was delta before; OpenDSS then leaves its star point open".to_owned());
+        return Err("it was delta before; OpenDSS then leaves its neutral point open".to_owned());
     }
     Ok(now)
 }
 
 /// Whether a second bus is earth.
-pub(super) fn earthed(value: Value<'_>) -> Told<()> {
+pub(super) fn earthed(value: Value<'_>) -> ValueResult<()> {
     let bus = Bus::read(value.text)?;
     if !bus.nodes.is_empty() && bus.nodes.iter().all(|&node| node == 0) {
         Ok(())

@@ -7,7 +7,7 @@ use crate::format::dss::table::{
     Entry, RATING, RELIABILITY, REPORT, UNSUPPORTED, base_frequency, noted, obeyed, obeyed_as,
     rejected,
 };
-use crate::format::dss::value::{Told, Value, units_in};
+use crate::format::dss::value::{Value, ValueResult, units_in};
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("Bus1"),
@@ -95,7 +95,7 @@ impl Line {
         property: &str,
         value: Value<'_>,
         code: &dyn Fn(&str) -> Option<LineCode>,
-    ) -> Told<()> {
+    ) -> ValueResult<()> {
         match property {
             "bus1" => self.buses[0] = Bus::read(value.text)?,
             "bus2" => self.buses[1] = Bus::read(value.text)?,

@@ -3,7 +3,7 @@
 use crate::format::dss::table::{
     Entry, RATING, RELIABILITY, REPORT, UNSUPPORTED, noted, obeyed, obeyed_as,
 };
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed_as("NPhases", "1 to 4"),
@@ -117,9 +117,10 @@ impl Impedances {
     }
 
     /// Sets one of the figures that lines and their codes share; whether it is one.
-    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> Told<bool> {
-        let susceptance =
-            || -> Told<f64> { Ok(value.number()? * 1e-6 / (std::f64::consts::TAU * self.base_hz)) };
+    pub(super) fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<bool> {
+        let susceptance = || -> ValueResult<f64> {
+            Ok(value.number()? * 1e-6 / (std::f64::consts::TAU * self.base_hz))
+        };
         match property {
             "r1" => self.r1 = value.number()?,
             "x1" => self.x1 = value.number()?,
@@ -170,7 +171,11 @@ impl LineCode {
         }
     }
 
-    pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+    pub(in crate::format::dss) fn set(
+        &mut self,
+        property: &str,
+        value: Value<'_>,
+    ) -> ValueResult<()> {
         match property {
             "nphases" => {
                 let order = value.whole(1, 4)? as usize;
@@ -214,7 +219,7 @@ impl LineCode {
     }
 
     /// This with what `like` copies of another one.
-    pub(in crate::format::dss) fn like(&self, other: &Self) -> Told<Self> {
+    pub(in crate::format::dss) fn like(&self, other: &Self) -> ValueResult<Self> {
         if self.impedances.symmetric && other.impedances.symmetric && other.unit_m.is_none() {
             Ok(Self { unit_m: self.unit_m, ..other.clone() })
         } else {
@@ -223,7 +228,7 @@ impl LineCode {
     }
 
     /// Eliminates the neutral conductor, whose voltage is zero all along.
-    fn without_neutral(&mut self) -> Told<()> {
+    fn without_neutral(&mut self) -> ValueResult<()> {
         let own = &mut self.impedances;
         if own.symmetric || self.neutral == 0 {
             return Ok(());

@@ -6,11 +6,11 @@ use crate::format::dss::table::{
     Entry, HARMONICS, MOMENT, RATING, RELIABILITY, REPORT, UNSUPPORTED, noted, noted_and_read,
     obeyed, obeyed_as, rejected,
 };
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed_as("Phases", "1 to 3"),
-    obeyed_as("Bus1", "a star point at earth or at node 4"),
+    obeyed_as("Bus1", "a neutral point at earth or at node 4"),
     obeyed("kV"),
     obeyed("kW"),
     obeyed("PF"),
@@ -23,9 +23,12 @@ pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("kvar"),
     noted_and_read(
         "RNeut",
-        "without influence where the star point is earth; at node 4 it is rejected",
+        "without influence where the neutral point is earth; at node 4 it is rejected",
     ),
-    noted("XNeut", "without influence where the star point is earth; at node 4 rneut is rejected"),
+    noted(
+        "XNeut",
+        "without influence where the neutral point is earth; at node 4 rneut is rejected",
+    ),
     obeyed("Status"),
     noted("Class", REPORT),
     obeyed("VMinpu"),
@@ -71,7 +74,7 @@ pub(in crate::format::dss) enum Model {
 
 /// What a load's power is given by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Given {
+enum PowerSpecification {
     ActiveAndFactor,
     ActiveAndReactive,
     ApparentAndFactor,
@@ -87,7 +90,7 @@ pub(in crate::format::dss) struct Load {
     pub(in crate::format::dss) kvar: f64,
     kva: f64,
     factor: f64,
-    given: Given,
+    given: PowerSpecification,
     pub(in crate::format::dss) model: Model,
     pub(in crate::format::dss) delta: bool,
     pub(in crate::format::dss) lowest_pu: f64,
@@ -111,7 +114,7 @@ impl Default for Load {
             kvar: 5.0,
             kva: 10.0 / 0.88,
             factor: 0.88,
-            given: Given::ActiveAndFactor,
+            given: PowerSpecification::ActiveAndFactor,
             model: Model::Power,
             delta: false,
             lowest_pu: 0.95,
@@ -132,14 +135,18 @@ impl Load {
         property: &str,
         value: Value<'_>,
         is_actual: &dyn Fn(&str) -> bool,
-    ) -> Told<()> {
+    ) -> ValueResult<()> {
         match property {
             "phases" => self.phases = value.whole(1, 3)? as usize,
             "bus1" => self.bus = Bus::read(value.text)?,
             "kv" => self.kv = value.positive()?,
-            "kw" => (self.kw, self.given) = (value.number()?, Given::ActiveAndFactor),
-            "kvar" => (self.kvar, self.given) = (value.number()?, Given::ActiveAndReactive),
-            "kva" => (self.kva, self.given) = (value.number()?, Given::ApparentAndFactor),
+            "kw" => (self.kw, self.given) = (value.number()?, PowerSpecification::ActiveAndFactor),
+            "kvar" => {
+                (self.kvar, self.given) = (value.number()?, PowerSpecification::ActiveAndReactive)
+            }
+            "kva" => {
+                (self.kva, self.given) = (value.number()?, PowerSpecification::ApparentAndFactor)
+            }
             "pf" => {
                 self.factor = value.number()?;
                 if self.factor == 0.0 || self.factor.abs() > 1.0 {
@@ -199,7 +206,7 @@ impl Load {
     }
 
     /// This with what `like` copies of another one.
-    pub(in crate::format::dss) fn like(&self, other: &Self) -> Told<Self> {
+    pub(in crate::format::dss) fn like(&self, other: &Self) -> ValueResult<Self> {
         if self.delta || other.delta {
             return Err("of a delta OpenDSS copies other terminals; write it out".to_owned());
         }
@@ -209,7 +216,7 @@ impl Load {
     /// Makes its powers agree, after it was edited.
     pub(in crate::format::dss) fn settle(&mut self) {
         match self.given {
-            Given::ActiveAndReactive => {
+            PowerSpecification::ActiveAndReactive => {
                 self.kva = self.kw.hypot(self.kvar);
                 if self.kva > 0.0 {
                     let sign = if self.kw * self.kvar < 0.0 { -1.0 } else { 1.0 };
@@ -220,8 +227,8 @@ impl Load {
                 }
                 return;
             }
-            Given::ActiveAndFactor => {}
-            Given::ApparentAndFactor => self.kw = self.kva * self.factor.abs(),
+            PowerSpecification::ActiveAndFactor => {}
+            PowerSpecification::ApparentAndFactor => self.kw = self.kva * self.factor.abs(),
         }
         let tangent = (1.0 / (self.factor * self.factor) - 1.0).sqrt();
         self.kvar = self.kw * tangent * self.factor.signum();
@@ -229,7 +236,7 @@ impl Load {
     }
 }
 
-fn model(value: Value<'_>) -> Told<Model> {
+fn model(value: Value<'_>) -> ValueResult<Model> {
     match value.whole(1, 8)? {
         1 => Ok(Model::Power),
         2 => Ok(Model::Impedance),

@@ -3,7 +3,7 @@
 use crate::format::dss::Profile;
 use crate::format::dss::lex::Tokens;
 use crate::format::dss::table::{Entry, UNSUPPORTED, noted, noted_and_read, rejected};
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 const SHAPE: &str = "counts for runs over time; the network is solved once, as it stands";
 
@@ -48,8 +48,8 @@ impl LoadShape {
         &mut self,
         property: &str,
         value: Value<'_>,
-        open: &mut dyn FnMut(&str) -> Told<String>,
-    ) -> Told<()> {
+        open: &mut dyn FnMut(&str) -> ValueResult<String>,
+    ) -> ValueResult<()> {
         match property {
             "npts" => self.points = Some(value.whole(1, MOST)? as usize),
             "interval" => self.profile.step_s = value.positive()? * 3600.0,
@@ -86,7 +86,10 @@ impl LoadShape {
 }
 
 /// Numbers in place, or of a file: `(file=NAME, column=2, header=yes)`.
-fn values(value: Value<'_>, open: &mut dyn FnMut(&str) -> Told<String>) -> Told<Vec<f64>> {
+fn values(
+    value: Value<'_>,
+    open: &mut dyn FnMut(&str) -> ValueResult<String>,
+) -> ValueResult<Vec<f64>> {
     let (mut file, mut number, mut header) = (None, 1, false);
     if !value.text.contains('=') {
         return value.numbers();
@@ -105,7 +108,7 @@ fn values(value: Value<'_>, open: &mut dyn FnMut(&str) -> Told<String>) -> Told<
 }
 
 /// A column of a text with commas, blanks or tabs.
-fn column(text: &str, number: usize, header: bool) -> Told<Vec<f64>> {
+fn column(text: &str, number: usize, header: bool) -> ValueResult<Vec<f64>> {
     text.lines()
         .enumerate()
         .skip(usize::from(header))

@@ -21,7 +21,7 @@ pub(super) use source::Source;
 pub(super) use transformer::{Side, Transformer};
 
 use super::table::Entry;
-use super::value::Told;
+use super::value::ValueResult;
 
 /// Kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +115,7 @@ impl State {
         }
     }
     /// This with what `like` copies of another object of its class.
-    pub(super) fn like(&self, other: &Self) -> Told<Self> {
+    pub(super) fn like(&self, other: &Self) -> ValueResult<Self> {
         Ok(match (self, other) {
             (Self::Source(own), Self::Source(other)) => Self::Source(own.like(other)),
             (Self::LineCode(own), Self::LineCode(other)) => Self::LineCode(own.like(other)?),
@@ -130,7 +130,7 @@ impl State {
     }
 
     /// Works out, after a command that edited it, what follows from what it was given.
-    pub(super) fn settle(&mut self) -> Told<()> {
+    pub(super) fn settle(&mut self) -> ValueResult<()> {
         match self {
             Self::Source(own) => own.settle(),
             Self::LineCode(own) => {

@@ -6,7 +6,7 @@ use crate::format::dss::table::{
     Entry, RATING, RELIABILITY, UNSUPPORTED, base_frequency, noted, obeyed, obeyed_as, rejected,
     rejected_but,
 };
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("Bus1"),
@@ -71,7 +71,11 @@ impl Default for Reactor {
 }
 
 impl Reactor {
-    pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+    pub(in crate::format::dss) fn set(
+        &mut self,
+        property: &str,
+        value: Value<'_>,
+    ) -> ValueResult<()> {
         match property {
             "bus1" => self.bus = Bus::read(value.text)?,
             "bus2" => {
@@ -92,12 +96,12 @@ impl Reactor {
     }
 
     /// Whether its properties fit together, after it was edited.
-    pub(super) fn settle(&self) -> Told<()> {
+    pub(super) fn settle(&self) -> ValueResult<()> {
         without_second_bus(self.delta && self.has_second_bus)
     }
 
     /// This with what `like` copies of another one.
-    pub(in crate::format::dss) fn like(&self, other: &Self) -> Told<Self> {
+    pub(in crate::format::dss) fn like(&self, other: &Self) -> ValueResult<Self> {
         if self.delta || other.delta {
             return Err(DELTA_LIKE.to_owned());
         }

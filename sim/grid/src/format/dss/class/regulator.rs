@@ -4,7 +4,7 @@ use crate::format::dss::table::{
     Entry, MOMENT, REPORT, UNSUPPORTED, noted, obeyed, obeyed_as, rejected, rejected_but,
     rejected_unless_checked,
 };
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 const REVERSE: &str = "counts for reversible ones, which are rejected";
 
@@ -84,7 +84,11 @@ impl Default for Regulator {
 }
 
 impl Regulator {
-    pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+    pub(in crate::format::dss) fn set(
+        &mut self,
+        property: &str,
+        value: Value<'_>,
+    ) -> ValueResult<()> {
         match property {
             "transformer" => self.transformer = value.text.to_ascii_lowercase(),
             "winding" => self.winding = value.whole(1, 3)?,

@@ -8,7 +8,7 @@ use crate::format::dss::table::{
     Entry, HARMONICS, MOMENT, UNSUPPORTED, base_frequency, circuit_frequency, noted, obeyed,
     obeyed_as, rejected_but, rejected_unless_checked,
 };
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("Bus1"),
@@ -57,7 +57,7 @@ pub(super) const PROPERTIES: &[Entry] = &[
 
 /// What its impedance is given by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Given {
+enum ImpedanceSpecification {
     Power,
     Current,
     Ohm,
@@ -74,7 +74,7 @@ pub(in crate::format::dss) struct Source {
     pub(in crate::format::dss) base_kv: f64,
     pub(in crate::format::dss) pu: f64,
     pub(in crate::format::dss) angle_deg: f64,
-    given: Given,
+    given: ImpedanceSpecification,
     /// Short-circuit power of three phases and of one, MVA; currents, A.
     power_mva: (f64, f64),
     current_a: (f64, f64),
@@ -123,7 +123,7 @@ impl Default for Source {
             base_kv: 115.0,
             pu: 1.0,
             angle_deg: 0.0,
-            given: Given::Power,
+            given: ImpedanceSpecification::Power,
             power_mva: (2000.0, 2100.0),
             current_a: (10000.0, 10540.0),
             x1r1: 4.0,
@@ -140,7 +140,11 @@ impl Default for Source {
 }
 
 impl Source {
-    pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+    pub(in crate::format::dss) fn set(
+        &mut self,
+        property: &str,
+        value: Value<'_>,
+    ) -> ValueResult<()> {
         let complex = || match value.numbers()?[..] {
             [re, im] => Ok(Complex64::new(re, im)),
             _ => Err("two numbers are expected".to_owned()),
@@ -151,12 +155,22 @@ impl Source {
             "basekv" => self.base_kv = value.positive()?,
             "pu" => self.pu = value.positive()?,
             "angle" => self.angle_deg = value.number()?,
-            "mvasc3" => (self.power_mva.0, self.given) = (value.positive()?, Given::Power),
-            "mvasc1" => (self.power_mva.1, self.given) = (value.positive()?, Given::Power),
+            "mvasc3" => {
+                (self.power_mva.0, self.given) = (value.positive()?, ImpedanceSpecification::Power)
+            }
+            "mvasc1" => {
+                (self.power_mva.1, self.given) = (value.positive()?, ImpedanceSpecification::Power)
+            }
             "x1r1" => self.x1r1 = value.number()?,
             "x0r0" => self.x0r0 = value.number()?,
-            "isc3" => (self.current_a.0, self.given) = (value.positive()?, Given::Current),
-            "isc1" => (self.current_a.1, self.given) = (value.positive()?, Given::Current),
+            "isc3" => {
+                (self.current_a.0, self.given) =
+                    (value.positive()?, ImpedanceSpecification::Current)
+            }
+            "isc1" => {
+                (self.current_a.1, self.given) =
+                    (value.positive()?, ImpedanceSpecification::Current)
+            }
             "r1" => (self.ohm.z1.re, self.ohm.z2.re) = (value.number()?, value.number()?),
             "x1" => (self.ohm.z1.im, self.ohm.z2.im) = (value.number()?, value.number()?),
             "r0" => self.ohm.z0.re = value.number()?,
@@ -172,7 +186,7 @@ impl Source {
         }
         match property {
             "r1" | "x1" | "r0" | "x0" | "z1" | "z2" | "z0" | "puz1" | "puz2" | "puz0" => {
-                self.given = Given::Ohm;
+                self.given = ImpedanceSpecification::Ohm;
             }
             "basekv" | "basemva" => self.base_ohm = self.base_kv * self.base_kv / self.base_mva,
             _ => {}
@@ -181,20 +195,20 @@ impl Source {
     }
 
     /// Works out its impedances after it was edited, and by what else they might have been given.
-    pub(in crate::format::dss) fn settle(&mut self) -> Told<()> {
+    pub(in crate::format::dss) fn settle(&mut self) -> ValueResult<()> {
         let volts = self.base_kv * 1000.0;
         // Amperes of three-phase megavolt-amperes.
         let ratio = 1e6 / (3f64.sqrt() * volts);
         match self.given {
-            Given::Power => {
+            ImpedanceSpecification::Power => {
                 self.current_a = (self.power_mva.0 * ratio, self.power_mva.1 * ratio);
                 self.by_currents()?;
             }
-            Given::Current => {
+            ImpedanceSpecification::Current => {
                 self.power_mva = (self.current_a.0 / ratio, self.current_a.1 / ratio);
                 self.by_currents()?;
             }
-            Given::Ohm => {
+            ImpedanceSpecification::Ohm => {
                 let (own, per_unit) = (&mut self.ohm, &self.pu_impedance);
                 if per_unit.z1_given {
                     own.z1 = per_unit.z1 * self.base_ohm;
@@ -218,7 +232,7 @@ impl Source {
     }
 
     /// Impedances that have these short-circuit currents.
-    fn by_currents(&mut self) -> Told<()> {
+    fn by_currents(&mut self) -> ValueResult<()> {
         let phase = self.base_kv * 1000.0 / 3f64.sqrt();
         let z1 = phase / self.current_a.0;
         let x1 = z1 / (1.0 + 1.0 / (self.x1r1 * self.x1r1)).sqrt();
@@ -240,7 +254,7 @@ impl Source {
     }
 
     /// Positive- and zero-sequence impedance, ohm.
-    pub(in crate::format::dss) fn impedance_ohm(&self) -> Told<(Complex64, Complex64)> {
+    pub(in crate::format::dss) fn impedance_ohm(&self) -> ValueResult<(Complex64, Complex64)> {
         if self.ohm.z1 == self.ohm.z2 {
             Ok((self.ohm.z1, self.ohm.z0))
         } else {

@@ -5,13 +5,13 @@ use crate::format::dss::table::{
     Entry, HARMONICS, RATING, RELIABILITY, REPORT, UNSUPPORTED, base_frequency, noted,
     noted_and_read, obeyed, obeyed_as, rejected,
 };
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 pub(super) const PROPERTIES: &[Entry] = &[
     obeyed_as("Phases", "1 or 3"),
     obeyed_as("Windings", "2 or 3"),
     obeyed("Wdg"),
-    obeyed_as("Bus", "a star point at earth or at node 4"),
+    obeyed_as("Bus", "a neutral point at earth or at node 4"),
     obeyed("Conn"),
     obeyed("kV"),
     obeyed("kVA"),
@@ -19,11 +19,11 @@ pub(super) const PROPERTIES: &[Entry] = &[
     obeyed("%R"),
     noted_and_read(
         "RNeut",
-        "without influence where the star point is earth; at node 4 it is rejected",
+        "without influence where the neutral point is earth; at node 4 it is rejected",
     ),
     noted_and_read(
         "XNeut",
-        "without influence where the star point is earth; at node 4 rneut is rejected",
+        "without influence where the neutral point is earth; at node 4 rneut is rejected",
     ),
     obeyed("Buses"),
     obeyed("Conns"),
@@ -145,7 +145,11 @@ impl Default for Transformer {
 }
 
 impl Transformer {
-    pub(in crate::format::dss) fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+    pub(in crate::format::dss) fn set(
+        &mut self,
+        property: &str,
+        value: Value<'_>,
+    ) -> ValueResult<()> {
         match property {
             "phases" => self.phases = value.whole(1, 3)? as usize,
             "windings" => {
@@ -200,7 +204,7 @@ impl Transformer {
         Ok(())
     }
 
-    fn name(&mut self, pair: usize, value: Value<'_>) -> Told<()> {
+    fn name(&mut self, pair: usize, value: Value<'_>) -> ValueResult<()> {
         (self.by_names_pu[pair], self.named) = (value.number()? / 100.0, true);
         Ok(())
     }
@@ -234,7 +238,7 @@ impl Transformer {
         &mut self.sides[self.active]
     }
 
-    fn each(&mut self, values: Value<'_>, property: &str) -> Told<()> {
+    fn each(&mut self, values: Value<'_>, property: &str) -> ValueResult<()> {
         let windings = self.sides.len();
         for (at, value) in values.list().enumerate() {
             let Some(side) = self.sides.get_mut(at) else {
@@ -249,7 +253,7 @@ impl Transformer {
 }
 
 impl Side {
-    fn set(&mut self, property: &str, value: Value<'_>) -> Told<()> {
+    fn set(&mut self, property: &str, value: Value<'_>) -> ValueResult<()> {
         match property {
             "bus" => self.bus = Bus::read(value.text)?,
             "conn" => self.delta = value.delta()?,

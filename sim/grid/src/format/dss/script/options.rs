@@ -3,10 +3,10 @@
 use super::{Runner, rejection};
 use crate::format::dss::lex::Tokens;
 use crate::format::dss::table::{Except, Fate, OPTIONS, find};
-use crate::format::dss::value::{Told, Value};
+use crate::format::dss::value::{Value, ValueResult};
 
 impl Runner<'_> {
-    pub(super) fn options(&mut self, tokens: Tokens<'_>) -> Told<()> {
+    pub(super) fn options(&mut self, tokens: Tokens<'_>) -> ValueResult<()> {
         for parameter in tokens {
             let Some(name) = &parameter.name else {
                 return Err(format!("set {:?}: name=value is expected", parameter.value));
@@ -35,7 +35,7 @@ impl Runner<'_> {
     }
 
     /// Rejects a frequency that is not the circuit's.
-    fn is_of_circuit(&self, hertz: f64) -> Told<()> {
+    fn is_of_circuit(&self, hertz: f64) -> ValueResult<()> {
         let own = self.world.frequency_hz;
         if hertz == own {
             return Ok(());
@@ -43,7 +43,7 @@ impl Runner<'_> {
         Err(format!("the circuit is of {own} Hz; set DefaultBaseFrequency before it"))
     }
 
-    fn option(&mut self, name: &str, value: Value<'_>) -> Told<()> {
+    fn option(&mut self, name: &str, value: Value<'_>) -> ValueResult<()> {
         if self.world.circuit.is_none() && !matches!(name, "defaultbasefrequency" | "datapath") {
             return Err("there is no circuit yet; set it behind \"new circuit.NAME\"".to_owned());
         }
@@ -76,7 +76,7 @@ fn is_direct(mode: Value<'_>) -> bool {
     mode.text.trim().get(..2).is_some_and(|begin| begin.eq_ignore_ascii_case("di"))
 }
 
-fn is_controlled(mode: Value<'_>) -> Told<bool> {
+fn is_controlled(mode: Value<'_>) -> ValueResult<bool> {
     match mode.text.trim().bytes().next().map(|first| first.to_ascii_lowercase()) {
         Some(b'o') => Ok(false),
         Some(b's') => Ok(true),

@@ -1,7 +1,9 @@
 //! Options of `set` and `solve`.
 
-use super::{Entry, MOMENT, RATING, REPORT, noted, obeyed, obeyed_as, rejected};
-use super::{rejected_but, rejected_unless_checked};
+use super::{
+    Entry, MOMENT, RATING, REPORT, noted, obeyed, obeyed_as, rejected, rejected_but,
+    rejected_unless_checked,
+};
 
 const ACTIVE: &str = "it decides what is edited next; write edit CLASS.NAME";
 const SOLVER: &str = "of OpenDSS's own method; here `--tolerance` decides";

@@ -11,29 +11,29 @@ use lastmeter_text::plural;
 use serde_json::json;
 
 use crate::language::Scenario;
-use crate::output::{tell, tell_out};
+use crate::output::{print_err, print_out};
 use crate::run::{Console, ConsoleOptions};
 
 /// What is odd about a scenario that makes sense; it runs all the same.
-pub(super) fn tell_warnings(scenario: &Scenario, options: ConsoleOptions) {
+pub(super) fn print_warnings(scenario: &Scenario, options: ConsoleOptions) {
     if options.json {
-        scenario.warnings_json().iter().for_each(|value| tell_out(&value.to_string()));
+        scenario.warnings_json().iter().for_each(|value| print_out(&value.to_string()));
     } else if !scenario.written.warnings.is_empty() {
-        tell(scenario.render_warnings(options.color).trim_end());
+        print_err(scenario.render_warnings(options.color).trim_end());
     }
 }
 
-pub(super) fn tell_run(console: &Console, run: &SuiteRun, folder: &Path, took: Duration) {
+pub(super) fn print_run(console: &Console, run: &SuiteRun, folder: &Path, took: Duration) {
     let (exit, reason) = (run.exit_code(), run.reason());
     let counts = match &run.outcome {
         Outcome::Judged(evaluation) => {
             if let Some(cause) = &evaluation.facts.cause {
-                tell(&format!("{}: {cause}", run.scenario));
+                print_err(&format!("{}: {cause}", run.scenario));
             }
             evaluation.counts()
         }
         Outcome::NotRun { why, .. } => {
-            tell(&format!("error: {}: {why}", run.scenario));
+            print_err(&format!("error: {}: {why}", run.scenario));
             Counts::default()
         }
     };
@@ -64,7 +64,7 @@ pub(super) fn tell_run(console: &Console, run: &SuiteRun, folder: &Path, took: D
     console.summary(&text, value);
 }
 
-pub(super) fn tell_suite(console: &Console, suite: &Suite, base: &Path) {
+pub(super) fn print_suite(console: &Console, suite: &Suite, base: &Path) {
     let mut lines = vec![String::new()];
     for run in &suite.runs {
         if let Some(why) = run.why() {

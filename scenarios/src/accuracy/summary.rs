@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use lastmeter_plans::standard::{Connection, Skip, figure_told};
+use lastmeter_plans::standard::{Connection, Skip, value_text};
 use lastmeter_record::Status;
 use lastmeter_reports::standard::{Assessed, Item, Missing, TestResult, with_uncertainty};
 use lastmeter_reports::{Because, Evaluation, ExitCode};
@@ -49,7 +49,7 @@ pub(super) fn headline(
 }
 
 /// Class verdict, tests and worst points for people.
-pub(super) fn told(assessed: &Assessed, color: bool) -> String {
+pub(super) fn describe(assessed: &Assessed, color: bool) -> String {
     let suite = &assessed.plan.suite;
     let mut text = String::new();
     let mut line = |args: std::fmt::Arguments<'_>| {
@@ -95,7 +95,7 @@ pub(super) fn told(assessed: &Assessed, color: bool) -> String {
     }
     for (name, item) in worst.into_iter().take(WORST_MAX) {
         let share = 100.0 * item.share();
-        line(format_args!("  {share:5.1} %  {name}, {}", assessed.item_told(item)));
+        line(format_args!("  {share:5.1} %  {name}, {}", assessed.describe_item(item)));
     }
     text
 }
@@ -122,13 +122,13 @@ fn row(assessed: &Assessed, result: &TestResult) -> [String; 5] {
     };
     let confirmed = test.limits[worst.planned.limit].confirmed;
     let qualification = if confirmed { "" } else { "  (limit unconfirmed)" };
-    let place = worst.planned.coordinates.told(&assessed.plan.suite);
+    let place = worst.planned.coordinates.describe(&assessed.plan.suite);
     match &worst.figures {
         None => [name, String::new(), String::new(), points, format!("{place}: {}", worst.why)],
         Some(figures) => [
             name,
             with_uncertainty(worst),
-            format!("limit {}", figure_told(worst.planned.figure, &figures.unit)),
+            format!("limit {}", value_text(worst.planned.figure, &figures.unit)),
             points,
             format!("{place}{qualification}"),
         ],
@@ -218,7 +218,7 @@ fn point(assessed: &Assessed, test: usize, item: &Item) -> Value {
     let finite = |value: f64| Some(value).filter(|value| value.is_finite());
     let figures = item.figures.as_ref();
     json!({
-        "at": item.planned.coordinates.told(suite),
+        "at": item.planned.coordinates.describe(suite),
         "status": item.status,
         "figure": figures.and_then(|figures| finite(figures.value)),
         "unit": figures.map(|figures| figures.unit.clone()),

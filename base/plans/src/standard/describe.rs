@@ -1,13 +1,13 @@
 //! A suite and its items in words.
 
 use super::coordinates::Coordinates;
-use super::model::{Connection, IN_THIS_PLAN, Limit, figure_told};
+use super::model::{Connection, IN_THIS_PLAN, Limit, value_text};
 use super::suite::Suite;
 use lastmeter_text::{append, number, plural};
 
 impl Coordinates {
     /// `0.05 In, PF 0.5 ind, L1 only, 1.1 Un`: what differs from the usual.
-    pub fn told(&self, suite: &Suite) -> String {
+    pub fn describe(&self, suite: &Suite) -> String {
         let mut parts = Vec::new();
         match &self.current {
             Some((text, _)) => {
@@ -74,7 +74,7 @@ pub fn explain_suite(suite: &Suite) -> String {
                 .values
                 .iter()
                 .map(|(class, figure)| {
-                    format!("{} {}", suite.classes[*class], figure_told(*figure, "%"))
+                    format!("{} {}", suite.classes[*class], value_text(*figure, "%"))
                 })
                 .collect();
             let from = limit.from.as_ref().map(|from| format!("from {} ", from.text));
@@ -88,7 +88,7 @@ pub fn explain_suite(suite: &Suite) -> String {
                 from.unwrap_or_default(),
                 below.unwrap_or_default(),
                 figures.join(", class "),
-                limit.told(),
+                limit.describe(),
             ));
         }
     }
@@ -97,7 +97,12 @@ pub fn explain_suite(suite: &Suite) -> String {
     }
     for row in &suite.published {
         let word = if row.fitted { "fitted" } else { "predicted" };
-        line(format_args!("  {}  {}: published {} ({word})\n", row.name, row.title, row.told()));
+        line(format_args!(
+            "  {}  {}: published {} ({word})\n",
+            row.name,
+            row.title,
+            row.describe()
+        ));
     }
     if !suite.missing_clauses.is_empty() {
         let count = plural(suite.missing_clauses.len() as u64, "clause");
@@ -120,7 +125,7 @@ pub fn explain_suite(suite: &Suite) -> String {
 
 impl Limit {
     /// `0.4 %, clause, edition; confirmed in SOURCE`.
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         let word = if self.confirmed { "confirmed" } else { "not confirmed" };
         format!("{}, {}: {word}, {}", self.edition, self.clause, self.source)
     }
