@@ -159,10 +159,10 @@ fn are_told(changes: &[(&str, &str, &str)]) {
 #[test]
 fn an_unknown_key_and_a_missing_one_of_a_table_are_told_together() {
     for (key, missing, unknown) in [
-        ("to = \"home\"", "f.toml:37: line L1: to is missing", "line L1: two is not known"),
-        ("p = \"2.5 kW\"", "f.toml:44: load home: p is missing", "load home: two is not known"),
-        ("group = \"Dyn5\"", "transformer T1: group is missing", "transformer T1: two is not"),
-        ("name = \"T1\"", "transformer: name is missing", "transformer: two is not known"),
+        ("to = \"home\"", "f.toml:37: line L1: to is missing", "line L1: two is unknown"),
+        ("p = \"2.5 kW\"", "f.toml:44: load home: p is missing", "load home: two is unknown"),
+        ("group = \"Dyn5\"", "transformer T1: group is missing", "transformer T1: two is unknown"),
+        ("name = \"T1\"", "transformer: name is missing", "transformer: two is unknown"),
     ] {
         let text = example();
         assert!(text.contains(key), "{key}");
