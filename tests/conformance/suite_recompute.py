@@ -452,7 +452,7 @@ def main():
         run = Run(folder)
         if "suite" not in run.scenario or run.facts["state"] != "finished":
             continue
-        # Suites with published figures are table_one.py's.
+        # Suites with published values are table_one.py's.
         if any(check["kind"] == "suite" for check in run.scenario["check"]):
             Judge(comparison, run, os.path.basename(os.path.normpath(folder))).all()
     comparison.end()

@@ -156,7 +156,7 @@ fn capacitors_half_on_such_wires_are_refused() {
                 connection = \"delta\"\nq = \"30 kvar\"\n";
     assert_eq!(
         refused(&lateral("a", bank)),
-        "shunt `bank`: it stands between `a` and `b` of node `home`, but no source reaches `b` \
+        "shunt `bank`: it stands between `a` and `b` of node `home`, but `b` is de-energised \
          there; give the lines there that wire, or leave it out"
     );
     // From each wire to earth nothing is shared.
@@ -164,7 +164,7 @@ fn capacitors_half_on_such_wires_are_refused() {
     let network = lateral("abc", &star);
     let report = check::check(&network);
     let told: Vec<_> = report.remarks.iter().map(ToString::to_string).collect();
-    let expected = "line 32: shunt `bank`: no source reaches `bc` of node `home`: nothing is drawn \
+    let expected = "line 32: shunt `bank`: `bc` of node `home` is de-energised: nothing is drawn \
                     from there";
     assert!(report.is_sound() && told == [expected], "{told:?}");
     let one = bank.replace("\"abc\"\nconnection = \"delta\"", "\"a\"").replace("30", "10");

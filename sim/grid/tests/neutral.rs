@@ -206,7 +206,7 @@ fn what_a_wire_without_a_source_would_feed_is_remarked() {
     let told: Vec<String> = report.remarks.iter().map(ToString::to_string).collect();
     let expected = ["shop", "flat"].map(|name| {
         format!(
-            "line 6: load `{name}`: no source reaches `c` of node `home`: nothing is drawn from \
+            "line 6: load `{name}`: `c` of node `home` is de-energised: nothing is drawn from \
              there"
         )
     });

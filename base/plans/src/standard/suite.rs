@@ -36,7 +36,7 @@ pub struct Suite {
     pub tests: Vec<Test>,
     /// The clauses of the standard that none of them plays.
     pub missing_clauses: Vec<MissingClause>,
-    /// Sweeps that no limit belongs to: they are compared with published figures.
+    /// Sweeps that no limit belongs to: they are compared with published values.
     pub sweeps: Vec<Sweep>,
     /// Those figures.
     pub published: Vec<Published>,

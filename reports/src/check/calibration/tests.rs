@@ -55,7 +55,7 @@ fn a_calibration_passes_if_errors_are_small_after_it_and_were_not_before() {
     assert!(!found.why.contains("outside"), "{}", found.why);
     let found = verdict("limit = \"0.05 %\"", 0.4, 0.06);
     assert_eq!(found.status, Status::Fail);
-    assert!(found.why.starts_with("3 of 3 figures outside; voltage at"), "{}", found.why);
+    assert!(found.why.starts_with("3 of 3 values outside; voltage at"), "{}", found.why);
     // 4.53 * 0.001 / sqrt(3) = 0.0026 is the guard band.
     assert_eq!(verdict("limit = \"0.05 %\"", 0.4, 0.049).status, Status::Inconclusive);
     assert_eq!(verdict("limit = \"0.05 %\"", 0.4, 0.051).status, Status::Inconclusive);

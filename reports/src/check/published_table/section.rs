@@ -81,7 +81,7 @@ struct Excuse {
     text: String,
 }
 
-/// The section; `None` if the run has no plan with published figures.
+/// The section; `None` if the run has no plan with published values.
 pub(super) fn section(
     input: &SectionInput<'_>,
     figures: &mut Vec<Figure>,

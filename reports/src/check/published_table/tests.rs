@@ -245,7 +245,7 @@ fn a_check_says_how_it_judges_and_what() {
     }
     let limits = testing::plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
     let found = check_of(&Arc::new(limits), &format!("{HEAD}within = \"1 %\"")).err().unwrap();
-    assert!(found.contains("published figures"), "{found}");
+    assert!(found.contains("published values"), "{found}");
 }
 
 /// The rows of the sinusoidal set: voltage, current, frequency, active-power, apparent-power,
@@ -281,12 +281,12 @@ fn each_published_row_stands_in_exactly_one_check() {
         (&[BAND, REST, &other, &other_rest], ""),
         (
             &[BAND],
-            "no check says whether `meter` reproduces `apparent-power`, `power-factor`, `non",
+            "no check states whether `meter` reproduces `apparent-power`, `power-factor`, `non",
         ),
         (&[REST], "whether `meter` reproduces `voltage`, `current`, `frequency`, `active-power`; "),
         (&["at_most = \"10 %\""], "whether `meter` reproduces `voltage`, `current`, `frequency`"),
         (&[BAND, REST, "rows = [\"voltage\"]\nwithin = \"1 %\""], "`voltage` of `meter` stands in"),
-        (&[BAND, REST, &other], "no check says whether `other` reproduces `apparent-power`"),
+        (&[BAND, REST, &other], "no check states whether `other` reproduces `apparent-power`"),
         (&[], "whether `meter` reproduces `voltage`"),
     ] {
         let found = mistakes(tables);

@@ -213,7 +213,7 @@ fn the_times_of_a_table_say_how_long_a_row_holds() {
         let folder = folder("own.csv", &format!("{name},h1\n{first},100\n{second},200\n"));
         close(&drawn(&folder.load(&rows("every = \"5 min\"")).unwrap()), &[100.0, 200.0]);
         let told = folder.mistake(&rows(""));
-        let expected = format!("`own.csv`, line 2, column 1: `{first}` is no time that is known");
+        let expected = format!("`own.csv`, line 2, column 1: `{first}` is no supported time");
         assert!(told.starts_with(&format!("S026 <\"own.csv\"> {expected}")), "{told}");
     }
 }

@@ -52,7 +52,7 @@ fn five_mistakes_are_five_located_errors() {
           --> test.toml:24:1
            |
         24 | report_evry = "10 s"
-           | ^^^^^^^^^^^ not a key here
+           | ^^^^^^^^^^^ unexpected here
            |
            = help: did you mean `report_every`?
            = hint: run lastmeter explain S003

@@ -115,7 +115,7 @@ fn mistakes_in_injections_into_sources_are_told_at_their_place() {
     check("dip", "to = \"40 %\"\nphases = [2, 2]", "<2> phase 2 is given twice");
     check("dip", "to = \"140 %\"", "<\"140 %\">");
     check("dip", "to = \"40 %\"\nfor = \"9 min\"", "is longer than the scenario");
-    check("flicker", "depth = \"1 %\"", "nothing says how often");
+    check("flicker", "depth = \"1 %\"", "how often the voltage changes is missing");
     check("unbalance", "factors = [\"1 %\"]", "has 1 values");
     check("current_shape", "shape = \"half-wave\"\nburst_on = 3", "belongs to the shape");
     check("notches", "depth = \"1 %\"\nwidth = \"90 deg\"", "do not fit into a cycle");

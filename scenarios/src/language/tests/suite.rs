@@ -135,7 +135,10 @@ fn a_meter_that_reports_pulses_has_the_constant_that_the_suite_counts_by() {
     let told = mistakes(&changed("report_every = \"500 ms\"", pulses));
     let [one] = told.as_slice() else { panic!("{told:?}") };
     assert!(one.starts_with("S027"), "{one}");
-    assert!(one.contains("counts 100000 pulses per kWh, the meter's nameplate says 1000"), "{one}");
+    assert!(
+        one.contains("counts 100000 pulses per kWh, the meter's nameplate states 1000"),
+        "{one}"
+    );
     let same = format!("{pulses}\npulse_constant = 100000");
     assert_eq!(mistakes(&changed("report_every = \"500 ms\"", &same)), Vec::<String>::new());
 }
@@ -157,7 +160,7 @@ fn each_published_row_is_said_to_be_reproduced_or_not() {
         (
             fitted,
             less,
-            "14:12 <\"paper-table-1-sinusoidal\"> no check says whether `meter` reproduces `active-power`",
+            "14:12 <\"paper-table-1-sinusoidal\"> no check states whether `meter` reproduces `active-power`",
         ),
         (
             fitted,

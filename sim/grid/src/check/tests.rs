@@ -266,8 +266,8 @@ fn loads_without_a_source_are_remarked_once_for_each_island() {
     assert!(report.is_sound());
     let remarks: Vec<String> = report.remarks.iter().map(ToString::to_string).collect();
     let expected = [
-        "line 1: node `c`: no source reaches its island, which has 2 loads: nothing is drawn",
-        "line 1: node `lonely`: no source reaches its island, which has a load: nothing is drawn",
+        "line 1: node `c`: its island is de-energised and has 2 loads: nothing is drawn",
+        "line 1: node `lonely`: its island is de-energised and has a load: nothing is drawn",
     ];
     assert_eq!(remarks, expected);
 }

@@ -146,11 +146,11 @@ fn mistakes_are_told_with_component_number_and_line() {
             "f.json:15:5: transformer 5: uk is inf, expected a num",
         ),
         ("\"type\": 2", "\"type\": 3", "f.json:22:17: asym_load 7: type is 3, expected 0, 1 or 2"),
-        ("\"fault\"", "\"fuse\"", "f.json:26:11: the component fuse is not known here"),
+        ("\"fault\"", "\"fuse\"", "f.json:26:11: unknown component fuse"),
         (
             "\"sym_voltage_sensor\": [{\"id\": 11}]",
             "\"fuse\": []",
-            "f.json:27:11: the component fuse is not known here",
+            "f.json:27:11: unknown component fuse",
         ),
         ("\"version\": \"1.0\"", "\"version\": 2", "f.json:2:12: version is 2, expected \"1.0\""),
         (
@@ -204,7 +204,7 @@ fn what_stands_twice_is_refused_at_every_level() {
 fn attributes_of_what_is_no_component_are_refused() {
     let first = "\"attributes\": {\"node\": [\"id\", \"u_rated\"]";
     let found = mistake(first, &format!("{first}, \"nods\": [\"id\"]"));
-    assert!(found.ends_with("\"attributes\": the component nods is not known here"), "{found}");
+    assert!(found.ends_with("\"attributes\": unknown component nods"), "{found}");
     let sensors = format!("{first}, \"sym_voltage_sensor\": [\"id\"]");
     assert!(read("f.json", &SMALL.replacen(first, &sensors, 1)).is_ok());
 }
@@ -227,7 +227,7 @@ fn mistakes_of_a_file_on_one_line_are_told_with_their_columns() {
             "\"node\": 9, \"status\": 0",
             "sym_gen 8: node",
         ),
-        ("[{\"id\": 10", "\"fault\"", "\"fuse\"", "the component fuse is not known here"),
+        ("[{\"id\": 10", "\"fault\"", "\"fuse\"", "unknown component fuse"),
     ] {
         let changed = line.replacen(from, to, 1);
         // Nothing before the component has changed, but the name of the list it stands in.
@@ -270,7 +270,7 @@ fn what_power_grid_model_cannot_express_is_refused_by_name() {
     let told: Vec<_> = write(&network).unwrap_err().mistakes;
     assert_eq!(told.len(), 2);
     assert!(told[0].what.starts_with("transformer 5: its magnetising current"), "{}", told[0]);
-    assert!(told[1].what.starts_with("load 7: it is not a star"), "{}", told[1]);
+    assert!(told[1].what.starts_with("load 7: it is not a wye"), "{}", told[1]);
 }
 
 proptest! {

@@ -67,7 +67,7 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
             "wires = \"bn\"",
             "f.toml:47: load home: node home has wires abc, not all of bn",
         ),
-        ("0.95", "1.5", "f.toml:49: load home: power_factor = 1.5 is found, a figure from"),
+        ("0.95", "1.5", "f.toml:49: load home: power_factor = 1.5 is found, a number from"),
         (
             "name = \"home\"\n",
             "name = \"grid\"\n",
@@ -76,7 +76,7 @@ fn mistakes_are_told_with_their_line_what_was_found_and_what_was_expected() {
         ("[[source]]", "[[sauce]]", "f.toml:23: the file: sauce is unknown; expected one of"),
         ("name = \"T1\"", "name = T1", "f.toml:28: not TOML: "),
         ("\"400 kVA\"", "\"0 kVA\"", "f.toml:33: transformer T1: power = \"0 kVA\" is found"),
-        ("\"2.5 kW\"", "\"nan kW\"", "f.toml:48: load home: p: \"nan kW\" is found, a figure"),
+        ("\"2.5 kW\"", "\"nan kW\"", "f.toml:48: load home: p: \"nan kW\" is found, a value"),
         ("\"4.6 kW\"", "\"46 kW\"", "f.toml:35: transformer T1: copper_loss = \"46 kW\" is"),
         ("\"400 V\"]", "\"-4 V\"]", "f.toml:32: transformer T1: voltages = [\"10 kV\", \"-4 V\"]"),
         ("\"10 kV\"", "\"0 V\"", "f.toml:15: node grid: voltage = \"0 V\" is found"),
@@ -111,7 +111,7 @@ fn figures_that_are_none_are_told_with_what_to_write() {
             "uk = \"4 %\"\ntap = { step = 2.5, highest = 2 }",
             "f.toml:35: transformer T1: tap: step = 2.5 is found, which is 250 %; write \"2.5 %\"",
         ),
-        ("\"2.5 kW\"", "2.5", "f.toml:48: load home: p: 2.5 is found, a figure with its unit in"),
+        ("\"2.5 kW\"", "2.5", "f.toml:48: load home: p: 2.5 is found, a value with its unit in"),
         (
             "\"2.5 kW\"",
             "4000",
