@@ -33,7 +33,7 @@ fn asked_of(suite: &Suite, clause: &MissingClause) -> String {
     if of.is_empty() { String::new() } else { format!(" ({})", of.join(", ")) }
 }
 
-/// The part of docs/suites.md.
+/// The part of docs/test-plans.md.
 fn tables() -> String {
     let mut text = String::new();
     for suite in suites() {
@@ -60,7 +60,7 @@ fn tables() -> String {
 
 #[test]
 fn the_docs_have_every_missing_clause_of_every_suite() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/suites.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/test-plans.md");
     let docs = std::fs::read_to_string(path).unwrap();
     let (before, rest) = docs.split_once(BEGIN).unwrap();
     let (made, after) = rest.split_once(END).unwrap();
@@ -68,7 +68,7 @@ fn the_docs_have_every_missing_clause_of_every_suite() {
         std::fs::write(path, format!("{before}{BEGIN}{}{END}{after}", tables())).unwrap();
         return;
     }
-    assert!(made == tables(), "docs/suites.md is old; run the test with UPDATE_GOLDEN=1");
+    assert!(made == tables(), "docs/test-plans.md is old; run the test with UPDATE_GOLDEN=1");
 }
 
 /// No simulated meter can be heated, struck or radiated at, so no standard is played as a whole;

@@ -1,6 +1,6 @@
 """Judges every run with a `[suite]` again, from the suite's data and `observations.csv`.
 
-Unrolls the suite into operating points by its own reading of docs/suites.md, cuts the record into
+Unrolls the suite into operating points by its own reading of docs/test-plans.md, cuts the record into
 points, and computes figures, uncertainties and statuses; shares nothing with the program. Student's
 factor comes from integrating its density here, so uncertainties agree to a percent only (the program
 has a rounded table), and what lies that near to a border may fall either way.

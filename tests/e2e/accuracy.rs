@@ -53,7 +53,7 @@ fn a_users_suite_gives_a_class_verdict_and_a_folder_that_repeats() {
     assert_eq!(found["classes"][1]["qualification"], "limit unconfirmed");
     let point = &found["tests"][0]["points"][0];
     assert_eq!((&point["limit"], &point["clause"]), (&Value::from(0.2), &Value::from("1")));
-    // 0.3 % of gain is outside the fine class and inside the rough one, whose limit is from memory.
+    // 0.3 % of gain is outside the fine class and inside the rough one, whose limit is unverified.
     let gain = ["--set", "meter.current_gain_error=0.3 %"];
     let arguments = [&["stpm34-3ph", "--suite", &suite, "--out", &bad][..], &gain].concat();
     let found = document(&arguments, 1);
@@ -349,5 +349,5 @@ fn suites_are_listed_and_explained() {
     assert!(listed.stdout.contains("iec-62053-22-2003") && listed.stdout.contains("confirmed"));
     let told = call(&["explain", "iec-62053-22-2003"]);
     assert_eq!(told.code, 0);
-    assert!(told.stdout.contains("0.05 In") && told.stdout.contains("not confirmed, memory"));
+    assert!(told.stdout.contains("0.05 In") && told.stdout.contains("table 4: unverified]"));
 }

@@ -48,7 +48,7 @@ struct Index<'a> {
     style: &'static str,
     status: Status,
     name: &'a str,
-    describe_runs: String,
+    runs_summary: String,
     checks_told: String,
     exit_code: u8,
     runs: Vec<IndexRow<'a>>,
@@ -131,7 +131,7 @@ impl Suite {
         bytes
     }
 
-    fn describe_runs(&self) -> String {
+    fn runs_summary(&self) -> String {
         Counts::of(self.runs.iter().map(SuiteRun::status)).to_string()
     }
 
@@ -142,7 +142,7 @@ impl Suite {
             cell(&self.name),
             self.status(),
             plural(self.runs.len(), "run"),
-            self.describe_runs(),
+            self.runs_summary(),
             self.counts(),
             self.exit_code().number()
         );
@@ -168,7 +168,7 @@ impl Suite {
             style: STYLE,
             status: self.status(),
             name: &self.name,
-            describe_runs: self.describe_runs(),
+            runs_summary: self.runs_summary(),
             checks_told: self.counts().to_string(),
             exit_code: self.exit_code().number(),
             runs: self.runs.iter().map(IndexRow::of).collect(),

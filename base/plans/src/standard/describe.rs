@@ -124,9 +124,17 @@ pub fn explain_suite(suite: &Suite) -> String {
 }
 
 impl Limit {
-    /// `0.4 %, clause, edition; confirmed in SOURCE`.
+    /// `EDITION, CLAUSE: confirmed, SOURCE`.
     pub fn describe(&self) -> String {
-        let word = if self.confirmed { "confirmed" } else { "not confirmed" };
-        format!("{}, {}: {word}, {}", self.edition, self.clause, self.source)
+        let Self { edition, clause, source, .. } = self;
+        let word = if self.confirmed { "confirmed" } else { "unverified" };
+        // A source may be no more than that there is none, or begin with it.
+        match source
+            .strip_prefix("unverified")
+            .map_or(source.as_str(), |rest| rest.trim_start_matches([';', ',', ' ']))
+        {
+            "" => format!("{edition}, {clause}: {word}"),
+            more => format!("{edition}, {clause}: {word}, {more}"),
+        }
     }
 }
