@@ -22,7 +22,7 @@ use summary::{describe, document, headline};
 
 use crate::language::Scenario;
 use crate::out_folder::occupied;
-use crate::output::{print_err, print_out};
+use crate::output::{TextFormat, print_err, print_out};
 use crate::run::{
     Console, ConsoleOptions, RunOptions, chain, default_out, monotonic, run_scenario,
 };
@@ -41,7 +41,7 @@ pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
             return ExitCode::BadInput;
         }
         Err(Refused::Failure(failure)) => {
-            if options.json {
+            if options.format == TextFormat::Json {
                 failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
             } else {
                 print_err(&failure.render(options.color));
@@ -57,14 +57,14 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
     let run = RunOptions {
         out: out.clone(),
         timeout: None,
-        command_line: options.command_line.clone(),
+        command_line: std::env::args().collect(),
         real_time_priority: false,
         wait_quiet: None,
     };
     let mut console = Console::new(ConsoleOptions {
         json: false,
         color: options.color,
-        progress: !options.json,
+        progress: options.format != TextFormat::Json,
         silent: true,
     });
     let started = monotonic();
@@ -91,7 +91,7 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
         }
     };
     let exit = exit_code(&assessed, &evaluation, options);
-    if options.json {
+    if options.format == TextFormat::Json {
         print_out(&document(&assessed, &evaluation, exit, &out, ratings).to_string());
     } else {
         print_out(headline(scenario, options, &assessed, ratings).trim_end());

@@ -20,8 +20,10 @@ mod show;
 mod tests;
 mod timers;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use classes::ClassFinding;
 use finding::Finding;
 use lastmeter_record::{Floor, Summary};
@@ -32,21 +34,35 @@ use serde::Serialize;
 use timers::TimerRow;
 
 use crate::floor::ROOT;
-use crate::output::{print_err, print_out};
+use crate::output::{TextFormat, print_err, print_out};
 
-/// What `lastmeter doctor` was asked for.
-#[derive(Clone, Debug)]
+/// What `lastmeter doctor` is asked with.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  lastmeter doctor
+  lastmeter doctor --quick --format json
+  lastmeter doctor --out /srv/results
+
+Reports rights, processors, clocks and timers, the disk, the way through a broker, and equipment,
+each as ok, limited or no with what to do about it; and which transfer-time classes TT6 to TT0 can
+be judged here: those whose limit is at least ten times the floor's 99th percentile.
+
+Exit codes:
+  0    everything could be measured, whatever was found
+  3    something could not be measured at all")]
 pub struct DoctorOptions {
-    /// The folder, existing or not, that results would go to: its disk is tried.
-    pub folder: PathBuf,
-    /// A few seconds instead of half a minute; the 99th percentiles are rougher.
+    /// Take a few seconds instead of half a minute; percentiles are rougher
+    #[arg(long)]
     pub quick: bool,
-    /// One JSON document instead of lines for people.
-    pub json: bool,
-    /// Colour the words.
+    /// The folder results would go to: its disk is tried
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// For people, or one JSON document
+    #[arg(long, value_enum, default_value_t = TextFormat::Human)]
+    pub format: TextFormat,
+    /// Whether words are coloured
+    #[arg(skip)]
     pub color: bool,
-    /// Say on standard error what is being measured.
-    pub progress: bool,
 }
 
 /// Everything that was found. The keys are stable within a `format_version`.
@@ -100,7 +116,7 @@ const QUICK: Effort = Effort { timer_probes: 60, syncs: 60, floor_probes: 200, e
 /// something could not be measured at all: what a machine cannot do is a finding, not a failure.
 pub fn doctor(options: &DoctorOptions) -> ExitCode {
     let examination = examine(options);
-    if options.json {
+    if options.format == TextFormat::Json {
         match serde_json::to_string_pretty(&examination) {
             Ok(text) => print_out(&text),
             Err(error) => {
@@ -121,7 +137,7 @@ fn examine(options: &DoctorOptions) -> Examination {
     let root = Path::new(ROOT);
     let streams = Streams::new(1);
     let note = |what: &str| {
-        if options.progress {
+        if std::io::stderr().is_terminal() {
             print_err(&format!("  {what} ..."));
         }
     };
@@ -131,7 +147,7 @@ fn examine(options: &DoctorOptions) -> Examination {
     let (timers, timer_findings) = timers::measure(effort.timer_probes, streams);
     findings.extend(timer_findings);
     note("writing to the disk");
-    let (sync, disk) = disk::measure(&options.folder, effort.syncs);
+    let (sync, disk) = disk::measure(&options.out, effort.syncs);
     findings.push(disk);
     note("sending echoes through a broker");
     let (floors, broker_findings) = broker::measure(effort, streams);

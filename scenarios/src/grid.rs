@@ -5,11 +5,9 @@
 //! users; the table is for eyes only.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-pub use lastmeter_grid::Complex64;
-pub use lastmeter_grid::diagram::Colouring;
 use lastmeter_grid::flow::{self, Flow, Options, Phases};
 use lastmeter_grid::format::pgm;
 use lastmeter_grid::{Network, diagram};
@@ -19,6 +17,7 @@ use crate::output::{Format, print_err, write_out};
 
 mod explain;
 mod faults;
+mod options;
 pub(crate) mod read;
 mod series;
 mod show;
@@ -26,36 +25,9 @@ mod show;
 mod tests;
 
 pub(crate) use explain::explain;
-pub use faults::ShortCircuits;
-pub use lastmeter_grid::short_circuit::Scaling;
+pub use lastmeter_grid::diagram::Colouring;
+pub use options::{GridOptions, ShortCircuits};
 pub use read::{Origin, Read, read};
-
-/// What `lastmeter grid` was asked for.
-#[derive(Clone, Debug)]
-pub struct GridOptions {
-    /// The network: JSON of power-grid-model, an `OpenDSS` script, or our own TOML.
-    pub file: PathBuf,
-    /// Phase by phase, also where the file alone would be calculated by its positive sequence.
-    pub by_phase: bool,
-    /// Largest change of a voltage in the last iteration, per unit.
-    pub tolerance_pu: f64,
-    /// Whether regulators leave their taps as they are.
-    pub fixed_taps: bool,
-    /// How to print.
-    pub format: Format,
-    /// Where the one-line diagram goes, if one is wanted.
-    pub svg: Option<PathBuf>,
-    /// What its colours mean.
-    pub colouring: Colouring,
-    /// Where the network goes as JSON of power-grid-model, if that is wanted.
-    pub write: Option<PathBuf>,
-    /// Whether to tell what each step took.
-    pub timings: bool,
-    /// The table whose rows loads follow step by step, if one is given.
-    pub series: Option<PathBuf>,
-    /// Short circuits instead of the power flow, if they are wanted.
-    pub short_circuits: Option<ShortCircuits>,
-}
 
 /// Why there is no answer, or not all of it.
 #[derive(Debug)]
@@ -111,13 +83,13 @@ fn try_grid(options: &GridOptions, out: &mut dyn Write) -> Result<(), Stop> {
     }
     let choices = Options {
         phases,
-        tolerance_pu: options.tolerance_pu,
+        tolerance_pu: options.tolerance,
         regulate: !options.fixed_taps,
         ..Options::default()
     };
     let begin = now();
-    if let Some(wanted) = &options.short_circuits {
-        let answer = faults::answer(&read, options, wanted, &choices)?;
+    if options.sc {
+        let answer = faults::answer(&read, options, &choices)?;
         out.write_all(answer.as_bytes())?;
     } else if let Some(table) = &options.series {
         series::answer(&mut read, options, table, &choices, out)?;
@@ -162,7 +134,7 @@ fn print_times(options: &GridOptions, read_ms: f64, done: &str, took_ms: f64) {
 /// Draws the one-line diagram, if one is wanted.
 fn draw(options: &GridOptions, network: &Network, flow: &Flow) -> Result<(), String> {
     let Some(path) = &options.svg else { return Ok(()) };
-    write_file(path, &options.file, &diagram::svg(network, flow, options.colouring))
+    write_file(path, &options.file, &diagram::svg(network, flow, options.color_by))
 }
 
 /// What a file brings along must not steer the terminal.
@@ -202,7 +174,7 @@ fn at_their_ends(network: &Network, flow: &Flow) -> Vec<String> {
 /// that program does; others have wires of their own.
 fn phases(read: &Read, options: &GridOptions) -> Result<Phases, String> {
     let Origin::Pgm(document) = &read.origin else { return Ok(Phases::All) };
-    match (&document.symmetric_only, options.by_phase) {
+    match (&document.symmetric_only, options.asym) {
         (_, false) => Ok(Phases::Balanced),
         (None, true) => Ok(Phases::All),
         (Some(why), true) => Err(format!(

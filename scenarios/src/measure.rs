@@ -75,14 +75,17 @@ fn analysed(
     let mut beside = Beside::new(options, &signals.names(), signals.phases())?;
     let setup = AnalyserSetup {
         rate_hz: signals.recording().rate_hz,
-        nominal_hz: options.nominal_hz,
+        nominal_hz: options.nominal_hz(),
         names: signals.phases(),
         voltages: voltages.len(),
         currents: currents.len(),
         options: AnalysisOptions {
-            declared_voltage_v: options.declared_voltage_v,
+            declared_voltage_v: options.declared_voltage,
             stated_hz: signals.recording().nominal_hz,
-            lamp: options.lamp_v.map(|volts| if volts == 120.0 { Lamp::V120 } else { Lamp::V230 }),
+            lamp: options
+                .lamp
+                .as_deref()
+                .map(|volts| if volts == "120" { Lamp::V120 } else { Lamp::V230 }),
             first_sample_unix_ns: options.start.or(signals.recording().start).map(|start| start.0),
             half_cycles: options.half_cycles.is_some(),
             samples_per_cycle: options.waveform.as_ref().map(|_| options.per_cycle),
@@ -159,7 +162,7 @@ fn write_spectrum(
     let rate_hz = signals.recording().rate_hz;
     let input = AnalysisInput {
         rate_hz,
-        nominal_hz: options.nominal_hz,
+        nominal_hz: options.nominal_hz(),
         names: &signals.phases(),
         voltages: &voltages,
         currents: &currents,
@@ -229,12 +232,12 @@ mod tests {
             file,
             voltage: Vec::new(),
             current: Vec::new(),
-            time: None,
-            rate_hz: None,
+            time_column: None,
+            rate: None,
             start: start.map(|text| text.parse().unwrap()),
-            nominal_hz: None,
-            declared_voltage_v: None,
-            lamp_v: None,
+            nominal: None,
+            declared_voltage: None,
+            lamp: None,
             format: Format::Csv,
             spectrum: None,
             waveform: Some(folder.path().join("waveform.csv")),

@@ -1,9 +1,10 @@
 //! What a command prints: the one place from which standard output and standard error are written.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use lastmeter_reports::ExitCode;
 
 /// What to print measured quantities as.
@@ -16,6 +17,57 @@ pub enum Format {
     Json,
     /// One row per window and phase, or per element and wire
     Csv,
+}
+
+/// What to print results as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+}
+
+/// When to colour the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, and without `NO_COLOR` in the environment
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Whether standard output is coloured.
+    pub fn on_stdout(self) -> bool {
+        self.is_wanted(std::io::stdout().is_terminal())
+    }
+
+    /// Whether standard error is coloured.
+    pub fn on_stderr(self) -> bool {
+        self.is_wanted(std::io::stderr().is_terminal())
+    }
+
+    fn is_wanted(self, terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+}
+
+/// Reads one of some words, each of which has a help text and a meaning.
+pub(crate) fn one_of<T: Copy + Send + Sync>(
+    words: &'static [(&'static str, &'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let values = words.iter().map(|&(word, help, _)| PossibleValue::new(word).help(help));
+    PossibleValuesParser::new(values)
+        .map(|word| words.iter().find(|(own, ..)| *own == word).unwrap_or(&words[0]).2)
 }
 
 /// A line to standard error; that nobody reads it is no reason to stop.

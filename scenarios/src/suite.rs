@@ -57,7 +57,7 @@ struct Times {
 
 async fn run_all(plan: Plan, options: &SuiteOptions, times: Times) -> ExitCode {
     let stop = stop_signal();
-    let mut console = Console::new(options.console);
+    let mut console = Console::new(options.console());
     let name = if options.must_fail { "must-fail" } else { "suite" };
     let only = plan.only().map(|scenario| scenario.about.name.clone());
     let base = options.out.clone();
@@ -110,9 +110,9 @@ async fn run_one(
         timeout: times.timeout.clone(),
         wait_quiet: times.wait_quiet,
         command_line: repeat_command(scenario, options),
-        real_time_priority: options.real_time_priority,
+        real_time_priority: !options.normal_priority,
     };
-    print_warnings(scenario, options.console);
+    print_warnings(scenario, options.console());
     let started = monotonic();
     let outcome = match Box::pin(run_scenario(scenario, &run, console, stop.clone())).await {
         Ok(evaluation) => Outcome::Judged(Box::new(evaluation)),

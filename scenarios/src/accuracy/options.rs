@@ -1,28 +1,43 @@
-//! What `lastmeter accuracy` is asked with.
+//! The command line of `lastmeter accuracy`.
 
 use std::path::PathBuf;
 
-/// What `lastmeter accuracy` was asked for.
-#[derive(Clone, Debug)]
+use clap::Args;
+
+use crate::output::TextFormat;
+
+/// What `lastmeter accuracy` is asked with.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  lastmeter accuracy stpm34-3ph --suite iec-62053-22-2003
+  lastmeter accuracy stpm34-3ph --suite iec-62053-22-2003 --set meter.current_gain_error=\"0.3 %\"
+  lastmeter accuracy my-scenario.toml --suite my-suite.toml --class B --test 'error-*'")]
 pub struct AccuracyOptions {
-    /// A device model, or a scenario file with one device under test.
+    /// A device model (`lastmeter list devices`), or a scenario file with one device under test
     pub meter: String,
-    /// A suite's name, or a suite file.
+    /// A suite (`lastmeter list suites`), or a suite file
+    #[arg(long, value_name = "SUITE")]
     pub suite: String,
-    /// The class that is claimed.
+    /// The class that is claimed [default: the suite's]
+    #[arg(long, value_name = "CLASS")]
     pub class: Option<String>,
-    /// `direct` or `transformer`.
+    /// How the meter is connected [default: the suite's first]
+    #[arg(long, value_parser = ["direct", "transformer"])]
     pub connection: Option<String>,
-    /// The tests to play, as names or patterns.
+    /// Play only these tests: a name or pattern; may be repeated
+    #[arg(long = "test", value_name = "NAME")]
     pub tests: Vec<String>,
-    /// Overrides: `meter.KEY=VALUE`, `suite.KEY=VALUE`, or any address of the scenario.
+    /// Override a value of the meter, as in `meter.voltage_gain_error="1 %"`, or of the suite's
+    /// claim, as in `suite.pulse_constant=10000`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where the results go.
+    /// Where the results go [default: runs/NAME-TIME]
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// JSON instead of text.
-    pub json: bool,
-    /// Colour the words.
+    /// For people, or one JSON document
+    #[arg(long, value_enum, default_value_t = TextFormat::Human)]
+    pub format: TextFormat,
+    /// Whether words are coloured
+    #[arg(skip)]
     pub color: bool,
-    /// The command as it was given.
-    pub command_line: Vec<String>,
 }

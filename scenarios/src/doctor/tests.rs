@@ -112,11 +112,10 @@ fn keys(value: &Value, place: &str, out: &mut BTreeSet<String>) {
 fn the_whole_answer_has_its_keys_and_its_lines() {
     let folder = tempfile::tempdir().unwrap();
     let options = DoctorOptions {
-        folder: folder.path().to_owned(),
+        out: folder.path().to_owned(),
         quick: true,
-        json: true,
+        format: TextFormat::Json,
         color: false,
-        progress: false,
     };
     let examination = examine(&options);
     assert!(examination.complete, "{examination:?}");

@@ -16,22 +16,6 @@ use super::read::{Origin, Read};
 use super::show::heads;
 use crate::output::Format;
 
-/// Which short circuits are wanted.
-#[derive(Clone, Debug)]
-pub struct ShortCircuits {
-    /// Faults as they are written: `ag@NODE`, or along a line `ag@LINE:0.25`. Without any those of
-    /// the file.
-    pub faults: Vec<String>,
-    /// Every fault at every node instead.
-    pub everywhere: bool,
-    /// How high sources' voltages are, if no load is there.
-    pub scaling: Scaling,
-    /// Whether loads are there, as the admittances that they were before the fault.
-    pub loaded: bool,
-    /// Impedance of the faults asked for, ohm.
-    pub impedance_ohm: Complex64,
-}
-
 /// One row of what is printed.
 struct Row {
     kind: Kind,
@@ -52,9 +36,9 @@ impl Row {
 pub(super) fn answer(
     read: &Read,
     options: &GridOptions,
-    wanted: &ShortCircuits,
     before: &flow::Options,
 ) -> Result<String, String> {
+    let wanted = &options.short_circuits;
     let shown = options.file.display();
     let failed = |why: &dyn std::fmt::Display| format!("error: {shown}: {why}");
     let standing;
@@ -63,19 +47,19 @@ pub(super) fn answer(
         standing = as_it_stands(&read.network, before).map_err(|why| failed(&why))?;
         (&standing, Before::Loaded(flow::Options { phases: Phases::All, ..*before }))
     } else {
-        (&read.network, Before::Unloaded(wanted.scaling))
+        (&read.network, Before::Unloaded(wanted.sources))
     };
     let mut choices = Options { phases: Phases::All, before };
-    if wanted.everywhere {
+    if wanted.fault_sweep {
         if options.svg.is_some() {
             return Err(failed(&ONE_PICTURE));
         }
-        let swept = sweep(network, &Kind::SHORT, wanted.impedance_ohm, &choices)
+        let swept = sweep(network, &Kind::SHORT, wanted.impedance_ohm(), &choices)
             .map_err(|why| failed(&why))?;
         if options.format == Format::Json {
             return Ok(pgm::sweep_output(network, &swept));
         }
-        return Ok(print(&rows_of_sweep(network, &swept), options, wanted));
+        return Ok(print(&rows_of_sweep(network, &swept), options));
     }
     let mut rows = Vec::new();
     if wanted.faults.is_empty() {
@@ -100,13 +84,13 @@ pub(super) fn answer(
         return Err(failed(&ONE_PICTURE));
     }
     for text in &wanted.faults {
-        let fault = fault(network, text, wanted.impedance_ohm).map_err(|why| failed(&why))?;
+        let fault = fault(network, text, wanted.impedance_ohm()).map_err(|why| failed(&why))?;
         // Each by itself, as if there were no other.
         let result = solve(network, &[fault], &choices).map_err(|why| failed(&why))?;
         super::draw(options, network, &result.flow)?;
         rows.extend(result.faults.iter().map(|state| row(network, &fault, state)));
     }
-    Ok(print(&rows, options, wanted))
+    Ok(print(&rows, options))
 }
 
 /// The network with its taps where regulators leave them.
@@ -200,17 +184,18 @@ fn row(network: &Network, fault: &Fault, state: &FaultState) -> Row {
     Row { kind: fault.kind, place, state: *state, rated_v }
 }
 
-fn print(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String {
+fn print(rows: &[Row], options: &GridOptions) -> String {
     match options.format {
         Format::Csv => csv(rows),
         Format::Json => json(rows),
-        Format::Table => table(rows, options, wanted),
+        Format::Table => table(rows, options),
     }
 }
 
-fn table(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String {
+fn table(rows: &[Row], options: &GridOptions) -> String {
     let width = rows.iter().map(|row| row.place.chars().count()).max().unwrap_or(0).max(5);
-    let before = match wanted.scaling {
+    let wanted = &options.short_circuits;
+    let before = match wanted.sources {
         _ if wanted.loaded => "with loads as the admittances that they were before",
         Scaling::Actual => "without load, sources as they are described",
         Scaling::Minimum => {
@@ -223,8 +208,8 @@ fn table(rows: &[Row], options: &GridOptions, wanted: &ShortCircuits) -> String 
         }
     };
     let mut text = format!("{}\nshort circuits {before}\n", options.file.display());
-    if wanted.impedance_ohm != Complex64::ZERO {
-        let Complex64 { re, im } = wanted.impedance_ohm;
+    if wanted.impedance_ohm() != Complex64::ZERO {
+        let Complex64 { re, im } = wanted.impedance_ohm();
         let _ = writeln!(text, "impedance of each fault {re} ohm + j {im} ohm");
     }
     let wires = if rows.iter().any(Row::has_neutral) { &Wire::ALL[..] } else { &Wire::PHASES };

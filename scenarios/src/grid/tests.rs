@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use lastmeter_grid::Complex64;
 use lastmeter_grid::diagram::Colouring;
 
-use super::{GridOptions, Scaling, ShortCircuits, Stop};
+use lastmeter_grid::short_circuit::Scaling;
+
+use super::{GridOptions, ShortCircuits, Stop};
 use crate::output::Format;
 
 /// A home of 2 kW at the end of 0.1 ohm, behind a stiff source.
@@ -23,19 +24,32 @@ fn try_grid(options: &GridOptions) -> Result<String, String> {
     }
 }
 
+/// No short circuits, and what they are without being told.
+pub(super) fn unfaulted() -> ShortCircuits {
+    ShortCircuits {
+        faults: Vec::new(),
+        fault_sweep: false,
+        fault_resistance: 0.0,
+        fault_reactance: 0.0,
+        loaded: false,
+        sources: Scaling::Maximum,
+    }
+}
+
 fn options(file: PathBuf, format: Format) -> GridOptions {
     GridOptions {
         file,
-        by_phase: false,
-        tolerance_pu: 1e-10,
+        asym: false,
+        tolerance: 1e-10,
         fixed_taps: false,
         format,
         svg: None,
-        colouring: Colouring::Voltage,
+        color_by: Colouring::Voltage,
         write: None,
         timings: false,
         series: None,
-        short_circuits: None,
+        sc: false,
+        short_circuits: unfaulted(),
     }
 }
 
@@ -111,13 +125,13 @@ fn the_feeder_of_baran_and_wu_has_its_published_losses() {
     let voltages = nodes.iter().map(|node| node["u_pu"][0].as_f64().unwrap());
     let lowest = voltages.fold(f64::INFINITY, f64::min);
     assert!((lowest - 0.9131).abs() < 5e-5, "{lowest}");
-    asked.short_circuits = Some(ShortCircuits {
+    asked.sc = true;
+    asked.short_circuits = ShortCircuits {
         faults: vec!["open-a@lin 17:0.5".to_owned()],
-        everywhere: false,
-        scaling: Scaling::Actual,
+        sources: Scaling::Actual,
         loaded: true,
-        impedance_ohm: Complex64::ZERO,
-    });
+        ..unfaulted()
+    };
     let told = try_grid(&asked).unwrap_err();
     assert!(told.ends_with("did you mean `line 17:0.5`?"), "{told}");
 }
@@ -153,13 +167,13 @@ fn the_neutral_of_a_fault_is_told_as_json_too() {
     let file = folder.path().join("n.toml");
     std::fs::write(&file, example).unwrap();
     let mut asked = options(file, Format::Json);
-    asked.short_circuits = Some(ShortCircuits {
+    asked.sc = true;
+    asked.short_circuits = ShortCircuits {
         faults: vec!["an@farm".to_owned(), "ag@grid".to_owned()],
-        everywhere: false,
-        scaling: Scaling::Actual,
+        sources: Scaling::Actual,
         loaded: false,
-        impedance_ohm: Complex64::ZERO,
-    });
+        ..unfaulted()
+    };
     let json: serde_json::Value = serde_json::from_str(&try_grid(&asked).unwrap()).unwrap();
     let faults = json["short_circuits"].as_array().unwrap();
     let current = |wire: usize| faults[0]["current_a_rad"][wire][0].as_f64().unwrap();
@@ -182,7 +196,7 @@ fn a_network_that_is_written_as_json_has_the_same_voltages() {
     let read = |text: String| -> serde_json::Value { serde_json::from_str(&text).unwrap() };
     let one = read(try_grid(&asked).unwrap());
     let mut asked = options(written.clone(), Format::Json);
-    asked.by_phase = true;
+    asked.asym = true;
     let other = read(try_grid(&asked).unwrap());
     for told in [&one, &other] {
         assert_eq!(told["data"]["node"][1]["name"], "b");
@@ -225,11 +239,15 @@ fn short_circuits_are_told_at_nodes_along_lines_and_everywhere() {
     let ask = |faults: &[&str], everywhere: bool, resistance_ohm: f64| {
         let mut asked = options(file.clone(), Format::Csv);
         let faults = faults.iter().map(|&fault| fault.to_owned()).collect();
-        let scaling = Scaling::Actual;
-        let impedance_ohm = Complex64::new(resistance_ohm, 0.0);
-        let loaded = false;
-        let wanted = ShortCircuits { faults, everywhere, scaling, loaded, impedance_ohm };
-        asked.short_circuits = Some(wanted);
+        let wanted = ShortCircuits {
+            faults,
+            fault_sweep: everywhere,
+            fault_resistance: resistance_ohm,
+            sources: Scaling::Actual,
+            ..unfaulted()
+        };
+        asked.sc = true;
+        asked.short_circuits = wanted;
         try_grid(&asked)
     };
     let current = |csv: &str, row: &str| -> f64 {
@@ -265,10 +283,9 @@ fn a_short_circuit_with_load_sees_what_the_load_was() {
     let mut asked = options(file, Format::Csv);
     asked.svg = Some(picture.clone());
     let faults = vec!["ag@l:0.5".to_owned()];
-    let impedance_ohm = Complex64::new(0.2, 0.0);
-    let (scaling, everywhere) = (Scaling::Maximum, false);
-    let wanted = ShortCircuits { faults, everywhere, scaling, loaded: true, impedance_ohm };
-    asked.short_circuits = Some(wanted.clone());
+    let wanted = ShortCircuits { faults, fault_resistance: 0.2, loaded: true, ..unfaulted() };
+    asked.sc = true;
+    asked.short_circuits = wanted.clone();
     let csv = try_grid(&asked).unwrap();
     let u0 = 400.0 / 3f64.sqrt();
     let before = f64::midpoint(u0, (u0 * u0 - 800.0).sqrt());
@@ -283,7 +300,8 @@ fn a_short_circuit_with_load_sees_what_the_load_was() {
     assert!(try_grid(&asked).unwrap().contains("with loads as the admittances"));
     // Several by themselves are not one picture.
     let faults = vec!["ag@home".to_owned(), "ag@l:0.5".to_owned()];
-    asked.short_circuits = Some(ShortCircuits { faults, ..wanted });
+    asked.sc = true;
+    asked.short_circuits = ShortCircuits { faults, ..wanted };
     assert!(try_grid(&asked).unwrap_err().contains("a picture shows one short circuit"));
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+use clap::builder::TypedValueParser;
 use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Span, Table, parse_document,
 };
@@ -17,31 +19,43 @@ use super::resolve::resolve;
 use super::scenario::Scenario;
 use super::section::SECTIONS;
 use super::texts::Texts;
+use crate::output::one_of;
 
 /// The variable that says where recordings are.
 const RECORDINGS_VARIABLE: &str = "LASTMETER_RECORDINGS";
 
 /// What changes a scenario from outside of its file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct LoadOptions {
-    /// `ADDRESS=VALUE`, in order; a later one wins.
+    /// Override a scenario value, as in `device.home.voltage_gain_error="1 %"`; by its number
+    /// where a table has no name, or shares it: `inject.1.at="2 min"`, `grid.load.h1.2.scale=0.5`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Replaces the seed.
+    /// Override the scenario's seed
+    #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Replaces the platform: `embedded`, `child`, or a profile file relative to the current
-    /// folder.
-    pub platform: Option<String>,
-    /// Replaces the time mode; checks that need the other one are then skipped.
+    /// Whether to run as fast as it can, or by the clock on the wall; what needs the other one is
+    /// skipped
+    #[arg(long, value_parser = time_modes())]
     pub time: Option<TimeMode>,
+    /// embedded, child, or a profile file with the addresses of a platform
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
     /// The folder of `recordings:NAME`; scenarios that need it are unavailable without.
+    #[arg(skip)]
     pub recordings: Option<PathBuf>,
 }
 
 impl LoadOptions {
     /// No changes; the folder of recordings is the one that the environment names.
     pub fn from_environment() -> Self {
+        Self::default().in_environment()
+    }
+
+    /// These changes, with the folder of recordings that the environment names.
+    pub fn in_environment(self) -> Self {
         let recordings = std::env::var_os(RECORDINGS_VARIABLE).filter(|value| !value.is_empty());
-        Self { recordings: recordings.map(PathBuf::from), ..Self::default() }
+        Self { recordings: recordings.map(PathBuf::from), ..self }
     }
 
     /// Every change as an override, with the option it came with.
@@ -64,6 +78,14 @@ impl LoadOptions {
             .extend(self.time.map(|time| ("--time", format!("scenario.time={}", time_word(time)))));
         changes
     }
+}
+
+/// The clocks of the option `--time`.
+pub fn time_modes() -> impl TypedValueParser<Value = TimeMode> {
+    one_of(&[
+        ("virtual", "As fast as it can; latency is not judged", TimeMode::Virtual),
+        ("real", "The clock on the wall", TimeMode::Real),
+    ])
 }
 
 /// What a file is meant as, so that its mistakes are told as one's.

@@ -99,8 +99,8 @@ impl Signals {
                 let csv_options = CsvOptions {
                     voltage: options.voltage.clone(),
                     current: options.current.clone(),
-                    time: options.time.clone(),
-                    rate_hz: options.rate_hz,
+                    time: options.time_column.clone(),
+                    rate_hz: options.rate,
                 };
                 let (file, bar) = open(path)?;
                 (Stream::csv(file, &csv_options, BLOCK).map_err(|error| chain(&error)), bar)

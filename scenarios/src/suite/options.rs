@@ -1,31 +1,65 @@
-//! What running several scenarios is asked with.
+//! The command line of `lastmeter run`.
 
 use std::path::PathBuf;
 
+use clap::Args;
+
 use crate::language::LoadOptions;
+use crate::output::TextFormat;
 use crate::run::ConsoleOptions;
 
-/// What `lastmeter run` was asked for.
-#[derive(Clone, Debug)]
+/// What `lastmeter run` is asked with.
+#[derive(Clone, Debug, Args)]
 pub struct SuiteOptions {
-    /// Scenario files and folders.
+    /// Scenario files or folders
+    #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// Where the results go.
+    /// Where the results go [default: runs/NAME-TIME]
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Which of the scenarios found there are meant; all of these have to fit.
+    /// Run only what fits: a name or pattern, `tag:WORD` or `covers:ROW`, any of several joined by
+    /// commas, `!` before what must not fit; given more than once, all have to fit
+    #[arg(long = "filter", value_name = "EXPR")]
     pub filters: Vec<String>,
-    /// Overrides, seed, platform and time.
+    /// Overrides, seed, time and platform.
+    #[command(flatten)]
     pub load: LoadOptions,
-    /// Run twins only, and turn them round.
+    /// Run only the must-fail twins, and pass if each fails by its named check
+    #[arg(long)]
     pub must_fail: bool,
-    /// Run nothing if one of the files is broken.
+    /// Run nothing if one of the files is broken; else such a file is an error of the suite, and
+    /// the rest runs
+    #[arg(long)]
     pub strict: bool,
-    /// Longest wall time of one scenario, as written.
+    /// End a scenario that takes longer in wall time, such as `90 s`
+    #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
-    /// Whether real-time runs ask for real-time priority.
-    pub real_time_priority: bool,
-    /// How long each real-time run waits for a quieter machine, as written.
+    /// How long a real-time run waits for a machine on which all its checks can be judged, as in
+    /// 2min; then it runs anyway
+    #[arg(long, value_name = "TIME")]
     pub wait_quiet: Option<String>,
-    /// How to tell.
-    pub console: ConsoleOptions,
+    /// Ask for no real-time priority, which a run in real time otherwise uses if it is granted
+    #[arg(long)]
+    pub normal_priority: bool,
+    /// For people, or one JSON object per event and line
+    #[arg(long, value_enum, default_value_t = TextFormat::Human)]
+    pub format: TextFormat,
+    /// No progress line, even on a terminal
+    #[arg(long)]
+    pub no_progress: bool,
+    /// Whether words are coloured
+    #[arg(skip)]
+    pub color: bool,
+}
+
+impl SuiteOptions {
+    /// How the run is shown.
+    pub(crate) fn console(&self) -> ConsoleOptions {
+        ConsoleOptions {
+            json: self.format == TextFormat::Json,
+            color: self.color,
+            progress: !self.no_progress,
+            silent: false,
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::options::SuiteOptions;
 use crate::filter::Filter;
 use crate::language::{LoadFailure, LoadOptions, Meant, PlatformUse, Scenario};
 use crate::out_folder::occupied;
-use crate::output::{complain, print_err, print_out};
+use crate::output::{TextFormat, complain, print_err, print_out};
 use crate::run::{Profile, chain};
 use crate::select::{Selected, select};
 
@@ -227,10 +227,10 @@ fn first_of(failure: &LoadFailure) -> String {
 }
 
 fn print_failure(failure: &LoadFailure, options: &SuiteOptions) {
-    if options.console.json {
+    if options.format == TextFormat::Json {
         failure.to_json().iter().for_each(|value| print_out(&value.to_string()));
     } else {
-        print_err(&failure.render(options.console.color));
+        print_err(&failure.render(options.color));
     }
 }
 

@@ -52,16 +52,17 @@ impl Folder {
         });
         GridOptions {
             file,
-            by_phase,
-            tolerance_pu: 1e-12,
+            asym: by_phase,
+            tolerance: 1e-12,
             fixed_taps: false,
             format: Format::Json,
             svg: None,
-            colouring: Colouring::Voltage,
+            color_by: Colouring::Voltage,
             write: None,
             timings: false,
             series,
-            short_circuits: None,
+            sc: false,
+            short_circuits: super::super::tests::unfaulted(),
         }
     }
 
