@@ -182,7 +182,8 @@ fn prose(text: &str) -> String {
             },
         }
     }
-    kept.to_lowercase()
+    // The interface is no rest.
+    kept.replace("REST", "").to_lowercase()
 }
 
 /// Whether a phrase stands in a text as words of its own. A word before a number, `=`, `/` or `-`,
