@@ -100,7 +100,7 @@ fn every_mistake_is_told_at_its_place() {
         ("format = 1", "format = 2", Code::FORMAT_VERSION, "another suite format"),
         ("default_class = \"1\"", "default_class = \"3\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
         ("value = \"0.1 Ib\"", "value = \"x Ib\"", Code::BAD_NUMBER, "`x` in `x Ib` is no factor"),
-        ("[\"Itr\", ", "[\"Itx\", ", Code::UNKNOWN_REFERENCE, "the current `Itx` is undefined is"),
+        ("[\"Itr\", ", "[\"Itx\", ", Code::UNKNOWN_REFERENCE, "the current `Itx` is undefined"),
         ("\"0.5 ind\"]", "\"0.5\"]", Code::UNKNOWN_WORD, "`0.5` in `power_factor`"),
         ("name = \"Itr\"", "name = \"Ib\"", Code::NAME_TAKEN, "`Ib` means the same in every suite"),
         ("name = \"Itr\"", "name = \"I-tr\"", Code::OUT_OF_RANGE, "`I-tr` cannot be the name"),
