@@ -43,10 +43,4 @@ impl Converters {
     pub fn converted(&self, channel: usize) -> &[f64] {
         self.front_end.converted(channel)
     }
-
-    /// Seconds since the start at which a sample was taken, by its number; to be asked for in
-    /// rising order.
-    pub fn taken_at_s(&mut self, sample: u64) -> f64 {
-        self.front_end.true_time_s(sample as f64 / self.sampling.rate_hz)
-    }
 }

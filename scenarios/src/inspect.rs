@@ -11,22 +11,16 @@ use serde_json::json;
 
 use crate::grid;
 use crate::language::{self, LoadOptions, Meant, Scenario, read_file};
-use crate::output::{print_err, print_out};
+use crate::output::{complain, print_err, print_out};
 use crate::run::chain;
 use crate::select::{Selected, select};
 use crate::suite::{passed_over, print_left_out};
 
 /// Validates scenario files; prints every mistake of every file.
 pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
-    let files = match select(paths) {
-        Ok(selection) => {
-            print_left_out(&selection.passed_over);
-            selection.files
-        }
-        Err(message) => {
-            print_err(&format!("error: {message}"));
-            return ExitCode::BadInput;
-        }
+    let files = match selected(paths) {
+        Ok(files) => files,
+        Err(exit) => return exit,
     };
     let (mut errors, mut wrong) = (0, 0);
     for Selected { path: file, .. } in &files {
@@ -268,18 +262,19 @@ fn explain_reason(word: &str) -> Option<String> {
     Some(format!("{word} (a verdict that is {status})\n\n{meaning}{machine}\n\n{where_it_stands}"))
 }
 
+/// The files that are meant, those that are left out told.
+fn selected(paths: &[PathBuf]) -> Result<Vec<Selected>, ExitCode> {
+    let selection = select(paths).map_err(|message| complain(&message))?;
+    print_left_out(&selection.passed_over);
+    Ok(selection.files)
+}
+
 fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
     let default = [PathBuf::from("scenarios/library")];
     let paths = if paths.is_empty() { &default } else { paths };
-    let files = match select(paths) {
-        Ok(selection) => {
-            print_left_out(&selection.passed_over);
-            selection.files
-        }
-        Err(message) => {
-            print_err(&format!("error: {message}"));
-            return ExitCode::BadInput;
-        }
+    let files = match selected(paths) {
+        Ok(files) => files,
+        Err(exit) => return exit,
     };
     let options = LoadOptions::from_environment();
     let (mut rows, mut unreadable) = (Vec::new(), 0);

@@ -47,7 +47,7 @@ pub use energy::{
 pub use engine::{EngineConfig, EngineError, WindowEngine};
 pub use power_theory::{EffectiveMeans, EffectivePower, PowerMeans, PowerTheory, Wires};
 pub use recording::{AnalysisError, AnalysisInput};
-pub use resample::{Resampling, linear_line_gain, linear_rms_gain};
+pub use resample::Resampling;
 pub use result::{
     Aggregates, Analysis, CurrentEvent, Energy, Event, HalfCycleAnalysis, HarmonicLine,
     LongTermValue, PhaseAnalysis, PhaseFlicker, PhaseValues, RapidChangeEvent, ShortTermValue,

@@ -1,7 +1,5 @@
 //! What is measured in one window: the result types of the streaming engine.
 
-use std::f64::consts::{SQRT_2, TAU};
-
 use serde::Serialize;
 
 /// Highest order that is reported.
@@ -204,12 +202,6 @@ impl Harmonics {
     pub fn thds_pct(&self) -> Option<f64> {
         distortion_pct(self.sub_groups.iter().map(|rms| rms * rms))
     }
-
-    /// Total harmonic distortion over groups, in per cent (IEC 61000-4-7 THDG); `None` without a
-    /// fundamental.
-    pub fn thdg_pct(&self) -> Option<f64> {
-        distortion_pct(self.groups.iter().map(|rms| rms * rms))
-    }
 }
 
 /// Root of the sum of squares of all but the first, relative to the first, in per cent.
@@ -229,23 +221,4 @@ pub struct SynchronousSamples {
     pub voltages: Vec<Vec<f64>>,
     /// One list per current, in A.
     pub currents: Vec<Vec<f64>>,
-}
-
-impl SynchronousSamples {
-    /// The fundamental's RMS phasor in each cycle of one of the lists, phases relative to the
-    /// cycle's start. A cycle in which the signal changes has a phasor that is neither the one
-    /// before nor the one after.
-    pub fn cycle_phasors(&self, samples: &[f64]) -> Vec<Phasor> {
-        let n = self.per_cycle.max(1);
-        let turns: Vec<(f64, f64)> =
-            (0..n).map(|k| libm::sincos(TAU * k as f64 / n as f64)).collect();
-        let phasor = |cycle: &[f64]| {
-            let sum = |part: fn(&(f64, f64)) -> f64| -> f64 {
-                cycle.iter().zip(&turns).map(|(x, turn)| x * part(turn)).sum()
-            };
-            let scale = SQRT_2 / n as f64;
-            Phasor { re: scale * sum(|turn| turn.1), im: -scale * sum(|turn| turn.0) }
-        };
-        samples.chunks_exact(n).map(phasor).collect()
-    }
 }

@@ -138,11 +138,6 @@ pub fn commands(tenant: &str, device: &HardwareId) -> String {
     Topic::Commands { tenant: tenant.to_owned(), device: device.clone() }.to_string()
 }
 
-/// Where a device hears what the platform holds safely.
-pub fn acknowledgement(tenant: &str, device: &HardwareId) -> String {
-    Topic::Acknowledgement { tenant: tenant.to_owned(), device: device.clone() }.to_string()
-}
-
 /// Where a client, named by its MQTT client identifier, may publish what shall come back to whoever
 /// subscribes to it; `None` if the identifier cannot stand in a topic.
 pub fn echo(tenant: &str, client: &str) -> Option<String> {
@@ -182,7 +177,9 @@ mod tests {
         assert_eq!(input("t"), "t/SiteWhere/input/json");
         assert_eq!(device_input("t", &home), "t/device/home/input/json");
         assert_eq!(commands("t", &home), "t/SiteWhere/commands/home");
-        assert_eq!(acknowledgement("t", &home), "t/device/home/ack");
+        let tenant = "t".to_owned();
+        let acknowledgement = Topic::Acknowledgement { tenant, device: home };
+        assert_eq!(acknowledgement.to_string(), "t/device/home/ack");
         assert_eq!(echo("t", "probe").as_deref(), Some("t/echo/probe"));
         for client in ["", "a/b", "+", "a#", "a\0"] {
             assert_eq!(echo("t", client), None, "{client:?}");

@@ -49,7 +49,24 @@ async fn close<Io: AsyncWrite + Unpin>(
 
 /// What both versions have in common, each with its own packets.
 macro_rules! stream {
-    ($variant:ident) => {
+    ($variant:ident: $($(#[$doc:meta])* $send:ident($($name:ident: $of:ty),*) = $packet:expr;)*) => {
+        use std::net::SocketAddr;
+        use std::pin::Pin;
+        use std::sync::Arc;
+        use std::task::{Context, Poll, ready};
+        use std::time::Duration;
+
+        use futures_core::Stream;
+        use futures_util::StreamExt as _;
+        use rmqtt_codec::error::DecodeError;
+        use rmqtt_codec::types::Publish;
+        use rmqtt_codec::{MqttCodec, MqttPacket};
+        use tokio::io::{AsyncRead, AsyncWrite};
+        use tokio::time::timeout;
+        use tokio_util::codec::Framed;
+
+        use crate::{Builder, Error, MqttError, Result};
+
         /// A connection as packets of this version.
         pub struct MqttStream<Io> {
             /// The bytes with the codec of this version.
@@ -105,6 +122,11 @@ macro_rules! stream {
                 self.send(Packet::PingResponse).await
             }
 
+            $($(#[$doc])*
+            pub async fn $send(&mut self, $($name: $of),*) -> Result<()> {
+                self.send($packet).await
+            })*
+
             /// Ends the connection once what was sent is in the socket.
             pub async fn close(&mut self) -> Result<()> {
                 super::close(&mut self.io, self.cfg.send_timeout).await
@@ -137,137 +159,50 @@ macro_rules! stream {
 
 /// MQTT 3.1 and 3.1.1.
 pub mod v3 {
-    use std::net::SocketAddr;
-    use std::num::NonZeroU16;
-    use std::pin::Pin;
-    use std::sync::Arc;
-    use std::task::{Context, Poll, ready};
-    use std::time::Duration;
-
-    use futures_core::Stream;
-    use futures_util::StreamExt as _;
-    use rmqtt_codec::error::DecodeError;
-    use rmqtt_codec::types::Publish;
     use rmqtt_codec::v3::{Connect, ConnectAck, ConnectAckReason, Packet, SubscribeReturnCode};
-    use rmqtt_codec::{MqttCodec, MqttPacket};
-    use tokio::io::{AsyncRead, AsyncWrite};
-    use tokio::time::timeout;
-    use tokio_util::codec::Framed;
+    use std::num::NonZeroU16;
 
-    use crate::{Builder, Error, MqttError, Result};
-
-    stream!(V3);
-
-    impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
+    stream! { V3:
         /// Sends CONNACK.
-        pub async fn send_connect_ack(
-            &mut self,
-            return_code: ConnectAckReason,
-            session_present: bool,
-        ) -> Result<()> {
-            self.send(Packet::ConnectAck(ConnectAck { session_present, return_code })).await
-        }
-
+        send_connect_ack(return_code: ConnectAckReason, session_present: bool) = Packet::ConnectAck(ConnectAck { session_present, return_code });
         /// Sends PUBACK.
-        pub async fn send_publish_ack(&mut self, packet_id: NonZeroU16) -> Result<()> {
-            self.send(Packet::PublishAck { packet_id }).await
-        }
-
+        send_publish_ack(packet_id: NonZeroU16) = Packet::PublishAck { packet_id };
         /// Sends PUBREC.
-        pub async fn send_publish_received(&mut self, packet_id: NonZeroU16) -> Result<()> {
-            self.send(Packet::PublishReceived { packet_id }).await
-        }
-
+        send_publish_received(packet_id: NonZeroU16) = Packet::PublishReceived { packet_id };
         /// Sends PUBREL.
-        pub async fn send_publish_release(&mut self, packet_id: NonZeroU16) -> Result<()> {
-            self.send(Packet::PublishRelease { packet_id }).await
-        }
-
+        send_publish_release(packet_id: NonZeroU16) = Packet::PublishRelease { packet_id };
         /// Sends PUBCOMP.
-        pub async fn send_publish_complete(&mut self, packet_id: NonZeroU16) -> Result<()> {
-            self.send(Packet::PublishComplete { packet_id }).await
-        }
-
+        send_publish_complete(packet_id: NonZeroU16) = Packet::PublishComplete { packet_id };
         /// Sends SUBACK.
-        pub async fn send_subscribe_ack(
-            &mut self,
-            packet_id: NonZeroU16,
-            status: Vec<SubscribeReturnCode>,
-        ) -> Result<()> {
-            self.send(Packet::SubscribeAck { packet_id, status }).await
-        }
-
+        send_subscribe_ack(packet_id: NonZeroU16, status: Vec<SubscribeReturnCode>) = Packet::SubscribeAck { packet_id, status };
         /// Sends UNSUBACK.
-        pub async fn send_unsubscribe_ack(&mut self, packet_id: NonZeroU16) -> Result<()> {
-            self.send(Packet::UnsubscribeAck { packet_id }).await
-        }
+        send_unsubscribe_ack(packet_id: NonZeroU16) = Packet::UnsubscribeAck { packet_id };
     }
 }
 
 /// MQTT 5.
 pub mod v5 {
-    use std::net::SocketAddr;
-    use std::pin::Pin;
-    use std::sync::Arc;
-    use std::task::{Context, Poll, ready};
-    use std::time::Duration;
-
-    use futures_core::Stream;
-    use futures_util::StreamExt as _;
-    use rmqtt_codec::error::DecodeError;
-    use rmqtt_codec::types::Publish;
     use rmqtt_codec::v5::{
         Connect, ConnectAck, Disconnect, Packet, PublishAck, PublishAck2, SubscribeAck,
         UnsubscribeAck,
     };
-    use rmqtt_codec::{MqttCodec, MqttPacket};
-    use tokio::io::{AsyncRead, AsyncWrite};
-    use tokio::time::timeout;
-    use tokio_util::codec::Framed;
 
-    use crate::{Builder, Error, MqttError, Result};
-
-    stream!(V5);
-
-    impl<Io: AsyncRead + AsyncWrite + Unpin> MqttStream<Io> {
+    stream! { V5:
         /// Sends CONNACK.
-        pub async fn send_connect_ack(&mut self, ack: ConnectAck) -> Result<()> {
-            self.send(Packet::ConnectAck(Box::new(ack))).await
-        }
-
+        send_connect_ack(ack: ConnectAck) = Packet::ConnectAck(Box::new(ack));
         /// Sends PUBACK.
-        pub async fn send_publish_ack(&mut self, ack: PublishAck) -> Result<()> {
-            self.send(Packet::PublishAck(ack)).await
-        }
-
+        send_publish_ack(ack: PublishAck) = Packet::PublishAck(ack);
         /// Sends PUBREC.
-        pub async fn send_publish_received(&mut self, ack: PublishAck) -> Result<()> {
-            self.send(Packet::PublishReceived(ack)).await
-        }
-
+        send_publish_received(ack: PublishAck) = Packet::PublishReceived(ack);
         /// Sends PUBREL.
-        pub async fn send_publish_release(&mut self, ack: PublishAck2) -> Result<()> {
-            self.send(Packet::PublishRelease(ack)).await
-        }
-
+        send_publish_release(ack: PublishAck2) = Packet::PublishRelease(ack);
         /// Sends PUBCOMP.
-        pub async fn send_publish_complete(&mut self, ack: PublishAck2) -> Result<()> {
-            self.send(Packet::PublishComplete(ack)).await
-        }
-
+        send_publish_complete(ack: PublishAck2) = Packet::PublishComplete(ack);
         /// Sends SUBACK.
-        pub async fn send_subscribe_ack(&mut self, ack: SubscribeAck) -> Result<()> {
-            self.send(Packet::SubscribeAck(ack)).await
-        }
-
+        send_subscribe_ack(ack: SubscribeAck) = Packet::SubscribeAck(ack);
         /// Sends UNSUBACK.
-        pub async fn send_unsubscribe_ack(&mut self, ack: UnsubscribeAck) -> Result<()> {
-            self.send(Packet::UnsubscribeAck(ack)).await
-        }
-
+        send_unsubscribe_ack(ack: UnsubscribeAck) = Packet::UnsubscribeAck(ack);
         /// Sends DISCONNECT.
-        pub async fn send_disconnect(&mut self, disconnect: Disconnect) -> Result<()> {
-            self.send(Packet::Disconnect(disconnect)).await
-        }
+        send_disconnect(disconnect: Disconnect) = Packet::Disconnect(disconnect);
     }
 }

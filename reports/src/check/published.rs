@@ -5,11 +5,11 @@ use lastmeter_params::{Code, Diagnostics, Dimension, Entry, Field, Kind, Values}
 use super::demand::Demand;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, finish};
 use super::rows::{self, Gather};
-use super::selection::{DEVICE, Selection};
+use super::selection::DEVICE;
 use super::share::{about_population, rounded};
 use crate::latency::{Distribution, Limit, MovedBy, Population, Validity, describe};
 use crate::verdict::{Because, Reason, Verdict, VerdictText};
-use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
+use lastmeter_record::RunFacts;
 use lastmeter_text::{append, three_digits};
 
 /// With fewer messages a figure is not compared.
@@ -164,9 +164,7 @@ pub(super) struct Published {
 }
 
 impl Check for Published {
-    fn messages(&self) -> Option<&Selection> {
-        Some(&self.gather.selection)
-    }
+    rows::feed_gather!();
 
     fn demand(&self) -> Option<Demand> {
         let messages_min = MESSAGES_MIN;
@@ -186,22 +184,6 @@ impl Check for Published {
             );
             Because::new(Reason::NotMeasurableHere, why)
         })
-    }
-
-    fn begin(&mut self, facts: &RunFacts) {
-        self.gather.begin(facts);
-    }
-
-    fn observation(&mut self, observation: &Observation<'_>) {
-        self.gather.observation(observation);
-    }
-
-    fn event(&mut self, _line: u64, event: &Event) {
-        self.gather.event(event);
-    }
-
-    fn latency(&mut self, row: &LatencyRow<'_>) {
-        self.gather.row(row);
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {

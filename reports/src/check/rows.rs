@@ -17,6 +17,32 @@ use crate::latency::{
 use crate::verdict::{At, Because, Reason, Verdict};
 use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
 
+/// What a check over delays does with the record: gathers the messages it judges.
+macro_rules! feed_gather {
+    () => {
+        fn messages(&self) -> Option<&$crate::check::selection::Selection> {
+            Some(&self.gather.selection)
+        }
+
+        fn begin(&mut self, facts: &lastmeter_record::RunFacts) {
+            self.gather.begin(facts);
+        }
+
+        fn observation(&mut self, observation: &lastmeter_record::Observation<'_>) {
+            self.gather.observation(observation);
+        }
+
+        fn event(&mut self, _line: u64, event: &lastmeter_record::Event) {
+            self.gather.event(event);
+        }
+
+        fn latency(&mut self, row: &lastmeter_record::LatencyRow<'_>) {
+            self.gather.row(row);
+        }
+    };
+}
+pub(super) use feed_gather;
+
 /// The key of the span.
 pub(super) const PATH: Field = Field::required(
     "path",

@@ -1,17 +1,17 @@
 //! What both benches make of a device of the scenario before it is connected.
 
 use lastmeter_devices::Device;
-use lastmeter_sim::Terminal;
 use lastmeter_units::SimDuration;
 
 use super::error::BenchError;
+use super::feeder::Feeder;
 use super::ledger::{Account, AccountStart};
 use crate::language::{DeviceRow, Scenario};
 
 /// A device at its terminal, with the account of what it owes.
 pub(crate) struct DeviceSetup {
     pub(crate) device: Box<dyn Device>,
-    pub(crate) terminal: Terminal,
+    pub(crate) feeder: Feeder,
     pub(crate) account: Account,
     /// Its reporting period.
     pub(crate) period: SimDuration,
@@ -38,7 +38,8 @@ pub(crate) fn device_setup(scenario: &Scenario, index: usize) -> Result<DeviceSe
         start: scenario.schedule.start,
         period,
     });
-    Ok(DeviceSetup { device, terminal, account, period })
+    let feeder = Feeder::new(terminal, scenario.schedule.start);
+    Ok(DeviceSetup { device, feeder, account, period })
 }
 
 /// The period the scenario asks for; that the device follows it is for the checks to find out, but

@@ -12,7 +12,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use lastmeter_devices::{Device, DeviceFault, Input, Output};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
-use lastmeter_sim::Terminal;
 use lastmeter_units::{Epoch, Serial, SimTime};
 
 use super::device_note::DeviceNote;
@@ -26,11 +25,7 @@ pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
 
 /// One device with its connections.
 pub(crate) struct Shell {
-    pub(crate) name: String,
-    device: Box<dyn Device>,
-    feeder: Feeder,
-    session: Session,
-    events: SessionEvents,
+    pub(crate) parts: ShellParts,
     output: Vec<Output>,
     inbox: Vec<(String, Bytes)>,
     received: u64,
@@ -40,9 +35,6 @@ pub(crate) struct Shell {
     pub(crate) sent: Vec<Sent>,
     pub(crate) notes: Vec<DeviceNote>,
     pub(crate) published: u64,
-    acknowledged: Arc<AtomicU64>,
-    /// The modelled link to the platform; without one messages leave at once.
-    uplink: Option<Uplink>,
     /// What has left for the platform, where the run records modelled latency.
     pub(crate) left: Option<Vec<ReleasedReading>>,
     /// When the last reading was due.
@@ -66,13 +58,12 @@ pub(crate) struct ReleasedReading {
 pub(crate) struct ShellParts {
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
-    pub(crate) terminal: Terminal,
+    pub(crate) feeder: Feeder,
     pub(crate) session: Session,
     pub(crate) events: SessionEvents,
-    pub(crate) start: SimTime,
     /// Counts the acknowledgements of all devices of the run.
     pub(crate) acknowledged: Arc<AtomicU64>,
-    /// The modelled link to the platform, if there is one.
+    /// The modelled link to the platform; without one messages leave at once.
     pub(crate) uplink: Option<Uplink>,
     /// Whether the run records modelled latency.
     pub(crate) records_latency: bool,
@@ -81,11 +72,6 @@ pub(crate) struct ShellParts {
 impl Shell {
     pub(crate) fn new(parts: ShellParts) -> Self {
         Self {
-            name: parts.name,
-            device: parts.device,
-            feeder: Feeder::new(parts.terminal, parts.start),
-            session: parts.session,
-            events: parts.events,
             output: Vec::new(),
             inbox: Vec::new(),
             received: 0,
@@ -95,22 +81,21 @@ impl Shell {
             sent: Vec::new(),
             notes: Vec::new(),
             published: 0,
-            acknowledged: parts.acknowledged,
-            uplink: parts.uplink,
             left: parts.records_latency.then(Vec::new),
-            last_due: parts.start,
+            last_due: parts.feeder.now(),
             last_message: 0,
+            parts,
         }
     }
 
     /// The modelled link, to change it at the present instant.
     pub(crate) fn uplink(&mut self) -> Option<&mut Uplink> {
-        self.uplink.as_mut()
+        self.parts.uplink.as_mut()
     }
 
     /// When the oldest message was handed over that its link holds back.
     pub(crate) fn oldest_held(&self) -> Option<SimTime> {
-        self.uplink.as_ref().and_then(Uplink::oldest)
+        self.parts.uplink.as_ref().and_then(Uplink::oldest)
     }
 
     /// Connections made so far. How often one broke is chance, and for `run.json` only.
@@ -125,10 +110,10 @@ impl Shell {
 
     /// Runs the device up to and including an instant, sending what it says on the way.
     pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
-        while self.feeder.now() < until {
-            self.feeder.step(self.device.as_mut(), until, &mut self.output);
+        while self.parts.feeder.now() < until {
+            self.parts.feeder.step(self.parts.device.as_mut(), until, &mut self.output);
             self.carry().await?;
-            self.release(self.feeder.now()).await?;
+            self.release(self.parts.feeder.now()).await?;
             // Devices share the runtime's threads with everybody's sockets.
             tokio::task::yield_now().await;
         }
@@ -137,7 +122,7 @@ impl Shell {
 
     /// Injects a fault into the device at the present instant.
     pub(crate) async fn fault(&mut self, fault: DeviceFault) -> Result<(), BenchError> {
-        self.device.step(self.feeder.now(), Input::Fault(fault), &mut self.output);
+        self.parts.device.step(self.parts.feeder.now(), Input::Fault(fault), &mut self.output);
         self.carry().await
     }
 
@@ -158,12 +143,12 @@ impl Shell {
                         self.made.push(Made { epoch, serial, at, span });
                     }
                     Output::Event { kind, detail } => {
-                        self.notes.push(DeviceNote { at: self.feeder.now(), kind, detail });
+                        self.notes.push(DeviceNote { at: self.parts.feeder.now(), kind, detail });
                     }
                 }
             }
         }
-        while let Some(event) = self.events.try_recv() {
+        while let Some(event) = self.parts.events.try_recv() {
             self.take(event);
         }
         Ok(())
@@ -180,8 +165,8 @@ impl Shell {
         let is_new = message > self.last_message;
         self.last_message = message.max(self.last_message);
         // A reading is handed over when it is due; the rest at the present instant.
-        let at = if sent.is_some() { self.last_due } else { self.feeder.now() };
-        if let Some(uplink) = &mut self.uplink {
+        let at = if sent.is_some() { self.last_due } else { self.parts.feeder.now() };
+        if let Some(uplink) = &mut self.parts.uplink {
             if is_new {
                 self.sent.extend(sent);
                 uplink.hand_over(at, message, topic, payload);
@@ -201,7 +186,7 @@ impl Shell {
 
     /// Sends what the modelled link releases by an instant.
     pub(crate) async fn release(&mut self, by: SimTime) -> Result<(), BenchError> {
-        while let Some(held) = self.uplink.as_mut().and_then(|uplink| uplink.released(by)) {
+        while let Some(held) = self.parts.uplink.as_mut().and_then(|uplink| uplink.released(by)) {
             if let (Some(left), Some(sent)) = (&mut self.left, Sent::read(&held.payload)) {
                 let (handed, released, bytes) = (held.handed, held.release, held.payload.len());
                 left.push(ReleasedReading { key: sent.key(), handed, released, bytes });
@@ -214,7 +199,7 @@ impl Shell {
 
     /// Sends everything the modelled link still holds, however late that is.
     pub(crate) async fn release_all(&mut self) -> Result<(), BenchError> {
-        match self.uplink.as_ref().and_then(Uplink::last_release) {
+        match self.parts.uplink.as_ref().and_then(Uplink::last_release) {
             Some(last) => self.release(last).await,
             None => Ok(()),
         }
@@ -227,15 +212,18 @@ impl Shell {
         topic: &str,
         payload: Bytes,
     ) -> Result<(), BenchError> {
-        let publish = self.session.publish(message, topic, payload);
+        let publish = self.parts.session.publish(message, topic, payload);
         match tokio::time::timeout(DELIVERY_LIMIT, publish).await {
             // Without a connection the outbox keeps the message until there is one again.
             Ok(Ok(()) | Err(PublishError::NotConnected)) => Ok(()),
             Ok(Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. }))) => {
-                Err(BenchError::Device { device: self.name.clone(), message: error.to_string() })
+                Err(BenchError::Device {
+                    device: self.parts.name.clone(),
+                    message: error.to_string(),
+                })
             }
             Err(_) => Err(BenchError::TimedOut {
-                what: format!("room to send a message of device `{}`", self.name),
+                what: format!("room to send a message of device `{}`", self.parts.name),
                 limit_s: DELIVERY_LIMIT.as_secs(),
             }),
         }
@@ -245,16 +233,20 @@ impl Shell {
         match event {
             SessionEvent::Connected => {
                 self.connections += 1;
-                self.device.step(self.feeder.now(), Input::Connected, &mut self.output);
+                self.parts.device.step(self.parts.feeder.now(), Input::Connected, &mut self.output);
             }
             SessionEvent::Disconnected { reason } => {
                 self.last_loss = Some(reason);
-                self.device.step(self.feeder.now(), Input::Disconnected, &mut self.output);
+                self.parts.device.step(
+                    self.parts.feeder.now(),
+                    Input::Disconnected,
+                    &mut self.output,
+                );
             }
             SessionEvent::Acknowledged { message } => {
-                self.acknowledged.fetch_add(1, Ordering::Relaxed);
-                self.device.step(
-                    self.feeder.now(),
+                self.parts.acknowledged.fetch_add(1, Ordering::Relaxed);
+                self.parts.device.step(
+                    self.parts.feeder.now(),
                     Input::Acknowledged { message },
                     &mut self.output,
                 );
@@ -278,11 +270,11 @@ impl Shell {
                 if holds(self) {
                     return Ok(());
                 }
-                match self.events.recv().await {
+                match self.parts.events.recv().await {
                     Some(event) => self.take(event),
                     None => {
                         return Err(BenchError::Device {
-                            device: self.name.clone(),
+                            device: self.parts.name.clone(),
                             message: "its connection ended for good".to_owned(),
                         });
                     }
@@ -304,24 +296,24 @@ impl Shell {
 
     /// Waits for a connection after so many.
     pub(crate) async fn connected_after(&mut self, connections: u64) -> Result<(), BenchError> {
-        let what = format!("device `{}` to connect to the platform's broker", self.name);
+        let what = format!("device `{}` to connect to the platform's broker", self.parts.name);
         self.until(&what, |shell| shell.connections > connections).await
     }
 
     /// Waits until everything the device has sent is acknowledged.
     pub(crate) async fn drained(&mut self) -> Result<(), BenchError> {
-        let what = format!("the acknowledgement of the messages of device `{}`", self.name);
-        self.until(&what, |shell| shell.device.unacknowledged() == shell.held()).await
+        let what = format!("the acknowledgement of the messages of device `{}`", self.parts.name);
+        self.until(&what, |shell| shell.parts.device.unacknowledged() == shell.held()).await
     }
 
     /// Messages the modelled link holds.
     fn held(&self) -> usize {
-        self.uplink.as_ref().map_or(0, Uplink::len)
+        self.parts.uplink.as_ref().map_or(0, Uplink::len)
     }
 
     /// Waits until so many messages have arrived for the device since the run began.
     pub(crate) async fn arrived(&mut self, total: u64) -> Result<(), BenchError> {
-        let what = format!("message {total} of the platform to device `{}`", self.name);
+        let what = format!("message {total} of the platform to device `{}`", self.parts.name);
         self.until(&what, |shell| shell.received >= total).await
     }
 
@@ -336,7 +328,7 @@ impl Shell {
         inbox.sort();
         for (topic, payload) in inbox {
             let input = Input::Received { topic, payload: payload.to_vec() };
-            self.device.step(self.feeder.now(), input, &mut self.output);
+            self.parts.device.step(self.parts.feeder.now(), input, &mut self.output);
         }
         self.carry().await?;
         Ok(true)
@@ -344,6 +336,6 @@ impl Shell {
 
     /// Ends the connection in an orderly way.
     pub(crate) async fn close(self) {
-        self.session.close().await;
+        self.parts.session.close().await;
     }
 }

@@ -113,17 +113,6 @@ pub fn negative<T: Scalar, const N: usize>(a: &Block<N, T>) -> Block<N, T> {
     a.map(|row| row.map(|value| -value))
 }
 
-/// Rows and columns exchanged.
-pub fn transposed<T: Scalar, const N: usize>(a: &Block<N, T>) -> Block<N, T> {
-    let mut result = zero();
-    for (i, row) in a.iter().enumerate() {
-        for (j, &value) in row.iter().enumerate() {
-            result[j][i] = value;
-        }
-    }
-    result
-}
-
 /// `a x`.
 #[inline]
 pub fn apply<T: Scalar, const N: usize>(a: &Block<N, T>, x: &Column<N, T>) -> Column<N, T> {

@@ -114,13 +114,6 @@ impl EventDetector {
         }
     }
 
-    /// Sets a phase's reference to a sliding one; events that go on keep theirs.
-    pub fn set_reference(&mut self, phase: usize, volts: f64) {
-        if let Some(reference) = self.references.get_mut(phase) {
-            *reference = volts;
-        }
-    }
-
     /// The next event that is over.
     pub fn pop(&mut self) -> Option<VoltageEvent> {
         self.ready.pop_front()

@@ -1,13 +1,11 @@
 //! A window's waveform at other instants than the samples': a given number of points per window.
 //!
 //! [`Resampling::Sinc`] is the default; [`Resampling::Linear`] is the method of the published
-//! meter, kept so that what it costs can be seen: [`linear_line_gain`] and [`linear_rms_gain`] tell
-//! it in closed form.
+//! meter, kept so that what it costs can be seen.
 
 pub(crate) mod kernel;
 pub(crate) mod synchronous;
 
-use std::f64::consts::PI;
 use std::sync::Arc;
 
 use multiversion::multiversion;
@@ -19,31 +17,13 @@ use kernel::{Kernel, Shape};
 /// How values between the samples are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resampling {
-    /// A straight line between two neighbours, taken as it comes: loses high orders
-    /// ([`linear_line_gain`]), and what lies above half the points per second folds back.
+    /// A straight line between two neighbours, taken as it comes: loses high orders,
+    /// and what lies above half the points per second folds back.
     Linear,
     /// A windowed sinc, as long as the rate and the number of points ask for. Stops what would fold
     /// back; its own droop is known and taken out.
     #[default]
     Sinc,
-}
-
-/// What linear interpolation leaves of a harmonic's line in the spectrum of a window, on average
-/// over all positions between two samples: sinc^2(w / 2) with w = 2 pi order / samples per cycle.
-pub fn linear_line_gain(order: f64, samples_per_cycle: f64) -> f64 {
-    let half = PI * order / samples_per_cycle;
-    if half.abs() < 1e-9 {
-        return 1.0;
-    }
-    let sinc = libm::sin(half) / half;
-    sinc * sinc
-}
-
-/// What linear interpolation leaves of the RMS value of a tone's interpolated points, on average
-/// over all positions between two samples: sqrt((2 + cos w) / 3). It exceeds the line's gain by
-/// what goes into images elsewhere in the spectrum.
-pub fn linear_rms_gain(order: f64, samples_per_cycle: f64) -> f64 {
-    ((2.0 + libm::cos(2.0 * PI * order / samples_per_cycle)) / 3.0).sqrt()
 }
 
 /// Finds points of windows.

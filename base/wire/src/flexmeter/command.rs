@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decode::{as_text, not_read};
-use super::reader::TOO_DEEP;
+use super::reader::{TOO_DEEP, visits};
 use super::refusal::{Limits, Refusal, RefusalReason, excerpt};
 
 /// A command on its way to a device.
@@ -287,28 +287,12 @@ impl<'de> DeserializeSeed<'de> for Tree {
 impl<'de> Visitor<'de> for Tree {
     type Value = Value;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(text.into())
+    visits! { Value:
+        visit_bool(bool) = Value::from,
+        visit_i64(i64) = Value::from,
+        visit_u64(u64) = Value::from,
+        visit_f64(f64) = Value::from,
+        visit_str(&str) = Value::from,
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {

@@ -121,6 +121,20 @@ impl Slotted<'_> for bool {
     }
 }
 
+/// What a visitor of any JSON value makes of texts, booleans and numbers.
+macro_rules! visits {
+    ($out:ty: $($visit:ident($of:ty) = $make:expr),* $(,)?) => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any JSON value")
+        }
+
+        $(fn $visit<E>(self, value: $of) -> Result<$out, E> {
+            Ok(($make)(value))
+        })*
+    };
+}
+pub(super) use visits;
+
 /// Reads one value into a slot.
 pub(super) struct SlotSeed<T> {
     room: Room,
@@ -143,32 +157,16 @@ impl<'de, T: Slotted<'de>> DeserializeSeed<'de> for SlotSeed<T> {
 impl<'de, T: Slotted<'de>> Visitor<'de> for SlotSeed<T> {
     type Value = Slot<T>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
+    visits! { Slot<T>:
+        visit_str(&str) = |text: &str| T::text(Cow::Owned(text.to_owned())),
+        visit_bool(bool) = T::boolean,
+        visit_i64(i64) = |_| Slot::Wrong("a number"),
+        visit_u64(u64) = |_| Slot::Wrong("a number"),
+        visit_f64(f64) = |_| Slot::Wrong("a number"),
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Slot<T>, E> {
         Ok(T::text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Slot<T>, E> {
-        Ok(T::text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Slot<T>, E> {
-        Ok(T::boolean(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Slot<T>, E> {
-        Ok(Slot::Wrong("a number"))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Slot<T>, E> {
-        Ok(Slot::Wrong("a number"))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Slot<T>, E> {
-        Ok(Slot::Wrong("a number"))
     }
 
     fn visit_unit<E>(self) -> Result<Slot<T>, E> {
@@ -279,28 +277,12 @@ impl<'de> DeserializeSeed<'de> for EnvelopeSeed<'_, 'de> {
 impl<'de> Visitor<'de> for EnvelopeSeed<'_, 'de> {
     type Value = bool;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
-        Ok(false)
+    visits! { bool:
+        visit_str(&str) = |_| false,
+        visit_bool(bool) = |_| false,
+        visit_i64(i64) = |_| false,
+        visit_u64(u64) = |_| false,
+        visit_f64(f64) = |_| false,
     }
 
     fn visit_unit<E>(self) -> Result<bool, E> {
@@ -395,28 +377,12 @@ impl<'de> DeserializeSeed<'de> for NumberSeed {
 impl<'de> Visitor<'de> for NumberSeed {
     type Value = Number;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
-        Ok(if value.is_finite() { Ok(value) } else { Err("not finite") })
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
-        Ok(Ok(value as f64))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
-        Ok(Ok(value as f64))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Number, E> {
-        Ok(Err("a text"))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Number, E> {
-        Ok(Err("a boolean"))
+    visits! { Number:
+        visit_f64(f64) = |value: f64| if value.is_finite() { Ok(value) } else { Err("not finite") },
+        visit_u64(u64) = |value| Ok(value as f64),
+        visit_i64(i64) = |value| Ok(value as f64),
+        visit_str(&str) = |_| Err("a text"),
+        visit_bool(bool) = |_| Err("a boolean"),
     }
 
     fn visit_unit<E>(self) -> Result<Number, E> {

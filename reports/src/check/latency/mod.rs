@@ -9,11 +9,11 @@ use self::claim::Claim;
 use super::demand::Demand;
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section};
 use super::rows::{self, Gather};
-use super::selection::{DEVICE, Selection};
+use super::selection::DEVICE;
 use super::share::{self, Words};
 use crate::latency::{Population, Validity};
 use crate::verdict::{Because, Reason, Verdict};
-use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
+use lastmeter_record::RunFacts;
 
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
@@ -86,9 +86,7 @@ impl Latency {
 }
 
 impl Check for Latency {
-    fn messages(&self) -> Option<&Selection> {
-        Some(&self.gather.selection)
-    }
+    rows::feed_gather!();
 
     fn demand(&self) -> Option<Demand> {
         Some(self.gather.demand(Some(self.claim.shares)))
@@ -96,22 +94,6 @@ impl Check for Latency {
 
     fn is_not_measurable(&self, validity: &Validity) -> Option<Because> {
         validity.is_not_measurable(self.claim.limit)
-    }
-
-    fn begin(&mut self, facts: &RunFacts) {
-        self.gather.begin(facts);
-    }
-
-    fn observation(&mut self, observation: &Observation<'_>) {
-        self.gather.observation(observation);
-    }
-
-    fn event(&mut self, _line: u64, event: &Event) {
-        self.gather.event(event);
-    }
-
-    fn latency(&mut self, row: &LatencyRow<'_>) {
-        self.gather.row(row);
     }
 
     fn verdict(&self, facts: &RunFacts) -> Verdict {

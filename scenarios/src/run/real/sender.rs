@@ -11,7 +11,6 @@ use bytes::Bytes;
 use lastmeter_devices::{Device, DeviceFault, EventKind, Feed, Input, Output};
 use lastmeter_link::clock::monotonic_ns;
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
-use lastmeter_sim::Terminal;
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -43,10 +42,9 @@ pub(crate) struct SenderParts {
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
-    pub(crate) terminal: Terminal,
+    pub(crate) feeder: Feeder,
     pub(crate) session: Session,
     pub(crate) events: SessionEvents,
-    pub(crate) start: SimTime,
     /// Up to and including when readings are made.
     pub(crate) end: SimTime,
     /// How far it lags behind the scenario's clock.
@@ -67,19 +65,8 @@ struct Waiting {
 
 /// One device with its connection, at work.
 pub(crate) struct Sender {
-    index: usize,
-    name: String,
-    device: Box<dyn Device>,
-    feeder: Feeder,
-    session: Session,
-    events: SessionEvents,
+    parts: SenderParts,
     schedule: Schedule,
-    end: SimTime,
-    lag: SimDuration,
-    faults: VecDeque<(SimTime, DeviceFault)>,
-    alarm: Alarm,
-    reports: UnboundedSender<Report>,
-    control: UnboundedReceiver<Control>,
     timeline: Option<Timeline>,
     is_finished: bool,
     has_told_end: bool,
@@ -92,21 +79,10 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(parts: SenderParts) -> Self {
-        let period = parts.device.report_period();
+        let schedule = Schedule::new(parts.feeder.now(), parts.device.report_period());
         Self {
-            index: parts.index,
-            name: parts.name,
-            device: parts.device,
-            feeder: Feeder::new(parts.terminal, parts.start),
-            session: parts.session,
-            events: parts.events,
-            schedule: Schedule::new(parts.start, period),
-            end: parts.end,
-            lag: parts.lag,
-            faults: parts.faults,
-            alarm: parts.alarm,
-            reports: parts.reports,
-            control: parts.control,
+            parts,
+            schedule,
             timeline: None,
             is_finished: false,
             has_told_end: false,
@@ -119,7 +95,7 @@ impl Sender {
 
     fn report(&self, report: Report) {
         // Nobody listens any more: the run has ended.
-        let _ = self.reports.send(report);
+        let _ = self.parts.reports.send(report);
     }
 
     /// Serves the device until it is told to close. An error breaks the bench.
@@ -140,19 +116,19 @@ impl Sender {
                     sleep = Box::pin(std::future::pending());
                     self.wake()?;
                 }
-                control = self.control.recv() => match control {
+                control = self.parts.control.recv() => match control {
                     Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
                     Some(Control::Finish) => self.finish()?,
                     Some(Control::Close) | None => {
-                        self.session.close().await;
+                        self.parts.session.close().await;
                         return Ok(());
                     }
                 },
-                event = self.events.recv() => match event {
+                event = self.parts.events.recv() => match event {
                     Some(event) => self.take(event)?,
                     None => return Err(self.broken("its connection ended for good".to_owned())),
                 },
-                handed = hand_over(&self.session, self.waiting.front()), if has_waiting => {
+                handed = hand_over(&self.parts.session, self.waiting.front()), if has_waiting => {
                     self.handed(handed)?;
                 }
             }
@@ -164,7 +140,7 @@ impl Sender {
     fn sleep(&self, next: Option<i64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         match next {
             Some(at_ns) => {
-                let alarm = self.alarm.clone();
+                let alarm = self.parts.alarm.clone();
                 Box::pin(async move { alarm.until(at_ns).await })
             }
             None => Box::pin(std::future::pending()),
@@ -172,27 +148,27 @@ impl Sender {
     }
 
     fn broken(&self, message: String) -> BenchError {
-        BenchError::Device { device: self.name.clone(), message }
+        BenchError::Device { device: self.parts.name.clone(), message }
     }
 
     /// When to wake up next, on the monotonic clock.
     fn next_instant(&mut self) -> Option<i64> {
         let timeline = self.timeline.filter(|_| !self.is_finished)?;
         let next = self.next_event_time()?;
-        Some(timeline.instant(next, self.lag))
+        Some(timeline.instant(next, self.parts.lag))
     }
 
     /// The next event time at which something is to be done.
     fn next_event_time(&mut self) -> Option<SimTime> {
         let due = Some(self.schedule.next());
-        let fault = self.faults.front().map(|(at, _)| *at);
-        let slice = match self.device.feed() {
-            Feed::Samples { .. } => Some(self.feeder.now() + SLICE),
+        let fault = self.parts.faults.front().map(|(at, _)| *at);
+        let slice = match self.parts.device.feed() {
+            Feed::Samples { .. } => Some(self.parts.feeder.now() + SLICE),
             Feed::Spectrum => None,
         };
         // Where nothing is due before the end, its windows still close there.
-        let next = [due, fault, slice].into_iter().flatten().min()?.min(self.end);
-        (self.feeder.now() < self.end).then_some(next)
+        let next = [due, fault, slice].into_iter().flatten().min()?.min(self.parts.end);
+        (self.parts.feeder.now() < self.parts.end).then_some(next)
     }
 
     /// Does everything whose instant has come, one instant after the other.
@@ -200,18 +176,18 @@ impl Sender {
         let Some(timeline) = self.timeline else { return Ok(()) };
         while let Some(next) = self.next_event_time() {
             let now_ns = monotonic_ns();
-            let intended_ns = timeline.instant(next, self.lag);
+            let intended_ns = timeline.instant(next, self.parts.lag);
             if intended_ns > now_ns {
                 break;
             }
             let is_due = self.schedule.next() == next;
-            let period = self.device.report_period();
+            let period = self.parts.device.report_period();
             if is_due {
                 self.schedule.take_until(next);
             }
-            self.feeder.run_to(self.device.as_mut(), next, &mut self.output);
-            while let Some((_, fault)) = self.faults.pop_front_if(|(at, _)| *at <= next) {
-                self.device.step(next, Input::Fault(fault), &mut self.output);
+            self.parts.feeder.run_to(self.parts.device.as_mut(), next, &mut self.output);
+            while let Some((_, fault)) = self.parts.faults.pop_front_if(|(at, _)| *at <= next) {
+                self.parts.device.step(next, Input::Fault(fault), &mut self.output);
             }
             self.carry();
             self.send_what_waits()?;
@@ -231,7 +207,7 @@ impl Sender {
         }
         self.wake()?;
         self.is_finished = true;
-        let count = self.schedule.take_until(self.end).len() as u64;
+        let count = self.schedule.take_until(self.parts.end).len() as u64;
         if count > 0 {
             self.report(Report::Unserved { count });
         }
@@ -240,10 +216,10 @@ impl Sender {
 
     /// The event time at this very moment, not beyond the end.
     fn event_time(&self) -> SimTime {
-        let now = self
-            .timeline
-            .map_or(self.feeder.now(), |timeline| timeline.event_time(monotonic_ns(), self.lag));
-        now.clamp(self.feeder.now(), self.end.max(self.feeder.now()))
+        let now = self.timeline.map_or(self.parts.feeder.now(), |timeline| {
+            timeline.event_time(monotonic_ns(), self.parts.lag)
+        });
+        now.clamp(self.parts.feeder.now(), self.parts.end.max(self.parts.feeder.now()))
     }
 
     /// Takes note of what the device has said, and queues what is for the network.
@@ -256,7 +232,7 @@ impl Sender {
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;
                     let made = Made { epoch, serial, at, span };
-                    self.report(Report::Made { device: self.index, made });
+                    self.report(Report::Made { device: self.parts.index, made });
                 }
                 Output::Event { kind, detail } => self.note(kind, detail),
             }
@@ -264,22 +240,25 @@ impl Sender {
     }
 
     fn note(&mut self, kind: EventKind, detail: String) {
-        let at = self.feeder.now();
+        let at = self.parts.feeder.now();
         if kind == EventKind::CommandObeyed {
-            let period = self.device.report_period();
+            let period = self.parts.device.report_period();
             self.schedule.change_period(at, period);
             let invocation = detail.split(':').next().unwrap_or_default().to_owned();
             let at_ns = monotonic_ns();
-            self.report(Report::Obeyed { device: self.index, invocation, at, at_ns });
+            self.report(Report::Obeyed { device: self.parts.index, invocation, at, at_ns });
         }
-        self.report(Report::Note { device: self.index, note: DeviceNote { at, kind, detail } });
+        self.report(Report::Note {
+            device: self.parts.index,
+            note: DeviceNote { at, kind, detail },
+        });
     }
 
     /// Hands over what the link takes without waiting.
     fn send_what_waits(&mut self) -> Result<(), BenchError> {
         while let Some(first) = self.waiting.front() {
             self.stamp(first.message, &first.payload.clone());
-            let mut attempt = Box::pin(hand_over(&self.session, self.waiting.front()));
+            let mut attempt = Box::pin(hand_over(&self.parts.session, self.waiting.front()));
             let waker = std::task::Waker::noop();
             let mut context = std::task::Context::from_waker(waker);
             let polled = attempt.as_mut().poll(&mut context);
@@ -301,7 +280,7 @@ impl Sender {
         self.readings.insert(message, sent.key());
         let at_ns = monotonic_ns();
         self.report(Report::Published {
-            device: self.index,
+            device: self.parts.index,
             sent,
             at_ns,
             payload: payload.clone(),
@@ -327,29 +306,29 @@ impl Sender {
         let now = self.event_time();
         match event {
             SessionEvent::Connected => {
-                self.report(Report::Connected { device: self.index, at_ns });
-                self.device.step(now, Input::Connected, &mut self.output);
+                self.report(Report::Connected { device: self.parts.index, at_ns });
+                self.parts.device.step(now, Input::Connected, &mut self.output);
             }
             SessionEvent::Disconnected { reason } => {
                 self.waiting.clear();
-                self.report(Report::Disconnected { device: self.index, reason, at_ns });
-                self.device.step(now, Input::Disconnected, &mut self.output);
+                self.report(Report::Disconnected { device: self.parts.index, reason, at_ns });
+                self.parts.device.step(now, Input::Disconnected, &mut self.output);
             }
             SessionEvent::Acknowledged { message } => {
                 if let Some(key) = self.readings.remove(&message) {
-                    self.report(Report::Acknowledged { device: self.index, key, at_ns });
+                    self.report(Report::Acknowledged { device: self.parts.index, key, at_ns });
                 }
-                self.device.step(now, Input::Acknowledged { message }, &mut self.output);
+                self.parts.device.step(now, Input::Acknowledged { message }, &mut self.output);
             }
             SessionEvent::Received { topic, payload } => {
-                self.report(Report::Delivered { device: self.index });
+                self.report(Report::Delivered { device: self.parts.index });
                 // What lies before it has been seen, and sent, when it is obeyed.
                 self.wake()?;
                 let now = self.event_time().min(self.schedule.next() - SimDuration(1));
-                self.feeder.run_to(self.device.as_mut(), now, &mut self.output);
+                self.parts.feeder.run_to(self.parts.device.as_mut(), now, &mut self.output);
                 self.carry();
                 let input = Input::Received { topic, payload: payload.to_vec() };
-                self.device.step(now, input, &mut self.output);
+                self.parts.device.step(now, input, &mut self.output);
             }
         }
         self.carry();
@@ -358,9 +337,9 @@ impl Sender {
 
     /// Tells once when the device holds nothing more.
     fn report_if_idle(&mut self) {
-        let is_idle = self.device.unacknowledged() == 0 && self.waiting.is_empty();
+        let is_idle = self.parts.device.unacknowledged() == 0 && self.waiting.is_empty();
         if is_idle && !self.was_idle {
-            self.report(Report::Idle { device: self.index, at_ns: monotonic_ns() });
+            self.report(Report::Idle { device: self.parts.index, at_ns: monotonic_ns() });
         }
         self.was_idle = is_idle;
         if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {

@@ -242,7 +242,7 @@ impl VirtualBench<'_> {
             self.platform.advance(self.now).await?;
             let mut moved = false;
             for shell in &mut self.shells {
-                shell.arrived(self.platform.sent_to(&shell.name)).await?;
+                shell.arrived(self.platform.sent_to(&shell.parts.name)).await?;
                 moved |= shell.deliver().await?;
                 shell.drained().await?;
             }
@@ -299,7 +299,7 @@ impl VirtualBench<'_> {
             let has_uplink = shell.uplink().is_some();
             let gone = shell.left.iter_mut().flat_map(|left| left.drain(..));
             left.extend(gone.map(|gone| (index, gone, has_uplink)));
-            let notes = shell.notes.drain(..).map(|note| note.event(&shell.name));
+            let notes = shell.notes.drain(..).map(|note| note.event(&shell.parts.name));
             self.recording.events.extend(notes);
         }
         if let Some(modelled) = &mut self.modelled {
@@ -391,11 +391,11 @@ impl VirtualBench<'_> {
     /// Gives a command; its number.
     pub(super) async fn command(&mut self, order: CommandOrder<'_>) -> Result<u64, BenchError> {
         let shell = &self.shells[order.device];
-        let at_device = (shell.name.as_str(), shell.received());
+        let at_device = (shell.parts.name.as_str(), shell.received());
         let (id, event) = self.commands.give(self.now, order, at_device, String::new());
         self.recording.note(event);
         let rest = &mut self.platform.rest;
-        match rest.invoke(&shell.name, order.command, order.parameters).await {
+        match rest.invoke(shell.parts.name.as_str(), order.command, order.parameters).await {
             Ok(invocation) => {
                 if let Some(open) = self.commands.get_mut(id) {
                     open.way = invocation.id;

@@ -50,10 +50,9 @@ pub(crate) async fn assemble<'a>(
         shells.push(Shell::new(ShellParts {
             name: row.name.clone(),
             device: setup.device,
-            terminal: setup.terminal,
+            feeder: setup.feeder,
             session,
             events,
-            start: scenario.schedule.start,
             acknowledged: Arc::clone(&acknowledged),
             uplink: modelled::uplink(scenario, row),
             records_latency,

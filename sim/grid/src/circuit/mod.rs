@@ -28,7 +28,7 @@ pub(crate) use line::{LineModel, line_model};
 pub(crate) use reach::{dead_loop, half_reached_load, is_whole, misplaced_shunt, unreached};
 pub(crate) use transformer::{Windings, positive_sequence, transformer_admittance};
 
-use crate::block::{Block, Column, add_to, apply, inverse, negative, sub_apply, zero};
+use crate::block::{Block, Column, add_to, apply, inverse, negative, zero};
 use crate::network::{Line, Wire, Wires};
 use crate::topology::NONE;
 
@@ -283,54 +283,4 @@ impl<const N: usize> Circuit<N> {
         }
         dead
     }
-
-    /// The voltages that nodes would have without any load, transformers' ratios and phase shifts
-    /// seen to: where iterations begin. Each tree's are those of its first source.
-    pub fn flat_voltages(&self) -> Vec<Column<N>> {
-        let mut voltages = vec![[Complex64::ZERO; N]; self.nodes()];
-        for source in self.sources.iter().rev() {
-            voltages[source.node as usize] = source.voltage;
-        }
-        for node in 0..self.nodes() {
-            let branch = self.parent_branch[node];
-            if branch == NONE {
-                continue;
-            }
-            let branch = &self.branches[branch as usize];
-            let above = voltages[self.parent[node] as usize];
-            voltages[node] = match &branch.coupling {
-                Coupling::Alike { .. } | Coupling::Series { .. } => above,
-                Coupling::TwoPort(it) => {
-                    // What stands at `to` when nothing is drawn there.
-                    let mut current = [Complex64::ZERO; N];
-                    sub_apply(&mut current, &it.tf, &above);
-                    if let Some(tt) = inverse(&filled(self, node as u32, &it.tt)) {
-                        apply(&tt, &current)
-                    } else {
-                        let rated = |node: usize| self.rated_voltage_v[node];
-                        let ratio = rated(node) / rated(self.parent[node] as usize);
-                        above.map(|voltage| voltage * ratio)
-                    }
-                }
-            };
-            for (wire, voltage) in voltages[node].iter_mut().enumerate() {
-                if !self.has_wire(node as u32, wire) {
-                    *voltage = Complex64::ZERO;
-                } else if *voltage == Complex64::ZERO && wire < 3 {
-                    *voltage = positive_sequence()[wire] * self.rated_voltage_v[node];
-                }
-            }
-        }
-        voltages
-    }
-}
-
-/// With a one on the diagonal of wires that are not to be found.
-fn filled<const N: usize>(circuit: &Circuit<N>, node: u32, block: &Block<N>) -> Block<N> {
-    let mut block = *block;
-    for wire in (0..N).filter(|&wire| !circuit.has_wire(node, wire)) {
-        block[wire] = [Complex64::ZERO; N];
-        block[wire][wire] = Complex64::ONE;
-    }
-    block
 }

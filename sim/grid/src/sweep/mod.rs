@@ -36,10 +36,9 @@ use num_complex::Complex64;
 pub use loads::{LoadMap, Loads};
 pub use prepared::{Constant, Sweep, Unfit};
 
-use crate::block::{Column, apply};
-use crate::circuit::{Circuit, Coupling};
+use crate::block::Column;
+use crate::circuit::Circuit;
 use crate::network::Wire;
-use crate::topology::NONE;
 use kernel::{draw_all, iterate};
 use loops::close;
 use prepared::{Loops, Phasors, nothing};
@@ -243,53 +242,4 @@ impl<const N: usize, const W: usize> State<N, W> {
         }
         std::array::from_fn(|lane| sums.iter().all(|sum| sum[lane] == 0.0))
     }
-}
-
-/// Currents at both ends of each branch that leads to a node, into the branch, amperes, by adding
-/// up from the leaves what is drawn at these voltages; nothing is divided by an impedance. For
-/// circuits without loops, by node; roots have none.
-pub fn branch_currents<const N: usize>(
-    circuit: &Circuit<N>,
-    voltages: &[Column<N>],
-) -> Vec<[Column<N>; 2]> {
-    let at_shunt = |node: usize| circuit.shunt.get(node).map(|it| apply(it, &voltages[node]));
-    let mut drawn: Vec<Column<N>> =
-        (0..voltages.len()).map(|node| at_shunt(node).unwrap_or([Complex64::ZERO; N])).collect();
-    for part in &circuit.parts {
-        let (wire, against) = (usize::from(part.wire), usize::from(part.against));
-        let at = &voltages[part.node as usize];
-        let earthed = part.against == crate::circuit::EARTH;
-        let across = if earthed { at[wire] } else { at[wire] - at[against] };
-        let current = part.current(across);
-        drawn[part.node as usize][wire] += current;
-        if !earthed {
-            drawn[part.node as usize][against] -= current;
-        }
-    }
-    for source in &circuit.sources {
-        if let Some(admittance) = &source.admittance
-            && circuit.parent[source.node as usize] != NONE
-        {
-            let at = voltages[source.node as usize];
-            let across = std::array::from_fn(|wire| at[wire] - source.voltage[wire]);
-            for (drawn, current) in
-                drawn[source.node as usize].iter_mut().zip(apply(admittance, &across))
-            {
-                *drawn += current;
-            }
-        }
-    }
-    let mut currents = vec![[[Complex64::ZERO; N]; 2]; circuit.nodes()];
-    for node in (0..circuit.nodes()).rev().filter(|&node| circuit.parent[node] != NONE) {
-        let parent = circuit.parent[node] as usize;
-        let ends = match &circuit.branches[circuit.parent_branch[node] as usize].coupling {
-            Coupling::TwoPort(it) => it.currents(&voltages[parent], &voltages[node]),
-            _ => [drawn[node], drawn[node].map(|current| -current)],
-        };
-        for (drawn, current) in drawn[parent].iter_mut().zip(ends[0]) {
-            *drawn += current;
-        }
-        currents[node] = ends;
-    }
-    currents
 }

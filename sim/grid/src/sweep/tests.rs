@@ -5,7 +5,7 @@ use num_complex::Complex64;
 
 use super::networks::{Wanted, network};
 use super::*;
-use crate::block::{Block, magnitude};
+use crate::block::{Block, apply, magnitude};
 use crate::circuit::{EARTH, compile};
 use crate::network::Network;
 
@@ -199,12 +199,6 @@ fn impedances_of_next_to_nothing_lose_no_digits() {
         // The drop along the tiny one, as far as it can be told from nothing.
         let drop = voltages[1][0].re - voltages[2][0].re;
         assert!((drop - tiny * 1e6 / expected).abs() < 2e-12, "{drop}");
-        // Currents do not come from differences of voltages.
-        let currents = branch_currents(&circuit, &voltages);
-        for node in [1, 2] {
-            assert!((currents[node][0][0].re - 1e6 / expected).abs() < 1e-9);
-            assert!((currents[node][1][0].re + 1e6 / expected).abs() < 1e-9);
-        }
     }
 }
 

@@ -136,11 +136,6 @@ pub struct Forest {
 }
 
 impl Forest {
-    /// Whether there are no loops.
-    pub fn is_radial(&self) -> bool {
-        self.chords.is_empty()
-    }
-
     /// The numbers downstream of a number, with itself.
     pub fn downstream(&self, number: u32) -> std::ops::Range<u32> {
         number..number + self.size[number as usize]
@@ -149,28 +144,6 @@ impl Forest {
     /// The numbers of the roots.
     pub fn roots(&self) -> impl Iterator<Item = u32> {
         (0..self.order.len() as u32).filter(|&number| self.parent[number as usize] == NONE)
-    }
-
-    /// The feeders of a root: the numbers at which its branches arrive.
-    pub fn feeders(&self, root: u32) -> impl Iterator<Item = u32> {
-        let end = self.downstream(root).end;
-        let mut next = root + 1;
-        std::iter::from_fn(move || {
-            let feeder = (next < end).then_some(next)?;
-            next += self.size[feeder as usize];
-            Some(feeder)
-        })
-    }
-
-    /// From a number to its root, both included.
-    pub fn path_to_root(&self, number: u32) -> Vec<u32> {
-        let mut path = vec![number];
-        let mut at = number;
-        while self.parent[at as usize] != NONE {
-            at = self.parent[at as usize];
-            path.push(at);
-        }
-        path
     }
 }
 
@@ -193,11 +166,8 @@ mod tests {
         assert_eq!(forest.parent, [NONE, 0, 1, 1, 0, 4, 5, NONE]);
         assert_eq!(forest.number[8], NONE);
         assert_eq!(forest.chords, [6]);
-        assert!(!forest.is_radial());
         assert_eq!(forest.downstream(4), 4..7);
-        assert_eq!(forest.feeders(0).collect::<Vec<_>>(), [1, 4]);
         assert_eq!(forest.roots().collect::<Vec<_>>(), [0, 7]);
-        assert_eq!(forest.path_to_root(6), [6, 5, 4, 0]);
     }
 
     #[test]
@@ -205,8 +175,8 @@ mod tests {
         let count = 1_000_000;
         let graph = Graph::new(count, (1..count as u32).map(|node| (node - 1, node)).collect());
         let forest = graph.forest(&[0]);
-        assert!(forest.is_radial());
+        assert!(forest.chords.is_empty());
         assert_eq!(forest.size[0], count as u32);
-        assert_eq!(forest.path_to_root(count as u32 - 1).len(), count);
+        assert_eq!(forest.parent[count - 1], count as u32 - 2);
     }
 }

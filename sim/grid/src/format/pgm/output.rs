@@ -159,7 +159,7 @@ fn text(network: &Network, flow: &Flow, extra: &Extra<'_>, mut items: Vec<Item<'
 }
 
 /// A number as JSON has it; what is none is `null`.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value.is_finite() { format!("{value:?}") } else { "null".to_owned() }
 }
 

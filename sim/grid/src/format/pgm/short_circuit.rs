@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use num_complex::Complex64;
 
+use super::output::number;
 use super::{Component, Document, Element, FaultKind, FaultRow};
 use crate::flow::{EndState, Phases};
 use crate::network::{Connection, Network, Wire};
@@ -104,11 +105,6 @@ pub fn sweep_output(network: &Network, sweep: &Sweep) -> String {
     }
     text.push_str("\n]}\n");
     text
-}
-
-/// A number as JSON has it; what is none is `null`.
-fn number(value: f64) -> String {
-    if value.is_finite() { format!("{value:?}") } else { "null".to_owned() }
 }
 
 fn list(text: &mut String, name: &str, values: impl Iterator<Item = f64>) {
