@@ -104,7 +104,7 @@ fn a_finished_record_without_counts_or_hashes_passes_nothing() {
             facts.to_string()
         })
     };
-    let unsaid = "run.json does not say how many";
+    let unsaid = "run.json does not state how many";
     assert_error(&without("observations"), &format!("{unsaid} rows observations.csv held"));
     assert_error(&without("events"), &format!("{unsaid} events events.jsonl held"));
     assert_error(&without("hashes"), unsaid);

@@ -205,7 +205,7 @@ fn a_record_that_was_changed_is_noticed() {
         facts.as_object_mut().unwrap().remove("latency").unwrap();
         fs::write(&path, facts.to_string()).unwrap();
     });
-    assert!(why(unsaid).contains("does not say how many rows latency.csv held"));
+    assert!(why(unsaid).contains("does not state how many rows latency.csv held"));
     let undue = |text: &str| text.replace("m/1/7,7000,", "m/1/7,,");
     assert!(why(edited(undue)).contains("latency.csv:9: intended_ns is empty"));
 }

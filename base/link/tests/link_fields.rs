@@ -77,7 +77,7 @@ fn every_preset_can_be_named_and_says_whose_its_figures_are() {
         let published = preset.name.starts_with("flexmeter");
         assert_eq!(
             published,
-            preset.description.contains("published figure")
+            preset.description.contains("published histogram")
                 || preset.description.contains("published box plot"),
             "{}",
             preset.name

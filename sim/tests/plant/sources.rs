@@ -162,7 +162,7 @@ fn mistakes_in_a_synthetic_source_are_told_at_their_place() {
         "[\"1 V\", \"1 V\", \"1 V\"]",
         "`phase_voltages` and `voltage`",
     );
-    check("reactive = \"capacitive\"", Code::DOES_NOT_FIT, "\"capacitive\"", "there is none");
+    check("reactive = \"capacitive\"", Code::DOES_NOT_FIT, "\"capacitive\"", "which is missing");
     check(
         "harmonics = [{ order = 5 }, { order = 7 }, { order = 5 }]",
         Code::DOES_NOT_FIT,

@@ -37,7 +37,7 @@ const MEGABIT: f64 = 1e6;
 pub(super) const NAMES: &[&str] =
     &["flexmeter-wan", "flexmeter-nagle", "lan", "wifi", "lte", "umts", "6lowpan", "plc-slow"];
 
-/// The leg down of the published value's model; the leg up has the slow mode besides.
+/// The leg down of the published histogram's model; the leg up has the slow mode besides.
 const WAN_LEG: LegSpec = LegSpec {
     delay_ns: 50.0 * MILLISECOND,
     jitter: Jitter {

@@ -126,8 +126,8 @@ fn each_mistake_is_reported_once_where_it_stands() {
         "S014 <\"electricity.voltage.rms.l4\"> unknown measurement identifier \
          `electricity.voltage.rms.l4`: not in the registry \
          | did you mean `electricity.voltage.rms.l1`?",
-        "S003 <votlage> unknown key `votlage`: not a key here",
-        "S003 <ordre> unknown key `ordre`: not a key here | keys that may stand here: `share`",
+        "S003 <votlage> unknown key `votlage`: unexpected here",
+        "S003 <ordre> unknown key `ordre`: unexpected here | keys that may stand here: `share`",
         "S006 <51> `order` is out of range: from 2 to 50",
         "S005 <7> `harmonics` takes a table, and this is a whole number: expected a table",
         "S015 <2027-01-18T17:00:00> this is no instant: expected a date with time and offset, in \
@@ -141,13 +141,14 @@ fn each_mistake_is_reported_once_where_it_stands() {
 #[test]
 fn an_unknown_key_points_to_the_nearest_free_one() {
     let found = mistakes("name = \"a\"\nvotlage = \"1 V\"\n");
-    let expected = "S003 <votlage> unknown key `votlage`: not a key here | did you mean `voltage`?";
+    let expected =
+        "S003 <votlage> unknown key `votlage`: unexpected here | did you mean `voltage`?";
     assert_eq!(found, [expected]);
 }
 
 #[test]
 fn a_misspelt_key_is_not_missing_as_well() {
-    let expected = "S003 <naem> unknown key `naem`: not a key here | did you mean `name`?";
+    let expected = "S003 <naem> unknown key `naem`: unexpected here | did you mean `name`?";
     assert_eq!(mistakes("naem = \"a\"\n"), [expected]);
 }
 

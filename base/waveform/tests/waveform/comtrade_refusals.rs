@@ -149,9 +149,13 @@ fn counts_that_do_not_add_up_or_do_not_fit_the_lines_are_named() {
 fn the_data_of_another_kind_is_named() {
     let cfg = binary_cfg(3);
     let text = b"1,0,1,0\n2,9,1,0\n3,9,1,0\n";
-    refused(&cfg, text, &["the .cfg says BINARY data", "lines of text (ASCII data)", "file type"]);
+    refused(
+        &cfg,
+        text,
+        &["the .cfg states BINARY data", "lines of text (ASCII data)", "file type"],
+    );
     let cfg = cfg.replace("BINARY", "ASCII");
-    refused(&cfg, &ten_records(), &["the .cfg says ASCII data", "bytes that are no text"]);
+    refused(&cfg, &ten_records(), &["the .cfg states ASCII data", "bytes that are no text"]);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn single_files_without_their_sections_are_refused_with_the_line() {
         ),
         (
             format!("--- file type: CFG ---\n{cfg}--- file type: DAT BINARY: 22 ---\n"),
-            "the .cfg says ASCII data, but the .dat section is headed `DAT BINARY`",
+            "the .cfg states ASCII data, but the .dat section is headed `DAT BINARY`",
         ),
     ] {
         let error = comtrade::read_cff(file.as_bytes()).unwrap_err().to_string();

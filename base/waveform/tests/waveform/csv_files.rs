@@ -114,7 +114,11 @@ fn times_are_dates_seconds_or_their_parts_and_a_given_rate_wins() {
         let options = CsvOptions { rate_hz: Some(rate_hz), ..CsvOptions::default() };
         refused(TYPED, &options, &["the rate must be a number of hertz above zero"]);
     }
-    refused("Va,Ia\n1,2\n", &CsvOptions::default(), &["cannot be told", "--rate", "`Va`, `Ia`"]);
+    refused(
+        "Va,Ia\n1,2\n",
+        &CsvOptions::default(),
+        &["sampling rate is unknown", "--rate", "`Va`, `Ia`"],
+    );
     refused(
         "t,Va\n0,1\n",
         &CsvOptions::default(),
@@ -180,7 +184,7 @@ fn every_bad_cell_is_located() {
     let time = CsvOptions::default();
     let comma = "t;Va\n0,0001;1,5\n0,0002;1,6\n";
     refused(comma, &time, &["line 2, column `t`: found `0,0001`", "decimal point", "--rate"]);
-    refused("x,Va\nA,1\nB,2\n", &time, &["the sampling rate cannot be told"]);
+    refused("x,Va\nA,1\nB,2\n", &time, &["the sampling rate is unknown"]);
     refused("", &options, &["expected a header row"]);
     refused("1,2,3\n4,5,6\n", &options, &["line 1: expected a header row", "`1,2,3`"]);
     refused("t,U L1\n", &options, &["no row of samples"]);
