@@ -200,7 +200,7 @@ fn holds(text: &str, phrase: &str) -> bool {
                 && !behind.starts_with(". ")
                 && behind != ".";
         let starts = !before.is_some_and(|c| c.is_alphanumeric() || "_.\"-/".contains(c));
-        let ends = open || !next.is_some_and(|c| c.is_alphanumeric());
+        let ends = open || !next.is_some_and(char::is_alphanumeric);
         starts && ends && !is_name
     })
 }

@@ -190,8 +190,8 @@ fn loads_between_a_wire_that_is_fed_and_one_that_is_not_are_refused() {
     let delta = r#"{ name = "motor", node = "home", connection = "delta", p = "9 kW" }"#;
     let network = two_wires(delta);
     let told = check::check(&network).faults[0].to_string();
-    let expected = "line 6: load `motor`: it stands between `b` and `c` of node `home`, but no \
-                    source reaches `c` there; give the lines there that wire, or leave it out";
+    let expected = "line 6: load `motor`: it stands between `b` and `c` of node `home`, but `c` \
+                    is de-energised there; give the lines there that wire, or leave it out";
     assert_eq!(told, expected);
     assert!(flow::solve(&network, &Options::default()).is_err());
 }

@@ -230,7 +230,7 @@ proptest! {
                 let centred = (2..cycles - 1).contains(&past);
                 near(found.interharmonic_sub_groups[order], part(centred), "centred")?;
             }
-            let thdg = distortion_of_groups_pct(&found);
+            let thdg = distortion_of_groups_pct(found);
             let order = bin as f64 / cycles as f64;
             if order > 1.6 && order < 50.4 && bin % cycles != cycles / 2 {
                 prop_assert!((thdg - 100.0 * share).abs() < 0.01, "{thdg}");

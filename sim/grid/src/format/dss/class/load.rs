@@ -142,10 +142,10 @@ impl Load {
             "kv" => self.kv = value.positive()?,
             "kw" => (self.kw, self.given) = (value.number()?, PowerSpecification::ActiveAndFactor),
             "kvar" => {
-                (self.kvar, self.given) = (value.number()?, PowerSpecification::ActiveAndReactive)
+                (self.kvar, self.given) = (value.number()?, PowerSpecification::ActiveAndReactive);
             }
             "kva" => {
-                (self.kva, self.given) = (value.number()?, PowerSpecification::ApparentAndFactor)
+                (self.kva, self.given) = (value.number()?, PowerSpecification::ApparentAndFactor);
             }
             "pf" => {
                 self.factor = value.number()?;

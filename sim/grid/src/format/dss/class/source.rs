@@ -156,20 +156,20 @@ impl Source {
             "pu" => self.pu = value.positive()?,
             "angle" => self.angle_deg = value.number()?,
             "mvasc3" => {
-                (self.power_mva.0, self.given) = (value.positive()?, ImpedanceSpecification::Power)
+                (self.power_mva.0, self.given) = (value.positive()?, ImpedanceSpecification::Power);
             }
             "mvasc1" => {
-                (self.power_mva.1, self.given) = (value.positive()?, ImpedanceSpecification::Power)
+                (self.power_mva.1, self.given) = (value.positive()?, ImpedanceSpecification::Power);
             }
             "x1r1" => self.x1r1 = value.number()?,
             "x0r0" => self.x0r0 = value.number()?,
             "isc3" => {
                 (self.current_a.0, self.given) =
-                    (value.positive()?, ImpedanceSpecification::Current)
+                    (value.positive()?, ImpedanceSpecification::Current);
             }
             "isc1" => {
                 (self.current_a.1, self.given) =
-                    (value.positive()?, ImpedanceSpecification::Current)
+                    (value.positive()?, ImpedanceSpecification::Current);
             }
             "r1" => (self.ohm.z1.re, self.ohm.z2.re) = (value.number()?, value.number()?),
             "x1" => (self.ohm.z1.im, self.ohm.z2.im) = (value.number()?, value.number()?),
