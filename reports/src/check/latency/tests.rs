@@ -3,7 +3,8 @@
 use super::super::testing::{START, at, check, facts, try_check};
 use super::*;
 use lastmeter_record::{
-    Deadlines, Floor, LatencyRow, Point, RealTimeFacts, RunState, Status, Summary, TimeMode,
+    Deadlines, Floor, LatencyRow, Observation, Point, RealTimeFacts, RunState, Status, Summary,
+    TimeMode,
 };
 
 pub(in crate::check) const MS: i64 = 1_000_000;
