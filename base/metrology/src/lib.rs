@@ -41,9 +41,7 @@ mod unbalance;
 mod window;
 
 pub use analysis::{Analyser, AnalyserSetup, AnalysisOptions, analyse, analyse_with};
-pub use energy::{
-    CompensatedSum, EnergyMeter, EnergyRegisters, Netting, Powers, PulseOutput, Pulses,
-};
+pub use energy::{CompensatedSum, EnergyMeter, EnergyRegisters, Netting, Powers};
 pub use engine::{EngineConfig, EngineError, WindowEngine};
 pub use power_theory::{EffectiveMeans, EffectivePower, PowerMeans, PowerTheory, Wires};
 pub use recording::{AnalysisError, AnalysisInput};
