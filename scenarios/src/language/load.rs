@@ -53,6 +53,7 @@ impl LoadOptions {
     }
 
     /// These changes, with the folder of recordings that the environment names.
+    #[must_use]
     pub fn in_environment(self) -> Self {
         let recordings = std::env::var_os(RECORDINGS_VARIABLE).filter(|value| !value.is_empty());
         Self { recordings: recordings.map(PathBuf::from), ..self }

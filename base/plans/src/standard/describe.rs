@@ -47,22 +47,24 @@ impl Coordinates {
     }
 }
 
-/// All there is to know about a suite, for a terminal.
-pub fn explain_suite(suite: &Suite) -> String {
-    let mut text = format!("{} (suite): {}\n\n", suite.name, suite.title);
-    let mut line = |args: std::fmt::Arguments<'_>| append(&mut text, args);
-    if !suite.notes.is_empty() {
-        line(format_args!("{}\n\n", suite.notes));
-    }
+/// Its title, its notes, and what it is about.
+fn head(suite: &Suite) -> String {
+    let Suite { name, title, notes, edition, .. } = suite;
+    let blank = if notes.is_empty() { "" } else { "\n\n" };
     let (all, confirmed) = suite.confirmation();
-    let connections: Vec<&str> =
-        suite.connections.iter().map(|one| Connection::word(*one)).collect();
-    line(format_args!("  edition      {}\n", suite.edition));
-    line(format_args!("  classes      {}\n", suite.classes.join(", ")));
-    line(format_args!("  connection   {}\n", connections.join(", ")));
-    line(format_args!(
-        "  limits       {all}, of which {confirmed} confirmed in a source\n\nTests:\n"
-    ));
+    let words = suite.connections.iter().map(|one| Connection::word(*one));
+    let (classes, connections) = (suite.classes.join(", "), words.collect::<Vec<_>>().join(", "));
+    format!(
+        "{name} (suite): {title}\n\n{notes}{blank}  edition      {edition}\n  \
+         classes      {classes}\n  connection   {connections}\n  \
+         limits       {all}, of which {confirmed} confirmed in a source\n\nTests:\n"
+    )
+}
+
+/// All there is to know about a test plan, for a terminal.
+pub fn explain_suite(suite: &Suite) -> String {
+    let mut text = head(suite);
+    let mut line = |args: std::fmt::Arguments<'_>| append(&mut text, args);
     for test in &suite.tests {
         let word = test.evaluate.word();
         line(format_args!("  {}  {} ({word} of {})\n", test.name, test.title, test.quantity));

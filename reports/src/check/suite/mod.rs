@@ -169,11 +169,8 @@ impl SuiteCheck {
         let mut why = match worst {
             Some((test, item)) => {
                 let name = &plan.suite.tests[test.test].name;
-                format!(
-                    "{name} at {}: {}",
-                    item.planned.coordinates.describe(&plan.suite),
-                    describe(item)
-                )
+                let place = item.planned.coordinates.describe(&plan.suite);
+                format!("{name} at {place}: {}", describe(item))
             }
             None if skipped.is_empty() => "nothing was judged".to_owned(),
             None => "every test is skipped".to_owned(),
@@ -189,10 +186,8 @@ impl SuiteCheck {
         let qualification = self.qualification(assessment, status, missing);
         let mut of_class = format!("class {class}");
         if status == Status::Pass && !missing.is_empty() {
-            append(
-                &mut why,
-                format_args!("; {of_class} {IN_THIS_PLAN}, not in {}", named(missing)),
-            );
+            let missing = named(missing);
+            append(&mut why, format_args!("; {of_class} {IN_THIS_PLAN}, not in {missing}"));
             append(&mut of_class, format_args!(" {IN_THIS_PLAN}"));
         }
         let mut basis = format!("{of_class}, {}", plural(n, "point"));
