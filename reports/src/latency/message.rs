@@ -98,7 +98,7 @@ pub struct Message {
     pub intended_ns: i64,
     /// How long it took; [`INFINITE`] if it never came, or after the grace.
     pub delay: Delay,
-    /// The device, by its place in [`Population::devices`].
+    /// The device, by its place in `Population::devices`.
     pub device: u32,
     /// Whether it was published or received before it was due, or its delay is negative.
     pub is_early: bool,

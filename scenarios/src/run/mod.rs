@@ -2,7 +2,7 @@
 //!
 //! Terms: a *run* is one execution of one scenario into one run folder. The runner appends to the
 //! record as it goes, so that a killed run leaves what there was; judging and drawing read the
-//! folder alone. Virtual and real time are two ways to move a bench ([`moving`]); what is injected,
+//! folder alone. Virtual and real time are two ways to move a bench (`moving`); what is injected,
 //! commanded, joined and judged is the same in both.
 
 mod alarm;

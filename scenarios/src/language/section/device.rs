@@ -75,7 +75,7 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static DeviceKind> {
     row.kind_of(DEVICES, |kind| &kind.entry)
 }
 
-/// A device, to be built with [`Scenario::build_device`].
+/// A device, to be built with `Scenario::build_device`.
 #[derive(Clone)]
 pub struct DeviceRow {
     /// Its name, which is also its hardware id.

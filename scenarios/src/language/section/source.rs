@@ -35,7 +35,7 @@ pub struct Source {
     pub name: String,
     /// The registered kind's name.
     pub kind: &'static str,
-    /// What devices are connected to; `None` if [`Scenario::unavailable`].
+    /// What devices are connected to; `None` if `Scenario::unavailable`.
     pub terminal: Option<Terminal>,
 }
 
