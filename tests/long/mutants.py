@@ -37,7 +37,7 @@ AREAS = {
         ["run::", "--skip", "run::real"],
     ),
     "account": ("lastmeter-reports", ["reports/src/account.rs"], ["account", "check"]),
-    "checks": ("lastmeter-reports", ["reports/src/check/*.rs"], ["check"]),
+    "checks": ("lastmeter-reports", ["reports/src/check/**/*.rs"], ["check"]),
     "latency": (
         "lastmeter-reports",
         ["reports/src/latency/*.rs"],
