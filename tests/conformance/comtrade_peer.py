@@ -361,7 +361,7 @@ def text_recording(comparison, root, folder):
         refused(comparison, f"{name}, cut", path, [".dat is truncated"])
     path = save("alone", lines, data)
     os.remove(path[:-4] + ".dat")
-    refused(comparison, "a .cfg without .dat", path, ["alone.dat", "is not there"])
+    refused(comparison, "a .cfg without .dat", path, ["alone.dat", "is missing"])
 
 
 if __name__ == "__main__":

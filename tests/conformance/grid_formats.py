@@ -151,7 +151,7 @@ def main():
             file.write("[[load]]\nnode = 'home'\nconnection = 'delta'\np = '1 kW'\nname = 'd'\n")
         code, _, told = call("grid", toml, "--write", written)
         check.same("a delta load cannot be written", code, 2)
-        check.true("and that is told by name", "load d: it is not a star" in told, told.strip())
+        check.true("and that is told by name", "load d: it is not a wye" in told, told.strip())
     check.end()
 
 
