@@ -49,7 +49,7 @@ struct Index<'a> {
     status: Status,
     name: &'a str,
     runs_summary: String,
-    checks_told: String,
+    checks_summary: String,
     exit_code: u8,
     runs: Vec<IndexRow<'a>>,
 }
@@ -169,7 +169,7 @@ impl Suite {
             status: self.status(),
             name: &self.name,
             runs_summary: self.runs_summary(),
-            checks_told: self.counts().to_string(),
+            checks_summary: self.counts().to_string(),
             exit_code: self.exit_code().number(),
             runs: self.runs.iter().map(IndexRow::of).collect(),
         };

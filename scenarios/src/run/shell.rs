@@ -12,13 +12,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use lastmeter_devices::{Device, DeviceFault, Input, Output};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
-use lastmeter_units::{Epoch, Serial, SimTime};
+use lastmeter_units::SimTime;
 
 use super::device_note::DeviceNote;
 use super::error::BenchError;
 use super::feeder::Feeder;
 use super::ledger::{Made, Sent};
-use super::modelled::Uplink;
+use super::modelled::{ReleasedReading, Uplink};
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
@@ -41,17 +41,6 @@ pub(crate) struct Shell {
     last_due: SimTime,
     /// The highest message number so far; a lower one comes again.
     last_message: u64,
-}
-
-/// A reading on its way through the modelled link.
-#[derive(Clone, Debug)]
-pub(crate) struct ReleasedReading {
-    pub(crate) key: (Epoch, Serial),
-    /// When it was handed over.
-    pub(crate) handed: SimTime,
-    /// When the link released it.
-    pub(crate) released: SimTime,
-    pub(crate) bytes: usize,
 }
 
 /// What a shell is made of.

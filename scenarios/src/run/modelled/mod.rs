@@ -16,7 +16,7 @@ use crate::language::{Action, DeviceRow, Scenario};
 use crate::run::injecting::until;
 pub(crate) use downlink::Downlink;
 pub(crate) use record::ModelledRecord;
-pub(crate) use uplink::{Outage, Uplink};
+pub(crate) use uplink::{Outage, ReleasedReading, Uplink};
 
 /// The way from a device to the platform; `None` if it passes no link.
 pub(crate) fn uplink(scenario: &Scenario, row: &DeviceRow) -> Option<Uplink> {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use lastmeter_record::Point;
 use lastmeter_units::SimTime;
 
-use super::Downlink;
+use super::downlink::Downlink;
+use super::uplink::ReleasedReading;
 use crate::run::latency_row::{Key, LatencyRecord};
-use crate::run::shell::ReleasedReading;
 
 /// Puts the rows together.
 pub(crate) struct ModelledRecord {

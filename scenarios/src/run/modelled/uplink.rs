@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use lastmeter_link::impair::{Breakage, Impairment, Leg};
-use lastmeter_units::{SimDuration, SimTime};
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
 /// A stretch in which a link is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,17 @@ pub(crate) struct Outage {
     /// When it is mended.
     pub(crate) to: SimTime,
     pub(crate) how: Breakage,
+}
+
+/// A reading on its way through the modelled link.
+#[derive(Clone, Debug)]
+pub(crate) struct ReleasedReading {
+    pub(crate) key: (Epoch, Serial),
+    /// When it was handed over.
+    pub(crate) handed: SimTime,
+    /// When the link released it.
+    pub(crate) released: SimTime,
+    pub(crate) bytes: usize,
 }
 
 /// A message that the link has not released yet.
