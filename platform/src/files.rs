@@ -86,8 +86,20 @@ pub(crate) fn cannot_write(error: &io::Error) -> bool {
 /// ends.
 pub(crate) struct FolderLock {
     /// The folder itself: whatever is removed from it, it stays locked.
-    pub(crate) _folder: File,
-    pub(crate) _file: Option<File>,
+    pub(crate) folder: File,
+    pub(crate) file: Option<File>,
+}
+
+impl Drop for FolderLock {
+    /// Given up by name, not left to closing: a child process that somebody starts at this moment
+    /// holds copies of the files until it becomes its program, and with them the lock.
+    fn drop(&mut self) {
+        for held in self.file.iter().chain([&self.folder]) {
+            if let Err(error) = held.unlock() {
+                tracing::debug!(%error, "the lock goes with its file");
+            }
+        }
+    }
 }
 
 #[cfg(test)]

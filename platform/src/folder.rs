@@ -88,7 +88,7 @@ pub(crate) fn lock_folder(data: &Path) -> Result<FolderLock, PlatformError> {
         Err(error) if files::cannot_write(&error) => None,
         Err(error) => return Err(PlatformError::io("make the lock file", &path)(error)),
     };
-    Ok(FolderLock { _folder: folder, _file: file })
+    Ok(FolderLock { folder, file })
 }
 
 fn take(file: &File, data: &Path) -> Result<(), PlatformError> {

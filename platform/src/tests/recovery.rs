@@ -129,3 +129,16 @@ async fn somebody_elses_database_is_refused_and_left_alone() {
     assert!(error.contains("not a store of this program"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
+
+/// A process that is being started has copies of all open files for a moment.
+#[test]
+fn a_folder_given_up_is_free_although_a_copy_of_its_lock_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = crate::folder::lock_folder(folder.path()).unwrap();
+    let copies =
+        (lock.folder.try_clone().unwrap(), lock.file.as_ref().map(|f| f.try_clone().unwrap()));
+    assert!(crate::folder::lock_folder(folder.path()).is_err());
+    drop(lock);
+    crate::folder::lock_folder(folder.path()).unwrap();
+    drop(copies);
+}
