@@ -1,7 +1,9 @@
 //! What may stand on the command line.
 
+use std::iter;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use lastmeter_scenarios::accuracy::AccuracyOptions;
 use lastmeter_scenarios::certificates::CertificatesOptions;
@@ -19,8 +21,8 @@ use lastmeter_scenarios::suite::SuiteOptions;
 #[command(after_help = "Examples:
   lastmeter run scenarios/library/first-light.toml
   lastmeter run scenarios/library --out results
-  lastmeter accuracy stpm34-3ph --suite iec-62053-22-2003
-  lastmeter check my-scenario.toml
+  lastmeter accuracy stpm34-3ph --test-plan iec-62053-22-2003
+  lastmeter validate my-scenario.toml
   lastmeter explain no_loss
   lastmeter doctor
 
@@ -40,6 +42,23 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// What `lastmeter list` takes.
+fn listed() -> PossibleValuesParser {
+    let test_plans = PossibleValue::new("test-plans").alias("suites");
+    let registered = [
+        "sources",
+        "links",
+        "devices",
+        "injections",
+        "checks",
+        "profiles",
+        "defects",
+        "quantities",
+    ];
+    let all = iter::once("scenarios").chain(registered).map(PossibleValue::new);
+    PossibleValuesParser::new(all.chain([test_plans, PossibleValue::new("reasons")]))
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run scenario files or folders
@@ -47,7 +66,8 @@ pub(crate) enum Command {
     /// Test a meter against a standard: class verdict, worst points, report
     Accuracy(AccuracyOptions),
     /// Validate scenario files without running them; every error of every file at once
-    Check {
+    #[command(alias = "check")]
+    Validate {
         /// Scenario files or folders
         #[arg(required = true)]
         paths: Vec<PathBuf>,
@@ -64,10 +84,10 @@ pub(crate) enum Command {
         format: TextFormat,
     },
     /// List what there is: scenarios, sources, links, devices, injections, checks, profiles and
-    /// defects of a network, quantities, suites, reasons of verdicts
+    /// defects of a network, quantities, test plans, reasons of verdicts
     List {
         /// Which kind; everything registered if left out
-        #[arg(value_parser = ["scenarios", "sources", "links", "devices", "injections", "checks", "profiles", "defects", "quantities", "suites", "reasons"])]
+        #[arg(value_parser = listed())]
         what: Option<String>,
         /// Where to look for scenarios
         paths: Vec<PathBuf>,
@@ -77,7 +97,7 @@ pub(crate) enum Command {
     },
     /// Describe a registered thing or an error code
     Explain {
-        /// A source, link preset, device, injection, check, profile, defect, section, suite,
+        /// A source, link preset, device, injection, check, profile, defect, section, test plan,
         /// `network` or a key of one, the reason of a verdict such as host-load, or an error code
         /// such as S004
         name: String,
@@ -120,7 +140,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Command {
-        let words = std::iter::once("lastmeter").chain(line.split(' '));
+        let words = iter::once("lastmeter").chain(line.split(' '));
         Arguments::try_parse_from(words).unwrap().command
     }
 
@@ -135,6 +155,17 @@ mod tests {
             let line = format!("grid a.dss --svg a.svg {names} loading");
             let Command::Grid(grid) = read(&line) else { panic!("{line}") };
             assert_eq!((grid.timings, grid.color_by), (true, Colouring::Loading), "{line}");
+        }
+        for name in ["validate", "check"] {
+            assert!(matches!(read(&format!("{name} a.toml")), Command::Validate { .. }), "{name}");
+        }
+        for name in ["test-plans", "suites"] {
+            assert!(matches!(read(&format!("list {name}")), Command::List { .. }), "{name}");
+        }
+        for option in ["--test-plan", "--suite"] {
+            let line = format!("accuracy ideal-1ph {option} mid-annex-v");
+            let Command::Accuracy(accuracy) = read(&line) else { panic!("{line}") };
+            assert_eq!(accuracy.test_plan, "mid-annex-v");
         }
         let Command::Measure(measure) = read("measure a.csv --format human") else { panic!() };
         assert_eq!(measure.format, Format::Table);
@@ -154,8 +185,7 @@ mod tests {
             assert!(same.len() >= 2, "{name}");
             for option in same {
                 let found = option.get_possible_values();
-                let found: Vec<&str> =
-                    found.iter().map(clap::builder::PossibleValue::get_name).collect();
+                let found: Vec<&str> = found.iter().map(PossibleValue::get_name).collect();
                 assert_eq!(found, values, "{name}");
             }
         }

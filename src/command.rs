@@ -22,9 +22,9 @@ pub(crate) fn dispatch(command: Command, color: Color) -> ExitCode {
         Command::Accuracy(options) => {
             accuracy::accuracy(&AccuracyOptions { color: color.on_stdout(), ..options })
         }
-        Command::Check { paths, set, time, format } => {
+        Command::Validate { paths, set, time, format } => {
             let options = LoadOptions { overrides: set, time, ..LoadOptions::from_environment() };
-            inspect::check(&paths, &options, json(format), color.on_stderr())
+            inspect::validate(&paths, &options, json(format), color.on_stderr())
         }
         Command::List { what, paths, format } => {
             inspect::list(what.as_deref(), &paths, json(format))

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use lastmeter_grid::format::{dss, pgm, toml};
 use lastmeter_params::{Diagnostics, SourceId, parse_document, parse_override};
-use lastmeter_plans::standard::Suite;
+use lastmeter_plans::standard::TestPlan;
 use lastmeter_scenarios::language::{LoadOptions, Scenario};
 use lastmeter_waveform::{Recording, comtrade, csv, spectrum};
 use lastmeter_wire::flexmeter::{self, DecodeRules, Limits};
@@ -47,7 +47,11 @@ pub const TARGETS: &[Target] = &[
         ],
     ),
     target("params", params, &[b"a = \"230 V\"\n[[b]]\nc = [1, 2.5]\nd = { e = 1e3 }\n"]),
-    target("suite", suite, &[include_bytes!("../../base/plans/suites/iec-61000-4-7.toml")]),
+    target(
+        "test_plan",
+        test_plan,
+        &[include_bytes!("../../base/plans/test_plans/iec-61000-4-7.toml")],
+    ),
     target("flexmeter", flexmeter, &[MEASUREMENTS, ALERT, COMMAND]),
     target("journal", journal, &[SEGMENT]),
 ];
@@ -168,8 +172,8 @@ pub fn params(bytes: &[u8]) -> bool {
 }
 
 /// A test plan of a standard.
-pub fn suite(bytes: &[u8]) -> bool {
-    Suite::read(&String::from_utf8_lossy(bytes)).is_ok()
+pub fn test_plan(bytes: &[u8]) -> bool {
+    TestPlan::read(&String::from_utf8_lossy(bytes)).is_ok()
 }
 
 /// A message of a device, or one to it; what is read is read the same again as it is written.

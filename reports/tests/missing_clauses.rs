@@ -1,27 +1,27 @@
-//! What the suites that come along do not play of their standards: sound, and in the docs.
+//! What the test plans that come along do not play of their standards: sound, and in the docs.
 
 #![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use lastmeter_plans::standard::{EMBEDDED, MissingClause, Suite};
+use lastmeter_plans::standard::{EMBEDDED, MissingClause, TestPlan};
 
-const BEGIN: &str = "<!-- Made from base/plans/suites by `UPDATE_GOLDEN=1 cargo test -p \
+const BEGIN: &str = "<!-- Made from base/plans/test_plans by `UPDATE_GOLDEN=1 cargo test -p \
                      lastmeter-reports --test missing_clauses`: begin -->\n";
 const END: &str = "<!-- end -->\n";
 
-fn suites() -> Vec<Suite> {
-    let suites = EMBEDDED.iter().map(|(_, text)| Suite::read(text).unwrap());
-    suites.filter(|suite| !suite.tests.is_empty()).collect()
+fn test_plans() -> Vec<TestPlan> {
+    let test_plans = EMBEDDED.iter().map(|(_, text)| TestPlan::read(text).unwrap());
+    test_plans.filter(|test_plan| !test_plan.tests.is_empty()).collect()
 }
 
 /// Of whom a clause is asked, where not of all.
-fn asked_of(suite: &Suite, clause: &MissingClause) -> String {
+fn asked_of(test_plan: &TestPlan, clause: &MissingClause) -> String {
     let mut of = Vec::new();
     if !clause.classes.is_empty() {
         let names: Vec<&str> =
-            clause.classes.iter().map(|class| suite.classes[*class].as_str()).collect();
+            clause.classes.iter().map(|class| test_plan.classes[*class].as_str()).collect();
         of.push(format!("class {}", names.join(", ")));
     }
     of.extend(
@@ -36,11 +36,11 @@ fn asked_of(suite: &Suite, clause: &MissingClause) -> String {
 /// The part of docs/test-plans.md.
 fn tables() -> String {
     let mut text = String::new();
-    for suite in suites() {
-        let _ = writeln!(text, "\n### {}\n", suite.name);
+    for test_plan in test_plans() {
+        let _ = writeln!(text, "\n### {}\n", test_plan.name);
         text.push_str("| clause | name | what it asks for | why no test plays it | elsewhere |\n");
         text.push_str("|---|---|---|---|---|\n");
-        for clause in &suite.missing_clauses {
+        for clause in &test_plan.missing_clauses {
             let word = if clause.confirmed { "" } else { ", unverified" };
             let _ = writeln!(
                 text,
@@ -48,7 +48,7 @@ fn tables() -> String {
                 clause.clause,
                 clause.name,
                 clause.title,
-                asked_of(&suite, clause),
+                asked_of(&test_plan, clause),
                 clause.reason,
                 clause.elsewhere.as_deref().unwrap_or("-"),
             );
@@ -59,7 +59,7 @@ fn tables() -> String {
 }
 
 #[test]
-fn the_docs_have_every_missing_clause_of_every_suite() {
+fn the_docs_have_every_missing_clause_of_every_test_plan() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/test-plans.md");
     let docs = std::fs::read_to_string(path).unwrap();
     let (before, rest) = docs.split_once(BEGIN).unwrap();
@@ -74,30 +74,33 @@ fn the_docs_have_every_missing_clause_of_every_suite() {
 /// No simulated meter can be heated, struck or radiated at, so no standard is played as a whole;
 /// and what is said to be tested elsewhere is.
 #[test]
-fn every_suite_lacks_something_and_names_where_else_it_is_tested() {
-    let suites = suites();
-    let tests: BTreeMap<&str, Vec<&str>> = suites
+fn every_test_plan_lacks_something_and_names_where_else_it_is_tested() {
+    let test_plans = test_plans();
+    let tests: BTreeMap<&str, Vec<&str>> = test_plans
         .iter()
-        .map(|suite| {
-            (suite.name.as_str(), suite.tests.iter().map(|test| test.name.as_str()).collect())
+        .map(|test_plan| {
+            (
+                test_plan.name.as_str(),
+                test_plan.tests.iter().map(|test| test.name.as_str()).collect(),
+            )
         })
         .collect();
     assert_eq!(tests.len(), 10);
-    for suite in &suites {
-        let lacks = |name: &str| suite.missing_clauses.iter().any(|clause| clause.name == name);
+    for test_plan in &test_plans {
+        let lacks = |name: &str| test_plan.missing_clauses.iter().any(|clause| clause.name == name);
         let has_environment = lacks("environment") || lacks("influences");
-        assert!(has_environment && suite.missing_clauses.len() > 5, "{}", suite.name);
-        for clause in &suite.missing_clauses {
-            let at = format!("{}: {}", suite.name, clause.name);
+        assert!(has_environment && test_plan.missing_clauses.len() > 5, "{}", test_plan.name);
+        for clause in &test_plan.missing_clauses {
+            let at = format!("{}: {}", test_plan.name, clause.name);
             assert!(!clause.clause.is_empty() && !clause.title.is_empty(), "{at}");
             let Some(elsewhere) = &clause.elsewhere else { continue };
             let words = elsewhere.split([' ', ',']).filter(|word| tests.contains_key(word));
             let named: Vec<&str> = words.collect();
             assert!(
-                !named.is_empty() && !named.contains(&suite.name.as_str()),
+                !named.is_empty() && !named.contains(&test_plan.name.as_str()),
                 "{at}: {elsewhere}"
             );
-            // A test that it names is one of that suite.
+            // A test that it names is one of that test plan.
             if let Some(test) = elsewhere.split('`').nth(1) {
                 assert!(tests[named[0]].contains(&test), "{at}: {elsewhere}");
             }
@@ -105,11 +108,14 @@ fn every_suite_lacks_something_and_names_where_else_it_is_tested() {
     }
 }
 
-/// What the suites play of single-phase load: wherever it is not missing, a test loads one phase.
+/// What the test plans play of single-phase load: wherever it is not missing, a test loads one
+/// phase.
 #[test]
-fn no_suite_of_an_energy_forgets_one_phase_loaded() {
-    for suite in suites().iter().filter(|suite| !suite.name.starts_with("iec-61000")) {
-        let plays = suite.tests.iter().any(|test| test.loaded.iter().any(Option::is_some));
-        assert!(plays, "{}", suite.name);
+fn no_test_plan_of_an_energy_forgets_one_phase_loaded() {
+    for test_plan in
+        test_plans().iter().filter(|test_plan| !test_plan.name.starts_with("iec-61000"))
+    {
+        let plays = test_plan.tests.iter().any(|test| test.loaded.iter().any(Option::is_some));
+        assert!(plays, "{}", test_plan.name);
     }
 }

@@ -1,4 +1,4 @@
-//! The part of a report about a standard's suite, from a run folder whose errors are known.
+//! The part of a report about a standard's test plan, from a run folder whose errors are known.
 
 #![expect(clippy::unwrap_used, reason = "a test tells by its panic what went wrong")]
 
@@ -13,8 +13,8 @@ use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{evaluate, junit, render};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
-const SUITE: &str = r#"format = 1
-[suite]
+const TEST_PLAN: &str = r#"format = 1
+[test_plan]
 name = "ours"
 title = "Ours <b>"
 edition = "first"
@@ -22,7 +22,7 @@ classes = ["fine", "rough"]
 default_class = "fine"
 connections = ["direct"]
 missing_clauses = [
-    { clause = "9.1", name = "repeatability", title = "Repeatability", reason = "nobody wrote it", elsewhere = "suite theirs", classes = ["rough"], confirmed = true },
+    { clause = "9.1", name = "repeatability", title = "Repeatability", reason = "nobody wrote it", elsewhere = "test plan theirs", classes = ["rough"], confirmed = true },
 ]
 [[test]]
 name = "error"
@@ -43,20 +43,20 @@ reason = "there is none"
 const SCENARIO: &str = r#"format = 1
 [scenario]
 name = "s"
-[suite]
+[test_plan]
 standard = "ours.toml"
 device = "meter"
 [[device]]
 name = "meter"
-at = "source:suite"
+at = "source:test-plan"
 model = "stpm34-3ph"
 report_every = "1 s"
 [[check]]
 name = "fine"
-kind = "suite"
+kind = "test_plan"
 [[check]]
 name = "rough"
-kind = "suite"
+kind = "test_plan"
 class = "rough"
 "#;
 
@@ -66,7 +66,7 @@ fn start() -> SimTime {
 
 /// A run in which the register gains `1 + error` of what is true, the error in percent by point.
 fn write(dir: &Path, error: &dyn Fn(usize) -> f64) {
-    let files = BTreeMap::from([("suite:ours.toml".to_owned(), SUITE.to_owned())]);
+    let files = BTreeMap::from([("suite:ours.toml".to_owned(), TEST_PLAN.to_owned())]);
     let document = parse_document(SCENARIO, SourceId::FILE, &mut Diagnostics::new());
     let plan = plan_of(&document, &files, &mut Diagnostics::new()).unwrap();
     let end = start() + plan.duration();
@@ -179,7 +179,7 @@ fn a_folder_is_held_against_every_class() {
         .map(|line| line.missing.iter().map(|one| format!("{}: {}", one.name, one.why())).collect())
         .collect();
     let field = "field: there is none";
-    let repeated = "repeatability: nobody wrote it; tested by suite theirs";
+    let repeated = "repeatability: nobody wrote it; tested by test plan theirs";
     assert_eq!(missing, [vec![field], vec![repeated, field]]);
     let worst = assessed.claimed().tests[0].worst().unwrap();
     let figures = worst.figures.as_ref().unwrap();

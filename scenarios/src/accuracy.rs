@@ -1,7 +1,7 @@
-//! `lastmeter accuracy`: a meter against a standard's suite, without writing a scenario.
+//! `lastmeter accuracy`: a meter against a standard's test plan, without writing a scenario.
 //!
-//! What is run is a scenario like any other, made here: the meter at the suite's source, one check
-//! for each test. The run folder holds it resolved, so that `lastmeter run` repeats it.
+//! What is run is a scenario like any other, made here: the meter at the test plan's source, one
+//! check for each test. The run folder holds it resolved, so that `lastmeter run` repeats it.
 
 mod assemble;
 mod meter;
@@ -28,7 +28,7 @@ use crate::run::{
 };
 use crate::stop::{block_on, stop_signal};
 
-/// Runs a suite on a meter; says how it ended.
+/// Runs a test plan on a meter; says how it ended.
 pub fn accuracy(options: &AccuracyOptions) -> ExitCode {
     if let Some(message) = options.out.as_deref().and_then(occupied) {
         print_err(&format!("error: {message}"));
@@ -82,7 +82,7 @@ async fn run(scenario: &Scenario, ratings: &Ratings, options: &AccuracyOptions) 
     let assessed = match Assessed::read(&out) {
         Ok(Some(assessed)) => assessed,
         Ok(None) => {
-            print_err("error: the run folder has no suite");
+            print_err("error: the run folder has no test plan");
             return ExitCode::Broken;
         }
         Err(error) => {
@@ -115,7 +115,7 @@ fn exit_code(assessed: &Assessed, evaluation: &Evaluation, options: &AccuracyOpt
         claimed == Some(Status::Pass)
     } else {
         let left_out = assessed.claimed().tests.iter().filter(|result| {
-            let test = &assessed.plan.suite.tests[result.test];
+            let test = &assessed.plan.test_plan.tests[result.test];
             is_selected(options, &test.name) && result.skipped.as_ref().is_some_and(Skip::is_gap)
         });
         left_out.count() == 0

@@ -1,8 +1,8 @@
-//! The commands that look without running: check, list, explain, schema, report.
+//! The commands that look without running: validate, list, explain, schema, report.
 
 use std::path::{Path, PathBuf};
 
-use lastmeter_plans::standard::{self, EMBEDDED, Suite, embedded};
+use lastmeter_plans::standard::{self, EMBEDDED, TestPlan, embedded};
 use lastmeter_reports::console::format_verdicts;
 use lastmeter_reports::{ExitCode, Reason, verdicts_json};
 use lastmeter_text::plural;
@@ -17,7 +17,7 @@ use crate::select::{Selected, select};
 use crate::suite::{passed_over, print_left_out};
 
 /// Validates scenario files; prints every mistake of every file.
-pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
+pub fn validate(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) -> ExitCode {
     let files = match selected(paths) {
         Ok(files) => files,
         Err(exit) => return exit,
@@ -26,9 +26,9 @@ pub fn check(paths: &[PathBuf], options: &LoadOptions, json: bool, color: bool) 
     for Selected { path: file, .. } in &files {
         let text = text_of(file).unwrap_or_default();
         let meant = Meant::of(file, &text);
-        if meant == Meant::Suite && Suite::read(&text).is_ok() {
+        if meant == Meant::TestPlan && TestPlan::read(&text).is_ok() {
             let value = json!({ "file": file, "valid": true, "suite": true });
-            let line = format!("ok  {}  (a suite)", file.display());
+            let line = format!("ok  {}  (a test plan)", file.display());
             print_out(&if json { value.to_string() } else { line });
             continue;
         }
@@ -120,7 +120,7 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
     match what {
         Some("scenarios") => return list_scenarios(paths, json),
         Some("quantities") => return list_quantities(json),
-        Some("suites") => return list_suites(json),
+        Some("test-plans" | "suites") => return list_test_plans(json),
         Some("reasons") => return list_reasons(json),
         _ => {}
     }
@@ -145,43 +145,43 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         print_out(&format!("  {:width$}  {}", row.name, row.summary));
     }
     if what.is_none() {
-        print_out("suites:");
-        let suites: Vec<Suite> =
-            EMBEDDED.iter().filter_map(|(_, text)| Suite::read(text).ok()).collect();
-        let width = suites.iter().map(|suite| suite.name.len()).max().unwrap_or(0);
-        for suite in &suites {
-            print_out(&format!("  {:width$}  {}", suite.name, suite.title));
+        print_out("test plans:");
+        let test_plans: Vec<TestPlan> =
+            EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect();
+        let width = test_plans.iter().map(|test_plan| test_plan.name.len()).max().unwrap_or(0);
+        for test_plan in &test_plans {
+            print_out(&format!("  {:width$}  {}", test_plan.name, test_plan.title));
         }
     }
     ExitCode::Passed
 }
 
-/// The standards' suites that come along.
-fn list_suites(json: bool) -> ExitCode {
-    let suites: Vec<Suite> =
-        EMBEDDED.iter().filter_map(|(_, text)| Suite::read(text).ok()).collect();
+/// The standards' test plans that come along.
+fn list_test_plans(json: bool) -> ExitCode {
+    let test_plans: Vec<TestPlan> =
+        EMBEDDED.iter().filter_map(|(_, text)| TestPlan::read(text).ok()).collect();
     if json {
-        let values: Vec<_> = suites
+        let values: Vec<_> = test_plans
             .iter()
-            .map(|suite| {
-                let (limits, confirmed) = suite.confirmation();
+            .map(|test_plan| {
+                let (limits, confirmed) = test_plan.confirmation();
                 json!({
-                    "name": suite.name, "title": suite.title, "classes": suite.classes,
-                    "tests": suite.tests.len(), "limits": limits, "confirmed": confirmed,
-                    "missing_clauses": suite.missing_clauses.len(),
+                    "name": test_plan.name, "title": test_plan.title, "classes": test_plan.classes,
+                    "tests": test_plan.tests.len(), "limits": limits, "confirmed": confirmed,
+                    "missing_clauses": test_plan.missing_clauses.len(),
                 })
             })
             .collect();
         print_out(&json!({ "format_version": 1, "suites": values }).to_string());
         return ExitCode::Passed;
     }
-    let width = suites.iter().map(|suite| suite.name.len()).max().unwrap_or(0);
-    for suite in &suites {
-        let (limits, confirmed) = suite.confirmation();
-        let tests = plural(suite.tests.len(), "test");
+    let width = test_plans.iter().map(|test_plan| test_plan.name.len()).max().unwrap_or(0);
+    for test_plan in &test_plans {
+        let (limits, confirmed) = test_plan.confirmation();
+        let tests = plural(test_plan.tests.len(), "test");
         print_out(&format!(
             "{:width$}  {} ({tests}; {confirmed} of {limits} limits confirmed)",
-            suite.name, suite.title
+            test_plan.name, test_plan.title
         ));
     }
     ExitCode::Passed
@@ -192,13 +192,13 @@ fn text_of(path: &Path) -> Option<String> {
     String::from_utf8(read_file(path).ok()?).ok()
 }
 
-/// The text of a suite that comes along, or of a suite file; `None` for what is neither.
-fn explain_suite(name: &str) -> Option<String> {
+/// The text of a test plan that comes along, or of a test-plan file; `None` for what is neither.
+fn explain_test_plan(name: &str) -> Option<String> {
     let text = match embedded(name) {
         Some(text) => text.to_owned(),
         None => text_of(Path::new(name))?,
     };
-    Some(standard::explain_suite(&Suite::read(&text).ok()?))
+    Some(standard::explain_test_plan(&TestPlan::read(&text).ok()?))
 }
 
 /// The identifiers a message may carry and a check may name.
@@ -287,7 +287,7 @@ fn list_scenarios(paths: &[PathBuf], json: bool) -> ExitCode {
             Err(failure) => {
                 unreadable += 1;
                 print_err(&format!(
-                    "{}: {}; see `lastmeter check`",
+                    "{}: {}; see `lastmeter validate`",
                     file.display(),
                     plural(failure.diagnostics().len(), "error")
                 ));
@@ -329,7 +329,7 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
 /// Tells all about a registered thing or an error code.
 pub fn explain(name: &str) -> ExitCode {
     // One word may be a section of a scenario and a table of a network.
-    let of_scenario = language::explain(name).or_else(|| explain_suite(name));
+    let of_scenario = language::explain(name).or_else(|| explain_test_plan(name));
     let of_network = grid::explain(name);
     let texts = of_scenario.into_iter().chain(of_network).chain(explain_reason(name));
     let texts: Vec<String> = texts.collect();

@@ -393,7 +393,7 @@ class EnergyBalance:
 CHECKS = {
     "energy_balance": EnergyBalance,
     "latency": Elsewhere, "jitter": Elsewhere, "recovery": Elsewhere, "published": Elsewhere,
-    "suite": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
+    "test_plan": Elsewhere, "published_table": Elsewhere, "calibration": Elsewhere,
     "accuracy": Accuracy,
     "no_loss": NoLoss, "refused": Refused, "command_ack": CommandAck,
 }

@@ -1,4 +1,4 @@
-"""Judges every run with a `[suite]` again, from the suite's data and `observations.csv`.
+"""Judges every run with a `[test_plan]` again, from the suite's data and `observations.csv`.
 
 Unrolls the suite into operating points by its own reading of docs/test-plans.md, cuts the record into
 points, and computes figures, uncertainties and statuses; shares nothing with the program. Student's
@@ -36,12 +36,17 @@ def size(value, units=None):
     return float(number) * {"%": 0.01, "mV": 1e-3, "kV": 1e3, "mA": 1e-3}.get(unit, 1.0)
 
 
+def head_of(suite):
+    """The head of a test plan's file, which may have its former name."""
+    return suite.get("test_plan") or suite["suite"]
+
+
 class Plan:
     """The suite unrolled: points one after another, and what each item of each test is."""
 
     def __init__(self, suite, claim, period):
         self.suite, self.claim, self.period = suite, claim, period
-        head = suite["suite"]
+        head = head_of(suite)
         connections = head.get("connections", ["direct", "transformer"])
         self.connection = claim.get("connection", connections[0])
         prefix = ("base_current", "maximum_current")
@@ -111,7 +116,7 @@ class Plan:
                 and (not clause.get("connections") or self.connection in clause["connections"])
                 and (self.phases > 1 or not clause.get("three_phases"))
             )
-        return [c["name"] for c in self.suite["suite"].get("missing_clauses", []) if asked(c)]
+        return [c["name"] for c in head_of(self.suite).get("missing_clauses", []) if asked(c)]
 
     def lag(self, text):
         words = text.split()
@@ -253,7 +258,7 @@ class Judge:
 
     def __init__(self, comparison, run, name):
         self.comparison, self.run, self.name = comparison, run, name
-        claim = run.scenario["suite"]
+        claim = run.scenario["test_plan"]
         suite = tomllib.loads(run.facts["files"][f"suite:{claim['standard']}"])
         device, = (d for d in run.scenario["device"] if d["name"] == claim["device"])
         self.period = size(device.get("report_every", REPORT_EVERY), TIMES)
@@ -381,7 +386,7 @@ class Judge:
         length = max(self.readings, default=0)
         same(f"{self.name} readings of the plan", length, self.plan.length)
         for check in self.run.scenario["check"]:
-            if check["kind"] == "suite":
+            if check["kind"] == "test_plan":
                 verdict, = (v for v in self.run.verdicts if v["check"] == check["name"])
                 if "class" not in check or check["class"] == self.plan.klass:
                     self.check(check, verdict)
@@ -450,10 +455,10 @@ def main():
     root = os.environ.get("RUNS", "target/test-runs")
     for folder in sys.argv[1:] or run_folders(root):
         run = Run(folder)
-        if "suite" not in run.scenario or run.facts["state"] != "finished":
+        if "test_plan" not in run.scenario or run.facts["state"] != "finished":
             continue
         # Suites with published values are table_one.py's.
-        if any(check["kind"] == "suite" for check in run.scenario["check"]):
+        if any(check["kind"] == "test_plan" for check in run.scenario["check"]):
             Judge(comparison, run, os.path.basename(os.path.normpath(folder))).all()
     comparison.end()
 

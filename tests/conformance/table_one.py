@@ -15,7 +15,7 @@ import tomllib
 
 from peer.bench import Comparison
 from peer.record import Run, run_folders
-from suite_recompute import TIMES, size
+from suite_recompute import TIMES, head_of, size
 
 REPORT_EVERY = "10 s"
 HERTZ = {"mHz": 1e-3, "Hz": 1.0}
@@ -56,7 +56,7 @@ def points_of(suite, claim, period):
 
 def table(run, suite, device, points):
     """r.m.s. deviation and number of readings by row."""
-    head, readings = suite["suite"], {}
+    head, readings = head_of(suite), {}
     for name, _, serial, quantity, _, time, reference, reported in run.observations():
         if name == device and serial and reference:
             readings.setdefault(time, {})[quantity] = (reference, reported)
@@ -134,7 +134,7 @@ def accounted(comparison, name, run, claim, rows):
 
 def compare(comparison, folder):
     run = Run(folder)
-    claim = run.scenario.get("suite")
+    claim = run.scenario.get("test_plan")
     if not claim or run.facts["state"] != "finished":
         return
     suite = tomllib.loads(run.facts["files"][f"suite:{claim['standard']}"])

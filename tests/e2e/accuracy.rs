@@ -100,7 +100,11 @@ fn a_users_suite_gives_a_class_verdict_and_a_folder_that_repeats() {
     std::fs::write(&facts, without.to_string()).unwrap();
     let done = run(&format!("{bad}/scenario.toml"), &folder.path().join("none"), &[]);
     assert_eq!(done.code, 2, "{}", done.stderr);
-    assert!(done.stderr.contains("the run folder keeps no copy of the suite"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("the run folder keeps no copy of the test plan"),
+        "{}",
+        done.stderr
+    );
     let other = format!("suite.standard={suite}");
     let out = folder.path().join("other");
     assert_eq!(run(&format!("{bad}/scenario.toml"), &out, &["--set", &other]).code, 0);
@@ -334,7 +338,7 @@ fn what_cannot_be_tested_is_reported() {
         assert_eq!(done.code, 2, "{}{}", done.stdout, done.stderr);
         assert!(done.stderr.contains(told), "{told}: {}", done.stderr);
     }
-    let checked = call(&["check", broken]);
+    let checked = call(&["validate", broken]);
     assert_eq!(checked.code, 2);
     assert!(checked.stderr.contains("broken.toml:14"), "{}", checked.stderr);
 }

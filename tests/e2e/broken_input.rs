@@ -33,7 +33,7 @@ quantity = "electricity.voltage.rms.l9"
 limit = "0.1 %"
 "#;
     std::fs::write(&path, text).unwrap();
-    let done = call(&["check", path.to_str().unwrap()]);
+    let done = call(&["validate", path.to_str().unwrap()]);
     assert_eq!(done.code, 2, "{done:?}");
     let errors: Vec<&str> = done.stderr.lines().filter(|line| line.starts_with("error[")).collect();
     assert_eq!(errors.len(), 5, "{}", done.stderr);
@@ -47,7 +47,7 @@ limit = "0.1 %"
         assert!(done.stderr.contains(&format!("broken.toml:{line}:")), "{line}: {}", done.stderr);
         assert!(done.stderr.contains(word), "{word}: {}", done.stderr);
     }
-    let json = call(&["check", "--format", "json", path.to_str().unwrap()]);
+    let json = call(&["validate", "--format", "json", path.to_str().unwrap()]);
     let rows: Vec<serde_json::Value> =
         json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 5, "{}", json.stdout);
@@ -60,7 +60,7 @@ fn every_error_of_every_file_comes_at_once() {
     for name in ["one", "two"] {
         std::fs::write(folder.path().join(format!("{name}.toml")), "format = 2\n").unwrap();
     }
-    let done = call(&["check", folder.path().to_str().unwrap()]);
+    let done = call(&["validate", folder.path().to_str().unwrap()]);
     assert_eq!(done.code, 2);
     assert!(done.stderr.contains("one.toml") && done.stderr.contains("two.toml"), "{done:?}");
 }

@@ -8,7 +8,7 @@ use crate::bench::{call, lastmeter, library};
 fn the_help_of_every_command_names_its_options() {
     for command in [
         "run",
-        "check",
+        "validate",
         "list",
         "explain",
         "report",
@@ -155,12 +155,12 @@ fn nothing_selected_is_not_a_pass() {
 fn a_link_that_leads_nowhere_is_told_and_not_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(library("class-61000-4-7"), folder.path().join("class.toml")).unwrap();
-    let asked = ["check", folder.path().to_str().unwrap()];
+    let asked = ["validate", folder.path().to_str().unwrap()];
     // As editors lock a file.
     std::os::unix::fs::symlink("nobody@nowhere", folder.path().join(".#first.toml")).unwrap();
     assert_eq!(call(&asked).code, 0);
     std::os::unix::fs::symlink("moved.toml", folder.path().join("other.toml")).unwrap();
-    for command in ["check", "run"] {
+    for command in ["validate", "run"] {
         let told = call(&[command, asked[1]]);
         assert_eq!(told.code, 2, "{told:?}");
         assert!(told.stderr.contains("other.toml leads nowhere"), "{told:?}");
@@ -187,10 +187,10 @@ fn a_filter_leaves_out_what_does_not_fit_and_is_told_if_it_is_none() {
 fn time_can_be_chosen_where_a_scenario_is_checked_and_what_links_there_are_is_listed() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library/real-time");
     for time in ["real", "virtual"] {
-        let checked = call(&["check", folder, "--time", time]);
+        let checked = call(&["validate", folder, "--time", time]);
         assert_eq!(checked.code, 0, "{checked:?}");
     }
-    assert_eq!(call(&["check", folder, "--time", "wall"]).code, 2);
+    assert_eq!(call(&["validate", folder, "--time", "wall"]).code, 2);
     let links = call(&["list", "links"]);
     assert!(links.stdout.starts_with("links:\n  flexmeter-wan "), "{links:?}");
     assert!(call(&["list", "injections"]).stdout.contains("\n  disconnect "));

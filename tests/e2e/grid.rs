@@ -166,7 +166,7 @@ fn a_network_is_told_from_a_scenario() {
     let network = write(folder.path(), "net.toml", &two_homes());
     write(folder.path(), "two-homes.toml", HOMES);
     let all = folder.path().display().to_string();
-    let checked = call(&["check", &all]);
+    let checked = call(&["validate", &all]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(checked.stdout.contains("net.toml  (a network)"), "{checked:?}");
     let out = |name: &str| folder.path().join(name).display().to_string();
@@ -177,7 +177,7 @@ fn a_network_is_told_from_a_scenario() {
     // What a network is solved without is noted; a folder of twins says how to run them.
     let cut = two_homes().replacen("to = 'end'", "to = 'end'\nopen = 'from'", 1);
     write(folder.path(), "net.toml", &cut);
-    let checked = call(&["check", &network]);
+    let checked = call(&["validate", &network]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(checked.stdout.contains("note: line "), "{checked:?}");
     assert!(checked.stdout.contains("its island is de-energised"), "{checked:?}");
@@ -193,7 +193,7 @@ fn a_network_is_told_from_a_scenario() {
         assert!(ran.stderr.contains(&format!("`lastmeter grid {named}`")), "{ran:?}");
     }
     write(folder.path(), "net.toml", &two_homes().replace("200 m", "-200 m"));
-    let checked = call(&["check", &network, "--format", "json"]);
+    let checked = call(&["validate", &network, "--format", "json"]);
     assert_eq!(checked.code, 2, "{checked:?}");
     let told: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
     assert_eq!((&told["valid"], told["errors"].as_array().unwrap().len()), (&false.into(), 1));

@@ -44,7 +44,7 @@ fn a_pipe_is_no_scenario_and_no_recording() {
         assert!(made.success());
     }
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let checked = call(&["check", &path("pipe.toml")]);
+    let checked = call(&["validate", &path("pipe.toml")]);
     assert_eq!(checked.code, 2);
     assert!(checked.stderr.contains("no regular file"), "{checked:?}");
     let measured = call(&["measure", &path("pipe.csv")]);

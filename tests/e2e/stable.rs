@@ -26,7 +26,7 @@ fn count(folder: &Path) -> usize {
 
 #[test]
 fn scenario_files_of_format_1_are_valid_as_they_were_written() {
-    let valid = call(&["check", FORMAT_1]);
+    let valid = call(&["validate", FORMAT_1]);
     assert_eq!(valid.code, 0, "{valid:?}");
     let lines = valid.stdout.lines().filter(|line| line.starts_with("ok  ")).count();
     assert_eq!((lines, count(Path::new(FORMAT_1))), (186, 186), "{valid:?}");

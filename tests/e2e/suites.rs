@@ -222,7 +222,7 @@ fn a_folder_that_cannot_be_read_is_an_error_and_not_an_empty_one() {
     if std::fs::read_dir(&locked).is_ok() {
         command.uid(65_534).gid(65_534);
     }
-    let done: Done = command.args(["check", path(folder.path())]).output().unwrap().into();
+    let done: Done = command.args(["validate", path(folder.path())]).output().unwrap().into();
     mode(&locked, 0o755);
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.stderr.contains("locked: Permission denied"), "{done:?}");
@@ -234,11 +234,11 @@ fn a_warning_is_printed_and_changes_no_exit_code() {
     let file = folder.path().join("odd.toml");
     let odd = scenario("odd", "2 %").replace("\"synthetic\"", "\"synthetic\"\nvoltage = \"500 V\"");
     std::fs::write(&file, odd).unwrap();
-    let checked = call(&["check", path(&file)]);
+    let checked = call(&["validate", path(&file)]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(checked.stderr.contains("warning[W003]"), "{checked:?}");
     assert!(checked.stdout.contains("(1 warning)"), "{checked:?}");
-    let checked = call(&["check", "--format", "json", path(&file)]);
+    let checked = call(&["validate", "--format", "json", path(&file)]);
     let value: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
     assert_eq!((&value["valid"], &value["warnings"][0]["code"]), (&true.into(), &"W003".into()));
     let done = run(path(&file), &folder.path().join("out"), &[]);
@@ -249,7 +249,7 @@ fn a_warning_is_printed_and_changes_no_exit_code() {
 #[test]
 fn the_library_warns_of_nothing() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/library");
-    let checked = call(&["check", folder]);
+    let checked = call(&["validate", folder]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(!checked.stderr.contains("warning["), "{}", checked.stderr);
 }

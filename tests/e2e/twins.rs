@@ -13,8 +13,8 @@ use crate::bench::{json, recordings, run, verdict, virtual_library};
 
 /// Checks without a twin of their own, as `scenario/check`, and why.
 const WITHOUT_TWIN: [(&str, &str); 5] = [
-    ("class-*/readings-once", "`class-skipped-reading` is the twin for all that play a suite"),
-    ("table-1-*sinusoidal/readings-once", "they play a suite: `class-skipped-reading`"),
+    ("class-*/readings-once", "`class-skipped-reading` is the twin for all that play a test plan"),
+    ("table-1-*sinusoidal/readings-once", "they play a test plan: `class-skipped-reading`"),
     ("lv-feeder-solar/readings-once", "the network of `lv-feeder-skipped-reading`"),
     ("lv-feeder-standard/readings-once", "the network of `lv-feeder-skipped-reading`"),
     ("first-light-recording/*", "the recording is not here; the last test below plants its errors"),
@@ -28,10 +28,10 @@ const PLAY_LESS: [(&str, &str); 4] = [
     ("class-load-balance", "what is 0.4 % off balanced load is 0.3 % off by itself as well"),
 ];
 
-/// Keys of `[suite]` by which a twin may differ from the scenario it is the twin of.
+/// Keys of `[test_plan]` by which a twin may differ from the scenario it is the twin of.
 const MAY_DIFFER: [&str; 4] = ["class", "maximum_current", "readings", "settle"];
 
-/// How many points of a suite each defect of a front end turns red, and the worst of them.
+/// How many points of a test plan each defect of a front end turns red, and the worst of them.
 const POINTS: [(&str, u32, &str); 26] = [
     ("class-anti-alias", 1, "harmonics at 0.5 Imax, PF 1, fifth-harmonic"),
     ("class-creep", 1, "no-load at"),
@@ -108,8 +108,8 @@ fn checks(scenario: &Table) -> BTreeMap<&str, &Table> {
     tables(scenario, "check").map(|check| (text(check, "name"), check)).collect()
 }
 
-fn has_suite_check(scenario: &Table) -> bool {
-    tables(scenario, "check").any(|check| text(check, "kind") == "suite")
+fn has_test_plan_check(scenario: &Table) -> bool {
+    tables(scenario, "check").any(|check| text(check, "kind") == "test_plan")
 }
 
 /// Whether a name is what a pattern with at most one `*` says.
@@ -221,31 +221,31 @@ fn every_check_has_a_twin() {
 }
 
 #[test]
-fn every_twin_of_a_suite_plays_and_judges_all_that_its_scenario_does() {
+fn every_twin_of_a_test_plan_plays_and_judges_all_that_its_scenario_does() {
     let (scenarios, twins) = library();
     let mut less = BTreeSet::new();
     for (name, twin) in &twins {
         let of = text(twin["expect"].as_table().unwrap(), "twin_of");
         let (scenario, check) = of.split_once('/').unwrap();
         let original = &scenarios[scenario];
-        if text(checks(original)[check], "kind") != "suite" {
+        if text(checks(original)[check], "kind") != "test_plan" {
             continue;
         }
-        let suite = |table: &Table| table["suite"].as_table().unwrap().clone();
-        let (own, theirs) = (suite(twin), suite(original));
+        let test_plan = |table: &Table| table["test_plan"].as_table().unwrap().clone();
+        let (own, theirs) = (test_plan(twin), test_plan(original));
         let keys: BTreeSet<&String> = own.keys().chain(theirs.keys()).collect();
         for key in keys.into_iter().filter(|key| !MAY_DIFFER.contains(&key.as_str())) {
             if key == "tests" && own.contains_key(key) {
                 less.insert(name.as_str());
                 continue;
             }
-            assert_eq!(own.get(key), theirs.get(key), "{name}: `{key}` of [suite]");
+            assert_eq!(own.get(key), theirs.get(key), "{name}: `{key}` of [test_plan]");
         }
         if less.contains(name.as_str()) {
             continue;
         }
         let judged = |table: &Table| -> BTreeSet<(String, Vec<String>)> {
-            let checks = tables(table, "check").filter(|check| text(check, "kind") == "suite");
+            let checks = tables(table, "check").filter(|check| text(check, "kind") == "test_plan");
             checks.map(|check| (text(check, "name").to_owned(), texts(check, "tests"))).collect()
         };
         assert_eq!(judged(twin), judged(original), "{name} and {scenario}");
@@ -255,20 +255,22 @@ fn every_twin_of_a_suite_plays_and_judges_all_that_its_scenario_does() {
 }
 
 #[test]
-fn no_test_of_a_suite_is_played_without_being_judged() {
-    let suites: BTreeMap<String, Table> = read(&root().join("base/plans/suites"))
+fn no_test_of_a_test_plan_is_played_without_being_judged() {
+    let test_plans: BTreeMap<String, Table> = read(&root().join("base/plans/test_plans"))
         .into_values()
-        .map(|suite| (text(suite["suite"].as_table().unwrap(), "name").to_owned(), suite))
+        .map(|test_plan| {
+            (text(test_plan["test_plan"].as_table().unwrap(), "name").to_owned(), test_plan)
+        })
         .collect();
     let (scenarios, twins) = library();
     let mut seen = 0;
-    for (name, scenario) in scenarios.iter().chain(&twins).filter(|(_, s)| has_suite_check(s)) {
-        let claim = scenario["suite"].as_table().unwrap();
-        let suite = &suites[text(claim, "standard")];
+    for (name, scenario) in scenarios.iter().chain(&twins).filter(|(_, s)| has_test_plan_check(s)) {
+        let claim = scenario["test_plan"].as_table().unwrap();
+        let test_plan = &test_plans[text(claim, "standard")];
         let chosen = texts(claim, "tests");
         let judged: Vec<String> =
             tables(scenario, "check").flat_map(|check| texts(check, "tests")).collect();
-        for test in tables(suite, "test") {
+        for test in tables(test_plan, "test") {
             let is_of = |key: &str, value: &str| {
                 let only = texts(test, key);
                 only.is_empty() || only.iter().any(|one| one == value)

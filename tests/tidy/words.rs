@@ -149,7 +149,10 @@ fn texts() -> Vec<Text> {
     }
     for path in files(".toml") {
         let shown = here(&path);
-        if ["scenarios/", "base/plans/suites", "reports/"].iter().any(|of| shown.starts_with(of)) {
+        if ["scenarios/", "base/plans/test_plans", "reports/"]
+            .iter()
+            .any(|of| shown.starts_with(of))
+        {
             take(&path, lines(&std::fs::read_to_string(&path).unwrap()));
         }
     }

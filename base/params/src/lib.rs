@@ -10,6 +10,7 @@
 mod code;
 mod diagnostic;
 mod field;
+mod former;
 mod nearest;
 mod node;
 mod pattern;
@@ -22,8 +23,9 @@ mod values;
 pub use code::{CODES, Code};
 pub use diagnostic::{Diagnostic, Diagnostics, SourceId, Span};
 pub use field::{Dimension, Entry, Field, Kind, Presence};
+pub use former::{current_address, parse_document, use_current_words};
 pub use nearest::{measurement_help, nearest, registered_measurement_help};
-pub use node::{Node, NodeValue, Table, TableEntry, parse_document, parse_override};
+pub use node::{Node, NodeValue, Table, TableEntry, parse_override};
 pub use pattern::Pattern;
 pub use quantity::{QuantityError, parse_quantity};
 pub use read::{describe_kind, is_name, read_named_table, read_table, read_table_of, read_text};

@@ -113,8 +113,12 @@ impl Table {
     }
 }
 
-/// Reads a whole TOML text. Mistakes go to `diagnostics`; what could be read comes back.
-pub fn parse_document(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Table {
+/// Reads a whole TOML text with the words that it has.
+pub(crate) fn parse_as_written(
+    text: &str,
+    source: SourceId,
+    diagnostics: &mut Diagnostics,
+) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader { source, ..Reader::default() };
     reader.report(text, &errors, diagnostics);
@@ -350,7 +354,7 @@ mod tests {
 
     fn parse(text: &str) -> (Table, Vec<String>) {
         let mut diagnostics = Diagnostics::new();
-        let table = parse_document(text, SourceId::FILE, &mut diagnostics);
+        let table = parse_as_written(text, SourceId::FILE, &mut diagnostics);
         let list = diagnostics.into_sorted();
         let show = |d: &crate::Diagnostic| {
             let marked = text.get(d.span.start..d.span.end).unwrap_or("?");

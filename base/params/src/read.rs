@@ -8,7 +8,7 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceId, Span};
 use crate::field::{Dimension, Field, Kind, Presence};
 use crate::nearest::{nearest, registered_measurement_help};
-use crate::node::{Node, NodeValue, Table, TableEntry, parse_document, parse_override};
+use crate::node::{Node, NodeValue, Table, TableEntry, parse_as_written, parse_override};
 use crate::quantity::parse_quantity;
 use crate::synonyms;
 use crate::values::{Item, Value, Values};
@@ -99,7 +99,7 @@ pub fn read_named_table(
 /// Reads a TOML text as one table with these groups of fields, as tests and tools need it.
 pub fn read_text(text: &str, groups: &[&[Field]]) -> Result<Values, Vec<Diagnostic>> {
     let mut diagnostics = Diagnostics::new();
-    let table = parse_document(text, SourceId::FILE, &mut diagnostics);
+    let table = parse_as_written(text, SourceId::FILE, &mut diagnostics);
     let values = read_table_of(&table, Span::default(), groups, &mut diagnostics);
     match values {
         Some(values) if diagnostics.is_empty() => Ok(values),

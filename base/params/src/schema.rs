@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::diagnostic::{Diagnostics, SourceId};
 use crate::field::{Dimension, Field, Kind, Presence};
-use crate::node::{Node, NodeValue, parse_document};
+use crate::node::{Node, NodeValue, parse_as_written};
 
 /// The schema of a table with these groups of fields and no other keys.
 pub fn object(groups: &[&[Field]]) -> Value {
@@ -100,7 +100,7 @@ fn pattern(dimension: Dimension) -> String {
 
 fn default_as_json(text: &str) -> Value {
     let document = format!("value = {text}");
-    let table = parse_document(&document, SourceId::FILE, &mut Diagnostics::new());
+    let table = parse_as_written(&document, SourceId::FILE, &mut Diagnostics::new());
     table.get("value").map_or(Value::Null, as_json)
 }
 

@@ -64,7 +64,7 @@ static HINTS: &[(&str, &str)] = &[
     (
         "class",
         "how good a meter is follows from its errors; what it is judged by is a class: `lastmeter \
-         accuracy MODEL --suite NAME --class CLASS`, or `class` of a `[suite]`",
+         accuracy MODEL --test-plan NAME --class CLASS`, or `class` of a `[test_plan]`",
     ),
     (
         "accuracy",

@@ -39,7 +39,7 @@ pub struct CheckKind {
     /// Whether a `limit` in % is one of what is reported, so that at 100 % nothing could miss it.
     pub is_limit_of_report: bool,
     /// What has to hold of all checks of the kind in one scenario together, which has this plan;
-    /// the place is where the scenario names the plan's suite.
+    /// the place is where the scenario names the plan's test plan.
     pub together: Option<RuleOfAll>,
     /// Its section of the report.
     pub(crate) section: Option<Section>,
@@ -79,7 +79,7 @@ pub enum RecordTable {
 pub enum Needs {
     /// Nothing besides devices; what more it takes its [`Demand`] says.
     Nothing,
-    /// A `[suite]`.
+    /// A `[test_plan]`.
     TestPlan,
     /// A `[calibration]`.
     Calibration,
@@ -139,7 +139,7 @@ impl From<String> for SectionHtml {
 pub(crate) struct ScenarioChecks {
     /// The scenario as resolved.
     pub(crate) document: Table,
-    /// The plan of its `[suite]`.
+    /// The plan of its `[test_plan]`.
     pub(crate) plan: Option<Arc<standard::Plan>>,
     /// The plan of its `[calibration]`.
     pub(crate) calibration: Option<Arc<calibration::Plan>>,
@@ -191,7 +191,7 @@ pub struct CheckContext {
     pub covers: Vec<String>,
     /// The texts of the files that the check's table names, by the names as written there.
     pub files: BTreeMap<String, String>,
-    /// The plan of the scenario's `[suite]`, if it has one.
+    /// The plan of the scenario's `[test_plan]`, if it has one.
     pub plan: Option<Arc<standard::Plan>>,
     /// The plan of the scenario's `[calibration]`, if it has one.
     pub calibration: Option<Arc<calibration::Plan>>,

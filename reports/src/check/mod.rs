@@ -23,7 +23,7 @@ mod rows;
 pub(crate) mod select;
 pub(crate) mod selection;
 mod share;
-mod suite;
+mod test_plan;
 
 pub use demand::Demand;
 pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, Needs, RecordTable};
@@ -39,7 +39,7 @@ pub static CHECKS: &[CheckKind] = &[
     recovery::KIND,
     published::KIND,
     published_table::KIND,
-    suite::KIND,
+    test_plan::KIND,
     calibration::KIND,
     energy_balance::KIND,
 ];

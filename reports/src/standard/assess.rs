@@ -40,7 +40,7 @@ impl Item {
 /// One test, judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestResult {
-    /// By its place in the suite.
+    /// By its place in the test plan.
     pub test: usize,
     /// The outcome.
     pub status: Status,
@@ -71,9 +71,9 @@ pub fn with_uncertainty(item: &Item) -> String {
 /// What the record says of a plan, for one class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assessment {
-    /// The class, as the suite's list counts.
+    /// The class, as the test plan's list counts.
     pub class: usize,
-    /// The tests, in the suite's order.
+    /// The tests, in the test plan's order.
     pub tests: Vec<TestResult>,
     /// What all of it comes to at best, and why, where the run itself leaves doubts.
     pub doubt: Option<Because>,
@@ -93,7 +93,7 @@ impl Assessment {
     /// The items of some tests whose limits are not confirmed, among those that were judged.
     pub fn unconfirmed<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a Item> {
         self.tests.iter().flat_map(move |result| {
-            let limits = &plan.suite.tests[result.test].limits;
+            let limits = &plan.test_plan.tests[result.test].limits;
             result.items.iter().filter(|item| !limits[item.planned.limit].confirmed)
         })
     }
@@ -120,7 +120,7 @@ impl Assessor {
     }
 
     fn test(&self, planned: PlannedTest, points: &[PointRecord]) -> TestResult {
-        let test = &self.plan.suite.tests[planned.test];
+        let test = &self.plan.test_plan.tests[planned.test];
         let skipped = planned.skipped.or_else(|| self.not_reported(test));
         if let Some(skip) = &skipped {
             let status = match skip {
@@ -216,7 +216,7 @@ impl Assessor {
                 let reference = error(item.against[0][0])?;
                 let kelvin = match test.evaluate {
                     Evaluate::Variation => 1.0,
-                    _ => item.coordinates.celsius - self.plan.suite.temperature,
+                    _ => item.coordinates.celsius - self.plan.test_plan.temperature,
                 };
                 let budget = at.budget.with(&reference.budget).times(1.0 / kelvin);
                 ((at.value - reference.value) / kelvin, budget)

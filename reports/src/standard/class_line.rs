@@ -36,7 +36,7 @@ impl Assessed {
     }
 
     fn class_line(&self, assessment: &Assessment) -> ClassLine {
-        let class = self.plan.suite.classes[assessment.class].clone();
+        let class = self.plan.test_plan.classes[assessment.class].clone();
         let missing = assessment.missing(&self.plan);
         let judged = assessment.tests.iter().filter(|test| test.skipped.is_none());
         let judged: Vec<&TestResult> = judged.collect();
@@ -68,13 +68,13 @@ impl Assessed {
         judged: &[&TestResult],
         missing: &[Missing],
     ) -> (Status, String, Option<String>) {
-        let suite = &self.plan.suite;
+        let test_plan = &self.plan.test_plan;
         let is_gap = |test: &&TestResult| test.skipped.as_ref().is_some_and(Skip::is_gap);
         let gaps: Vec<&str> = assessment
             .tests
             .iter()
             .filter(is_gap)
-            .map(|test| suite.tests[test.test].name.as_str())
+            .map(|test| test_plan.tests[test.test].name.as_str())
             .collect();
         let tests = plural(judged.len() as u64, "test");
         if !gaps.is_empty() {
@@ -83,18 +83,18 @@ impl Assessed {
             let skipped = assessment.tests.iter().filter(|test| test.skipped.is_some()).count();
             if missing.len() > skipped {
                 let clauses = plural((missing.len() - skipped) as u64, "clause");
-                append(&mut text, format_args!(", nor in {clauses} that the suite lacks"));
+                append(&mut text, format_args!(", nor in {clauses} that the test plan lacks"));
             }
             return (Status::Inconclusive, text, None);
         }
         let from_memory = |test: &&&TestResult| {
-            let limits = &suite.tests[test.test].limits;
+            let limits = &test_plan.tests[test.test].limits;
             test.items.iter().any(|item| !limits[item.planned.limit].confirmed)
         };
         let from_memory: Vec<&str> = judged
             .iter()
             .filter(from_memory)
-            .map(|test| suite.tests[test.test].name.as_str())
+            .map(|test| test_plan.tests[test.test].name.as_str())
             .collect();
         let mut text = match missing {
             [] => format!("met in {tests}"),
@@ -119,19 +119,20 @@ impl Assessed {
 
     /// Of a class of which a judged test does not pass.
     fn not_met(&self, status: Status, judged: &[&TestResult]) -> (Status, String, Option<String>) {
-        let suite = &self.plan.suite;
+        let test_plan = &self.plan.test_plan;
         let bad: Vec<&&TestResult> = judged.iter().filter(|test| test.status == status).collect();
         let word = if status == Status::Fail { "fails" } else { "undecided" };
         let first = bad.first().and_then(|test| Some((*test, test.worst()?)));
         let place = first.map_or_else(String::new, |(test, item)| {
-            format!(" at {}, {}", suite.tests[test.test].name, self.describe_item(item))
+            format!(" at {}, {}", test_plan.tests[test.test].name, self.describe_item(item))
         });
         let more = match bad.len() {
             0 | 1 => String::new(),
             count => format!("; and in {}", plural(count as u64 - 1, "more test")),
         };
-        let confirmed = first
-            .is_none_or(|(test, item)| suite.tests[test.test].limits[item.planned.limit].confirmed);
+        let confirmed = first.is_none_or(|(test, item)| {
+            test_plan.tests[test.test].limits[item.planned.limit].confirmed
+        });
         let qualification = (!confirmed).then(|| UNCONFIRMED.to_owned());
         (status, format!("{word}{place}{more}"), qualification)
     }

@@ -15,7 +15,7 @@ use lastmeter_record::Observation;
 /// What came of one published row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deviation {
-    /// The row, by its place in the suite.
+    /// The row, by its place in the test plan.
     pub row: usize,
     /// The r.m.s. deviation in the row's unit; `None` if nothing counts.
     pub rms: Option<f64>,
@@ -97,7 +97,7 @@ impl Deviations {
     /// Of devices that report as often as the plan's, in a run that begins at an instant.
     pub fn new(plan: Plan, devices: &[String], start: SimTime) -> Self {
         let wanted: BTreeSet<MeasurementId> =
-            plan.suite.published.iter().map(|row| row.quantity).collect();
+            plan.test_plan.published.iter().map(|row| row.quantity).collect();
         let gather =
             |device: &String| (device.clone(), Gatherer::of(device, wanted.clone(), &plan, start));
         let devices = devices.iter().map(gather).collect();
@@ -125,7 +125,7 @@ impl Deviations {
     pub fn table(&self, device: &str) -> Vec<Deviation> {
         let points = self.points(device);
         let places: BTreeSet<usize> = self.plan.swept.iter().map(|swept| swept.point).collect();
-        let rows = self.plan.suite.published.iter().enumerate();
+        let rows = self.plan.test_plan.published.iter().enumerate();
         rows.map(|(index, row)| self.row(index, row, &places, &points)).collect()
     }
 
@@ -214,8 +214,8 @@ impl Deviations {
 
     /// A surface of a device.
     pub fn surface(&self, index: usize, device: &str) -> Option<Drawn> {
-        let surface = self.plan.suite.surfaces.get(index)?;
-        let row = self.plan.suite.published.get(surface.row)?;
+        let surface = self.plan.test_plan.surfaces.get(index)?;
+        let row = self.plan.test_plan.published.get(surface.row)?;
         let points = self.points(device);
         let mut fields: Vec<Field> = Vec::new();
         for swept in self.plan.swept.iter().filter(|swept| swept.sweep == surface.sweep) {
@@ -260,7 +260,7 @@ impl Deviations {
             Along::Voltage => at.voltage,
             Along::Current => at.current.as_ref().map_or(0.0, |(_, amperes)| *amperes),
             Along::Waveform => {
-                let waveform = &self.plan.suite.waveforms[at.waveform];
+                let waveform = &self.plan.test_plan.waveforms[at.waveform];
                 return (at.waveform as f64, waveform.title.clone());
             }
         };

@@ -1,4 +1,4 @@
-//! A run folder's suite, read and held against every class.
+//! A run folder's test plan, read and held against every class.
 
 use std::path::Path;
 
@@ -9,17 +9,18 @@ use super::assessor::Assessor;
 use lastmeter_plans::standard::{Plan, plan_of, value_text};
 use lastmeter_record::{RecordError, RunReader, changed};
 
-/// What a run says of its suite.
+/// What a run says of its test plan.
 #[derive(Clone, Debug)]
 pub struct Assessed {
     /// What was played and judged.
     pub plan: Plan,
-    /// For each class of the suite, in its order.
+    /// For each class of the test plan, in its order.
     pub classes: Vec<Assessment>,
 }
 
 impl Assessed {
-    /// Reads a run folder; `None` if its scenario has no suite, or none that this version reads.
+    /// Reads a run folder; `None` if its scenario has no test plan, or none that this version
+    /// reads.
     pub fn read(dir: &Path) -> Result<Option<Self>, RecordError> {
         let reader = RunReader::open(dir)?;
         let text = reader.scenario_toml()?;
@@ -59,7 +60,8 @@ impl Assessed {
             assessor.unreadable(why);
         }
         let plan = assessor.plan().clone();
-        let classes = (0..plan.suite.classes.len()).map(|class| assessor.assessment(class, facts));
+        let classes =
+            (0..plan.test_plan.classes.len()).map(|class| assessor.assessment(class, facts));
         Ok(Self { classes: classes.collect(), plan })
     }
 
@@ -70,7 +72,7 @@ impl Assessed {
 
     /// `In, PF 1: 0.31 ± 0.002 %, limit 0.2 %`.
     pub fn describe_item(&self, item: &Item) -> String {
-        let place = item.planned.coordinates.describe(&self.plan.suite);
+        let place = item.planned.coordinates.describe(&self.plan.test_plan);
         match &item.figures {
             None => format!("{place}: {}", item.why),
             Some(figures) => {

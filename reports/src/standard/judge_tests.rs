@@ -9,7 +9,7 @@ use super::folder::Assessed;
 use super::testing::plan;
 use crate::check::testing::{START, facts};
 use lastmeter_params::Pattern;
-use lastmeter_plans::standard::{Claim, Connection, Plan, Point, Suite};
+use lastmeter_plans::standard::{Claim, Connection, Plan, Point, TestPlan};
 use lastmeter_record::{Event, Observation, RunState, Status};
 
 pub(super) const CONSUMED: &str = "electricity.energy.active.consumed.total";
@@ -52,27 +52,27 @@ pub(super) fn import(percent: f64) -> impl Fn(&Point, f64) -> Vec<(&'static str,
     move |_, step| vec![(CONSUMED, step, step * (1.0 + percent / 100.0)), (INJECTED, 0.0, 0.0)]
 }
 
-/// A suite of one class for meters that are connected directly, with these rows.
+/// A test plan of one class for meters that are connected directly, with these rows.
 fn headed(rows: &str) -> String {
-    let head = "format = 1\n[suite]\nname = \"own\"\ntitle = \"Own\"\nedition = \"1\"\n";
+    let head = "format = 1\n[test_plan]\nname = \"own\"\ntitle = \"Own\"\nedition = \"1\"\n";
     format!("{head}classes = [\"1\"]\ndefault_class = \"1\"\nconnections = [\"direct\"]\n{rows}")
 }
 
 fn selected(name: &str, class: &str, connection: Connection, tests: &[&str]) -> Plan {
-    let suite = Suite::read(lastmeter_plans::standard::embedded(name).unwrap()).unwrap();
-    let class = suite.class(class).unwrap();
+    let test_plan = TestPlan::read(lastmeter_plans::standard::embedded(name).unwrap()).unwrap();
+    let class = test_plan.class(class).unwrap();
     let claim = Claim {
         device: "meter".to_owned(),
         tests: tests.iter().map(|text| Pattern::new(text)).collect(),
-        ..Claim::usual(&suite, class, connection)
+        ..Claim::usual(&test_plan, class, connection)
     };
-    Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap()
+    Plan::new(test_plan, claim, SimDuration::from_milliseconds(500)).unwrap()
 }
 
 fn lines(assessor: &Assessor, state: RunState) -> Vec<ClassLine> {
     let plan = assessor.plan().clone();
     let facts = facts(state);
-    let classes = (0..plan.suite.classes.len()).map(|class| assessor.assessment(class, &facts));
+    let classes = (0..plan.test_plan.classes.len()).map(|class| assessor.assessment(class, &facts));
     Assessed { classes: classes.collect(), plan }.summary()
 }
 
@@ -146,7 +146,7 @@ fn a_class_line_knows_what_the_verdicts_know_of_the_run() {
     assert_eq!(line(&meter, RunState::Finished, "0.2S").status, Status::Error);
 }
 
-/// The suite has no limit of class 0.1S for most influences: nobody can say.
+/// The test plan has no limit of class 0.1S for most influences: nobody can say.
 #[test]
 fn a_missing_limit_is_inconclusive() {
     let plan = plan("iec-62053-22-2003", "0.1S", Connection::Transformer);
@@ -154,7 +154,7 @@ fn a_missing_limit_is_inconclusive() {
     let assessment = meter.assessment(plan.claim.class, &facts(RunState::Finished));
     let of = |name: &str| {
         let mut tests = assessment.tests.iter();
-        tests.find(|test| plan.suite.tests[test.test].name == name).unwrap().status
+        tests.find(|test| plan.test_plan.tests[test.test].name == name).unwrap().status
     };
     assert_eq!((of("voltage-pf1"), of("error-pf1")), (Status::Inconclusive, Status::Pass));
 }
@@ -163,7 +163,7 @@ fn a_missing_limit_is_inconclusive() {
 fn status_of(plan: &Plan, name: &str, shown: Shown<'_>) -> Status {
     let assessment = fed(plan, shown).assessment(plan.claim.class, &facts(RunState::Finished));
     let mut tests = assessment.tests.iter();
-    tests.find(|test| plan.suite.tests[test.test].name == name).unwrap().status
+    tests.find(|test| plan.test_plan.tests[test.test].name == name).unwrap().status
 }
 
 /// Import and export that are both too large by 3 % have the right difference.
@@ -191,7 +191,7 @@ fn errors_of_export_have_the_sign_of_the_register() {
     let assessment = meter.assessment(plan.claim.class, &facts(RunState::Finished));
     let test = |name: &str| {
         let mut tests = assessment.tests.iter();
-        tests.find(|test| plan.suite.tests[test.test].name == name).unwrap()
+        tests.find(|test| plan.test_plan.tests[test.test].name == name).unwrap()
     };
     assert_eq!(
         (test("error-pf1").status, test("error-export").status),
@@ -221,7 +221,7 @@ fn a_quantity_is_needed_in_every_phase_of_the_meter() {
         let fits = |test: &&lastmeter_plans::standard::Test| {
             test.quantity.starts_with("electricity.voltage.rms")
         };
-        plan.suite.tests.iter().find(fits).unwrap().name.clone()
+        plan.test_plan.tests.iter().find(fits).unwrap().name.clone()
     };
     let name = name(&plan);
     assert_eq!(status_of(&plan, &name, &voltages(3)), Status::Pass);
@@ -252,9 +252,10 @@ relative_to = "nominal"
 current = ["Ib"]
 limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
 "#;
-    let suite = Suite::read(&headed(rows)).unwrap();
-    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
-    let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
+    let test_plan = TestPlan::read(&headed(rows)).unwrap();
+    let claim =
+        Claim { device: "meter".to_owned(), ..Claim::usual(&test_plan, 0, Connection::Direct) };
+    let plan = Plan::new(test_plan, claim, SimDuration::from_milliseconds(500)).unwrap();
     // 230 V, 5 A and three phases: 3450 W; 31 W are 0.9 %.
     let shown = |_: &Point, _: f64| {
         vec![("electricity.power.active.consumed.total", 3450.0, 3450.0 + 31.0)]
@@ -278,7 +279,7 @@ limit = [{{ values = {{ "1" = "0.1 %" }}, clause = "1", confirmed = true, source
 {lines}
 "#
         ));
-        let found = Suite::read(&text).err().unwrap_or_default();
+        let found = TestPlan::read(&text).err().unwrap_or_default();
         assert!(found.iter().all(|mistake| mistake.span.end <= text.len()));
         found.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>().join("; ")
     };
@@ -317,7 +318,7 @@ fn a_plan_too_short_for_the_registers_last_digit_cannot_say() {
     let facts = facts(RunState::Finished);
     let assessment = meter.assessment(plan.claim.class, &facts);
     let is = |name: &str| {
-        let fits = |test: &&TestResult| plan.suite.tests[test.test].name == name;
+        let fits = |test: &&TestResult| plan.test_plan.tests[test.test].name == name;
         assessment.tests.iter().find(fits).unwrap()
     };
     let nominal = is("error-pf1").items.iter().find(|item| {
@@ -360,9 +361,10 @@ current = ["Ib"]
 waveform = ["rare"]
 limit = [{ values = { "1" = "1 %" }, clause = "1", confirmed = true, source = "here" }]
 "#;
-    let suite = Suite::read(&headed(rows)).unwrap();
-    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, 0, Connection::Direct) };
-    let plan = Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap();
+    let test_plan = TestPlan::read(&headed(rows)).unwrap();
+    let claim =
+        Claim { device: "meter".to_owned(), ..Claim::usual(&test_plan, 0, Connection::Direct) };
+    let plan = Plan::new(test_plan, claim, SimDuration::from_milliseconds(500)).unwrap();
     assert_eq!(plan.points[0].readings, 41);
     let nothing = |_: &Point, _: f64| vec![(CONSUMED, 0.0, 0.0), (INJECTED, 0.0, 0.0)];
     assert_eq!(status_of(&plan, "burst", &nothing), Status::Inconclusive);

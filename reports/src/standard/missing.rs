@@ -1,5 +1,5 @@
-//! What a class asks for and a run did not test: clauses of the standard that no test of its suite
-//! plays, and tests of the suite that were skipped.
+//! What a class asks for and a run did not test: clauses of the standard that no test of its test
+//! plan plays, and tests of the test plan that were skipped.
 //!
 //! With any of it a class is met *in the tests that the plan has*, and never simply met.
 
@@ -19,7 +19,7 @@ pub(crate) const MISSING: &str = "clauses missing";
 pub struct Missing {
     /// Where in the standard.
     pub clause: String,
-    /// A short name: that of the clause in the suite, or of the test.
+    /// A short name: that of the clause in the test plan, or of the test.
     pub name: String,
     /// What it asks for.
     pub title: String,
@@ -32,7 +32,7 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// `no figure of it is known here; tested by suite mid-annex-v`.
+    /// `no figure of it is known here; tested by test plan mid-annex-v`.
     pub fn why(&self) -> String {
         match &self.elsewhere {
             Some(elsewhere) => format!("{}; tested by {elsewhere}", self.reason),
@@ -48,10 +48,10 @@ impl Missing {
 }
 
 impl Assessment {
-    /// What the class asks for and was not tested, the suite's clauses first.
+    /// What the class asks for and was not tested, the test plan's clauses first.
     pub fn missing(&self, plan: &Plan) -> Vec<Missing> {
-        let (suite, claim) = (&plan.suite, &plan.claim);
-        let asked = suite
+        let (test_plan, claim) = (&plan.test_plan, &plan.claim);
+        let asked = test_plan
             .missing_clauses
             .iter()
             .filter(|clause| clause.is_asked_of(self.class, claim.connection, claim.phases));
@@ -64,7 +64,7 @@ impl Assessment {
             confirmed: clause.confirmed,
         });
         let skipped = self.tests.iter().filter_map(|result| {
-            let test = &suite.tests[result.test];
+            let test = &test_plan.tests[result.test];
             let limit = test.limits.first();
             Some(Missing {
                 reason: result.skipped.as_ref()?.reason().to_owned(),

@@ -1,11 +1,12 @@
 //! Standards' accuracy tests as data: read, unrolled into operating points, and judged.
 //!
-//! Terms: a *suite* is one standard's tests as a file; an *operating point* is what the source
+//! Terms: a *test plan* is one standard's tests as a file; an *operating point* is what the source
 //! carries for a while; a *claim* is what a scenario says of the meter (class, connection, ratings)
-//! and how it is tested; a *plan* is a suite unrolled for a claim, points one after another; an
+//! and how it is tested; a *plan* is a test plan unrolled for a claim, points one after another; an
 //! *assessment* is what the record says of a plan. A limit is *confirmed* if its figure was read in
-//! a source that the suite names; else a pass is qualified ("limit unconfirmed"). A clause is
-//! *missing* if no test of the suite plays it; then a class is met in the tests that the plan has.
+//! a source that the test plan names; else a pass is qualified ("limit unconfirmed"). A clause is
+//! *missing* if no test of the test plan plays it; then a class is met in the tests that the plan
+//! has.
 //!
 //! Nothing here knows the plant: the scenarios' package plays the points, the record tells what
 //! came of them.

@@ -109,7 +109,7 @@ pub(super) struct Gatherer {
 impl Gatherer {
     pub(super) fn new(plan: &Plan, start: SimTime) -> Self {
         let mut wanted = BTreeSet::new();
-        for test in &plan.suite.tests {
+        for test in &plan.test_plan.tests {
             if let Subject::Each(ids) = &test.subject {
                 wanted.extend(ids.iter().copied());
                 continue;

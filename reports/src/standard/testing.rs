@@ -1,12 +1,12 @@
 //! Plans for tests.
 
-use lastmeter_plans::standard::{Claim, Connection, Plan, Suite, embedded};
+use lastmeter_plans::standard::{Claim, Connection, Plan, TestPlan, embedded};
 use lastmeter_units::SimDuration;
 
-/// The plan of an embedded suite for a meter named `meter` that reports every half second.
+/// The plan of an embedded test plan for a meter named `meter` that reports every half second.
 pub(crate) fn plan(name: &str, class: &str, connection: Connection) -> Plan {
-    let suite = Suite::read(embedded(name).unwrap()).unwrap();
-    let class = suite.class(class).unwrap();
-    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, class, connection) };
-    Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap()
+    let test_plan = TestPlan::read(embedded(name).unwrap()).unwrap();
+    let class = test_plan.class(class).unwrap();
+    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&test_plan, class, connection) };
+    Plan::new(test_plan, claim, SimDuration::from_milliseconds(500)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The scenario that puts a meter through a suite.
+//! The scenario that puts a meter through a test plan.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lastmeter_devices::{DEVICES, group_of};
 use lastmeter_params::{Code, Diagnostic, Pattern, Values, nearest, quote};
 use lastmeter_plans::standard::{
-    Connection, EMBEDDED, SUITE_BYTES_MAX, SUITE_SOURCE, Subject, Suite, embedded,
+    Connection, EMBEDDED, Subject, TEST_PLAN_BYTES_MAX, TEST_PLAN_SOURCE, TestPlan, embedded,
 };
 use lastmeter_text::plural;
 
@@ -24,39 +24,40 @@ const REPORT_FLICKER: (&str, u32) = ("10 min", 3);
 
 /// The scenario, and what the meter is rated for in it.
 pub(super) fn assemble(options: &AccuracyOptions) -> Result<(Scenario, Ratings), Refused> {
-    let (text, standard) = suite_text(&options.suite)?;
-    let suite = Suite::read(&text)
+    let (text, standard) = test_plan_text(&options.test_plan)?;
+    let test_plan = TestPlan::read(&text)
         .map_err(|mistakes| Refused::Failure(failure(mistakes, Texts::new(&standard, &text))))?;
-    let connection = is_of_suite(options, &suite)?;
+    let connection = is_of_test_plan(options, &test_plan)?;
     let meter = meter(options)?;
-    let ratings = ratings(options, &suite, connection, &meter)?;
-    let made = Made { options, suite: &suite, standard: &standard, meter: &meter, connection };
+    let ratings = ratings(options, &test_plan, connection, &meter)?;
+    let made =
+        Made { options, test_plan: &test_plan, standard: &standard, meter: &meter, connection };
     let scenario = made.load(&ratings).map_err(Refused::Failure)?;
-    claimed_class_only(&scenario, &suite)?;
+    claimed_class_only(&scenario, &test_plan)?;
     Ok((scenario, ratings))
 }
 
-/// Class, connection and tests that were asked for are the suite's.
-fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, Refused> {
-    let name = &suite.name;
-    if suite.tests.is_empty() {
+/// Class, connection and tests that were asked for are the test plan's.
+fn is_of_test_plan(options: &AccuracyOptions, test_plan: &TestPlan) -> Result<Connection, Refused> {
+    let name = &test_plan.name;
+    if test_plan.tests.is_empty() {
         let message = format!(
             "{name} has no tests of a class, but sweeps to compare with published values: see \
              docs/paper-table-1.md, and `lastmeter run scenarios/library/table-1-sinusoidal.toml`"
         );
         return Err(Refused::Message(message));
     }
-    if let Some(class) = options.class.as_deref().filter(|class| suite.class(class).is_none()) {
-        let classes = suite.classes.join(", ");
+    if let Some(class) = options.class.as_deref().filter(|class| test_plan.class(class).is_none()) {
+        let classes = test_plan.classes.join(", ");
         return Err(Refused::Message(format!(
             "{name} has no class `{class}`; there are {classes}"
         )));
     }
-    let all: Vec<&str> = suite.connections.iter().map(|one| one.word()).collect();
+    let all: Vec<&str> = test_plan.connections.iter().map(|one| one.word()).collect();
     let connection = match options.connection.as_deref() {
-        None => suite.connections[0],
+        None => test_plan.connections[0],
         Some(word) => Connection::from_word(word)
-            .filter(|one| suite.connections.contains(one))
+            .filter(|one| test_plan.connections.contains(one))
             .ok_or_else(|| {
                 let known = all.join(", ");
                 Refused::Message(format!("{name} is not for connection `{word}`; there is {known}"))
@@ -64,7 +65,7 @@ fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, R
     };
     for text in &options.tests {
         let pattern = Pattern::new(text);
-        let tests: Vec<&str> = suite.tests.iter().map(|test| test.name.as_str()).collect();
+        let tests: Vec<&str> = test_plan.tests.iter().map(|test| test.name.as_str()).collect();
         if !tests.iter().any(|test| pattern.matches(test)) {
             let help = instead(text, &tests);
             return Err(Refused::Message(format!("{name} has no test `{text}`; {help}")));
@@ -75,9 +76,9 @@ fn is_of_suite(options: &AccuracyOptions, suite: &Suite) -> Result<Connection, R
 
 /// What is said of the class that is claimed and how it ends are one thing: no check judges
 /// another.
-fn claimed_class_only(scenario: &Scenario, suite: &Suite) -> Result<(), Refused> {
-    let Some(plan) = &scenario.plans.suite else { return Ok(()) };
-    let claimed = plan.suite.classes.get(plan.claim.class).map_or("", String::as_str);
+fn claimed_class_only(scenario: &Scenario, test_plan: &TestPlan) -> Result<(), Refused> {
+    let Some(plan) = &scenario.plans.test_plan else { return Ok(()) };
+    let claimed = plan.test_plan.classes.get(plan.claim.class).map_or("", String::as_str);
     for check in &scenario.checks {
         let Some(class) = check.values.text_opt("class").filter(|class| *class != claimed) else {
             continue;
@@ -85,7 +86,7 @@ fn claimed_class_only(scenario: &Scenario, suite: &Suite) -> Result<(), Refused>
         let message =
             format!("check `{}` judges class `{class}`, and `{claimed}` is claimed", check.name);
         let label = format!("expected `{claimed}`, or nothing");
-        let help = Some(format!("write `--class {class}` to claim that of {}", suite.name));
+        let help = Some(format!("write `--class {class}` to claim that of {}", test_plan.name));
         let (code, span) = (Code::DOES_NOT_FIT, check.values.span_of("class"));
         let mistake = Diagnostic { code, message, span, label, help };
         return Err(Refused::Failure(failure(vec![mistake], scenario.written.texts.clone())));
@@ -101,8 +102,8 @@ fn instead(text: &str, names: &[&str]) -> String {
     }
 }
 
-/// The text of a suite, and how a scenario names it from anywhere.
-fn suite_text(name: &str) -> Result<(String, String), Refused> {
+/// The text of a test plan, and how a scenario names it from anywhere.
+fn test_plan_text(name: &str) -> Result<(String, String), Refused> {
     if let Some(text) = embedded(name) {
         return Ok((text.to_owned(), name.to_owned()));
     }
@@ -110,8 +111,8 @@ fn suite_text(name: &str) -> Result<(String, String), Refused> {
     if path.is_file() {
         let bytes = read_file(path)
             .map_err(|error| Refused::Message(format!("`{name}` cannot be read: {error}")))?;
-        if !(1..=SUITE_BYTES_MAX).contains(&bytes.len()) {
-            let most = SUITE_BYTES_MAX >> 20;
+        if !(1..=TEST_PLAN_BYTES_MAX).contains(&bytes.len()) {
+            let most = TEST_PLAN_BYTES_MAX >> 20;
             let message = format!("`{name}` is refused: it is empty, or larger than {most} MiB");
             return Err(Refused::Message(message));
         }
@@ -120,7 +121,7 @@ fn suite_text(name: &str) -> Result<(String, String), Refused> {
     }
     let names: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
     let help = instead(name, &names);
-    Err(Refused::Message(format!("there is no suite and no file `{name}`; {help}")))
+    Err(Refused::Message(format!("there is no test plan and no file `{name}`; {help}")))
 }
 
 fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
@@ -139,8 +140,8 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
     let scenario = scenario.map_err(Refused::Failure)?;
     if !scenario.injections.is_empty() {
         return Err(Refused::Message(format!(
-            "{name} has {}, which would be left out: a suite plays its own points; take injections \
-             out, or write a scenario with `[suite]`",
+            "{name} has {}, which would be left out: a test plan plays its own points; take injections \
+             out, or write a scenario with `[test_plan]`",
             plural(scenario.injections.len(), "injection")
         )));
     }
@@ -157,8 +158,8 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
             )));
         }
     };
-    let suite = scenario.written.single("suite");
-    let claim = suite.map(|values| ((**values).clone(), scenario.written.texts.clone()));
+    let test_plan = scenario.written.single("test_plan");
+    let claim = test_plan.map(|values| ((**values).clone(), scenario.written.texts.clone()));
     let (name, values) = (row.name.clone(), Some(Arc::clone(&row.values)));
     Ok(Meter { name, kind: row.kind, values, claim })
 }
@@ -166,7 +167,7 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
 /// What a scenario is made of.
 struct Made<'a> {
     options: &'a AccuracyOptions,
-    suite: &'a Suite,
+    test_plan: &'a TestPlan,
     standard: &'a str,
     meter: &'a Meter,
     connection: Connection,
@@ -186,23 +187,23 @@ impl Made<'_> {
     }
 
     fn scenario_text(&self, ratings: &Ratings) -> String {
-        let Self { options, suite, meter, .. } = self;
-        let class = options.class.as_deref().unwrap_or(&suite.classes[suite.default_class]);
+        let Self { options, test_plan, meter, .. } = self;
+        let class = options.class.as_deref().unwrap_or(&test_plan.classes[test_plan.default_class]);
         let mut text = String::from("# Made by `lastmeter accuracy`.\nformat = 1\n\n[scenario]\n");
         let mut line = |args: std::fmt::Arguments<'_>| {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{args}");
         };
         let (model, phases) = (meter.kind.entry.name, meter.kind.phases);
-        let title = format!("{model} against {}, class {class}", suite.title);
-        line(format_args!("name = {}", quote(&format!("accuracy-{}", suite.name))));
+        let title = format!("{model} against {}, class {class}", test_plan.title);
+        line(format_args!("name = {}", quote(&format!("accuracy-{}", test_plan.name))));
         line(format_args!("title = {}", quote(&title)));
-        line(format_args!("\n[suite]\nstandard = {}", quote(self.standard)));
+        line(format_args!("\n[test_plan]\nstandard = {}", quote(self.standard)));
         line(format_args!("device = {}\nphases = {phases}", quote(&meter.name)));
         line(format_args!("connection = {}", quote(self.connection.word())));
         line(format_args!("class = {}", quote(class)));
         line(format_args!("{}", ratings.lines().trim_end()));
-        let groups = groups_of(options, suite, phases);
+        let groups = groups_of(options, test_plan, phases);
         let has_flicker = groups.contains(&"flicker");
         if has_flicker && meter.values.is_none() {
             line(format_args!("readings = {}", REPORT_FLICKER.1));
@@ -211,18 +212,20 @@ impl Made<'_> {
             line(format_args!("tests = {}", list(&options.tests)));
         }
         line(format_args!("\n[[device]]\nname = {}", quote(&meter.name)));
-        line(format_args!("at = \"source:{SUITE_SOURCE}\"\nmodel = {}", quote(model)));
+        line(format_args!("at = \"source:{TEST_PLAN_SOURCE}\"\nmodel = {}", quote(model)));
         line(format_args!("under_test = true"));
         line(format_args!("{}", self.keys(ratings, &groups)));
-        for test in suite.tests.iter().filter(|test| is_selected(options, &test.name)) {
+        for test in test_plan.tests.iter().filter(|test| is_selected(options, &test.name)) {
             let name = quote(&test.name);
-            line(format_args!("\n[[check]]\nname = {name}\nkind = \"suite\"\ntests = [{name}]"));
+            line(format_args!(
+                "\n[[check]]\nname = {name}\nkind = \"test_plan\"\ntests = [{name}]"
+            ));
             line(format_args!("covers = [\"F-10\"]"));
         }
         text
     }
 
-    /// The keys of the meter's table: those it has, or what a suite needs of a bare model.
+    /// The keys of the meter's table: those it has, or what a test plan needs of a bare model.
     fn keys(&self, ratings: &Ratings, groups: &[&str]) -> String {
         let mut keys: Vec<(String, String)> = match &self.meter.values {
             Some(values) => keys_of(values),
@@ -279,9 +282,9 @@ fn keys_of(values: &Values) -> Vec<(String, String)> {
 }
 
 /// The groups of quantities the tests that are played need.
-fn groups_of(options: &AccuracyOptions, suite: &Suite, phases: usize) -> Vec<&'static str> {
+fn groups_of(options: &AccuracyOptions, test_plan: &TestPlan, phases: usize) -> Vec<&'static str> {
     let mut groups = Vec::new();
-    for test in suite.tests.iter().filter(|test| test.not_played.is_none()) {
+    for test in test_plan.tests.iter().filter(|test| test.not_played.is_none()) {
         let ids = match &test.subject {
             Subject::Each(ids) if is_selected(options, &test.name) => ids.as_slice(),
             _ => &[],

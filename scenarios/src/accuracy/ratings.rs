@@ -1,14 +1,14 @@
 //! What a meter is rated for: nominal voltage, nominal and maximum current, frequency.
 //!
-//! What the user says of the claim (`[suite]`, `--set suite.…`) goes before what the meter's table
-//! says, that before what the suite's file says, that before the model's defaults. Two of the
-//! user's own words that contradict each other are an error.
+//! What the user says of the claim (`[test_plan]`, `--set test_plan.…`) goes before what the
+//! meter's table says, that before what the test plan's file says, that before the model's
+//! defaults. Two of the user's own words that contradict each other are an error.
 
 use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Dimension, NodeValue, SourceId, Span, Table, Values,
     parse_document, parse_override, parse_quantity, read_table,
 };
-use lastmeter_plans::standard::{Connection, Suite};
+use lastmeter_plans::standard::{Connection, TestPlan};
 use lastmeter_text::number;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ const CREST_MARGIN: f64 = 1.25;
 enum Origin {
     User,
     Meter,
-    Suite,
+    TestPlan,
 }
 
 impl Origin {
@@ -33,7 +33,7 @@ impl Origin {
         match self {
             Self::User => "as given",
             Self::Meter => "the meter's",
-            Self::Suite => "the suite's",
+            Self::TestPlan => "the test plan's",
         }
     }
 }
@@ -56,10 +56,10 @@ pub(super) struct Ratings {
     pub(super) changed: Vec<(&'static str, String)>,
 }
 
-/// A rating's key in `[suite]`, in the meter's table and in a suite's file, and the ratio that the
-/// meter sees it through.
+/// A rating's key in `[test_plan]`, in the meter's table and in a test plan's file, and the ratio
+/// that the meter sees it through.
 struct Key {
-    suite: &'static str,
+    test_plan: &'static str,
     meter: &'static str,
     ratio: Option<&'static str>,
     dimension: Dimension,
@@ -67,23 +67,23 @@ struct Key {
 }
 
 const VOLTAGE: Key = Key {
-    suite: "nominal_voltage",
+    test_plan: "nominal_voltage",
     meter: "nominal_voltage",
     ratio: Some("voltage_ratio"),
     dimension: Dimension::Voltage,
     unit: "V",
 };
 const CURRENT: Key = Key {
-    suite: "nominal_current",
+    test_plan: "nominal_current",
     meter: "nominal_current",
     ratio: Some("current_ratio"),
     dimension: Dimension::Current,
     unit: "A",
 };
 const MAXIMUM: Key =
-    Key { suite: "maximum_current", meter: "maximum_current", ratio: None, ..CURRENT };
+    Key { test_plan: "maximum_current", meter: "maximum_current", ratio: None, ..CURRENT };
 const FREQUENCY: Key = Key {
-    suite: "frequency",
+    test_plan: "frequency",
     meter: "nominal_frequency",
     ratio: None,
     dimension: Dimension::Frequency,
@@ -97,25 +97,25 @@ struct Written {
     span: Span,
 }
 
-/// The ratings of a meter for a suite.
+/// The ratings of a meter for a test plan.
 pub(super) fn ratings(
     options: &AccuracyOptions,
-    suite: &Suite,
+    test_plan: &TestPlan,
     connection: Connection,
     meter: &Meter,
 ) -> Result<Ratings, Refused> {
-    let book = Book::open(options, suite, meter);
+    let book = Book::open(options, test_plan, meter);
     let (base, maximum) = match connection {
         Connection::Direct => ("base_current", "maximum_current"),
         Connection::Transformer => ("transformer_current", "transformer_maximum"),
     };
-    let (of_suite, maximum_of_suite) = suite.currents[connection as usize];
+    let (of_test_plan, maximum_of_test_plan) = test_plan.currents[connection as usize];
     let mut changed = Vec::new();
     let voltage =
-        book.rating(&VOLTAGE, ("nominal_voltage", suite.nominal_voltage), &mut changed)?;
-    let current = book.rating(&CURRENT, (base, of_suite), &mut changed)?;
-    let frequency = book.rating(&FREQUENCY, ("frequency", suite.frequency), &mut changed)?;
-    let scaled = maximum_of_suite / of_suite * current.si;
+        book.rating(&VOLTAGE, ("nominal_voltage", test_plan.nominal_voltage), &mut changed)?;
+    let current = book.rating(&CURRENT, (base, of_test_plan), &mut changed)?;
+    let frequency = book.rating(&FREQUENCY, ("frequency", test_plan.frequency), &mut changed)?;
+    let scaled = maximum_of_test_plan / of_test_plan * current.si;
     let range = book.of_meter("current_headroom", Dimension::Ratio).map(|headroom| {
         // The range is that of the nominal current that the meter ends up with.
         headroom * current.si
@@ -131,16 +131,16 @@ pub(super) fn ratings(
             ));
         }
         (Some(given), _) => Rating { si: given.si, from: Origin::User },
-        (None, Some(range)) if scaled > range / CREST_MARGIN && !book.suite_says(maximum) => {
+        (None, Some(range)) if scaled > range / CREST_MARGIN && !book.test_plan_says(maximum) => {
             Rating { si: (range / CREST_MARGIN).max(current.si), from: Origin::Meter }
         }
-        (None, _) => Rating { si: scaled, from: Origin::Suite },
+        (None, _) => Rating { si: scaled, from: Origin::TestPlan },
     };
     Ok(Ratings { voltage, current, maximum, frequency, changed })
 }
 
 impl Ratings {
-    /// The lines of `[suite]`.
+    /// The lines of `[test_plan]`.
     pub(super) fn lines(&self) -> String {
         let of = [
             (&VOLTAGE, self.voltage),
@@ -149,7 +149,7 @@ impl Ratings {
             (&FREQUENCY, self.frequency),
         ];
         let line = |(key, rating): (&Key, Rating)| {
-            format!("{} = \"{} {}\"\n", key.suite, rating.si, key.unit)
+            format!("{} = \"{} {}\"\n", key.test_plan, rating.si, key.unit)
         };
         of.map(line).concat()
     }
@@ -165,7 +165,7 @@ impl Ratings {
             [self.voltage, self.current, self.maximum, self.frequency].map(|one| match one.from {
                 Origin::User => "given",
                 Origin::Meter => "meter",
-                Origin::Suite => "suite",
+                Origin::TestPlan => "suite",
             });
         json!({
             "nominal_voltage_v": voltage, "nominal_current_a": current,
@@ -180,14 +180,14 @@ struct Book<'a> {
     meter: &'a Meter,
     /// The meter's table, or that of its model without a word.
     table: Option<Values>,
-    /// What the suite's file says in its head.
+    /// What the test plan's file says in its head.
     head: Table,
 }
 
 impl<'a> Book<'a> {
-    fn open(options: &'a AccuracyOptions, suite: &Suite, meter: &'a Meter) -> Self {
-        let file = parse_document(&suite.text, SourceId::FILE, &mut Diagnostics::new());
-        let head = match file.get("suite").map(|node| &node.value) {
+    fn open(options: &'a AccuracyOptions, test_plan: &TestPlan, meter: &'a Meter) -> Self {
+        let file = parse_document(&test_plan.text, SourceId::FILE, &mut Diagnostics::new());
+        let head = match file.get("test_plan").map(|node| &node.value) {
             Some(NodeValue::Table(head)) => head.clone(),
             _ => Table::default(),
         };
@@ -205,7 +205,7 @@ impl<'a> Book<'a> {
     fn rating(
         &self,
         key: &Key,
-        (in_file, of_suite): (&str, f64),
+        (in_file, of_test_plan): (&str, f64),
         changed: &mut Vec<(&'static str, String)>,
     ) -> Result<Rating, Refused> {
         let ratio = key.ratio.and_then(|ratio| self.of_meter(ratio, Dimension::Ratio));
@@ -221,7 +221,8 @@ impl<'a> Book<'a> {
             if differs(given.si) && self.meter_says(key.meter) {
                 let describe = |si: f64| format!("{} {}", number(si), key.unit);
                 let (given_si, meters) = (describe(given.si), describe(of_meter.unwrap_or(0.0)));
-                let message = format!("`{}` is {given_si}, and the meter's is {meters}", key.suite);
+                let message =
+                    format!("`{}` is {given_si}, and the meter's is {meters}", key.test_plan);
                 let label = format!("expected {meters}, or another meter");
                 return Err(contradiction(given, message, label));
             }
@@ -229,27 +230,27 @@ impl<'a> Book<'a> {
             return Ok(Rating { si: given.si, from: Origin::User });
         }
         match of_meter {
-            Some(si) if self.meter_says(key.meter) || !self.suite_says(in_file) => {
+            Some(si) if self.meter_says(key.meter) || !self.test_plan_says(in_file) => {
                 Ok(Rating { si, from: Origin::Meter })
             }
             _ => {
-                change(of_suite);
-                Ok(Rating { si: of_suite, from: Origin::Suite })
+                change(of_test_plan);
+                Ok(Rating { si: of_test_plan, from: Origin::TestPlan })
             }
         }
     }
 
-    /// What the user says in `[suite]`.
+    /// What the user says in `[test_plan]`.
     fn of_user(&self, key: &Key) -> Option<Written> {
-        let address = format!("suite.{}", key.suite);
+        let address = format!("test plan.{}", key.test_plan);
         let set = self.options.set.iter().rev().find_map(|text| {
             let (si, span) = overridden(text, &address, key.dimension)?;
             Some(Written { si, span, texts: Texts::new("--set", text.as_str()) })
         });
         set.or_else(|| {
             let (values, texts) = self.meter.claim.as_ref()?;
-            let si = values.si_opt(key.suite)?;
-            Some(Written { si, span: values.span_of(key.suite), texts: texts.clone() })
+            let si = values.si_opt(key.test_plan)?;
+            Some(Written { si, span: values.span_of(key.test_plan), texts: texts.clone() })
         })
     }
 
@@ -292,7 +293,7 @@ impl<'a> Book<'a> {
         is_set || written.is_some_and(|values| values.get(key).is_some() && !values.is_default(key))
     }
 
-    fn suite_says(&self, key: &str) -> bool {
+    fn test_plan_says(&self, key: &str) -> bool {
         self.head.get(key).is_some()
     }
 }

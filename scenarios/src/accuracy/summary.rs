@@ -30,8 +30,8 @@ pub(super) fn headline(
         "lastmeter {}  {}  {}  class {}  {}  {}, {} event time",
         env!("CARGO_PKG_VERSION"),
         options.meter,
-        plan.suite.title,
-        plan.suite.classes[plan.claim.class],
+        plan.test_plan.title,
+        plan.test_plan.classes[plan.claim.class],
         plan.claim.connection.word(),
         plural(plan.points.len(), "point"),
         scenario.schedule.duration,
@@ -50,7 +50,7 @@ pub(super) fn headline(
 
 /// Class verdict, tests and worst points for people.
 pub(super) fn describe(assessed: &Assessed, color: bool) -> String {
-    let suite = &assessed.plan.suite;
+    let test_plan = &assessed.plan.test_plan;
     let mut text = String::new();
     let mut line = |args: std::fmt::Arguments<'_>| {
         let _ = writeln!(text, "{args}");
@@ -85,7 +85,7 @@ pub(super) fn describe(assessed: &Assessed, color: bool) -> String {
         .tests
         .iter()
         .flat_map(|test| {
-            let name = suite.tests[test.test].name.as_str();
+            let name = test_plan.tests[test.test].name.as_str();
             test.items.iter().map(move |item| (name, item))
         })
         .collect();
@@ -100,17 +100,17 @@ pub(super) fn describe(assessed: &Assessed, color: bool) -> String {
     text
 }
 
-/// The clauses that the claimed class asks for and the suite does not have.
+/// The clauses that the claimed class asks for and the test plan does not have.
 fn missing_clauses(assessed: &Assessed) -> Vec<Missing> {
-    let suite = &assessed.plan.suite;
+    let test_plan = &assessed.plan.test_plan;
     let mut missing = assessed.claimed().missing(&assessed.plan);
-    missing.retain(|one| suite.missing_clauses.iter().any(|clause| clause.name == one.name));
+    missing.retain(|one| test_plan.missing_clauses.iter().any(|clause| clause.name == one.name));
     missing
 }
 
 /// Name, worst figure, limit, number of points, and where the worst was or why there is none.
 fn row(assessed: &Assessed, result: &TestResult) -> [String; 5] {
-    let test = &assessed.plan.suite.tests[result.test];
+    let test = &assessed.plan.test_plan.tests[result.test];
     let name = test.name.clone();
     let points = match result.items.len() {
         0 => String::new(),
@@ -122,7 +122,7 @@ fn row(assessed: &Assessed, result: &TestResult) -> [String; 5] {
     };
     let confirmed = test.limits[worst.planned.limit].confirmed;
     let qualification = if confirmed { "" } else { "  (limit unconfirmed)" };
-    let place = worst.planned.coordinates.describe(&assessed.plan.suite);
+    let place = worst.planned.coordinates.describe(&assessed.plan.test_plan);
     match &worst.figures {
         None => [name, String::new(), String::new(), points, format!("{place}: {}", worst.why)],
         Some(figures) => [
@@ -164,7 +164,7 @@ pub(super) fn document(
     ratings: &Ratings,
 ) -> Value {
     let plan = &assessed.plan;
-    let suite = &plan.suite;
+    let test_plan = &plan.test_plan;
     let classes: Vec<Value> = assessed
         .summary()
         .into_iter()
@@ -180,7 +180,7 @@ pub(super) fn document(
         .tests
         .iter()
         .map(|result| {
-            let test = &suite.tests[result.test];
+            let test = &test_plan.tests[result.test];
             json!({
                 "name": test.name, "title": test.title, "evaluate": test.evaluate.word(),
                 "quantity": test.quantity, "status": doubted(assessed, result.status),
@@ -192,9 +192,9 @@ pub(super) fn document(
         .collect();
     json!({
         "format_version": 1,
-        "suite": suite.name,
-        "edition": suite.edition,
-        "class": suite.classes[plan.claim.class],
+        "suite": test_plan.name,
+        "edition": test_plan.edition,
+        "class": test_plan.classes[plan.claim.class],
         "connection": plan.claim.connection.word(),
         "ratings": {
             "nominal_voltage_v": plan.claim.voltage,
@@ -213,12 +213,12 @@ pub(super) fn document(
 }
 
 fn point(assessed: &Assessed, test: usize, item: &Item) -> Value {
-    let suite = &assessed.plan.suite;
-    let limit = &suite.tests[test].limits[item.planned.limit];
+    let test_plan = &assessed.plan.test_plan;
+    let limit = &test_plan.tests[test].limits[item.planned.limit];
     let finite = |value: f64| Some(value).filter(|value| value.is_finite());
     let figures = item.figures.as_ref();
     json!({
-        "at": item.planned.coordinates.describe(suite),
+        "at": item.planned.coordinates.describe(test_plan),
         "status": item.status,
         "figure": figures.and_then(|figures| finite(figures.value)),
         "unit": figures.map(|figures| figures.unit.clone()),

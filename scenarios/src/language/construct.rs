@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use lastmeter_devices::{Device, transducer_csv};
 use lastmeter_link::impair::{self, Impairment, LinkSpec};
 use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Values, measurement_help};
-use lastmeter_plans::standard::{Plan, SUITE_FILE_PREFIX, TRANSDUCER_FILE};
+use lastmeter_plans::standard::{Plan, TEST_PLAN_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_reports::check::Needs;
 use lastmeter_reports::{CHECKS, CheckContext, CheckKind};
 use lastmeter_sim::{InjectionKind, Streams, Terminal};
@@ -27,7 +27,7 @@ use super::section::inject::{self, INJECT, InjectKind};
 use super::section::link::LINK;
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
 use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
-use super::section::suite::{self, SUITE};
+use super::section::test_plan::{self, TEST_PLAN};
 use super::warnings;
 
 /// Requirement tables stand in `run.json`, and are written by hand.
@@ -82,12 +82,13 @@ impl Draft<'_> {
                 }
             })
             .collect();
-        let suite = self.values(&SUITE);
-        let plan = plans.suite.as_ref();
-        if self.single(&SUITE).is_some() {
-            let both = plan.zip(suite);
-            terminals
-                .push(both.and_then(|(plan, values)| suite::terminal(plan, values, streams, out)));
+        let test_plan = self.values(&TEST_PLAN);
+        let plan = plans.test_plan.as_ref();
+        if self.single(&TEST_PLAN).is_some() {
+            let both = plan.zip(test_plan);
+            terminals.push(
+                both.and_then(|(plan, values)| test_plan::terminal(plan, values, streams, out)),
+            );
         } else if self.single(&CALIBRATION).is_some() {
             let both = plans.calibration.as_ref().zip(self.values(&CALIBRATION));
             terminals.push(
@@ -113,9 +114,9 @@ impl Draft<'_> {
         });
         let impairments = impairments.collect();
         let mut files = self.files_of_checks(files, out);
-        if let Some((plan, values)) = plan.zip(suite) {
-            let name = format!("{SUITE_FILE_PREFIX}{}", values.text("standard"));
-            files.insert(name, plan.suite.text.clone());
+        if let Some((plan, values)) = plan.zip(test_plan) {
+            let name = format!("{TEST_PLAN_FILE_PREFIX}{}", values.text("standard"));
+            files.insert(name, plan.test_plan.text.clone());
             files.extend(self.transducer(plan));
         }
         files.extend(grid.iter().flat_map(|grid| grid.files.clone()));
@@ -206,10 +207,10 @@ impl Draft<'_> {
         }
     }
 
-    /// A meter whose pulses are reported has the constant that the suite counts by.
+    /// A meter whose pulses are reported has the constant that the test plan counts by.
     fn hold_pulse_constant(&self, plans: &Plans, devices: &Devices, out: &mut Diagnostics) {
-        let values = self.values(&SUITE);
-        let (Some(plan), Some(values)) = (&plans.suite, values) else { return };
+        let values = self.values(&TEST_PLAN);
+        let (Some(plan), Some(values)) = (&plans.test_plan, values) else { return };
         let is_tested = |row: &&Row<'_>| row.name() == Some(plan.claim.device.as_str());
         let mut tables = self.rows(&DEVICE).iter().zip(devices);
         let Some((_, Some(device))) = tables.find(|(row, _)| is_tested(row)) else { return };
@@ -221,9 +222,9 @@ impl Draft<'_> {
             return;
         }
         let message = format!(
-            "the suite counts {counted} pulses per kWh, the meter's nameplate states {nameplate}"
+            "the test plan counts {counted} pulses per kWh, the meter's nameplate states {nameplate}"
         );
-        let help = "write the same `pulse_constant` under `[suite]` and in the device's table";
+        let help = "write the same `pulse_constant` under `[test_plan]` and in the device's table";
         let label = "another constant than the meter's";
         let span = values.span_of("pulse_constant");
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help.to_owned()));
@@ -243,7 +244,7 @@ impl Draft<'_> {
 
     /// What the publication's transducer is like, where its meter is held against its figures.
     fn transducer(&self, plan: &Plan) -> Option<(String, String)> {
-        if plan.suite.published.is_empty() {
+        if plan.test_plan.published.is_empty() {
             return None;
         }
         let is_tested = |row: &&Row<'_>| row.name() == Some(plan.claim.device.as_str());
@@ -297,7 +298,7 @@ impl Draft<'_> {
             }
             // Without its plan, which has a mistake then, nothing can be said of it.
             let is_without = match kind.needs {
-                Needs::TestPlan => self.single(&SUITE).is_some() && plans.suite.is_none(),
+                Needs::TestPlan => self.single(&TEST_PLAN).is_some() && plans.test_plan.is_none(),
                 Needs::Calibration => {
                     self.single(&CALIBRATION).is_some() && plans.calibration.is_none()
                 }
@@ -310,7 +311,7 @@ impl Draft<'_> {
             let about = CheckContext {
                 scenario: scenario.to_owned(),
                 files: files.clone(),
-                plan: plans.suite.clone(),
+                plan: plans.test_plan.clone(),
                 calibration: plans.calibration.clone(),
                 ..CheckContext::default()
             };
@@ -335,10 +336,13 @@ impl Draft<'_> {
                 judging::can_be_judged(&Claim { row, of, demand }, planned, out);
             }
         }
-        let Some((plan, suite)) = plans.suite.as_deref().zip(self.values(&SUITE)) else { return };
+        let Some((plan, test_plan)) = plans.test_plan.as_deref().zip(self.values(&TEST_PLAN))
+        else {
+            return;
+        };
         for kind in CHECKS {
             if let (Some(rule), Some(tables)) = (kind.together, self.tables_of(kind)) {
-                rule(plan, &tables, suite.span_of("standard"), out);
+                rule(plan, &tables, test_plan.span_of("standard"), out);
             }
         }
     }

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Node, NodeValue, SourceId, Span, Table, parse_document,
+    use_current_words,
 };
 use lastmeter_record::TimeMode;
 use sha2::{Digest, Sha256};
@@ -93,7 +94,7 @@ pub fn time_modes() -> impl TypedValueParser<Value = TimeMode> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meant {
     Scenario,
-    Suite,
+    TestPlan,
     Network,
 }
 
@@ -106,8 +107,8 @@ impl Meant {
         if is_named("dss") || is_named("json") {
             return Self::Network;
         }
-        if lastmeter_plans::standard::Suite::is_meant(text) {
-            return Self::Suite;
+        if lastmeter_plans::standard::TestPlan::is_meant(text) {
+            return Self::TestPlan;
         }
         let root = parse_document(text, SourceId::FILE, &mut Diagnostics::new());
         let has = |key: &str| root.get(key).is_some();
@@ -181,7 +182,7 @@ impl Scenario {
         }
         match Meant::of(path, &text) {
             Meant::Scenario => {}
-            Meant::Suite => return Err(suite_instead(&text, texts)),
+            Meant::TestPlan => return Err(test_plan_instead(&text, texts)),
             Meant::Network => return Err(network_instead(path, texts)),
         }
         let mut root = parse_document(&text, SourceId::FILE, &mut diagnostics);
@@ -193,6 +194,7 @@ impl Scenario {
             let change = (option, change.as_str());
             apply(&mut root, change, &mut texts, &mut changes, &mut diagnostics);
         }
+        use_current_words(&mut root);
         let draft = read::draft(&root, SECTIONS, &mut diagnostics);
         let files = Files::beside(path, options.recordings.as_deref());
         let scenario = resolve(&draft, path, &files, &mut diagnostics);
@@ -214,12 +216,13 @@ pub(crate) fn failure(diagnostics: Vec<Diagnostic>, texts: Texts) -> LoadFailure
     LoadFailure { diagnostics, texts }
 }
 
-/// A suite file where a scenario is due: its mistakes, or that it is none.
-fn suite_instead(text: &str, texts: Texts) -> LoadFailure {
-    let mistakes = lastmeter_plans::standard::Suite::read(text).err().unwrap_or_default();
+/// A test-plan file where a scenario is due: its mistakes, or that it is none.
+fn test_plan_instead(text: &str, texts: Texts) -> LoadFailure {
+    let mistakes = lastmeter_plans::standard::TestPlan::read(text).err().unwrap_or_default();
     if mistakes.is_empty() {
-        let help = "name it with `standard` of `[suite]`, or run `lastmeter accuracy`".to_owned();
-        return instead("this is a suite without mistakes, and no scenario", help, texts);
+        let help =
+            "name it with `standard` of `[test_plan]`, or run `lastmeter accuracy`".to_owned();
+        return instead("this is a test plan without mistakes, and no scenario", help, texts);
     }
     let mut diagnostics = Diagnostics::new();
     for mistake in mistakes {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use lastmeter_params::{
     Code, Diagnostics, Field, Node, NodeValue, Presence, SourceId, Span, Table, TableEntry,
-    nearest, parse_override, quote,
+    current_address, nearest, parse_override, quote,
 };
 use lastmeter_record::Override;
 
@@ -109,7 +109,7 @@ pub(crate) fn apply(
     let node = parse_override(text, address.len() + 1, source);
     let address = address.trim();
     let value = node.value.clone();
-    match set(root, address, span, node) {
+    match set(root, &current_address(address), span, node) {
         Ok(replaced) => changes.add(option, address, &value, &replaced),
         Err(Unfit::Shared { head, key, kinds }) => {
             let count = kinds.len();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lastmeter_params::{Diagnostics, Table, Values, read_table};
 use lastmeter_plans::calibration::CALIBRATION_SOURCE;
-use lastmeter_plans::standard::SUITE_SOURCE;
+use lastmeter_plans::standard::TEST_PLAN_SOURCE;
 
 use super::construct::Parts;
 use super::draft::{Draft, FILE_START, Naming, Row, Section};
@@ -31,7 +31,7 @@ use super::section::observer::{OBSERVER, observed, observer, observer_can_tell_d
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
 use super::section::scenario::{SCENARIO, Schedule, about, head, is_in_time, lasts_so_long};
 use super::section::source::{SOURCE, is_left_to, sources};
-use super::section::suite::{self, SUITE};
+use super::section::test_plan::{self, TEST_PLAN};
 use super::texts::Texts;
 
 /// The names that tables are referred to by.
@@ -57,7 +57,7 @@ pub(crate) fn resolve(
 ) -> Option<Scenario> {
     let platform = platform_use(draft, files, out);
     let plans = Plans {
-        suite: suite::plan(draft, files, out),
+        test_plan: test_plan::plan(draft, files, out),
         calibration: calibration::plan(draft, out),
         grid: grid::grid(draft, files, out),
     };
@@ -72,7 +72,7 @@ pub(crate) fn resolve(
 /// The source that plays a plan, if there is one; it stands behind those that are written.
 fn player(draft: &Draft<'_>) -> Option<&'static str> {
     let calibration = draft.single(&CALIBRATION).map(|_| CALIBRATION_SOURCE);
-    draft.single(&SUITE).map(|_| SUITE_SOURCE).or(calibration)
+    draft.single(&TEST_PLAN).map(|_| TEST_PLAN_SOURCE).or(calibration)
 }
 
 /// The names of each section, and for each device its table.
@@ -92,7 +92,8 @@ fn names(draft: &Draft<'_>, grid: Option<&Grid>, out: &mut Diagnostics) -> (AllN
     }
     let mut sources = by_section[SOURCE.name].clone();
     if let Some(player) = player(draft) {
-        let message = format!("`{player}` is the source that plays `[{player}]`");
+        let section = player.replace('-', "_");
+        let message = format!("`{player}` is the source that plays `[{section}]`");
         is_left_to(player, &message, draft.rows(&SOURCE), out);
         sources.add(player);
     }
@@ -165,7 +166,7 @@ fn references(
         tables.map(|row| sources_of(row, sources, loads, out)).collect();
     let source_of_table: Vec<Option<usize>> =
         sources_of_table.iter().map(|of| of.first().copied()).collect();
-    suite::has_its_device(draft, devices, sources, &source_of_table, out);
+    test_plan::has_its_device(draft, devices, sources, &source_of_table, out);
     calibration::has_its_devices(draft, devices, sources, &source_of_table, out);
     let name_of = |device: usize| devices.get(device).unwrap_or_default().to_owned();
     let named = table_of_device.iter().enumerate();

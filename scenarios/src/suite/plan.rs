@@ -281,7 +281,7 @@ pub(crate) fn print_left_out(left_out: &[PassedOver]) {
 pub(crate) fn passed_over(path: &Path) -> Option<PassedOver> {
     let what = match Meant::of_file(path) {
         Meant::Scenario => return None,
-        Meant::Suite => "a suite, and no scenario",
+        Meant::TestPlan => "a test plan, and no scenario",
         Meant::Network => "a network, and no scenario",
     };
     let over = PassedOver { path: path.display().to_string(), why: what.to_owned() };

@@ -1,43 +1,43 @@
-//! What a scenario says of the meter and how it is tested: the section `[suite]`.
+//! What a scenario says of the meter and how it is tested: the section `[test_plan]`.
 
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Pattern, Values};
 use lastmeter_units::SimDuration;
 
 use super::model::Connection;
 use super::ratings::Ratings;
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 
-/// The name of the source that plays a suite's operating points: devices write
-/// `at = "source:suite"`.
-pub const SUITE_SOURCE: &str = "suite";
+/// The name of the source that plays a test plan's operating points: devices write
+/// `at = "source:test-plan"`.
+pub const TEST_PLAN_SOURCE: &str = "test-plan";
 
 const fn quantity(dimension: Dimension, min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension, min, max }
 }
 
-/// Keys of `[suite]`.
-pub static SUITE_FIELDS: &[Field] = &[
+/// Keys of `[test_plan]`.
+pub static TEST_PLAN_FIELDS: &[Field] = &[
     Field::required(
         "standard",
         Kind::Text,
-        "a built-in suite (`lastmeter list suites`), or the path of a suite file",
+        "a built-in test plan (`lastmeter list test-plans`), or the path of a test-plan file",
     ),
-    Field::required("device", Kind::Name, "the device under test, `at = \"source:suite\"`"),
+    Field::required("device", Kind::Name, "the device under test, `at = \"source:test-plan\"`"),
     Field::optional(
         "class",
         Kind::Text,
-        "the class that is claimed; left out, the suite's default",
+        "the class that is claimed; left out, the test plan's default",
     ),
     Field::optional(
         "connection",
         Kind::Choice(Connection::WORDS),
-        "how the meter is connected; the suite's first if left out",
+        "how the meter is connected; the test plan's first if left out",
     ),
     Field::default("phases", Kind::Integer { min: 1, max: 3 }, "3", "1 or 3"),
     Field::optional(
         "nominal_voltage",
         quantity(Dimension::Voltage, 1e-3, 1e6),
-        "Un; the suite's if left out, as with the three that follow",
+        "Un; the test plan's if left out, as with the three that follow",
     ),
     Field::optional(
         "nominal_current",
@@ -84,7 +84,7 @@ pub static SUITE_FIELDS: &[Field] = &[
 pub struct Claim {
     /// The device under test.
     pub device: String,
-    /// The class, as the suite's list counts.
+    /// The class, as the test plan's list counts.
     pub class: usize,
     /// How it is connected.
     pub connection: Connection,
@@ -111,24 +111,24 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Reads the section's checked keys against a suite; what does not fit is reported.
-    pub fn read(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Self> {
+    /// Reads the section's checked keys against a test plan; what does not fit is reported.
+    pub fn read(values: &Values, test_plan: &TestPlan, out: &mut Diagnostics) -> Option<Self> {
         let mistakes = out.len();
         let mut refuse = |key: &str, code: Code, message: String, label: String| {
             out.report(code, values.span_of(key), message, label);
         };
-        let class = values.text_opt("class").unwrap_or(&suite.classes[suite.default_class]);
-        let index = suite.class(class);
+        let class = values.text_opt("class").unwrap_or(&test_plan.classes[test_plan.default_class]);
+        let index = test_plan.class(class);
         if index.is_none() {
-            let message = format!("{} has no class `{class}`", suite.name);
-            let label = format!("expected one of {}", suite.classes.join(", "));
+            let message = format!("{} has no class `{class}`", test_plan.name);
+            let label = format!("expected one of {}", test_plan.classes.join(", "));
             refuse("class", Code::UNKNOWN_REFERENCE, message, label);
         }
         let connection = values.text_opt("connection").and_then(Connection::from_word);
-        let connection = connection.unwrap_or(suite.connections[0]);
-        if !suite.connections.contains(&connection) {
-            let message = format!("{} is not for {} connection", suite.name, connection.word());
-            let label = format!("expected {}", suite.connections[0].word());
+        let connection = connection.unwrap_or(test_plan.connections[0]);
+        if !test_plan.connections.contains(&connection) {
+            let message = format!("{} is not for {} connection", test_plan.name, connection.word());
+            let label = format!("expected {}", test_plan.connections[0].word());
             refuse("connection", Code::DOES_NOT_FIT, message, label);
         }
         let phases = values.integer("phases");
@@ -136,7 +136,7 @@ impl Claim {
             let message = "a meter has one phase or three, not 2".to_owned();
             refuse("phases", Code::OUT_OF_RANGE, message, "expected 1 or 3".to_owned());
         }
-        let (nominal, maximum) = suite.currents[connection as usize];
+        let (nominal, maximum) = test_plan.currents[connection as usize];
         let current = values.si_opt("nominal_current").unwrap_or(nominal);
         let maximum = values.si_opt("maximum_current").unwrap_or(maximum / nominal * current);
         if maximum < current {
@@ -146,23 +146,24 @@ impl Claim {
         }
         let tests: Vec<Pattern> = values.text_list("tests").into_iter().map(Pattern::new).collect();
         for pattern in &tests {
-            let is_known = suite.tests.iter().any(|test| pattern.matches(&test.name));
-            if !is_known && !suite.tests.is_empty() {
-                let names: Vec<&str> = suite.tests.iter().map(|test| test.name.as_str()).collect();
-                let message = format!("{} has no test `{pattern}`", suite.name);
+            let is_known = test_plan.tests.iter().any(|test| pattern.matches(&test.name));
+            if !is_known && !test_plan.tests.is_empty() {
+                let names: Vec<&str> =
+                    test_plan.tests.iter().map(|test| test.name.as_str()).collect();
+                let message = format!("{} has no test `{pattern}`", test_plan.name);
                 let label = format!("there are {}", names.join(", "));
                 refuse("tests", Code::UNKNOWN_REFERENCE, message, label);
             }
         }
         let claim = Self {
             device: values.text("device").to_owned(),
-            class: index.unwrap_or(suite.default_class),
+            class: index.unwrap_or(test_plan.default_class),
             connection,
             phases: phases as usize,
-            voltage: values.si_opt("nominal_voltage").unwrap_or(suite.nominal_voltage),
+            voltage: values.si_opt("nominal_voltage").unwrap_or(test_plan.nominal_voltage),
             current,
             maximum,
-            frequency: values.si_opt("frequency").unwrap_or(suite.frequency),
+            frequency: values.si_opt("frequency").unwrap_or(test_plan.frequency),
             pulse_constant: values.integer("pulse_constant") as f64,
             settle: values.duration("settle"),
             readings: u32::try_from(values.integer("readings")).unwrap_or(4),
@@ -172,18 +173,18 @@ impl Claim {
         (out.len() == mistakes).then_some(claim)
     }
 
-    /// The claim of somebody who says nothing, for looking at a suite.
-    pub fn usual(suite: &Suite, class: usize, connection: Connection) -> Self {
-        let (current, maximum) = suite.currents[connection as usize];
+    /// The claim of somebody who says nothing, for looking at a test plan.
+    pub fn usual(test_plan: &TestPlan, class: usize, connection: Connection) -> Self {
+        let (current, maximum) = test_plan.currents[connection as usize];
         Self {
             device: String::new(),
             class,
             connection,
             phases: 3,
-            voltage: suite.nominal_voltage,
+            voltage: test_plan.nominal_voltage,
             current,
             maximum,
-            frequency: suite.frequency,
+            frequency: test_plan.frequency,
             pulse_constant: 1e5,
             settle: SimDuration::from_seconds(1),
             readings: 4,

@@ -23,7 +23,7 @@ pub struct Conditions {
     pub celsius: f64,
     /// Whether the phases follow one another the other way round.
     pub reversed: bool,
-    /// As the suite's list of waveforms counts.
+    /// As the test plan's list of waveforms counts.
     pub waveform: usize,
 }
 
@@ -65,7 +65,7 @@ pub struct Coordinates {
     pub frequency: f64,
     /// In degrees Celsius.
     pub celsius: f64,
-    /// As the suite's list counts.
+    /// As the test plan's list counts.
     pub waveform: usize,
     /// Whether the phase sequence is reversed.
     pub reversed: bool,

@@ -2,7 +2,7 @@
 //!
 //! Alternatives are separated by `|`; the first whose symbol means something for the connection is
 //! meant: `Ib` is the base current of a meter that is connected directly, `In` the nominal one of a
-//! meter at a transformer, `Iref` either, `Imax` the maximum. A suite may name more.
+//! meter at a transformer, `Iref` either, `Imax` the maximum. A test plan may name more.
 
 /// One current, as written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,7 +18,7 @@ pub(super) struct Term {
     pub(super) symbol: String,
 }
 
-/// Symbols every suite knows.
+/// Symbols every test plan knows.
 pub(crate) const BASE: [&str; 4] = ["Ib", "In", "Iref", "Imax"];
 
 /// Beyond these a factor is a slip of the pen.

@@ -1,13 +1,13 @@
-//! A suite and its items in words.
+//! A test plan and its items in words.
 
 use super::coordinates::Coordinates;
 use super::model::{Connection, IN_THIS_PLAN, Limit, value_text};
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 use lastmeter_text::{append, number, plural};
 
 impl Coordinates {
     /// `0.05 In, PF 0.5 ind, L1 only, 1.1 Un`: what differs from the usual.
-    pub fn describe(&self, suite: &Suite) -> String {
+    pub fn describe(&self, test_plan: &TestPlan) -> String {
         let mut parts = Vec::new();
         match &self.current {
             Some((text, _)) => {
@@ -34,11 +34,11 @@ impl Coordinates {
         if self.frequency != 1.0 {
             parts.push(format!("{} fn", number(self.frequency)));
         }
-        if self.celsius != suite.temperature {
+        if self.celsius != test_plan.temperature {
             parts.push(format!("{} °C", number(self.celsius)));
         }
         if self.waveform != 0 {
-            parts.push(suite.waveforms[self.waveform].name.clone());
+            parts.push(test_plan.waveforms[self.waveform].name.clone());
         }
         if self.reversed {
             parts.push("reversed sequence".to_owned());
@@ -48,24 +48,25 @@ impl Coordinates {
 }
 
 /// Its title, its notes, and what it is about.
-fn head(suite: &Suite) -> String {
-    let Suite { name, title, notes, edition, .. } = suite;
+fn head(test_plan: &TestPlan) -> String {
+    let TestPlan { name, title, notes, edition, .. } = test_plan;
     let blank = if notes.is_empty() { "" } else { "\n\n" };
-    let (all, confirmed) = suite.confirmation();
-    let words = suite.connections.iter().map(|one| Connection::word(*one));
-    let (classes, connections) = (suite.classes.join(", "), words.collect::<Vec<_>>().join(", "));
+    let (all, confirmed) = test_plan.confirmation();
+    let words = test_plan.connections.iter().map(|one| Connection::word(*one));
+    let (classes, connections) =
+        (test_plan.classes.join(", "), words.collect::<Vec<_>>().join(", "));
     format!(
-        "{name} (suite): {title}\n\n{notes}{blank}  edition      {edition}\n  \
+        "{name} (test plan): {title}\n\n{notes}{blank}  edition      {edition}\n  \
          classes      {classes}\n  connection   {connections}\n  \
          limits       {all}, of which {confirmed} confirmed in a source\n\nTests:\n"
     )
 }
 
 /// All there is to know about a test plan, for a terminal.
-pub fn explain_suite(suite: &Suite) -> String {
-    let mut text = head(suite);
+pub fn explain_test_plan(test_plan: &TestPlan) -> String {
+    let mut text = head(test_plan);
     let mut line = |args: std::fmt::Arguments<'_>| append(&mut text, args);
-    for test in &suite.tests {
+    for test in &test_plan.tests {
         let word = test.evaluate.word();
         line(format_args!("  {}  {} ({word} of {})\n", test.name, test.title, test.quantity));
         if let Some(reason) = &test.not_played {
@@ -76,7 +77,7 @@ pub fn explain_suite(suite: &Suite) -> String {
                 .values
                 .iter()
                 .map(|(class, figure)| {
-                    format!("{} {}", suite.classes[*class], value_text(*figure, "%"))
+                    format!("{} {}", test_plan.classes[*class], value_text(*figure, "%"))
                 })
                 .collect();
             let from = limit.from.as_ref().map(|from| format!("from {} ", from.text));
@@ -94,10 +95,10 @@ pub fn explain_suite(suite: &Suite) -> String {
             ));
         }
     }
-    for sweep in &suite.sweeps {
+    for sweep in &test_plan.sweeps {
         line(format_args!("  {}  {} (sweep)\n", sweep.name(), sweep.points.title));
     }
-    for row in &suite.published {
+    for row in &test_plan.published {
         let word = if row.fitted { "fitted" } else { "predicted" };
         line(format_args!(
             "  {}  {}: published {} ({word})\n",
@@ -106,12 +107,12 @@ pub fn explain_suite(suite: &Suite) -> String {
             row.describe()
         ));
     }
-    if !suite.missing_clauses.is_empty() {
-        let count = plural(suite.missing_clauses.len() as u64, "clause");
+    if !test_plan.missing_clauses.is_empty() {
+        let count = plural(test_plan.missing_clauses.len() as u64, "clause");
         line(format_args!(
-            "\nNot in this suite ({count}): with any of them a class is met {IN_THIS_PLAN}\n"
+            "\nNot in this test plan ({count}): with any of them a class is met {IN_THIS_PLAN}\n"
         ));
-        for clause in &suite.missing_clauses {
+        for clause in &test_plan.missing_clauses {
             let elsewhere = clause.elsewhere.as_ref();
             let elsewhere =
                 elsewhere.map_or_else(String::new, |other| format!("; tested by {other}"));

@@ -1,4 +1,4 @@
-//! The keys of a suite file.
+//! The keys of a test-plan file.
 
 use lastmeter_params::{Dimension, Field, Kind, schema};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::model::{Connection, Evaluate, Relative};
 use super::published::Along;
 
-/// The version of the suite format.
+/// The version of the test plan format.
 pub(crate) const FORMAT: i64 = 1;
 
 pub(crate) const RATIO: Kind = Kind::Quantity { dimension: Dimension::Ratio, min: 0.0, max: 10.0 };
@@ -20,7 +20,7 @@ const ANGLE: Kind = Kind::Quantity {
 };
 const CELSIUS: Kind = Kind::Integer { min: -60, max: 120 };
 
-/// Keys of `[suite]`.
+/// Keys of `[test_plan]`.
 pub(crate) static HEAD: &[Field] = &[
     Field::required("name", Kind::Name, "what scenarios call it"),
     Field::required("title", Kind::Text, "the standard, in a line"),
@@ -45,7 +45,7 @@ pub(crate) static HEAD: &[Field] = &[
         "missing_clauses",
         Kind::List(&Kind::Table(MISSING_CLAUSE)),
         "[]",
-        "the clauses of the standard about accuracy that no test of the suite plays: with any, a \
+        "the clauses of the standard about accuracy that no test of the test plan plays: with any, a \
          class is met in the tests that the plan has",
     ),
 ];
@@ -55,8 +55,8 @@ pub(crate) static MISSING_CLAUSE: &[Field] = &[
     Field::required("clause", Kind::Text, "where in the standard"),
     Field::required("name", Kind::Name, "a short name"),
     Field::required("title", Kind::Text, "what the clause asks for"),
-    Field::required("reason", Kind::Text, "why no test of the suite plays it"),
-    Field::optional("elsewhere", Kind::Text, "where else it is tested: `suite mid-annex-v`"),
+    Field::required("reason", Kind::Text, "why no test of the test plan plays it"),
+    Field::optional("elsewhere", Kind::Text, "where else it is tested: `test plan mid-annex-v`"),
     Field::default(
         "confirmed",
         Kind::Boolean,
@@ -151,7 +151,7 @@ static LIMIT: &[Field] = &[
         "the test's power factors it holds for; all if empty",
     ),
     Field::required("clause", Kind::Text, "where in the standard"),
-    Field::optional("edition", Kind::Text, "if it is not the suite's"),
+    Field::optional("edition", Kind::Text, "if it is not the test plan's"),
     Field::required("confirmed", Kind::Boolean, "whether the value was read in a source"),
     Field::required(
         "source",
@@ -233,7 +233,7 @@ pub(crate) static TEST: &[Field] = &[
         "temperature",
         Kind::List(&CELSIUS),
         "[]",
-        "ambient temperatures in degrees Celsius; the suite's reference if empty",
+        "ambient temperatures in degrees Celsius; the test plan's reference if empty",
     ),
     Field::default("waveform", Kind::List(&Kind::Name), "[\"sine\"]", "waveforms"),
     Field::default(
@@ -268,7 +268,7 @@ pub(crate) static TEST: &[Field] = &[
     Field::required("limit", Kind::List(&Kind::Table(LIMIT)), "the limits"),
 ];
 
-/// Keys of `[[not_simulated]]`: how suites of earlier versions wrote `missing_clauses`.
+/// Keys of `[[not_simulated]]`: how test plans of earlier versions wrote `missing_clauses`.
 pub(crate) static NOT_SIMULATED: &[Field] = &[
     Field::required("name", Kind::Name, "what it is called"),
     Field::required("title", Kind::Text, "what it is"),
@@ -346,21 +346,21 @@ pub(crate) static ROWS: [(&str, &[Field]); 7] = [
     ("surface", SURFACE),
 ];
 
-/// The JSON Schema of suite files, for editors.
-pub fn suite_json_schema() -> Value {
+/// The JSON Schema of test plan files, for editors.
+pub fn test_plan_json_schema() -> Value {
     let mut properties = serde_json::Map::new();
     properties.insert("format".to_owned(), json!({ "const": FORMAT }));
-    properties.insert("suite".to_owned(), schema::object(&[HEAD]));
+    properties.insert("test_plan".to_owned(), schema::object(&[HEAD]));
     for (name, fields) in ROWS {
         let items = schema::object(&[fields]);
         properties.insert(name.to_owned(), json!({ "type": "array", "items": items }));
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "lastmeter suite",
+        "title": "lastmeter test plan",
         "type": "object",
         "properties": properties,
-        "required": ["format", "suite"],
+        "required": ["format", "test_plan"],
         "additionalProperties": false,
     })
 }

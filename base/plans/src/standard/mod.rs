@@ -1,10 +1,10 @@
 //! Standards' accuracy tests as data: read, and unrolled into operating points.
 //!
-//! Terms: a *suite* is one standard's tests as a file; an *operating point* is what the source
+//! Terms: a *test plan* is one standard's tests as a file; an *operating point* is what the source
 //! carries for a while; a *claim* is what a scenario says of the meter (class, connection, ratings)
-//! and how it is tested; a *plan* is a suite unrolled for a claim, points one after another. A
-//! limit is *confirmed* if its figure was read in a source that the suite names. A clause is
-//! *missing* if no test of the suite plays it.
+//! and how it is tested; a *plan* is a test plan unrolled for a claim, points one after another. A
+//! limit is *confirmed* if its figure was read in a source that the test plan names. A clause is
+//! *missing* if no test of the test plan plays it.
 
 mod claim;
 mod coordinates;
@@ -22,17 +22,17 @@ mod read_published;
 mod read_symbols;
 mod read_test;
 mod read_values;
-mod suite;
 mod sweep;
+mod test_plan;
 
 #[cfg(test)]
 mod tests;
 
-pub use claim::{Claim, SUITE_FIELDS, SUITE_SOURCE};
+pub use claim::{Claim, TEST_PLAN_FIELDS, TEST_PLAN_SOURCE};
 pub use coordinates::{Conditions, Coordinates};
-pub use describe::explain_suite;
-pub use embedded::{EMBEDDED, SUITE_FILE_PREFIX, TRANSDUCER_FILE, embedded};
-pub use fields::suite_json_schema;
+pub use describe::explain_test_plan;
+pub use embedded::{EMBEDDED, TEST_PLAN_FILE_PREFIX, TRANSDUCER_FILE, embedded};
+pub use fields::test_plan_json_schema;
 pub use model::{
     Component, Connection, Evaluate, IN_THIS_PLAN, Limit, LimitFigure, MissingClause, Modulation,
     Relative, Shape, Subject, Test, Waveform, value_text,
@@ -41,5 +41,5 @@ pub(crate) use of_scenario::period_of;
 pub use of_scenario::{plan_of, read_plan};
 pub use plan::{PER_KILO_HOUR, Plan, PlannedItem, PlannedTest, Point, Skip, Swept};
 pub use published::{Along, Published, Surface, Sweep};
-pub use read::SUITE_BYTES_MAX;
-pub use suite::Suite;
+pub use read::TEST_PLAN_BYTES_MAX;
+pub use test_plan::TestPlan;

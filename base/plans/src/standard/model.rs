@@ -1,4 +1,4 @@
-//! What a suite is made of, once it is read.
+//! What a test plan is made of, once it is read.
 
 use std::collections::BTreeMap;
 
@@ -215,7 +215,7 @@ pub struct Modulation {
 /// A named distortion of voltage and current.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waveform {
-    /// Its name in the suite.
+    /// Its name in the test plan.
     pub name: String,
     /// What it is, for people.
     pub title: String,
@@ -229,7 +229,7 @@ pub struct Waveform {
     pub modulation: Option<Modulation>,
 }
 
-/// A current that the suite gives a name.
+/// A current that the test plan gives a name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Symbol {
     /// Its name.
@@ -286,7 +286,7 @@ pub struct Test {
     pub frequency: Vec<f64>,
     /// Ambient temperature in degrees Celsius.
     pub temperature: Vec<f64>,
-    /// Waveforms, as the suite's list counts; the first is the sine.
+    /// Waveforms, as the test plan's list counts; the first is the sine.
     pub waveform: Vec<usize>,
     /// Whether the phase sequence is reversed.
     pub reversed: Vec<bool>,
@@ -304,7 +304,7 @@ pub struct Test {
     pub limits: Vec<Limit>,
 }
 
-/// A clause of a standard about accuracy that no test of its suite plays.
+/// A clause of a standard about accuracy that no test of its test plan plays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingClause {
     /// Where in the standard.

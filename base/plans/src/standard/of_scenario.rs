@@ -1,4 +1,4 @@
-//! The plan that a scenario's `[suite]` makes.
+//! The plan that a scenario's `[test_plan]` makes.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,35 @@ use lastmeter_params::{
 };
 use lastmeter_units::SimDuration;
 
-use super::claim::{Claim, SUITE_FIELDS};
-use super::embedded::{SUITE_FILE_PREFIX, embedded};
+use super::claim::{Claim, TEST_PLAN_FIELDS};
+use super::embedded::{TEST_PLAN_FILE_PREFIX, embedded};
 use super::plan::Plan;
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 
 /// How often a meter reports whose table says nothing about it.
 const REPORT_EVERY: SimDuration = SimDuration::from_seconds(10);
 
-/// The plan of a scenario document, as judging needs it: the suite's text comes from the files that
-/// the run was judged by, or from those that come along. `None` without a `[suite]`, and after a
-/// mistake, which is then reported.
+/// The plan of a scenario document, as judging needs it: the test plan's text comes from the files
+/// that the run was judged by, or from those that come along. `None` without a `[test_plan]`, and
+/// after a mistake, which is then reported.
 pub fn plan_of(
     document: &Table,
     files: &BTreeMap<String, String>,
     out: &mut Diagnostics,
 ) -> Option<Plan> {
-    let node = document.get("suite")?;
+    let node = document.get("test_plan")?;
     let NodeValue::Table(table) = &node.value else {
-        out.report(Code::WRONG_KIND, node.span, "`suite` is one table", "expected `[suite]`");
+        out.report(
+            Code::WRONG_KIND,
+            node.span,
+            "`test_plan` is one table",
+            "expected `[test_plan]`",
+        );
         return None;
     };
-    let values = read_table(table, node.span, SUITE_FIELDS, out)?;
+    let values = read_table(table, node.span, TEST_PLAN_FIELDS, out)?;
     let standard = values.text("standard");
-    let kept = files.get(&format!("{SUITE_FILE_PREFIX}{standard}")).map(String::as_str);
+    let kept = files.get(&format!("{TEST_PLAN_FILE_PREFIX}{standard}")).map(String::as_str);
     let Some(text) = kept.or_else(|| embedded(standard)) else {
         let message = format!("there is no built-in test plan `{standard}`");
         out.report(Code::UNKNOWN_THING, values.span_of("standard"), message, "unknown test plan");
@@ -54,8 +59,8 @@ pub(crate) fn period_of(document: &Table, device: &str) -> SimDuration {
     seconds.map_or(REPORT_EVERY, |(seconds, _)| SimDuration::from_seconds_f64(seconds))
 }
 
-/// The plan that the checked keys of a `[suite]` make of a suite's text, for a meter that reports
-/// every `period`; what is wrong is reported where the scenario says it.
+/// The plan that the checked keys of a `[test_plan]` make of a test plan's text, for a meter that
+/// reports every `period`; what is wrong is reported where the scenario says it.
 pub fn read_plan(
     values: &Values,
     text: &str,
@@ -63,8 +68,8 @@ pub fn read_plan(
     out: &mut Diagnostics,
 ) -> Option<Plan> {
     let span = values.span_of("standard");
-    let suite = match Suite::read(text) {
-        Ok(suite) => suite,
+    let test_plan = match TestPlan::read(text) {
+        Ok(test_plan) => test_plan,
         Err(mistakes) => {
             let standard = values.text("standard");
             let first = mistakes.first().map_or_else(String::new, |mistake| {
@@ -74,18 +79,18 @@ pub fn read_plan(
                 0 | 1 => String::new(),
                 count => format!(", and {} more", count - 1),
             };
-            let message = format!("suite `{standard}` has mistakes: {first}{more}");
-            let help = Some("`lastmeter check` with the suite's file shows them".to_owned());
-            out.report_with_help(Code::FILE_REFUSED, span, message, "not a suite", help);
+            let message = format!("test plan `{standard}` has mistakes: {first}{more}");
+            let help = Some("`lastmeter validate` with the test plan's file shows them".to_owned());
+            out.report_with_help(Code::FILE_REFUSED, span, message, "not a test plan", help);
             return None;
         }
     };
-    let claim = Claim::read(values, &suite, out)?;
-    match Plan::new(suite, claim, period) {
+    let claim = Claim::read(values, &test_plan, out)?;
+    match Plan::new(test_plan, claim, period) {
         Ok(plan) if plan.points.is_empty() => {
-            let message = "nothing of this suite can be played for this claim";
+            let message = "nothing of this test plan can be played for this claim";
             let skipped = plan.tests.iter().filter_map(|test| {
-                let name = &plan.suite.tests[test.test].name;
+                let name = &plan.test_plan.tests[test.test].name;
                 Some(format!("{name}: {}", test.skipped.as_ref()?.reason()))
             });
             let help = Some(skipped.collect::<Vec<_>>().join("; "));

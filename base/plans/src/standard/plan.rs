@@ -1,4 +1,4 @@
-//! Unrolls a suite for a claim: which operating points are played when, and what each is for.
+//! Unrolls a test plan for a claim: which operating points are played when, and what each is for.
 //!
 //! Points that several tests need are played once. Each lasts a whole number of the meter's
 //! readings: some to settle, the others to count.
@@ -10,8 +10,8 @@ use lastmeter_units::SimDuration;
 use super::claim::Claim;
 use super::coordinates::{Conditions, Coordinates, POINTS_MAX};
 use super::model::{Evaluate, LimitFigure, Shape, Subject, Test};
-use super::suite::Suite;
 use super::sweep::{influences, limit_of, points_wanted, sweep};
+use super::test_plan::TestPlan;
 
 /// Joules of a kilowatt-hour, and var-seconds of a kilovar-hour.
 pub const PER_KILO_HOUR: f64 = 3.6e6;
@@ -59,7 +59,7 @@ pub enum Skip {
     NotAsked(String),
     /// The standard asks it, and it was not done: the class is not wholly tested without it.
     Missing(String),
-    /// The suite has no limit of it for the class: what the class asks is not known.
+    /// The test plan has no limit of it for the class: what the class asks is not known.
     NoLimit(String),
 }
 
@@ -80,7 +80,7 @@ impl Skip {
 /// One test of the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedTest {
-    /// By its place in the suite.
+    /// By its place in the test plan.
     pub test: usize,
     /// Why it is not played, if so.
     pub skipped: Option<Skip>,
@@ -91,7 +91,7 @@ pub struct PlannedTest {
 /// A point of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Swept {
-    /// By its place in the suite.
+    /// By its place in the test plan.
     pub sweep: usize,
     /// Where in the sweep.
     pub coordinates: Coordinates,
@@ -99,35 +99,35 @@ pub struct Swept {
     pub point: usize,
 }
 
-/// A suite unrolled.
+/// A test plan unrolled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The suite.
-    pub suite: Suite,
+    /// The test plan.
+    pub test_plan: TestPlan,
     /// What is claimed.
     pub claim: Claim,
     /// The meter's reporting period.
     pub period: SimDuration,
     /// What is played, one after another.
     pub points: Vec<Point>,
-    /// What is judged for the claimed class, in the suite's order.
+    /// What is judged for the claimed class, in the test plan's order.
     pub tests: Vec<PlannedTest>,
     /// The points of the sweeps.
     pub swept: Vec<Swept>,
 }
 
 impl Plan {
-    /// Unrolls a suite for a claim and a meter that reports every `period`.
+    /// Unrolls a test plan for a claim and a meter that reports every `period`.
     ///
     /// # Errors
     /// A text that says what does not work out: a current that means nothing here, too many points.
-    pub fn new(suite: Suite, claim: Claim, period: SimDuration) -> Result<Self, String> {
+    pub fn new(test_plan: TestPlan, claim: Claim, period: SimDuration) -> Result<Self, String> {
         if period.0 <= 0 {
             return Err("a meter that never reports cannot be tested".to_owned());
         }
         let (points, tests, swept) = (Vec::new(), Vec::new(), Vec::new());
-        let mut plan = Self { suite, claim, period, points, tests, swept };
-        let wanted = plan.suite.tests.iter().map(points_wanted).fold(0, usize::saturating_add);
+        let mut plan = Self { test_plan, claim, period, points, tests, swept };
+        let wanted = plan.test_plan.tests.iter().map(points_wanted).fold(0, usize::saturating_add);
         if wanted > ITEMS_MAX {
             return Err(format!("{wanted} points in all tests together; at most {ITEMS_MAX}"));
         }
@@ -144,8 +144,8 @@ impl Plan {
         };
         plan.tests =
             plan.unroll(class, &mut |conditions, readings| Some(place(conditions, readings)))?;
-        for (index, row) in plan.suite.sweeps.iter().enumerate() {
-            for coordinates in sweep(&plan.suite, &row.points, &plan.claim, class)? {
+        for (index, row) in plan.test_plan.sweeps.iter().enumerate() {
+            for coordinates in sweep(&plan.test_plan, &row.points, &plan.claim, class)? {
                 let point = place(coordinates.conditions(&plan.claim), plan.claim.readings);
                 plan.swept.push(Swept { sweep: index, coordinates, point });
             }
@@ -204,13 +204,13 @@ impl Plan {
         place: &mut dyn FnMut(Conditions, u32) -> Option<usize>,
     ) -> Result<Vec<PlannedTest>, String> {
         let mut planned = Vec::new();
-        for (index, test) in self.suite.tests.iter().enumerate() {
+        for (index, test) in self.test_plan.tests.iter().enumerate() {
             let mut skipped = self.skips(test, class);
             let mut items = Vec::new();
             if skipped.is_none() {
-                for coordinates in sweep(&self.suite, test, &self.claim, class)? {
+                for coordinates in sweep(&self.test_plan, test, &self.claim, class)? {
                     let Some(item) = self.item(test, class, coordinates, place)? else {
-                        let class = &self.suite.classes[class];
+                        let class = &self.test_plan.classes[class];
                         let reason = format!("its points for class {class} are not played");
                         skipped = Some(Skip::Missing(reason));
                         continue;
@@ -233,7 +233,7 @@ impl Plan {
             return Some(Skip::NotAsked(format!("for {only} connection only")));
         }
         if !test.classes.is_empty() && !test.classes.contains(&class) {
-            let class = &self.suite.classes[class];
+            let class = &self.test_plan.classes[class];
             return Some(Skip::NotAsked(format!("not asked of class {class}")));
         }
         let one_of_three = test.loaded.iter().any(Option::is_some)
@@ -249,8 +249,8 @@ impl Plan {
             return Some(Skip::Missing(reason.clone()));
         }
         if !test.limits.iter().any(|limit| limit.values.contains_key(&class)) {
-            let class = &self.suite.classes[class];
-            let reason = format!("the suite has no limit of it for class {class}");
+            let class = &self.test_plan.classes[class];
+            let reason = format!("the test plan has no limit of it for class {class}");
             return Some(Skip::NoLimit(reason));
         }
         if test.subject == Subject::Each(Vec::new()) {
@@ -269,9 +269,9 @@ impl Plan {
         coordinates: Coordinates,
         place: &mut dyn FnMut(Conditions, u32) -> Option<usize>,
     ) -> Result<Option<PlannedItem>, String> {
-        let (limit, figure) = limit_of(&self.suite, test, &self.claim, class, &coordinates)?;
+        let (limit, figure) = limit_of(&self.test_plan, test, &self.claim, class, &coordinates)?;
         let readings = self.readings(test, class, &coordinates)?;
-        let celsius = self.suite.temperature;
+        let celsius = self.test_plan.temperature;
         let mut put = |at: &Coordinates| place(at.conditions(&self.claim), readings);
         let mut against = Vec::new();
         let point = if test.evaluate == Evaluate::Composite {
@@ -303,7 +303,7 @@ impl Plan {
         let pulse = PER_KILO_HOUR / claim.pulse_constant;
         let seconds = match test.evaluate {
             Evaluate::NoLoad => {
-                let name = &self.suite.classes[class];
+                let name = &self.test_plan.classes[class];
                 let Some(constant) = test.no_load_constant.get(&class) else {
                     return Err(format!("`{}` has no no_load_constant for {name}", test.name));
                 };
@@ -314,7 +314,7 @@ impl Plan {
             _ => 0.0,
         };
         // Of a burst a whole one at least: else no energy flows, or all of it.
-        let burst = match self.suite.waveforms[at.waveform].shape {
+        let burst = match self.test_plan.waveforms[at.waveform].shape {
             Shape::Burst { on, off } => f64::from(on + off) / (at.frequency * self.claim.frequency),
             _ => 0.0,
         };

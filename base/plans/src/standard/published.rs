@@ -1,9 +1,9 @@
 //! Published figures as part of a suite: what was swept, what came of it, what is drawn of it.
 //!
 //! A publication that sums up a whole sweep in one figure per quantity (an r.m.s. deviation) has no
-//! limit at any point. Its suite has *sweeps* instead of tests, a *published* row for each figure,
-//! and *surfaces*: a row's deviation over two of the sweep's coordinates. A row is *fitted* if the
-//! model's parameters were chosen to meet it; every other is a prediction.
+//! limit at any point. Its test plan has *sweeps* instead of tests, a *published* row for each
+//! figure, and *surfaces*: a row's deviation over two of the sweep's coordinates. A row is *fitted*
+//! if the model's parameters were chosen to meet it; every other is a prediction.
 
 use lastmeter_units::{MeasurementId, SiUnit};
 
@@ -16,7 +16,7 @@ pub enum Along {
     Frequency,
     /// Angle by which the current lags, in degrees.
     Angle,
-    /// Waveform, in the suite's order.
+    /// Waveform, in the test plan's order.
     Waveform,
     /// Voltage over nominal.
     Voltage,

@@ -2,7 +2,7 @@
 
 use super::current::{BASE, Expression};
 use super::model::{Connection, Symbol};
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 
 /// Deeper chains of symbols are taken for circles.
 pub(crate) const DEPTH_MAX: usize = 6;
@@ -20,9 +20,13 @@ pub(crate) struct Ratings {
 
 impl Expression {
     /// The alternative that is meant, as written, and its current in amperes.
-    pub(crate) fn resolve(&self, suite: &Suite, of: &Ratings) -> Result<(String, f64), String> {
+    pub(crate) fn resolve(
+        &self,
+        test_plan: &TestPlan,
+        of: &Ratings,
+    ) -> Result<(String, f64), String> {
         let found = self.terms.iter().find_map(|term| {
-            let amperes = term.factor * symbol(&term.symbol, suite, of, 0)?;
+            let amperes = term.factor * symbol(&term.symbol, test_plan, of, 0)?;
             Some((term.to_string(), amperes))
         });
         match found {
@@ -31,19 +35,19 @@ impl Expression {
                 "`{}` is no current of a meter with connection {} and class {}",
                 self.text,
                 of.connection.word(),
-                suite.classes.get(of.class).map_or("?", String::as_str),
+                test_plan.classes.get(of.class).map_or("?", String::as_str),
             )),
         }
     }
 
-    /// The symbols that are neither known to every suite nor to this one.
-    pub(crate) fn unknown<'a>(&'a self, suite: &'a Suite) -> impl Iterator<Item = &'a str> {
-        let is_own = |symbol: &str| suite.symbols.iter().any(|row| row.name == symbol);
+    /// The symbols that are neither known to every test plan nor to this one.
+    pub(crate) fn unknown<'a>(&'a self, test_plan: &'a TestPlan) -> impl Iterator<Item = &'a str> {
+        let is_own = |symbol: &str| test_plan.symbols.iter().any(|row| row.name == symbol);
         self.symbols().filter(move |symbol| !BASE.contains(symbol) && !is_own(symbol))
     }
 }
 
-fn symbol(name: &str, suite: &Suite, of: &Ratings, depth: usize) -> Option<f64> {
+fn symbol(name: &str, test_plan: &TestPlan, of: &Ratings, depth: usize) -> Option<f64> {
     if depth > DEPTH_MAX {
         return None;
     }
@@ -57,9 +61,9 @@ fn symbol(name: &str, suite: &Suite, of: &Ratings, depth: usize) -> Option<f64> 
             let fits = |row: &&Symbol| {
                 row.name == name && (row.classes.is_empty() || row.classes.contains(&of.class))
             };
-            suite.symbols.iter().filter(fits).find_map(|row| {
+            test_plan.symbols.iter().filter(fits).find_map(|row| {
                 row.value.terms.iter().find_map(|term| {
-                    Some(term.factor * symbol(&term.symbol, suite, of, depth + 1)?)
+                    Some(term.factor * symbol(&term.symbol, test_plan, of, depth + 1)?)
                 })
             })
         }

@@ -1,4 +1,4 @@
-//! Reads a suite file: every mistake at its place, nothing ignored.
+//! Reads a test-plan file: every mistake at its place, nothing ignored.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,23 @@ use super::read_published::{read_published, read_surface, read_sweep};
 use super::read_symbols;
 use super::read_test::{has_limits_everywhere, read_test};
 use super::read_values::{classes_of, expression, taken, unknown_class};
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 
-/// The waveform every suite has.
+/// The waveform every test plan has.
 pub(crate) const SINE: &str = "sine";
 
-/// Suites are tables, and are written by hand or by a script; a larger file is none.
-pub const SUITE_BYTES_MAX: usize = 16 << 20;
+/// Test plans are tables, and are written by hand or by a script; a larger file is none.
+pub const TEST_PLAN_BYTES_MAX: usize = 16 << 20;
 
 pub(crate) const FILE_START: Span = Span { source: SourceId::FILE, start: 0, end: 0 };
 
-impl Suite {
-    /// Reads the text of a suite file; on failure all its mistakes come back.
+impl TestPlan {
+    /// Reads the text of a test-plan file; on failure all its mistakes come back.
     pub fn read(text: &str) -> Result<Self, Vec<Diagnostic>> {
         let mut out = Diagnostics::new();
-        if text.len() > SUITE_BYTES_MAX {
+        if text.len() > TEST_PLAN_BYTES_MAX {
             let message = format!(
-                "the suite is {} bytes long; at most {SUITE_BYTES_MAX} are read",
+                "the test plan is {} bytes long; at most {TEST_PLAN_BYTES_MAX} are read",
                 text.len()
             );
             out.report(Code::FILE_REFUSED, FILE_START, message, "expected a smaller file");
@@ -37,42 +37,42 @@ impl Suite {
         }
         let root = parse_document(text, SourceId::FILE, &mut out);
         check_root(&root, &mut out);
-        let suite = read_suite(&root, text, &mut out);
-        match suite {
-            Some(suite) if out.is_empty() => Ok(suite),
+        let test_plan = read_test_plan(&root, text, &mut out);
+        match test_plan {
+            Some(test_plan) if out.is_empty() => Ok(test_plan),
             _ => Err(out.into_sorted()),
         }
     }
 
-    /// Whether a text is meant as a suite file, so that its mistakes are told as one's.
+    /// Whether a text is meant as a test-plan file, so that its mistakes are told as one's.
     pub fn is_meant(text: &str) -> bool {
         let root = parse_document(text, SourceId::FILE, &mut Diagnostics::new());
         let has = |key: &str| root.get(key).is_some();
-        !has("scenario") && has("suite") && (has("test") || has("sweep"))
+        !has("scenario") && has("test_plan") && (has("test") || has("sweep"))
     }
 }
 
 fn check_root(root: &Table, out: &mut Diagnostics) {
-    let known = || ["format", "suite"].into_iter().chain(ROWS.iter().map(|(name, _)| *name));
+    let known = || ["format", "test_plan"].into_iter().chain(ROWS.iter().map(|(name, _)| *name));
     for entry in &root.entries {
         if !known().any(|name| name == entry.key) {
             let help = nearest(&entry.key, known()).map(|near| format!("did you mean `{near}`?"));
             let message = format!("unknown section or key `{}`", entry.key);
-            let label = "not part of a suite";
+            let label = "not part of a test plan";
             out.report_with_help(Code::UNKNOWN_KEY, entry.key_span, message, label, help);
         }
     }
     match root.get("format").map(|node| (&node.value, node.span)) {
         Some((NodeValue::Integer(FORMAT) | NodeValue::Invalid, _)) => {}
         Some((_, span)) => {
-            let message = "this version of lastmeter reads another suite format";
+            let message = "this version of lastmeter reads another test plan format";
             out.report(Code::FORMAT_VERSION, span, message, format!("expected {FORMAT}"));
         }
         None => out.report_with_help(
             Code::MISSING_KEY,
             FILE_START,
             "key `format` is missing",
-            "a suite begins with its format version",
+            "a test plan begins with its format version",
             Some(format!("write `format = {FORMAT}` on the first line")),
         ),
     }
@@ -101,12 +101,12 @@ fn rows(root: &Table, name: &str, out: &mut Diagnostics) -> Vec<Values> {
     list.iter().filter_map(&mut read).collect()
 }
 
-fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> {
-    let head = root.get("suite").map(|node| (&node.value, node.span));
+fn read_test_plan(root: &Table, text: &str, out: &mut Diagnostics) -> Option<TestPlan> {
+    let head = root.get("test_plan").map(|node| (&node.value, node.span));
     let head = if let Some((NodeValue::Table(table), span)) = head {
         read_table(table, span, HEAD, out)
     } else {
-        let message = "table `[suite]` is missing";
+        let message = "table `[test_plan]` is missing";
         out.report(Code::MISSING_KEY, FILE_START, message, "in this file");
         None
     };
@@ -118,54 +118,55 @@ fn read_suite(root: &Table, text: &str, out: &mut Diagnostics) -> Option<Suite> 
     let published = rows(root, "published", out);
     let surfaces = rows(root, "surface", out);
     let head = head?;
-    let mut suite = head_of(&head, text, out)?;
+    let mut test_plan = head_of(&head, text, out)?;
     for values in &symbols {
-        suite.symbols.push(symbol(values, &suite.classes, out));
+        test_plan.symbols.push(symbol(values, &test_plan.classes, out));
     }
-    read_symbols::are_sound(&suite, &symbols, out);
+    read_symbols::are_sound(&test_plan, &symbols, out);
     let mut names = BTreeSet::from([SINE]);
     for values in &waveforms {
         let name = values.text("name");
         if !names.insert(name) {
             taken(values, "waveform", name, out);
         }
-        suite.waveforms.push(waveform(values));
+        test_plan.waveforms.push(waveform(values));
     }
     let mut names = BTreeSet::new();
     for values in &tests {
         if !names.insert(values.text("name")) {
             taken(values, "test", values.text("name"), out);
         }
-        if let Some(test) = read_test(values, &suite, out) {
-            suite.tests.push(test);
+        if let Some(test) = read_test(values, &test_plan, out) {
+            test_plan.tests.push(test);
         }
     }
-    suite.missing_clauses = missing_clauses(&head, &not_simulated, names, &suite.classes, out);
+    test_plan.missing_clauses =
+        missing_clauses(&head, &not_simulated, names, &test_plan.classes, out);
     for values in &sweeps {
-        let sweep = read_sweep(values, &suite, out);
-        suite.sweeps.extend(sweep);
+        let sweep = read_sweep(values, &test_plan, out);
+        test_plan.sweeps.extend(sweep);
     }
     for values in &published {
         let row = read_published(values, out);
-        suite.published.extend(row);
+        test_plan.published.extend(row);
     }
     for values in &surfaces {
-        let surface = read_surface(values, &suite, out);
-        suite.surfaces.extend(surface);
+        let surface = read_surface(values, &test_plan, out);
+        test_plan.surfaces.extend(surface);
     }
     let has = |key: &str| root.get(key).is_some();
     let is_published = has("sweep") && has("published");
     if !has("test") && !is_published && !root.incomplete {
-        let message = "the suite has no tests, so it judges nothing";
+        let message = "the test plan has no tests, so it judges nothing";
         out.report(Code::NO_CHECKS, FILE_START, message, "expected `[[test]]`");
     }
     if out.is_empty() {
-        has_limits_everywhere(&suite, &tests, out);
+        has_limits_everywhere(&test_plan, &tests, out);
     }
-    Some(suite)
+    Some(test_plan)
 }
 
-fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<Suite> {
+fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<TestPlan> {
     let classes: Vec<String> = head.text_list("classes").into_iter().map(str::to_owned).collect();
     let default = head.text("default_class");
     let Some(default_class) = classes.iter().position(|class| class == default) else {
@@ -176,12 +177,12 @@ fn head_of(head: &Values, text: &str, out: &mut Diagnostics) -> Option<Suite> {
         head.text_list("connections").into_iter().filter_map(Connection::from_word).collect();
     if connections.is_empty() {
         let label = "expected at least one";
-        let message = "a suite without connections tests no meter";
+        let message = "a test plan without connections tests no meter";
         out.report(Code::OUT_OF_RANGE, head.span_of("connections"), message, label);
         return None;
     }
     let pair = |nominal: &str, maximum: &str| (head.si(nominal), head.si(maximum));
-    Some(Suite {
+    Some(TestPlan {
         name: head.text("name").to_owned(),
         title: head.text("title").to_owned(),
         edition: head.text("edition").to_owned(),

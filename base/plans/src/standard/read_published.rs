@@ -8,12 +8,16 @@ use lastmeter_units::MeasurementId;
 use super::model::{Evaluate, Relative, Subject, Test};
 use super::published::{Along, Published, Surface, Sweep};
 use super::read_test::{currents, each, figure, power_factor};
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 
 /// Reads a sweep.
-pub(crate) fn read_sweep(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Sweep> {
+pub(crate) fn read_sweep(
+    values: &Values,
+    test_plan: &TestPlan,
+    out: &mut Diagnostics,
+) -> Option<Sweep> {
     let mistakes = out.len();
-    let waveforms: Vec<&str> = suite.waveforms.iter().map(|one| one.name.as_str()).collect();
+    let waveforms: Vec<&str> = test_plan.waveforms.iter().map(|one| one.name.as_str()).collect();
     let known = format!("expected one of {}", waveforms.join(", "));
     let waveform = each(values, "waveform", &known, out, |name| {
         waveforms.iter().position(|waveform| *waveform == name)
@@ -29,14 +33,14 @@ pub(crate) fn read_sweep(values: &Values, suite: &Suite, out: &mut Diagnostics) 
         connections: Vec::new(),
         classes: Vec::new(),
         three_phases: false,
-        current: currents(values, suite, out),
+        current: currents(values, test_plan, out),
         power_factor: each(values, "power_factor", label, out, power_factor),
         export: vec![false],
         loaded: vec![None],
         voltage: values.si_list("voltage"),
         phase_voltages: Vec::new(),
         frequency: values.si_list("frequency"),
-        temperature: vec![suite.temperature],
+        temperature: vec![test_plan.temperature],
         waveform,
         reversed: vec![false],
         readings: None,
@@ -86,21 +90,21 @@ pub(crate) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
 /// Reads a surface.
 pub(crate) fn read_surface(
     values: &Values,
-    suite: &Suite,
+    test_plan: &TestPlan,
     out: &mut Diagnostics,
 ) -> Option<Surface> {
     let mut find = |key: &str, names: Vec<&str>| {
         let name = values.text(key);
         let found = names.iter().position(|known| *known == name);
         if found.is_none() {
-            let message = format!("the suite has no {key} `{name}`");
+            let message = format!("the test plan has no {key} `{name}`");
             let label = format!("expected one of {}", names.join(", "));
             out.report(Code::UNKNOWN_REFERENCE, values.span_of(key), message, label);
         }
         found
     };
-    let row = find("row", suite.published.iter().map(|row| row.name.as_str()).collect());
-    let sweep = find("sweep", suite.sweeps.iter().map(Sweep::name).collect());
+    let row = find("row", test_plan.published.iter().map(|row| row.name.as_str()).collect());
+    let sweep = find("sweep", test_plan.sweeps.iter().map(Sweep::name).collect());
     Some(Surface {
         name: values.text("name").to_owned(),
         title: values.text("title").to_owned(),

@@ -1,4 +1,4 @@
-//! Whether the currents a suite names say what they are.
+//! Whether the currents a test plan names say what they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use super::model::Symbol;
 use super::ratings::DEPTH_MAX;
 use super::read_test::known_symbols;
 use super::read_values::taken;
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 
-/// Reports symbols that nobody could write, that every suite knows already, that stand there twice
-/// for one class, that rest on unknown ones, or on themselves.
-pub(crate) fn are_sound(suite: &Suite, values: &[Values], out: &mut Diagnostics) {
+/// Reports symbols that nobody could write, that every test plan knows already, that stand there
+/// twice for one class, that rest on unknown ones, or on themselves.
+pub(crate) fn are_sound(test_plan: &TestPlan, values: &[Values], out: &mut Diagnostics) {
     let mistakes = out.len();
     let mut known: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-    for (symbol, values) in suite.symbols.iter().zip(values) {
+    for (symbol, values) in test_plan.symbols.iter().zip(values) {
         let (name, span) = (symbol.name.as_str(), values.span_of("name"));
         let is_word =
             name.starts_with(char::is_alphabetic) && name.chars().all(char::is_alphanumeric);
@@ -26,11 +26,11 @@ pub(crate) fn are_sound(suite: &Suite, values: &[Values], out: &mut Diagnostics)
             out.report(Code::OUT_OF_RANGE, span, message, label);
         }
         if BASE.contains(&name) {
-            let message = format!("`{name}` means the same in every suite");
+            let message = format!("`{name}` means the same in every test plan");
             let help = Some("leave it out, or take another name".to_owned());
             out.report_with_help(Code::NAME_TAKEN, span, message, "cannot be redefined", help);
         }
-        let all = 0..suite.classes.len();
+        let all = 0..test_plan.classes.len();
         let classes: BTreeSet<usize> = match symbol.classes.as_slice() {
             [] => all.collect(),
             some => some.iter().copied().collect(),
@@ -40,40 +40,42 @@ pub(crate) fn are_sound(suite: &Suite, values: &[Values], out: &mut Diagnostics)
             taken(values, "symbol", name, out);
         }
         before.extend(classes);
-        known_symbols(&symbol.value, suite, values.span_of("value"), out);
+        known_symbols(&symbol.value, test_plan, values.span_of("value"), out);
     }
     if out.len() == mistakes {
-        end_somewhere(suite, values, out);
+        end_somewhere(test_plan, values, out);
     }
 }
 
-/// Every symbol leads to one that every suite knows, through a handful of others.
-fn end_somewhere(suite: &Suite, values: &[Values], out: &mut Diagnostics) {
+/// Every symbol leads to one that every test plan knows, through a handful of others.
+fn end_somewhere(test_plan: &TestPlan, values: &[Values], out: &mut Diagnostics) {
     let mut known: BTreeSet<&str> = BASE.into_iter().collect();
-    let mut open: Vec<usize> = (0..suite.symbols.len()).collect();
+    let mut open: Vec<usize> = (0..test_plan.symbols.len()).collect();
     for _ in 0..DEPTH_MAX {
         let is_open = |place: &usize| {
-            let mut symbols = suite.symbols[*place].value.symbols();
+            let mut symbols = test_plan.symbols[*place].value.symbols();
             symbols.any(|symbol| !known.contains(symbol))
         };
         let (still, done): (Vec<usize>, Vec<usize>) = open.into_iter().partition(is_open);
         // A name that stands there for several classes is known once all its rows are.
-        let waiting: BTreeSet<&str> = still.iter().map(|place| name(suite, *place)).collect();
-        known.extend(done.iter().map(|place| name(suite, *place)).filter(|n| !waiting.contains(n)));
+        let waiting: BTreeSet<&str> = still.iter().map(|place| name(test_plan, *place)).collect();
+        known.extend(
+            done.iter().map(|place| name(test_plan, *place)).filter(|n| !waiting.contains(n)),
+        );
         open = still;
     }
     let rows: BTreeMap<&str, &Symbol> =
-        open.iter().map(|place| (name(suite, *place), &suite.symbols[*place])).collect();
+        open.iter().map(|place| (name(test_plan, *place), &test_plan.symbols[*place])).collect();
     for place in open {
-        let path = path_from(name(suite, place), &rows);
-        let message = format!("the current `{}` never ends: {path}", name(suite, place));
+        let path = path_from(name(test_plan, place), &rows);
+        let message = format!("the current `{}` never ends: {path}", name(test_plan, place));
         let label = format!("expected Ib, In, Iref or Imax after at most {DEPTH_MAX} symbols");
         out.report(Code::DOES_NOT_FIT, values[place].span_of("value"), message, label);
     }
 }
 
-fn name(suite: &Suite, place: usize) -> &str {
-    &suite.symbols[place].name
+fn name(test_plan: &TestPlan, place: usize) -> &str {
+    &test_plan.symbols[place].name
 }
 
 /// `A is B, B is A`: as far as it takes to see it.

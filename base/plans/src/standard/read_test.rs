@@ -1,4 +1,4 @@
-//! Reads one `[[test]]` of a suite file: what is swept, and what it is held against.
+//! Reads one `[[test]]` of a test-plan file: what is swept, and what it is held against.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::model::{
     Connection, Evaluate, Limit, LimitFigure, PowerFactor, Relative, Subject, Test,
 };
 use super::read_values::{classes_of, expression, unknown_class};
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 use super::{coordinates, plan, sweep};
 
 /// A power factor as standards write it, or the angle by which the current lags.
@@ -62,15 +62,19 @@ pub(crate) fn each<T>(
 }
 
 /// Reads one test.
-pub(crate) fn read_test(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Option<Test> {
+pub(crate) fn read_test(
+    values: &Values,
+    test_plan: &TestPlan,
+    out: &mut Diagnostics,
+) -> Option<Test> {
     let mistakes = out.len();
     let evaluate = Evaluate::from_word(values.text("evaluate"))?;
     let subject = subject(values, out);
     let relative = Relative::from_word(values.text("relative_to"));
-    let currents = currents(values, suite, out);
+    let currents = currents(values, test_plan, out);
     let factors =
         each(values, "power_factor", "expected `1`, `0.5 ind`, `0.8 cap`", out, power_factor);
-    let waveforms: Vec<&str> = suite.waveforms.iter().map(|one| one.name.as_str()).collect();
+    let waveforms: Vec<&str> = test_plan.waveforms.iter().map(|one| one.name.as_str()).collect();
     let known = format!("expected one of {}", waveforms.join(", "));
     let waveform = each(values, "waveform", &known, out, |name| {
         waveforms.iter().position(|waveform| *waveform == name)
@@ -81,7 +85,7 @@ pub(crate) fn read_test(values: &Values, suite: &Suite, out: &mut Diagnostics) -
     });
     let temperatures: Vec<f64> = temperatures.collect();
     let limits = values.tables("limit").into_iter();
-    let limits = limits.filter_map(|row| limit(row, &subject, evaluate, suite, &factors, out));
+    let limits = limits.filter_map(|row| limit(row, &subject, evaluate, test_plan, &factors, out));
     let limits = limits.collect();
     let phase = |word: &str| ["l1", "l2", "l3"].iter().position(|phase| *phase == word);
     let loaded = values.text_list("loaded").into_iter().map(phase).collect();
@@ -96,7 +100,7 @@ pub(crate) fn read_test(values: &Values, suite: &Suite, out: &mut Diagnostics) -
             .into_iter()
             .filter_map(Connection::from_word)
             .collect(),
-        classes: classes_of(values, &suite.classes, out),
+        classes: classes_of(values, &test_plan.classes, out),
         three_phases: values.boolean("three_phases"),
         current: currents,
         power_factor: factors,
@@ -105,11 +109,15 @@ pub(crate) fn read_test(values: &Values, suite: &Suite, out: &mut Diagnostics) -
         voltage: values.si_list("voltage"),
         phase_voltages: phase_voltages(values, out),
         frequency: values.si_list("frequency"),
-        temperature: if temperatures.is_empty() { vec![suite.temperature] } else { temperatures },
+        temperature: if temperatures.is_empty() {
+            vec![test_plan.temperature]
+        } else {
+            temperatures
+        },
         waveform,
         reversed: values.text_list("sequence").iter().map(|word| *word == "reversed").collect(),
         readings: values.integer_opt("readings").and_then(|count| u32::try_from(count).ok()),
-        no_load_constant: numbers_by_class(values, "no_load_constant", suite, out),
+        no_load_constant: numbers_by_class(values, "no_load_constant", test_plan, out),
         pulses: values.si("pulses"),
         expected: values.si_opt("expected"),
         not_played: values.text_opt("not_played").map(str::to_owned),
@@ -117,16 +125,20 @@ pub(crate) fn read_test(values: &Values, suite: &Suite, out: &mut Diagnostics) -
         subject,
     };
     makes_sense(&test, values, out);
-    tests_something(&test, suite, values, out);
+    tests_something(&test, test_plan, values, out);
     (out.len() == mistakes).then_some(test)
 }
 
-pub(crate) fn currents(values: &Values, suite: &Suite, out: &mut Diagnostics) -> Vec<Expression> {
+pub(crate) fn currents(
+    values: &Values,
+    test_plan: &TestPlan,
+    out: &mut Diagnostics,
+) -> Vec<Expression> {
     let mut made = Vec::new();
     for (value, span) in values.list("current") {
         let Value::Text(text) = value else { continue };
         let Some(current) = expression(text, *span, out) else { continue };
-        known_symbols(&current, suite, *span, out);
+        known_symbols(&current, test_plan, *span, out);
         made.push(current);
     }
     made
@@ -135,14 +147,14 @@ pub(crate) fn currents(values: &Values, suite: &Suite, out: &mut Diagnostics) ->
 /// Reports the symbols that nothing explains.
 pub(crate) fn known_symbols(
     current: &Expression,
-    suite: &Suite,
+    test_plan: &TestPlan,
     span: Span,
     out: &mut Diagnostics,
 ) {
-    for symbol in current.unknown(suite) {
+    for symbol in current.unknown(test_plan) {
         let message = format!("the current `{symbol}` is undefined");
         let help = Some(format!("add `[[symbol]]` with `name = \"{symbol}\"`"));
-        let label = "expected Ib, In, Iref, Imax or a symbol of the suite";
+        let label = "expected Ib, In, Iref, Imax or a symbol of the test plan";
         out.report_with_help(Code::UNKNOWN_REFERENCE, span, message, label, help);
     }
 }
@@ -194,16 +206,16 @@ fn subject(values: &Values, out: &mut Diagnostics) -> Subject {
 fn numbers_by_class(
     values: &Values,
     key: &str,
-    suite: &Suite,
+    test_plan: &TestPlan,
     out: &mut Diagnostics,
 ) -> BTreeMap<usize, f64> {
     let mut numbers = BTreeMap::new();
     for (class, text) in values.texts(key) {
         let span = values.span_of(key);
         let number = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0);
-        match (suite.class(&class), number) {
+        match (test_plan.class(&class), number) {
             (Some(class), Some(number)) => drop(numbers.insert(class, number)),
-            (None, _) => unknown_class(span, &class, &suite.classes, out),
+            (None, _) => unknown_class(span, &class, &test_plan.classes, out),
             (_, None) => {
                 let message = format!("`{text}` in `{key}` is no number above zero");
                 out.report(Code::BAD_NUMBER, span, message, "expected a number");
@@ -217,7 +229,7 @@ fn limit(
     values: &Values,
     subject: &Subject,
     evaluate: Evaluate,
-    suite: &Suite,
+    test_plan: &TestPlan,
     factors: &[PowerFactor],
     out: &mut Diagnostics,
 ) -> Option<Limit> {
@@ -225,8 +237,8 @@ fn limit(
     let mut figures = BTreeMap::new();
     let span = values.span_of("values");
     for (class, text) in values.texts("values") {
-        let Some(class) = suite.class(&class) else {
-            unknown_class(span, &class, &suite.classes, out);
+        let Some(class) = test_plan.class(&class) else {
+            unknown_class(span, &class, &test_plan.classes, out);
             continue;
         };
         match figure(&text, subject, evaluate) {
@@ -240,7 +252,7 @@ fn limit(
     let mut current = |key: &str| {
         let text = values.text_opt(key)?;
         let current = expression(text, values.span_of(key), out)?;
-        known_symbols(&current, suite, values.span_of(key), out);
+        known_symbols(&current, test_plan, values.span_of(key), out);
         Some(current)
     };
     let (from, below) = (current("from"), current("below"));
@@ -251,7 +263,7 @@ fn limit(
             out.report(Code::UNKNOWN_REFERENCE, *span, message, "not among the test's");
         }
     }
-    let edition = values.text_opt("edition").unwrap_or(&suite.edition).to_owned();
+    let edition = values.text_opt("edition").unwrap_or(&test_plan.edition).to_owned();
     (out.len() == mistakes).then(|| Limit {
         values: figures,
         from,
@@ -354,11 +366,11 @@ fn makes_sense(test: &Test, values: &Values, out: &mut Diagnostics) {
 }
 
 /// Refuses what would pass whatever the meter does, and keys that would be ignored.
-fn tests_something(test: &Test, suite: &Suite, values: &Values, out: &mut Diagnostics) {
+fn tests_something(test: &Test, test_plan: &TestPlan, values: &Values, out: &mut Diagnostics) {
     let mut refuse = |key: &str, message: &str, label: &str| {
         out.report(Code::DOES_NOT_FIT, values.span_of(key), message.to_owned(), label.to_owned());
     };
-    let is_reference = |celsius: &f64| *celsius == suite.temperature;
+    let is_reference = |celsius: &f64| *celsius == test_plan.temperature;
     if !test.phase_voltages.is_empty() && test.voltage != [1.0] {
         refuse("voltage", "`phase_voltages` has all voltages already", "would be ignored");
     }
@@ -413,9 +425,9 @@ fn tests_something(test: &Test, suite: &Suite, values: &Values, out: &mut Diagno
 
 /// Every point of every test has exactly one limit for each class the test is for, whatever the
 /// connection; told at the test.
-pub(crate) fn has_limits_everywhere(suite: &Suite, tests: &[Values], out: &mut Diagnostics) {
+pub(crate) fn has_limits_everywhere(test_plan: &TestPlan, tests: &[Values], out: &mut Diagnostics) {
     let mut wanted = 0_usize;
-    for (test, values) in suite.tests.iter().zip(tests) {
+    for (test, values) in test_plan.tests.iter().zip(tests) {
         wanted = wanted.saturating_add(sweep::points_wanted(test).min(coordinates::POINTS_MAX));
         if wanted > plan::ITEMS_MAX {
             let message = format!("more than {} points in all tests together", plan::ITEMS_MAX);
@@ -423,7 +435,7 @@ pub(crate) fn has_limits_everywhere(suite: &Suite, tests: &[Values], out: &mut D
             out.report(Code::DOES_NOT_FIT, values.span_of("name"), message, label);
             return;
         }
-        if let Err(message) = sweep::has_limits(suite, test) {
+        if let Err(message) = sweep::has_limits(test_plan, test) {
             let label = "of this test";
             out.report(Code::DOES_NOT_FIT, values.span_of("name"), message, label);
         }

@@ -1,4 +1,4 @@
-//! What rows of a suite's file have in common when they are read.
+//! What rows of a test plan's file have in common when they are read.
 
 use lastmeter_params::{Code, Diagnostics, Span, Value, Values};
 

@@ -5,11 +5,11 @@ use lastmeter_units::{Quantity, SiUnit};
 use super::claim::Claim;
 use super::coordinates::{Conditions, Coordinates, POINTS_MAX};
 use super::model::{Connection, Evaluate, LimitFigure, Relative, Shape, Subject, Test};
-use super::suite::Suite;
+use super::test_plan::TestPlan;
 
 /// All points of a test's sweep for a class.
 pub(crate) fn sweep(
-    suite: &Suite,
+    test_plan: &TestPlan,
     test: &Test,
     claim: &Claim,
     class: usize,
@@ -20,7 +20,7 @@ pub(crate) fn sweep(
     }
     let mut currents = Vec::new();
     for current in &test.current {
-        currents.push(Some(current.resolve(suite, &claim.ratings(class))?));
+        currents.push(Some(current.resolve(test_plan, &claim.ratings(class))?));
     }
     if currents.is_empty() {
         currents.push(None);
@@ -37,7 +37,7 @@ pub(crate) fn sweep(
                     voltage: 1.0,
                     phase_voltages: None,
                     frequency: 1.0,
-                    celsius: suite.temperature,
+                    celsius: test_plan.temperature,
                     waveform: 0,
                     reversed: false,
                 });
@@ -106,7 +106,7 @@ pub(crate) fn influences(test: &Test, base: &Coordinates) -> [Vec<Coordinates>; 
 
 /// The one limit that holds at a point for a class: its row and its figure.
 pub(crate) fn limit_of(
-    suite: &Suite,
+    test_plan: &TestPlan,
     test: &Test,
     claim: &Claim,
     class: usize,
@@ -124,12 +124,12 @@ pub(crate) fn limit_of(
             // A current that is written another way than the bound may differ in its last bits.
             let slack = 1e-9 * amperes;
             if let Some(from) = &limit.from
-                && *amperes < from.resolve(suite, &ratings)?.1 - slack
+                && *amperes < from.resolve(test_plan, &ratings)?.1 - slack
             {
                 continue;
             }
             if let Some(below) = &limit.below
-                && *amperes >= below.resolve(suite, &ratings)?.1 - slack
+                && *amperes >= below.resolve(test_plan, &ratings)?.1 - slack
             {
                 continue;
             }
@@ -137,13 +137,15 @@ pub(crate) fn limit_of(
         if found.is_some() {
             return Err(format!(
                 "two limits for class {} at {}",
-                suite.classes[class],
+                test_plan.classes[class],
                 describe(at)
             ));
         }
         found = Some((row, *figure));
     }
-    found.ok_or_else(|| format!("no limit for class {} at {}", suite.classes[class], describe(at)))
+    found.ok_or_else(|| {
+        format!("no limit for class {} at {}", test_plan.classes[class], describe(at))
+    })
 }
 
 fn describe(at: &Coordinates) -> String {
@@ -154,7 +156,7 @@ fn describe(at: &Coordinates) -> String {
 /// Why there is nothing to err in at a point, if the plan says so already: what is held against a
 /// share of the reference needs one above zero.
 fn nothing_to_err_in(
-    suite: &Suite,
+    test_plan: &TestPlan,
     test: &Test,
     figure: LimitFigure,
     conditions: &Conditions,
@@ -167,7 +169,7 @@ fn nothing_to_err_in(
     let has_voltage = conditions.voltages.iter().any(|volts| *volts != 0.0);
     let has_current = conditions.currents.iter().any(|amperes| *amperes != 0.0);
     let no_power = "without voltage and current together there is no energy to err in";
-    let waveform = &suite.waveforms[conditions.waveform];
+    let waveform = &test_plan.waveforms[conditions.waveform];
     let is_sine = waveform.shape == Shape::Sine
         && (waveform.voltage.is_empty() || waveform.current.is_empty());
     let share = match &test.subject {
@@ -205,31 +207,31 @@ fn nothing_to_err_in(
 }
 
 /// Whether every point of a test has one limit, for each of its classes and connections.
-pub(crate) fn has_limits(suite: &Suite, test: &Test) -> Result<(), String> {
-    let connections = suite.connections.iter().copied();
+pub(crate) fn has_limits(test_plan: &TestPlan, test: &Test) -> Result<(), String> {
+    let connections = test_plan.connections.iter().copied();
     let connections: Vec<Connection> = connections
         .filter(|one| test.connections.is_empty() || test.connections.contains(one))
         .collect();
-    for class in 0..suite.classes.len() {
+    for class in 0..test_plan.classes.len() {
         if !test.limits.iter().any(|limit| limit.values.contains_key(&class)) {
             continue;
         }
         if test.evaluate == Evaluate::NoLoad && !test.no_load_constant.contains_key(&class) {
-            return Err(format!("no no_load_constant for class {}", suite.classes[class]));
+            return Err(format!("no no_load_constant for class {}", test_plan.classes[class]));
         }
         for &connection in &connections {
-            let claim = Claim::usual(suite, class, connection);
-            for coordinates in sweep(suite, test, &claim, class)? {
-                let (_, figure) = limit_of(suite, test, &claim, class, &coordinates)?;
-                let base = coordinates.at_reference(suite.temperature);
+            let claim = Claim::usual(test_plan, class, connection);
+            for coordinates in sweep(test_plan, test, &claim, class)? {
+                let (_, figure) = limit_of(test_plan, test, &claim, class, &coordinates)?;
+                let base = coordinates.at_reference(test_plan.temperature);
                 let of_composite = match test.evaluate {
                     Evaluate::Composite => influences(test, &base).concat(),
                     _ => Vec::new(),
                 };
                 for at in std::iter::once(&coordinates).chain(&of_composite) {
                     let conditions = at.conditions(&claim);
-                    if let Some(why) = nothing_to_err_in(suite, test, figure, &conditions) {
-                        return Err(format!("{}: {why}", at.describe(suite)));
+                    if let Some(why) = nothing_to_err_in(test_plan, test, figure, &conditions) {
+                        return Err(format!("{}: {why}", at.describe(test_plan)));
                     }
                 }
             }

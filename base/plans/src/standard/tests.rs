@@ -8,12 +8,12 @@ use super::fields::PUBLISHED;
 use super::model::{Connection, LimitFigure};
 use super::plan::{Plan, Skip};
 use super::read_published::read_published;
-use super::suite::Suite;
-use super::{EMBEDDED, explain_suite, suite_json_schema};
+use super::test_plan::TestPlan;
+use super::{EMBEDDED, explain_test_plan, test_plan_json_schema};
 
-fn suite(name: &str) -> Suite {
+fn test_plan(name: &str) -> TestPlan {
     let text = super::embedded(name).unwrap();
-    Suite::read(text).unwrap_or_else(|mistakes| {
+    TestPlan::read(text).unwrap_or_else(|mistakes| {
         let show = |m: &lastmeter_params::Diagnostic| {
             let line = text[..m.span.start.min(text.len())].matches('\n').count() + 1;
             format!("{name}:{line}: {} {}", m.code, m.message)
@@ -23,33 +23,34 @@ fn suite(name: &str) -> Suite {
 }
 
 fn plan(name: &str, class: &str, connection: Connection) -> Plan {
-    let suite = suite(name);
-    let class = suite.class(class).unwrap();
-    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&suite, class, connection) };
-    Plan::new(suite, claim, SimDuration::from_milliseconds(500)).unwrap()
+    let test_plan = test_plan(name);
+    let class = test_plan.class(class).unwrap();
+    let claim = Claim { device: "meter".to_owned(), ..Claim::usual(&test_plan, class, connection) };
+    Plan::new(test_plan, claim, SimDuration::from_milliseconds(500)).unwrap()
 }
 
 #[test]
-fn every_suite_that_comes_along_is_sound() {
+fn every_test_plan_that_comes_along_is_sound() {
     for (name, text) in EMBEDDED {
-        let suite = suite(name);
-        assert_eq!(suite.name, *name);
-        assert_eq!(suite.text, *text);
-        for class in 0..suite.classes.len() {
-            for &connection in &suite.connections {
-                let claim = Claim::usual(&suite, class, connection);
-                let plan = Plan::new(suite.clone(), claim, SimDuration::from_seconds(1)).unwrap();
+        let test_plan = test_plan(name);
+        assert_eq!(test_plan.name, *name);
+        assert_eq!(test_plan.text, *text);
+        for class in 0..test_plan.classes.len() {
+            for &connection in &test_plan.connections {
+                let claim = Claim::usual(&test_plan, class, connection);
+                let plan =
+                    Plan::new(test_plan.clone(), claim, SimDuration::from_seconds(1)).unwrap();
                 assert!(!plan.points.is_empty(), "{name}");
                 assert!(plan.duration() < SimDuration::from_seconds(1200), "{name}");
             }
         }
-        assert!(explain_suite(&suite).contains("confirmed"));
+        assert!(explain_test_plan(&test_plan).contains("confirmed"));
     }
 }
 
-/// A small suite to break.
+/// A small test plan to break.
 const SMALL: &str = r#"format = 1
-[suite]
+[test_plan]
 name = "small"
 title = "A small one"
 edition = "1"
@@ -71,11 +72,11 @@ limit = [
 "#;
 
 #[test]
-fn a_users_suite_is_read_as_it_is_written() {
-    let suite = Suite::read(SMALL).unwrap();
-    assert_eq!(suite.confirmation(), (4, 2));
-    let claim = Claim::usual(&suite, 0, Connection::Direct);
-    let plan = Plan::new(suite, claim, SimDuration::from_seconds(1)).unwrap();
+fn a_users_test_plan_is_read_as_it_is_written() {
+    let test_plan = TestPlan::read(SMALL).unwrap();
+    assert_eq!(test_plan.confirmation(), (4, 2));
+    let claim = Claim::usual(&test_plan, 0, Connection::Direct);
+    let plan = Plan::new(test_plan, claim, SimDuration::from_seconds(1)).unwrap();
     // Three currents and two power factors, one second to settle and four to read each.
     assert_eq!((plan.points.len(), plan.duration()), (6, SimDuration::from_seconds(30)));
     let items = &plan.tests[0].items;
@@ -97,12 +98,17 @@ const DEAD: &str = "title = \"Error\"\nvoltage = [0, 1]";
 fn every_mistake_is_told_at_its_place() {
     for (found, instead, code, told) in [
         ("title = \"A small one\"", "titel = \"x\"", Code::UNKNOWN_KEY, "unknown key `titel`"),
-        ("format = 1", "format = 2", Code::FORMAT_VERSION, "another suite format"),
+        ("format = 1", "format = 2", Code::FORMAT_VERSION, "another test plan format"),
         ("default_class = \"1\"", "default_class = \"3\"", Code::UNKNOWN_REFERENCE, "no class `3`"),
         ("value = \"0.1 Ib\"", "value = \"x Ib\"", Code::BAD_NUMBER, "`x` in `x Ib` is no factor"),
         ("[\"Itr\", ", "[\"Itx\", ", Code::UNKNOWN_REFERENCE, "the current `Itx` is undefined"),
         ("\"0.5 ind\"]", "\"0.5\"]", Code::UNKNOWN_WORD, "`0.5` in `power_factor`"),
-        ("name = \"Itr\"", "name = \"Ib\"", Code::NAME_TAKEN, "`Ib` means the same in every suite"),
+        (
+            "name = \"Itr\"",
+            "name = \"Ib\"",
+            Code::NAME_TAKEN,
+            "`Ib` means the same in every test plan",
+        ),
         ("name = \"Itr\"", "name = \"I-tr\"", Code::OUT_OF_RANGE, "`I-tr` cannot be the name"),
         (
             "value = \"0.1 Ib\"",
@@ -144,12 +150,12 @@ fn every_mistake_is_told_at_its_place() {
     ] {
         assert!(SMALL.contains(found), "{found}");
         let text = SMALL.replacen(found, instead, 1);
-        let mistakes = Suite::read(&text).unwrap_err();
+        let mistakes = TestPlan::read(&text).unwrap_err();
         let of = |m: &&lastmeter_params::Diagnostic| m.code == code && m.message.contains(told);
         let Some(mistake) = mistakes.iter().find(of) else { panic!("{instead}: {mistakes:?}") };
         assert!(mistake.span.end <= text.len());
     }
-    assert!(Suite::is_meant(SMALL) && !Suite::is_meant("format = 1\n[scenario]\n"));
+    assert!(TestPlan::is_meant(SMALL) && !TestPlan::is_meant("format = 1\n[scenario]\n"));
 }
 
 /// Neither lists that multiply to a plan of weeks nor a symbol that names itself are tried out.
@@ -159,7 +165,7 @@ fn what_would_never_end_is_refused_at_once() {
         (0..3000).map(|k| format!("{:.5}", 0.9 + 1e-5 * f64::from(k))).collect();
     let ratios = ratios.join(", ");
     let lists = format!("voltage = [{ratios}]\nfrequency = [{ratios}]\npower_factor =");
-    let describe = |text: &str| format!("{:?}", Suite::read(text).unwrap_err());
+    let describe = |text: &str| format!("{:?}", TestPlan::read(text).unwrap_err());
     let many = describe(&SMALL.replacen("power_factor =", &lists, 1));
     assert!(many.contains("54000000 operating points; at most 5000"), "{many}");
     let itself = vec!["Itr"; 60].join(" | ");
@@ -172,7 +178,7 @@ fn what_would_never_end_is_refused_at_once() {
 /// of two classes, nor a chain of six.
 #[test]
 fn nothing_is_told_that_is_no_mistake_of_its_own() {
-    let mistakes = |text: &str| Suite::read(text).err().unwrap_or_default().len();
+    let mistakes = |text: &str| TestPlan::read(text).err().unwrap_or_default().len();
     assert_eq!(mistakes(&SMALL.replacen("0.1 Ib", "x Ib", 1)), 1);
     let both =
         "classes = [\"1\"]\nvalue = \"0.1 Ib\"\n[[symbol]]\nname = \"Itr\"\nclasses = [\"2\"]";
@@ -192,7 +198,7 @@ fn nothing_is_told_that_is_no_mistake_of_its_own() {
     assert_eq!(mistakes(&one), 0);
 }
 
-/// A file of a script: read in one pass, and refused where it is no suite any more.
+/// A file of a script: read in one pass, and refused where it is no test plan any more.
 #[test]
 fn twenty_thousand_tests_are_read_at_once() {
     let test = SMALL.split_once("[[test]]").unwrap().1;
@@ -202,10 +208,10 @@ fn twenty_thousand_tests_are_read_at_once() {
         });
         format!("{}{}", SMALL.split_once("[[test]]").unwrap().0, tests.collect::<String>())
     };
-    assert_eq!(Suite::read(&many(10_000)).unwrap().tests.len(), 10_000);
-    let describe = |text: &str| format!("{:?}", Suite::read(text).unwrap_err());
+    assert_eq!(TestPlan::read(&many(10_000)).unwrap().tests.len(), 10_000);
+    let describe = |text: &str| format!("{:?}", TestPlan::read(text).unwrap_err());
     assert!(describe(&many(20_000)).contains("more than 100000 points in all tests together"));
-    let huge = "#".repeat(super::SUITE_BYTES_MAX + 1);
+    let huge = "#".repeat(super::TEST_PLAN_BYTES_MAX + 1);
     assert!(
         describe(&huge).contains("16777217 bytes long; at most 16777216"),
         "{}",
@@ -218,7 +224,8 @@ fn twenty_thousand_tests_are_read_at_once() {
 fn the_plan_of_class_02s_has_the_tables_figures() {
     let plan = plan("iec-62053-22-2003", "0.2S", Connection::Transformer);
     let test = |name: &str| {
-        let planned = plan.tests.iter().find(|t| plan.suite.tests[t.test].name == name).unwrap();
+        let planned =
+            plan.tests.iter().find(|t| plan.test_plan.tests[t.test].name == name).unwrap();
         let row = |item: &super::PlannedItem| {
             let current = item.coordinates.current.as_ref().map_or(0.0, |(_, amperes)| *amperes);
             (current, item.figure)
@@ -264,11 +271,11 @@ fn symbols_follow_class_and_connection() {
 
 #[test]
 fn what_does_not_fit_the_claim_is_skipped_with_its_reason() {
-    let suite = suite("iec-62053-21-2003");
-    let claim = Claim { phases: 1, ..Claim::usual(&suite, 0, Connection::Transformer) };
-    let plan = Plan::new(suite, claim, SimDuration::from_seconds(1)).unwrap();
+    let test_plan = test_plan("iec-62053-21-2003");
+    let claim = Claim { phases: 1, ..Claim::usual(&test_plan, 0, Connection::Transformer) };
+    let plan = Plan::new(test_plan, claim, SimDuration::from_seconds(1)).unwrap();
     let reason = |name: &str| {
-        let test = plan.tests.iter().find(|t| plan.suite.tests[t.test].name == name).unwrap();
+        let test = plan.tests.iter().find(|t| plan.test_plan.tests[t.test].name == name).unwrap();
         test.skipped.as_ref().map_or("", Skip::reason).to_owned()
     };
     assert_eq!(reason("single-phase-pf1"), "needs three phases");
@@ -281,17 +288,17 @@ fn what_does_not_fit_the_claim_is_skipped_with_its_reason() {
 
 #[test]
 fn the_schema_knows_every_section() {
-    let schema = suite_json_schema();
-    for name in ["suite", "symbol", "waveform", "test", "not_simulated"] {
+    let schema = test_plan_json_schema();
+    for name in ["test_plan", "symbol", "waveform", "test", "not_simulated"] {
         assert!(schema["properties"][name].is_object(), "{name}");
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/schema.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/test_plans/schema.json");
     let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, &text).unwrap();
     }
     let checked_in = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(checked_in == text, "suites/schema.json is old; run the test with UPDATE_GOLDEN=1");
+    assert!(checked_in == text, "test_plans/schema.json is old; run the test with UPDATE_GOLDEN=1");
 }
 
 /// What the publication says was varied, and that each set of harmonics is 8 % together.
@@ -311,7 +318,7 @@ fn the_published_test_sets_are_those_of_the_publication() {
     let (low, high) = span(&|point| point.conditions.lag_rad.to_degrees(), &sinusoidal);
     assert!((low + 45.0).abs() < 1e-9 && (high - 90.0).abs() < 1e-9);
     let other = plan("paper-table-1-nonsinusoidal");
-    for waveform in &other.suite.waveforms[1..] {
+    for waveform in &other.test_plan.waveforms[1..] {
         for components in [&waveform.voltage, &waveform.current] {
             assert_eq!(components.len(), 5);
             assert!(components.iter().all(|one| (3.0..=39.0).contains(&one.order)));

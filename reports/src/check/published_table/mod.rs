@@ -38,8 +38,8 @@ const NOT_REPRODUCED: &[Field] = &[
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
         name: "published_table",
-        summary: "r.m.s. deviations over a suite's sweep beside published ones",
-        description: "For a scenario whose `[suite]` has sweeps and published values: the r.m.s. \
+        summary: "r.m.s. deviations over a test plan's sweep beside published ones",
+        description: "For a scenario whose `[test_plan]` has sweeps and published values: the r.m.s. \
             of all deviations of a quantity over all points of the sweeps, held against what was \
             published. `within`: a row is reproduced if it is no farther away than this share of \
             the published value, either way. `at_most`: no more than this share of it. `rows` \
@@ -48,17 +48,17 @@ pub(super) const KIND: CheckKind = CheckKind {
             `not_reproduced` instead of `rows`, each with its explanation. Such a check is skipped \
             with the reason `not-reproduced`, shows both values, and may cover no requirement; \
             if one of its rows is within the band after all, it fails, since the explanation is \
-            out of date. Each published row of the suite's device, and of any other device that \
+            out of date. Each published row of the test plan's device, and of any other device that \
             is held to `within`, stands in exactly one check with `within`.\n\n\
             A row of which nothing counts, or of which readings are missing, is inconclusive. \
             `measured`, `limit_low` and `limit` are those of the row that uses most of what it may.",
         fields: &[
-            Field::optional("device", Kind::Name, "which device; the suite's if left out"),
+            Field::optional("device", Kind::Name, "which device; the test plan's if left out"),
             Field::default(
                 "rows",
                 Kind::List(&Kind::Text),
                 "[\"*\"]",
-                "names of the suite's published rows, also with *",
+                "names of the test plan's published rows, also with *",
             ),
             Field::optional("within", RATIO, "largest distance from the published value"),
             Field::optional("at_most", RATIO, "largest share of the published value"),
@@ -94,9 +94,10 @@ struct TableCheck {
 
 fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Option<Box<dyn Check>> {
     let mistakes = out.len();
-    let plan = context.plan.clone().filter(|plan| !plan.suite.published.is_empty());
+    let plan = context.plan.clone().filter(|plan| !plan.test_plan.published.is_empty());
     let Some(plan) = plan else {
-        let message = "a check of kind `published_table` needs a `[suite]` with published values";
+        let message =
+            "a check of kind `published_table` needs a `[test_plan]` with published values";
         let label = "nothing was published of it";
         out.report(Code::DOES_NOT_FIT, values.span_of("kind"), message, label);
         return None;
@@ -132,7 +133,7 @@ impl Check for TableCheck {
         let table = table.unwrap_or_default();
         let judged = self.request.rows.iter().filter_map(|(index, explanation)| {
             let found = table.iter().find(|found| found.row == *index)?.clone();
-            let row = &self.plan.suite.published[*index];
+            let row = &self.plan.test_plan.published[*index];
             Some(self.judged(row, found, explanation))
         });
         let judged: Vec<Judged<'_>> = judged.collect();
@@ -179,7 +180,7 @@ impl TableCheck {
             (true, true, 0) => Reason::StaleExplanation,
             _ => Reason::Incomplete,
         };
-        // The suite's device was fitted, no other was.
+        // The test plan's device was fitted, no other was.
         let is_fitted = row.fitted && self.request.device == self.plan.claim.device;
         let kind = match rule {
             Rule::AtMost(_) => "",

@@ -57,7 +57,7 @@ pub(crate) struct Request {
     pub(crate) check: String,
     /// Whose deviations.
     pub(crate) device: String,
-    /// The published rows by their place in the suite, each with its explanation if it is not
+    /// The published rows by their place in the test plan, each with its explanation if it is not
     /// reproduced.
     pub(crate) rows: Vec<(usize, String)>,
     /// How they are judged.
@@ -125,7 +125,7 @@ fn rule_of(values: &Values, out: &mut Diagnostics) -> Option<Rule> {
 }
 
 fn unknown_row(text: &str, span: Span, plan: &Plan, out: &mut Diagnostics) {
-    let names: Vec<&str> = plan.suite.published.iter().map(|row| row.name.as_str()).collect();
+    let names: Vec<&str> = plan.test_plan.published.iter().map(|row| row.name.as_str()).collect();
     let message = format!("no published row fits `{text}`");
     out.report(Code::UNKNOWN_REFERENCE, span, message, format!("there are {}", names.join(", ")));
 }
@@ -136,7 +136,7 @@ fn selected(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(usize, 
     for (value, span) in values.list("rows") {
         let Value::Text(text) = value else { continue };
         let pattern = Pattern::new(text);
-        if !plan.suite.published.iter().any(|row| pattern.matches(&row.name)) {
+        if !plan.test_plan.published.iter().any(|row| pattern.matches(&row.name)) {
             unknown_row(text, *span, plan, out);
         }
         patterns.push(pattern);
@@ -145,7 +145,7 @@ fn selected(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(usize, 
         let message = "a check of no rows judges nothing";
         out.report(Code::OUT_OF_RANGE, values.span_of("rows"), message, "expected a row");
     }
-    let rows = plan.suite.published.iter().enumerate();
+    let rows = plan.test_plan.published.iter().enumerate();
     rows.filter(|(_, row)| patterns.iter().any(|pattern| pattern.matches(&row.name)))
         .map(|(index, _)| (index, String::new()))
         .collect()
@@ -163,7 +163,7 @@ fn not_reproduced(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(u
             let label = "expected an explanation";
             out.report(Code::OUT_OF_RANGE, excuse.span_of("explanation"), message, label);
         }
-        match plan.suite.published.iter().position(|row| row.name == name) {
+        match plan.test_plan.published.iter().position(|row| row.name == name) {
             None => unknown_row(name, excuse.span_of("row"), plan, out),
             Some(row) if rows.iter().any(|(known, _)| *known == row) => {
                 let message = format!("`{name}` is already among `not_reproduced`");
@@ -176,17 +176,17 @@ fn not_reproduced(values: &Values, plan: &Plan, out: &mut Diagnostics) -> Vec<(u
 }
 
 /// Reports published rows of which no check, or more than one, says whether they are reproduced: by
-/// the suite's device, and by any other device of which a check says it.
+/// the test plan's device, and by any other device of which a check says it.
 ///
-/// `checks` are the tables of the scenario's checks of kind `published_table`, `suite` is where the
-/// scenario names the suite.
+/// `checks` are the tables of the scenario's checks of kind `published_table`, `test_plan` is where
+/// the scenario names the test plan.
 pub(super) fn each_row_has_its_check(
     plan: &Plan,
     checks: &[&Values],
-    suite: Span,
+    test_plan: Span,
     out: &mut Diagnostics,
 ) {
-    let published = &plan.suite.published;
+    let published = &plan.test_plan.published;
     if published.is_empty() {
         return;
     }
@@ -224,6 +224,6 @@ pub(super) fn each_row_has_its_check(
         let help = "name it in `rows` of a check `published_table` with `within`, or in \
                     `not_reproduced` with its explanation"
             .to_owned();
-        out.report_with_help(Code::DOES_NOT_FIT, suite, message, label, Some(help));
+        out.report_with_help(Code::DOES_NOT_FIT, test_plan, message, label, Some(help));
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::request::{Request, Rule};
 use super::{TableCheck, transducer};
 use crate::check::kind::{SectionHtml, SectionInput};
-use crate::check::suite::section::surface::short;
+use crate::check::test_plan::section::surface::short;
 use crate::error::RenderError;
 use crate::render::figure::{Csv, Figure, Picture};
 use crate::render::page::Fact;
@@ -87,7 +87,9 @@ pub(super) fn section(
     figures: &mut Vec<Figure>,
 ) -> Result<Option<SectionHtml>, RenderError> {
     let plan = input.scenario.plan.as_deref();
-    let Some(plan) = plan.filter(|plan| !plan.suite.published.is_empty()) else { return Ok(None) };
+    let Some(plan) = plan.filter(|plan| !plan.test_plan.published.is_empty()) else {
+        return Ok(None);
+    };
     let (reader, document) = (input.reader, &input.scenario.document);
     let facts = reader.facts();
     let device = plan.claim.device.clone();
@@ -110,17 +112,17 @@ pub(super) fn section(
     let links = table.links();
     figures.push(table);
     let mut pictures = Vec::new();
-    for (index, surface) in plan.suite.surfaces.iter().enumerate() {
+    for (index, surface) in plan.test_plan.surfaces.iter().enumerate() {
         pictures.extend(picture(&deviations, index, surface, &all, figures));
     }
     let curves = facts.files.get(TRANSDUCER_FILE).map(String::as_str);
     let beside = Beside { plan, devices: &all, tables: &tables, requests: &requests };
     let section = Section {
-        title: plan.suite.title.clone(),
+        title: plan.test_plan.title.clone(),
         facts: facts_of(plan),
-        notes: plan.suite.notes.clone(),
+        notes: plan.test_plan.notes.clone(),
         columns: all.iter().map(|name| beside.column(name, document)).collect(),
-        rows: (0..plan.suite.published.len()).map(|index| beside.row(index)).collect(),
+        rows: (0..plan.test_plan.published.len()).map(|index| beside.row(index)).collect(),
         assumed: beside.assumed(),
         excuses: beside.excuses(),
         pictures,
@@ -135,7 +137,7 @@ fn facts_of(plan: &Plan) -> Vec<Fact> {
     let claim = &plan.claim;
     let readings = plan.points.iter().map(|point| u64::from(point.readings)).sum::<u64>();
     vec![
-        Fact::new("published in", plan.suite.edition.clone()),
+        Fact::new("published in", plan.test_plan.edition.clone()),
         Fact::new("100 %", format!("{} V, {} A", number(claim.voltage), number(claim.maximum))),
         Fact::new("points", plan.points.len().to_string()),
         Fact::new("readings that count", readings.to_string()),
@@ -176,7 +178,7 @@ impl Beside<'_> {
     }
 
     fn row(&self, index: usize) -> Row {
-        let row = &self.plan.suite.published[index];
+        let row = &self.plan.test_plan.published[index];
         let cells = self.devices.iter().zip(self.tables);
         Row {
             title: row.title.clone(),
@@ -224,7 +226,7 @@ impl Beside<'_> {
                 continue;
             };
             for (index, text) in &request.rows {
-                let row = &self.plan.suite.published[*index];
+                let row = &self.plan.test_plan.published[*index];
                 let cell = self.cell(&request.device, &self.tables[table][*index], row);
                 excuses.push(Excuse {
                     title: row.title.clone(),
@@ -260,7 +262,7 @@ fn table_csv(plan: &Plan, devices: &[String], tables: &[Vec<Deviation>]) -> Stri
     ]);
     for (device, table) in devices.iter().zip(tables) {
         for found in table {
-            let row = &plan.suite.published[found.row];
+            let row = &plan.test_plan.published[found.row];
             let kind = if row.fitted { "fitted" } else { "predicted" };
             let unit = match row.unit() {
                 unit if unit.is_empty() => "1".to_owned(),
@@ -293,7 +295,7 @@ fn picture(
     devices: &[String],
     figures: &mut Vec<Figure>,
 ) -> Option<Picture> {
-    let row = &deviations.plan().suite.published[surface.row];
+    let row = &deviations.plan().test_plan.published[surface.row];
     let shown = deviations.surface(index, &devices[0])?;
     let mut csv =
         Csv::new(&["device", surface.x.describe(), surface.y.describe(), "rms", "readings"]);

@@ -18,7 +18,7 @@ use rand::RngExt as _;
 
 use super::device::DEVICE;
 use super::scenario::{SCENARIO, is_in_real_time};
-use super::suite::{Player, SUITE, device_of_player, play};
+use super::test_plan::{Player, TEST_PLAN, device_of_player, play};
 use crate::language::draft::{Draft, Section};
 use crate::language::names::Names;
 
@@ -37,9 +37,9 @@ pub(crate) static CALIBRATION: Section = Section {
 /// The plan of the scenario's `[calibration]`; `None` without one, and after a mistake.
 pub(crate) fn plan(draft: &Draft<'_>, out: &mut Diagnostics) -> Option<Arc<Plan>> {
     let values = draft.values(&CALIBRATION)?;
-    if draft.single(&SUITE).is_some() {
-        let message = "a scenario plays a suite or a calibration, not both";
-        out.report(Code::DOES_NOT_FIT, values.span, message, "beside `[suite]`");
+    if draft.single(&TEST_PLAN).is_some() {
+        let message = "a scenario plays a test plan or a calibration, not both";
+        out.report(Code::DOES_NOT_FIT, values.span, message, "beside `[test_plan]`");
         return None;
     }
     let head = draft.values(&SCENARIO)?;

@@ -203,9 +203,10 @@ pub(crate) fn has_spectrum_to_work_on(
     let name = source.and_then(Row::name).unwrap_or_default();
     let (message, label, help) = if source.is_none() {
         (
-            "the suite plays waves that are cut, which have no spectrum to compute from".to_owned(),
+            "the test plan plays waves that are cut, which have no spectrum to compute from"
+                .to_owned(),
             "expected `samples` with these tests",
-            "write `fidelity = \"samples\"`, or leave those tests out with `tests` of `[suite]`",
+            "write `fidelity = \"samples\"`, or leave those tests out with `tests` of `[test_plan]`",
         )
     } else if plays_a_recording {
         (

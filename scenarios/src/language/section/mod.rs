@@ -12,7 +12,7 @@ pub(crate) mod observer;
 pub(crate) mod platform;
 pub(crate) mod scenario;
 pub(crate) mod source;
-pub(crate) mod suite;
+pub(crate) mod test_plan;
 
 use lastmeter_params::Entry;
 
@@ -23,7 +23,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &scenario::SCENARIO,
     &platform::PLATFORM,
     &floor::FLOOR,
-    &suite::SUITE,
+    &test_plan::TEST_PLAN,
     &calibration::CALIBRATION,
     &grid::GRID,
     &grid::GRID_LOAD,

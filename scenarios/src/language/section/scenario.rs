@@ -39,7 +39,7 @@ pub(crate) static SCENARIO: Section = Section {
         Field::optional(
             "duration",
             Kind::Quantity { dimension: Dimension::Time, min: 0.001, max: DURATION_S_MAX },
-            "how long it lasts in event time; with `[suite]` or `[calibration]` as long as its \
+            "how long it lasts in event time; with `[test_plan]` or `[calibration]` as long as its \
              plan",
         ),
         Field::default(
@@ -123,7 +123,7 @@ pub(crate) fn is_in_real_time(draft: &Draft<'_>) -> bool {
     head(draft).is_some_and(|head| head.time == TimeMode::Real)
 }
 
-/// A duration is given, unless it follows from the plan of a suite.
+/// A duration is given, unless it follows from the plan of a test plan.
 pub(crate) fn lasts_so_long(head: &Values, has_plan: bool, out: &mut Diagnostics) {
     match (head.duration_opt("duration"), has_plan) {
         (None, false) => out.report_with_help(
@@ -136,7 +136,7 @@ pub(crate) fn lasts_so_long(head: &Values, has_plan: bool, out: &mut Diagnostics
         (Some(_), true) => out.report_with_help(
             Code::DOES_NOT_FIT,
             head.span_of("duration"),
-            "how long a scenario with `[suite]` or `[calibration]` lasts follows from its plan",
+            "how long a scenario with `[test_plan]` or `[calibration]` lasts follows from its plan",
             "cannot be chosen",
             Some("leave `duration` out".to_owned()),
         ),

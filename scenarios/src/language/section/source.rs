@@ -130,7 +130,8 @@ pub(crate) fn is_left_to(taken: &str, message: &str, rows: &[Row<'_>], out: &mut
     }
 }
 
-/// The sources, behind them the one that plays a suite or a calibration, then those of a network.
+/// The sources, behind them the one that plays a test plan or a calibration, then those of a
+/// network.
 pub(crate) fn sources(
     rows: &[Row<'_>],
     (mut terminals, grid): (Vec<Option<Terminal>>, Vec<Source>),

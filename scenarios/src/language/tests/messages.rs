@@ -49,7 +49,7 @@ fn an_unknown_quantity_is_answered_with_those_that_are_near_or_the_command_that_
 fn a_key_that_a_device_does_not_have_is_answered_with_the_command_that_lists_those_it_has() {
     let (_, help) = describe(&changed("report_every", "class = 1\nreport_every"));
     assert!(help.contains("`lastmeter explain stpm34-3ph`"), "{help}");
-    assert!(help.contains("`lastmeter accuracy MODEL --suite NAME --class CLASS`"), "{help}");
+    assert!(help.contains("`lastmeter accuracy MODEL --test-plan NAME --class CLASS`"), "{help}");
     let (_, help) = describe(&changed("report_every", "colour = 1\nreport_every"));
     assert_eq!(help, "`lastmeter explain stpm34-3ph` lists the keys");
 }

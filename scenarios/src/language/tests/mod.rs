@@ -13,7 +13,7 @@ mod properties;
 mod registered;
 mod rendering;
 mod sources;
-mod suite;
+mod test_plan;
 
 use std::path::Path;
 

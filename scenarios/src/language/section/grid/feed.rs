@@ -22,7 +22,7 @@ use crate::language::references::References;
 use crate::language::section::calibration::CALIBRATION;
 use crate::language::section::scenario::{Head, head};
 use crate::language::section::source::Source;
-use crate::language::section::suite::SUITE;
+use crate::language::section::test_plan::TEST_PLAN;
 
 /// The kind of the sources that a network makes; no `[[source]]` can be of it.
 const GRID_SOURCE: &str = "grid";
@@ -54,8 +54,8 @@ pub(crate) fn grid(draft: &Draft<'_>, files: &Files<'_>, out: &mut Diagnostics) 
         files: BTreeMap::new(),
     };
     let Some(values) = &section.values else { return Some(grid) };
-    if draft.single(&SUITE).is_some() || draft.single(&CALIBRATION).is_some() {
-        let message = "a network cannot be played beside `[suite]` or `[calibration]`";
+    if draft.single(&TEST_PLAN).is_some() || draft.single(&CALIBRATION).is_some() {
+        let message = "a network cannot be played beside `[test_plan]` or `[calibration]`";
         out.report(Code::DOES_NOT_FIT, values.span, message, "leave one of them out");
         return Some(grid);
     }

@@ -5,7 +5,7 @@ use super::curves::caption;
 use crate::render::figure::{Csv, Figure, Key, Picture};
 use crate::render::svg::{Anchor, BAD, DATA, Drawing, INJECTED, INK};
 use crate::standard::{Assessed, Item};
-use lastmeter_plans::standard::{Coordinates, Evaluate, Suite};
+use lastmeter_plans::standard::{Coordinates, Evaluate, TestPlan};
 use lastmeter_record::Status;
 use lastmeter_text::number;
 
@@ -17,7 +17,7 @@ const FIELDS_MAX: usize = 14;
 /// Something that is swept, and how one point's value of it is written.
 struct Side {
     name: &'static str,
-    told: fn(&Coordinates, &Suite) -> String,
+    told: fn(&Coordinates, &TestPlan) -> String,
 }
 
 const SIDES: [Side; 8] = [
@@ -37,14 +37,14 @@ const SIDES: [Side; 8] = [
     },
     Side { name: "frequency", told: |at, _| format!("{} fn", number(at.frequency)) },
     Side { name: "temperature", told: |at, _| format!("{} °C", number(at.celsius)) },
-    Side { name: "waveform", told: |at, suite| suite.waveforms[at.waveform].name.clone() },
+    Side { name: "waveform", told: |at, test_plan| test_plan.waveforms[at.waveform].name.clone() },
 ];
 
 /// The different values along a side, in the order of the sweep.
-fn values(side: &Side, items: &[Item], suite: &Suite) -> Vec<String> {
+fn values(side: &Side, items: &[Item], test_plan: &TestPlan) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();
     for item in items {
-        let told = (side.told)(&item.planned.coordinates, suite);
+        let told = (side.told)(&item.planned.coordinates, test_plan);
         if !values.contains(&told) {
             values.push(told);
         }
@@ -54,13 +54,13 @@ fn values(side: &Side, items: &[Item], suite: &Suite) -> Vec<String> {
 
 /// The pictures of all tests that sweep exactly two things.
 pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Picture> {
-    let suite = &assessed.plan.suite;
+    let test_plan = &assessed.plan.test_plan;
     let mut made = Vec::new();
     for result in &assessed.claimed().tests {
-        let test = &suite.tests[result.test];
+        let test = &test_plan.tests[result.test];
         let swept: Vec<(&Side, Vec<String>)> = SIDES
             .iter()
-            .map(|side| (side, values(side, &result.items, suite)))
+            .map(|side| (side, values(side, &result.items, test_plan)))
             .filter(|(_, values)| values.len() > 1)
             .collect();
         let [flat, upright] = swept.as_slice() else { continue };
@@ -78,7 +78,7 @@ pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Pi
         let title = format!("{}: {what} in %", test.name);
         let cell = |item: &Item| {
             let of = |(side, values): &(&Side, Vec<String>)| {
-                let told = (side.told)(&item.planned.coordinates, suite);
+                let told = (side.told)(&item.planned.coordinates, test_plan);
                 values.iter().position(|value| *value == told).unwrap_or(0)
             };
             (of(flat), of(upright))

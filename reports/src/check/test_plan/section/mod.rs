@@ -78,15 +78,17 @@ struct NotTested {
     why: String,
 }
 
-/// The section; `None` if the run has no suite, or one of a publication.
+/// The section; `None` if the run has no test plan, or one of a publication.
 pub(super) fn section(
     input: &SectionInput<'_>,
     figures: &mut Vec<Figure>,
 ) -> Result<Option<SectionHtml>, RenderError> {
     let plan = input.scenario.plan.as_deref();
-    let Some(plan) = plan.filter(|plan| plan.suite.published.is_empty()) else { return Ok(None) };
+    let Some(plan) = plan.filter(|plan| plan.test_plan.published.is_empty()) else {
+        return Ok(None);
+    };
     let assessed = Assessed::of(input.reader, plan.clone())?;
-    let suite = &assessed.plan.suite;
+    let test_plan = &assessed.plan.test_plan;
     let table =
         Figure { name: "suite-points".to_owned(), svg: None, csv: Some(points_csv(&assessed)) };
     let links = table.links();
@@ -105,15 +107,15 @@ pub(super) fn section(
         title: one.title,
     });
     let section = Section {
-        title: suite.title.clone(),
+        title: test_plan.title.clone(),
         classes: assessed.summary().into_iter().map(class).collect(),
         facts: facts(&assessed),
-        notes: suite.notes.clone(),
+        notes: test_plan.notes.clone(),
         pictures,
         tests: results().filter_map(|result| test(&assessed, result)).collect(),
         open: points.len() <= 40,
         points,
-        claimed: suite.classes[assessed.plan.claim.class].clone(),
+        claimed: test_plan.classes[assessed.plan.claim.class].clone(),
         missing: missing.collect(),
         links,
     };
@@ -125,12 +127,12 @@ fn class(line: ClassLine) -> Class {
 }
 
 fn facts(assessed: &Assessed) -> Vec<Fact> {
-    let (plan, suite) = (&assessed.plan, &assessed.plan.suite);
+    let (plan, test_plan) = (&assessed.plan, &assessed.plan.test_plan);
     let claim = &plan.claim;
-    let (limits, confirmed) = suite.confirmation();
+    let (limits, confirmed) = test_plan.confirmation();
     vec![
-        Fact::new("claimed class", suite.classes[claim.class].clone()),
-        Fact::new("edition", suite.edition.clone()),
+        Fact::new("claimed class", test_plan.classes[claim.class].clone()),
+        Fact::new("edition", test_plan.edition.clone()),
         Fact::new("connection", claim.connection.word()),
         Fact::new("Un, fn", format!("{} V, {} Hz", number(claim.voltage), number(claim.frequency))),
         Fact::new("I, Imax", format!("{} A, {} A", number(claim.current), number(claim.maximum))),
@@ -140,8 +142,8 @@ fn facts(assessed: &Assessed) -> Vec<Fact> {
 }
 
 fn test(assessed: &Assessed, result: &TestResult) -> Option<Test> {
-    let suite = &assessed.plan.suite;
-    let test = &suite.tests[result.test];
+    let test_plan = &assessed.plan.test_plan;
+    let test = &test_plan.tests[result.test];
     let worst = result.worst()?;
     let unit = worst.figures.as_ref().map_or("%", |figures| figures.unit.as_str());
     let used = |item: &Item| !test.limits[item.planned.limit].confirmed;
@@ -153,13 +155,13 @@ fn test(assessed: &Assessed, result: &TestResult) -> Option<Test> {
         limit: value_text(worst.planned.figure, unit),
         unconfirmed: result.items.iter().any(used),
         points: result.items.len(),
-        place: format!("{} {}", worst.planned.coordinates.describe(suite), worst.why),
+        place: format!("{} {}", worst.planned.coordinates.describe(test_plan), worst.why),
     })
 }
 
 fn row(assessed: &Assessed, result: &TestResult, item: &Item) -> Row {
-    let suite = &assessed.plan.suite;
-    let test = &suite.tests[result.test];
+    let test_plan = &assessed.plan.test_plan;
+    let test = &test_plan.tests[result.test];
     let limit = &test.limits[item.planned.limit];
     let figures = item.figures.as_ref();
     let some = |text: Option<String>| text.unwrap_or_default();
@@ -180,7 +182,7 @@ fn row(assessed: &Assessed, result: &TestResult, item: &Item) -> Row {
     Row {
         status: item.status,
         test: test.name.clone(),
-        place: item.planned.coordinates.describe(suite),
+        place: item.planned.coordinates.describe(test_plan),
         reported: some(figures.map(|f| with_prefix(f.reported, f.quantity_unit))),
         reference: some(figures.map(|f| with_prefix(f.reference, f.quantity_unit))),
         figure: some(figures.map(|f| number(f.value))),
@@ -228,10 +230,10 @@ const POINT_COLUMNS: [&str; 27] = [
 
 /// Every point with all that is known of it.
 fn points_csv(assessed: &Assessed) -> String {
-    let suite = &assessed.plan.suite;
+    let test_plan = &assessed.plan.test_plan;
     let mut csv = Csv::new(&POINT_COLUMNS);
     for result in &assessed.claimed().tests {
-        let test = &suite.tests[result.test];
+        let test = &test_plan.tests[result.test];
         for item in &result.items {
             let at = &item.planned.coordinates;
             let limit = &test.limits[item.planned.limit];
@@ -243,13 +245,13 @@ fn points_csv(assessed: &Assessed) -> String {
                 &[
                     &test.name,
                     test.evaluate.word(),
-                    &at.describe(suite),
+                    &at.describe(test_plan),
                     item.status.word(),
                     quantity.map_or(&test.quantity, |id| id.name()),
                     figures.map_or("", |figures| &figures.unit),
                     &at.power_factor.text,
                     loaded_word(at),
-                    &suite.waveforms[at.waveform].name,
+                    &test_plan.waveforms[at.waveform].name,
                     &limit.clause,
                     &limit.edition,
                     if limit.confirmed { "true" } else { "false" },

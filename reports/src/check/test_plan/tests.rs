@@ -130,21 +130,21 @@ fn a_limit_from_memory_qualifies_a_pass_and_a_fail() {
 #[test]
 fn a_class_is_met_in_the_tests_that_the_plan_has() {
     let plan = plan();
-    let clauses = plan.suite.missing_clauses.len();
+    let clauses = plan.test_plan.missing_clauses.len();
     assert!(clauses > 5, "{clauses}");
     let of = |plan: &Arc<Plan>| run(plan, "tests = [\"error-pf1\"]", &|_, _| Some(0.1));
     let verdict = of(&plan);
     let basis = "class 0.2S in the tests that this plan has, 8 points, clauses missing";
     assert_eq!(verdict.told.unwrap().basis, basis);
-    for clause in &plan.suite.missing_clauses {
+    for clause in &plan.test_plan.missing_clauses {
         let named = format!("{} ({})", clause.name, clause.clause);
         assert!(verdict.why.contains(&named), "{named}: {}", verdict.why);
     }
     // Without any of them it is met, and with one that is asked of other meters it is as well.
     let mut whole = (*plan).clone();
-    let mut other = whole.suite.missing_clauses[0].clone();
-    other.classes = vec![whole.suite.class("0.5S").unwrap()];
-    whole.suite.missing_clauses = vec![other];
+    let mut other = whole.test_plan.missing_clauses[0].clone();
+    other.classes = vec![whole.test_plan.class("0.5S").unwrap()];
+    whole.test_plan.missing_clauses = vec![other];
     let whole = Arc::new(whole);
     let verdict = of(&whole);
     assert_eq!((verdict.status, verdict.qualification), (Status::Pass, None), "{}", verdict.why);
@@ -153,7 +153,7 @@ fn a_class_is_met_in_the_tests_that_the_plan_has() {
     // One phase has no load to be unbalanced: what is skipped is missing, and named.
     let mut claim = whole.claim.clone();
     claim.phases = 1;
-    let single = Plan::new(whole.suite.clone(), claim, whole.period).unwrap();
+    let single = Plan::new(whole.test_plan.clone(), claim, whole.period).unwrap();
     let verdict = of(&Arc::new(single));
     assert_eq!(verdict.qualification.as_deref(), Some("clauses missing"));
     assert!(verdict.why.contains("load-balance (8.1)"), "{}", verdict.why);

@@ -21,10 +21,10 @@ struct Series<'a> {
 
 /// The pictures, one for each quantity: balanced load and one phase loaded apart.
 pub(super) fn pictures(assessed: &Assessed, figures: &mut Vec<Figure>) -> Vec<Picture> {
-    let suite = &assessed.plan.suite;
+    let test_plan = &assessed.plan.test_plan;
     let mut groups: BTreeMap<(String, bool), Vec<Series<'_>>> = BTreeMap::new();
     for result in &assessed.claimed().tests {
-        let test = &suite.tests[result.test];
+        let test = &test_plan.tests[result.test];
         if test.evaluate != Evaluate::Error {
             continue;
         }

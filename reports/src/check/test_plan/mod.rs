@@ -1,4 +1,4 @@
-//! `suite`: the tests of a standard, judged point by point with the bench's own uncertainty.
+//! `test_plan`: the tests of a standard, judged point by point with the bench's own uncertainty.
 
 pub(super) mod section;
 
@@ -20,19 +20,19 @@ use lastmeter_text::{append, plural};
 /// The registry's row.
 pub(super) const KIND: CheckKind = CheckKind {
     entry: Entry {
-        name: "suite",
+        name: "test_plan",
         summary: "tests of a standard's suite: within the limits of a class, with guard band",
-        description: "Judges what the source of `[suite]` played, point by point: the readings \
+        description: "Judges what the source of `[test_plan]` played, point by point: the readings \
             whose spans lie wholly within a point's measuring time make its error, its variation \
             against the point at reference conditions, its pulses without load and so on, as the \
-            suite states. The bench computes its own expanded uncertainty U (k = 2) of each value: \
+            test plan states. The bench computes its own expanded uncertainty U (k = 2) of each value: \
             scatter of the readings, arithmetic, resolution, ends of spans, and \
             `bench_uncertainty`. |value| <= limit - U passes, |value| > limit + U fails, in \
             between it is too close to call and inconclusive. `tests` selects by name, also with \
             `*`; `class` holds the same points against another class than the claimed one. \
             `measured` and `limit` are those of the point that uses most of its limit.\n\n\
             A limit whose value was not confirmed in a source gives at best a pass with the \
-            qualification `limit unconfirmed`, and a class of which the suite lacks a clause, or of \
+            qualification `limit unconfirmed`, and a class of which the test plan lacks a clause, or of \
             which a test was skipped, a pass with `clauses missing`, which names them. A test that needs what the device does not report \
             is skipped with the reason, and so is one that does not fit the claim.",
         fields: &[
@@ -40,7 +40,7 @@ pub(super) const KIND: CheckKind = CheckKind {
                 "tests",
                 Kind::List(&Kind::Text),
                 "[\"*\"]",
-                "names of the suite's tests, also with *",
+                "names of the test plan's tests, also with *",
             ),
             Field::optional("class", Kind::Text, "the class; the claimed one if left out"),
         ],
@@ -52,7 +52,7 @@ pub(super) const KIND: CheckKind = CheckKind {
     ..CheckKind::PLAIN
 };
 
-struct SuiteCheck {
+struct TestPlanCheck {
     context: CheckContext,
     plan: Arc<Plan>,
     /// From the start of the run on.
@@ -63,23 +63,23 @@ struct SuiteCheck {
 
 fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Option<Box<dyn Check>> {
     let Some(plan) = context.plan.clone() else {
-        let message = "a check of kind `suite` needs a `[suite]` in the scenario";
-        let help = Some("write `[suite]` with `standard` and `device`".to_owned());
-        let label = "`[suite]` is missing";
+        let message = "a check of kind `test_plan` needs a `[test_plan]` in the scenario";
+        let help = Some("write `[test_plan]` with `standard` and `device`".to_owned());
+        let label = "`[test_plan]` is missing";
         out.report_with_help(Code::DOES_NOT_FIT, values.span_of("kind"), message, label, help);
         return None;
     };
     let mistakes = out.len();
     let class = match values.text_opt("class") {
         None => Some(plan.claim.class),
-        Some(name) => plan.suite.class(name),
+        Some(name) => plan.test_plan.class(name),
     };
     if class.is_none() {
-        let message = format!("{} has no such class", plan.suite.name);
-        let label = format!("expected one of {}", plan.suite.classes.join(", "));
+        let message = format!("{} has no such class", plan.test_plan.name);
+        let label = format!("expected one of {}", plan.test_plan.classes.join(", "));
         out.report(Code::UNKNOWN_REFERENCE, values.span_of("class"), message, label);
     }
-    let played = || plan.suite.tests.iter().filter(|test| plan.is_selected(test));
+    let played = || plan.test_plan.tests.iter().filter(|test| plan.is_selected(test));
     let mut tests = Vec::new();
     for (value, span) in values.list("tests") {
         let Value::Text(text) = value else { continue };
@@ -97,10 +97,10 @@ fn build(values: &Values, context: CheckContext, out: &mut Diagnostics) -> Optio
         out.report(Code::OUT_OF_RANGE, values.span_of("tests"), message, "expected a test");
     }
     let class = class.filter(|_| out.len() == mistakes)?;
-    Some(Box::new(SuiteCheck { context, plan, assessor: None, tests, class }))
+    Some(Box::new(TestPlanCheck { context, plan, assessor: None, tests, class }))
 }
 
-impl Check for SuiteCheck {
+impl Check for TestPlanCheck {
     fn begin(&mut self, facts: &RunFacts) {
         self.assessor = Some(Assessor::new((*self.plan).clone(), facts.start));
     }
@@ -127,7 +127,7 @@ impl Check for SuiteCheck {
         };
         let mut assessment = assessor.assessment(self.class, facts);
         let missing = assessment.missing(&self.plan);
-        let tests = &self.plan.suite.tests;
+        let tests = &self.plan.test_plan.tests;
         assessment.tests.retain(|result| {
             self.tests.iter().any(|pattern| pattern.matches(&tests[result.test].name))
         });
@@ -145,17 +145,17 @@ impl Check for SuiteCheck {
     }
 }
 
-impl SuiteCheck {
+impl TestPlanCheck {
     fn judged(&self, assessment: &Assessment, missing: &[Missing]) -> Verdict {
         let plan = &self.plan;
-        let class = &plan.suite.classes[self.class];
+        let class = &plan.test_plan.classes[self.class];
         let judged: Vec<&TestResult> =
             assessment.tests.iter().filter(|test| test.skipped.is_none()).collect();
         let skipped: Vec<String> = assessment
             .tests
             .iter()
             .filter_map(|test| {
-                let name = &plan.suite.tests[test.test].name;
+                let name = &plan.test_plan.tests[test.test].name;
                 Some(format!("{name}: {}", test.skipped.as_ref()?.reason()))
             })
             .collect();
@@ -168,8 +168,8 @@ impl SuiteCheck {
         let n = n.filter(|item| item.figures.is_some()).count() as u64;
         let mut why = match worst {
             Some((test, item)) => {
-                let name = &plan.suite.tests[test.test].name;
-                let place = item.planned.coordinates.describe(&plan.suite);
+                let name = &plan.test_plan.tests[test.test].name;
+                let place = item.planned.coordinates.describe(&plan.test_plan);
                 format!("{name} at {place}: {}", describe(item))
             }
             None if skipped.is_empty() => "nothing was judged".to_owned(),

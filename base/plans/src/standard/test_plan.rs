@@ -5,7 +5,7 @@ use super::published::{Published, Surface, Sweep};
 
 /// A standard's tests.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Suite {
+pub struct TestPlan {
     /// Its name.
     pub name: String,
     /// What it is, for people.
@@ -46,7 +46,7 @@ pub struct Suite {
     pub text: String,
 }
 
-impl Suite {
+impl TestPlan {
     /// The index of a class.
     pub fn class(&self, name: &str) -> Option<usize> {
         self.classes.iter().position(|class| class == name)

@@ -1,4 +1,4 @@
-//! Tests of `[suite]`: what its points become at the terminal, and what does not fit.
+//! Tests of `[test_plan]`: what its points become at the terminal, and what does not fit.
 
 use lastmeter_sim::{Netting, ReferenceSpan};
 use lastmeter_units::{MeasurementId, SimDuration};
@@ -8,19 +8,19 @@ use super::{load, mistakes};
 const PLAYED: &str = r#"format = 1
 [scenario]
 name = "class"
-[suite]
+[test_plan]
 standard = "iec-62053-21-2003"
 connection = "direct"
 device = "home"
 tests = ["error-pf05", "half-wave", "odd-harmonics", "sub-harmonics", "harmonics", "reversed-sequence"]
 [[device]]
 name = "home"
-at = "source:suite"
+at = "source:test-plan"
 model = "stpm34-3ph"
 report_every = "500 ms"
 [[check]]
 name = "error"
-kind = "suite"
+kind = "test_plan"
 tests = ["error-*"]
 "#;
 
@@ -35,7 +35,7 @@ fn changed(from: &str, to: &str) -> String {
 #[test]
 fn each_point_is_played_as_planned() {
     let scenario = load(PLAYED).unwrap();
-    let plan = scenario.plans.suite.as_ref().unwrap();
+    let plan = scenario.plans.test_plan.as_ref().unwrap();
     assert_eq!(scenario.schedule.duration, plan.duration());
     let terminal = scenario.plant.sources[0].terminal.as_ref().unwrap();
     let id = |name: &str| MeasurementId::lookup(name).unwrap();
@@ -49,7 +49,7 @@ fn each_point_is_played_as_planned() {
         let truth = terminal.truth(ReferenceSpan { from, to, registers_from: from });
         let value = |id| truth.value(id, Netting::Net).unwrap();
         let amperes = point.conditions.currents[1];
-        let name = plan.suite.waveforms[point.conditions.waveform].name.as_str();
+        let name = plan.test_plan.waveforms[point.conditions.waveform].name.as_str();
         let factor = point.conditions.lag_rad.cos();
         let (rms, watts) = match name {
             "sine" => (1.0, factor),
@@ -71,36 +71,37 @@ fn each_point_is_played_as_planned() {
 
 /// A source of the same name would be measured in its place, and an injection would do nothing.
 #[test]
-fn the_source_of_a_suite_is_the_suites_alone() {
-    let taken = format!("{PLAYED}[[source]]\nname = \"suite\"\nkind = \"synthetic\"\n");
+fn the_source_of_a_test_plan_is_the_test_plans_alone() {
+    let taken = format!("{PLAYED}[[source]]\nname = \"test-plan\"\nkind = \"synthetic\"\n");
     let told = mistakes(&taken);
     assert!(
-        told.iter().any(|line| line.contains("is the source that plays `[suite]`")),
+        told.iter().any(|line| line.contains("is the source that plays `[test_plan]`")),
         "{told:?}"
     );
     let injected = format!(
-        "{PLAYED}[[inject]]\nat = \"1 s\"\nkind = \"amplitude\"\nsource = \"suite\"\nto = \"50 %\"\n"
+        "{PLAYED}[[inject]]\nat = \"1 s\"\nkind = \"amplitude\"\nsource = \"test-plan\"\nto = \"50 %\"\n"
     );
     let told = mistakes(&injected);
     assert!(
-        told.iter().any(|line| line.contains("nothing can be injected into `suite`")),
+        told.iter().any(|line| line.contains("nothing can be injected into `test-plan`")),
         "{told:?}"
     );
 }
 
 #[test]
-fn a_resolved_suite_means_the_same() {
+fn a_resolved_test_plan_means_the_same() {
     let scenario = load(PLAYED).unwrap();
     let text = scenario.resolved_toml();
     assert!(
-        text.contains("[suite]\nstandard = \"iec-62053-21-2003\"") && !text.contains("[[source]]")
+        text.contains("[test_plan]\nstandard = \"iec-62053-21-2003\"")
+            && !text.contains("[[source]]")
     );
     assert!(load(&text).unwrap().same_meaning(&scenario), "{text}");
     assert!(scenario.written.files.contains_key("suite:iec-62053-21-2003"));
 }
 
 #[test]
-fn what_does_not_fit_a_suite_is_told_where_it_stands() {
+fn what_does_not_fit_a_test_plan_is_told_where_it_stands() {
     for (from, to, expected) in [
         ("\"class\"\n", "\"class\"\nduration = \"1 min\"\n", "S027 4:12"),
         ("device = \"home\"", "device = \"hime\"", "S018 7:10"),
@@ -115,22 +116,22 @@ fn what_does_not_fit_a_suite_is_told_where_it_stands() {
         assert!(found.len() == 1 && found[0].starts_with(expected), "{to}: {found:?}");
     }
     let other = "[[source]]\nname = \"g\"\nkind = \"synthetic\"\n[[device]]";
-    let text = changed("[[device]]", other).replace("source:suite", "source:g");
+    let text = changed("[[device]]", other).replace("source:test-plan", "source:g");
     let found = mistakes(&text);
     assert!(found.len() == 1 && found[0].starts_with("S027"), "{found:?}");
     let without = PLAYED
-        .split("[suite]")
+        .split("[test_plan]")
         .next()
         .unwrap()
         .replace("\"class\"\n", "\"class\"\nduration = \"1 min\"\n")
-        + "[[source]]\nname = \"g\"\nkind = \"synthetic\"\n[[device]]\nname = \"home\"\nat = \"source:g\"\nmodel = \"stpm34-3ph\"\n[[check]]\nname = \"c\"\nkind = \"suite\"\n";
+        + "[[source]]\nname = \"g\"\nkind = \"synthetic\"\n[[device]]\nname = \"home\"\nat = \"source:g\"\nmodel = \"stpm34-3ph\"\n[[check]]\nname = \"c\"\nkind = \"test_plan\"\n";
     let found = mistakes(&without);
-    assert!(found.len() == 1 && found[0].contains("needs a `[suite]`"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("needs a `[test_plan]`"), "{found:?}");
 }
 
-/// By default the suite counts 100,000 pulses per kWh, and a meter's nameplate says 1000.
+/// By default the test plan counts 100,000 pulses per kWh, and a meter's nameplate says 1000.
 #[test]
-fn a_meter_that_reports_pulses_has_the_constant_that_the_suite_counts_by() {
+fn a_meter_that_reports_pulses_has_the_constant_that_the_test_plan_counts_by() {
     let pulses = "report_every = \"500 ms\"\nquantities = [\"active_energy\", \"pulses\"]";
     let told = mistakes(&changed("report_every = \"500 ms\"", pulses));
     let [one] = told.as_slice() else { panic!("{told:?}") };

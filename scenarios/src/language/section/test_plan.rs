@@ -1,14 +1,14 @@
-//! `[suite]`: a standard's tests become operating points that one source plays.
+//! `[test_plan]`: a standard's tests become operating points that one source plays.
 //!
-//! The suite itself, its plan and its judging belong to the reports' package; here the points are
-//! handed to the plant, and the section is held against the rest of the scenario.
+//! The test plan itself, its plan and its judging belong to the reports' package; here the points
+//! are handed to the plant, and the section is held against the rest of the scenario.
 
 use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, SourceId, Span, Values};
 use lastmeter_plans::standard::{
-    Component, Conditions, EMBEDDED, Plan, SUITE_BYTES_MAX, SUITE_FIELDS, SUITE_FILE_PREFIX,
-    SUITE_SOURCE, Shape, embedded, read_plan,
+    Component, Conditions, EMBEDDED, Plan, Shape, TEST_PLAN_BYTES_MAX, TEST_PLAN_FIELDS,
+    TEST_PLAN_FILE_PREFIX, TEST_PLAN_SOURCE, embedded, read_plan,
 };
 use lastmeter_sim::plan::{Harmonic, OperatingPoint, PhaseSequence, VoltageModulation, WaveShape};
 use lastmeter_sim::{Program, Streams, Terminal};
@@ -19,13 +19,13 @@ use crate::language::draft::{Draft, Row, Section};
 use crate::language::files::Files;
 use crate::language::names::Names;
 
-pub(crate) static SUITE: Section = Section {
-    name: "suite",
+pub(crate) static TEST_PLAN: Section = Section {
+    name: "test_plan",
     doc: "A standard's tests, one operating point after another at a source of its own, to \
-        which the device is connected with `at = \"source:suite\"`. How long the scenario \
-        lasts follows from the plan. Checks of kind `suite` judge it. `lastmeter list \
-        suites` shows the built-in ones, `lastmeter explain` one of them all its limits.",
-    fields: SUITE_FIELDS,
+        which the device is connected with `at = \"source:test-plan\"`. How long the scenario \
+        lasts follows from the plan. Checks of kind `test_plan` judge it. `lastmeter list \
+        test plans` shows the built-in ones, `lastmeter explain` one of them all its limits.",
+    fields: TEST_PLAN_FIELDS,
     ..Section::ONCE
 };
 
@@ -42,13 +42,13 @@ pub(super) struct Player<'a> {
     pub(super) elsewhere: &'static str,
 }
 
-/// The plan of the scenario's `[suite]`; `None` without one, and after a mistake.
+/// The plan of the scenario's `[test_plan]`; `None` without one, and after a mistake.
 pub(crate) fn plan(
     draft: &Draft<'_>,
     files: &Files<'_>,
     out: &mut Diagnostics,
 ) -> Option<Arc<Plan>> {
-    let values = draft.values(&SUITE)?;
+    let values = draft.values(&TEST_PLAN)?;
     let text = text_of(values, files, out)?;
     let device = values.text("device");
     let row = draft.rows(&DEVICE).iter().find(|row| row.name() == Some(device))?;
@@ -56,7 +56,7 @@ pub(crate) fn plan(
     read_plan(values, &text, period, out).map(Arc::new)
 }
 
-/// The device under test is there, by itself, and connected to what the suite plays.
+/// The device under test is there, by itself, and connected to what the test plan plays.
 pub(crate) fn has_its_device(
     draft: &Draft<'_>,
     devices: &Names,
@@ -64,18 +64,18 @@ pub(crate) fn has_its_device(
     source_of_table: &[Option<usize>],
     out: &mut Diagnostics,
 ) {
-    let Some(suite) = draft.single(&SUITE) else { return };
-    let Some(node) = suite.table.get("device") else { return };
-    let Some(name) = suite.table.text("device") else { return };
+    let Some(test_plan) = draft.single(&TEST_PLAN) else { return };
+    let Some(node) = test_plan.table.get("device") else { return };
+    let Some(name) = test_plan.table.text("device") else { return };
     if devices.find(name, node.span, out).is_none() {
         return;
     }
     let player = Player {
-        source: SUITE_SOURCE,
-        at: sources.position(SUITE_SOURCE),
+        source: TEST_PLAN_SOURCE,
+        at: sources.position(TEST_PLAN_SOURCE),
         source_of_table,
-        alone: "a suite tests one device with a table of its own",
-        elsewhere: "is tested by the suite, but not connected to it",
+        alone: "a test plan tests one device with a table of its own",
+        elsewhere: "is tested by the test plan, but not connected to it",
     };
     device_of_player(draft, (name, node.span), &player, out);
 }
@@ -105,14 +105,14 @@ pub(super) fn device_of_player<'d, 'a>(
     Some(row)
 }
 
-/// The text of the suite that is named: one that comes along, or a file.
+/// The text of the test plan that is named: one that comes along, or a file.
 fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<String> {
     let standard = values.text("standard");
     let span = values.span_of("standard");
     // A run is repeated by what it was judged by, unless the command line names something else.
     if files.is_of_run() && span.source == SourceId::FILE {
-        let help = Some("to take another text, write `--set suite.standard=...`".to_owned());
-        let text = match files.kept(&format!("{SUITE_FILE_PREFIX}{standard}")) {
+        let help = Some("to take another text, write `--set test_plan.standard=...`".to_owned());
+        let text = match files.kept(&format!("{TEST_PLAN_FILE_PREFIX}{standard}")) {
             Ok(text) => text,
             Err(message) => {
                 let label = "expected the copy that the run was judged by";
@@ -121,7 +121,7 @@ fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<
             }
         };
         if text.is_none() {
-            let message = format!("the run folder keeps no copy of the suite `{standard}`");
+            let message = format!("the run folder keeps no copy of the test plan `{standard}`");
             let label = "expected in `run.json` beside the scenario";
             out.report_with_help(Code::FILE_UNREADABLE, span, message, label, help);
         }
@@ -146,19 +146,19 @@ fn text_of(values: &Values, files: &Files<'_>, out: &mut Diagnostics) -> Option<
         return None;
     }
     match files.read(standard) {
-        Ok(bytes) if (1..=SUITE_BYTES_MAX).contains(&bytes.len()) => {
+        Ok(bytes) if (1..=TEST_PLAN_BYTES_MAX).contains(&bytes.len()) => {
             Some(String::from_utf8_lossy(&bytes).into_owned())
         }
         Ok(_) => {
-            let most = SUITE_BYTES_MAX >> 20;
+            let most = TEST_PLAN_BYTES_MAX >> 20;
             let message =
                 format!("`{standard}` is refused: it is empty, or larger than {most} MiB");
-            out.report(Code::FILE_REFUSED, span, message, "expected a suite");
+            out.report(Code::FILE_REFUSED, span, message, "expected a test plan");
             None
         }
         Err(reason) => {
             let message = format!("`{standard}` cannot be read: {reason}");
-            out.report(Code::FILE_UNREADABLE, span, message, "expected a suite file");
+            out.report(Code::FILE_UNREADABLE, span, message, "expected a test-plan file");
             None
         }
     }
@@ -182,7 +182,7 @@ pub(crate) fn terminal(
             }
         }
     }
-    play(&points, SUITE_SOURCE, streams, values, out)
+    play(&points, TEST_PLAN_SOURCE, streams, values, out)
 }
 
 /// A source that plays points, one after another.
@@ -210,7 +210,7 @@ fn operating_point(
     conditions: &Conditions,
     duration: SimDuration,
 ) -> Result<OperatingPoint, String> {
-    let waveform = &plan.suite.waveforms[conditions.waveform];
+    let waveform = &plan.test_plan.waveforms[conditions.waveform];
     let phases = conditions.phases;
     // What is cut from a sine has this RMS value if the sine has the reciprocal one.
     let (current_shape, share) = shape(waveform.shape);
