@@ -7,7 +7,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use lastmeter_params::{Diagnostics, Entry, Field, NodeValue, SourceId, Span, Table, Values};
+use lastmeter_params::{
+    Diagnostics, Entry, Field, NodeValue, SourceId, Span, Table, Values, is_name,
+};
 
 /// The version of the language that is read and written here.
 pub(crate) const FORMAT: i64 = 1;
@@ -51,6 +53,8 @@ pub(crate) struct Section {
     pub(crate) heading: &'static str,
     /// Whether it is written out with its defaults where a file leaves it out.
     pub(crate) is_implied: fn(&Draft<'_>) -> bool,
+    /// Keys that hold the name of a table of another section, and that section's name.
+    pub(crate) refers: &'static [(&'static str, &'static str)],
     /// What must hold of its tables, and between them and those of others.
     pub(crate) rules: &'static [Rule],
     /// What it builds, if that takes no more than its own tables, which have no mistake.
@@ -82,6 +86,7 @@ impl Section {
         entries: Vec::new,
         heading: "",
         is_implied: |_| false,
+        refers: &[],
         rules: &[],
         build: |_| None,
     };
@@ -139,6 +144,11 @@ impl<'a> Row<'a> {
             NodeValue::String(text) => Some((text, node.span)),
             _ => None,
         }
+    }
+
+    /// The name by which a key refers to another table; one that is no name has been reported.
+    pub(crate) fn reference(&self, key: &str) -> Option<(&'a str, Span)> {
+        self.text(key).filter(|(name, _)| is_name(name))
     }
 
     /// Which of the registered ones it is.

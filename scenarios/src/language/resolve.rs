@@ -47,6 +47,16 @@ struct AllNames {
     grid_from: usize,
 }
 
+impl AllNames {
+    fn of(&self, section: &str) -> &Names {
+        match section {
+            _ if section == DEVICE.name => &self.devices,
+            _ if section == SOURCE.name => &self.sources,
+            _ => &self.by_section[section],
+        }
+    }
+}
+
 /// Looks at what holds between the tables and builds the parts; a scenario comes out if
 /// nothing is wrong.
 pub(crate) fn resolve(
@@ -118,8 +128,13 @@ fn check_between(
     out: &mut Diagnostics,
 ) -> References {
     let (names, table_of_device) = names(draft, plans.grid.as_ref(), out);
-    for (section, _) in &draft.sections {
+    for (section, rows) in &draft.sections {
         section.rules.iter().for_each(|rule| rule(draft, out));
+        for (key, other) in section.refers {
+            for (name, span) in rows.iter().filter_map(|row| row.reference(key)) {
+                names.of(other).find(name, span, out);
+            }
+        }
     }
     if let Some(platform) = platform {
         kill_has_a_victim(draft.rows(&INJECT), platform, out);

@@ -31,6 +31,7 @@ pub(crate) static CALIBRATION: Section = Section {
         commands. How long the scenario lasts follows from the plan. Checks of kind \
         `calibration` judge it.",
     fields: CALIBRATION_FIELDS,
+    refers: &[("device", "device"), ("reference", "device")],
     ..Section::ONCE
 };
 
@@ -79,7 +80,7 @@ pub(crate) fn has_its_devices(
     for role in ["device", "reference"] {
         let Some(node) = section.table.get(role) else { continue };
         let Some(name) = section.table.text(role) else { continue };
-        if devices.find(name, node.span, out).is_none() {
+        if devices.position(name).is_none() {
             continue;
         }
         let Some(row) = device_of_player(draft, (name, node.span), &player, out) else { continue };

@@ -26,6 +26,7 @@ pub(crate) static TEST_PLAN: Section = Section {
         lasts follows from the plan. Checks of kind `test_plan` judge it. `lastmeter list \
         test plans` shows the built-in ones, `lastmeter explain` one of them all its limits.",
     fields: TEST_PLAN_FIELDS,
+    refers: &[("device", "device")],
     ..Section::ONCE
 };
 
@@ -67,7 +68,7 @@ pub(crate) fn has_its_device(
     let Some(test_plan) = draft.single(&TEST_PLAN) else { return };
     let Some(node) = test_plan.table.get("device") else { return };
     let Some(name) = test_plan.table.text("device") else { return };
-    if devices.find(name, node.span, out).is_none() {
+    if devices.position(name).is_none() {
         return;
     }
     let player = Player {

@@ -42,6 +42,18 @@ fn everything_registered_is_explained_with_its_keys() {
     assert_eq!(explain("no-such-thing"), None);
 }
 
+#[test]
+fn a_section_refers_by_names_to_sections_that_have_them() {
+    for section in SECTIONS {
+        for (key, other) in section.refers {
+            let field = section.fields.iter().find(|field| field.name == *key).unwrap();
+            assert_eq!(field.kind, Kind::Name, "{}.{key}", section.name);
+            let other = SECTIONS.iter().find(|known| known.name == *other).unwrap();
+            assert!(other.naming == crate::language::draft::Naming::Unique, "{}", other.name);
+        }
+    }
+}
+
 /// All fields of a table, those of the tables in it too.
 fn with_inner(fields: &'static [Field]) -> Vec<&'static Field> {
     let inner = |field: &'static Field| match field.kind {

@@ -226,7 +226,7 @@ pub(crate) fn device_of(row: &Row<'_>, devices: &Names, out: &mut Diagnostics) -
     if interference::is_into_link(row) {
         return None;
     }
-    let (name, span) = row.text("device")?;
+    let (name, span) = row.reference("device")?;
     devices.find(name, span, out)
 }
 
@@ -240,12 +240,13 @@ pub(crate) fn source_of_injection(
     if !matches!(kind_of(row), Some(InjectKind::Source(_))) {
         return None;
     }
-    let (name, span) = row.text("source")?;
+    let (name, span) = row.reference("source")?;
     if player == Some(name) {
         let message =
             format!("nothing can be injected into `{name}`, which plays its plan's points");
+        let section = name.replace('-', "_");
         let help = format!(
-            "leave the injection out, or write a `[[source]]` of its own instead of `[{name}]`"
+            "leave the injection out, or write a `[[source]]` of its own instead of `[{section}]`"
         );
         let label = "expected a source that is written here";
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
