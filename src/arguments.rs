@@ -50,6 +50,7 @@ fn listed() -> PossibleValuesParser {
         "links",
         "devices",
         "injections",
+        "commands",
         "checks",
         "profiles",
         "defects",
@@ -83,8 +84,8 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = TextFormat::Human)]
         format: TextFormat,
     },
-    /// List what there is: scenarios, sources, links, devices, injections, checks, profiles and
-    /// defects of a network, quantities, test plans, reasons of verdicts
+    /// List what there is: scenarios, sources, links, devices, injections, commands, checks,
+    /// profiles and defects of a network, quantities, test plans, reasons of verdicts
     List {
         /// Which kind; everything registered if left out
         #[arg(value_parser = listed())]
@@ -97,7 +98,7 @@ pub(crate) enum Command {
     },
     /// Describe a registered thing or an error code
     Explain {
-        /// A source, link preset, device, injection, check, profile, defect, section, test plan,
+        /// A source, link preset, device, injection, command, check, profile, defect, section, test plan,
         /// `network` or a key of one, the reason of a verdict such as host-load, or an error code
         /// such as S004
         name: String,

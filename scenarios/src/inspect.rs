@@ -7,6 +7,7 @@ use lastmeter_reports::console::format_verdicts;
 use lastmeter_reports::{ExitCode, Reason, verdicts_json};
 use lastmeter_text::plural;
 use lastmeter_units::MeasurementId;
+use lastmeter_wire::commands::{self, COMMANDS, CommandKind};
 use serde_json::json;
 
 use crate::grid;
@@ -122,6 +123,7 @@ pub fn list(what: Option<&str>, paths: &[PathBuf], json: bool) -> ExitCode {
         Some("quantities") => return list_quantities(json),
         Some("test-plans" | "suites") => return list_test_plans(json),
         Some("reasons") => return list_reasons(json),
+        Some("commands") => return list_commands(json),
         _ => {}
     }
     let rows: Vec<_> = language::registry()
@@ -219,6 +221,24 @@ fn list_quantities(json: bool) -> ExitCode {
     print_out(&format!("{:46} {:12} {}", "identifier", "in messages", "in the record"));
     for row in rows {
         print_out(&format!("{:46} {:12} {}", row.name, row.unit, row.si_unit));
+    }
+    ExitCode::Passed
+}
+
+/// What the platform may ask of a device.
+fn list_commands(json: bool) -> ExitCode {
+    if json {
+        let value = |kind: &CommandKind| {
+            let parameters: Vec<_> = kind.parameters.iter().map(|one| one.name).collect();
+            json!({ "name": kind.name, "summary": kind.description, "parameters": parameters })
+        };
+        let values: Vec<_> = COMMANDS.iter().map(value).collect();
+        print_out(&json!({ "format_version": 1, "commands": values }).to_string());
+        return ExitCode::Passed;
+    }
+    let width = COMMANDS.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
+    for kind in COMMANDS {
+        print_out(&format!("{:width$}  {}", kind.name, kind.description));
     }
     ExitCode::Passed
 }
@@ -332,6 +352,7 @@ pub fn explain(name: &str) -> ExitCode {
     let of_scenario = language::explain(name).or_else(|| explain_test_plan(name));
     let of_network = grid::explain(name);
     let texts = of_scenario.into_iter().chain(of_network).chain(explain_reason(name));
+    let texts = texts.chain(commands::explain(name));
     let texts: Vec<String> = texts.collect();
     if !texts.is_empty() {
         let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).collect();
@@ -342,6 +363,7 @@ pub fn explain(name: &str) -> ExitCode {
     let names = names.chain(language::section_names());
     let names = names.chain(EMBEDDED.iter().map(|(name, _)| *name));
     let names = names.chain(Reason::ALL.iter().map(|reason| reason.word()));
+    let names = names.chain(COMMANDS.iter().map(|kind| kind.name));
     let near = lastmeter_params::nearest(name, names);
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     print_err(&format!("error: unknown name `{name}`{near} (see `lastmeter list`)"));

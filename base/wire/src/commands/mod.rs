@@ -26,6 +26,20 @@ pub fn find(name: &str) -> Option<&'static CommandKind> {
     COMMANDS.iter().find(|kind| kind.name == name)
 }
 
+/// All about a command, for people; `None` if there is none of that name.
+pub fn explain(name: &str) -> Option<String> {
+    let CommandKind { name, description, parameters, .. } = find(name)?;
+    let mut text = format!("{name} (a command)\n\n{description}\n\n");
+    for ParameterKind { name, kind, required, positive } in *parameters {
+        let must = if *required { "required" } else { "optional" };
+        let above = if *positive { ", above 0" } else { "" };
+        text += &format!("  {name}: {kind:?}, {must}{above}\n");
+    }
+    text += "\nSent by an injection of kind `command` (`lastmeter explain command`), or by\n\
+             `POST .../invocations` of the platform.";
+    Some(text)
+}
+
 /// All names, for a message.
 pub fn names() -> String {
     COMMANDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")

@@ -27,7 +27,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "\"setReportingPeriod\"",
         "\"setReportingPeriods\"",
         "S035 37:11 <{ name = \"setReportingPeriods\", seconds = 5 }> unknown command \
-         `setReportingPeriods`; there are setReportingPeriod, setRegister, readRegister, setBreaker",
+         `setReportingPeriods`; there are COMMANDS",
     ),
     ("seed = 7", "seed = \"7\"", "S005 9:8 <\"7\"> `seed` takes a whole number, and this is text"),
     ("seed = 7", "seed = -7", "S006 9:8 <-7> `seed` is out of range"),
@@ -111,7 +111,7 @@ fn each_code_comes_alone_and_where_the_mistake_is() {
     let mut wrong = Vec::new();
     for (from, to, expected) in CASES {
         let found = mistakes(&changed(from, to));
-        if found != [*expected] {
+        if found != [expected.replace("COMMANDS", &lastmeter_wire::commands::names())] {
             wrong.push(format!("{to}\n  expected {expected}\n  found {found:#?}"));
         }
     }
