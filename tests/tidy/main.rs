@@ -171,6 +171,7 @@ fn no_second_tls_library_comes_in() {
 fn every_shipped_scenario_says_what_it_covers_and_every_twin_whose_it_is() {
     let library = root().join("scenarios/library");
     let (mut checks, mut twins) = (BTreeSet::new(), BTreeMap::new());
+    let requirements = std::fs::read_to_string(root().join("docs/requirements.md")).unwrap();
     for path in files(".toml").into_iter().filter(|path| path.starts_with(&library)) {
         let text = std::fs::read_to_string(&path).unwrap();
         let shown = path.display();
@@ -192,6 +193,10 @@ fn every_shipped_scenario_says_what_it_covers_and_every_twin_whose_it_is() {
             let covers = check.get("covers").is_some();
             assert!(covers || may_cover_nothing, "{shown}: check {check_name} covers nothing");
             assert!(!(covers && is_missed), "{shown}: check {check_name} covers what it misses");
+            for id in check.get("covers").and_then(Value::as_array).into_iter().flatten() {
+                let row = format!("| {} |", id.as_str().unwrap());
+                assert!(requirements.contains(&row), "{shown}: {id} is not in requirements.md");
+            }
             checks.insert(format!("{name}/{check_name}"));
         }
         if is_twin {
