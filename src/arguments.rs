@@ -98,8 +98,8 @@ pub(crate) enum Command {
     },
     /// Describe a registered thing or an error code
     Explain {
-        /// A source, link preset, device, injection, command, check, profile, defect, section, test plan,
-        /// `network` or a key of one, the reason of a verdict such as host-load, or an error code
+        /// A source, link preset, device, injection, command, check, profile, defect, section, test
+        /// plan, `network` or a key of one, the reason of a verdict such as host-load, or an error code
         /// such as S004
         name: String,
     },
