@@ -99,8 +99,8 @@ pub(crate) enum Command {
     /// Describe a registered thing or an error code
     Explain {
         /// A source, link preset, device, injection, command, check, profile, defect, section, test
-        /// plan, `network` or a key of one, the reason of a verdict such as host-load, or an error code
-        /// such as S004
+        /// plan, `network` or a key of one, the reason of a verdict such as host-load, or an error
+        /// code such as S004
         name: String,
     },
     /// Judge and render a run folder again, without running
