@@ -12,7 +12,7 @@ use crate::check::selection::Selection;
 use crate::latency::{DEFAULT_STALL_NS, Span, transfer_time_classes};
 use crate::render::figure::{Csv, Figure};
 use crate::verdict::Verdict;
-use lastmeter_record::{Point, Status};
+use lastmeter_record::{LatencyPath, Point, Status};
 use lastmeter_text::number;
 
 /// The most letters of a limit's name beside its line.
@@ -73,7 +73,7 @@ impl Declared {
         judged: impl Iterator<Item = (&'a dyn Check, &'a Verdict)>,
         paths: &[String],
     ) -> Self {
-        let is_observed = paths.iter().any(|path| path.contains('>'));
+        let is_observed = paths.iter().any(|path| LatencyPath::observer_of(path).is_some());
         let mut declared = Self { is_observed, stall_ns: 0, ..Self::default() };
         for (check, verdict) in judged {
             let stall_ns =
@@ -112,7 +112,7 @@ impl Declared {
         let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
         let is_elsewhere = move |span: Span| {
             let is_there = [span.from, span.to].iter().any(|point| at_observer.contains(point));
-            self.is_observed && is_there && path == "reading"
+            self.is_observed && is_there && path == LatencyPath::READING
         };
         self.checks
             .iter()
