@@ -25,7 +25,7 @@ pub(crate) mod selection;
 mod share;
 mod suite;
 
-pub use demand::Demand;
+pub use demand::{BalancedMeters, Demand};
 pub use kind::{CHECK_FIELDS, Check, CheckContext, CheckKind, Needs, RecordTable};
 
 /// Every kind of check.

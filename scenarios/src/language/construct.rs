@@ -301,7 +301,7 @@ impl Draft<'_> {
                 Needs::Calibration => {
                     self.single(&CALIBRATION).is_some() && plans.calibration.is_none()
                 }
-                Needs::Network | Needs::Nothing => false,
+                Needs::Nothing => false,
             };
             if is_without {
                 continue;
@@ -327,8 +327,8 @@ impl Draft<'_> {
                 .collect();
             tables.dedup();
             report_what_is_not_measured(row, &tables, devices, out);
-            if kind.needs == Needs::Network {
-                grid::can_add_up(row, plans.grid.as_ref(), references, devices, out);
+            if let Some(meters) = check.as_ref().and_then(|check| check.balances()) {
+                grid::can_add_up((values, meters), plans.grid.as_ref(), references, devices, out);
             }
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {
