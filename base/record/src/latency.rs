@@ -132,10 +132,8 @@ impl<'a> LatencyPath<'a> {
 
     /// The observer that received the message, on a path that ends at one.
     pub fn observer_of(text: &'a str) -> Option<&'a str> {
-        match Self::of(text)? {
-            Self::Observed(observer) => Some(observer),
-            Self::Reading | Self::Command => None,
-        }
+        let Self::Observed(observer) = Self::of(text)? else { return None };
+        Some(observer)
     }
 }
 

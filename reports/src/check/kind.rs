@@ -196,6 +196,13 @@ pub struct CheckContext {
 }
 
 impl CheckContext {
+    /// The same for the check of a table: with its name, and what it covers.
+    #[must_use]
+    pub fn of(&self, values: &Values) -> Self {
+        let covers = values.text_list("covers").into_iter().map(str::to_owned).collect();
+        Self { name: values.text("name").to_owned(), covers, ..self.clone() }
+    }
+
     /// A verdict of this check about nothing yet.
     pub fn verdict(&self, reason: Reason, unit: &str, why: impl Into<String>) -> Verdict {
         Verdict {

@@ -19,7 +19,7 @@ pub struct Selection {
     pub(crate) span: Span,
     pub(super) device: Pattern,
     /// The path of the rows; `None` if it depends on which observers there are.
-    path: Option<String>,
+    pub(super) path: Option<String>,
     /// Messages due earlier are not judged, if it says so.
     pub(crate) warm_up_ns: Option<i64>,
 }
