@@ -36,6 +36,7 @@ pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::{Cvct, transducer_csv};
+pub use model::build::full_scale;
 pub use model::kind::{DeviceContext, DeviceKind};
 pub use outbox::{Message, Outbox};
 pub use reading::group_of;

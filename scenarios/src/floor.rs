@@ -101,7 +101,8 @@ async fn echo_latency(options: &FloorOptions) -> Result<(Option<Summary>, String
     let latencies = loopback::latencies(plan, options.grace).await;
     let mut latencies_ns = latencies
         .map_err(|source| FloorError::System { what: "a connection on loopback", source })?;
-    let kind = format!("TCP on loopback, {how}, as the broker passes no echoes on: {why_not}");
+    let what = Floor::LOOPBACK;
+    let kind = format!("{what}, {how}, as the broker passes no echoes on: {why_not}");
     Ok((Summary::of(&mut latencies_ns), kind))
 }
 

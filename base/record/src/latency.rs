@@ -6,6 +6,7 @@
 //! are T0 to T6 of the bench's latency rules (2.1): intended is T0, published T1, the proxy's taps
 //! T2 and T3 of each leg, received T4, committed T5, queryable T6.
 
+use std::fmt;
 use std::io::Write;
 
 /// A place at which the bench stamps a message, in the order in which one passes them.
@@ -102,10 +103,54 @@ pub const LATENCY_HEADER: [&str; Point::COUNT + 4] = [
     "copies",
 ];
 
+/// What the message of a row did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LatencyPath<'a> {
+    /// A reading went to the platform.
+    Reading,
+    /// A reading went to this observer.
+    Observed(&'a str),
+    /// A command went to its device.
+    Command,
+}
+
+impl<'a> LatencyPath<'a> {
+    /// The word of readings.
+    pub const READING: &'static str = "reading";
+    /// The word of commands.
+    pub const COMMAND: &'static str = "command";
+
+    /// The path of a row's text; `None` of one that no run writes.
+    pub fn of(text: &'a str) -> Option<Self> {
+        match text.split_once('>') {
+            None if text == Self::READING => Some(Self::Reading),
+            None if text == Self::COMMAND => Some(Self::Command),
+            Some((Self::READING, observer)) => Some(Self::Observed(observer)),
+            _ => None,
+        }
+    }
+
+    /// The observer that received the message, on a path that ends at one.
+    pub fn observer_of(text: &'a str) -> Option<&'a str> {
+        let Self::Observed(observer) = Self::of(text)? else { return None };
+        Some(observer)
+    }
+}
+
+impl fmt::Display for LatencyPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reading => f.write_str(Self::READING),
+            Self::Observed(observer) => write!(f, "{}>{observer}", Self::READING),
+            Self::Command => f.write_str(Self::COMMAND),
+        }
+    }
+}
+
 /// One message on one path, with the instants at which it passed the points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatencyRow<'a> {
-    /// `reading`, `reading>OBSERVER` or `command`.
+    /// A [`LatencyPath`] as text: `reading`, `reading>OBSERVER` or `command`.
     pub path: &'a str,
     /// `DEVICE/EPOCH/SERIAL`; for a reading that was due and never made `DEVICE//N`, where N counts
     /// the device's due instants from 1; for a command `DEVICE//ID`.
@@ -128,11 +173,6 @@ impl LatencyRow<'_> {
     /// The device the message comes from or goes to.
     pub fn device(&self) -> &str {
         self.id.split_once('/').map_or(self.id, |(device, _)| device)
-    }
-
-    /// The observer that received it, on a path that ends at one.
-    pub fn observer(&self) -> Option<&str> {
-        self.path.split_once('>').map(|(_, observer)| observer)
     }
 
     /// The line's fields, each handed to `write`.
@@ -242,8 +282,12 @@ mod tests {
         };
         assert_eq!(row("reading", "meter-01/1/7").device(), "meter-01");
         assert_eq!(row("reading", "meter-01//7").device(), "meter-01");
-        assert_eq!(row("reading>head-end", "m/1/7").observer(), Some("head-end"));
-        assert_eq!(row("command", "m//7").observer(), None);
+        assert_eq!(LatencyPath::observer_of("reading>head-end"), Some("head-end"));
+        assert_eq!(LatencyPath::observer_of("command"), None);
+        for text in ["reading", "reading>head-end", "reading>a>b", "command"] {
+            assert_eq!(LatencyPath::of(text).unwrap().to_string(), text);
+        }
+        assert_eq!(LatencyPath::of("readings"), None);
     }
 
     proptest! {

@@ -32,7 +32,7 @@ pub use facts::{
 };
 pub use grid::{GRID_HEADER, GridRecord, GridRow, GridTable, read_table as read_grid_table};
 pub use hash::hexadecimal;
-pub use latency::{LATENCY_HEADER, LatencyRow, Point};
+pub use latency::{LATENCY_HEADER, LatencyPath, LatencyRow, Point};
 pub use load::{LateTick, LoadFacts, LoadSecond, Wait};
 pub use number::write_number;
 pub use observation::{OBSERVATION_HEADER, Observation};

@@ -90,6 +90,14 @@ pub struct Floor {
 }
 
 impl Floor {
+    /// What `echo_kind` begins with where the broker passes no echoes on.
+    pub const LOOPBACK: &str = "TCP on loopback";
+
+    /// Whether the echo went past the broker.
+    pub fn is_past_broker(&self) -> bool {
+        self.echo_kind.starts_with(Self::LOOPBACK)
+    }
+
     /// The worse 99 % of timer and echo: what a limit is held against.
     pub fn p99_ns(&self) -> i64 {
         let echo = self.echo.filter(|echo| echo.n > 0);

@@ -4,7 +4,7 @@ use std::f64::consts::{SQRT_2, TAU};
 
 use lastmeter_metrology::flicker::{FlickerConfig, Lamp};
 use lastmeter_metrology::{EngineConfig, EngineError, Resampling, Synchronisation};
-use lastmeter_params::{Code, Diagnostics, Value, Values};
+use lastmeter_params::{Code, Diagnostics, Values};
 use lastmeter_sim::Netting;
 
 use crate::border::Device;
@@ -125,8 +125,8 @@ fn crosstalk(values: &Values) -> f64 {
     values.si_opt("crosstalk").map_or(0.0, |db| libm::pow(10.0, db / 20.0))
 }
 
-/// RMS of the largest sine, primary.
-fn full_scale(values: &Values, kind: &str) -> f64 {
+/// RMS of the largest sine of a meter's `voltage` or `current`, primary.
+pub fn full_scale(values: &Values, kind: &str) -> f64 {
     let si = |name: &str| values.si(&format!("{kind}_{name}"));
     values.si(&format!("nominal_{kind}")) * si("headroom") * si("ratio")
 }
@@ -277,7 +277,7 @@ fn channels(
     diagnostics: &mut Diagnostics,
 ) -> Option<Vec<Channel>> {
     let sets = if recipe.has_breaker { 2 } else { recipe.phases };
-    let mismatch = quantities(values, "current_gain_mismatch");
+    let mismatch = values.si_list("current_gain_mismatch");
     let mut made = Vec::new();
     for kind in ["voltage", "current"] {
         for set in 0..sets {
@@ -295,7 +295,7 @@ fn channels(
             let stream = format!("device/{}/{kind}/{set}/dnl", context.name);
             let mut draws = Gaussian::new(context.streams.stream(&stream));
             let (dnl, bits) = (values.si("dnl"), parameters.bits);
-            parameters.inl = inl_table(&quantities(values, "inl"), dnl, bits, &mut draws);
+            parameters.inl = inl_table(&values.si_list("inl"), dnl, bits, &mut draws);
             let channel = Channel::new(&parameters, sampling);
             if channel.is_err() {
                 diagnostics.report(
@@ -309,15 +309,6 @@ fn channels(
         }
     }
     Some(made)
-}
-
-/// A list of quantities.
-fn quantities(values: &Values, field: &str) -> Vec<f64> {
-    let points = values.list(field).iter().filter_map(|(value, _)| match value {
-        Value::Quantity { si, .. } => Some(*si),
-        _ => None,
-    });
-    points.collect()
 }
 
 fn parameters(recipe: &Recipe, values: &Values, kind: &str) -> ChannelParameters {

@@ -1,7 +1,7 @@
 //! The device models, one file each.
 
 pub(crate) mod ade7953_1ph;
-mod build;
+pub(crate) mod build;
 pub(crate) mod cvct_stm32f107;
 mod fields;
 pub(crate) mod ideal;

@@ -1,11 +1,25 @@
-//! What a check on latency demands of a bench, so that a scenario can be held against it before
+//! What a check demands of a bench, so that a scenario can be held against it before
 //! anything starts.
 //!
 //! It says what has to be there, never whether it is: that is for whoever knows the bench.
 
+use lastmeter_params::Pattern;
+use lastmeter_units::SimDuration;
+
 use crate::latency::{Claim, Span};
 
-/// What a check needs to be able to end in a verdict.
+/// The meters whose energies a check adds up.
+#[derive(Clone, Debug)]
+pub struct BalancedMeters {
+    /// Those at the infeeds.
+    pub substation: Pattern,
+    /// Of those at loads, the ones that count.
+    pub homes: Pattern,
+    /// How long the intervals are that are judged by themselves; `None`: the whole run.
+    pub every: Option<SimDuration>,
+}
+
+/// What a check on latency needs to be able to end in a verdict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Demand {
     /// The measuring points it is about.

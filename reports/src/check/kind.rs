@@ -11,7 +11,7 @@ use lastmeter_params::{Diagnostics, Entry, Field, Kind, Pattern, Span, Table, Va
 use lastmeter_plans::{calibration, standard};
 use lastmeter_record::{Event, GridRow, LatencyRow, Observation, RunFacts, RunReader, RunState};
 
-use super::demand::Demand;
+use super::demand::{BalancedMeters, Demand};
 use super::selection::Selection;
 use crate::error::RenderError;
 use crate::latency::Validity;
@@ -77,14 +77,12 @@ pub enum RecordTable {
 /// What a scenario must have for a check to judge anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing besides devices; what more it takes its [`Demand`] says.
+    /// Nothing besides devices; what more it takes the check at work says.
     Nothing,
     /// A `[test_plan]`.
     TestPlan,
     /// A `[calibration]`.
     Calibration,
-    /// A `[grid]`.
-    Network,
 }
 
 /// A kind's section of the report.
@@ -198,6 +196,13 @@ pub struct CheckContext {
 }
 
 impl CheckContext {
+    /// The same for the check of a table: with its name, and what it covers.
+    #[must_use]
+    pub fn of(&self, values: &Values) -> Self {
+        let covers = values.text_list("covers").into_iter().map(str::to_owned).collect();
+        Self { name: values.text("name").to_owned(), covers, ..self.clone() }
+    }
+
     /// A verdict of this check about nothing yet.
     pub fn verdict(&self, reason: Reason, unit: &str, why: impl Into<String>) -> Verdict {
         Verdict {
@@ -224,6 +229,11 @@ impl CheckContext {
 pub trait Check: Any + Send {
     /// What it needs of the bench if it is about latency; `None` if it is not.
     fn demand(&self) -> Option<Demand> {
+        None
+    }
+
+    /// The meters it adds up in the plant's network; `None` if it adds up none.
+    fn balances(&self) -> Option<&BalancedMeters> {
         None
     }
 

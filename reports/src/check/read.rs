@@ -76,11 +76,7 @@ fn read_check(
         return None;
     };
     let values = read_table_of(table, node.span, &[CHECK_FIELDS, kind.entry.fields], diagnostics)?;
-    let context = CheckContext {
-        name: values.text("name").to_owned(),
-        covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
-        ..about.clone()
-    };
+    let context = about.of(&values);
     let check = (kind.build)(&values, context.clone(), diagnostics)?;
     Some(ScenarioCheck { kind, context, check })
 }

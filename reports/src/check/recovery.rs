@@ -23,7 +23,7 @@ use super::select::ByDevice;
 use super::selection::{DEVICE, Selection};
 use crate::latency::{EXACT_MAX, HoldUps, Limit, Validity, describe};
 use crate::verdict::{At, Because, Reason, Verdict, VerdictText};
-use lastmeter_record::{Event, EventKind, LatencyRow, Point, RunFacts, field};
+use lastmeter_record::{Event, EventKind, LatencyPath, LatencyRow, Point, RunFacts, field};
 use lastmeter_text::{append, number, plural};
 
 /// The registry's row.
@@ -124,7 +124,7 @@ impl Injection {
     /// Whether messages of a device on a path went through what broke.
     fn touches(&self, path: &str, device: &str) -> bool {
         let Some(lanes) = &self.lanes else { return true };
-        let at_observer = path.split_once('>').is_some_and(|(_, observer)| {
+        let at_observer = LatencyPath::observer_of(path).is_some_and(|observer| {
             lanes.contains(observer) || lanes.contains(&format!("{observer}.{device}"))
         });
         at_observer || lanes.contains(device)

@@ -15,7 +15,7 @@ use crate::latency::{
     Claim, HoldUps, Limit, Missing, Named, Owed, Population, Validity, Window, needed_sample_size,
 };
 use crate::verdict::{At, Because, Reason, Verdict};
-use lastmeter_record::{Event, LatencyRow, Observation, RunFacts};
+use lastmeter_record::{Event, LatencyPath, LatencyRow, Observation, RunFacts};
 
 /// What a check over delays does with the record: gathers the messages it judges.
 macro_rules! feed_gather {
@@ -60,7 +60,7 @@ pub(super) const OBSERVER: Field = Field::optional(
 /// The key of what kind of messages.
 pub(super) const MESSAGES: Field = Field::optional(
     "messages",
-    Kind::Choice(&["reading", "command"]),
+    Kind::Choice(&[LatencyPath::READING, LatencyPath::COMMAND]),
     "which messages; left out: commands if the path ends at obeyed, else readings",
 );
 
@@ -242,9 +242,10 @@ pub(super) fn place(named: &Named, facts: &RunFacts) -> At {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{at, facts};
+    use super::super::latency::tests::{SECOND, message, real_time};
+    use super::super::testing::{at, check, facts, row};
     use super::*;
-    use lastmeter_record::RunState;
+    use lastmeter_record::{RunState, Status};
 
     #[test]
     fn a_message_is_found_by_its_id() {
@@ -260,5 +261,35 @@ mod tests {
         assert_eq!(found.time, Some(at(10)));
         let never_made = find("meter-01//7");
         assert_eq!((never_made.epoch, never_made.serial), (None, None));
+    }
+
+    /// Of each kind: a reading that was due and a command that was given are missed if they have no
+    /// row.
+    #[test]
+    fn what_the_latency_record_lacks_is_missed() {
+        const SHARE: &str = "limit = \"1 s\"\ncoverage = \"50 %\"\nstall = \"100 ms\"";
+        const FIGURE: &str = "source = \"x\"\nstatistic = \"median\"\nvalue = \"1 ms\"\n\
+                              tolerance = \"100 ms\"";
+        let facts = real_time(RunState::Finished);
+        for (kind, keys) in [("latency", SHARE), ("jitter", SHARE), ("published", FIGURE)] {
+            for path in [LatencyPath::READING, LatencyPath::COMMAND] {
+                let span = "path = \"intended..queryable\"";
+                let mut check = check(kind, &format!("{span}\nmessages = \"{path}\"\n{keys}"));
+                check.begin(&facts);
+                for number in 0..200 {
+                    let due = 30 * SECOND + number * SECOND / 10;
+                    message(check.as_mut(), (path, &format!("m/1/{number}")), due, Some(1));
+                    check.event(1, &Event::command(at(30), number as u64, "m", "x"));
+                }
+                assert_eq!(check.verdict(&facts).status, Status::Pass, "{kind} {path}");
+                match path {
+                    LatencyPath::READING => {
+                        check.observation(&row("n", 5, "electricity.frequency", Some(50.0), None));
+                    }
+                    _ => check.event(201, &Event::command(at(50), 200, "m", "x")),
+                }
+                assert_eq!(check.verdict(&facts).reason, Reason::Incomplete, "{kind} {path}");
+            }
+        }
     }
 }

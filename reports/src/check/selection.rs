@@ -4,7 +4,7 @@
 //! names a span and, where that is not enough, the observer; the path follows.
 
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Pattern, Values};
-use lastmeter_record::Point;
+use lastmeter_record::{LatencyPath, Point};
 
 use super::demand::Demand;
 use crate::latency::Span;
@@ -18,9 +18,8 @@ pub(super) const DEVICE: Field =
 pub struct Selection {
     pub(crate) span: Span,
     pub(super) device: Pattern,
-    observer: Option<String>,
     /// The path of the rows; `None` if it depends on which observers there are.
-    path: Option<String>,
+    pub(super) path: Option<String>,
     /// Messages due earlier are not judged, if it says so.
     pub(crate) warm_up_ns: Option<i64>,
 }
@@ -37,32 +36,32 @@ impl Selection {
             }
         };
         let of_command = match values.text_opt("messages") {
-            Some(word) => word == "command",
+            Some(word) => word == LatencyPath::COMMAND,
             None => span.to == Point::Obeyed || span.from == Point::Obeyed,
         };
-        let observer = values.text_opt("observer").map(str::to_owned);
+        let observer = values.text_opt("observer");
         if of_command && observer.is_some() {
             let (message, label) = ("an observer receives readings", "commands go to devices");
             out.report(Code::DOES_NOT_FIT, values.span_of("observer"), message, label);
             return None;
         }
         let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
-        let path = match &observer {
-            Some(observer) => Some(format!("reading>{observer}")),
-            None if of_command => Some("command".to_owned()),
+        let path = match observer {
+            Some(observer) => Some(LatencyPath::Observed(observer).to_string()),
+            None if of_command => Some(LatencyPath::COMMAND.to_owned()),
             None if [span.from, span.to].iter().any(|point| at_observer.contains(point)) => None,
-            None => Some("reading".to_owned()),
+            None => Some(LatencyPath::READING.to_owned()),
         };
         let device = Pattern::new(values.text("device"));
         let warm_up_ns = values.duration_opt("warm_up").map(|warm_up| warm_up.0);
-        Some(Self { span, device, observer, path, warm_up_ns })
+        Some(Self { span, device, path, warm_up_ns })
     }
 
     /// What the common keys demand of the bench; each check adds its own.
     pub(super) fn demand(&self) -> Demand {
         Demand {
             span: self.span,
-            of_commands: self.path.as_deref() == Some("command"),
+            of_commands: self.path.as_deref() == Some(LatencyPath::COMMAND),
             messages_min: 1,
             claim: None,
             warm_up_ns: Some(0),
@@ -75,7 +74,7 @@ impl Selection {
     pub(crate) fn takes(&self, path: &str) -> bool {
         match &self.path {
             Some(own) => own == path,
-            None => path == "reading" || path.starts_with("reading>"),
+            None => path == LatencyPath::READING || LatencyPath::observer_of(path).is_some(),
         }
     }
 
@@ -88,21 +87,18 @@ impl Selection {
         if let Some(path) = &self.path {
             return Ok(path);
         }
-        let observed: Vec<&str> = paths.filter(|path| path.contains('>')).collect();
+        let observed = paths.filter_map(|path| Some((path, LatencyPath::observer_of(path)?)));
+        let (observed, names): (Vec<&str>, Vec<&str>) = observed.unzip();
         match observed[..] {
-            [] => Ok("reading"),
+            [] => Ok(LatencyPath::READING),
             [one] => Ok(one),
-            _ => {
-                let names = observed.iter().filter_map(|path| Some(path.split_once('>')?.1));
-                let names: Vec<&str> = names.collect();
-                Err(format!("several observers received them ({}): name one", names.join(", ")))
-            }
+            _ => Err(format!("several observers received them ({}): name one", names.join(", "))),
         }
     }
 
     /// What is not there, for people.
     pub(super) fn describe(&self) -> String {
-        match &self.observer {
+        match self.path.as_deref().and_then(LatencyPath::observer_of) {
             Some(observer) => format!("device {} at observer {observer}", self.device),
             None => format!("device {}", self.device),
         }

@@ -18,7 +18,7 @@ use super::values::{Distribution, Values};
 use crate::verdict::Because;
 use lastmeter_params::Pattern;
 use lastmeter_record::{
-    Event, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader, Status,
+    Event, LatencyPath, LatencyRow, Observation, Point, RecordError, RunFacts, RunReader, Status,
 };
 
 /// The coverages at which a report judges every class.
@@ -97,38 +97,33 @@ impl Analysis {
     }
 }
 
-/// The points of a path, in the order in which a message passes them.
-fn points_of(path: &str) -> &'static [Point] {
+/// The points of a path, in the order in which a message passes them, and the ends its headline may
+/// have, the one that is looked for first first.
+fn points_of(path: &str) -> (&'static [Point], &'static [Point]) {
     use Point::{
         Acknowledged, Committed, Intended, Obeyed, ProxyInDown, ProxyInUp, ProxyOutDown,
         ProxyOutUp, Published, Queryable, Received,
     };
-    if path == "command" {
-        &[
-            Intended,
-            Published,
-            ProxyInDown,
-            ProxyOutDown,
-            Obeyed,
-            ProxyInUp,
-            ProxyOutUp,
-            Acknowledged,
-        ]
-    } else if path.contains('>') {
-        &[Intended, Published, ProxyInUp, ProxyOutUp, ProxyInDown, ProxyOutDown, Received]
-    } else {
-        &[Intended, Published, ProxyInUp, ProxyOutUp, Committed, Queryable]
-    }
-}
-
-/// The ends a path's headline may have, the one that is looked for first first.
-fn ends_of(path: &str) -> &'static [Point] {
-    if path == "command" {
-        &[Point::Acknowledged, Point::Obeyed]
-    } else if path.contains('>') {
-        &[Point::Received]
-    } else {
-        &[Point::Queryable, Point::Committed, Point::Acknowledged]
+    const COMMANDED: [Point; 8] = [
+        Intended,
+        Published,
+        ProxyInDown,
+        ProxyOutDown,
+        Obeyed,
+        ProxyInUp,
+        ProxyOutUp,
+        Acknowledged,
+    ];
+    match LatencyPath::of(path) {
+        Some(LatencyPath::Command) => (&COMMANDED, &[Acknowledged, Obeyed]),
+        Some(LatencyPath::Observed(_)) => (
+            &[Intended, Published, ProxyInUp, ProxyOutUp, ProxyInDown, ProxyOutDown, Received],
+            &[Received],
+        ),
+        Some(LatencyPath::Reading) | None => (
+            &[Intended, Published, ProxyInUp, ProxyOutUp, Committed, Queryable],
+            &[Queryable, Committed, Acknowledged],
+        ),
     }
 }
 
@@ -189,13 +184,13 @@ impl Gathered {
             let span = Span { from: Point::Intended, to };
             Population::new(span, window, &limits).held_up_by(Arc::clone(hold_ups))
         };
-        let ends = ends_of(path);
+        let (points, ends) = points_of(path);
         Self {
             path: path.to_owned(),
             populations: ends.iter().map(population).collect(),
             since_published: vec![(false, Values::new(LEG_EXACT_MAX)); ends.len()],
             window,
-            legs: Legs { points: points_of(path), by_pair: std::collections::BTreeMap::new() },
+            legs: Legs { points, by_pair: std::collections::BTreeMap::new() },
         }
     }
 
@@ -224,8 +219,8 @@ impl Gathered {
         let since = &self.since_published[place].1;
         let delays = population.distribution();
         // An observer need not subscribe to all devices.
-        let is_about =
-            |device: &str| !self.path.contains('>') || population.sender(device).is_some();
+        let is_observed = LatencyPath::observer_of(&self.path).is_some();
+        let is_about = |device: &str| !is_observed || population.sender(device).is_some();
         let missing = owed.missing(&self.path, &population, is_about);
         let ordered = population.in_order();
         let mut classes = Vec::new();

@@ -16,7 +16,9 @@ use super::population::{Population, Sender};
 use crate::check::select::ByDevice;
 use crate::verdict::{Because, Reason};
 use lastmeter_params::Pattern;
-use lastmeter_record::{Event, EventKind, Observation, RunFacts, Status, TimeMode, field};
+use lastmeter_record::{
+    Event, EventKind, LatencyPath, Observation, RunFacts, Status, TimeMode, field,
+};
 use lastmeter_text::plural;
 
 /// What the rest of the record says was due or given.
@@ -179,7 +181,7 @@ impl Owed {
         population: &Population,
         is_about: impl Fn(&str) -> bool,
     ) -> Option<Missing> {
-        if path == "command" {
+        if path == LatencyPath::COMMAND {
             let rows = population.n() + population.warm_up().n() + population.outside();
             let due = self.commands;
             return (rows < due).then_some(Missing { rows, due, device: None });

@@ -163,8 +163,7 @@ impl Validity {
         if before.echo.is_none_or(|echo| echo.n == 0) || after.echo.is_none_or(|echo| echo.n == 0) {
             self.flags.push("the floor is that of the timers alone, without an echo".to_owned());
         }
-        if let Some(floor) = [before, after].iter().find(|floor| floor.echo_kind.starts_with("TCP"))
-        {
+        if let Some(floor) = [before, after].iter().find(|floor| floor.is_past_broker()) {
             self.flags.push(format!("the floor left the broker out: {}", floor.echo_kind));
         }
     }

@@ -288,6 +288,13 @@ impl Draft<'_> {
         out: &mut Diagnostics,
     ) {
         let scenario = self.values(&SCENARIO).map_or("", |head| head.text("name"));
+        let about = CheckContext {
+            scenario: scenario.to_owned(),
+            files: files.clone(),
+            plan: plans.test_plan.clone(),
+            calibration: plans.calibration.clone(),
+            ..CheckContext::default()
+        };
         let planned_devices = self.planned_devices(references, devices);
         let planned = self.planned(references, plans.duration(), &planned_devices);
         for (row, of) in self.rows(&CHECK).iter().zip(&references.devices_of_check) {
@@ -302,20 +309,14 @@ impl Draft<'_> {
                 Needs::Calibration => {
                     self.single(&CALIBRATION).is_some() && plans.calibration.is_none()
                 }
-                Needs::Network | Needs::Nothing => false,
+                Needs::Nothing => false,
             };
             if is_without {
                 continue;
             }
             let mistakes = out.len();
-            let about = CheckContext {
-                scenario: scenario.to_owned(),
-                files: files.clone(),
-                plan: plans.test_plan.clone(),
-                calibration: plans.calibration.clone(),
-                ..CheckContext::default()
-            };
-            let check = check::try_check(kind, values, about, out);
+            // Only to see whether it can be made; what it says is for the judge of the record.
+            let check = (kind.build)(values, about.of(values), out);
             if out.len() > mistakes {
                 continue;
             }
@@ -328,8 +329,8 @@ impl Draft<'_> {
                 .collect();
             tables.dedup();
             report_what_is_not_measured(row, &tables, devices, out);
-            if kind.needs == Needs::Network {
-                grid::can_add_up(row, plans.grid.as_ref(), references, devices, out);
+            if let Some(meters) = check.as_ref().and_then(|check| check.balances()) {
+                grid::can_add_up((values, meters), plans.grid.as_ref(), references, devices, out);
             }
             let demand = check.and_then(|check| check.demand());
             if let (Some(demand), Some(planned)) = (&demand, &planned) {

@@ -42,6 +42,14 @@ pub(crate) struct Commands<T> {
     answers: BTreeMap<u64, String>,
 }
 
+/// How a command ended, as the platform reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Acknowledged,
+    Failed,
+    Expired,
+}
+
 /// What became of a command.
 pub(crate) struct EndedCommand<T> {
     pub(crate) command: OpenCommand<T>,
@@ -96,29 +104,30 @@ impl<T> Commands<T> {
         &mut self,
         id: u64,
         at: SimTime,
-        (state, response): (&str, String),
+        (ending, response): (Ending, String),
         delivered: u64,
     ) -> Option<EndedCommand<T>> {
         let command = self.open.remove(&id)?;
         let failed = |kind: EventKind, response: &str| command.failed(id, at, kind, response);
         let mut is_acknowledged = false;
-        if state == "Acknowledged" {
+        if ending == Ending::Acknowledged {
             self.answers.insert(id, response.clone());
         }
-        let event = match state {
+        let event = match ending {
             // The platform's word alone does not do.
-            "Acknowledged" if delivered <= command.delivered => failed(
+            Ending::Acknowledged if delivered <= command.delivered => failed(
                 EventKind::CommandFailed,
                 "nothing has reached the device, whatever the platform reports",
             ),
-            "Acknowledged" if response.starts_with(ERROR_PREFIX) => {
+            Ending::Acknowledged if response.starts_with(ERROR_PREFIX) => {
                 failed(EventKind::CommandRefused, &response)
             }
-            "Acknowledged" => {
+            Ending::Acknowledged => {
                 is_acknowledged = true;
                 Event::acknowledged(at, id, &command.device_name, &response)
             }
-            other => failed(format!("command_{}", other.to_lowercase()).into(), &response),
+            Ending::Failed => failed(EventKind::CommandFailed, &response),
+            Ending::Expired => failed(EventKind::CommandExpired, &response),
         };
         Some(EndedCommand { command, event, is_acknowledged })
     }

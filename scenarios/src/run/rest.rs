@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::alarm::Alarm;
+use super::commands::Ending;
 use super::error::{BenchError, chain};
 use super::ledger::Stored;
 use super::run_platform::Profile;
@@ -89,18 +90,15 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// How far it is, in our words.
-    pub(crate) fn state(&self) -> &str {
-        match (self.state.as_deref(), self.status.as_str()) {
-            (Some(state), _) => state,
-            (None, "Responded") => "Acknowledged",
-            (None, status) => status,
+    /// How it ended, by our word or SiteWhere's; `None` while it may get any further.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        match self.state.as_deref().unwrap_or(&self.status) {
+            "Acknowledged" => Some(Ending::Acknowledged),
+            "Responded" if self.state.is_none() => Some(Ending::Acknowledged),
+            "Failed" => Some(Ending::Failed),
+            "Expired" => Some(Ending::Expired),
+            _ => None,
         }
-    }
-
-    /// Whether it will not get any further.
-    pub(crate) fn is_final(&self) -> bool {
-        matches!(self.state(), "Acknowledged" | "Failed" | "Expired")
     }
 }
 
@@ -272,13 +270,15 @@ impl Rest {
         command: &str,
         parameters: &BTreeMap<String, String>,
         alarm: &Alarm,
-    ) -> Result<Invocation, BenchError> {
+    ) -> Result<(Ending, Invocation), BenchError> {
         let mut invocation = self.invoke(device, command, parameters).await?;
-        while !invocation.is_final() {
+        loop {
+            if let Some(ending) = invocation.ending() {
+                return Ok((ending, invocation));
+            }
             alarm.until(monotonic_ns() + COMMAND_POLL_NS).await;
             invocation = self.invocation(&invocation.id).await?;
         }
-        Ok(invocation)
     }
 
     /// Takes out what could not be read of pages that were otherwise in order.

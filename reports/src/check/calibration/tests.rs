@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lastmeter_params::read_text;
 use lastmeter_units::SimDuration;
 
-use super::super::testing::{START, facts};
+use super::super::testing::{START, facts, try_check_in};
 use super::*;
 use crate::calibration::tests::{fed, levels};
 use lastmeter_record::{EventKind, RunState};
@@ -13,15 +13,12 @@ use lastmeter_record::{EventKind, RunState};
 const VOLTAGE: &str = "x.electricity.voltage.mean.l1";
 
 fn try_check(toml: &str) -> Result<Box<dyn Check>, Vec<String>> {
-    let values = read_text(toml, &[KIND.entry.fields]).unwrap();
     let context = CheckContext {
         name: "c".to_owned(),
         calibration: Some(Arc::new(levels())),
         ..CheckContext::default()
     };
-    let mut out = Diagnostics::new();
-    let made = build(&values, context, &mut out);
-    made.ok_or_else(|| out.into_sorted().into_iter().map(|d| d.message).collect())
+    try_check_in(&KIND, toml, context)
 }
 
 /// What is said of a meter that is so many per cent of full scale off, before and after.

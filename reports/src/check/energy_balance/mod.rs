@@ -10,9 +10,10 @@ mod section;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_params::{Dimension, Entry, Field, Kind, Pattern};
-use lastmeter_units::{Epoch, MeasurementId, SimDuration, SimTime};
+use lastmeter_units::{Epoch, MeasurementId, SimTime};
 
-use super::kind::{Check, CheckContext, CheckKind, Needs, RecordTable, Section, finish};
+use super::demand::BalancedMeters;
+use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
 use crate::verdict::{At, Reason, Verdict};
 use lastmeter_record::{Event, GridRow, Observation, RunFacts, Status};
 use lastmeter_text::{append, number, plural};
@@ -68,10 +69,12 @@ pub(super) const KIND: CheckKind = CheckKind {
         Some(Box::new(EnergyBalance {
             context,
             limit: values.si("limit"),
-            every: values.duration_opt("every"),
             minimum_j: values.si_opt("minimum").unwrap_or(0.0),
-            substation: Pattern::new(values.text("substation")),
-            homes: Pattern::new(values.text("homes")),
+            wanted: BalancedMeters {
+                substation: Pattern::new(values.text("substation")),
+                homes: Pattern::new(values.text("homes")),
+                every: values.duration_opt("every"),
+            },
             start: None,
             meters: Vec::new(),
             number_of: BTreeMap::new(),
@@ -80,7 +83,6 @@ pub(super) const KIND: CheckKind = CheckKind {
         }))
     },
     tables: &[RecordTable::Observations, RecordTable::Events, RecordTable::Grid],
-    needs: Needs::Network,
     is_limit_of_report: true,
     section: Some(Section { place: 40, make: section::section }),
     ..CheckKind::PLAIN
@@ -113,10 +115,8 @@ struct Meter {
 struct EnergyBalance {
     context: CheckContext,
     limit: f64,
-    every: Option<SimDuration>,
     minimum_j: f64,
-    substation: Pattern,
-    homes: Pattern,
+    wanted: BalancedMeters,
     /// When the run starts; not known before the check is told about it.
     start: Option<SimTime>,
     meters: Vec<Meter>,
@@ -201,11 +201,15 @@ impl Found {
 }
 
 impl Check for EnergyBalance {
+    fn balances(&self) -> Option<&BalancedMeters> {
+        Some(&self.wanted)
+    }
+
     fn begin(&mut self, facts: &RunFacts) {
         self.start = Some(facts.start);
         for device in &facts.devices {
-            let is_substation = self.substation.matches(&device.name);
-            let is_home = self.homes.matches(&device.name) && device.at.starts_with("load:");
+            let is_substation = self.wanted.substation.matches(&device.name);
+            let is_home = self.wanted.homes.matches(&device.name) && device.at.starts_with("load:");
             if is_substation || is_home {
                 self.number_of.insert(device.name.clone(), self.meters.len());
                 let (name, registers) = (device.name.clone(), BTreeMap::new());
@@ -223,7 +227,7 @@ impl Check for EnergyBalance {
         let Some(&number) = self.number_of.get(observation.device) else { return };
         let Some(start) = self.start else { return };
         let (at, registers) = (observation.event_time, &mut self.meters[number].registers);
-        match self.every {
+        match self.wanted.every {
             Some(every) if (at - start).0 % every.0.max(1) != 0 => return,
             Some(_) => {}
             None => match registers.last_key_value() {
@@ -279,7 +283,7 @@ impl EnergyBalance {
     fn borders(&self, end: SimTime) -> Vec<SimTime> {
         let Some(start) = self.start else { return Vec::new() };
         let mut borders = vec![start];
-        if let Some(every) = self.every.filter(|_| !self.meters.is_empty()) {
+        if let Some(every) = self.wanted.every.filter(|_| !self.meters.is_empty()) {
             let next = |at: &SimTime| Some(*at + every).filter(|at| *at <= end);
             borders.extend(std::iter::successors(next(&start), next));
         } else {
@@ -351,8 +355,8 @@ impl EnergyBalance {
         let worst = judged.iter().max_by(|a, b| a.share().total_cmp(&b.share()));
         let Some(worst) = worst.filter(|_| substations > 0 && homes > 0) else {
             let why = match found.first_missing.as_deref() {
-                _ if substations == 0 => format!("no device fits `{}`", self.substation),
-                _ if homes == 0 => format!("no device at a load fits `{}`", self.homes),
+                _ if substations == 0 => format!("no device fits `{}`", self.wanted.substation),
+                _ if homes == 0 => format!("no device at a load fits `{}`", self.wanted.homes),
                 Some(first) => format!("nothing could be added up: {first}"),
                 None if *left_out > 0 => "in no interval was there more than `minimum`".to_owned(),
                 None => "no register was due".to_owned(),
@@ -371,7 +375,7 @@ impl EnergyBalance {
             kwh(worst.losses),
             kwh(worst.difference()),
         );
-        if self.every.is_some() {
+        if self.wanted.every.is_some() {
             append(&mut why, format_args!(" from {} to {}", worst.from, worst.to));
             append(&mut why, format_args!(", the worst of {} intervals", judged.len()));
         }

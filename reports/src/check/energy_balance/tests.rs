@@ -3,6 +3,7 @@
 use super::*;
 use crate::check::testing::{at, check, facts, id, row};
 use lastmeter_record::{DeviceFacts, Evidence, RunState};
+use lastmeter_units::SimDuration;
 
 const CHECK: &str = "substation = \"all\"\nlimit = \"1 %\"";
 
@@ -308,10 +309,12 @@ fn balance_every(every: SimDuration) -> EnergyBalance {
     EnergyBalance {
         context: CheckContext::default(),
         limit: 0.01,
-        every: Some(every),
         minimum_j: 0.0,
-        substation: Pattern::new("all"),
-        homes: Pattern::new("*"),
+        wanted: BalancedMeters {
+            substation: Pattern::new("all"),
+            homes: Pattern::new("*"),
+            every: Some(every),
+        },
         start: None,
         meters: Vec::new(),
         number_of: BTreeMap::new(),

@@ -7,7 +7,7 @@ use lastmeter_units::{Epoch, Serial, SimDuration};
 
 use super::*;
 use crate::check::CHECK_FIELDS;
-use crate::check::testing::{START, facts, id};
+use crate::check::testing::{START, facts, fed, id};
 use crate::standard::testing;
 use lastmeter_plans::standard::Connection;
 use lastmeter_record::{RunState, Status};
@@ -35,7 +35,7 @@ fn check_of(plan: &Arc<Plan>, toml: &str) -> Result<Box<dyn Check>, String> {
     };
     let mut out = Diagnostics::new();
     let check = build(&values, context, &mut out);
-    check.ok_or_else(|| describe(out.into_sorted()))
+    check.map(|check| fed(&KIND, check)).ok_or_else(|| describe(out.into_sorted()))
 }
 
 /// Feeds a record of voltages and powers that deviate alternately by plus and minus these shares

@@ -8,7 +8,7 @@ use lastmeter_units::{Epoch, Serial, SimDuration};
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::testing::{START, facts, id};
+use crate::check::testing::{START, facts, id, try_check_in};
 use crate::standard::testing;
 use lastmeter_plans::standard::{Connection, Point};
 use lastmeter_record::RunState;
@@ -17,16 +17,12 @@ use lastmeter_record::RunState;
 type Reported<'a> = &'a dyn Fn(&Point, u64) -> Option<f64>;
 
 fn check_of(plan: &Arc<Plan>, toml: &str) -> Result<Box<dyn Check>, Vec<String>> {
-    let values = read_text(toml, &[KIND.entry.fields]).unwrap();
     let context = CheckContext {
         name: "c".to_owned(),
         plan: Some(Arc::clone(plan)),
         ..CheckContext::default()
     };
-    let mut out = Diagnostics::new();
-    let check = build(&values, context, &mut out);
-    let messages = out.into_sorted().into_iter().map(|mistake| mistake.message).collect();
-    check.ok_or(messages)
+    try_check_in(&KIND, toml, context)
 }
 
 /// Feeds a record in which each reading registers what was true at its point times `1 + error`, the

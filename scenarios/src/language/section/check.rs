@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use lastmeter_params::{Code, Diagnostics, Dimension, NodeValue, Value, Values};
-use lastmeter_reports::check::Check;
-use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckContext, CheckKind, IMPLICIT_CHECKS};
+use lastmeter_reports::{CHECK_FIELDS, CHECKS, CheckKind, IMPLICIT_CHECKS};
 
 use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::Names;
@@ -111,21 +110,6 @@ pub(crate) fn limit_can_be_missed(values: &Values, out: &mut Diagnostics) {
         let span = values.span_of("limit");
         out.report_with_help(Code::OUT_OF_RANGE, span, message, label, Some(help.to_owned()));
     }
-}
-
-/// Makes a check to see whether it can be made; what it says is for the judge of the record.
-pub(crate) fn try_check(
-    kind: &CheckKind,
-    values: &Values,
-    about: CheckContext,
-    out: &mut Diagnostics,
-) -> Option<Box<dyn Check>> {
-    let context = CheckContext {
-        name: values.text("name").to_owned(),
-        covers: values.text_list("covers").into_iter().map(str::to_owned).collect(),
-        ..about
-    };
-    (kind.build)(values, context, out)
 }
 
 pub(crate) fn check(row: &Row<'_>) -> Option<CheckRow> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_record::Point;
+use lastmeter_record::{LatencyPath, Point};
 use lastmeter_units::SimTime;
 
 use super::downlink::Downlink;
@@ -46,7 +46,7 @@ impl ModelledRecord {
             }
             let id = format!("{}/{}/{}", self.devices[device], left.key.0.0, left.key.1.0);
             let start = self.start;
-            let (path, bytes) = ("reading".to_owned(), left.bytes as u32);
+            let (path, bytes) = (LatencyPath::READING.to_owned(), left.bytes as u32);
             self.rows.push(LatencyRecord { path, id: id.clone(), points, bytes, copies: 1 });
             for observer in &mut self.observers {
                 if !observer.covers.get(device).copied().unwrap_or(false) {
@@ -61,7 +61,7 @@ impl ModelledRecord {
                 }
                 points[Point::Received as usize] = received;
                 self.rows.push(LatencyRecord {
-                    path: format!("reading>{}", observer.name),
+                    path: LatencyPath::Observed(&observer.name).to_string(),
                     id: id.clone(),
                     points,
                     bytes: left.bytes as u32,
@@ -89,8 +89,10 @@ impl ModelledRecord {
         points[Point::Intended as usize] = Some((due - self.start).0);
         let covers = |observer: &&Downlink| observer.covers.get(device).copied().unwrap_or(false);
         let observed = self.observers.iter().filter(covers);
-        let observed = observed.map(|observer| format!("reading>{}", observer.name));
-        for path in std::iter::once("reading".to_owned()).chain(observed).collect::<Vec<_>>() {
+        let observed = observed.map(|observer| LatencyPath::Observed(&observer.name).to_string());
+        for path in
+            std::iter::once(LatencyPath::READING.to_owned()).chain(observed).collect::<Vec<_>>()
+        {
             self.rows.push(LatencyRecord { path, id: id.to_owned(), points, bytes: 0, copies: 0 });
         }
     }

@@ -7,7 +7,7 @@ use lastmeter_units::SimDuration;
 use super::bench::{Given, RealBench};
 use super::report::Report;
 use crate::language::Action;
-use crate::run::commands::CommandOrder;
+use crate::run::commands::{CommandOrder, Ending};
 use crate::run::console::Console;
 use crate::run::error::{BenchError, chain};
 use crate::run::injecting::{Act, noted};
@@ -82,17 +82,17 @@ impl RealBench<'_> {
     pub(super) fn command_ended(
         &mut self,
         id: u64,
-        state: &Result<Invocation, String>,
+        state: &Result<(Ending, Invocation), String>,
         at_ns: i64,
     ) {
         let Some(open) = self.commands.get_mut(id) else { return };
         let device = open.device;
         let at = self.clocks.timeline.event_time(at_ns, SimDuration::ZERO);
-        let invocation = state.as_ref().map_or("", |state| state.id.as_str());
+        let invocation = state.as_ref().map_or("", |(_, state)| state.id.as_str());
         let obeyed = self.senders.take_obeyed(device, invocation);
         let answer = match state {
-            Ok(state) => (state.state(), state.response.clone().unwrap_or_default()),
-            Err(error) => ("Failed", error.clone()),
+            Ok((ending, state)) => (*ending, state.response.clone().unwrap_or_default()),
+            Err(error) => (Ending::Failed, error.clone()),
         };
         let delivered = self.senders.states[device].delivered;
         let Some(ended) = self.commands.end(id, at, answer, delivered) else { return };

@@ -96,7 +96,7 @@ impl RealBench<'_> {
             .map_err(|error| BenchError::Record(format!("the floor was not measured: {error}")))?;
         let floor = measured
             .map_err(|error| BenchError::Record(format!("the floor: {}", chain(&error))))?;
-        if self.access.under_test.is_own() && floor.echo_kind.starts_with("TCP") {
+        if self.access.under_test.is_own() && floor.is_past_broker() {
             // Its broker passes echoes on; that it did not is no reason to measure something else.
             return Err(BenchError::Record(format!("no floor was measured: {}", floor.echo_kind)));
         }

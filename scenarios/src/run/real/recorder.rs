@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 
-use lastmeter_record::Point;
+use lastmeter_record::{LatencyPath, Point};
 use lastmeter_units::{Epoch, Serial};
 
 use crate::run::latency_row::{Key, LatencyRecord, Stamps};
@@ -282,7 +282,7 @@ impl Recorder {
         points[Point::Obeyed as usize] = obeyed_ns.map(|at| at - self.origin_ns);
         points[Point::Acknowledged as usize] = acknowledged_ns.map(|at| at - self.origin_ns);
         LatencyRecord {
-            path: "command".to_owned(),
+            path: LatencyPath::COMMAND.to_owned(),
             id: format!("{}//{id}", self.devices[device]),
             points,
             bytes: 0,
@@ -313,7 +313,7 @@ impl Recorder {
             rows.push(LatencyRecord { path, id: id.to_owned(), points: stamps, bytes, copies });
         };
         let copies = u32::from(stamps[Point::Queryable as usize].is_some());
-        push("reading".to_owned(), stamps, copies);
+        push(LatencyPath::READING.to_owned(), stamps, copies);
         for (observer, seen) in self.observers.iter().zip(seen) {
             if !observer.covers.get(device).copied().unwrap_or(false) {
                 continue;
@@ -322,7 +322,7 @@ impl Recorder {
             stamps[Point::ProxyInDown as usize] = seen.proxy_in;
             stamps[Point::ProxyOutDown as usize] = seen.proxy_out;
             stamps[Point::Received as usize] = seen.received;
-            push(format!("reading>{}", observer.name), stamps, seen.copies);
+            push(LatencyPath::Observed(&observer.name).to_string(), stamps, seen.copies);
         }
     }
 }

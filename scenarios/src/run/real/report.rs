@@ -4,6 +4,7 @@ use bytes::Bytes;
 use lastmeter_link::proxy::LinkRecord;
 use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
 
+use crate::run::commands::Ending;
 use crate::run::device_note::DeviceNote;
 use crate::run::latency_row::Key;
 use crate::run::ledger::{Made, Sent, Stored};
@@ -49,7 +50,7 @@ pub(crate) enum Report {
     /// The platform gave back what cannot be read.
     WrongAnswer { detail: String },
     /// A command's state has changed for good, or cannot be asked.
-    Command { id: u64, state: Result<Invocation, String>, at_ns: i64 },
+    Command { id: u64, state: Result<(Ending, Invocation), String>, at_ns: i64 },
     /// A proxy passed something on.
     Link { link: usize, record: LinkRecord },
 }

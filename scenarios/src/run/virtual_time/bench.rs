@@ -19,7 +19,7 @@ use super::calibrator::Calibrator;
 use super::platform::{DrivenPlatform, Kill};
 use super::setup::Parts;
 use crate::language::{Action, Scenario};
-use crate::run::commands::{CommandOrder, Commands};
+use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
 use crate::run::host::monotonic;
@@ -403,7 +403,7 @@ impl VirtualBench<'_> {
             }
             // The platform does not know the device yet, or will not have the command.
             Err(BenchError::Refused(response)) => {
-                let ended = self.commands.end(id, self.now, ("Failed", response), 0);
+                let ended = self.commands.end(id, self.now, (Ending::Failed, response), 0);
                 self.recording.events.extend(ended.map(|ended| ended.event));
             }
             Err(error) => return Err(error),
@@ -417,10 +417,8 @@ impl VirtualBench<'_> {
             let Some(open) = self.commands.get_mut(id) else { continue };
             let delivered = self.shells[open.device].received();
             let invocation = self.platform.rest.invocation(&open.way).await?;
-            if !invocation.is_final() {
-                continue;
-            }
-            let answer = (invocation.state(), invocation.response.clone().unwrap_or_default());
+            let Some(ending) = invocation.ending() else { continue };
+            let answer = (ending, invocation.response.unwrap_or_default());
             let ended = self.commands.end(id, self.now, answer, delivered);
             if let Some(ended) = ended {
                 if ended.is_acknowledged {

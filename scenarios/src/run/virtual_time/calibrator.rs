@@ -10,6 +10,7 @@ use std::sync::Arc;
 use lastmeter_devices::calibration::{
     Change, Line, Measured, Register, Role, Scale, Step, changes, sheet,
 };
+use lastmeter_devices::full_scale;
 use lastmeter_plans::calibration::{Gatherer, Plan, Procedure, Stage, Subject};
 use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use serde_json::{Map, Value, json};
@@ -52,10 +53,7 @@ impl Calibrator {
         let plan = Arc::clone(scenario.plans.calibration.as_ref()?);
         let device = scenario.devices.iter().position(|row| row.name == plan.device)?;
         let row = &scenario.devices[device];
-        let full = |kind: &str| {
-            let si = |name: &str| row.values.si(&format!("{kind}_{name}"));
-            row.values.si(&format!("nominal_{kind}")) * si("headroom") * si("ratio")
-        };
+        let full = |kind: &str| full_scale(&row.values, kind);
         Some(Self {
             start: scenario.schedule.start,
             device,

@@ -12,7 +12,7 @@ use crate::check::selection::Selection;
 use crate::latency::{DEFAULT_STALL_NS, Span, transfer_time_classes};
 use crate::render::figure::{Csv, Figure};
 use crate::verdict::Verdict;
-use lastmeter_record::{Point, Status};
+use lastmeter_record::{LatencyPath, Status};
 use lastmeter_text::number;
 
 /// The most letters of a limit's name beside its line.
@@ -73,7 +73,7 @@ impl Declared {
         judged: impl Iterator<Item = (&'a dyn Check, &'a Verdict)>,
         paths: &[String],
     ) -> Self {
-        let is_observed = paths.iter().any(|path| path.contains('>'));
+        let is_observed = paths.iter().any(|path| LatencyPath::observer_of(path).is_some());
         let mut declared = Self { is_observed, stall_ns: 0, ..Self::default() };
         for (check, verdict) in judged {
             let stall_ns =
@@ -109,14 +109,11 @@ impl Declared {
     }
 
     fn of_path(&self, path: &str) -> impl Iterator<Item = &Declaration> {
-        let at_observer = [Point::Received, Point::ProxyInDown, Point::ProxyOutDown];
-        let is_elsewhere = move |span: Span| {
-            let is_there = [span.from, span.to].iter().any(|point| at_observer.contains(point));
-            self.is_observed && is_there && path == "reading"
-        };
-        self.checks
-            .iter()
-            .filter(move |check| check.selection.takes(path) && !is_elsewhere(check.selection.span))
+        let is_elsewhere = self.is_observed && path == LatencyPath::READING;
+        self.checks.iter().filter(move |check| {
+            let of = &check.selection;
+            of.takes(path) && !(is_elsewhere && of.path.is_none())
+        })
     }
 
     /// The checks about a path.
@@ -224,6 +221,7 @@ mod tests {
     use super::*;
     use crate::check::kind::{CheckContext, ScenarioChecks};
     use crate::verdict::VerdictText;
+    use lastmeter_record::Point;
 
     const CHECKS: &str = r#"
 [[check]]

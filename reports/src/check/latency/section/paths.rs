@@ -22,7 +22,7 @@ use crate::render::page::{Fact, grouped};
 use crate::render::pictures::{label, until};
 use crate::render::template::fill;
 use lastmeter_record::{
-    Event, EventKind, LatencyRow, RecordError, RunFacts, RunReader, TimeMode, field,
+    Event, EventKind, LatencyPath, LatencyRow, RecordError, RunFacts, RunReader, TimeMode, field,
 };
 
 const TEMPLATE: &str = include_str!("../section.html");
@@ -109,7 +109,7 @@ pub(in super::super) fn section(
     analyses.sort_by_key(|analysis| {
         let Analysis { path, population, .. } = analysis;
         let is_judged = !declared.coverages(path, population.span()).is_empty();
-        (!is_judged, path == "command", path.clone())
+        (!is_judged, path == LatencyPath::COMMAND, path.clone())
     });
     let validity = Validity::of(facts);
     let marks = marks(reader, &analyses)?;
@@ -347,7 +347,7 @@ impl Path<'_> {
             Fact::new("longest that came", longest.unwrap_or_default()),
         ];
         if let Some(real) = &self.facts.real_time
-            && self.analysis.path.contains('>')
+            && LatencyPath::observer_of(&self.analysis.path).is_some()
         {
             list.push(Fact::new("out of order", share(real.reordered)));
         }
@@ -544,9 +544,8 @@ impl Path<'_> {
 
 /// What the messages of a path are.
 fn title(path: &str) -> String {
-    match path.split_once('>') {
-        Some((what, observer)) => format!("{what}s, received by {observer}"),
-        None if path == "command" => "commands".to_owned(),
+    match LatencyPath::observer_of(path) {
+        Some(observer) => format!("{}s, received by {observer}", LatencyPath::READING),
         None => format!("{path}s"),
     }
 }

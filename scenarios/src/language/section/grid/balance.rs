@@ -2,11 +2,11 @@
 //! of the network has one meter that reports its registers when they are needed.
 
 use lastmeter_devices::Device;
-use lastmeter_params::{Code, Diagnostics, Pattern, Span};
+use lastmeter_params::{Code, Diagnostics, Pattern, Span, Values};
+use lastmeter_reports::check::BalancedMeters;
 use lastmeter_units::SimDuration;
 
 use super::feed::Grid;
-use crate::language::draft::Row;
 use crate::language::references::References;
 
 const REGISTERS: [&str; 2] =
@@ -29,13 +29,13 @@ const LOAD: Place = Place { what: "load", key: "homes", address: "load" };
 
 /// Reports what keeps the check from ever ending in a verdict; each cause once.
 pub(crate) fn can_add_up(
-    check: &Row<'_>,
+    (check, meters): (&Values, &BalancedMeters),
     grid: Option<&Grid>,
     references: &References,
     devices: &[Option<Box<dyn Device>>],
     out: &mut Diagnostics,
 ) {
-    let kind_span = check.text("kind").map_or(check.span, |(_, span)| span);
+    let kind_span = check.span_of("kind");
     let Some(grid) = grid else {
         let message = "an energy_balance check needs a network";
         let help = Some("add a `[grid]` with the `file` of one".to_owned());
@@ -46,12 +46,13 @@ pub(crate) fn can_add_up(
     if !grid.loads.is_complete() {
         return;
     }
-    let Some((substation, span)) = check.text("substation") else { return };
-    let (homes, homes_span) = check.text("homes").unwrap_or(("*", kind_span));
+    let BalancedMeters { substation, homes, every } = meters;
+    let span = check.span_of("substation");
+    let homes_span = if check.is_written("homes") { check.span_of("homes") } else { kind_span };
     let places = Places { from: references.grid_from, sources: grid.sources.len() };
-    let feeding = metered(&Pattern::new(substation), references, |source| places.feeding(source));
-    let at_loads = metered(&Pattern::new(homes), references, |source| places.load(source));
-    let elsewhere = metered(&Pattern::new(substation), references, |source| {
+    let feeding = metered(substation, references, |source| places.feeding(source));
+    let at_loads = metered(homes, references, |source| places.load(source));
+    let elsewhere = metered(substation, references, |source| {
         places.feeding(source).is_none().then_some(source)
     });
     if let Some(meter) = elsewhere.first() {
@@ -62,8 +63,7 @@ pub(crate) fn can_add_up(
         out.report_with_help(Code::CANNOT_MEASURE, span, message, label, help);
         return;
     }
-    let every = check.text("every").map(|(_, span)| span);
-    let every = every.zip(check.values.as_ref().and_then(|own| own.duration_opt("every")));
+    let every = every.map(|every| (check.span_of("every"), every));
     one_each(&FEEDING, grid.sources.iter().map(String::as_str), &feeding, span, out);
     one_each(&LOAD, grid.loads.iter(), &at_loads, homes_span, out);
     let counted = feeding.iter().chain(&at_loads).filter_map(|meter| {
