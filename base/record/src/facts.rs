@@ -31,30 +31,19 @@ pub enum RunState {
     Skipped,
 }
 
-/// The signal that ended a run early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Signal {
-    /// The terminal went away.
-    #[serde(rename = "SIGHUP")]
-    HangUp,
-    /// Ctrl-C.
-    #[serde(rename = "SIGINT")]
-    Interrupt,
-    /// What `kill`, service managers and CI runners send to end a process.
-    #[serde(rename = "SIGTERM")]
-    Terminate,
+lastmeter_units::words! {
+    /// The signal that ended a run early.
+    pub enum Signal in files {
+        /// The terminal went away.
+        HangUp = "SIGHUP",
+        /// Ctrl-C.
+        Interrupt = "SIGINT",
+        /// What `kill`, service managers and CI runners send to end a process.
+        Terminate = "SIGTERM",
+    }
 }
 
 impl Signal {
-    /// Its name.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::HangUp => "SIGHUP",
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-        }
-    }
-
     /// What it did to the run, for people.
     pub const fn cause(self) -> &'static str {
         match self {
@@ -86,36 +75,25 @@ impl std::fmt::Display for Override {
     }
 }
 
-/// Whether simulated time runs as fast as it can or with the clock on the wall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TimeMode {
-    /// An event queue; platform latency is not judged.
-    Virtual,
-    /// The monotonic clock of the host.
-    Real,
+lastmeter_units::words! {
+    /// Whether simulated time runs as fast as it can or with the clock on the wall.
+    pub enum TimeMode in files {
+        /// An event queue; platform latency is not judged.
+        Virtual = "virtual",
+        /// The monotonic clock of the host.
+        Real = "real",
+    }
 }
 
-/// In which of the three ways a device is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evidence {
-    /// A model.
-    Simulated,
-    /// Its firmware on an emulated processor.
-    Emulated,
-    /// The thing itself.
-    Hardware,
-}
-
-impl Evidence {
-    /// The word in scenarios and files.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Simulated => "simulated",
-            Self::Emulated => "emulated",
-            Self::Hardware => "hardware",
-        }
+lastmeter_units::words! {
+    /// In which of the three ways a device is there.
+    pub enum Evidence in files {
+        /// A model.
+        Simulated = "simulated",
+        /// Its firmware on an emulated processor.
+        Emulated = "emulated",
+        /// The thing itself.
+        Hardware = "hardware",
     }
 }
 

@@ -134,11 +134,11 @@ async fn somebody_elses_database_is_refused_and_left_alone() {
 #[test]
 fn a_folder_given_up_is_free_although_a_copy_of_its_lock_is_open() {
     let folder = tempfile::tempdir().unwrap();
-    let lock = crate::folder::lock_folder(folder.path()).unwrap();
+    let lock = lock_folder(folder.path()).unwrap();
     let copies =
         (lock.folder.try_clone().unwrap(), lock.file.as_ref().map(|f| f.try_clone().unwrap()));
-    assert!(crate::folder::lock_folder(folder.path()).is_err());
+    assert!(lock_folder(folder.path()).is_err());
     drop(lock);
-    crate::folder::lock_folder(folder.path()).unwrap();
+    lock_folder(folder.path()).unwrap();
     drop(copies);
 }
