@@ -1,8 +1,8 @@
 //! Enumerations whose variants stand for words in files, messages, metrics or tables: each word is
 //! written once, beside its variant.
 
-/// Declares such an enumeration: `words! { pub enum Leg { Up = "up", Down = "down" } }`, with `ALL`,
-/// `WORDS`, `word()`, `from_word()` and [`Display`](std::fmt::Display). One `in files`, as in
+/// Declares such an enumeration, `words! { pub enum Leg { Up = "up", Down = "down", } }`, with
+/// `ALL`, `WORDS`, `word()`, `from_word()` and [`Display`](std::fmt::Display). One `in files`, as in
 /// `pub enum Leg in files { ... }`, is serialised as its word too.
 #[macro_export]
 macro_rules! words {

@@ -42,8 +42,8 @@ lastmeter_units::words! {
         BadDate = "bad_date",
         /// An alert level other than Info, Warning, Error, Critical.
         BadAlertLevel = "bad_alert_level",
-        /// Metadata that is no map of texts, has too many entries, or has a serial or epoch that is no
-        /// decimal number.
+        /// Metadata that is no map of texts, has too many entries, or has a serial or epoch that is
+        /// no decimal number.
         BadMetadata = "bad_metadata",
     }
 }
