@@ -121,47 +121,29 @@ pub enum Output {
     },
 }
 
-/// What a device notes about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventKind {
-    /// A command was carried out.
-    CommandObeyed,
-    /// An invocation that had been carried out came again, and was only answered.
-    CommandRepeated,
-    /// A command was answered with an error.
-    CommandRefused,
-    /// A command was neither carried out nor answered.
-    CommandIgnored,
-    /// Something arrived that is no command.
-    CommandMalformed,
-    /// A fault that was asked for has begun.
-    FaultBegun,
-    /// A reading was due, but no window had been completed since the last.
-    ReadingWithoutWindow,
-    /// The waveform may exceed the converter's range, which `windows` does not model.
-    BeyondRange,
-    /// Samples were clipped at the end of the converter's range.
-    Clipped,
-    /// An input that does not fit this device or does not follow the last one; it was not used.
-    InputRefused,
-}
-
-impl EventKind {
-    /// The stable word, as in the record.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CommandObeyed => "command_obeyed",
-            Self::CommandRepeated => "command_repeated",
-            Self::CommandRefused => "command_refused",
-            Self::CommandIgnored => "command_ignored",
-            Self::CommandMalformed => "command_malformed",
-            Self::FaultBegun => "fault_begun",
-            Self::ReadingWithoutWindow => "reading_without_window",
-            Self::BeyondRange => "beyond_range",
-            Self::Clipped => "clipped",
-            Self::InputRefused => "input_refused",
-        }
+lastmeter_units::words! {
+    /// What a device notes about itself.
+    pub enum EventKind in files {
+        /// A command was carried out.
+        CommandObeyed = "command_obeyed",
+        /// An invocation that had been carried out came again, and was only answered.
+        CommandRepeated = "command_repeated",
+        /// A command was answered with an error.
+        CommandRefused = "command_refused",
+        /// A command was neither carried out nor answered.
+        CommandIgnored = "command_ignored",
+        /// Something arrived that is no command.
+        CommandMalformed = "command_malformed",
+        /// A fault that was asked for has begun.
+        FaultBegun = "fault_begun",
+        /// A reading was due, but no window had been completed since the last.
+        ReadingWithoutWindow = "reading_without_window",
+        /// The waveform may exceed the converter's range, which `windows` does not model.
+        BeyondRange = "beyond_range",
+        /// Samples were clipped at the end of the converter's range.
+        Clipped = "clipped",
+        /// An input that does not fit this device or does not follow the last one; it was not used.
+        InputRefused = "input_refused",
     }
 }
 

@@ -25,35 +25,21 @@ const NOTE_BYTES_MAX: usize = 1024;
 /// Counts changes of the file.
 const FORMAT: u32 = 1;
 
-/// What kind of loss it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum LossKind {
-    /// Acknowledged records that are neither in the journal nor in the store.
-    MissingRecords,
-    /// Commands, their states, or clock settings that the store had.
-    MissingChanges,
-    /// The head file is gone or unreadable: whether the end of the journal is whole is unknown.
-    MissingHead,
-    /// Reports of losses that there were.
-    MissingReports,
-    /// Something in the store that is not what was stored.
-    DamagedStore,
-    /// Refused readings whose content was too much to keep.
-    ContentNotKept,
-}
-
-impl LossKind {
-    /// The stable word.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::MissingRecords => "missing_records",
-            Self::MissingChanges => "missing_changes",
-            Self::MissingHead => "missing_head",
-            Self::MissingReports => "missing_reports",
-            Self::DamagedStore => "damaged_store",
-            Self::ContentNotKept => "content_not_kept",
-        }
+lastmeter_units::words! {
+    /// What kind of loss it is.
+    pub(crate) enum LossKind in files {
+        /// Acknowledged records that are neither in the journal nor in the store.
+        MissingRecords = "missing_records",
+        /// Commands, their states, or clock settings that the store had.
+        MissingChanges = "missing_changes",
+        /// The head file is gone or unreadable: whether the end of the journal is whole is unknown.
+        MissingHead = "missing_head",
+        /// Reports of losses that there were.
+        MissingReports = "missing_reports",
+        /// Something in the store that is not what was stored.
+        DamagedStore = "damaged_store",
+        /// Refused readings whose content was too much to keep.
+        ContentNotKept = "content_not_kept",
     }
 }
 

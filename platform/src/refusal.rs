@@ -41,7 +41,7 @@ impl RefusalReason {
     /// The stable word that stands in the record, the REST answer and the metrics.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Format(reason) => reason.as_str(),
+            Self::Format(reason) => reason.word(),
             Self::PacketTooLarge => "packet_too_large",
             Self::TopicNotAllowed => "topic_not_allowed",
             Self::UnsupportedEncoding => "unsupported_encoding",

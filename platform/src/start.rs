@@ -352,7 +352,7 @@ fn delivery_of(record: &Record<'_>) -> Delivery {
                 let body = match flexmeter::decode(payload, &DecodeRules::default()) {
                     Ok(request) => Body::Request(Box::new(request)),
                     Err(refusal) => Body::Refusal(RefusalRecord {
-                        reason: refusal.reason.as_str().to_owned(),
+                        reason: refusal.reason.word().to_owned(),
                         device: refusal.hardware_id,
                         topic: topic.to_owned(),
                         detail: refusal.detail,

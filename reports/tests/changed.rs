@@ -141,7 +141,7 @@ fn run_json_tells_what_the_files_hold() {
     SMALL.write(dir.path()).unwrap();
     let facts = RunReader::open(dir.path()).unwrap().facts().clone();
     assert_eq!((facts.observations, facts.events), (Some(200), Some(5)));
-    assert_eq!(facts.source_hash, SMALL.start_facts().scenario_hash);
+    assert_eq!(facts.source_hash, SMALL.start_facts().facts.source_hash);
     let hashes = [
         (file::SCENARIO, &facts.scenario_hash),
         (file::OBSERVATIONS, &facts.hashes[file::OBSERVATIONS]),

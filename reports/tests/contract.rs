@@ -1,11 +1,10 @@
 //! What users and their continuous integration build on: verdicts, exit codes, files.
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use lastmeter_record::{
     DeviceFacts, Evidence, GridRecord, GridRow, GridTable, Observation, RunEnd, RunFacts,
-    RunReader, RunStart, RunState, RunWriter, Status, TimeMode, file,
+    RunReader, RunStart, RunState, RunWriter, Status, file,
 };
 use lastmeter_reports::{
     ExitCode, Judge, Reason, evaluate, format_summary, format_verdicts, verdicts_json,
@@ -250,25 +249,18 @@ fn network_start() -> RunStart {
     let toml = "[[check]]\nname = \"sum\"\nkind = \"energy_balance\"\n\
                 substation = \"all\"\nlimit = \"0.1 %\"\nevery = \"5 min\"\n";
     let start = Sample::start();
-    RunStart {
+    let facts = RunFacts {
         scenario: "network".to_owned(),
-        title: String::new(),
-        scenario_hash: String::new(),
-        scenario_toml: toml.to_owned(),
-        files: BTreeMap::new(),
         seed: 1,
-        time: TimeMode::Virtual,
         start,
         end: start + SimDuration::from_seconds(600),
         started: start,
-        command_line: Vec::new(),
-        overrides: Vec::new(),
-        versions: BTreeMap::new(),
+        overrides: Some(Vec::new()),
         platform: "embedded".to_owned(),
         devices: vec![device("all", "source:supply"), device("home", "load:1")],
-        host: BTreeMap::new(),
-        more: serde_json::Map::new(),
-    }
+        ..RunFacts::default()
+    };
+    RunStart { scenario_toml: toml.to_owned(), facts }
 }
 
 fn network_steps() -> Vec<GridRow> {
@@ -320,7 +312,8 @@ fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
                         epoch: Some(Epoch(1)),
                         serial: Some(Serial(serial)),
                         quantity: MeasurementId::lookup(&name).unwrap(),
-                        event_time: start.start + SimDuration::from_seconds(300 * serial as i64),
+                        event_time: start.facts.start
+                            + SimDuration::from_seconds(300 * serial as i64),
                         reference: Some(energy_j),
                         reported: Some(energy_j),
                     };
@@ -335,8 +328,8 @@ fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
         let end = RunEnd {
             state: RunState::Finished,
             cause: None,
-            recorded_until: start.end,
-            ended: start.end,
+            recorded_until: start.facts.end,
+            ended: start.facts.end,
             guarantees: Vec::new(),
             more: serde_json::Map::new(),
         };

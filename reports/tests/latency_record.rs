@@ -37,7 +37,7 @@ fn finish(writer: RunWriter) {
     let end = RunEnd {
         state: RunState::Finished,
         cause: None,
-        recorded_until: Sample::CALM.start_facts().end,
+        recorded_until: Sample::CALM.start_facts().facts.end,
         ended: Sample::start(),
         guarantees: Vec::new(),
         more: serde_json::Map::new(),

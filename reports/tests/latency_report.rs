@@ -35,9 +35,9 @@ struct Small<'a> {
 impl Small<'_> {
     fn write(&self, dir: &Path) {
         let mut start = Sample::CALM.start_facts();
-        start.end = start.start + SimDuration::from_seconds(20);
+        start.facts.end = start.facts.start + SimDuration::from_seconds(20);
         let real = self.real_time.is_some();
-        start.time = if real { TimeMode::Real } else { TimeMode::Virtual };
+        start.facts.time = if real { TimeMode::Real } else { TimeMode::Virtual };
         start.scenario_toml = format!("format = 1\n{}", self.checks);
         let mut writer = RunWriter::create(dir, &start).unwrap();
         writer.record_latency().unwrap();
@@ -59,8 +59,8 @@ impl Small<'_> {
             .finish(RunEnd {
                 state: RunState::Finished,
                 cause: None,
-                recorded_until: start.end,
-                ended: start.end,
+                recorded_until: start.facts.end,
+                ended: start.facts.end,
                 guarantees: Vec::new(),
                 more: serde_json::Map::new(),
             })

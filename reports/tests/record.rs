@@ -179,7 +179,7 @@ fn a_record_of_another_version_is_refused() {
 fn no_wall_clock_time_is_in_the_compared_files() {
     let dir = tempfile::tempdir().unwrap();
     let mut facts = Sample::CALM.start_facts();
-    facts.started = "1999-12-31T23:59:59Z".parse().unwrap();
+    facts.facts.started = "1999-12-31T23:59:59Z".parse().unwrap();
     let writer = RunWriter::create(dir.path(), &facts).unwrap();
     drop(writer);
     for name in [file::OBSERVATIONS, file::EVENTS, file::SCENARIO] {

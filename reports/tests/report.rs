@@ -325,13 +325,13 @@ fn hostile_run(dir: &Path) {
     let sample = Sample { prefix: HOSTILE, ..BAD };
     let mut facts = sample.start_facts();
     facts.scenario_toml = Sample::CALM.scenario();
-    HOSTILE.clone_into(&mut facts.title);
-    HOSTILE.clone_into(&mut facts.scenario);
-    facts.command_line = vec![HOSTILE.to_owned()];
-    HOSTILE.clone_into(&mut facts.platform);
-    facts.versions.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
-    facts.host.insert(HOSTILE.to_owned(), HOSTILE.into());
-    HOSTILE.clone_into(&mut facts.devices[0].model);
+    HOSTILE.clone_into(&mut facts.facts.title);
+    HOSTILE.clone_into(&mut facts.facts.scenario);
+    facts.facts.command_line = vec![HOSTILE.to_owned()];
+    HOSTILE.clone_into(&mut facts.facts.platform);
+    facts.facts.versions.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
+    facts.facts.host.insert(HOSTILE.to_owned(), HOSTILE.into());
+    HOSTILE.clone_into(&mut facts.facts.devices[0].model);
     let mut writer = RunWriter::create(dir, &facts).unwrap();
     let start = Sample::start();
     writer.event(&Event::inject(start, HOSTILE, Some(HOSTILE), HOSTILE));
@@ -573,12 +573,12 @@ fn the_reason_of_a_run_is_that_of_its_worst_verdict() {
 fn junit_says_when_where_and_with_what_changed() {
     let root = tempfile::tempdir().unwrap();
     let mut start = BAD.start_facts();
-    start.overrides = vec![Override {
+    start.facts.overrides = Some(vec![Override {
         option: "--set".to_owned(),
         address: "check.frequency.limit".to_owned(),
         value: "\"1 Hz\"".to_owned(),
         was: Some("\"10 mHz\"".to_owned()),
-    }];
+    }]);
     let dir = root.path().join("bad");
     BAD.write_as(&dir, &start).unwrap();
     let evaluation = evaluate(&dir).unwrap();

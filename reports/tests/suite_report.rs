@@ -8,7 +8,7 @@ use std::path::Path;
 
 use lastmeter_params::{Diagnostics, SourceId, parse_document};
 use lastmeter_plans::standard::plan_of;
-use lastmeter_record::{Observation, RunEnd, RunStart, RunState, RunWriter, Status, TimeMode};
+use lastmeter_record::{Observation, RunEnd, RunFacts, RunStart, RunState, RunWriter, Status};
 use lastmeter_reports::standard::Assessed;
 use lastmeter_reports::{evaluate, junit, render};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
@@ -70,25 +70,18 @@ fn write(dir: &Path, error: &dyn Fn(usize) -> f64) {
     let document = parse_document(SCENARIO, SourceId::FILE, &mut Diagnostics::new());
     let plan = plan_of(&document, &files, &mut Diagnostics::new()).unwrap();
     let end = start() + plan.duration();
-    let begin = RunStart {
+    let facts = RunFacts {
         scenario: "s".to_owned(),
-        title: String::new(),
-        scenario_hash: String::new(),
-        scenario_toml: SCENARIO.to_owned(),
         files,
         seed: 1,
-        time: TimeMode::Virtual,
         start: start(),
         end,
         started: start(),
-        command_line: Vec::new(),
-        overrides: Vec::new(),
-        versions: BTreeMap::new(),
+        overrides: Some(Vec::new()),
         platform: "embedded".to_owned(),
-        devices: Vec::new(),
-        host: BTreeMap::new(),
-        more: serde_json::Map::new(),
+        ..RunFacts::default()
     };
+    let begin = RunStart { scenario_toml: SCENARIO.to_owned(), facts };
     let mut writer = RunWriter::create(dir, &begin).unwrap();
     let (mut truth, mut reported) = (0.0, 0.0);
     for serial in 1..=plan.duration().0 / 1_000_000_000 {

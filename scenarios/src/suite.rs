@@ -15,7 +15,7 @@ use lastmeter_record::Signal;
 use lastmeter_reports::suite::{Outcome, Suite, SuiteRun, Twin};
 use lastmeter_reports::{ExitCode, Reason};
 
-use crate::language::{Scenario, time_word};
+use crate::language::Scenario;
 use crate::out_folder::occupied;
 use crate::output::{complain, print_err};
 use crate::run::{
@@ -177,7 +177,7 @@ fn repeat_command(scenario: &Scenario, options: &SuiteOptions) -> Vec<String> {
         command.extend(["--platform".to_owned(), platform.clone()]);
     }
     if let Some(time) = options.load.time {
-        command.extend(["--time".to_owned(), time_word(time).to_owned()]);
+        command.extend(["--time".to_owned(), time.to_string()]);
     }
     if let Some(timeout) = &options.timeout {
         command.extend(["--timeout".to_owned(), timeout.clone()]);

@@ -32,15 +32,16 @@ impl Phases {
     }
 }
 
-/// Voltages or currents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The voltages.
-    Voltage,
-    /// The currents.
-    Current,
-    /// Both.
-    Both,
+lastmeter_units::words! {
+    /// Voltages or currents.
+    pub enum Side {
+        /// The voltages.
+        Voltage = "voltage",
+        /// The currents.
+        Current = "current",
+        /// Both.
+        Both = "both",
+    }
 }
 
 /// An angle of a voltage at which something begins.

@@ -74,7 +74,7 @@ fn timers(count: usize) -> Outcome<()> {
         for &kind in kinds {
             let probing = made.spawn(probe(kind, count, ChaCha8Rng::from_seed([1; 32])));
             let late = made.block_on(probing)??;
-            println!("  {:<20} {runtime:<12} n = {count:<6} {}", kind.name(), microseconds(late));
+            println!("  {:<20} {runtime:<12} n = {count:<6} {}", kind.word(), microseconds(late));
         }
     }
     Ok(())

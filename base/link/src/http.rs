@@ -8,7 +8,6 @@
 //! connection that the server had closed meanwhile. Never here: redirects, cookies, proxies,
 //! compression, TLS, a retry of what was sent.
 
-use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -33,27 +32,17 @@ const RESERVED_LIMIT_BYTES: usize = 1024 * 1024;
 /// How much of an answer that is no problem document is quoted in an error, characters.
 const QUOTED_CHARS: usize = 300;
 
-/// What a request waited for when its time was up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// An earlier request of the same client to finish.
-    Turn,
-    /// The TCP connection.
-    Connection,
-    /// The status line and headers of the answer.
-    Answer,
-    /// The rest of the answer.
-    Body,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Turn => "an earlier request to finish",
-            Self::Connection => "the connection",
-            Self::Answer => "the answer",
-            Self::Body => "the rest of the answer",
-        })
+lastmeter_units::words! {
+    /// What a request waited for when its time was up.
+    pub enum Stage {
+        /// An earlier request of the same client to finish.
+        Turn = "an earlier request to finish",
+        /// The TCP connection.
+        Connection = "the connection",
+        /// The status line and headers of the answer.
+        Answer = "the answer",
+        /// The rest of the answer.
+        Body = "the rest of the answer",
     }
 }
 

@@ -22,9 +22,6 @@ use tokio::io::unix::AsyncFd;
 
 use crate::clock::monotonic_ns;
 
-/// What [`Timer`] is made of, for the record.
-pub const KIND: &str = "timerfd";
-
 const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 /// Shortest and longest wait of a probe, ns.
 const PROBE_WAIT_NS: [i64; 2] = [1_000_000, 12_000_000];
@@ -88,28 +85,15 @@ fn timespec(at_ns: i64) -> Timespec {
     }
 }
 
-/// A way to wait for an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TimerKind {
-    /// [`Timer`]: what the link proxy and the senders' schedule use.
-    Timerfd,
-    /// tokio's own timer wheel, of millisecond granularity.
-    TokioSleep,
-    /// `clock_nanosleep` in a thread of its own, which inherits the caller's scheduling.
-    ClockNanosleep,
-}
-
-impl TimerKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Timerfd, Self::TokioSleep, Self::ClockNanosleep];
-
-    /// Its name for tables: `timerfd`, `tokio-sleep`, `clock-nanosleep`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Timerfd => KIND,
-            Self::TokioSleep => "tokio-sleep",
-            Self::ClockNanosleep => "clock-nanosleep",
-        }
+lastmeter_units::words! {
+    /// A way to wait for an instant.
+    pub enum TimerKind {
+        /// [`Timer`]: what the link proxy and the senders' schedule use.
+        Timerfd = "timerfd",
+        /// tokio's own timer wheel, of millisecond granularity.
+        TokioSleep = "tokio-sleep",
+        /// `clock_nanosleep` in a thread of its own, which inherits the caller's scheduling.
+        ClockNanosleep = "clock-nanosleep",
     }
 }
 

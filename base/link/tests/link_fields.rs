@@ -181,12 +181,12 @@ fn the_schema_knows_every_key_and_what_it_is_for() {
 
 #[test]
 fn each_breakage_has_its_word() {
-    let words: Vec<&str> = Breakage::ALL.iter().map(|how| how.name()).collect();
+    let words: Vec<&str> = Breakage::ALL.iter().map(|how| how.word()).collect();
     assert_eq!(words, Breakage::WORDS);
     for how in Breakage::ALL {
-        assert_eq!(Breakage::from_name(how.name()), Some(how));
+        assert_eq!(Breakage::from_word(how.word()), Some(how));
     }
-    assert_eq!(Breakage::from_name("melt"), None);
+    assert_eq!(Breakage::from_word("melt"), None);
 }
 
 /// A leg's keys with any values that are allowed, as TOML.
@@ -245,7 +245,7 @@ proptest! {
         let again = values(&first.to_toml());
         prop_assert!(first.same_values(&again));
         prop_assert_eq!(link(&first.to_toml()), spec);
-        for name in LegName::BOTH {
+        for name in LegName::ALL {
             let mut leg = Leg::new(&spec, name, &ChaCha8Rng::from_seed([1; 32]));
             let mut last = i64::MIN;
             for at in [0, 1, 1_000_000, 1_000_000_000, 3_600_000_000_000] {

@@ -1,36 +1,35 @@
 //! The description of what may be written: fields, their kinds, and registry entries.
 
-use std::fmt;
-
-/// The physical dimension of a value; it decides which units may stand behind the number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Dimension {
-    /// A bare number, or a share in `%` or `ppm`.
-    Ratio,
-    /// Time in seconds.
-    Time,
-    /// Frequency in hertz.
-    Frequency,
-    /// Voltage in volts.
-    Voltage,
-    /// Current in amperes.
-    Current,
-    /// Active power in watts.
-    ActivePower,
-    /// Reactive power in vars.
-    ReactivePower,
-    /// Apparent power in volt-amperes.
-    ApparentPower,
-    /// Active energy in joules.
-    ActiveEnergy,
-    /// Reactive energy in var-seconds.
-    ReactiveEnergy,
-    /// Apparent energy in volt-ampere-seconds.
-    ApparentEnergy,
-    /// Plane angle in radians.
-    Angle,
-    /// Resistance in ohms.
-    Resistance,
+lastmeter_units::words! {
+    /// The physical dimension of a value; it decides which units may stand behind the number.
+    pub enum Dimension {
+        /// A bare number, or a share in `%` or `ppm`.
+        Ratio = "ratio",
+        /// Time in seconds.
+        Time = "time",
+        /// Frequency in hertz.
+        Frequency = "frequency",
+        /// Voltage in volts.
+        Voltage = "voltage",
+        /// Current in amperes.
+        Current = "current",
+        /// Active power in watts.
+        ActivePower = "active power",
+        /// Reactive power in vars.
+        ReactivePower = "reactive power",
+        /// Apparent power in volt-amperes.
+        ApparentPower = "apparent power",
+        /// Active energy in joules.
+        ActiveEnergy = "active energy",
+        /// Reactive energy in var-seconds.
+        ReactiveEnergy = "reactive energy",
+        /// Apparent energy in volt-ampere-seconds.
+        ApparentEnergy = "apparent energy",
+        /// Plane angle in radians.
+        Angle = "angle",
+        /// Resistance in ohms.
+        Resistance = "resistance",
+    }
 }
 
 impl Dimension {
@@ -51,26 +50,6 @@ impl Dimension {
             Self::Angle => "an angle",
             Self::Resistance => "a resistance",
         }
-    }
-}
-
-impl fmt::Display for Dimension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ratio => "ratio",
-            Self::Time => "time",
-            Self::Frequency => "frequency",
-            Self::Voltage => "voltage",
-            Self::Current => "current",
-            Self::ActivePower => "active power",
-            Self::ReactivePower => "reactive power",
-            Self::ApparentPower => "apparent power",
-            Self::ActiveEnergy => "active energy",
-            Self::ReactiveEnergy => "reactive energy",
-            Self::ApparentEnergy => "apparent energy",
-            Self::Angle => "angle",
-            Self::Resistance => "resistance",
-        })
     }
 }
 

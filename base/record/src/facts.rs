@@ -8,16 +8,15 @@ use lastmeter_units::SimTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::FORMAT_VERSION;
-use super::hash::sha256;
 use super::real_time::RealTimeFacts;
 use crate::{Account, Counts};
 
 /// How far a run got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
     /// Still going, or its process was killed: the record was never finished.
+    #[default]
     Running,
     /// Ran to its end.
     Finished,
@@ -31,30 +30,19 @@ pub enum RunState {
     Skipped,
 }
 
-/// The signal that ended a run early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Signal {
-    /// The terminal went away.
-    #[serde(rename = "SIGHUP")]
-    HangUp,
-    /// Ctrl-C.
-    #[serde(rename = "SIGINT")]
-    Interrupt,
-    /// What `kill`, service managers and CI runners send to end a process.
-    #[serde(rename = "SIGTERM")]
-    Terminate,
+lastmeter_units::words! {
+    /// The signal that ended a run early.
+    pub enum Signal in files {
+        /// The terminal went away.
+        HangUp = "SIGHUP",
+        /// Ctrl-C.
+        Interrupt = "SIGINT",
+        /// What `kill`, service managers and CI runners send to end a process.
+        Terminate = "SIGTERM",
+    }
 }
 
 impl Signal {
-    /// Its name.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::HangUp => "SIGHUP",
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-        }
-    }
-
     /// What it did to the run, for people.
     pub const fn cause(self) -> &'static str {
         match self {
@@ -86,36 +74,27 @@ impl std::fmt::Display for Override {
     }
 }
 
-/// Whether simulated time runs as fast as it can or with the clock on the wall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TimeMode {
-    /// An event queue; platform latency is not judged.
-    Virtual,
-    /// The monotonic clock of the host.
-    Real,
+lastmeter_units::words! {
+    /// Whether simulated time runs as fast as it can or with the clock on the wall.
+    #[derive(Default)]
+    pub enum TimeMode in files {
+        /// An event queue; platform latency is not judged.
+        #[default]
+        Virtual = "virtual",
+        /// The monotonic clock of the host.
+        Real = "real",
+    }
 }
 
-/// In which of the three ways a device is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evidence {
-    /// A model.
-    Simulated,
-    /// Its firmware on an emulated processor.
-    Emulated,
-    /// The thing itself.
-    Hardware,
-}
-
-impl Evidence {
-    /// The word in scenarios and files.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Simulated => "simulated",
-            Self::Emulated => "emulated",
-            Self::Hardware => "hardware",
-        }
+lastmeter_units::words! {
+    /// In which of the three ways a device is there.
+    pub enum Evidence in files {
+        /// A model.
+        Simulated = "simulated",
+        /// Its firmware on an emulated processor.
+        Emulated = "emulated",
+        /// The thing itself.
+        Hardware = "hardware",
     }
 }
 
@@ -148,41 +127,10 @@ pub struct DeviceFacts {
 /// What is known when a run starts.
 #[derive(Clone, Debug)]
 pub struct RunStart {
-    /// The scenario's name.
-    pub scenario: String,
-    /// The scenario's title, empty if it has none.
-    pub title: String,
-    /// SHA-256 of the scenario as it was loaded, with all it reads, in hexadecimal; the
-    /// `source_hash` of `run.json`.
-    pub scenario_hash: String,
     /// The scenario as resolved, every default and override written out.
     pub scenario_toml: String,
-    /// The texts of the files that its checks name, by the names as written there.
-    pub files: BTreeMap<String, String>,
-    /// The seed of all random streams.
-    pub seed: u64,
-    /// How time runs.
-    pub time: TimeMode,
-    /// Event time of the first sample.
-    pub start: SimTime,
-    /// Event time at which the scenario is over.
-    pub end: SimTime,
-    /// The wall clock now.
-    pub started: SimTime,
-    /// The command that repeats the run, program name first.
-    pub command_line: Vec<String>,
-    /// What options of the command line have changed.
-    pub overrides: Vec<Override>,
-    /// Versions by name, `lastmeter` first of all.
-    pub versions: BTreeMap<String, String>,
-    /// `embedded`, `child`, or the profile of somebody else's platform.
-    pub platform: String,
-    /// The devices of the run.
-    pub devices: Vec<DeviceFacts>,
-    /// About the machine: processor, cores, kernel, ...
-    pub host: BTreeMap<String, Value>,
-    /// Whatever else is worth keeping: clocks, peers, decisions relied on, ...
-    pub more: Map<String, Value>,
+    /// The rest; the format's version and the hash of the above are filled in as it is written.
+    pub facts: RunFacts,
 }
 
 /// What is known when a run ends.
@@ -203,7 +151,7 @@ pub struct RunEnd {
 }
 
 /// The content of `run.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
     /// Version of the folder's format.
     pub format_version: u32,
@@ -223,7 +171,7 @@ pub struct RunFacts {
     /// SHA-256 of the bytes of `scenario.toml` in the run folder, in hexadecimal.
     #[serde(default)]
     pub scenario_hash: String,
-    /// SHA-256 of the scenario as it was loaded, before anything was resolved.
+    /// SHA-256 of the scenario as it was loaded, with all it reads, before anything was resolved.
     #[serde(default)]
     pub source_hash: String,
     /// The texts of the files that its checks name, by the names as written there: what it was
@@ -246,23 +194,23 @@ pub struct RunFacts {
     /// Wall clock at the end.
     #[serde(default)]
     pub ended: Option<SimTime>,
-    /// The command that repeats the run.
+    /// The command that repeats the run, program name first.
     #[serde(default)]
     pub command_line: Vec<String>,
     /// What options of the command line have changed of the scenario's file; `None` in folders
     /// that were written before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Vec<Override>>,
-    /// Versions by name.
+    /// Versions by name, `lastmeter` first of all.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
-    /// Which platform.
+    /// `embedded`, `child`, or the profile of somebody else's platform.
     #[serde(default)]
     pub platform: String,
     /// The devices of the run.
     #[serde(default)]
     pub devices: Vec<DeviceFacts>,
-    /// About the machine.
+    /// About the machine: processor, cores, kernel, ...
     #[serde(default)]
     pub host: BTreeMap<String, Value>,
     /// How many rows `observations.csv` held when the run ended, without its header.
@@ -289,7 +237,7 @@ pub struct RunFacts {
     /// The guarantees that held.
     #[serde(default)]
     pub guarantees: Vec<String>,
-    /// Whatever else was kept.
+    /// Whatever else was kept: clocks, peers, reconnects, messages per second, ...
     #[serde(default)]
     pub more: Map<String, Value>,
     /// The exit code of the run, once it was judged.
@@ -304,45 +252,6 @@ pub struct RunFacts {
 }
 
 impl RunFacts {
-    /// The facts of a run that starts.
-    pub fn of_start(start: &RunStart) -> Self {
-        Self {
-            format_version: FORMAT_VERSION,
-            state: RunState::Running,
-            cause: None,
-            signal: None,
-            scenario: start.scenario.clone(),
-            title: start.title.clone(),
-            scenario_hash: sha256(start.scenario_toml.as_bytes()),
-            source_hash: start.scenario_hash.clone(),
-            files: start.files.clone(),
-            seed: start.seed,
-            time: start.time,
-            start: start.start,
-            end: start.end,
-            recorded_until: None,
-            started: start.started,
-            ended: None,
-            command_line: start.command_line.clone(),
-            overrides: Some(start.overrides.clone()),
-            versions: start.versions.clone(),
-            platform: start.platform.clone(),
-            devices: start.devices.clone(),
-            host: start.host.clone(),
-            observations: None,
-            events: None,
-            latency: None,
-            grid: None,
-            real_time: None,
-            hashes: BTreeMap::new(),
-            guarantees: Vec::new(),
-            more: start.more.clone(),
-            exit_code: None,
-            verdicts: None,
-            account: None,
-        }
-    }
-
     /// Adds what is known at the end.
     pub fn set_end(&mut self, end: RunEnd) {
         self.state = end.state;

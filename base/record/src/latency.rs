@@ -9,74 +9,38 @@
 use std::fmt;
 use std::io::Write;
 
-/// A place at which the bench stamps a message, in the order in which one passes them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Point {
-    /// When the schedule says that it is to be sent (T0); every row has it.
-    Intended,
-    /// When the sender handed it to its stack (T1).
-    Published,
-    /// When it entered the link's leg from the device to the platform.
-    ProxyInUp,
-    /// When it left that leg.
-    ProxyOutUp,
-    /// When it entered the link's leg from the platform to the receiver.
-    ProxyInDown,
-    /// When it left that leg.
-    ProxyOutDown,
-    /// When the receiver got it (T4).
-    Received,
-    /// When the platform had stored it (T5), as the platform tells.
-    Committed,
-    /// When the bench first got it by asking the platform (T6).
-    Queryable,
-    /// When the device did what a command says.
-    Obeyed,
-    /// When the sender learned that it arrived: the platform acknowledged a reading, the device a
-    /// command.
-    Acknowledged,
+lastmeter_units::words! {
+    /// A place at which the bench stamps a message, in the order in which one passes them.
+    pub enum Point {
+        /// When the schedule says that it is to be sent (T0); every row has it.
+        Intended = "intended",
+        /// When the sender handed it to its stack (T1).
+        Published = "published",
+        /// When it entered the link's leg from the device to the platform.
+        ProxyInUp = "proxy_in_up",
+        /// When it left that leg.
+        ProxyOutUp = "proxy_out_up",
+        /// When it entered the link's leg from the platform to the receiver.
+        ProxyInDown = "proxy_in_down",
+        /// When it left that leg.
+        ProxyOutDown = "proxy_out_down",
+        /// When the receiver got it (T4).
+        Received = "received",
+        /// When the platform had stored it (T5), as the platform tells.
+        Committed = "committed",
+        /// When the bench first got it by asking the platform (T6).
+        Queryable = "queryable",
+        /// When the device did what a command says.
+        Obeyed = "obeyed",
+        /// When the sender learned that it arrived: the platform acknowledged a reading, the device
+        /// a command.
+        Acknowledged = "acknowledged",
+    }
 }
 
 impl Point {
     /// How many there are.
-    pub const COUNT: usize = 11;
-
-    /// Every point, in the order of the columns.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Intended,
-        Self::Published,
-        Self::ProxyInUp,
-        Self::ProxyOutUp,
-        Self::ProxyInDown,
-        Self::ProxyOutDown,
-        Self::Received,
-        Self::Committed,
-        Self::Queryable,
-        Self::Obeyed,
-        Self::Acknowledged,
-    ];
-
-    /// The word in scenarios and, with `_ns` behind it, in the file's header.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Intended => "intended",
-            Self::Published => "published",
-            Self::ProxyInUp => "proxy_in_up",
-            Self::ProxyOutUp => "proxy_out_up",
-            Self::ProxyInDown => "proxy_in_down",
-            Self::ProxyOutDown => "proxy_out_down",
-            Self::Received => "received",
-            Self::Committed => "committed",
-            Self::Queryable => "queryable",
-            Self::Obeyed => "obeyed",
-            Self::Acknowledged => "acknowledged",
-        }
-    }
-
-    /// The point of a word.
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|point| point.word() == word)
-    }
+    pub const COUNT: usize = Self::ALL.len();
 
     /// Its place in [`LatencyRow::points`].
     pub const fn index(self) -> usize {
@@ -243,10 +207,10 @@ mod tests {
     fn each_point_has_its_column() {
         for point in Point::ALL {
             assert_eq!(LATENCY_HEADER[point.index() + 2], format!("{}_ns", point.word()));
-            assert_eq!(Point::of_word(point.word()), Some(point));
+            assert_eq!(Point::from_word(point.word()), Some(point));
         }
         assert!(Point::ALL.is_sorted());
-        assert_eq!(Point::of_word("sent"), None);
+        assert_eq!(Point::from_word("sent"), None);
     }
 
     #[test]

@@ -4,38 +4,23 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The outcome of a check, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Evaluated, and within its limit.
-    Pass,
-    /// Not evaluated on purpose, with the reason.
-    Skipped,
-    /// Not enough data to say, missed deadlines, clock trouble, or not measurable here.
-    Inconclusive,
-    /// Evaluated, and outside its limit.
-    Fail,
-    /// Could not be evaluated.
-    Error,
+lastmeter_units::words! {
+    /// The outcome of a check, from best to worst.
+    pub enum Status in files {
+        /// Evaluated, and within its limit.
+        Pass = "pass",
+        /// Not evaluated on purpose, with the reason.
+        Skipped = "skipped",
+        /// Not enough data to say, missed deadlines, clock trouble, or not measurable here.
+        Inconclusive = "inconclusive",
+        /// Evaluated, and outside its limit.
+        Fail = "fail",
+        /// Could not be evaluated.
+        Error = "error",
+    }
 }
 
 impl Status {
-    /// Every status, from best to worst.
-    pub const ALL: [Self; 5] =
-        [Self::Pass, Self::Skipped, Self::Inconclusive, Self::Fail, Self::Error];
-
-    /// The word in files.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Skipped => "skipped",
-            Self::Inconclusive => "inconclusive",
-            Self::Fail => "fail",
-            Self::Error => "error",
-        }
-    }
-
     /// The word on the console and in headings, at most seven letters.
     pub const fn label(self) -> &'static str {
         match self {
@@ -57,12 +42,6 @@ impl Status {
             worst = worst.max(Some(part));
         }
         if worst == Some(Self::Skipped) && any_pass { Some(Self::Pass) } else { worst }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
     }
 }
 

@@ -20,7 +20,7 @@ use super::hash::{Hashed, sha256};
 use super::latency::{LATENCY_HEADER, LatencyRow, Point};
 use super::observation::{OBSERVATION_HEADER, Observation};
 use super::real_time::RealTimeFacts;
-use super::{Event, RecordError, file, write_whole};
+use super::{Event, FORMAT_VERSION, RecordError, file, write_whole};
 
 /// Appends to a run folder. Dropped without [`Self::finish`] it leaves a valid, unfinished record.
 pub struct RunWriter {
@@ -164,7 +164,11 @@ impl RunWriter {
         if dir.join(file::RUN).exists() {
             return Err(RecordError::Occupied(dir.to_owned()));
         }
-        let facts = RunFacts::of_start(start);
+        let facts = RunFacts {
+            format_version: FORMAT_VERSION,
+            scenario_hash: sha256(start.scenario_toml.as_bytes()),
+            ..start.facts.clone()
+        };
         write_whole(&dir.join(file::SCENARIO), start.scenario_toml.as_bytes())?;
         let events_path = dir.join(file::EVENTS);
         let events = File::create(&events_path).map_err(RecordError::io("create", &events_path))?;

@@ -1,4 +1,5 @@
-//! Quantities with units, time, identities, and the registry of measurement identifiers.
+//! Quantities with units, time, identities, the registry of measurement identifiers, and how an
+//! enumeration gets its words.
 //!
 //! The vocabulary every other package speaks. Tiny on purpose: no I/O, no clock, no randomness.
 
@@ -6,6 +7,7 @@ mod identity;
 mod measurement;
 mod quantity;
 mod time;
+mod words;
 
 pub use identity::{Epoch, HardwareId, HardwareIdError, Serial};
 pub use measurement::{

@@ -111,60 +111,39 @@ pub enum Quantity {
     Other,
 }
 
-/// The unit in which a value stands in the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SiUnit {
-    /// Watt.
-    Watt,
-    /// Var.
-    Var,
-    /// Volt-ampere.
-    VoltAmpere,
-    /// Joule.
-    Joule,
-    /// Var-second.
-    VarSecond,
-    /// Volt-ampere-second.
-    VoltAmpereSecond,
-    /// Ampere.
-    Ampere,
-    /// Volt.
-    Volt,
-    /// Hertz.
-    Hertz,
-    /// Radian.
-    Radian,
-    /// Dimensionless.
-    One,
-    /// Degree Celsius.
-    DegreeCelsius,
-    /// Cubic metre.
-    CubicMetre,
-    /// Cubic metre per second.
-    CubicMetrePerSecond,
-    /// Pascal.
-    Pascal,
-}
-
-impl fmt::Display for SiUnit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Watt => "W",
-            Self::Var => "var",
-            Self::VoltAmpere => "VA",
-            Self::Joule => "J",
-            Self::VarSecond => "var s",
-            Self::VoltAmpereSecond => "VA s",
-            Self::Ampere => "A",
-            Self::Volt => "V",
-            Self::Hertz => "Hz",
-            Self::Radian => "rad",
-            Self::One => "1",
-            Self::DegreeCelsius => "°C",
-            Self::CubicMetre => "m3",
-            Self::CubicMetrePerSecond => "m3/s",
-            Self::Pascal => "Pa",
-        })
+crate::words! {
+    /// The unit in which a value stands in the record.
+    pub enum SiUnit {
+        /// Watt.
+        Watt = "W",
+        /// Var.
+        Var = "var",
+        /// Volt-ampere.
+        VoltAmpere = "VA",
+        /// Joule.
+        Joule = "J",
+        /// Var-second.
+        VarSecond = "var s",
+        /// Volt-ampere-second.
+        VoltAmpereSecond = "VA s",
+        /// Ampere.
+        Ampere = "A",
+        /// Volt.
+        Volt = "V",
+        /// Hertz.
+        Hertz = "Hz",
+        /// Radian.
+        Radian = "rad",
+        /// Dimensionless.
+        One = "1",
+        /// Degree Celsius.
+        DegreeCelsius = "°C",
+        /// Cubic metre.
+        CubicMetre = "m3",
+        /// Cubic metre per second.
+        CubicMetrePerSecond = "m3/s",
+        /// Pascal.
+        Pascal = "Pa",
     }
 }
 

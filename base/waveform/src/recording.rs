@@ -8,26 +8,17 @@ use lastmeter_units::SimTime;
 
 use crate::gaps;
 
-/// What a channel measures, told by its unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ChannelKind {
-    /// A voltage; its samples are in volts.
-    Voltage,
-    /// A current; its samples are in amperes.
-    Current,
-    /// Anything else; its samples are in the channel's unit.
-    #[default]
-    Other,
-}
-
-impl ChannelKind {
-    /// The kind in words, for messages: `voltage`, `current`, `other`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Voltage => "voltage",
-            Self::Current => "current",
-            Self::Other => "other",
-        }
+lastmeter_units::words! {
+    /// What a channel measures, told by its unit.
+    #[derive(Default)]
+    pub enum ChannelKind {
+        /// A voltage; its samples are in volts.
+        Voltage = "voltage",
+        /// A current; its samples are in amperes.
+        Current = "current",
+        /// Anything else; its samples are in the channel's unit.
+        #[default]
+        Other = "other",
     }
 }
 

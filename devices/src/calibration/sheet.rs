@@ -1,67 +1,40 @@
 //! What the registers of a meter mean, as its data sheet says: for the tool that writes them.
 
-/// What a register corrects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Factor of the voltage.
-    VoltageGain,
-    /// Factor of the current.
-    CurrentGain,
-    /// Added to the voltage.
-    VoltageOffset,
-    /// Added to the current.
-    CurrentOffset,
-    /// Delay of the current.
-    Delay,
-    /// Factor of the active power.
-    ActiveGain,
-    /// Factor of the reactive power.
-    ReactiveGain,
-    /// Factor of the apparent power.
-    ApparentGain,
-    /// Added to the square of the RMS current.
-    CurrentSquare,
-    /// Added to the active power.
-    ActiveOffset,
-}
-
-impl Role {
-    /// What it is, in a few words.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::VoltageGain => "voltage gain",
-            Self::CurrentGain => "current gain",
-            Self::VoltageOffset => "voltage offset",
-            Self::CurrentOffset => "current offset",
-            Self::Delay => "delay of the current",
-            Self::ActiveGain => "active power gain",
-            Self::ReactiveGain => "reactive power gain",
-            Self::ApparentGain => "apparent power gain",
-            Self::CurrentSquare => "offset of the current's square",
-            Self::ActiveOffset => "active power offset",
-        }
+lastmeter_units::words! {
+    /// What a register corrects.
+    pub enum Role {
+        /// Factor of the voltage.
+        VoltageGain = "voltage gain",
+        /// Factor of the current.
+        CurrentGain = "current gain",
+        /// Added to the voltage.
+        VoltageOffset = "voltage offset",
+        /// Added to the current.
+        CurrentOffset = "current offset",
+        /// Delay of the current.
+        Delay = "delay of the current",
+        /// Factor of the active power.
+        ActiveGain = "active power gain",
+        /// Factor of the reactive power.
+        ReactiveGain = "reactive power gain",
+        /// Factor of the apparent power.
+        ApparentGain = "apparent power gain",
+        /// Added to the square of the RMS current.
+        CurrentSquare = "offset of the current's square",
+        /// Added to the active power.
+        ActiveOffset = "active power offset",
     }
 }
 
-/// What a coefficient is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A factor.
-    Factor,
-    /// Parts of the full scale, or of its square.
-    FullScale,
-    /// Degrees at 50 Hz.
-    Degree,
-}
-
-impl Unit {
-    /// As shown to people.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Factor => "1",
-            Self::FullScale => "full scale",
-            Self::Degree => "deg",
-        }
+lastmeter_units::words! {
+    /// What a coefficient is counted in.
+    pub enum Unit {
+        /// A factor.
+        Factor = "1",
+        /// Parts of the full scale, or of its square.
+        FullScale = "full scale",
+        /// Degrees at 50 Hz.
+        Degree = "deg",
     }
 }
 

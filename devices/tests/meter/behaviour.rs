@@ -244,7 +244,7 @@ fn a_forged_identifier_comes_beside_the_readings_and_is_refused() {
     let Output::Publish { payload, topic, .. } = &out[1] else { panic!("{out:?}") };
     assert_eq!(topic, "default/SiteWhere/input/json");
     let refusal = decode(payload, &DecodeRules::default()).unwrap_err();
-    assert_eq!(refusal.reason.as_str(), "unknown_identifier");
+    assert_eq!(refusal.reason.word(), "unknown_identifier");
     assert_eq!(refusal.hardware_id.unwrap().as_str(), "home");
     assert_eq!(serials(&bench.run(20.0)), [1, 2]);
 }

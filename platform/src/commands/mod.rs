@@ -42,39 +42,19 @@ impl FromStr for InvocationId {
     }
 }
 
-/// How far an invocation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InvocationState {
-    /// Stored; nobody has been there to take it.
-    Pending,
-    /// Handed to at least one subscriber.
-    Sent,
-    /// The device has answered.
-    Acknowledged,
-    /// Could not be handed over and never will be.
-    Failed,
-    /// Nobody answered in time.
-    Expired,
-}
-
-impl InvocationState {
-    const ALL: [Self; 5] =
-        [Self::Pending, Self::Sent, Self::Acknowledged, Self::Failed, Self::Expired];
-
-    /// Our own word.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "Pending",
-            Self::Sent => "Sent",
-            Self::Acknowledged => "Acknowledged",
-            Self::Failed => "Failed",
-            Self::Expired => "Expired",
-        }
-    }
-
-    /// The state a stored word means.
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+lastmeter_units::words! {
+    /// How far an invocation has come.
+    pub(crate) enum InvocationState {
+        /// Stored; nobody has been there to take it.
+        Pending = "Pending",
+        /// Handed to at least one subscriber.
+        Sent = "Sent",
+        /// The device has answered.
+        Acknowledged = "Acknowledged",
+        /// Could not be handed over and never will be.
+        Failed = "Failed",
+        /// Nobody answered in time.
+        Expired = "Expired",
     }
 }
 

@@ -3,81 +3,39 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A port that is listened on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Door {
-    /// MQTT without TLS.
-    Mqtt,
-    /// MQTT over TLS.
-    Mqtts,
-    /// REST.
-    Rest,
-}
-
-impl Door {
-    /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Mqtt, Self::Mqtts, Self::Rest];
-
-    /// The stable word.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Mqtt => "mqtt",
-            Self::Mqtts => "mqtts",
-            Self::Rest => "rest",
-        }
+lastmeter_units::words! {
+    /// A port that is listened on.
+    pub(crate) enum Door {
+        /// MQTT without TLS.
+        Mqtt = "mqtt",
+        /// MQTT over TLS.
+        Mqtts = "mqtts",
+        /// REST.
+        Rest = "rest",
     }
 }
 
-/// Why a connection was turned away before anything of it was known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Turned {
-    /// It said nothing in time.
-    Silent,
-    /// It began and did not get to the end of its CONNECT, or its request's head, in time.
-    Slow,
-    /// It went away before that.
-    GaveUp,
-    /// What it said is no CONNECT.
-    NotMqtt,
-    /// Its CONNECT is larger than one may be.
-    TooLarge,
-    /// It was the oldest of those who had said nothing yet, and somebody else needed the seat.
-    CrowdedOut,
-    /// Every seat was taken by somebody who is known.
-    Full,
-    /// Its address has as many connections as one may have.
-    FullOfPeer,
-    /// Its address has sent too many wrong secrets.
-    Guessing,
-}
-
-impl Turned {
-    /// All of them.
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Silent,
-        Self::Slow,
-        Self::GaveUp,
-        Self::NotMqtt,
-        Self::TooLarge,
-        Self::CrowdedOut,
-        Self::Full,
-        Self::FullOfPeer,
-        Self::Guessing,
-    ];
-
-    /// The stable word.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Silent => "silent",
-            Self::Slow => "slow",
-            Self::GaveUp => "gave_up",
-            Self::NotMqtt => "not_mqtt",
-            Self::TooLarge => "too_large",
-            Self::CrowdedOut => "crowded_out",
-            Self::Full => "full",
-            Self::FullOfPeer => "full_of_peer",
-            Self::Guessing => "guessing",
-        }
+lastmeter_units::words! {
+    /// Why a connection was turned away before anything of it was known.
+    pub(crate) enum Turned {
+        /// It said nothing in time.
+        Silent = "silent",
+        /// It began and did not get to the end of its CONNECT, or its request's head, in time.
+        Slow = "slow",
+        /// It went away before that.
+        GaveUp = "gave_up",
+        /// What it said is no CONNECT.
+        NotMqtt = "not_mqtt",
+        /// Its CONNECT is larger than one may be.
+        TooLarge = "too_large",
+        /// It was the oldest of those who had said nothing yet, and somebody else needed the seat.
+        CrowdedOut = "crowded_out",
+        /// Every seat was taken by somebody who is known.
+        Full = "full",
+        /// Its address has as many connections as one may have.
+        FullOfPeer = "full_of_peer",
+        /// Its address has sent too many wrong secrets.
+        Guessing = "guessing",
     }
 }
 

@@ -196,7 +196,7 @@ impl Context<'_> {
             ValueRef::Integer(device),
             ValueRef::Integer(event.as_nanoseconds()),
             ValueRef::Integer(delivery.received.as_nanoseconds()),
-            text(message.level.as_str()),
+            text(message.level.word()),
             text(&message.alert_type),
             text(&message.message),
             ValueRef::Integer(message.update_state.into()),

@@ -22,24 +22,17 @@ const FLOOR_FACTOR: f64 = 3.0;
 /// many.
 const RUNS_MAX: usize = 60;
 
-/// Which figure of a run is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Statistic {
-    /// The median.
-    P50,
-    /// The 99 % quantile: it varies much from run to run, use ten runs or more.
-    P99,
+lastmeter_units::words! {
+    /// Which figure of a run is compared.
+    pub enum Statistic {
+        /// The median.
+        P50 = "p50",
+        /// The 99 % quantile: it varies much from run to run, use ten runs or more.
+        P99 = "p99",
+    }
 }
 
 impl Statistic {
-    /// Its word.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::P50 => "p50",
-            Self::P99 => "p99",
-        }
-    }
-
     /// The share whose quantile it is.
     pub const fn share(self) -> f64 {
         match self {

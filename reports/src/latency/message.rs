@@ -23,7 +23,7 @@ impl Span {
             return Err(format!("`{text}` is no span: write two points, as `intended..received`"));
         };
         let point = |word: &str| {
-            Point::of_word(word)
+            Point::from_word(word)
                 .ok_or_else(|| format!("`{word}` is no measuring point; there are {}", words()))
         };
         let span = Self { from: point(from)?, to: point(to)? };

@@ -14,27 +14,19 @@ use lastmeter_params::{
 
 use super::quantile::Delay;
 
-/// How far a number is to be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Compared with the original text.
-    Original,
-    /// Seen in a text that cites the original.
-    Secondary,
-    /// From general knowledge: to be checked against the original before it is printed.
-    Memory,
+lastmeter_units::words! {
+    /// How far a number is to be trusted.
+    pub enum Standing {
+        /// Compared with the original text.
+        Original = "original",
+        /// Seen in a text that cites the original.
+        Secondary = "secondary",
+        /// From general knowledge: to be checked against the original before it is printed.
+        Memory = "memory",
+    }
 }
 
 impl Standing {
-    /// The word in files.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Secondary => "secondary",
-            Self::Memory => "memory",
-        }
-    }
-
     /// For a table's last column.
     pub const fn words(self) -> &'static str {
         match self {
@@ -111,7 +103,7 @@ static ROW_FIELDS: &[Field] = &[
     Field::default("note", Kind::Text, "\"\"", "what else is to be known"),
     Field::required(
         "standing",
-        Kind::Choice(&["original", "secondary", "memory"]),
+        Kind::Choice(Standing::WORDS),
         "how far the number is to be trusted",
     ),
 ];
@@ -168,11 +160,7 @@ fn row(values: &Values) -> Requirement {
         direction: text("direction"),
         payload: text("payload"),
         note: text("note"),
-        standing: match values.text("standing") {
-            "original" => Standing::Original,
-            "secondary" => Standing::Secondary,
-            _ => Standing::Memory,
-        },
+        standing: Standing::from_word(values.text("standing")).unwrap_or(Standing::Memory),
     }
 }
 

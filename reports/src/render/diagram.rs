@@ -28,32 +28,23 @@ pub(crate) struct Mark {
     pub(crate) label: String,
 }
 
-/// A row of the strip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
-    /// What the bench did to the system, restarts, the end by interruption.
-    Injected,
-    /// Commands and their acknowledgements.
-    Commands,
-    /// Refusals.
-    Refused,
-    /// Spans in which values are missing.
-    Missing,
-    /// Spans in which something came that was not due.
-    Unexpected,
+lastmeter_units::words! {
+    /// A row of the strip.
+    pub(crate) enum Lane {
+        /// What the bench did to the system, restarts, the end by interruption.
+        Injected = "injected",
+        /// Commands and their acknowledgements.
+        Commands = "commands",
+        /// Refusals.
+        Refused = "refused",
+        /// Spans in which values are missing.
+        Missing = "missing",
+        /// Spans in which something came that was not due.
+        Unexpected = "unexpected",
+    }
 }
 
 impl Lane {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Injected => "injected",
-            Self::Commands => "commands",
-            Self::Refused => "refused",
-            Self::Missing => "missing",
-            Self::Unexpected => "unexpected",
-        }
-    }
-
     const fn colour(self) -> &'static str {
         match self {
             Self::Injected => WARM,
@@ -83,7 +74,7 @@ pub(crate) fn timeline(marks: &[Mark], end_s: f64) -> String {
     for (place, lane) in lanes.iter().enumerate() {
         let y = place * LANE_HEIGHT;
         let (middle, base) = (y + LANE_HEIGHT / 2, y + LANE_HEIGHT / 2 + 4);
-        let name = lane.name();
+        let name = lane.word();
         append(
             &mut svg,
             format_args!(

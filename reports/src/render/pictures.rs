@@ -53,7 +53,7 @@ pub(crate) fn timeline(
     }
     let mut csv = Csv::new(&["lane", "what", "from_s", "to_s"]);
     for mark in &marks {
-        csv.line(&[mark.lane.name(), &mark.text], &[mark.from_s, mark.to_s]);
+        csv.line(&[mark.lane.word(), &mark.text], &[mark.from_s, mark.to_s]);
     }
     let svg = Some(diagram::timeline(&marks, end_s));
     let figure = Figure { name: "timeline".to_owned(), svg, csv: Some(csv.finish()) };
@@ -116,7 +116,7 @@ fn spans(lane: Lane, bins: &Bins) -> Vec<Mark> {
             clock(from_s),
             page::grouped(count),
             if count == 1 { "value" } else { "values" },
-            lane.name()
+            lane.word()
         ),
         label: String::new(),
     };

@@ -148,13 +148,14 @@ via = "wan"
     pub(crate) fn write(&self, dir: &Path, checks: &str) -> Result<(), RecordError> {
         let meters = Sample { meters: self.devices, ..Sample::CALM };
         let mut start = meters.start_facts();
-        "communication-performance".clone_into(&mut start.scenario);
-        "1.3 kB every 500 ms through a wide-area network".clone_into(&mut start.title);
+        "communication-performance".clone_into(&mut start.facts.scenario);
+        "1.3 kB every 500 ms through a wide-area network".clone_into(&mut start.facts.title);
         start.scenario_toml = self.scenario() + checks;
-        start.time = self.time;
-        start.end = Sample::start() + SimDuration::from_seconds(self.seconds() as i64);
-        "child".clone_into(&mut start.platform);
-        "scenarios/library/communication-performance.toml".clone_into(&mut start.command_line[2]);
+        start.facts.time = self.time;
+        start.facts.end = Sample::start() + SimDuration::from_seconds(self.seconds() as i64);
+        "child".clone_into(&mut start.facts.platform);
+        "scenarios/library/communication-performance.toml"
+            .clone_into(&mut start.facts.command_line[2]);
         let mut writer = RunWriter::create(dir, &start)?;
         writer.record_latency()?;
         let mut wan = Wan::new(self.devices);
@@ -176,8 +177,8 @@ via = "wan"
         writer.finish(RunEnd {
             state: RunState::Finished,
             cause: None,
-            recorded_until: start.end,
-            ended: start.end + SimDuration::from_milliseconds(12_340),
+            recorded_until: start.facts.end,
+            ended: start.facts.end + SimDuration::from_milliseconds(12_340),
             guarantees: vec!["acknowledged means journalled and synced to disk".to_owned()],
             more: serde_json::Map::new(),
         })

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lastmeter_record::{
-    DeviceFacts, Event, Evidence, Observation, RecordError, RunEnd, RunStart, RunState, RunWriter,
-    TimeMode,
+    DeviceFacts, Event, Evidence, Observation, RecordError, RunEnd, RunFacts, RunStart, RunState,
+    RunWriter, TimeMode,
 };
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 
@@ -154,13 +154,11 @@ covers = ["F-02"]
             serial: None,
             firmware: None,
         };
-        RunStart {
+        let facts = RunFacts {
             scenario: "first-light".to_owned(),
             title: "A three-phase generator through the meter and the platform".to_owned(),
-            scenario_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+            source_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
                 .to_owned(),
-            scenario_toml: self.scenario(),
-            files: BTreeMap::new(),
             seed: 2027,
             time: TimeMode::Virtual,
             start: Self::start(),
@@ -175,7 +173,7 @@ covers = ["F-02"]
             ]
             .map(str::to_owned)
             .to_vec(),
-            overrides: Vec::new(),
+            overrides: Some(Vec::new()),
             versions: BTreeMap::from([
                 ("lastmeter".to_owned(), "0.1.0".to_owned()),
                 ("rustc".to_owned(), "1.95.0".to_owned()),
@@ -187,7 +185,9 @@ covers = ["F-02"]
                 ("processors".to_owned(), 2.into()),
             ]),
             more: serde_json::Map::new(),
-        }
+            ..RunFacts::default()
+        };
+        RunStart { scenario_toml: self.scenario(), facts }
     }
 
     /// Writes the whole folder.

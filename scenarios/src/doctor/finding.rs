@@ -20,26 +20,15 @@ pub(super) enum Section {
     Equipment,
 }
 
-/// How it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Status {
-    /// As it should be.
-    Ok,
-    /// It works, and results are worse for it.
-    Limited,
-    /// Not there, not allowed, not told.
-    No,
-}
-
-impl Status {
-    /// The word shown.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Limited => "limited",
-            Self::No => "no",
-        }
+lastmeter_units::words! {
+    /// How it stands.
+    pub(super) enum Status in files {
+        /// As it should be.
+        Ok = "ok",
+        /// It works, and results are worse for it.
+        Limited = "limited",
+        /// Not there, not allowed, not told.
+        No = "no",
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn measure(probes: usize, streams: Streams) -> (Vec<TimerRow>, Vec<Fi
         let threads: Vec<_> = TimerKind::ALL
             .into_iter()
             .map(|kind| {
-                let rng = streams.stream(&format!("doctor/{}/{real_time}", kind.name()));
+                let rng = streams.stream(&format!("doctor/{}/{real_time}", kind.word()));
                 let measure = move || in_thread(kind, real_time, probes, rng);
                 let thread = std::thread::Builder::new().name("doctor-timer".to_owned());
                 (kind, thread.spawn(measure))
@@ -83,7 +83,7 @@ fn in_thread(
         Err(_) => return Err(format!("{probes} waits were not over within {limit:?}")),
     };
     let late = Summary::of(&mut late_ns).unwrap_or_default();
-    Ok(Some(TimerRow { kind: kind.name(), policy: priority::policy_word(), late }))
+    Ok(Some(TimerRow { kind: kind.word(), policy: priority::policy_word(), late }))
 }
 
 fn finding(kind: TimerKind, rows: &[TimerRow], failure: Option<&str>) -> Finding {
@@ -95,7 +95,7 @@ fn finding(kind: TimerKind, rows: &[TimerRow], failure: Option<&str>) -> Finding
     if let Some(why) = failure {
         return Finding::unmeasured(Section::Time, name, why, "see the system's message");
     }
-    let own: Vec<&TimerRow> = rows.iter().filter(|row| row.kind == kind.name()).collect();
+    let own: Vec<&TimerRow> = rows.iter().filter(|row| row.kind == kind.word()).collect();
     let shown: Vec<String> = own
         .iter()
         .map(|TimerRow { policy, late, .. }| {

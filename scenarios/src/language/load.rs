@@ -76,8 +76,7 @@ impl LoadOptions {
             };
             ("--platform", format!("platform.use={}", lastmeter_params::quote(&text)))
         }));
-        changes
-            .extend(self.time.map(|time| ("--time", format!("scenario.time={}", time_word(time)))));
+        changes.extend(self.time.map(|time| ("--time", format!("scenario.time={}", time.word()))));
         changes
     }
 }
@@ -126,22 +125,13 @@ impl Meant {
     }
 }
 
-/// How a scenario and the command line spell a time mode.
-pub fn time_word(time: TimeMode) -> &'static str {
-    match time {
-        TimeMode::Virtual => "virtual",
-        TimeMode::Real => "real",
-    }
-}
-
 /// Keeps what a file says about its time, before an option says otherwise.
 fn keep_time(root: &mut Table, span: Span) {
     let Some(NodeValue::Table(head)) = root.get_mut("scenario").map(|node| &mut node.value) else {
         return;
     };
     if head.get("time_in_file").is_none() {
-        let default =
-            Node { value: NodeValue::String(time_word(TimeMode::Virtual).to_owned()), span };
+        let default = Node { value: NodeValue::String(TimeMode::Virtual.word().to_owned()), span };
         let written = head.get("time").cloned().unwrap_or(default);
         head.set("time_in_file", written.span, written);
     }

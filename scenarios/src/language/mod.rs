@@ -33,7 +33,7 @@ pub use failure::LoadFailure;
 pub(crate) use files::{open as open_file, read as read_file};
 pub use json_schema::json_schema;
 pub use lastmeter_record::TimeMode;
-pub use load::{LoadOptions, time_modes, time_word};
+pub use load::{LoadOptions, time_modes};
 pub(crate) use load::{Meant, failure};
 pub use scenario::Scenario;
 pub use section::check::CheckRow;

@@ -15,6 +15,6 @@ pub(crate) struct DeviceNote {
 impl DeviceNote {
     /// As the record takes it, of the device with this name.
     pub(crate) fn event(&self, device: &str) -> Event {
-        Event::device(self.at, device, self.kind.as_str(), &self.detail)
+        Event::device(self.at, device, self.kind.word(), &self.detail)
     }
 }

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use lastmeter_platform::ClockSource;
-use lastmeter_record::{DeviceFacts, Evidence, RunStart, RunState, RunWriter, TimeMode};
+use lastmeter_record::{DeviceFacts, Evidence, RunFacts, RunStart, RunState, RunWriter, TimeMode};
 use lastmeter_reports::Evaluation;
 use lastmeter_text::plural;
-use serde_json::Map;
 
 use super::console::Console;
 use super::error::{BenchError, chain};
@@ -104,11 +103,10 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         serial: None,
         firmware: None,
     });
-    RunStart {
+    let facts = RunFacts {
         scenario: scenario.about.name.clone(),
         title: scenario.about.title.clone().unwrap_or_default(),
-        scenario_hash: scenario.written.hash.clone(),
-        scenario_toml: scenario.resolved_toml(),
+        source_hash: scenario.written.hash.clone(),
         files: scenario.written.files.clone(),
         seed: scenario.schedule.seed,
         time: scenario.schedule.time,
@@ -116,13 +114,14 @@ fn run_start(scenario: &Scenario, options: &RunOptions) -> RunStart {
         end: scenario.schedule.start + scenario.schedule.duration,
         started: wall_now(),
         command_line: options.command_line.clone(),
-        overrides: scenario.written.overrides.clone(),
+        overrides: Some(scenario.written.overrides.clone()),
         versions: host::versions(),
         platform: platform_word(&scenario.platform.choice),
         devices: devices.collect(),
         host: host::facts(),
-        more: Map::new(),
-    }
+        ..RunFacts::default()
+    };
+    RunStart { scenario_toml: scenario.resolved_toml(), facts }
 }
 
 fn platform_word(platform: &PlatformUse) -> String {
@@ -141,7 +140,7 @@ fn headline(scenario: &Scenario) -> String {
         env!("CARGO_PKG_VERSION"),
         scenario.about.name,
         scenario.schedule.seed,
-        if scenario.schedule.time == TimeMode::Real { "real" } else { "virtual" },
+        scenario.schedule.time,
         scenario.schedule.duration,
         platform_word(&scenario.platform.choice),
         plural(scenario.devices.len(), "device"),

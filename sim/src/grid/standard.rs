@@ -18,21 +18,19 @@ const DAY_NS: i64 = QUARTERS as i64 * QUARTER_NS;
 /// Days of each month in a year that is no leap year.
 const DAYS: [f64; 12] = [31.0, 28.0, 31.0, 30.0, 31.0, 30.0, 31.0, 31.0, 30.0, 31.0, 30.0, 31.0];
 
-/// What a day is to a profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DayType {
-    /// A Saturday; 24 and 31 December too.
-    Saturday,
-    /// A Sunday or a holiday.
-    SundayOrHoliday,
-    /// Any other day.
-    WorkingDay,
+lastmeter_units::words! {
+    /// What a day is to a profile, in the order and with the words of the published tables.
+    pub enum DayType {
+        /// A Saturday; 24 and 31 December too.
+        Saturday = "SA",
+        /// A Sunday or a holiday.
+        SundayOrHoliday = "FT",
+        /// Any other day.
+        WorkingDay = "WT",
+    }
 }
 
 impl DayType {
-    /// All of them, in the order of the published tables.
-    pub const ALL: [Self; 3] = [Self::Saturday, Self::SundayOrHoliday, Self::WorkingDay];
-
     fn of(date: Date, is_holiday: bool) -> Self {
         let (month, day) = (date.month(), date.day());
         match date.weekday() {

@@ -1,6 +1,6 @@
 //! What is set and stays: amplitude, frequency, angle and ambient temperature, as steps and ramps.
 
-use lastmeter_params::{Dimension, Entry, Field, Kind};
+use lastmeter_params::{Dimension, Entry, Field, Kind, Values};
 
 use super::{ANGLE as ANGLE_KIND, InjectionKind, OVER, PHASES, SOURCE, phases, quantity};
 use crate::disturbance::{Change, Side};
@@ -8,14 +8,8 @@ use crate::disturbance::{Change, Side};
 /// What electronics are built for, with a margin.
 const CELSIUS: Kind = quantity(Dimension::Ratio, -60.0, 120.0);
 
-const SIDES: &[&str] = &["voltage", "current", "both"];
-
-fn side(word: &str) -> Side {
-    match word {
-        "current" => Side::Current,
-        "both" => Side::Both,
-        _ => Side::Voltage,
-    }
+fn side(values: &Values) -> Side {
+    Side::from_word(values.text("of")).unwrap_or(Side::Voltage)
 }
 
 pub(crate) const AMPLITUDE: InjectionKind = InjectionKind {
@@ -28,7 +22,7 @@ pub(crate) const AMPLITUDE: InjectionKind = InjectionKind {
             for a while only is a `dip`, a `swell` or a `rapid_change`, which multiply with it.",
         fields: &[
             SOURCE,
-            Field::default("of", Kind::Choice(SIDES), "\"voltage\"", "what changes"),
+            Field::default("of", Kind::Choice(Side::WORDS), "\"voltage\"", "what changes"),
             PHASES,
             Field::required(
                 "to",
@@ -40,7 +34,7 @@ pub(crate) const AMPLITUDE: InjectionKind = InjectionKind {
     },
     build: |values, context, diagnostics| {
         Some(Change::Amplitude {
-            side: side(values.text("of")),
+            side: side(values),
             phases: phases(values, context, diagnostics)?,
             to: values.si("to"),
             over: values.duration("over"),
@@ -76,7 +70,7 @@ pub(crate) const ANGLE: InjectionKind = InjectionKind {
             the reference of the frequency is that of the undisturbed fundamental.",
         fields: &[
             SOURCE,
-            Field::default("of", Kind::Choice(SIDES), "\"both\"", "what moves"),
+            Field::default("of", Kind::Choice(Side::WORDS), "\"both\"", "what moves"),
             PHASES,
             Field::required("by", ANGLE_KIND, "by how much it goes ahead"),
             OVER,
@@ -84,7 +78,7 @@ pub(crate) const ANGLE: InjectionKind = InjectionKind {
     },
     build: |values, context, diagnostics| {
         Some(Change::Angle {
-            side: side(values.text("of")),
+            side: side(values),
             phases: phases(values, context, diagnostics)?,
             by_rad: values.si("by"),
             over: values.duration("over"),

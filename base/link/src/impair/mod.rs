@@ -30,25 +30,13 @@ pub use fields::{IMPAIR_FIELDS, LINK_FIELDS, read_impairment, read_link};
 pub use leg::Leg;
 pub use presets::{PRESETS, Preset};
 
-/// One of the two directions of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LegName {
-    /// From the owner of the lane towards the platform.
-    Up,
-    /// From the platform to the owner of the lane.
-    Down,
-}
-
-impl LegName {
-    /// Both, `up` first.
-    pub const BOTH: [Self; 2] = [Self::Up, Self::Down];
-
-    /// The word for it: `up`, `down`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-        }
+lastmeter_units::words! {
+    /// One of the two directions of a link.
+    pub enum LegName {
+        /// From the owner of the lane towards the platform.
+        Up = "up",
+        /// From the platform to the owner of the lane.
+        Down = "down",
     }
 }
 
@@ -222,40 +210,18 @@ impl Impairment {
     }
 }
 
-/// How a link breaks, until it is mended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Breakage {
-    /// Connections are reset (TCP RST); new ones are reset as soon as they are there.
-    Reset,
-    /// Connections are closed (TCP FIN), and new ones as soon as they are there. What was on its
-    /// way is gone.
-    Close,
-    /// Connections stay, and swallow for ever what is written; neither end hears of it. New ones
-    /// seem to be there, and come to life when the link is mended.
-    HalfOpen,
-    /// Connections stay; everything is held and comes out in order when the link is mended.
-    Stall,
-}
-
-impl Breakage {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Reset, Self::Close, Self::HalfOpen, Self::Stall];
-
-    /// The words for all of them, in the same order: those of `how` in a scenario.
-    pub const WORDS: &'static [&'static str] = &["reset", "close", "half-open", "stall"];
-
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reset => "reset",
-            Self::Close => "close",
-            Self::HalfOpen => "half-open",
-            Self::Stall => "stall",
-        }
-    }
-
-    /// The breakage of that word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|how| how.name() == name)
+lastmeter_units::words! {
+    /// How a link breaks, until it is mended.
+    pub enum Breakage {
+        /// Connections are reset (TCP RST); new ones are reset as soon as they are there.
+        Reset = "reset",
+        /// Connections are closed (TCP FIN), and new ones as soon as they are there. What was on
+        /// its way is gone.
+        Close = "close",
+        /// Connections stay, and swallow for ever what is written; neither end hears of it. New
+        /// ones seem to be there, and come to life when the link is mended.
+        HalfOpen = "half-open",
+        /// Connections stay; everything is held and comes out in order when the link is mended.
+        Stall = "stall",
     }
 }

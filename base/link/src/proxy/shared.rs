@@ -108,10 +108,10 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(owner: &str, shared: Arc<Shared>) -> Self {
         let leg = |name: LegName| {
-            let stream = format!("link/{}/{owner}/{}", shared.name, name.name());
+            let stream = format!("link/{}/{owner}/{}", shared.name, name.word());
             Mutex::new(Leg::new(&shared.spec, name, &(shared.stream)(&stream)))
         };
-        Self { legs: LegName::BOTH.map(leg), owner: Arc::from(owner), shared }
+        Self { legs: LegName::ALL.map(leg), owner: Arc::from(owner), shared }
     }
 
     pub(super) fn leg(&self, name: LegName) -> &Mutex<Leg> {

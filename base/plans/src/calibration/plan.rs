@@ -18,37 +18,23 @@ pub enum Procedure {
     Static,
 }
 
-/// What a point of the plan is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// The sweep before.
-    Before,
-    /// Gains of voltage and current are set from it.
-    RmsGains,
-    /// The gain of the active power is set from it.
-    ActiveGain,
-    /// The phase is set from it.
-    Phase,
-    /// The gains of reactive and apparent power are set from it.
-    OtherGains,
-    /// The offsets are set from it.
-    Offsets,
-    /// The sweep after.
-    After,
-}
-
-impl Stage {
-    /// What events and tables call it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::RmsGains => "rms-gains",
-            Self::ActiveGain => "active-gain",
-            Self::Phase => "phase",
-            Self::OtherGains => "other-gains",
-            Self::Offsets => "offsets",
-            Self::After => "after",
-        }
+lastmeter_units::words! {
+    /// What a point of the plan is for.
+    pub enum Stage {
+        /// The sweep before.
+        Before = "before",
+        /// Gains of voltage and current are set from it.
+        RmsGains = "rms-gains",
+        /// The gain of the active power is set from it.
+        ActiveGain = "active-gain",
+        /// The phase is set from it.
+        Phase = "phase",
+        /// The gains of reactive and apparent power are set from it.
+        OtherGains = "other-gains",
+        /// The offsets are set from it.
+        Offsets = "offsets",
+        /// The sweep after.
+        After = "after",
     }
 }
 
@@ -86,40 +72,23 @@ pub struct Point {
     pub end: SimDuration,
 }
 
-/// A quantity that is calibrated: what identifiers it is read from, import less export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
-    /// Voltage: RMS, or mean where direct.
-    Voltage,
-    /// Current: RMS, or mean where direct.
-    Current,
-    /// Active power.
-    ActivePower,
-    /// Reactive power.
-    ReactivePower,
-    /// Apparent power.
-    ApparentPower,
+lastmeter_units::words! {
+    /// A quantity that is calibrated: what identifiers it is read from, import less export.
+    pub enum Subject {
+        /// Voltage: RMS, or mean where direct.
+        Voltage = "voltage",
+        /// Current: RMS, or mean where direct.
+        Current = "current",
+        /// Active power.
+        ActivePower = "active_power",
+        /// Reactive power.
+        ReactivePower = "reactive_power",
+        /// Apparent power.
+        ApparentPower = "apparent_power",
+    }
 }
 
 impl Subject {
-    /// The words of checks.
-    pub const WORDS: &'static [&'static str] =
-        &["voltage", "current", "active_power", "reactive_power", "apparent_power"];
-
-    /// All, in the order of their words.
-    pub const ALL: [Self; 5] =
-        [Self::Voltage, Self::Current, Self::ActivePower, Self::ReactivePower, Self::ApparentPower];
-
-    /// Its word.
-    pub fn word(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
-
-    /// The subject of a word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|subject| subject.word() == word)
-    }
-
     /// Its unit.
     pub fn unit(self) -> &'static str {
         ["V", "A", "W", "var", "VA"][self as usize]

@@ -11,88 +11,38 @@ use lastmeter_text::number;
 /// for more than was played.
 pub const IN_THIS_PLAN: &str = "in the tests that this plan has";
 
-/// How a meter is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Connection {
-    /// The whole current goes through the meter.
-    Direct,
-    /// The current comes from a transformer.
-    Transformer,
-}
-
-impl Connection {
-    /// Its words in files, in the order of the enumeration.
-    pub const WORDS: &'static [&'static str] = &["direct", "transformer"];
-
-    /// Reads its word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "direct" => Some(Self::Direct),
-            "transformer" => Some(Self::Transformer),
-            _ => None,
-        }
-    }
-
-    /// Its word in files.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Transformer => "transformer",
-        }
+lastmeter_units::words! {
+    /// How a meter is connected.
+    pub enum Connection {
+        /// The whole current goes through the meter.
+        Direct = "direct",
+        /// The current comes from a transformer.
+        Transformer = "transformer",
     }
 }
 
-/// How the readings of a test's points become the figure that is held against the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evaluate {
-    /// The error at the point.
-    Error,
-    /// The error at the point less that at its reference point.
-    Variation,
-    /// That variation per kelvin between the two temperatures.
-    TemperatureCoefficient,
-    /// The worst combination of the error at reference with its variations, root of the sum of
-    /// squares, one influence after the other.
-    Composite,
-    /// By how much the energy of each half of the time falls short of the true one.
-    Starting,
-    /// Pulses that the registered energy amounts to although no current flows.
-    NoLoad,
-    /// Standard deviation of the readings.
-    Repeatability,
+lastmeter_units::words! {
+    /// How the readings of a test's points become the figure that is held against the limit.
+    pub enum Evaluate {
+        /// The error at the point.
+        Error = "error",
+        /// The error at the point less that at its reference point.
+        Variation = "variation",
+        /// That variation per kelvin between the two temperatures.
+        TemperatureCoefficient = "temperature_coefficient",
+        /// The worst combination of the error at reference with its variations, root of the sum of
+        /// squares, one influence after the other.
+        Composite = "composite",
+        /// By how much the energy of each half of the time falls short of the true one.
+        Starting = "starting",
+        /// Pulses that the registered energy amounts to although no current flows.
+        NoLoad = "no_load",
+        /// Standard deviation of the readings.
+        Repeatability = "repeatability",
+    }
 }
 
 impl Evaluate {
-    /// Its words in files, in the order of the enumeration.
-    pub const WORDS: &'static [&'static str] = &[
-        "error",
-        "variation",
-        "temperature_coefficient",
-        "composite",
-        "starting",
-        "no_load",
-        "repeatability",
-    ];
-
-    /// Reads its word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "error" => Self::Error,
-            "variation" => Self::Variation,
-            "temperature_coefficient" => Self::TemperatureCoefficient,
-            "composite" => Self::Composite,
-            "starting" => Self::Starting,
-            "no_load" => Self::NoLoad,
-            "repeatability" => Self::Repeatability,
-            _ => return None,
-        })
-    }
-
-    /// Its word in files.
-    pub fn word(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
-
     /// Whether it is made of the point and another one at reference conditions.
     pub fn has_reference_point(self) -> bool {
         matches!(self, Self::Variation | Self::TemperatureCoefficient)
@@ -110,28 +60,15 @@ pub enum Subject {
     Each(Vec<MeasurementId>),
 }
 
-/// Of what a limit in percent is a share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relative {
-    /// Of the reference.
-    Reading,
-    /// Of the nominal value, voltage or current.
-    Nominal,
-    /// Of nothing: the difference of two shares.
-    Absolute,
-}
-
-impl Relative {
-    /// Its words in files, in the order of the enumeration.
-    pub const WORDS: &'static [&'static str] = &["reading", "nominal", "absolute"];
-
-    /// Reads its word.
-    pub fn from_word(word: &str) -> Self {
-        match word {
-            "nominal" => Self::Nominal,
-            "absolute" => Self::Absolute,
-            _ => Self::Reading,
-        }
+lastmeter_units::words! {
+    /// Of what a limit in percent is a share.
+    pub enum Relative {
+        /// Of the reference.
+        Reading = "reading",
+        /// Of the nominal value, voltage or current.
+        Nominal = "nominal",
+        /// Of nothing: the difference of two shares.
+        Absolute = "absolute",
     }
 }
 

@@ -9,36 +9,23 @@ use lastmeter_units::{MeasurementId, SiUnit};
 
 use super::model::{LimitFigure, Relative, Test, value_text};
 
-/// A coordinate that a surface is drawn along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Along {
-    /// Frequency in hertz.
-    Frequency,
-    /// Angle by which the current lags, in degrees.
-    Angle,
-    /// Waveform, in the test plan's order.
-    Waveform,
-    /// Voltage over nominal.
-    Voltage,
-    /// Current in amperes.
-    Current,
+lastmeter_units::words! {
+    /// A coordinate that a surface is drawn along.
+    pub enum Along {
+        /// Frequency in hertz.
+        Frequency = "frequency",
+        /// Angle by which the current lags, in degrees.
+        Angle = "angle",
+        /// Waveform, in the test plan's order.
+        Waveform = "waveform",
+        /// Voltage over nominal.
+        Voltage = "voltage",
+        /// Current in amperes.
+        Current = "current",
+    }
 }
 
 impl Along {
-    /// Its words in files, in the order of the enumeration.
-    pub const WORDS: &'static [&'static str] =
-        &["frequency", "angle", "waveform", "voltage", "current"];
-
-    pub(super) fn from_word(word: &str) -> Self {
-        match word {
-            "angle" => Self::Angle,
-            "waveform" => Self::Waveform,
-            "voltage" => Self::Voltage,
-            "current" => Self::Current,
-            _ => Self::Frequency,
-        }
-    }
-
     /// What stands at the axis.
     pub fn describe(self) -> &'static str {
         match self {

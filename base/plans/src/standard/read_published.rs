@@ -81,7 +81,7 @@ pub(crate) fn read_published(values: &Values, out: &mut Diagnostics) -> Option<P
         title: values.text("title").to_owned(),
         quantity,
         figure,
-        relative: Relative::from_word(values.text("relative_to")),
+        relative: Relative::from_word(values.text("relative_to"))?,
         counts_from: values.si("counts_from"),
         fitted: values.boolean("fitted"),
     })
@@ -110,7 +110,7 @@ pub(crate) fn read_surface(
         title: values.text("title").to_owned(),
         row: row?,
         sweep: sweep?,
-        x: Along::from_word(values.text("x")),
-        y: Along::from_word(values.text("y")),
+        x: Along::from_word(values.text("x"))?,
+        y: Along::from_word(values.text("y"))?,
     })
 }

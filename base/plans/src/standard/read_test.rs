@@ -70,7 +70,7 @@ pub(crate) fn read_test(
     let mistakes = out.len();
     let evaluate = Evaluate::from_word(values.text("evaluate"))?;
     let subject = subject(values, out);
-    let relative = Relative::from_word(values.text("relative_to"));
+    let relative = Relative::from_word(values.text("relative_to"))?;
     let currents = currents(values, test_plan, out);
     let factors =
         each(values, "power_factor", "expected `1`, `0.5 ind`, `0.8 cap`", out, power_factor);

@@ -1,7 +1,5 @@
 //! Revisions of the standard, and kinds of data.
 
-use std::fmt;
-
 /// The revisions of the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revision {
@@ -13,33 +11,21 @@ pub enum Revision {
     R2013,
 }
 
-/// The kinds of data (`ft` in the header).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DataKind {
-    /// Text, one line per record.
-    Ascii,
-    /// 16-bit two's complement integers.
-    Binary,
-    /// 32-bit two's complement integers (2013).
-    Binary32,
-    /// IEEE 754 single precision (2013).
-    Float32,
+lastmeter_units::words! {
+    /// The kinds of data (`ft` in the header).
+    pub enum DataKind {
+        /// Text, one line per record.
+        Ascii = "ASCII",
+        /// 16-bit two's complement integers.
+        Binary = "BINARY",
+        /// 32-bit two's complement integers (2013).
+        Binary32 = "BINARY32",
+        /// IEEE 754 single precision (2013).
+        Float32 = "FLOAT32",
+    }
 }
 
 impl DataKind {
-    /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Ascii, Self::Binary, Self::Binary32, Self::Float32];
-
-    /// The word in the header: `ASCII`, `BINARY`, `BINARY32`, `FLOAT32`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Ascii => "ASCII",
-            Self::Binary => "BINARY",
-            Self::Binary32 => "BINARY32",
-            Self::Float32 => "FLOAT32",
-        }
-    }
-
     /// The kind of a word in any case.
     pub(super) fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word().eq_ignore_ascii_case(word.trim()))
@@ -52,12 +38,6 @@ impl DataKind {
             Self::Binary => 2,
             Self::Binary32 | Self::Float32 => 4,
         }
-    }
-}
-
-impl fmt::Display for DataKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use lastmeter_units::{Epoch, HardwareId, HardwareIdError, Serial, SimTime};
 use serde::de::DeserializeSeed;
@@ -173,7 +172,7 @@ fn alert(
     originator: Option<String>,
 ) -> Judged<AlertMessage> {
     let level = required_text(request.level, "request.level")?;
-    let level = AlertLevel::from_str(&level).map_err(|()| {
+    let level = AlertLevel::from_word(&level).ok_or_else(|| {
         let found = excerpt(&level);
         let detail = format!("`{found}`, expected Info, Warning, Error or Critical");
         (RefusalReason::BadAlertLevel, detail)

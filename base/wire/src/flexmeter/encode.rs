@@ -52,7 +52,7 @@ pub fn encode_alert(message: &AlertMessage, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"type\":");
     text(out, &message.alert_type);
     out.extend_from_slice(b",\"level\":");
-    text(out, message.level.as_str());
+    text(out, message.level.word());
     out.extend_from_slice(b",\"message\":");
     text(out, &message.message);
     state_and_date(out, message.update_state, message.event_date);

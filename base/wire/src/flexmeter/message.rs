@@ -1,8 +1,6 @@
 //! The messages a device sends, as values.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 
@@ -82,46 +80,17 @@ impl MeasurementMessage {
     }
 }
 
-/// How bad an alert is (Table 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AlertLevel {
-    /// `Info`.
-    Info,
-    /// `Warning`.
-    Warning,
-    /// `Error`.
-    Error,
-    /// `Critical`.
-    Critical,
-}
-
-impl AlertLevel {
-    /// The four levels, mildest first.
-    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
-
-    /// The word in the message.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "Info",
-            Self::Warning => "Warning",
-            Self::Error => "Error",
-            Self::Critical => "Critical",
-        }
-    }
-}
-
-impl fmt::Display for AlertLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for AlertLevel {
-    type Err = ();
-
-    /// The exact word, case included.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|level| level.as_str() == text).ok_or(())
+lastmeter_units::words! {
+    /// How bad an alert is (Table 3).
+    pub enum AlertLevel {
+        /// `Info`.
+        Info = "Info",
+        /// `Warning`.
+        Warning = "Warning",
+        /// `Error`.
+        Error = "Error",
+        /// `Critical`.
+        Critical = "Critical",
     }
 }
 

@@ -1,83 +1,50 @@
 //! Why a payload is not accepted: a closed list of reasons with stable words.
 
-use std::fmt;
-use std::str::FromStr;
-
 use lastmeter_units::HardwareId;
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident $word:literal;)*) => {
-        /// Why a payload is refused. The words are counted, stored and compared, so they do not
-        /// change from version to version.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-        pub enum RefusalReason {
-            $($(#[$doc])* #[serde(rename = $word)] $name,)*
-        }
-
-        impl RefusalReason {
-            /// Every reason.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The stable word.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word),* }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// More bytes than [`Limits::bytes_max`].
-    TooLarge "too_large";
-    /// The bytes are not UTF-8.
-    NotUtf8 "not_utf8";
-    /// The text is not JSON (RFC 8259), or ends too early.
-    NotJson "not_json";
-    /// Something follows the JSON value.
-    TrailingData "trailing_data";
-    /// Objects and lists are nested deeper than [`Limits::depth_max`].
-    TooDeep "too_deep";
-    /// The message is JSON, but not an object.
-    NotAnObject "not_an_object";
-    /// A key stands twice in one object.
-    DuplicateKey "duplicate_key";
-    /// A required field is absent, `null`, or an empty text.
-    MissingField "missing_field";
-    /// A field is of another JSON type than it has to be.
-    WrongType "wrong_type";
-    /// The hardware id is too long or could not stand in a topic.
-    BadHardwareId "bad_hardware_id";
-    /// `type` is none of the message types.
-    UnknownType "unknown_type";
-    /// A reading without a single measurement.
-    NoMeasurements "no_measurements";
-    /// More measurements than [`Limits::values_max`].
-    TooManyValues "too_many_values";
-    /// A measurement identifier that is not in the registry, or not in Table 2 where only that
-    /// counts.
-    UnknownIdentifier "unknown_identifier";
-    /// A measurement that is no finite number.
-    NotANumber "not_a_number";
-    /// A date in none of the three forms that are read, or beyond the years 1677 to 2262.
-    BadDate "bad_date";
-    /// An alert level other than Info, Warning, Error, Critical.
-    BadAlertLevel "bad_alert_level";
-    /// Metadata that is no map of texts, has too many entries, or has a serial or epoch that is no
-    /// decimal number.
-    BadMetadata "bad_metadata";
-}
-
-impl fmt::Display for RefusalReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for RefusalReason {
-    type Err = ();
-
-    fn from_str(word: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|reason| reason.as_str() == word).ok_or(())
+lastmeter_units::words! {
+    /// Why a payload is refused. The words are counted, stored and compared, so they do not
+    /// change from version to version.
+    #[derive(Hash)]
+    pub enum RefusalReason in files {
+        /// More bytes than [`Limits::bytes_max`].
+        TooLarge = "too_large",
+        /// The bytes are not UTF-8.
+        NotUtf8 = "not_utf8",
+        /// The text is not JSON (RFC 8259), or ends too early.
+        NotJson = "not_json",
+        /// Something follows the JSON value.
+        TrailingData = "trailing_data",
+        /// Objects and lists are nested deeper than [`Limits::depth_max`].
+        TooDeep = "too_deep",
+        /// The message is JSON, but not an object.
+        NotAnObject = "not_an_object",
+        /// A key stands twice in one object.
+        DuplicateKey = "duplicate_key",
+        /// A required field is absent, `null`, or an empty text.
+        MissingField = "missing_field",
+        /// A field is of another JSON type than it has to be.
+        WrongType = "wrong_type",
+        /// The hardware id is too long or could not stand in a topic.
+        BadHardwareId = "bad_hardware_id",
+        /// `type` is none of the message types.
+        UnknownType = "unknown_type",
+        /// A reading without a single measurement.
+        NoMeasurements = "no_measurements",
+        /// More measurements than [`Limits::values_max`].
+        TooManyValues = "too_many_values",
+        /// A measurement identifier that is not in the registry, or not in Table 2 where only that
+        /// counts.
+        UnknownIdentifier = "unknown_identifier",
+        /// A measurement that is no finite number.
+        NotANumber = "not_a_number",
+        /// A date in none of the three forms that are read, or beyond the years 1677 to 2262.
+        BadDate = "bad_date",
+        /// An alert level other than Info, Warning, Error, Critical.
+        BadAlertLevel = "bad_alert_level",
+        /// Metadata that is no map of texts, has too many entries, or has a serial or epoch that is
+        /// no decimal number.
+        BadMetadata = "bad_metadata",
     }
 }
 
@@ -127,9 +94,5 @@ pub(super) fn excerpt(text: &str) -> String {
     if text.len() <= BYTES {
         return text.to_owned();
     }
-    let mut end = BYTES;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}...", &text[..end])
+    format!("{}...", &text[..text.floor_char_boundary(BYTES)])
 }

@@ -4,75 +4,39 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// Why a client did not get through the TLS door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TlsRefusal {
-    /// What came first is no TLS: plain MQTT, HTTP, noise.
-    NotTls,
-    /// The handshake was begun and not ended in time.
-    HandshakeTimeout,
-    /// Nothing came in time over a connection that was made.
-    NoConnect,
-    /// No certificate, where one is required.
-    NoCertificate,
-    /// The certificate is signed by nobody that is trusted here.
-    UnknownAuthority,
-    /// The certificate's time is over.
-    Expired,
-    /// The certificate's time has not begun.
-    NotYetValid,
-    /// The certificate is broken, or not made for clients, or names no device.
-    BadCertificate,
-    /// The MQTT client identifier is not the name in the certificate.
-    WrongIdentity,
-    /// The client said that it does not take the certificate shown here.
-    Distrusted,
-    /// No version of TLS, or no way to encrypt, that both sides speak.
-    Incompatible,
-    /// The client broke the protocol in the course of the handshake.
-    Malformed,
-    /// More connections than `limits.tls_connections`.
-    Overloaded,
+lastmeter_units::words! {
+    /// Why a client did not get through the TLS door.
+    pub(crate) enum TlsRefusal {
+        /// What came first is no TLS: plain MQTT, HTTP, noise.
+        NotTls = "tls_not_tls",
+        /// The handshake was begun and not ended in time.
+        HandshakeTimeout = "tls_handshake_timeout",
+        /// Nothing came in time over a connection that was made.
+        NoConnect = "tls_no_connect",
+        /// No certificate, where one is required.
+        NoCertificate = "tls_no_certificate",
+        /// The certificate is signed by nobody that is trusted here.
+        UnknownAuthority = "tls_unknown_authority",
+        /// The certificate's time is over.
+        Expired = "tls_expired",
+        /// The certificate's time has not begun.
+        NotYetValid = "tls_not_yet_valid",
+        /// The certificate is broken, or not made for clients, or names no device.
+        BadCertificate = "tls_bad_certificate",
+        /// The MQTT client identifier is not the name in the certificate.
+        WrongIdentity = "tls_wrong_identity",
+        /// The client said that it does not take the certificate shown here.
+        Distrusted = "tls_distrusted",
+        /// No version of TLS, or no way to encrypt, that both sides speak.
+        Incompatible = "tls_incompatible",
+        /// The client broke the protocol in the course of the handshake.
+        Malformed = "tls_malformed",
+        /// More connections than `limits.tls_connections`.
+        Overloaded = "tls_overloaded",
+    }
 }
 
 impl TlsRefusal {
-    /// All of them, in a fixed order.
-    #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
-        Self::NotTls,
-        Self::HandshakeTimeout,
-        Self::NoConnect,
-        Self::NoCertificate,
-        Self::UnknownAuthority,
-        Self::Expired,
-        Self::NotYetValid,
-        Self::BadCertificate,
-        Self::WrongIdentity,
-        Self::Distrusted,
-        Self::Incompatible,
-        Self::Malformed,
-        Self::Overloaded,
-    ];
-
-    /// The stable word for records and counters.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::NotTls => "tls_not_tls",
-            Self::HandshakeTimeout => "tls_handshake_timeout",
-            Self::NoConnect => "tls_no_connect",
-            Self::NoCertificate => "tls_no_certificate",
-            Self::UnknownAuthority => "tls_unknown_authority",
-            Self::Expired => "tls_expired",
-            Self::NotYetValid => "tls_not_yet_valid",
-            Self::BadCertificate => "tls_bad_certificate",
-            Self::WrongIdentity => "tls_wrong_identity",
-            Self::Distrusted => "tls_distrusted",
-            Self::Incompatible => "tls_incompatible",
-            Self::Malformed => "tls_malformed",
-            Self::Overloaded => "tls_overloaded",
-        }
-    }
-
     /// Why a handshake failed, and what was found; `None` if the client went away in the midst of
     /// it, which is nobody's refusal.
     pub(in super::super) fn of(error: &io::Error) -> Option<(Self, String)> {

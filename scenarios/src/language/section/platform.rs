@@ -27,7 +27,7 @@ pub(crate) static PLATFORM: Section = Section {
         ),
         Field::default(
             "tls",
-            Kind::Choice(&["none", "server", "mutual"]),
+            Kind::Choice(TlsUse::WORDS),
             "\"none\"",
             "between devices and broker. none: plain TCP; server: TLS, devices verify the broker; \
              mutual: devices also show certificates that bear their hardware ids",
@@ -71,15 +71,16 @@ pub enum PlatformUse {
     Profile(PathBuf),
 }
 
-/// How devices and broker protect what they say to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsUse {
-    /// Not at all: plain TCP.
-    None,
-    /// TLS; devices verify the broker's certificate.
-    Server,
-    /// TLS; devices also show certificates, which bear their hardware ids.
-    Mutual,
+lastmeter_units::words! {
+    /// How devices and broker protect what they say to each other.
+    pub enum TlsUse {
+        /// Not at all: plain TCP.
+        None = "none",
+        /// TLS; devices verify the broker's certificate.
+        Server = "server",
+        /// TLS; devices also show certificates, which bear their hardware ids.
+        Mutual = "mutual",
+    }
 }
 
 /// An authority that the scenario gives, instead of one that the bench makes for the run.
@@ -132,11 +133,7 @@ pub(crate) fn platform(
     values: &Values,
     authority: Option<GivenAuthority>,
 ) -> PlatformSetup {
-    let tls = match values.text("tls") {
-        "server" => TlsUse::Server,
-        "mutual" => TlsUse::Mutual,
-        _ => TlsUse::None,
-    };
+    let tls = TlsUse::from_word(values.text("tls")).unwrap_or(TlsUse::None);
     PlatformSetup { choice, strict_table2: values.boolean("strict_table2"), tls, authority }
 }
 

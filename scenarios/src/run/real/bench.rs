@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::timer::TimerKind;
 use lastmeter_record::{Event, Floor, RealTimeFacts, RunWriter, field};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
@@ -161,7 +162,7 @@ impl<'a> Bench for RealBench<'a> {
         let clocks = &self.clocks;
         Some(RealTimeFacts {
             clock,
-            timer: lastmeter_link::timer::KIND.to_owned(),
+            timer: TimerKind::Timerfd.to_string(),
             policy,
             policy_refused,
             platform_policy,

@@ -96,7 +96,7 @@ impl VirtualBench<'_> {
             .with(field::DEVICE, calibrator.plan.device.as_str())
             .with(field::STEP, step)
             .with(field::REGISTER, register.name)
-            .with(field::MEANING, register.role.meaning())
+            .with(field::MEANING, register.role.word())
             .with(field::UNIT, register.unit.word())
             .with(field::WORD_BEFORE, register.word(before))
             .with(field::BEFORE, register.coefficient(before))

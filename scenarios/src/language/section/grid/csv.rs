@@ -143,21 +143,12 @@ struct TimeColumn {
     is_bare: bool,
 }
 
-/// How a time is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Seconds,
-    Clock,
-    Instant,
-}
-
-impl Form {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Seconds => "a number of seconds",
-            Self::Clock => "a clock time such as 00:15",
-            Self::Instant => "a date and time such as 2027-01-18T00:15 or 18.01.2027 00:15",
-        }
+lastmeter_units::words! {
+    /// How a time is written.
+    enum Form {
+        Seconds = "a number of seconds",
+        Clock = "a clock time such as 00:15",
+        Instant = "a date and time such as 2027-01-18T00:15 or 18.01.2027 00:15",
     }
 }
 
@@ -199,7 +190,7 @@ fn times(
         let (place, found) = (place(file, line.number, column), line.fields[column]);
         let Some((_, at)) = time(found).filter(|(own, _)| *own == form) else {
             let hint = if is_in_milliseconds(found) { MILLISECONDS } else { "" };
-            return Err(format!("{place}: found `{found}`, expected {}{hint}", form.name()));
+            return Err(format!("{place}: found `{found}`, expected {}{hint}", form.word()));
         };
         let passed = at.saturating_sub(before);
         let passed = if form == Form::Clock { passed.rem_euclid(DAY_NS) } else { passed };

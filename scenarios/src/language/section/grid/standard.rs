@@ -34,14 +34,6 @@ const MONTHS: [&str; 12] = [
     "Dezember",
 ];
 
-fn word(day: DayType) -> &'static str {
-    match day {
-        DayType::Saturday => "SA",
-        DayType::SundayOrHoliday => "FT",
-        DayType::WorkingDay => "WT",
-    }
-}
-
 /// What a load with a standard load profile draws in each step; mistakes are told.
 pub(super) fn powers(
     text: &str,
@@ -147,7 +139,7 @@ fn columns(file: &str, months: &Line<'_>, days: &Line<'_>) -> Result<Vec<usize>,
                 "{place}: found `{month}`, expected a month from Januar to Dezember"
             ));
         };
-        let Some(day_at) = DayType::ALL.iter().position(|known| word(*known) == day) else {
+        let Some(day_at) = DayType::ALL.iter().position(|known| known.word() == day) else {
             let place = place(file, days.number, column);
             return Err(format!("{place}: found `{day}`, expected SA, FT or WT"));
         };
@@ -158,7 +150,7 @@ fn columns(file: &str, months: &Line<'_>, days: &Line<'_>) -> Result<Vec<usize>,
         }
     }
     let missing = |at: usize| {
-        let day = word(DayType::ALL[at % DayType::ALL.len()]);
+        let day = DayType::ALL[at % DayType::ALL.len()];
         format!("`{file}` has no column {} {day}", MONTHS[at / DayType::ALL.len()])
     };
     let found = |(at, column): (usize, Option<usize>)| column.ok_or_else(|| missing(at));

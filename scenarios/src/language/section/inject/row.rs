@@ -148,7 +148,7 @@ pub(crate) fn injection(
         }
         InjectKind::Disconnect => {
             let Target { link, devices } = target?;
-            let how = Breakage::from_name(values.text("how"))?;
+            let how = Breakage::from_word(values.text("how"))?;
             Action::Disconnect { link, how, until: until(&values), devices }
         }
     };
