@@ -348,6 +348,7 @@ fn scenario_row(file: &Path, scenario: &Scenario) -> serde_json::Value {
 
 /// Tells all about a registered thing or an error code.
 pub fn explain(name: &str) -> ExitCode {
+    let name = &*lastmeter_params::current_address(name);
     // One word may be a section of a scenario and a table of a network.
     let of_scenario = language::explain(name).or_else(|| explain_test_plan(name));
     let of_network = grid::explain(name);

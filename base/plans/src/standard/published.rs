@@ -1,4 +1,4 @@
-//! Published figures as part of a suite: what was swept, what came of it, what is drawn of it.
+//! Published figures as part of a test plan: what was swept, what came of it, what is drawn of it.
 //!
 //! A publication that sums up a whole sweep in one figure per quantity (an r.m.s. deviation) has no
 //! limit at any point. Its test plan has *sweeps* instead of tests, a *published* row for each
