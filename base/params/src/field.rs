@@ -86,8 +86,6 @@ pub enum Kind {
     Instant,
     /// One of the listed words.
     Choice(&'static [&'static str]),
-    /// An identifier of the measurement registry.
-    Measurement,
     /// A list of values of one kind.
     List(&'static Self),
     /// A table with keys of the author's choice and plain values, which are kept as text, such as

@@ -2,12 +2,12 @@
 //!
 //! Nothing is ignored: an unknown key is a mistake, since a misspelt limit would pass silently.
 
-use lastmeter_units::{MEASUREMENTS, MeasurementId, SimTime};
+use lastmeter_units::{MEASUREMENTS, SimTime};
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceId, Span};
 use crate::field::{Dimension, Field, Kind, Presence};
-use crate::nearest::{nearest, registered_measurement_help};
+use crate::nearest::nearest;
 use crate::node::{Node, NodeValue, Table, TableEntry, parse_as_written, parse_override};
 use crate::quantity::parse_quantity;
 use crate::synonyms;
@@ -224,7 +224,6 @@ fn read_value(node: &Node, kind: &Kind, place: Place<'_>, out: &mut Diagnostics)
         (Kind::Choice(words), NodeValue::String(text)) => {
             read_choice(text, words, name, node.span, out)
         }
-        (Kind::Measurement, NodeValue::String(text)) => read_measurement(text, node.span, out),
         (Kind::List(of), NodeValue::Array(list)) => {
             let items: Vec<Option<(Value, Span)>> = list
                 .iter()
@@ -279,7 +278,7 @@ fn report_wrong_kind(node: &Node, kind: &Kind, name: &str, out: &mut Diagnostics
         (Kind::Integer { .. } | Kind::Boolean, NodeValue::String(_)) => {
             Some("leave the quotes out".to_owned())
         }
-        (Kind::Text | Kind::Name | Kind::Choice(_) | Kind::Measurement, value)
+        (Kind::Text | Kind::Name | Kind::Choice(_), value)
             if !matches!(value, NodeValue::Array(_) | NodeValue::Table(_)) =>
         {
             Some("text stands between double quotes".to_owned())
@@ -303,7 +302,6 @@ pub fn describe_kind(kind: &Kind) -> String {
         Kind::QuantityOfAny(dimensions) => describe_quantity(dimensions),
         Kind::Instant => "a date with time and offset".to_owned(),
         Kind::Choice(words) => format!("one of {}", quoted(words)),
-        Kind::Measurement => "a measurement identifier".to_owned(),
         Kind::List(of) => format!("a list, each item {}", describe_kind(of)),
         Kind::Texts | Kind::Table(_) => "a table".to_owned(),
     }
@@ -475,15 +473,5 @@ fn read_choice(
     let message = format!("`{name}` cannot be `{text}`");
     let label = format!("expected one of {}", quoted(words));
     out.report_with_help(Code::UNKNOWN_WORD, span, message, label, help);
-    None
-}
-
-fn read_measurement(text: &str, span: Span, out: &mut Diagnostics) -> Option<Value> {
-    if let Some(id) = MeasurementId::lookup(text) {
-        return Some(Value::Measurement(id));
-    }
-    let help = Some(registered_measurement_help(text));
-    let message = format!("unknown measurement identifier `{text}`");
-    out.report_with_help(Code::UNKNOWN_MEASUREMENT, span, message, "not in the registry", help);
     None
 }

@@ -2,7 +2,6 @@
 //!
 //! A date is a string here: editors hand TOML dates to the schema as strings.
 
-use lastmeter_units::MEASUREMENTS;
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic::{Diagnostics, SourceId};
@@ -61,10 +60,6 @@ pub fn of_kind(kind: &Kind) -> Value {
         Kind::QuantityOfAny(dimensions) => quantity(dimensions),
         Kind::Instant => json!({ "type": "string", "format": "date-time" }),
         Kind::Choice(words) => json!({ "enum": words }),
-        Kind::Measurement => {
-            let names: Vec<&str> = MEASUREMENTS.iter().map(|row| row.name).collect();
-            json!({ "enum": names })
-        }
         Kind::List(of) => json!({ "type": "array", "items": of_kind(of) }),
         Kind::Texts => json!({
             "type": "object",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_units::{MeasurementId, SimDuration, SimTime};
+use lastmeter_units::{SimDuration, SimTime};
 
 use crate::diagnostic::Span;
 use crate::field::Dimension;
@@ -27,8 +27,6 @@ pub enum Value {
     },
     /// A point in time.
     Instant(SimTime),
-    /// An identifier of the measurement registry.
-    Measurement(MeasurementId),
     /// A list.
     List(Vec<(Value, Span)>),
     /// A table with free keys, its values as text.
@@ -149,14 +147,6 @@ impl Values {
         }
     }
 
-    /// A measurement identifier that may be absent.
-    pub fn measurement_opt(&self, name: &str) -> Option<MeasurementId> {
-        match self.get(name)? {
-            Value::Measurement(value) => Some(*value),
-            _ => missing(name),
-        }
-    }
-
     /// A list; empty if the field is absent.
     pub fn list(&self, name: &str) -> &[(Value, Span)] {
         match self.get(name) {
@@ -266,7 +256,6 @@ impl Value {
             Self::Integer(value) => text.push_str(&value.to_string()),
             Self::Quantity { written, .. } => text.push_str(&quote(written)),
             Self::Instant(value) => text.push_str(&value.to_string()),
-            Self::Measurement(value) => text.push_str(&quote(value.name())),
             Self::List(list) => {
                 text.push('[');
                 for (index, (value, _)) in list.iter().enumerate() {

@@ -5,16 +5,11 @@
 
 mod identity;
 mod measurement;
-mod quantity;
 mod time;
 mod words;
 
 pub use identity::{Epoch, HardwareId, HardwareIdError, Serial};
 pub use measurement::{
     Direction, MEASUREMENTS, Measurement, MeasurementId, Phase, Quantity, SiUnit,
-};
-pub use quantity::{
-    Amperes, Degrees, Hertz, Joules, Radians, Seconds, VarSeconds, Vars, VoltAmpereSeconds,
-    VoltAmperes, Volts, Watts,
 };
 pub use time::{SimDuration, SimTime, TimeError};

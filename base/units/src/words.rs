@@ -2,8 +2,8 @@
 //! written once, beside its variant.
 
 /// Declares such an enumeration, `words! { pub enum Leg { Up = "up", Down = "down", } }`, with
-/// `ALL`, `WORDS`, `word()`, `from_word()` and [`Display`](std::fmt::Display). One `in files`, as in
-/// `pub enum Leg in files { ... }`, is serialised as its word too.
+/// `ALL`, `WORDS`, `word()`, `from_word()` and [`Display`](std::fmt::Display). One `in files`,
+/// as in `pub enum Leg in files { ... }`, is serialised as its word too.
 #[macro_export]
 macro_rules! words {
     ($(#[$meta:meta])* $vis:vis enum $name:ident {

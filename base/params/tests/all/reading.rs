@@ -1,7 +1,7 @@
 //! Tables against their fields: one located diagnostic for each mistake, and the values else.
 
 use lastmeter_params::{Code, Dimension, Field, Kind, Value, Values, read_text};
-use lastmeter_units::{MeasurementId, SimDuration};
+use lastmeter_units::SimDuration;
 
 pub(crate) static COMMON: &[Field] = &[
     Field::required("name", Kind::Name, "What others call it."),
@@ -41,7 +41,6 @@ pub(crate) static OWN: &[Field] = &[
     Field::default("mode", Kind::Choice(&["samples", "windows"]), "\"samples\"", "How."),
     Field::default("strict", Kind::Boolean, "false", "Whether."),
     Field::default("count", Kind::Integer { min: 1, max: i64::MAX }, "1", "How many."),
-    Field::optional("quantity", Kind::Measurement, "Of what."),
     Field::default("phases", Kind::List(&ANY_RATIO), "[0, 0.5]", "Weights."),
     Field::default("harmonics", Kind::List(&Kind::Table(HARMONIC)), "[]", "Harmonics."),
     Field::optional("note", Kind::Text, "Anything."),
@@ -67,7 +66,7 @@ fn mistakes(text: &str) -> Vec<String> {
 #[test]
 fn values_are_in_si_units_and_defaults_stand_in() {
     let text = "name = \"g\"\nvoltage = \"1.5 kV\"\nlimit = \"0.5 %\"\nmode = \"windows\"\n\
-                start = 2027-01-18T18:00:00+01:00\nquantity = \"electricity.frequency\"\n\
+                start = 2027-01-18T18:00:00+01:00\n\
                 harmonics = [{ order = 5 }, { order = 7, share = \"3 %\" }]\n";
     let values = read(text).unwrap();
     assert_eq!(values.text("name"), "g");
@@ -80,7 +79,6 @@ fn values_are_in_si_units_and_defaults_stand_in() {
         Value::Quantity { si: 0.005, dimension: Dimension::Ratio, written: "0.5 %".to_owned() };
     assert_eq!(values.get("limit"), Some(&limit));
     assert_eq!(values.instant_opt("start").unwrap().to_string(), "2027-01-18T17:00:00.000Z");
-    assert_eq!(values.measurement_opt("quantity"), MeasurementId::lookup("electricity.frequency"));
     assert_eq!(values.si_list("phases"), [0.0, 0.5]);
     let shares: Vec<f64> = values.tables("harmonics").iter().map(|row| row.si("share")).collect();
     assert_eq!(shares, [0.01, 0.03]);
@@ -105,7 +103,7 @@ fn a_resolved_table_writes_its_defaults_out() {
 fn each_mistake_is_reported_once_where_it_stands() {
     let text = "name = \"a b\"\nvoltage = 230\nevery = \"10 ms\"\nlimit = \"-1 V\"\n\
                 mode = \"window\"\nstrict = \"true\"\ncount = 0\nphases = [\"50 %\", \"x\", 3]\n\
-                quantity = \"electricity.voltage.rms.l4\"\nvotlage = 1\n\
+                votlage = 1\n\
                 harmonics = [{ ordre = 3, order = 51 }, 7]\nstart = 2027-01-18T17:00:00\n\
                 note = 4\n";
     let expected = [
@@ -123,9 +121,6 @@ fn each_mistake_is_reported_once_where_it_stands() {
         "S011 <\"x\"> `x` is not a number with a unit: expected a ratio such as `\"1 %\"` or \
          `0.01` | write for example `\"10 %\"`",
         "S006 <3> `phases` is out of range: from -1 to 1",
-        "S014 <\"electricity.voltage.rms.l4\"> unknown measurement identifier \
-         `electricity.voltage.rms.l4`: not in the registry \
-         | did you mean `electricity.voltage.rms.l1`?",
         "S003 <votlage> unknown key `votlage`: unexpected here",
         "S003 <ordre> unknown key `ordre`: unexpected here | keys that may stand here: `share`",
         "S006 <51> `order` is out of range: from 2 to 50",

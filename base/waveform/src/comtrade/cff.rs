@@ -8,8 +8,7 @@ use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 
 use super::error::unreadable;
 use super::header::{Header, parse};
-use super::write::{WriteError, write};
-use super::{ComtradeError, DataKind, Revision, assemble};
+use super::{ComtradeError, DataKind, assemble};
 use crate::recording::Recording;
 use crate::text::{after_mark, decode, quote, read_line};
 use crate::window::Window;
@@ -51,24 +50,6 @@ pub(super) fn parts<R: Read + Seek>(mut file: R) -> Result<CffParts<R>, Comtrade
     }
     let dat = Window::part(file, dat.0, dat.1).map_err(unreadable)?;
     Ok(CffParts { header, dat })
-}
-
-/// Writes a single-file recording of revision 2013.
-///
-/// # Errors
-/// As [`write()`].
-pub fn write_cff(recording: &Recording, kind: DataKind) -> Result<Vec<u8>, WriteError> {
-    let written = write(recording, kind, Revision::R2013)?;
-    let mut bytes = b"--- file type: CFG ---\r\n".to_vec();
-    bytes.extend(&written.cfg);
-    bytes.extend(b"--- file type: INF ---\r\n\r\n--- file type: HDR ---\r\n\r\n");
-    let data = match kind {
-        DataKind::Ascii => "--- file type: DAT ASCII ---\r\n".to_owned(),
-        _ => format!("--- file type: DAT BINARY: {} ---\r\n", written.dat.len()),
-    };
-    bytes.extend(data.as_bytes());
-    bytes.extend(&written.dat);
-    Ok(bytes)
 }
 
 /// What the heads of the sections tell.

@@ -28,7 +28,7 @@ mod write;
 
 use std::io::Cursor;
 
-pub use cff::{read_cff, write_cff};
+pub use cff::read_cff;
 pub use error::ComtradeError;
 pub use kind::{DataKind, Revision, Written};
 pub(crate) use stream::Comtrade;

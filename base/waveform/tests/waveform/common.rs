@@ -6,6 +6,9 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use lastmeter_waveform::Recording;
+use lastmeter_waveform::comtrade::{self, DataKind, Revision};
+
 /// The bytes of a sample recording, or nothing with the reason printed.
 pub(crate) fn sample(path: &str) -> Option<Vec<u8>> {
     let folder = std::env::var_os("LASTMETER_RECORDINGS").map(PathBuf::from);
@@ -96,3 +99,18 @@ pub(crate) fn one_and_one(channel: &str, rates: &str, kind: &str, rest: &str) ->
 
 /// A usual line for the analogue channel of [`one_and_one`].
 pub(crate) const UA: &str = "1,UA,A,,V,1,0,0,-32767,32767,1,1,P";
+
+/// Writes a single-file recording of revision 2013.
+pub(crate) fn cff(recording: &Recording, kind: DataKind) -> Vec<u8> {
+    let written = comtrade::write(recording, kind, Revision::R2013).unwrap();
+    let mut bytes = b"--- file type: CFG ---\r\n".to_vec();
+    bytes.extend(&written.cfg);
+    bytes.extend(b"--- file type: INF ---\r\n\r\n--- file type: HDR ---\r\n\r\n");
+    let data = match kind {
+        DataKind::Ascii => "--- file type: DAT ASCII ---\r\n".to_owned(),
+        _ => format!("--- file type: DAT BINARY: {} ---\r\n", written.dat.len()),
+    };
+    bytes.extend(data.as_bytes());
+    bytes.extend(&written.dat);
+    bytes
+}

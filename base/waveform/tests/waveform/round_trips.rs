@@ -6,8 +6,10 @@ use lastmeter_waveform::comtrade::{
     DataKind, Revision, WriteError, Written, read, read_cff, write,
 };
 use lastmeter_waveform::spectrum::{self, Line, SpectrumChannel, SpectrumTable};
-use lastmeter_waveform::{Channel, ChannelKind, DigitalChannel, Gap, Recording, comtrade};
+use lastmeter_waveform::{Channel, ChannelKind, DigitalChannel, Gap, Recording};
 use proptest::prelude::*;
+
+use crate::common::cff;
 
 const REVISIONS: [Revision; 3] = [Revision::R1991, Revision::R1999, Revision::R2013];
 
@@ -114,9 +116,9 @@ proptest! {
 
     #[test]
     fn a_single_file_reads_back(recording in recordings(), kind in prop::sample::select(&DataKind::ALL[..])) {
-        let file = comtrade::write_cff(&recording, kind).unwrap();
+        let file = cff(&recording, kind);
         assert_same(&recording, &read_cff(&file).unwrap(), kind, Revision::R2013);
-        prop_assert_eq!(file, comtrade::write_cff(&recording, kind).unwrap());
+        prop_assert_eq!(file, cff(&recording, kind));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use lastmeter_waveform::csv::{self, CsvOptions};
 use lastmeter_waveform::{Channel, ChannelKind, DigitalChannel, Gap, Recording, Stream};
 use proptest::prelude::*;
 
-use crate::common::{UA, one_and_one, sample};
+use crate::common::{UA, cff, one_and_one, sample};
 use crate::dribble::{Dribble, agree, played};
 
 /// A recording with gaps; its samples are small whole numbers, so that writing is exact.
@@ -89,7 +89,7 @@ proptest! {
 #[test]
 fn some_channels_are_read_in_the_order_asked_for_and_as_often_as_wanted() {
     let written = recording(4, 5000, &[(1, 40, 3000)]);
-    let cff = comtrade::write_cff(&written, DataKind::Binary).unwrap();
+    let cff = cff(&written, DataKind::Binary);
     let whole = comtrade::read_cff(&cff).unwrap();
     let mut stream = Stream::cff(Cursor::new(&cff), 512).unwrap();
     for channels in [&[3, 1][..], &[0], &[], &[1, 1, 9]] {

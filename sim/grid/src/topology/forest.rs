@@ -136,11 +136,6 @@ pub struct Forest {
 }
 
 impl Forest {
-    /// The numbers downstream of a number, with itself.
-    pub fn downstream(&self, number: u32) -> std::ops::Range<u32> {
-        number..number + self.size[number as usize]
-    }
-
     /// The numbers of the roots.
     pub fn roots(&self) -> impl Iterator<Item = u32> {
         (0..self.order.len() as u32).filter(|&number| self.parent[number as usize] == NONE)
@@ -166,7 +161,7 @@ mod tests {
         assert_eq!(forest.parent, [NONE, 0, 1, 1, 0, 4, 5, NONE]);
         assert_eq!(forest.number[8], NONE);
         assert_eq!(forest.chords, [6]);
-        assert_eq!(forest.downstream(4), 4..7);
+        assert_eq!(forest.size[4], 3, "4 to 6 are downstream of 4");
         assert_eq!(forest.roots().collect::<Vec<_>>(), [0, 7]);
     }
 
