@@ -129,8 +129,11 @@ fn a_meter_is_tested_at_its_own_ratings() {
     // 10 A of an ADE7953 that sees 25 A at most: with room for crests 20 A.
     let plug = ratings("plug", "ade7953-1ph", &["--class", "rough"]);
     assert_eq!(plug, ([230.0, 10.0, 20.0, 50.0], "meter".to_owned()));
-    let given = ratings("given", "stpm34-3ph", &["--set", "suite.nominal_current=2 A"]);
-    assert_eq!(given, ([230.0, 2.0, 24.0, 50.0], "given".to_owned()));
+    for section in ["test_plan", "suite"] {
+        let set = format!("{section}.nominal_current=2 A");
+        let given = ratings(section, "stpm34-3ph", &["--set", &set]);
+        assert_eq!(given, ([230.0, 2.0, 24.0, 50.0], "given".to_owned()), "{section}");
+    }
     // A scenario's table, seen through a transformer of 2.
     let text = r#"format = 1
 [scenario]

@@ -6,7 +6,7 @@
 
 use lastmeter_params::{
     Code, Diagnostic, Diagnostics, Dimension, NodeValue, SourceId, Span, Table, Values,
-    parse_document, parse_override, parse_quantity, read_table,
+    current_address, parse_document, parse_override, parse_quantity, read_table,
 };
 use lastmeter_plans::standard::{Connection, TestPlan};
 use lastmeter_text::number;
@@ -242,7 +242,7 @@ impl<'a> Book<'a> {
 
     /// What the user says in `[test_plan]`.
     fn of_user(&self, key: &Key) -> Option<Written> {
-        let address = format!("test plan.{}", key.test_plan);
+        let address = format!("test_plan.{}", key.test_plan);
         let set = self.options.set.iter().rev().find_map(|text| {
             let (si, span) = overridden(text, &address, key.dimension)?;
             Some(Written { si, span, texts: Texts::new("--set", text.as_str()) })
@@ -301,7 +301,7 @@ impl<'a> Book<'a> {
 /// The number that an override gives an address, and where it stands.
 fn overridden(text: &str, address: &str, dimension: Dimension) -> Option<(f64, Span)> {
     let (found, _) = text.split_once('=')?;
-    if found.trim() != address {
+    if current_address(found.trim()) != address {
         return None;
     }
     let node = parse_override(text, found.len() + 1, SourceId::FILE);
