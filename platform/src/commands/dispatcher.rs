@@ -146,7 +146,7 @@ impl Dispatcher {
         for round in self.book.open(device).chunks(ROUND_MAX) {
             let ids = round.to_vec();
             let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
-            for invocation in rows.iter().filter(|row| is_due(row.state)) {
+            for invocation in rows.iter().filter(|one| is_due(one.row.state)) {
                 self.send_one(outbound.as_ref(), invocation).await?;
             }
         }
@@ -158,7 +158,7 @@ impl Dispatcher {
         outbound: &dyn Outbound,
         invocation: &StoredInvocation,
     ) -> Result<(), InvokeError> {
-        let id = invocation.id;
+        let id = invocation.row.id;
         let now = self.clock.now();
         let payload = match encode(invocation) {
             Ok(payload) => payload,
@@ -173,7 +173,7 @@ impl Dispatcher {
             Ok(_) => {
                 *lock(&self.sent).entry(invocation.hardware_id.to_string()).or_default() += 1;
                 self.metrics.commands_sent.fetch_add(1, Ordering::Relaxed);
-                if invocation.state == InvocationState::Pending {
+                if invocation.row.state == InvocationState::Pending {
                     self.change(Change::Sent(id, now)).await?;
                 }
             }
@@ -211,7 +211,7 @@ impl Dispatcher {
 
 /// The command as it goes to the device (Flexmeter deliverable, section 4.5.3).
 fn encode(invocation: &StoredInvocation) -> Result<Vec<u8>, InvokeError> {
-    let asked = &invocation.asked;
+    let asked = &invocation.row.asked;
     let kind = commands::find(&asked.command).ok_or_else(|| InvokeError::UnknownCommand {
         name: asked.command.clone(),
         known: "no such command in this version".to_owned(),
@@ -219,7 +219,7 @@ fn encode(invocation: &StoredInvocation) -> Result<Vec<u8>, InvokeError> {
     let message = CommandMessage {
         definition: kind.definition(),
         invocation: Invocation {
-            id: invocation.id.to_string(),
+            id: invocation.row.id.to_string(),
             event_type: "CommandInvocation".to_owned(),
             site_token: TENANT.to_owned(),
             device_assignment_token: invocation.assignment.clone(),
@@ -231,7 +231,7 @@ fn encode(invocation: &StoredInvocation) -> Result<Vec<u8>, InvokeError> {
             target: "Assignment".to_owned(),
             command_token: asked.command.clone(),
             parameter_values: asked.parameters.clone(),
-            status: invocation.sitewhere_status().to_owned(),
+            status: invocation.row.sitewhere_status().to_owned(),
             metadata: asked.metadata.clone(),
         },
         parameters: kind.arguments(&asked.parameters)?,

@@ -79,15 +79,11 @@ pub(crate) struct NewInvocation {
     pub(crate) expires: SimTime,
 }
 
-/// An invocation as it is stored.
+/// An invocation as a row of the store.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct StoredInvocation {
+pub(crate) struct InvocationRow {
     /// Its id.
     pub(crate) id: InvocationId,
-    /// The device.
-    pub(crate) hardware_id: HardwareId,
-    /// The device's assignment.
-    pub(crate) assignment: String,
     /// What was asked for.
     pub(crate) asked: NewInvocation,
     /// How far it has come.
@@ -98,9 +94,16 @@ pub(crate) struct StoredInvocation {
     pub(crate) ended: Option<SimTime>,
     /// What the device answered.
     pub(crate) response: Option<String>,
+    /// The one before it of the same device; 0 if it is the first.
+    pub(crate) previous: i64,
 }
 
-impl StoredInvocation {
+impl InvocationRow {
+    /// Whether somebody may still answer it.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, InvocationState::Pending | InvocationState::Sent)
+    }
+
     /// The SiteWhere word (see the module's table).
     pub(crate) fn sitewhere_status(&self) -> &'static str {
         match (self.state, self.sent) {
@@ -110,6 +113,17 @@ impl StoredInvocation {
             (InvocationState::Pending, _) | (InvocationState::Expired, None) => "Pending",
         }
     }
+}
+
+/// An invocation as it is stored, with whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StoredInvocation {
+    /// The device.
+    pub(crate) hardware_id: HardwareId,
+    /// The device's assignment.
+    pub(crate) assignment: String,
+    /// The rest.
+    pub(crate) row: InvocationRow,
 }
 
 #[cfg(test)]

@@ -69,28 +69,28 @@ pub(super) struct InvocationJson {
 }
 
 impl From<StoredInvocation> for InvocationJson {
-    fn from(stored: StoredInvocation) -> Self {
+    fn from(StoredInvocation { hardware_id, assignment, row }: StoredInvocation) -> Self {
         Self {
-            id: stored.id.to_string(),
+            id: row.id.to_string(),
             event_type: "CommandInvocation",
             site_token: TENANT,
-            status: stored.sitewhere_status(),
-            state: stored.state.word(),
-            device_assignment_token: stored.assignment,
+            status: row.sitewhere_status(),
+            state: row.state.word(),
+            device_assignment_token: assignment,
             assignment_type: "Unassociated",
-            device_hardware_id: stored.hardware_id.to_string(),
-            event_date: stored.asked.created,
-            received_date: stored.asked.created,
-            initiator: stored.asked.initiator,
-            initiator_id: stored.asked.initiator_id,
+            device_hardware_id: hardware_id.to_string(),
+            event_date: row.asked.created,
+            received_date: row.asked.created,
+            initiator: row.asked.initiator,
+            initiator_id: row.asked.initiator_id,
             target: "Assignment",
-            command_token: stored.asked.command,
-            parameter_values: stored.asked.parameters,
-            expires_date: stored.asked.expires,
-            sent_date: stored.sent,
-            ended_date: stored.ended,
-            response: stored.response,
-            metadata: stored.asked.metadata,
+            command_token: row.asked.command,
+            parameter_values: row.asked.parameters,
+            expires_date: row.asked.expires,
+            sent_date: row.sent,
+            ended_date: row.ended,
+            response: row.response,
+            metadata: row.asked.metadata,
         }
     }
 }

@@ -11,7 +11,7 @@ use lastmeter_wire::flexmeter::Request;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Transaction};
 
-use super::invocations::{self, InvocationRow};
+use super::invocations;
 use super::read::{Around, STATE, STATE_COLUMNS};
 use super::schema::Opened;
 use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
@@ -19,7 +19,7 @@ use super::tables::write_standing;
 use super::{DeviceRow, Standing, StoreError, StoreResult, content, tally};
 use crate::book::{Number, device_row};
 use crate::clock::Clock;
-use crate::commands::{InvocationId, InvocationState, NewInvocation};
+use crate::commands::{InvocationId, InvocationRow, InvocationState, NewInvocation};
 use crate::losses::LossKind;
 use crate::pipeline::{Body, Change, Changed, Delivery, Job};
 use crate::refusal::{RefusalReason, RefusalRecord};

@@ -10,37 +10,11 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::seal::{Damage, ReadResult, check_row, number, text, write_row};
-use crate::commands::{InvocationId, InvocationState, NewInvocation};
+use crate::commands::{InvocationId, InvocationRow, InvocationState, NewInvocation};
 
 const COLUMNS: usize = 14;
 const SELECT: &str = "SELECT id, device, command, parameters, initiator, initiator_id, metadata,
     created_ns, expires_ns, state, sent_ns, ended_ns, response, previous, sum FROM invocation";
-
-/// An invocation as it is stored.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct InvocationRow {
-    /// Its id.
-    pub(crate) id: InvocationId,
-    /// What was asked for.
-    pub(crate) asked: NewInvocation,
-    /// How far it has come.
-    pub(crate) state: InvocationState,
-    /// When it was first handed to a subscriber.
-    pub(crate) sent: Option<SimTime>,
-    /// When it was answered, failed or expired.
-    pub(crate) ended: Option<SimTime>,
-    /// What the device answered.
-    pub(crate) response: Option<String>,
-    /// The one before it of the same device; 0 if it is the first.
-    pub(crate) previous: i64,
-}
-
-impl InvocationRow {
-    /// Whether somebody may still answer it.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, InvocationState::Pending | InvocationState::Sent)
-    }
-}
 
 /// Reads one, if there is one of this id.
 pub(super) fn find(connection: &Connection, id: InvocationId) -> ReadResult<Option<InvocationRow>> {

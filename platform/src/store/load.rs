@@ -8,14 +8,13 @@ use std::path::Path;
 use lastmeter_units::{HardwareId, SimTime};
 use rusqlite::Connection;
 
-use super::invocations::InvocationRow;
 use super::read::Around;
 use super::schema::Opened;
 use super::seal::{Damage, ReadResult, check_row};
 use super::tables::unreadable;
 use super::{DeviceRow, StoreResult, invocations};
 use crate::book::device_row;
-use crate::commands::InvocationId;
+use crate::commands::{InvocationId, InvocationRow};
 
 /// Fills the book of devices, and reports what is wrong with the ends of the tables. Returns when
 /// which invocation expires.

@@ -14,7 +14,7 @@ use super::{
     rows,
 };
 use crate::book::{Book, Number};
-use crate::commands::{InvocationId, StoredInvocation};
+use crate::commands::{InvocationId, InvocationRow, StoredInvocation};
 use crate::losses::{LossKind, Losses};
 use crate::metrics::Metrics;
 
@@ -349,20 +349,12 @@ impl Reader {
         Ok((known.commands, rows))
     }
 
-    fn stored(&self, row: invocations::InvocationRow) -> ReadResult<StoredInvocation> {
+    fn stored(&self, row: InvocationRow) -> ReadResult<StoredInvocation> {
         let Some(device) = self.book().device(row.asked.device) else {
             return Err(Damage::missing("device", row.asked.device).into());
         };
-        Ok(StoredInvocation {
-            id: row.id,
-            hardware_id: device.hardware_id,
-            assignment: device.assignment,
-            asked: row.asked,
-            state: row.state,
-            sent: row.sent,
-            ended: row.ended,
-            response: row.response,
-        })
+        let (hardware_id, assignment) = (device.hardware_id, device.assignment);
+        Ok(StoredInvocation { hardware_id, assignment, row })
     }
 }
 

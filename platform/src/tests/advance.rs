@@ -76,28 +76,31 @@ async fn a_command_to_a_subscribed_device_is_sent_counted_and_acknowledged() {
     let bench = started().await;
     bench.devices.subscribe(&bench.core, "home");
     let invoked = invoke(&bench, "5", 60.0).await;
-    assert_eq!(invoked.state, InvocationState::Sent);
-    assert_eq!(invoked.sent, Some(time(START)));
+    assert_eq!(invoked.row.state, InvocationState::Sent);
+    assert_eq!(invoked.row.sent, Some(time(START)));
     let received = bench.devices.received("home");
     assert_eq!(received.len(), 1);
-    assert_eq!(received[0].invocation.id, invoked.id.to_string());
+    assert_eq!(received[0].invocation.id, invoked.row.id.to_string());
     assert_eq!(received[0].invocation.parameter_values["seconds"], "5");
     assert_eq!(received[0].parameters["seconds"].as_number(), Some(5.0));
     assert_eq!(received[0].definition.name, "setReportingPeriod");
 
-    accept(&bench.core, acknowledge(&invoked.id.to_string(), "home", "ok")).await.unwrap();
+    accept(&bench.core, acknowledge(&invoked.row.id.to_string(), "home", "ok")).await.unwrap();
     let advanced = bench.core.advance(time("2027-01-18T17:00:10Z")).await.unwrap();
     // The device had subscribed before the advance looked: it is offered what it has not answered,
     // and by then it has answered.
     assert_eq!(advanced.sent, BTreeMap::from([("home".to_owned(), 1)]));
-    let done = invocation(&bench, invoked.id).await;
-    assert_eq!((done.state, done.response.as_deref()), (InvocationState::Acknowledged, Some("ok")));
-    assert_eq!(done.ended, Some(time("2027-01-18T17:00:01Z")));
-    assert_eq!(done.sitewhere_status(), "Responded");
+    let done = invocation(&bench, invoked.row.id).await;
+    assert_eq!(
+        (done.row.state, done.row.response.as_deref()),
+        (InvocationState::Acknowledged, Some("ok"))
+    );
+    assert_eq!(done.row.ended, Some(time("2027-01-18T17:00:01Z")));
+    assert_eq!(done.row.sitewhere_status(), "Responded");
     let after = bench.core.advance(time("2027-01-18T18:00:00Z")).await.unwrap();
     assert!(after.sent.is_empty(), "counts begin anew");
-    let done = invocation(&bench, invoked.id).await;
-    assert_eq!(done.state, InvocationState::Acknowledged, "what is answered does not expire");
+    let done = invocation(&bench, invoked.row.id).await;
+    assert_eq!(done.row.state, InvocationState::Acknowledged, "what is answered does not expire");
     bench.stop().await;
 }
 
@@ -105,14 +108,14 @@ async fn a_command_to_a_subscribed_device_is_sent_counted_and_acknowledged() {
 async fn a_command_waits_for_its_device_and_is_sent_at_the_next_advance() {
     let bench = started().await;
     let invoked = invoke(&bench, "5", 60.0).await;
-    assert_eq!((invoked.state, invoked.sent), (InvocationState::Pending, None));
+    assert_eq!((invoked.row.state, invoked.row.sent), (InvocationState::Pending, None));
     assert!(bench.core.advance(time("2027-01-18T17:00:10Z")).await.unwrap().sent.is_empty());
     bench.devices.subscribe(&bench.core, "home");
     let advanced = bench.core.advance(time("2027-01-18T17:00:20Z")).await.unwrap();
     assert_eq!(advanced.sent, BTreeMap::from([("home".to_owned(), 1)]));
-    let sent = invocation(&bench, invoked.id).await;
+    let sent = invocation(&bench, invoked.row.id).await;
     assert_eq!(
-        (sent.state, sent.sent),
+        (sent.row.state, sent.row.sent),
         (InvocationState::Sent, Some(time("2027-01-18T17:00:20Z")))
     );
     bench.stop().await;
@@ -145,7 +148,7 @@ async fn a_device_that_comes_back_gets_what_it_has_not_answered() {
     bench.devices.subscribe(&bench.core, "home");
     let advanced = bench.core.advance(time("2027-01-18T17:00:10Z")).await.unwrap();
     assert_eq!(advanced.sent, BTreeMap::from([("home".to_owned(), 1)]));
-    assert_eq!(bench.devices.received("home")[0].invocation.id, invoked.id.to_string());
+    assert_eq!(bench.devices.received("home")[0].invocation.id, invoked.row.id.to_string());
     bench.stop().await;
 }
 
@@ -154,14 +157,14 @@ async fn on_the_walls_clock_a_subscription_brings_what_waits() {
     let bench = Bench::start(ClockSource::Wall).await;
     store(&bench.core, &[reading("home", Some(1), 230.0)]).await;
     let invoked = invoke(&bench, "5", 60.0).await;
-    assert_eq!(invoked.state, InvocationState::Pending);
+    assert_eq!(invoked.row.state, InvocationState::Pending);
     let attending = tokio::spawn({
         let core = Arc::clone(&bench.core);
         async move { core.attend().await }
     });
     bench.devices.subscribe(&bench.core, "home");
     let sent = async {
-        while invocation(&bench, invoked.id).await.state != InvocationState::Sent {
+        while invocation(&bench, invoked.row.id).await.row.state != InvocationState::Sent {
             tokio::task::yield_now().await;
         }
     };
@@ -176,18 +179,18 @@ async fn a_command_nobody_answers_expires_at_its_instant_over_a_restart_too() {
     let first = invoke(&bench, "5", 60.0).await;
     let second = invoke(&bench, "6", 120.0).await;
     bench.core.advance(time("2027-01-18T17:00:59.999Z")).await.unwrap();
-    assert_eq!(invocation(&bench, first.id).await.state, InvocationState::Pending);
+    assert_eq!(invocation(&bench, first.row.id).await.row.state, InvocationState::Pending);
     bench.core.advance(time("2027-01-18T17:01:30Z")).await.unwrap();
-    let expired = invocation(&bench, first.id).await;
-    assert_eq!(expired.state, InvocationState::Expired);
-    assert_eq!(expired.ended, Some(time("2027-01-18T17:01:00Z")));
-    assert_eq!(expired.sitewhere_status(), "Pending", "it had never been sent");
+    let expired = invocation(&bench, first.row.id).await;
+    assert_eq!(expired.row.state, InvocationState::Expired);
+    assert_eq!(expired.row.ended, Some(time("2027-01-18T17:01:00Z")));
+    assert_eq!(expired.row.sitewhere_status(), "Pending", "it had never been sent");
     let bench = bench.restart().await;
-    assert_eq!(invocation(&bench, second.id).await.state, InvocationState::Pending);
+    assert_eq!(invocation(&bench, second.row.id).await.row.state, InvocationState::Pending);
     bench.core.advance(time("2027-01-18T17:10:00Z")).await.unwrap();
-    let expired = invocation(&bench, second.id).await;
+    let expired = invocation(&bench, second.row.id).await;
     assert_eq!(
-        (expired.state, expired.ended),
+        (expired.row.state, expired.row.ended),
         (InvocationState::Expired, Some(time("2027-01-18T17:02:00Z")))
     );
     bench.stop().await;
@@ -198,9 +201,9 @@ async fn an_answer_that_arrived_before_the_expiry_counts() {
     let bench = started().await;
     bench.devices.subscribe(&bench.core, "home");
     let invoked = invoke(&bench, "5", 60.0).await;
-    accept(&bench.core, acknowledge(&invoked.id.to_string(), "home", "ok")).await.unwrap();
+    accept(&bench.core, acknowledge(&invoked.row.id.to_string(), "home", "ok")).await.unwrap();
     bench.core.advance(time("2027-01-18T19:00:00Z")).await.unwrap();
-    assert_eq!(invocation(&bench, invoked.id).await.state, InvocationState::Acknowledged);
+    assert_eq!(invocation(&bench, invoked.row.id).await.row.state, InvocationState::Acknowledged);
     bench.stop().await;
 }
 
@@ -210,7 +213,7 @@ async fn answers_to_nothing_are_refused_and_repeated_ones_are_not() {
     store(&bench.core, &[reading("other", Some(1), 230.0)]).await;
     bench.devices.subscribe(&bench.core, "home");
     let invoked = invoke(&bench, "5", 60.0).await;
-    let id = invoked.id.to_string();
+    let id = invoked.row.id.to_string();
     let unknown = "0000000000000000000000ff";
     for (id, device) in [(unknown, "home"), ("what?", "home"), (&*id, "other"), (&*id, "nobody")] {
         let accepted = accept(&bench.core, acknowledge(id, device, "ok")).await.unwrap();
@@ -224,7 +227,7 @@ async fn answers_to_nothing_are_refused_and_repeated_ones_are_not() {
         refusals(&bench.core).await.into_iter().map(|row| row.reason).collect();
     assert_eq!(reasons[..4], ["unknown_invocation"; 4]);
     assert_eq!(reasons[4..], ["conflicting_content"]);
-    assert_eq!(invocation(&bench, invoked.id).await.response.as_deref(), Some("ok"));
+    assert_eq!(invocation(&bench, invoked.row.id).await.row.response.as_deref(), Some("ok"));
     bench.stop().await;
 }
 
@@ -234,11 +237,14 @@ async fn an_answer_after_the_expiry_is_kept_without_changing_the_state() {
     bench.devices.subscribe(&bench.core, "home");
     let invoked = invoke(&bench, "5", 60.0).await;
     bench.core.advance(time("2027-01-18T17:02:00Z")).await.unwrap();
-    accept(&bench.core, acknowledge(&invoked.id.to_string(), "home", "late")).await.unwrap();
+    accept(&bench.core, acknowledge(&invoked.row.id.to_string(), "home", "late")).await.unwrap();
     bench.core.barrier().await.unwrap();
-    let late = invocation(&bench, invoked.id).await;
-    assert_eq!((late.state, late.response.as_deref()), (InvocationState::Expired, Some("late")));
-    assert_eq!(late.sitewhere_status(), "Sent");
+    let late = invocation(&bench, invoked.row.id).await;
+    assert_eq!(
+        (late.row.state, late.row.response.as_deref()),
+        (InvocationState::Expired, Some("late"))
+    );
+    assert_eq!(late.row.sitewhere_status(), "Sent");
     bench.stop().await;
 }
 
@@ -247,8 +253,8 @@ async fn a_command_that_cannot_be_published_has_failed() {
     let bench = started().await;
     bench.devices.fail();
     let invoked = invoke(&bench, "5", 60.0).await;
-    assert_eq!(invoked.state, InvocationState::Failed);
-    assert_eq!(invoked.asked.metadata["failure"], "too large");
+    assert_eq!(invoked.row.state, InvocationState::Failed);
+    assert_eq!(invoked.row.asked.metadata["failure"], "too large");
     bench.stop().await;
 }
 

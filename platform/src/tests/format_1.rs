@@ -87,9 +87,9 @@ async fn a_folder_of_the_version_before_is_read_and_used() {
         .unwrap();
     assert_eq!((state.alerts.len(), state.alerts[0].kind.as_str()), (1, "maximum.power"));
     let seconds: Vec<&str> =
-        commands.1.iter().map(|row| row.asked.parameters["seconds"].as_str()).collect();
+        commands.1.iter().map(|row| row.row.asked.parameters["seconds"].as_str()).collect();
     assert_eq!((commands.0, seconds), (2, vec!["7", "5"]));
-    assert!(commands.1.iter().all(|row| row.state == InvocationState::Pending));
+    assert!(commands.1.iter().all(|row| row.row.state == InvocationState::Pending));
 
     // It goes on: repetitions are recognised, conflicts kept, commands sent, new ones stored.
     let mut repeated = reading("home-1", Some(1), 230.1);

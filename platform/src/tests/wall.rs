@@ -61,20 +61,20 @@ async fn commands_expire_by_the_walls_clock_whatever_the_readings_say() {
     let long = invoke(&bench, "5", 4_000_000_000.0).await;
     let short = invoke(&bench, "6", 0.2).await;
     store_all_dates(&bench, 5).await;
-    assert!(bench.core.clock.now() < long.asked.expires);
+    assert!(bench.core.clock.now() < long.row.asked.expires);
     let expired = async {
-        while invocation(&bench, short.id).await.state != InvocationState::Expired {
+        while invocation(&bench, short.row.id).await.row.state != InvocationState::Expired {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(STOP_LIMIT, expired).await.expect("the command expires");
-    let ended = invocation(&bench, short.id).await.ended.unwrap();
-    assert_eq!(ended, short.asked.created + SimDuration::from_milliseconds(200));
+    let ended = invocation(&bench, short.row.id).await.row.ended.unwrap();
+    assert_eq!(ended, short.row.asked.created + SimDuration::from_milliseconds(200));
     assert!(ended <= bench.core.clock.now());
-    assert_eq!(invocation(&bench, long.id).await.state, InvocationState::Pending);
+    assert_eq!(invocation(&bench, long.row.id).await.row.state, InvocationState::Pending);
     attending.abort();
     // Over a restart it is still waited for.
     let bench = bench.restart().await;
-    assert_eq!(invocation(&bench, long.id).await.state, InvocationState::Pending);
+    assert_eq!(invocation(&bench, long.row.id).await.row.state, InvocationState::Pending);
     bench.stop().await;
 }
