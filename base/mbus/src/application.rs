@@ -160,7 +160,9 @@ pub enum ApplicationDecodeError {
         found: u8,
     },
     /// The data is shorter than its header or its fixed structure.
-    #[error("{found} bytes from byte 7 on, expected {needed} behind control information {information:02X}")]
+    #[error(
+        "{found} bytes from byte 7 on, expected {needed} behind control information {information:02X}"
+    )]
     TooShort {
         /// The control information field.
         information: u8,
@@ -170,7 +172,9 @@ pub enum ApplicationDecodeError {
         found: usize,
     },
     /// The data is longer than what its control information field announces.
-    #[error("{count} unexpected bytes from byte {at} on, behind control information {information:02X}")]
+    #[error(
+        "{count} unexpected bytes from byte {at} on, behind control information {information:02X}"
+    )]
     Trailing {
         /// The control information field.
         information: u8,
@@ -220,8 +224,7 @@ impl<'a> Application<'a> {
             }
             NO_HEADER => Ok(Self::Variable { header: Header::None, records: records(data, 0) }),
             FIXED | FIXED_HIGH_FIRST => {
-                let (&bytes, rest) =
-                    data.split_first_chunk().ok_or_else(|| short(FIXED_LENGTH))?;
+                let (&bytes, rest) = data.split_first_chunk().ok_or_else(|| short(FIXED_LENGTH))?;
                 none_behind(information, rest, FIXED_LENGTH)?;
                 let high_first = information == FIXED_HIGH_FIRST;
                 let bytes = if high_first { Fixed::swapped(bytes) } else { bytes };

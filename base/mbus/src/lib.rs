@@ -34,11 +34,12 @@
 //! ```
 
 pub mod application;
-mod bcd;
 pub mod baud;
+mod bcd;
 pub mod control;
 pub mod frame;
 pub mod header;
+pub mod master;
 pub mod reader;
 pub mod record;
 pub mod slave;

@@ -121,8 +121,8 @@ impl Reader {
         self.buffer.clear();
     }
 
-    /// Ends what began.
-    fn end(&mut self) -> Option<Received> {
+    /// Ends what began, as silence would.
+    pub fn end(&mut self) -> Option<Received> {
         if let Err(error) = Frame::decode(&self.buffer)
             && !self.buffer.is_empty()
         {

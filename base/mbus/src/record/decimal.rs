@@ -37,7 +37,11 @@ pub(crate) fn scale(value: f64, exponent: i16) -> f64 {
         let known = EXACT.get(usize::from(exponent)).copied();
         known.unwrap_or_else(|| 10_f64.powi(i32::from(exponent)))
     };
-    if exponent < 0 { value / power(exponent.unsigned_abs()) } else { value * power(exponent as u16) }
+    if exponent < 0 {
+        value / power(exponent.unsigned_abs())
+    } else {
+        value * power(exponent as u16)
+    }
 }
 
 impl fmt::Display for Decimal {

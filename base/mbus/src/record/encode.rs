@@ -54,16 +54,15 @@ impl Record<'_> {
     }
 
     fn append_value_information(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let extensions = self.vifes.0.len() + usize::from(!matches!(
-            self.vif,
-            Vif::Primary(_) | Vif::PlainText(_)
-        ));
+        let extensions = self.vifes.0.len()
+            + usize::from(!matches!(self.vif, Vif::Primary(_) | Vif::PlainText(_)));
         if extensions > EXTENSIONS_MAX {
             return Err(EncodeError::TooManyVife { found: extensions });
         }
         let more = if self.vifes.0.is_empty() { 0 } else { 0x80 };
         match self.vif {
-            Vif::Primary(code @ (PLAIN_TEXT | 0x80..)) | Vif::Fd(code @ 0x80..)
+            Vif::Primary(code @ (PLAIN_TEXT | 0x80..))
+            | Vif::Fd(code @ 0x80..)
             | Vif::Fb(code @ 0x80..) => return Err(EncodeError::Code { code }),
             // With the extension bit these would announce a table.
             Vif::Primary(code @ (TABLE_FB | TABLE_FD)) if more != 0 => {
@@ -197,7 +196,8 @@ fn append_variable(value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), EncodeErr
             if bytes > 9 {
                 return Err(EncodeError::Width { found: places });
             }
-            let (kind, size) = if value < 0 { (0xD0, value.checked_neg()) } else { (0xC0, Some(value)) };
+            let (kind, size) =
+                if value < 0 { (0xD0, value.checked_neg()) } else { (0xC0, Some(value)) };
             let fitting = size.filter(|size| bcd::fits(*size, 2 * u32::from(bytes)));
             let Some(size) = fitting else {
                 return Err(EncodeError::Number { value, bytes: places });

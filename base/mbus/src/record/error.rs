@@ -69,7 +69,9 @@ pub enum RecordError {
         found: u8,
     },
     /// A variable length without a meaning.
-    #[error("variable length {found:02X} at byte {at} is reserved, expected 00 to C9, D0 to D9 or E0 to FA")]
+    #[error(
+        "variable length {found:02X} at byte {at} is reserved, expected 00 to C9, D0 to D9 or E0 to FA"
+    )]
     ReservedLength {
         /// Its place.
         at: usize,
