@@ -71,8 +71,8 @@ impl Links {
         *bit = !*bit;
     }
 
-    fn frame_count(&self, address: u8, counted: Counted) -> Option<bool> {
-        Some(self.frame_counts.get(&(address, counted)).copied().unwrap_or(true))
+    fn frame_count(&self, address: u8, counted: Counted) -> bool {
+        self.frame_counts.get(&(address, counted)).copied().unwrap_or(true)
     }
 
     fn request(&self, address: u8, frame: &Frame<'_>, expect: Expect) -> Request {
@@ -97,7 +97,7 @@ impl Links {
     }
 
     pub(super) fn read(&self, address: u8) -> Request {
-        let frame_count = self.frame_count(address, Counted::RequestUserData2);
+        let frame_count = Some(self.frame_count(address, Counted::RequestUserData2));
         let control = Control::RequestUserData2 { frame_count };
         self.request(address, &Frame::Short { control, address }, Expect::Response(address))
     }
@@ -105,13 +105,13 @@ impl Links {
     /// User data; nothing where it has no control information field or is too long.
     pub(super) fn send(&self, address: u8, user_data: &[u8]) -> Option<Request> {
         let (information, data) = user_data.split_first()?;
-        let frame_count = self.frame_count(address, Counted::SendUserData);
+        let frame_count = Some(self.frame_count(address, Counted::SendUserData));
         let control = Control::SendUserData { frame_count };
         let frame = Frame::with_data(control, address, *information, data).ok()?;
         Some(self.request(address, &frame, Expect::Acknowledge))
     }
 
-    pub(super) fn select(&self, mask: &Identity) -> Request {
+    pub(super) fn select(&self, mask: Identity) -> Request {
         // A selection initialises what was counted, so its own bit may be the same each time.
         let control = Control::SendUserData { frame_count: Some(true) };
         let (address, information, data) = (SELECTED, SELECT, &mask.bytes());

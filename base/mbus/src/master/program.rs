@@ -60,11 +60,11 @@ impl Program {
                     } else {
                         links.forget(*address);
                     }
-                    Err(failure(answer).unwrap_or(Outcome::Done))
+                    Err(failure(&answer).unwrap_or(Outcome::Done))
                 }
             },
             Self::Read(read) => read.next(last, links),
-            Self::Send(send) => send.next(last, links),
+            Self::Send(send) => send.next(last.as_ref(), links),
             Self::Scan(scan) => scan.next(last, links),
             Self::Search(search) => search.next(last, links),
             Self::SetBaud(set) => set.next(last, links),
@@ -73,10 +73,10 @@ impl Program {
 }
 
 /// What became of a job whose exchange was not answered.
-fn failure(answer: Exchanged) -> Option<Outcome> {
+fn failure(answer: &Exchanged) -> Option<Outcome> {
     match answer {
         Exchanged::Silent => Some(Outcome::Silent),
-        Exchanged::Garbled(garble) => Some(Outcome::Garbled(garble)),
+        Exchanged::Garbled(garble) => Some(Outcome::Garbled(*garble)),
         Exchanged::Sent | Exchanged::Acknowledged | Exchanged::Response(_) => None,
     }
 }
@@ -119,7 +119,7 @@ impl Session {
             (Phase::Start, _) => match self.target {
                 Target::Secondary(mask) => {
                     self.phase = Phase::Opening;
-                    return Some(Ok(links.select(&mask)));
+                    return Some(Ok(links.select(mask)));
                 }
                 Target::Primary(BROADCAST) => {}
                 Target::Primary(_) if self.initialise || !links.is_known(address) => {
@@ -129,7 +129,7 @@ impl Session {
                 Target::Primary(_) => {}
             },
             (Phase::Opening, Some(answer)) => {
-                if let Some(outcome) = failure(answer.clone()) {
+                if let Some(outcome) = failure(answer) {
                     links.forget(address);
                     return Some(Err(outcome));
                 }
@@ -181,7 +181,7 @@ impl Read {
                     }
                 }
                 other => {
-                    let outcome = other.and_then(failure).unwrap_or(Outcome::Silent);
+                    let outcome = other.as_ref().and_then(failure).unwrap_or(Outcome::Silent);
                     return self.session.close(outcome, links);
                 }
             }
@@ -221,8 +221,8 @@ pub(super) struct Send {
 }
 
 impl Send {
-    fn next(&mut self, last: Option<Exchanged>, links: &mut Links) -> Next {
-        if let Some(next) = self.session.besides(last.as_ref(), links) {
+    fn next(&mut self, last: Option<&Exchanged>, links: &mut Links) -> Next {
+        if let Some(next) = self.session.besides(last, links) {
             return next;
         }
         let address = self.session.address();
@@ -303,14 +303,14 @@ impl SetBaud {
             }
             // Also after silence: the slave may have switched while its answer was lost.
             (Switch::Sent, answer) => {
-                let failed = answer.and_then(failure);
+                let failed = answer.as_ref().and_then(failure);
                 self.step = Switch::Confirm { before: links.rate(address), failed };
                 links.forget(address);
                 links.set_rate(address, self.baud);
                 Ok(links.initialise(address))
             }
             (Switch::Confirm { before, failed }, answer) => {
-                let Some(outcome) = answer.and_then(failure) else {
+                let Some(outcome) = answer.as_ref().and_then(failure) else {
                     links.restart(address);
                     return Err(Outcome::Done);
                 };

@@ -75,12 +75,10 @@ impl Search {
     ) -> Result<Request, Outcome> {
         let asked = std::mem::replace(&mut self.asked, Asked::Nothing);
         match (asked, last) {
-            // Garbled acknowledgements of several; one may still be read alone.
-            (Asked::Selected(mask), Some(Exchanged::Garbled(_))) => self.narrow(mask),
             (Asked::Selected(mask), Some(Exchanged::Acknowledged)) => {
                 return Ok(self.read(Asked::Data(mask), links));
             }
-            (Asked::Data(mask), Some(answer)) => match identity(&answer, &mask) {
+            (Asked::Data(mask), Some(answer)) => match identity(&answer, mask) {
                 Some(identity) if identity == mask => self.found.push(identity),
                 Some(identity) => {
                     return Ok(self.select(Asked::Confirmed { mask, identity }, links));
@@ -91,14 +89,16 @@ impl Search {
                 return Ok(self.read(Asked::Again { mask, identity }, links));
             }
             (Asked::Again { mask, identity: expected }, Some(answer)) => {
-                if identity(&answer, &expected) == Some(expected) {
+                if identity(&answer, expected) == Some(expected) {
                     self.found.push(expected);
                 } else {
                     self.narrow(mask);
                 }
             }
-            // What seemed to answer does not exist: bytes of several made it up.
-            (Asked::Confirmed { mask, .. }, _) => self.narrow(mask),
+            // Several acknowledged; or who seemed to answer does not exist, and bytes of several
+            // made it up.
+            (Asked::Selected(mask), Some(Exchanged::Garbled(_)))
+            | (Asked::Confirmed { mask, .. }, _) => self.narrow(mask),
             _ => {}
         }
         self.advance(links)
@@ -110,7 +110,7 @@ impl Search {
         };
         self.asked = asked;
         links.restart(SELECTED);
-        colliding(links.select(&mask))
+        colliding(links.select(mask))
     }
 
     fn read(&mut self, asked: Asked, links: &mut Links) -> Request {
@@ -198,12 +198,12 @@ fn narrower(
 
 /// Who answered, if one alone did and the mask selects it. A fixed data structure states no
 /// more than an identification; what a mask has not fixed of the rest stays open.
-fn identity(answer: &Exchanged, mask: &Identity) -> Option<Identity> {
+fn identity(answer: &Exchanged, mask: Identity) -> Option<Identity> {
     let Exchanged::Response(bytes) = answer else { return None };
     let identity = match Application::decode(&Frame::decode(bytes).ok()?).ok()? {
         Application::Variable { header, .. } => *header.identity()?,
         Application::Fixed { fixed, .. } => {
-            Identity { identification: fixed.identification, ..*mask }
+            Identity { identification: fixed.identification, ..mask }
         }
         _ => return None,
     };

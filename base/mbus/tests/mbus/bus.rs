@@ -23,7 +23,7 @@ pub(crate) struct Bus {
     on_the_way: VecDeque<(SimTime, u8)>,
 }
 
-/// Bytes that a receiver sees, with the time at which each ends: those that overlap are ANDed.
+/// Bytes that a receiver sees, with the time at which each ends: of those that overlap, the AND.
 fn overlapped(answers: &[Answer]) -> VecDeque<(SimTime, u8)> {
     let mut begun: Vec<(SimTime, SimTime, u8)> = Vec::new();
     for Answer { at, baud, bytes } in answers {
@@ -115,7 +115,7 @@ pub(crate) fn telegram(litres: i64, more: bool) -> Vec<u8> {
     let volume = Record::new(Vif::Primary(0x13), Value::Bcd { digits: 8, value: litres });
     let follow = Item::Manufacturer { more_records_follow: true, data: &[] };
     let items = [Item::Record(volume), follow];
-    variable(&header, &items[..1 + usize::from(more)]).expect("it fits")
+    variable(&header, &items[..=usize::from(more)]).expect("it fits")
 }
 
 /// A slave whose reading is derived from its identification; some answer later than others.

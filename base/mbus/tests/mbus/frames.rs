@@ -8,7 +8,7 @@ use lastmeter_units::{SimDuration, SimTime};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// SND_NKE to address 1, and a read-out of nothing: EN 13757-2, 5.5.
+/// `SND_NKE` to address 1, and a switch of its rate (EN 13757-2, 5.5).
 const SHORT: [u8; 5] = [0x10, 0x40, 0x01, 0x41, 0x16];
 const CONTROL: [u8; 9] = [0x68, 0x03, 0x03, 0x68, 0x53, 0x01, 0xBD, 0x11, 0x16];
 
@@ -50,10 +50,10 @@ fn read(stretches: &[Vec<u8>]) -> Vec<Received> {
     let (mut reader, mut now, mut results) = (Reader::new(baud), SimTime(0), Vec::new());
     for bytes in stretches {
         for &byte in bytes {
-            now = now + baud.bytes(1);
+            now += baud.bytes(1);
             results.extend(reader.byte(now, byte).into_iter().flatten());
         }
-        now = now + baud.bits(40);
+        now += baud.bits(40);
         results.extend(reader.silent(now));
         assert!(reader.is_idle());
     }

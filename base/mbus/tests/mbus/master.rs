@@ -196,9 +196,9 @@ fn a_line_that_never_falls_quiet_does_not_hold_the_master() {
     loop {
         match master.step(now) {
             Step::Idle => break,
-            Step::Send { bytes, baud } => now = now + baud.bytes(bytes.len()),
+            Step::Send { bytes, baud } => now += baud.bytes(bytes.len()),
             Step::Wait(_) => {
-                now = now + BaudRate::Baud2400.bytes(1);
+                now += BaudRate::Baud2400.bytes(1);
                 master.byte(now, 0x55);
             }
         }

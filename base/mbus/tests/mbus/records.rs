@@ -48,8 +48,9 @@ fn units_and_powers_of_ten_are_those_of_the_tables() {
         assert_eq!(number(text), (quantity, unit, Some(value)), "{text}");
     }
     // One and a half cubic metres, and a thousandth more: the constant of an extension.
-    let sum = with_record("01 95 78 0F", |record| record.decimal());
-    assert_eq!(sum, Some(Decimal { mantissa: 1501, exponent: -3 }));
+    with_record("01 95 78 0F", |record| {
+        assert_eq!(record.decimal(), Some(Decimal { mantissa: 1501, exponent: -3 }));
+    });
     with_record("02 FC 03 48 52 25 74 D4 11", |record| {
         assert_eq!(record.vif, Vif::PlainText(b"HR%"));
         assert_eq!(record.decimal(), Some(Decimal { mantissa: 4564, exponent: -2 }));

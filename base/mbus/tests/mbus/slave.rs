@@ -63,6 +63,7 @@ const fn read(bit: bool) -> Control {
     Control::RequestUserData2 { frame_count: Some(bit) }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands for an answer, of which there may be none")]
 fn acknowledged() -> Option<Vec<u8>> {
     Some(vec![ACKNOWLEDGE])
 }
