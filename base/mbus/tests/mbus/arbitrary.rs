@@ -91,8 +91,12 @@ fn take(bytes: &[u8]) -> u64 {
     let mut again = Vec::new();
     assert_eq!(frame.encode(&mut again), Ok(()));
     assert_eq!(Frame::decode(&again), Ok(frame));
-    let mut slave = Slave::new(SlaveConfig::new(1, Identity::default()), vec![again[6..].to_vec()]);
-    let _ = slave.receive(SimTime(0), bytes);
+    let telegram = again.get(6..).unwrap_or_default().to_vec();
+    let address = frame.address().unwrap_or_default();
+    let mut slave = Slave::new(SlaveConfig::new(address, Identity::default()), vec![telegram]);
+    for request in [bytes, &[0x10, 0x7B, 0xFE, 0x79, 0x16]] {
+        let _ = slave.receive(SimTime(0), request);
+    }
     let Ok(application) = Application::decode(&frame) else { return 0 };
     let mut out = Vec::new();
     assert_eq!(application.encode(&mut out), Ok(()), "{application:?}");
