@@ -12,7 +12,8 @@ pub struct MasterConfig {
     pub baud: BaudRate,
     /// How often a request is repeated (EN 13757-2, 5.7.5: up to two times).
     pub repetitions: u8,
-    /// What answers may take beyond 330 bit times and 50 ms, for converters on the way.
+    /// What answers may take beyond 330 bit times and 50 ms, and bytes of one answer beyond 33 bit
+    /// times, for converters on the way.
     pub patience: SimDuration,
     /// Most telegrams that are read of one slave at a time.
     pub telegrams_max: usize,

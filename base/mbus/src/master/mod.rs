@@ -22,7 +22,7 @@ pub use job::{Job, JobId, Outcome, Target};
 
 use crate::baud::{BITS_PER_BYTE, BaudRate};
 use crate::frame::LENGTH_MAX;
-use crate::reader::Reader;
+use crate::reader::{GAP_BITS, Reader};
 use crate::slave::{TURN_AROUND_MAX_BITS, TURN_AROUND_MAX_MORE};
 use exchange::{Exchange, Exchanged, Expect};
 use links::Links;
@@ -137,7 +137,7 @@ impl Master {
         let patience = self.links.config.patience;
         let Some(exchange) = &mut self.exchange else { return Step::Idle };
         let (bytes, baud) = (exchange.request.bytes.clone(), exchange.request.baud);
-        self.reader = Reader::new(baud);
+        self.reader = Reader::with_gap(baud.bits(GAP_BITS) + patience);
         let end = now + baud.bytes(bytes.len());
         // Until the end of the answer's first byte.
         let first = baud.bits(TURN_AROUND_MAX_BITS + BITS_PER_BYTE);
