@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use lastmeter_mbus::application::{Application, ApplicationError, DATA};
 use lastmeter_mbus::baud::BaudRate;
-use lastmeter_mbus::frame::{BROADCAST, Frame, FrameError};
+use lastmeter_mbus::frame::{BROADCAST, Frame, FrameError, checksum};
 use lastmeter_mbus::header::{Identity, Manufacturer, Medium};
 use lastmeter_mbus::master::{Garble, Job, Master, MasterConfig, Outcome, Step, Target};
 use lastmeter_mbus::record::Item;
-use lastmeter_mbus::slave::{Slave, SlaveConfig};
-use lastmeter_units::SimTime;
+use lastmeter_mbus::slave::{Slave, SlaveConfig, TurnAround};
+use lastmeter_units::{SimDuration, SimTime};
 
 use crate::bus::{Bus, Fault, identity, slave, telegram};
 
@@ -119,6 +119,29 @@ fn a_lost_or_damaged_answer_is_asked_for_again_and_no_telegram_is_lost() {
 }
 
 #[test]
+fn a_garbled_answer_is_reported_although_silence_follows() {
+    let once = fault(|number, bytes| match number {
+        0 => {}
+        1 => bytes[10] ^= 4,
+        _ => bytes.clear(),
+    });
+    let mut bus = Bus::with_fault(vec![several(1)], once);
+    let outcome = bus.run(&mut master(), primary(1));
+    let garbled = matches!(outcome, Outcome::Garbled(Garble::Frame(FrameError::Checksum { .. })));
+    assert!(garbled, "{outcome:?}");
+}
+
+#[test]
+fn noise_before_an_answer_is_skipped_but_where_several_may_answer() {
+    let noise = || fault(|_, bytes| bytes.insert(0, 0x00));
+    let mut bus = Bus::with_fault(vec![several(1)], noise());
+    assert_eq!(readings(&bus.run(&mut master(), primary(1))), [1, 2, 3]);
+    let mut bus = Bus::with_fault(vec![several(1)], noise());
+    let outcome = bus.run(&mut master(), Job::Scan { first: 1, last: 1 });
+    assert_eq!(outcome, Outcome::Scanned { found: Vec::new(), garbled: vec![1] });
+}
+
+#[test]
 fn what_a_slave_refuses_is_the_outcome() {
     let mut bus = Bus::new(vec![several(1)]);
     bus.slaves[0].set_error(Some(ApplicationError::Busy));
@@ -175,6 +198,12 @@ fn a_rate_is_switched_and_confirmed() {
     // One that acknowledges and stays: found out, and spoken to as before.
     assert_eq!(bus.run(&mut master, set(2)), Outcome::Silent);
     assert_eq!(readings(&bus.run(&mut master, primary(2))), [8]);
+    // Its frame count bit is not taken for known: what is sent next is no repetition.
+    assert_eq!(bus.run(&mut master, set(2)), Outcome::Silent);
+    let user_data = vec![DATA, 0x01, 0x7A, 60];
+    let sent = Job::Send { target: Target::Primary(2), user_data };
+    assert_eq!(bus.run(&mut master, sent), Outcome::Done);
+    assert_eq!(bus.slaves[1].config().address, 60);
     // The acknowledgement is lost, and the slave has switched.
     let lost = fault(|number, bytes| {
         if number == 1 {
@@ -285,6 +314,50 @@ fn a_search_separates_slaves_with_the_same_identification() {
     let (outcome, _) = search(both, config);
     let unresolved = vec![identities[0]];
     assert_eq!(outcome, Outcome::Searched { found: vec![identities[4]], unresolved });
+}
+
+#[test]
+fn a_search_waits_for_the_latest_slave() {
+    let identities = [1, 2].map(|number| identity(number, "LAS", 1, Medium::WATER));
+    let mut slaves = slaves(&identities);
+    let mut config = slaves[1].config().clone();
+    let more = SimDuration::from_milliseconds(50);
+    config.turn_around = TurnAround { bits: 330, more };
+    slaves[1] = Slave::new(config, vec![telegram(1, false)]);
+    // The first one's answers are over before the second one's begin.
+    let (outcome, _) = search(slaves, MasterConfig::default());
+    found_all(outcome, &identities);
+}
+
+/// Writes another identity into an answer, with the checksum made right.
+fn forge(bytes: &mut [u8], identity: Identity) {
+    let end = bytes.len() - 2;
+    bytes[7..15].copy_from_slice(&identity.bytes());
+    bytes[end] = checksum(&bytes[4..end]);
+}
+
+#[test]
+fn a_search_believes_no_identity_that_it_did_not_confirm() {
+    let one = identity(12_345_678, "LAS", 1, Medium::WATER);
+    // Overlapping bytes can make up a valid answer: with wildcards, which confirm themselves...
+    let wild = Identity { identification: one.identification.with_digit(7, 0xF), ..one };
+    let made_up = fault(move |number, bytes| {
+        if number == 1 {
+            forge(bytes, wild);
+        }
+    });
+    let mut bus = Bus::with_fault(vec![slave(1, one)], made_up);
+    let job = Job::Search { among: Identity::ANY };
+    found_all(bus.run(&mut master(), job.clone()), &[one]);
+    // ... or of somebody whom the mask does not select: number 5 answers for 1FFFFFFF.
+    let two = identity(22_345_678, "LAS", 1, Medium::WATER);
+    let made_up = fault(move |number, bytes| {
+        if number == 5 {
+            forge(bytes, two);
+        }
+    });
+    let mut bus = Bus::with_fault(vec![slave(1, one), slave(2, two)], made_up);
+    found_all(bus.run(&mut master(), job), &[one, two]);
 }
 
 #[test]
