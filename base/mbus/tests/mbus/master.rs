@@ -349,10 +349,10 @@ fn a_search_believes_no_identity_that_it_did_not_confirm() {
     let mut bus = Bus::with_fault(vec![slave(1, one)], made_up);
     let job = Job::Search { among: Identity::ANY };
     found_all(bus.run(&mut master(), job.clone()), &[one]);
-    // ... or of somebody whom the mask does not select: number 5 answers for 1FFFFFFF.
+    // ... or of somebody whom the mask does not select: number 3 answers for 1FFFFFFF.
     let two = identity(22_345_678, "LAS", 1, Medium::WATER);
     let made_up = fault(move |number, bytes| {
-        if number == 5 {
+        if number == 3 {
             forge(bytes, two);
         }
     });
