@@ -6,6 +6,9 @@
 use std::path::Path;
 
 use lastmeter_grid::format::{dss, pgm, toml};
+use lastmeter_mbus::application::Application;
+use lastmeter_mbus::frame::Frame;
+use lastmeter_mbus::record::{Item, Records};
 use lastmeter_params::{Diagnostics, SourceId, parse_document, parse_override};
 use lastmeter_plans::standard::TestPlan;
 use lastmeter_scenarios::language::{LoadOptions, Scenario};
@@ -54,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     ),
     target("flexmeter", flexmeter, &[MEASUREMENTS, ALERT, COMMAND]),
     target("journal", journal, &[SEGMENT]),
+    target("mbus", mbus, &[MBUS_VARIABLE, MBUS_FIXED]),
 ];
 
 /// Ends the header and begins the data of a COMTRADE input; no header has an empty line.
@@ -112,6 +116,12 @@ const COMMAND: &[u8] = br#"{"command":{"command":{"name":"read","parameters":[{"
 const SEGMENT: &[u8] =
     b"LMJRNL1\n\0\0\0\0\0\0\0\0\x06\xfb@\xe5\x02\0\0\0t \xc4h\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
     \0\x01{}\x02\0\0\0\xac\x0b\xb2H\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02no";
+
+/// A heat meter's answer with an energy, a date, an invalid flow and a text.
+const MBUS_VARIABLE: &[u8] = b"h**h\x08\x02rxV4\x12$@\x01\x04U\0\0\0\x0c\x06'\x04\x85\x02\x04m\
+    \x1e\x97\x9f,\x8b`\xbbp\x12\xd4V\x0d\xfd\x10\x03ABC\x1fW\x16";
+/// Two counters in a fixed structure.
+const MBUS_FIXED: &[u8] = b"h\x13\x13h\x08\x05sxV4\x12\n\0\xe9~\x01\0\0\05\x01\0\0<\x16";
 
 fn check(recording: &Recording, bytes: &[u8]) {
     let values = recording.samples() * (recording.channels.len() + recording.digital.len());
@@ -193,4 +203,21 @@ pub fn journal(bytes: &[u8]) -> bool {
     let records = lastmeter_platform::bench::records_in(bytes);
     assert!(records <= bytes.len());
     records > 0
+}
+
+/// An M-Bus frame; what it holds is read the same again as it is written.
+pub fn mbus(bytes: &[u8]) -> bool {
+    for item in Records::new(bytes).flatten() {
+        let mut again = Vec::new();
+        assert_eq!(item.encode(&mut again), Ok(()));
+        // The manufacturer's rest goes to the end of what is read.
+        if !matches!(item, Item::Manufacturer { .. }) {
+            assert_eq!(Records::new(&again).next(), Some(Ok(item)));
+        }
+    }
+    let Ok(frame) = Frame::decode(bytes) else { return false };
+    let mut again = Vec::new();
+    assert_eq!(frame.encode(&mut again), Ok(()));
+    assert_eq!(Frame::decode(&again), Ok(frame));
+    Application::decode_all(&frame).is_ok()
 }

@@ -1,0 +1,24 @@
+//! Data records (EN 13757-3, 6): data information, value information, value.
+
+mod date;
+mod decimal;
+mod decode;
+mod encode;
+mod error;
+mod fixed;
+mod model;
+mod modifier;
+mod quantity;
+mod value;
+mod vif;
+
+pub use date::{Date, DateTime, DateTimeSecond, Time};
+pub use decimal::Decimal;
+pub use decode::Records;
+pub use error::{EncodeError, Part, RecordError};
+pub use fixed::{Counter, FIXED_LENGTH, Fixed, FixedStatus};
+pub use model::{EXTENSIONS_MAX, Function, Item, Record};
+pub use modifier::{Modifier, Modifiers, Vifes};
+pub use quantity::{Meaning, Quantity, Unit};
+pub use value::{Digits, Text, Value};
+pub use vif::Vif;
