@@ -31,6 +31,16 @@ pub enum Dimension {
     Angle,
     /// Resistance in ohms.
     Resistance,
+    /// A temperature in degrees Celsius.
+    Temperature,
+    /// A difference of temperatures in kelvins.
+    TemperatureDifference,
+    /// Volume in cubic metres.
+    Volume,
+    /// Volume flow in cubic metres per second.
+    VolumeFlow,
+    /// Pressure in pascals.
+    Pressure,
 }
 
 impl Dimension {
@@ -50,6 +60,11 @@ impl Dimension {
             Self::ApparentEnergy => "an apparent energy",
             Self::Angle => "an angle",
             Self::Resistance => "a resistance",
+            Self::Temperature => "a temperature",
+            Self::TemperatureDifference => "a temperature difference",
+            Self::Volume => "a volume",
+            Self::VolumeFlow => "a volume flow",
+            Self::Pressure => "a pressure",
         }
     }
 }
@@ -70,6 +85,11 @@ impl fmt::Display for Dimension {
             Self::ApparentEnergy => "apparent energy",
             Self::Angle => "angle",
             Self::Resistance => "resistance",
+            Self::Temperature => "temperature",
+            Self::TemperatureDifference => "temperature difference",
+            Self::Volume => "volume",
+            Self::VolumeFlow => "volume flow",
+            Self::Pressure => "pressure",
         })
     }
 }

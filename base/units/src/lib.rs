@@ -9,7 +9,7 @@ mod time;
 
 pub use identity::{Epoch, HardwareId, HardwareIdError, Serial};
 pub use measurement::{
-    Direction, MEASUREMENTS, Measurement, MeasurementId, Phase, Quantity, SiUnit,
+    Direction, Domain, Formation, MEASUREMENTS, Measurement, MeasurementId, Phase, Quantity, SiUnit,
 };
 pub use quantity::{
     Amperes, Degrees, Hertz, Joules, Radians, Seconds, VarSeconds, Vars, VoltAmpereSeconds,
