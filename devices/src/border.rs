@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_sim::{Block, Netting, ReferenceSpan, Spectrum};
+use lastmeter_sim::{Block, ElectricityFacts, PipeState, ReferenceSpan, Spectrum};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::CommandFault;
 
-/// What a device wants to see of its terminal.
+/// What a device wants to see of its metering point.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feed {
@@ -23,6 +23,8 @@ pub enum Feed {
     },
     /// The tones the channels are made of.
     Spectrum,
+    /// What a pipe carries.
+    Pipe,
 }
 
 /// What reaches a device.
@@ -44,6 +46,13 @@ pub enum Input {
         until: SimDuration,
         /// Primary values of all phases.
         spectrum: Arc<Spectrum>,
+    },
+    /// The pipe carried this since the last such message.
+    Pipe {
+        /// Up to when, since the scenario's start.
+        until: SimDuration,
+        /// What it carried.
+        state: PipeState,
     },
     /// A message from the platform.
     Received {
@@ -153,18 +162,16 @@ lastmeter_units::words! {
 /// period at the instant T, at T + k * new period. What it puts out depends on the inputs alone,
 /// not on how the terminal's data was cut.
 pub trait Device: Send {
-    /// What it wants to see of its terminal.
+    /// What it wants to see of its metering point.
     fn feed(&self) -> Feed;
 
     /// What its readings contain, in the order of the message.
     fn quantities(&self) -> &[MeasurementId];
 
-    /// How it makes totals.
-    fn netting(&self) -> Netting;
-
-    /// The constant on its nameplate, in pulses per kWh and kvarh: what its pulse outputs are to be
-    /// judged by, whatever they work by.
-    fn pulse_constant(&self) -> f64;
+    /// What only an electricity meter has; `None` of all others.
+    fn electricity(&self) -> Option<ElectricityFacts> {
+        None
+    }
 
     /// What is wrong with a command, its parameters written as texts, as far as can be told without
     /// giving it; `None` of one that the device understands and should carry out.

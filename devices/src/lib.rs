@@ -2,9 +2,9 @@
 //!
 //! A device is a synchronous state machine behind a border of messages ([`Input`], [`Output`]),
 //! so that it can be a thread of the bench, a process of its own, or a program nobody here wrote.
-//! It sees the plant only through its terminal, and time only as it is told.
+//! It sees the plant only through its metering point, and time only as it is told.
 //!
-//! Terms: a *terminal* is where a device is connected; a *window* is the measurement interval of
+//! Terms: a *metering point* is where a device is connected, of electricity a *terminal*; a *window* is the measurement interval of
 //! 10 or 12 cycles (IEC 61000-4-30); a *reading* is one report, made of all windows completed
 //! since the last one; the *outbox* holds what the platform has not acknowledged yet.
 //!
@@ -23,9 +23,11 @@ mod gaussian;
 mod meter;
 mod model;
 mod outbox;
+mod pipe;
 mod reading;
 mod register;
 mod registry;
+mod reporter;
 mod running_mean;
 mod sampled;
 mod window;
@@ -37,7 +39,7 @@ pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::{Cvct, transducer_csv};
 pub use model::build::full_scale;
-pub use model::kind::{DeviceContext, DeviceKind};
+pub use model::kind::{DeviceContext, DeviceKind, Fits};
 pub use outbox::{Message, Outbox};
 pub use reading::group_of;
 pub use registry::DEVICES;

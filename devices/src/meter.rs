@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lastmeter_sim::{Block, Netting, ReferenceSpan, Spectrum};
+use lastmeter_sim::{Block, ElectricityFacts, Netting, ReferenceSpan, Spectrum};
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
 use lastmeter_wire::flexmeter::{
@@ -488,12 +488,9 @@ impl Device for Meter {
         &self.parts.quantities
     }
 
-    fn netting(&self) -> Netting {
-        self.totaliser.netting()
-    }
-
-    fn pulse_constant(&self) -> f64 {
-        self.parts.pulse_constant
+    fn electricity(&self) -> Option<ElectricityFacts> {
+        let (netting, pulse_constant) = (self.totaliser.netting(), self.parts.pulse_constant);
+        Some(ElectricityFacts { netting, pulse_constant })
     }
 
     fn validate_command(
@@ -540,6 +537,9 @@ impl Device for Meter {
                 self.samples(first_sample, rate_hz, &block, out);
             }
             Input::Spectrum { until, spectrum } => self.spectrum(until, &spectrum, out),
+            Input::Pipe { .. } => {
+                event(out, EventKind::InputRefused, "a pipe, where voltages and currents are due");
+            }
             Input::Received { topic, payload } => self.received(now, &topic, &payload, out),
             Input::Acknowledged { message } => self.outbox.acknowledged(message),
             Input::Connected => self.outbox.connected(out),

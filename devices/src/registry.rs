@@ -1,7 +1,9 @@
 //! The device models a scenario can name.
 
 use crate::model::kind::DeviceKind;
-use crate::model::{ade7953_1ph, cvct_stm32f107, ideal, reference, stpm34_1ph, stpm34_3ph};
+use crate::model::{
+    ade7953_1ph, cvct_stm32f107, heat_meter, ideal, reference, stpm34_1ph, stpm34_3ph, water_meter,
+};
 
 /// Every device model.
 pub static DEVICES: &[DeviceKind] = &[
@@ -13,4 +15,6 @@ pub static DEVICES: &[DeviceKind] = &[
     ideal::IDEAL_3PH,
     reference::REFERENCE_1PH,
     reference::PXI_6123,
+    heat_meter::HEAT_METER,
+    water_meter::WATER_METER,
 ];

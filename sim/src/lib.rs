@@ -3,12 +3,13 @@
 //! Pure and synchronous: no I/O, no clock of its own; files come in through a function, time and
 //! randomness as arguments.
 //!
-//! Terms: a *source* is what makes voltage and current; a *terminal* is the point where devices
-//! are connected to it; *truth* or *reference* is what a perfect meter would have reported there.
+//! Terms: a *source* is what makes voltage and current, or what flows in a pipe; a *metering point*
+//! is where devices are connected to it, of electricity a *terminal*; *truth* or *reference* is what a perfect meter would have reported there.
 
 mod clock;
 pub mod closed_form;
 pub mod disturbance;
+mod domain;
 mod energy;
 mod gate;
 pub mod grid;
@@ -35,6 +36,9 @@ mod track;
 mod truth;
 mod waveform;
 
+pub use domain::heat::{HeatCircuit, HeatState};
+pub use domain::water::{WaterState, WaterSupply};
+pub use domain::{ElectricityFacts, MeteringPoint, MeteringTruth, PipeState, PipeStretch};
 pub use energy::Netting;
 pub use injection::{BuildChange, InjectionContext, InjectionKind};
 pub use looped::{Loop, LoopError};

@@ -1,10 +1,17 @@
 //! What a scenario may name: every kind of source, and of injection into one.
 
+use crate::domain::{heat, water};
 use crate::injection::{InjectionKind, components, levels, shapes, steps};
 use crate::source::{SourceKind, recording, spectrum_table, synthetic};
 
 /// Every kind of source.
-pub static SOURCES: &[SourceKind] = &[synthetic::KIND, recording::KIND, spectrum_table::KIND];
+pub static SOURCES: &[SourceKind] = &[
+    synthetic::KIND,
+    recording::KIND,
+    spectrum_table::KIND,
+    heat::source::KIND,
+    water::source::KIND,
+];
 
 /// Every kind of injection into a source.
 pub static INJECTIONS: &[InjectionKind] = &[

@@ -1,4 +1,4 @@
-//! Sources: what a scenario may connect devices to.
+//! Sources: what a scenario may connect devices to. Those of pipes stand with their domain.
 //!
 //! A source's entry says which keys its `[[source]]` table takes beside `name` and `kind`, and its
 //! constructor makes a signal of the checked values. What is wrong is told in the scenario
@@ -11,8 +11,9 @@ pub(crate) mod synthetic;
 
 use lastmeter_params::{Diagnostics, Entry, Values};
 
-use lastmeter_units::SimDuration;
+use lastmeter_units::{SimDuration, SimTime};
 
+use crate::domain::MeteringPoint;
 use crate::looped::Loop;
 use crate::program::Program;
 use crate::random::Streams;
@@ -25,6 +26,8 @@ pub struct SourceContext<'a> {
     pub name: &'a str,
     /// The scenario's random streams.
     pub streams: &'a Streams,
+    /// When the scenario starts, UTC.
+    pub start: SimTime,
     /// How long the scenario lasts.
     pub duration: SimDuration,
     /// Reads a file that the scenario names; the error says why that failed.
@@ -38,22 +41,21 @@ pub enum Signal {
     Program(Program),
     /// A recording, which is played as it is.
     Recording(Loop),
+    /// What flows in a pipe, as it is.
+    Pipe(MeteringPoint),
 }
 
 impl Signal {
-    /// One or three.
-    pub fn phases(&self) -> usize {
+    /// The metering point that carries it; `name` is the source's name.
+    pub fn metering_point(
+        self,
+        name: &str,
+        streams: &Streams,
+    ) -> Result<MeteringPoint, TerminalError> {
         match self {
-            Self::Program(program) => program.phases(),
-            Self::Recording(table) => table.phases(),
-        }
-    }
-
-    /// The terminal that carries it; `name` is the source's name.
-    pub fn terminal(self, name: &str, streams: &Streams) -> Result<Terminal, TerminalError> {
-        match self {
-            Self::Program(program) => Terminal::from_program(&program, name, streams),
-            Self::Recording(table) => Ok(Terminal::from_loop(table)),
+            Self::Program(program) => Ok(Terminal::from_program(&program, name, streams)?.into()),
+            Self::Recording(table) => Ok(Terminal::from_loop(table).into()),
+            Self::Pipe(point) => Ok(point),
         }
     }
 }

@@ -148,14 +148,9 @@ impl<'a> Truth<'a> {
             Quantity::VoltageUnbalanceZero => Some(self.quality().zero),
             Quantity::ActivePulses => self.pulses(&self.energies()?.active, netting),
             Quantity::ReactivePulses => self.pulses(&self.energies()?.reactive, netting),
-            // What a flickermeter shows has no closed form.
-            Quantity::FlickerShortTerm
-            | Quantity::CurrentInstant
-            | Quantity::VoltageInstant
-            | Quantity::NeutralCurrentRms
-            | Quantity::BreakerVoltageRms
-            | Quantity::BreakerClosed
-            | Quantity::Other => None,
+            // What a flickermeter shows has no closed form, instantaneous values have no reference,
+            // what lies behind the meter is not the plant's, and the rest is of other domains.
+            _ => None,
         };
         value.filter(|value| value.is_finite())
     }

@@ -29,6 +29,16 @@ lastmeter_units::words! {
         Angle = "angle",
         /// Resistance in ohms.
         Resistance = "resistance",
+        /// A temperature in degrees Celsius.
+        Temperature = "temperature",
+        /// A difference of temperatures in kelvins.
+        TemperatureDifference = "temperature difference",
+        /// Volume in cubic metres.
+        Volume = "volume",
+        /// Volume flow in cubic metres per second.
+        VolumeFlow = "volume flow",
+        /// Pressure in pascals.
+        Pressure = "pressure",
     }
 }
 
@@ -49,6 +59,11 @@ impl Dimension {
             Self::ApparentEnergy => "an apparent energy",
             Self::Angle => "an angle",
             Self::Resistance => "a resistance",
+            Self::Temperature => "a temperature",
+            Self::TemperatureDifference => "a temperature difference",
+            Self::Volume => "a volume",
+            Self::VolumeFlow => "a volume flow",
+            Self::Pressure => "a pressure",
         }
     }
 }

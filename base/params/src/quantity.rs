@@ -80,6 +80,21 @@ pub(crate) static UNITS: &[Unit] = &[
     unit("VAh", D::ApparentEnergy, 0, 3_600.0),
     unit("kVAh", D::ApparentEnergy, 3, 3_600.0),
     unit("MVAh", D::ApparentEnergy, 6, 3_600.0),
+    unit("°C", D::Temperature, 0, 1.0),
+    unit("K", D::TemperatureDifference, 0, 1.0),
+    unit("mK", D::TemperatureDifference, -3, 1.0),
+    unit("m3", D::Volume, 0, 1.0),
+    unit("l", D::Volume, -3, 1.0),
+    unit("ml", D::Volume, -6, 1.0),
+    unit("m3/s", D::VolumeFlow, 0, 1.0),
+    unit("m3/h", D::VolumeFlow, 0, 1.0 / 3_600.0),
+    unit("l/h", D::VolumeFlow, -3, 1.0 / 3_600.0),
+    unit("l/min", D::VolumeFlow, -3, 1.0 / 60.0),
+    unit("l/s", D::VolumeFlow, -3, 1.0),
+    unit("Pa", D::Pressure, 0, 1.0),
+    unit("kPa", D::Pressure, 3, 1.0),
+    unit("mbar", D::Pressure, 2, 1.0),
+    unit("bar", D::Pressure, 5, 1.0),
 ];
 
 /// Other ways to write a unit, and the symbol they stand for.
@@ -98,6 +113,11 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("m\u{2126}", "mohm"),
     ("k\u{3a9}", "kohm"),
     ("k\u{2126}", "kohm"),
+    ("degC", "°C"),
+    ("m³", "m3"),
+    ("m³/s", "m3/s"),
+    ("m³/h", "m3/h"),
+    ("L", "l"),
     ("sec", "s"),
     ("second", "s"),
     ("seconds", "s"),
@@ -152,10 +172,9 @@ impl Dimension {
         if is_readable { format!("{value} {symbol}") } else { self.display_si(si) }
     }
 
-    /// The dimension in which values of a registered measurement are written; `None` of those that
-    /// no unit of the language fits.
-    pub fn of_unit(unit: SiUnit) -> Option<Self> {
-        Some(match unit {
+    /// The dimension in which values of a registered measurement are written.
+    pub const fn of_unit(unit: SiUnit) -> Self {
+        match unit {
             SiUnit::Watt => Self::ActivePower,
             SiUnit::Var => Self::ReactivePower,
             SiUnit::VoltAmpere => Self::ApparentPower,
@@ -167,11 +186,12 @@ impl Dimension {
             SiUnit::Hertz => Self::Frequency,
             SiUnit::Radian => Self::Angle,
             SiUnit::One => Self::Ratio,
-            SiUnit::DegreeCelsius
-            | SiUnit::CubicMetre
-            | SiUnit::CubicMetrePerSecond
-            | SiUnit::Pascal => return None,
-        })
+            SiUnit::DegreeCelsius => Self::Temperature,
+            SiUnit::Kelvin => Self::TemperatureDifference,
+            SiUnit::CubicMetre => Self::Volume,
+            SiUnit::CubicMetrePerSecond => Self::VolumeFlow,
+            SiUnit::Pascal => Self::Pressure,
+        }
     }
 
     /// The units people would most likely write, for suggestions, the likeliest first. Angles are
@@ -344,9 +364,10 @@ fn parse_part<'a>(
         return Err(not_a_number(whole, dimensions));
     }
     let rest = text[number.len()..].trim_start();
-    let end = rest
-        .find(|c: char| c.is_whitespace() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
-        .unwrap_or(rest.len());
+    let ends = |c: char| c.is_whitespace() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.');
+    // The only digit in a unit is that of the cubic metre.
+    let cubed = if rest.starts_with("m3") { 2 } else { 0 };
+    let end = rest[cubed..].find(ends).map_or(rest.len(), |end| cubed + end);
     let (symbol, after) = (&rest[..end], rest[end..].trim_start());
     if symbol.is_empty() {
         if !rest.is_empty() {

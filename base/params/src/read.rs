@@ -406,9 +406,11 @@ fn narrowed(dimensions: &[Dimension], quantity: Option<&str>) -> Option<Vec<Dime
     // A pattern is good enough up to its first star.
     let start = text.split('*').next().unwrap_or_default();
     let fits = |name: &str| if text == start { name == text } else { name.starts_with(start) };
-    let mut own = MEASUREMENTS.iter().filter(|row| fits(row.name)).map(|row| row.si_unit);
-    let first = Dimension::of_unit(own.next()?)?;
-    let is_one = own.all(|unit| Dimension::of_unit(unit) == Some(first));
+    // A limit of temperatures is a difference.
+    let own = MEASUREMENTS.iter().filter(|row| fits(row.name));
+    let mut own = own.map(|row| Dimension::of_unit(row.si_unit.of_difference()));
+    let first = own.next()?;
+    let is_one = own.all(|dimension| dimension == first);
     // A bare number is a share where nothing else may stand, and here something else may.
     let is_other = is_one && first != Dimension::Ratio;
     let few = [Dimension::Ratio, first].into_iter().filter(|few| dimensions.contains(few));

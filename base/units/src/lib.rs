@@ -10,6 +10,6 @@ mod words;
 
 pub use identity::{Epoch, HardwareId, HardwareIdError, Serial};
 pub use measurement::{
-    Direction, MEASUREMENTS, Measurement, MeasurementId, Phase, Quantity, SiUnit,
+    Direction, Domain, Formation, MEASUREMENTS, Measurement, MeasurementId, Phase, Quantity, SiUnit,
 };
 pub use time::{SimDuration, SimTime, TimeError};

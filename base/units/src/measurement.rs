@@ -4,6 +4,10 @@
 //! quantities the table has no name for. The table spells units its own way (`KVA`, `HZ`, `kVAR`);
 //! they are kept for reference, shown in the spelling of the SI brochure, and converted to SI base
 //! units for the record. A power factor is dimensionless although the table says rad.
+//!
+//! A quantity knows its [`Domain`] and how its truth over a reading's span is formed
+//! ([`Formation`]); its unit stands in its row. Identifiers of quantities that no source of the
+//! plant has yet are [`Quantity::Other`]: messages may carry them, and nothing is known of them.
 
 use std::fmt;
 
@@ -39,6 +43,38 @@ pub enum Direction {
     Consumed,
     /// Export: from the customer to the network. Negative power.
     Injected,
+}
+
+/// The domain that a quantity belongs to, and with it the place where a device is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Domain {
+    /// Voltages and currents.
+    Electricity,
+    /// Heat that water carries from a flow pipe to a return pipe.
+    Heat,
+    /// Drinking water.
+    Water,
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Electricity => "electricity",
+            Self::Heat => "heat",
+            Self::Water => "water",
+        })
+    }
+}
+
+/// How the truth of a quantity follows from what the plant did over the span of a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Formation {
+    /// The mean over the span.
+    Mean,
+    /// The integral from when the register stood at zero to the end of the span.
+    Register,
+    /// The value at the end of the span.
+    Last,
 }
 
 /// What is measured, apart from the phase.
@@ -107,8 +143,63 @@ pub enum Quantity {
     VoltageMean,
     /// Mean value of the current: its direct component.
     CurrentMean,
-    /// A quantity outside the electrical ones computed here (heating, gas, water, blinks).
+    /// Heat that a circuit has given off: the register of a heat meter (EN 1434-1).
+    HeatEnergy,
+    /// Thermal power.
+    HeatPower,
+    /// Volume that has passed a heat meter's flow sensor.
+    HeatVolume,
+    /// Volume flow at a heat meter's flow sensor.
+    HeatVolumeFlow,
+    /// Temperature in the flow pipe of a heat circuit.
+    FlowTemperature,
+    /// Temperature in its return pipe.
+    ReturnTemperature,
+    /// Volume that has passed a water meter.
+    WaterVolume,
+    /// Volume flow at a water meter.
+    WaterVolumeFlow,
+    /// A quantity that nothing of the plant has (gas, blinks, set points).
     Other,
+}
+
+impl Quantity {
+    /// The domain it belongs to; `None` of [`Self::Other`].
+    pub const fn domain(self) -> Option<Domain> {
+        Some(match self {
+            Self::HeatEnergy
+            | Self::HeatPower
+            | Self::HeatVolume
+            | Self::HeatVolumeFlow
+            | Self::FlowTemperature
+            | Self::ReturnTemperature => Domain::Heat,
+            Self::WaterVolume | Self::WaterVolumeFlow => Domain::Water,
+            Self::Other => return None,
+            _ => Domain::Electricity,
+        })
+    }
+
+    /// How its truth is formed; `None` of [`Self::Other`].
+    pub const fn formation(self) -> Option<Formation> {
+        Some(match self {
+            Self::ActiveEnergy(_)
+            | Self::ReactiveEnergy(_)
+            | Self::ApparentEnergy
+            | Self::ActivePulses
+            | Self::ReactivePulses
+            | Self::HeatEnergy
+            | Self::HeatVolume
+            | Self::WaterVolume => Formation::Register,
+            Self::CurrentInstant
+            | Self::VoltageInstant
+            | Self::BreakerClosed
+            | Self::FlickerShortTerm
+            | Self::FlowTemperature
+            | Self::ReturnTemperature => Formation::Last,
+            Self::Other => return None,
+            _ => Formation::Mean,
+        })
+    }
 }
 
 crate::words! {
@@ -138,12 +229,25 @@ crate::words! {
         One = "1",
         /// Degree Celsius.
         DegreeCelsius = "°C",
+        /// Kelvin, of differences of temperatures.
+        Kelvin = "K",
         /// Cubic metre.
         CubicMetre = "m3",
         /// Cubic metre per second.
         CubicMetrePerSecond = "m3/s",
         /// Pascal.
         Pascal = "Pa",
+    }
+}
+
+impl SiUnit {
+    /// The unit of the difference of two values in this unit, such as an error.
+    #[must_use]
+    pub const fn of_difference(self) -> Self {
+        match self {
+            Self::DegreeCelsius => Self::Kelvin,
+            unit => unit,
+        }
     }
 }
 
@@ -369,13 +473,13 @@ registry! {
     phases "electricity.powerFactor" Q::PowerFactor, "rad", "1", One, 1.0;
     single "electricity.frequency" Q::Frequency, "HZ", "Hz", Hertz, 1.0;
     single "electricity.energy.blink" Q::Other, "Wh", "Wh", Joule, 3.6e3;
-    single "heating.energy" Q::Other, "MWh", "MWh", Joule, 3.6e9;
-    single "heating.power" Q::Other, "MW", "MW", Watt, 1e6;
-    single "heating.volume" Q::Other, "m3", "m3", CubicMetre, 1.0;
-    single "heating.temp.primary.inlet" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "heating.energy" Q::HeatEnergy, "MWh", "MWh", Joule, 3.6e9;
+    single "heating.power" Q::HeatPower, "MW", "MW", Watt, 1e6;
+    single "heating.volume" Q::HeatVolume, "m3", "m3", CubicMetre, 1.0;
+    single "heating.temp.primary.inlet" Q::FlowTemperature, "°C", "°C", DegreeCelsius, 1.0;
     single "heating.temp.secondary.inlet" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
-    single "heating.flowrate" Q::Other, "m3/h", "m3/h", CubicMetrePerSecond, 1.0 / 3600.0;
-    single "heating.temp.primary.outlet" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
+    single "heating.flowrate" Q::HeatVolumeFlow, "m3/h", "m3/h", CubicMetrePerSecond, 1.0 / 3600.0;
+    single "heating.temp.primary.outlet" Q::ReturnTemperature, "°C", "°C", DegreeCelsius, 1.0;
     single "heating.temp.secondary.outlet" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
     single "heating.temp.external" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
     single "heating.set.point" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
@@ -385,8 +489,8 @@ registry! {
     single "gas.temperature" Q::Other, "°C", "°C", DegreeCelsius, 1.0;
     single "gas.volume" Q::Other, "m3", "m3", CubicMetre, 1.0;
     single "gas.pressure" Q::Other, "bar", "bar", Pascal, 1e5;
-    single "water.flowrate" Q::Other, "m3/h", "m3/h", CubicMetrePerSecond, 1.0 / 3600.0;
-    single "water.volume" Q::Other, "m3", "m3", CubicMetre, 1.0;
+    single "water.flowrate" Q::WaterVolumeFlow, "m3/h", "m3/h", CubicMetrePerSecond, 1.0 / 3600.0;
+    single "water.volume" Q::WaterVolume, "m3", "m3", CubicMetre, 1.0;
     single "water.pressure" Q::Other, "bar", "bar", Pascal, 1e5;
     total "x.electricity.powerFactor" Q::PowerFactor, "1", "1", One, 1.0;
     phases_total "x.electricity.power.nonactive" Q::NonActivePower, "kvar", "kvar", Var, 1e3;
@@ -438,6 +542,27 @@ mod tests {
         assert_eq!(id.name(), "electricity.voltage.rms.l2");
         assert_eq!(MeasurementId::of(Quantity::VoltageRms, Phase::Total), None);
         assert_eq!(MeasurementId::of(Quantity::Other, Phase::None), None);
+    }
+
+    #[test]
+    fn a_quantity_has_one_domain_one_unit_and_the_name_of_its_domain() {
+        for row in MEASUREMENTS {
+            let Some(domain) = row.quantity.domain() else { continue };
+            assert!(row.quantity.formation().is_some(), "{}", row.name);
+            let name = row.name.trim_start_matches("x.");
+            let first = match domain {
+                Domain::Electricity => "electricity.",
+                Domain::Heat => "heating.",
+                Domain::Water => "water.",
+            };
+            assert!(name.starts_with(first), "{}", row.name);
+            let units = MEASUREMENTS.iter().filter(|other| other.quantity == row.quantity);
+            assert!(units.map(|other| other.si_unit).all(|unit| unit == row.si_unit));
+        }
+        let id = MeasurementId::of(Quantity::ReturnTemperature, Phase::None).unwrap();
+        assert_eq!(id.name(), "heating.temp.primary.outlet");
+        assert_eq!(id.row().si_unit.of_difference(), SiUnit::Kelvin);
+        assert_eq!(SiUnit::Joule.of_difference(), SiUnit::Joule);
     }
 
     #[test]

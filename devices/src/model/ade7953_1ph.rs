@@ -5,7 +5,7 @@ use lastmeter_params::{Entry, Field};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
-use crate::model::kind::DeviceKind;
+use crate::model::kind::{DeviceKind, Fits};
 use crate::register::ade7953;
 
 static FIELDS: [Field; count(&[])] = of_model(
@@ -33,7 +33,7 @@ const RECIPE: Recipe =
 
 /// The registered model.
 pub(crate) const ADE7953_1PH: DeviceKind = DeviceKind {
-    phases: RECIPE.phases,
+    fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {
         name: "ade7953-1ph",
         summary: "smart plug with an ADE7953: single-phase, uncalibrated, with its registers",

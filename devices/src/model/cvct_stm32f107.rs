@@ -5,7 +5,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
-use crate::model::kind::DeviceKind;
+use crate::model::kind::{DeviceKind, Fits};
 use crate::register::plain;
 
 const OWN: &[Field] = &[
@@ -55,7 +55,7 @@ const RECIPE: Recipe = Recipe {
 
 /// The registered model.
 pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
-    phases: RECIPE.phases,
+    fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {
         name: "cvct-stm32f107",
         summary: "the paper's smart meter: CVCT and 12-bit converter of an STM32F107",

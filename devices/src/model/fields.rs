@@ -2,19 +2,19 @@
 
 use lastmeter_params::{Dimension, Field, Kind, Presence};
 
-const fn ratio(limit: f64) -> Kind {
+pub(super) const fn ratio(limit: f64) -> Kind {
     Kind::Quantity { dimension: Dimension::Ratio, min: -limit, max: limit }
 }
 
-const fn between(dimension: Dimension, min: f64, max: f64) -> Kind {
+pub(super) const fn between(dimension: Dimension, min: f64, max: f64) -> Kind {
     Kind::Quantity { dimension, min, max }
 }
 
-const fn positive(dimension: Dimension, max: f64) -> Kind {
+pub(super) const fn positive(dimension: Dimension, max: f64) -> Kind {
     between(dimension, 0.0, max)
 }
 
-const fn either_way(dimension: Dimension, limit: f64) -> Kind {
+pub(super) const fn either_way(dimension: Dimension, limit: f64) -> Kind {
     between(dimension, -limit, limit)
 }
 
@@ -458,6 +458,18 @@ const SHARED: &[Field] = &[
          firmware, relative.",
     ),
 ];
+
+/// The shared field of a name, for models that have few of them.
+pub(super) const fn shared(name: &str) -> Field {
+    let mut at = 0;
+    while at < SHARED.len() {
+        if is_same(SHARED[at].name, name) {
+            return SHARED[at];
+        }
+        at += 1;
+    }
+    panic!("a shared field that does not exist")
+}
 
 /// How many fields there are, with those of one model.
 pub(crate) const fn count(own: &[Field]) -> usize {

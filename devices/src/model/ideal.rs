@@ -7,7 +7,7 @@ use super::build::{Recipe, build, front_end as front_end_of};
 use super::fields::{count, of_model};
 use crate::front_end::Sampling;
 use crate::front_end::group::FrontEnd;
-use crate::model::kind::{DeviceContext, DeviceKind};
+use crate::model::kind::{DeviceContext, DeviceKind, Fits};
 use crate::register::plain;
 
 static FIELDS: [Field; count(&[])] = of_model(
@@ -39,7 +39,7 @@ const DESCRIPTION: &str = "A meter whose front end has no error until one of its
 
 /// The registered single-phase model.
 pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
-    phases: RECIPE_1PH.phases,
+    fits: Fits::Electricity { phases: RECIPE_1PH.phases },
     entry: Entry {
         name: "ideal-1ph",
         summary: "single-phase meter without errors, but for those that are planted",
@@ -51,7 +51,7 @@ pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
 
 /// The registered three-phase model.
 pub(crate) const IDEAL_3PH: DeviceKind = DeviceKind {
-    phases: RECIPE_3PH.phases,
+    fits: Fits::Electricity { phases: RECIPE_3PH.phases },
     entry: Entry {
         name: "ideal-3ph",
         summary: "three-phase meter without errors, but for those that are planted",

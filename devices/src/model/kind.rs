@@ -2,7 +2,7 @@
 
 use lastmeter_params::{Diagnostics, Entry, Values};
 use lastmeter_sim::Streams;
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_units::{Domain, HardwareId, SimTime};
 
 use crate::border::Device;
 
@@ -19,10 +19,40 @@ pub struct DeviceContext<'a> {
     pub start: SimTime,
     /// The scenario's random streams.
     pub streams: &'a Streams,
-    /// Phases of its terminal.
+    /// Phases of its terminal; 0 where it is no terminal.
     pub phases: usize,
     /// Whether the terminal can tell its spectrum (a played recording cannot).
     pub has_spectrum: bool,
+}
+
+/// What a device model can be connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fits {
+    /// A terminal.
+    Electricity {
+        /// How many phases the model has: 1 or 3.
+        phases: usize,
+    },
+    /// A pipe of this domain.
+    Pipe(Domain),
+}
+
+impl Fits {
+    /// The domain.
+    pub const fn domain(self) -> Domain {
+        match self {
+            Self::Electricity { .. } => Domain::Electricity,
+            Self::Pipe(domain) => domain,
+        }
+    }
+
+    /// How many phases an electricity meter has.
+    pub const fn phases(self) -> Option<usize> {
+        match self {
+            Self::Electricity { phases } => Some(phases),
+            Self::Pipe(_) => None,
+        }
+    }
 }
 
 /// A device model: its place in the scenario language, and how it is made.
@@ -30,8 +60,8 @@ pub struct DeviceContext<'a> {
 pub struct DeviceKind {
     /// Name, texts and fields.
     pub entry: Entry,
-    /// How many phases it has: 1 or 3.
-    pub phases: usize,
+    /// What it can be connected to.
+    pub fits: Fits,
     /// Makes one. `None` if values do not fit together, which is then in the diagnostics.
     pub build: fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Box<dyn Device>>,
 }

@@ -5,7 +5,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
-use crate::model::kind::DeviceKind;
+use crate::model::kind::{DeviceKind, Fits};
 
 const fn stated(default: &'static str) -> [Field; 1] {
     [Field::default(
@@ -57,7 +57,7 @@ const RECIPE: Recipe = Recipe { phases: 1, registers: &[], is_cvct: false, has_b
 
 /// The registered reference meter.
 pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
-    phases: RECIPE.phases,
+    fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {
         name: "reference-1ph",
         summary: "single-phase reference meter with small errors and a stated uncertainty",
@@ -74,7 +74,7 @@ pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
 
 /// The registered acquisition of the static characterisation.
 pub(crate) const PXI_6123: DeviceKind = DeviceKind {
-    phases: RECIPE.phases,
+    fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {
         name: "pxi-6123",
         summary: "16-bit acquisition at 500 kS/s: the reference of the static characterisation",

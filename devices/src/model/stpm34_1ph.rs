@@ -6,7 +6,7 @@ use lastmeter_params::{Dimension, Entry, Field, Kind};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
-use crate::model::kind::DeviceKind;
+use crate::model::kind::{DeviceKind, Fits};
 use crate::register::stpm3x;
 
 const OWN: &[Field] = &[
@@ -49,7 +49,7 @@ const RECIPE: Recipe = Recipe {
 
 /// The registered model.
 pub(crate) const STPM34_1PH: DeviceKind = DeviceKind {
-    phases: RECIPE.phases,
+    fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {
         name: "stpm34-1ph",
         summary: "single-phase meter of class 0.2 with pulse outputs, breaker and neutral current",

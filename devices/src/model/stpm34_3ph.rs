@@ -9,7 +9,7 @@ use lastmeter_params::{Entry, Field};
 
 use super::build::{Recipe, build};
 use super::fields::{count, of_model};
-use crate::model::kind::DeviceKind;
+use crate::model::kind::{DeviceKind, Fits};
 use crate::register::stpm3x;
 
 static FIELDS: [Field; count(&[])] = of_model(&[], &[]);
@@ -19,7 +19,7 @@ const RECIPE: Recipe =
 
 /// The registered model.
 pub(crate) const STPM34_3PH: DeviceKind = DeviceKind {
-    phases: RECIPE.phases,
+    fits: Fits::Electricity { phases: RECIPE.phases },
     entry: Entry {
         name: "stpm34-3ph",
         summary: "three-phase meter with STPM3x converters: U, I, P, Q, S, PF, f, energies",

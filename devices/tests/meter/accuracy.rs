@@ -178,7 +178,7 @@ fn the_energy_register_is_the_integral_of_the_power() {
                 "{QUIET}fidelity = \"{fidelity}\"\ntotal = \"{total}\"\ntotals_only = true"
             );
             let mut bench = Bench::new(&toml, sines(50.02, drawn));
-            assert_eq!(bench.device.netting(), netting);
+            assert_eq!(bench.device.electricity().unwrap().netting, netting);
             let out = bench.run_in_pieces(seconds, 60.0);
             let spans: Vec<_> = out
                 .iter()

@@ -5,5 +5,6 @@ mod behaviour;
 mod clipping;
 mod models;
 mod phases;
+mod pipes;
 mod quality;
 mod support;

@@ -223,7 +223,7 @@ fn a_wrong_constant_of_the_firmware_changes_the_pulses_and_not_the_nameplate() {
         let toml = format!("{ALL}report_every = \"2 s\"\nfidelity = \"windows\"\n{error}");
         let terminal = single((230.0, 0.0, 1000.5 / 230.0, 0.0));
         let mut bench = Bench::of("stpm34-1ph", &toml, terminal);
-        assert_eq!(bench.device.pulse_constant(), 1000.0);
+        assert_eq!(bench.device.electricity().unwrap().pulse_constant, 1000.0);
         let found = last(&bench.run(36.2));
         assert_eq!(found["x.electricity.pulses.active"], pulses, "{error}");
         near(found["electricity.energy.active.consumed.l1"], 0.01, 1e-4, "kWh");
@@ -290,6 +290,8 @@ fn every_model_is_registered_once_and_the_oldest_comes_first() {
         "ideal-3ph",
         "reference-1ph",
         "pxi-6123",
+        "heat-meter",
+        "water-meter",
     ];
     assert_eq!(names, expected);
 }

@@ -154,6 +154,7 @@ impl Bench {
                     self.samples = upto;
                     Input::Samples { first_sample, rate_hz, block }
                 }
+                Feed::Pipe => panic!("an electricity meter at a pipe"),
             };
             out.extend(self.step(input));
         }

@@ -107,7 +107,7 @@ impl Scale {
         match spec {
             Some(spec) => Self { limit: spec.limit, judged: true, minimum: spec.minimum },
             None => Self {
-                limit: Limit::Absolute(f64::INFINITY, quantity.row().si_unit),
+                limit: Limit::Absolute(f64::INFINITY, quantity.row().si_unit.of_difference()),
                 judged: false,
                 minimum: None,
             },

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use lastmeter_devices::{DEVICES, group_of};
+use lastmeter_devices::{DEVICES, DeviceKind, group_of};
 use lastmeter_params::{Code, Diagnostic, Pattern, Values, nearest, quote};
 use lastmeter_plans::standard::{
     Connection, EMBEDDED, Subject, TEST_PLAN_BYTES_MAX, TEST_PLAN_SOURCE, TestPlan, embedded,
@@ -124,9 +124,19 @@ fn test_plan_text(name: &str) -> Result<(String, String), Refused> {
     Err(Refused::Message(format!("there is no test plan and no file `{name}`; {help}")))
 }
 
+/// The phases of a model, which has to be an electricity meter: test plans play nothing else.
+fn phases(kind: &DeviceKind) -> Result<usize, Refused> {
+    kind.fits.phases().ok_or_else(|| {
+        let (name, domain) = (kind.entry.name, kind.fits.domain());
+        let message = format!("`{name}` measures {domain}; test plans are for electricity meters");
+        Refused::Message(message)
+    })
+}
+
 fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
     let name = options.meter.as_str();
     if let Some(kind) = DEVICES.iter().find(|kind| kind.entry.name == name) {
+        phases(kind)?;
         return Ok(Meter { name: "meter".to_owned(), kind, values: None, claim: None });
     }
     let path = Path::new(name);
@@ -160,6 +170,7 @@ fn meter(options: &AccuracyOptions) -> Result<Meter, Refused> {
     };
     let test_plan = scenario.written.single("test_plan");
     let claim = test_plan.map(|values| ((**values).clone(), scenario.written.texts.clone()));
+    phases(row.kind)?;
     let (name, values) = (row.name.clone(), Some(Arc::clone(&row.values)));
     Ok(Meter { name, kind: row.kind, values, claim })
 }
@@ -194,7 +205,7 @@ impl Made<'_> {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{args}");
         };
-        let (model, phases) = (meter.kind.entry.name, meter.kind.phases);
+        let (model, phases) = (meter.kind.entry.name, meter.kind.fits.phases().unwrap_or(0));
         let title = format!("{model} against {}, class {class}", test_plan.title);
         line(format_args!("name = {}", quote(&format!("accuracy-{}", test_plan.name))));
         line(format_args!("title = {}", quote(&title)));

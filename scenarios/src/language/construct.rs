@@ -10,7 +10,7 @@ use lastmeter_params::{Code, Diagnostics, NodeValue, Pattern, Values, measuremen
 use lastmeter_plans::standard::{Plan, TEST_PLAN_FILE_PREFIX, TRANSDUCER_FILE};
 use lastmeter_reports::check::Needs;
 use lastmeter_reports::{CHECKS, CheckContext, CheckKind};
-use lastmeter_sim::{InjectionKind, Streams, Terminal};
+use lastmeter_sim::{InjectionKind, MeteringPoint, Streams};
 use lastmeter_units::{MEASUREMENTS, MeasurementId, Quantity, SimDuration};
 use lastmeter_wire::commands::{Effect, find};
 
@@ -35,7 +35,7 @@ const TABLE_BYTES_MAX: usize = 1 << 20;
 
 /// What the parts of the bench turned out to be.
 pub(super) struct Parts {
-    pub(super) terminals: Vec<Option<Terminal>>,
+    pub(super) points: Vec<Option<MeteringPoint>>,
     /// What a network makes.
     pub(super) grid: Vec<Source>,
     pub(super) links: Vec<Option<LinkSpec>>,
@@ -61,19 +61,20 @@ impl Draft<'_> {
         let head = head(self);
         let streams = Streams::new(head.map_or(0, |head| head.seed));
         let mut unavailable = None;
-        let mut terminals: Vec<Option<Terminal>> = self
+        let mut points: Vec<Option<MeteringPoint>> = self
             .rows(&SOURCE)
             .iter()
             .enumerate()
             .map(|(source, row)| {
                 let place = SourcePlace {
                     streams,
+                    start: head.map(|head| head.start).unwrap_or_default(),
                     duration: head.and_then(|head| head.duration),
                     injections: self.injections_into(source, references),
                 };
                 match build_source(source::kind_of(row)?, row.values.as_ref()?, &place, files, out)
                 {
-                    Built::Terminal(terminal) => Some(terminal),
+                    Built::MeteringPoint(point) => Some(point),
                     Built::Unavailable(reason) => {
                         unavailable.get_or_insert(reason);
                         None
@@ -86,24 +87,24 @@ impl Draft<'_> {
         let plan = plans.test_plan.as_ref();
         if self.single(&TEST_PLAN).is_some() {
             let both = plan.zip(test_plan);
-            terminals.push(
-                both.and_then(|(plan, values)| test_plan::terminal(plan, values, streams, out)),
-            );
+            let played =
+                both.and_then(|(plan, values)| test_plan::terminal(plan, values, streams, out));
+            points.push(played.map(Into::into));
         } else if self.single(&CALIBRATION).is_some() {
             let both = plans.calibration.as_ref().zip(self.values(&CALIBRATION));
-            terminals.push(
-                both.and_then(|(plan, values)| calibration::terminal(plan, values, streams, out)),
-            );
+            let played =
+                both.and_then(|(plan, values)| calibration::terminal(plan, values, streams, out));
+            points.push(played.map(Into::into));
         }
         let grid = plans.grid.as_ref();
         let of_grid = grid
             .map_or_else(Vec::new, |grid| grid::grid_sources(self, grid, references, streams, out));
-        let written = terminals.len();
-        terminals.extend(of_grid.iter().map(|source| source.terminal.clone()));
-        self.hold_phases(references, &terminals, out);
-        let devices = self.build_devices(references, &terminals, streams, out);
-        self.warn(references, (&terminals, &devices), plans, out);
-        terminals.truncate(written);
+        let written = points.len();
+        points.extend(of_grid.iter().map(|source| source.metering_point.clone()));
+        self.hold_phases(references, &points, out);
+        let devices = self.build_devices(references, &points, streams, out);
+        self.warn(references, (&points, &devices), plans, out);
+        points.truncate(written);
         self.hold_commands(references, &devices, out);
         self.hold_pulse_constant(plans, &devices, out);
         let links = self.rows(&LINK).iter();
@@ -121,7 +122,7 @@ impl Draft<'_> {
         }
         files.extend(grid.iter().flat_map(|grid| grid.files.clone()));
         self.hold_checks(references, &devices, (&files, plans), out);
-        Parts { terminals, grid: of_grid, links, impairments, files, unavailable }
+        Parts { points, grid: of_grid, links, impairments, files, unavailable }
     }
 
     /// The injections into a source that have no mistake of their own.
@@ -142,10 +143,11 @@ impl Draft<'_> {
     fn hold_phases(
         &self,
         references: &References,
-        terminals: &[Option<Terminal>],
+        points: &[Option<MeteringPoint>],
         out: &mut Diagnostics,
     ) {
-        let phases = |source: Option<usize>| Some(terminals.get(source?)?.as_ref()?.phases());
+        let phases =
+            |source: Option<usize>| Some(points.get(source?)?.as_ref()?.terminal()?.phases());
         for (table, (row, first)) in
             self.rows(&DEVICE).iter().zip(&references.source_of_table).enumerate()
         {
@@ -164,19 +166,22 @@ impl Draft<'_> {
     fn build_devices(
         &self,
         references: &References,
-        terminals: &[Option<Terminal>],
+        points: &[Option<MeteringPoint>],
         streams: Streams,
         out: &mut Diagnostics,
     ) -> Devices {
         let start = head(self).map(|head| head.start).unwrap_or_default();
         let device = |(row, source): (&Row<'_>, &Option<usize>)| {
             let source = (*source)?;
-            let terminal = terminals.get(source)?.as_ref();
+            let point = points.get(source)?.as_ref();
             let written = self.rows(&SOURCE).get(source);
+            if let Some(point) = point {
+                device::is_of_its_domain(row, point, out)?;
+            }
+            let terminal = point.and_then(MeteringPoint::terminal);
             device::has_spectrum_to_work_on(row, written, terminal, out)?;
-            let terminal = terminal?;
-            let name = row.name()?;
-            let place = DevicePlace { name, start, streams, terminal };
+            let (name, point) = (row.name()?, point?);
+            let place = DevicePlace { name, start, streams, point };
             build_device(device::kind_of(row)?, row.values.as_ref()?, &place, out)
         };
         self.rows(&DEVICE).iter().zip(&references.source_of_table).map(device).collect()
@@ -186,7 +191,7 @@ impl Draft<'_> {
     fn warn(
         &self,
         references: &References,
-        (terminals, devices): (&[Option<Terminal>], &Devices),
+        (points, devices): (&[Option<MeteringPoint>], &Devices),
         plans: &Plans,
         out: &mut Diagnostics,
     ) {
@@ -200,7 +205,7 @@ impl Draft<'_> {
             }
             // A plan plays what its tests ask for.
             let is_played = plans.player().is_some();
-            let terminal = source.and_then(|source| terminals.get(source)?.as_ref());
+            let terminal = source.and_then(|source| points.get(source)?.as_ref()?.terminal());
             if let Some(terminal) = terminal.filter(|_| !is_played) {
                 warnings::is_near_its_rating(row, terminal, out);
             }
@@ -217,7 +222,8 @@ impl Draft<'_> {
         let is_pulses = |id: &MeasurementId| {
             matches!(id.row().quantity, Quantity::ActivePulses | Quantity::ReactivePulses)
         };
-        let (nameplate, counted) = (device.pulse_constant(), plan.claim.pulse_constant);
+        let Some(electricity) = device.electricity() else { return };
+        let (nameplate, counted) = (electricity.pulse_constant, plan.claim.pulse_constant);
         if nameplate == counted || !device.quantities().iter().any(is_pulses) {
             return;
         }

@@ -255,7 +255,7 @@ fn assemble(
         platform: platform(choice, &*values(&PLATFORM)?, references.authority.clone().ok()?),
         floor: floor(&*values(&FLOOR)?, references.via_of_floor)?,
         plant: Plant {
-            sources: sources(draft.rows(&SOURCE), (parts.terminals, parts.grid), player)?,
+            sources: sources(draft.rows(&SOURCE), (parts.points, parts.grid), player)?,
             unavailable: parts.unavailable,
         },
         links: draft.rows(&LINK).iter().zip(parts.links).map(link).collect::<Option<_>>()?,

@@ -167,13 +167,13 @@ impl Scenario {
     /// If there is no device of that index.
     pub fn build_device(&self, index: usize) -> Option<Box<dyn Device>> {
         let row = &self.devices[index];
-        let terminal = self.plant.sources[row.source].terminal.as_ref()?;
+        let point = self.plant.sources[row.source].metering_point.as_ref()?;
         let mut diagnostics = lastmeter_params::Diagnostics::new();
         let place = DevicePlace {
             name: &row.name,
             start: self.schedule.start,
             streams: self.streams(),
-            terminal,
+            point,
         };
         build_device(row.kind, &row.values, &place, &mut diagnostics)
     }

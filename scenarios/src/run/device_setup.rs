@@ -8,7 +8,7 @@ use super::feeder::Feeder;
 use super::ledger::{Account, AccountStart};
 use crate::language::{DeviceRow, Scenario};
 
-/// A device at its terminal, with the account of what it owes.
+/// A device at its metering point, with the account of what it owes.
 pub(crate) struct DeviceSetup {
     pub(crate) device: Box<dyn Device>,
     pub(crate) feeder: Feeder,
@@ -20,8 +20,8 @@ pub(crate) struct DeviceSetup {
 /// Builds the device of an index.
 pub(crate) fn device_setup(scenario: &Scenario, index: usize) -> Result<DeviceSetup, BenchError> {
     let row = &scenario.devices[index];
-    let terminal = scenario.plant.sources[row.source].terminal.clone();
-    let (Some(device), Some(terminal)) = (scenario.build_device(index), terminal) else {
+    let point = scenario.plant.sources[row.source].metering_point.clone();
+    let (Some(device), Some(point)) = (scenario.build_device(index), point) else {
         return Err(BenchError::Device {
             device: row.name.clone(),
             message: "it could not be made, although the scenario was checked".to_owned(),
@@ -31,14 +31,13 @@ pub(crate) fn device_setup(scenario: &Scenario, index: usize) -> Result<DeviceSe
     let account = Account::open(&AccountStart {
         device: &row.name,
         index,
-        terminal: terminal.clone(),
-        netting: device.netting(),
-        pulse_constant: device.pulse_constant(),
+        metering_point: point.clone(),
+        electricity: device.electricity(),
         quantities: device.quantities(),
         start: scenario.schedule.start,
         period,
     });
-    let feeder = Feeder::new(terminal, scenario.schedule.start);
+    let feeder = Feeder::new(point, scenario.schedule.start);
     Ok(DeviceSetup { device, feeder, account, period })
 }
 

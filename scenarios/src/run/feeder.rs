@@ -1,4 +1,5 @@
-//! Feeds a device the plant: samples in blocks, or the spectrum of its terminal.
+//! Feeds a device the plant: samples in blocks, the spectrum of its terminal, or what its pipe
+//! carries.
 //!
 //! How the data is cut does not change what a device makes of it, so the runner cuts as it suits
 //! its clock: in whole blocks in virtual time, up to the present instant in real time.
@@ -6,7 +7,7 @@
 use std::sync::Arc;
 
 use lastmeter_devices::{Device, Feed, Input, Output};
-use lastmeter_sim::{Block, Stretch, Terminal};
+use lastmeter_sim::{Block, MeteringPoint, Stretch, Terminal};
 use lastmeter_units::{SimDuration, SimTime};
 
 /// Samples rendered and handed over at once.
@@ -14,7 +15,7 @@ const BLOCK_SAMPLES: usize = 4096;
 
 /// The plant's side of one device.
 pub(crate) struct Feeder {
-    terminal: Terminal,
+    point: MeteringPoint,
     /// The spectrum handed over last, and when it changes.
     stretch: Option<Stretch>,
     start: SimTime,
@@ -24,9 +25,9 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    pub(crate) fn new(terminal: Terminal, start: SimTime) -> Self {
+    pub(crate) fn new(point: MeteringPoint, start: SimTime) -> Self {
         let block = Block::default();
-        Self { terminal, stretch: None, start, now: start, next_sample: 0, block }
+        Self { point, stretch: None, start, now: start, next_sample: 0, block }
     }
 
     /// Up to when the device has been fed.
@@ -39,7 +40,13 @@ impl Feeder {
         match device.feed() {
             Feed::Samples { rate_hz } => self.samples(device, rate_hz, until, out),
             Feed::Spectrum => self.spectrum(device, until, out),
+            Feed::Pipe => self.pipe(device, until, out),
         }
+    }
+
+    /// The terminal of a device that asks for samples or a spectrum.
+    fn terminal(&self) -> &Terminal {
+        self.point.terminal().expect("checked when the scenario was loaded")
     }
 
     /// Feeds everything up to and including an instant.
@@ -74,7 +81,7 @@ impl Feeder {
             (self.start + SimDuration::from_seconds_f64(seconds)).min(until)
         };
         let mut block = std::mem::take(&mut self.block);
-        self.terminal.render(first_sample, rate_hz, samples, &mut block);
+        self.terminal().render(first_sample, rate_hz, samples, &mut block);
         device.step(self.now, Input::Samples { first_sample, rate_hz, block }, out);
     }
 
@@ -82,12 +89,21 @@ impl Feeder {
         let at = self.now - self.start;
         let ends = |stretch: &Stretch| stretch.until.is_some_and(|end| end <= at);
         if self.stretch.as_ref().is_none_or(ends) {
-            self.stretch = self.terminal.stretch(at);
+            self.stretch = self.terminal().stretch(at);
         }
         let stretch = self.stretch.as_ref().expect("checked when the scenario was loaded");
         // A change of the terminal is a border between two messages.
         self.now = stretch.until.map_or(until, |end| until.min(self.start + end));
         let spectrum = Arc::clone(&stretch.spectrum);
         device.step(self.now, Input::Spectrum { until: self.now - self.start, spectrum }, out);
+    }
+
+    fn pipe(&mut self, device: &mut dyn Device, until: SimTime, out: &mut Vec<Output>) {
+        let at = self.now - self.start;
+        let stretch = self.point.pipe(at).expect("checked when the scenario was loaded");
+        // A change in the pipe is a border between two messages.
+        self.now = stretch.until.map_or(until, |end| until.min(self.start + end));
+        let input = Input::Pipe { until: self.now - self.start, state: stretch.state };
+        device.step(self.now, input, out);
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use lastmeter_record::{Event, EventKind, Observation, field};
-use lastmeter_sim::{Netting, ReferenceSpan, Terminal};
+use lastmeter_sim::{ElectricityFacts, MeteringPoint, ReferenceSpan};
 use lastmeter_units::{Epoch, MeasurementId, Serial, SimDuration, SimTime};
 use lastmeter_wire::flexmeter::{DecodeRules, Request, decode};
 
@@ -94,9 +94,8 @@ pub(crate) struct Account {
     pub(crate) device: String,
     index: usize,
     pub(crate) schedule: Schedule,
-    terminal: Terminal,
-    netting: Netting,
-    pulse_constant: f64,
+    metering_point: MeteringPoint,
+    electricity: Option<ElectricityFacts>,
     quantities: Vec<MeasurementId>,
     start: SimTime,
     period: SimDuration,
@@ -140,10 +139,9 @@ impl std::ops::AddAssign for Settled {
 pub(crate) struct AccountStart<'a> {
     pub(crate) device: &'a str,
     pub(crate) index: usize,
-    pub(crate) terminal: Terminal,
-    pub(crate) netting: Netting,
-    /// On its nameplate, in pulses per kWh and kvarh.
-    pub(crate) pulse_constant: f64,
+    pub(crate) metering_point: MeteringPoint,
+    /// What only an electricity meter has.
+    pub(crate) electricity: Option<ElectricityFacts>,
     pub(crate) quantities: &'a [MeasurementId],
     pub(crate) start: SimTime,
     pub(crate) period: SimDuration,
@@ -155,9 +153,8 @@ impl Account {
             device: from.device.to_owned(),
             index: from.index,
             schedule: Schedule::new(from.start, from.period),
-            terminal: from.terminal.clone(),
-            netting: from.netting,
-            pulse_constant: from.pulse_constant,
+            metering_point: from.metering_point.clone(),
+            electricity: from.electricity,
             quantities: from.quantities.to_vec(),
             start: from.start,
             period: from.period,
@@ -297,10 +294,10 @@ impl Account {
         };
         let span = made.map_or(owed, |made| made.span);
         let key = (made.map(|made| made.epoch), made.map(|made| made.serial));
-        let truth = self.terminal.truth(span).with_pulse_constant(self.pulse_constant);
+        let truth = self.metering_point.truth(span, self.electricity);
         for &id in &self.quantities {
             // What the plant cannot tell was due all the same: not a number, but not empty either.
-            let reference = truth.value(id, self.netting).or(Some(f64::NAN));
+            let reference = truth.value(id).or(Some(f64::NAN));
             let reported = stored.and_then(|stored| stored.values.get(id.name())).copied();
             rows.push(self.row(key, id, due, reference, reported));
         }

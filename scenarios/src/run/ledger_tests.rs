@@ -1,7 +1,7 @@
 //! The join of due, made and stored readings: every way of going wrong, and all its totals.
 
 use lastmeter_sim::plan::OperatingPoint;
-use lastmeter_sim::{ChannelSpectrum, Program, Spectrum, Streams, Tone};
+use lastmeter_sim::{ChannelSpectrum, Netting, Program, Spectrum, Streams, Terminal, Tone};
 use lastmeter_units::HardwareId;
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
@@ -43,9 +43,8 @@ fn account_at(terminal: Terminal, quantities: &[MeasurementId]) -> Account {
     Account::open(&AccountStart {
         device: "meter",
         index: 0,
-        terminal,
-        netting: Netting::Net,
-        pulse_constant: 1000.0,
+        metering_point: terminal.into(),
+        electricity: Some(ElectricityFacts { netting: Netting::Net, pulse_constant: 1000.0 }),
         quantities,
         start: at(0),
         period: seconds(10),

@@ -7,6 +7,7 @@ mod disturbances;
 mod energies;
 mod loops;
 mod oracles;
+mod pipes;
 mod programs;
 mod quality;
 mod rendering;

@@ -3,6 +3,7 @@
 use super::*;
 use lastmeter_params::{Code, Diagnostic, Diagnostics, read_text};
 use lastmeter_sim::{SOURCES, SourceContext};
+use lastmeter_units::SimTime;
 use std::path::{Path, PathBuf};
 
 /// Builds a source of the text of its table, with files from a function.
@@ -16,10 +17,12 @@ fn build_with(
     let values = read_text(text, &[source.entry.fields])?;
     let streams = Streams::new(1);
     let duration = SimDuration::from_seconds(60);
-    let context = SourceContext { name: "g", streams: &streams, duration, read_file };
+    let context =
+        SourceContext { name: "g", streams: &streams, start: SimTime(0), duration, read_file };
     let mut diagnostics = Diagnostics::new();
     let signal = (source.build)(&values, &context, &mut diagnostics);
-    let terminal = signal.map(|signal| signal.terminal("g", &streams).expect("a terminal"));
+    let point = signal.map(|signal| signal.metering_point("g", &streams).expect("a terminal"));
+    let terminal = point.map(|point| point.terminal().expect("electricity").clone());
     match terminal {
         Some(terminal) => {
             assert!(diagnostics.is_empty(), "built although mistaken: {diagnostics:?}");
@@ -50,9 +53,9 @@ fn check_mistake(
 }
 
 #[test]
-fn the_registry_lists_the_three_sources() {
+fn the_registry_lists_the_sources() {
     let names: Vec<_> = SOURCES.iter().map(|source| source.entry.name).collect();
-    assert_eq!(names, ["synthetic", "recording", "spectrum"]);
+    assert_eq!(names, ["synthetic", "recording", "spectrum", "heat-circuit", "water"]);
     for source in SOURCES {
         assert!(!source.entry.summary.is_empty() && !source.entry.description.is_empty());
         assert!(source.entry.fields.iter().all(|field| !field.doc.is_empty()));
@@ -240,7 +243,8 @@ fn warned(
     let values = read_text(text, &[source.entry.fields]).expect("no mistakes");
     let streams = Streams::new(1);
     let duration = SimDuration::from_seconds(60);
-    let context = SourceContext { name: "g", streams: &streams, duration, read_file };
+    let context =
+        SourceContext { name: "g", streams: &streams, start: SimTime(0), duration, read_file };
     let mut diagnostics = Diagnostics::new();
     assert!((source.build)(&values, &context, &mut diagnostics).is_some(), "{diagnostics:?}");
     let describe = |warning: Diagnostic| {

@@ -30,9 +30,35 @@ fn quantities_become_si_numbers() {
         ("3 VAh", Dimension::ApparentEnergy, 10_800.0),
         ("1 kvar", Dimension::ReactivePower, 1000.0),
         ("1 MVA", Dimension::ApparentPower, 1e6),
+        ("70 °C", Dimension::Temperature, 70.0),
+        ("-5 degC", Dimension::Temperature, -5.0),
+        ("0.5 K", Dimension::TemperatureDifference, 0.5),
+        ("20 mK", Dimension::TemperatureDifference, 0.02),
+        ("1.5 m3", Dimension::Volume, 1.5),
+        ("2m³", Dimension::Volume, 2.0),
+        ("10 l", Dimension::Volume, 0.01),
+        ("3600 m3/h", Dimension::VolumeFlow, 1.0),
+        ("36 l/h", Dimension::VolumeFlow, 0.036 / 3600.0),
+        ("6 l/min", Dimension::VolumeFlow, 1e-4),
+        ("16 bar", Dimension::Pressure, 1.6e6),
+        ("500 mbar", Dimension::Pressure, 50_000.0),
     ] {
         assert_eq!(parse_quantity(text, &[dimension]), Ok((expected, dimension)), "{text}");
     }
+}
+
+/// A kelvin is no temperature on its own, and a degree Celsius no difference.
+#[test]
+fn a_temperature_is_not_a_difference() {
+    let expected = "`K` is a unit of temperature difference, not of temperature | units that fit: \
+                    °C";
+    let (code, text) = refusal("70 K", &[Dimension::Temperature]);
+    assert_eq!((code, &*text), (Code::WRONG_DIMENSION, expected));
+    let (code, text) = refusal("0.5 °C", &[Dimension::TemperatureDifference]);
+    assert_eq!(code, Code::WRONG_DIMENSION, "{text}");
+    let (code, text) = refusal("3 m3/d", &[Dimension::VolumeFlow]);
+    assert_eq!(code, Code::UNKNOWN_UNIT);
+    assert!(text.starts_with("`m3/d` is not a unit"), "{text}");
 }
 
 #[test]

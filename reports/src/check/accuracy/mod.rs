@@ -21,7 +21,7 @@ pub mod spec;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lastmeter_params::{Dimension, Entry, Field, Kind};
-use lastmeter_units::{MeasurementId, SiUnit};
+use lastmeter_units::{Domain, MeasurementId, SiUnit};
 
 use self::spec::{Limit, Spec, resolution};
 use super::kind::{Check, CheckContext, CheckKind, RecordTable, Section, finish};
@@ -46,6 +46,10 @@ const LIMITS: &[Dimension] = &[
     Dimension::ReactiveEnergy,
     Dimension::ApparentEnergy,
     Dimension::Angle,
+    Dimension::TemperatureDifference,
+    Dimension::Volume,
+    Dimension::VolumeFlow,
+    Dimension::Pressure,
 ];
 
 /// The registry's row.
@@ -56,7 +60,7 @@ pub(super) const KIND: CheckKind = CheckKind {
         description: "Compares each reported value with the true value over the interval the \
             reading spans; of apparent power, and of the power factor made with it, with the mean of the \
             windows of 10/12 cycles in that interval (IEC 61000-4-30). `limit` in % is relative to the reference, any other unit is absolute \
-            and has to be the quantity's own. `device` and `quantity` may contain `*`. Near zero a \
+            and has to be the quantity's own, K for temperatures. `device` and `quantity` may contain `*`. Near zero a \
             relative error is meaningless: values are left out where the reference and the report are \
             smaller than `minimum`, and the verdict reports how many; where the report alone reaches \
             `minimum`, its error is in percent of that. `measured` is the worst absolute error, `at` where \
@@ -261,10 +265,15 @@ impl Accuracy {
         (!silent.is_empty()).then(|| named + &more)
     }
 
-    /// A limit that a voltage or a frequency cannot miss, however small it is reported.
+    /// A limit that a voltage or a frequency cannot miss, however small it is reported, nor anything
+    /// that is not electrical: of that nothing is small by nature, as an exported power is.
     fn excludes_nothing(&self) -> Option<String> {
         let Limit::Absolute(limit, unit) = self.spec.limit else { return None };
-        if !matches!(unit, SiUnit::Volt | SiUnit::Hertz) {
+        let is_electrical = |id: &MeasurementId| {
+            id.row().quantity.domain().is_none_or(|it| it == Domain::Electricity)
+        };
+        let may_be_small = self.spec.quantities.iter().any(is_electrical);
+        if may_be_small && !matches!(unit, SiUnit::Volt | SiUnit::Hertz) {
             return None;
         }
         let all = self.series.iter().flat_map(|(_, device)| device.values());

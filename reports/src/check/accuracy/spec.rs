@@ -10,7 +10,7 @@ use lastmeter_units::{MeasurementId, Quantity, SiUnit};
 pub enum Limit {
     /// In percent of the reference.
     Percent(f64),
-    /// In the quantity's SI unit.
+    /// In the SI unit of a difference of two of the quantity's values.
     Absolute(f64, SiUnit),
 }
 
@@ -91,7 +91,7 @@ impl Spec {
             return None;
         }
         let (limit, dimension) = quantity_of(values, "limit")?;
-        let unit = quantities[0].row().si_unit;
+        let unit = quantities[0].row().si_unit.of_difference();
         let limit = if dimension == Dimension::Ratio {
             Limit::Percent(in_percent(limit))
         } else {
@@ -101,10 +101,14 @@ impl Spec {
         for name in ["limit", "minimum"] {
             let Some((_, dimension)) = quantity_of(values, name) else { continue };
             let relative = name == "limit" && dimension == Dimension::Ratio;
-            let other = quantities
-                .iter()
-                .find(|id| Dimension::of_unit(id.row().si_unit) != Some(dimension));
-            if let Some(other) = other.filter(|_| !relative) {
+            let other = quantities.iter().find(|id| {
+                let unit = id.row().si_unit;
+                // A share of a temperature, or a smallest one, hangs on where its scale begins.
+                let is_scale = unit == SiUnit::DegreeCelsius && (relative || name == "minimum");
+                let own = Dimension::of_unit(unit.of_difference());
+                is_scale || (own != dimension && !relative)
+            });
+            if let Some(other) = other {
                 fits = false;
                 report_dimension(values, name, dimension, *other, diagnostics);
             }
@@ -141,11 +145,22 @@ fn report_dimension(
     quantity: MeasurementId,
     diagnostics: &mut Diagnostics,
 ) {
+    let unit = quantity.row().si_unit;
+    let (code, span) = (Code::WRONG_DIMENSION, values.span_of(name));
+    if unit == SiUnit::DegreeCelsius && (name == "minimum" || dimension == Dimension::Ratio) {
+        let message = format!("`{name}` has no meaning for {quantity}, a temperature in °C");
+        let help = match name {
+            "minimum" => "leave `minimum` out",
+            _ => "write the limit in K, such as `\"0.5 K\"`",
+        };
+        let label = "depends on where the scale begins";
+        return diagnostics.report_with_help(code, span, message, label, Some(help.to_owned()));
+    }
     diagnostics.report(
-        Code::WRONG_DIMENSION,
-        values.span_of(name),
+        code,
+        span,
         format!("`{name}` is of dimension {dimension}, which {quantity} is not"),
-        format!("expected a value in {} here", quantity.row().si_unit),
+        format!("expected a value in {} here", unit.of_difference()),
     );
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Value, Values};
-use lastmeter_sim::{Streams, Terminal};
+use lastmeter_sim::{MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, SimTime};
 use lastmeter_wire::topics::TENANT;
 
@@ -101,7 +101,7 @@ pub(crate) struct DevicePlace<'a> {
     pub(crate) name: &'a str,
     pub(crate) start: SimTime,
     pub(crate) streams: Streams,
-    pub(crate) terminal: &'a Terminal,
+    pub(crate) point: &'a MeteringPoint,
 }
 
 /// Makes a device.
@@ -111,6 +111,7 @@ pub(crate) fn build_device(
     place: &DevicePlace<'_>,
     out: &mut Diagnostics,
 ) -> Option<Box<dyn Device>> {
+    let terminal = place.point.terminal();
     let context = DeviceContext {
         name: place.name,
         // Every name is a hardware id: names are stricter.
@@ -118,8 +119,8 @@ pub(crate) fn build_device(
         tenant: TENANT,
         start: place.start,
         streams: &place.streams,
-        phases: place.terminal.phases(),
-        has_spectrum: place.terminal.is_stretches(),
+        phases: terminal.map_or(0, Terminal::phases),
+        has_spectrum: terminal.is_some_and(Terminal::is_stretches),
     };
     (kind.build)(values, &context, out)
 }
@@ -179,6 +180,27 @@ pub(crate) fn sources_of(
         return Vec::new();
     };
     sources.find(name, span, out).into_iter().collect()
+}
+
+/// A device is connected to what its model is made for; `None` if it is not.
+pub(crate) fn is_of_its_domain(
+    device: &Row<'_>,
+    point: &MeteringPoint,
+    out: &mut Diagnostics,
+) -> Option<()> {
+    let kind = kind_of(device)?;
+    let (own, found) = (kind.fits.domain(), point.domain());
+    if own == found {
+        return Some(());
+    }
+    let (at, span) = device.text("at")?;
+    let message = format!("`{}` measures {own}, and `{at}` is {found}", kind.entry.name);
+    let fit = DEVICES.iter().filter(|kind| kind.fits.domain() == found);
+    let fit: Vec<&str> = fit.map(|kind| kind.entry.name).collect();
+    let help = format!("connect it to a source of {own}, or use {}", fit.join(", "));
+    let label = format!("expected a source of {own}");
+    out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
+    None
 }
 
 /// A device that computes from spectra is connected to a source that is tones at every instant, or

@@ -1,10 +1,11 @@
-//! `[[source]]`: what makes voltage and current.
+//! `[[source]]`: what makes voltage and current, or flows in a pipe.
 
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Values};
 use lastmeter_sim::{
-    InjectionContext, InjectionKind, SOURCES, Signal, SourceContext, SourceKind, Streams, Terminal,
+    InjectionContext, InjectionKind, MeteringPoint, SOURCES, Signal, SourceContext, SourceKind,
+    Streams,
 };
-use lastmeter_units::SimDuration;
+use lastmeter_units::{SimDuration, SimTime};
 
 use crate::language::draft::{Row, Section};
 use crate::language::files::Files;
@@ -12,7 +13,7 @@ use crate::language::files::Files;
 pub(crate) static SOURCE: Section = Section {
     name: "source",
     noun: "source",
-    doc: "What makes voltage and current.",
+    doc: "What makes voltage and current, or what flows in a pipe.",
     fields: &[
         Field::required("name", Kind::Name, "what devices refer to"),
         Field::required("kind", Kind::Text, "which source"),
@@ -28,7 +29,7 @@ pub(crate) fn kind_of(row: &Row<'_>) -> Option<&'static SourceKind> {
     row.kind_of(SOURCES, |kind| &kind.entry)
 }
 
-/// A source with its terminal.
+/// A source with its metering point.
 #[derive(Clone)]
 pub struct Source {
     /// Its name.
@@ -36,12 +37,12 @@ pub struct Source {
     /// The registered kind's name.
     pub kind: &'static str,
     /// What devices are connected to; `None` if `Scenario::unavailable`.
-    pub terminal: Option<Terminal>,
+    pub metering_point: Option<MeteringPoint>,
 }
 
 /// What became of a source.
 pub(crate) enum Built {
-    Terminal(Terminal),
+    MeteringPoint(MeteringPoint),
     /// It needs a file that this machine does not have; the reason.
     Unavailable(String),
     /// It has a mistake, which has been reported.
@@ -51,12 +52,14 @@ pub(crate) enum Built {
 /// Where a source is put, and what happens to it.
 pub(crate) struct SourcePlace<'a> {
     pub(crate) streams: Streams,
+    /// When the scenario starts.
+    pub(crate) start: SimTime,
     /// How long the scenario lasts, if it says so.
     pub(crate) duration: Option<SimDuration>,
     pub(crate) injections: Vec<(&'static InjectionKind, &'a Values)>,
 }
 
-/// Makes the terminal of a source, with everything that will be injected into it.
+/// Makes the metering point of a source, with everything that will be injected into it.
 pub(crate) fn build_source(
     kind: &SourceKind,
     values: &Values,
@@ -69,11 +72,12 @@ pub(crate) fn build_source(
     let context = SourceContext {
         name: values.text("name"),
         streams: &place.streams,
+        start: place.start,
         duration: place.duration.unwrap_or_default(),
         read_file: &read_file,
     };
     let signal = (kind.build)(values, &context, &mut found);
-    let terminal = signal.and_then(|signal| disturb(signal, values, place, &mut found));
+    let point = signal.and_then(|signal| disturb(signal, values, place, &mut found));
     // What is not here cannot be wrong; the scenario is skipped with the reason instead.
     if let Some(reason) = files.take_unavailable() {
         return Built::Unavailable(reason);
@@ -81,38 +85,44 @@ pub(crate) fn build_source(
     let sound = found.is_empty();
     found.take_warnings().into_iter().for_each(|warning| out.warn(warning));
     found.into_sorted().into_iter().for_each(|diagnostic| out.push(diagnostic));
-    match terminal {
-        Some(terminal) if sound => Built::Terminal(terminal),
+    match point {
+        Some(point) if sound => Built::MeteringPoint(point),
         _ => Built::Refused,
     }
 }
 
-/// The terminal of a signal, into which something may be injected.
+/// The metering point of a signal, into which something may be injected.
 fn disturb(
     mut signal: Signal,
     values: &Values,
     place: &SourcePlace<'_>,
     out: &mut Diagnostics,
-) -> Option<Terminal> {
-    let context = InjectionContext { phases: signal.phases() };
+) -> Option<MeteringPoint> {
     let name = values.text("name");
     for (kind, injection) in &place.injections {
         let Signal::Program(program) = &mut signal else {
-            let message = format!("`{name}` plays a recording, into which nothing can be injected");
-            let help = "make a spectrum table with `lastmeter measure FILE --spectrum TABLE` and a \
-                        source of kind `spectrum`";
+            let is_pipe = matches!(signal, Signal::Pipe(_));
+            let what = if is_pipe { "is a pipe" } else { "plays a recording" };
+            let message = format!("`{name}` {what}, into which nothing can be injected");
+            let help = if is_pipe {
+                "use the keys of the source, such as `off`"
+            } else {
+                "make a spectrum table with `lastmeter measure FILE --spectrum TABLE` and a source \
+                 of kind `spectrum`"
+            };
             let (code, span) = (Code::DOES_NOT_FIT, injection.span_of("source"));
             let label = "expected a source of tones";
             out.report_with_help(code, span, message, label, Some(help.to_owned()));
             continue;
         };
+        let context = InjectionContext { phases: program.phases() };
         let until = place.duration.unwrap_or_default();
         if let Some(disturbance) = kind.disturbance(injection, context, until, out) {
             program.disturb(disturbance);
         }
     }
-    match signal.terminal(name, &place.streams) {
-        Ok(terminal) => Some(terminal),
+    match signal.metering_point(name, &place.streams) {
+        Ok(point) => Some(point),
         Err(error) => {
             let label = "with what is injected into it this makes no terminal";
             out.report(Code::DOES_NOT_FIT, values.span_of("name"), error.to_string(), label);
@@ -134,15 +144,20 @@ pub(crate) fn is_left_to(taken: &str, message: &str, rows: &[Row<'_>], out: &mut
 /// network.
 pub(crate) fn sources(
     rows: &[Row<'_>],
-    (mut terminals, grid): (Vec<Option<Terminal>>, Vec<Source>),
+    (mut points, grid): (Vec<Option<MeteringPoint>>, Vec<Source>),
     player: Option<&'static str>,
 ) -> Option<Vec<Source>> {
-    let played = player.and_then(|kind| Some((kind, terminals.pop()?)));
-    let played = played.map(|(kind, terminal)| Source { name: kind.to_owned(), kind, terminal });
+    let played = player.and_then(|kind| Some((kind, points.pop()?)));
+    let source = |(kind, metering_point): (&'static str, _)| Source {
+        name: kind.to_owned(),
+        kind,
+        metering_point,
+    };
+    let played = played.map(source);
     let mut all = Vec::new();
-    for (row, terminal) in rows.iter().zip(terminals) {
+    for (row, metering_point) in rows.iter().zip(points) {
         let name = row.values.as_ref()?.text("name").to_owned();
-        all.push(Source { name, kind: row.kind?, terminal });
+        all.push(Source { name, kind: row.kind?, metering_point });
     }
     all.extend(played.into_iter().chain(grid));
     Some(all)

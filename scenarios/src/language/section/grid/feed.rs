@@ -134,7 +134,8 @@ pub(crate) fn grid_sources(
                 None
             }
         };
-        made.push(Source { name, kind: GRID_SOURCE, terminal });
+        let metering_point = terminal.map(Into::into);
+        made.push(Source { name, kind: GRID_SOURCE, metering_point });
     };
     for (place, name) in grid.sources.iter().enumerate() {
         let at = |feeder: &Feeder, name: &str| feeder.source_terminal(place, name, streams);

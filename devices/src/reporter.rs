@@ -1,0 +1,258 @@
+//! How a meter talks to the platform: numbered readings, answers to commands, the outbox, and the
+//! faults that befall them.
+
+use std::collections::BTreeMap;
+
+use lastmeter_sim::ReferenceSpan;
+use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_wire::commands::Order;
+use lastmeter_wire::flexmeter::{
+    AcknowledgeMessage, MeasurementMessage, encode_acknowledge, encode_measurements,
+};
+use lastmeter_wire::topics;
+
+use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
+use crate::border::{DeviceFault, EventKind, Output};
+use crate::outbox::Outbox;
+
+/// Counts the restarts of the serial counter; nothing restarts it yet.
+const EPOCH: Epoch = Epoch(1);
+
+/// The answer of a device that is to open what it does not have.
+pub(crate) const NO_BREAKER: &str = "this device has no breaker";
+
+/// An identifier that exists nowhere, for the fault of that name.
+const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
+
+/// The end of time: what is frozen until then does not thaw.
+const FOR_EVER: SimTime = SimTime(i64::MAX);
+
+/// Where a meter publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputTopic {
+    /// On the topic that all devices of a tenant use.
+    Shared,
+    /// On the topic that carries its own hardware id.
+    Bound,
+}
+
+impl InputTopic {
+    /// That of a word in scenarios.
+    pub(crate) fn of(word: &str) -> Self {
+        if word == "bound" { Self::Bound } else { Self::Shared }
+    }
+}
+
+/// Faults in force.
+#[derive(Clone, Debug, Default)]
+struct Faults {
+    skip: u32,
+    renumber: bool,
+    /// Frozen until that instant.
+    frozen_until: Option<SimTime>,
+}
+
+/// Who a reporter speaks for, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct ReporterParts {
+    pub(crate) hardware_id: HardwareId,
+    pub(crate) tenant: String,
+    pub(crate) input_topic: InputTopic,
+    pub(crate) start: SimTime,
+    pub(crate) obeys_commands: bool,
+}
+
+/// The part of a meter that talks to the platform.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    parts: ReporterParts,
+    input_topic: String,
+    commands_topic: String,
+    serial: Serial,
+    outbox: Outbox,
+    desk: CommandDesk,
+    faults: Faults,
+}
+
+impl Reporter {
+    pub(crate) fn new(parts: ReporterParts) -> Self {
+        Self {
+            input_topic: match parts.input_topic {
+                InputTopic::Shared => topics::input(&parts.tenant),
+                InputTopic::Bound => topics::device_input(&parts.tenant, &parts.hardware_id),
+            },
+            commands_topic: topics::commands(&parts.tenant, &parts.hardware_id),
+            serial: Serial(0),
+            outbox: Outbox::default(),
+            desk: CommandDesk::default(),
+            faults: Faults::default(),
+            parts,
+        }
+    }
+
+    pub(crate) fn commands_topic(&self) -> &str {
+        &self.commands_topic
+    }
+
+    /// Event time of the scenario's start.
+    pub(crate) fn start(&self) -> SimTime {
+        self.parts.start
+    }
+
+    /// Whether the application hangs at an instant since the start.
+    pub(crate) fn is_frozen(&mut self, at: SimDuration) -> bool {
+        self.is_frozen_at(self.parts.start + at)
+    }
+
+    fn is_frozen_at(&mut self, at: SimTime) -> bool {
+        self.faults.frozen_until = self.faults.frozen_until.filter(|&until| at < until);
+        self.faults.frozen_until.is_some()
+    }
+
+    /// Numbers a reading of an instant since the start, announces it, and sends it.
+    pub(crate) fn reading(
+        &mut self,
+        due: SimDuration,
+        span: ReferenceSpan,
+        values: Vec<(MeasurementId, f64)>,
+        out: &mut Vec<Output>,
+    ) {
+        let at = self.parts.start + due;
+        self.serial.0 += 1;
+        out.push(Output::Reading { epoch: EPOCH, serial: self.serial, at, span });
+        let mut message = MeasurementMessage {
+            event_date: Some(at),
+            update_state: true,
+            epoch: Some(EPOCH),
+            serial: Some(self.serial),
+            ..MeasurementMessage::new(self.parts.hardware_id.clone(), values)
+        };
+        if self.faults.skip > 0 {
+            self.faults.skip -= 1;
+            return;
+        }
+        self.send(&message, out);
+        if std::mem::take(&mut self.faults.renumber) {
+            self.serial.0 += 1;
+            message.serial = Some(self.serial);
+            self.send(&message, out);
+        }
+    }
+
+    fn send(&mut self, message: &MeasurementMessage, out: &mut Vec<Output>) {
+        let mut payload = Vec::new();
+        encode_measurements(message, &mut payload);
+        self.outbox.put(&self.input_topic, payload, out);
+    }
+
+    /// Takes a message from the platform; `obey` carries a command out, and gives the answer.
+    pub(crate) fn received(
+        &mut self,
+        now: SimTime,
+        topic: &str,
+        payload: &[u8],
+        obey: impl FnOnce(Order) -> Result<String, String>,
+        out: &mut Vec<Output>,
+    ) {
+        if topic != self.commands_topic {
+            let detail = format!("a message under `{topic}`, which was not subscribed");
+            return event(out, EventKind::InputRefused, &detail);
+        }
+        if self.is_frozen_at(now) {
+            return event(out, EventKind::CommandIgnored, "frozen");
+        }
+        if !self.parts.obeys_commands {
+            return event(out, EventKind::CommandIgnored, "obey_commands = false");
+        }
+        let judged = match self.desk.judge(payload) {
+            Ok(judged) => judged,
+            Err(refusal) => {
+                return event(out, EventKind::CommandMalformed, &refusal.to_string());
+            }
+        };
+        let (kind, invocation, response) = match judged {
+            Judged::Again { invocation, response } => {
+                (EventKind::CommandRepeated, invocation, response)
+            }
+            Judged::New { invocation, order } => {
+                let (kind, response) = match order.and_then(obey) {
+                    Ok(response) => (EventKind::CommandObeyed, response),
+                    Err(error) => (EventKind::CommandRefused, format!("{ERROR_PREFIX}{error}")),
+                };
+                self.desk.answered(&invocation, &response);
+                (kind, invocation, response)
+            }
+        };
+        event(out, kind, &format!("{invocation}: {response}"));
+        let acknowledge = AcknowledgeMessage {
+            hardware_id: self.parts.hardware_id.clone(),
+            originating_event_id: invocation,
+            response,
+            event_date: Some(now),
+            update_state: false,
+            metadata: BTreeMap::new(),
+        };
+        let mut payload = Vec::new();
+        encode_acknowledge(&acknowledge, &mut payload);
+        self.outbox.put(&self.input_topic, payload, out);
+    }
+
+    /// Something goes wrong on purpose.
+    pub(crate) fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
+        let detail = match *fault {
+            DeviceFault::SkipReading { count } => {
+                self.faults.skip = self.faults.skip.saturating_add(count);
+                format!("skip_reading: {count}")
+            }
+            DeviceFault::RenumberReading => {
+                self.faults.renumber = true;
+                "renumber_reading".to_owned()
+            }
+            DeviceFault::UnknownIdentifier => "unknown_identifier".to_owned(),
+            DeviceFault::Freeze { until } => {
+                self.faults.frozen_until = Some(until.unwrap_or(FOR_EVER));
+                until.map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"))
+            }
+        };
+        event(out, EventKind::FaultBegun, &detail);
+        if *fault == DeviceFault::UnknownIdentifier {
+            let payload = self.forged(now);
+            self.outbox.put(&self.input_topic, payload, out);
+        }
+    }
+
+    /// A measurement message the encoder cannot write, because there is no such identifier.
+    fn forged(&self, now: SimTime) -> Vec<u8> {
+        let honest = MeasurementId::from_index(0).into_iter().map(|id| (id, 1.0));
+        let message = MeasurementMessage {
+            event_date: Some(now),
+            update_state: true,
+            ..MeasurementMessage::new(self.parts.hardware_id.clone(), honest.collect())
+        };
+        let mut payload = Vec::new();
+        encode_measurements(&message, &mut payload);
+        let name = MeasurementId::from_index(0).map_or("", MeasurementId::name);
+        String::from_utf8_lossy(&payload).replace(name, FORGED_IDENTIFIER).into_bytes()
+    }
+
+    pub(crate) fn acknowledged(&mut self, message: u64) {
+        self.outbox.acknowledged(message);
+    }
+
+    pub(crate) fn connected(&mut self, out: &mut Vec<Output>) {
+        self.outbox.connected(out);
+    }
+
+    pub(crate) fn disconnected(&mut self) {
+        self.outbox.disconnected();
+    }
+
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.outbox.open().len()
+    }
+}
+
+/// Appends something for the record.
+pub(crate) fn event(out: &mut Vec<Output>, kind: EventKind, detail: &str) {
+    out.push(Output::Event { kind, detail: detail.to_owned() });
+}

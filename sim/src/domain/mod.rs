@@ -1,0 +1,139 @@
+//! The domains of the plant, and the metering point: where a device is connected, in its domain.
+//!
+//! Electricity is a [`Terminal`], with all that waves need. What flows in pipes is constant from
+//! instant to instant, so that a device sees it as stretches ([`PipeState`]) and its truth is a sum.
+//! Each domain beside electricity is a folder here: its state, its truth, its source.
+
+mod course;
+mod daily;
+pub(crate) mod heat;
+pub(crate) mod water;
+
+use lastmeter_units::{Domain, MeasurementId, SimDuration};
+use serde::{Deserialize, Serialize};
+
+use crate::energy::Netting;
+use crate::terminal::Terminal;
+use crate::truth::{ReferenceSpan, Truth};
+use heat::{HeatCircuit, HeatState};
+use water::{WaterState, WaterSupply};
+
+/// What the truth of an electricity meter's readings takes from the meter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ElectricityFacts {
+    /// How it makes totals.
+    pub netting: Netting,
+    /// The constant on its nameplate, in pulses per kWh and kvarh: what its pulse outputs are to be
+    /// judged by, whatever they work by.
+    pub pulse_constant: f64,
+}
+
+/// What a pipe carries, constant for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PipeState {
+    /// Water that carries heat, in two pipes.
+    Heat(HeatState),
+    /// Drinking water.
+    Water(WaterState),
+}
+
+/// What a pipe carries from an instant on, and when that changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PipeStretch {
+    /// What it carries.
+    pub state: PipeState,
+    /// Until when, since the scenario's start; `None`: forever.
+    pub until: Option<SimDuration>,
+}
+
+/// Where a device is connected: immutable, cheap to clone, shared between threads.
+#[derive(Clone, Debug)]
+pub enum MeteringPoint {
+    /// A terminal with voltages and currents.
+    Electricity(Terminal),
+    /// Flow and return pipe of a heat circuit.
+    Heat(HeatCircuit),
+    /// A pipe with drinking water.
+    Water(WaterSupply),
+}
+
+impl MeteringPoint {
+    /// The domain.
+    pub fn domain(&self) -> Domain {
+        match self {
+            Self::Electricity(_) => Domain::Electricity,
+            Self::Heat(_) => Domain::Heat,
+            Self::Water(_) => Domain::Water,
+        }
+    }
+
+    /// The terminal, if it is an electrical one.
+    pub fn terminal(&self) -> Option<&Terminal> {
+        match self {
+            Self::Electricity(terminal) => Some(terminal),
+            Self::Heat(_) | Self::Water(_) => None,
+        }
+    }
+
+    /// What its pipes carry at an instant since the scenario's start, and how long that stays;
+    /// `None` of a terminal.
+    pub fn pipe(&self, at: SimDuration) -> Option<PipeStretch> {
+        match self {
+            Self::Electricity(_) => None,
+            Self::Heat(circuit) => Some(circuit.stretch(at)),
+            Self::Water(supply) => Some(supply.stretch(at)),
+        }
+    }
+
+    /// The reference values of a span for a meter; `electricity` is what an electricity meter adds,
+    /// without which nothing is known of its readings.
+    pub fn truth(
+        &self,
+        span: ReferenceSpan,
+        electricity: Option<ElectricityFacts>,
+    ) -> MeteringTruth<'_> {
+        match self {
+            Self::Electricity(terminal) => MeteringTruth::Electricity(electricity.map(|facts| {
+                let truth = terminal.truth(span).with_pulse_constant(facts.pulse_constant);
+                (Box::new(truth), facts.netting)
+            })),
+            Self::Heat(circuit) => MeteringTruth::Heat(circuit, span),
+            Self::Water(supply) => MeteringTruth::Water(supply, span),
+        }
+    }
+}
+
+impl From<Terminal> for MeteringPoint {
+    fn from(terminal: Terminal) -> Self {
+        Self::Electricity(terminal)
+    }
+}
+
+/// The reference values of one span at a metering point.
+#[derive(Debug)]
+pub enum MeteringTruth<'a> {
+    /// Of a terminal, with how totals are made.
+    Electricity(Option<(Box<Truth<'a>>, Netting)>),
+    /// Of a heat circuit.
+    Heat(&'a HeatCircuit, ReferenceSpan),
+    /// Of a water supply.
+    Water(&'a WaterSupply, ReferenceSpan),
+}
+
+impl MeteringTruth<'_> {
+    /// The reference value of a quantity in the SI unit of its registry row; `None` where the
+    /// metering point does not have it: a quantity of another domain, a mean over an empty span, and
+    /// what [`Truth::value`] leaves out.
+    pub fn value(&self, id: MeasurementId) -> Option<f64> {
+        let quantity = id.row().quantity;
+        match self {
+            Self::Electricity(truth) => {
+                let (truth, netting) = truth.as_ref()?;
+                truth.value(id, *netting)
+            }
+            Self::Heat(circuit, span) => circuit.truth(quantity, *span),
+            Self::Water(supply, span) => supply.truth(quantity, *span),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Water: what passes a pipe with drinking water.
+
+pub(crate) mod source;
+
+use std::sync::Arc;
+
+use lastmeter_units::{Quantity, SimDuration};
+use serde::{Deserialize, Serialize};
+
+use super::course::Course;
+use super::{PipeState, PipeStretch};
+use crate::truth::ReferenceSpan;
+
+/// What a water meter meets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WaterState {
+    /// Volume flow, m3/s.
+    pub volume_flow_m3_per_s: f64,
+}
+
+/// A pipe with water over the whole of a scenario.
+#[derive(Clone, Debug)]
+pub struct WaterSupply {
+    /// Volume flow.
+    course: Arc<Course<1>>,
+}
+
+impl WaterSupply {
+    /// Volume flows in m3/s from instants on, the first at zero.
+    pub(crate) fn new(flows: impl IntoIterator<Item = (SimDuration, f64)>) -> Option<Self> {
+        let mut flows = flows.into_iter();
+        let mut course = Course::new([flows.next()?.1]);
+        flows.for_each(|(begin, flow)| course.push(begin, [flow]));
+        Some(Self { course: Arc::new(course) })
+    }
+
+    pub(super) fn stretch(&self, at: SimDuration) -> PipeStretch {
+        let (values, until) = self.course.at(at);
+        let state = PipeState::Water(WaterState { volume_flow_m3_per_s: values[0] });
+        PipeStretch { state, until }
+    }
+
+    /// A reference value; `None` of what a water supply does not have.
+    pub(super) fn truth(&self, quantity: Quantity, span: ReferenceSpan) -> Option<f64> {
+        let ReferenceSpan { from, to, registers_from } = span;
+        match quantity {
+            Quantity::WaterVolume => {
+                (registers_from <= to).then(|| self.course.integral(0, registers_from, to))
+            }
+            Quantity::WaterVolumeFlow => self.course.mean(0, from, to),
+            _ => None,
+        }
+    }
+}
