@@ -32,12 +32,15 @@ mod core;
 mod error;
 mod files;
 mod folder;
+mod format;
 mod gate;
 mod ingest;
 mod journal;
 mod losses;
+mod message;
 mod metrics;
 mod pipeline;
+mod port;
 mod refusal;
 mod rest;
 mod sparse;
@@ -46,6 +49,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod ways;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,13 +58,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use config::{ClockSource, Config, ConfigError, Limits, Pem, TENANT, TlsConfig, Token};
 pub use error::PlatformError;
+use lastmeter_units::HardwareId;
+use lastmeter_wire::topics;
 use tokio::task::JoinHandle;
 
 use crate::broker::{Broker, BrokerConfig, Opening, QueueLimits};
-use crate::commands::Outbound;
 use crate::core::Core;
 use crate::gate::{Gate, GuessLimits, Share};
 use crate::rest::Server;
+use crate::ways::Outbound;
 
 /// The platform.
 #[derive(Debug)]
@@ -138,7 +144,7 @@ async fn listen(
     };
     let ingest = Arc::clone(&core.ingest);
     let broker = Arc::new(Broker::start(broker_config, ingest).await?);
-    core.dispatcher.connect(Arc::new(BrokerLink(Arc::downgrade(&broker))));
+    core.dispatcher.ways.open(broker::DOOR, Arc::new(BrokerLink(Arc::downgrade(&broker))));
     let router = rest::router(Arc::clone(core), config, share.rest, Arc::clone(&gate));
     let settings = rest::Settings {
         connections: share.rest,
@@ -221,14 +227,18 @@ struct BrokerLink(std::sync::Weak<Broker>);
 
 #[async_trait]
 impl Outbound for BrokerLink {
-    async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<usize, String> {
+    async fn send(&self, device: &HardwareId, payload: Vec<u8>) -> Result<usize, String> {
+        let topic = topics::commands(TENANT, device);
         match self.0.upgrade() {
-            Some(broker) => broker.publish(topic, payload).await.map_err(|error| error.to_string()),
+            Some(broker) => {
+                broker.publish(&topic, payload).await.map_err(|error| error.to_string())
+            }
             None => Ok(0),
         }
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.0.upgrade().map(|broker| broker.counters().list()).unwrap_or_default()
+    fn counters(&self) -> Vec<(String, u64)> {
+        let counters = self.0.upgrade().map(|broker| broker.counters().list()).unwrap_or_default();
+        counters.into_iter().map(|(name, value)| (format!("broker_{name}"), value)).collect()
     }
 }

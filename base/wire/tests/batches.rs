@@ -72,8 +72,8 @@ fn each_mistake_has_its_reason_and_its_place_and_refuses_the_whole_batch() {
     let good = r#"{"measurements":{"electricity.frequency":50}}"#;
     let batch = |list: &str| format!(r#"{{"hardwareId":"a","measurements":[{good},{list}]}}"#);
     use RefusalReason::{
-        BadDate, BadHardwareId, BadMetadata, DuplicateKey, MissingField, NoMeasurements, NotANumber,
-        NotAnObject, NotJson, TooManyValues, UnknownIdentifier, UnknownType, WrongType,
+        BadDate, BadHardwareId, BadMetadata, DuplicateKey, MissingField, NoMeasurements,
+        NotANumber, NotAnObject, NotJson, TooManyValues, UnknownIdentifier, UnknownType, WrongType,
     };
     let many = vec![good; 1000].join(",");
     let frequency = r#"{"measurements":{"electricity.frequency":"50"}}"#;

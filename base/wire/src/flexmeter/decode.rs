@@ -220,7 +220,10 @@ fn required_text<'p>(slot: Slot<Cow<'p, str>>, key: &str) -> Judged<Cow<'p, str>
     }
 }
 
-pub(super) fn optional_text<'p>(slot: Slot<Cow<'p, str>>, key: &str) -> Judged<Option<Cow<'p, str>>> {
+pub(super) fn optional_text<'p>(
+    slot: Slot<Cow<'p, str>>,
+    key: &str,
+) -> Judged<Option<Cow<'p, str>>> {
     match slot {
         Slot::There(text) => Ok(Some(text)),
         Slot::Wrong(found) => Err(wrong(key, found, "a text")),
