@@ -157,6 +157,14 @@ pub fn device_input(tenant: &str, device: &HardwareId) -> String {
     Topic::DeviceInput { tenant: tenant.to_owned(), device: device.clone() }.to_string()
 }
 
+/// Where any device of a tenant, or one and no other, may publish in a format.
+pub fn input_of(tenant: &str, device: Option<&HardwareId>, format: &str) -> String {
+    match device {
+        Some(device) => format!("{tenant}/device/{device}/input/{format}"),
+        None => format!("{tenant}/SiteWhere/input/{format}"),
+    }
+}
+
 /// Where a device hears its commands.
 pub fn commands(tenant: &str, device: &HardwareId) -> String {
     Topic::Commands { tenant: tenant.to_owned(), device: device.clone() }.to_string()
@@ -221,6 +229,7 @@ mod tests {
             ("t/device/home/input/x", Some(home), "x"),
             ("t/device/input/input/x", HardwareId::new("input").ok(), "x"),
         ] {
+            assert_eq!(input_of("t", device.as_ref(), format), name);
             assert_eq!(input_name(name), Some(InputName { tenant: "t", device, format }), "{name}");
         }
         for name in [

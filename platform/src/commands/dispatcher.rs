@@ -133,6 +133,37 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// What a device has not answered yet, for it to take: with this it is sent.
+    pub(crate) async fn collect(&self, device: &HardwareId) -> Result<Vec<Vec<u8>>, InvokeError> {
+        let _one_at_a_time = self.sending.lock().await;
+        let open = self.book.open(Some(device));
+        // Further ones come when some of these are answered.
+        let ids: Vec<InvocationId> = open.into_iter().take(ROUND_MAX).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
+        let now = self.clock.now();
+        let mut given = Vec::new();
+        for row in rows {
+            match (encode(&row), row.state) {
+                (Ok(payload), InvocationState::Pending | InvocationState::Sent) => {
+                    given.push(payload);
+                    self.metrics.commands_sent.fetch_add(1, Ordering::Relaxed);
+                    if row.state == InvocationState::Pending {
+                        self.change(Change::Sent(row.id, now)).await?;
+                    }
+                }
+                (Err(error), InvocationState::Pending | InvocationState::Sent) => {
+                    self.change(Change::Failed(row.id, now, error.to_string())).await?;
+                }
+                (_, InvocationState::Acknowledged)
+                | (_, InvocationState::Failed | InvocationState::Expired) => {}
+            }
+        }
+        Ok(given)
+    }
+
     async fn send_one(&self, invocation: &StoredInvocation) -> Result<(), InvokeError> {
         let Some(way) = self.ways.to(&invocation.hardware_id) else { return Ok(()) };
         let id = invocation.id;

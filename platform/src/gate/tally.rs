@@ -12,11 +12,13 @@ pub(crate) enum Door {
     Mqtts,
     /// REST.
     Rest,
+    /// Messages and commands over HTTP.
+    Http,
 }
 
 impl Door {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Mqtt, Self::Mqtts, Self::Rest];
+    pub(crate) const ALL: [Self; 4] = [Self::Mqtt, Self::Mqtts, Self::Rest, Self::Http];
 
     /// The stable word.
     pub(crate) const fn word(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Door {
             Self::Mqtt => "mqtt",
             Self::Mqtts => "mqtts",
             Self::Rest => "rest",
+            Self::Http => "http",
         }
     }
 }
