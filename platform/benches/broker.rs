@@ -21,14 +21,24 @@ use tokio::sync::{mpsc, oneshot};
 #[expect(dead_code, unused_imports, reason = "the benchmark publishes and does nothing else")]
 #[path = "../src/broker/mod.rs"]
 mod broker;
+#[expect(dead_code, unused_imports, reason = "the broker asks whether a format is there, no more")]
+#[path = "../src/format/mod.rs"]
+mod format;
 #[expect(dead_code, unused_imports, reason = "of the platform's ports there is one here")]
 #[path = "../src/gate/mod.rs"]
 mod gate;
+#[path = "../src/message.rs"]
+mod message;
+#[expect(dead_code, reason = "the benchmark refuses nothing")]
+#[path = "../src/port.rs"]
+mod port;
 #[expect(unused_imports, reason = "tests are those of the package")]
 #[path = "../src/sparse.rs"]
 mod sparse;
 
-use broker::{Arrival, Broker, BrokerConfig, BrokerRefusal, IngestPort, NotDurable, Verdict};
+use broker::{Broker, BrokerConfig};
+use lastmeter_units::HardwareId;
+use port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
 
 const CONNECTIONS: usize = 50;
 const MESSAGES_PER_CONNECTION: u64 = 200;
@@ -64,7 +74,7 @@ impl IngestPort for Platform {
 
     async fn refuse(
         &self,
-        refusal: BrokerRefusal,
+        refusal: DoorRefusal,
         _client_id: &str,
         topic: &str,
         detail: &str,
@@ -72,13 +82,13 @@ impl IngestPort for Platform {
         panic!("nothing is refused here, but {} was: {topic} {detail}", refusal.word())
     }
 
-    fn count(&self, refusal: BrokerRefusal) {
+    fn count(&self, refusal: DoorRefusal) {
         panic!("nothing is refused here, but {} was", refusal.word())
     }
 
     async fn record(
         &self,
-        refusal: BrokerRefusal,
+        refusal: DoorRefusal,
         _device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable> {
@@ -89,7 +99,7 @@ impl IngestPort for Platform {
         true
     }
 
-    fn subscribed(&self, _filter: &str) {}
+    fn listens(&self, _door: &'static str, _device: HardwareId) {}
 }
 
 /// A file on the disk that the build is on; `/tmp` may be memory.

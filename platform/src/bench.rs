@@ -4,15 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
-use lastmeter_wire::flexmeter::{MeasurementMessage, Request, encode_measurements};
+use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
 use crate::clock::Clock;
-use crate::config::{ClockSource, Config, Limits, Token};
+use crate::config::{ClockSource, Config, Limits, TENANT, Token};
 use crate::core::Core;
-use crate::ingest::{Accepted, Arrival};
+use crate::ingest::Accepted;
 use crate::journal::{Appender, Facts, Head, Item, Kind, Position, RealDirectory, scan, survey};
 use crate::losses::Losses;
+use crate::message::{Message, MessageBody};
 use crate::pipeline::{Body, Delivery, Job};
+use crate::port::Arrival;
 use crate::store::{self, Around, Writer};
 
 /// A journal without its thread.
@@ -85,18 +87,17 @@ impl BenchStore {
         let (device, serial) = (self.sequence % devices, self.sequence / devices + 1);
         let hardware_id = HardwareId::new(format!("meter-{device:04}")).expect("an id");
         let values = self.values.iter().map(|id| (*id, self.sequence as f64 * 0.1)).collect();
-        let message = MeasurementMessage {
-            epoch: Some(Epoch(1)),
-            serial: Some(Serial(serial)),
-            event_date: Some(SimTime(serial.cast_signed() * 1_000_000_000)),
-            update_state: true,
-            ..MeasurementMessage::new(hardware_id, values)
+        let message = Message {
+            number: Some((1, serial)),
+            event: Some(SimTime(serial.cast_signed() * 1_000_000_000)),
+            updates_state: true,
+            ..Message::new(TENANT, hardware_id, MessageBody::Measurements(values))
         };
         Job::Delivery(Box::new(Delivery {
             sequence: self.sequence,
             received: SimTime(0),
             topic: "default/SiteWhere/input/json".to_owned(),
-            body: Body::Request(Box::new(Request::Measurements(message))),
+            body: Body::Messages(vec![message]),
             content: bytes::Bytes::new(),
             _permit: None,
         }))
@@ -138,7 +139,8 @@ impl BenchCore {
             tasks.spawn(async move {
                 for serial in first..first + messages {
                     let arrival = Arrival {
-                        client_id: String::new(),
+                        door: "mqtt",
+                        sender: String::new(),
                         topic: "default/SiteWhere/input/json".to_owned(),
                         payload: payload(sender, serial).into(),
                     };

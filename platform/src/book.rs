@@ -10,11 +10,8 @@ use std::sync::RwLock;
 use lastmeter_units::{HardwareId, SimTime};
 
 use crate::commands::InvocationId;
-use crate::config::TENANT;
+use crate::message::Number;
 use crate::store::{DeviceRow, assignment_token};
-
-/// Epoch and serial of a reading.
-pub(crate) type Number = (u64, u64);
 
 /// The devices.
 #[derive(Debug, Default)]
@@ -227,19 +224,20 @@ fn digits(token: &str) -> Option<u128> {
 
 /// A device as it is entered.
 pub(crate) fn device_row(
-    id: i64,
-    hardware_id: HardwareId,
+    tenant: &str,
+    (id, hardware_id): (i64, HardwareId),
     created: SimTime,
     commands: u64,
     last_command: i64,
 ) -> DeviceRow {
-    let assignment = assignment_token(TENANT, hardware_id.as_str());
+    let assignment = assignment_token(tenant, hardware_id.as_str());
     DeviceRow { id, hardware_id, created, assignment, commands, last_command }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TENANT;
 
     fn id(text: &str) -> HardwareId {
         HardwareId::new(text).unwrap()
@@ -247,8 +245,9 @@ mod tests {
 
     fn book(names: &[&str]) -> Book {
         let book = Book::default();
-        let devices =
-            (1..).zip(names).map(|(row, name)| device_row(row, id(name), SimTime(0), 0, 0));
+        let devices = (1..)
+            .zip(names)
+            .map(|(row, name)| device_row(TENANT, (row, id(name)), SimTime(0), 0, 0));
         book.fill(devices.collect(), Vec::new());
         book
     }
@@ -277,7 +276,7 @@ mod tests {
         assert_eq!(book.admit(&id("c"), 2), Err(TooMany(2)), "one message of b is on its way");
         book.withdraw(&id("b"));
         assert_eq!(book.admit(&id("c"), 2), Ok(()));
-        book.enter(device_row(2, id("c"), SimTime(0), 0, 0));
+        book.enter(device_row(TENANT, (2, id("c")), SimTime(0), 0, 0));
         assert_eq!((book.admit(&id("c"), 2), book.admit(&id("b"), 2)), (Ok(()), Err(TooMany(2))));
     }
 

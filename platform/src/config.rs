@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+mod door;
 mod tls;
 
+pub use door::DoorConfig;
 pub use tls::{Pem, TlsConfig};
 
 /// The one tenant of this version; its data lies in `{data}/default/`.
@@ -46,6 +48,9 @@ pub struct Config {
     /// TLS in front of the broker; without it there is plain MQTT only.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// Doors beside MQTT, each of a kind of its own.
+    #[serde(default, rename = "door")]
+    pub doors: Vec<DoorConfig>,
     /// The bounds of everything.
     #[serde(default)]
     pub limits: Limits,
@@ -236,6 +241,7 @@ impl Config {
             device_token: None,
             strict_table2: false,
             tls: None,
+            doors: Vec::new(),
             limits: Limits::default(),
         }
     }

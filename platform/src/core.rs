@@ -23,6 +23,7 @@ use crate::metrics::{Metrics, lock};
 use crate::pipeline::{Change, Job, Totals};
 use crate::start::{OpenDirectory, Start, Threads, real_directory};
 use crate::store::{Health, Inspection, Progress, Readers};
+use crate::ways::Ways;
 
 /// The parts, running.
 pub(crate) struct Core {
@@ -154,16 +155,17 @@ impl Core {
             .map_err(PlatformError::io("start the journal's thread", &tenant))?;
         lock(&threads).threads.push(thread);
         let subscriptions = Arc::new(Subscriptions::default());
+        let ways = Arc::new(Ways::default());
         let ingest = Ingest::new(
             config,
             journal.clone(),
             (Arc::clone(&clock), Arc::clone(&metrics)),
             (Arc::clone(&book), Arc::clone(&urgent)),
-            Arc::clone(&subscriptions),
+            (Arc::clone(&subscriptions), Arc::clone(&ways)),
         );
         let dispatcher = Dispatcher::new(
             journal.clone(),
-            (Arc::clone(&book), Arc::clone(&readers)),
+            (Arc::clone(&book), Arc::clone(&readers), ways),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );

@@ -60,9 +60,11 @@ pub enum PlatformError {
     /// The system grants too few open files.
     #[error(transparent)]
     Descriptors(Box<dyn Error + Send + Sync>),
-    /// REST cannot listen.
-    #[error("REST cannot listen on {address}; is it taken?")]
+    /// REST, or a door, cannot listen.
+    #[error("{what} cannot listen on {address}; is it taken?")]
     Listen {
+        /// What was to listen there.
+        what: &'static str,
         /// The address asked for.
         address: SocketAddr,
         /// What the system said.

@@ -1,9 +1,9 @@
-//! The door for everything that devices send: checks it, has it journalled, and only then lets it
-//! be acknowledged.
+//! What stands behind the ingest port, for everything that devices send: checks it, has it
+//! journalled, and only then lets it be acknowledged.
 //!
-//! Terms: an *arrival* is one PUBLISH as the broker took it. `Ok` from any function here means
-//! that what happened is durable, so the broker may acknowledge; an error means that nothing is,
-//! so it must end the connection without PUBACK and let the sender send again.
+//! Terms: an *arrival* is one message as a door took it, which may hold several (a batch). `Ok` from
+//! any function here means that what happened is durable, so the door may acknowledge; an error
+//! means that nothing is, so it must not, and the sender sends again.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -13,25 +13,29 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lastmeter_units::{HardwareId, SimTime};
-use lastmeter_wire::flexmeter::{self, DecodeRules, MeasurementMessage, Request};
-use lastmeter_wire::topics::Topic;
+use lastmeter_wire::topics::{InputName, input_name};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::access;
-use crate::book::{Book, Freshness, Number};
-pub(crate) use crate::broker::Arrival;
-use crate::broker::{BrokerRefusal, IngestPort, NotDurable, Verdict};
+use crate::book::{Book, Freshness};
 use crate::clock::Clock;
 use crate::config::{Config, TENANT, Token};
+use crate::format::{self, Format, Rules};
 use crate::journal::{Append, Journal, JournalFailed, Kind};
+use crate::message::{Message, MessageBody, Number};
 use crate::metrics::{Metrics, lock};
-use crate::pipeline::{self, Body, Delivery};
+use crate::pipeline::{self, Body, Delivery, Entry};
+use crate::port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
 pub(crate) use crate::refusal::RefusalReason;
 use crate::refusal::{REFUSAL_TEXT_BYTES_MAX, RefusalRecord, shortened};
 use crate::store::{self, Readers};
+use crate::ways::Ways;
 
 /// What a message costs in memory beside its payload, bytes: the decoded values and the queues.
 const MESSAGE_OVERHEAD_BYTES: usize = 2048;
+
+/// The longest name from outside that stands in a detail, bytes.
+const NAME_BYTES_MAX: usize = 80;
 
 /// What became of an arrival; in both cases it may be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +101,7 @@ impl Subscriptions {
     }
 }
 
-/// The door.
+/// The port.
 pub(crate) struct Ingest {
     journal: Journal,
     clock: Arc<Clock>,
@@ -106,21 +110,22 @@ pub(crate) struct Ingest {
     readers: Arc<Readers>,
     devices_max: usize,
     subscriptions: Arc<Subscriptions>,
+    ways: Arc<Ways>,
     in_flight: Arc<Semaphore>,
     in_flight_bytes: u32,
     accept_wait_s: u64,
-    rules: DecodeRules,
+    rules: Rules,
     token: Token,
 }
 
 impl Ingest {
-    /// A door in front of a journal, with readers that nobody else's queries hold up.
+    /// A port in front of a journal, with readers that nobody else's queries hold up.
     pub(crate) fn new(
         config: &Config,
         journal: Journal,
         (clock, metrics): (Arc<Clock>, Arc<Metrics>),
         (book, readers): (Arc<Book>, Arc<Readers>),
-        subscriptions: Arc<Subscriptions>,
+        (subscriptions, ways): (Arc<Subscriptions>, Arc<Ways>),
     ) -> Self {
         let in_flight_bytes = config.limits.in_flight_bytes;
         Self {
@@ -131,10 +136,11 @@ impl Ingest {
             readers,
             devices_max: config.limits.devices,
             subscriptions,
+            ways,
             in_flight: Arc::new(Semaphore::new(in_flight_bytes as usize)),
             in_flight_bytes,
             accept_wait_s: config.limits.accept_wait_s,
-            rules: DecodeRules { strict_table2: config.strict_table2, ..DecodeRules::default() },
+            rules: Rules { strict_table2: config.strict_table2 },
             token: config.device_secret().clone(),
         }
     }
@@ -144,81 +150,75 @@ impl Ingest {
         username == TENANT && access::is_same_secret(password, self.token.reveal().as_bytes())
     }
 
-    /// Takes one message of a device, or refuses it with its reason; durable either way.
+    /// Takes what a device sent, or refuses it with its reason; durable either way.
     ///
     /// Waits while too much is in flight: that is how back-pressure reaches the sender's socket.
-    /// What shows only at the commit (a conflict with something on its way, an unknown invocation)
-    /// is judged there, from the journal, and recorded with its content.
+    /// What shows only at the commit (a conflict with something on its way or within a batch, an
+    /// unknown invocation) is judged there, from the journal, and recorded with its content.
     pub(crate) async fn accept(&self, arrival: Arrival) -> Result<Accepted, IngestError> {
+        self.take(arrival).await.map(|(accepted, _)| accepted)
+    }
+
+    /// As `accept`, with what was found of what is refused.
+    async fn take(&self, arrival: Arrival) -> Result<(Accepted, String), IngestError> {
         self.journal.not_yet()?;
-        let permit = self.admit(arrival.payload.len()).await?;
+        let target = target(&arrival.topic);
+        let memory_per_byte = target.as_ref().map_or(1, |target| target.format.memory_per_byte);
+        let permit = self.admit(arrival.payload.len().saturating_mul(memory_per_byte)).await?;
         let received = self.clock.now();
-        let judged = match self.judge(&arrival) {
-            Ok(request) => self.judge_by_store(request).await?,
+        let judged = match target.and_then(|target| self.judge(&target, &arrival)) {
+            Ok(read) => self.judge_by_store(read).await?,
             Err(refused) => Err(refused),
         };
         match judged {
-            Ok((request, guest)) => {
-                let number = numbered(&request);
-                let payload = pipeline::encode_message(received, &arrival.topic, &arrival.payload);
+            Ok((Read { format, messages }, guests)) => {
+                let (topic, payload) = (&arrival.topic, &arrival.payload);
+                let payload = pipeline::encode_message(&Entry { received, format, topic, payload });
+                let accepted = messages.len() as u64;
                 let delivery = Delivery {
                     sequence: 0,
                     received,
                     topic: arrival.topic,
-                    body: Body::Request(Box::new(request)),
+                    body: Body::Messages(messages),
                     content: arrival.payload,
                     _permit: Some(permit),
                 };
                 self.journal(Kind::Message, payload, delivery).await?;
-                if let Some(guest) = guest {
-                    guest.stays(number);
-                }
-                self.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-                Ok(Accepted::Stored)
+                guests.stay(&self.ways, arrival.door);
+                self.metrics.accepted.fetch_add(accepted, Ordering::Relaxed);
+                Ok((Accepted::Stored, String::new()))
             }
-            Err((reason, device, detail)) => {
-                tracing::debug!(
-                    client = arrival.client_id,
-                    reason = reason.word(),
-                    detail,
-                    "refused"
-                );
+            Err(no) => {
+                let NotTaken { reason, device, detail, keeps_content } = no;
+                let (sender, door) = (arrival.sender, arrival.door);
+                tracing::debug!(sender, door, reason = reason.word(), detail, "refused");
                 if let Some(device) = &device {
                     self.metrics.count_conflict(reason, device);
                 }
-                let content = reason.keeps_content().then_some(arrival.payload);
+                let content = keeps_content.then_some(arrival.payload);
                 let refused = Refused { reason, device, topic: &arrival.topic, detail: &detail };
                 self.record(received, refused, content, permit).await?;
                 self.metrics.count_refusal(reason.word());
-                Ok(Accepted::Refused(reason))
+                Ok((Accepted::Refused(reason), detail))
             }
         }
     }
 
-    /// Records a refusal that the broker itself decided: a packet over the limit, a topic that is
+    /// Records a refusal that a door itself decided: a packet over the limit, a topic that is
     /// not the sender's. Durable when it returns.
     pub(crate) async fn refuse(
         &self,
         reason: RefusalReason,
-        client_id: &str,
+        sender: &str,
         topic: &str,
         detail: &str,
     ) -> Result<(), IngestError> {
-        tracing::debug!(client = client_id, reason = reason.word(), detail, "refused");
+        tracing::debug!(sender, reason = reason.word(), detail, "refused");
         let permit = self.admit(detail.len()).await?;
         let refused = Refused { reason, device: None, topic, detail };
         self.record(self.clock.now(), refused, None, permit).await?;
         self.metrics.count_refusal(reason.word());
         Ok(())
-    }
-
-    /// To be called when a client has subscribed to a topic: what waits for it is sent then.
-    pub(crate) fn subscribed(&self, topic: &str) {
-        if let Some(Topic::Commands { tenant, device }) = Topic::parse(topic)
-            && tenant == TENANT
-        {
-            self.subscriptions.add(device);
-        }
     }
 
     /// Bytes that are between arrival and commit.
@@ -243,40 +243,47 @@ impl Ingest {
     }
 
     /// Judges what only the store can tell, while the sender waits: whether there may be one device
-    /// more, and whether the reading's number has been stored with other content.
-    async fn judge_by_store(
-        &self,
-        request: Request,
-    ) -> Result<Judged<(Request, Option<Guest>)>, IngestError> {
-        let device = match &request {
-            Request::Measurements(message) => &message.hardware_id,
-            Request::Alert(message) => &message.hardware_id,
+    /// more, and whether a reading's number has been stored with other content. Of a batch the
+    /// latter is left to the commit, where it costs that reading alone.
+    async fn judge_by_store(&self, read: Read) -> Result<Judged<(Read, Guests)>, IngestError> {
+        let mut guests = Guests::default();
+        for message in &read.messages {
             // It registers nobody.
-            Request::Acknowledge(_) => return Ok(Ok((request, None))),
-        };
-        if let Err(too_many) = self.book.admit(device, self.devices_max) {
-            let detail = format!("{} devices are registered, no more may be", too_many.0);
-            let refused = (RefusalReason::TooManyDevices, Some(device.clone()), detail);
-            return Ok(Err(refused));
+            if matches!(message.body, MessageBody::Acknowledgement { .. }) {
+                if self.book.row(&message.device).is_some() {
+                    let device = message.device.clone();
+                    guests.add(Guest { book: None, device, number: None });
+                }
+                continue;
+            }
+            if let Err(too_many) = self.book.admit(&message.device, self.devices_max) {
+                let detail = format!("{} devices are registered, no more may be", too_many.0);
+                let device = Some(message.device.clone());
+                return Ok(Err(NotTaken::new(RefusalReason::TooManyDevices, device, detail)));
+            }
+            guests.add(Guest {
+                book: Some(Arc::clone(&self.book)),
+                device: message.device.clone(),
+                number: message.number,
+            });
         }
-        let guest = Guest { book: Arc::clone(&self.book), device: device.clone(), stays: false };
-        if let Request::Measurements(message) = &request
-            && let Some(number) = numbered(&request)
+        if let [message] = &read.messages[..]
+            && let Some(number) = message.number
             && let Some(detail) = self.conflict(message, number).await?
         {
-            let device = Some(guest.device.clone());
-            return Ok(Err((RefusalReason::ConflictingContent, device, detail)));
+            let device = Some(message.device.clone());
+            return Ok(Err(NotTaken::new(RefusalReason::ConflictingContent, device, detail)));
         }
-        Ok(Ok((request, Some(guest))))
+        Ok(Ok((read, guests)))
     }
 
     /// Says so if a reading of this number has been stored with other content.
     async fn conflict(
         &self,
-        message: &MeasurementMessage,
+        message: &Message,
         number: Number,
     ) -> Result<Option<String>, IngestError> {
-        let Freshness::Unsure(row) = self.book.freshness(&message.hardware_id, number) else {
+        let Freshness::Unsure(row) = self.book.freshness(&message.device, number) else {
             return Ok(None);
         };
         let found = self.readers.with(move |reader| reader.numbered(row, number)).await;
@@ -291,38 +298,29 @@ impl Ingest {
         }
     }
 
-    fn judge(&self, arrival: &Arrival) -> Judged<Request> {
-        let bound_to = match Topic::parse(&arrival.topic) {
-            Some(topic) if topic.tenant() != TENANT => {
-                let detail = format!("unknown tenant `{}`", topic.tenant());
-                return Err((RefusalReason::TopicNotAllowed, None, detail));
+    fn judge(&self, target: &Target, arrival: &Arrival) -> Judged<Read> {
+        let Target { format, bound_to } = target;
+        let messages = format.decode(&arrival.payload, self.rules).map_err(|refusal| {
+            let reason = RefusalReason::Format(refusal.reason);
+            NotTaken {
+                keeps_content: refusal.holds_sound,
+                ..NotTaken::new(reason, refusal.device, refusal.detail)
             }
-            Some(Topic::Input { .. }) => None,
-            Some(Topic::DeviceInput { device, .. }) => Some(device),
-            Some(Topic::InputBatch { .. }) => {
-                let detail = "batches are not taken; send one message per reading".to_owned();
-                return Err((RefusalReason::UnsupportedEncoding, None, detail));
-            }
-            Some(Topic::Commands { .. } | Topic::Acknowledgement { .. } | Topic::Echo { .. })
-            | None => {
-                let detail = "no topic for messages of devices".to_owned();
-                return Err((RefusalReason::TopicNotAllowed, None, detail));
-            }
-        };
-        let request = flexmeter::decode(&arrival.payload, &self.rules).map_err(|refusal| {
-            (RefusalReason::Format(refusal.reason), refusal.hardware_id, refusal.detail)
         })?;
-        let device = request.hardware_id();
-        if let Some(bound_to) = bound_to.filter(|bound_to| bound_to != device) {
-            let detail = format!("the message names `{device}`, the topic `{bound_to}`");
-            return Err((RefusalReason::HardwareIdMismatch, Some(device.clone()), detail));
+        for message in &messages {
+            let device = &message.device;
+            if let Some(bound_to) = bound_to.as_ref().filter(|bound_to| *bound_to != device) {
+                let detail = format!("the message names `{device}`, the topic `{bound_to}`");
+                let device = Some(device.clone());
+                return Err(NotTaken::new(RefusalReason::HardwareIdMismatch, device, detail));
+            }
+            if let Some(number) = unstorable_number(message) {
+                let reason = RefusalReason::Format("bad_metadata");
+                let detail = format!("epoch or serial {number}; at most {} is counted", i64::MAX);
+                return Err(NotTaken::new(reason, Some(device.clone()), detail));
+            }
         }
-        if let Some(number) = unstorable_number(&request) {
-            let reason = RefusalReason::Format(flexmeter::RefusalReason::BadMetadata);
-            let detail = format!("epoch or serial {number}; at most {} is counted", i64::MAX);
-            return Err((reason, Some(device.clone()), detail));
-        }
-        Ok(request)
+        Ok(Read { format, messages })
     }
 
     async fn record(
@@ -367,8 +365,50 @@ impl Ingest {
     }
 }
 
-/// Taken, or refused with the reason, the device if it is known, and what was found.
-type Judged<T> = Result<T, (RefusalReason, Option<HardwareId>, String)>;
+/// Taken, or not.
+type Judged<T> = Result<T, NotTaken>;
+
+/// Why something is not taken.
+struct NotTaken {
+    reason: RefusalReason,
+    /// The device, if it is known.
+    device: Option<HardwareId>,
+    /// What was found.
+    detail: String,
+    keeps_content: bool,
+}
+
+impl NotTaken {
+    fn new(reason: RefusalReason, device: Option<HardwareId>, detail: String) -> Self {
+        Self { reason, device, detail, keeps_content: reason.keeps_content() }
+    }
+}
+
+/// What an input topic says of what comes on it.
+struct Target {
+    format: &'static Format,
+    bound_to: Option<HardwareId>,
+}
+
+fn target(topic: &str) -> Judged<Target> {
+    let not_allowed = |detail| NotTaken::new(RefusalReason::TopicNotAllowed, None, detail);
+    match input_name(topic) {
+        Some(InputName { tenant, .. }) if tenant != TENANT => {
+            Err(not_allowed(format!("unknown tenant `{}`", shortened(tenant, NAME_BYTES_MAX))))
+        }
+        Some(InputName { device, format, .. }) => match format::by_name(format) {
+            Some(format) => Ok(Target { format, bound_to: device }),
+            None => Err(not_allowed("no topic of a format that is spoken here".to_owned())),
+        },
+        None => Err(not_allowed("no topic for messages of devices".to_owned())),
+    }
+}
+
+/// What was read of an arrival.
+struct Read {
+    format: &'static Format,
+    messages: Vec<Message>,
+}
 
 /// What is recorded of a refusal beside its content.
 struct Refused<'a> {
@@ -378,66 +418,87 @@ struct Refused<'a> {
     detail: &'a str,
 }
 
-/// A device that was let in with a message which is not durable yet.
+/// The devices of an arrival which is not durable yet. Nearly always there is one.
+#[derive(Default)]
+struct Guests {
+    first: Option<Guest>,
+    others: Vec<Guest>,
+}
+
+impl Guests {
+    fn add(&mut self, guest: Guest) {
+        if self.first.is_none() {
+            self.first = Some(guest);
+        } else {
+            self.others.push(guest);
+        }
+    }
+
+    /// The arrival is durable.
+    fn stay(self, ways: &Ways, door: &'static str) {
+        for guest in self.first.into_iter().chain(self.others) {
+            ways.came(&guest.device, door);
+            guest.stays();
+        }
+    }
+}
+
+/// A device that was let in.
 struct Guest {
-    book: Arc<Book>,
+    /// Where it has to be withdrawn from, unless it stays; nowhere if it was not entered.
+    book: Option<Arc<Book>>,
     device: HardwareId,
-    stays: bool,
+    number: Option<Number>,
 }
 
 impl Guest {
-    /// The message is durable.
-    fn stays(mut self, number: Option<Number>) {
-        self.stays = true;
-        if let Some(number) = number {
-            self.book.let_in(&self.device, number);
+    fn stays(mut self) {
+        let book = self.book.take();
+        if let (Some(book), Some(number)) = (book, self.number) {
+            book.let_in(&self.device, number);
         }
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        if !self.stays {
-            self.book.withdraw(&self.device);
+        if let Some(book) = &self.book {
+            book.withdraw(&self.device);
         }
     }
 }
 
-/// Epoch and serial of a reading that has them.
-fn numbered(request: &Request) -> Option<Number> {
-    let Request::Measurements(message) = request else { return None };
-    message.number().map(|(epoch, serial)| (epoch.0, serial.0))
-}
-
-/// The door as the broker sees it.
+/// The port as the doors see it.
 #[async_trait]
 impl IngestPort for Ingest {
     async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable> {
-        match Self::accept(self, arrival).await {
-            Ok(Accepted::Stored) => Ok(Verdict::Stored),
-            Ok(Accepted::Refused(reason)) => Ok(Verdict::Refused { reason: reason.word() }),
+        match self.take(arrival).await {
+            Ok((Accepted::Stored, _)) => Ok(Verdict::Stored),
+            Ok((Accepted::Refused(reason), detail)) => {
+                Ok(Verdict::Refused { reason: reason.word(), detail })
+            }
             Err(error) => Err(NotDurable { why: error.to_string() }),
         }
     }
 
     async fn refuse(
         &self,
-        refusal: BrokerRefusal,
-        client_id: &str,
+        refusal: DoorRefusal,
+        sender: &str,
         topic: &str,
         detail: &str,
     ) -> Result<(), NotDurable> {
-        let recorded = Self::refuse(self, refusal.into(), client_id, topic, detail).await;
+        let recorded = Self::refuse(self, refusal.into(), sender, topic, detail).await;
         recorded.map_err(|error| NotDurable { why: error.to_string() })
     }
 
-    fn count(&self, refusal: BrokerRefusal) {
+    fn count(&self, refusal: DoorRefusal) {
         self.metrics.count_refusal(refusal.word());
     }
 
     async fn record(
         &self,
-        refusal: BrokerRefusal,
+        refusal: DoorRefusal,
         device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable> {
@@ -453,23 +514,28 @@ impl IngestPort for Ingest {
         Self::authenticate(self, username, password)
     }
 
-    fn subscribed(&self, filter: &str) {
-        Self::subscribed(self, filter);
+    fn listens(&self, door: &'static str, device: HardwareId) {
+        // Others may listen in on a device that there is not.
+        if self.book.row(&device).is_some() {
+            self.ways.came(&device, door);
+        }
+        self.subscriptions.add(device);
     }
 }
 
-impl From<BrokerRefusal> for RefusalReason {
-    fn from(refusal: BrokerRefusal) -> Self {
+impl From<DoorRefusal> for RefusalReason {
+    fn from(refusal: DoorRefusal) -> Self {
         match refusal {
-            BrokerRefusal::PacketTooLarge => Self::PacketTooLarge,
-            BrokerRefusal::TopicNotAllowed => Self::TopicNotAllowed,
-            BrokerRefusal::Tls(reason) => Self::Tls(reason),
+            DoorRefusal::PacketTooLarge => Self::PacketTooLarge,
+            DoorRefusal::TopicNotAllowed => Self::TopicNotAllowed,
+            DoorRefusal::UnsupportedEncoding => Self::UnsupportedEncoding,
+            DoorRefusal::Connection(word) => Self::Connection(word),
         }
     }
 }
 
 /// A serial or epoch beyond what the store's signed integers hold.
-fn unstorable_number(request: &Request) -> Option<u64> {
-    let (epoch, serial) = numbered(request)?;
+fn unstorable_number(message: &Message) -> Option<u64> {
+    let (epoch, serial) = message.number?;
     [epoch, serial].into_iter().find(|number| i64::try_from(*number).is_err())
 }

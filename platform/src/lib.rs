@@ -2,7 +2,7 @@
 //!
 //! Terms: a *tenant* has a folder, a journal and a store of its own; *durable* is what survives
 //! power loss; *committed* is what queries see. What a device sends goes
-//! `(TLS ->) broker -> ingest -> journal -> (PUBACK) -> pipeline -> store -> REST`; every stage is
+//! `door -> port -> ingest -> journal -> (acknowledgement) -> pipeline -> store -> REST`; every stage is
 //! bounded, and a full one makes the stage before it wait, back to the sender's socket.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
@@ -29,15 +29,19 @@ mod clock;
 mod commands;
 mod config;
 mod core;
+mod doors;
 mod error;
 mod files;
 mod folder;
+mod format;
 mod gate;
 mod ingest;
 mod journal;
 mod losses;
+mod message;
 mod metrics;
 mod pipeline;
+mod port;
 mod refusal;
 mod rest;
 mod sparse;
@@ -46,19 +50,21 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod ways;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-pub use config::{ClockSource, Config, ConfigError, Limits, Pem, TENANT, TlsConfig, Token};
+pub use config::{
+    ClockSource, Config, ConfigError, DoorConfig, Limits, Pem, TENANT, TlsConfig, Token,
+};
 pub use error::PlatformError;
+use lastmeter_params::Entry;
 use tokio::task::JoinHandle;
 
-use crate::broker::{Broker, BrokerConfig, Opening, QueueLimits};
-use crate::commands::Outbound;
 use crate::core::Core;
+use crate::doors::Doors;
 use crate::gate::{Gate, GuessLimits, Share};
 use crate::rest::Server;
 
@@ -76,6 +82,7 @@ impl Platform {
     /// [`PlatformError`], saying what stands in the way; nothing is left running then.
     pub async fn start(config: Config) -> Result<Running, PlatformError> {
         config.check()?;
+        check_doors(&config)?;
         let share = gate::share(config.limits.connections, config.limits.rest_connections)?;
         if config.device_token.is_none() {
             tracing::warn!(
@@ -88,12 +95,11 @@ impl Platform {
         let core = Arc::new(started.map_err(|panic| PlatformError::Store(Box::new(panic)))??);
         let stop_limit = Duration::from_secs(config.limits.shutdown_s);
         match listen(&config, share, &core).await {
-            Ok((broker, server)) => {
+            Ok((doors, server)) => {
                 let attending = Attending::start(Arc::clone(&core));
-                let (mqtt, mqtts) = (broker.plain_address(), broker.tls_address());
-                let rest = server.address();
-                tracing::info!(?mqtt, ?mqtts, %rest, connections = ?share, "listening");
-                Ok(Running { core, broker, server, attending, stop_limit })
+                let (addresses, rest) = (doors.addresses(), server.address());
+                tracing::info!(?addresses, %rest, connections = ?share, "listening");
+                Ok(Running { core, doors, addresses, server, attending, stop_limit })
             }
             Err(error) => {
                 core.stop(stop_limit).await;
@@ -103,11 +109,27 @@ impl Platform {
     }
 }
 
+/// Refuses doors that there are not, or not twice.
+fn check_doors(config: &Config) -> Result<(), ConfigError> {
+    let (key, all) = ("door.kind", &config.doors);
+    for (index, door) in all.iter().enumerate() {
+        let found = format!("`{}`", door.kind);
+        let Some(kind) = doors::find(&door.kind) else {
+            return Err(ConfigError::Value { key, found, expected: "see `lastmeter list doors`" });
+        };
+        if all[..index].iter().any(|other| other.kind == door.kind) {
+            return Err(ConfigError::Value { key, found, expected: "give one of each kind" });
+        }
+        (kind.check)(&door.keys)?;
+    }
+    Ok(())
+}
+
 async fn listen(
     config: &Config,
     share: Share,
     core: &Arc<Core>,
-) -> Result<(Arc<Broker>, Server), PlatformError> {
+) -> Result<(Doors, Server), PlatformError> {
     core.ready().await?;
     let limits = &config.limits;
     let seconds = Duration::from_secs;
@@ -116,65 +138,65 @@ async fn listen(
         per_minute: limits.wrong_secrets_per_minute,
         wait: seconds(limits.wrong_secret_wait_s),
     }));
-    let broker_config = BrokerConfig {
-        packet_limit_bytes: limits.packet_bytes,
-        plain: config.tls.as_ref().is_none_or(|tls| tls.plain),
-        tls: tls::load(config)?,
-        connections: share.mqtt,
-        plain_connections: limits.mqtt_connections,
-        guests: limits.mqtt_connecting,
-        opening: Opening {
-            first_byte: seconds(limits.mqtt_first_byte_s),
-            connect: seconds(limits.mqtt_connect_s),
-            bytes: limits.mqtt_connect_bytes,
-        },
-        queues: QueueLimits {
-            messages: limits.subscriber_messages,
-            bytes: limits.subscriber_bytes,
-            all_bytes: limits.subscribers_bytes,
-        },
-        gate: Arc::clone(&gate),
-        ..BrokerConfig::new(config.mqtt_address)
-    };
-    let ingest = Arc::clone(&core.ingest);
-    let broker = Arc::new(Broker::start(broker_config, ingest).await?);
-    core.dispatcher.connect(Arc::new(BrokerLink(Arc::downgrade(&broker))));
+    let doors = Doors::open(config, share, &gate, core).await?;
     let router = rest::router(Arc::clone(core), config, share.rest, Arc::clone(&gate));
     let settings = rest::Settings {
+        door: gate::Door::Rest,
         connections: share.rest,
         of_peer: limits.rest_peer_connections,
         limit: seconds(limits.rest_header_s),
         gate,
     };
-    let server = Server::start(config.rest_address, router, settings)
-        .map_err(|source| PlatformError::Listen { address: config.rest_address, source })?;
-    Ok((broker, server))
+    let address = config.rest_address;
+    match Server::start(address, router, settings) {
+        Ok(server) => Ok((doors, server)),
+        Err(source) => {
+            doors.close(Duration::ZERO).await;
+            Err(PlatformError::Listen { what: "REST", address, source })
+        }
+    }
+}
+
+/// The kinds of doors that `Config::doors` may name, with their keys.
+pub fn door_kinds() -> impl Iterator<Item = Entry> {
+    doors::DOORS.iter().skip(1).map(|kind| kind.entry)
 }
 
 /// A running platform. Dropping it without [`Running::shutdown`] is like a crash: what was
 /// acknowledged is in the journal and is committed at the next start.
 pub struct Running {
     core: Arc<Core>,
-    broker: Arc<Broker>,
+    doors: Doors,
+    addresses: Vec<(&'static str, SocketAddr)>,
     server: Server,
     attending: Attending,
     stop_limit: Duration,
 }
 
 impl Running {
+    /// Where the doors listen, by the names that stand in the ready line.
+    pub fn door_addresses(&self) -> &[(&'static str, SocketAddr)] {
+        &self.addresses
+    }
+
     /// Where MQTT listens: without TLS, unless `tls.plain` is false.
     pub fn mqtt_address(&self) -> SocketAddr {
-        self.broker.address()
+        // It listens on at least one of them, and is the first of the doors.
+        self.plain_mqtt_address().unwrap_or(self.addresses[0].1)
     }
 
     /// Where MQTT listens without TLS, if it does.
     pub fn plain_mqtt_address(&self) -> Option<SocketAddr> {
-        self.broker.plain_address()
+        self.door_address("mqtt")
     }
 
     /// Where MQTT over TLS listens, if it does.
     pub fn mqtts_address(&self) -> Option<SocketAddr> {
-        self.broker.tls_address()
+        self.door_address("mqtts")
+    }
+
+    fn door_address(&self, name: &str) -> Option<SocketAddr> {
+        self.addresses.iter().find(|(door, _)| *door == name).map(|(_, address)| *address)
     }
 
     /// Where REST listens.
@@ -187,14 +209,13 @@ impl Running {
     /// the next start commits it. REST requests have half of that time to be answered; clients that
     /// do not end theirs, or do not read the answer, are cut off then, which is no failure.
     pub async fn shutdown(self) -> bool {
-        let answered = self.server.stop(self.stop_limit / 2).await;
+        let limit = self.stop_limit / 2;
+        let (rest, doors) = tokio::join!(self.server.stop(limit), self.doors.close(limit));
+        let answered = rest && doors;
         if !answered {
-            tracing::warn!("REST connections that did not end in time were cut off");
+            tracing::warn!("HTTP connections that did not end in time were cut off");
         }
         drop(self.attending);
-        if let Some(broker) = Arc::into_inner(self.broker) {
-            broker.stop().await;
-        }
         let stopped = self.core.stop(self.stop_limit).await;
         tracing::info!(answered, stopped, "stopped");
         stopped
@@ -213,22 +234,5 @@ impl Attending {
 impl Drop for Attending {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// The broker as the way out to devices; it does not keep the broker alive.
-struct BrokerLink(std::sync::Weak<Broker>);
-
-#[async_trait]
-impl Outbound for BrokerLink {
-    async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<usize, String> {
-        match self.0.upgrade() {
-            Some(broker) => broker.publish(topic, payload).await.map_err(|error| error.to_string()),
-            None => Ok(0),
-        }
-    }
-
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.0.upgrade().map(|broker| broker.counters().list()).unwrap_or_default()
     }
 }

@@ -5,10 +5,11 @@
 
 use bytes::Bytes;
 use lastmeter_units::{HardwareId, SimTime};
-use lastmeter_wire::flexmeter::Request;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::commands::{InvocationId, NewInvocation};
+use crate::format::{self, Format};
+use crate::message::Message;
 use crate::refusal::RefusalRecord;
 
 /// What the store thread is given, in the order in which it is committed.
@@ -47,8 +48,8 @@ pub(crate) struct Delivery {
 /// What an entry is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Body {
-    /// A message that keeps to the data format.
-    Request(Box<Request>),
+    /// What keeps to its format: the messages it holds, at least one.
+    Messages(Vec<Message>),
     /// Something that was refused.
     Refusal(RefusalRecord),
 }
@@ -86,16 +87,39 @@ pub(crate) struct Totals {
     pub(crate) refusals: u64,
 }
 
-/// A journal entry that is not the platform's own writing.
+/// A journal entry that is not the platform's own writing, or that of a later version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a journal entry of {0} bytes cannot be read")]
-pub(crate) struct EntryError(usize);
+pub(crate) enum EntryError {
+    /// It is not what any version writes.
+    #[error("a journal entry of {0} bytes cannot be read")]
+    Unreadable(usize),
+    /// No format has its code.
+    #[error(
+        "a journal entry has format {0}, which this version does not have; start the later one"
+    )]
+    UnknownFormat(u8),
+}
 
-/// Writes a message as it goes into the journal: received i64, topic length u16, topic, payload,
-/// all little endian.
-pub(crate) fn encode_message(received: SimTime, topic: &str, payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(10 + topic.len() + payload.len());
+/// A message as it stands in the journal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    /// When it was received.
+    pub(crate) received: SimTime,
+    /// What it is written in.
+    pub(crate) format: &'static Format,
+    /// The topic it came on.
+    pub(crate) topic: &'a str,
+    /// The bytes as they came.
+    pub(crate) payload: &'a [u8],
+}
+
+/// Writes a message as it goes into the journal: received i64, format u8, topic length u16, topic,
+/// payload, all little endian.
+pub(crate) fn encode_message(entry: &Entry<'_>) -> Vec<u8> {
+    let Entry { received, format, topic, payload } = entry;
+    let mut out = Vec::with_capacity(11 + topic.len() + payload.len());
     out.extend_from_slice(&received.as_nanoseconds().to_le_bytes());
+    out.push(format.code);
     put_text(&mut out, topic);
     out.extend_from_slice(payload);
     out
@@ -118,12 +142,22 @@ pub(crate) fn encode_refusal(received: SimTime, record: &RefusalRecord) -> Vec<u
     out
 }
 
-/// Reads a message entry: when it was received, its topic, its payload.
-pub(crate) fn decode_message(entry: &[u8]) -> Result<(SimTime, &str, &[u8]), EntryError> {
-    let error = EntryError(entry.len());
+/// Reads a message entry.
+pub(crate) fn decode_message(entry: &[u8]) -> Result<Entry<'_>, EntryError> {
+    let error = EntryError::Unreadable(entry.len());
+    let (received, rest) = take_time(entry).ok_or(error)?;
+    let (code, rest) = rest.split_first().ok_or(error)?;
+    let (topic, payload) = take_text(rest).ok_or(error)?;
+    let format = format::by_code(*code).ok_or(EntryError::UnknownFormat(*code))?;
+    Ok(Entry { received, format, topic, payload })
+}
+
+/// Reads a message entry of the versions that had one format: the same without its code.
+pub(crate) fn decode_unnamed(entry: &[u8]) -> Result<Entry<'_>, EntryError> {
+    let error = EntryError::Unreadable(entry.len());
     let (received, rest) = take_time(entry).ok_or(error)?;
     let (topic, payload) = take_text(rest).ok_or(error)?;
-    Ok((received, topic, payload))
+    Ok(Entry { received, format: format::first(), topic, payload })
 }
 
 /// Reads a refusal entry.
@@ -144,7 +178,7 @@ pub(crate) fn decode_refusal(entry: &[u8]) -> Result<(SimTime, RefusalRecord), E
         };
         Some((received, record))
     };
-    read().ok_or(EntryError(entry.len()))
+    read().ok_or(EntryError::Unreadable(entry.len()))
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -174,9 +208,23 @@ mod tests {
         #[test]
         fn a_message_entry_reads_back(
             ns in any::<i64>(), topic in ".{0,60}", payload in prop::collection::vec(any::<u8>(), 0..99),
+            row in 0..format::FORMATS.len(), unknown in 100_u8..,
         ) {
-            let entry = encode_message(SimTime(ns), &topic, &payload);
-            prop_assert_eq!(decode_message(&entry), Ok((SimTime(ns), &*topic, &*payload)));
+            let format = &format::FORMATS[row];
+            let entry = Entry { received: SimTime(ns), format, topic: &topic, payload: &payload };
+            let mut bytes = encode_message(&entry);
+            let read = decode_message(&bytes).unwrap();
+            prop_assert_eq!((read.received, read.format.code), (SimTime(ns), format.code));
+            prop_assert_eq!((read.topic, read.payload), (&*topic, &*payload));
+            // As versions before wrote it.
+            let mut before = bytes.clone();
+            before.remove(8);
+            let read = decode_unnamed(&before).unwrap();
+            prop_assert_eq!((read.received, read.format.name), (SimTime(ns), "json"));
+            prop_assert_eq!((read.topic, read.payload), (&*topic, &*payload));
+            bytes[8] = unknown;
+            let refused = decode_message(&bytes).map(|read| read.format.code);
+            prop_assert_eq!(refused, Err(EntryError::UnknownFormat(unknown)));
         }
 
         #[test]
@@ -195,6 +243,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..99)) {
             let _ = decode_message(&bytes);
+            let _ = decode_unnamed(&bytes);
             let _ = decode_refusal(&bytes);
         }
     }

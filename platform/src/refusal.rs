@@ -6,18 +6,16 @@
 use bytes::Bytes;
 use lastmeter_units::HardwareId;
 
-use crate::broker::TlsRefusal;
-
 /// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RefusalReason {
-    /// The payload breaks the data format (Flexmeter deliverable, section 4.5).
-    Format(lastmeter_wire::flexmeter::RefusalReason),
+    /// The payload breaks its format, by the format's own word.
+    Format(&'static str),
     /// The packet is larger than `limits.packet_bytes`; the connection ends without PUBACK.
     PacketTooLarge,
     /// The topic is none that this sender may publish on.
     TopicNotAllowed,
-    /// The topic asks for an encoding that is not spoken here (`jsonbatch`, `protobuf`).
+    /// The payload is in no format that is spoken here.
     UnsupportedEncoding,
     /// The message names another device than the topic it came on.
     HardwareIdMismatch,
@@ -27,8 +25,8 @@ pub(crate) enum RefusalReason {
     UnknownInvocation,
     /// One more device than `limits.devices`.
     TooManyDevices,
-    /// A connection was refused at the TLS port.
-    Tls(TlsRefusal),
+    /// A connection was refused at a door, by the door's own word.
+    Connection(&'static str),
 }
 
 impl RefusalReason {
@@ -41,7 +39,7 @@ impl RefusalReason {
     /// The stable word that stands in the record, the REST answer and the metrics.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Format(reason) => reason.word(),
+            Self::Format(word) | Self::Connection(word) => word,
             Self::PacketTooLarge => "packet_too_large",
             Self::TopicNotAllowed => "topic_not_allowed",
             Self::UnsupportedEncoding => "unsupported_encoding",
@@ -49,7 +47,6 @@ impl RefusalReason {
             Self::ConflictingContent => "conflicting_content",
             Self::UnknownInvocation => "unknown_invocation",
             Self::TooManyDevices => "too_many_devices",
-            Self::Tls(reason) => reason.word(),
         }
     }
 }

@@ -14,7 +14,6 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use lastmeter_units::SimTime;
-use lastmeter_wire::flexmeter::{self, DecodeRules};
 
 use crate::book::Book;
 use crate::clock::{Clock, Timer};
@@ -23,6 +22,7 @@ use crate::error::PlatformError;
 use crate::files;
 use crate::files::FolderLock;
 use crate::folder::Places;
+use crate::format::Rules;
 use crate::journal::{
     self, Appender, Directory, Facts, Found, Head, JournalStopped, Kind, Missing, Position,
     RealDirectory, Record, Survey, Working,
@@ -345,23 +345,24 @@ fn replay(
 /// nothing.
 fn delivery_of(record: &Record<'_>) -> Delivery {
     let mut content = Bytes::new();
+    let message = |entry: pipeline::Entry<'_>| {
+        let payload = Bytes::copy_from_slice(entry.payload);
+        content = payload.clone();
+        let body = match entry.format.decode(&payload, Rules::default()) {
+            Ok(messages) => Body::Messages(messages),
+            Err(refusal) => Body::Refusal(RefusalRecord {
+                reason: refusal.reason.to_owned(),
+                device: refusal.device,
+                topic: entry.topic.to_owned(),
+                detail: refusal.detail,
+                content: Some(payload),
+            }),
+        };
+        (entry.received, entry.topic.to_owned(), body)
+    };
     let read = match record.kind {
-        Kind::Message => {
-            pipeline::decode_message(record.payload).map(|(received, topic, payload)| {
-                content = Bytes::copy_from_slice(payload);
-                let body = match flexmeter::decode(payload, &DecodeRules::default()) {
-                    Ok(request) => Body::Request(Box::new(request)),
-                    Err(refusal) => Body::Refusal(RefusalRecord {
-                        reason: refusal.reason.word().to_owned(),
-                        device: refusal.hardware_id,
-                        topic: topic.to_owned(),
-                        detail: refusal.detail,
-                        content: Some(content.clone()),
-                    }),
-                };
-                (received, topic.to_owned(), body)
-            })
-        }
+        Kind::Message => pipeline::decode_message(record.payload).map(message),
+        Kind::Unnamed => pipeline::decode_unnamed(record.payload).map(message),
         Kind::Refusal => pipeline::decode_refusal(record.payload)
             .map(|(received, refusal)| (received, refusal.topic.clone(), Body::Refusal(refusal))),
     };

@@ -112,6 +112,30 @@ impl fmt::Display for Topic {
     }
 }
 
+/// An input topic, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputName<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
+    /// The one device that may publish here, on topics that are bound to one.
+    pub device: Option<HardwareId>,
+    /// The name of the format that is spoken here, such as `json`.
+    pub format: &'a str,
+}
+
+/// Takes an input topic of any format apart: `{tenant}/SiteWhere/input/{format}` or
+/// `{tenant}/device/{hardwareId}/input/{format}`; `None` if it is neither.
+pub fn input_name(name: &str) -> Option<InputName<'_>> {
+    let (rest, format) = name.rsplit_once('/')?;
+    let (tenant, middle) = rest.split_once('/')?;
+    let device = match middle.strip_prefix("device/") {
+        Some(bound) => Some(HardwareId::new(bound.strip_suffix("/input")?).ok()?),
+        None if middle == "SiteWhere/input" => None,
+        None => return None,
+    };
+    (is_tenant(tenant) && is_level(format)).then_some(InputName { tenant, device, format })
+}
+
 /// Whether a text can stand as the tenant level: not empty, no wildcard, no control character,
 /// and not starting with `$`, which brokers keep for themselves.
 pub fn is_tenant(text: &str) -> bool {
@@ -131,6 +155,14 @@ pub fn input(tenant: &str) -> String {
 /// Where one device, and no other, may publish.
 pub fn device_input(tenant: &str, device: &HardwareId) -> String {
     Topic::DeviceInput { tenant: tenant.to_owned(), device: device.clone() }.to_string()
+}
+
+/// Where any device of a tenant, or one and no other, may publish in a format.
+pub fn input_of(tenant: &str, device: Option<&HardwareId>, format: &str) -> String {
+    match device {
+        Some(device) => format!("{tenant}/device/{device}/input/{format}"),
+        None => format!("{tenant}/SiteWhere/input/{format}"),
+    }
 }
 
 /// Where a device hears its commands.
@@ -185,6 +217,41 @@ mod tests {
             assert_eq!(echo("t", client), None, "{client:?}");
         }
         assert_eq!(input_filters("t")[2], "t/device/+/input/json");
+    }
+
+    #[test]
+    fn an_input_topic_names_tenant_device_and_format() {
+        let home = HardwareId::new("home").unwrap();
+        for (name, device, format) in [
+            ("t/SiteWhere/input/json", None, "json"),
+            ("t/SiteWhere/input/jsonbatch", None, "jsonbatch"),
+            ("t/device/home/input/json", Some(home.clone()), "json"),
+            ("t/device/home/input/x", Some(home), "x"),
+            ("t/device/input/input/x", HardwareId::new("input").ok(), "x"),
+        ] {
+            assert_eq!(input_of("t", device.as_ref(), format), name);
+            assert_eq!(input_name(name), Some(InputName { tenant: "t", device, format }), "{name}");
+        }
+        for name in [
+            "",
+            "t",
+            "t/json",
+            "t/SiteWhere/json",
+            "SiteWhere/input/json",
+            "/SiteWhere/input/json",
+            "$t/SiteWhere/input/json",
+            "t/SiteWhere/input/",
+            "t/SiteWhere/input/+",
+            "t/SiteWhere/input/json/",
+            "t/SiteWhere/commands/home",
+            "t/device/input/json",
+            "t/device//input/json",
+            "t/device/a/b/input/json",
+            "t/device/+/input/json",
+            "t/device/home/ack",
+        ] {
+            assert_eq!(input_name(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -3,17 +3,27 @@
 //! Pure. Binding a credential to one device comes with access rights; until then every client of
 //! a tenant may speak for every device of it, as SiteWhere has it.
 
-use lastmeter_wire::topics::{Topic, is_tenant};
+use lastmeter_units::HardwareId;
+use lastmeter_wire::topics::{InputName, TENANT, Topic, input_name, is_tenant};
+
+use crate::format;
+
+/// The name of this door.
+pub(crate) const DOOR: &str = "mqtt";
+
+/// The device whose commands come on this topic, if it is such a topic of the platform's tenant.
+pub(super) fn commanded(topic: &str) -> Option<HardwareId> {
+    match Topic::parse(topic) {
+        Some(Topic::Commands { tenant, device }) if tenant == TENANT => Some(device),
+        _ => None,
+    }
+}
 
 /// Whether a device of this tenant may publish here: input topics only. Anything else would let
 /// it forge what other devices believe to come from the platform.
 pub(super) fn may_publish(tenant: &str, topic: &str) -> bool {
-    match Topic::parse(topic) {
-        Some(
-            topic @ (Topic::Input { .. } | Topic::InputBatch { .. } | Topic::DeviceInput { .. }),
-        ) => topic.tenant() == tenant,
-        _ => false,
-    }
+    input_name(topic)
+        .is_some_and(|name| name.tenant == tenant && format::by_name(name.format).is_some())
 }
 
 /// Whether this is the topic on which this client of the tenant may publish what the broker passes
@@ -25,8 +35,8 @@ pub(super) fn may_echo(tenant: &str, client: &str, topic: &str) -> bool {
 
 /// Whether a topic is bound to no device, or to this one.
 pub(super) fn is_free_or_bound_to(device: &str, topic: &str) -> bool {
-    match Topic::parse(topic) {
-        Some(Topic::DeviceInput { device: bound, .. }) => bound.as_str() == device,
+    match input_name(topic) {
+        Some(InputName { device: Some(bound), .. }) => bound.as_str() == device,
         _ => true,
     }
 }
@@ -50,6 +60,7 @@ mod tests {
             "default/SiteWhere/input/json",
             "default/SiteWhere/input/jsonbatch",
             "default/device/home-1/input/json",
+            "default/device/home-1/input/jsonbatch",
         ] {
             assert!(may_publish("default", topic), "{topic}");
             assert!(!may_publish("other", topic), "{topic}");
@@ -66,6 +77,31 @@ mod tests {
             "other/SiteWhere/input/json",
         ] {
             assert!(!may_publish("default", topic), "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_topic_is_bound_to_its_device_whatever_is_spoken_on_it() {
+        for format in ["json", "jsonbatch", "xml"] {
+            let topic = format!("default/device/home-1/input/{format}");
+            assert!(is_free_or_bound_to("home-1", &topic), "{topic}");
+            assert!(!is_free_or_bound_to("home-2", &topic), "{topic}");
+            let shared = format!("default/SiteWhere/input/{format}");
+            assert!(is_free_or_bound_to("home-2", &shared), "{shared}");
+        }
+    }
+
+    #[test]
+    fn only_the_topic_of_one_devices_commands_names_it() {
+        let home = HardwareId::new("home").unwrap();
+        assert_eq!(commanded("default/SiteWhere/commands/home"), Some(home));
+        for topic in [
+            "default/SiteWhere/commands/+",
+            "other/SiteWhere/commands/home",
+            "default/#",
+            "default/device/home/input/json",
+        ] {
+            assert_eq!(commanded(topic), None, "{topic}");
         }
     }
 

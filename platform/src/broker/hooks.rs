@@ -26,9 +26,9 @@ use rmqtt::types::{
 use super::access;
 use super::counters::{Running, count};
 use super::links::{Entrance, Link, Links};
-use super::port::{Arrival, BrokerRefusal, IngestPort, NotDurable, Verdict};
 use super::tls::{Reports, TlsRefusal};
 use crate::gate::Gate;
+use crate::port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
 use crate::sparse::Sparse;
 
 /// How rmqtt's codecs begin the text of "larger than the limit" (`error.rs`, `DecodeError`).
@@ -138,7 +138,7 @@ impl Hooks {
             "is neither on an input topic of the client's tenant nor on an echo topic that it may \
              use"
         };
-        let (reason, detail) = (BrokerRefusal::TopicNotAllowed, format!("{what} {why}"));
+        let (reason, detail) = (DoorRefusal::TopicNotAllowed, format!("{what} {why}"));
         self.port.refuse(reason, &client.client_id, topic, &detail).await
     }
 
@@ -152,17 +152,17 @@ impl Hooks {
         let outcome = if may_publish(sender, tenant, &publish.topic) {
             self.port.accept(arrival(sender, publish)).await
         } else {
-            let reason = BrokerRefusal::TopicNotAllowed.word();
+            let reason = DoorRefusal::TopicNotAllowed.word();
             self.refuse_topic(sender, &publish.topic, "the publication")
                 .await
-                .map(|()| Verdict::Refused { reason })
+                .map(|()| Verdict::Refused { reason, detail: String::new() })
         };
         match outcome {
             Ok(Verdict::Stored) => {
                 count(&self.counters.publications_stored);
                 PublishAclResult::allow()
             }
-            Ok(Verdict::Refused { reason }) => {
+            Ok(Verdict::Refused { reason, .. }) => {
                 count(&self.counters.publications_refused);
                 refused(reason)
             }
@@ -207,7 +207,7 @@ impl Hooks {
         match cause(reason) {
             Cause::TooLarge(detail) => {
                 count(&self.counters.packets_too_large);
-                let refusal = BrokerRefusal::PacketTooLarge;
+                let refusal = DoorRefusal::PacketTooLarge;
                 if let Err(error) = self.port.refuse(refusal, &client.client_id, "", &detail).await
                 {
                     tracing::warn!(client = %client.client_id, %error, "refusal not recorded");
@@ -256,7 +256,9 @@ impl Handler for Hooks {
                 Some(HookResult::SubscribeAclResult(self.subscription(&session.id, subscribe)))
             }
             Parameter::SessionSubscribed(_, subscribe) => {
-                self.port.subscribed(&subscribe.topic_filter);
+                if let Some(device) = access::commanded(&subscribe.topic_filter) {
+                    self.port.listens(access::DOOR, device);
+                }
                 None
             }
             Parameter::ClientConnected(_) => {
@@ -295,7 +297,8 @@ fn is_anothers(client: &Id, topic: &str) -> bool {
 
 fn arrival(sender: &Id, publish: &Publish) -> Arrival {
     Arrival {
-        client_id: sender.client_id.to_string(),
+        door: access::DOOR,
+        sender: sender.client_id.to_string(),
         topic: publish.topic.to_string(),
         payload: publish.payload.clone(),
     }
@@ -304,7 +307,7 @@ fn arrival(sender: &Id, publish: &Publish) -> Arrival {
 /// Refused but acknowledged. MQTT 5 table 3.4.2.1: 0x87 not authorised; 0x83 valid, but the
 /// receiver is not willing to accept it.
 fn refused(reason: &'static str) -> PublishAclResult {
-    let code = if reason == BrokerRefusal::TopicNotAllowed.word() {
+    let code = if reason == DoorRefusal::TopicNotAllowed.word() {
         PublishAckReason::NotAuthorized
     } else {
         PublishAckReason::ImplementationSpecificError

@@ -1,7 +1,7 @@
 //! The embedded MQTT broker: 3.1.1 and 5 on one port, with PUBACK only after the journal.
 //!
-//! Terms: the *port* is what the broker needs from the rest of the platform ([`IngestPort`]), not
-//! to be mixed up with a TCP port.
+//! Terms: the *port* is what a door needs from the rest of the platform ([`IngestPort`]), not to be
+//! mixed up with a TCP port.
 //!
 //! The ports are ours (`door`): connections are accepted, seated and turned away by the gate, end
 //! TLS where that is spoken, and reach the broker with their CONNECT whole. What waits for
@@ -40,23 +40,23 @@ mod counters;
 mod door;
 mod hooks;
 mod links;
-mod port;
 mod queues;
 #[cfg(test)]
 mod tests;
 mod tls;
 
+pub(crate) use access::DOOR;
 pub(crate) use counters::BrokerCounters;
 pub(crate) use door::Opening;
 use door::{Hall, TlsDoor};
 use links::{Entrance, Links};
-pub(crate) use port::{Arrival, BrokerRefusal, IngestPort, NotDurable, Verdict};
 pub(crate) use queues::QueueLimits;
 use queues::{Bounded, Queues};
 use tls::Reports;
-pub(crate) use tls::{Naming, Settings as TlsSettings, TlsRefusal};
+pub(crate) use tls::{Naming, Settings as TlsSettings};
 
 use crate::gate::{Acceptor, Door, DoorLimits, Gate, Seats};
+use crate::port::IngestPort;
 
 /// How long stopping waits for the broker's threads.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

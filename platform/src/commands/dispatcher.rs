@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::commands::{self, ArgumentError};
 use lastmeter_wire::flexmeter::{CommandMessage, Invocation, encode_command};
-use lastmeter_wire::topics;
 use tokio::sync::oneshot;
 
 use super::{InvocationId, InvocationState, NewInvocation, StoredInvocation};
@@ -20,18 +18,10 @@ use crate::journal::{Journal, JournalStopped};
 use crate::metrics::{Metrics, lock};
 use crate::pipeline::{Change, Changed, Job};
 use crate::store::{Readers, StoreError};
+use crate::ways::Ways;
 
 /// Invocations that are read in one go; with it the memory for them is bounded.
 const ROUND_MAX: usize = 100;
-
-/// The way out to devices: the broker, or a test's stand-in.
-#[async_trait]
-pub(crate) trait Outbound: Send + Sync {
-    /// Publishes and tells how many subscribers took it.
-    async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<usize, String>;
-    /// Names and values of what it counts, for the metrics.
-    fn counters(&self) -> Vec<(&'static str, u64)>;
-}
 
 /// Why a command was not taken or sent.
 #[derive(Debug, thiserror::Error)]
@@ -71,17 +61,18 @@ pub(crate) struct Dispatcher {
     readers: Arc<Readers>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
-    outbound: OnceLock<Arc<dyn Outbound>>,
+    /// The ways out; nothing is sent as long as there is none.
+    pub(crate) ways: Arc<Ways>,
     /// Held while sending, so that no two senders send one invocation.
     sending: tokio::sync::Mutex<()>,
     sent: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Dispatcher {
-    /// A dispatcher that sends nothing until it has a way out.
+    /// A dispatcher that sends by these ways.
     pub(crate) fn new(
         journal: Journal,
-        (book, readers): (Arc<Book>, Arc<Readers>),
+        (book, readers, ways): (Arc<Book>, Arc<Readers>, Arc<Ways>),
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -91,20 +82,10 @@ impl Dispatcher {
             readers,
             clock,
             metrics,
-            outbound: OnceLock::new(),
+            ways,
             sending: tokio::sync::Mutex::new(()),
             sent: Mutex::new(BTreeMap::new()),
         }
-    }
-
-    /// Gives it the way out; the first one stays.
-    pub(crate) fn connect(&self, outbound: Arc<dyn Outbound>) {
-        let _ = self.outbound.set(outbound);
-    }
-
-    /// The way out, if there is one yet.
-    pub(crate) fn outbound(&self) -> Option<&Arc<dyn Outbound>> {
-        self.outbound.get()
     }
 
     /// Checks and stores an invocation, then tries to send it. When this returns it is durable.
@@ -135,7 +116,6 @@ impl Dispatcher {
         device: Option<&HardwareId>,
         which: Outstanding,
     ) -> Result<(), InvokeError> {
-        let Some(outbound) = self.outbound.get() else { return Ok(()) };
         let _one_at_a_time = self.sending.lock().await;
         let is_due = |state| match which {
             Outstanding::Pending => state == InvocationState::Pending,
@@ -147,17 +127,45 @@ impl Dispatcher {
             let ids = round.to_vec();
             let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
             for invocation in rows.iter().filter(|one| is_due(one.row.state)) {
-                self.send_one(outbound.as_ref(), invocation).await?;
+                self.send_one(invocation).await?;
             }
         }
         Ok(())
     }
 
-    async fn send_one(
-        &self,
-        outbound: &dyn Outbound,
-        invocation: &StoredInvocation,
-    ) -> Result<(), InvokeError> {
+    /// What a device has not answered yet, for it to take: with this it is sent.
+    pub(crate) async fn collect(&self, device: &HardwareId) -> Result<Vec<Vec<u8>>, InvokeError> {
+        let _one_at_a_time = self.sending.lock().await;
+        let open = self.book.open(Some(device));
+        // Further ones come when some of these are answered.
+        let ids: Vec<InvocationId> = open.into_iter().take(ROUND_MAX).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.readers.with(move |reader| reader.invocations(&ids)).await?;
+        let now = self.clock.now();
+        let mut given = Vec::new();
+        for row in rows {
+            match (encode(&row), row.row.state) {
+                (Ok(payload), InvocationState::Pending | InvocationState::Sent) => {
+                    given.push(payload);
+                    self.metrics.commands_sent.fetch_add(1, Ordering::Relaxed);
+                    if row.row.state == InvocationState::Pending {
+                        self.change(Change::Sent(row.row.id, now)).await?;
+                    }
+                }
+                (Err(error), InvocationState::Pending | InvocationState::Sent) => {
+                    self.change(Change::Failed(row.row.id, now, error.to_string())).await?;
+                }
+                (_, InvocationState::Acknowledged)
+                | (_, InvocationState::Failed | InvocationState::Expired) => {}
+            }
+        }
+        Ok(given)
+    }
+
+    async fn send_one(&self, invocation: &StoredInvocation) -> Result<(), InvokeError> {
+        let Some(way) = self.ways.to(&invocation.hardware_id) else { return Ok(()) };
         let id = invocation.row.id;
         let now = self.clock.now();
         let payload = match encode(invocation) {
@@ -167,8 +175,7 @@ impl Dispatcher {
                 return Ok(());
             }
         };
-        let topic = topics::commands(TENANT, &invocation.hardware_id);
-        match outbound.publish(&topic, payload).await {
+        match way.send(&invocation.hardware_id, payload).await {
             Ok(0) => {}
             Ok(_) => {
                 *lock(&self.sent).entry(invocation.hardware_id.to_string()).or_default() += 1;
@@ -178,7 +185,7 @@ impl Dispatcher {
                 }
             }
             Err(error) => {
-                tracing::warn!(%id, error, "a command could not be published");
+                tracing::warn!(%id, error, "a command could not be sent");
                 self.change(Change::Failed(id, now, error)).await?;
             }
         }

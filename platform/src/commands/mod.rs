@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use dispatcher::{Dispatcher, InvokeError, Outbound, Outstanding};
+pub(crate) use dispatcher::{Dispatcher, InvokeError, Outstanding};
 use lastmeter_units::{HardwareId, SimTime};
 
 /// Names an invocation; written as 24 hexadecimal digits, as in the data format's example.

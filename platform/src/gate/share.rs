@@ -25,6 +25,16 @@ pub(crate) struct Share {
     pub(crate) rest: usize,
 }
 
+impl Share {
+    /// Takes connections away from MQTT for another door, with an anteroom of its own: as many as it
+    /// wants, but at most a quarter; returns how many it has.
+    pub(crate) fn set_aside(&mut self, wanted: usize) -> usize {
+        let given = wanted.min((self.mqtt / 4).saturating_sub(ANTEROOM)).max(1);
+        self.mqtt = self.mqtt.saturating_sub(given + ANTEROOM).max(1);
+        given
+    }
+}
+
 /// There are not enough descriptors to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -77,6 +87,16 @@ mod tests {
         assert_eq!(share_of(65_536, 20_256, 256), Ok(expected));
         // The soft limit of most systems: 800 are left, of which REST has its quarter.
         assert_eq!(share_of(1024, 100_000, 256), Ok(Share { mqtt: 600, rest: 200 }));
+    }
+
+    #[test]
+    fn what_a_door_has_mqtt_has_not() {
+        let mut share = Share { mqtt: 20_000, rest: 256 };
+        assert_eq!((share.set_aside(256), share.mqtt), (256, 19_712));
+        let mut share = Share { mqtt: 600, rest: 200 };
+        assert_eq!((share.set_aside(256), share.mqtt), (118, 450));
+        let mut share = Share { mqtt: 1, rest: 1 };
+        assert_eq!((share.set_aside(256), share.mqtt), (1, 1));
     }
 
     #[test]

@@ -12,6 +12,8 @@ lastmeter_units::words! {
         Mqtts = "mqtts",
         /// REST.
         Rest = "rest",
+        /// Messages and commands over HTTP.
+        Http = "http",
     }
 }
 

@@ -19,24 +19,28 @@ pub(crate) const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A message that was accepted.
-    Message,
+    /// A message that was accepted, of the first format: entries of versions that had no other.
+    Unnamed,
     /// A refusal.
     Refusal,
+    /// A message that was accepted, with its format.
+    Message,
 }
 
 impl Kind {
     fn code(self) -> u8 {
         match self {
-            Self::Message => 1,
+            Self::Unnamed => 1,
             Self::Refusal => 2,
+            Self::Message => 3,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
         match code {
-            1 => Some(Self::Message),
+            1 => Some(Self::Unnamed),
             2 => Some(Self::Refusal),
+            3 => Some(Self::Message),
             _ => None,
         }
     }

@@ -39,7 +39,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
 
 /// The query's pairs in order; a handler takes those it knows, and `finish` refuses the rest, so
 /// that a misspelt filter does not silently filter nothing.
-pub(super) struct Pairs(Vec<(String, String)>);
+pub(crate) struct Pairs(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Pairs {
     type Rejection = Problem;
@@ -84,7 +84,7 @@ impl Pairs {
     }
 
     /// Takes a whole number within bounds.
-    pub(super) fn number(
+    pub(crate) fn number(
         &mut self,
         name: &str,
         default: u64,
@@ -118,7 +118,7 @@ impl Pairs {
     }
 
     /// Refuses what no handler took.
-    pub(super) fn finish(self) -> Result<(), Problem> {
+    pub(crate) fn finish(self) -> Result<(), Problem> {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => {

@@ -79,9 +79,8 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
         core.metrics.conflicting_devices(),
     );
     write_gauge(&mut out, "ready", "1 if messages are taken", u64::from(core.is_ready()));
-    let broker = core.dispatcher.outbound().map(|outbound| outbound.counters());
-    for (name, value) in broker.unwrap_or_default() {
-        write_counter(&mut out, &format!("broker_{name}"), "counted by the broker", value);
+    for (name, value) in core.dispatcher.ways.counters() {
+        write_counter(&mut out, &name, "counted at a door", value);
     }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response()
 }

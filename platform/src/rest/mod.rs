@@ -5,6 +5,7 @@
 //! refusals included.
 
 mod assignments;
+mod bearer;
 mod bench;
 mod body;
 mod devices;
@@ -23,16 +24,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use problem::Problem;
-pub(crate) use serve::{Server, Settings};
+pub(crate) use bearer::check_bearer;
+pub(crate) use body::read_whole;
+pub(crate) use extract::Pairs;
+pub(crate) use problem::Problem;
+pub(crate) use serve::{Server, Settings, Stopping};
 use tokio::sync::Semaphore;
-use visit::Visit;
+pub(crate) use visit::Visit;
 
 use crate::access;
 use crate::config::{Config, TENANT, Token};
@@ -113,46 +116,23 @@ async fn authorise(
     request: Request,
     next: Next,
 ) -> Response {
-    let given = request.headers().get(AUTHORIZATION).and_then(bearer);
-    if given.is_some() && api.gate.is_shut_for(Door::Rest, visit.from()) {
-        let detail = "too many wrong tokens came from your address; wait, then send the right one";
-        let mut response =
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", detail)
-                .into_response();
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
+    let is_right = |given: &[u8]| access::is_same_secret(given, api.token.reveal().as_bytes());
+    let headers = request.headers();
+    if let Err(answer) = check_bearer(&api.gate, Door::Rest, &visit, headers, is_right).await {
+        return answer;
     }
-    if given.is_some_and(|given| access::is_same_secret(given, api.token.reveal().as_bytes())) {
-        visit.is_known();
-        // Who asks for another tenant's data must not be answered with this one's.
-        return match request.headers().get("X-SiteWhere-Tenant") {
-            Some(tenant) if tenant.as_bytes() != TENANT.as_bytes() => {
-                let detail = "this platform has one tenant, `default`";
-                Problem::new(StatusCode::FORBIDDEN, "no_such_tenant", detail).into_response()
-            }
-            // Only now: whoever has no token is not waited for.
-            _ => match body::read_whole(request, api.body_limit).await {
-                Ok(request) => next.run(request).await,
-                Err(answer) => answer,
-            },
-        };
+    // Who asks for another tenant's data must not be answered with this one's.
+    match headers.get("X-SiteWhere-Tenant") {
+        Some(tenant) if tenant.as_bytes() != TENANT.as_bytes() => {
+            let detail = "this platform has one tenant, `default`";
+            Problem::new(StatusCode::FORBIDDEN, "no_such_tenant", detail).into_response()
+        }
+        // Only now: whoever has no token is not waited for.
+        _ => match read_whole(request, api.body_limit).await {
+            Ok(request) => next.run(request).await,
+            Err(answer) => answer,
+        },
     }
-    if given.is_some() {
-        let wait = api.gate.wrong_secret(Door::Rest, visit.from(), "");
-        visit.wait(wait).await;
-    }
-    let detail = "send the header `Authorization: Bearer <token>`";
-    let mut response =
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response();
-    let scheme = HeaderValue::from_static("Bearer realm=\"lastmeter\"");
-    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
-    response
-}
-
-/// The secret of a bearer header; the scheme's name is case-insensitive (RFC 9110, 11.1).
-fn bearer(header: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, secret) = header.as_bytes().split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then_some(secret)
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -41,6 +41,8 @@ const ALWAYS_ANSWERED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// The bounds of a server.
 pub(crate) struct Settings {
+    /// Which door of the platform it is.
+    pub(crate) door: Door,
     /// Connections at a time.
     pub(crate) connections: usize,
     /// Connections of one address at a time.
@@ -53,11 +55,11 @@ pub(crate) struct Settings {
 
 /// Tells a handler that the server is to stop.
 #[derive(Clone)]
-pub(super) struct Stopping(watch::Receiver<bool>);
+pub(crate) struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
     /// Returns when the server is to stop.
-    pub(super) async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         // An error means that the server is gone, which is a stop too.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
@@ -77,7 +79,7 @@ impl Server {
         router: Router,
         settings: Settings,
     ) -> io::Result<Self> {
-        let acceptor = Acceptor::bind(address, Door::Rest, Arc::clone(&settings.gate))?;
+        let acceptor = Acceptor::bind(address, settings.door, Arc::clone(&settings.gate))?;
         let address = acceptor.address()?;
         let (stop, stopping) = watch::channel(false);
         let mut http = http1::Builder::new();
@@ -109,6 +111,7 @@ impl Drop for Server {
 }
 
 struct House {
+    door: Door,
     seats: Arc<Seats>,
     anteroom: Arc<Seats>,
     gate: Arc<Gate>,
@@ -125,14 +128,14 @@ impl House {
         http: http1::Builder,
         stopping: Stopping,
     ) -> Self {
-        let Settings { connections, of_peer, limit, gate } = settings;
+        let Settings { door, connections, of_peer, limit, gate } = settings;
         let bounds = |seats, of_peer, grace| {
-            let limits = DoorLimits { door: Door::Rest, seats, guests: seats, of_peer, grace };
+            let limits = DoorLimits { door, seats, guests: seats, of_peer, grace };
             Seats::new(seats, &[limits], Arc::clone(&gate))
         };
         let seats = bounds(connections, of_peer, GRACE);
         let anteroom = bounds(ANTEROOM, ANTEROOM, Duration::ZERO);
-        Self { seats, anteroom, gate, limit, service, http, stopping }
+        Self { door, seats, anteroom, gate, limit, service, http, stopping }
     }
 
     /// Takes connections until it is to stop, then waits for those that are there.
@@ -156,16 +159,18 @@ impl House {
     /// Finds a place for a connection. In the anteroom there always is one, as soon as those that
     /// were sent away for others have gone; the next connections are not accepted before.
     async fn receive(&self, socket: Socket, from: IpAddr) -> Option<Visit> {
-        let no_seat = match self.seats.ask(Door::Rest, from, &socket) {
-            Answer::Seated(seat) => return Some(Visit::new(from, socket, Place::Seat(seat))),
+        let no_seat = match self.seats.ask(self.door, from, &socket) {
+            Answer::Seated(seat) => {
+                return Some(Visit::new(self.door, from, socket, Place::Seat(seat)));
+            }
             Answer::Wait(_) => Turned::Full,
             Answer::Full(reason) => reason,
         };
-        let seat = self.anteroom.wait(Door::Rest, from, &socket, LEAVING_LIMIT).await;
+        let seat = self.anteroom.wait(self.door, from, &socket, LEAVING_LIMIT).await;
         if seat.is_none() {
-            self.gate.turn_away(Door::Rest, Turned::Full);
+            self.gate.turn_away(self.door, Turned::Full);
         }
-        seat.map(|seat| Visit::new(from, socket, Place::Anteroom(no_seat, seat)))
+        seat.map(|seat| Visit::new(self.door, from, socket, Place::Anteroom(no_seat, seat)))
     }
 
     fn serve(&self, visit: Visit) -> impl Future<Output = ()> + use<> {
@@ -210,13 +215,15 @@ impl House {
 /// Finds seats for those in the anteroom.
 #[derive(Clone)]
 struct Usher {
+    door: Door,
     seats: Arc<Seats>,
     gate: Arc<Gate>,
 }
 
 impl Usher {
     fn of(house: &House) -> Self {
-        Self { seats: Arc::clone(&house.seats), gate: Arc::clone(&house.gate) }
+        let (seats, gate) = (Arc::clone(&house.seats), Arc::clone(&house.gate));
+        Self { door: house.door, seats, gate }
     }
 
     /// Takes a connection from the anteroom to a seat, if it is there; the answer to give where
@@ -224,11 +231,11 @@ impl Usher {
     async fn seat(&self, visit: &Visit) -> Result<(), Response> {
         let Some(reason) = visit.no_seat() else { return Ok(()) };
         let (from, socket) = (visit.0.from, &visit.0.socket);
-        if let Some(seat) = self.seats.wait(Door::Rest, from, socket, SEAT_WAIT).await {
+        if let Some(seat) = self.seats.wait(self.door, from, socket, SEAT_WAIT).await {
             *visit.place() = Place::Seat(seat);
             Ok(())
         } else {
-            self.gate.turn_away(Door::Rest, reason);
+            self.gate.turn_away(self.door, reason);
             Err(no_seat(reason))
         }
     }

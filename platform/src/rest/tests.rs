@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::{Server, Settings, router};
 use crate::config::ClockSource;
+use crate::gate::Door;
 use crate::gate::Gate;
 use crate::journal::simulated::SimulatedDirectory;
 use crate::tests::{Bench, TOKEN, accept, reading, store, time};
@@ -78,8 +79,13 @@ impl Served {
 
     fn with_limits(bench: Bench, connections: usize, limit: Duration) -> Self {
         let gate = Arc::<Gate>::default();
-        let settings =
-            Settings { connections, of_peer: connections, limit, gate: Arc::clone(&gate) };
+        let settings = Settings {
+            door: Door::Rest,
+            connections,
+            of_peer: connections,
+            limit,
+            gate: Arc::clone(&gate),
+        };
         Self::with_settings(bench, settings)
     }
 

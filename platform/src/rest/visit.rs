@@ -1,7 +1,6 @@
 //! A connection, for those who answer its requests.
 
-use crate::gate::{Seat, Socket, Turned};
-use crate::rest::Door;
+use crate::gate::{Door, Seat, Socket, Turned};
 use crate::{Duration, Gate};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One connection, for those who answer its requests.
 #[derive(Clone)]
-pub(super) struct Visit(pub(super) Arc<Visitor>);
+pub(crate) struct Visit(pub(super) Arc<Visitor>);
 
-pub(super) struct Visitor {
+pub(crate) struct Visitor {
+    pub(super) door: Door,
     pub(super) from: IpAddr,
     pub(super) has_spoken: AtomicBool,
     pub(super) has_asked: AtomicBool,
@@ -29,12 +29,12 @@ pub(super) enum Place {
 
 impl Visit {
     /// Where it comes from.
-    pub(super) fn from(&self) -> IpAddr {
+    pub(crate) fn from(&self) -> IpAddr {
         self.0.from
     }
 
     /// It has shown the token.
-    pub(super) fn is_known(&self) {
+    pub(crate) fn is_known(&self) {
         // Nobody stays in the anteroom.
         if let Place::Seat(seat) = &*self.place() {
             seat.is_known();
@@ -60,7 +60,7 @@ impl Visit {
 
     /// Waits, and keeps the connection's seat taken for as long even if its client goes away: who
     /// guesses secrets gains nothing by not waiting for the answers.
-    pub(super) async fn wait(&self, wait: Duration) {
+    pub(crate) async fn wait(&self, wait: Duration) {
         if wait.is_zero() {
             return;
         }
@@ -75,9 +75,10 @@ impl Visit {
 }
 
 impl Visit {
-    pub(super) fn new(from: IpAddr, socket: Socket, place: Place) -> Self {
+    pub(super) fn new(door: Door, from: IpAddr, socket: Socket, place: Place) -> Self {
         let (has_spoken, has_asked) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self(Arc::new(Visitor { from, has_spoken, has_asked, socket, place: Mutex::new(place) }))
+        let place = Mutex::new(place);
+        Self(Arc::new(Visitor { door, from, has_spoken, has_asked, socket, place }))
     }
 
     /// The connection has ended; says so where nobody ever got an answer over it.
@@ -96,6 +97,6 @@ impl Visit {
             (true, true) => Turned::Slow,
             (false, _) => Turned::GaveUp,
         };
-        gate.turn_away(Door::Rest, reason);
+        gate.turn_away(visitor.door, reason);
     }
 }

@@ -7,20 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lastmeter_units::{HardwareId, SimTime};
-use lastmeter_wire::flexmeter::Request;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Transaction};
 
 use super::invocations;
+use super::messages::Judged;
 use super::read::{Around, STATE, STATE_COLUMNS};
 use super::schema::Opened;
 use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
 use super::tables::write_standing;
 use super::{DeviceRow, Standing, StoreError, StoreResult, content, tally};
-use crate::book::{Number, device_row};
+use crate::book::device_row;
 use crate::clock::Clock;
 use crate::commands::{InvocationId, InvocationRow, InvocationState, NewInvocation};
 use crate::losses::LossKind;
+use crate::message::{Message, MessageBody, Number};
 use crate::pipeline::{Body, Change, Changed, Delivery, Job};
 use crate::refusal::{RefusalReason, RefusalRecord};
 
@@ -173,29 +174,55 @@ impl Context<'_> {
             return Ok(());
         }
         batch.outcome.standing.journal_committed = delivery.sequence;
-        let refused = match &delivery.body {
+        let messages = match &delivery.body {
             Body::Refusal(record) => {
                 return self.insert_refusal(record, delivery.received, batch);
             }
-            Body::Request(request) => match request.as_ref() {
-                Request::Measurements(message) => self.measurements(message, delivery, batch)?,
-                Request::Alert(message) => self.alert(message, delivery, batch)?,
-                Request::Acknowledge(message) => self.acknowledge(message, delivery, batch)?,
-            },
+            Body::Messages(messages) => messages,
         };
-        let Err((reason, detail)) = refused else { return Ok(()) };
-        let Body::Request(request) = &delivery.body else { return Ok(()) };
-        let device = request.hardware_id().clone();
-        let record = RefusalRecord {
-            reason: reason.word().to_owned(),
-            device: Some(device.clone()),
-            topic: delivery.topic.clone(),
-            detail,
-            // It was acknowledged as taken: nobody else has it any more.
-            content: Some(delivery.content.clone()),
-        };
-        batch.outcome.refused.push((reason, device));
-        self.insert_refusal(&record, delivery.received, batch)
+        for (index, message) in messages.iter().enumerate() {
+            let Err((reason, detail)) = self.store(message, delivery, batch)? else { continue };
+            let detail = match messages.len() {
+                1 => detail,
+                all => format!("message {} of {all} in this batch: {detail}", index + 1),
+            };
+            let record = RefusalRecord {
+                reason: reason.word().to_owned(),
+                device: Some(message.device.clone()),
+                topic: delivery.topic.clone(),
+                detail,
+                // It was acknowledged as taken: nobody else has it any more.
+                content: Some(delivery.content.clone()),
+            };
+            batch.outcome.refused.push((reason, message.device.clone()));
+            self.insert_refusal(&record, delivery.received, batch)?;
+        }
+        Ok(())
+    }
+
+    /// Stores one message, or judges that it cannot be.
+    fn store(
+        &self,
+        message: &Message,
+        delivery: &Delivery,
+        batch: &mut Batch,
+    ) -> rusqlite::Result<Judged<()>> {
+        match &message.body {
+            MessageBody::Measurements(values) => {
+                self.measurements((message, values), delivery, batch)
+            }
+            MessageBody::Alert { kind, level, text } => {
+                self.alert(message, [kind.as_str(), level, text.as_str()], delivery, batch)
+            }
+            MessageBody::Acknowledgement { invocation, response } => {
+                self.acknowledge(message, (invocation, response), delivery, batch)
+            }
+            MessageBody::Registration => {
+                let device = self.device(message, delivery.received, batch)?;
+                batch.touch(device, delivery.received);
+                Ok(Ok(()))
+            }
+        }
     }
 
     fn insert_refusal(
@@ -336,10 +363,11 @@ impl Context<'_> {
     /// The row of a device, made with it if it is new here. The door has seen to their number.
     pub(super) fn device(
         &self,
-        hardware_id: &HardwareId,
+        message: &Message,
         received: SimTime,
         batch: &mut Batch,
     ) -> rusqlite::Result<i64> {
+        let hardware_id = &message.device;
         let known = self.around.book.row(hardware_id);
         if let Some(id) = known.or_else(|| batch.new_devices.get(hardware_id).copied()) {
             return Ok(id);
@@ -347,7 +375,7 @@ impl Context<'_> {
         let standing = &mut batch.outcome.standing;
         standing.devices += 1;
         let id = standing.devices.cast_signed();
-        let device = device_row(id, hardware_id.clone(), received, 0, 0);
+        let device = device_row(message.tenant, (id, hardware_id.clone()), received, 0, 0);
         self.write_device(&device)?;
         batch.devices.insert(id, device);
         batch.new_devices.insert(hardware_id.clone(), id);

@@ -15,6 +15,7 @@ use super::tables::unreadable;
 use super::{DeviceRow, StoreResult, invocations};
 use crate::book::device_row;
 use crate::commands::{InvocationId, InvocationRow};
+use crate::config::TENANT;
 
 /// Fills the book of devices, and reports what is wrong with the ends of the tables. Returns when
 /// which invocation expires.
@@ -51,7 +52,13 @@ fn devices(connection: &Connection, count: u64) -> ReadResult<Vec<DeviceRow>> {
         let hardware_id = HardwareId::new(row.get::<_, String>(1)?)
             .map_err(|error| Damage::new("device", id, error.to_string()))?;
         let commands = row.get::<_, i64>(3)?.cast_unsigned();
-        devices.push(device_row(id, hardware_id, SimTime(row.get(2)?), commands, row.get(4)?));
+        devices.push(device_row(
+            TENANT,
+            (id, hardware_id),
+            SimTime(row.get(2)?),
+            commands,
+            row.get(4)?,
+        ));
     }
     if devices.len() as u64 != count {
         return Err(Damage::missing("device", count).into());

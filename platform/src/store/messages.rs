@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use lastmeter_wire::flexmeter::{AcknowledgeMessage, AlertMessage, MeasurementMessage};
+use lastmeter_units::MeasurementId;
 use rusqlite::types::ValueRef;
 
 use super::apply::{Batch, Context};
 use super::read::Names;
 use super::seal::{Damage, ReadResult, number, text, write_row};
 use super::{ReadingRow, content, invocations, read, tally};
-use crate::book::Number;
 use crate::commands::{InvocationId, InvocationState};
+use crate::message::{Message, MessageBody, Number};
 use crate::pipeline::Delivery;
 use crate::refusal::RefusalReason;
 
@@ -27,16 +27,17 @@ pub(crate) fn conflict((epoch, serial): Number) -> String {
 
 /// Whether a stored reading says the same as a message of its number. A message without a
 /// date gets a new one each time it is sent: only its being undated is compared.
-pub(crate) fn says_the_same(row: &ReadingRow, message: &MeasurementMessage) -> bool {
+pub(crate) fn says_the_same(row: &ReadingRow, message: &Message) -> bool {
+    let MessageBody::Measurements(values) = &message.body else { return false };
     let bits = |values: &mut Vec<(&str, u64)>| values.sort_unstable();
     let mut stored: Vec<(&str, u64)> =
         row.values.iter().map(|(name, value)| (&**name, value.to_bits())).collect();
     let mut sent: Vec<(&str, u64)> =
-        message.values.iter().map(|(id, value)| (id.name(), value.to_bits())).collect();
+        values.iter().map(|(id, value)| (id.name(), value.to_bits())).collect();
     bits(&mut stored);
     bits(&mut sent);
-    row.is_dated.then_some(row.event) == message.event_date
-        && row.updates_state == message.update_state
+    row.is_dated.then_some(row.event) == message.event
+        && row.updates_state == message.updates_state
         && row.extra == extra(message.originator.as_deref(), &message.metadata)
         && stored == sent
 }
@@ -45,12 +46,12 @@ impl Context<'_> {
     /// Stores a reading, unless its number says that it is there already.
     pub(super) fn measurements(
         &self,
-        message: &MeasurementMessage,
+        (message, values): (&Message, &[(MeasurementId, f64)]),
         delivery: &Delivery,
         batch: &mut Batch,
     ) -> rusqlite::Result<Judged<()>> {
-        let device = self.device(&message.hardware_id, delivery.received, batch)?;
-        let numbered = message.number().map(|(epoch, serial)| (epoch.0, serial.0));
+        let device = self.device(message, delivery.received, batch)?;
+        let numbered = message.number;
         if let Some(numbered) = numbered {
             let goes_on = |(epoch, serial): Number| epoch == numbered.0 && serial < numbered.1;
             if !self.newest(device, batch).is_some_and(goes_on)
@@ -60,14 +61,11 @@ impl Context<'_> {
                 return Ok(judged);
             }
         }
-        let mut values: content::Values = message
-            .values
-            .iter()
-            .map(|(id, value)| (self.around.quantities.number(*id), *value))
-            .collect();
+        let mut values: content::Values =
+            values.iter().map(|(id, value)| (self.around.quantities.number(*id), *value)).collect();
         values.sort_unstable_by_key(|(quantity, _)| *quantity);
         content::encode_values(&values, &mut batch.content);
-        let event_ns = message.event_date.unwrap_or(delivery.received).as_nanoseconds();
+        let event_ns = message.event.unwrap_or(delivery.received).as_nanoseconds();
         if self.insert_reading(device, event_ns, message, delivery, batch)? == 0 {
             // Its device goes on from a number that was not its last one.
             let numbered = numbered.unwrap_or_default();
@@ -85,7 +83,7 @@ impl Context<'_> {
         let touched = batch.touch(device, delivery.received);
         for (quantity, value) in values {
             touched.know(quantity);
-            if message.update_state {
+            if message.updates_state {
                 touched.offer(quantity, event_ns, value);
             }
         }
@@ -97,20 +95,20 @@ impl Context<'_> {
         &self,
         device: i64,
         event_ns: i64,
-        message: &MeasurementMessage,
+        message: &Message,
         delivery: &Delivery,
         batch: &Batch,
     ) -> rusqlite::Result<usize> {
-        let numbered = message.number();
+        let numbered = message.number;
         let extra = extra(message.originator.as_deref(), &message.metadata);
         let row = [
             ValueRef::Integer((batch.outcome.standing.readings + 1).cast_signed()),
             ValueRef::Integer(device),
-            number(numbered.map(|(epoch, _)| epoch.0.cast_signed())),
-            number(numbered.map(|(_, serial)| serial.0.cast_signed())),
+            number(numbered.map(|(epoch, _)| epoch.cast_signed())),
+            number(numbered.map(|(_, serial)| serial.cast_signed())),
             ValueRef::Integer(event_ns),
-            ValueRef::Integer(message.event_date.is_some().into()),
-            ValueRef::Integer(message.update_state.into()),
+            ValueRef::Integer(message.event.is_some().into()),
+            ValueRef::Integer(message.updates_state.into()),
             ValueRef::Integer(delivery.received.as_nanoseconds()),
             ValueRef::Integer(batch.commit_ns),
             ValueRef::Blob(&batch.content),
@@ -128,7 +126,7 @@ impl Context<'_> {
         &self,
         device: i64,
         numbered: Number,
-        message: &MeasurementMessage,
+        message: &Message,
         delivery: &Delivery,
         batch: &mut Batch,
     ) -> rusqlite::Result<Option<Judged<()>>> {
@@ -155,14 +153,14 @@ impl Context<'_> {
         &self,
         device: i64,
         numbered: Number,
-        message: &MeasurementMessage,
+        message: &Message,
         names: Names<'_>,
     ) -> ReadResult<Option<ReadingRow>> {
         let connection = &**self.transaction;
         if let Some(row) = read::numbered(connection, names, device, numbered)? {
             return Ok(Some(row));
         }
-        let Some(date) = message.event_date else { return Ok(None) };
+        let Some(date) = message.event else { return Ok(None) };
         for sequence in read::sequences_at(connection, device, date)? {
             let row = read::reading_of(connection, names, sequence)?;
             if row.device_row == device && row.number == Some(numbered) {
@@ -178,28 +176,29 @@ impl Context<'_> {
     /// Stores an alert.
     pub(super) fn alert(
         &self,
-        message: &AlertMessage,
+        message: &Message,
+        [kind, level, words]: [&str; 3],
         delivery: &Delivery,
         batch: &mut Batch,
     ) -> rusqlite::Result<Judged<()>> {
-        let device = self.device(&message.hardware_id, delivery.received, batch)?;
+        let device = self.device(message, delivery.received, batch)?;
         batch.outcome.standing.alerts += 1;
         let sequence = batch.outcome.standing.alerts.cast_signed();
         let touched = batch.touch(device, delivery.received);
-        if message.update_state {
+        if message.updates_state {
             touched.alerts.push(sequence);
         }
-        let event = message.event_date.unwrap_or(delivery.received);
+        let event = message.event.unwrap_or(delivery.received);
         let extra = extra(message.originator.as_deref(), &message.metadata);
         let row = [
             ValueRef::Integer(sequence),
             ValueRef::Integer(device),
             ValueRef::Integer(event.as_nanoseconds()),
             ValueRef::Integer(delivery.received.as_nanoseconds()),
-            text(message.level.word()),
-            text(&message.alert_type),
-            text(&message.message),
-            ValueRef::Integer(message.update_state.into()),
+            text(level),
+            text(kind),
+            text(words),
+            ValueRef::Integer(message.updates_state.into()),
             extra.as_deref().map_or(ValueRef::Null, text),
         ];
         let mut statement = self
@@ -213,16 +212,17 @@ impl Context<'_> {
     /// Matches an answer to its invocation.
     pub(super) fn acknowledge(
         &self,
-        message: &AcknowledgeMessage,
+        message: &Message,
+        (invocation, response): (&str, &str),
         delivery: &Delivery,
         batch: &mut Batch,
     ) -> rusqlite::Result<Judged<()>> {
-        let hardware_id = &message.hardware_id;
+        let hardware_id = &message.device;
         let known = self.around.book.row(hardware_id);
         let device = known.or_else(|| batch.new_devices.get(hardware_id).copied());
-        let id = message.originating_event_id.parse::<InvocationId>().ok();
+        let id = invocation.parse::<InvocationId>().ok();
         let unknown = || {
-            let id = crate::refusal::shortened(&message.originating_event_id, 80);
+            let id = crate::refusal::shortened(invocation, 80);
             let detail = format!("`{hardware_id}` has no invocation `{id}`");
             Ok(Err((RefusalReason::UnknownInvocation, detail)))
         };
@@ -230,17 +230,17 @@ impl Context<'_> {
         let found = self.sound(invocations::find(self.transaction, id))?.flatten();
         let Some(row) = found.filter(|row| row.asked.device == device) else { return unknown() };
         batch.touch(device, delivery.received);
-        let ended = message.event_date.unwrap_or(delivery.received);
-        let response = || Some(message.response.clone());
+        let ended = message.event.unwrap_or(delivery.received);
+        let answer = || Some(response.to_owned());
         match (row.is_open(), row.response) {
             (true, _) => {
                 self.edit(id, batch, |row| {
                     row.state = InvocationState::Acknowledged;
-                    (row.ended, row.response) = (Some(ended), response());
+                    (row.ended, row.response) = (Some(ended), answer());
                     true
                 })?;
             }
-            (false, Some(before)) if before == message.response => batch.outcome.repetitions += 1,
+            (false, Some(before)) if before == response => batch.outcome.repetitions += 1,
             (false, Some(_)) => {
                 let detail = "the invocation has been answered with another response".to_owned();
                 return Ok(Err((RefusalReason::ConflictingContent, detail)));
@@ -249,7 +249,7 @@ impl Context<'_> {
             (false, None) => {
                 batch.outcome.late_acknowledgements += 1;
                 self.edit(id, batch, |row| {
-                    row.response = response();
+                    row.response = answer();
                     true
                 })?;
             }

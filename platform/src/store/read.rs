@@ -13,9 +13,10 @@ use super::{
     AlertRow, DeviceState, Quantities, ReadingRow, RefusalRow, StateValue, content, invocations,
     rows,
 };
-use crate::book::{Book, Number};
+use crate::book::Book;
 use crate::commands::{InvocationId, InvocationRow, StoredInvocation};
 use crate::losses::{LossKind, Losses};
+use crate::message::Number;
 use crate::metrics::Metrics;
 
 /// Content of rows in one answer at most, bytes; a page ends where it is reached.

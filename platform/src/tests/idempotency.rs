@@ -1,15 +1,25 @@
-//! However often and in whatever order messages are sent, over however many restarts, the store
-//! holds what a plain map would hold.
+//! However often, in whatever order and in whatever format messages are sent, over however many
+//! restarts, the store holds what a plain map would hold.
 
 use proptest::prelude::*;
 
+use super::batches::{BATCH, batch};
 use super::*;
 
 /// One step of a sender.
 #[derive(Clone, Debug)]
 enum Step {
-    Send { device: u8, epoch: u8, serial: u8, volts: u8 },
-    SendUnnumbered { device: u8 },
+    Send {
+        device: u8,
+        epoch: u8,
+        serial: u8,
+        volts: u8,
+    },
+    SendUnnumbered {
+        device: u8,
+    },
+    /// The same as that many sends, in one document.
+    Batch(Vec<[u8; 4]>),
     Restart,
 }
 
@@ -17,6 +27,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0_u8..3, 0_u8..2, 1_u8..5, 0_u8..2).prop_map(|(device, epoch, serial, volts)| {
             Step::Send { device, epoch, serial, volts }
+        }),
+        4 => prop::collection::vec((0_u8..3, 0_u8..2, 1_u8..5, 0_u8..2), 1..6).prop_map(|all| {
+            Step::Batch(all.into_iter().map(|(d, e, s, v)| [d, e, s, v]).collect())
         }),
         2 => (0_u8..3).prop_map(|device| Step::SendUnnumbered { device }),
         1 => Just(Step::Restart),
@@ -31,6 +44,19 @@ struct Model {
     conflicts: usize,
 }
 
+impl Model {
+    /// Enters a message; whether its number has other content already.
+    fn conflicts(&mut self, [device, epoch, serial, volts]: [u8; 4]) -> bool {
+        let key = (format!("d{device}"), u64::from(epoch), u64::from(serial));
+        *self.numbered.entry(key).or_insert(volts.into()) != f64::from(volts)
+    }
+}
+
+fn message([device, epoch, serial, volts]: [u8; 4]) -> MeasurementMessage {
+    let message = reading(&format!("d{device}"), Some(serial.into()), f64::from(volts));
+    MeasurementMessage { epoch: Some(Epoch(epoch.into())), ..message }
+}
+
 async fn run(steps: Vec<Step>) -> (Model, Model) {
     let mut model = Model::default();
     let mut bench = Bench::start(ClockSource::Driven).await;
@@ -42,14 +68,18 @@ async fn run(steps: Vec<Step>) -> (Model, Model) {
                 assert_eq!(accept(&bench.core, bytes(&message)).await.unwrap(), Accepted::Stored);
                 model.unnumbered += 1;
             }
+            Step::Batch(all) => {
+                let payload = batch(&all.iter().copied().map(message).collect::<Vec<_>>());
+                let accepted = bench.core.ingest.accept(arrival(BATCH, payload)).await.unwrap();
+                let conflicts = all.iter().filter(|one| model.conflicts(**one)).count();
+                // Of one message it is judged at the door, like that message.
+                assert!(accepted == Accepted::Stored || (all.len(), conflicts) == (1, 1));
+                model.conflicts += conflicts;
+            }
             Step::Send { device, epoch, serial, volts } => {
-                let mut message =
-                    reading(&format!("d{device}"), Some(serial.into()), f64::from(volts));
-                message.epoch = Some(Epoch(epoch.into()));
-                let accepted = accept(&bench.core, bytes(&message)).await.unwrap();
-                let key = (format!("d{device}"), u64::from(epoch), u64::from(serial));
-                let stored = *model.numbered.entry(key).or_insert(volts.into());
-                let conflicts = stored != f64::from(volts);
+                let one = [device, epoch, serial, volts];
+                let accepted = accept(&bench.core, bytes(&message(one))).await.unwrap();
+                let conflicts = model.conflicts(one);
                 // At the door, or at the commit if what it conflicts with is still on its way.
                 assert!(accepted == Accepted::Stored || conflicts, "{accepted:?}");
                 model.conflicts += usize::from(conflicts);

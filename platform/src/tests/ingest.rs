@@ -52,7 +52,7 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
     let text = String::from_utf8(good.clone()).unwrap();
     let mut far = reading("home", Some(1), 230.0);
     far.serial = Some(Serial(u64::MAX));
-    let format = RefusalReason::Format;
+    let format = |reason: Format| RefusalReason::Format(reason.word());
     let cases: Vec<(&str, Vec<u8>, RefusalReason, Option<&str>)> = vec![
         (INPUT, b"{".to_vec(), format(Format::NotJson), None),
         (INPUT, vec![0xff], format(Format::NotUtf8), None),
@@ -70,11 +70,13 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
             Some("home"),
         ),
         (
+            // A message of its own is no batch.
             "default/SiteWhere/input/jsonbatch",
             good.clone(),
-            RefusalReason::UnsupportedEncoding,
-            None,
+            format(Format::UnknownType),
+            Some("home"),
         ),
+        ("default/SiteWhere/input/xml", good.clone(), RefusalReason::TopicNotAllowed, None),
         ("stranger/SiteWhere/input/json", good.clone(), RefusalReason::TopicNotAllowed, None),
         ("default/SiteWhere/commands/home", good.clone(), RefusalReason::TopicNotAllowed, None),
         ("default/echo/client", good.clone(), RefusalReason::TopicNotAllowed, None),
@@ -95,7 +97,7 @@ async fn each_bad_arrival_is_refused_with_its_reason_and_leaves_a_record() {
         assert_eq!(row.device.as_deref(), *device);
         assert!(!row.detail.is_empty());
     }
-    assert_eq!(bench.core.metrics.refused()["topic_not_allowed"], 4);
+    assert_eq!(bench.core.metrics.refused()["topic_not_allowed"], 5);
     assert_eq!(bench.core.book.find("home"), None, "what is refused registers no device");
     bench.stop().await;
 }
@@ -116,7 +118,7 @@ async fn a_strict_tenant_takes_table_2_only() {
     let own = MeasurementId::all().find(|id| !id.row().is_table2()).unwrap();
     for (strict, expected) in [
         (false, Accepted::Stored),
-        (true, Accepted::Refused(RefusalReason::Format(Format::UnknownIdentifier))),
+        (true, Accepted::Refused(RefusalReason::Format(Format::UnknownIdentifier.word()))),
     ] {
         let bench =
             Bench::start_with(ClockSource::Driven, |config| config.strict_table2 = strict).await;

@@ -9,8 +9,8 @@ use super::*;
 use crate::losses::{Loss, LossKind};
 
 /// Readings sent before the store stops committing, and after.
-const STORED: u64 = 60;
-const ON_THE_WAY: u64 = 30;
+const STORED: u64 = 64;
+const ON_THE_WAY: u64 = 40;
 
 /// A data folder as a crash leaves it: with readings 1 to `STORED` in the store, most of their
 /// segments trimmed, and `ON_THE_WAY` more acknowledged ones in the journal only.

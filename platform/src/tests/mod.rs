@@ -3,6 +3,7 @@
 
 mod advance;
 mod back_pressure;
+mod batches;
 mod format_1;
 mod full;
 mod idempotency;
@@ -10,6 +11,7 @@ mod ingest;
 mod late;
 mod missing;
 mod modes;
+mod one_format;
 mod recovery;
 mod start;
 mod wall;
@@ -24,15 +26,18 @@ use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
 use lastmeter_wire::flexmeter::{self, CommandMessage, MeasurementMessage, Request};
 use tempfile::TempDir;
 
-use crate::commands::{NewInvocation, Outbound, StoredInvocation};
-use crate::config::{ClockSource, Config, TENANT, Token};
+use crate::commands::{NewInvocation, StoredInvocation};
+use crate::config::{ClockSource, Config, Token};
 use crate::core::Core;
 use crate::folder::lock_folder;
-use crate::ingest::{Accepted, Arrival, IngestError};
+use crate::ingest::{Accepted, IngestError};
 use crate::journal::simulated::SimulatedDirectory;
+use crate::port::{Arrival, IngestPort as _};
 use crate::start::OpenDirectory;
 use crate::store::{ReadingRow, RefusalRow};
+use crate::ways::Outbound;
 
+pub(crate) const DOOR: &str = "mqtt";
 pub(crate) const TOKEN: &str = "a token of the tests";
 pub(crate) const INPUT: &str = "default/SiteWhere/input/json";
 const VOLTAGE: &str = "electricity.voltage.rms.l1";
@@ -67,7 +72,8 @@ pub(crate) fn bytes(message: &MeasurementMessage) -> Vec<u8> {
 
 pub(crate) fn arrival(topic: &str, payload: impl Into<Vec<u8>>) -> Arrival {
     Arrival {
-        client_id: "client".to_owned(),
+        door: DOOR,
+        sender: "client".to_owned(),
         topic: topic.to_owned(),
         payload: payload.into().into(),
     }
@@ -160,7 +166,7 @@ impl Bench {
     pub(crate) async fn ready(core: Core, config: Config, folder: TempDir) -> Self {
         core.ready().await.unwrap();
         let devices = Arc::new(Devices::default());
-        core.dispatcher.connect(Arc::clone(&devices) as Arc<dyn Outbound>);
+        core.dispatcher.ways.open(DOOR, Arc::clone(&devices) as Arc<dyn Outbound>);
         Self { core: Arc::new(core), devices, config, folder }
     }
 
@@ -186,9 +192,8 @@ pub(crate) struct Devices {
 
 impl Devices {
     pub(crate) fn subscribe(&self, core: &Core, device: &str) {
-        let topic = format!("{TENANT}/SiteWhere/commands/{device}");
-        self.subscribed.lock().unwrap().entry(topic.clone()).or_default();
-        core.ingest.subscribed(&topic);
+        self.subscribed.lock().unwrap().entry(device.to_owned()).or_default();
+        core.ingest.listens(DOOR, HardwareId::new(device).unwrap());
     }
 
     pub(crate) fn fail(&self) {
@@ -196,19 +201,18 @@ impl Devices {
     }
 
     pub(crate) fn received(&self, device: &str) -> Vec<CommandMessage> {
-        let topic = format!("{TENANT}/SiteWhere/commands/{device}");
-        self.subscribed.lock().unwrap().get(&topic).cloned().unwrap_or_default()
+        self.subscribed.lock().unwrap().get(device).cloned().unwrap_or_default()
     }
 }
 
 #[async_trait]
 impl Outbound for Devices {
-    async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<usize, String> {
+    async fn send(&self, device: &HardwareId, payload: Vec<u8>) -> Result<usize, String> {
         if *self.failing.lock().unwrap() {
             return Err("too large".to_owned());
         }
         let command = flexmeter::decode_command(&payload, &flexmeter::Limits::default()).unwrap();
-        match self.subscribed.lock().unwrap().get_mut(topic) {
+        match self.subscribed.lock().unwrap().get_mut(device.as_str()) {
             None => Ok(0),
             Some(received) => {
                 received.push(command);
@@ -217,7 +221,7 @@ impl Outbound for Devices {
         }
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        vec![("stand_ins", 1)]
+    fn counters(&self) -> Vec<(String, u64)> {
+        vec![("broker_stand_ins".to_owned(), 1)]
     }
 }

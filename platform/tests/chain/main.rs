@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod common;
+mod http;
 mod kill;
 mod thousand;
 mod tls;

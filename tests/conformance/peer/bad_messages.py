@@ -129,7 +129,8 @@ FORMAT = [
 
 OTHERS = [
     ("an answer to no command", "unknown_invocation", answer, INPUT),
-    ("a batch", "unsupported_encoding", good, "default/SiteWhere/input/jsonbatch"),
+    # A message of its own is no batch.
+    ("a message as a batch", "unknown_type", good, "default/SiteWhere/input/jsonbatch"),
     ("a topic of another device", "hardware_id_mismatch", good, "default/device/other/input/json"),
     ("a topic for commands", "topic_not_allowed", good, "default/SiteWhere/commands/{device}"),
     ("a topic of another tenant", "topic_not_allowed", good, "other/SiteWhere/input/json"),

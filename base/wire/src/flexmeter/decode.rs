@@ -39,11 +39,7 @@ pub fn decode_counted(payload: &[u8], rules: &DecodeRules) -> Result<Decoded, Re
     let text = as_text(payload, &rules.limits).map_err(anonymous)?;
     let mut fields = EnvelopeFields::default();
     let read = read_envelope(text, rules.limits, &mut fields);
-    let hardware_id = match std::mem::take(&mut fields.hardware_id) {
-        Slot::Absent => Err(missing("hardwareId")),
-        Slot::Wrong(found) => Err(wrong("hardwareId", found, "a text")),
-        Slot::There(id) => HardwareId::new(id).map_err(bad_hardware_id),
-    };
+    let hardware_id = hardware_id(std::mem::take(&mut fields.hardware_id));
     let known = hardware_id.as_ref().ok().cloned();
     read.and_then(|()| judge(fields, hardware_id?, rules)).map_err(|(reason, detail)| Refusal {
         reason,
@@ -52,7 +48,16 @@ pub fn decode_counted(payload: &[u8], rules: &DecodeRules) -> Result<Decoded, Re
     })
 }
 
-type Judged<T> = Result<T, (RefusalReason, String)>;
+pub(super) type Judged<T> = Result<T, (RefusalReason, String)>;
+
+/// The device, as the outer object names it.
+pub(super) fn hardware_id(slot: Slot<Cow<'_, str>>) -> Judged<HardwareId> {
+    match slot {
+        Slot::Absent => Err(missing("hardwareId")),
+        Slot::Wrong(found) => Err(wrong("hardwareId", found, "a text")),
+        Slot::There(id) => HardwareId::new(id).map_err(bad_hardware_id),
+    }
+}
 
 /// Checks size and encoding, which come before any JSON.
 pub(super) fn as_text<'p>(payload: &'p [u8], limits: &Limits) -> Judged<&'p str> {
@@ -126,7 +131,7 @@ fn judge(
     Ok(Decoded { request, ignored_keys })
 }
 
-fn measurements(
+pub(super) fn measurements(
     request: RequestFields<'_>,
     hardware_id: HardwareId,
     originator: Option<String>,
@@ -166,7 +171,7 @@ fn measurements(
     })
 }
 
-fn alert(
+pub(super) fn alert(
     request: RequestFields<'_>,
     hardware_id: HardwareId,
     originator: Option<String>,
@@ -191,7 +196,10 @@ fn alert(
     })
 }
 
-fn acknowledge(request: RequestFields<'_>, hardware_id: HardwareId) -> Judged<AcknowledgeMessage> {
+pub(super) fn acknowledge(
+    request: RequestFields<'_>,
+    hardware_id: HardwareId,
+) -> Judged<AcknowledgeMessage> {
     let id = required_text(request.originating_event_id, "request.originatingEventId")?;
     let response = optional_text(request.response, "request.response")?;
     Ok(AcknowledgeMessage {
@@ -211,7 +219,10 @@ fn required_text<'p>(slot: Slot<Cow<'p, str>>, key: &str) -> Judged<Cow<'p, str>
     }
 }
 
-fn optional_text<'p>(slot: Slot<Cow<'p, str>>, key: &str) -> Judged<Option<Cow<'p, str>>> {
+pub(super) fn optional_text<'p>(
+    slot: Slot<Cow<'p, str>>,
+    key: &str,
+) -> Judged<Option<Cow<'p, str>>> {
     match slot {
         Slot::There(text) => Ok(Some(text)),
         Slot::Wrong(found) => Err(wrong(key, found, "a text")),
@@ -269,7 +280,7 @@ fn missing(key: &str) -> (RefusalReason, String) {
     (RefusalReason::MissingField, format!("`{key}` is missing"))
 }
 
-fn wrong(key: &str, found: &str, expected: &str) -> (RefusalReason, String) {
+pub(super) fn wrong(key: &str, found: &str, expected: &str) -> (RefusalReason, String) {
     (RefusalReason::WrongType, format!("`{key}` is {found}, expected {expected}"))
 }
 

@@ -13,9 +13,12 @@
 //! - `null` for an optional field is the same as leaving it out.
 //! - Dates are read in three forms (docs/decisions.md) and written as RFC 3339 in UTC.
 //! - `request.metadata.serial` and `.epoch` number readings, see [`MeasurementMessage`].
+//! - A *batch* (`jsonbatch`) is what SiteWhere's batches of events hold, an element each for what
+//!   would otherwise be a message of its own; see [`decode_batch`].
 //! - Why a payload is refused does not depend on the order of its keys: the whole text is read
 //!   first, then judged from the envelope inwards.
 
+mod batch;
 mod command;
 mod decode;
 mod encode;
@@ -23,6 +26,7 @@ mod message;
 mod reader;
 mod refusal;
 
+pub use batch::{BatchRefusal, Element, decode_batch, encode_batch};
 pub use command::{
     CommandDefinition, CommandMessage, Invocation, ParameterDefinition, ParameterType,
     ParameterValue, decode_command, encode_command,

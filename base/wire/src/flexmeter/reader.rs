@@ -87,7 +87,7 @@ impl Room {
         Self { depth: limits.depth_max.min(100), limits }
     }
 
-    fn inside<E: Error>(self) -> Result<Self, E> {
+    pub(super) fn inside<E: Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))?;
         Ok(Self { depth, limits: self.limits })
     }
@@ -106,6 +106,11 @@ pub(super) trait Slotted<'de>: Sized {
     fn object<A: MapAccess<'de>>(map: A, room: Room) -> Result<Slot<Self>, A::Error> {
         skip_object(map, room)?;
         Ok(Slot::Wrong("an object"))
+    }
+
+    fn list<A: SeqAccess<'de>>(list: A, room: Room) -> Result<Slot<Self>, A::Error> {
+        skip_list(list, room)?;
+        Ok(Slot::Wrong("a list"))
     }
 }
 
@@ -174,8 +179,8 @@ impl<'de, T: Slotted<'de>> Visitor<'de> for SlotSeed<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Slot<T>, A::Error> {
-        skip_list(list, self.room.inside()?)?;
-        Ok(Slot::Wrong("a list"))
+        let room = self.room.inside()?;
+        T::list(list, room)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Slot<T>, A::Error> {
@@ -185,7 +190,7 @@ impl<'de, T: Slotted<'de>> Visitor<'de> for SlotSeed<T> {
 }
 
 /// Steps over one value of any type.
-struct Skip(Room);
+pub(super) struct Skip(pub(super) Room);
 
 impl<'de> DeserializeSeed<'de> for Skip {
     type Value = ();
@@ -211,7 +216,7 @@ fn skip_object<'de, A: MapAccess<'de>>(mut map: A, room: Room) -> Result<(), A::
 }
 
 /// Reads a key and turns it into something at once, so that it need not be kept.
-struct Key<F>(F);
+pub(super) struct Key<F>(pub(super) F);
 
 impl<'de, R, F: FnOnce(&str) -> R> DeserializeSeed<'de> for Key<F> {
     type Value = R;

@@ -71,11 +71,27 @@ pub struct Limits {
     pub values_max: usize,
     /// Entries of a metadata map.
     pub metadata_max: usize,
+    /// Elements of a batch, of all its devices together.
+    pub elements_max: usize,
+}
+
+impl Limits {
+    /// Those of a batch (`jsonbatch`): as large as an MQTT packet of the platform may be.
+    pub const BATCH: Self = Self { bytes_max: 256 * 1024, ..Self::ONE };
+
+    /// Those of one message.
+    pub const ONE: Self = Self {
+        bytes_max: 64 * 1024,
+        depth_max: 16,
+        values_max: 512,
+        metadata_max: 64,
+        elements_max: 1000,
+    };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes_max: 64 * 1024, depth_max: 16, values_max: 512, metadata_max: 64 }
+        Self::ONE
     }
 }
 

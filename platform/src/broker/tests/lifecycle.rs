@@ -106,7 +106,7 @@ async fn no_session_outlives_its_connection() {
             soon("SUBACK", events.poll()).await.unwrap(),
             rumqttc::Event::Incoming(rumqttc::Packet::SubAck(_))
         ) {}
-        assert_eq!(platform.look(|seen| seen.subscribed.len()), expected_subscriptions);
+        assert_eq!(platform.look(|seen| seen.listening.len()), expected_subscriptions);
         assert_eq!(broker.publish(filter, b"x".to_vec()).await.unwrap(), 1);
         drop(events);
         soon("the session to be forgotten", async {

@@ -9,9 +9,11 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lastmeter_link::mqtt::{Session, SessionEvent, SessionEvents, SessionOptions};
+use lastmeter_units::HardwareId;
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
+use crate::port::{Arrival, DoorRefusal, NotDurable, Verdict};
 
 mod delivery;
 mod door;
@@ -36,13 +38,14 @@ async fn soon<T>(what: &str, waited_for: impl Future<Output = T>) -> T {
 }
 
 /// A refusal as the broker reported it: reason, client, topic.
-type Refused = (BrokerRefusal, String, String);
+type Refused = (DoorRefusal, String, String);
 
 #[derive(Default)]
 struct Seen {
     arrivals: Vec<Arrival>,
     refusals: Vec<Refused>,
-    subscribed: Vec<String>,
+    /// Devices that take their commands here.
+    listening: Vec<HardwareId>,
 }
 
 /// The platform's stand-in.
@@ -101,14 +104,14 @@ impl IngestPort for Platform {
             self.gate.acquire().await.unwrap().forget();
         }
         if payload.starts_with("refuse") {
-            return Ok(Verdict::Refused { reason: "not_json" });
+            return Ok(Verdict::Refused { reason: "not_json", detail: "broken".into() });
         }
         Ok(Verdict::Stored)
     }
 
     async fn refuse(
         &self,
-        refusal: BrokerRefusal,
+        refusal: DoorRefusal,
         client_id: &str,
         topic: &str,
         detail: &str,
@@ -118,11 +121,11 @@ impl IngestPort for Platform {
         Ok(())
     }
 
-    fn count(&self, _refusal: BrokerRefusal) {}
+    fn count(&self, _refusal: DoorRefusal) {}
 
     async fn record(
         &self,
-        refusal: BrokerRefusal,
+        refusal: DoorRefusal,
         device: Option<&str>,
         detail: &str,
     ) -> Result<(), NotDurable> {
@@ -133,8 +136,9 @@ impl IngestPort for Platform {
         ["default", "other"].contains(&username) && password == b"token"
     }
 
-    fn subscribed(&self, filter: &str) {
-        self.note(|seen| seen.subscribed.push(filter.into()));
+    fn listens(&self, door: &'static str, device: HardwareId) {
+        assert_eq!(door, DOOR);
+        self.note(|seen| seen.listening.push(device));
     }
 }
 

@@ -195,7 +195,7 @@ async fn a_last_will_is_journalled_when_the_connection_breaks_and_not_when_it_is
     })
     .await;
     assert_eq!(platform.payloads(), ["the will of the broken"]);
-    assert_eq!(platform.look(|seen| seen.arrivals[0].client_id.clone()), "broken");
+    assert_eq!(platform.look(|seen| seen.arrivals[0].sender.clone()), "broken");
     assert_eq!(broker.counters().wills_stored, 1);
     broker.stop().await;
 }
@@ -216,7 +216,7 @@ async fn a_last_will_for_somebody_elses_topic_keeps_its_owner_out() {
         assert_eq!(code, rumqttc::ConnectReturnCode::NotAuthorized);
     }
     let expected =
-        topics.map(|topic| (BrokerRefusal::TopicNotAllowed, "forger".into(), topic.into()));
+        topics.map(|topic| (DoorRefusal::TopicNotAllowed, "forger".into(), topic.into()));
     assert_eq!(platform.look(|seen| seen.refusals.clone()), expected);
     assert_eq!(broker.counters().wills_refused, 2);
     assert!(platform.payloads().is_empty());

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::super::port::{BrokerRefusal, IngestPort};
 use super::ration::Ration;
 use super::{TlsRefusal, lock};
+use crate::port::{DoorRefusal, IngestPort};
 
 /// Records that wait for the journal; more than that are told in the sum.
 const WAITING: usize = 64;
@@ -54,7 +54,7 @@ impl Reports {
 
     /// Tells of one refusal: what was found of whom. Neither waits nor fails.
     pub(crate) fn report(&self, reason: TlsRefusal, device: Option<String>, detail: String) {
-        self.port.count(BrokerRefusal::Tls(reason));
+        self.port.count(DoorRefusal::Connection(reason.word()));
         tracing::debug!(reason = reason.word(), device, detail, "refused at the TLS port");
         let mut waiting = lock(&self.waiting);
         let has_room = waiting.records.len() < WAITING;
@@ -98,7 +98,7 @@ impl Reports {
         loop {
             let Some(record) = lock(&self.waiting).records.pop_front() else { return };
             let Record { reason, device, detail } = record;
-            let refusal = BrokerRefusal::Tls(reason);
+            let refusal = DoorRefusal::Connection(reason.word());
             let recorded = self.port.record(refusal, device.as_deref(), &detail).await;
             if let Err(error) = recorded {
                 tracing::warn!(reason = reason.word(), detail, %error, "refusal not recorded");

@@ -8,7 +8,10 @@ impl Served {
     async fn cramped(connections: usize, of_peer: usize) -> Self {
         let bench = Bench::start(ClockSource::Driven).await;
         let gate = Arc::<Gate>::default();
-        Self::with_settings(bench, Settings { connections, of_peer, limit: LIMIT, gate })
+        Self::with_settings(
+            bench,
+            Settings { door: Door::Rest, connections, of_peer, limit: LIMIT, gate },
+        )
     }
 
     async fn silent(&self) -> TcpStream {
@@ -142,7 +145,7 @@ async fn wrong_tokens_are_answered_late_and_the_right_one_at_once() {
     let gate = Arc::new(Gate::new(limits));
     let served = Arc::new(Served::with_settings(
         bench,
-        Settings { connections: 50, of_peer: 50, limit: LIMIT, gate },
+        Settings { door: Door::Rest, connections: 50, of_peer: 50, limit: LIMIT, gate },
     ));
     let guess = "Authorization: Bearer wrong\r\n";
     let mut guesses = Vec::new();
@@ -175,7 +178,7 @@ async fn a_guesser_that_goes_away_leaves_its_seat_taken_as_long() {
     let bench = Bench::start(ClockSource::Driven).await;
     let limits = GuessLimits { burst: 1, per_minute: 60, wait: Duration::from_secs(30) };
     let gate = Arc::new(Gate::new(limits));
-    let settings = Settings { connections: 50, of_peer: 50, limit: LIMIT, gate };
+    let settings = Settings { door: Door::Rest, connections: 50, of_peer: 50, limit: LIMIT, gate };
     let served = Served::with_settings(bench, settings);
     for number in 1..=10 {
         let mut stream = served.silent().await;

@@ -1,0 +1,356 @@
+//! `http`: messages by POST, in any format, and commands by asking for them.
+//!
+//! | request | what |
+//! |---|---|
+//! | `POST /input` | what devices have to say, in the format that `Content-Type` names |
+//! | `POST /devices/{hardwareId}/input` | the same, of that device only |
+//! | `GET /devices/{hardwareId}/commands?wait_ms=N` | what the device has not answered yet |
+//!
+//! Every request carries the devices' secret as bearer token. A POST is answered with 204 once it
+//! is on disk, with 422 once its refusal is, with 503 if neither is, and then it has to be sent
+//! again. A command is given at each request until the device has answered it with an
+//! acknowledgement, so it comes at least once; what is not there yet is waited for up to `wait_ms`.
+//!
+//! There is no TLS here: outside of the machine a proxy has to end it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use lastmeter_params::{Entry, Field, Kind};
+use lastmeter_units::HardwareId;
+use lastmeter_wire::topics::{self, Topic};
+use serde::Deserialize;
+use tokio::sync::{Semaphore, broadcast};
+
+use super::{Door, DoorKind, Opening};
+use crate::config::{ConfigError, TENANT};
+use crate::core::Core;
+use crate::error::PlatformError;
+use crate::format::{self, FORMATS, Format};
+use crate::gate::{self, Gate};
+use crate::port::{Arrival, DoorRefusal, IngestPort, NotDurable, Verdict};
+use crate::rest::{Pairs, Problem, Server, Settings, Stopping, Visit, check_bearer, read_whole};
+use crate::ways::Outbound;
+
+/// Its name.
+const NAME: &str = "http";
+/// The longest that a request for commands may wait, milliseconds.
+const WAIT_MS_MAX: u64 = 60_000;
+/// Devices for which something has come that nobody may have looked at yet.
+const NEWS: usize = 256;
+
+/// The row.
+pub(super) const DOOR: DoorKind = DoorKind {
+    entry: Entry {
+        name: NAME,
+        summary: "messages by POST, commands by asking for them; without TLS",
+        description: "HTTP/1.1 without TLS: `POST /input` and `POST /devices/ID/input` take messages \
+            in the format that `Content-Type` names, `GET /devices/ID/commands` gives the commands \
+            that the device has not answered. The devices' secret is the bearer token. Its address \
+            is in the ready line, as `http`.",
+        fields: &[
+            Field::optional("address", Kind::Text, "where it listens, such as `127.0.0.1:8090`"),
+            Field::optional(
+                "connections",
+                Kind::Integer { min: 1, max: 100_000 },
+                "connections at a time, 256 unless given",
+            ),
+        ],
+    },
+    check: |keys| Keys::of(keys).map(|_| ()),
+    connections: |keys| Keys::of(keys).map_or(0, |keys| keys.connections),
+    open: |opening| Box::pin(open(opening)),
+};
+
+/// Its own keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    #[serde(default = "default_address")]
+    address: SocketAddr,
+    #[serde(default = "default_connections")]
+    connections: usize,
+}
+
+fn default_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8090))
+}
+
+fn default_connections() -> usize {
+    256
+}
+
+impl Keys {
+    fn of(keys: &toml::Table) -> Result<Self, ConfigError> {
+        let keys: Self = keys.clone().try_into().map_err(ConfigError::Syntax)?;
+        if keys.connections == 0 {
+            let (key, found) = ("door.connections", "0".to_owned());
+            return Err(ConfigError::Value { key, found, expected: "give at least 1" });
+        }
+        Ok(keys)
+    }
+}
+
+async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
+    let Opening { config, keys, connections, gate, core } = opening;
+    let Keys { address, .. } = Keys::of(keys)?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "the HTTP door has no TLS: let a proxy end it in front");
+    }
+    let limits = &config.limits;
+    let limit = Duration::from_secs(limits.rest_header_s);
+    let (news, _) = broadcast::channel(NEWS);
+    let counters = Arc::<Counters>::default();
+    let house = House {
+        core: Arc::clone(core),
+        port: Arc::clone(&core.ingest) as Arc<dyn IngestPort>,
+        gate: Arc::clone(&gate),
+        news: news.clone(),
+        counters: Arc::clone(&counters),
+        body_limit: limit,
+        // Half of the connections stay free for those who have something to say.
+        seats: Arc::new(Semaphore::new((connections / 2).clamp(1, Semaphore::MAX_PERMITS))),
+    };
+    let bytes_max = FORMATS.iter().map(|format| format.bytes_max).max().unwrap_or_default();
+    let router = Router::new()
+        .route("/input", post(take))
+        .route("/devices/{hardware_id}/input", post(take_of_one))
+        .route("/devices/{hardware_id}/commands", get(commands))
+        .fallback(async || Problem::not_found("no_such_path", "there is nothing at this path"))
+        .layer(from_fn_with_state(house.clone(), authorise))
+        // One more, so that what is too large has its record.
+        .layer(DefaultBodyLimit::max(bytes_max + 1))
+        .with_state(house);
+    let of_peer = limits.rest_peer_connections;
+    let settings = Settings { door: gate::Door::Http, connections, of_peer, limit, gate };
+    let server = Server::start(address, router, settings)
+        .map_err(|source| PlatformError::Listen { what: "the HTTP door", address, source })?;
+    core.dispatcher.ways.open(NAME, Arc::new(Way { news, counters }));
+    Ok(Box::new(Http(server)))
+}
+
+struct Http(Server);
+
+#[async_trait]
+impl Door for Http {
+    fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        vec![(NAME, self.0.address())]
+    }
+
+    async fn close(self: Box<Self>, limit: Duration) -> bool {
+        self.0.stop(limit).await
+    }
+}
+
+#[derive(Default)]
+struct Counters {
+    stored: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+    commands_given: AtomicU64,
+}
+
+/// Those who ask for commands; whoever is not waiting will ask again.
+struct Way {
+    news: broadcast::Sender<HardwareId>,
+    counters: Arc<Counters>,
+}
+
+#[async_trait]
+impl Outbound for Way {
+    async fn send(&self, device: &HardwareId, _payload: Vec<u8>) -> Result<usize, String> {
+        // Whoever waits comes for it; as long as nobody has, it is not sent.
+        let _ = self.news.send(device.clone());
+        Ok(0)
+    }
+
+    fn counters(&self) -> Vec<(String, u64)> {
+        let Counters { stored, refused, failed, commands_given } = &*self.counters;
+        [
+            ("http_requests_stored", stored),
+            ("http_requests_refused", refused),
+            ("http_requests_failed", failed),
+            ("http_commands_given", commands_given),
+        ]
+        .map(|(name, counter)| (name.to_owned(), counter.load(Ordering::Relaxed)))
+        .to_vec()
+    }
+}
+
+/// What handlers know.
+#[derive(Clone)]
+struct House {
+    core: Arc<Core>,
+    port: Arc<dyn IngestPort>,
+    gate: Arc<Gate>,
+    news: broadcast::Sender<HardwareId>,
+    counters: Arc<Counters>,
+    body_limit: Duration,
+    /// For those who wait for commands.
+    seats: Arc<Semaphore>,
+}
+
+/// Lets a request pass that carries the devices' secret.
+async fn authorise(
+    State(house): State<House>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_right = |given: &[u8]| house.port.authenticate(TENANT, given);
+    let door = gate::Door::Http;
+    match check_bearer(&house.gate, door, &visit, request.headers(), is_right).await {
+        Err(answer) => answer,
+        Ok(()) => match read_whole(request, house.body_limit).await {
+            Ok(request) => next.run(request).await,
+            Err(answer) => answer,
+        },
+    }
+}
+
+async fn take(
+    State(house): State<House>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+    payload: Bytes,
+) -> Response {
+    let topic = |format: &Format| topics::input_of(TENANT, None, format.name);
+    house.take("/input", topic, (&visit, &headers), payload).await
+}
+
+async fn take_of_one(
+    State(house): State<House>,
+    Extension(visit): Extension<Visit>,
+    Path(device): Path<String>,
+    headers: HeaderMap,
+    payload: Bytes,
+) -> Response {
+    let device = match hardware_id(&device) {
+        Ok(device) => device,
+        Err(problem) => return problem.into_response(),
+    };
+    let path = format!("/devices/{device}/input");
+    let topic = |format: &Format| topics::input_of(TENANT, Some(&device), format.name);
+    house.take(&path, topic, (&visit, &headers), payload).await
+}
+
+impl House {
+    async fn take(
+        &self,
+        path: &str,
+        topic: impl Fn(&Format) -> String,
+        (visit, headers): (&Visit, &HeaderMap),
+        payload: Bytes,
+    ) -> Response {
+        let sender = visit.from().to_string();
+        let given = headers.get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap_or(""));
+        let Some(format) = format::by_content_type(given) else {
+            let known: Vec<&str> = FORMATS.iter().map(|format| format.content_type).collect();
+            let detail = format!(
+                "`Content-Type` is `{}`, expected {}",
+                crate::refusal::shortened(given, 80),
+                known.join(" or ")
+            );
+            let refusal = DoorRefusal::UnsupportedEncoding;
+            let recorded = self.port.refuse(refusal, &sender, path, &detail).await;
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return self.answer(
+                recorded.map(|()| Verdict::Refused { reason: refusal.word(), detail }),
+                status,
+            );
+        };
+        let arrival = Arrival { door: NAME, sender, topic: topic(format), payload };
+        self.answer(self.port.accept(arrival).await, StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    fn answer(&self, outcome: Result<Verdict, NotDurable>, refused: StatusCode) -> Response {
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Ok(Verdict::Stored) => {
+                count(&self.counters.stored);
+                StatusCode::NO_CONTENT.into_response()
+            }
+            Ok(Verdict::Refused { reason, detail }) => {
+                count(&self.counters.refused);
+                Problem::new(refused, reason, detail).into_response()
+            }
+            Err(error) => {
+                count(&self.counters.failed);
+                let detail = format!("{error}; send it again");
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let mut response = Problem::new(status, "not_durable", detail).into_response();
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                response
+            }
+        }
+    }
+}
+
+fn hardware_id(text: &str) -> Result<HardwareId, Problem> {
+    // As in a topic, which is what the journal has of it.
+    let device = HardwareId::new(text).map_err(|error| error.to_string());
+    let found = device.and_then(|device| {
+        let tenant = TENANT.to_owned();
+        let topic = Topic::DeviceInput { tenant, device: device.clone() }.to_string();
+        let is_topic = Topic::parse(&topic).is_some();
+        is_topic.then_some(device).ok_or_else(|| "it cannot stand in a topic".to_owned())
+    });
+    found.map_err(|why| Problem::bad_request("bad_hardware_id", why))
+}
+
+/// Gives a device what it has not answered, or waits for something.
+async fn commands(
+    State(house): State<House>,
+    Extension(mut stopping): Extension<Stopping>,
+    Path(device): Path<String>,
+    mut pairs: Pairs,
+) -> Result<Response, Problem> {
+    let wait_ms = pairs.number("wait_ms", 0, (0, WAIT_MS_MAX))?;
+    pairs.finish()?;
+    let device = hardware_id(&device)?;
+    if house.core.book.row(&device).is_none() {
+        let detail = format!("`{device}` has not sent anything yet; a registration is enough");
+        return Err(Problem::not_found("no_such_device", detail));
+    }
+    house.core.dispatcher.ways.came(&device, NAME);
+    // From here on nothing that comes goes unnoticed.
+    let mut news = house.news.subscribe();
+    let mut given = house.core.dispatcher.collect(&device).await?;
+    if given.is_empty() && wait_ms > 0 {
+        let _seat = house.seats.clone().try_acquire_owned().map_err(|_| {
+            let detail = "as many requests wait for commands as may; ask without `wait_ms`";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_waiting", detail)
+        })?;
+        let something_comes = async {
+            loop {
+                match news.recv().await {
+                    Ok(of) if of != device => {}
+                    // Some of the news was missed, and may have been of this device.
+                    Ok(_) | Err(_) => return,
+                }
+            }
+        };
+        let limit = Duration::from_millis(wait_ms);
+        tokio::select! {
+            _ = tokio::time::timeout(limit, something_comes) => {}
+            () = stopping.wait() => {}
+        }
+        given = house.core.dispatcher.collect(&device).await?;
+    }
+    house.counters.commands_given.fetch_add(given.len() as u64, Ordering::Relaxed);
+    let mut body = b"{\"commands\":[".to_vec();
+    body.extend(given.join(&b","[..]));
+    body.extend_from_slice(b"]}");
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}

@@ -1,0 +1,133 @@
+//! The doors: the ways for devices to reach the platform, one row each.
+//!
+//! A door listens, lets in who shows the devices' secret, hands what arrives to the ingest port
+//! (`port`) and takes commands for the devices that last came through it (`ways`). Behind the port
+//! nothing knows by which door something came.
+
+mod http;
+mod mqtt;
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lastmeter_params::Entry;
+
+use crate::config::{Config, ConfigError};
+use crate::core::Core;
+use crate::error::PlatformError;
+use crate::gate::{Gate, Share};
+
+/// A kind of door.
+pub(crate) struct DoorKind {
+    /// Its name and its own keys.
+    pub(crate) entry: Entry,
+    /// Whether its keys can work; those of the first door are the platform's own.
+    pub(crate) check: fn(&toml::Table) -> Result<(), ConfigError>,
+    /// Connections that it wants at a time.
+    connections: fn(&toml::Table) -> usize,
+    open: for<'a> fn(Opening<'a>) -> Opened<'a>,
+}
+
+type Opened<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Door>, PlatformError>> + Send + 'a>>;
+
+/// What a door is opened with.
+pub(crate) struct Opening<'a> {
+    /// The platform's settings.
+    config: &'a Config,
+    /// Its own keys.
+    keys: &'a toml::Table,
+    /// Connections that it may have at a time.
+    connections: usize,
+    /// What the platform's ports have in common.
+    gate: Arc<Gate>,
+    /// The house behind.
+    core: &'a Arc<Core>,
+}
+
+/// A door that is open.
+#[async_trait]
+pub(crate) trait Door: Send + Sync {
+    /// Where it listens, by the names that stand in the ready line.
+    fn addresses(&self) -> Vec<(&'static str, SocketAddr)>;
+
+    /// Closes it. Whether everybody in it had their answer within the limit.
+    async fn close(self: Box<Self>, limit: Duration) -> bool;
+}
+
+/// All kinds. The first is always open: its settings are the platform's own.
+pub(crate) static DOORS: &[DoorKind] = &[mqtt::DOOR, http::DOOR];
+
+/// The kind of this name.
+pub(crate) fn find(name: &str) -> Option<&'static DoorKind> {
+    DOORS.iter().find(|kind| kind.entry.name == name)
+}
+
+/// The doors of a platform.
+pub(crate) struct Doors(Vec<Box<dyn Door>>);
+
+impl Doors {
+    /// Opens the first door and those of the settings, in their order. `share` is what there is of
+    /// connections: what further doors take, the first does not have.
+    pub(crate) async fn open(
+        config: &Config,
+        mut share: Share,
+        gate: &Arc<Gate>,
+        core: &Arc<Core>,
+    ) -> Result<Self, PlatformError> {
+        let none = toml::Table::new();
+        let mut rows = vec![(&DOORS[0], &none, 0)];
+        for door in &config.doors {
+            // The settings have been checked: there is such a kind.
+            let Some(kind) = find(&door.kind) else { continue };
+            rows.push((kind, &door.keys, share.set_aside((kind.connections)(&door.keys))));
+        }
+        rows[0].2 = share.mqtt;
+        let mut open = Self(Vec::new());
+        for (kind, keys, connections) in rows {
+            let opening = Opening { config, keys, connections, gate: Arc::clone(gate), core };
+            match (kind.open)(opening).await {
+                Ok(door) => open.0.push(door),
+                Err(error) => {
+                    open.close(Duration::ZERO).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(open)
+    }
+
+    /// Where they listen, by the names that stand in the ready line.
+    pub(crate) fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        self.0.iter().flat_map(|door| door.addresses()).collect()
+    }
+
+    /// Closes them all, the last one first.
+    pub(crate) async fn close(mut self, limit: Duration) -> bool {
+        let mut answered = true;
+        while let Some(door) = self.0.pop() {
+            answered &= door.close(limit).await;
+        }
+        answered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_name_of_its_own_and_takes_no_key_that_is_not_its() {
+        let names: Vec<&str> = DOORS.iter().map(|kind| kind.entry.name).collect();
+        assert_eq!(names, ["mqtt", "http"]);
+        for kind in DOORS {
+            assert!(find(kind.entry.name).is_some());
+            let keys = toml::Table::from_iter([("nonsense".to_owned(), 1.into())]);
+            let error = (kind.check)(&keys).unwrap_err();
+            assert!(!error.to_string().is_empty());
+        }
+        assert!(find("window").is_none());
+    }
+}

@@ -1,0 +1,109 @@
+//! `mqtt`: the broker, with and without TLS. It is always open; its settings are `mqtt_address`,
+//! `[tls]` and their limits.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lastmeter_params::Entry;
+use lastmeter_units::HardwareId;
+use lastmeter_wire::topics;
+
+use super::{Door, DoorKind, Opening};
+use crate::broker::{self, Broker, BrokerConfig, QueueLimits};
+use crate::config::{ConfigError, TENANT};
+use crate::error::PlatformError;
+use crate::port::IngestPort;
+use crate::tls;
+use crate::ways::Outbound;
+
+/// The row.
+pub(super) const DOOR: DoorKind = DoorKind {
+    entry: Entry {
+        name: broker::DOOR,
+        summary: "MQTT 3.1.1 and 5, with and without TLS; always open",
+        description: "The broker of the platform. It is always open and has no keys here: its \
+            settings are `mqtt_address` and `[tls]`.",
+        fields: &[],
+    },
+    check: |_| {
+        Err(ConfigError::Value {
+            key: "door.kind",
+            found: "`mqtt`".to_owned(),
+            expected: "leave it out: MQTT is always open, and set by `mqtt_address` and `tls`",
+        })
+    },
+    connections: |_| 0,
+    open: |opening| Box::pin(open(opening)),
+};
+
+async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
+    let Opening { config, connections, gate, core, .. } = opening;
+    let limits = &config.limits;
+    let seconds = Duration::from_secs;
+    let settings = BrokerConfig {
+        packet_limit_bytes: limits.packet_bytes,
+        plain: config.tls.as_ref().is_none_or(|tls| tls.plain),
+        tls: tls::load(config)?,
+        connections,
+        plain_connections: limits.mqtt_connections,
+        guests: limits.mqtt_connecting,
+        opening: broker::Opening {
+            first_byte: seconds(limits.mqtt_first_byte_s),
+            connect: seconds(limits.mqtt_connect_s),
+            bytes: limits.mqtt_connect_bytes,
+        },
+        queues: QueueLimits {
+            messages: limits.subscriber_messages,
+            bytes: limits.subscriber_bytes,
+            all_bytes: limits.subscribers_bytes,
+        },
+        gate,
+        ..BrokerConfig::new(config.mqtt_address)
+    };
+    let port = Arc::clone(&core.ingest) as Arc<dyn IngestPort>;
+    let broker = Arc::new(Broker::start(settings, port).await?);
+    tracing::debug!(address = %broker.address(), "MQTT is open");
+    core.dispatcher.ways.open(broker::DOOR, Arc::new(Link(Arc::downgrade(&broker))));
+    Ok(Box::new(Mqtt(broker)))
+}
+
+struct Mqtt(Arc<Broker>);
+
+#[async_trait]
+impl Door for Mqtt {
+    fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        let plain = self.0.plain_address().map(|address| ("mqtt", address));
+        let tls = self.0.tls_address().map(|address| ("mqtts", address));
+        plain.into_iter().chain(tls).collect()
+    }
+
+    async fn close(self: Box<Self>, _: Duration) -> bool {
+        if let Some(broker) = Arc::into_inner(self.0) {
+            broker.stop().await;
+        }
+        true
+    }
+}
+
+/// The broker as the way out to devices; it does not keep the broker alive.
+struct Link(Weak<Broker>);
+
+#[async_trait]
+impl Outbound for Link {
+    async fn send(&self, device: &HardwareId, payload: Vec<u8>) -> Result<usize, String> {
+        let topic = topics::commands(TENANT, device);
+        match self.0.upgrade() {
+            Some(broker) => {
+                broker.publish(&topic, payload).await.map_err(|error| error.to_string())
+            }
+            None => Ok(0),
+        }
+    }
+
+    fn counters(&self) -> Vec<(String, u64)> {
+        let counters = self.0.upgrade().map(|broker| broker.counters().list()).unwrap_or_default();
+        counters.into_iter().map(|(name, value)| (format!("broker_{name}"), value)).collect()
+    }
+}

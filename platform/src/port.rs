@@ -1,0 +1,110 @@
+//! The ingest port: what every door needs of the platform, one trait and the types on it.
+//!
+//! Terms: a *door* is a way for devices to reach the platform; an *arrival* is one message as it
+//! came through one; *durable* means that it survives power loss. Nothing here knows a door, so the
+//! port can be served and faked without any.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lastmeter_units::HardwareId;
+
+/// One message as it came from a device, or the last will of one that went away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The door it came through: its name in `DOORS`.
+    pub(crate) door: &'static str,
+    /// Who sent it; no identity, only a name for logs.
+    pub(crate) sender: String,
+    /// Its input topic, which names tenant, format and, where it is bound to one, the device
+    /// (`lastmeter_wire::topics::input_name`), also where a door has no topics.
+    pub(crate) topic: String,
+    /// The body.
+    pub(crate) payload: Bytes,
+}
+
+/// What became of an arrival. Both are durable, so both are acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is in the journal.
+    Stored,
+    /// It is refused and the record of that is in the journal. Senders are told the reason where
+    /// their door has a place for it, as MQTT 5 has and MQTT 3.1.1 has not.
+    Refused {
+        /// The stable word of the reason, such as `not_json`.
+        reason: &'static str,
+        /// What was found and what was expected.
+        detail: String,
+    },
+}
+
+/// What a door itself refuses, before the platform sees a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DoorRefusal {
+    /// A packet above the limit. Its topic is not known: it is refused by its length alone.
+    PacketTooLarge,
+    /// A publication, or a last will, on a topic that is neither an input topic of the sender's
+    /// tenant nor, for a publication, the sender's echo topic.
+    TopicNotAllowed,
+    /// A payload in no format that is spoken here.
+    UnsupportedEncoding,
+    /// A connection that did not get in, or not as who it said it was, by the door's own word.
+    Connection(&'static str),
+}
+
+impl DoorRefusal {
+    /// The stable word for records and counters.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::PacketTooLarge => "packet_too_large",
+            Self::TopicNotAllowed => "topic_not_allowed",
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::Connection(word) => word,
+        }
+    }
+}
+
+/// Why nothing is durable, in words. The sender gets no acknowledgement and sends again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not durable: {why}")]
+pub(crate) struct NotDurable {
+    /// The cause.
+    pub(crate) why: String,
+}
+
+/// The platform, as seen from its doors.
+///
+/// A future returned here may be dropped before it is done, when the door closes: the message may
+/// then be durable or not, and its sender has no acknowledgement.
+#[async_trait]
+pub(crate) trait IngestPort: Send + Sync + 'static {
+    /// Takes or refuses one message; returns when either is durable. While it has not returned,
+    /// nothing further of the same connection is read: that is the back-pressure.
+    async fn accept(&self, arrival: Arrival) -> Result<Verdict, NotDurable>;
+
+    /// Counts and records what a door refused; returns when the record is durable.
+    async fn refuse(
+        &self,
+        refusal: DoorRefusal,
+        sender: &str,
+        topic: &str,
+        detail: &str,
+    ) -> Result<(), NotDurable>;
+
+    /// Counts what a door refused, without a record.
+    fn count(&self, refusal: DoorRefusal);
+
+    /// Records what a door refused and has counted; returns when the record is durable. The
+    /// device is a claim.
+    async fn record(
+        &self,
+        refusal: DoorRefusal,
+        device: Option<&str>,
+        detail: &str,
+    ) -> Result<(), NotDurable>;
+
+    /// Whether this user may come in. The user name is the tenant, the password its devices' secret.
+    fn authenticate(&self, username: &str, password: &[u8]) -> bool;
+
+    /// A device takes its commands at this door from now on; what waits for it is sent then.
+    fn listens(&self, door: &'static str, device: HardwareId);
+}
