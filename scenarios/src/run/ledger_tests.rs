@@ -1,9 +1,7 @@
 //! The join of due, made and stored readings: every way of going wrong, and all its totals.
 
 use lastmeter_sim::plan::OperatingPoint;
-use lastmeter_sim::{
-    ChannelSpectrum, Netting, Program, Spectrum, Streams, Terminal, Tone,
-};
+use lastmeter_sim::{ChannelSpectrum, Netting, Program, Spectrum, Streams, Terminal, Tone};
 use lastmeter_units::HardwareId;
 use lastmeter_wire::flexmeter::{MeasurementMessage, encode_measurements};
 
