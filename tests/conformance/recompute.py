@@ -13,6 +13,7 @@ import os
 import re
 from decimal import Decimal
 
+from peer import water
 from peer.bench import Comparison, runs
 from peer.record import COLUMNS, Run, run_folders
 
@@ -20,7 +21,8 @@ from peer.record import COLUMNS, Run, run_folders
 UNITS = {
     "%": 1.0, "ppm": 1e-4, "Hz": 1.0, "mHz": 1e-3, "V": 1.0, "mV": 1e-3, "kV": 1e3,
     "A": 1.0, "mA": 1e-3, "W": 1.0, "kW": 1e3, "mW": 1e-3, "s": 1.0, "ms": 1e-3, "min": 60.0,
-    "h": 3600.0, "J": 1.0, "Wh": 3600.0, "kWh": 3.6e6,
+    "h": 3600.0, "J": 1.0, "Wh": 3600.0, "kWh": 3.6e6, "K": 1.0, "mK": 1e-3,
+    "m3": 1.0, "l": 1e-3, "m3/h": 1 / 3600, "l/h": 1e-3 / 3600, "bar": 1e5,
 }
 # The SI unit of each family of Table 2 that the shipped devices send.
 SI_UNITS = {
@@ -45,6 +47,13 @@ SI_UNITS = {
     "x.electricity.voltage.unbalance.": "1",
     "x.electricity.voltage.flicker.": "1",
     "x.electricity.pulses.": "1",
+    "heating.energy": "J",
+    "heating.power": "W",
+    "heating.volume": "m3",
+    "heating.flowrate": "m3/s",
+    "heating.temp.": "°C",
+    "water.volume": "m3",
+    "water.flowrate": "m3/s",
 }
 EXIT_OF_STATUS = {"pass": 0, "fail": 1, "error": 3, "skipped": 4, "inconclusive": 5}
 ORDER = ["pass", "skipped", "inconclusive", "fail", "error"]
@@ -126,6 +135,50 @@ class Accuracy:
             at = verdict["at"]
             found = tuple(at.get(key) for key in ("device", "epoch", "serial", "quantity", "time"))
             comparison.same(f"{name} at", found, self.place)
+
+
+class Heat:
+    """References of heat meters among themselves, where each reading has one state of its circuit.
+
+    Volume is the sum of the mean flows times their spans, energy that of the heat of each span.
+    """
+
+    PREFIX = "heating."
+
+    def __init__(self, run):
+        sources = {source["name"]: source for source in run.scenario.get("source", [])}
+        self.circuits, self.start = {}, run.facts["start"]
+        for device in run.scenario.get("device", []):
+            source = sources.get(device["at"].removeprefix("source:"), {})
+            if source.get("kind") == "heat-circuit" and source["step"] == device["report_every"]:
+                self.circuits[device["name"]] = source
+        self.references = collections.defaultdict(dict)
+
+    def row(self, device, epoch, serial, quantity, time, reference, reported):
+        if device in self.circuits and quantity.startswith(self.PREFIX) and reference is not None:
+            self.references[device, time][quantity.removeprefix(self.PREFIX)] = reference
+
+    def compare(self, comparison, name):
+        sums = {}
+        for (device, time), found in sorted(self.references.items(), key=lambda it: seconds(it[0][1])):
+            circuit = self.circuits[device]
+            before, volume, energy = sums.get(device, (seconds(self.start), 0.0, 0.0))
+            passed = found["flowrate"] * float(seconds(time) - before)
+            flow, back = found["temp.primary.inlet"], found["temp.primary.outlet"]
+            sensor = flow if circuit["flow_sensor"] == "flow" else back
+            megapascal = amount(circuit["pressure"])[0] / 1e6
+            given_off = water.heat(passed, flow, back, sensor, megapascal)
+            sums[device] = (seconds(time), volume + passed, energy + given_off)
+            power = given_off / float(seconds(time) - before)
+            for quantity, expected in (
+                ("volume", volume + passed), ("energy", energy + given_off), ("power", power),
+            ):
+                off = abs(found[quantity] - expected)
+                if off > 1e-9 * abs(expected):
+                    place = f"{name}: {quantity} of {device} at {time}"
+                    comparison.true(place, False, f"{found[quantity]}, recomputed {expected}")
+        for device, (_, volume, energy) in sums.items():
+            comparison.true(f"{name}: heat of {device}", energy > 0, f"{energy / 3.6e6:.3f} kWh")
 
 
 class NoLoss:
@@ -499,7 +552,9 @@ def judge(comparison, run, name):
     patterns = [one.device for _, one in judges if isinstance(one, NoLoss)]
     whole_account, unjudged = Account([]), Account(patterns)
     accounts = [whole_account, unjudged]
+    heat = Heat(run)
     rows = [judge.row for _, judge in judges] + [account.row for account in accounts]
+    rows += [heat.row] if heat.circuits else []
     for fields in run.observations():
         if len(fields) != len(COLUMNS):
             record.fault(f"{len(fields)} fields")
@@ -517,6 +572,7 @@ def judge(comparison, run, name):
         for _, one in judges:
             if hasattr(one, "event"):
                 one.event(event)
+    heat.compare(comparison, name)
     comparison.same(f"{name}: {record.rows} rows, faults", record.faults, [])
     units = {quantity: SI_UNITS.get(family(quantity)) for quantity in record.units}
     comparison.same(f"{name}: units", record.units, units)
@@ -561,6 +617,7 @@ def facts(comparison, run, name, record, refused):
 
 def main():
     comparison = Comparison()
+    water.check(comparison)
     root = runs()
     for part in ("library", "twins"):
         folders = run_folders(os.path.join(root, part))

@@ -195,11 +195,13 @@ impl Dimension {
     }
 
     /// The units people would most likely write, for suggestions, the likeliest first. Angles are
-    /// in radians in SI, and in degrees in everybody's head.
+    /// in radians in SI, and in degrees in everybody's head; flows and pressures likewise.
     fn usual_symbols(self) -> &'static [&'static str] {
         match self {
             Self::Ratio => &["%"],
             Self::Angle => &["deg", "rad"],
+            Self::VolumeFlow => &["m3/h"],
+            Self::Pressure => &["bar"],
             _ => UNITS
                 .iter()
                 .find(|unit| unit.dimension == self)

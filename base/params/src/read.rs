@@ -2,6 +2,8 @@
 //!
 //! Nothing is ignored: an unknown key is a mistake, since a misspelt limit would pass silently.
 
+use std::collections::BTreeSet;
+
 use lastmeter_units::{MEASUREMENTS, SimTime};
 
 use crate::code::Code;
@@ -400,7 +402,7 @@ fn read_quantity(
 }
 
 /// Those of many dimensions in which a limit of these quantities can be written: a share, and the
-/// quantities' own, if they have one in common. `None` where that is not known.
+/// quantities' own. `None` where that is not known.
 fn narrowed(dimensions: &[Dimension], quantity: Option<&str>) -> Option<Vec<Dimension>> {
     let text = quantity?;
     // A pattern is good enough up to its first star.
@@ -408,12 +410,12 @@ fn narrowed(dimensions: &[Dimension], quantity: Option<&str>) -> Option<Vec<Dime
     let fits = |name: &str| if text == start { name == text } else { name.starts_with(start) };
     // A limit of temperatures is a difference.
     let own = MEASUREMENTS.iter().filter(|row| fits(row.name));
-    let mut own = own.map(|row| Dimension::of_unit(row.si_unit.of_difference()));
-    let first = own.next()?;
-    let is_one = own.all(|dimension| dimension == first);
+    let own = own.map(|row| Dimension::of_unit(row.si_unit.of_difference()));
+    let own: BTreeSet<Dimension> = own.collect();
     // A bare number is a share where nothing else may stand, and here something else may.
-    let is_other = is_one && first != Dimension::Ratio;
-    let few = [Dimension::Ratio, first].into_iter().filter(|few| dimensions.contains(few));
+    let is_other = own.iter().any(|dimension| *dimension != Dimension::Ratio);
+    let few = dimensions.iter().copied();
+    let few = few.filter(|few| *few == Dimension::Ratio || own.contains(few));
     (is_other && dimensions.len() > 2).then(|| few.collect())
 }
 

@@ -3,7 +3,9 @@
 //! Each piece has the same number of values, in SI units. The integrals up to the beginning of each
 //! piece are kept, so that registers and means cost two look-ups, however long the course is.
 
-use lastmeter_units::SimDuration;
+use lastmeter_units::{Formation, SimDuration};
+
+use crate::truth::ReferenceSpan;
 
 /// Values of some columns, constant from each instant to the next; the last ones stay.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +51,24 @@ impl<const COLUMNS: usize> Course<COLUMNS> {
     /// The values just before an instant; at zero the first.
     pub(crate) fn before(&self, at: SimDuration) -> &[f64; COLUMNS] {
         &self.values[self.index_before(at)]
+    }
+
+    /// The truth of a column over the span of a reading, formed as its quantity says. `None` of a
+    /// mean over an empty span, and of a register that stood at zero only later.
+    pub(crate) fn truth(
+        &self,
+        column: usize,
+        formation: Formation,
+        span: ReferenceSpan,
+    ) -> Option<f64> {
+        let ReferenceSpan { from, to, registers_from } = span;
+        match formation {
+            Formation::Mean => self.mean(column, from, to),
+            Formation::Register => {
+                (registers_from <= to).then(|| self.integral(column, registers_from, to))
+            }
+            Formation::Last => Some(self.before(to)[column]),
+        }
     }
 
     /// The integral of a column over a span that does not end before it begins.

@@ -3,7 +3,7 @@
 use lastmeter_params::{Code, Diagnostics, Field, Kind, Values};
 use lastmeter_sim::{
     InjectionContext, InjectionKind, MeteringPoint, SOURCES, Signal, SourceContext, SourceKind,
-    Streams,
+    Streams, Terminal,
 };
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -38,6 +38,13 @@ pub struct Source {
     pub kind: &'static str,
     /// What devices are connected to; `None` if `Scenario::unavailable`.
     pub metering_point: Option<MeteringPoint>,
+}
+
+impl Source {
+    /// Its terminal, if it is an electrical one that is there.
+    pub fn terminal(&self) -> Option<&Terminal> {
+        self.metering_point.as_ref()?.terminal()
+    }
 }
 
 /// What became of a source.

@@ -534,7 +534,7 @@ fn sources_of_their_own_stand_beside_a_network_into_which_nothing_is_injected() 
     let bench = scenario.devices.iter().find(|row| row.name == "bench").unwrap();
     assert_eq!(scenario.place_of(bench), "source:lab");
     let volts = |source: usize| {
-        let terminal = scenario.plant.sources[source].terminal.as_ref().unwrap();
+        let terminal = scenario.plant.sources[source].terminal().unwrap();
         let stretch = terminal.stretch(lastmeter_units::SimDuration::ZERO).unwrap();
         stretch.spectrum.voltages[0].tones[0].rms
     };

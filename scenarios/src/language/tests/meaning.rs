@@ -19,7 +19,7 @@ fn a_scenario_is_loaded_with_its_references_resolved() {
     assert_eq!(scenario.schedule.seed, 7);
     assert_eq!(scenario.platform.choice, PlatformUse::Child);
     assert!(scenario.platform.strict_table2);
-    assert_eq!(scenario.plant.sources[0].terminal.as_ref().unwrap().phases(), 3);
+    assert_eq!(scenario.plant.sources[0].terminal().unwrap().phases(), 3);
     assert_eq!((scenario.devices[0].name.as_str(), scenario.devices[0].source), ("home", 0));
     let device = scenario.build_device(0).unwrap();
     assert_eq!(device.report_period(), SimDuration::from_seconds(10));

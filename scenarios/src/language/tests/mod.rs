@@ -2,6 +2,7 @@
 
 mod codes;
 mod commands;
+mod domains;
 mod grid;
 mod latency;
 mod links;

@@ -23,7 +23,7 @@ fn what_is_injected_is_built_into_the_terminal() {
     let scenario = load(&with("dip", "to = \"40 %\"\nphases = [2]\nfor = \"1 min\"")).unwrap();
     let injection = scenario.injections.last().unwrap();
     assert_eq!((injection.kind, &injection.action), ("dip", &Action::Source { source: 0 }));
-    let terminal = scenario.plant.sources[0].terminal.as_ref().unwrap();
+    let terminal = scenario.plant.sources[0].terminal().unwrap();
     let voltage = |name: &str, from_s, to_s| mean(terminal, name, from_s, to_s).round();
     assert_eq!(voltage("electricity.voltage.rms.l2", 230, 240), 230.0);
     assert_eq!(voltage("electricity.voltage.rms.l2", 240, 300), 92.0);
@@ -94,7 +94,7 @@ fn every_kind_of_injection_into_a_source_can_be_written() {
         let scenario = load(&with(kind, keys)).unwrap_or_else(|failure| {
             panic!("{kind}: {:?}", failure.diagnostics());
         });
-        let terminal = scenario.plant.sources[0].terminal.as_ref().unwrap();
+        let terminal = scenario.plant.sources[0].terminal().unwrap();
         let found = mean(terminal, name, 480, 540);
         assert!((found - expected).abs() < 1e-6 * expected + 1e-9, "{kind}: {found} {expected}");
         assert_eq!(terminal.is_stretches(), is_stretches, "{kind} {keys}");
@@ -151,7 +151,7 @@ fn a_source_may_be_cut_and_modulated_all_the_time() {
          phase_voltage_leads = [\"0 deg\", \"10 deg\", \"0 deg\"]",
     );
     let scenario = load(&text).unwrap();
-    let terminal = scenario.plant.sources[0].terminal.as_ref().unwrap();
+    let terminal = scenario.plant.sources[0].terminal().unwrap();
     let current = mean(terminal, "electricity.current.rms.l1", 0, 60);
     assert!((current - 10.0 / 2.0_f64.sqrt()).abs() < 1e-9, "{current}");
     let angle = mean(terminal, "electricity.voltage.phase.l2", 0, 60).to_degrees();

@@ -37,7 +37,7 @@ fn each_point_is_played_as_planned() {
     let scenario = load(PLAYED).unwrap();
     let plan = scenario.plans.test_plan.as_ref().unwrap();
     assert_eq!(scenario.schedule.duration, plan.duration());
-    let terminal = scenario.plant.sources[0].terminal.as_ref().unwrap();
+    let terminal = scenario.plant.sources[0].terminal().unwrap();
     let id = |name: &str| MeasurementId::lookup(name).unwrap();
     let current = id("electricity.current.rms.l2");
     let power = id("electricity.power.active.consumed.l2");

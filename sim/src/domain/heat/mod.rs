@@ -93,19 +93,14 @@ impl HeatCircuit {
 
     /// A reference value; `None` of what a heat circuit does not have.
     pub(super) fn truth(&self, quantity: Quantity, span: ReferenceSpan) -> Option<f64> {
-        let ReferenceSpan { from, to, registers_from } = span;
-        let register = |column| {
-            (registers_from <= to).then(|| self.course.integral(column, registers_from, to))
+        let column = match quantity {
+            Quantity::HeatEnergy | Quantity::HeatPower => POWER,
+            Quantity::HeatVolume | Quantity::HeatVolumeFlow => VOLUME_FLOW,
+            Quantity::FlowTemperature => FLOW,
+            Quantity::ReturnTemperature => RETURN,
+            _ => return None,
         };
-        match quantity {
-            Quantity::HeatEnergy => register(POWER),
-            Quantity::HeatVolume => register(VOLUME_FLOW),
-            Quantity::HeatPower => self.course.mean(POWER, from, to),
-            Quantity::HeatVolumeFlow => self.course.mean(VOLUME_FLOW, from, to),
-            Quantity::FlowTemperature => Some(self.course.before(to)[FLOW]),
-            Quantity::ReturnTemperature => Some(self.course.before(to)[RETURN]),
-            _ => None,
-        }
+        self.course.truth(column, quantity.formation()?, span)
     }
 }
 

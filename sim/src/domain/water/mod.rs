@@ -42,12 +42,10 @@ impl WaterSupply {
 
     /// A reference value; `None` of what a water supply does not have.
     pub(super) fn truth(&self, quantity: Quantity, span: ReferenceSpan) -> Option<f64> {
-        let ReferenceSpan { from, to, registers_from } = span;
         match quantity {
-            Quantity::WaterVolume => {
-                (registers_from <= to).then(|| self.course.integral(0, registers_from, to))
+            Quantity::WaterVolume | Quantity::WaterVolumeFlow => {
+                self.course.truth(0, quantity.formation()?, span)
             }
-            Quantity::WaterVolumeFlow => self.course.mean(0, from, to),
             _ => None,
         }
     }
