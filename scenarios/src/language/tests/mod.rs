@@ -2,6 +2,7 @@
 
 mod codes;
 mod commands;
+mod door;
 mod grid;
 mod latency;
 mod links;
