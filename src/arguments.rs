@@ -47,6 +47,7 @@ fn listed() -> PossibleValuesParser {
     let test_plans = PossibleValue::new("test-plans").alias("suites");
     let registered = [
         "sources",
+        "doors",
         "links",
         "devices",
         "injections",

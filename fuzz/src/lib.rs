@@ -56,6 +56,7 @@ pub const TARGETS: &[Target] = &[
         &[include_bytes!("../../base/plans/test_plans/iec-61000-4-7.toml")],
     ),
     target("flexmeter", flexmeter, &[MEASUREMENTS, ALERT, COMMAND]),
+    target("jsonbatch", jsonbatch, &[BATCH]),
     target("journal", journal, &[SEGMENT]),
     target("mbus", mbus, &[MBUS_VARIABLE, MBUS_FIXED]),
 ];
@@ -112,6 +113,11 @@ const ALERT: &[u8] = br#"{"hardwareId":"m1","type":"DeviceAlert","originator":"o
 const COMMAND: &[u8] = br#"{"command":{"command":{"name":"read","parameters":[{"name":"a","type":
     "Int32","required":true}]},"invocation":{"id":"7","eventDate":"2016-02-13T13:57:08.274-0500",
     "parameterValues":{"a":"1"},"status":"Pending"},"parameters":{"a":1}}}"#;
+const BATCH: &[u8] = br#"[{"hardwareId":"m1","originator":"o","register":true,"measurements":[
+    {"measurements":{"electricity.power.active.consumed.l1":87.1},"updateState":true,
+    "metadata":{"serial":"7","epoch":"2"}},{"measurements":{"electricity.frequency":50}}]},
+    {"hardwareId":"m2","alerts":[{"type":"t","level":"Info","message":"m"}],"acknowledgements":
+    [{"originatingEventId":"7","response":"ok","eventDate":"2020-02-24T18:15:21Z"}]}]"#;
 /// A head and two records, of 2 bytes each.
 const SEGMENT: &[u8] =
     b"LMJRNL1\n\0\0\0\0\0\0\0\0\x06\xfb@\xe5\x02\0\0\0t \xc4h\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
@@ -196,6 +202,19 @@ pub fn flexmeter(bytes: &[u8]) -> bool {
         return true;
     }
     flexmeter::decode_command(bytes, &Limits::default()).is_ok()
+}
+
+/// A batch; what is read is read the same again as it is written.
+pub fn jsonbatch(bytes: &[u8]) -> bool {
+    let rules = DecodeRules { limits: Limits::BATCH, ..DecodeRules::default() };
+    let Ok(elements) = flexmeter::decode_batch(bytes, &rules) else { return false };
+    let mut again = Vec::new();
+    flexmeter::encode_batch(&elements, &mut again);
+    // Written it may be longer than one may be.
+    if again.len() <= rules.limits.bytes_max {
+        assert_eq!(flexmeter::decode_batch(&again, &rules), Ok(elements));
+    }
+    true
 }
 
 /// A segment of the platform's journal.

@@ -1,9 +1,9 @@
 //! What stands behind the ingest port, for everything that devices send: checks it, has it
 //! journalled, and only then lets it be acknowledged.
 //!
-//! Terms: an *arrival* is one message as a door took it, which may hold several (a batch). `Ok` from
-//! any function here means that what happened is durable, so the door may acknowledge; an error
-//! means that nothing is, so it must not, and the sender sends again.
+//! Terms: an *arrival* is one message as a door took it, which may hold several (a batch). `Ok`
+//! from any function here means that what happened is durable, so the door may acknowledge; an
+//! error means that nothing is, so it must not, and the sender sends again.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;

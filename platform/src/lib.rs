@@ -2,8 +2,8 @@
 //!
 //! Terms: a *tenant* has a folder, a journal and a store of its own; *durable* is what survives
 //! power loss; *committed* is what queries see. What a device sends goes
-//! `door -> port -> ingest -> journal -> (acknowledgement) -> pipeline -> store -> REST`; every stage is
-//! bounded, and a full one makes the stage before it wait, back to the sender's socket.
+//! `door -> port -> ingest -> journal -> (answer) -> pipeline -> store -> REST`; every stage
+//! is bounded, and a full one makes the stage before it wait, back to the sender's socket.
 //!
 //! A product of its own: it never knows what was really there to be measured, and it reads the
 //! wall's clock in one place (`clock`), which can be driven instead.

@@ -102,7 +102,7 @@ pub(crate) trait IngestPort: Send + Sync + 'static {
         detail: &str,
     ) -> Result<(), NotDurable>;
 
-    /// Whether this user may come in. The user name is the tenant, the password its devices' secret.
+    /// Whether this user may come in: the tenant's name, with its devices' secret as password.
     fn authenticate(&self, username: &str, password: &[u8]) -> bool;
 
     /// A device takes its commands at this door from now on; what waits for it is sent then.

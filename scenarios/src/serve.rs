@@ -6,7 +6,7 @@ mod options;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use lastmeter_platform::{Config, Platform};
+use lastmeter_platform::{Config, Platform, PlatformError};
 use lastmeter_reports::ExitCode;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -84,18 +84,16 @@ async fn run(config: Config, until_stdin_closes: bool, policy: Option<Policy>) -
         Ok(running) => running,
         Err(error) => {
             print_err(&format!("error: {}", chain(&error)));
-            return ExitCode::Broken;
+            let is_input = matches!(error, PlatformError::Config(_));
+            return if is_input { ExitCode::BadInput } else { ExitCode::Broken };
         }
     };
     let mut ready = json!({
         "ready": true,
         "rest": format!("http://{}", running.rest_address()),
     });
-    if let Some(address) = running.plain_mqtt_address() {
-        ready["mqtt"] = address.to_string().into();
-    }
-    if let Some(address) = running.mqtts_address() {
-        ready["mqtts"] = address.to_string().into();
+    for (door, address) in running.door_addresses() {
+        ready[*door] = address.to_string().into();
     }
     if let Some((word, refused)) = policy {
         ready["policy"] = word.into();
@@ -167,6 +165,7 @@ fn settings(options: &ServeOptions) -> Result<Config, String> {
     set("device_token", text(&options.device_token));
     set("strict_table2", options.strict_table2.then(|| true.into()));
     set_tls(&mut table, options)?;
+    set_doors(&mut table, &options.doors)?;
     set_limits(&mut table, &options.limits)?;
     if !table.contains_key("data") {
         return Err(
@@ -209,6 +208,28 @@ fn set_tls(table: &mut toml::Table, options: &ServeOptions) -> Result<(), String
                 "TLS needs a server's {key}: use {option} FILE or `tls.{key}` in --config; \
                  `lastmeter certificates` makes them"
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Puts doors into their list, which is made if it is not there; the command line has the last word
+/// on where one listens.
+fn set_doors(table: &mut toml::Table, doors: &[String]) -> Result<(), String> {
+    for door in doors {
+        let (kind, place) = door.split_once('=').ok_or_else(|| {
+            format!("--door: expected KIND=HOST:PORT, such as http=127.0.0.1:8090, found `{door}`")
+        })?;
+        let place = address("--door", Some(place))?.unwrap_or_else(|| place.into());
+        let all = table.entry("door").or_insert_with(|| toml::Value::Array(Vec::new()));
+        let all = all.as_array_mut().ok_or("`door` in --config is no list of tables")?;
+        let is_it =
+            |door: &&mut toml::Value| door.get("kind").and_then(|k| k.as_str()) == Some(kind);
+        if let Some(toml::Value::Table(known)) = all.iter_mut().find(is_it) {
+            known.insert("address".to_owned(), place);
+        } else {
+            let keys = [("kind".to_owned(), kind.into()), ("address".to_owned(), place)];
+            all.push(toml::Table::from_iter(keys).into());
         }
     }
     Ok(())

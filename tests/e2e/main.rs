@@ -9,6 +9,7 @@ mod broken_input;
 mod command_line;
 mod commands;
 mod crowds;
+mod doors;
 mod full_disk;
 mod grid;
 mod hostile;

@@ -157,8 +157,8 @@ impl Dispatcher {
                 (Err(error), InvocationState::Pending | InvocationState::Sent) => {
                     self.change(Change::Failed(row.row.id, now, error.to_string())).await?;
                 }
-                (_, InvocationState::Acknowledged)
-                | (_, InvocationState::Failed | InvocationState::Expired) => {}
+                // What has ended meanwhile.
+                _ => {}
             }
         }
         Ok(given)

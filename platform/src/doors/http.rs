@@ -70,7 +70,7 @@ pub(super) const DOOR: DoorKind = DoorKind {
     },
     check: |keys| Keys::of(keys).map(|_| ()),
     connections: |keys| Keys::of(keys).map_or(0, |keys| keys.connections),
-    open: |opening| Box::pin(open(opening)),
+    open: |opening| Box::pin(async { open(opening) }),
 };
 
 /// Its own keys.
@@ -102,7 +102,7 @@ impl Keys {
     }
 }
 
-async fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
+fn open(opening: Opening<'_>) -> Result<Box<dyn Door>, PlatformError> {
     let Opening { config, keys, connections, gate, core } = opening;
     let Keys { address, .. } = Keys::of(keys)?;
     if !address.ip().is_loopback() {

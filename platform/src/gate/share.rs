@@ -26,8 +26,8 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// Takes connections away from MQTT for another door, with an anteroom of its own: as many as it
-    /// wants, but at most a quarter; returns how many it has.
+    /// Takes connections away from MQTT for another door, with an anteroom of its own: as many as
+    /// it wants, but at most a quarter; returns how many it has.
     pub(crate) fn set_aside(&mut self, wanted: usize) -> usize {
         let given = wanted.min((self.mqtt / 4).saturating_sub(ANTEROOM)).max(1);
         self.mqtt = self.mqtt.saturating_sub(given + ANTEROOM).max(1);

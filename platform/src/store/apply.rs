@@ -11,7 +11,6 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Transaction};
 
 use super::invocations;
-use super::messages::Judged;
 use super::read::{Around, STATE, STATE_COLUMNS};
 use super::schema::Opened;
 use super::seal::{ReadError, ReadResult, check_row, number, text, write_row};
@@ -47,6 +46,9 @@ pub(crate) struct Outcome {
     /// Where the store stands.
     pub(crate) standing: Standing,
 }
+
+/// Done, or refused with the reason and what was found.
+pub(super) type Judged<T> = Result<T, (RefusalReason, String)>;
 
 /// The writing end of the store.
 pub(crate) struct Writer {

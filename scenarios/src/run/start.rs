@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lastmeter_platform::ClockSource;
+use lastmeter_platform::{ClockSource, DoorConfig};
 use lastmeter_record::{DeviceFacts, Evidence, RunFacts, RunStart, RunState, RunWriter, TimeMode};
 use lastmeter_reports::Evaluation;
 use lastmeter_text::plural;
@@ -63,6 +63,7 @@ pub async fn run_scenario(
             data: &data,
             logs: &logs,
             strict_table2: scenario.platform.strict_table2,
+            doors: scenario.part::<Vec<DoorConfig>>().map_or(&[], Vec::as_slice),
             clock: if is_real { ClockSource::Wall } else { ClockSource::Driven },
             tls: scenario.platform.tls,
             authority: scenario.platform.authority.clone(),

@@ -77,6 +77,10 @@ pub struct ServeOptions {
     /// Address of REST; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT")]
     pub rest: Option<String>,
+    /// A further door for devices and where it listens, such as http=127.0.0.1:8090; port 0 takes
+    /// a free one; may be repeated (`lastmeter list doors`)
+    #[arg(long = "door", value_name = "KIND=HOST:PORT")]
+    pub doors: Vec<String>,
     /// The platform's clock: the machine's, or driven by an administrator's calls
     #[arg(long, value_parser = ["wall", "driven"])]
     pub clock: Option<String>,

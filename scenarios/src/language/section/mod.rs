@@ -3,6 +3,7 @@
 pub(crate) mod calibration;
 pub(crate) mod check;
 pub(crate) mod device;
+pub(crate) mod door;
 pub(crate) mod expect;
 pub(crate) mod floor;
 pub(crate) mod grid;
@@ -22,6 +23,7 @@ use super::draft::{Section, once_first};
 pub(crate) static SECTIONS: &[&Section] = &[
     &scenario::SCENARIO,
     &platform::PLATFORM,
+    &door::DOOR,
     &floor::FLOOR,
     &test_plan::TEST_PLAN,
     &calibration::CALIBRATION,

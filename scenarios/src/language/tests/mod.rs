@@ -3,6 +3,7 @@
 mod codes;
 mod commands;
 mod domains;
+mod door;
 mod grid;
 mod latency;
 mod links;
