@@ -4,9 +4,10 @@
 //! so that it can be a thread of the bench, a process of its own, or a program nobody here wrote.
 //! It sees the plant only through its metering point, and time only as it is told.
 //!
-//! Terms: a *metering point* is where a device is connected, of electricity a *terminal*; a *window* is the measurement interval of
-//! 10 or 12 cycles (IEC 61000-4-30); a *reading* is one report, made of all windows completed
-//! since the last one; the *outbox* holds what the platform has not acknowledged yet.
+//! Terms: a *metering point* is where a device is connected, of electricity a *terminal*; a
+//! *window* is the measurement interval of 10 or 12 cycles (IEC 61000-4-30); a *reading* is one
+//! report, made of all windows completed since the last one; the *outbox* holds what the platform
+//! has not acknowledged yet.
 //!
 //! No I/O, no clock. Nothing here computes a reference value: what a device reports and what it
 //! is judged against share no code (architecture invariant 1).

@@ -4,7 +4,8 @@
 //! randomness as arguments.
 //!
 //! Terms: a *source* is what makes voltage and current, or what flows in a pipe; a *metering point*
-//! is where devices are connected to it, of electricity a *terminal*; *truth* or *reference* is what a perfect meter would have reported there.
+//! is where devices are connected to it, of electricity a *terminal*; *truth* or *reference* is
+//! what a perfect meter would have reported there.
 
 mod clock;
 pub mod closed_form;

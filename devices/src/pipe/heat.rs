@@ -4,7 +4,7 @@
 use lastmeter_sim::HeatState;
 use lastmeter_units::Quantity;
 
-use super::rounded_down;
+use super::integrator::rounded_down;
 use super::water_table::heat_per_cubic_metre;
 
 /// In which pipe the calculator takes the flow sensor to be.

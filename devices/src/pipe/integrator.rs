@@ -43,6 +43,11 @@ impl<const RATES: usize> Integrator<RATES> {
     }
 }
 
+/// What a register shows that counts in steps.
+pub(super) fn rounded_down(value: f64, step: f64) -> f64 {
+    if step > 0.0 { (value / step).floor() * step } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

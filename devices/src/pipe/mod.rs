@@ -70,11 +70,6 @@ impl Core {
     }
 }
 
-/// What a register shows that counts in steps.
-fn rounded_down(value: f64, step: f64) -> f64 {
-    if step > 0.0 { (value / step).floor() * step } else { value }
-}
-
 /// A meter, ready to be stepped.
 #[derive(Debug)]
 pub(crate) struct PipeMeter {

@@ -3,7 +3,7 @@
 use lastmeter_sim::WaterState;
 use lastmeter_units::Quantity;
 
-use super::rounded_down;
+use super::integrator::rounded_down;
 
 /// What a water meter makes of what flows.
 #[derive(Clone, Copy, Debug)]

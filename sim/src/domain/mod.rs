@@ -1,7 +1,8 @@
 //! The domains of the plant, and the metering point: where a device is connected, in its domain.
 //!
 //! Electricity is a [`Terminal`], with all that waves need. What flows in pipes is constant from
-//! instant to instant, so that a device sees it as stretches ([`PipeState`]) and its truth is a sum.
+//! instant to instant, so that a device sees it as stretches ([`PipeState`]), and its truth is a
+//! sum.
 //! Each domain beside electricity is a folder here: its state, its truth, its source.
 
 mod course;
@@ -79,11 +80,18 @@ impl MeteringPoint {
     /// What its pipes carry at an instant since the scenario's start, and how long that stays;
     /// `None` of a terminal.
     pub fn pipe(&self, at: SimDuration) -> Option<PipeStretch> {
-        match self {
-            Self::Electricity(_) => None,
-            Self::Heat(circuit) => Some(circuit.stretch(at)),
-            Self::Water(supply) => Some(supply.stretch(at)),
-        }
+        let (state, until) = match self {
+            Self::Electricity(_) => return None,
+            Self::Heat(circuit) => {
+                let (state, until) = circuit.stretch(at);
+                (PipeState::Heat(state), until)
+            }
+            Self::Water(supply) => {
+                let (state, until) = supply.stretch(at);
+                (PipeState::Water(state), until)
+            }
+        };
+        Some(PipeStretch { state, until })
     }
 
     /// The reference values of a span for a meter; `electricity` is what an electricity meter adds,
@@ -123,8 +131,8 @@ pub enum MeteringTruth<'a> {
 
 impl MeteringTruth<'_> {
     /// The reference value of a quantity in the SI unit of its registry row; `None` where the
-    /// metering point does not have it: a quantity of another domain, a mean over an empty span, and
-    /// what [`Truth::value`] leaves out.
+    /// metering point does not have it: a quantity of another domain, a mean over an empty span,
+    /// and what [`Truth::value`] leaves out.
     pub fn value(&self, id: MeasurementId) -> Option<f64> {
         let quantity = id.row().quantity;
         match self {

@@ -18,7 +18,7 @@ fn made(kind: &str, text: &str, name: &str) -> Result<MeteringPoint, Vec<String>
     let context = SourceContext {
         name,
         streams: &streams,
-        start: "2027-01-18T06:00:00Z".parse::<SimTime>().unwrap(),
+        start: "2027-01-18T06:00:00Z".parse::<SimTime>().expect("as written"),
         duration: HOURS_4,
         read_file: &|_| Err("no files".to_owned()),
     };
@@ -52,7 +52,7 @@ fn close(found: f64, expected: f64) {
 #[test]
 fn registers_are_what_the_stretches_add_up_to() {
     let text = "off = [{ at = \"7 h 10 min 5 s\", for = \"90 s\" }]";
-    let heat = made("heat-circuit", text, "h").unwrap();
+    let heat = made("heat-circuit", text, "h").expect("as written");
     let (mut volume, mut seconds, mut off) = (0.0, 0.0, 0.0);
     for (_, length, state) in stretches(&heat) {
         let PipeState::Heat(state) = state else { panic!("{state:?}") };
@@ -65,13 +65,16 @@ fn registers_are_what_the_stretches_add_up_to() {
     }
     assert_eq!((seconds, off), (4.0 * 3600.0, 90.0));
     let whole = span(0.0, 4.0 * 3600.0);
-    close(truth(&heat, "heating.volume", whole).unwrap(), volume);
-    close(truth(&heat, "heating.flowrate", whole).unwrap(), volume / seconds);
+    close(truth(&heat, "heating.volume", whole).expect("as written"), volume);
+    close(truth(&heat, "heating.flowrate", whole).expect("as written"), volume / seconds);
     // Two spans that follow each other make the whole.
-    let energy = |to_s| truth(&heat, "heating.energy", span(0.0, to_s)).unwrap();
+    let energy = |to_s| truth(&heat, "heating.energy", span(0.0, to_s)).expect("as written");
     let later = ReferenceSpan { registers_from: SimDuration::from_seconds(5000), ..whole };
-    close(energy(5000.0) + truth(&heat, "heating.energy", later).unwrap(), energy(14400.0));
-    close(truth(&heat, "heating.power", whole).unwrap() * 14400.0, energy(14400.0));
+    close(
+        energy(5000.0) + truth(&heat, "heating.energy", later).expect("as written"),
+        energy(14400.0),
+    );
+    close(truth(&heat, "heating.power", whole).expect("as written") * 14400.0, energy(14400.0));
     assert_eq!(truth(&heat, "water.volume", whole), None);
     assert_eq!(truth(&heat, "heating.temp.external", whole), None);
 }
@@ -80,7 +83,7 @@ fn registers_are_what_the_stretches_add_up_to() {
 /// 0.5 in four hours of 120 steps each.
 #[test]
 fn water_is_drawn_as_often_as_the_profile_says() {
-    let water = made("water", "leak = \"3.6 l/h\"", "w").unwrap();
+    let water = made("water", "leak = \"3.6 l/h\"", "w").expect("as written");
     let mut drawn = 0.0;
     for (_, length, state) in stretches(&water) {
         let PipeState::Water(state) = state else { panic!("{state:?}") };
@@ -97,7 +100,7 @@ fn water_is_drawn_as_often_as_the_profile_says() {
 
 #[test]
 fn a_course_follows_from_seed_and_name() {
-    let states = |name: &str| stretches(&made("water", "", name).unwrap());
+    let states = |name: &str| stretches(&made("water", "", name).expect("as written"));
     assert_eq!(states("a"), states("a"));
     assert_ne!(states("a"), states("b"));
 }
@@ -107,9 +110,9 @@ fn a_course_follows_from_seed_and_name() {
 fn a_steady_circuit_gives_off_volume_times_difference_times_coefficient() {
     let text = "profile = \"steady\"\nflow_temperature = \"70 °C\"\nreturn_temperature = \"40 °C\"\n\
                 temperature_variation = \"0 K\"\nflow_variation = 0\npeak_flow = \"1 m3/h\"";
-    let heat = made("heat-circuit", text, "h").unwrap();
+    let heat = made("heat-circuit", text, "h").expect("as written");
     assert_eq!(stretches(&heat).len(), 1);
-    let energy = truth(&heat, "heating.energy", span(0.0, 7200.0)).unwrap();
+    let energy = truth(&heat, "heating.energy", span(0.0, 7200.0)).expect("as written");
     assert!((energy / (3.6e6 * 2.0 * 30.0 * 1.152_370_534_426) - 1.0).abs() < 1e-10);
 }
 
@@ -135,7 +138,7 @@ fn what_is_no_heat_circuit_is_refused() {
              with its unit, as text",
         ),
     ] {
-        let found = made("heat-circuit", text, "h").map(|_| ()).unwrap_err();
+        let found = made("heat-circuit", text, "h").map(|_| ()).expect_err("a mistake");
         assert_eq!(found, [expected]);
     }
 }

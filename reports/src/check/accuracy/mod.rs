@@ -265,8 +265,8 @@ impl Accuracy {
         (!silent.is_empty()).then(|| named + &more)
     }
 
-    /// A limit that a voltage or a frequency cannot miss, however small it is reported, nor anything
-    /// that is not electrical: of that nothing is small by nature, as an exported power is.
+    /// A limit that a voltage or a frequency cannot miss, however small it is reported, nor what is
+    /// not electrical: of that nothing is small by nature, as an exported power is.
     fn excludes_nothing(&self) -> Option<String> {
         let Limit::Absolute(limit, unit) = self.spec.limit else { return None };
         let is_electrical = |id: &MeasurementId| {

@@ -16,7 +16,6 @@ use lastmeter_units::{Quantity, SimDuration};
 use serde::{Deserialize, Serialize};
 
 use super::course::Course;
-use super::{PipeState, PipeStretch};
 use crate::truth::ReferenceSpan;
 
 /// What a heat meter's sensors meet.
@@ -81,14 +80,15 @@ impl HeatCircuit {
         Some(Self { course: Arc::new(course) })
     }
 
-    pub(super) fn stretch(&self, at: SimDuration) -> PipeStretch {
+    /// The state from an instant on, and when it changes.
+    pub(super) fn stretch(&self, at: SimDuration) -> (HeatState, Option<SimDuration>) {
         let (values, until) = self.course.at(at);
-        let state = PipeState::Heat(HeatState {
+        let state = HeatState {
             flow_celsius: values[FLOW],
             return_celsius: values[RETURN],
             volume_flow_m3_per_s: values[VOLUME_FLOW],
-        });
-        PipeStretch { state, until }
+        };
+        (state, until)
     }
 
     /// A reference value; `None` of what a heat circuit does not have.

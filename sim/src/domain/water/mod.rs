@@ -8,7 +8,6 @@ use lastmeter_units::{Quantity, SimDuration};
 use serde::{Deserialize, Serialize};
 
 use super::course::Course;
-use super::{PipeState, PipeStretch};
 use crate::truth::ReferenceSpan;
 
 /// What a water meter meets.
@@ -34,10 +33,10 @@ impl WaterSupply {
         Some(Self { course: Arc::new(course) })
     }
 
-    pub(super) fn stretch(&self, at: SimDuration) -> PipeStretch {
+    /// The state from an instant on, and when it changes.
+    pub(super) fn stretch(&self, at: SimDuration) -> (WaterState, Option<SimDuration>) {
         let (values, until) = self.course.at(at);
-        let state = PipeState::Water(WaterState { volume_flow_m3_per_s: values[0] });
-        PipeStretch { state, until }
+        (WaterState { volume_flow_m3_per_s: values[0] }, until)
     }
 
     /// A reference value; `None` of what a water supply does not have.
