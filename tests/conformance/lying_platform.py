@@ -29,8 +29,8 @@ from peer.platform import TOKEN, Platform
 LIBRARY = "scenarios/library"
 # Scenarios that end in less than two seconds: every lie is told to each.
 QUICK = ["energy-reversal", "ten-minute-ticks", "refused-and-obeyed"]
-# A platform that is killed is the bench's own child, and strict tenants are made by the bench.
-NOT_OUTSIDE = ["platform-killed", "refusals"]
+# A platform that is killed is the bench's own child; strict tenants and doors are made by the bench.
+NOT_OUTSIDE = ["platform-killed", "refusals", "second-door"]
 # Of a scenario that takes longer, one drawn lie is told and not three.
 LONG_S = 5.0
 # What plays a day reads pages for minutes through a proxy; an hour shows the same ways of answering.

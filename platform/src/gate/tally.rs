@@ -189,7 +189,7 @@ mod tests {
             .filter(|line| !line.starts_with('#'))
             .map(|line| line.split(' ').next().unwrap())
             .collect();
-        assert_eq!(samples.len(), 3 * 9 + 4 * 3 + 1);
+        assert_eq!(samples.len(), 4 * 9 + 4 * 4 + 1);
         let once: std::collections::BTreeSet<_> = samples.iter().collect();
         assert_eq!(once.len(), samples.len());
     }
