@@ -127,7 +127,7 @@ const SEGMENT: &[u8] =
 const MBUS_VARIABLE: &[u8] = b"h**h\x08\x02rxV4\x12$@\x01\x04U\0\0\0\x0c\x06'\x04\x85\x02\x04m\
     \x1e\x97\x9f,\x8b`\xbbp\x12\xd4V\x0d\xfd\x10\x03ABC\x1fW\x16";
 /// Two counters in a fixed structure.
-const MBUS_FIXED: &[u8] = b"h\x13\x13h\x08\x05sxV4\x12\n\0\xe9~\x01\0\0\05\x01\0\0<\x16";
+const MBUS_FIXED: &[u8] = b"h\x13\x13h\x08\x05sxV4\x12\n\0\xe9~\x01\0\0\x005\x01\0\0<\x16";
 
 fn check(recording: &Recording, bytes: &[u8]) {
     let values = recording.samples() * (recording.channels.len() + recording.digital.len());

@@ -5,6 +5,8 @@
 //! arguments and sends them, a device decodes them into an [`Order`], a scenario is checked with
 //! the same rows, and the bench takes from them what to expect of a device that has obeyed.
 
+use std::fmt::Write as _;
+
 mod kind;
 pub mod read_register;
 pub mod set_breaker;
@@ -33,7 +35,7 @@ pub fn explain(name: &str) -> Option<String> {
     for ParameterKind { name, kind, required, positive } in *parameters {
         let must = if *required { "required" } else { "optional" };
         let above = if *positive { ", above 0" } else { "" };
-        text += &format!("  {name}: {kind:?}, {must}{above}\n");
+        let _ = writeln!(text, "  {name}: {kind:?}, {must}{above}");
     }
     text += "\nSent by an injection of kind `command` (`lastmeter explain command`), or by\n\
              `POST .../invocations` of the platform.";
