@@ -1,6 +1,10 @@
 //! What a batch holds, and how each kind of mistake in one is reported.
 
 use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimTime};
+use lastmeter_wire::flexmeter::RefusalReason::{
+    BadDate, BadHardwareId, BadMetadata, DuplicateKey, MissingField, NoMeasurements, NotANumber,
+    NotAnObject, NotJson, TooManyValues, UnknownIdentifier, UnknownType, WrongType,
+};
 use lastmeter_wire::flexmeter::{
     AcknowledgeMessage, AlertLevel, AlertMessage, DecodeRules, Element, Limits, MeasurementMessage,
     RefusalReason, Request, decode_batch, encode_batch,
@@ -67,17 +71,11 @@ fn each_element_is_what_its_own_message_would_be() {
     assert_eq!(elements, expected);
 }
 
-#[test]
-fn each_mistake_has_its_reason_and_its_place_and_refuses_the_whole_batch() {
-    let good = r#"{"measurements":{"electricity.frequency":50}}"#;
-    let batch = |list: &str| format!(r#"{{"hardwareId":"a","measurements":[{good},{list}]}}"#);
-    use RefusalReason::{
-        BadDate, BadHardwareId, BadMetadata, DuplicateKey, MissingField, NoMeasurements,
-        NotANumber, NotAnObject, NotJson, TooManyValues, UnknownIdentifier, UnknownType, WrongType,
-    };
-    let many = vec![good; 1000].join(",");
-    let frequency = r#"{"measurements":{"electricity.frequency":"50"}}"#;
-    let cases = [
+/// Payload, reason, part of the detail, device, and how many others are right in themselves.
+type Case = (String, RefusalReason, &'static str, Option<&'static str>, usize);
+
+fn broken_documents() -> Vec<Case> {
+    vec![
         ("{".to_owned(), NotJson, "EOF", None, 0),
         ("7".into(), NotAnObject, "a number, expected an object", None, 0),
         ("[[]]".into(), NotAnObject, "object 1: a list, expected", None, 0),
@@ -101,6 +99,15 @@ fn each_mistake_has_its_reason_and_its_place_and_refuses_the_whole_batch() {
             Some("a"),
             0,
         ),
+    ]
+}
+
+fn broken_elements() -> Vec<Case> {
+    let good = r#"{"measurements":{"electricity.frequency":50}}"#;
+    let batch = |list: &str| format!(r#"{{"hardwareId":"a","measurements":[{good},{list}]}}"#);
+    let many = vec![good; 1000].join(",");
+    let frequency = r#"{"measurements":{"electricity.frequency":"50"}}"#;
+    vec![
         (batch("{}"), MissingField, "measurements[1]: `measurements` is", Some("a"), 1),
         (batch("1"), WrongType, "measurements[1]: a number", Some("a"), 1),
         (batch(&format!("null,{good}")), WrongType, "measurements[1]: null", Some("a"), 2),
@@ -143,7 +150,12 @@ fn each_mistake_has_its_reason_and_its_place_and_refuses_the_whole_batch() {
             Some("b"),
             1000,
         ),
-    ];
+    ]
+}
+
+#[test]
+fn each_mistake_has_its_reason_and_its_place_and_refuses_the_whole_batch() {
+    let cases = broken_documents().into_iter().chain(broken_elements());
     for (text, reason, detail, device, sound) in cases {
         let found = decode_batch(text.as_bytes(), &RULES).expect_err(&text);
         let shown = &text[..text.len().min(80)];
