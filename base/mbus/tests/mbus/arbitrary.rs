@@ -151,9 +151,9 @@ fn no_bytes_make_anything_panic() {
     search(100_000);
 }
 
-/// `cargo test --release -p lastmeter-mbus --test mbus -- --ignored ten_million`: some minutes.
+/// `tests/run long` runs it, by `tests/long/mbus_ten_million.sh`.
 #[test]
-#[ignore = "some minutes in a release build"]
+#[ignore = "takes minutes and a release build: tests/run long runs it"]
 fn ten_million_inputs_make_nothing_panic() {
     search(10_000_000);
 }
