@@ -21,7 +21,6 @@ fn context(streams: &Streams) -> DeviceContext<'_> {
     DeviceContext {
         name: "home",
         hardware_id: HardwareId::new("home").expect("a valid id"),
-        tenant: "default",
         start: SimTime(0),
         streams,
         phases: 3,
@@ -65,7 +64,7 @@ fn spectrum(interharmonics: u32) -> Spectrum {
 
 fn acknowledge(device: &mut dyn Device, now: SimTime, out: &mut Vec<Output>) {
     for output in std::mem::take(out) {
-        if let Output::Publish { message, .. } = black_box(output) {
+        if let Output::Send { message, .. } = black_box(output) {
             device.step(now, Input::Acknowledged { message }, out);
         }
     }

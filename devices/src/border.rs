@@ -56,18 +56,21 @@ pub enum Input {
     },
     /// A message from the platform.
     Received {
-        /// Where it was published.
-        topic: String,
         /// What it says.
         payload: Vec<u8>,
     },
-    /// The platform has taken over a message that was published.
+    /// The platform has taken over a message that was sent.
     Acknowledged {
-        /// The number given in [`Output::Publish`].
+        /// The number given in [`Output::Send`].
         message: u64,
     },
-    /// The link to the platform is there. What was published before and is not acknowledged has
-    /// to be published again.
+    /// Bytes from the field network, the last of which ended now.
+    Heard {
+        /// What was received.
+        bytes: Vec<u8>,
+    },
+    /// The link to the platform is there. What was sent before and is not acknowledged has to be
+    /// sent again.
     Connected,
     /// The link to the platform is gone.
     Disconnected,
@@ -100,17 +103,25 @@ pub enum DeviceFault {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
-    /// A message for the platform, at least once (MQTT QoS 1).
-    Publish {
-        /// Its number: rises from message to message, the same when it is published again.
+    /// A message for the platform, at least once (MQTT QoS 1). Under which address it goes is the
+    /// transport's affair.
+    Send {
+        /// Its number: rises from message to message, the same when it is sent again.
         message: u64,
-        /// Where.
-        topic: String,
-        /// What.
+        /// What it says.
         payload: Vec<u8>,
     },
+    /// Bytes for the field network.
+    Transmit {
+        /// When the first one begins, now or later.
+        at: SimTime,
+        /// At which rate they go.
+        bits_per_second: u32,
+        /// Them.
+        bytes: Vec<u8>,
+    },
     /// A reading was made: what it is called and what it spans. Goes to the record, outside of any
-    /// message, and comes before the reading's own `Publish`.
+    /// message, and comes before the reading's own `Send` or `Transmit`.
     Reading {
         /// The epoch it is numbered in.
         epoch: Epoch,
@@ -180,9 +191,6 @@ pub trait Device: Send {
         command: &str,
         parameters: &BTreeMap<String, String>,
     ) -> Option<CommandFault>;
-
-    /// The topics it listens to.
-    fn subscriptions(&self) -> Vec<String>;
 
     /// The time between two readings, as it stands.
     fn report_period(&self) -> SimDuration;

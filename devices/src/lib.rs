@@ -24,6 +24,7 @@ mod gaussian;
 mod meter;
 mod model;
 mod outbox;
+mod outlet;
 mod pipe;
 mod reading;
 mod register;

@@ -9,19 +9,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lastmeter_sim::{Block, ElectricityFacts, Netting, ReferenceSpan, Spectrum};
-use lastmeter_units::{Epoch, HardwareId, MeasurementId, Serial, SimDuration, SimTime};
+use lastmeter_units::{MeasurementId, SimDuration, SimTime};
 use lastmeter_wire::commands::Order;
-use lastmeter_wire::flexmeter::{
-    AcknowledgeMessage, MeasurementMessage, encode_acknowledge, encode_measurements,
-};
-use lastmeter_wire::topics;
 
-use crate::answer::{CommandDesk, CommandFault, ERROR_PREFIX, Judged, period, understood};
-use crate::border::{Device, DeviceFault, EventKind, Feed, Input, Output};
+use crate::answer::{CommandFault, period, understood};
+use crate::border::{Device, EventKind, Feed, Input, Output};
 use crate::front_end::{Calibration, ChannelError};
-use crate::outbox::Outbox;
+use crate::outlet::Outlet;
 use crate::reading::{Energy, Totaliser};
 use crate::register::Registers;
+use crate::reporter::{NO_BREAKER, event};
 use crate::sampled::Sampled;
 use crate::window::MeasuredWindow;
 use crate::windows::ClosedForm;
@@ -33,12 +30,6 @@ pub(crate) const PERIOD_MIN: SimDuration = SimDuration::from_milliseconds(250);
 /// A reading that is due up to so much after a ten-minute tick ends with the tick, in seconds: that
 /// much is granted between the end of what a reading covers and its instant.
 const AFTER_TICK_S: f64 = 0.5;
-
-/// The answer of a device that is to open what it does not have.
-const NO_BREAKER: &str = "this device has no breaker";
-
-/// An identifier that exists nowhere, for the fault of that name.
-const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
 
 /// How a meter comes by its windows.
 #[derive(Debug)]
@@ -54,27 +45,14 @@ pub(crate) enum Acquisition {
     Windows(Box<ClosedForm>),
 }
 
-/// Where a meter publishes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InputTopic {
-    /// On the topic that all devices of a tenant use.
-    Shared,
-    /// On the topic that carries its own hardware id.
-    Bound,
-}
-
 /// What a meter is made of.
 #[derive(Debug)]
 pub(crate) struct MeterParts {
-    pub(crate) hardware_id: HardwareId,
-    pub(crate) tenant: String,
-    pub(crate) input_topic: InputTopic,
-    pub(crate) start: SimTime,
+    pub(crate) outlet: Outlet,
     pub(crate) acquisition: Acquisition,
     pub(crate) quantities: Vec<MeasurementId>,
     pub(crate) netting: Netting,
     pub(crate) period: SimDuration,
-    pub(crate) obeys_commands: bool,
     pub(crate) registers: Registers,
     pub(crate) energy: Energy,
     /// On the nameplate, in pulses per kWh and kvarh.
@@ -85,37 +63,12 @@ pub(crate) struct MeterParts {
     pub(crate) has_breaker: bool,
 }
 
-/// The end of time: what is frozen until then does not thaw.
-const FOR_EVER: SimTime = SimTime(i64::MAX);
-
-/// Faults in force.
-#[derive(Clone, Debug, Default)]
-struct Faults {
-    skip: u32,
-    renumber: bool,
-    /// Frozen until that instant.
-    frozen_until: Option<SimTime>,
-}
-
-impl Faults {
-    fn is_frozen(&mut self, at: SimTime) -> bool {
-        self.frozen_until = self.frozen_until.filter(|&until| at < until);
-        self.frozen_until.is_some()
-    }
-}
-
 /// A meter, ready to be stepped.
 #[derive(Debug)]
 pub(crate) struct Meter {
     parts: MeterParts,
-    input_topic: String,
-    commands_topic: String,
     totaliser: Totaliser,
     next_due: SimDuration,
-    serial: Serial,
-    outbox: Outbox,
-    desk: CommandDesk,
-    faults: Faults,
     /// Whether the present spectrum may exceed the converter's range, which has been reported.
     is_beyond_range: bool,
     is_open: bool,
@@ -123,23 +76,11 @@ pub(crate) struct Meter {
     held: Vec<MeasuredWindow>,
 }
 
-/// Counts the restarts of the serial counter; nothing restarts it yet.
-const EPOCH: Epoch = Epoch(1);
-
 impl Meter {
     pub(crate) fn new(parts: MeterParts) -> Self {
         Self {
-            input_topic: match parts.input_topic {
-                InputTopic::Shared => topics::input(&parts.tenant),
-                InputTopic::Bound => topics::device_input(&parts.tenant, &parts.hardware_id),
-            },
-            commands_topic: topics::commands(&parts.tenant, &parts.hardware_id),
             totaliser: Totaliser::new(parts.netting, parts.energy),
             next_due: parts.period,
-            serial: Serial(0),
-            outbox: Outbox::default(),
-            desk: CommandDesk::default(),
-            faults: Faults::default(),
             is_beyond_range: false,
             is_open: false,
             held: Vec::new(),
@@ -276,88 +217,29 @@ impl Meter {
 
     /// The instant of a reading has come.
     fn reading_due(&mut self, out: &mut Vec<Output>) {
-        let at = self.parts.start + self.next_due;
-        self.next_due = self.next_due + self.parts.period;
-        if self.faults.is_frozen(at) {
+        let due = self.next_due;
+        self.next_due = due + self.parts.period;
+        if self.parts.outlet.is_frozen(due) {
             return;
         }
         let Some((from, to, registers_from)) = self.totaliser.span() else {
+            let at = self.parts.outlet.start() + due;
             let detail = format!("nothing measured since the last reading, at {at}");
             return event(out, EventKind::ReadingWithoutWindow, &detail);
         };
-        self.serial.0 += 1;
         let span = ReferenceSpan { from, to, registers_from };
-        out.push(Output::Reading { epoch: EPOCH, serial: self.serial, at, span });
         let quantities = self.parts.quantities.iter();
         let values = quantities.filter_map(|&id| Some((id, self.totaliser.value(id)?)));
-        let mut message = MeasurementMessage {
-            event_date: Some(at),
-            update_state: true,
-            epoch: Some(EPOCH),
-            serial: Some(self.serial),
-            ..MeasurementMessage::new(self.parts.hardware_id.clone(), values.collect())
-        };
+        let values = values.collect();
         self.totaliser.begin_next();
-        if self.faults.skip > 0 {
-            self.faults.skip -= 1;
-            return;
-        }
-        self.send(&message, out);
-        if std::mem::take(&mut self.faults.renumber) {
-            self.serial.0 += 1;
-            message.serial = Some(self.serial);
-            self.send(&message, out);
-        }
+        self.parts.outlet.reading(due, span, values, out);
     }
 
-    fn send(&mut self, message: &MeasurementMessage, out: &mut Vec<Output>) {
-        let mut payload = Vec::new();
-        encode_measurements(message, &mut payload);
-        self.outbox.put(&self.input_topic, payload, out);
-    }
-
-    fn received(&mut self, now: SimTime, topic: &str, payload: &[u8], out: &mut Vec<Output>) {
-        if topic != self.commands_topic {
-            let detail = format!("a message under `{topic}`, which was not subscribed");
-            return event(out, EventKind::InputRefused, &detail);
+    fn received(&mut self, now: SimTime, payload: &[u8], out: &mut Vec<Output>) {
+        if let Some((invocation, order)) = self.parts.outlet.received(now, payload, out) {
+            let obeyed = order.and_then(|order| self.obey(now, order));
+            self.parts.outlet.answer(now, invocation, obeyed, out);
         }
-        if self.faults.is_frozen(now) {
-            return event(out, EventKind::CommandIgnored, "frozen");
-        }
-        if !self.parts.obeys_commands {
-            return event(out, EventKind::CommandIgnored, "obey_commands = false");
-        }
-        let judged = match self.desk.judge(payload) {
-            Ok(judged) => judged,
-            Err(refusal) => {
-                return event(out, EventKind::CommandMalformed, &refusal.to_string());
-            }
-        };
-        let (kind, invocation, response) = match judged {
-            Judged::Again { invocation, response } => {
-                (EventKind::CommandRepeated, invocation, response)
-            }
-            Judged::New { invocation, order } => {
-                let (kind, response) = match order.and_then(|order| self.obey(now, order)) {
-                    Ok(response) => (EventKind::CommandObeyed, response),
-                    Err(error) => (EventKind::CommandRefused, format!("{ERROR_PREFIX}{error}")),
-                };
-                self.desk.answered(&invocation, &response);
-                (kind, invocation, response)
-            }
-        };
-        event(out, kind, &format!("{invocation}: {response}"));
-        let acknowledge = AcknowledgeMessage {
-            hardware_id: self.parts.hardware_id.clone(),
-            originating_event_id: invocation,
-            response,
-            event_date: Some(now),
-            update_state: false,
-            metadata: BTreeMap::new(),
-        };
-        let mut payload = Vec::new();
-        encode_acknowledge(&acknowledge, &mut payload);
-        self.outbox.put(&self.input_topic, payload, out);
     }
 
     /// Carries out a command; what to answer.
@@ -366,7 +248,7 @@ impl Meter {
             Order::SetPeriod { seconds } => {
                 let period = period(seconds, PERIOD_MIN)?;
                 self.parts.period = period;
-                self.next_due = now - self.parts.start + period;
+                self.next_due = now - self.parts.outlet.start() + period;
                 Ok(format!("reporting period set to {period}"))
             }
             Order::ReadRegister { register } => self.parts.registers.read(&register),
@@ -409,43 +291,6 @@ impl Meter {
         set(phase, u)?;
         set(per_kind + phase, i)
     }
-
-    fn fault(&mut self, now: SimTime, fault: &DeviceFault, out: &mut Vec<Output>) {
-        let detail = match *fault {
-            DeviceFault::SkipReading { count } => {
-                self.faults.skip = self.faults.skip.saturating_add(count);
-                format!("skip_reading: {count}")
-            }
-            DeviceFault::RenumberReading => {
-                self.faults.renumber = true;
-                "renumber_reading".to_owned()
-            }
-            DeviceFault::UnknownIdentifier => "unknown_identifier".to_owned(),
-            DeviceFault::Freeze { until } => {
-                self.faults.frozen_until = Some(until.unwrap_or(FOR_EVER));
-                until.map_or_else(|| "freeze".to_owned(), |until| format!("freeze until {until}"))
-            }
-        };
-        event(out, EventKind::FaultBegun, &detail);
-        if *fault == DeviceFault::UnknownIdentifier {
-            let payload = self.forged(now);
-            self.outbox.put(&self.input_topic, payload, out);
-        }
-    }
-
-    /// A measurement message the encoder cannot write, because there is no such identifier.
-    fn forged(&self, now: SimTime) -> Vec<u8> {
-        let honest = MeasurementId::from_index(0).into_iter().map(|id| (id, 1.0));
-        let message = MeasurementMessage {
-            event_date: Some(now),
-            update_state: true,
-            ..MeasurementMessage::new(self.parts.hardware_id.clone(), honest.collect())
-        };
-        let mut payload = Vec::new();
-        encode_measurements(&message, &mut payload);
-        let name = MeasurementId::from_index(0).map_or("", MeasurementId::name);
-        String::from_utf8_lossy(&payload).replace(name, FORGED_IDENTIFIER).into_bytes()
-    }
 }
 
 /// The first sample at or after an instant. A billionth of a sample early counts as at.
@@ -470,10 +315,6 @@ fn prepared(
 /// What cannot be had at this sampling rate.
 fn too_far(what: &str) -> String {
     format!("{what} asks for a phase shift of more than eight samples")
-}
-
-fn event(out: &mut Vec<Output>, kind: EventKind, detail: &str) {
-    out.push(Output::Event { kind, detail: detail.to_owned() });
 }
 
 impl Device for Meter {
@@ -523,10 +364,6 @@ impl Device for Meter {
         }
     }
 
-    fn subscriptions(&self) -> Vec<String> {
-        vec![self.commands_topic.clone()]
-    }
-
     fn report_period(&self) -> SimDuration {
         self.parts.period
     }
@@ -540,15 +377,12 @@ impl Device for Meter {
             Input::Pipe { .. } => {
                 event(out, EventKind::InputRefused, "a pipe, where voltages and currents are due");
             }
-            Input::Received { topic, payload } => self.received(now, &topic, &payload, out),
-            Input::Acknowledged { message } => self.outbox.acknowledged(message),
-            Input::Connected => self.outbox.connected(out),
-            Input::Disconnected => self.outbox.disconnected(),
-            Input::Fault(fault) => self.fault(now, &fault, out),
+            Input::Received { payload } => self.received(now, &payload, out),
+            other => self.parts.outlet.take(now, other, out),
         }
     }
 
     fn unacknowledged(&self) -> usize {
-        self.outbox.open().len()
+        self.parts.outlet.unacknowledged()
     }
 }

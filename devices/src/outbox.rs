@@ -16,8 +16,6 @@ use crate::border::Output;
 pub struct Message {
     /// Its number, the same each time it is handed out.
     pub number: u64,
-    /// Where it goes.
-    pub topic: String,
     /// What it says.
     pub payload: Vec<u8>,
 }
@@ -32,11 +30,11 @@ pub struct Outbox {
 
 impl Outbox {
     /// Puts a message in, and hands it out at once if the link is there.
-    pub fn put(&mut self, topic: &str, payload: Vec<u8>, out: &mut Vec<Output>) {
+    pub fn put(&mut self, payload: Vec<u8>, out: &mut Vec<Output>) {
         self.last_number += 1;
-        let message = Message { number: self.last_number, topic: topic.to_owned(), payload };
+        let message = Message { number: self.last_number, payload };
         if self.is_connected {
-            out.push(publish(&message));
+            out.push(send(&message));
         }
         self.open.push_back(message);
     }
@@ -44,7 +42,7 @@ impl Outbox {
     /// The link is there: hands out everything that is open, in order.
     pub fn connected(&mut self, out: &mut Vec<Output>) {
         self.is_connected = true;
-        out.extend(self.open.iter().map(publish));
+        out.extend(self.open.iter().map(send));
     }
 
     /// The link is gone, or the device was reset.
@@ -66,9 +64,9 @@ impl Outbox {
     }
 }
 
-fn publish(message: &Message) -> Output {
-    let Message { number, topic, payload } = message.clone();
-    Output::Publish { message: number, topic, payload }
+fn send(message: &Message) -> Output {
+    let Message { number, payload } = message.clone();
+    Output::Send { message: number, payload }
 }
 
 #[cfg(test)]
@@ -109,10 +107,10 @@ mod tests {
     impl SimulatedLink {
         fn take(&mut self, out: Vec<Output>) {
             for output in out {
-                let Output::Publish { message, topic, payload } = output else {
-                    panic!("an outbox only publishes");
+                let Output::Send { message, payload } = output else {
+                    panic!("an outbox only sends");
                 };
-                assert_eq!((topic.as_str(), payload), ("t", message.to_le_bytes().to_vec()));
+                assert_eq!(payload, message.to_le_bytes().to_vec());
                 self.under_way.push_back(message);
             }
         }
@@ -122,7 +120,7 @@ mod tests {
             match happening {
                 Happening::Put => {
                     self.put += 1;
-                    self.outbox.put("t", self.put.to_le_bytes().to_vec(), &mut out);
+                    self.outbox.put(self.put.to_le_bytes().to_vec(), &mut out);
                 }
                 Happening::Connect => {
                     // A new connection: what was under way in the old one is gone.
@@ -178,8 +176,8 @@ mod tests {
     #[test]
     fn a_message_keeps_its_number_and_waits_for_the_link() {
         let (mut outbox, mut out) = (Outbox::default(), Vec::new());
-        outbox.put("t", vec![1], &mut out);
-        outbox.put("t", vec![2], &mut out);
+        outbox.put(vec![1], &mut out);
+        outbox.put(vec![2], &mut out);
         assert!(out.is_empty());
         outbox.connected(&mut out);
         outbox.acknowledged(1);
@@ -190,7 +188,7 @@ mod tests {
         let numbers: Vec<_> = out
             .iter()
             .map(|output| match output {
-                Output::Publish { message, .. } => *message,
+                Output::Send { message, .. } => *message,
                 other => panic!("{other:?}"),
             })
             .collect();

@@ -9,7 +9,6 @@ use lastmeter_wire::commands::Order;
 use lastmeter_wire::flexmeter::{
     AcknowledgeMessage, MeasurementMessage, encode_acknowledge, encode_measurements,
 };
-use lastmeter_wire::topics;
 
 use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
 use crate::border::{DeviceFault, EventKind, Output};
@@ -27,22 +26,6 @@ const FORGED_IDENTIFIER: &str = "electricity.power.active.consumed.l9";
 /// The end of time: what is frozen until then does not thaw.
 const FOR_EVER: SimTime = SimTime(i64::MAX);
 
-/// Where a meter publishes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InputTopic {
-    /// On the topic that all devices of a tenant use.
-    Shared,
-    /// On the topic that carries its own hardware id.
-    Bound,
-}
-
-impl InputTopic {
-    /// That of a word in scenarios.
-    pub(crate) fn of(word: &str) -> Self {
-        if word == "bound" { Self::Bound } else { Self::Shared }
-    }
-}
-
 /// Faults in force.
 #[derive(Clone, Debug, Default)]
 struct Faults {
@@ -56,8 +39,6 @@ struct Faults {
 #[derive(Clone, Debug)]
 pub(crate) struct ReporterParts {
     pub(crate) hardware_id: HardwareId,
-    pub(crate) tenant: String,
-    pub(crate) input_topic: InputTopic,
     pub(crate) start: SimTime,
     pub(crate) obeys_commands: bool,
 }
@@ -66,8 +47,6 @@ pub(crate) struct ReporterParts {
 #[derive(Debug)]
 pub(crate) struct Reporter {
     parts: ReporterParts,
-    input_topic: String,
-    commands_topic: String,
     serial: Serial,
     outbox: Outbox,
     desk: CommandDesk,
@@ -77,21 +56,12 @@ pub(crate) struct Reporter {
 impl Reporter {
     pub(crate) fn new(parts: ReporterParts) -> Self {
         Self {
-            input_topic: match parts.input_topic {
-                InputTopic::Shared => topics::input(&parts.tenant),
-                InputTopic::Bound => topics::device_input(&parts.tenant, &parts.hardware_id),
-            },
-            commands_topic: topics::commands(&parts.tenant, &parts.hardware_id),
             serial: Serial(0),
             outbox: Outbox::default(),
             desk: CommandDesk::default(),
             faults: Faults::default(),
             parts,
         }
-    }
-
-    pub(crate) fn commands_topic(&self) -> &str {
-        &self.commands_topic
     }
 
     /// Event time of the scenario's start.
@@ -142,47 +112,63 @@ impl Reporter {
     fn send(&mut self, message: &MeasurementMessage, out: &mut Vec<Output>) {
         let mut payload = Vec::new();
         encode_measurements(message, &mut payload);
-        self.outbox.put(&self.input_topic, payload, out);
+        self.outbox.put(payload, out);
     }
 
-    /// Takes a message from the platform; `obey` carries a command out, and gives the answer.
+    /// Takes a message from the platform: the invocation and what it orders, if that is to be
+    /// carried out and then [answered](Self::answer).
     pub(crate) fn received(
         &mut self,
         now: SimTime,
-        topic: &str,
         payload: &[u8],
-        obey: impl FnOnce(Order) -> Result<String, String>,
+        out: &mut Vec<Output>,
+    ) -> Option<(String, Result<Order, String>)> {
+        let ignored = if self.is_frozen_at(now) {
+            Some("frozen")
+        } else {
+            (!self.parts.obeys_commands).then_some("obey_commands = false")
+        };
+        if let Some(why) = ignored {
+            event(out, EventKind::CommandIgnored, why);
+            return None;
+        }
+        match self.desk.judge(payload) {
+            Err(refusal) => {
+                event(out, EventKind::CommandMalformed, &refusal.to_string());
+                None
+            }
+            Ok(Judged::Again { invocation, response }) => {
+                self.acknowledge(now, EventKind::CommandRepeated, invocation, response, out);
+                None
+            }
+            Ok(Judged::New { invocation, order }) => Some((invocation, order)),
+        }
+    }
+
+    /// Answers a command with what became of it.
+    pub(crate) fn answer(
+        &mut self,
+        now: SimTime,
+        invocation: String,
+        obeyed: Result<String, String>,
         out: &mut Vec<Output>,
     ) {
-        if topic != self.commands_topic {
-            let detail = format!("a message under `{topic}`, which was not subscribed");
-            return event(out, EventKind::InputRefused, &detail);
-        }
-        if self.is_frozen_at(now) {
-            return event(out, EventKind::CommandIgnored, "frozen");
-        }
-        if !self.parts.obeys_commands {
-            return event(out, EventKind::CommandIgnored, "obey_commands = false");
-        }
-        let judged = match self.desk.judge(payload) {
-            Ok(judged) => judged,
-            Err(refusal) => {
-                return event(out, EventKind::CommandMalformed, &refusal.to_string());
-            }
+        let (kind, response) = match obeyed {
+            Ok(response) => (EventKind::CommandObeyed, response),
+            Err(error) => (EventKind::CommandRefused, format!("{ERROR_PREFIX}{error}")),
         };
-        let (kind, invocation, response) = match judged {
-            Judged::Again { invocation, response } => {
-                (EventKind::CommandRepeated, invocation, response)
-            }
-            Judged::New { invocation, order } => {
-                let (kind, response) = match order.and_then(obey) {
-                    Ok(response) => (EventKind::CommandObeyed, response),
-                    Err(error) => (EventKind::CommandRefused, format!("{ERROR_PREFIX}{error}")),
-                };
-                self.desk.answered(&invocation, &response);
-                (kind, invocation, response)
-            }
-        };
+        self.desk.answered(&invocation, &response);
+        self.acknowledge(now, kind, invocation, response, out);
+    }
+
+    fn acknowledge(
+        &mut self,
+        now: SimTime,
+        kind: EventKind,
+        invocation: String,
+        response: String,
+        out: &mut Vec<Output>,
+    ) {
         event(out, kind, &format!("{invocation}: {response}"));
         let acknowledge = AcknowledgeMessage {
             hardware_id: self.parts.hardware_id.clone(),
@@ -194,7 +180,7 @@ impl Reporter {
         };
         let mut payload = Vec::new();
         encode_acknowledge(&acknowledge, &mut payload);
-        self.outbox.put(&self.input_topic, payload, out);
+        self.outbox.put(payload, out);
     }
 
     /// Something goes wrong on purpose.
@@ -217,7 +203,7 @@ impl Reporter {
         event(out, EventKind::FaultBegun, &detail);
         if *fault == DeviceFault::UnknownIdentifier {
             let payload = self.forged(now);
-            self.outbox.put(&self.input_topic, payload, out);
+            self.outbox.put(payload, out);
         }
     }
 

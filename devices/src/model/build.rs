@@ -16,8 +16,9 @@ use crate::front_end::transformer::TransformerParameters;
 use crate::front_end::wander::Wander;
 use crate::front_end::{Channel, ChannelParameters, Decimation, Sampling, Sensor};
 use crate::gaussian::Gaussian;
-use crate::meter::{Acquisition, InputTopic, Meter, MeterParts, PERIOD_MIN};
+use crate::meter::{Acquisition, Meter, MeterParts, PERIOD_MIN};
 use crate::model::kind::DeviceContext;
+use crate::outlet::Outlet;
 use crate::reading::{BREAKER_GROUPS, Energy, SAMPLE_GROUPS, UNBALANCE_GROUP, identifiers};
 use crate::register::{FullScale, Registers, Row};
 use crate::sampled::Sampled;
@@ -71,13 +72,7 @@ pub(crate) fn build(
     };
     let groups = values.text_list("quantities");
     Some(Box::new(Meter::new(MeterParts {
-        hardware_id: context.hardware_id.clone(),
-        tenant: context.tenant.to_owned(),
-        input_topic: match values.text("input_topic") {
-            "bound" => InputTopic::Bound,
-            _ => InputTopic::Shared,
-        },
-        start: context.start,
+        outlet: Outlet::uplink(context, values.boolean("obey_commands")),
         acquisition,
         quantities: identifiers(&groups, values.boolean("totals_only"), recipe.phases),
         netting: match values.text("total") {
@@ -85,7 +80,6 @@ pub(crate) fn build(
             _ => Netting::Net,
         },
         period: values.duration("report_every").max(PERIOD_MIN),
-        obeys_commands: values.boolean("obey_commands"),
         registers,
         energy,
         pulse_constant,

@@ -71,13 +71,6 @@ const SHARED: &[Field] = &[
         "Registers that are written and read as any other, and act on nothing: a defect.",
     ),
     Field::default(
-        "input_topic",
-        Kind::Choice(&["shared", "bound"]),
-        "\"shared\"",
-        "Publish where all devices of the tenant do, or on `TENANT/device/HARDWARE-ID/input/json`, \
-         which takes this device only.",
-    ),
-    Field::default(
         "nominal_frequency",
         positive(Dimension::Frequency, 60.0),
         "\"50 Hz\"",

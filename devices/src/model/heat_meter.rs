@@ -9,10 +9,9 @@ use super::pipe::{REPORT_EVERY, VOLUME_RESOLUTION, build};
 use crate::pipe::Core;
 use crate::pipe::heat::{HeatMeter, SensorPipe};
 
-static FIELDS: [Field; 11] = [
+static FIELDS: [Field; 10] = [
     REPORT_EVERY,
     shared("obey_commands"),
-    shared("input_topic"),
     Field::default("flow_error", ratio(0.5), "\"0 %\"", "Relative error of the flow sensor."),
     Field::default(
         "flow_temperature_offset",

@@ -13,8 +13,6 @@ pub struct DeviceContext<'a> {
     pub name: &'a str,
     /// The id it goes by in messages.
     pub hardware_id: HardwareId,
-    /// The tenant it belongs to.
-    pub tenant: &'a str,
     /// Event time of the scenario's start.
     pub start: SimTime,
     /// The scenario's random streams.

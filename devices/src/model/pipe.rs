@@ -5,8 +5,8 @@ use lastmeter_params::{Dimension, Field, Values};
 use super::fields::{between, positive};
 use super::kind::DeviceContext;
 use crate::border::Device;
+use crate::outlet::Outlet;
 use crate::pipe::{Core, PipeMeter};
-use crate::reporter::{InputTopic, Reporter, ReporterParts};
 
 pub(super) const REPORT_EVERY: Field = Field::default(
     "report_every",
@@ -25,12 +25,6 @@ pub(super) const VOLUME_RESOLUTION: Field = Field::default(
 
 /// Makes a meter that reports by itself.
 pub(super) fn build(core: Core, values: &Values, context: &DeviceContext<'_>) -> Box<dyn Device> {
-    let reporter = Reporter::new(ReporterParts {
-        hardware_id: context.hardware_id.clone(),
-        tenant: context.tenant.to_owned(),
-        input_topic: InputTopic::of(values.text("input_topic")),
-        start: context.start,
-        obeys_commands: values.boolean("obey_commands"),
-    });
-    Box::new(PipeMeter::new(core, reporter, values.duration("report_every")))
+    let outlet = Outlet::uplink(context, values.boolean("obey_commands"));
+    Box::new(PipeMeter::new(core, outlet, values.duration("report_every")))
 }

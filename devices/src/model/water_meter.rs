@@ -9,10 +9,9 @@ use super::pipe::{REPORT_EVERY, VOLUME_RESOLUTION, build};
 use crate::pipe::Core;
 use crate::pipe::water::WaterMeter;
 
-static FIELDS: [Field; 8] = [
+static FIELDS: [Field; 7] = [
     REPORT_EVERY,
     shared("obey_commands"),
-    shared("input_topic"),
     Field::default(
         "flow_error",
         ratio(0.5),

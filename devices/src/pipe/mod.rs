@@ -17,7 +17,8 @@ use lastmeter_wire::commands::Order;
 
 use crate::answer::{CommandFault, period, understood};
 use crate::border::{Device, EventKind, Feed, Input, Output};
-use crate::reporter::{NO_BREAKER, Reporter, event};
+use crate::outlet::Outlet;
+use crate::reporter::{NO_BREAKER, event};
 use heat::HeatMeter;
 use integrator::Integrator;
 use water::WaterMeter;
@@ -75,7 +76,7 @@ impl Core {
 pub(crate) struct PipeMeter {
     core: Core,
     quantities: Vec<MeasurementId>,
-    reporter: Reporter,
+    outlet: Outlet,
     period: SimDuration,
     next_due: SimDuration,
     integrals: Integrator<2>,
@@ -84,7 +85,7 @@ pub(crate) struct PipeMeter {
 }
 
 impl PipeMeter {
-    pub(crate) fn new(core: Core, reporter: Reporter, period: SimDuration) -> Self {
+    pub(crate) fn new(core: Core, outlet: Outlet, period: SimDuration) -> Self {
         let period = period.max(PERIOD_MIN);
         let of_domain = |id: &MeasurementId| {
             let row = id.row();
@@ -93,7 +94,7 @@ impl PipeMeter {
         Self {
             core,
             quantities: MeasurementId::all().filter(of_domain).collect(),
-            reporter,
+            outlet,
             period,
             next_due: period,
             integrals: Integrator::new(),
@@ -121,7 +122,7 @@ impl PipeMeter {
     fn reading_due(&mut self, state: &PipeState, out: &mut Vec<Output>) {
         let to = self.next_due;
         self.next_due = to + self.period;
-        if self.reporter.is_frozen(to) {
+        if self.outlet.is_frozen(to) {
             return;
         }
         let sums = self.integrals.sums();
@@ -135,22 +136,22 @@ impl PipeMeter {
         };
         let values = self.quantities.iter().filter_map(value).collect();
         let span = ReferenceSpan { from, to, registers_from: SimDuration::ZERO };
-        self.reporter.reading(to, span, values, out);
+        self.outlet.reading(to, span, values, out);
     }
 
-    fn received(&mut self, now: SimTime, topic: &str, payload: &[u8], out: &mut Vec<Output>) {
-        let since_start = now - self.reporter.start();
-        let (own_period, next_due) = (&mut self.period, &mut self.next_due);
-        let obey = |order: Order| match order {
-            Order::SetPeriod { seconds } => {
-                let period = period(seconds, PERIOD_MIN)?;
-                *own_period = period;
-                *next_due = since_start + period;
-                Ok(format!("reporting period set to {period}"))
-            }
-            order => Err(refusal(&order).to_owned()),
-        };
-        self.reporter.received(now, topic, payload, obey, out);
+    fn received(&mut self, now: SimTime, payload: &[u8], out: &mut Vec<Output>) {
+        if let Some((invocation, order)) = self.outlet.received(now, payload, out) {
+            let obeyed = order.and_then(|order| self.obey(now, &order));
+            self.outlet.answer(now, invocation, obeyed, out);
+        }
+    }
+
+    /// Carries out a command; what to answer.
+    fn obey(&mut self, now: SimTime, order: &Order) -> Result<String, String> {
+        let Order::SetPeriod { seconds } = order else { return Err(refusal(order).to_owned()) };
+        self.period = period(*seconds, PERIOD_MIN)?;
+        self.next_due = now - self.outlet.start() + self.period;
+        Ok(format!("reporting period set to {}", self.period))
     }
 }
 
@@ -186,10 +187,6 @@ impl Device for PipeMeter {
         }
     }
 
-    fn subscriptions(&self) -> Vec<String> {
-        vec![self.reporter.commands_topic().to_owned()]
-    }
-
     fn report_period(&self) -> SimDuration {
         self.period
     }
@@ -200,15 +197,12 @@ impl Device for PipeMeter {
             Input::Samples { .. } | Input::Spectrum { .. } => {
                 event(out, EventKind::InputRefused, "voltages and currents, where a pipe is due");
             }
-            Input::Received { topic, payload } => self.received(now, &topic, &payload, out),
-            Input::Acknowledged { message } => self.reporter.acknowledged(message),
-            Input::Connected => self.reporter.connected(out),
-            Input::Disconnected => self.reporter.disconnected(),
-            Input::Fault(fault) => self.reporter.fault(now, &fault, out),
+            Input::Received { payload } => self.received(now, &payload, out),
+            other => self.outlet.take(now, other, out),
         }
     }
 
     fn unacknowledged(&self) -> usize {
-        self.reporter.unacknowledged()
+        self.outlet.unacknowledged()
     }
 }

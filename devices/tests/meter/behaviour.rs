@@ -14,7 +14,6 @@ use lastmeter_wire::flexmeter::{
 use proptest::prelude::*;
 
 const FAST: &str = "fidelity = \"windows\"\nquantities = [\"voltage\"]\n";
-const TOPIC: &str = "default/SiteWhere/commands/home";
 
 fn at(seconds: f64) -> SimTime {
     START + SimDuration::from_seconds_f64(seconds)
@@ -55,7 +54,7 @@ pub(crate) fn command<'a>(
     };
     let mut payload = Vec::new();
     encode_command(&message, &mut payload);
-    Input::Received { topic: TOPIC.to_owned(), payload }
+    Input::Received { payload }
 }
 
 fn set_period(id: &str, seconds: f64) -> Input {
@@ -86,7 +85,6 @@ fn a_reading_is_one_message_with_serial_epoch_and_due_instant() {
     }
     assert_eq!(announced(&out), [(1, at(10.0)), (2, at(20.0)), (3, at(30.0))]);
     assert_eq!(bench.device.report_period(), SimDuration::from_seconds(10));
-    assert_eq!(bench.device.subscriptions(), [TOPIC]);
     assert_eq!(bench.device.unacknowledged(), 0);
 }
 
@@ -104,7 +102,7 @@ fn what_was_not_acknowledged_is_sent_again_in_order_after_a_reconnection() {
     let numbers: Vec<_> = again
         .iter()
         .map(|output| match output {
-            Output::Publish { message, .. } => *message,
+            Output::Send { message, .. } => *message,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -175,14 +173,11 @@ fn what_cannot_be_obeyed_is_answered_with_an_error_and_changes_nothing() {
 fn nonsense_is_noted_and_not_answered() {
     let mut bench = Bench::new(FAST, balanced());
     for payload in [&b""[..], b"{}", b"\xff\xfe", b"{\"command\":{\"command\":{\"name\":\"x\"}}}"] {
-        let received = Input::Received { topic: TOPIC.to_owned(), payload: payload.to_vec() };
+        let received = Input::Received { payload: payload.to_vec() };
         let out = bench.step(received);
         assert_eq!(events(&out), [EventKind::CommandMalformed]);
         assert_eq!(out.len(), 1);
     }
-    let Input::Received { payload, .. } = set_period("1", 3.0) else { unreachable!() };
-    let elsewhere = Input::Received { topic: "default/SiteWhere/commands/b".to_owned(), payload };
-    assert_eq!(events(&bench.step(elsewhere)), [EventKind::InputRefused]);
     assert_eq!(bench.device.report_period(), SimDuration::from_seconds(10));
 }
 
@@ -193,24 +188,6 @@ fn a_meter_told_not_to_obey_stays_silent() {
     assert_eq!(events(&out), [EventKind::CommandIgnored]);
     assert_eq!(out.len(), 1);
     assert_eq!(announced(&bench.run(20.0)).len(), 2);
-}
-
-#[test]
-fn a_bound_meter_says_everything_on_its_own_topic() {
-    let mut bench = Bench::new("report_every = \"1 s\"\ninput_topic = \"bound\"", balanced());
-    let mut out = bench.run(2.0);
-    out.extend(bench.step(set_period("1", 5.0)));
-    out.extend(bench.step(Input::Fault(DeviceFault::UnknownIdentifier)));
-    let topics: Vec<&str> = out
-        .iter()
-        .filter_map(|output| match output {
-            Output::Publish { topic, .. } => Some(topic.as_str()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(topics, ["default/device/home/input/json"; 4]);
-    // Commands come on the same topic as ever.
-    assert_eq!(bench.device.subscriptions(), ["default/SiteWhere/commands/home"]);
 }
 
 #[test]
@@ -241,8 +218,7 @@ fn a_forged_identifier_comes_beside_the_readings_and_is_refused() {
     let mut bench = Bench::new(FAST, balanced());
     bench.run(3.0);
     let out = bench.step(Input::Fault(DeviceFault::UnknownIdentifier));
-    let Output::Publish { payload, topic, .. } = &out[1] else { panic!("{out:?}") };
-    assert_eq!(topic, "default/SiteWhere/input/json");
+    let Output::Send { payload, .. } = &out[1] else { panic!("{out:?}") };
     let refusal = decode(payload, &DecodeRules::default()).unwrap_err();
     assert_eq!(refusal.reason.word(), "unknown_identifier");
     assert_eq!(refusal.hardware_id.unwrap().as_str(), "home");
@@ -421,7 +397,7 @@ fn happening() -> impl Strategy<Value = Option<Input>> {
         (0.0..100.0_f64)
             .prop_map(|s| Some(Input::Fault(DeviceFault::Freeze { until: Some(at(s)) }))),
         prop::collection::vec(any::<u8>(), 0..20)
-            .prop_map(|payload| Some(Input::Received { topic: TOPIC.to_owned(), payload })),
+            .prop_map(|payload| Some(Input::Received { payload })),
     ]
 }
 
@@ -440,7 +416,7 @@ proptest! {
                 let is_connection = input == Input::Connected;
                 let step = bench.step(input);
                 let numbers: Vec<u64> = step.iter().filter_map(|output| match output {
-                    Output::Publish { message, .. } => Some(*message),
+                    Output::Send { message, .. } => Some(*message),
                     _ => None,
                 }).collect();
                 prop_assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));

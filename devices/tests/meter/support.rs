@@ -47,7 +47,6 @@ fn build(
     let context = DeviceContext {
         name: "home",
         hardware_id: HardwareId::new("home").expect("a valid id"),
-        tenant: "default",
         start: START,
         streams: &streams,
         phases,
@@ -123,7 +122,7 @@ impl Bench {
         self.device.step(now, input, &mut out);
         if self.acknowledges {
             for output in &out {
-                if let Output::Publish { message, .. } = output {
+                if let Output::Send { message, .. } = output {
                     let mut nothing = Vec::new();
                     let acknowledged = Input::Acknowledged { message: *message };
                     self.device.step(now, acknowledged, &mut nothing);
@@ -171,14 +170,11 @@ impl Bench {
 pub(crate) fn requests(out: &[Output]) -> Vec<Request> {
     let rules = DecodeRules::default();
     let published = out.iter().filter_map(|output| match output {
-        Output::Publish { topic, payload, .. } => Some((topic, payload)),
+        Output::Send { payload, .. } => Some(payload),
         _ => None,
     });
     published
-        .map(|(topic, payload)| {
-            assert_eq!(topic, "default/SiteWhere/input/json");
-            decode(payload, &rules).unwrap_or_else(|refusal| panic!("{refusal}"))
-        })
+        .map(|payload| decode(payload, &rules).unwrap_or_else(|refusal| panic!("{refusal}")))
         .collect()
 }
 

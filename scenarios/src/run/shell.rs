@@ -1,6 +1,6 @@
-//! The I/O around one device: feeds it the plant, carries its messages, brings it what arrives.
+//! The I/O around one party: moves it, carries its messages, brings it what arrives.
 //!
-//! The device itself is a synchronous machine that knows no sockets; everything it is told and
+//! The party itself is a synchronous machine that knows no sockets; everything it is told and
 //! everything it says is a message. Between two sync points shells run ahead concurrently; what
 //! arrives for a device is kept in the inbox and handed over at sync points only, so that the
 //! order of network packets never reaches the record.
@@ -10,44 +10,49 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lastmeter_devices::{Device, DeviceFault, Input, Output};
+use lastmeter_devices::{DeviceFault, EventKind};
 use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
 use lastmeter_units::SimTime;
 
 use super::device_note::DeviceNote;
 use super::error::BenchError;
-use super::feeder::Feeder;
 use super::ledger::{Made, Sent};
 use super::modelled::{ReleasedReading, Uplink};
+use super::mqtt_port::MqttPort;
+use super::party::{Party, Said, Uplinked};
 
 /// How long a message may take to be acknowledged, or to arrive, in wall time.
 pub(crate) const DELIVERY_LIMIT: Duration = Duration::from_mins(1);
 
-/// One device with its connections.
+/// One party with its connection.
 pub(crate) struct Shell {
     pub(crate) parts: ShellParts,
-    output: Vec<Output>,
+    said: Vec<Said>,
     inbox: Vec<(String, Bytes)>,
     received: u64,
     connections: u64,
     last_loss: Option<String>,
-    pub(crate) made: Vec<Made>,
-    pub(crate) sent: Vec<Sent>,
-    pub(crate) notes: Vec<DeviceNote>,
+    /// By device.
+    pub(crate) made: Vec<(usize, Made)>,
+    /// By device.
+    pub(crate) sent: Vec<(usize, Sent)>,
+    /// By the name of a device or gateway.
+    pub(crate) notes: Vec<(String, DeviceNote)>,
     pub(crate) published: u64,
     /// What has left for the platform, where the run records modelled latency.
     pub(crate) left: Option<Vec<ReleasedReading>>,
-    /// When the last reading was due.
-    last_due: SimTime,
     /// The highest message number so far; a lower one comes again.
     last_message: u64,
 }
 
 /// What a shell is made of.
 pub(crate) struct ShellParts {
-    pub(crate) name: String,
-    pub(crate) device: Box<dyn Device>,
-    pub(crate) feeder: Feeder,
+    pub(crate) party: Party,
+    /// Its index among the parties: devices first, then gateways, in the scenario's order.
+    pub(crate) index: usize,
+    /// The index of the link that its connection passes.
+    pub(crate) via: Option<usize>,
+    pub(crate) port: MqttPort,
     pub(crate) session: Session,
     pub(crate) events: SessionEvents,
     /// Counts the acknowledgements of all devices of the run.
@@ -61,7 +66,7 @@ pub(crate) struct ShellParts {
 impl Shell {
     pub(crate) fn new(parts: ShellParts) -> Self {
         Self {
-            output: Vec::new(),
+            said: Vec::new(),
             inbox: Vec::new(),
             received: 0,
             connections: 0,
@@ -71,10 +76,14 @@ impl Shell {
             notes: Vec::new(),
             published: 0,
             left: parts.records_latency.then(Vec::new),
-            last_due: parts.feeder.now(),
             last_message: 0,
             parts,
         }
+    }
+
+    /// What its party is called.
+    pub(crate) fn name(&self) -> &str {
+        self.parts.party.name()
     }
 
     /// The modelled link, to change it at the present instant.
@@ -97,43 +106,42 @@ impl Shell {
         self.received
     }
 
-    /// Runs the device up to and including an instant, sending what it says on the way.
+    /// Runs the party up to and including an instant, sending what it says on the way.
     pub(crate) async fn run_to(&mut self, until: SimTime) -> Result<(), BenchError> {
-        while self.parts.feeder.now() < until {
-            self.parts.feeder.step(self.parts.device.as_mut(), until, &mut self.output);
+        while self.parts.party.now() < until {
+            self.parts.party.step(until, &mut self.said);
             self.carry().await?;
-            self.release(self.parts.feeder.now()).await?;
-            // Devices share the runtime's threads with everybody's sockets.
+            self.release(self.parts.party.now()).await?;
+            // Parties share the runtime's threads with everybody's sockets.
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    /// Injects a fault into the device at the present instant.
-    pub(crate) async fn fault(&mut self, fault: DeviceFault) -> Result<(), BenchError> {
-        self.parts.device.step(self.parts.feeder.now(), Input::Fault(fault), &mut self.output);
+    /// Injects a fault into a device at the present instant.
+    pub(crate) async fn fault(
+        &mut self,
+        device: usize,
+        fault: DeviceFault,
+    ) -> Result<(), BenchError> {
+        self.parts.party.fault(device, fault, &mut self.said);
         self.carry().await
     }
 
-    /// Sends what the device has said, and takes note of what is not for the network.
+    /// Sends what the party has said, and takes note of what is not for the platform.
     async fn carry(&mut self) -> Result<(), BenchError> {
         loop {
-            let said = std::mem::take(&mut self.output);
+            let said = std::mem::take(&mut self.said);
             if said.is_empty() {
                 break;
             }
-            for output in said {
-                match output {
-                    Output::Publish { message, topic, payload } => {
-                        self.hand_over(message, topic, payload.into()).await?;
+            for said in said {
+                match said {
+                    Said::Send { message, owner, at, payload } => {
+                        self.hand_over((message, owner), at, payload.into()).await?;
                     }
-                    Output::Reading { epoch, serial, at, span } => {
-                        self.last_due = at;
-                        self.made.push(Made { epoch, serial, at, span });
-                    }
-                    Output::Event { kind, detail } => {
-                        self.notes.push(DeviceNote { at: self.parts.feeder.now(), kind, detail });
-                    }
+                    Said::Made { device, made } => self.made.push((device, made)),
+                    Said::Note { of, note } => self.notes.push((of, note)),
                 }
             }
         }
@@ -146,39 +154,46 @@ impl Shell {
     /// Gives one message to the modelled link, or straight to the network.
     async fn hand_over(
         &mut self,
-        message: u64,
-        topic: String,
+        (message, owner): (u64, String),
+        reading_at: SimTime,
         payload: Bytes,
     ) -> Result<(), BenchError> {
-        let sent = Sent::read(&payload);
+        let topic = self.parts.port.topic(&owner);
+        let sent = self.sent_reading(&owner, &payload);
         let is_new = message > self.last_message;
         self.last_message = message.max(self.last_message);
         // A reading is handed over when it is due; the rest at the present instant.
-        let at = if sent.is_some() { self.last_due } else { self.parts.feeder.now() };
+        let at = if sent.is_some() { reading_at } else { self.parts.party.now() };
         if let Some(uplink) = &mut self.parts.uplink {
             if is_new {
                 self.sent.extend(sent);
-                uplink.hand_over(at, message, topic, payload);
+                uplink.hand_over(at, (message, owner), topic, payload);
                 return Ok(());
             }
             if uplink.holds(message) {
                 return Ok(());
             }
-        } else if let (Some(left), Some(sent), true) = (&mut self.left, &sent, is_new) {
-            let bytes = payload.len();
-            left.push(ReleasedReading { key: sent.key(), handed: at, released: at, bytes });
+        } else if let (Some(left), Some((device, sent)), true) = (&mut self.left, &sent, is_new) {
+            let (device, key, bytes) = (*device, sent.key(), payload.len());
+            left.push(ReleasedReading { device, key, handed: at, released: at, bytes });
         }
         self.published += 1;
         self.sent.extend(sent);
         self.publish(message, &topic, payload).await
     }
 
+    /// The reading that a message is, with its device.
+    fn sent_reading(&self, owner: &str, payload: &[u8]) -> Option<(usize, Sent)> {
+        Some((self.parts.party.device(owner)?, Sent::read(payload)?))
+    }
+
     /// Sends what the modelled link releases by an instant.
     pub(crate) async fn release(&mut self, by: SimTime) -> Result<(), BenchError> {
         while let Some(held) = self.parts.uplink.as_mut().and_then(|uplink| uplink.released(by)) {
-            if let (Some(left), Some(sent)) = (&mut self.left, Sent::read(&held.payload)) {
+            let sent = self.sent_reading(&held.owner, &held.payload);
+            if let (Some(left), Some((device, sent))) = (&mut self.left, sent) {
                 let (handed, released, bytes) = (held.handed, held.release, held.payload.len());
-                left.push(ReleasedReading { key: sent.key(), handed, released, bytes });
+                left.push(ReleasedReading { device, key: sent.key(), handed, released, bytes });
             }
             self.published += 1;
             self.publish(held.message, &held.topic, held.payload).await?;
@@ -207,12 +222,12 @@ impl Shell {
             Ok(Ok(()) | Err(PublishError::NotConnected)) => Ok(()),
             Ok(Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. }))) => {
                 Err(BenchError::Device {
-                    device: self.parts.name.clone(),
+                    device: self.name().to_owned(),
                     message: error.to_string(),
                 })
             }
             Err(_) => Err(BenchError::TimedOut {
-                what: format!("room to send a message of device `{}`", self.parts.name),
+                what: format!("room to send a message of device `{}`", self.name()),
                 limit_s: DELIVERY_LIMIT.as_secs(),
             }),
         }
@@ -222,29 +237,25 @@ impl Shell {
         match event {
             SessionEvent::Connected => {
                 self.connections += 1;
-                self.parts.device.step(self.parts.feeder.now(), Input::Connected, &mut self.output);
+                self.tell(Uplinked::Connected);
             }
             SessionEvent::Disconnected { reason } => {
                 self.last_loss = Some(reason);
-                self.parts.device.step(
-                    self.parts.feeder.now(),
-                    Input::Disconnected,
-                    &mut self.output,
-                );
+                self.tell(Uplinked::Disconnected);
             }
             SessionEvent::Acknowledged { message } => {
                 self.parts.acknowledged.fetch_add(1, Ordering::Relaxed);
-                self.parts.device.step(
-                    self.parts.feeder.now(),
-                    Input::Acknowledged { message },
-                    &mut self.output,
-                );
+                self.tell(Uplinked::Acknowledged { message });
             }
             SessionEvent::Received { topic, payload } => {
                 self.received += 1;
                 self.inbox.push((topic, payload));
             }
         }
+    }
+
+    fn tell(&mut self, what: Uplinked) {
+        self.parts.party.uplinked(what, &mut self.said);
     }
 
     /// Waits until a condition holds, taking in events and sending what they lead to.
@@ -263,7 +274,7 @@ impl Shell {
                     Some(event) => self.take(event),
                     None => {
                         return Err(BenchError::Device {
-                            device: self.parts.name.clone(),
+                            device: self.name().to_owned(),
                             message: "its connection ended for good".to_owned(),
                         });
                     }
@@ -285,14 +296,14 @@ impl Shell {
 
     /// Waits for a connection after so many.
     pub(crate) async fn connected_after(&mut self, connections: u64) -> Result<(), BenchError> {
-        let what = format!("device `{}` to connect to the platform's broker", self.parts.name);
+        let what = format!("device `{}` to connect to the platform's broker", self.name());
         self.until(&what, |shell| shell.connections > connections).await
     }
 
     /// Waits until everything the device has sent is acknowledged.
     pub(crate) async fn drained(&mut self) -> Result<(), BenchError> {
-        let what = format!("the acknowledgement of the messages of device `{}`", self.parts.name);
-        self.until(&what, |shell| shell.parts.device.unacknowledged() == shell.held()).await
+        let what = format!("the acknowledgement of the messages of device `{}`", self.name());
+        self.until(&what, |shell| shell.parts.party.unacknowledged() == shell.held()).await
     }
 
     /// Messages the modelled link holds.
@@ -302,7 +313,7 @@ impl Shell {
 
     /// Waits until so many messages have arrived for the device since the run began.
     pub(crate) async fn arrived(&mut self, total: u64) -> Result<(), BenchError> {
-        let what = format!("message {total} of the platform to device `{}`", self.parts.name);
+        let what = format!("message {total} of the platform to device `{}`", self.name());
         self.until(&what, |shell| shell.received >= total).await
     }
 
@@ -316,11 +327,21 @@ impl Shell {
         // contract, and the record must not depend on it.
         inbox.sort();
         for (topic, payload) in inbox {
-            let input = Input::Received { topic, payload: payload.to_vec() };
-            self.parts.device.step(self.parts.feeder.now(), input, &mut self.output);
+            if self.parts.port.takes(&topic) {
+                self.tell(Uplinked::Received { payload: payload.to_vec() });
+            } else {
+                self.refuse(&topic);
+            }
         }
         self.carry().await?;
         Ok(true)
+    }
+
+    /// Notes a message that was not asked for.
+    fn refuse(&mut self, topic: &str) {
+        let detail = format!("a message under `{topic}`, which was not subscribed");
+        let (at, kind) = (self.parts.party.now(), EventKind::InputRefused);
+        self.notes.push((self.name().to_owned(), DeviceNote { at, kind, detail }));
     }
 
     /// Ends the connection in an orderly way.

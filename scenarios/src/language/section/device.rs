@@ -7,7 +7,6 @@ use lastmeter_devices::{DEVICES, Device, DeviceContext, DeviceKind};
 use lastmeter_params::{Code, Diagnostics, Dimension, Field, Kind, Value, Values};
 use lastmeter_sim::{MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, SimTime};
-use lastmeter_wire::topics::TENANT;
 
 use super::floor::wall;
 use super::link::VIA;
@@ -43,6 +42,13 @@ pub(crate) static DEVICE: Section = Section {
         ),
         Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
         VIA,
+        Field::default(
+            "input_topic",
+            Kind::Choice(&["shared", "bound"]),
+            "\"shared\"",
+            "publish where all devices of the tenant do, or on \
+             `TENANT/device/HARDWARE-ID/input/json`, which takes this device only",
+        ),
         Field::default(
             "nodelay",
             Kind::Boolean,
@@ -92,6 +98,8 @@ pub struct DeviceRow {
     pub keep_alive: Duration,
     /// `TCP_NODELAY` of its connection.
     pub nodelay: bool,
+    /// Whether it publishes on a topic of its own.
+    pub is_bound: bool,
     /// The values of its table, which devices made by `count` share.
     pub(crate) values: Arc<Values>,
 }
@@ -116,7 +124,6 @@ pub(crate) fn build_device(
         name: place.name,
         // Every name is a hardware id: names are stricter.
         hardware_id: HardwareId::new(place.name).ok()?,
-        tenant: TENANT,
         start: place.start,
         streams: &place.streams,
         phases: terminal.map_or(0, Terminal::phases),
@@ -262,6 +269,7 @@ pub(crate) fn devices(references: &References, tables: &[Row<'_>]) -> Option<Vec
             acknowledge_limit: wall(values, "acknowledge_limit"),
             keep_alive: wall(values, "keep_alive"),
             nodelay: values.boolean("nodelay"),
+            is_bound: values.text("input_topic") == "bound",
             values: Arc::clone(values),
         })
     };

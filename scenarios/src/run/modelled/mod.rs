@@ -9,6 +9,8 @@ mod downlink;
 mod record;
 mod uplink;
 
+use std::time::Duration;
+
 use lastmeter_link::impair::{Leg, LegName};
 use lastmeter_units::{SimDuration, SimTime};
 
@@ -18,13 +20,18 @@ pub(crate) use downlink::Downlink;
 pub(crate) use record::ModelledRecord;
 pub(crate) use uplink::{Outage, ReleasedReading, Uplink};
 
-/// The way from a device to the platform; `None` if it passes no link.
-pub(crate) fn uplink(scenario: &Scenario, row: &DeviceRow) -> Option<Uplink> {
-    let link = row.via?;
-    let index = scenario.devices.iter().position(|other| other.name == row.name)?;
-    let LinkLegs { up, .. } = legs(scenario, link, &row.name);
+/// The way from the party of this index and name to the platform through a link; `None` if it
+/// passes none.
+pub(crate) fn uplink(
+    scenario: &Scenario,
+    (index, name): (usize, &str),
+    via: Option<usize>,
+    acknowledge_limit: Duration,
+) -> Option<Uplink> {
+    let link = via?;
+    let LinkLegs { up, .. } = legs(scenario, link, name);
     let outages = outages(scenario, link, index);
-    Some(Uplink::new(up, outages, SimDuration(row.acknowledge_limit.as_nanos() as i64)))
+    Some(Uplink::new(up, outages, SimDuration(acknowledge_limit.as_nanos() as i64)))
 }
 
 /// The latency record of a scenario, with the ways to its observers.
@@ -67,13 +74,13 @@ fn legs(scenario: &Scenario, link: usize, owner: &str) -> LinkLegs {
     }
 }
 
-/// When a link is broken for a device.
-fn outages(scenario: &Scenario, link: usize, device: usize) -> Vec<Outage> {
+/// When a link is broken for a party.
+fn outages(scenario: &Scenario, link: usize, party: usize) -> Vec<Outage> {
     let of = |injection: &crate::language::Injection| {
         let Action::Disconnect { link: broken, how, devices, .. } = &injection.action else {
             return None;
         };
-        let is_meant = devices.as_ref().is_none_or(|devices| devices.contains(&device));
+        let is_meant = devices.as_ref().is_none_or(|devices| devices.contains(&party));
         let from = scenario.schedule.start + injection.at;
         let to =
             until(injection).map_or(SimTime(i64::MAX), |until| scenario.schedule.start + until);

@@ -30,10 +30,11 @@ impl ModelledRecord {
     }
 
     /// Readings have reached the platform, of all devices since the last call.
-    pub(crate) fn left(&mut self, mut left: Vec<(usize, ReleasedReading, bool)>) {
+    pub(crate) fn left(&mut self, mut left: Vec<(ReleasedReading, bool)>) {
         // Connections that devices share pass on in the order of arrival.
-        left.sort_by_key(|(device, left, _)| (left.released, *device, left.key));
-        for (device, left, has_uplink) in left {
+        left.sort_by_key(|(left, _)| (left.released, left.device, left.key));
+        for (left, has_uplink) in left {
+            let device = left.device;
             let key = (device, left.key.0, left.key.1);
             let intended = self.open.remove(&key).unwrap_or(left.handed);
             let since_start = |at: SimTime| Some((at - self.start).0);

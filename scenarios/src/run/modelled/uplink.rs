@@ -24,6 +24,8 @@ pub(crate) struct Outage {
 /// A reading on its way through the modelled link.
 #[derive(Clone, Debug)]
 pub(crate) struct ReleasedReading {
+    /// The index of its device.
+    pub(crate) device: usize,
     pub(crate) key: (Epoch, Serial),
     /// When it was handed over.
     pub(crate) handed: SimTime,
@@ -40,6 +42,8 @@ pub(crate) struct DelayedMessage {
     /// When the link releases it.
     pub(crate) release: SimTime,
     pub(crate) message: u64,
+    /// Whose message it is.
+    pub(crate) owner: String,
     pub(crate) topic: String,
     pub(crate) payload: Bytes,
 }
@@ -60,11 +64,17 @@ impl Uplink {
     }
 
     /// Takes a message from its device.
-    pub(crate) fn hand_over(&mut self, at: SimTime, message: u64, topic: String, payload: Bytes) {
+    pub(crate) fn hand_over(
+        &mut self,
+        at: SimTime,
+        (message, owner): (u64, String),
+        topic: String,
+        payload: Bytes,
+    ) {
         // The order of one connection holds: nobody overtakes.
         let after = self.held.back().map_or(at, |last| last.release.max(at));
         let release = self.release(at, payload.len()).max(after);
-        self.held.push_back(DelayedMessage { handed: at, release, message, topic, payload });
+        self.held.push_back(DelayedMessage { handed: at, release, message, owner, topic, payload });
     }
 
     fn release(&mut self, at: SimTime, bytes: usize) -> SimTime {
@@ -152,7 +162,8 @@ mod tests {
     /// When messages handed over at these instants are released.
     fn released(mut uplink: Uplink, handed: &[i64]) -> Vec<i64> {
         for (message, &instant) in (1..).zip(handed) {
-            uplink.hand_over(at(instant), message, "t".to_owned(), Bytes::from_static(b"x"));
+            let (topic, payload) = ("t".to_owned(), Bytes::from_static(b"x"));
+            uplink.hand_over(at(instant), (message, "d".to_owned()), topic, payload);
         }
         let mut instants = Vec::new();
         while let Some(held) = uplink.released(at(1_000_000)) {
@@ -197,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_held_is_known() {
         let mut link = uplink(&[(0, 1000, Breakage::Reset)]);
-        link.hand_over(at(10), 7, "t".to_owned(), Bytes::new());
+        link.hand_over(at(10), (7, "d".to_owned()), "t".to_owned(), Bytes::new());
         assert_eq!((link.len(), link.oldest()), (1, Some(at(10))));
         assert!(link.holds(7) && !link.holds(8));
         assert!(link.released(at(1019)).is_none());

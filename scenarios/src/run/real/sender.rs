@@ -21,6 +21,7 @@ use crate::run::device_note::DeviceNote;
 use crate::run::error::BenchError;
 use crate::run::feeder::Feeder;
 use crate::run::ledger::{Made, Sent};
+use crate::run::mqtt_port::MqttPort;
 use crate::run::schedule::Schedule;
 
 /// How often a device that works on samples is fed between its readings.
@@ -43,6 +44,7 @@ pub(crate) struct SenderParts {
     pub(crate) name: String,
     pub(crate) device: Box<dyn Device>,
     pub(crate) feeder: Feeder,
+    pub(crate) port: MqttPort,
     pub(crate) session: Session,
     pub(crate) events: SessionEvents,
     /// Up to and including when readings are made.
@@ -226,9 +228,12 @@ impl Sender {
     fn carry(&mut self) {
         for output in std::mem::take(&mut self.output) {
             match output {
-                Output::Publish { message, topic, payload } => {
+                Output::Send { message, payload } => {
+                    let topic = self.parts.port.topic(&self.parts.name);
                     self.waiting.push_back(Waiting { message, topic, payload: payload.into() });
                 }
+                // It has a connection of its own, and is on no network.
+                Output::Transmit { .. } => {}
                 Output::Reading { epoch, serial, at, span } => {
                     self.was_idle = false;
                     let made = Made { epoch, serial, at, span };
@@ -327,8 +332,13 @@ impl Sender {
                 let now = self.event_time().min(self.schedule.next() - SimDuration(1));
                 self.parts.feeder.run_to(self.parts.device.as_mut(), now, &mut self.output);
                 self.carry();
-                let input = Input::Received { topic, payload: payload.to_vec() };
-                self.parts.device.step(now, input, &mut self.output);
+                if self.parts.port.takes(&topic) {
+                    let input = Input::Received { payload: payload.to_vec() };
+                    self.parts.device.step(now, input, &mut self.output);
+                } else {
+                    let what = format!("a message under `{topic}`, which was not subscribed");
+                    self.note(EventKind::InputRefused, what);
+                }
             }
         }
         self.carry();

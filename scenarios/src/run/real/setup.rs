@@ -22,6 +22,7 @@ use crate::language::{Action, ObserverRow, Scenario};
 use crate::run::device_setup::device_setup;
 use crate::run::error::BenchError;
 use crate::run::joining::Ledger;
+use crate::run::mqtt_port::MqttPort;
 use crate::run::rest::Rest;
 use crate::run::run_platform::{StartOptions, UnderTest};
 use crate::stagger::stagger;
@@ -155,7 +156,8 @@ impl Parts<'_> {
         self.ledger.accounts.push(setup.account);
         let lag = stagger(index, self.scenario.devices.len(), setup.period);
         let mut options = self.access.session_options(&row.name, row.via).await?;
-        options.subscriptions = setup.device.subscriptions();
+        let port = MqttPort::new(row.is_bound, std::iter::once(row.name.as_str()));
+        options.subscriptions = port.subscriptions();
         options.nodelay = row.nodelay;
         options.keep_alive = row.keep_alive;
         options.acknowledge_limit = row.acknowledge_limit;
@@ -168,6 +170,7 @@ impl Parts<'_> {
             name: row.name.clone(),
             device: setup.device,
             feeder: setup.feeder,
+            port,
             session,
             events,
             end: schedule.start + schedule.duration,

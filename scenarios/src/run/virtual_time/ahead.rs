@@ -21,7 +21,7 @@ impl Ahead {
         let mut tasks = JoinSet::new();
         let mut names = Vec::new();
         for (index, mut shell) in shells.into_iter().enumerate() {
-            let name = shell.parts.name.clone();
+            let name = shell.name().to_owned();
             let task = tasks.spawn(async move {
                 let mut result = shell.run_to(until).await;
                 if result.is_ok() {

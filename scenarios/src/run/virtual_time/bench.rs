@@ -18,7 +18,7 @@ use super::ahead::Ahead;
 use super::calibrator::Calibrator;
 use super::platform::{DrivenPlatform, Kill};
 use super::setup::Parts;
-use crate::language::{Action, Scenario};
+use crate::language::{Action, DeviceRow, Scenario};
 use crate::run::commands::{CommandOrder, Commands, Ending};
 use crate::run::console::Console;
 use crate::run::error::BenchError;
@@ -45,6 +45,8 @@ const TROUBLED_MAX: u32 = 5;
 pub(crate) struct VirtualBench<'a> {
     scenario: &'a Scenario,
     shells: Vec<Shell>,
+    /// The shell that each device is in.
+    shell_of: Vec<usize>,
     ledger: Ledger,
     platform: DrivenPlatform,
     pub(super) recording: Recording,
@@ -65,8 +67,13 @@ impl<'a> Bench for VirtualBench<'a> {
     fn stand(parts: Parts<'a>, recording: Recording) -> Self {
         let Parts { scenario, shells, ledger, platform, acknowledged, modelled, calibrator } =
             parts;
+        let shell_of = |row: &DeviceRow| {
+            let carries = |shell: &Shell| shell.parts.party.device(&row.name).is_some();
+            shells.iter().position(carries).expect("each device has a shell")
+        };
         Self {
             scenario,
+            shell_of: scenario.devices.iter().map(shell_of).collect(),
             shells,
             ledger,
             platform,
@@ -242,7 +249,8 @@ impl VirtualBench<'_> {
             self.platform.advance(self.now).await?;
             let mut moved = false;
             for shell in &mut self.shells {
-                shell.arrived(self.platform.sent_to(&shell.parts.name)).await?;
+                let sent = shell.parts.party.names().map(|name| self.platform.sent_to(name)).sum();
+                shell.arrived(sent).await?;
                 moved |= shell.deliver().await?;
                 shell.drained().await?;
             }
@@ -266,9 +274,9 @@ impl VirtualBench<'_> {
         self.recording.note_wrong_answers(self.now, &mut self.platform.rest);
         let mut rows = Vec::new();
         self.recording.recorded = self.now;
-        for (index, shell) in self.shells.iter().enumerate() {
+        for (index, &shell) in self.shell_of.iter().enumerate() {
             // What a link still holds is neither stored nor missing.
-            let held = shell.oldest_held();
+            let held = self.shells[shell].oldest_held();
             let until = held.map_or(self.now, |held| self.now.min(held - SimDuration(1)));
             let never_made = self.ledger.settle(index, until, &mut rows);
             self.recording.recorded = self.recording.recorded.min(until);
@@ -286,21 +294,20 @@ impl VirtualBench<'_> {
 
     fn take_from_devices(&mut self) -> Result<(), BenchError> {
         let mut left = Vec::new();
-        for (index, shell) in self.shells.iter_mut().enumerate() {
-            for made in shell.made.drain(..) {
+        for shell in &mut self.shells {
+            for (device, made) in shell.made.drain(..) {
                 if let Some(modelled) = &mut self.modelled {
-                    modelled.made((index, made.epoch, made.serial), made.at);
+                    modelled.made((device, made.epoch, made.serial), made.at);
                 }
-                self.ledger.made(index, made)?;
+                self.ledger.made(device, made)?;
             }
-            for sent in shell.sent.drain(..) {
-                self.ledger.sent(index, sent);
+            for (device, sent) in shell.sent.drain(..) {
+                self.ledger.sent(device, sent);
             }
             let has_uplink = shell.uplink().is_some();
             let gone = shell.left.iter_mut().flat_map(|left| left.drain(..));
-            left.extend(gone.map(|gone| (index, gone, has_uplink)));
-            let notes = shell.notes.drain(..).map(|note| note.event(&shell.parts.name));
-            self.recording.events.extend(notes);
+            left.extend(gone.map(|gone| (gone, has_uplink)));
+            self.recording.events.extend(shell.notes.drain(..).map(|(of, note)| note.event(&of)));
         }
         if let Some(modelled) = &mut self.modelled {
             modelled.left(left);
@@ -329,7 +336,9 @@ impl VirtualBench<'_> {
         let (Act::Begin(index) | Act::End(index)) = act;
         let begins = matches!(act, Act::Begin(_));
         match &self.scenario.injections[index].action {
-            Action::Device { device, fault } => self.shells[*device].fault(fault.clone()).await?,
+            Action::Device { device, fault } => {
+                self.shells[self.shell_of[*device]].fault(*device, fault.clone()).await?;
+            }
             Action::Command { device, command, parameters, refused } => {
                 let (device, must_be_refused) = (*device, *refused);
                 self.command(CommandOrder { device, command, parameters, must_be_refused }).await?;
@@ -351,9 +360,8 @@ impl VirtualBench<'_> {
     /// Lets a link get worse, or be itself again.
     fn change_link(&mut self, link: usize, devices: Option<&[usize]>, change: Option<&Impairment>) {
         let meant = |index: usize| devices.is_none_or(|devices| devices.contains(&index));
-        for (index, (shell, row)) in self.shells.iter_mut().zip(&self.scenario.devices).enumerate()
-        {
-            if !meant(index) || row.via != Some(link) {
+        for shell in &mut self.shells {
+            if !meant(shell.parts.index) || shell.parts.via != Some(link) {
                 continue;
             }
             match (shell.uplink(), change) {
@@ -390,12 +398,12 @@ impl VirtualBench<'_> {
 
     /// Gives a command; its number.
     pub(super) async fn command(&mut self, order: CommandOrder<'_>) -> Result<u64, BenchError> {
-        let shell = &self.shells[order.device];
-        let at_device = (shell.parts.name.as_str(), shell.received());
+        let name = self.scenario.devices[order.device].name.as_str();
+        let at_device = (name, self.shells[self.shell_of[order.device]].received());
         let (id, event) = self.commands.give(self.now, order, at_device, String::new());
         self.recording.note(event);
         let rest = &mut self.platform.rest;
-        match rest.invoke(shell.parts.name.as_str(), order.command, order.parameters).await {
+        match rest.invoke(name, order.command, order.parameters).await {
             Ok(invocation) => {
                 if let Some(open) = self.commands.get_mut(id) {
                     open.way = invocation.id;
@@ -415,7 +423,7 @@ impl VirtualBench<'_> {
     pub(super) async fn settle_commands(&mut self) -> Result<(), BenchError> {
         for id in self.commands.open() {
             let Some(open) = self.commands.get_mut(id) else { continue };
-            let delivered = self.shells[open.device].received();
+            let delivered = self.shells[self.shell_of[open.device]].received();
             let invocation = self.platform.rest.invocation(&open.way).await?;
             let Some(ending) = invocation.ending() else { continue };
             let answer = (ending, invocation.response.unwrap_or_default());

@@ -12,6 +12,8 @@ use crate::run::device_setup::device_setup;
 use crate::run::error::BenchError;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
+use crate::run::mqtt_port::MqttPort;
+use crate::run::party::{Party, SoleDevice};
 use crate::run::rest::Rest;
 use crate::run::run_platform::{StartOptions, UnderTest};
 use crate::run::shell::{Shell, ShellParts};
@@ -42,19 +44,26 @@ pub(crate) async fn assemble<'a>(
     for (index, row) in scenario.devices.iter().enumerate() {
         let setup = device_setup(scenario, index)?;
         ledger.accounts.push(setup.account);
+        let port = MqttPort::new(row.is_bound, std::iter::once(row.name.as_str()));
         let options = SessionOptions {
-            subscriptions: setup.device.subscriptions(),
+            subscriptions: port.subscriptions(),
             ..platform.session_options(&row.name, platform.broker_address()?)?
         };
         let (session, events) = Session::open(options);
         shells.push(Shell::new(ShellParts {
-            name: row.name.clone(),
-            device: setup.device,
-            feeder: setup.feeder,
+            party: Party::Device(Box::new(SoleDevice::new(
+                index,
+                &row.name,
+                setup.device,
+                setup.feeder,
+            ))),
+            index,
+            via: row.via,
+            port,
             session,
             events,
             acknowledged: Arc::clone(&acknowledged),
-            uplink: modelled::uplink(scenario, row),
+            uplink: modelled::uplink(scenario, (index, &row.name), row.via, row.acknowledge_limit),
             records_latency,
         }));
     }

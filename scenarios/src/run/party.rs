@@ -1,0 +1,155 @@
+//! Who speaks to the platform over one connection: a device by itself, or a gateway with the devices
+//! behind it.
+
+use lastmeter_devices::{Device, DeviceFault, Input, Output};
+use lastmeter_units::SimTime;
+
+use super::device_note::DeviceNote;
+use super::feeder::Feeder;
+use super::ledger::Made;
+
+/// What happens on the connection, as far as a party is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Uplinked {
+    Connected,
+    Disconnected,
+    Acknowledged { message: u64 },
+    Received { payload: Vec<u8> },
+}
+
+/// What a party has to say.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// A message for the platform.
+    Send {
+        /// Its number: rises from message to message, the same when it is sent again.
+        message: u64,
+        /// Whose it is: the name of a device or gateway.
+        owner: String,
+        /// When it was handed over, if it is a reading.
+        at: SimTime,
+        payload: Vec<u8>,
+    },
+    /// A device has made a reading.
+    Made { device: usize, made: Made },
+    /// Something for the record, of a device or gateway of this name.
+    Note { of: String, note: DeviceNote },
+}
+
+/// A device that has a connection of its own.
+pub(crate) struct SoleDevice {
+    /// Its index in the scenario.
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) device: Box<dyn Device>,
+    pub(crate) feeder: Feeder,
+    output: Vec<Output>,
+    /// When the last reading was due.
+    last_due: SimTime,
+}
+
+impl SoleDevice {
+    pub(crate) fn new(index: usize, name: &str, device: Box<dyn Device>, feeder: Feeder) -> Self {
+        let last_due = feeder.now();
+        Self { index, name: name.to_owned(), device, feeder, output: Vec::new(), last_due }
+    }
+
+    fn input(&mut self, input: Input, said: &mut Vec<Said>) {
+        self.device.step(self.feeder.now(), input, &mut self.output);
+        self.translate(said);
+    }
+
+    fn translate(&mut self, said: &mut Vec<Said>) {
+        let now = self.feeder.now();
+        for output in self.output.drain(..) {
+            said.push(match output {
+                Output::Send { message, payload } => {
+                    Said::Send { message, owner: self.name.clone(), at: self.last_due, payload }
+                }
+                Output::Reading { epoch, serial, at, span } => {
+                    self.last_due = at;
+                    Said::Made { device: self.index, made: Made { epoch, serial, at, span } }
+                }
+                Output::Event { kind, detail } => {
+                    Said::Note { of: self.name.clone(), note: DeviceNote { at: now, kind, detail } }
+                }
+                // It is on no network: a scenario that puts it on none gives it a connection.
+                Output::Transmit { .. } => continue,
+            });
+        }
+    }
+}
+
+/// A party.
+pub(crate) enum Party {
+    Device(Box<SoleDevice>),
+}
+
+impl Party {
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Device(sole) => &sole.name,
+        }
+    }
+
+    /// The names of all whose messages it carries.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::Device(sole) => std::iter::once(sole.name.as_str()),
+        }
+    }
+
+    /// The index of the device of this name, if it is one of its own.
+    pub(crate) fn device(&self, name: &str) -> Option<usize> {
+        match self {
+            Self::Device(sole) => (sole.name == name).then_some(sole.index),
+        }
+    }
+
+    /// Up to when it has been moved.
+    pub(crate) fn now(&self) -> SimTime {
+        match self {
+            Self::Device(sole) => sole.feeder.now(),
+        }
+    }
+
+    /// Moves it on, at most up to and including an instant.
+    pub(crate) fn step(&mut self, until: SimTime, said: &mut Vec<Said>) {
+        match self {
+            Self::Device(sole) => {
+                sole.feeder.step(sole.device.as_mut(), until, &mut sole.output);
+                sole.translate(said);
+            }
+        }
+    }
+
+    /// Tells it what happened on its connection.
+    pub(crate) fn uplinked(&mut self, what: Uplinked, said: &mut Vec<Said>) {
+        match self {
+            Self::Device(sole) => {
+                let input = match what {
+                    Uplinked::Connected => Input::Connected,
+                    Uplinked::Disconnected => Input::Disconnected,
+                    Uplinked::Acknowledged { message } => Input::Acknowledged { message },
+                    Uplinked::Received { payload } => Input::Received { payload },
+                };
+                sole.input(input, said);
+            }
+        }
+    }
+
+    /// Injects a fault into one of its devices, at the present instant.
+    pub(crate) fn fault(&mut self, _device: usize, fault: DeviceFault, said: &mut Vec<Said>) {
+        match self {
+            Self::Device(sole) => sole.input(Input::Fault(fault), said),
+        }
+    }
+
+    /// Messages that the platform has not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        match self {
+            Self::Device(sole) => sole.device.unacknowledged(),
+        }
+    }
+}
