@@ -184,6 +184,12 @@ pub trait Device: Send {
         None
     }
 
+    /// Its address on the field network, as a gateway's configuration writes it; `None`: it is on
+    /// none.
+    fn network_address(&self) -> Option<String> {
+        None
+    }
+
     /// What is wrong with a command, its parameters written as texts, as far as can be told without
     /// giving it; `None` of one that the device understands and should carry out.
     fn validate_command(

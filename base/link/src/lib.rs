@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod http;
 pub mod impair;
+pub mod medium;
 pub mod mqtt;
 pub mod priority;
 pub mod proxy;

@@ -34,6 +34,7 @@ const RECIPE: Recipe =
 /// The registered model.
 pub(crate) const ADE7953_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
+    on: None,
     entry: Entry {
         name: "ade7953-1ph",
         summary: "smart plug with an ADE7953: single-phase, uncalibrated, with its registers",

@@ -56,6 +56,7 @@ const RECIPE: Recipe = Recipe {
 /// The registered model.
 pub(crate) const CVCT_STM32F107: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
+    on: None,
     entry: Entry {
         name: "cvct-stm32f107",
         summary: "the paper's smart meter: CVCT and 12-bit converter of an STM32F107",

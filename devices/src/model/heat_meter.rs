@@ -55,6 +55,7 @@ static FIELDS: [Field; 10] = [
 /// The registered model.
 pub(crate) const HEAT_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Heat),
+    on: None,
     entry: Entry {
         name: "heat-meter",
         summary: "heat meter: energy, volume, power, volume flow, flow and return temperature",

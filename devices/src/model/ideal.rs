@@ -40,6 +40,7 @@ const DESCRIPTION: &str = "A meter whose front end has no error until one of its
 /// The registered single-phase model.
 pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_1PH.phases },
+    on: None,
     entry: Entry {
         name: "ideal-1ph",
         summary: "single-phase meter without errors, but for those that are planted",
@@ -52,6 +53,7 @@ pub(crate) const IDEAL_1PH: DeviceKind = DeviceKind {
 /// The registered three-phase model.
 pub(crate) const IDEAL_3PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE_3PH.phases },
+    on: None,
     entry: Entry {
         name: "ideal-3ph",
         summary: "three-phase meter without errors, but for those that are planted",

@@ -60,6 +60,8 @@ pub struct DeviceKind {
     pub entry: Entry,
     /// What it can be connected to.
     pub fits: Fits,
+    /// The kind of network it speaks on; `None`: it speaks to the platform itself.
+    pub on: Option<&'static str>,
     /// Makes one. `None` if values do not fit together, which is then in the diagnostics.
     pub build: fn(&Values, &DeviceContext<'_>, &mut Diagnostics) -> Option<Box<dyn Device>>,
 }

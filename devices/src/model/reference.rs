@@ -58,6 +58,7 @@ const RECIPE: Recipe = Recipe { phases: 1, registers: &[], is_cvct: false, has_b
 /// The registered reference meter.
 pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
+    on: None,
     entry: Entry {
         name: "reference-1ph",
         summary: "single-phase reference meter with small errors and a stated uncertainty",
@@ -75,6 +76,7 @@ pub(crate) const REFERENCE_1PH: DeviceKind = DeviceKind {
 /// The registered acquisition of the static characterisation.
 pub(crate) const PXI_6123: DeviceKind = DeviceKind {
     fits: Fits::Electricity { phases: RECIPE.phases },
+    on: None,
     entry: Entry {
         name: "pxi-6123",
         summary: "16-bit acquisition at 500 kS/s: the reference of the static characterisation",

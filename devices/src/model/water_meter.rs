@@ -37,6 +37,7 @@ static FIELDS: [Field; 7] = [
 /// The registered model.
 pub(crate) const WATER_METER: DeviceKind = DeviceKind {
     fits: Fits::Pipe(Domain::Water),
+    on: None,
     entry: Entry {
         name: "water-meter",
         summary: "water meter: volume and volume flow",

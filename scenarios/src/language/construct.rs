@@ -24,7 +24,8 @@ use super::section::check::{self, CHECK};
 use super::section::device::{self, DEVICE, DevicePlace, build_device};
 use super::section::grid;
 use super::section::inject::{self, INJECT, InjectKind};
-use super::section::link::LINK;
+use super::section::gateway::GATEWAY;
+use super::section::link::{self, LINK};
 use super::section::scenario::{SCENARIO, head, is_in_real_time};
 use super::section::source::{self, Built, SOURCE, Source, SourcePlace, build_source};
 use super::section::test_plan::{self, TEST_PLAN};
@@ -421,14 +422,31 @@ impl Draft<'_> {
             .collect();
         let planned = |(index, (name, table)): (usize, &'b (String, usize))| {
             let device = devices.get(*table).and_then(|device| device.as_ref());
-            let period = device.map(|device| device.report_period());
+            let gateway = self.gateway_of_table(*table, references);
+            let polled = gateway.and_then(|(row, _)| row.values.as_ref()?.duration_opt("poll_every"));
+            let period = polled.or_else(|| device.map(|device| device.report_period()));
+            let own_via = || references.via_of_table.get(*table).copied().unwrap_or(Err(Reported));
             PlannedDevice {
                 name,
-                via: references.via_of_table.get(*table).copied().unwrap_or(Err(Reported)),
+                via: gateway.map_or_else(own_via, |(_, via)| via),
                 period: period.filter(|_| !told.contains(&index)),
             }
         };
         references.devices.iter().enumerate().map(planned).collect()
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// The gateway of the network that a device table is on, and the link it goes through.
+    fn gateway_of_table(
+        &self,
+        table: usize,
+        references: &References,
+    ) -> Option<(&Row<'a>, link::Via)> {
+        let network = references.on_networks.of_table.get(table).copied().flatten()?;
+        let mut gateways = references.on_networks.of_gateway.iter();
+        let index = gateways.position(|networks| networks.contains(&network))?;
+        Some((self.rows(&GATEWAY).get(index)?, *references.via_of_gateway.get(index)?))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::draft::Reported;
 use super::names::Names;
+use super::section::gateway::OnNetworks;
 use super::section::inject::Target;
 use super::section::link::Via;
 use super::section::platform::GivenAuthority;
@@ -16,11 +17,14 @@ pub(crate) struct References {
     /// The place of the network's first source among the sources.
     pub(crate) grid_from: usize,
     pub(crate) via_of_table: Vec<Via>,
+    pub(crate) on_networks: OnNetworks,
+    pub(crate) via_of_gateway: Vec<Via>,
     pub(crate) observers: Names,
     pub(crate) via_of_observer: Vec<Via>,
     pub(crate) devices_of_observer: Vec<Vec<usize>>,
     pub(crate) via_of_floor: Via,
     pub(crate) device_of_injection: Vec<Option<usize>>,
+    pub(crate) gateway_of_injection: Vec<Option<usize>>,
     pub(crate) source_of_injection: Vec<Option<usize>>,
     pub(crate) target_of_injection: Vec<Option<Target>>,
     pub(crate) devices_of_check: Vec<Vec<usize>>,

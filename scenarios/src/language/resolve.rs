@@ -21,12 +21,14 @@ use super::section::check::{CHECK, check, devices_of_check};
 use super::section::device::{DEVICE, devices, sources_of};
 use super::section::expect::twin_is_named;
 use super::section::floor::{FLOOR, floor};
+use super::section::gateway::{GATEWAY, gateway, on_networks};
 use super::section::grid::{self, GRID, Grid};
 use super::section::inject::{
-    Connected, INJECT, Target, device_of, do_not_overlap, injection, kill_has_a_victim,
-    source_of_injection, target_of,
+    Connected, INJECT, Target, device_of, do_not_overlap, gateway_of, injection,
+    kill_has_a_victim, source_of_injection, target_of,
 };
 use super::section::link::{LINK, Via, link, via_of};
+use super::section::network::{NETWORK, network};
 use super::section::observer::{OBSERVER, observed, observer, observer_can_tell_devices_apart};
 use super::section::platform::{PLATFORM, PlatformUse, authority, platform, platform_use};
 use super::section::scenario::{SCENARIO, Schedule, about, head, is_in_time, lasts_so_long};
@@ -164,14 +166,17 @@ fn references(
     }
     let mut via = |row: &Row<'_>| via_of(row, links, out);
     let via_of_table: Vec<Via> = draft.rows(&DEVICE).iter().map(&mut via).collect();
+    let via_of_gateway: Vec<Via> = draft.rows(&GATEWAY).iter().map(&mut via).collect();
     let via_of_observer: Vec<Via> = draft.rows(&OBSERVER).iter().map(&mut via).collect();
     let via_of_floor = draft.single(&FLOOR).map_or(Ok(None), via);
     let connected = Connected {
         links,
         devices,
         via_of_device: table_of_device.iter().map(|&table| via_of_table[table]).collect(),
+        via_of_gateway: &via_of_gateway,
         via_of_observer: &via_of_observer,
     };
+    let on_networks = on_networks(draft, &names.by_section[NETWORK.name], out);
     let injections = draft.rows(&INJECT);
     let target_of_injection: Vec<Option<Target>> =
         injections.iter().map(|row| target_of(row, &connected, out)).collect();
@@ -191,11 +196,17 @@ fn references(
         source_of_device: one_by_one(table_of_device, &sources_of_table),
         grid_from: *grid_from,
         via_of_table,
+        on_networks,
+        via_of_gateway,
         observers: names.by_section[OBSERVER.name].clone(),
         via_of_observer,
         devices_of_observer,
         via_of_floor,
         device_of_injection: injections.iter().map(|row| device_of(row, devices, out)).collect(),
+        gateway_of_injection: injections
+            .iter()
+            .map(|row| gateway_of(row, &names.by_section[GATEWAY.name], out))
+            .collect(),
         source_of_injection: injections
             .iter()
             .map(|row| {
@@ -243,6 +254,9 @@ fn assemble(
     let injections = injections.map(|(index, row)| injection(row, (index, references), head.start));
     let observers = draft.rows(&OBSERVER).iter().zip(&references.via_of_observer);
     let observers = observers.zip(&references.devices_of_observer);
+    let gateways = draft.rows(&GATEWAY).iter().zip(&references.via_of_gateway);
+    let gateways = gateways.zip(&references.on_networks.of_gateway);
+    let gateways = gateways.map(|((row, via), networks)| gateway(row, networks, *via));
     let player = plans.player();
     Some(Scenario {
         about: about(draft.values(&SCENARIO)?),
@@ -259,7 +273,9 @@ fn assemble(
             unavailable: parts.unavailable,
         },
         links: draft.rows(&LINK).iter().zip(parts.links).map(link).collect::<Option<_>>()?,
+        networks: draft.rows(&NETWORK).iter().map(network).collect::<Option<_>>()?,
         devices: devices(references, draft.rows(&DEVICE))?,
+        gateways: gateways.collect::<Option<_>>()?,
         observers: observers
             .map(|((row, via), of)| observer(row, *via, of))
             .collect::<Option<_>>()?,

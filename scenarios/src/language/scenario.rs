@@ -10,6 +10,7 @@ use lastmeter_params::{Diagnostic, Values};
 use lastmeter_record::Override;
 use lastmeter_sim::Streams;
 use lastmeter_sim::grid::Feeder;
+use lastmeter_units::SimDuration;
 
 use super::draft::{FORMAT, Part, Section};
 use super::names::LOAD_PREFIX;
@@ -19,8 +20,10 @@ use super::section::check::CheckRow;
 use super::section::device::{DevicePlace, DeviceRow, build_device};
 use super::section::expect::Expect;
 use super::section::floor::FloorRow;
+use super::section::gateway::GatewayRow;
 use super::section::inject::Injection;
 use super::section::link::LinkRow;
+use super::section::network::NetworkRow;
 use super::section::observer::ObserverRow;
 use super::section::platform::PlatformSetup;
 use super::section::scenario::{About, Schedule};
@@ -76,8 +79,12 @@ pub struct Scenario {
     pub plant: Plant,
     /// The links.
     pub links: Vec<LinkRow>,
+    /// The field networks.
+    pub networks: Vec<NetworkRow>,
     /// The devices, those that `count` makes each by itself.
     pub devices: Vec<DeviceRow>,
+    /// The gateways.
+    pub gateways: Vec<GatewayRow>,
     /// The observers.
     pub observers: Vec<ObserverRow>,
     /// The injections, in the order of the file.
@@ -121,6 +128,10 @@ impl Scenario {
         let own = self.devices.iter().enumerate();
         let own = own.filter(|(index, row)| row.via == Some(link) && is_meant(index));
         let mut lanes: Vec<String> = own.map(|(_, row)| row.name.clone()).collect();
+        if devices.is_none() {
+            let gateways = self.gateways.iter().filter(|row| row.via == Some(link));
+            lanes.extend(gateways.map(|row| row.name.clone()));
+        }
         for observer in self.observers.iter().filter(|observer| observer.via == Some(link)) {
             if observer.per_device {
                 let of = observer.devices.iter().filter(|device| is_meant(device));
@@ -132,6 +143,12 @@ impl Scenario {
             }
         }
         lanes
+    }
+
+    /// How often the gateway on a network is to poll, if there is one.
+    pub(crate) fn poll_period(&self, network: usize) -> Option<SimDuration> {
+        let gateway = self.gateways.iter().find(|row| row.networks.contains(&network))?;
+        gateway.values.duration_opt("poll_every")
     }
 
     /// Where a device is connected, as a scenario writes it: `source:NAME` or `load:NAME`.

@@ -1,6 +1,5 @@
 //! Something a device said besides its messages.
 
-use lastmeter_devices::EventKind;
 use lastmeter_record::Event;
 use lastmeter_units::SimTime;
 
@@ -8,13 +7,14 @@ use lastmeter_units::SimTime;
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceNote {
     pub(crate) at: SimTime,
-    pub(crate) kind: EventKind,
+    /// What kind, in the word of the record.
+    pub(crate) kind: &'static str,
     pub(crate) detail: String,
 }
 
 impl DeviceNote {
     /// As the record takes it, of the device with this name.
     pub(crate) fn event(&self, device: &str) -> Event {
-        Event::device(self.at, device, self.kind.word(), &self.detail)
+        Event::device(self.at, device, self.kind, &self.detail)
     }
 }

@@ -8,17 +8,19 @@ use super::feeder::Feeder;
 use super::ledger::{Account, AccountStart};
 use crate::language::{DeviceRow, Scenario};
 
-/// A device at its metering point, with the account of what it owes.
+/// A device at its metering point.
 pub(crate) struct DeviceSetup {
     pub(crate) device: Box<dyn Device>,
     pub(crate) feeder: Feeder,
-    pub(crate) account: Account,
     /// Its reporting period.
     pub(crate) period: SimDuration,
 }
 
-/// Builds the device of an index.
-pub(crate) fn device_setup(scenario: &Scenario, index: usize) -> Result<DeviceSetup, BenchError> {
+/// Builds the device of an index, with the account of what it owes.
+pub(crate) fn device_setup(
+    scenario: &Scenario,
+    index: usize,
+) -> Result<(DeviceSetup, Account), BenchError> {
     let row = &scenario.devices[index];
     let point = scenario.plant.sources[row.source].metering_point.clone();
     let (Some(device), Some(point)) = (scenario.build_device(index), point) else {
@@ -27,7 +29,7 @@ pub(crate) fn device_setup(scenario: &Scenario, index: usize) -> Result<DeviceSe
             message: "it could not be made, although the scenario was checked".to_owned(),
         });
     };
-    let period = due_every(row, device.as_ref())?;
+    let period = due_every(scenario, row, device.as_ref())?;
     let account = Account::open(&AccountStart {
         device: &row.name,
         index,
@@ -38,12 +40,20 @@ pub(crate) fn device_setup(scenario: &Scenario, index: usize) -> Result<DeviceSe
         period,
     });
     let feeder = Feeder::new(point, scenario.schedule.start);
-    Ok(DeviceSetup { device, feeder, account, period })
+    Ok((DeviceSetup { device, feeder, period }, account))
 }
 
-/// The period the scenario asks for; that the device follows it is for the checks to find out, but
+/// How often a reading is due: as often as the gateway is to poll, or as the scenario asks of the
+/// device; that the device follows it is for the checks to find out, but
 /// one that does not even claim to is broken.
-fn due_every(row: &DeviceRow, device: &dyn Device) -> Result<SimDuration, BenchError> {
+fn due_every(
+    scenario: &Scenario,
+    row: &DeviceRow,
+    device: &dyn Device,
+) -> Result<SimDuration, BenchError> {
+    if let Some(polled) = row.on.and_then(|network| scenario.poll_period(network)) {
+        return Ok(polled);
+    }
     let Some(asked) = row.values.duration_opt("report_every") else {
         return Ok(device.report_period());
     };

@@ -24,6 +24,7 @@ pub(crate) fn until(injection: &Injection) -> Option<SimDuration> {
         Action::Device { .. }
         | Action::Source { .. }
         | Action::Command { .. }
+        | Action::RestartGateway { .. }
         | Action::KillPlatform => None,
     }
 }
@@ -64,6 +65,7 @@ fn begun(scenario: &Scenario, index: usize, at: SimTime) -> Option<Event> {
             let name = &scenario.plant.sources[*source].name;
             event(None).with(field::INTO, format!("source:{name}"))
         }
+        Action::RestartGateway { gateway } => event(Some(&scenario.gateways[*gateway].name)),
         Action::Impair { link, .. } => numbered(scenario, of_link(*link), index),
         Action::Disconnect { link, devices, .. } => {
             let mut event = of_link(*link);

@@ -12,6 +12,8 @@ mod device_note;
 mod device_setup;
 mod error;
 mod feeder;
+mod field;
+mod field_setup;
 mod host;
 mod injecting;
 mod joining;

@@ -6,6 +6,7 @@ use lastmeter_units::SimTime;
 
 use super::device_note::DeviceNote;
 use super::feeder::Feeder;
+use super::field::Field;
 use super::ledger::Made;
 
 /// What happens on the connection, as far as a party is told.
@@ -71,7 +72,7 @@ impl SoleDevice {
                     Said::Made { device: self.index, made: Made { epoch, serial, at, span } }
                 }
                 Output::Event { kind, detail } => {
-                    Said::Note { of: self.name.clone(), note: DeviceNote { at: now, kind, detail } }
+                    Said::Note { of: self.name.clone(), note: DeviceNote { at: now, kind: kind.word(), detail } }
                 }
                 // It is on no network: a scenario that puts it on none gives it a connection.
                 Output::Transmit { .. } => continue,
@@ -83,6 +84,7 @@ impl SoleDevice {
 /// A party.
 pub(crate) enum Party {
     Device(Box<SoleDevice>),
+    Field(Box<Field>),
 }
 
 impl Party {
@@ -90,13 +92,15 @@ impl Party {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Device(sole) => &sole.name,
+            Self::Field(field) => &field.name,
         }
     }
 
     /// The names of all whose messages it carries.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         match self {
-            Self::Device(sole) => std::iter::once(sole.name.as_str()),
+            Self::Device(sole) => vec![sole.name.as_str()],
+            Self::Field(field) => field.names().collect(),
         }
     }
 
@@ -104,6 +108,7 @@ impl Party {
     pub(crate) fn device(&self, name: &str) -> Option<usize> {
         match self {
             Self::Device(sole) => (sole.name == name).then_some(sole.index),
+            Self::Field(field) => field.device(name),
         }
     }
 
@@ -111,6 +116,7 @@ impl Party {
     pub(crate) fn now(&self) -> SimTime {
         match self {
             Self::Device(sole) => sole.feeder.now(),
+            Self::Field(field) => field.now(),
         }
     }
 
@@ -121,6 +127,7 @@ impl Party {
                 sole.feeder.step(sole.device.as_mut(), until, &mut sole.output);
                 sole.translate(said);
             }
+            Self::Field(field) => field.step(until, said),
         }
     }
 
@@ -136,13 +143,15 @@ impl Party {
                 };
                 sole.input(input, said);
             }
+            Self::Field(field) => field.uplinked(what, said),
         }
     }
 
     /// Injects a fault into one of its devices, at the present instant.
-    pub(crate) fn fault(&mut self, _device: usize, fault: DeviceFault, said: &mut Vec<Said>) {
+    pub(crate) fn fault(&mut self, device: usize, fault: DeviceFault, said: &mut Vec<Said>) {
         match self {
             Self::Device(sole) => sole.input(Input::Fault(fault), said),
+            Self::Field(field) => field.fault(device, fault, said),
         }
     }
 
@@ -150,6 +159,19 @@ impl Party {
     pub(crate) fn unacknowledged(&self) -> usize {
         match self {
             Self::Device(sole) => sole.device.unacknowledged(),
+            Self::Field(field) => field.unacknowledged(),
         }
+    }
+
+    /// The gateway loses its supply and starts again; nothing to a device that has none.
+    pub(crate) fn restart(&mut self, said: &mut Vec<Said>) {
+        if let Self::Field(field) = self {
+            field.restart(said);
+        }
+    }
+
+    /// Whether it keeps messages by itself while its link is broken, as a gateway does.
+    pub(crate) fn has_own_outbox(&self) -> bool {
+        matches!(self, Self::Field(_))
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct Shell {
     inbox: Vec<(String, Bytes)>,
     received: u64,
     connections: u64,
+    is_up: bool,
+    /// Since when a link that is broken keeps the party from its connection.
+    cut_since: Option<SimTime>,
     last_loss: Option<String>,
     /// By device.
     pub(crate) made: Vec<(usize, Made)>,
@@ -70,6 +73,8 @@ impl Shell {
             inbox: Vec::new(),
             received: 0,
             connections: 0,
+            is_up: false,
+            cut_since: None,
             last_loss: None,
             made: Vec::new(),
             sent: Vec::new(),
@@ -93,7 +98,8 @@ impl Shell {
 
     /// When the oldest message was handed over that its link holds back.
     pub(crate) fn oldest_held(&self) -> Option<SimTime> {
-        self.parts.uplink.as_ref().and_then(Uplink::oldest)
+        let held = self.parts.uplink.as_ref().and_then(Uplink::oldest);
+        held.into_iter().chain(self.cut_since).min()
     }
 
     /// Connections made so far. How often one broke is chance, and for `run.json` only.
@@ -237,10 +243,14 @@ impl Shell {
         match event {
             SessionEvent::Connected => {
                 self.connections += 1;
-                self.tell(Uplinked::Connected);
+                self.is_up = true;
+                if self.cut_since.is_none() {
+                    self.tell(Uplinked::Connected);
+                }
             }
             SessionEvent::Disconnected { reason } => {
                 self.last_loss = Some(reason);
+                self.is_up = false;
                 self.tell(Uplinked::Disconnected);
             }
             SessionEvent::Acknowledged { message } => {
@@ -303,7 +313,28 @@ impl Shell {
     /// Waits until everything the device has sent is acknowledged.
     pub(crate) async fn drained(&mut self) -> Result<(), BenchError> {
         let what = format!("the acknowledgement of the messages of device `{}`", self.name());
-        self.until(&what, |shell| shell.parts.party.unacknowledged() == shell.held()).await
+        let is_drained = |shell: &Self| {
+            shell.cut_since.is_some() || shell.parts.party.unacknowledged() == shell.held()
+        };
+        self.until(&what, is_drained).await
+    }
+
+    /// The link is broken: the party has no connection until it is mended.
+    pub(crate) fn cut(&mut self) {
+        self.cut_since.get_or_insert(self.parts.party.now());
+        self.tell(Uplinked::Disconnected);
+    }
+
+    /// The link works again.
+    pub(crate) fn mend(&mut self) {
+        if self.cut_since.take().is_some() && self.is_up {
+            self.tell(Uplinked::Connected);
+        }
+    }
+
+    /// Its gateway loses its supply and starts again.
+    pub(crate) fn restart(&mut self) {
+        self.parts.party.restart(&mut self.said);
     }
 
     /// Messages the modelled link holds.
@@ -340,7 +371,7 @@ impl Shell {
     /// Notes a message that was not asked for.
     fn refuse(&mut self, topic: &str) {
         let detail = format!("a message under `{topic}`, which was not subscribed");
-        let (at, kind) = (self.parts.party.now(), EventKind::InputRefused);
+        let (at, kind) = (self.parts.party.now(), EventKind::InputRefused.word());
         self.notes.push((self.name().to_owned(), DeviceNote { at, kind, detail }));
     }
 

@@ -9,6 +9,7 @@ use lastmeter_sim::{MeteringPoint, Streams, Terminal};
 use lastmeter_units::{HardwareId, SimTime};
 
 use super::floor::wall;
+use super::gateway::ON;
 use super::link::VIA;
 use crate::language::draft::{Draft, Row, Section};
 use crate::language::names::{COUNT_MAX, LOAD_PREFIX, Names};
@@ -19,61 +20,84 @@ pub(crate) static DEVICE: Section = Section {
     noun: "device",
     doc: "A device, or with `count` many alike. An override addresses the table and with it all \
         of them: `--set device.meter.report_every=\"5 s\"`.",
-    fields: &[
-        Field::required("name", Kind::Name, "what checks and injections refer to; its hardware id"),
-        Field::optional(
-            "count",
-            Kind::Integer { min: 1, max: COUNT_MAX },
-            "makes so many devices of the table, named NAME-1 to NAME-9, NAME-01 to NAME-50, ...",
-        ),
-        Field::required(
-            "at",
-            Kind::Text,
-            "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*` \
-             or another pattern makes a device for each of the loads, named by this name, a dash \
-             and the load's",
-        ),
-        Field::required("model", Kind::Text, "which device model"),
-        Field::default(
-            "as",
-            Kind::Choice(&["simulated", "emulated", "hardware"]),
-            "\"simulated\"",
-            "how it is there; this version has simulated devices only",
-        ),
-        Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
-        VIA,
-        Field::default(
-            "input_topic",
-            Kind::Choice(&["shared", "bound"]),
-            "\"shared\"",
-            "publish where all devices of the tenant do, or on \
-             `TENANT/device/HARDWARE-ID/input/json`, which takes this device only",
-        ),
-        Field::default(
-            "nodelay",
-            Kind::Boolean,
-            "true",
-            "TCP_NODELAY of its connection; off, Nagle's algorithm may hold small packets back",
-        ),
-        Field::default(
-            "keep_alive",
-            Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 65_535.0 },
-            "\"10 s\"",
-            "MQTT keep-alive, in whole seconds of wall time: a silent broker is noticed after one \
-             to two of them; `0 s`: none",
-        ),
-        Field::default(
-            "acknowledge_limit",
-            Kind::Quantity { dimension: Dimension::Time, min: 0.1, max: 86_400.0 },
-            "\"30 s\"",
-            "wall time a message may stay unacknowledged before its connection counts as lost",
-        ),
-    ],
+    fields: &FIELDS,
     kind: Some(("model", "device model")),
     entries: || DEVICES.iter().map(|kind| kind.entry).collect(),
     heading: "devices",
     rules: &[is_available, keep_alive_is_whole],
     ..Section::REPEATED
+};
+
+/// The keys of everything that has a connection to the platform.
+pub(super) const CONNECTION: [Field; 4] = [
+    Field::default(
+        "input_topic",
+        Kind::Choice(&["shared", "bound"]),
+        "\"shared\"",
+        "publish where all devices of the tenant do, or on \
+         `TENANT/device/HARDWARE-ID/input/json`, which takes this device only",
+    ),
+    Field::default(
+        "nodelay",
+        Kind::Boolean,
+        "true",
+        "TCP_NODELAY of its connection; off, Nagle's algorithm may hold small packets back",
+    ),
+    Field::default(
+        "keep_alive",
+        Kind::Quantity { dimension: Dimension::Time, min: 0.0, max: 65_535.0 },
+        "\"10 s\"",
+        "MQTT keep-alive, in whole seconds of wall time: a silent broker is noticed after one \
+         to two of them; `0 s`: none",
+    ),
+    Field::default(
+        "acknowledge_limit",
+        Kind::Quantity { dimension: Dimension::Time, min: 0.1, max: 86_400.0 },
+        "\"30 s\"",
+        "wall time a message may stay unacknowledged before its connection counts as lost",
+    ),
+];
+
+/// The keys of a device by itself.
+const OWN: [Field; 8] = [
+    Field::required("name", Kind::Name, "what checks and injections refer to; its hardware id"),
+    Field::optional(
+        "count",
+        Kind::Integer { min: 1, max: COUNT_MAX },
+        "makes so many devices of the table, named NAME-1 to NAME-9, NAME-01 to NAME-50, ...",
+    ),
+    Field::required(
+        "at",
+        Kind::Text,
+        "where it is connected: `source:NAME`, or with a `[grid]` also `load:NAME`; `load:*` \
+         or another pattern makes a device for each of the loads, named by this name, a dash \
+         and the load's",
+    ),
+    Field::required("model", Kind::Text, "which device model"),
+    Field::default(
+        "as",
+        Kind::Choice(&["simulated", "emulated", "hardware"]),
+        "\"simulated\"",
+        "how it is there; this version has simulated devices only",
+    ),
+    Field::default("under_test", Kind::Boolean, "false", "whether it is what the run judges"),
+    Field::optional(
+        ON,
+        Kind::Text,
+        "the field network it is on, `network:NAME`; left out, it has a connection to the platform",
+    ),
+    VIA,
+];
+
+static FIELDS: [Field; OWN.len() + CONNECTION.len()] = {
+    let mut all = [VIA; OWN.len() + CONNECTION.len()];
+    let mut index = 0;
+    while index < all.len() {
+        all[index] =
+            if index < OWN.len() { OWN[index] } else { CONNECTION[index - OWN.len()] };
+        index += 1;
+    }
+    all
 };
 
 /// The registered model of a table.
@@ -90,6 +114,8 @@ pub struct DeviceRow {
     pub source: usize,
     /// The registered model.
     pub kind: &'static DeviceKind,
+    /// The index of the network it is on; `None`: it has a connection to the platform.
+    pub on: Option<usize>,
     /// The index of the link it is connected through; `None`: straight to the platform.
     pub via: Option<usize>,
     /// Wall time a message may stay unacknowledged before the connection counts as lost.
@@ -265,6 +291,7 @@ pub(crate) fn devices(references: &References, tables: &[Row<'_>]) -> Option<Vec
             name: name.clone(),
             source: (*source)?,
             kind: kind_of(table_of_device)?,
+            on: *references.on_networks.of_table.get(*table)?,
             via: (*references.via_of_table.get(*table)?).ok()?,
             acknowledge_limit: wall(values, "acknowledge_limit"),
             keep_alive: wall(values, "keep_alive"),

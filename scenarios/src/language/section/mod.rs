@@ -6,9 +6,11 @@ pub(crate) mod device;
 pub(crate) mod door;
 pub(crate) mod expect;
 pub(crate) mod floor;
+pub(crate) mod gateway;
 pub(crate) mod grid;
 pub(crate) mod inject;
 pub(crate) mod link;
+pub(crate) mod network;
 pub(crate) mod observer;
 pub(crate) mod platform;
 pub(crate) mod scenario;
@@ -32,7 +34,9 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &grid::GRID_DEFECT,
     &source::SOURCE,
     &link::LINK,
+    &network::NETWORK,
     &device::DEVICE,
+    &gateway::GATEWAY,
     &observer::OBSERVER,
     &inject::INJECT,
     &check::CHECK,

@@ -6,6 +6,7 @@ use lastmeter_units::SimDuration;
 
 use super::bench::{Given, RealBench};
 use super::report::Report;
+use super::sender::Control;
 use crate::language::Action;
 use crate::run::commands::{CommandOrder, Ending};
 use crate::run::console::Console;
@@ -42,6 +43,13 @@ impl RealBench<'_> {
                 self.command(order, at_ns)?;
             }
             Action::KillPlatform => self.kill().await?,
+            Action::RestartGateway { gateway } => {
+                let networks = &scenario.gateways[*gateway].networks;
+                let is_behind = |network: usize| networks.contains(&network);
+                let mut devices = scenario.devices.iter();
+                let device = devices.position(|row| row.on.is_some_and(is_behind));
+                device.into_iter().for_each(|it| self.senders.order_one(it, Control::Restart));
+            }
             Action::Impair { link, change, devices, .. } => {
                 let change = begins.then_some(change.as_ref());
                 links.impair(*link, change, owners(*link, devices).as_deref());

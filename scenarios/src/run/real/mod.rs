@@ -13,6 +13,7 @@ mod acting;
 mod bench;
 mod clocks;
 mod deadlines;
+mod field_sender;
 mod floors;
 mod grace;
 mod links;

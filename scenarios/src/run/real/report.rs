@@ -29,8 +29,8 @@ pub(crate) enum Report {
     Finished,
     /// A device obeyed the command of this invocation; `at` is its event time.
     Obeyed { device: usize, invocation: String, at: SimTime, at_ns: i64 },
-    /// A device told something about itself.
-    Note { device: usize, note: DeviceNote },
+    /// A device or gateway told something about itself.
+    Note { of: String, note: DeviceNote },
     /// A message of the platform reached a device.
     Delivered { device: usize },
     /// A device's connection is there.

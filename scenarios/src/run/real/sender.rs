@@ -34,6 +34,8 @@ pub(crate) enum Control {
     Begin(Timeline),
     /// No reading is made any more; what waits is still sent.
     Finish,
+    /// A gateway loses its supply and starts again.
+    Restart,
     /// The connection ends in an orderly way.
     Close,
 }
@@ -121,6 +123,8 @@ impl Sender {
                 control = self.parts.control.recv() => match control {
                     Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
                     Some(Control::Finish) => self.finish()?,
+                    // Of gateways only.
+                    Some(Control::Restart) => {}
                     Some(Control::Close) | None => {
                         self.parts.session.close().await;
                         return Ok(());
@@ -253,10 +257,8 @@ impl Sender {
             let at_ns = monotonic_ns();
             self.report(Report::Obeyed { device: self.parts.index, invocation, at, at_ns });
         }
-        self.report(Report::Note {
-            device: self.parts.index,
-            note: DeviceNote { at, kind, detail },
-        });
+        let note = DeviceNote { at, kind: kind.word(), detail };
+        self.report(Report::Note { of: self.parts.name.clone(), note });
     }
 
     /// Hands over what the link takes without waiting.

@@ -68,6 +68,12 @@ impl Senders {
         }
     }
 
+    /// Orders the sender that serves a device.
+    pub(super) fn order_one(&self, device: usize, control: Control) {
+        // A sender that is gone has reported why.
+        let _ = self.states[device].control.send(control);
+    }
+
     pub(super) fn longest_lag(&self) -> SimDuration {
         self.states.iter().map(|state| state.lag).max().unwrap_or(SimDuration::ZERO)
     }

@@ -4,23 +4,26 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use lastmeter_devices::DeviceFault;
-use lastmeter_units::{HardwareId, SimTime};
+use lastmeter_units::{HardwareId, SimDuration, SimTime};
 use lastmeter_wire::topics::{self, TENANT};
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::access::PlatformAccess;
 use super::clocks::Clocks;
+use super::field_sender::{FieldSender, FieldSenderParts};
 use super::links::Links;
 use super::load::Watched;
 use super::observer::{Devices, Observers, observe};
 use super::reader;
 use super::recorder::Observer;
-use super::sender::{Sender, SenderParts};
+use super::sender::{Control, Sender, SenderParts};
 use super::senders::Senders;
 use super::workers::Workers;
-use crate::language::{Action, ObserverRow, Scenario};
-use crate::run::device_setup::device_setup;
+use crate::language::{Action, DeviceRow, GatewayRow, ObserverRow, Scenario};
+use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
+use crate::run::field::Field;
+use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::mqtt_port::MqttPort;
 use crate::run::rest::Rest;
@@ -140,20 +143,78 @@ impl Parts<'_> {
                 faults.entry(*device).or_default().push_back((at, fault.clone()));
             }
         }
-        for index in 0..self.scenario.devices.len() {
-            self.open_device(index, faults.remove(&index).unwrap_or_default()).await?;
+        let scenario = self.scenario;
+        let mut setups = Vec::new();
+        for index in 0..scenario.devices.len() {
+            let (setup, account) = device_setup(scenario, index)?;
+            self.ledger.accounts.push(account);
+            setups.push(Some(setup));
+        }
+        // Who serves each device, in their order.
+        let mut served: Vec<Option<(UnboundedSender<Control>, SimDuration)>> =
+            vec![None; scenario.devices.len()];
+        for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none())
+        {
+            let Some(setup) = setups[index].take() else { continue };
+            let faults = faults.remove(&index).unwrap_or_default();
+            served[index] = Some(self.open_device((index, row), setup, faults).await?);
+        }
+        for row in &scenario.gateways {
+            let field = field(scenario, row, &mut setups)?;
+            let own: Vec<usize> = field.devices.iter().map(|device| device.index).collect();
+            let faults = own.iter().filter_map(|index| Some((*index, faults.remove(index)?)));
+            let of = |(device, faults): (usize, VecDeque<(SimTime, DeviceFault)>)| {
+                faults.into_iter().map(move |(at, fault)| (at, device, fault))
+            };
+            let mut faults: Vec<_> = faults.flat_map(of).collect();
+            faults.sort_by_key(|(at, ..)| *at);
+            let control = self.open_field(row, field, faults.into()).await?;
+            for index in own {
+                served[index] = Some((control.clone(), SimDuration::ZERO));
+            }
+        }
+        for (control, lag) in served.into_iter().flatten() {
+            self.senders.push(control, lag);
         }
         Ok(())
     }
 
+    async fn open_field(
+        &mut self,
+        row: &GatewayRow,
+        field: Field,
+        faults: VecDeque<(SimTime, usize, DeviceFault)>,
+    ) -> Result<UnboundedSender<Control>, BenchError> {
+        let mut options = self.access.session_options(&row.name, row.via).await?;
+        let port = MqttPort::new(row.is_bound, field.names());
+        options.subscriptions = port.subscriptions();
+        options.nodelay = row.nodelay;
+        options.keep_alive = row.keep_alive;
+        options.acknowledge_limit = row.acknowledge_limit;
+        let (session, events) = self.access.open(options);
+        let (control_sender, control) = unbounded_channel();
+        let schedule = &self.scenario.schedule;
+        let sender = FieldSender::new(FieldSenderParts {
+            field,
+            port,
+            session,
+            events,
+            end: schedule.start + schedule.duration,
+            faults,
+            alarm: self.workers.alarm.clone(),
+            reports: self.workers.reporter.clone(),
+            control,
+        });
+        self.workers.spawn(sender.run());
+        Ok(control_sender)
+    }
+
     async fn open_device(
         &mut self,
-        index: usize,
+        (index, row): (usize, &DeviceRow),
+        setup: DeviceSetup,
         faults: VecDeque<(SimTime, DeviceFault)>,
-    ) -> Result<(), BenchError> {
-        let row = &self.scenario.devices[index];
-        let setup = device_setup(self.scenario, index)?;
-        self.ledger.accounts.push(setup.account);
+    ) -> Result<(UnboundedSender<Control>, SimDuration), BenchError> {
         let lag = stagger(index, self.scenario.devices.len(), setup.period);
         let mut options = self.access.session_options(&row.name, row.via).await?;
         let port = MqttPort::new(row.is_bound, std::iter::once(row.name.as_str()));
@@ -163,7 +224,6 @@ impl Parts<'_> {
         options.acknowledge_limit = row.acknowledge_limit;
         let (session, events) = self.access.open(options);
         let (control_sender, control) = unbounded_channel();
-        self.senders.push(control_sender, lag);
         let schedule = &self.scenario.schedule;
         let sender = Sender::new(SenderParts {
             index,
@@ -181,7 +241,7 @@ impl Parts<'_> {
             control,
         });
         self.workers.spawn(sender.run());
-        Ok(())
+        Ok((control_sender, lag))
     }
 
     fn start_reader(&mut self) -> Result<(), BenchError> {

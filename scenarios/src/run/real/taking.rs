@@ -58,9 +58,7 @@ impl RealBench<'_> {
             Report::Obeyed { device, invocation, at, at_ns } => {
                 self.senders.obeyed.push(Obeyed { device, invocation, at, at_ns });
             }
-            Report::Note { device, note } => {
-                self.recording.note(note.event(&self.scenario.devices[device].name));
-            }
+            Report::Note { of, note } => self.recording.note(note.event(&of)),
             Report::Delivered { device } => self.senders.states[device].delivered += 1,
             Report::Connected { device, at_ns } => {
                 self.senders.states[device].connections += 1;

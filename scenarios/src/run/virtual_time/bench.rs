@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lastmeter_link::impair::Impairment;
+use lastmeter_link::impair::{Breakage, Impairment};
 use lastmeter_record::{Event, RealTimeFacts, RunWriter};
 use lastmeter_units::{SimDuration, SimTime};
 use serde_json::{Map, Value, json};
@@ -249,7 +249,8 @@ impl VirtualBench<'_> {
             self.platform.advance(self.now).await?;
             let mut moved = false;
             for shell in &mut self.shells {
-                let sent = shell.parts.party.names().map(|name| self.platform.sent_to(name)).sum();
+                let sent = shell.parts.party.names().into_iter();
+                let sent = sent.map(|name| self.platform.sent_to(name)).sum();
                 shell.arrived(sent).await?;
                 moved |= shell.deliver().await?;
                 shell.drained().await?;
@@ -347,8 +348,16 @@ impl VirtualBench<'_> {
             Action::Impair { link, change, devices, .. } => {
                 self.change_link(*link, devices.as_deref(), begins.then_some(change.as_ref()));
             }
-            // Terminals and links know of it from the beginning.
-            Action::Source { .. } | Action::Disconnect { .. } => {}
+            Action::RestartGateway { gateway } => {
+                let index = self.scenario.devices.len() + gateway;
+                let shell = self.shells.iter_mut().find(|shell| shell.parts.index == index);
+                shell.into_iter().for_each(Shell::restart);
+            }
+            Action::Disconnect { link, devices, how, .. } => {
+                self.cut_gateways(*link, (devices.as_deref(), *how), begins);
+            }
+            // Terminals know of it from the beginning.
+            Action::Source { .. } => {}
         }
         if begins {
             self.come_to_rest().await?;
@@ -376,6 +385,27 @@ impl VirtualBench<'_> {
                     Some(change) => observer.impair(self.now, change, devices),
                     None => observer.restore(self.now, devices),
                 }
+            }
+        }
+    }
+
+    /// Gateways hear at once that their link is broken, and keep what they have to send; how links
+    /// treat the messages of devices is known from the beginning.
+    fn cut_gateways(
+        &mut self,
+        link: usize,
+        (parties, how): (Option<&[usize]>, Breakage),
+        begins: bool,
+    ) {
+        // A connection that stalls stays.
+        if how == Breakage::Stall {
+            return;
+        }
+        let meant = |index: usize| parties.is_none_or(|parties| parties.contains(&index));
+        for shell in &mut self.shells {
+            let own_outbox = shell.parts.party.has_own_outbox();
+            if own_outbox && shell.parts.via == Some(link) && meant(shell.parts.index) {
+                if begins { shell.cut() } else { shell.mend() }
             }
         }
     }

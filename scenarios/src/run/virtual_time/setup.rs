@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use lastmeter_link::mqtt::{Session, SessionOptions};
 
 use super::calibrator::Calibrator;
 use super::platform::DrivenPlatform;
 use crate::language::Scenario;
-use crate::run::device_setup::device_setup;
+use crate::run::device_setup::{DeviceSetup, device_setup};
 use crate::run::error::BenchError;
+use crate::run::field_setup::field;
 use crate::run::joining::Ledger;
 use crate::run::modelled::{self, ModelledRecord};
 use crate::run::mqtt_port::MqttPort;
@@ -31,6 +33,16 @@ pub(crate) struct Parts<'a> {
     pub(crate) calibrator: Option<Calibrator>,
 }
 
+/// How a party is connected.
+struct Way {
+    /// Its index among the parties.
+    index: usize,
+    /// The index of its link.
+    via: Option<usize>,
+    acknowledge_limit: Duration,
+    is_bound: bool,
+}
+
 /// Starts the platform and connects the devices to it.
 pub(crate) async fn assemble<'a>(
     scenario: &'a Scenario,
@@ -40,32 +52,48 @@ pub(crate) async fn assemble<'a>(
     let rest = Rest::new(platform.profile())?;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let records_latency = !scenario.links.is_empty() || !scenario.observers.is_empty();
-    let (mut shells, mut ledger) = (Vec::new(), Ledger::default());
-    for (index, row) in scenario.devices.iter().enumerate() {
-        let setup = device_setup(scenario, index)?;
-        ledger.accounts.push(setup.account);
-        let port = MqttPort::new(row.is_bound, std::iter::once(row.name.as_str()));
+    let mut ledger = Ledger::default();
+    let mut setups = Vec::new();
+    for index in 0..scenario.devices.len() {
+        let (setup, account) = device_setup(scenario, index)?;
+        ledger.accounts.push(account);
+        setups.push(Some(setup));
+    }
+    let mut shells = Vec::new();
+    let mut open = |party: Party, way: Way| -> Result<(), BenchError> {
+        let name = party.name().to_owned();
+        let port = MqttPort::new(way.is_bound, party.names().into_iter());
         let options = SessionOptions {
             subscriptions: port.subscriptions(),
-            ..platform.session_options(&row.name, platform.broker_address()?)?
+            ..platform.session_options(&name, platform.broker_address()?)?
         };
         let (session, events) = Session::open(options);
+        let uplink =
+            modelled::uplink(scenario, (way.index, &name), way.via, way.acknowledge_limit);
         shells.push(Shell::new(ShellParts {
-            party: Party::Device(Box::new(SoleDevice::new(
-                index,
-                &row.name,
-                setup.device,
-                setup.feeder,
-            ))),
-            index,
-            via: row.via,
+            party,
+            index: way.index,
+            via: way.via,
             port,
             session,
             events,
             acknowledged: Arc::clone(&acknowledged),
-            uplink: modelled::uplink(scenario, (index, &row.name), row.via, row.acknowledge_limit),
+            uplink,
             records_latency,
         }));
+        Ok(())
+    };
+    for (index, row) in scenario.devices.iter().enumerate().filter(|(_, row)| row.on.is_none()) {
+        let Some(DeviceSetup { device, feeder, .. }) = setups[index].take() else { continue };
+        let party = Party::Device(Box::new(SoleDevice::new(index, &row.name, device, feeder)));
+        let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
+        open(party, Way { index, via, acknowledge_limit, is_bound })?;
+    }
+    for (gateway, row) in scenario.gateways.iter().enumerate() {
+        let party = Party::Field(Box::new(field(scenario, row, &mut setups)?));
+        let index = scenario.devices.len() + gateway;
+        let (via, acknowledge_limit, is_bound) = (row.via, row.acknowledge_limit, row.is_bound);
+        open(party, Way { index, via, acknowledge_limit, is_bound })?;
     }
     Ok(Parts {
         scenario,

@@ -23,6 +23,7 @@ pub(crate) struct Connected<'a> {
     pub(crate) links: &'a Names,
     pub(crate) devices: &'a Names,
     pub(crate) via_of_device: Vec<Via>,
+    pub(crate) via_of_gateway: &'a [Via],
     pub(crate) via_of_observer: &'a [Via],
 }
 
@@ -51,7 +52,8 @@ pub(crate) fn target_of(
         out.report_with_help(Code::DOES_NOT_FIT, span, message, label, Some(help));
     };
     let Some((fitting, span)) = fitting else {
-        let mut all = connected.via_of_device.iter().chain(connected.via_of_observer);
+        let all = connected.via_of_device.iter().chain(connected.via_of_gateway);
+        let mut all = all.chain(connected.via_of_observer);
         if connected.devices.is_complete() && !all.any(|other| other.is_err() || *other == via) {
             refuse(span, format!("nothing is connected through link `{name}`"));
             return None;

@@ -37,6 +37,15 @@ static KILL: Entry = Entry {
     fields: &[Field::default("target", Kind::Choice(&["platform"]), "\"platform\"", "what dies")],
 };
 
+/// The injection `restart`, which the runner carries out itself.
+static RESTART: Entry = Entry {
+    name: "restart",
+    summary: "a gateway loses its supply and starts again",
+    description: "What the gateway held in memory is gone; it starts again at once with what it \
+        kept durably. Its devices and their network stay as they are.",
+    fields: &[Field::required("gateway", Kind::Name, "the gateway it befalls")],
+};
+
 const LINK_FIELD: Field = Field::required("link", Kind::Name, "the link it happens to");
 
 const LINK_DEVICE_FIELD: Field = Field::optional(
@@ -101,6 +110,7 @@ static DISCONNECT: Entry = Entry {
 pub(crate) enum InjectKind {
     Command,
     Kill,
+    Restart,
     Impair,
     Disconnect,
     Device(&'static InjectionKind),
@@ -112,6 +122,7 @@ impl InjectKind {
         match self {
             Self::Command => &COMMAND,
             Self::Kill => &KILL,
+            Self::Restart => &RESTART,
             Self::Impair => &IMPAIR,
             Self::Disconnect => &DISCONNECT,
             Self::Device(kind) => &kind.entry,
@@ -120,7 +131,7 @@ impl InjectKind {
     }
 
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let own = [Self::Command, Self::Kill, Self::Impair, Self::Disconnect];
+        let own = [Self::Command, Self::Kill, Self::Restart, Self::Impair, Self::Disconnect];
         let sources = SOURCE_INJECTIONS.iter().map(Self::Source);
         own.into_iter().chain(INJECTIONS.iter().map(Self::Device)).chain(sources)
     }

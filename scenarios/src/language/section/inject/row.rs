@@ -66,6 +66,11 @@ pub enum Action {
     },
     /// The platform's child process is killed and started again.
     KillPlatform,
+    /// A gateway loses its supply and starts again.
+    RestartGateway {
+        /// The gateway's index.
+        gateway: usize,
+    },
     /// A link gets worse. What ends at an instant ends before what begins then.
     Impair {
         /// The link's index.
@@ -141,6 +146,9 @@ pub(crate) fn injection(
             Action::Command { device: device?, command, parameters, refused }
         }
         InjectKind::Kill => Action::KillPlatform,
+        InjectKind::Restart => {
+            Action::RestartGateway { gateway: (*references.gateway_of_injection.get(index)?)? }
+        }
         InjectKind::Impair => {
             let Target { link, devices } = target?;
             let change = Box::new(change?);
@@ -228,6 +236,15 @@ pub(crate) fn device_of(row: &Row<'_>, devices: &Names, out: &mut Diagnostics) -
     }
     let (name, span) = row.reference("device")?;
     devices.find(name, span, out)
+}
+
+/// The index of the gateway that an injection names.
+pub(crate) fn gateway_of(row: &Row<'_>, gateways: &Names, out: &mut Diagnostics) -> Option<usize> {
+    if !matches!(kind_of(row), Some(InjectKind::Restart)) {
+        return None;
+    }
+    let (name, span) = row.reference("gateway")?;
+    gateways.find(name, span, out)
 }
 
 /// The index of the source that an injection happens to.

@@ -1,0 +1,263 @@
+//! A gateway with the field networks it is on and the devices there, in virtual time.
+//!
+//! One machine without sockets: it goes from event to event, which are bytes that arrive at
+//! somebody's end of a medium and the instants at which the gateway wants to be woken. A device
+//! sees its metering point up to the instant at which something reaches it, no further.
+
+use std::collections::BTreeMap;
+
+use lastmeter_devices::{
+    Device, DeviceFault, Gateway, GatewayInput, GatewayOutput, Input, Output,
+};
+use lastmeter_link::medium::{Arrival, Medium, Party as End};
+use lastmeter_units::SimTime;
+
+use super::device_note::DeviceNote;
+use super::feeder::Feeder;
+use super::ledger::Made;
+use super::party::{Said, Uplinked};
+
+/// Events after which whoever moves the field gets a turn.
+const EVENTS_AT_ONCE: usize = 512;
+
+/// A device on one of the networks.
+pub(crate) struct FieldDevice {
+    /// Its index in the scenario.
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) device: Box<dyn Device>,
+    pub(crate) feeder: Feeder,
+}
+
+/// A network with the devices on it, by their place on the medium.
+pub(crate) struct FieldNetwork {
+    pub(crate) medium: Medium,
+    /// Indices into the field's devices.
+    pub(crate) devices: Vec<usize>,
+}
+
+/// What makes the gateway anew from the records it kept: a restart.
+pub(crate) type MakeGateway = Box<dyn Fn(&[Vec<u8>]) -> Option<Box<dyn Gateway>> + Send>;
+
+/// A gateway with everything behind it.
+pub(crate) struct Field {
+    /// Of the gateway.
+    pub(crate) name: String,
+    gateway: Box<dyn Gateway>,
+    make: MakeGateway,
+    networks: Vec<FieldNetwork>,
+    pub(crate) devices: Vec<FieldDevice>,
+    now: SimTime,
+    /// What the gateway keeps durably, by number.
+    kept: BTreeMap<u64, Vec<u8>>,
+    is_connected: bool,
+    output: Vec<Output>,
+    from_gateway: Vec<GatewayOutput>,
+}
+
+impl Field {
+    /// A field at its start; `None` if the gateway cannot be made.
+    pub(crate) fn new(
+        name: &str,
+        start: SimTime,
+        make: MakeGateway,
+        networks: Vec<FieldNetwork>,
+        devices: Vec<FieldDevice>,
+    ) -> Option<Self> {
+        Some(Self {
+            name: name.to_owned(),
+            gateway: make(&[])?,
+            make,
+            networks,
+            devices,
+            now: start,
+            kept: BTreeMap::new(),
+            is_connected: false,
+            output: Vec::new(),
+            from_gateway: Vec::new(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// The names of all whose messages it carries, its own first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let devices = self.devices.iter().map(|device| device.name.as_str());
+        std::iter::once(self.name.as_str()).chain(devices)
+    }
+
+    /// The index of the device of this name.
+    pub(crate) fn device(&self, name: &str) -> Option<usize> {
+        self.devices.iter().find(|device| device.name == name).map(|device| device.index)
+    }
+
+    /// Messages that the platform has not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.gateway.unacknowledged()
+    }
+
+    /// When something happens next without anybody's doing.
+    pub(crate) fn next_event(&self) -> Option<SimTime> {
+        let media = self.networks.iter().filter_map(|network| network.medium.next());
+        media.chain(self.gateway.wake_at()).min()
+    }
+
+    /// Moves on from event to event, at most up to and including an instant.
+    pub(crate) fn step(&mut self, until: SimTime, said: &mut Vec<Said>) {
+        for _ in 0..EVENTS_AT_ONCE {
+            let Some(next) = self.next_event().filter(|&next| next <= until) else {
+                self.now = until;
+                for device in 0..self.devices.len() {
+                    self.feed(device, said);
+                }
+                return;
+            };
+            // What is late happens now.
+            self.now = self.now.max(next);
+            match self.arrival() {
+                Some((network, arrival)) => self.arrived(network, arrival, said),
+                None => self.tell(GatewayInput::Wake, said),
+            }
+        }
+    }
+
+    /// Takes the next arrival that has come by now out of a medium.
+    fn arrival(&mut self) -> Option<(usize, Arrival)> {
+        let media = self.networks.iter().enumerate();
+        let next = media.filter_map(|(index, network)| Some((network.medium.next()?, index))).min();
+        let (_, index) = next.filter(|(at, _)| *at <= self.now)?;
+        Some((index, self.networks[index].medium.pop(self.now)?))
+    }
+
+    fn arrived(&mut self, network: usize, arrival: Arrival, said: &mut Vec<Said>) {
+        match arrival.to {
+            End::Master => {
+                self.tell(GatewayInput::Bytes { network, bytes: arrival.bytes }, said);
+            }
+            End::Slave(place) => {
+                let device = self.networks[network].devices[place];
+                self.feed(device, said);
+                let input = Input::Heard { bytes: arrival.bytes };
+                self.devices[device].device.step(self.now, input, &mut self.output);
+                self.translate(device, said);
+            }
+        }
+    }
+
+    /// Shows a device its metering point up to the present instant.
+    fn feed(&mut self, device: usize, said: &mut Vec<Said>) {
+        let FieldDevice { device: machine, feeder, .. } = &mut self.devices[device];
+        feeder.run_to(machine.as_mut(), self.now, &mut self.output);
+        self.translate(device, said);
+    }
+
+    /// Puts what a device has said where it belongs.
+    fn translate(&mut self, device: usize, said: &mut Vec<Said>) {
+        let FieldDevice { index, name, .. } = &self.devices[device];
+        for output in self.output.drain(..) {
+            match output {
+                Output::Transmit { at, bits_per_second, bytes } => {
+                    let place = |network: &FieldNetwork| {
+                        network.devices.iter().position(|&other| other == device)
+                    };
+                    let on = self.networks.iter_mut().find_map(|network| {
+                        let place = place(network)?;
+                        Some((network, place))
+                    });
+                    if let Some((network, place)) = on {
+                        let from = End::Slave(place);
+                        network.medium.transmit(from, at.max(self.now), bits_per_second, &bytes);
+                    }
+                }
+                Output::Reading { epoch, serial, at, span } => {
+                    said.push(Said::Made { device: *index, made: Made { epoch, serial, at, span } });
+                }
+                Output::Event { kind, detail } => {
+                    let note = DeviceNote { at: self.now, kind: kind.word(), detail };
+                    said.push(Said::Note { of: name.clone(), note });
+                }
+                // It has no connection to the platform.
+                Output::Send { .. } => {}
+            }
+        }
+    }
+
+    /// Tells the gateway something, and puts what it says where it belongs.
+    fn tell(&mut self, input: GatewayInput, said: &mut Vec<Said>) {
+        self.gateway.step(self.now, input, &mut self.from_gateway);
+        while !self.from_gateway.is_empty() {
+            for output in std::mem::take(&mut self.from_gateway) {
+                self.follow(output, said);
+            }
+        }
+    }
+
+    fn follow(&mut self, output: GatewayOutput, said: &mut Vec<Said>) {
+        match output {
+            GatewayOutput::Send { message, owner, payload } => {
+                let owner = owner.as_str().to_owned();
+                said.push(Said::Send { message, owner, at: self.now, payload });
+            }
+            GatewayOutput::Bytes { network, bits_per_second, bytes } => {
+                let medium = self.networks.get_mut(network).map(|network| &mut network.medium);
+                if let Some(medium) = medium {
+                    medium.transmit(End::Master, self.now, bits_per_second, &bytes);
+                }
+            }
+            // In virtual time what is to be durable is so at once.
+            GatewayOutput::Keep { number, record } => {
+                self.kept.insert(number, record);
+                let kept = GatewayInput::Kept { number };
+                self.gateway.step(self.now, kept, &mut self.from_gateway);
+            }
+            GatewayOutput::Forget { upto } => {
+                self.kept = self.kept.split_off(&(upto + 1));
+            }
+            GatewayOutput::Event { kind, detail } => {
+                let note = DeviceNote { at: self.now, kind: kind.word(), detail };
+                said.push(Said::Note { of: self.name.clone(), note });
+            }
+        }
+    }
+
+    /// Tells the gateway what happened on its connection.
+    pub(crate) fn uplinked(&mut self, what: Uplinked, said: &mut Vec<Said>) {
+        let input = match what {
+            Uplinked::Connected => {
+                self.is_connected = true;
+                GatewayInput::Connected
+            }
+            Uplinked::Disconnected => {
+                self.is_connected = false;
+                GatewayInput::Disconnected
+            }
+            Uplinked::Acknowledged { message } => GatewayInput::Acknowledged { message },
+            Uplinked::Received { payload } => GatewayInput::Command { payload },
+        };
+        self.tell(input, said);
+    }
+
+    /// Injects a fault into one of the devices, by its index in the scenario.
+    pub(crate) fn fault(&mut self, index: usize, fault: DeviceFault, said: &mut Vec<Said>) {
+        let place = self.devices.iter().position(|device| device.index == index);
+        if let Some(place) = place {
+            self.feed(place, said);
+            let input = Input::Fault(fault);
+            self.devices[place].device.step(self.now, input, &mut self.output);
+            self.translate(place, said);
+        }
+    }
+
+    /// The gateway loses its supply and starts again with what it kept.
+    pub(crate) fn restart(&mut self, said: &mut Vec<Said>) {
+        let kept: Vec<Vec<u8>> = self.kept.values().cloned().collect();
+        if let Some(gateway) = (self.make)(&kept) {
+            self.gateway = gateway;
+        }
+        if self.is_connected {
+            self.tell(GatewayInput::Connected, said);
+        }
+    }
+}

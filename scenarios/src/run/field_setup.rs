@@ -1,0 +1,78 @@
+//! Puts a gateway, its networks and the devices there together, from the scenario.
+//!
+//! Every device of a scenario is set up once, in the scenario's order; those on a network then move
+//! into the field of its gateway.
+
+use std::sync::Arc;
+
+use lastmeter_devices::{GatewayContext, NetworkContext};
+use lastmeter_params::Diagnostics;
+use lastmeter_units::HardwareId;
+use lastmeter_wire::topics::TENANT;
+
+use super::device_setup::DeviceSetup;
+use super::error::BenchError;
+use super::field::{Field, FieldDevice, FieldNetwork, MakeGateway};
+use crate::language::{GatewayRow, Scenario};
+
+/// The field of a gateway; the devices on its networks are taken out of the setups, which are in
+/// the scenario's order.
+pub(crate) fn field(
+    scenario: &Scenario,
+    row: &GatewayRow,
+    setups: &mut [Option<DeviceSetup>],
+) -> Result<Field, BenchError> {
+    let broken = || BenchError::Device {
+        device: row.name.clone(),
+        message: "it could not be made, although the scenario was checked".to_owned(),
+    };
+    let (mut networks, mut devices, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+    for &network in &row.networks {
+        let medium_row = &scenario.networks[network];
+        let mut places = Vec::new();
+        let mut addresses = Vec::new();
+        for (index, device) in scenario.devices.iter().enumerate() {
+            if device.on != Some(network) {
+                continue;
+            }
+            let setup = setups[index].take().ok_or_else(broken)?;
+            let id = HardwareId::new(&device.name).map_err(|_| broken())?;
+            addresses.push((id, setup.device.network_address().unwrap_or_default()));
+            places.push(devices.len());
+            devices.push(FieldDevice {
+                index,
+                name: device.name.clone(),
+                device: setup.device,
+                feeder: setup.feeder,
+            });
+        }
+        let stream = scenario.streams().stream(&format!("network/{}", medium_row.name));
+        let medium = (medium_row.kind.build)(&medium_row.values, places.len(), &stream);
+        let bits_per_second = medium.bits_per_second();
+        contexts.push(NetworkContext { bits_per_second, devices: addresses });
+        networks.push(FieldNetwork { medium, devices: places });
+    }
+    let make = make_gateway(scenario, row, contexts).ok_or_else(broken)?;
+    let start = scenario.schedule.start;
+    Field::new(&row.name, start, make, networks, devices).ok_or_else(broken)
+}
+
+fn make_gateway(
+    scenario: &Scenario,
+    row: &GatewayRow,
+    networks: Vec<NetworkContext>,
+) -> Option<MakeGateway> {
+    let hardware_id = HardwareId::new(&row.name).ok()?;
+    let (name, kind, values) = (row.name.clone(), row.kind, Arc::clone(&row.values));
+    let start = scenario.schedule.start;
+    Some(Box::new(move |kept| {
+        let context = GatewayContext {
+            name: &name,
+            hardware_id: hardware_id.clone(),
+            tenant: TENANT,
+            start,
+            networks: networks.clone(),
+        };
+        (kind.build)(&values, &context, kept, &mut Diagnostics::new())
+    }))
+}

@@ -1,0 +1,286 @@
+//! A gateway with its field networks in real time: the same machine as in virtual time, woken when
+//! its next event is due, with a real connection to the platform.
+//!
+//! What is late happens late: an event that a busy machine serves late delays what follows from it,
+//! as it would on a real line.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+
+use bytes::Bytes;
+use lastmeter_devices::DeviceFault;
+use lastmeter_link::clock::monotonic_ns;
+use lastmeter_link::mqtt::{PublishError, Session, SessionEvent, SessionEvents};
+use lastmeter_units::{Epoch, Serial, SimDuration, SimTime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use super::report::Report;
+use super::sender::Control;
+use super::timeline::Timeline;
+use crate::run::alarm::Alarm;
+use crate::run::error::BenchError;
+use crate::run::field::Field;
+use crate::run::ledger::Sent;
+use crate::run::mqtt_port::MqttPort;
+use crate::run::party::{Said, Uplinked};
+
+/// What a field's sender is made of.
+pub(crate) struct FieldSenderParts {
+    pub(crate) field: Field,
+    pub(crate) port: MqttPort,
+    pub(crate) session: Session,
+    pub(crate) events: SessionEvents,
+    /// Up to and including when something happens on the networks.
+    pub(crate) end: SimTime,
+    /// Faults of devices by the event time at which they begin, in order.
+    pub(crate) faults: VecDeque<(SimTime, usize, DeviceFault)>,
+    pub(crate) alarm: Alarm,
+    pub(crate) reports: UnboundedSender<Report>,
+    pub(crate) control: UnboundedReceiver<Control>,
+}
+
+/// A message the link has not taken yet.
+struct Waiting {
+    message: u64,
+    owner: String,
+    topic: String,
+    payload: Bytes,
+}
+
+/// A gateway with its connection, at work.
+pub(crate) struct FieldSender {
+    parts: FieldSenderParts,
+    timeline: Option<Timeline>,
+    is_finished: bool,
+    has_told_end: bool,
+    said: Vec<Said>,
+    waiting: VecDeque<Waiting>,
+    /// Readings by the number of their message, until acknowledged.
+    readings: BTreeMap<u64, (usize, (Epoch, Serial))>,
+    was_idle: bool,
+}
+
+impl FieldSender {
+    pub(crate) fn new(parts: FieldSenderParts) -> Self {
+        Self {
+            parts,
+            timeline: None,
+            is_finished: false,
+            has_told_end: false,
+            said: Vec::new(),
+            waiting: VecDeque::new(),
+            readings: BTreeMap::new(),
+            was_idle: true,
+        }
+    }
+
+    fn report(&self, report: Report) {
+        // Nobody listens any more: the run has ended.
+        let _ = self.parts.reports.send(report);
+    }
+
+    /// Reports the same of every device of the field.
+    fn report_of_all(&self, report: impl Fn(usize) -> Report) {
+        self.parts.field.devices.iter().for_each(|device| self.report(report(device.index)));
+    }
+
+    /// Serves the field until it is told to close. An error breaks the bench.
+    pub(crate) async fn run(mut self) -> Result<(), BenchError> {
+        let mut sleep: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
+        let mut planned = None;
+        loop {
+            let next = self.next_instant();
+            if next != planned {
+                planned = next;
+                sleep = self.sleep(next);
+            }
+            let has_waiting = !self.waiting.is_empty();
+            tokio::select! {
+                biased;
+                () = &mut sleep => {
+                    planned = None;
+                    sleep = Box::pin(std::future::pending());
+                    self.wake();
+                }
+                control = self.parts.control.recv() => match control {
+                    Some(Control::Begin(timeline)) => self.timeline = Some(timeline),
+                    Some(Control::Finish) => {
+                        self.wake();
+                        self.is_finished = true;
+                    }
+                    Some(Control::Restart) => {
+                        self.parts.field.restart(&mut self.said);
+                        self.carry();
+                    }
+                    Some(Control::Close) | None => {
+                        self.parts.session.close().await;
+                        return Ok(());
+                    }
+                },
+                event = self.parts.events.recv() => match event {
+                    Some(event) => self.take(event),
+                    None => return Err(self.broken("its connection ended for good".to_owned())),
+                },
+                handed = hand_over(&self.parts.session, self.waiting.front()), if has_waiting => {
+                    self.handed(handed)?;
+                }
+            }
+            self.send_what_waits()?;
+            self.report_if_idle();
+        }
+    }
+
+    fn sleep(&self, next: Option<i64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match next {
+            Some(at_ns) => {
+                let alarm = self.parts.alarm.clone();
+                Box::pin(async move { alarm.until(at_ns).await })
+            }
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn broken(&self, message: String) -> BenchError {
+        BenchError::Device { device: self.parts.field.name.clone(), message }
+    }
+
+    /// When to wake up next, on the monotonic clock.
+    fn next_instant(&self) -> Option<i64> {
+        let timeline = self.timeline.filter(|_| !self.is_finished)?;
+        if self.parts.field.now() >= self.parts.end {
+            return None;
+        }
+        let fault = self.parts.faults.front().map(|(at, ..)| *at);
+        let next = self.parts.field.next_event().into_iter().chain(fault).min();
+        let next = next.unwrap_or(self.parts.end).min(self.parts.end);
+        Some(timeline.instant(next, SimDuration::ZERO))
+    }
+
+    /// Does everything whose instant has come.
+    fn wake(&mut self) {
+        let Some(timeline) = self.timeline else { return };
+        let now = timeline.event_time(monotonic_ns(), SimDuration::ZERO).min(self.parts.end);
+        while let Some((at, device, fault)) = self.parts.faults.pop_front_if(|(at, ..)| *at <= now)
+        {
+            self.move_to(at);
+            self.parts.field.fault(device, fault, &mut self.said);
+        }
+        self.move_to(now);
+        self.carry();
+    }
+
+    fn move_to(&mut self, until: SimTime) {
+        while self.parts.field.now() < until {
+            self.parts.field.step(until, &mut self.said);
+        }
+    }
+
+    /// Takes note of what was said, and queues what is for the platform.
+    fn carry(&mut self) {
+        for said in std::mem::take(&mut self.said) {
+            match said {
+                Said::Send { message, owner, payload, .. } => {
+                    let topic = self.parts.port.topic(&owner);
+                    let payload = payload.into();
+                    self.waiting.push_back(Waiting { message, owner, topic, payload });
+                }
+                Said::Made { device, made } => {
+                    self.was_idle = false;
+                    self.report(Report::Made { device, made });
+                }
+                Said::Note { of, note } => self.report(Report::Note { of, note }),
+            }
+        }
+    }
+
+    /// Hands over what the link takes without waiting.
+    fn send_what_waits(&mut self) -> Result<(), BenchError> {
+        while !self.waiting.is_empty() {
+            self.stamp();
+            let mut attempt = Box::pin(hand_over(&self.parts.session, self.waiting.front()));
+            let waker = std::task::Waker::noop();
+            let mut context = std::task::Context::from_waker(waker);
+            let polled = attempt.as_mut().poll(&mut context);
+            drop(attempt);
+            match polled {
+                std::task::Poll::Ready(handed) => self.handed(handed)?,
+                std::task::Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The instant at which a message is first handed to the link.
+    fn stamp(&mut self) {
+        let Some(first) = self.waiting.front() else { return };
+        if self.readings.contains_key(&first.message) {
+            return;
+        }
+        let device = self.parts.field.device(&first.owner);
+        let Some((device, sent)) = device.zip(Sent::read(&first.payload)) else { return };
+        self.readings.insert(first.message, (device, sent.key()));
+        let (at_ns, payload) = (monotonic_ns(), first.payload.clone());
+        self.report(Report::Published { device, sent, at_ns, payload });
+    }
+
+    fn handed(&mut self, handed: Result<(), PublishError>) -> Result<(), BenchError> {
+        match handed {
+            // Without a connection the gateway keeps everything until there is one again.
+            Err(PublishError::NotConnected) => self.waiting.clear(),
+            Ok(()) => {
+                self.waiting.pop_front();
+            }
+            Err(error @ (PublishError::Topic { .. } | PublishError::TooLarge { .. })) => {
+                return Err(self.broken(error.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: SessionEvent) {
+        let at_ns = monotonic_ns();
+        self.wake();
+        let what = match event {
+            SessionEvent::Connected => {
+                self.report_of_all(|device| Report::Connected { device, at_ns });
+                Uplinked::Connected
+            }
+            SessionEvent::Disconnected { reason } => {
+                self.waiting.clear();
+                let reason = |device| Report::Disconnected { device, reason: reason.clone(), at_ns };
+                self.report_of_all(reason);
+                Uplinked::Disconnected
+            }
+            SessionEvent::Acknowledged { message } => {
+                if let Some((device, key)) = self.readings.remove(&message) {
+                    self.report(Report::Acknowledged { device, key, at_ns });
+                }
+                Uplinked::Acknowledged { message }
+            }
+            SessionEvent::Received { payload, .. } => {
+                self.report_of_all(|device| Report::Delivered { device });
+                Uplinked::Received { payload: payload.to_vec() }
+            }
+        };
+        self.parts.field.uplinked(what, &mut self.said);
+        self.carry();
+    }
+
+    /// Tells once when the gateway holds nothing more.
+    fn report_if_idle(&mut self) {
+        let is_idle = self.parts.field.unacknowledged() == 0 && self.waiting.is_empty();
+        if is_idle && !self.was_idle {
+            let at_ns = monotonic_ns();
+            self.report_of_all(|device| Report::Idle { device, at_ns });
+        }
+        self.was_idle = is_idle;
+        if is_idle && self.is_finished && !std::mem::replace(&mut self.has_told_end, true) {
+            self.report_of_all(|_| Report::Finished);
+        }
+    }
+}
+
+async fn hand_over(session: &Session, first: Option<&Waiting>) -> Result<(), PublishError> {
+    let Some(first) = first else { return Ok(()) };
+    session.publish(first.message, first.topic.clone(), first.payload.clone()).await
+}
