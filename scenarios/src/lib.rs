@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod doctor;
 pub mod filter;
 pub mod floor;
+pub mod gateway;
 pub mod grid;
 pub mod inspect;
 pub mod language;
