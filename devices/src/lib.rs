@@ -20,6 +20,7 @@ mod fault;
 #[cfg(test)]
 mod fidelity;
 mod front_end;
+mod gateway;
 mod gaussian;
 mod meter;
 mod model;
@@ -39,6 +40,10 @@ pub use border::{Device, DeviceFault, EventKind, Feed, Input, Output};
 pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::{Cvct, transducer_csv};
+pub use gateway::{
+    BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
+    GatewayOutput, NetworkContext,
+};
 pub use model::build::full_scale;
 pub use model::kind::{DeviceContext, DeviceKind, Fits};
 pub use outbox::{Message, Outbox};

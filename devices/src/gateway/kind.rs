@@ -1,0 +1,46 @@
+//! What a gateway model is to a scenario, and what it is told when one is made.
+
+use lastmeter_params::{Diagnostics, Entry, Values};
+use lastmeter_units::{HardwareId, SimTime};
+
+use super::Gateway;
+
+/// What a gateway model is told about the place it gets.
+#[derive(Clone, Debug)]
+pub struct GatewayContext<'a> {
+    /// The gateway's name in the scenario.
+    pub name: &'a str,
+    /// The id it goes by in messages.
+    pub hardware_id: HardwareId,
+    /// The tenant it belongs to.
+    pub tenant: &'a str,
+    /// Event time of its start; after a restart, that of the scenario still.
+    pub start: SimTime,
+    /// The networks it is on.
+    pub networks: Vec<NetworkContext>,
+}
+
+/// A network that a gateway is on.
+#[derive(Clone, Debug)]
+pub struct NetworkContext {
+    /// Its rate, in bits per second.
+    pub bits_per_second: u32,
+    /// The devices that are configured there, with their addresses as their models write them.
+    pub devices: Vec<(HardwareId, String)>,
+}
+
+/// Makes a gateway, with the records kept before a restart. `None` if values do not fit together,
+/// which is then in the diagnostics.
+pub type BuildGateway =
+    fn(&Values, &GatewayContext<'_>, &[Vec<u8>], &mut Diagnostics) -> Option<Box<dyn Gateway>>;
+
+/// A gateway model: its place in the scenario language, and how it is made.
+#[derive(Clone, Copy)]
+pub struct GatewayKind {
+    /// Name, texts and fields.
+    pub entry: Entry,
+    /// Kinds of network that it can be on, such as `m-bus`.
+    pub networks: &'static [&'static str],
+    /// Makes one.
+    pub build: BuildGateway,
+}

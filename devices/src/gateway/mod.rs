@@ -1,0 +1,139 @@
+//! The border between the runner and a gateway: it carries readings of devices on field networks
+//! to the platform.
+//!
+//! Sans-I/O like a [`Device`](crate::Device): bytes of its networks, acknowledgements and times
+//! come in; what follows from them goes out. It never names a topic: whoever moves it makes topics
+//! of owners, and wires of network numbers.
+//!
+//! Terms: a *network* is counted from 0 in the order of the gateway's description; a *record* is
+//! what a gateway has written durably, numbered from 1 without gaps; a message is *open* from when
+//! it is made until the platform has acknowledged it.
+
+mod kind;
+mod registry;
+
+use lastmeter_units::{HardwareId, SimTime};
+
+pub use kind::{BuildGateway, GatewayContext, GatewayKind, NetworkContext};
+pub use registry::GATEWAYS;
+
+/// What reaches a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GatewayInput {
+    /// The instant that [`Gateway::wake_at`] named; earlier it does no harm.
+    Wake,
+    /// Bytes of a network; the last one's stop bit ended at this instant.
+    Bytes {
+        /// Which network.
+        network: usize,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A command of the platform, for the gateway or for one of its devices.
+    Command {
+        /// The message.
+        payload: Vec<u8>,
+    },
+    /// The link to the platform is there: everything open goes out again.
+    Connected,
+    /// The link to the platform is gone.
+    Disconnected,
+    /// The platform has taken over a message.
+    Acknowledged {
+        /// Its number.
+        message: u64,
+    },
+    /// A record and all before it are durable.
+    Kept {
+        /// Its number.
+        number: u64,
+    },
+}
+
+/// What a gateway wants done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GatewayOutput {
+    /// A message to the platform, to be delivered at least once.
+    Send {
+        /// Its number, the same each time it is sent.
+        message: u64,
+        /// Whose message it is: a device behind the gateway, or the gateway itself.
+        owner: HardwareId,
+        /// What it says.
+        payload: Vec<u8>,
+    },
+    /// Bytes that it begins to send on a network now.
+    Bytes {
+        /// Which network.
+        network: usize,
+        /// The rate, in bits per second.
+        bits_per_second: u32,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A record to be written durably, in the order of the numbers.
+    Keep {
+        /// Its number.
+        number: u64,
+        /// What to write.
+        record: Vec<u8>,
+    },
+    /// Records that are no longer needed: all up to this number.
+    Forget {
+        /// The last of them.
+        upto: u64,
+    },
+    /// Something for the record of the run.
+    Event {
+        /// What kind.
+        kind: GatewayEventKind,
+        /// More about it, for people.
+        detail: String,
+    },
+}
+
+lastmeter_units::words! {
+    /// What a gateway notes about itself and its devices.
+    pub enum GatewayEventKind in files {
+        /// A device that is not configured was found.
+        DeviceFound = "device_found",
+        /// A configured device was not found by a search.
+        DeviceNotFound = "device_not_found",
+        /// A device has not answered.
+        DeviceUnreachable = "device_unreachable",
+        /// A device answers again.
+        DeviceReachable = "device_reachable",
+        /// An answer was garbled, or says what cannot be read as a reading.
+        AnswerRefused = "answer_refused",
+        /// An answer came again and makes no second message.
+        AnswerRepeated = "answer_repeated",
+        /// A value of an answer is an error or no number, and was left out.
+        ValueRefused = "value_refused",
+        /// A device reports an error of its own.
+        DeviceStatus = "device_status",
+        /// A poll was due while the one before was still running.
+        PollLate = "poll_late",
+        /// A message was dropped because the outbox was full.
+        MessageDropped = "message_dropped",
+        /// A record that was kept before a restart cannot be read.
+        RecordRefused = "record_refused",
+        /// A command was answered with an error.
+        CommandRefused = "command_refused",
+        /// Something arrived that is no command.
+        CommandMalformed = "command_malformed",
+        /// An input that does not fit this gateway; it was not used.
+        InputRefused = "input_refused",
+    }
+}
+
+/// A gateway on the bench.
+pub trait Gateway: Send {
+    /// Takes one input and appends what follows from it.
+    fn step(&mut self, now: SimTime, input: GatewayInput, out: &mut Vec<GatewayOutput>);
+
+    /// When it wants [`GatewayInput::Wake`] next; before its start, that is the start.
+    fn wake_at(&self) -> Option<SimTime>;
+
+    /// Messages the platform has not acknowledged, those included that still wait.
+    fn unacknowledged(&self) -> usize;
+}

@@ -1,0 +1,6 @@
+//! The gateway models a scenario can name.
+
+use super::kind::GatewayKind;
+
+/// Every gateway model.
+pub static GATEWAYS: &[GatewayKind] = &[];
