@@ -9,6 +9,7 @@
 //! what a gateway has written durably, numbered from 1 without gaps; a message is *open* from when
 //! it is made until the platform has acknowledged it.
 
+mod concentrator;
 mod kind;
 mod registry;
 
@@ -22,7 +23,9 @@ pub use registry::GATEWAYS;
 pub enum GatewayInput {
     /// The instant that [`Gateway::wake_at`] named; earlier it does no harm.
     Wake,
-    /// Bytes of a network; the last one's stop bit ended at this instant.
+    /// Bytes of a network, without a pause between them; the last one's stop bit ended at this
+    /// instant. A gateway listens for silence, so bytes must not be held back until a frame is
+    /// whole.
     Bytes {
         /// Which network.
         network: usize,
@@ -31,6 +34,8 @@ pub enum GatewayInput {
     },
     /// A command of the platform, for the gateway or for one of its devices.
     Command {
+        /// Whom it concerns, as its topic has it.
+        owner: HardwareId,
         /// The message.
         payload: Vec<u8>,
     },
