@@ -42,8 +42,8 @@ pub use converters::Converters;
 pub use fault::{INJECTIONS, InjectionKind};
 pub use front_end::cvct::{Cvct, transducer_csv};
 pub use gateway::{
-    GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind, GatewayOutput,
-    NetworkContext,
+    BuildGateway, GATEWAYS, Gateway, GatewayContext, GatewayEventKind, GatewayInput, GatewayKind,
+    GatewayOutput, NetworkContext,
 };
 pub use model::build::full_scale;
 pub use model::kind::{DeviceContext, DeviceKind, Fits};

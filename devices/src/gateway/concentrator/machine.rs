@@ -1,0 +1,429 @@
+//! The concentrator as a state machine: lines, outbox, answers to commands.
+
+use std::collections::BTreeMap;
+
+use lastmeter_mbus::header::Identity;
+use lastmeter_mbus::master::{Outcome, Target};
+use lastmeter_units::{Epoch, HardwareId, Serial, SimTime};
+use lastmeter_wire::flexmeter::{
+    AcknowledgeMessage, AlertLevel, AlertMessage, MeasurementMessage, encode_acknowledge,
+    encode_alert, encode_measurements,
+};
+
+use super::address;
+use super::line::{Line, Meter, Next, Work};
+use super::reading::{Planted, Reading, read, status_text};
+use super::record::MeterState;
+use super::store::Store;
+use crate::answer::{CommandDesk, ERROR_PREFIX, Judged};
+use crate::gateway::{Gateway, GatewayEventKind as Kind, GatewayInput, GatewayOutput};
+
+/// Counts the restarts of the meters' counters; nothing restarts them.
+const EPOCH: Epoch = Epoch(1);
+
+/// The answer to every command.
+const NO_COMMANDS: &str = "this gateway's devices take no commands";
+
+/// What a concentrator is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) hardware_id: HardwareId,
+    pub(super) start: SimTime,
+    pub(super) lines: Vec<Line>,
+    pub(super) store: Store,
+    /// What was kept and cannot be read.
+    pub(super) refused_records: Vec<String>,
+    /// Polls without an answer before a meter is reported.
+    pub(super) unreachable_after: i64,
+    pub(super) planted: Planted,
+}
+
+/// A concentrator.
+#[derive(Debug)]
+pub(super) struct Concentrator {
+    parts: Parts,
+    has_begun: bool,
+    desk: CommandDesk,
+}
+
+type Out = Vec<GatewayOutput>;
+
+impl Concentrator {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts, has_begun: false, desk: CommandDesk::default() }
+    }
+
+    fn take(&mut self, now: SimTime, input: GatewayInput, out: &mut Out) {
+        let store = &mut self.parts.store;
+        match input {
+            GatewayInput::Wake => {}
+            GatewayInput::Bytes { network, bytes } => match self.parts.lines.get_mut(network) {
+                Some(line) => line.bytes(now, &bytes),
+                None => {
+                    let count = self.parts.lines.len();
+                    let detail = format!("bytes of network {network}, expected one of {count}");
+                    event(out, Kind::InputRefused, detail);
+                }
+            },
+            GatewayInput::Command { owner, payload } => self.command(now, &owner, &payload, out),
+            GatewayInput::Connected => store.connected(out),
+            GatewayInput::Disconnected => store.disconnected(),
+            GatewayInput::Acknowledged { message } => store.acknowledged(message),
+            GatewayInput::Kept { number } => store.kept(number, out),
+        }
+    }
+
+    fn command(&mut self, now: SimTime, owner: &HardwareId, payload: &[u8], out: &mut Out) {
+        let (invocation, response) = match self.desk.judge(payload) {
+            Ok(Judged::Again { invocation, response }) => (invocation, response),
+            Ok(Judged::New { invocation, .. }) => {
+                let response = format!("{ERROR_PREFIX}{NO_COMMANDS}");
+                self.desk.answered(&invocation, &response);
+                (invocation, response)
+            }
+            Err(refusal) => {
+                return event(out, Kind::CommandMalformed, format!("for {owner}: {refusal}"));
+            }
+        };
+        event(out, Kind::CommandRefused, format!("{invocation} for {owner}: {response}"));
+        let acknowledge = AcknowledgeMessage {
+            hardware_id: owner.clone(),
+            originating_event_id: invocation,
+            response,
+            event_date: Some(now),
+            update_state: false,
+            metadata: BTreeMap::new(),
+        };
+        let mut payload = Vec::new();
+        encode_acknowledge(&acknowledge, &mut payload);
+        self.parts.store.put(owner, None, payload, out);
+    }
+
+    /// Moves a line as far as it goes now.
+    fn move_line(&mut self, now: SimTime, network: usize, out: &mut Out) {
+        while let Some(line) = self.parts.lines.get_mut(network) {
+            match line.next(now) {
+                Next::Wait => return,
+                Next::Send(bytes) => {
+                    let bits_per_second = line.baud.bits_per_second();
+                    out.push(GatewayOutput::Bytes { network, bits_per_second, bytes });
+                }
+                Next::Late(due) => {
+                    let detail = format!(
+                        "network {network}: the poll due at {due} begins after the work before it"
+                    );
+                    event(out, Kind::PollLate, detail);
+                }
+                Next::Concluded(Work::Search, outcome) => self.searched(network, outcome, out),
+                Next::Concluded(Work::Read(place), outcome) => {
+                    self.polled(now, (network, place), outcome, out);
+                }
+            }
+        }
+    }
+
+    fn searched(&mut self, network: usize, outcome: Option<Outcome>, out: &mut Out) {
+        let Some(line) = self.parts.lines.get_mut(network) else { return };
+        match outcome {
+            Some(Outcome::Searched { found, unresolved }) => {
+                for identity in &found {
+                    add_found(line, identity, out);
+                }
+                let known = |meter: &&Meter| meter.hardware_id.is_some();
+                for meter in line.meters.iter().filter(known) {
+                    let Some(own) = meter.identity else { continue };
+                    let name = meter.name();
+                    if unresolved.iter().any(|mask| mask.selects(&own)) {
+                        let own = address::text(&own);
+                        let detail = format!("{name}: several meters answer to {own}");
+                        event(out, Kind::AnswerRefused, detail);
+                    } else if !found.iter().any(|one| is_same(one, &own)) {
+                        let detail = format!("{name}: {} is not found", address::text(&own));
+                        event(out, Kind::DeviceNotFound, detail);
+                    }
+                }
+                let all = |mask: &&Identity| {
+                    !line
+                        .meters
+                        .iter()
+                        .any(|one| one.identity.is_some_and(|own| mask.selects(&own)))
+                };
+                for mask in unresolved.iter().filter(all) {
+                    let detail =
+                        format!("several meters answer to {}, none alone", address::text(mask));
+                    event(out, Kind::AnswerRefused, detail);
+                }
+            }
+            Some(Outcome::Scanned { found, garbled }) => {
+                for target in found.into_iter().map(Target::Primary) {
+                    if line.meters.iter().all(|meter| meter.target != Some(target)) {
+                        let (hardware_id, identity) = (None, None);
+                        let target = Some(target);
+                        line.meters.push(Meter { hardware_id, identity, target, failures: 0 });
+                    }
+                }
+                for address in garbled {
+                    let detail = format!("primary address {address}: several meters answer");
+                    event(out, Kind::AnswerRefused, detail);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes what became of a meter's poll.
+    fn polled(
+        &mut self,
+        now: SimTime,
+        (network, place): (usize, usize),
+        outcome: Option<Outcome>,
+        out: &mut Out,
+    ) {
+        let line = self.parts.lines.get(network);
+        let Some(meter) = line.and_then(|line| line.meters.get(place)) else { return };
+        let name = meter.name();
+        let silent = match outcome {
+            Some(Outcome::Telegrams { telegrams, complete: true }) => {
+                let read = read(&telegrams, meter.identity.as_ref(), self.parts.planted);
+                return match read.and_then(|reading| {
+                    self.attribute((network, place), &reading, out).map(|id| (id, reading))
+                }) {
+                    Ok((id, reading)) => {
+                        self.answered(now, (network, &id), out);
+                        self.report(now, &id, reading, out);
+                    }
+                    Err(why) => event(out, Kind::AnswerRefused, format!("{name}: {why}")),
+                };
+            }
+            Some(Outcome::Telegrams { telegrams, .. }) => {
+                let count = telegrams.len();
+                let detail = format!("{name}: more than {count} telegrams, expected an end");
+                return event(out, Kind::AnswerRefused, detail);
+            }
+            Some(Outcome::Refused(error)) => {
+                return event(out, Kind::AnswerRefused, format!("{name}: {error}"));
+            }
+            Some(Outcome::Garbled(garble)) => {
+                let detail = format!(
+                    "{name}: {garble}; several meters with one address, or a disturbed line"
+                );
+                event(out, Kind::AnswerRefused, detail);
+                "garbled answers"
+            }
+            Some(_) => "no answer",
+            None => "no primary address found",
+        };
+        self.failed(now, (network, place), silent, out);
+    }
+
+    /// Whose reading it is.
+    fn attribute(
+        &mut self,
+        (network, place): (usize, usize),
+        reading: &Reading,
+        out: &mut Out,
+    ) -> Result<HardwareId, String> {
+        let missing = || "the meter is no longer in the list".to_owned();
+        let line = self.parts.lines.get_mut(network).ok_or_else(missing)?;
+        let meter = line.meters.get_mut(place).ok_or_else(missing)?;
+        if let (Some(own), Some(found)) = (meter.identity, reading.identity)
+            && !is_same(&found, &own)
+        {
+            let (found, own) = (address::text(&found), address::text(&own));
+            return Err(format!("{found} answers, expected {own}"));
+        }
+        meter.failures = 0;
+        if let Some(id) = &meter.hardware_id {
+            return Ok(id.clone());
+        }
+        // A primary address that a scan found: whose it is, its first answer shows.
+        let found = reading.identity.ok_or("an answer without a secondary address")?;
+        let target = meter.target;
+        let owner = line.meters.iter().position(|other| {
+            other.target.is_none() && other.identity.is_some_and(|own| is_same(&found, &own))
+        });
+        if let Some(owner) = owner {
+            if let Some(configured) = line.meters.get_mut(owner) {
+                configured.target = target;
+                configured.failures = 0;
+            }
+            let id = line.meters.get(owner).and_then(|owner| owner.hardware_id.clone());
+            line.remove(place);
+            return id.ok_or_else(missing);
+        }
+        let id = address::found_id(&found).ok_or_else(missing)?;
+        if line.meters.iter().any(|other| other.hardware_id.as_ref() == Some(&id)) {
+            return Err(format!("{id} answers to another primary address too"));
+        }
+        if let Some(meter) = line.meters.get_mut(place) {
+            event(out, Kind::DeviceFound, format!("{id} at {}", meter.name()));
+            (meter.hardware_id, meter.identity) = (Some(id.clone()), Some(found));
+        }
+        Ok(id)
+    }
+
+    /// A meter has answered; one that was reported as unreachable is reported again.
+    fn answered(&mut self, now: SimTime, (network, id): (usize, &HardwareId), out: &mut Out) {
+        let state = self.parts.store.meter(id);
+        if state.unreachable {
+            let text = format!("{id} on network {network} answers again");
+            event(out, Kind::DeviceReachable, text.clone());
+            let about = Some((id.clone(), MeterState { unreachable: false, ..state }));
+            let own = self.parts.hardware_id.clone();
+            self.alert(now, &own, ("device.reachable", AlertLevel::Info, text), about, out);
+        }
+    }
+
+    /// A meter has not answered a poll.
+    fn failed(&mut self, now: SimTime, (network, place): (usize, usize), why: &str, out: &mut Out) {
+        let line = self.parts.lines.get_mut(network);
+        let Some(meter) = line.and_then(|line| line.meters.get_mut(place)) else { return };
+        meter.failures = meter.failures.saturating_add(1);
+        let (name, failures) = (meter.name(), meter.failures);
+        let Some(id) = meter.hardware_id.clone() else { return };
+        let state = self.parts.store.meter(&id);
+        if failures < self.parts.unreachable_after || state.unreachable {
+            return;
+        }
+        let text = format!("{name} on network {network}: {why} in {failures} polls");
+        event(out, Kind::DeviceUnreachable, text.clone());
+        let about = Some((id, MeterState { unreachable: true, ..state }));
+        let own = self.parts.hardware_id.clone();
+        self.alert(now, &own, ("device.unreachable", AlertLevel::Warning, text), about, out);
+    }
+
+    /// Makes the message of a reading, and the alert of a status that is new.
+    fn report(&mut self, now: SimTime, id: &HardwareId, reading: Reading, out: &mut Out) {
+        let before = self.parts.store.meter(id);
+        let Some(serial) = carried_on(before, &reading) else {
+            let detail = format!("{id}: the answer of serial {} again", before.serial);
+            return event(out, Kind::AnswerRepeated, detail);
+        };
+        for refused in &reading.refused {
+            event(out, Kind::ValueRefused, format!("{id}: {refused}"));
+        }
+        let state = MeterState {
+            serial,
+            access_number: reading.access_number.unwrap_or(before.access_number),
+            fingerprint: reading.fingerprint,
+            status: reading.status,
+            unreachable: false,
+        };
+        if reading.values.is_empty() {
+            let why = "no value that has an identifier";
+            event(out, Kind::AnswerRefused, format!("{id}: {why}"));
+            self.parts.store.remember(id, state);
+        } else {
+            let message = MeasurementMessage {
+                event_date: Some(now),
+                update_state: true,
+                epoch: Some(EPOCH),
+                serial: Some(Serial(serial)),
+                ..MeasurementMessage::new(id.clone(), reading.values)
+            };
+            let mut payload = Vec::new();
+            encode_measurements(&message, &mut payload);
+            self.parts.store.put(id, Some((id.clone(), state)), payload, out);
+        }
+        if reading.status != 0 && reading.status != before.status {
+            let text = status_text(reading.status);
+            event(out, Kind::DeviceStatus, format!("{id}: {text}"));
+            let about = Some((id.clone(), state));
+            self.alert(now, id, ("mbus.status", AlertLevel::Warning, text), about, out);
+        }
+    }
+
+    fn alert(
+        &mut self,
+        now: SimTime,
+        owner: &HardwareId,
+        (kind, level, message): (&str, AlertLevel, String),
+        about: Option<(HardwareId, MeterState)>,
+        out: &mut Out,
+    ) {
+        let alert = AlertMessage {
+            hardware_id: owner.clone(),
+            alert_type: kind.to_owned(),
+            level,
+            message,
+            event_date: Some(now),
+            update_state: true,
+            originator: None,
+            metadata: BTreeMap::new(),
+        };
+        let mut payload = Vec::new();
+        encode_alert(&alert, &mut payload);
+        self.parts.store.put(owner, about, payload, out);
+    }
+}
+
+/// A meter that a search found: is it one of those configured?
+fn add_found(line: &mut Line, found: &Identity, out: &mut Out) {
+    let own = |meter: &Meter| meter.identity.is_some_and(|own| is_same(found, &own));
+    if line.meters.iter().any(own) {
+        return;
+    }
+    let hardware_id = address::found_id(found);
+    if let Some(id) = &hardware_id {
+        event(out, Kind::DeviceFound, format!("{id}: not configured, is polled too"));
+    }
+    let target = Some(Target::Secondary(*found));
+    line.meters.push(Meter { hardware_id, identity: Some(*found), target, failures: 0 });
+}
+
+/// Whether what answered is a known meter; of a fixed data structure only the identification is
+/// known, and wildcards stand for the rest.
+fn is_same(found: &Identity, known: &Identity) -> bool {
+    found.selects(known) || known.selects(found)
+}
+
+/// The serial of a reading: the meter's access number carried on beyond 255, or a count where it
+/// has none. Nothing for the same answer again. Serials begin at 1, so an access number of 0 at
+/// first makes 256.
+fn carried_on(before: MeterState, reading: &Reading) -> Option<u64> {
+    let Some(access_number) = reading.access_number else { return Some(before.serial + 1) };
+    if before.serial == 0 {
+        return Some(if access_number == 0 { 256 } else { u64::from(access_number) });
+    }
+    match access_number.wrapping_sub(before.access_number) {
+        0 if reading.fingerprint == before.fingerprint => None,
+        0 => Some(before.serial + 256),
+        ahead => Some(before.serial + u64::from(ahead)),
+    }
+}
+
+fn event(out: &mut Out, kind: Kind, detail: String) {
+    out.push(GatewayOutput::Event { kind, detail });
+}
+
+impl Gateway for Concentrator {
+    fn step(&mut self, now: SimTime, input: GatewayInput, out: &mut Vec<GatewayOutput>) {
+        for detail in std::mem::take(&mut self.parts.refused_records) {
+            event(out, Kind::RecordRefused, detail);
+        }
+        self.take(now, input, out);
+        if now < self.parts.start {
+            return;
+        }
+        if !self.has_begun {
+            self.has_begun = true;
+            self.parts.lines.iter_mut().for_each(|line| line.begin(now));
+        }
+        for network in 0..self.parts.lines.len() {
+            self.move_line(now, network, out);
+        }
+        let is_pause = !self.parts.lines.iter().any(Line::is_busy);
+        self.parts.store.settle(is_pause, out);
+    }
+
+    fn wake_at(&self) -> Option<SimTime> {
+        if !self.has_begun {
+            return Some(self.parts.start);
+        }
+        self.parts.lines.iter().map(Line::wake_at).min()
+    }
+
+    fn unacknowledged(&self) -> usize {
+        self.parts.store.unacknowledged()
+    }
+}

@@ -1,0 +1,246 @@
+//! What the telegrams of one meter mean as a reading.
+
+use lastmeter_mbus::application::Application;
+use lastmeter_mbus::frame::Frame;
+use lastmeter_mbus::header::{Header, Identity};
+use lastmeter_mbus::record::{Counter, Decimal, Fixed, Function, Item, Modifier, Record, Value};
+use lastmeter_mbus::record::{Quantity, Unit};
+use lastmeter_units::{Domain, MeasurementId, Phase};
+
+use super::unit::{Number, converted, domain_of, domain_of_fixed, identifier};
+
+/// Errors of the concentrator that were planted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Planted {
+    /// Drops the sign of binary coded decimals.
+    pub(super) drop_sign: bool,
+    /// Is added to the power of ten of volumes.
+    pub(super) volume_exponent: i16,
+}
+
+/// What a meter answered.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Values with an identifier, in the order of the telegrams.
+    pub(super) values: Vec<(MeasurementId, f64)>,
+    /// Values that were left out because they are errors or no numbers.
+    pub(super) refused: Vec<String>,
+    /// Which meter it is, where it states that.
+    pub(super) identity: Option<Identity>,
+    /// The access number of its first telegram.
+    pub(super) access_number: Option<u8>,
+    /// Error bits of its status.
+    pub(super) status: u8,
+    /// The CRC-32C of all telegrams.
+    pub(super) fingerprint: u32,
+}
+
+/// Error bits of a status: low power, permanent and temporary error; with an application status,
+/// error and abnormal condition too.
+const ERRORS: u8 = 0x1C;
+
+/// Reads all telegrams of one meter. `known` is what the meter is taken to be: it says of which
+/// domain an answer without a header is.
+pub(super) fn read(
+    telegrams: &[Vec<u8>],
+    known: Option<&Identity>,
+    planted: Planted,
+) -> Result<Reading, String> {
+    let mut reading = Reading::default();
+    let mut domain = known.and_then(|known| domain_of(known.medium));
+    for (place, bytes) in telegrams.iter().enumerate() {
+        reading.fingerprint = crc32c::crc32c_append(reading.fingerprint, bytes);
+        let telegram = place + 1;
+        let frame =
+            Frame::decode(bytes).map_err(|error| format!("telegram {telegram}: {error}"))?;
+        let application = Application::decode_all(&frame)
+            .map_err(|error| format!("telegram {telegram}: {error}"))?;
+        match application {
+            Application::Variable { header, records } => {
+                reading.take_header(&header, place)?;
+                if let Some(identity) = header.identity() {
+                    domain = domain_of(identity.medium);
+                }
+                let domain = domain.ok_or_else(|| no_domain(header.identity().or(known)))?;
+                for item in records {
+                    if let Ok(Item::Record(record)) = item {
+                        reading.take_record(domain, &record, planted);
+                    }
+                }
+            }
+            Application::Fixed { fixed, .. } => {
+                let medium = || format!("no identifiers for a meter of {}", fixed.medium_name());
+                let domain = domain_of_fixed(fixed.medium).ok_or_else(medium)?;
+                reading.take_fixed(domain, &fixed, known, planted);
+            }
+            other => {
+                let found = other.control_information();
+                return Err(format!(
+                    "control information {found:02X} in telegram {telegram}, expected a variable \
+                     or fixed data structure"
+                ));
+            }
+        }
+    }
+    Ok(reading)
+}
+
+fn no_domain(identity: Option<&Identity>) -> String {
+    identity.map_or_else(
+        || "an answer without a header of an unknown meter, expected a device type".to_owned(),
+        |known| format!("no identifiers for device type {}", known.medium.name()),
+    )
+}
+
+/// What the error bits of a status mean.
+pub(super) fn status_text(status: u8) -> String {
+    let mut parts = Vec::new();
+    match status & 3 {
+        2 => parts.push("application error"),
+        3 => parts.push("abnormal condition"),
+        _ => {}
+    }
+    let bits = [(0x04, "power low"), (0x08, "permanent error"), (0x10, "temporary error")];
+    parts.extend(bits.iter().filter(|(bit, _)| status & bit != 0).map(|(_, text)| *text));
+    format!("status {status:02X}: {}", parts.join(", "))
+}
+
+impl Reading {
+    fn take_header(&mut self, header: &Header, place: usize) -> Result<(), String> {
+        if let Some((access_number, status, signature)) = header.state() {
+            if signature != 0 {
+                return Err(format!(
+                    "the answer is encrypted (configuration {signature:04X}), expected 0000"
+                ));
+            }
+            if place == 0 {
+                self.access_number = Some(access_number);
+            }
+            let application = if status.0 & 2 != 0 { status.0 & 3 } else { 0 };
+            self.status |= status.0 & ERRORS | application;
+        }
+        match (self.identity, header.identity()) {
+            (Some(first), Some(other)) if first != *other => {
+                Err(format!("telegrams of {first} and of {other}, expected those of one meter"))
+            }
+            (first, other) => {
+                self.identity = first.or(other.copied());
+                Ok(())
+            }
+        }
+    }
+
+    fn take_record(&mut self, domain: Domain, record: &Record<'_>, planted: Planted) {
+        let quantity = record.quantity();
+        if (record.storage, record.tariff, record.subunit) != (0, 0, 0)
+            || identifier(domain, quantity, None, false).is_none()
+        {
+            return;
+        }
+        let mut phase = None;
+        for modifier in record.vifes.modifiers() {
+            match modifier {
+                Modifier::Multiply { .. }
+                | Modifier::Add { .. }
+                | Modifier::Record("no error" | "standard conforming data content") => {}
+                Modifier::Record(error) => return self.refuse(quantity, error),
+                Modifier::Extended("at phase L1") => phase = Some(Phase::L1),
+                Modifier::Extended("at phase L2") => phase = Some(Phase::L2),
+                Modifier::Extended("at phase L3") => phase = Some(Phase::L3),
+                // Another quantity than the plain one.
+                _ => return,
+            }
+        }
+        match record.function {
+            Function::Instantaneous => {}
+            Function::DuringError => return self.refuse(quantity, "a value during an error"),
+            Function::Maximum | Function::Minimum => return,
+        }
+        let is_decimal = matches!(record.value, Value::Bcd { .. } | Value::VariableBcd { .. });
+        let number = match (record.decimal(), record.number()) {
+            (Some(decimal), _) => Number::Exact(decimal),
+            (None, Some(real)) if real.is_finite() => Number::Real(real),
+            _ => return self.refuse(quantity, &format!("`{}` is no number", record.value)),
+        };
+        self.take(
+            domain,
+            quantity,
+            record.unit(),
+            phase,
+            planted.apply(quantity, number, is_decimal),
+        );
+    }
+
+    fn take_fixed(
+        &mut self,
+        domain: Domain,
+        fixed: &Fixed,
+        known: Option<&Identity>,
+        planted: Planted,
+    ) {
+        self.access_number = Some(fixed.access_number);
+        self.status = fixed.status.0 & ERRORS;
+        let open = known.copied().unwrap_or(Identity::ANY);
+        self.identity = Some(Identity { identification: fixed.identification, ..open });
+        for (place, counter) in fixed.counters.iter().enumerate() {
+            let meaning = fixed.meaning(place);
+            if identifier(domain, meaning.quantity, None, false).is_none() {
+                continue;
+            }
+            if fixed.status.is_stored() {
+                self.refuse(meaning.quantity, "a value of a fixed date, expected the current one");
+                continue;
+            }
+            let Some(decimal) = fixed.decimal(place) else {
+                self.refuse(meaning.quantity, &format!("`{counter}` is no number"));
+                continue;
+            };
+            let is_decimal = matches!(counter, Counter::Bcd(_));
+            let number = planted.apply(meaning.quantity, Number::Exact(decimal), is_decimal);
+            self.take(domain, meaning.quantity, meaning.unit, None, number);
+        }
+    }
+
+    fn refuse(&mut self, quantity: Quantity, why: &str) {
+        self.refused.push(format!("{}: {why}", quantity.name()));
+    }
+
+    fn take(
+        &mut self,
+        domain: Domain,
+        quantity: Quantity,
+        unit: Unit,
+        phase: Option<Phase>,
+        number: Number,
+    ) {
+        let is_negative = match number {
+            Number::Exact(decimal) => decimal.mantissa < 0,
+            Number::Real(real) => real < 0.0,
+        };
+        let Some(id) = identifier(domain, quantity, phase, is_negative) else { return };
+        let Some(value) = converted(number, unit, id).filter(|value| value.is_finite()) else {
+            let why =
+                format!("unit `{}` is unsupported, expected {}", unit.symbol(), id.row().unit);
+            return self.refuse(quantity, &why);
+        };
+        if self.values.iter().any(|(other, _)| *other == id) {
+            return self.refuse(quantity, "a second value, expected one");
+        }
+        // What a customer feeds in has an identifier of its own, and no sign.
+        let injected = is_negative && domain == Domain::Electricity && quantity == Quantity::Power;
+        self.values.push((id, if injected { -value } else { value }));
+    }
+}
+
+impl Planted {
+    fn apply(self, quantity: Quantity, number: Number, is_decimal: bool) -> Number {
+        let Number::Exact(Decimal { mut mantissa, mut exponent }) = number else { return number };
+        if self.drop_sign && is_decimal {
+            mantissa = mantissa.saturating_abs();
+        }
+        if quantity == Quantity::Volume {
+            exponent += self.volume_exponent;
+        }
+        Number::Exact(Decimal { mantissa, exponent })
+    }
+}

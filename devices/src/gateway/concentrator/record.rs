@@ -1,0 +1,246 @@
+//! What the concentrator keeps durably: messages that are open, and how far each meter has counted.
+//!
+//! A record is a version, a kind, its number, its fields, and the CRC-32C of all of that; numbers
+//! are little-endian, texts and payloads have their length before them.
+
+use lastmeter_units::HardwareId;
+use thiserror::Error;
+
+const VERSION: u8 = 1;
+const MESSAGE: u8 = 1;
+const STATE: u8 = 2;
+const CHECKSUM_BYTES: usize = 4;
+
+/// What is remembered of a meter from one answer to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct MeterState {
+    /// The serial of its last reading; 0 before the first.
+    pub(super) serial: u64,
+    /// The access number of the answer that made it.
+    pub(super) access_number: u8,
+    /// The CRC-32C of that answer.
+    pub(super) fingerprint: u32,
+    /// The error bits of its last status.
+    pub(super) status: u8,
+    /// It was reported as unreachable, and has not answered since.
+    pub(super) unreachable: bool,
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Record {
+    /// A message, and what is to be remembered of a meter once it is durable.
+    Message {
+        number: u64,
+        owner: HardwareId,
+        about: Option<(HardwareId, MeterState)>,
+        payload: Vec<u8>,
+    },
+    /// All that is to be remembered, in place of the records before.
+    State { number: u64, dropped: u64, meters: Vec<(HardwareId, MeterState)> },
+}
+
+/// Why bytes are no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum RecordError {
+    #[error("{0} bytes, expected a record of at least 14")]
+    TooShort(usize),
+    #[error("the checksum is {found:08x}, expected {expected:08x}")]
+    Checksum { found: u32, expected: u32 },
+    #[error("record version {0}, expected {VERSION}")]
+    Version(u8),
+    #[error("record kind {0}, expected {MESSAGE} or {STATE}")]
+    Kind(u8),
+    #[error("fields that do not fit the record's length")]
+    Fields,
+}
+
+impl Record {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        match self {
+            Self::Message { number, owner, about, payload } => {
+                out.push(MESSAGE);
+                out.extend(number.to_le_bytes());
+                put_text(&mut out, owner);
+                out.push(u8::from(about.is_some()));
+                if let Some((meter, state)) = about {
+                    put_meter(&mut out, meter, state);
+                }
+                out.extend((payload.len() as u32).to_le_bytes());
+                out.extend(payload);
+            }
+            Self::State { number, dropped, meters } => {
+                out.push(STATE);
+                out.extend(number.to_le_bytes());
+                out.extend(dropped.to_le_bytes());
+                out.extend((meters.len() as u32).to_le_bytes());
+                for (meter, state) in meters {
+                    put_meter(&mut out, meter, state);
+                }
+            }
+        }
+        out.extend(crc32c::crc32c(&out).to_le_bytes());
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let short = RecordError::TooShort(bytes.len());
+        let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(short)?;
+        let (found, expected) = (u32::from_le_bytes(*checksum), crc32c::crc32c(body));
+        if found != expected {
+            return Err(RecordError::Checksum { found, expected });
+        }
+        let mut fields = Fields(body);
+        let (version, kind) = (fields.byte().ok_or(short)?, fields.byte().ok_or(short)?);
+        if version != VERSION {
+            return Err(RecordError::Version(version));
+        }
+        let record = match kind {
+            MESSAGE => fields.message(),
+            STATE => fields.state(),
+            other => return Err(RecordError::Kind(other)),
+        };
+        record.filter(|_| fields.0.is_empty()).ok_or(RecordError::Fields)
+    }
+}
+
+/// A hardware id has at most 128 bytes.
+fn put_text(out: &mut Vec<u8>, id: &HardwareId) {
+    out.push(id.as_str().len() as u8);
+    out.extend(id.as_str().as_bytes());
+}
+
+fn put_meter(out: &mut Vec<u8>, id: &HardwareId, state: &MeterState) {
+    put_text(out, id);
+    out.extend(state.serial.to_le_bytes());
+    out.push(state.access_number);
+    out.extend(state.fingerprint.to_le_bytes());
+    out.extend([state.status, u8::from(state.unreachable)]);
+}
+
+/// Fields that are still to be read.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        self.byte().filter(|byte| *byte < 2).map(|byte| byte == 1)
+    }
+
+    fn short(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn long(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn id(&mut self) -> Option<HardwareId> {
+        let length = self.byte()?;
+        let text = self.take(usize::from(length))?.to_vec();
+        HardwareId::new(String::from_utf8(text).ok()?).ok()
+    }
+
+    fn meter(&mut self) -> Option<(HardwareId, MeterState)> {
+        let id = self.id()?;
+        let state = MeterState {
+            serial: self.long()?,
+            access_number: self.byte()?,
+            fingerprint: self.short()?,
+            status: self.byte()?,
+            unreachable: self.flag()?,
+        };
+        Some((id, state))
+    }
+
+    fn message(&mut self) -> Option<Record> {
+        let (number, owner) = (self.long()?, self.id()?);
+        let about = if self.flag()? { Some(self.meter()?) } else { None };
+        let length = self.short()?;
+        let payload = self.take(length as usize)?.to_vec();
+        Some(Record::Message { number, owner, about, payload })
+    }
+
+    fn state(&mut self) -> Option<Record> {
+        let (number, dropped, count) = (self.long()?, self.long()?, self.short()?);
+        let mut meters = Vec::new();
+        for _ in 0..count {
+            meters.push(self.meter()?);
+        }
+        Some(Record::State { number, dropped, meters })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(text: &str) -> HardwareId {
+        HardwareId::new(text).unwrap()
+    }
+
+    fn records() -> [Record; 3] {
+        let state = MeterState {
+            serial: 1 << 40,
+            access_number: 255,
+            fingerprint: 7,
+            status: 4,
+            unreachable: true,
+        };
+        let (owner, payload) = (id("m"), vec![1, 2, 3]);
+        let about = Some((id("m-2"), state));
+        [
+            Record::Message { number: 9, owner: owner.clone(), about, payload },
+            Record::Message { number: 1, owner, about: None, payload: Vec::new() },
+            Record::State { number: 2, dropped: 3, meters: vec![(id("é"), state); 3] },
+        ]
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        for record in records() {
+            assert_eq!(Record::decode(&record.encode()), Ok(record));
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused() {
+        for record in records() {
+            let bytes = record.encode();
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1;
+                assert!(Record::decode(&damaged).is_err());
+                assert!(Record::decode(&bytes[..at]).is_err());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_behind_a_right_checksum_do_no_harm(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 1_u8..3,
+        ) {
+            bytes.splice(0..0, [VERSION, kind]);
+            bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+            if let Ok(record) = Record::decode(&bytes) {
+                prop_assert_eq!(record.encode(), bytes);
+            }
+        }
+    }
+}
