@@ -9,20 +9,13 @@
 //! what a gateway has written durably, numbered from 1 without gaps; a message is *open* from when
 //! it is made until the platform has acknowledged it.
 
-<<<<<<< HEAD
-=======
 mod concentrator;
->>>>>>> gateway17
 mod kind;
 mod registry;
 
 use lastmeter_units::{HardwareId, SimTime};
 
-<<<<<<< HEAD
-pub use kind::{GatewayContext, GatewayKind, NetworkContext};
-=======
 pub use kind::{BuildGateway, GatewayContext, GatewayKind, NetworkContext};
->>>>>>> gateway17
 pub use registry::GATEWAYS;
 
 /// What reaches a gateway.
@@ -30,13 +23,9 @@ pub use registry::GATEWAYS;
 pub enum GatewayInput {
     /// The instant that [`Gateway::wake_at`] named; earlier it does no harm.
     Wake,
-<<<<<<< HEAD
-    /// Bytes of a network; the last one's stop bit ended at this instant.
-=======
     /// Bytes of a network, without a pause between them; the last one's stop bit ended at this
     /// instant. A gateway listens for silence, so bytes must not be held back until a frame is
     /// whole.
->>>>>>> gateway17
     Bytes {
         /// Which network.
         network: usize,
@@ -45,11 +34,8 @@ pub enum GatewayInput {
     },
     /// A command of the platform, for the gateway or for one of its devices.
     Command {
-<<<<<<< HEAD
-=======
         /// Whom it concerns, as its topic has it.
         owner: HardwareId,
->>>>>>> gateway17
         /// The message.
         payload: Vec<u8>,
     },

@@ -235,7 +235,7 @@ impl Field {
                 GatewayInput::Disconnected
             }
             Uplinked::Acknowledged { message } => GatewayInput::Acknowledged { message },
-            Uplinked::Received { payload } => GatewayInput::Command { payload },
+            Uplinked::Received { owner, payload } => GatewayInput::Command { owner, payload },
         };
         self.tell(input, said);
     }

@@ -9,8 +9,8 @@ use lastmeter_wire::topics::{self, TENANT};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MqttPort {
     is_bound: bool,
-    /// Whose messages it takes.
-    subscriptions: Vec<String>,
+    /// Whose commands it takes, by topic.
+    subscriptions: Vec<(String, HardwareId)>,
 }
 
 impl MqttPort {
@@ -19,18 +19,18 @@ impl MqttPort {
     pub(crate) fn new<'a>(is_bound: bool, owners: impl Iterator<Item = &'a str>) -> Self {
         // Every name is a hardware id: names are stricter.
         let owners = owners.filter_map(|name| HardwareId::new(name).ok());
-        let subscriptions = owners.map(|id| topics::commands(TENANT, &id)).collect();
+        let subscriptions = owners.map(|id| (topics::commands(TENANT, &id), id)).collect();
         Self { is_bound, subscriptions }
     }
 
     /// What is to be subscribed to.
     pub(crate) fn subscriptions(&self) -> Vec<String> {
-        self.subscriptions.clone()
+        self.subscriptions.iter().map(|(topic, _)| topic.clone()).collect()
     }
 
-    /// Whether a message under a topic is for its party.
-    pub(crate) fn takes(&self, topic: &str) -> bool {
-        self.subscriptions.iter().any(|own| own == topic)
+    /// For whom a message under a topic is; `None`: for nobody here.
+    pub(crate) fn recipient(&self, topic: &str) -> Option<&HardwareId> {
+        self.subscriptions.iter().find(|(own, _)| own == topic).map(|(_, owner)| owner)
     }
 
     /// Where a message of this owner is published.
@@ -56,8 +56,9 @@ mod tests {
         let port = MqttPort::new(true, ["cellar", "heat-1"].into_iter());
         let own = ["default/SiteWhere/commands/cellar", "default/SiteWhere/commands/heat-1"];
         assert_eq!(port.subscriptions(), own);
-        assert!(own.iter().all(|topic| port.takes(topic)));
-        assert!(!port.takes("default/SiteWhere/commands/heat-2"));
-        assert!(!port.takes("default/SiteWhere/input/json"));
+        let for_whom = |topic| port.recipient(topic).map(HardwareId::as_str);
+        assert_eq!(own.map(for_whom), [Some("cellar"), Some("heat-1")]);
+        assert_eq!(for_whom("default/SiteWhere/commands/heat-2"), None);
+        assert_eq!(for_whom("default/SiteWhere/input/json"), None);
     }
 }

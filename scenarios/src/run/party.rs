@@ -2,7 +2,7 @@
 //! behind it.
 
 use lastmeter_devices::{Device, DeviceFault, Input, Output};
-use lastmeter_units::SimTime;
+use lastmeter_units::{HardwareId, SimTime};
 
 use super::device_note::DeviceNote;
 use super::feeder::Feeder;
@@ -15,7 +15,7 @@ pub(crate) enum Uplinked {
     Connected,
     Disconnected,
     Acknowledged { message: u64 },
-    Received { payload: Vec<u8> },
+    Received { owner: HardwareId, payload: Vec<u8> },
 }
 
 /// What a party has to say.
@@ -140,7 +140,7 @@ impl Party {
                     Uplinked::Connected => Input::Connected,
                     Uplinked::Disconnected => Input::Disconnected,
                     Uplinked::Acknowledged { message } => Input::Acknowledged { message },
-                    Uplinked::Received { payload } => Input::Received { payload },
+                    Uplinked::Received { payload, .. } => Input::Received { payload },
                 };
                 sole.input(input, said);
             }

@@ -358,10 +358,11 @@ impl Shell {
         // contract, and the record must not depend on it.
         inbox.sort();
         for (topic, payload) in inbox {
-            if self.parts.port.takes(&topic) {
-                self.tell(Uplinked::Received { payload: payload.to_vec() });
-            } else {
-                self.refuse(&topic);
+            match self.parts.port.recipient(&topic).cloned() {
+                Some(owner) => {
+                    self.tell(Uplinked::Received { owner, payload: payload.to_vec() });
+                }
+                None => self.refuse(&topic),
             }
         }
         self.carry().await?;

@@ -258,9 +258,12 @@ impl FieldSender {
                 }
                 Uplinked::Acknowledged { message }
             }
-            SessionEvent::Received { payload, .. } => {
-                self.report_of_all(|device| Report::Delivered { device });
-                Uplinked::Received { payload: payload.to_vec() }
+            SessionEvent::Received { topic, payload } => {
+                let Some(owner) = self.parts.port.recipient(&topic).cloned() else { return };
+                if let Some(device) = self.parts.field.device(owner.as_str()) {
+                    self.report(Report::Delivered { device });
+                }
+                Uplinked::Received { owner, payload: payload.to_vec() }
             }
         };
         self.parts.field.uplinked(what, &mut self.said);

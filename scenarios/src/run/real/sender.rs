@@ -334,7 +334,7 @@ impl Sender {
                 let now = self.event_time().min(self.schedule.next() - SimDuration(1));
                 self.parts.feeder.run_to(self.parts.device.as_mut(), now, &mut self.output);
                 self.carry();
-                if self.parts.port.takes(&topic) {
+                if self.parts.port.recipient(&topic).is_some() {
                     let input = Input::Received { payload: payload.to_vec() };
                     self.parts.device.step(now, input, &mut self.output);
                 } else {
