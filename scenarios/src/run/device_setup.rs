@@ -36,6 +36,9 @@ pub(crate) fn device_setup(scenario: &Scenario, index: usize) -> Result<DeviceSe
         quantities: device.quantities(),
         start: scenario.schedule.start,
         period,
+        end: scenario.schedule.start + scenario.schedule.duration,
+        declared: row.declared,
+        way: None,
     });
     let feeder = Feeder::new(point, scenario.schedule.start);
     Ok(DeviceSetup { device, feeder, account, period })
