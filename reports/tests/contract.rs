@@ -227,6 +227,7 @@ fn the_same_serial_in_another_epoch_is_another_reading() {
                 event_time: Sample::start() + SimDuration::from_seconds(serial as i64),
                 reference: Some(1.0),
                 reported: Some(1.0),
+                span: None,
             });
         }
     }
@@ -316,6 +317,7 @@ fn a_check_that_has_to_know_of_the_run_says_the_same_while_it_goes_on() {
                             + SimDuration::from_seconds(300 * serial as i64),
                         reference: Some(energy_j),
                         reported: Some(energy_j),
+                        span: None,
                     };
                     judge.observation(&observation);
                     writer.observation(&observation);
