@@ -152,7 +152,8 @@ impl Declared {
             }
             self.before = made.at;
         }
-        let is_over = |next: SimTime| until + SimDuration(1) >= next || until >= self.end;
+        let at_end = until >= self.end;
+        let is_over = |next: SimTime| until + SimDuration(1) >= next || at_end;
         while !self.pending.is_empty() && is_over(self.second(account)) {
             self.settle_missing(account, settled, rows);
         }
